@@ -1,0 +1,44 @@
+"""Errors grouped by who can act on them; each message says what is, what must be, and what to do."""
+
+from dataclasses import dataclass
+
+
+class PackfolioError(Exception):
+    """Base of every error that Packfolio raises on purpose."""
+
+
+class PolicyError(PackfolioError, ValueError):
+    """The policy, a view or an argument is wrong; its author must act (HTTP 422)."""
+
+
+class DataError(PackfolioError, ValueError):
+    """Prices, rates or estimates are wrong or missing; their supplier must act (HTTP 409)."""
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """One limit of a conflicting set, and the least change of it that would resolve the conflict.
+
+    limit       name of the limit, as in the policy ("max_weight AAPL", "max_turnover")
+    bound       its value now
+    relaxation  by how much it must give way if the other limits stay, in the limit's own unit
+    """
+
+    limit: str
+    bound: float
+    relaxation: float
+
+    def __str__(self) -> str:
+        return f"{self.limit} is {self.bound:g} and must give way by {self.relaxation:.4g}"
+
+
+class InfeasibleError(PackfolioError):
+    """The limits contradict each other; someone must relax one of those named (HTTP 409)."""
+
+    def __init__(self, message: str, conflicts: tuple[Conflict, ...] = ()) -> None:
+        super().__init__(message)
+        self.conflicts = conflicts
+
+
+class SolverError(PackfolioError):
+    """No solver gave an answer that its certificate confirms; we must act (HTTP 500)."""

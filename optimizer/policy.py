@@ -1,0 +1,96 @@
+"""What the desk wants and forbids, parsed once; every number is a fraction, every rate per year."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Literal
+
+from optimizer.errors import PolicyError
+from optimizer.exposures import ExposureType
+
+Range = tuple[float, float]
+OnConflict = Literal["fail", "transition"]
+
+
+@dataclass(frozen=True)
+class BlackLittermanSettings:
+    """How the equilibrium and the views become a posterior (He & Litterman 1999; Idzorek 2005).
+
+    delta       the market's risk aversion in pi = delta S w
+    tau         weight of the prior's uncertainty
+    confidence  "idzorek": 0 = no effect, 1 = the view holds exactly; "he_litterman": omega = tau p'Sp / c
+    covariance  "posterior" = S + M, "sigma" = S
+    """
+
+    delta: float = 2.5
+    tau: float = 0.05
+    confidence: Literal["idzorek", "he_litterman"] = "idzorek"
+    covariance: Literal["posterior", "sigma"] = "posterior"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A portfolio's method, limits, costs and estimation settings; an absent limit is no limit.
+
+    All weights, limits and rates are fractions (0.15), rates per year; `max_turnover` is one-way (half of the
+    traded value / NAV); `risk_free_rate` None means "the pack's", and must be filled in before a solve.
+    Raises PolicyError for a non-finite or crossed limit.
+    """
+
+    method: str = "mean_variance"
+    risk_aversion: float = 2.5
+    risk_free_rate: float | None = None
+    target_volatility: float | None = None
+
+    lookback_days: int = 252
+    mean_method: str = "historical"
+    covariance_method: str = "ledoit_wolf"
+    black_litterman: BlackLittermanSettings = field(default_factory=BlackLittermanSettings)
+
+    long_only: bool = True
+    min_weight: float | None = None
+    max_weight: float | None = None
+    asset_limits: Mapping[str, Range] = field(default_factory=dict)
+    max_sector: float | None = None
+    sector_limits: Mapping[str, Range] = field(default_factory=dict)
+    min_exposures: Mapping[ExposureType, float] = field(default_factory=dict)
+    max_exposures: Mapping[ExposureType, float] = field(default_factory=dict)
+    max_notional: float | None = None
+    cash_min: float = 0.0
+    cash_max: float = 0.0
+    max_turnover: float | None = None
+    max_tracking_error: float | None = None
+    max_volatility: float | None = None
+    min_return: float | None = None
+
+    commission: float = 5.0
+    impact_bps: float = 15.0
+    min_trade_value: float = 0.0
+    on_conflict: OnConflict = "fail"
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+
+
+def check_limits(policy: Policy) -> None:
+    """Raises PolicyError where a limit is not finite, negative where it cannot be, or crosses its partner."""
+    ranges = {
+        "weight": (policy.min_weight, policy.max_weight),
+        "cash": (policy.cash_min, policy.cash_max),
+        **{f"limits of {name}": pair for name, pair in policy.asset_limits.items()},
+        **{f"sector {name}": pair for name, pair in policy.sector_limits.items()},
+        **{
+            f"exposure {kind.name}": (policy.min_exposures.get(kind), policy.max_exposures.get(kind))
+            for kind in {*policy.min_exposures, *policy.max_exposures}
+        },
+    }
+    for name, (low, high) in ranges.items():
+        for bound in (low, high):
+            if bound is not None and not isfinite(bound):
+                raise PolicyError(f"{name}: {bound} is not a number; leave a limit out to have none")
+        if low is not None and high is not None and low > high:
+            raise PolicyError(f"{name}: the minimum {low:g} is above the maximum {high:g}; swap or widen them")
+    for name in ("max_turnover", "max_tracking_error", "max_volatility", "max_notional", "target_volatility"):
+        bound = getattr(policy, name)
+        if bound is not None and not (isfinite(bound) and bound >= 0):
+            raise PolicyError(f"{name} is {bound}; it must be a fraction >= 0")
