@@ -1,0 +1,142 @@
+"""What every price source gives: deliveries of rows, in date order, each traceable to its payload."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+from optimizer.errors import DataError
+
+Basis = Literal["as_traded", "split_adjusted", "total_return"]
+Severity = Literal["FAIL", "QUAR", "WARN"]
+Seen = Callable[[str], bool]
+
+PRICE_ROWS = pa.schema(
+    [
+        ("symbol", pa.dictionary(pa.int32(), pa.string())),
+        ("date", pa.date32()),
+        ("open", pa.float64()),
+        ("high", pa.float64()),
+        ("low", pa.float64()),
+        ("close", pa.float64()),
+        ("volume", pa.int64()),
+        ("dividend", pa.float64()),
+        ("split", pa.float64()),
+        ("vendor_adj_close", pa.float64()),
+    ]
+)
+QUARANTINE = pa.schema(
+    [
+        ("symbol", pa.string()),
+        ("date", pa.date32()),
+        ("line", pa.int64()),
+        ("code", pa.string()),
+        ("reason", pa.string()),
+        ("raw", pa.string()),
+    ]
+)
+PRICES = "prices"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong in a delivery: a stable code, who it concerns, and what to do.
+
+    severity  FAIL = the file is refused; QUAR = the rows are set aside; WARN = recorded, rows kept
+    count     how many rows
+    symbol, date, line  the first of them, where known
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    count: int = 1
+    symbol: str | None = None
+    date: date | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = "" if self.line is None else f"line {self.line}: "
+        return f"{self.code} {place}{self.message}"
+
+
+class FileRejected(DataError):  # noqa: N818  says what happened to it
+    """A file of which nothing can be taken; carries everything that is wrong in it."""
+
+    def __init__(self, name: str, findings: Sequence[Finding], payload_sha256: str = "") -> None:
+        super().__init__(f"{name} is refused: " + "; ".join(map(str, findings)))
+        self.name = name
+        self.findings = tuple(findings)
+        self.payload_sha256 = payload_sha256
+
+
+def no_quarantine() -> pa.Table:
+    """An empty table of quarantined rows."""
+    return QUARANTINE.empty_table()
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What one payload brought for one log.
+
+    key             identifies payload, name and settings that shape the rows; never read twice
+    payload         the file, or the bytes where there is no file; its SHA-256 is what `sha256sum` prints
+    basis           as_traded | split_adjusted | total_return ("not a tradable price": dividend 0, split 1)
+    known_at        when the values became known (a feed's file date); None for bulk history
+    rows            `PRICE_ROWS`, or the columns of `log`; values at 8 significant digits. NULL dividend or
+                    split: this payload cannot know it, what is on record stays, else 0 and 1
+    first_line      line of rows[0] in the payload; rows come in the payload's order until `screen` sorts them
+    quarantined     `QUARANTINE`: rows set aside
+    warnings        findings about rows that are kept (WARN) and one a code for those set aside (QUAR)
+    """
+
+    source: str
+    key: str
+    payload_name: str
+    payload_sha256: str
+    payload: Path | bytes
+    rows: pa.Table
+    basis: Basis = "as_traded"
+    simulated: bool = False
+    currency: str = "USD"
+    known_at: date | None = None
+    log: str = PRICES
+    first_line: int = 1
+    quarantined: pa.Table = field(default_factory=no_quarantine)
+    warnings: tuple[Finding, ...] = ()
+
+
+class PriceSource(Protocol):
+    """A place prices come from."""
+
+    @property
+    def name(self) -> str:
+        """The source's name in `sources.yaml` and in the log."""
+        ...
+
+    def deliveries(
+        self, since: date | None, until: date | None, seen: Seen
+    ) -> Iterator[Delivery | FileRejected]:
+        """Deliveries with rows in since..until, in date order.
+
+        A payload whose key `seen` knows is skipped without being parsed; a refused file is yielded as its
+        error, so that the others go on.
+        """
+        ...
+
+
+def delivery_key(name: str, payload_sha256: str, shaping: Any) -> str:
+    """SHA-256 over what determines a delivery's rows: payload, its name, and the settings that shape it."""
+    text = json.dumps([name, payload_sha256, shaping], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
