@@ -1,0 +1,84 @@
+# make run   set up and run the daily pipeline on the embedded prices      make test   set up and test
+# Needs Python >= 3.11 and make, nothing else. Another interpreter: make run PYTHON=/path/to/python3.12
+
+.DEFAULT_GOAL := help
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
+BIN := .venv/bin
+CODE := optimizer resources assets pipeline service tests benchmarks
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help run ui test test-slow lint format types validate check bench peers lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 18
+
+run: .venv/runtime.stamp ## the daily run on the configured prices, then the backtest
+	@$(BIN)/packfolio run
+	@$(BIN)/packfolio backtest
+
+ui: .venv/runtime.stamp ## Dagster on http://127.0.0.1:3000, with the assets and their history
+	@$(BIN)/packfolio ui
+
+test: .venv/dev.stamp ## the tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-slow: .venv/dev.stamp ## the slow tests alone
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not network"
+
+lint: .venv/dev.stamp ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: .venv/dev.stamp ## rewrite the code in the house's format
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+types: .venv/dev.stamp ## mypy, strict
+	@$(BIN)/mypy
+
+validate: .venv/dev.stamp ## Dagster loads the definitions; the environment fits pyproject.toml
+	@$(BIN)/python -m pip --disable-pip-version-check check
+	@if [ -f pipeline/definitions.py ]; then $(BIN)/dagster definitions validate -w workspace.yaml; fi
+
+check: lint types validate test ## all that CI runs, before a commit
+
+bench: .venv/dev.stamp .peers/stamp ## time the optimizer against its peers; writes benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks.harness
+
+peers: .peers/stamp ## the environment of the peers
+
+lock: ## resolve requirements/*.lock again, keeping the locked versions that still fit
+	@requirements/relock
+
+clean: ## remove the environments and caches; the warehouse in .packfolio stays
+	rm -rf .venv .peers .locker .mypy_cache .ruff_cache .pytest_cache .hypothesis build ./*.egg-info
+
+.venv/runtime.stamp: requirements/runtime.lock pyproject.toml | .venv/bin/python
+	@echo "installing requirements/runtime.lock" >&2
+	@$(INSTALL) --require-hashes -r requirements/runtime.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev.stamp: requirements/dev.lock pyproject.toml | .venv/bin/python
+	@echo "installing requirements/dev.lock" >&2
+	@$(INSTALL) --require-hashes -r requirements/dev.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/bin/python:
+	@$(call need_python)
+	@"$(PYTHON)" -m venv .venv || { rm -rf .venv; \
+	  echo "python -m venv failed; install your system's venv package (Debian: python3-venv) and run make again" >&2; exit 1; }
+
+.peers/stamp: benchmarks/peers.txt
+	@$(call need_python)
+	@"$(PYTHON)" -m venv .peers
+	@echo "installing benchmarks/peers.txt" >&2
+	@.peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
+	@touch $@
+
+define need_python
+if [ -z "$(PYTHON)" ]; then echo "no python3 was found; install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "$(PYTHON) is $$("$(PYTHON)" --version 2>&1); Packfolio needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+endef
