@@ -55,13 +55,13 @@ clean: ## remove the environments and caches; the warehouse in .packfolio stays
 
 .venv/runtime.stamp: requirements/runtime.lock pyproject.toml | .venv/bin/python
 	@echo "installing requirements/runtime.lock" >&2
-	@$(INSTALL) --require-hashes -r requirements/runtime.lock
+	@$(INSTALL) --no-deps --require-hashes -r requirements/runtime.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev.stamp: requirements/dev.lock pyproject.toml | .venv/bin/python
 	@echo "installing requirements/dev.lock" >&2
-	@$(INSTALL) --require-hashes -r requirements/dev.lock
+	@$(INSTALL) --no-deps --require-hashes -r requirements/dev.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
