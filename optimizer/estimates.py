@@ -1,0 +1,179 @@
+"""Estimates of return and risk: what every method reads, checked once where it is born."""
+
+from dataclasses import InitVar, dataclass, field
+from hashlib import sha256
+
+import numpy as np
+
+from optimizer.errors import DataError, PolicyError
+from optimizer.typing import Array
+
+PSD_TOLERANCE = 1e-9
+ABSURD_RETURN = 5.0
+ABSURD_VOLATILITY = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """Expected returns and risk of n symbols.
+
+    symbols       n unique names; every array follows their order
+    mean          (n,) expected total return, fraction per year; None where no method needs it
+    covariance    (n, n) symmetric positive semidefinite, per year
+    scenarios     (T, n) simple daily returns, one row a day, or None
+    observations  rows the estimates rest on; 0 = not stated
+    notes         what a reader must know: rows dropped, matrix repaired, ...
+    trusted       True skips the costly checks (symmetry, eigenvalues, percent for fraction); only for
+                  estimators of our own, which are positive semidefinite by construction
+    Raises DataError with the argument, its value and the remedy.
+    """
+
+    symbols: tuple[str, ...]
+    mean: Array | None
+    covariance: Array
+    scenarios: Array | None = None
+    observations: int = 0
+    notes: tuple[str, ...] = ()
+    trusted: InitVar[bool] = False
+
+    def __post_init__(self, trusted: bool) -> None:
+        symbols = tuple(self.symbols)
+        object.__setattr__(self, "symbols", symbols)
+        object.__setattr__(self, "notes", tuple(self.notes))
+        check_symbols(symbols)
+        n = len(symbols)
+        object.__setattr__(self, "covariance", finite("covariance", self.covariance, (n, n)))
+        if self.mean is not None:
+            object.__setattr__(self, "mean", finite("mean", self.mean, (n,)))
+        if self.scenarios is not None:
+            object.__setattr__(self, "scenarios", finite("scenarios", self.scenarios, (None, n)))
+        if not trusted:
+            check_covariance(self.covariance, symbols)
+            check_magnitude(self.mean, self.covariance, symbols)
+
+    @property
+    def volatility(self) -> Array:
+        """(n,) standard deviations per year."""
+        return np.sqrt(np.diag(self.covariance))
+
+    @property
+    def growth(self) -> Array:
+        """(n,) expected compound growth per year, mean - variance / 2; raises DataError without a mean."""
+        if self.mean is None:
+            raise DataError("these estimates have no mean; estimate one to report growth")
+        return self.mean - np.diag(self.covariance) / 2
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How estimates are made from prices; equal recipes on equal prices give equal estimates.
+
+    lookback_days  trading days of returns, of which the last are used
+    currency       of the prices
+    symbols        what is estimated, in this order; () = every column of the prices
+    frequency      daily, weekly or monthly returns
+    missing        "complete": only dates on which every symbol has a return; "pairwise": each pair's own
+    """
+
+    mean_method: str = "historical"
+    covariance_method: str = "ledoit_wolf"
+    lookback_days: int = 252
+    currency: str = "USD"
+    symbols: tuple[str, ...] = ()
+    frequency: str = "daily"
+    missing: str = "complete"
+    risk_free_rate: float = field(default=0.0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "symbols", tuple(self.symbols))
+        if self.symbols:
+            check_symbols(self.symbols)
+        if self.lookback_days < 2:
+            raise PolicyError(f"lookback_days is {self.lookback_days}; it must be a number of days, e.g. 252")
+
+    @property
+    def name(self) -> str:
+        """One line that tells two recipes apart: methods, window, currency, and a digest of the symbols."""
+        digest = sha256("\n".join(self.symbols).encode()).hexdigest()[:8]
+        extras = [part for part in (self.frequency, self.missing) if part not in ("daily", "complete")]
+        rate = [f"rf{self.risk_free_rate:g}"] if self.risk_free_rate else []
+        window = f"{self.lookback_days}d"
+        return "-".join(
+            [self.mean_method, self.covariance_method, window, self.currency, *extras, *rate, digest]
+        )
+
+
+def check_symbols(symbols: tuple[str, ...]) -> None:
+    """Raises DataError where there is none, or one occurs twice."""
+    if not symbols:
+        raise DataError("symbols is empty; at least one is needed")
+    if len(set(symbols)) < len(symbols):
+        twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+        raise DataError(f"symbols: {', '.join(twice)} given more than once; keep each once, with its column")
+
+
+def finite(name: str, values: Array, shape: tuple[int | None, ...]) -> Array:
+    """The values as a read-only float array of that shape (None = any length); raises DataError otherwise."""
+    array = np.asarray(values, dtype=float)
+    if len(shape) != array.ndim or not all(map(_fits, shape, array.shape)):
+        wanted = " x ".join("T" if want is None else str(want) for want in shape)
+        raise DataError(f"{name} has shape {array.shape}; it must be {wanted}, a row and column a symbol")
+    if not np.isfinite(array).all():
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise DataError(
+            f"{name}{list(first)} is {array[first]}; each must be finite: drop the symbol or fill the gap"
+        )
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _fits(want: int | None, have: int) -> bool:
+    return want is None or want == have
+
+
+def check_covariance(covariance: Array, symbols: tuple[str, ...]) -> None:
+    """Raises DataError where the (n, n) matrix is not symmetric or has a negative eigenvalue.
+
+    Singular is legitimate (more symbols than days): only S + eps trace(S)/n I has to have a Cholesky factor.
+    """
+    n = len(symbols)
+    scale = float(np.trace(covariance)) / n
+    if scale <= 0 or (np.diag(covariance) < 0).any():
+        worst = int(np.argmin(np.diag(covariance)))
+        raise DataError(
+            f"covariance: the variance of {symbols[worst]} is {covariance[worst, worst]:g}; "
+            f"variances are positive fractions squared per year"
+        )
+    gap = np.abs(covariance - covariance.T)
+    if gap.max() > PSD_TOLERANCE * scale:
+        i, j = np.unravel_index(int(gap.argmax()), gap.shape)
+        raise DataError(
+            f"covariance is not symmetric: {symbols[i]},{symbols[j]} is {covariance[i, j]:g} and "
+            f"{symbols[j]},{symbols[i]} is {covariance[j, i]:g}; both must be the same number"
+        )
+    try:
+        np.linalg.cholesky(covariance + PSD_TOLERANCE * scale * np.eye(n))
+    except np.linalg.LinAlgError:
+        lowest = float(np.linalg.eigvalsh(covariance)[0])
+        raise DataError(
+            f"covariance has the negative eigenvalue {lowest:.3g}: no returns can have it; "
+            f"repair it (nearest_psd, Higham 2002) or estimate it on complete rows"
+        ) from None
+
+
+def check_magnitude(mean: Array | None, covariance: Array, symbols: tuple[str, ...]) -> None:
+    """Raises DataError where a return or volatility is so large that it must be a percentage."""
+    if mean is not None and np.abs(mean).max() > ABSURD_RETURN:
+        worst = int(np.argmax(np.abs(mean)))
+        raise DataError(
+            f"mean of {symbols[worst]} is {mean[worst]:g} per year, {mean[worst]:.0%}; "
+            f"a fraction is expected: write 0.08 for 8%"
+        )
+    volatility = np.sqrt(np.diag(covariance))
+    if volatility.max() > ABSURD_VOLATILITY:
+        worst = int(volatility.argmax())
+        raise DataError(
+            f"volatility of {symbols[worst]} is {volatility[worst]:g} per year, {volatility[worst]:.0%}; "
+            f"fractions are expected: write 0.20 for 20% (variance 0.04)"
+        )

@@ -1,0 +1,307 @@
+"""What a fund holds per unit of its net asset value, and what a book of funds therefore holds."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from enum import Enum
+from math import isfinite
+
+import numpy as np
+
+from optimizer.errors import PolicyError
+from optimizer.typing import Array
+
+NOTIONAL_TOLERANCE = 0.01
+
+
+class ExposureType(Enum):
+    """A market a fund can be exposed to; an amount of one counts for all its `parents` too."""
+
+    EQUITY = "equity"
+    US_EQUITY = "us_equity"
+    US_LARGE_EQUITY = "us_large_equity"
+    US_SMALL_EQUITY = "us_small_equity"
+    US_VALUE_EQUITY = "us_value_equity"
+    US_SMALL_VALUE_EQUITY = "us_small_value_equity"
+    US_GROWTH_EQUITY = "us_growth_equity"
+    INTL_EQUITY = "intl_equity"
+    INTL_DEVELOPED_EQUITY = "intl_developed_equity"
+    INTL_VALUE_EQUITY = "intl_value_equity"
+    EMERGING_EQUITY = "emerging_equity"
+    EM_VALUE_EQUITY = "em_value_equity"
+    GLOBAL_EQUITY = "global_equity"
+    GOLD_MINERS_EQUITY = "gold_miners_equity"
+
+    BONDS = "bonds"
+    US_BONDS = "us_bonds"
+    US_TREASURY = "us_treasury"
+    US_TREASURY_SHORT = "us_treasury_short"
+    US_TREASURY_INTERMEDIATE = "us_treasury_intermediate"
+    US_TREASURY_LONG = "us_treasury_long"
+    TIPS = "tips"
+    TIPS_LONG = "tips_long"
+    CREDIT = "credit"
+    CREDIT_IG = "credit_ig"
+    CREDIT_HY = "credit_hy"
+    INTL_BONDS = "intl_bonds"
+    GLOBAL_GOVERNMENT_BONDS = "global_government_bonds"
+    LONG_DURATION_BONDS = "long_duration_bonds"
+
+    CASH = "cash"
+
+    REAL_ASSETS = "real_assets"
+    COMMODITIES = "commodities"
+    GOLD = "gold"
+    COMMODITIES_AND_PRODUCERS = "commodities_and_producers"
+    REAL_ESTATE = "real_estate"
+
+    ALTERNATIVES = "alternatives"
+    MANAGED_FUTURES = "managed_futures"
+    TREND_FOLLOWING = "trend_following"
+    FUTURES_CARRY = "futures_carry"
+    LONG_SHORT = "long_short"
+    VOLATILITY = "volatility"
+
+    FACTORS = "factors"
+    VALUE_FACTOR = "value_factor"
+    MOMENTUM_FACTOR = "momentum_factor"
+    QUALITY_FACTOR = "quality_factor"
+    LOW_VOL_FACTOR = "low_vol_factor"
+    CARRY = "carry"
+
+    CURRENCY = "currency"
+    USD = "usd"
+    CRYPTO = "crypto"
+    BITCOIN = "bitcoin"
+
+    UNKNOWN = "unknown"
+
+    @property
+    def parents(self) -> tuple["ExposureType", ...]:
+        """The types this one is part of, all the way up, nearest first; () at a root."""
+        return _ANCESTORS[self]
+
+    @property
+    def children(self) -> tuple["ExposureType", ...]:
+        """The types directly below this one; () for a leaf."""
+        return tuple(kind for kind, above in _PARENTS.items() if self in above)
+
+    @classmethod
+    def parse(cls, text: str) -> "ExposureType":
+        """The type of that name or value, in any case, with spaces or hyphens for underscores.
+
+        Raises PolicyError with the nearest names, or all of them, for an unknown one.
+        """
+        wanted = text.strip().lower().replace(" ", "_").replace("-", "_")
+        values = [kind.value for kind in cls]
+        if wanted in values:
+            return cls(wanted)
+        near = get_close_matches(wanted, values) or values
+        raise PolicyError(f"exposure type {text!r} does not exist; use one of {', '.join(near)}")
+
+
+_T = ExposureType
+# A type may have two parents (long Treasuries are Treasuries and long bonds); each ancestor counts it once.
+_PARENTS: Mapping[ExposureType, tuple[ExposureType, ...]] = {
+    _T.US_EQUITY: (_T.EQUITY,),
+    _T.US_LARGE_EQUITY: (_T.US_EQUITY,),
+    _T.US_SMALL_EQUITY: (_T.US_EQUITY,),
+    _T.US_VALUE_EQUITY: (_T.US_EQUITY,),
+    _T.US_SMALL_VALUE_EQUITY: (_T.US_SMALL_EQUITY, _T.US_VALUE_EQUITY),
+    _T.US_GROWTH_EQUITY: (_T.US_EQUITY,),
+    _T.INTL_EQUITY: (_T.EQUITY,),
+    _T.INTL_DEVELOPED_EQUITY: (_T.INTL_EQUITY,),
+    _T.INTL_VALUE_EQUITY: (_T.INTL_EQUITY,),
+    _T.EMERGING_EQUITY: (_T.INTL_EQUITY,),
+    _T.EM_VALUE_EQUITY: (_T.EMERGING_EQUITY,),
+    _T.GLOBAL_EQUITY: (_T.EQUITY,),
+    _T.GOLD_MINERS_EQUITY: (_T.EQUITY,),
+    _T.US_BONDS: (_T.BONDS,),
+    _T.US_TREASURY: (_T.US_BONDS,),
+    _T.US_TREASURY_SHORT: (_T.US_TREASURY,),
+    _T.US_TREASURY_INTERMEDIATE: (_T.US_TREASURY,),
+    _T.US_TREASURY_LONG: (_T.US_TREASURY, _T.LONG_DURATION_BONDS),
+    _T.TIPS: (_T.US_BONDS,),
+    _T.TIPS_LONG: (_T.TIPS, _T.LONG_DURATION_BONDS),
+    _T.CREDIT: (_T.BONDS,),
+    _T.CREDIT_IG: (_T.CREDIT,),
+    _T.CREDIT_HY: (_T.CREDIT,),
+    _T.INTL_BONDS: (_T.BONDS,),
+    _T.GLOBAL_GOVERNMENT_BONDS: (_T.BONDS,),
+    _T.LONG_DURATION_BONDS: (_T.BONDS,),
+    _T.COMMODITIES: (_T.REAL_ASSETS,),
+    _T.GOLD: (_T.COMMODITIES,),
+    _T.COMMODITIES_AND_PRODUCERS: (_T.REAL_ASSETS,),
+    _T.REAL_ESTATE: (_T.REAL_ASSETS,),
+    _T.MANAGED_FUTURES: (_T.ALTERNATIVES,),
+    _T.TREND_FOLLOWING: (_T.MANAGED_FUTURES,),
+    _T.FUTURES_CARRY: (_T.ALTERNATIVES,),
+    _T.LONG_SHORT: (_T.ALTERNATIVES,),
+    _T.VOLATILITY: (_T.ALTERNATIVES,),
+    _T.VALUE_FACTOR: (_T.FACTORS,),
+    _T.MOMENTUM_FACTOR: (_T.FACTORS,),
+    _T.QUALITY_FACTOR: (_T.FACTORS,),
+    _T.LOW_VOL_FACTOR: (_T.FACTORS,),
+    _T.CARRY: (_T.FACTORS,),
+    _T.USD: (_T.CURRENCY,),
+    _T.BITCOIN: (_T.CRYPTO,),
+}
+
+
+def _ancestors(kind: ExposureType) -> tuple[ExposureType, ...]:
+    found: list[ExposureType] = []
+    layer = list(_PARENTS.get(kind, ()))
+    while layer:
+        found += [above for above in layer if above not in found]
+        layer = [higher for above in layer for higher in _PARENTS.get(above, ())]
+    return tuple(found)
+
+
+_ANCESTORS = {kind: _ancestors(kind) for kind in ExposureType}
+
+
+@dataclass(frozen=True)
+class Fund:
+    """One tradable symbol and what it holds.
+
+    exposures       notional per 1 of NAV (RSST: US large equity 1.0, managed futures 1.0), each as the most
+                    specific type known; the financing leg, 1 - `funded`, is implied and never listed
+    unfunded        the types among them held by contracts whose expected return is given in excess of cash
+    fee             expense ratio per year; None where it is not confirmed
+    spread          financing cost above the risk-free rate, per year, on what is funded above 1
+    total_notional  the issuer's own sum of |exposures|; checked where given
+    source, as_of   where the figures come from and when they held
+    Raises PolicyError for an empty or non-finite exposure, one type listed under another, or a wrong sum.
+    """
+
+    symbol: str
+    name: str
+    exposures: Mapping[ExposureType, float]
+    fee: float | None = None
+    spread: float = 0.0
+    unfunded: frozenset[ExposureType] = frozenset()
+    total_notional: float | None = None
+    source: str = ""
+    as_of: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _check_fund(self)
+
+    @property
+    def notional(self) -> float:
+        """Sum of |exposure| per 1 of NAV, without the financing leg; inverse funds count too."""
+        return sum(abs(amount) for amount in self.exposures.values())
+
+    @property
+    def funded(self) -> float:
+        """Signed sum of the funded exposures, F: the fund borrows F - 1 of its NAV (lends where negative)."""
+        return sum(amount for kind, amount in self.exposures.items() if kind not in self.unfunded)
+
+    def exposure(self, kind: ExposureType) -> float:
+        """The amount of that type per 1 of NAV, everything below it included."""
+        return sum(amount for own, amount in self.exposures.items() if kind is own or kind in own.parents)
+
+
+def _check_fund(fund: Fund) -> None:
+    where = f"fund {fund.symbol}"
+    if not fund.symbol or not fund.exposures:
+        raise PolicyError(f"{where} lists no exposure; give at least one, e.g. us_large_equity: 1.0")
+    for kind, amount in fund.exposures.items():
+        if not (isfinite(amount) and amount):
+            raise PolicyError(f"{where}: {kind.value} is {amount}; an exposure is a number other than 0")
+        doubled = [above.value for above in kind.parents if above in fund.exposures]
+        if doubled:
+            raise PolicyError(
+                f"{where} lists {kind.value} and {doubled[0]}, which contains it: it would count twice; "
+                f"keep the specific one"
+            )
+    if fund.exposures.get(ExposureType.CASH, 0.0) < 0:
+        raise PolicyError(f"{where}: cash is negative; the financing leg is implied, leave it out")
+    strangers = sorted(kind.value for kind in fund.unfunded if kind not in fund.exposures)
+    if strangers:
+        raise PolicyError(f"{where}: unfunded names {', '.join(strangers)}, which is no exposure of it")
+    for name, rate in (("fee", fund.fee), ("spread", fund.spread)):
+        if rate is not None and not 0 <= rate < 0.25:
+            raise PolicyError(f"{where}: {name} is {rate}; it must be a fraction per year (0.0098 for 0.98%)")
+    stated = fund.total_notional
+    if stated is not None and not abs(stated - fund.notional) <= NOTIONAL_TOLERANCE:
+        raise PolicyError(
+            f"{where}: exposures add up to {fund.notional:g}, total_notional is {stated:g}; exposures are per "
+            f"1 of NAV: multiply shares of notional by total_notional, or correct the wrong figure"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FundExposureMap(Mapping[str, Fund]):
+    """The funds by symbol; reads like a mapping.
+
+    unmapped  "error": a symbol without a fund raises PolicyError; "unknown": it counts as UNKNOWN, 1 per 1
+    """
+
+    funds: Mapping[str, Fund] = field(default_factory=dict)
+    unmapped: str = "error"
+
+    def __init__(self, funds: Mapping[str, Fund] | Iterable[Fund] = (), *, unmapped: str = "error") -> None:
+        if unmapped not in ("error", "unknown"):
+            raise PolicyError(f"unmapped is {unmapped!r}; use 'error' or 'unknown'")
+        by_symbol: dict[str, Fund] = {}
+        for fund in funds.values() if isinstance(funds, Mapping) else funds:
+            if fund.symbol in by_symbol:
+                raise PolicyError(f"fund {fund.symbol} is listed twice; keep one entry")
+            by_symbol[fund.symbol] = fund
+        object.__setattr__(self, "funds", by_symbol)
+        object.__setattr__(self, "unmapped", unmapped)
+
+    def __getitem__(self, symbol: str) -> Fund:
+        return self.funds[symbol]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.funds)
+
+    def __len__(self) -> int:
+        return len(self.funds)
+
+    def select(self, symbols: Iterable[str]) -> tuple[Fund, ...]:
+        """The fund of each symbol, in that order; raises PolicyError naming all that are not mapped."""
+        wanted = tuple(symbols)
+        missing = [symbol for symbol in wanted if symbol not in self.funds]
+        if missing and self.unmapped == "error":
+            raise PolicyError(
+                f"no exposures are known for {', '.join(missing)}; add them to the fund map, "
+                f"or ask for unmapped='unknown'"
+            )
+        unknown = {s: Fund(s, s, {ExposureType.UNKNOWN: 1.0}) for s in missing}
+        return tuple(self.funds[symbol] if symbol in self.funds else unknown[symbol] for symbol in wanted)
+
+    def types(self, symbols: Iterable[str]) -> tuple[ExposureType, ...]:
+        """The types these symbols list, in the order of ExposureType; parents are not among them."""
+        listed = {kind for fund in self.select(symbols) for kind in fund.exposures}
+        return tuple(kind for kind in ExposureType if kind in listed)
+
+    def matrix(self, symbols: Iterable[str], types: Iterable[ExposureType]) -> Array:
+        """(k, n) exposure of each symbol to each type per 1 of NAV; a type includes everything below it."""
+        funds, kinds = self.select(symbols), tuple(types)
+        amounts = [[fund.exposure(kind) for fund in funds] for kind in kinds]
+        return np.array(amounts, dtype=float).reshape(len(kinds), len(funds))
+
+    def notional(self, symbols: Iterable[str]) -> Array:
+        """(n,) sum of |exposure| per 1 of NAV of each symbol."""
+        return np.array([fund.notional for fund in self.select(symbols)])
+
+
+@dataclass(frozen=True)
+class ExposureCalculator:
+    """Looks through a book of funds to what it holds."""
+
+    fund_map: FundExposureMap
+
+    def calculate(self, weights: Mapping[str, float]) -> dict[ExposureType, float]:
+        """Exposure to each listed type as a fraction of NAV (weights are fractions of NAV by symbol)."""
+        kinds = self.fund_map.types(weights)
+        amounts = self.fund_map.matrix(weights, kinds) @ np.array(list(weights.values()), dtype=float)
+        return dict(zip(kinds, amounts.tolist(), strict=True))
+
+    def total_notional(self, weights: Mapping[str, float]) -> float:
+        """Sum of |weight| x notional, as a fraction of NAV."""
+        return float(self.fund_map.notional(weights) @ np.abs(list(weights.values())))
