@@ -1,0 +1,174 @@
+"""The hash-chained record of every write: canonical hashes of rows, ledger rows, and the anchor outside the file."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from resources.tables import LEDGERED, LOGS, NOT_CONTENT, ledger_column
+
+GENESIS = "0" * 64
+Connection = duckdb.DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Who writes, when, with which code and configuration."""
+
+    run_id: str
+    at: datetime
+    code_version: str
+    config_hash: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A ledger row: one version of (asset, pack, portfolio), chained to the row before it."""
+
+    id: int
+    content_hash: str
+    rows: int
+    changed: bool
+
+
+def sha256(text: str) -> str:
+    """Hex SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def columns(con: Connection, table: str) -> list[tuple[str, str]]:
+    """(name, type) of each column of `table`, by name."""
+    found = con.execute(
+        "select column_name, data_type from duckdb_columns() where table_name = ? and not internal order by 1",
+        [table],
+    ).fetchall()
+    return [(str(name), str(kind)) for name, kind in found]
+
+
+def row_text(described: list[tuple[str, str]], leave_out: frozenset[str] = frozenset()) -> str:
+    """SQL for the canonical text of a row: `name=value` of every cell that is not NULL, in order of name.
+
+    A column added later is NULL in old rows and so leaves their text unchanged.
+    """
+    parts = []
+    for name, kind in described:
+        if name in leave_out:
+            continue
+        cell = f'"{name}"::varchar'
+        if kind == "VARCHAR":  # the separator may not be forged from inside a text
+            cell = f"replace({cell}, chr(31), chr(31) || chr(31))"
+        parts.append(f"'{name}=' || {cell}")
+    return f"concat_ws(chr(31), {', '.join(parts)})"
+
+
+def rows_hash(
+    con: Connection, table: str, where: str, params: list[object], *, content: bool
+) -> tuple[str, int]:
+    """SHA-256 over the rows of `table` that satisfy `where`, whatever their order, and their number.
+
+    content  leave out ids, run, times and the vendor's adjustment, so that equal content has equal hashes
+    """
+    text = row_text(columns(con, table), NOT_CONTENT if content else frozenset())
+    found = con.execute(
+        f"select coalesce(string_agg(h, '' order by h), ''), count(*) "
+        f"from (select sha256({text}) as h from {table} where {where})",
+        params,
+    ).fetchall()[0]
+    return sha256(str(found[0])), int(found[1])
+
+
+def head(con: Connection) -> tuple[int, str]:
+    """(number of ledger rows, hash of the newest one)."""
+    found = con.execute("select id, this_hash from materializations order by id desc limit 1").fetchall()
+    return (int(found[0][0]), str(found[0][1])) if found else (0, GENESIS)
+
+
+def latest(con: Connection, asset: str, pack_id: str | None, portfolio_id: str | None) -> Entry | None:
+    """The newest ledger row of (asset, pack, portfolio)."""
+    found = con.execute(
+        "select id, content_hash, rows from materializations where asset = ? and pack_id is not distinct from ? "
+        "and portfolio_id is not distinct from ? order by id desc limit 1",
+        [asset, pack_id, portfolio_id],
+    ).fetchall()
+    return Entry(int(found[0][0]), str(found[0][1]), int(found[0][2]), changed=False) if found else None
+
+
+def cells_hash(con: Connection, entry_id: int, tables: Iterable[str] = LEDGERED) -> str:
+    """SHA-256 over every cell that the ledger row `entry_id` wrote in `tables`; a table without rows adds nothing.
+
+    The rows of the logs are covered through `log_leaves`, which hash them, and the vendor's own adjusted close.
+    """
+    parts = []
+    for table in sorted(tables):
+        column = ledger_column(table)
+        if table in LOGS:
+            parts += _vendor_hash(con, entry_id) if table == "prices" else []
+            continue
+        digest, rows = rows_hash(con, table, f"{column} = ?", [entry_id], content=False)
+        if rows:
+            parts.append(f"{table}:{digest}")
+    return sha256("\n".join(parts))
+
+
+def _vendor_hash(con: Connection, entry_id: int) -> list[str]:
+    digests = con.execute(
+        "select sha256(string_agg(symbol || '=' || vendor_adj_close::varchar, ',' order by symbol, source)) "
+        "from prices where ingest_seq = ? and vendor_adj_close is not null group by date order by date",
+        [entry_id],
+    ).fetchall()
+    return ["vendor:" + sha256("".join(str(row[0]) for row in digests))] if digests else []
+
+
+LEDGER_FIELDS = (
+    "id", "asset", "pack_id", "portfolio_id", "run_id", "at", "code_version", "config_hash", "input_hashes",
+    "content_hash", "rows", "previous_hash",
+)  # fmt: skip
+
+
+def chain_hash(fields: Mapping[str, object], cells: str) -> str:
+    """The hash of a ledger row: of its own fields, of the row before it, and of every cell it covers."""
+    text = json.dumps([fields[name] if name != "at" else str(fields[name]) for name in LEDGER_FIELDS])
+    return sha256(text + cells)
+
+
+def append_entry(
+    con: Connection,
+    stamp: Stamp,
+    entry_id: int,
+    asset: str,
+    content_hash: str,
+    rows: int,
+    *,
+    tables: Iterable[str],
+    pack_id: str | None = None,
+    portfolio_id: str | None = None,
+    inputs: Mapping[str, str] | None = None,
+) -> Entry:
+    """Chain the ledger row `entry_id` over everything already inserted under that id in this transaction."""
+    _, previous = head(con)
+    fields: dict[str, object] = {
+        "id": entry_id, "asset": asset, "pack_id": pack_id, "portfolio_id": portfolio_id, "run_id": stamp.run_id,
+        "at": stamp.at, "code_version": stamp.code_version, "config_hash": stamp.config_hash,
+        "input_hashes": json.dumps(dict(inputs or {}), sort_keys=True), "content_hash": content_hash, "rows": rows,
+        "previous_hash": previous,
+    }  # fmt: skip
+    fields["this_hash"] = chain_hash(fields, cells_hash(con, entry_id, tables))
+    names = ", ".join(f'"{name}"' for name in fields)
+    marks = ", ".join("?" for _ in fields)
+    con.execute(f"insert into materializations ({names}) values ({marks})", list(fields.values()))
+    return Entry(entry_id, content_hash, rows, changed=True)
+
+
+def write_anchor(path: Path, count: int, head_hash: str, at: datetime) -> None:
+    """Append (count, head hash) to the anchor file and force it to the disk."""
+    import os
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"count": count, "head": head_hash, "at": at.isoformat()}) + "\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,133 @@
+"""What is checked before a pack is written: faults in its own data, each with a code and a severity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
+from typing import Protocol
+
+from resources.ledger import Connection
+
+RECENT = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault: FAIL rejects the pack, WARN is recorded on it."""
+
+    code: str
+    severity: str
+    message: str
+    symbol: str | None = None
+    date: date | None = None
+    value: float | None = None
+
+    @classmethod
+    def columns(cls) -> list[str]:
+        """The names of the fields, as in `check_findings`."""
+        return [item.name for item in fields(cls)]
+
+
+@dataclass(frozen=True)
+class CheckLimits:
+    """Thresholds of the pack checks.
+
+    coverage            least share of the previous pack's symbols that must be priced again
+    stale_sessions      a pack whose newest price is older than this many sessions is rejected
+    symbol_stale_sessions  a symbol whose newest price is older than this is named in a warning
+    """
+
+    coverage: float = 0.8
+    stale_sessions: int = 3
+    symbol_stale_sessions: int = 5
+
+
+class Earlier(Protocol):
+    """The pack before this one."""
+
+    @property
+    def id(self) -> str:
+        """Its ID."""
+
+    @property
+    def as_of(self) -> date:
+        """Its as-of date."""
+
+    @property
+    def watermark(self) -> int:
+        """Its watermark."""
+
+
+def check_pack(
+    con: Connection,
+    as_of: date,
+    watermark: int,
+    previous: Earlier | None,
+    sessions: Sequence[date],
+    limits: CheckLimits,
+) -> list[Finding]:
+    """Everything that is wrong with what a pack would see."""
+    newest = _newest_dates(con, as_of, watermark)
+    past = [day for day in sessions if day <= as_of]
+    return [
+        *_whole(newest, as_of, past, limits),
+        *_coverage(con, newest, previous, past, limits),
+        *_stale_symbols(newest, past, limits),
+    ]
+
+
+def _newest_dates(con: Connection, as_of: date, watermark: int) -> dict[str, date]:
+    rows = con.execute(
+        "select symbol, max(date) from prices where date between ? and ? and ingest_seq <= ? group by symbol order by 1",
+        [as_of - RECENT, as_of, watermark],
+    ).fetchall()
+    return {str(symbol): day for symbol, day in rows}
+
+
+def _age(day: date, sessions: Sequence[date]) -> int:
+    """Sessions after `day`."""
+    return sum(session > day for session in sessions)
+
+
+def _whole(
+    newest: dict[str, date], as_of: date, sessions: Sequence[date], limits: CheckLimits
+) -> list[Finding]:
+    recent = sessions[-60:]
+    if not newest:
+        message = f"no symbol has a price in the {RECENT.days} days up to {as_of}: ingest prices up to that date"
+        return [Finding("NO_PRICES", "FAIL", message)]
+    last = max(newest.values())
+    age = _age(last, recent)
+    if age <= limits.stale_sessions:
+        return []
+    message = f"the newest price is of {last}, {age} sessions before {as_of}; at most {limits.stale_sessions} are allowed"
+    return [Finding("STALE_PACK", "FAIL", message, date=last, value=float(age))]
+
+
+def _coverage(
+    con: Connection, newest: dict[str, date], previous: Earlier | None, sessions: Sequence[date], limits: CheckLimits
+) -> list[Finding]:
+    """Symbols that were alive in the pack before, and are no longer."""
+    if previous is None:
+        return []
+    before = _newest_dates(con, previous.as_of, previous.watermark)
+    alive = [symbol for symbol, day in before.items() if day == max(before.values())]
+    lost = [symbol for symbol in alive if symbol not in newest or newest[symbol] < min(sessions[-1:], default=date.max)]
+    if not alive or 1 - len(lost) / len(alive) >= limits.coverage:
+        return []
+    share = 1 - len(lost) / len(alive)
+    message = (
+        f"only {share:.0%} of the {len(alive)} symbols priced in {previous.id} have a price on the last session; "
+        f"{limits.coverage:.0%} are needed: missing are {', '.join(lost[:10])}{' …' if len(lost) > 10 else ''}"
+    )
+    return [Finding("COVERAGE", "FAIL", message, value=share)]
+
+
+def _stale_symbols(newest: dict[str, date], sessions: Sequence[date], limits: CheckLimits) -> list[Finding]:
+    recent = sessions[-60:]
+    found = []
+    for symbol, day in newest.items():
+        age = _age(day, recent)
+        if age >= limits.symbol_stale_sessions:
+            message = f"{symbol}: newest price is of {day}, {age} sessions old"
+            found.append(Finding("STALE_SYMBOL", "WARN", message, symbol, day, float(age)))
+    return found

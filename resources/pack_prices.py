@@ -1,0 +1,167 @@
+"""Reading what a pack saw: prices as arrays, last closes, exchange rates, the risk-free rate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from optimizer.errors import DataError
+from optimizer.returns import total_return_index
+from optimizer.typing import Array
+from resources.ledger import Connection
+from resources.packs import Pack
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Prices of some symbols as a pack saw them.
+
+    dates      (T,) ascending
+    close, dividend, split  (T, n) as traded; NaN where a symbol has no price that day
+    currency, simulated, basis  (n,) of each symbol's newest row; "" and False without one
+    """
+
+    symbols: tuple[str, ...]
+    dates: tuple[date, ...]
+    close: Array
+    dividend: Array
+    split: Array
+    currency: tuple[str, ...]
+    simulated: tuple[bool, ...]
+    basis: tuple[str, ...]
+
+    def total_return(self) -> pd.DataFrame:
+        """Total-return prices (T x n): close, dividends and splits as one index, anchored at the newest close."""
+        index = total_return_index(self.close, self.dividend, self.split)
+        return pd.DataFrame(index, index=pd.DatetimeIndex(self.dates, name="date"), columns=list(self.symbols))
+
+    def last_close(self, column: int) -> tuple[date, float] | None:
+        """(date, close) of a symbol's newest price."""
+        priced = np.flatnonzero(np.isfinite(self.close[:, column]))
+        return (self.dates[priced[-1]], float(self.close[priced[-1], column])) if len(priced) else None
+
+
+def window_start(con: Connection, pack: Pack, sessions: int) -> date:
+    """The date of the `sessions`-th newest priced day of a pack."""
+    found = con.execute(
+        "select min(date) from (select distinct date from log_leaves where log = 'prices' and date <= ? "
+        "and ingest_seq <= ? order by date desc limit ?)",
+        [pack.as_of, pack.watermark, sessions],
+    ).fetchall()[0][0]
+    if found is None:
+        raise DataError(f"{pack.id} sees no prices at all: ingest prices up to {pack.as_of}")
+    return date(found.year, found.month, found.day)
+
+
+def chosen_sources(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict[str, str]:
+    """The source of each symbol: the first of the pack's precedence that ever priced it."""
+    preferred = {source: rank for rank, source in enumerate(pack.precedence)}
+    if len(preferred) == 1:
+        return dict.fromkeys(symbols, pack.precedence[0])
+    rows = con.execute(
+        "select distinct symbol, source from prices where symbol in (select unnest(?)) and date <= ? and ingest_seq <= ?",
+        [list(symbols), pack.as_of, pack.watermark],
+    ).fetchall()
+    best: dict[str, str] = {}
+    for symbol, source in sorted(rows):
+        if source in preferred and preferred[source] < preferred.get(best.get(symbol, ""), len(preferred)):
+            best[symbol] = source
+    return best
+
+
+def read_panel(con: Connection, pack: Pack, symbols: Sequence[str], sessions: int | None = None) -> Panel:
+    """The last `sessions` days (all, when None) of the given symbols, as the pack saw them."""
+    names = tuple(symbols)
+    start = date.min if sessions is None else window_start(con, pack, sessions)
+    table = con.execute(
+        """
+        with wanted as (select unnest(?) as symbol, unnest(?) as source, unnest(?) as position)
+        select w.position, p.date - date '1970-01-01' as day, p.close, p.dividend, p.split, p.currency, p.simulated, p.basis
+        from prices p join wanted w on p.symbol = w.symbol and p.source = w.source
+        where p.date between ? and ? and p.ingest_seq <= ?
+        qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
+        order by p.date, w.position
+        """,
+        [*_wanted(con, pack, names), start, pack.as_of, pack.watermark],
+    ).fetchnumpy()
+    return _scatter(names, table)
+
+
+def _wanted(con: Connection, pack: Pack, names: Sequence[str]) -> list[object]:
+    sources = chosen_sources(con, pack, names)
+    positions = [index for index, name in enumerate(names) if name in sources]
+    return [[names[i] for i in positions], [sources[names[i]] for i in positions], positions]
+
+
+def _scatter(names: tuple[str, ...], table: dict[str, np.ndarray]) -> Panel:
+    position, day = np.asarray(table["position"], dtype=int), np.asarray(table["day"], dtype=int)
+    days, row = np.unique(day, return_inverse=True)
+    shape = (len(days), len(names))
+    values = {}
+    for column in ("close", "dividend", "split"):
+        values[column] = np.full(shape, np.nan)
+        values[column][row, position] = np.asarray(table[column], dtype=float)
+    facts: dict[str, list] = {"currency": [""] * len(names), "simulated": [False] * len(names), "basis": [""] * len(names)}
+    for column, of in facts.items():
+        for where, value in zip(position, table[column], strict=True):  # ascending dates: the newest row wins
+            of[where] = value if column != "simulated" else bool(value)
+    epoch = np.datetime64("1970-01-01", "D")
+    dates = tuple((epoch + days.astype("timedelta64[D]")).astype(object))
+    return Panel(names, dates, **values, **{name: tuple(of) for name, of in facts.items()})
+
+
+def exchange_rate(con: Connection, pack: Pack, base: str, quote: str) -> float:
+    """Units of `quote` for one `base` on the pack's date: direct, inverse, or through a third currency.
+
+    Raises DataError when no path exists; a missing rate is never 1.
+    """
+    if base == quote:
+        return 1.0
+    rates = _rates(con, pack)
+    for middle in (None, *sorted({currency for pair in rates for currency in pair})):
+        legs = [(base, quote)] if middle is None else [(base, middle), (middle, quote)]
+        found = [_leg(rates, *leg) for leg in legs]
+        if all(rate is not None for rate in found):
+            return float(np.prod([rate for rate in found if rate is not None]))
+    raise DataError(f"{pack.id} has no exchange rate {base}/{quote}, nor a path to it: ingest fx_rates for that pair")
+
+
+def _rates(con: Connection, pack: Pack) -> dict[tuple[str, str], float]:
+    rows = con.execute(
+        "select base, quote, arg_max(rate, (date, ingest_seq)) from fx_rates where date <= ? and ingest_seq <= ? "
+        "group by base, quote order by base, quote",
+        [pack.as_of, pack.watermark],
+    ).fetchall()
+    return {(str(base), str(quote)): float(rate) for base, quote, rate in rows}
+
+
+def _leg(rates: dict[tuple[str, str], float], base: str, quote: str) -> float | None:
+    if (base, quote) in rates:
+        return rates[base, quote]
+    return 1 / rates[quote, base] if (quote, base) in rates else None
+
+
+def risk_free_rate(con: Connection, pack: Pack, currency: str) -> float:
+    """The newest risk-free rate of a currency on record for the pack, per year; raises DataError without one."""
+    found = con.execute(
+        "select rate from risk_free_rates where currency = ? and date <= ? and ingest_seq <= ? "
+        "order by date desc, ingest_seq desc limit 1",
+        [currency, pack.as_of, pack.watermark],
+    ).fetchall()
+    if not found:
+        raise DataError(
+            f"{pack.id} has no risk-free rate for {currency}: set risk_free_rate in the policy, or ingest one"
+        )
+    return float(found[0][0])
+
+
+def newest_facts(con: Connection, pack: Pack, log: str, value: str, symbols: Sequence[str]) -> dict[str, object]:
+    """The newest value of a reference log (sector, market cap, rating) of each symbol that has one."""
+    rows = con.execute(
+        f"select symbol, {value} from {log} where symbol in (select unnest(?)) and date <= ? and ingest_seq <= ? "
+        f"qualify row_number() over (partition by symbol order by date desc, ingest_seq desc) = 1 order by symbol",
+        [list(symbols), pack.as_of, pack.watermark],
+    ).fetchall()
+    return {str(symbol): found for symbol, found in rows if found is not None}

@@ -1,0 +1,215 @@
+"""The one door to the DuckDB file: one writer under a lock, many readers of a published copy."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from optimizer.errors import DataError
+from resources import ledger
+from resources.ledger import Connection, Entry, Stamp
+from resources.tables import OUTPUTS
+
+LOCK_SECONDS = 120.0
+
+
+class PackLike(Protocol):
+    """What an output needs to know of the pack it was computed from."""
+
+    @property
+    def id(self) -> str:
+        """The pack's ID."""
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One open write transaction; everything in it becomes visible together, or not at all."""
+
+    con: Connection
+    stamp: Stamp
+
+    def next_id(self) -> int:
+        """The id of the ledger row that the next write will get."""
+        return ledger.head(self.con)[0] + 1
+
+    def record(
+        self,
+        asset: str,
+        frames: Mapping[str, pd.DataFrame | pa.Table],
+        *,
+        pack_id: str | None = None,
+        portfolio_id: str | None = None,
+        inputs: Mapping[str, str] | None = None,
+    ) -> Entry:
+        """Append `frames` (table -> rows) as one version of (asset, pack, portfolio); nothing when content is unchanged.
+
+        Raises DataError when a frame has a column that its table lacks.
+        """
+        entry_id = self.next_id()
+        keys = {"pack_id": pack_id, "portfolio_id": portfolio_id, "materialization": entry_id}
+        staged = {table: self._stage(table, frame, keys) for table, frame in sorted(frames.items())}
+        digests = {
+            table: ledger.rows_hash(self.con, name, "true", [], content=True)
+            for table, name in staged.items()
+        }
+        content = ledger.sha256("\n".join(f"{table}:{digest}" for table, (digest, _) in digests.items()))
+        rows = sum(count for _, count in digests.values())
+        before = ledger.latest(self.con, asset, pack_id, portfolio_id)
+        if before is None or before.content_hash != content:
+            for table, name in staged.items():
+                self.con.execute(f"insert into {table} by name select * from {name}")
+        for name in staged.values():
+            self.con.execute(f"drop table {name}")
+        if before is not None and before.content_hash == content:
+            return before
+        return ledger.append_entry(
+            self.con, self.stamp, entry_id, asset, content, rows,
+            tables=frames, pack_id=pack_id, portfolio_id=portfolio_id, inputs=inputs,
+        )  # fmt: skip
+
+    def _stage(self, table: str, frame: pd.DataFrame | pa.Table, keys: Mapping[str, object]) -> str:
+        """A temporary table with the types of `table`, the rows of `frame`, and its keys filled in."""
+        name = f"staged_{table}"
+        types = dict(ledger.columns(self.con, table))
+        names = list(frame.columns if isinstance(frame, pd.DataFrame) else frame.column_names)
+        if unknown := sorted(set(names) - set(types)):
+            raise DataError(f"{table} has no columns {unknown}; it has {sorted(types)}")
+        self.con.execute(f"create or replace temp table {name} as select * from {table} limit 0")
+        constants = {key: value for key, value in keys.items() if key in types and key not in names}
+        self.con.register("incoming", frame)
+        selected = ", ".join([*(f'"{column}"' for column in names), *(f"? as {key}" for key in constants)])
+        self.con.execute(
+            f"insert into {name} by name select {selected} from incoming", list(constants.values())
+        )
+        self.con.unregister("incoming")
+        return name
+
+
+class Warehouse:
+    """The warehouse of one home folder.
+
+    home     folder of `warehouse.duckdb`, its published copy and its lock
+    anchor   file outside the database that remembers (count, head hash) of the ledger after each commit
+    connect  opens a database file read-write; Dagster hands in its own resource
+    """
+
+    def __init__(
+        self, home: Path, anchor: Path | None = None, connect: Callable[[str], Connection] = duckdb.connect
+    ) -> None:
+        self.home = home
+        self.path = home / "warehouse.duckdb"
+        self.published = home / "published.duckdb"
+        self.anchor = anchor or home / "anchors.jsonl"
+        self._connect = connect
+
+    @contextmanager
+    def live(self) -> Iterator[Connection]:
+        """The live database, for the pipeline's own short reads; waits for the writer before it."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.home / "warehouse.lock", timeout=LOCK_SECONDS):
+                con = self._connect(str(self.path))
+                try:
+                    _prepare(con)
+                    yield con
+                finally:
+                    con.close()
+        except Timeout:
+            raise DataError(
+                f"{self.path} has been locked by another process for {LOCK_SECONDS:.0f} s; wait for that run to end, "
+                f"or see `packfolio doctor`"
+            ) from None
+
+    @contextmanager
+    def write(self, stamp: Stamp) -> Iterator[Transaction]:
+        """One transaction: commits at the end of the block, rolls back when it raises; then the anchor follows."""
+        with self.live() as con:
+            before = ledger.head(con)
+            con.execute("begin")
+            try:
+                yield Transaction(con, stamp)
+                con.execute("commit")
+            except BaseException:
+                con.execute("rollback")
+                raise
+            after = ledger.head(con)
+            if after != before:
+                ledger.write_anchor(self.anchor, *after, stamp.at)
+
+    def publish(self) -> Path:
+        """Replace the published copy by the present state, atomically; open readers keep what they have."""
+        fresh = self.home / "published.tmp"
+        with self.live() as con:
+            con.execute("checkpoint")
+            con.close()
+            shutil.copyfile(self.path, fresh)
+        with fresh.open("rb") as file:
+            os.fsync(file.fileno())
+        fresh.replace(self.published)
+        return self.published
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """The published copy, read-only: what the CLI, the API and the screen see while a run writes.
+
+        Raises DataError before the first run.
+        """
+        if not self.published.exists():
+            raise DataError(
+                f"there is no {self.published} yet: run `packfolio run` first, or set PACKFOLIO_HOME"
+            )
+        con = duckdb.connect(str(self.published), read_only=True)
+        try:
+            con.execute("set enable_external_access = false")
+            yield con
+        finally:
+            con.close()
+
+
+def _prepare(con: Connection) -> None:
+    """Create the schema in an empty file; deterministic settings for every connection."""
+    con.execute("set python_enable_replacements = false")
+    con.execute("set preserve_insertion_order = true")
+    found = con.execute(
+        "select count(*) from duckdb_tables() where table_name = 'materializations'"
+    ).fetchall()
+    if found[0][0]:
+        return
+    con.execute("begin")
+    con.execute((files("resources") / "schema.sql").read_text(encoding="utf-8"))
+    for table in OUTPUTS:
+        con.execute(latest_view(table))
+    con.execute("commit")
+
+
+def latest_view(table: str) -> str:
+    """SQL of `latest_<table>`: the rows of the newest version of each (pack, portfolio)."""
+    asset = ASSET_OF.get(table, table)
+    return (
+        f"create view latest_{table} as select t.* from {table} t semi join "
+        f"(select max(id) as id from materializations where asset = '{asset}' group by pack_id, portfolio_id) m "
+        f"on t.materialization = m.id"
+    )
+
+
+# Tables written by another asset's transaction, under that asset's ledger row.
+ASSET_OF = {
+    "holdings": "portfolio_snapshots",
+    "optimization_results": "optimal_weights",
+    "portfolio_exposures": "optimal_weights",
+    "backtest_summary": "backtest_results",
+}
+
+
+def frame(con: Connection, sql: str, params: list[object] | None = None) -> pd.DataFrame:
+    """The result of a query as a data frame."""
+    return con.execute(sql, params or []).df()
