@@ -1,6 +1,6 @@
 """The one cost model of the optimizer, the trade list and the backtest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isfinite
@@ -77,33 +77,53 @@ class CostModel:
             return trade_cost(0)
         tax_bps = self.buy_tax_bps if exact(quantity) > 0 else self.sell_tax_bps
         linear = value * (exact(self.impact_bps) + exact(tax_bps)) / 10_000
-        rooted = self._root_cost((symbol,), np.array([float(value)]))[0] if self.root_impact else 0.0
-        return money(exact(self.commission) + exact(self.per_share) * shares + linear + exact(float(rooted)))
+        rooted = exact(float(self._root((symbol,))[0])) * value * value.sqrt()
+        return money(exact(self.commission) + exact(self.per_share) * shares + linear + rooted)
 
-    def costs(self, symbols: tuple[str, ...], values: Array, prices: Array | None = None) -> Array:
+    def costs(self, symbols: Sequence[str], values: Array, prices: Array | None = None) -> Array:
         """The same cost of many trades at once.
 
         values   (n,) signed traded values, base currency
         prices   (n,) base currency per share; needed when there is a fee per share
         returns  (n,) base currency, 0 where nothing is traded
         """
-        traded = np.abs(values)
-        tax_bps = np.where(values > 0, self.buy_tax_bps, self.sell_tax_bps)
-        total = self.commission * (traded > 0) + traded * (self.impact_bps + tax_bps) * BPS
-        if self.per_share:
-            if prices is None:
-                raise PolicyError("a fee per share needs prices; give them to costs()")
-            total = total + self.per_share * traded / prices
-        if self.root_impact:
-            total = total + self._root_cost(symbols, traded)
-        return np.asarray(total, dtype=np.float64)
+        return self.curve(symbols, prices).costs(values)
 
-    def _root_cost(self, symbols: tuple[str, ...], traded: Array) -> Array:
-        missing = [s for s, v in zip(symbols, traded, strict=True) if v > 0 and s not in self.liquidity]
+    def curve(self, symbols: Sequence[str], prices: Array | None = None, nav: float = 1.0) -> "CostCurve":
+        """The model's coefficients for trades given as fractions of `nav` (base currency)."""
+        ones = np.ones(len(symbols))
+        if self.per_share and prices is None:
+            raise PolicyError("a fee per share needs prices; give them")
+        per_value = self.per_share / prices if self.per_share and prices is not None else 0 * ones
+        return CostCurve(
+            fixed=ones * self.commission / nav,
+            buy=per_value + self.rate(buy=True),
+            sell=per_value + self.rate(buy=False),
+            root=self._root(symbols) * np.sqrt(nav),
+        )
+
+    def _root(self, symbols: Sequence[str]) -> Array:
+        """(n,) coefficients of |value|^1.5, base currency."""
+        if not self.root_impact:
+            return np.zeros(len(symbols))
+        missing = [symbol for symbol in symbols if symbol not in self.liquidity]
         if missing:
             raise DataError(f"no liquidity for {', '.join(missing)}; give it, or root_impact 0")
-        out = np.zeros(len(symbols))
-        for i in np.flatnonzero(traded):
-            it = self.liquidity[symbols[i]]
-            out[i] = self.root_impact * it.daily_volatility * traded[i] * np.sqrt(traded[i] / it.daily_volume)
-        return out
+        known = [self.liquidity[symbol] for symbol in symbols]
+        return np.array([self.root_impact * it.daily_volatility / np.sqrt(it.daily_volume) for it in known])
+
+
+@dataclass(frozen=True)
+class CostCurve:
+    """Cost of a trade t: fixed where t is not 0, + rate x |t| + root x |t|^1.5; all (n,), in t's unit."""
+
+    fixed: Array
+    buy: Array
+    sell: Array
+    root: Array
+
+    def costs(self, trades: Array) -> Array:
+        """(n,) costs of (n,) signed trades."""
+        size = np.abs(trades)
+        total = self.fixed * (size > 0) + np.where(trades > 0, self.buy, self.sell) * size
+        return np.asarray(total + self.root * size**1.5 if self.root.any() else total, dtype=np.float64)

@@ -26,7 +26,7 @@ def test_vector_and_exact_costs_are_one_model():
         buy_tax_bps=50.0,
         sell_tax_bps=2.0,
         root_impact=1.0,
-        liquidity={"A": Liquidity(1e6, 0.02), "B": Liquidity(5e5, 0.01)},
+        liquidity={"A": Liquidity(1e6, 0.02), "B": Liquidity(5e5, 0.01), "C": Liquidity(1e5, 0.03)},
     )
     quantities, prices = np.array([120.0, -40.0, 0.0]), np.array([31.25, 410.5, 7.0])
     many = model.costs(("A", "B", "C"), quantities * prices, prices)
