@@ -7,7 +7,7 @@ BIN := .venv/bin
 CODE := optimizer resources assets pipeline service tests benchmarks
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run ui test test-slow lint format types validate check bench peers lock clean
+.PHONY: help run ui test test-slow lint format types validate audit check bench peers lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 18
@@ -40,7 +40,10 @@ validate: .venv/dev.stamp ## Dagster loads the definitions; the environment fits
 	@$(BIN)/python -m pip --disable-pip-version-check check
 	@if [ -f pipeline/definitions.py ]; then $(BIN)/dagster definitions validate -w workspace.yaml; fi
 
-check: lint types validate test ## all that CI runs, before a commit
+audit: ## known vulnerabilities of the locked versions, where the advisories can be reached
+	@requirements/audit
+
+check: lint types validate audit test ## all that CI runs, before a commit
 
 bench: .venv/dev.stamp .peers/stamp ## time the optimizer against its peers; writes benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.harness
