@@ -47,6 +47,7 @@ class Policy:
     covariance_method: str = "ledoit_wolf"
     black_litterman: BlackLittermanSettings = field(default_factory=BlackLittermanSettings)
 
+    min_quality_score: float | None = None
     long_only: bool = True
     min_weight: float | None = None
     max_weight: float | None = None

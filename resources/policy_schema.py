@@ -1,0 +1,145 @@
+"""The policy as a desk writes it, in percent; the edge between YAML or JSON and `optimizer.policy.Policy`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from optimizer.exposures import ExposureType
+from optimizer.policy import BlackLittermanSettings, Policy
+
+# A weight limit between 0 and 1 percent is more likely a fraction written where percent belongs.
+AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a value of at least 1"
+
+Percent = Annotated[float, Field(allow_inf_nan=False)]
+PercentRange = tuple[Percent, Percent]
+
+
+class Strict(BaseModel):
+    """Unknown keys, NaN and silent conversions are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+def fraction(percent: float | None) -> float | None:
+    """15 percent -> 0.15."""
+    return None if percent is None else percent / 100
+
+
+def _range(pair: PercentRange) -> tuple[float, float]:
+    return pair[0] / 100, pair[1] / 100
+
+
+class BlackLittermanFile(Strict):
+    """How equilibrium and views become the posterior."""
+
+    delta: float = Field(default=2.5, gt=0)
+    tau: float = Field(default=0.05, gt=0)
+    confidence: Literal["idzorek", "he_litterman"] = "idzorek"
+    covariance: Literal["posterior", "sigma"] = "posterior"
+
+
+class PolicyFile(Strict):
+    """A policy: `_pct` is 0-100, `risk_free_rate` a fraction per year, costs in base currency and basis points.
+
+    `max_turnover_pct` counts buys and sells: it is twice the one-way turnover.
+    """
+
+    method: str = "mean_variance"
+    risk_aversion: float = Field(default=2.5, gt=0)
+    risk_free_rate: float | None = Field(default=None, gt=-0.5, lt=1)
+    target_volatility_pct: Percent | None = Field(default=None, gt=0)
+
+    lookback_days: int = Field(default=252, ge=2)
+    mean_method: str = "historical"
+    covariance_method: str = "ledoit_wolf"
+    black_litterman: BlackLittermanFile = BlackLittermanFile()
+
+    min_quality_score: float | None = Field(default=None, ge=0, le=10)
+    long_only: bool = True
+    max_single_position_pct: Percent | None = Field(default=None, gt=0)
+    asset_limits_pct: dict[str, PercentRange] = {}
+    max_sector_pct: Percent | None = Field(default=None, gt=0)
+    sector_limits_pct: dict[str, PercentRange] = {}
+    min_exposures_pct: dict[str, Percent] = {}
+    max_exposures_pct: dict[str, Percent] = {}
+    max_notional_pct: Percent | None = Field(default=None, gt=0)
+    cash_min_pct: Percent = 0.0
+    cash_max_pct: Percent = 0.0
+    max_turnover_pct: Percent | None = Field(default=None, ge=0)
+    max_tracking_error_pct: Percent | None = Field(default=None, gt=0)
+    max_volatility_pct: Percent | None = Field(default=None, gt=0)
+    min_return_pct: Percent | None = None
+
+    commission_per_trade: float = Field(default=5.0, ge=0)
+    market_impact_bps: float = Field(default=15.0, ge=0)
+    min_lot_value: float = Field(default=0.0, ge=0)
+    on_conflict: Literal["fail", "transition"] = "transition"
+
+    @field_validator(
+        "max_single_position_pct", "max_sector_pct", "max_turnover_pct", "max_notional_pct", "target_volatility_pct",
+        "max_volatility_pct",
+    )  # fmt: skip
+    @classmethod
+    def percent_not_fraction(cls, value: float | None) -> float | None:
+        """Refuses a cap in (0, 1): percent was asked for, a fraction probably meant."""
+        if value is not None and 0 < value < 1:
+            raise ValueError(AMBIGUOUS.format(value=value, percent=100 * value))
+        return value
+
+    @field_validator("asset_limits_pct", "sector_limits_pct", mode="before")
+    @classmethod
+    def pairs(cls, value: Any) -> Any:
+        """YAML has lists where a pair belongs."""
+        if isinstance(value, dict):
+            return {key: tuple(pair) if isinstance(pair, list) else pair for key, pair in value.items()}
+        return value
+
+    @field_validator("min_exposures_pct", "max_exposures_pct")
+    @classmethod
+    def known_exposures(cls, value: dict[str, float]) -> dict[str, float]:
+        """Refuses an exposure type that does not exist."""
+        for name in value:
+            ExposureType.parse(name)
+        return value
+
+    @model_validator(mode="after")
+    def limits_hold_together(self) -> "PolicyFile":
+        """Refuses what `Policy` refuses: crossed or impossible limits."""
+        self.to_policy()
+        return self
+
+    def to_policy(self) -> Policy:
+        """The same policy in fractions."""
+        return Policy(
+            method=self.method,
+            risk_aversion=self.risk_aversion,
+            risk_free_rate=self.risk_free_rate,
+            target_volatility=fraction(self.target_volatility_pct),
+            lookback_days=self.lookback_days,
+            mean_method=self.mean_method,
+            covariance_method=self.covariance_method,
+            black_litterman=BlackLittermanSettings(**self.black_litterman.model_dump()),
+            min_quality_score=self.min_quality_score,
+            long_only=self.long_only,
+            max_weight=fraction(self.max_single_position_pct),
+            asset_limits={symbol: _range(pair) for symbol, pair in self.asset_limits_pct.items()},
+            max_sector=fraction(self.max_sector_pct),
+            sector_limits={sector: _range(pair) for sector, pair in self.sector_limits_pct.items()},
+            min_exposures=_exposures(self.min_exposures_pct),
+            max_exposures=_exposures(self.max_exposures_pct),
+            max_notional=fraction(self.max_notional_pct),
+            cash_min=self.cash_min_pct / 100,
+            cash_max=self.cash_max_pct / 100,
+            max_turnover=None if self.max_turnover_pct is None else self.max_turnover_pct / 200,
+            max_tracking_error=fraction(self.max_tracking_error_pct),
+            max_volatility=fraction(self.max_volatility_pct),
+            min_return=fraction(self.min_return_pct),
+            commission=self.commission_per_trade,
+            impact_bps=self.market_impact_bps,
+            min_trade_value=self.min_lot_value,
+            on_conflict=self.on_conflict,
+        )
+
+
+def _exposures(limits: dict[str, float]) -> dict[ExposureType, float]:
+    return {ExposureType.parse(name): percent / 100 for name, percent in limits.items()}

@@ -1,0 +1,151 @@
+"""The portfolios of the desk: one YAML file each in `config/portfolios/`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, field_validator
+
+from optimizer.black_litterman import MarketView
+from optimizer.errors import PolicyError
+from resources.policy_schema import Percent, PolicyFile, Strict
+from resources.yaml_files import load_yaml
+
+Symbol = Annotated[str, Field(min_length=1, max_length=32)]
+
+
+class ViewFile(Strict):
+    """An opinion: absolute views are total returns per year, relative ones the lead of `assets` over `against`."""
+
+    assets: list[Symbol] = Field(min_length=1)
+    type: Literal["absolute", "relative"]
+    expected_return_pct: Percent
+    confidence: float = Field(ge=0, le=1)
+    against: list[Symbol] = []
+    weights: Literal["market", "equal"] = "market"
+
+    def to_view(self, risk_free_rate: float) -> MarketView:
+        """The view in excess returns: the risk-free rate comes off an absolute one."""
+        total = self.expected_return_pct / 100
+        excess = total - risk_free_rate if self.type == "absolute" else total
+        return MarketView(
+            self.assets, self.type, excess, self.confidence, against=self.against, weights=self.weights
+        )
+
+
+class PositionFile(Strict):
+    """A holding: shares, and their average cost per share where known."""
+
+    quantity: float
+    cost_basis: float | None = Field(default=None, ge=0)
+
+
+class HoldingsFile(Strict):
+    """What was held at the close of a date."""
+
+    as_of: date
+    cash: float = 0.0
+    positions: dict[Symbol, PositionFile] = {}
+
+    @field_validator("positions", mode="before")
+    @classmethod
+    def quantities(cls, value: Any) -> Any:
+        """`AAPL: 100` is short for `AAPL: {quantity: 100}`."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            symbol: held if isinstance(held, dict) else {"quantity": float(held)} if _is_number(held) else held
+            for symbol, held in value.items()
+        }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class PortfolioFile(Strict):
+    """A portfolio.
+
+    mode       live: the desk writes `holdings`; paper: the pack before this one's trades count as filled
+    universe   symbols that may be held, or "all" that the pack prices
+    benchmark  "equal_weight", "market_cap", a symbol, or symbol -> percent; tracking error is against it
+    prior      where Black-Litterman starts: the benchmark's equilibrium, that of market caps, or the estimated means
+    """
+
+    id: UUID = Field(strict=False)
+    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)
+    mode: Literal["live", "paper"]
+    base_currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    description: str = ""
+    universe: list[Symbol] | Literal["all"]
+    benchmark: str | dict[Symbol, Percent] = "equal_weight"
+    prior: Literal["benchmark", "market_cap", "historical"] = "benchmark"
+    policy: PolicyFile = PolicyFile()
+    views: list[ViewFile] = []
+    holdings: list[HoldingsFile] = Field(min_length=1)
+
+    @field_validator("universe")
+    @classmethod
+    def unique(cls, value: list[str] | str) -> list[str] | str:
+        """Refuses a symbol that stands twice."""
+        if isinstance(value, list) and len(set(value)) != len(value):
+            raise ValueError(f"these symbols stand twice: {sorted({s for s in value if value.count(s) > 1})}")
+        return value
+
+    @field_validator("benchmark")
+    @classmethod
+    def adds_up(cls, value: str | dict[str, float]) -> str | dict[str, float]:
+        """Refuses benchmark weights that are not 100% in all."""
+        if isinstance(value, dict) and abs(sum(value.values()) - 100) > 1e-6:
+            raise ValueError(f"the benchmark's weights add up to {sum(value.values()):g}%; they must be 100%")
+        return value
+
+    def holdings_at(self, as_of: date) -> HoldingsFile:
+        """The latest holdings dated <= as_of; raises PolicyError when all are later."""
+        dated = [held for held in self.holdings if held.as_of <= as_of]
+        if not dated:
+            first = min(held.as_of for held in self.holdings)
+            raise PolicyError(f"{self.name} has no holdings dated {as_of} or before; the first are of {first}")
+        return max(dated, key=lambda held: held.as_of)
+
+
+@dataclass(frozen=True)
+class Portfolios:
+    """All portfolios of the desk, by name."""
+
+    files: tuple[PortfolioFile, ...]
+
+    def find(self, wanted: str) -> PortfolioFile:
+        """The portfolio of that UUID or name; raises PolicyError that lists the valid names."""
+        for portfolio in self.files:
+            if wanted in (portfolio.name, str(portfolio.id)):
+                return portfolio
+        raise PolicyError(f"there is no portfolio {wanted!r}; there are {[p.name for p in self.files]}")
+
+
+def load_portfolios(folder: Path) -> Portfolios:
+    """Every `*.yaml` of the folder, by name; raises PolicyError with all mistakes, or when two share an id or name."""
+    paths = sorted(folder.glob("*.yaml"))
+    if not paths:
+        raise PolicyError(f"{folder} holds no portfolio: add a YAML file, e.g. from docs/how-to/add-a-portfolio.md")
+    loaded, wrong = [], []
+    for path in paths:
+        try:
+            loaded.append(load_yaml(path, PortfolioFile))
+        except PolicyError as error:
+            wrong.append(str(error))
+    wrong += _shared(loaded)
+    if wrong:
+        raise PolicyError("\n".join(wrong))
+    return Portfolios(tuple(sorted(loaded, key=lambda item: item.name)))
+
+
+def _shared(portfolios: Sequence[PortfolioFile]) -> list[str]:
+    wrong = []
+    for field in ("id", "name"):
+        values = [str(getattr(portfolio, field)) for portfolio in portfolios]
+        wrong += [f"two portfolios have the {field} {value}" for value in sorted({v for v in values if values.count(v) > 1})]
+    return wrong
