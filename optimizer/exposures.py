@@ -1,7 +1,7 @@
 """What a fund holds per unit of its net asset value, and what a book of funds therefore holds."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 from math import isfinite
@@ -80,11 +80,6 @@ class ExposureType(Enum):
     def parents(self) -> tuple["ExposureType", ...]:
         """The types this one is part of, all the way up, nearest first; () at a root."""
         return _ANCESTORS[self]
-
-    @property
-    def children(self) -> tuple["ExposureType", ...]:
-        """The types directly below this one; () for a leaf."""
-        return tuple(kind for kind, above in _PARENTS.items() if self in above)
 
     @classmethod
     def parse(cls, text: str) -> "ExposureType":
@@ -227,31 +222,26 @@ def _check_fund(fund: Fund) -> None:
     stated = fund.total_notional
     if stated is not None and not abs(stated - fund.notional) <= NOTIONAL_TOLERANCE:
         raise PolicyError(
-            f"{where}: exposures add up to {fund.notional:g}, total_notional is {stated:g}; exposures are per "
-            f"1 of NAV: multiply shares of notional by total_notional, or correct the wrong figure"
+            f"{where}: exposures add up to {fund.notional:g}, total_notional is {stated:g}; exposures are "
+            f"per 1 of NAV: multiply shares of notional by total_notional, or correct the wrong figure"
         )
 
 
-@dataclass(frozen=True, eq=False)
 class FundExposureMap(Mapping[str, Fund]):
     """The funds by symbol; reads like a mapping.
 
     unmapped  "error": a symbol without a fund raises PolicyError; "unknown": it counts as UNKNOWN, 1 per 1
     """
 
-    funds: Mapping[str, Fund] = field(default_factory=dict)
-    unmapped: str = "error"
-
     def __init__(self, funds: Mapping[str, Fund] | Iterable[Fund] = (), *, unmapped: str = "error") -> None:
         if unmapped not in ("error", "unknown"):
             raise PolicyError(f"unmapped is {unmapped!r}; use 'error' or 'unknown'")
-        by_symbol: dict[str, Fund] = {}
+        self.unmapped = unmapped
+        self.funds: dict[str, Fund] = {}
         for fund in funds.values() if isinstance(funds, Mapping) else funds:
-            if fund.symbol in by_symbol:
+            if fund.symbol in self.funds:
                 raise PolicyError(f"fund {fund.symbol} is listed twice; keep one entry")
-            by_symbol[fund.symbol] = fund
-        object.__setattr__(self, "funds", by_symbol)
-        object.__setattr__(self, "unmapped", unmapped)
+            self.funds[fund.symbol] = fund
 
     def __getitem__(self, symbol: str) -> Fund:
         return self.funds[symbol]

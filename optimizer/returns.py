@@ -1,0 +1,90 @@
+"""Returns from prices: dividends and splits counted once, gaps never filled, frequencies annualised right."""
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from optimizer.errors import DataError, PolicyError
+from optimizer.typing import Array
+
+TRADING_DAYS = 252
+PERIODS = {"daily": TRADING_DAYS, "weekly": 52, "monthly": 12}
+
+
+def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
+    """Prices whose ratios are total returns, equal to `close` on each symbol's last row.
+
+    close     (T,) or (T, n) as traded; NaN where a symbol has no price
+    dividend  same shape, cash per share on the ex-date, 0 without one
+    split     same shape, share multiplier on the ex-date, 1 without one (2.0 = two for one)
+    A day earns (close x split + dividend) / previous close. Computed backwards, so that a window of rows
+    gives exactly the tail of the whole history. Raises DataError for a dividend or split on a row without a price.
+    """
+    priced = np.isfinite(close)
+    event = (np.nan_to_num(dividend) != 0) | (np.nan_to_num(split, nan=1.0) != 1)
+    if (event & ~priced).any():
+        row = int(np.argwhere(event & ~priced)[0][0])
+        raise DataError(f"row {row} has a dividend or split but no close; move it to the next traded day")
+    last = pd.DataFrame(close).ffill().to_numpy().reshape(close.shape)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        growth = (close[1:] * split[1:] + dividend[1:]) / last[:-1]
+    growth = np.where(priced[1:] & np.isfinite(last[:-1]), growth, 1.0)
+    later = np.ones_like(close)
+    later[:-1] = np.cumprod(growth[::-1], axis=0)[::-1]
+    return np.where(priced, last[-1] / later, np.nan)
+
+
+def simple_returns(prices: Array) -> Array:
+    """(T-1, n) one-period returns of (T, n) prices; NaN where either price is missing."""
+    return prices[1:] / prices[:-1] - 1
+
+
+def log_returns(prices: Array) -> Array:
+    """(T-1, n) one-period log returns of (T, n) prices; NaN where either price is missing."""
+    return np.diff(np.log(prices), axis=0)
+
+
+def check_prices(prices: pd.DataFrame) -> None:
+    """Raises DataError unless dates ascend without repeats, symbols are unique and prices positive or NaN."""
+    if not prices.index.is_monotonic_increasing or not prices.index.is_unique:
+        raise DataError("prices: dates must ascend without repeats; sort them and drop duplicates")
+    if not prices.columns.is_unique:
+        twice = sorted(set(prices.columns[prices.columns.duplicated()]))
+        raise DataError(f"prices: columns {', '.join(map(str, twice))} occur twice; keep one each")
+    values = prices.to_numpy(dtype=float)
+    wrong = ~np.isnan(values) & ~((values > 0) & np.isfinite(values))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise DataError(
+            f"price of {prices.columns[column]} on {prices.index[row]} is {values[row, column]}; "
+            f"it must be positive, or missing (NaN)"
+        )
+
+
+def at_frequency(prices: pd.DataFrame, frequency: str) -> pd.DataFrame:
+    """The last row of each day, week (to Friday) or month; an unfinished last period is left out.
+
+    Raises PolicyError for an unknown frequency, DataError where dates are needed and the index has none.
+    """
+    if frequency not in PERIODS:
+        raise PolicyError(f"frequency {frequency!r} does not exist; use one of {', '.join(PERIODS)}")
+    if frequency == "daily":
+        return prices
+    if not isinstance(prices.index, pd.DatetimeIndex):
+        raise DataError(f"{frequency} returns need prices by date; the index holds {prices.index.dtype}")
+    code: Literal["W-FRI", "M"] = "W-FRI" if frequency == "weekly" else "M"
+    periods = prices.index.to_period(code)
+    last = prices[~periods.duplicated(keep="last")]
+    weekdays_left = pd.bdate_range(prices.index[-1] + pd.Timedelta(days=1), periods[-1].end_time)
+    return last.iloc[:-1] if len(weekdays_left) else last
+
+
+def complete_rows(returns: Array) -> Array:
+    """(T,) True where every symbol of the (T, n) returns has one."""
+    return np.asarray(np.isfinite(returns).all(axis=1))
+
+
+def per_period(annual_rate: float, periods: int = TRADING_DAYS) -> float:
+    """The rate that compounds to `annual_rate` over a year of that many periods."""
+    return float((1 + annual_rate) ** (1 / periods) - 1)
