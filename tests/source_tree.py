@@ -1,0 +1,92 @@
+"""Our Python files as their imports and calls, for the tests that read the code instead of running it."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CODE = ("optimizer", "resources", "assets", "pipeline", "service")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: the dotted module, its line, and whether loading the file runs it."""
+
+    module: str
+    line: int
+    at_load: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """One parsed file of the tree under `root`."""
+
+    root: Path
+    path: Path
+
+    @cached_property
+    def name(self) -> str:
+        return self.path.relative_to(self.root).as_posix()
+
+    @property
+    def folder(self) -> str:
+        return self.name.split("/", 1)[0]
+
+    @cached_property
+    def module(self) -> str:
+        return self.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text("utf-8"), self.name)
+
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
+        deferred = {inner for node in ast.walk(self.tree) if runs_later(node) for inner in ast.walk(node)}
+        return tuple(
+            Import(module, node.lineno, node not in deferred)
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for module in self.targets(node)
+        )
+
+    def targets(self, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+        """The modules an import names; of `from a import b`: `a.b`, or `a` where b is a name in a module of ours."""
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+            return
+        package = self.module.split(".") if self.path.name == "__init__.py" else self.module.split(".")[:-1]
+        parents = package[: len(package) - node.level + 1] if node.level else []
+        base = ".".join([*parents, *([node.module] if node.module else [])])
+        for alias in node.names:
+            full = f"{base}.{alias.name}"
+            yield full if base.split(".")[0] not in CODE or self.ours(full) else base
+
+    def ours(self, module: str) -> Path | None:
+        stem = self.root.joinpath(*module.split("."))
+        return next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file()), None)
+
+    @cached_property
+    def calls(self) -> tuple[tuple[str, ast.Call], ...]:
+        return tuple(
+            (ast.unparse(node.func), node) for node in ast.walk(self.tree) if isinstance(node, ast.Call)
+        )
+
+
+def runs_later(node: ast.AST) -> bool:
+    if isinstance(node, ast.If):
+        return ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING", "__name__ == '__main__'"}
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+
+
+def sources(root: Path) -> list[Source]:
+    return [Source(root, path) for folder in CODE for path in sorted((root / folder).rglob("*.py"))]
+
+
+def plant(root: Path, name: str, text: str) -> None:
+    """Writes a file of a tree made up for a test."""
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

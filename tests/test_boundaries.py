@@ -1,0 +1,267 @@
+"""Who may import whom, and what each folder must not touch: every import and call is read with `ast`.
+
+A rule is a function from one file to its faults, and one row of RULES; what it allows is a table above it.
+Deferred imports count like all others, except for HOT_START, which is about what a start has to load.
+"""
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from source_tree import ROOT, Source, plant, sources
+
+FOLDERS = {
+    "optimizer": {"optimizer"},
+    "resources": {"resources", "optimizer"},
+    "assets": {"assets", "resources", "optimizer"},
+    "pipeline": {"pipeline", "assets", "resources", "optimizer"},
+    "service": {"service", "resources", "optimizer"},
+}
+# Each module imports only what stands above it.
+OPTIMIZER_ORDER = """
+    typing errors exposures policy portfolio costs returns analytics estimates estimators black_litterman
+    measures limits rules goals audit fast solve hierarchical lots relaxation rounding trades impact result
+    proposal engine scenarios hedges regimes backtest
+"""
+OPTIMIZER_LIBRARIES = "numpy scipy pandas sklearn cvxpy clarabel piqp daqp highspy"
+OPTIMIZER_STDLIB = """
+    abc bisect collections csv dataclasses datetime decimal difflib enum fractions functools hashlib heapq
+    importlib io itertools json math numbers operator re statistics string textwrap types typing uuid warnings
+"""
+OPTIMIZER_CALLS = """
+    open input print exec eval breakpoint io.open uuid.uuid1 uuid.uuid4
+    date.today datetime.now datetime.utcnow datetime.today pd.Timestamp.now pd.Timestamp.today
+    pd.Timestamp.utcnow np.load np.save np.savez np.savetxt np.loadtxt np.genfromtxt
+    pd.read_csv pd.read_parquet pd.read_excel pd.read_sql
+"""
+SCREEN_LIBRARIES = {"streamlit", "requests"} | set(sys.stdlib_module_names)
+DAGSTER_FOLDERS = {"assets", "pipeline"}
+DAGSTER_DOORS = {"resources/warehouse_resource.py": "the warehouse as a Dagster resource"}
+PICKLERS = "pickle cPickle _pickle dill cloudpickle shelve marshal joblib jsonpickle"
+PICKLE_CALLS = {"read_pickle", "to_pickle"}
+YAML_CALLS = {"load", "load_all", "unsafe_load", "unsafe_load_all", "full_load", "full_load_all"}
+YAML_DOORS = {"resources/yaml_files.py": "its loader is a SafeLoader that also refuses duplicate keys"}
+EXCEPT_DOORS: dict[str, str] = {}  # process edges: file -> why nothing narrower would do
+NO_FUTURE_ANNOTATIONS = {"assets", "pipeline"}
+HEAVY = {"cvxpy", "sklearn", "skfolio", "matplotlib", "scipy.optimize", "yfinance", "exchange_calendars"}
+HOT_START = {
+    "pipeline.cli": HEAVY | {"dagster", "pandas", "numpy", "scipy", "duckdb", "pyarrow"},
+    "pipeline.definitions": HEAVY,
+}
+
+
+def is_screen(source: Source) -> bool:
+    return source.name == "service/screen.py" or source.name.startswith("service/screen/")
+
+
+def top(module: str) -> str:
+    return module.split(".", 1)[0]
+
+
+def folder_direction(source: Source) -> Iterator[str]:
+    allowed = FOLDERS[source.folder]
+    for item in source.imports:
+        if top(item.module) in (FOLDERS.keys() | {"tests", "benchmarks"}) - allowed:
+            yield f"{item.line}: {source.folder} may import only {sorted(allowed)}, not {item.module}"
+
+
+def optimizer_order(source: Source) -> Iterator[str]:
+    if source.folder != "optimizer" or source.module == "optimizer":
+        return
+    order, own = OPTIMIZER_ORDER.split(), source.module.split(".")[1]
+    if own not in order:
+        yield f"1: {own} has no place in OPTIMIZER_ORDER; put it under all that it imports"
+        return
+    above = {own, *order[: order.index(own)]}
+    for item in source.imports:
+        parts = item.module.split(".")
+        if parts[0] == "optimizer" and not (len(parts) > 1 and parts[1] in above):
+            yield f"{item.line}: {own} may import only what stands above it, not {item.module}"
+
+
+def optimizer_purity(source: Source) -> Iterator[str]:
+    if source.folder != "optimizer":
+        return
+    libraries = {"optimizer", *OPTIMIZER_LIBRARIES.split(), *OPTIMIZER_STDLIB.split()}
+    for item in source.imports:
+        if top(item.module) not in libraries:
+            yield f"{item.line}: the optimizer is pure and may not import {item.module}"
+    for name, call in source.calls:
+        seedless = name.endswith("default_rng") and not call.args
+        if seedless or {name, name.removeprefix("datetime.")} & set(OPTIMIZER_CALLS.split()):
+            yield f"{call.lineno}: the optimizer is pure and may not call {name}(); make it an argument"
+
+
+def dagster_doors(source: Source) -> Iterator[str]:
+    for item in source.imports:
+        inside = source.folder in DAGSTER_FOLDERS or source.name in DAGSTER_DOORS
+        if not inside and top(item.module).startswith("dagster"):
+            yield f"{item.line}: only {sorted(DAGSTER_FOLDERS)} and DAGSTER_DOORS may import {item.module}"
+
+
+def screen_speaks_http(source: Source) -> Iterator[str]:
+    for item in source.imports if is_screen(source) else ():
+        beside = item.module.startswith("service.screen")
+        if top(item.module) not in SCREEN_LIBRARIES and not beside:
+            yield f"{item.line}: the screen asks the API over HTTP and may not import {item.module}"
+
+
+def screen_is_a_process(source: Source) -> Iterator[str]:
+    for item in () if is_screen(source) else source.imports:
+        if item.module.startswith("service.screen"):
+            yield f"{item.line}: the screen is started as a process, not imported"
+
+
+def no_pickle(source: Source) -> Iterator[str]:
+    for item in source.imports:
+        if top(item.module) in PICKLERS.split():
+            yield f"{item.line}: a planted pickle runs code; {item.module} may not be imported"
+    for name, call in source.calls:
+        allowed = any(k.arg == "allow_pickle" and ast.unparse(k.value) != "False" for k in call.keywords)
+        if name.rsplit(".", 1)[-1] in PICKLE_CALLS or allowed:
+            yield f"{call.lineno}: a planted pickle runs code: {name}"
+
+
+def no_yaml_load(source: Source) -> Iterator[str]:
+    for name, call in source.calls:
+        if name.startswith("yaml.") and name[5:] in YAML_CALLS and source.name not in YAML_DOORS:
+            yield f"{call.lineno}: {name} can build any object; use resources/yaml_files.py"
+
+
+def no_blanket_except(source: Source) -> Iterator[str]:
+    """A handler that ends in a bare `raise` swallows nothing and is free."""
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.ExceptHandler) or source.name in EXCEPT_DOORS:
+            continue
+        kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        blanket = any(kind is None or ast.unparse(kind) in {"Exception", "BaseException"} for kind in kinds)
+        if blanket and not (isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None):
+            yield f"{node.lineno}: a blanket except hides who must act; name the errors"
+
+
+def no_future_annotations(source: Source) -> Iterator[str]:
+    for node in ast.walk(source.tree):
+        future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        if future and source.folder in NO_FUTURE_ANNOTATIONS:
+            yield f"{node.lineno}: Dagster rejects a context under `from __future__ import annotations`"
+
+
+def hot_start(source: Source) -> Iterator[str]:
+    """Follows what loading the module loads, through our own modules and the packages that hold them."""
+    heavy, seen, waiting = HOT_START.get(source.module, set()), set(), [(source, source.module)]
+    while heavy and waiting:
+        at, trail = waiting.pop()
+        for item in (item for item in at.imports if item.at_load):
+            parts = item.module.split(".")
+            prefixes = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+            yield from (
+                f"{item.line}: {trail} -> {prefix} slows the start" for prefix in prefixes if prefix in heavy
+            )
+            for prefix in prefixes:
+                path = at.ours(prefix)
+                if path and path not in seen:
+                    seen.add(path)
+                    waiting.append((Source(source.root, path), f"{trail} -> {prefix}"))
+
+
+RULES: dict[str, Callable[[Source], Iterator[str]]] = {
+    rule.__name__: rule
+    for rule in (
+        folder_direction, optimizer_order, optimizer_purity, dagster_doors, screen_speaks_http,
+        screen_is_a_process, no_pickle, no_yaml_load, no_blanket_except, no_future_annotations, hot_start,
+    )
+}  # fmt: skip
+
+
+def faults(rule: str, root: Path) -> list[str]:
+    return [f"{source.name}:{fault}" for source in sources(root) for fault in RULES[rule](source)]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_house_keeps_its_rules(rule: str) -> None:
+    assert faults(rule, ROOT) == []
+
+
+VIOLATIONS = [
+    ("folder_direction", "optimizer/costs.py", "def f():\n    from resources.warehouse import Warehouse\n"),
+    ("folder_direction", "resources/packs.py", "import assets.prices\n"),
+    ("folder_direction", "assets/trades.py", "from pipeline import partitions\n"),
+    ("folder_direction", "service/api.py", "from assets import trades\n"),
+    ("folder_direction", "pipeline/cli.py", "from service.api import app\n"),
+    ("folder_direction", "optimizer/solve.py", "from ..resources import warehouse\n"),
+    ("folder_direction", "service/api.py", "import tests.helpers\n"),
+    ("optimizer_order", "optimizer/costs.py", "from optimizer.solve import solve\n"),
+    ("optimizer_order", "optimizer/costs.py", "def f():\n    from optimizer import engine\n"),
+    ("optimizer_order", "optimizer/costs.py", "from optimizer import Policy\n"),
+    ("optimizer_order", "optimizer/fast/minvar.py", "from . import qp\nfrom ..solve import solve\n"),
+    ("optimizer_order", "optimizer/newcomer.py", "x = 1\n"),
+    ("optimizer_purity", "optimizer/costs.py", "import duckdb\n"),
+    ("optimizer_purity", "optimizer/costs.py", "def f():\n    from pathlib import Path\n"),
+    ("optimizer_purity", "optimizer/costs.py", "import logging\n"),
+    ("optimizer_purity", "optimizer/costs.py", "import random\n"),
+    ("optimizer_purity", "optimizer/costs.py", "from datetime import date\nnow = date.today()\n"),
+    ("optimizer_purity", "optimizer/costs.py", "import datetime\nnow = datetime.datetime.now()\n"),
+    ("optimizer_purity", "optimizer/costs.py", "rng = np.random.default_rng()\n"),
+    ("optimizer_purity", "optimizer/costs.py", "text = open('x').read()\n"),
+    ("dagster_doors", "resources/warehouse.py", "import dagster as dg\n"),
+    ("dagster_doors", "service/api.py", "def f():\n    from dagster_duckdb import DuckDBResource\n"),
+    ("screen_speaks_http", "service/screen.py", "from service.answers import Answer\n"),
+    ("screen_speaks_http", "service/screen/pages.py", "import duckdb\n"),
+    ("screen_is_a_process", "service/api.py", "from service import screen\n"),
+    ("no_pickle", "resources/cache.py", "def f():\n    import pickle\n"),
+    ("no_pickle", "resources/cache.py", "frame.to_pickle('x')\n"),
+    ("no_pickle", "resources/cache.py", "np.load('x', allow_pickle=True)\n"),
+    ("no_yaml_load", "resources/other.py", "yaml.load(text, Loader=yaml.Loader)\n"),
+    ("no_blanket_except", "pipeline/jobs.py", "try:\n    f()\nexcept Exception:\n    pass\n"),
+    ("no_blanket_except", "pipeline/jobs.py", "try:\n    f()\nexcept:\n    pass\n"),
+    ("no_blanket_except", "pipeline/jobs.py", "try:\n    f()\nexcept (KeyError, Exception):\n    pass\n"),
+    ("no_future_annotations", "assets/trades.py", "from __future__ import annotations\n"),
+    ("hot_start", "pipeline/cli.py", "import pandas as pd\n"),
+    ("hot_start", "pipeline/definitions.py", "from assets import weights\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "name", "text"), VIOLATIONS)
+def test_a_planted_violation_is_caught(tmp_path: Path, rule: str, name: str, text: str) -> None:
+    plant(tmp_path, "service/screen.py", "import streamlit\n")
+    plant(tmp_path, "optimizer/engine.py", "import cvxpy\n")
+    plant(tmp_path, "assets/weights.py", "from optimizer.engine import OptimizationEngine\n")
+    plant(tmp_path, name, text)
+    assert [fault for fault in faults(rule, tmp_path) if fault.startswith(f"{name}:")]
+
+
+LAWFUL = {
+    "optimizer/__init__.py": "from optimizer.engine import OptimizationEngine\n",
+    "optimizer/engine.py": """
+from datetime import date
+import numpy as np
+from optimizer.errors import PolicyError
+def choose(as_of: date, rng: np.random.Generator):
+    import cvxpy
+    return np.random.default_rng(7)
+""",
+    "optimizer/fast/minvar.py": "from optimizer.fast.qp import solve_qp\n",
+    "resources/warehouse_resource.py": "import dagster as dg\nfrom resources.warehouse import Warehouse\n",
+    "resources/files.py": """
+import yaml
+try:
+    yaml.safe_load('a')
+except BaseException:
+    undo()
+    raise
+""",
+    "assets/trades.py": "import dagster as dg\nfrom optimizer import Policy\nfrom resources import files\n",
+    "pipeline/definitions.py": "from assets import trades\n",
+    "pipeline/cli.py": "import typer\ndef run():\n    from pipeline.definitions import defs\n",
+    "service/api.py": "from service.answers import Answer\nfrom optimizer import Policy\n",
+    "service/screen.py": "import json\nimport requests\nimport streamlit as st\n",
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_lawful_code_passes(tmp_path: Path, rule: str) -> None:
+    for name, text in LAWFUL.items():
+        plant(tmp_path, name, text)
+    assert faults(rule, tmp_path) == []
