@@ -1,5 +1,6 @@
 """What is checked before a pack is written: faults in its own data, each with a code and a severity."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
@@ -18,7 +19,7 @@ class Finding:
     severity: str
     message: str
     symbol: str | None = None
-    date: date | None = None
+    date: dt.date | None = None
     value: float | None = None
 
     @classmethod

@@ -1,8 +1,9 @@
 """Reading what a pack saw: prices as arrays, last closes, exchange rates, the risk-free rate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,10 +72,9 @@ def chosen_sources(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict[
     return best
 
 
-def read_panel(con: Connection, pack: Pack, symbols: Sequence[str], sessions: int | None = None) -> Panel:
-    """The last `sessions` days (all, when None) of the given symbols, as the pack saw them."""
+def read_panel(con: Connection, pack: Pack, symbols: Sequence[str], start: date = date.min) -> Panel:
+    """The given symbols from `start` (the beginning, when left out), as the pack saw them."""
     names = tuple(symbols)
-    start = date.min if sessions is None else window_start(con, pack, sessions)
     table = con.execute(
         """
         with wanted as (select unnest(?) as symbol, unnest(?) as source, unnest(?) as position)
@@ -95,21 +95,27 @@ def _wanted(con: Connection, pack: Pack, names: Sequence[str]) -> list[object]:
     return [[names[i] for i in positions], [sources[names[i]] for i in positions], positions]
 
 
-def _scatter(names: tuple[str, ...], table: dict[str, np.ndarray]) -> Panel:
+def _scatter(names: tuple[str, ...], table: Mapping[str, Any]) -> Panel:
     position, day = np.asarray(table["position"], dtype=int), np.asarray(table["day"], dtype=int)
     days, row = np.unique(day, return_inverse=True)
-    shape = (len(days), len(names))
-    values = {}
-    for column in ("close", "dividend", "split"):
-        values[column] = np.full(shape, np.nan)
-        values[column][row, position] = np.asarray(table[column], dtype=float)
-    facts: dict[str, list] = {"currency": [""] * len(names), "simulated": [False] * len(names), "basis": [""] * len(names)}
-    for column, of in facts.items():
-        for where, value in zip(position, table[column], strict=True):  # ascending dates: the newest row wins
-            of[where] = value if column != "simulated" else bool(value)
-    epoch = np.datetime64("1970-01-01", "D")
-    dates = tuple((epoch + days.astype("timedelta64[D]")).astype(object))
-    return Panel(names, dates, **values, **{name: tuple(of) for name, of in facts.items()})
+    values = {column: np.full((len(days), len(names)), np.nan) for column in ("close", "dividend", "split")}
+    for column, matrix in values.items():
+        matrix[row, position] = np.asarray(table[column], dtype=float)
+    newest = dict(zip(position.tolist(), range(len(position)), strict=True))  # dates ascend: the newest row wins
+
+    def fact(column: str, absent: object) -> tuple[Any, ...]:
+        return tuple(table[column][newest[i]] if i in newest else absent for i in range(len(names)))
+
+    return Panel(
+        names,
+        tuple((np.datetime64("1970-01-01", "D") + days.astype("timedelta64[D]")).astype(object)),
+        values["close"],
+        values["dividend"],
+        values["split"],
+        currency=tuple(map(str, fact("currency", ""))),
+        simulated=tuple(map(bool, fact("simulated", False))),
+        basis=tuple(map(str, fact("basis", ""))),
+    )
 
 
 def exchange_rate(con: Connection, pack: Pack, base: str, quote: str) -> float:

@@ -1,0 +1,257 @@
+"""A portfolio as a pack found it: what is held, what may be held, what it is measured against, and at what prices."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+
+from optimizer.black_litterman import MarketView
+from optimizer.errors import DataError, PolicyError
+from optimizer.estimates import Recipe
+from optimizer.exposures import FundExposureMap
+from optimizer.policy import Policy
+from optimizer.portfolio import Universe
+from resources.ledger import Connection
+from resources.pack_prices import (
+    Panel,
+    exchange_rate,
+    newest_facts,
+    read_panel,
+    risk_free_rate,
+    window_start,
+)
+from resources.packs import Pack
+from resources.paper import Holdings, paper_holdings
+from resources.policy_schema import PolicyFile
+from resources.portfolios import PortfolioFile, ViewFile
+
+STALE_SESSIONS = 5
+UNPRICED = f"has no price in the last {STALE_SESSIONS} sessions"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One portfolio under one pack.
+
+    symbols    everything estimated: investable, held, and the benchmark; ascending
+    investable what the policy may buy; what is held besides is sold
+    excluded   symbol of the universe -> why it cannot be bought today
+    benchmark  symbol -> weight, a fraction
+    problem    why this portfolio cannot be computed today; None when it can
+    """
+
+    portfolio_id: str
+    name: str
+    mode: str
+    base_currency: str
+    holdings: Holdings
+    symbols: tuple[str, ...]
+    investable: tuple[str, ...]
+    excluded: Mapping[str, str]
+    benchmark: Mapping[str, float]
+    prior: str
+    policy: PolicyFile
+    views: tuple[ViewFile, ...]
+    problem: str | None
+
+    def recipe(self) -> Recipe:
+        """How this portfolio's estimates are made."""
+        return Recipe(
+            mean_method=self.policy.mean_method,
+            covariance_method=self.policy.covariance_method,
+            lookback_days=self.policy.lookback_days,
+            currency=self.base_currency,
+            symbols=self.symbols,
+        )
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The rows of `portfolio_snapshots` and `holdings`."""
+        row = {
+            "name": self.name, "mode": self.mode, "base_currency": self.base_currency,
+            "holdings_date": self.holdings.as_of, "cash": self.holdings.cash,
+            "policy": self.policy.model_dump_json(),
+            "views": json.dumps([view.model_dump(mode="json") for view in self.views]),
+            "benchmark": json.dumps(dict(self.benchmark)), "problem": self.problem,
+            "universe": json.dumps({
+                "symbols": self.symbols, "investable": self.investable, "excluded": dict(self.excluded),
+                "prior": self.prior,
+            }),
+        }  # fmt: skip
+        held = [
+            {"symbol": symbol, "quantity": float(quantity), "cost_basis": self.holdings.cost_basis.get(symbol)}
+            for symbol, quantity in sorted(self.holdings.quantities.items())
+        ]
+        columns = ["symbol", "quantity", "cost_basis"]
+        return {"portfolio_snapshots": pd.DataFrame([row]), "holdings": pd.DataFrame(held, columns=columns)}
+
+
+def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: PortfolioFile) -> Snapshot:
+    """The portfolio of `file` under `pack`; what is wrong with it today is its `problem`, not an error."""
+    holdings, problem = _holdings(con, pack, previous, file)
+    wanted = _universe(con, pack, file)
+    named = _benchmark_symbols(file)
+    symbols = sorted({*wanted, *holdings.quantities, *named})
+    last = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
+    unpriced = {symbol: UNPRICED for column, symbol in enumerate(symbols) if last.last_close(column) is None}
+    needed = [symbol for symbol in (*sorted(holdings.quantities), *named) if symbol in unpriced]
+    problem = problem or "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) or None
+    problem = problem or _missing_rates(con, pack, last, file)
+    investable = tuple(symbol for symbol in sorted(wanted) if symbol not in unpriced)
+    if not investable and not problem:
+        problem = "no symbol of its universe has a price"
+    kept = tuple(symbol for symbol in symbols if symbol not in unpriced)
+    return Snapshot(
+        str(file.id), file.name, file.mode, file.base_currency, holdings, kept, investable,
+        {symbol: unpriced[symbol] for symbol in sorted(wanted) if symbol in unpriced},
+        {} if problem else _benchmark(con, pack, file, investable), file.prior, file.policy, tuple(file.views), problem,
+    )  # fmt: skip
+
+
+def _holdings(
+    con: Connection, pack: Pack, previous: Pack | None, file: PortfolioFile
+) -> tuple[Holdings, str | None]:
+    """What is held, and why that is not known, where it is not."""
+    if file.mode == "paper" and previous is not None:
+        filled = paper_holdings(con, pack, previous, file)
+        if filled is not None:
+            return filled, None
+    try:
+        held = file.holdings_at(pack.as_of)
+    except PolicyError as error:
+        return Holdings(None, Decimal(0), {}, {}), str(error)
+    quantities = {s: Decimal(str(position.quantity)) for s, position in held.positions.items() if position.quantity}
+    costs = {s: p.cost_basis for s, p in held.positions.items() if p.quantity and p.cost_basis is not None}
+    return Holdings(held.as_of, Decimal(str(held.cash)), quantities, costs), None
+
+
+def _universe(con: Connection, pack: Pack, file: PortfolioFile) -> tuple[str, ...]:
+    if file.universe != "all":
+        return tuple(file.universe)
+    rows = con.execute(
+        "select distinct symbol from prices where date between ? and ? and ingest_seq <= ? order by 1",
+        [window_start(con, pack, STALE_SESSIONS), pack.as_of, pack.watermark],
+    ).fetchall()
+    return tuple(str(row[0]) for row in rows)
+
+
+def _benchmark_symbols(file: PortfolioFile) -> tuple[str, ...]:
+    if isinstance(file.benchmark, dict):
+        return tuple(sorted(file.benchmark))
+    return () if file.benchmark in ("equal_weight", "market_cap") else (file.benchmark,)
+
+
+def _benchmark(con: Connection, pack: Pack, file: PortfolioFile, investable: tuple[str, ...]) -> dict[str, float]:
+    """Benchmark weights by symbol; raises DataError when market caps are asked for and missing."""
+    if isinstance(file.benchmark, dict):
+        return {symbol: percent / 100 for symbol, percent in sorted(file.benchmark.items())}
+    if file.benchmark == "equal_weight":
+        return {symbol: 1 / len(investable) for symbol in investable}
+    if file.benchmark == "market_cap":
+        return cap_weights(con, pack, investable)
+    return {file.benchmark: 1.0}
+
+
+def cap_weights(con: Connection, pack: Pack, symbols: tuple[str, ...]) -> dict[str, float]:
+    """Weights in proportion to market capitalisation; raises DataError naming the symbols without one."""
+    caps = newest_facts(con, pack, "market_caps", "market_cap", symbols)
+    if missing := [symbol for symbol in symbols if symbol not in caps]:
+        raise DataError(f"{pack.id} has no market cap of {missing}: ingest market_caps, or choose another benchmark")
+    values = np.array([float(str(caps[symbol])) for symbol in symbols])
+    return dict(zip(symbols, (values / values.sum()).tolist(), strict=True))
+
+
+def _missing_rates(con: Connection, pack: Pack, panel: Panel, file: PortfolioFile) -> str | None:
+    try:
+        for currency in sorted({currency for currency in panel.currency if currency}):
+            exchange_rate(con, pack, currency, file.base_currency)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def read_snapshots(con: Connection, pack: Pack) -> list[Snapshot]:
+    """The newest snapshot of every portfolio under a pack, by name."""
+    rows = con.execute(
+        "select portfolio_id, name, mode, base_currency, holdings_date, cash, policy, views, benchmark, universe, "
+        "problem from latest_portfolio_snapshots where pack_id = ? order by name",
+        [pack.id],
+    ).fetchall()
+    return [_snapshot(con, pack, row) for row in rows]
+
+
+def _snapshot(con: Connection, pack: Pack, row: tuple[object, ...]) -> Snapshot:
+    portfolio_id, name, mode, currency, dated, cash, policy, views, benchmark, universe, problem = map(str, row)
+    held = con.execute(
+        "select symbol, quantity, cost_basis from latest_holdings where pack_id = ? and portfolio_id = ? order by 1",
+        [pack.id, portfolio_id],
+    ).fetchall()
+    known = json.loads(universe)
+    return Snapshot(
+        portfolio_id, name, mode, currency,
+        Holdings(
+            None if row[4] is None else date.fromisoformat(dated[:10]), Decimal(cash),
+            {symbol: Decimal(str(quantity)) for symbol, quantity, _ in held},
+            {symbol: cost for symbol, _, cost in held if cost is not None},
+        ),
+        tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], json.loads(benchmark), known["prior"],
+        PolicyFile.model_validate_json(policy), tuple(ViewFile.model_validate(view) for view in json.loads(views)),
+        None if row[10] is None else problem,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A snapshot with the prices and facts that the optimizer wants.
+
+    prices   symbol -> price of one share in base currency, at the pack's exchange rates
+    policy   with the risk-free rate filled in
+    views    in excess returns
+    """
+
+    snapshot: Snapshot
+    prices: Mapping[str, float]
+    currencies: Mapping[str, str]
+    simulated: frozenset[str]
+    universe: Universe
+    policy: Policy
+    views: tuple[MarketView, ...]
+    ratings: Mapping[str, float]
+
+
+def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposureMap) -> Inputs:
+    """Everything the optimizer needs for a snapshot, besides estimates."""
+    symbols = snapshot.symbols
+    panel = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
+    rates = {c: exchange_rate(con, pack, c, snapshot.base_currency) for c in sorted({*panel.currency} - {""})}
+    closes = {s: panel.last_close(column) for column, s in enumerate(symbols)}
+    prices = {
+        symbol: found[1] * rates[panel.currency[column]]
+        for column, (symbol, found) in enumerate(closes.items())
+        if found is not None
+    }
+    policy = snapshot.policy.to_policy()
+    rf = policy.risk_free_rate
+    rf = risk_free_rate(con, pack, snapshot.base_currency) if rf is None else rf
+    caps = newest_facts(con, pack, "market_caps", "market_cap", symbols)
+    sectors = newest_facts(con, pack, "securities", "sector", symbols)
+    ratings = newest_facts(con, pack, "ratings", "rating", symbols)
+    return Inputs(
+        snapshot=snapshot,
+        prices=prices,
+        currencies=dict(zip(symbols, panel.currency, strict=True)),
+        simulated=frozenset(s for s, simulated in zip(symbols, panel.simulated, strict=True) if simulated),
+        universe=Universe(
+            symbols,
+            sectors={symbol: str(sector) for symbol, sector in sectors.items()},
+            funds=funds,
+            benchmark=snapshot.benchmark,
+            market_caps={symbol: float(str(cap)) for symbol, cap in caps.items()} or None,
+        ),
+        policy=replace(policy, risk_free_rate=rf),
+        views=tuple(view.to_view(rf) for view in snapshot.views),
+        ratings={symbol: float(str(rating)) for symbol, rating in ratings.items()},
+    )
