@@ -1,6 +1,6 @@
 """Estimates of return and risk: what every method reads, checked once where it is born."""
 
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -73,6 +73,8 @@ class Recipe:
     symbols        what is estimated, in this order; () = every column of the prices
     frequency      daily, weekly or monthly returns
     missing        "complete": only dates on which every symbol has a return; "pairwise": each pair's own
+    risk_free_rate  per year, for `capm` and `semi`
+    half_life      of exponential weights, in periods; None = the method's own
     """
 
     mean_method: str = "historical"
@@ -82,7 +84,8 @@ class Recipe:
     symbols: tuple[str, ...] = ()
     frequency: str = "daily"
     missing: str = "complete"
-    risk_free_rate: float = field(default=0.0)
+    risk_free_rate: float = 0.0
+    half_life: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "symbols", tuple(self.symbols))
@@ -97,9 +100,19 @@ class Recipe:
         digest = sha256("\n".join(self.symbols).encode()).hexdigest()[:8]
         extras = [part for part in (self.frequency, self.missing) if part not in ("daily", "complete")]
         rate = [f"rf{self.risk_free_rate:g}"] if self.risk_free_rate else []
+        half_life = [f"h{self.half_life:g}"] if self.half_life else []
         window = f"{self.lookback_days}d"
         return "-".join(
-            [self.mean_method, self.covariance_method, window, self.currency, *extras, *rate, digest]
+            [
+                self.mean_method,
+                self.covariance_method,
+                window,
+                self.currency,
+                *extras,
+                *rate,
+                *half_life,
+                digest,
+            ]
         )
 
 

@@ -19,7 +19,8 @@ def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
     dividend  same shape, cash per share on the ex-date, 0 without one
     split     same shape, share multiplier on the ex-date, 1 without one (2.0 = two for one)
     A day earns (close x split + dividend) / previous close. Computed backwards, so that a window of rows
-    gives exactly the tail of the whole history. Raises DataError for a dividend or split on a row without a price.
+    gives exactly the tail of the whole history.
+    Raises DataError for a dividend or split on a row without a price.
     """
     priced = np.isfinite(close)
     event = (np.nan_to_num(dividend) != 0) | (np.nan_to_num(split, nan=1.0) != 1)

@@ -1,0 +1,1 @@
+"""Estimators of return and risk, one file a family."""

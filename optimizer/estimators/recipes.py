@@ -1,0 +1,163 @@
+"""From a table of prices and a recipe to estimates; methods are chosen by name from two tables."""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+
+from optimizer.errors import DataError, PolicyError
+from optimizer.estimates import Estimates, Recipe
+from optimizer.estimators import means
+from optimizer.estimators.covariances import (
+    ewma_covariance,
+    pairwise_covariance,
+    sample_covariance,
+    semi_covariance,
+)
+from optimizer.estimators.garch import garch
+from optimizer.estimators.gerber import gerber
+from optimizer.estimators.psd import nearest_psd
+from optimizer.estimators.sample import Sample
+from optimizer.estimators.shrinkage import ledoit_wolf, ledoit_wolf_constant_correlation, oas
+from optimizer.estimators.spectral import denoised, statistical_factors
+from optimizer.returns import (
+    PERIODS,
+    at_frequency,
+    check_prices,
+    complete_rows,
+    per_period,
+    simple_returns,
+)
+from optimizer.typing import Array
+
+Estimator = Callable[[Sample], Array]
+
+MEANS: Mapping[str, Estimator] = {
+    "historical": means.historical,
+    "ewma": means.ewma,
+    "capm": means.capm,
+    "james_stein": means.james_stein,
+    "bayes_stein": means.bayes_stein,
+}
+COVARIANCES: Mapping[str, Estimator] = {
+    "sample": sample_covariance,
+    "ledoit_wolf": ledoit_wolf,
+    "ledoit_wolf_constant_correlation": ledoit_wolf_constant_correlation,
+    "oas": oas,
+    "ewma": ewma_covariance,
+    "semi": semi_covariance,
+    "gerber": gerber,
+    "denoised": denoised,
+    "statistical_factors": statistical_factors,
+    "garch": garch,
+}
+PAIRWISE_MEANS = {"historical": means.historical}
+PAIRWISE_COVARIANCES = {"sample": pairwise_covariance}
+MIN_ROWS = {"daily": 30, "weekly": 26, "monthly": 12}
+
+
+def choose(kind: str, name: str, table: Mapping[str, Estimator]) -> Estimator:
+    """The estimator of that name; raises PolicyError with the valid names, the nearest first."""
+    if name not in table:
+        near = get_close_matches(name, table, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise PolicyError(f"{kind} {name!r} does not exist; use one of {', '.join(table)}{hint}")
+    return table[name]
+
+
+def estimate(prices: pd.DataFrame, recipe: Recipe, *, market: str | None = None) -> Estimates:
+    """Expected returns, covariance and scenarios by a recipe, per year.
+
+    prices  dates x symbols, total-return prices, ascending; NaN = no price that day
+    market  the column that stands for the market in `capm`; None = the average of the symbols
+    Raises PolicyError for an unknown method or symbol, DataError for bad prices or too short a history.
+    """
+    mean_of, covariance_of = _methods(recipe)
+    symbols = recipe.symbols or tuple(map(str, prices.columns))
+    window = _window(prices, symbols, recipe, market)
+    returns = simple_returns(at_frequency(window, recipe.frequency).to_numpy(dtype=float))
+    kept, notes = _kept_rows(returns, window, recipe)
+    periods = PERIODS[recipe.frequency]
+    sample = Sample(
+        returns=kept[:, : len(symbols)],
+        market=None if market is None else kept[:, -1],
+        risk_free=per_period(recipe.risk_free_rate, periods),
+        half_life=recipe.half_life,
+    )
+    covariance = covariance_of(sample)
+    if recipe.missing == "pairwise":
+        covariance, repair = _repaired(covariance)
+        notes += repair
+    daily = simple_returns(window[list(symbols)].to_numpy(dtype=float))
+    return Estimates(
+        symbols=symbols,
+        mean=mean_of(sample) * periods,
+        covariance=covariance * periods,
+        scenarios=daily[complete_rows(daily)],
+        observations=sample.rows,
+        notes=notes,
+        trusted=True,
+    )
+
+
+def _methods(recipe: Recipe) -> tuple[Estimator, Estimator]:
+    mean_of = choose("mean_method", recipe.mean_method, MEANS)
+    covariance_of = choose("covariance_method", recipe.covariance_method, COVARIANCES)
+    if recipe.missing == "complete":
+        return mean_of, covariance_of
+    if recipe.missing != "pairwise":
+        raise PolicyError(f"missing is {recipe.missing!r}; use 'complete' or 'pairwise'")
+    for name, table in (
+        (recipe.mean_method, PAIRWISE_MEANS),
+        (recipe.covariance_method, PAIRWISE_COVARIANCES),
+    ):
+        if name not in table:
+            raise PolicyError(
+                f"{name} cannot use unequal histories; use {', '.join(table)} or missing='complete'"
+            )
+    return PAIRWISE_MEANS[recipe.mean_method], PAIRWISE_COVARIANCES[recipe.covariance_method]
+
+
+def _window(
+    prices: pd.DataFrame, symbols: tuple[str, ...], recipe: Recipe, market: str | None
+) -> pd.DataFrame:
+    columns = [*symbols] if market is None else [*symbols, market]
+    unknown = [symbol for symbol in columns if symbol not in prices.columns]
+    if unknown:
+        raise PolicyError(f"no prices for {', '.join(unknown)}; drop them or ingest their history")
+    window = prices[columns].iloc[-(recipe.lookback_days + 1) :]
+    check_prices(window.loc[:, ~window.columns.duplicated()])
+    return window
+
+
+def _kept_rows(returns: Array, window: pd.DataFrame, recipe: Recipe) -> tuple[Array, tuple[str, ...]]:
+    """The rows that the recipe can use, and notes on the others; raises DataError where too few remain."""
+    own = np.isfinite(returns).sum(axis=0)
+    kept = returns if recipe.missing == "pairwise" else returns[complete_rows(returns)]
+    have = int(own.min()) if recipe.missing == "pairwise" else len(kept)
+    shortest = window.columns[int(own.argmin())]
+    if have < MIN_ROWS[recipe.frequency]:
+        raise DataError(
+            f"{have} {recipe.frequency} returns are usable ({shortest} has {int(own.min())}); "
+            f"{MIN_ROWS[recipe.frequency]} are needed: drop {shortest} or ingest more history"
+        )
+    notes = []
+    asked = recipe.lookback_days
+    if len(window) <= asked:
+        notes.append(f"history has {len(window) - 1} of the {asked} days asked for")
+    if len(kept) < len(returns):
+        notes.append(f"{len(returns) - len(kept)} of {len(returns)} rows dropped: {shortest} lacks the most")
+    elif own.min() < len(returns):
+        notes.append(f"pairwise: {shortest} has {int(own.min())} of {len(returns)} returns")
+    return kept, tuple(notes)
+
+
+def _repaired(covariance: Array) -> tuple[Array, tuple[str, ...]]:
+    repaired = nearest_psd(covariance)
+    change = float(np.abs(repaired - covariance).max() / np.diag(covariance).mean())
+    if change == 0:
+        return covariance, ()
+    return repaired, (
+        f"covariance made positive semidefinite: entries moved by up to {change:.2g} of a variance",
+    )
