@@ -8,6 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from optimizer.errors import DataError
@@ -49,7 +51,7 @@ class Finding:
 
     severity  FAIL = the file is refused; QUAR = the rows are set aside; WARN = recorded, rows kept
     count     how many rows
-    symbol, date, line  the first of them, where known
+    symbol, day, line  the first of them, where known
     """
 
     code: str
@@ -57,7 +59,7 @@ class Finding:
     message: str
     count: int = 1
     symbol: str | None = None
-    date: date | None = None
+    day: date | None = None
     line: int | None = None
 
     def __str__(self) -> str:
@@ -90,7 +92,7 @@ class Delivery:
     known_at        when the values became known (a feed's file date); None for bulk history
     rows            `PRICE_ROWS`, or the columns of `log`; values at 8 significant digits. NULL dividend or
                     split: this payload cannot know it, what is on record stays, else 0 and 1
-    first_line      line of rows[0] in the payload; rows come in the payload's order until `screen` sorts them
+    lines           (n,) line of each row in the payload; None: consecutive from `first_line`
     quarantined     `QUARANTINE`: rows set aside
     warnings        findings about rows that are kept (WARN) and one a code for those set aside (QUAR)
     """
@@ -107,6 +109,7 @@ class Delivery:
     known_at: date | None = None
     log: str = PRICES
     first_line: int = 1
+    lines: npt.NDArray[np.int64] | None = None
     quarantined: pa.Table = field(default_factory=no_quarantine)
     warnings: tuple[Finding, ...] = ()
 

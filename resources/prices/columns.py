@@ -1,0 +1,81 @@
+"""Which columns a price file has, by whatever names its vendor gives them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from resources.prices.source import Finding
+
+ALIASES = {
+    "ticker": "symbol",
+    "timestamp": "date",
+    "adjusted_close": "adj_close",
+    "adjclose": "adj_close",
+    "dividend_amount": "dividend",
+    "dividends": "dividend",
+    "split_coefficient": "split",
+    "stock_splits": "split",
+}
+TYPES = {
+    "symbol": pa.dictionary(pa.int32(), pa.string()),
+    "date": pa.date32(),
+    **dict.fromkeys(
+        ("open", "high", "low", "close", "adj_close", "volume", "dividend", "split"), pa.float64()
+    ),
+}
+SYMBOL = r"[A-Z0-9^][A-Z0-9.^=_/-]{0,23}"
+DATED_NAME = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})$")
+EXTENSIONS = (".csv.gz", ".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of one file.
+
+    kept       column names in the file's order under our names; None for one that is ignored
+    findings   everything that is wrong with the header
+    """
+
+    kept: tuple[str | None, ...]
+    findings: tuple[Finding, ...] = field(default=())
+
+
+def recognise(header: Sequence[str], ignored: Sequence[str] = (), line: int | None = 1) -> Columns:
+    """Our names for a header's columns, and what is missing, unknown or there twice."""
+    skipped = {plain(name) for name in ignored}
+    names = [None if plain(name) in skipped else ALIASES.get(plain(name), plain(name)) for name in header]
+    findings = []
+    for name in dict.fromkeys(names):
+        if name is not None and names.count(name) > 1:
+            twice = [given for given, ours in zip(header, names, strict=True) if ours == name]
+            findings.append(
+                _fail("DUPLICATE_COLUMN", f"columns {twice} are the same thing; leave one of them out", line)
+            )
+    extra = [
+        given for given, ours in zip(header, names, strict=True) if ours is not None and ours not in TYPES
+    ]
+    if extra:
+        remedy = "remove them, or name them under ignore_columns of the source"
+        findings.append(_fail("EXTRA_COLUMN", f"columns {extra} are unknown; {remedy}", line))
+    if "date" not in names:
+        findings.append(_fail("MISSING_COLUMN", "there is no date column; name it date or timestamp", line))
+    if not {"close", "adj_close"} & set(names):
+        findings.append(_fail("MISSING_COLUMN", "there is no close or adj_close column; one is needed", line))
+    return Columns(tuple(names), tuple(findings))
+
+
+def plain(name: str) -> str:
+    """A column name in lower case with underscores: `Adj Close` -> `adj_close`."""
+    return re.sub(r"[\s_]+", "_", name.strip().lower())
+
+
+def stem(name: str) -> str:
+    """A payload's file name without folder and extension."""
+    last = name.rsplit("/", 1)[-1]
+    return next((last.removesuffix(end) for end in EXTENSIONS if last.endswith(end)), last)
+
+
+def _fail(code: str, message: str, line: int | None) -> Finding:
+    return Finding(code, "FAIL", message, line=line)

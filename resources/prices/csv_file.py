@@ -1,0 +1,170 @@
+"""CSV price files: read whole by pyarrow, or refused with everything that is wrong in them."""
+
+import csv
+import io
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from resources.prices.columns import TYPES, Columns, recognise
+from resources.prices.source import FileRejected, Finding
+
+LONGEST_LINE = 10_000
+MOST_FINDINGS = 50
+NUMBER = re.compile(
+    r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|nan|inf(inity)?)\s*", re.I | re.A
+)
+DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}\s*", re.A)
+TIMESTAMP = re.compile(r"\s*\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}", re.A)
+
+
+def read_csv(data: bytes, name: str, ignored: Sequence[str] = ()) -> pa.Table:
+    """The file's rows under our column names, in its order: row i stands in line i + 2.
+
+    Raises FileRejected with all findings. UTF-8 with or without BOM; LF or CRLF; ISO dates; plain numbers.
+    """
+    faults = list(text_faults(data))
+    if any(fault.code != "TRUNCATED" for fault in faults):
+        raise FileRejected(name, faults)
+    text = data.removeprefix(b"\xef\xbb\xbf")
+    head, _, body = text.partition(b"\n")
+    header = next(csv.reader([head.decode().rstrip("\r")]), [])
+    columns = recognise(header, ignored)
+    faults += columns.findings
+    if not body.strip():
+        faults.append(_fail("NO_ROWS", "there is a header and no row; deliver rows or no file", 1))
+    if not faults:
+        try:
+            return _parse(body.rstrip(b"\r\n") + b"\n", columns)
+        except pa.ArrowInvalid as error:
+            faults.append(_fail("UNPARSABLE", str(error)))
+    wrong = list(row_faults(text.decode(), columns))
+    if wrong:  # they say more than the parser does
+        faults = [fault for fault in faults if fault.code != "UNPARSABLE"]
+    raise FileRejected(name, [*faults, *_at_most(wrong)])
+
+
+def gunzip(data: bytes, name: str, limit: int) -> bytes:
+    """The content of a gzip file of at most `limit` bytes; raises FileRejected."""
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        content = unpacker.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise FileRejected(
+            name, [_fail("DAMAGED", f"it is not a whole gzip file ({error}); send it again")]
+        ) from None
+    if len(content) > limit:
+        raise FileRejected(name, [too_large(len(content), limit)])
+    if not unpacker.eof:
+        raise FileRejected(name, [_fail("TRUNCATED", "the gzip stream ends early; send the whole file")])
+    return content
+
+
+def too_large(size: int, limit: int) -> Finding:
+    """The finding for a file beyond the size limit, in bytes."""
+    remedy = "split the file or raise max_file_mb of the source"
+    return _fail("TOO_LARGE", f"at least {size >> 20} MB where {limit >> 20} MB are allowed; {remedy}")
+
+
+def text_faults(data: bytes) -> Iterator[Finding]:
+    """What is wrong with the bytes before any of them is understood."""
+    if not data.strip():
+        yield _fail("EMPTY_FILE", "there is nothing in it; send it again")
+        return
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        yield _fail("ENCODING", "it is UTF-16; write UTF-8")
+        return
+    if (place := data.find(b"\0")) >= 0:
+        yield _fail("NUL_BYTE", "there is a NUL byte; the file is damaged or no CSV", _line_of(data, place))
+        return
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        bad = data[error.start : error.start + 1]
+        yield _fail("ENCODING", f"byte {bad!r} is not UTF-8; write UTF-8", _line_of(data, error.start))
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+    lengths = np.diff(ends, prepend=-1, append=len(data))
+    if lengths.max() > LONGEST_LINE:
+        said = f"the line has {lengths.max()} bytes, at most {LONGEST_LINE} are allowed"
+        yield _fail("LONG_LINE", said, int(lengths.argmax()) + 1)
+    if not data.endswith(b"\n"):
+        yield _fail("TRUNCATED", "the last line does not end: it may be cut off in a number", len(ends) + 1)
+
+
+def row_faults(text: str, columns: Columns) -> Iterator[Finding]:
+    """What is wrong in the lines after the header, each with its line."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    next(reader)
+    for cells in reader:
+        line = reader.line_num
+        if len(cells) != len(columns.kept):
+            yield _fail("COLUMN_COUNT", f"{len(cells)} cells where the header has {len(columns.kept)}", line)
+            continue
+        for column, cell in zip(columns.kept, cells, strict=True):
+            if column == "date":
+                yield from _date_fault(cell, line)
+            elif column in TYPES and column != "symbol" and cell and not NUMBER.fullmatch(cell):
+                yield _fail("BAD_NUMBER", f"{column} is {cell!r}; write plain numbers such as 1234.5", line)
+            elif column == "volume" and cell and not _is_whole(cell):
+                yield _fail("BAD_NUMBER", f"volume is {cell!r}; it must be a whole number", line)
+
+
+def _is_whole(cell: str) -> bool:
+    value = float(cell)
+    return value != value or (abs(value) < 2**63 and value.is_integer())
+
+
+def _date_fault(cell: str, line: int) -> Iterator[Finding]:
+    if TIMESTAMP.match(cell):
+        yield _fail("TIMESTAMP", f"{cell!r} has a time; dates only, such as 2024-01-31", line)
+    elif not DATE.fullmatch(cell):
+        yield _fail("BAD_DATE", f"{cell!r} is no ISO date; write dates such as 2024-01-31", line)
+    else:
+        try:
+            date.fromisoformat(cell.strip())
+        except ValueError:
+            yield _fail("BAD_DATE", f"{cell!r} is no day of the calendar", line)
+
+
+def _parse(body: bytes, columns: Columns) -> pa.Table:
+    names = [name or f"ignored {place}" for place, name in enumerate(columns.kept)]
+    kept = [name for name in columns.kept if name is not None]
+    table = pc.read_csv(
+        pa.BufferReader(body),
+        read_options=pc.ReadOptions(column_names=names),
+        parse_options=pc.ParseOptions(ignore_empty_lines=False),
+        convert_options=pc.ConvertOptions(
+            column_types={name: TYPES[name] for name in kept},
+            include_columns=kept,
+            null_values=[""],
+            strings_can_be_null=False,
+        ),
+    )
+    if table["date"].null_count:
+        raise pa.ArrowInvalid("a date is missing")
+    if "volume" in kept:
+        volume = table["volume"].to_numpy()
+        whole = np.isnan(volume) | ((np.rint(volume) == volume) & (np.abs(volume) < 2**63))
+        if not whole.all():
+            raise pa.ArrowInvalid("a volume is not a whole number")
+    return table
+
+
+def _at_most(found: list[Finding]) -> list[Finding]:
+    if len(found) <= MOST_FINDINGS:
+        return found
+    rest = len(found) - MOST_FINDINGS
+    return [*found[:MOST_FINDINGS], Finding("MORE", "FAIL", f"and {rest} more lines like these", rest)]
+
+
+def _line_of(data: bytes, place: int) -> int:
+    return data.count(b"\n", 0, place) + 1
+
+
+def _fail(code: str, message: str, line: int | None = None) -> Finding:
+    return Finding(code, "FAIL", message, line=line)

@@ -1,0 +1,40 @@
+"""Dividends and splits, read off the ratio of a vendor's adjusted close to its close."""
+
+import numpy as np
+
+from optimizer.typing import Array
+
+# New shares per old share that companies use; a reverse split is one of their inverses.
+SPLITS = np.array([1.25, 4 / 3, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 20, 25, 30, 40, 50, 100])
+SPLIT_RATIOS = np.sort(np.concatenate([SPLITS, 1 / SPLITS]))
+SPLIT_TOLERANCE = 2e-4
+# Vendors print six decimals, or a 32-bit number: a factor closer to 1 than this says nothing.
+PRINT_ERROR, FLOAT_ERROR = 1e-6, 5e-7
+
+
+def actions(
+    close: Array, adjusted: Array, previous: Array, previous_adjusted: Array, *, splits: bool
+) -> tuple[Array, Array]:
+    """(dividend, split) of each day, both (n,), from closes of the day and of the one before, (n,) each.
+
+    The factor of a day is (adjusted/close) / (previous adjusted/previous close). Near a simple ratio it is a
+    split (shares after per share before), else a dividend D = previous close x (1 - 1/factor), as vendors
+    define it (adjusted_t-1 = close_t-1 x (1 - D/close_t-1)); a spin-off is a dividend. NaN in, NaN out.
+
+    splits  whether the closes are as traded; False: they are split-adjusted, so every factor is a dividend
+    """
+    factor = (adjusted / close) / (previous_adjusted / previous)
+    noise = FLOAT_ERROR + PRINT_ERROR * (1 / close + 1 / adjusted + 1 / previous + 1 / previous_adjusted)
+    known = np.where(np.isfinite(factor), 0.0, np.nan)
+    moved = np.abs(factor - 1) > noise
+    is_split = moved & splits & (nearest_split(factor) > 0)
+    dividend = np.where(moved & ~is_split & (factor > 1), np.round(previous * (1 - 1 / factor), 5), known)
+    return dividend, np.where(is_split, nearest_split(factor), known + 1)
+
+
+def nearest_split(ratio: Array, tolerance: float = SPLIT_TOLERANCE) -> Array:
+    """The split ratio within a relative tolerance of each ratio, (n,); 0 where there is none."""
+    place = np.clip(np.searchsorted(SPLIT_RATIOS, ratio), 1, len(SPLIT_RATIOS) - 1)
+    below, above = SPLIT_RATIOS[place - 1], SPLIT_RATIOS[place]
+    nearest = np.where(ratio - below < above - ratio, below, above)
+    return np.where(np.abs(ratio / nearest - 1) <= tolerance, nearest, 0.0)

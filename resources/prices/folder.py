@@ -1,0 +1,74 @@
+"""A folder of price files: tidy long files, one file a symbol, or a feed of one file an evening."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from optimizer.errors import DataError
+from resources.prices.columns import EXTENSIONS
+from resources.prices.files import Reading, read_delivery
+from resources.prices.rows import name_date
+from resources.prices.source import Delivery, FileRejected, Finding, Seen, delivery_key, file_sha256
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """Files under `path` that match `pattern`, by the date in their names, else by name.
+
+    shaping   settings that change what is read from a file (overrides of this source): part of each key
+    """
+
+    name: str
+    path: Path
+    pattern: str
+    reading: Reading
+    shaping: object = None
+
+    def deliveries(
+        self, since: date | None, until: date | None, seen: Seen
+    ) -> Iterator[Delivery | FileRejected]:
+        """One delivery a file, in date order; raises DataError when the folder is missing."""
+        for file in self._files():
+            name = file.relative_to(self.path).as_posix()
+            told = name_date(name)
+            if told and ((since and told < since) or (until and told > until)):
+                continue
+            try:
+                sha = file_sha256(file)
+                how = self.reading
+                key = delivery_key(
+                    name, sha, [how.currency, how.basis, how.ignored, self.shaping, since, until]
+                )
+                if not seen(key):
+                    yield between(read_delivery(file, name, sha, key, self.reading), since, until)
+            except FileRejected as refused:
+                yield refused
+            except OSError as error:
+                said = f"{error.strerror}; check the file and its permissions"
+                yield FileRejected(name, [Finding("UNREADABLE", "FAIL", said)])
+
+    def _files(self) -> list[Path]:
+        if not self.path.is_dir():
+            raise DataError(
+                f"source {self.name}: {self.path} is no folder; create it or correct sources.yaml"
+            )
+        found = [
+            file
+            for file in self.path.glob(self.pattern)
+            if file.name.endswith(EXTENSIONS) and not file.name.startswith(".") and file.is_file()
+        ]
+        return sorted(found, key=lambda file: (str(name_date(file.name) or ""), file.as_posix()))
+
+
+def between(delivery: Delivery, since: date | None, until: date | None) -> Delivery:
+    """The delivery's rows in since..until, both included."""
+    if not since and not until:
+        return delivery
+    days = delivery.rows["date"].to_numpy()
+    inside = (days >= np.datetime64(since or date.min)) & (days <= np.datetime64(until or date.max))
+    lines = np.flatnonzero(inside) + delivery.first_line
+    return replace(delivery, rows=delivery.rows.filter(pa.array(inside)), lines=lines)

@@ -1,0 +1,158 @@
+"""From a file's columns to price rows: whose symbol, on which basis, with which dividends and splits."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from optimizer.typing import Array
+from resources.prices.columns import DATED_NAME, SYMBOL, stem
+from resources.prices.factors import actions
+from resources.prices.rounding import significant
+from resources.prices.source import PRICE_ROWS, Basis, FileRejected, Finding
+
+Codes = npt.NDArray[np.int32]
+RAW = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True)
+class PriceRows:
+    """`PRICE_ROWS` in the payload's order, and how they are to be understood."""
+
+    table: pa.Table
+    basis: Basis
+    known_at: date | None
+    warnings: tuple[Finding, ...]
+
+
+def price_rows(table: pa.Table, name: str, stated: Basis | None = None) -> PriceRows:
+    """The rows of a file whose columns are ours; `stated` is the basis its source declares, if it does.
+
+    Raises FileRejected when the symbol cannot be found or the basis is open.
+    """
+    columns = {
+        column: _numbers(table[column]) for column in table.column_names if column not in ("symbol", "date")
+    }
+    if "symbol" in table.column_names:
+        codes, symbols = symbol_codes(table["symbol"])
+        known_at = name_date(name)
+    else:
+        codes, symbols = np.zeros(table.num_rows, np.int32), [_own_symbol(name)]
+        known_at = None
+    basis, warnings = _basis(set(table.column_names), name, known_at, stated)
+    days = table["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
+    if basis == "total_return":
+        columns = {
+            "close": columns["adj_close" if "adj_close" in columns else "close"],
+            "volume": columns.get("volume", np.full(len(days), np.nan)),
+            "dividend": np.zeros(len(days)),
+            "split": np.ones(len(days)),
+        }
+    elif "adj_close" in columns and not {"dividend", "split"} & set(columns):
+        columns |= _derived(codes, days, columns, splits=basis == "as_traded")
+    elif basis == "split_adjusted":  # the closes carry the splits already
+        columns |= {"split": np.ones(len(days))}
+    elif "split" in columns:
+        columns |= {
+            "split": np.where(columns["split"] == 0, 1.0, columns["split"])
+        }  # Yahoo writes 0 for none
+    columns["vendor_adj_close"] = columns.pop("adj_close", np.full(len(days), np.nan))
+    return PriceRows(build(codes, symbols, days, columns), basis, known_at, tuple(warnings))
+
+
+def build(
+    codes: Codes, symbols: list[str], days: npt.NDArray[np.int32], columns: dict[str, Array]
+) -> pa.Table:
+    """`PRICE_ROWS` from arrays (n,): codes into `symbols`, days since 1970, numbers (NaN for absent)."""
+    arrays: dict[str, pa.Array] = {
+        "symbol": pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(symbols, pa.string())),
+        "date": pa.array(days, pa.int32()).view(pa.date32()),
+    }
+    for field in PRICE_ROWS:
+        if field.name in arrays:
+            continue
+        values = columns.get(field.name)
+        if values is None:
+            arrays[field.name] = pa.nulls(len(codes), field.type)
+        elif field.name == "volume":
+            arrays[field.name] = pa.array(values, from_pandas=True).cast(pa.int64())
+        else:
+            arrays[field.name] = pa.array(significant(values), from_pandas=True)
+    return pa.table(arrays, schema=PRICE_ROWS)
+
+
+def symbol_codes(column: pa.ChunkedArray) -> tuple[Codes, list[str]]:
+    """Codes (n,) into the column's symbols in ascending order."""
+    array = pa.chunked_array(column).unify_dictionaries().combine_chunks()
+    if array.null_count:
+        array = array.dictionary_decode().fill_null("").dictionary_encode()
+    names = np.array(array.dictionary.to_pylist(), dtype=object)
+    order = np.argsort(names)
+    rank = np.empty(len(names), np.int32)
+    rank[order] = np.arange(len(names), dtype=np.int32)
+    return rank[array.indices.to_numpy()], list(names[order])
+
+
+def name_date(name: str) -> date | None:
+    """The date at the end of a file's name (`prices_20150715.csv.gz`), if there is one."""
+    found = DATED_NAME.search(stem(name))
+    try:
+        return date(*map(int, found.groups())) if found else None
+    except ValueError:
+        return None
+
+
+def _own_symbol(name: str) -> str:
+    symbol = stem(name).upper()
+    if not re.fullmatch(SYMBOL, symbol):
+        said = f"no symbol column, and the file's name {symbol!r} is no symbol; add one or rename the file"
+        raise FileRejected(name, [Finding("MISSING_COLUMN", "FAIL", said, line=1)])
+    return symbol
+
+
+def _basis(
+    columns: set[str], name: str, known_at: date | None, stated: Basis | None
+) -> tuple[Basis, list[Finding]]:
+    if "close" not in columns:
+        if stated in (None, "total_return"):
+            said = "only adjusted closes: total returns are right, but these are not tradable prices"
+            return "total_return", [Finding("NOT_TRADABLE", "WARN", said)]
+        said = f"the source says {stated}, but the file has adjusted closes only; set basis: total_return"
+        raise FileRejected(name, [Finding("MISSING_COLUMN", "FAIL", said, line=1)])
+    if stated:
+        return stated, []
+    if {"dividend", "split"} & columns or known_at:
+        return "as_traded", []
+    if "adj_close" not in columns:
+        said = "no dividends, splits or adjusted closes: returns leave dividends out"
+        return "as_traded", [Finding("NO_DIVIDENDS", "WARN", said)]
+    if "symbol" not in columns:
+        said = "taken as split-adjusted closes, as Yahoo gives them; state the basis of the source"
+        return "split_adjusted", [Finding("BASIS_ASSUMED", "WARN", said)]
+    said = "close and adj_close without dividends and splits: state the basis, as_traded or split_adjusted"
+    raise FileRejected(name, [Finding("AMBIGUOUS_BASIS", "FAIL", said, line=1)])
+
+
+def _derived(
+    codes: Codes, days: npt.NDArray[np.int32], columns: dict[str, Array], *, splits: bool
+) -> dict[str, Array]:
+    """Dividend and split (n,) from adjusted closes; NaN on each symbol's first day."""
+    order = np.lexsort((days, codes))
+    close, adjusted = columns["close"][order], columns["adj_close"][order]
+    with np.errstate(divide="ignore", invalid="ignore"):  # zero prices are screened out later
+        found = actions(close[1:], adjusted[1:], close[:-1], adjusted[:-1], splits=splits)
+    first = np.diff(codes[order], prepend=-1) != 0
+    result = {}
+    for name, values in zip(("dividend", "split"), found, strict=True):
+        sorted_values = np.where(first, np.nan, np.concatenate([[np.nan], values]))
+        result[name] = np.empty_like(sorted_values)
+        result[name][order] = sorted_values
+    return result
+
+
+def _numbers(column: pa.ChunkedArray) -> Array:
+    values: Array = column.to_numpy()
+    return values
