@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -99,11 +99,14 @@ class Warehouse:
 
     home     folder of `warehouse.duckdb`, its published copy and its lock
     anchor   file outside the database that remembers (count, head hash) of the ledger after each commit
-    connect  opens a database file read-write; Dagster hands in its own resource
+    connect  opens a database file read-write until the end of the block; Dagster hands in its own resource
     """
 
     def __init__(
-        self, home: Path, anchor: Path | None = None, connect: Callable[[str], Connection] = duckdb.connect
+        self,
+        home: Path,
+        anchor: Path | None = None,
+        connect: Callable[[str], AbstractContextManager[Connection]] = duckdb.connect,
     ) -> None:
         self.home = home
         self.path = home / "warehouse.duckdb"
@@ -116,13 +119,12 @@ class Warehouse:
         """The live database, for the pipeline's own short reads; waits for the writer before it."""
         self.home.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.home / "warehouse.lock", timeout=LOCK_SECONDS):
-                con = self._connect(str(self.path))
-                try:
-                    _prepare(con)
-                    yield con
-                finally:
-                    con.close()
+            with (
+                FileLock(self.home / "warehouse.lock", timeout=LOCK_SECONDS),
+                self._connect(str(self.path)) as con,
+            ):
+                _prepare(con)
+                yield con
         except Timeout:
             raise DataError(
                 f"{self.path} has been locked by another process for {LOCK_SECONDS:.0f} s; wait for that run to end, "

@@ -1,0 +1,84 @@
+"""Everything a desk edits, read at once: portfolios, funds, sources, checks; with the digest that replay needs."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from pydantic import Field
+
+from optimizer.exposures import FundExposureMap
+from resources.funds import load_funds
+from resources.ledger import sha256
+from resources.pack_checks import CheckLimits
+from resources.policy_schema import Strict
+from resources.portfolios import Portfolios, load_portfolios
+from resources.sources import Sources, load_sources
+from resources.warehouse import Transaction
+from resources.yaml_files import load_yaml
+
+
+class BacktestFile(Strict):
+    """How `backtest_results` replays the policies."""
+
+    years: float = Field(default=10.0, gt=0)
+    rebalance: str = "monthly"
+
+
+class ChecksFile(Strict):
+    """Thresholds of the pack checks, and the settings of the backtest."""
+
+    coverage: float = Field(default=0.8, gt=0, le=1)
+    stale_sessions: int = Field(default=3, ge=0)
+    symbol_stale_sessions: int = Field(default=5, ge=1)
+
+
+class PipelineFile(Strict):
+    """`pipeline.yaml`."""
+
+    checks: ChecksFile = ChecksFile()
+    backtest: BacktestFile = BacktestFile()
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The desk's configuration.
+
+    text    every file's text, as one JSON document
+    digest  SHA-256 of `text`: what a ledger row names as its configuration
+    """
+
+    folder: Path
+    text: str
+    digest: str
+    portfolios: Portfolios
+    funds: FundExposureMap
+    sources: Sources
+    checks: CheckLimits
+    backtest: BacktestFile
+
+    def keep(self, tx: Transaction) -> None:
+        """Store the text once, so that a replay can read what a run was told."""
+        known = tx.con.execute("select 1 from configs where config_hash = ?", [self.digest]).fetchall()
+        if not known:
+            tx.record("configs", {"configs": pd.DataFrame([{"config_hash": self.digest, "text": self.text}])})
+
+
+def load_configuration(folder: Path) -> Configuration:
+    """The configuration in `folder`; raises PolicyError naming every mistake by file, line and key."""
+    texts = {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(folder.rglob("*.yaml"))
+    }
+    text = json.dumps(texts, sort_keys=True)
+    pipeline = load_yaml(folder / "pipeline.yaml", PipelineFile)
+    return Configuration(
+        folder,
+        text,
+        sha256(text),
+        load_portfolios(folder / "portfolios"),
+        load_funds(folder / "funds.yaml"),
+        load_sources(folder),
+        CheckLimits(**pipeline.checks.model_dump()),
+        pipeline.backtest,
+    )

@@ -1,0 +1,75 @@
+"""Dagster's doors to the outside world: the warehouse and the desk's configuration, as resources."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from resources.code_version import code_version
+from resources.configuration import Configuration, load_configuration
+from resources.ledger import Connection, Stamp
+from resources.packs import Pack, newest_fresh, parse_pack_id
+from resources.warehouse import Transaction, Warehouse
+
+
+class DeskResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """What the desk edits: the folder of its configuration, read anew by each run."""
+
+    folder: str
+
+    def load(self) -> Configuration:
+        """The configuration as it stands now; raises PolicyError with every mistake in it."""
+        return load_configuration(Path(self.folder))
+
+
+class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The warehouse of one home folder, opened through Dagster's DuckDB resource."""
+
+    home: str
+    anchor: str | None = None
+
+    def open(self) -> Warehouse:
+        """The warehouse."""
+        home = Path(self.home)
+        database = DuckDBResource(database=str(home / "warehouse.duckdb"))
+        return Warehouse(
+            home, Path(self.anchor) if self.anchor else None, connect=lambda _: database.get_connection()
+        )
+
+    def stage(self, context: dg.AssetExecutionContext, desk: DeskResource) -> "Stage":
+        """The warehouse as one stage of one run sees it."""
+        configuration = desk.load()
+        stamp = Stamp(
+            context.run_id, datetime.now(UTC).replace(tzinfo=None), code_version(), configuration.digest
+        )
+        return Stage(self.open(), configuration, stamp)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage works with: the warehouse, the configuration, and the stamp its writes carry."""
+
+    warehouse: Warehouse
+    desk: Configuration
+    stamp: Stamp
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A short look at the live warehouse."""
+        with self.warehouse.live() as con:
+            yield con
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """One transaction, which also keeps the configuration that replay needs."""
+        with self.warehouse.write(self.stamp) as tx:
+            self.desk.keep(tx)
+            yield tx
+
+    def pack(self, con: Connection, partition_key: str) -> Pack:
+        """The newest fresh pack of a partition's as-of date; the key names the date, the pack may be a revision."""
+        return newest_fresh(con, parse_pack_id(partition_key)[0])
