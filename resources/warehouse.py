@@ -68,7 +68,7 @@ class Transaction:
             for table, name in staged.items():
                 self.con.execute(f"insert into {table} by name select * from {name}")
         for name in staged.values():
-            self.con.execute(f"drop table {name}")
+            self.con.execute(f"drop table temp.{name}")
         if before is not None and before.content_hash == content:
             return before
         return ledger.append_entry(

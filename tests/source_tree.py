@@ -53,7 +53,7 @@ class Source:
         )
 
     def targets(self, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
-        """The modules an import names; of `from a import b`: `a.b`, or `a` where b is a name in a module of ours."""
+        """The modules an import names; of `from a import b`: `a.b`, or `a` where b is a name in our a."""
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
             return

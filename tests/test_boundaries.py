@@ -22,16 +22,16 @@ FOLDERS = {
 # Each module imports only what stands above it.
 OPTIMIZER_ORDER = """
     typing errors exposures policy portfolio costs returns analytics estimates estimators black_litterman
-    measures limits rules goals audit fast solve hierarchical lots relaxation rounding trades impact result
-    proposal engine scenarios hedges regimes backtest
+    measures limits rules goals audit fast conflicts transition general solve hierarchical
+    lots relaxation rounding rationale trades impact result proposal engine scenarios hedges regimes backtest
 """
 OPTIMIZER_LIBRARIES = "numpy scipy pandas sklearn cvxpy clarabel piqp daqp highspy"
 OPTIMIZER_STDLIB = """
-    abc bisect collections csv dataclasses datetime decimal difflib enum fractions functools hashlib heapq
-    importlib io itertools json math numbers operator re statistics string textwrap types typing uuid warnings
+    __future__ abc bisect collections csv dataclasses datetime decimal difflib enum fractions functools hashlib
+    heapq importlib io itertools json math numbers operator re statistics string textwrap types typing warnings
 """
 OPTIMIZER_CALLS = """
-    open input print exec eval breakpoint io.open uuid.uuid1 uuid.uuid4
+    open input print exec eval breakpoint io.open
     date.today datetime.now datetime.utcnow datetime.today pd.Timestamp.now pd.Timestamp.today
     pd.Timestamp.utcnow np.load np.save np.savez np.savetxt np.loadtxt np.genfromtxt
     pd.read_csv pd.read_parquet pd.read_excel pd.read_sql
