@@ -27,8 +27,9 @@ OPTIMIZER_ORDER = """
 """
 OPTIMIZER_LIBRARIES = "numpy scipy pandas sklearn cvxpy clarabel piqp daqp highspy"
 OPTIMIZER_STDLIB = """
-    __future__ abc bisect collections csv dataclasses datetime decimal difflib enum fractions functools hashlib
-    heapq importlib io itertools json math numbers operator re statistics string textwrap types typing warnings
+    __future__ abc bisect collections csv dataclasses datetime decimal difflib enum fractions functools
+    hashlib heapq importlib io itertools json math numbers operator re statistics string textwrap types typing
+    warnings
 """
 OPTIMIZER_CALLS = """
     open input print exec eval breakpoint io.open
