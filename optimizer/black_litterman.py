@@ -82,6 +82,8 @@ def posterior(
     covariance: Array,
     views: Sequence[MarketView],
     settings: BlackLittermanSettings | None = None,
+    *,
+    prior: Array | None = None,
 ) -> Posterior:
     """Equilibrium returns pulled towards the views (He & Litterman 1999; Idzorek 2005).
 
@@ -89,6 +91,7 @@ def posterior(
     market_weights  (n,) fractions, of the market or the benchmark
     covariance      (n, n) S, per year; may be singular, only k x k systems are solved
     views           k opinions; none = the prior
+    prior           (n,) excess returns to start from; None = equilibrium with the market weights
     Raises PolicyError for an unknown symbol, exact duplicates that differ, or a group without market weight.
     """
     chosen = settings or BlackLittermanSettings()
@@ -98,7 +101,7 @@ def posterior(
         raise PolicyError(
             f"market_weights has shape {weights.shape}; it must be {len(symbols)} finite fractions"
         )
-    prior = equilibrium(covariance, weights, chosen.delta)
+    prior = equilibrium(covariance, weights, chosen.delta) if prior is None else prior
     portfolios = view_portfolios(tuple(symbols), weights, views)
     returns = np.array([view.expected_return for view in views])
     warnings = _contradictions(portfolios, returns, views)

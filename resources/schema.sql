@@ -116,7 +116,14 @@ create table trades (
     action varchar not null check (action in ('BUY', 'SELL', 'HOLD')), quantity double not null check (quantity >= 0),
     price double not null, value decimal(18, 4) not null, cost decimal(18, 4) not null, rationale varchar not null,
     current_quantity double not null, target_quantity double not null, current_weight double, target_weight double,
-    achieved_weight double, currency varchar, simulated boolean, sequence integer, materialization bigint not null
+    achieved_weight double, currency varchar, local_price double, fx_rate double, simulated boolean, sequence integer,
+    numbers varchar, materialization bigint not null
+);
+create table trade_lists (
+    pack_id varchar not null, portfolio_id varchar not null, nav_before decimal(18, 4), nav_after decimal(18, 4),
+    cash_before decimal(18, 4), cash_after decimal(18, 4), bought decimal(18, 4), sold decimal(18, 4),
+    costs decimal(18, 4), cost_bps double, turnover double, turnover_two_way double, tracking_error double, gap double,
+    constraints_met boolean, constraints varchar, warnings varchar, materialization bigint not null
 );
 create table impact (
     pack_id varchar not null, portfolio_id varchar not null, metric varchar not null, current double, post double,

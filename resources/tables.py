@@ -48,7 +48,7 @@ SAME_VALUE = 1e-6
 
 OUTPUTS = (
     "portfolio_snapshots", "holdings", "return_estimates", "covariances", "posterior_returns", "optimal_weights",
-    "optimization_results", "portfolio_exposures", "trades", "impact", "hedges", "backtest_results",
+    "optimization_results", "portfolio_exposures", "trades", "trade_lists", "impact", "hedges", "backtest_results",
     "backtest_summary",
 )  # fmt: skip
 

@@ -208,6 +208,7 @@ ASSET_OF = {
     "holdings": "portfolio_snapshots",
     "optimization_results": "optimal_weights",
     "portfolio_exposures": "optimal_weights",
+    "trade_lists": "trades",
     "backtest_summary": "backtest_results",
 }
 

@@ -1,0 +1,223 @@
+"""From a portfolio, prices, estimates and a policy to trades: the one composition that pipeline and service share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from optimizer.black_litterman import MarketView, posterior
+from optimizer.errors import PolicyError
+from optimizer.estimates import Estimates
+from optimizer.policy import Policy
+from optimizer.portfolio import Number, Portfolio, Universe
+from optimizer.rationale import Reasons
+from optimizer.solve import Solution, solve
+from optimizer.trade_list import TradeList
+from optimizer.trades import build_trades
+from optimizer.typing import Array
+
+MIN_OBSERVATIONS = 30
+ASSUMED_VOLATILITY = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Beliefs:
+    """What the optimizer believes about returns after the views.
+
+    prior, mean  (n,) total returns per year, before and after the views
+    covariance   (n, n) per year
+    """
+
+    symbols: tuple[str, ...]
+    prior: Array
+    mean: Array
+    covariance: Array
+    warnings: tuple[str, ...] = ()
+
+    def estimates(self, evidence: Estimates) -> Estimates:
+        """`evidence` with these beliefs in place of its mean and covariance; its scenarios stay."""
+        return replace(evidence, mean=self.mean, covariance=self.covariance, trusted=True)
+
+
+@dataclass(frozen=True)
+class Mandate:
+    """What the desk adds to prices and policy.
+
+    investable  symbols that may be bought; a held one besides is sold; None = all
+    views       in excess returns
+    prior       "benchmark", "market_cap" (equilibria) or "historical" (the estimated means)
+    ratings     symbol -> quality score
+    lots        shares in a lot
+    """
+
+    investable: tuple[str, ...] | None = None
+    views: tuple[MarketView, ...] = ()
+    prior: str = "benchmark"
+    ratings: Mapping[str, float] = field(default_factory=dict)
+    lots: Number = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """Today's trades and everything they rest on."""
+
+    policy: Policy
+    beliefs: Beliefs | None
+    solution: Solution
+    trades: TradeList
+    warnings: tuple[str, ...]
+
+
+def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, mandate: Mandate) -> Beliefs:
+    """Black-Litterman posterior around the desk's prior, in total returns.
+
+    Raises PolicyError for a view on an unknown symbol, or a prior whose weights are missing.
+    """
+    rate = policy.risk_free_rate or 0.0
+    if mandate.prior not in PRIORS:
+        raise PolicyError(f"prior {mandate.prior!r} does not exist; use one of {list(PRIORS)}")
+    market, start = PRIORS[mandate.prior](estimates, universe, rate)
+    answer = posterior(
+        estimates.symbols, market, estimates.covariance, mandate.views, policy.black_litterman, prior=start
+    )
+    return Beliefs(
+        estimates.symbols, answer.prior + rate, answer.mean + rate, answer.covariance, answer.warnings
+    )
+
+
+Start = tuple[Array, Array | None]
+
+
+def _benchmark(estimates: Estimates, universe: Universe, rate: float) -> Start:
+    return _weights(universe.benchmark, "benchmark", estimates), None
+
+
+def _market_cap(estimates: Estimates, universe: Universe, rate: float) -> Start:
+    caps = _weights(universe.market_caps, "market_cap", estimates)
+    return np.asarray(caps / caps.sum()), None
+
+
+def _historical(estimates: Estimates, universe: Universe, rate: float) -> Start:
+    """The estimated means, and equal weights inside a group view."""
+    if estimates.mean is None:
+        raise PolicyError("prior 'historical' needs estimated means; choose another prior")
+    return np.full(len(estimates.symbols), 1 / len(estimates.symbols)), estimates.mean - rate
+
+
+def _weights(known: Mapping[str, float] | None, what: str, estimates: Estimates) -> Array:
+    if not known:
+        raise PolicyError(
+            f"prior {what!r} needs weights, and there are none; ingest them or choose another prior"
+        )
+    return np.array([known.get(symbol, 0.0) for symbol in estimates.symbols])
+
+
+PRIORS = {"benchmark": _benchmark, "market_cap": _market_cap, "historical": _historical}
+
+
+def applied_policy(
+    policy: Policy, estimates: Estimates, mandate: Mandate
+) -> tuple[Policy, dict[str, str], tuple[str, ...]]:
+    """The policy as it binds today, why each closed name is sold, and warnings.
+
+    What is not investable, or rated below the minimum, gets the target 0; the unrated are kept and named.
+    """
+    closed: dict[str, str] = {}
+    warnings: list[str] = []
+    allowed = set(estimates.symbols if mandate.investable is None else mandate.investable)
+    for symbol in estimates.symbols:
+        score = mandate.ratings.get(symbol)
+        if symbol not in allowed:
+            closed[symbol] = "it is not in the portfolio's universe"
+        elif policy.min_quality_score is not None and score is not None and score < policy.min_quality_score:
+            closed[symbol] = f"quality {score:g} is below the minimum {policy.min_quality_score:g}"
+    if policy.min_quality_score is not None:
+        unrated = sorted(allowed - set(mandate.ratings))
+        warnings += [f"Unrated, kept: {', '.join(unrated)}"] if unrated else []
+    method = policy.method
+    if estimates.observations and estimates.observations < MIN_OBSERVATIONS:
+        method = "equal_weight"
+        warnings.append(f"Insufficient data for optimization ({estimates.observations} days)")
+    limits = {**policy.asset_limits, **dict.fromkeys(closed, (0.0, 0.0))}
+    return replace(policy, method=method, asset_limits=limits), closed, tuple(warnings)
+
+
+def choose_weights(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    estimates: Estimates,
+    policy: Policy,
+    universe: Universe,
+    mandate: Mandate,
+) -> Solution:
+    """The optimal weights under today's policy; raises what `solve` raises.
+
+    estimates  with beliefs already in place of its mean and covariance
+    """
+    applied, _, warnings = applied_policy(policy, estimates, mandate)
+    held = portfolio.get_weights(prices)
+    current = np.array([held.get(symbol, 0.0) for symbol in estimates.symbols])
+    solution = solve(estimates, applied, universe, current)
+    return replace(solution, warnings=warnings + solution.warnings)
+
+
+def order_trades(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    target: Mapping[str, float],
+    estimates: Estimates,
+    policy: Policy,
+    universe: Universe,
+    mandate: Mandate,
+    reasons: Reasons,
+) -> TradeList:
+    """Whole lots nearest to the target in risk terms; raises what `build_trades` raises."""
+    applied, closed, _ = applied_policy(policy, estimates, mandate)
+    told = replace(reasons, excluded={**closed, **reasons.excluded})
+    return build_trades(
+        portfolio, prices, target, estimates, applied, universe, lots=mandate.lots, reasons=told
+    )
+
+
+def propose(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    estimates: Estimates,
+    policy: Policy,
+    universe: Universe,
+    mandate: Mandate | None = None,
+) -> Proposal:
+    """Beliefs, weights and trades of one portfolio on one day.
+
+    prices     symbol -> price of one share in base currency
+    estimates  evidence on every symbol held or investable, in base currency
+    policy     with its risk-free rate filled in
+    Raises PolicyError, DataError, InfeasibleError and SolverError as its steps do.
+    """
+    told = mandate or Mandate()
+    beliefs = form_beliefs(estimates, universe, policy, told) if enough(estimates) else None
+    believed = beliefs.estimates(estimates) if beliefs else estimates
+    solution = choose_weights(portfolio, prices, believed, policy, universe, told)
+    target = dict(zip(solution.symbols, solution.weights.tolist(), strict=True))
+    reasons = Reasons(binding=solution.binding, views=view_effects(beliefs))
+    trades = order_trades(portfolio, prices, target, believed, policy, universe, told, reasons)
+    warnings = (*(beliefs.warnings if beliefs else ()), *solution.warnings, *trades.warnings)
+    return Proposal(policy, beliefs, solution, trades, warnings)
+
+
+def enough(estimates: Estimates) -> bool:
+    """Whether the history is long enough to form beliefs from it."""
+    return not estimates.observations or estimates.observations >= MIN_OBSERVATIONS
+
+
+def view_effects(beliefs: Beliefs | None) -> dict[str, float]:
+    """Symbol -> expected return less its prior, per year."""
+    if beliefs is None:
+        return {}
+    return dict(zip(beliefs.symbols, (beliefs.mean - beliefs.prior).tolist(), strict=True))
+
+
+def without_evidence(symbols: Sequence[str], observations: int) -> Estimates:
+    """Equal risks and no means, for names whose history is too short: good for equal weights and rounding only."""
+    covariance = np.eye(len(symbols)) * ASSUMED_VOLATILITY**2
+    return Estimates(tuple(symbols), None, covariance, observations=max(observations, 1))
