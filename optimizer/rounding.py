@@ -1,0 +1,175 @@
+"""Target weights to whole lots, the answer: a deterministic descent over lots from the rounded relaxation.
+
+Start from the relaxation rounded to permitted trades. While a limit is broken, make the move (one lot, one
+eighth of what is missing, or no trade) that costs least per unit of violation removed; then make the best
+improving move, or the best improving exchange of two names, until there is none. The gap to the relaxation's
+bound is reported. Ties go to the first symbol, so the answer depends on nothing but the input.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimizer.errors import InfeasibleError
+from optimizer.relaxation import TOLERANCE, RoundingProblem, neighbours, permitted, relax
+from optimizer.typing import Array
+
+HARD = 1e3
+PAIRS = 64
+MOVES_PER_NAME = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Rounded:
+    """An answer in lots: (n,) signed trades, its objective, and the proven bound (fractions of NAV)."""
+
+    lots: Array
+    objective: float
+    bound: float
+    penalty: float
+
+
+@dataclass(eq=False)
+class _Walk:
+    """A point of the descent with what every move needs: gradient, cash, traded value, limits."""
+
+    problem: RoundingProblem
+    lots: Array
+
+    def __post_init__(self) -> None:
+        p = self.problem
+        self.gradient = 2 * p.aversion * (p.covariance @ (p.held + self.lots * p.step - p.wanted))
+        self._settle()
+
+    def _settle(self) -> None:
+        p = self.problem
+        trades = self.lots * p.step
+        self.weights = p.held + trades
+        self.costs = p.curve.costs(trades)
+        self.cash = float(p.cash - trades.sum() - self.costs.sum())
+        self.traded = float(np.abs(trades).sum())
+        self.row_values = p.rows @ self.weights
+        self.box = _outside(p, self.weights)
+        self.penalty = float(self.weigh(self.lots[None])[1][0, 0])
+
+    def weigh(self, to: Array) -> tuple[Array, Array]:
+        """(c, n) changes of the objective, and penalties, when one name's trade becomes `to` (c, n)."""
+        p = self.problem
+        move = (to - self.lots) * p.step
+        dearer = p.curve.costs(to * p.step) - self.costs
+        gain = self.gradient * move + p.aversion * p.covariance.diagonal() * move**2 + dearer
+        traded = self.traded + (np.abs(to) - np.abs(self.lots)) * p.step
+        hard = _over(p.cash_min - (self.cash - move - dearer)) + _over(traded - p.max_traded)
+        soft = self.box.sum() - self.box + _outside(p, self.weights + move)
+        room = (self.row_values - p.bounds)[:, None, None]
+        soft = soft + _over(room + p.rows[:, None, :] * move).sum(axis=0)
+        for limit in p.absolute:
+            away = self.weights - limit.center
+            change = limit.coefficients * (np.abs(away + move) - np.abs(away))
+            soft = soft + _over(limit.value(self.weights) + change - limit.bound)
+        for norm in p.norms:
+            pull = norm.covariance @ (self.weights - norm.center)
+            square = norm.value(self.weights) ** 2 + 2 * pull * move + norm.covariance.diagonal() * move**2
+            soft = soft + _over(np.sqrt(np.maximum(square, 0)) - norm.bound)
+        return gain, np.asarray(HARD * hard + soft)
+
+    def take(self, names: list[int], to: list[float]) -> None:
+        """Changes the named trades, in lots."""
+        p = self.problem
+        move = (np.asarray(to) - self.lots[names]) * p.step[names]
+        self.lots[names] = to
+        self.gradient += 2 * p.aversion * (p.covariance[:, names] @ move)
+        self._settle()
+
+
+def _over(excess: Array) -> Array:
+    return np.where(excess > TOLERANCE, excess, 0.0)
+
+
+def _outside(p: RoundingProblem, weights: Array) -> Array:
+    return _over(weights - p.upper) + _over(p.lower - weights)
+
+
+def round_trades(problem: RoundingProblem) -> Rounded:
+    """Whole-lot trades near the optimum, with the proven bound; `penalty` > 0: a limit cannot be met in lots.
+
+    Raises InfeasibleError when cash and turnover cannot be kept even with fractional holdings.
+    """
+    try:
+        relaxed = relax(problem)
+    except InfeasibleError:
+        relaxed = relax(_hard_limits_only(problem))
+    walk = _Walk(problem, permitted(problem, (relaxed.weights - problem.held) / problem.step))
+    for _ in range(MOVES_PER_NAME * len(problem.held) + 100):
+        if not (_repair(walk) if walk.penalty > TOLERANCE else _improve(walk) or _exchange(walk)):
+            break
+    return Rounded(walk.lots, problem.objective(walk.lots), relaxed.bound, walk.penalty)
+
+
+def _hard_limits_only(problem: RoundingProblem) -> RoundingProblem:
+    shorting = problem.lower < 0
+    return replace(
+        problem,
+        lower=np.where(shorting, problem.lower, 0.0),
+        rows=np.zeros((0, len(problem.held))),
+        bounds=np.zeros(0),
+    )
+
+
+def _repair(walk: _Walk) -> bool:
+    """The move that removes violation at the least cost per unit; False when none removes any."""
+    p = walk.problem
+    missing = max(p.cash_min - walk.cash, walk.traded - p.max_traded, 0.0)
+    stride = np.floor(missing / 8 / p.step)
+    up, down = neighbours(p, walk.lots)
+    bulk_up, bulk_down = permitted(p, walk.lots + stride), permitted(p, walk.lots - stride)
+    to = np.stack([down, up, np.zeros_like(up), bulk_down, bulk_up])
+    gain, penalty = walk.weigh(to)
+    removed = walk.penalty - penalty
+    score = np.where(removed > TOLERANCE, gain / np.maximum(removed, TOLERANCE), np.inf)
+    return _take_best(walk, to, score)
+
+
+def _improve(walk: _Walk) -> bool:
+    """The one-name move that lowers the objective most within the limits; False when none does."""
+    p = walk.problem
+    up, down = neighbours(p, walk.lots)
+    newton = walk.lots - walk.gradient / (2 * p.aversion * p.covariance.diagonal() * p.step)
+    to = np.stack([down, up, np.zeros_like(up), permitted(p, newton)])
+    gain, penalty = walk.weigh(to)
+    return _take_best(walk, to, np.where((penalty <= TOLERANCE) & (gain < -TOLERANCE), gain, np.inf))
+
+
+def _take_best(walk: _Walk, to: Array, score: Array) -> bool:
+    best = int(np.argmin(score))
+    if not np.isfinite(score.flat[best]):
+        return False
+    name = best % score.shape[1]
+    walk.take([name], [float(to.flat[best])])
+    return True
+
+
+def _exchange(walk: _Walk) -> bool:
+    """The pair of one-lot moves, one up and one down, that lowers the objective most; False when none does.
+
+    Only the PAIRS most promising names of each direction are paired.
+    """
+    p = walk.problem
+    to = np.stack(neighbours(p, walk.lots))
+    gain, _ = walk.weigh(to)
+    gain = np.where(np.abs(to - walk.lots) > 0, gain, np.inf)
+    ups, downs = (np.argsort(row, kind="stable")[:PAIRS] for row in gain)
+    steps = (to - walk.lots) * p.step
+    cross = 2 * p.aversion * p.covariance[np.ix_(ups, downs)] * np.outer(steps[0, ups], steps[1, downs])
+    total = gain[0, ups][:, None] + gain[1, downs] + cross
+    total[ups[:, None] == downs] = np.inf
+    for flat in np.argsort(total, axis=None, kind="stable")[:PAIRS]:
+        if not total.flat[flat] < -TOLERANCE:
+            return False
+        i, j = int(ups[flat // len(downs)]), int(downs[flat % len(downs)])
+        before = walk.lots[[i, j]].tolist()
+        walk.take([i, j], [float(to[0, i]), float(to[1, j])])
+        if walk.penalty <= TOLERANCE:
+            return True
+        walk.take([i, j], before)
+    return False

@@ -1,0 +1,255 @@
+from decimal import Decimal
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optimizer.costs import CostModel
+from optimizer.errors import DataError, InfeasibleError, PolicyError
+from optimizer.estimates import Estimates
+from optimizer.policy import Policy
+from optimizer.portfolio import Portfolio, Position, Universe
+from optimizer.rationale import Reasons
+from optimizer.trades import build_trades
+
+FREE = CostModel(commission=0.0, impact_bps=0.0)
+
+
+def estimates(symbols, seed=0):
+    rng = np.random.default_rng(seed)
+    loads = rng.normal(0.15, 0.05, (len(symbols), 1))
+    covariance = loads @ loads.T + np.diag(rng.uniform(0.1, 0.3, len(symbols)) ** 2)
+    return Estimates(tuple(symbols), None, covariance)
+
+
+def book(cash, **shares):
+    return Portfolio("book", cash, {s: Position(s, q) for s, q in shares.items()})
+
+
+def trade(portfolio, prices, target, policy=None, **options):
+    symbols = sorted({*portfolio.positions, *target})
+    setting = (
+        estimates(symbols),
+        policy or Policy(cash_max=1.0),
+        options.pop("universe", Universe(tuple(symbols))),
+    )
+    return build_trades(portfolio, prices, target, *setting, **options)
+
+
+def assert_adds_up(found):
+    assert found.bought + found.costs == found.sold + (found.cash_before - found.cash_after)
+    assert found.nav_after == found.nav_before - found.costs
+    assert found.cash_after >= 0
+    assert sum(found.weights().values()) + float(found.cash_after / found.nav_after) == pytest.approx(
+        1, abs=1e-9
+    )
+    for row in found.rows:
+        signed = row.quantity * {"BUY": 1, "SELL": -1, "HOLD": 0}[row.action]
+        assert row.target_quantity == row.current_quantity + signed
+        assert row.value == pytest.approx(row.quantity * row.price, abs=Decimal("0.0002"))
+
+
+def test_both_turnovers_of_the_reference_case():
+    found = trade(
+        book(15000, A=400, B=500), {"A": 100, "B": 90}, {"A": 0.50, "B": 0.342}, costs=FREE, aversion=1e6
+    )
+    assert [(r.action, r.quantity, r.symbol) for r in found.rows] == [("SELL", 120, "B"), ("BUY", 100, "A")]
+    assert found.turnover_two_way == pytest.approx(0.2080, abs=1e-12)
+    assert found.turnover == pytest.approx(0.1040, abs=1e-12)
+    assert_adds_up(found)
+
+
+def test_a_desk_list_with_its_rationales_and_holds():
+    found = trade(
+        book(2000, AAPL=100, RY=400, XIU=1000),
+        {"AAPL": "232.50", "RY": "110.00", "XIU": "30.00"},
+        {"AAPL": 0.30, "RY": 0.36, "XIU": 30000 / 99250},
+        Policy(cash_max=1.0),
+    )
+    rows = {r.symbol: r for r in found.rows}
+    assert [r.action for r in found.rows] == ["SELL", "BUY", "HOLD"]
+    assert rows["XIU"].rationale == "No change (already at target weight)"
+    assert rows["RY"].rationale.startswith("Decrease weight from 44.3% to ")
+    assert rows["AAPL"].cost == 5 + rows["AAPL"].value * Decimal("0.0015")
+    assert_adds_up(found)
+
+
+def test_full_investment_pays_costs_out_of_the_purchases():
+    found = trade(
+        book("100000"), {"A": "97.13", "B": "3.07", "C": 411}, {"A": 0.5, "B": 0.3, "C": 0.2}, Policy()
+    )
+    assert_adds_up(found)
+    assert float(found.cash_after) < 411
+    assert found.tracking_error < 1e-3
+
+
+def test_a_usd_and_a_cad_line_convert_at_the_given_rates_and_a_missing_rate_is_an_error():
+    held = book(1000, AAPL=10, RY=20)
+    prices, target = {"AAPL": 200, "RY": "110"}, {"AAPL": 0.5, "RY": 0.3}
+    found = trade(held, prices, target, fx={"AAPL": 1, "RY": "0.7314"}, costs=FREE)
+    assert found.nav_before == 1000 + 2000 + Decimal("2200") * Decimal("0.7314")
+    ry = next(r for r in found.rows if r.symbol == "RY")
+    assert (ry.local_price, ry.price) == (110, Decimal("80.4540"))
+    assert_adds_up(found)
+    with pytest.raises(DataError, match="RY has no exchange rate"):
+        trade(held, prices, target, fx={"AAPL": 1})
+    with pytest.raises(DataError, match="RY has no price"):
+        trade(held, {"AAPL": 200}, target)
+
+
+def test_caps_hold_on_what_is_left_after_costs():
+    target = dict.fromkeys("ABCD", 0.25)
+    found = trade(
+        book(50_000), {"A": 11, "B": 13, "C": 17, "D": 19}, target, Policy(max_weight=0.25, cash_max=1.0)
+    )
+    assert found.constraints_met
+    assert max(found.weights().values()) <= 0.25
+    check = next(c for c in found.constraints if c.constraint == "max_weight")
+    assert check.limit == 0.25
+    assert 0 <= check.slack < 0.001
+    assert_adds_up(found)
+
+
+def test_turnover_and_sectors_hold_on_whole_shares():
+    universe = Universe(("A", "B", "C"), sectors={"A": "Tech", "B": "Tech", "C": "Bank"})
+    policy = Policy(max_turnover=0.05, max_sector=0.7, cash_max=1.0)
+    found = trade(
+        book(0, A=300, B=300, C=400),
+        {"A": 100, "B": 101, "C": 99},
+        {"A": 0.25, "B": 0.303, "C": 0.445},
+        policy,
+        universe=universe,
+    )
+    assert found.constraints_met
+    assert found.turnover <= 0.05
+    assert {"max_turnover", "max_sector Tech", "max_sector Bank", "cash_min"} <= {
+        c.constraint for c in found.constraints
+    }
+
+
+def test_a_limit_that_the_target_breaks_is_reported_not_hidden():
+    found = trade(
+        book(0, A=600, B=400),
+        {"A": 100, "B": 100},
+        {"A": 0.5, "B": 0.4},
+        Policy(max_weight=0.15, cash_max=1.0),
+    )
+    assert not found.constraints_met
+    assert any("max_weight is 0.5" in warning for warning in found.warnings)
+    assert found.weights()["A"] < 0.505
+
+
+def test_small_trades_are_left_out_and_say_so():
+    found = trade(
+        book(5000, A=100, B=101),
+        {"A": 100, "B": 100},
+        {"A": 0.41, "B": 0.40},
+        Policy(cash_max=1.0, min_trade_value=500),
+    )
+    assert {r.action for r in found.rows} == {"HOLD"}
+    assert "below the minimum trade of 1.99%" in found.rows[0].rationale
+    assert found.costs == 0
+
+
+def test_names_without_a_target_are_sold_out_odd_lots_and_fractions_included():
+    found = trade(
+        book(0, A="10.5", B=100), {"A": 50, "B": 20}, {"B": 0.9}, lots={"A": 10, "B": 10}, costs=FREE
+    )
+    sale = found.rows[0]
+    assert (sale.action, sale.quantity, sale.target_quantity) == ("SELL", Decimal("10.5"), 0)
+    assert sale.rationale == "Sell the whole position of 20.8%"
+    assert all(r.target_quantity % 10 == 0 for r in found.rows)
+
+
+def test_fractional_shares_reach_the_target():
+    found = trade(book(1000), {"A": 700, "B": 333}, {"A": 0.5, "B": 0.5}, Policy(), lots="0.0001", costs=FREE)
+    assert found.tracking_error < 1e-5
+    assert 0 <= found.cash_after < Decimal("0.1")
+    assert_adds_up(found)
+
+
+def test_rationale_names_drift_exclusion_and_the_binding_limit():
+    from optimizer.audit import Binding
+
+    reasons = Reasons(
+        binding=(Binding("max_weight B", 0.5, 0.5, 0.031, ""),),
+        excluded={"A": "quality 4.2 is below the minimum 6.0"},
+        previous_target={"A": 0.3, "B": 0.5},
+    )
+    found = trade(book(0, A=400, B=600), {"A": 10, "B": 10}, {"B": 0.5}, reasons=reasons, costs=FREE)
+    text = {r.symbol: r.rationale for r in found.rows}
+    assert text["A"] == (
+        "Sell the whole position of 40.0%: quality 4.2 is below the minimum 6.0; "
+        "drifted +10.00% from the last target; target moved -30.00%"
+    )
+    assert "max_weight B binds at 0.5 (shadow price 0.031)" in text["B"]
+    assert found.rows[0].numbers["drift"] == pytest.approx(0.1)
+
+
+def test_empty_and_impossible_books():
+    empty = trade(book(0), {"A": 1}, {"A": 1.0})
+    assert (empty.rows, empty.warnings, empty.turnover, empty.cost_bps) == ((), ("No positions found",), 0, 0)
+    with pytest.raises(PolicyError, match="a lot of 0 shares"):
+        trade(book(10), {"A": 1}, {"A": 1.0}, lots=0)
+    needs_cash = Policy(cash_min=0.5, cash_max=1.0, max_turnover=0.01)
+    with pytest.raises(InfeasibleError):
+        trade(book(0, A=10), {"A": 10}, {"A": 1.0}, needs_cash)
+
+
+def test_the_bound_is_below_and_the_list_near_the_best_of_all_lists():
+    """Brute force over every whole-share list of three names."""
+    prices = np.array([310.0, 170.0, 95.0])
+    held, cash = np.array([3, 9, 5]), 900.0
+    nav = cash + held @ prices
+    target = np.array([0.45, 0.25, 0.28])
+    found = trade(
+        book(cash, A=3, B=9, C=5),
+        dict(zip("ABC", prices, strict=True)),
+        dict(zip("ABC", target, strict=True)),
+    )
+    covariance = estimates("ABC").covariance
+    covariance = covariance + 1e-6 * covariance.diagonal().mean() * np.eye(3)
+    model = CostModel()
+    best = np.inf
+    for quantities in product(range(12), range(20), range(40)):
+        moved = (np.array(quantities) - held) * prices
+        cost = model.costs("ABC", moved).sum()
+        if cash - moved.sum() - cost >= 0.001:
+            miss = np.array(quantities) * prices / nav - target
+            best = min(best, 100 * miss @ covariance @ miss + cost / nav)
+    assert found.bound <= best + 1e-12
+    assert found.objective == pytest.approx(best, abs=1e-3)
+    assert found.objective >= best - 1e-9
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n=st.integers(2, 9),
+    nav=st.sampled_from([3_000.0, 40_000.0, 2_000_000.0]),
+    turnover=st.sampled_from([None, 0.1, 0.4]),
+    least=st.sampled_from([0.0, 250.0]),
+)
+def test_cash_turnover_and_sums_hold_for_any_book(seed, n, nav, turnover, least):
+    rng = np.random.default_rng(seed)
+    symbols = [f"S{i}" for i in range(n)]
+    prices = {s: round(float(np.exp(rng.normal(3, 1.2))), 4) for s in symbols}
+    weights, target = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
+    shares = {s: int(w * nav / prices[s]) for s, w in zip(symbols, weights, strict=True)}
+    spare = round(nav - sum(q * prices[s] for s, q in shares.items()), 2)
+    held = book(max(spare, 0), **{s: q for s, q in shares.items() if q})
+    if turnover is not None:
+        target = weights + (target - weights) * min(
+            1.0, turnover / max(np.abs(target - weights).sum() / 2, 1e-9)
+        )
+    policy = Policy(cash_max=1.0, max_turnover=turnover, min_trade_value=least)
+    found = trade(held, prices, dict(zip(symbols, target, strict=True)), policy)
+    assert_adds_up(found)
+    assert turnover is None or found.turnover <= turnover
+    assert all(r.action == "HOLD" or r.value >= Decimal(least) - 1 for r in found.rows)
+    assert all(r.target_quantity >= 0 and r.target_quantity % 1 == 0 for r in found.rows)
+    assert found.objective >= found.bound - 1e-12
+    again = trade(held, prices, dict(zip(symbols, target, strict=True)), policy)
+    assert again == found
