@@ -36,7 +36,9 @@ class Panel:
     def total_return(self) -> pd.DataFrame:
         """Total-return prices (T x n): close, dividends and splits as one index, anchored at the newest close."""
         index = total_return_index(self.close, self.dividend, self.split)
-        return pd.DataFrame(index, index=pd.DatetimeIndex(self.dates, name="date"), columns=list(self.symbols))
+        return pd.DataFrame(
+            index, index=pd.DatetimeIndex(self.dates, name="date"), columns=list(self.symbols)
+        )
 
     def last_close(self, column: int) -> tuple[date, float] | None:
         """(date, close) of a symbol's newest price."""
@@ -101,7 +103,9 @@ def _scatter(names: tuple[str, ...], table: Mapping[str, Any]) -> Panel:
     values = {column: np.full((len(days), len(names)), np.nan) for column in ("close", "dividend", "split")}
     for column, matrix in values.items():
         matrix[row, position] = np.asarray(table[column], dtype=float)
-    newest = dict(zip(position.tolist(), range(len(position)), strict=True))  # dates ascend: the newest row wins
+    newest = dict(
+        zip(position.tolist(), range(len(position)), strict=True)
+    )  # dates ascend: the newest row wins
 
     def fact(column: str, absent: object) -> tuple[Any, ...]:
         return tuple(table[column][newest[i]] if i in newest else absent for i in range(len(names)))
@@ -119,34 +123,59 @@ def _scatter(names: tuple[str, ...], table: Mapping[str, Any]) -> Panel:
 
 
 def exchange_rate(con: Connection, pack: Pack, base: str, quote: str) -> float:
-    """Units of `quote` for one `base` on the pack's date: direct, inverse, or through a third currency.
+    """Units of `quote` for one `base` on the pack's date; raises DataError without a path between them."""
+    return float(exchange_rate_series(con, pack, base, quote, [pack.as_of])[0])
+
+
+def exchange_rate_series(con: Connection, pack: Pack, base: str, quote: str, dates: Sequence[date]) -> Array:
+    """(T,) units of `quote` for one `base`, of each date the newest rate: direct, inverse, or through a third currency.
 
     Raises DataError when no path exists; a missing rate is never 1.
     """
     if base == quote:
-        return 1.0
-    rates = _rates(con, pack)
-    for middle in (None, *sorted({currency for pair in rates for currency in pair})):
-        legs = [(base, quote)] if middle is None else [(base, middle), (middle, quote)]
-        found = [_leg(rates, *leg) for leg in legs]
-        if all(rate is not None for rate in found):
-            return float(np.prod([rate for rate in found if rate is not None]))
-    raise DataError(f"{pack.id} has no exchange rate {base}/{quote}, nor a path to it: ingest fx_rates for that pair")
+        return np.ones(len(dates))
+    table = _rates(con, pack)
+    currencies = sorted({currency for pair in table for currency in pair})
+    paths = [[(base, quote)], *([(base, middle), (middle, quote)] for middle in currencies)]
+    for path in paths:
+        legs = [_leg(table, leg, dates) for leg in path]
+        if all(leg is not None and np.isfinite(leg).all() for leg in legs):
+            return np.prod([leg for leg in legs if leg is not None], axis=0)
+    raise DataError(
+        f"{pack.id} has no exchange rate {base}/{quote} for {min(dates)}, nor a path to it: "
+        f"ingest fx_rates for that pair from that date on"
+    )
 
 
-def _rates(con: Connection, pack: Pack) -> dict[tuple[str, str], float]:
+Pair = tuple[str, str]
+
+
+def _rates(con: Connection, pack: Pack) -> dict[Pair, tuple[list[date], list[float]]]:
     rows = con.execute(
-        "select base, quote, arg_max(rate, (date, ingest_seq)) from fx_rates where date <= ? and ingest_seq <= ? "
-        "group by base, quote order by base, quote",
+        "select base, quote, date, rate from fx_rates where date <= ? and ingest_seq <= ? "
+        "qualify row_number() over (partition by base, quote, date order by ingest_seq desc) = 1 order by all",
         [pack.as_of, pack.watermark],
     ).fetchall()
-    return {(str(base), str(quote)): float(rate) for base, quote, rate in rows}
+    table: dict[Pair, tuple[list[date], list[float]]] = {}
+    for base, quote, day, rate in rows:
+        days, rates = table.setdefault((str(base), str(quote)), ([], []))
+        days.append(day)
+        rates.append(float(rate))
+    return table
 
 
-def _leg(rates: dict[tuple[str, str], float], base: str, quote: str) -> float | None:
-    if (base, quote) in rates:
-        return rates[base, quote]
-    return 1 / rates[quote, base] if (quote, base) in rates else None
+def _leg(
+    table: Mapping[Pair, tuple[list[date], list[float]]], leg: Pair, dates: Sequence[date]
+) -> Array | None:
+    """The newest known rate on each date; NaN before the first one."""
+    for pair, power in ((leg, 1), (leg[::-1], -1)):
+        if pair in table:
+            days, rates = table[pair]
+            at = np.searchsorted(
+                np.array(days, "datetime64[D]"), np.array(dates, "datetime64[D]"), side="right"
+            )
+            return np.where(at > 0, np.array(rates)[np.maximum(at - 1, 0)] ** power, np.nan)
+    return None
 
 
 def risk_free_rate(con: Connection, pack: Pack, currency: str) -> float:
@@ -163,7 +192,9 @@ def risk_free_rate(con: Connection, pack: Pack, currency: str) -> float:
     return float(found[0][0])
 
 
-def newest_facts(con: Connection, pack: Pack, log: str, value: str, symbols: Sequence[str]) -> dict[str, object]:
+def newest_facts(
+    con: Connection, pack: Pack, log: str, value: str, symbols: Sequence[str]
+) -> dict[str, object]:
     """The newest value of a reference log (sector, market cap, rating) of each symbol that has one."""
     rows = con.execute(
         f"select symbol, {value} from {log} where symbol in (select unnest(?)) and date <= ? and ingest_seq <= ? "

@@ -82,7 +82,11 @@ class Snapshot:
             }),
         }  # fmt: skip
         held = [
-            {"symbol": symbol, "quantity": float(quantity), "cost_basis": self.holdings.cost_basis.get(symbol)}
+            {
+                "symbol": symbol,
+                "quantity": float(quantity),
+                "cost_basis": self.holdings.cost_basis.get(symbol),
+            }
             for symbol, quantity in sorted(self.holdings.quantities.items())
         ]
         columns = ["symbol", "quantity", "cost_basis"]
@@ -123,7 +127,9 @@ def _holdings(
         held = file.holdings_at(pack.as_of)
     except PolicyError as error:
         return Holdings(None, Decimal(0), {}, {}), str(error)
-    quantities = {s: Decimal(str(position.quantity)) for s, position in held.positions.items() if position.quantity}
+    quantities = {
+        s: Decimal(str(position.quantity)) for s, position in held.positions.items() if position.quantity
+    }
     costs = {s: p.cost_basis for s, p in held.positions.items() if p.quantity and p.cost_basis is not None}
     return Holdings(held.as_of, Decimal(str(held.cash)), quantities, costs), None
 
@@ -144,7 +150,9 @@ def _benchmark_symbols(file: PortfolioFile) -> tuple[str, ...]:
     return () if file.benchmark in ("equal_weight", "market_cap") else (file.benchmark,)
 
 
-def _benchmark(con: Connection, pack: Pack, file: PortfolioFile, investable: tuple[str, ...]) -> dict[str, float]:
+def _benchmark(
+    con: Connection, pack: Pack, file: PortfolioFile, investable: tuple[str, ...]
+) -> dict[str, float]:
     """Benchmark weights by symbol; raises DataError when market caps are asked for and missing."""
     if isinstance(file.benchmark, dict):
         return {symbol: percent / 100 for symbol, percent in sorted(file.benchmark.items())}
@@ -159,7 +167,9 @@ def cap_weights(con: Connection, pack: Pack, symbols: tuple[str, ...]) -> dict[s
     """Weights in proportion to market capitalisation; raises DataError naming the symbols without one."""
     caps = newest_facts(con, pack, "market_caps", "market_cap", symbols)
     if missing := [symbol for symbol in symbols if symbol not in caps]:
-        raise DataError(f"{pack.id} has no market cap of {missing}: ingest market_caps, or choose another benchmark")
+        raise DataError(
+            f"{pack.id} has no market cap of {missing}: ingest market_caps, or choose another benchmark"
+        )
     values = np.array([float(str(caps[symbol])) for symbol in symbols])
     return dict(zip(symbols, (values / values.sum()).tolist(), strict=True))
 
@@ -184,7 +194,9 @@ def read_snapshots(con: Connection, pack: Pack) -> list[Snapshot]:
 
 
 def _snapshot(con: Connection, pack: Pack, row: tuple[object, ...]) -> Snapshot:
-    portfolio_id, name, mode, currency, dated, cash, policy, views, benchmark, universe, problem = map(str, row)
+    portfolio_id, name, mode, currency, dated, cash, policy, views, benchmark, universe, problem = map(
+        str, row
+    )
     held = con.execute(
         "select symbol, quantity, cost_basis from latest_holdings where pack_id = ? and portfolio_id = ? order by 1",
         [pack.id, portfolio_id],
@@ -208,12 +220,14 @@ class Inputs:
     """A snapshot with the prices and facts that the optimizer wants.
 
     prices   symbol -> price of one share in base currency, at the pack's exchange rates
+    rates    symbol -> base currency per unit of the symbol's own
     policy   with the risk-free rate filled in
     views    in excess returns
     """
 
     snapshot: Snapshot
     prices: Mapping[str, float]
+    rates: Mapping[str, float]
     currencies: Mapping[str, str]
     simulated: frozenset[str]
     universe: Universe
@@ -242,6 +256,7 @@ def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExpo
     return Inputs(
         snapshot=snapshot,
         prices=prices,
+        rates={symbol: rates[currency] for symbol, currency in zip(symbols, panel.currency, strict=True)},
         currencies=dict(zip(symbols, panel.currency, strict=True)),
         simulated=frozenset(s for s, simulated in zip(symbols, panel.simulated, strict=True) if simulated),
         universe=Universe(

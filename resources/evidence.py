@@ -1,0 +1,112 @@
+"""Estimates from the prices that a pack saw, in a portfolio's base currency."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+
+from optimizer.errors import DataError
+from optimizer.estimates import Estimates, Recipe
+from optimizer.estimators import estimate
+from optimizer.exposures import FundExposureMap
+from optimizer.portfolio import Portfolio, Position
+from optimizer.proposal import MIN_OBSERVATIONS, Mandate, without_evidence
+from optimizer.returns import complete_rows, simple_returns
+from resources.ledger import Connection
+from resources.outputs import covariance_digest, read_estimates
+from resources.pack_prices import Panel, exchange_rate_series, read_panel, window_start
+from resources.packs import Pack
+from resources.snapshots import Inputs, Snapshot, read_inputs
+
+# Methods that optimise over return scenarios, not over a covariance.
+ON_SCENARIOS = frozenset({"cvar"})
+
+
+def total_return_prices(
+    con: Connection, pack: Pack, symbols: tuple[str, ...], currency: str, sessions: int
+) -> pd.DataFrame:
+    """Total-return prices (dates x symbols) of the last `sessions` days, in one currency."""
+    panel = read_panel(con, pack, symbols, window_start(con, pack, sessions))
+    return in_currency(con, pack, panel, currency)
+
+
+def in_currency(con: Connection, pack: Pack, panel: Panel, currency: str) -> pd.DataFrame:
+    """The panel's total-return prices, each converted at the rates of its own dates."""
+    prices = panel.total_return()
+    for foreign in sorted({*panel.currency} - {"", currency}):
+        rates = exchange_rate_series(con, pack, foreign, currency, panel.dates)
+        columns = [s for s, c in zip(panel.symbols, panel.currency, strict=True) if c == foreign]
+        prices[columns] = prices[columns].to_numpy() * rates[:, None]
+    return prices
+
+
+def estimate_evidence(con: Connection, pack: Pack, recipe: Recipe) -> Estimates:
+    """The recipe on the pack's prices; under 30 common days a stand-in that only equal weights may rest on."""
+    prices = total_return_prices(con, pack, recipe.symbols, recipe.currency, recipe.lookback_days + 1)
+    prices = prices.reindex(columns=list(recipe.symbols))
+    usable = int(complete_rows(simple_returns(prices.to_numpy(dtype=float))).sum())
+    if usable < MIN_OBSERVATIONS:
+        return without_evidence(recipe.symbols, usable)
+    return estimate(prices, recipe)
+
+
+def evidence(con: Connection, pack: Pack, snapshot: Snapshot) -> Estimates:
+    """The stored estimates of a portfolio; computed again where a covariance is too large to be kept.
+
+    Raises DataError when what is computed again differs from what was recorded.
+    """
+    recipe = snapshot.recipe()
+    stored = read_estimates(con, pack, recipe)
+    if stored is not None and snapshot.policy.method not in ON_SCENARIOS:
+        return stored
+    again = estimate_evidence(con, pack, recipe)
+    recorded = con.execute(
+        "select any_value(covariance_hash) from latest_covariances where pack_id = ? and recipe = ?",
+        [pack.id, recipe.name],
+    ).fetchall()[0][0]
+    if covariance_digest(again.covariance) != recorded:
+        raise DataError(
+            f"the covariance {recipe.name} of {pack.id}, computed again, differs from the one recorded: "
+            f"code or libraries changed; materialize covariances again"
+        )
+    return again
+
+
+@dataclass(frozen=True)
+class Case:
+    """One portfolio on one day, ready for the optimizer."""
+
+    snapshot: Snapshot
+    inputs: Inputs
+    portfolio: Portfolio
+    evidence: Estimates
+    mandate: Mandate
+
+    @property
+    def prices(self) -> Mapping[str, float]:
+        """Symbol -> price of one share in base currency."""
+        return self.inputs.prices
+
+    @property
+    def fx(self) -> dict[str, float]:
+        """Symbol -> base currency per unit of its own."""
+        return dict(self.inputs.rates)
+
+
+def load_case(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposureMap) -> Case:
+    """Reads everything `propose` needs for a snapshot without a problem."""
+    inputs = read_inputs(con, pack, snapshot, funds)
+    portfolio = Portfolio(
+        snapshot.name,
+        positions={
+            symbol: Position(symbol, quantity, Decimal(str(snapshot.holdings.cost_basis.get(symbol) or 0)))
+            for symbol, quantity in snapshot.holdings.quantities.items()
+        },
+    )
+    portfolio.cash = (
+        snapshot.holdings.cash
+    )  # a paper fill may have overdrawn it; today's trades repay that first
+    mandate = Mandate(snapshot.investable, inputs.views, snapshot.prior, inputs.ratings)
+    return Case(snapshot, inputs, portfolio, evidence(con, pack, snapshot), mandate)

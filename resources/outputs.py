@@ -1,0 +1,138 @@
+"""Stage outputs as rows of their tables, and back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from optimizer.errors import DataError
+from optimizer.estimates import Estimates, Recipe
+from optimizer.proposal import Beliefs
+from optimizer.trade_list import TradeList
+from optimizer.typing import Array
+from resources.ledger import Connection, sha256
+from resources.packs import Pack
+
+# Above this many symbols a covariance is kept as its recipe and hash, and computed again when it is read.
+STORED_SYMBOLS = 500
+
+
+def covariance_digest(covariance: Array) -> str:
+    """SHA-256 of a matrix, bit for bit."""
+    return sha256(np.ascontiguousarray(covariance, dtype="<f8").tobytes().hex())
+
+
+def estimate_frames(estimated: Mapping[str, tuple[Recipe, Estimates]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of `return_estimates` and `covariances`, recipes by name, symbols ascending."""
+    returns, matrices = [], []
+    for name, (recipe, found) in sorted(estimated.items()):
+        known = found.mean is not None
+        returns.append(
+            pd.DataFrame(
+                {
+                    "recipe": name,
+                    "symbol": found.symbols,
+                    "expected_return": found.mean if found.mean is not None else np.nan,
+                    "volatility": found.volatility if known else np.nan,
+                    "observations": found.observations,
+                }
+            )
+        )
+        matrices.append(_covariance_frame(name, recipe, found))
+    return pd.concat(returns, ignore_index=True), pd.concat(matrices, ignore_index=True)
+
+
+def _covariance_frame(name: str, recipe: Recipe, found: Estimates) -> pd.DataFrame:
+    text = json.dumps(asdict(recipe), sort_keys=True)
+    digest = covariance_digest(found.covariance)
+    if len(found.symbols) > STORED_SYMBOLS or found.mean is None:
+        stored: list[object] = [None] * len(found.symbols)
+    else:
+        stored = list(found.covariance)
+    return pd.DataFrame({
+        "recipe": name, "symbol": found.symbols, "values": pd.Series(stored, dtype=object),
+        "recipe_text": text, "covariance_hash": digest,
+    })  # fmt: skip
+
+
+def read_estimates(con: Connection, pack: Pack, recipe: Recipe) -> Estimates | None:
+    """The estimates of a recipe as written; None where the covariance is not stored and must be computed again.
+
+    Raises DataError when the stage before has not run.
+    """
+    rows = con.execute(
+        'select r.symbol, r.expected_return, r.observations, c."values" from latest_return_estimates r '
+        "join latest_covariances c using (pack_id, recipe, symbol) where pack_id = ? and recipe = ? order by symbol",
+        [pack.id, recipe.name],
+    ).fetchall()
+    if not rows:
+        raise DataError(
+            f"{pack.id} has no estimates {recipe.name}: materialize return_estimates and covariances"
+        )
+    if any(row[3] is None for row in rows):
+        return None
+    symbols, mean, _, values = zip(*rows, strict=True)
+    return Estimates(
+        tuple(symbols), np.array(mean, float), np.array(values, float), observations=rows[0][2], trusted=True
+    )
+
+
+def belief_frame(beliefs: Beliefs) -> pd.DataFrame:
+    """Rows of `posterior_returns`."""
+    return pd.DataFrame(
+        {
+            "symbol": beliefs.symbols,
+            "prior_return": beliefs.prior,
+            "posterior_return": beliefs.mean,
+            "posterior_volatility": np.sqrt(np.diag(beliefs.covariance)),
+        }
+    )
+
+
+def trade_frames(
+    trades: TradeList, currencies: Mapping[str, str], fx: Mapping[str, float], simulated: frozenset[str]
+) -> dict[str, pd.DataFrame]:
+    """Rows of `trades`, in execution order, and of `trade_lists`."""
+    rows = [
+        {
+            "symbol": row.symbol, "action": row.action, "quantity": float(row.quantity), "price": float(row.price),
+            "value": row.value, "cost": row.cost, "rationale": row.rationale,
+            "current_quantity": float(row.current_quantity), "target_quantity": float(row.target_quantity),
+            "current_weight": row.current_weight, "target_weight": row.target_weight,
+            "achieved_weight": row.achieved_weight, "currency": currencies[row.symbol],
+            "local_price": float(row.price) / fx[row.symbol], "fx_rate": fx[row.symbol],
+            "simulated": row.symbol in simulated, "sequence": sequence, "numbers": json.dumps(row.numbers),
+        }
+        for sequence, row in enumerate(trades.rows)
+    ]  # fmt: skip
+    total = {
+        **{name: getattr(trades, name) for name in (
+            "nav_before", "nav_after", "cash_before", "cash_after", "bought", "sold", "costs", "cost_bps", "turnover",
+            "turnover_two_way", "tracking_error", "gap", "constraints_met",
+        )},
+        "constraints": json.dumps([asdict(check) for check in trades.constraints]),
+        "warnings": json.dumps(trades.warnings),
+    }  # fmt: skip
+    return {"trades": pd.DataFrame(rows, columns=TRADE_COLUMNS), "trade_lists": pd.DataFrame([total])}
+
+
+TRADE_COLUMNS = [
+    "symbol", "action", "quantity", "price", "value", "cost", "rationale", "current_quantity", "target_quantity",
+    "current_weight", "target_weight", "achieved_weight", "currency", "local_price", "fx_rate", "simulated",
+    "sequence", "numbers",
+]  # fmt: skip
+
+
+def inputs_of(
+    con: Connection, pack: Pack, assets: Sequence[str], portfolio_id: str | None = None
+) -> dict[str, str]:
+    """Asset -> content hash of its newest version under a pack: what a ledger row names as its inputs."""
+    rows = con.execute(
+        "select asset, coalesce(portfolio_id, '') as portfolio, arg_max(content_hash, id) from materializations "
+        "where pack_id = ? and asset in (select unnest(?)) and (portfolio_id is null or portfolio_id = ?) "
+        "group by all order by asset",
+        [pack.id, list(assets), portfolio_id],
+    ).fetchall()
+    return {"pricing_pack": pack.content_hash, **{str(asset): str(digest) for asset, _, digest in rows}}
