@@ -10,6 +10,7 @@ from optimizer.exposures import ExposureType
 
 Range = tuple[float, float]
 OnConflict = Literal["fail", "transition"]
+ForcedCash = Literal["fail", "hold"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Policy:
 
     All weights, limits and rates are fractions (0.15), rates per year; `max_turnover` is one-way (half of the
     traded value / NAV); `risk_free_rate` None means "the pack's", and must be filled in before a solve.
-    Raises PolicyError for a non-finite or crossed limit.
+    `forced_cash` "hold": where the other limits do not let everything be invested, cash_max gives way by the
+    least that will do. Raises PolicyError for a non-finite or crossed limit.
     """
 
     method: str = "mean_variance"
@@ -68,6 +70,7 @@ class Policy:
     impact_bps: float = 15.0
     min_trade_value: float = 0.0
     on_conflict: OnConflict = "fail"
+    forced_cash: ForcedCash = "fail"
 
     def __post_init__(self) -> None:
         check_limits(self)

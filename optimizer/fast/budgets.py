@@ -1,0 +1,117 @@
+"""Risk budgets: Newton's method on y'Sy/2 - sum b ln y (Spinu 2013), with limits by quadratic steps."""
+
+import numpy as np
+
+from optimizer.fast.homogeneous import Cone, cone
+from optimizer.fast.lp import solve_lp
+from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
+from optimizer.limits import INF, Polyhedron
+from optimizer.typing import Array
+
+STEPS = 100
+DECREMENT = 1e-20
+
+
+def free_budgets(covariance: Array, budgets: Array) -> Array:
+    """y (n,) > 0 with y_i (S y)_i = b_i: risk shares equal the budgets; budgets (n,) > 0, covariance (n, n).
+
+    Raises NoAnswerError where Newton's method does not settle (a riskless direction has no bottom).
+    """
+    risk = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(risk, risk)
+    y = np.sqrt(budgets)
+    y /= np.sqrt(y @ correlation @ y)
+    for _ in range(STEPS):
+        slope = _slope(correlation, budgets, y)
+        step = -np.linalg.solve(correlation + np.diag(budgets / y**2), slope)
+        decrease = -float(slope @ step)
+        if decrease < DECREMENT:
+            return np.asarray(y / risk)
+        y = y + _line_search(correlation, budgets, y, step, decrease) * step
+    raise NoAnswerError("Newton", f"decrement {decrease:.1e} after {STEPS} steps", infeasible=False)
+
+
+def _half_way(y: Array, step: Array) -> float:
+    falling = step < 0
+    return 0.5 * float((-y[falling] / step[falling]).min(initial=INF))
+
+
+def limited_budgets(covariance: Array, budgets: Array, base: Polyhedron) -> Answer:
+    """The w of least w'Sw/2 - sum b ln w, up to scale, in the polyhedron; x of the answer is (p,).
+
+    Raises NoAnswerError, infeasible when the limits allow no weights that are positive wherever the budget is.
+    """
+    n, p = len(budgets), base.rows.shape[1]
+    problem = cone(base)
+    x = _interior(budgets, base)
+    y = x[:n]
+    x = np.append(x, 1.0) / np.sqrt(y @ covariance @ y)
+    for _ in range(STEPS):
+        step, answer = _quadratic_step(covariance, budgets, problem, x, p)
+        slope = _slope(covariance, budgets, x[:n])
+        decrease = -float(slope @ step[:n])
+        if decrease < 1e-14:
+            break
+        x = x + _line_search(covariance, budgets, x[:n], step[:n], decrease) * step
+    else:
+        raise NoAnswerError(answer.solver, f"no convergence in {STEPS} steps", infeasible=False)
+    y, scale = x[:p], x[p]
+    # At the best y, y'Sy = 1; the audit's cost is that of w = y / scale, in which multipliers are the same.
+    return Answer(y / scale, problem.multipliers(answer.multipliers, len(base.rows)), answer.solver)
+
+
+def _slope(covariance: Array, budgets: Array, y: Array) -> Array:
+    return covariance @ y - np.divide(budgets, y, out=np.zeros_like(y), where=budgets > 0)
+
+
+def _quadratic_step(
+    covariance: Array, budgets: Array, problem: Cone, x: Array, p: int
+) -> tuple[Array, Answer]:
+    n = len(budgets)
+    y = x[:n]
+    P = np.zeros((p + 1, p + 1))
+    P[:n, :n] = covariance
+    P[np.arange(n), np.arange(n)] += np.divide(budgets, y**2, out=np.zeros_like(y), where=budgets > 0)
+    q = np.zeros(p + 1)
+    q[:n] = _slope(covariance, budgets, y) - P[:n, :n] @ y
+    answer = solve_qp(P, q, problem.space)
+    return answer.x - x, answer
+
+
+def _line_search(covariance: Array, budgets: Array, y: Array, step: Array, decrease: float) -> float:
+    kept = budgets > 0
+
+    def cost(at: Array) -> float:
+        return 0.5 * float(at @ covariance @ at) - float(budgets[kept] @ np.log(at[kept]))
+
+    length = min(1.0, 1.98 * _half_way(y[kept], step[kept]))
+    start = cost(y)
+    for _ in range(60):
+        if cost(y + length * step) <= start - 0.25 * length * decrease + 1e-15 * abs(start):
+            return length
+        length /= 2
+    return 0.0
+
+
+def _interior(budgets: Array, base: Polyhedron) -> Array:
+    """x (p,) in the polyhedron whose least budgeted weight is greatest."""
+    n, p = len(budgets), base.rows.shape[1]
+    kept = np.flatnonzero(budgets > 0)
+    rows = np.zeros((len(base.rows) + len(kept), p + 1))
+    rows[: len(base.rows), :p] = base.rows
+    rows[np.arange(len(base.rows), len(rows)), kept] = 1.0
+    rows[len(base.rows) :, p] = -1.0
+    space = Polyhedron(
+        rows,
+        np.append(base.low, np.zeros(len(kept))),
+        np.append(base.high, np.full(len(kept), INF)),
+        np.append(base.floor, 0.0),
+        np.append(base.ceiling, 1.0),
+        np.ones(len(rows)),
+    )
+    cost = np.zeros(p + 1)
+    cost[p] = -1.0
+    x = solve_lp(cost, space).x
+    if x[p] <= 1e-9:
+        raise NoAnswerError("HiGHS", "some name with a risk budget cannot be held", infeasible=True)
+    return x[:p]

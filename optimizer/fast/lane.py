@@ -1,0 +1,91 @@
+"""The fast lane: for each kind of goal the special algorithm that solves it without a modelling layer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.fast.budgets import free_budgets, limited_budgets
+from optimizer.fast.homogeneous import best_ratio
+from optimizer.fast.lp import solve_lp
+from optimizer.fast.priced import solve_priced
+from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
+from optimizer.fast.tail import least_tail
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Support, Tail
+from optimizer.limits import Limits, Norm, Polyhedron, lifted
+from optimizer.typing import Array
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Weights with what a certificate needs.
+
+    x (p,) the columns of the polyhedron, of which the first n are the weights;  multipliers (m,) of the rows of `outer(limits, weights)`;  support: the goal's own by default
+    """
+
+    x: Array
+    multipliers: Array
+    solver: str
+    support: Support
+
+
+def solve_fast(goal: Goal, limits: Limits, space: Polyhedron) -> Candidate:
+    """The best weights by the goal's special algorithm; `space` holds the affine and absolute limits.
+
+    Raises NoAnswerError, also where ellipsoidal limits bind that the algorithm cannot take.
+    """
+    match goal:
+        case Quadratic():
+            return _quadratic(goal, limits, space)
+        case Ratio():
+            return _candidate(goal, limits, best_ratio(goal.gain, goal.covariance, space))
+        case RiskBudget():
+            return _candidate(goal, limits, _budgets(goal, limits, space))
+        case Tail():
+            found = least_tail(goal.scenarios, goal.level, space)
+            w = found.answer.x[: len(limits.symbols)]
+            return _candidate(goal, limits, found.answer, goal.support(w, found.weights))
+
+
+def _candidate(goal: Goal, limits: Limits, answer: Answer, support: Support | None = None) -> Candidate:
+    w = answer.x[: len(limits.symbols)]
+    broken = [norm.name for norm in limits.norms if norm.violation(w) > 0]
+    if broken:
+        raise NoAnswerError(answer.solver, f"{', '.join(broken)} must bind", infeasible=False)
+    multipliers = np.append(answer.multipliers, np.zeros(len(limits.norms)))
+    return Candidate(answer.x, multipliers, answer.solver, support or goal.support(w))
+
+
+def _quadratic(goal: Quadratic, limits: Limits, space: Polyhedron) -> Candidate:
+    n, p = len(limits.symbols), space.rows.shape[1]
+    P, q = np.zeros((p, p)), np.zeros(p)
+    q[:n] = goal.q
+    if goal.P is not None:
+        P[:n, :n] = goal.P
+    answer = solve_qp(P, q, space) if goal.P is not None else solve_lp(q, space)
+    broken = [norm for norm in limits.norms if norm.violation(answer.x[:n]) > 0]
+    if not broken:
+        return _candidate(goal, limits, answer)
+    for norm in broken:
+        answer, price = solve_priced(P, q, norm, space)
+        w = answer.x[:n]
+        if all(other.violation(w) <= 0 for other in limits.norms):
+            prices = [-price * tangent_scale(norm, w) if other is norm else 0.0 for other in limits.norms]
+            return Candidate(answer.x, np.append(answer.multipliers, prices), answer.solver, goal.support(w))
+    raise NoAnswerError(answer.solver, "more than one ellipsoidal limit binds", infeasible=False)
+
+
+def tangent_scale(norm: Norm, w: Array) -> float:
+    """What `outer` divides the limit's row by at w."""
+    return float(np.abs(norm.tangent(w).row).max()) or 1.0
+
+
+def _budgets(goal: RiskBudget, limits: Limits, space: Polyhedron) -> Answer:
+    """The free answer, as fully invested as allowed, where it keeps every limit; else the limited one."""
+    held = np.flatnonzero(goal.budgets > 0)
+    y = np.zeros(len(goal.budgets))
+    y[held] = free_budgets(goal.covariance[np.ix_(held, held)], goal.budgets[held])
+    budget = limits.linear[0]
+    w = y * (budget.offset - max(budget.low, 0.0)) / y.sum()
+    if limits.violation(w) == 0 and space.rows.shape[1] == len(lifted(limits, w)):
+        return Answer(lifted(limits, w), np.zeros(len(space.rows)), "Newton")
+    return limited_budgets(goal.covariance, goal.budgets, space)

@@ -1,0 +1,58 @@
+"""Linear programs by HiGHS, called directly."""
+
+import numpy as np
+
+from optimizer.errors import SolverError
+from optimizer.fast.qp import Answer, NoAnswerError
+from optimizer.limits import Polyhedron
+from optimizer.typing import Array
+
+TIME_LIMIT_SECONDS = 120.0
+
+
+def solve_lp(cost: Array, space: Polyhedron) -> Answer:
+    """Least cost'x in the polyhedron; cost (p,). Raises NoAnswerError, SolverError when there is no least value."""
+    import highspy
+
+    size = float(np.abs(cost).max(initial=0.0)) or 1.0
+    solver = highspy.Highs()
+    for option, value in (
+        ("output_flag", False),
+        ("threads", 1),
+        ("time_limit", TIME_LIMIT_SECONDS),
+        ("primal_feasibility_tolerance", 1e-10),
+        ("dual_feasibility_tolerance", 1e-10),
+    ):
+        solver.setOptionValue(option, value)
+    solver.passModel(_model(cost / size, space))
+    solver.run()
+    status = solver.getModelStatus()
+    if status == highspy.HighsModelStatus.kUnbounded:
+        raise SolverError("the limits leave the objective without a bound; limit the weights or the notional")
+    if status != highspy.HighsModelStatus.kOptimal:
+        infeasible = status in (
+            highspy.HighsModelStatus.kInfeasible,
+            highspy.HighsModelStatus.kUnboundedOrInfeasible,
+        )
+        raise NoAnswerError("HiGHS", solver.modelStatusToString(status), infeasible=infeasible)
+    solution = solver.getSolution()
+    return Answer(np.array(solution.col_value), np.array(solution.row_dual) * size, "HiGHS")
+
+
+def _model(cost: Array, space: Polyhedron) -> object:
+    import highspy
+
+    rows, columns = space.rows.shape
+    present = space.rows != 0
+    model = highspy.HighsLp()
+    model.num_col_, model.num_row_ = columns, rows
+    model.col_cost_ = cost
+    model.col_lower_, model.col_upper_ = space.floor, space.ceiling
+    model.row_lower_, model.row_upper_ = space.low, space.high
+    matrix = model.a_matrix_
+    matrix.format_ = highspy.MatrixFormat.kRowwise
+    matrix.num_col_, matrix.num_row_ = columns, rows
+    matrix.start_ = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
+    matrix.index_ = np.nonzero(present)[1].astype(np.int32)
+    matrix.value_ = space.rows[present]
+    return model

@@ -1,0 +1,97 @@
+"""Convex quadratic programs by dense solvers: DAQP where small, PIQP where large (facts of speed: benchmarks)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.limits import INF, Polyhedron
+from optimizer.typing import Array
+
+SMALL = 50
+TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a solver returned: x (p,), multipliers of the rows (m,), the solver's name, and whether none exists."""
+
+    x: Array
+    multipliers: Array
+    solver: str
+
+
+class NoAnswerError(Exception):
+    """The solver stopped without an optimum; `infeasible` when it found that no point is allowed."""
+
+    def __init__(self, solver: str, status: str, *, infeasible: bool) -> None:
+        super().__init__(f"{solver}: {status}")
+        self.infeasible = infeasible
+
+
+def solve_qp(P: Array, q: Array, space: Polyhedron) -> Answer:
+    """Least x'Px/2 + q'x in the polyhedron; P (p, p) positive semidefinite, q (p,).
+
+    Raises NoAnswerError. The objective is scaled to O(1) first: daily covariances are 1e-4.
+    """
+    size = float(np.trace(P)) / max(np.count_nonzero(np.diag(P)), 1) or float(np.abs(q).max()) or 1.0
+    scaled_P, scaled_q = P / size, q / size
+    if len(q) <= SMALL:
+        try:
+            answer = _daqp(scaled_P, scaled_q, space)
+        except NoAnswerError:
+            answer = _piqp(scaled_P, scaled_q, space)
+    else:
+        answer = _piqp(scaled_P, scaled_q, space)
+    return Answer(answer.x, answer.multipliers * size, answer.solver)
+
+
+def _daqp(P: Array, q: Array, space: Polyhedron) -> Answer:
+    import daqp
+
+    high = np.concatenate([space.ceiling, space.high])
+    low = np.concatenate([space.floor, space.low])
+    sense = np.where(high == low, 5, 0).astype(np.int32)
+    big = 1e30
+    x, _, flag, info = daqp.solve(
+        np.ascontiguousarray(P),
+        np.ascontiguousarray(q),
+        np.ascontiguousarray(space.rows),
+        np.minimum(high, big),
+        np.maximum(low, -big),
+        sense,
+        primal_tol=1e-11,
+        dual_tol=1e-11,
+    )
+    if flag != 1:
+        raise NoAnswerError("DAQP", f"exit flag {flag}", infeasible=flag == -1)
+    return Answer(np.array(x), -np.array(info["lam"])[len(q) :], "DAQP")
+
+
+def _piqp(P: Array, q: Array, space: Polyhedron) -> Answer:
+    import piqp
+
+    equal = space.low == space.high
+    bounded = ~equal & ((space.low > -INF) | (space.high < INF))
+    solver = piqp.DenseSolver()
+    solver.settings.eps_abs = TOLERANCE
+    solver.settings.eps_rel = 0.0
+    solver.settings.eps_duality_gap_abs = TOLERANCE
+    solver.settings.eps_duality_gap_rel = 0.0
+    solver.setup(
+        np.asfortranarray(P),
+        q,
+        np.asfortranarray(space.rows[equal]),
+        space.low[equal],
+        np.asfortranarray(space.rows[bounded]),
+        space.low[bounded],
+        space.high[bounded],
+        space.floor,
+        space.ceiling,
+    )
+    status = solver.solve()
+    if status != piqp.PIQP_SOLVED:
+        raise NoAnswerError("PIQP", str(status), infeasible=status == piqp.PIQP_PRIMAL_INFEASIBLE)
+    multipliers = np.zeros(len(space.rows))
+    multipliers[equal] = -np.array(solver.result.y)
+    multipliers[bounded] = np.array(solver.result.z_l) - np.array(solver.result.z_u)
+    return Answer(np.array(solver.result.x), multipliers, "PIQP")

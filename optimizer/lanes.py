@@ -1,0 +1,118 @@
+"""Fast lane, general lane, certificate: the one place where an answer is accepted."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimizer.audit import GAP_TOLERANCE, Certificate, certify
+from optimizer.errors import SolverError
+from optimizer.fast.lane import Candidate, NoAnswerError, solve_fast
+from optimizer.fast.lp import solve_lp
+from optimizer.fast.tail import least_tail
+from optimizer.general import solve_general
+from optimizer.goals import Goal, Support, Tail
+from optimizer.limits import Limits, Polyhedron, outer, polyhedron
+from optimizer.typing import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Arena:
+    """Where the answer may lie.
+
+    limits   in the order of the rows of `space`; space: their affine and absolute part, lifted
+    elastic  `space` has slack columns, by which some limits may be missed
+    """
+
+    limits: Limits
+    space: Polyhedron
+    elastic: bool = False
+
+    def violation(self, x: Array) -> float:
+        """The largest violation at x (p,); without slack recomputed from the limits and the weights alone."""
+        w = x[: len(self.limits.symbols)]
+        if not self.elastic:
+            return self.limits.violation(w)
+        return max(self.space.violation(x), *(norm.violation(w) for norm in self.limits.norms), 0.0)
+
+
+def plain(limits: Limits) -> Arena:
+    """All that the limits allow."""
+    return Arena(limits, polyhedron(limits))
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """Weights of least cost with the proof.
+
+    weights (n,);  space: the arena's, with tangents of the ellipsoidal limits at the weights
+    multipliers (m,) of its rows;  notes: fallbacks taken
+    """
+
+    weights: Array
+    space: Polyhedron
+    multipliers: Array
+    lane: str
+    solver: str
+    certificate: Certificate
+    notes: tuple[str, ...] = ()
+
+
+def optimum(goal: Goal, arena: Arena) -> Optimum:
+    """The certified answer of the first lane that has one.
+
+    Raises NoAnswerError when the limits contradict each other, SolverError when no lane is confirmed.
+    """
+    reasons: list[str] = []
+    for lane, attempt in LANES.items():
+        try:
+            best = certified(lane, arena, attempt(goal, arena), goal)
+        except NoAnswerError as stop:
+            if stop.infeasible:
+                raise
+            reasons.append(f"{lane} lane: {stop}")
+            continue
+        if best.certificate.ok:
+            return replace(best, notes=tuple(reasons))
+        proof = best.certificate
+        reasons.append(
+            f"{lane} lane ({best.solver}): violation {proof.primal_residual:.1e}, gap {proof.relative_gap:.1e}"
+        )
+    raise SolverError(
+        f"no answer could be certified; {'; '.join(reasons)}: report the policy and the estimates"
+    )
+
+
+def _fast(goal: Goal, arena: Arena) -> Candidate:
+    return solve_fast(goal, arena.limits, arena.space)
+
+
+def _general(goal: Goal, arena: Arena) -> Candidate:
+    n = len(arena.limits.symbols)
+    x, solver = solve_general(goal, n, arena.space, arena.limits.norms)
+    none = np.zeros(len(arena.space.rows) + len(arena.limits.norms))
+    return Candidate(x, none, solver, goal.support(x[:n]))
+
+
+LANES = {"fast": _fast, "general": _general}
+
+
+def certified(lane: str, arena: Arena, found: Candidate, goal: Goal) -> Optimum:
+    """With the solver's multipliers, or where they do not prove it, with those of one linear program."""
+    w = found.x[: len(arena.limits.symbols)]
+    space = outer(arena.space, arena.limits.norms, w)
+    violation = arena.violation(found.x)
+    multipliers, support = found.multipliers, found.support
+    certificate = certify(violation, space, support, w, multipliers)
+    if certificate.relative_gap > GAP_TOLERANCE:
+        multipliers, support = _reproved(goal, support, space, w)
+        certificate = certify(violation, space, support, w, multipliers)
+    return Optimum(w, space, multipliers, lane, found.solver, certificate)
+
+
+def _reproved(goal: Goal, support: Support, space: Polyhedron, w: Array) -> tuple[Array, Support]:
+    if isinstance(goal, Tail):
+        found = least_tail(goal.scenarios, goal.level, space)
+        return found.answer.multipliers, goal.support(w, found.weights)
+    slope = np.zeros(space.rows.shape[1])
+    slope[: len(w)] = support.slope
+    return solve_lp(slope, space).multipliers, support

@@ -1,0 +1,246 @@
+"""Limits as values: convex functions of the weights with bounds, written once for every solver and the audit.
+
+Three kinds are enough: affine (sector, exposure, cash), weighted absolute distance (turnover, notional) and
+ellipsoidal distance (volatility, tracking error). Each stays true when weights and bounds are multiplied by the
+same scale, so one set of limits serves utility, ratio and risk-budget problems.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimizer.typing import Array
+
+INF = np.inf
+
+
+@dataclass(frozen=True)
+class Linear:
+    """low <= offset + row @ w <= high, in the limit's own unit.
+
+    names   what the lower and the upper side are called; groups: what must be relaxed together, else the names
+    row     (n,)
+    """
+
+    names: tuple[str, str]
+    row: Array
+    low: float = -INF
+    high: float = INF
+    offset: float = 0.0
+    groups: tuple[str, str] | None = None
+
+    def value(self, w: Array) -> float:
+        """offset + row @ w."""
+        return self.offset + float(self.row @ w)
+
+    def violation(self, w: Array) -> float:
+        """By how much the value leaves [low, high]; 0 inside."""
+        value = self.value(w)
+        return max(self.low - value, value - self.high, 0.0)
+
+
+@dataclass(frozen=True)
+class Absolute:
+    """sum of coefficients x |w - center| <= bound (turnover, gross notional).
+
+    coefficients  (n,) >= 0;  center  (n,) weights
+    """
+
+    name: str
+    coefficients: Array
+    center: Array
+    bound: float
+
+    def value(self, w: Array) -> float:
+        """The weighted distance."""
+        return float(self.coefficients @ np.abs(w - self.center))
+
+    def violation(self, w: Array) -> float:
+        """By how much the value exceeds the bound; 0 inside."""
+        return max(self.value(w) - self.bound, 0.0)
+
+
+@dataclass(frozen=True)
+class Norm:
+    """sqrt((w - center)' covariance (w - center)) <= bound (volatility, tracking error), per year.
+
+    covariance  (n, n);  center  (n,) weights
+    """
+
+    name: str
+    covariance: Array
+    center: Array
+    bound: float
+
+    def value(self, w: Array) -> float:
+        """The distance."""
+        away = w - self.center
+        return float(np.sqrt(max(away @ self.covariance @ away, 0.0)))
+
+    def violation(self, w: Array) -> float:
+        """By how much the value exceeds the bound; 0 inside."""
+        return max(self.value(w) - self.bound, 0.0)
+
+    def tangent(self, w: Array) -> Linear:
+        """The half-space that contains all that the limit allows and touches it at w (convexity)."""
+        value = self.value(w)
+        away = w - self.center
+        slope = self.covariance @ away / value if value > 0 else np.zeros_like(w)
+        return Linear((self.name, self.name), slope, high=self.bound, offset=value - float(slope @ w))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Every limit on one portfolio.
+
+    lower, upper  (n,) bounds of each weight, infinite where there is none
+    lower_groups  the policy item behind each lower bound ("long_only", "min_weight"); likewise upper_groups
+    """
+
+    symbols: tuple[str, ...]
+    lower: Array
+    upper: Array
+    lower_groups: tuple[str, ...]
+    upper_groups: tuple[str, ...]
+    linear: tuple[Linear, ...] = ()
+    absolute: tuple[Absolute, ...] = ()
+    norms: tuple[Norm, ...] = ()
+
+    def with_norms(self, norms: tuple[Norm, ...]) -> "Limits":
+        """The same limits and more ellipsoidal ones."""
+        return replace(self, norms=self.norms + norms)
+
+    def without(self, group: str) -> "Limits":
+        """The same limits less one policy item."""
+        return replace(
+            self,
+            lower=np.where([g == group for g in self.lower_groups], -INF, self.lower),
+            upper=np.where([g == group for g in self.upper_groups], INF, self.upper),
+            linear=tuple(_drop_side(limit, group) for limit in self.linear),
+            absolute=tuple(limit for limit in self.absolute if limit.name != group),
+            norms=tuple(limit for limit in self.norms if limit.name != group),
+        )
+
+    def violation(self, w: Array) -> float:
+        """The largest violation of any limit at w, in the limits' own units."""
+        worst = max(float(np.max(self.lower - w)), float(np.max(w - self.upper)), 0.0)
+        for limit in (*self.linear, *self.absolute, *self.norms):
+            worst = max(worst, limit.violation(w))
+        return worst
+
+
+def _drop_side(limit: Linear, group: str) -> Linear:
+    low_group, high_group = limit.groups or limit.names
+    return replace(
+        limit,
+        low=-INF if low_group == group else limit.low,
+        high=INF if high_group == group else limit.high,
+    )
+
+
+@dataclass(frozen=True)
+class Polyhedron:
+    """low <= rows @ x <= high and floor <= x <= ceiling, with x = (w, one purchase per name and absolute limit).
+
+    rows   (m, p);  low, high  (m,);  floor, ceiling  (p,)
+    scale  (m,) the limit's row was divided by this; a multiplier per own unit is multiplier / scale
+    """
+
+    rows: Array
+    low: Array
+    high: Array
+    floor: Array
+    ceiling: Array
+    scale: Array
+
+    def violation(self, x: Array) -> float:
+        """The largest violation of a row or bound at x (p,), rows in the limits' own units."""
+        value = self.rows @ x
+        rows = np.maximum(self.low - value, value - self.high) * self.scale
+        columns = np.maximum(self.floor - x, x - self.ceiling)
+        return max(float(rows.max(initial=0.0)), float(columns.max(initial=0.0)))
+
+
+def polyhedron(limits: Limits) -> Polyhedron:
+    """The affine and absolute limits as rows, in that order; an absolute one ends with the row of its bound.
+
+    With purchases b >= w - center, b >= 0: sum c |w - center| = 2 c'b - c'(w - center) at the least b.
+    """
+    n, k = len(limits.symbols), len(limits.absolute)
+    m, width = len(limits.linear), n * (1 + k)
+    rows = np.zeros((m + k * (n + 1), width))
+    low, high = np.full(len(rows), -INF), np.full(len(rows), INF)
+    scale = np.ones(len(rows))
+    for i, limit in enumerate(limits.linear):
+        scale[i] = np.abs(limit.row).max(initial=0.0) or 1.0
+        rows[i, :n] = limit.row / scale[i]
+        low[i], high[i] = (limit.low - limit.offset) / scale[i], (limit.high - limit.offset) / scale[i]
+    floor, ceiling = np.zeros(width), np.full(width, INF)
+    floor[:n], ceiling[:n] = limits.lower, limits.upper
+    for j, absolute in enumerate(limits.absolute):
+        start, own = m + j * (n + 1), slice(n * (1 + j), n * (2 + j))
+        link = rows[start : start + n]
+        link[:, :n], link[:, own] = np.eye(n), -np.eye(n)
+        high[start : start + n] = absolute.center
+        rows[start + n, :n], rows[start + n, own] = -absolute.coefficients, 2 * absolute.coefficients
+        high[start + n] = absolute.bound - float(absolute.coefficients @ absolute.center)
+        with np.errstate(divide="ignore"):
+            ceiling[own] = absolute.bound / absolute.coefficients
+    return Polyhedron(rows, low, high, floor, ceiling, scale)
+
+
+def lifted(limits: Limits, w: Array) -> Array:
+    """x = (w, purchases), (p,), for the polyhedron of these limits."""
+    return np.concatenate([w, *(np.maximum(w - limit.center, 0.0) for limit in limits.absolute)])
+
+
+def scale_range(limits: Limits, w: Array) -> tuple[float, float]:
+    """The least and the greatest factor f, 0 <= f, with f w inside the limits; w (n,) is inside."""
+    low, high = 0.0, INF
+    pairs = [
+        *zip(w, limits.lower, limits.upper, strict=True),
+        *((limit.row @ w, limit.low - limit.offset, limit.high - limit.offset) for limit in limits.linear),
+    ]
+    for amount, least, most in pairs:
+        if amount < 0:
+            amount, least, most = -amount, -most, -least
+        if amount > 0:
+            low, high = max(low, least / amount), min(high, most / amount)
+    curved = (*limits.absolute, *limits.norms)
+    return (_reach(curved, w, min(low, 1.0)), _reach(curved, w, max(high, 1.0)))
+
+
+def _reach(curved: tuple["Absolute | Norm", ...], w: Array, end: float) -> float:
+    """The factor nearest to `end`, on the way there from 1, that convex limits still allow (bisection)."""
+    if all(limit.violation(end * w) <= 0 for limit in curved):
+        return end
+    inside, outside = 1.0, min(end, 1e6)
+    for _ in range(100):
+        middle = 0.5 * (inside + outside)
+        if all(limit.violation(middle * w) <= 0 for limit in curved):
+            inside = middle
+        else:
+            outside = middle
+    return inside
+
+
+def outer(space: Polyhedron, norms: tuple[Norm, ...], w: Array) -> Polyhedron:
+    """A polyhedron that contains all that `space` and the ellipsoidal limits allow and touches these at w.
+
+    The rows of the ellipsoidal limits come last; w (n,) fills the first columns.
+    """
+    if not norms:
+        return space
+    tangents = [norm.tangent(w) for norm in norms]
+    scale = np.array([np.abs(tangent.row).max() or 1.0 for tangent in tangents])
+    rows = np.zeros((len(norms), space.rows.shape[1]))
+    rows[:, : len(w)] = np.array([tangent.row for tangent in tangents]) / scale[:, None]
+    high = np.array([tangent.high - tangent.offset for tangent in tangents]) / scale
+    return Polyhedron(
+        np.vstack([space.rows, rows]),
+        np.append(space.low, np.full(len(norms), -INF)),
+        np.append(space.high, high),
+        space.floor,
+        space.ceiling,
+        np.append(space.scale, scale),
+    )

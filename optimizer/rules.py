@@ -1,0 +1,220 @@
+"""A function a limit: from the policy's number to a limit in the weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.errors import PolicyError
+from optimizer.estimates import Estimates
+from optimizer.exposures import ExposureType
+from optimizer.limits import INF, Absolute, Limits, Linear, Norm
+from optimizer.policy import Policy
+from optimizer.portfolio import Universe
+from optimizer.typing import Array
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a solve is about: moments, the desk's policy, what may be held, what is held.
+
+    held  (n,) current weights in the order of `estimates.symbols`, None when nothing is known of them
+    """
+
+    estimates: Estimates
+    policy: Policy
+    universe: Universe
+    held: Array | None = None
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The names, in the order of every array."""
+        return self.estimates.symbols
+
+    def reference(self) -> Array:
+        """(n,) weights that tracking error is measured against: the benchmark's, else the held ones."""
+        if self.universe.benchmark is not None:
+            return aligned(self.universe.benchmark, self.symbols, "the benchmark")
+        if self.held is None:
+            raise PolicyError(
+                "tracking error needs a benchmark or held weights; this portfolio has neither: add a benchmark"
+            )
+        return self.held
+
+    def cash_rate(self) -> float:
+        """What cash earns per year; PolicyError when cash may be held and the rate is unknown."""
+        rate = self.policy.risk_free_rate
+        if rate is None and (self.policy.cash_min, self.policy.cash_max) != (0.0, 0.0):
+            raise PolicyError("risk_free_rate is not set, but cash may be held; give the rate cash earns")
+        return rate or 0.0
+
+
+def aligned(weights: Mapping[str, float], symbols: tuple[str, ...], what: str) -> Array:
+    """(n,) the weights in the order of the symbols, 0 where absent; PolicyError for one outside."""
+    outside = sorted(set(weights) - set(symbols))
+    if outside:
+        raise PolicyError(
+            f"{what} holds {', '.join(outside)}, not among the {len(symbols)} symbols; add them"
+        )
+    return np.array([weights.get(symbol, 0.0) for symbol in symbols])
+
+
+def build_limits(setting: Setting) -> Limits:
+    """Every limit of the policy, in the order in which messages name them."""
+    policy = setting.policy
+    lower, upper, lower_groups, upper_groups = weight_bounds(policy, setting.symbols)
+    return Limits(
+        setting.symbols,
+        lower,
+        upper,
+        lower_groups,
+        upper_groups,
+        linear=(
+            cash_range(len(setting.symbols), policy.cash_min, policy.cash_max),
+            *sector_limits(setting),
+            *exposure_limits(setting),
+            *return_floor(setting),
+            *(notional_limit(setting) if policy.long_only else ()),
+        ),
+        absolute=(*turnover_limit(setting), *(() if policy.long_only else gross_notional_limit(setting))),
+        norms=(*volatility_cap(setting), *tracking_error_limit(setting)),
+    )
+
+
+def weight_bounds(
+    policy: Policy, symbols: tuple[str, ...]
+) -> tuple[Array, Array, tuple[str, ...], tuple[str, ...]]:
+    """Lower and upper (n,) with the policy item behind each; `asset_limits` replace the general ones."""
+    n = len(symbols)
+    shorting_free = -INF if not policy.long_only else 0.0
+    floor = shorting_free if policy.min_weight is None else max(policy.min_weight, shorting_free)
+    lower, upper = np.full(n, floor), np.full(n, INF if policy.max_weight is None else policy.max_weight)
+    lower_groups = ["min_weight" if policy.min_weight else "long_only"] * n
+    upper_groups = ["max_weight"] * n
+    unknown = sorted(set(policy.asset_limits) - set(symbols))
+    if unknown:
+        raise PolicyError(
+            f"asset_limits names {', '.join(unknown)}, not among the symbols: {', '.join(symbols)}"
+        )
+    for symbol, (low, high) in sorted(policy.asset_limits.items()):
+        i = symbols.index(symbol)
+        lower[i], upper[i] = max(low, shorting_free), high
+        lower_groups[i] = "long_only" if lower[i] == 0 and policy.long_only else f"min_weight {symbol}"
+        upper_groups[i] = f"max_weight {symbol}"
+    return lower, upper, tuple(lower_groups), tuple(upper_groups)
+
+
+def cash_range(n: int, least: float, most: float) -> Linear:
+    """least <= 1 - sum w <= most: cash is the slack of the budget."""
+    return Linear(("cash_min", "cash_max"), np.full(n, -1.0), least, most, offset=1.0)
+
+
+def sector_limits(setting: Setting) -> tuple[Linear, ...]:
+    """One range a sector; `sector_limits` replace the general `max_sector`."""
+    policy, sectors = setting.policy, setting.universe.sectors
+    if policy.max_sector is None and not policy.sector_limits:
+        return ()
+    missing = [symbol for symbol in setting.symbols if symbol not in sectors]
+    if missing:
+        raise PolicyError(
+            f"no sector is known for {', '.join(missing)}; sector limits need one for each symbol"
+        )
+    members = {sector: np.array([float(sectors[s] == sector) for s in setting.symbols]) for sector in
+               sorted({sectors[s] for s in setting.symbols})}  # fmt: skip
+    unknown = sorted(set(policy.sector_limits) - set(members))
+    if unknown:
+        raise PolicyError(f"sector_limits names {', '.join(unknown)}; the sectors are {', '.join(members)}")
+    general = INF if policy.max_sector is None else policy.max_sector
+    limits = []
+    for sector, row in members.items():
+        own = sector in policy.sector_limits
+        low, high = policy.sector_limits.get(sector, (-INF, general))
+        names = (f"min_sector {sector}", f"max_sector {sector}")
+        if np.isfinite([low, high]).any():
+            limits.append(Linear(names, row, low, high, groups=names if own else (names[0], "max_sector")))
+    return tuple(limits)
+
+
+def exposure_limits(setting: Setting) -> tuple[Linear, ...]:
+    """One range a type of exposure; a limit on a parent type counts its children."""
+    policy = setting.policy
+    wanted = {*policy.min_exposures, *policy.max_exposures}
+    types = tuple(kind for kind in ExposureType if kind in wanted)
+    if not types:
+        return ()
+    if setting.universe.funds is None:
+        raise PolicyError("exposure limits need the funds' exposures; this universe has none: add funds")
+    matrix = setting.universe.funds.matrix(setting.symbols, types)
+    return tuple(
+        Linear(
+            (f"min_exposure {kind.name}", f"max_exposure {kind.name}"),
+            row,
+            policy.min_exposures.get(kind, -INF),
+            policy.max_exposures.get(kind, INF),
+        )
+        for kind, row in zip(types, matrix, strict=True)
+    )
+
+
+def notional(setting: Setting) -> Array:
+    """(n,) notional of each fund per 1 of weight: sum of |exposure| without the financing leg, 1 without funds."""
+    funds = setting.universe.funds
+    return np.ones(len(setting.symbols)) if funds is None else funds.notional(setting.symbols)
+
+
+def notional_limit(setting: Setting) -> tuple[Linear, ...]:
+    """Sum of notional x w <= limit, for weights that cannot be negative."""
+    limit = setting.policy.max_notional
+    return () if limit is None else (Linear(("min_notional", "max_notional"), notional(setting), high=limit),)
+
+
+def gross_notional_limit(setting: Setting) -> tuple[Absolute, ...]:
+    """Sum of notional x |w| <= limit."""
+    limit = setting.policy.max_notional
+    if limit is None:
+        return ()
+    return (Absolute("max_notional", notional(setting), np.zeros(len(setting.symbols)), limit),)
+
+
+def return_floor(setting: Setting) -> tuple[Linear, ...]:
+    """mean'w + cash x cash rate >= limit, per year."""
+    limit = setting.policy.min_return
+    if limit is None:
+        return ()
+    rate = setting.cash_rate()
+    return (Linear(("min_return", "max_return"), mean_of(setting.estimates) - rate, limit, offset=rate),)
+
+
+def turnover_limit(setting: Setting) -> tuple[Absolute, ...]:
+    """Half of sum |w - held| <= limit (one-way); names sold out count, the change of cash does not."""
+    limit = setting.policy.max_turnover
+    if limit is None:
+        return ()
+    if setting.held is None:
+        raise PolicyError("max_turnover needs the held weights; none are given: give them, or drop the limit")
+    return (Absolute("max_turnover", np.full(len(setting.symbols), 0.5), setting.held, limit),)
+
+
+def volatility_cap(setting: Setting) -> tuple[Norm, ...]:
+    """sqrt(w'Sw) <= limit, per year."""
+    limit = setting.policy.max_volatility
+    if limit is None:
+        return ()
+    return (Norm("max_volatility", setting.estimates.covariance, np.zeros(len(setting.symbols)), limit),)
+
+
+def tracking_error_limit(setting: Setting) -> tuple[Norm, ...]:
+    """sqrt((w - b)'S(w - b)) <= limit, ex ante per year, against the benchmark, else the held weights."""
+    limit = setting.policy.max_tracking_error
+    if limit is None:
+        return ()
+    return (Norm("max_tracking_error", setting.estimates.covariance, setting.reference(), limit),)
+
+
+def mean_of(estimates: Estimates) -> Array:
+    """(n,) expected total returns; PolicyError when the estimates have none."""
+    if estimates.mean is None:
+        raise PolicyError(
+            "this method or limit needs expected returns; the estimates have none: estimate them"
+        )
+    return estimates.mean

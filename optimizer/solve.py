@@ -1,0 +1,200 @@
+"""From estimates and a policy to certified weights: fast lane, general lane, audit; and the way out of conflicts."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from optimizer.audit import Binding, Certificate, bindings
+from optimizer.conflicts import allowed, explain
+from optimizer.errors import InfeasibleError, PolicyError
+from optimizer.estimates import Estimates
+from optimizer.fast.lane import Candidate, NoAnswerError
+from optimizer.goals import Goal, Quadratic, Ratio, goal_of, target_cap
+from optimizer.lanes import Arena, Optimum, certified, optimum, plain
+from optimizer.limits import Limits, lifted, scale_range
+from optimizer.measures import turnover, volatility
+from optimizer.policy import Policy
+from optimizer.portfolio import Universe
+from optimizer.rules import Setting, build_limits
+from optimizer.transition import Unmet, transition, unmet_limits
+from optimizer.typing import Array
+
+TARGET_TOLERANCE = 1e-6
+FORCED_CASH_MARGIN = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Certified target weights and how they came about.
+
+    weights                (n,) fractions of NAV in the order of `symbols`; with `cash` they sum to 1
+    objective              the method's measure (volatility, utility, Sharpe ratio, ...)
+    lane                   "fast" or "general"
+    unmet                  limits that the held positions keep from being met yet (on_conflict="transition")
+    unconstrained_turnover one-way, without the turnover limit, where that limit binds; else None
+    """
+
+    symbols: tuple[str, ...]
+    weights: Array
+    objective: float
+    method: str
+    goal: Goal
+    arena: Arena
+    optimum: Optimum
+    unmet: tuple[Unmet, ...] = ()
+    warnings: tuple[str, ...] = ()
+    unconstrained_turnover: float | None = None
+
+    @property
+    def cash(self) -> float:
+        """1 - sum of the weights."""
+        return 1.0 - float(self.weights.sum())
+
+    @property
+    def lane(self) -> str:
+        """ "fast" or "general"."""
+        return self.optimum.lane
+
+    @property
+    def solver(self) -> str:
+        """The algorithm that found the weights."""
+        return self.optimum.solver
+
+    @property
+    def certificate(self) -> Certificate:
+        """Violation and distance to the optimum, recomputed in numpy."""
+        return self.optimum.certificate
+
+    @property
+    def constraints_met(self) -> bool:
+        """Whether every limit of the policy holds."""
+        return not self.unmet
+
+    @cached_property
+    def binding(self) -> tuple[Binding, ...]:
+        """The limits the weights touch, with shadow prices, the dearest first."""
+        best = self.optimum
+        return bindings(self.goal, self.arena.limits, best.space, best.weights, best.multipliers)
+
+
+def solve(estimates: Estimates, policy: Policy, universe: Universe, held: Array | None = None) -> Solution:
+    """The best weights for the policy's method under all its limits, certified.
+
+    held  (n,) current weights in the order of `estimates.symbols`; needed for turnover
+    Raises PolicyError for wrong input, InfeasibleError naming the limits in conflict, SolverError when no lane
+    gives an answer that its certificate confirms.
+    """
+    setting = Setting(estimates, policy, universe, checked_held(estimates, held))
+    goal = goal_of(setting)
+    wanted = build_limits(setting).with_norms(target_cap(setting, goal))
+    arena = plain(wanted)
+    warnings: tuple[str, ...] = ()
+    try:
+        best = optimum(goal, arena)
+    except NoAnswerError:
+        arena, warnings = way_out(goal, arena, setting)
+        best = optimum(goal, arena)
+    best = rescaled(goal, arena, best, setting)
+    unmet = unmet_limits(wanted, best.weights, setting) if arena.elastic else ()
+    warnings = (*warnings, *(limit.text for limit in unmet), *best.notes, *target_missed(best, setting))
+    solution = Solution(
+        estimates.symbols, best.weights, goal.value(best.weights), policy.method, goal, arena, best, unmet,
+        warnings,
+    )  # fmt: skip
+    return solution if arena.elastic else with_turnover(solution, setting)
+
+
+def checked_held(estimates: Estimates, held: Array | None) -> Array | None:
+    """The held weights as (n,) floats; PolicyError for another shape or a non-finite one."""
+    if held is None:
+        return None
+    weights = np.asarray(held, dtype=float)
+    n = len(estimates.symbols)
+    if weights.shape != (n,) or not np.isfinite(weights).all():
+        raise PolicyError(f"held has shape {weights.shape}; it must be ({n},) finite fractions of NAV")
+    return weights
+
+
+def way_out(goal: Goal, arena: Arena, setting: Setting) -> tuple[Arena, tuple[str, ...]]:
+    """Where to look when the limits allow nothing: with forced cash, in transition, or nowhere (raises)."""
+    policy, limits = setting.policy, arena.limits
+    if allowed(limits):
+        raise nothing_positive(goal)
+    firm = limits.without("max_turnover")
+    if policy.forced_cash == "hold" and not allowed(firm) and allowed(firm.without("cash_max")):
+        limits, cash = with_forced_cash(limits, firm)
+        warning = f"the limits leave {cash:.1%} in cash, more than cash_max {policy.cash_max:.1%}"
+        firm = limits.without("max_turnover")
+        if allowed(limits):
+            return plain(limits), (warning,)
+        if policy.on_conflict == "transition" and policy.max_turnover is not None:
+            return transition(limits), (warning,)
+    if policy.on_conflict == "transition" and policy.max_turnover is not None and allowed(firm):
+        return transition(limits), ()
+    raise explain(arena.limits)
+
+
+def nothing_positive(goal: Goal) -> InfeasibleError:
+    """The limits allow portfolios, but none on which the goal is defined."""
+    match goal:
+        case Ratio():
+            return InfeasibleError(
+                f"no allowed portfolio has an expected return above the risk-free rate, so there is no best "
+                f"{goal.measure}; use method min_volatility, lower risk_free_rate, or revise the returns"
+            )
+        case _:
+            return InfeasibleError(
+                "risk budgets need a weight above 0 in every name, and the limits force some to 0; exclude these "
+                "by asset_limits (0, 0), or relax the limits on them"
+            )
+
+
+def with_forced_cash(limits: Limits, firm: Limits) -> tuple[Limits, float]:
+    """`limits` with cash_max raised to the least cash that `firm` allows, and that cash."""
+    n = len(limits.symbols)
+    invested = Quadratic(None, np.full(n, -1.0), "invested share", "negative")
+    best = optimum(invested, plain(firm.without("cash_max")))
+    cash = 1.0 - float(best.weights.sum())
+    budget = replace(limits.linear[0], high=cash + FORCED_CASH_MARGIN)
+    return replace(limits, linear=(budget, *limits.linear[1:])), cash
+
+
+def rescaled(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Optimum:
+    """Of all multiples of an answer to a homogeneous goal, that with the target volatility, else least cash."""
+    if not goal.homogeneous or arena.elastic or setting.policy.cash_min == setting.policy.cash_max:
+        return best
+    low, high = scale_range(arena.limits, best.weights)
+    target = setting.policy.target_volatility
+    risk = volatility(best.weights, setting.estimates.covariance)
+    factor = high if target is None else min(max(target / risk, low), high)
+    if not np.isfinite(factor) or factor == 1.0:
+        return best
+    w = best.weights * factor
+    x = lifted(arena.limits, w)
+    candidate = Candidate(x, best.multipliers, best.solver, goal.support(w))
+    again = certified(best.lane, arena, candidate, goal)
+    return replace(again, notes=best.notes) if again.certificate.ok else best
+
+
+def target_missed(best: Optimum, setting: Setting) -> tuple[str, ...]:
+    """A warning when the limits keep volatility from its target."""
+    target = setting.policy.target_volatility
+    risk = volatility(best.weights, setting.estimates.covariance)
+    if target is None or abs(risk - target) <= TARGET_TOLERANCE * target:
+        return ()
+    side = "only" if risk < target else "still"
+    return (f"target volatility {target:.2%} is not reached: the limits allow {side} {risk:.2%}",)
+
+
+def with_turnover(solution: Solution, setting: Setting) -> Solution:
+    """With the turnover there would be without its limit, where that binds."""
+    limit, held = setting.policy.max_turnover, setting.held
+    if limit is None or held is None or turnover(solution.weights, held) < limit - 1e-7:
+        return solution
+    free = optimum(solution.goal, plain(solution.arena.limits.without("max_turnover")))
+    wanted = turnover(free.weights, held)
+    warning = f"Trades scaled down to meet {limit:.1%} turnover limit (one-way; {wanted:.1%} without it)"
+    return replace(
+        solution, warnings=(*solution.warnings, warning), unconstrained_turnover=wanted
+    ) if wanted > limit + 1e-7 else solution  # fmt: skip
