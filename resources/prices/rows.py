@@ -141,15 +141,17 @@ def _derived(
 ) -> dict[str, Array]:
     """Dividend and split (n,) from adjusted closes; NaN on each symbol's first day."""
     order = np.lexsort((days, codes))
-    close, adjusted = columns["close"][order], columns["adj_close"][order]
+    new_symbol = np.diff(codes[order], prepend=-1) != 0
+    new_day = new_symbol | (np.diff(days[order], prepend=-1) != 0)  # a file may tell a day twice
+    places = order[new_day]
+    close, adjusted = columns["close"][places], columns["adj_close"][places]
     with np.errstate(divide="ignore", invalid="ignore"):  # zero prices are screened out later
         found = actions(close[1:], adjusted[1:], close[:-1], adjusted[:-1], splits=splits)
-    first = np.diff(codes[order], prepend=-1) != 0
     result = {}
     for name, values in zip(("dividend", "split"), found, strict=True):
-        sorted_values = np.where(first, np.nan, np.concatenate([[np.nan], values]))
-        result[name] = np.empty_like(sorted_values)
-        result[name][order] = sorted_values
+        told = np.where(new_symbol[new_day], np.nan, np.concatenate([[np.nan], values]))
+        result[name] = np.empty(len(order))
+        result[name][order] = told[np.cumsum(new_day) - 1]
     return result
 
 

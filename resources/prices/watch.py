@@ -1,0 +1,173 @@
+"""What is kept but worth a look: moves off the market, reversals, stale closes, missing sessions."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from optimizer.typing import Array
+from resources.prices.factors import PRINT_ERROR
+from resources.prices.series import Days, Ints, Mask, Series
+from resources.prices.source import Finding
+
+CROSS_SECTION = 20  # symbols a day needs for a median that means the market
+
+
+@dataclass(frozen=True)
+class WatchLimits:
+    """When a row that is kept gets a warning; moves are fractions, measured against the market's median.
+
+    band, band_spreads   a move beyond band, and beyond band_spreads robust deviations of the day's moves
+    reversal, day_spreads, own_spreads   the same, also in deviations of the symbol's own moves, when it is
+                                         undone the next day
+    stale_sessions       sessions without any change
+    adjustment           difference between the vendor's return and ours
+    """
+
+    band: float = 0.30
+    band_spreads: float = 10.0
+    reversal: float = 0.12
+    day_spreads: float = 5.0
+    own_spreads: float = 8.0
+    stale_sessions: int = 5
+    adjustment: float = 0.005
+
+
+def watch(
+    series: Series, rows: pa.Table, held: Sequence[int], sessions: Days, limits: WatchLimits
+) -> Iterator[Finding]:
+    """Warnings, one a code and symbol; sessions (s,) are the exchange's days since 1970, ascending.
+
+    held  places in the series of rows that are set aside already
+    """
+    excess, spread = market_excess(series)
+    excess[list(held)] = 0.0
+    band = np.abs(excess) > np.maximum(limits.band, limits.band_spreads * spread)
+    yield from _by_symbol(
+        series, band, "JUMP_BAND", f"moves of more than {limits.band:.0%} against the market"
+    )
+    back = reversals(series, excess, spread, limits)
+    yield from _by_symbol(series, back, "REVERSAL", "moves that the next session undid: bad prints?")
+    yield from _by_symbol(
+        series,
+        stale(series, rows, limits.stale_sessions),
+        "STALE_5",
+        f"closes unchanged for {limits.stale_sessions} sessions with no volume or the same one",
+    )
+    yield from _by_symbol(
+        series,
+        inconsistent(series, rows, limits.adjustment),
+        "ADJ_INCONSISTENT",
+        "days whose adjusted close disagrees with dividend and split",
+    )
+    yield from missing_sessions(series, sessions)
+
+
+def market_excess(series: Series) -> tuple[Array, Array]:
+    """(excess, spread), (n,) each: a move less the day's median move, and 1.4826 x the day's median |excess|.
+
+    Days with fewer than `CROSS_SECTION` symbols have median and spread 0.
+    """
+    moves = np.nan_to_num(series.growth - 1)
+    excess, spread = moves.copy(), np.zeros(len(series))
+    if len(series) < CROSS_SECTION:
+        return excess, spread
+    offset = series.days - series.days.min()
+    radix = offset.astype(np.uint16) if offset.max() < 1 << 16 else offset
+    by_day = np.argsort(radix, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(offset[by_day])) + 1, len(series))
+    start = 0
+    for end in ends:
+        if end - start >= CROSS_SECTION:
+            day = by_day[start:end]
+            off = moves[day] - np.median(moves[day])
+            excess[day] = off
+            spread[day] = 1.4826 * np.median(np.abs(off))
+        start = end
+    return excess, spread
+
+
+def reversals(series: Series, excess: Array, spread: Array, limits: WatchLimits) -> Mask:
+    """Rows (n,) with a large move for symbol and day, of which the next row undoes three quarters or more."""
+    suspect = np.flatnonzero(
+        np.abs(excess[:-1]) > np.maximum(limits.reversal, limits.day_spreads * spread[:-1])
+    )
+    suspect = suspect[~series.first[suspect + 1]]
+    now, then = excess[suspect], excess[suspect + 1]
+    suspect = suspect[(now * then < 0) & (np.abs(now + then + now * then) < 0.25 * np.abs(now))]
+    found = np.zeros(len(series), bool)
+    bounds = series.bounds()
+    for place in suspect:
+        symbol = int(np.searchsorted(bounds, place, side="right")) - 1
+        own = 1.4826 * np.median(np.abs(excess[bounds[symbol] : bounds[symbol + 1]]))
+        found[place] = abs(excess[place]) > limits.own_spreads * own
+    return found
+
+
+def stale(series: Series, rows: pa.Table, sessions: int) -> Mask:
+    """Rows (n,) that end a run of `sessions` unchanged closes, with volume absent, 0 or the same."""
+    same = (
+        np.concatenate([[False], (np.diff(series.close) == 0) & ~series.first[1:]])
+        if len(series)
+        else series.first
+    )
+    places = np.flatnonzero(same)
+    if not len(places):
+        return same
+    volume = rows["volume"]
+    now = volume.take(pa.array(series.order[places])).to_numpy()
+    before = volume.take(pa.array(series.order[places - 1])).to_numpy()
+    same[places] = np.isnan(now.astype(np.float64)) | (now == 0) | (now == before)
+    places = np.flatnonzero(same)
+    run = np.arange(len(places)) - places
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(run)) + 1]) if len(places) else places
+    length = np.arange(len(places)) - np.repeat(starts, np.diff(np.append(starts, len(places)))) + 1
+    ends = np.zeros(len(series), bool)
+    ends[places[length == sessions]] = True
+    return ends
+
+
+def inconsistent(series: Series, rows: pa.Table, tolerance: float) -> Mask:
+    """Rows (n,) where the vendor's adjusted close moves otherwise than close, dividend and split say.
+
+    Vendors reinvest a dividend at the day's close, or take it off the close before: either is consistent.
+    """
+    column = rows["vendor_adj_close"]
+    if column.null_count == len(column):
+        return np.zeros(len(series), bool)
+    adjusted = column.to_numpy()[series.order]
+    theirs = np.full(len(series), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        theirs[1:] = adjusted[1:] / adjusted[:-1]
+        taken_off = series.close * series.split / (series.previous - series.dividend)
+        allowed = tolerance + 4 * PRINT_ERROR / adjusted
+    off = np.minimum(np.abs(theirs - series.growth), np.abs(theirs - taken_off))
+    different: Mask = ~series.first & (off > allowed)
+    return different
+
+
+def missing_sessions(series: Series, sessions: Days) -> Iterator[Finding]:
+    """One finding for each symbol that lacks sessions between its first and its last row here."""
+    position = np.searchsorted(sessions, series.days)
+    gap = np.diff(position, prepend=0) - 1
+    gap[series.first] = 0
+    for place, count in _sums(series, np.maximum(gap, 0)):
+        symbol, day = series.symbols[series.codes[place]], series.days[place].astype("datetime64[D]").item()
+        said = f"{symbol} lacks {count} sessions, the first of them before {day}"
+        yield Finding("MISSING_SESSION", "WARN", said, count, symbol, day)
+
+
+def _by_symbol(series: Series, flagged: Mask, code: str, what: str) -> Iterator[Finding]:
+    for place, count in _sums(series, flagged.astype(np.int64)):
+        symbol, day = series.symbols[series.codes[place]], series.days[place].astype("datetime64[D]").item()
+        yield Finding(code, "WARN", f"{symbol} has {count} {what}; the first on {day}", count, symbol, day)
+
+
+def _sums(series: Series, counts: Ints) -> Iterator[tuple[int, int]]:
+    """(place of the first, sum) of the counts of each symbol that has any."""
+    places = np.flatnonzero(counts)
+    if not len(places):
+        return
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(series.codes[places])) + 1])
+    yield from zip(places[starts].tolist(), np.add.reduceat(counts[places], starts).tolist(), strict=True)
