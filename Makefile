@@ -46,7 +46,7 @@ audit: ## known vulnerabilities of the locked versions, where the advisories can
 check: lint types validate audit test ## all that CI runs, before a commit
 
 bench: .venv/dev.stamp .peers/stamp ## time the optimizer against its peers; writes benchmarks/RESULTS.md
-	@$(BIN)/python -m benchmarks.harness
+	@$(BIN)/python -m benchmarks.harness --write
 
 peers: .peers/stamp ## the environment of the peers
 

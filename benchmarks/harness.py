@@ -1,0 +1,178 @@
+"""`make bench`: our optimizer against its peers on one thread; prints the table and writes RESULTS.md.
+
+An answer counts when its cost is within GAP of the best feasible one of all (cvxpy with tight tolerances
+among them), and it breaks no limit by more than BREACH; both are wider for the peers.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.problems import CASES, cost, load, make, violation
+
+ROOT = Path(__file__).parents[1]
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+SIDES = {"ours": ROOT / ".venv" / "bin" / "python", "peers": ROOT / ".peers" / "bin" / "python"}
+GAP = {"ours": 1e-6, "peers": 1e-5}
+BREACH = {"ours": 1e-8, "peers": 1e-6}
+FEASIBLE = 1e-8
+TIMES_20_100_500_1000 = {"arrays": (5, 10, 25, 30), "estimates": (10, 15, 50, 100)}
+TARGETS = {
+    **dict.fromkeys(
+        ("min_variance", "max_sharpe", "max_diversification", "tracking_error"), TIMES_20_100_500_1000
+    ),
+    "risk_parity": {"arrays": (4, 8, 8, 6), "estimates": (4, 8, 8, 6)},
+    "cvar": {"arrays": (3, 15, 80), "estimates": (3, 15, 80)},
+    "general_limits": {"arrays": (5, 5, 8, 8), "estimates": (5, 5, 8, 8)},
+}
+CVXPY = {"plain cvxpy", "tight cvxpy"}
+RIVALS = {
+    "risk_parity": {"bt/ffn"},
+    "general_limits": {"plain cvxpy"},
+}  # elsewhere every peer but CVXPY
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One solver's answer to one problem."""
+
+    side: str
+    name: str
+    seconds: float
+    cost: float
+    violation: float
+
+    def gap(self, best: float) -> float:
+        return (self.cost - best) / max(abs(best), 1e-12)
+
+    def counts(self, best: float) -> bool:
+        return self.gap(best) <= GAP[self.side] and self.violation <= BREACH[self.side]
+
+
+def run_side(side: str, folder: Path) -> dict[str, dict[str, str]]:
+    python = SIDES[side]
+    if not python.exists():
+        sys.exit(f"{python} is missing; make bench creates it")
+    command = [str(python), "-m", f"benchmarks.{side}", str(folder), side]
+    subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **dict.fromkeys(THREADS, "1")},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return json.loads((folder / f"{side}.json").read_text())
+
+
+def read_answers(folder: Path) -> dict[str, list[Answer]]:
+    """Problem -> the answers of both sides."""
+    found: dict[str, list[Answer]] = {}
+    for side in SIDES:
+        with np.load(folder / f"{side}.npz") as arrays:
+            for key in arrays.files:
+                stem, name = key.split("|")
+                problem, (*weights, seconds) = load(folder / f"{stem}.npz"), arrays[key]
+                w = np.array(weights)
+                found.setdefault(stem, []).append(
+                    Answer(side, name, seconds, cost(problem, w), violation(problem, w))
+                )
+    return found
+
+
+def row(case: str, n: int, answers: list[Answer]) -> str:
+    best = min((a.cost for a in answers if a.violation <= FEASIBLE), default=min(a.cost for a in answers))
+    rivals = [
+        a for a in answers
+        if a.side == "peers" and a.counts(best)
+        and (a.name in RIVALS[case] if case in RIVALS else a.name not in CVXPY)
+    ]  # fmt: skip
+    rival = min(rivals, key=lambda a: a.seconds, default=None)
+    plain = next((a for a in answers if a.name == "plain cvxpy"), None)
+    cells = [CASES[case].title, str(n), f"{rival.name} {shown(rival.seconds)}" if rival else "none correct"]
+    cells.append("-" if plain is None else shown(plain.seconds) + ("" if plain.counts(best) else " (off)"))
+    for variant in ("arrays", "estimates"):
+        own = next((a for a in answers if a.side == "ours" and a.name == variant), None)
+        cells += (
+            ["failed", ""] if own is None else [shown(own.seconds), ratio(case, n, variant, own, rival, best)]
+        )
+    own = next((a for a in answers if a.side == "ours"), None)
+    cells += ["", ""] if own is None else [f"{own.gap(best):.0e}", f"{own.violation:.0e}"]
+    return "| " + " | ".join(cells) + " |"
+
+
+def ratio(case: str, n: int, variant: str, own: Answer, rival: Answer | None, best: float) -> str:
+    """How many times faster than the rival, against what was aimed at."""
+    if not own.counts(best):
+        return "does not count"
+    if rival is None:
+        return "no rival"
+    aim = TARGETS[case][variant][CASES[case].sizes.index(n)]
+    times = rival.seconds / own.seconds
+    return f"{times:.1f}x (aim {aim}x{'' if times >= aim else ', missed'})"
+
+
+def shown(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms" if seconds < 10 else f"{seconds:.3g} s"
+
+
+HEADER = """| case | N | fastest correct peer | cvxpy | arrays | times | estimates | times | gap | breach |
+|---|---|---|---|---|---|---|---|---|---|"""
+
+
+def report(rows: list[str], notes: dict[str, dict[str, dict[str, str]]]) -> str:
+    versions = {
+        side: ", ".join(f"{k} {v}" for k, v in note["versions"].items()) for side, note in notes.items()
+    }
+    faults = [
+        f"- {key.replace('|', ', ')}: {text}"
+        for note in notes.values()
+        for key, text in note["faults"].items()
+    ]
+    return f"""# Benchmark results
+
+CPU time of one thread, least of several runs; written by `make bench`. Read the ratios, not the times.
+"arrays" is the public call with raw arrays, checks included; "estimates" takes estimates checked at birth.
+An answer of ours counts at a relative gap <= {GAP["ours"]:g} and a breach <= {BREACH["ours"]:g}, a peer's at
+{GAP["peers"]:g} and {BREACH["peers"]:g}; the gap is to the best feasible
+answer of all, cvxpy with tolerances of 1e-12 among them.
+
+{HEADER}
+{chr(10).join(rows)}
+
+Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores.
+Ours: {versions["ours"]}.
+Peers: {versions["peers"]}.
+{chr(10).join(["", "Failed:", "", *faults, ""] if faults else [])}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.harness", description=__doc__)
+    parser.add_argument("--case", choices=CASES, action="append", help="only these")
+    parser.add_argument("--largest", type=int, default=1000, help="largest universe")
+    parser.add_argument("--write", action="store_true", help="write RESULTS.md")
+    chosen = parser.parse_args()
+    problems = [
+        (case, n) for case in chosen.case or CASES for n in CASES[case].sizes if n <= chosen.largest
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for case, n in problems:
+            make(case, n).save(folder)
+        notes = {side: run_side(side, folder) for side in SIDES}
+        answers = read_answers(folder)
+    text = report([row(case, n, answers.get(f"{case}-{n}", [])) for case, n in problems], notes)
+    print(text)
+    if chosen.write:
+        (ROOT / "benchmarks" / "RESULTS.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
