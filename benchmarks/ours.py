@@ -60,7 +60,7 @@ def from_estimates(p: Problem) -> Callable[[], np.ndarray]:
 SOLVERS: dict[str, dict[str, Solver]] = {
     case: {"arrays": from_arrays, "estimates": from_estimates} for case in POLICIES
 }
-PACKAGES = ("packfolio", "numpy", "scipy", "piqp", "daqp", "highspy", "clarabel", "cvxpy")
+PACKAGES = ("numpy", "scipy", "piqp", "daqp", "highspy", "clarabel", "cvxpy")
 
 if __name__ == "__main__":
     measure(SOLVERS, {name: version(name) for name in PACKAGES})
