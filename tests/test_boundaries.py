@@ -21,10 +21,11 @@ FOLDERS = {
 }
 # Each module imports only what stands above it.
 OPTIMIZER_ORDER = """
-    typing errors exposures policy portfolio costs returns performance analytics estimates estimators
-    black_litterman measures limits rules goals audit fast general lanes conflicts transition solve hierarchical
-    lots relaxation rounding rationale trade_list lot_limits trades impact result proposal engine scenarios hedges
-    regimes backtest
+    typing errors exposures policy portfolio costs returns performance attribution analytics
+    estimates estimators black_litterman measures limits rules goals
+    audit fast general lanes conflicts transition solve hierarchical
+    lots relaxation rounding rationale trade_list lot_limits trades
+    impact result proposal engine scenarios hedges regimes backtest
 """
 OPTIMIZER_LIBRARIES = "numpy scipy pandas sklearn cvxpy clarabel piqp daqp highspy"
 OPTIMIZER_STDLIB = """
