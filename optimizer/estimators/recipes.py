@@ -89,11 +89,13 @@ def estimate(prices: pd.DataFrame, recipe: Recipe, *, market: str | None = None)
     if recipe.missing == "pairwise":
         covariance, repair = _repaired(covariance)
         notes += repair
-    daily = simple_returns(window[list(symbols)].to_numpy(dtype=float))
+    # In place: the estimators hand over an array of their own, and 5,000 symbols make it 200 MB.
+    covariance *= periods
+    daily = simple_returns(window.iloc[:, : len(symbols)].to_numpy(dtype=float))
     return Estimates(
         symbols=symbols,
         mean=mean_of(sample) * periods,
-        covariance=covariance * periods,
+        covariance=covariance,
         scenarios=daily[complete_rows(daily)],
         observations=sample.rows,
         notes=notes,

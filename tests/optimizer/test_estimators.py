@@ -12,6 +12,7 @@ from optimizer.estimators.gerber import gerber
 from optimizer.estimators.means import bayes_stein, capm, equilibrium, historical, james_stein
 from optimizer.estimators.psd import nearest_psd
 from optimizer.estimators.recipes import COVARIANCES, MEANS, estimate
+from optimizer.estimators.return_estimator import ReturnEstimator
 from optimizer.estimators.sample import Sample
 from optimizer.estimators.shrinkage import ledoit_wolf_intensity
 from optimizer.estimators.spectral import denoised, noise_edge, statistical_factors
@@ -317,3 +318,18 @@ def test_highams_own_example():
 def test_a_semidefinite_matrix_is_left_alone():
     covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
     assert nearest_psd(covariance) is covariance
+
+
+def test_the_seeds_estimator_reads_a_table_of_prices():
+    table = returns(600, 3)
+    estimator = ReturnEstimator(prices(table), risk_free_rate=0.02, market="S0")
+    assert estimator.estimate_expected_returns(["S2", "S0"], lookback_years=2) == pytest.approx(
+        252 * table[-504:, [2, 0]].mean(axis=0)
+    )
+    assert estimator.estimate_covariance_matrix(["S2", "S0"]) == pytest.approx(
+        252 * np.cov(table[:, [2, 0]].T)
+    )
+    capm_mean = estimator.estimate_expected_returns(["S0"], method="capm", lookback_years=2)
+    assert capm_mean == pytest.approx(252 * table[-504:, [0]].mean(axis=0))
+    with pytest.raises(PolicyError, match="lookback_years is 0"):
+        estimator.estimate_expected_returns(["S0"], lookback_years=0)

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,3 +92,15 @@ def test_prices_that_cannot_be_are_refused(values, dates, said):
 
 def test_complete_rows_have_every_symbol():
     assert complete_rows(np.array([[0.1, 0.2], [np.nan, 0.1]])).tolist() == [True, False]
+
+
+@pytest.mark.realdata
+def test_the_index_reproduces_a_vendors_adjusted_returns():
+    folder = os.environ.get("PACKFOLIO_SHARED_DATA")
+    if not folder:
+        pytest.skip("PACKFOLIO_SHARED_DATA is not set")
+    rows = pd.read_parquet(Path(folder) / "market" / "stocks100_daily.parquet")
+    wide = rows.pivot(index="date", columns="symbol")
+    index = total_return_index(*(wide[name].to_numpy(dtype=float) for name in ("close", "dividend", "split")))
+    theirs = simple_returns(wide["adj_close"].to_numpy(dtype=float))
+    assert np.abs(simple_returns(index) - theirs).max() < 1e-3
