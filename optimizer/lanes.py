@@ -6,7 +6,8 @@ import numpy as np
 
 from optimizer.audit import GAP_TOLERANCE, Certificate, certify
 from optimizer.errors import SolverError
-from optimizer.fast.lane import Candidate, NoAnswerError, solve_fast
+from optimizer.fast.lane import Candidate, refined, solve_fast
+from optimizer.fast.qp import NoAnswerError
 from optimizer.fast.lp import solve_lp
 from optimizer.fast.tail import least_tail
 from optimizer.general import solve_general
@@ -89,6 +90,11 @@ def _fast(goal: Goal, arena: Arena) -> Candidate:
 def _general(goal: Goal, arena: Arena) -> Candidate:
     n = len(arena.limits.symbols)
     x, solver = solve_general(goal, n, arena.space, arena.limits.norms)
+    if arena.limits.norms and not isinstance(goal, Tail):
+        try:
+            return refined(goal, arena.limits, arena.space, x)
+        except NoAnswerError:
+            pass  # the solver's own answer goes to the audit as it is
     none = np.zeros(len(arena.space.rows) + len(arena.limits.norms))
     return Candidate(x, none, solver, goal.support(x[:n]))
 

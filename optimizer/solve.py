@@ -7,10 +7,11 @@ import numpy as np
 
 from optimizer.audit import Binding, Certificate, bindings
 from optimizer.conflicts import allowed, explain
-from optimizer.errors import InfeasibleError, PolicyError
+from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.estimates import Estimates
-from optimizer.fast.lane import Candidate, NoAnswerError
-from optimizer.goals import Goal, Quadratic, Ratio, goal_of, target_cap
+from optimizer.fast.lane import Candidate
+from optimizer.fast.qp import NoAnswerError
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, goal_of, target_cap
 from optimizer.lanes import Arena, Optimum, certified, optimum, plain
 from optimizer.limits import Limits, lifted, scale_range
 from optimizer.measures import turnover, volatility
@@ -21,7 +22,7 @@ from optimizer.transition import Unmet, transition, unmet_limits
 from optimizer.typing import Array
 
 TARGET_TOLERANCE = 1e-6
-FORCED_CASH_MARGIN = 1e-10
+FORCED_CASH_MARGIN = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,10 @@ def solve(estimates: Estimates, policy: Policy, universe: Universe, held: Array 
         best = optimum(goal, arena)
     except NoAnswerError:
         arena, warnings = way_out(goal, arena, setting)
-        best = optimum(goal, arena)
+        try:
+            best = optimum(goal, arena)
+        except NoAnswerError as stop:
+            raise nothing_defined(goal) from stop
     best = rescaled(goal, arena, best, setting)
     unmet = unmet_limits(wanted, best.weights, setting) if arena.elastic else ()
     warnings = (*warnings, *(limit.text for limit in unmet), *best.notes, *target_missed(best, setting))
@@ -120,7 +124,7 @@ def way_out(goal: Goal, arena: Arena, setting: Setting) -> tuple[Arena, tuple[st
     """Where to look when the limits allow nothing: with forced cash, in transition, or nowhere (raises)."""
     policy, limits = setting.policy, arena.limits
     if allowed(limits):
-        raise nothing_positive(goal)
+        raise nothing_defined(goal)
     firm = limits.without("max_turnover")
     if policy.forced_cash == "hold" and not allowed(firm) and allowed(firm.without("cash_max")):
         limits, cash = with_forced_cash(limits, firm)
@@ -135,7 +139,7 @@ def way_out(goal: Goal, arena: Arena, setting: Setting) -> tuple[Arena, tuple[st
     raise explain(arena.limits)
 
 
-def nothing_positive(goal: Goal) -> InfeasibleError:
+def nothing_defined(goal: Goal) -> InfeasibleError | SolverError:
     """The limits allow portfolios, but none on which the goal is defined."""
     match goal:
         case Ratio():
@@ -143,11 +147,13 @@ def nothing_positive(goal: Goal) -> InfeasibleError:
                 f"no allowed portfolio has an expected return above the risk-free rate, so there is no best "
                 f"{goal.measure}; use method min_volatility, lower risk_free_rate, or revise the returns"
             )
-        case _:
+        case RiskBudget():
             return InfeasibleError(
-                "risk budgets need a weight above 0 in every name, and the limits force some to 0; exclude these "
-                "by asset_limits (0, 0), or relax the limits on them"
+                "risk budgets need a weight above 0 in every name, and the limits force some to 0; exclude "
+                "these by asset_limits (0, 0), or relax the limits on them"
             )
+        case _:
+            return SolverError("the solvers find no allowed portfolio where there is one; report the policy")
 
 
 def with_forced_cash(limits: Limits, firm: Limits) -> tuple[Limits, float]:

@@ -14,7 +14,8 @@ from optimizer.rules import Setting
 from optimizer.typing import Array
 
 HARD = ("max_turnover", "cash_min", "cash_max", "long_only")
-MARGIN = 1e-9
+MARGIN = 1e-8
+NORM_MARGIN = 1e-6  # relative; less leaves a set without an inside, which no solver can search
 LEAST_UNIT = 0.01
 
 
@@ -80,7 +81,7 @@ def _with_norm(arena: Arena, norm: Norm) -> Arena:
     pull = norm.covariance @ norm.center
     distance = Quadratic(norm.covariance, -pull, norm.name, "root", 0.5 * float(norm.center @ pull))
     value = norm.value(optimum(distance, arena).weights)
-    bound = max(norm.bound, value * (1 + MARGIN))
+    bound = max(norm.bound, value * (1 + NORM_MARGIN))
     return replace(arena, limits=arena.limits.with_norms((replace(norm, bound=bound),)))
 
 

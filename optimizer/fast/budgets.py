@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from optimizer.fast.homogeneous import Cone, cone
+from optimizer.fast.homogeneous import cone
 from optimizer.fast.lp import solve_lp
 from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
 from optimizer.limits import INF, Polyhedron
@@ -22,7 +22,7 @@ def free_budgets(covariance: Array, budgets: Array) -> Array:
     y = np.sqrt(budgets)
     y /= np.sqrt(y @ correlation @ y)
     for _ in range(STEPS):
-        slope = _slope(correlation, budgets, y)
+        slope = correlation @ y - budgets / y
         step = -np.linalg.solve(correlation + np.diag(budgets / y**2), slope)
         decrease = -float(slope @ step)
         if decrease < DECREMENT:
@@ -31,63 +31,58 @@ def free_budgets(covariance: Array, budgets: Array) -> Array:
     raise NoAnswerError("Newton", f"decrement {decrease:.1e} after {STEPS} steps", infeasible=False)
 
 
-def _half_way(y: Array, step: Array) -> float:
-    falling = step < 0
-    return 0.5 * float((-y[falling] / step[falling]).min(initial=INF))
-
-
-def limited_budgets(covariance: Array, budgets: Array, base: Polyhedron) -> Answer:
+def limited_budgets(
+    covariance: Array, budgets: Array, base: Polyhedron, curvature: Array | None = None
+) -> Answer:
     """The w of least w'Sw/2 - sum b ln w, up to scale, in the polyhedron; x of the answer is (p,).
 
+    `curvature` (p + 1, p + 1) joins the cost of (y, scale).
     Raises NoAnswerError, infeasible when the limits allow no weights that are positive wherever the budget is.
     """
     n, p = len(budgets), base.rows.shape[1]
     problem = cone(base)
+    bend = np.zeros((p + 1, p + 1)) if curvature is None else curvature
     x = _interior(budgets, base)
     y = x[:n]
     x = np.append(x, 1.0) / np.sqrt(y @ covariance @ y)
     for _ in range(STEPS):
-        step, answer = _quadratic_step(covariance, budgets, problem, x, p)
-        slope = _slope(covariance, budgets, x[:n])
-        decrease = -float(slope @ step[:n])
+        P = bend.copy()
+        P[:n, :n] += covariance
+        slope = P @ x
+        slope[:n] -= _pull(budgets, x[:n])
+        hessian = P.copy()
+        hessian[np.arange(n), np.arange(n)] += _pull(budgets, x[:n]) / np.where(budgets > 0, x[:n], 1.0)
+        answer = solve_qp(hessian, slope - hessian @ x, problem.space)
+        step = answer.x - x
+        decrease = -float(slope @ step)
         if decrease < 1e-14:
             break
-        x = x + _line_search(covariance, budgets, x[:n], step[:n], decrease) * step
+        x = x + _line_search(P, budgets, x, step, decrease) * step
     else:
         raise NoAnswerError(answer.solver, f"no convergence in {STEPS} steps", infeasible=False)
-    y, scale = x[:p], x[p]
+    x, scale = x[:p], x[p]
     # At the best y, y'Sy = 1; the audit's cost is that of w = y / scale, in which multipliers are the same.
-    return Answer(y / scale, problem.multipliers(answer.multipliers, len(base.rows)), answer.solver)
+    return Answer(x / scale, problem.multipliers(answer.multipliers, len(base.rows)), answer.solver)
 
 
-def _slope(covariance: Array, budgets: Array, y: Array) -> Array:
-    return covariance @ y - np.divide(budgets, y, out=np.zeros_like(y), where=budgets > 0)
+def _pull(budgets: Array, y: Array) -> Array:
+    """(n,) b / y, 0 where there is no budget."""
+    return np.divide(budgets, y, out=np.zeros_like(y), where=budgets > 0)
 
 
-def _quadratic_step(
-    covariance: Array, budgets: Array, problem: Cone, x: Array, p: int
-) -> tuple[Array, Answer]:
+def _line_search(P: Array, budgets: Array, x: Array, step: Array, decrease: float) -> float:
+    """A length at which x'Px/2 - sum b ln x falls enough; x (p,) starts with the n budgeted columns."""
     n = len(budgets)
-    y = x[:n]
-    P = np.zeros((p + 1, p + 1))
-    P[:n, :n] = covariance
-    P[np.arange(n), np.arange(n)] += np.divide(budgets, y**2, out=np.zeros_like(y), where=budgets > 0)
-    q = np.zeros(p + 1)
-    q[:n] = _slope(covariance, budgets, y) - P[:n, :n] @ y
-    answer = solve_qp(P, q, problem.space)
-    return answer.x - x, answer
-
-
-def _line_search(covariance: Array, budgets: Array, y: Array, step: Array, decrease: float) -> float:
-    kept = budgets > 0
+    kept = np.flatnonzero(budgets > 0)
 
     def cost(at: Array) -> float:
-        return 0.5 * float(at @ covariance @ at) - float(budgets[kept] @ np.log(at[kept]))
+        return 0.5 * float(at @ P @ at) - float(budgets[kept] @ np.log(at[:n][kept]))
 
-    length = min(1.0, 1.98 * _half_way(y[kept], step[kept]))
-    start = cost(y)
+    falling = kept[step[kept] < 0]
+    length = min(1.0, 0.99 * float((-x[falling] / step[falling]).min(initial=INF)))
+    start = cost(x)
     for _ in range(60):
-        if cost(y + length * step) <= start - 0.25 * length * decrease + 1e-15 * abs(start):
+        if cost(x + length * step) <= start - 0.25 * length * decrease + 1e-15 * abs(start):
             return length
         length /= 2
     return 0.0
@@ -95,7 +90,7 @@ def _line_search(covariance: Array, budgets: Array, y: Array, step: Array, decre
 
 def _interior(budgets: Array, base: Polyhedron) -> Array:
     """x (p,) in the polyhedron whose least budgeted weight is greatest."""
-    n, p = len(budgets), base.rows.shape[1]
+    p = base.rows.shape[1]
     kept = np.flatnonzero(budgets > 0)
     rows = np.zeros((len(base.rows) + len(kept), p + 1))
     rows[: len(base.rows), :p] = base.rows

@@ -66,18 +66,21 @@ def _implied(base: Polyhedron) -> Array:
     return most
 
 
-def best_ratio(gain: Array, covariance: Array, base: Polyhedron) -> Answer:
+def best_ratio(
+    gain: Array, covariance: Array, base: Polyhedron, curvature: Array | None = None
+) -> Answer:
     """The w of greatest gain'w / sqrt(w'Sw) in the polyhedron, by least y'Sy/2 with gain'y = 1.
 
-    gain (n,), covariance (n, n); x of the answer is (p,). Raises NoAnswerError, infeasible when no gain is positive.
+    gain (n,), covariance (n, n); x of the answer is (p,). `curvature` (p + 1, p + 1) joins the cost of (y, scale)
+    without counting in the answer's multipliers. Raises NoAnswerError, infeasible when no gain is positive.
     """
     n, p = len(gain), base.rows.shape[1]
     size = float(np.abs(gain).max()) or 1.0
     normal = np.zeros(p)
     normal[:n] = gain / size
     problem = cone(base, normal)
-    P = np.zeros((p + 1, p + 1))
-    P[:n, :n] = covariance
+    P = np.zeros((p + 1, p + 1)) if curvature is None else curvature.copy()
+    P[:n, :n] += covariance
     answer = solve_qp(P, np.zeros(p + 1), problem.space)
     y, scale = answer.x[:p], answer.x[p]
     worth = float(y[:n] @ covariance @ y[:n]) / size

@@ -10,6 +10,7 @@ from optimizer.fast.lp import solve_lp
 from optimizer.fast.priced import solve_priced
 from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
 from optimizer.fast.tail import least_tail
+from optimizer.fast.tangents import refine
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Support, Tail
 from optimizer.limits import Limits, Norm, Polyhedron, lifted
 from optimizer.typing import Array
@@ -31,27 +32,40 @@ class Candidate:
 def solve_fast(goal: Goal, limits: Limits, space: Polyhedron) -> Candidate:
     """The best weights by the goal's special algorithm; `space` holds the affine and absolute limits.
 
-    Raises NoAnswerError, also where ellipsoidal limits bind that the algorithm cannot take.
+    Raises NoAnswerError, also where ellipsoidal limits bind and no algorithm here takes them.
     """
     match goal:
         case Quadratic():
             return _quadratic(goal, limits, space)
         case Ratio():
-            return _candidate(goal, limits, best_ratio(goal.gain, goal.covariance, space))
+            answer = best_ratio(goal.gain, goal.covariance, space)
         case RiskBudget():
-            return _candidate(goal, limits, _budgets(goal, limits, space))
+            answer = _budgets(goal, limits, space)
         case Tail():
             found = least_tail(goal.scenarios, goal.level, space)
             w = found.answer.x[: len(limits.symbols)]
+            if broken(limits, w):
+                raise NoAnswerError("HiGHS", f"{broken(limits, w)[0].name} must bind", infeasible=False)
             return _candidate(goal, limits, found.answer, goal.support(w, found.weights))
+    if broken(limits, answer.x[: len(limits.symbols)]):
+        return refined(goal, limits, space, answer.x)
+    return _candidate(goal, limits, answer)
+
+
+def refined(goal: Goal, limits: Limits, space: Polyhedron, x: Array) -> Candidate:
+    """The best weights under ellipsoidal limits too, from columns x (p,) near them."""
+    answer = refine(goal, limits.norms, space, x[: len(limits.symbols)])
+    return Candidate(answer.x, answer.multipliers, answer.solver, goal.support(answer.x[: len(limits.symbols)]))
+
+
+def broken(limits: Limits, w: Array) -> list[Norm]:
+    """The ellipsoidal limits that w breaks."""
+    return [norm for norm in limits.norms if norm.violation(w) > 0]
 
 
 def _candidate(goal: Goal, limits: Limits, answer: Answer, support: Support | None = None) -> Candidate:
-    w = answer.x[: len(limits.symbols)]
-    broken = [norm.name for norm in limits.norms if norm.violation(w) > 0]
-    if broken:
-        raise NoAnswerError(answer.solver, f"{', '.join(broken)} must bind", infeasible=False)
     multipliers = np.append(answer.multipliers, np.zeros(len(limits.norms)))
+    w = answer.x[: len(limits.symbols)]
     return Candidate(answer.x, multipliers, answer.solver, support or goal.support(w))
 
 
@@ -62,16 +76,16 @@ def _quadratic(goal: Quadratic, limits: Limits, space: Polyhedron) -> Candidate:
     if goal.P is not None:
         P[:n, :n] = goal.P
     answer = solve_qp(P, q, space) if goal.P is not None else solve_lp(q, space)
-    broken = [norm for norm in limits.norms if norm.violation(answer.x[:n]) > 0]
-    if not broken:
+    held_back = broken(limits, answer.x[:n])
+    if not held_back:
         return _candidate(goal, limits, answer)
-    for norm in broken:
+    for norm in held_back:
         answer, price = solve_priced(P, q, norm, space)
         w = answer.x[:n]
-        if all(other.violation(w) <= 0 for other in limits.norms):
+        if not broken(limits, w):
             prices = [-price * tangent_scale(norm, w) if other is norm else 0.0 for other in limits.norms]
             return Candidate(answer.x, np.append(answer.multipliers, prices), answer.solver, goal.support(w))
-    raise NoAnswerError(answer.solver, "more than one ellipsoidal limit binds", infeasible=False)
+    return refined(goal, limits, space, answer.x)
 
 
 def tangent_scale(norm: Norm, w: Array) -> float:

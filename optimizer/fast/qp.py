@@ -7,7 +7,7 @@ import numpy as np
 from optimizer.limits import INF, Polyhedron
 from optimizer.typing import Array
 
-SMALL = 50
+SMALL, LARGE = 50, 1000
 TOLERANCE = 1e-10
 
 
@@ -34,14 +34,13 @@ def solve_qp(P: Array, q: Array, space: Polyhedron) -> Answer:
     Raises NoAnswerError. The objective is scaled to O(1) first: daily covariances are 1e-4.
     """
     size = float(np.trace(P)) / max(np.count_nonzero(np.diag(P)), 1) or float(np.abs(q).max()) or 1.0
-    scaled_P, scaled_q = P / size, q / size
-    if len(q) <= SMALL:
-        try:
-            answer = _daqp(scaled_P, scaled_q, space)
-        except NoAnswerError:
-            answer = _piqp(scaled_P, scaled_q, space)
-    else:
-        answer = _piqp(scaled_P, scaled_q, space)
+    first, second = (_daqp, _piqp) if len(q) <= SMALL else (_piqp, _daqp)
+    try:
+        answer = first(P / size, q / size, space)
+    except NoAnswerError as stop:
+        if stop.infeasible or len(q) > LARGE:
+            raise
+        answer = second(P / size, q / size, space)
     return Answer(answer.x, answer.multipliers * size, answer.solver)
 
 

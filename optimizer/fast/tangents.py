@@ -1,0 +1,79 @@
+"""Ellipsoidal limits in any smooth problem: Newton's method on their tangents (sequential quadratic programming)."""
+
+import numpy as np
+
+from optimizer.fast.budgets import limited_budgets
+from optimizer.fast.homogeneous import best_ratio
+from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Tail
+from optimizer.limits import Norm, Polyhedron, outer
+from optimizer.typing import Array
+
+STEPS = 40
+SETTLED = 1e-12
+
+
+def refine(goal: Goal, norms: tuple[Norm, ...], space: Polyhedron, w: Array) -> Answer:
+    """The best columns (p,) under all limits, from weights w (n,) near it; multipliers of the rows of `outer`.
+
+    Each round solves the problem with the limits replaced by their tangents at the last weights and their
+    curvature, times their price, in the cost. Raises NoAnswerError where that does not settle.
+    """
+    n = len(w)
+    prices = np.zeros(len(norms))
+    for _ in range(STEPS):
+        base = outer(space, norms, w)
+        answer = _round(goal, base, norms, w, prices)
+        moved = float(np.abs(answer.x[:n] - w).max())
+        w = answer.x[:n]
+        prices = np.maximum(-answer.multipliers[-len(norms) :] / base.scale[-len(norms) :], 0.0)
+        if moved < SETTLED:
+            return answer
+    raise NoAnswerError(answer.solver, f"tangents still moved by {moved:.1e}", infeasible=False)
+
+
+def _round(goal: Goal, base: Polyhedron, norms: tuple[Norm, ...], w: Array, prices: Array) -> Answer:
+    n, p = len(w), base.rows.shape[1]
+    match goal:
+        case Quadratic():
+            P, q = np.zeros((p, p)), np.zeros(p)
+            bend = np.zeros((n, n))
+            for norm, price in zip(norms, prices, strict=True):
+                bend += price * _curvature(norm, w)
+            P[:n, :n] = bend if goal.P is None else goal.P + bend
+            q[:n] = goal.q - bend @ w
+            return solve_qp(P, q, base)
+        case Ratio():
+            size = float(np.abs(goal.gain).max())
+            scale = size / float(goal.gain @ w)
+            # `best_ratio` divides its multipliers by this; its quadratic program needs them whole.
+            worth = scale**2 * float(w @ goal.covariance @ w) / size
+            bend = _cone_curvature(norms, w, prices * worth, scale, p)
+            return best_ratio(goal.gain, goal.covariance, base, bend)
+        case RiskBudget():
+            scale = 1.0 / float(np.sqrt(w @ goal.covariance @ w))
+            bend = _cone_curvature(norms, w, prices, scale, p)
+            return limited_budgets(goal.covariance, goal.budgets, base, bend)
+        case Tail():
+            raise NoAnswerError("Newton", "expected tail loss is not smooth", infeasible=False)
+
+
+def _curvature(norm: Norm, w: Array) -> Array:
+    """(n, n) second derivative of the limit's value at w; 0 at its centre, where it has none."""
+    value = norm.value(w)
+    if value <= 0:
+        return np.zeros_like(norm.covariance)
+    slope = norm.covariance @ (w - norm.center) / value
+    return np.asarray((norm.covariance - np.outer(slope, slope)) / value)
+
+
+def _cone_curvature(norms: tuple[Norm, ...], w: Array, prices: Array, scale: float, p: int) -> Array:
+    """(p + 1, p + 1) priced second derivatives of the limits in y = w x scale and the scale itself (last)."""
+    n = len(w)
+    total = np.zeros((p + 1, p + 1))
+    for norm, price in zip(norms, prices, strict=True):
+        spread = np.zeros((n, p + 1))
+        spread[:, :n] = np.eye(n)
+        spread[:, p] = -norm.center
+        total += price / scale * (spread.T @ _curvature(norm, w) @ spread)
+    return total
