@@ -28,6 +28,11 @@ class Calendar:
     dates: Dates
     closes: npt.NDArray[np.int64]
 
+    @property
+    def days(self) -> npt.NDArray[np.int32]:
+        """Sessions as days since 1970, (s,) ascending."""
+        return self.dates.astype(np.int32)
+
     def sessions(self, start: date, end: date) -> tuple[date, ...]:
         """Sessions in start..end, both included; raises DataError outside the calendar."""
         for day in (start, end):

@@ -4,14 +4,14 @@ import csv
 import io
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
 
-from resources.prices.columns import TYPES, Columns, recognise
+from resources.prices.columns import Columns
 from resources.prices.source import FileRejected, Finding
 
 LONGEST_LINE = 10_000
@@ -23,9 +23,13 @@ DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}\s*", re.A)
 TIMESTAMP = re.compile(r"\s*\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}", re.A)
 
 
-def read_csv(data: bytes, name: str, ignored: Sequence[str] = ()) -> pa.Table:
+def read_csv(
+    data: bytes, name: str, recognise: Callable[[list[str]], Columns], types: Mapping[str, pa.DataType]
+) -> pa.Table:
     """The file's rows under our column names, in its order: row i stands in line i + 2.
 
+    recognise  gives our names for a header's columns
+    types      of the columns, under our names
     Raises FileRejected with all findings. UTF-8 with or without BOM; LF or CRLF; ISO dates; plain numbers.
     """
     faults = list(text_faults(data))
@@ -34,16 +38,16 @@ def read_csv(data: bytes, name: str, ignored: Sequence[str] = ()) -> pa.Table:
     text = data.removeprefix(b"\xef\xbb\xbf")
     head, _, body = text.partition(b"\n")
     header = next(csv.reader([head.decode().rstrip("\r")]), [])
-    columns = recognise(header, ignored)
+    columns = recognise(header)
     faults += columns.findings
     if not body.strip():
         faults.append(_fail("NO_ROWS", "there is a header and no row; deliver rows or no file", 1))
     if not faults:
         try:
-            return _parse(body.rstrip(b"\r\n") + b"\n", columns)
+            return _parse(body.rstrip(b"\r\n") + b"\n", columns, types)
         except pa.ArrowInvalid as error:
             faults.append(_fail("UNPARSABLE", str(error)))
-    wrong = list(row_faults(text.decode(), columns))
+    wrong = list(row_faults(text.decode(), columns, types))
     if wrong:  # they say more than the parser does
         faults = [fault for fault in faults if fault.code != "UNPARSABLE"]
     raise FileRejected(name, [*faults, *_at_most(wrong)])
@@ -96,7 +100,7 @@ def text_faults(data: bytes) -> Iterator[Finding]:
         yield _fail("TRUNCATED", "the last line does not end: it may be cut off in a number", len(ends) + 1)
 
 
-def row_faults(text: str, columns: Columns) -> Iterator[Finding]:
+def row_faults(text: str, columns: Columns, types: Mapping[str, pa.DataType]) -> Iterator[Finding]:
     """What is wrong in the lines after the header, each with its line."""
     reader = csv.reader(io.StringIO(text, newline=""))
     next(reader)
@@ -106,9 +110,12 @@ def row_faults(text: str, columns: Columns) -> Iterator[Finding]:
             yield _fail("COLUMN_COUNT", f"{len(cells)} cells where the header has {len(columns.kept)}", line)
             continue
         for column, cell in zip(columns.kept, cells, strict=True):
-            if column == "date":
+            kind = types.get(column) if column else None
+            if kind == pa.date32():
                 yield from _date_fault(cell, line)
-            elif column in TYPES and column != "symbol" and cell and not NUMBER.fullmatch(cell):
+            elif kind == pa.bool_() and cell not in ("true", "false"):
+                yield _fail("BAD_VALUE", f"{column} is {cell!r}; it must be true or false", line)
+            elif kind == pa.float64() and cell and not NUMBER.fullmatch(cell):
                 yield _fail("BAD_NUMBER", f"{column} is {cell!r}; write plain numbers such as 1234.5", line)
             elif column == "volume" and cell and not _is_whole(cell):
                 yield _fail("BAD_NUMBER", f"volume is {cell!r}; it must be a whole number", line)
@@ -131,7 +138,7 @@ def _date_fault(cell: str, line: int) -> Iterator[Finding]:
             yield _fail("BAD_DATE", f"{cell!r} is no day of the calendar", line)
 
 
-def _parse(body: bytes, columns: Columns) -> pa.Table:
+def _parse(body: bytes, columns: Columns, types: Mapping[str, pa.DataType]) -> pa.Table:
     names = [name or f"ignored {place}" for place, name in enumerate(columns.kept)]
     kept = [name for name in columns.kept if name is not None]
     table = pc.read_csv(
@@ -139,10 +146,12 @@ def _parse(body: bytes, columns: Columns) -> pa.Table:
         read_options=pc.ReadOptions(column_names=names),
         parse_options=pc.ParseOptions(ignore_empty_lines=False),
         convert_options=pc.ConvertOptions(
-            column_types={name: TYPES[name] for name in kept},
+            column_types={name: types[name] for name in kept},
             include_columns=kept,
             null_values=[""],
             strings_can_be_null=False,
+            true_values=["true"],
+            false_values=["false"],
         ),
     )
     if table["date"].null_count:

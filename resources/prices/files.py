@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from resources.prices.columns import EXTENSIONS
+from resources.prices.columns import EXTENSIONS, TYPES, recognise
 from resources.prices.csv_file import gunzip, read_csv, too_large
 from resources.prices.parquet_file import read_parquet
 from resources.prices.rows import price_rows
@@ -64,4 +64,4 @@ def _table(payload: Path | bytes, name: str, how: Reading) -> tuple[pa.Table, in
         raise FileRejected(name, [Finding("UNKNOWN_FORMAT", "FAIL", said)])
     data = payload.read_bytes() if isinstance(payload, Path) else payload
     content = gunzip(data, name, how.limit) if name.endswith(".gz") else data
-    return read_csv(content, name, how.ignored), 1 + CSV_HEADER
+    return read_csv(content, name, lambda header: recognise(header, how.ignored), TYPES), 1 + CSV_HEADER

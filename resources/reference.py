@@ -1,0 +1,139 @@
+"""Reference data from CSV files: securities, market caps, ratings, corporate actions, FX rates, rates."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from optimizer.errors import DataError
+from resources.prices.columns import Columns, plain
+from resources.prices.csv_file import read_csv
+from resources.prices.rounding import significant
+from resources.prices.source import Delivery, FileRejected, Finding, Seen, delivery_key, file_sha256
+
+TEXT, DAY, NUMBER, YES_NO = pa.string(), pa.date32(), pa.float64(), pa.bool_()
+SOURCE = "reference"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A log's columns: those that name a row, those that must have a value, those that may be absent."""
+
+    keys: dict[str, pa.DataType]
+    required: dict[str, pa.DataType]
+    optional: dict[str, pa.DataType]
+
+    @property
+    def types(self) -> dict[str, pa.DataType]:
+        """All columns with their types."""
+        return self.keys | self.required | self.optional
+
+
+SYMBOL_DATE = {"symbol": TEXT, "date": DAY}
+TABLES = {
+    "securities": Table(
+        SYMBOL_DATE,
+        {"currency": TEXT, "simulated": YES_NO},
+        {"name": TEXT, "sector": TEXT, "exchange": TEXT, "kind": TEXT, "note": TEXT},
+    ),
+    "market_caps": Table(SYMBOL_DATE, {"market_cap": NUMBER, "currency": TEXT}, {}),
+    "ratings": Table(SYMBOL_DATE, {"rating": NUMBER}, {}),
+    "corporate_actions": Table(
+        SYMBOL_DATE | {"kind": TEXT}, {}, {"value": NUMBER, "currency": TEXT, "note": TEXT}
+    ),
+    "fx_rates": Table({"base": TEXT, "quote": TEXT, "date": DAY}, {"rate": NUMBER}, {}),
+    "risk_free_rates": Table({"currency": TEXT, "date": DAY}, {"rate": NUMBER}, {"note": TEXT}),
+}
+POSITIVE = {"market_caps": "market_cap", "fx_rates": "rate"}
+
+
+@dataclass(frozen=True)
+class ReferenceFolder:
+    """The files `<log>.csv` of a folder; each row is a fact that holds from its date on."""
+
+    path: Path
+    name: str = SOURCE
+
+    def deliveries(
+        self, since: date | None, until: date | None, seen: Seen
+    ) -> Iterator[Delivery | FileRejected]:
+        """One delivery a file that exists, whole; the days asked for do not matter."""
+        if not self.path.is_dir():
+            raise DataError(f"reference data: {self.path} is no folder; create it or correct sources.yaml")
+        for log, table in TABLES.items():
+            file = self.path / f"{log}.csv"
+            if not file.exists():
+                continue
+            sha = file_sha256(file)
+            key = delivery_key(file.name, sha, log)
+            if seen(key):
+                continue
+            try:
+                rows = read_reference(file.read_bytes(), file.name, log, table)
+                yield Delivery(self.name, key, file.name, sha, file, rows, log=log, first_line=2)
+            except FileRejected as refused:
+                yield FileRejected(file.name, refused.findings, sha)
+
+
+def read_reference(data: bytes, name: str, log: str, table: Table) -> pa.Table:
+    """The rows of a reference file; raises FileRejected with everything wrong in it."""
+    found = read_csv(data, name, lambda header: recognise(header, table), table.types)
+    findings = list(value_faults(found, log, table))
+    if findings:
+        raise FileRejected(name, findings)
+    arrays = {}
+    for column, kind in table.types.items():
+        values = found[column] if column in found.column_names else pa.nulls(found.num_rows, kind)
+        if kind == NUMBER and column in found.column_names:
+            values = pa.array(significant(values.to_numpy()), from_pandas=True)
+        if kind == TEXT and column in found.column_names:
+            values = pc.if_else(pc.equal(values, ""), pa.scalar(None, TEXT), values)
+        arrays[column] = values
+    return pa.table(arrays)
+
+
+def recognise(header: list[str], table: Table) -> Columns:
+    """The header's columns, and what is missing, unknown or there twice."""
+    names = tuple(plain(name) for name in header)
+    must = {*table.keys, *table.required}
+    wrong = {
+        "MISSING_COLUMN": sorted(must - set(names)),
+        "EXTRA_COLUMN": sorted(set(names) - set(table.types)),
+        "DUPLICATE_COLUMN": sorted({name for name in names if names.count(name) > 1}),
+    }
+    said = f"; the columns are {', '.join(table.types)}"
+    findings = [
+        Finding(code, "FAIL", f"{', '.join(columns)}{said}", line=1)
+        for code, columns in wrong.items()
+        if columns
+    ]
+    return Columns(names, tuple(findings))
+
+
+def value_faults(found: pa.Table, log: str, table: Table) -> Iterator[Finding]:
+    """Empty required cells, numbers that cannot be, and facts told twice, each with its line."""
+    for column in table.keys | table.required:
+        values = found[column]
+        empty = pc.equal(values, "") if values.type == TEXT else pc.is_null(values, nan_is_null=True)
+        for place in np.flatnonzero(empty.to_numpy()):
+            yield Finding("MISSING_VALUE", "FAIL", f"{column} is empty; fill it in", line=int(place) + 2)
+    for column, kind in table.types.items():
+        if kind != NUMBER or column not in found.column_names:
+            continue
+        numbers = found[column].to_numpy()
+        bad = np.isinf(numbers) | ((numbers <= 0) & (POSITIVE.get(log) == column))
+        for place in np.flatnonzero(bad):
+            said = (
+                f"{column} is {numbers[place]:g}; it must be a finite{' positive' * (log in POSITIVE)} number"
+            )
+            yield Finding("BAD_NUMBER", "FAIL", said, line=int(place) + 2)
+    first: dict[tuple[object, ...], int] = {}
+    for line, row in enumerate(found.select(list(table.keys)).to_pylist(), 2):
+        if (earlier := first.setdefault(tuple(row.values()), line)) != line:
+            yield Finding(
+                "DUPLICATE_CONFLICT", "FAIL", f"lines {earlier} and {line} tell the same fact", line=line
+            )
