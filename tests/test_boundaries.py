@@ -25,7 +25,7 @@ OPTIMIZER_ORDER = """
     estimates estimators black_litterman measures limits rules goals
     audit fast general lanes conflicts transition solve hierarchical
     lots relaxation rounding rationale trade_list lot_limits trades
-    impact result proposal engine scenarios hedges regimes backtest
+    impact result proposal engine scenarios hedges regimes simulation backtest
 """
 OPTIMIZER_LIBRARIES = "numpy scipy pandas sklearn cvxpy clarabel piqp daqp highspy"
 OPTIMIZER_STDLIB = """
