@@ -18,6 +18,7 @@ CONFIDENCES = ("idzorek", "he_litterman")
 COVARIANCES = ("posterior", "sigma")
 NOTICED = 1e-6
 SINGULAR = 1e-12
+ABSURD_GROSS = 10.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class Posterior:
 
     prior       (n,) equilibrium excess returns, per year
     mean        (n,) posterior expected excess returns, per year
-    covariance  (n, n) per year: S + M, or S itself ("sigma")
+    covariance  (n, n) per year: S + M, or S itself ("sigma"); M is the uncertainty of the mean, tau S without
+                views, so that a view of vanishing confidence changes nothing
     warnings    views that contradict each other or cannot hold, with what is left of each
     """
 
@@ -92,29 +94,24 @@ def posterior(
     covariance      (n, n) S, per year; may be singular, only k x k systems are solved
     views           k opinions; none = the prior
     prior           (n,) excess returns to start from; None = equilibrium with the market weights
-    Raises PolicyError for an unknown symbol, exact duplicates that differ, or a group without market weight.
+    Raises PolicyError for an unknown symbol, exact duplicates that differ, a group without market weight, or
+    weights in percent.
     """
     chosen = settings or BlackLittermanSettings()
     _check_settings(chosen)
-    weights = np.asarray(market_weights, dtype=float)
-    if weights.shape != (len(symbols),) or not np.isfinite(weights).all():
-        raise PolicyError(
-            f"market_weights has shape {weights.shape}; it must be {len(symbols)} finite fractions"
-        )
+    weights = _checked_weights(symbols, market_weights, covariance)
     prior = equilibrium(covariance, weights, chosen.delta) if prior is None else prior
     portfolios = view_portfolios(tuple(symbols), weights, views)
     returns = np.array([view.expected_return for view in views])
     warnings = _contradictions(portfolios, returns, views)
     heard = np.array([view.confidence > 0 for view in views], dtype=bool)
     if not heard.any():
-        return Posterior(prior, prior, covariance, warnings)
+        return Posterior(prior, prior, _predictive(covariance, chosen.tau * covariance, chosen), warnings)
     P, q = portfolios[heard], returns[heard]
     held = [view for view in views if view.confidence > 0]
     mean, M = _combine(prior, covariance, P, q, np.array([view.confidence for view in held]), chosen)
     warnings += _unfulfilled(P @ mean, held, chosen) if not warnings else ()
-    return Posterior(
-        prior, mean, covariance + M if chosen.covariance == "posterior" else covariance, warnings
-    )
+    return Posterior(prior, mean, _predictive(covariance, M, chosen), warnings)
 
 
 def view_portfolios(symbols: tuple[str, ...], market_weights: Array, views: Sequence[MarketView]) -> Array:
@@ -137,6 +134,10 @@ def view_variances(prior_variances: Array, confidence: Array, kind: str) -> Arra
     he_litterman  tau p'Sp / c
     """
     return np.asarray(prior_variances * ((1 - confidence) if kind == "idzorek" else 1.0) / confidence)
+
+
+def _predictive(S: Array, M: Array, settings: BlackLittermanSettings) -> Array:
+    return S + M if settings.covariance == "posterior" else S
 
 
 def _combine(
@@ -208,6 +209,18 @@ def _shares(market_weights: Array, side: tuple[str, ...], view: MarketView) -> A
     if (market_weights < 0).any() or total <= 0:
         raise PolicyError(f"view {view}: {'+'.join(side)} has no market weight; say weights='equal'")
     return np.asarray(market_weights / total)
+
+
+def _checked_weights(symbols: Sequence[str], market_weights: Array, covariance: Array) -> Array:
+    n = len(symbols)
+    weights = np.asarray(market_weights, dtype=float)
+    if weights.shape != (n,) or not np.isfinite(weights).all():
+        raise PolicyError(f"market_weights has shape {weights.shape}; it must be {n} finite fractions")
+    if np.abs(weights).sum() > ABSURD_GROSS:
+        raise PolicyError(f"market_weights add up to {weights.sum():g}; write fractions, 0.6 for 60%")
+    if covariance.shape != (n, n):
+        raise PolicyError(f"covariance has shape {covariance.shape}; it must be {n} x {n}, as the symbols")
+    return weights
 
 
 def _names(field: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -20,7 +20,29 @@ def view(assets, kind, value, confidence=0.5, **more):
 def test_no_views_give_delta_s_w_exactly():
     answer = posterior(NAMES, W, S, [])
     assert answer.mean.tobytes() == (2.5 * (S @ W)).tobytes()
-    assert answer.covariance is S
+    assert answer.covariance == pytest.approx(1.05 * S)
+
+
+def test_vanishing_confidence_is_no_confidence():
+    none = posterior(NAMES, W, S, [])
+    whisper = posterior(NAMES, W, S, [view(["A"], "absolute", 0.2, 1e-12)])
+    assert whisper.mean == pytest.approx(none.mean, abs=1e-10)
+    assert whisper.covariance == pytest.approx(none.covariance, abs=1e-10)
+
+
+def test_another_prior_than_the_equilibrium_is_pulled_alike():
+    start = np.array([0.05, 0.04, 0.03, 0.02])
+    answer = posterior(NAMES, W, S, [view(["A"], "absolute", 0.1, 0.5)], prior=start)
+    assert answer.mean[0] == pytest.approx(0.075)
+
+
+def test_weights_in_percent_and_wrong_shapes_are_refused():
+    with pytest.raises(PolicyError, match="write fractions, 0.6 for 60%"):
+        posterior(NAMES, 100 * W, S, [])
+    with pytest.raises(PolicyError, match="must be 4 finite fractions"):
+        posterior(NAMES, W[:3], S, [])
+    with pytest.raises(PolicyError, match="must be 4 x 4"):
+        posterior(NAMES, W, S[:3, :3], [])
 
 
 def test_no_confidence_changes_nothing_and_full_confidence_holds_exactly():
