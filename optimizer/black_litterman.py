@@ -18,6 +18,7 @@ CONFIDENCES = ("idzorek", "he_litterman")
 COVARIANCES = ("posterior", "sigma")
 NOTICED = 1e-6
 SINGULAR = 1e-12
+UNHEARD = 1e-15  # below it a view moves nothing that a double can hold, and 1 / confidence overflows
 ABSURD_GROSS = 10.0
 
 
@@ -104,11 +105,11 @@ def posterior(
     portfolios = view_portfolios(tuple(symbols), weights, views)
     returns = np.array([view.expected_return for view in views])
     warnings = _contradictions(portfolios, returns, views)
-    heard = np.array([view.confidence > 0 for view in views], dtype=bool)
+    heard = np.array([view.confidence > UNHEARD for view in views], dtype=bool)
     if not heard.any():
         return Posterior(prior, prior, _predictive(covariance, chosen.tau * covariance, chosen), warnings)
     P, q = portfolios[heard], returns[heard]
-    held = [view for view in views if view.confidence > 0]
+    held = [view for view in views if view.confidence > UNHEARD]
     mean, M = _combine(prior, covariance, P, q, np.array([view.confidence for view in held]), chosen)
     warnings += _unfulfilled(P @ mean, held, chosen) if not warnings else ()
     return Posterior(prior, mean, _predictive(covariance, M, chosen), warnings)

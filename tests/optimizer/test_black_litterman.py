@@ -37,7 +37,7 @@ def test_another_prior_than_the_equilibrium_is_pulled_alike():
 
 
 def test_weights_in_percent_and_wrong_shapes_are_refused():
-    with pytest.raises(PolicyError, match="write fractions, 0.6 for 60%"):
+    with pytest.raises(PolicyError, match=r"write fractions, 0.6 for 60%"):
         posterior(NAMES, 100 * W, S, [])
     with pytest.raises(PolicyError, match="must be 4 finite fractions"):
         posterior(NAMES, W[:3], S, [])
