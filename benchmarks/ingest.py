@@ -26,7 +26,7 @@ def synthetic(symbols: int, sessions: np.ndarray, order: str) -> pa.Table:
     """Random walks with a dividend a quarter: tidy rows of `symbols` names over sessions (datetime64[D])."""
     rng = np.random.default_rng(7)
     days = len(sessions)
-    moves = rng.normal(0.0003, 0.015, (days, symbols))
+    moves = 0.0003 + 0.011 * rng.standard_t(4, (days, symbols))  # fat tails, as real ones
     close = np.round(rng.uniform(20, 200, symbols) * np.exp(np.cumsum(moves, 0)), 2) + 1
     dividend = np.zeros((days, symbols))
     dividend[62::63] = 0.25

@@ -41,7 +41,7 @@ def watch(
 
     held  places in the series of rows that are set aside already
     """
-    excess, spread = market_excess(series)
+    excess, spread = market_excess(series, min(limits.band, limits.reversal) / 2)
     excess[list(held)] = 0.0
     band = np.abs(excess) > np.maximum(limits.band, limits.band_spreads * spread)
     yield from _by_symbol(
@@ -64,27 +64,27 @@ def watch(
     yield from missing_sessions(series, sessions)
 
 
-def market_excess(series: Series) -> tuple[Array, Array]:
+def market_excess(series: Series, quiet: float) -> tuple[Array, Array]:
     """(excess, spread), (n,) each: a move less the day's median move, and 1.4826 x the day's median |excess|.
 
-    Days with fewer than `CROSS_SECTION` symbols have median and spread 0.
+    Days with fewer than `CROSS_SECTION` symbols, or without a move beyond `quiet`, have median and spread 0.
     """
-    moves = np.nan_to_num(series.growth - 1)
-    excess, spread = moves.copy(), np.zeros(len(series))
+    excess, spread = np.nan_to_num(series.growth - 1), np.zeros(len(series))
     if len(series) < CROSS_SECTION:
         return excess, spread
     offset = series.days - series.days.min()
-    radix = offset.astype(np.uint16) if offset.max() < 1 << 16 else offset
+    lively = np.zeros(int(offset.max()) + 1, bool)
+    lively[offset[np.abs(excess) > quiet]] = True
+    places = np.flatnonzero(lively[offset])
+    offset = offset[places]
+    radix = offset.astype(np.uint16) if len(lively) <= 1 << 16 else offset
     by_day = np.argsort(radix, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(offset[by_day])) + 1, len(series))
-    start = 0
-    for end in ends:
-        if end - start >= CROSS_SECTION:
-            day = by_day[start:end]
-            off = moves[day] - np.median(moves[day])
+    starts = np.flatnonzero(np.diff(offset[by_day], prepend=-1))
+    for day in np.split(places[by_day], starts[1:]):
+        if len(day) >= CROSS_SECTION:
+            off = excess[day] - np.median(excess[day])
             excess[day] = off
             spread[day] = 1.4826 * np.median(np.abs(off))
-        start = end
     return excess, spread
 
 
