@@ -2,8 +2,10 @@
 
 from dataclasses import InitVar, dataclass
 from hashlib import sha256
+from typing import overload
 
 import numpy as np
+import numpy.typing as npt
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.typing import Array
@@ -14,12 +16,65 @@ ABSURD_VOLATILITY = 10.0
 
 
 @dataclass(frozen=True, eq=False)
+class LowRank:
+    """A covariance root'root + diag(diagonal), kept so because n x n numbers are many more than r x n.
+
+    root      (r, n); diagonal  (n,), not negative; both per year once inside `Estimates`
+    """
+
+    root: Array
+    diagonal: Array
+
+    def times(self, weights: Array) -> Array:
+        """(n,) covariance x weights, in 2 r n steps."""
+        return np.asarray(self.root.T @ (self.root @ weights) + self.diagonal * weights)
+
+    def block(self, columns: npt.NDArray[np.intp]) -> Array:
+        """(k, k) rows and columns of the covariance at those k positions."""
+        part = self.root[:, columns]
+        return np.asarray(part.T @ part + np.diag(self.diagonal[columns]))
+
+    def variances(self) -> Array:
+        """(n,) the diagonal of the covariance."""
+        return np.asarray(np.einsum("ij,ij->j", self.root, self.root) + self.diagonal)
+
+    def scaled(self, factor: float) -> "LowRank":
+        """The covariance times a positive factor."""
+        return LowRank(self.root * np.sqrt(factor), self.diagonal * factor)
+
+    def dense(self) -> Array:
+        """(n, n) the covariance itself."""
+        covariance = self.root.T @ self.root
+        covariance[np.diag_indices_from(covariance)] += self.diagonal
+        return np.asarray(covariance)
+
+
+class _Covariance:
+    """The field `Estimates.covariance`: takes either form, gives (n, n), made at the first reading."""
+
+    @overload
+    def __get__(self, estimates: None, owner: type) -> "_Covariance": ...
+    @overload
+    def __get__(self, estimates: "Estimates", owner: type) -> Array: ...
+    def __get__(self, estimates: "Estimates | None", owner: type) -> "_Covariance | Array":
+        if estimates is None:
+            raise AttributeError("covariance")  # tells dataclass that the field has no default
+        kept = estimates.__dict__
+        if "covariance" not in kept:
+            kept["covariance"] = read_only(kept["low_rank"].dense())
+        return np.asarray(kept["covariance"])
+
+    def __set__(self, estimates: "Estimates", value: Array | LowRank) -> None:
+        estimates.__dict__["low_rank" if isinstance(value, LowRank) else "covariance"] = value
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Estimates:
     """Expected returns and risk of n symbols.
 
     symbols       n unique names; every array follows their order
     mean          (n,) expected total return, fraction per year; None where no method needs it
-    covariance    (n, n) symmetric positive semidefinite, per year
+    covariance    (n, n) symmetric positive semidefinite, per year; may be given as a LowRank
     scenarios     (T, n) simple daily returns, one row a day, or None
     observations  rows the estimates rest on; 0 = not stated
     notes         what a reader must know: rows dropped, matrix repaired, ...
@@ -30,7 +85,7 @@ class Estimates:
 
     symbols: tuple[str, ...]
     mean: Array | None
-    covariance: Array
+    covariance: _Covariance = _Covariance()
     scenarios: Array | None = None
     observations: int = 0
     notes: tuple[str, ...] = ()
@@ -42,26 +97,41 @@ class Estimates:
         object.__setattr__(self, "notes", tuple(self.notes))
         check_symbols(symbols)
         n = len(symbols)
-        object.__setattr__(self, "covariance", finite("covariance", self.covariance, (n, n)))
+        if (factored := self.low_rank) is None:
+            object.__setattr__(self, "covariance", finite("covariance", self.covariance, (n, n)))
+        else:
+            finite("covariance's root", factored.root, (None, n))
+            finite("covariance's diagonal", factored.diagonal, (n,))
         if self.mean is not None:
             object.__setattr__(self, "mean", finite("mean", self.mean, (n,)))
         if self.scenarios is not None:
             object.__setattr__(self, "scenarios", finite("scenarios", self.scenarios, (None, n)))
         if not trusted:
             check_covariance(self.covariance, symbols)
-            check_magnitude(self.mean, self.covariance, symbols)
+            check_magnitude(self.mean, self.volatility, symbols)
+
+    @property
+    def low_rank(self) -> LowRank | None:
+        """The covariance as it was given, where that was a LowRank: reading it makes no (n, n) array."""
+        found: LowRank | None = self.__dict__.get("low_rank")
+        return found
+
+    @property
+    def variances(self) -> Array:
+        """(n,) per year."""
+        return np.diag(self.covariance) if self.low_rank is None else self.low_rank.variances()
 
     @property
     def volatility(self) -> Array:
         """(n,) standard deviations per year."""
-        return np.sqrt(np.diag(self.covariance))
+        return np.sqrt(self.variances)
 
     @property
     def growth(self) -> Array:
         """(n,) expected compound growth per year, mean - variance / 2; raises DataError without a mean."""
         if self.mean is None:
             raise DataError("these estimates have no mean; estimate one to report growth")
-        return self.mean - np.diag(self.covariance) / 2
+        return self.mean - self.variances / 2
 
 
 @dataclass(frozen=True)
@@ -136,6 +206,11 @@ def finite(name: str, values: Array, shape: tuple[int | None, ...]) -> Array:
         raise DataError(
             f"{name}{list(first)} is {array[first]}; each must be finite: drop the symbol or fill the gap"
         )
+    return read_only(array)
+
+
+def read_only(array: Array) -> Array:
+    """The same numbers, which cannot be changed through this view."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -175,7 +250,7 @@ def check_covariance(covariance: Array, symbols: tuple[str, ...]) -> None:
         ) from None
 
 
-def check_magnitude(mean: Array | None, covariance: Array, symbols: tuple[str, ...]) -> None:
+def check_magnitude(mean: Array | None, volatility: Array, symbols: tuple[str, ...]) -> None:
     """Raises DataError where a return or volatility is so large that it must be a percentage."""
     if mean is not None and np.abs(mean).max() > ABSURD_RETURN:
         worst = int(np.argmax(np.abs(mean)))
@@ -183,7 +258,6 @@ def check_magnitude(mean: Array | None, covariance: Array, symbols: tuple[str, .
             f"mean of {symbols[worst]} is {mean[worst]:g} per year, {mean[worst]:.0%}; "
             f"a fraction is expected: write 0.08 for 8%"
         )
-    volatility = np.sqrt(np.diag(covariance))
     if volatility.max() > ABSURD_VOLATILITY:
         worst = int(volatility.argmax())
         raise DataError(

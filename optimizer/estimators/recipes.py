@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer.errors import DataError, PolicyError
-from optimizer.estimates import Estimates, Recipe
+from optimizer.estimates import Estimates, LowRank, Recipe
 from optimizer.estimators import means
 from optimizer.estimators.covariances import (
     ewma_covariance,
@@ -15,6 +15,7 @@ from optimizer.estimators.covariances import (
     sample_covariance,
     semi_covariance,
 )
+from optimizer.estimators.factored import FACTORED
 from optimizer.estimators.garch import garch
 from optimizer.estimators.gerber import gerber
 from optimizer.estimators.psd import nearest_psd
@@ -85,12 +86,7 @@ def estimate(prices: pd.DataFrame, recipe: Recipe, *, market: str | None = None)
         risk_free=per_period(recipe.risk_free_rate, periods),
         half_life=recipe.half_life,
     )
-    covariance = covariance_of(sample)
-    if recipe.missing == "pairwise":
-        covariance, repair = _repaired(covariance)
-        notes += repair
-    # In place: the estimators hand over an array of their own, and 5,000 symbols make it 200 MB.
-    covariance *= periods
+    covariance, repair = _covariance(covariance_of, sample, recipe)
     daily = simple_returns(window.iloc[:, : len(symbols)].to_numpy(dtype=float))
     return Estimates(
         symbols=symbols,
@@ -98,7 +94,7 @@ def estimate(prices: pd.DataFrame, recipe: Recipe, *, market: str | None = None)
         covariance=covariance,
         scenarios=daily[complete_rows(daily)],
         observations=sample.rows,
-        notes=notes,
+        notes=notes + repair,
         trusted=True,
     )
 
@@ -153,6 +149,22 @@ def _kept_rows(returns: Array, window: pd.DataFrame, recipe: Recipe) -> tuple[Ar
     elif own.min() < len(returns):
         notes.append(f"pairwise: {shortest} has {int(own.min())} of {len(returns)} returns")
     return kept, tuple(notes)
+
+
+def _covariance(
+    estimator: Estimator, sample: Sample, recipe: Recipe
+) -> tuple[Array | LowRank, tuple[str, ...]]:
+    """The covariance per year, in factors where there are more symbols than periods; and a note if repaired."""
+    periods = PERIODS[recipe.frequency]
+    rows, n = sample.returns.shape
+    if recipe.missing == "pairwise":
+        return _repaired(estimator(sample) * periods)
+    if n > rows and recipe.covariance_method in FACTORED:
+        return FACTORED[recipe.covariance_method](sample).scaled(periods), ()
+    covariance = estimator(sample)
+    # In place: the estimators hand over an array of their own, and 5,000 symbols make it 200 MB.
+    covariance *= periods
+    return covariance, ()
 
 
 def _repaired(covariance: Array) -> tuple[Array, tuple[str, ...]]:

@@ -30,11 +30,16 @@ def ledoit_wolf_intensity(sample: Sample, empirical: Array) -> float:
 def oas(sample: Sample) -> Array:
     """Oracle approximating shrinkage to a scaled identity (Chen, Wiesel, Eldar & Hero 2010, IEEE TSP 58)."""
     empirical, variance = _moments(sample)
-    n = len(empirical)
+    return _towards_identity(empirical, variance, oas_intensity(sample, empirical))
+
+
+def oas_intensity(sample: Sample, empirical: Array) -> float:
+    """Weight of the scaled identity, in [0, 1]; `empirical` as in `ledoit_wolf_intensity`."""
+    n = sample.returns.shape[1]
+    variance = float(np.trace(empirical)) / n
     square = float(np.vdot(empirical, empirical)) / n**2
     spread = (sample.rows + 1) * (square - variance**2 / n)
-    intensity = 1.0 if spread <= 0 else min((square + variance**2) / spread, 1.0)
-    return _towards_identity(empirical, variance, intensity)
+    return 1.0 if spread <= 0 else min((square + variance**2) / spread, 1.0)
 
 
 def ledoit_wolf_constant_correlation(sample: Sample) -> Array:

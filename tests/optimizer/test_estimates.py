@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from optimizer.errors import DataError, PolicyError
-from optimizer.estimates import Estimates, Recipe
+from optimizer.estimates import Estimates, LowRank, Recipe
 
 MEAN = np.array([0.05, 0.08])
 S = np.array([[0.04, 0.01], [0.01, 0.09]])
@@ -79,3 +81,16 @@ def test_a_recipes_name_tells_it_apart():
 def test_a_recipe_needs_a_window():
     with pytest.raises(PolicyError, match="lookback_days is 1"):
         Recipe(lookback_days=1)
+
+
+def test_a_covariance_may_come_in_factors():
+    root = np.array([[0.1, 0.2, 0.0]])
+    est = Estimates(("A", "B", "C"), None, LowRank(root, np.array([0.01, 0.0, 0.04])))
+    assert est.covariance == pytest.approx(np.array([[0.02, 0.02, 0], [0.02, 0.04, 0], [0, 0, 0.04]]))
+    assert replace(est, mean=np.zeros(3)).growth == pytest.approx([-0.01, -0.02, -0.02])
+    with pytest.raises(DataError, match=r"covariance's diagonal has shape \(2,\)"):
+        Estimates(("A", "B", "C"), None, LowRank(root, np.array([0.01, 0.0])))
+    with pytest.raises(DataError, match=r"covariance's root\[0, 1\] is nan"):
+        Estimates(("A", "B"), None, LowRank(np.array([[0.1, np.nan]]), np.zeros(2)))
+    with pytest.raises(DataError, match=r"variance of A is -0\.03"):
+        Estimates(("A", "B", "C"), None, LowRank(root, np.array([-0.04, 0.01, 0.01])))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from optimizer.errors import DataError, PolicyError
 from optimizer.estimates import Recipe
 from optimizer.estimators.covariances import ewma_covariance, pairwise_covariance, sample_covariance
+from optimizer.estimators.factored import FACTORED
 from optimizer.estimators.garch import garch_variances
 from optimizer.estimators.gerber import gerber
 from optimizer.estimators.means import bayes_stein, capm, equilibrium, historical, james_stein
@@ -333,3 +334,28 @@ def test_the_seeds_estimator_reads_a_table_of_prices():
     assert capm_mean == pytest.approx(252 * table[-504:, [0]].mean(axis=0))
     with pytest.raises(PolicyError, match="lookback_years is 0"):
         estimator.estimate_expected_returns(["S0"], lookback_years=0)
+
+
+@pytest.mark.parametrize("method", sorted(FACTORED))
+@pytest.mark.parametrize("shape", [(60, 90), (120, 5), (31, 1)])
+def test_factors_multiply_out_to_the_dense_covariance(method, shape):
+    sample = Sample(returns(*shape), risk_free=0.0001)
+    dense, factors = COVARIANCES[method](sample), FACTORED[method](sample)
+    tiny = 1e-12 * np.abs(dense).max()
+    assert np.abs(factors.dense() - dense).max() <= tiny
+    assert np.abs(factors.variances() - np.diag(dense)).max() <= tiny
+    columns = np.arange(shape[1])[::2]
+    assert np.abs(factors.block(columns) - dense[np.ix_(columns, columns)]).max() <= tiny
+    weights = np.linspace(-1, 1, shape[1])
+    assert np.abs(factors.times(weights) - dense @ weights).max() <= tiny * shape[1]
+
+
+def test_more_symbols_than_days_are_kept_in_factors_until_the_matrix_is_read():
+    table = prices(returns(60, 90))
+    est = estimate(table, Recipe())
+    assert "covariance" not in vars(est)
+    assert est.low_rank.root.shape == (60, 90)
+    assert est.volatility == pytest.approx(np.sqrt(np.diag(est.covariance)))
+    from_matrix = COVARIANCES["ledoit_wolf"](Sample(returns(60, 90))) * 252
+    assert np.abs(est.covariance - from_matrix).max() <= 1e-12 * from_matrix.max()
+    assert estimate(table.iloc[:, :20], Recipe()).low_rank is None
