@@ -74,7 +74,7 @@ def test_sharpe_interval_and_deflation():
 
 
 def test_deflated_sharpe_of_the_published_example():
-    """Bailey & Lopez de Prado 2014: SR 2.5, T 1250, skew -3, kurtosis 10, 100 trials, variance 1/2: 0.9004."""
+    """Bailey & Lopez de Prado 2014: SR 2.5, T 1250, skew -3, kurtosis 10, 100 trials, variance .5: 0.9004"""
     one, error_trials = 2.5 / np.sqrt(250), np.sqrt(0.5 / 250)
     best = error_trials * p._expected_maximum(100)
     assert best == pytest.approx(0.1132, abs=5e-5)

@@ -1,0 +1,121 @@
+"""What a backtest reports: series by date, trades, and every measure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from optimizer.analytics import Metrics, performance_metrics
+from optimizer.errors import DataError
+from optimizer.returns import TRADING_DAYS
+from optimizer.simulation import Account
+from optimizer.typing import Array
+
+
+@dataclass(frozen=True, eq=False)
+class BacktestResult:
+    """What a strategy did; money in the base currency, returns and weights as fractions.
+
+    nav, cash, returns  by date; the first NAV is the money before the first trade
+    weights   after each trade, dates x symbols;  shares likewise: nav = shares x price + cash at every close
+    trades    date, symbol, quantity (signed), price, value (signed), cost, reason ("rebalance", "stopped")
+    costs     by date of trade
+    skipped   date -> why a decision led to no trade
+    """
+
+    nav: pd.Series
+    returns: pd.Series
+    weights: pd.DataFrame
+    trades: pd.DataFrame
+    costs: pd.Series
+    metrics: Metrics
+    cash: pd.Series
+    shares: pd.DataFrame
+    skipped: Mapping[pd.Timestamp, str]
+
+
+def report(
+    account: Account,
+    dates: pd.DatetimeIndex,
+    symbols: Sequence[str],
+    rates: Array,
+    trials: int,
+    skipped: Mapping[pd.Timestamp, str],
+    benchmark: pd.Series | None,
+) -> BacktestResult:
+    """The result of an account that was run to the last date; `rates` (T,) annual, known at each close."""
+    first = account.holdings[0][0]
+    nav = pd.Series(account.nav[first:], dates[first:], name="nav")
+    returns = pd.Series(
+        account.nav[first + 1 :] / account.nav[first:-1] - 1, dates[first + 1 :], name="return"
+    )
+    held = dict(account.holdings)
+    days = list(held)
+    shares = np.stack([held[day] for day in days])
+    values = np.where(shares != 0, shares * np.nan_to_num(account.market.marks[days]), 0.0)
+    trades = _trades(account, dates, symbols)
+    costs = trades.groupby("date")["cost"].sum().rename("cost")
+    rate = float(rates[first:].mean())
+    metrics = performance_metrics(returns, _aligned(benchmark, nav), risk_free_rate=rate, trials=trials)
+    return BacktestResult(
+        nav=nav,
+        returns=returns,
+        weights=pd.DataFrame(values / account.nav[days][:, None], dates[days], list(symbols)),
+        trades=trades,
+        costs=costs,
+        metrics=metrics | _trading(trades, costs, nav, account.cash_path[first:]),
+        cash=pd.Series(account.cash_path[first:], dates[first:], name="cash"),
+        shares=pd.DataFrame(shares, dates[days], list(symbols)),
+        skipped=skipped,
+    )
+
+
+def _aligned(benchmark: pd.Series | None, nav: pd.Series) -> pd.Series | None:
+    """Returns of the benchmark's prices on the dates of the NAV."""
+    if benchmark is None:
+        return None
+    prices = benchmark.reindex(nav.index)
+    if prices.isna().any():
+        raise DataError(f"the benchmark has no price on {prices.index[prices.isna()][0]}; fill or shorten it")
+    return prices.pct_change(fill_method=None).iloc[1:]
+
+
+def _trades(account: Account, dates: pd.DatetimeIndex, symbols: Sequence[str]) -> pd.DataFrame:
+    fills = account.fills
+    days = np.repeat([fill.day for fill in fills], [len(fill.names) for fill in fills]).astype(int)
+
+    quantity, price = _joined([f.shares for f in fills]), _joined([f.prices for f in fills])
+    names = _joined([f.names.astype(np.float64) for f in fills]).astype(int)
+    return pd.DataFrame(
+        {
+            "date": dates[days],
+            "symbol": np.asarray(symbols, dtype=object)[names],
+            "quantity": quantity,
+            "price": price,
+            "value": quantity * price,
+            "cost": _joined([f.costs for f in fills]),
+            "reason": np.repeat([f.reason for f in fills], [len(f.names) for f in fills]),
+        }
+    )
+
+
+def _joined(arrays: list[Array]) -> Array:
+    return np.concatenate(arrays) if arrays else np.zeros(0)
+
+
+def _trading(trades: pd.DataFrame, costs: pd.Series, nav: pd.Series, cash: Array) -> Metrics:
+    """Turnover one-way per year without the first purchase, cost drag per year, cash and counts."""
+    years = max(len(nav) - 1, 1) / TRADING_DAYS
+    traded = trades["value"].abs().groupby(trades["date"]).sum()
+    fraction = traded / nav.reindex(traded.index)
+    return {
+        "turnover": float(fraction.iloc[1:].sum()) / 2 / years,
+        "cost_drag": float((costs / nav.reindex(costs.index)).sum()) / years,
+        "total_cost": float(costs.sum()),
+        "trade_count": float(len(trades)),
+        "rebalance_count": float(trades.loc[trades["reason"] == "rebalance", "date"].nunique()),
+        "stopped_count": float((trades["reason"] == "stopped").sum()),
+        "average_cash": float(np.mean(cash / nav.to_numpy())),
+        "final_value": float(nav.iloc[-1]),
+    }

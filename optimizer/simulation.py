@@ -1,0 +1,215 @@
+"""An account through time: shares and cash, marked at every close; all arithmetic of the backtest is here."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.costs import CostCurve, CostModel
+from optimizer.errors import DataError, PolicyError
+from optimizer.typing import Array
+
+Reason = Literal["rebalance", "stopped"]
+Rows = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
+SETTLED = 1e-12
+DUST = 1e-12
+ROUNDS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """What can be traded and at what price, at T closes of n names.
+
+    traded   (T, n) prices, NaN where there is none that day
+    marks    (T, n) the last price so far, NaN before the first
+    ended    (T, n) True on the one day on which a name that stopped is given up
+    stops    whether any name ever stops
+    earned, paid  (T,) growth of 1 of cash, and of debt, from the previous close
+    """
+
+    traded: Array
+    marks: Array
+    ended: Flags
+    stops: bool
+    earned: Array
+    paid: Array
+
+
+def make_market(prices: Array, earned: Array, paid: Array, gap_days: int) -> Market:
+    """The market of (T, n) prices; a name is given up after `gap_days` closes in a row without a price.
+
+    Raises DataError for a price that is not positive.
+    """
+    if ((prices <= 0) | np.isinf(prices)).any():
+        raise DataError("market_data has a price that is not a positive number; correct or drop it")
+    absent = np.isnan(prices)
+    ended = np.zeros_like(absent)
+    if not absent.any():
+        return Market(prices, prices, ended, False, earned, paid)
+    rows = np.where(absent, 0, np.arange(len(prices))[:, None])
+    last = np.maximum.accumulate(rows, axis=0)
+    marks = np.take_along_axis(prices, last, axis=0)
+    missing_for = np.arange(len(prices))[:, None] - last
+    ended = absent & (missing_for == gap_days) & ~np.isnan(marks)
+    return Market(prices, marks, ended, bool(ended.any()), earned, paid)
+
+
+@dataclass(frozen=True, eq=False)
+class Pricing:
+    """The cost model of the market's names; its curve depends on prices only with a fee per share."""
+
+    model: CostModel
+    symbols: tuple[str, ...]
+
+    @cached_property
+    def _fixed(self) -> CostCurve:
+        return self.model.curve(self.symbols)
+
+    def at(self, prices: Array) -> CostCurve:
+        """The curve at (n,) prices; a name without one is not traded."""
+        if not self.model.per_share:
+            return self._fixed
+        return self.model.curve(self.symbols, np.where(np.isnan(prices), 1.0, prices))
+
+
+@dataclass(frozen=True, eq=False)
+class Fills:
+    """The trades of one close: names (k,) as columns, signed shares, prices, costs (k,), and why."""
+
+    day: int
+    names: Rows
+    shares: Array
+    prices: Array
+    costs: Array
+    reason: Reason
+
+
+@dataclass(eq=False)
+class Account:
+    """Shares (n,) and cash at the close of `day`, and what every close up to it was worth.
+
+    nav, cash_path  (T,) filled up to `day`;  fills and holdings (day, shares, weights) after each change
+    """
+
+    market: Market
+    cash: float
+    day: int
+    delisting: Array
+    shares: Array = field(init=False)
+    nav: Array = field(init=False)
+    cash_path: Array = field(init=False)
+    fills: list[Fills] = field(default_factory=list)
+    holdings: list[tuple[int, Array]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        days, n = self.market.marks.shape
+        self.shares = np.zeros(n)
+        self.nav, self.cash_path = np.full(days, np.nan), np.full(days, np.nan)
+        self._record()
+
+    def values(self) -> Array:
+        """(n,) value of each holding at the last mark."""
+        worth: Array = self.shares * self.market.marks[self.day]
+        worth[self.shares == 0] = 0.0
+        return worth
+
+    def weights(self) -> Array:
+        """(n,) fractions of the NAV."""
+        return np.asarray(self.values() / self.nav[self.day])
+
+    def advance(self, day: int) -> None:
+        """Holds until the close of `day`, giving up names that stop on the way."""
+        while self.day < day:
+            self._hold(self._next_stop(day))
+            gone = np.flatnonzero(self.market.ended[self.day] & (self.shares != 0))
+            if len(gone):
+                self._give_up(gone)
+
+    def _next_stop(self, day: int) -> int:
+        held = np.flatnonzero(self.shares)
+        if not self.market.stops:
+            return day
+        rows = np.flatnonzero(self.market.ended[self.day + 1 : day + 1, held].any(axis=1))
+        return self.day + 1 + int(rows[0]) if len(rows) else day
+
+    def _hold(self, day: int) -> None:
+        span = slice(self.day + 1, day + 1)
+        growth = self.market.earned[span] if self.cash >= 0 else self.market.paid[span]
+        cash = self.cash * np.cumprod(growth)
+        held = np.flatnonzero(self.shares)
+        self.cash_path[span] = cash
+        # summed row by row, not by BLAS: a row's last bits must not depend on how many rows follow it
+        worth = self.market.marks[span].take(held, axis=1)
+        worth *= self.shares[held]
+        self.nav[span] = worth.sum(axis=1) + cash
+        self.day, self.cash = day, float(cash[-1])
+
+    def _give_up(self, names: Rows) -> None:
+        shares, marks = self.shares[names], self.market.marks[self.day, names]
+        prices = marks * (1 + self.delisting[names])
+        self.cash += float(shares @ prices)
+        self.shares[names] = 0.0
+        self.fills.append(Fills(self.day, names, -shares, prices, np.zeros(len(names)), "stopped"))
+        self._record()
+
+    def rebalance(self, weights: Array, pricing: Pricing, cash_min: float) -> None:
+        """Trades to the weights (n,) of the NAV after costs, at this close.
+
+        A name without a price today is not traded: its holding stays, its target stays in cash, and the others
+        give way where cash would fall below `cash_min` (fraction of the NAV).
+        """
+        market, nav = self.market, float(self.nav[self.day])
+        prices = market.traded[self.day]
+        held = self.values()
+        open_ = ~np.isnan(prices)
+        stuck = np.where(open_, 0.0, held)
+        wanted = np.where(open_, weights, 0.0)
+        curve = pricing.at(prices)
+        traded = _settled_trades(nav, wanted, stuck, held, curve, cash_min)
+        names = np.flatnonzero(traded)
+        costs = curve.costs(traded)
+        moved = traded[names] / prices[names]
+        self.shares = self.shares.copy()
+        self.shares[names] += moved
+        self.shares[names[wanted[names] == 0]] = 0.0
+        self.cash += -float(traded.sum()) - float(costs.sum())
+        self.fills.append(Fills(self.day, names, moved, prices[names], costs[names], "rebalance"))
+        self._record()
+
+    def _record(self) -> None:
+        self.nav[self.day] = self.values().sum() + self.cash
+        self.cash_path[self.day] = self.cash
+        self.holdings.append((self.day, self.shares.copy()))
+
+
+def _targets(after: float, wanted: Array, stuck: Array, cash_min: float) -> Array:
+    """(n,) values wanted of a NAV after costs; what can be traded gives way to what is stuck."""
+    if not stuck.any():
+        return wanted * after
+    room = (1 - cash_min) * after - stuck.sum()
+    total = wanted.sum() * after
+    scale = min(1.0, max(room, 0.0) / total) if total > 0 else 1.0
+    return wanted * after * scale + stuck
+
+
+def _settled_trades(
+    nav: float, wanted: Array, stuck: Array, held: Array, curve: CostCurve, cash_min: float
+) -> Array:
+    """(n,) traded values whose costs leave the NAV that they aim at: the fixed point of nav - costs(trades)."""
+    after = nav
+    for _ in range(ROUNDS):
+        trades = _targets(after, wanted, stuck, cash_min) - held
+        trades[np.abs(trades) <= DUST * nav] = 0.0
+        settled = nav - float(curve.costs(trades).sum())
+        if settled <= 0:
+            raise PolicyError(
+                f"costs of {nav - settled:.2f} use up the NAV of {nav:.2f}; lower the commission"
+            )
+        if settled >= after and settled - after <= SETTLED * nav:
+            return trades
+        # from below, so that the trades never cost more than they leave
+        after = settled * (1 - SETTLED / 2)
+    raise PolicyError(f"trades and their costs of {nav - settled:.2f} do not settle; lower the costs")
