@@ -13,7 +13,7 @@ from resources.ledger import sha256
 from resources.pack_checks import CheckLimits
 from resources.policy_schema import Strict
 from resources.portfolios import Portfolios, load_portfolios
-from resources.sources import Sources, load_sources
+from resources.sources import SourcesFile, load_sources
 from resources.warehouse import Transaction
 from resources.yaml_files import load_yaml
 
@@ -53,7 +53,7 @@ class Configuration:
     digest: str
     portfolios: Portfolios
     funds: FundExposureMap
-    sources: Sources
+    sources: SourcesFile
     checks: CheckLimits
     backtest: BacktestFile
 

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-import numpy as np
 import pandas as pd
 
 from optimizer.errors import DataError
 from optimizer.estimates import Estimates, Recipe
-from optimizer.estimators import estimate
+from optimizer.estimators.recipes import estimate
 from optimizer.exposures import FundExposureMap
 from optimizer.portfolio import Portfolio, Position
 from optimizer.proposal import MIN_OBSERVATIONS, Mandate, without_evidence
@@ -74,7 +73,7 @@ def evidence(con: Connection, pack: Pack, snapshot: Snapshot) -> Estimates:
     return again
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One portfolio on one day, ready for the optimizer."""
 
@@ -88,11 +87,6 @@ class Case:
     def prices(self) -> Mapping[str, float]:
         """Symbol -> price of one share in base currency."""
         return self.inputs.prices
-
-    @property
-    def fx(self) -> dict[str, float]:
-        """Symbol -> base currency per unit of its own."""
-        return dict(self.inputs.rates)
 
 
 def load_case(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposureMap) -> Case:

@@ -7,9 +7,23 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
+from optimizer.audit import Binding
 from optimizer.errors import DataError
 from optimizer.estimates import Estimates, Recipe
+from optimizer.exposures import ExposureCalculator
+from optimizer.measures import (
+    diversification_ratio,
+    expected_return,
+    growth_rate,
+    herfindahl,
+    risk_contributions,
+    turnover,
+    volatility,
+)
+from optimizer.policy import Policy
+from optimizer.portfolio import Universe
 from optimizer.proposal import Beliefs
+from optimizer.solve import Solution
 from optimizer.trade_list import TradeList
 from optimizer.typing import Array
 from resources.ledger import Connection, sha256
@@ -118,6 +132,15 @@ def trade_frames(
     return {"trades": pd.DataFrame(rows, columns=TRADE_COLUMNS), "trade_lists": pd.DataFrame([total])}
 
 
+def no_trades(reason: str | None = None) -> dict[str, pd.DataFrame]:
+    """Empty `trades`, so that an earlier list no longer counts; and why, where the trades themselves failed."""
+    rows = [{"constraints_met": False, "warnings": json.dumps([reason])}] if reason else []
+    return {
+        "trades": pd.DataFrame(columns=TRADE_COLUMNS),
+        "trade_lists": pd.DataFrame(rows, columns=["constraints_met", "warnings"]),
+    }
+
+
 TRADE_COLUMNS = [
     "symbol", "action", "quantity", "price", "value", "cost", "rationale", "current_quantity", "target_quantity",
     "current_weight", "target_weight", "achieved_weight", "currency", "local_price", "fx_rate", "simulated",
@@ -136,3 +159,83 @@ def inputs_of(
         [pack.id, list(assets), portfolio_id],
     ).fetchall()
     return {"pricing_pack": pack.content_hash, **{str(asset): str(digest) for asset, _, digest in rows}}
+
+
+def weight_frame(solution: Solution, current: Array, believed: Estimates) -> pd.DataFrame:
+    """Rows of `optimal_weights`; a bound that does not exist is NULL."""
+    limits = solution.arena.limits
+    names: dict[str, list[str]] = {}
+    for limit in solution.binding:
+        names.setdefault(limit.limit.rpartition(" ")[2], []).append(limit.limit)
+    known = believed.mean is not None
+    shares = risk_contributions(solution.weights, believed.covariance) if known else np.nan
+    return pd.DataFrame(
+        {
+            "symbol": solution.symbols,
+            "weight": solution.weights,
+            "current_weight": current,
+            "lower": np.where(np.isfinite(limits.lower), limits.lower, np.nan),
+            "upper": np.where(np.isfinite(limits.upper), limits.upper, np.nan),
+            "risk_contribution": shares,
+            "binding": [", ".join(names.get(symbol, ())) or None for symbol in solution.symbols],
+        }
+    )
+
+
+def result_frame(
+    solution: Solution, current: Array, believed: Estimates, policy: Policy, universe: Universe
+) -> pd.DataFrame:
+    """The row of `optimization_results` for an answer; without means the fields that need them are NULL."""
+    w, rate, covariance = solution.weights, policy.risk_free_rate or 0.0, believed.covariance
+    known = believed.mean is not None
+    mean = expected_return(w, believed.mean, rate) if believed.mean is not None else np.nan
+    risk = volatility(w, covariance) if known else np.nan
+    funds = universe.funds
+    diagnostics = {
+        "growth": growth_rate(mean, risk) if known else None,
+        "diversification_ratio": diversification_ratio(w, covariance) if known else None,
+        "effective_number": 1 / herfindahl(w) if herfindahl(w) > 0 else None,
+        "binding": [asdict(limit) for limit in solution.binding],
+        "unmet": [asdict(limit) for limit in solution.unmet],
+        "unconstrained_turnover": solution.unconstrained_turnover,
+        "lane": solution.lane,
+        "policy_as_applied": as_json(policy),
+    }
+    return pd.DataFrame([{
+        "method": solution.method, "status": "optimal", "objective": solution.objective,
+        "expected_return": mean, "volatility": risk,
+        "sharpe": (mean - rate) / risk if known and risk > 0 else np.nan,
+        "notional": float(funds.notional(solution.symbols) @ np.abs(w)) if funds is not None else np.nan,
+        "cash": solution.cash, "turnover": turnover(w, current), "constraints_met": solution.constraints_met,
+        "warnings": json.dumps(solution.warnings), "certificate": json.dumps(asdict(solution.certificate)),
+        "solver": solution.solver, "diagnostics": json.dumps(diagnostics, sort_keys=True),
+    }])  # fmt: skip
+
+
+def as_json(policy: Policy) -> dict[str, object]:
+    """A policy as JSON values."""
+    found = asdict(policy)
+    for name in ("min_exposures", "max_exposures"):
+        found[name] = {kind.name: bound for kind, bound in getattr(policy, name).items()}
+    return found
+
+
+def failure_frame(method: str, status: str, reason: str) -> pd.DataFrame:
+    """The row of `optimization_results` for a portfolio that has no answer today."""
+    row = {"method": method, "status": status, "reason": reason, "constraints_met": False}
+    return pd.DataFrame([row])
+
+
+def exposure_frame(solution: Solution, universe: Universe) -> pd.DataFrame:
+    """Rows of `portfolio_exposures`: the look-through amounts, fractions of NAV, in order of type."""
+    rows: list[dict[str, object]] = []
+    if universe.funds is not None:
+        weights = dict(zip(solution.symbols, solution.weights.tolist(), strict=True))
+        amounts = ExposureCalculator(universe.funds).calculate(weights)
+        rows = [{"exposure_type": kind.name, "amount": amount} for kind, amount in amounts.items()]
+    return pd.DataFrame(rows, columns=["exposure_type", "amount"])
+
+
+def read_bindings(diagnostics: str) -> tuple[Binding, ...]:
+    """The binding limits that `optimization_results.diagnostics` keeps."""
+    return tuple(Binding(**limit) for limit in json.loads(diagnostics)["binding"])

@@ -140,7 +140,7 @@ def exchange_rate_series(con: Connection, pack: Pack, base: str, quote: str, dat
     for path in paths:
         legs = [_leg(table, leg, dates) for leg in path]
         if all(leg is not None and np.isfinite(leg).all() for leg in legs):
-            return np.prod([leg for leg in legs if leg is not None], axis=0)
+            return np.asarray(np.prod([leg for leg in legs if leg is not None], axis=0))
     raise DataError(
         f"{pack.id} has no exchange rate {base}/{quote} for {min(dates)}, nor a path to it: "
         f"ingest fx_rates for that pair from that date on"

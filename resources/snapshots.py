@@ -12,7 +12,7 @@ import pandas as pd
 from optimizer.black_litterman import MarketView
 from optimizer.errors import DataError, PolicyError
 from optimizer.estimates import Recipe
-from optimizer.exposures import FundExposureMap
+from optimizer.exposures import ExposureType, Fund, FundExposureMap
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
 from resources.ledger import Connection
@@ -33,7 +33,7 @@ STALE_SESSIONS = 5
 UNPRICED = f"has no price in the last {STALE_SESSIONS} sessions"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """One portfolio under one pack.
 
@@ -262,7 +262,7 @@ def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExpo
         universe=Universe(
             symbols,
             sectors={symbol: str(sector) for symbol, sector in sectors.items()},
-            funds=funds,
+            funds=look_through(funds, newest_facts(con, pack, "securities", "kind", symbols), policy),
             benchmark=snapshot.benchmark,
             market_caps={symbol: float(str(cap)) for symbol, cap in caps.items()} or None,
         ),
@@ -270,3 +270,17 @@ def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExpo
         views=tuple(view.to_view(rf) for view in snapshot.views),
         ratings={symbol: float(str(rating)) for symbol, rating in ratings.items()},
     )
+
+
+def look_through(funds: FundExposureMap, kinds: Mapping[str, object], policy: Policy) -> FundExposureMap:
+    """The funds, and each stock of the reference data as 100% equity.
+
+    Whatever else is unmapped counts as UNKNOWN, unless the policy limits exposures: then it is an error.
+    """
+    stocks = {
+        s: Fund(s, s, {ExposureType.EQUITY: 1.0})
+        for s, kind in kinds.items()
+        if kind == "stock" and s not in funds
+    }
+    limited = policy.min_exposures or policy.max_exposures or policy.max_notional is not None
+    return FundExposureMap({**funds, **stocks}, unmapped="error" if limited else "unknown")

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from resources.calendars import load_calendar
 from resources.code_version import code_version
 from resources.configuration import Configuration, load_configuration
 from resources.ledger import Connection, Stamp
@@ -35,10 +36,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def open(self) -> Warehouse:
         """The warehouse."""
         home = Path(self.home)
-        database = DuckDBResource(database=str(home / "warehouse.duckdb"))
-        return Warehouse(
-            home, Path(self.anchor) if self.anchor else None, connect=lambda _: database.get_connection()
-        )
+        return Warehouse(home, Path(self.anchor) if self.anchor else None, connect=_connect)
 
     def stage(self, context: dg.AssetExecutionContext, desk: DeskResource) -> "Stage":
         """The warehouse as one stage of one run sees it."""
@@ -47,6 +45,16 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             context.run_id, datetime.now(UTC).replace(tzinfo=None), code_version(), configuration.digest
         )
         return Stage(self.open(), configuration, stamp)
+
+
+@contextmanager
+def _connect(path: str) -> Iterator[Connection]:
+    """A connection through Dagster's resource, which itself would leave it open when the block raises."""
+    with DuckDBResource(database=path).get_connection() as con:
+        try:
+            yield con
+        finally:
+            con.close()
 
 
 @dataclass(frozen=True)
@@ -73,3 +81,10 @@ class Stage:
     def pack(self, con: Connection, partition_key: str) -> Pack:
         """The newest fresh pack of a partition's as-of date; the key names the date, the pack may be a revision."""
         return newest_fresh(con, parse_pack_id(partition_key)[0])
+
+    def sessions(self, start: date, end: date) -> tuple[date, ...]:
+        """Sessions of the first enabled source's exchange in start..end."""
+        exchange = next(source.exchange for source in self.desk.sources.sources if source.enabled)
+        return load_calendar(exchange, self.stamp.at.date(), self.warehouse.home / "cache").sessions(
+            start, end
+        )

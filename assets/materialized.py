@@ -1,0 +1,65 @@
+"""What every asset reports of what it wrote: version, counts, schema, a preview, plots."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from resources.ledger import Connection, Entry, columns, sha256
+from resources.packs import Pack
+
+PREVIEW_ROWS = 25
+
+
+def table_schema(con: Connection, table: str) -> dg.TableSchema:
+    """The columns of a warehouse table, as Dagster shows them."""
+    return dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns(con, table)])
+
+
+def preview(rows: pd.DataFrame, limit: int = PREVIEW_ROWS) -> dg.TableMetadataValue:
+    """The first rows as a table in the UI."""
+    shown = rows.head(limit).astype(object).where(rows.head(limit).notna(), None)
+    records = [
+        dg.TableRecord({str(name): _plain(value) for name, value in row.items()})
+        for row in shown.to_dict("records")
+    ]
+    if not records:
+        names = [dg.TableColumn(str(name)) for name in rows.columns]
+        return dg.MetadataValue.table([], schema=dg.TableSchema(names))
+    return dg.MetadataValue.table(records)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def version_of(entries: Sequence[Entry]) -> dg.DataVersion:
+    """The data version: the content hash, or a hash of those of all portfolios."""
+    hashes = [entry.content_hash for entry in entries]
+    return dg.DataVersion(hashes[0] if len(hashes) == 1 else sha256("\n".join(hashes)))
+
+
+def materialized(
+    con: Connection,
+    table: str,
+    pack: Pack,
+    entries: Sequence[Entry],
+    extra: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> dg.MaterializeResult[Any]:
+    """The result of an asset that wrote `entries` to `table` under `pack`."""
+    rows = sum(entry.rows for entry in entries)
+    return dg.MaterializeResult(
+        metadata={
+            "pack_id": pack.id,
+            "dagster/table_name": f"packfolio.main.{table}",
+            "dagster/partition_row_count": rows,
+            "dagster/column_schema": table_schema(con, table),
+            "written": sum(entry.changed for entry in entries),
+            "ledger_rows": ", ".join(str(entry.id) for entry in entries),
+            **(extra or {}),
+        },
+        data_version=version_of(entries) if entries else None,
+        **options,
+    )

@@ -1,0 +1,127 @@
+"""Stage 6: the best weights for each policy under all its limits, certified, or the reason why there are none."""
+
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from assets.materialized import materialized, preview
+from assets.partitions import OWNERS, PACKS
+from assets.plots import weights_plot
+from assets.posterior_returns import posterior_returns
+from optimizer.errors import InfeasibleError, PackfolioError
+from optimizer.proposal import choose_weights, enough, form_beliefs
+from resources.evidence import Case, load_case
+from resources.ledger import Connection
+from resources.outputs import exposure_frame, failure_frame, inputs_of, result_frame, weight_frame
+from resources.packs import Pack
+from resources.snapshots import Snapshot, read_snapshots
+from resources.warehouse import frame
+from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
+
+ALL_ANSWERED = "every_portfolio_has_an_answer"
+INPUTS = ["posterior_returns", "return_estimates", "covariances", "portfolio_snapshots"]
+Frames = dict[str, pd.DataFrame]
+
+
+@dg.asset(
+    partitions_def=PACKS, deps=[posterior_returns], group_name="portfolios", kinds={"python", "duckdb", "cvxpy"},
+    owners=OWNERS, code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(ALL_ANSWERED, asset="optimal_weights", description="No portfolio is without weights today."),
+    ],
+)  # fmt: skip
+def optimal_weights(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource
+) -> dg.MaterializeResult:
+    """Target weights per portfolio with their certificate; a portfolio without an answer gets its reason."""
+    stage = warehouse.stage(context, desk)
+    with stage.read() as con:
+        pack = stage.pack(con, context.partition_key)
+        snapshots = read_snapshots(con, pack)
+    answers = {snapshot: _answer(stage, pack, snapshot) for snapshot in snapshots}
+    with stage.write() as tx:
+        entries = [
+            tx.record(
+                "optimal_weights", frames, pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
+                inputs=inputs_of(tx.con, pack, INPUTS, snapshot.portfolio_id),
+            )
+            for snapshot, frames in answers.items()
+        ]  # fmt: skip
+    with stage.read() as con:
+        return materialized(
+            con, "optimal_weights", pack, entries, _shown(con, pack), check_results=[_check(answers)]
+        )
+
+
+def _answer(stage: Stage, pack: Pack, snapshot: Snapshot) -> Frames:
+    """The rows for one portfolio; what stops it stops no other."""
+    if snapshot.problem:
+        return _refusal(snapshot, "no_data", snapshot.problem)
+    try:
+        with stage.read() as con:
+            case = load_case(con, pack, snapshot, stage.desk.funds)
+        return _weights(case)
+    except InfeasibleError as error:
+        return _refusal(snapshot, "infeasible", str(error))
+    except PackfolioError as error:
+        return _refusal(snapshot, "failed", str(error))
+
+
+def _weights(case: Case) -> Frames:
+    inputs, believed = case.inputs, case.evidence
+    if enough(case.evidence):
+        beliefs = form_beliefs(case.evidence, inputs.universe, inputs.policy, case.mandate)
+        believed = beliefs.estimates(case.evidence)
+    solution = choose_weights(
+        case.portfolio, case.prices, believed, inputs.policy, inputs.universe, case.mandate
+    )
+    held = case.portfolio.get_weights(case.prices)
+    current = np.array([held.get(symbol, 0.0) for symbol in solution.symbols])
+    return {
+        "optimal_weights": weight_frame(solution, current, believed),
+        "optimization_results": result_frame(solution, current, believed, inputs.policy, inputs.universe),
+        "portfolio_exposures": exposure_frame(solution, inputs.universe),
+    }
+
+
+def _refusal(snapshot: Snapshot, status: str, reason: str) -> Frames:
+    return {"optimization_results": failure_frame(snapshot.policy.method, status, reason)}
+
+
+def _check(answers: dict[Snapshot, Frames]) -> dg.AssetCheckResult:
+    without = {
+        snapshot.name: str(frames["optimization_results"]["reason"].iloc[0])
+        for snapshot, frames in answers.items()
+        if "optimal_weights" not in frames
+    }
+    return dg.AssetCheckResult(
+        check_name=ALL_ANSWERED,
+        passed=not without,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"without": without},
+    )
+
+
+def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
+    """Results, weights and plots for the UI."""
+    results = frame(
+        con,
+        "select s.name, r.method, r.status, r.reason, r.expected_return, r.volatility, r.sharpe, r.notional, r.cash, "
+        "r.turnover, r.constraints_met, r.solver, r.certificate, r.warnings from latest_optimization_results r "
+        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1",
+        [pack.id],
+    )
+    weights = frame(
+        con,
+        "select s.name, w.symbol, w.current_weight, w.weight, w.lower, w.upper, w.risk_contribution, w.binding "
+        "from latest_optimal_weights w join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
+        "where pack_id = ? order by 1, w.weight desc, 2",
+        [pack.id],
+    )
+    plots = {
+        f"plot_{name}": weights_plot(str(name), rows.set_index("symbol")[["current_weight", "weight"]])
+        for name, rows in weights.groupby("name")
+    }
+    return {"results": preview(results), "weights": preview(weights, 60), **plots}

@@ -1,0 +1,57 @@
+"""Stage 3: each portfolio as the pack found it, so that no later stage reads a desk's file."""
+
+import dagster as dg
+
+from assets.materialized import materialized, preview
+from assets.partitions import OWNERS, PACKS
+from assets.pricing_pack import pricing_pack
+from resources.packs import previous_fresh
+from resources.snapshots import take_snapshot
+from resources.warehouse import frame
+from resources.warehouse_resource import DeskResource, WarehouseResource
+
+
+class SnapshotConfig(dg.Config):
+    """Launch settings: one portfolio only, by UUID or name."""
+
+    portfolio: str | None = None
+
+
+@dg.asset(
+    partitions_def=PACKS, deps=[pricing_pack], group_name="portfolios", kinds={"python", "duckdb"}, owners=OWNERS,
+    code_version="1",
+)  # fmt: skip
+def portfolio_snapshots(
+    context: dg.AssetExecutionContext,
+    config: SnapshotConfig,
+    warehouse: WarehouseResource,
+    desk: DeskResource,
+) -> dg.MaterializeResult:
+    """Holdings, cash, policy, views, universe and benchmark of every portfolio, as they stand under the pack."""
+    stage = warehouse.stage(context, desk)
+    with stage.read() as con:
+        pack = stage.pack(con, context.partition_key)
+        before = previous_fresh(con, pack.as_of)
+        wanted = stage.desk.portfolios
+        files = [wanted.find(config.portfolio)] if config.portfolio else wanted.files
+        taken = [take_snapshot(con, pack, before, file) for file in files]
+    with stage.write() as tx:
+        entries = [
+            tx.record(
+                "portfolio_snapshots", snapshot.frames(), pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
+                inputs={"pricing_pack": pack.content_hash, **({"previous_pack": before.content_hash} if before else {})},
+            )
+            for snapshot in taken
+        ]  # fmt: skip
+    with stage.read() as con:
+        held = frame(
+            con,
+            "select s.name, h.symbol, h.quantity, h.cost_basis from latest_holdings h join latest_portfolio_snapshots s "
+            "using (pack_id, portfolio_id) where pack_id = ? order by 1, 2",
+            [pack.id],
+        )
+        problems = [f"{snapshot.name}: {snapshot.problem}" for snapshot in taken if snapshot.problem]
+        return materialized(
+            con, "portfolio_snapshots", pack, entries,
+            {"portfolios": len(taken), "holdings": preview(held, 60), "problems": "\n".join(problems)},
+        )  # fmt: skip

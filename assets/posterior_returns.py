@@ -1,0 +1,67 @@
+"""Stage 5: what each portfolio believes of returns, after its views."""
+
+import dagster as dg
+
+from assets.materialized import materialized, preview
+from assets.partitions import OWNERS, PACKS
+from assets.plots import posterior_plot
+from optimizer.errors import PackfolioError
+from optimizer.proposal import Beliefs, enough, form_beliefs
+from resources.evidence import load_case
+from resources.ledger import Connection
+from resources.outputs import belief_frame, inputs_of
+from resources.packs import Pack
+from resources.snapshots import Snapshot, read_snapshots
+from resources.warehouse import frame
+from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
+
+
+@dg.asset(
+    partitions_def=PACKS, deps=["return_estimates", "covariances"], group_name="model", kinds={"python", "duckdb"},
+    owners=OWNERS, code_version="1",
+)  # fmt: skip
+def posterior_returns(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource
+) -> dg.MaterializeResult:
+    """Black-Litterman: equilibrium (prior) and posterior expected total returns per portfolio and symbol."""
+    stage = warehouse.stage(context, desk)
+    with stage.read() as con:
+        pack = stage.pack(con, context.partition_key)
+        ready = [snapshot for snapshot in read_snapshots(con, pack) if not snapshot.problem]
+        formed = {snapshot: _beliefs(con, stage, pack, snapshot) for snapshot in ready}
+    beliefs = {snapshot: belief for snapshot, belief in formed.items() if belief is not None}
+    with stage.write() as tx:
+        entries = [
+            tx.record(
+                "posterior_returns", {"posterior_returns": belief_frame(belief)}, pack_id=pack.id,
+                portfolio_id=snapshot.portfolio_id,
+                inputs=inputs_of(
+                    tx.con, pack, ["return_estimates", "covariances", "portfolio_snapshots"], snapshot.portfolio_id
+                ),
+            )
+            for snapshot, belief in beliefs.items()
+        ]  # fmt: skip
+    with stage.read() as con:
+        shown = frame(
+            con,
+            "select s.name, p.symbol, prior_return, posterior_return, posterior_volatility from latest_posterior_returns p "
+            "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1, 2",
+            [pack.id],
+        )
+        warnings = [
+            f"{snapshot.name}: {said}" for snapshot, belief in beliefs.items() for said in belief.warnings
+        ]
+        plots = {f"plot_{s.name}": posterior_plot(s.name, belief) for s, belief in beliefs.items()}
+        extra = {"posterior": preview(shown, 60), "warnings": warnings, **plots}
+        return materialized(con, "posterior_returns", pack, entries, extra)
+
+
+def _beliefs(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> Beliefs | None:
+    """The beliefs of one portfolio; None where it has none today: the next stage records the reason."""
+    try:
+        case = load_case(con, pack, snapshot, stage.desk.funds)
+        if not enough(case.evidence):
+            return None
+        return form_beliefs(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate)
+    except PackfolioError:
+        return None

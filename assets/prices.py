@@ -1,0 +1,112 @@
+"""Stage 1: what the sources bring goes into the append-only logs, screened row by row."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import pandas as pd
+
+from assets.materialized import preview, table_schema
+from assets.partitions import OWNERS
+from optimizer.errors import PackfolioError
+from resources.ingest import Inbox, Ingested
+from resources.warehouse import frame
+from resources.warehouse_resource import DeskResource, WarehouseResource
+
+RETRY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL)
+ALL_READ = "every_file_was_read"
+
+
+class IngestConfig(dg.Config):
+    """Launch settings: one source only, and the dates that are wanted."""
+
+    source: str | None = None
+    start: str | None = None
+    end: str | None = None
+
+
+@dg.asset(
+    group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1", retry_policy=RETRY,
+    check_specs=[dg.AssetCheckSpec(ALL_READ, asset="prices", description="No file was refused.")],
+)  # fmt: skip
+def prices(
+    context: dg.AssetExecutionContext, config: IngestConfig, warehouse: WarehouseResource, desk: DeskResource
+) -> dg.MaterializeResult:
+    """The log of prices as traded: a correction is a new row, nothing is ever changed or removed."""
+    inbox = _inbox(context, warehouse, desk)
+    start, end = (date.fromisoformat(day) if day else None for day in (config.start, config.end))
+    with no_retry_of_known_faults():
+        done = inbox.prices(start, end, context.log.info, config.source)
+    refused = [item for item in done if item.status == "rejected"]
+    check = dg.AssetCheckResult(
+        check_name=ALL_READ,
+        passed=not refused,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={item.payload: "; ".join(map(str, item.findings)) for item in refused},
+    )
+    return _result(inbox, "prices", done, [check])
+
+
+@dg.asset(
+    group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1", retry_policy=RETRY
+)
+def reference_data(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource
+) -> dg.MaterializeResult:
+    """The logs of facts besides prices: securities, market caps, ratings, corporate actions, FX and risk-free rates."""
+    inbox = _inbox(context, warehouse, desk)
+    with no_retry_of_known_faults():
+        done = inbox.reference(context.log.info)
+    return _result(inbox, "securities", done, [])
+
+
+@contextmanager
+def no_retry_of_known_faults() -> Iterator[None]:
+    """A fault that we name will not go away by itself; what we do not know (a network) is tried again."""
+    try:
+        yield
+    except PackfolioError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def _inbox(context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource) -> Inbox:
+    stage = warehouse.stage(context, desk)
+    return Inbox(stage.warehouse, stage.desk, stage.stamp, datetime.now(UTC).date())
+
+
+def _result(
+    inbox: Inbox, table: str, done: Sequence[Ingested], checks: list[dg.AssetCheckResult]
+) -> dg.MaterializeResult:
+    counts: Counter[str] = Counter()
+    for item in done:
+        counts.update(new=item.new, corrected=item.corrected, same=item.same, quarantined=item.quarantined)
+    findings = [
+        {
+            "payload": item.payload,
+            "code": finding.code,
+            "severity": finding.severity,
+            "message": finding.message,
+        }
+        for item in done
+        for finding in item.findings
+    ]
+    with inbox.warehouse.live() as con:
+        logs = frame(con, "select log, count(distinct date) as dates, max(date) as newest, max(ingest_seq) as "
+                          "ingest_seq from log_leaves group by log order by log")  # fmt: skip
+        schema = table_schema(con, table)
+        version = con.execute("select coalesce(max(ingest_seq), 0) from log_leaves").fetchall()[0][0]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/table_name": f"packfolio.main.{table}",
+            "dagster/column_schema": schema,
+            "payloads": len(done),
+            **{f"rows_{name}": count for name, count in counts.items()},
+            "ingested": preview(pd.DataFrame([item.row() for item in done])),
+            "findings": preview(pd.DataFrame(findings)),
+            "logs": preview(logs),
+        },
+        data_version=dg.DataVersion(str(version)),
+        check_results=checks,
+    )

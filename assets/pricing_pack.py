@@ -1,0 +1,93 @@
+"""Stage 2: freeze what the logs say into a pack, checked before it is written."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from assets.materialized import materialized, preview
+from assets.partitions import OWNERS, PACKS
+from resources.ledger import Entry, latest
+from resources.pack_checks import Finding
+from resources.packs import Cut, cut_pack, parse_pack_id
+from resources.warehouse import frame
+from resources.warehouse_resource import DeskResource, WarehouseResource
+
+CHECK = "fit_for_use"
+
+
+class PackConfig(dg.Config):
+    """Launch settings: a reason replaces the fresh pack of the date by a new revision."""
+
+    revise: str | None = None
+
+
+@dg.asset(
+    partitions_def=PACKS,
+    deps=["prices", "reference_data"],
+    group_name="packs",
+    kinds={"python", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(
+            CHECK,
+            asset="pricing_pack",
+            blocking=True,
+            description="The pack may flow on: nothing in it is blocking.",
+        )
+    ],
+)
+def pricing_pack(
+    context: dg.AssetExecutionContext, config: PackConfig, warehouse: WarehouseResource, desk: DeskResource
+) -> dg.MaterializeResult:
+    """An immutable reference to the prices, rates and facts known up to the as-of date, under a content hash."""
+    stage = warehouse.stage(context, desk)
+    as_of, _ = parse_pack_id(context.partition_key)
+    with stage.write() as tx:
+        cut = cut_pack(
+            tx,
+            as_of,
+            stage.desk.sources.precedence,
+            stage.sessions(as_of - timedelta(days=120), as_of),
+            stage.desk.checks,
+            revise=config.revise,
+        )
+    if not cut.pack.fresh:
+        stage.warehouse.publish()
+    with stage.read() as con:
+        entry = latest(con, "pricing_packs", cut.pack.id, None)
+        found = frame(
+            con,
+            "select code, severity, symbol, date, message from check_findings where pack_id = ?",
+            [cut.pack.id],
+        )
+        sources = frame(
+            con,
+            "select source, basis, simulated, count(distinct symbol) as symbols, max(date) as newest from prices "
+            "where date between ? and ? and ingest_seq <= ? group by all order by all",
+            [as_of - timedelta(days=14), as_of, cut.pack.watermark],
+        )
+        return materialized(
+            con, "pricing_packs", cut.pack, [entry] if isinstance(entry, Entry) else [],
+            {
+                "as_of": str(cut.pack.as_of), "verdict": cut.pack.verdict, "reason": cut.pack.reason or "",
+                "reused": not cut.written, "content_hash": cut.pack.content_hash, "watermark": cut.pack.watermark,
+                "symbols": cut.pack.symbols, "price_rows": cut.pack.rows, "sources": preview(sources),
+                "findings": preview(found),
+            },
+            check_results=[_verdict(cut)],
+        )  # fmt: skip
+
+
+def _verdict(cut: Cut) -> dg.AssetCheckResult:
+    warned = [finding for finding in cut.findings if finding.severity == "WARN"]
+    return dg.AssetCheckResult(
+        check_name=CHECK,
+        passed=cut.pack.fresh,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"reason": cut.pack.reason or "", "warnings": len(warned), "first": _first(warned)},
+    )
+
+
+def _first(findings: list[Finding]) -> str:
+    return "; ".join(finding.message for finding in findings[:5])

@@ -1,0 +1,144 @@
+"""Stage 7: whole-lot trades towards the weights, each with its cost and its reason."""
+
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from assets.materialized import materialized, preview
+from assets.optimal_weights import optimal_weights
+from assets.partitions import OWNERS, PACKS
+from optimizer.errors import PackfolioError
+from optimizer.proposal import Beliefs, enough, form_beliefs, order_trades, view_effects
+from optimizer.rationale import Reasons
+from resources.evidence import load_case
+from resources.ledger import Connection
+from resources.outputs import inputs_of, no_trades, read_bindings, trade_frames
+from resources.packs import Pack, previous_fresh
+from resources.snapshots import Snapshot, read_snapshots
+from resources.warehouse import frame
+from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
+
+LIMITS_HOLD = "limits_hold_on_whole_lots"
+CASH_HOLDS = "cash_is_not_negative"
+INPUTS = ["optimal_weights", "posterior_returns", "covariances", "portfolio_snapshots"]
+
+
+@dg.asset(
+    partitions_def=PACKS, deps=[optimal_weights], group_name="portfolios", kinds={"python", "duckdb"}, owners=OWNERS,
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(LIMITS_HOLD, asset="trades", description="Every limit holds on the rounded holdings."),
+        dg.AssetCheckSpec(CASH_HOLDS, asset="trades", description="Buys and costs are paid for."),
+    ],
+)  # fmt: skip
+def trades(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource
+) -> dg.MaterializeResult:
+    """Orders per portfolio in execution order, with costs and rationale; HOLD rows included."""
+    stage = warehouse.stage(context, desk)
+    with stage.read() as con:
+        pack = stage.pack(con, context.partition_key)
+        snapshots = read_snapshots(con, pack)
+        frames = {snapshot: _orders(con, stage, pack, snapshot) for snapshot in snapshots}
+    with stage.write() as tx:
+        entries = [
+            tx.record(
+                "trades", tables, pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
+                inputs=inputs_of(tx.con, pack, INPUTS, snapshot.portfolio_id),
+            )
+            for snapshot, tables in frames.items()
+        ]  # fmt: skip
+    stage.warehouse.publish()
+    with stage.read() as con:
+        return materialized(con, "trades", pack, entries, _shown(con, pack), check_results=_checks(con, pack))
+
+
+def _orders(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> dict[str, pd.DataFrame]:
+    """The trade rows of one portfolio; none where it has no weights today, a warning where none can be ordered."""
+    target = dict(
+        con.execute(
+            "select symbol, weight from latest_optimal_weights where pack_id = ? and portfolio_id = ? order by symbol",
+            [pack.id, snapshot.portfolio_id],
+        ).fetchall()
+    )
+    if snapshot.problem or not target:
+        return no_trades()
+    case = load_case(con, pack, snapshot, stage.desk.funds)
+    inputs, believed, beliefs = case.inputs, case.evidence, None
+    if enough(case.evidence):
+        beliefs = form_beliefs(case.evidence, inputs.universe, inputs.policy, case.mandate)
+        believed = beliefs.estimates(case.evidence)
+    try:
+        answer = order_trades(
+            case.portfolio, case.prices, target, believed, inputs.policy, inputs.universe, case.mandate,
+            _reasons(con, pack, snapshot, beliefs),
+        )  # fmt: skip
+    except PackfolioError as error:
+        return no_trades(str(error))
+    return trade_frames(answer, inputs.currencies, inputs.rates, inputs.simulated)
+
+
+def _reasons(con: Connection, pack: Pack, snapshot: Snapshot, beliefs: Beliefs | None) -> Reasons:
+    """What the stages before, and the pack before, know of the causes."""
+    diagnostics = con.execute(
+        "select diagnostics from latest_optimization_results where pack_id = ? and portfolio_id = ?",
+        [pack.id, snapshot.portfolio_id],
+    ).fetchall()[0][0]
+    before = previous_fresh(con, pack.as_of)
+    return Reasons(
+        binding=read_bindings(diagnostics),
+        previous_target=_earlier(con, before, snapshot, "optimal_weights", "weight"),
+        previous_returns=_earlier(con, before, snapshot, "posterior_returns", "posterior_return"),
+        returns=dict(zip(beliefs.symbols, beliefs.mean.tolist(), strict=True)) if beliefs else {},
+        views=view_effects(beliefs),
+    )
+
+
+def _earlier(
+    con: Connection, before: Pack | None, snapshot: Snapshot, table: str, value: str
+) -> dict[str, float]:
+    if before is None:
+        return {}
+    rows = con.execute(
+        f"select symbol, {value} from latest_{table} where pack_id = ? and portfolio_id = ? order by symbol",
+        [before.id, snapshot.portfolio_id],
+    ).fetchall()
+    return {str(symbol): float(found) for symbol, found in rows}
+
+
+def _checks(con: Connection, pack: Pack) -> list[dg.AssetCheckResult]:
+    rows = con.execute(
+        "select s.name, t.constraints_met, t.cash_after, t.constraints, t.warnings from latest_trade_lists t "
+        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1",
+        [pack.id],
+    ).fetchall()
+    broken = {str(name): f"{limits} {warnings}" for name, met, _, limits, warnings in rows if not met}
+    overdrawn = {str(name): str(cash) for name, _, cash, _, _ in rows if cash is not None and cash < 0}
+    return [
+        dg.AssetCheckResult(
+            check_name=name,
+            passed=not found,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"portfolios": found},
+        )
+        for name, found in ((LIMITS_HOLD, broken), (CASH_HOLDS, overdrawn))
+    ]
+
+
+def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
+    """The orders and their totals for the UI."""
+    orders = frame(
+        con,
+        "select s.name, t.action, t.symbol, t.quantity, t.price, t.value, t.cost, t.current_weight, t.target_weight, "
+        "t.achieved_weight, t.simulated, t.rationale from latest_trades t "
+        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1, t.sequence",
+        [pack.id],
+    )
+    totals = frame(
+        con,
+        "select s.name, t.* exclude (pack_id, portfolio_id, constraints, materialization) from latest_trade_lists t "
+        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1",
+        [pack.id],
+    )
+    return {"trades": preview(orders, 80), "totals": preview(totals)}

@@ -1,0 +1,48 @@
+"""Where things are: three environment variables, each with a default."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DAGSTER_YAML = """\
+# Written by packfolio; history of runs and events lives beside this file.
+telemetry: {enabled: false}
+nux: {enabled: false}
+run_monitoring: {enabled: true, max_runtime_seconds: 14400, free_slots_after_run_end_seconds: 300}
+retention: {schedule: {purge_after_days: 90}, sensor: {purge_after_days: {skipped: 7, failure: 30, success: 90}}}
+"""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Home (warehouse, published copy, Dagster's history, caches), configuration folder, and anchor file."""
+
+    home: Path
+    config: Path
+    anchor: Path
+
+    @classmethod
+    def of_process(cls) -> "Environment":
+        """From PACKFOLIO_HOME, PACKFOLIO_CONFIG and PACKFOLIO_ANCHOR."""
+        home = Path(os.environ.get("PACKFOLIO_HOME", ".packfolio")).resolve()
+        config = Path(os.environ.get("PACKFOLIO_CONFIG", "config")).resolve()
+        anchor = os.environ.get("PACKFOLIO_ANCHOR")
+        return cls(home, config, Path(anchor).resolve() if anchor else home / "anchors.jsonl")
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own folder."""
+        return self.home / "dagster"
+
+    def prepare(self) -> None:
+        """Create the home and point Dagster at it, once, before any of its processes start."""
+        self.dagster_home.mkdir(parents=True, exist_ok=True)
+        settings = self.dagster_home / "dagster.yaml"
+        if not settings.exists():
+            half = settings.with_suffix(f".{os.getpid()}")
+            half.write_text(DAGSTER_YAML, encoding="utf-8")
+            half.replace(settings)
+        os.environ["DAGSTER_HOME"] = str(self.dagster_home)
+        os.environ["PACKFOLIO_HOME"] = str(self.home)
+        os.environ["PACKFOLIO_CONFIG"] = str(self.config)
+        os.environ["PACKFOLIO_ANCHOR"] = str(self.anchor)

@@ -1,0 +1,154 @@
+"""Running the jobs in this process: what the CLI, the backfill and the tests share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from optimizer.errors import DataError
+from pipeline.definitions import defs, environment
+from pipeline.sweep import process_tag
+from resources.calendars import load_calendar
+from resources.configuration import Configuration, load_configuration
+from resources.ingest import default_as_of
+from resources.packs import newest_revision, pack_id
+from resources.warehouse import Warehouse
+
+DONE, FAILED, USAGE, FAULT = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its exit status, the pack, and why, where it is not 0."""
+
+    status: int
+    pack_id: str | None
+    reason: str = ""
+
+
+def warehouse() -> Warehouse:
+    """The warehouse of this process's environment."""
+    return Warehouse(environment.home, environment.anchor)
+
+
+def desk() -> Configuration:
+    """The configuration of this process's environment; raises PolicyError with every mistake."""
+    return load_configuration(environment.config)
+
+
+def ingest(
+    instance: dg.DagsterInstance, source: str | None = None, start: str | None = None, end: str | None = None
+) -> Outcome:
+    """Runs the `ingest` job and publishes."""
+    config = dg.RunConfig(ops={"prices": {"config": _given(source=source, start=start, end=end)}})
+    result = defs.resolve_job_def("ingest").execute_in_process(
+        instance=instance, run_config=config, raise_on_error=False, tags=process_tag()
+    )
+    if not result.success:
+        return Outcome(FAILED, None, _why(result))
+    warehouse().publish()
+    refused = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    return Outcome(FAILED, None, _said(refused)) if refused else Outcome(DONE, None)
+
+
+def choose_as_of(wanted: date | None, now: datetime | None = None) -> date:
+    """The as-of date of a run; raises DataError for a session that is still open."""
+    configuration, store = desk(), warehouse()
+    clock = now or datetime.now(UTC)
+    with store.live() as con:
+        newest = default_as_of(con, configuration, store.home / "cache", clock)
+    if wanted is None:
+        return newest
+    live = any(source.live and source.enabled for source in configuration.sources.sources)
+    if wanted > clock.date() or (live and wanted > newest and _is_open(configuration, store, wanted, clock)):
+        raise DataError(f"the session of {wanted} is not closed yet; the newest closed one is {newest}")
+    return wanted
+
+
+def _is_open(configuration: Configuration, store: Warehouse, day: date, now: datetime) -> bool:
+    exchange = configuration.sources.sources[0].exchange
+    calendar = load_calendar(exchange, now.date(), store.home / "cache")
+    return day > calendar.last_closed_session(now) and (calendar.is_session(day) or day >= now.date())
+
+
+def run_pack(
+    instance: dg.DagsterInstance, as_of: date, *, portfolio: str | None = None, revise: str | None = None
+) -> Outcome:
+    """Runs the chain of one as-of date on what is on record."""
+    config = dg.RunConfig(
+        ops={
+            "pricing_pack": {"config": _given(revise=revise)},
+            "portfolio_snapshots": {"config": _given(portfolio=portfolio)},
+        }
+    )
+    result = defs.resolve_job_def("pack_run").execute_in_process(
+        instance=instance,
+        partition_key=pack_id(as_of),
+        run_config=config,
+        raise_on_error=False,
+        tags=process_tag(),
+    )
+    with warehouse().live() as con:
+        newest = newest_revision(con, as_of)
+    if newest is not None and not newest.fresh:
+        return Outcome(FAULT, newest.id, f"{newest.id} is rejected: {newest.reason}")
+    name = newest.id if newest else None
+    if not result.success:
+        return Outcome(FAILED, name, _why(result))
+    refused = [
+        check
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.asset_key.path[-1] == "optimal_weights"
+    ]
+    return Outcome(FAILED, name, _said(refused)) if refused else Outcome(DONE, name)
+
+
+def run_backtest(instance: dg.DagsterInstance, as_of: date, portfolio: str | None = None) -> Outcome:
+    """Runs the `research` job under the pack of an as-of date."""
+    config = dg.RunConfig(ops={"backtest_results": {"config": _given(portfolio=portfolio)}})
+    result = defs.resolve_job_def("research").execute_in_process(
+        instance=instance,
+        partition_key=pack_id(as_of),
+        run_config=config,
+        raise_on_error=False,
+        tags=process_tag(),
+    )
+    return Outcome(DONE, pack_id(as_of)) if result.success else Outcome(FAILED, pack_id(as_of), _why(result))
+
+
+def run_range(
+    instance: dg.DagsterInstance, start: date, end: date, progress: Callable[[str], None]
+) -> list[Outcome]:
+    """The chain of every session of a range; a rejected pack stops no other."""
+    configuration, store = desk(), warehouse()
+    exchange = next(source.exchange for source in configuration.sources.sources if source.enabled)
+    sessions = load_calendar(exchange, end, store.home / "cache").sessions(start, end)
+    outcomes = []
+    for day in sessions:
+        outcomes.append(run_pack(instance, day))
+        progress(f"{pack_id(day)}: {outcomes[-1].reason or 'done'}")
+    return outcomes
+
+
+def _given(**settings: str | None) -> dict[str, str]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    """The innermost error message of each failed step."""
+    said = []
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        said.append(f"{event.step_key}: {error.message.strip() if error else 'failed'}")
+    return "; ".join(said) or "the run failed; see packfolio ui"
+
+
+def _said(checks: list[dg.AssetCheckEvaluation]) -> str:
+    parts = []
+    for check in checks:
+        for name, value in check.metadata.items():
+            parts.append(f"{name}: {value.value}")
+    return "; ".join(parts)
