@@ -43,7 +43,9 @@ def james_stein(sample: Sample) -> Array:
     distance = float(((sample.average - target) ** 2).sum())
     if distance == 0:
         return target
-    eigenvalues = np.linalg.eigvalsh(sample_covariance(sample))
+    # The smaller of the two products has the same largest eigenvalue and trace.
+    x = sample.centred if sample.returns.shape[1] <= sample.rows else sample.centred.T
+    eigenvalues = np.linalg.eigvalsh(x.T @ x) / (sample.rows - 1)
     weight = (eigenvalues.sum() - 2 * eigenvalues[-1]) / sample.rows / distance
     return _shrink(sample.average, target, weight)
 

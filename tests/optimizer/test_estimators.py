@@ -217,6 +217,17 @@ def test_james_stein_and_bayes_stein_pull_towards_their_targets():
     assert 0 < share[0] < 1
 
 
+@pytest.mark.parametrize("shape", [(250, 6), (40, 60)])
+def test_james_stein_follows_its_formula(shape):
+    table = np.random.default_rng(7).normal(0, 0.01, shape)
+    average = table.mean(axis=0)
+    values = np.linalg.eigvalsh(np.cov(table.T))
+    gap = average - average.mean()
+    share = min((shape[1] * values.mean() - 2 * values.max()) / shape[0] / (gap @ gap), 1)
+    assert share > 0
+    assert james_stein(Sample(table)) == pytest.approx(average - share * gap, abs=1e-15)
+
+
 def test_bayes_stein_says_what_it_needs():
     with pytest.raises(PolicyError, match="more than 42 periods for 40 symbols and has 41"):
         bayes_stein(Sample(returns(41, 40)))
