@@ -6,8 +6,10 @@ import numpy as np
 
 from optimizer.errors import Conflict, InfeasibleError
 from optimizer.fast.lp import solve_lp
-from optimizer.fast.qp import NoAnswerError, solve_qp
-from optimizer.limits import INF, Limits, Linear, Norm, Polyhedron, polyhedron
+from optimizer.fast.qp import NoAnswerError
+from optimizer.goals import Quadratic
+from optimizer.lanes import optimum, plain
+from optimizer.limits import INF, Absolute, Limits, Linear, Norm, Polyhedron, polyhedron
 from optimizer.typing import Array
 
 SLACK_TOLERANCE = 1e-8
@@ -102,15 +104,20 @@ def _halves(limit: Linear) -> tuple[Linear, ...]:
 
 def allowed(limits: Limits) -> bool:
     """Whether any weights keep all limits."""
-    return feasible(limits) and all(least_norm(limits, norm) <= norm.bound for norm in limits.norms)
+    if not limits.norms:
+        return feasible(limits)
+    norm, *others = limits.norms
+    return least_norm(replace(limits, norms=tuple(others)), norm) <= norm.bound
 
 
 def least_norm(limits: Limits, norm: Norm) -> float:
-    """The least value of an ellipsoidal limit among weights that keep the affine and absolute ones."""
-    space, n = polyhedron(limits), len(norm.center)
-    P, q = np.zeros((space.rows.shape[1],) * 2), np.zeros(space.rows.shape[1])
-    P[:n, :n], q[:n] = norm.covariance, -norm.covariance @ norm.center
-    return norm.value(solve_qp(P, q, space).x[:n])
+    """The least value of an ellipsoidal limit among weights that keep the given ones; infinite where none do."""
+    pull = norm.covariance @ norm.center
+    distance = Quadratic(norm.covariance, -pull, norm.name, "root", 0.5 * float(norm.center @ pull))
+    try:
+        return norm.value(optimum(distance, plain(limits)).weights)
+    except NoAnswerError:
+        return INF
 
 
 def feasible(limits: Limits) -> bool:
@@ -156,7 +163,7 @@ def explain(limits: Limits) -> InfeasibleError:
         Conflict(
             group,
             bound_of(limits, group),
-            least_norm(limits, norms[group]) - norms[group].bound
+            least_norm(limits.without(group), norms[group]) - norms[group].bound
             if group in norms
             else (least_relaxation(limits, group) if not norms.keys() & set(groups) else INF),
         )
@@ -178,5 +185,6 @@ def bound_of(limits: Limits, group: str) -> float:
         low_group, high_group = limit.groups or limit.names
         lows += [limit.low] * (low_group == group)
         highs += [limit.high] * (high_group == group)
-    highs += [limit.bound for limit in (*limits.absolute, *limits.norms) if limit.name == group]
+    curved: list[Absolute | Norm] = [*limits.absolute, *limits.norms]
+    highs += [limit.bound for limit in curved if limit.name == group]
     return float(max(lows)) if lows else float(min(highs))

@@ -11,13 +11,14 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import DataError, PolicyError
 from optimizer.limits import Norm
 from optimizer.measures import tail_loss, volatility
 from optimizer.rules import Setting, mean_of
 from optimizer.typing import Array
 
 TAIL_LEVEL = 0.95
+RISKLESS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Quadratic:
     """cost = w'Pw/2 + q'w + constant.
 
     P  (n, n) positive semidefinite, None for a linear cost;  q  (n,)
+    ties  (n, n) covariance by which the least risky of equally good answers is taken
     report  "root": sqrt(2 cost) is what people read (volatility); "negative": -cost (utility, return)
     """
 
@@ -45,6 +47,7 @@ class Quadratic:
     measure: str
     report: Literal["root", "negative"]
     constant: float = 0.0
+    ties: Array | None = None
     homogeneous: ClassVar[bool] = False
 
     def value(self, w: Array) -> float:
@@ -60,7 +63,9 @@ class Quadratic:
         """The tangent plane."""
         slope = self.q if self.P is None else self.P @ w + self.q
         cost = self._cost(w)
-        size = max(abs(cost), float(np.abs(slope) @ np.abs(w)), abs(self.constant))
+        # A riskless answer costs 0; it is judged against a ten-thousandth of one name's variance instead.
+        floor = 0.0 if self.P is None else 1e-4 * float(np.trace(self.P)) / len(w)
+        size = max(abs(cost), float(np.abs(slope) @ np.abs(w)), abs(self.constant), floor)
         return Support(slope, cost - float(slope @ w), size)
 
     def _cost(self, w: Array) -> float:
@@ -91,7 +96,7 @@ class Ratio:
 
     def support(self, w: Array) -> Support:
         """By Cauchy and Schwarz sqrt(v'Sv) >= v'Sw / sqrt(w'Sw); no ratio can exceed this one by gap / risk."""
-        risk = volatility(w, self.covariance)
+        risk = _some_risk(w, self.covariance, self.measure)
         slope = self.value(w) / risk * (self.covariance @ w) - self.gain
         return Support(slope, 0.0, abs(float(self.gain @ w)))
 
@@ -120,7 +125,7 @@ class RiskBudget:
 
     def support(self, w: Array) -> Support:
         """The gradient at y, which is 0 along y itself; a gap bounds the objective by gap / risk."""
-        risk = volatility(w, self.covariance)
+        risk = _some_risk(w, self.covariance, self.measure)
         pull = np.divide(self.budgets, w, out=np.zeros_like(w), where=self.budgets > 0)
         slope = self.covariance @ w / risk - risk * pull
         return Support(slope, 0.0, risk)
@@ -158,6 +163,16 @@ class Tail:
 Goal = Quadratic | Ratio | RiskBudget | Tail
 
 
+def _some_risk(w: Array, covariance: Array, measure: str) -> float:
+    risk = volatility(w, covariance)
+    if risk <= RISKLESS * float(np.abs(w) @ np.sqrt(np.diag(covariance))):
+        raise DataError(
+            f"the covariance gives an allowed portfolio no risk at all, so the {measure} has no best value; "
+            f"use more history or a shrunk covariance"
+        )
+    return risk
+
+
 def worst_weights(losses: Array, level: float) -> Array:
     """(T,) weights of the expected tail loss: 1 / ((1 - level) T) on the worst, the rest on the next."""
     count = (1.0 - level) * len(losses)
@@ -186,7 +201,9 @@ def mean_variance(setting: Setting) -> Quadratic:
 def max_return(setting: Setting) -> Quadratic:
     """Greatest mean'w + cash x rate; the limits alone keep it from one name."""
     rate = setting.cash_rate()
-    return Quadratic(None, rate - mean_of(setting.estimates), "return", "negative", -rate)
+    return Quadratic(
+        None, rate - mean_of(setting.estimates), "return", "negative", -rate, setting.estimates.covariance
+    )
 
 
 def max_sharpe(setting: Setting) -> Ratio:

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.audit import GAP_TOLERANCE, Certificate, certify
+from optimizer.audit import GAP_TOLERANCE, RADIUS, Certificate, certify
 from optimizer.errors import SolverError
-from optimizer.fast.lane import Candidate, refined, solve_fast
-from optimizer.fast.qp import NoAnswerError
+from optimizer.fast.lane import Candidate, refined, refined_tail, solve_fast
 from optimizer.fast.lp import solve_lp
+from optimizer.fast.qp import NoAnswerError
 from optimizer.fast.tail import least_tail
 from optimizer.general import solve_general
 from optimizer.goals import Goal, Support, Tail
@@ -88,15 +88,19 @@ def _fast(goal: Goal, arena: Arena) -> Candidate:
 
 
 def _general(goal: Goal, arena: Arena) -> Candidate:
-    n = len(arena.limits.symbols)
-    x, solver = solve_general(goal, n, arena.space, arena.limits.norms)
-    if arena.limits.norms and not isinstance(goal, Tail):
-        try:
-            return refined(goal, arena.limits, arena.space, x)
-        except NoAnswerError:
-            pass  # the solver's own answer goes to the audit as it is
-    none = np.zeros(len(arena.space.rows) + len(arena.limits.norms))
-    return Candidate(x, none, solver, goal.support(x[:n]))
+    """The solver's answer, sharpened by tangents where ellipsoidal limits are in play and that settles."""
+    n, norms = len(arena.limits.symbols), arena.limits.norms
+    x, solver = solve_general(goal, n, arena.space, norms)
+    none = np.zeros(len(arena.space.rows) + len(norms))
+    plain_answer = Candidate(x, none, solver, goal.support(x[:n]))
+    if not norms:
+        return plain_answer
+    try:
+        if isinstance(goal, Tail):
+            return refined_tail(goal, arena.limits, arena.space, x[:n])
+        return refined(goal, arena.limits, arena.space, x)
+    except NoAnswerError:
+        return plain_answer  # the audit decides on it
 
 
 LANES = {"fast": _fast, "general": _general}
@@ -121,4 +125,5 @@ def _reproved(goal: Goal, support: Support, space: Polyhedron, w: Array) -> tupl
         return found.answer.multipliers, goal.support(w, found.weights)
     slope = np.zeros(space.rows.shape[1])
     slope[: len(w)] = support.slope
-    return solve_lp(slope, space).multipliers, support
+    box = replace(space, floor=np.maximum(space.floor, -RADIUS), ceiling=np.minimum(space.ceiling, RADIUS))
+    return solve_lp(slope, box).multipliers, support

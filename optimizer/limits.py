@@ -75,7 +75,7 @@ class Norm:
     def value(self, w: Array) -> float:
         """The distance."""
         away = w - self.center
-        return float(np.sqrt(max(away @ self.covariance @ away, 0.0)))
+        return float(np.sqrt(max(float(away @ self.covariance @ away), 0.0)))
 
     def violation(self, w: Array) -> float:
         """By how much the value exceeds the bound; 0 inside."""
@@ -124,9 +124,8 @@ class Limits:
     def violation(self, w: Array) -> float:
         """The largest violation of any limit at w, in the limits' own units."""
         worst = max(float(np.max(self.lower - w)), float(np.max(w - self.upper)), 0.0)
-        for limit in (*self.linear, *self.absolute, *self.norms):
-            worst = max(worst, limit.violation(w))
-        return worst
+        every: list[Linear | Absolute | Norm] = [*self.linear, *self.absolute, *self.norms]
+        return max([worst, *(limit.violation(w) for limit in every)])
 
 
 def _drop_side(limit: Linear, group: str) -> Linear:
@@ -206,11 +205,11 @@ def scale_range(limits: Limits, w: Array) -> tuple[float, float]:
             amount, least, most = -amount, -most, -least
         if amount > 0:
             low, high = max(low, least / amount), min(high, most / amount)
-    curved = (*limits.absolute, *limits.norms)
+    curved: tuple[Absolute | Norm, ...] = (*limits.absolute, *limits.norms)
     return (_reach(curved, w, min(low, 1.0)), _reach(curved, w, max(high, 1.0)))
 
 
-def _reach(curved: tuple["Absolute | Norm", ...], w: Array, end: float) -> float:
+def _reach(curved: tuple[Absolute | Norm, ...], w: Array, end: float) -> float:
     """The factor nearest to `end`, on the way there from 1, that convex limits still allow (bisection)."""
     if all(limit.violation(end * w) <= 0 for limit in curved):
         return end

@@ -9,7 +9,7 @@ TRADING_DAYS = 252
 
 def volatility(w: Array, covariance: Array) -> float:
     """sqrt(w' S w); w (n,), covariance (n, n) per year."""
-    return float(np.sqrt(max(w @ covariance @ w, 0.0)))
+    return float(np.sqrt(max(float(w @ covariance @ w), 0.0)))
 
 
 def expected_return(w: Array, mean: Array, cash_rate: float) -> float:

@@ -22,7 +22,7 @@ from optimizer.transition import Unmet, transition, unmet_limits
 from optimizer.typing import Array
 
 TARGET_TOLERANCE = 1e-6
-FORCED_CASH_MARGIN = 1e-8
+FORCED_CASH_MARGIN = 1e-6  # less leaves a set without an inside
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from optimizer.rules import Setting
 from optimizer.typing import Array
 
 HARD = ("max_turnover", "cash_min", "cash_max", "long_only")
-MARGIN = 1e-8
+MARGIN = 1e-7
 NORM_MARGIN = 1e-6  # relative; less leaves a set without an inside, which no solver can search
 LEAST_UNIT = 0.01
 
@@ -112,9 +112,11 @@ def unmet_limits(wanted: Limits, w: Array, setting: Setting) -> tuple[Unmet, ...
         value, bound, excess = _standing(single, group, w)
         if excess > 10 * MARGIN:
             found.append(Unmet(group, value, bound, _rebalances(single, group, setting)))
-    for norm in single.norms:
-        if norm.violation(w) > 10 * MARGIN:
-            found.append(Unmet(norm.name, norm.value(w), norm.bound, inf))
+    found += [
+        Unmet(norm.name, norm.value(w), norm.bound, inf)
+        for norm in single.norms
+        if norm.violation(w) > 10 * MARGIN
+    ]
     return tuple(sorted(found, key=lambda u: (-abs(u.value - u.bound), u.limit)))
 
 

@@ -23,7 +23,10 @@ def free_budgets(covariance: Array, budgets: Array) -> Array:
     y /= np.sqrt(y @ correlation @ y)
     for _ in range(STEPS):
         slope = correlation @ y - budgets / y
-        step = -np.linalg.solve(correlation + np.diag(budgets / y**2), slope)
+        try:
+            step = -np.linalg.solve(correlation + np.diag(budgets / y**2), slope)
+        except np.linalg.LinAlgError as error:
+            raise NoAnswerError("Newton", str(error), infeasible=False) from error
         decrease = -float(slope @ step)
         if decrease < DECREMENT:
             return np.asarray(y / risk)

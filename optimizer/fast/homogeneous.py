@@ -66,9 +66,7 @@ def _implied(base: Polyhedron) -> Array:
     return most
 
 
-def best_ratio(
-    gain: Array, covariance: Array, base: Polyhedron, curvature: Array | None = None
-) -> Answer:
+def best_ratio(gain: Array, covariance: Array, base: Polyhedron, curvature: Array | None = None) -> Answer:
     """The w of greatest gain'w / sqrt(w'Sw) in the polyhedron, by least y'Sy/2 with gain'y = 1.
 
     gain (n,), covariance (n, n); x of the answer is (p,). `curvature` (p + 1, p + 1) joins the cost of (y, scale)

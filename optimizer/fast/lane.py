@@ -6,10 +6,10 @@ import numpy as np
 
 from optimizer.fast.budgets import free_budgets, limited_budgets
 from optimizer.fast.homogeneous import best_ratio
-from optimizer.fast.lp import solve_lp
+from optimizer.fast.lp import break_ties, solve_lp
 from optimizer.fast.priced import solve_priced
-from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
-from optimizer.fast.tail import least_tail
+from optimizer.fast.qp import Answer, solve_qp
+from optimizer.fast.tail import least_tail, least_tail_within
 from optimizer.fast.tangents import refine
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Support, Tail
 from optimizer.limits import Limits, Norm, Polyhedron, lifted
@@ -18,9 +18,11 @@ from optimizer.typing import Array
 
 @dataclass(frozen=True)
 class Candidate:
-    """Weights with what a certificate needs.
+    """An answer with what a certificate needs.
 
-    x (p,) the columns of the polyhedron, of which the first n are the weights;  multipliers (m,) of the rows of `outer(limits, weights)`;  support: the goal's own by default
+    x            (p,) the columns of the polyhedron, of which the first n are the weights
+    multipliers  (m,) of the rows of `outer` at the weights
+    support      the goal's own by default
     """
 
     x: Array
@@ -45,7 +47,7 @@ def solve_fast(goal: Goal, limits: Limits, space: Polyhedron) -> Candidate:
             found = least_tail(goal.scenarios, goal.level, space)
             w = found.answer.x[: len(limits.symbols)]
             if broken(limits, w):
-                raise NoAnswerError("HiGHS", f"{broken(limits, w)[0].name} must bind", infeasible=False)
+                return refined_tail(goal, limits, space, w)
             return _candidate(goal, limits, found.answer, goal.support(w, found.weights))
     if broken(limits, answer.x[: len(limits.symbols)]):
         return refined(goal, limits, space, answer.x)
@@ -55,7 +57,17 @@ def solve_fast(goal: Goal, limits: Limits, space: Polyhedron) -> Candidate:
 def refined(goal: Goal, limits: Limits, space: Polyhedron, x: Array) -> Candidate:
     """The best weights under ellipsoidal limits too, from columns x (p,) near them."""
     answer = refine(goal, limits.norms, space, x[: len(limits.symbols)])
-    return Candidate(answer.x, answer.multipliers, answer.solver, goal.support(answer.x[: len(limits.symbols)]))
+    return Candidate(
+        answer.x, answer.multipliers, answer.solver, goal.support(answer.x[: len(limits.symbols)])
+    )
+
+
+def refined_tail(goal: Tail, limits: Limits, space: Polyhedron, w: Array) -> Candidate:
+    """The same for expected tail loss, from weights w (n,)."""
+    found = least_tail_within(goal.scenarios, goal.level, space, limits.norms, w)
+    x = found.answer.x
+    support = goal.support(x[: len(w)], found.weights)
+    return Candidate(x, found.answer.multipliers, found.answer.solver, support)
 
 
 def broken(limits: Limits, w: Array) -> list[Norm]:
@@ -76,6 +88,8 @@ def _quadratic(goal: Quadratic, limits: Limits, space: Polyhedron) -> Candidate:
     if goal.P is not None:
         P[:n, :n] = goal.P
     answer = solve_qp(P, q, space) if goal.P is not None else solve_lp(q, space)
+    if goal.ties is not None:
+        answer = break_ties(q, answer, goal.ties, space)
     held_back = broken(limits, answer.x[:n])
     if not held_back:
         return _candidate(goal, limits, answer)

@@ -8,6 +8,7 @@ from optimizer.typing import Array
 
 STEPS = 60
 CLOSE = 1e-10
+NEGLIGIBLE = 1e-10
 
 
 def solve_priced(P: Array, q: Array, norm: Norm, space: Polyhedron) -> tuple[Answer, float]:
@@ -26,14 +27,16 @@ def solve_priced(P: Array, q: Array, norm: Norm, space: Polyhedron) -> tuple[Ans
         answer = solve_qp(P + price * wide, linear, space)
         return answer, norm.value(answer.x[:n])
 
-    low = _first_price(P, q, norm)
+    first = low = _first_price(P, q, norm)
     while (found := at(low))[1] <= norm.bound:
+        if low < NEGLIGIBLE * first:
+            return found[0], low * found[1]  # among equals there is one that keeps the limit for nothing
         low /= 16
     loose = found[1]
     high = low
     while (found := at(high))[1] > norm.bound:
         loose, low, high = found[1], high, high * 16
-        if high > 1e12 * _first_price(P, q, norm):
+        if high > first / NEGLIGIBLE:
             raise NoAnswerError(found[0].solver, f"the least {norm.name} is {found[1]:.6g}", infeasible=True)
     answer, tight = found
     for step in range(STEPS):

@@ -33,14 +33,20 @@ def solve_qp(P: Array, q: Array, space: Polyhedron) -> Answer:
 
     Raises NoAnswerError. The objective is scaled to O(1) first: daily covariances are 1e-4.
     """
-    size = float(np.trace(P)) / max(np.count_nonzero(np.diag(P)), 1) or float(np.abs(q).max()) or 1.0
+    diagonal = np.diag(P)
+    curved = float(diagonal.sum()) / max(int(np.count_nonzero(diagonal)), 1)
+    size = max(curved, float(np.abs(q).max())) or 1.0
     first, second = (_daqp, _piqp) if len(q) <= SMALL else (_piqp, _daqp)
     try:
         answer = first(P / size, q / size, space)
     except NoAnswerError as stop:
-        if stop.infeasible or len(q) > LARGE:
+        if len(q) > LARGE:
             raise
-        answer = second(P / size, q / size, space)
+        # A second opinion costs little here, and a false "infeasible" much.
+        try:
+            answer = second(P / size, q / size, space)
+        except NoAnswerError as other:
+            raise (other if other.infeasible else stop) from None
     return Answer(answer.x, answer.multipliers * size, answer.solver)
 
 

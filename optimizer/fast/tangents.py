@@ -3,6 +3,7 @@
 import numpy as np
 
 from optimizer.fast.budgets import limited_budgets
+from optimizer.fast.curvature import cone_curvature, priced_curvature
 from optimizer.fast.homogeneous import best_ratio
 from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Tail
@@ -10,7 +11,7 @@ from optimizer.limits import Norm, Polyhedron, outer
 from optimizer.typing import Array
 
 STEPS = 40
-SETTLED = 1e-12
+SETTLED, NEAR = 1e-12, 1e-8
 
 
 def refine(goal: Goal, norms: tuple[Norm, ...], space: Polyhedron, w: Array) -> Answer:
@@ -28,7 +29,9 @@ def refine(goal: Goal, norms: tuple[Norm, ...], space: Polyhedron, w: Array) -> 
         w = answer.x[:n]
         prices = np.maximum(-answer.multipliers[-len(norms) :] / base.scale[-len(norms) :], 0.0)
         if moved < SETTLED:
-            return answer
+            break
+    if moved < NEAR:
+        return answer
     raise NoAnswerError(answer.solver, f"tangents still moved by {moved:.1e}", infeasible=False)
 
 
@@ -37,9 +40,7 @@ def _round(goal: Goal, base: Polyhedron, norms: tuple[Norm, ...], w: Array, pric
     match goal:
         case Quadratic():
             P, q = np.zeros((p, p)), np.zeros(p)
-            bend = np.zeros((n, n))
-            for norm, price in zip(norms, prices, strict=True):
-                bend += price * _curvature(norm, w)
+            bend = priced_curvature(norms, w, prices)
             P[:n, :n] = bend if goal.P is None else goal.P + bend
             q[:n] = goal.q - bend @ w
             return solve_qp(P, q, base)
@@ -48,32 +49,11 @@ def _round(goal: Goal, base: Polyhedron, norms: tuple[Norm, ...], w: Array, pric
             scale = size / float(goal.gain @ w)
             # `best_ratio` divides its multipliers by this; its quadratic program needs them whole.
             worth = scale**2 * float(w @ goal.covariance @ w) / size
-            bend = _cone_curvature(norms, w, prices * worth, scale, p)
+            bend = cone_curvature(norms, w, prices * worth, scale, p)
             return best_ratio(goal.gain, goal.covariance, base, bend)
         case RiskBudget():
             scale = 1.0 / float(np.sqrt(w @ goal.covariance @ w))
-            bend = _cone_curvature(norms, w, prices, scale, p)
+            bend = cone_curvature(norms, w, prices, scale, p)
             return limited_budgets(goal.covariance, goal.budgets, base, bend)
         case Tail():
             raise NoAnswerError("Newton", "expected tail loss is not smooth", infeasible=False)
-
-
-def _curvature(norm: Norm, w: Array) -> Array:
-    """(n, n) second derivative of the limit's value at w; 0 at its centre, where it has none."""
-    value = norm.value(w)
-    if value <= 0:
-        return np.zeros_like(norm.covariance)
-    slope = norm.covariance @ (w - norm.center) / value
-    return np.asarray((norm.covariance - np.outer(slope, slope)) / value)
-
-
-def _cone_curvature(norms: tuple[Norm, ...], w: Array, prices: Array, scale: float, p: int) -> Array:
-    """(p + 1, p + 1) priced second derivatives of the limits in y = w x scale and the scale itself (last)."""
-    n = len(w)
-    total = np.zeros((p + 1, p + 1))
-    for norm, price in zip(norms, prices, strict=True):
-        spread = np.zeros((n, p + 1))
-        spread[:, :n] = np.eye(n)
-        spread[:, p] = -norm.center
-        total += price / scale * (spread.T @ _curvature(norm, w) @ spread)
-    return total
