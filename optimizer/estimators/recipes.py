@@ -169,9 +169,10 @@ def _covariance(
 
 def _repaired(covariance: Array) -> tuple[Array, tuple[str, ...]]:
     repaired = nearest_psd(covariance)
-    change = float(np.abs(repaired - covariance).max() / np.diag(covariance).mean())
-    if change == 0:
+    if repaired is covariance:
         return covariance, ()
+    deviation = np.sqrt(np.diag(covariance))
+    moved = np.abs(repaired - covariance) / np.outer(deviation, deviation).clip(np.finfo(float).tiny)
     return repaired, (
-        f"covariance made positive semidefinite: entries moved by up to {change:.2g} of a variance",
+        f"covariance made positive semidefinite: correlations moved by up to {moved.max():.2g}",
     )
