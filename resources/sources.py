@@ -48,7 +48,7 @@ class FolderSettings(SourceSettings):
     path: str
     pattern: str = "**/*"
     basis: Literal["as_traded", "split_adjusted", "total_return"] | None = None
-    ignore_columns: tuple[str, ...] = ()
+    ignore_columns: list[str] = Field(default_factory=list)
     max_file_mb: Annotated[int, Field(ge=1)] = 4096
 
 
@@ -174,7 +174,7 @@ def open_source(
                 settings.name,
                 settings.currency,
                 settings.basis,
-                settings.ignore_columns,
+                tuple(settings.ignore_columns),
                 settings.max_file_mb << 20,
             )
             return FolderSource(settings.name, config / settings.path, settings.pattern, reading, shaping)

@@ -1,0 +1,185 @@
+"""Folders of files: layouts, dates in names, the evening feed's factors, and reading nothing twice."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optimizer.errors import DataError
+from resources.prices.factors import actions
+from resources.prices.files import Reading
+from resources.prices.folder import FolderSource
+from resources.prices.rounding import significant
+from resources.prices.source import Delivery, FileRejected
+
+FEED = "symbol,date,open,high,low,close,volume,adj_close\n"
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text)
+    return folder
+
+
+def source(folder: Path, **how: Any) -> FolderSource:
+    return FolderSource("desk", folder, "**/*", Reading("desk", "USD", **how))
+
+
+def nothing_seen(key: str) -> bool:
+    return False
+
+
+def deliveries(
+    folder: Path, since: date | None = None, until: date | None = None, **how: Any
+) -> list[Delivery]:
+    found = list(source(folder, **how).deliveries(since, until, nothing_seen))
+    assert all(isinstance(one, Delivery) for one in found), found
+    return found  # type: ignore[return-value]
+
+
+def column(delivery: Delivery, name: str) -> list[Any]:
+    values: list[Any] = delivery.rows[name].to_pylist()
+    return values
+
+
+def test_one_file_a_symbol_as_alpha_vantage_writes_it(tmp_path: Path) -> None:
+    header = "timestamp,open,high,low,close,adjusted_close,volume,dividend_amount,split_coefficient\n"
+    rows = "2024-01-03,20,21,19,20.5,20.5,200,0.25,2.0\n2024-01-02,40,41,39,40,19.7,100,0,1.0\n"
+    (one,) = deliveries(write(tmp_path, spy__csv=header + rows))
+    assert (one.basis, one.known_at, set(column(one, "symbol"))) == ("as_traded", None, {"SPY"})
+    assert (column(one, "dividend"), column(one, "split")) == ([0.25, 0.0], [2.0, 1.0])
+    assert column(one, "vendor_adj_close") == [20.5, 19.7]
+
+
+def test_one_file_a_symbol_as_yahoo_writes_it(tmp_path: Path) -> None:
+    text = (
+        "Date,Open,High,Low,Close,Adj Close,Volume\n2024-01-02,1,1,1,100,99,10\n2024-01-03,1,1,1,101,101,10\n"
+    )
+    (one,) = deliveries(write(tmp_path, KO__csv=text))
+    assert one.basis == "split_adjusted"
+    assert [finding.code for finding in one.warnings] == ["BASIS_ASSUMED"]
+    assert column(one, "dividend") == [None, 1.0]
+    assert column(one, "split") == [None, 1.0]
+
+
+def test_adjusted_closes_alone_are_total_returns_and_say_so(tmp_path: Path) -> None:
+    (one,) = deliveries(write(tmp_path, adj__csv="symbol,date,adj_close\nA,2024-01-02,5\n"))
+    assert one.basis == "total_return"
+    assert [finding.code for finding in one.warnings] == ["NOT_TRADABLE"]
+    assert (column(one, "close"), column(one, "dividend"), column(one, "split")) == ([5], [0], [1])
+
+
+def test_closes_alone_leave_dividends_open(tmp_path: Path) -> None:
+    (one,) = deliveries(write(tmp_path, tidy__csv="symbol,date,close\nA,2024-01-02,5\n"))
+    assert [finding.code for finding in one.warnings] == ["NO_DIVIDENDS"]
+    assert column(one, "dividend") == [None]
+
+
+def test_a_stated_basis_that_the_file_cannot_have_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, adj__csv="symbol,date,adj_close\nA,2024-01-02,5\n")
+    (refused,) = source(tmp_path, basis="as_traded").deliveries(None, None, nothing_seen)
+    assert isinstance(refused, FileRejected)
+    assert refused.findings[0].code == "MISSING_COLUMN"
+
+
+def test_a_stated_total_return_takes_the_adjusted_close(tmp_path: Path) -> None:
+    (one,) = deliveries(
+        write(tmp_path, t__csv="symbol,date,close,adj_close\nA,2024-01-02,5,4\n"), basis="total_return"
+    )
+    assert column(one, "close") == [4]
+
+
+def test_a_file_named_by_no_symbol_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, my__prices__csv="date,close\n2024-01-02,5\n")
+    (tmp_path / "my.prices.csv").rename(tmp_path / "my prices.csv")
+    (refused,) = source(tmp_path).deliveries(None, None, nothing_seen)
+    assert isinstance(refused, FileRejected)
+
+
+def test_the_evening_feed_gives_splits_dividends_and_when_it_was_known(tmp_path: Path) -> None:
+    split = "NFLX,2015-07-15,1,1,1,98.129997,9,98.129997\nNFLX,2015-07-14,1,1,1,702.600006,9,100.371429\n"
+    dividend = "VZ,2015-07-15,1,1,1,47.5,9,47.5\nVZ,2015-07-14,1,1,1,48.0,9,47.435\n"
+    spun_off = "EBAY,2015-07-15,1,1,1,28.57,9,28.57\nEBAY,2015-07-14,1,1,1,66.289998,9,27.899831\n"
+    alone = "X,2015-07-15,1,1,1,5,9,5\n"
+    (one,) = deliveries(write(tmp_path, prices_20150715__csv=FEED + split + dividend + spun_off + alone))
+    assert (one.basis, one.known_at) == ("as_traded", date(2015, 7, 15))
+    assert column(one, "split") == [7.0, None, 1.0, None, 1.0, None, None]
+    assert column(one, "dividend") == [0.0, None, 0.565, None, 38.39017, None, None]
+
+
+def test_a_feed_that_tells_a_day_twice_finds_the_same_factors(tmp_path: Path) -> None:
+    rows = "A,2015-07-15,1,1,1,50,9,50\n" * 2 + "A,2015-07-14,1,1,1,100,9,50\n" * 2
+    (one,) = deliveries(write(tmp_path, prices_20150715__csv=FEED + rows))
+    assert column(one, "split") == [2.0, 2.0, None, None]
+
+
+def test_files_come_in_date_order_whatever_their_folder(tmp_path: Path) -> None:
+    row = "A,2015-07-15,1,1,1,50,9,50\n"
+    (tmp_path / "a").mkdir()
+    write(tmp_path / "a", prices_20150716__csv=FEED + row)
+    write(tmp_path, z_20150714__csv=FEED + row, prices_20150715__csv=FEED + row)
+    assert [one.known_at.day for one in deliveries(tmp_path) if one.known_at] == [14, 15, 16]
+
+
+def test_what_was_seen_is_not_read_again_unless_its_settings_change(tmp_path: Path) -> None:
+    write(tmp_path, tidy__csv="symbol,date,close\nA,2024-01-02,5\n")
+    keys = {one.key for one in deliveries(tmp_path)}
+    assert list(source(tmp_path).deliveries(None, None, keys.__contains__)) == []
+    assert len(list(source(tmp_path, basis="total_return").deliveries(None, None, keys.__contains__))) == 1
+
+
+def test_equal_content_under_another_name_is_another_delivery(tmp_path: Path) -> None:
+    text = "date,close\n2024-01-02,5\n"
+    one, other = deliveries(write(tmp_path, AA__csv=text, BB__csv=text))
+    assert one.payload_sha256 == other.payload_sha256
+    assert one.key != other.key
+    assert column(other, "symbol") == ["BB"]
+
+
+def test_a_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
+    write(tmp_path, a__csv="broken", b__csv="symbol,date,close\nA,2024-01-02,5\n", c__txt="notes")
+    (tmp_path / ".b.csv.part").write_text("half")
+    refused, good = source(tmp_path).deliveries(None, None, nothing_seen)
+    assert isinstance(refused, FileRejected)
+    assert refused.payload_sha256
+    assert isinstance(good, Delivery)
+
+
+def test_days_outside_what_is_asked_are_left_out_and_lines_stay_true(tmp_path: Path) -> None:
+    rows = "".join(f"A,2024-01-0{number},5\n" for number in range(2, 6))
+    (one,) = deliveries(
+        write(tmp_path, t__csv="symbol,date,close\n" + rows), date(2024, 1, 3), date(2024, 1, 4)
+    )
+    assert column(one, "date") == [date(2024, 1, 3), date(2024, 1, 4)]
+    assert one.lines is not None
+    assert one.lines.tolist() == [3, 4]
+
+
+def test_a_missing_folder_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"sources\.yaml"):
+        list(source(tmp_path / "nowhere").deliveries(None, None, nothing_seen))
+
+
+@given(st.lists(st.floats(1e-9, 1e15), min_size=1, max_size=50))
+def test_rounding_is_that_of_the_decimal_text_and_happens_once(values: list[float]) -> None:
+    rounded = significant(np.array(values))
+    assert np.array_equal(significant(rounded), rounded)
+    assert np.allclose(rounded, values, rtol=5.1e-8, atol=0)
+    assert all(float(f"{value:.7e}") == value for value in rounded.tolist())
+
+
+def test_rounding_leaves_what_is_no_number() -> None:
+    values = np.array([np.nan, np.inf, -np.inf, 0.0, -123.456789012, 1e-30, 1e300])
+    expected = [np.nan, np.inf, -np.inf, 0.0, -123.45679, 1e-30, 1e300]
+    assert np.array_equal(significant(values), expected, equal_nan=True)
+
+
+def test_split_adjusted_closes_have_no_splits_only_dividends() -> None:
+    close, adjusted = np.array([50.0]), np.array([50.0])
+    previous, previous_adjusted = np.array([100.0]), np.array([50.0])
+    dividend, split = actions(close, adjusted, previous, previous_adjusted, splits=False)
+    assert (dividend[0], split[0]) == (50.0, 1.0)
