@@ -34,6 +34,10 @@ class FolderSource:
         """One delivery a file, in date order; raises DataError when the folder is missing."""
         for file in self._files():
             name = file.relative_to(self.path).as_posix()
+            if not file.resolve().is_relative_to(self.path.resolve()):
+                said = f"it leads out of {self.path}; put the file itself there"
+                yield FileRejected(name, [Finding("OUTSIDE_FOLDER", "FAIL", said)])
+                continue
             told = name_date(name)
             if told and ((since and told < since) or (until and told > until)):
                 continue
@@ -44,12 +48,20 @@ class FolderSource:
                     name, sha, [how.currency, how.basis, how.ignored, self.shaping, since, until]
                 )
                 if not seen(key):
-                    yield between(read_delivery(file, name, sha, key, self.reading), since, until)
+                    yield between(self._read(file, name, sha, key), since, until)
             except FileRejected as refused:
                 yield refused
             except OSError as error:
                 said = f"{error.strerror}; check the file and its permissions"
                 yield FileRejected(name, [Finding("UNREADABLE", "FAIL", said)])
+
+    def _read(self, file: Path, name: str, sha: str, key: str) -> Delivery:
+        """The delivery of a file that holds still; raises FileRejected."""
+        delivery = read_delivery(file, name, sha, key, self.reading)
+        if file_sha256(file) != sha:
+            said = "it changed while it was read; write it under another name and rename it when it is whole"
+            raise FileRejected(name, [Finding("CHANGING", "FAIL", said)], sha)
+        return delivery
 
     def _files(self) -> list[Path]:
         if not self.path.is_dir():

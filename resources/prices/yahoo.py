@@ -99,21 +99,21 @@ def yfinance_client(pause: float, attempts: int) -> Client:
     def fetch(symbol: str, first: date, end: date) -> bytes:
         import yfinance as yf  # a second to import, and wanted by few
         from curl_cffi.requests.exceptions import RequestException
-        from yfinance.exceptions import YFException
+        from yfinance.exceptions import YFDataException, YFException, YFRateLimitError
+
+        passing = (YFRateLimitError, YFDataException, RequestException, OSError)
+        yf.config.debug.hide_exceptions = False
 
         def ask(symbol: str, first: date, end: date) -> bytes:
-            frame = yf.Ticker(symbol).history(
-                start=first,
-                end=end,
-                interval="1d",
-                auto_adjust=False,
-                actions=True,
-                raise_errors=True,
-                timeout=20,
-            )
+            ticker = yf.Ticker(symbol)
+            try:
+                frame = ticker.history(start=first, end=end, auto_adjust=False, actions=True, timeout=20)
+            except passing:
+                raise
+            except YFException as error:
+                raise Unreachable(f"{symbol}: {error}") from None
             return as_csv(symbol, frame)
 
-        passing = (YFException, RequestException, OSError)
         return patiently(ask, pause, attempts, time.sleep, passing)(symbol, first, end)
 
     return fetch

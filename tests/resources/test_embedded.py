@@ -86,7 +86,7 @@ def test_an_unlevered_fund_pays_no_financing_and_an_inverse_one_earns_interest()
 def test_the_payload_of_what_is_simulated_states_everything_it_follows_from(
     delivered: dict[str, Delivery],
 ) -> None:
-    recipe = json.loads(bytes(delivered["simulated.json"].payload))  # type: ignore[arg-type]
+    recipe = json.loads(bytes(delivered["simulated.json"].payload))
     assert recipe["dividend_yield"] == 0.02
     assert recipe["funds"]["SPX2X.SIM"] == {"legs": {"SPX.TR": 2.0}, "fee": 0.009}
     assert recipe["inputs"]["sp500_index.csv.gz"] == delivered["sp500_index.csv.gz"].payload_sha256

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.errors import DataError
+from resources.prices import folder
 from resources.prices.factors import actions
-from resources.prices.files import Reading
+from resources.prices.files import Reading, read_delivery
 from resources.prices.folder import FolderSource
 from resources.prices.rounding import significant
 from resources.prices.source import Delivery, FileRejected
@@ -19,14 +20,14 @@ from resources.prices.source import Delivery, FileRejected
 FEED = "symbol,date,open,high,low,close,volume,adj_close\n"
 
 
-def write(folder: Path, **files: str) -> Path:
+def write(place: Path, **files: str) -> Path:
     for name, text in files.items():
-        (folder / name.replace("__", ".")).write_text(text)
-    return folder
+        (place / name.replace("__", ".")).write_text(text)
+    return place
 
 
-def source(folder: Path, **how: Any) -> FolderSource:
-    return FolderSource("desk", folder, "**/*", Reading("desk", "USD", **how))
+def source(place: Path, **how: Any) -> FolderSource:
+    return FolderSource("desk", place, "**/*", Reading("desk", "USD", **how))
 
 
 def nothing_seen(key: str) -> bool:
@@ -34,9 +35,9 @@ def nothing_seen(key: str) -> bool:
 
 
 def deliveries(
-    folder: Path, since: date | None = None, until: date | None = None, **how: Any
+    place: Path, since: date | None = None, until: date | None = None, **how: Any
 ) -> list[Delivery]:
-    found = list(source(folder, **how).deliveries(since, until, nothing_seen))
+    found = list(source(place, **how).deliveries(since, until, nothing_seen))
     assert all(isinstance(one, Delivery) for one in found), found
     return found  # type: ignore[return-value]
 
@@ -147,6 +148,31 @@ def test_a_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
     assert isinstance(refused, FileRejected)
     assert refused.payload_sha256
     assert isinstance(good, Delivery)
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    write(tmp_path, other__csv="symbol,date,close\nA,2024-01-02,5\n")
+    (inbox / "t.csv").symlink_to(tmp_path / "other.csv")
+    (refused,) = source(inbox).deliveries(None, None, nothing_seen)
+    assert isinstance(refused, FileRejected)
+    assert refused.findings[0].code == "OUTSIDE_FOLDER"
+
+
+def test_a_file_that_is_still_being_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, t__csv="symbol,date,close\nA,2024-01-02,5\n")
+
+    def growing(file: Path, *rest: Any) -> Delivery:
+        file.write_text(file.read_text() + "A,2024-01-03,5\n")
+        return read_delivery(file, *rest)
+
+    monkeypatch.setattr(folder, "read_delivery", growing)
+    (refused,) = source(tmp_path).deliveries(None, None, nothing_seen)
+    assert isinstance(refused, FileRejected)
+    assert refused.findings[0].code == "CHANGING"
 
 
 def test_days_outside_what_is_asked_are_left_out_and_lines_stay_true(tmp_path: Path) -> None:

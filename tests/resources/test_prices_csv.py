@@ -31,7 +31,7 @@ def rows(delivery: Delivery) -> list[dict[str, object]]:
     return found
 
 
-BAD = {
+BAD: dict[str, tuple[str | bytes, list[tuple[str, int | None]]]] = {
     "empty": (b"", [("EMPTY_FILE", None)]),
     "blank": (b" \n\n", [("EMPTY_FILE", None)]),
     "header only": (HEADER, [("NO_ROWS", 1)]),
