@@ -99,7 +99,7 @@ def bindings(
     rate = goal.rate(w)
     found = [
         *_box_bindings(goal, limits, w, rate * reduced),
-        *_row_bindings(goal, limits, w, rate * y / space.scale),
+        *_row_bindings(goal, limits, space, w, rate * y / space.scale),
     ]
     return tuple(sorted(found, key=lambda b: (-abs(b.shadow_price), b.limit)))
 
@@ -117,17 +117,16 @@ def _box_bindings(goal: Goal, limits: Limits, w: Array, prices: Array) -> list[B
     ]
 
 
-def _row_bindings(goal: Goal, limits: Limits, w: Array, prices: Array) -> list[Binding]:
+def _row_bindings(goal: Goal, limits: Limits, space: Polyhedron, w: Array, prices: Array) -> list[Binding]:
     found = []
-    n, m = len(w), len(limits.linear)
     for limit, price in zip(limits.linear, prices, strict=False):
         sides = ((limit.names[0], limit.low, -price), (limit.names[1], limit.high, price))
         value = limit.value(w)
         if limit.low < limit.high:
             found += [_binding(goal, name, value, at, p) for name, at, p in sides if _touches(value, at)]
     curved: list[tuple[Absolute | Norm, float]] = [
-        *((limit, prices[m + (j + 1) * (n + 1) - 1]) for j, limit in enumerate(limits.absolute)),
-        *zip(limits.norms, prices[m + len(limits.absolute) * (n + 1) :], strict=True),
+        *zip(limits.absolute, prices[list(space.bounds)], strict=True),
+        *zip(limits.norms, prices[len(prices) - len(limits.norms) :], strict=True),
     ]
     for curve, price in curved:
         value = curve.value(w)

@@ -73,13 +73,11 @@ def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
         for sign, group in zip((1.0, -1.0), linear.groups or linear.names, strict=True):
             if group in soft:
                 columns[i, soft.index(group)] = sign / base.scale[i]
-    for j, absolute in enumerate(firm.absolute):
-        if absolute.name in soft:
-            columns[len(firm.linear) + (j + 1) * (n + 1) - 1, soft.index(absolute.name)] = -1.0
     ceiling = base.ceiling.copy()
-    for j, absolute in enumerate(firm.absolute):
+    for absolute, row in zip(firm.absolute, base.bounds, strict=True):
         if absolute.name in soft:
-            ceiling[n * (1 + j) : n * (2 + j)] = INF
+            columns[row, soft.index(absolute.name)] = -1.0
+            ceiling[n:] = INF
     k = len(soft)
     space = Polyhedron(
         np.hstack([base.rows, columns]),
@@ -88,6 +86,7 @@ def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
         np.append(base.floor, np.zeros(k)),
         np.append(ceiling, np.full(k, INF)),
         base.scale,
+        base.bounds,
     )
     return Elastic(space, soft, firm)
 

@@ -139,10 +139,11 @@ def _drop_side(limit: Linear, group: str) -> Linear:
 
 @dataclass(frozen=True)
 class Polyhedron:
-    """low <= rows @ x <= high and floor <= x <= ceiling, with x = (w, one purchase per name and absolute limit).
+    """low <= rows @ x <= high and floor <= x <= ceiling, with x = (w, sales where an absolute limit needs them).
 
-    rows   (m, p);  low, high  (m,);  floor, ceiling  (p,)
-    scale  (m,) the limit's row was divided by this; a multiplier per own unit is multiplier / scale
+    rows    (m, p);  low, high  (m,);  floor, ceiling  (p,)
+    scale   (m,) the limit's row was divided by this; a multiplier per own unit is multiplier / scale
+    bounds  the rows that hold the bounds of the absolute limits
     """
 
     rows: Array
@@ -151,6 +152,7 @@ class Polyhedron:
     floor: Array
     ceiling: Array
     scale: Array
+    bounds: tuple[int, ...] = ()
 
     def violation(self, x: Array) -> float:
         """The largest violation of a row or bound at x (p,), rows in the limits' own units."""
@@ -161,36 +163,50 @@ class Polyhedron:
 
 
 def polyhedron(limits: Limits) -> Polyhedron:
-    """The affine and absolute limits as rows, in that order; an absolute one ends with the row of its bound.
+    """The affine limits as rows, then for each absolute one the links of its sales and the row of its bound.
 
-    With purchases b >= w - center, b >= 0: sum c |w - center| = 2 c'b - c'(w - center) at the least b.
+    Sales s >= center - w, s >= 0 make |w - center| = w - center + 2 s at the least s; where a bound of w tells the
+    side, no s is needed.
     """
-    n, k = len(limits.symbols), len(limits.absolute)
-    m, width = len(limits.linear), n * (1 + k)
-    rows = np.zeros((m + k * (n + 1), width))
-    low, high = np.full(len(rows), -INF), np.full(len(rows), INF)
-    scale = np.ones(len(rows))
+    n, m = len(limits.symbols), len(limits.linear)
+    open_sides = [np.flatnonzero(_side(limits, absolute) == 0) for absolute in limits.absolute]
+    width = n + sum(len(names) for names in open_sides)
+    rows = np.zeros((m + width - n + len(open_sides), width))
+    low, high, scale = np.full(len(rows), -INF), np.full(len(rows), INF), np.ones(len(rows))
     for i, limit in enumerate(limits.linear):
         scale[i] = np.abs(limit.row).max(initial=0.0) or 1.0
         rows[i, :n] = limit.row / scale[i]
         low[i], high[i] = (limit.low - limit.offset) / scale[i], (limit.high - limit.offset) / scale[i]
     floor, ceiling = np.zeros(width), np.full(width, INF)
     floor[:n], ceiling[:n] = limits.lower, limits.upper
-    for j, absolute in enumerate(limits.absolute):
-        start, own = m + j * (n + 1), slice(n * (1 + j), n * (2 + j))
-        link = rows[start : start + n]
-        link[:, :n], link[:, own] = np.eye(n), -np.eye(n)
-        high[start : start + n] = absolute.center
-        rows[start + n, :n], rows[start + n, own] = -absolute.coefficients, 2 * absolute.coefficients
-        high[start + n] = absolute.bound - float(absolute.coefficients @ absolute.center)
+    row, column, bounds = m, n, []
+    for absolute, names in zip(limits.absolute, open_sides, strict=True):
+        own = np.arange(column, column + len(names))
+        links = np.arange(row, row + len(names))
+        rows[links, names], rows[links, own] = 1.0, 1.0
+        low[links] = absolute.center[names]
+        row, column = row + len(names), column + len(names)
+        signed = np.where(_side(limits, absolute) < 0, -1.0, 1.0) * absolute.coefficients
+        rows[row, :n], rows[row, own] = signed, 2 * absolute.coefficients[names]
+        high[row] = absolute.bound + float(signed @ absolute.center)
         with np.errstate(divide="ignore"):
-            ceiling[own] = absolute.bound / absolute.coefficients
-    return Polyhedron(rows, low, high, floor, ceiling, scale)
+            ceiling[own] = absolute.bound / absolute.coefficients[names]
+        bounds.append(row)
+        row += 1
+    return Polyhedron(rows, low, high, floor, ceiling, scale, tuple(bounds))
+
+
+def _side(limits: Limits, absolute: Absolute) -> Array:
+    """(n,) 1 where the bounds keep w above the center, -1 below, 0 where it may be either."""
+    return np.where(limits.lower >= absolute.center, 1, np.where(limits.upper <= absolute.center, -1, 0))
 
 
 def lifted(limits: Limits, w: Array) -> Array:
-    """x = (w, purchases), (p,), for the polyhedron of these limits."""
-    return np.concatenate([w, *(np.maximum(w - limit.center, 0.0) for limit in limits.absolute)])
+    """x = (w, sales), (p,), for the polyhedron of these limits."""
+    sales = [
+        np.maximum(absolute.center - w, 0.0)[_side(limits, absolute) == 0] for absolute in limits.absolute
+    ]
+    return np.concatenate([w, *sales])
 
 
 def scale_range(limits: Limits, w: Array) -> tuple[float, float]:
@@ -242,4 +258,5 @@ def outer(space: Polyhedron, norms: tuple[Norm, ...], w: Array) -> Polyhedron:
         space.floor,
         space.ceiling,
         np.append(space.scale, scale),
+        space.bounds,
     )

@@ -15,6 +15,8 @@ from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Support, Tail
 from optimizer.limits import Limits, Norm, Polyhedron, lifted
 from optimizer.typing import Array
 
+ROUNDING = 1e-13
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -114,6 +116,6 @@ def _budgets(goal: RiskBudget, limits: Limits, space: Polyhedron) -> Answer:
     y[held] = free_budgets(goal.covariance[np.ix_(held, held)], goal.budgets[held])
     budget = limits.linear[0]
     w = y * (budget.offset - max(budget.low, 0.0)) / y.sum()
-    if limits.violation(w) == 0 and space.rows.shape[1] == len(lifted(limits, w)):
+    if limits.violation(w) <= ROUNDING and space.rows.shape[1] == len(lifted(limits, w)):
         return Answer(lifted(limits, w), np.zeros(len(space.rows)), "Newton")
     return limited_budgets(goal.covariance, goal.budgets, space)

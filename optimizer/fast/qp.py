@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimizer.fast.polish import polish
 from optimizer.limits import INF, Polyhedron
 from optimizer.typing import Array
 
@@ -99,4 +100,6 @@ def _piqp(P: Array, q: Array, space: Polyhedron) -> Answer:
     multipliers = np.zeros(len(space.rows))
     multipliers[equal] = -np.array(solver.result.y)
     multipliers[bounded] = np.array(solver.result.z_l) - np.array(solver.result.z_u)
-    return Answer(np.array(solver.result.x), multipliers, "PIQP")
+    x = np.array(solver.result.x)
+    exact = polish(P, q, space, x, multipliers)
+    return Answer(x, multipliers, "PIQP") if exact is None else Answer(*exact, "PIQP")

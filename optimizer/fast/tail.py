@@ -11,7 +11,7 @@ from optimizer.limits import INF, Norm, Polyhedron, outer
 from optimizer.typing import Array
 
 ROUNDS = 30
-SETTLED, LOOSE = 1e-11, 1e-7
+SETTLED, LOOSE = 1e-11, 1e-5
 NEAR_TAIL = 3.0
 
 

@@ -11,7 +11,7 @@ from optimizer.limits import Norm, Polyhedron, outer
 from optimizer.typing import Array
 
 STEPS = 40
-SETTLED, NEAR = 1e-12, 1e-8
+SETTLED, NEAR = 1e-12, 1e-5
 
 
 def refine(goal: Goal, norms: tuple[Norm, ...], space: Polyhedron, w: Array) -> Answer:
