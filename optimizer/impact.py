@@ -8,12 +8,12 @@ import numpy as np
 
 from optimizer.estimates import Estimates
 from optimizer.exposures import ExposureCalculator, ExposureType
+from optimizer.measures import expected_return, volatility
 from optimizer.performance import max_drawdown
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
 from optimizer.rules import aligned
 from optimizer.trade_list import TradeList
-from optimizer.typing import Array
 
 NAN = float("nan")
 
@@ -127,14 +127,12 @@ class _Context:
     reference: Mapping[str, float]
 
     def side(self, weights: Mapping[str, float], value: Decimal) -> Side:
-        est, rate = self.estimates, self.policy.risk_free_rate
+        est, rate = self.estimates, self.policy.risk_free_rate or 0.0
         w = aligned(weights, est.symbols, "the portfolio")
         cash = 1 - float(w.sum()) if value else 0.0
-        earned = (
-            NAN if est.mean is None else float(est.mean @ w) + (0.0 if not cash else cash * (rate or 0.0))
-        )
-        risk = _risk(est, w)
-        excess = earned - (rate or 0.0)
+        earned = NAN if est.mean is None else expected_return(w, est.mean, rate)
+        risk = volatility(w, est.covariance)
+        away = w - aligned(self.reference, est.symbols, "the benchmark")
         funds = self.universe.funds
         held = {symbol: weight for symbol, weight in weights.items() if weight}
         return Side(
@@ -142,18 +140,14 @@ class _Context:
             cash=cash,
             expected_return=earned,
             volatility=risk,
-            sharpe=excess / risk if risk > 0 else NAN,
+            sharpe=(earned - rate) / risk if risk > 0 else NAN,
             max_drawdown=NAN if est.scenarios is None else max_drawdown(est.scenarios @ w).depth,
-            tracking_error=_risk(est, w - aligned(self.reference, est.symbols, "the benchmark")),
+            tracking_error=volatility(away, est.covariance),
             quality=_quality(held, self.ratings),
             concentration_top10=_top10(held),
             notional=float(np.abs(w).sum() if funds is None else np.abs(w) @ funds.notional(est.symbols)),
             exposures={} if funds is None else ExposureCalculator(funds).calculate(held),
         )
-
-
-def _risk(estimates: Estimates, w: Array) -> float:
-    return float(np.sqrt(max(w @ estimates.covariance @ w, 0.0)))
 
 
 def _quality(held: Mapping[str, float], ratings: Mapping[str, float]) -> float:
