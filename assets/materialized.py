@@ -47,7 +47,7 @@ def materialized(
     entries: Sequence[Entry],
     extra: Mapping[str, Any] | None = None,
     **options: Any,
-) -> dg.MaterializeResult[Any]:
+) -> dg.MaterializeResult:
     """The result of an asset that wrote `entries` to `table` under `pack`."""
     rows = sum(entry.rows for entry in entries)
     return dg.MaterializeResult(

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 
 from optimizer.black_litterman import MarketView, posterior
 from optimizer.errors import PolicyError
-from optimizer.estimates import Estimates
+from optimizer.estimates import Estimates, Recipe
+from optimizer.estimators.recipes import estimate
 from optimizer.policy import Policy
 from optimizer.portfolio import Number, Portfolio, Universe
 from optimizer.rationale import Reasons
@@ -221,3 +223,43 @@ def without_evidence(symbols: Sequence[str], observations: int) -> Estimates:
     """Equal risks and no means, for names whose history is too short: good for equal weights and rounding only."""
     covariance = np.eye(len(symbols)) * ASSUMED_VOLATILITY**2
     return Estimates(tuple(symbols), None, covariance, observations=max(observations, 1))
+
+
+class PolicyStrategy:
+    """A policy replayed through the past: the same steps as `propose`, on what each day knew.
+
+    Views and ratings are today's opinions and stay out. What is held is taken as the last target, drifted.
+    """
+
+    def __init__(self, policy: Policy, universe: Universe, recipe: Recipe, prior: str) -> None:
+        self.policy, self.universe, self.recipe, self.prior = policy, universe, recipe, prior
+        self._last: tuple[pd.Timestamp, dict[str, float]] | None = None
+
+    def __call__(self, history: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, float]:
+        """Target weights by symbol; history (t, k) of total-return prices that ends at as_of."""
+        symbols = tuple(sorted(map(str, history.columns)))
+        evidence = estimate(history, replace(self.recipe, symbols=symbols))
+        benchmark = {s: w for s, w in (self.universe.benchmark or {}).items() if s in symbols}
+        total = sum(benchmark.values())
+        universe = replace(
+            self.universe,
+            symbols=symbols,
+            benchmark={s: w / total for s, w in benchmark.items()} if total else None,
+        )
+        beliefs = form_beliefs(evidence, universe, self.policy, Mandate(prior=self.prior))
+        held = np.array([self._held(history).get(symbol, 0.0) for symbol in symbols])
+        policy = self.policy if held.any() else replace(self.policy, max_turnover=None)
+        solution = solve(beliefs.estimates(evidence), policy, universe, held)
+        target = dict(zip(symbols, solution.weights.tolist(), strict=True))
+        self._last = (as_of, target)
+        return target
+
+    def _held(self, history: pd.DataFrame) -> dict[str, float]:
+        if self._last is None:
+            return {}
+        since, target = self._last
+        names = [symbol for symbol in target if symbol in history.columns]
+        growth = (history[names].iloc[-1] / history[names].loc[:since].iloc[-1]).to_numpy(dtype=float)
+        values = np.nan_to_num(np.array([target[s] for s in names]) * growth)
+        cash = 1 - sum(target.values())
+        return dict(zip(names, (values / (values.sum() + cash)).tolist(), strict=True))

@@ -1,7 +1,7 @@
 """Everything Dagster loads: assets, jobs, schedule, sensors, resources."""
 
 import dagster as dg
-#from assets.backtest_results import backtest_results
+from assets.backtest_results import backtest_results
 
 from assets.estimates import estimates
 from assets.optimal_weights import optimal_weights
@@ -11,7 +11,7 @@ from assets.prices import prices, reference_data
 from assets.pricing_pack import pricing_pack
 from assets.trades import trades
 from pipeline.environment import Environment
-from pipeline.jobs import JOBS
+from pipeline.jobs import backfill, daily_run, ingest, pack_run, research
 from pipeline.schedules import after_the_close, inbox_files, missing_sessions, stuck_runs
 from resources.warehouse_resource import DeskResource, WarehouseResource
 
@@ -19,10 +19,10 @@ environment = Environment.of_process()
 
 defs = dg.Definitions(
     assets=[
-        prices, reference_data, pricing_pack, portfolio_snapshots, estimates, posterior_returns, optimal_weights, trades,
-        #backtest_results,
+        prices, reference_data, pricing_pack, portfolio_snapshots, estimates, posterior_returns, optimal_weights,
+        trades, backtest_results,
     ],
-    jobs=JOBS,
+    jobs=[daily_run, ingest, pack_run, research, backfill],
     schedules=[after_the_close],
     sensors=[inbox_files, missing_sessions, stuck_runs],
     resources={

@@ -51,6 +51,3 @@ def run_past_packs(context: dg.OpExecutionContext, config: BackfillConfig) -> No
 def backfill() -> None:
     """Run the chain for every session of a range of past as-of dates."""
     run_past_packs()
-
-
-JOBS = [ingest, daily_run, pack_run, research, backfill]

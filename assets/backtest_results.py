@@ -1,0 +1,88 @@
+"""Stage 8, in a job of its own: each policy replayed through the past that the pack saw."""
+
+import dagster as dg
+import pandas as pd
+
+from assets.materialized import materialized, preview
+from assets.partitions import OWNERS, PACKS
+from assets.plots import backtest_plot
+from optimizer.errors import PackfolioError
+from resources.evidence import load_case
+from resources.outputs import inputs_of
+from resources.packs import Pack
+from resources.replays import backtest, backtest_frames, backtest_prices, benchmark_index
+from resources.snapshots import Snapshot, read_snapshots
+from resources.warehouse import frame
+from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
+
+ALL_REPLAYED = "every_policy_was_replayed"
+SHOWN = ("annual_return", "volatility", "sharpe", "max_drawdown", "turnover", "cost_drag")
+
+
+class BacktestConfig(dg.Config):
+    """Launch settings: one portfolio only, by UUID or name."""
+
+    portfolio: str | None = None
+
+
+@dg.asset(
+    partitions_def=PACKS, deps=["portfolio_snapshots", "pricing_pack"], group_name="research",
+    kinds={"python", "duckdb"}, owners=OWNERS, code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(ALL_REPLAYED, asset="backtest_results", description="No policy failed on the way."),
+    ],
+)  # fmt: skip
+def backtest_results(
+    context: dg.AssetExecutionContext,
+    config: BacktestConfig,
+    warehouse: WarehouseResource,
+    desk: DeskResource,
+) -> dg.MaterializeResult:
+    """Walk-forward: decisions at one close, trades at the next, costs, no look-ahead; views stay out of the past."""
+    stage = warehouse.stage(context, desk)
+    with stage.read() as con:
+        pack = stage.pack(con, context.partition_key)
+        ready = [s for s in read_snapshots(con, pack) if config.portfolio in (None, s.name, s.portfolio_id)]
+    frames: dict[Snapshot, dict[str, pd.DataFrame]] = {}
+    failed: dict[str, str] = {}
+    for snapshot in ready:
+        try:
+            frames[snapshot] = _replay(stage, pack, snapshot)
+        except PackfolioError as error:
+            failed[snapshot.name] = snapshot.problem or str(error)
+    with stage.write() as tx:
+        entries = [
+            tx.record(
+                "backtest_results", tables, pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
+                inputs=inputs_of(tx.con, pack, ["portfolio_snapshots"], snapshot.portfolio_id),
+            )
+            for snapshot, tables in frames.items()
+        ]  # fmt: skip
+    stage.warehouse.publish()
+    check = dg.AssetCheckResult(
+        check_name=ALL_REPLAYED, passed=not failed, severity=dg.AssetCheckSeverity.WARN, metadata=dict(failed)
+    )
+    with stage.read() as con:
+        summary = frame(
+            con,
+            "select s.name, b.strategy, b.metric, b.value from latest_backtest_summary b "
+            "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by all",
+            [pack.id],
+        )
+        plots = {f"plot_{s.name}": _plot(s, tables["backtest_results"]) for s, tables in frames.items()}
+        extra = {"summary": preview(summary, 120), **plots}
+        return materialized(con, "backtest_results", pack, entries, extra, check_results=[check])
+
+
+def _replay(stage: Stage, pack: Pack, snapshot: Snapshot) -> dict[str, pd.DataFrame]:
+    with stage.read() as con:
+        case = load_case(con, pack, snapshot, stage.desk.funds)
+        prices = backtest_prices(con, pack, case, stage.desk.backtest)
+    results = backtest(case, prices, stage.desk.backtest, pack.as_of)
+    return backtest_frames(results, benchmark_index(prices, snapshot.benchmark))
+
+
+def _plot(snapshot: Snapshot, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    nav = rows.pivot(index="date", columns="strategy", values="nav").dropna()
+    note = " (simulated funds)" if any(symbol.endswith(".SIM") for symbol in snapshot.symbols) else ""
+    return backtest_plot(f"{snapshot.name}{note}", nav)

@@ -1,0 +1,111 @@
+"""Backtests of the policies on what a pack saw, and their rows."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from optimizer.costs import CostModel
+from optimizer.proposal import PolicyStrategy
+from resources.configuration import BacktestFile
+from resources.evidence import Case, in_currency
+from resources.ledger import Connection
+from resources.pack_prices import read_panel
+from resources.packs import Pack
+
+if TYPE_CHECKING:
+    from optimizer.backtest_report import BacktestResult
+
+POLICY = "policy"
+DAYS_A_YEAR = 365.25
+
+
+def backtest_prices(con: Connection, pack: Pack, case: Case, settings: BacktestFile) -> pd.DataFrame:
+    """Total-return prices in base currency over the backtest's years and the lookback before them."""
+    days = timedelta(days=settings.years * DAYS_A_YEAR + case.inputs.policy.lookback_days * 1.5)
+    panel = read_panel(con, pack, case.snapshot.symbols, pack.as_of - days)
+    return in_currency(con, pack, panel, case.snapshot.base_currency)
+
+
+def backtest(
+    case: Case, prices: pd.DataFrame, settings: BacktestFile, as_of: date
+) -> dict[str, "BacktestResult"]:
+    """The policy, equal weights and the benchmark, walked forward side by side."""
+    from optimizer.backtest import BacktestSettings, OptimizationBacktest
+
+    policy, snapshot = case.inputs.policy, case.snapshot
+    investable = prices[list(snapshot.investable)]
+    recipe = replace(snapshot.recipe(), symbols=())
+    strategy = PolicyStrategy(policy, case.inputs.universe, recipe, snapshot.prior)
+    start = as_of - timedelta(days=settings.years * DAYS_A_YEAR)
+    chosen = BacktestSettings(
+        costs=CostModel.of(policy),
+        risk_free_rate=policy.risk_free_rate or 0.0,
+        cash_min=min(policy.cash_min, 0.0),
+        min_history=policy.lookback_days + 1,
+        history_days=policy.lookback_days + 1,
+    )
+    return OptimizationBacktest(investable).compare(
+        {POLICY: strategy},
+        settings.rebalance,
+        settings=chosen,
+        start_date=first_possible(investable, start, chosen.min_history),
+        benchmark=benchmark_index(prices, snapshot.benchmark),
+    )
+
+
+def first_possible(prices: pd.DataFrame, start: date, history: int) -> date:
+    """The first date >= start on which every symbol has history enough."""
+    enough = (prices.notna().cumsum() >= history).all(axis=1).to_numpy()
+    dates = pd.DatetimeIndex(prices.index)
+    able = np.flatnonzero(enough & (dates >= pd.Timestamp(start)))
+    chosen: datetime = (dates[able[0]] if len(able) else dates[-1]).to_pydatetime()
+    return chosen.date()
+
+
+def benchmark_index(prices: pd.DataFrame, weights: Mapping[str, float]) -> pd.Series:
+    """The benchmark's weights, rebalanced daily without cost, as an index that starts at 1."""
+    returns = prices[list(weights)].pct_change(fill_method=None).fillna(0.0).to_numpy()
+    return pd.Series(np.cumprod(1 + returns @ np.array(list(weights.values()))), prices.index)
+
+
+def backtest_frames(results: "Mapping[str, BacktestResult]", benchmark: pd.Series) -> dict[str, pd.DataFrame]:
+    """Rows of `backtest_results` (a row per strategy and day) and `backtest_summary` (a row per measure)."""
+    daily = [_daily(name, result) for name, result in sorted(results.items())]
+    common = benchmark.loc[daily[0]["date"].iloc[0] :]
+    daily.append(
+        pd.DataFrame({
+            "strategy": "benchmark", "date": pd.DatetimeIndex(common.index).date, "nav": common.to_numpy() / common.iloc[0],
+            "return": common.pct_change().fillna(0.0).to_numpy(), "turnover": 0.0, "cost": 0.0,
+            "drawdown": (common / common.cummax() - 1).to_numpy(),
+        })
+    )  # fmt: skip
+    measures = [
+        {"strategy": name, "metric": metric, "value": float(value)}
+        for name, result in sorted(results.items())
+        for metric, value in result.metrics.items()
+    ]
+    return {
+        "backtest_results": pd.concat(daily, ignore_index=True),
+        "backtest_summary": pd.DataFrame(measures),
+    }
+
+
+def _daily(name: str, result: "BacktestResult") -> pd.DataFrame:
+    dates = pd.DatetimeIndex(result.nav.index)
+    trades = result.trades
+    traded = trades["value"].abs().groupby(trades["date"]).sum().reindex(dates, fill_value=0.0)
+    return pd.DataFrame(
+        {
+            "strategy": name,
+            "date": dates.date,
+            "nav": result.nav.to_numpy(),
+            "return": result.returns.reindex(dates, fill_value=0.0).to_numpy(),
+            "turnover": (0.5 * traded / result.nav).to_numpy(),
+            "cost": result.costs.reindex(dates, fill_value=0.0).to_numpy(),
+            "drawdown": (result.nav / result.nav.cummax() - 1).to_numpy(),
+        }
+    )
