@@ -148,10 +148,11 @@ def inconsistent(series: Series, rows: pa.Table, tolerance: float) -> Mask:
 
 
 def missing_sessions(series: Series, sessions: Days) -> Iterator[Finding]:
-    """One finding for each symbol that lacks sessions between its first and its last row here."""
+    """One finding for each symbol that lacks sessions between its last one on record and its last row here."""
     position = np.searchsorted(sessions, series.days)
     gap = np.diff(position, prepend=0) - 1
-    gap[series.first] = 0
+    before = np.searchsorted(sessions, series.previous_day[series.first])
+    gap[series.first] = position[series.first] - before - 1
     for place, count in _sums(series, np.maximum(gap, 0)):
         symbol, day = series.symbols[series.codes[place]], series.days[place].astype("datetime64[D]").item()
         said = f"{symbol} lacks {count} sessions, the first of them before {day}"

@@ -231,6 +231,14 @@ def test_missing_sessions_are_counted_from_the_first_row_on() -> None:
     assert warned(result) == {"MISSING_SESSION": 2}
 
 
+def test_sessions_missing_since_the_last_one_on_record_are_counted() -> None:
+    record = {"A": Record(number_of(day(0)), 100.0), "B": Record(number_of(day(3)), 100.0)}
+    result = checked([line("A", day(4), 101), line("B", day(4), 101)], replace(CONTEXT, record=record))
+    assert [(finding.code, finding.symbol, finding.count) for finding in result.warnings] == [
+        ("MISSING_SESSION", "A", 3)
+    ]
+
+
 def test_closes_outside_low_and_high_are_noted() -> None:
     result = checked([line("A", day(0), 12, low=9, high=11), line("A", day(1), 12, low=13, high=11)])
     assert warned(result) == {"HIGH_LOW": 2}
