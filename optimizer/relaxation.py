@@ -186,5 +186,8 @@ def _whole_lot_bonus(p: RoundingProblem, x: Array, price_cash: float) -> float:
     near = permitted(p, lots)
     up, down = neighbours(p, near)
     options = np.stack([near, up, down, np.zeros_like(lots)])
-    fixed = p.curve.fixed * (1 + price_cash) * (options != 0)
-    return float((fixed + growth * ((options - lots) * p.step) ** 2).min(axis=0).sum())
+    price = p.curve.fixed * (1 + price_cash) * (options != 0) + growth * ((options - lots) * p.step) ** 2
+    reached = p.held + options * p.step
+    inside = (reached >= p.lower - TOLERANCE) & (reached <= p.upper + TOLERANCE)
+    cheapest = np.where(inside, price, np.inf).min(axis=0)
+    return float(np.where(np.isfinite(cheapest), cheapest, price.min(axis=0)).sum())

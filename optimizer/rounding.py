@@ -6,17 +6,23 @@ improving move, or the best improving exchange of two names, until there is none
 bound is reported. Ties go to the first symbol, so the answer depends on nothing but the input.
 """
 
+import heapq
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from optimizer.errors import InfeasibleError
-from optimizer.relaxation import TOLERANCE, RoundingProblem, neighbours, permitted, relax
+from optimizer.relaxation import TOLERANCE, Relaxation, RoundingProblem, neighbours, permitted, relax
 from optimizer.typing import Array
 
 HARD = 1e3
 PAIRS = 64
 MOVES_PER_NAME = 40
+BRANCHED_NAMES = 25
+NODES = 120
+DESCENTS = 20
+ENOUGH = 5e-6
+WHOLE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +105,67 @@ def round_trades(problem: RoundingProblem) -> Rounded:
         relaxed = relax(problem)
     except InfeasibleError:
         relaxed = relax(_hard_limits_only(problem))
+    found = descend(problem, relaxed)
+    small = np.count_nonzero(problem.upper > problem.lower) <= BRANCHED_NAMES
+    return search(problem, relaxed, found) if small and found.penalty <= TOLERANCE else found
+
+
+def descend(problem: RoundingProblem, relaxed: Relaxation) -> Rounded:
+    """The descent from a relaxation, rounded; its bound is the relaxation's."""
     walk = _Walk(problem, permitted(problem, (relaxed.weights - problem.held) / problem.step))
     for _ in range(MOVES_PER_NAME * len(problem.held) + 100):
         if not (_repair(walk) if walk.penalty > TOLERANCE else _improve(walk) or _exchange(walk)):
             break
     return Rounded(walk.lots, problem.objective(walk.lots), relaxed.bound, walk.penalty)
+
+
+def search(problem: RoundingProblem, relaxed: Relaxation, best: Rounded) -> Rounded:
+    """Branch and bound over the relaxation (Land & Doig 1960), least bound first, for at most NODES nodes.
+
+    A node splits the trades of one name between two neighbouring permitted ones, or between none and some.
+    """
+    open_nodes = [(relaxed.bound, 0, problem, relaxed)]
+    count = 0
+    while open_nodes and count < NODES and best.objective - open_nodes[0][0] > ENOUGH:
+        _, _, node, at = heapq.heappop(open_nodes)
+        for child in _split(problem, node, at):
+            count += 1
+            try:
+                relaxed = relax(child)
+            except InfeasibleError:
+                continue
+            if count % DESCENTS == 1:
+                found = descend(problem, relaxed)
+                if found.penalty <= TOLERANCE and found.objective < best.objective:
+                    best = found
+            if relaxed.bound < best.objective:
+                heapq.heappush(open_nodes, (relaxed.bound, count, child, relaxed))
+    return replace(best, bound=min([best.objective, *(node[0] for node in open_nodes[:1])]))
+
+
+def _split(
+    problem: RoundingProblem, node: RoundingProblem, relaxed: Relaxation
+) -> tuple[RoundingProblem, ...]:
+    """The node's two halves at its relaxed optimum; none when each name has only one trade left."""
+    lots = (relaxed.weights - problem.held) / problem.step
+    near = permitted(problem, lots)
+    above, below = neighbours(problem, near)
+    least_buy, least_sale = neighbours(problem, np.zeros_like(lots))
+    whole = np.abs(near - lots) <= WHOLE
+    under = near < lots
+    # the two permitted trades around the optimum; around a whole one: no trade, and some
+    low = np.where(whole, np.where(near > 0, 0.0, least_sale), np.where(under, near, below))
+    high = np.where(whole, np.where(near > 0, least_buy, 0.0), np.where(under, above, near))
+    ceiling, floor = problem.held + low * problem.step, problem.held + high * problem.step
+    open_ = (high > low) & (ceiling < node.upper - TOLERANCE) & (floor > node.lower + TOLERANCE)
+    miss = problem.aversion * problem.covariance.diagonal() * ((near - lots) * problem.step) ** 2
+    weight = np.where(open_, miss + problem.curve.fixed * (near != 0), -1.0)
+    name = int(np.argmax(weight))
+    if weight[name] < 0:
+        return ()
+    upper, lower = node.upper.copy(), node.lower.copy()
+    upper[name], lower[name] = ceiling[name], floor[name]
+    return replace(node, upper=upper), replace(node, lower=lower)
 
 
 def _hard_limits_only(problem: RoundingProblem) -> RoundingProblem:

@@ -198,30 +198,37 @@ def test_empty_and_impossible_books():
         trade(book(0, A=10), {"A": 10}, {"A": 1.0}, needs_cash)
 
 
-def test_the_bound_is_below_and_the_list_near_the_best_of_all_lists():
-    """Brute force over every whole-share list of three names."""
-    prices = np.array([310.0, 170.0, 95.0])
-    held, cash = np.array([3, 9, 5]), 900.0
-    nav = cash + held @ prices
-    target = np.array([0.45, 0.25, 0.28])
-    found = trade(
-        book(cash, A=3, B=9, C=5),
-        dict(zip("ABC", prices, strict=True)),
-        dict(zip("ABC", target, strict=True)),
+@pytest.mark.parametrize("seed", range(12))
+def test_small_books_get_the_best_of_all_lists(seed):
+    """Brute force over every whole-share list of three names, with commissions and least trades."""
+    rng = np.random.default_rng(seed)
+    prices, held = np.round(np.exp(rng.normal(4.5, 0.6, 3)), 2), rng.integers(1, 8, 3)
+    cash, commission, least = (
+        float(rng.integers(200, 2000)),
+        [0.0, 1.0, 5.0][seed % 3],
+        [0.0, 150.0][seed % 2],
     )
+    nav, target = cash + held @ prices, rng.dirichlet(np.ones(4))[:3]
+    found = trade(
+        book(cash, **{s: int(q) for s, q in zip("ABC", held, strict=True)}),
+        dict(zip("ABC", prices.tolist(), strict=True)),
+        dict(zip("ABC", target.tolist(), strict=True)),
+        Policy(cash_max=1.0, min_trade_value=least),
+        costs=CostModel(commission=commission),
+    )
+    lists = np.array(list(product(*(range(int(nav // price) + 2) for price in prices))))
+    moved = (lists - held) * prices
+    costs = commission * (moved != 0).sum(axis=1) + 0.0015 * np.abs(moved).sum(axis=1)
+    allowed = (cash - moved.sum(axis=1) - costs >= 6e-4) & (
+        (moved == 0) | (np.abs(moved) >= least - 1e-6)
+    ).all(axis=1)
     covariance = estimates("ABC").covariance
     covariance = covariance + 1e-6 * covariance.diagonal().mean() * np.eye(3)
-    model = CostModel()
-    best = np.inf
-    for quantities in product(range(12), range(20), range(40)):
-        moved = (np.array(quantities) - held) * prices
-        cost = model.costs("ABC", moved).sum()
-        if cash - moved.sum() - cost >= 0.001:
-            miss = np.array(quantities) * prices / nav - target
-            best = min(best, 100 * miss @ covariance @ miss + cost / nav)
-    assert found.bound <= best + 1e-12
-    assert found.objective == pytest.approx(best, abs=1e-3)
-    assert found.objective >= best - 1e-9
+    miss = lists * prices / nav - target
+    best = (100 * np.einsum("ij,jk,ik->i", miss, covariance, miss) + costs / nav)[allowed].min()
+    assert found.bound <= best + 1e-10
+    assert found.objective == pytest.approx(best, abs=1e-9)
+    assert found.gap <= 5e-6
 
 
 @settings(max_examples=40, deadline=None)
