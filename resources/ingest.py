@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -17,7 +16,14 @@ from resources.logs import Appended, append_log
 from resources.prices.screen import screen
 from resources.prices.series import Record
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding
-from resources.sources import days_since_1970, load_overrides, open_reference, open_source, screening
+from resources.sources import (
+    YahooSettings,
+    days_since_1970,
+    load_overrides,
+    open_reference,
+    open_source,
+    screening,
+)
 from resources.warehouse import Transaction, Warehouse
 
 Progress = Callable[[str], None]
@@ -67,7 +73,8 @@ class Inbox:
                 continue
             source = open_source(settings, self.desk.folder, overrides, self.today)
             calendar = load_calendar(settings.exchange, self.today, self.cache)
-            deliveries = source.deliveries(start, end, self._seen(settings.name))
+            since = start or (self._newest(settings.name) if isinstance(settings, YahooSettings) else None)
+            deliveries = source.deliveries(since, end, self._seen(settings.name))
             for delivery in deliveries:
                 progress(f"{settings.name}: {name_of(delivery)}")
                 if isinstance(delivery, Delivery) and delivery.log == PRICES:
@@ -86,16 +93,28 @@ class Inbox:
             done.append(self._store(folder.name, delivery))
         return done
 
-    def _seen(self, source: str) -> Callable[[str], bool]:
+    def _newest(self, source: str) -> date | None:
         with self.warehouse.live() as con:
-            rows = con.execute("select delivery_key from ingests where source = ?", [source]).fetchall()
+            return newest_price(con, [source])
+
+    def _seen(self, source: str) -> Callable[[str], bool]:
+        """Whether a delivery is known; one that holds back a split is read again once an action explains it."""
+        with self.warehouse.live() as con:
+            rows = con.execute(
+                """
+                select delivery_key from ingests where source = $1 and ingest_seq not in (
+                    select q.ingest_seq from quarantine q join corporate_actions a
+                    on a.symbol = q.symbol and a.kind = 'split' and a.ingest_seq > q.ingest_seq
+                    where q.source = $1 and q.code = 'SPLIT_UNEXPLAINED')
+                """,
+                [source],
+            ).fetchall()
         known = {str(row[0]) for row in rows}
         return known.__contains__
 
     def _screened(self, delivery: Delivery, calendar: Calendar) -> Delivery:
         with self.warehouse.live() as con:
             record, splits = _on_record(con, delivery.source), _known_splits(con)
-        sessions = calendar.dates.astype("datetime64[D]").astype(np.int32)
         overrides = load_overrides(self.desk.folder)
         context = screening(
             self.desk.sources, overrides, delivery.source, self.today, sessions, record, splits
@@ -134,10 +153,15 @@ def _on_record(con: Connection, source: str) -> dict[str, Record]:
         [source],
     ).fetchall()
     held = con.execute(
-        "select distinct symbol from quarantine where source = ? and code = 'SPLIT_UNEXPLAINED'", [source]
+        "select symbol, max(date) - date '1970-01-01' from quarantine where source = ? "
+        "and code = 'SPLIT_UNEXPLAINED' group by symbol",
+        [source],
     ).fetchall()
-    waiting = {row[0] for row in held}
-    return {symbol: Record(int(day), float(close), symbol in waiting) for symbol, day, close in rows}
+    waiting = {symbol: int(day) for symbol, day in held}
+    return {
+        symbol: Record(int(day), float(close), waiting.get(symbol, -1) > int(day))
+        for symbol, day, close in rows
+    }
 
 
 def _known_splits(con: Connection) -> dict[tuple[str, int], float]:

@@ -47,7 +47,7 @@ def _general_text(con: Connection, log: str) -> str:
 
 
 def append_log(con: Connection, log: str, rows: pa.Table, ingest_seq: int) -> Appended:
-    """Append what `rows` brings that is not on record, and a new leaf for each date touched; all in the open transaction.
+    """Append what `rows` brings that is not on record, and a leaf for each date touched, in the open transaction.
 
     rows        the columns of the log, of one source; keys unique
     ingest_seq  id of the ledger row that this transaction will get
@@ -83,7 +83,10 @@ def _all_new(shape: Log) -> str:
 
 
 def _against_record(shape: Log, log: str, low: date, high: date) -> str:
-    """SQL: the incoming rows, completed from the newest rows on record, each with its fate."""
+    """SQL: the incoming rows, completed from the newest rows on record, each with its fate.
+
+    What was known earlier than the row on record corrects nothing: an old file is being read again.
+    """
     keys = ", ".join(shape.keys)
     filled = ", ".join(
         f"coalesce(i.{name}, c.{name}, {default}) as {name}"
@@ -103,6 +106,7 @@ def _against_record(shape: Log, log: str, low: date, high: date) -> str:
         )
         select i.* exclude (on_record),
             case when on_record is null then 'new'
+                 when {outdated} then 'same'
                  when {" and ".join(_same(name) for name in compared)} then 'same' else 'corrected' end as fate
         from i left join c using ({keys})
     """

@@ -1,0 +1,334 @@
+"""The command line: `packfolio --help`. Heavy imports stay inside commands, so that help and reading are instant."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from optimizer.errors import PackfolioError, PolicyError
+from pipeline.environment import Environment
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Prices to trades, every number traceable."
+)
+packs = typer.Typer(no_args_is_help=True, help="The pricing packs.")
+app.add_typer(packs, name="packs")
+WIDTH = None if sys.stdout.isatty() else 160  # a log file or a pipe has no width of its own
+out, err = Console(width=WIDTH), Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+PortfolioOption = Annotated[str | None, typer.Option("--portfolio", help="Name or UUID; all when left out.")]
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+
+
+def main() -> None:
+    """Entry point: known errors become one line and an exit status, never a traceback."""
+    try:
+        app()
+    except PackfolioError as error:
+        err.print(f"[red]{type(error).__name__}[/red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2 if isinstance(error, PolicyError) else 1)
+
+
+def _day(value: datetime | None) -> date | None:
+    return value.date() if value else None
+
+
+@contextmanager
+def _working(what: str, quiet: bool) -> Iterator[None]:
+    """A spinner while something runs; Dagster's own log lines go to its history, not to the terminal."""
+    import logging
+
+    logging.disable(logging.INFO)
+    if quiet or not err.is_terminal:
+        yield
+        return
+    with err.status(what):
+        yield
+
+
+@contextmanager
+def _instance() -> Iterator[Any]:
+    """Dagster's history in the home; runs whose process was killed are marked as failed first."""
+    Environment.of_process().prepare()
+    import dagster as dg
+
+    from pipeline.sweep import sweep
+
+    with dg.DagsterInstance.get() as instance:
+        sweep(instance)
+        yield instance
+
+
+@app.command()
+def ingest(
+    source: Annotated[str | None, typer.Option(help="One source of sources.yaml.")] = None,
+    start: Day = None,
+    end: Day = None,
+    as_json: Json = False,
+) -> None:
+    """Bring every source's new deliveries into the logs."""
+    with _instance() as instance, _working("ingesting", as_json):
+        from pipeline import runs
+
+        outcome = runs.ingest(instance, source, _iso(start), _iso(end))
+    _finish(
+        {"status": "done" if outcome.status == 0 else "failed", "reason": outcome.reason},
+        outcome.status,
+        as_json,
+    )
+
+
+def _iso(value: datetime | None) -> str | None:
+    return value.date().isoformat() if value else None
+
+
+@app.command()
+def run(
+    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"])] = None,
+    portfolio: PortfolioOption = None,
+    as_json: Json = False,
+) -> None:
+    """Ingest, cut the pack, estimate, optimise, and print the trades."""
+    with _instance() as instance, _working("running", as_json):
+        from pipeline import runs
+
+        ingested = runs.ingest(instance)
+        day = runs.choose_as_of(_day(as_of))
+        outcome = runs.run_pack(instance, day, portfolio=portfolio)
+    status = outcome.status or ingested.status
+    reason = "; ".join(filter(None, (ingested.reason, outcome.reason)))
+    if outcome.pack_id is None or outcome.status == runs.FAULT:
+        _finish({"status": "failed", "pack_id": outcome.pack_id, "reason": reason}, status, as_json)
+        return
+    shown = _trades(outcome.pack_id, portfolio)
+    if as_json:
+        _print_json({"status": "done" if not status else "failed", "reason": reason, **shown})
+    else:
+        from pipeline.show import show_trades
+
+        show_trades(out, shown)
+        _tell_where(outcome.pack_id)
+        if reason:
+            err.print(f"[yellow]{reason}[/yellow]", highlight=False)
+    raise typer.Exit(status)
+
+
+def _tell_where(pack: str) -> None:
+    home = Environment.of_process().home
+    out.print(f"\nwarehouse  {home / 'warehouse.duckdb'}", highlight=False, soft_wrap=True)
+    out.print(f"readers    {home / 'published.duckdb'}", highlight=False, soft_wrap=True)
+    out.print(f"look       packfolio ui   |   why   packfolio explain {pack} SYMBOL", highlight=False)
+
+
+@app.command()
+def trades(pack: str, portfolio: PortfolioOption = None, as_json: Json = False) -> None:
+    """The trades of a pack, with costs and reasons."""
+    shown = _trades(pack, portfolio)
+    if as_json:
+        _print_json(shown)
+        return
+    from pipeline.show import show_trades
+
+    show_trades(out, shown)
+
+
+def _trades(pack: str, portfolio: str | None) -> dict[str, Any]:
+    from resources.reading import trades_of
+
+    with _reader() as con:
+        return trades_of(con, pack, portfolio)
+
+
+@contextmanager
+def _reader() -> Iterator[Any]:
+    from resources.warehouse import Warehouse
+
+    here = Environment.of_process()
+    with Warehouse(here.home, here.anchor).read() as con:
+        yield con
+
+
+@app.command()
+def trace(table: str, key: list[str], as_json: Json = False) -> None:
+    """Walk from a row back to the prices: KEY is PACK, then SYMBOL, then PORTFOLIO where the table has them."""
+    from resources.tracing import trace_row
+
+    with _reader() as con:
+        tree = trace_row(con, table, key)
+    if as_json:
+        _print_json(tree)
+        return
+    from pipeline.show import show_tree
+
+    show_tree(out, tree)
+
+
+@app.command()
+def explain(pack: str, symbol: str, portfolio: PortfolioOption = None, as_json: Json = False) -> None:
+    """Why a symbol is traded, or not: the reason and the numbers behind it."""
+    from resources.reading import explanation
+
+    with _reader() as con:
+        rows = explanation(con, pack, symbol, portfolio)
+    if as_json:
+        _print_json(rows)
+        return
+    from pipeline.show import show_explanation
+
+    show_explanation(out, rows)
+
+
+@app.command()
+def backtest(
+    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"])] = None,
+    portfolio: PortfolioOption = None,
+    as_json: Json = False,
+) -> None:
+    """Replay each policy through the past, under the pack of a date (the newest when left out)."""
+    from resources.reading import backtest_of, newest_pack
+
+    day = _day(as_of)
+    if day is None:
+        with _reader() as con:
+            day = newest_pack(con).as_of
+    with _instance() as instance, _working("replaying", as_json):
+        from pipeline import runs
+
+        outcome = runs.run_backtest(instance, day, portfolio)
+    if outcome.status:
+        _finish({"status": "failed", "reason": outcome.reason}, outcome.status, as_json)
+        return
+    with _reader() as con:
+        shown = backtest_of(con, str(outcome.pack_id), portfolio)
+    if as_json:
+        _print_json(shown)
+        return
+    from pipeline.show import show_backtest
+
+    show_backtest(out, shown)
+
+
+@packs.command("list")
+def list_packs(as_json: Json = False) -> None:
+    """Every pack with its verdict."""
+    from resources.reading import packs_table
+
+    _show_rows(packs_table, as_json)
+
+
+@packs.command("show")
+def show_pack(pack: str, as_json: Json = False) -> None:
+    """One pack: what it holds, what its checks found, which portfolios it served."""
+    from resources.reading import pack_details
+
+    with _reader() as con:
+        details = pack_details(con, pack)
+    if as_json:
+        _print_json(details)
+        return
+    from pipeline.show import show_details
+
+    show_details(out, details)
+
+
+@packs.command("revise")
+def revise_pack(
+    day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])],
+    reason: Annotated[str, typer.Option(help="Why the pack is replaced; goes on record.")],
+    as_json: Json = False,
+) -> None:
+    """Replace the fresh pack of a date by a new revision, and run the chain on it."""
+    if len(reason.strip()) < 5:
+        raise PolicyError("--reason must say why the pack is replaced; it goes on record")
+    with _instance() as instance, _working("revising", as_json):
+        from pipeline import runs
+
+        outcome = runs.run_pack(instance, day.date(), revise=reason.strip())
+    _finish(
+        {"status": outcome.status, "pack_id": outcome.pack_id, "reason": outcome.reason},
+        outcome.status,
+        as_json,
+    )
+
+
+@packs.command("verify")
+def verify_packs(pack: Annotated[str | None, typer.Argument()] = None, as_json: Json = False) -> None:
+    """Recompute every hash from the rows; exit 3 when anything was changed, removed or added."""
+    from resources.verification import verify
+
+    here = Environment.of_process()
+    with _reader() as con, _working("verifying", as_json):
+        report = verify(con, here.anchor, pack)
+    if as_json:
+        _print_json(report.as_json())
+    else:
+        from pipeline.show import show_verification
+
+        show_verification(out, report)
+    raise typer.Exit(3 if report.faults else 0)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check environment, configuration, sources and warehouse, and say what to do about each fault."""
+    from pipeline.doctor import examine
+
+    findings = examine(Environment.of_process())
+    if as_json:
+        _print_json(findings)
+    else:
+        from pipeline.show import show_findings
+
+        show_findings(out, findings)
+    raise typer.Exit(3 if any(finding["state"] == "fault" for finding in findings) else 0)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 3000,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="For auditors: look, launch nothing.")
+    ] = False,
+) -> None:
+    """Open Dagster: assets, plots, lineage, runs. Loopback only: it has no authentication."""
+    Environment.of_process().prepare()
+    command = ["dagster-webserver", "--read-only"] if read_only else ["dagster", "dev"]
+    arguments = ["-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    executable = os.path.join(os.path.dirname(sys.executable), command[0])  # noqa: PTH118, PTH120
+    raise typer.Exit(subprocess.call([executable, *command[1:], *arguments]))  # noqa: S603  our own arguments
+
+
+def _show_rows(query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool) -> None:
+    with _reader() as con:
+        rows = query(con)
+    if as_json:
+        _print_json(rows)
+        return
+    from pipeline.show import show_rows
+
+    show_rows(out, rows)
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, default=str, indent=2, allow_nan=False) + "\n")
+
+
+def _finish(document: dict[str, Any], status: int, as_json: bool) -> None:
+    if as_json:
+        _print_json(document)
+    else:
+        said = "; ".join(f"{name}: {value}" for name, value in document.items() if value)
+        (err if status else out).print(said, highlight=False, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+if __name__ == "__main__":
+    main()

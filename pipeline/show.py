@@ -1,0 +1,162 @@
+"""What the commands print on a terminal; numbers come in ready."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+Row = Mapping[str, Any]
+ACTIONS = {"BUY": "green", "SELL": "red", "HOLD": "dim"}
+
+
+def _table(title: str, columns: Iterable[tuple[str, bool]]) -> Table:
+    """columns  (heading, whether it is a number)"""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading, number in columns:
+        table.add_column(heading, justify="right" if number else "left", no_wrap=number)
+    return table
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """0.153 -> 15.3%; nothing for None."""
+    return "" if value is None else f"{100 * value:.{digits}f}%"
+
+
+def amount(value: Any, digits: int = 2) -> str:
+    """1234.5 -> 1,234.50; nothing for None."""
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def show_trades(out: Console, shown: Row) -> None:
+    """The trades of every portfolio of a pack."""
+    out.print(f"\n[bold]{shown['pack_id']}[/bold]  as of {shown['as_of']}", highlight=False)
+    for portfolio in shown["portfolios"]:
+        _show_portfolio(out, portfolio)
+
+
+def _show_portfolio(out: Console, portfolio: Row) -> None:
+    result, totals = portfolio["result"], portfolio["totals"]
+    out.print(f"\n[bold]{portfolio['name']}[/bold] ({portfolio['mode']}, {portfolio['base_currency']})")
+    if result is None or result["status"] != "optimal":
+        why = portfolio["problem"] or (result or {}).get("reason") or "not computed"
+        out.print(f"  [red]no weights today[/red]: {why}", highlight=False, soft_wrap=True)
+        return
+    out.print(
+        f"  {result['method']}: expected {percent(result['expected_return'])} a year, volatility "
+        f"{percent(result['volatility'])}, Sharpe {amount(result['sharpe'])}, notional {percent(result['notional'], 0)}",
+        highlight=False,
+    )
+    table = _table("", [
+        ("", False), ("shares", True), ("symbol", False), ("price", True), ("value", True), ("cost", True),
+        ("now", True), ("target", True), ("why", False),
+    ])  # fmt: skip
+    for order in portfolio["trades"]:
+        colour = ACTIONS[order["action"]]
+        name = order["symbol"] + (" [dim](simulated)[/dim]" if order["simulated"] else "")
+        table.add_row(
+            f"[{colour}]{order['action']}[/{colour}]", amount(order["quantity"], 0), name, amount(order["price"]),
+            amount(order["value"]), amount(order["cost"]), percent(order["current_weight"]),
+            percent(order["target_weight"]), order["rationale"],
+        )  # fmt: skip
+    out.print(table)
+    if totals and totals["nav_before"] is not None:
+        out.print(
+            f"  NAV {amount(totals['nav_before'])} -> {amount(totals['nav_after'])}; costs {amount(totals['costs'])} "
+            f"({amount(totals['cost_bps'])} bps); turnover {percent(totals['turnover_two_way'])} two-way, "
+            f"{percent(totals['turnover'])} one-way; cash after {amount(totals['cash_after'])}",
+            highlight=False,
+        )
+    for warning in [*(result["warnings"] or []), *((totals or {}).get("warnings") or [])]:
+        out.print(f"  [yellow]![/yellow] {warning}", highlight=False, soft_wrap=True)
+
+
+def show_explanation(out: Console, rows: Sequence[Row]) -> None:
+    """Why one symbol is traded, portfolio by portfolio."""
+    for row in rows:
+        out.print(f"\n[bold]{row['name']}[/bold]  {row['action']} {row['quantity']:g} {row['symbol']}")
+        out.print(f"  {row['rationale']}", highlight=False, soft_wrap=True)
+        table = _table("", [("", False), ("", True)])
+        for label, key in (
+            ("weight now", "current_weight"), ("target weight", "target_weight"), ("weight after", "achieved_weight"),
+            ("lowest allowed", "lower"), ("highest allowed", "upper"), ("share of the risk", "risk_contribution"),
+            ("expected return, prior", "prior_return"), ("expected return, posterior", "posterior_return"),
+            ("historical return", "historical_return"), ("volatility", "volatility"),
+        ):  # fmt: skip
+            table.add_row(label, percent(row[key], 2))
+        table.add_row("limits that bind", row["binding"] or "none")
+        out.print(table)
+
+
+def show_backtest(out: Console, shown: Row) -> None:
+    """The measures of each strategy, side by side."""
+    for name, strategies in shown["portfolios"].items():
+        table = _table(f"{name} under {shown['pack_id']}", [("", False), *((s, True) for s in strategies)])
+        metrics = sorted({metric for measures in strategies.values() for metric in measures})
+        for metric in metrics:
+            table.add_row(metric, *(amount(measures.get(metric), 4) for measures in strategies.values()))
+        out.print(table)
+
+
+def show_rows(out: Console, rows: Sequence[Row]) -> None:
+    """Any rows as a table."""
+    if not rows:
+        out.print("nothing yet")
+        return
+    table = _table("", [(name, isinstance(value, int | float)) for name, value in rows[0].items()])
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    out.print(table)
+
+
+def show_details(out: Console, details: Row) -> None:
+    """A pack: its own values, then its lists as tables."""
+    for name, value in details.items():
+        if isinstance(value, list):
+            out.print(f"\n[bold]{name}[/bold]")
+            show_rows(out, value)
+        else:
+            out.print(f"{name:<16} {'' if value is None else value}", highlight=False, soft_wrap=True)
+
+
+def show_tree(out: Console, tree: Row) -> None:
+    """A lineage: {"label": …, "facts": {…}, "from": […]} as a tree."""
+    out.print(_branch(tree))
+
+
+def _branch(node: Row) -> Tree:
+    facts = "  ".join(f"[dim]{name}[/dim] {_short(value)}" for name, value in node.get("facts", {}).items())
+    branch = Tree(f"[bold]{node['label']}[/bold]  {facts}".rstrip(), highlight=False)
+    for child in node.get("from", ()):
+        branch.add(_branch(child))
+    return branch
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def show_findings(out: Console, findings: Sequence[Row]) -> None:
+    """What the doctor found: state, what is, what to do."""
+    colours = {"ok": "green", "note": "yellow", "fault": "red"}
+    for finding in findings:
+        colour = colours[finding["state"]]
+        out.print(
+            f"[{colour}]{finding['state']:>5}[/{colour}]  {finding['check']}: {finding['found']}",
+            soft_wrap=True,
+        )
+        if finding.get("do"):
+            out.print(f"       {finding['do']}", soft_wrap=True)
+
+
+def show_verification(out: Console, report: Any) -> None:
+    """Faults first; then what was checked, and what cannot be excluded."""
+    for fault in report.faults:
+        out.print(f"[red]fault[/red]  {fault}", highlight=False, soft_wrap=True)
+    for note in report.notes:
+        out.print(f"[yellow] note[/yellow]  {note}", highlight=False, soft_wrap=True)
+    if not report.faults:
+        out.print(f"[green]   ok[/green]  {report.checked}", highlight=False, soft_wrap=True)

@@ -1,0 +1,141 @@
+"""What the CLI and the service show, read from the published copy as plain values."""
+
+import json
+from typing import Any
+
+from optimizer.errors import PolicyError
+from resources.ledger import Connection
+from resources.packs import Pack, find_pack, latest_fresh
+
+Row = dict[str, Any]
+
+
+def rows(con: Connection, sql: str, params: list[object] | None = None) -> list[Row]:
+    """The result of a query as dictionaries, column by name."""
+    result = con.execute(sql, params or [])
+    names = [item[0] for item in result.description or []]
+    return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+
+
+def newest_pack(con: Connection) -> Pack:
+    """The newest fresh pack."""
+    return latest_fresh(con)
+
+
+def portfolios_of(con: Connection, pack: Pack, wanted: str | None) -> list[Row]:
+    """The portfolios of a pack, or the one named; raises PolicyError that lists them for an unknown one."""
+    found = rows(
+        con,
+        "select portfolio_id, name, mode, base_currency, cash, problem from latest_portfolio_snapshots "
+        "where pack_id = ? order by name",
+        [pack.id],
+    )
+    chosen = [row for row in found if wanted in (None, row["name"], row["portfolio_id"])]
+    if not chosen:
+        raise PolicyError(f"{pack.id} has no portfolio {wanted!r}; it has {[row['name'] for row in found]}")
+    return chosen
+
+
+def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
+    """Trades, totals and results of a pack's portfolios."""
+    pack = find_pack(con, pack_id)
+    shown = []
+    for found in portfolios_of(con, pack, portfolio):
+        key: list[object] = [pack.id, found["portfolio_id"]]
+        where = "where pack_id = ? and portfolio_id = ?"
+        hidden = "exclude (pack_id, portfolio_id, materialization)"
+        result = rows(con, f"select * {hidden} from latest_optimization_results {where}", key)
+        totals = rows(con, f"select * {hidden} from latest_trade_lists {where}", key)
+        orders = rows(con, f"select * {hidden} from latest_trades {where} order by sequence", key)
+        shown.append(
+            {
+                **found,
+                "result": _decoded(result[0]) if result else None,
+                "totals": _decoded(totals[0]) if totals else None,
+                "trades": [_decoded(order) for order in orders],
+            }
+        )
+    return {"pack_id": pack.id, "as_of": pack.as_of, "verdict": pack.verdict, "portfolios": shown}
+
+
+JSON_COLUMNS = ("warnings", "certificate", "diagnostics", "constraints", "numbers")
+
+
+def _decoded(row: Row) -> Row:
+    return {
+        name: json.loads(value) if name in JSON_COLUMNS and isinstance(value, str) else value
+        for name, value in row.items()
+    }
+
+
+def explanation(con: Connection, pack_id: str, symbol: str, portfolio: str | None = None) -> list[Row]:
+    """Why a symbol is traded or not, in every portfolio that has it; raises PolicyError when none has."""
+    pack = find_pack(con, pack_id)
+    found = rows(
+        con,
+        "select s.name, t.*, w.lower, w.upper, w.risk_contribution, w.binding, p.prior_return, p.posterior_return, "
+        "p.posterior_volatility, e.expected_return as historical_return, e.volatility, e.recipe "
+        "from latest_portfolio_snapshots s join latest_trades t using (pack_id, portfolio_id) "
+        "left join latest_optimal_weights w using (pack_id, portfolio_id, symbol) "
+        "left join latest_posterior_returns p using (pack_id, portfolio_id, symbol) "
+        "left join latest_return_estimates e using (pack_id, symbol) "
+        "where s.pack_id = $1 and t.symbol = $2 and coalesce(s.name = $3 or s.portfolio_id = $3, true) "
+        "qualify row_number() over (partition by s.name order by e.recipe) = 1 order by s.name",
+        [pack.id, symbol, portfolio],
+    )
+    if not found:
+        held = rows(con, "select distinct symbol from latest_trades where pack_id = ? order by 1", [pack.id])
+        raise PolicyError(f"{pack.id} trades no {symbol!r}; it has {[row['symbol'] for row in held]}")
+    return [_decoded(row) for row in found]
+
+
+def packs_table(con: Connection) -> list[Row]:
+    """Every pack, the newest first."""
+    return rows(
+        con,
+        "select pack_id, as_of, verdict, symbols, rows, supersedes, reason, left(content_hash, 12) as content, created_at "
+        "from pricing_packs order by as_of desc, revision desc",
+    )
+
+
+def pack_details(con: Connection, pack_id: str) -> Row:
+    """One pack with its findings, logs and portfolios."""
+    pack = find_pack(con, pack_id)
+    row = rows(con, "select * from pricing_packs where pack_id = ?", [pack.id])[0]
+    later = rows(con, "select pack_id, reason from pricing_packs where supersedes = ?", [pack.id])
+    findings = rows(
+        con,
+        "select code, severity, symbol, date, message from check_findings where pack_id = ? order by all",
+        [pack.id],
+    )
+    logs = rows(
+        con,
+        "select log, count(distinct date) as dates, max(date) as newest, max(ingest_seq) as ingest_seq "
+        "from log_leaves where date <= ? and ingest_seq <= ? group by log order by log",
+        [pack.as_of, pack.watermark],
+    )
+    written = rows(
+        con,
+        'select id, asset, portfolio_id, rows, left(content_hash, 12) as content, "at", run_id from materializations '
+        "where pack_id = ? order by id",
+        [pack.id],
+    )
+    return {**row, "superseded_by": later, "logs": logs, "findings": findings, "materializations": written}
+
+
+def backtest_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
+    """The measures of a pack's backtests by portfolio and strategy."""
+    pack = find_pack(con, pack_id)
+    shown = {}
+    for found in portfolios_of(con, pack, portfolio):
+        measures = rows(
+            con,
+            "select strategy, metric, value from latest_backtest_summary where pack_id = ? and portfolio_id = ? "
+            "order by all",
+            [pack.id, found["portfolio_id"]],
+        )
+        by_strategy: dict[str, Row] = {}
+        for row in measures:
+            by_strategy.setdefault(row["strategy"], {})[row["metric"]] = row["value"]
+        shown[found["name"]] = by_strategy
+    return {"pack_id": pack.id, "portfolios": shown}
