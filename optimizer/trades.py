@@ -22,6 +22,7 @@ from optimizer.typing import Array
 
 AVERSION = 100.0
 RIDGE = 1e-6
+NOISE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def build_trades(
     """The permitted trades that bring the portfolio nearest to the target weights, in risk terms plus costs.
 
     prices     symbol -> price in the symbol's own currency, for all that is held or wanted
-    target     symbol -> weight, fraction of the NAV before; an absent name is 0 and is sold out
+    target     symbol -> weight, fraction of the NAV before; an absent name, or one below 1e-8, is sold out
     estimates  covariance (n, n) per year of every name that is held or wanted
     fx         symbol -> base currency per unit of its currency; None: prices are in the base currency
     lots       shares in a lot (0.0001 for fractional shares, 100 for round lots), one for all or by symbol
@@ -81,7 +82,7 @@ def build_trades(
     Cash >= cash_min and turnover are hard; each other limit holds where lots allow, else its check says not.
     Raises DataError for a missing price or rate, InfeasibleError when cash and turnover cannot both hold.
     """
-    wanted = {symbol: weight for symbol, weight in target.items() if weight}
+    wanted = {symbol: weight for symbol, weight in target.items() if abs(weight) > NOISE}
     book = make_book(portfolio, prices, wanted, fx, lots)
     if not book.lines:
         return _nothing(book.cash)

@@ -139,6 +139,22 @@ def test_a_held_name_without_a_price_on_the_trading_day_waits_and_cash_holds():
     assert_consistent(result, prices)
 
 
+def test_a_strategy_may_ask_what_is_held():
+    prices, told = panel(days=120), []
+
+    def keeps(history, as_of, held):
+        told.append(held)
+        return held or {"S0": 0.5, "S1": 0.5}
+
+    result = OptimizationBacktest(prices).backtest_strategy(keeps, settings=SETTINGS, costs=FREE)
+    assert told[0] == {}
+    first, second = prices.iloc[20], prices.loc[result.weights.index].iloc[2]
+    grown = (second / first)[["S0", "S1"]]
+    at_decision = prices.iloc[decision_days(prices.index, "monthly", 19)[1]] / first
+    assert told[1]["S0"] == pytest.approx(at_decision["S0"] / (at_decision["S0"] + at_decision["S1"]))
+    assert result.nav.loc[result.weights.index[2]] == pytest.approx(1e6 * grown.mean(), rel=1e-3)
+
+
 def test_cash_earns_and_debt_pays_the_financing_rate():
     prices = panel(days=300)
     half = OptimizationBacktest(prices).backtest_strategy(
