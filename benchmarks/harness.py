@@ -33,11 +33,9 @@ TARGETS = {
     "cvar": {"arrays": (3, 15, 80), "estimates": (3, 15, 80)},
     "general_limits": {"arrays": (5, 5, 8, 8), "estimates": (5, 5, 8, 8)},
 }
-CVXPY = {"plain cvxpy", "tight cvxpy"}
-RIVALS = {
-    "risk_parity": {"bt/ffn"},
-    "general_limits": {"plain cvxpy"},
-}  # elsewhere every peer but CVXPY
+REFERENCE = "tight cvxpy"  # never timed against
+BESIDE = ("plain cvxpy", "ffn's solver alone")  # shown for comparison; a rival only where RIVALS says so
+RIVALS = {"general_limits": "plain cvxpy"}
 
 
 @dataclass(frozen=True)
@@ -89,15 +87,14 @@ def read_answers(folder: Path) -> dict[str, list[Answer]]:
 
 def row(case: str, n: int, answers: list[Answer]) -> str:
     best = min((a.cost for a in answers if a.violation <= FEASIBLE), default=min(a.cost for a in answers))
-    rivals = [
-        a for a in answers
-        if a.side == "peers" and a.counts(best)
-        and (a.name in RIVALS[case] if case in RIVALS else a.name not in CVXPY)
-    ]  # fmt: skip
+    peers = [a for a in answers if a.side == "peers" and a.name != REFERENCE]
+    rivals = [a for a in peers if a.counts(best) and (RIVALS.get(case) == a.name or a.name not in BESIDE)]
     rival = min(rivals, key=lambda a: a.seconds, default=None)
-    plain = next((a for a in answers if a.name == "plain cvxpy"), None)
+    beside = [a for a in peers if a.name in BESIDE and a is not rival]
     cells = [CASES[case].title, str(n), f"{rival.name} {shown(rival.seconds)}" if rival else "none correct"]
-    cells.append("-" if plain is None else shown(plain.seconds) + ("" if plain.counts(best) else " (off)"))
+    cells.append(
+        ", ".join(f"{a.name} {shown(a.seconds)}{'' if a.counts(best) else ' (off)'}" for a in beside)
+    )
     for variant in ("arrays", "estimates"):
         own = next((a for a in answers if a.side == "ours" and a.name == variant), None)
         cells += (
@@ -123,7 +120,7 @@ def shown(seconds: float) -> str:
     return f"{seconds * 1e3:.3g} ms" if seconds < 10 else f"{seconds:.3g} s"
 
 
-HEADER = """| case | N | fastest correct peer | cvxpy | arrays | times | estimates | times | gap | breach |
+HEADER = """| case | N | fastest correct peer | beside | arrays | times | estimates | times | gap | breach |
 |---|---|---|---|---|---|---|---|---|---|"""
 
 
@@ -142,7 +139,7 @@ CPU time of one thread, least of several runs; written by `make bench`. Read the
 "arrays" is the public call with raw arrays, checks included; "estimates" takes estimates checked at birth.
 An answer of ours counts at a relative gap <= {GAP["ours"]:g} and a breach <= {BREACH["ours"]:g}, a peer's at
 {GAP["peers"]:g} and {BREACH["peers"]:g}; the gap is to the best feasible
-answer of all, cvxpy with tolerances of 1e-12 among them.
+answer of all, cvxpy with tolerances of 1e-12 among them. bt and ffn estimate the covariance within their call.
 
 {HEADER}
 {chr(10).join(rows)}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 import cvxpy as cp
+import ffn
 import ffn.core
 import numpy as np
 import pandas as pd
@@ -44,10 +45,12 @@ def pypfopt_frontier(
     return run
 
 
-def pypfopt_tracking(p: Problem, solver: str | None = None) -> Run:
+def pypfopt_tracking(p: Problem, solver: str | None = None, scale: float = 1.0) -> Run:
     def solve(frontier: EfficientFrontier) -> None:
         frontier.add_constraint(lambda w: cp.norm1(w - p.held) <= 2 * TURNOVER)
-        frontier.convex_objective(lambda w, S: cp.quad_form(w - p.benchmark, cp.psd_wrap(S)), S=p.covariance)
+        frontier.convex_objective(
+            lambda w, S: cp.quad_form(w - p.benchmark, cp.psd_wrap(S)), S=scale * p.covariance
+        )
 
     return pypfopt_frontier(p, solve, solver)
 
@@ -85,10 +88,16 @@ def riskfolio_portfolio(p: Problem, call: Callable[[riskfolio.Portfolio], pd.Dat
     return run
 
 
-def ffn_risk_parity(p: Problem) -> Run:
+def ffn_risk_parity(p: Problem, tolerance: float) -> Run:
+    """The public call of ffn, which bt uses; it estimates the sample covariance first."""
+    frame = pd.DataFrame(p.returns, columns=list(p.symbols))
+    return lambda: ffn.calc_erc_weights(frame, covar_method="standard", tolerance=tolerance).to_numpy()
+
+
+def ffn_solver(p: Problem) -> Run:
     start = 1 / np.sqrt(np.diag(p.covariance))
     start /= start.sum()
-    return lambda: ffn.core._erc_weights_ccd(start.copy(), p.covariance, np.full(p.n, 1 / p.n), 1000, 1e-10)
+    return lambda: ffn.core._erc_weights_ccd(start.copy(), p.covariance, np.full(p.n, 1 / p.n), 100, 1e-12)
 
 
 def plain(
@@ -198,11 +207,14 @@ SOLVERS: dict[str, dict[str, Solver]] = {
     "tracking_error": {
         "PyPortfolioOpt": pypfopt_tracking,
         "PyPortfolioOpt, CLARABEL": lambda p: pypfopt_tracking(p, "CLARABEL"),
+        "PyPortfolioOpt, CLARABEL, scaled": lambda p: pypfopt_tracking(p, "CLARABEL", 1e4),
         "plain cvxpy": plain_tracking,
         "tight cvxpy": lambda p: plain_tracking(p, TIGHT),
     },
     "risk_parity": {
-        "bt/ffn": ffn_risk_parity,
+        "bt/ffn": lambda p: ffn_risk_parity(p, 1e-8),
+        "bt/ffn, tolerance 1e-12": lambda p: ffn_risk_parity(p, 1e-12),
+        "ffn's solver alone": ffn_solver,
         "skfolio": lambda p: skfolio_fit(p, RiskBudgeting()),
         "Riskfolio": lambda p: riskfolio_portfolio(p, lambda r: r.rp_optimization(rm="MV", rf=RISK_FREE)),
         "plain cvxpy": plain_risk_parity,

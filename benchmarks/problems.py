@@ -102,11 +102,10 @@ def tracking_variance(p: Problem, w: np.ndarray) -> float:
     return variance(p, w - p.benchmark)
 
 
-def budget_barrier(p: Problem, w: np.ndarray) -> float:
-    """Least, at any scale of w, where all risk contributions are equal (Maillard et al. 2010)."""
-    if (w <= 0).any():
-        return float("inf")
-    return float(0.5 * np.log(w @ p.covariance @ w) - np.log(w).mean())
+def one_plus_imbalance(p: Problem, w: np.ndarray) -> float:
+    """1 + the largest relative deviation of a contribution to the variance from 1/n."""
+    marginal = p.covariance @ w
+    return 1.0 + float(np.abs(p.n * w * marginal / (w @ marginal) - 1.0).max())
 
 
 def tail_loss(p: Problem, w: np.ndarray) -> float:
@@ -153,7 +152,7 @@ CASES = {
     "max_sharpe": Case("max Sharpe, cap", negative_sharpe),
     "max_diversification": Case("max diversification", negative_diversification),
     "tracking_error": Case("tracking error, turnover 20%", tracking_variance, too_much_turnover),
-    "risk_parity": Case("risk parity (ERC)", budget_barrier),
+    "risk_parity": Case("risk parity (ERC)", one_plus_imbalance),
     "cvar": Case("CVaR 95%", tail_loss, sizes=(20, 100, 500)),
     "general_limits": Case("min variance, sectors, cap, beta, return floor", variance, outside_ranges),
 }
