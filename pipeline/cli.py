@@ -43,10 +43,10 @@ def _day(value: datetime | None) -> date | None:
 
 @contextmanager
 def _working(what: str, quiet: bool) -> Iterator[None]:
-    """A spinner while something runs; Dagster's own log lines go to its history, not to the terminal."""
+    """A spinner while something runs; Dagster's log lines and tracebacks are in its history, not on the terminal."""
     import logging
 
-    logging.disable(logging.INFO)
+    logging.disable(logging.CRITICAL)
     if quiet or not err.is_terminal:
         yield
         return

@@ -40,13 +40,16 @@ def desk() -> Configuration:
 def ingest(
     instance: dg.DagsterInstance, source: str | None = None, start: str | None = None, end: str | None = None
 ) -> Outcome:
-    """Runs the `ingest` job and publishes."""
+    """Runs the `ingest` job and publishes; a refused file makes the status FAILED, the other files are in.
+
+    Raises DataError when nothing could be ingested.
+    """
     config = dg.RunConfig(ops={"prices": {"config": _given(source=source, start=start, end=end)}})
     result = defs.resolve_job_def("ingest").execute_in_process(
         instance=instance, run_config=config, raise_on_error=False, tags=process_tag()
     )
     if not result.success:
-        return Outcome(FAILED, None, _why(result))
+        raise DataError(f"nothing was ingested: {_why(result)}")
     warehouse().publish()
     refused = [check for check in result.get_asset_check_evaluations() if not check.passed]
     return Outcome(FAILED, None, _said(refused)) if refused else Outcome(DONE, None)

@@ -117,7 +117,7 @@ class Inbox:
             record, splits = _on_record(con, delivery.source), _known_splits(con)
         overrides = load_overrides(self.desk.folder)
         context = screening(
-            self.desk.sources, overrides, delivery.source, self.today, sessions, record, splits
+            self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, splits
         )
         return screen(delivery, context)
 

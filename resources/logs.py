@@ -94,9 +94,9 @@ def _against_record(shape: Log, log: str, low: date, high: date) -> str:
         if name in shape.values
     )
     completed = f"i.* {f'replace ({filled})' if filled else ''}"
-    compared = [
-        name for name in shape.values if name != "known_at"
-    ]  # the same value, told again later, is the same
+    # the same value, told again later, is the same
+    compared = [name for name in shape.values if name != "known_at"]
+    outdated = "i.known_at < c.known_at" if "known_at" in shape.values else "false"
     return f"""
         with c as (
             select * from {log} where date between date '{low}' and date '{high}'
@@ -112,19 +112,7 @@ def _against_record(shape: Log, log: str, low: date, high: date) -> str:
     """
 
 
-NUMBERS = {
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "dividend",
-    "split",
-    "value",
-    "market_cap",
-    "rating",
-    "rate",
-}
+NUMBERS = frozenset("open high low close volume dividend split value market_cap rating rate".split())
 
 
 def _same(name: str) -> str:

@@ -51,7 +51,7 @@ create table ingests (
     message varchar
 );
 create table quarantine (
-    ingest_seq bigint not null, log varchar not null, source varchar not null, symbol varchar, date varchar,
+    ingest_seq bigint not null, log varchar not null, source varchar not null, symbol varchar, date date,
     line bigint, code varchar not null, reason varchar not null, raw varchar
 );
 
