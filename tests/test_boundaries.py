@@ -23,14 +23,15 @@ FOLDERS = {
 OPTIMIZER_ORDER = """
     typing errors exposures policy portfolio costs returns performance attribution analytics
     estimates estimators black_litterman measures limits rules goals
-    audit fast general lanes conflicts transition solve hierarchical
+    audit fast general lanes conflicts transition hierarchical methods solve matching
     lots relaxation rounding rationale trade_list lot_limits trades
-    impact result proposal engine scenarios hedges regimes simulation backtest
+    impact result proposal engine scenarios hedges regimes
+    simulation panel backtest_report cross_validation backtest
 """
 OPTIMIZER_LIBRARIES = "numpy scipy pandas sklearn cvxpy clarabel piqp daqp highspy"
 OPTIMIZER_STDLIB = """
     __future__ abc bisect collections csv dataclasses datetime decimal difflib enum fractions functools
-    hashlib heapq importlib io itertools json math numbers operator re statistics string textwrap types typing
+    hashlib heapq importlib inspect io itertools json math numbers operator re statistics string textwrap types typing
     warnings
 """
 OPTIMIZER_CALLS = """
