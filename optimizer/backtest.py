@@ -160,7 +160,8 @@ def _walk(
     skipped = {}
     pricing = Pricing(settings.costs, history.symbols)
     for done, day in enumerate(plan.days):
-        account.advance(day)
+        if plan.told_held or settings.band is not None:
+            account.advance(day)
         as_of = history.dates[day]
         try:
             if as_of not in decisions:

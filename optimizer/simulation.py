@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import nan
 from typing import Literal
 
 import numpy as np
@@ -123,6 +124,9 @@ class Account:
     def advance(self, day: int) -> None:
         """Holds until the close of `day`, giving up names that stop on the way."""
         while self.day < day:
+            if not self.market.stops:
+                self._hold(day)
+                return
             self._hold(self._next_stop(day))
             gone = np.flatnonzero(self.market.ended[self.day] & (self.shares != 0))
             if len(gone):
@@ -130,8 +134,6 @@ class Account:
 
     def _next_stop(self, day: int) -> int:
         held = np.flatnonzero(self.shares)
-        if not self.market.stops:
-            return day
         rows = np.flatnonzero(self.market.ended[self.day + 1 : day + 1, held].any(axis=1))
         return self.day + 1 + int(rows[0]) if len(rows) else day
 
@@ -139,11 +141,13 @@ class Account:
         span = slice(self.day + 1, day + 1)
         growth = self.market.earned[span] if self.cash >= 0 else self.market.paid[span]
         cash = self.cash * np.cumprod(growth)
-        held = np.flatnonzero(self.shares)
         self.cash_path[span] = cash
         # summed row by row, not by BLAS: a row's last bits must not depend on how many rows follow it
-        worth = self.market.marks[span].take(held, axis=1)
-        worth *= self.shares[held]
+        if self.shares.all():
+            worth = self.market.marks[span] * self.shares
+        else:
+            held = np.flatnonzero(self.shares)
+            worth = self.market.marks[span].take(held, axis=1) * self.shares[held]
         self.nav[span] = worth.sum(axis=1) + cash
         self.day, self.cash = day, float(cash[-1])
 
@@ -164,9 +168,9 @@ class Account:
         market, nav = self.market, float(self.nav[self.day])
         prices = market.traded[self.day]
         held = self.values()
-        open_ = ~np.isnan(prices)
-        stuck = np.where(open_, 0.0, held)
-        wanted = np.where(open_, weights, 0.0)
+        closed = np.isnan(prices)
+        stuck = np.where(closed, held, 0.0) if closed.any() else None
+        wanted = weights if stuck is None else np.where(closed, 0.0, weights)
         curve = pricing.at(prices)
         traded = _settled_trades(nav, wanted, stuck, held, curve, cash_min)
         names = np.flatnonzero(traded)
@@ -185,9 +189,9 @@ class Account:
         self.holdings.append((self.day, self.shares.copy()))
 
 
-def _targets(after: float, wanted: Array, stuck: Array, cash_min: float) -> Array:
+def _targets(after: float, wanted: Array, stuck: Array | None, cash_min: float) -> Array:
     """(n,) values wanted of a NAV after costs; what can be traded gives way to what is stuck."""
-    if not stuck.any():
+    if stuck is None:
         return wanted * after
     room = (1 - cash_min) * after - stuck.sum()
     total = wanted.sum() * after
@@ -196,20 +200,23 @@ def _targets(after: float, wanted: Array, stuck: Array, cash_min: float) -> Arra
 
 
 def _settled_trades(
-    nav: float, wanted: Array, stuck: Array, held: Array, curve: CostCurve, cash_min: float
+    nav: float, wanted: Array, stuck: Array | None, held: Array, curve: CostCurve, cash_min: float
 ) -> Array:
-    """(n,) traded values whose costs leave the NAV that they aim at: the fixed point of nav - costs(trades)."""
-    after = nav
+    """(n,) traded values whose costs leave the NAV that they aim at: the fixed point of nav - costs(trades).
+
+    Found by the secant of what is left less what was aimed at, and from below: the trades leave no less.
+    """
+    after, before, excess_before = nav, nan, nan
     for _ in range(ROUNDS):
         trades = _targets(after, wanted, stuck, cash_min) - held
         trades[np.abs(trades) <= DUST * nav] = 0.0
-        settled = nav - float(curve.costs(trades).sum())
-        if settled <= 0:
-            raise PolicyError(
-                f"costs of {nav - settled:.2f} use up the NAV of {nav:.2f}; lower the commission"
-            )
-        if settled >= after and settled - after <= SETTLED * nav:
+        cost = float(curve.costs(trades).sum())
+        if cost >= nav:
+            raise PolicyError(f"costs of {cost:.2f} use up the NAV of {nav:.2f}; lower the commission")
+        excess = nav - cost - after
+        if 0 <= excess <= SETTLED * nav:
             return trades
-        # from below, so that the trades never cost more than they leave
-        after = settled * (1 - SETTLED / 2)
-    raise PolicyError(f"trades and their costs of {nav - settled:.2f} do not settle; lower the costs")
+        slope = (excess - excess_before) / (after - before) if after != before else -1.0
+        step = excess / slope if slope < -0.5 else -excess
+        after, before, excess_before = after - step - SETTLED / 2 * nav, after, excess
+    raise PolicyError(f"trades and their costs of {cost:.2f} do not settle; lower the costs")
