@@ -17,11 +17,12 @@ from optimizer.typing import Array
 
 HARD = 1e3
 PAIRS = 64
+FIRST_MOVES = 32
 MOVES_PER_NAME = 40
-BRANCHED_NAMES = 25
+BRANCHED_NAMES = 16
 NODES = 120
 DESCENTS = 20
-ENOUGH = 5e-6
+ENOUGH = 1e-5
 WHOLE = 1e-6
 
 
@@ -114,7 +115,8 @@ def descend(problem: RoundingProblem, relaxed: Relaxation) -> Rounded:
     """The descent from a relaxation, rounded; its bound is the relaxation's."""
     walk = _Walk(problem, permitted(problem, (relaxed.weights - problem.held) / problem.step))
     for _ in range(MOVES_PER_NAME * len(problem.held) + 100):
-        if not (_repair(walk) if walk.penalty > TOLERANCE else _improve(walk) or _exchange(walk)):
+        broken = walk.penalty > TOLERANCE
+        if not (_repair(walk) or _repair_by_two(walk) if broken else _improve(walk) or _exchange(walk)):
             break
     return Rounded(walk.lots, problem.objective(walk.lots), relaxed.bound, walk.penalty)
 
@@ -181,7 +183,8 @@ def _hard_limits_only(problem: RoundingProblem) -> RoundingProblem:
 def _repair(walk: _Walk) -> bool:
     """The move that removes violation at the least cost per unit; False when none removes any."""
     p = walk.problem
-    missing = max(p.cash_min - walk.cash, walk.traded - p.max_traded, 0.0)
+    short = max(p.cash_min - walk.cash, walk.traded - p.max_traded)
+    missing = short if short > TOLERANCE else walk.penalty
     stride = np.floor(missing / 8 / p.step)
     up, down = neighbours(p, walk.lots)
     bulk_up, bulk_down = permitted(p, walk.lots + stride), permitted(p, walk.lots - stride)
@@ -190,6 +193,27 @@ def _repair(walk: _Walk) -> bool:
     removed = walk.penalty - penalty
     score = np.where(removed > TOLERANCE, gain / np.maximum(removed, TOLERANCE), np.inf)
     return _take_best(walk, to, score)
+
+
+def _repair_by_two(walk: _Walk) -> bool:
+    """Two moves that together remove violation where none alone does; False when no such pair is found.
+
+    The first is one of the FIRST_MOVES that break the least, the second the best answer to it.
+    """
+    p, start = walk.problem, walk.penalty
+    to = np.stack([*neighbours(p, walk.lots)[::-1], np.zeros(len(walk.lots))])
+    _, penalty = walk.weigh(to)
+    penalty = np.where(to == walk.lots, np.inf, penalty)
+    for flat in np.argsort(penalty, axis=None, kind="stable")[:FIRST_MOVES]:
+        name = int(flat % to.shape[1])
+        before = float(walk.lots[name])
+        walk.take([name], [float(to.flat[flat])])
+        answers = np.stack([*neighbours(p, walk.lots)[::-1], np.zeros(len(walk.lots))])
+        gain, after = walk.weigh(answers)
+        if _take_best(walk, answers, np.where(after < start - TOLERANCE, gain + p.aversion * after, np.inf)):
+            return True
+        walk.take([name], [before])
+    return False
 
 
 def _improve(walk: _Walk) -> bool:

@@ -1,18 +1,18 @@
 """Target weights to the trades a desk would send: whole lots, paid in full, every limit checked again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
+from optimizer.book import Book, Line, make_book
 from optimizer.costs import CostModel
-from optimizer.errors import Conflict, DataError, InfeasibleError, PolicyError
+from optimizer.errors import Conflict, InfeasibleError
 from optimizer.estimates import Estimates
 from optimizer.limits import Limits
 from optimizer.lot_limits import check_limits, lot_box, lot_curves, lot_rows
 from optimizer.policy import Policy
-from optimizer.portfolio import ZERO, Action, Number, Portfolio, Universe, exact, money, price_of
+from optimizer.portfolio import ZERO, Action, Number, Portfolio, Universe, money
 from optimizer.rationale import Move, Reasons, explain
 from optimizer.relaxation import RoundingProblem
 from optimizer.rounding import Rounded, round_trades
@@ -23,37 +23,6 @@ from optimizer.typing import Array
 AVERSION = 100.0
 RIDGE = 1e-6
 NOISE = 1e-8
-
-
-@dataclass(frozen=True)
-class Line:
-    """One symbol in exact numbers: its price in its own and in the base currency, shares, lot, value."""
-
-    local_price: Decimal
-    fx_rate: Decimal
-    price: Decimal
-    quantity: Decimal
-    lot: Decimal
-    value: Decimal
-
-
-@dataclass(frozen=True)
-class Book:
-    """What is held and wanted, in exact numbers of the base currency."""
-
-    name: str
-    lines: Mapping[str, Line]
-    cash: Decimal
-
-    @property
-    def nav(self) -> Decimal:
-        """Value of the lines plus cash."""
-        return self.cash + sum((line.value for line in self.lines.values()), ZERO)
-
-    def weights(self) -> dict[str, float]:
-        """Fractions of the NAV."""
-        nav = self.nav
-        return {symbol: float(line.value / nav) for symbol, line in self.lines.items()}
 
 
 def build_trades(
@@ -95,36 +64,6 @@ def build_trades(
     answer = round_trades(problem)
     _require_cash_and_turnover(problem, answer)
     return _trade_list(setting, limits, problem, answer, book, model, reasons or Reasons())
-
-
-def make_book(
-    portfolio: Portfolio,
-    prices: Mapping[str, Number],
-    wanted: Mapping[str, float],
-    fx: Mapping[str, Number] | None = None,
-    lots: Number | Mapping[str, Number] = 1,
-) -> Book:
-    """A line per name that is held or wanted; DataError for a missing price or rate, or a worthless book."""
-    lines = {}
-    for symbol in sorted({*portfolio.positions, *wanted}):
-        if fx is not None and symbol not in fx:
-            raise DataError(f"{symbol} has no exchange rate; give the base currency's price of its currency")
-        rate = exact(fx[symbol]) if fx is not None else Decimal(1)
-        if rate <= 0:
-            raise DataError(f"{symbol} has the exchange rate {rate}; it must be above 0: correct the rate")
-        local = price_of(symbol, prices)
-        held = portfolio.positions.get(symbol)
-        quantity = held.quantity if held else ZERO
-        lot = exact(lots[symbol] if isinstance(lots, Mapping) else lots)
-        if lot <= 0:
-            raise PolicyError(f"{symbol}: a lot of {lot} shares; it must be above 0")
-        lines[symbol] = Line(local, rate, local * rate, quantity, lot, money(quantity * local * rate))
-    book = Book(portfolio.name, lines, portfolio.cash)
-    if not portfolio.positions and not portfolio.cash:
-        return Book(portfolio.name, {}, portfolio.cash)
-    if book.nav <= 0:
-        raise DataError(f"{book.name} is worth {book.nav}; trades need a value above 0")
-    return book
 
 
 def _problem(
