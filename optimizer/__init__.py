@@ -1,0 +1,45 @@
+"""The mathematics of Packfolio; usable alone. Names are imported at first use, so that `import optimizer` is light."""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "BacktestResult": "backtest_report",
+    "Conflict": "errors",
+    "DataError": "errors",
+    "Estimates": "estimates",
+    "ExposureCalculator": "exposures",
+    "ExposureType": "exposures",
+    "Fund": "exposures",
+    "FundExposureMap": "exposures",
+    "InfeasibleError": "errors",
+    "MarketView": "black_litterman",
+    "ObjectiveType": "engine",
+    "OptimizationBacktest": "backtest",
+    "OptimizationConstraints": "engine",
+    "OptimizationEngine": "engine",
+    "OptimizationResult": "result",
+    "Policy": "policy",
+    "PolicyError": "errors",
+    "Portfolio": "portfolio",
+    "PortfolioAnalytics": "analytics",
+    "Position": "portfolio",
+    "Recipe": "estimates",
+    "ReturnEstimator": "estimators.return_estimator",
+    "Solution": "solve",
+    "SolverError": "errors",
+    "Trade": "portfolio",
+    "Universe": "portfolio",
+    "posterior": "black_litterman",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"optimizer has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"optimizer.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

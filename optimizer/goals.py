@@ -1,23 +1,19 @@
-"""A function a method: from estimates and policy to a goal that both lanes and the audit understand.
+"""Kinds of goals: what can be made best, in a form that both lanes and the audit understand.
 
 A goal is a convex cost of the weights w, given by numpy alone: its value, and at any w a supporting line
 (`Support`) from which the audit bounds how far w is from the best. The `homogeneous` ones (ratios, risk
 budgets) are solved in y = w x scale with a free scale (Charnes & Cooper 1962), limits scaled along.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from optimizer.errors import DataError, PolicyError
-from optimizer.limits import Norm
+from optimizer.errors import DataError
 from optimizer.measures import tail_loss, volatility
-from optimizer.rules import Setting, mean_of
 from optimizer.typing import Array
 
-TAIL_LEVEL = 0.95
 RISKLESS = 1e-6
 
 
@@ -180,118 +176,3 @@ def worst_weights(losses: Array, level: float) -> Array:
     weights = np.zeros(len(losses))
     weights[order] = np.clip(count - np.arange(len(losses)), 0.0, 1.0) / count
     return weights
-
-
-def min_volatility(setting: Setting) -> Quadratic:
-    """Least sqrt(w'Sw)."""
-    covariance = setting.estimates.covariance
-    return Quadratic(covariance, np.zeros(len(covariance)), "volatility", "root")
-
-
-def mean_variance(setting: Setting) -> Quadratic:
-    """Greatest mean'w + cash x rate - lambda/2 w'Sw (Markowitz 1952)."""
-    aversion = setting.policy.risk_aversion
-    if not aversion > 0:
-        raise PolicyError(f"risk_aversion is {aversion}; it must be above 0, customary is 2.5")
-    rate = setting.cash_rate()
-    gain = mean_of(setting.estimates) - rate
-    return Quadratic(aversion * setting.estimates.covariance, -gain, "utility", "negative", -rate)
-
-
-def max_return(setting: Setting) -> Quadratic:
-    """Greatest mean'w + cash x rate; the limits alone keep it from one name."""
-    rate = setting.cash_rate()
-    return Quadratic(
-        None, rate - mean_of(setting.estimates), "return", "negative", -rate, setting.estimates.covariance
-    )
-
-
-def max_sharpe(setting: Setting) -> Ratio:
-    """Greatest (mean - rf)'w / sqrt(w'Sw)."""
-    rate = setting.policy.risk_free_rate
-    if rate is None:
-        raise PolicyError("risk_free_rate is not set; the Sharpe ratio needs one: give the pack's")
-    return Ratio(mean_of(setting.estimates) - rate, setting.estimates.covariance, "Sharpe ratio")
-
-
-def max_diversification(setting: Setting) -> Ratio:
-    """Greatest s'w / sqrt(w'Sw), s the names' volatilities (Choueifaty & Coignard 2008)."""
-    covariance = setting.estimates.covariance
-    return Ratio(np.sqrt(np.diag(covariance)), covariance, "diversification ratio")
-
-
-def min_tracking_error(setting: Setting) -> Quadratic:
-    """Least sqrt((w - b)'S(w - b)) against the benchmark, else the held weights."""
-    covariance, reference = setting.estimates.covariance, setting.reference()
-    pull = covariance @ reference
-    return Quadratic(covariance, -pull, "tracking error", "root", 0.5 * float(reference @ pull))
-
-
-def equal_weight(setting: Setting) -> Quadratic:
-    """The allowed weights nearest to equal ones, of the names that may be held."""
-    equal = _holdable(setting)
-    equal /= equal.sum()
-    return Quadratic(
-        np.eye(len(equal)), -equal, "distance from equal weights", "root", 0.5 * float(equal @ equal)
-    )
-
-
-def risk_parity(setting: Setting) -> RiskBudget:
-    """Equal contributions to the variance, of the names that may be held."""
-    if not setting.policy.long_only:
-        raise PolicyError("risk_parity holds every name long; set long_only, or choose another method")
-    held = _holdable(setting)
-    return RiskBudget(setting.estimates.covariance, held / held.sum())
-
-
-def _holdable(setting: Setting) -> Array:
-    """(n,) 1 where the asset's own limits allow a long position, else 0."""
-    limits = setting.policy.asset_limits
-    held = np.array([float(limits.get(symbol, (0.0, 1.0))[1] > 0) for symbol in setting.symbols])
-    if not held.any():
-        raise PolicyError("asset_limits allow no name at all; this method needs one that may be held")
-    return held
-
-
-def cvar(setting: Setting) -> Tail:
-    """Least expected loss in the worst 5% of days."""
-    scenarios = setting.estimates.scenarios
-    if scenarios is None:
-        raise PolicyError("method cvar needs scenarios; the estimates have none: estimate them from prices")
-    daily = (1.0 + setting.cash_rate()) ** (1.0 / 252) - 1.0
-    return Tail(scenarios - daily, daily, TAIL_LEVEL, f"CVaR {TAIL_LEVEL:.0%}")
-
-
-METHODS: Mapping[str, Callable[[Setting], Goal]] = {
-    "min_volatility": min_volatility,
-    "mean_variance": mean_variance,
-    "max_sharpe": max_sharpe,
-    "max_return": max_return,
-    "target_volatility": max_return,
-    "risk_parity": risk_parity,
-    "max_diversification": max_diversification,
-    "min_tracking_error": min_tracking_error,
-    "equal_weight": equal_weight,
-    "cvar": cvar,
-}
-
-
-def goal_of(setting: Setting) -> Goal:
-    """The goal of the policy's method; PolicyError with the valid names for an unknown one."""
-    method = setting.policy.method
-    if method not in METHODS:
-        raise PolicyError(f"method {method!r} does not exist; use one of {', '.join(sorted(METHODS))}")
-    return METHODS[method](setting)
-
-
-def target_cap(setting: Setting, goal: Goal) -> tuple[Norm, ...]:
-    """The target volatility as a limit; homogeneous goals reach it by their scale instead."""
-    target = setting.policy.target_volatility
-    if target is None:
-        if setting.policy.method == "target_volatility":
-            raise PolicyError("method target_volatility needs target_volatility; give it, per year (0.10)")
-        return ()
-    if goal.homogeneous:
-        return ()
-    covariance = setting.estimates.covariance
-    return (Norm("target_volatility", covariance, np.zeros(len(covariance)), target),)

@@ -59,6 +59,14 @@ def aligned(weights: Mapping[str, float], symbols: tuple[str, ...], what: str) -
     return np.array([weights.get(symbol, 0.0) for symbol in symbols])
 
 
+def checked_weights(weights: Array, n: int) -> Array:
+    """Weights as (n,) floats; PolicyError for another shape or a non-finite one."""
+    checked = np.asarray(weights, dtype=float)
+    if checked.shape != (n,) or not np.isfinite(checked).all():
+        raise PolicyError(f"weights have shape {checked.shape}; they must be ({n},) finite fractions of NAV")
+    return checked
+
+
 def build_limits(setting: Setting) -> Limits:
     """Every limit of the policy, in the order in which messages name them."""
     policy = setting.policy

@@ -7,21 +7,23 @@ import numpy as np
 
 from optimizer.audit import Binding, Certificate, bindings
 from optimizer.conflicts import allowed, explain
-from optimizer.errors import InfeasibleError, PolicyError, SolverError
+from optimizer.errors import InfeasibleError, SolverError
 from optimizer.estimates import Estimates
 from optimizer.fast.lane import Candidate
 from optimizer.fast.qp import NoAnswerError
-from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, goal_of, target_cap
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.lanes import Arena, Optimum, certified, optimum, plain
 from optimizer.limits import Limits, lifted, scale_range
-from optimizer.measures import turnover, volatility
+from optimizer.measures import risk_contributions, turnover, volatility
+from optimizer.methods import goal_of, target_cap
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
-from optimizer.rules import Setting, build_limits
+from optimizer.rules import Setting, build_limits, checked_weights
 from optimizer.transition import Unmet, transition, unmet_limits
 from optimizer.typing import Array
 
 TARGET_TOLERANCE = 1e-6
+BUDGET_TOLERANCE = 1e-5
 FORCED_CASH_MARGIN = 1e-6  # less leaves a set without an inside
 
 
@@ -86,7 +88,9 @@ def solve(estimates: Estimates, policy: Policy, universe: Universe, held: Array 
     Raises PolicyError for wrong input, InfeasibleError naming the limits in conflict, SolverError when no lane
     gives an answer that its certificate confirms.
     """
-    setting = Setting(estimates, policy, universe, checked_held(estimates, held))
+    setting = Setting(
+        estimates, policy, universe, None if held is None else checked_weights(held, len(estimates.symbols))
+    )
     goal = goal_of(setting)
     wanted = build_limits(setting).with_norms(target_cap(setting, goal))
     arena = plain(wanted)
@@ -101,23 +105,18 @@ def solve(estimates: Estimates, policy: Policy, universe: Universe, held: Array 
             raise nothing_defined(goal) from stop
     best = rescaled(goal, arena, best, setting)
     unmet = unmet_limits(wanted, best.weights, setting) if arena.elastic else ()
-    warnings = (*warnings, *(limit.text for limit in unmet), *best.notes, *target_missed(best, setting))
+    warnings = (
+        *warnings,
+        *(limit.text for limit in unmet),
+        *best.notes,
+        *shortfall(goal, best.weights),
+        *target_missed(best, setting),
+    )
     solution = Solution(
         estimates.symbols, best.weights, goal.value(best.weights), policy.method, goal, arena, best, unmet,
         warnings,
     )  # fmt: skip
     return solution if arena.elastic else with_turnover(solution, setting)
-
-
-def checked_held(estimates: Estimates, held: Array | None) -> Array | None:
-    """The held weights as (n,) floats; PolicyError for another shape or a non-finite one."""
-    if held is None:
-        return None
-    weights = np.asarray(held, dtype=float)
-    n = len(estimates.symbols)
-    if weights.shape != (n,) or not np.isfinite(weights).all():
-        raise PolicyError(f"held has shape {weights.shape}; it must be ({n},) finite fractions of NAV")
-    return weights
 
 
 def way_out(goal: Goal, arena: Arena, setting: Setting) -> tuple[Arena, tuple[str, ...]]:
@@ -181,6 +180,24 @@ def rescaled(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Optim
     candidate = Candidate(x, best.multipliers, best.solver, goal.support(w))
     again = certified(best.lane, arena, candidate, goal)
     return replace(again, notes=best.notes) if again.certificate.ok else best
+
+
+def shortfall(goal: Goal, w: Array) -> tuple[str, ...]:
+    """A warning when the limits keep an answer from what the method is named after."""
+    match goal:
+        case RiskBudget():
+            shares = risk_contributions(w, goal.covariance)
+            if np.abs(shares - goal.budgets).max() > BUDGET_TOLERANCE:
+                worst = int(np.argmax(np.abs(shares - goal.budgets)))
+                return (
+                    f"risk budgets cannot be met under the limits: one share of the variance is "
+                    f"{shares[worst]:.1%} where {goal.budgets[worst]:.1%} is wanted",
+                )
+        case Quadratic() if goal.measure.startswith("distance") and goal.value(w) > BUDGET_TOLERANCE:
+            return (
+                f"the limits do not allow the method's own weights; {goal.measure} is {goal.value(w):.4g}",
+            )
+    return ()
 
 
 def target_missed(best: Optimum, setting: Setting) -> tuple[str, ...]:

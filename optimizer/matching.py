@@ -1,0 +1,90 @@
+"""Funds for wanted exposures in two stages: the nearest exposures first, then the cheapest funds that give them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from optimizer.conflicts import explain
+from optimizer.errors import PolicyError
+from optimizer.exposures import ExposureType, FundExposureMap
+from optimizer.fast.qp import NoAnswerError
+from optimizer.goals import Quadratic
+from optimizer.lanes import optimum, plain
+from optimizer.limits import Linear
+from optimizer.rules import Setting, build_limits
+from optimizer.solve import Solution
+from optimizer.typing import Array
+
+BAND = 1e-7
+SMALL_PREFERENCE = 1e-6
+
+
+def match_exposures(setting: Setting, target: Mapping[ExposureType, float], *, cheapest: bool) -> Solution:
+    """The weights whose exposures are nearest to the target (least squares), and of these the cheapest funds.
+
+    target    type -> fraction of NAV; listed types outside the target (and its parents and children) are aimed at 0
+    cheapest  least fees plus financing spread among equals; without it the most even weights
+    Raises PolicyError without funds or target, InfeasibleError naming the limits in conflict.
+    """
+    funds = setting.universe.funds
+    if funds is None or not target:
+        raise PolicyError("matching exposures needs funds and at least one target exposure; give both")
+    kinds, wanted = aims(funds, setting.symbols, target)
+    matrix = funds.matrix(setting.symbols, kinds)
+    goal = Quadratic(
+        matrix.T @ matrix, -matrix.T @ wanted, "distance from the target exposures", "root",
+        0.5 * float(wanted @ wanted),
+    )  # fmt: skip
+    arena = plain(build_limits(setting))
+    try:
+        first = optimum(goal, arena)
+    except NoAnswerError as stop:
+        raise explain(arena.limits) from stop
+    reached = matrix @ first.weights
+    second, warnings = preference(setting, funds, cheapest=cheapest)
+    face = [
+        Linear((f"exposure {kind.name}",) * 2, row, value - BAND, value + BAND)
+        for kind, row, value in zip(kinds, matrix, reached, strict=True)
+    ]
+    narrow = plain(replace(arena.limits, linear=(*arena.limits.linear, *face)))
+    best = optimum(second, narrow)
+    gap = goal.value(best.weights)
+    told = warnings if gap <= 10 * BAND else (*warnings, missed(kinds, wanted, matrix @ best.weights))
+    return Solution(
+        setting.symbols, best.weights, gap, "target_exposures", second, narrow, best, (), told + best.notes
+    )
+
+
+def aims(
+    funds: FundExposureMap, symbols: tuple[str, ...], target: Mapping[ExposureType, float]
+) -> tuple[tuple[ExposureType, ...], Array]:
+    """The types to look at and the exposure (k,) wanted of each."""
+    related = {kind for kind in ExposureType for aim in target if aim in kind.parents or kind in aim.parents}
+    others = [kind for kind in funds.types(symbols) if kind not in target and kind not in related]
+    kinds = (*target, *(kind for kind in others if kind is not ExposureType.CASH))
+    return kinds, np.array([target.get(kind, 0.0) for kind in kinds])
+
+
+def preference(
+    setting: Setting, funds: FundExposureMap, *, cheapest: bool
+) -> tuple[Quadratic, tuple[str, ...]]:
+    """What decides between funds that give the same exposures, and a warning where a fee is not known."""
+    n = len(setting.symbols)
+    if not cheapest:
+        return Quadratic(np.eye(n), np.zeros(n), "size of the weights", "root"), ()
+    chosen = funds.select(setting.symbols)
+    costs = np.array([(fund.fee or 0.0) + fund.spread * max(fund.funded - 1.0, 0.0) for fund in chosen])
+    unknown = [fund.symbol for fund in chosen if fund.fee is None]
+    warnings = (f"no fee is known for {', '.join(unknown)}; counted as 0",) if unknown else ()
+    return Quadratic(None, costs, "yearly cost of the funds", "negative", 0.0, np.eye(n)), warnings
+
+
+def missed(kinds: tuple[ExposureType, ...], wanted: Array, reached: Array) -> str:
+    """Which exposures are not reached."""
+    parts = [
+        f"{kind.value} {value:.1%} instead of {aim:.1%}"
+        for kind, aim, value in zip(kinds, wanted, reached, strict=True)
+        if abs(value - aim) > 10 * BAND
+    ]
+    return f"the target exposures cannot be met: {', '.join(parts)}"

@@ -1,0 +1,147 @@
+"""A function a method: from estimates and policy to a goal."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+
+from optimizer.errors import PolicyError
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Tail
+from optimizer.hierarchical import RECIPES
+from optimizer.limits import Norm
+from optimizer.rules import Setting, mean_of
+from optimizer.typing import Array
+
+TAIL_LEVEL = 0.95
+
+
+def min_volatility(setting: Setting) -> Quadratic:
+    """Least sqrt(w'Sw)."""
+    covariance = setting.estimates.covariance
+    return Quadratic(covariance, np.zeros(len(covariance)), "volatility", "root")
+
+
+def mean_variance(setting: Setting) -> Quadratic:
+    """Greatest mean'w + cash x rate - lambda/2 w'Sw (Markowitz 1952)."""
+    aversion = setting.policy.risk_aversion
+    if not aversion > 0:
+        raise PolicyError(f"risk_aversion is {aversion}; it must be above 0, customary is 2.5")
+    rate = setting.cash_rate()
+    gain = mean_of(setting.estimates) - rate
+    return Quadratic(aversion * setting.estimates.covariance, -gain, "utility", "negative", -rate)
+
+
+def max_return(setting: Setting) -> Quadratic:
+    """Greatest mean'w + cash x rate; the limits alone keep it from one name."""
+    rate = setting.cash_rate()
+    return Quadratic(
+        None, rate - mean_of(setting.estimates), "return", "negative", -rate, setting.estimates.covariance
+    )
+
+
+def max_sharpe(setting: Setting) -> Ratio:
+    """Greatest (mean - rf)'w / sqrt(w'Sw)."""
+    rate = setting.policy.risk_free_rate
+    if rate is None:
+        raise PolicyError("risk_free_rate is not set; the Sharpe ratio needs one: give the pack's")
+    return Ratio(mean_of(setting.estimates) - rate, setting.estimates.covariance, "Sharpe ratio")
+
+
+def max_diversification(setting: Setting) -> Ratio:
+    """Greatest s'w / sqrt(w'Sw), s the names' volatilities (Choueifaty & Coignard 2008)."""
+    covariance = setting.estimates.covariance
+    return Ratio(np.sqrt(np.diag(covariance)), covariance, "diversification ratio")
+
+
+def min_tracking_error(setting: Setting) -> Quadratic:
+    """Least sqrt((w - b)'S(w - b)) against the benchmark, else the held weights."""
+    covariance, reference = setting.estimates.covariance, setting.reference()
+    pull = covariance @ reference
+    return Quadratic(covariance, -pull, "tracking error", "root", 0.5 * float(reference @ pull))
+
+
+def equal_weight(setting: Setting) -> Quadratic:
+    """The allowed weights nearest to equal ones, of the names that may be held."""
+    equal = _holdable(setting)
+    equal /= equal.sum()
+    return Quadratic(
+        np.eye(len(equal)), -equal, "distance from equal weights", "root", 0.5 * float(equal @ equal)
+    )
+
+
+def risk_parity(setting: Setting) -> RiskBudget:
+    """Equal contributions to the variance, of the names that may be held."""
+    if not setting.policy.long_only:
+        raise PolicyError("risk_parity holds every name long; set long_only, or choose another method")
+    held = _holdable(setting)
+    return RiskBudget(setting.estimates.covariance, held / held.sum())
+
+
+def _holdable(setting: Setting) -> Array:
+    """(n,) 1 where the asset's own limits allow a long position, else 0."""
+    limits = setting.policy.asset_limits
+    held = np.array([float(limits.get(symbol, (0.0, 1.0))[1] > 0) for symbol in setting.symbols])
+    if not held.any():
+        raise PolicyError("asset_limits allow no name at all; this method needs one that may be held")
+    return held
+
+
+def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:
+    """The allowed weights nearest to those of a hierarchical recipe, in tracking variance; the same where allowed.
+
+    A hundredth of the average variance on the diagonal tells twins apart.
+    """
+    if not setting.policy.long_only:
+        raise PolicyError(f"method {recipe} holds names long only; set long_only, or choose another method")
+    covariance, held = setting.estimates.covariance, np.flatnonzero(_holdable(setting))
+    ideal = np.zeros(len(covariance))
+    ideal[held] = RECIPES[recipe](covariance[np.ix_(held, held)])
+    ideal *= 1.0 - max(setting.policy.cash_min, 0.0)
+    metric = covariance + 0.01 * float(np.trace(covariance)) / len(covariance) * np.eye(len(covariance))
+    pull = metric @ ideal
+    return Quadratic(metric, -pull, f"distance from {recipe} weights", "root", 0.5 * float(ideal @ pull))
+
+
+def cvar(setting: Setting) -> Tail:
+    """Least expected loss in the worst 5% of days."""
+    scenarios = setting.estimates.scenarios
+    if scenarios is None:
+        raise PolicyError("method cvar needs scenarios; the estimates have none: estimate them from prices")
+    daily = (1.0 + setting.cash_rate()) ** (1.0 / 252) - 1.0
+    return Tail(scenarios - daily, daily, TAIL_LEVEL, f"CVaR {TAIL_LEVEL:.0%}")
+
+
+METHODS: Mapping[str, Callable[[Setting], Goal]] = {
+    "min_volatility": min_volatility,
+    "mean_variance": mean_variance,
+    "max_sharpe": max_sharpe,
+    "max_return": max_return,
+    "target_volatility": max_return,
+    "risk_parity": risk_parity,
+    "max_diversification": max_diversification,
+    "min_tracking_error": min_tracking_error,
+    "equal_weight": equal_weight,
+    "cvar": cvar,
+    **{name: partial(nearest_to_clusters, recipe=name) for name in RECIPES},
+}
+
+
+def goal_of(setting: Setting) -> Goal:
+    """The goal of the policy's method; PolicyError with the valid names for an unknown one."""
+    method = setting.policy.method
+    if method not in METHODS:
+        raise PolicyError(f"method {method!r} does not exist; use one of {', '.join(sorted(METHODS))}")
+    return METHODS[method](setting)
+
+
+def target_cap(setting: Setting, goal: Goal) -> tuple[Norm, ...]:
+    """The target volatility as a limit; homogeneous goals reach it by their scale instead."""
+    target = setting.policy.target_volatility
+    if target is None:
+        if setting.policy.method == "target_volatility":
+            raise PolicyError("method target_volatility needs target_volatility; give it, per year (0.10)")
+        return ()
+    if goal.homogeneous:
+        return ()
+    covariance = setting.estimates.covariance
+    return (Norm("target_volatility", covariance, np.zeros(len(covariance)), target),)
