@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -70,7 +71,12 @@ def load_configuration(folder: Path) -> Configuration:
         path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(folder.rglob("*.yaml"))
     }
-    text = json.dumps(texts, sort_keys=True)
+    return _parsed(folder, json.dumps(texts, sort_keys=True))
+
+
+@lru_cache(maxsize=4)
+def _parsed(folder: Path, text: str) -> Configuration:
+    """Parsed once for each state of the files: every stage of a run asks for it."""
     pipeline = load_yaml(folder / "pipeline.yaml", PipelineFile)
     return Configuration(
         folder,

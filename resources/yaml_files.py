@@ -13,7 +13,10 @@ Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]
 
 
-class _UniqueKeys(yaml.SafeLoader):
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same grammar, ten times as fast
+
+
+class _UniqueKeys(_Safe):  # type: ignore[misc]
     """The safe loader, refusing a key that stands twice: YAML would keep the last one silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -25,7 +28,8 @@ class _UniqueKeys(yaml.SafeLoader):
                     problem=f"the key {key.value!r} stands twice; keep one", problem_mark=key.start_mark
                 )
             seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        built: dict[Any, Any] = super().construct_mapping(node, deep)
+        return built
 
 
 def load_yaml(path: Path, model: type[Model]) -> Model:
@@ -40,7 +44,6 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
 def parse_yaml(text: str, model: type[Model], name: str) -> Model:
     """`text` as a `model`; `name` stands for it in messages."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
         loaded = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  a SafeLoader that also refuses duplicate keys
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -48,7 +51,7 @@ def parse_yaml(text: str, model: type[Model], name: str) -> Model:
     try:
         return model.model_validate(loaded)
     except ValidationError as error:
-        lines = _lines(node)
+        lines = _lines(yaml.compose(text, Loader=_Safe))
         found = [_message(name, lines, dict(item), model) for item in error.errors()]
         raise PolicyError("\n".join(found)) from None
 
