@@ -33,6 +33,13 @@ class Book:
         """Value of the lines plus cash."""
         return self.cash + sum((line.value for line in self.lines.values()), ZERO)
 
+    def even(self) -> bool:
+        """Whether every holding and every lot is worth a whole number of money steps, so that nothing rounds."""
+        return all(
+            line.value == line.quantity * line.price and money(line.price * line.lot) == line.price * line.lot
+            for line in self.lines.values()
+        )
+
     def weights(self) -> dict[str, float]:
         """Fractions of the NAV."""
         nav = self.nav

@@ -7,6 +7,7 @@ import numpy as np
 
 from optimizer.limits import Absolute, Limits, Norm
 from optimizer.policy import Policy
+from optimizer.relaxation import RoundingProblem
 from optimizer.trade_list import LimitCheck
 from optimizer.typing import Array
 
@@ -29,6 +30,16 @@ def lot_box(
     upper = np.where(wanted > limits.upper + BROKEN, wanted + step, caps)
     rest = np.where(np.abs(held) < min_trade, held, 0.0)
     return np.where(wanted == 0, rest, lower), np.where(wanted == 0, rest, upper)
+
+
+def left_alone(problem: RoundingProblem, band: float) -> RoundingProblem:
+    """The problem with what is held within `band` of its target kept as it is."""
+    near = (np.abs(problem.wanted - problem.held) < band) & (problem.wanted != 0)
+    return replace(
+        problem,
+        lower=np.where(near, problem.held, problem.lower),
+        upper=np.where(near, problem.held, problem.upper),
+    )
 
 
 def lot_rows(limits: Limits, wanted: Array, step: Array, shrink: float) -> tuple[Array, Array]:

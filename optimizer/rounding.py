@@ -15,7 +15,7 @@ from optimizer.errors import InfeasibleError
 from optimizer.relaxation import TOLERANCE, Relaxation, RoundingProblem, neighbours, permitted, relax
 from optimizer.typing import Array
 
-HARD = 1e3
+HARD = 1e9
 PAIRS = 64
 FIRST_MOVES = 32
 MOVES_PER_NAME = 40
@@ -100,12 +100,16 @@ def _outside(p: RoundingProblem, weights: Array) -> Array:
 def round_trades(problem: RoundingProblem) -> Rounded:
     """Whole-lot trades near the optimum, with the proven bound; `penalty` > 0: a limit cannot be met in lots.
 
-    Raises InfeasibleError when cash and turnover cannot be kept even with fractional holdings.
+    The first relaxation that is feasible is taken: with all limits, with cash and turnover only, or none, which
+    starts from what is held and proves nothing.
     """
-    try:
-        relaxed = relax(problem)
-    except InfeasibleError:
-        relaxed = relax(_hard_limits_only(problem))
+    relaxed = Relaxation(problem.held, -np.inf)
+    for limited in (problem, _hard_limits_only(problem)):
+        try:
+            relaxed = relax(limited)
+            break
+        except InfeasibleError:
+            continue
     found = descend(problem, relaxed)
     small = np.count_nonzero(problem.upper > problem.lower) <= BRANCHED_NAMES
     return search(problem, relaxed, found) if small and found.penalty <= TOLERANCE else found
@@ -175,6 +179,7 @@ def _hard_limits_only(problem: RoundingProblem) -> RoundingProblem:
     return replace(
         problem,
         lower=np.where(shorting, problem.lower, 0.0),
+        upper=np.maximum(problem.upper, problem.held),
         rows=np.zeros((0, len(problem.held))),
         bounds=np.zeros(0),
     )

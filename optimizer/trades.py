@@ -10,7 +10,7 @@ from optimizer.costs import CostModel
 from optimizer.errors import Conflict, InfeasibleError
 from optimizer.estimates import Estimates
 from optimizer.limits import Limits
-from optimizer.lot_limits import check_limits, lot_box, lot_curves, lot_rows
+from optimizer.lot_limits import check_limits, left_alone, lot_box, lot_curves, lot_rows
 from optimizer.policy import Policy
 from optimizer.portfolio import ZERO, Action, Number, Portfolio, Universe, money
 from optimizer.rationale import Move, Reasons, explain
@@ -36,6 +36,7 @@ def build_trades(
     fx: Mapping[str, Number] | None = None,
     costs: CostModel | None = None,
     lots: Number | Mapping[str, Number] = 1,
+    band: float = 0.0,
     reasons: Reasons | None = None,
     aversion: float = AVERSION,
 ) -> TradeList:
@@ -46,6 +47,7 @@ def build_trades(
     estimates  covariance (n, n) per year of every name that is held or wanted
     fx         symbol -> base currency per unit of its currency; None: prices are in the base currency
     lots       shares in a lot (0.0001 for fractional shares, 100 for round lots), one for all or by symbol
+    band       a name nearer than this to its target is left alone, fraction of NAV; not one to be sold out
     aversion   NAV given up per unit of annual tracking variance to save costs; 100 makes 1% of tracking
                error worth 1% of NAV, so that costs only decide between nearly equal lists
     Cash >= cash_min and turnover are hard; each other limit holds where lots allow, else its check says not.
@@ -60,10 +62,12 @@ def build_trades(
     )
     limits = build_limits(setting)
     model = costs or CostModel.of(policy)
-    problem = _problem(setting, limits, aligned(wanted, setting.symbols, "the target"), book, model, aversion)
+    goal = aligned(wanted, setting.symbols, "the target")
+    problem = left_alone(_problem(setting, limits, goal, book, model, aversion), band)
     answer = round_trades(problem)
-    _require_cash_and_turnover(problem, answer)
-    return _trade_list(setting, limits, problem, answer, book, model, reasons or Reasons())
+    return _require_cash_and_turnover(
+        _trade_list(setting, limits, problem, answer, book, model, reasons or Reasons())
+    )
 
 
 def _problem(
@@ -82,9 +86,10 @@ def _problem(
     lower, upper = lot_box(limits, wanted, held, step, min_trade, shrink)
     rows, bounds = lot_rows(limits, wanted, step, shrink)
     absolute, norms = lot_curves(limits, wanted, step, shrink)
-    # every line rounds its value and its cost to 4 decimals: the sums must hold for the rounded amounts
-    rounding = 2e-4 * len(book.lines) / nav
-    turnover = np.inf if policy.max_turnover is None else 2 * policy.max_turnover - rounding
+    # values and costs are rounded to 4 decimals a line: the sums must hold for the rounded amounts
+    value_rounding = 0.0 if book.even() else 1e-4 * len(book.lines) / nav
+    rounding = value_rounding + 1e-4 * len(book.lines) / nav
+    turnover = np.inf if policy.max_turnover is None else max(2 * policy.max_turnover - value_rounding, 0.0)
     variance = setting.estimates.covariance.diagonal().mean()
     return RoundingProblem(
         held=held,
@@ -98,7 +103,7 @@ def _problem(
         rows=rows,
         bounds=bounds,
         cash=float(book.cash) / nav - rounding,
-        cash_min=policy.cash_min,
+        cash_min=policy.cash_min * (shrink if policy.cash_min < 0 else 1.0),
         max_traded=turnover,
         min_trade=min_trade,
         absolute=absolute,
@@ -106,20 +111,16 @@ def _problem(
     )
 
 
-def _require_cash_and_turnover(problem: RoundingProblem, answer: Rounded) -> None:
-    trades = answer.lots * problem.step
-    short = problem.cash_min - (problem.cash - trades.sum() - problem.curve.costs(trades).sum())
-    over = np.abs(trades).sum() - problem.max_traded
+def _require_cash_and_turnover(found: TradeList) -> TradeList:
+    """The list; InfeasibleError where cash or turnover does not hold on it."""
     conflicts = tuple(
-        Conflict(name, bound, float(excess))
-        for name, bound, excess in (
-            ("cash_min", problem.cash_min, short),
-            ("max_turnover", problem.max_traded / 2, over / 2),
-        )
-        if excess > 1e-9
+        Conflict(check.constraint, check.limit, -check.slack)
+        for check in found.constraints
+        if check.constraint in ("cash_min", "max_turnover") and not check.met
     )
     if conflicts:
         raise InfeasibleError(f"no list of whole lots exists: {'; '.join(map(str, conflicts))}", conflicts)
+    return found
 
 
 def _trade_list(

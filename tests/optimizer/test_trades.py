@@ -188,6 +188,58 @@ def test_rationale_names_drift_exclusion_and_the_binding_limit():
     assert found.rows[0].numbers["drift"] == pytest.approx(0.1)
 
 
+def test_a_band_leaves_names_near_their_target_alone():
+    found = trade(
+        book(1000, A=30, B=30, C=30), {"A": 100, "B": 100, "C": 100}, {"A": 0.32, "B": 0.22, "C": 0.0},
+        Policy(cash_max=1.0), band=0.05,
+    )  # fmt: skip
+    assert {r.symbol: r.action for r in found.rows} == {"A": "HOLD", "B": "SELL", "C": "SELL"}
+    assert found.rows[-1].rationale.startswith("No change (2.00% from target")
+
+
+def test_borrowing_keeps_to_its_limit_and_shorts_are_allowed_when_the_policy_says_so():
+    policy = Policy(cash_min=-0.5, cash_max=1.0, long_only=False)
+    found = trade(book(10_000), {"A": 51, "B": 33, "C": 7}, {"A": 1.0, "B": 0.8, "C": -0.3}, policy)
+    assert found.constraints_met
+    cash = float(found.cash_after / found.nav_after)
+    assert -0.5 <= cash < -0.45
+    short = next(r for r in found.rows if r.symbol == "C")
+    assert (short.action, short.target_quantity < 0) == ("SELL", True)
+    covered = trade(book(20_000, A="-10.5"), {"A": 100}, {}, Policy(long_only=False, cash_max=1.0))
+    assert (covered.rows[0].action, covered.rows[0].target_quantity) == ("BUY", 0)
+
+
+def test_a_turnover_limit_that_a_sale_uses_up_is_kept():
+    held = book(0, A=10, B=90)
+    found = trade(held, {"A": 100, "B": 100}, {"B": 0.9}, Policy(cash_max=1.0, max_turnover=0.05), costs=FREE)
+    assert found.turnover == 0.05
+    assert found.weights()["A"] == 0
+    uneven = {"A": "100.00001", "B": 100}
+    nearly = trade(held, uneven, {"B": 0.9}, Policy(cash_max=1.0, max_turnover=0.05), costs=FREE)
+    assert nearly.turnover <= 0.05
+    assert nearly.weights()["A"] == pytest.approx(0.01, abs=1e-6)
+    frozen = trade(held, {"A": 100, "B": 100}, {"B": 1.0}, Policy(cash_max=1.0, max_turnover=0.0))
+    assert {r.action for r in frozen.rows} == {"HOLD"}
+
+
+def test_the_order_of_symbols_changes_nothing():
+    rng = np.random.default_rng(2)
+    symbols = [f"S{i}" for i in range(12)]
+    prices = dict(zip(symbols, np.round(rng.uniform(5, 300, 12), 2).tolist(), strict=True))
+    target = dict(zip(symbols, rng.dirichlet(np.ones(12)).tolist(), strict=True))
+    held = book(500, **{s: int(rng.integers(0, 60)) + 1 for s in symbols})
+    whole = estimates(symbols)
+    turned = list(rng.permutation(12))
+    other = Estimates(tuple(symbols[i] for i in turned), None, whole.covariance[np.ix_(turned, turned)])
+    lists = [
+        build_trades(held, prices, target, e, Policy(cash_max=1.0), Universe(tuple(sorted(symbols))))
+        for e in (whole, other)
+    ]
+    assert [(r.symbol, r.action, r.quantity) for r in lists[0].rows] == [
+        (r.symbol, r.action, r.quantity) for r in lists[1].rows
+    ]
+
+
 def test_empty_and_impossible_books():
     empty = trade(book(0), {"A": 1}, {"A": 1.0})
     assert (empty.rows, empty.warnings, empty.turnover, empty.cost_bps) == ((), ("No positions found",), 0, 0)
