@@ -22,6 +22,7 @@ class BacktestResult:
     trades    date, symbol, quantity (signed), price, value (signed), cost, reason ("rebalance", "stopped")
     costs     by date of trade
     skipped   date -> why a decision led to no trade
+    attribution  contribution to the total return of each name, of CASH (interest less financing) and of COSTS
     """
 
     nav: pd.Series
@@ -33,6 +34,7 @@ class BacktestResult:
     cash: pd.Series
     shares: pd.DataFrame
     skipped: Mapping[pd.Timestamp, str]
+    attribution: pd.Series
 
 
 def report(
@@ -68,6 +70,7 @@ def report(
         cash=pd.Series(account.cash_path[first:], dates[first:], name="cash"),
         shares=pd.DataFrame(shares, dates[days], list(symbols)),
         skipped=skipped,
+        attribution=_attribution(account, trades, nav, symbols),
     )
 
 
@@ -98,6 +101,16 @@ def _trades(account: Account, dates: pd.DatetimeIndex, symbols: Sequence[str]) -
             "reason": np.repeat([f.reason for f in fills], [len(f.names) for f in fills]),
         }
     )
+
+
+def _attribution(account: Account, trades: pd.DataFrame, nav: pd.Series, symbols: Sequence[str]) -> pd.Series:
+    """Profit of each name (its end value less what its trades paid in), of interest and costs, per start NAV."""
+    paid = trades.groupby("symbol")["value"].sum().reindex(list(symbols), fill_value=0.0)
+    profit = pd.Series(account.values() - paid.to_numpy(dtype=np.float64), list(symbols))
+    cost = -float(trades["cost"].sum())
+    interest = account.cash - float(account.cash_path[account.holdings[0][0]]) + float(paid.sum()) - cost
+    found = pd.concat([profit, pd.Series({"CASH": interest, "COSTS": cost})])
+    return pd.Series(found / nav.iloc[0], name="contribution")
 
 
 def _joined(arrays: list[Array]) -> Array:

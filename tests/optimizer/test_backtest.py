@@ -59,6 +59,8 @@ def assert_consistent(result, prices):
     np.testing.assert_allclose(result.nav, value, rtol=1e-9)
     assert (result.cash >= -1e-9 * result.nav).all()
     assert result.costs.sum() == pytest.approx(result.trades["cost"].sum())
+    total = result.nav.iloc[-1] / result.nav.iloc[0] - 1
+    assert result.attribution.sum() == pytest.approx(total, abs=1e-10)
 
 
 def test_nav_agrees_with_an_independent_loop():
@@ -73,6 +75,13 @@ def test_nav_agrees_with_an_independent_loop():
     assert_consistent(result, prices)
     assert result.metrics["rebalance_count"] == len(wanted)
     assert result.metrics["final_value"] == result.nav.iloc[-1]
+    # each name's part by the daily route: what was held at a close earns the next day's price change
+    held = result.shares.reindex(result.nav.index).ffill().shift()
+    earned = (held * prices.loc[result.nav.index].diff()).sum() / 1e6
+    np.testing.assert_allclose(result.attribution[list(prices.columns)], earned, atol=1e-10)
+    interest = (result.cash.shift() * (1.03 ** (1 / 252) - 1)).sum() / 1e6
+    assert result.attribution["CASH"] == pytest.approx(interest, abs=1e-10)
+    assert result.attribution["COSTS"] == pytest.approx(-result.costs.sum() / 1e6)
 
 
 def test_the_decision_is_executed_at_the_next_close():
