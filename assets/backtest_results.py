@@ -79,10 +79,10 @@ def _replay(stage: Stage, pack: Pack, snapshot: Snapshot) -> dict[str, pd.DataFr
         case = load_case(con, pack, snapshot, stage.desk.funds)
         prices = backtest_prices(con, pack, case, stage.desk.backtest)
     results = backtest(case, prices, stage.desk.backtest, pack.as_of)
-    return backtest_frames(results, benchmark_index(prices, snapshot.benchmark))
+    simulated = bool(case.inputs.simulated)
+    return backtest_frames(results, benchmark_index(prices, snapshot.benchmark), simulated)
 
 
 def _plot(snapshot: Snapshot, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
     nav = rows.pivot(index="date", columns="strategy", values="nav").dropna()
-    note = " (simulated funds)" if any(symbol.endswith(".SIM") for symbol in snapshot.symbols) else ""
-    return backtest_plot(f"{snapshot.name}{note}", nav)
+    return backtest_plot(snapshot.name, nav, bool(rows["simulated"].any()))

@@ -10,6 +10,7 @@ from assets.plots import covariance_plot
 from assets.portfolio_snapshots import portfolio_snapshots
 from resources.evidence import estimate_evidence
 from resources.outputs import estimate_frames, inputs_of
+from resources.pack_prices import simulated_symbols
 from resources.snapshots import read_snapshots
 from resources.warehouse import frame
 from resources.warehouse_resource import DeskResource, WarehouseResource
@@ -42,17 +43,22 @@ def estimates(
         found = {
             name: (recipe, estimate_evidence(con, pack, recipe)) for name, recipe in sorted(recipes.items())
         }
-    returns, matrices = estimate_frames(found)
+        symbols = sorted({symbol for recipe in recipes.values() for symbol in recipe.symbols})
+        simulated = simulated_symbols(con, pack, symbols)
+    returns, matrices = estimate_frames(found, simulated)
     with stage.write() as tx:
         inputs = inputs_of(tx.con, pack, ["portfolio_snapshots"])
         means = tx.record("return_estimates", {"return_estimates": returns}, pack_id=pack.id, inputs=inputs)
         risks = tx.record("covariances", {"covariances": matrices}, pack_id=pack.id, inputs=inputs)
     notes = {name: list(item.notes) for name, (_, item) in found.items() if item.notes}
-    plots = {f"plot_{number}": covariance_plot(item) for number, (_, item) in enumerate(found.values(), 1)}
+    plots = {
+        f"plot_{number}": covariance_plot(item, simulated)
+        for number, (_, item) in enumerate(found.values(), 1)
+    }
     with stage.read() as con:
         shown = frame(
             con,
-            "select recipe, symbol, expected_return, volatility, observations from latest_return_estimates "
+            "select recipe, symbol, expected_return, volatility, observations, simulated from latest_return_estimates "
             "where pack_id = ? order by all",
             [pack.id],
         )

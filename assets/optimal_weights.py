@@ -80,7 +80,7 @@ def _weights(case: Case) -> Frames:
     held = case.portfolio.get_weights(case.prices)
     current = np.array([held.get(symbol, 0.0) for symbol in solution.symbols])
     return {
-        "optimal_weights": weight_frame(solution, current, believed),
+        "optimal_weights": weight_frame(solution, current, believed, inputs.simulated),
         "optimization_results": result_frame(solution, current, believed, inputs.policy, inputs.universe),
         "portfolio_exposures": exposure_frame(solution, inputs.universe),
     }
@@ -115,13 +115,13 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
     )
     weights = frame(
         con,
-        "select s.name, w.symbol, w.current_weight, w.weight, w.lower, w.upper, w.risk_contribution, w.binding "
+        "select s.name, w.symbol, w.current_weight, w.weight, w.lower, w.upper, w.risk_contribution, w.binding, w.simulated "
         "from latest_optimal_weights w join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
         "where pack_id = ? order by 1, w.weight desc, 2",
         [pack.id],
     )
     plots = {
-        f"plot_{name}": weights_plot(str(name), rows.set_index("symbol")[["current_weight", "weight"]])
+        f"plot_{name}": weights_plot(str(name), rows.set_index("symbol"))
         for name, rows in weights.groupby("name")
     }
     return {"results": preview(results), "weights": preview(weights, 60), **plots}

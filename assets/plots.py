@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 DPI = 70
 BEFORE, AFTER, ACCENT = "#b8c4d6", "#1f5aa6", "#c8553d"
 MOST_BARS = 40
+SIMULATED_NOTE = "   (* simulated, nobody traded these)"
+
+
+def starred(symbol: str, simulated: frozenset[str]) -> str:
+    """The symbol, with a star when its prices are simulated."""
+    return f"{symbol} *" if symbol in simulated else symbol
 
 
 def _figure(width: float, height: float, left: float = 0.75, bottom: float = 1.1) -> "Figure":
@@ -36,7 +42,7 @@ def _image(figure: "Figure") -> dg.MarkdownMetadataValue:
     )
 
 
-def covariance_plot(estimates: Estimates) -> dg.MarkdownMetadataValue:
+def covariance_plot(estimates: Estimates, simulated: frozenset[str]) -> dg.MarkdownMetadataValue:
     """Heat map of the correlations that the covariance implies."""
     risk = np.where(estimates.volatility > 0, estimates.volatility, 1.0)
     correlation = estimates.covariance / np.outer(risk, risk)
@@ -45,16 +51,25 @@ def covariance_plot(estimates: Estimates) -> dg.MarkdownMetadataValue:
     image = axes.imshow(correlation, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
     n = len(estimates.symbols)
     if n <= MOST_BARS:
-        axes.set_xticks(range(n), estimates.symbols, rotation=90, fontsize=7)
-        axes.set_yticks(range(n), estimates.symbols, fontsize=7)
-    axes.set_title(f"Correlations, {estimates.observations} days", fontsize=10)
+        names = [starred(symbol, simulated) for symbol in estimates.symbols]
+        axes.set_xticks(range(n), names, rotation=90, fontsize=7)
+        axes.set_yticks(range(n), names, fontsize=7)
+    note = SIMULATED_NOTE if simulated.intersection(estimates.symbols) else ""
+    axes.set_title(f"Correlations, {estimates.observations} days{note}", fontsize=10)
     figure.colorbar(image, shrink=0.8)
     return _image(figure)
 
 
-def posterior_plot(name: str, beliefs: Beliefs) -> dg.MarkdownMetadataValue:
+def posterior_plot(name: str, beliefs: Beliefs, simulated: frozenset[str]) -> dg.MarkdownMetadataValue:
     """Prior and posterior expected returns, side by side, the most changed first."""
-    rows = pd.DataFrame({"prior": beliefs.prior, "posterior": beliefs.mean}, index=list(beliefs.symbols))
+    rows = pd.DataFrame(
+        {
+            "prior": beliefs.prior,
+            "posterior": beliefs.mean,
+            "simulated": [symbol in simulated for symbol in beliefs.symbols],
+        },
+        index=list(beliefs.symbols),
+    )
     order = (rows["posterior"] - rows["prior"]).abs().sort_values(ascending=False, kind="stable").index
     return _bars(
         rows.loc[order], f"{name}: expected return per year, prior and posterior", ("prior", "posterior")
@@ -62,8 +77,8 @@ def posterior_plot(name: str, beliefs: Beliefs) -> dg.MarkdownMetadataValue:
 
 
 def weights_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
-    """Weights before and after, the largest first; rows: symbol index, columns current_weight and weight."""
-    order = rows.max(axis=1).sort_values(ascending=False, kind="stable").index
+    """Weights before and after, the largest first; rows: symbol index, current_weight, weight, simulated."""
+    order = rows[["current_weight", "weight"]].max(axis=1).sort_values(ascending=False, kind="stable").index
     return _bars(rows.loc[order], f"{name}: weights before and after", ("current_weight", "weight"))
 
 
@@ -80,18 +95,18 @@ def _bars(rows: pd.DataFrame, title: str, columns: tuple[str, str]) -> dg.Markdo
             label=column.replace("_", " "),
             color=colour,
         )
-    axes.set_xticks(at, list(shown.index), rotation=90, fontsize=8)
+    flagged = frozenset(shown.index[shown["simulated"].to_numpy(dtype=bool)])
+    axes.set_xticks(at, [starred(symbol, flagged) for symbol in shown.index], rotation=90, fontsize=8)
     axes.set_ylabel("%")
     axes.axhline(0, color="black", linewidth=0.6)
-    axes.set_title(
-        title if len(rows) <= MOST_BARS else f"{title} (largest {MOST_BARS} of {len(rows)})", fontsize=10
-    )
+    shown_of = f" (largest {MOST_BARS} of {len(rows)})" if len(rows) > MOST_BARS else ""
+    axes.set_title(f"{title}{shown_of}{SIMULATED_NOTE if flagged else ''}", fontsize=10)
     axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     return _image(figure)
 
 
-def backtest_plot(name: str, nav: pd.DataFrame) -> dg.MarkdownMetadataValue:
+def backtest_plot(name: str, nav: pd.DataFrame, simulated: bool) -> dg.MarkdownMetadataValue:
     """Equity curves (log scale) above, drawdowns below; nav: dates x strategies."""
     figure = _figure(9, 5.2, bottom=0.5)
     equity, depth = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
@@ -102,7 +117,8 @@ def backtest_plot(name: str, nav: pd.DataFrame) -> dg.MarkdownMetadataValue:
     equity.set_yscale("log")
     equity.yaxis.set_major_formatter("{x:g}")
     equity.yaxis.set_minor_formatter("{x:g}")
-    equity.set_title(f"{name}: growth of 1 (log scale) and drawdown", fontsize=10)
+    note = " (with simulated prices, nobody traded these)" if simulated else ""
+    equity.set_title(f"{name}: growth of 1 (log scale) and drawdown{note}", fontsize=10)
     equity.legend(frameon=False, fontsize=8)
     depth.set_ylabel("drawdown %")
     for axes in (equity, depth):

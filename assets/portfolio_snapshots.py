@@ -18,7 +18,7 @@ class SnapshotConfig(dg.Config):
 
 
 @dg.asset(
-    partitions_def=PACKS, deps=[pricing_pack], group_name="portfolios", kinds={"python", "duckdb"}, owners=OWNERS,
+    partitions_def=PACKS, deps=[pricing_pack], group_name="packs", kinds={"python", "duckdb"}, owners=OWNERS,
     code_version="1",
 )  # fmt: skip
 def portfolio_snapshots(

@@ -10,6 +10,7 @@ from optimizer.proposal import Beliefs, enough, form_beliefs
 from resources.evidence import load_case
 from resources.ledger import Connection
 from resources.outputs import belief_frame, inputs_of
+from resources.pack_prices import simulated_symbols
 from resources.packs import Pack
 from resources.snapshots import Snapshot, read_snapshots
 from resources.warehouse import frame
@@ -29,11 +30,13 @@ def posterior_returns(
         pack = stage.pack(con, context.partition_key)
         ready = [snapshot for snapshot in read_snapshots(con, pack) if not snapshot.problem]
         formed = {snapshot: _beliefs(con, stage, pack, snapshot) for snapshot in ready}
+        symbols = sorted({symbol for snapshot in ready for symbol in snapshot.symbols})
+        simulated = simulated_symbols(con, pack, symbols)
     beliefs = {snapshot: belief for snapshot, belief in formed.items() if belief is not None}
     with stage.write() as tx:
         entries = [
             tx.record(
-                "posterior_returns", {"posterior_returns": belief_frame(belief)}, pack_id=pack.id,
+                "posterior_returns", {"posterior_returns": belief_frame(belief, simulated)}, pack_id=pack.id,
                 portfolio_id=snapshot.portfolio_id,
                 inputs=inputs_of(
                     tx.con, pack, ["return_estimates", "covariances", "portfolio_snapshots"], snapshot.portfolio_id
@@ -44,14 +47,14 @@ def posterior_returns(
     with stage.read() as con:
         shown = frame(
             con,
-            "select s.name, p.symbol, prior_return, posterior_return, posterior_volatility from latest_posterior_returns p "
-            "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1, 2",
+            "select s.name, p.symbol, prior_return, posterior_return, posterior_volatility, p.simulated "
+            "from latest_posterior_returns p join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1, 2",
             [pack.id],
         )
         warnings = [
             f"{snapshot.name}: {said}" for snapshot, belief in beliefs.items() for said in belief.warnings
         ]
-        plots = {f"plot_{s.name}": posterior_plot(s.name, belief) for s, belief in beliefs.items()}
+        plots = {f"plot_{s.name}": posterior_plot(s.name, belief, simulated) for s, belief in beliefs.items()}
         extra = {"posterior": preview(shown, 60), "warnings": warnings, **plots}
         return materialized(con, "posterior_returns", pack, entries, extra)
 

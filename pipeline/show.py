@@ -36,6 +36,13 @@ def show_trades(out: Console, shown: Row) -> None:
     out.print(f"\n[bold]{shown['pack_id']}[/bold]  as of {shown['as_of']}", highlight=False)
     for portfolio in shown["portfolios"]:
         _show_portfolio(out, portfolio)
+    _show_notes(out, shown["notes"])
+
+
+def _show_notes(out: Console, notes: Sequence[str]) -> None:
+    out.print()
+    for note in notes:
+        out.print(f"[dim]about the prices  {note}[/dim]", highlight=False, soft_wrap=True)
 
 
 def _show_portfolio(out: Console, portfolio: Row) -> None:
@@ -99,6 +106,7 @@ def show_backtest(out: Console, shown: Row) -> None:
         for metric in metrics:
             table.add_row(metric, *(amount(measures.get(metric), 4) for measures in strategies.values()))
         out.print(table)
+    _show_notes(out, shown["notes"])
 
 
 def show_rows(out: Console, rows: Sequence[Row]) -> None:

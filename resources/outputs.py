@@ -38,7 +38,9 @@ def covariance_digest(covariance: Array) -> str:
     return sha256(np.ascontiguousarray(covariance, dtype="<f8").tobytes().hex())
 
 
-def estimate_frames(estimated: Mapping[str, tuple[Recipe, Estimates]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def estimate_frames(
+    estimated: Mapping[str, tuple[Recipe, Estimates]], simulated: frozenset[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of `return_estimates` and `covariances`, recipes by name, symbols ascending."""
     returns, matrices = [], []
     for name, (recipe, found) in sorted(estimated.items()):
@@ -51,6 +53,7 @@ def estimate_frames(estimated: Mapping[str, tuple[Recipe, Estimates]]) -> tuple[
                     "expected_return": found.mean if found.mean is not None else np.nan,
                     "volatility": found.volatility if known else np.nan,
                     "observations": found.observations,
+                    "simulated": [symbol in simulated for symbol in found.symbols],
                 }
             )
         )
@@ -93,7 +96,7 @@ def read_estimates(con: Connection, pack: Pack, recipe: Recipe) -> Estimates | N
     )
 
 
-def belief_frame(beliefs: Beliefs) -> pd.DataFrame:
+def belief_frame(beliefs: Beliefs, simulated: frozenset[str]) -> pd.DataFrame:
     """Rows of `posterior_returns`."""
     return pd.DataFrame(
         {
@@ -101,6 +104,7 @@ def belief_frame(beliefs: Beliefs) -> pd.DataFrame:
             "prior_return": beliefs.prior,
             "posterior_return": beliefs.mean,
             "posterior_volatility": np.sqrt(np.diag(beliefs.covariance)),
+            "simulated": [symbol in simulated for symbol in beliefs.symbols],
         }
     )
 
@@ -161,7 +165,9 @@ def inputs_of(
     return {"pricing_pack": pack.content_hash, **{str(asset): str(digest) for asset, _, digest in rows}}
 
 
-def weight_frame(solution: Solution, current: Array, believed: Estimates) -> pd.DataFrame:
+def weight_frame(
+    solution: Solution, current: Array, believed: Estimates, simulated: frozenset[str]
+) -> pd.DataFrame:
     """Rows of `optimal_weights`; a bound that does not exist is NULL."""
     limits = solution.arena.limits
     names: dict[str, list[str]] = {}
@@ -178,6 +184,7 @@ def weight_frame(solution: Solution, current: Array, believed: Estimates) -> pd.
             "upper": np.where(np.isfinite(limits.upper), limits.upper, np.nan),
             "risk_contribution": shares,
             "binding": [", ".join(names.get(symbol, ())) or None for symbol in solution.symbols],
+            "simulated": [symbol in simulated for symbol in solution.symbols],
         }
     )
 

@@ -202,3 +202,13 @@ def newest_facts(
         [list(symbols), pack.as_of, pack.watermark],
     ).fetchall()
     return {str(symbol): found for symbol, found in rows if found is not None}
+
+
+def simulated_symbols(con: Connection, pack: Pack, symbols: Sequence[str]) -> frozenset[str]:
+    """Those of the symbols whose prices were computed under assumptions: nobody traded them."""
+    rows = con.execute(
+        "select distinct symbol from prices where simulated and symbol in (select unnest(?)) and date between ? and ? "
+        "and ingest_seq <= ?",
+        [list(symbols), window_start(con, pack, 5), pack.as_of, pack.watermark],
+    ).fetchall()
+    return frozenset(str(row[0]) for row in rows)

@@ -55,7 +55,23 @@ def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Ro
                 "trades": [_decoded(order) for order in orders],
             }
         )
-    return {"pack_id": pack.id, "as_of": pack.as_of, "verdict": pack.verdict, "portfolios": shown}
+    return {
+        "pack_id": pack.id, "as_of": pack.as_of, "verdict": pack.verdict, "notes": notes_of(con, pack), "portfolios": shown,
+    }  # fmt: skip
+
+
+CAVEATS = ("SURVIVORSHIP", "NOT_TRADABLE", "NO_DIVIDENDS", "SIMULATED")
+
+
+def notes_of(con: Connection, pack: Pack) -> list[str]:
+    """What a reader must know of the prices behind a pack: survivors, adjusted, simulated."""
+    found = rows(
+        con,
+        "select distinct code, message from check_findings where pack_id is null and materialization <= ? "
+        "and code in (select unnest(?)) order by code",
+        [pack.watermark, list(CAVEATS)],
+    )
+    return [f"{row['code']}: {row['message']}" for row in found]
 
 
 JSON_COLUMNS = ("warnings", "certificate", "diagnostics", "constraints", "numbers")
@@ -138,4 +154,4 @@ def backtest_of(con: Connection, pack_id: str, portfolio: str | None = None) -> 
         for row in measures:
             by_strategy.setdefault(row["strategy"], {})[row["metric"]] = row["value"]
         shown[found["name"]] = by_strategy
-    return {"pack_id": pack.id, "portfolios": shown}
+    return {"pack_id": pack.id, "notes": notes_of(con, pack), "portfolios": shown}

@@ -72,8 +72,13 @@ def benchmark_index(prices: pd.DataFrame, weights: Mapping[str, float]) -> pd.Se
     return pd.Series(np.cumprod(1 + returns @ np.array(list(weights.values()))), prices.index)
 
 
-def backtest_frames(results: "Mapping[str, BacktestResult]", benchmark: pd.Series) -> dict[str, pd.DataFrame]:
-    """Rows of `backtest_results` (a row per strategy and day) and `backtest_summary` (a row per measure)."""
+def backtest_frames(
+    results: "Mapping[str, BacktestResult]", benchmark: pd.Series, simulated: bool
+) -> dict[str, pd.DataFrame]:
+    """Rows of `backtest_results` (a row per strategy and day) and `backtest_summary` (a row per measure).
+
+    simulated  whether any price behind them is simulated
+    """
     daily = [_daily(name, result) for name, result in sorted(results.items())]
     common = benchmark.loc[daily[0]["date"].iloc[0] :]
     daily.append(
@@ -89,8 +94,8 @@ def backtest_frames(results: "Mapping[str, BacktestResult]", benchmark: pd.Serie
         for metric, value in result.metrics.items()
     ]
     return {
-        "backtest_results": pd.concat(daily, ignore_index=True),
-        "backtest_summary": pd.DataFrame(measures),
+        "backtest_results": pd.concat(daily, ignore_index=True).assign(simulated=simulated),
+        "backtest_summary": pd.DataFrame(measures).assign(simulated=simulated),
     }
 
 

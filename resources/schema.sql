@@ -41,7 +41,8 @@ create table risk_free_rates (
     source varchar not null, ingest_seq bigint not null, row_hash blob not null
 );
 create table log_leaves (
-    log varchar not null, date date not null, rows bigint not null, hash varchar not null, ingest_seq bigint not null
+    log varchar not null, date date not null, rows bigint not null, hash varchar not null, vendor_hash varchar,
+    ingest_seq bigint not null
 );
 create table ingests (
     ingest_seq bigint not null, source varchar not null, log varchar not null, payload_name varchar not null,
@@ -59,7 +60,8 @@ create table quarantine (
 create table materializations (
     id bigint not null, asset varchar not null, pack_id varchar, portfolio_id varchar, run_id varchar not null,
     "at" timestamp not null, code_version varchar not null, config_hash varchar not null, input_hashes varchar not null,
-    content_hash varchar not null, rows bigint not null, previous_hash varchar not null, this_hash varchar not null
+    content_hash varchar not null, rows bigint not null, cells varchar not null, previous_hash varchar not null,
+    this_hash varchar not null
 );
 create table configs (config_hash varchar not null, text varchar not null, materialization bigint not null);
 create table check_findings (
@@ -86,7 +88,7 @@ create table holdings (
 );
 create table return_estimates (
     pack_id varchar not null, recipe varchar not null, symbol varchar not null, expected_return double,
-    volatility double, observations integer, materialization bigint not null
+    volatility double, observations integer, simulated boolean, materialization bigint not null
 );
 create table covariances (
     pack_id varchar not null, recipe varchar not null, symbol varchar not null, "values" double[], recipe_text varchar,
@@ -94,11 +96,11 @@ create table covariances (
 );
 create table posterior_returns (
     pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, prior_return double,
-    posterior_return double, posterior_volatility double, materialization bigint not null
+    posterior_return double, posterior_volatility double, simulated boolean, materialization bigint not null
 );
 create table optimal_weights (
     pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, weight double not null,
-    current_weight double, lower double, upper double, risk_contribution double, binding varchar,
+    current_weight double, lower double, upper double, risk_contribution double, binding varchar, simulated boolean,
     materialization bigint not null
 );
 create table optimization_results (
@@ -136,11 +138,12 @@ create table hedges (
 );
 create table backtest_results (
     pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, date date not null,
-    nav double not null, "return" double, turnover double, cost double, drawdown double, materialization bigint not null
+    nav double not null, "return" double, turnover double, cost double, drawdown double, simulated boolean,
+    materialization bigint not null
 );
 create table backtest_summary (
     pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, metric varchar not null,
-    value double, materialization bigint not null
+    value double, simulated boolean, materialization bigint not null
 );
 
 -- What a pack saw: of each symbol the preferred source, of each date the newest row up to the watermark.
