@@ -24,7 +24,8 @@ from optimizer.typing import Array
 
 TARGET_TOLERANCE = 1e-6
 BUDGET_TOLERANCE = 1e-5
-FORCED_CASH_MARGIN = 1e-6  # less leaves a set without an inside
+# Less leaves a set without an inside, which no solver can search; curved limits need more than flat ones.
+FLAT_CASH_MARGIN, CURVED_CASH_MARGIN = 1e-6, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +162,7 @@ def with_forced_cash(limits: Limits, firm: Limits) -> tuple[Limits, float]:
     invested = Quadratic(None, np.full(n, -1.0), "invested share", "negative")
     best = optimum(invested, plain(firm.without("cash_max")))
     cash = 1.0 - float(best.weights.sum())
-    budget = replace(limits.linear[0], high=cash + FORCED_CASH_MARGIN)
+    budget = replace(limits.linear[0], high=cash + (CURVED_CASH_MARGIN if limits.norms else FLAT_CASH_MARGIN))
     return replace(limits, linear=(budget, *limits.linear[1:])), cash
 
 

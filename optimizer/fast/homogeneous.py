@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.fast.qp import Answer, solve_qp
+from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
 from optimizer.limits import INF, Polyhedron
 from optimizer.typing import Array
 
@@ -81,5 +81,7 @@ def best_ratio(gain: Array, covariance: Array, base: Polyhedron, curvature: Arra
     P[:n, :n] += covariance
     answer = solve_qp(P, np.zeros(p + 1), problem.space)
     y, scale = answer.x[:p], answer.x[p]
-    worth = float(y[:n] @ covariance @ y[:n]) / size
+    if not scale > 0:
+        raise NoAnswerError(answer.solver, "the limits leave the weights without a bound", infeasible=False)
+    worth = float(y[:n] @ covariance @ y[:n]) / size or 1.0
     return Answer(y / scale, problem.multipliers(answer.multipliers, len(base.rows)) / worth, answer.solver)

@@ -10,7 +10,7 @@ from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Tail
 from optimizer.limits import Norm, Polyhedron, outer
 from optimizer.typing import Array
 
-STEPS = 40
+STEPS, WHOLE = 80, 12
 SETTLED, NEAR = 1e-12, 1e-5
 
 
@@ -22,14 +22,16 @@ def refine(goal: Goal, norms: tuple[Norm, ...], space: Polyhedron, w: Array) -> 
     """
     n = len(w)
     prices = np.zeros(len(norms))
-    for _ in range(STEPS):
+    for step in range(STEPS):
         base = outer(space, norms, w)
         answer = _round(goal, base, norms, w, prices)
         moved = float(np.abs(answer.x[:n] - w).max())
-        w = answer.x[:n]
-        prices = np.maximum(-answer.multipliers[-len(norms) :] / base.scale[-len(norms) :], 0.0)
+        found = np.maximum(-answer.multipliers[-len(norms) :] / base.scale[-len(norms) :], 0.0)
         if moved < SETTLED:
             break
+        # Whole steps settle in a few rounds or swing around the answer; half of one ends the swinging.
+        length = 1.0 if step < WHOLE else 0.5
+        w, prices = w + length * (answer.x[:n] - w), prices + length * (found - prices)
     if moved < NEAR:
         return answer
     raise NoAnswerError(answer.solver, f"tangents still moved by {moved:.1e}", infeasible=False)
