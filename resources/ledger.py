@@ -5,11 +5,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
 
-from resources.tables import LEDGERED, LOGS, NOT_CONTENT, ledger_column
+from resources.tables import LOGS, NOT_CONTENT, ledger_column
 
 GENESIS = "0" * 64
 Connection = duckdb.DuckDBPyConnection
@@ -65,18 +64,14 @@ def row_text(described: list[tuple[str, str]], leave_out: frozenset[str] = froze
     return f"concat_ws(chr(31), {', '.join(parts)})"
 
 
-def rows_hash(
-    con: Connection, table: str, where: str, params: list[object], *, content: bool
-) -> tuple[str, int]:
-    """SHA-256 over the rows of `table` that satisfy `where`, whatever their order, and their number.
+def content_hash(con: Connection, table: str) -> tuple[str, int]:
+    """SHA-256 over the content of `table`, whatever the order of its rows, and their number.
 
-    content  leave out ids, run, times and the vendor's adjustment, so that equal content has equal hashes
+    Ids, run, times and the vendor's adjustment are left out, so that equal content has equal hashes.
     """
-    text = row_text(columns(con, table), NOT_CONTENT if content else frozenset())
+    text = row_text(columns(con, table), NOT_CONTENT)
     found = con.execute(
-        f"select coalesce(string_agg(h, '' order by h), ''), count(*) "
-        f"from (select sha256({text}) as h from {table} where {where})",
-        params,
+        f"select coalesce(string_agg(h, '' order by h), ''), count(*) from (select sha256({text}) as h from {table})"
     ).fetchall()[0]
     return sha256(str(found[0])), int(found[1])
 
@@ -97,42 +92,54 @@ def latest(con: Connection, asset: str, pack_id: str | None, portfolio_id: str |
     return Entry(int(found[0][0]), str(found[0][1]), int(found[0][2]), changed=False) if found else None
 
 
-def cells_hash(con: Connection, entry_id: int, tables: Iterable[str] = LEDGERED) -> str:
-    """SHA-256 over every cell that the ledger row `entry_id` wrote in `tables`; a table without rows adds nothing.
+@dataclass(frozen=True)
+class Cells:
+    """What one ledger row wrote in one table.
 
-    The rows of the logs are covered through `log_leaves`, which hash them, and the vendor's own adjusted close.
+    hash  SHA-256 over all its rows, every cell of them
+    rows  the first 8 hex digits of each row's own hash, ascending: enough to tell which row was touched
     """
-    parts = []
-    for table in sorted(tables):
-        column = ledger_column(table)
-        if table in LOGS:
-            parts += _vendor_hash(con, entry_id) if table == "prices" else []
-            continue
-        digest, rows = rows_hash(con, table, f"{column} = ?", [entry_id], content=False)
-        if rows:
-            parts.append(f"{table}:{digest}")
-    return sha256("\n".join(parts))
+
+    hash: str
+    rows: tuple[str, ...]
 
 
-def _vendor_hash(con: Connection, entry_id: int) -> list[str]:
-    digests = con.execute(
-        "select sha256(string_agg(symbol || '=' || vendor_adj_close::varchar, ',' order by symbol, source)) "
-        "from prices where ingest_seq = ? and vendor_adj_close is not null group by date order by date",
-        [entry_id],
-    ).fetchall()
-    return ["vendor:" + sha256("".join(str(row[0]) for row in digests))] if digests else []
+def cells_sql(con: Connection, table: str, where: str = "true") -> str:
+    """SQL for (ledger row, hash, rows) of each ledger row that wrote in `table`, as in `Cells`."""
+    kept = "''" if table in UNSPECIFIED else "string_agg(left(h, 8), '' order by h)"
+    return (
+        f"select entry, sha256(string_agg(h, '' order by h)) as hash, {kept} as rows from "
+        f"(select {ledger_column(table)} as entry, sha256({row_text(columns(con, table))}) as h from {table} "
+        f"where {where}) group by entry"
+    )
+
+
+# Leaves have a check of their own, which names the date.
+UNSPECIFIED = frozenset({"log_leaves"})
+
+
+def written_cells(con: Connection, entry_id: int, tables: Iterable[str]) -> str:
+    """JSON: table -> [hash, rows] of everything the ledger row `entry_id` wrote; tables without rows are left out.
+
+    The rows of the logs are covered through `log_leaves`, which hash them date by date.
+    """
+    cells = {}
+    for table in sorted(set(tables) - set(LOGS)):
+        sql = cells_sql(con, table, f"{ledger_column(table)} = ?")
+        for _, digest, rows in con.execute(sql, [entry_id]).fetchall():
+            cells[table] = [digest, rows]
+    return json.dumps(cells)
 
 
 LEDGER_FIELDS = (
     "id", "asset", "pack_id", "portfolio_id", "run_id", "at", "code_version", "config_hash", "input_hashes",
-    "content_hash", "rows", "previous_hash",
+    "content_hash", "rows", "cells", "previous_hash",
 )  # fmt: skip
 
 
-def chain_hash(fields: Mapping[str, object], cells: str) -> str:
-    """The hash of a ledger row: of its own fields, of the row before it, and of every cell it covers."""
-    text = json.dumps([fields[name] if name != "at" else str(fields[name]) for name in LEDGER_FIELDS])
-    return sha256(text + cells)
+def chain_hash(fields: Mapping[str, object]) -> str:
+    """The hash of a ledger row: of its own fields, which cover the row before it and every cell it wrote."""
+    return sha256(json.dumps([fields[name] if name != "at" else str(fields[name]) for name in LEDGER_FIELDS]))
 
 
 def append_entry(
@@ -154,21 +161,10 @@ def append_entry(
         "id": entry_id, "asset": asset, "pack_id": pack_id, "portfolio_id": portfolio_id, "run_id": stamp.run_id,
         "at": stamp.at, "code_version": stamp.code_version, "config_hash": stamp.config_hash,
         "input_hashes": json.dumps(dict(inputs or {}), sort_keys=True), "content_hash": content_hash, "rows": rows,
-        "previous_hash": previous,
+        "cells": written_cells(con, entry_id, tables), "previous_hash": previous,
     }  # fmt: skip
-    fields["this_hash"] = chain_hash(fields, cells_hash(con, entry_id, tables))
+    fields["this_hash"] = chain_hash(fields)
     names = ", ".join(f'"{name}"' for name in fields)
     marks = ", ".join("?" for _ in fields)
     con.execute(f"insert into materializations ({names}) values ({marks})", list(fields.values()))
     return Entry(entry_id, content_hash, rows, changed=True)
-
-
-def write_anchor(path: Path, count: int, head_hash: str, at: datetime) -> None:
-    """Append (count, head hash) to the anchor file and force it to the disk."""
-    import os
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"count": count, "head": head_hash, "at": at.isoformat()}) + "\n")
-        file.flush()
-        os.fsync(file.fileno())

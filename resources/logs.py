@@ -122,29 +122,56 @@ def _same(name: str) -> str:
     return f"coalesce({near}, i.{name} is null and c.{name} is null)"
 
 
-def leaves_sql(con: Connection, log: str, where: str) -> str:
-    """SQL for (date, rows, hash): SHA-256 over the hashes of the newest row of each key of a date."""
-    keys = ", ".join(LOGS[log].keys)
+LEAF = "sha256(string_agg(hex(row_hash), '' order by row_hash))"
+VENDOR = (
+    "sha256(string_agg(symbol || '=' || vendor_adj_close, ',' order by symbol, source) "
+    "filter (vendor_adj_close is not null))"
+)
+
+
+def vendor_sql(log: str) -> str:
+    """SQL for the digest of the vendor's own adjusted closes, which no pack hash covers; NULL without any."""
+    return VENDOR if log == "prices" else "null::varchar"
+
+
+def plain_leaves_sql(log: str, where: str) -> str:
+    """SQL for (date, ingest_seq, rows, hash, vendor_hash) of dates that one ingest alone brought."""
+    return (
+        f"select date, ingest_seq, count(*) as rows, {LEAF} as hash, {vendor_sql(log)} as vendor_hash "
+        f"from {log} where {where} group by date, ingest_seq"
+    )
+
+
+def leaves_sql(log: str, wanted: str) -> str:
+    """SQL for (date, ingest_seq, rows, hash, vendor_hash) of each (date, ingest_seq) of the relation `wanted`.
+
+    A leaf hashes the row hashes of a date: of each key the newest row up to that ingest. Its vendor hash is over
+    the rows of that ingest alone.
+    """
+    keys = ", ".join(f"l.{key}" for key in LOGS[log].keys)
     return f"""
-        select date, count(*) as rows, sha256(string_agg(hex(row_hash), '' order by row_hash)) as hash
-        from (select * from {log} where {where}
-              qualify row_number() over (partition by {keys} order by ingest_seq desc) = 1)
-        group by date
+        select date, seq as ingest_seq, count(*) as rows, {LEAF} as hash, any_value(vendor) as vendor_hash
+        from (
+            select l.*, w.ingest_seq as seq from {log} l join {wanted} w on l.date = w.date
+            and l.ingest_seq <= w.ingest_seq
+            qualify row_number() over (partition by w.ingest_seq, {keys}
+                                       order by l.ingest_seq desc) = 1
+        ) left join (
+            select date, ingest_seq as seq, {vendor_sql(log)} as vendor from {log} semi join {wanted}
+            using (date, ingest_seq) group by all
+        ) using (date, seq)
+        group by date, seq
     """
 
 
 def _append_leaves(con: Connection, log: str, ingest_seq: int, *, only_new: bool) -> None:
-    touched = f"date in (select distinct date from {log} where ingest_seq = {ingest_seq})"
-    sql = leaves_sql(con, log, touched)
     if only_new:  # nothing to supersede: spare 25 million rows the window
-        sql = (
-            f"select date, count(*) as rows, sha256(string_agg(hex(row_hash), '' order by row_hash)) as hash "
-            f"from {log} where ingest_seq = {ingest_seq} group by date"
+        sql = plain_leaves_sql(log, f"ingest_seq = {ingest_seq}")
+    else:
+        sql = leaves_sql(
+            log, f"(select distinct date, ingest_seq from {log} where ingest_seq = {ingest_seq})"
         )
-    con.execute(
-        f"insert into log_leaves by name select '{log}' as log, date, rows, hash, {ingest_seq} as ingest_seq "
-        f"from ({sql}) order by date"
-    )
+    con.execute(f"insert into log_leaves by name select '{log}' as log, * from ({sql}) order by date")
 
 
 def root_hash(con: Connection, logs: Sequence[str], as_of: date, watermark: int) -> tuple[str, int]:

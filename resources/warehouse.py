@@ -15,7 +15,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from optimizer.errors import DataError
-from resources import ledger
+from resources import anchors, ledger
 from resources.ledger import Connection, Entry, Stamp
 from resources.tables import OUTPUTS
 
@@ -57,10 +57,7 @@ class Transaction:
         entry_id = self.next_id()
         keys = {"pack_id": pack_id, "portfolio_id": portfolio_id, "materialization": entry_id}
         staged = {table: self._stage(table, frame, keys) for table, frame in sorted(frames.items())}
-        digests = {
-            table: ledger.rows_hash(self.con, name, "true", [], content=True)
-            for table, name in staged.items()
-        }
+        digests = {table: ledger.content_hash(self.con, name) for table, name in staged.items()}
         content = ledger.sha256("\n".join(f"{table}:{digest}" for table, (digest, _) in digests.items()))
         rows = sum(count for _, count in digests.values())
         before = ledger.latest(self.con, asset, pack_id, portfolio_id)
@@ -145,7 +142,7 @@ class Warehouse:
                 raise
             after = ledger.head(con)
             if after != before:
-                ledger.write_anchor(self.anchor, *after, stamp.at)
+                anchors.write_anchor(self.anchor, *after, stamp.at)
 
     def publish(self) -> Path:
         """Replace the published copy by the present state, atomically; open readers keep what they have."""
@@ -187,10 +184,15 @@ def _prepare(con: Connection) -> None:
     if found[0][0]:
         return
     con.execute("begin")
+    create_schema(con)
+    con.execute("commit")
+
+
+def create_schema(con: Connection) -> None:
+    """Tables, views and macros of this release in an empty database."""
     con.execute((files("resources") / "schema.sql").read_text(encoding="utf-8"))
     for table in OUTPUTS:
         con.execute(latest_view(table))
-    con.execute("commit")
 
 
 def latest_view(table: str) -> str:

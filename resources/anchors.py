@@ -1,0 +1,65 @@
+"""The anchor: a file outside the warehouse that remembers how long the ledger was, and its newest hash."""
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """One line: after the commit at `at`, the ledger had `count` rows and the newest hash was `head`.
+
+    accepted  reason why a ledger that differs from the lines before was accepted from here on; None otherwise
+    """
+
+    count: int
+    head: str
+    at: str
+    accepted: str | None = None
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The lines of an anchor file, oldest first, and the numbers of the lines that cannot be read."""
+
+    lines: tuple[Anchor, ...]
+    unreadable: tuple[int, ...]
+
+
+def write_anchor(path: Path, count: int, head: str, at: datetime, accepted: str | None = None) -> None:
+    """Append one line and force it to the disk."""
+    fields: dict[str, object] = {"count": count, "head": head, "at": at.isoformat()}
+    line = json.dumps(fields | ({"accepted": accepted} if accepted else {})) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        if _torn(file.seek(0, os.SEEK_END), path):  # a killed writer left half a line
+            line = "\n" + line
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _torn(size: int, path: Path) -> bool:
+    if size == 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+
+
+def read_anchors(path: Path) -> Anchors:
+    """What the anchor file says; a missing file says nothing."""
+    if not path.exists():
+        return Anchors((), ())
+    lines, unreadable = [], []
+    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        try:
+            found = json.loads(text)
+            lines.append(
+                Anchor(int(found["count"]), str(found["head"]), str(found["at"]), found.get("accepted"))
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            unreadable.append(number)
+    return Anchors(tuple(lines), tuple(unreadable))
