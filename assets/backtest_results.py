@@ -70,7 +70,7 @@ def backtest_results(
             [pack.id],
         )
         plots = {f"plot_{s.name}": _plot(s, tables["backtest_results"]) for s, tables in frames.items()}
-        extra = {"summary": preview(summary, 120), **plots}
+        extra = {**plots, "summary": preview(summary, 160)}
         return materialized(con, "backtest_results", pack, entries, extra, check_results=[check])
 
 

@@ -31,7 +31,17 @@ def preview(rows: pd.DataFrame, limit: int = PREVIEW_ROWS) -> dg.TableMetadataVa
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+    """A value as the UI can show it; numbers at six digits, for the eye: the table has them all."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, pd.Timestamp):
+        return str(value.date() if value == value.normalize() else value)
+    return value if isinstance(value, str | int | bool) or value is None else str(value)
+
+
+def bullets(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
+    """Texts as a list."""
+    return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines) or "none")
 
 
 def version_of(entries: Sequence[Entry]) -> dg.DataVersion:

@@ -1,12 +1,13 @@
 """Stage 6: the best weights for each policy under all its limits, certified, or the reason why there are none."""
 
+import json
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
-from assets.materialized import materialized, preview
+from assets.materialized import bullets, materialized, preview
 from assets.partitions import OWNERS, PACKS
 from assets.plots import weights_plot
 from assets.posterior_returns import posterior_returns
@@ -108,8 +109,8 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
     """Results, weights and plots for the UI."""
     results = frame(
         con,
-        "select s.name, r.method, r.status, r.reason, r.expected_return, r.volatility, r.sharpe, r.notional, r.cash, "
-        "r.turnover, r.constraints_met, r.solver, r.certificate, r.warnings from latest_optimization_results r "
+        "select s.name, r.method, r.status, r.expected_return, r.volatility, r.sharpe, r.notional, r.cash, r.turnover, "
+        "r.constraints_met, r.solver, r.reason, r.warnings from latest_optimization_results r "
         "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1",
         [pack.id],
     )
@@ -124,4 +125,10 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
         f"plot_{name}": weights_plot(str(name), rows.set_index("symbol"))
         for name, rows in weights.groupby("name")
     }
-    return {"results": preview(results), "weights": preview(weights, 60), **plots}
+    warnings = [
+        f"{row['name']}: {said}"
+        for row in results.to_dict("records")
+        for said in json.loads(row["warnings"] or "[]")
+    ]
+    shown = preview(results.drop(columns="warnings"))
+    return {**plots, "results": shown, "warnings": bullets(warnings), "weights": preview(weights, 60)}

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.materialized import materialized, preview
+from assets.materialized import bullets, materialized, preview
 from assets.partitions import OWNERS, PACKS
 from assets.plots import posterior_plot
 from optimizer.errors import PackfolioError
@@ -55,7 +55,7 @@ def posterior_returns(
             f"{snapshot.name}: {said}" for snapshot, belief in beliefs.items() for said in belief.warnings
         ]
         plots = {f"plot_{s.name}": posterior_plot(s.name, belief, simulated) for s, belief in beliefs.items()}
-        extra = {"posterior": preview(shown, 60), "warnings": warnings, **plots}
+        extra = {**plots, "warnings": bullets(warnings), "posterior": preview(shown, 60)}
         return materialized(con, "posterior_returns", pack, entries, extra)
 
 

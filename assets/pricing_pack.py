@@ -71,7 +71,7 @@ def pricing_pack(
             con, "pricing_packs", cut.pack, [entry] if isinstance(entry, Entry) else [],
             {
                 "as_of": str(cut.pack.as_of), "verdict": cut.pack.verdict, "reason": cut.pack.reason or "",
-                "reused": not cut.written, "content_hash": cut.pack.content_hash, "watermark": cut.pack.watermark,
+                "written": int(cut.written), "content_hash": cut.pack.content_hash, "watermark": cut.pack.watermark,
                 "symbols": cut.pack.symbols, "price_rows": cut.pack.rows, "sources": preview(sources),
                 "findings": preview(found),
             },

@@ -1,11 +1,12 @@
 """Stage 7: whole-lot trades towards the weights, each with its cost and its reason."""
 
+import json
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from assets.materialized import materialized, preview
+from assets.materialized import bullets, materialized, preview
 from assets.optimal_weights import optimal_weights
 from assets.partitions import OWNERS, PACKS
 from optimizer.errors import PackfolioError
@@ -137,8 +138,15 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
     )
     totals = frame(
         con,
-        "select s.name, t.* exclude (pack_id, portfolio_id, constraints, materialization) from latest_trade_lists t "
+        "select s.name, t.nav_before, t.nav_after, t.costs, t.cost_bps, t.turnover, t.turnover_two_way, t.cash_after, "
+        "t.tracking_error, t.constraints_met, t.warnings from latest_trade_lists t "
         "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1",
         [pack.id],
     )
-    return {"trades": preview(orders, 80), "totals": preview(totals)}
+    warnings = [
+        f"{row['name']}: {said}"
+        for row in totals.to_dict("records")
+        for said in json.loads(row["warnings"] or "[]")
+    ]
+    shown = preview(totals.drop(columns="warnings"))
+    return {"trades": preview(orders, 80), "totals": shown, "warnings": bullets(warnings)}
