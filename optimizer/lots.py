@@ -136,25 +136,19 @@ def sell(
         cost = sum((lot.quantity * lot.cost_basis for lot in lots), ZERO) / total
         lots = [replace(lot, cost_basis=cost) for lot in lots]
     taken = _specific(lots, wanted, chosen) if method == "specific" else _ordered(lots, wanted, method, sale)
-    return Disposal(
-        tuple(
-            Realised(
-                lot.lot_id,
-                lot.symbol,
-                taken[lot.lot_id],
-                money(taken[lot.lot_id] * sale.price),
-                money(taken[lot.lot_id] * lot.cost_basis),
-                lot.long_term(day),
-            )
-            for lot in lots
-            if taken.get(lot.lot_id)
-        ),
-        tuple(
-            replace(lot, quantity=lot.quantity - taken.get(lot.lot_id, ZERO))
-            for lot in lots
-            if lot.quantity > taken.get(lot.lot_id, ZERO)
-        ),
-    )
+    return _dispose(lots, taken, sale)
+
+
+def _dispose(lots: Sequence[Lot], taken: Mapping[str, Decimal], sale: _Sale) -> Disposal:
+    realised, remaining = [], []
+    for lot in lots:
+        shares = taken.get(lot.lot_id, ZERO)
+        if shares:
+            proceeds, cost = money(shares * sale.price), money(shares * lot.cost_basis)
+            realised.append(Realised(lot.lot_id, lot.symbol, shares, proceeds, cost, lot.long_term(sale.day)))
+        if lot.quantity > shares:
+            remaining.append(replace(lot, quantity=lot.quantity - shares))
+    return Disposal(tuple(realised), tuple(remaining))
 
 
 def _ordered(lots: Sequence[Lot], wanted: Decimal, method: str, sale: _Sale) -> dict[str, Decimal]:

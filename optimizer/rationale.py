@@ -36,12 +36,11 @@ class Move:
     current: float
     target: float
     achieved: float
-    traded: bool
     lot: float
     min_trade: float
 
 
-def explain(move: Move, reasons: Reasons) -> tuple[str, Numbers]:
+def explain(move: Move, reasons: Reasons, *, traded: bool) -> tuple[str, Numbers]:
     """One sentence, and the numbers in it by name (fractions, rates per year)."""
     numbers: Numbers = {
         "current_weight": move.current,
@@ -49,18 +48,20 @@ def explain(move: Move, reasons: Reasons) -> tuple[str, Numbers]:
         "achieved_weight": move.achieved,
         "target_less_current": move.target - move.current,
     }
-    causes = [] if not move.traded else [*_causes(move, reasons, numbers)]
-    text = _headline(move)
+    causes = _causes(move, reasons, numbers) if traded else []
+    text = _traded(move) if traded else _kept(move)
     return (f"{text}: {'; '.join(causes)}" if causes else text), numbers
 
 
-def _headline(move: Move) -> str:
+def _traded(move: Move) -> str:
+    if move.achieved == 0:
+        return f"Sell the whole position of {move.current:.1%}"
+    verb = "Increase" if move.achieved > move.current else "Decrease"
+    return f"{verb} weight from {move.current:.1%} to {move.achieved:.1%}"
+
+
+def _kept(move: Move) -> str:
     gap = abs(move.target - move.current)
-    span = f"from {move.current:.1%} to {move.achieved:.1%}"
-    if move.traded:
-        if move.achieved == 0:
-            return f"Sell the whole position of {move.current:.1%}"
-        return f"{'Increase' if move.achieved > move.current else 'Decrease'} weight {span}"
     if gap <= 1e-9:
         return "No change (already at target weight)"
     if gap < move.min_trade:

@@ -127,8 +127,6 @@ def relax(problem: RoundingProblem) -> Relaxation:
 
 def _solve_side(p: RoundingProblem, side: Array) -> tuple[Array, float, float, float, Array]:
     """Optimum with the trades' signs given: x, objective, shadow prices of cash and turnover, gradient."""
-    import piqp
-
     low = np.where(side > 0, np.maximum(p.lower, np.minimum(p.held, p.upper)), p.lower)
     high = np.where(side > 0, p.upper, np.minimum(p.upper, np.maximum(p.held, p.lower)))
     free = high - low > TOLERANCE
@@ -144,32 +142,41 @@ def _solve_side(p: RoundingProblem, side: Array) -> tuple[Array, float, float, f
     duals = np.zeros(len(limits))
     if free.any():
         pull = quadratic @ (x - p.wanted) + side * rate
-        scale = float(quadratic.diagonal().mean())
-        solver = piqp.DenseSolver()
-        solver.settings.eps_abs = solver.settings.eps_rel = 1e-10
-        solver.settings.eps_duality_gap_abs = solver.settings.eps_duality_gap_rel = 1e-12
-        solver.settings.max_iter = 500
-        solver.setup(
-            np.asfortranarray(quadratic[np.ix_(free, free)] / scale),
-            pull[free] / scale,
-            None,
-            None,
-            np.asfortranarray(rows[kept][:, free]),
-            None,
+        x[free], duals[kept] = _minimise(
+            quadratic[np.ix_(free, free)],
+            pull[free],
+            rows[kept][:, free],
             (limits - rows @ x)[kept],
             low[free],
             high[free],
         )
-        if solver.solve() != piqp.PIQP_SOLVED:
-            raise InfeasibleError("no trades keep cash, turnover and limits at once; relax one of them")
-        x[free] = solver.result.x
-        duals[kept] = solver.result.z_u * scale
     elif (rows @ x - limits)[kept].max(initial=0.0) > 1e-9:
         raise InfeasibleError("every holding is fixed and the limits do not hold; relax one of them")
     miss = x - p.wanted
     slope = quadratic @ miss + duals[0] + p.rows.T @ duals[2:]
     value = float(miss @ quadratic @ miss / 2 + rate @ np.abs(x - p.held))
     return x, value - float(duals[0]) * fixed_cost, float(duals[0]), float(duals[1]), slope
+
+
+def _minimise(
+    quadratic: Array, pull: Array, rows: Array, limits: Array, low: Array, high: Array
+) -> tuple[Array, Array]:
+    """argmin x'Qx / 2 + pull'x subject to rows @ x <= limits and low <= x <= high, and the rows' multipliers."""
+    import piqp
+
+    scale = float(quadratic.diagonal().mean())
+    solver = piqp.DenseSolver()
+    solver.settings.eps_abs = solver.settings.eps_rel = 1e-10
+    # its own settings, 1e-8 by default: the objective of a trade list is 1e-4
+    solver.settings.eps_duality_gap_abs = solver.settings.eps_duality_gap_rel = 1e-12
+    solver.settings.max_iter = 500
+    solver.setup(
+        np.asfortranarray(quadratic / scale), pull / scale, None, None, np.asfortranarray(rows), None,
+        limits, low, high,
+    )  # fmt: skip
+    if solver.solve() != piqp.PIQP_SOLVED:
+        raise InfeasibleError("no trades keep cash, turnover and limits at once; relax one of them")
+    return solver.result.x, solver.result.z_u * scale
 
 
 def _whole_lot_bonus(p: RoundingProblem, x: Array, price_cash: float) -> float:

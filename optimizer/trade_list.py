@@ -49,6 +49,11 @@ class LimitCheck:
         """Whether the limit holds within 1e-9."""
         return self.slack >= -MET
 
+    @property
+    def text(self) -> str:
+        """What a warning says of it."""
+        return f"{self.constraint} is {self.achieved:.4g} after rounding to whole lots, its limit is {self.limit:.4g}"
+
 
 @dataclass(frozen=True)
 class TradeList:

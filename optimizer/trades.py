@@ -1,6 +1,7 @@
 """Target weights to the trades a desk would send: whole lots, paid in full, every limit checked again."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -123,6 +124,31 @@ def _require_cash_and_turnover(found: TradeList) -> TradeList:
     return found
 
 
+@dataclass(frozen=True)
+class Fill:
+    """One line's trade in exact numbers: signed shares, signed value that leaves cash, cost, value held after."""
+
+    symbol: str
+    line: Line
+    shares: Decimal
+    flow: Decimal
+    cost: Decimal
+    after: Decimal
+
+    @property
+    def action(self) -> Action:
+        """BUY, SELL or HOLD."""
+        return "BUY" if self.shares > 0 else "SELL" if self.shares < 0 else "HOLD"
+
+
+def _fill(symbol: str, line: Line, lots: float, close: float, model: CostModel) -> Fill:
+    """A trade in lots is a whole number of lots, or the whole holding."""
+    everything = bool(line.quantity) and abs(lots - close) < 1e-9
+    shares = -line.quantity if everything else line.lot * round(lots)
+    after = money((line.quantity + shares) * line.price)
+    return Fill(symbol, line, shares, after - line.value, model.cost(symbol, shares, line.price), after)
+
+
 def _trade_list(
     setting: Setting,
     limits: Limits,
@@ -133,97 +159,70 @@ def _trade_list(
     reasons: Reasons,
 ) -> TradeList:
     """The list in exact numbers, with its checks."""
-    traded = {
-        symbol: _shares(book.lines[symbol], float(lots), float(close))
+    fills = [
+        _fill(symbol, book.lines[symbol], float(lots), float(close), model)
         for symbol, lots, close in zip(setting.symbols, answer.lots, problem.close, strict=True)
         if symbol in book.lines
-    }
-    after = {s: money((book.lines[s].quantity + q) * book.lines[s].price) for s, q in traded.items()}
-    flows = {s: after[s] - book.lines[s].value for s in traded}
-    costs = {s: model.cost(s, q, book.lines[s].price) for s, q in traded.items()}
-    total_cost = sum(costs.values(), ZERO)
-    bought = sum((v for v in flows.values() if v > 0), ZERO)
-    sold = -sum((v for v in flows.values() if v < 0), ZERO)
-    cash_after = book.cash - bought + sold - total_cost
-    nav_after = book.nav - total_cost
-    weights = {s: float(v / nav_after) for s, v in after.items()}
-    rows = [
-        _row(setting, book, s, traded[s], abs(flows[s]), costs[s], problem, weights[s], reasons)
-        for s in traded
     ]
+    bought = sum((fill.flow for fill in fills if fill.flow > 0), ZERO)
+    sold = -sum((fill.flow for fill in fills if fill.flow < 0), ZERO)
+    costs = sum((fill.cost for fill in fills), ZERO)
+    cash_after, nav_after = book.cash - bought + sold - costs, book.nav - costs
+    weights = {fill.symbol: float(fill.after / nav_after) for fill in fills}
+    achieved = aligned(weights, setting.symbols, "the trade list")
+    turnover = float((bought + sold) / book.nav / 2)
+    checks = check_limits(setting.policy, limits, achieved, float(cash_after / nav_after), turnover)
+    moves = _moves(setting, problem, achieved)
     miss = problem.held + answer.lots * problem.step - problem.wanted
-    checks = check_limits(
-        setting.policy,
-        limits,
-        aligned(weights, setting.symbols, "the trade list"),
-        float(cash_after / nav_after),
-        float((bought + sold) / book.nav / 2),
-    )
     return TradeList(
-        rows=tuple(sorted(rows, key=_execution_order)),
+        rows=tuple(sorted((_row(f, moves[f.symbol], reasons) for f in fills), key=_execution_order)),
         nav_before=book.nav,
         nav_after=nav_after,
         cash_before=book.cash,
         cash_after=cash_after,
         bought=bought,
         sold=sold,
-        costs=total_cost,
+        costs=costs,
         tracking_error=max(float(miss @ setting.estimates.covariance @ miss), 0.0) ** 0.5,
         objective=answer.objective,
         bound=answer.bound,
         constraints=checks,
-        warnings=tuple(
-            f"{c.constraint} is {c.achieved:.4g} after rounding to whole lots, its limit is {c.limit:.4g}"
-            for c in checks
-            if not c.met
-        ),
+        warnings=tuple(check.text for check in checks if not check.met),
     )
 
 
-def _shares(line: Line, lots: float, close: float) -> Decimal:
-    """Signed shares of a trade in lots: a whole number of lots, or the whole holding."""
-    return -line.quantity if line.quantity and abs(lots - close) < 1e-9 else line.lot * round(lots)
+def _moves(setting: Setting, problem: RoundingProblem, achieved: Array) -> dict[str, Move]:
+    """What the rationale needs to know of each name."""
+    return {
+        symbol: Move(
+            symbol=symbol,
+            sector=setting.universe.sectors.get(symbol),
+            current=float(problem.held[i]),
+            target=float(problem.wanted[i]),
+            achieved=float(achieved[i]),
+            lot=float(problem.step[i]),
+            min_trade=problem.min_trade,
+        )
+        for i, symbol in enumerate(setting.symbols)
+    }
 
 
-def _row(
-    setting: Setting,
-    book: Book,
-    symbol: str,
-    shares: Decimal,
-    value: Decimal,
-    cost: Decimal,
-    problem: RoundingProblem,
-    achieved: float,
-    reasons: Reasons,
-) -> TradeRow:
-    line = book.lines[symbol]
-    i = setting.symbols.index(symbol)
-    move = Move(
-        symbol=symbol,
-        sector=setting.universe.sectors.get(symbol),
-        current=float(problem.held[i]),
-        target=float(problem.wanted[i]),
-        achieved=achieved,
-        traded=bool(shares),
-        lot=float(problem.step[i]),
-        min_trade=problem.min_trade,
-    )
-    sentence, numbers = explain(move, reasons)
-    action: Action = "BUY" if shares > 0 else "SELL" if shares < 0 else "HOLD"
+def _row(fill: Fill, move: Move, reasons: Reasons) -> TradeRow:
+    sentence, numbers = explain(move, reasons, traded=bool(fill.shares))
     return TradeRow(
-        symbol=symbol,
-        action=action,
-        quantity=abs(shares),
-        price=line.price,
-        value=value,
-        cost=cost,
-        current_quantity=line.quantity,
-        target_quantity=line.quantity + shares,
+        symbol=fill.symbol,
+        action=fill.action,
+        quantity=abs(fill.shares),
+        price=fill.line.price,
+        value=abs(fill.flow),
+        cost=fill.cost,
+        current_quantity=fill.line.quantity,
+        target_quantity=fill.line.quantity + fill.shares,
         current_weight=move.current,
         target_weight=move.target,
-        achieved_weight=achieved,
-        local_price=line.local_price,
-        fx_rate=line.fx_rate,
+        achieved_weight=move.achieved,
+        local_price=fill.line.local_price,
+        fx_rate=fill.line.fx_rate,
         rationale=sentence,
         numbers=numbers,
     )
