@@ -57,6 +57,7 @@ class PolicyFile(Strict):
     min_quality_score: float | None = Field(default=None, ge=0, le=10)
     long_only: bool = True
     max_single_position_pct: Percent | None = Field(default=None, gt=0)
+    min_position_pct: Percent | None = Field(default=None, ge=0)
     asset_limits_pct: dict[str, PercentRange] = {}
     max_sector_pct: Percent | None = Field(default=None, gt=0)
     sector_limits_pct: dict[str, PercentRange] = {}
@@ -74,6 +75,7 @@ class PolicyFile(Strict):
     market_impact_bps: float = Field(default=15.0, ge=0)
     min_lot_value: float = Field(default=0.0, ge=0)
     on_conflict: Literal["fail", "transition"] = "transition"
+    forced_cash: Literal["fail", "hold"] = "hold"
 
     @field_validator(
         "max_single_position_pct", "max_sector_pct", "max_turnover_pct", "max_notional_pct", "target_volatility_pct",
@@ -84,6 +86,17 @@ class PolicyFile(Strict):
         """Refuses a cap in (0, 1): percent was asked for, a fraction probably meant."""
         if value is not None and 0 < value < 1:
             raise ValueError(AMBIGUOUS.format(value=value, percent=100 * value))
+        return value
+
+    @field_validator("min_position_pct")
+    @classmethod
+    def not_enforced_yet(cls, value: float | None) -> float | None:
+        """Refuses a least position other than 0: accepted and ignored would be worse."""
+        if value:
+            raise ValueError(
+                f"is {value:g}, and a weight of 0 or at least {value:g}% is not enforced; leave it out: "
+                f"min_lot_value keeps small trades away"
+            )
         return value
 
     @field_validator("asset_limits_pct", "sector_limits_pct", mode="before")
@@ -138,6 +151,7 @@ class PolicyFile(Strict):
             impact_bps=self.market_impact_bps,
             min_trade_value=self.min_lot_value,
             on_conflict=self.on_conflict,
+            forced_cash=self.forced_cash,
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from optimizer.errors import PolicyError
 
@@ -52,8 +53,19 @@ def parse_yaml(text: str, model: type[Model], name: str) -> Model:
         return model.model_validate(loaded)
     except ValidationError as error:
         lines = _lines(yaml.compose(text, Loader=_Safe))
-        found = [_message(name, lines, dict(item), model) for item in error.errors()]
+        found = [_message(f"{name}:{_line(lines, item)}", item, model) for item in error.errors()]
         raise PolicyError("\n".join(found)) from None
+
+
+def parse_value(value: object, model: type[Model], name: str) -> Model:
+    """A value that came as JSON or Python as a `model`; `name` stands for it in messages.
+
+    Raises PolicyError with every mistake as `name: key: what to do`.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise PolicyError("\n".join(_message(name, item, model) for item in error.errors())) from None
 
 
 def _lines(node: yaml.Node | None, place: Place = ()) -> dict[Place, int]:
@@ -71,18 +83,22 @@ def _lines(node: yaml.Node | None, place: Place = ()) -> dict[Place, int]:
     return lines
 
 
-def _message(name: str, lines: dict[Place, int], error: dict[str, Any], model: type[BaseModel]) -> str:
-    place = tuple(error["loc"])
-    known = place
+def _line(lines: dict[Place, int], error: ErrorDetails) -> int:
+    known = tuple(error["loc"])
     while known not in lines and known:
         known = known[:-1]
+    return lines.get(known, 1)
+
+
+def _message(where: str, error: ErrorDetails, model: type[BaseModel]) -> str:
+    place = tuple(error["loc"])
     key = ".".join(str(part) for part in place)
-    said = str(error["msg"]).removeprefix("Value error, ")
+    said = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         said = f"unknown key{_nearest(str(place[-1]), place[:-1], model)}"
     elif error["type"] != "missing" and not isinstance(error.get("input"), dict | list):
         said += f" (it is {error.get('input')!r})"
-    return f"{name}:{lines.get(known, 1)}: {key}: {said}"
+    return ": ".join(filter(None, (where, key, said)))
 
 
 def _nearest(key: str, place: Place, model: type[BaseModel]) -> str:
