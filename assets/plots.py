@@ -84,7 +84,7 @@ def weights_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
 
 def _bars(rows: pd.DataFrame, title: str, columns: tuple[str, str]) -> dg.MarkdownMetadataValue:
     shown = rows.head(MOST_BARS)
-    figure = _figure(min(3 + 0.3 * len(shown), 12), 3.6)
+    figure = _figure(min(max(7, 3 + 0.3 * len(shown)), 12), 3.6)
     axes = figure.add_subplot()
     at = np.arange(len(shown))
     for offset, column, colour in ((-0.2, columns[0], BEFORE), (0.2, columns[1], AFTER)):

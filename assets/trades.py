@@ -149,4 +149,13 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
         for said in json.loads(row["warnings"] or "[]")
     ]
     shown = preview(totals.drop(columns="warnings"))
-    return {"trades": preview(orders, 80), "totals": shown, "warnings": bullets(warnings)}
+    reasons = [
+        f"{row['name']}, {row['action']} {row['symbol']}: {row['rationale']}"
+        for row in orders.to_dict("records")
+    ]
+    return {
+        "totals": shown,
+        "warnings": bullets(warnings),
+        "trades": preview(orders.drop(columns="rationale"), 80),
+        "reasons": bullets(reasons),
+    }
