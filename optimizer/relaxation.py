@@ -106,7 +106,7 @@ def neighbours(problem: RoundingProblem, lots: Array) -> tuple[Array, Array]:
 def relax(problem: RoundingProblem) -> Relaxation:
     """Solves the convex relaxation by PIQP with each name's side given, until no name changes its side.
 
-    Raises InfeasibleError when no holdings obey cash, turnover and limits.
+    Raises InfeasibleError when no holdings obey cash, turnover and limits, SolverError when PIQP gives up.
     """
     p = problem
     side = np.where(p.wanted >= p.held, 1.0, -1.0)
@@ -169,13 +169,16 @@ def _minimise(
     solver.settings.eps_abs = solver.settings.eps_rel = 1e-10
     # its own settings, 1e-8 by default: the objective of a trade list is 1e-4
     solver.settings.eps_duality_gap_abs = solver.settings.eps_duality_gap_rel = 1e-12
-    solver.settings.max_iter = 500
+    solver.settings.max_iter = 100
     solver.setup(
         np.asfortranarray(quadratic / scale), pull / scale, None, None, np.asfortranarray(rows), None,
         limits, low, high,
     )  # fmt: skip
-    if solver.solve() != piqp.PIQP_SOLVED:
+    status = solver.solve()
+    if status == piqp.PIQP_PRIMAL_INFEASIBLE:
         raise InfeasibleError("no trades keep cash, turnover and limits at once; relax one of them")
+    if status != piqp.PIQP_SOLVED:
+        raise SolverError(f"PIQP stopped with {status} on the relaxed trade list")
     return solver.result.x, solver.result.z_u * scale
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.errors import InfeasibleError
+from optimizer.errors import InfeasibleError, SolverError
 from optimizer.relaxation import TOLERANCE, Relaxation, RoundingProblem, neighbours, permitted, relax
 from optimizer.typing import Array
 
@@ -100,19 +100,23 @@ def _outside(p: RoundingProblem, weights: Array) -> Array:
 def round_trades(problem: RoundingProblem) -> Rounded:
     """Whole-lot trades near the optimum, with the proven bound; `penalty` > 0: a limit cannot be met in lots.
 
-    The first relaxation that is feasible is taken: with all limits, with cash and turnover only, or none, which
-    starts from what is held and proves nothing.
+    The descent starts from the first relaxation that has an answer: with all limits, with cash and turnover
+    only, or none, which starts from what is held and proves nothing.
     """
-    relaxed = Relaxation(problem.held, -np.inf)
-    for limited in (problem, _hard_limits_only(problem)):
-        try:
-            relaxed = relax(limited)
-            break
-        except InfeasibleError:
-            continue
+    try:
+        relaxed = relax(problem)
+    except (InfeasibleError, SolverError):
+        return descend(problem, _loosely_relaxed(problem))
     found = descend(problem, relaxed)
     small = np.count_nonzero(problem.upper > problem.lower) <= BRANCHED_NAMES
     return search(problem, relaxed, found) if small and found.penalty <= TOLERANCE else found
+
+
+def _loosely_relaxed(problem: RoundingProblem) -> Relaxation:
+    try:
+        return relax(_hard_limits_only(problem))
+    except (InfeasibleError, SolverError):
+        return Relaxation(problem.held, -np.inf)
 
 
 def descend(problem: RoundingProblem, relaxed: Relaxation) -> Rounded:
@@ -140,6 +144,8 @@ def search(problem: RoundingProblem, relaxed: Relaxation, best: Rounded) -> Roun
                 relaxed = relax(child)
             except InfeasibleError:
                 continue
+            except SolverError:
+                relaxed = at  # the parent's bound holds for its parts
             if count % DESCENTS == 1:
                 found = descend(problem, relaxed)
                 if found.penalty <= TOLERANCE and found.objective < best.objective:
