@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.errors import Conflict, InfeasibleError
+from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.lp import solve_lp
-from optimizer.fast.qp import NoAnswerError
 from optimizer.goals import Quadratic
 from optimizer.lanes import optimum, plain
 from optimizer.limits import INF, Absolute, Limits, Linear, Norm, Polyhedron, polyhedron

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.fast.qp import NoAnswerError
+from optimizer.fast.answers import NoAnswerError
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Tail
 from optimizer.limits import INF, Norm, Polyhedron
 from optimizer.typing import Array

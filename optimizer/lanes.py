@@ -6,9 +6,9 @@ import numpy as np
 
 from optimizer.audit import GAP_TOLERANCE, RADIUS, Certificate, certify
 from optimizer.errors import SolverError
+from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.lane import Candidate, refined, refined_tail, solve_fast
 from optimizer.fast.lp import solve_lp
-from optimizer.fast.qp import NoAnswerError
 from optimizer.fast.tail import least_tail
 from optimizer.general import solve_general
 from optimizer.goals import Goal, Support, Tail

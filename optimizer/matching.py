@@ -8,7 +8,7 @@ import numpy as np
 from optimizer.conflicts import explain
 from optimizer.errors import PolicyError
 from optimizer.exposures import ExposureType, FundExposureMap
-from optimizer.fast.qp import NoAnswerError
+from optimizer.fast.answers import NoAnswerError
 from optimizer.goals import Quadratic
 from optimizer.lanes import optimum, plain
 from optimizer.limits import Linear

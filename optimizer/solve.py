@@ -9,8 +9,8 @@ from optimizer.audit import Binding, Certificate, bindings
 from optimizer.conflicts import allowed, explain
 from optimizer.errors import InfeasibleError, SolverError
 from optimizer.estimates import Estimates
+from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.lane import Candidate
-from optimizer.fast.qp import NoAnswerError
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.lanes import Arena, Optimum, certified, optimum, plain
 from optimizer.limits import Limits, lifted, scale_range

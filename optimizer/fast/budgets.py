@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from optimizer.fast.answers import Answer, NoAnswerError
 from optimizer.fast.homogeneous import cone
 from optimizer.fast.lp import solve_lp
-from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
+from optimizer.fast.qp import solve_qp
 from optimizer.limits import INF, Polyhedron
 from optimizer.typing import Array
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
+from optimizer.fast.answers import Answer, NoAnswerError
+from optimizer.fast.qp import solve_qp
 from optimizer.limits import INF, Polyhedron
 from optimizer.typing import Array
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimizer.fast.answers import Answer
 from optimizer.fast.budgets import free_budgets, limited_budgets
 from optimizer.fast.homogeneous import best_ratio
 from optimizer.fast.lp import break_ties, solve_lp
 from optimizer.fast.priced import solve_priced
-from optimizer.fast.qp import Answer, solve_qp
+from optimizer.fast.qp import solve_qp
 from optimizer.fast.tail import least_tail, least_tail_within
 from optimizer.fast.tangents import refine
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Support, Tail

@@ -3,7 +3,8 @@
 import numpy as np
 
 from optimizer.errors import SolverError
-from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
+from optimizer.fast.answers import Answer, NoAnswerError
+from optimizer.fast.qp import solve_qp
 from optimizer.limits import Polyhedron
 from optimizer.typing import Array
 

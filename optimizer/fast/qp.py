@@ -1,32 +1,17 @@
 """Convex quadratic programs by dense solvers: DAQP where small, PIQP where large (facts of speed: benchmarks)."""
 
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from optimizer.fast.answers import Answer, NoAnswerError
+from optimizer.fast.candidates import by_candidates
 from optimizer.fast.polish import polish
 from optimizer.limits import INF, Polyhedron
 from optimizer.typing import Array
 
-SMALL, LARGE = 50, 1000
+SMALL, MANY, LARGE = 50, 150, 1000
 TOLERANCE = 1e-10
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a solver returned: x (p,), multipliers of the rows (m,), the solver's name, and whether none exists."""
-
-    x: Array
-    multipliers: Array
-    solver: str
-
-
-class NoAnswerError(Exception):
-    """The solver stopped without an optimum; `infeasible` when it found that no point is allowed."""
-
-    def __init__(self, solver: str, status: str, *, infeasible: bool) -> None:
-        super().__init__(f"{solver}: {status}")
-        self.infeasible = infeasible
 
 
 def solve_qp(P: Array, q: Array, space: Polyhedron) -> Answer:
@@ -37,18 +22,23 @@ def solve_qp(P: Array, q: Array, space: Polyhedron) -> Answer:
     diagonal = np.diag(P)
     curved = float(diagonal.sum()) / max(int(np.count_nonzero(diagonal)), 1)
     size = max(curved, float(np.abs(q).max())) or 1.0
+    solver = _dense if len(q) <= MANY else partial(by_candidates, solver=_dense)
+    answer = solver(P / size, q / size, space)
+    return Answer(answer.x, answer.multipliers * size, answer.solver)
+
+
+def _dense(P: Array, q: Array, space: Polyhedron) -> Answer:
     first, second = (_daqp, _piqp) if len(q) <= SMALL else (_piqp, _daqp)
     try:
-        answer = first(P / size, q / size, space)
+        return first(P, q, space)
     except NoAnswerError as stop:
         if len(q) > LARGE:
             raise
         # A second opinion costs little here, and a false "infeasible" much.
         try:
-            answer = second(P / size, q / size, space)
+            return second(P, q, space)
         except NoAnswerError as other:
             raise (other if other.infeasible else stop) from None
-    return Answer(answer.x, answer.multipliers * size, answer.solver)
 
 
 def _daqp(P: Array, q: Array, space: Polyhedron) -> Answer:

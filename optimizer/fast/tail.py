@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimizer.fast.answers import Answer, NoAnswerError
 from optimizer.fast.curvature import priced_curvature
 from optimizer.fast.lp import solve_lp
-from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
+from optimizer.fast.qp import solve_qp
 from optimizer.limits import INF, Norm, Polyhedron, outer
 from optimizer.typing import Array
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from optimizer.fast.answers import Answer, NoAnswerError
 from optimizer.fast.budgets import limited_budgets
 from optimizer.fast.curvature import cone_curvature, priced_curvature
 from optimizer.fast.homogeneous import best_ratio
-from optimizer.fast.qp import Answer, NoAnswerError, solve_qp
+from optimizer.fast.qp import solve_qp
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Tail
 from optimizer.limits import Norm, Polyhedron, outer
 from optimizer.typing import Array

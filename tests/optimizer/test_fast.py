@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from optimizer.errors import DataError, InfeasibleError, PolicyError, SolverError
 from optimizer.estimates import Estimates
+from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.polish import polish
-from optimizer.fast.qp import NoAnswerError, solve_qp
+from optimizer.fast.qp import solve_qp
 from optimizer.general import solve_general
 from optimizer.lanes import LANES, certified, plain
 from optimizer.limits import INF, Polyhedron
@@ -215,3 +216,28 @@ def test_the_general_lane_proves_infeasibility_too():
     with pytest.raises(NoAnswerError) as caught:
         solve_general(found.goal, n, space, ())
     assert caught.value.infeasible
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("method", ["min_volatility", "max_sharpe", "mean_variance", "max_diversification"])
+def test_large_books_by_candidates_equal_the_whole_program(
+    method: str, seed: int, monkeypatch: pytest.MonkeyPatch
+):
+    from optimizer.fast import qp
+
+    rng = np.random.default_rng(seed)
+    n = 180
+    names = tuple(f"S{i:03d}" for i in range(n))
+    returns = rng.standard_normal((120, 4)) @ rng.uniform(-0.3, 1.0, (4, n)) * 0.01
+    returns += rng.standard_normal((120, n)) * rng.uniform(0.005, 0.02, n)
+    estimates = Estimates(names, returns.mean(axis=0) * 252 + 0.05, np.cov(returns.T) * 252, trusted=True)
+    universe = Universe(names, {name: "ABCDE"[i % 5] for i, name in enumerate(names)})
+    held = np.zeros(n)
+    held[rng.choice(n, 20, replace=False)] = 0.05
+    limits = [{}, {"max_weight": 0.05}, {"max_turnover": 0.3, "max_sector": 0.3}][seed % 3]
+    policy = Policy(method=method, risk_free_rate=0.02, **limits)
+    small = solve(estimates, policy, universe, held)
+    assert small.certificate.ok and small.lane == "fast"
+    monkeypatch.setattr(qp, "MANY", 10_000)
+    whole = solve(estimates, policy, universe, held)
+    assert small.objective == pytest.approx(whole.objective, rel=1e-8)
