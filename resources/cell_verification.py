@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from resources.faults import ADDED, CHANGED, MISSING, Fault
-from resources.ledger import Connection, cells_sql, columns, row_text
+from resources.ledger import UNSPECIFIED, Connection, cells_sql, columns, row_text
 from resources.tables import LEDGERED, LOGS, ledger_column
 
 Cells = dict[tuple[int, str], tuple[str, str]]  # (ledger row, table) -> hash, first digits of the row hashes
@@ -45,6 +45,9 @@ def unequal_cells(con: Connection, by_id: Mapping[int, Line], only: set[int] | N
 
 def explain_cells(con: Connection, line: Line | None, entry: int, table: str) -> list[Fault]:
     """Names the rows of one table that a ledger row did not write so."""
+    if table in UNSPECIFIED:
+        message = f"its rows of ledger row {entry} are not the ones that were written"
+        return [_row_fault(table, CHANGED, message, entry, line, {})]
     kept = Counter(_split(line.cells.get(table, ("", ""))[1])) if line else Counter[str]()
     extra: list[dict[str, object]] = []
     for row in _rows_of(con, table, entry):

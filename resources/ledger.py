@@ -41,10 +41,7 @@ def sha256(text: str) -> str:
 
 def columns(con: Connection, table: str) -> list[tuple[str, str]]:
     """(name, type) of each column of `table`, by name."""
-    found = con.execute(
-        "select column_name, data_type from duckdb_columns() where table_name = ? and not internal order by 1",
-        [table],
-    ).fetchall()
+    found = con.execute("select name, type from pragma_table_info(?) order by 1", [table]).fetchall()
     return [(str(name), str(kind)) for name, kind in found]
 
 

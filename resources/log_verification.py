@@ -3,6 +3,7 @@
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from resources.faults import ADDED, CHANGED, MISSING, Fault
@@ -70,17 +71,20 @@ class LogCheck:
             for *key, day, source, seq in rows
         ]
 
-    @property
+    @cached_property
     def _spread(self) -> str:
-        """Dates whose rows came with more than one ingest."""
-        several = "having min(ingest_seq) <> max(ingest_seq)"
-        return f"(select date from {self.log} where {self.within} group by date {several})"
+        """SQL condition: the date's rows came with more than one ingest."""
+        rows = self.con.execute(
+            f"select date from {self.log} where {self.within} group by date having min(ingest_seq) <> max(ingest_seq)"
+        ).fetchall()
+        listed = ", ".join(f"date '{row[0]}'" for row in rows)
+        return f"date in ({listed})" if rows else "false"
 
     def _duplicates(self) -> list[Fault]:
         keys = ", ".join(LOGS[self.log].keys)
         rows = self.con.execute(
             f"select {', '.join(self._names)}, date, ingest_seq, count(*) from {self.log} "
-            f"where {self.within} and date in {self._spread} group by {keys}, ingest_seq having count(*) > 1 "
+            f"where {self.within} and {self._spread} group by {keys}, ingest_seq having count(*) > 1 "
             f"order by all"
         ).fetchall()
         return [
@@ -91,9 +95,9 @@ class LogCheck:
     def _unequal_leaves(self) -> list[tuple[date, int, Leaf | None, Leaf | None]]:
         """(date, ingest_seq, leaf as recomputed, leaf on record) where they differ."""
         log, within, spread = self.log, self.within, self._spread
-        plain = plain_leaves_sql(log, f"{within} and date not in {spread}")
+        plain = plain_leaves_sql(log, f"{within} and not ({spread})")
         layered = leaves_sql(
-            log, f"(select distinct date, ingest_seq from {log} where {within} and date in {spread})"
+            log, f"(select distinct date, ingest_seq from {log} where {within} and {spread})"
         )
         rows = self.con.execute(
             f"""

@@ -64,16 +64,22 @@ def _ledger(con: Connection) -> tuple[list[Line], list[Fault]]:
         problem = _link(fields, previous)
         if problem:
             faults.append(_ledger_fault(fields, *problem))
-        else:
-            cells = {table: (kept[0], kept[1]) for table, kept in json.loads(fields["cells"]).items()}
-            lines.append(
-                Line(
-                    fields["id"], fields["asset"], fields["pack_id"], fields["portfolio_id"], fields["rows"], cells,
-                    fields["this_hash"],
-                )
-            )  # fmt: skip
+        lines.append(
+            Line(
+                fields["id"], fields["asset"], fields["pack_id"], fields["portfolio_id"], fields["rows"],
+                _cells(fields["cells"]), fields["this_hash"],
+            )
+        )  # fmt: skip
         previous = (fields["id"], fields["this_hash"])
     return lines, faults
+
+
+def _cells(text: str) -> dict[str, tuple[str, str]]:
+    """What a ledger row says it wrote; nothing where the text was tampered with, which its hash tells."""
+    try:
+        return {table: (kept[0], kept[1]) for table, kept in json.loads(text).items()}
+    except (ValueError, AttributeError, LookupError, TypeError):
+        return {}
 
 
 def _ledger_fault(fields: Mapping[str, object], what: str, message: str) -> Fault:

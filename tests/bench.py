@@ -1,0 +1,128 @@
+"""A warehouse with a row of every kind in every table, written through the one door, for tests that tamper with it."""
+
+import random
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from resources.ledger import Stamp, append_entry, columns
+from resources.logs import append_log
+from resources.pack_checks import CheckLimits
+from resources.packs import Pack, cut_pack
+from resources.tables import LOGS, OUTPUTS
+from resources.warehouse import Transaction, Warehouse
+
+STAMP = Stamp("run-1", datetime(2024, 1, 5, 22, tzinfo=UTC).replace(tzinfo=None), "0.1.0+test", "c0ffee")
+SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
+FIRST = date(2024, 1, 2)
+DAYS = tuple(FIRST + timedelta(days=number) for number in range(4))
+BOOK = "11111111-1111-1111-1111-111111111111"
+
+
+def price_rows(
+    close: float = 100.0, days: tuple[date, ...] = DAYS, symbols: tuple[str, ...] = SYMBOLS
+) -> pa.Table:
+    """Rows of `prices` as a delivery brings them: a different price for each symbol and day."""
+    rows = [
+        {
+            "symbol": symbol, "date": day, "open": None, "high": close + 2, "low": close - 2,
+            "close": close + number + place / 8, "volume": 1000 + number, "dividend": 0.25 if number == 2 else 0.0,
+            "split": 1.0, "vendor_adj_close": close + number + place / 8 - 0.25, "currency": "USD",
+            "basis": "as_traded", "source": "feed", "simulated": False, "known_at": None,
+        }
+        for number, day in enumerate(days)
+        for place, symbol in enumerate(symbols)
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=PRICE_TYPES)
+
+
+PRICE_TYPES = pa.schema(
+    [("symbol", pa.string()), ("date", pa.date32())]
+    + [(name, pa.float64()) for name in ("open", "high", "low", "close")]
+    + [("volume", pa.int64())]
+    + [(name, pa.float64()) for name in ("dividend", "split", "vendor_adj_close")]
+    + [(name, pa.string()) for name in ("currency", "basis", "source")]
+    + [("simulated", pa.bool_()), ("known_at", pa.date32())]
+)  # fmt: skip
+
+
+def ingest(tx: Transaction, log: str, rows: pa.Table) -> int:
+    """Append rows to a log and seal the transaction's ledger row; gives its id."""
+    entry = tx.next_id()
+    appended = append_log(tx.con, log, rows, entry)
+    tx.con.execute(
+        "insert into ingests values (?, 'feed', ?, 'a.csv', 'abc', ?, null, null, 'ingested', ?, 0, 0, 0, null)",
+        [entry, log, f"key-{entry}", appended.new],
+    )
+    tx.con.execute(
+        "insert into quarantine values (?, ?, 'feed', 'BAD', '2024-01-02', 7, 'PRICE_ZERO', 'it is zero', 'BAD,0')",
+        [entry, log],
+    )
+    tables = [log, "log_leaves", "ingests", "quarantine"]
+    append_entry(tx.con, tx.stamp, entry, log, f"content-{entry}", appended.rows, tables=tables)
+    return entry
+
+
+def value_of(kind: str, name: str, row: int, dice: random.Random) -> object:
+    """A plausible value of a column type."""
+    if name == "symbol":
+        return SYMBOLS[row]
+    if name == "action":
+        return "BUY"
+    if kind == "VARCHAR":
+        return f"{name} {row}"
+    if kind == "DATE":
+        return DAYS[row]
+    if kind == "BOOLEAN":
+        return row % 2 == 0
+    if kind.startswith("DECIMAL"):
+        return Decimal(dice.randrange(1, 10**6)) / 100
+    if kind.endswith("[]"):
+        return [dice.random() for _ in SYMBOLS]
+    return dice.randrange(1, 1000) if "INT" in kind else dice.uniform(1, 100)
+
+
+def rows_for(tx: Transaction, table: str, dice: random.Random) -> pd.DataFrame:
+    """Three rows of any table, without the columns that `record` fills in."""
+    kinds = [
+        (name, kind)
+        for name, kind in columns(tx.con, table)
+        if name not in ("pack_id", "portfolio_id", "materialization")
+    ]
+    return pd.DataFrame([{name: value_of(kind, name, row, dice) for name, kind in kinds} for row in range(3)])
+
+
+def fill(home: Path) -> Warehouse:
+    """Prices with a correction, every other log, a pack, and every output table under it."""
+    warehouse, dice = Warehouse(home), random.Random(1)
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows())
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(close=101.0, days=DAYS[1:2], symbols=SYMBOLS[:2]))
+    for log in sorted(LOGS.keys() - {"prices"}):
+        with warehouse.write(STAMP) as tx:
+            kinds = dict(columns(tx.con, log))
+            rows = [
+                {name: value_of(kinds[name], name, row, dice) for name in LOGS[log].columns}
+                for row in range(3)
+            ]
+            ingest(tx, log, pa.Table.from_pylist(rows))
+    with warehouse.write(STAMP) as tx:
+        tx.record("configs", {"configs": pd.DataFrame([{"config_hash": "c0ffee", "text": "{}"}])})
+    pack = cut(warehouse, DAYS[-1])
+    for table in OUTPUTS:
+        with warehouse.write(STAMP) as tx:
+            tx.record(table, {table: rows_for(tx, table, dice)}, pack_id=pack.id, portfolio_id=BOOK)
+    return warehouse
+
+
+def cut(warehouse: Warehouse, as_of: date, revise: str | None = None) -> Pack:
+    """The pack of a date; its checks find the symbols that were not priced that day stale."""
+    with warehouse.write(STAMP) as tx:
+        limits = CheckLimits(symbol_stale_sessions=1)
+        return cut_pack(
+            tx, as_of, ["feed"], [*DAYS, DAYS[-1] + timedelta(days=1)], limits, revise=revise
+        ).pack
