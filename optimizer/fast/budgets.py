@@ -11,6 +11,7 @@ from optimizer.typing import Array
 
 STEPS = 100
 DECREMENT = 1e-20
+DIRECT = 150
 
 
 def free_budgets(covariance: Array, budgets: Array) -> Array:
@@ -24,15 +25,34 @@ def free_budgets(covariance: Array, budgets: Array) -> Array:
     y /= np.sqrt(y @ correlation @ y)
     for _ in range(STEPS):
         slope = correlation @ y - budgets / y
-        try:
-            step = -np.linalg.solve(correlation + np.diag(budgets / y**2), slope)
-        except np.linalg.LinAlgError as error:
-            raise NoAnswerError("Newton", str(error), infeasible=False) from error
+        step = _newton_step(correlation, budgets / y**2, slope)
         decrease = -float(slope @ step)
         if decrease < DECREMENT:
             return np.asarray(y / risk)
         y = y + _line_search(correlation, budgets, y, step, decrease) * step
     raise NoAnswerError("Newton", f"decrement {decrease:.1e} after {STEPS} steps", infeasible=False)
+
+
+def _newton_step(correlation: Array, diagonal: Array, slope: Array) -> Array:
+    """-(C + diag d)^-1 slope; for many names by conjugate gradients, scaled by the diagonal (Hestenes & Stiefel)."""
+    if len(slope) <= DIRECT:
+        try:
+            return np.asarray(-np.linalg.solve(correlation + np.diag(diagonal), slope))
+        except np.linalg.LinAlgError as error:
+            raise NoAnswerError("Newton", str(error), infeasible=False) from error
+    scale = 1.0 / (1.0 + diagonal)
+    step, residual = np.zeros_like(slope), -slope
+    direction = scale * residual
+    worth = first = float(residual @ direction)
+    for _ in range(len(slope)):
+        if worth <= 1e-6 * min(1.0, first) * first:
+            break
+        image = correlation @ direction + diagonal * direction
+        length = worth / float(direction @ image)
+        step, residual = step + length * direction, residual - length * image
+        before, worth = worth, float(residual @ (scale * residual))
+        direction = scale * residual + worth / before * direction
+    return step
 
 
 def limited_budgets(
