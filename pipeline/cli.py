@@ -16,7 +16,10 @@ from optimizer.errors import PackfolioError, PolicyError
 from pipeline.environment import Environment
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Prices to trades, every number traceable."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Prices to trades, every number traceable.",
 )
 packs = typer.Typer(no_args_is_help=True, help="The pricing packs.")
 app.add_typer(packs, name="packs")
@@ -166,9 +169,9 @@ def trace(table: str, key: list[str], as_json: Json = False) -> None:
     if as_json:
         _print_json(tree)
         return
-    from pipeline.show import show_tree
+    from pipeline.show_audit import show_lineage
 
-    show_tree(out, tree)
+    show_lineage(out, tree)
 
 
 @app.command()

@@ -1,13 +1,11 @@
 """What the commands print on a terminal; numbers come in ready."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.tree import Tree
 
 Row = Mapping[str, Any]
 ACTIONS = {"BUY": "green", "SELL": "red", "HOLD": "dim"}
@@ -128,23 +126,6 @@ def show_details(out: Console, details: Row) -> None:
             show_rows(out, value)
         else:
             out.print(f"{name:<16} {'' if value is None else value}", highlight=False, soft_wrap=True)
-
-
-def show_tree(out: Console, tree: Row) -> None:
-    """A lineage: {"label": …, "facts": {…}, "from": […]} as a tree."""
-    out.print(_branch(tree))
-
-
-def _branch(node: Row) -> Tree:
-    facts = "  ".join(f"[dim]{name}[/dim] {_short(value)}" for name, value in node.get("facts", {}).items())
-    branch = Tree(f"[bold]{node['label']}[/bold]  {facts}".rstrip(), highlight=False)
-    for child in node.get("from", ()):
-        branch.add(_branch(child))
-    return branch
-
-
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def show_findings(out: Console, findings: Sequence[Row]) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from optimizer.exposures import FundExposureMap
+from resources.code_version import environment_text
 from resources.funds import load_funds
 from resources.ledger import sha256
 from resources.pack_checks import CheckLimits
@@ -59,10 +60,11 @@ class Configuration:
     backtest: BacktestFile
 
     def keep(self, tx: Transaction) -> None:
-        """Store the text once, so that a replay can read what a run was told."""
-        known = tx.con.execute("select 1 from configs where config_hash = ?", [self.digest]).fetchall()
-        if not known:
-            tx.record("configs", {"configs": pd.DataFrame([{"config_hash": self.digest, "text": self.text}])})
+        """Store once what replay and lineage need: this text, and what the stamp's code version stands for."""
+        for digest, text in ((self.digest, self.text), (tx.stamp.code_version, environment_text())):
+            known = tx.con.execute("select 1 from configs where config_hash = ?", [digest]).fetchall()
+            if not known:
+                tx.record("configs", {"configs": pd.DataFrame([{"config_hash": digest, "text": text}])})
 
 
 def load_configuration(folder: Path) -> Configuration:
