@@ -20,10 +20,10 @@ ui: .venv/runtime.stamp ## Dagster on http://127.0.0.1:3000, with the assets and
 	@$(BIN)/packfolio ui
 
 test: .venv/dev.stamp ## the tests
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-slow: .venv/dev.stamp ## the slow tests alone
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not network"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "slow and not network"
 
 lint: .venv/dev.stamp ## ruff: rules and format
 	@$(BIN)/ruff check .

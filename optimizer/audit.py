@@ -136,7 +136,7 @@ def _row_bindings(goal: Goal, limits: Limits, space: Polyhedron, w: Array, price
 
 
 def _touches(value: float, bound: float) -> bool:
-    return abs(value - bound) <= BINDING_TOLERANCE * max(1.0, abs(bound))
+    return bool(np.isfinite(bound)) and abs(value - bound) <= BINDING_TOLERANCE * max(1.0, abs(bound))
 
 
 def _binding(goal: Goal, name: str, value: float, bound: float, gain: float) -> Binding:

@@ -225,41 +225,37 @@ def without_evidence(symbols: Sequence[str], observations: int) -> Estimates:
     return Estimates(tuple(symbols), None, covariance, observations=max(observations, 1))
 
 
+@dataclass(frozen=True, eq=False)
 class PolicyStrategy:
     """A policy replayed through the past: the same steps as `propose`, on what each day knew.
 
-    Views and ratings are today's opinions and stay out. What is held is taken as the last target, drifted.
+    Views and ratings are today's opinions and stay out; the first purchase is not bound by the turnover limit.
     """
 
-    def __init__(self, policy: Policy, universe: Universe, recipe: Recipe, prior: str) -> None:
-        self.policy, self.universe, self.recipe, self.prior = policy, universe, recipe, prior
-        self._last: tuple[pd.Timestamp, dict[str, float]] | None = None
+    policy: Policy
+    universe: Universe
+    recipe: Recipe
+    prior: str
 
-    def __call__(self, history: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, float]:
-        """Target weights by symbol; history (t, k) of total-return prices that ends at as_of."""
+    def __call__(
+        self, history: pd.DataFrame, as_of: pd.Timestamp, held: Mapping[str, float]
+    ) -> dict[str, float]:
+        """Target weights by symbol.
+
+        history  (t, k) total-return prices that end at as_of
+        held     symbol -> weight at that close
+        """
         symbols = tuple(sorted(map(str, history.columns)))
         evidence = estimate(history, replace(self.recipe, symbols=symbols))
-        benchmark = {s: w for s, w in (self.universe.benchmark or {}).items() if s in symbols}
-        total = sum(benchmark.values())
-        universe = replace(
-            self.universe,
-            symbols=symbols,
-            benchmark={s: w / total for s, w in benchmark.items()} if total else None,
-        )
+        universe = replace(self.universe, symbols=symbols, benchmark=self._benchmark(symbols))
         beliefs = form_beliefs(evidence, universe, self.policy, Mandate(prior=self.prior))
-        held = np.array([self._held(history).get(symbol, 0.0) for symbol in symbols])
-        policy = self.policy if held.any() else replace(self.policy, max_turnover=None)
-        solution = solve(beliefs.estimates(evidence), policy, universe, held)
-        target = dict(zip(symbols, solution.weights.tolist(), strict=True))
-        self._last = (as_of, target)
-        return target
+        current = np.array([held.get(symbol, 0.0) for symbol in symbols])
+        policy = self.policy if current.any() else replace(self.policy, max_turnover=None)
+        solution = solve(beliefs.estimates(evidence), policy, universe, current)
+        return dict(zip(symbols, solution.weights.tolist(), strict=True))
 
-    def _held(self, history: pd.DataFrame) -> dict[str, float]:
-        if self._last is None:
-            return {}
-        since, target = self._last
-        names = [symbol for symbol in target if symbol in history.columns]
-        growth = (history[names].iloc[-1] / history[names].loc[:since].iloc[-1]).to_numpy(dtype=float)
-        values = np.nan_to_num(np.array([target[s] for s in names]) * growth)
-        cash = 1 - sum(target.values())
-        return dict(zip(names, (values / (values.sum() + cash)).tolist(), strict=True))
+    def _benchmark(self, symbols: Sequence[str]) -> dict[str, float] | None:
+        """The benchmark's weights among the names that exist, made whole."""
+        known = {symbol: w for symbol, w in (self.universe.benchmark or {}).items() if symbol in symbols}
+        total = sum(known.values())
+        return {symbol: w / total for symbol, w in known.items()} if total else None

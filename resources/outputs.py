@@ -1,6 +1,7 @@
 """Stage outputs as rows of their tables, and back."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
@@ -10,7 +11,7 @@ import pandas as pd
 from optimizer.audit import Binding
 from optimizer.errors import DataError
 from optimizer.estimates import Estimates, Recipe
-from optimizer.exposures import ExposureCalculator
+from optimizer.exposures import ExposureType
 from optimizer.measures import (
     diversification_ratio,
     expected_return,
@@ -31,6 +32,21 @@ from resources.packs import Pack
 
 # Above this many symbols a covariance is kept as its recipe and hash, and computed again when it is read.
 STORED_SYMBOLS = 500
+
+
+def json_text(value: object) -> str:
+    """JSON with sorted keys; a number that is not finite is null, for JSON has no other word for it."""
+    return json.dumps(_finite(value), sort_keys=True, allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.generic):
+        return _finite(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def covariance_digest(covariance: Array) -> str:
@@ -62,7 +78,7 @@ def estimate_frames(
 
 
 def _covariance_frame(name: str, recipe: Recipe, found: Estimates) -> pd.DataFrame:
-    text = json.dumps(asdict(recipe), sort_keys=True)
+    text = json_text(asdict(recipe))
     digest = covariance_digest(found.covariance)
     if len(found.symbols) > STORED_SYMBOLS or found.mean is None:
         stored: list[object] = [None] * len(found.symbols)
@@ -121,7 +137,7 @@ def trade_frames(
             "current_weight": row.current_weight, "target_weight": row.target_weight,
             "achieved_weight": row.achieved_weight, "currency": currencies[row.symbol],
             "local_price": float(row.price) / fx[row.symbol], "fx_rate": fx[row.symbol],
-            "simulated": row.symbol in simulated, "sequence": sequence, "numbers": json.dumps(row.numbers),
+            "simulated": row.symbol in simulated, "sequence": sequence, "numbers": json_text(row.numbers),
         }
         for sequence, row in enumerate(trades.rows)
     ]  # fmt: skip
@@ -130,15 +146,15 @@ def trade_frames(
             "nav_before", "nav_after", "cash_before", "cash_after", "bought", "sold", "costs", "cost_bps", "turnover",
             "turnover_two_way", "tracking_error", "gap", "constraints_met",
         )},
-        "constraints": json.dumps([asdict(check) for check in trades.constraints]),
-        "warnings": json.dumps(trades.warnings),
+        "constraints": json_text([asdict(check) for check in trades.constraints]),
+        "warnings": json_text(trades.warnings),
     }  # fmt: skip
     return {"trades": pd.DataFrame(rows, columns=TRADE_COLUMNS), "trade_lists": pd.DataFrame([total])}
 
 
 def no_trades(reason: str | None = None) -> dict[str, pd.DataFrame]:
     """Empty `trades`, so that an earlier list no longer counts; and why, where the trades themselves failed."""
-    rows = [{"constraints_met": False, "warnings": json.dumps([reason])}] if reason else []
+    rows = [{"constraints_met": False, "warnings": json_text([reason])}] if reason else []
     return {
         "trades": pd.DataFrame(columns=TRADE_COLUMNS),
         "trade_lists": pd.DataFrame(rows, columns=["constraints_met", "warnings"]),
@@ -214,8 +230,8 @@ def result_frame(
         "sharpe": (mean - rate) / risk if known and risk > 0 else np.nan,
         "notional": float(funds.notional(solution.symbols) @ np.abs(w)) if funds is not None else np.nan,
         "cash": solution.cash, "turnover": turnover(w, current), "constraints_met": solution.constraints_met,
-        "warnings": json.dumps(solution.warnings), "certificate": json.dumps(asdict(solution.certificate)),
-        "solver": solution.solver, "diagnostics": json.dumps(diagnostics, sort_keys=True),
+        "warnings": json_text(solution.warnings), "certificate": json_text(asdict(solution.certificate)),
+        "solver": solution.solver, "diagnostics": json_text(diagnostics),
     }])  # fmt: skip
 
 
@@ -234,12 +250,17 @@ def failure_frame(method: str, status: str, reason: str) -> pd.DataFrame:
 
 
 def exposure_frame(solution: Solution, universe: Universe) -> pd.DataFrame:
-    """Rows of `portfolio_exposures`: the look-through amounts, fractions of NAV, in order of type."""
+    """Rows of `portfolio_exposures`: look-through amounts, fractions of NAV; a parent includes its children."""
     rows: list[dict[str, object]] = []
     if universe.funds is not None:
-        weights = dict(zip(solution.symbols, solution.weights.tolist(), strict=True))
-        amounts = ExposureCalculator(universe.funds).calculate(weights)
-        rows = [{"exposure_type": kind.name, "amount": amount} for kind, amount in amounts.items()]
+        listed = universe.funds.types(solution.symbols)
+        named = {*listed, *(parent for kind in listed for parent in kind.parents)}
+        kinds = [kind for kind in ExposureType if kind in named]
+        amounts = universe.funds.matrix(solution.symbols, kinds) @ solution.weights
+        rows = [
+            {"exposure_type": kind.name, "amount": amount}
+            for kind, amount in zip(kinds, amounts.tolist(), strict=True)
+        ]
     return pd.DataFrame(rows, columns=["exposure_type", "amount"])
 
 

@@ -1,0 +1,199 @@
+"""The daily run on the embedded prices, as a portfolio manager meets it: command in, trades out."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+from command_line import Desk
+
+pytestmark = pytest.mark.xdist_group("embedded")
+PACK = "PP_2022-12-28"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A home in which the default run was made, for two as-of dates."""
+    made = Desk.example(tmp_path_factory.mktemp("desk"))
+    for arguments in (("run", "--as-of", "2022-12-27"), ("run",)):
+        done = made.packfolio(*arguments)
+        assert done.returncode == 0, done.stderr + done.stdout
+    return made
+
+
+@pytest.fixture
+def warehouse(desk: Desk) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(desk.home / "published.duckdb"), read_only=True) as con:
+        yield con
+
+
+def test_the_default_as_of_date_is_the_newest_price(desk: Desk) -> None:
+    packs = desk.read("packs", "list")
+    assert [pack["pack_id"] for pack in packs] == [PACK, "PP_2022-12-27"]
+    assert {pack["verdict"] for pack in packs} == {"fresh"}
+
+
+def test_sales_and_cash_pay_for_purchases_and_costs_to_the_cent(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    rows = warehouse.execute(
+        "select portfolio_id, sum(value) filter (action = 'BUY'), sum(value) filter (action = 'SELL'), sum(cost) "
+        "from latest_trades where pack_id = ? group by 1",
+        [PACK],
+    ).fetchall()
+    totals = dict(
+        (row[0], row[1:])
+        for row in warehouse.execute(
+            "select portfolio_id, cash_before, cash_after, nav_before, nav_after from latest_trade_lists where pack_id = ?",
+            [PACK],
+        ).fetchall()
+    )
+    assert len(rows) == 2
+    for portfolio, bought, sold, costs in rows:
+        before, after, nav_before, nav_after = totals[portfolio]
+        assert (bought or Decimal(0)) + costs == (sold or Decimal(0)) + before - after
+        assert nav_after == nav_before - costs
+        assert after >= 0
+
+
+def test_every_limit_of_the_equity_book_holds_on_whole_shares(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    rows = warehouse.execute(
+        "select t.quantity, t.achieved_weight, s.sector from latest_trades t "
+        "join securities s using (symbol) join latest_portfolio_snapshots p using (pack_id, portfolio_id) "
+        "where pack_id = ? and p.name = 'us-equity'",
+        [PACK],
+    ).fetchall()
+    sectors: dict[str, float] = {}
+    for quantity, weight, sector in rows:
+        assert quantity == int(quantity)
+        assert weight <= 0.12 + 1e-9
+        sectors[sector] = sectors.get(sector, 0.0) + weight
+    assert max(sectors.values()) <= 0.30 + 1e-9
+    assert sum(sectors.values()) == pytest.approx(1.0, abs=0.01)
+
+
+def test_the_leveraged_book_is_bound_by_its_exposures_not_its_weights(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    exposures = dict(
+        warehouse.execute(
+            "select e.exposure_type, e.amount from latest_portfolio_exposures e "
+            "join latest_portfolio_snapshots p using (pack_id, portfolio_id) "
+            "where pack_id = ? and p.name = 'leverage-aware'",
+            [PACK],
+        ).fetchall()
+    )
+    assert exposures["EQUITY"] == pytest.approx(1.15, abs=1e-6)  # the least that its policy asks for
+
+
+def test_a_second_run_of_the_day_changes_nothing(desk: Desk) -> None:
+    before = _ledger(desk)
+    done = desk.packfolio("run")
+    assert done.returncode == 0
+    assert _ledger(desk) == before
+
+
+def test_the_paper_book_holds_what_the_pack_before_traded(warehouse: duckdb.DuckDBPyConnection) -> None:
+    of = "join latest_portfolio_snapshots p using (pack_id, portfolio_id) where p.name = 'leverage-aware'"
+    traded = warehouse.execute(
+        f"select symbol, target_quantity from latest_trades t {of} and t.pack_id = 'PP_2022-12-27' "
+        "and target_quantity > 0 order by 1"
+    ).fetchall()
+    held = warehouse.execute(
+        f"select symbol, quantity from latest_holdings h {of} and h.pack_id = ? order by 1", [PACK]
+    ).fetchall()
+    assert traded
+    assert held == traded
+
+
+def test_simulated_prices_are_named_so_in_every_answer(desk: Desk) -> None:
+    shown = desk.read("trades", PACK, "--portfolio", "leverage-aware")
+    flags = {row["symbol"]: row["simulated"] for row in shown["portfolios"][0]["trades"]}
+    assert flags["SPX1X.SIM"] and not flags["USMV"]
+    assert any(note.startswith("SIMULATED") for note in shown["notes"])
+    assert any(note.startswith("SURVIVORSHIP") for note in shown["notes"])
+
+
+def test_explain_gives_the_reason_and_its_numbers(desk: Desk) -> None:
+    rows = desk.read("explain", PACK, "XOM", "--portfolio", "us-equity")
+    assert "views" in rows[0]["rationale"]
+    assert rows[0]["posterior_return"] - rows[0]["prior_return"] == pytest.approx(
+        rows[0]["numbers"]["view_effect"]
+    )
+
+
+def test_wrong_words_are_told_apart_from_failed_work(desk: Desk) -> None:
+    unknown = desk.packfolio("trades", PACK, "--portfolio", "nobody")
+    assert unknown.returncode == 2
+    assert "us-equity" in unknown.stderr
+    missing = desk.packfolio("trades", "PP_1999-01-04")
+    assert missing.returncode == 1
+    assert PACK in missing.stderr
+    assert desk.packfolio("trades", "yesterday").returncode == 1
+
+
+def test_the_backtest_is_kept_under_the_pack(desk: Desk) -> None:
+    shown = desk.read("backtest", "--portfolio", "us-equity")
+    measures = shown["portfolios"]["us-equity"]["policy"]
+    assert measures["max_drawdown"] < 0 < measures["total_cost"]
+    with duckdb.connect(str(desk.home / "published.duckdb"), read_only=True) as con:
+        strategies = con.execute(
+            "select distinct strategy from latest_backtest_results where pack_id = ? order by 1", [PACK]
+        ).fetchall()
+    assert [row[0] for row in strategies] == ["benchmark", "equal_weight", "policy"]
+
+
+def test_one_infeasible_portfolio_stops_no_other(tmp_path: Path, desk: Desk) -> None:
+    broken = Desk.example(tmp_path)
+    _edit(
+        broken.config / "portfolios" / "us-equity.yaml",
+        policy={"max_single_position_pct": 2, "cash_max_pct": 0},
+    )
+    done = broken.packfolio("run", "--json")
+    shown = json.loads(done.stdout)
+    by_name = {portfolio["name"]: portfolio for portfolio in shown["portfolios"]}
+    assert done.returncode == 1
+    assert by_name["us-equity"]["result"]["status"] == "infeasible"
+    assert "max_weight" in by_name["us-equity"]["result"]["reason"]
+    assert by_name["us-equity"]["trades"] == []
+    assert by_name["leverage-aware"]["trades"]
+
+
+def test_a_policy_that_cannot_be_read_is_named_by_file_line_and_key(tmp_path: Path) -> None:
+    broken = Desk.example(tmp_path)
+    file = broken.config / "portfolios" / "us-equity.yaml"
+    file.write_text(file.read_text().replace("max_sector_pct", "max_sector_pc"), encoding="utf-8")
+    done = broken.packfolio("run")
+    assert done.returncode == 2
+    line = next(i for i, text in enumerate(file.read_text().splitlines(), 1) if "max_sector_pc:" in text)
+    assert f"us-equity.yaml:{line}: policy.max_sector_pc" in done.stderr
+    assert "max_sector_pct" in done.stderr
+
+
+def test_a_date_without_prices_is_rejected_and_nothing_flows_on(desk: Desk) -> None:
+    done = desk.packfolio("run", "--as-of", "2023-02-01", "--json")
+    shown = json.loads(done.stdout)
+    assert done.returncode == 3
+    assert shown["pack_id"] == "PP_2023-02-01"
+    assert "rejected" in shown["reason"]
+    packs = {pack["pack_id"]: pack["verdict"] for pack in desk.read("packs", "list")}
+    assert packs["PP_2023-02-01"] == "rejected"
+    assert desk.packfolio("trades", "PP_2023-02-01").returncode != 0
+
+
+def _ledger(desk: Desk) -> list[Any]:
+    with duckdb.connect(str(desk.home / "published.duckdb"), read_only=True) as con:
+        return con.execute("select id, asset, content_hash from materializations order by id").fetchall()
+
+
+def _edit(path: Path, **changes: dict[str, Any]) -> None:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for section, values in changes.items():
+        document[section].update(values)
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")

@@ -1,0 +1,68 @@
+"""The graph as Dagster loads it: a change of keys, jobs or schedules shows in review as a change of this file."""
+
+import dagster as dg
+import pytest
+from pipeline.definitions import defs
+
+CHAIN = {
+    "prices": set(),
+    "reference_data": set(),
+    "pricing_pack": {"prices", "reference_data"},
+    "portfolio_snapshots": {"pricing_pack"},
+    "return_estimates": {"portfolio_snapshots"},
+    "covariances": {"portfolio_snapshots"},
+    "posterior_returns": {"return_estimates", "covariances"},
+    "optimal_weights": {"posterior_returns"},
+    "trades": {"optimal_weights"},
+    "backtest_results": {"portfolio_snapshots", "pricing_pack"},
+}
+PARTITIONED = set(CHAIN) - {"prices", "reference_data"}
+
+
+def test_the_assets_and_what_each_needs() -> None:
+    graph = defs.resolve_asset_graph()
+    found = {
+        key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
+        for key in graph.get_all_asset_keys()
+    }
+    assert found == CHAIN
+
+
+def test_the_jobs_schedules_and_sensors() -> None:
+    repository = defs.get_repository_def()
+    jobs = {name for name in repository.job_names if not name.startswith("__")}
+    assert jobs == {"ingest", "daily_run", "pack_run", "research", "backfill"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"after_the_close"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "inbox_files",
+        "missing_sessions",
+        "stuck_runs",
+    }
+
+
+@pytest.mark.parametrize("name", sorted(CHAIN))
+def test_every_asset_says_what_it_is(name: str) -> None:
+    node = defs.resolve_asset_graph().get(dg.AssetKey(name))
+    assert node.description
+    assert node.owners
+    assert node.group_name in {"prices", "packs", "model", "portfolios", "research"}
+    assert "duckdb" in node.kinds
+    assert node.code_version
+
+
+@pytest.mark.parametrize("name", sorted(PARTITIONED))
+def test_a_partition_key_is_a_pack_id(name: str) -> None:
+    partitions = defs.resolve_asset_graph().get(dg.AssetKey(name)).partitions_def
+    assert partitions is not None
+    assert partitions.has_partition_key("PP_2025-10-26")  # a Sunday: it sees the last close before
+    assert partitions.get_first_partition_key() == "PP_1990-01-01"
+
+
+def test_a_fault_in_the_pack_blocks_what_follows() -> None:
+    graph = defs.resolve_asset_graph()
+    blocking = {
+        (key.asset_key.to_user_string(), key.name)
+        for key in graph.asset_check_keys
+        if graph.get_check_spec(key).blocking
+    }
+    assert blocking == {("pricing_pack", "fit_for_use")}
