@@ -79,7 +79,8 @@ class Order:
 class Recommendation:
     """One advice applied to a book.
 
-    instruments  what is held of the class; `candidates` are names of the catalogue that are not held
+    instruments  what is held of the class, CASH where idle cash belongs to it
+    candidates   names of the catalogue that are not held
     current      exposure of the book to the class, fraction of NAV;  wanted  what the advice asks for
     achieved     after `orders`
     """
@@ -179,7 +180,8 @@ def _raised(
             after[symbol] = after.get(symbol, ZERO) + order.value
             cash -= order.value + order.cost
     achieved = _exposure(advice, book, after, cash)
-    return Recommendation(advice, tuple(owned), absent, current, advice.target, achieved, tuple(orders))
+    idle = ("CASH",) if ExposureType.CASH in advice.exposures and spendable > 0 else ()
+    return Recommendation(advice, (*owned, *idle), absent, current, advice.target, achieved, tuple(orders))
 
 
 def _affordable(cash: Decimal, costs: CostModel) -> float:

@@ -89,8 +89,10 @@ class Case:
         return self.inputs.prices
 
 
-def load_case(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposureMap) -> Case:
-    """Reads everything `propose` needs for a snapshot without a problem."""
+def load_case(
+    con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposureMap, found: Estimates | None = None
+) -> Case:
+    """Reads everything `propose` needs for a snapshot without a problem; `found` in place of the stored estimates."""
     inputs = read_inputs(con, pack, snapshot, funds)
     portfolio = Portfolio(
         snapshot.name,
@@ -103,4 +105,4 @@ def load_case(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposu
         snapshot.holdings.cash
     )  # a paper fill may have overdrawn it; today's trades repay that first
     mandate = Mandate(snapshot.investable, inputs.views, snapshot.prior, inputs.ratings)
-    return Case(snapshot, inputs, portfolio, evidence(con, pack, snapshot), mandate)
+    return Case(snapshot, inputs, portfolio, found or evidence(con, pack, snapshot), mandate)

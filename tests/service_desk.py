@@ -102,7 +102,11 @@ holdings:
 def build(folder: Path) -> Path:
     """The home of a desk whose pack PP_2025-10-26 is run; its configuration is `folder/config`."""
     write_files(folder)
-    environment = {**os.environ, "PACKFOLIO_HOME": str(folder / "home"), "PACKFOLIO_CONFIG": str(folder / "config")}
+    environment = {
+        **os.environ,
+        "PACKFOLIO_HOME": str(folder / "home"),
+        "PACKFOLIO_CONFIG": str(folder / "config"),
+    }
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.cli", "run", "--as-of", PACK[3:], "--json"],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,

@@ -1,0 +1,279 @@
+"""The shapes of all answers: the one source of names for the service, the API, the screen and the docs.
+
+`_pct` is 0-100, `_bps` basis points, everything else a fraction, rates per year; money is in the portfolio's base
+currency, Decimal in Python and a number in JSON; NaN (not known) is null in JSON.
+"""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+Money = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+Shares = int | float
+
+
+class Answer(BaseModel):
+    """No unknown names; NaN is null in JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
+
+
+class TradeAnswer(Answer):
+    """One line of a trade list; HOLD for a name that does not change. `quantity` is never negative."""
+
+    symbol: str
+    security_id: str
+    action: Literal["BUY", "SELL", "HOLD"]
+    quantity: Shares
+    current_shares: Shares
+    target_shares: Shares
+    current_weight_pct: float
+    target_weight_pct: float
+    achieved_weight_pct: float
+    current_price: Money
+    trade_value: Money
+    estimated_cost: Money
+    currency: str
+    simulated: bool
+    rationale: str
+
+
+class ConstraintAnswer(Answer):
+    """One limit recomputed on the rounded trades; it holds when slack >= 0. Turnover counts buys and sells."""
+
+    constraint: str
+    limit: float
+    achieved: float
+    slack: float
+
+
+class SolverAnswer(Answer):
+    """How the weights were found, and what certifies them."""
+
+    lane: str
+    solver: str
+    primal_residual: float
+    relative_gap: float
+
+
+class RebalanceAnswer(Answer):
+    """The trades proposed, in execution order, and what they add up to.
+
+    turnover_pct is buys + sells / value; turnover_one_way_pct is half of it. `_sharpe`, `_volatility_pct` and `te_`
+    (tracking error, percent) are ex ante, on the believed returns.
+    """
+
+    portfolio_id: str
+    portfolio_name: str
+    pricing_pack_id: str
+    asof_date: date
+    base_currency: str
+    method: str
+    trades: list[TradeAnswer]
+    trade_count: int
+    total_turnover: Money
+    turnover_pct: float
+    turnover_one_way_pct: float
+    estimated_costs: Money
+    cost_bps: float
+    current_value: Money
+    post_rebalance_value: Money
+    cash_before: Money
+    cash_after: Money
+    constraints_met: bool
+    constraints: list[ConstraintAnswer]
+    warnings: list[str]
+    current_volatility_pct: float
+    post_volatility_pct: float
+    current_sharpe: float
+    post_sharpe: float
+    te_current: float
+    te_post: float
+    policy_as_applied: dict[str, Any]
+    solver: SolverAnswer | None = None
+
+
+class ImpactAnswer(Answer):
+    """Both sides of some trades and the difference; fractions per year, concentration in percent."""
+
+    portfolio_id: str
+    pricing_pack_id: str
+    asof_date: date
+    current_value: Money
+    post_rebalance_value: Money
+    value_delta: Money
+    estimated_costs: Money
+    current_cash: float
+    post_cash: float
+    current_concentration_top10: float
+    post_concentration_top10: float
+    delta_concentration: float
+    current_expected_return: float
+    post_expected_return: float
+    delta_expected_return: float
+    current_vol: float
+    post_vol: float
+    delta_vol: float
+    current_sharpe: float
+    post_sharpe: float
+    delta_sharpe: float
+    current_max_dd: float
+    post_max_dd: float
+    delta_max_dd: float
+    current_tracking_error: float
+    post_tracking_error: float
+    te_delta: float
+    current_avg_quality: float
+    post_avg_quality: float
+    delta_avg_quality: float
+    current_notional: float
+    post_notional: float
+    current_exposures: dict[str, float]
+    post_exposures: dict[str, float]
+    warnings: list[str]
+
+
+class HedgeAnswer(Answer):
+    """One hedge in whole shares or contracts of 100.
+
+    notional         of the underlying = hedge_ratio x exposure, where exposure would offset the whole loss that the
+                     shocks it is meant for cause
+    expected_offset  gain under the scenario;  expected_offset_pct  of the portfolio's loss
+    """
+
+    instrument: str
+    instrument_type: Literal["etf", "option"]
+    action: Literal["BUY", "SELL"]
+    option_type: Literal["PUT", "CALL"] | None
+    strike: float | None
+    expiry: date | None
+    quantity: int
+    notional: float
+    exposure: float
+    hedge_ratio: float
+    expected_offset: float
+    expected_offset_pct: float
+    standard_error: float
+    estimated_cost: float
+    cost_bps: float
+    rationale: str
+
+
+class HedgesAnswer(Answer):
+    """Hedges against one scenario. `loss` and `residual_loss` are positive money; 0 when nothing is lost."""
+
+    portfolio_id: str
+    pricing_pack_id: str
+    asof_date: date
+    scenario_id: str
+    scenario_name: str
+    shocks: dict[str, float]
+    loss: float
+    loss_pct: float
+    loss_standard_error: float
+    hedges: list[HedgeAnswer]
+    suggestions_count: int
+    total_notional: float
+    expected_offset: float
+    residual_loss: float
+    total_cost: float
+    total_cost_bps: float
+    warnings: list[str]
+
+
+class PositionStress(Answer):
+    """What one holding does under a scenario, and how that was priced."""
+
+    symbol: str
+    value: float
+    profit: float
+    source: Literal["history", "declared", "replayed"]
+
+
+class ScenarioAnswer(Answer):
+    """One scenario's effect; profits are negative for a loss. `by_factor` is to first order."""
+
+    scenario_id: str
+    name: str
+    severity: str
+    probability: float | None
+    shocks: dict[str, float]
+    profit: float
+    profit_pct: float
+    standard_error: float
+    by_factor: dict[str, float]
+    compounding: float
+    positions: list[PositionStress]
+
+
+class StressAnswer(Answer):
+    """The stress table of a portfolio, the worst scenario first."""
+
+    portfolio_id: str
+    pricing_pack_id: str
+    asof_date: date
+    current_value: float
+    scenarios: list[ScenarioAnswer]
+    warnings: list[str]
+
+
+class OrderAnswer(Answer):
+    """A trade that follows a recommendation."""
+
+    symbol: str
+    action: Literal["BUY", "SELL", "HOLD"]
+    quantity: int
+    trade_value: Money
+    estimated_cost: Money
+
+
+class RecommendationAnswer(Answer):
+    """One line of the regime's playbook, applied: of the two targets, the one that the playbook gives is there.
+
+    instruments     what is held of it;  candidates  what could be bought, none of it held
+    current_pct, wanted_pct, achieved_pct  exposure to it now, by the advice, and after `trades`, of the portfolio
+    """
+
+    action: str
+    instruments: list[str]
+    candidates: list[str]
+    target_reduction_pct: float | None = None
+    target_allocation_pct: float | None = None
+    current_pct: float
+    wanted_pct: float
+    achieved_pct: float
+    trades: list[OrderAnswer]
+    estimated_cost: Money
+    rationale: str
+
+
+class RegimeAnswer(Answer):
+    """What a regime asks of a portfolio, in the order in which it should be done."""
+
+    portfolio_id: str
+    pricing_pack_id: str
+    asof_date: date
+    regime: str
+    recommendations: list[RecommendationAnswer]
+    total_sold: Money
+    total_bought: Money
+    estimated_costs: Money
+    current_vol: float
+    post_vol: float
+    warnings: list[str]
+
+
+def as_dict(answer: Answer) -> dict[str, Any]:
+    """The answer as the seed's dictionaries; a recommendation lacks the target it does not have."""
+    return answer.model_dump(exclude_none=False) if not isinstance(answer, RegimeAnswer) else _regime(answer)
+
+
+def _regime(answer: RegimeAnswer) -> dict[str, Any]:
+    found = answer.model_dump()
+    for recommendation in found["recommendations"]:
+        for target in ("target_reduction_pct", "target_allocation_pct"):
+            if recommendation[target] is None:
+                del recommendation[target]
+    return found

@@ -1,0 +1,166 @@
+"""What the service knows: packs, portfolios and estimates of the published copy, and the desk's configuration."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from optimizer.errors import DataError, PolicyError
+from optimizer.estimates import Estimates
+from resources.configuration import Configuration, load_configuration
+from resources.evidence import Case, estimate_evidence, load_case
+from resources.ledger import Connection
+from resources.outputs import read_estimates
+from resources.packs import Pack, find_pack, latest_fresh
+from resources.playbooks import Playbooks, load_playbooks
+from resources.policy_schema import PolicyFile
+from resources.snapshots import Snapshot, read_snapshots
+from resources.warehouse import Warehouse
+from service.published import Memory, Published
+from service.settings import Settings
+
+
+class UnknownPackError(DataError):
+    """There is no such pack."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look at the newest published copy."""
+
+    con: Connection
+    memory: Memory
+
+    def pack(self, wanted: str) -> Pack:
+        """The fresh pack of that ID; raises UnknownPackError, or DataError for a rejected one."""
+        found = self.memory.keep(("pack", wanted), lambda: self._find(wanted))
+        if not found.fresh:
+            raise DataError(
+                f"{found.id} is rejected ({found.reason}): nothing may use it; choose a fresh pack"
+            )
+        return found
+
+    def _find(self, wanted: str) -> Pack:
+        try:
+            return find_pack(self.con, wanted)
+        except DataError as error:
+            raise UnknownPackError(str(error)) from None
+
+    def newest(self) -> Pack:
+        """The newest fresh pack."""
+        return self.memory.keep(("newest",), lambda: latest_fresh(self.con))
+
+    def snapshots(self, pack: Pack) -> list[Snapshot]:
+        """Every portfolio under a pack."""
+        return self.memory.keep(("snapshots", pack.id), lambda: read_snapshots(self.con, pack))
+
+    def snapshot(self, pack: Pack, wanted: str | UUID) -> Snapshot:
+        """The portfolio of that UUID or name; raises PolicyError that lists them."""
+        found = self.snapshots(pack)
+        for snapshot in found:
+            if str(wanted) in (snapshot.name, snapshot.portfolio_id):
+                return snapshot
+        raise PolicyError(f"{pack.id} has no portfolio {str(wanted)!r}; it has {[s.name for s in found]}")
+
+    def superseded_by(self, pack: Pack) -> str | None:
+        """The pack that replaces this one."""
+        rows = self.memory.keep(
+            ("superseded", pack.id),
+            lambda: self.con.execute(
+                "select pack_id from pricing_packs where supersedes = ? and verdict = 'fresh' order by revision desc",
+                [pack.id],
+            ).fetchall(),
+        )
+        return str(rows[0][0]) if rows else None
+
+    def evidence(self, pack: Pack, snapshot: Snapshot) -> Estimates:
+        """Estimates with their return scenarios; what the pipeline recorded for the recipe is taken as recorded."""
+        recipe = snapshot.recipe()
+        return self.memory.keep(("evidence", pack.id, recipe.name), lambda: self._estimated(pack, snapshot))
+
+    def _estimated(self, pack: Pack, snapshot: Snapshot) -> Estimates:
+        recipe = snapshot.recipe()
+        computed = estimate_evidence(self.con, pack, recipe)
+        known = self.con.execute(
+            "select count(*) from latest_return_estimates where pack_id = ? and recipe = ?",
+            [pack.id, recipe.name],
+        ).fetchall()[0][0]
+        stored = read_estimates(self.con, pack, recipe) if known else None
+        return computed if stored is None else replace(stored, scenarios=computed.scenarios, trusted=True)
+
+
+class Desk:
+    """Everything a request is answered from; safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.published = Published(Warehouse(settings.home))
+
+    @property
+    def playbooks(self) -> Playbooks:
+        """Scenarios, hedges, regimes and templates as the files say now."""
+        return load_playbooks(self.settings.config)
+
+    @property
+    def configuration(self) -> Configuration:
+        """The desk's configuration as the files say now."""
+        return load_configuration(self.settings.config)
+
+    @contextmanager
+    def read(self) -> Iterator[Reading]:
+        """A look at the newest published copy; hold it while reading, never while solving."""
+        with self.published.read() as (con, memory):
+            yield Reading(con, memory)
+
+    def case(
+        self, pack_id: str, portfolio: str | UUID, policy: PolicyFile | None = None, extra: Iterable[str] = ()
+    ) -> "Loaded":
+        """A portfolio under a pack, ready for the optimizer.
+
+        policy  in place of the portfolio's own
+        extra   symbols beyond the portfolio's, for trades in them
+        Raises UnknownPackError, PolicyError for an unknown portfolio, DataError for what a pack does not have.
+        """
+        told = self.configuration
+        with self.read() as reading:
+            pack = reading.pack(pack_id)
+            snapshot = reading.snapshot(pack, portfolio)
+            key = ("case", told.digest, pack.id, snapshot.portfolio_id, policy and policy.model_dump_json())
+            return reading.memory.keep(
+                (*key, tuple(sorted(extra))), lambda: self._load(reading, pack, snapshot, policy, extra)
+            )
+
+    def _load(
+        self,
+        reading: Reading,
+        pack: Pack,
+        snapshot: Snapshot,
+        policy: PolicyFile | None,
+        extra: Iterable[str],
+    ) -> "Loaded":
+        if snapshot.problem:
+            raise DataError(f"{snapshot.name} under {pack.id}: {snapshot.problem}")
+        told = replace(
+            snapshot, policy=policy or snapshot.policy, symbols=tuple(sorted({*snapshot.symbols, *extra}))
+        )
+        notes = []
+        if replaced := reading.superseded_by(pack):
+            notes.append(f"{pack.id} is superseded by {replaced}")
+        case = load_case(reading.con, pack, told, self.configuration.funds, reading.evidence(pack, told))
+        if unpriced := sorted(set(extra) - set(case.prices)):
+            raise PolicyError(f"{pack.id} prices no {', '.join(unpriced)}; trade what it prices")
+        return Loaded(pack, case, tuple(notes))
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A case with its pack, and what the caller should be told of the pack."""
+
+    pack: Pack
+    case: Case
+    notes: Sequence[str]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The portfolio."""
+        return self.case.snapshot

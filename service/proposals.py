@@ -1,0 +1,273 @@
+"""Proposed trades and their impact, as answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from optimizer.costs import trade_cost
+from optimizer.errors import PolicyError
+from optimizer.impact import Impact, Side, impact, impact_of
+from optimizer.portfolio import ZERO, exact, money
+from optimizer.proposal import Mandate, Proposal, enough, form_beliefs, propose
+from optimizer.trade_list import LimitCheck, TradeRow
+from resources.evidence import Case
+from resources.outputs import as_json
+from service.answers import (
+    ConstraintAnswer,
+    ImpactAnswer,
+    RebalanceAnswer,
+    Shares,
+    SolverAnswer,
+    TradeAnswer,
+)
+from service.desk import Loaded
+
+NAN = float("nan")
+SCALED = "Trades scaled down to meet"
+
+
+def proposed(loaded: Loaded, ratings: Mapping[str, float] | None) -> RebalanceAnswer:
+    """Trades by the one composition that the pipeline runs; raises what `propose` raises."""
+    case = loaded.case
+    mandate = case.mandate if ratings is None else replace(case.mandate, ratings=_ratings(ratings, case))
+    if not case.portfolio.positions and not case.portfolio.cash:
+        return _nothing(loaded)
+    policy, universe = case.inputs.policy, case.inputs.universe
+    answer = propose(case.portfolio, case.prices, case.evidence, policy, universe, mandate)
+    believed = answer.beliefs.estimates(case.evidence) if answer.beliefs else case.evidence
+    change = impact_of(answer.trades, believed, policy, universe, mandate.ratings)
+    return _rebalance(loaded, mandate, answer, change)
+
+
+def _ratings(ratings: Mapping[str, float], case: Case) -> dict[str, float]:
+    known = case.inputs.universe.symbols
+    if strangers := sorted(set(ratings) - set(known)):
+        raise PolicyError(
+            f"ratings of {', '.join(strangers)}: not in the portfolio; it has {', '.join(known)}"
+        )
+    if wrong := {symbol: score for symbol, score in sorted(ratings.items()) if not 0 <= score <= 10}:
+        raise PolicyError(f"ratings {wrong}: a score is a number from 0 to 10")
+    return {symbol: float(score) for symbol, score in ratings.items()}
+
+
+def _rebalance(loaded: Loaded, mandate: Mandate, answer: Proposal, change: Impact) -> RebalanceAnswer:
+    case, trades, solution = loaded.case, answer.trades, answer.solution
+    known = answer.beliefs is not None
+    before, after = change.current, change.post
+    return RebalanceAnswer(
+        **_head(loaded),
+        method=solution.method,
+        trades=[trade_answer(row, case) for row in trades.rows],
+        trade_count=len(trades.rows),
+        total_turnover=trades.traded_value,
+        turnover_pct=100 * trades.turnover_two_way,
+        turnover_one_way_pct=100 * trades.turnover,
+        estimated_costs=trades.costs,
+        cost_bps=trades.cost_bps,
+        current_value=trades.nav_before,
+        post_rebalance_value=trades.nav_after,
+        cash_before=trades.cash_before,
+        cash_after=trades.cash_after,
+        constraints_met=trades.constraints_met,
+        constraints=[_constraint(check) for check in trades.constraints],
+        warnings=[*loaded.notes, *_warnings(case, answer)],
+        current_volatility_pct=100 * before.volatility if known else NAN,
+        post_volatility_pct=100 * after.volatility if known else NAN,
+        current_sharpe=before.sharpe if known else NAN,
+        post_sharpe=after.sharpe if known else NAN,
+        te_current=100 * before.tracking_error if known else NAN,
+        te_post=100 * after.tracking_error if known else NAN,
+        policy_as_applied=as_json(case.inputs.policy),
+        solver=SolverAnswer(
+            lane=solution.lane, solver=solution.solver,
+            primal_residual=solution.certificate.primal_residual, relative_gap=solution.certificate.relative_gap,
+        ),
+    )  # fmt: skip
+
+
+def _head(loaded: Loaded) -> dict[str, Any]:
+    snapshot = loaded.snapshot
+    return {
+        "portfolio_id": snapshot.portfolio_id,
+        "portfolio_name": snapshot.name,
+        "pricing_pack_id": loaded.pack.id,
+        "asof_date": loaded.pack.as_of,
+        "base_currency": snapshot.base_currency,
+    }
+
+
+def _nothing(loaded: Loaded) -> RebalanceAnswer:
+    """An empty portfolio: nothing to trade, which is no error."""
+    return RebalanceAnswer(
+        **_head(loaded), method=loaded.case.inputs.policy.method, trades=[], trade_count=0, total_turnover=ZERO,
+        turnover_pct=0.0, turnover_one_way_pct=0.0, estimated_costs=ZERO, cost_bps=0.0, current_value=ZERO,
+        post_rebalance_value=ZERO, cash_before=ZERO, cash_after=ZERO, constraints_met=True, constraints=[],
+        warnings=[*loaded.notes, "No positions found"], current_volatility_pct=NAN, post_volatility_pct=NAN,
+        current_sharpe=NAN, post_sharpe=NAN, te_current=NAN, te_post=NAN,
+        policy_as_applied=as_json(loaded.case.inputs.policy),
+    )  # fmt: skip
+
+
+def _warnings(case: Case, answer: Proposal) -> list[str]:
+    """The proposal's warnings; turnover in the policy's own measure, buys and sells."""
+    free, limit = answer.solution.unconstrained_turnover, case.snapshot.policy.max_turnover_pct
+    if free is None or limit is None:
+        return list(answer.warnings)
+    said = f"{SCALED} {limit:.1f}% turnover limit"
+    kept = [warning for warning in answer.warnings if not warning.startswith(SCALED)]
+    return [*kept, said, f"Without its limit turnover would be {200 * free:.1f}%"]
+
+
+def _constraint(check: LimitCheck) -> ConstraintAnswer:
+    factor = 2.0 if check.constraint == "max_turnover" else 1.0
+    return ConstraintAnswer(
+        constraint=check.constraint,
+        limit=factor * check.limit,
+        achieved=factor * check.achieved,
+        slack=factor * check.slack,
+    )
+
+
+def shares(quantity: Decimal) -> Shares:
+    """Whole shares as an integer."""
+    return int(quantity) if quantity == quantity.to_integral_value() else float(quantity)
+
+
+def trade_answer(row: TradeRow, case: Case) -> TradeAnswer:
+    """One line as the seed names it."""
+    return TradeAnswer(
+        symbol=row.symbol,
+        security_id=row.symbol,
+        action=row.action,
+        quantity=shares(row.quantity),
+        current_shares=shares(row.current_quantity),
+        target_shares=shares(row.target_quantity),
+        current_weight_pct=100 * row.current_weight,
+        target_weight_pct=100 * row.target_weight,
+        achieved_weight_pct=100 * row.achieved_weight,
+        current_price=row.price,
+        trade_value=row.value,
+        estimated_cost=row.cost,
+        currency=case.inputs.currencies[row.symbol],
+        simulated=row.symbol in case.inputs.simulated,
+        rationale=row.rationale,
+    )
+
+
+Trades = Mapping[str, tuple[Decimal, Decimal | None]]
+
+
+def traded(proposed_trades: Sequence[Mapping[str, Any]]) -> Trades:
+    """Symbol -> (signed quantity, stated cost) of trades as `propose_trades` gives them.
+
+    Raises PolicyError for a trade without symbol, action or quantity, or a symbol that stands twice.
+    """
+    found: dict[str, tuple[Decimal, Decimal | None]] = {}
+    for trade in proposed_trades:
+        missing = [key for key in ("symbol", "action", "quantity") if key not in trade]
+        if missing or trade["action"] not in ("BUY", "SELL", "HOLD"):
+            raise PolicyError(
+                f"trade {dict(trade)}: it needs symbol, quantity and an action BUY, SELL or HOLD"
+            )
+        symbol, quantity = str(trade["symbol"]), exact(trade["quantity"])
+        if quantity < 0:
+            raise PolicyError(
+                f"trade {symbol}: quantity is {quantity}; it is >= 0, the action gives the side"
+            )
+        if symbol in found:
+            raise PolicyError(f"two trades in {symbol}; give one")
+        sign = {"BUY": 1, "SELL": -1, "HOLD": 0}[trade["action"]]
+        cost = trade.get("estimated_cost")
+        found[symbol] = (sign * quantity, None if cost is None else exact(cost))
+    return {symbol: trade for symbol, trade in found.items() if trade[0]}
+
+
+def analyzed(loaded: Loaded, trades: Trades) -> ImpactAnswer:
+    """Both sides of trades at the pack's prices; cash pays for them, so that value falls by their costs alone."""
+    case = loaded.case
+    held = {symbol: position.quantity for symbol, position in case.portfolio.positions.items()}
+    prices = {symbol: exact(price) for symbol, price in case.prices.items()}
+    costs, flow = ZERO, ZERO
+    for symbol, (quantity, cost) in sorted(trades.items()):
+        value = money(quantity * prices[symbol])
+        policy = case.inputs.policy
+        costs += trade_cost(value, policy.commission, policy.impact_bps) if cost is None else money(cost)
+        flow += value
+        held[symbol] = held.get(symbol, ZERO) + quantity
+        if held[symbol] < 0 and policy.long_only:
+            raise PolicyError(f"{symbol}: {-quantity} are sold, and fewer are held; a long-only book cannot")
+    return _impact(loaded, held, prices, costs, flow)
+
+
+def _impact(
+    loaded: Loaded, held: Mapping[str, Decimal], prices: Mapping[str, Decimal], costs: Decimal, flow: Decimal
+) -> ImpactAnswer:
+    case = loaded.case
+    nav = case.portfolio.total_value(case.prices)
+    post = nav - costs
+    cash = case.portfolio.cash - flow - costs
+    before = case.portfolio.get_weights(case.prices)
+    after = {s: float(money(q * prices[s]) / post) for s, q in sorted(held.items()) if q} if post > 0 else {}
+    believed = case.evidence
+    if enough(believed):
+        beliefs = form_beliefs(believed, case.inputs.universe, case.inputs.policy, case.mandate)
+        believed = beliefs.estimates(believed)
+    change = impact(
+        before, after, nav, costs, believed, case.inputs.policy, case.inputs.universe, case.mandate.ratings
+    )
+    notes = [*loaded.notes]
+    if cash < -money("0.01"):
+        notes.append(f"The trades overdraw the cash by {-cash:,.2f} {loaded.snapshot.base_currency}")
+    if not enough(case.evidence):
+        notes.append(f"Insufficient data for risk figures ({case.evidence.observations} days)")
+    return _impact_answer(loaded, change, notes, known=enough(case.evidence))
+
+
+PAIRS = {
+    "expected_return": "expected_return",
+    "vol": "volatility",
+    "sharpe": "sharpe",
+    "max_dd": "max_drawdown",
+    "tracking_error": "tracking_error",
+    "avg_quality": "quality",
+    "cash": "cash",
+    "notional": "notional",
+}
+NEED_HISTORY = {"expected_return", "vol", "sharpe", "max_dd", "tracking_error"}
+
+
+def _impact_answer(loaded: Loaded, change: Impact, notes: list[str], *, known: bool) -> ImpactAnswer:
+    now, then = _figures(change.current, known), _figures(change.post, known)
+    deltas = {name: then[name] - now[name] for name in now}
+    top = 100 * change.current.concentration_top10, 100 * change.post.concentration_top10
+    return ImpactAnswer(
+        portfolio_id=loaded.snapshot.portfolio_id,
+        pricing_pack_id=loaded.pack.id,
+        asof_date=loaded.pack.as_of,
+        current_value=change.current.value,
+        post_rebalance_value=change.post.value,
+        value_delta=change.value_delta,
+        estimated_costs=change.costs,
+        current_concentration_top10=top[0],
+        post_concentration_top10=top[1],
+        delta_concentration=top[1] - top[0],
+        current_exposures={kind.value: amount for kind, amount in change.current.exposures.items()},
+        post_exposures={kind.value: amount for kind, amount in change.post.exposures.items()},
+        warnings=notes,
+        te_delta=deltas["tracking_error"],
+        **{f"current_{name}": value for name, value in now.items()},
+        **{f"post_{name}": value for name, value in then.items()},
+        **{
+            f"delta_{name}": value
+            for name, value in deltas.items()
+            if f"delta_{name}" in ImpactAnswer.model_fields
+        },
+    )
+
+
+def _figures(side: Side, known: bool) -> dict[str, float]:
+    return {
+        name: getattr(side, attribute) if known or name not in NEED_HISTORY else NAN
+        for name, attribute in PAIRS.items()
+    }

@@ -1,0 +1,60 @@
+"""How a service process is set up: where things are, who may ask, and how much."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from optimizer.errors import PolicyError
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One service's settings.
+
+    keys        SHA-256 of each valid API key; empty: only callers on this machine are served
+    per_second  requests one caller may make, on average over ten seconds
+    """
+
+    home: Path
+    config: Path
+    decisions: Path
+    keys: frozenset[str] = frozenset()
+    per_second: float = 1000.0
+    max_body_bytes: int = 262_144
+    timeout_seconds: float = 30.0
+    solvers: int = 2
+    waiting: int = 32
+
+    @classmethod
+    def of_process(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """From PACKFOLIO_HOME, PACKFOLIO_CONFIG, PACKFOLIO_DECISIONS, PACKFOLIO_API_KEYS (or ..._FILE).
+
+        Raises PolicyError for a key that is not the SHA-256 of one.
+        """
+        home = Path(environment.get("PACKFOLIO_HOME", ".packfolio")).resolve()
+        decisions = environment.get("PACKFOLIO_DECISIONS")
+        return cls(
+            home,
+            Path(environment.get("PACKFOLIO_CONFIG", "config")).resolve(),
+            Path(decisions).resolve() if decisions else home / "decisions.jsonl",
+            _keys(environment),
+            per_second=float(environment.get("PACKFOLIO_REQUESTS_PER_SECOND", "1000")),
+            solvers=os.cpu_count() or 1,
+        )
+
+
+def _keys(environment: Mapping[str, str]) -> frozenset[str]:
+    text = environment.get("PACKFOLIO_API_KEYS", "")
+    if file := environment.get("PACKFOLIO_API_KEYS_FILE"):
+        text += "\n" + Path(file).read_text(encoding="utf-8")
+    keys = frozenset(re.split(r"[\s,]+", text.strip())) - {""}
+    if wrong := [key for key in keys if not DIGEST.fullmatch(key)]:
+        raise PolicyError(
+            f"{len(wrong)} API keys are no SHA-256 in hexadecimal; keep the digest of a key, never the key: "
+            f"printf %s KEY | sha256sum"
+        )
+    return keys
