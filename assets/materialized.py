@@ -1,5 +1,6 @@
 """What every asset reports of what it wrote: version, counts, schema, a preview, plots."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,12 @@ def _plain(value: Any) -> Any:
 def bullets(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
     """Texts as a list."""
     return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines) or "none")
+
+
+def warnings_of(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """The warnings of each portfolio as a list; rows have `name`, and JSON or nothing in `warnings`."""
+    texts = rows.loc[rows["warnings"].notna(), ["name", "warnings"]].itertuples(index=False)
+    return bullets([f"{name}: {said}" for name, text in texts for said in json.loads(text)])
 
 
 def version_of(entries: Sequence[Entry]) -> dg.DataVersion:

@@ -1,13 +1,12 @@
 """Stage 6: the best weights for each policy under all its limits, certified, or the reason why there are none."""
 
-import json
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
-from assets.materialized import bullets, materialized, preview
+from assets.materialized import materialized, preview, warnings_of
 from assets.partitions import OWNERS, PACKS
 from assets.plots import weights_plot
 from assets.posterior_returns import posterior_returns
@@ -125,10 +124,5 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
         f"plot_{name}": weights_plot(str(name), rows.set_index("symbol"))
         for name, rows in weights.groupby("name")
     }
-    warnings = [
-        f"{row['name']}: {said}"
-        for row in results.to_dict("records")
-        for said in json.loads(row["warnings"] or "[]")
-    ]
     shown = preview(results.drop(columns="warnings"))
-    return {**plots, "results": shown, "warnings": bullets(warnings), "weights": preview(weights, 60)}
+    return {**plots, "results": shown, "warnings": warnings_of(results), "weights": preview(weights, 60)}

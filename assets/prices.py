@@ -35,9 +35,9 @@ def prices(
     context: dg.AssetExecutionContext, config: IngestConfig, warehouse: WarehouseResource, desk: DeskResource
 ) -> dg.MaterializeResult:
     """The log of prices as traded: a correction is a new row, nothing is ever changed or removed."""
-    inbox = _inbox(context, warehouse, desk)
     start, end = (date.fromisoformat(day) if day else None for day in (config.start, config.end))
     with no_retry_of_known_faults():
+        inbox = _inbox(context, warehouse, desk)
         done = inbox.prices(start, end, context.log.info, config.source)
     refused = [item for item in done if item.status == "rejected"]
     check = dg.AssetCheckResult(
@@ -56,8 +56,8 @@ def reference_data(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource
 ) -> dg.MaterializeResult:
     """The logs of facts besides prices: securities, market caps, ratings, corporate actions, FX and risk-free rates."""
-    inbox = _inbox(context, warehouse, desk)
     with no_retry_of_known_faults():
+        inbox = _inbox(context, warehouse, desk)
         done = inbox.reference(context.log.info)
     return _result(inbox, "securities", done, [])
 

@@ -1,12 +1,11 @@
 """Stage 7: whole-lot trades towards the weights, each with its cost and its reason."""
 
-import json
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from assets.materialized import bullets, materialized, preview
+from assets.materialized import bullets, materialized, preview, warnings_of
 from assets.optimal_weights import optimal_weights
 from assets.partitions import OWNERS, PACKS
 from optimizer.errors import PackfolioError
@@ -143,11 +142,6 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
         "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1",
         [pack.id],
     )
-    warnings = [
-        f"{row['name']}: {said}"
-        for row in totals.to_dict("records")
-        for said in json.loads(row["warnings"] or "[]")
-    ]
     shown = preview(totals.drop(columns="warnings"))
     reasons = [
         f"{row['name']}, {row['action']} {row['symbol']}: {row['rationale']}"
@@ -155,7 +149,7 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
     ]
     return {
         "totals": shown,
-        "warnings": bullets(warnings),
+        "warnings": warnings_of(totals),
         "trades": preview(orders.drop(columns="rationale"), 80),
         "reasons": bullets(reasons),
     }

@@ -120,7 +120,7 @@ def run(
         show_trades(out, shown)
         _tell_where(outcome.pack_id)
         if reason:
-            err.print(f"[yellow]{reason}[/yellow]", highlight=False)
+            err.print(f"[yellow]{reason}[/yellow]", highlight=False, soft_wrap=True)
     raise typer.Exit(status)
 
 

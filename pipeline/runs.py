@@ -42,8 +42,9 @@ def ingest(
 ) -> Outcome:
     """Runs the `ingest` job and publishes; a refused file makes the status FAILED, the other files are in.
 
-    Raises DataError when nothing could be ingested.
+    Raises PolicyError for a mistake in the configuration, DataError when nothing could be ingested.
     """
+    desk()
     config = dg.RunConfig(ops={"prices": {"config": _given(source=source, start=start, end=end)}})
     result = defs.resolve_job_def("ingest").execute_in_process(
         instance=instance, run_config=config, raise_on_error=False, tags=process_tag()
@@ -92,6 +93,8 @@ def run_pack(
         raise_on_error=False,
         tags=process_tag(),
     )
+    if not result.success:  # the last stage publishes; a run that stopped before it must be seen too
+        warehouse().publish()
     with warehouse().live() as con:
         newest = newest_revision(con, as_of)
     if newest is not None and not newest.fresh:

@@ -153,14 +153,14 @@ def test_one_infeasible_portfolio_stops_no_other(tmp_path: Path, desk: Desk) -> 
     broken = Desk.example(tmp_path)
     _edit(
         broken.config / "portfolios" / "us-equity.yaml",
-        policy={"max_single_position_pct": 2, "cash_max_pct": 0},
+        policy={"sector_limits_pct": {"Energy": [50, 60]}},  # three names at 12% each
     )
     done = broken.packfolio("run", "--json")
     shown = json.loads(done.stdout)
     by_name = {portfolio["name"]: portfolio for portfolio in shown["portfolios"]}
     assert done.returncode == 1
     assert by_name["us-equity"]["result"]["status"] == "infeasible"
-    assert "max_weight" in by_name["us-equity"]["result"]["reason"]
+    assert "min_sector Energy" in by_name["us-equity"]["result"]["reason"]
     assert by_name["us-equity"]["trades"] == []
     assert by_name["leverage-aware"]["trades"]
 
