@@ -4,20 +4,21 @@
 currency, Decimal in Python and a number in JSON; NaN (not known) is null in JSON.
 """
 
-from datetime import date
+import math
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict
 
-Money = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+Money = Decimal
 Shares = int | float
 
 
 class Answer(BaseModel):
-    """No unknown names; NaN is null in JSON."""
+    """No unknown names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class TradeAnswer(Answer):
@@ -267,13 +268,32 @@ class RegimeAnswer(Answer):
 
 def as_dict(answer: Answer) -> dict[str, Any]:
     """The answer as the seed's dictionaries; a recommendation lacks the target it does not have."""
-    return answer.model_dump(exclude_none=False) if not isinstance(answer, RegimeAnswer) else _regime(answer)
-
-
-def _regime(answer: RegimeAnswer) -> dict[str, Any]:
     found = answer.model_dump()
-    for recommendation in found["recommendations"]:
+    for recommendation in found.get("recommendations", ()):
         for target in ("target_reduction_pct", "target_allocation_pct"):
             if recommendation[target] is None:
                 del recommendation[target]
+    return found
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: Decimal as a number, dates as text, NaN as null."""
+    match value:
+        case dict():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case Decimal():
+            return float(value)
+        case date() | datetime():
+            return value.isoformat()
+        case float() if not math.isfinite(value):
+            return None
+        case _:
+            return value
+
+
+def as_json(answer: Answer) -> dict[str, Any]:
+    """The answer as JSON values."""
+    found: dict[str, Any] = plain(as_dict(answer))
     return found

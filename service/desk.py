@@ -11,10 +11,11 @@ from resources.configuration import Configuration, load_configuration
 from resources.evidence import Case, estimate_evidence, load_case
 from resources.ledger import Connection
 from resources.outputs import read_estimates
+from resources.pack_prices import read_panel, window_start
 from resources.packs import Pack, find_pack, latest_fresh
 from resources.playbooks import Playbooks, load_playbooks
 from resources.policy_schema import PolicyFile
-from resources.snapshots import Snapshot, read_snapshots
+from resources.snapshots import STALE_SESSIONS, Snapshot, read_snapshots
 from resources.warehouse import Warehouse
 from service.published import Memory, Published
 from service.settings import Settings
@@ -143,13 +144,20 @@ class Desk:
         told = replace(
             snapshot, policy=policy or snapshot.policy, symbols=tuple(sorted({*snapshot.symbols, *extra}))
         )
+        _require_prices(reading, pack, extra)
         notes = []
         if replaced := reading.superseded_by(pack):
             notes.append(f"{pack.id} is superseded by {replaced}")
         case = load_case(reading.con, pack, told, self.configuration.funds, reading.evidence(pack, told))
-        if unpriced := sorted(set(extra) - set(case.prices)):
-            raise PolicyError(f"{pack.id} prices no {', '.join(unpriced)}; trade what it prices")
         return Loaded(pack, case, tuple(notes))
+
+
+def _require_prices(reading: Reading, pack: Pack, symbols: Iterable[str]) -> None:
+    """Raises PolicyError naming the symbols that the pack has no recent price of."""
+    wanted = sorted(set(symbols))
+    panel = read_panel(reading.con, pack, wanted, window_start(reading.con, pack, STALE_SESSIONS))
+    if unpriced := [symbol for column, symbol in enumerate(wanted) if panel.last_close(column) is None]:
+        raise PolicyError(f"{pack.id} prices no {', '.join(unpriced)}; trade what it prices")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,15 @@ from optimizer.errors import PolicyError
 from resources.playbooks import Shocks
 from resources.policy_schema import Strict
 from service import optimizer_service
-from service.answers import Answer, HedgesAnswer, ImpactAnswer, RebalanceAnswer, RegimeAnswer, StressAnswer
+from service.answers import (
+    Answer,
+    HedgesAnswer,
+    ImpactAnswer,
+    RebalanceAnswer,
+    RegimeAnswer,
+    StressAnswer,
+    as_json,
+)
 from service.optimizer_service import OptimizerService
 from service.policies import merged_policy
 
@@ -91,36 +99,32 @@ def _rebalance(service: OptimizerService, inputs: RebalanceInputs, pack: str) ->
     template = templates[inputs.template] if inputs.template else None
     policy = merged_policy(inputs.policies, inputs.constraints, template)
     proposal = service.proposal(inputs.portfolio_id, policy, pack, inputs.ratings)
-    found = _json(proposal)
-    impact = _json(service.impact(inputs.portfolio_id, found["trades"], pack))
+    found = as_json(proposal)
+    impact = as_json(service.impact(inputs.portfolio_id, found["trades"], pack))
     return {**found, "impact": impact}
 
 
 def _impact(service: OptimizerService, inputs: ImpactInputs, pack: str) -> Result:
     trades = [trade.model_dump() for trade in inputs.proposed_trades]
-    return _json(service.impact(inputs.portfolio_id, trades, pack))
+    return as_json(service.impact(inputs.portfolio_id, trades, pack))
 
 
 def _hedges(service: OptimizerService, inputs: HedgeInputs, pack: str) -> Result:
     shocks = _given(inputs.custom_shocks)
-    return _json(service.hedges(inputs.portfolio_id, inputs.scenario_id, pack, shocks, inputs.max_cost_bps))
+    return as_json(service.hedges(inputs.portfolio_id, inputs.scenario_id, pack, shocks, inputs.max_cost_bps))
 
 
 def _regime(service: OptimizerService, inputs: RegimeInputs, pack: str) -> Result:
-    return _json(service.regime(inputs.portfolio_id, inputs.regime, pack))
+    return as_json(service.regime(inputs.portfolio_id, inputs.regime, pack))
 
 
 def _stress(service: OptimizerService, inputs: StressInputs, pack: str) -> Result:
     shocks = _given(inputs.custom_shocks)
-    return _json(service.stress(inputs.portfolio_id, pack, inputs.scenario_ids, shocks))
+    return as_json(service.stress(inputs.portfolio_id, pack, inputs.scenario_ids, shocks))
 
 
 def _given(shocks: Shocks | None) -> dict[str, float] | None:
     return None if shocks is None else shocks.model_dump(exclude_none=True)
-
-
-def _json(answer: Answer) -> Result:
-    return answer.model_dump(mode="json")
 
 
 PATTERNS: Mapping[str, Pattern] = {

@@ -1,0 +1,187 @@
+"""What stands before every request: trace id, size, key and rate; a log line after it; and no traceback outside."""
+
+import hmac
+import json
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from hashlib import sha256
+from ipaddress import ip_address
+from typing import Any
+from uuid import uuid4
+
+from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyError, SolverError
+from service.desk import UnknownPackError
+from service.settings import Settings
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger("packfolio.service")
+TRACE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+BURST_SECONDS = 10.0
+OPEN_PATHS = ("/health", "/ready")
+
+# code -> (HTTP status, what the caller can do); the codes do not change.
+CODES: Mapping[str, tuple[int, str]] = {
+    "request_invalid": (422, "Correct the request; the message names what is wrong, and what is valid."),
+    "policy_invalid": (422, "Correct the policy, portfolio, scenario or trade that the message names."),
+    "json_invalid": (400, "Send one JSON object, without duplicate keys, NaN or Infinity."),
+    "pricing_pack_not_found": (404, "Ask GET /v1/packs for the packs there are."),
+    "not_found": (404, "See /docs for the paths there are."),
+    "method_not_allowed": (405, "See /docs for the methods of this path."),
+    "data_missing": (409, "Ingest what is missing, run the pipeline, and ask again; or choose another pack."),
+    "limits_conflict": (409, "Relax one of the limits that the message names."),
+    "unauthorized": (401, "Send a valid key in the header X-API-Key."),
+    "too_large": (413, "Send a smaller request."),
+    "too_many_requests": (429, "Wait a second and ask again."),
+    "busy": (503, "The solvers are busy; ask again after the seconds in Retry-After."),
+    "timeout": (503, "The answer took too long; ask for less, or again later."),
+    "solver_failed": (500, "Report the trace_id; no solver gave an answer that its certificate confirms."),
+    "internal_error": (500, "Report the trace_id; what happened is in the service's log."),
+}
+ERRORS: tuple[tuple[type[PackfolioError], str], ...] = (
+    (UnknownPackError, "pricing_pack_not_found"),
+    (PolicyError, "policy_invalid"),
+    (InfeasibleError, "limits_conflict"),
+    (SolverError, "solver_failed"),
+    (DataError, "data_missing"),
+)
+
+
+def code_of(error: PackfolioError) -> str:
+    """The stable code of an error."""
+    return next((code for kind, code in ERRORS if isinstance(error, kind)), "internal_error")
+
+
+def problem(code: str, message: str, trace_id: str) -> dict[str, str]:
+    """The one shape of every error."""
+    return {"code": code, "message": message, "remedy": CODES[code][1], "trace_id": trace_id}
+
+
+class Guard:
+    """The ASGI application around another."""
+
+    def __init__(self, app: App, settings: Settings) -> None:
+        self.app, self.settings = app, settings
+        self._tokens: dict[str, tuple[float, float]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        headers = dict(scope["headers"])
+        trace = _trace(headers)
+        scope["state"] = {**scope.get("state", {}), "trace_id": trace, "caller": ""}
+        answered = _Answered(send, trace)
+        try:
+            await self._serve(scope, headers, receive, answered)
+        except Exception:  # the edge of the process: nothing of it may reach the caller
+            log.exception("failed trace_id=%s", trace)
+            if not answered.status:
+                await answered.problem("internal_error", "something unexpected happened")
+        self._log(scope, answered.status, time.perf_counter() - began)
+
+    async def _serve(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, answered: "_Answered"
+    ) -> None:
+        caller = self._caller(scope, headers)
+        scope["state"]["caller"] = caller or ""
+        length = headers.get(b"content-length", b"0")
+        if caller is None and scope["path"] not in OPEN_PATHS:
+            await answered.problem("unauthorized", "there is no valid key in X-API-Key")
+        elif not self._allowed(caller or "anybody"):
+            await answered.problem(
+                "too_many_requests", f"more than {self.settings.per_second:g} requests a second"
+            )
+        elif not length.isdigit() or int(length) > self.settings.max_body_bytes:
+            await answered.problem("too_large", f"at most {self.settings.max_body_bytes} bytes are taken")
+        else:
+            await self.app(scope, _limited(receive, self.settings.max_body_bytes), answered)
+
+    def _caller(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str | None:
+        """The first digits of the key's digest; the machine itself where no keys are set up; None for anyone else."""
+        if self.settings.keys:
+            given = sha256(headers.get(b"x-api-key", b"")).hexdigest()
+            known = [key for key in sorted(self.settings.keys) if hmac.compare_digest(key, given)]
+            return known[0][:12] if known else None
+        host = (scope.get("client") or ("", 0))[0]
+        return "loopback" if _is_loopback(host) else None
+
+    def _allowed(self, caller: str) -> bool:
+        """A token bucket a caller: `per_second` on average, ten seconds' worth at once."""
+        now, rate = time.monotonic(), self.settings.per_second
+        left, since = self._tokens.get(caller, (rate * BURST_SECONDS, now))
+        left = min(left + (now - since) * rate, rate * BURST_SECONDS)
+        self._tokens[caller] = (max(left - 1, 0.0), now)
+        return left >= 1
+
+    def _log(self, scope: Scope, status: int, seconds: float) -> None:
+        log.info(
+            "%s",
+            json.dumps(
+                {
+                    "trace_id": scope["state"]["trace_id"],
+                    "caller": scope["state"]["caller"],
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": status,
+                    "ms": round(1000 * seconds, 1),
+                }
+            ),
+        )
+
+
+def _trace(headers: Mapping[bytes, bytes]) -> str:
+    given = headers.get(b"x-request-id", b"")
+    return given.decode() if TRACE.fullmatch(given) else uuid4().hex
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "testclient"  # Starlette's client within the process
+
+
+class TooLargeError(Exception):
+    """A body without a stated length grew beyond the limit."""
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise TooLargeError
+        return message
+
+    return counted
+
+
+class _Answered:
+    """`send` that remembers the status and adds the trace id."""
+
+    def __init__(self, send: Send, trace: str) -> None:
+        self._send, self._trace, self.status = send, trace, 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", []), (b"x-request-id", self._trace.encode())]
+        await self._send(message)
+
+    async def problem(self, code: str, message: str) -> None:
+        body = json.dumps(problem(code, message, self._trace)).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await self({"type": "http.response.start", "status": CODES[code][0], "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})

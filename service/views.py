@@ -1,0 +1,91 @@
+"""What the pipeline materialized for a pack, as plain JSON values."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from optimizer.methods import METHODS
+from optimizer.scenarios import FACTORS
+from resources.reading import packs_table, portfolios_of, rows
+from service.answers import plain
+from service.desk import Desk, Reading
+
+Rows = list[dict[str, Any]]
+HIDDEN = "exclude (pack_id, portfolio_id, materialization)"
+
+
+def pack_list(reading: Reading) -> Any:
+    """Every pack, the newest first."""
+    return plain(packs_table(reading.con))
+
+
+def portfolio_list(reading: Reading, pack_id: str) -> Any:
+    """The portfolios of a pack with policy, universe size and problem."""
+    pack = reading.pack(pack_id)
+    return [
+        {
+            "portfolio_id": snapshot.portfolio_id,
+            "name": snapshot.name,
+            "mode": snapshot.mode,
+            "base_currency": snapshot.base_currency,
+            "symbols": list(snapshot.symbols),
+            "policy": snapshot.policy.model_dump(mode="json", exclude_none=True),
+            "problem": snapshot.problem,
+        }
+        for snapshot in reading.snapshots(pack)
+    ]
+
+
+def _by_portfolio(table: str, order: str) -> Callable[[Reading, str, str | None], Any]:
+    def view(reading: Reading, pack_id: str, portfolio: str | None) -> Any:
+        pack = reading.pack(pack_id)
+        shown = []
+        for found in portfolios_of(reading.con, pack, portfolio):
+            listed = rows(
+                reading.con,
+                f"select * {HIDDEN} from latest_{table} where pack_id = ? and portfolio_id = ? order by {order}",
+                [pack.id, found["portfolio_id"]],
+            )
+            shown.append({**found, table: [_decoded(row) for row in listed]})
+        return plain({"pack_id": pack.id, "as_of": pack.as_of, "portfolios": shown})
+
+    return view
+
+
+def _decoded(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: json.loads(value)
+        if name in ("warnings", "certificate", "diagnostics", "numbers") and value
+        else value
+        for name, value in row.items()
+    }
+
+
+VIEWS: Mapping[str, Callable[[Reading, str, str | None], Any]] = {
+    "trades": _by_portfolio("trades", "sequence"),
+    "weights": _by_portfolio("optimal_weights", "symbol"),
+    "exposures": _by_portfolio("portfolio_exposures", "exposure_type"),
+    "results": _by_portfolio("optimization_results", "method"),
+}
+
+
+def catalogue(desk: Desk) -> dict[str, Any]:
+    """Scenarios with their shocks, factors, regimes, policy templates and methods."""
+    books = desk.playbooks
+    return {
+        "factors": list(FACTORS),
+        "methods": sorted(METHODS),
+        "regimes": list(books.regimes),
+        "templates": {name: dict(keys) for name, keys in books.templates.items()},
+        "scenarios": [
+            {
+                "scenario_id": name,
+                "name": found.name,
+                "severity": found.severity,
+                "probability": found.probability,
+                "shocks": dict(found.shocks),
+                "window": [day.isoformat() for day in found.window] if found.window else None,
+            }
+            for name, found in books.scenarios.items()
+        ],
+    }
