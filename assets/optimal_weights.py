@@ -115,8 +115,8 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
     )
     weights = frame(
         con,
-        "select s.name, w.symbol, w.current_weight, w.weight, w.lower, w.upper, w.risk_contribution, w.binding, w.simulated "
-        "from latest_optimal_weights w join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
+        "select s.name, w.symbol, w.current_weight, w.weight, w.lower, w.upper, w.risk_contribution, w.binding, "
+        "w.simulated from latest_optimal_weights w join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
         "where pack_id = ? order by 1, w.weight desc, 2",
         [pack.id],
     )

@@ -35,19 +35,20 @@ def portfolio_snapshots(
         wanted = stage.desk.portfolios
         files = [wanted.find(config.portfolio)] if config.portfolio else wanted.files
         taken = [take_snapshot(con, pack, before, file) for file in files]
+    inputs = {"pricing_pack": pack.content_hash, **({"previous_pack": before.content_hash} if before else {})}
     with stage.write() as tx:
         entries = [
             tx.record(
                 "portfolio_snapshots", snapshot.frames(), pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
-                inputs={"pricing_pack": pack.content_hash, **({"previous_pack": before.content_hash} if before else {})},
+                inputs=inputs,
             )
             for snapshot in taken
         ]  # fmt: skip
     with stage.read() as con:
         held = frame(
             con,
-            "select s.name, h.symbol, h.quantity, h.cost_basis from latest_holdings h join latest_portfolio_snapshots s "
-            "using (pack_id, portfolio_id) where pack_id = ? order by 1, 2",
+            "select s.name, h.symbol, h.quantity, h.cost_basis from latest_holdings h "
+            "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1, 2",
             [pack.id],
         )
         problems = [f"{snapshot.name}: {snapshot.problem}" for snapshot in taken if snapshot.problem]

@@ -48,7 +48,8 @@ def posterior_returns(
         shown = frame(
             con,
             "select s.name, p.symbol, prior_return, posterior_return, posterior_volatility, p.simulated "
-            "from latest_posterior_returns p join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1, 2",
+            "from latest_posterior_returns p join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
+            "where pack_id = ? order by 1, 2",
             [pack.id],
         )
         warnings = [

@@ -1,8 +1,8 @@
 """Everything Dagster loads: assets, jobs, schedule, sensors, resources."""
 
 import dagster as dg
-from assets.backtest_results import backtest_results
 
+from assets.backtest_results import backtest_results
 from assets.estimates import estimates
 from assets.optimal_weights import optimal_weights
 from assets.portfolio_snapshots import portfolio_snapshots

@@ -53,7 +53,7 @@ def after_the_close(
 def missing_sessions(
     context: dg.SensorEvaluationContext, warehouse: WarehouseResource, desk: DeskResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """A run for each session of the last two weeks that has closed and has no pack: a missed tick, a machine that slept."""
+    """A run for each closed session of the last two weeks that has no pack: a missed tick, a machine that slept."""
     now = datetime.now(UTC)
     calendar = _calendar(desk.load(), warehouse, now)
     if calendar is None:

@@ -52,7 +52,8 @@ def _show_portfolio(out: Console, portfolio: Row) -> None:
         return
     out.print(
         f"  {result['method']}: expected {percent(result['expected_return'])} a year, volatility "
-        f"{percent(result['volatility'])}, Sharpe {amount(result['sharpe'])}, notional {percent(result['notional'], 0)}",
+        f"{percent(result['volatility'])}, Sharpe {amount(result['sharpe'])}, "
+        f"notional {percent(result['notional'], 0)}",
         highlight=False,
     )
     table = _table("", [

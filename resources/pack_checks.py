@@ -78,7 +78,8 @@ def check_pack(
 
 def _newest_dates(con: Connection, as_of: date, watermark: int) -> dict[str, date]:
     rows = con.execute(
-        "select symbol, max(date) from prices where date between ? and ? and ingest_seq <= ? group by symbol order by 1",
+        "select symbol, max(date) from prices where date between ? and ? and ingest_seq <= ? "
+        "group by symbol order by 1",
         [as_of - RECENT, as_of, watermark],
     ).fetchall()
     return {str(symbol): day for symbol, day in rows}
@@ -94,25 +95,38 @@ def _whole(
 ) -> list[Finding]:
     recent = sessions[-60:]
     if not newest:
-        message = f"no symbol has a price in the {RECENT.days} days up to {as_of}: ingest prices up to that date"
+        message = (
+            f"no symbol has a price in the {RECENT.days} days up to {as_of}: ingest prices up to that date"
+        )
         return [Finding("NO_PRICES", "FAIL", message)]
     last = max(newest.values())
     age = _age(last, recent)
     if age <= limits.stale_sessions:
         return []
-    message = f"the newest price is of {last}, {age} sessions before {as_of}; at most {limits.stale_sessions} are allowed"
+    message = (
+        f"the newest price is of {last}, {age} sessions before {as_of}; "
+        f"at most {limits.stale_sessions} are allowed"
+    )
     return [Finding("STALE_PACK", "FAIL", message, date=last, value=float(age))]
 
 
 def _coverage(
-    con: Connection, newest: dict[str, date], previous: Earlier | None, sessions: Sequence[date], limits: CheckLimits
+    con: Connection,
+    newest: dict[str, date],
+    previous: Earlier | None,
+    sessions: Sequence[date],
+    limits: CheckLimits,
 ) -> list[Finding]:
     """Symbols that were alive in the pack before, and are no longer."""
     if previous is None:
         return []
     before = _newest_dates(con, previous.as_of, previous.watermark)
     alive = [symbol for symbol, day in before.items() if day == max(before.values())]
-    lost = [symbol for symbol in alive if symbol not in newest or newest[symbol] < min(sessions[-1:], default=date.max)]
+    lost = [
+        symbol
+        for symbol in alive
+        if symbol not in newest or newest[symbol] < min(sessions[-1:], default=date.max)
+    ]
     if not alive or 1 - len(lost) / len(alive) >= limits.coverage:
         return []
     share = 1 - len(lost) / len(alive)

@@ -64,7 +64,8 @@ def chosen_sources(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict[
     if len(preferred) == 1:
         return dict.fromkeys(symbols, pack.precedence[0])
     rows = con.execute(
-        "select distinct symbol, source from prices where symbol in (select unnest(?)) and date <= ? and ingest_seq <= ?",
+        "select distinct symbol, source from prices where symbol in (select unnest(?)) and date <= ? "
+        "and ingest_seq <= ?",
         [list(symbols), pack.as_of, pack.watermark],
     ).fetchall()
     best: dict[str, str] = {}
@@ -80,7 +81,8 @@ def read_panel(con: Connection, pack: Pack, symbols: Sequence[str], start: date 
     table = con.execute(
         """
         with wanted as (select unnest(?) as symbol, unnest(?) as source, unnest(?) as position)
-        select w.position, p.date - date '1970-01-01' as day, p.close, p.dividend, p.split, p.currency, p.simulated, p.basis
+        select w.position, p.date - date '1970-01-01' as day, p.close, p.dividend, p.split,
+            p.currency, p.simulated, p.basis
         from prices p join wanted w on p.symbol = w.symbol and p.source = w.source
         where p.date between ? and ? and p.ingest_seq <= ?
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1

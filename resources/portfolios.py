@@ -24,7 +24,7 @@ class ViewFile(Strict):
     type: Literal["absolute", "relative"]
     expected_return_pct: Percent
     confidence: float = Field(ge=0, le=1)
-    against: list[Symbol] = []
+    against: list[Symbol] = Field(default=[])
     weights: Literal["market", "equal"] = "market"
 
     def to_view(self, risk_free_rate: float) -> MarketView:
@@ -48,7 +48,7 @@ class HoldingsFile(Strict):
 
     as_of: date
     cash: float = 0.0
-    positions: dict[Symbol, PositionFile] = {}
+    positions: dict[Symbol, PositionFile] = Field(default={})
 
     @field_validator("positions", mode="before")
     @classmethod
@@ -57,7 +57,11 @@ class HoldingsFile(Strict):
         if not isinstance(value, dict):
             return value
         return {
-            symbol: held if isinstance(held, dict) else {"quantity": float(held)} if _is_number(held) else held
+            symbol: held
+            if isinstance(held, dict)
+            else {"quantity": float(held)}
+            if _is_number(held)
+            else held
             for symbol, held in value.items()
         }
 
@@ -84,7 +88,7 @@ class PortfolioFile(Strict):
     benchmark: str | dict[Symbol, Percent] = "equal_weight"
     prior: Literal["benchmark", "market_cap", "historical"] = "benchmark"
     policy: PolicyFile = PolicyFile()
-    views: list[ViewFile] = []
+    views: list[ViewFile] = Field(default=[])
     holdings: list[HoldingsFile] = Field(min_length=1)
 
     @field_validator("universe")
@@ -108,7 +112,9 @@ class PortfolioFile(Strict):
         dated = [held for held in self.holdings if held.as_of <= as_of]
         if not dated:
             first = min(held.as_of for held in self.holdings)
-            raise PolicyError(f"{self.name} has no holdings dated {as_of} or before; the first are of {first}")
+            raise PolicyError(
+                f"{self.name} has no holdings dated {as_of} or before; the first are of {first}"
+            )
         return max(dated, key=lambda held: held.as_of)
 
 
@@ -130,7 +136,9 @@ def load_portfolios(folder: Path) -> Portfolios:
     """Every `*.yaml` of the folder, by name; raises PolicyError with all mistakes, or when two share an id or name."""
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
-        raise PolicyError(f"{folder} holds no portfolio: add a YAML file, e.g. from docs/how-to/add-a-portfolio.md")
+        raise PolicyError(
+            f"{folder} holds no portfolio: add a YAML file, e.g. from docs/how-to/add-a-portfolio.md"
+        )
     loaded, wrong = [], []
     for path in paths:
         try:
@@ -147,5 +155,6 @@ def _shared(portfolios: Sequence[PortfolioFile]) -> list[str]:
     wrong = []
     for field in ("id", "name"):
         values = [str(getattr(portfolio, field)) for portfolio in portfolios]
-        wrong += [f"two portfolios have the {field} {value}" for value in sorted({v for v in values if values.count(v) > 1})]
+        twice = sorted({value for value in values if values.count(value) > 1})
+        wrong += [f"two portfolios have the {field} {value}" for value in twice]
     return wrong

@@ -56,7 +56,8 @@ def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Ro
             }
         )
     return {
-        "pack_id": pack.id, "as_of": pack.as_of, "verdict": pack.verdict, "notes": notes_of(con, pack), "portfolios": shown,
+        "pack_id": pack.id, "as_of": pack.as_of, "verdict": pack.verdict, "notes": notes_of(con, pack),
+        "portfolios": shown,
     }  # fmt: skip
 
 
@@ -109,8 +110,8 @@ def packs_table(con: Connection) -> list[Row]:
     """Every pack, the newest first."""
     return rows(
         con,
-        "select pack_id, as_of, verdict, symbols, rows, supersedes, reason, left(content_hash, 12) as content, created_at "
-        "from pricing_packs order by as_of desc, revision desc",
+        "select pack_id, as_of, verdict, symbols, rows, supersedes, reason, left(content_hash, 12) as content, "
+        "created_at from pricing_packs order by as_of desc, revision desc",
     )
 
 

@@ -83,7 +83,8 @@ def backtest_frames(
     common = benchmark.loc[daily[0]["date"].iloc[0] :]
     daily.append(
         pd.DataFrame({
-            "strategy": "benchmark", "date": pd.DatetimeIndex(common.index).date, "nav": common.to_numpy() / common.iloc[0],
+            "strategy": "benchmark", "date": pd.DatetimeIndex(common.index).date,
+            "nav": common.to_numpy() / common.iloc[0],
             "return": common.pct_change().fillna(0.0).to_numpy(), "turnover": 0.0, "cost": 0.0,
             "drawdown": (common / common.cummax() - 1).to_numpy(),
         })

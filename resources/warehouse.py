@@ -50,7 +50,7 @@ class Transaction:
         portfolio_id: str | None = None,
         inputs: Mapping[str, str] | None = None,
     ) -> Entry:
-        """Append `frames` (table -> rows) as one version of (asset, pack, portfolio); nothing when content is unchanged.
+        """Append `frames` (table -> rows) as one version of (asset, pack, portfolio); unchanged content writes nothing.
 
         Raises DataError when a frame has a column that its table lacks.
         """

@@ -45,13 +45,14 @@ def test_sales_and_cash_pay_for_purchases_and_costs_to_the_cent(
         "from latest_trades where pack_id = ? group by 1",
         [PACK],
     ).fetchall()
-    totals = dict(
-        (row[0], row[1:])
+    totals = {
+        row[0]: row[1:]
         for row in warehouse.execute(
-            "select portfolio_id, cash_before, cash_after, nav_before, nav_after from latest_trade_lists where pack_id = ?",
+            "select portfolio_id, cash_before, cash_after, nav_before, nav_after from latest_trade_lists "
+            "where pack_id = ?",
             [PACK],
         ).fetchall()
-    )
+    }
     assert len(rows) == 2
     for portfolio, bought, sold, costs in rows:
         before, after, nav_before, nav_after = totals[portfolio]

@@ -2,6 +2,7 @@
 
 import dagster as dg
 import pytest
+
 from pipeline.definitions import defs
 
 CHAIN = {

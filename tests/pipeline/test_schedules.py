@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from command_line import Desk
+
 from pipeline.schedules import after_the_close, inbox_files, missing_sessions, stuck_runs
 from pipeline.sweep import PROCESS_TAG, process_tag, sweep
 from resources.warehouse_resource import DeskResource, WarehouseResource
