@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from resources.ledger import Connection, Entry, columns, sha256
+from resources.ledger import Connection, Entry, columns, head, sha256
 from resources.packs import Pack
 
 PREVIEW_ROWS = 25
@@ -75,6 +75,7 @@ def materialized(
             "dagster/column_schema": table_schema(con, table),
             "written": sum(entry.changed for entry in entries),
             "ledger_rows": ", ".join(str(entry.id) for entry in entries),
+            "ledger_head": "{} {}".format(*head(con)),
             **(extra or {}),
         },
         data_version=version_of(entries) if entries else None,
