@@ -11,7 +11,8 @@ from assets.partitions import OWNERS, PACKS
 from assets.plots import weights_plot
 from assets.posterior_returns import posterior_returns
 from optimizer.errors import InfeasibleError, PackfolioError
-from optimizer.proposal import choose_weights, enough, form_beliefs
+from optimizer.proposal import believe, choose_weights
+from optimizer.rules import Setting
 from resources.evidence import Case, load_case
 from resources.ledger import Connection
 from resources.outputs import exposure_frame, failure_frame, inputs_of, result_frame, weight_frame
@@ -70,18 +71,17 @@ def _answer(stage: Stage, pack: Pack, snapshot: Snapshot) -> Frames:
 
 
 def _weights(case: Case) -> Frames:
-    inputs, believed = case.inputs, case.evidence
-    if enough(case.evidence):
-        beliefs = form_beliefs(case.evidence, inputs.universe, inputs.policy, case.mandate)
-        believed = beliefs.estimates(case.evidence)
+    inputs = case.inputs
+    _, believed = believe(case.evidence, inputs.universe, inputs.policy, case.mandate)
     solution = choose_weights(
         case.portfolio, case.prices, believed, inputs.policy, inputs.universe, case.mandate
     )
     held = case.portfolio.get_weights(case.prices)
     current = np.array([held.get(symbol, 0.0) for symbol in solution.symbols])
+    setting = Setting(believed, inputs.policy, inputs.universe, current)
     return {
         "optimal_weights": weight_frame(solution, current, believed, inputs.simulated),
-        "optimization_results": result_frame(solution, current, believed, inputs.policy, inputs.universe),
+        "optimization_results": result_frame(solution, setting),
         "portfolio_exposures": exposure_frame(solution, inputs.universe),
     }
 

@@ -6,7 +6,7 @@ from assets.materialized import bullets, materialized, preview
 from assets.partitions import OWNERS, PACKS
 from assets.plots import posterior_plot
 from optimizer.errors import PackfolioError
-from optimizer.proposal import Beliefs, enough, form_beliefs
+from optimizer.proposal import Beliefs, believe
 from resources.evidence import load_case
 from resources.ledger import Connection
 from resources.outputs import belief_frame, inputs_of
@@ -64,8 +64,6 @@ def _beliefs(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> B
     """The beliefs of one portfolio; None where it has none today: the next stage records the reason."""
     try:
         case = load_case(con, pack, snapshot, stage.desk.funds)
-        if not enough(case.evidence):
-            return None
-        return form_beliefs(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate)
+        return believe(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate)[0]
     except PackfolioError:
         return None

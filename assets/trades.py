@@ -9,7 +9,7 @@ from assets.materialized import bullets, materialized, preview, warnings_of
 from assets.optimal_weights import optimal_weights
 from assets.partitions import OWNERS, PACKS
 from optimizer.errors import PackfolioError
-from optimizer.proposal import Beliefs, enough, form_beliefs, order_trades, view_effects
+from optimizer.proposal import Beliefs, believe, order_trades, view_effects
 from optimizer.rationale import Reasons
 from resources.evidence import load_case
 from resources.ledger import Connection
@@ -65,10 +65,8 @@ def _orders(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> di
     if snapshot.problem or not target:
         return no_trades()
     case = load_case(con, pack, snapshot, stage.desk.funds)
-    inputs, believed, beliefs = case.inputs, case.evidence, None
-    if enough(case.evidence):
-        beliefs = form_beliefs(case.evidence, inputs.universe, inputs.policy, case.mandate)
-        believed = beliefs.estimates(case.evidence)
+    inputs = case.inputs
+    beliefs, believed = believe(case.evidence, inputs.universe, inputs.policy, case.mandate)
     try:
         answer = order_trades(
             case.portfolio, case.prices, target, believed, inputs.policy, inputs.universe, case.mandate,

@@ -197,14 +197,23 @@ def propose(
     Raises PolicyError, DataError, InfeasibleError and SolverError as its steps do.
     """
     told = mandate or Mandate()
-    beliefs = form_beliefs(estimates, universe, policy, told) if enough(estimates) else None
-    believed = beliefs.estimates(estimates) if beliefs else estimates
+    beliefs, believed = believe(estimates, universe, policy, told)
     solution = choose_weights(portfolio, prices, believed, policy, universe, told)
     target = dict(zip(solution.symbols, solution.weights.tolist(), strict=True))
     reasons = Reasons(binding=solution.binding, views=view_effects(beliefs))
     trades = order_trades(portfolio, prices, target, believed, policy, universe, told, reasons)
     warnings = (*(beliefs.warnings if beliefs else ()), *solution.warnings, *trades.warnings)
     return Proposal(policy, beliefs, solution, trades, warnings)
+
+
+def believe(
+    evidence: Estimates, universe: Universe, policy: Policy, mandate: Mandate
+) -> tuple[Beliefs | None, Estimates]:
+    """The beliefs, and the estimates with them in place; None and the evidence where history is too short."""
+    if not enough(evidence):
+        return None, evidence
+    beliefs = form_beliefs(evidence, universe, policy, mandate)
+    return beliefs, beliefs.estimates(evidence)
 
 
 def enough(estimates: Estimates) -> bool:

@@ -12,18 +12,12 @@ from optimizer.audit import Binding
 from optimizer.errors import DataError
 from optimizer.estimates import Estimates, Recipe
 from optimizer.exposures import ExposureType
-from optimizer.measures import (
-    diversification_ratio,
-    expected_return,
-    growth_rate,
-    herfindahl,
-    risk_contributions,
-    turnover,
-    volatility,
-)
+from optimizer.measures import risk_contributions
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
 from optimizer.proposal import Beliefs
+from optimizer.result import describe
+from optimizer.rules import Setting
 from optimizer.solve import Solution
 from optimizer.trade_list import TradeList
 from optimizer.typing import Array
@@ -205,33 +199,31 @@ def weight_frame(
     )
 
 
-def result_frame(
-    solution: Solution, current: Array, believed: Estimates, policy: Policy, universe: Universe
-) -> pd.DataFrame:
+def result_frame(solution: Solution, setting: Setting) -> pd.DataFrame:
     """The row of `optimization_results` for an answer; without means the fields that need them are NULL."""
-    w, rate, covariance = solution.weights, policy.risk_free_rate or 0.0, believed.covariance
-    known = believed.mean is not None
-    mean = expected_return(w, believed.mean, rate) if believed.mean is not None else np.nan
-    risk = volatility(w, covariance) if known else np.nan
-    funds = universe.funds
+    found = describe(solution, setting)
+    known = setting.estimates.mean is not None
     diagnostics = {
-        "growth": growth_rate(mean, risk) if known else None,
-        "diversification_ratio": diversification_ratio(w, covariance) if known else None,
-        "effective_number": 1 / herfindahl(w) if herfindahl(w) > 0 else None,
+        "growth": found.expected_growth if known else None,
+        "diversification_ratio": found.diversification_ratio if known else None,
+        "effective_assets": found.effective_assets,
+        "effective_number": found.effective_number,
+        "exposure_risk": {kind.name: share for kind, share in found.exposure_risk.items()} if known else None,
         "binding": [asdict(limit) for limit in solution.binding],
         "unmet": [asdict(limit) for limit in solution.unmet],
         "unconstrained_turnover": solution.unconstrained_turnover,
         "lane": solution.lane,
-        "policy_as_applied": as_json(policy),
+        "policy_as_applied": as_json(setting.policy),
     }
     return pd.DataFrame([{
         "method": solution.method, "status": "optimal", "objective": solution.objective,
-        "expected_return": mean, "volatility": risk,
-        "sharpe": (mean - rate) / risk if known and risk > 0 else np.nan,
-        "notional": float(funds.notional(solution.symbols) @ np.abs(w)) if funds is not None else np.nan,
-        "cash": solution.cash, "turnover": turnover(w, current), "constraints_met": solution.constraints_met,
-        "warnings": json_text(solution.warnings), "certificate": json_text(asdict(solution.certificate)),
-        "solver": solution.solver, "diagnostics": json_text(diagnostics),
+        "expected_return": found.expected_return if known else np.nan,
+        "volatility": found.expected_volatility if known else np.nan,
+        "sharpe": found.sharpe_ratio if known else np.nan,
+        "notional": found.total_notional, "cash": solution.cash, "turnover": found.turnover,
+        "constraints_met": solution.constraints_met, "warnings": json_text(solution.warnings),
+        "certificate": json_text(asdict(solution.certificate)), "solver": solution.solver,
+        "diagnostics": json_text(diagnostics),
     }])  # fmt: skip
 
 
