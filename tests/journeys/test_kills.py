@@ -1,0 +1,97 @@
+"""A run that is killed at any moment loses nothing, shows nothing by halves, and converges when it is run again."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from random import Random
+
+import duckdb
+import pytest
+from small_desk import make_desk
+from zygote import Zygote
+
+pytestmark = pytest.mark.xdist_group("zygote")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Zygote, list[date]]]:
+    folder = tmp_path_factory.mktemp("kills")
+    days = make_desk(folder)
+    zygote = Zygote(folder).start()
+    yield zygote, days
+    zygote.stop()
+
+
+def record(home: Path) -> list[tuple[object, ...]]:
+    """What the ledger says was computed, whatever the order and the times."""
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
+        return con.execute(
+            "select asset, pack_id, portfolio_id, rows, content_hash from materializations order by all"
+        ).fetchall()
+
+
+def commits(home: Path) -> int:
+    anchor = home / "anchors.jsonl"
+    return anchor.read_bytes().count(b"\n") if anchor.exists() else 0
+
+
+def at_some_moment(home: Path, dice: Random) -> Callable[[], bool]:
+    """True from a random moment after a random number of commits; a whole run makes about ten."""
+    target, delay = commits(home) + dice.randrange(0, 4), dice.uniform(0.0, 0.3)
+    reached: list[float] = []
+
+    def now() -> bool:
+        if not reached and commits(home) >= target:
+            reached.append(time.monotonic() + delay)
+        return bool(reached) and time.monotonic() >= reached[0]
+
+    return now
+
+
+def kill_runs(desk: tuple[Zygote, list[date]], name: str, wanted: int, seed: int) -> None:
+    """Kills `wanted` runs over as many as-of dates as that takes; then every date runs through, as if never killed."""
+    zygote, days = desk
+    dice, home, untouched = Random(seed), zygote.folder / name, zygote.folder / f"{name}-untouched"
+    killed, ahead, tried = 0, iter(days[-40:]), []
+    while killed < wanted:
+        day = next(ahead)
+        tried.append(day)
+        status = -9
+        while status == -9 and killed < wanted:
+            status, said = zygote.packfolio(
+                "run", "--as-of", str(day), home=name, kill_when=at_some_moment(home, dice)
+            )
+            killed += status == -9
+            assert status in (0, -9), said
+    for day in tried:
+        for where in (home, untouched):
+            status, said = zygote.packfolio("run", "--as-of", str(day), home=where.name)
+            assert status == 0, said
+    assert record(home) == record(untouched)
+    assert zygote.read("packs", "verify", home=name)["faults"] == []
+
+
+def test_ten_killed_runs_converge_to_the_tables_of_untouched_ones(desk: tuple[Zygote, list[date]]) -> None:
+    kill_runs(desk, "ten", 10, seed=1)
+
+
+@pytest.mark.slow
+def test_two_hundred_killed_runs_converge(desk: tuple[Zygote, list[date]]) -> None:
+    kill_runs(desk, "many", 200, seed=2)
+
+
+def test_runs_of_killed_processes_are_marked_as_failed(desk: tuple[Zygote, list[date]]) -> None:
+    """The next command finds no run that pretends to be running."""
+    import sqlite3
+
+    zygote, days = desk
+    home = zygote.folder / "swept"
+    first = commits(home)
+    zygote.packfolio(
+        "run", "--as-of", str(days[-1]), home="swept", kill_when=lambda: commits(home) > first + 4
+    )
+    assert zygote.packfolio("run", "--as-of", str(days[-1]), home="swept")[0] == 0
+    with sqlite3.connect(home / "dagster" / "history" / "runs.db") as runs:
+        statuses = {row[0] for row in runs.execute("select status from runs")}
+    assert statuses == {"SUCCESS", "FAILURE"}
