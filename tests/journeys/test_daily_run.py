@@ -11,6 +11,12 @@ import pytest
 import yaml
 from command_line import Desk
 
+from optimizer.proposal import propose
+from resources.configuration import load_configuration
+from resources.evidence import load_case
+from resources.packs import find_pack
+from resources.snapshots import read_snapshots
+
 pytestmark = pytest.mark.xdist_group("embedded")
 PACK = "PP_2022-12-28"
 
@@ -111,6 +117,30 @@ def test_the_paper_book_holds_what_the_pack_before_traded(warehouse: duckdb.Duck
     ).fetchall()
     assert traded
     assert held == traded
+
+
+def test_one_call_of_the_library_gives_what_the_stages_wrote(
+    desk: Desk, warehouse: duckdb.DuckDBPyConnection
+) -> None:
+    funds = load_configuration(desk.config).funds
+    pack = find_pack(warehouse, PACK)
+    for snapshot in read_snapshots(warehouse, pack):
+        case = load_case(warehouse, pack, snapshot, funds)
+        answer = propose(
+            case.portfolio, case.prices, case.evidence, case.inputs.policy, case.inputs.universe, case.mandate
+        )
+        key: list[object] = [PACK, snapshot.portfolio_id]
+        where = "where pack_id = ? and portfolio_id = ?"
+        weights = warehouse.execute(
+            f"select symbol, weight from latest_optimal_weights {where} order by symbol", key
+        ).fetchall()
+        orders = warehouse.execute(
+            f"select symbol, action, quantity, value, cost from latest_trades {where} order by sequence", key
+        ).fetchall()
+        assert weights == sorted(zip(answer.solution.symbols, answer.solution.weights.tolist(), strict=True))
+        assert orders == [
+            (row.symbol, row.action, float(row.quantity), row.value, row.cost) for row in answer.trades.rows
+        ]
 
 
 def test_simulated_prices_are_named_so_in_every_answer(desk: Desk) -> None:
