@@ -147,14 +147,20 @@ class Warehouse:
     def publish(self) -> Path:
         """Replace the published copy by the present state, atomically; open readers keep what they have."""
         fresh = self.home / "published.tmp"
-        with self.live() as con:
-            con.execute("checkpoint")
-            con.close()
-            shutil.copyfile(self.path, fresh)
-        with fresh.open("rb") as file:
-            os.fsync(file.fileno())
+        self.copy(fresh)
         fresh.replace(self.published)
         return self.published
+
+    def copy(self, target: Path) -> tuple[int, str]:
+        """Copy the present state to `target`, on the disk when this returns; gives (count, head) of its ledger."""
+        with self.live() as con:
+            found = ledger.head(con)
+            con.execute("checkpoint")
+            con.close()
+            shutil.copyfile(self.path, target)
+        with target.open("rb") as file:
+            os.fsync(file.fileno())
+        return found
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

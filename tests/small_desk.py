@@ -53,7 +53,7 @@ def sessions() -> list[date]:
         "2023-07-04", "2023-09-04", "2023-11-23", "2023-12-25", "2024-01-01", "2024-01-15", "2024-02-19",
     ]  # fmt: skip
     open_ = days[np.is_busday(days, holidays=holidays)]
-    return [day for day in open_[-300:].astype(object)]
+    return list(open_[-300:].astype(object))
 
 
 def price_file(days: list[date], symbols: tuple[str, ...] = SYMBOLS, seed: int = 1) -> str:

@@ -1,6 +1,6 @@
 """`packfolio` in forked processes of one that has loaded everything: real processes to kill, without their start-up.
 
-Each line on stdin is a JSON command {"home", "config", "arguments"}; the answers are {"pid"} and, at its end, {"status"}.
+Each line on stdin is a JSON command {"home", "config", "arguments"}; the answers are {"pid"} and {"status"}.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ def _run(command: dict[str, Any]) -> None:
         main()
     except SystemExit as ended:
         status = int(ended.code or 0)
-    except BaseException:
+    except BaseException:  # noqa: BLE001  the fork must not run on into its parent's code
         import traceback
 
         traceback.print_exc()
