@@ -82,7 +82,8 @@ class Transaction:
             raise DataError(f"{table} has no columns {unknown}; it has {sorted(types)}")
         self.con.execute(f"create or replace temp table {name} as select * from {table} limit 0")
         constants = {key: value for key, value in keys.items() if key in types and key not in names}
-        self.con.register("incoming", frame)
+        # DuckDB cannot read a view that runs backwards; a copy runs forwards
+        self.con.register("incoming", frame.copy() if isinstance(frame, pd.DataFrame) else frame)
         selected = ", ".join([*(f'"{column}"' for column in names), *(f"? as {key}" for key in constants)])
         self.con.execute(
             f"insert into {name} by name select {selected} from incoming", list(constants.values())
