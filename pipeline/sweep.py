@@ -13,16 +13,23 @@ def process_tag() -> dict[str, str]:
     return {PROCESS_TAG: f"{os.getpid()}:{_started(os.getpid())}"}
 
 
-def sweep(instance: dg.DagsterInstance) -> list[str]:
-    """Ids of the runs that are marked as failed because their process no longer exists."""
+def stuck(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """The runs that count as running and whose process no longer exists."""
     running = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-    swept = []
-    for run in instance.get_runs(running):
-        tag = run.tags.get(PROCESS_TAG)
-        if tag and not _alive(tag):
-            instance.report_run_failed(run, f"the process of this run ({tag}) is gone: it was killed")
-            swept.append(run.run_id)
-    return swept
+    return [
+        run
+        for run in instance.get_runs(running)
+        if PROCESS_TAG in run.tags and not _alive(run.tags[PROCESS_TAG])
+    ]
+
+
+def sweep(instance: dg.DagsterInstance) -> list[str]:
+    """Marks the stuck runs as failed; gives their ids."""
+    found = stuck(instance)
+    for run in found:
+        said = f"the process of this run ({run.tags[PROCESS_TAG]}) is gone: it was killed"
+        instance.report_run_failed(run, said)
+    return [run.run_id for run in found]
 
 
 def _alive(tag: str) -> bool:

@@ -1,0 +1,204 @@
+"""What is wrong with this desk's set-up, and what to do about it."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from optimizer.errors import PackfolioError
+from pipeline.environment import Environment
+from resources import ledger
+from resources.anchors import read_anchors
+from resources.code_version import environment_text
+from resources.configuration import Configuration, load_configuration
+from resources.sources import FolderSettings
+from resources.verification import verify
+from resources.warehouse import Warehouse
+
+OK, NOTE, FAULT = "ok", "note", "fault"
+SMALLEST_DISK = 2 << 30  # bytes: a daily run writes megabytes, publishing needs a second copy
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: its state, what was found, and what to do where it is not well."""
+
+    check: str
+    state: str
+    found: str
+    do: str = ""
+
+
+def examine(environment: Environment, *, database: bool = False) -> list[dict[str, Any]]:
+    """Findings on environment, configuration, sources, warehouse, anchor and runs.
+
+    database  also read every block of the warehouse and recompute every hash
+    """
+    checks: list[Callable[[Environment], Iterator[Finding]]] = [
+        _program, _home, _configuration, _warehouse, _anchor, _runs, *([_database] if database else []),
+    ]  # fmt: skip
+    return [asdict(finding) for check in checks for finding in check(environment)]
+
+
+def _program(environment: Environment) -> Iterator[Finding]:
+    del environment
+    yield Finding("python", OK, f"{sys.version.split()[0]} at {sys.executable}")
+    yield Finding("libraries", OK, environment_text())
+
+
+def _home(environment: Environment) -> Iterator[Finding]:
+    home = environment.home
+    if not home.exists():
+        yield Finding("home", NOTE, f"{home} does not exist yet", "the first `packfolio run` makes it")
+        return
+    if not os.access(home, os.W_OK):
+        yield Finding(
+            "home",
+            FAULT,
+            f"{home} cannot be written",
+            "correct its permissions, or set PACKFOLIO_HOME",
+        )
+        return
+    free = shutil.disk_usage(home).free
+    state = OK if free > SMALLEST_DISK else NOTE
+    said = f"{home}, {free / 2**30:.1f} GiB free"
+    yield Finding(
+        "home", state, said, "" if state == OK else "make room: a full disk ends a run, and loses nothing"
+    )
+    if left := sorted(path.name for path in home.glob("*.tmp")):
+        yield Finding(
+            "leftovers", NOTE, f"{', '.join(left)}: a publish was cut short", "the next run replaces it"
+        )
+
+
+def _configuration(environment: Environment) -> Iterator[Finding]:
+    try:
+        desk = load_configuration(environment.config)
+    except (PackfolioError, OSError) as error:
+        yield Finding("configuration", FAULT, str(error), f"correct the files in {environment.config}")
+        return
+    names = ", ".join(portfolio.name for portfolio in desk.portfolios.files)
+    yield Finding("configuration", OK, f"{environment.config}: portfolios {names}")
+    yield from _sources(environment, desk)
+
+
+def _sources(environment: Environment, desk: Configuration) -> Iterator[Finding]:
+    for source in desk.sources.sources:
+        name = f"source {source.name}"
+        if not source.enabled:
+            yield Finding(name, NOTE, "is switched off", "set enabled: true in sources.yaml to use it")
+        elif isinstance(source, FolderSettings) and not (environment.config / source.path).is_dir():
+            folder = (environment.config / source.path).resolve()
+            yield Finding(
+                name, FAULT, f"{folder} is no folder", "create it, or correct `path` in sources.yaml"
+            )
+        else:
+            yield Finding(name, OK, f"{source.kind}, {'live' if source.live else 'not live'}")
+
+
+def _warehouse(environment: Environment) -> Iterator[Finding]:
+    store = Warehouse(environment.home, environment.anchor)
+    if not store.path.exists():
+        yield Finding(
+            "warehouse", NOTE, f"there is no {store.path} yet", "the first `packfolio run` makes it"
+        )
+        return
+    try:
+        with store.live() as con:
+            live = ledger.head(con)
+    except (PackfolioError, duckdb.Error) as error:
+        yield Finding(
+            "warehouse", FAULT, str(error), "end the process that holds it, or `packfolio restore` a backup"
+        )
+        return
+    yield Finding(
+        "warehouse", OK, f"{store.path}, {live[0]} ledger rows, {store.path.stat().st_size / 2**20:.1f} MiB"
+    )
+    if not store.published.exists():
+        yield Finding("published copy", NOTE, "readers have no copy yet", "run `packfolio run`")
+        return
+    with store.read() as con:
+        seen = ledger.head(con)
+    behind = live[0] - seen[0]
+    if behind:
+        said = f"readers are {behind} ledger row(s) behind: a run was stopped, or one goes on"
+        yield Finding("published copy", NOTE, said, "run `packfolio run` again; it ends by publishing")
+    else:
+        yield Finding("published copy", OK, "readers see the newest state")
+
+
+def _anchor(environment: Environment) -> Iterator[Finding]:
+    path, store = environment.anchor, Warehouse(environment.home, environment.anchor)
+    if not path.exists():
+        if store.path.exists():
+            said = f"there is no {path}: a cut-off end or a rewritten history could not be told"
+            yield Finding(
+                "anchor",
+                NOTE,
+                said,
+                "set PACKFOLIO_ANCHOR to other storage; the next run starts it",
+            )
+        return
+    anchors = read_anchors(path)
+    if _same_disk(path, environment.home):
+        said = f"{path} lies on the same storage as the warehouse: who can replace one can replace both"
+        yield Finding(
+            "anchor", NOTE, said, "set PACKFOLIO_ANCHOR to a file on storage that can only be appended to"
+        )
+    else:
+        yield Finding("anchor", OK, f"{path}, {len(anchors.lines)} lines")
+
+
+def _same_disk(one: Path, other: Path) -> bool:
+    return one.stat().st_dev == other.stat().st_dev
+
+
+def _runs(environment: Environment) -> Iterator[Finding]:
+    if not (environment.dagster_home / "dagster.yaml").exists():
+        return
+    environment.prepare()
+    import dagster as dg
+
+    from pipeline.sweep import stuck
+
+    with dg.DagsterInstance.get() as instance:
+        found = stuck(instance)
+    if found:
+        said = f"{len(found)} run(s) never ended, their process is gone: {', '.join(run.run_id for run in found)}"
+        yield Finding("runs", NOTE, said, "any `packfolio run` marks them as failed; their tables are whole")
+    else:
+        yield Finding("runs", OK, "no run is stuck")
+
+
+def _database(environment: Environment) -> Iterator[Finding]:
+    """Every block read, every hash recomputed, the ledger against its anchor."""
+    store, began = Warehouse(environment.home, environment.anchor), datetime.now(UTC)
+    if not store.path.exists():
+        return
+    anchors = read_anchors(environment.anchor)  # read first: a run that goes on may only be ahead of it
+    try:
+        store.publish()
+        with store.read() as con:
+            for (table,) in con.execute(
+                "select table_name from duckdb_tables() where not internal"
+            ).fetchall():
+                con.execute(f"select bit_xor(hash(t)) from {table} t").fetchall()
+            report = verify(con, anchors)
+    except duckdb.Error as error:
+        yield Finding("blocks", FAULT, str(error), "the file is damaged: `packfolio restore` a backup")
+        return
+    seconds = (datetime.now(UTC) - began).total_seconds()
+    yield Finding("blocks", OK, f"every block was read, in {seconds:.1f} s")
+    for fault in report.faults:
+        do = "compare with a backup and restore it, or accept a cut-off end: `packfolio doctor db --accept REASON`"
+        yield Finding("verification", FAULT, str(fault), do)
+    for note in report.notes:
+        yield Finding("verification", NOTE, note)
+    if not report.faults:
+        yield Finding("verification", OK, report.checked)
