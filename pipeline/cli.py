@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -307,6 +308,43 @@ def ui(
     arguments = ["-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
     executable = os.path.join(os.path.dirname(sys.executable), command[0])  # noqa: PTH118, PTH120
     raise typer.Exit(subprocess.call([executable, *command[1:], *arguments]))  # noqa: S603  our own arguments
+
+
+@app.command()
+def api(port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 8000) -> None:
+    """Answer on demand over HTTP: trades, impact, hedges, stress. Loopback only; docs under /docs."""
+    Environment.of_process().prepare()
+    server = ["-m", "uvicorn", "service.api:serve", "--factory", "--no-access-log", "--host", "127.0.0.1"]
+    raise typer.Exit(subprocess.call([sys.executable, *server, "--port", str(port)]))  # noqa: S603  our own arguments
+
+
+@app.command()
+def screen(
+    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 8501,
+    api_url: Annotated[str, typer.Option("--api", help="Address of the API.")] = "http://127.0.0.1:8000",
+) -> None:
+    """Open the desk's screen in the browser; it needs `packfolio api` running."""
+    page = Path(__file__).resolve().parent.parent / "service" / "screen" / "app.py"
+    server = [
+        "-m",
+        "streamlit",
+        "run",
+        str(page),
+        "--server.address",
+        "127.0.0.1",
+        "--server.port",
+        str(port),
+    ]
+    quiet = [
+        "--server.headless",
+        "true",
+        "--browser.gatherUsageStats",
+        "false",
+        "--client.toolbarMode",
+        "viewer",
+    ]
+    environment = {**os.environ, "PACKFOLIO_API": api_url}
+    raise typer.Exit(subprocess.call([sys.executable, *server, *quiet], env=environment))  # noqa: S603  our own arguments
 
 
 def _show_rows(query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool) -> None:

@@ -220,6 +220,25 @@ class StressAnswer(Answer):
     warnings: list[str]
 
 
+class FrontierPoint(Answer):
+    """One portfolio: fractions per year, and its weights."""
+
+    volatility: float
+    expected_return: float
+    weights: dict[str, float]
+
+
+class FrontierAnswer(Answer):
+    """Portfolios of least volatility, by expected return; `current` is what is held."""
+
+    portfolio_id: str
+    pricing_pack_id: str
+    asof_date: date
+    current: FrontierPoint | None
+    points: list[FrontierPoint]
+    warnings: list[str]
+
+
 class OrderAnswer(Answer):
     """A trade that follows a recommendation."""
 

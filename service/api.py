@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
-from optimizer.errors import PackfolioError
+from optimizer.errors import PackfolioError, PolicyError
 from resources.packs import Pack
 from resources.policy_schema import Strict
 from resources.yaml_files import parse_value
@@ -36,13 +36,7 @@ ViewName = Literal["trades", "weights", "exposures", "results"]
 class ExecuteRequest(Strict):
     """A pattern and its inputs; see the schema of each pattern's inputs."""
 
-    pattern_id: Literal[
-        "policy_rebalance",
-        "analyze_impact",
-        "suggest_hedges",
-        "suggest_deleveraging_hedges",
-        "portfolio_stress",
-    ]
+    pattern_id: str = Field(max_length=64)
     inputs: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -78,6 +72,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     _routes(app)
     _errors(app)
     return app
+
+
+def serve() -> FastAPI:
+    """The application of a server process, which writes one line a request to its standard error."""
+    lines = logging.getLogger("packfolio.service")
+    lines.addHandler(logging.StreamHandler())
+    return create_app()
 
 
 def _routes(app: FastAPI) -> None:
@@ -116,6 +117,8 @@ async def execute(request: Request) -> Response:
     Without `pricing_pack_id` the newest fresh pack is used, and named in the answer.
     """
     asked = parse_value(parsed_json(await request.body()), ExecuteRequest, "request")
+    if asked.pattern_id not in PATTERNS:
+        raise PolicyError(f"there is no pattern {asked.pattern_id!r}; there are {', '.join(PATTERNS)}")
     pattern = PATTERNS[asked.pattern_id]
     inputs = parse_value(asked.inputs, pattern.inputs, "inputs")
     service: OptimizerService = request.app.state.service

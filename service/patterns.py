@@ -13,6 +13,7 @@ from resources.policy_schema import Strict
 from service import optimizer_service
 from service.answers import (
     Answer,
+    FrontierAnswer,
     HedgesAnswer,
     ImpactAnswer,
     RebalanceAnswer,
@@ -20,6 +21,7 @@ from service.answers import (
     StressAnswer,
     as_json,
 )
+from service.frontier import frontier
 from service.optimizer_service import OptimizerService
 from service.policies import merged_policy
 
@@ -40,6 +42,13 @@ class RebalanceInputs(PortfolioInputs):
     policies: list[dict[str, Any]] = Field(default_factory=list, max_length=100)
     constraints: dict[str, Any] = Field(default_factory=dict)
     ratings: dict[str, float] | None = None
+
+
+class FrontierInputs(PortfolioInputs):
+    """Limits of an efficient frontier; its method is not among them."""
+
+    policies: list[dict[str, Any]] = Field(default_factory=list, max_length=100)
+    constraints: dict[str, Any] = Field(default_factory=dict)
 
 
 class TradeInput(Strict):
@@ -82,7 +91,7 @@ class StressInputs(PortfolioInputs):
 
 @dataclass(frozen=True)
 class Pattern:
-    """One pattern: what it takes, what it gives, how it is answered, and for how many seconds the answer is good."""
+    """One pattern: what it takes, what it gives, how it is answered."""
 
     inputs: type[PortfolioInputs]
     answer: type[Answer]
@@ -102,6 +111,11 @@ def _rebalance(service: OptimizerService, inputs: RebalanceInputs, pack: str) ->
     found = as_json(proposal)
     impact = as_json(service.impact(inputs.portfolio_id, found["trades"], pack))
     return {**found, "impact": impact}
+
+
+def _frontier(service: OptimizerService, inputs: FrontierInputs, pack: str) -> Result:
+    policy = merged_policy(inputs.policies, inputs.constraints)
+    return as_json(frontier(service.desk.case(pack, inputs.portfolio_id, policy)))
 
 
 def _impact(service: OptimizerService, inputs: ImpactInputs, pack: str) -> Result:
@@ -133,6 +147,7 @@ PATTERNS: Mapping[str, Pattern] = {
     "suggest_hedges": Pattern(HedgeInputs, HedgesAnswer, _hedges),
     "suggest_deleveraging_hedges": Pattern(RegimeInputs, RegimeAnswer, _regime),
     "portfolio_stress": Pattern(StressInputs, StressAnswer, _stress),
+    "efficient_frontier": Pattern(FrontierInputs, FrontierAnswer, _frontier),
 }
 
 

@@ -82,6 +82,10 @@ def test_every_pattern_answers(client: TestClient) -> None:
     assert custom["scenario_id"] == "custom" and custom["shocks"]["equity"] == pytest.approx(-0.1)
     regime = execute(client, "suggest_deleveraging_hedges", regime="DELEVERAGING").json()
     assert regime["recommendations"][0]["instruments"] == ["AAPL", "RY", "XIU"]
+    points = execute(client, "efficient_frontier", constraints={"max_single_position_pct": 60}).json()[
+        "points"
+    ]
+    assert [p["volatility"] for p in points] == sorted(p["volatility"] for p in points) and len(points) > 5
     stress = execute(client, "portfolio_stress").json()
     assert len(stress["scenarios"]) == 38
     profits = [scenario["profit"] for scenario in stress["scenarios"]]
@@ -159,6 +163,11 @@ def test_the_unknown_is_named(client: TestClient, pattern: str, inputs: dict[str
 def test_what_is_no_json_object_is_refused(client: TestClient, body: bytes) -> None:
     answer = client.post("/v1/execute", content=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "json_invalid")
+
+
+def test_an_unknown_pattern_is_named(client: TestClient) -> None:
+    answer = execute(client, "make_me_rich")
+    assert answer.status_code == 422 and "portfolio_stress" in answer.json()["message"]
 
 
 def test_a_large_body_is_refused(client: TestClient) -> None:
@@ -260,4 +269,4 @@ def test_every_error_code_is_documented(client: TestClient) -> None:
     shapes = described["paths"]["/v1/execute"]["post"]["requestBody"]["content"]["application/json"][
         "schema"
     ]["oneOf"]
-    assert len(shapes) == 5
+    assert len(shapes) == 6

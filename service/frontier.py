@@ -1,0 +1,65 @@
+"""The efficient frontier of a portfolio under its limits, as an answer."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from optimizer.errors import InfeasibleError, SolverError
+from optimizer.estimates import Estimates
+from optimizer.measures import expected_return, volatility
+from optimizer.policy import Policy
+from optimizer.proposal import applied_policy, enough, form_beliefs
+from optimizer.solve import solve
+from optimizer.typing import Array
+from service.answers import FrontierAnswer, FrontierPoint
+from service.desk import Loaded
+
+POINTS = 12
+
+
+def frontier(loaded: Loaded) -> FrontierAnswer:
+    """Least volatility for each expected return that the limits but turnover allow, both ends included."""
+    case, notes = loaded.case, list(loaded.notes)
+    points: list[FrontierPoint] = []
+    held = case.portfolio.get_weights(case.prices)
+    now = None
+    if enough(case.evidence):
+        beliefs = form_beliefs(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate)
+        believed = beliefs.estimates(case.evidence)
+        applied = applied_policy(case.inputs.policy, believed, case.mandate)[0]
+        points = _points(loaded, believed, replace(applied, max_turnover=None, min_return=None))
+        now = _point(np.array([held.get(s, 0.0) for s in believed.symbols]), believed, applied)
+    else:
+        notes.append(f"Insufficient data for a frontier ({case.evidence.observations} days)")
+    return FrontierAnswer(
+        portfolio_id=loaded.snapshot.portfolio_id, pricing_pack_id=loaded.pack.id, asof_date=loaded.pack.as_of,
+        current=now, points=points, warnings=notes,
+    )  # fmt: skip
+
+
+def _points(loaded: Loaded, believed: Estimates, policy: Policy) -> list[FrontierPoint]:
+    def best(method: str, least: float | None = None) -> Array:
+        told = replace(policy, method=method, min_return=least)
+        return solve(believed, told, loaded.case.inputs.universe, None).weights
+
+    lowest, highest = best("min_volatility"), best("max_return")
+    first, last = _point(lowest, believed, policy), _point(highest, believed, policy)
+    between = np.linspace(first.expected_return, last.expected_return, POINTS)[1:-1]
+    found = [first]
+    for wanted in between.tolist():
+        try:
+            found.append(_point(best("min_volatility", wanted), believed, policy))
+        except (InfeasibleError, SolverError):
+            continue  # at the end of the frontier the last sliver may be out of reach
+    return [*found, last]
+
+
+def _point(weights: Array, believed: Estimates, policy: Policy) -> FrontierPoint:
+    mean = believed.mean if believed.mean is not None else np.zeros(len(weights))
+    return FrontierPoint(
+        volatility=volatility(weights, believed.covariance),
+        expected_return=expected_return(weights, mean, policy.risk_free_rate or 0.0),
+        weights={
+            s: round(w, 6) for s, w in zip(believed.symbols, weights.tolist(), strict=True) if abs(w) > 1e-6
+        },
+    )

@@ -1,0 +1,1 @@
+"""The desk's screen: a Streamlit application that knows only the address of the API."""

@@ -1,0 +1,50 @@
+"""What the screen asks the API, and what it says when that fails."""
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+DEFAULT = "http://127.0.0.1:8000"
+SECONDS = 60
+
+
+class AnswerError(Exception):
+    """The API refused or could not be reached; the text is for the desk."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """The API at an address; the key, where one is needed, comes from PACKFOLIO_API_KEY."""
+
+    url: str = field(default_factory=lambda: os.environ.get("PACKFOLIO_API", DEFAULT))
+
+    def get(self, path: str, **params: str) -> Any:
+        """A view, as JSON values; raises AnswerError."""
+        return self._asked("GET", path, params=params)
+
+    def execute(self, pattern: str, **inputs: Any) -> dict[str, Any]:
+        """A pattern's answer; raises AnswerError."""
+        found: dict[str, Any] = self._asked(
+            "POST", "/v1/execute", json={"pattern_id": pattern, "inputs": inputs}
+        )
+        return found
+
+    def _asked(self, method: str, path: str, **more: Any) -> Any:
+        key = os.environ.get("PACKFOLIO_API_KEY")
+        headers = {"X-API-Key": key} if key else {}
+        try:
+            answer = requests.request(method, self.url + path, headers=headers, timeout=SECONDS, **more)
+            value = answer.json()
+        except requests.Timeout:
+            raise AnswerError(
+                f"The API at {self.url} did not answer within {SECONDS} seconds; try again."
+            ) from None
+        except requests.RequestException:
+            raise AnswerError(
+                f"The API at {self.url} cannot be reached; start it with `packfolio api`."
+            ) from None
+        if not answer.ok:
+            raise AnswerError(f"{value['message']}\n\n{value['remedy']} (trace {value['trace_id']})")
+        return value
