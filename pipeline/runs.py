@@ -50,7 +50,7 @@ def ingest(
         instance=instance, run_config=config, raise_on_error=False, tags=process_tag()
     )
     if not result.success:
-        raise DataError(f"nothing was ingested: {_why(result)}")
+        raise DataError(f"nothing was ingested: {why(result)}")
     warehouse().publish()
     refused = [check for check in result.get_asset_check_evaluations() if not check.passed]
     return Outcome(FAILED, None, _said(refused)) if refused else Outcome(DONE, None)
@@ -101,7 +101,7 @@ def run_pack(
         return Outcome(FAULT, newest.id, f"{newest.id} is rejected: {newest.reason}")
     name = newest.id if newest else None
     if not result.success:
-        return Outcome(FAILED, name, _why(result))
+        return Outcome(FAILED, name, why(result))
     refused = [
         check
         for check in result.get_asset_check_evaluations()
@@ -120,7 +120,7 @@ def run_backtest(instance: dg.DagsterInstance, as_of: date, portfolio: str | Non
         raise_on_error=False,
         tags=process_tag(),
     )
-    return Outcome(DONE, pack_id(as_of)) if result.success else Outcome(FAILED, pack_id(as_of), _why(result))
+    return Outcome(DONE, pack_id(as_of)) if result.success else Outcome(FAILED, pack_id(as_of), why(result))
 
 
 def run_range(
@@ -141,7 +141,7 @@ def _given(**settings: str | None) -> dict[str, str]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
+def why(result: dg.ExecuteInProcessResult) -> str:
     """The innermost error message of each failed step."""
     said = []
     for event in result.filter_events(lambda event: event.is_step_failure):
