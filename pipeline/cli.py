@@ -1,6 +1,5 @@
 """The command line: `packfolio --help`. Heavy imports stay inside commands, so that help and reading are instant."""
 
-import json
 import os
 import subprocess
 import sys
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from optimizer.errors import PackfolioError, PolicyError
+from pipeline import audit_commands
 from pipeline.environment import Environment
+from pipeline.terminal import Json, err, finish, out, print_json, reader, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,10 +24,6 @@ app = typer.Typer(
 )
 packs = typer.Typer(no_args_is_help=True, help="The pricing packs.")
 app.add_typer(packs, name="packs")
-WIDTH = None if sys.stdout.isatty() else 160  # a log file or a pipe has no width of its own
-out, err = Console(width=WIDTH), Console(stderr=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 PortfolioOption = Annotated[str | None, typer.Option("--portfolio", help="Name or UUID; all when left out.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 
@@ -43,19 +39,6 @@ def main() -> None:
 
 def _day(value: datetime | None) -> date | None:
     return value.date() if value else None
-
-
-@contextmanager
-def _working(what: str, quiet: bool) -> Iterator[None]:
-    """A spinner while something runs; Dagster's log lines and tracebacks are in its history, not on the terminal."""
-    import logging
-
-    logging.disable(logging.CRITICAL)
-    if quiet or not err.is_terminal:
-        yield
-        return
-    with err.status(what):
-        yield
 
 
 @contextmanager
@@ -79,11 +62,11 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Bring every source's new deliveries into the logs."""
-    with _instance() as instance, _working("ingesting", as_json):
+    with _instance() as instance, working("ingesting", as_json):
         from pipeline import runs
 
         outcome = runs.ingest(instance, source, _iso(start), _iso(end))
-    _finish(
+    finish(
         {"status": "done" if outcome.status == 0 else "failed", "reason": outcome.reason},
         outcome.status,
         as_json,
@@ -101,7 +84,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Ingest, cut the pack, estimate, optimise, and print the trades."""
-    with _instance() as instance, _working("running", as_json):
+    with _instance() as instance, working("running", as_json):
         from pipeline import runs
 
         ingested = runs.ingest(instance)
@@ -110,11 +93,11 @@ def run(
     status = outcome.status or ingested.status
     reason = "; ".join(filter(None, (ingested.reason, outcome.reason)))
     if outcome.pack_id is None or outcome.status == runs.FAULT:
-        _finish({"status": "failed", "pack_id": outcome.pack_id, "reason": reason}, status, as_json)
+        finish({"status": "failed", "pack_id": outcome.pack_id, "reason": reason}, status, as_json)
         return
     shown = _trades(outcome.pack_id, portfolio)
     if as_json:
-        _print_json({"status": "done" if not status else "failed", "reason": reason, **shown})
+        print_json({"status": "done" if not status else "failed", "reason": reason, **shown})
     else:
         from pipeline.show import show_trades
 
@@ -137,7 +120,7 @@ def trades(pack: str, portfolio: PortfolioOption = None, as_json: Json = False) 
     """The trades of a pack, with costs and reasons."""
     shown = _trades(pack, portfolio)
     if as_json:
-        _print_json(shown)
+        print_json(shown)
         return
     from pipeline.show import show_trades
 
@@ -147,32 +130,8 @@ def trades(pack: str, portfolio: PortfolioOption = None, as_json: Json = False) 
 def _trades(pack: str, portfolio: str | None) -> dict[str, Any]:
     from resources.reading import trades_of
 
-    with _reader() as con:
+    with reader() as con:
         return trades_of(con, pack, portfolio)
-
-
-@contextmanager
-def _reader() -> Iterator[Any]:
-    from resources.warehouse import Warehouse
-
-    here = Environment.of_process()
-    with Warehouse(here.home, here.anchor).read() as con:
-        yield con
-
-
-@app.command()
-def trace(table: str, key: list[str], as_json: Json = False) -> None:
-    """Walk from a row back to the prices: KEY is PACK, then SYMBOL, then PORTFOLIO where the table has them."""
-    from resources.tracing import trace_row
-
-    with _reader() as con:
-        tree = trace_row(con, table, key)
-    if as_json:
-        _print_json(tree)
-        return
-    from pipeline.show_audit import show_lineage
-
-    show_lineage(out, tree)
 
 
 @app.command()
@@ -180,10 +139,10 @@ def explain(pack: str, symbol: str, portfolio: PortfolioOption = None, as_json: 
     """Why a symbol is traded, or not: the reason and the numbers behind it."""
     from resources.reading import explanation
 
-    with _reader() as con:
+    with reader() as con:
         rows = explanation(con, pack, symbol, portfolio)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     from pipeline.show import show_explanation
 
@@ -201,19 +160,19 @@ def backtest(
 
     day = _day(as_of)
     if day is None:
-        with _reader() as con:
+        with reader() as con:
             day = newest_pack(con).as_of
-    with _instance() as instance, _working("replaying", as_json):
+    with _instance() as instance, working("replaying", as_json):
         from pipeline import runs
 
         outcome = runs.run_backtest(instance, day, portfolio)
     if outcome.status:
-        _finish({"status": "failed", "reason": outcome.reason}, outcome.status, as_json)
+        finish({"status": "failed", "reason": outcome.reason}, outcome.status, as_json)
         return
-    with _reader() as con:
+    with reader() as con:
         shown = backtest_of(con, str(outcome.pack_id), portfolio)
     if as_json:
-        _print_json(shown)
+        print_json(shown)
         return
     from pipeline.show import show_backtest
 
@@ -233,10 +192,10 @@ def show_pack(pack: str, as_json: Json = False) -> None:
     """One pack: what it holds, what its checks found, which portfolios it served."""
     from resources.reading import pack_details
 
-    with _reader() as con:
+    with reader() as con:
         details = pack_details(con, pack)
     if as_json:
-        _print_json(details)
+        print_json(details)
         return
     from pipeline.show import show_details
 
@@ -252,47 +211,15 @@ def revise_pack(
     """Replace the fresh pack of a date by a new revision, and run the chain on it."""
     if len(reason.strip()) < 5:
         raise PolicyError("--reason must say why the pack is replaced; it goes on record")
-    with _instance() as instance, _working("revising", as_json):
+    with _instance() as instance, working("revising", as_json):
         from pipeline import runs
 
         outcome = runs.run_pack(instance, day.date(), revise=reason.strip())
-    _finish(
+    finish(
         {"status": outcome.status, "pack_id": outcome.pack_id, "reason": outcome.reason},
         outcome.status,
         as_json,
     )
-
-
-@packs.command("verify")
-def verify_packs(pack: Annotated[str | None, typer.Argument()] = None, as_json: Json = False) -> None:
-    """Recompute every hash from the rows; exit 3 when anything was changed, removed or added."""
-    from resources.verification import verify
-
-    here = Environment.of_process()
-    with _reader() as con, _working("verifying", as_json):
-        report = verify(con, here.anchor, pack)
-    if as_json:
-        _print_json(report.as_json())
-    else:
-        from pipeline.show import show_verification
-
-        show_verification(out, report)
-    raise typer.Exit(3 if report.faults else 0)
-
-
-@app.command()
-def doctor(as_json: Json = False) -> None:
-    """Check environment, configuration, sources and warehouse, and say what to do about each fault."""
-    from pipeline.doctor import examine
-
-    findings = examine(Environment.of_process())
-    if as_json:
-        _print_json(findings)
-    else:
-        from pipeline.show import show_findings
-
-        show_findings(out, findings)
-    raise typer.Exit(3 if any(finding["state"] == "fault" for finding in findings) else 0)
 
 
 @app.command()
@@ -348,27 +275,17 @@ def screen(
 
 
 def _show_rows(query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool) -> None:
-    with _reader() as con:
+    with reader() as con:
         rows = query(con)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     from pipeline.show import show_rows
 
     show_rows(out, rows)
 
 
-def _print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, default=str, indent=2, allow_nan=False) + "\n")
-
-
-def _finish(document: dict[str, Any], status: int, as_json: bool) -> None:
-    if as_json:
-        _print_json(document)
-    else:
-        said = "; ".join(f"{name}: {value}" for name, value in document.items() if value)
-        (err if status else out).print(said, highlight=False, soft_wrap=True)
-    raise typer.Exit(status)
+audit_commands.register(app, packs)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What the auditor's commands print on a terminal; numbers come in ready."""
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -58,3 +59,80 @@ def short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return HASH.sub(lambda found: found[0][:8], str(value)).split(".0000")[0].replace("[", r"\[")
+
+
+def show_diff(out: Console, found: Row) -> None:
+    """Two packs: the logs' rows, then what was computed from them."""
+    out.print(f"[bold]{found['from']}[/bold] -> [bold]{found['to']}[/bold]", highlight=False)
+    if found["same_content"]:
+        out.print("  both see the same rows")
+    for log in found["logs"]:
+        out.print(
+            f"  {log['log']}: {log['rows_added']} rows added, {log['rows_missing']} missing, "
+            f"{log['rows_restated']} restated",
+            highlight=False,
+        )
+        show_changes(out, log["restated"])
+    for table in found["effects"]:
+        show_table_changes(out, table)
+
+
+def show_replay(out: Console, found: Row) -> None:
+    """Whether a replay gave the same tables, and where it did not."""
+    environment = found["environments"]
+    if found["identical"]:
+        out.print(
+            f"[green]identical[/green]  all {found['units']} results of {found['pack_id']}, cell by cell",
+            highlight=False,
+        )
+    else:
+        same = f"{found['identical_units']} of {found['units']} results of {found['pack_id']} are identical"
+        out.print(f"[yellow]differs[/yellow]  {same}", highlight=False)
+    for table in found["differences"]:
+        show_table_changes(out, table)
+    out.print(f"[dim]code {environment['code_then']} -> {environment['code_now']}[/dim]", highlight=False)
+    for name, (then, now) in environment["libraries_changed"].items():
+        out.print(f"[dim]  {name} {then} -> {now}[/dim]", highlight=False)
+
+
+def show_table_changes(out: Console, table: Row) -> None:
+    """One output table: how many cells of each column differ, then the first of them."""
+    counts = "  ".join(
+        f"{column} {told['cells']}"
+        + (f" (at most {short(told['largest'])})" if told["largest"] is not None else "")
+        for column, told in table["columns"].items()
+    )
+    out.print(f"  {table['table']}: {counts or 'the same'}", highlight=False, soft_wrap=True)
+    show_changes(out, table["changes"])
+
+
+def show_changes(out: Console, changes: Sequence[Row], shown: int = 12) -> None:
+    """The first of some changes, a line each."""
+    for change in changes[:shown]:
+        key = " ".join(short(part) for part in change["key"].values())
+        what = change["what"] if change["column"] is None else f"{change['column']} {_step(change)}"
+        out.print(f"    {key}  {what}", highlight=False, soft_wrap=True)
+    if len(changes) > shown:
+        out.print(f"    … {len(changes) - shown} more, see --json")
+
+
+def _step(change: Row) -> str:
+    if "before" not in change:
+        return f"differs by at most {short(change['difference'])}"
+    before, after = _documents(change["before"], change["after"])
+    return f"{_cut(short(before))} -> {_cut(short(after))}"
+
+
+def _documents(before: Any, after: Any) -> tuple[Any, Any]:
+    """Two JSON objects without the keys on which they agree; anything else as it is."""
+    try:
+        one, other = json.loads(before), json.loads(after)
+        return tuple(
+            {key: side[key] for key in side if one.get(key) != other.get(key)} for side in (one, other)
+        )
+    except (TypeError, ValueError, AttributeError):
+        return before, after
+
+
+def _cut(text: str, longest: int = 160) -> str:
+    return text if len(text) <= longest else text[:longest] + " …"

@@ -1,0 +1,55 @@
+"""What all commands share: the two consoles, one JSON document on stdout, the published copy, a spinner."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipeline.environment import Environment
+
+WIDTH = None if sys.stdout.isatty() else 160  # a log file or a pipe has no width of its own
+out, err = Console(width=WIDTH), Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, default=str, indent=2, allow_nan=False) + "\n")
+
+
+def finish(document: dict[str, Any], status: int, as_json: bool) -> None:
+    """Print how a command ended, and end it with its exit status."""
+    if as_json:
+        print_json(document)
+    else:
+        said = "; ".join(f"{name}: {value}" for name, value in document.items() if value)
+        (err if status else out).print(said, highlight=False, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+@contextmanager
+def reader() -> Iterator[Any]:
+    """The published copy of the warehouse."""
+    from resources.warehouse import Warehouse
+
+    here = Environment.of_process()
+    with Warehouse(here.home, here.anchor).read() as con:
+        yield con
+
+
+@contextmanager
+def working(what: str, quiet: bool) -> Iterator[None]:
+    """A spinner while something runs; Dagster's log lines and tracebacks are in its history, not on the terminal."""
+    import logging
+
+    logging.disable(logging.CRITICAL)
+    if quiet or not err.is_terminal:
+        yield
+        return
+    with err.status(what):
+        yield
