@@ -62,10 +62,10 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Bring every source's new deliveries into the logs."""
-    with _instance() as instance, working("ingesting", as_json):
+    with _instance() as instance, working("ingesting", as_json) as watch:
         from pipeline import runs
 
-        outcome = runs.ingest(instance, source, _iso(start), _iso(end))
+        outcome = runs.ingest(instance, source, _iso(start), _iso(end), watch)
     finish(
         {"status": "done" if outcome.status == 0 else "failed", "reason": outcome.reason},
         outcome.status,
@@ -84,12 +84,12 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Ingest, cut the pack, estimate, optimise, and print the trades."""
-    with _instance() as instance, working("running", as_json):
+    with _instance() as instance, working("running", as_json) as watch:
         from pipeline import runs
 
-        ingested = runs.ingest(instance)
+        ingested = runs.ingest(instance, watch=watch)
         day = runs.choose_as_of(_day(as_of))
-        outcome = runs.run_pack(instance, day, portfolio=portfolio)
+        outcome = runs.run_pack(instance, day, portfolio=portfolio, watch=watch)
     status = outcome.status or ingested.status
     reason = "; ".join(filter(None, (ingested.reason, outcome.reason)))
     if outcome.pack_id is None or outcome.status == runs.FAULT:
@@ -162,10 +162,10 @@ def backtest(
     if day is None:
         with reader() as con:
             day = newest_pack(con).as_of
-    with _instance() as instance, working("replaying", as_json):
+    with _instance() as instance, working("replaying", as_json) as watch:
         from pipeline import runs
 
-        outcome = runs.run_backtest(instance, day, portfolio)
+        outcome = runs.run_backtest(instance, day, portfolio, watch)
     if outcome.status:
         finish({"status": "failed", "reason": outcome.reason}, outcome.status, as_json)
         return
@@ -211,10 +211,10 @@ def revise_pack(
     """Replace the fresh pack of a date by a new revision, and run the chain on it."""
     if len(reason.strip()) < 5:
         raise PolicyError("--reason must say why the pack is replaced; it goes on record")
-    with _instance() as instance, working("revising", as_json):
+    with _instance() as instance, working("revising", as_json) as watch:
         from pipeline import runs
 
-        outcome = runs.run_pack(instance, day.date(), revise=reason.strip())
+        outcome = runs.run_pack(instance, day.date(), revise=reason.strip(), watch=watch)
     finish(
         {"status": outcome.status, "pack_id": outcome.pack_id, "reason": outcome.reason},
         outcome.status,
@@ -238,11 +238,15 @@ def ui(
 
 
 @app.command()
-def api(port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 8000) -> None:
+def api(
+    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 8000,
+    workers: Annotated[int, typer.Option(help="Processes; one a core solves the most.")] = 1,
+) -> None:
     """Answer on demand over HTTP: trades, impact, hedges, stress. Loopback only; docs under /docs."""
     Environment.of_process().prepare()
     server = ["-m", "uvicorn", "service.api:serve", "--factory", "--no-access-log", "--host", "127.0.0.1"]
-    raise typer.Exit(subprocess.call([sys.executable, *server, "--port", str(port)]))  # noqa: S603  our own arguments
+    chosen = ["--port", str(port), "--workers", str(workers)]
+    raise typer.Exit(subprocess.call([sys.executable, *server, *chosen]))  # noqa: S603  our own arguments
 
 
 @app.command()

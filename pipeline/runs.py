@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from uuid import uuid4
 
 import dagster as dg
 
@@ -27,6 +28,42 @@ class Outcome:
     reason: str = ""
 
 
+Watch = Callable[[str, int, int], None]
+
+
+def unwatched(doing: str, done: int, steps: int) -> None:
+    """Nobody looks on."""
+
+
+def _execute(
+    job: str,
+    instance: dg.DagsterInstance,
+    config: dg.RunConfig,
+    watch: Watch,
+    partition_key: str | None = None,
+) -> dg.ExecuteInProcessResult:
+    """Runs a job in this process; `watch` hears what it is doing, and how many of its steps are done."""
+    definition = defs.resolve_job_def(job)
+    run_id, done, steps = str(uuid4()), 0, len(definition.nodes)
+
+    def listen(entry: dg.EventLogEntry) -> None:
+        nonlocal done
+        event = entry.dagster_event
+        done += event is not None and (event.is_step_success or event.is_step_failure)
+        if event is None or event.is_step_start:
+            watch(entry.user_message if event is None else str(event.step_key), done, steps)
+
+    instance.add_event_listener(run_id, listen)
+    return definition.execute_in_process(
+        run_config=config,
+        instance=instance,
+        partition_key=partition_key,
+        raise_on_error=False,
+        run_id=run_id,
+        tags=process_tag(),
+    )
+
+
 def warehouse() -> Warehouse:
     """The warehouse of this process's environment."""
     return Warehouse(environment.home, environment.anchor)
@@ -38,7 +75,11 @@ def desk() -> Configuration:
 
 
 def ingest(
-    instance: dg.DagsterInstance, source: str | None = None, start: str | None = None, end: str | None = None
+    instance: dg.DagsterInstance,
+    source: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    watch: Watch = unwatched,
 ) -> Outcome:
     """Runs the `ingest` job and publishes; a refused file makes the status FAILED, the other files are in.
 
@@ -46,9 +87,7 @@ def ingest(
     """
     desk()
     config = dg.RunConfig(ops={"prices": {"config": _given(source=source, start=start, end=end)}})
-    result = defs.resolve_job_def("ingest").execute_in_process(
-        instance=instance, run_config=config, raise_on_error=False, tags=process_tag()
-    )
+    result = _execute("ingest", instance, config, watch)
     if not result.success:
         raise DataError(f"nothing was ingested: {why(result)}")
     warehouse().publish()
@@ -77,7 +116,12 @@ def _is_open(configuration: Configuration, store: Warehouse, day: date, now: dat
 
 
 def run_pack(
-    instance: dg.DagsterInstance, as_of: date, *, portfolio: str | None = None, revise: str | None = None
+    instance: dg.DagsterInstance,
+    as_of: date,
+    *,
+    portfolio: str | None = None,
+    revise: str | None = None,
+    watch: Watch = unwatched,
 ) -> Outcome:
     """Runs the chain of one as-of date on what is on record."""
     config = dg.RunConfig(
@@ -86,13 +130,7 @@ def run_pack(
             "portfolio_snapshots": {"config": _given(portfolio=portfolio)},
         }
     )
-    result = defs.resolve_job_def("pack_run").execute_in_process(
-        instance=instance,
-        partition_key=pack_id(as_of),
-        run_config=config,
-        raise_on_error=False,
-        tags=process_tag(),
-    )
+    result = _execute("pack_run", instance, config, watch, pack_id(as_of))
     if not result.success:  # the last stage publishes; a run that stopped before it must be seen too
         warehouse().publish()
     with warehouse().live() as con:
@@ -110,16 +148,12 @@ def run_pack(
     return Outcome(FAILED, name, _said(refused)) if refused else Outcome(DONE, name)
 
 
-def run_backtest(instance: dg.DagsterInstance, as_of: date, portfolio: str | None = None) -> Outcome:
+def run_backtest(
+    instance: dg.DagsterInstance, as_of: date, portfolio: str | None = None, watch: Watch = unwatched
+) -> Outcome:
     """Runs the `research` job under the pack of an as-of date."""
     config = dg.RunConfig(ops={"backtest_results": {"config": _given(portfolio=portfolio)}})
-    result = defs.resolve_job_def("research").execute_in_process(
-        instance=instance,
-        partition_key=pack_id(as_of),
-        run_config=config,
-        raise_on_error=False,
-        tags=process_tag(),
-    )
+    result = _execute("research", instance, config, watch, pack_id(as_of))
     return Outcome(DONE, pack_id(as_of)) if result.success else Outcome(FAILED, pack_id(as_of), why(result))
 
 

@@ -2,12 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipeline.environment import Environment
 
@@ -43,13 +44,20 @@ def reader() -> Iterator[Any]:
 
 
 @contextmanager
-def working(what: str, quiet: bool) -> Iterator[None]:
-    """A spinner while something runs; Dagster's log lines and tracebacks are in its history, not on the terminal."""
+def working(what: str, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar while something runs; yields what it is told by: (doing, steps done, of).
+
+    Dagster's log lines and tracebacks are in its history, not on the terminal.
+    """
     import logging
 
     logging.disable(logging.CRITICAL)
     if quiet or not err.is_terminal:
-        yield
+        yield lambda doing, done, steps: None
         return
-    with err.status(what):
-        yield
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(30), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda doing, done, steps: bar.update(
+            task, description=f"{what}: {doing}"[:70], completed=done, total=steps
+        )
