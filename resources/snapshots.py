@@ -282,5 +282,24 @@ def look_through(funds: FundExposureMap, kinds: Mapping[str, object], policy: Po
         for s, kind in kinds.items()
         if kind == "stock" and s not in funds
     }
+    return FundExposureMap({**funds, **stocks}, unmapped=_unmapped(policy))
+
+
+def _unmapped(policy: Policy) -> str:
     limited = policy.min_exposures or policy.max_exposures or policy.max_notional is not None
-    return FundExposureMap({**funds, **stocks}, unmapped="error" if limited else "unknown")
+    return "error" if limited else "unknown"
+
+
+def under_policy(inputs: Inputs, policy: PolicyFile, pack_rate: float) -> Inputs:
+    """The same facts under another policy; `pack_rate` is the pack's risk-free rate per year."""
+    told = policy.to_policy()
+    rf = pack_rate if told.risk_free_rate is None else told.risk_free_rate
+    funds = FundExposureMap(inputs.universe.funds or {}, unmapped=_unmapped(told))
+    snapshot = replace(inputs.snapshot, policy=policy)
+    return replace(
+        inputs,
+        snapshot=snapshot,
+        policy=replace(told, risk_free_rate=rf),
+        views=tuple(view.to_view(rf) for view in snapshot.views),
+        universe=replace(inputs.universe, funds=funds),
+    )

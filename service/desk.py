@@ -11,11 +11,11 @@ from resources.configuration import Configuration, load_configuration
 from resources.evidence import Case, estimate_evidence, load_case
 from resources.ledger import Connection
 from resources.outputs import read_estimates
-from resources.pack_prices import read_panel, window_start
+from resources.pack_prices import read_panel, risk_free_rate, window_start
 from resources.packs import Pack, find_pack, latest_fresh
 from resources.playbooks import Playbooks, load_playbooks
 from resources.policy_schema import PolicyFile
-from resources.snapshots import STALE_SESSIONS, Snapshot, read_snapshots
+from resources.snapshots import STALE_SESSIONS, Snapshot, read_snapshots, under_policy
 from resources.warehouse import Warehouse
 from service.published import Memory, Published
 from service.settings import Settings
@@ -79,6 +79,10 @@ class Reading:
         recipe = snapshot.recipe()
         return self.memory.keep(("evidence", pack.id, recipe.name), lambda: self._estimated(pack, snapshot))
 
+    def risk_free_rate(self, pack: Pack, currency: str) -> float:
+        """The pack's, per year; raises DataError without one."""
+        return self.memory.keep(("rate", pack.id, currency), lambda: risk_free_rate(self.con, pack, currency))
+
     def _estimated(self, pack: Pack, snapshot: Snapshot) -> Estimates:
         recipe = snapshot.recipe()
         computed = estimate_evidence(self.con, pack, recipe)
@@ -122,34 +126,40 @@ class Desk:
         extra   symbols beyond the portfolio's, for trades in them
         Raises UnknownPackError, PolicyError for an unknown portfolio, DataError for what a pack does not have.
         """
-        told = self.configuration
+        digest = self.configuration.digest
         with self.read() as reading:
             pack = reading.pack(pack_id)
             snapshot = reading.snapshot(pack, portfolio)
-            key = ("case", told.digest, pack.id, snapshot.portfolio_id, policy and policy.model_dump_json())
-            return reading.memory.keep(
-                (*key, tuple(sorted(extra))), lambda: self._load(reading, pack, snapshot, policy, extra)
+            more = tuple(sorted(set(extra) - set(snapshot.symbols)))
+            loaded = reading.memory.keep(
+                ("case", digest, pack.id, snapshot.portfolio_id, more),
+                lambda: self._load(reading, pack, snapshot, more),
             )
+            return loaded if policy is None else _under(reading, loaded, policy)
 
-    def _load(
-        self,
-        reading: Reading,
-        pack: Pack,
-        snapshot: Snapshot,
-        policy: PolicyFile | None,
-        extra: Iterable[str],
-    ) -> "Loaded":
+    def _load(self, reading: Reading, pack: Pack, snapshot: Snapshot, extra: tuple[str, ...]) -> "Loaded":
         if snapshot.problem:
             raise DataError(f"{snapshot.name} under {pack.id}: {snapshot.problem}")
-        told = replace(
-            snapshot, policy=policy or snapshot.policy, symbols=tuple(sorted({*snapshot.symbols, *extra}))
-        )
-        _require_prices(reading, pack, extra)
-        notes = []
-        if replaced := reading.superseded_by(pack):
-            notes.append(f"{pack.id} is superseded by {replaced}")
+        if extra:
+            _require_prices(reading, pack, extra)
+        told = replace(snapshot, symbols=tuple(sorted({*snapshot.symbols, *extra})))
+        replaced = reading.superseded_by(pack)
+        notes = [f"{pack.id} is superseded by {replaced}"] if replaced else []
         case = load_case(reading.con, pack, told, self.configuration.funds, reading.evidence(pack, told))
         return Loaded(pack, case, tuple(notes))
+
+
+def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
+    """The same portfolio under another policy, with the estimates that this one asks for."""
+    case = loaded.case
+    rate = policy.risk_free_rate
+    if rate is None:
+        rate = reading.risk_free_rate(loaded.pack, case.snapshot.base_currency)
+    inputs = under_policy(case.inputs, policy, rate)
+    found = reading.evidence(loaded.pack, inputs.snapshot)
+    mandate = replace(case.mandate, views=inputs.views)
+    told = replace(case, snapshot=inputs.snapshot, inputs=inputs, evidence=found, mandate=mandate)
+    return replace(loaded, case=told)
 
 
 def _require_prices(reading: Reading, pack: Pack, symbols: Iterable[str]) -> None:

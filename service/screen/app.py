@@ -98,8 +98,8 @@ def metrics(answer: Row) -> None:
     columns[2].metric("Costs", f"{answer['cost_bps']:.2f} bps")
     columns[3].metric("Value", f"{answer['current_value']:,.0f}")
     columns[4].metric("Limits", "hold" if answer["constraints_met"] else "not all hold")
-    for warning in answer["warnings"]:
-        st.warning(warning)
+    if answer["warnings"]:
+        st.warning("\n".join(f"- {warning}" for warning in answer["warnings"]))
 
 
 def tabs(client: Client, pack: str, name: str, constraints: Row, answer: Row, packs: list[str]) -> None:

@@ -93,9 +93,8 @@ def test_every_pattern_answers(client: TestClient) -> None:
 
 
 def test_templates_are_policies(client: TestClient) -> None:
-    answer = execute(
-        client, "policy_rebalance", template="quality_focused", constraints={"max_turnover_pct": 30}
-    ).json()
+    own = {"max_turnover_pct": 30, "max_tracking_error_pct": None}
+    answer = execute(client, "policy_rebalance", template="quality_focused", constraints=own).json()
     applied = answer["policy_as_applied"]
     assert (applied["max_weight"], applied["max_turnover"]) == (0.10, 0.15)
 
