@@ -1,10 +1,11 @@
 """Deliveries into the logs: each payload in one transaction, known ones skipped, bad rows set aside."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -113,8 +114,9 @@ class Inbox:
         return known.__contains__
 
     def _screened(self, delivery: Delivery, calendar: Calendar) -> Delivery:
+        symbols = delivery.rows["symbol"].unique().to_pylist()
         with self.warehouse.live() as con:
-            record, splits = _on_record(con, delivery.source), _known_splits(con)
+            record, splits = _on_record(con, delivery.source, symbols), _known_splits(con)
         overrides = load_overrides(self.desk.folder)
         context = screening(
             self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, splits
@@ -146,12 +148,15 @@ def name_of(delivery: Delivery | FileRejected) -> str:
     return delivery.payload_name if isinstance(delivery, Delivery) else delivery.name
 
 
-def _on_record(con: Connection, source: str) -> dict[str, Record]:
-    rows = con.execute(
-        "select symbol, max(date) - date '1970-01-01', arg_max(close, (date, ingest_seq)) from prices "
-        "where source = ? group by symbol order by symbol",
-        [source],
-    ).fetchall()
+def _on_record(con: Connection, source: str, symbols: Sequence[str]) -> dict[str, Record]:
+    """The newest close of each of a source's recent symbols, and of the `symbols` that are about to come.
+
+    Recent rows lie together, so that they are found without a walk through the whole log.
+    """
+    recent = "date > (select max(date) from log_leaves where log = 'prices') - 30"
+    newest = _newest_closes(con, source, recent, [])
+    if others := [symbol for symbol in symbols if symbol not in newest]:
+        newest |= _newest_closes(con, source, "symbol in (select unnest(?))", [others])
     held = con.execute(
         "select symbol, max(date) - date '1970-01-01' from quarantine where source = ? "
         "and code = 'SPLIT_UNEXPLAINED' group by symbol",
@@ -159,9 +164,20 @@ def _on_record(con: Connection, source: str) -> dict[str, Record]:
     ).fetchall()
     waiting = {symbol: int(day) for symbol, day in held}
     return {
-        symbol: Record(int(day), float(close), waiting.get(symbol, -1) > int(day))
-        for symbol, day, close in rows
+        symbol: Record(day, close, waiting.get(symbol, -1) > day)
+        for symbol, (day, close) in sorted(newest.items())
     }
+
+
+def _newest_closes(
+    con: Connection, source: str, where: str, params: list[object]
+) -> dict[str, tuple[int, float]]:
+    rows = con.execute(
+        "select symbol, max(date) - date '1970-01-01', arg_max(close, (date, ingest_seq)) from prices "
+        f"where source = ? and {where} group by symbol",
+        [source, *params],
+    ).fetchall()
+    return {str(symbol): (int(day), float(close)) for symbol, day, close in rows}
 
 
 def _known_splits(con: Connection) -> dict[tuple[str, int], float]:
@@ -174,18 +190,23 @@ def _known_splits(con: Connection) -> dict[tuple[str, int], float]:
 def log_rows(delivery: Delivery) -> pa.Table:
     """The delivery's rows with the constant columns of their log filled in."""
     rows, count = delivery.rows, delivery.rows.num_rows
-    constants: dict[str, pa.Scalar] = {"source": pa.scalar(delivery.source)}
+    constants: dict[str, pa.Array] = {"source": _same_text(delivery.source, count)}
     if delivery.log == PRICES:
         constants |= {
-            "currency": pa.scalar(delivery.currency),
-            "basis": pa.scalar(delivery.basis),
-            "simulated": pa.scalar(delivery.simulated),
-            "known_at": pa.scalar(delivery.known_at, pa.date32()),
+            "currency": _same_text(delivery.currency, count),
+            "basis": _same_text(delivery.basis, count),
+            "simulated": pa.repeat(delivery.simulated, count),
+            "known_at": pa.repeat(pa.scalar(delivery.known_at, pa.date32()), count),
         }
-    for name, value in constants.items():
+    for name, values in constants.items():
         if name not in rows.column_names:
-            rows = rows.append_column(name, pa.repeat(value, count))
+            rows = rows.append_column(name, values)
     return rows
+
+
+def _same_text(text: str, count: int) -> pa.Array:
+    """A column of one text, which takes a byte a row."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array([text]))
 
 
 def _store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:

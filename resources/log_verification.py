@@ -4,27 +4,14 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any
 
 from resources.faults import ADDED, CHANGED, MISSING, Fault
+from resources.leaves import Leaf, layered_rows, plain_rows, read_leaves
 from resources.ledger import Connection, sha256
-from resources.logs import leaves_sql, plain_leaves_sql, row_hash_sql
+from resources.logs import row_hash_sql
 from resources.tables import LOGS
 
 NAMED = 20  # rows of one kind that are named before the rest is only counted
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """Number and hash of the rows of a date, and the hash of the vendor's own adjusted closes."""
-
-    rows: int
-    hash: str
-    vendor_hash: str | None
-
-
-def _leaf(row: Sequence[Any]) -> Leaf | None:
-    return None if row[0] is None else Leaf(*row)
 
 
 @dataclass(frozen=True)
@@ -95,22 +82,20 @@ class LogCheck:
     def _unequal_leaves(self) -> list[tuple[date, int, Leaf | None, Leaf | None]]:
         """(date, ingest_seq, leaf as recomputed, leaf on record) where they differ."""
         log, within, spread = self.log, self.within, self._spread
-        plain = plain_leaves_sql(log, f"{within} and not ({spread})")
-        layered = leaves_sql(
-            log, f"(select distinct date, ingest_seq from {log} where {within} and {spread})"
-        )
+        layers = f"(select distinct date, ingest_seq from {log} where {within} and {spread})"
+        found = read_leaves(self.con, plain_rows(log, f"{within} and not ({spread})"))
+        found |= read_leaves(self.con, layered_rows(log, layers))
         rows = self.con.execute(
-            f"""
-            with found as ({plain} union all by name {layered}),
-            kept as (select * from log_leaves where log = '{log}' and {within})
-            select date, ingest_seq, f.rows, f.hash, f.vendor_hash, k.rows, k.hash, k.vendor_hash
-            from found f full join kept k using (date, ingest_seq)
-            where f.rows is distinct from k.rows or f.hash is distinct from k.hash
-               or f.vendor_hash is distinct from k.vendor_hash
-            order by date, ingest_seq
-            """
+            f"select date, ingest_seq, rows, hash, vendor_hash from log_leaves where log = ? and {within}",
+            [log],
         ).fetchall()
-        return [(row[0], row[1], _leaf(row[2:5]), _leaf(row[5:8])) for row in rows]
+        kept = {(row[0], row[1]): Leaf(*row[2:]) for row in rows}
+        places = sorted({*found, *kept})
+        return [
+            (*place, found.get(place), kept.get(place))
+            for place in places
+            if found.get(place) != kept.get(place)
+        ]
 
     def _explain(self, day: date, seq: int, found: Leaf | None, kept: Leaf | None) -> list[Fault]:
         if seq in self.broken_leaves:

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from resources import ledger
+from resources.leaves import BLOCK, layered_rows, plain_rows, read_leaves
 from resources.ledger import Connection
 from resources.tables import LOGS, SAME_VALUE, Log
 
@@ -15,10 +18,13 @@ UNKNOWABLE = {"dividend": "0", "split": "1"}
 
 # The text of a price row is positional, because it is hashed 25 million times; the other logs use the general form.
 PRICE_TEXT = (
-    "concat(symbol, '|', date - date '1970-01-01', '|', open, '|', high, '|', low, '|', close, '|', volume, '|', "
-    "case when dividend <> 0 then dividend end, '|', case when split <> 1 then split end, '|', "
+    "concat(symbol, '|', date - date '1970-01-01', '|', {open}, '|', {high}, '|', {low}, '|', {close}, '|', "
+    "volume, '|', case when dividend <> 0 then dividend end, '|', case when split <> 1 then split end, '|', "
     "source, '|', basis, '|', currency, '|', simulated, '|', known_at)"
 )
+# A price of at most four decimals is written with four: half the time of looking for the shortest text of a double.
+FOUR_DECIMALS = "try_cast({0} as decimal(18, 4))"
+PRICE = f"case when {FOUR_DECIMALS}::double = {{0}} then {FOUR_DECIMALS}::varchar else {{0}}::varchar end"
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,12 @@ class Appended:
 
 def row_hash_sql(con: Connection, log: str) -> str:
     """SQL for the 128-bit hash of a log row: the first half of SHA-256 over its key and value cells."""
-    text = PRICE_TEXT if log == "prices" else _general_text(con, log)
+    text = _price_text() if log == "prices" else _general_text(con, log)
     return f"unhex(left(sha256({text}), 32))"
+
+
+def _price_text() -> str:
+    return PRICE_TEXT.format(**{name: PRICE.format(name) for name in ("open", "high", "low", "close")})
 
 
 def _general_text(con: Connection, log: str) -> str:
@@ -54,32 +64,67 @@ def append_log(con: Connection, log: str, rows: pa.Table, ingest_seq: int) -> Ap
     """
     if rows.num_rows == 0:
         return Appended(0, 0, 0)
-    shape = LOGS[log]
-    con.register("incoming", rows)
-    try:
-        low, high = con.execute("select min(date), max(date) from incoming").fetchall()[0]
-        known = con.execute(f"select 1 from {log} where date between ? and ? limit 1", [low, high]).fetchall()
-        compared = _against_record(shape, log, low, high) if known else _all_new(shape)
-        con.execute(f"create or replace temp table compared as {compared}")
-    finally:
+    ends = pc.min_max(rows["date"])
+    low, high = ends["min"].as_py(), ends["max"].as_py()
+    known = con.execute(f"select 1 from {log} where date between ? and ? limit 1", [low, high]).fetchall()
+    if known:
+        appended = _append_compared(con, log, rows, ingest_seq, low, high)
+    else:
+        con.register("incoming", in_date_order(rows))
+        _insert(con, log, ingest_seq, _all_new(LOGS[log]))
         con.unregister("incoming")
-    columns = [*shape.columns, *(["vendor_adj_close"] if log == "prices" else [])]
-    con.execute(
-        f"insert into {log} by name select {', '.join(columns)}, {ingest_seq} as ingest_seq, "
-        f"{row_hash_sql(con, log)} as row_hash from compared where fate <> 'same' order by date, {shape.keys[0]}"
-    )
-    counts = dict(con.execute("select fate, count(*) from compared group by fate").fetchall())
-    con.execute("drop table compared")
-    appended = Appended(counts.get("new", 0), counts.get("corrected", 0), counts.get("same", 0))
+        appended = Appended(rows.num_rows, 0, 0)
     if appended.rows:
         _append_leaves(con, log, ingest_seq, only_new=not known)
     return appended
 
 
+def in_date_order(rows: pa.Table) -> pa.RecordBatchReader:
+    """The rows by date, else in their order, a block at a time: what is stored by date is found by date."""
+    days = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
+    if (np.diff(days) >= 0).all():
+        return rows.to_reader()
+    offset = days - days.min()  # numpy sorts 16-bit numbers by radix
+    order = np.argsort(offset.astype(np.uint16) if offset.max() < 1 << 16 else offset, kind="stable")
+    blocks = (order[start : start + BLOCK] for start in range(0, len(order), BLOCK))
+    batches = (
+        batch for block in blocks for batch in rows.take(pa.array(block)).combine_chunks().to_batches()
+    )
+    return pa.RecordBatchReader.from_batches(rows.schema, batches)
+
+
+def _append_compared(
+    con: Connection, log: str, rows: pa.Table, ingest_seq: int, low: date, high: date
+) -> Appended:
+    """Append what differs from the record of the same dates."""
+    con.register("incoming", rows)
+    con.execute(f"create or replace temp table compared as {_against_record(LOGS[log], log, low, high)}")
+    con.unregister("incoming")
+    _insert(
+        con,
+        log,
+        ingest_seq,
+        f"select * from compared where fate <> 'same' order by date, {LOGS[log].keys[0]}",
+    )
+    counts = dict(con.execute("select fate, count(*) from compared group by fate").fetchall())
+    con.execute("drop table compared")
+    return Appended(counts.get("new", 0), counts.get("corrected", 0), counts.get("same", 0))
+
+
+def _insert(con: Connection, log: str, ingest_seq: int, rows: str) -> None:
+    """Insert the rows that an SQL gives, each with its hash."""
+    columns = [*LOGS[log].columns, *(["vendor_adj_close"] if log == "prices" else [])]
+    con.execute(
+        f"insert into {log} by name select {', '.join(columns)}, {ingest_seq} as ingest_seq, "
+        f"{row_hash_sql(con, log)} as row_hash from ({rows})"
+    )
+
+
 def _all_new(shape: Log) -> str:
+    """SQL: the incoming rows, with no dividend and no split where the payload cannot know them."""
     filled = ", ".join(f"coalesce({name}, {default}) as {name}" for name, default in UNKNOWABLE.items())
     replaced = f"replace ({filled})" if set(UNKNOWABLE) <= set(shape.values) else ""
-    return f"select * {replaced}, 'new' as fate from incoming"
+    return f"select * {replaced} from incoming"
 
 
 def _against_record(shape: Log, log: str, low: date, high: date) -> str:
@@ -112,7 +157,9 @@ def _against_record(shape: Log, log: str, low: date, high: date) -> str:
     """
 
 
-NUMBERS = frozenset("open high low close volume dividend split value market_cap rating rate".split())
+NUMBERS = frozenset(
+    ["open", "high", "low", "close", "volume", "dividend", "split", "value", "market_cap", "rating", "rate"]
+)
 
 
 def _same(name: str) -> str:
@@ -122,56 +169,23 @@ def _same(name: str) -> str:
     return f"coalesce({near}, i.{name} is null and c.{name} is null)"
 
 
-LEAF = "sha256(string_agg(hex(row_hash), '' order by row_hash))"
-VENDOR = (
-    "sha256(string_agg(symbol || '=' || vendor_adj_close, ',' order by symbol, source) "
-    "filter (vendor_adj_close is not null))"
-)
-
-
-def vendor_sql(log: str) -> str:
-    """SQL for the digest of the vendor's own adjusted closes, which no pack hash covers; NULL without any."""
-    return VENDOR if log == "prices" else "null::varchar"
-
-
-def plain_leaves_sql(log: str, where: str) -> str:
-    """SQL for (date, ingest_seq, rows, hash, vendor_hash) of dates that one ingest alone brought."""
-    return (
-        f"select date, ingest_seq, count(*) as rows, {LEAF} as hash, {vendor_sql(log)} as vendor_hash "
-        f"from {log} where {where} group by date, ingest_seq"
-    )
-
-
-def leaves_sql(log: str, wanted: str) -> str:
-    """SQL for (date, ingest_seq, rows, hash, vendor_hash) of each (date, ingest_seq) of the relation `wanted`.
-
-    A leaf hashes the row hashes of a date: of each key the newest row up to that ingest. Its vendor hash is over
-    the rows of that ingest alone.
-    """
-    keys = ", ".join(f"l.{key}" for key in LOGS[log].keys)
-    return f"""
-        select date, seq as ingest_seq, count(*) as rows, {LEAF} as hash, any_value(vendor) as vendor_hash
-        from (
-            select l.*, w.ingest_seq as seq from {log} l join {wanted} w on l.date = w.date
-            and l.ingest_seq <= w.ingest_seq
-            qualify row_number() over (partition by w.ingest_seq, {keys}
-                                       order by l.ingest_seq desc) = 1
-        ) left join (
-            select date, ingest_seq as seq, {vendor_sql(log)} as vendor from {log} semi join {wanted}
-            using (date, ingest_seq) group by all
-        ) using (date, seq)
-        group by date, seq
-    """
-
-
 def _append_leaves(con: Connection, log: str, ingest_seq: int, *, only_new: bool) -> None:
+    brought = f"ingest_seq = {ingest_seq}"
     if only_new:  # nothing to supersede: spare 25 million rows the window
-        sql = plain_leaves_sql(log, f"ingest_seq = {ingest_seq}")
+        leaves = read_leaves(con, plain_rows(log, brought))
     else:
-        sql = leaves_sql(
-            log, f"(select distinct date, ingest_seq from {log} where ingest_seq = {ingest_seq})"
-        )
-    con.execute(f"insert into log_leaves by name select '{log}' as log, * from ({sql}) order by date")
+        wanted = f"(select distinct date, ingest_seq from {log} where {brought})"
+        leaves = read_leaves(con, layered_rows(log, wanted))
+    rows = [{"log": log, "date": day, "ingest_seq": seq, **vars(leaf)} for (day, seq), leaf in leaves.items()]
+    con.register("incoming", pa.Table.from_pylist(rows, schema=LEAVES))
+    con.execute("insert into log_leaves by name select * from incoming")
+    con.unregister("incoming")
+
+
+LEAVES = pa.schema([
+    ("log", pa.string()), ("date", pa.date32()), ("ingest_seq", pa.int64()), ("rows", pa.int64()),
+    ("hash", pa.string()), ("vendor_hash", pa.string()),
+])  # fmt: skip
 
 
 def root_hash(con: Connection, logs: Sequence[str], as_of: date, watermark: int) -> tuple[str, int]:

@@ -121,12 +121,9 @@ def _coverage(
     if previous is None:
         return []
     before = _newest_dates(con, previous.as_of, previous.watermark)
-    alive = [symbol for symbol, day in before.items() if day == max(before.values())]
-    lost = [
-        symbol
-        for symbol in alive
-        if symbol not in newest or newest[symbol] < min(sessions[-1:], default=date.max)
-    ]
+    priced, session = max(before.values(), default=date.min), min(sessions[-1:], default=date.max)
+    alive = [symbol for symbol, day in before.items() if day == priced]
+    lost = [symbol for symbol in alive if newest.get(symbol, date.min) < session]
     if not alive or 1 - len(lost) / len(alive) >= limits.coverage:
         return []
     share = 1 - len(lost) / len(alive)

@@ -1,13 +1,20 @@
 """Parquet price files: columns by our names, types checked, nothing guessed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from resources.prices.columns import TYPES, recognise
 from resources.prices.source import FileRejected, Finding
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+BLOCK = 1 << 20  # rows
 
 
 def read_parquet(source: "pa.NativeFile | str", name: str, ignored: Sequence[str] = ()) -> pa.Table:
@@ -24,20 +31,41 @@ def read_parquet(source: "pa.NativeFile | str", name: str, ignored: Sequence[str
         if columns.findings:
             raise FileRejected(name, columns.findings)
         wanted = {given: ours for given, ours in zip(header, columns.kept, strict=True) if ours}
-        table = file.read(columns=list(wanted)).rename_columns(list(wanted.values()))
+        return _read(file, name, wanted)
     except (pa.ArrowInvalid, OSError) as error:
         raise FileRejected(
             name, [_fail("DAMAGED", f"it is not a whole Parquet file ({error}); send it again")]
         ) from None
-    if table.num_rows == 0:
+
+
+def _read(file: "pq.ParquetFile", name: str, wanted: Mapping[str, str]) -> pa.Table:
+    """The columns `wanted` (theirs -> ours), converted a block at a time, so that no more than one stands twice."""
+    rows = file.metadata.num_rows
+    if rows == 0:
         raise FileRejected(name, [_fail("NO_ROWS", "it has no rows; deliver rows or no file")])
-    findings = [finding for column in table.column_names for finding in type_faults(column, table[column])]
+    numbers = {ours: np.empty(rows) for ours in wanted.values() if ours not in ("symbol", "date")}
+    others: dict[str, list[pa.Array]] = {ours: [] for ours in wanted.values() if ours not in numbers}
+    findings: dict[Finding, None] = {}
+    start = 0
+    for batch in file.iter_batches(BLOCK, columns=list(wanted)):
+        for given, ours in wanted.items():
+            values = batch[given]
+            if faults := type_faults(ours, values):
+                findings |= dict.fromkeys(faults)
+            elif ours in numbers:
+                numbers[ours][start : start + len(values)] = convert(ours, values).to_numpy(
+                    zero_copy_only=False
+                )
+            else:
+                others[ours].append(convert(ours, values))
+        start += batch.num_rows
     if findings:
-        raise FileRejected(name, findings)
-    return pa.table({column: convert(column, table[column]) for column in table.column_names})
+        raise FileRejected(name, list(findings))
+    chunked = {ours: pa.chunked_array(blocks) for ours, blocks in others.items()}
+    return pa.table({ours: (numbers | chunked)[ours] for ours in wanted.values()})
 
 
-def type_faults(name: str, values: pa.ChunkedArray) -> list[Finding]:
+def type_faults(name: str, values: pa.Array) -> list[Finding]:
     """What is wrong with a column's type, given its name."""
     kind = values.type.value_type if pt.is_dictionary(values.type) else values.type
     if name == "symbol":
@@ -54,7 +82,7 @@ def type_faults(name: str, values: pa.ChunkedArray) -> list[Finding]:
     return []
 
 
-def _date_faults(values: pa.ChunkedArray) -> list[Finding]:
+def _date_faults(values: pa.Array) -> list[Finding]:
     if values.null_count:
         return [_fail("BAD_DATE", f"{values.null_count} dates are missing")]
     if pt.is_date(values.type):
@@ -67,7 +95,7 @@ def _date_faults(values: pa.ChunkedArray) -> list[Finding]:
     return []
 
 
-def convert(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+def convert(name: str, values: pa.Array) -> pa.Array:
     """A column in our type; the checks before have shown that nothing is lost."""
     if name == "symbol" and not pt.is_dictionary(values.type):
         values = values.cast(pa.string()).dictionary_encode()
