@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -127,11 +127,14 @@ def _documents(before: Any, after: Any) -> tuple[Any, Any]:
     """Two JSON objects without the keys on which they agree; anything else as it is."""
     try:
         one, other = json.loads(before), json.loads(after)
-        return tuple(
-            {key: side[key] for key in side if one.get(key) != other.get(key)} for side in (one, other)
-        )
+        differing = {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+        return _only(one, differing), _only(other, differing)
     except (TypeError, ValueError, AttributeError):
         return before, after
+
+
+def _only(document: Row, keys: Collection[str]) -> Row:
+    return {key: value for key, value in document.items() if key in keys}
 
 
 def _cut(text: str, longest: int = 160) -> str:

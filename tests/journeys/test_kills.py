@@ -38,7 +38,7 @@ def commits(home: Path) -> int:
 
 def at_some_moment(home: Path, dice: Random) -> Callable[[], bool]:
     """True from a random moment after a random number of commits; a whole run makes about ten."""
-    target, delay = commits(home) + dice.randrange(0, 4), dice.uniform(0.0, 0.3)
+    target, delay = commits(home) + dice.randrange(0, 3), dice.uniform(0.0, 0.25)
     reached: list[float] = []
 
     def now() -> bool:
@@ -53,7 +53,7 @@ def kill_runs(desk: tuple[Zygote, list[date]], name: str, wanted: int, seed: int
     """Kills `wanted` runs over as many as-of dates as that takes; then every date runs through, as if never killed."""
     zygote, days = desk
     dice, home, untouched = Random(seed), zygote.folder / name, zygote.folder / f"{name}-untouched"
-    killed, ahead, tried = 0, iter(days[-40:]), []
+    killed, ahead, tried = 0, iter(days[-150:]), []
     while killed < wanted:
         day = next(ahead)
         tried.append(day)

@@ -1,0 +1,89 @@
+"""Two runs at once, readers while a run writes, a second run of the same day, a file that is not whole yet."""
+
+import threading
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+from small_desk import make_desk, price_file
+from zygote import Zygote, at_once
+
+from resources.warehouse import Warehouse
+
+pytestmark = pytest.mark.xdist_group("zygote")
+Desk = tuple[Zygote, Zygote, list[date]]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Two zygotes over one home, in which one day was run."""
+    folder = tmp_path_factory.mktemp("together")
+    days = make_desk(folder)
+    one, other = Zygote(folder).start(), Zygote(folder).start()
+    status, said = one.packfolio("run", "--as-of", str(days[-4]))
+    assert status == 0, said
+    yield one, other, days
+    one.stop()
+    other.stop()
+
+
+def ledger(home: Path) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
+        return con.execute(
+            "select asset, pack_id, portfolio_id, content_hash from materializations order by id"
+        ).fetchall()
+
+
+def test_two_runs_of_one_day_at_once_write_each_result_once(desk: Desk) -> None:
+    one, other, days = desk
+    command = ("run", "--as-of", str(days[-3]))
+    ended = at_once(lambda: one.packfolio(*command), lambda: other.packfolio(*command))
+    assert [status for status, _ in ended] == [0, 0], ended
+    found = ledger(one.folder / "home")
+    assert len(found) == len(set(found))
+    assert one.read("packs", "verify")["faults"] == []
+
+
+def test_readers_see_whole_states_while_a_run_writes(desk: Desk) -> None:
+    one, _, days = desk
+    store, seen, ended = Warehouse(one.folder / "home"), set(), threading.Event()
+
+    def run() -> None:
+        one.packfolio("run", "--as-of", str(days[-2]))
+        ended.set()
+
+    writer = threading.Thread(target=run)
+    writer.start()
+    while not ended.wait(0.01):
+        with store.read() as con:
+            seen.add(
+                con.execute(
+                    "select pack_id, count(*) from latest_trades group by all order by 1 desc limit 1"
+                ).fetchall()[0]
+            )
+    writer.join()
+    assert seen <= {(f"PP_{day}", 10) for day in days[-4:-1]}
+
+
+def test_a_second_run_of_a_day_writes_nothing(desk: Desk) -> None:
+    one, _, days = desk
+    before = ledger(one.folder / "home")
+    assert one.packfolio("run", "--as-of", str(days[-4]))[0] == 0
+    assert ledger(one.folder / "home") == before
+
+
+def test_half_a_file_is_refused_and_taken_when_it_is_whole(desk: Desk) -> None:
+    one, _, _ = desk
+    inbox, text = one.folder / "inbox", price_file([date(2024, 3, 1)], seed=2)
+    (inbox / "new.csv").write_text(text[: len(text) // 2])
+    status, said = one.packfolio("ingest", home="half")
+    assert status == 1
+    assert "new.csv" in said
+    with Warehouse(one.folder / "half").live() as con:
+        assert con.execute("select count(*), max(date) from prices").fetchall() == [(1500, date(2024, 2, 29))]
+    (inbox / "new.csv").write_text(text)
+    assert one.packfolio("ingest", home="half")[0] == 0
+    with Warehouse(one.folder / "half").live() as con:
+        assert con.execute("select count(*), max(date) from prices").fetchall() == [(1505, date(2024, 3, 1))]

@@ -1,0 +1,205 @@
+"""An auditor's day: walk from a trade to its prices, replay it, and find what somebody edited."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from small_desk import SYMBOLS, make_desk
+from zygote import Zygote
+
+pytestmark = pytest.mark.xdist_group("audit")
+BOOK = "11111111-1111-1111-1111-111111111111"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    """Two packs, then a correction of an old price and a revision of the second pack."""
+    folder = tmp_path_factory.mktemp("audit")
+    days = make_desk(folder)
+    zygote = Zygote(folder).start()
+    for day in days[-2:]:
+        status, said = zygote.packfolio("run", "--as-of", str(day))
+        assert status == 0, said
+    (folder / "inbox" / "late.csv").write_text(
+        f"symbol,date,close\nCCC,{days[-9]},{_close(folder, days[-9]) * 1.02:.4f}\n"
+    )
+    for arguments in (
+        ("ingest",),
+        ("packs", "revise", str(days[-1]), "--reason", "the vendor corrected CCC"),
+    ):
+        status, said = zygote.packfolio(*arguments)
+        assert status == 0, said
+    yield zygote
+    zygote.stop()
+
+
+def _close(folder: Path, day: date) -> float:
+    lines = (folder / "inbox" / "history.csv").read_text().splitlines()
+    return float(next(line for line in lines if line.startswith(f"CCC,{day}")).split(",")[2])
+
+
+def labels(tree: dict[str, Any]) -> list[str]:
+    return [tree["label"], *(label for child in tree["from"] for label in labels(child))]
+
+
+def test_a_trade_leads_back_to_the_bytes_of_its_prices(desk: Zygote) -> None:
+    tree = desk.read("trace", "trades", "PP_2024-02-29.2", "CCC", "book")
+    told = labels(tree)
+    stages = [
+        "trades CCC",
+        "optimal_weights CCC",
+        "optimization_results",
+        "posterior_returns CCC",
+        "return_estimates CCC",
+    ]
+    assert [label for label in told if label in stages] == stages
+    assert "pack PP_2024-02-29.2" in told
+    assert {"payload history.csv", "payload late.csv", "covariances CCC", "holdings"} <= {*told} | {
+        "holdings"
+    }
+    text = json.dumps(tree)
+    assert text.count("as ingested") == 2
+    for needed in ("run_id", "code_version", "config_hash", "payload_sha256", "solver", "DAQP"):
+        assert needed in text
+    assert all("numpy" in found["libraries"] for found in tree["environments"].values())
+
+
+def test_a_trace_of_what_is_not_there_lists_what_is(desk: Zygote) -> None:
+    assert "trace one of" in desk.packfolio("trace", "wishes", "PP_2024-02-29")[1]
+    assert "has no row of" in desk.packfolio("trace", "trades", "PP_2024-02-29", "ZZZ")[1]
+    assert "it has ['book', 'paper']" in desk.packfolio("trace", "trades", "PP_2024-02-29", "CCC", "other")[1]
+
+
+def test_a_correction_changes_no_pack_and_its_effect_is_shown(desk: Zygote) -> None:
+    found = desk.read("packs", "diff", "PP_2024-02-29", "PP_2024-02-29.2")
+    (prices,) = found["logs"]
+    assert (prices["rows_added"], prices["rows_missing"], prices["rows_restated"]) == (0, 0, 1)
+    (change,) = prices["restated"]
+    assert (change["key"]["symbol"], change["column"]) == ("CCC", "close")
+    assert change["after"] / change["before"] == pytest.approx(1.02, abs=1e-4)
+    moved = {table["table"]: table["columns"] for table in found["effects"]}
+    assert "expected_return" in moved["return_estimates"]
+    assert "weight" in moved["optimal_weights"]
+
+
+@pytest.mark.parametrize("pack", ["PP_2024-02-29", "PP_2024-02-29.2"])
+def test_every_pack_replays_cell_by_cell(desk: Zygote, pack: str) -> None:
+    found = desk.read("packs", "replay", pack)
+    assert found["identical"], found
+    assert (found["identical_units"], found["differences"]) == (found["units"], [])
+
+
+def test_a_replay_says_what_another_policy_would_have_done(desk: Zygote) -> None:
+    other = desk.folder / "other"
+    shutil.copytree(desk.folder / "config", other)
+    book = other / "portfolios" / "book.yaml"
+    book.write_text(book.read_text().replace("max_single_position_pct: 40", "max_single_position_pct: 30"))
+    found = desk.read("packs", "replay", "PP_2024-02-29", "--with", str(other))
+    assert not found["identical"]
+    tables = {table["table"]: table for table in found["differences"]}
+    assert {change["key"]["portfolio_id"] for change in tables["optimal_weights"]["changes"]} == {BOOK}
+
+
+def tampered(desk: Zygote, name: str, *statements: str) -> Zygote:
+    """A copy of the home in which somebody ran SQL of their own."""
+    shutil.copytree(desk.folder / "home", desk.folder / name)
+    with duckdb.connect(str(desk.folder / name / "warehouse.duckdb")) as con:
+        for statement in statements:
+            con.execute(statement)
+    return desk
+
+
+def faults(desk: Zygote, home: str, *arguments: str) -> list[dict[str, Any]]:
+    status, said = desk.packfolio("packs", "verify", *arguments, "--json", home=home)
+    report = json.loads(said)
+    assert status == (3 if report["faults"] else 0)
+    found: list[dict[str, Any]] = report["faults"]
+    return found
+
+
+def test_an_untouched_home_verifies(desk: Zygote) -> None:
+    assert faults(desk, "home") == []
+    assert faults(desk, "home", "PP_2024-02-29") == []
+
+
+def test_an_edited_price_is_named_with_its_packs(desk: Zygote) -> None:
+    tampered(
+        desk, "price", "update prices set close = close * 1.001 where symbol = 'DDD' and date = '2024-02-29'"
+    )
+    (fault,) = faults(desk, "price")
+    assert (fault["table"], fault["what"], fault["symbol"], fault["date"]) == (
+        "prices",
+        "changed",
+        "DDD",
+        "2024-02-29",
+    )
+    assert fault["packs"] == ["PP_2024-02-29.2", "PP_2024-02-29"]
+    assert faults(desk, "price", "PP_2024-02-28") == []
+
+
+def test_an_edited_trade_is_named(desk: Zygote) -> None:
+    tampered(
+        desk, "trade", "update trades set quantity = 0 where symbol = 'BBB' and pack_id = 'PP_2024-02-28'"
+    )
+    found = faults(desk, "trade")
+    assert {(fault["table"], fault["what"], fault["symbol"]) for fault in found} == {
+        ("trades", "changed", "BBB")
+    }
+    status, said = desk.packfolio("doctor", "db", home="trade")
+    assert status == 3
+    assert "trades: BBB changed" in said
+
+
+def test_an_older_copy_put_back_is_found_by_the_anchor_until_it_is_accepted(desk: Zygote) -> None:
+    shutil.copytree(desk.folder / "home", desk.folder / "cut")
+    shutil.copy(desk.folder / "home" / "warehouse.duckdb", desk.folder / "older.duckdb")
+    assert desk.packfolio("run", "--as-of", "2024-02-27", home="cut")[0] == 0
+    shutil.copy(desk.folder / "older.duckdb", desk.folder / "cut" / "warehouse.duckdb")
+    (fault,) = faults(desk, "cut")
+    assert "cut off, or an older copy put back" in fault["message"]
+    empty = desk.folder / "empty.jsonl"
+    empty.touch()
+    status, said = desk.packfolio("packs", "verify", "--anchor", str(empty), home="cut")
+    assert status == 0
+    assert "cannot be excluded" in said
+    assert desk.packfolio("doctor", "db", "--accept", "restored after a disk failure", home="cut")[0] == 0
+    status, said = desk.packfolio("packs", "verify", home="cut")
+    assert status == 0
+    assert "restored after a disk failure" in said
+
+
+def test_a_backup_restores_elsewhere(desk: Zygote) -> None:
+    target = desk.folder / "kept"
+    assert desk.packfolio("backup", str(target))[0] == 0
+    assert desk.packfolio("backup", str(target))[0] == 1
+    assert desk.packfolio("restore", str(target), home="elsewhere")[0] == 0
+    assert faults(desk, "elsewhere") == []
+    assert [pack["pack_id"] for pack in desk.read("packs", "list", home="elsewhere")] == [
+        "PP_2024-02-29.2", "PP_2024-02-29", "PP_2024-02-28",
+    ]  # fmt: skip
+
+
+def test_a_doctor_without_faults_says_so(desk: Zygote) -> None:
+    found = desk.read("doctor", "db")
+    states = {finding["check"]: finding["state"] for finding in found}
+    assert {name: state for name, state in states.items() if state == "fault"} == {}
+    assert {
+        "home",
+        "configuration",
+        "source inbox",
+        "warehouse",
+        "anchor",
+        "runs",
+        "blocks",
+        "verification",
+    } <= states.keys()
+
+
+def test_every_symbol_of_the_book_has_a_row(desk: Zygote) -> None:
+    (book,) = desk.read("trades", "PP_2024-02-29", "--portfolio", "book")["portfolios"]
+    assert sorted(order["symbol"] for order in book["trades"]) == list(SYMBOLS)
