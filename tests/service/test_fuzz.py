@@ -1,0 +1,98 @@
+"""Whatever is sent, the answer is one of ours: never a 500, always JSON, always a trace."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from service_desk import PACK
+
+from resources.policy_schema import PolicyFile
+from service.api import create_app
+from service.patterns import PATTERNS
+from service.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def client(settings_of_desk: Settings) -> Iterator[TestClient]:
+    with TestClient(create_app(settings_of_desk), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def settings_of_desk(request: pytest.FixtureRequest) -> Settings:
+    found: Settings = request.getfixturevalue("settings")
+    return found
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+    | st.sampled_from(
+        ["seed", "mixed", "empty", "newcomers", PACK, "equity_selloff", "REFLATION", "AAPL", "BUY", "RY"]
+    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=8,
+)
+POLICY = st.dictionaries(st.sampled_from(sorted(PolicyFile.model_fields)), VALUES, max_size=4)
+NUMBERS = st.floats(0, 100) | st.integers(-5, 300)
+PLAUSIBLE = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_single_position_pct": NUMBERS, "max_turnover_pct": NUMBERS, "max_sector_pct": NUMBERS,
+        "max_tracking_error_pct": NUMBERS, "cash_min_pct": NUMBERS, "cash_max_pct": NUMBERS,
+        "max_volatility_pct": NUMBERS, "min_return_pct": NUMBERS, "lookback_days": st.integers(-1, 2000),
+        "min_lot_value": NUMBERS, "target_volatility_pct": NUMBERS,
+        "method": st.sampled_from(["mean_variance", "risk_parity", "max_sharpe", "min_volatility", "equal_weight"]),
+    },
+)  # fmt: skip
+TRADES = st.lists(
+    st.fixed_dictionaries(
+        {"symbol": st.sampled_from(["AAPL", "RY", "SPY", "ZZZ"]), "action": st.sampled_from(["BUY", "SELL", "HOLD"]),
+         "quantity": NUMBERS}
+    ),
+    max_size=3,
+)  # fmt: skip
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> dict[str, Any]:
+    name = draw(st.sampled_from(sorted(PATTERNS)))
+    inputs: dict[str, Any] = {"portfolio_id": draw(st.sampled_from(["seed", "mixed", "empty", "newcomers"]))}
+    for key in PATTERNS[name].inputs.model_fields:
+        if key == "constraints":
+            inputs[key] = draw(PLAUSIBLE | POLICY)
+        elif key == "proposed_trades":
+            inputs[key] = draw(TRADES | VALUES)
+        elif key != "portfolio_id" and draw(st.booleans()):
+            inputs[key] = draw(VALUES)
+    return {"pattern_id": name, "inputs": inputs}
+
+
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=bodies())
+def test_no_body_breaks_the_service(client: TestClient, body: dict[str, Any]) -> None:
+    answer = client.post("/v1/execute", json=body)
+    assert answer.status_code in (200, 404, 409, 422), (body, answer.text)
+    assert answer.json()["trace_id"] == answer.headers["x-request-id"]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.text(max_size=30), portfolio=st.text(max_size=30))
+def test_no_path_breaks_the_service(client: TestClient, path: str, portfolio: str) -> None:
+    for answer in (
+        client.get(f"/v1/packs/{PACK}/trades", params={"portfolio": portfolio}),
+        client.get("/v1/packs/" + "".join(char for char in path if char.isprintable() and char not in "?#")),
+    ):
+        assert answer.status_code < 500, answer.text
+
+
+@given(content=st.binary(max_size=60))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_break_the_service(client: TestClient, content: bytes) -> None:
+    assert client.post("/v1/execute", content=content).status_code in (400, 404, 422)

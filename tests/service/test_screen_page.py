@@ -1,0 +1,81 @@
+"""The page itself, run without a browser against a real server: it shows answers and, when there are none, words."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import uvicorn
+from source_tree import ROOT
+from streamlit.testing.v1 import AppTest
+
+from service.api import create_app
+from service.settings import Settings
+
+PAGE = str(ROOT / "service" / "screen" / "app.py")
+TABS = [
+    "Trades",
+    "Weights",
+    "Exposures",
+    "Impact",
+    "Frontier",
+    "Scenarios",
+    "Hedges",
+    "Regime",
+    "Compare packs",
+]
+
+
+@pytest.fixture(scope="module")
+def address(settings: Settings) -> Iterator[str]:
+    """A server on a free port of the loopback address."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(replace(settings)), log_config=None))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def page(address: str, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("PACKFOLIO_API", address)
+    page = AppTest.from_file(PAGE, default_timeout=30).run()
+    return page.sidebar.selectbox[1].select("mixed").run()
+
+
+def test_the_button_gives_trades(page: AppTest) -> None:
+    page.button[0].click().run()
+    assert not page.exception
+    assert {metric.label: metric.value for metric in page.metric}["Trade Count"] == "8"
+    assert "turnover limit" in page.warning[0].value
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_tab_shows_something(page: AppTest, tab: str) -> None:
+    page.button[0].click().run()
+    page.session_state["tab"] = tab
+    page.run()
+    assert not page.exception and not page.error
+    assert page.dataframe or page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")
+
+
+def test_a_refusal_is_said_in_words(page: AppTest) -> None:
+    page.sidebar.slider[2].set_value(1.0)
+    page.sidebar.slider[0].set_value(10.0)
+    page.button[0].click().run()
+    assert not page.exception
+    assert page.error or page.warning
+
+
+def test_no_api_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACKFOLIO_API", "http://127.0.0.1:9")
+    page = AppTest.from_file(PAGE, default_timeout=30).run()
+    assert not page.exception
+    assert "packfolio api" in page.error[0].value
