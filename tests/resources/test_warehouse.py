@@ -1,129 +1,156 @@
-"""The one door: all of a transaction or nothing, unchanged content not written, readers undisturbed."""
+"""The one door: whole transactions, unchanged content not written twice, readers of a published copy."""
 
-import json
-import threading
-from datetime import datetime
+import multiprocessing
+import os
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pytest
+from bench import BOOK, STAMP, fill
 
+import resources.warehouse as door
 from optimizer.errors import DataError
-from resources.ledger import Entry, Stamp, head
-from resources.warehouse import Warehouse, frame
+from resources.anchors import read_anchors
+from resources.ledger import GENESIS, head, latest
+from resources.warehouse import Warehouse
 
-STAMP = Stamp("run", datetime(2026, 1, 1), "code", "config")  # noqa: DTZ001  warehouse times are UTC without a zone
-PACK = "PP_2022-01-03"
-
-
-def _posterior(*returns: float) -> pd.DataFrame:
-    symbols = [f"S{i}" for i in range(len(returns))]
-    return pd.DataFrame({"symbol": symbols, "prior_return": 0.05, "posterior_return": returns})
-
-
-def _write(warehouse: Warehouse, rows: pd.DataFrame, portfolio: str = "one", stamp: Stamp = STAMP) -> Entry:
-    with warehouse.write(stamp) as tx:
-        return tx.record(
-            "posterior_returns", {"posterior_returns": rows}, pack_id=PACK, portfolio_id=portfolio
-        )
+WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})
 
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(tmp_path)
+    return Warehouse(tmp_path / "home")
 
 
-def test_unchanged_content_writes_nothing_whoever_computed_it(warehouse: Warehouse) -> None:
-    first = _write(warehouse, _posterior(0.1, 0.2))
-    again = _write(warehouse, _posterior(0.1, 0.2), stamp=Stamp("other", STAMP.at, "newer code", "config"))
-    assert first.changed and not again.changed
-    assert again.id == first.id
-    reordered = _write(warehouse, _posterior(0.1, 0.2).iloc[::-1])
-    assert not reordered.changed
+def record(warehouse: Warehouse, weights: pd.DataFrame = WEIGHTS) -> bool:
+    with warehouse.write(STAMP) as tx:
+        return tx.record(
+            "optimal_weights", {"optimal_weights": weights}, pack_id="PP_2024-01-05", portfolio_id=BOOK
+        ).changed
 
 
-def test_readers_see_the_newest_version_of_each_portfolio(warehouse: Warehouse) -> None:
-    _write(warehouse, _posterior(0.1, 0.2))
-    _write(warehouse, _posterior(0.3), "two")
-    _write(warehouse, _posterior(0.4))
+def latest_weights(warehouse: Warehouse) -> list[tuple[object, ...]]:
     with warehouse.live() as con:
-        latest = con.execute(
-            "select portfolio_id, posterior_return from latest_posterior_returns order by 1"
-        ).fetchall()
-        every = con.execute("select count(*) from posterior_returns").fetchall()
-    assert latest == [("one", 0.4), ("two", 0.3)]
-    assert every == [(4,)]
+        return con.execute("select symbol, weight from latest_optimal_weights order by 1").fetchall()
 
 
-def test_an_empty_version_replaces_a_full_one(warehouse: Warehouse) -> None:
-    _write(warehouse, _posterior(0.1))
-    _write(warehouse, _posterior())
-    with warehouse.live() as con:
-        assert con.execute("select count(*) from latest_posterior_returns").fetchall() == [(0,)]
-
-
-def test_nothing_of_a_failed_transaction_remains(warehouse: Warehouse) -> None:
-    _write(warehouse, _posterior(0.1))
-    with pytest.raises(ZeroDivisionError), warehouse.write(STAMP) as tx:
-        tx.record(
-            "posterior_returns", {"posterior_returns": _posterior(0.9)}, pack_id=PACK, portfolio_id="one"
-        )
-        _ = 1 / 0
+def test_the_same_content_is_written_once(warehouse: Warehouse) -> None:
+    assert record(warehouse)
+    assert not record(warehouse)
+    assert not record(warehouse, WEIGHTS.iloc[::-1])  # the order of rows is no content
     with warehouse.live() as con:
         assert head(con)[0] == 1
-        assert con.execute("select posterior_return from posterior_returns").fetchall() == [(0.1,)]
-    assert len(warehouse.anchor.read_text(encoding="utf-8").splitlines()) == 1
 
 
-def test_a_column_that_the_table_lacks_is_refused(warehouse: Warehouse) -> None:
-    with pytest.raises(DataError, match=r"has no columns \['yield'\]"):
-        _write(warehouse, _posterior(0.1).assign(**{"yield": 1.0}))
-
-
-def test_the_anchor_remembers_the_head_after_each_commit(warehouse: Warehouse) -> None:
-    _write(warehouse, _posterior(0.1))
-    _write(warehouse, _posterior(0.2))
-    lines = [json.loads(line) for line in warehouse.anchor.read_text(encoding="utf-8").splitlines()]
+def test_a_new_version_is_the_latest_and_the_old_one_stays(warehouse: Warehouse) -> None:
+    record(warehouse)
+    record(warehouse, WEIGHTS.assign(weight=[0.5, 0.5]))
+    assert latest_weights(warehouse) == [("AAA", 0.5), ("BBB", 0.5)]
     with warehouse.live() as con:
-        assert (lines[-1]["count"], lines[-1]["head"]) == head(con)
-    assert [line["count"] for line in lines] == [1, 2]
+        assert con.execute("select count(*) from optimal_weights").fetchall() == [(4,)]
+    record(warehouse)  # back to the first content: it must be the latest again
+    assert latest_weights(warehouse) == [("AAA", 0.25), ("BBB", 0.75)]
 
 
-def test_reading_before_the_first_run_says_what_to_do(warehouse: Warehouse) -> None:
+def test_an_empty_version_hides_the_one_before(warehouse: Warehouse) -> None:
+    record(warehouse)
+    record(warehouse, WEIGHTS.iloc[:0])
+    assert latest_weights(warehouse) == []
+
+
+def test_an_error_leaves_nothing_behind(warehouse: Warehouse) -> None:
+    record(warehouse)
+    with pytest.raises(RuntimeError), warehouse.write(STAMP) as tx:
+        tx.record(
+            "optimal_weights", {"optimal_weights": WEIGHTS.assign(weight=1.0)}, pack_id="p", portfolio_id=BOOK
+        )
+        raise RuntimeError("the stage failed")
+    with warehouse.live() as con:
+        assert head(con)[0] == 1
+        assert con.execute("select count(*) from optimal_weights").fetchall() == [(2,)]
+    assert len(read_anchors(warehouse.anchor).lines) == 1
+
+
+def test_an_unknown_column_is_named(warehouse: Warehouse) -> None:
+    with pytest.raises(DataError, match=r"has no columns \['wieght'\]"):
+        record(warehouse, WEIGHTS.rename(columns={"weight": "wieght"}))
+
+
+def test_a_row_the_schema_refuses_stops_the_transaction(warehouse: Warehouse) -> None:
+    with pytest.raises(duckdb.ConstraintException), warehouse.write(STAMP) as tx:
+        trade = {"symbol": "AAA", "action": "GIFT", "quantity": 1.0}
+        tx.record("trades", {"trades": pd.DataFrame([trade])}, pack_id="p", portfolio_id=BOOK)
+    with warehouse.live() as con:
+        assert head(con) == (0, GENESIS)
+
+
+def test_decimals_keep_their_cents(warehouse: Warehouse) -> None:
+    totals = pd.DataFrame([{"nav_before": Decimal("1234567.89"), "costs": Decimal("0.01")}])
+    with warehouse.write(STAMP) as tx:
+        tx.record("trade_lists", {"trade_lists": totals}, pack_id="p", portfolio_id=BOOK)
+    with warehouse.live() as con:
+        found = con.execute("select nav_before, costs from trade_lists").fetchall()
+    assert found == [(Decimal("1234567.8900"), Decimal("0.0100"))]
+
+
+def test_each_commit_is_anchored_outside(warehouse: Warehouse) -> None:
+    fill(warehouse.home)
+    lines = read_anchors(warehouse.anchor).lines
+    with warehouse.live() as con:
+        assert (lines[-1].count, lines[-1].head) == head(con)
+        entry = latest(con, "pricing_packs", "PP_2024-01-05", None)
+    assert entry is not None and not entry.changed
+    assert [line.count for line in lines] == sorted({line.count for line in lines})
+
+
+def test_readers_keep_what_they_opened_and_see_the_next_copy_when_they_open_again(
+    warehouse: Warehouse,
+) -> None:
     with pytest.raises(DataError, match="run `packfolio run` first"), warehouse.read():
         pass
-
-
-def test_readers_keep_what_they_opened_while_a_run_writes_and_publishes(warehouse: Warehouse) -> None:
-    _write(warehouse, _posterior(0.1))
+    record(warehouse)
     warehouse.publish()
-    wrong: list[str] = []
-    stop = threading.Event()
-
-    def reads() -> None:
-        while not stop.is_set():
-            with warehouse.read() as con:
-                counts = {len(frame(con, "select * from posterior_returns")) for _ in range(3)}
-                if len(counts) != 1:
-                    wrong.append(f"the copy changed under its reader: {counts}")
-
-    reader = threading.Thread(target=reads)
-    reader.start()
-    try:
-        for i in range(10):
-            _write(warehouse, _posterior(0.2 + i))
-            warehouse.publish()
-    finally:
-        stop.set()
-        reader.join()
-    assert not wrong
+    count = "select count(*) from optimal_weights"
     with warehouse.read() as con:
-        assert len(frame(con, "select * from posterior_returns")) == 11
+        record(warehouse, WEIGHTS.assign(weight=[0.5, 0.5]))
+        warehouse.publish()
+        assert con.execute(count).fetchall() == [(2,)]
+    with warehouse.read() as con:
+        assert con.execute(count).fetchall() == [(4,)]
+        with pytest.raises(duckdb.Error, match="read-only"):
+            con.execute("delete from optimal_weights")
+        with pytest.raises(duckdb.PermissionException):
+            con.execute("select * from read_csv('/etc/hostname')")
 
 
-def test_the_published_copy_cannot_be_written(warehouse: Warehouse) -> None:
-    _write(warehouse, _posterior(0.1))
-    warehouse.publish()
-    with warehouse.read() as con, pytest.raises(duckdb.Error):
-        con.execute("insert into posterior_returns by name select 'x' as symbol")
+def hold(
+    home: Path, ready: "multiprocessing.synchronize.Event", done: "multiprocessing.synchronize.Event"
+) -> None:
+    with Warehouse(home).live():
+        ready.set()
+        done.wait(20)
+
+
+def test_a_lock_that_is_held_too_long_is_said(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    holder = context.Process(target=hold, args=(warehouse.home, ready, done))
+    holder.start()
+    assert ready.wait(20)
+    monkeypatch.setattr(door, "LOCK_SECONDS", 0.05)
+    try:
+        with pytest.raises(DataError, match="locked by another process"), warehouse.live():
+            pass
+    finally:
+        done.set()
+        holder.join()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_home_that_cannot_be_written_is_an_error(warehouse: Warehouse) -> None:
+    warehouse.home.mkdir()
+    warehouse.home.chmod(0o500)
+    with pytest.raises(OSError), warehouse.live():
+        pass
