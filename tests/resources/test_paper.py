@@ -1,80 +1,81 @@
-"""Paper fills: splits, dividends, costs and cash, to the cent."""
+"""Paper books: yesterday's orders filled at today's close, after splits and dividends, to the cent."""
 
 from datetime import date
 from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from optimizer.costs import CostModel
+from optimizer.policy import Policy
 from resources.pack_prices import Panel
 from resources.paper import fill
 
-DAYS = (date(2022, 1, 3), date(2022, 1, 4), date(2022, 1, 5))
-FREE = CostModel(commission=0.0, impact_bps=0.0)
+DAYS = (date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4))
+COSTS = CostModel.of(Policy(commission=5.0, impact_bps=15.0))
+FREE = CostModel.of(Policy(commission=0.0, impact_bps=0.0))
 
 
-def _panel(
-    close: list[float], dividend: tuple[float, ...] = (0, 0, 0), split: tuple[float, ...] = (1, 1, 1)
-) -> Panel:
-    columns = [np.array(values, dtype=float).reshape(3, 1) for values in (close, dividend, split)]
-    return Panel(("AAA",), DAYS, *columns, currency=("USD",), simulated=(False,), basis=("as_traded",))
+def panel(close: list[float], dividend: list[float] | None = None, split: list[float] | None = None) -> Panel:
+    def column(
+        values: list[float] | None, otherwise: float
+    ) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+        return np.array(values or [otherwise] * 3, dtype=float).reshape(3, 1)
+
+    return Panel(
+        ("AAA",),
+        DAYS,
+        column(close, 0),
+        column(dividend, 0.0),
+        column(split, 1.0),
+        ("USD",),
+        (False,),
+        ("as_traded",),
+    )
 
 
-def _fill(
-    panel: Panel, before: float, wanted: float, costs: CostModel = FREE, rate: float = 1.0
-) -> tuple[Decimal, Decimal]:
-    held = fill(Decimal(1000), [("AAA", before, wanted)], panel, DAYS[0], {"USD": rate}, costs, DAYS[2])
-    return held.quantities.get("AAA", Decimal(0)), held.cash
+Filled = tuple[Decimal, dict[str, Decimal]]
 
 
-def test_orders_fill_at_the_newest_close_with_their_costs() -> None:
-    quantity, cash = _fill(_panel([10, 10, 12]), 0, 50, CostModel(commission=5.0, impact_bps=15.0))
-    assert quantity == 50
-    assert cash == Decimal(1000) - 600 - Decimal("5.90")
+def filled(
+    orders: list[tuple[str, float, float]], prices: Panel, costs: CostModel = FREE, rate: float = 1.0
+) -> Filled:
+    held = fill(Decimal("1000.00"), orders, prices, DAYS[0], {"USD": rate}, costs, DAYS[-1])
+    return held.cash, dict(held.quantities)
 
 
-def test_a_split_multiplies_what_was_held_and_what_was_ordered() -> None:
-    quantity, cash = _fill(_panel([700, 100, 110], split=(1, 7, 1)), 10, 12)
-    assert quantity == 84
-    assert cash == 1000 - 14 * 110
+def test_an_order_is_filled_at_the_newest_close_and_pays_its_costs() -> None:
+    cash, held = filled([("AAA", 0, 10)], panel([50, 51, 52]), COSTS)
+    assert held == {"AAA": Decimal(10)}
+    assert cash == Decimal("1000.00") - Decimal("520.00") - Decimal("5.78")  # 5.00 + 520 x 15 bps
 
 
-def test_a_dividend_pays_what_was_held_before_the_trade() -> None:
-    quantity, cash = _fill(_panel([10, 10, 10], dividend=(0, 0.5, 0)), 100, 0)
-    assert quantity == 0
-    assert cash == 1000 + 50 + 1000
+def test_a_sale_pays_in_and_a_position_sold_off_is_gone() -> None:
+    assert filled([("AAA", 4, 0)], panel([50, 51, 52])) == (Decimal("1208.00"), {})
 
 
-def test_a_dividend_on_the_day_of_a_split_is_per_old_share() -> None:
-    quantity, cash = _fill(_panel([100, 50, 50], dividend=(0, 2, 0), split=(1, 2, 1)), 10, 10)
-    assert (quantity, cash) == (20, 1020)
+def test_a_dividend_is_paid_on_what_was_held_before_the_order_is_filled() -> None:
+    cash, _ = filled([("AAA", 10, 10)], panel([50, 51, 52], dividend=[9, 0.5, 0]))
+    assert cash == Decimal("1005.00")  # the 9 came before the order
 
 
-def test_what_happened_up_to_the_order_is_not_counted_again() -> None:
-    _, cash = _fill(_panel([10, 10, 10], dividend=(3, 0, 0), split=(2, 1, 1)), 10, 10)
-    assert cash == 1000
+def test_a_split_changes_holding_and_order_alike() -> None:
+    cash, held = filled([("AAA", 10, 12)], panel([50, 25.5, 26], split=[1, 2, 1]))
+    assert held == {"AAA": Decimal(24)}
+    assert cash == Decimal("1000.00") - 4 * Decimal("26.00")
+
+
+def test_a_dividend_is_per_share_before_the_split_of_its_day() -> None:
+    cash, _ = filled([("AAA", 10, 10)], panel([50, 25, 26], dividend=[0, 1, 0], split=[1, 2, 1]))
+    assert cash == Decimal("1010.00")
 
 
 def test_a_name_without_a_price_since_stays_as_it_was() -> None:
-    quantity, cash = _fill(_panel([10, np.nan, np.nan]), 5, 50)
-    assert (quantity, cash) == (5, 1000)
+    nan = float("nan")
+    assert filled([("AAA", 3, 10)], panel([50, nan, nan])) == (Decimal("1000.00"), {"AAA": Decimal(3)})
 
 
-def test_a_foreign_name_is_paid_at_the_rate() -> None:
-    quantity, cash = _fill(_panel([10, 10, 10]), 0, 10, rate=0.75)
-    assert (quantity, cash) == (10, 1000 - 75)
-
-
-@given(
-    before=st.integers(0, 1000), wanted=st.integers(0, 1000),
-    closes=st.lists(st.floats(1, 500).map(lambda x: round(x, 2)), min_size=3, max_size=3),
-)  # fmt: skip
-def test_without_costs_a_fill_leaves_the_value_where_it_was(
-    before: int, wanted: int, closes: list[float]
-) -> None:
-    quantity, cash = _fill(_panel(closes), before, wanted)
-    price = Decimal(str(closes[2]))
-    assert float(quantity * price + cash) == pytest.approx(float(before * price + 1000), abs=1e-3)
+@pytest.mark.parametrize("rate", [1.25, 0.8])
+def test_a_foreign_price_is_paid_in_base_currency(rate: float) -> None:
+    cash, _ = filled([("AAA", 0, 10)], panel([50, 51, 52]), rate=rate)
+    assert cash == Decimal("1000.00") - Decimal(str(520 * rate))

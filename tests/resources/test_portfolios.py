@@ -1,4 +1,4 @@
-"""A desk's mistakes in its files are named by file, line and key, all at once."""
+"""Portfolio files: everything wrong is said at once, by file, line and key."""
 
 from datetime import date
 from pathlib import Path
@@ -6,113 +6,87 @@ from pathlib import Path
 import pytest
 
 from optimizer.errors import PolicyError
-from resources.portfolios import PortfolioFile, load_portfolios
-from resources.yaml_files import load_yaml
+from resources.portfolios import PortfolioFile, ViewFile, load_portfolios
+from resources.yaml_files import parse_yaml
 
-GOOD = """\
-id: 6f0f3c0e-6d0a-4a0e-9c58-2f5a1d7c0b01
+CONFIG = Path(__file__).parents[2] / "config"
+GOOD = """
+id: 11111111-1111-1111-1111-111111111111
 name: book
 mode: live
 universe: [AAA, BBB]
-policy:
-  max_single_position_pct: 60
-views:
-  - {assets: [AAA], type: absolute, expected_return_pct: 9, confidence: 0.5}
+policy: {max_single_position_pct: 60}
 holdings:
-  - as_of: 2022-01-03
-    cash: 100
-    positions: {AAA: 10}
-  - as_of: 2022-06-01
-    positions: {AAA: {quantity: 12.5, cost_basis: 3}}
+  - {as_of: 2024-01-02, cash: 100, positions: {AAA: 5, BBB: {quantity: 3, cost_basis: 9.5}}}
+  - {as_of: 2024-02-01, positions: {BBB: 3}}
 """
 
 
-def _load(tmp_path: Path, text: str) -> PortfolioFile:
-    file = tmp_path / "book.yaml"
-    file.write_text(text, encoding="utf-8")
-    return load_yaml(file, PortfolioFile)
+def parsed(text: str) -> PortfolioFile:
+    return parse_yaml(text, PortfolioFile, "book.yaml")
 
 
-def _fault(tmp_path: Path, old: str, new: str) -> str:
-    assert old in GOOD
-    with pytest.raises(PolicyError) as caught:
-        _load(tmp_path, GOOD.replace(old, new))
-    return str(caught.value)
+def test_a_file_reads_as_it_is_written() -> None:
+    book = parsed(GOOD)
+    held = book.holdings_at(date(2024, 1, 31))
+    assert {s: p.quantity for s, p in held.positions.items()} == {"AAA": 5.0, "BBB": 3.0}
+    assert held.positions["BBB"].cost_basis == 9.5
+    assert book.holdings_at(date(2024, 2, 1)).cash == 0.0
+    assert book.policy.to_policy().max_weight == 0.6
 
 
-def test_a_portfolio_file_is_read(tmp_path: Path) -> None:
-    book = _load(tmp_path, GOOD)
-    assert book.policy.to_policy().max_weight == pytest.approx(0.6)
-    assert book.holdings_at(date(2022, 3, 1)).positions["AAA"].quantity == 10
-    assert book.holdings_at(date(2022, 6, 1)).positions["AAA"].quantity == 12.5
-    with pytest.raises(PolicyError, match="no holdings dated 2021-12-31"):
-        book.holdings_at(date(2021, 12, 31))
-
-
-def test_an_absolute_view_is_a_total_return_until_the_rate_comes_off(tmp_path: Path) -> None:
-    view = _load(tmp_path, GOOD).views[0].to_view(risk_free_rate=0.02)
-    assert view.expected_return == pytest.approx(0.07)
+def test_holdings_of_the_future_do_not_count() -> None:
+    with pytest.raises(
+        PolicyError, match="no holdings dated 2024-01-01 or before; the first are of 2024-01-02"
+    ):
+        parsed(GOOD).holdings_at(date(2024, 1, 1))
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "said"),
+    ("change", "said"),
     [
-        (
-            "max_single_position_pct: 60",
-            "max_single_positon_pct: 60",
-            6,
-            "did you mean 'max_single_position_pct'",
-        ),
-        ("max_single_position_pct: 60", "max_single_position_pct: 0.6", 6, "for 60% write 60"),
-        ("max_single_position_pct: 60", "max_single_position_pct: .nan", 6, "finite"),
-        ("max_single_position_pct: 60", "max_single_position_pct: '60'", 6, "valid number"),
-        ("max_single_position_pct: 60", "max_exposures_pct: {equty: 50}", 6, "equity"),
-        ("max_single_position_pct: 60", "sector_limits_pct: {Energy: [40, 20]}", 5, "above the maximum"),
-        ("confidence: 0.5", "confidence: 1.5", 8, "less than or equal to 1"),
-        ("mode: live", "mode: alive", 3, "'live' or 'paper'"),
-        ("[AAA, BBB]", "[AAA, AAA]", 4, "stand twice"),
-        ("name: book", "name: My Book", 2, "match pattern"),
-        ("positions: {AAA: 10}", "positions: {AAA: ten}", 12, "AAA"),
-        ("mode: live", "mode: live\nmode: paper", 4, "stands twice; keep one"),
-        ("mode: live", "mode: [live", 4, ""),
-        ("  - as_of: 2022-01-03", "  - as_of: yesterday", 10, "date"),
+        (("name: book", "name: My Book"), "name"),
+        (("mode: live", "mode: alive"), "mode"),
+        (("[AAA, BBB]", "[AAA, AAA]"), "stand twice"),
+        (("max_single_position_pct: 60", "max_single_position_pct: 0.6"), "for 60% write 60"),
+        (("max_single_position_pct: 60", "max_singel_position_pct: 60"), "max_single_position_pct"),
+        (("AAA: 5", "AAA: five"), "AAA"),
+        (("name: book", "name: book\nbenchmark: {AAA: 50, BBB: 49}"), "add up to 99%"),
+        (("id: 11111111-1111-1111-1111-111111111111", "id: 17"), "id"),
+        (("cash: 100", "cash: .nan"), "cash"),
     ],
 )
-def test_each_mistake_is_named_by_line(tmp_path: Path, old: str, new: str, line: int, said: str) -> None:
-    message = _fault(tmp_path, old, new)
-    assert f"book.yaml:{line}: " in message
-    assert said in message
+def test_a_mistake_is_named(change: tuple[str, str], said: str) -> None:
+    with pytest.raises(PolicyError, match=said):
+        parsed(GOOD.replace(*change))
 
 
-def test_everything_wrong_is_reported_at_once(tmp_path: Path) -> None:
-    message = _fault(tmp_path, "mode: live\nuniverse: [AAA, BBB]", "mode: alive\nuniverse: []x")
-    assert "book.yaml" in message
-    text = GOOD.replace("mode: live", "mode: alive").replace("confidence: 0.5", "confidence: -1")
-    with pytest.raises(PolicyError) as caught:
-        _load(tmp_path, text)
-    assert str(caught.value).count("book.yaml:") == 2
+def test_an_absolute_view_is_a_total_return_and_loses_the_risk_free_rate() -> None:
+    absolute = ViewFile(assets=["AAA"], type="absolute", expected_return_pct=8.0, confidence=0.5)
+    relative = ViewFile(
+        assets=["AAA"], against=["BBB"], type="relative", expected_return_pct=2.0, confidence=0.5
+    )
+    assert absolute.to_view(0.03).expected_return == pytest.approx(0.05)
+    assert relative.to_view(0.03).expected_return == pytest.approx(0.02)
 
 
-def test_a_benchmark_is_whole(tmp_path: Path) -> None:
-    message = _fault(tmp_path, "mode: live", "mode: live\nbenchmark: {AAA: 50, BBB: 40}")
-    assert "add up to 90%" in message
-
-
-def test_two_portfolios_may_not_share_an_id(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / f"{name}.yaml").write_text(GOOD.replace("name: book", f"name: {name}"), encoding="utf-8")
-    with pytest.raises(PolicyError, match="two portfolios have the id 6f0f3c0e"):
+def test_all_files_are_checked_and_all_mistakes_said(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (tmp_path / "b.yaml").write_text(GOOD)
+    (tmp_path / "c.yaml").write_text(GOOD.replace("mode: live", "mode: alive"))
+    with pytest.raises(PolicyError) as told:
         load_portfolios(tmp_path)
-
-
-def test_a_portfolio_is_found_by_name_and_by_id(tmp_path: Path) -> None:
-    (tmp_path / "book.yaml").write_text(GOOD, encoding="utf-8")
-    portfolios = load_portfolios(tmp_path)
-    assert portfolios.find("book") is portfolios.find("6f0f3c0e-6d0a-4a0e-9c58-2f5a1d7c0b01")
-    with pytest.raises(PolicyError, match=r"there are \['book'\]"):
-        portfolios.find("bok")
+    for part in ("c.yaml", "two portfolios have the id 11111111", "two portfolios have the name book"):
+        assert part in str(told.value)
 
 
 def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(PolicyError, match="add a YAML file"):
+    with pytest.raises(PolicyError, match="holds no portfolio: add a YAML file"):
         load_portfolios(tmp_path)
+
+
+def test_both_names_of_a_portfolio_find_it_and_another_lists_them() -> None:
+    shipped = load_portfolios(CONFIG / "portfolios")
+    assert shipped.find("us-equity") is shipped.find(str(shipped.find("us-equity").id))
+    with pytest.raises(PolicyError, match="us-equity"):
+        shipped.find("us-equities")
