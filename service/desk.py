@@ -31,6 +31,7 @@ class Reading:
 
     con: Connection
     memory: Memory
+    lasting: Memory
 
     def pack(self, wanted: str) -> Pack:
         """The fresh pack of that ID; raises UnknownPackError, or DataError for a rejected one."""
@@ -77,7 +78,8 @@ class Reading:
     def evidence(self, pack: Pack, snapshot: Snapshot) -> Estimates:
         """Estimates with their return scenarios; what the pipeline recorded for the recipe is taken as recorded."""
         recipe = snapshot.recipe()
-        return self.memory.keep(("evidence", pack.id, recipe.name), lambda: self._estimated(pack, snapshot))
+        key = ("evidence", pack.content_hash, recipe.name)
+        return self.lasting.keep(key, lambda: self._estimated(pack, snapshot))
 
     def risk_free_rate(self, pack: Pack, currency: str) -> float:
         """The pack's, per year; raises DataError without one."""
@@ -115,7 +117,7 @@ class Desk:
     def read(self) -> Iterator[Reading]:
         """A look at the newest published copy; hold it while reading, never while solving."""
         with self.published.read() as (con, memory):
-            yield Reading(con, memory)
+            yield Reading(con, memory, self.published.lasting)
 
     def case(
         self, pack_id: str, portfolio: str | UUID, policy: PolicyFile | None = None, extra: Iterable[str] = ()

@@ -17,7 +17,7 @@ KEPT = 512
 
 
 class Memory:
-    """What was computed from one published copy; it goes when the copy does."""
+    """What was computed before, by key."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -42,7 +42,7 @@ class Published:
 
     DuckDB keeps one database per path while anyone has it open, so the old one is closed before the new one is
     opened: readers finish first, and those that come meanwhile wait. A reader holds it for milliseconds, never
-    while it solves.
+    while it solves. What was computed from one copy goes with it; `lasting` is for what no later copy can change.
     """
 
     def __init__(self, warehouse: Warehouse) -> None:
@@ -52,6 +52,7 @@ class Published:
         self._version: Version | None = None
         self._con: Connection | None = None
         self._memory = Memory()
+        self.lasting = Memory()
 
     def version(self) -> Version:
         """What tells one published copy from the next; raises DataError before the first run."""

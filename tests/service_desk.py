@@ -51,6 +51,12 @@ sources:
   - {name: canada, kind: folder, path: ../canada, basis: as_traded, exchange: XTSE, currency: CAD}
 reference_folder: reference
 """
+LAST_SPRING = """\
+  LAST_SPRING:
+    name: A window that the prices reach
+    shocks: {equity_pct: -10}
+    window: [2025-03-03, 2025-04-30]
+"""
 PORTFOLIOS = {
     "seed": f"""\
 id: {PORTFOLIO}
@@ -151,6 +157,8 @@ def write_config(config: Path, rng: np.random.Generator, days: pd.DatetimeIndex)
     for file in sorted((ROOT / "config").glob("*.yaml")):
         shutil.copy(file, config / file.name)
     (config / "sources.yaml").write_text(SOURCES, "utf-8")
+    with (config / "scenarios.yaml").open("a", encoding="utf-8") as file:
+        file.write(LAST_SPRING)
     for name, text in PORTFOLIOS.items():
         (config / "portfolios" / f"{name}.yaml").write_text(text, "utf-8")
     stocks = {"AAPL": "Information Technology", "RY": "Financials", "XIU": "Broad", "NEW": "Industrials"}
