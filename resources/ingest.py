@@ -1,6 +1,6 @@
 """Deliveries into the logs: each payload in one transaction, known ones skipped, bad rows set aside."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,12 +14,11 @@ from resources.calendars import Calendar, load_calendar
 from resources.configuration import Configuration
 from resources.ledger import Connection, Stamp, append_entry, sha256
 from resources.logs import Appended, append_log
+from resources.on_record import known_splits, newest_closes_on_record
 from resources.prices.screen import screen
-from resources.prices.series import Record
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding
 from resources.sources import (
     YahooSettings,
-    days_since_1970,
     load_overrides,
     open_reference,
     open_source,
@@ -114,9 +113,8 @@ class Inbox:
         return known.__contains__
 
     def _screened(self, delivery: Delivery, calendar: Calendar) -> Delivery:
-        symbols = delivery.rows["symbol"].unique().to_pylist()
         with self.warehouse.live() as con:
-            record, splits = _on_record(con, delivery.source, symbols), _known_splits(con)
+            record, splits = newest_closes_on_record(con, delivery), known_splits(con)
         overrides = load_overrides(self.desk.folder)
         context = screening(
             self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, splits
@@ -128,7 +126,7 @@ class Inbox:
             self.desk.keep(tx)
             if isinstance(delivery, FileRejected):
                 return _store_rejection(tx, source, delivery)
-            return _store_delivery(tx, delivery, self._payload_path(delivery))
+            return store_delivery(tx, delivery, self._payload_path(delivery))
 
     def _payload_path(self, delivery: Delivery) -> str:
         """Where the raw payload is: the file, or a copy of bytes that nobody else keeps."""
@@ -146,45 +144,6 @@ class Inbox:
 def name_of(delivery: Delivery | FileRejected) -> str:
     """The payload's name."""
     return delivery.payload_name if isinstance(delivery, Delivery) else delivery.name
-
-
-def _on_record(con: Connection, source: str, symbols: Sequence[str]) -> dict[str, Record]:
-    """The newest close of each of a source's recent symbols, and of the `symbols` that are about to come.
-
-    Recent rows lie together, so that they are found without a walk through the whole log.
-    """
-    recent = "date > (select max(date) from log_leaves where log = 'prices') - 30"
-    newest = _newest_closes(con, source, recent, [])
-    if others := [symbol for symbol in symbols if symbol not in newest]:
-        newest |= _newest_closes(con, source, "symbol in (select unnest(?))", [others])
-    held = con.execute(
-        "select symbol, max(date) - date '1970-01-01' from quarantine where source = ? "
-        "and code = 'SPLIT_UNEXPLAINED' group by symbol",
-        [source],
-    ).fetchall()
-    waiting = {symbol: int(day) for symbol, day in held}
-    return {
-        symbol: Record(day, close, waiting.get(symbol, -1) > day)
-        for symbol, (day, close) in sorted(newest.items())
-    }
-
-
-def _newest_closes(
-    con: Connection, source: str, where: str, params: list[object]
-) -> dict[str, tuple[int, float]]:
-    rows = con.execute(
-        "select symbol, max(date) - date '1970-01-01', arg_max(close, (date, ingest_seq)) from prices "
-        f"where source = ? and {where} group by symbol",
-        [source, *params],
-    ).fetchall()
-    return {str(symbol): (int(day), float(close)) for symbol, day, close in rows}
-
-
-def _known_splits(con: Connection) -> dict[tuple[str, int], float]:
-    rows = con.execute(
-        "select symbol, date, arg_max(value, ingest_seq) from corporate_actions where kind = 'split' group by all"
-    ).fetchall()
-    return {(str(symbol), days_since_1970(day)): float(ratio) for symbol, day, ratio in rows}
 
 
 def log_rows(delivery: Delivery) -> pa.Table:
@@ -209,7 +168,8 @@ def _same_text(text: str, count: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array([text]))
 
 
-def _store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
+def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
+    """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
     entry_id = tx.next_id()
     appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id)
     _insert(tx.con, "ingests", [_ingest_row(entry_id, delivery, path, appended)])
