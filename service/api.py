@@ -116,6 +116,10 @@ async def execute(request: Request) -> Response:
 
     Without `pricing_pack_id` the newest fresh pack is used, and named in the answer.
     """
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        raise BadJsonError(
+            "its Content-Type is not application/json"
+        )  # a web page of others can send no other
     asked = parse_value(parsed_json(await request.body()), ExecuteRequest, "request")
     if asked.pattern_id not in PATTERNS:
         raise PolicyError(f"there is no pattern {asked.pattern_id!r}; there are {', '.join(PATTERNS)}")

@@ -23,6 +23,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("packfolio.service")
 TRACE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+HOST = re.compile(r":\d+$")
+LOCAL_NAMES = ("localhost", "testclient", "testserver")  # the last two: Starlette's client within the process
 BURST_SECONDS = 10.0
 OPEN_PATHS = ("/health", "/ready")
 
@@ -106,13 +108,17 @@ class Guard:
             await self.app(scope, _limited(receive, self.settings.max_body_bytes), answered)
 
     def _caller(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str | None:
-        """The first digits of the key's digest; the machine itself where no keys are set up; None for anyone else."""
+        """The first digits of the key's digest; the machine itself where no keys are set up; None for anyone else.
+
+        Without keys the Host header must name this machine too, or a web page could ask through a name of its own.
+        """
         if self.settings.keys:
             given = sha256(headers.get(b"x-api-key", b"")).hexdigest()
             known = [key for key in sorted(self.settings.keys) if hmac.compare_digest(key, given)]
             return known[0][:12] if known else None
-        host = (scope.get("client") or ("", 0))[0]
-        return "loopback" if _is_loopback(host) else None
+        client = (scope.get("client") or ("", 0))[0]
+        asked = HOST.sub("", headers.get(b"host", b"").decode("latin-1"))
+        return "loopback" if _is_loopback(client) and _is_loopback(asked.strip("[]")) else None
 
     def _allowed(self, caller: str) -> bool:
         """A token bucket a caller: `per_second` on average, ten seconds' worth at once."""
@@ -147,7 +153,7 @@ def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "testclient"  # Starlette's client within the process
+        return host in LOCAL_NAMES
 
 
 class TooLargeError(Exception):

@@ -175,8 +175,16 @@ def test_the_unknown_is_named(client: TestClient, pattern: str, inputs: dict[str
      b'{"a": ' + b"9" * 5000 + b"}"],
 )  # fmt: skip
 def test_what_is_no_json_object_is_refused(client: TestClient, body: bytes) -> None:
-    answer = client.post("/v1/execute", content=body)
+    answer = client.post("/v1/execute", content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (400, "json_invalid")
+
+
+def test_a_page_of_others_cannot_ask_through_the_desks_browser(client: TestClient) -> None:
+    plain = client.post("/v1/execute", content=b"{}", headers={"Content-Type": "text/plain"})
+    assert plain.json()["code"] == "json_invalid"
+    assert client.get("/v1/packs", headers={"Host": "evil.example:8000"}).json()["code"] == "unauthorized"
+    assert client.get("/v1/packs", headers={"Host": "127.0.0.1:8000"}).status_code == 200
+    assert client.get("/v1/packs", headers={"Host": "[::1]:8000"}).status_code == 200
 
 
 def test_an_unknown_pattern_is_named(client: TestClient) -> None:

@@ -39,6 +39,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=8,
 )
+JSON = {"Content-Type": "application/json"}
 POLICY = st.dictionaries(st.sampled_from(sorted(PolicyFile.model_fields)), VALUES, max_size=4)
 NUMBERS = st.floats(0, 100) | st.integers(-5, 300)
 PLAUSIBLE = st.fixed_dictionaries(
@@ -95,4 +96,4 @@ def test_no_path_breaks_the_service(client: TestClient, path: str, portfolio: st
 @given(content=st.binary(max_size=60))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_break_the_service(client: TestClient, content: bytes) -> None:
-    assert client.post("/v1/execute", content=content).status_code in (400, 404, 422)
+    assert client.post("/v1/execute", content=content, headers=JSON).status_code in (400, 404, 422)
