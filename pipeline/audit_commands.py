@@ -82,6 +82,23 @@ def diff(first: str, second: str, as_json: Json = False) -> None:
     show_diff(out, found)
 
 
+def changes_since(
+    con: Any, since: str, pack: str, symbol: str | None, portfolio: str | None
+) -> list[dict[str, Any]]:
+    """Why weights changed between two packs, portfolio by portfolio, for one symbol or all."""
+    from resources.packs import find_pack
+    from resources.reading import portfolios_of
+    from resources.weight_changes import weight_changes
+
+    found = [
+        weight_changes(con, since, pack, chosen["portfolio_id"])
+        for chosen in portfolios_of(con, find_pack(con, pack), portfolio)
+    ]
+    for one in found:
+        one["weights"] = [row for row in one["weights"] if symbol in (None, row["symbol"])]
+    return found
+
+
 def replay(
     pack: str,
     config: Annotated[

@@ -13,6 +13,7 @@ import typer
 
 from optimizer.errors import PackfolioError, PolicyError
 from pipeline import audit_commands
+from pipeline.audit_commands import changes_since
 from pipeline.environment import Environment
 from pipeline.terminal import Json, err, finish, out, print_json, reader, working
 
@@ -135,18 +136,31 @@ def _trades(pack: str, portfolio: str | None) -> dict[str, Any]:
 
 
 @app.command()
-def explain(pack: str, symbol: str, portfolio: PortfolioOption = None, as_json: Json = False) -> None:
+def explain(
+    pack: str,
+    symbol: Annotated[str | None, typer.Argument(help="May be left out with --since.")] = None,
+    portfolio: PortfolioOption = None,
+    since: Annotated[str | None, typer.Option(help="An earlier pack: why did the weights change?")] = None,
+    as_json: Json = False,
+) -> None:
     """Why a symbol is traded, or not: the reason and the numbers behind it."""
+    from pipeline.show import show_explanation
+    from pipeline.show_audit import show_weight_changes
     from resources.reading import explanation
 
+    if since is None and symbol is None:
+        raise PolicyError("name the symbol: packfolio explain PACK SYMBOL; or an earlier pack with --since")
     with reader() as con:
-        rows = explanation(con, pack, symbol, portfolio)
+        if since is None:
+            found = explanation(con, pack, str(symbol), portfolio)
+        else:
+            found = changes_since(con, since, pack, symbol, portfolio)
     if as_json:
-        print_json(rows)
-        return
-    from pipeline.show import show_explanation
-
-    show_explanation(out, rows)
+        print_json(found)
+    elif since is None:
+        show_explanation(out, found)
+    else:
+        show_weight_changes(out, found)
 
 
 @app.command()

@@ -5,7 +5,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 from rich.tree import Tree
 
 Row = Mapping[str, Any]
@@ -139,3 +141,17 @@ def _only(document: Row, keys: Collection[str]) -> Row:
 
 def _cut(text: str, longest: int = 160) -> str:
     return text if len(text) <= longest else text[:longest] + " …"
+
+
+def show_weight_changes(out: Console, found: Sequence[Row]) -> None:
+    """Each weight before and after, and the parts of its change, in percentage points."""
+    for one in found:
+        title = f"{one['portfolio']}: target weights from {one['from']} to {one['to']}, percent"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("")
+        for heading in ("before", *one["order"], "after"):
+            table.add_column(heading, justify="right")
+        for row in one["weights"]:
+            parts = (f"{100 * row['parts'][name]:+.2f}" for name in one["order"])
+            table.add_row(row["symbol"], f"{100 * row['before']:.2f}", *parts, f"{100 * row['after']:.2f}")
+        out.print(table)

@@ -105,6 +105,25 @@ def test_a_replay_says_what_another_policy_would_have_done(desk: Zygote) -> None
     assert {change["key"]["portfolio_id"] for change in tables["optimal_weights"]["changes"]} == {BOOK}
 
 
+def test_the_parts_of_a_changed_weight_add_up_and_the_correction_is_in_the_estimates(desk: Zygote) -> None:
+    found = desk.read("explain", "PP_2024-02-29.2", "--since", "PP_2024-02-29")
+    assert [one["portfolio"] for one in found] == ["book", "paper"]
+    for one in found:
+        assert one["order"] == [
+            "code", "universe", "prices", "estimates", "views", "holdings", "policy", "later code",
+        ]  # fmt: skip
+        for row in one["weights"]:
+            assert sum(row["parts"].values()) == pytest.approx(row["change"], abs=1e-15)
+            assert row["parts"]["code"] == row["parts"]["later code"] == 0.0
+            assert row["parts"]["estimates"] == pytest.approx(row["change"], abs=1e-9)
+    assert max(abs(row["change"]) for row in found[0]["weights"]) > 1e-4
+    (alone,) = desk.read(
+        "explain", "PP_2024-02-29.2", "CCC", "--since", "PP_2024-02-29", "--portfolio", "book"
+    )
+    assert [row["symbol"] for row in alone["weights"]] == ["CCC"]
+    assert desk.packfolio("explain", "PP_2024-02-29.2")[0] == 2
+
+
 def tampered(desk: Zygote, name: str, *statements: str) -> Zygote:
     """A copy of the home in which somebody ran SQL of their own."""
     shutil.copytree(desk.folder / "home", desk.folder / name)
