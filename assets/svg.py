@@ -69,6 +69,7 @@ def png(pixels: npt.NDArray[np.uint8]) -> bytes:
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Round numbers that span low..high, at most about `most`: steps of 1, 2 or 5 times a power of ten."""
     span = max(high - low, 1e-9)
+    high = low + span
     power = 10.0 ** np.floor(np.log10(span / most))
     step = next(power * times for times in (1, 2, 5, 10) if span / (power * times) <= most)
     return [step * number for number in range(int(np.floor(low / step)), int(np.ceil(high / step)) + 1)]
