@@ -5,7 +5,7 @@ import dagster as dg
 from assets.materialized import materialized, preview
 from assets.partitions import OWNERS, PACKS
 from assets.pricing_pack import pricing_pack
-from resources.packs import previous_fresh
+from resources.paper import last_held
 from resources.snapshots import take_snapshot
 from resources.warehouse import frame
 from resources.warehouse_resource import DeskResource, WarehouseResource
@@ -31,18 +31,19 @@ def portfolio_snapshots(
     stage = warehouse.stage(context, desk)
     with stage.read() as con:
         pack = stage.pack(con, context.partition_key)
-        before = previous_fresh(con, pack.as_of)
         wanted = stage.desk.portfolios
         files = [wanted.find(config.portfolio)] if config.portfolio else wanted.files
-        taken = [take_snapshot(con, pack, before, file) for file in files]
-    inputs = {"pricing_pack": pack.content_hash, **({"previous_pack": before.content_hash} if before else {})}
+        taken = {}
+        for file in files:
+            before = last_held(con, pack, file) if file.mode == "paper" else None
+            taken[take_snapshot(con, pack, before, file)] = before
     with stage.write() as tx:
         entries = [
             tx.record(
                 "portfolio_snapshots", snapshot.frames(), pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
-                inputs=inputs,
+                inputs={"pricing_pack": pack.content_hash} | ({"previous_pack": before.content_hash} if before else {}),
             )
-            for snapshot in taken
+            for snapshot, before in taken.items()
         ]  # fmt: skip
     with stage.read() as con:
         held = frame(

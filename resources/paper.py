@@ -1,6 +1,6 @@
 """Paper portfolios: the previous pack's trades count as filled at this pack's close."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -9,9 +9,10 @@ import numpy as np
 
 from optimizer.costs import CostModel
 from optimizer.portfolio import exact, money
+from resources.delistings import Delisting, delistings
 from resources.ledger import Connection
 from resources.pack_prices import Panel, exchange_rate, read_panel
-from resources.packs import Pack
+from resources.packs import Pack, find_pack
 from resources.portfolios import PortfolioFile
 
 
@@ -25,36 +26,46 @@ class Holdings:
     cost_basis: Mapping[str, float] = field(default_factory=dict)
 
 
-def paper_holdings(con: Connection, pack: Pack, previous: Pack, file: PortfolioFile) -> Holdings | None:
-    """The holdings after the previous pack's trades; None when it computed none for this portfolio."""
-    before = con.execute(
-        "select cash from latest_portfolio_snapshots where pack_id = ? and portfolio_id = ? and problem is null",
-        [previous.id, str(file.id)],
+def last_held(con: Connection, pack: Pack, file: PortfolioFile) -> Pack | None:
+    """The newest earlier fresh pack under which the holdings of a paper book are on record."""
+    found = con.execute(
+        "select p.pack_id from pricing_packs p join latest_portfolio_snapshots s using (pack_id) "
+        "where p.verdict = 'fresh' and p.as_of < ? and s.portfolio_id = ? and s.mode = 'paper' "
+        "and s.holdings_date is not null order by p.as_of desc, p.revision desc limit 1",
+        [pack.as_of, str(file.id)],
     ).fetchall()
+    return find_pack(con, str(found[0][0])) if found else None
+
+
+def paper_holdings(con: Connection, pack: Pack, previous: Pack, file: PortfolioFile) -> Holdings:
+    """The holdings after the trades of `previous`, under which this portfolio was held."""
+    key: list[object] = [previous.id, str(file.id)]
+    where = "where pack_id = ? and portfolio_id = ? order by symbol"
+    cash = con.execute(
+        "select cash from latest_portfolio_snapshots where pack_id = ? and portfolio_id = ?", key
+    ).fetchall()[0][0]
     orders = con.execute(
-        "select symbol, current_quantity, target_quantity from latest_trades where pack_id = ? and portfolio_id = ? "
-        "order by symbol",
-        [previous.id, str(file.id)],
+        f"select symbol, current_quantity, target_quantity from latest_trades {where}", key
     ).fetchall()
-    if not before:
-        return None
     if not orders:  # no trades were computed: what was held is still held
-        held = con.execute(
-            "select symbol, quantity from latest_holdings where pack_id = ? and portfolio_id = ? order by symbol",
-            [previous.id, str(file.id)],
-        ).fetchall()
+        held = con.execute(f"select symbol, quantity from latest_holdings {where}", key).fetchall()
         orders = [(symbol, quantity, quantity) for symbol, quantity in held]
-    panel = read_panel(con, pack, [row[0] for row in orders], previous.as_of - timedelta(days=14))
-    rates = {c: exchange_rate(con, pack, c, file.base_currency) for c in sorted({*panel.currency} - {""})}
+    symbols, start = [row[0] for row in orders], previous.as_of - timedelta(days=14)
+    panel, seen = read_panel(con, pack, symbols, start), read_panel(con, previous, symbols, start)
+    since = [(seen.last_close(column) or (start,))[0] for column in range(len(symbols))]
+    gone = delistings(con, pack, symbols)
+    currencies = {*panel.currency, *(item.currency for item in gone.values())} - {""}
+    rates = {c: exchange_rate(con, pack, c, file.base_currency) for c in sorted(currencies)}
     costs = CostModel.of(file.policy.to_policy())
-    return fill(Decimal(str(before[0][0])), orders, panel, previous.as_of, rates, costs, pack.as_of)
+    return fill(Decimal(str(cash)), orders, panel, since, gone, rates, costs, pack.as_of)
 
 
 def fill(
     cash: Decimal,
     orders: list[tuple[str, float, float]],
     panel: Panel,
-    since: date,
+    since: Sequence[date],
+    gone: Mapping[str, Delisting],
     rates: Mapping[str, float],
     costs: CostModel,
     as_of: date,
@@ -62,20 +73,29 @@ def fill(
     """Holdings after splits and dividends since the orders were made, and their filling at the newest close.
 
     orders  (symbol, quantity before, quantity wanted), in the shares of the day they were made
+    since   of each order the date of the price it was made at: later splits and dividends are still to come
+    gone    shares that ceased to be: paid out in cash without costs, orders in them are void
     rates   currency -> base currency
     A name without a price since stays as it was: nobody could have traded it.
     """
-    after = np.array([day > since for day in panel.dates], dtype=bool)
     quantities: dict[str, Decimal] = {}
     for column, (symbol, before, wanted) in enumerate(orders):
         held, target = exact(before), exact(wanted)
         rate = exact(rates.get(panel.currency[column], 1.0))
-        for row in np.flatnonzero(after & np.isfinite(panel.close[:, column])):
-            cash += money(held * exact(float(panel.dividend[row, column])) * rate)  # per share before the split
+        end = gone.get(symbol)
+        for row in np.flatnonzero(np.isfinite(panel.close[:, column])):
+            if panel.dates[row] <= since[column] or (end and panel.dates[row] > end.day):
+                continue
+            cash += money(
+                held * exact(float(panel.dividend[row, column])) * rate
+            )  # per share before the split
             split = exact(float(panel.split[row, column]))
             held, target = held * split, target * split
         last = panel.last_close(column)
-        if last is not None and last[0] > since:
+        if end:
+            cash += money(held * exact(end.value) * exact(rates[end.currency]))
+            held = Decimal(0)
+        elif last is not None and last[0] > since[column]:
             price, change = exact(last[1]) * rate, target - held
             cash -= money(change * price) + costs.cost(symbol, change, price)
             held = target

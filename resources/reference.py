@@ -131,9 +131,24 @@ def value_faults(found: pa.Table, log: str, table: Table) -> Iterator[Finding]:
                 f"{column} is {numbers[place]:g}; it must be a finite{' positive' * (log in POSITIVE)} number"
             )
             yield Finding("BAD_NUMBER", "FAIL", said, line=int(place) + 2)
+    if log == "corporate_actions":
+        yield from _unvalued(found)
     first: dict[tuple[object, ...], int] = {}
     for line, row in enumerate(found.select(list(table.keys)).to_pylist(), 2):
         if (earlier := first.setdefault(tuple(row.values()), line)) != line:
             yield Finding(
                 "DUPLICATE_CONFLICT", "FAIL", f"lines {earlier} and {line} tell the same fact", line=line
             )
+
+
+VALUED = {"split": "shares after per share before", "delisting": "cash per share, 0 when it is worthless"}
+
+
+def _unvalued(actions: pa.Table) -> Iterator[Finding]:
+    """Actions that mean nothing without their value."""
+    values = actions["value"].to_pylist() if "value" in actions.column_names else [None] * len(actions)
+    for line, (kind, value) in enumerate(zip(actions["kind"].to_pylist(), values, strict=True), 2):
+        least = 0.0 if kind == "delisting" else np.nextafter(0.0, 1.0)
+        if kind in VALUED and (value is None or not value >= least):
+            said = f"a {kind} needs its value: {VALUED[kind]}; it is {value}"
+            yield Finding("MISSING_VALUE", "FAIL", said, line=line)

@@ -15,6 +15,7 @@ from optimizer.estimates import Recipe
 from optimizer.exposures import ExposureType, Fund, FundExposureMap
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
+from resources.delistings import delistings
 from resources.ledger import Connection
 from resources.pack_prices import (
     Panel,
@@ -30,6 +31,7 @@ from resources.policy_schema import PolicyFile
 from resources.portfolios import PortfolioFile, ViewFile
 
 STALE_SESSIONS = 5
+REMEDY = "deliver its price, state its delisting, or take it out (docs/how-to/delisted-symbol.md)"
 UNPRICED = f"has no price in the last {STALE_SESSIONS} sessions"
 
 
@@ -94,15 +96,21 @@ class Snapshot:
 
 
 def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: PortfolioFile) -> Snapshot:
-    """The portfolio of `file` under `pack`; what is wrong with it today is its `problem`, not an error."""
+    """The portfolio of `file` under `pack`; what is wrong with it today is its `problem`, not an error.
+
+    previous  where the holdings of a paper book are taken from: see `last_held`
+    """
     holdings, problem = _holdings(con, pack, previous, file)
     wanted = _universe(con, pack, file)
     named = _benchmark_symbols(file)
     symbols = sorted({*wanted, *holdings.quantities, *named})
     last = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
+    gone = delistings(con, pack, symbols)
     unpriced = {symbol: UNPRICED for column, symbol in enumerate(symbols) if last.last_close(column) is None}
+    unpriced |= {symbol: str(end) for symbol, end in gone.items()}
     needed = [symbol for symbol in (*sorted(holdings.quantities), *named) if symbol in unpriced]
-    problem = problem or "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) or None
+    if needed and not problem:
+        problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
     problem = problem or _missing_rates(con, pack, last, file)
     investable = tuple(symbol for symbol in sorted(wanted) if symbol not in unpriced)
     if not investable and not problem:
@@ -120,9 +128,7 @@ def _holdings(
 ) -> tuple[Holdings, str | None]:
     """What is held, and why that is not known, where it is not."""
     if file.mode == "paper" and previous is not None:
-        filled = paper_holdings(con, pack, previous, file)
-        if filled is not None:
-            return filled, None
+        return paper_holdings(con, pack, previous, file), None
     try:
         held = file.holdings_at(pack.as_of)
     except PolicyError as error:

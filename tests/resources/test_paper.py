@@ -8,6 +8,7 @@ import pytest
 
 from optimizer.costs import CostModel
 from optimizer.policy import Policy
+from resources.delistings import Delisting
 from resources.pack_prices import Panel
 from resources.paper import fill
 
@@ -38,9 +39,14 @@ Filled = tuple[Decimal, dict[str, Decimal]]
 
 
 def filled(
-    orders: list[tuple[str, float, float]], prices: Panel, costs: CostModel = FREE, rate: float = 1.0
+    orders: list[tuple[str, float, float]],
+    prices: Panel,
+    costs: CostModel = FREE,
+    rate: float = 1.0,
+    gone: dict[str, Delisting] | None = None,
 ) -> Filled:
-    held = fill(Decimal("1000.00"), orders, prices, DAYS[0], {"USD": rate}, costs, DAYS[-1])
+    since = [DAYS[0]] * len(orders)
+    held = fill(Decimal("1000.00"), orders, prices, since, gone or {}, {"USD": rate}, costs, DAYS[-1])
     return held.cash, dict(held.quantities)
 
 
@@ -79,3 +85,19 @@ def test_a_name_without_a_price_since_stays_as_it_was() -> None:
 def test_a_foreign_price_is_paid_in_base_currency(rate: float) -> None:
     cash, _ = filled([("AAA", 0, 10)], panel([50, 51, 52]), rate=rate)
     assert cash == Decimal("1000.00") - Decimal(str(520 * rate))
+
+
+def test_a_delisted_share_is_paid_out_without_costs_and_its_order_is_void() -> None:
+    gone = {"AAA": Delisting(DAYS[1], 60.0, "USD")}
+    assert filled([("AAA", 10, 50)], panel([50, 51, 52]), COSTS, gone=gone) == (Decimal("1600.00"), {})
+
+
+def test_dividends_and_splits_up_to_the_delisting_count_and_later_ones_do_not() -> None:
+    gone = {"AAA": Delisting(DAYS[1], 30.0, "USD")}
+    prices = panel([50, 25, 25], dividend=[0, 1, 9], split=[1, 2, 3])
+    assert filled([("AAA", 10, 10)], prices, gone=gone) == (Decimal("1610.00"), {})
+
+
+def test_what_is_paid_for_a_delisted_share_is_exchanged() -> None:
+    gone = {"AAA": Delisting(DAYS[2], 60.0, "USD")}
+    assert filled([("AAA", 10, 10)], panel([50, 51, 52]), rate=0.5, gone=gone)[0] == Decimal("1300.00")

@@ -58,6 +58,12 @@ def test_optional_columns_may_be_absent_and_empty_text_is_null() -> None:
         ("ratings", "symbol,date,rating,rating\nA,2024-01-02,1,1\n", [("DUPLICATE_COLUMN", 1)]),
         ("ratings", "symbol,date,rating\nA,2024-01-02,good\n", [("BAD_NUMBER", 2)]),
         ("ratings", "symbol,date,rating\nA,2024-01-02,\n", [("MISSING_VALUE", 2)]),
+        ("corporate_actions", "symbol,date,kind\nA,2024-01-02,split\n", [("MISSING_VALUE", 2)]),
+        (
+            "corporate_actions",
+            "symbol,date,kind,value\nA,2024-01-02,delisting,\nB,2024-01-02,delisting,0\nC,2024-01-02,split,0\n",
+            [("MISSING_VALUE", 2), ("MISSING_VALUE", 4)],
+        ),
         ("ratings", "symbol,date,rating\n,2024-01-02,1\n", [("MISSING_VALUE", 2)]),
         ("ratings", "symbol,date,rating\nA,02.01.2024,1\n", [("BAD_DATE", 2)]),
         ("ratings", "symbol,date,rating\nA,2024-01-02,1\nA,2024-01-02,2\n", [("DUPLICATE_CONFLICT", 3)]),
