@@ -93,7 +93,9 @@ def check_limits(policy: Policy) -> None:
             if bound is not None and not isfinite(bound):
                 raise PolicyError(f"{name}: {bound} is not a number; leave a limit out to have none")
         if low is not None and high is not None and low > high:
-            raise PolicyError(f"{name}: the minimum {low:g} is above the maximum {high:g}; swap or widen them")
+            raise PolicyError(
+                f"{name}: the minimum {low:g} is above the maximum {high:g}; swap or widen them"
+            )
     for name in ("max_turnover", "max_tracking_error", "max_volatility", "max_notional", "target_volatility"):
         bound = getattr(policy, name)
         if bound is not None and not (isfinite(bound) and bound >= 0):

@@ -56,7 +56,9 @@ def parse_pack_id(text: str) -> tuple[date, int]:
             return date.fromisoformat(found[1]), int(found[2] or 1)
     except ValueError:
         pass
-    raise DataError(f"{text!r} is not a pack ID; one looks like PP_2025-10-26, or PP_2025-10-26.2 for a revision")
+    raise DataError(
+        f"{text!r} is not a pack ID; one looks like PP_2025-10-26, or PP_2025-10-26.2 for a revision"
+    )
 
 
 COLUMNS = "pack_id, as_of, watermark_seq, revision, verdict, reason, symbols, rows, precedence, content_hash"
@@ -65,7 +67,18 @@ COLUMNS = "pack_id, as_of, watermark_seq, revision, verdict, reason, symbols, ro
 def _packs(con: Connection, where: str, params: list[object]) -> list[Pack]:
     rows = con.execute(f"select {COLUMNS} from pricing_packs where {where}", params).fetchall()
     return [
-        Pack(day_id, as_of, mark, revision, verdict, reason, symbols, price_rows, tuple(json.loads(sources)), content)
+        Pack(
+            day_id,
+            as_of,
+            mark,
+            revision,
+            verdict,
+            reason,
+            symbols,
+            price_rows,
+            tuple(json.loads(sources)),
+            content,
+        )
         for day_id, as_of, mark, revision, verdict, reason, symbols, price_rows, sources, content in rows
     ]
 
@@ -75,7 +88,9 @@ def find_pack(con: Connection, wanted: str) -> Pack:
     parse_pack_id(wanted)
     found = _packs(con, "pack_id = ?", [wanted])
     if not found:
-        near = con.execute("select pack_id from pricing_packs order by as_of desc, revision desc limit 3").fetchall()
+        near = con.execute(
+            "select pack_id from pricing_packs order by as_of desc, revision desc limit 3"
+        ).fetchall()
         raise DataError(f"there is no pack {wanted}; the newest are {[row[0] for row in near]}")
     return found[0]
 
@@ -93,7 +108,9 @@ def newest_fresh(con: Connection, as_of: date) -> Pack:
         return found[0]
     newest = newest_revision(con, as_of)
     state = "there is no pack" if newest is None else f"{newest.id} is rejected ({newest.reason})"
-    raise DataError(f"{state} for {as_of}: nothing downstream may use it; ingest what is missing and run again")
+    raise DataError(
+        f"{state} for {as_of}: nothing downstream may use it; ingest what is missing and run again"
+    )
 
 
 def latest_fresh(con: Connection) -> Pack:
@@ -159,7 +176,16 @@ def _draft(con: Connection, as_of: date, mark: int, revision: int, precedence: t
         [as_of, as_of, mark],
     ).fetchall()[0][0]
     return Pack(
-        pack_id(as_of, revision), as_of, mark, revision, "fresh", None, int(symbols), rows, precedence, content
+        pack_id(as_of, revision),
+        as_of,
+        mark,
+        revision,
+        "fresh",
+        None,
+        int(symbols),
+        rows,
+        precedence,
+        content,
     )
 
 

@@ -142,6 +142,8 @@ def test_shadow_prices_are_slopes(limit: str):
 
 def test_a_side_without_a_bound_never_binds():
     universe = Universe(NAMES, dict(zip(NAMES, "xxyyy", strict=True)))
-    policy = Policy(method="min_volatility", max_notional=1.5, max_sector=0.9, min_return=0.0, risk_free_rate=0.02)
+    policy = Policy(
+        method="min_volatility", max_notional=1.5, max_sector=0.9, min_return=0.0, risk_free_rate=0.02
+    )
     found = solve(FIVE, policy, universe)
     assert all(np.isfinite(binding.bound) for binding in found.binding)
