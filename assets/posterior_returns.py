@@ -1,6 +1,7 @@
 """Stage 5: what each portfolio believes of returns, after its views."""
 
 import dagster as dg
+import pandas as pd
 
 from assets.materialized import bullets, materialized, preview
 from assets.partitions import OWNERS, PACKS
@@ -28,21 +29,20 @@ def posterior_returns(
     stage = warehouse.stage(context, desk)
     with stage.read() as con:
         pack = stage.pack(con, context.partition_key)
-        ready = [snapshot for snapshot in read_snapshots(con, pack) if not snapshot.problem]
-        formed = {snapshot: _beliefs(con, stage, pack, snapshot) for snapshot in ready}
-        symbols = sorted({symbol for snapshot in ready for symbol in snapshot.symbols})
+        formed = {snapshot: _beliefs(con, stage, pack, snapshot) for snapshot in read_snapshots(con, pack)}
+        symbols = sorted({symbol for snapshot in formed for symbol in snapshot.symbols})
         simulated = simulated_symbols(con, pack, symbols)
     beliefs = {snapshot: belief for snapshot, belief in formed.items() if belief is not None}
     with stage.write() as tx:
         entries = [
             tx.record(
-                "posterior_returns", {"posterior_returns": belief_frame(belief, simulated)}, pack_id=pack.id,
+                "posterior_returns", {"posterior_returns": _rows(belief, simulated)}, pack_id=pack.id,
                 portfolio_id=snapshot.portfolio_id,
                 inputs=inputs_of(
                     tx.con, pack, ["return_estimates", "covariances", "portfolio_snapshots"], snapshot.portfolio_id
                 ),
             )
-            for snapshot, belief in beliefs.items()
+            for snapshot, belief in formed.items()
         ]  # fmt: skip
     with stage.read() as con:
         shown = frame(
@@ -60,8 +60,15 @@ def posterior_returns(
         return materialized(con, "posterior_returns", pack, entries, extra)
 
 
+def _rows(belief: Beliefs | None, simulated: frozenset[str]) -> pd.DataFrame:
+    """No rows without beliefs, so that those of an earlier run no longer count."""
+    return pd.DataFrame(columns=["symbol"]) if belief is None else belief_frame(belief, simulated)
+
+
 def _beliefs(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> Beliefs | None:
     """The beliefs of one portfolio; None where it has none today: the next stage records the reason."""
+    if snapshot.problem:
+        return None
     try:
         case = load_case(con, pack, snapshot, stage.desk.funds)
         return believe(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate)[0]

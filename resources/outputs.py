@@ -68,6 +68,8 @@ def estimate_frames(
             )
         )
         matrices.append(_covariance_frame(name, recipe, found))
+    if not returns:  # every portfolio has a problem today: the stages after record which
+        return pd.DataFrame(columns=["recipe", "symbol"]), pd.DataFrame(columns=["recipe", "symbol"])
     return pd.concat(returns, ignore_index=True), pd.concat(matrices, ignore_index=True)
 
 
