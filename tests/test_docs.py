@@ -1,0 +1,148 @@
+"""The documents keep their word: blocks run, excerpts are real, links lead somewhere, generated pages are current.
+
+A ```python block runs as a program of its own. A ```bash run block runs with `packfolio` on the path. All blocks of a
+page run in one shell and one folder, in order. A ```text from: COMMAND block must be part of what the command prints.
+"""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from command_line import ROOT, Desk
+
+from optimizer.estimators.recipes import COVARIANCES, MEANS
+from optimizer.methods import METHODS
+
+pytestmark = pytest.mark.xdist_group("embedded")
+FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LONGEST_RUN = 240  # seconds
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: the page, its first line there, what follows the fence, and its text."""
+
+    page: Path
+    line: int
+    kind: str
+    text: str
+
+    def as_shell(self) -> str:
+        """The block as part of a shell script that says which block failed."""
+        said = f"echo '== {self.page.relative_to(ROOT)}:{self.line}' >&2\n"
+        return said + (
+            f"python - <<'END_OF_BLOCK'\n{self.text}END_OF_BLOCK\n" if self.kind == "python" else self.text
+        )
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text("utf-8")
+    for found in FENCE.finditer(text):
+        yield Block(page, text.count("\n", 0, found.start()) + 1, found[1].strip(), found[2])
+
+
+def runnable(page: Path) -> list[Block]:
+    return [block for block in blocks(page) if block.kind in ("python", "bash run")]
+
+
+RUNNABLE = [page for page in PAGES if runnable(page)]
+EXCERPTS = [block for page in PAGES for block in blocks(page) if block.kind.startswith("text from: ")]
+
+
+def name_of(item: Path | Block) -> str:
+    return (item if isinstance(item, Path) else item.page).relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, dict[str, str]]:
+    """A home in which the example portfolios were run, and what the run printed."""
+    made = Desk.example(tmp_path_factory.mktemp("documents"))
+    done = made.packfolio("run")
+    assert done.returncode == 0, done.stderr + done.stdout
+    return made, {"packfolio run": done.stdout}
+
+
+def shell(script: str, folder: Path, made: Desk) -> subprocess.CompletedProcess[str]:
+    programs = folder / "programs"
+    programs.mkdir()
+    for name, arguments in (("packfolio", "-m pipeline.cli"), ("python", "")):
+        (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
+        (programs / name).chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    for name in ("PACKFOLIO_HOME", "PACKFOLIO_CONFIG", "PACKFOLIO_ANCHOR"):
+        environment.pop(name, None)
+    (folder / ".packfolio").symlink_to(made.home)
+    (folder / "config").symlink_to(made.config)
+    return subprocess.run(
+        ["bash", "-eu", "-o", "pipefail", "-c", script],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=LONGEST_RUN, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
+def test_the_blocks_of_a_page_run(page: Path, desk: tuple[Desk, dict[str, str]], tmp_path: Path) -> None:
+    done = shell("\n".join(block.as_shell() for block in runnable(page)), tmp_path, desk[0])
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("block", EXCERPTS, ids=name_of)
+def test_an_excerpt_is_what_the_program_prints(block: Block, desk: tuple[Desk, dict[str, str]]) -> None:
+    printed = " ".join(desk[1][block.kind.removeprefix("text from: ")].split())
+    parts = [" ".join(part.split()) for line in block.text.splitlines() for part in line.split("…")]
+    assert [part for part in parts if part not in printed] == []
+
+
+def test_every_link_leads_somewhere() -> None:
+    broken = [
+        f"{name_of(page)}: {target}"
+        for page in PAGES
+        for target in LINK.findall(FENCE.sub("", page.read_text("utf-8")))
+        if "://" not in target and not (page.parent / target.partition("#")[0]).exists()
+    ]
+    assert broken == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    to_do = [ROOT / "README.md"]
+    while to_do:
+        page = to_do.pop()
+        if page in seen or page.suffix != ".md":
+            continue
+        seen.add(page)
+        targets = LINK.findall(page.read_text("utf-8"))
+        to_do += [(page.parent / t.partition("#")[0]).resolve() for t in targets if "://" not in t]
+    decisions = ROOT / "docs" / "decisions"
+    assert [name_of(page) for page in PAGES if page not in seen and page.parent != decisions] == []
+
+
+def test_generated_pages_are_current() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "generate.py"))["pages"]()
+    stale = [
+        name for name, text in made.items() if (ROOT / "docs" / "reference" / name).read_text("utf-8") != text
+    ]
+    assert stale == [], "run: .venv/bin/python docs/generate.py"
+
+
+def test_every_method_and_estimator_is_described() -> None:
+    said = "".join(page.read_text("utf-8") for page in (ROOT / "docs" / "methods").glob("*.md"))
+    assert [name for name in (*METHODS, *MEANS, *COVARIANCES) if f"`{name}`" not in said] == []
+
+
+def test_every_image_is_shown_and_small_enough_to_clone() -> None:
+    shown = "".join(page.read_text("utf-8") for page in PAGES)
+    images = sorted((ROOT / "docs" / "images").iterdir())
+    assert [image.name for image in images if image.name not in shown] == []
+    assert [image.name for image in images if image.stat().st_size > 200_000] == []
