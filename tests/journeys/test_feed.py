@@ -1,0 +1,217 @@
+"""A vendor's files as they came, evening by evening: restatements, splits, a missing file, names that vanish."""
+
+import csv
+import gzip
+import json
+import os
+import re
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from zygote import Zygote
+
+from resources.calendars import load_calendar
+from resources.logs import root_hash
+from resources.tables import LOGS
+
+SHARED = Path(os.environ.get("PACKFOLIO_SHARED_DATA", "nowhere")) / "feed" / "2015"
+pytestmark = [
+    pytest.mark.realdata,
+    pytest.mark.skipif(not SHARED.is_dir(), reason="PACKFOLIO_SHARED_DATA is not set"),
+    pytest.mark.xdist_group("zygote"),
+]
+MISSING = date(2015, 6, 10)  # its prices came a day later
+THIRTY = (
+    "AAPL, MSFT, NFLX, NKE, SBUX, KR, EBAY, BAX, HPQ, KRFT, LO, CTRX, SIAL, ZMH, FDO, JNJ, PFE, XOM, CVX, JPM, WFC, "
+    "PPG, GE, IBM, ROST, CSCO, KO, PEP, PG, WMT"
+)
+BOOK = """
+id: {id}
+name: {name}
+mode: paper
+universe: {universe}
+policy: {{method: {method}, max_single_position_pct: 15, lookback_days: 60, risk_free_rate: 0.001}}
+holdings: [{{as_of: 2015-03-01, cash: 1000000}}]
+"""
+FILES = {
+    "sources.yaml": "sources: [{name: feed, kind: folder, path: ../inbox}]\nreference_folder: reference\n",
+    "funds.yaml": 'as_of: "2015-03"\ndefault_spread_bps: 50\nfunds: {}\n',
+    "pipeline.yaml": "checks: {coverage: 0.8}\nbacktest: {years: 1}\n",
+    "portfolios/thirty.yaml": BOOK.format(
+        id="44444444-4444-4444-4444-444444444444",
+        name="thirty",
+        universe=f"[{THIRTY}]",
+        method="risk_parity",
+    ),
+    "portfolios/everything.yaml": BOOK.format(
+        id="33333333-3333-3333-3333-333333333333",
+        name="everything",
+        universe="all",
+        method="min_volatility",
+    ),
+    "reference/corporate_actions.csv": "symbol,date,kind,value\nAAPL,2014-06-09,split,7\n",
+}
+
+
+class Evenings:
+    """A desk whose inbox gets the file of each evening, and whose operator states what became of vanished names."""
+
+    def __init__(self, folder: Path, first: date, last: date) -> None:
+        self.folder = folder
+        self.sessions = load_calendar("XNYS", last, folder / "cache").sessions(first, last)
+        self.said: dict[date, tuple[int, str]] = {}
+        for name, text in FILES.items():
+            path = folder / "config" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        (folder / "inbox").mkdir()
+        self.zygote = Zygote(folder).start()
+
+    def run(self, twice_every: int) -> None:
+        for number, day in enumerate(self.sessions):
+            name = f"prices_{day:%Y%m%d}.csv.gz"
+            if (SHARED / name).exists():
+                shutil.copy(SHARED / name, self.folder / "inbox" / name)
+            self.said[day] = self.zygote.packfolio("run", "--as-of", str(day))
+            self.state_delistings(self.said[day][1])
+            if number % twice_every == 0:
+                before = self.ledger()
+                self.zygote.packfolio("run", "--as-of", str(day))
+                assert self.ledger() == before, day
+
+    def state_delistings(self, said: str) -> None:
+        """At the last close, from the session after it."""
+        for symbol in sorted(set(re.findall(r"([A-Z]+)\s+has\s+no\s+price\s+in", said))):
+            with self.warehouse() as con:
+                day, close = con.execute(
+                    "select max(date), arg_max(close, (date, ingest_seq)) from prices where symbol = ?",
+                    [symbol],
+                ).fetchall()[0]
+            with (self.folder / "config" / "reference" / "corporate_actions.csv").open("a") as file:
+                file.write(f"{symbol},{day + timedelta(days=1)},delisting,{close}\n")
+
+    def warehouse(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(str(self.folder / "home" / "published.duckdb"), read_only=True)
+
+    def ledger(self) -> list[tuple[object, ...]]:
+        """Without ingests: an action just stated comes in with the second run."""
+        with self.warehouse() as con:
+            return con.execute(
+                "select id, asset, this_hash from materializations where pack_id is not null order by id"
+            ).fetchall()
+
+    def check_packs(self) -> None:
+        with self.warehouse() as con:
+            packs = con.execute(
+                "select pack_id, as_of, watermark_seq, verdict, reason, content_hash from pricing_packs order by 2"
+            ).fetchall()
+            assert [pack[1] for pack in packs] == list(self.sessions)
+            for _, as_of, mark, verdict, reason, content in packs:
+                assert root_hash(con, list(LOGS), as_of, mark)[0] == content, as_of
+                assert (verdict == "rejected") == (as_of == MISSING), (as_of, reason)
+            corrected = con.execute(
+                "select sum(rows_corrected) from ingests where log = 'prices'"
+            ).fetchall()[0][0]
+        assert corrected > 0  # restated past: the packs above did not move
+        assert self.zygote.read("packs", "verify")["faults"] == []
+
+    def check_early_days(self) -> None:
+        with self.warehouse() as con:
+            told = con.execute(
+                "select p.as_of, r.method, r.warnings from latest_optimization_results r join pricing_packs p "
+                "using (pack_id) join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
+                "where s.name = 'thirty' and r.status = 'optimal' order by 1"
+            ).fetchall()
+        for day, method, warnings in told:
+            returns = sum(session <= day for session in self.sessions)  # the first file tells two days
+            short = returns < 30
+            assert (method == "equal_weight") == short
+            if short and day < date(2015, 4, 8):
+                assert json.loads(warnings)[0] == f"Insufficient data for optimization ({returns} days)"
+
+    def check_nav(self) -> None:
+        """What is held earns what the vendor's own adjusted closes of the evening say, splits and all."""
+        cash = {day: float(amount) for day, amount in self.of_thirty("cash", "portfolio_snapshots")}
+        costs = {day: float(amount or 0) for day, amount in self.of_thirty("costs", "trade_lists")}
+        books: dict[date, dict[str, float]] = {day: {} for day in cash}
+        for day, symbol, quantity in self.of_thirty("symbol, quantity", "holdings"):
+            books[day][symbol] = float(quantity)
+        closes: dict[str, float] = {}
+        earlier: tuple[date, float] | None = None
+        for day in self.sessions:
+            if day not in cash:
+                earlier = None
+                continue
+            rows = evening(day)
+            if earlier is not None:
+                expected = earlier[1]
+                for symbol, quantity in books[earlier[0]].items():
+                    now, before = rows.get(symbol, []), closes[symbol]
+                    if len(now) == 2:
+                        growth = now[0]["adj_close"] / now[1]["adj_close"]
+                        expected += quantity * (now[1]["close"] * growth - before)
+                expected -= costs.get(earlier[0], 0.0)
+            closes |= {symbol: its[0]["close"] for symbol, its in rows.items()}
+            value = cash[day] + sum(q * closes[symbol] for symbol, q in books[day].items())
+            if earlier is not None:
+                assert value == pytest.approx(expected, rel=1e-3), day
+            earlier = day, value
+
+    def of_thirty(self, columns: str, table: str) -> list[Any]:
+        """(as-of date, *columns) of the book of thirty names."""
+        with self.warehouse() as con:
+            return con.execute(
+                f"select as_of, {columns} from latest_{table} join pricing_packs using (pack_id) "
+                "where portfolio_id like '4444%' order by all"
+            ).fetchall()
+
+
+def evening(day: date) -> dict[str, list[dict[str, float]]]:
+    """Symbol -> its rows in the file of an evening, the newest first."""
+    found: dict[str, list[dict[str, float]]] = {}
+    with gzip.open(SHARED / f"prices_{day:%Y%m%d}.csv.gz", "rt") as file:
+        for row in csv.DictReader(file):
+            values = {name: float(row[name]) for name in ("close", "adj_close")}
+            if values not in found.setdefault(row["symbol"], []):  # one evening tells everything twice
+                found[row["symbol"]].append(values)
+    return found
+
+
+def test_two_weeks_with_a_missing_file_and_a_name_that_vanishes(tmp_path: Path) -> None:
+    desk = Evenings(tmp_path, date(2015, 6, 4), date(2015, 6, 17))
+    desk.run(twice_every=3)
+    statuses = {day: status for day, (status, _) in desk.said.items() if status}
+    assert statuses == {MISSING: 3, date(2015, 6, 16): 1}
+    assert "only 0% of the" in desk.said[MISSING][1]
+    assert "LO has no price in the last 5 sessions" in desk.said[date(2015, 6, 16)][1]
+    desk.check_packs()
+    desk.check_early_days()
+    desk.check_nav()
+    last = desk.sessions[-1]
+    with desk.warehouse() as con:
+        universe, problem = con.execute(
+            "select universe, problem from latest_portfolio_snapshots where pack_id = ? and name = 'thirty'",
+            [f"PP_{last}"],
+        ).fetchall()[0]
+        held = con.execute(
+            "select count(*) from latest_holdings where pack_id = ? and symbol = 'LO'", [f"PP_{last}"]
+        )
+        assert held.fetchall() == [(0,)]
+    assert problem is None
+    assert json.loads(universe)["excluded"]["LO"].startswith("was delisted on 2015-06-10 for 71.37")
+    desk.zygote.stop()
+
+
+@pytest.mark.slow
+def test_the_whole_year(tmp_path: Path) -> None:
+    desk = Evenings(tmp_path, date(2015, 3, 23), date(2015, 12, 31))
+    desk.run(twice_every=25)
+    assert {status for status, _ in desk.said.values()} == {0, 1, 3}
+    desk.check_packs()
+    desk.check_early_days()
+    desk.check_nav()
+    desk.zygote.stop()
