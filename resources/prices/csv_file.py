@@ -143,7 +143,7 @@ def _parse(body: bytes, columns: Columns, types: Mapping[str, pa.DataType]) -> p
     kept = [name for name in columns.kept if name is not None]
     table = pc.read_csv(
         pa.BufferReader(body),
-        read_options=pc.ReadOptions(column_names=names),
+        read_options=pc.ReadOptions(column_names=names, use_threads=False),  # as in embedded.py
         parse_options=pc.ParseOptions(ignore_empty_lines=False),
         convert_options=pc.ConvertOptions(
             column_types={name: types[name] for name in kept},

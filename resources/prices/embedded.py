@@ -218,7 +218,10 @@ def package_data() -> Path:
 
 def read_panel(file: Path) -> Panel:
     """A wide file of a date and a close a symbol; raises DataError when the package has changed it."""
-    table = pc.read_csv(BytesIO(gzip.decompress(file.read_bytes())))
+    # one thread: a read-ahead thread still running when the process ends aborts it
+    table = pc.read_csv(
+        BytesIO(gzip.decompress(file.read_bytes())), read_options=pc.ReadOptions(use_threads=False)
+    )
     days, *closes = table.columns
     if not pa.types.is_date(days.type) or not all(pa.types.is_floating(column.type) for column in closes):
         raise DataError(f"{file.name} is not a table of dates and closes; install {PACKAGE} 1.12 again")
