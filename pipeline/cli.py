@@ -1,5 +1,6 @@
 """The command line: `packfolio --help`. Heavy imports stay inside commands, so that help and reading are instant."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -31,6 +32,8 @@ Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 
 def main() -> None:
     """Entry point: known errors become one line and an exit status, never a traceback."""
+    # Imports make a million objects that stay: to look for cycles among them again and again takes half a second.
+    gc.set_threshold(200_000, 100, 1000)
     try:
         app()
     except PackfolioError as error:
