@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from assets.svg import FAINT, image, label, picture, rect, rule, ticks
 from optimizer.estimates import Estimates
 from optimizer.proposal import Beliefs
+from optimizer.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 70
+COLOURS = ((5, 48, 97), (67, 147, 195), (255, 255, 255), (214, 96, 77), (103, 0, 31))  # of -1 to +1
 BEFORE, AFTER, ACCENT = "#b8c4d6", "#1f5aa6", "#c8553d"
 MOST_BARS = 40
+MOST_PIXELS = 180  # Dagster keeps its events for ever: a picture stays below 100 kB
 SIMULATED_NOTE = "   (* simulated, nobody traded these)"
 
 
@@ -43,21 +48,49 @@ def _image(figure: "Figure") -> dg.MarkdownMetadataValue:
 
 
 def covariance_plot(estimates: Estimates, simulated: frozenset[str]) -> dg.MarkdownMetadataValue:
-    """Heat map of the correlations that the covariance implies."""
+    """Heat map of the correlations that the covariance implies: red +1, white 0, blue -1."""
     risk = np.where(estimates.volatility > 0, estimates.volatility, 1.0)
     correlation = estimates.covariance / np.outer(risk, risk)
-    figure = _figure(6.5, 5.5)
-    axes = figure.add_subplot()
-    image = axes.imshow(correlation, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
-    n = len(estimates.symbols)
-    if n <= MOST_BARS:
-        names = [starred(symbol, simulated) for symbol in estimates.symbols]
-        axes.set_xticks(range(n), names, rotation=90, fontsize=7)
-        axes.set_yticks(range(n), names, fontsize=7)
+    n, side, left, top = len(estimates.symbols), 360, 70, 30
+    every = -(-n // MOST_PIXELS)
+    sampled = f", one symbol in {every}" if every > 1 else ""
     note = SIMULATED_NOTE if simulated.intersection(estimates.symbols) else ""
-    axes.set_title(f"Correlations, {estimates.observations} days{note}", fontsize=10)
-    figure.colorbar(image, shrink=0.8)
-    return _image(figure)
+    parts = [
+        label(left, 18, f"Correlations, {estimates.observations} days{sampled}{note}", 13),
+        image(left, top, side, diverging(correlation[::every, ::every])),
+    ]
+    for place, symbol in enumerate(estimates.symbols if n <= MOST_BARS else ()):
+        at = (place + 0.5) * side / n + 3
+        parts.append(label(left - 4, top + at, starred(symbol, simulated), 9, "end"))
+        parts.append(label(left + at, top + side + 5, starred(symbol, simulated), 9, "end", upward=True))
+    return picture(
+        left + side + 90,
+        top + side + (70 if n <= MOST_BARS else 10),
+        [*parts, *_colour_scale(left + side + 15, top, side)],
+    )
+
+
+def _colour_scale(x: float, y: float, height: float) -> list[str]:
+    steps = np.linspace(1, -1, 41)
+    blocks = [
+        rect(x, y + place * height / 41, 12, height / 41 + 0.5, "#" + bytes(colour).hex())
+        for place, colour in enumerate(diverging(steps[:, None])[:, 0])
+    ]
+    return [
+        *blocks,
+        *(
+            label(x + 16, y + 4 + (1 - value) * height / 2, f"{value:+g}", 9)
+            for value in (1, 0.5, 0, -0.5, -1)
+        ),
+    ]
+
+
+def diverging(values: Array) -> npt.NDArray[np.uint8]:
+    """Colours (..., 3) of values in -1..1: blue, white, red."""
+    at = np.clip(values, -1, 1)
+    channels = [np.interp(at, np.linspace(-1, 1, 5), levels) for levels in zip(*COLOURS, strict=True)]
+    colours: npt.NDArray[np.uint8] = np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+    return colours
 
 
 def posterior_plot(name: str, beliefs: Beliefs, simulated: frozenset[str]) -> dg.MarkdownMetadataValue:
@@ -84,26 +117,32 @@ def weights_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
 
 def _bars(rows: pd.DataFrame, title: str, columns: tuple[str, str]) -> dg.MarkdownMetadataValue:
     shown = rows.head(MOST_BARS)
-    figure = _figure(min(max(7, 3 + 0.3 * len(shown)), 12), 3.6)
-    axes = figure.add_subplot()
-    at = np.arange(len(shown))
-    for offset, column, colour in ((-0.2, columns[0], BEFORE), (0.2, columns[1], AFTER)):
-        axes.bar(
-            at + offset,
-            100 * shown[column].to_numpy(dtype=float),
-            0.4,
-            label=column.replace("_", " "),
-            color=colour,
-        )
+    values = 100 * shown[list(columns)].to_numpy(dtype=float)
+    marks = ticks(
+        min(0.0, float(np.nanmin(values, initial=0))), max(0.0, float(np.nanmax(values, initial=0)))
+    )
+    step, left, top, height = 18, 50, 48, 180
+    width = step * len(shown)
+    scale = height / (marks[-1] - marks[0])
     flagged = frozenset(shown.index[shown["simulated"].to_numpy(dtype=bool)])
-    axes.set_xticks(at, [starred(symbol, flagged) for symbol in shown.index], rotation=90, fontsize=8)
-    axes.set_ylabel("%")
-    axes.axhline(0, color="black", linewidth=0.6)
     shown_of = f" (largest {MOST_BARS} of {len(rows)})" if len(rows) > MOST_BARS else ""
-    axes.set_title(f"{title}{shown_of}{SIMULATED_NOTE if flagged else ''}", fontsize=10)
-    axes.legend(frameon=False, fontsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    return _image(figure)
+    parts = [label(left, 18, f"{title}{shown_of}{SIMULATED_NOTE if flagged else ''}", 13)]
+    for place, (column, colour) in enumerate(zip(columns, (BEFORE, AFTER), strict=True)):
+        parts.append(rect(left + 110 * place, 28, 9, 9, colour))
+        parts.append(label(left + 110 * place + 13, 36, column.replace("_", " "), 11))
+    for mark in marks:
+        y = top + (marks[-1] - mark) * scale
+        parts.append(rule(left, y, left + width, y, FAINT))
+        parts.append(label(left - 5, y + 4, f"{mark:.10g}%", 10, "end"))
+    zero = top + marks[-1] * scale
+    for at, (symbol, pair) in enumerate(zip(shown.index, values, strict=True)):
+        for place, (value, colour) in enumerate(zip(np.nan_to_num(pair), (BEFORE, AFTER), strict=True)):
+            x = left + at * step + 2 + 7 * place
+            parts.append(rect(x, zero - max(value, 0) * scale, 7, abs(value) * scale, colour))
+        said = starred(str(symbol), flagged)
+        parts.append(label(left + at * step + 12, top + height + 6, said, 10, "end", upward=True))
+    parts.append(rule(left, zero, left + width, zero))
+    return picture(max(left + width + 15, 480), top + height + 85, parts)
 
 
 def backtest_plot(name: str, nav: pd.DataFrame, simulated: bool) -> dg.MarkdownMetadataValue:
