@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-import numpy as np
 import pandas as pd
 
 from optimizer.black_litterman import MarketView
@@ -15,10 +14,8 @@ from optimizer.estimates import Recipe
 from optimizer.exposures import ExposureType, Fund, FundExposureMap
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
-from resources.delistings import delistings
 from resources.ledger import Connection
 from resources.pack_prices import (
-    Panel,
     exchange_rate,
     newest_facts,
     read_panel,
@@ -29,10 +26,16 @@ from resources.packs import Pack
 from resources.paper import Holdings, paper_holdings
 from resources.policy_schema import PolicyFile
 from resources.portfolios import PortfolioFile, ViewFile
+from resources.universes import (
+    STALE_SESSIONS,
+    benchmark_symbols,
+    benchmark_weights,
+    universe_of,
+    unpriced_symbols,
+    young_symbols,
+)
 
-STALE_SESSIONS = 5
 REMEDY = "deliver its price, state its delisting, or take it out (docs/how-to/delisted-symbol.md)"
-UNPRICED = f"has no price in the last {STALE_SESSIONS} sessions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,25 +104,25 @@ def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: Port
     previous  where the holdings of a paper book are taken from: see `last_held`
     """
     holdings, problem = _holdings(con, pack, previous, file)
-    wanted = _universe(con, pack, file)
-    named = _benchmark_symbols(file)
+    wanted = universe_of(con, pack, file)
+    named = benchmark_symbols(file)
     symbols = sorted({*wanted, *holdings.quantities, *named})
-    last = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
-    gone = delistings(con, pack, symbols)
-    unpriced = {symbol: UNPRICED for column, symbol in enumerate(symbols) if last.last_close(column) is None}
-    unpriced |= {symbol: str(end) for symbol, end in gone.items()}
+    unpriced = unpriced_symbols(con, pack, symbols)
     needed = [symbol for symbol in (*sorted(holdings.quantities), *named) if symbol in unpriced]
     if needed and not problem:
         problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
-    problem = problem or _missing_rates(con, pack, last, file)
-    investable = tuple(symbol for symbol in sorted(wanted) if symbol not in unpriced)
+    problem = problem or _missing_rates(con, pack, symbols, file)
+    young = young_symbols(con, pack, sorted({*wanted} - {*unpriced}), file.policy.lookback_days)
+    excluded = {symbol: why for symbol, why in sorted((unpriced | young).items()) if symbol in wanted}
+    investable = tuple(symbol for symbol in sorted(wanted) if symbol not in excluded)
     if not investable and not problem:
         problem = "no symbol of its universe has a price"
-    kept = tuple(symbol for symbol in symbols if symbol not in unpriced)
+    priced = {*investable, *(symbol for symbol in (*holdings.quantities, *named) if symbol not in unpriced)}
+    kept = tuple(symbol for symbol in symbols if symbol in priced)
     return Snapshot(
-        str(file.id), file.name, file.mode, file.base_currency, holdings, kept, investable,
-        {symbol: unpriced[symbol] for symbol in sorted(wanted) if symbol in unpriced},
-        {} if problem else _benchmark(con, pack, file, investable), file.prior, file.policy, tuple(file.views), problem,
+        str(file.id), file.name, file.mode, file.base_currency, holdings, kept, investable, excluded,
+        {} if problem else benchmark_weights(con, pack, file, investable), file.prior, file.policy, tuple(file.views),
+        problem,
     )  # fmt: skip
 
 
@@ -140,47 +143,8 @@ def _holdings(
     return Holdings(held.as_of, Decimal(str(held.cash)), quantities, costs), None
 
 
-def _universe(con: Connection, pack: Pack, file: PortfolioFile) -> tuple[str, ...]:
-    if file.universe != "all":
-        return tuple(file.universe)
-    rows = con.execute(
-        "select distinct symbol from prices where date between ? and ? and ingest_seq <= ? order by 1",
-        [window_start(con, pack, STALE_SESSIONS), pack.as_of, pack.watermark],
-    ).fetchall()
-    return tuple(str(row[0]) for row in rows)
-
-
-def _benchmark_symbols(file: PortfolioFile) -> tuple[str, ...]:
-    if isinstance(file.benchmark, dict):
-        return tuple(sorted(file.benchmark))
-    return () if file.benchmark in ("equal_weight", "market_cap") else (file.benchmark,)
-
-
-def _benchmark(
-    con: Connection, pack: Pack, file: PortfolioFile, investable: tuple[str, ...]
-) -> dict[str, float]:
-    """Benchmark weights by symbol; raises DataError when market caps are asked for and missing."""
-    if isinstance(file.benchmark, dict):
-        return {symbol: percent / 100 for symbol, percent in sorted(file.benchmark.items())}
-    if file.benchmark == "equal_weight":
-        return {symbol: 1 / len(investable) for symbol in investable}
-    if file.benchmark == "market_cap":
-        return cap_weights(con, pack, investable)
-    return {file.benchmark: 1.0}
-
-
-def cap_weights(con: Connection, pack: Pack, symbols: tuple[str, ...]) -> dict[str, float]:
-    """Weights in proportion to market capitalisation; raises DataError naming the symbols without one."""
-    caps = newest_facts(con, pack, "market_caps", "market_cap", symbols)
-    if missing := [symbol for symbol in symbols if symbol not in caps]:
-        raise DataError(
-            f"{pack.id} has no market cap of {missing}: ingest market_caps, or choose another benchmark"
-        )
-    values = np.array([float(str(caps[symbol])) for symbol in symbols])
-    return dict(zip(symbols, (values / values.sum()).tolist(), strict=True))
-
-
-def _missing_rates(con: Connection, pack: Pack, panel: Panel, file: PortfolioFile) -> str | None:
+def _missing_rates(con: Connection, pack: Pack, symbols: list[str], file: PortfolioFile) -> str | None:
+    panel = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
     try:
         for currency in sorted({currency for currency in panel.currency if currency}):
             exchange_rate(con, pack, currency, file.base_currency)

@@ -15,7 +15,8 @@ from resources.pack_prices import read_panel, risk_free_rate, window_start
 from resources.packs import Pack, find_pack, latest_fresh
 from resources.playbooks import Playbooks, load_playbooks
 from resources.policy_schema import PolicyFile
-from resources.snapshots import STALE_SESSIONS, Snapshot, read_snapshots, under_policy
+from resources.snapshots import Snapshot, read_snapshots, under_policy
+from resources.universes import STALE_SESSIONS
 from resources.warehouse import Warehouse
 from service.published import Memory, Published
 from service.settings import Settings
