@@ -26,10 +26,12 @@ _HOME = {
     "Position": "portfolio",
     "Recipe": "estimates",
     "ReturnEstimator": "estimators.return_estimator",
+    "ScenarioView": "entropy_pooling",
     "Solution": "solve",
     "SolverError": "errors",
     "Trade": "portfolio",
     "Universe": "portfolio",
+    "pooled_estimates": "entropy_pooling",
     "posterior": "black_litterman",
 }
 __all__ = sorted(_HOME)

@@ -24,6 +24,7 @@ OPTIMIZER_ORDER = """
     typing errors exposures policy portfolio costs returns performance attribution analytics
     estimates estimators black_litterman measures limits rules goals
     audit fast general lanes conflicts transition hierarchical methods solve matching
+    pooling_dual entropy_pooling
     lots relaxation rounding rationale trade_list lot_limits book trades
     impact result proposal engine scenarios hedges regimes
     simulation panel backtest_report cross_validation backtest
