@@ -46,6 +46,7 @@ class Instrument:
     option_type  None for the fund itself
     moneyness    strike / spot;  expiry_days  calendar days, of an option
     spread_bps   cost of dealing, of the notional; of an option's premium
+    contract     units of the underlying that one option is on
     carry_bps    per year of the notional, while it is held: borrowing a fund sold short, financing one bought
     """
 
@@ -58,6 +59,7 @@ class Instrument:
     expiry_days: int = 90
     spread_bps: float = 5.0
     carry_bps: float = 0.0
+    contract: int = CONTRACT
 
     def __post_init__(self) -> None:
         if (self.kind == "option") != (self.option_type is not None) or (
@@ -132,14 +134,18 @@ def quote(
     sensitivities: Sensitivities,
     moves: Array,
     limits: HedgeLimits,
+    real: float | None = None,
 ) -> Quote:
     """Gain and cost of an instrument when the factors move by `moves` (k,) at once.
 
+    real  the underlying's real return where the scenario is replayed, a fraction
     An option is revalued the moment after: at the new price, and at its volatility times the volatility's move.
     """
     sens = sensitivities.of((instrument.symbol,))
-    growth = float(np.exp(sens.values[0] @ moves))
-    error = growth * standard_error(np.ones(1), sens, moves)
+    growth, error = 1 + (real or 0.0), 0.0
+    if real is None:
+        growth = float(np.exp(sens.values[0] @ moves))
+        error = growth * standard_error(np.ones(1), sens, moves)
     if instrument.option_type is None:
         side = 1 if instrument.side == "BUY" else -1
         carry = instrument.carry_bps * limits.horizon_days / DAYS
@@ -160,7 +166,7 @@ def quote(
 
 @dataclass(frozen=True)
 class Hedge:
-    """One hedge, in whole shares or contracts of 100; money in the base currency.
+    """One hedge, in whole shares or contracts; money in the base currency.
 
     notional     of the underlying;  exposure  the notional that would offset its factors' whole loss
     hedge_ratio  notional / exposure;  offset  gain under the scenario;  cost  over the horizon
@@ -212,9 +218,11 @@ def plan_hedges(
     markets: Mapping[str, Market],
     sensitivities: Sensitivities,
     limits: HedgeLimits,
+    replayed: Mapping[str, float] | None = None,
 ) -> HedgePlan:
     """The hedges that leave the least loss within the limits, and of those the cheapest.
 
+    replayed  symbol -> real return over the scenario's window; instruments without one move by sensitivity
     An instrument is used only against factors that cost the book something, and only if it gains by more than
     one standard error. With a cost per unit of offset each, a cap each and one budget this is the continuous
     knapsack, where taking the cheapest offset first is optimal (Dantzig 1957); whole units are rounded down, so
@@ -223,15 +231,17 @@ def plan_hedges(
     loss = -stressed.total
     if loss <= 0:
         return HedgePlan((), 0.0, ("The portfolio does not lose under this scenario; no hedge is needed",))
-    hurt = {f: -profit for f, profit in stressed.by_factor.items() if -profit > MATERIAL * loss}
-    if not hurt:
-        hurt = dict.fromkeys(FACTORS, loss)  # a replayed loss is not told apart by factor
+    # a replayed loss is not told apart by factor: any of them may be its cause
+    untold = max(-sum(stressed.profits[symbol] for symbol in stressed.replayed), 0.0)
+    causes = {f: max(-profit, 0.0) + untold for f, profit in stressed.by_factor.items()}
+    hurt = {f: due for f, due in causes.items() if due > MATERIAL * loss} or dict.fromkeys(FACTORS, loss)
     moves = applied_moves(stressed.scenario, sensitivities)
     usable = []
     for instrument in instruments:
         if instrument.symbol not in markets or not set(instrument.against) & set(hurt):
             continue
-        found = quote(instrument, markets[instrument.symbol], sensitivities, moves, limits)
+        real = (replayed or {}).get(instrument.symbol)
+        found = quote(instrument, markets[instrument.symbol], sensitivities, moves, limits, real)
         if found.gain - found.error > 0:
             usable.append((instrument, found))
     usable.sort(key=lambda pair: (pair[1].cost / (pair[1].gain - pair[1].error), pair[0].name))
@@ -256,7 +266,7 @@ def _filled(
         due = sum(hurt[factor] for factor in own)
         wanted = min(left, limits.max_share * min(due, loss), sum(open_losses[factor] for factor in own))
         notional = min(wanted / found.gain, budget / found.cost if found.cost > 0 else np.inf)
-        unit = markets[instrument.symbol].price * (CONTRACT if instrument.option_type else 1)
+        unit = markets[instrument.symbol].price * (instrument.contract if instrument.option_type else 1)
         quantity = floor(notional / unit + 1e-9)
         if quantity < 1:
             if wanted > MATERIAL * loss:

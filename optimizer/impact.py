@@ -1,8 +1,9 @@
 """What trades change: value, risk, return, quality, concentration and exposures, before and after."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,9 @@ NUMBERS = (
 )
 
 
+NEED_ESTIMATES = ("expected_return", "volatility", "sharpe", "max_drawdown", "tracking_error")
+
+
 @dataclass(frozen=True)
 class Impact:
     """Both sides; value after = value before - costs, since trades alone create nothing."""
@@ -68,6 +72,11 @@ class Impact:
     def value_delta(self) -> Decimal:
         """Value after less value before."""
         return self.post.value - self.current.value
+
+    def without_risk(self) -> "Impact":
+        """The same with NaN for all that needs estimates of risk and return."""
+        unknown: dict[str, Any] = dict.fromkeys(NEED_ESTIMATES, NAN)
+        return replace(self, current=replace(self.current, **unknown), post=replace(self.post, **unknown))
 
     def delta(self) -> dict[str, float]:
         """After less before of every number, by its name."""

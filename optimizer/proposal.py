@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,9 @@ from optimizer.black_litterman import MarketView, posterior
 from optimizer.errors import PolicyError
 from optimizer.estimates import Estimates, Recipe
 from optimizer.estimators.recipes import estimate
+from optimizer.impact import Impact, impact
 from optimizer.policy import Policy
-from optimizer.portfolio import Number, Portfolio, Universe
+from optimizer.portfolio import ZERO, Number, Portfolio, Universe, exact, money
 from optimizer.rationale import Reasons
 from optimizer.solve import Solution, solve
 from optimizer.trade_list import TradeList
@@ -204,6 +206,39 @@ def propose(
     trades = order_trades(portfolio, prices, target, believed, policy, universe, told, reasons)
     warnings = (*(beliefs.warnings if beliefs else ()), *solution.warnings, *trades.warnings)
     return Proposal(policy, beliefs, solution, trades, warnings)
+
+
+def orders_impact(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    orders: Mapping[str, tuple[Decimal, Decimal]],
+    evidence: Estimates,
+    policy: Policy,
+    universe: Universe,
+    mandate: Mandate,
+) -> Impact:
+    """What orders change; cash pays for them, so that the value falls by their costs alone.
+
+    prices  symbol -> price of one share in base currency, of everything held or ordered
+    orders  symbol -> (shares, negative when sold; cost in base currency)
+    Risk and return are NaN where the history is too short to form beliefs from.
+    """
+    held = {symbol: position.quantity for symbol, position in portfolio.positions.items()}
+    for symbol, (quantity, _) in orders.items():
+        held[symbol] = held.get(symbol, ZERO) + quantity
+    value = portfolio.total_value(prices)
+    costs = sum((cost for _, cost in orders.values()), ZERO)
+    left = value - costs
+    after = (
+        {s: float(money(q * exact(prices[s])) / left) for s, q in sorted(held.items()) if q}
+        if left > 0
+        else {}
+    )
+    beliefs, believed = believe(evidence, universe, policy, mandate)
+    change = impact(
+        portfolio.get_weights(prices), after, value, costs, believed, policy, universe, mandate.ratings
+    )
+    return change if beliefs else change.without_risk()
 
 
 def believe(

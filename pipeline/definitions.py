@@ -4,6 +4,8 @@ import dagster as dg
 
 from assets.backtest_results import backtest_results
 from assets.estimates import estimates
+from assets.hedges import hedges
+from assets.impact import impact
 from assets.optimal_weights import optimal_weights
 from assets.portfolio_snapshots import portfolio_snapshots
 from assets.posterior_returns import posterior_returns
@@ -20,7 +22,7 @@ environment = Environment.of_process()
 defs = dg.Definitions(
     assets=[
         prices, reference_data, pricing_pack, portfolio_snapshots, estimates, posterior_returns, optimal_weights,
-        trades, backtest_results,
+        trades, impact, hedges, backtest_results,
     ],
     jobs=[daily_run, ingest, pack_run, research, backfill],
     schedules=[after_the_close],

@@ -6,7 +6,7 @@ import dagster as dg
 
 CHAIN = dg.AssetSelection.assets(
     "pricing_pack", "portfolio_snapshots", "return_estimates", "covariances", "posterior_returns", "optimal_weights",
-    "trades",
+    "trades", "impact", "hedges",
 )  # fmt: skip
 INGEST = dg.AssetSelection.assets("prices", "reference_data")
 

@@ -1,7 +1,7 @@
 """Estimates from the prices that a pack saw, in a portfolio's base currency."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pandas as pd
@@ -71,6 +71,17 @@ def evidence(con: Connection, pack: Pack, snapshot: Snapshot) -> Estimates:
             f"code or libraries changed; materialize covariances again"
         )
     return again
+
+
+def evidence_with_scenarios(con: Connection, pack: Pack, recipe: Recipe) -> Estimates:
+    """The recipe's estimates with their return scenarios; what the pipeline recorded of it is taken as recorded."""
+    computed = estimate_evidence(con, pack, recipe)
+    known = con.execute(
+        "select count(*) from latest_return_estimates where pack_id = ? and recipe = ?",
+        [pack.id, recipe.name],
+    ).fetchall()[0][0]
+    stored = read_estimates(con, pack, recipe) if known else None
+    return computed if stored is None else replace(stored, scenarios=computed.scenarios, trusted=True)
 
 
 @dataclass(frozen=True, eq=False)

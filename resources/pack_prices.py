@@ -75,8 +75,10 @@ def chosen_sources(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict[
     return best
 
 
-def read_panel(con: Connection, pack: Pack, symbols: Sequence[str], start: date = date.min) -> Panel:
-    """The given symbols from `start` (the beginning, when left out), as the pack saw them."""
+def read_panel(
+    con: Connection, pack: Pack, symbols: Sequence[str], start: date = date.min, end: date = date.max
+) -> Panel:
+    """The given symbols from `start` to `end` (all that there is, when left out), as the pack saw them."""
     names = tuple(symbols)
     table = con.execute(
         """
@@ -88,7 +90,7 @@ def read_panel(con: Connection, pack: Pack, symbols: Sequence[str], start: date 
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
         order by p.date, w.position
         """,
-        [*_wanted(con, pack, names), start, pack.as_of, pack.watermark],
+        [*_wanted(con, pack, names), start, min(end, pack.as_of), pack.watermark],
     ).fetchnumpy()
     return _scatter(names, table)
 

@@ -83,6 +83,7 @@ class InstrumentFile(Strict):
     expiry_days: int = Field(default=90, ge=1, le=1100)
     spread_bps: Bps
     carry_bps: Bps = 0.0
+    contract: int = Field(default=100, ge=1)
     against: list[Factor] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -95,7 +96,7 @@ class InstrumentFile(Strict):
         """The instrument in fractions."""
         return Instrument(
             self.symbol, self.kind, self.side, tuple(self.against), self.option_type, self.moneyness_pct / 100,
-            self.expiry_days, self.spread_bps, self.carry_bps,
+            self.expiry_days, self.spread_bps, self.carry_bps, self.contract,
         )  # fmt: skip
 
 

@@ -131,10 +131,16 @@ create table impact (
     pack_id varchar not null, portfolio_id varchar not null, metric varchar not null, current double, post double,
     delta double, materialization bigint not null
 );
+create table scenario_losses (
+    pack_id varchar not null, portfolio_id varchar not null, scenario_id varchar not null, profit double not null,
+    standard_error double not null, replayed bigint not null, hedge_offset double not null, hedge_cost double not null,
+    residual_loss double not null, note varchar, materialization bigint not null
+);
 create table hedges (
     pack_id varchar not null, portfolio_id varchar not null, scenario_id varchar not null, instrument varchar not null,
     instrument_type varchar, action varchar, option_type varchar, notional double, hedge_ratio double,
-    expected_offset_pct double, rationale varchar, materialization bigint not null
+    expected_offset_pct double, rationale varchar, materialization bigint not null, sequence integer, strike double,
+    expiry date, quantity bigint, exposure double, expected_offset double, standard_error double, estimated_cost double
 );
 create table backtest_results (
     pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, date date not null,

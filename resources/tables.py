@@ -48,8 +48,8 @@ SAME_VALUE = 1e-6
 
 OUTPUTS = (
     "portfolio_snapshots", "holdings", "return_estimates", "covariances", "posterior_returns", "optimal_weights",
-    "optimization_results", "portfolio_exposures", "trades", "trade_lists", "impact", "hedges", "backtest_results",
-    "backtest_summary",
+    "optimization_results", "portfolio_exposures", "trades", "trade_lists", "impact", "scenario_losses", "hedges",
+    "backtest_results", "backtest_summary",
 )  # fmt: skip
 
 INGEST_TABLES = (*LOGS, "log_leaves", "ingests", "quarantine")

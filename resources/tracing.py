@@ -26,7 +26,8 @@ PARENTS = {
     "backtest_results": ("portfolio_snapshots",),
     "backtest_summary": ("portfolio_snapshots",),
     "impact": ("trades",),
-    "hedges": ("portfolio_snapshots",),
+    "hedges": ("scenario_losses", "portfolio_snapshots"),
+    "scenario_losses": ("portfolio_snapshots",),
 }
 TRACED = {*PARENTS, "pricing_packs", "prices"}
 # Columns that are long, or that the tree shows elsewhere.

@@ -216,6 +216,7 @@ ASSET_OF = {
     "optimization_results": "optimal_weights",
     "portfolio_exposures": "optimal_weights",
     "trade_lists": "trades",
+    "scenario_losses": "hedges",
     "backtest_summary": "backtest_results",
 }
 

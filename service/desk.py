@@ -8,9 +8,8 @@ from uuid import UUID
 from optimizer.errors import DataError, PolicyError
 from optimizer.estimates import Estimates
 from resources.configuration import Configuration, load_configuration
-from resources.evidence import Case, estimate_evidence, load_case
+from resources.evidence import Case, evidence_with_scenarios, load_case
 from resources.ledger import Connection
-from resources.outputs import read_estimates
 from resources.pack_prices import read_panel, risk_free_rate, window_start
 from resources.packs import Pack, find_pack, latest_fresh
 from resources.playbooks import Playbooks, load_playbooks
@@ -80,21 +79,11 @@ class Reading:
         """Estimates with their return scenarios; what the pipeline recorded for the recipe is taken as recorded."""
         recipe = snapshot.recipe()
         key = ("evidence", pack.content_hash, recipe.name)
-        return self.lasting.keep(key, lambda: self._estimated(pack, snapshot))
+        return self.lasting.keep(key, lambda: evidence_with_scenarios(self.con, pack, recipe))
 
     def risk_free_rate(self, pack: Pack, currency: str) -> float:
         """The pack's, per year; raises DataError without one."""
         return self.memory.keep(("rate", pack.id, currency), lambda: risk_free_rate(self.con, pack, currency))
-
-    def _estimated(self, pack: Pack, snapshot: Snapshot) -> Estimates:
-        recipe = snapshot.recipe()
-        computed = estimate_evidence(self.con, pack, recipe)
-        known = self.con.execute(
-            "select count(*) from latest_return_estimates where pack_id = ? and recipe = ?",
-            [pack.id, recipe.name],
-        ).fetchall()[0][0]
-        stored = read_estimates(self.con, pack, recipe) if known else None
-        return computed if stored is None else replace(stored, scenarios=computed.scenarios, trusted=True)
 
 
 class Desk:

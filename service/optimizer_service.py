@@ -13,11 +13,10 @@ from resources.playbooks import Shocks
 from resources.yaml_files import parse_value
 from service.answers import Answer, as_dict
 from service.desk import Desk
-from service.exposed import exposed
 from service.policies import PolicyConstraints, parse_policy
 from service.proposals import analyzed, proposed, traded
 from service.settings import Settings
-from service.stresses import chosen_scenarios, hedges_answer, regime_answer, stress_answer
+from service.stresses import chosen_scenarios, exposed, hedges_answer, regime_answer, stress_answer
 
 Portfolio = str | UUID
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from optimizer.costs import trade_cost
 from optimizer.errors import PolicyError
-from optimizer.impact import Impact, Side, impact, impact_of
+from optimizer.impact import Impact, Side, impact_of
 from optimizer.portfolio import ZERO, exact, money
-from optimizer.proposal import Mandate, Proposal, enough, form_beliefs, propose
+from optimizer.proposal import Mandate, Proposal, enough, orders_impact, propose
 from optimizer.trade_list import LimitCheck, TradeRow
 from resources.evidence import Case
 from resources.outputs import as_json
@@ -184,44 +184,26 @@ def traded(proposed_trades: Sequence[Mapping[str, Any]]) -> Trades:
 
 
 def analyzed(loaded: Loaded, trades: Trades) -> ImpactAnswer:
-    """Both sides of trades at the pack's prices; cash pays for them, so that value falls by their costs alone."""
-    case = loaded.case
-    held = {symbol: position.quantity for symbol, position in case.portfolio.positions.items()}
-    prices = {symbol: exact(price) for symbol, price in case.prices.items()}
-    costs, flow = ZERO, ZERO
-    for symbol, (quantity, cost) in sorted(trades.items()):
-        value = money(quantity * prices[symbol])
-        policy = case.inputs.policy
-        costs += trade_cost(value, policy.commission, policy.impact_bps) if cost is None else money(cost)
-        flow += value
-        held[symbol] = held.get(symbol, ZERO) + quantity
-        if held[symbol] < 0 and policy.long_only:
+    """Both sides of trades at the pack's prices; a trade without a stated cost costs what the policy says."""
+    case, policy = loaded.case, loaded.case.inputs.policy
+    orders: dict[str, tuple[Decimal, Decimal]] = {}
+    cash = case.portfolio.cash
+    for symbol, (quantity, stated) in sorted(trades.items()):
+        held = case.portfolio.positions.get(symbol)
+        if quantity < 0 and policy.long_only and -quantity > (held.quantity if held else ZERO):
             raise PolicyError(f"{symbol}: {-quantity} are sold, and fewer are held; a long-only book cannot")
-    return _impact(loaded, held, prices, costs, flow)
-
-
-def _impact(
-    loaded: Loaded, held: Mapping[str, Decimal], prices: Mapping[str, Decimal], costs: Decimal, flow: Decimal
-) -> ImpactAnswer:
-    case = loaded.case
-    nav = case.portfolio.total_value(case.prices)
-    post = nav - costs
-    cash = case.portfolio.cash - flow - costs
-    before = case.portfolio.get_weights(case.prices)
-    after = {s: float(money(q * prices[s]) / post) for s, q in sorted(held.items()) if q} if post > 0 else {}
-    believed = case.evidence
-    if enough(believed):
-        beliefs = form_beliefs(believed, case.inputs.universe, case.inputs.policy, case.mandate)
-        believed = beliefs.estimates(believed)
-    change = impact(
-        before, after, nav, costs, believed, case.inputs.policy, case.inputs.universe, case.mandate.ratings
-    )
+        value = money(quantity * exact(case.prices[symbol]))
+        cost = trade_cost(value, policy.commission, policy.impact_bps) if stated is None else money(stated)
+        orders[symbol] = (quantity, cost)
+        cash -= value + cost
+    universe, mandate = case.inputs.universe, case.mandate
+    change = orders_impact(case.portfolio, case.prices, orders, case.evidence, policy, universe, mandate)
     notes = [*loaded.notes]
     if cash < -money("0.01"):
         notes.append(f"The trades overdraw the cash by {-cash:,.2f} {loaded.snapshot.base_currency}")
     if not enough(case.evidence):
         notes.append(f"Insufficient data for risk figures ({case.evidence.observations} days)")
-    return _impact_answer(loaded, change, notes, known=enough(case.evidence))
+    return _impact_answer(loaded, change, notes)
 
 
 PAIRS = {
@@ -234,11 +216,10 @@ PAIRS = {
     "cash": "cash",
     "notional": "notional",
 }
-NEED_HISTORY = {"expected_return", "vol", "sharpe", "max_dd", "tracking_error"}
 
 
-def _impact_answer(loaded: Loaded, change: Impact, notes: list[str], *, known: bool) -> ImpactAnswer:
-    now, then = _figures(change.current, known), _figures(change.post, known)
+def _impact_answer(loaded: Loaded, change: Impact, notes: list[str]) -> ImpactAnswer:
+    now, then = _figures(change.current), _figures(change.post)
     deltas = {name: then[name] - now[name] for name in now}
     top = 100 * change.current.concentration_top10, 100 * change.post.concentration_top10
     return ImpactAnswer(
@@ -266,8 +247,5 @@ def _impact_answer(loaded: Loaded, change: Impact, notes: list[str], *, known: b
     )
 
 
-def _figures(side: Side, known: bool) -> dict[str, float]:
-    return {
-        name: getattr(side, attribute) if known or name not in NEED_HISTORY else NAN
-        for name, attribute in PAIRS.items()
-    }
+def _figures(side: Side) -> dict[str, float]:
+    return {name: getattr(side, attribute) for name, attribute in PAIRS.items()}

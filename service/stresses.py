@@ -1,16 +1,18 @@
 """Scenarios, hedges and regimes over a portfolio under a pack, as answers."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from optimizer.costs import CostModel
 from optimizer.errors import PolicyError
-from optimizer.hedges import Hedge, HedgeLimits, HedgePlan, Instrument, plan_hedges
+from optimizer.hedges import Hedge, HedgeLimits, Instrument
 from optimizer.regimes import Book, Recommendation, advise
-from optimizer.scenarios import Scenario, Stress, find_scenario, stress
+from optimizer.scenarios import Scenario, Stress, find_scenario
+from resources.exposed import Exposed, read_exposed
 from resources.playbooks import Playbooks
+from resources.risk_outputs import Hedged, hedge_row, hedged, stressed
 from service.answers import (
     HedgeAnswer,
     HedgesAnswer,
@@ -21,8 +23,7 @@ from service.answers import (
     ScenarioAnswer,
     StressAnswer,
 )
-from service.desk import Desk
-from service.exposed import Exposed
+from service.desk import Desk, Loaded
 
 
 def chosen_scenarios(
@@ -35,23 +36,31 @@ def chosen_scenarios(
     return named or list(books.scenarios.values())
 
 
-def stress_of(book: Exposed, scenario: Scenario) -> Stress:
-    """One scenario over the portfolio."""
-    return stress(book.values, book.sensitivities, scenario, book.replays.get(scenario.id))
+def exposed(desk: Desk, loaded: Loaded) -> Exposed:
+    """What scenarios need to know of a portfolio, and what is to be said of its pack; kept per pack."""
+    books = desk.playbooks
+    digest = desk.configuration.digest
+    funds = desk.configuration.funds
+    with desk.read() as reading:
+        key = ("exposed", digest, loaded.pack.id, loaded.snapshot.portfolio_id)
+        found = reading.memory.keep(
+            key, lambda: read_exposed(reading.con, loaded.pack, loaded.case, funds, books)
+        )
+    return replace(found, notes=(*loaded.notes, *found.notes))
 
 
 def _place(book: Exposed) -> dict[str, Any]:
     return {
-        "portfolio_id": book.loaded.snapshot.portfolio_id,
-        "pricing_pack_id": book.loaded.pack.id,
-        "asof_date": book.loaded.pack.as_of,
+        "portfolio_id": book.case.snapshot.portfolio_id,
+        "pricing_pack_id": book.pack.id,
+        "asof_date": book.pack.as_of,
     }
 
 
 def stress_answer(book: Exposed, scenarios: Sequence[Scenario]) -> StressAnswer:
     """The stress table, the worst first."""
     results = sorted(
-        (stress_of(book, scenario) for scenario in scenarios), key=lambda r: (r.total, r.scenario.id)
+        (stressed(book, scenario) for scenario in scenarios), key=lambda r: (r.total, r.scenario.id)
     )
     return StressAnswer(
         **_place(book),
@@ -88,8 +97,8 @@ def hedges_answer(
     book: Exposed, scenario: Scenario, instruments: Sequence[Instrument], limits: HedgeLimits
 ) -> HedgesAnswer:
     """Hedges against a scenario."""
-    result = stress_of(book, scenario)
-    plan = plan_hedges(result, book.nav, instruments, book.markets, book.sensitivities, limits)
+    answer = hedged(book, scenario, instruments, limits)
+    result, plan = answer.stress, answer.plan
     return HedgesAnswer(
         **_place(book),
         scenario_id=scenario.id,
@@ -98,7 +107,7 @@ def hedges_answer(
         loss=plan.loss,
         loss_pct=100 * plan.loss / book.nav if book.nav else 0.0,
         loss_standard_error=result.standard_error,
-        hedges=[_hedge_answer(book, plan, hedge) for hedge in plan.hedges],
+        hedges=[_hedge_answer(book, answer, hedge) for hedge in plan.hedges],
         suggestions_count=len(plan.hedges),
         total_notional=sum(hedge.notional for hedge in plan.hedges),
         expected_offset=plan.offset,
@@ -109,37 +118,15 @@ def hedges_answer(
     )
 
 
-def _hedge_answer(book: Exposed, plan: HedgePlan, hedge: Hedge) -> HedgeAnswer:
-    instrument, option = hedge.instrument, hedge.instrument.option_type
-    offset_pct = 100 * hedge.offset / plan.loss
-    what = f"{hedge.instrument.symbol} {option.lower()} options" if option else hedge.instrument.symbol
-    verb = "bought" if instrument.side == "BUY" else "sold short"
-    return HedgeAnswer(
-        instrument=instrument.symbol,
-        instrument_type=instrument.kind,
-        action=instrument.side,
-        option_type=option,
-        strike=hedge.quote.strike,
-        expiry=book.loaded.pack.as_of + timedelta(days=instrument.expiry_days) if option else None,
-        quantity=hedge.quantity,
-        notional=hedge.notional,
-        exposure=hedge.exposure,
-        hedge_ratio=hedge.hedge_ratio,
-        expected_offset=hedge.offset,
-        expected_offset_pct=offset_pct,
-        standard_error=hedge.standard_error,
-        estimated_cost=hedge.cost,
-        cost_bps=1e4 * hedge.cost / book.nav,
-        rationale=(
-            f"{what} {verb} gain {hedge.quote.gain:.1%} of their notional under the scenario, which offsets "
-            f"{offset_pct:.0f}% of the loss (shocks to {', '.join(instrument.against)})"
-        ),
-    )
+def _hedge_answer(book: Exposed, answer: Hedged, hedge: Hedge) -> HedgeAnswer:
+    row = hedge_row(book, answer, hedge)
+    del row["scenario_id"]
+    return HedgeAnswer(**row, cost_bps=1e4 * hedge.cost / book.nav)  # type: ignore[arg-type]
 
 
 def regime_answer(desk: Desk, book: Exposed, regime: str) -> RegimeAnswer:
     """A regime's playbook applied to the portfolio."""
-    case = book.loaded.case
+    case = book.case
     if regime not in desk.playbooks.regimes:
         raise PolicyError(f"there is no regime {regime!r}; there are {', '.join(desk.playbooks.regimes)}")
     prices = {**{s: market.price for s, market in book.markets.items()}, **case.prices}

@@ -17,13 +17,12 @@ from optimizer.scenarios import (
     factor_moves,
 )
 from optimizer.typing import Array
-from resources.evidence import in_currency
+from resources.evidence import Case, in_currency
 from resources.ledger import Connection
 from resources.pack_prices import exchange_rate, newest_facts, read_panel, window_start
 from resources.packs import Pack
 from resources.playbooks import Playbooks
 from resources.snapshots import look_through
-from service.desk import Desk, Loaded, Reading
 
 LOOKBACK = 756
 LEAST_DAYS = 100
@@ -38,11 +37,12 @@ class Exposed:
     values         symbol -> value held, base currency
     sensitivities  of what is held and of every instrument that the pack prices
     markets        symbol -> price, volatility and rate of the instruments
-    replays        scenario -> symbol -> real return over its window
+    replays        scenario -> symbol -> real return over its window, of holdings and instruments
     returns        symbol -> (T,) daily returns of the last 252 days, base currency, NaN without a price
     """
 
-    loaded: Loaded
+    pack: Pack
+    case: Case
     values: Mapping[str, float]
     sensitivities: Sensitivities
     markets: Mapping[str, Market]
@@ -54,7 +54,7 @@ class Exposed:
     @property
     def nav(self) -> float:
         """Value of holdings and cash."""
-        return float(self.loaded.case.portfolio.total_value(self.loaded.case.prices))
+        return float(self.case.portfolio.total_value(self.case.prices))
 
     def volatility(self, values: Mapping[str, float]) -> float:
         """Of holdings (base currency) as shares of the NAV: sample deviation per year over 252 days; NaN if too few."""
@@ -66,17 +66,13 @@ class Exposed:
         return float(moves.std(ddof=1) * np.sqrt(252)) if len(moves) >= 30 else float("nan")
 
 
-def exposed(desk: Desk, loaded: Loaded) -> Exposed:
-    """Reads prices of holdings, factor proxies and instruments, and estimates sensitivities; kept per pack."""
-    books = desk.playbooks
-    digest = desk.configuration.digest
-    with desk.read() as reading:
-        key = ("exposed", digest, loaded.pack.id, loaded.snapshot.portfolio_id)
-        return reading.memory.keep(key, lambda: _exposed(desk, reading, loaded, books))
+def read_exposed(
+    con: Connection, pack: Pack, case: Case, funds: FundExposureMap, books: Playbooks
+) -> Exposed:
+    """Reads prices of holdings, factor proxies and instruments under a pack, and estimates sensitivities.
 
-
-def _exposed(desk: Desk, reading: Reading, loaded: Loaded, books: Playbooks) -> Exposed:
-    con, pack, case = reading.con, loaded.pack, loaded.case
+    funds  what the desk's funds hold
+    """
     values = {s: float(v) for s, v in case.portfolio.values(case.prices).items() if v}
     wanted = {instrument.symbol for instrument in books.instruments}
     wanted |= {s for advices in books.regimes.values() for advice in advices for s in advice.candidates}
@@ -86,15 +82,15 @@ def _exposed(desk: Desk, reading: Reading, loaded: Loaded, books: Playbooks) -> 
     last = {s: found[1] for i, s in enumerate(symbols) if (found := recent.last_close(i))}
     kept = [s for s in symbols if s in last]
     own = panel.total_return()[kept]
-    base = in_currency(con, pack, panel, loaded.snapshot.base_currency)[kept]
+    base = in_currency(con, pack, panel, case.snapshot.base_currency)[kept]
     kinds = newest_facts(con, pack, "securities", "kind", kept)
-    funds = look_through(desk.configuration.funds, kinds, case.inputs.policy)
+    known = look_through(funds, kinds, case.inputs.policy)
     natural, converted = _log_returns(own.to_numpy()), _log_returns(base.to_numpy())
-    sens, proxies = _sensitivities(kept, natural, converted, funds, books, values)
+    sens, proxies = _sensitivities(kept, natural, converted, known, books, values)
     currency = {s: c for s, c in zip(recent.symbols, recent.currency, strict=True) if s in last}
     markets = {
         s: Market(
-            last[s] * exchange_rate(con, pack, currency[s], loaded.snapshot.base_currency),
+            last[s] * exchange_rate(con, pack, currency[s], case.snapshot.base_currency),
             _volatility(base[s].to_numpy()), case.inputs.policy.risk_free_rate or 0.0,
         )
         for s in kept
@@ -107,13 +103,15 @@ def _exposed(desk: Desk, reading: Reading, loaded: Loaded, books: Playbooks) -> 
         else []
     )
     replays = {
-        name: _replay(con, pack, tuple(values), loaded.snapshot.base_currency, scenario.window)
+        name: _replay(
+            con, pack, tuple(sorted({*values, *markets})), case.snapshot.base_currency, scenario.window
+        )
         for name, scenario in books.scenarios.items()
         if scenario.window
     }
     daily = np.expm1(converted[-VOLATILITY_DAYS:])
     returns = {symbol: daily[:, i] for i, symbol in enumerate(kept)}
-    return Exposed(loaded, values, sens, markets, replays, returns, (*loaded.notes, *notes), funds)
+    return Exposed(pack, case, values, sens, markets, replays, returns, notes, known)
 
 
 def _sensitivities(
@@ -154,12 +152,11 @@ def _replay(
     """Symbol -> real total return over the window, of those that have prices near both of its ends."""
     if window is None or not symbols or pack.as_of < window[1]:
         return {}
-    panel = read_panel(con, pack, symbols, window[0] - NEAR)
-    inside = [i for i, day in enumerate(panel.dates) if day <= window[1]]
-    if not inside:
+    panel = read_panel(con, pack, symbols, window[0] - NEAR, window[1])
+    if not panel.dates:
         return {}
     try:
-        prices = in_currency(con, pack, panel, currency).iloc[inside]
+        prices = in_currency(con, pack, panel, currency)
     except DataError:
         return {}  # no exchange rate so far back: sensitivities price it
     found = {}

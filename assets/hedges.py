@@ -1,0 +1,93 @@
+"""Stage 9: what every scenario would cost each portfolio, and the hedges against it."""
+
+from typing import Any
+
+import dagster as dg
+
+from assets.impact import impact
+from assets.materialized import materialized, preview
+from assets.partitions import OWNERS, PACKS
+from optimizer.errors import PackfolioError
+from resources.evidence import load_case
+from resources.exposed import Exposed, read_exposed
+from resources.ledger import Connection
+from resources.outputs import inputs_of
+from resources.packs import Pack
+from resources.playbooks import Playbooks, load_playbooks
+from resources.risk_outputs import Hedged, hedge_frames, hedged
+from resources.snapshots import Snapshot, read_snapshots
+from resources.warehouse import frame
+from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
+
+ALL_STRESSED = "every_portfolio_is_stressed"
+INPUTS = ["portfolio_snapshots"]
+Answer = tuple[Exposed | None, list[Hedged], str | None]
+
+
+@dg.asset(
+    partitions_def=PACKS, deps=[impact], group_name="portfolios", kinds={"python", "duckdb"}, owners=OWNERS,
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(ALL_STRESSED, asset="hedges", description="Every portfolio can be priced under scenarios."),
+    ],
+)  # fmt: skip
+def hedges(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource
+) -> dg.MaterializeResult:
+    """Loss of what is held today under each scenario of the registry, and the hedges that gain under it."""
+    stage = warehouse.stage(context, desk)
+    books = load_playbooks(stage.desk.folder)
+    with stage.read() as con:
+        pack = stage.pack(con, context.partition_key)
+        answers = {s: _answer(con, stage, pack, s, books) for s in read_snapshots(con, pack)}
+    with stage.write() as tx:
+        entries = [
+            tx.record(
+                "hedges", hedge_frames(book, found), pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
+                inputs=inputs_of(tx.con, pack, INPUTS, snapshot.portfolio_id),
+            )
+            for snapshot, (book, found, _) in answers.items()
+        ]  # fmt: skip
+    stage.warehouse.publish()
+    without = {snapshot.name: reason for snapshot, (_, _, reason) in answers.items() if reason}
+    check = dg.AssetCheckResult(
+        check_name=ALL_STRESSED,
+        passed=not without,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=dict(without),
+    )
+    with stage.read() as con:
+        return materialized(con, "hedges", pack, entries, _shown(con, pack), check_results=[check])
+
+
+def _answer(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot, books: Playbooks) -> Answer:
+    """The scenarios over one portfolio, or why there are none; what stops it stops no other."""
+    if snapshot.problem:
+        return None, [], snapshot.problem
+    try:
+        case = load_case(con, pack, snapshot, stage.desk.funds)
+        book = read_exposed(con, pack, case, stage.desk.funds, books)
+    except PackfolioError as error:
+        return None, [], str(error)
+    scenarios = books.scenarios.values() if book.values else ()
+    return book, [hedged(book, found, books.instruments, books.hedge_limits) for found in scenarios], None
+
+
+def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
+    """The worst scenarios and the hedges against them, for the UI."""
+    losses = frame(
+        con,
+        "select s.name, l.scenario_id, l.profit, l.standard_error, l.replayed, l.hedge_offset, l.hedge_cost, "
+        "l.residual_loss, l.note from latest_scenario_losses l "
+        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1, l.profit, 2",
+        [pack.id],
+    )
+    chosen = frame(
+        con,
+        "select s.name, h.scenario_id, h.action, h.instrument, h.option_type, h.quantity, h.notional, "
+        "h.expected_offset, h.estimated_cost from latest_hedges h "
+        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? "
+        "order by 1, 2, h.sequence",
+        [pack.id],
+    )
+    return {"losses": preview(losses, 80), "hedges": preview(chosen, 60)}

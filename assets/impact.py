@@ -1,0 +1,103 @@
+"""Stage 8: what the trades change, as the service would answer for them."""
+
+from decimal import Decimal
+
+import dagster as dg
+import pandas as pd
+
+from assets.materialized import materialized, preview
+from assets.partitions import OWNERS, PACKS
+from assets.trades import trades
+from optimizer.proposal import orders_impact
+from resources.evidence import evidence_with_scenarios, load_case
+from resources.ledger import Connection
+from resources.outputs import inputs_of
+from resources.packs import Pack
+from resources.risk_outputs import impact_frame
+from resources.snapshots import Snapshot, read_snapshots
+from resources.warehouse import frame
+from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
+
+COSTS_ALONE = "value_falls_by_the_costs_alone"
+INPUTS = ["trades", "return_estimates", "covariances", "portfolio_snapshots"]
+
+
+@dg.asset(
+    partitions_def=PACKS, deps=[trades], group_name="portfolios", kinds={"python", "duckdb"}, owners=OWNERS,
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(COSTS_ALONE, asset="impact", description="Trading neither makes nor loses anything else."),
+    ],
+)  # fmt: skip
+def impact(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource
+) -> dg.MaterializeResult:
+    """Value, risk, return, quality, concentration and exposures of each portfolio before and after its trades."""
+    stage = warehouse.stage(context, desk)
+    with stage.read() as con:
+        pack = stage.pack(con, context.partition_key)
+        frames = {snapshot: _impact(con, stage, pack, snapshot) for snapshot in read_snapshots(con, pack)}
+    with stage.write() as tx:
+        entries = [
+            tx.record(
+                "impact", {"impact": rows}, pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
+                inputs=inputs_of(tx.con, pack, INPUTS, snapshot.portfolio_id),
+            )
+            for snapshot, rows in frames.items()
+        ]  # fmt: skip
+    with stage.read() as con:
+        shown = preview(_shown(con, pack), 60)
+        return materialized(
+            con, "impact", pack, entries, {"impact": shown}, check_results=[_check(con, pack)]
+        )
+
+
+def _impact(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> pd.DataFrame:
+    """The rows of one portfolio; none where it has no trades today."""
+    orders = _orders(con, pack, snapshot)
+    if snapshot.problem or orders is None:
+        return impact_frame(None)
+    found = evidence_with_scenarios(con, pack, snapshot.recipe())
+    case = load_case(con, pack, snapshot, stage.desk.funds, found)
+    policy, universe = case.inputs.policy, case.inputs.universe
+    return impact_frame(
+        orders_impact(case.portfolio, case.prices, orders, case.evidence, policy, universe, case.mandate)
+    )
+
+
+def _orders(con: Connection, pack: Pack, snapshot: Snapshot) -> dict[str, tuple[Decimal, Decimal]] | None:
+    """Symbol -> (shares, negative when sold; cost); None where the trades could not be ordered."""
+    listed = con.execute(
+        "select symbol, action, quantity, cost from latest_trades where pack_id = ? and portfolio_id = ? order by 1",
+        [pack.id, snapshot.portfolio_id],
+    ).fetchall()
+    signs = {"BUY": 1, "SELL": -1, "HOLD": 0}
+    return (
+        {s: (signs[action] * Decimal(str(q)), cost) for s, action, q, cost in listed if q} if listed else None
+    )
+
+
+def _check(con: Connection, pack: Pack) -> dg.AssetCheckResult:
+    rows = con.execute(
+        "select s.name, i.delta, t.costs from latest_impact i join latest_trade_lists t using (pack_id, portfolio_id) "
+        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? and i.metric = 'value' "
+        "order by 1",
+        [pack.id],
+    ).fetchall()
+    wrong = {
+        str(name): f"{delta} against costs of {costs}"
+        for name, delta, costs in rows
+        if abs(delta + float(costs)) > 0.005
+    }
+    return dg.AssetCheckResult(
+        check_name=COSTS_ALONE, passed=not wrong, severity=dg.AssetCheckSeverity.ERROR, metadata=dict(wrong)
+    )
+
+
+def _shown(con: Connection, pack: Pack) -> pd.DataFrame:
+    return frame(
+        con,
+        "select s.name, i.metric, i.current, i.post, i.delta from latest_impact i "
+        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1, 2",
+        [pack.id],
+    )
