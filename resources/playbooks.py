@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from optimizer.errors import PolicyError
 from optimizer.exposures import ExposureType
 from optimizer.hedges import HedgeLimits, Instrument
 from optimizer.regimes import REGIMES, Advice
@@ -213,10 +214,21 @@ class Playbooks:
         return {factor: legs for factor, legs in found.items() if legs is not None}
 
 
+NAMES = ("scenarios", "hedges", "regimes", "policy_templates")
+
+
+def missing_playbooks(folder: Path) -> list[str]:
+    """Those of the four files that a configuration folder lacks: a desk may do without."""
+    return [f"{name}.yaml" for name in NAMES if not (folder / f"{name}.yaml").exists()]
+
+
 def load_playbooks(folder: Path) -> Playbooks:
     """The playbooks in a configuration folder; raises PolicyError naming every mistake by file, line and key."""
-    names = ("scenarios", "hedges", "regimes", "policy_templates")
-    texts = {name: (folder / f"{name}.yaml").read_text(encoding="utf-8") for name in names}
+    if missing := missing_playbooks(folder):
+        raise PolicyError(
+            f"{folder} has no {', '.join(missing)}: copy them from the config/ that Packfolio comes with"
+        )
+    texts = {name: (folder / f"{name}.yaml").read_text(encoding="utf-8") for name in NAMES}
     return _parsed(folder, json.dumps(texts))
 
 

@@ -137,7 +137,7 @@ class ImpactAnswer(Answer):
 
 
 class HedgeAnswer(Answer):
-    """One hedge in whole shares or contracts of 100.
+    """One hedge in whole shares or contracts.
 
     notional         of the underlying = hedge_ratio x exposure, where exposure would offset the whole loss that the
                      shocks it is meant for cause

@@ -26,11 +26,11 @@ from service.intake import BadJsonError, Busy, Solvers, inlined, parsed_json
 from service.optimizer_service import OptimizerService
 from service.patterns import PATTERNS, metadata
 from service.settings import Settings
-from service.views import VIEWS, catalogue, pack_list, portfolio_list
+from service.views import VIEWS, catalogue, pack_list, portfolio_list, trace
 
 PackId = Annotated[str, Path(pattern=r"^PP_\d{4}-\d{2}-\d{2}(\.([2-9]|[1-9]\d{0,3}))?$", max_length=20)]
 Wanted = Annotated[str | None, Query(max_length=64, description="UUID or name; all when left out")]
-ViewName = Literal["trades", "weights", "exposures", "results"]
+ViewName = Literal["trades", "weights", "exposures", "results", "impact", "scenarios", "hedges"]
 
 
 class ExecuteRequest(Strict):
@@ -88,6 +88,7 @@ def _routes(app: FastAPI) -> None:
     app.get("/v1/packs", summary="The packs, the newest first")(packs)
     app.get("/v1/catalogue", summary="Scenarios, regimes, policy templates, methods")(read_catalogue)
     app.get("/v1/packs/{pack_id}/portfolios", summary="The portfolios of a pack")(portfolios)
+    app.get("/v1/packs/{pack_id}/trace", summary="From a row back to prices and files")(trace_of_pack)
     app.get("/v1/packs/{pack_id}/{view}", summary="What the pipeline materialized for a pack")(view_of_pack)
     app.get("/health", summary="Whether the process lives")(health)
     app.get("/ready", summary="Whether the warehouse can be read, and how old its newest pack is")(ready)
@@ -177,13 +178,25 @@ def portfolios(request: Request, pack_id: PackId) -> Response:
 async def view_of_pack(
     request: Request,
     pack_id: PackId,
-    view: Literal["trades", "weights", "exposures", "results"],
+    view: ViewName,
     portfolio: Wanted = None,
 ) -> Response:
     """Trades, weights, exposures or results as the pipeline wrote them."""
     return _read(
         request, (view, pack_id, portfolio), lambda reading: VIEWS[view](reading, pack_id, portfolio)
     )
+
+
+def trace_of_pack(
+    request: Request,
+    pack_id: PackId,
+    table: Annotated[str, Query(max_length=64, description="A table of the pack")] = "trades",
+    symbol: Annotated[str | None, Query(max_length=32, description="All when left out")] = None,
+    portfolio: Wanted = None,
+) -> Response:
+    """The lineage of a row: stages, pack, price rows, ingests, files; with hashes, code and configuration."""
+    key = ("trace", pack_id, table, symbol, portfolio)
+    return _read(request, key, lambda reading: trace(reading, pack_id, table, symbol, portfolio))
 
 
 def _read(request: Request, key: tuple[Any, ...], compute: Callable[[Any], Any]) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 from optimizer.methods import METHODS
 from optimizer.scenarios import FACTORS
 from resources.reading import packs_table, portfolios_of, rows
+from resources.tracing import trace_row
 from service.answers import plain
 from service.desk import Desk, Reading
 
@@ -66,7 +67,16 @@ VIEWS: Mapping[str, Callable[[Reading, str, str | None], Any]] = {
     "weights": _by_portfolio("optimal_weights", "symbol"),
     "exposures": _by_portfolio("portfolio_exposures", "exposure_type"),
     "results": _by_portfolio("optimization_results", "method"),
+    "impact": _by_portfolio("impact", "metric"),
+    "scenarios": _by_portfolio("scenario_losses", "profit, scenario_id"),
+    "hedges": _by_portfolio("hedges", "scenario_id, sequence"),
 }
+
+
+def trace(reading: Reading, pack_id: str, table: str, symbol: str | None, portfolio: str | None) -> Any:
+    """From rows of a table back to the price rows and files they came from."""
+    reading.pack(pack_id)
+    return plain(trace_row(reading.con, table, [pack_id, *(key for key in (symbol, portfolio) if key)]))
 
 
 def catalogue(desk: Desk) -> dict[str, Any]:

@@ -120,3 +120,20 @@ def test_a_put_is_worth_more_after_a_fall_and_costs_its_premium() -> None:
     found_quote = quote(put, MARKETS["SPY"], found, moves, LIMITS)
     assert found_quote.premium is not None and found_quote.strike == pytest.approx(95)
     assert found_quote.gain > found_quote.premium and found_quote.cost >= found_quote.premium
+
+
+def test_a_replayed_scenario_moves_instruments_by_what_they_did() -> None:
+    found = sensitivities(np.array([[0, 0, 0, 0, 1.0, 0, 0]], dtype=float))
+    real = {"B0": -0.4, "SPY": -0.35, "TLT": 0.2}
+    result = stress({"B0": 1e6}, found, BOOKS.scenarios["CRISIS_2008"], real)
+    plan = plan_hedges(result, 1e6, BOOKS.instruments, MARKETS, found, LIMITS, real)
+    assert plan.loss == pytest.approx(400_000) and plan.hedges
+    for hedge in plan.hedges:
+        if hedge.instrument.symbol in real:
+            assert hedge.standard_error == 0
+    put = next(i for i in BOOKS.instruments if i.symbol == "SPY")
+    moves = applied_moves(result.scenario, found)
+    quoted = quote(put, MARKETS["SPY"], found, moves, LIMITS, real["SPY"])
+    assert quoted.gain == pytest.approx(gain_of(put, 0.65, moves))
+    sold = next(i for i in BOOKS.instruments if (i.symbol, i.side, i.kind) == ("TLT", "SELL", "etf"))
+    assert quote(sold, MARKETS["TLT"], found, moves, LIMITS, real["TLT"]).gain == pytest.approx(-0.2)

@@ -15,6 +15,8 @@ CHAIN = {
     "posterior_returns": {"return_estimates", "covariances"},
     "optimal_weights": {"posterior_returns"},
     "trades": {"optimal_weights"},
+    "impact": {"trades"},
+    "hedges": {"impact"},
     "backtest_results": {"portfolio_snapshots", "pricing_pack"},
 }
 PARTITIONED = set(CHAIN) - {"prices", "reference_data"}
