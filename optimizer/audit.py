@@ -80,21 +80,21 @@ def certify(
     """
     slope = np.zeros(space.rows.shape[1])
     slope[: len(w)] = support.slope
-    gap = float(support.slope @ w) - lower_bound(space, slope, multipliers)
+    gap = support.slack + float(support.slope @ w) - lower_bound(space, slope, multipliers)
     scale = max(support.size, 1e-300)
     return Certificate(violation, gap, gap / scale)
 
 
 def bindings(
-    goal: Goal, limits: Limits, space: Polyhedron, w: Array, multipliers: Array
+    goal: Goal, limits: Limits, space: Polyhedron, w: Array, multipliers: Array, support: Support
 ) -> tuple[Binding, ...]:
     """The limits that the answer touches, the dearest first; zero holdings of a long-only book are not listed.
 
-    space, multipliers  as given to `certify`
+    space, multipliers, support  as given to `certify`
     """
     y = usable(space, multipliers)
     slope = np.zeros(space.rows.shape[1])
-    slope[: len(w)] = goal.support(w).slope
+    slope[: len(w)] = support.slope
     reduced = (slope - y @ space.rows)[: len(w)]
     rate = goal.rate(w)
     found = [

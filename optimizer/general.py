@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optimizer.fast.answers import NoAnswerError
-from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Tail
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail
 from optimizer.limits import INF, Norm, Polyhedron
 from optimizer.typing import Array
 
@@ -23,8 +24,24 @@ LADDER: tuple[tuple[str, dict[str, float]], ...] = (
 )
 
 
-def solve_general(goal: Goal, n: int, space: Polyhedron, norms: tuple[Norm, ...]) -> tuple[Array, str]:
-    """The best columns x (p,), the n weights first, and the solver's name, by the first solver that says `optimal`.
+@dataclass(frozen=True)
+class Found:
+    """What the general lane returns.
+
+    x        (p,) columns, the n weights first;  solver: its name
+    prices   (T,) multipliers of the portfolio's returns where the goal is a cost of them, else None
+    normals  of each ellipsoidal limit (n,), None where it does not bind
+    """
+
+    x: Array
+    solver: str
+    prices: Array | None
+    normals: tuple[Array | None, ...]
+
+
+def solve_general(goal: Goal, n: int, space: Polyhedron, norms: tuple[Norm, ...]) -> Found:
+    """The best columns by the first solver that says `optimal`, else by the first that comes near.
+
 
     Raises NoAnswerError; `infeasible` as soon as one solver proves it.
     """
@@ -33,16 +50,25 @@ def solve_general(goal: Goal, n: int, space: Polyhedron, norms: tuple[Norm, ...]
     x = cp.Variable(space.rows.shape[1])
     scale: cp.Variable | float = cp.Variable(nonneg=True) if goal.homogeneous else 1.0
     cost, own = express(goal, x[:n])
-    problem = cp.Problem(cp.Minimize(cost), [*rules(x, scale, space, norms), *own])
+    cones = [cone(norm, x[: len(norm.center)], scale) for norm in norms]
+    problem = cp.Problem(cp.Minimize(cost), [*rules(x, scale, space), *cones, *own])
     solver = status = ""
+    near: Found | None = None
     for solver, settings in LADDER:
         status = _run(problem, solver, settings)
-        if status == cp.OPTIMAL:
-            size = scale.value if isinstance(scale, cp.Variable) else 1.0
-            return np.asarray(x.value) / float(size), solver
         if status == cp.INFEASIBLE:
             raise NoAnswerError(solver, status, infeasible=True)
-    raise NoAnswerError(solver, status, infeasible=False)
+        if status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE) or (near and status != cp.OPTIMAL):
+            continue
+        size = scale.value if isinstance(scale, cp.Variable) else 1.0
+        prices = -np.asarray(own[0].dual_value) if isinstance(goal, Scenario) else None
+        normals = tuple(normal_of(*pair) for pair in zip(norms, cones, strict=True))
+        near = Found(np.asarray(x.value) / float(size), solver, prices, normals)
+        if status == cp.OPTIMAL:
+            return near
+    if near is None:
+        raise NoAnswerError(solver, status, infeasible=False)
+    return near  # the audit decides on it
 
 
 def _run(problem: cp.Problem, solver: str, settings: dict[str, float]) -> str:
@@ -58,11 +84,8 @@ def _run(problem: cp.Problem, solver: str, settings: dict[str, float]) -> str:
     return str(problem.status)
 
 
-def rules(
-    x: cp.Variable, scale: cp.Expression | float, space: Polyhedron, norms: tuple[Norm, ...]
-) -> list[cp.Constraint]:
-    """The polyhedron and the ellipsoidal limits as constraints on x (p,), bounds multiplied by the scale."""
-    import cvxpy as cp
+def rules(x: cp.Variable, scale: cp.Expression | float, space: Polyhedron) -> list[cp.Constraint]:
+    """The polyhedron as constraints on x (p,), bounds multiplied by the scale."""
 
     equal = space.low == space.high
     highs, lows = ~equal & (space.high < INF), ~equal & (space.low > -INF)
@@ -78,11 +101,25 @@ def rules(
     ):
         if chosen.any():
             found.append(sign * x[np.flatnonzero(chosen)] <= sign * bound[chosen] * scale)
-    for norm in norms:
-        unit = float(np.sqrt(np.trace(norm.covariance) / len(norm.center))) or 1.0
-        away = root(norm.covariance / unit**2).T @ (x[: len(norm.center)] - norm.center * scale)
-        found.append(cp.norm(away) <= norm.bound / unit * scale)
     return found
+
+
+def cone(norm: Norm, w: cp.Expression, scale: cp.Expression | float) -> cp.SOC:
+    """An ellipsoidal limit on w (n,), bound multiplied by the scale."""
+    import cvxpy as cp
+
+    unit = float(np.sqrt(np.trace(norm.covariance) / len(norm.center))) or 1.0
+    away = root(norm.covariance / unit**2).T @ (w - norm.center * scale)
+    return cp.SOC(norm.bound / unit * scale, away)
+
+
+def normal_of(norm: Norm, found: cp.SOC) -> Array | None:
+    """(n,) the normal by which the solver's multipliers hold w inside the limit; None where they do not."""
+    direction = found.dual_value[1]
+    size = float(np.linalg.norm(direction))
+    if size <= 1e-9:
+        return None
+    return -root(norm.covariance) @ np.ravel(direction) / size
 
 
 def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constraint]]:
@@ -110,6 +147,12 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
             worst, beyond = cp.Variable(), cp.Variable(len(goal.scenarios), nonneg=True)
             count = (1.0 - goal.level) * len(goal.scenarios)
             return worst + cp.sum(beyond) / count, [losses <= worst + beyond]
+        case Scenario():
+            unit = float(np.abs(goal.scenarios).mean()) or 1.0
+            returns = cp.Variable(len(goal.scenarios))
+            link = returns == (goal.scenarios / unit) @ w + goal.cash / unit
+            cost, own = goal.risk.express(returns, unit)
+            return cost, [link, *own]
 
 
 def root(covariance: Array) -> Array:

@@ -11,7 +11,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from optimizer.errors import DataError
-from optimizer.measures import tail_loss, volatility
+from optimizer.measures import tail_loss, volatility, worst_weights
+from optimizer.scenario_costs import Cost
 from optimizer.typing import Array
 
 RISKLESS = 1e-6
@@ -19,7 +20,7 @@ RISKLESS = 1e-6
 
 @dataclass(frozen=True)
 class Support:
-    """cost(v) >= offset + slope @ v for every v, with equality at the point it was made for.
+    """cost(v) >= offset + slope @ v for every v, with equality but for `slack` at the point it was made for.
 
     slope  (n,);  size: the magnitude of the cost's parts, against which a gap is judged
     """
@@ -27,6 +28,7 @@ class Support:
     slope: Array
     offset: float
     size: float
+    slack: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -152,11 +154,55 @@ class Tail:
         """A line from scenario weights (T,), each <= 1 / ((1 - level) T), summing to 1: the worst ones by default."""
         if weights is None:
             weights = worst_weights(-(self.scenarios @ w), self.level)
-        value = self.value(w)
-        return Support(-(self.scenarios.T @ weights), -self.cash, abs(value + self.cash))
+        cost, slope = self.value(w), -(self.scenarios.T @ weights)
+        return Support(slope, -self.cash, abs(cost + self.cash), cost + self.cash - float(slope @ w))
 
 
-Goal = Quadratic | Ratio | RiskBudget | Tail
+@dataclass(frozen=True)
+class Scenario:
+    """Least cost of the portfolio's daily returns, cash included.
+
+    scenarios  (T, n) daily returns in excess of cash;  cash  what cash alone earns a day
+    report     what people read per unit of the cost: 1, or -252 for growth per year
+    """
+
+    scenarios: Array
+    cash: float
+    risk: Cost
+    report: float = 1.0
+    homogeneous: ClassVar[bool] = False
+
+    @property
+    def measure(self) -> str:
+        """What the cost is called."""
+        return self.risk.name
+
+    def returns(self, w: Array) -> Array:
+        """(T,) the portfolio's."""
+        return np.asarray(self.scenarios @ w + self.cash)
+
+    def value(self, w: Array) -> float:
+        """The cost in the unit people read: a fraction per day, or as the cost's own docstring says."""
+        return self.report * self.risk.value(self.returns(w))
+
+    def rate(self, w: Array) -> float:
+        """Change of `value` per unit of cost."""
+        return self.report
+
+    def support(self, w: Array, multipliers: Array | None = None) -> Support:
+        """A line from multipliers (T,) of the returns; where the cost has a kink, a solver's fit all sides of it."""
+        returns = self.returns(w)
+        g = self.risk.slope(returns) if multipliers is None else multipliers
+        line, start = self.risk.line(returns, g)
+        slope, cost = self.scenarios.T @ line, self.risk.value(returns)
+        offset = start + self.cash * float(line.sum())
+        # Without risk a cost is 0; it is judged against a hundredth of one name's instead.
+        floor = 0.01 * float(np.abs(self.scenarios).mean())
+        size = max(abs(cost), float(np.abs(slope) @ np.abs(w)), floor)
+        return Support(slope, offset, size, cost - offset - float(slope @ w))
+
+
+Goal = Quadratic | Ratio | RiskBudget | Tail | Scenario
 
 
 def _some_risk(w: Array, covariance: Array, measure: str) -> float:
@@ -167,12 +213,3 @@ def _some_risk(w: Array, covariance: Array, measure: str) -> float:
             f"use more history or a shrunk covariance"
         )
     return risk
-
-
-def worst_weights(losses: Array, level: float) -> Array:
-    """(T,) weights of the expected tail loss: 1 / ((1 - level) T) on the worst, the rest on the next."""
-    count = (1.0 - level) * len(losses)
-    order = np.argsort(-losses, kind="stable")
-    weights = np.zeros(len(losses))
-    weights[order] = np.clip(count - np.arange(len(losses)), 0.0, 1.0) / count
-    return weights

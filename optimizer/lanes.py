@@ -11,7 +11,7 @@ from optimizer.fast.lane import Candidate, refined, refined_tail, solve_fast
 from optimizer.fast.lp import solve_lp
 from optimizer.fast.tail import least_tail
 from optimizer.general import solve_general
-from optimizer.goals import Goal, Support, Tail
+from optimizer.goals import Goal, Scenario, Support, Tail
 from optimizer.limits import Limits, Polyhedron, outer, polyhedron
 from optimizer.typing import Array
 
@@ -46,7 +46,7 @@ class Optimum:
     """Weights of least cost with the proof.
 
     weights (n,);  space: the arena's, with tangents of the ellipsoidal limits at the weights
-    multipliers (m,) of its rows;  notes: fallbacks taken
+    multipliers (m,) of its rows;  support: the goal's line that they prove it with;  notes: fallbacks taken
     """
 
     weights: Array
@@ -55,6 +55,7 @@ class Optimum:
     lane: str
     solver: str
     certificate: Certificate
+    support: Support
     notes: tuple[str, ...] = ()
 
 
@@ -65,6 +66,8 @@ def optimum(goal: Goal, arena: Arena) -> Optimum:
     """
     reasons: list[str] = []
     for lane, attempt in LANES.items():
+        if lane == "fast" and isinstance(goal, Scenario):
+            continue  # it has no algorithm for these
         try:
             best = certified(lane, arena, attempt(goal, arena), goal)
         except NoAnswerError as stop:
@@ -90,9 +93,12 @@ def _fast(goal: Goal, arena: Arena) -> Candidate:
 def _general(goal: Goal, arena: Arena) -> Candidate:
     """The solver's answer, sharpened by tangents where ellipsoidal limits are in play and that settles."""
     n, norms = len(arena.limits.symbols), arena.limits.norms
-    x, solver = solve_general(goal, n, arena.space, norms)
+    found = solve_general(goal, n, arena.space, norms)
+    x = found.x
     none = np.zeros(len(arena.space.rows) + len(norms))
-    plain_answer = Candidate(x, none, solver, goal.support(x[:n]))
+    if isinstance(goal, Scenario):
+        return Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
+    plain_answer = Candidate(x, none, found.solver, goal.support(x[:n]))
     if not norms:
         return plain_answer
     try:
@@ -109,14 +115,14 @@ LANES = {"fast": _fast, "general": _general}
 def certified(lane: str, arena: Arena, found: Candidate, goal: Goal) -> Optimum:
     """With the solver's multipliers, or where they do not prove it, with those of one linear program."""
     w = found.x[: len(arena.limits.symbols)]
-    space = outer(arena.space, arena.limits.norms, w)
+    space = outer(arena.space, arena.limits.norms, w, found.normals)
     violation = arena.violation(found.x)
     multipliers, support = found.multipliers, found.support
     certificate = certify(violation, space, support, w, multipliers)
     if certificate.relative_gap > GAP_TOLERANCE:
         multipliers, support = _reproved(goal, support, space, w)
         certificate = certify(violation, space, support, w, multipliers)
-    return Optimum(w, space, multipliers, lane, found.solver, certificate)
+    return Optimum(w, space, multipliers, lane, found.solver, certificate, support)
 
 
 def _reproved(goal: Goal, support: Support, space: Polyhedron, w: Array) -> tuple[Array, Support]:

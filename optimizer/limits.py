@@ -88,6 +88,10 @@ class Norm:
         slope = self.covariance @ away / value if value > 0 else np.zeros_like(w)
         return Linear((self.name, self.name), slope, high=self.bound, offset=value - float(slope @ w))
 
+    def halfspace(self, normal: Array) -> Linear:
+        """One that contains all that the limit allows: normal = F u, |u| = 1, F F' = covariance (Cauchy, Schwarz)."""
+        return Linear((self.name, self.name), normal, high=self.bound, offset=-float(normal @ self.center))
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -239,14 +243,20 @@ def _reach(curved: tuple[Absolute | Norm, ...], w: Array, end: float) -> float:
     return inside
 
 
-def outer(space: Polyhedron, norms: tuple[Norm, ...], w: Array) -> Polyhedron:
+def outer(
+    space: Polyhedron, norms: tuple[Norm, ...], w: Array, normals: tuple[Array | None, ...] = ()
+) -> Polyhedron:
     """A polyhedron that contains all that `space` and the ellipsoidal limits allow and touches these at w.
 
+    normals  for each limit a normal of its own (n,), where a solver knows it better than w does; None = at w
     The rows of the ellipsoidal limits come last; w (n,) fills the first columns.
     """
     if not norms:
         return space
-    tangents = [norm.tangent(w) for norm in norms]
+    tangents = [
+        norm.tangent(w) if normal is None else norm.halfspace(normal)
+        for norm, normal in zip(norms, normals or (None,) * len(norms), strict=True)
+    ]
     scale = np.array([np.abs(tangent.row).max() or 1.0 for tangent in tangents])
     rows = np.zeros((len(norms), space.rows.shape[1]))
     rows[:, : len(w)] = np.array([tangent.row for tangent in tangents]) / scale[:, None]

@@ -59,3 +59,47 @@ def tail_loss(w: Array, scenarios: Array, level: float) -> float:
 def growth_rate(mean: float, risk: float) -> float:
     """Expected compound growth mu - s^2/2 per year; reported beside, never inside, the arithmetic mean."""
     return mean - 0.5 * risk**2
+
+
+def worst_weights(losses: Array, level: float) -> Array:
+    """(T,) weights of the expected tail loss: 1 / ((1 - level) T) on the worst, the rest on the next."""
+    count = (1.0 - level) * len(losses)
+    order = np.argsort(-losses, kind="stable")
+    weights = np.zeros(len(losses))
+    weights[order] = np.clip(count - np.arange(len(losses)), 0.0, 1.0) / count
+    return weights
+
+
+def entropic_weights(r: Array, level: float) -> Array:
+    """(T,) weights p ~ exp(-r / z) of the entropic value at risk (Ahmadi-Javid 2012), z by bisection.
+
+    Their entropy relative to equal weights is ln 1 / (1 - level), or less where the worst days alone have less.
+    """
+    allowed = -np.log1p(-level)
+    losses = r.min() - r
+    spread = float(-losses.min())
+    if spread == 0.0:
+        return np.full(len(r), 1.0 / len(r))
+
+    def tilted(log_z: float) -> tuple[Array, float]:
+        weights = np.exp(losses / (spread * np.exp(log_z)))
+        weights /= weights.sum()
+        held = weights[weights > 0]
+        return weights, float(held @ np.log(held * len(r)))
+
+    low, high = -20.0, 20.0  # z in units of the range of the returns
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if tilted(middle)[1] > allowed else (low, middle)
+    return tilted(high)[0]
+
+
+def gini_weights(days: int) -> Array:
+    """(T,) weights of the sorted values, ascending, in the mean |a - b| over pairs of different days."""
+    return np.asarray(2.0 * (2.0 * np.arange(1, days + 1) - days - 1) / (days * max(days - 1, 1)))
+
+
+def drawdowns(r: Array) -> Array:
+    """(T,) fall of the uncompounded sum of returns from its highest, the start included; >= 0."""
+    level = np.cumsum(r)
+    return np.asarray(np.maximum(np.maximum.accumulate(level), 0.0) - level)

@@ -6,13 +6,23 @@ from functools import partial
 import numpy as np
 
 from optimizer.errors import PolicyError
-from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Tail
+from optimizer.gini import GiniMeanDifference
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail
 from optimizer.hierarchical import RECIPES
 from optimizer.limits import Norm
+from optimizer.policy import Policy
 from optimizer.rules import Setting, mean_of
+from optimizer.scenario_costs import (
+    Cost,
+    Drawdown,
+    EntropicTail,
+    GrowthLoss,
+    LowerPartialMoment,
+    MeanAbsoluteDeviation,
+    SemiDeviation,
+    WorstRealization,
+)
 from optimizer.typing import Array
-
-TAIL_LEVEL = 0.95
 
 
 def min_volatility(setting: Setting) -> Quadratic:
@@ -103,12 +113,49 @@ def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:
 
 
 def cvar(setting: Setting) -> Tail:
-    """Least expected loss in the worst 5% of days."""
-    scenarios = setting.estimates.scenarios
-    if scenarios is None:
-        raise PolicyError("method cvar needs scenarios; the estimates have none: estimate them from prices")
-    daily = (1.0 + setting.cash_rate()) ** (1.0 / 252) - 1.0
-    return Tail(scenarios - daily, daily, TAIL_LEVEL, f"CVaR {TAIL_LEVEL:.0%}")
+    """Least expected loss in the worst 1 - tail_level of days."""
+    excess, daily = scenarios_of(setting)
+    level = setting.policy.tail_level
+    return Tail(excess, daily, level, f"CVaR {level:.4g}")
+
+
+def scenarios_of(setting: Setting) -> tuple[Array, float]:
+    """(T, n) daily returns in excess of cash, and what cash earns a day; PolicyError without scenarios."""
+    scenarios, method = setting.estimates.scenarios, setting.policy.method
+    if scenarios is None or not len(scenarios):
+        raise PolicyError(
+            f"method {method} needs scenarios; the estimates have none: estimate them from prices"
+        )
+    daily = per_day(setting.cash_rate())
+    return scenarios - daily, daily
+
+
+def per_day(rate: float) -> float:
+    """(1 + rate)^(1/252) - 1."""
+    return float((1.0 + rate) ** (1.0 / 252) - 1.0)
+
+
+# What each of these makes least; per day of the scenarios, drawdowns as fractions of the value at the start.
+SCENARIO_COSTS: Mapping[str, Callable[[Policy], Cost]] = {
+    "cdar": lambda policy: Drawdown("tail", policy.tail_level),
+    "evar": lambda policy: EntropicTail(policy.tail_level),
+    "worst_realization": lambda policy: WorstRealization(),
+    "mean_absolute_deviation": lambda policy: MeanAbsoluteDeviation(),
+    "semi_deviation": lambda policy: SemiDeviation(),
+    "first_lower_partial_moment": lambda policy: LowerPartialMoment(per_day(policy.return_threshold), 1),
+    "second_lower_partial_moment": lambda policy: LowerPartialMoment(per_day(policy.return_threshold), 2),
+    "gini_mean_difference": lambda policy: GiniMeanDifference(),
+    "ulcer_index": lambda policy: Drawdown("ulcer"),
+    "max_drawdown": lambda policy: Drawdown("max"),
+    "average_drawdown": lambda policy: Drawdown("mean"),
+    "kelly": lambda policy: GrowthLoss(),
+}
+
+
+def scenario_goal(setting: Setting, name: str) -> Scenario:
+    """Least of that cost over the scenarios; `kelly` reports growth, ln per year."""
+    excess, daily = scenarios_of(setting)
+    return Scenario(excess, daily, SCENARIO_COSTS[name](setting.policy), -252.0 if name == "kelly" else 1.0)
 
 
 METHODS: Mapping[str, Callable[[Setting], Goal]] = {
@@ -123,6 +170,7 @@ METHODS: Mapping[str, Callable[[Setting], Goal]] = {
     "equal_weight": equal_weight,
     "cvar": cvar,
     **{name: partial(nearest_to_clusters, recipe=name) for name in RECIPES},
+    **{name: partial(scenario_goal, name=name) for name in SCENARIO_COSTS},
 }
 
 

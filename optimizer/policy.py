@@ -35,6 +35,8 @@ class Policy:
 
     All weights, limits and rates are fractions (0.15), rates per year; `max_turnover` is one-way (half of the
     traded value / NAV); `risk_free_rate` None means "the pack's", and must be filled in before a solve.
+    `tail_level` is the confidence of cvar, cdar and evar: 0.95 looks at the worst 5%; `return_threshold`, per year, is
+    what the lower partial moments count shortfalls from.
     `forced_cash` "hold": where the other limits do not let everything be invested, cash_max gives way by the
     least that will do. Raises PolicyError for a non-finite or crossed limit.
     """
@@ -43,6 +45,8 @@ class Policy:
     risk_aversion: float = 2.5
     risk_free_rate: float | None = None
     target_volatility: float | None = None
+    tail_level: float = 0.95
+    return_threshold: float = 0.0
 
     lookback_days: int = 252
     mean_method: str = "historical"
@@ -96,6 +100,14 @@ def check_limits(policy: Policy) -> None:
             raise PolicyError(
                 f"{name}: the minimum {low:g} is above the maximum {high:g}; swap or widen them"
             )
+    if not 0.0 < policy.tail_level < 1.0:
+        raise PolicyError(
+            f"tail_level is {policy.tail_level}; it must lie between 0 and 1: 0.95 for the worst 5%"
+        )
+    if not policy.return_threshold > -1.0 or not isfinite(policy.return_threshold):
+        raise PolicyError(
+            f"return_threshold is {policy.return_threshold}; it must be a fraction per year, 0.02"
+        )
     for name in ("max_turnover", "max_tracking_error", "max_volatility", "max_notional", "target_volatility"):
         bound = getattr(policy, name)
         if bound is not None and not (isfinite(bound) and bound >= 0):

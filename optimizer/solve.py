@@ -79,7 +79,9 @@ class Solution:
     def binding(self) -> tuple[Binding, ...]:
         """The limits the weights touch, with shadow prices, the dearest first."""
         best = self.optimum
-        return bindings(self.goal, self.arena.limits, best.space, best.weights, best.multipliers)
+        return bindings(
+            self.goal, self.arena.limits, best.space, best.weights, best.multipliers, best.support
+        )
 
 
 def solve(estimates: Estimates, policy: Policy, universe: Universe, held: Array | None = None) -> Solution:

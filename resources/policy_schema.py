@@ -48,6 +48,8 @@ class PolicyFile(Strict):
     risk_aversion: float = Field(default=2.5, gt=0)
     risk_free_rate: float | None = Field(default=None, gt=-0.5, lt=1)
     target_volatility_pct: Percent | None = Field(default=None, gt=0)
+    tail_level: float = Field(default=0.95, ge=0.5, lt=1)
+    return_threshold: float = Field(default=0.0, gt=-0.5, lt=1)
 
     lookback_days: int = Field(default=252, ge=2)
     mean_method: str = "historical"
@@ -128,6 +130,8 @@ class PolicyFile(Strict):
             risk_aversion=self.risk_aversion,
             risk_free_rate=self.risk_free_rate,
             target_volatility=fraction(self.target_volatility_pct),
+            tail_level=self.tail_level,
+            return_threshold=self.return_threshold,
             lookback_days=self.lookback_days,
             mean_method=self.mean_method,
             covariance_method=self.covariance_method,

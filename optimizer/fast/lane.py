@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.fast.answers import Answer
+from optimizer.fast.answers import Answer, NoAnswerError
 from optimizer.fast.budgets import free_budgets, limited_budgets
 from optimizer.fast.homogeneous import best_ratio
 from optimizer.fast.lp import break_ties, solve_lp
@@ -12,7 +12,7 @@ from optimizer.fast.priced import solve_priced
 from optimizer.fast.qp import solve_qp
 from optimizer.fast.tail import least_tail, least_tail_within
 from optimizer.fast.tangents import refine
-from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Support, Tail
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Support, Tail
 from optimizer.limits import Limits, Norm, Polyhedron, lifted
 from optimizer.typing import Array
 
@@ -26,12 +26,14 @@ class Candidate:
     x            (p,) the columns of the polyhedron, of which the first n are the weights
     multipliers  (m,) of the rows of `outer` at the weights
     support      the goal's own by default
+    normals      of the ellipsoidal limits, for `outer`; none where the weights are exact enough to give them
     """
 
     x: Array
     multipliers: Array
     solver: str
     support: Support
+    normals: tuple[Array | None, ...] = ()
 
 
 def solve_fast(goal: Goal, limits: Limits, space: Polyhedron) -> Candidate:
@@ -52,6 +54,8 @@ def solve_fast(goal: Goal, limits: Limits, space: Polyhedron) -> Candidate:
             if broken(limits, w):
                 return refined_tail(goal, limits, space, w)
             return _candidate(goal, limits, found.answer, goal.support(w, found.weights))
+        case Scenario():
+            raise NoAnswerError("none", f"no special algorithm for {goal.measure}", infeasible=False)
     if broken(limits, answer.x[: len(limits.symbols)]):
         return refined(goal, limits, space, answer.x)
     return _candidate(goal, limits, answer)

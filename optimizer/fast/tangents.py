@@ -7,7 +7,7 @@ from optimizer.fast.budgets import limited_budgets
 from optimizer.fast.curvature import cone_curvature, priced_curvature
 from optimizer.fast.homogeneous import best_ratio
 from optimizer.fast.qp import solve_qp
-from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Tail
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail
 from optimizer.limits import Norm, Polyhedron, outer
 from optimizer.typing import Array
 
@@ -58,5 +58,5 @@ def _round(goal: Goal, base: Polyhedron, norms: tuple[Norm, ...], w: Array, pric
             scale = 1.0 / float(np.sqrt(w @ goal.covariance @ w))
             bend = cone_curvature(norms, w, prices, scale, p)
             return limited_budgets(goal.covariance, goal.budgets, base, bend)
-        case Tail():
-            raise NoAnswerError("Newton", "expected tail loss is not smooth", infeasible=False)
+        case Tail() | Scenario():
+            raise NoAnswerError("Newton", f"{goal.measure} is not smooth", infeasible=False)

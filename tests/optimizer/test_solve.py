@@ -46,19 +46,20 @@ def test_every_method_keeps_every_limit(method: str):
     w = found.weights
     assert found.certificate.ok
     assert found.constraints_met
-    assert abs(w.sum() - 1) < 1e-9
-    assert w.max() <= 0.4 + 1e-9 and 0.05 - 1e-9 <= w[3] <= 0.3 + 1e-9
-    assert 0.3 - 1e-9 <= w[:2].sum() <= 0.6 + 1e-9
-    assert turnover(w, EQUAL) <= 0.15 + 1e-9
+    assert abs(w.sum() - 1) < 1e-8
+    assert w.max() <= 0.4 + 1e-8 and 0.05 - 1e-8 <= w[3] <= 0.3 + 1e-8
+    assert 0.3 - 1e-8 <= w[:2].sum() <= 0.6 + 1e-8
+    assert turnover(w, EQUAL) <= 0.15 + 1e-8
     away = w - EQUAL
-    assert np.sqrt(away @ FOUR.covariance @ away) <= 0.05 + 1e-9
+    assert np.sqrt(away @ FOUR.covariance @ away) <= 0.05 + 1e-8
 
 
 @pytest.mark.parametrize("method", sorted(set(METHODS) - {"target_volatility"}))
 def test_no_random_allowed_portfolio_is_better(method: str):
     policy = Policy(method=method, risk_free_rate=0.02, max_weight=0.5)
     found = solve(FOUR, policy, BOOK, EQUAL)
-    sign = 1.0 if method in ("max_sharpe", "max_return", "mean_variance", "max_diversification") else -1.0
+    best = ("max_sharpe", "max_return", "mean_variance", "max_diversification", "kelly")
+    sign = 1.0 if method in best else -1.0
     for w in np.random.default_rng(0).dirichlet(np.ones(4), 500):
         if w.max() <= 0.5:
             assert sign * found.goal.value(w) <= sign * found.objective + 1e-9
