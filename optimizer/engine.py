@@ -14,6 +14,7 @@ from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.estimates import Estimates
 from optimizer.exposures import ExposureCalculator, ExposureType, FundExposureMap
 from optimizer.matching import match_exposures
+from optimizer.methods import SCENARIO_COSTS
 from optimizer.policy import BlackLittermanSettings, OnConflict, Policy, Range
 from optimizer.portfolio import Universe
 from optimizer.result import OptimizationResult, describe, failure
@@ -39,6 +40,19 @@ class ObjectiveType(Enum):
     MAX_UTILITY = "maximize_utility"
     TARGET_VOLATILITY = "target_volatility"
     EQUAL_WEIGHT = "equal_weight"
+    MIN_CVAR = "minimize_cvar"
+    MIN_EVAR = "minimize_evar"
+    MIN_CDAR = "minimize_cdar"
+    MIN_WORST_REALIZATION = "minimize_worst_realization"
+    MIN_MEAN_ABSOLUTE_DEVIATION = "minimize_mean_absolute_deviation"
+    MIN_SEMI_DEVIATION = "minimize_semi_deviation"
+    MIN_FIRST_LOWER_PARTIAL_MOMENT = "minimize_first_lower_partial_moment"
+    MIN_SECOND_LOWER_PARTIAL_MOMENT = "minimize_second_lower_partial_moment"
+    MIN_GINI_MEAN_DIFFERENCE = "minimize_gini_mean_difference"
+    MIN_MAX_DRAWDOWN = "minimize_max_drawdown"
+    MIN_AVERAGE_DRAWDOWN = "minimize_average_drawdown"
+    MIN_ULCER_INDEX = "minimize_ulcer_index"
+    MAX_GROWTH = "maximize_growth"
 
 
 METHOD_OF = {
@@ -51,6 +65,8 @@ METHOD_OF = {
     ObjectiveType.MAX_UTILITY: "mean_variance",
     ObjectiveType.TARGET_VOLATILITY: "target_volatility",
     ObjectiveType.EQUAL_WEIGHT: "equal_weight",
+    ObjectiveType.MAX_GROWTH: "kelly",
+    **{ObjectiveType(f"minimize_{name}"): name for name in ("cvar", *SCENARIO_COSTS) if name != "kelly"},
 }
 
 
@@ -63,6 +79,7 @@ class OptimizationConstraints:
     sector_limits        sector -> (least, most), with `sectors` symbol -> sector
     long_only            False: weights may go down to -max_weight, or to a negative min_weight
     max_turnover         one-way: half of the traded value / NAV
+    tail_level           of the tail objectives;  return_threshold  per year, of the lower partial moments
     The rest as in `Policy`. Raises PolicyError for a non-finite or crossed limit.
     """
 
@@ -85,6 +102,8 @@ class OptimizationConstraints:
     max_volatility: float | None = None
     min_return: float | None = None
     risk_aversion: float = 2.5
+    tail_level: float = 0.95
+    return_threshold: float = 0.0
     on_conflict: OnConflict = "fail"
 
     def __post_init__(self) -> None:
@@ -98,6 +117,8 @@ class OptimizationConstraints:
         return Policy(
             method=method,
             risk_aversion=self.risk_aversion,
+            tail_level=self.tail_level,
+            return_threshold=self.return_threshold,
             risk_free_rate=risk_free_rate,
             target_volatility=self.target_volatility,
             long_only=self.long_only,
@@ -145,18 +166,20 @@ class OptimizationEngine:
         *,
         current_weights: Array | None = None,
         benchmark_weights: Array | None = None,
+        scenarios: Array | None = None,
     ) -> OptimizationResult:
         """The best weights for an objective under every constraint.
 
         expected_returns   (n,) total returns per year, in the order of the symbols
         covariance_matrix  (n, n) per year
         current_weights    (n,) held now, for turnover;  benchmark_weights (n,) for tracking error
+        scenarios          (T, n) daily returns, for the objectives on tails, deviations, drawdowns and growth
         """
         if objective not in METHOD_OF:
             raise PolicyError(
                 f"objective {objective!r} does not exist; use one of {[o.name for o in METHOD_OF]}"
             )
-        estimates, order = ordered(symbols, expected_returns, covariance_matrix)
+        estimates, order = ordered(symbols, expected_returns, covariance_matrix, scenarios)
         policy = constraints.to_policy(METHOD_OF[objective], risk_free_rate)
         universe = self._universe(estimates.symbols, constraints, picked(benchmark_weights, order))
         return _answer(Setting(estimates, policy, universe, picked(current_weights, order)), tuple(symbols))
@@ -267,14 +290,15 @@ def _answer(setting: Setting, order: tuple[str, ...]) -> OptimizationResult:
 
 
 def ordered(
-    symbols: Sequence[str], mean: Array | None, covariance: Array
+    symbols: Sequence[str], mean: Array | None, covariance: Array, scenarios: Array | None = None
 ) -> tuple[Estimates, np.ndarray[Any, np.dtype[np.intp]]]:
     """Checked estimates with symbols ascending, so that their order cannot matter, and where each came from."""
-    given = Estimates(tuple(symbols), mean, covariance)
+    given = Estimates(tuple(symbols), mean, covariance, scenarios)
     order = np.argsort(np.array(given.symbols), kind="stable")
     names = tuple(given.symbols[i] for i in order)
     moved = None if given.mean is None else given.mean[order]
-    return Estimates(names, moved, given.covariance[np.ix_(order, order)], trusted=True), order
+    days = None if given.scenarios is None else given.scenarios[:, order]
+    return Estimates(names, moved, given.covariance[np.ix_(order, order)], days, trusted=True), order
 
 
 def picked(weights: Array | None, order: np.ndarray[Any, np.dtype[np.intp]]) -> Array | None:
