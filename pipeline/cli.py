@@ -240,6 +240,22 @@ def revise_pack(
 
 
 @app.command()
+def report(
+    pack: Annotated[str, typer.Argument(help="PP_YYYY-MM-DD, or a revision of it.")],
+    portfolio: PortfolioOption = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--out", help="The file to write; reports/PACK.html in the home when left out."),
+    ] = None,
+) -> None:
+    """Write a pack's trades, reasons, risk, backtest, scenarios and provenance as one page of HTML."""
+    chosen = ["--portfolio", portfolio] if portfolio else []
+    place = ["--out", str(to)] if to else []
+    command = [sys.executable, "-m", "service.report", pack, *chosen, *place]
+    raise typer.Exit(subprocess.call(command))  # noqa: S603  our own arguments
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 3000,
     read_only: Annotated[

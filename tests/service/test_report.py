@@ -1,0 +1,92 @@
+"""`packfolio report`: one page that needs nothing else, equal for equal packs, with every part of the answer."""
+
+import re
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from command_line import Desk as CommandLine
+from service_desk import EMPTY, PACK, PORTFOLIO
+
+from optimizer.errors import PolicyError
+from service import OptimizerService
+from service.desk import UnknownPackError
+from service.report.contents import Contents, contents
+from service.report.page import render
+
+SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
+
+
+def body(page: str) -> str:
+    """The page without its scripts, of which plotly's is five megabytes."""
+    return SCRIPT.sub("", page)
+
+
+@pytest.fixture(scope="module")
+def report(service: OptimizerService) -> Contents:
+    return contents(service.desk, PACK, None)
+
+
+def test_the_page_shows_every_trade_with_its_reason_and_every_number_of_the_table(report: Contents) -> None:
+    text = body(render(report))
+    [book] = [section for section in report.sections if section.facts["portfolio_id"] == PORTFOLIO]
+    assert len(book.facts["trades"]) >= 3
+    for trade in book.facts["trades"]:
+        assert trade["rationale"] in text
+        assert f"{trade['value']:,.2f}" in text
+    for part in ("Weights", "Risk contributions", "Exposures through funds", "Frontier", "Scenario losses"):
+        assert f">{part}" in text, part
+    assert report.pack["content_hash"] in text
+    for row in report.materializations:
+        assert row["content_hash"][:16] in text
+
+
+def test_the_same_pack_gives_the_same_bytes(service: OptimizerService, report: Contents) -> None:
+    assert render(contents(service.desk, PACK, None)) == render(report)
+
+
+def test_the_page_loads_nothing_from_elsewhere(report: Contents) -> None:
+    assert re.findall(r"""(?:src|href)=["'](?!#)""", body(render(report))) == []
+
+
+def test_a_portfolio_without_an_answer_shows_why(report: Contents) -> None:
+    [empty] = [section for section in report.sections if section.facts["portfolio_id"] == EMPTY]
+    told = replace(report, sections=[replace(empty, problem="AAPL <has> no price")])
+    assert "No trades today:</b> AAPL &lt;has&gt; no price" in body(render(told))
+
+
+def test_backtest_is_drawn_from_the_stored_days(report: Contents) -> None:
+    days = [
+        {"date": date(2025, month, 10 + day), "nav": 100.0 + day, "return": 0.01 * day, "drawdown": -0.01}
+        for month in (1, 2)
+        for day in range(3)
+    ]
+    section = replace(
+        report.sections[0], backtest={"benchmark": days, "policy": days}, backtest_pack=PACK,
+        measures={"policy": {"sharpe": 1.234, "volatility": 0.151, "rebalance_count": 7.0}},
+    )  # fmt: skip
+    page = render(replace(report, sections=[section]))
+    assert "None was made up to this pack" not in page
+    assert [cell in body(page) for cell in (">1.23<", ">15.10%<", ">7<")] == [True] * 3
+    assert '"text":[["3.0","3.0"' in page.replace(" ", "")
+
+
+def test_unknown_names_are_told(service: OptimizerService) -> None:
+    with pytest.raises(UnknownPackError, match="PP_1999-01-01"):
+        contents(service.desk, "PP_1999-01-01", None)
+    with pytest.raises(PolicyError, match="has no portfolio 'nobody'"):
+        contents(service.desk, PACK, "nobody")
+
+
+def test_the_command_writes_the_file_whole_and_says_where(home: Path, tmp_path: Path) -> None:
+    desk = CommandLine(home, home.parent / "config")
+    done = desk.packfolio(
+        "report", PACK, "--portfolio", PORTFOLIO, "--out", str(tmp_path / "new" / "page.html")
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "new" / "page.html")
+    assert (tmp_path / "new" / "page.html").read_text("utf-8").endswith("</html>\n")
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["page.html"]
+    failed = desk.packfolio("report", "PP_1999-01-01")
+    assert (failed.returncode, "PP_1999-01-01" in failed.stderr) == (1, True)
