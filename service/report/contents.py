@@ -13,9 +13,8 @@ from resources.packs import Pack
 from resources.reading import backtest_of, notes_of, pack_details, rows, trades_of
 from service.answers import FrontierAnswer, StressAnswer
 from service.desk import Desk, Loaded, Reading
-from service.exposed import exposed
 from service.frontier import frontier
-from service.stresses import stress_answer
+from service.stresses import exposed, stress_answer
 
 Row = dict[str, Any]
 
