@@ -10,6 +10,7 @@ _HOME = {
     "Estimates": "estimates",
     "ExposureCalculator": "exposures",
     "ExposureType": "exposures",
+    "FrontierPoint": "frontier",
     "Fund": "exposures",
     "FundExposureMap": "exposures",
     "InfeasibleError": "errors",

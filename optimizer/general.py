@@ -29,7 +29,7 @@ class Found:
     """What the general lane returns.
 
     x        (p,) columns, the n weights first;  solver: its name
-    prices   (T,) multipliers of the portfolio's returns where the goal is a cost of them, else None
+    prices   multipliers for the goal's `support`: (T,) of the portfolio's returns, (n,) of a doubted mean, or None
     normals  of each ellipsoidal limit (n,), None where it does not bind
     """
 
@@ -61,9 +61,8 @@ def solve_general(goal: Goal, n: int, space: Polyhedron, norms: tuple[Norm, ...]
         if status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE) or (near and status != cp.OPTIMAL):
             continue
         size = scale.value if isinstance(scale, cp.Variable) else 1.0
-        prices = -np.asarray(own[0].dual_value) if isinstance(goal, Scenario) else None
         normals = tuple(normal_of(*pair) for pair in zip(norms, cones, strict=True))
-        near = Found(np.asarray(x.value) / float(size), solver, prices, normals)
+        near = Found(np.asarray(x.value) / float(size), solver, prices_of(goal, own), normals)
         if status == cp.OPTIMAL:
             return near
     if near is None:
@@ -113,6 +112,19 @@ def cone(norm: Norm, w: cp.Expression, scale: cp.Expression | float) -> cp.SOC:
     return cp.SOC(norm.bound / unit * scale, away)
 
 
+def prices_of(goal: Goal, own: list[cp.Constraint]) -> Array | None:
+    """What the goal's own first rule says of the slope of its cost, where that can have kinks."""
+    match goal:
+        case Scenario():
+            return -np.asarray(own[0].dual_value)
+        case Quadratic() if goal.doubt is not None:
+            price, direction = own[0].dual_value
+            size = max(float(np.linalg.norm(direction)), float(np.ravel(price)[0]), 1.0)
+            return -root(goal.doubt) @ np.ravel(direction) / size
+        case _:
+            return None
+
+
 def normal_of(norm: Norm, found: cp.SOC) -> Array | None:
     """(n,) the normal by which the solver's multipliers hold w inside the limit; None where they do not."""
     direction = found.dual_value[1]
@@ -131,11 +143,16 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
             diagonal = np.abs(goal.q) if goal.P is None else np.diag(goal.P)
             size = float(diagonal.mean()) or 1.0
             curved = 0.0 if goal.P is None else 0.5 * cp.sum_squares(root(goal.P / size).T @ w)
-            return curved + (goal.q / size) @ w, []
+            if goal.doubt is None:
+                return curved + (goal.q / size) @ w, []
+            doubt = cp.Variable()
+            return curved + (goal.q / size) @ w + doubt, [cp.SOC(doubt, root(goal.doubt).T @ w / size)]
         case Ratio():
             unit = float(np.abs(goal.gain).max()) or 1.0
             size = float(np.diag(goal.covariance).mean())
-            return cp.sum_squares(root(goal.covariance / size).T @ w), [(goal.gain / unit) @ w == 1]
+            risk = cp.sum_squares(root(goal.covariance / size).T @ w)
+            doubt = 0.0 if goal.doubt is None else cp.norm(root(goal.doubt).T @ w)
+            return risk, [(goal.gain / unit) @ w - doubt / unit >= 1]
         case RiskBudget():
             kept = np.flatnonzero(goal.budgets > 0)
             size = float(np.sqrt(np.diag(goal.covariance).mean()))

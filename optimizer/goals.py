@@ -16,6 +16,7 @@ from optimizer.scenario_costs import Cost
 from optimizer.typing import Array
 
 RISKLESS = 1e-6
+KINK = 1e-6
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,10 @@ class Support:
 
 @dataclass(frozen=True)
 class Quadratic:
-    """cost = w'Pw/2 + q'w + constant.
+    """cost = w'Pw/2 + q'w + constant + sqrt(w'Dw).
 
     P  (n, n) positive semidefinite, None for a linear cost;  q  (n,)
+    doubt  (n, n) D, None for none: by how much the mean may be wrong
     ties  (n, n) covariance by which the least risky of equally good answers is taken
     report  "root": sqrt(2 cost) is what people read (volatility); "negative": -cost (utility, return)
     """
@@ -46,6 +48,7 @@ class Quadratic:
     report: Literal["root", "negative"]
     constant: float = 0.0
     ties: Array | None = None
+    doubt: Array | None = None
     homogeneous: ClassVar[bool] = False
 
     def value(self, w: Array) -> float:
@@ -57,36 +60,40 @@ class Quadratic:
         """Change of `value` per unit of cost."""
         return 1.0 / max(self.value(w), 1e-12) if self.report == "root" else -1.0
 
-    def support(self, w: Array) -> Support:
-        """The tangent plane."""
-        slope = self.q if self.P is None else self.P @ w + self.q
+    def support(self, w: Array, pull: Array | None = None) -> Support:
+        """The tangent plane; `pull` (n,) is the slope of the doubt where it has a kink, at w = 0, by a solver."""
+        wrong = doubt_slope(self.doubt, w) if pull is None or not at_kink(self, w) else pull
+        slope = (self.q if self.P is None else self.P @ w + self.q) + wrong
+        slack = doubt_size(self.doubt, w) - float(wrong @ w)
         cost = self._cost(w)
         # A riskless answer costs 0; it is judged against a ten-thousandth of one name's variance instead.
         floor = 0.0 if self.P is None else 1e-4 * float(np.trace(self.P)) / len(w)
         size = max(abs(cost), float(np.abs(slope) @ np.abs(w)), abs(self.constant), floor)
-        return Support(slope, cost - float(slope @ w), size)
+        return Support(slope, cost - slack - float(slope @ w), size, slack)
 
     def _cost(self, w: Array) -> float:
         curved = 0.0 if self.P is None else 0.5 * float(w @ self.P @ w)
-        return curved + float(self.q @ w) + self.constant
+        return curved + float(self.q @ w) + self.constant + doubt_size(self.doubt, w)
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Maximise gain'w / sqrt(w'Sw): the Sharpe ratio, the diversification ratio.
+    """Maximise (gain'w - sqrt(w'Dw)) / sqrt(w'Sw): the Sharpe ratio, the diversification ratio.
 
-    At the best w, with ratio s, cost(v) = s sqrt(v'Sv) - gain'v is least (and 0) among all allowed v.
+    At the best w, with ratio s, cost(v) = s sqrt(v'Sv) - gain'v + sqrt(v'Dv) is least (and 0) among all allowed v.
+    doubt  (n, n) D, None for none: by how much the gain may be wrong
     """
 
     gain: Array
     covariance: Array
     measure: str
+    doubt: Array | None = None
     homogeneous: ClassVar[bool] = True
 
     def value(self, w: Array) -> float:
         """The ratio; 0 for a portfolio of cash alone."""
         risk = volatility(w, self.covariance)
-        return float(self.gain @ w) / risk if risk > 0 else 0.0
+        return (float(self.gain @ w) - doubt_size(self.doubt, w)) / risk if risk > 0 else 0.0
 
     def rate(self, w: Array) -> float:
         """Change of the ratio per unit of cost."""
@@ -95,7 +102,7 @@ class Ratio:
     def support(self, w: Array) -> Support:
         """By Cauchy and Schwarz sqrt(v'Sv) >= v'Sw / sqrt(w'Sw); no ratio can exceed this one by gap / risk."""
         risk = _some_risk(w, self.covariance, self.measure)
-        slope = self.value(w) / risk * (self.covariance @ w) - self.gain
+        slope = self.value(w) / risk * (self.covariance @ w) - self.gain + doubt_slope(self.doubt, w)
         return Support(slope, 0.0, abs(float(self.gain @ w)))
 
 
@@ -203,6 +210,27 @@ class Scenario:
 
 
 Goal = Quadratic | Ratio | RiskBudget | Tail | Scenario
+
+
+def doubt_size(doubt: Array | None, w: Array) -> float:
+    """sqrt(w'Dw): the most by which a mean in the ellipsoid around the estimate lowers the return."""
+    return 0.0 if doubt is None else volatility(w, doubt)
+
+
+def doubt_slope(doubt: Array | None, w: Array) -> Array:
+    """(n,) its gradient; 0 where it has none."""
+    size = doubt_size(doubt, w)
+    return np.zeros_like(w) if doubt is None or size == 0 else doubt @ w / size
+
+
+def doubted(goal: Goal) -> bool:
+    """Whether the goal's mean lies anywhere in an ellipsoid."""
+    return isinstance(goal, Quadratic | Ratio) and goal.doubt is not None
+
+
+def at_kink(goal: Goal, w: Array) -> bool:
+    """Whether w is so near to nothing that the doubt of its mean has no slope."""
+    return isinstance(goal, Quadratic) and goal.doubt is not None and doubt_size(goal.doubt, w) <= KINK
 
 
 def _some_risk(w: Array, covariance: Array, measure: str) -> float:

@@ -11,7 +11,7 @@ from optimizer.fast.lane import Candidate, refined, refined_tail, solve_fast
 from optimizer.fast.lp import solve_lp
 from optimizer.fast.tail import least_tail
 from optimizer.general import solve_general
-from optimizer.goals import Goal, Scenario, Support, Tail
+from optimizer.goals import Goal, Quadratic, Scenario, Support, Tail, at_kink, doubted
 from optimizer.limits import Limits, Polyhedron, outer, polyhedron
 from optimizer.typing import Array
 
@@ -98,8 +98,11 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
     none = np.zeros(len(arena.space.rows) + len(norms))
     if isinstance(goal, Scenario):
         return Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
-    plain_answer = Candidate(x, none, found.solver, goal.support(x[:n]))
-    if not norms:
+    if isinstance(goal, Quadratic):
+        plain_answer = Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
+    else:
+        plain_answer = Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
+    if (not norms and not doubted(goal)) or at_kink(goal, x[:n]):
         return plain_answer
     try:
         if isinstance(goal, Tail):

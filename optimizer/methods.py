@@ -38,15 +38,18 @@ def mean_variance(setting: Setting) -> Quadratic:
         raise PolicyError(f"risk_aversion is {aversion}; it must be above 0, customary is 2.5")
     rate = setting.cash_rate()
     gain = mean_of(setting.estimates) - rate
-    return Quadratic(aversion * setting.estimates.covariance, -gain, "utility", "negative", -rate)
+    return Quadratic(
+        aversion * setting.estimates.covariance, -gain, "utility", "negative", -rate, doubt=doubt_of(setting)
+    )
 
 
 def max_return(setting: Setting) -> Quadratic:
     """Greatest mean'w + cash x rate; the limits alone keep it from one name."""
     rate = setting.cash_rate()
     return Quadratic(
-        None, rate - mean_of(setting.estimates), "return", "negative", -rate, setting.estimates.covariance
-    )
+        None, rate - mean_of(setting.estimates), "return", "negative", -rate, setting.estimates.covariance,
+        doubt_of(setting),
+    )  # fmt: skip
 
 
 def max_sharpe(setting: Setting) -> Ratio:
@@ -54,7 +57,27 @@ def max_sharpe(setting: Setting) -> Ratio:
     rate = setting.policy.risk_free_rate
     if rate is None:
         raise PolicyError("risk_free_rate is not set; the Sharpe ratio needs one: give the pack's")
-    return Ratio(mean_of(setting.estimates) - rate, setting.estimates.covariance, "Sharpe ratio")
+    gain = mean_of(setting.estimates) - rate
+    return Ratio(gain, setting.estimates.covariance, "Sharpe ratio", doubt_of(setting))
+
+
+def doubt_of(setting: Setting) -> Array | None:
+    """(n, n) kappa^2 x covariance of the estimated mean: the ellipsoid in which the true one is taken to lie.
+
+    Goldfarb & Iyengar 2003; Ceria & Stubbs 2006. S per year / years of data, off the diagonal 0 unless "full".
+    """
+    kappa, shape = setting.policy.mean_doubt, setting.policy.mean_doubt_shape
+    if kappa == 0:
+        return None
+    scenarios = setting.estimates.scenarios
+    days = setting.estimates.observations or (0 if scenarios is None else len(scenarios))
+    if not days:
+        raise PolicyError(
+            "mean_doubt needs the number of days that the mean rests on; set observations in Estimates"
+        )
+    covariance = setting.estimates.covariance
+    error = covariance if shape == "full" else np.diag(np.diag(covariance))
+    return kappa**2 * error * (252.0 / days)
 
 
 def max_diversification(setting: Setting) -> Ratio:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Literal
+from typing import Literal, get_args
 
 from optimizer.errors import PolicyError
 from optimizer.exposures import ExposureType
@@ -11,6 +11,9 @@ from optimizer.exposures import ExposureType
 Range = tuple[float, float]
 OnConflict = Literal["fail", "transition"]
 ForcedCash = Literal["fail", "hold"]
+DoubtShape = Literal["diagonal", "full"]
+
+DOUBT_SHAPES: tuple[str, ...] = get_args(DoubtShape)
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Policy:
 
     All weights, limits and rates are fractions (0.15), rates per year; `max_turnover` is one-way (half of the
     traded value / NAV); `risk_free_rate` None means "the pack's", and must be filled in before a solve.
+    `mean_doubt` kappa makes mean_variance, max_sharpe, max_return and target_volatility count with the worst mean
+    within kappa standard errors of the estimate, each name's error by itself ("diagonal") or correlated ("full").
     `tail_level` is the confidence of cvar, cdar and evar: 0.95 looks at the worst 5%; `return_threshold`, per year, is
     what the lower partial moments count shortfalls from.
     `forced_cash` "hold": where the other limits do not let everything be invested, cash_max gives way by the
@@ -45,6 +50,8 @@ class Policy:
     risk_aversion: float = 2.5
     risk_free_rate: float | None = None
     target_volatility: float | None = None
+    mean_doubt: float = 0.0
+    mean_doubt_shape: DoubtShape = "diagonal"
     tail_level: float = 0.95
     return_threshold: float = 0.0
 
@@ -100,6 +107,14 @@ def check_limits(policy: Policy) -> None:
             raise PolicyError(
                 f"{name}: the minimum {low:g} is above the maximum {high:g}; swap or widen them"
             )
+    if not (isfinite(policy.mean_doubt) and policy.mean_doubt >= 0):
+        raise PolicyError(
+            f"mean_doubt is {policy.mean_doubt}; it must be a number of standard errors >= 0, e.g. 1"
+        )
+    if policy.mean_doubt_shape not in DOUBT_SHAPES:
+        raise PolicyError(
+            f"mean_doubt_shape is {policy.mean_doubt_shape!r}; use one of {', '.join(DOUBT_SHAPES)}"
+        )
     if not 0.0 < policy.tail_level < 1.0:
         raise PolicyError(
             f"tail_level is {policy.tail_level}; it must lie between 0 and 1: 0.95 for the worst 5%"

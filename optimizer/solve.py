@@ -145,9 +145,10 @@ def nothing_defined(goal: Goal) -> InfeasibleError | SolverError:
     """The limits allow portfolios, but none on which the goal is defined."""
     match goal:
         case Ratio():
+            beside, remedy = ("", "") if goal.doubt is None else (" at its worst mean", "mean_doubt or ")
             return InfeasibleError(
-                f"no allowed portfolio has an expected return above the risk-free rate, so there is no best "
-                f"{goal.measure}; use method min_volatility, lower risk_free_rate, or revise the returns"
+                f"no allowed portfolio has an expected return above the risk-free rate{beside}, so there is no best "
+                f"{goal.measure}; use method min_volatility, lower {remedy}risk_free_rate, or revise the returns"
             )
         case RiskBudget():
             return InfeasibleError(

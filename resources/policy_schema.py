@@ -48,6 +48,8 @@ class PolicyFile(Strict):
     risk_aversion: float = Field(default=2.5, gt=0)
     risk_free_rate: float | None = Field(default=None, gt=-0.5, lt=1)
     target_volatility_pct: Percent | None = Field(default=None, gt=0)
+    mean_doubt: float = Field(default=0.0, ge=0, le=10)
+    mean_doubt_shape: Literal["diagonal", "full"] = "diagonal"
     tail_level: float = Field(default=0.95, ge=0.5, lt=1)
     return_threshold: float = Field(default=0.0, gt=-0.5, lt=1)
 
@@ -130,6 +132,8 @@ class PolicyFile(Strict):
             risk_aversion=self.risk_aversion,
             risk_free_rate=self.risk_free_rate,
             target_volatility=fraction(self.target_volatility_pct),
+            mean_doubt=self.mean_doubt,
+            mean_doubt_shape=self.mean_doubt_shape,
             tail_level=self.tail_level,
             return_threshold=self.return_threshold,
             lookback_days=self.lookback_days,

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from optimizer.errors import InfeasibleError, SolverError
 from optimizer.estimates import Estimates
+from optimizer.frontier import frontier as efficient
 from optimizer.measures import expected_return, volatility
 from optimizer.policy import Policy
 from optimizer.proposal import applied_policy, enough, form_beliefs
-from optimizer.solve import solve
 from optimizer.typing import Array
 from service.answers import FrontierAnswer, FrontierPoint
 from service.desk import Loaded
@@ -38,20 +37,8 @@ def frontier(loaded: Loaded) -> FrontierAnswer:
 
 
 def _points(loaded: Loaded, believed: Estimates, policy: Policy) -> list[FrontierPoint]:
-    def best(method: str, least: float | None = None) -> Array:
-        told = replace(policy, method=method, min_return=least)
-        return solve(believed, told, loaded.case.inputs.universe, None).weights
-
-    lowest, highest = best("min_volatility"), best("max_return")
-    first, last = _point(lowest, believed, policy), _point(highest, believed, policy)
-    between = np.linspace(first.expected_return, last.expected_return, POINTS)[1:-1]
-    found = [first]
-    for wanted in between.tolist():
-        try:
-            found.append(_point(best("min_volatility", wanted), believed, policy))
-        except (InfeasibleError, SolverError):
-            continue  # at the end of the frontier the last sliver may be out of reach
-    return [*found, last]
+    found = efficient(believed, policy, loaded.case.inputs.universe, points=POINTS)
+    return [_point(point.solution.weights, believed, policy) for point in found]
 
 
 def _point(weights: Array, believed: Estimates, policy: Policy) -> FrontierPoint:

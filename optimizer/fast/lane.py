@@ -1,6 +1,6 @@
 """The fast lane: for each kind of goal the special algorithm that solves it without a modelling layer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,8 @@ def solve_fast(goal: Goal, limits: Limits, space: Polyhedron) -> Candidate:
 
     Raises NoAnswerError, also where ellipsoidal limits bind and no algorithm here takes them.
     """
+    if isinstance(goal, Quadratic | Ratio) and goal.doubt is not None:
+        return refined(goal, limits, space, solve_fast(replace(goal, doubt=None), limits, space).x)
     match goal:
         case Quadratic():
             return _quadratic(goal, limits, space)

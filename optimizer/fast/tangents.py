@@ -1,4 +1,7 @@
-"""Ellipsoidal limits in any smooth problem: Newton's method on their tangents (sequential quadratic programming)."""
+"""Ellipsoids in any smooth problem, as limits or around its mean: Newton's method on their tangents.
+
+Sequential quadratic programming. A doubted mean is a limit on how wrong it may be, whose price is 1.
+"""
 
 import numpy as np
 
@@ -7,7 +10,7 @@ from optimizer.fast.budgets import limited_budgets
 from optimizer.fast.curvature import cone_curvature, priced_curvature
 from optimizer.fast.homogeneous import best_ratio
 from optimizer.fast.qp import solve_qp
-from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, doubt_slope
 from optimizer.limits import Norm, Polyhedron, outer
 from optimizer.typing import Array
 
@@ -27,7 +30,8 @@ def refine(goal: Goal, norms: tuple[Norm, ...], space: Polyhedron, w: Array) -> 
         base = outer(space, norms, w)
         answer = _round(goal, base, norms, w, prices)
         moved = float(np.abs(answer.x[:n] - w).max())
-        found = np.maximum(-answer.multipliers[-len(norms) :] / base.scale[-len(norms) :], 0.0)
+        first = len(space.rows)
+        found = np.maximum(-answer.multipliers[first:] / base.scale[first:], 0.0)
         if moved < SETTLED:
             break
         # Whole steps settle in a few rounds or swing around the answer; half of one ends the swinging.
@@ -40,20 +44,25 @@ def refine(goal: Goal, norms: tuple[Norm, ...], space: Polyhedron, w: Array) -> 
 
 def _round(goal: Goal, base: Polyhedron, norms: tuple[Norm, ...], w: Array, prices: Array) -> Answer:
     n, p = len(w), base.rows.shape[1]
+    if isinstance(goal, Quadratic | Ratio) and goal.doubt is not None:
+        norms, prices = (*norms, Norm("doubt", goal.doubt, np.zeros(n), 0.0)), np.append(prices, 1.0)
     match goal:
         case Quadratic():
             P, q = np.zeros((p, p)), np.zeros(p)
             bend = priced_curvature(norms, w, prices)
             P[:n, :n] = bend if goal.P is None else goal.P + bend
-            q[:n] = goal.q - bend @ w
+            q[:n] = goal.q + doubt_slope(goal.doubt, w) - bend @ w
             return solve_qp(P, q, base)
         case Ratio():
-            size = float(np.abs(goal.gain).max())
-            scale = size / float(goal.gain @ w)
+            gain = goal.gain - doubt_slope(goal.doubt, w)
+            size, reward = float(np.abs(gain).max()), float(gain @ w)
+            if not reward > 0:
+                raise NoAnswerError("Newton", "the worst mean gains nothing here", infeasible=False)
+            scale = size / reward
             # `best_ratio` divides its multipliers by this; its quadratic program needs them whole.
             worth = scale**2 * float(w @ goal.covariance @ w) / size
             bend = cone_curvature(norms, w, prices * worth, scale, p)
-            return best_ratio(goal.gain, goal.covariance, base, bend)
+            return best_ratio(gain, goal.covariance, base, bend)
         case RiskBudget():
             scale = 1.0 / float(np.sqrt(w @ goal.covariance @ w))
             bend = cone_curvature(norms, w, prices, scale, p)
