@@ -62,7 +62,19 @@ def lower_bound(space: Polyhedron, slope: Array, multipliers: Array) -> float:
     bounds = np.where(y > 0, space.low, space.high)
     total = float(y[y != 0] @ bounds[y != 0])
     floor, ceiling = np.maximum(space.floor, -RADIUS), np.minimum(space.ceiling, RADIUS)
-    return total + float(np.minimum(reduced * floor, reduced * ceiling).sum())
+    if not space.kinks:
+        return total + float(np.minimum(reduced * floor, reduced * ceiling).sum())
+    # Piecewise linear in each column: least at one of the ends or kinks.
+    corners = [floor, ceiling, *(np.clip(kink.center, floor, ceiling) for kink in space.kinks)]
+    return total + float(np.min([_column_costs(space, reduced, y, at) for at in corners], axis=0).sum())
+
+
+def _column_costs(space: Polyhedron, reduced: Array, y: Array, at: Array) -> Array:
+    """(p,) what each column costs there, distances from the kinks priced by the multipliers of their rows."""
+    costs = reduced * at
+    for row, kink in zip(space.bounds, space.kinks, strict=True):
+        costs = costs - y[row] * kink.coefficients * np.abs(at - kink.center)
+    return costs
 
 
 def usable(space: Polyhedron, multipliers: Array) -> Array:
@@ -96,6 +108,8 @@ def bindings(
     slope = np.zeros(space.rows.shape[1])
     slope[: len(w)] = support.slope
     reduced = (slope - y @ space.rows)[: len(w)]
+    for row, kink in zip(space.bounds, space.kinks, strict=True):
+        reduced = reduced - y[row] * kink.coefficients * np.sign(w - kink.center)
     rate = goal.rate(w)
     found = [
         *_box_bindings(goal, limits, w, rate * reduced),

@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer.arena import plain
 from optimizer.errors import Conflict, InfeasibleError
 from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.lp import solve_lp
 from optimizer.goals import Quadratic
-from optimizer.lanes import optimum, plain
+from optimizer.lanes import optimum
 from optimizer.limits import INF, Absolute, Limits, Linear, Norm, Polyhedron, polyhedron
 from optimizer.typing import Array
 

@@ -39,6 +39,7 @@ class Quadratic:
     P  (n, n) positive semidefinite, None for a linear cost;  q  (n,)
     doubt  (n, n) D, None for none: by how much the mean may be wrong
     ties  (n, n) covariance by which the least risky of equally good answers is taken
+    center  (n,) the least of all weights where it is known beforehand: Pw + q is 0 there
     report  "root": sqrt(2 cost) is what people read (volatility); "negative": -cost (utility, return)
     """
 
@@ -49,6 +50,7 @@ class Quadratic:
     constant: float = 0.0
     ties: Array | None = None
     doubt: Array | None = None
+    center: Array | None = None
     homogeneous: ClassVar[bool] = False
 
     def value(self, w: Array) -> float:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer.arena import Arena
 from optimizer.audit import GAP_TOLERANCE, RADIUS, Certificate, certify
 from optimizer.errors import SolverError
 from optimizer.fast.answers import NoAnswerError
@@ -12,40 +13,15 @@ from optimizer.fast.lp import solve_lp
 from optimizer.fast.tail import least_tail
 from optimizer.general import solve_general
 from optimizer.goals import Goal, Quadratic, Scenario, Support, Tail, at_kink, doubted
-from optimizer.limits import Limits, Polyhedron, outer, polyhedron
+from optimizer.limits import Polyhedron, outer
 from optimizer.typing import Array
-
-
-@dataclass(frozen=True, eq=False)
-class Arena:
-    """Where the answer may lie.
-
-    limits   in the order of the rows of `space`; space: their affine and absolute part, lifted
-    elastic  `space` has slack columns, by which some limits may be missed
-    """
-
-    limits: Limits
-    space: Polyhedron
-    elastic: bool = False
-
-    def violation(self, x: Array) -> float:
-        """The largest violation at x (p,); without slack recomputed from the limits and the weights alone."""
-        w = x[: len(self.limits.symbols)]
-        if not self.elastic:
-            return self.limits.violation(w)
-        return max(self.space.violation(x), *(norm.violation(w) for norm in self.limits.norms), 0.0)
-
-
-def plain(limits: Limits) -> Arena:
-    """All that the limits allow."""
-    return Arena(limits, polyhedron(limits))
 
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
     """Weights of least cost with the proof.
 
-    weights (n,);  space: the arena's, with tangents of the ellipsoidal limits at the weights
+    weights (n,);  space: the arena's frame, with tangents of the ellipsoidal limits at the weights
     multipliers (m,) of its rows;  support: the goal's line that they prove it with;  notes: fallbacks taken
     """
 
@@ -87,7 +63,7 @@ def optimum(goal: Goal, arena: Arena) -> Optimum:
 
 
 def _fast(goal: Goal, arena: Arena) -> Candidate:
-    return solve_fast(goal, arena.limits, arena.space)
+    return solve_fast(goal, arena)
 
 
 def _general(goal: Goal, arena: Arena) -> Candidate:
@@ -95,7 +71,7 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
     n, norms = len(arena.limits.symbols), arena.limits.norms
     found = solve_general(goal, n, arena.space, norms)
     x = found.x
-    none = np.zeros(len(arena.space.rows) + len(norms))
+    none = np.zeros(len(arena.frame.rows) + len(norms))
     if isinstance(goal, Scenario):
         return Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
     if isinstance(goal, Quadratic):
@@ -105,9 +81,7 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
     if (not norms and not doubted(goal)) or at_kink(goal, x[:n]):
         return plain_answer
     try:
-        if isinstance(goal, Tail):
-            return refined_tail(goal, arena.limits, arena.space, x[:n])
-        return refined(goal, arena.limits, arena.space, x)
+        return refined_tail(goal, arena, x[:n]) if isinstance(goal, Tail) else refined(goal, arena, x)
     except NoAnswerError:
         return plain_answer  # the audit decides on it
 
@@ -118,21 +92,24 @@ LANES = {"fast": _fast, "general": _general}
 def certified(lane: str, arena: Arena, found: Candidate, goal: Goal) -> Optimum:
     """With the solver's multipliers, or where they do not prove it, with those of one linear program."""
     w = found.x[: len(arena.limits.symbols)]
-    space = outer(arena.space, arena.limits.norms, w, found.normals)
+    frame = outer(arena.frame, arena.limits.norms, w, found.normals)
     violation = arena.violation(found.x)
     multipliers, support = found.multipliers, found.support
-    certificate = certify(violation, space, support, w, multipliers)
+    certificate = certify(violation, frame, support, w, multipliers)
     if certificate.relative_gap > GAP_TOLERANCE:
-        multipliers, support = _reproved(goal, support, space, w)
-        certificate = certify(violation, space, support, w, multipliers)
-    return Optimum(w, space, multipliers, lane, found.solver, certificate, support)
+        multipliers, support = _reproved(goal, support, arena, w, found.normals)
+        certificate = certify(violation, frame, support, w, multipliers)
+    return Optimum(w, frame, multipliers, lane, found.solver, certificate, support)
 
 
-def _reproved(goal: Goal, support: Support, space: Polyhedron, w: Array) -> tuple[Array, Support]:
+def _reproved(
+    goal: Goal, support: Support, arena: Arena, w: Array, normals: tuple[Array | None, ...]
+) -> tuple[Array, Support]:
+    space = outer(arena.space, arena.limits.norms, w, normals)
     if isinstance(goal, Tail):
         found = least_tail(goal.scenarios, goal.level, space)
-        return found.answer.multipliers, goal.support(w, found.weights)
+        return arena.prices(found.answer.multipliers), goal.support(w, found.weights)
     slope = np.zeros(space.rows.shape[1])
     slope[: len(w)] = support.slope
     box = replace(space, floor=np.maximum(space.floor, -RADIUS), ceiling=np.minimum(space.ceiling, RADIUS))
-    return solve_lp(slope, box).multipliers, support
+    return arena.prices(solve_lp(slope, box).multipliers), support

@@ -148,6 +148,7 @@ class Polyhedron:
     rows    (m, p);  low, high  (m,);  floor, ceiling  (p,)
     scale   (m,) the limit's row was divided by this; a multiplier per own unit is multiplier / scale
     bounds  the rows that hold the bounds of the absolute limits
+    kinks   absolute limits kept as they are, without sales; their rows are empty and bear only their multiplier
     """
 
     rows: Array
@@ -157,6 +158,7 @@ class Polyhedron:
     ceiling: Array
     scale: Array
     bounds: tuple[int, ...] = ()
+    kinks: tuple[Absolute, ...] = ()
 
     def violation(self, x: Array) -> float:
         """The largest violation of a row or bound at x (p,), rows in the limits' own units."""
@@ -193,24 +195,29 @@ def polyhedron(limits: Limits) -> Polyhedron:
         signed = np.where(_side(limits, absolute) < 0, -1.0, 1.0) * absolute.coefficients
         rows[row, :n], rows[row, own] = signed, 2 * absolute.coefficients[names]
         high[row] = absolute.bound + float(signed @ absolute.center)
-        with np.errstate(divide="ignore"):
-            ceiling[own] = absolute.bound / absolute.coefficients[names]
         bounds.append(row)
         row += 1
     return Polyhedron(rows, low, high, floor, ceiling, scale, tuple(bounds))
 
 
+def folded(limits: Limits) -> Polyhedron:
+    """The affine limits as rows, in the weights alone; absolute ones as kinks, with an empty row for their price."""
+    n, m = len(limits.symbols), len(limits.linear)
+    count = m + len(limits.absolute)
+    rows = np.zeros((count, n))
+    low, high, scale = np.full(count, -INF), np.full(count, INF), np.ones(count)
+    for i, limit in enumerate(limits.linear):
+        scale[i] = np.abs(limit.row).max(initial=0.0) or 1.0
+        rows[i] = limit.row / scale[i]
+        low[i], high[i] = (limit.low - limit.offset) / scale[i], (limit.high - limit.offset) / scale[i]
+    high[m:] = [absolute.bound for absolute in limits.absolute]
+    bounds = tuple(range(m, count))
+    return Polyhedron(rows, low, high, limits.lower, limits.upper, scale, bounds, limits.absolute)
+
+
 def _side(limits: Limits, absolute: Absolute) -> Array:
     """(n,) 1 where the bounds keep w above the center, -1 below, 0 where it may be either."""
     return np.where(limits.lower >= absolute.center, 1, np.where(limits.upper <= absolute.center, -1, 0))
-
-
-def lifted(limits: Limits, w: Array) -> Array:
-    """x = (w, sales), (p,), for the polyhedron of these limits."""
-    sales = [
-        np.maximum(absolute.center - w, 0.0)[_side(limits, absolute) == 0] for absolute in limits.absolute
-    ]
-    return np.concatenate([w, *sales])
 
 
 def scale_range(limits: Limits, w: Array) -> tuple[float, float]:
@@ -261,12 +268,10 @@ def outer(
     rows = np.zeros((len(norms), space.rows.shape[1]))
     rows[:, : len(w)] = np.array([tangent.row for tangent in tangents]) / scale[:, None]
     high = np.array([tangent.high - tangent.offset for tangent in tangents]) / scale
-    return Polyhedron(
-        np.vstack([space.rows, rows]),
-        np.append(space.low, np.full(len(norms), -INF)),
-        np.append(space.high, high),
-        space.floor,
-        space.ceiling,
-        np.append(space.scale, scale),
-        space.bounds,
+    return replace(
+        space,
+        rows=np.vstack([space.rows, rows]),
+        low=np.append(space.low, np.full(len(norms), -INF)),
+        high=np.append(space.high, high),
+        scale=np.append(space.scale, scale),
     )

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from optimizer.arena import plain
 from optimizer.conflicts import explain
 from optimizer.errors import PolicyError
 from optimizer.exposures import ExposureType, FundExposureMap
 from optimizer.fast.answers import NoAnswerError
 from optimizer.goals import Quadratic
-from optimizer.lanes import optimum, plain
+from optimizer.lanes import optimum
 from optimizer.limits import Linear
 from optimizer.rules import Setting, build_limits
 from optimizer.solve import Solution

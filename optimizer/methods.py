@@ -90,7 +90,9 @@ def min_tracking_error(setting: Setting) -> Quadratic:
     """Least sqrt((w - b)'S(w - b)) against the benchmark, else the held weights."""
     covariance, reference = setting.estimates.covariance, setting.reference()
     pull = covariance @ reference
-    return Quadratic(covariance, -pull, "tracking error", "root", 0.5 * float(reference @ pull))
+    return Quadratic(
+        covariance, -pull, "tracking error", "root", 0.5 * float(reference @ pull), center=reference
+    )
 
 
 def equal_weight(setting: Setting) -> Quadratic:
@@ -98,7 +100,12 @@ def equal_weight(setting: Setting) -> Quadratic:
     equal = _holdable(setting)
     equal /= equal.sum()
     return Quadratic(
-        np.eye(len(equal)), -equal, "distance from equal weights", "root", 0.5 * float(equal @ equal)
+        np.eye(len(equal)),
+        -equal,
+        "distance from equal weights",
+        "root",
+        0.5 * float(equal @ equal),
+        center=equal,
     )
 
 
@@ -132,7 +139,8 @@ def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:
     ideal *= 1.0 - max(setting.policy.cash_min, 0.0)
     metric = covariance + 0.01 * float(np.trace(covariance)) / len(covariance) * np.eye(len(covariance))
     pull = metric @ ideal
-    return Quadratic(metric, -pull, f"distance from {recipe} weights", "root", 0.5 * float(ideal @ pull))
+    distance = f"distance from {recipe} weights"
+    return Quadratic(metric, -pull, distance, "root", 0.5 * float(ideal @ pull), center=ideal)
 
 
 def cvar(setting: Setting) -> Tail:

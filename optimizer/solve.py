@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from optimizer.arena import Arena, plain
 from optimizer.audit import Binding, Certificate, bindings
 from optimizer.conflicts import allowed, explain
 from optimizer.errors import InfeasibleError, SolverError
@@ -12,8 +13,8 @@ from optimizer.estimates import Estimates
 from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.lane import Candidate
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget
-from optimizer.lanes import Arena, Optimum, certified, optimum, plain
-from optimizer.limits import Limits, lifted, scale_range
+from optimizer.lanes import Optimum, certified, optimum
+from optimizer.limits import Limits, scale_range
 from optimizer.measures import risk_contributions, turnover, volatility
 from optimizer.methods import goal_of, target_cap
 from optimizer.policy import Policy
@@ -180,8 +181,7 @@ def rescaled(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Optim
     if not np.isfinite(factor) or factor == 1.0:
         return best
     w = best.weights * factor
-    x = lifted(arena.limits, w)
-    candidate = Candidate(x, best.multipliers, best.solver, goal.support(w))
+    candidate = Candidate(w, best.multipliers, best.solver, goal.support(w))
     again = certified(best.lane, arena, candidate, goal)
     return replace(again, notes=best.notes) if again.certificate.ok else best
 

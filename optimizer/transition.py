@@ -5,10 +5,11 @@ from math import ceil, inf, isfinite
 
 import numpy as np
 
+from optimizer.arena import Arena
 from optimizer.conflicts import Elastic, allowed, bound_of, elastic, groups_of, least_relaxation
 from optimizer.fast.lp import solve_lp
 from optimizer.goals import Quadratic
-from optimizer.lanes import Arena, optimum
+from optimizer.lanes import optimum
 from optimizer.limits import INF, Limits, Norm, Polyhedron
 from optimizer.rules import Setting
 from optimizer.typing import Array

@@ -4,16 +4,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer.arena import Arena
 from optimizer.fast.answers import Answer, NoAnswerError
 from optimizer.fast.budgets import free_budgets, limited_budgets
-from optimizer.fast.homogeneous import best_ratio
 from optimizer.fast.lp import break_ties, solve_lp
 from optimizer.fast.priced import solve_priced
-from optimizer.fast.qp import solve_qp
+from optimizer.fast.quadratic import best_ratio_in, least_in
 from optimizer.fast.tail import least_tail, least_tail_within
 from optimizer.fast.tangents import refine
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Support, Tail
-from optimizer.limits import Limits, Norm, Polyhedron, lifted
+from optimizer.limits import Limits, Norm
 from optimizer.typing import Array
 
 ROUNDING = 1e-13
@@ -23,8 +23,8 @@ ROUNDING = 1e-13
 class Candidate:
     """An answer with what a certificate needs.
 
-    x            (p,) the columns of the polyhedron, of which the first n are the weights
-    multipliers  (m,) of the rows of `outer` at the weights
+    x            (n,) the weights, where the arena has slack (p,) the columns of its space
+    multipliers  (m,) of the rows of `outer` of the arena's frame at the weights
     support      the goal's own by default
     normals      of the ellipsoidal limits, for `outer`; none where the weights are exact enough to give them
     """
@@ -36,47 +36,52 @@ class Candidate:
     normals: tuple[Array | None, ...] = ()
 
 
-def solve_fast(goal: Goal, limits: Limits, space: Polyhedron) -> Candidate:
-    """The best weights by the goal's special algorithm; `space` holds the affine and absolute limits.
+def solve_fast(goal: Goal, arena: Arena) -> Candidate:
+    """The best weights by the goal's special algorithm.
 
     Raises NoAnswerError, also where ellipsoidal limits bind and no algorithm here takes them.
     """
     if isinstance(goal, Quadratic | Ratio) and goal.doubt is not None:
-        return refined(goal, limits, space, solve_fast(replace(goal, doubt=None), limits, space).x)
+        return refined(goal, arena, solve_fast(replace(goal, doubt=None), arena).x)
     match goal:
         case Quadratic():
-            return _quadratic(goal, limits, space)
+            return _quadratic(goal, arena)
         case Ratio():
-            answer = best_ratio(goal.gain, goal.covariance, space)
+            answer = best_ratio_in(goal.gain, goal.covariance, arena)
         case RiskBudget():
-            answer = _budgets(goal, limits, space)
+            answer = _budgets(goal, arena)
         case Tail():
-            found = least_tail(goal.scenarios, goal.level, space)
-            w = found.answer.x[: len(limits.symbols)]
-            if broken(limits, w):
-                return refined_tail(goal, limits, space, w)
-            return _candidate(goal, limits, found.answer, goal.support(w, found.weights))
+            return _tail(goal, arena)
         case Scenario():
             raise NoAnswerError("none", f"no special algorithm for {goal.measure}", infeasible=False)
-    if broken(limits, answer.x[: len(limits.symbols)]):
-        return refined(goal, limits, space, answer.x)
-    return _candidate(goal, limits, answer)
+    if broken(arena.limits, answer.x[: len(arena.limits.symbols)]):
+        return refined(goal, arena, answer.x)
+    return _candidate(goal, arena, answer)
 
 
-def refined(goal: Goal, limits: Limits, space: Polyhedron, x: Array) -> Candidate:
+def refined(goal: Goal, arena: Arena, x: Array) -> Candidate:
     """The best weights under ellipsoidal limits too, from columns x (p,) near them."""
-    answer = refine(goal, limits.norms, space, x[: len(limits.symbols)])
-    return Candidate(
-        answer.x, answer.multipliers, answer.solver, goal.support(answer.x[: len(limits.symbols)])
-    )
+    n = len(arena.limits.symbols)
+    answer = refine(goal, arena.limits.norms, arena.space, x[:n])
+    support = goal.support(answer.x[:n])
+    return Candidate(answer.x, arena.prices(answer.multipliers), answer.solver, support)
 
 
-def refined_tail(goal: Tail, limits: Limits, space: Polyhedron, w: Array) -> Candidate:
+def refined_tail(goal: Tail, arena: Arena, w: Array) -> Candidate:
     """The same for expected tail loss, from weights w (n,)."""
-    found = least_tail_within(goal.scenarios, goal.level, space, limits.norms, w)
-    x = found.answer.x
-    support = goal.support(x[: len(w)], found.weights)
-    return Candidate(x, found.answer.multipliers, found.answer.solver, support)
+    found = least_tail_within(goal.scenarios, goal.level, arena.space, arena.limits.norms, w)
+    answer = found.answer
+    support = goal.support(answer.x[: len(w)], found.weights)
+    return Candidate(answer.x, arena.prices(answer.multipliers), answer.solver, support)
+
+
+def _tail(goal: Tail, arena: Arena) -> Candidate:
+    found = least_tail(goal.scenarios, goal.level, arena.space)
+    w = found.answer.x[: len(arena.limits.symbols)]
+    if broken(arena.limits, w):
+        return refined_tail(goal, arena, w)
+    answer = replace(found.answer, multipliers=arena.prices(found.answer.multipliers))
+    return _candidate(goal, arena, answer, goal.support(w, found.weights))
 
 
 def broken(limits: Limits, w: Array) -> list[Norm]:
@@ -84,31 +89,41 @@ def broken(limits: Limits, w: Array) -> list[Norm]:
     return [norm for norm in limits.norms if norm.violation(w) > 0]
 
 
-def _candidate(goal: Goal, limits: Limits, answer: Answer, support: Support | None = None) -> Candidate:
-    multipliers = np.append(answer.multipliers, np.zeros(len(limits.norms)))
-    w = answer.x[: len(limits.symbols)]
+def _candidate(goal: Goal, arena: Arena, answer: Answer, support: Support | None = None) -> Candidate:
+    """The answer, whose multipliers are of the frame's rows, where no ellipsoidal limit binds."""
+    multipliers = np.append(answer.multipliers, np.zeros(len(arena.limits.norms)))
+    w = answer.x[: len(arena.limits.symbols)]
     return Candidate(answer.x, multipliers, answer.solver, support or goal.support(w))
 
 
-def _quadratic(goal: Quadratic, limits: Limits, space: Polyhedron) -> Candidate:
-    n, p = len(limits.symbols), space.rows.shape[1]
-    P, q = np.zeros((p, p)), np.zeros(p)
-    q[:n] = goal.q
-    if goal.P is not None:
-        P[:n, :n] = goal.P
-    answer = solve_qp(P, q, space) if goal.P is not None else solve_lp(q, space)
-    if goal.ties is not None:
-        answer = break_ties(q, answer, goal.ties, space)
+def _quadratic(goal: Quadratic, arena: Arena) -> Candidate:
+    limits = arena.limits
+    n = len(limits.symbols)
+    if goal.center is not None and not arena.elastic and limits.violation(goal.center) <= ROUNDING:
+        found = Answer(goal.center, np.zeros(len(arena.frame.rows)), "closed form")
+        return _candidate(goal, arena, found)
+    answer = _linear(goal, arena) if goal.P is None else least_in(goal.P, goal.q, arena)
     held_back = broken(limits, answer.x[:n])
     if not held_back:
-        return _candidate(goal, limits, answer)
+        return _candidate(goal, arena, answer)
     for norm in held_back:
-        answer, price = solve_priced(P, q, norm, space)
+        answer, price = solve_priced(goal.P, goal.q, norm, arena)
         w = answer.x[:n]
         if not broken(limits, w):
             prices = [-price * tangent_scale(norm, w) if other is norm else 0.0 for other in limits.norms]
             return Candidate(answer.x, np.append(answer.multipliers, prices), answer.solver, goal.support(w))
-    return refined(goal, limits, space, answer.x)
+    return refined(goal, arena, answer.x)
+
+
+def _linear(goal: Quadratic, arena: Arena) -> Answer:
+    """The vertex of least cost, or where several are, the least risky of them."""
+    space = arena.space
+    q = np.zeros(space.rows.shape[1])
+    q[: len(goal.q)] = goal.q
+    answer = solve_lp(q, space)
+    if goal.ties is not None:
+        answer = break_ties(q, answer, goal.ties, space)
+    return replace(answer, multipliers=arena.prices(answer.multipliers))
 
 
 def tangent_scale(norm: Norm, w: Array) -> float:
@@ -116,13 +131,15 @@ def tangent_scale(norm: Norm, w: Array) -> float:
     return float(np.abs(norm.tangent(w).row).max()) or 1.0
 
 
-def _budgets(goal: RiskBudget, limits: Limits, space: Polyhedron) -> Answer:
+def _budgets(goal: RiskBudget, arena: Arena) -> Answer:
     """The free answer, as fully invested as allowed, where it keeps every limit; else the limited one."""
+    limits = arena.limits
     held = np.flatnonzero(goal.budgets > 0)
     y = np.zeros(len(goal.budgets))
     y[held] = free_budgets(goal.covariance[np.ix_(held, held)], goal.budgets[held])
     budget = limits.linear[0]
     w = y * (budget.offset - max(budget.low, 0.0)) / y.sum()
-    if limits.violation(w) <= ROUNDING and space.rows.shape[1] == len(lifted(limits, w)):
-        return Answer(lifted(limits, w), np.zeros(len(space.rows)), "Newton")
-    return limited_budgets(goal.covariance, goal.budgets, space)
+    if limits.violation(w) <= ROUNDING and not arena.elastic:
+        return Answer(w, np.zeros(len(arena.frame.rows)), "Newton")
+    answer = limited_budgets(goal.covariance, goal.budgets, arena.space)
+    return replace(answer, multipliers=arena.prices(answer.multipliers))

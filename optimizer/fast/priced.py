@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from optimizer.arena import Arena
 from optimizer.fast.answers import Answer, NoAnswerError
-from optimizer.fast.qp import solve_qp
-from optimizer.limits import Norm, Polyhedron
+from optimizer.fast.quadratic import least_in
+from optimizer.limits import Norm
 from optimizer.typing import Array
 
 STEPS = 60
@@ -12,23 +13,20 @@ CLOSE = 1e-10
 NEGLIGIBLE = 1e-10
 
 
-def solve_priced(P: Array, q: Array, norm: Norm, space: Polyhedron) -> tuple[Answer, float]:
-    """Least x'Px/2 + q'x in the polyhedron with `norm` <= its bound, which must bind; and the bound's price.
+def solve_priced(P: Array | None, q: Array, norm: Norm, arena: Arena) -> tuple[Answer, float]:
+    """Least w'Pw/2 + q'w in the arena with `norm` <= its bound, which must bind; and the bound's price.
 
     With price v the limit's square joins the cost as v/2 norm^2; norm^2 is nearly affine in 1 / v^2, which makes
     the search short. Raises NoAnswerError, infeasible when the least norm is above the bound.
     """
-    n = len(norm.center)
-    pull, wide = norm.covariance @ norm.center, np.zeros_like(P)
-    wide[:n, :n] = norm.covariance
+    n = len(q)
+    pull, curve = norm.covariance @ norm.center, np.zeros((n, n)) if P is None else P
 
     def at(price: float) -> tuple[Answer, float]:
-        linear = q.copy()
-        linear[:n] -= price * pull
-        answer = solve_qp(P + price * wide, linear, space)
+        answer = least_in(curve + price * norm.covariance, q - price * pull, arena)
         return answer, norm.value(answer.x[:n])
 
-    first = low = _first_price(P, q, norm)
+    first = low = _first_price(curve, q, norm)
     while (found := at(low))[1] <= norm.bound:
         if low < NEGLIGIBLE * first:
             return found[0], low * found[1]  # among equals there is one that keeps the limit for nothing

@@ -4,7 +4,7 @@ import pytest
 from optimizer.audit import certify, lower_bound
 from optimizer.estimates import Estimates
 from optimizer.goals import Support
-from optimizer.limits import Absolute, Limits, Linear, Norm, lifted, outer, polyhedron, scale_range
+from optimizer.limits import Absolute, Limits, Linear, Norm, outer, polyhedron, scale_range
 from optimizer.methods import METHODS, SCENARIO_COSTS
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
@@ -36,7 +36,7 @@ def test_the_lifted_rows_say_what_the_limits_say(lower: float):
     limits = some_limits(lower)
     space = polyhedron(limits)
     for w in RNG.dirichlet(np.ones(N), 200) * RNG.uniform(0.7, 1.1, (200, 1)):
-        x = lifted(limits, w)
+        x = np.concatenate([w, np.maximum(HELD - w, 0.0)[lower < HELD]])
         linear = max(limit.violation(w) for limit in (*limits.linear, *limits.absolute))
         box = max(np.max(limits.lower - w), np.max(w - limits.upper), 0.0)
         assert (space.violation(x) <= 1e-12) == (max(linear, box) <= 1e-12)

@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from optimizer.arena import plain
 from optimizer.errors import DataError, InfeasibleError, PolicyError, SolverError
 from optimizer.estimates import Estimates
 from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.polish import polish
 from optimizer.fast.qp import solve_qp
 from optimizer.general import solve_general
-from optimizer.lanes import LANES, certified, plain
+from optimizer.lanes import LANES, certified
 from optimizer.limits import INF, Polyhedron
 from optimizer.methods import METHODS, SCENARIO_COSTS
 from optimizer.policy import Policy
@@ -119,6 +120,32 @@ def test_both_lanes_agree(seed: int):
     compare(seed)
 
 
+def agree_with_pivots(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same objective by block pivoting, which small books do without, as by the general solvers."""
+    from optimizer.fast import quadratic
+
+    instance = Instance(seed)
+    for method in METHODS:
+        monkeypatch.setattr(quadratic, "SMALL", 0)
+        found = instance.solve(method)
+        monkeypatch.setattr(quadratic, "SMALL", 50)
+        other = instance.solve(method)
+        assert (found is None) == (other is None), (seed, method)
+        if found is not None and other is not None:
+            assert found.objective == pytest.approx(other.objective, rel=1e-6, abs=1e-9), (seed, method)
+
+
+@pytest.mark.parametrize("seed", range(20, 32))
+def test_block_pivoting_agrees_with_the_general_solvers(seed: int, monkeypatch: pytest.MonkeyPatch):
+    agree_with_pivots(seed, monkeypatch)
+
+
+@pytest.mark.slow
+def test_block_pivoting_agrees_on_hundreds(monkeypatch: pytest.MonkeyPatch):
+    for seed in range(32, 200):
+        agree_with_pivots(seed, monkeypatch)
+
+
 @pytest.mark.slow
 def test_hundreds_of_instances_are_certified_or_in_a_handful_refused():
     """Twins, curved limits and forced cash together leave sets so thin that no solver can search them."""
@@ -224,10 +251,10 @@ def test_the_general_lane_proves_infeasibility_too():
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("method", ["min_volatility", "max_sharpe", "mean_variance", "max_diversification"])
-def test_large_books_by_candidates_equal_the_whole_program(
+def test_large_books_by_pivots_and_by_candidates_equal_the_whole_program(
     method: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ):
-    from optimizer.fast import qp
+    from optimizer.fast import qp, quadratic
 
     rng = np.random.default_rng(seed)
     n = 180
@@ -242,6 +269,9 @@ def test_large_books_by_candidates_equal_the_whole_program(
     policy = Policy(method=method, risk_free_rate=0.02, **limits)
     small = solve(estimates, policy, universe, held)
     assert small.certificate.ok and small.lane == "fast"
+    monkeypatch.setattr(quadratic, "SMALL", n)
+    priced = solve(estimates, policy, universe, held)
+    assert priced.objective == pytest.approx(small.objective, rel=1e-8)
     monkeypatch.setattr(qp, "MANY", 10_000)
     whole = solve(estimates, policy, universe, held)
     assert small.objective == pytest.approx(whole.objective, rel=1e-8)
