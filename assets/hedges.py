@@ -13,7 +13,7 @@ from resources.exposed import Exposed, read_exposed
 from resources.ledger import Connection
 from resources.outputs import inputs_of
 from resources.packs import Pack
-from resources.playbooks import Playbooks, load_playbooks, missing_playbooks
+from resources.playbooks import Playbooks
 from resources.risk_outputs import Hedged, hedge_frames, hedged
 from resources.snapshots import Snapshot, read_snapshots
 from resources.warehouse import frame
@@ -36,8 +36,7 @@ def hedges(
 ) -> dg.MaterializeResult:
     """Loss of what is held today under each scenario of the registry, and the hedges that gain under it."""
     stage = warehouse.stage(context, desk)
-    missing = missing_playbooks(stage.desk.folder)  # a desk may do without scenarios
-    books = None if missing else load_playbooks(stage.desk.folder)
+    books = stage.desk.playbooks
     with stage.read() as con:
         pack = stage.pack(con, context.partition_key)
         answers = {s: _answer(con, stage, pack, s, books) for s in read_snapshots(con, pack) if books}

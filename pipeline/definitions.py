@@ -2,16 +2,7 @@
 
 import dagster as dg
 
-from assets.backtest_results import backtest_results
-from assets.estimates import estimates
-from assets.hedges import hedges
-from assets.impact import impact
-from assets.optimal_weights import optimal_weights
-from assets.portfolio_snapshots import portfolio_snapshots
-from assets.posterior_returns import posterior_returns
-from assets.prices import prices, reference_data
-from assets.pricing_pack import pricing_pack
-from assets.trades import trades
+import assets
 from pipeline.environment import Environment
 from pipeline.jobs import backfill, daily_run, ingest, pack_run, research
 from pipeline.schedules import after_the_close, inbox_files, missing_sessions, stuck_runs
@@ -20,10 +11,7 @@ from resources.warehouse_resource import DeskResource, WarehouseResource
 environment = Environment.of_process()
 
 defs = dg.Definitions(
-    assets=[
-        prices, reference_data, pricing_pack, portfolio_snapshots, estimates, posterior_returns, optimal_weights,
-        trades, impact, hedges, backtest_results,
-    ],
+    assets=dg.load_assets_from_package_module(assets),
     jobs=[daily_run, ingest, pack_run, research, backfill],
     schedules=[after_the_close],
     sensors=[inbox_files, missing_sessions, stuck_runs],

@@ -4,11 +4,9 @@ from datetime import date
 
 import dagster as dg
 
-CHAIN = dg.AssetSelection.assets(
-    "pricing_pack", "portfolio_snapshots", "return_estimates", "covariances", "posterior_returns", "optimal_weights",
-    "trades", "impact", "hedges",
-)  # fmt: skip
-INGEST = dg.AssetSelection.assets("prices", "reference_data")
+CHAIN = dg.AssetSelection.groups("packs", "model", "portfolios")
+INGEST = dg.AssetSelection.groups("prices")
+RESEARCH = dg.AssetSelection.groups("research")
 
 ingest = dg.define_asset_job(
     "ingest", selection=INGEST, description="Bring every source's new deliveries into the logs."
@@ -25,7 +23,7 @@ pack_run = dg.define_asset_job(
 )
 research = dg.define_asset_job(
     "research",
-    selection=dg.AssetSelection.assets("backtest_results"),
+    selection=RESEARCH,
     description="Replay each policy through the past.",
 )
 

@@ -13,6 +13,7 @@ from resources.code_version import environment_text
 from resources.funds import load_funds
 from resources.ledger import sha256
 from resources.pack_checks import CheckLimits
+from resources.playbooks import Playbooks, load_playbooks, missing_playbooks
 from resources.policy_schema import Strict
 from resources.portfolios import Portfolios, load_portfolios
 from resources.sources import SourcesFile, load_sources
@@ -46,8 +47,9 @@ class PipelineFile(Strict):
 class Configuration:
     """The desk's configuration.
 
-    text    every file's text, as one JSON document
-    digest  SHA-256 of `text`: what a ledger row names as its configuration
+    text       every file's text, as one JSON document
+    digest     SHA-256 of `text`: what a ledger row names as its configuration
+    playbooks  scenarios, hedges and regimes; None for a desk that does without their files
     """
 
     folder: Path
@@ -58,6 +60,7 @@ class Configuration:
     sources: SourcesFile
     checks: CheckLimits
     backtest: BacktestFile
+    playbooks: Playbooks | None
 
     def keep(self, tx: Transaction) -> None:
         """Store once what replay and lineage need: this text, and what the stamp's code version stands for."""
@@ -89,4 +92,5 @@ def _parsed(folder: Path, text: str) -> Configuration:
         load_sources(folder),
         CheckLimits(**pipeline.checks.model_dump()),
         pipeline.backtest,
+        None if missing_playbooks(folder) else load_playbooks(folder),
     )

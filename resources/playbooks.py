@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from optimizer.errors import PolicyError
 from optimizer.exposures import ExposureType
 from optimizer.hedges import HedgeLimits, Instrument
+from optimizer.regime_detector import Band, Detector, Indicator
 from optimizer.regimes import REGIMES, Advice
 from optimizer.scenarios import FACTORS, Loads, Scenario
 from resources.policy_schema import Percent, PolicyFile, Strict
@@ -156,9 +157,49 @@ class AdviceFile(Strict):
         )  # fmt: skip
 
 
-class RegimesFile(Strict):
-    """`regimes.yaml`: every regime has its playbook, and no other exists."""
+class IndicatorFile(Strict):
+    """How the regime detector reads a series."""
 
+    transform: Literal["level", "yearly_change"] = "level"
+    stale_days: int = Field(ge=1, le=1000)
+
+
+Banded = Annotated[tuple[float | None, float | None, Annotated[float, Field(ge=0)]], Field(strict=False)]
+
+
+class DetectorFile(Strict):
+    """What the regime detector looks at."""
+
+    window_years: float = Field(default=10.0, gt=0, le=100)
+    least_points: int = Field(default=30, ge=3)
+    indicators: dict[str, IndicatorFile] = Field(min_length=1)
+    rules: dict[str, dict[str, Banded]] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def hangs_together(self) -> "DetectorFile":
+        """Refuses what `Detector` refuses."""
+        self.to_detector()
+        return self
+
+    def to_detector(self) -> Detector:
+        """The detector."""
+        return Detector(
+            tuple(
+                Indicator(name, found.transform, found.stale_days) for name, found in self.indicators.items()
+            ),
+            {
+                regime: {series: Band(*band) for series, band in bands.items()}
+                for regime, bands in self.rules.items()
+            },
+            self.window_years,
+            self.least_points,
+        )
+
+
+class RegimesFile(Strict):
+    """`regimes.yaml`: how a regime is detected; every regime has its playbook, and no other exists."""
+
+    detector: DetectorFile
     regimes: dict[str, list[AdviceFile]]
 
     @field_validator("regimes")
@@ -200,6 +241,7 @@ class Playbooks:
     instruments: tuple[Instrument, ...]
     hedge_limits: HedgeLimits
     regimes: Mapping[str, tuple[Advice, ...]]
+    detector: Detector
     templates: Mapping[str, Mapping[str, object]]
 
     def proxy_symbols(self) -> tuple[str, ...]:
@@ -237,13 +279,14 @@ def _parsed(folder: Path, text: str) -> Playbooks:
     """Parsed once for each state of the files."""
     stress = load_yaml(folder / "scenarios.yaml", ScenariosFile)
     hedging = load_yaml(folder / "hedges.yaml", HedgesFile)
-    regimes = load_yaml(folder / "regimes.yaml", RegimesFile).regimes
+    cycle = load_yaml(folder / "regimes.yaml", RegimesFile)
     return Playbooks(
         {name: found.to_scenario(name) for name, found in stress.scenarios.items()},
         {factor: tuple(choices) for factor, choices in stress.proxies.items()},
         {ExposureType.parse(name): dict[str, float](**found) for name, found in stress.loads.items()},
         tuple(found.to_instrument() for found in hedging.instruments),
         hedging.limits.to_limits(),
-        {name: tuple(advice.to_advice() for advice in regimes[name]) for name in REGIMES},
+        {name: tuple(advice.to_advice() for advice in cycle.regimes[name]) for name in REGIMES},
+        cycle.detector.to_detector(),
         load_yaml(folder / "policy_templates.yaml", TemplatesFile).templates,
     )

@@ -47,6 +47,7 @@ TABLES = {
     ),
     "fx_rates": Table({"base": TEXT, "quote": TEXT, "date": DAY}, {"rate": NUMBER}, {}),
     "risk_free_rates": Table({"currency": TEXT, "date": DAY}, {"rate": NUMBER}, {"note": TEXT}),
+    "macro_series": Table({"series": TEXT, "date": DAY, "known_at": DAY}, {"value": NUMBER}, {}),
 }
 POSITIVE = {"market_caps": "market_cap", "fx_rates": "rate"}
 
@@ -133,12 +134,25 @@ def value_faults(found: pa.Table, log: str, table: Table) -> Iterator[Finding]:
             yield Finding("BAD_NUMBER", "FAIL", said, line=int(place) + 2)
     if log == "corporate_actions":
         yield from _unvalued(found)
+    if log == "macro_series":
+        yield from _known_too_early(found)
     first: dict[tuple[object, ...], int] = {}
     for line, row in enumerate(found.select(list(table.keys)).to_pylist(), 2):
         if (earlier := first.setdefault(tuple(row.values()), line)) != line:
             yield Finding(
                 "DUPLICATE_CONFLICT", "FAIL", f"lines {earlier} and {line} tell the same fact", line=line
             )
+
+
+def _known_too_early(found: pa.Table) -> Iterator[Finding]:
+    """Values that were known before the day they are of: backtests would look ahead."""
+    days, known = found["date"].to_pylist(), found["known_at"].to_pylist()
+    for line, (day, since) in enumerate(zip(days, known, strict=True), 2):
+        if day is not None and since is not None and since < day:
+            said = (
+                f"known_at is {since}, before its date {day}; known_at is the day on which it was published"
+            )
+            yield Finding("KNOWN_TOO_EARLY", "FAIL", said, line=line)
 
 
 VALUED = {"split": "shares after per share before", "delisting": "cash per share, 0 when it is worthless"}

@@ -40,6 +40,11 @@ create table risk_free_rates (
     currency varchar not null, date date not null, rate double not null check (isfinite(rate)), note varchar,
     source varchar not null, ingest_seq bigint not null, row_hash blob not null
 );
+create table macro_series (
+    series varchar not null, date date not null, known_at date not null check (known_at >= date),
+    value double not null check (isfinite(value)),
+    source varchar not null, ingest_seq bigint not null, row_hash blob not null
+);
 create table log_leaves (
     log varchar not null, date date not null, rows bigint not null, hash varchar not null, vendor_hash varchar,
     ingest_seq bigint not null
@@ -54,6 +59,13 @@ create table ingests (
 create table quarantine (
     ingest_seq bigint not null, log varchar not null, source varchar not null, symbol varchar, date date,
     line bigint, code varchar not null, reason varchar not null, raw varchar
+);
+
+create table decisions (
+    line_sha256 varchar not null, "at" timestamp not null, caller varchar not null, trace_id varchar not null,
+    pack_id varchar not null, portfolio_id varchar not null, policy_hash varchar not null, method varchar not null,
+    constraints_met boolean not null, estimated_costs double not null, trades varchar not null,
+    ingest_seq bigint not null
 );
 
 -- The record of every write --------------------------------------------------------------------------------------
@@ -82,7 +94,7 @@ create table portfolio_snapshots (
     views varchar not null, benchmark varchar not null, universe varchar not null, problem varchar,
     materialization bigint not null
 );
-create table holdings (
+create table holdings ( -- written with portfolio_snapshots
     pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, quantity double not null,
     cost_basis double, materialization bigint not null
 );
@@ -98,18 +110,26 @@ create table posterior_returns (
     pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, prior_return double,
     posterior_return double, posterior_volatility double, simulated boolean, materialization bigint not null
 );
+create table regimes (
+    pack_id varchar not null, regime varchar not null, score double not null, detected boolean not null,
+    materialization bigint not null
+);
+create table regime_drivers ( -- written with regimes
+    pack_id varchar not null, series varchar not null, date date, known_at date, value double, z_score double,
+    points bigint not null, problem varchar, materialization bigint not null
+);
 create table optimal_weights (
     pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, weight double not null,
     current_weight double, lower double, upper double, risk_contribution double, binding varchar, simulated boolean,
     materialization bigint not null
 );
-create table optimization_results (
+create table optimization_results ( -- written with optimal_weights
     pack_id varchar not null, portfolio_id varchar not null, method varchar not null, status varchar not null,
     reason varchar, objective double, expected_return double, volatility double, sharpe double, notional double,
     cash double, turnover double, constraints_met boolean, warnings varchar, certificate varchar, solver varchar,
     diagnostics varchar, materialization bigint not null
 );
-create table portfolio_exposures (
+create table portfolio_exposures ( -- written with optimal_weights
     pack_id varchar not null, portfolio_id varchar not null, exposure_type varchar not null, amount double not null,
     materialization bigint not null
 );
@@ -121,7 +141,7 @@ create table trades (
     achieved_weight double, currency varchar, local_price double, fx_rate double, simulated boolean, sequence integer,
     numbers varchar, materialization bigint not null
 );
-create table trade_lists (
+create table trade_lists ( -- written with trades
     pack_id varchar not null, portfolio_id varchar not null, nav_before decimal(18, 4), nav_after decimal(18, 4),
     cash_before decimal(18, 4), cash_after decimal(18, 4), bought decimal(18, 4), sold decimal(18, 4),
     costs decimal(18, 4), cost_bps double, turnover double, turnover_two_way double, tracking_error double, gap double,
@@ -131,7 +151,7 @@ create table impact (
     pack_id varchar not null, portfolio_id varchar not null, metric varchar not null, current double, post double,
     delta double, materialization bigint not null
 );
-create table scenario_losses (
+create table scenario_losses ( -- written with hedges
     pack_id varchar not null, portfolio_id varchar not null, scenario_id varchar not null, profit double not null,
     standard_error double not null, replayed bigint not null, hedge_offset double not null, hedge_cost double not null,
     residual_loss double not null, note varchar, materialization bigint not null
@@ -147,7 +167,7 @@ create table backtest_results (
     nav double not null, "return" double, turnover double, cost double, drawdown double, simulated boolean,
     materialization bigint not null
 );
-create table backtest_summary (
+create table backtest_summary ( -- written with backtest_results
     pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, metric varchar not null,
     value double, simulated boolean, materialization bigint not null
 );

@@ -1,6 +1,8 @@
 """What is known about each table: which are logs, what keys them, and which columns are not content."""
 
+import re
 from dataclasses import dataclass
+from importlib.resources import files
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,29 @@ LOGS: dict[str, Log] = {
     "ratings": Log(("symbol", "date", "source"), ("rating",)),
     "fx_rates": Log(("base", "quote", "date", "source"), ("rate",)),
     "risk_free_rates": Log(("currency", "date", "source"), ("rate", "note")),
+    "macro_series": Log(("series", "date", "known_at", "source"), ("value",)),
 }
 
 # The newest row of a log may differ from the one on record by this much, relative, and still be the same value.
 SAME_VALUE = 1e-6
 
-OUTPUTS = (
-    "portfolio_snapshots", "holdings", "return_estimates", "covariances", "posterior_returns", "optimal_weights",
-    "optimization_results", "portfolio_exposures", "trades", "trade_lists", "impact", "scenario_losses", "hedges",
-    "backtest_results", "backtest_summary",
-)  # fmt: skip
+_STATED = re.findall(
+    r"^create table (\w+) \((?: -- written with (\w+))?\n(.*?)^\);",
+    (files("resources") / "schema.sql").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+# What a stage computes from a pack: every table of schema.sql that is keyed by one, besides the packs themselves.
+OUTPUTS = tuple(
+    name
+    for name, _, columns in _STATED
+    if "pack_id varchar not null" in columns
+    and "materialization bigint" in columns
+    and name != "pricing_packs"
+)
+# Tables written by another asset's transaction, under that asset's ledger row.
+ASSET_OF = {name: asset for name, asset, _ in _STATED if asset}
 
-INGEST_TABLES = (*LOGS, "log_leaves", "ingests", "quarantine")
+INGEST_TABLES = (*LOGS, "log_leaves", "ingests", "quarantine", "decisions")
 LEDGERED = (*INGEST_TABLES, "configs", "check_findings", "pricing_packs", *OUTPUTS)
 
 # Left out of content hashes: ids, run, times, and the vendor's own adjustment, which every dividend restates.

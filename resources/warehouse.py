@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from optimizer.errors import DataError
 from resources import anchors, ledger
 from resources.ledger import Connection, Entry, Stamp
-from resources.tables import OUTPUTS
+from resources.tables import ASSET_OF, OUTPUTS
 
 LOCK_SECONDS = 120.0
 
@@ -208,17 +208,6 @@ def latest_view(table: str) -> str:
         f"(select max(id) as id from materializations where asset = '{asset}' group by pack_id, portfolio_id) m "
         f"on t.materialization = m.id"
     )
-
-
-# Tables written by another asset's transaction, under that asset's ledger row.
-ASSET_OF = {
-    "holdings": "portfolio_snapshots",
-    "optimization_results": "optimal_weights",
-    "portfolio_exposures": "optimal_weights",
-    "trade_lists": "trades",
-    "scenario_losses": "hedges",
-    "backtest_summary": "backtest_results",
-}
 
 
 def frame(con: Connection, sql: str, params: list[object] | None = None) -> pd.DataFrame:

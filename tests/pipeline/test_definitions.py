@@ -17,6 +17,7 @@ CHAIN = {
     "trades": {"optimal_weights"},
     "impact": {"trades"},
     "hedges": {"impact"},
+    "regimes": {"pricing_pack"},
     "backtest_results": {"portfolio_snapshots", "pricing_pack"},
 }
 PARTITIONED = set(CHAIN) - {"prices", "reference_data"}
