@@ -149,14 +149,16 @@ def configuration_page(said: Sentences) -> str:
 INTRODUCTION = """\
 The folder is `config/`, or the one that `PACKFOLIO_CONFIG` names. Unknown keys, duplicate keys, NaN and text where a
 number belongs are refused, all at once, as `file:line: key: what to do`; `packfolio doctor` checks without running.
-Scenarios, hedges, regimes and policy templates, which only the service reads, explain themselves in their files:
-see [scenarios](../how-to/add-a-scenario.md) and [hedges](../how-to/add-a-hedge.md).
+Scenarios, hedges, regimes and policy templates explain themselves in their files: see
+[scenarios](../how-to/add-a-scenario.md), [hedges](../how-to/add-a-hedge.md) and
+[regimes](../how-to/detect-the-regime.md). A desk may do without them; then the run writes no scenario losses.
 
 | variable | default | means |
 | --- | --- | --- |
 | `PACKFOLIO_HOME` | `.packfolio` | warehouse, published copy, Dagster's history, caches |
 | `PACKFOLIO_CONFIG` | `config` | this folder |
 | `PACKFOLIO_ANCHOR` | `anchors.jsonl` in the home | what the ledger was; put it on other storage |
+| `PACKFOLIO_DECISIONS` | `decisions.jsonl` in the home | what the service proposed; the next run ingests it |
 
 The service has [variables of its own](api.md).
 """

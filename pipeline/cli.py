@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from optimizer.errors import PackfolioError, PolicyError
-from pipeline import audit_commands
+from pipeline import audit_commands, risk_commands
 from pipeline.audit_commands import changes_since
 from pipeline.environment import Environment
 from pipeline.terminal import Json, err, finish, out, print_json, reader, working
@@ -323,6 +323,7 @@ def _show_rows(query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool) 
 
 
 audit_commands.register(app, packs)
+risk_commands.register(app)
 
 
 if __name__ == "__main__":

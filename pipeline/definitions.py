@@ -16,7 +16,9 @@ defs = dg.Definitions(
     schedules=[after_the_close],
     sensors=[inbox_files, missing_sessions, stuck_runs],
     resources={
-        "warehouse": WarehouseResource(home=str(environment.home), anchor=str(environment.anchor)),
+        "warehouse": WarehouseResource(
+            home=str(environment.home), anchor=str(environment.anchor), decisions=str(environment.decisions)
+        ),
         "desk": DeskResource(folder=str(environment.config)),
     },
     executor=dg.in_process_executor,

@@ -1,4 +1,4 @@
-"""Where things are: three environment variables, each with a default."""
+"""Where things are: four environment variables, each with a default."""
 
 import os
 from dataclasses import dataclass
@@ -15,19 +15,26 @@ retention: {schedule: {purge_after_days: 90}, sensor: {purge_after_days: {skippe
 
 @dataclass(frozen=True)
 class Environment:
-    """Home (warehouse, published copy, Dagster's history, caches), configuration folder, and anchor file."""
+    """Home (warehouse, published copy, Dagster's history, caches), configuration, anchor, the service's decisions."""
 
     home: Path
     config: Path
     anchor: Path
+    decisions: Path
 
     @classmethod
     def of_process(cls) -> "Environment":
-        """From PACKFOLIO_HOME, PACKFOLIO_CONFIG and PACKFOLIO_ANCHOR."""
+        """From PACKFOLIO_HOME, PACKFOLIO_CONFIG, PACKFOLIO_ANCHOR and PACKFOLIO_DECISIONS."""
         home = Path(os.environ.get("PACKFOLIO_HOME", ".packfolio")).resolve()
         config = Path(os.environ.get("PACKFOLIO_CONFIG", "config")).resolve()
         anchor = os.environ.get("PACKFOLIO_ANCHOR")
-        return cls(home, config, Path(anchor).resolve() if anchor else home / "anchors.jsonl")
+        decisions = os.environ.get("PACKFOLIO_DECISIONS")
+        return cls(
+            home,
+            config,
+            Path(anchor).resolve() if anchor else home / "anchors.jsonl",
+            Path(decisions).resolve() if decisions else home / "decisions.jsonl",
+        )
 
     @property
     def dagster_home(self) -> Path:
@@ -46,3 +53,4 @@ class Environment:
         os.environ["PACKFOLIO_HOME"] = str(self.home)
         os.environ["PACKFOLIO_CONFIG"] = str(self.config)
         os.environ["PACKFOLIO_ANCHOR"] = str(self.anchor)
+        os.environ["PACKFOLIO_DECISIONS"] = str(self.decisions)

@@ -5,7 +5,7 @@ from datetime import date
 import dagster as dg
 
 CHAIN = dg.AssetSelection.groups("packs", "model", "portfolios")
-INGEST = dg.AssetSelection.groups("prices")
+INGEST = dg.AssetSelection.groups("prices", "service")
 RESEARCH = dg.AssetSelection.groups("research")
 
 ingest = dg.define_asset_job(

@@ -91,7 +91,10 @@ def ingest(
     if not result.success:
         raise DataError(f"nothing was ingested: {why(result)}")
     warehouse().publish()
-    refused = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    checks = result.get_asset_check_evaluations()
+    refused = [
+        check for check in checks if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+    ]
     return Outcome(FAILED, None, _said(refused)) if refused else Outcome(DONE, None)
 
 

@@ -11,8 +11,8 @@ Row = Mapping[str, Any]
 ACTIONS = {"BUY": "green", "SELL": "red", "HOLD": "dim"}
 
 
-def _table(title: str, columns: Iterable[tuple[str, bool]]) -> Table:
-    """columns  (heading, whether it is a number)"""
+def columns_table(title: str, columns: Iterable[tuple[str, bool]]) -> Table:
+    """A table without rows; columns are (heading, whether it is a number)."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, number in columns:
         table.add_column(heading, justify="right" if number else "left", no_wrap=number)
@@ -56,7 +56,7 @@ def _show_portfolio(out: Console, portfolio: Row) -> None:
         f"notional {percent(result['notional'], 0)}",
         highlight=False,
     )
-    table = _table("", [
+    table = columns_table("", [
         ("", False), ("shares", True), ("symbol", False), ("price", True), ("value", True), ("cost", True),
         ("now", True), ("target", True), ("why", False),
     ])  # fmt: skip
@@ -85,7 +85,7 @@ def show_explanation(out: Console, rows: Sequence[Row]) -> None:
     for row in rows:
         out.print(f"\n[bold]{row['name']}[/bold]  {row['action']} {row['quantity']:g} {row['symbol']}")
         out.print(f"  {row['rationale']}", highlight=False, soft_wrap=True)
-        table = _table("", [("", False), ("", True)])
+        table = columns_table("", [("", False), ("", True)])
         for label, key in (
             ("weight now", "current_weight"), ("target weight", "target_weight"), ("weight after", "achieved_weight"),
             ("lowest allowed", "lower"), ("highest allowed", "upper"), ("share of the risk", "risk_contribution"),
@@ -100,7 +100,9 @@ def show_explanation(out: Console, rows: Sequence[Row]) -> None:
 def show_backtest(out: Console, shown: Row) -> None:
     """The measures of each strategy, side by side."""
     for name, strategies in shown["portfolios"].items():
-        table = _table(f"{name} under {shown['pack_id']}", [("", False), *((s, True) for s in strategies)])
+        table = columns_table(
+            f"{name} under {shown['pack_id']}", [("", False), *((s, True) for s in strategies)]
+        )
         metrics = sorted({metric for measures in strategies.values() for metric in measures})
         for metric in metrics:
             table.add_row(metric, *(amount(measures.get(metric), 4) for measures in strategies.values()))
@@ -113,7 +115,7 @@ def show_rows(out: Console, rows: Sequence[Row]) -> None:
     if not rows:
         out.print("nothing yet")
         return
-    table = _table("", [(name, isinstance(value, int | float)) for name, value in rows[0].items()])
+    table = columns_table("", [(name, isinstance(value, int | float)) for name, value in rows[0].items()])
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     out.print(table)

@@ -172,10 +172,10 @@ def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
     """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
     entry_id = tx.next_id()
     appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id)
-    _insert(tx.con, "ingests", [_ingest_row(entry_id, delivery, path, appended)])
+    insert_rows(tx.con, "ingests", [_ingest_row(entry_id, delivery, path, appended)])
     if delivery.quarantined.num_rows:
         constants = {"ingest_seq": entry_id, "log": delivery.log, "source": delivery.source}
-        _insert(tx.con, "quarantine", delivery.quarantined.to_pandas().assign(**constants))
+        insert_rows(tx.con, "quarantine", delivery.quarantined.to_pandas().assign(**constants))
     _insert_findings(tx.con, delivery.warnings, entry_id)
     _seal(tx, entry_id, delivery.log, appended.rows)
     return Ingested(
@@ -200,7 +200,7 @@ def _store_rejection(tx: Transaction, source: str, refused: FileRejected) -> Ing
         "status": "rejected", "rows_new": 0, "rows_corrected": 0, "rows_same": 0, "rows_quarantined": 0,
         "message": str(refused),
     }  # fmt: skip
-    _insert(tx.con, "ingests", [row])
+    insert_rows(tx.con, "ingests", [row])
     _insert_findings(tx.con, refused.findings, entry_id)
     _seal(tx, entry_id, PRICES, 0)
     return outcome
@@ -216,7 +216,8 @@ def _ingest_row(entry_id: int, delivery: Delivery, path: str, appended: Appended
     }  # fmt: skip
 
 
-def _insert(con: Connection, table: str, rows: list[dict[str, object]] | pd.DataFrame) -> None:
+def insert_rows(con: Connection, table: str, rows: list[dict[str, object]] | pd.DataFrame) -> None:
+    """Rows by name, under a ledger row that the caller appends in the same transaction."""
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
     con.register("incoming_rows", frame)
     con.execute(f"insert into {table} by name select * from incoming_rows")
@@ -232,7 +233,7 @@ def _insert_findings(con: Connection, findings: Iterable[Finding], entry_id: int
         for finding in findings
     ]  # fmt: skip
     if rows:
-        _insert(con, "check_findings", rows)
+        insert_rows(con, "check_findings", rows)
 
 
 def _seal(tx: Transaction, entry_id: int, log: str, rows: int) -> None:

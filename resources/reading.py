@@ -156,3 +156,66 @@ def backtest_of(con: Connection, pack_id: str, portfolio: str | None = None) -> 
             by_strategy.setdefault(row["strategy"], {})[row["metric"]] = row["value"]
         shown[found["name"]] = by_strategy
     return {"pack_id": pack.id, "notes": notes_of(con, pack), "portfolios": shown}
+
+
+def regime_of(con: Connection, pack_id: str) -> Row:
+    """The regime that a pack's macro series look like, with scores (no probabilities); or why there is none."""
+    pack = find_pack(con, pack_id)
+    scores = rows(
+        con,
+        "select regime, score from latest_regimes where pack_id = ? order by score desc, regime",
+        [pack.id],
+    )
+    drivers = rows(
+        con,
+        "select series, date, known_at, value, z_score, points, problem from latest_regime_drivers "
+        "where pack_id = ? order by series",
+        [pack.id],
+    )
+    problems = [f"{row['series']}: {row['problem']}" for row in drivers if row["problem"]]
+    if not any(row["date"] for row in drivers):
+        problems = ["no macro series are on record: see docs/how-to/detect-the-regime.md"]
+    best = [row["score"] for row in scores[:2]]
+    return {
+        "pack_id": pack.id, "as_of": pack.as_of, "regime": scores[0]["regime"] if scores else None,
+        "score": best[0] if best else None, "margin": best[0] - best[1] if len(best) == 2 else None,
+        "scores": {row["regime"]: row["score"] for row in scores}, "drivers": drivers, "problems": problems,
+    }  # fmt: skip
+
+
+def impact_of_trades(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
+    """What each portfolio's trades change."""
+    return _risk(
+        con, pack_id, portfolio, {"impact": "select metric, current, post, delta from latest_impact"}
+    )
+
+
+def stresses_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
+    """What each scenario would cost each portfolio, the worst first, and the hedges against it."""
+    hidden = "exclude (pack_id, portfolio_id, materialization)"
+    return _risk(
+        con, pack_id, portfolio,
+        {
+            "scenarios": f"select * {hidden} from latest_scenario_losses",
+            "hedges": f"select * {hidden} from latest_hedges",
+        },
+    )  # fmt: skip
+
+
+ORDER = {"impact": "metric", "scenarios": "profit, scenario_id", "hedges": "scenario_id, sequence"}
+
+
+def _risk(con: Connection, pack_id: str, portfolio: str | None, queries: dict[str, str]) -> Row:
+    pack = find_pack(con, pack_id)
+    where = "where pack_id = ? and portfolio_id = ?"
+    shown = [
+        {
+            **found,
+            **{
+                name: rows(con, f"{query} {where} order by {ORDER[name]}", [pack.id, found["portfolio_id"]])
+                for name, query in queries.items()
+            },
+        }
+        for found in portfolios_of(con, pack, portfolio)
+    ]
+    return {"pack_id": pack.id, "as_of": pack.as_of, "notes": notes_of(con, pack), "portfolios": shown}

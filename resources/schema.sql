@@ -41,7 +41,7 @@ create table risk_free_rates (
     source varchar not null, ingest_seq bigint not null, row_hash blob not null
 );
 create table macro_series (
-    series varchar not null, date date not null, known_at date not null check (known_at >= date),
+    series varchar not null, date date not null, known_at date not null,
     value double not null check (isfinite(value)),
     source varchar not null, ingest_seq bigint not null, row_hash blob not null
 );

@@ -9,7 +9,7 @@ from resources.ledger import Connection, columns
 from resources.packs import Pack, find_pack
 from resources.prices.source import file_sha256
 from resources.reading import Row, rows
-from resources.tables import OUTPUTS
+from resources.tables import OUTPUTS, ledger_column
 
 # What each table was computed from; what is computed from prices alone ends at the pack.
 PARENTS = {
@@ -26,6 +26,9 @@ PARENTS = {
     "backtest_results": ("portfolio_snapshots",),
     "backtest_summary": ("portfolio_snapshots",),
     "impact": ("trades",),
+    "decisions": ("portfolio_snapshots",),
+    "regimes": ("regime_drivers",),
+    "regime_drivers": ("pricing_packs",),
     "hedges": ("scenario_losses", "portfolio_snapshots"),
     "scenario_losses": ("portfolio_snapshots",),
 }
@@ -57,7 +60,7 @@ def trace_row(con: Connection, table: str, key: Sequence[str]) -> Row:
         raise PolicyError(f"name the pack: packfolio trace {table} PACK [SYMBOL] [PORTFOLIO]")
     walk = Walk(con, find_pack(con, key[0]))
     symbol, portfolio = ([*key[1:], None, None])[:2]
-    if "symbol" not in dict(columns(con, table)) and table in OUTPUTS:
+    if "symbol" not in dict(columns(con, table)) and table != "pricing_packs":
         portfolio, symbol = symbol or portfolio, None
     if portfolio:
         portfolio = walk.portfolio_id(portfolio)
@@ -118,8 +121,9 @@ class Walk:
         if "recipe" in known and portfolio and (recipe := self._recipe(portfolio)):
             where.append("recipe = ?")
             params.append(recipe)
+        source = f"latest_{table}" if table in OUTPUTS else table
         found = rows(
-            self.con, f"select * from latest_{table} where {' and '.join(where)} order by all", list(params)
+            self.con, f"select * from {source} where {' and '.join(where)} order by all", list(params)
         )
         return [self._node(table, row, symbol, portfolio) for row in found]
 
@@ -139,7 +143,7 @@ class Walk:
             if seen not in self._told:  # a source of two stages stands under the first
                 self._told.add(seen)
                 parents += self.nodes(parent, symbol, portfolio)
-        return {"label": named, "facts": facts | self._written(row["materialization"]), "from": parents}
+        return {"label": named, "facts": facts | self._written(row[ledger_column(table)]), "from": parents}
 
     def _recipe(self, portfolio: str) -> str | None:
         """The recipe of a portfolio's estimates, by the inputs of its posterior."""

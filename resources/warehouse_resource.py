@@ -32,6 +32,12 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     home: str
     anchor: str | None = None
+    decisions: str | None = None
+
+    @property
+    def decision_log(self) -> Path:
+        """The file in which the service records what it proposed."""
+        return Path(self.decisions) if self.decisions else Path(self.home) / "decisions.jsonl"
 
     def open(self) -> Warehouse:
         """The warehouse."""

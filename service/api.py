@@ -26,7 +26,7 @@ from service.intake import BadJsonError, Busy, Solvers, inlined, parsed_json
 from service.optimizer_service import OptimizerService
 from service.patterns import PATTERNS, metadata
 from service.settings import Settings
-from service.views import VIEWS, catalogue, pack_list, portfolio_list, trace
+from service.views import VIEWS, catalogue, decisions, pack_list, portfolio_list, regime, trace
 
 PackId = Annotated[str, Path(pattern=r"^PP_\d{4}-\d{2}-\d{2}(\.([2-9]|[1-9]\d{0,3}))?$", max_length=20)]
 Wanted = Annotated[str | None, Query(max_length=64, description="UUID or name; all when left out")]
@@ -88,6 +88,8 @@ def _routes(app: FastAPI) -> None:
     app.get("/v1/packs", summary="The packs, the newest first")(packs)
     app.get("/v1/catalogue", summary="Scenarios, regimes, policy templates, methods")(read_catalogue)
     app.get("/v1/packs/{pack_id}/portfolios", summary="The portfolios of a pack")(portfolios)
+    app.get("/v1/packs/{pack_id}/regime", summary="The detected regime, a score")(regime_of_pack)
+    app.get("/v1/packs/{pack_id}/decisions", summary="What was proposed, as ingested")(decisions_of_pack)
     app.get("/v1/packs/{pack_id}/trace", summary="From a row back to prices and files")(trace_of_pack)
     app.get("/v1/packs/{pack_id}/{view}", summary="What the pipeline materialized for a pack")(view_of_pack)
     app.get("/health", summary="Whether the process lives")(health)
@@ -185,6 +187,16 @@ async def view_of_pack(
     return _read(
         request, (view, pack_id, portfolio), lambda reading: VIEWS[view](reading, pack_id, portfolio)
     )
+
+
+def regime_of_pack(request: Request, pack_id: PackId) -> Response:
+    """Scores of the regimes (no probabilities) and the indicators behind them; or why there is none."""
+    return _read(request, ("regime", pack_id), lambda reading: regime(reading, pack_id))
+
+
+def decisions_of_pack(request: Request, pack_id: PackId) -> Response:
+    """Who was proposed what under a pack; a proposal is here after the next run."""
+    return _read(request, ("decisions", pack_id), lambda reading: decisions(reading, pack_id))
 
 
 def trace_of_pack(

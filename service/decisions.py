@@ -1,13 +1,14 @@
-"""The service's own append-only record of what it proposed: one JSON line a proposal."""
+"""The service's own append-only record of what it proposed: one JSON line a proposal, which the next run ingests."""
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
+
+from resources.decisions import append_decision
 
 KEPT = ("symbol", "action", "quantity", "current_price", "trade_value", "estimated_cost", "rationale")
 
@@ -22,22 +23,17 @@ class DecisionLog:
     def record(self, caller: str, trace_id: str, at: datetime, result: Mapping[str, Any]) -> None:
         """Appends who was proposed what, when, from which pack and policy."""
         policy = json.dumps(result["policy_as_applied"], sort_keys=True)
-        line = json.dumps(
-            {
-                "at": at.isoformat(),
-                "caller": caller,
-                "trace_id": trace_id,
-                "pricing_pack_id": result["pricing_pack_id"],
-                "portfolio_id": result["portfolio_id"],
-                "policy_hash": sha256(policy.encode()).hexdigest(),
-                "method": result["method"],
-                "constraints_met": result["constraints_met"],
-                "estimated_costs": result["estimated_costs"],
-                "trades": [{name: trade[name] for name in KEPT} for trade in result["trades"]],
-            },
-            allow_nan=False,
-        )
-        with self._lock, self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-            file.flush()
-            os.fdatasync(file.fileno())
+        line = {
+            "at": at.isoformat(),
+            "caller": caller,
+            "trace_id": trace_id,
+            "pricing_pack_id": result["pricing_pack_id"],
+            "portfolio_id": result["portfolio_id"],
+            "policy_hash": sha256(policy.encode()).hexdigest(),
+            "method": result["method"],
+            "constraints_met": result["constraints_met"],
+            "estimated_costs": result["estimated_costs"],
+            "trades": [{name: trade[name] for name in KEPT} for trade in result["trades"]],
+        }
+        with self._lock:
+            append_decision(self.path, line)

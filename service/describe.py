@@ -31,6 +31,8 @@ currency. What is not known is null. Turnover counts buys and sells.
 | `GET /v1/packs/{id}/trades`, `/weights`, `/exposures`, `/results` | the daily run's; `?portfolio=` UUID or name |
 | `GET /v1/packs/{id}/impact`, `/scenarios`, `/hedges` | what trades change; losses and hedges of what is held |
 | `GET /v1/packs/{id}/trace` | from a row to prices and files; `?table=trades&symbol=AAPL&portfolio=us-equity` |
+| `GET /v1/packs/{id}/regime` | the regime that the published macro series look like: a score, no probability |
+| `GET /v1/packs/{id}/decisions` | who was proposed what, when; after the next run |
 | `GET /v1/catalogue` | scenarios, regimes, policy templates, methods |
 | `GET /health`, `GET /ready` | the process lives; the warehouse can be read, its newest pack and that pack's age |
 

@@ -9,7 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from optimizer.costs import trade_cost
+from optimizer.errors import DataError
 from resources.playbooks import Shocks
+from resources.reading import regime_of
 from resources.yaml_files import parse_value
 from service.answers import Answer, as_dict
 from service.desk import Desk
@@ -116,6 +118,14 @@ class OptimizerService:
     def regime(self, portfolio: Portfolio, regime: str, pack_id: str) -> Answer:
         """`suggest_deleveraging_hedges` in the caller's thread."""
         return regime_answer(self.desk, exposed(self.desk, self.desk.case(pack_id, portfolio)), regime)
+
+    def detected_regime(self, pack_id: str) -> str:
+        """The regime that the pack's macro series look like; raises DataError that says why there is none."""
+        with self.desk.read() as reading:
+            found = regime_of(reading.con, reading.pack(pack_id).id)
+        if found["regime"] is None:
+            raise DataError(f"no regime is detected ({'; '.join(found['problems'])}): name one")
+        return str(found["regime"])
 
     def stress(
         self,

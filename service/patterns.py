@@ -77,9 +77,9 @@ class HedgeInputs(PortfolioInputs):
 
 
 class RegimeInputs(PortfolioInputs):
-    """A macro regime."""
+    """A macro regime; the one that the pack's macro series look like when it is left out."""
 
-    regime: str = Field(max_length=64)
+    regime: str | None = Field(default=None, max_length=64)
 
 
 class StressInputs(PortfolioInputs):
@@ -129,7 +129,8 @@ def _hedges(service: OptimizerService, inputs: HedgeInputs, pack: str) -> Result
 
 
 def _regime(service: OptimizerService, inputs: RegimeInputs, pack: str) -> Result:
-    return as_json(service.regime(inputs.portfolio_id, inputs.regime, pack))
+    regime = inputs.regime or service.detected_regime(pack)
+    return as_json(service.regime(inputs.portfolio_id, regime, pack))
 
 
 def _stress(service: OptimizerService, inputs: StressInputs, pack: str) -> Result:

@@ -6,7 +6,7 @@ from typing import Any
 
 from optimizer.methods import METHODS
 from optimizer.scenarios import FACTORS
-from resources.reading import packs_table, portfolios_of, rows
+from resources.reading import packs_table, portfolios_of, regime_of, rows
 from resources.tracing import trace_row
 from service.answers import plain
 from service.desk import Desk, Reading
@@ -71,6 +71,23 @@ VIEWS: Mapping[str, Callable[[Reading, str, str | None], Any]] = {
     "scenarios": _by_portfolio("scenario_losses", "profit, scenario_id"),
     "hedges": _by_portfolio("hedges", "scenario_id, sequence"),
 }
+
+
+def regime(reading: Reading, pack_id: str) -> Any:
+    """The regime that a pack's macro series look like."""
+    return plain(regime_of(reading.con, reading.pack(pack_id).id))
+
+
+def decisions(reading: Reading, pack_id: str) -> Any:
+    """What was proposed under a pack and has been ingested since, the newest first."""
+    pack = reading.pack(pack_id)
+    found = rows(
+        reading.con,
+        'select * exclude (pack_id, ingest_seq) from decisions where pack_id = ? order by "at" desc, line_sha256',
+        [pack.id],
+    )
+    shown = [{**row, "trades": json.loads(row["trades"])} for row in found]
+    return plain({"pack_id": pack.id, "decisions": shown})
 
 
 def trace(reading: Reading, pack_id: str, table: str, symbol: str | None, portfolio: str | None) -> Any:

@@ -177,5 +177,31 @@ def write_config(config: Path, rng: np.random.Generator, days: pd.DatetimeIndex)
     write["fx_rates"] = [
         "base,quote,date,rate", *(f"USD,CAD,{day:%Y-%m-%d},{rate:.6f}" for day, rate in zip(days, rates, strict=True))
     ]  # fmt: skip
+    write["macro_series"] = macro_series()
     for log, rows in write.items():
         (config / "reference" / f"{log}.csv").write_text("\n".join(rows) + "\n", "utf-8")
+
+
+def macro_series() -> list[str]:
+    """Lines of a late expansion: a flat curve, low unemployment, rising inflation, spreads a little above their mean.
+
+    Monthly values are of the first and known six weeks later; December 2099 is known to nobody yet.
+    """
+    months = pd.date_range("2014-01-01", "2025-09-01", freq="MS")
+    days = pd.date_range("2014-01-03", "2025-10-24", freq="W-FRI")
+    cycle = np.sin(np.linspace(0, 6, len(months)))
+    prices = 240 * np.exp(np.cumsum(np.where(np.arange(len(months)) < len(months) - 18, 0.0015, 0.004)))
+    swing = np.sin(np.arange(len(days)) / 20)
+    values = {
+        "UNRATE": (months, 5.0 + cycle - np.linspace(0, 1.2, len(months)) * (cycle < 0), 42),
+        "CPIAUCSL": (months, prices, 44),
+        "T10Y2Y": (days, 1.0 + swing - np.linspace(0, 0.6, len(days)), 1),
+        "BAA10Y": (days, 2.0 + 0.3 * np.cos(np.arange(len(days)) / 20), 1),
+    }
+    lines = ["series,date,known_at,value"]
+    for name, (dates, numbers, lag) in values.items():
+        known = dates + pd.Timedelta(days=lag)
+        lines += [
+            f"{name},{d:%Y-%m-%d},{k:%Y-%m-%d},{v:.4f}" for d, k, v in zip(dates, known, numbers, strict=True)
+        ]
+    return lines

@@ -6,6 +6,7 @@ import pytest
 from pipeline.definitions import defs
 
 CHAIN = {
+    "decisions": set(),
     "prices": set(),
     "reference_data": set(),
     "pricing_pack": {"prices", "reference_data"},
@@ -20,7 +21,7 @@ CHAIN = {
     "regimes": {"pricing_pack"},
     "backtest_results": {"portfolio_snapshots", "pricing_pack"},
 }
-PARTITIONED = set(CHAIN) - {"prices", "reference_data"}
+PARTITIONED = set(CHAIN) - {"decisions", "prices", "reference_data"}
 
 
 def test_the_assets_and_what_each_needs() -> None:
@@ -49,7 +50,7 @@ def test_every_asset_says_what_it_is(name: str) -> None:
     node = defs.resolve_asset_graph().get(dg.AssetKey(name))
     assert node.description
     assert node.owners
-    assert node.group_name in {"prices", "packs", "model", "portfolios", "research"}
+    assert node.group_name in {"prices", "packs", "model", "portfolios", "research", "service"}
     assert "duckdb" in node.kinds
     assert node.code_version
 

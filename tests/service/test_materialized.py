@@ -1,12 +1,18 @@
 """What the daily run wrote of impact and hedges is what the service answers; and a row leads back to its prices."""
 
 import asyncio
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from service_desk import PACK
+from source_tree import ROOT
 
 from service import OptimizerService
 from service.api import create_app
@@ -84,3 +90,35 @@ def test_a_row_leads_back_to_its_files(client: TestClient) -> None:
     assert hedge["facts"]["rows"] > 10
     wrong = client.get(f"/v1/packs/{PACK}/trace", params={"table": "nothing"})
     assert wrong.status_code == 422 and "optimal_weights" in wrong.json()["message"]
+
+
+def test_the_regime_is_detected_and_is_the_playbooks_default(client: TestClient) -> None:
+    found = client.get(f"/v1/packs/{PACK}/regime").json()
+    assert found["regime"] == "LATE_EXPANSION" and found["problems"] == []
+    assert found["score"] == found["scores"]["LATE_EXPANSION"] == max(found["scores"].values())
+    known = {row["series"]: row["known_at"] for row in found["drivers"]}
+    assert max(known.values()) <= "2025-10-26" and known["UNRATE"] == "2025-10-13"
+    asked = {"pattern_id": "suggest_deleveraging_hedges", "inputs": {"portfolio_id": "mixed"}}
+    assert client.post("/v1/execute", json=asked).json()["regime"] == "LATE_EXPANSION"
+
+
+def test_a_decision_is_in_the_warehouse_after_the_next_run(tmp_path: Path, home: Path) -> None:
+    """A copy of the desk, so that the others find theirs unchanged."""
+    shutil.copytree(home.parent, tmp_path / "desk")
+    desk = tmp_path / "desk"
+    told = Settings(desk / "home", desk / "config", desk / "home" / "decisions.jsonl")
+    asked = {"pattern_id": "policy_rebalance", "inputs": {"portfolio_id": "seed"}}
+    with TestClient(create_app(told)) as client:
+        trace = client.post("/v1/execute", json=asked).json()["trace_id"]
+        assert client.get(f"/v1/packs/{PACK}/decisions").json()["decisions"] == []
+        run = [sys.executable, "-m", "pipeline.cli", "ingest"]
+        environment = {**os.environ, "PACKFOLIO_HOME": str(told.home), "PACKFOLIO_CONFIG": str(told.config)}
+        for _ in range(2):
+            done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+        (decision,) = client.get(f"/v1/packs/{PACK}/decisions").json()["decisions"]
+        assert (decision["trace_id"], decision["caller"]) == (trace, "loopback")
+        assert [order["symbol"] for order in decision["trades"]]
+        asked_for = {"table": "decisions", "symbol": "seed"}
+        lineage = client.get(f"/v1/packs/{PACK}/trace", params=asked_for).json()
+        assert lineage["facts"]["trace_id"] == trace and "portfolio_snapshots" in str(lineage["from"])

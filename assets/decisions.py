@@ -1,0 +1,44 @@
+"""What the service proposed since the last run: its own log file becomes rows."""
+
+import dagster as dg
+
+from assets.materialized import bullets, table_schema
+from assets.partitions import OWNERS
+from resources.decisions import Brought, ingest_decisions
+from resources.warehouse_resource import DeskResource, WarehouseResource
+
+ALL_READ = "every_line_was_read"
+
+
+@dg.asset(
+    group_name="service", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1",
+    check_specs=[dg.AssetCheckSpec(ALL_READ, asset="decisions", description="No line of the log is damaged.")],
+)  # fmt: skip
+def decisions(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource
+) -> dg.MaterializeResult:
+    """Who was proposed what, when, from which pack and policy: one row a proposal, never changed."""
+    stage = warehouse.stage(context, desk)
+    found = Brought(0, ())
+    if warehouse.decision_log.exists():
+        with stage.write() as tx:
+            found = ingest_decisions(tx, warehouse.decision_log)
+    lines = [f"line {damaged.line}: {damaged.reason}" for damaged in found.damaged]
+    check = dg.AssetCheckResult(
+        check_name=ALL_READ,
+        passed=not lines,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"damaged": bullets(lines)},
+    )
+    with stage.read() as con:
+        rows = con.execute("select count(*) from decisions").fetchall()[0][0]
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/table_name": "packfolio.main.decisions",
+                "dagster/column_schema": table_schema(con, "decisions"),
+                "written": found.decisions,
+                "rows": rows,
+            },
+            data_version=dg.DataVersion(str(rows)),
+            check_results=[check],
+        )
