@@ -13,7 +13,7 @@ from optimizer.black_litterman import MarketView, posterior
 from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.estimates import Estimates
 from optimizer.exposures import ExposureCalculator, ExposureType, FundExposureMap
-from optimizer.matching import match_exposures
+from optimizer.matching import ExposureRisk, match_exposures
 from optimizer.methods import SCENARIO_COSTS
 from optimizer.policy import BlackLittermanSettings, OnConflict, Policy, Range
 from optimizer.portfolio import Universe
@@ -232,11 +232,15 @@ class OptimizationEngine:
         *,
         covariance_matrix: Array | None = None,
         current_weights: Array | None = None,
+        exposure_risk: ExposureRisk | None = None,
+        exposure_tolerance: float = 0.0,
     ) -> OptimizationResult:
         """The fund weights whose exposures come nearest to the target; of these the cheapest, if asked.
 
         target_exposures   type -> fraction of NAV; types outside the target are aimed at 0
         covariance_matrix  (n, n) per year, for the result's risk figures and volatility limits
+        exposure_risk      covariance of the exposures: nearest is then by tracking error per year, not least squares
+        exposure_tolerance by how much further from the target cheaper funds may lead, in the unit of the distance
         What is not needed stays in cash, up to all of it.
         """
         blind = covariance_matrix is None
@@ -250,7 +254,13 @@ class OptimizationEngine:
             estimates, roomy.to_policy("target_exposures", 0.0), universe, picked(current_weights, order)
         )
         try:
-            solution = match_exposures(setting, target_exposures, cheapest=minimize_cost)
+            solution = match_exposures(
+                setting,
+                target_exposures,
+                cheapest=minimize_cost,
+                risk=exposure_risk,
+                tolerance=exposure_tolerance,
+            )
         except (InfeasibleError, SolverError) as error:
             return failure(str(error), "target_exposures")
         result = describe(solution, setting, tuple(symbols))

@@ -1,7 +1,7 @@
 """Funds for wanted exposures in two stages: the nearest exposures first, then the cheapest funds that give them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from optimizer.exposures import ExposureType, FundExposureMap
 from optimizer.fast.answers import NoAnswerError
 from optimizer.goals import Quadratic
 from optimizer.lanes import optimum
-from optimizer.limits import Linear
+from optimizer.limits import Linear, Norm
 from optimizer.rules import Setting, build_limits
 from optimizer.solve import Solution
 from optimizer.typing import Array
@@ -21,40 +21,93 @@ BAND = 1e-7
 SMALL_PREFERENCE = 1e-6
 
 
-def match_exposures(setting: Setting, target: Mapping[ExposureType, float], *, cheapest: bool) -> Solution:
-    """The weights whose exposures are nearest to the target (least squares), and of these the cheapest funds.
+@dataclass(frozen=True)
+class ExposureRisk:
+    """How misses of exposures are weighed against each other: covariance (k, k) per year of these k types."""
 
-    target    type -> fraction of NAV; listed types outside the target (and its parents and children) are aimed at 0
-    cheapest  least fees plus financing spread among equals; without it the most even weights
+    kinds: tuple[ExposureType, ...]
+    covariance: Array
+
+    def of(self, kinds: tuple[ExposureType, ...]) -> Array:
+        """(m, m) of those types, in that order; PolicyError naming the ones it does not have."""
+        missing = [kind.name for kind in kinds if kind not in self.kinds]
+        if missing:
+            raise PolicyError(f"the exposures' covariance lacks {', '.join(missing)}; give a row for each")
+        chosen = [self.kinds.index(kind) for kind in kinds]
+        return np.asarray(self.covariance[np.ix_(chosen, chosen)])
+
+
+def match_exposures(
+    setting: Setting,
+    target: Mapping[ExposureType, float],
+    *,
+    cheapest: bool,
+    risk: ExposureRisk | None = None,
+    tolerance: float = 0.0,
+) -> Solution:
+    """The weights whose exposures are nearest to the target, and of these the cheapest funds.
+
+    target     type -> fraction of NAV; listed types outside it (and its parents and children) are aimed at 0
+    cheapest   least fees plus financing spread among equals; without it the most even weights
+    risk       nearest is then by tracking error to the target per year; without it by least squares
+    tolerance  by how much more the distance may be for the sake of cheaper funds, in its own unit
     Raises PolicyError without funds or target, InfeasibleError naming the limits in conflict.
     """
     funds = setting.universe.funds
     if funds is None or not target:
         raise PolicyError("matching exposures needs funds and at least one target exposure; give both")
+    if not tolerance >= 0:
+        raise PolicyError(f"exposure_tolerance is {tolerance}; it must be a distance >= 0")
     kinds, wanted = aims(funds, setting.symbols, target)
     matrix = funds.matrix(setting.symbols, kinds)
+    metric = np.eye(len(kinds)) if risk is None else risk.of(kinds)
+    pull = metric @ wanted
     goal = Quadratic(
-        matrix.T @ matrix, -matrix.T @ wanted, "distance from the target exposures", "root",
-        0.5 * float(wanted @ wanted),
+        matrix.T @ metric @ matrix, -matrix.T @ pull,
+        "distance from the target exposures" if risk is None else "tracking error to the target exposures", "root",
+        0.5 * float(wanted @ pull),
     )  # fmt: skip
     arena = plain(build_limits(setting))
     try:
         first = optimum(goal, arena)
     except NoAnswerError as stop:
         raise explain(arena.limits) from stop
-    reached = matrix @ first.weights
     second, warnings = preference(setting, funds, cheapest=cheapest)
-    face = [
-        Linear((f"exposure {kind.name}",) * 2, row, value - BAND, value + BAND)
-        for kind, row, value in zip(kinds, matrix, reached, strict=True)
-    ]
-    narrow = plain(replace(arena.limits, linear=(*arena.limits.linear, *face)))
+    if tolerance > 0:
+        bound = goal.value(first.weights) + tolerance
+        limits = arena.limits.with_norms((near_enough(matrix, metric, wanted, bound),))
+    else:
+        same = face(kinds, matrix, first.weights)
+        limits = replace(arena.limits, linear=(*arena.limits.linear, *same))
+    narrow = plain(limits)
     best = optimum(second, narrow)
     gap = goal.value(best.weights)
-    told = warnings if gap <= 10 * BAND else (*warnings, missed(kinds, wanted, matrix @ best.weights))
+    reached = matrix @ best.weights
+    told = (
+        warnings
+        if np.abs(reached - wanted).max() <= 10 * BAND
+        else (*warnings, missed(kinds, wanted, reached))
+    )
     return Solution(
         setting.symbols, best.weights, gap, "target_exposures", second, narrow, best, (), told + best.notes
     )
+
+
+def face(kinds: tuple[ExposureType, ...], matrix: Array, w: Array) -> list[Linear]:
+    """All weights with the exposures of w."""
+    return [
+        Linear((f"exposure {kind.name}",) * 2, row, value - BAND, value + BAND)
+        for kind, row, value in zip(kinds, matrix, matrix @ w, strict=True)
+    ]
+
+
+def near_enough(matrix: Array, metric: Array, wanted: Array, bound: float) -> Norm:
+    """All weights at most that far from the wanted exposures: an ellipsoid around those that come nearest freely."""
+    shape = matrix.T @ metric @ matrix
+    center = np.asarray(np.linalg.lstsq(shape, matrix.T @ metric @ wanted, rcond=None)[0], dtype=float)
+    away = matrix @ center - wanted
+    least = float(away @ metric @ away)
+    return Norm("exposure_tolerance", shape, center, float(np.sqrt(max(bound**2 - least, 0.0))))
 
 
 def aims(

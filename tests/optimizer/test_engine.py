@@ -19,6 +19,7 @@ from optimizer import (
     Position,
     ReturnEstimator,
 )
+from optimizer.matching import ExposureRisk
 
 T = ExposureType
 MAP = FundExposureMap(
@@ -197,6 +198,46 @@ def test_the_cheapest_of_equal_funds_is_taken():
     assert cheap.weights == pytest.approx({"SSO": 0.0, "SPY": 0.8}, abs=1e-6)
     even = ENGINE.optimize_exposures(["SSO", "SPY"], target, OptimizationConstraints(), minimize_cost=False)
     assert even.weights["SSO"] > 0.3
+
+
+def test_misses_are_weighed_by_the_risk_that_they_add():
+    """One fund holds both; by least squares it splits the miss, by tracking error the calm type gives way."""
+    funds = FundExposureMap(
+        {"BOTH": Fund("BOTH", "BOTH", {T.US_LARGE_EQUITY: 1.0, T.GOLD: 1.0}, fee=0.001, total_notional=2.0)}
+    )
+    engine = OptimizationEngine(None, funds)
+    target = {T.US_LARGE_EQUITY: 0.8, T.GOLD: 0.2}
+    even = engine.optimize_exposures(["BOTH"], target, OptimizationConstraints())
+    assert even.weights["BOTH"] == pytest.approx(0.5)
+    risk = ExposureRisk((T.GOLD, T.US_LARGE_EQUITY), np.diag([0.01, 0.04]))
+    weighed = engine.optimize_exposures(["BOTH"], target, OptimizationConstraints(), exposure_risk=risk)
+    assert weighed.weights["BOTH"] == pytest.approx((0.04 * 0.8 + 0.01 * 0.2) / 0.05)
+    assert weighed.objective_value == pytest.approx(np.sqrt(0.04 * 0.12**2 + 0.01 * 0.48**2))
+    with pytest.raises(PolicyError, match="lacks GOLD"):
+        engine.optimize_exposures(
+            ["BOTH"], target, OptimizationConstraints(),
+            exposure_risk=ExposureRisk((T.US_LARGE_EQUITY,), np.eye(1)),
+        )  # fmt: skip
+
+
+def test_a_tolerance_buys_cheaper_funds():
+    funds = FundExposureMap(
+        [
+            Fund("DEAR", "DEAR", {T.US_LARGE_EQUITY: 1.0}, fee=0.02),
+            Fund("NEAR", "NEAR", {T.US_LARGE_EQUITY: 0.9, T.GOLD: 0.1}, fee=0.001),
+        ]
+    )
+    engine, target = OptimizationEngine(None, funds), {T.US_LARGE_EQUITY: 1.0}
+    exact = engine.optimize_exposures(["DEAR", "NEAR"], target, OptimizationConstraints())
+    assert exact.weights == pytest.approx({"DEAR": 1.0, "NEAR": 0.0}, abs=1e-6)
+    cheap = engine.optimize_exposures(
+        ["DEAR", "NEAR"], target, OptimizationConstraints(), exposure_tolerance=0.02
+    )
+    assert cheap.objective_value == pytest.approx(0.02, abs=1e-6)
+    assert cheap.weights["NEAR"] > 0.1
+    assert "instead of 100.0%" in cheap.warnings[0]
+    with pytest.raises(PolicyError, match="exposure_tolerance"):
+        engine.optimize_exposures(["DEAR"], target, OptimizationConstraints(), exposure_tolerance=-1)
 
 
 def test_an_unreachable_target_is_said():
