@@ -8,12 +8,13 @@ from optimizer.arena import plain
 from optimizer.errors import Conflict, InfeasibleError
 from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.lp import solve_lp
+from optimizer.general import solve_general
 from optimizer.goals import Quadratic
-from optimizer.lanes import optimum
-from optimizer.limits import INF, Absolute, Limits, Linear, Norm, Polyhedron, polyhedron
+from optimizer.lanes import inhabited, optimum
+from optimizer.limits import INF, Absolute, Limits, Linear, Norm, Polyhedron, outer, polyhedron
 from optimizer.typing import Array
 
-SLACK_TOLERANCE = 1e-8
+SLACK_TOLERANCE, CUTS = 1e-8, 300
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _halves(limit: Linear) -> tuple[Linear, ...]:
 def allowed(limits: Limits) -> bool:
     """Whether any weights keep all limits."""
     if not limits.norms:
-        return feasible(limits)
+        return inhabited(polyhedron(limits))
     norm, *others = limits.norms
     return least_norm(replace(limits, norms=tuple(others)), norm) <= norm.bound
 
@@ -120,60 +121,78 @@ def least_norm(limits: Limits, norm: Norm) -> float:
         return INF
 
 
-def feasible(limits: Limits) -> bool:
-    """Whether any weights keep the affine and absolute limits."""
-    space = polyhedron(limits)
-    try:
-        solve_lp(np.zeros(space.rows.shape[1]), space)
-    except NoAnswerError as stop:
-        if stop.infeasible:
-            return False
-        raise
-    return True
-
-
 def least_relaxation(limits: Limits, group: str) -> float:
     """By how much one policy item must give way if all others stay; infinite where that does not help."""
+    for norm in limits.norms:
+        if norm.name == group:
+            return least_norm(limits.without(group), norm) - norm.bound
     problem = elastic(limits, (group,))
+    price = problem.cost(np.ones(1))
     try:
-        return float(solve_lp(problem.cost(np.ones(1)), problem.space).x[-1])
+        return float(_least_slack(problem, price, limits.norms)[-1])
     except NoAnswerError as stop:
         if stop.infeasible:
             return INF
         raise
 
 
-def conflicting(limits: Limits) -> tuple[str, ...]:
-    """A smallest set of policy items that cannot hold together (deletion filter; Chinneck & Dravnieks 1991)."""
+def _least_slack(problem: Elastic, price: Array, norms: tuple[Norm, ...]) -> Array:
+    """The columns (p,) of least price'x: a linear program, with ellipsoidal limits a conic one."""
+    if not norms:
+        return solve_lp(price, problem.space).x
+    try:
+        found = solve_general(Quadratic(None, price, "slack", "negative"), len(price), problem.space, norms)
+        return np.maximum(found.x, problem.space.floor)
+    except NoAnswerError as stop:
+        if stop.infeasible:
+            raise
+    # Cutting planes (Kelley 1960): slower, and always with an answer.
+    space = problem.space
+    for _ in range(CUTS):
+        x = solve_lp(price, space).x
+        w = x[: len(problem.limits.symbols)]
+        broken = tuple(norm for norm in norms if norm.violation(w) > SLACK_TOLERANCE)
+        if not broken:
+            break
+        space = outer(space, broken, w)
+    return x
+
+
+def conflicting(limits: Limits) -> Limits:
+    """A smallest set of limits that cannot hold together (deletion filter; Chinneck & Dravnieks 1991)."""
     kept = limits
-    for group in (*groups_of(limits), *(norm.name for norm in limits.norms)):
+    for group in every_group(limits):
         rest = kept.without(group)
         if not allowed(rest):
             kept = rest
-    return (*groups_of(kept), *(norm.name for norm in kept.norms))
+    return kept
+
+
+def every_group(limits: Limits) -> tuple[str, ...]:
+    """All policy items, the ellipsoidal ones last."""
+    return (*groups_of(limits), *(norm.name for norm in limits.norms))
 
 
 def explain(limits: Limits) -> InfeasibleError:
-    """The error that names the limits in conflict and what each must give."""
-    if not feasible(limits):
-        limits = replace(limits, norms=())
-    groups = conflicting(limits)
-    norms = {norm.name: norm for norm in limits.norms}
-    conflicts = tuple(
-        Conflict(
-            group,
-            bound_of(limits, group),
-            least_norm(limits.without(group), norms[group]) - norms[group].bound
-            if group in norms
-            else (least_relaxation(limits, group) if not norms.keys() & set(groups) else INF),
-        )
-        for group in groups
-    )
+    """The error that names the limits of one smallest conflict and what each must give."""
+    flat = replace(limits, norms=())
+    kept = conflicting(limits if inhabited(polyhedron(limits)) else flat)
+    conflicts = tuple(_conflict(limits, kept, group) for group in every_group(kept))
     helpful = [str(c) for c in conflicts if np.isfinite(c.relaxation) and c.limit != "long_only"]
     others = [c.limit for c in conflicts if not np.isfinite(c.relaxation) or c.limit == "long_only"]
     also = f" (in conflict with {', '.join(others)})" if others else ""
+    more = "" if any(c.enough for c in conflicts) else "; then other limits conflict as well"
     return InfeasibleError(
-        f"no portfolio keeps all limits; relax one of: {'; '.join(helpful)}{also}", conflicts
+        f"no portfolio keeps all limits; relax one of: {'; '.join(helpful)}{also}{more}", conflicts
+    )
+
+
+def _conflict(limits: Limits, kept: Limits, group: str) -> Conflict:
+    """What one item of the conflict `kept` must give: so that all limits hold, else so that this conflict ends."""
+    everywhere = least_relaxation(limits, group)
+    enough = bool(np.isfinite(everywhere))
+    return Conflict(
+        group, bound_of(limits, group), everywhere if enough else least_relaxation(kept, group), enough
     )
 
 

@@ -21,12 +21,15 @@ class Conflict:
 
     limit       name of the limit, as in the policy ("max_weight AAPL", "max_turnover")
     bound       its value now
-    relaxation  by how much it must give way if the other limits stay, in the limit's own unit
+    relaxation  by how much it must give way if the others of the set stay, in the limit's own unit; infinite where
+                that does not help (a cap on names of which too few exist)
+    enough      whether all limits of the policy can hold then; False where others conflict as well
     """
 
     limit: str
     bound: float
     relaxation: float
+    enough: bool = True
 
     def __str__(self) -> str:
         return f"{self.limit} is {self.bound:g} and must give way by {self.relaxation:.4g}"

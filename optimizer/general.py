@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,11 +17,15 @@ from optimizer.typing import Array
 if TYPE_CHECKING:
     import cvxpy as cp
 
+Answer = TypeVar("Answer")
+
 # Each rung is tried until one is within its own tolerance; the audit, not the rung, decides what is accepted.
-LADDER: tuple[tuple[str, dict[str, float]], ...] = (
+LADDER: tuple[tuple[str, dict[str, float | bool]], ...] = (
     ("CLARABEL", {"tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11, "time_limit": 120.0}),
     ("CLARABEL", {"tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9, "tol_feas": 1e-9, "time_limit": 120.0}),
     ("CLARABEL", {"time_limit": 120.0}),
+    ("CLARABEL", {"time_limit": 120.0, "static_regularization_constant": 1e-10}),
+    ("CLARABEL", {"time_limit": 120.0, "equilibrate_enable": False}),
 )
 
 
@@ -42,7 +47,6 @@ class Found:
 def solve_general(goal: Goal, n: int, space: Polyhedron, norms: tuple[Norm, ...]) -> Found:
     """The best columns by the first solver that says `optimal`, else by the first that comes near.
 
-
     Raises NoAnswerError; `infeasible` as soon as one solver proves it.
     """
     import cvxpy as cp
@@ -51,33 +55,46 @@ def solve_general(goal: Goal, n: int, space: Polyhedron, norms: tuple[Norm, ...]
     scale: cp.Variable | float = cp.Variable(nonneg=True) if goal.homogeneous else 1.0
     cost, own = express(goal, x[:n])
     cones = [cone(norm, x[: len(norm.center)], scale) for norm in norms]
-    problem = cp.Problem(cp.Minimize(cost), [*rules(x, scale, space), *cones, *own])
-    solver = status = ""
-    near: Found | None = None
-    for solver, settings in LADDER:
-        status = _run(problem, solver, settings)
-        if status == cp.INFEASIBLE:
-            raise NoAnswerError(solver, status, infeasible=True)
-        if status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE) or (near and status != cp.OPTIMAL):
-            continue
+
+    def read(solver: str) -> Found:
         size = scale.value if isinstance(scale, cp.Variable) else 1.0
         normals = tuple(normal_of(*pair) for pair in zip(norms, cones, strict=True))
-        near = Found(np.asarray(x.value) / float(size), solver, prices_of(goal, own), normals)
+        return Found(np.asarray(x.value) / float(size), solver, prices_of(goal, own), normals)
+
+    return climb(cp.Problem(cp.Minimize(cost), [*rules(x, scale, space), *cones, *own]), read)
+
+
+def climb(problem: cp.Problem, read: Callable[[str], Answer]) -> Answer:
+    """What `read` takes from the first answer called `optimal`, else from the first that comes near; given the solver.
+
+    Raises NoAnswerError; `infeasible` as soon as one solver proves it.
+    """
+    import cvxpy as cp
+
+    solver = status = ""
+    near: Answer | None = None
+    for solver, settings in LADDER:
+        status = _run(problem, solver, settings)
         if status == cp.OPTIMAL:
-            return near
+            return read(solver)
+        if status == cp.INFEASIBLE:
+            raise NoAnswerError(solver, status, infeasible=True)
+        if status == cp.OPTIMAL_INACCURATE and near is None:
+            near = read(solver)
     if near is None:
         raise NoAnswerError(solver, status, infeasible=False)
     return near  # the audit decides on it
 
 
-def _run(problem: cp.Problem, solver: str, settings: dict[str, float]) -> str:
+def _run(problem: cp.Problem, solver: str, settings: dict[str, float | bool]) -> str:
     import cvxpy as cp
 
     try:
         with np.errstate(invalid="ignore"), warnings.catch_warnings():
             # cvxpy warns of an inaccurate answer; its status says the same, and the next rung is tried.
             warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
-            problem.solve(solver=solver, **settings)
+            # A solver kept warm would keep the settings of the rung before.
+            problem.solve(solver=solver, warm_start=False, **settings)
     except cp.SolverError as error:
         return str(error)
     return str(problem.status)

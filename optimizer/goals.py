@@ -164,7 +164,10 @@ class Tail:
         if weights is None:
             weights = worst_weights(-(self.scenarios @ w), self.level)
         cost, slope = self.value(w), -(self.scenarios.T @ weights)
-        return Support(slope, -self.cash, abs(cost + self.cash), cost + self.cash - float(slope @ w))
+        # Cash alone loses nothing; it is judged against a hundredth of the largest daily move instead.
+        floor = 0.01 * max(float(self.scenarios.max()), -float(self.scenarios.min()))
+        loss = cost + self.cash
+        return Support(slope, -self.cash, max(abs(loss), floor), loss - float(slope @ w))
 
 
 @dataclass(frozen=True)

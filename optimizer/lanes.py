@@ -6,13 +6,24 @@ import numpy as np
 
 from optimizer.arena import Arena
 from optimizer.audit import GAP_TOLERANCE, RADIUS, Certificate, certify
+from optimizer.damped import budgets_by_steps
 from optimizer.errors import SolverError
 from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.lane import Candidate, refined, refined_tail, solve_fast
 from optimizer.fast.lp import solve_lp
 from optimizer.fast.tail import least_tail
-from optimizer.general import solve_general
-from optimizer.goals import Goal, Quadratic, Scenario, Support, Tail, at_kink, doubted
+from optimizer.general import Found, solve_general
+from optimizer.goals import (
+    Goal,
+    Quadratic,
+    Ratio,
+    RiskBudget,
+    Scenario,
+    Support,
+    Tail,
+    at_kink,
+    doubted,
+)
 from optimizer.limits import Polyhedron, outer
 from optimizer.typing import Array
 
@@ -57,9 +68,30 @@ def optimum(goal: Goal, arena: Arena) -> Optimum:
         reasons.append(
             f"{lane} lane ({best.solver}): violation {proof.primal_residual:.1e}, gap {proof.relative_gap:.1e}"
         )
+    if not inhabited(arena.space) or not rewarding(goal, arena):
+        raise NoAnswerError("HiGHS", "the limits leave nothing to choose from", infeasible=True)
     raise SolverError(
         f"no answer could be certified; {'; '.join(reasons)}: report the policy and the estimates"
     )
+
+
+def inhabited(space: Polyhedron) -> bool:
+    """Whether the polyhedron has a point."""
+    try:
+        solve_lp(np.zeros(space.rows.shape[1]), space)
+    except NoAnswerError as stop:
+        if stop.infeasible:
+            return False
+        raise
+    return True
+
+
+def rewarding(goal: Goal, arena: Arena) -> bool:
+    """Whether a ratio's gain can be above 0; other goals ask for nothing."""
+    if not isinstance(goal, Ratio):
+        return True
+    gain = optimum(Quadratic(None, -goal.gain, "gain", "negative"), arena)
+    return float(goal.gain @ gain.weights) > 1e-9 * float(np.abs(goal.gain).max())
 
 
 def _fast(goal: Goal, arena: Arena) -> Candidate:
@@ -69,7 +101,7 @@ def _fast(goal: Goal, arena: Arena) -> Candidate:
 def _general(goal: Goal, arena: Arena) -> Candidate:
     """The solver's answer, sharpened by tangents where ellipsoidal limits are in play and that settles."""
     n, norms = len(arena.limits.symbols), arena.limits.norms
-    found = solve_general(goal, n, arena.space, norms)
+    found = _conic(goal, arena)
     x = found.x
     none = np.zeros(len(arena.frame.rows) + len(norms))
     if isinstance(goal, Scenario):
@@ -81,9 +113,30 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
     if (not norms and not doubted(goal)) or at_kink(goal, x[:n]):
         return plain_answer
     try:
-        return refined_tail(goal, arena, x[:n]) if isinstance(goal, Tail) else refined(goal, arena, x)
+        if isinstance(goal, Tail):
+            return refined_tail(goal, arena, x[:n])
+        return refined(goal, arena, x, limit_prices(goal, arena, x[:n], plain_answer.support))
     except NoAnswerError:
         return plain_answer  # the audit decides on it
+
+
+def limit_prices(goal: Goal, arena: Arena, w: Array, support: Support) -> Array | None:
+    """(k,) what the ellipsoidal limits cost at w (n,), by one linear program over their tangents."""
+    norms = arena.limits.norms
+    if not norms:
+        return None
+    multipliers, _ = _reproved(goal, support, arena, w, (None,) * len(norms))
+    scale = outer(arena.frame, norms, w).scale[-len(norms) :]
+    return np.asarray(np.maximum(-multipliers[-len(norms) :] / scale, 0.0))
+
+
+def _conic(goal: Goal, arena: Arena) -> Found:
+    try:
+        return solve_general(goal, len(arena.limits.symbols), arena.space, arena.limits.norms)
+    except NoAnswerError as stop:
+        if stop.infeasible or not isinstance(goal, RiskBudget):
+            raise
+        return budgets_by_steps(goal, arena.space, arena.limits.norms)
 
 
 LANES = {"fast": _fast, "general": _general}

@@ -123,7 +123,11 @@ def check_limits(policy: Policy) -> None:
         raise PolicyError(
             f"return_threshold is {policy.return_threshold}; it must be a fraction per year, 0.02"
         )
-    for name in ("max_turnover", "max_tracking_error", "max_volatility", "max_notional", "target_volatility"):
+    for name in ("max_turnover", "max_notional"):
         bound = getattr(policy, name)
         if bound is not None and not (isfinite(bound) and bound >= 0):
             raise PolicyError(f"{name} is {bound}; it must be a fraction >= 0")
+    for name in ("max_tracking_error", "max_volatility", "target_volatility"):
+        bound = getattr(policy, name)
+        if bound is not None and not (isfinite(bound) and bound > 0):
+            raise PolicyError(f"{name} is {bound}; it must be a fraction per year above 0 (0.02 for 2%)")

@@ -13,6 +13,8 @@ from optimizer.policy import Policy
 from optimizer.portfolio import Universe
 from optimizer.typing import Array
 
+HAIR = 1e-3
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -216,7 +218,14 @@ def tracking_error_limit(setting: Setting) -> tuple[Norm, ...]:
     limit = setting.policy.max_tracking_error
     if limit is None:
         return ()
-    return (Norm("max_tracking_error", setting.estimates.covariance, setting.reference(), limit),)
+    covariance = setting.estimates.covariance
+    typical = float(np.sqrt(np.trace(covariance) / len(covariance)))
+    if limit < HAIR * typical:
+        raise PolicyError(
+            f"max_tracking_error is {limit:g}, less than a thousandth of a name's risk ({typical:.3g}): it leaves "
+            f"nothing to choose; widen it, or use method min_tracking_error"
+        )
+    return (Norm("max_tracking_error", covariance, setting.reference(), limit),)
 
 
 def mean_of(estimates: Estimates) -> Array:

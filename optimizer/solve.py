@@ -26,7 +26,7 @@ from optimizer.typing import Array
 TARGET_TOLERANCE = 1e-6
 BUDGET_TOLERANCE = 1e-5
 # Less leaves a set without an inside, which no solver can search; curved limits need more than flat ones.
-FLAT_CASH_MARGIN, CURVED_CASH_MARGIN = 1e-6, 1e-4
+FLAT_CASH_MARGIN, CURVED_CASH_MARGIN, ROOMY = 1e-6, 1e-4, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,16 +97,7 @@ def solve(estimates: Estimates, policy: Policy, universe: Universe, held: Array 
     )
     goal = goal_of(setting)
     wanted = build_limits(setting).with_norms(target_cap(setting, goal))
-    arena = plain(wanted)
-    warnings: tuple[str, ...] = ()
-    try:
-        best = optimum(goal, arena)
-    except NoAnswerError:
-        arena, warnings = way_out(goal, arena, setting)
-        try:
-            best = optimum(goal, arena)
-        except NoAnswerError as stop:
-            raise nothing_defined(goal) from stop
+    arena, best, warnings = search(goal, plain(wanted), setting)
     best = rescaled(goal, arena, best, setting)
     unmet = unmet_limits(wanted, best.weights, setting) if arena.elastic else ()
     warnings = (
@@ -123,23 +114,65 @@ def solve(estimates: Estimates, policy: Policy, universe: Universe, held: Array 
     return solution if arena.elastic else with_turnover(solution, setting)
 
 
-def way_out(goal: Goal, arena: Arena, setting: Setting) -> tuple[Arena, tuple[str, ...]]:
-    """Where to look when the limits allow nothing: with forced cash, in transition, or nowhere (raises)."""
-    policy, limits = setting.policy, arena.limits
+def search(goal: Goal, arena: Arena, setting: Setting) -> tuple[Arena, Optimum, tuple[str, ...]]:
+    """The best weights in the arena, else on the way out of its conflict; where they were found, and warnings."""
+    limits = arena.limits
+    warnings: tuple[str, ...] = ()
+    try:
+        return arena, optimum(goal, arena), warnings
+    except NoAnswerError:
+        pass
+    except SolverError:
+        if allowed(limits):
+            if cramped(limits):
+                raise explain(tightened(limits)) from None
+            raise
+    for margin in (None, ROOMY, 10 * ROOMY):
+        arena, warnings = way_out(goal, limits, setting, margin)
+        try:
+            return arena, optimum(goal, arena), warnings
+        except NoAnswerError as stop:
+            failure: InfeasibleError | SolverError = nothing_defined(goal)
+            failure.__cause__ = stop
+        except SolverError as stop:
+            failure = stop
+    raise failure
+
+
+def tightened(limits: Limits) -> Limits:
+    """The same with ellipsoidal limits less by a ten-thousandth."""
+    return replace(
+        limits, norms=tuple(replace(norm, bound=norm.bound * (1 - ROOMY)) for norm in limits.norms)
+    )
+
+
+def cramped(limits: Limits) -> bool:
+    """Whether ellipsoidal limits leave a single portfolio and no room: nothing proves it the best."""
+    return bool(limits.norms) and not allowed(tightened(limits))
+
+
+def way_out(
+    goal: Goal, wanted: Limits, setting: Setting, margin: float | None
+) -> tuple[Arena, tuple[str, ...]]:
+    """Where to look when the limits allow nothing: with forced cash, in transition, or nowhere (raises).
+
+    margin  what least cash and least violation may grow by, so that there is a choice; None: as little as may do
+    """
+    policy, limits = setting.policy, wanted
     if allowed(limits):
         raise nothing_defined(goal)
     firm = limits.without("max_turnover")
     if policy.forced_cash == "hold" and not allowed(firm) and allowed(firm.without("cash_max")):
-        limits, cash = with_forced_cash(limits, firm)
+        limits, cash = with_forced_cash(limits, firm, margin)
         warning = f"the limits leave {cash:.1%} in cash, more than cash_max {policy.cash_max:.1%}"
         firm = limits.without("max_turnover")
         if allowed(limits):
             return plain(limits), (warning,)
         if policy.on_conflict == "transition" and policy.max_turnover is not None:
-            return transition(limits), (warning,)
+            return transition(limits, margin), (warning,)
     if policy.on_conflict == "transition" and policy.max_turnover is not None and allowed(firm):
-        return transition(limits), ()
-    raise explain(arena.limits)
+        return transition(limits, margin), ()
+    raise explain(wanted)
 
 
 def nothing_defined(goal: Goal) -> InfeasibleError | SolverError:
@@ -160,13 +193,14 @@ def nothing_defined(goal: Goal) -> InfeasibleError | SolverError:
             return SolverError("the solvers find no allowed portfolio where there is one; report the policy")
 
 
-def with_forced_cash(limits: Limits, firm: Limits) -> tuple[Limits, float]:
+def with_forced_cash(limits: Limits, firm: Limits, margin: float | None) -> tuple[Limits, float]:
     """`limits` with cash_max raised to the least cash that `firm` allows, and that cash."""
     n = len(limits.symbols)
     invested = Quadratic(None, np.full(n, -1.0), "invested share", "negative")
     best = optimum(invested, plain(firm.without("cash_max")))
     cash = 1.0 - float(best.weights.sum())
-    budget = replace(limits.linear[0], high=cash + (CURVED_CASH_MARGIN if limits.norms else FLAT_CASH_MARGIN))
+    room = margin or (CURVED_CASH_MARGIN if limits.norms else FLAT_CASH_MARGIN)
+    budget = replace(limits.linear[0], high=cash + room)
     return replace(limits, linear=(budget, *limits.linear[1:])), cash
 
 

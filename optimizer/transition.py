@@ -6,7 +6,7 @@ from math import ceil, inf, isfinite
 import numpy as np
 
 from optimizer.arena import Arena
-from optimizer.conflicts import Elastic, allowed, bound_of, elastic, groups_of, least_relaxation
+from optimizer.conflicts import Elastic, allowed, bound_of, elastic, explain, groups_of, least_relaxation
 from optimizer.fast.lp import solve_lp
 from optimizer.goals import Quadratic
 from optimizer.lanes import optimum
@@ -16,7 +16,7 @@ from optimizer.typing import Array
 
 HARD = ("max_turnover", "cash_min", "cash_max", "long_only")
 MARGIN = 1e-7
-NORM_MARGIN = 1e-6  # relative; less leaves a set without an inside, which no solver can search
+NORM_MARGIN = 1e-5  # relative; less leaves a set without an inside, which no solver can search
 LEAST_UNIT = 0.01
 
 
@@ -41,21 +41,25 @@ class Unmet:
         return f"{self.limit} is not met yet: {self.value:.4g}, limit {self.bound:.4g}; {when}"
 
 
-def transition(limits: Limits) -> Arena:
+def transition(limits: Limits, margin: float | None = None) -> Arena:
     """Turnover, cash and no-shorting hold; of the others the sum of violations, each / its bound, is least.
 
-    Cash is let go over cash_max, as little as possible, only where turnover leaves no other way.
+    Cash is let go over cash_max, as little as possible, only where turnover leaves no other way. Raises
+    InfeasibleError where turnover does not even allow the least cash or the end of short positions.
+    `margin` is what the least violation may grow by, so that there is a choice; None: as little as may do.
     """
     single = individual(limits)
     hard = HARD if allowed(only(single, HARD)) else tuple(h for h in HARD if h != "cash_max")
+    if not allowed(only(single, hard)):
+        raise explain(only(single, hard))
     soft = tuple(group for group in groups_of(single) if group not in hard)
     problem = elastic(single, soft)
     prices = problem.cost(np.array([_price(single, group) for group in soft]))
     least = float(prices @ solve_lp(prices, problem.space).x)
-    space = _capped(problem, prices, least)
+    space = _capped(problem, prices, least, margin or MARGIN)
     arena = Arena(replace(problem.limits, norms=()), space, elastic=True)
     for norm in single.norms:
-        arena = _with_norm(arena, norm)
+        arena = _with_norm(arena, norm, margin or NORM_MARGIN)
     return arena
 
 
@@ -65,24 +69,24 @@ def _price(limits: Limits, group: str) -> float:
     return 1e4 if group == "cash_max" else 1.0 / unit
 
 
-def _capped(problem: Elastic, prices: Array, least: float) -> Polyhedron:
+def _capped(problem: Elastic, prices: Array, least: float, margin: float) -> Polyhedron:
     base = problem.space
     size = float(prices.max(initial=0.0)) or 1.0
     return replace(
         base,
         rows=np.vstack([base.rows, prices / size]),
         low=np.append(base.low, -INF),
-        high=np.append(base.high, (least * (1 + MARGIN) + MARGIN) / size),
+        high=np.append(base.high, (least * (1 + margin) + margin) / size),
         scale=np.append(base.scale, 1.0),
     )
 
 
-def _with_norm(arena: Arena, norm: Norm) -> Arena:
+def _with_norm(arena: Arena, norm: Norm, margin: float) -> Arena:
     """The limit, or where the arena does not allow it, the least value it can have."""
     pull = norm.covariance @ norm.center
     distance = Quadratic(norm.covariance, -pull, norm.name, "root", 0.5 * float(norm.center @ pull))
     value = norm.value(optimum(distance, arena).weights)
-    bound = max(norm.bound, value * (1 + NORM_MARGIN))
+    bound = max(norm.bound, value * (1 + margin))
     return replace(arena, limits=arena.limits.with_norms((replace(norm, bound=bound),)))
 
 

@@ -10,7 +10,8 @@ from optimizer.limits import INF, Polyhedron
 from optimizer.typing import Array
 
 STEPS = 100
-DECREMENT = 1e-20
+DECREMENT, NEAR = 1e-20, 1e-14
+LEAST = 1e-6  # less of NAV is as good as nothing, and its logarithm has no bottom
 DIRECT = 150
 
 
@@ -30,6 +31,8 @@ def free_budgets(covariance: Array, budgets: Array) -> Array:
         if decrease < DECREMENT:
             return np.asarray(y / risk)
         y = y + _line_search(correlation, budgets, y, step, decrease) * step
+    if decrease < NEAR:
+        return np.asarray(y / risk)  # as near as this covariance lets it come; the audit decides
     raise NoAnswerError("Newton", f"decrement {decrease:.1e} after {STEPS} steps", infeasible=False)
 
 
@@ -131,6 +134,6 @@ def _interior(budgets: Array, base: Polyhedron) -> Array:
     cost = np.zeros(p + 1)
     cost[p] = -1.0
     x = solve_lp(cost, space).x
-    if x[p] <= 1e-9:
+    if x[p] <= LEAST:
         raise NoAnswerError("HiGHS", "some name with a risk budget cannot be held", infeasible=True)
     return x[:p]

@@ -59,10 +59,10 @@ def solve_fast(goal: Goal, arena: Arena) -> Candidate:
     return _candidate(goal, arena, answer)
 
 
-def refined(goal: Goal, arena: Arena, x: Array) -> Candidate:
-    """The best weights under ellipsoidal limits too, from columns x (p,) near them."""
+def refined(goal: Goal, arena: Arena, x: Array, prices: Array | None = None) -> Candidate:
+    """The best weights under ellipsoidal limits too, from columns x (p,) and prices (k,) of these limits near them."""
     n = len(arena.limits.symbols)
-    answer = refine(goal, arena.limits.norms, arena.space, x[:n])
+    answer = refine(goal, arena.limits.norms, arena.space, x[:n], prices)
     support = goal.support(answer.x[:n])
     return Candidate(answer.x, arena.prices(answer.multipliers), answer.solver, support)
 

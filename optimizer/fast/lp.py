@@ -29,6 +29,11 @@ def solve_lp(cost: Array, space: Polyhedron) -> Answer:
     solver.passModel(_model(cost / size, space))
     solver.run()
     status = solver.getModelStatus()
+    if status == highspy.HighsModelStatus.kUnknown:
+        solver.setOptionValue("presolve", "off")
+        solver.clearSolver()
+        solver.run()
+        status = solver.getModelStatus()
     if status == highspy.HighsModelStatus.kUnbounded:
         raise SolverError("the limits leave the objective without a bound; limit the weights or the notional")
     if status != highspy.HighsModelStatus.kOptimal:

@@ -36,7 +36,11 @@ def solve_priced(P: Array | None, q: Array, norm: Norm, arena: Arena) -> tuple[A
     while (found := at(high))[1] > norm.bound:
         loose, low, high = found[1], high, high * 16
         if high > first / NEGLIGIBLE:
-            raise NoAnswerError(found[0].solver, f"the least {norm.name} is {found[1]:.6g}", infeasible=True)
+            nearest = least_in(norm.covariance, -pull, arena)
+            least = norm.value(nearest.x[:n])
+            raise NoAnswerError(
+                nearest.solver, f"the least {norm.name} is {least:.6g}", infeasible=least > norm.bound
+            )
     answer, tight = found
     for step in range(STEPS):
         if norm.bound - tight <= CLOSE * norm.bound:

@@ -18,14 +18,17 @@ STEPS, WHOLE = 80, 12
 SETTLED, NEAR = 1e-12, 1e-5
 
 
-def refine(goal: Goal, norms: tuple[Norm, ...], space: Polyhedron, w: Array) -> Answer:
+def refine(
+    goal: Goal, norms: tuple[Norm, ...], space: Polyhedron, w: Array, prices: Array | None = None
+) -> Answer:
     """The best columns (p,) under all limits, from weights w (n,) near it; multipliers of the rows of `outer`.
 
     Each round solves the problem with the limits replaced by their tangents at the last weights and their
-    curvature, times their price, in the cost. Raises NoAnswerError where that does not settle.
+    curvature, times their price, in the cost; `prices` (k,) of the limits to start with.
+    Raises NoAnswerError where that does not settle.
     """
     n = len(w)
-    prices = np.zeros(len(norms))
+    prices = np.zeros(len(norms)) if prices is None else prices
     for step in range(STEPS):
         base = outer(space, norms, w)
         answer = _round(goal, base, norms, w, prices)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -238,3 +240,47 @@ def test_a_riskless_portfolio_has_no_best_ratio():
     flat = Estimates(("A", "B"), np.array([0.1, 0.05]), np.array([[0.04, 0.0], [0.0, 0.0]]))
     with pytest.raises(DataError, match="no risk at all"):
         solve(flat, Policy(method="max_sharpe", risk_free_rate=0.02), Universe(("A", "B")))
+
+
+def test_two_conflicts_at_once_name_what_would_end_one():
+    """Sectors force cash, and no name has the return: no single limit is enough."""
+    policy = Policy(method="min_volatility", risk_free_rate=0.0, max_sector=0.2, min_return=2.0)
+    with pytest.raises(InfeasibleError, match="then other limits conflict as well") as caught:
+        solve(FOUR, policy, BOOK)
+    assert {c.limit for c in caught.value.conflicts} == {"cash_max", "max_sector"}
+    assert all(np.isfinite(c.relaxation) and not c.enough for c in caught.value.conflicts)
+
+
+def test_the_relaxation_of_a_flat_limit_against_a_curved_one_is_enough_and_no_more():
+    free, capped = (solve(THREE, Policy(method="min_volatility", max_weight=c), SMALL) for c in (1.0, 0.5))
+    between = 0.5 * (free.objective + capped.objective)
+    policy = Policy(method="min_volatility", max_weight=0.5, max_volatility=between)
+    with pytest.raises(InfeasibleError) as caught:
+        solve(THREE, policy, SMALL)
+    by_name = {conflict.limit: conflict.relaxation for conflict in caught.value.conflicts}
+    assert set(by_name) >= {"max_weight", "max_volatility"}
+    solve(THREE, replace(policy, max_weight=0.5 + by_name["max_weight"] + 1e-6), SMALL)
+    with pytest.raises(InfeasibleError):
+        solve(THREE, replace(policy, max_weight=0.5 + by_name["max_weight"] - 1e-4), SMALL)
+
+
+def test_a_volatility_limit_of_nothing_is_refused():
+    with pytest.raises(
+        PolicyError, match=r"max_tracking_error is 0.0; it must be a fraction per year above 0"
+    ):
+        Policy(max_tracking_error=0.0)
+    with pytest.raises(PolicyError, match="less than a thousandth of a name's risk"):
+        solve(FOUR, Policy(method="min_volatility", max_tracking_error=1e-5), BOOK, EQUAL)
+
+
+def test_all_in_cash_is_a_certified_least_tail_loss():
+    found = solve(FOUR, Policy(method="cvar", risk_free_rate=0.02, cash_max=1.0), BOOK)
+    assert found.certificate.ok
+
+
+def test_no_cash_by_selling_nothing_names_turnover():
+    policy = Policy(method="min_volatility", risk_free_rate=0.02, cash_min=0.1, cash_max=0.2, max_turnover=0.0,
+                    on_conflict="transition")  # fmt: skip
+    with pytest.raises(InfeasibleError) as caught:
+        solve(FOUR, policy, BOOK, EQUAL)
+    assert {c.limit for c in caught.value.conflicts} == {"cash_min", "max_turnover"}
