@@ -128,8 +128,8 @@ def search(goal: Goal, arena: Arena, setting: Setting) -> tuple[Arena, Optimum, 
                 raise explain(tightened(limits)) from None
             raise
     for margin in (None, ROOMY, 10 * ROOMY):
-        arena, warnings = way_out(goal, limits, setting, margin)
         try:
+            arena, warnings = way_out(goal, limits, setting, margin)
             return arena, optimum(goal, arena), warnings
         except NoAnswerError as stop:
             failure: InfeasibleError | SolverError = nothing_defined(goal)
