@@ -59,7 +59,7 @@ def test_their_cvar_comes_out_of_a_sample_too():
     estimates = Estimates(THREE, MONTHLY, MONTHLY_COVARIANCE, draws + MONTHLY)
     found = solved(estimates, method="cvar", tail_level=0.9, min_return=0.011)
     assert found.objective <= tail_loss(np.array(LEAST_VARIANCE), draws + MONTHLY, 0.9)
-    assert found.objective == pytest.approx(TABLE[0.90][1], rel=0.03)
+    assert found.objective == pytest.approx(TABLE[0.90][1], rel=0.05)
 
 
 # D. H. Bailey, M. Lopez de Prado, An open-source implementation of the critical-line algorithm for portfolio
