@@ -9,9 +9,9 @@ from optimizer.audit import GAP_TOLERANCE, RADIUS, Certificate, certify
 from optimizer.damped import budgets_by_steps
 from optimizer.errors import SolverError
 from optimizer.fast.answers import NoAnswerError
+from optimizer.fast.generation import least_tail
 from optimizer.fast.lane import Candidate, refined, refined_tail, solve_fast
 from optimizer.fast.lp import solve_lp
-from optimizer.fast.tail import least_tail
 from optimizer.general import Found, solve_general
 from optimizer.goals import (
     Goal,

@@ -7,10 +7,11 @@ import numpy as np
 from optimizer.arena import Arena
 from optimizer.fast.answers import Answer, NoAnswerError
 from optimizer.fast.budgets import free_budgets, limited_budgets
+from optimizer.fast.generation import least_tail
 from optimizer.fast.lp import break_ties, solve_lp
 from optimizer.fast.priced import solve_priced
 from optimizer.fast.quadratic import best_ratio_in, least_in
-from optimizer.fast.tail import least_tail, least_tail_within
+from optimizer.fast.tail import least_tail_within
 from optimizer.fast.tangents import refine
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Support, Tail
 from optimizer.limits import Limits, Norm

@@ -1,5 +1,7 @@
 """Linear programs by HiGHS, called directly."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from optimizer.errors import SolverError
@@ -8,15 +10,27 @@ from optimizer.fast.qp import solve_qp
 from optimizer.limits import Polyhedron
 from optimizer.typing import Array
 
+if TYPE_CHECKING:
+    import highspy
+
 TIME_LIMIT_SECONDS = 120.0
 TIE = 1e-9
 
 
 def solve_lp(cost: Array, space: Polyhedron) -> Answer:
     """Least cost'x in the polyhedron; cost (p,). Raises NoAnswerError, SolverError when there is no least value."""
+    size = float(np.abs(cost).max(initial=0.0)) or 1.0
+    solver = make_solver()
+    solver.passModel(_model(cost / size, space))
+    run(solver)
+    solution = solver.getSolution()
+    return Answer(np.array(solution.col_value), np.array(solution.row_dual) * size, "HiGHS")
+
+
+def make_solver() -> "highspy.Highs":
+    """HiGHS, silent, on one thread, with tight tolerances."""
     import highspy
 
-    size = float(np.abs(cost).max(initial=0.0)) or 1.0
     solver = highspy.Highs()
     for option, value in (
         ("output_flag", False),
@@ -26,7 +40,13 @@ def solve_lp(cost: Array, space: Polyhedron) -> Answer:
         ("dual_feasibility_tolerance", 1e-10),
     ):
         solver.setOptionValue(option, value)
-    solver.passModel(_model(cost / size, space))
+    return solver
+
+
+def run(solver: "highspy.Highs") -> None:
+    """Solves what it holds; raises NoAnswerError, SolverError when there is no least value."""
+    import highspy
+
     solver.run()
     status = solver.getModelStatus()
     if status == highspy.HighsModelStatus.kUnknown:
@@ -42,8 +62,6 @@ def solve_lp(cost: Array, space: Polyhedron) -> Answer:
             highspy.HighsModelStatus.kUnboundedOrInfeasible,
         )
         raise NoAnswerError("HiGHS", solver.modelStatusToString(status), infeasible=infeasible)
-    solution = solver.getSolution()
-    return Answer(np.array(solution.col_value), np.array(solution.row_dual) * size, "HiGHS")
 
 
 def _model(cost: Array, space: Polyhedron) -> object:

@@ -1,12 +1,10 @@
-"""Expected tail loss as a linear program (Rockafellar & Uryasev 2000)."""
-
-from dataclasses import dataclass
+"""Expected tail loss under ellipsoidal limits, by the program of Rockafellar & Uryasev (2000) and their tangents."""
 
 import numpy as np
 
 from optimizer.fast.answers import Answer, NoAnswerError
 from optimizer.fast.curvature import priced_curvature
-from optimizer.fast.lp import solve_lp
+from optimizer.fast.generation import TailAnswer
 from optimizer.fast.qp import solve_qp
 from optimizer.limits import INF, Norm, Polyhedron, outer
 from optimizer.typing import Array
@@ -14,24 +12,6 @@ from optimizer.typing import Array
 ROUNDS = 30
 SETTLED, LOOSE = 1e-11, 1e-5
 NEAR_TAIL = 3.0
-
-
-@dataclass(frozen=True)
-class TailAnswer:
-    """The answer over the polyhedron's columns, and the scenario weights (T,) that certify it."""
-
-    answer: Answer
-    weights: Array
-
-
-def least_tail(scenarios: Array, level: float, base: Polyhedron) -> TailAnswer:
-    """The w of least expected loss in the worst 1 - level of scenarios (T, n). Raises NoAnswerError."""
-    m, p = base.rows.shape
-    count = (1.0 - level) * len(scenarios)
-    problem, cost = tail_program(scenarios, count, base)
-    answer = solve_lp(cost, problem)
-    weights = np.clip(answer.multipliers[m:], 0.0, 1.0 / count)
-    return TailAnswer(Answer(answer.x[:p], answer.multipliers[:m], answer.solver), weights / weights.sum())
 
 
 def tail_program(scenarios: Array, count: float, base: Polyhedron) -> tuple[Polyhedron, Array]:

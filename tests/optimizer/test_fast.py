@@ -9,11 +9,15 @@ from optimizer.arena import plain
 from optimizer.errors import DataError, InfeasibleError, PolicyError, SolverError
 from optimizer.estimates import Estimates
 from optimizer.fast.answers import NoAnswerError
+from optimizer.fast.generation import least_tail
+from optimizer.fast.lp import solve_lp
 from optimizer.fast.polish import polish
 from optimizer.fast.qp import solve_qp
+from optimizer.fast.tail import tail_program
 from optimizer.general import solve_general
 from optimizer.lanes import LANES, certified
 from optimizer.limits import INF, Polyhedron
+from optimizer.measures import tail_loss
 from optimizer.methods import METHODS, SCENARIO_COSTS
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
@@ -218,6 +222,26 @@ def test_a_general_quadratic_program_meets_its_optimality_conditions(seed: int):
     assert space.violation(answer.x) < 1e-8
     best = np.where(reduced > 0, space.floor, space.ceiling)
     assert np.abs(reduced * (answer.x - best)).sum() < 1e-6 * max(1.0, np.abs(q).max())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_few_scenarios_and_names_give_the_tail_of_all(seed: int):
+    rng = np.random.default_rng(seed)
+    n, days, level = int(rng.integers(2, 60)), int(rng.integers(8, 300)), float(rng.choice([0.8, 0.95]))
+    scenarios = rng.standard_t(4, (days, n)) * 0.01 + 0.004 * rng.standard_normal((days, 1))
+    rows = np.vstack([np.ones(n), rng.uniform(0, 1, n)])
+    low, high = np.array([1.0, 0.55 if seed % 2 else -INF]), np.array([1.0, INF])
+    floor = np.where(rng.random(n) < 0.1, 0.5 / n, 0.0) if seed % 3 else np.full(n, -0.2)
+    space = Polyhedron(rows, low, high, floor, np.full(n, max(0.3, 3.0 / n)), np.ones(2))
+    found = least_tail(scenarios, level, space)
+    problem, cost = tail_program(scenarios, (1.0 - level) * days, space)
+    whole = solve_lp(cost, problem)
+    w = found.answer.x
+    assert space.violation(w) <= 1e-8
+    assert tail_loss(w, scenarios, level) == pytest.approx(float(cost @ whole.x), rel=1e-8)
+    assert (
+        found.weights.sum() == pytest.approx(1.0) and found.weights.max() <= 1 / ((1 - level) * days) + 1e-9
+    )
 
 
 def test_an_answer_at_a_vertex_is_exact():
