@@ -16,6 +16,7 @@ from resources.warehouse import frame
 from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
 
 ALL_REPLAYED = "every_policy_was_replayed"
+INPUTS = ["portfolio_snapshots", "return_estimates", "covariances"]
 SHOWN = ("annual_return", "volatility", "sharpe", "max_drawdown", "turnover", "cost_drag")
 
 
@@ -26,7 +27,7 @@ class BacktestConfig(dg.Config):
 
 
 @dg.asset(
-    partitions_def=PACKS, deps=["portfolio_snapshots", "pricing_pack"], group_name="research",
+    partitions_def=PACKS, deps=INPUTS, group_name="research",
     kinds={"python", "duckdb"}, owners=OWNERS, code_version="1",
     check_specs=[
         dg.AssetCheckSpec(ALL_REPLAYED, asset="backtest_results", description="No policy failed on the way."),
@@ -54,7 +55,7 @@ def backtest_results(
         entries = [
             tx.record(
                 "backtest_results", tables, pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
-                inputs=inputs_of(tx.con, pack, ["portfolio_snapshots"], snapshot.portfolio_id),
+                inputs=inputs_of(tx.con, pack, INPUTS, snapshot.portfolio_id),
             )
             for snapshot, tables in frames.items()
         ]  # fmt: skip

@@ -178,6 +178,7 @@ def test_the_backtest_is_kept_under_the_pack(desk: Desk) -> None:
             "select distinct strategy from latest_backtest_results where pack_id = ? order by 1", [PACK]
         ).fetchall()
     assert [row[0] for row in strategies] == ["benchmark", "equal_weight", "policy"]
+    assert desk.read("packs", "replay", PACK)["identical"]
 
 
 def test_one_infeasible_portfolio_stops_no_other(tmp_path: Path, desk: Desk) -> None:
