@@ -5,14 +5,16 @@ import numpy as np
 from optimizer.fast.answers import Answer, NoAnswerError
 from optimizer.fast.homogeneous import cone
 from optimizer.fast.lp import solve_lp
-from optimizer.fast.qp import solve_qp
+from optimizer.fast.pivots import Pivots
+from optimizer.fast.qp import SMALL, solve_qp
 from optimizer.limits import INF, Polyhedron
 from optimizer.typing import Array
 
 STEPS = 100
-DECREMENT, NEAR = 1e-20, 1e-14
+DECREMENT, NEAR = 1e-15, 1e-14
+WHOLE, GUESSES = 0.5, 3
 LEAST = 1e-6  # less of NAV is as good as nothing, and its logarithm has no bottom
-DIRECT = 150
+DIRECT = 60
 
 
 def free_budgets(covariance: Array, budgets: Array) -> Array:
@@ -21,26 +23,42 @@ def free_budgets(covariance: Array, budgets: Array) -> Array:
     Raises NoAnswerError where Newton's method does not settle (a riskless direction has no bottom).
     """
     risk = np.sqrt(np.diag(covariance))
-    correlation = covariance / np.outer(risk, risk)
-    y = np.sqrt(budgets)
-    y /= np.sqrt(y @ correlation @ y)
+    correlation = covariance / risk
+    correlation /= risk[:, None]
+    y = _first_guess(correlation, budgets)
     for _ in range(STEPS):
-        slope = correlation @ y - budgets / y
-        step = _newton_step(correlation, budgets / y**2, slope)
+        pull = budgets / y
+        slope = correlation @ y - pull
+        step = _newton_step(correlation, pull / y, slope)
         decrease = -float(slope @ step)
-        if decrease < DECREMENT:
+        whole = bool(np.abs(step / y).max() < WHOLE)
+        y = y + (step if whole else _line_search(correlation, budgets, y, step, decrease) * step)
+        if whole and decrease < DECREMENT:  # this step has squared it
             return np.asarray(y / risk)
-        y = y + _line_search(correlation, budgets, y, step, decrease) * step
     if decrease < NEAR:
         return np.asarray(y / risk)  # as near as this covariance lets it come; the audit decides
     raise NoAnswerError("Newton", f"decrement {decrease:.1e} after {STEPS} steps", infeasible=False)
+
+
+def _first_guess(correlation: Array, budgets: Array) -> Array:
+    """A few rounds of y <- y sqrt(b / y (C y)), whose rest point is the answer; they stop where C y is negative."""
+    y = np.sqrt(budgets)
+    y /= np.sqrt(y @ correlation @ y)
+    for _ in range(GUESSES):
+        reach = correlation @ y
+        if not (reach > 0).all():
+            break
+        y = np.sqrt(y * budgets / reach)
+    return np.asarray(y)
 
 
 def _newton_step(correlation: Array, diagonal: Array, slope: Array) -> Array:
     """-(C + diag d)^-1 slope; for many names by conjugate gradients, scaled by the diagonal (Hestenes & Stiefel)."""
     if len(slope) <= DIRECT:
         try:
-            return np.asarray(-np.linalg.solve(correlation + np.diag(diagonal), slope))
+            system = correlation.copy()
+            system.flat[:: len(slope) + 1] += diagonal
+            return np.asarray(-np.linalg.solve(system, slope))
         except np.linalg.LinAlgError as error:
             raise NoAnswerError("Newton", str(error), infeasible=False) from error
     scale = 1.0 / (1.0 + diagonal)
@@ -48,7 +66,7 @@ def _newton_step(correlation: Array, diagonal: Array, slope: Array) -> Array:
     direction = scale * residual
     worth = first = float(residual @ direction)
     for _ in range(len(slope)):
-        if worth <= 1e-6 * min(1.0, first) * first:
+        if worth <= 1e-4 * min(1.0, first) * first:
             break
         image = correlation @ direction + diagonal * direction
         length = worth / float(direction @ image)
@@ -79,7 +97,7 @@ def limited_budgets(
         slope[:n] -= _pull(budgets, x[:n])
         hessian = P.copy()
         hessian[np.arange(n), np.arange(n)] += _pull(budgets, x[:n]) / np.where(budgets > 0, x[:n], 1.0)
-        answer = solve_qp(hessian, slope - hessian @ x, problem.space)
+        answer = _step(hessian, slope - hessian @ x, problem.space, x)
         step = answer.x - x
         decrease = -float(slope @ step)
         if decrease < 1e-14:
@@ -90,6 +108,16 @@ def limited_budgets(
     x, scale = x[:p], x[p]
     # At the best y, y'Sy = 1; the audit's cost is that of w = y / scale, in which multipliers are the same.
     return Answer(x / scale, problem.multipliers(answer.multipliers, len(base.rows)), answer.solver)
+
+
+def _step(hessian: Array, linear: Array, space: Polyhedron, x: Array) -> Answer:
+    """The quadratic program of one round: with many names by pivots from the bounds that x rests on."""
+    if len(x) > SMALL:
+        try:
+            return Pivots(hessian, linear, space).run(x)
+        except NoAnswerError:
+            pass  # a guess that does not settle proves nothing; the general solver decides
+    return solve_qp(hessian, linear, space)
 
 
 def _pull(budgets: Array, y: Array) -> Array:

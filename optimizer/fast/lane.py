@@ -137,7 +137,8 @@ def _budgets(goal: RiskBudget, arena: Arena) -> Answer:
     limits = arena.limits
     held = np.flatnonzero(goal.budgets > 0)
     y = np.zeros(len(goal.budgets))
-    y[held] = free_budgets(goal.covariance[np.ix_(held, held)], goal.budgets[held])
+    among = goal.covariance if len(held) == len(y) else goal.covariance[np.ix_(held, held)]
+    y[held] = free_budgets(among, goal.budgets[held])
     budget = limits.linear[0]
     w = y * (budget.offset - max(budget.low, 0.0)) / y.sum()
     if limits.violation(w) <= ROUNDING and not arena.elastic:

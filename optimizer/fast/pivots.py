@@ -18,7 +18,7 @@ from optimizer.typing import Array
 ROUNDS, PATIENCE = 25, 5
 FIRST, SHARE, ROOM = 24, 0.06, 1.5
 PRIMAL, ROW, DUAL, RESIDUAL = 1e-13, 1e-12, 1e-11, 1e-10
-WHOLE = 0.7
+WHOLE, TOUCH = 0.7, 1e-9
 
 Mask = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.intp]
@@ -94,9 +94,15 @@ class Pivots:
         self.size = float(np.abs(self.q).max())
         self.strength = 1.0
 
-    def run(self) -> Answer:
-        """The answer with the multipliers of the frame's rows; NoAnswerError where the pivots do not settle."""
-        guess = self._among_few() if self.kink is None else self._around_center()
+    def run(self, start: Array | None = None) -> Answer:
+        """The answer with the multipliers of the frame's rows; NoAnswerError where the pivots do not settle.
+
+        start  (n,) weights near the answer, whose bounds are the first guess
+        """
+        if start is not None:
+            guess = self._at(start)
+        else:
+            guess = self._among_few() if self.kink is None else self._around_center()
         fewest, patience = 2 * len(self.q), PATIENCE
         for _ in range(ROUNDS):
             point = self._solve(guess)
@@ -138,6 +144,20 @@ class Pivots:
         side[sales] = np.where(base[sales] > self.center[sales], 1.0, -1.0)
         side[buys] = np.where(base[buys] < self.center[buys], -1.0, 1.0)
         return self._first(np.union1d(buys, sales), side)
+
+    def _at(self, start: Array) -> Guess:
+        """The bounds and rows that a point rests on."""
+        frame = self.frame
+        side = np.sign(start - self.center)
+        rests = (start <= frame.floor) | (start >= frame.ceiling) | (side == 0)
+        guess = self._first(np.flatnonzero(~rests), side)
+        guess.at = np.clip(start, frame.floor, frame.ceiling)
+        value = frame.rows @ start
+        if self.kink is not None:
+            value[self.bend] = self.kink.value(start)
+        touched = np.where(value >= frame.high - TOUCH, 1.0, np.where(value <= frame.low + TOUCH, -1.0, 0.0))
+        guess.held = np.where(frame.low == frame.high, 1.0, touched)
+        return guess
 
     def _first(self, chosen: Index, side: Array) -> Guess:
         free = np.zeros(len(side), dtype=bool)
