@@ -9,11 +9,12 @@ from typing import Protocol
 from resources.ledger import Connection
 
 RECENT = timedelta(days=14)
+WHOLE_PACK = 5.0  # points of quality that a warning about the whole pack costs
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault: FAIL rejects the pack, WARN is recorded on it."""
+    """One fault: FAIL rejects the pack, WARN is recorded on it and lowers its quality, INFO is only recorded."""
 
     code: str
     severity: str
@@ -74,6 +75,20 @@ def check_pack(
         *_coverage(con, newest, previous, past, limits),
         *_stale_symbols(newest, past, limits),
     ]
+
+
+def quality_score(findings: Sequence[Finding], symbols: int) -> float:
+    """How much of a pack is above suspicion, 0 to 100.
+
+    100 x the share of its symbols that no warning names, less WHOLE_PACK for each warning about the pack as a whole;
+    0 for a pack that a FAIL rejects. What is merely noted (INFO) costs nothing.
+    """
+    if any(finding.severity == "FAIL" for finding in findings):
+        return 0.0
+    warned = [finding for finding in findings if finding.severity == "WARN"]
+    named = {finding.symbol for finding in warned} - {None}
+    whole = sum(finding.symbol is None for finding in warned)
+    return max(0.0, 100 * (1 - len(named) / max(symbols, len(named), 1)) - WHOLE_PACK * whole)
 
 
 def _newest_dates(con: Connection, as_of: date, watermark: int) -> dict[str, date]:

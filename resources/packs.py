@@ -11,7 +11,7 @@ import pandas as pd
 from optimizer.errors import DataError
 from resources.ledger import Connection
 from resources.logs import root_hash
-from resources.pack_checks import CheckLimits, Finding, check_pack
+from resources.pack_checks import CheckLimits, Finding, check_pack, quality_score
 from resources.tables import LOGS
 from resources.warehouse import Transaction
 
@@ -194,7 +194,7 @@ def _write(tx: Transaction, pack: Pack, supersedes: str | None, findings: Sequen
         "pack_id": pack.id, "as_of": pack.as_of, "watermark_seq": pack.watermark, "revision": pack.revision,
         "supersedes": supersedes, "reason": pack.reason, "verdict": pack.verdict, "symbols": pack.symbols,
         "rows": pack.rows, "precedence": json.dumps(pack.precedence), "content_hash": pack.content_hash,
-        "created_at": tx.stamp.at, "run_id": tx.stamp.run_id,
+        "created_at": tx.stamp.at, "run_id": tx.stamp.run_id, "quality": quality_score(findings, pack.symbols),
     }  # fmt: skip
     found = pd.DataFrame([vars(finding) for finding in findings], columns=Finding.columns())
     tx.record(

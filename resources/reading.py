@@ -111,7 +111,7 @@ def packs_table(con: Connection) -> list[Row]:
     return rows(
         con,
         "select pack_id, as_of, verdict, symbols, rows, supersedes, reason, left(content_hash, 12) as content, "
-        "created_at from pricing_packs order by as_of desc, revision desc",
+        "quality, created_at from pricing_packs order by as_of desc, revision desc",
     )
 
 

@@ -11,8 +11,8 @@ from resources.logs import root_hash
 from resources.pack_diff import COMPARED, changes
 from resources.packs import Pack
 from resources.reading import Row, rows
+from resources.schema import create_schema
 from resources.tables import ASSET_OF, LOGS, OUTPUTS
-from resources.warehouse import create_schema
 
 
 def prepare_scratch(source: Path, pack: Pack, home: Path) -> None:

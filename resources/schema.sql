@@ -1,4 +1,5 @@
--- The data model of Packfolio, schema version 1. Every table is append-only; `resources/ledger.py` chains each write.
+-- The tables of a new warehouse. A change here needs a numbered file in `migrations/` that makes it in old ones.
+-- Every table is append-only; `resources/ledger.py` chains each write.
 -- The logs carry `ingest_seq`, every other table `materialization`: both are the id of the ledger row that wrote them.
 
 -- The logs -------------------------------------------------------------------------------------------------------
@@ -86,7 +87,8 @@ create table pricing_packs (
     pack_id varchar not null, as_of date not null, watermark_seq bigint not null, revision integer not null,
     supersedes varchar, reason varchar, verdict varchar not null check (verdict in ('fresh', 'rejected')),
     symbols bigint not null, rows bigint not null, precedence varchar not null, content_hash varchar not null,
-    created_at timestamp not null, run_id varchar not null, materialization bigint not null
+    created_at timestamp not null, run_id varchar not null, materialization bigint not null,
+    quality double
 );
 create table portfolio_snapshots (
     pack_id varchar not null, portfolio_id varchar not null, name varchar not null, mode varchar not null,
@@ -171,23 +173,3 @@ create table backtest_summary ( -- written with backtest_results
     pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, metric varchar not null,
     value double, simulated boolean, materialization bigint not null
 );
-
--- What a pack saw: of each symbol the preferred source, of each date the newest row up to the watermark.
--- adj_close is a total-return index anchored at the newest close.
-create macro pack_prices(pack) as table
-with bound as (
-    select as_of, watermark_seq, from_json(precedence, '["varchar"]') as precedence from pricing_packs where pack_id = pack
-), seen as (
-    select p.*, list_position(b.precedence, p.source) as preference from prices p, bound b
-    where p.date <= b.as_of and p.ingest_seq <= b.watermark_seq and list_contains(b.precedence, p.source)
-    qualify row_number() over (partition by symbol, date, source order by ingest_seq desc) = 1
-), chosen as (
-    select *, (close * split + dividend) / lag(close) over (partition by symbol order by date) as growth
-    from (select * from seen qualify preference = min(preference) over (partition by symbol))
-)
-select pack as pack_id, symbol, date, open, high, low, close, volume, dividend, split,
-    last_value(close) over (partition by symbol order by date rows between unbounded preceding and unbounded following)
-    / coalesce(product(growth) over (partition by symbol order by date rows between 1 following and unbounded following), 1)
-        as adj_close,
-    vendor_adj_close, currency, basis, source, simulated, known_at, ingest_seq
-from chosen;

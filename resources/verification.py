@@ -14,8 +14,8 @@ from resources.ledger import GENESIS, LEDGER_FIELDS, Connection, chain_hash
 from resources.log_verification import LogCheck
 from resources.logs import root_hash
 from resources.packs import find_pack
+from resources.schema import create_schema
 from resources.tables import LOGS
-from resources.warehouse import create_schema
 
 
 def verify(con: Connection, anchor: Path | Anchors, pack_id: str | None = None) -> Report:

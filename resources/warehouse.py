@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +16,7 @@ from filelock import FileLock, Timeout
 from optimizer.errors import DataError
 from resources import anchors, ledger
 from resources.ledger import Connection, Entry, Stamp
-from resources.tables import ASSET_OF, OUTPUTS
+from resources.schema import VERSION, prepare_schema, refuse_newer, schema_version
 
 LOCK_SECONDS = 120.0
 
@@ -121,7 +120,7 @@ class Warehouse:
                 FileLock(self.home / "warehouse.lock", timeout=LOCK_SECONDS),
                 self._connect(str(self.path)) as con,
             ):
-                _prepare(con)
+                _prepare(con, str(self.path))
                 yield con
         except Timeout:
             raise DataError(
@@ -169,45 +168,41 @@ class Warehouse:
 
         Raises DataError before the first run.
         """
+        con = self.open_published()
+        try:
+            yield con
+        finally:
+            con.close()
+
+    def open_published(self) -> Connection:
+        """A connection to the published copy, made anew where an older release left it; the caller closes it.
+
+        Raises DataError before the first run, and for a copy of a newer release.
+        """
         if not self.published.exists():
             raise DataError(
                 f"there is no {self.published} yet: run `packfolio run` first, or set PACKFOLIO_HOME"
             )
         con = duckdb.connect(str(self.published), read_only=True)
-        try:
-            con.execute("set enable_external_access = false")
-            yield con
-        finally:
+        found = schema_version(con)
+        if found < VERSION:
             con.close()
+            self.publish()
+            con = duckdb.connect(str(self.published), read_only=True)
+        try:
+            refuse_newer(found, str(self.published))
+            con.execute("set enable_external_access = false")
+        except BaseException:
+            con.close()
+            raise
+        return con
 
 
-def _prepare(con: Connection) -> None:
-    """Create the schema in an empty file; deterministic settings for every connection."""
+def _prepare(con: Connection, where: str) -> None:
+    """The schema of this release; deterministic settings for every connection."""
     con.execute("set python_enable_replacements = false")
     con.execute("set preserve_insertion_order = true")
-    try:  # in half the time of asking the catalogue
-        con.execute("select 1 from materializations limit 0")
-    except duckdb.CatalogException:
-        con.execute("begin")
-        create_schema(con)
-        con.execute("commit")
-
-
-def create_schema(con: Connection) -> None:
-    """Tables, views and macros of this release in an empty database."""
-    con.execute((files("resources") / "schema.sql").read_text(encoding="utf-8"))
-    for table in OUTPUTS:
-        con.execute(latest_view(table))
-
-
-def latest_view(table: str) -> str:
-    """SQL of `latest_<table>`: the rows of the newest version of each (pack, portfolio)."""
-    asset = ASSET_OF.get(table, table)
-    return (
-        f"create view latest_{table} as select t.* from {table} t semi join "
-        f"(select max(id) as id from materializations where asset = '{asset}' group by pack_id, portfolio_id) m "
-        f"on t.materialization = m.id"
-    )
+    prepare_schema(con, where)
 
 
 def frame(con: Connection, sql: str, params: list[object] | None = None) -> pd.DataFrame:

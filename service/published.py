@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from threading import Condition, Lock
 from typing import Any, TypeVar
 
-import duckdb
-
 from optimizer.errors import DataError
 from resources.ledger import Connection
 from resources.warehouse import Warehouse
@@ -89,8 +87,7 @@ class Published:
                 self._con.close()
             self._con, self._memory = None, Memory()
             self._version = self.version()
-            self._con = duckdb.connect(str(self.warehouse.published), read_only=True)
-            self._con.execute("set enable_external_access = false")
+            self._con = self.warehouse.open_published()
         return self._con, self._memory
 
     def close(self) -> None:

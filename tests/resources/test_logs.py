@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.logs import append_log, root_hash
-from resources.warehouse import Transaction, Warehouse, create_schema
+from resources.schema import create_schema
+from resources.warehouse import Transaction, Warehouse
 
 
 @pytest.fixture
