@@ -13,6 +13,7 @@ from optimizer.proposal import Beliefs, believe, order_trades, view_effects
 from optimizer.rationale import Reasons
 from resources.evidence import load_case
 from resources.ledger import Connection
+from resources.orders import unfilled_orders
 from resources.outputs import inputs_of, no_trades, read_bindings, trade_frames
 from resources.packs import Pack, previous_fresh
 from resources.snapshots import Snapshot, read_snapshots
@@ -26,7 +27,7 @@ INPUTS = ["optimal_weights", "posterior_returns", "covariances", "portfolio_snap
 
 @dg.asset(
     partitions_def=PACKS, deps=[optimal_weights], group_name="portfolios", kinds={"python", "duckdb"}, owners=OWNERS,
-    code_version="1",
+    code_version="2",
     check_specs=[
         dg.AssetCheckSpec(LIMITS_HOLD, asset="trades", description="Every limit holds on the rounded holdings."),
         dg.AssetCheckSpec(CASH_HOLDS, asset="trades", description="Buys and costs are paid for."),
@@ -87,6 +88,7 @@ def _reasons(con: Connection, pack: Pack, snapshot: Snapshot, beliefs: Beliefs |
     return Reasons(
         binding=read_bindings(diagnostics),
         previous_target=_earlier(con, before, snapshot, "optimal_weights", "weight"),
+        unfilled=unfilled_orders(con, pack, before, snapshot.portfolio_id) if before else {},
         previous_returns=_earlier(con, before, snapshot, "posterior_returns", "posterior_return"),
         returns=dict(zip(beliefs.symbols, beliefs.mean.tolist(), strict=True)) if beliefs else {},
         views=view_effects(beliefs),

@@ -15,6 +15,7 @@ class Reasons:
     binding           limits the target touches, with shadow prices
     excluded          symbol -> why it is sold down ("quality 4.2 is below the minimum 6.0")
     previous_target   symbol -> weight wanted last time, fraction; tells drift from a changed target
+    unfilled          symbol -> (shares ordered last time, those of them not filled), signed, in shares of today
     previous_returns, returns   symbol -> expected total return per year, before and now
     views             symbol -> expected return less its equilibrium prior, per year
     """
@@ -22,6 +23,7 @@ class Reasons:
     binding: tuple[Binding, ...] = ()
     excluded: Mapping[str, str] = field(default_factory=dict)
     previous_target: Mapping[str, float] = field(default_factory=dict)
+    unfilled: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     previous_returns: Mapping[str, float] = field(default_factory=dict)
     returns: Mapping[str, float] = field(default_factory=dict)
     views: Mapping[str, float] = field(default_factory=dict)
@@ -29,13 +31,14 @@ class Reasons:
 
 @dataclass(frozen=True)
 class Move:
-    """One name's weights now, wanted and reached, one lot and the least trade; all fractions of the NAV."""
+    """One name's weights now, wanted and reached, one share, one lot, the least trade; fractions of the NAV."""
 
     symbol: str
     sector: str | None
     current: float
     target: float
     achieved: float
+    share: float
     lot: float
     min_trade: float
 
@@ -78,7 +81,11 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
         causes.append(reasons.excluded[symbol])
     if symbol in reasons.previous_target:
         previous = reasons.previous_target[symbol]
-        numbers["drift"] = move.current - previous
+        ordered, left = reasons.unfilled.get(symbol, (0.0, 0.0))
+        if left:
+            numbers["unfilled"] = left * move.share
+            causes.append(_unfilled(ordered, left))
+        numbers["drift"] = move.current + left * move.share - previous
         numbers["target_change"] = move.target - previous
         if abs(numbers["drift"]) > 5e-4:
             causes.append(f"drifted {numbers['drift']:+.2%} from the last target")
@@ -98,6 +105,11 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
             numbers[f"{limit.limit} shadow_price"] = limit.shadow_price
             causes.append(f"{limit.limit} binds at {limit.bound:.4g} (shadow price {limit.shadow_price:.3g})")
     return causes
+
+
+def _unfilled(ordered: float, left: float) -> str:
+    order = f"the last order to {'buy' if ordered > 0 else 'sell'} {abs(ordered):,.6g} shares"
+    return f"{order} was not filled" if left == ordered else f"{abs(left):,.6g} of {order} were not filled"
 
 
 def _concerns(limit: str, move: Move) -> bool:

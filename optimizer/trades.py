@@ -172,7 +172,7 @@ def _trade_list(
     achieved = aligned(weights, setting.symbols, "the trade list")
     turnover = float((bought + sold) / book.nav / 2)
     checks = check_limits(setting.policy, limits, achieved, float(cash_after / nav_after), turnover)
-    moves = _moves(setting, problem, achieved)
+    moves = _moves(setting, problem, achieved, book)
     miss = problem.held + answer.lots * problem.step - problem.wanted
     return TradeList(
         rows=tuple(sorted((_row(f, moves[f.symbol], reasons) for f in fills), key=_execution_order)),
@@ -191,7 +191,7 @@ def _trade_list(
     )
 
 
-def _moves(setting: Setting, problem: RoundingProblem, achieved: Array) -> dict[str, Move]:
+def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Book) -> dict[str, Move]:
     """What the rationale needs to know of each name."""
     return {
         symbol: Move(
@@ -200,10 +200,12 @@ def _moves(setting: Setting, problem: RoundingProblem, achieved: Array) -> dict[
             current=float(problem.held[i]),
             target=float(problem.wanted[i]),
             achieved=float(achieved[i]),
+            share=float(book.lines[symbol].price / book.nav),
             lot=float(problem.step[i]),
             min_trade=problem.min_trade,
         )
         for i, symbol in enumerate(setting.symbols)
+        if symbol in book.lines
     }
 
 

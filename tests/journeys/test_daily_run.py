@@ -208,6 +208,23 @@ def test_a_policy_that_cannot_be_read_is_named_by_file_line_and_key(tmp_path: Pa
     assert "max_sector_pct" in done.stderr
 
 
+def test_an_order_that_the_desk_did_not_fill_is_called_so_and_not_drift(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    said, numbers = warehouse.execute(
+        "select rationale, numbers from latest_trades where pack_id = ? and symbol = 'AAPL'", [PACK]
+    ).fetchall()[0]
+    assert "the last order to sell 500 shares was not filled" in said
+    figures = json.loads(numbers)
+    assert abs(figures["drift"]) < 0.005 < -figures["unfilled"]
+    paper = warehouse.execute(
+        "select count(*) from latest_trades t join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
+        "where pack_id = ? and s.mode = 'paper' and contains(t.rationale, 'not filled')",
+        [PACK],
+    ).fetchall()
+    assert paper == [(0,)]
+
+
 def test_a_date_without_prices_is_rejected_and_nothing_flows_on(desk: Desk) -> None:
     done = desk.packfolio("run", "--as-of", "2023-02-01", "--json")
     shown = json.loads(done.stdout)

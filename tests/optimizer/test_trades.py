@@ -188,6 +188,26 @@ def test_rationale_names_drift_exclusion_and_the_binding_limit():
     assert found.rows[0].numbers["drift"] == pytest.approx(0.1)
 
 
+def test_rationale_tells_an_order_that_was_not_filled_from_drift():
+    reasons = Reasons(
+        previous_target={"A": 0.5, "B": 0.6},
+        unfilled={"A": (10.0, 10.0), "B": (-20.0, -5.0)},
+    )
+    found = trade(
+        book(0, A=400, B=600), {"A": 10, "B": 10}, {"A": 0.5, "B": 0.5}, reasons=reasons, costs=FREE
+    )
+    text = {r.symbol: r.rationale for r in found.rows}
+    assert text["A"] == (
+        "Increase weight from 40.0% to 50.0%: the last order to buy 10 shares was not filled; "
+        "drifted -9.00% from the last target"
+    )
+    assert "5 of the last order to sell 20 shares were not filled" in text["B"]
+    numbers = {r.symbol: r.numbers for r in found.rows}
+    assert numbers["A"]["unfilled"] == pytest.approx(0.01)
+    # what was not filled and what drifted add up to the distance from the last target
+    assert numbers["B"]["drift"] - numbers["B"]["unfilled"] == pytest.approx(0.6 - 0.6)
+
+
 def test_a_band_leaves_names_near_their_target_alone():
     found = trade(
         book(1000, A=30, B=30, C=30), {"A": 100, "B": 100, "C": 100}, {"A": 0.32, "B": 0.22, "C": 0.0},
