@@ -11,7 +11,7 @@ from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail
 from optimizer.hierarchical import RECIPES
 from optimizer.limits import Norm
 from optimizer.policy import Policy
-from optimizer.rules import Setting, mean_of
+from optimizer.rules import Setting, aligned, mean_of
 from optimizer.scenario_costs import (
     Cost,
     Drawdown,
@@ -110,10 +110,11 @@ def equal_weight(setting: Setting) -> Quadratic:
 
 
 def risk_parity(setting: Setting) -> RiskBudget:
-    """Equal contributions to the variance, of the names that may be held."""
+    """Equal contributions to the variance, of the names that may be held; or the given shares of it."""
     if not setting.policy.long_only:
         raise PolicyError("risk_parity holds every name long; set long_only, or choose another method")
-    held = _holdable(setting)
+    given = setting.policy.risk_budgets
+    held = aligned(given, setting.symbols, "risk_budgets") if given else _holdable(setting)
     return RiskBudget(setting.estimates.covariance, held / held.sum())
 
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from optimizer.errors import PolicyError
 from optimizer.exposures import ExposureType
+from optimizer.text_limits import parse_limit
 
 Range = tuple[float, float]
 OnConflict = Literal["fail", "transition"]
@@ -42,6 +43,9 @@ class Policy:
     within kappa standard errors of the estimate, each name's error by itself ("diagonal") or correlated ("full").
     `tail_level` is the confidence of cvar, cdar and evar: 0.95 looks at the worst 5%; `return_threshold`, per year, is
     what the lower partial moments count shortfalls from.
+    `max_gross` bounds sum |w|, `net_limits` sum w, `beta_limits` the beta against the benchmark, `factor_limits` the
+    sum of loading x w; `limits` are lines of text ("Equity <= 0.6", docs/how-to/limits.md). `risk_budgets` symbol ->
+    share of the variance for method risk_parity, summing to 1.
     `forced_cash` "hold": where the other limits do not let everything be invested, cash_max gives way by the
     least that will do. Raises PolicyError for a non-finite or crossed limit.
     """
@@ -70,6 +74,12 @@ class Policy:
     min_exposures: Mapping[ExposureType, float] = field(default_factory=dict)
     max_exposures: Mapping[ExposureType, float] = field(default_factory=dict)
     max_notional: float | None = None
+    max_gross: float | None = None
+    net_limits: Range | None = None
+    beta_limits: Range | None = None
+    factor_limits: Mapping[str, Range] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+    risk_budgets: Mapping[str, float] = field(default_factory=dict)
     cash_min: float = 0.0
     cash_max: float = 0.0
     max_turnover: float | None = None
@@ -92,6 +102,9 @@ def check_limits(policy: Policy) -> None:
     ranges = {
         "weight": (policy.min_weight, policy.max_weight),
         "cash": (policy.cash_min, policy.cash_max),
+        "net_limits": policy.net_limits or (None, None),
+        "beta_limits": policy.beta_limits or (None, None),
+        **{f"factor {name}": pair for name, pair in policy.factor_limits.items()},
         **{f"limits of {name}": pair for name, pair in policy.asset_limits.items()},
         **{f"sector {name}": pair for name, pair in policy.sector_limits.items()},
         **{
@@ -123,7 +136,10 @@ def check_limits(policy: Policy) -> None:
         raise PolicyError(
             f"return_threshold is {policy.return_threshold}; it must be a fraction per year, 0.02"
         )
-    for name in ("max_turnover", "max_notional"):
+    for line in policy.limits:
+        parse_limit(line)
+    check_budgets(policy.risk_budgets)
+    for name in ("max_turnover", "max_notional", "max_gross"):
         bound = getattr(policy, name)
         if bound is not None and not (isfinite(bound) and bound >= 0):
             raise PolicyError(f"{name} is {bound}; it must be a fraction >= 0")
@@ -131,3 +147,15 @@ def check_limits(policy: Policy) -> None:
         bound = getattr(policy, name)
         if bound is not None and not (isfinite(bound) and bound > 0):
             raise PolicyError(f"{name} is {bound}; it must be a fraction per year above 0 (0.02 for 2%)")
+
+
+def check_budgets(budgets: Mapping[str, float]) -> None:
+    """Raises PolicyError where a share of the risk is not a number >= 0, or the shares do not sum to 1."""
+    for name, share in budgets.items():
+        if not (isfinite(share) and share >= 0):
+            raise PolicyError(f"risk_budgets: the share of {name} is {share}; it must be a fraction >= 0")
+    total = sum(budgets.values())
+    if budgets and abs(total - 1.0) > 1e-6:
+        raise PolicyError(
+            f"risk_budgets sum to {total:g}; shares of the risk must sum to 1: divide each by {total:g}"
+        )

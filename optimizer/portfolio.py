@@ -51,6 +51,7 @@ class Universe:
     funds        look-through exposures, None when nothing is looked through
     benchmark    symbol -> weight, a fraction
     market_caps  symbol -> value, in one currency
+    factors      factor -> symbol -> loading, per unit of weight
     """
 
     symbols: tuple[str, ...]
@@ -58,6 +59,7 @@ class Universe:
     funds: FundExposureMap | None = None
     benchmark: Mapping[str, float] | None = None
     market_caps: Mapping[str, float] | None = None
+    factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if list(self.symbols) != sorted(set(self.symbols)):

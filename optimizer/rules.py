@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from optimizer.exposures import ExposureType
 from optimizer.limits import INF, Absolute, Limits, Linear, Norm
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
+from optimizer.text_limits import TextLimit, parse_limit
 from optimizer.typing import Array
 
 HAIR = 1e-3
@@ -85,8 +87,16 @@ def build_limits(setting: Setting) -> Limits:
             *exposure_limits(setting),
             *return_floor(setting),
             *(notional_limit(setting) if policy.long_only else ()),
+            *net_range(setting),
+            *beta_range(setting),
+            *factor_ranges(setting),
+            *written_limits(setting),
         ),
-        absolute=(*turnover_limit(setting), *(() if policy.long_only else gross_notional_limit(setting))),
+        absolute=(
+            *turnover_limit(setting),
+            *(() if policy.long_only else gross_notional_limit(setting)),
+            *gross_limit(setting),
+        ),
         norms=(*volatility_cap(setting), *tracking_error_limit(setting)),
     )
 
@@ -226,6 +236,98 @@ def tracking_error_limit(setting: Setting) -> tuple[Norm, ...]:
             f"nothing to choose; widen it, or use method min_tracking_error"
         )
     return (Norm("max_tracking_error", covariance, setting.reference(), limit),)
+
+
+def gross_limit(setting: Setting) -> tuple[Absolute, ...]:
+    """Sum of |w| <= limit."""
+    limit, n = setting.policy.max_gross, len(setting.symbols)
+    return () if limit is None else (Absolute("max_gross", np.ones(n), np.zeros(n), limit),)
+
+
+def net_range(setting: Setting) -> tuple[Linear, ...]:
+    """low <= sum w <= high."""
+    pair = setting.policy.net_limits
+    return () if pair is None else (Linear(("min_net", "max_net"), np.ones(len(setting.symbols)), *pair),)
+
+
+def beta_range(setting: Setting) -> tuple[Linear, ...]:
+    """low <= b'Sw / b'Sb <= high, b being the benchmark."""
+    pair = setting.policy.beta_limits
+    if pair is None:
+        return ()
+    if setting.universe.benchmark is None:
+        raise PolicyError("beta_limits need a benchmark; this portfolio has none: add one")
+    reference = setting.reference()
+    pull = setting.estimates.covariance @ reference
+    return (Linear(("min_beta", "max_beta"), pull / float(reference @ pull), *pair),)
+
+
+def factor_ranges(setting: Setting) -> tuple[Linear, ...]:
+    """low <= sum of loading x w <= high, for each factor."""
+    return tuple(
+        Linear((f"min_factor {name}", f"max_factor {name}"), loadings(setting, name), *pair)
+        for name, pair in sorted(setting.policy.factor_limits.items())
+    )
+
+
+def loadings(setting: Setting, factor: str) -> Array:
+    """(n,) of one factor; PolicyError for an unknown one or a symbol without a loading."""
+    factors = setting.universe.factors
+    if factor not in factors:
+        known = ", ".join(sorted(factors)) or "none"
+        raise PolicyError(f"factor {factor!r} has no loadings; those given are {known}: add it to factors")
+    missing = [symbol for symbol in setting.symbols if symbol not in factors[factor]]
+    if missing:
+        raise PolicyError(f"factor {factor} has no loading for {', '.join(missing)}; give one, 0 for none")
+    return np.array([factors[factor][symbol] for symbol in setting.symbols])
+
+
+def written_limits(setting: Setting) -> tuple[Linear, ...]:
+    """The policy's lines of text."""
+    return tuple(_written(setting, parse_limit(line)) for line in setting.policy.limits)
+
+
+def _written(setting: Setting, limit: TextLimit) -> Linear:
+    row = sum((f * named_row(setting, name, limit.text) for name, f in limit.terms.items()), np.zeros(1))
+    # Cash is 1 less the sum of the weights.
+    offset = sum(f for name, f in limit.terms.items() if name.lower() == "cash")
+    return Linear((limit.text, limit.text), row, limit.low, limit.high, offset)
+
+
+def named_row(setting: Setting, name: str, text: str) -> Array:
+    """(n,) what each weight adds to the amount of that name; PolicyError for an unknown or ambiguous one."""
+    kind, _, rest = name.rpartition(":")
+    found = {k: row for k, row in _readings(setting, rest).items() if kind in ("", k)}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise PolicyError(
+            f"limit {text!r}: {name} is a {' and a '.join(found)}; write {' or '.join(f'{k}:{rest}' for k in found)}"
+        )
+    sectors = sorted(set(setting.universe.sectors.values()))
+    names = [*setting.symbols, *sectors, *setting.universe.factors, "cash", "invested"]
+    near = get_close_matches(rest, names, 3) or names[:20]
+    raise PolicyError(f"limit {text!r}: {name!r} is not known; names near it: {', '.join(near)}")
+
+
+def _readings(setting: Setting, name: str) -> dict[str, Array]:
+    """Everything that a name can mean here."""
+    n, universe = len(setting.symbols), setting.universe
+    found: dict[str, Array] = {}
+    if name in setting.symbols:
+        found["symbol"] = np.eye(n)[setting.symbols.index(name)]
+    sector = np.array([float(universe.sectors.get(s, "").lower() == name.lower()) for s in setting.symbols])
+    if sector.any():
+        found["sector"] = sector
+    if name in universe.factors:
+        found["factor"] = loadings(setting, name)
+    kinds = {kind.value: kind for kind in ExposureType}
+    kind = kinds.get(name.lower().replace(" ", "_"))
+    if name.lower() in ("cash", "invested"):
+        found["total"] = np.ones(n) * (-1.0 if name.lower() == "cash" else 1.0)
+    elif kind is not None and universe.funds is not None:
+        found["exposure"] = universe.funds.matrix(setting.symbols, (kind,))[0]
+    return found
 
 
 def mean_of(estimates: Estimates) -> Array:

@@ -133,11 +133,13 @@ def _standing(limits: Limits, group: str, w: Array) -> tuple[float, float, float
         if limits.upper_groups[i] == group:
             return float(w[i]), float(limits.upper[i]), float(w[i] - limits.upper[i])
     for linear in limits.linear:
-        value = linear.value(w)
+        value, sides = linear.value(w), []
         if linear.names[0] == group:
-            return value, linear.low, linear.low - value
+            sides.append((value, linear.low, linear.low - value))
         if linear.names[1] == group:
-            return value, linear.high, value - linear.high
+            sides.append((value, linear.high, value - linear.high))
+        if sides:
+            return max(sides, key=lambda side: side[2])
     for absolute in limits.absolute:
         if absolute.name == group:
             return absolute.value(w), absolute.bound, absolute.violation(w)

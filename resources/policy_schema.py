@@ -68,6 +68,11 @@ class PolicyFile(Strict):
     min_exposures_pct: dict[str, Percent] = {}
     max_exposures_pct: dict[str, Percent] = {}
     max_notional_pct: Percent | None = Field(default=None, gt=0)
+    max_gross_pct: Percent | None = Field(default=None, gt=0)
+    net_limits_pct: PercentRange | None = None
+    beta_limits: tuple[float, float] | None = None
+    limits: tuple[str, ...] = ()
+    risk_budgets_pct: dict[str, Percent] = {}
     cash_min_pct: Percent = 0.0
     cash_max_pct: Percent = 0.0
     max_turnover_pct: Percent | None = Field(default=None, ge=0)
@@ -82,7 +87,8 @@ class PolicyFile(Strict):
     forced_cash: Literal["fail", "hold"] = "hold"
 
     @field_validator(
-        "max_single_position_pct", "max_sector_pct", "max_turnover_pct", "max_notional_pct", "target_volatility_pct",
+        "max_single_position_pct", "max_sector_pct", "max_turnover_pct", "max_notional_pct", "max_gross_pct",
+        "target_volatility_pct",
         "max_volatility_pct",
     )  # fmt: skip
     @classmethod
@@ -110,6 +116,12 @@ class PolicyFile(Strict):
         if isinstance(value, dict):
             return {key: tuple(pair) if isinstance(pair, list) else pair for key, pair in value.items()}
         return value
+
+    @field_validator("net_limits_pct", "beta_limits", "limits", mode="before")
+    @classmethod
+    def tuples(cls, value: Any) -> Any:
+        """YAML has lists where a pair or several belong."""
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("min_exposures_pct", "max_exposures_pct")
     @classmethod
@@ -149,6 +161,11 @@ class PolicyFile(Strict):
             min_exposures=_exposures(self.min_exposures_pct),
             max_exposures=_exposures(self.max_exposures_pct),
             max_notional=fraction(self.max_notional_pct),
+            max_gross=fraction(self.max_gross_pct),
+            net_limits=None if self.net_limits_pct is None else _range(self.net_limits_pct),
+            beta_limits=self.beta_limits,
+            limits=self.limits,
+            risk_budgets={symbol: share / 100 for symbol, share in self.risk_budgets_pct.items()},
             cash_min=self.cash_min_pct / 100,
             cash_max=self.cash_max_pct / 100,
             max_turnover=None if self.max_turnover_pct is None else self.max_turnover_pct / 200,
