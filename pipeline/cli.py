@@ -306,6 +306,8 @@ def screen(
         "false",
         "--client.toolbarMode",
         "viewer",
+        "--client.showErrorDetails",
+        "none",
     ]
     environment = {**os.environ, "PACKFOLIO_API": api_url}
     raise typer.Exit(subprocess.call([sys.executable, *server, *quiet], env=environment))  # noqa: S603  our own arguments

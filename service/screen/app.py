@@ -34,9 +34,15 @@ def main() -> None:
 def page(client: Client) -> None:
     """The sidebar, the button, and the answer in tabs."""
     packs = [pack["pack_id"] for pack in client.get("/v1/packs") if pack["verdict"] == "fresh"]
+    if not packs:
+        st.info("There is no fresh pack yet: run `packfolio run`, then reload this page.")
+        return
     with st.sidebar:
         pack = st.selectbox("Pricing pack", packs)
         portfolios = {found["name"]: found for found in client.get(f"/v1/packs/{pack}/portfolios")}
+        if not portfolios:
+            st.info(f"{pack} has no portfolios: the run stopped before them. Run `packfolio run` again.")
+            return
         name = st.selectbox("Portfolio", list(portfolios))
         own = portfolios[name]
         constraints = limits(own["policy"], methods(client))

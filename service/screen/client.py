@@ -14,6 +14,13 @@ class AnswerError(Exception):
     """The API refused or could not be reached; the text is for the desk."""
 
 
+def refusal(status: int, value: Any) -> str:
+    """What the API's error says, in its one shape; another server's error by its status."""
+    if not isinstance(value, dict) or "message" not in value:
+        return f"Something else than Packfolio's API answered, with status {status}; check the address."
+    return f"{value['message']}\n\n{value.get('remedy', '')} (trace {value.get('trace_id', 'unknown')})"
+
+
 @dataclass(frozen=True)
 class Client:
     """The API at an address; the key, where one is needed, comes from PACKFOLIO_API_KEY."""
@@ -46,5 +53,5 @@ class Client:
                 f"The API at {self.url} cannot be reached; start it with `packfolio api`."
             ) from None
         if not answer.ok:
-            raise AnswerError(f"{value['message']}\n\n{value['remedy']} (trace {value['trace_id']})")
+            raise AnswerError(refusal(answer.status_code, value))
         return value

@@ -6,6 +6,7 @@ import streamlit as st
 
 from service.screen.client import Client
 from service.screen.tables import (
+    driver_rows,
     exposure_rows,
     hedge_rows,
     impact_rows,
@@ -134,7 +135,11 @@ def show_hedges(client: Client, pack: str, name: str) -> None:
 
 def show_regime(client: Client, pack: str, name: str) -> None:
     """What a regime asks of the holdings."""
-    regime = st.selectbox("Regime", client.get("/v1/catalogue")["regimes"], index=6)
+    seen = client.get(f"/v1/packs/{pack}/regime")
+    regimes = client.get("/v1/catalogue")["regimes"]
+    chosen = regimes.index(seen["regime"] or "DELEVERAGING")
+    regime = st.selectbox("Regime", regimes, index=chosen, key=f"regime-{pack}")
+    show_detected(seen)
     with st.spinner("Applying the playbook"):
         found = client.execute(
             "suggest_deleveraging_hedges", portfolio_id=name, pricing_pack_id=pack, regime=regime
@@ -149,6 +154,19 @@ def show_regime(client: Client, pack: str, name: str) -> None:
         )
         if rec["trades"]:
             st.dataframe(rec["trades"], hide_index=True)
+
+
+def show_detected(seen: Row) -> None:
+    """Which regime the macro series look like, and what they say; or why none is detected."""
+    if seen["regime"] is None:
+        st.info(f"No regime is detected, so one is to be chosen: {'; '.join(seen['problems'])}.")
+        return
+    st.caption(
+        f"The published figures look like {seen['regime']}: score {seen['score']:.2f} of 1, {seen['margin']:.2f} "
+        f"before the next. A score is not a probability."
+    )
+    with st.expander("Indicators"):
+        st.dataframe(driver_rows(seen["drivers"]), hide_index=True)
 
 
 def show_compare(client: Client, pack: str, name: str, packs: list[str]) -> None:

@@ -117,3 +117,17 @@ def exposure_rows(impact: Row) -> list[Row]:
         for side, amounts in sides
         for kind, amount in amounts.items()
     ]
+
+
+def driver_rows(drivers: Sequence[Row]) -> list[Row]:
+    """The indicators behind a detected regime."""
+    return [
+        {
+            "Series": d["series"],
+            "Of": d["date"],
+            "Known since": d["known_at"],
+            "Value": round(d["value"], 4),
+            "z-score": round(d["z_score"], 2),
+        }
+        for d in drivers
+    ]
