@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from optimizer.estimates import Estimates
-from optimizer.exposures import ExposureCalculator, ExposureType
+from optimizer.exposures import ExposureType, FundExposureMap
 from optimizer.measures import expected_return, volatility
 from optimizer.performance import max_drawdown
 from optimizer.policy import Policy
@@ -29,6 +29,7 @@ class Side:
     quality              average rating of what is rated, by weight
     concentration_top10  share of the ten largest in what is invested
     notional             sum of |exposure|, without funds of |weight|
+    exposures            of every type that either side lists, and their parents, which include what is below them
     """
 
     value: Decimal
@@ -123,7 +124,9 @@ def impact(
     estimates      of every name on either side
     """
     reference = before if universe.benchmark is None else universe.benchmark
-    told = _Context(estimates, policy, universe, ratings or {}, reference)
+    listed = universe.funds.types(sorted({*before, *after})) if universe.funds else ()
+    kinds = tuple(kind for kind in ExposureType if any(kind in (own, *own.parents) for own in listed))
+    told = _Context(estimates, policy, universe, ratings or {}, reference, kinds)
     return Impact(told.side(before, value), told.side(after, value - costs), costs)
 
 
@@ -134,6 +137,7 @@ class _Context:
     universe: Universe
     ratings: Mapping[str, float]
     reference: Mapping[str, float]
+    kinds: tuple[ExposureType, ...]  # the same on both sides, each with its parents
 
     def side(self, weights: Mapping[str, float], value: Decimal) -> Side:
         est, rate = self.estimates, self.policy.risk_free_rate or 0.0
@@ -155,8 +159,12 @@ class _Context:
             quality=_quality(held, self.ratings),
             concentration_top10=_top10(held),
             notional=float(np.abs(w).sum() if funds is None else np.abs(w) @ funds.notional(est.symbols)),
-            exposures={} if funds is None else ExposureCalculator(funds).calculate(held),
+            exposures={} if funds is None else self._exposures(funds, held),
         )
+
+    def _exposures(self, funds: FundExposureMap, held: Mapping[str, float]) -> dict[ExposureType, float]:
+        amounts = funds.matrix(held, self.kinds) @ np.array(list(held.values()), dtype=float)
+        return dict(zip(self.kinds, amounts.tolist(), strict=True))
 
 
 def _quality(held: Mapping[str, float], ratings: Mapping[str, float]) -> float:

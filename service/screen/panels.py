@@ -171,7 +171,10 @@ def show_detected(seen: Row) -> None:
 
 def show_compare(client: Client, pack: str, name: str, packs: list[str]) -> None:
     """The pipeline's weights under two packs."""
-    other = st.selectbox("Compare with", [p for p in packs if p != pack] or [pack])
+    if len(packs) == 1:
+        st.info(f"{pack} is the only fresh pack: there is none to compare it with yet.")
+        return
+    other = st.selectbox("Compare with", [p for p in packs if p != pack])
     sides = {p: _weights(client, p, name) for p in dict.fromkeys((pack, other))}
     rows = [
         {

@@ -41,6 +41,13 @@ def test_nothing_is_missing_on_either_side_and_value_falls_by_the_costs():
     assert found.current.quality == pytest.approx((8 * 5000 + 4 * 3000) / 8000)
     assert found.current.notional == pytest.approx((5000 + 2 * 3000) / 8500)
     assert found.exposure_delta()[ExposureType.MANAGED_FUTURES] == pytest.approx(-3000 / 8500)
+    assert (
+        set(found.current.exposures) == set(found.post.exposures) >= {ExposureType.EQUITY, ExposureType.GOLD}
+    )
+    for side in (found.current, found.post):  # a parent is what is below it, on both sides
+        assert side.exposures[ExposureType.EQUITY] == pytest.approx(
+            side.exposures[ExposureType.US_LARGE_EQUITY]
+        )
     assert found.delta()["cash"] == pytest.approx(found.post.cash - found.current.cash)
 
 
