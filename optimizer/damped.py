@@ -25,8 +25,9 @@ def budgets_by_steps(goal: RiskBudget, space: Polyhedron, norms: tuple[Norm, ...
     """
     import cvxpy as cp
 
-    n, p = len(goal.budgets), space.rows.shape[1]
+    n, p = len(goal.covariance), space.rows.shape[1]
     kept = np.flatnonzero(goal.budgets > 0)
+    wanted = (np.eye(n) if goal.loadings is None else goal.loadings)[kept]
     factor = root(goal.covariance / float(np.diag(goal.covariance).mean())).T
     x, scale, least = cp.Variable(p), cp.Variable(nonneg=True), cp.Variable()
 
@@ -36,22 +37,23 @@ def budgets_by_steps(goal: RiskBudget, space: Polyhedron, norms: tuple[Norm, ...
     def read(solver: str) -> tuple[Array, str]:
         return np.append(x.value, 1.0 if scale.value is None else scale.value), solver
 
-    widest = cp.Problem(cp.Maximize(least), [*limits(1.0), x[kept] >= least, least <= 1])
+    widest = cp.Problem(cp.Maximize(least), [*limits(1.0), wanted @ x[:n] >= least, least <= 1])
     point, solver = climb(widest, read)
-    if float(point[kept].min()) <= LEAST:
+    if float((wanted @ point[:n]).min()) <= LEAST:
         raise NoAnswerError(solver, "some name with a risk budget cannot be held", infeasible=True)
     point = point / float(np.linalg.norm(factor @ point[:n]))
     inside = limits(scale)
     for _ in range(STEPS):
-        y = point[kept]
-        near = cp.sum_squares(cp.multiply(np.sqrt(goal.budgets[kept]) / y, x[kept] - 2 * y))
+        y = wanted @ point[:n]
+        near = cp.sum_squares(cp.multiply(np.sqrt(goal.budgets[kept]) / y, wanted @ x[:n] - 2 * y))
         best, solver = climb(cp.Problem(cp.Minimize(cp.sum_squares(factor @ x[:n]) + near), inside), read)
         step = best - point
+        change = wanted @ step[:n]
         bend = goal.budgets[kept] / y**2
-        decrement = float(np.sqrt(np.sum((factor @ step[:n]) ** 2) + bend @ step[kept] ** 2))
+        decrement = float(np.sqrt(np.sum((factor @ step[:n]) ** 2) + bend @ change**2))
         if decrement < SETTLED:
             break
-        shrinks = float(np.max(-step[kept] / y, initial=0.0))
+        shrinks = float(np.max(-change / y, initial=0.0))
         length = 1.0 if decrement < 0.25 and shrinks < 1 else 1.0 / (1.0 + max(decrement, shrinks))
         point = point + length * step
     none: tuple[Array | None, ...] = (None,) * len(norms)

@@ -44,9 +44,16 @@ class Found:
     normals: tuple[Array | None, ...]
 
 
-def solve_general(goal: Goal, n: int, space: Polyhedron, norms: tuple[Norm, ...]) -> Found:
+def solve_general(
+    goal: Goal,
+    n: int,
+    space: Polyhedron,
+    norms: tuple[Norm, ...],
+    accepts: Callable[[Found], bool] | None = None,
+) -> Found:
     """The best columns by the first solver that says `optimal`, else by the first that comes near.
 
+    accepts  where given, it decides instead of what the solvers say
     Raises NoAnswerError; `infeasible` as soon as one solver proves it.
     """
     import cvxpy as cp
@@ -61,11 +68,15 @@ def solve_general(goal: Goal, n: int, space: Polyhedron, norms: tuple[Norm, ...]
         normals = tuple(normal_of(*pair) for pair in zip(norms, cones, strict=True))
         return Found(np.asarray(x.value) / float(size), solver, prices_of(goal, own), normals)
 
-    return climb(cp.Problem(cp.Minimize(cost), [*rules(x, scale, space), *cones, *own]), read)
+    return climb(cp.Problem(cp.Minimize(cost), [*rules(x, scale, space), *cones, *own]), read, accepts)
 
 
-def climb(problem: cp.Problem, read: Callable[[str], Answer]) -> Answer:
+def climb(
+    problem: cp.Problem, read: Callable[[str], Answer], accepts: Callable[[Answer], bool] | None = None
+) -> Answer:
     """What `read` takes from the first answer called `optimal`, else from the first that comes near; given the solver.
+
+    `accepts`, where given, decides instead of what the solver calls its answer.
 
     Raises NoAnswerError; `infeasible` as soon as one solver proves it.
     """
@@ -75,12 +86,14 @@ def climb(problem: cp.Problem, read: Callable[[str], Answer]) -> Answer:
     near: Answer | None = None
     for solver, settings in LADDER:
         status = _run(problem, solver, settings)
-        if status == cp.OPTIMAL:
-            return read(solver)
         if status == cp.INFEASIBLE:
             raise NoAnswerError(solver, status, infeasible=True)
-        if status == cp.OPTIMAL_INACCURATE and near is None:
-            near = read(solver)
+        if status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
+            continue
+        answer = read(solver)
+        if accepts(answer) if accepts else status == cp.OPTIMAL:
+            return answer
+        near = answer if near is None else near
     if near is None:
         raise NoAnswerError(solver, status, infeasible=False)
     return near  # the audit decides on it

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from optimizer.errors import DataError
-from optimizer.measures import tail_loss, volatility, worst_weights
+from optimizer.measures import risk_contributions, tail_loss, volatility, worst_weights
 from optimizer.scenario_costs import Cost
 from optimizer.typing import Array
 
@@ -110,21 +110,35 @@ class Ratio:
 
 @dataclass(frozen=True)
 class RiskBudget:
-    """Minimise y'Sy/2 - sum b ln y (Maillard, Roncalli & Teiletche 2010; Spinu 2013), y = w / sqrt(w'Sw).
+    """Minimise y'Sy/2 - sum b ln Ly (Maillard, Roncalli & Teiletche 2010; Spinu 2013), y = w / sqrt(w'Sw).
 
-    budgets  (n,) >= 0, summing to 1: each name's share of the variance where no limit binds; 0 leaves a name
-             out of the objective
+    budgets   (n,) >= 0, summing to 1: each name's share of the variance where no limit binds; 0 leaves a name
+              out of the objective
+    loadings  (k, n) L: what is held of k exposures, which the budgets (k,) are then for; None for the names
     """
 
     covariance: Array
     budgets: Array
     measure: str = "risk-budget objective"
+    loadings: Array | None = None
     homogeneous: ClassVar[bool] = True
 
     def value(self, w: Array) -> float:
         """-sum b ln(w / risk): least where risk shares equal the budgets."""
         kept = self.budgets > 0
-        return -float(self.budgets[kept] @ np.log(w[kept] / volatility(w, self.covariance)))
+        return -float(self.budgets[kept] @ np.log(self.amounts(w)[kept] / volatility(w, self.covariance)))
+
+    def amounts(self, w: Array) -> Array:
+        """What is held of each that has a budget."""
+        return w if self.loadings is None else np.asarray(self.loadings @ w)
+
+    def shares(self, w: Array) -> Array:
+        """Their shares of the variance; of exposures by the least-squares solution m of Sw = L'm, amount x m."""
+        if self.loadings is None:
+            return risk_contributions(w, self.covariance)
+        marginal = self.covariance @ w
+        own = np.linalg.lstsq(self.loadings.T, marginal, rcond=None)[0]
+        return np.asarray(self.amounts(w) * own / float(w @ marginal))
 
     def rate(self, w: Array) -> float:
         """Change of `value` per unit of weight-space cost."""
@@ -133,8 +147,11 @@ class RiskBudget:
     def support(self, w: Array) -> Support:
         """The gradient at y, which is 0 along y itself; a gap bounds the objective by gap / risk."""
         risk = _some_risk(w, self.covariance, self.measure)
-        pull = np.divide(self.budgets, w, out=np.zeros_like(w), where=self.budgets > 0)
-        slope = self.covariance @ w / risk - risk * pull
+        amounts = self.amounts(w)
+        pull = np.divide(self.budgets, amounts, out=np.zeros_like(amounts), where=self.budgets > 0)
+        slope = self.covariance @ w / risk - risk * (
+            pull if self.loadings is None else self.loadings.T @ pull
+        )
         return Support(slope, 0.0, risk)
 
 
@@ -226,6 +243,11 @@ def doubt_slope(doubt: Array | None, w: Array) -> Array:
     """(n,) its gradient; 0 where it has none."""
     size = doubt_size(doubt, w)
     return np.zeros_like(w) if doubt is None or size == 0 else doubt @ w / size
+
+
+def without_algorithm(goal: Goal) -> bool:
+    """Whether only the general lane takes such a goal."""
+    return isinstance(goal, Scenario) or (isinstance(goal, RiskBudget) and goal.loadings is not None)
 
 
 def doubted(goal: Goal) -> bool:

@@ -1,5 +1,6 @@
 """Fast lane, general lane, certificate: the one place where an answer is accepted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,7 @@ from optimizer.goals import (
     Tail,
     at_kink,
     doubted,
+    without_algorithm,
 )
 from optimizer.limits import Polyhedron, outer
 from optimizer.typing import Array
@@ -53,8 +55,8 @@ def optimum(goal: Goal, arena: Arena) -> Optimum:
     """
     reasons: list[str] = []
     for lane, attempt in LANES.items():
-        if lane == "fast" and isinstance(goal, Scenario):
-            continue  # it has no algorithm for these
+        if lane == "fast" and without_algorithm(goal):
+            continue
         try:
             best = certified(lane, arena, attempt(goal, arena), goal)
         except NoAnswerError as stop:
@@ -105,7 +107,9 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
     x = found.x
     none = np.zeros(len(arena.frame.rows) + len(norms))
     if isinstance(goal, Scenario):
-        return Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
+        return _scenario_candidate(goal, arena, found)
+    if isinstance(goal, RiskBudget) and goal.loadings is not None:
+        return Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
     if isinstance(goal, Quadratic):
         plain_answer = Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
     else:
@@ -130,9 +134,28 @@ def limit_prices(goal: Goal, arena: Arena, w: Array, support: Support) -> Array 
     return np.asarray(np.maximum(-multipliers[-len(norms) :] / scale, 0.0))
 
 
+def _scenario_candidate(goal: Scenario, arena: Arena, found: Found) -> Candidate:
+    none = np.zeros(len(arena.frame.rows) + len(arena.limits.norms))
+    support = goal.support(found.x[: len(arena.limits.symbols)], found.prices)
+    return Candidate(found.x, none, found.solver, support, found.normals)
+
+
+def _accepts(goal: Goal, arena: Arena) -> Callable[[Found], bool] | None:
+    """Whether the audit confirms an answer as it is; None for goals whose answers are sharpened first."""
+    if not isinstance(goal, Scenario):
+        return None
+    return lambda found: (
+        certified("general", arena, _scenario_candidate(goal, arena, found), goal).certificate.ok
+    )
+
+
 def _conic(goal: Goal, arena: Arena) -> Found:
+    if isinstance(goal, RiskBudget) and goal.loadings is not None:
+        return budgets_by_steps(goal, arena.space, arena.limits.norms)
     try:
-        return solve_general(goal, len(arena.limits.symbols), arena.space, arena.limits.norms)
+        return solve_general(
+            goal, len(arena.limits.symbols), arena.space, arena.limits.norms, _accepts(goal, arena)
+        )
     except NoAnswerError as stop:
         if stop.infeasible or not isinstance(goal, RiskBudget):
             raise

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from optimizer.errors import PolicyError
+from optimizer.exposures import ExposureType
 from optimizer.gini import GiniMeanDifference
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail
 from optimizer.hierarchical import RECIPES
@@ -118,6 +119,30 @@ def risk_parity(setting: Setting) -> RiskBudget:
     return RiskBudget(setting.estimates.covariance, held / held.sum())
 
 
+def exposure_risk_parity(setting: Setting) -> RiskBudget:
+    """Equal contributions of what the funds hold, or those of `exposure_budgets`, however many funds hold it."""
+    policy, funds = setting.policy, setting.universe.funds
+    if funds is None:
+        raise PolicyError(
+            "exposure_risk_parity needs the funds' exposures; this universe has none: add funds"
+        )
+    if not policy.long_only:
+        raise PolicyError(
+            "exposure_risk_parity holds funds long only; set long_only, or choose another method"
+        )
+    listed = [kind for kind in funds.types(setting.symbols) if kind is not ExposureType.CASH]
+    given = policy.exposure_budgets or dict.fromkeys(listed, 1.0 / max(len(listed), 1))
+    kinds = tuple(kind for kind in ExposureType if given.get(kind, 0.0) > 0)
+    matrix = funds.matrix(setting.symbols, kinds)
+    missing = [kind.name for kind, row in zip(kinds, matrix, strict=True) if not (row > 0).any()]
+    if missing or not kinds:
+        raise PolicyError(
+            f"exposure_budgets names {', '.join(missing) or 'nothing'}; no fund here holds that"
+        )
+    budgets = np.array([given[kind] for kind in kinds])
+    return RiskBudget(setting.estimates.covariance, budgets, loadings=matrix)
+
+
 def _holdable(setting: Setting) -> Array:
     """(n,) 1 where the asset's own limits allow a long position, else 0."""
     limits = setting.policy.asset_limits
@@ -197,6 +222,7 @@ METHODS: Mapping[str, Callable[[Setting], Goal]] = {
     "max_return": max_return,
     "target_volatility": max_return,
     "risk_parity": risk_parity,
+    "exposure_risk_parity": exposure_risk_parity,
     "max_diversification": max_diversification,
     "min_tracking_error": min_tracking_error,
     "equal_weight": equal_weight,

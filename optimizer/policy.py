@@ -39,6 +39,7 @@ class Policy:
 
     All weights, limits and rates are fractions (0.15), rates per year; `max_turnover` is one-way (half of the
     traded value / NAV); `risk_free_rate` None means "the pack's", and must be filled in before a solve.
+    `exposure_budgets` type -> share of the variance for exposure_risk_parity, summing to 1; none are equal ones.
     `mean_doubt` kappa makes mean_variance, max_sharpe, max_return and target_volatility count with the worst mean
     within kappa standard errors of the estimate, each name's error by itself ("diagonal") or correlated ("full").
     `tail_level` is the confidence of cvar, cdar and evar: 0.95 looks at the worst 5%; `return_threshold`, per year, is
@@ -54,6 +55,7 @@ class Policy:
     risk_aversion: float = 2.5
     risk_free_rate: float | None = None
     target_volatility: float | None = None
+    exposure_budgets: Mapping[ExposureType, float] = field(default_factory=dict)
     mean_doubt: float = 0.0
     mean_doubt_shape: DoubtShape = "diagonal"
     tail_level: float = 0.95
@@ -120,6 +122,11 @@ def check_limits(policy: Policy) -> None:
             raise PolicyError(
                 f"{name}: the minimum {low:g} is above the maximum {high:g}; swap or widen them"
             )
+    total = sum(policy.exposure_budgets.values())
+    if policy.exposure_budgets and not (
+        abs(total - 1.0) <= 1e-9 and min(policy.exposure_budgets.values()) >= 0
+    ):
+        raise PolicyError(f"exposure_budgets sum to {total:g}; they must be shares >= 0 that sum to 1")
     if not (isfinite(policy.mean_doubt) and policy.mean_doubt >= 0):
         raise PolicyError(
             f"mean_doubt is {policy.mean_doubt}; it must be a number of standard errors >= 0, e.g. 1"

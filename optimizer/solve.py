@@ -15,7 +15,7 @@ from optimizer.fast.lane import Candidate
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.lanes import Optimum, certified, optimum
 from optimizer.limits import Limits, scale_range
-from optimizer.measures import risk_contributions, turnover, volatility
+from optimizer.measures import turnover, volatility
 from optimizer.methods import goal_of, target_cap
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
@@ -184,6 +184,11 @@ def nothing_defined(goal: Goal) -> InfeasibleError | SolverError:
                 f"no allowed portfolio has an expected return above the risk-free rate{beside}, so there is no best "
                 f"{goal.measure}; use method min_volatility, lower {remedy}risk_free_rate, or revise the returns"
             )
+        case RiskBudget() if goal.loadings is not None:
+            return InfeasibleError(
+                "risk budgets need something of every exposure, and the limits or funds force some to 0; leave these "
+                "out by exposure_budgets, add funds that hold them, or relax the limits"
+            )
         case RiskBudget():
             return InfeasibleError(
                 "risk budgets need a weight above 0 in every name, and the limits force some to 0; exclude "
@@ -224,7 +229,7 @@ def shortfall(goal: Goal, w: Array) -> tuple[str, ...]:
     """A warning when the limits keep an answer from what the method is named after."""
     match goal:
         case RiskBudget():
-            shares = risk_contributions(w, goal.covariance)
+            shares = goal.shares(w)
             if np.abs(shares - goal.budgets).max() > BUDGET_TOLERANCE:
                 worst = int(np.argmax(np.abs(shares - goal.budgets)))
                 return (

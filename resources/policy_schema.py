@@ -48,6 +48,7 @@ class PolicyFile(Strict):
     risk_aversion: float = Field(default=2.5, gt=0)
     risk_free_rate: float | None = Field(default=None, gt=-0.5, lt=1)
     target_volatility_pct: Percent | None = Field(default=None, gt=0)
+    exposure_budgets_pct: dict[str, Percent] = {}
     mean_doubt: float = Field(default=0.0, ge=0, le=10)
     mean_doubt_shape: Literal["diagonal", "full"] = "diagonal"
     tail_level: float = Field(default=0.95, ge=0.5, lt=1)
@@ -123,7 +124,7 @@ class PolicyFile(Strict):
         """YAML has lists where a pair or several belong."""
         return tuple(value) if isinstance(value, list) else value
 
-    @field_validator("min_exposures_pct", "max_exposures_pct")
+    @field_validator("min_exposures_pct", "max_exposures_pct", "exposure_budgets_pct")
     @classmethod
     def known_exposures(cls, value: dict[str, float]) -> dict[str, float]:
         """Refuses an exposure type that does not exist."""
@@ -144,6 +145,7 @@ class PolicyFile(Strict):
             risk_aversion=self.risk_aversion,
             risk_free_rate=self.risk_free_rate,
             target_volatility=fraction(self.target_volatility_pct),
+            exposure_budgets=_exposures(self.exposure_budgets_pct),
             mean_doubt=self.mean_doubt,
             mean_doubt_shape=self.mean_doubt_shape,
             tail_level=self.tail_level,

@@ -3,6 +3,7 @@ import pytest
 
 from optimizer.audit import certify, lower_bound
 from optimizer.estimates import Estimates
+from optimizer.exposures import ExposureType, Fund, FundExposureMap
 from optimizer.goals import Support
 from optimizer.limits import Absolute, Limits, Linear, Norm, outer, polyhedron, scale_range
 from optimizer.methods import METHODS, SCENARIO_COSTS
@@ -69,7 +70,9 @@ def test_no_multipliers_whatever_can_lift_the_bound_above_the_truth():
 @pytest.mark.parametrize("method", sorted(set(METHODS) - {"target_volatility"}))
 def test_the_support_never_lies_above_the_cost(method: str):
     """With it the gap is a bound; it must hold at every portfolio, not only at the best."""
-    found = solve(FIVE, Policy(method=method, risk_free_rate=0.02, max_weight=0.5), Universe(NAMES), HELD)
+    funds = FundExposureMap([Fund(name, name, {ExposureType.GOLD: 1.0}) for name in NAMES])
+    policy = Policy(method=method, risk_free_rate=0.02, max_weight=0.5)
+    found = solve(FIVE, policy, Universe(NAMES, funds=funds), HELD)
     goal, w = found.goal, found.weights
     support = goal.support(w)
     price = goal.rate(w)

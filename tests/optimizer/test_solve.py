@@ -5,6 +5,7 @@ import pytest
 
 from optimizer.errors import InfeasibleError, PolicyError
 from optimizer.estimates import Estimates
+from optimizer.exposures import ExposureType, Fund, FundExposureMap
 from optimizer.measures import turnover
 from optimizer.methods import METHODS
 from optimizer.policy import Policy
@@ -20,8 +21,17 @@ RETURNS = (
 )
 FOUR = Estimates(NAMES, RETURNS.mean(axis=0) * 252, np.cov(RETURNS.T) * 252, RETURNS)
 EQUAL = np.full(4, 0.25)
+KINDS = (
+    ExposureType.US_LARGE_EQUITY,
+    ExposureType.GOLD,
+    ExposureType.US_TREASURY,
+    ExposureType.MANAGED_FUTURES,
+)
 BOOK = Universe(
-    NAMES, {"A": "tech", "B": "tech", "C": "food", "D": "food"}, benchmark=dict.fromkeys(NAMES, 0.25)
+    NAMES,
+    {"A": "tech", "B": "tech", "C": "food", "D": "food"},
+    benchmark=dict.fromkeys(NAMES, 0.25),
+    funds=FundExposureMap([Fund(s, s, {kind: 1.0}) for s, kind in zip(NAMES, KINDS, strict=True)]),
 )
 THREE = Estimates(
     ("A", "B", "C"),
