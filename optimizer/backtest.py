@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from itertools import product
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,12 @@ from optimizer.backtest_report import BacktestResult, report
 from optimizer.costs import CostModel
 from optimizer.errors import DataError, InfeasibleError, PolicyError
 from optimizer.exposures import FundExposureMap
-from optimizer.panel import BacktestSettings, History, annual_rates, decision_days, growth
+from optimizer.panel import BacktestSettings, History, Window, annual_rates, decision_days, growth
 from optimizer.simulation import Account, Pricing, make_market
 from optimizer.typing import Array
 
 CASH_TOLERANCE = 1e-9
+NOBODY = "no symbol has a price and history enough"
 
 
 __all__ = [
@@ -40,6 +41,14 @@ class Answer(Protocol):
     message: str
 
 
+@runtime_checkable
+class ArrayMethod(Protocol):
+    """A strategy that also decides on arrays, which spares a table of prices a decision."""
+
+    def decide(self, window: Window, held: Array) -> Array:
+        """(k,) target weights of the window's names; held (k,) at its last close."""
+
+
 Method = Callable[..., Answer | Mapping[str, float]]
 Decisions = MutableMapping[pd.Timestamp, Mapping[str, float]]
 
@@ -53,9 +62,15 @@ class Plan:
     progress: Callable[[int, int], None] | None
 
     @cached_property
+    def on_arrays(self) -> ArrayMethod | None:
+        """The strategy, where it decides on arrays."""
+        method: object = self.method
+        return method if isinstance(method, ArrayMethod) else None
+
+    @cached_property
     def told_held(self) -> bool:
         """Whether the strategy takes what is held."""
-        return "held" in inspect.signature(self.method).parameters
+        return self.on_arrays is not None or "held" in inspect.signature(self.method).parameters
 
 
 class OptimizationBacktest:
@@ -183,9 +198,11 @@ def _away(account: Account, wanted: Array) -> float:
 
 
 def _decide(plan: Plan, history: History, day: int, account: Account) -> Mapping[str, float]:
+    if plan.on_arrays is not None:
+        return _decide_on_arrays(plan.on_arrays, history, day, account)
     seen = history.until(day)
     if seen.empty:
-        raise InfeasibleError("no symbol has a price and history enough")
+        raise InfeasibleError(NOBODY)
     if plan.told_held:
         weights = account.weights()
         held = {history.symbols[i]: float(weights[i]) for i in np.flatnonzero(weights)}
@@ -199,15 +216,23 @@ def _decide(plan: Plan, history: History, day: int, account: Account) -> Mapping
     return answer.weights
 
 
+def _decide_on_arrays(
+    method: ArrayMethod, history: History, day: int, account: Account
+) -> Mapping[str, float]:
+    window, columns = history.window(day)
+    if not window.symbols:
+        raise InfeasibleError(NOBODY)
+    weights = method.decide(window, account.weights()[columns])
+    return dict(zip(window.symbols, weights.tolist(), strict=True))
+
+
 def _checked(weights: Mapping[str, float], history: History, as_of: pd.Timestamp, cash_min: float) -> Array:
     """(n,) the weights in the order of the panel; PolicyError for a wrong one."""
     place = history.place
-    unknown = sorted(set(weights) - set(place))
-    if unknown:
+    if unknown := sorted(weights.keys() - place.keys()):
         raise PolicyError(f"weights of {as_of.date()} name {', '.join(unknown)}, which market_data has not")
     wanted = np.zeros(len(place))
-    for symbol, weight in weights.items():
-        wanted[place[symbol]] = weight
+    wanted[[place[symbol] for symbol in weights]] = list(weights.values())
     if not np.isfinite(wanted).all():
         raise PolicyError(f"weights of {as_of.date()} are not all numbers; return 0 for what is not held")
     if 1 - wanted.sum() < cash_min - CASH_TOLERANCE:

@@ -6,14 +6,16 @@ from datetime import date
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from optimizer.costs import CostModel
 from optimizer.errors import DataError, PolicyError
 from optimizer.returns import TRADING_DAYS
-from optimizer.simulation import Flags
+from optimizer.simulation import Flags, Rows
 from optimizer.typing import Array
 
+Days = pd.Index | npt.NDArray[np.datetime64]
 PERIOD_CODES = {"daily": "D", "weekly": "W-FRI", "monthly": "M", "quarterly": "Q", "yearly": "Y"}
 
 
@@ -47,6 +49,15 @@ class BacktestSettings:
     delisting_return: float | Mapping[str, float] = 0.0
     known: Callable[[pd.Timestamp], pd.DataFrame] | None = None
     trials: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """What a strategy that reads arrays sees: (t, k) prices of k names in ascending order, and their (t,) dates."""
+
+    prices: Array
+    dates: Days
+    symbols: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +114,43 @@ class History:
         since = 0 if self.settings.history_days is None else max(0, day + 1 - self.settings.history_days)
         chosen = self.eligible[day]
         return self.data.iloc[since : day + 1] if chosen.all() else self.data.iloc[since : day + 1, chosen]
+
+    def window(self, day: int) -> tuple[Window, Rows]:
+        """The same as arrays, and the (k,) columns of the panel that they show."""
+        if self.settings.known is not None:
+            seen = self._vintage(day)
+            columns = np.array([self.place[symbol] for symbol in sorted(seen.columns)], dtype=np.intp)
+            names = self._names(columns)
+            return Window(
+                seen[list(names)].to_numpy(dtype=float), pd.DatetimeIndex(seen.index), names
+            ), columns
+        since = 0 if self.settings.history_days is None else max(0, day + 1 - self.settings.history_days)
+        rows, chosen = slice(since, day + 1), self.eligible[day][self._ascending]
+        columns = self._ascending if chosen.all() else self._ascending[chosen]
+        prices = self._sorted_prices[rows] if chosen.all() else self._sorted_prices[rows][:, chosen]
+        return Window(prices, self._days[rows], self._names(columns)), columns
+
+    @cached_property
+    def _days(self) -> Days:
+        return np.asarray(self.dates)
+
+    @cached_property
+    def _ascending(self) -> Rows:
+        return np.array(sorted(range(len(self.symbols)), key=self.symbols.__getitem__), dtype=np.intp)
+
+    @cached_property
+    def _sorted_prices(self) -> Array:
+        in_order = (np.diff(self._ascending) == 1).all()
+        return self.prices if in_order else self.prices[:, self._ascending]
+
+    def _names(self, columns: Rows) -> tuple[str, ...]:
+        if len(columns) == len(self.symbols):
+            return self._all_names
+        return tuple(self.symbols[i] for i in columns.tolist())
+
+    @cached_property
+    def _all_names(self) -> tuple[str, ...]:
+        return tuple(sorted(self.symbols))
 
     def _vintage(self, day: int) -> pd.DataFrame:
         as_of = self.dates[day]

@@ -5,12 +5,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import numpy as np
-import pandas as pd
 
 from optimizer.black_litterman import MarketView, posterior
 from optimizer.errors import PolicyError
-from optimizer.estimates import Estimates, Recipe
-from optimizer.estimators.recipes import estimate
+from optimizer.estimates import Estimates
 from optimizer.impact import Impact, impact
 from optimizer.policy import Policy
 from optimizer.portfolio import ZERO, Number, Portfolio, Universe, exact, money
@@ -267,39 +265,3 @@ def without_evidence(symbols: Sequence[str], observations: int) -> Estimates:
     """Equal risks and no means, for names whose history is too short: good for equal weights and rounding only."""
     covariance = np.eye(len(symbols)) * ASSUMED_VOLATILITY**2
     return Estimates(tuple(symbols), None, covariance, observations=max(observations, 1))
-
-
-@dataclass(frozen=True, eq=False)
-class PolicyStrategy:
-    """A policy replayed through the past: the same steps as `propose`, on what each day knew.
-
-    Views and ratings are today's opinions and stay out; the first purchase is not bound by the turnover limit.
-    """
-
-    policy: Policy
-    universe: Universe
-    recipe: Recipe
-    prior: str
-
-    def __call__(
-        self, history: pd.DataFrame, as_of: pd.Timestamp, held: Mapping[str, float]
-    ) -> dict[str, float]:
-        """Target weights by symbol.
-
-        history  (t, k) total-return prices that end at as_of
-        held     symbol -> weight at that close
-        """
-        symbols = tuple(sorted(map(str, history.columns)))
-        evidence = estimate(history, replace(self.recipe, symbols=symbols))
-        universe = replace(self.universe, symbols=symbols, benchmark=self._benchmark(symbols))
-        beliefs = form_beliefs(evidence, universe, self.policy, Mandate(prior=self.prior))
-        current = np.array([held.get(symbol, 0.0) for symbol in symbols])
-        policy = self.policy if current.any() else replace(self.policy, max_turnover=None)
-        solution = solve(beliefs.estimates(evidence), policy, universe, current)
-        return dict(zip(symbols, solution.weights.tolist(), strict=True))
-
-    def _benchmark(self, symbols: Sequence[str]) -> dict[str, float] | None:
-        """The benchmark's weights among the names that exist, made whole."""
-        known = {symbol: w for symbol, w in (self.universe.benchmark or {}).items() if symbol in symbols}
-        total = sum(known.values())
-        return {symbol: w / total for symbol, w in known.items()} if total else None

@@ -1,8 +1,10 @@
 """Returns from prices: dividends and splits counted once, gaps never filled, frequencies annualised right."""
 
+from collections.abc import Hashable, Sequence
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from optimizer.errors import DataError, PolicyError
@@ -53,12 +55,20 @@ def check_prices(prices: pd.DataFrame) -> None:
     if not prices.columns.is_unique:
         twice = sorted(set(prices.columns[prices.columns.duplicated()]))
         raise DataError(f"prices: columns {', '.join(map(str, twice))} occur twice; keep one each")
-    values = prices.to_numpy(dtype=float)
+    check_values(prices.to_numpy(dtype=float), prices.index, tuple(prices.columns))
+
+
+def check_values(
+    values: Array, dates: pd.Index | npt.NDArray[np.datetime64], symbols: Sequence[Hashable]
+) -> None:
+    """Raises DataError unless every one of the (T, n) prices is positive or NaN."""
+    if (values > 0).all() and np.isfinite(values).all():
+        return
     wrong = ~np.isnan(values) & ~((values > 0) & np.isfinite(values))
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise DataError(
-            f"price of {prices.columns[column]} on {prices.index[row]} is {values[row, column]}; "
+            f"price of {symbols[column]} on {pd.Index(dates)[row]} is {values[row, column]}; "
             f"it must be positive, or missing (NaN)"
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer.costs import CostModel
-from optimizer.proposal import PolicyStrategy
+from optimizer.policy_strategy import PolicyStrategy
 from resources.configuration import BacktestFile
 from resources.evidence import Case, in_currency
 from resources.ledger import Connection

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from optimizer.errors import DataError, PolicyError
@@ -33,6 +34,7 @@ from optimizer.returns import (
 from optimizer.typing import Array
 
 Estimator = Callable[[Sample], Array]
+Dates = pd.Index | npt.NDArray[np.datetime64]
 
 MEANS: Mapping[str, Estimator] = {
     "historical": means.historical,
@@ -74,11 +76,22 @@ def estimate(prices: pd.DataFrame, recipe: Recipe, *, market: str | None = None)
     market  the column that stands for the market in `capm`; None = the average of the symbols
     Raises PolicyError for an unknown method or symbol, DataError for bad prices or too short a history.
     """
-    mean_of, covariance_of = _methods(recipe)
     symbols = recipe.symbols or tuple(map(str, prices.columns))
     window = _window(prices, symbols, recipe, market)
-    returns = simple_returns(at_frequency(window, recipe.frequency).to_numpy(dtype=float))
-    kept, notes = _kept_rows(returns, window, recipe)
+    values = window.to_numpy(dtype=float)
+    return estimate_window(
+        values[:, : len(symbols)], window.index, symbols, recipe, None if market is None else values[:, -1]
+    )
+
+
+def estimate_window(
+    values: Array, dates: Dates, symbols: tuple[str, ...], recipe: Recipe, market: Array | None = None
+) -> Estimates:
+    """`estimate` on checked prices: (T, n) of the `lookback_days` + 1 dates and n symbols; market (T,)."""
+    mean_of, covariance_of = _methods(recipe)
+    table = values if market is None else np.column_stack([values, market])
+    returns = simple_returns(_at_frequency(table, dates, recipe.frequency))
+    kept, notes = _kept_rows(returns, symbols, len(values), recipe)
     periods = PERIODS[recipe.frequency]
     sample = Sample(
         returns=kept[:, : len(symbols)],
@@ -87,16 +100,29 @@ def estimate(prices: pd.DataFrame, recipe: Recipe, *, market: str | None = None)
         half_life=recipe.half_life,
     )
     covariance, repair = _covariance(covariance_of, sample, recipe)
-    daily = simple_returns(window.iloc[:, : len(symbols)].to_numpy(dtype=float))
     return Estimates(
         symbols=symbols,
         mean=mean_of(sample) * periods,
         covariance=covariance,
-        scenarios=daily[complete_rows(daily)],
+        scenarios=_scenarios(values, sample, recipe, market is None),
         observations=sample.rows,
         notes=notes + repair,
         trusted=True,
     )
+
+
+def _at_frequency(table: Array, dates: Dates, frequency: str) -> Array:
+    if frequency == "daily":
+        return table
+    return at_frequency(pd.DataFrame(table, pd.Index(dates)), frequency).to_numpy()
+
+
+def _scenarios(values: Array, sample: Sample, recipe: Recipe, alone: bool) -> Array:
+    """(T, n) daily returns of the days on which every symbol has one."""
+    if alone and recipe.frequency == "daily" and recipe.missing == "complete":
+        return sample.returns
+    daily = simple_returns(values)
+    return np.asarray(daily[complete_rows(daily)])
 
 
 def _methods(recipe: Recipe) -> tuple[Estimator, Estimator]:
@@ -129,12 +155,16 @@ def _window(
     return window
 
 
-def _kept_rows(returns: Array, window: pd.DataFrame, recipe: Recipe) -> tuple[Array, tuple[str, ...]]:
+def _kept_rows(
+    returns: Array, symbols: tuple[str, ...], days: int, recipe: Recipe
+) -> tuple[Array, tuple[str, ...]]:
     """The rows that the recipe can use, and notes on the others; raises DataError where too few remain."""
-    own = np.isfinite(returns).sum(axis=0)
-    kept = returns if recipe.missing == "pairwise" else returns[complete_rows(returns)]
+    present = np.isfinite(returns)
+    own = present.sum(axis=0)
+    whole = recipe.missing == "pairwise" or bool(present.all())
+    kept = returns if whole else returns[present.all(axis=1)]
     have = int(own.min()) if recipe.missing == "pairwise" else len(kept)
-    shortest = window.columns[int(own.argmin())]
+    shortest = symbols[int(own.argmin())] if own.argmin() < len(symbols) else "the market"
     if have < MIN_ROWS[recipe.frequency]:
         raise DataError(
             f"{have} {recipe.frequency} returns are usable ({shortest} has {int(own.min())}); "
@@ -142,8 +172,8 @@ def _kept_rows(returns: Array, window: pd.DataFrame, recipe: Recipe) -> tuple[Ar
         )
     notes = []
     asked = recipe.lookback_days
-    if len(window) <= asked:
-        notes.append(f"history has {len(window) - 1} of the {asked} days asked for")
+    if days <= asked:
+        notes.append(f"history has {days - 1} of the {asked} days asked for")
     if len(kept) < len(returns):
         notes.append(f"{len(returns) - len(kept)} of {len(returns)} rows dropped: {shortest} lacks the most")
     elif own.min() < len(returns):

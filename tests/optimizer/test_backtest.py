@@ -9,6 +9,10 @@ from hypothesis import strategies as st
 from optimizer.backtest import BacktestSettings, OptimizationBacktest, decision_days, equal_weight, sweep
 from optimizer.costs import CostModel
 from optimizer.errors import DataError, InfeasibleError, PolicyError
+from optimizer.estimates import Recipe
+from optimizer.policy import Policy
+from optimizer.policy_strategy import PolicyStrategy
+from optimizer.portfolio import Universe
 
 FREE = CostModel(commission=0.0, impact_bps=0.0)
 SETTINGS = BacktestSettings(min_history=20)
@@ -293,3 +297,18 @@ def test_wrong_input_is_named():
         OptimizationBacktest(prices.reset_index(drop=True))
     with pytest.raises(PolicyError, match="use up the NAV"):
         run(equal_weight, settings=SETTINGS, costs=CostModel(commission=1e6))
+
+
+def test_a_policy_decides_the_same_on_arrays_and_on_tables():
+    prices = panel(400, 3, gaps=True)[["S2", "S0", "S1"]]
+    strategy = PolicyStrategy(
+        Policy(method="min_volatility", max_weight=0.6, cash_max=1.0), Universe(symbols=("S0", "S1", "S2")),
+        Recipe(lookback_days=120), "historical",
+    )  # fmt: skip
+    run = OptimizationBacktest(prices).backtest_strategy
+    chosen = BacktestSettings(min_history=90)
+    on_arrays = run(strategy, settings=chosen)
+    on_tables = run(lambda history, as_of, held: strategy(history, as_of, held), settings=chosen)
+    pd.testing.assert_series_equal(on_arrays.nav, on_tables.nav, check_exact=True)
+    pd.testing.assert_frame_equal(on_arrays.weights, on_tables.weights, check_exact=True)
+    assert on_arrays.weights["S0"].iloc[0] == 0 < on_arrays.weights["S0"].max()

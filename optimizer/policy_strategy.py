@@ -1,0 +1,73 @@
+"""A policy as a strategy of a backtest: the same steps as `propose`, on what each day knew."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from optimizer.estimates import Recipe
+from optimizer.estimators.recipes import estimate_window
+from optimizer.panel import Window
+from optimizer.policy import Policy
+from optimizer.portfolio import Universe
+from optimizer.proposal import Mandate, form_beliefs
+from optimizer.returns import check_values
+from optimizer.solve import solve
+from optimizer.typing import Array
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyStrategy:
+    """A policy replayed through the past; views and ratings are today's opinions and stay out.
+
+    The first purchase is not bound by the turnover limit.
+    """
+
+    policy: Policy
+    universe: Universe
+    recipe: Recipe
+    prior: str
+    _seen: dict[tuple[str, ...], tuple[Recipe, Universe]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def __call__(
+        self, history: pd.DataFrame, as_of: pd.Timestamp, held: Mapping[str, float]
+    ) -> dict[str, float]:
+        """Target weights by symbol.
+
+        history  (t, k) total-return prices that end at as_of
+        held     symbol -> weight at that close
+        """
+        symbols = tuple(sorted(map(str, history.columns)))
+        window = Window(
+            history[list(symbols)].to_numpy(dtype=float), pd.DatetimeIndex(history.index), symbols
+        )
+        weights = self.decide(window, np.array([held.get(symbol, 0.0) for symbol in symbols]))
+        return dict(zip(symbols, weights.tolist(), strict=True))
+
+    def decide(self, window: Window, held: Array) -> Array:
+        """(k,) target weights; held (k,) at the window's last close."""
+        recipe, universe = self._among(window.symbols)
+        days = slice(-(recipe.lookback_days + 1), None)
+        prices, dates = window.prices[days], window.dates[days]
+        check_values(prices, dates, window.symbols)
+        evidence = estimate_window(prices, dates, window.symbols, recipe)
+        beliefs = form_beliefs(evidence, universe, self.policy, Mandate(prior=self.prior))
+        policy = self.policy if held.any() else replace(self.policy, max_turnover=None)
+        return solve(beliefs.estimates(evidence), policy, universe, held).weights
+
+    def _among(self, symbols: tuple[str, ...]) -> tuple[Recipe, Universe]:
+        """Recipe and universe of the names that exist; kept, for they seldom change."""
+        if symbols not in self._seen:
+            universe = replace(self.universe, symbols=symbols, benchmark=self._benchmark(symbols))
+            self._seen[symbols] = replace(self.recipe, symbols=symbols), universe
+        return self._seen[symbols]
+
+    def _benchmark(self, symbols: tuple[str, ...]) -> dict[str, float] | None:
+        """The benchmark's weights among the names that exist, made whole."""
+        existing = set(symbols)
+        known = {symbol: w for symbol, w in (self.universe.benchmark or {}).items() if symbol in existing}
+        total = sum(known.values())
+        return {symbol: w / total for symbol, w in known.items()} if total else None
