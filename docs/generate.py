@@ -158,6 +158,7 @@ Scenarios, hedges, regimes and policy templates explain themselves in their file
 | `PACKFOLIO_HOME` | `.packfolio` | warehouse, published copy, Dagster's history, caches |
 | `PACKFOLIO_CONFIG` | `config` | this folder |
 | `PACKFOLIO_ANCHOR` | `anchors.jsonl` in the home | what the ledger was; put it on other storage |
+| `PACKFOLIO_ANCHOR_KEY` | none | private key that signs each line of the anchor: `packfolio anchor keygen` |
 | `PACKFOLIO_DECISIONS` | `decisions.jsonl` in the home | what the service proposed; the next run ingests it |
 
 The service has [variables of its own](api.md).

@@ -21,12 +21,21 @@ def register(app: typer.Typer, packs: typer.Typer) -> None:
     app.command()(doctor)
     app.command()(backup)
     app.command()(restore)
+    anchor = typer.Typer(
+        no_args_is_help=True, help="The anchor outside the warehouse: make a key to sign it."
+    )
+    anchor.command("keygen")(keygen)
+    app.add_typer(anchor, name="anchor")
     packs.command("verify")(verify_packs)
     packs.command("diff")(diff)
     packs.command("replay")(replay)
 
 
-def trace(table: str, key: list[str], as_json: Json = False) -> None:
+def trace(
+    table: Annotated[str, typer.Argument(help="An output table, such as trades or optimal_weights.")],
+    key: Annotated[list[str], typer.Argument(help="PACK, then SYMBOL, then PORTFOLIO where it has them.")],
+    as_json: Json = False,
+) -> None:
     """Walk from a row back to the prices: KEY is PACK, then SYMBOL, then PORTFOLIO where the table has them."""
     from resources.tracing import trace_row
 
@@ -41,24 +50,29 @@ def trace(table: str, key: list[str], as_json: Json = False) -> None:
 
 
 def verify_packs(
-    pack: Annotated[str | None, typer.Argument()] = None,
+    pack: Annotated[str | None, typer.Argument(help="Only what this pack sees and what came of it.")] = None,
     anchor: Annotated[Path | None, typer.Option(help="Another anchor file than PACKFOLIO_ANCHOR.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The desk's public key: each anchor line must bear its signature.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Recompute every hash from the rows; exit 3 when anything was changed, removed or added."""
     from resources.anchors import read_anchors
+    from resources.signatures import PublicKey
     from resources.verification import verify
     from resources.warehouse import Warehouse
 
     here = Environment.of_process()
     if anchor is not None and not anchor.is_file():
         raise PolicyError(f"--anchor: there is no file {anchor}")
+    public = PublicKey(key) if key else None
     remembered = read_anchors(anchor or here.anchor)  # read first: the warehouse may only be ahead of it
     store = Warehouse(here.home, here.anchor)
     if store.path.exists():
         store.publish()  # what is verified is the warehouse, not an older copy of it
     with reader() as con, working("verifying", as_json):
-        report = verify(con, remembered, pack)
+        report = verify(con, remembered, pack, public)
     if as_json:
         print_json(report.as_json())
     else:
@@ -68,7 +82,21 @@ def verify_packs(
     raise typer.Exit(FAULT if report.faults else 0)
 
 
-def diff(first: str, second: str, as_json: Json = False) -> None:
+def keygen(
+    path: Annotated[Path, typer.Argument(help="A new file for the private key, outside the home folder.")],
+    as_json: Json = False,
+) -> None:
+    """Make the desk's Ed25519 key, by which each anchor line is signed once PACKFOLIO_ANCHOR_KEY names it."""
+    from resources.signatures import make_keys
+
+    public = make_keys(path.resolve(), Environment.of_process().home)
+    finish({"private key": str(path), "public key": str(public)}, 0, as_json)
+
+
+PackArgument = Annotated[str, typer.Argument(help="A pack, such as PP_2022-12-28 or PP_2022-12-28.2.")]
+
+
+def diff(first: PackArgument, second: PackArgument, as_json: Json = False) -> None:
     """What differs between two packs: rows, and the effect on estimates, posterior, weights and trades."""
     from resources.pack_diff import diff_packs
 
@@ -100,7 +128,7 @@ def changes_since(
 
 
 def replay(
-    pack: str,
+    pack: PackArgument,
     config: Annotated[
         Path | None, typer.Option("--with", help="A configuration folder: what would we have done?")
     ] = None,

@@ -2,9 +2,12 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from resources.signatures import PublicKey, signed, signing_key
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,13 @@ class Anchor:
     head: str
     at: str
     accepted: str | None = None
+    signature: str | None = None
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """What is signed."""
+        told: dict[str, object] = {"count": self.count, "head": self.head, "at": self.at}
+        return told | ({"accepted": self.accepted} if self.accepted else {})
 
 
 @dataclass(frozen=True)
@@ -29,9 +39,8 @@ class Anchors:
 
 
 def write_anchor(path: Path, count: int, head: str, at: datetime, accepted: str | None = None) -> None:
-    """Append one line and force it to the disk."""
-    fields: dict[str, object] = {"count": count, "head": head, "at": at.isoformat()}
-    line = json.dumps(fields | ({"accepted": accepted} if accepted else {})) + "\n"
+    """Append one line, signed where the desk has a key, and force it to the disk."""
+    line = json.dumps(signed(Anchor(count, head, at.isoformat(), accepted).fields, signing_key())) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         if _torn(file.seek(0, os.SEEK_END), path):  # a killed writer left half a line
@@ -57,9 +66,21 @@ def read_anchors(path: Path) -> Anchors:
     for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         try:
             found = json.loads(text)
-            lines.append(
-                Anchor(int(found["count"]), str(found["head"]), str(found["at"]), found.get("accepted"))
-            )
+            told = int(found["count"]), str(found["head"]), str(found["at"])
+            lines.append(Anchor(*told, found.get("accepted"), found.get("signature")))
         except (ValueError, KeyError, TypeError, AttributeError):
             unreadable.append(number)
     return Anchors(tuple(lines), tuple(unreadable))
+
+
+def unsigned(lines: Sequence[Anchor], key: PublicKey) -> list[tuple[Anchor, str]]:
+    """The lines that the holder of the key did not sign, each with what is wrong.
+
+    Lines before the first signed one were written before the desk had a key; a file without any is all unsigned.
+    """
+    first = next((at for at, line in enumerate(lines) if line.signature), 0)
+    return [
+        (line, "has no signature" if line.signature is None else "is signed by another key, or was changed")
+        for line in lines[first:]
+        if line.signature is None or not key.fits(line.fields, line.signature)
+    ]

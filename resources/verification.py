@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from resources.anchors import Anchors, read_anchors
+from resources.anchors import Anchors, read_anchors, unsigned
 from resources.cell_verification import Line, explain_cells, unequal_cells
 from resources.faults import ADDED, CHANGED, MISSING, Fault, Report
 from resources.ledger import GENESIS, LEDGER_FIELDS, Connection, chain_hash
@@ -15,13 +15,17 @@ from resources.log_verification import LogCheck
 from resources.logs import root_hash
 from resources.packs import find_pack
 from resources.schema import create_schema
+from resources.signatures import PublicKey
 from resources.tables import LOGS
 
 
-def verify(con: Connection, anchor: Path | Anchors, pack_id: str | None = None) -> Report:
+def verify(
+    con: Connection, anchor: Path | Anchors, pack_id: str | None = None, key: PublicKey | None = None
+) -> Report:
     """Recomputes the whole warehouse, or what one pack sees and what was computed from it.
 
     anchor  the file of anchors, or its lines as read before the warehouse was copied
+    key     the desk's public key, when the lines must bear its signature
     Raises DataError for a pack that is not on record.
     """
     lines, faults = _ledger(con)
@@ -43,7 +47,8 @@ def verify(con: Connection, anchor: Path | Anchors, pack_id: str | None = None) 
     faults += [] if logged else _roots(con, pack_id)
     anchors = anchor if isinstance(anchor, Anchors) else read_anchors(anchor)
     lost, notes = check_anchors(lines, anchors)
-    return Report([*faults, *lost], notes, _checked(con, lines, within))
+    forged, unread = check_signatures(anchors, key)
+    return Report([*faults, *forged, *lost], [*notes, *unread], _checked(con, lines, within))
 
 
 def _within(con: Connection, pack_id: str | None) -> str:
@@ -211,6 +216,26 @@ def check_anchors(lines: Iterable[Line], anchors: Anchors) -> tuple[list[Fault],
             f"added by someone"
         )
     return faults, notes
+
+
+def check_signatures(anchors: Anchors, key: PublicKey | None) -> tuple[list[Fault], list[str]]:
+    """The lines of the anchor against the desk's public key: (faults, notes)."""
+    count = sum(line.signature is not None for line in anchors.lines)
+    if key is None:
+        return [], [f"{count} anchor line(s) are signed: give --key to check by whom"] if count else []
+    faults = [
+        Fault(
+            "anchor",
+            CHANGED,
+            f"the line of {line.at}, ledger row {line.count}, {wrong}",
+            ledger_row=line.count,
+        )
+        for line, wrong in unsigned(anchors.lines, key)
+    ]
+    if not anchors.lines:
+        faults = [Fault("anchor", MISSING, "there is no line to check against the key")]
+    before = next((at for at, line in enumerate(anchors.lines) if line.signature), 0)
+    return faults, [f"the first {before} anchor line(s) are from before the desk had a key"] if before else []
 
 
 def _checked(con: Connection, lines: list[Line], within: str) -> str:

@@ -17,6 +17,7 @@ from optimizer.errors import DataError
 from resources import anchors, ledger
 from resources.ledger import Connection, Entry, Stamp
 from resources.schema import VERSION, prepare_schema, refuse_newer, schema_version
+from resources.signatures import signed, signing_key
 
 LOCK_SECONDS = 120.0
 
@@ -131,6 +132,7 @@ class Warehouse:
     @contextmanager
     def write(self, stamp: Stamp) -> Iterator[Transaction]:
         """One transaction: commits at the end of the block, rolls back when it raises; then the anchor follows."""
+        signed({}, signing_key())  # a key that cannot be read must show before anything is written
         with self.live() as con:
             before = ledger.head(con)
             con.execute("begin")

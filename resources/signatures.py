@@ -1,0 +1,98 @@
+"""Signatures of anchor lines: Ed25519 (RFC 8032), with a key of the desk that never lies in the warehouse's home."""
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from optimizer.errors import PolicyError
+
+KEY = "PACKFOLIO_ANCHOR_KEY"  # path of the private key
+PURPOSE = b"packfolio anchor\n"  # a signature given for anything else does not fit a line
+
+
+def make_keys(path: Path, home: Path) -> Path:
+    """Write a new private key to `path`, readable by its owner alone, and the public one beside it; gives the latter.
+
+    Raises PolicyError inside `home`, and where a file of that name exists.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    public = path.with_name(path.name + ".pub")
+    if path.is_relative_to(home):
+        raise PolicyError(f"{path} lies in {home}: who can rewrite the warehouse must not hold the key")
+    if path.exists() or public.exists():
+        raise PolicyError(f"{path} or {public} exists already: name a new file; keys are never overwritten")
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(private)
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    return public
+
+
+def signed(fields: Mapping[str, object], key: Path | None) -> dict[str, object]:
+    """The fields of a line with their signature; as they are where the desk has no key.
+
+    Raises PolicyError where the key cannot be read.
+    """
+    if key is None:
+        return dict(fields)
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        private = load_pem_private_key(key.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise PolicyError(f"{KEY}: {key} is no readable private key ({error}); nothing was written") from None
+    if not isinstance(private, Ed25519PrivateKey):
+        raise PolicyError(f"{KEY}: {key} is no Ed25519 key; make one with `packfolio anchor keygen`")
+    return {**fields, "signature": base64.b64encode(private.sign(_message(fields))).decode()}
+
+
+def signing_key() -> Path | None:
+    """Where the desk keeps its private key; None where it signs nothing."""
+    path = os.environ.get(KEY)
+    return Path(path) if path else None
+
+
+class PublicKey:
+    """The public half of the desk's key.
+
+    Raises PolicyError for a file that holds none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+        try:
+            found = load_pem_public_key(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise PolicyError(f"--key: {path} is no readable public key ({error})") from None
+        if not isinstance(found, Ed25519PublicKey):
+            raise PolicyError(f"--key: {path} is no Ed25519 key")
+        self._key = found
+
+    def fits(self, fields: Mapping[str, object], signature: str) -> bool:
+        """Whether the holder of the key signed these fields."""
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            self._key.verify(base64.b64decode(signature, validate=True), _message(fields))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+def _message(fields: Mapping[str, object]) -> bytes:
+    return PURPOSE + json.dumps(dict(fields), sort_keys=True).encode()
