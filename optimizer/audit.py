@@ -127,7 +127,11 @@ def _box_bindings(goal: Goal, limits: Limits, w: Array, prices: Array) -> list[B
             for i in lower
             if limits.lower_groups[i] != "long_only"
         ),
-        *(_binding(goal, f"max_weight {limits.symbols[i]}", w[i], limits.upper[i], prices[i]) for i in upper),
+        *(
+            _binding(goal, f"max_weight {limits.symbols[i]}", w[i], limits.upper[i], prices[i])
+            for i in upper
+            if limits.upper_groups[i] != "unheld"
+        ),
     ]
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from optimizer.holdings import NOTHING
 from optimizer.limits import Absolute, Limits, Norm
 from optimizer.policy import Policy
 from optimizer.relaxation import RoundingProblem
@@ -15,17 +16,25 @@ BROKEN = 1e-9
 
 
 def lot_box(
-    limits: Limits, wanted: Array, held: Array, step: Array, min_trade: float, shrink: float
+    limits: Limits,
+    wanted: Array,
+    held: Array,
+    step: Array,
+    min_trade: float,
+    shrink: float,
+    least: float = 0.0,
 ) -> tuple[Array, Array]:
     """Bounds (n,) of the holdings as fractions of the NAV before the trades.
 
     wanted, held, step  (n,) target, current and one lot's weight;  min_trade  least trade, fraction of NAV
     shrink              NAV after costs / NAV before: caps hold on what is left
+    least               least position where one is held
     A bound that the target itself breaks moves to the target and one lot more; a name with target 0 is
     closed, or stays where its holding is smaller than the least trade.
     """
     floor = np.minimum(limits.lower, 0.0)
     lower = np.where(wanted < limits.lower - BROKEN, np.maximum(wanted - step, floor), limits.lower)
+    lower = np.where(wanted >= least - BROKEN, np.maximum(lower, least), lower)
     caps = np.where(limits.upper > 0, limits.upper * shrink, limits.upper)
     upper = np.where(wanted > limits.upper + BROKEN, wanted + step, caps)
     rest = np.where(np.abs(held) < min_trade, held, 0.0)
@@ -105,7 +114,18 @@ def check_limits(
     for curve in curves:
         value = turnover if curve.name == "max_turnover" else curve.value(weights)
         checks.append(_at_most(curve.name, curve.bound, value))
+    checks += _names(policy, weights)
     return tuple(check for check in checks if np.isfinite(check.limit))
+
+
+def _names(policy: Policy, weights: Array) -> list[LimitCheck]:
+    """The least position and the number of names, as held."""
+    held, checks = weights[np.abs(weights) > NOTHING], []
+    if policy.min_position and len(held):
+        checks.append(_at_least("min_position", policy.min_position, float(held.min())))
+    if policy.max_holdings is not None:
+        checks.append(_at_most("max_holdings", policy.max_holdings, len(held)))
+    return checks
 
 
 def _worst_by_group(

@@ -47,6 +47,7 @@ class Policy:
     `max_gross` bounds sum |w|, `net_limits` sum w, `beta_limits` the beta against the benchmark, `factor_limits` the
     sum of loading x w; `limits` are lines of text ("Equity <= 0.6", docs/how-to/limits.md). `risk_budgets` symbol ->
     share of the variance for method risk_parity, summing to 1.
+    `min_position`: a weight is 0 or at least this; `max_holdings`: the most names with a weight.
     `forced_cash` "hold": where the other limits do not let everything be invested, cash_max gives way by the
     least that will do. Raises PolicyError for a non-finite or crossed limit.
     """
@@ -82,6 +83,8 @@ class Policy:
     factor_limits: Mapping[str, Range] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     risk_budgets: Mapping[str, float] = field(default_factory=dict)
+    min_position: float | None = None
+    max_holdings: int | None = None
     cash_min: float = 0.0
     cash_max: float = 0.0
     max_turnover: float | None = None
@@ -143,6 +146,17 @@ def check_limits(policy: Policy) -> None:
         raise PolicyError(
             f"return_threshold is {policy.return_threshold}; it must be a fraction per year, 0.02"
         )
+    least, most = policy.min_position, policy.max_holdings
+    if least is not None and not 0 <= least <= 1:
+        raise PolicyError(
+            f"min_position is {least}; it must be a fraction of NAV between 0 and 1 (0.02 for 2%)"
+        )
+    if least and policy.max_weight is not None and least > policy.max_weight:
+        raise PolicyError(
+            f"min_position {least:g} is above max_weight {policy.max_weight:g}; lower it, or raise the cap"
+        )
+    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+        raise PolicyError(f"max_holdings is {most!r}; it must be a whole number of names, at least 1")
     for line in policy.limits:
         parse_limit(line)
     check_budgets(policy.risk_budgets)

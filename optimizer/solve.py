@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from optimizer import holdings
 from optimizer.arena import Arena, plain
 from optimizer.audit import Binding, Certificate, bindings
 from optimizer.conflicts import allowed, explain
@@ -13,6 +14,7 @@ from optimizer.estimates import Estimates
 from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.lane import Candidate
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget
+from optimizer.holdings import NOTHING, Choice, choose_names, held_below, impossible
 from optimizer.lanes import Optimum, certified, optimum
 from optimizer.limits import Limits, scale_range
 from optimizer.measures import turnover, volatility
@@ -38,6 +40,7 @@ class Solution:
     lane                   "fast" or "general"
     unmet                  limits that the held positions keep from being met yet (on_conflict="transition")
     unconstrained_turnover one-way, without the turnover limit, where that limit binds; else None
+    bound                  with min_position or max_holdings: no choice of names has a better objective; else None
     """
 
     symbols: tuple[str, ...]
@@ -50,6 +53,12 @@ class Solution:
     unmet: tuple[Unmet, ...] = ()
     warnings: tuple[str, ...] = ()
     unconstrained_turnover: float | None = None
+    bound: float | None = None
+
+    @property
+    def optimality_gap(self) -> float:
+        """How far the objective may be from the best choice of names, in its own unit; 0 where it is proven."""
+        return 0.0 if self.bound is None else abs(self.objective - self.bound)
 
     @property
     def cash(self) -> float:
@@ -98,8 +107,11 @@ def solve(estimates: Estimates, policy: Policy, universe: Universe, held: Array 
     goal = goal_of(setting)
     wanted = build_limits(setting).with_norms(target_cap(setting, goal))
     arena, best, warnings = search(goal, plain(wanted), setting)
+    choice = chosen(goal, arena, best, policy)
+    arena, best = (choice.arena, choice.best) if choice else (arena, best)
     best = rescaled(goal, arena, best, setting)
     unmet = unmet_limits(wanted, best.weights, setting) if arena.elastic else ()
+    unmet = (*unmet, *unmet_holdings(best.weights, policy))
     warnings = (
         *warnings,
         *(limit.text for limit in unmet),
@@ -109,9 +121,32 @@ def solve(estimates: Estimates, policy: Policy, universe: Universe, held: Array 
     )
     solution = Solution(
         estimates.symbols, best.weights, goal.value(best.weights), policy.method, goal, arena, best, unmet,
-        warnings,
+        warnings, bound=choice.bound if choice else None,
     )  # fmt: skip
     return solution if arena.elastic else with_turnover(solution, setting)
+
+
+def chosen(goal: Goal, arena: Arena, best: Optimum, policy: Policy) -> Choice | None:
+    """The best names to hold, where the policy says anything about them; None where transition does without."""
+    settled = not goal.homogeneous and not unmet_holdings(best.weights, policy)
+    if settled or not holdings.wanted(policy):
+        return None
+    choice = choose_names(goal, arena, best, policy)
+    if choice is None and policy.on_conflict == "fail":
+        raise impossible(arena, policy)
+    return choice
+
+
+def unmet_holdings(w: Array, policy: Policy) -> tuple[Unmet, ...]:
+    """The limits on the number and size of holdings that weights (n,) break."""
+    found = []
+    least, most = held_below(w, policy.min_position or 0.0), policy.max_holdings
+    if least is not None and policy.min_position:
+        found.append(Unmet("min_position", least, policy.min_position, np.inf))
+    names = int((np.abs(w) > NOTHING).sum())
+    if most is not None and names > most:
+        found.append(Unmet("max_holdings", names, most, np.inf))
+    return tuple(found)
 
 
 def search(goal: Goal, arena: Arena, setting: Setting) -> tuple[Arena, Optimum, tuple[str, ...]]:

@@ -84,7 +84,7 @@ def _problem(
     dearest = curve.costs(wanted - held + np.where(wanted >= held, step, -step))
     shrink = 1 - float(dearest[wanted != held].sum())
     min_trade = policy.min_trade_value / nav
-    lower, upper = lot_box(limits, wanted, held, step, min_trade, shrink)
+    lower, upper = lot_box(limits, wanted, held, step, min_trade, shrink, policy.min_position or 0.0)
     rows, bounds = lot_rows(limits, wanted, step, shrink)
     absolute, norms = lot_curves(limits, wanted, step, shrink)
     # values and costs are rounded to 4 decimals a line: the sums must hold for the rounded amounts

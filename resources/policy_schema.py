@@ -62,7 +62,8 @@ class PolicyFile(Strict):
     min_quality_score: float | None = Field(default=None, ge=0, le=10)
     long_only: bool = True
     max_single_position_pct: Percent | None = Field(default=None, gt=0)
-    min_position_pct: Percent | None = Field(default=None, ge=0)
+    min_position_pct: Percent | None = Field(default=None, ge=0, le=100)
+    max_holdings: int | None = Field(default=None, ge=1)
     asset_limits_pct: dict[str, PercentRange] = {}
     max_sector_pct: Percent | None = Field(default=None, gt=0)
     sector_limits_pct: dict[str, PercentRange] = {}
@@ -97,17 +98,6 @@ class PolicyFile(Strict):
         """Refuses a cap in (0, 1): percent was asked for, a fraction probably meant."""
         if value is not None and 0 < value < 1:
             raise ValueError(AMBIGUOUS.format(value=value, percent=100 * value))
-        return value
-
-    @field_validator("min_position_pct")
-    @classmethod
-    def not_enforced_yet(cls, value: float | None) -> float | None:
-        """Refuses a least position other than 0: accepted and ignored would be worse."""
-        if value:
-            raise ValueError(
-                f"is {value:g}, and a weight of 0 or at least {value:g}% is not enforced; leave it out: "
-                f"min_lot_value keeps small trades away"
-            )
         return value
 
     @field_validator("asset_limits_pct", "sector_limits_pct", mode="before")
@@ -157,6 +147,8 @@ class PolicyFile(Strict):
             min_quality_score=self.min_quality_score,
             long_only=self.long_only,
             max_weight=fraction(self.max_single_position_pct),
+            min_position=fraction(self.min_position_pct),
+            max_holdings=self.max_holdings,
             asset_limits={symbol: _range(pair) for symbol, pair in self.asset_limits_pct.items()},
             max_sector=fraction(self.max_sector_pct),
             sector_limits={sector: _range(pair) for sector, pair in self.sector_limits_pct.items()},

@@ -23,7 +23,7 @@ FOLDERS = {
 OPTIMIZER_ORDER = """
     typing errors exposures text_limits policy portfolio costs returns performance attribution analytics
     estimates estimators black_litterman measures scenario_costs gini limits arena rules goals
-    audit fast general damped lanes conflicts transition hierarchical methods solve frontier matching
+    audit fast general damped lanes conflicts transition holdings hierarchical methods solve frontier matching
     pooling_dual entropy_pooling
     lots relaxation rounding rationale trade_list lot_limits book trades
     impact result proposal engine scenarios hedges regimes regime_detector

@@ -332,3 +332,24 @@ def test_cash_turnover_and_sums_hold_for_any_book(seed, n, nav, turnover, least)
     assert found.objective >= found.bound - 1e-12
     again = trade(held, prices, dict(zip(symbols, target, strict=True)), policy)
     assert again == found
+
+
+def test_a_least_position_holds_on_whole_shares_where_cash_allows():
+    policy = Policy(cash_max=1.0, min_position=0.05, max_holdings=3)
+    found = trade(
+        book(10_000, A=40), {"A": 100, "B": 97, "C": 71}, {"A": 0.5, "B": 0.05, "C": 0.0501}, policy
+    )
+    checks = {check.constraint: check for check in found.constraints}
+    assert found.constraints_met
+    assert min(found.weights().values()) >= 0.05 and checks["min_position"].achieved >= 0.05
+    assert (checks["max_holdings"].limit, checks["max_holdings"].achieved) == (3, 3)
+    assert_adds_up(found)
+
+
+def test_a_least_position_that_lots_cannot_reach_is_reported():
+    policy = Policy(min_position=0.2, max_holdings=5)
+    names = dict.fromkeys("ABCDE", 0.2)
+    found = trade(book(10_000), dict.fromkeys("ABCDE", 70), names, policy)
+    checks = {check.constraint: check for check in found.constraints}
+    assert not checks["min_position"].met and checks["min_position"].achieved > 0.18
+    assert_adds_up(found)

@@ -117,7 +117,7 @@ def test_templates_are_policies(client: TestClient) -> None:
 BAD = [
     ({"constraints": {"max_turnover_pct": 0.2}}, "policy_invalid", "20"),
     ({"constraints": {"max_turnover": 20}}, "policy_invalid", "max_turnover_pct"),
-    ({"constraints": {"min_position_pct": 0.5}}, "policy_invalid", "not enforced"),
+    ({"constraints": {"min_position_pct": 101}}, "policy_invalid", "min_position_pct"),
     ({"constraints": {"risk_free_rate": 2.0}}, "policy_invalid", "risk_free_rate"),
     ({"constraints": {"method": "magic"}}, "policy_invalid", "mean_variance"),
     ({"policies": [{"type": "target_allocation", "category": "growth", "value": 0.3}]}, "policy_invalid", "sector"),

@@ -1,0 +1,126 @@
+"""Least positions and a most number of names, against every choice of names there is."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from optimizer.errors import InfeasibleError, PolicyError
+from optimizer.estimates import Estimates
+from optimizer.holdings import sign
+from optimizer.policy import Policy
+from optimizer.portfolio import Universe
+from optimizer.solve import Solution, solve
+
+METHODS = ("min_volatility", "mean_variance", "max_sharpe", "cvar", "max_return", "min_tracking_error")
+
+
+def book(seed: int, n: int) -> tuple[Estimates, Universe, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    names = tuple(f"S{i:02d}" for i in range(n))
+    returns = rng.standard_normal((120, n)) * rng.uniform(0.006, 0.02, n) + 0.008 * rng.standard_normal(
+        (120, 1)
+    )
+    mean = rng.uniform(0.03, 0.12, n)
+    held = rng.dirichlet(np.ones(n))
+    benchmark = dict(zip(names, rng.dirichlet(np.ones(n)).tolist(), strict=True))
+    return (
+        Estimates(names, mean, np.cov(returns.T) * 252, returns),
+        Universe(names, benchmark=benchmark),
+        held,
+    )
+
+
+def every_choice(it: Estimates, universe: Universe, held: np.ndarray, policy: dict) -> float:
+    """The least loss over all sets of names, each held at min_position or more; infinite without any."""
+    least, most = policy.pop("min_position", 0.0), policy.pop("max_holdings", len(it.symbols))
+    top, best = policy.get("max_weight", 1.0), np.inf
+    for size in range(1, most + 1):
+        for names in combinations(it.symbols, size):
+            ranges = {s: (least, top) if s in names else (0.0, 0.0) for s in it.symbols}
+            try:
+                found = solve(it, Policy(asset_limits=ranges, **policy), universe, held)
+            except InfeasibleError:
+                continue
+            best = min(best, sign(found.goal) * found.objective)
+    return best
+
+
+def kept(found: Solution, least: float, most: int) -> bool:
+    w = found.weights
+    return bool(((w < 1e-8) | (w >= least - 1e-8)).all() and (w > 1e-8).sum() <= most)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_choice_of_names_is_better(method: str, seed: int):
+    it, universe, held = book(seed, 5)
+    limits = {
+        0: {"min_position": 0.15}, 1: {"max_holdings": 3, "max_weight": 0.5},
+        2: {"min_position": 0.12, "max_holdings": 4, "max_weight": 0.45, "max_turnover": 0.4},
+    }[seed]  # fmt: skip
+    policy = {"method": method, "risk_free_rate": 0.02, "risk_aversion": 4.0, **limits}
+    found = solve(it, Policy(**policy), universe, held)
+    assert found.certificate.ok and found.constraints_met
+    assert kept(found, limits.get("min_position", 0.0), limits.get("max_holdings", 5))
+    best = every_choice(it, universe, held, policy)
+    assert sign(found.goal) * found.objective == pytest.approx(best, rel=1e-6, abs=1e-9)
+    assert found.optimality_gap <= 1e-5 * max(abs(found.objective), 1.0)
+
+
+def test_a_large_book_reports_a_bound_that_holds():
+    it, universe, held = book(11, 60)
+    policy = Policy(method="min_volatility", max_holdings=8, min_position=0.05, max_weight=0.3)
+    found = solve(it, policy, universe, held)
+    assert found.certificate.ok and kept(found, 0.05, 8)
+    free = solve(it, Policy(method="min_volatility", max_weight=0.3), universe)
+    assert free.objective - 1e-9 <= found.bound <= found.objective + 1e-12
+    again = solve(it, policy, universe, held)
+    assert np.array_equal(again.weights, found.weights)
+
+
+def test_risk_parity_holds_every_name_at_the_least_position_or_says_why_not():
+    it, universe, held = book(3, 6)
+    found = solve(it, Policy(method="risk_parity", min_position=0.12), universe, held)
+    assert found.weights.min() >= 0.12 - 1e-9
+    with pytest.raises(InfeasibleError, match="risk budgets hold all 6 names and max_holdings is 3"):
+        solve(it, Policy(method="risk_parity", max_holdings=3), universe, held)
+
+
+def test_too_few_names_for_the_caps_are_counted():
+    it, universe, held = book(3, 6)
+    with pytest.raises(InfeasibleError, match=r"max_holdings 3 \(the caps need at least 5 names\)"):
+        solve(it, Policy(method="min_volatility", max_holdings=3, max_weight=0.2), universe, held)
+
+
+def test_what_turnover_forbids_is_unmet_in_transition():
+    it, universe, held = book(3, 6)
+    policy = {"method": "min_volatility", "max_holdings": 2, "max_turnover": 0.01}
+    with pytest.raises(InfeasibleError, match="no choice of names keeps max_holdings 2"):
+        solve(it, Policy(**policy), universe, held)
+    found = solve(it, Policy(**policy, on_conflict="transition"), universe, held)
+    assert not found.constraints_met
+    assert [limit.limit for limit in found.unmet] == ["max_holdings"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ({"min_position": 2.0}, r"min_position is 2.0; it must be a fraction of NAV between 0 and 1"),
+        ({"min_position": 0.2, "max_weight": 0.1}, r"min_position 0.2 is above max_weight 0.1"),
+        ({"max_holdings": 0}, "max_holdings is 0; it must be a whole number of names, at least 1"),
+        ({"max_holdings": 2.5}, "max_holdings is 2.5; it must be a whole number"),
+    ],
+)
+def test_wrong_ones_are_refused(policy: dict, message: str):
+    with pytest.raises(PolicyError, match=message):
+        Policy(**policy)
+
+
+def test_a_short_book_is_refused():
+    it, universe, held = book(3, 6)
+    with pytest.raises(PolicyError, match="are for long-only books"):
+        policy = Policy(
+            method="min_volatility", long_only=False, min_weight=-0.2, min_position=0.3, cash_max=0.0
+        )
+        solve(it, policy, universe, held)
