@@ -108,7 +108,8 @@ def bindings(
     slope = np.zeros(space.rows.shape[1])
     slope[: len(w)] = support.slope
     reduced = (slope - y @ space.rows)[: len(w)]
-    for row, kink in zip(space.bounds, space.kinks, strict=True):
+    # A space with columns for sales has no kinks.
+    for row, kink in zip(space.bounds, space.kinks, strict=bool(space.kinks)):
         reduced = reduced - y[row] * kink.coefficients * np.sign(w - kink.center)
     rate = goal.rate(w)
     found = [

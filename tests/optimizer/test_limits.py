@@ -158,3 +158,4 @@ def test_a_line_that_turnover_keeps_unmet_is_told():
     found = solve(FOUR, policy, BOOK, HELD)
     assert [limit.limit for limit in found.unmet] == ["Technology <= 0.2"]
     assert found.unmet[0].value == pytest.approx(0.4, abs=1e-5)
+    assert "max_turnover" in {limit.limit for limit in found.binding}
