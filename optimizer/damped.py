@@ -13,6 +13,7 @@ from optimizer.fast.budgets import LEAST
 from optimizer.general import Found, climb, cone, root, rules
 from optimizer.goals import RiskBudget
 from optimizer.limits import Norm, Polyhedron
+from optimizer.matrices import dense, variances
 from optimizer.typing import Array
 
 STEPS, SETTLED = 60, 1e-9
@@ -28,7 +29,7 @@ def budgets_by_steps(goal: RiskBudget, space: Polyhedron, norms: tuple[Norm, ...
     n, p = len(goal.covariance), space.rows.shape[1]
     kept = np.flatnonzero(goal.budgets > 0)
     wanted = (np.eye(n) if goal.loadings is None else goal.loadings)[kept]
-    factor = root(goal.covariance / float(np.diag(goal.covariance).mean())).T
+    factor = root(dense(goal.covariance) / float(variances(goal.covariance).mean())).T
     x, scale, least = cp.Variable(p), cp.Variable(nonneg=True), cp.Variable()
 
     def limits(size: cp.Expression | float) -> list[cp.Constraint]:

@@ -5,49 +5,15 @@ from hashlib import sha256
 from typing import overload
 
 import numpy as np
-import numpy.typing as npt
 
 from optimizer.errors import DataError, PolicyError
+from optimizer.matrices import LowRank, Matrix, variances
 from optimizer.typing import Array
 
 PSD_TOLERANCE = 1e-9
 ABSURD_RETURN = 5.0
 ABSURD_VOLATILITY = 10.0
 BLOCK, LARGE = 128, 200
-
-
-@dataclass(frozen=True, eq=False)
-class LowRank:
-    """A covariance root'root + diag(diagonal), kept so because n x n numbers are many more than r x n.
-
-    root      (r, n); diagonal  (n,), not negative; both per year once inside `Estimates`
-    """
-
-    root: Array
-    diagonal: Array
-
-    def times(self, weights: Array) -> Array:
-        """(n,) covariance x weights, in 2 r n steps."""
-        return np.asarray(self.root.T @ (self.root @ weights) + self.diagonal * weights)
-
-    def block(self, columns: npt.NDArray[np.intp]) -> Array:
-        """(k, k) rows and columns of the covariance at those k positions."""
-        part = self.root[:, columns]
-        return np.asarray(part.T @ part + np.diag(self.diagonal[columns]))
-
-    def variances(self) -> Array:
-        """(n,) the diagonal of the covariance."""
-        return np.asarray(np.einsum("ij,ij->j", self.root, self.root) + self.diagonal)
-
-    def scaled(self, factor: float) -> "LowRank":
-        """The covariance times a positive factor."""
-        return LowRank(self.root * np.sqrt(factor), self.diagonal * factor)
-
-    def dense(self) -> Array:
-        """(n, n) the covariance itself."""
-        covariance = self.root.T @ self.root
-        covariance[np.diag_indices_from(covariance)] += self.diagonal
-        return np.asarray(covariance)
 
 
 class _Covariance:
@@ -62,7 +28,7 @@ class _Covariance:
             raise AttributeError("covariance")  # tells dataclass that the field has no default
         kept = estimates.__dict__
         if "covariance" not in kept:
-            kept["covariance"] = read_only(kept["low_rank"].dense())
+            kept["covariance"] = read_only(kept["low_rank"].dense)
         return np.asarray(kept["covariance"])
 
     def __set__(self, estimates: "Estimates", value: Array | LowRank) -> None:
@@ -118,9 +84,14 @@ class Estimates:
         return found
 
     @property
+    def risk(self) -> Matrix:
+        """The covariance in the form it was given, for products with weights; factors take less than (n, n)."""
+        return self.covariance if self.low_rank is None else self.low_rank
+
+    @property
     def variances(self) -> Array:
         """(n,) per year."""
-        return np.diag(self.covariance) if self.low_rank is None else self.low_rank.variances()
+        return variances(self.risk)
 
     @property
     def volatility(self) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 from optimizer.fast.answers import NoAnswerError
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail
 from optimizer.limits import INF, Norm, Polyhedron
+from optimizer.matrices import dense, variances
 from optimizer.typing import Array
 
 if TYPE_CHECKING:
@@ -170,23 +171,23 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
 
     match goal:
         case Quadratic():
-            diagonal = np.abs(goal.q) if goal.P is None else np.diag(goal.P)
+            diagonal = np.abs(goal.q) if goal.P is None else variances(goal.P)
             size = float(diagonal.mean()) or 1.0
-            curved = 0.0 if goal.P is None else 0.5 * cp.sum_squares(root(goal.P / size).T @ w)
+            curved = 0.0 if goal.P is None else 0.5 * cp.sum_squares(root(dense(goal.P) / size).T @ w)
             if goal.doubt is None:
                 return curved + (goal.q / size) @ w, []
             doubt = cp.Variable()
             return curved + (goal.q / size) @ w + doubt, [cp.SOC(doubt, root(goal.doubt).T @ w / size)]
         case Ratio():
             unit = float(np.abs(goal.gain).max()) or 1.0
-            size = float(np.diag(goal.covariance).mean())
-            risk = cp.sum_squares(root(goal.covariance / size).T @ w)
+            size = float(variances(goal.covariance).mean())
+            risk = cp.sum_squares(root(dense(goal.covariance) / size).T @ w)
             doubt = 0.0 if goal.doubt is None else cp.norm(root(goal.doubt).T @ w)
             return risk, [(goal.gain / unit) @ w - doubt / unit >= 1]
         case RiskBudget():
             kept = np.flatnonzero(goal.budgets > 0)
-            size = float(np.sqrt(np.diag(goal.covariance).mean()))
-            risk = 0.5 * cp.sum_squares(root(goal.covariance / size**2).T @ w)
+            size = float(np.sqrt(variances(goal.covariance).mean()))
+            risk = 0.5 * cp.sum_squares(root(dense(goal.covariance) / size**2).T @ w)
             return risk - goal.budgets[kept] @ cp.log(w[kept]), []
         case Tail():
             size = float(np.abs(goal.scenarios).max()) or 1.0

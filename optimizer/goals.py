@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from optimizer.errors import DataError
+from optimizer.matrices import Matrix, variances
 from optimizer.measures import risk_contributions, tail_loss, volatility, worst_weights
 from optimizer.scenario_costs import Cost
 from optimizer.typing import Array
@@ -43,7 +44,7 @@ class Quadratic:
     report  "root": sqrt(2 cost) is what people read (volatility); "negative": -cost (utility, return)
     """
 
-    P: Array | None
+    P: Matrix | None
     q: Array
     measure: str
     report: Literal["root", "negative"]
@@ -69,7 +70,7 @@ class Quadratic:
         slack = doubt_size(self.doubt, w) - float(wrong @ w)
         cost = self._cost(w)
         # A riskless answer costs 0; it is judged against a ten-thousandth of one name's variance instead.
-        floor = 0.0 if self.P is None else 1e-4 * float(np.trace(self.P)) / len(w)
+        floor = 0.0 if self.P is None else 1e-4 * float(variances(self.P).sum()) / len(w)
         size = max(abs(cost), float(np.abs(slope) @ np.abs(w)), abs(self.constant), floor)
         return Support(slope, cost - slack - float(slope @ w), size, slack)
 
@@ -87,7 +88,7 @@ class Ratio:
     """
 
     gain: Array
-    covariance: Array
+    covariance: Matrix
     measure: str
     doubt: Array | None = None
     homogeneous: ClassVar[bool] = True
@@ -117,7 +118,7 @@ class RiskBudget:
     loadings  (k, n) L: what is held of k exposures, which the budgets (k,) are then for; None for the names
     """
 
-    covariance: Array
+    covariance: Matrix
     budgets: Array
     measure: str = "risk-budget objective"
     loadings: Array | None = None
@@ -260,9 +261,9 @@ def at_kink(goal: Goal, w: Array) -> bool:
     return isinstance(goal, Quadratic) and goal.doubt is not None and doubt_size(goal.doubt, w) <= KINK
 
 
-def _some_risk(w: Array, covariance: Array, measure: str) -> float:
+def _some_risk(w: Array, covariance: Matrix, measure: str) -> float:
     risk = volatility(w, covariance)
-    if risk <= RISKLESS * float(np.abs(w) @ np.sqrt(np.diag(covariance))):
+    if risk <= RISKLESS * float(np.abs(w) @ np.sqrt(variances(covariance))):
         raise DataError(
             f"the covariance gives an allowed portfolio no risk at all, so the {measure} has no best value; "
             f"use more history or a shrunk covariance"

@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from optimizer.matrices import Matrix, variances
 from optimizer.typing import Array
 
 TRADING_DAYS = 252
 
 
-def volatility(w: Array, covariance: Array) -> float:
+def volatility(w: Array, covariance: Matrix) -> float:
     """sqrt(w' S w); w (n,), covariance (n, n) per year."""
     return float(np.sqrt(max(float(w @ covariance @ w), 0.0)))
 
@@ -22,7 +23,7 @@ def turnover(w: Array, held: Array) -> float:
     return 0.5 * float(np.abs(w - held).sum())
 
 
-def risk_contributions(w: Array, covariance: Array) -> Array:
+def risk_contributions(w: Array, covariance: Matrix) -> Array:
     """(n,) shares w_i (S w)_i / w'Sw of the variance; they sum to 1; NaN when the variance is 0."""
     marginal = covariance @ w
     variance = float(w @ marginal)
@@ -31,10 +32,10 @@ def risk_contributions(w: Array, covariance: Array) -> Array:
     return np.asarray(w * marginal / variance)
 
 
-def diversification_ratio(w: Array, covariance: Array) -> float:
+def diversification_ratio(w: Array, covariance: Matrix) -> float:
     """sum |w_i| s_i / s_p (Choueifaty & Coignard 2008); NaN when the portfolio has no risk."""
     risk = volatility(w, covariance)
-    weighted = float(np.abs(w) @ np.sqrt(np.maximum(np.diag(covariance), 0.0)))
+    weighted = float(np.abs(w) @ np.sqrt(np.maximum(variances(covariance), 0.0)))
     return weighted / risk if risk > 0 else float("nan")
 
 

@@ -11,6 +11,7 @@ from optimizer.gini import GiniMeanDifference
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail
 from optimizer.hierarchical import RECIPES
 from optimizer.limits import Norm
+from optimizer.matrices import scaled
 from optimizer.policy import Policy
 from optimizer.rules import Setting, aligned, mean_of
 from optimizer.scenario_costs import (
@@ -28,8 +29,8 @@ from optimizer.typing import Array
 
 def min_volatility(setting: Setting) -> Quadratic:
     """Least sqrt(w'Sw)."""
-    covariance = setting.estimates.covariance
-    return Quadratic(covariance, np.zeros(len(covariance)), "volatility", "root")
+    risk = setting.estimates.risk
+    return Quadratic(risk, np.zeros(len(risk)), "volatility", "root")
 
 
 def mean_variance(setting: Setting) -> Quadratic:
@@ -40,7 +41,7 @@ def mean_variance(setting: Setting) -> Quadratic:
     rate = setting.cash_rate()
     gain = mean_of(setting.estimates) - rate
     return Quadratic(
-        aversion * setting.estimates.covariance, -gain, "utility", "negative", -rate, doubt=doubt_of(setting)
+        scaled(setting.estimates.risk, aversion), -gain, "utility", "negative", -rate, doubt=doubt_of(setting)
     )
 
 
@@ -59,7 +60,7 @@ def max_sharpe(setting: Setting) -> Ratio:
     if rate is None:
         raise PolicyError("risk_free_rate is not set; the Sharpe ratio needs one: give the pack's")
     gain = mean_of(setting.estimates) - rate
-    return Ratio(gain, setting.estimates.covariance, "Sharpe ratio", doubt_of(setting))
+    return Ratio(gain, setting.estimates.risk, "Sharpe ratio", doubt_of(setting))
 
 
 def doubt_of(setting: Setting) -> Array | None:
@@ -83,17 +84,14 @@ def doubt_of(setting: Setting) -> Array | None:
 
 def max_diversification(setting: Setting) -> Ratio:
     """Greatest s'w / sqrt(w'Sw), s the names' volatilities (Choueifaty & Coignard 2008)."""
-    covariance = setting.estimates.covariance
-    return Ratio(np.sqrt(np.diag(covariance)), covariance, "diversification ratio")
+    return Ratio(setting.estimates.volatility, setting.estimates.risk, "diversification ratio")
 
 
 def min_tracking_error(setting: Setting) -> Quadratic:
     """Least sqrt((w - b)'S(w - b)) against the benchmark, else the held weights."""
-    covariance, reference = setting.estimates.covariance, setting.reference()
-    pull = covariance @ reference
-    return Quadratic(
-        covariance, -pull, "tracking error", "root", 0.5 * float(reference @ pull), center=reference
-    )
+    risk, reference = setting.estimates.risk, setting.reference()
+    pull = risk @ reference
+    return Quadratic(risk, -pull, "tracking error", "root", 0.5 * float(reference @ pull), center=reference)
 
 
 def equal_weight(setting: Setting) -> Quadratic:
@@ -116,7 +114,7 @@ def risk_parity(setting: Setting) -> RiskBudget:
         raise PolicyError("risk_parity holds every name long; set long_only, or choose another method")
     given = setting.policy.risk_budgets
     held = aligned(given, setting.symbols, "risk_budgets") if given else _holdable(setting)
-    return RiskBudget(setting.estimates.covariance, held / held.sum())
+    return RiskBudget(setting.estimates.risk, held / held.sum())
 
 
 def exposure_risk_parity(setting: Setting) -> RiskBudget:

@@ -124,7 +124,7 @@ def describe(
     w = solution.weights
     rank = {symbol: i for i, symbol in enumerate(solution.symbols)}
     names = order or solution.symbols
-    shares = risk_contributions(w, setting.estimates.covariance)
+    shares = risk_contributions(w, setting.estimates.risk)
     figures = moments(w, setting)
     met = "optimal" if solution.constraints_met else "optimal among what turnover allows; see unmet"
     return OptimizationResult(
@@ -151,7 +151,7 @@ def describe(
 def moments(w: Array, setting: Setting) -> dict[str, Any]:
     """Return, risk, Sharpe ratio and growth of weights (n,)."""
     estimates, rate = setting.estimates, setting.policy.risk_free_rate
-    risk = volatility(w, estimates.covariance)
+    risk = volatility(w, estimates.risk)
     cash_rate = rate if rate is not None else (0.0 if abs(1.0 - w.sum()) < HELD else nan)
     mean = nan if estimates.mean is None else expected_return(w, estimates.mean, cash_rate)
     excess = nan if rate is None else mean - rate
@@ -160,7 +160,7 @@ def moments(w: Array, setting: Setting) -> dict[str, Any]:
         "expected_volatility": risk,
         "sharpe_ratio": excess / risk if risk > 0 else nan,
         "expected_growth": growth_rate(mean, risk),
-        "diversification_ratio": diversification_ratio(w, estimates.covariance),
+        "diversification_ratio": diversification_ratio(w, estimates.risk),
     }
 
 

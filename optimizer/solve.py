@@ -250,7 +250,7 @@ def rescaled(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Optim
         return best
     low, high = scale_range(arena.limits, best.weights)
     target = setting.policy.target_volatility
-    risk = volatility(best.weights, setting.estimates.covariance)
+    risk = volatility(best.weights, setting.estimates.risk)
     factor = high if target is None else min(max(target / risk, low), high)
     if not np.isfinite(factor) or factor == 1.0:
         return best
@@ -281,7 +281,7 @@ def shortfall(goal: Goal, w: Array) -> tuple[str, ...]:
 def target_missed(best: Optimum, setting: Setting) -> tuple[str, ...]:
     """A warning when the limits keep volatility from its target."""
     target = setting.policy.target_volatility
-    risk = volatility(best.weights, setting.estimates.covariance)
+    risk = volatility(best.weights, setting.estimates.risk)
     if target is None or abs(risk - target) <= TARGET_TOLERANCE * target:
         return ()
     side = "only" if risk < target else "still"

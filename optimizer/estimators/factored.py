@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from optimizer.estimates import LowRank
 from optimizer.estimators.covariances import RISKMETRICS_HALF_LIFE
 from optimizer.estimators.sample import Sample
 from optimizer.estimators.shrinkage import ledoit_wolf_intensity, oas_intensity
+from optimizer.matrices import LowRank
 from optimizer.typing import Array
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from optimizer.errors import DataError, PolicyError
-from optimizer.estimates import Estimates, LowRank, Recipe
+from optimizer.estimates import Estimates, Recipe
 from optimizer.estimators import means
 from optimizer.estimators.covariances import (
     ewma_covariance,
@@ -23,6 +23,7 @@ from optimizer.estimators.psd import nearest_psd
 from optimizer.estimators.sample import Sample
 from optimizer.estimators.shrinkage import ledoit_wolf, ledoit_wolf_constant_correlation, oas
 from optimizer.estimators.spectral import denoised, statistical_factors
+from optimizer.matrices import Matrix, scaled
 from optimizer.returns import (
     PERIODS,
     at_frequency,
@@ -181,16 +182,14 @@ def _kept_rows(
     return kept, tuple(notes)
 
 
-def _covariance(
-    estimator: Estimator, sample: Sample, recipe: Recipe
-) -> tuple[Array | LowRank, tuple[str, ...]]:
+def _covariance(estimator: Estimator, sample: Sample, recipe: Recipe) -> tuple[Matrix, tuple[str, ...]]:
     """The covariance per year, in factors where there are more symbols than periods; and a note if repaired."""
     periods = PERIODS[recipe.frequency]
     rows, n = sample.returns.shape
     if recipe.missing == "pairwise":
         return _repaired(estimator(sample) * periods)
     if n > rows and recipe.covariance_method in FACTORED:
-        return FACTORED[recipe.covariance_method](sample).scaled(periods), ()
+        return scaled(FACTORED[recipe.covariance_method](sample), periods), ()
     covariance = estimator(sample)
     # In place: the estimators hand over an array of their own, and 5,000 symbols make it 200 MB.
     covariance *= periods

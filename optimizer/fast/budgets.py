@@ -8,6 +8,7 @@ from optimizer.fast.lp import solve_lp
 from optimizer.fast.pivots import Pivots
 from optimizer.fast.qp import SMALL, solve_qp
 from optimizer.limits import INF, Polyhedron
+from optimizer.matrices import Matrix, correlations, dense, variances
 from optimizer.typing import Array
 
 STEPS = 100
@@ -17,14 +18,13 @@ LEAST = 1e-6  # less of NAV is as good as nothing, and its logarithm has no bott
 DIRECT = 60
 
 
-def free_budgets(covariance: Array, budgets: Array) -> Array:
+def free_budgets(covariance: Matrix, budgets: Array) -> Array:
     """y (n,) > 0 with y_i (S y)_i = b_i: risk shares equal the budgets; budgets (n,) > 0, covariance (n, n).
 
     Raises NoAnswerError where Newton's method does not settle (a riskless direction has no bottom).
     """
-    risk = np.sqrt(np.diag(covariance))
-    correlation = covariance / risk
-    correlation /= risk[:, None]
+    risk = np.sqrt(variances(covariance))
+    correlation = correlations(covariance, risk)
     y = _first_guess(correlation, budgets)
     for _ in range(STEPS):
         pull = budgets / y
@@ -40,7 +40,7 @@ def free_budgets(covariance: Array, budgets: Array) -> Array:
     raise NoAnswerError("Newton", f"decrement {decrease:.1e} after {STEPS} steps", infeasible=False)
 
 
-def _first_guess(correlation: Array, budgets: Array) -> Array:
+def _first_guess(correlation: Matrix, budgets: Array) -> Array:
     """A few rounds of y <- y sqrt(b / y (C y)), whose rest point is the answer; they stop where C y is negative."""
     y = np.sqrt(budgets)
     y /= np.sqrt(y @ correlation @ y)
@@ -52,11 +52,11 @@ def _first_guess(correlation: Array, budgets: Array) -> Array:
     return np.asarray(y)
 
 
-def _newton_step(correlation: Array, diagonal: Array, slope: Array) -> Array:
+def _newton_step(correlation: Matrix, diagonal: Array, slope: Array) -> Array:
     """-(C + diag d)^-1 slope; for many names by conjugate gradients, scaled by the diagonal (Hestenes & Stiefel)."""
     if len(slope) <= DIRECT:
         try:
-            system = correlation.copy()
+            system = dense(correlation).copy()
             system.flat[:: len(slope) + 1] += diagonal
             return np.asarray(-np.linalg.solve(system, slope))
         except np.linalg.LinAlgError as error:
@@ -125,7 +125,7 @@ def _pull(budgets: Array, y: Array) -> Array:
     return np.divide(budgets, y, out=np.zeros_like(y), where=budgets > 0)
 
 
-def _line_search(P: Array, budgets: Array, x: Array, step: Array, decrease: float) -> float:
+def _line_search(P: Matrix, budgets: Array, x: Array, step: Array, decrease: float) -> float:
     """A length at which x'Px/2 - sum b ln x falls enough; x (p,) starts with the n budgeted columns."""
     n = len(budgets)
     kept = np.flatnonzero(budgets > 0)

@@ -15,6 +15,7 @@ from optimizer.fast.tail import least_tail_within
 from optimizer.fast.tangents import refine
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Support, Tail
 from optimizer.limits import Limits, Norm
+from optimizer.matrices import block, dense
 from optimizer.typing import Array
 
 ROUNDING = 1e-13
@@ -137,11 +138,11 @@ def _budgets(goal: RiskBudget, arena: Arena) -> Answer:
     limits = arena.limits
     held = np.flatnonzero(goal.budgets > 0)
     y = np.zeros(len(goal.budgets))
-    among = goal.covariance if len(held) == len(y) else goal.covariance[np.ix_(held, held)]
+    among = goal.covariance if len(held) == len(y) else block(goal.covariance, held)
     y[held] = free_budgets(among, goal.budgets[held])
     budget = limits.linear[0]
     w = y * (budget.offset - max(budget.low, 0.0)) / y.sum()
     if limits.violation(w) <= ROUNDING and not arena.elastic:
         return Answer(w, np.zeros(len(arena.frame.rows)), "Newton")
-    answer = limited_budgets(goal.covariance, goal.budgets, arena.space)
+    answer = limited_budgets(dense(goal.covariance), goal.budgets, arena.space)
     return replace(answer, multipliers=arena.prices(answer.multipliers))

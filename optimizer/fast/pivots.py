@@ -13,15 +13,15 @@ import numpy.typing as npt
 
 from optimizer.fast.answers import Answer, NoAnswerError
 from optimizer.limits import INF, Polyhedron
+from optimizer.matrices import Index, Matrix, block, products, pull
 from optimizer.typing import Array
 
 ROUNDS, PATIENCE = 25, 5
 FIRST, SHARE, ROOM = 24, 0.06, 1.5
 PRIMAL, ROW, DUAL, RESIDUAL = 1e-13, 1e-12, 1e-11, 1e-10
-WHOLE, TOUCH = 0.7, 1e-9
+TOUCH = 1e-9
 
 Mask = npt.NDArray[np.bool_]
-Index = npt.NDArray[np.intp]
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Pivots:
     frame  a polyhedron with at most one kink; raises NoAnswerError for more
     """
 
-    def __init__(self, P: Array, q: Array, frame: Polyhedron, gain: Array | None = None) -> None:
+    def __init__(self, P: Matrix, q: Array, frame: Polyhedron, gain: Array | None = None) -> None:
         if len(frame.kinks) > 1:
             raise NoAnswerError("active set", "more than one absolute limit", infeasible=False)
         self.P, self.gain, self.frame = P, gain, frame
@@ -121,7 +121,7 @@ class Pivots:
     def _among_few(self) -> Guess:
         """The weights with the least slope at equal weights are free, the others rest on their floor."""
         n, frame = len(self.q), self.frame
-        slope = self.P.mean(axis=1)
+        slope = self.P @ np.full(n, 1.0 / n)
         if self.gain is None:
             slope = slope + self.q
         else:
@@ -175,13 +175,13 @@ class Pivots:
         k = len(free)
         active, target = self._rows(guess, rows, away)
         system = np.zeros((k + len(rows), k + len(rows)))
-        system[:k, :k] = self.P[free[:, None], free]
+        system[:k, :k] = block(self.P, free)
         system[k:, :k] = active[:, free]
         system[:k, k:] = -system[k:, :k].T
         right = np.zeros((k + len(rows), 1 if self.gain is None else 2))
         right[:k, 0] = -self.q[free]
         if len(resting):
-            right[:k, 0] -= self.P[free[:, None], resting] @ away[resting]
+            right[:k, 0] -= pull(self.P, free, resting, away[resting])
         right[k:, 0] = target
         if self.gain is not None:
             right[:k, 1] = self.gain[free]
@@ -209,8 +209,7 @@ class Pivots:
         return active, target
 
     def _point(self, guess: Guess, step: Array, used: Index, rows: Index, found: Array) -> Point:
-        many = len(used) > WHOLE * len(self.q)
-        slopes = (self.P @ step).T if many else step[used].T @ self.P[used]
+        slopes = products(self.P, used, step)
         slope, y, x, sure = self.q + slopes[0], found[:, 0], self.base + step[:, 0], True
         if self.gain is not None:
             # Along x + strength times the step a unit of gain adds, the ratio is greatest at this strength.

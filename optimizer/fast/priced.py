@@ -6,6 +6,7 @@ from optimizer.arena import Arena
 from optimizer.fast.answers import Answer, NoAnswerError
 from optimizer.fast.quadratic import least_in
 from optimizer.limits import Norm
+from optimizer.matrices import Matrix, dense
 from optimizer.typing import Array
 
 STEPS = 60
@@ -13,14 +14,14 @@ CLOSE = 1e-10
 NEGLIGIBLE = 1e-10
 
 
-def solve_priced(P: Array | None, q: Array, norm: Norm, arena: Arena) -> tuple[Answer, float]:
+def solve_priced(P: Matrix | None, q: Array, norm: Norm, arena: Arena) -> tuple[Answer, float]:
     """Least w'Pw/2 + q'w in the arena with `norm` <= its bound, which must bind; and the bound's price.
 
     With price v the limit's square joins the cost as v/2 norm^2; norm^2 is nearly affine in 1 / v^2, which makes
     the search short. Raises NoAnswerError, infeasible when the least norm is above the bound.
     """
     n = len(q)
-    pull, curve = norm.covariance @ norm.center, np.zeros((n, n)) if P is None else P
+    pull, curve = norm.covariance @ norm.center, np.zeros((n, n)) if P is None else dense(P)
 
     def at(price: float) -> tuple[Answer, float]:
         answer = least_in(curve + price * norm.covariance, q - price * pull, arena)

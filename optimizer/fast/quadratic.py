@@ -9,10 +9,11 @@ from optimizer.fast.answers import Answer, NoAnswerError
 from optimizer.fast.homogeneous import best_ratio
 from optimizer.fast.pivots import Pivots
 from optimizer.fast.qp import SMALL, solve_qp
+from optimizer.matrices import Matrix, dense
 from optimizer.typing import Array
 
 
-def least_in(P: Array, q: Array, arena: Arena) -> Answer:
+def least_in(P: Matrix, q: Array, arena: Arena) -> Answer:
     """Least w'Pw/2 + q'w; P (n, n) positive semidefinite, q (n,); multipliers of the frame's rows.
 
     Raises NoAnswerError.
@@ -24,11 +25,11 @@ def least_in(P: Array, q: Array, arena: Arena) -> Answer:
             pass  # a guess that does not settle proves nothing; the general solver decides
     n, p = len(q), arena.space.rows.shape[1]
     wide, long = np.zeros((p, p)), np.zeros(p)
-    wide[:n, :n], long[:n] = P, q
+    wide[:n, :n], long[:n] = dense(P), q
     return _priced(solve_qp(wide, long, arena.space), arena)
 
 
-def best_ratio_in(gain: Array, covariance: Array, arena: Arena) -> Answer:
+def best_ratio_in(gain: Array, covariance: Matrix, arena: Arena) -> Answer:
     """Greatest gain'w / sqrt(w'Sw); gain (n,), covariance (n, n); multipliers of the frame's rows.
 
     Raises NoAnswerError, infeasible when no gain is positive.
@@ -40,7 +41,7 @@ def best_ratio_in(gain: Array, covariance: Array, arena: Arena) -> Answer:
             return replace(answer, multipliers=answer.multipliers / pivots.strength)
         except NoAnswerError:
             pass  # as above; a set that reaches to zero has no scale of its own either
-    return _priced(best_ratio(gain, covariance, arena.space), arena)
+    return _priced(best_ratio(gain, dense(covariance), arena.space), arena)
 
 
 def _suits_pivots(arena: Arena) -> bool:

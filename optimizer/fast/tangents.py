@@ -12,6 +12,7 @@ from optimizer.fast.homogeneous import best_ratio
 from optimizer.fast.qp import solve_qp
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, doubt_slope
 from optimizer.limits import Norm, Polyhedron, outer
+from optimizer.matrices import dense
 from optimizer.typing import Array
 
 STEPS, WHOLE = 80, 12
@@ -53,7 +54,7 @@ def _round(goal: Goal, base: Polyhedron, norms: tuple[Norm, ...], w: Array, pric
         case Quadratic():
             P, q = np.zeros((p, p)), np.zeros(p)
             bend = priced_curvature(norms, w, prices)
-            P[:n, :n] = bend if goal.P is None else goal.P + bend
+            P[:n, :n] = bend if goal.P is None else dense(goal.P) + bend
             q[:n] = goal.q + doubt_slope(goal.doubt, w) - bend @ w
             return solve_qp(P, q, base)
         case Ratio():
@@ -65,10 +66,10 @@ def _round(goal: Goal, base: Polyhedron, norms: tuple[Norm, ...], w: Array, pric
             # `best_ratio` divides its multipliers by this; its quadratic program needs them whole.
             worth = scale**2 * float(w @ goal.covariance @ w) / size
             bend = cone_curvature(norms, w, prices * worth, scale, p)
-            return best_ratio(gain, goal.covariance, base, bend)
+            return best_ratio(gain, dense(goal.covariance), base, bend)
         case RiskBudget():
             scale = 1.0 / float(np.sqrt(w @ goal.covariance @ w))
             bend = cone_curvature(norms, w, prices, scale, p)
-            return limited_budgets(goal.covariance, goal.budgets, base, bend)
+            return limited_budgets(dense(goal.covariance), goal.budgets, base, bend)
         case Tail() | Scenario():
             raise NoAnswerError("Newton", f"{goal.measure} is not smooth", infeasible=False)

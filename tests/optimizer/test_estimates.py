@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from optimizer.errors import DataError, PolicyError
-from optimizer.estimates import Estimates, LowRank, Recipe
+from optimizer.estimates import Estimates, Recipe
+from optimizer.matrices import LowRank
 
 MEAN = np.array([0.05, 0.08])
 S = np.array([[0.04, 0.01], [0.01, 0.09]])

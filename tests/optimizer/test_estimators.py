@@ -17,6 +17,7 @@ from optimizer.estimators.return_estimator import ReturnEstimator
 from optimizer.estimators.sample import Sample
 from optimizer.estimators.shrinkage import ledoit_wolf_intensity
 from optimizer.estimators.spectral import denoised, noise_edge, statistical_factors
+from optimizer.matrices import block
 
 
 def returns(rows=120, n=5, seed=0):
@@ -353,12 +354,12 @@ def test_factors_multiply_out_to_the_dense_covariance(method, shape):
     sample = Sample(returns(*shape), risk_free=0.0001)
     dense, factors = COVARIANCES[method](sample), FACTORED[method](sample)
     tiny = 1e-12 * np.abs(dense).max()
-    assert np.abs(factors.dense() - dense).max() <= tiny
-    assert np.abs(factors.variances() - np.diag(dense)).max() <= tiny
+    assert np.abs(factors.dense - dense).max() <= tiny
+    assert np.abs(factors.variances - np.diag(dense)).max() <= tiny
     columns = np.arange(shape[1])[::2]
-    assert np.abs(factors.block(columns) - dense[np.ix_(columns, columns)]).max() <= tiny
+    assert np.abs(block(factors, columns) - dense[np.ix_(columns, columns)]).max() <= tiny
     weights = np.linspace(-1, 1, shape[1])
-    assert np.abs(factors.times(weights) - dense @ weights).max() <= tiny * shape[1]
+    assert np.abs(factors @ weights - dense @ weights).max() <= tiny * shape[1]
 
 
 def test_more_symbols_than_days_are_kept_in_factors_until_the_matrix_is_read():

@@ -17,6 +17,7 @@ from optimizer.fast.tail import tail_program
 from optimizer.general import solve_general
 from optimizer.lanes import LANES, certified
 from optimizer.limits import INF, Polyhedron
+from optimizer.matrices import LowRank
 from optimizer.measures import tail_loss
 from optimizer.methods import METHODS, SCENARIO_COSTS
 from optimizer.policy import Policy
@@ -299,3 +300,20 @@ def test_large_books_by_pivots_and_by_candidates_equal_the_whole_program(
     monkeypatch.setattr(qp, "MANY", 10_000)
     whole = solve(estimates, policy, universe, held)
     assert small.objective == pytest.approx(whole.objective, rel=1e-8)
+
+
+@pytest.mark.parametrize("method", ["min_volatility", "max_sharpe", "mean_variance", "max_diversification",
+                                    "min_tracking_error", "risk_parity"])  # fmt: skip
+@pytest.mark.parametrize("limits", [{}, {"max_weight": 0.04, "max_turnover": 0.3}, {"max_volatility": 0.22}])
+def test_factors_give_the_answer_of_the_covariance_they_stand_for(method: str, limits: dict[str, float]):
+    rng = np.random.default_rng(3)
+    n = 90
+    names = tuple(f"S{i:02d}" for i in range(n))
+    risk = LowRank(0.02 * rng.standard_normal((40, n)) + 0.03, rng.uniform(0.002, 0.03, n))
+    mean, held = rng.uniform(0.03, 0.12, n), rng.dirichlet(np.ones(n))
+    policy = Policy(method=method, risk_free_rate=0.02, **limits)
+    factored = Estimates(names, mean, risk, trusted=True)
+    found = solve(factored, policy, Universe(names), held)
+    assert ("covariance" in vars(factored)) == ("max_volatility" in limits)
+    whole = solve(Estimates(names, mean, risk.dense, trusted=True), policy, Universe(names), held)
+    assert found.certificate.ok and found.objective == pytest.approx(whole.objective, rel=1e-7, abs=1e-12)
