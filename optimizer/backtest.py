@@ -11,13 +11,14 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from optimizer.backtest_report import BacktestResult, report
+from optimizer.backtest_report import KNOWLEDGE, BacktestResult, report
 from optimizer.costs import CostModel
 from optimizer.errors import DataError, InfeasibleError, PolicyError
 from optimizer.exposures import FundExposureMap
 from optimizer.panel import BacktestSettings, History, Window, annual_rates, decision_days, growth
 from optimizer.simulation import Account, Pricing, make_market
 from optimizer.typing import Array
+from optimizer.vintages import Vintages
 
 CASH_TOLERANCE = 1e-9
 NOBODY = "no symbol has a price and history enough"
@@ -78,9 +79,16 @@ class OptimizationBacktest:
 
     market_data  (T, n) total-return prices in the base currency, dates x symbols, NaN where there is none
     fund_map     kept for strategies that look through funds
+    vintages     when each price of these symbols became known, for knowledge="vintage"
     """
 
-    def __init__(self, market_data: pd.DataFrame, *, fund_map: FundExposureMap | None = None) -> None:
+    def __init__(
+        self,
+        market_data: pd.DataFrame,
+        *,
+        fund_map: FundExposureMap | None = None,
+        vintages: Vintages | None = None,
+    ) -> None:
         index = market_data.index
         if not isinstance(index, pd.DatetimeIndex):
             raise DataError(f"market_data is indexed by {index.dtype}; dates are needed")
@@ -88,6 +96,7 @@ class OptimizationBacktest:
             raise DataError("market_data needs ascending dates and unique symbols; sort it, drop duplicates")
         self.market_data = market_data.astype(np.float64)
         self.fund_map = fund_map
+        self.vintages = vintages
 
     def backtest_strategy(
         self,
@@ -96,6 +105,7 @@ class OptimizationBacktest:
         *,
         start_date: date | None = None,
         end_date: date | None = None,
+        knowledge: str = "final",
         costs: CostModel | None = None,
         settings: BacktestSettings | None = None,
         benchmark: pd.Series | None = None,
@@ -108,18 +118,20 @@ class OptimizationBacktest:
                              and has the names with a price that day and history enough; with a third
                              parameter `held` it is also told symbol -> drifted weight at that close
         rebalance_frequency  daily, weekly, monthly, quarterly, yearly: decided at the period's last close
+        knowledge            "final": decisions see today's prices cut by date; "vintage": what was known at each close
         costs                shorthand for settings.costs
         benchmark            total-return prices by date
         decisions            filled as the run goes; given again, an interrupted run resumes from it
         progress             called with (decisions done, of)
         The first decision is at the first close; every trade is at the close after its decision.
-        Raises DataError for too little history, PolicyError for weights that need cash below cash_min.
+        Raises DataError for too little history or a start before anything was known, PolicyError for weights that
+        need cash below cash_min.
         """
-        chosen = settings or BacktestSettings()
+        chosen, since = self._seen(knowledge, settings or BacktestSettings(), start_date)
         chosen = chosen if costs is None else replace(chosen, costs=costs)
         data = self.market_data if end_date is None else self.market_data.loc[: pd.Timestamp(end_date)]
         history = History(data, chosen)
-        first = history.first_decision(start_date)
+        first = history.first_decision(start_date, since)
         rates = annual_rates(history.dates, chosen.risk_free_rate)
         market = make_market(
             history.prices, growth(rates), growth(rates + chosen.financing_spread), chosen.gap_days
@@ -128,7 +140,29 @@ class OptimizationBacktest:
         plan = Plan(optimization_method, decision_days(history.dates, rebalance_frequency, first), progress)
         skipped = _walk(account, history, plan, chosen, {} if decisions is None else decisions)
         account.advance(len(history.dates) - 1)
-        return report(account, history.dates, history.symbols, rates, chosen.trials, skipped, benchmark)
+        return report(
+            account, history.dates, history.symbols, rates, chosen.trials, skipped, benchmark, knowledge
+        )
+
+    def _seen(
+        self, knowledge: str, settings: BacktestSettings, start: date | None
+    ) -> tuple[BacktestSettings, pd.Timestamp | None]:
+        """The settings with what decisions see, and the first day on which anything was known."""
+        if knowledge not in KNOWLEDGE:
+            raise PolicyError(f"knowledge {knowledge!r} does not exist; use one of {', '.join(KNOWLEDGE)}")
+        if knowledge == "final":
+            if settings.known is not None:
+                raise PolicyError("settings.known tells what was known when; say knowledge='vintage' with it")
+            return settings, None
+        if settings.known is not None:
+            return settings, None
+        if self.vintages is None:
+            raise DataError(
+                "knowledge='vintage' needs to be told when each price became known; give vintages"
+            )
+        if start is not None:
+            self.vintages.known_on(pd.Timestamp(start))
+        return replace(settings, known=self.vintages.known_on), self.vintages.first
 
     def compare(
         self, methods: Mapping[str, Method], rebalance_frequency: str = "monthly", **options: Any

@@ -12,6 +12,11 @@ from optimizer.returns import TRADING_DAYS
 from optimizer.simulation import Account
 from optimizer.typing import Array
 
+KNOWLEDGE = {
+    "final": "prices as they stand today, cut by date: later corrections are already in them",
+    "vintage": "each decision saw the prices known at its close; what they earned is told by today's",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class BacktestResult:
@@ -23,6 +28,7 @@ class BacktestResult:
     costs     by date of trade
     skipped   date -> why a decision led to no trade
     attribution  contribution to the total return of each name, of CASH (interest less financing) and of COSTS
+    knowledge    in words, what its decisions saw
     """
 
     nav: pd.Series
@@ -35,6 +41,7 @@ class BacktestResult:
     shares: pd.DataFrame
     skipped: Mapping[pd.Timestamp, str]
     attribution: pd.Series
+    knowledge: str
 
 
 def report(
@@ -45,6 +52,7 @@ def report(
     trials: int,
     skipped: Mapping[pd.Timestamp, str],
     benchmark: pd.Series | None,
+    knowledge: str,
 ) -> BacktestResult:
     """The result of an account that was run to the last date; `rates` (T,) annual, known at each close."""
     first = account.holdings[0][0]
@@ -71,6 +79,7 @@ def report(
         shares=pd.DataFrame(shares, dates[days], list(symbols)),
         skipped=skipped,
         attribution=_attribution(account, trades, nav, symbols),
+        knowledge=KNOWLEDGE[knowledge],
     )
 
 

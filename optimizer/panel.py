@@ -93,11 +93,12 @@ class History:
         priced = ~np.isnan(self.prices)
         return np.asarray(priced & (np.cumsum(priced, axis=0) >= self.settings.min_history))
 
-    def first_decision(self, start: date | None) -> int:
-        """The row of the first close >= start with a name that is eligible."""
+    def first_decision(self, start: date | None, known_since: pd.Timestamp | None = None) -> int:
+        """The row of the first close >= start with a name that is eligible, and not before anything was known."""
         if not len(self.dates):
             raise DataError("market_data has no day before end_date; move the dates")
-        earliest = 0 if start is None else int(self.dates.searchsorted(pd.Timestamp(start)))
+        since = known_since if start is None else pd.Timestamp(start)
+        earliest = 0 if since is None else int(self.dates.searchsorted(since))
         able = np.asarray(self.eligible.any(axis=1))
         first = earliest + int(np.argmax(able[earliest:])) if able[earliest:].any() else len(self.dates)
         if first >= len(self.dates) - 1 or (start is not None and first > earliest):

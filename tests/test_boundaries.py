@@ -27,7 +27,7 @@ OPTIMIZER_ORDER = """
     pooling_dual entropy_pooling
     lots relaxation rounding rationale trade_list lot_limits book trades
     impact result proposal engine scenarios hedges regimes regime_detector
-    simulation panel policy_strategy backtest_report cross_validation backtest
+    simulation panel policy_strategy vintages backtest_report cross_validation backtest
 """
 OPTIMIZER_LIBRARIES = "numpy scipy pandas sklearn cvxpy clarabel piqp daqp highspy"
 OPTIMIZER_STDLIB = """
