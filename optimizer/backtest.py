@@ -263,10 +263,15 @@ def _decide_on_arrays(
 def _checked(weights: Mapping[str, float], history: History, as_of: pd.Timestamp, cash_min: float) -> Array:
     """(n,) the weights in the order of the panel; PolicyError for a wrong one."""
     place = history.place
-    if unknown := sorted(weights.keys() - place.keys()):
-        raise PolicyError(f"weights of {as_of.date()} name {', '.join(unknown)}, which market_data has not")
-    wanted = np.zeros(len(place))
-    wanted[[place[symbol] for symbol in weights]] = list(weights.values())
+    if tuple(weights) == history.symbols:
+        wanted = np.fromiter(weights.values(), float, len(place))
+    else:
+        if unknown := sorted(weights.keys() - place.keys()):
+            raise PolicyError(
+                f"weights of {as_of.date()} name {', '.join(unknown)}, which market_data has not"
+            )
+        wanted = np.zeros(len(place))
+        wanted[[place[symbol] for symbol in weights]] = list(weights.values())
     if not np.isfinite(wanted).all():
         raise PolicyError(f"weights of {as_of.date()} are not all numbers; return 0 for what is not held")
     if 1 - wanted.sum() < cash_min - CASH_TOLERANCE:

@@ -1,6 +1,6 @@
 """What a backtest reports: series by date, trades, and every measure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 from optimizer.analytics import Metrics, performance_metrics
 from optimizer.errors import DataError
 from optimizer.returns import TRADING_DAYS
-from optimizer.simulation import Account
+from optimizer.simulation import Account, Fills, Rows
 from optimizer.typing import Array
 
 KNOWLEDGE = {
@@ -65,7 +65,7 @@ def report(
     shares = np.stack([held[day] for day in days])
     values = np.where(shares != 0, shares * np.nan_to_num(account.market.marks[days]), 0.0)
     trades = _trades(account, dates, symbols)
-    costs = trades.groupby("date")["cost"].sum().rename("cost")
+    traded, spent = _by_day(account, lambda fill: float(fill.costs.sum()))
     rate = float(rates[first:].mean())
     metrics = performance_metrics(returns, _aligned(benchmark, nav), risk_free_rate=rate, trials=trials)
     return BacktestResult(
@@ -73,8 +73,8 @@ def report(
         returns=returns,
         weights=pd.DataFrame(values / account.nav[days][:, None], dates[days], list(symbols)),
         trades=trades,
-        costs=costs,
-        metrics=metrics | _trading(trades, costs, nav, account.cash_path[first:]),
+        costs=pd.Series(spent, dates[traded].rename("date"), name="cost"),
+        metrics=metrics | _trading(account, first),
         cash=pd.Series(account.cash_path[first:], dates[first:], name="cash"),
         shares=pd.DataFrame(shares, dates[days], list(symbols)),
         skipped=skipped,
@@ -95,27 +95,31 @@ def _aligned(benchmark: pd.Series | None, nav: pd.Series) -> pd.Series | None:
 
 def _trades(account: Account, dates: pd.DatetimeIndex, symbols: Sequence[str]) -> pd.DataFrame:
     fills = account.fills
-    days = np.repeat([fill.day for fill in fills], [len(fill.names) for fill in fills]).astype(int)
-
+    counts = [len(fill.names) for fill in fills]
+    days = np.repeat([fill.day for fill in fills], counts).astype(int)
     quantity, price = _joined([f.shares for f in fills]), _joined([f.prices for f in fills])
-    names = _joined([f.names.astype(np.float64) for f in fills]).astype(int)
     return pd.DataFrame(
         {
             "date": dates[days],
-            "symbol": np.asarray(symbols, dtype=object)[names],
+            "symbol": np.asarray(symbols, dtype=object)[_columns(account)],
             "quantity": quantity,
             "price": price,
             "value": quantity * price,
             "cost": _joined([f.costs for f in fills]),
-            "reason": np.repeat([f.reason for f in fills], [len(f.names) for f in fills]),
+            "reason": np.repeat(np.array([f.reason for f in fills], dtype=object), counts),
         }
     )
 
 
+def _columns(account: Account) -> Rows:
+    """(m,) the column of each trade's name."""
+    return _joined([fill.names.astype(np.float64) for fill in account.fills]).astype(np.intp)
+
+
 def _attribution(account: Account, trades: pd.DataFrame, nav: pd.Series, symbols: Sequence[str]) -> pd.Series:
     """Profit of each name (its end value less what its trades paid in), of interest and costs, per start NAV."""
-    paid = trades.groupby("symbol")["value"].sum().reindex(list(symbols), fill_value=0.0)
-    profit = pd.Series(account.values() - paid.to_numpy(dtype=np.float64), list(symbols))
+    paid = np.bincount(_columns(account), trades["value"].to_numpy(), len(symbols))
+    profit = pd.Series(account.values() - paid, list(symbols))
     cost = -float(trades["cost"].sum())
     interest = account.cash - float(account.cash_path[account.holdings[0][0]]) + float(paid.sum()) - cost
     found = pd.concat([profit, pd.Series({"CASH": interest, "COSTS": cost})])
@@ -126,18 +130,27 @@ def _joined(arrays: list[Array]) -> Array:
     return np.concatenate(arrays) if arrays else np.zeros(0)
 
 
-def _trading(trades: pd.DataFrame, costs: pd.Series, nav: pd.Series, cash: Array) -> Metrics:
+def _by_day(account: Account, amount: Callable[[Fills], float]) -> tuple[Rows, Array]:
+    """The days with trades, ascending, and what the fills of each add up to."""
+    days, place = np.unique([fill.day for fill in account.fills], return_inverse=True)
+    totals = np.zeros(len(days))
+    np.add.at(totals, place, [amount(fill) for fill in account.fills])
+    return days.astype(np.intp), totals
+
+
+def _trading(account: Account, first: int) -> Metrics:
     """Turnover one-way per year without the first purchase, cost drag per year, cash and counts."""
-    years = max(len(nav) - 1, 1) / TRADING_DAYS
-    traded = trades["value"].abs().groupby(trades["date"]).sum()
-    fraction = traded / nav.reindex(traded.index)
+    nav, fills = account.nav, account.fills
+    years = max(len(nav) - 1 - first, 1) / TRADING_DAYS
+    days, traded = _by_day(account, lambda fill: float(np.abs(fill.shares * fill.prices).sum()))
+    _, costs = _by_day(account, lambda fill: float(fill.costs.sum()))
     return {
-        "turnover": float(fraction.iloc[1:].sum()) / 2 / years,
-        "cost_drag": float((costs / nav.reindex(costs.index)).sum()) / years,
+        "turnover": float((traded / nav[days])[1:].sum()) / 2 / years,
+        "cost_drag": float((costs / nav[days]).sum()) / years,
         "total_cost": float(costs.sum()),
-        "trade_count": float(len(trades)),
-        "rebalance_count": float(trades.loc[trades["reason"] == "rebalance", "date"].nunique()),
-        "stopped_count": float((trades["reason"] == "stopped").sum()),
-        "average_cash": float(np.mean(cash / nav.to_numpy())),
-        "final_value": float(nav.iloc[-1]),
+        "trade_count": float(sum(len(fill.names) for fill in fills)),
+        "rebalance_count": float(len({f.day for f in fills if f.reason == "rebalance" and len(f.names)})),
+        "stopped_count": float(sum(len(fill.names) for fill in fills if fill.reason == "stopped")),
+        "average_cash": float(np.mean(account.cash_path[first:] / nav[first:])),
+        "final_value": float(nav[-1]),
     }

@@ -91,6 +91,9 @@ class History:
     def eligible(self) -> Flags:
         """(T, n) True where a name has a price and history enough."""
         priced = ~np.isnan(self.prices)
+        if priced.all():
+            old = np.arange(1, len(priced) + 1) >= self.settings.min_history
+            return np.broadcast_to(old[:, None], priced.shape)
         return np.asarray(priced & (np.cumsum(priced, axis=0) >= self.settings.min_history))
 
     def first_decision(self, start: date | None, known_since: pd.Timestamp | None = None) -> int:
