@@ -1,4 +1,4 @@
-"""Target weights to whole lots, the problem: what may be traded, and what a convex relaxation proves.
+"""Target weights to whole lots, the problem: what may be traded, and what it costs to be away from the target.
 
 Minimise  a (x - w)'S(x - w) + cost(x - held)  over holdings that a number of lots can reach, subject to
 cash, turnover and the other limits. All amounts are fractions of the NAV before the trades.
@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.costs import CostCurve
-from optimizer.errors import InfeasibleError, SolverError
 from optimizer.limits import Absolute, Norm
 from optimizer.typing import Array
 
 TOLERANCE = 1e-12
-FLIPS = 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +22,7 @@ class RoundingProblem:
     held, wanted  (n,) weights now and at the target
     step          (n,) weight of one lot
     covariance    (n, n) per year;  aversion  a, NAV per unit of annual tracking variance
+    own           (n,) > 0, at most what each name bears alone: a S - diag(own) is positive semidefinite
     curve         costs of trades given in weights
     lower, upper  (n,) bounds of x
     rows, bounds  (m, n) and (m,): rows @ x <= bounds
@@ -38,6 +37,7 @@ class RoundingProblem:
     step: Array
     covariance: Array
     aversion: float
+    own: Array
     curve: CostCurve
     lower: Array
     upper: Array
@@ -69,10 +69,7 @@ class RoundingProblem:
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    """The convex optimum without lots and fixed costs, and the bound it proves for whole lots.
-
-    weights  (n,);  bound  no permitted answer has a lower objective
-    """
+    """A convex problem's optimum (n,), near the best permitted list, and what no permitted list goes below."""
 
     weights: Array
     bound: float
@@ -103,101 +100,12 @@ def neighbours(problem: RoundingProblem, lots: Array) -> tuple[Array, Array]:
     return up, np.where(beyond, np.where(sellable, close, lots), down)
 
 
-def relax(problem: RoundingProblem) -> Relaxation:
-    """Solves the convex relaxation by PIQP with each name's side given, until no name changes its side.
+def separable(covariance: Array) -> Array:
+    """(n,) a diagonal that leaves a positive definite covariance positive semidefinite.
 
-    Raises InfeasibleError when no holdings obey cash, turnover and limits, SolverError when PIQP gives up.
+    Proportional to the variance that the other names do not explain, 1 / (S^-1)_ii: the whole of it in a factor model.
     """
-    p = problem
-    side = np.where(p.wanted >= p.held, 1.0, -1.0)
-    for _ in range(FLIPS):
-        side = np.where(p.held > p.upper, -1.0, np.where(p.held < p.lower, 1.0, side))
-        x, value, price_cash, price_turnover, slope = _solve_side(p, side)
-        # at the held weight the other side may be better: its derivative there decides
-        back = (
-            -side * slope + np.where(side > 0, p.curve.sell, p.curve.buy) * (1 + price_cash) + price_turnover
-        )
-        resting = (np.abs(x - p.held) < 1e-7) & (p.lower < p.held) & (p.held < p.upper)
-        wrong = resting & (back < -1e-7 * (1 + np.abs(slope)))
-        if not wrong.any():
-            return Relaxation(x, value + _whole_lot_bonus(p, x, price_cash))
-        side = np.where(wrong, -side, side)
-    raise SolverError(f"no side of {wrong.sum()} trades settled in {FLIPS} rounds")
-
-
-def _solve_side(p: RoundingProblem, side: Array) -> tuple[Array, float, float, float, Array]:
-    """Optimum with the trades' signs given: x, objective, shadow prices of cash and turnover, gradient."""
-    low = np.where(side > 0, np.maximum(p.lower, np.minimum(p.held, p.upper)), p.lower)
-    high = np.where(side > 0, p.upper, np.minimum(p.upper, np.maximum(p.held, p.lower)))
-    free = high - low > TOLERANCE
-    x = np.where(free, 0.0, low)
-    rate = np.where(side > 0, p.curve.buy, p.curve.sell)
-    expected = np.abs(p.wanted - p.held) > p.step / 2
-    fixed_cost = float(p.curve.fixed @ expected)
-    rows = np.vstack([1 + side * rate, side, p.rows])
-    limits = np.concatenate([[p.cash - p.cash_min - fixed_cost, p.max_traded], p.bounds])
-    limits[:2] += rows[:2] @ p.held
-    kept = np.isfinite(limits)
-    quadratic = 2 * p.aversion * p.covariance
-    duals = np.zeros(len(limits))
-    if free.any():
-        pull = quadratic @ (x - p.wanted) + side * rate
-        x[free], duals[kept] = _minimise(
-            quadratic[np.ix_(free, free)],
-            pull[free],
-            rows[kept][:, free],
-            (limits - rows @ x)[kept],
-            low[free],
-            high[free],
-        )
-    elif (rows @ x - limits)[kept].max(initial=0.0) > 1e-9:
-        raise InfeasibleError("every holding is fixed and the limits do not hold; relax one of them")
-    miss = x - p.wanted
-    slope = quadratic @ miss + duals[0] + p.rows.T @ duals[2:]
-    value = float(miss @ quadratic @ miss / 2 + rate @ np.abs(x - p.held))
-    return x, value - float(duals[0]) * fixed_cost, float(duals[0]), float(duals[1]), slope
-
-
-def _minimise(
-    quadratic: Array, pull: Array, rows: Array, limits: Array, low: Array, high: Array
-) -> tuple[Array, Array]:
-    """argmin x'Qx / 2 + pull'x subject to rows @ x <= limits and low <= x <= high, and the rows' multipliers."""
-    import piqp
-
-    scale = float(quadratic.diagonal().mean())
-    solver = piqp.DenseSolver()
-    solver.settings.eps_abs = solver.settings.eps_rel = 1e-10
-    # its own settings, 1e-8 by default: the objective of a trade list is 1e-4
-    solver.settings.eps_duality_gap_abs = solver.settings.eps_duality_gap_rel = 1e-12
-    solver.settings.max_iter = 100
-    solver.setup(
-        np.asfortranarray(quadratic / scale), pull / scale, None, None, np.asfortranarray(rows), None,
-        limits, low, high,
-    )  # fmt: skip
-    status = solver.solve()
-    if status == piqp.PIQP_PRIMAL_INFEASIBLE:
-        raise InfeasibleError("no trades keep cash, turnover and limits at once; relax one of them")
-    if status != piqp.PIQP_SOLVED:
-        raise SolverError(f"PIQP stopped with {status} on the relaxed trade list")
-    return solver.result.x, solver.result.z_u * scale
-
-
-def _whole_lot_bonus(p: RoundingProblem, x: Array, price_cash: float) -> float:
-    """What fixed costs and whole lots add at least to the relaxed optimum x.
-
-    The objective grows from x by at least d_i (x_i - y_i)^2 / 2 a name, d being the Hessian's diagonal times
-    the least eigenvalue of the correlation; each name takes its cheapest neighbour or no trade.
-    """
-    variance = p.covariance.diagonal()
-    scale = np.sqrt(variance)
-    lowest = max(float(np.linalg.eigvalsh(p.covariance / np.outer(scale, scale))[0]) - 1e-9, 0.0)
-    growth = lowest * p.aversion * variance
-    lots = (x - p.held) / p.step
-    near = permitted(p, lots)
-    up, down = neighbours(p, near)
-    options = np.stack([near, up, down, np.zeros_like(lots)])
-    price = p.curve.fixed * (1 + price_cash) * (options != 0) + growth * ((options - lots) * p.step) ** 2
-    reached = p.held + options * p.step
-    inside = (reached >= p.lower - TOLERANCE) & (reached <= p.upper + TOLERANCE)
-    cheapest = np.where(inside, price, np.inf).min(axis=0)
-    return float(np.where(np.isfinite(cheapest), cheapest, price.min(axis=0)).sum())
+    alone = 1 / np.linalg.inv(covariance).diagonal()
+    scale = np.sqrt(alone)
+    lowest = float(np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0])
+    return np.asarray(max(lowest - 1e-9, 1e-12) * alone)

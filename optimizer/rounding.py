@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.errors import InfeasibleError, SolverError
-from optimizer.relaxation import TOLERANCE, Relaxation, RoundingProblem, neighbours, permitted, relax
+from optimizer.perspective import relax
+from optimizer.relaxation import TOLERANCE, Relaxation, RoundingProblem, neighbours, permitted
 from optimizer.typing import Array
 
 HARD = 1e9
@@ -23,6 +24,7 @@ BRANCHED_NAMES = 16
 NODES = 120
 DESCENTS = 20
 ENOUGH = 1e-5
+WORTH = 1e-10  # a millionth of a basis point: smaller gains are not worth a move
 WHOLE = 1e-6
 
 
@@ -234,7 +236,7 @@ def _improve(walk: _Walk) -> bool:
     newton = walk.lots - walk.gradient / (2 * p.aversion * p.covariance.diagonal() * p.step)
     to = np.stack([down, up, np.zeros_like(up), permitted(p, newton)])
     gain, penalty = walk.weigh(to)
-    return _take_best(walk, to, np.where((penalty <= TOLERANCE) & (gain < -TOLERANCE), gain, np.inf))
+    return _take_best(walk, to, np.where((penalty <= TOLERANCE) & (gain < -WORTH), gain, np.inf))
 
 
 def _take_best(walk: _Walk, to: Array, score: Array) -> bool:
@@ -261,7 +263,7 @@ def _exchange(walk: _Walk) -> bool:
     total = gain[0, ups][:, None] + gain[1, downs] + cross
     total[ups[:, None] == downs] = np.inf
     for flat in np.argsort(total, axis=None, kind="stable")[:PAIRS]:
-        if not total.flat[flat] < -TOLERANCE:
+        if not total.flat[flat] < -WORTH:
             return False
         i, j = int(ups[flat // len(downs)]), int(downs[flat % len(downs)])
         before = walk.lots[[i, j]].tolist()

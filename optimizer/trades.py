@@ -15,7 +15,7 @@ from optimizer.lot_limits import check_limits, left_alone, lot_box, lot_curves, 
 from optimizer.policy import Policy
 from optimizer.portfolio import ZERO, Action, Number, Portfolio, Universe, money
 from optimizer.rationale import Move, Reasons, explain
-from optimizer.relaxation import RoundingProblem
+from optimizer.relaxation import RoundingProblem, separable
 from optimizer.rounding import Rounded, round_trades
 from optimizer.rules import Setting, aligned, build_limits
 from optimizer.trade_list import TradeList, TradeRow
@@ -91,13 +91,15 @@ def _problem(
     value_rounding = 0.0 if book.even() else 1e-4 * len(book.lines) / nav
     rounding = value_rounding + 1e-4 * len(book.lines) / nav
     turnover = np.inf if policy.max_turnover is None else max(2 * policy.max_turnover - value_rounding, 0.0)
-    variance = setting.estimates.covariance.diagonal().mean()
+    covariance = setting.estimates.covariance
+    covariance = covariance + RIDGE * covariance.diagonal().mean() * np.eye(len(symbols))
     return RoundingProblem(
         held=held,
         wanted=wanted,
         step=step,
-        covariance=setting.estimates.covariance + RIDGE * variance * np.eye(len(symbols)),
+        covariance=covariance,
         aversion=aversion,
+        own=aversion * separable(covariance),
         curve=curve,
         lower=lower,
         upper=upper,

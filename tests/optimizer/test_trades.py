@@ -303,6 +303,25 @@ def test_small_books_get_the_best_of_all_lists(seed):
     assert found.gap <= 1e-5
 
 
+def test_a_list_of_500_names_is_near_its_bound_commissions_included():
+    rng = np.random.default_rng(3)
+    symbols = [f"S{i:03d}" for i in range(500)]
+    loads = np.column_stack([rng.normal(0.18, 0.05, 500), rng.normal(0, 0.04, (500, 8))])
+    covariance = loads @ loads.T + np.diag(rng.uniform(0.15, 0.35, 500) ** 2)
+    prices = dict(zip(symbols, np.round(np.exp(rng.normal(4.3, 0.8, 500)), 2).tolist(), strict=True))
+    target = rng.dirichlet(np.full(500, 2.0))
+    before = target * np.exp(rng.normal(0, 0.3, 500))
+    shares = {s: int(w * 1e6 / prices[s]) for s, w in zip(symbols, before / before.sum(), strict=True)}
+    found = build_trades(
+        book(20_000, **{s: q for s, q in shares.items() if q}), prices,
+        dict(zip(symbols, target.tolist(), strict=True)), Estimates(tuple(symbols), None, covariance),
+        Policy(cash_max=1.0), Universe(tuple(symbols)),
+    )  # fmt: skip
+    assert_adds_up(found)
+    assert 0 < found.gap < 1e-5  # a tenth of a basis point; the commissions alone are five
+    assert found.cost_bps > 2
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
