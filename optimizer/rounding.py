@@ -24,7 +24,7 @@ BRANCHED_NAMES = 16
 NODES = 120
 DESCENTS = 20
 ENOUGH = 1e-5
-WORTH = 1e-10  # a millionth of a basis point: smaller gains are not worth a move
+WORTH = 1e-9  # a hundred-thousandth of a basis point: smaller gains are not worth a move
 WHOLE = 1e-6
 
 
