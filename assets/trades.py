@@ -9,6 +9,7 @@ from assets.materialized import bullets, materialized, preview, warnings_of
 from assets.optimal_weights import optimal_weights
 from assets.partitions import OWNERS, PACKS
 from optimizer.errors import PackfolioError
+from optimizer.methods import reads_means
 from optimizer.proposal import Beliefs, believe, order_trades, view_effects
 from optimizer.rationale import Reasons
 from resources.evidence import load_case
@@ -71,7 +72,7 @@ def _orders(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> di
     try:
         answer = order_trades(
             case.portfolio, case.prices, target, believed, inputs.policy, inputs.universe, case.mandate,
-            _reasons(con, pack, snapshot, beliefs),
+            _reasons(con, pack, snapshot, beliefs if reads_means(inputs.policy) else None),
         )  # fmt: skip
     except PackfolioError as error:
         return no_trades(str(error))

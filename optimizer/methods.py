@@ -230,6 +230,16 @@ METHODS: Mapping[str, Callable[[Setting], Goal]] = {
 }
 
 
+# What optimises over return scenarios, not over a covariance; and what reads expected returns.
+ON_SCENARIOS = frozenset({"cvar", *SCENARIO_COSTS})
+ON_MEANS = frozenset({"mean_variance", "max_sharpe", "max_return", "target_volatility"})
+
+
+def reads_means(policy: Policy) -> bool:
+    """Whether expected returns, and so views, have a part in the weights."""
+    return policy.method in ON_MEANS or policy.min_return is not None
+
+
 def goal_of(setting: Setting) -> Goal:
     """The goal of the policy's method; PolicyError with the valid names for an unknown one."""
     method = setting.policy.method

@@ -10,6 +10,7 @@ from optimizer.black_litterman import MarketView, posterior
 from optimizer.errors import PolicyError
 from optimizer.estimates import Estimates
 from optimizer.impact import Impact, impact
+from optimizer.methods import reads_means
 from optimizer.policy import Policy
 from optimizer.portfolio import ZERO, Number, Portfolio, Universe, exact, money
 from optimizer.rationale import Reasons
@@ -200,7 +201,8 @@ def propose(
     beliefs, believed = believe(estimates, universe, policy, told)
     solution = choose_weights(portfolio, prices, believed, policy, universe, told)
     target = dict(zip(solution.symbols, solution.weights.tolist(), strict=True))
-    reasons = Reasons(binding=solution.binding, views=view_effects(beliefs))
+    heard = beliefs if reads_means(policy) else None
+    reasons = Reasons(binding=solution.binding, views=view_effects(heard))
     trades = order_trades(portfolio, prices, target, believed, policy, universe, told, reasons)
     warnings = (*(beliefs.warnings if beliefs else ()), *solution.warnings, *trades.warnings)
     return Proposal(policy, beliefs, solution, trades, warnings)

@@ -10,6 +10,7 @@ from optimizer.errors import DataError
 from optimizer.estimates import Estimates, Recipe
 from optimizer.estimators.recipes import estimate
 from optimizer.exposures import FundExposureMap
+from optimizer.methods import ON_SCENARIOS
 from optimizer.portfolio import Portfolio, Position
 from optimizer.proposal import MIN_OBSERVATIONS, Mandate, without_evidence
 from optimizer.returns import complete_rows, simple_returns
@@ -18,9 +19,6 @@ from resources.outputs import covariance_digest, read_estimates
 from resources.pack_prices import Panel, exchange_rate_series, read_panel, window_start
 from resources.packs import Pack
 from resources.snapshots import Inputs, Snapshot, read_inputs
-
-# Methods that optimise over return scenarios, not over a covariance.
-ON_SCENARIOS = frozenset({"cvar"})
 
 
 def total_return_prices(

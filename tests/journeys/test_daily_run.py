@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from command_line import Desk
 
 from optimizer.proposal import propose
 from resources.configuration import load_configuration
-from resources.evidence import load_case
+from resources.evidence import evidence, load_case
 from resources.packs import find_pack
 from resources.snapshots import read_snapshots
 
@@ -141,6 +142,16 @@ def test_one_call_of_the_library_gives_what_the_stages_wrote(
         assert orders == [
             (row.symbol, row.action, float(row.quantity), row.value, row.cost) for row in answer.trades.rows
         ]
+
+
+def test_methods_on_scenarios_find_them_in_the_pack(warehouse: duckdb.DuckDBPyConnection) -> None:
+    pack = find_pack(warehouse, PACK)
+    snapshot = read_snapshots(warehouse, pack)[0]
+    assert evidence(warehouse, pack, snapshot).scenarios is None
+    policy = snapshot.policy.model_copy(update={"method": "cdar"})
+    found = evidence(warehouse, pack, replace(snapshot, policy=policy))
+    assert found.scenarios is not None
+    assert found.scenarios.shape == (found.observations, len(found.symbols))
 
 
 def test_simulated_prices_are_named_so_in_every_answer(desk: Desk) -> None:
