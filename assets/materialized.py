@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from resources.column_lineage import COLUMNS, asset_of
 from resources.ledger import Connection, Entry, columns, head, sha256
 from resources.packs import Pack
 
@@ -16,6 +17,19 @@ PREVIEW_ROWS = 25
 def table_schema(con: Connection, table: str) -> dg.TableSchema:
     """The columns of a warehouse table, as Dagster shows them."""
     return dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns(con, table)])
+
+
+def column_lineage(table: str) -> dg.TableColumnLineage:
+    """Which columns of which assets each column of a table is computed from, as Dagster shows it."""
+    return dg.TableColumnLineage(
+        {
+            column: [
+                dg.TableColumnDep(dg.AssetKey(asset_of(source)), name)
+                for source, name in (told.split(".") for told in sources)
+            ]
+            for column, sources in COLUMNS.get(table, {}).items()
+        }
+    )
 
 
 def preview(rows: pd.DataFrame, limit: int = PREVIEW_ROWS) -> dg.TableMetadataValue:
@@ -73,6 +87,7 @@ def materialized(
             "dagster/table_name": f"packfolio.main.{table}",
             "dagster/partition_row_count": rows,
             "dagster/column_schema": table_schema(con, table),
+            "dagster/column_lineage": column_lineage(table),
             "written": sum(entry.changed for entry in entries),
             "ledger_rows": ", ".join(str(entry.id) for entry in entries),
             "ledger_head": "{} {}".format(*head(con)),

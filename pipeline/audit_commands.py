@@ -34,6 +34,10 @@ def register(app: typer.Typer, packs: typer.Typer) -> None:
 def trace(
     table: Annotated[str, typer.Argument(help="An output table, such as trades or optimal_weights.")],
     key: Annotated[list[str], typer.Argument(help="PACK, then SYMBOL, then PORTFOLIO where it has them.")],
+    openlineage: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|URL", help="Also append OpenLineage events to a file, or post them."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Walk from a row back to the prices: KEY is PACK, then SYMBOL, then PORTFOLIO where the table has them."""
@@ -41,6 +45,10 @@ def trace(
 
     with reader() as con:
         tree = trace_row(con, table, key)
+        if openlineage:
+            from resources.open_lineage import emit, lineage_events
+
+            emit(lineage_events(con, tree), openlineage)
     if as_json:
         print_json(tree)
         return

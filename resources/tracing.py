@@ -143,7 +143,35 @@ class Walk:
             if seen not in self._told:  # a source of two stages stands under the first
                 self._told.add(seen)
                 parents += self.nodes(parent, symbol, portfolio)
+        if row.get("fx_rate") not in (None, 1.0):
+            parents += self._fx_nodes(str(row["currency"]))
         return {"label": named, "facts": facts | self._written(row[ledger_column(table)]), "from": parents}
+
+    def _fx_nodes(self, currency: str) -> list[Row]:
+        """The newest rates of every pair with a currency that the pack saw, and the ingests that brought them."""
+        found = rows(
+            self.con,
+            "select base, quote, date, rate, source, ingest_seq from fx_rates where $1 in (base, quote) "
+            "and date <= $2 and ingest_seq <= $3 "
+            "qualify row_number() over (partition by base, quote order by date desc, ingest_seq desc) = 1 order by all",
+            [currency, self.pack.as_of, self.pack.watermark],
+        )
+        return [
+            {
+                "label": f"fx_rates {row['base']}/{row['quote']}",
+                "facts": {name: row[name] for name in ("date", "rate", "source")},
+                "from": [self._ingest(row["ingest_seq"])],
+            }
+            for row in found
+            if not self._seen(f"{row['base']}/{row['quote']}")
+        ]
+
+    def _seen(self, pair: str) -> bool:
+        """Whether a pair of currencies has been told already; it has from now on."""
+        key = ("fx_rates", pair, None)
+        told = key in self._told
+        self._told.add(key)
+        return told
 
     def _recipe(self, portfolio: str) -> str | None:
         """The recipe of a portfolio's estimates, by the inputs of its posterior."""

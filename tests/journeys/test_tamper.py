@@ -4,7 +4,9 @@ import json
 import shutil
 from collections.abc import Iterator
 from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import duckdb
@@ -222,3 +224,57 @@ def test_a_doctor_without_faults_says_so(desk: Zygote) -> None:
 def test_every_symbol_of_the_book_has_a_row(desk: Zygote) -> None:
     (book,) = desk.read("trades", "PP_2024-02-29", "--portfolio", "book")["portfolios"]
     assert sorted(order["symbol"] for order in book["trades"]) == list(SYMBOLS)
+
+
+def test_the_lineage_of_a_trade_as_openlineage_events(desk: Zygote, tmp_path: Path) -> None:
+    target = tmp_path / "events.jsonl"
+    status, said = desk.packfolio(
+        "trace", "trades", "PP_2024-02-29.2", "CCC", "book", "--openlineage", str(target)
+    )
+    assert status == 0, said
+    events = [json.loads(line) for line in target.read_text().splitlines()]
+    assert {"run", "job", "eventTime", "producer"} <= set.intersection(*(set(event) for event in events))
+    kinds = [event["eventType"] for event in events]
+    assert kinds == ["START", "COMPLETE"] * (len(events) // 2)
+    done = {event["job"]["name"]: event for event in events if event["eventType"] == "COMPLETE"}
+    assert {"trades", "optimal_weights", "posterior_returns", "pricing_packs", "prices"} <= set(done)
+    trades = done["trades"]
+    ledger = trades["run"]["facets"]["packfolio"]
+    with duckdb.connect(str(desk.folder / desk.home / "published.duckdb"), read_only=True) as con:
+        hashes = dict(con.execute("select id, content_hash from materializations").fetchall())
+    assert trades["outputs"][0]["facets"]["version"]["datasetVersion"] == hashes[ledger["ledgerRow"]]
+    assert {item["name"] for item in trades["inputs"]} >= {"optimal_weights", "portfolio_snapshots"}
+    made = trades["outputs"][0]["facets"]["columnLineage"]["fields"]["quantity"]["inputFields"]
+    assert {"namespace": "packfolio", "name": "holdings", "field": "quantity", "transformations": []} in made
+    assert (
+        len({event["run"]["facets"]["parent"]["run"]["runId"] for event in events}) >= 2
+    )  # ingest, and two runs
+    assert done["prices"]["inputs"][0]["namespace"] == "file"
+
+
+def test_openlineage_events_are_posted_to_an_address(desk: Zygote) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on the terminal."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        trace = ("trace", "trades", "PP_2024-02-29.2", "CCC", "book", "--openlineage")
+        status, said = desk.packfolio(*trace, address)
+        assert status == 0, said
+        server.shutdown()
+    assert bodies[-1]["job"] == {
+        "namespace": "packfolio",
+        "name": "trades",
+        "facets": bodies[-1]["job"]["facets"],
+    }
+    status, said = desk.packfolio(*trace, address)
+    assert status == 1 and "did not take the events" in said
