@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from optimizer.fast.answers import NoAnswerError
-from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded
 from optimizer.limits import INF, Norm, Polyhedron
 from optimizer.matrices import dense, variances
 from optimizer.typing import Array
@@ -148,6 +148,8 @@ def prices_of(goal: Goal, own: list[cp.Constraint]) -> Array | None:
     match goal:
         case Scenario():
             return -np.asarray(own[0].dual_value)
+        case Traded():
+            return -np.asarray(own[0].dual_value) * size_of(goal.base)
         case Quadratic() if goal.doubt is not None:
             price, direction = own[0].dual_value
             size = max(float(np.linalg.norm(direction)), float(np.ravel(price)[0]), 1.0)
@@ -170,9 +172,15 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
     import cvxpy as cp
 
     match goal:
+        case Traded():
+            base, own = express(goal.base, w)
+            size, t = size_of(goal.base), cp.Variable(len(goal.held))
+            cost = (goal.curve.buy / size) @ cp.pos(t) + (goal.curve.sell / size) @ cp.neg(t)
+            if goal.curve.root.any():
+                cost += (goal.curve.root / size) @ cp.power(cp.abs(t), 1.5)
+            return base + cost, [t == w - goal.held, *own]
         case Quadratic():
-            diagonal = np.abs(goal.q) if goal.P is None else variances(goal.P)
-            size = float(diagonal.mean()) or 1.0
+            size = size_of(goal)
             curved = 0.0 if goal.P is None else 0.5 * cp.sum_squares(root(dense(goal.P) / size).T @ w)
             if goal.doubt is None:
                 return curved + (goal.q / size) @ w, []
@@ -201,6 +209,12 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
             link = returns == (goal.scenarios / unit) @ w + goal.cash / unit
             cost, own = goal.risk.express(returns, unit)
             return cost, [link, *own]
+
+
+def size_of(goal: Quadratic) -> float:
+    """What a quadratic cost is divided by to be of the order of 1."""
+    diagonal = np.abs(goal.q) if goal.P is None else variances(goal.P)
+    return float(diagonal.mean()) or 1.0
 
 
 def root(covariance: Array) -> Array:

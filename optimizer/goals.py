@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from optimizer.costs import CostCurve
 from optimizer.errors import DataError
 from optimizer.matrices import Matrix, variances
 from optimizer.measures import risk_contributions, tail_loss, volatility, worst_weights
@@ -17,6 +18,7 @@ from optimizer.scenario_costs import Cost
 from optimizer.typing import Array
 
 RISKLESS = 1e-6
+RESTING = 1e-6  # a smaller trade is none, whose cost has a kink
 KINK = 1e-6
 
 
@@ -77,6 +79,53 @@ class Quadratic:
     def _cost(self, w: Array) -> float:
         curved = 0.0 if self.P is None else 0.5 * float(w @ self.P @ w)
         return curved + float(self.q @ w) + self.constant + doubt_size(self.doubt, w)
+
+
+@dataclass(frozen=True)
+class Traded:
+    """A quadratic cost and the trading costs from what is held: linear ones, and those of the power 3/2.
+
+    base   its `value` is in what the costs are in: utility or return per year
+    curve  (n,) rates per unit of weight traded, already per year;  held  (n,) weights before the trades
+    """
+
+    base: Quadratic
+    curve: CostCurve
+    held: Array
+    homogeneous: ClassVar[bool] = False
+
+    @property
+    def measure(self) -> str:
+        """What the value is called."""
+        return f"{self.base.measure} after trading costs"
+
+    def costs(self, w: Array) -> float:
+        """Trading costs per year."""
+        return float(self.curve.costs(w - self.held).sum())
+
+    def value(self, w: Array) -> float:
+        """The base's value less the trading costs."""
+        return self.base.value(w) - self.costs(w)
+
+    def rate(self, w: Array) -> float:
+        """The value is the negative cost."""
+        return -1.0
+
+    def support(self, w: Array, pull: Array | None = None) -> Support:
+        """A supporting line; `pull` (n,) is by a solver what the whole trading cost slopes by where a name rests."""
+        curve, t = self.curve, w - self.held
+        bend = 1.5 * curve.root * np.sqrt(np.abs(t)) * np.sign(t)
+        linear = np.where(t > 0, curve.buy, -curve.sell)
+        if pull is not None:
+            resting = np.clip(pull - bend, -curve.sell, curve.buy)
+            linear = np.where(np.abs(t) <= RESTING, resting, linear)
+        rooted = float(curve.root @ np.abs(t) ** 1.5)
+        base = self.base.support(w)
+        # The linear costs' line goes through what is held, where they are 0; that of the root touches at w.
+        slack = float(np.where(t > 0, curve.buy, curve.sell) @ np.abs(t) - linear @ t)
+        offset = base.offset - float(linear @ self.held) + rooted - float(bend @ w)
+        size = max(base.size, self.costs(w))
+        return Support(base.slope + linear + bend, offset, size, base.slack + slack)
 
 
 @dataclass(frozen=True)
@@ -232,7 +281,7 @@ class Scenario:
         return Support(slope, offset, size, cost - offset - float(slope @ w))
 
 
-Goal = Quadratic | Ratio | RiskBudget | Tail | Scenario
+Goal = Quadratic | Traded | Ratio | RiskBudget | Tail | Scenario
 
 
 def doubt_size(doubt: Array | None, w: Array) -> float:
@@ -248,7 +297,7 @@ def doubt_slope(doubt: Array | None, w: Array) -> Array:
 
 def without_algorithm(goal: Goal) -> bool:
     """Whether only the general lane takes such a goal."""
-    return isinstance(goal, Scenario) or (isinstance(goal, RiskBudget) and goal.loadings is not None)
+    return isinstance(goal, Scenario | Traded) or (isinstance(goal, RiskBudget) and goal.loadings is not None)
 
 
 def doubted(goal: Goal) -> bool:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from optimizer.arena import Arena
 from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.fast.answers import NoAnswerError
-from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
 from optimizer.lanes import Optimum, optimum
 from optimizer.limits import INF, Linear
 from optimizer.policy import Policy
@@ -220,7 +220,7 @@ def _renamed(groups: tuple[str, ...], where: Mask, name: str) -> tuple[str, ...]
 def sign(goal: Goal) -> float:
     """1 where a lower value of the goal is better, else -1."""
     match goal:
-        case Ratio():
+        case Ratio() | Traded():
             return -1.0
         case Quadratic():
             return 1.0 if goal.report == "root" else -1.0

@@ -22,6 +22,7 @@ from optimizer.goals import (
     Scenario,
     Support,
     Tail,
+    Traded,
     at_kink,
     doubted,
     without_algorithm,
@@ -110,6 +111,8 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
         return _scenario_candidate(goal, arena, found)
     if isinstance(goal, RiskBudget) and goal.loadings is not None:
         return Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
+    if isinstance(goal, Traded):
+        return Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
     if isinstance(goal, Quadratic):
         plain_answer = Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
     else:

@@ -1,14 +1,16 @@
 """A function a method: from estimates and policy to a goal."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from optimizer.costs import CostCurve, CostModel
 from optimizer.errors import PolicyError
 from optimizer.exposures import ExposureType
 from optimizer.gini import GiniMeanDifference
-from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded
 from optimizer.hierarchical import RECIPES
 from optimizer.limits import Norm
 from optimizer.matrices import scaled
@@ -213,6 +215,8 @@ def scenario_goal(setting: Setting, name: str) -> Scenario:
     return Scenario(excess, daily, SCENARIO_COSTS[name](setting.policy), -252.0 if name == "kelly" else 1.0)
 
 
+AFTER_COSTS = ("mean_variance", "max_return", "target_volatility", "min_volatility", "min_tracking_error")
+
 METHODS: Mapping[str, Callable[[Setting], Goal]] = {
     "min_volatility": min_volatility,
     "mean_variance": mean_variance,
@@ -245,7 +249,38 @@ def goal_of(setting: Setting) -> Goal:
     method = setting.policy.method
     if method not in METHODS:
         raise PolicyError(f"method {method!r} does not exist; use one of {', '.join(sorted(METHODS))}")
-    return METHODS[method](setting)
+    goal = METHODS[method](setting)
+    return goal if setting.policy.cost_horizon_years is None else after_costs(goal, setting)
+
+
+def after_costs(goal: Goal, setting: Setting) -> Traded:
+    """The goal less the linear and 3/2-power costs of trading, divided by the years they are paid for.
+
+    A goal of risk alone becomes a penalty of risk_aversion / 2 per unit of variance, so that costs compare with it.
+    """
+    policy, held = setting.policy, setting.held
+    years = policy.cost_horizon_years or 1.0
+    if not isinstance(goal, Quadratic) or policy.method not in AFTER_COSTS:
+        raise PolicyError(
+            f"method {policy.method} cannot count trading costs; leave cost_horizon_years out, or use one of "
+            f"{', '.join(AFTER_COSTS)}"
+        )
+    if held is None:
+        raise PolicyError(
+            "cost_horizon_years needs the held weights; none are given: give them, or leave it out"
+        )
+    if goal.report == "root" and goal.P is not None:
+        weight = policy.risk_aversion
+        goal = Quadratic(
+            scaled(goal.P, weight),
+            weight * goal.q,
+            f"negative {goal.measure} penalty",
+            "negative",
+            weight * goal.constant,
+        )
+    once = setting.costs or CostModel.of(policy).curve(setting.symbols)
+    curve = CostCurve(0 * once.fixed, once.buy / years, once.sell / years, once.root / years)
+    return Traded(replace(goal, ties=None, center=None), curve, held)
 
 
 def target_cap(setting: Setting, goal: Goal) -> tuple[Norm, ...]:

@@ -48,6 +48,8 @@ class Policy:
     sum of loading x w; `limits` are lines of text ("Equity <= 0.6", docs/how-to/limits.md). `risk_budgets` symbol ->
     share of the variance for method risk_parity, summing to 1.
     `min_position`: a weight is 0 or at least this; `max_holdings`: the most names with a weight.
+    `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
+    the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
     `forced_cash` "hold": where the other limits do not let everything be invested, cash_max gives way by the
     least that will do. Raises PolicyError for a non-finite or crossed limit.
     """
@@ -95,6 +97,7 @@ class Policy:
     commission: float = 5.0
     impact_bps: float = 15.0
     min_trade_value: float = 0.0
+    cost_horizon_years: float | None = None
     on_conflict: OnConflict = "fail"
     forced_cash: ForcedCash = "fail"
 
@@ -157,6 +160,11 @@ def check_limits(policy: Policy) -> None:
         )
     if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
         raise PolicyError(f"max_holdings is {most!r}; it must be a whole number of names, at least 1")
+    years = policy.cost_horizon_years
+    if years is not None and not (isfinite(years) and years > 0):
+        raise PolicyError(
+            f"cost_horizon_years is {years}; it must be a number of years above 0 (1 for a year)"
+        )
     for line in policy.limits:
         parse_limit(line)
     check_budgets(policy.risk_budgets)

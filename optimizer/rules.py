@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
+from optimizer.costs import CostCurve
 from optimizer.errors import PolicyError
 from optimizer.estimates import Estimates
 from optimizer.exposures import ExposureType
@@ -22,13 +23,15 @@ HAIR = 1e-3
 class Setting:
     """What a solve is about: moments, the desk's policy, what may be held, what is held.
 
-    held  (n,) current weights in the order of `estimates.symbols`, None when nothing is known of them
+    held   (n,) current weights in the order of `estimates.symbols`, None when nothing is known of them
+    costs  of trades given in weights, paid once; None: those of the policy
     """
 
     estimates: Estimates
     policy: Policy
     universe: Universe
     held: Array | None = None
+    costs: CostCurve | None = None
 
     @property
     def symbols(self) -> tuple[str, ...]:

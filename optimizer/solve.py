@@ -9,6 +9,7 @@ from optimizer import holdings
 from optimizer.arena import Arena, plain
 from optimizer.audit import Binding, Certificate, bindings
 from optimizer.conflicts import allowed, explain
+from optimizer.costs import CostCurve
 from optimizer.errors import InfeasibleError, SolverError
 from optimizer.estimates import Estimates
 from optimizer.fast.answers import NoAnswerError
@@ -94,16 +95,24 @@ class Solution:
         )
 
 
-def solve(estimates: Estimates, policy: Policy, universe: Universe, held: Array | None = None) -> Solution:
+def solve(
+    estimates: Estimates,
+    policy: Policy,
+    universe: Universe,
+    held: Array | None = None,
+    *,
+    costs: CostCurve | None = None,
+) -> Solution:
     """The best weights for the policy's method under all its limits, certified.
 
-    held  (n,) current weights in the order of `estimates.symbols`; needed for turnover
+    held   (n,) current weights in the order of `estimates.symbols`; needed for turnover and trading costs
+    costs  what trades given in weights cost once, `CostModel.curve(symbols, prices, nav)`; with the policy's
+           cost_horizon_years; None: the policy's impact_bps
     Raises PolicyError for wrong input, InfeasibleError naming the limits in conflict, SolverError when no lane
     gives an answer that its certificate confirms.
     """
-    setting = Setting(
-        estimates, policy, universe, None if held is None else checked_weights(held, len(estimates.symbols))
-    )
+    weights = None if held is None else checked_weights(held, len(estimates.symbols))
+    setting = Setting(estimates, policy, universe, weights, costs)
     goal = goal_of(setting)
     wanted = build_limits(setting).with_norms(target_cap(setting, goal))
     arena, best, warnings = search(goal, plain(wanted), setting)

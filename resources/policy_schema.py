@@ -85,6 +85,7 @@ class PolicyFile(Strict):
     commission_per_trade: float = Field(default=5.0, ge=0)
     market_impact_bps: float = Field(default=15.0, ge=0)
     min_lot_value: float = Field(default=0.0, ge=0)
+    cost_horizon_years: float | None = Field(default=None, gt=0)
     on_conflict: Literal["fail", "transition"] = "transition"
     forced_cash: Literal["fail", "hold"] = "hold"
 
@@ -169,6 +170,7 @@ class PolicyFile(Strict):
             commission=self.commission_per_trade,
             impact_bps=self.market_impact_bps,
             min_trade_value=self.min_lot_value,
+            cost_horizon_years=self.cost_horizon_years,
             on_conflict=self.on_conflict,
             forced_cash=self.forced_cash,
         )

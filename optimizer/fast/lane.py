@@ -13,7 +13,7 @@ from optimizer.fast.priced import solve_priced
 from optimizer.fast.quadratic import best_ratio_in, least_in
 from optimizer.fast.tail import least_tail_within
 from optimizer.fast.tangents import refine
-from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Support, Tail
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Support, Tail, Traded
 from optimizer.limits import Limits, Norm
 from optimizer.matrices import block, dense
 from optimizer.typing import Array
@@ -54,7 +54,7 @@ def solve_fast(goal: Goal, arena: Arena) -> Candidate:
             answer = _budgets(goal, arena)
         case Tail():
             return _tail(goal, arena)
-        case Scenario():
+        case Scenario() | Traded():
             raise NoAnswerError("none", f"no special algorithm for {goal.measure}", infeasible=False)
     if broken(arena.limits, answer.x[: len(arena.limits.symbols)]):
         return refined(goal, arena, answer.x)

@@ -10,7 +10,7 @@ from optimizer.fast.budgets import limited_budgets
 from optimizer.fast.curvature import cone_curvature, priced_curvature
 from optimizer.fast.homogeneous import best_ratio
 from optimizer.fast.qp import solve_qp
-from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, doubt_slope
+from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded, doubt_slope
 from optimizer.limits import Norm, Polyhedron, outer
 from optimizer.matrices import dense
 from optimizer.typing import Array
@@ -71,5 +71,5 @@ def _round(goal: Goal, base: Polyhedron, norms: tuple[Norm, ...], w: Array, pric
             scale = 1.0 / float(np.sqrt(w @ goal.covariance @ w))
             bend = cone_curvature(norms, w, prices, scale, p)
             return limited_budgets(dense(goal.covariance), goal.budgets, base, bend)
-        case Tail() | Scenario():
+        case Tail() | Scenario() | Traded():
             raise NoAnswerError("Newton", f"{goal.measure} is not smooth", infeasible=False)
