@@ -232,7 +232,7 @@ def tracking_error_limit(setting: Setting) -> tuple[Norm, ...]:
     if limit is None:
         return ()
     covariance = setting.estimates.covariance
-    typical = float(np.sqrt(np.trace(covariance) / len(covariance)))
+    typical = float(np.sqrt(setting.estimates.variances.mean()))
     if limit < HAIR * typical:
         raise PolicyError(
             f"max_tracking_error is {limit:g}, less than a thousandth of a name's risk ({typical:.3g}): it leaves "
