@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from optimizer.estimates import Recipe
+from optimizer.estimates import Estimates, Recipe
 from optimizer.estimators.recipes import estimate_window
+from optimizer.matrices import scaled
 from optimizer.panel import Window
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
-from optimizer.proposal import Mandate, form_beliefs
+from optimizer.proposal import Mandate, form_beliefs, starting_point
 from optimizer.returns import check_values
 from optimizer.solve import solve
 from optimizer.typing import Array
@@ -54,9 +55,20 @@ class PolicyStrategy:
         prices, dates = window.prices[days], window.dates[days]
         check_values(prices, dates, window.symbols)
         evidence = estimate_window(prices, dates, window.symbols, recipe)
-        beliefs = form_beliefs(evidence, universe, self.policy, Mandate(prior=self.prior))
         policy = self.policy if held.any() else replace(self.policy, max_turnover=None)
-        return solve(beliefs.estimates(evidence), policy, universe, held).weights
+        return solve(self._believed(evidence, universe), policy, universe, held).weights
+
+    def _believed(self, evidence: Estimates, universe: Universe) -> Estimates:
+        """The prior in total returns, and its covariance: `form_beliefs` without views, in factors where they are."""
+        factors = evidence.low_rank
+        if factors is None:
+            beliefs = form_beliefs(evidence, universe, self.policy, Mandate(prior=self.prior))
+            return beliefs.estimates(evidence)
+        settings, rate = self.policy.black_litterman, self.policy.risk_free_rate or 0.0
+        market, start = starting_point(self.prior, evidence, universe, rate)
+        excess = settings.delta * (factors @ market) if start is None else start
+        scale = 1.0 + settings.tau if settings.covariance == "posterior" else 1.0
+        return replace(evidence, mean=excess + rate, covariance=scaled(factors, scale), trusted=True)
 
     def _among(self, symbols: tuple[str, ...]) -> tuple[Recipe, Universe]:
         """Recipe and universe of the names that exist; kept, for they seldom change."""

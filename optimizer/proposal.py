@@ -77,9 +77,7 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
     Raises PolicyError for a view on an unknown symbol, or a prior whose weights are missing.
     """
     rate = policy.risk_free_rate or 0.0
-    if mandate.prior not in PRIORS:
-        raise PolicyError(f"prior {mandate.prior!r} does not exist; use one of {list(PRIORS)}")
-    market, start = PRIORS[mandate.prior](estimates, universe, rate)
+    market, start = starting_point(mandate.prior, estimates, universe, rate)
     answer = posterior(
         estimates.symbols, market, estimates.covariance, mandate.views, policy.black_litterman, prior=start
     )
@@ -89,6 +87,16 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
 
 
 Start = tuple[Array, Array | None]
+
+
+def starting_point(prior: str, estimates: Estimates, universe: Universe, rate: float) -> Start:
+    """The prior's weights (n,), and its excess returns (n,) where it has no equilibrium.
+
+    Raises PolicyError for an unknown prior, or one whose weights are missing.
+    """
+    if prior not in PRIORS:
+        raise PolicyError(f"prior {prior!r} does not exist; use one of {list(PRIORS)}")
+    return PRIORS[prior](estimates, universe, rate)
 
 
 def _benchmark(estimates: Estimates, universe: Universe, rate: float) -> Start:

@@ -10,9 +10,12 @@ from optimizer.backtest import BacktestSettings, OptimizationBacktest, decision_
 from optimizer.costs import CostModel
 from optimizer.errors import DataError, InfeasibleError, PolicyError
 from optimizer.estimates import Recipe
+from optimizer.estimators.recipes import estimate
 from optimizer.policy import Policy
 from optimizer.policy_strategy import PolicyStrategy
 from optimizer.portfolio import Universe
+from optimizer.proposal import Mandate, form_beliefs
+from optimizer.solve import solve
 from optimizer.vintages import Vintages
 
 FREE = CostModel(commission=0.0, impact_bps=0.0)
@@ -379,3 +382,18 @@ def test_a_policy_decides_the_same_on_arrays_and_on_tables():
     pd.testing.assert_series_equal(on_arrays.nav, on_tables.nav, check_exact=True)
     pd.testing.assert_frame_equal(on_arrays.weights, on_tables.weights, check_exact=True)
     assert on_arrays.weights["S0"].iloc[0] == 0 < on_arrays.weights["S0"].max()
+
+
+@pytest.mark.parametrize("prior", ["historical", "benchmark"])
+def test_more_names_than_days_are_believed_as_in_a_proposal(prior):
+    prices = panel(60, 80, seed=5)
+    symbols = tuple(sorted(prices.columns))
+    universe = Universe(symbols=symbols, benchmark=dict.fromkeys(symbols, 1 / 80))
+    policy = Policy(method="mean_variance", max_weight=0.1, risk_free_rate=0.02)
+    recipe = Recipe(lookback_days=50, symbols=symbols)
+    evidence = estimate(prices, recipe)
+    assert evidence.low_rank is not None
+    beliefs = form_beliefs(evidence, universe, policy, Mandate(prior=prior))
+    expected = solve(beliefs.estimates(evidence), policy, universe, np.zeros(80)).weights
+    got = PolicyStrategy(policy, universe, recipe, prior)(prices, prices.index[-1], {})
+    np.testing.assert_allclose([got[symbol] for symbol in symbols], expected, atol=1e-7)
