@@ -10,7 +10,7 @@ import numpy as np
 
 from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.budgets import LEAST
-from optimizer.general import Found, climb, cone, root, rules
+from optimizer.general import Found, climb, cone, normal_of, root, rules
 from optimizer.goals import RiskBudget
 from optimizer.limits import Norm, Polyhedron
 from optimizer.matrices import dense, variances
@@ -32,22 +32,25 @@ def budgets_by_steps(goal: RiskBudget, space: Polyhedron, norms: tuple[Norm, ...
     factor = root(dense(goal.covariance) / float(variances(goal.covariance).mean())).T
     x, scale, least = cp.Variable(p), cp.Variable(nonneg=True), cp.Variable()
 
-    def limits(size: cp.Expression | float) -> list[cp.Constraint]:
-        return [*rules(x, size, space), *(cone(norm, x[:n], size) for norm in norms)]
+    def limits(size: cp.Expression | float) -> tuple[list[cp.Constraint], list[cp.SOC]]:
+        return rules(x, size, space), [cone(norm, x[:n], size) for norm in norms]
 
     def read(solver: str) -> tuple[Array, str]:
         return np.append(x.value, 1.0 if scale.value is None else scale.value), solver
 
-    widest = cp.Problem(cp.Maximize(least), [*limits(1.0), wanted @ x[:n] >= least, least <= 1])
+    flat, cones = limits(1.0)
+    widest = cp.Problem(cp.Maximize(least), [*flat, *cones, wanted @ x[:n] >= least, least <= 1])
     point, solver = climb(widest, read)
     if float((wanted @ point[:n]).min()) <= LEAST:
         raise NoAnswerError(solver, "some name with a risk budget cannot be held", infeasible=True)
     point = point / float(np.linalg.norm(factor @ point[:n]))
-    inside = limits(scale)
+    flat, cones = limits(scale)
     for _ in range(STEPS):
         y = wanted @ point[:n]
         near = cp.sum_squares(cp.multiply(np.sqrt(goal.budgets[kept]) / y, wanted @ x[:n] - 2 * y))
-        best, solver = climb(cp.Problem(cp.Minimize(cp.sum_squares(factor @ x[:n]) + near), inside), read)
+        best, solver = climb(
+            cp.Problem(cp.Minimize(cp.sum_squares(factor @ x[:n]) + near), [*flat, *cones]), read
+        )
         step = best - point
         change = wanted @ step[:n]
         bend = goal.budgets[kept] / y**2
@@ -57,5 +60,5 @@ def budgets_by_steps(goal: RiskBudget, space: Polyhedron, norms: tuple[Norm, ...
         shrinks = float(np.max(-change / y, initial=0.0))
         length = 1.0 if decrement < 0.25 and shrinks < 1 else 1.0 / (1.0 + max(decrement, shrinks))
         point = point + length * step
-    none: tuple[Array | None, ...] = (None,) * len(norms)
-    return Found(point[:p] / point[p], f"{solver}, damped Newton", None, none)
+    normals = tuple(normal_of(*pair) for pair in zip(norms, cones, strict=True))
+    return Found(point[:p] / point[p], f"{solver}, damped Newton", None, normals)

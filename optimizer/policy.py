@@ -10,6 +10,8 @@ from optimizer.exposures import ExposureType
 from optimizer.text_limits import parse_limit
 
 Range = tuple[float, float]
+PERCENT_MEANT = 10.0  # ten times NAV, or 1000% a year
+
 OnConflict = Literal["fail", "transition"]
 ForcedCash = Literal["fail", "hold"]
 DoubtShape = Literal["diagonal", "full"]
@@ -133,6 +135,7 @@ def check_limits(policy: Policy) -> None:
         abs(total - 1.0) <= 1e-9 and min(policy.exposure_budgets.values()) >= 0
     ):
         raise PolicyError(f"exposure_budgets sum to {total:g}; they must be shares >= 0 that sum to 1")
+    check_fractions(policy, ranges)
     if not (isfinite(policy.mean_doubt) and policy.mean_doubt >= 0):
         raise PolicyError(
             f"mean_doubt is {policy.mean_doubt}; it must be a number of standard errors >= 0, e.g. 1"
@@ -188,3 +191,27 @@ def check_budgets(budgets: Mapping[str, float]) -> None:
         raise PolicyError(
             f"risk_budgets sum to {total:g}; shares of the risk must sum to 1: divide each by {total:g}"
         )
+
+
+def check_fractions(policy: Policy, ranges: Mapping[str, tuple[float | None, float | None]]) -> None:
+    """Raises PolicyError for a limit or rate so large that it must be a percentage."""
+    single = (
+        "max_sector",
+        "max_turnover",
+        "max_tracking_error",
+        "max_volatility",
+        "target_volatility",
+        "min_return",
+    )
+    bounds = {name: getattr(policy, name) for name in (*single, "max_notional", "max_gross")}
+    beside = ("beta_limits", "factor ", "exposure ")
+    spread = {name: pair for name, pair in ranges.items() if not name.startswith(beside)}
+    for name, values in {**{name: (bound,) for name, bound in bounds.items()}, **spread}.items():
+        for value in values:
+            if value is not None and abs(value) > PERCENT_MEANT:
+                raise PolicyError(
+                    f"{name}: {value:g} is {value:.0%}; a fraction is expected: write {value / 100:g} for {value:g}%"
+                )
+    rate = policy.risk_free_rate
+    if rate is not None and not (isfinite(rate) and abs(rate) < 1):
+        raise PolicyError(f"risk_free_rate is {rate}; it must be a fraction per year: write 0.045 for 4.5%")

@@ -305,7 +305,7 @@ def named_row(setting: Setting, name: str, text: str) -> Array:
         return next(iter(found.values()))
     if found:
         raise PolicyError(
-            f"limit {text!r}: {name} is a {' and a '.join(found)}; write {' or '.join(f'{k}:{rest}' for k in found)}"
+            f"limit {text!r}: {name} is both {' and '.join(found)}; write {' or '.join(f'{k}:{rest}' for k in found)}"
         )
     sectors = sorted(set(setting.universe.sectors.values()))
     names = [*setting.symbols, *sectors, *setting.universe.factors, "cash", "invested"]

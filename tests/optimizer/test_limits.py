@@ -91,7 +91,7 @@ def test_a_name_that_is_not_known_or_known_twice_is_refused():
     twice = Universe(("Energy", "X"), {"Energy": "Energy", "X": "Energy"})
     two = Estimates(("Energy", "X"), None, np.diag([0.04, 0.09]))
     with pytest.raises(
-        PolicyError, match="Energy is a symbol and a sector; write symbol:Energy or sector:Energy"
+        PolicyError, match="Energy is both symbol and sector; write symbol:Energy or sector:Energy"
     ):
         solve(two, Policy(method="min_volatility", limits=("Energy <= 0.3",)), twice)
     found = solve(two, Policy(method="min_volatility", limits=("symbol:Energy <= 0.3",)), twice)
