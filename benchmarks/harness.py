@@ -70,6 +70,18 @@ def run_side(side: str, folder: Path) -> dict[str, dict[str, str]]:
     return json.loads((folder / f"{side}.json").read_text())
 
 
+def run_large() -> str:
+    """Our seconds at sizes that are not timed against anyone, as a table."""
+    threads = {**os.environ, **dict.fromkeys(THREADS, "1")}
+    command = [str(SIDES["ours"]), "-m", "benchmarks.large"]
+    done = subprocess.run(command, cwd=ROOT, env=threads, check=True, capture_output=True, text=True)
+    sizes = [json.loads(line) for line in done.stdout.splitlines()]
+    steps = [name for name in sizes[0] if name != "n"]
+    lines = [f"| {step} | " + " | ".join(shown(size[step]) for size in sizes) + " |" for step in steps]
+    head = "| from returns, T = 1260 | " + " | ".join(f"N = {size['n']}" for size in sizes) + " |"
+    return "\n".join([head, "|---" * (len(sizes) + 1) + "|", *lines])
+
+
 def read_answers(folder: Path) -> dict[str, list[Answer]]:
     """Problem -> the answers of both sides."""
     found: dict[str, list[Answer]] = {}
@@ -124,7 +136,7 @@ HEADER = """| case | N | fastest correct peer | beside | arrays | times | estima
 |---|---|---|---|---|---|---|---|---|---|"""
 
 
-def report(rows: list[str], notes: dict[str, dict[str, dict[str, str]]]) -> str:
+def report(rows: list[str], notes: dict[str, dict[str, dict[str, str]]], large: str) -> str:
     versions = {
         side: ", ".join(f"{k} {v}" for k, v in note["versions"].items()) for side, note in notes.items()
     }
@@ -143,6 +155,10 @@ answer of all, cvxpy with tolerances of 1e-12 among them. bt and ffn estimate th
 
 {HEADER}
 {chr(10).join(rows)}
+
+Larger universes, ours alone; estimates in factors, so that no N x N array is made:
+
+{large}
 
 Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores.
 Ours: {versions["ours"]}.
@@ -165,7 +181,8 @@ def main() -> None:
             make(case, n).save(folder)
         notes = {side: run_side(side, folder) for side in SIDES}
         answers = read_answers(folder)
-    text = report([row(case, n, answers.get(f"{case}-{n}", [])) for case, n in problems], notes)
+    rows = [row(case, n, answers.get(f"{case}-{n}", [])) for case, n in problems]
+    text = report(rows, notes, run_large())
     print(text)
     if chosen.write:
         (ROOT / "benchmarks" / "RESULTS.md").write_text(text)
