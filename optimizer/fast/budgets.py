@@ -13,7 +13,7 @@ from optimizer.typing import Array
 
 STEPS = 100
 DECREMENT, NEAR = 1e-15, 1e-14
-WHOLE, GUESSES = 0.5, 3
+WHOLE, GUESSES = 0.5, 5
 LEAST = 1e-6  # less of NAV is as good as nothing, and its logarithm has no bottom
 DIRECT = 60
 

@@ -17,11 +17,28 @@ from optimizer.matrices import Index, Matrix, block, products, pull
 from optimizer.typing import Array
 
 ROUNDS, PATIENCE = 25, 5
-FIRST, SHARE, ROOM = 24, 0.06, 1.5
+FIRST, SHARE, ROOM = 24, 0.06, 2.0
 PRIMAL, ROW, DUAL, RESIDUAL = 1e-13, 1e-12, 1e-11, 1e-10
-TOUCH = 1e-9
+TOUCH, LARGE, TRADED = 1e-9, 150, 0.08
 
 Mask = npt.NDArray[np.bool_]
+
+
+def _solve_large(system: Array, right: Array, k: int) -> Array:
+    """The solution of [[S, -A'], [A, 0]], S (k, k) positive definite: by its Cholesky factor, half the work of LU.
+
+    Raises LinAlgError where S has none.
+    """
+    from scipy.linalg import lapack  # its import pays off for large systems only
+
+    rows = system[k:, :k]
+    factor, failed = lapack.dpotrf(system[:k, :k].T, lower=1, clean=0)
+    if failed:
+        raise np.linalg.LinAlgError(f"no Cholesky factor of {k} free weights")
+    both = lapack.dpotrs(factor, np.column_stack([right[:k], rows.T]), lower=1)[0]
+    free, own = both[:, : right.shape[1]], both[:, right.shape[1] :]
+    prices = np.linalg.solve(rows @ own, right[k:] - rows @ free)
+    return np.concatenate([free + own @ prices, prices])
 
 
 @dataclass
@@ -137,7 +154,7 @@ class Pivots:
         frame, base = self.frame, self.base
         slope = self.q if self.gain is None else self.q - self.gain
         order = np.argsort(slope, kind="stable")
-        count = max(FIRST // 3, int(0.5 * SHARE * len(order)))
+        count = max(FIRST // 3, int(TRADED * len(order)))
         buys = order[base[order] < frame.ceiling[order]][:count]
         sales = order[base[order] > frame.floor[order]][-count:]
         side = np.sign(base - self.center)
@@ -186,7 +203,8 @@ class Pivots:
         if self.gain is not None:
             right[:k, 1] = self.gain[free]
         try:
-            solved = np.asarray(np.linalg.solve(system, right), dtype=float)
+            found = _solve_large(system, right, k) if k > LARGE else np.linalg.solve(system, right)
+            solved = np.asarray(found, dtype=float)
         except np.linalg.LinAlgError as error:
             raise NoAnswerError("active set", str(error), infeasible=False) from error
         off, size = np.abs(system @ solved - right), np.abs(right)
