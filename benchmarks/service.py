@@ -1,4 +1,4 @@
-"""Load on the API, on loopback: reads, 20-asset rebalances, ten clients for a while. `python -m benchmarks.service`.
+"""Load on the API: reads, 20-asset rebalances, ten clients, alone and while runs write. `python -m benchmarks.service`.
 
 Server and clients share the machine's cores, so that the figures are a lower bound. The warehouse is that of
 PACKFOLIO_HOME; without one the embedded prices are run into a temporary home first.
@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
@@ -124,6 +125,33 @@ def server(home: Path) -> Iterator[None]:
         process.wait(20)
 
 
+@contextmanager
+def runs_meanwhile(home: Path) -> Iterator[list[float]]:
+    """Daily runs one after the other, each of which writes and publishes; gives how long each took."""
+    took: list[float] = []
+    stop = threading.Event()
+    environment = {**os.environ, "PACKFOLIO_HOME": str(home), "OMP_NUM_THREADS": "1"}
+
+    def again() -> None:
+        while not stop.is_set():
+            began = time.perf_counter()
+            command = [sys.executable, "-m", "pipeline.cli", "run", "--json"]
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise SystemExit(done.stderr)
+            took.append(time.perf_counter() - began)
+
+    writer = threading.Thread(target=again)
+    writer.start()
+    try:
+        yield took
+    finally:
+        stop.set()
+        writer.join()
+
+
 def run(home: Path, seconds: float, minute: float) -> list[Result]:
     with server(home):
         with urllib.request.urlopen(f"{BASE}/ready", timeout=30) as answer:  # noqa: S310  our own address
@@ -145,7 +173,12 @@ def run(home: Path, seconds: float, minute: float) -> list[Result]:
             ),
             ("ten clients, mixed", 10, minute, lambda n: mixed[n % 4], "no error"),
         ]
-        return [asyncio.run(load(*given)) for given in loads]
+        results = [asyncio.run(load(*given)) for given in loads]
+        with runs_meanwhile(home) as took:
+            ten = load("ten clients, mixed, while runs write", 10, minute, lambda n: mixed[n % 4], "no error")
+            results.append(asyncio.run(ten))
+        print(f"{len(took)} daily runs meanwhile")
+        return results
 
 
 def main() -> None:

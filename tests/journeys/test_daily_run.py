@@ -170,6 +170,23 @@ def test_explain_gives_the_reason_and_its_numbers(desk: Desk) -> None:
     )
 
 
+def test_impact_stress_and_regime_are_told_on_the_command_line(desk: Desk) -> None:
+    (book,) = desk.read("impact", PACK, "--portfolio", "us-equity")["portfolios"]
+    change = {row["metric"]: row["delta"] for row in book["impact"]}
+    assert change["value"] < 0 and abs(change["cash"]) < 0.1
+    (book,) = desk.read("stress", PACK, "--portfolio", "us-equity", "--scenario", "COVID_2020")["portfolios"]
+    ((scenario,), (hedge, *_)) = book["scenarios"], book["hedges"]
+    assert scenario["replayed"] == 16 and scenario["profit"] < 0 < scenario["hedge_offset"]
+    assert (hedge["instrument"], hedge["option_type"], hedge["quantity"] > 0) == ("SPX", "PUT", True)
+    regime = desk.read("regime")
+    assert (regime["pack_id"], regime["regime"], regime["scores"]) == (PACK, None, {})
+    assert "no macro series are on record" in regime["problems"][0]
+    for words in (("impact", PACK), ("stress", PACK), ("regime", PACK)):
+        said = desk.packfolio(*words)
+        assert said.returncode == 0 and (PACK in said.stdout), said.stderr
+    assert desk.packfolio("stress", "yesterday").returncode == 1
+
+
 def test_wrong_words_are_told_apart_from_failed_work(desk: Desk) -> None:
     unknown = desk.packfolio("trades", PACK, "--portfolio", "nobody")
     assert unknown.returncode == 2
