@@ -19,26 +19,28 @@ def decisions(
 ) -> dg.MaterializeResult:
     """Who was proposed what, when, from which pack and policy: one row a proposal, never changed."""
     stage = warehouse.stage(context, desk)
-    found = Brought(0, ())
-    if warehouse.decision_log.exists():
-        with stage.write() as tx:
-            found = ingest_decisions(tx, warehouse.decision_log)
+    if not warehouse.decision_log.exists():
+        return dg.MaterializeResult(metadata={"written": 0}, check_results=[_check(Brought(0, ()))])
+    with stage.write() as tx:
+        found = ingest_decisions(tx, warehouse.decision_log)
+        rows = tx.con.execute("select count(*) from decisions").fetchall()[0][0]
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/table_name": "packfolio.main.decisions",
+                "dagster/column_schema": table_schema(tx.con, "decisions"),
+                "written": found.decisions,
+                "rows": rows,
+            },
+            data_version=dg.DataVersion(str(rows)),
+            check_results=[_check(found)],
+        )
+
+
+def _check(found: Brought) -> dg.AssetCheckResult:
     lines = [f"line {damaged.line}: {damaged.reason}" for damaged in found.damaged]
-    check = dg.AssetCheckResult(
+    return dg.AssetCheckResult(
         check_name=ALL_READ,
         passed=not lines,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"damaged": bullets(lines)},
     )
-    with stage.read() as con:
-        rows = con.execute("select count(*) from decisions").fetchall()[0][0]
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/table_name": "packfolio.main.decisions",
-                "dagster/column_schema": table_schema(con, "decisions"),
-                "written": found.decisions,
-                "rows": rows,
-            },
-            data_version=dg.DataVersion(str(rows)),
-            check_results=[check],
-        )

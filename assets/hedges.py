@@ -1,5 +1,6 @@
 """Stage 9: what every scenario would cost each portfolio, and the hedges against it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -48,16 +49,19 @@ def hedges(
             )
             for snapshot, (book, found, _) in answers.items()
         ]  # fmt: skip
+        result = materialized(
+            tx.con, "hedges", pack, entries, _shown(tx.con, pack), check_results=[_check(answers, books)]
+        )
     stage.warehouse.publish()
+    return result
+
+
+def _check(answers: Mapping[Snapshot, Answer], books: Playbooks | None) -> dg.AssetCheckResult:
     without = {snapshot.name: reason for snapshot, (_, _, reason) in answers.items() if reason}
-    check = dg.AssetCheckResult(
-        check_name=ALL_STRESSED,
-        passed=not without,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata=dict(without),
+    told = without if books else {"none": "the configuration has no scenarios"}
+    return dg.AssetCheckResult(
+        check_name=ALL_STRESSED, passed=not without, severity=dg.AssetCheckSeverity.WARN, metadata=dict(told)
     )
-    with stage.read() as con:
-        return materialized(con, "hedges", pack, entries, _shown(con, pack), check_results=[check])
 
 
 def _answer(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot, books: Playbooks) -> Answer:

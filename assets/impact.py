@@ -45,11 +45,9 @@ def impact(
             )
             for snapshot, rows in frames.items()
         ]  # fmt: skip
-    with stage.read() as con:
-        shown = preview(_shown(con, pack), 60)
-        return materialized(
-            con, "impact", pack, entries, {"impact": shown}, check_results=[_check(con, pack)]
-        )
+        shown = preview(_shown(tx.con, pack), 60)
+        checks = [_check(tx.con, pack)]
+        return materialized(tx.con, "impact", pack, entries, {"impact": shown}, check_results=checks)
 
 
 def _impact(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> pd.DataFrame:

@@ -7,7 +7,6 @@ from assets.partitions import OWNERS, PACKS
 from assets.pricing_pack import pricing_pack
 from optimizer.regime_detector import Detection, detect
 from resources.macro import read_macro, regime_frames
-from resources.warehouse import frame
 from resources.warehouse_resource import DeskResource, WarehouseResource
 
 READABLE = "its_indicators_can_be_read"
@@ -27,24 +26,26 @@ def regimes(
     """Scores of the regimes, no probabilities; no regime without macro series, and then it says so."""
     stage = warehouse.stage(context, desk)
     books = stage.desk.playbooks
-    with stage.read() as con:
-        pack = stage.pack(con, context.partition_key)
-        series = read_macro(con, pack)
-    found = detect(series, pack.as_of, books.detector) if books else Detection((), {})
-    with stage.write() as tx:
-        inputs = {"pricing_pack": pack.content_hash}
-        entry = tx.record("regimes", regime_frames(found), pack_id=pack.id, inputs=inputs)
-    check = dg.AssetCheckResult(
-        check_name=READABLE,
-        passed=not (series and found.problems),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"problems": bullets(found.problems if series else [NOTHING])},
-    )
-    with stage.read() as con:
-        drivers = "select * exclude (pack_id, materialization) from latest_regime_drivers where pack_id = ? order by 1"
+    with stage.write() as tx:  # milliseconds: one look at the warehouse, and one write
+        pack = stage.pack(tx.con, context.partition_key)
+        series = read_macro(tx.con, pack)
+        found = detect(series, pack.as_of, books.detector) if books else Detection((), {})
+        frames = regime_frames(found)
+        entry = tx.record("regimes", frames, pack_id=pack.id, inputs={"pricing_pack": pack.content_hash})
         shown = {
             "regime": found.regime or (found.problems[0] if series and found.problems else NOTHING),
-            "scores": preview(regime_frames(found)["regimes"]),
-            "drivers": preview(frame(con, drivers, [pack.id])),
+            "scores": preview(frames["regimes"]),
+            "drivers": preview(frames["regime_drivers"]),
         }
-        return materialized(con, "regimes", pack, [entry], shown, check_results=[check])
+        return materialized(
+            tx.con, "regimes", pack, [entry], shown, check_results=[_check(found, bool(series))]
+        )
+
+
+def _check(found: Detection, known: bool) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=READABLE,
+        passed=not (known and found.problems),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"problems": bullets(found.problems if known else [NOTHING])},
+    )
