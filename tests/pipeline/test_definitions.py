@@ -19,7 +19,7 @@ CHAIN = {
     "impact": {"trades"},
     "hedges": {"impact"},
     "regimes": {"pricing_pack"},
-    "backtest_results": {"portfolio_snapshots", "pricing_pack"},
+    "backtest_results": {"return_estimates", "covariances", "portfolio_snapshots"},
 }
 PARTITIONED = set(CHAIN) - {"decisions", "prices", "reference_data"}
 
