@@ -25,7 +25,7 @@ OPTIMIZER_ORDER = """
     matrices estimates estimators black_litterman measures scenario_costs gini limits arena rules goals
     audit fast general damped lanes conflicts transition holdings hierarchical methods solve frontier matching
     pooling_dual entropy_pooling
-    lots relaxation perspective rounding rationale trade_list lot_limits book trades
+    lots relaxation perspective rounding rationale trade_list taxes lot_limits book trades
     impact result proposal engine scenarios hedges regimes regime_detector
     simulation panel policy_strategy vintages backtest_report cross_validation backtest
 """
