@@ -6,11 +6,20 @@ import pandas as pd
 from assets.materialized import materialized, preview
 from assets.partitions import OWNERS, PACKS
 from assets.plots import backtest_plot
+from optimizer.backtest_report import KNOWLEDGE
 from optimizer.errors import PackfolioError
+from resources.checkpoints import Checkpoint
 from resources.evidence import load_case
+from resources.ledger import sha256
 from resources.outputs import inputs_of
 from resources.packs import Pack
-from resources.replays import backtest, backtest_frames, backtest_prices, benchmark_index
+from resources.replays import (
+    backtest,
+    backtest_frames,
+    backtest_prices,
+    backtest_vintages,
+    benchmark_index,
+)
 from resources.snapshots import Snapshot, read_snapshots
 from resources.warehouse import frame
 from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
@@ -46,9 +55,10 @@ def backtest_results(
         ready = [s for s in read_snapshots(con, pack) if config.portfolio in (None, s.name, s.portfolio_id)]
     frames: dict[Snapshot, dict[str, pd.DataFrame]] = {}
     failed: dict[str, str] = {}
+    kept = {snapshot: _checkpoint(stage, pack, snapshot) for snapshot in ready}
     for snapshot in ready:
         try:
-            frames[snapshot] = _replay(stage, pack, snapshot)
+            frames[snapshot] = _replay(stage, pack, snapshot, kept[snapshot])
         except PackfolioError as error:
             failed[snapshot.name] = snapshot.problem or str(error)
     with stage.write() as tx:
@@ -59,6 +69,8 @@ def backtest_results(
             )
             for snapshot, tables in frames.items()
         ]  # fmt: skip
+    for checkpoint in kept.values():
+        checkpoint.finish()
     stage.warehouse.publish()
     check = dg.AssetCheckResult(
         check_name=ALL_REPLAYED, passed=not failed, severity=dg.AssetCheckSeverity.WARN, metadata=dict(failed)
@@ -71,17 +83,26 @@ def backtest_results(
             [pack.id],
         )
         plots = {f"plot_{s.name}": _plot(s, tables["backtest_results"]) for s, tables in frames.items()}
-        extra = {**plots, "summary": preview(summary, 160)}
+        said = KNOWLEDGE[stage.desk.backtest.knowledge]
+        extra = {**plots, "summary": preview(summary, 160), "knowledge": said}
         return materialized(con, "backtest_results", pack, entries, extra, check_results=[check])
 
 
-def _replay(stage: Stage, pack: Pack, snapshot: Snapshot) -> dict[str, pd.DataFrame]:
+def _replay(stage: Stage, pack: Pack, snapshot: Snapshot, decisions: Checkpoint) -> dict[str, pd.DataFrame]:
     with stage.read() as con:
         case = load_case(con, pack, snapshot, stage.desk.funds)
         prices = backtest_prices(con, pack, case, stage.desk.backtest)
-    results = backtest(case, prices, stage.desk.backtest, pack.as_of)
+        vintages = backtest_vintages(con, pack, case, stage.desk.backtest)
+    results = backtest(case, prices, vintages, stage.desk.backtest, pack.as_of, decisions)
     simulated = bool(case.inputs.simulated)
     return backtest_frames(results, benchmark_index(prices, snapshot.benchmark), simulated)
+
+
+def _checkpoint(stage: Stage, pack: Pack, snapshot: Snapshot) -> Checkpoint:
+    """Where a replay of the same pack, portfolio, configuration and code leaves its decisions until it is on record."""
+    stamp = stage.stamp
+    key = sha256("\n".join([pack.content_hash, repr(snapshot), stamp.config_hash, stamp.code_version]))
+    return Checkpoint(stage.warehouse.home / "cache" / f"backtest-{key}.jsonl")
 
 
 def _plot(snapshot: Snapshot, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:

@@ -165,17 +165,26 @@ class OptimizationBacktest:
         return replace(settings, known=self.vintages.known_on), self.vintages.first
 
     def compare(
-        self, methods: Mapping[str, Method], rebalance_frequency: str = "monthly", **options: Any
+        self,
+        methods: Mapping[str, Method],
+        rebalance_frequency: str = "monthly",
+        *,
+        decisions: Mapping[str, Decisions] | None = None,
+        **options: Any,
     ) -> "dict[str, BacktestResult]":
         """The same run for several strategies and equal weights ("equal_weight"), by name.
 
+        decisions  name -> its own, as in `backtest_strategy`
         Each deflated Sharpe ratio counts the strategies compared as trials.
         """
+        kept = decisions or {}
         chosen: BacktestSettings = options.pop("settings", None) or BacktestSettings()
         trials = replace(chosen, trials=max(chosen.trials, len(methods)))
         named = {**methods, "equal_weight": equal_weight}
         return {
-            name: self.backtest_strategy(method, rebalance_frequency, settings=trials, **options)
+            name: self.backtest_strategy(
+                method, rebalance_frequency, settings=trials, decisions=kept.get(name), **options
+            )
             for name, method in named.items()
         }
 

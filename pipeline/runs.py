@@ -157,7 +157,10 @@ def run_backtest(
     """Runs the `research` job under the pack of an as-of date."""
     config = dg.RunConfig(ops={"backtest_results": {"config": _given(portfolio=portfolio)}})
     result = _execute("research", instance, config, watch, pack_id(as_of))
-    return Outcome(DONE, pack_id(as_of)) if result.success else Outcome(FAILED, pack_id(as_of), why(result))
+    if not result.success:
+        return Outcome(FAILED, pack_id(as_of), why(result))
+    refused = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    return Outcome(FAILED, pack_id(as_of), _said(refused)) if refused else Outcome(DONE, pack_id(as_of))
 
 
 def run_range(

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 from pydantic import Field
@@ -26,6 +27,7 @@ class BacktestFile(Strict):
 
     years: float = Field(default=10.0, gt=0)
     rebalance: str = "monthly"
+    knowledge: Literal["final", "vintage"] = "final"
 
 
 class ChecksFile(Strict):

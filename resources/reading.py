@@ -155,7 +155,25 @@ def backtest_of(con: Connection, pack_id: str, portfolio: str | None = None) -> 
         for row in measures:
             by_strategy.setdefault(row["strategy"], {})[row["metric"]] = row["value"]
         shown[found["name"]] = by_strategy
-    return {"pack_id": pack.id, "notes": notes_of(con, pack), "portfolios": shown}
+    notes = [*notes_of(con, pack), *_knowledge_of(con, pack)]
+    return {"pack_id": pack.id, "notes": notes, "portfolios": shown}
+
+
+def _knowledge_of(con: Connection, pack: Pack) -> list[str]:
+    """What the decisions of a pack's newest backtest saw, by the configuration that its ledger row names."""
+    import yaml
+
+    from optimizer.backtest_report import KNOWLEDGE
+
+    found = con.execute(
+        "select c.text from materializations m join configs c using (config_hash) "
+        "where m.pack_id = ? and m.asset = 'backtest_results' order by m.id desc limit 1",
+        [pack.id],
+    ).fetchall()
+    if not found:
+        return []
+    settings = yaml.safe_load(json.loads(found[0][0])["pipeline.yaml"]) or {}
+    return [f"Backtest: {KNOWLEDGE[settings.get('backtest', {}).get('knowledge', 'final')]}"]
 
 
 def regime_of(con: Connection, pack_id: str) -> Row:

@@ -1,6 +1,6 @@
 """Backtests of the policies on what a pack saw, and their rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,14 +10,18 @@ import pandas as pd
 
 from optimizer.costs import CostModel
 from optimizer.policy_strategy import PolicyStrategy
+from optimizer.vintages import Vintages
 from resources.configuration import BacktestFile
 from resources.evidence import Case, in_currency
 from resources.ledger import Connection
 from resources.pack_prices import read_panel
 from resources.packs import Pack
+from resources.vintages import read_vintages
 
 if TYPE_CHECKING:
     from optimizer.backtest_report import BacktestResult
+
+Decisions = MutableMapping[pd.Timestamp, Mapping[str, float]]
 
 POLICY = "policy"
 DAYS_A_YEAR = 365.25
@@ -30,10 +34,25 @@ def backtest_prices(con: Connection, pack: Pack, case: Case, settings: BacktestF
     return in_currency(con, pack, panel, case.snapshot.base_currency)
 
 
+def backtest_vintages(con: Connection, pack: Pack, case: Case, settings: BacktestFile) -> Vintages | None:
+    """What became known when of the investable names, where decisions are to see that; else None."""
+    if settings.knowledge == "final":
+        return None
+    return read_vintages(con, pack, case.snapshot.investable, case.snapshot.base_currency)
+
+
 def backtest(
-    case: Case, prices: pd.DataFrame, settings: BacktestFile, as_of: date
+    case: Case,
+    prices: pd.DataFrame,
+    vintages: Vintages | None,
+    settings: BacktestFile,
+    as_of: date,
+    decisions: Decisions,
 ) -> dict[str, "BacktestResult"]:
-    """The policy, equal weights and the benchmark, walked forward side by side."""
+    """The policy, equal weights and the benchmark, walked forward side by side.
+
+    decisions  of the policy, filled as the run goes; given again, an interrupted run goes on
+    """
     from optimizer.backtest import BacktestSettings, OptimizationBacktest
 
     policy, snapshot = case.inputs.policy, case.snapshot
@@ -48,10 +67,15 @@ def backtest(
         min_history=policy.lookback_days + 1,
         history_days=policy.lookback_days + 1,
     )
-    return OptimizationBacktest(investable).compare(
+    if vintages is not None:
+        vintages.known_on(pd.Timestamp(as_of))
+        start = max(start, vintages.first.date())
+    return OptimizationBacktest(investable, vintages=vintages).compare(
         {POLICY: strategy},
         settings.rebalance,
+        decisions={POLICY: decisions},
         settings=chosen,
+        knowledge=settings.knowledge,
         start_date=first_possible(investable, start, chosen.min_history),
         benchmark=benchmark_index(prices, snapshot.benchmark),
     )

@@ -1,6 +1,7 @@
 """The daily run on the embedded prices, as a portfolio manager meets it: command in, trades out."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -207,6 +208,17 @@ def test_the_backtest_is_kept_under_the_pack(desk: Desk) -> None:
         ).fetchall()
     assert [row[0] for row in strategies] == ["benchmark", "equal_weight", "policy"]
     assert desk.read("packs", "replay", PACK)["identical"]
+    assert any("cut by date" in note for note in shown["notes"])
+    assert not list((desk.home / "cache").glob("backtest-*"))
+
+
+def test_a_backtest_on_vintages_refuses_days_before_the_first_one_known(tmp_path: Path, desk: Desk) -> None:
+    later = Desk.example(tmp_path)
+    shutil.copytree(desk.home, later.home, dirs_exist_ok=True)
+    _edit(later.config / "pipeline.yaml", backtest={"knowledge": "vintage"})
+    refused = later.packfolio("backtest", "--portfolio", "us-equity")
+    assert refused.returncode == 1
+    assert "nothing was known on 2022-12-28" in refused.stderr + refused.stdout
 
 
 def test_one_infeasible_portfolio_stops_no_other(tmp_path: Path, desk: Desk) -> None:
