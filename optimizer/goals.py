@@ -13,7 +13,8 @@ import numpy as np
 from optimizer.costs import CostCurve
 from optimizer.errors import DataError
 from optimizer.matrices import Matrix, variances
-from optimizer.measures import risk_contributions, tail_loss, volatility, worst_weights
+from optimizer.measures import risk_contributions, volatility, worst_weights
+from optimizer.performance import expected_shortfall
 from optimizer.scenario_costs import Cost
 from optimizer.typing import Array
 
@@ -220,7 +221,7 @@ class Tail:
 
     def value(self, w: Array) -> float:
         """Expected tail loss per day, positive for a loss."""
-        return tail_loss(w, self.scenarios, self.level) - self.cash
+        return expected_shortfall(self.scenarios @ w, self.level) - self.cash
 
     def rate(self, w: Array) -> float:
         """The value is the cost."""

@@ -44,19 +44,6 @@ def herfindahl(w: Array) -> float:
     return float(w @ w)
 
 
-def tail_loss(w: Array, scenarios: Array, level: float) -> float:
-    """Expected loss in the worst 1 - level of equally likely scenarios (T, n), a fraction per scenario.
-
-    Rockafellar & Uryasev 2000: the average over exactly (1 - level) T scenarios, the last one in part.
-    """
-    losses = np.sort(-(scenarios @ w))[::-1]
-    count = (1.0 - level) * len(losses)
-    whole = int(count)
-    part = count - whole
-    total = float(losses[:whole].sum()) + (part * float(losses[whole]) if part > 1e-12 else 0.0)
-    return total / count
-
-
 def growth_rate(mean: float, risk: float) -> float:
     """Expected compound growth mu - s^2/2 per year; reported beside, never inside, the arithmetic mean."""
     return mean - 0.5 * risk**2

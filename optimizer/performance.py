@@ -151,7 +151,7 @@ def value_at_risk(returns: Array, level: float = 0.95) -> float:
 def expected_shortfall(returns: Array, level: float = 0.95) -> float:
     """Mean loss of the worst (1 - level) of the periods, the boundary one by its share; positive is a loss.
 
-    Rockafellar & Uryasev 2002, as the optimizer minimises it.
+    Rockafellar & Uryasev 2002; what the optimizer minimises over scenarios.
     """
     count = (1 - level) * len(returns)
     worst = np.sort(returns)

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from optimizer.measures import drawdowns, entropic_weights, tail_loss, worst_weights
+from optimizer.measures import drawdowns, entropic_weights, worst_weights
+from optimizer.performance import expected_shortfall
 from optimizer.typing import Array
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ class Drawdown:
             case "ulcer":
                 return _root_mean_square(d)
             case _:
-                return tail_loss(np.ones(1), -d[:, None], self.level)
+                return expected_shortfall(-d, self.level)
 
     def slope(self, r: Array) -> Array:
         """Minus, for each day, the weights of the drawdowns that its return is part of."""

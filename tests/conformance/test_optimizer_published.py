@@ -5,7 +5,8 @@ import pytest
 
 from optimizer.estimates import Estimates
 from optimizer.hierarchical import correlation_distance, hrp, hrp_condensed, linkage
-from optimizer.measures import diversification_ratio, risk_contributions, tail_loss
+from optimizer.measures import diversification_ratio, risk_contributions
+from optimizer.performance import expected_shortfall
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
 from optimizer.solve import solve
@@ -78,8 +79,8 @@ def test_tangency_portfolio_in_closed_form():
 def test_expected_tail_loss_is_the_average_of_the_worst():
     """R. T. Rockafellar, S. Uryasev, Journal of Risk 2(3), 2000: of 100 losses the worst five, at 95%."""
     losses = np.arange(1.0, 101.0)
-    assert tail_loss(np.ones(1), -losses[:, None], 0.95) == pytest.approx(98.0)
-    assert tail_loss(np.ones(1), -losses[:, None], 0.945) == pytest.approx((5 * 98 + 0.5 * 95) / 5.5)
+    assert expected_shortfall(-losses, 0.95) == pytest.approx(98.0)
+    assert expected_shortfall(-losses, 0.945) == pytest.approx((5 * 98 + 0.5 * 95) / 5.5)
 
 
 @pytest.mark.parametrize("limits", [{}, {"max_weight": 0.4}, {"max_volatility": 0.21}])

@@ -5,7 +5,7 @@ import pytest
 
 from optimizer.estimates import Estimates
 from optimizer.frontier import frontier
-from optimizer.measures import tail_loss
+from optimizer.performance import expected_shortfall
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
 from optimizer.solve import Solution, solve
@@ -48,7 +48,7 @@ def test_rockafellar_and_uryasevs_table_of_cvar(level: float):
     assert z * risk - 0.011 == pytest.approx(value_at_risk, abs=2e-6)
     assert norm.pdf(z) / (1 - level) * risk - 0.011 == pytest.approx(cvar, abs=2e-6)
     grid = norm.ppf((np.arange(200_000) + 0.5) / 200_000)
-    assert tail_loss(np.ones(1), (0.011 + risk * grid)[:, None], level) == pytest.approx(cvar, abs=2e-5)
+    assert expected_shortfall(0.011 + risk * grid, level) == pytest.approx(cvar, abs=2e-5)
 
 
 def test_their_cvar_comes_out_of_a_sample_too():
@@ -58,7 +58,7 @@ def test_their_cvar_comes_out_of_a_sample_too():
     draws = np.vstack([half, -half]) @ np.linalg.cholesky(MONTHLY_COVARIANCE).T
     estimates = Estimates(THREE, MONTHLY, MONTHLY_COVARIANCE, draws + MONTHLY)
     found = solved(estimates, method="cvar", tail_level=0.9, min_return=0.011)
-    assert found.objective <= tail_loss(np.array(LEAST_VARIANCE), draws + MONTHLY, 0.9)
+    assert found.objective <= expected_shortfall((draws + MONTHLY) @ np.array(LEAST_VARIANCE), 0.9)
     assert found.objective == pytest.approx(TABLE[0.90][1], rel=0.05)
 
 

@@ -18,8 +18,8 @@ from optimizer.general import solve_general
 from optimizer.lanes import LANES, certified
 from optimizer.limits import INF, Polyhedron
 from optimizer.matrices import LowRank
-from optimizer.measures import tail_loss
 from optimizer.methods import METHODS, SCENARIO_COSTS
+from optimizer.performance import expected_shortfall
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
 from optimizer.solve import Solution, solve
@@ -239,7 +239,7 @@ def test_few_scenarios_and_names_give_the_tail_of_all(seed: int):
     whole = solve_lp(cost, problem)
     w = found.answer.x
     assert space.violation(w) <= 1e-8
-    assert tail_loss(w, scenarios, level) == pytest.approx(float(cost @ whole.x), rel=1e-8)
+    assert expected_shortfall(scenarios @ w, level) == pytest.approx(float(cost @ whole.x), rel=1e-8)
     assert (
         found.weights.sum() == pytest.approx(1.0) and found.weights.max() <= 1 / ((1 - level) * days) + 1e-9
     )

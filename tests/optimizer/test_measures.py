@@ -9,10 +9,10 @@ from optimizer.measures import (
     growth_rate,
     herfindahl,
     risk_contributions,
-    tail_loss,
     turnover,
     volatility,
 )
+from optimizer.performance import expected_shortfall
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
 from optimizer.solve import solve
@@ -40,8 +40,8 @@ def test_no_risk_gives_nan_and_not_zero():
 
 def test_the_tail_counts_the_last_scenario_in_part():
     scenarios = -np.array([[10.0], [8.0], [6.0], [4.0]])
-    assert tail_loss(np.ones(1), scenarios, 0.75) == pytest.approx(10)
-    assert tail_loss(np.ones(1), scenarios, 0.625) == pytest.approx((10 + 0.5 * 8) / 1.5)
+    assert expected_shortfall(scenarios[:, 0], 0.75) == pytest.approx(10)
+    assert expected_shortfall(scenarios[:, 0], 0.625) == pytest.approx((10 + 0.5 * 8) / 1.5)
 
 
 @pytest.mark.parametrize("n", [3, 40, 220])
