@@ -27,7 +27,8 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     "D5": ("limits were taken and ignored", [f"{HERE}::test_a_target_volatility_is_met_or_said_to_be_missed",
            f"{HERE}::test_every_policy_key_is_enforced_or_refused",
            f"{HERE}::test_a_limit_is_recomputed_on_the_rounded_trades"]),
-    "D6": ("a floor for every name", [f"{HERE}::test_small_trades_are_not_made"]),
+    "D6": ("a floor for every name", [f"{HERE}::test_a_name_is_held_at_its_least_position_or_not_at_all",
+           f"{HERE}::test_small_trades_are_not_made"]),
     "D7": ("scaled trades kept stale costs and weights", [f"{HERE}::test_a_binding_turnover_leaves_nothing_stale"]),
     "D8": ("no cash: buys need not be paid for", [f"{SEED}::test_the_basic_example_prints",
            f"{SEED}::test_impact_prints_what_is_and_what_was_to_come"]),
@@ -131,6 +132,7 @@ def test_every_policy_key_is_enforced_or_refused(service: OptimizerService) -> N
         "max_single_position_pct": 20.0, "max_tracking_error_pct": 1.0, "max_turnover_pct": 10.0,
         "commission_per_trade": 50.0, "market_impact_bps": 80.0, "method": "risk_parity", "lookback_days": 126,
         "target_volatility_pct": 8.0, "risk_free_rate": 0.04, "min_lot_value": 60_000.0,
+        "max_holdings": 2, "min_position_pct": 30.0,
     }  # fmt: skip
     for key, value in binding.items():
         changed = propose(service, {"method": "min_volatility", key: value}, "mixed")
@@ -146,6 +148,16 @@ def test_a_target_volatility_is_met_or_said_to_be_missed(service: OptimizerServi
     assert met["post_volatility_pct"] == pytest.approx(9.0, abs=0.2)
     missed = propose(service, {"method": "max_return", "target_volatility_pct": 60.0}, "mixed")
     assert any("target volatility 60.00% is not reached" in warning for warning in missed["warnings"])
+
+
+def test_a_name_is_held_at_its_least_position_or_not_at_all(service: OptimizerService) -> None:
+    result = propose(
+        service, {"method": "mean_variance", "min_position_pct": 10.0, "max_holdings": 5}, "mixed"
+    )
+    wanted = [weight for weight in targets(result).values() if weight > 1e-9]
+    assert min(wanted) >= 10 - 1e-6 and len(wanted) <= 5
+    kept = [trade for trade in result["trades"] if trade["target_shares"] > 0]
+    assert len(kept) <= 5 and min(trade["achieved_weight_pct"] for trade in kept) >= 10 - 0.1
 
 
 def test_small_trades_are_not_made(service: OptimizerService) -> None:
