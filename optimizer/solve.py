@@ -10,7 +10,7 @@ from optimizer.arena import Arena, plain
 from optimizer.audit import Binding, Certificate, bindings
 from optimizer.conflicts import allowed, explain
 from optimizer.costs import CostCurve
-from optimizer.errors import InfeasibleError, SolverError
+from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.estimates import Estimates
 from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.lane import Candidate
@@ -20,6 +20,7 @@ from optimizer.lanes import Optimum, certified, optimum
 from optimizer.limits import Limits, scale_range
 from optimizer.measures import turnover, volatility
 from optimizer.methods import goal_of, target_cap
+from optimizer.own_constraints import OwnConstraints, optimum_within
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
 from optimizer.rules import Setting, build_limits, checked_weights
@@ -102,12 +103,14 @@ def solve(
     held: Array | None = None,
     *,
     costs: CostCurve | None = None,
+    constraints: OwnConstraints | None = None,
 ) -> Solution:
     """The best weights for the policy's method under all its limits, certified.
 
     held   (n,) current weights in the order of `estimates.symbols`; needed for turnover and trading costs
     costs  what trades given in weights cost once, `CostModel.curve(symbols, prices, nav)`; with the policy's
            cost_horizon_years; None: the policy's impact_bps
+    constraints  from the weights as a cvxpy expression (n,) to cvxpy constraints of one's own
     Raises PolicyError for wrong input, InfeasibleError naming the limits in conflict, SolverError when no lane
     gives an answer that its certificate confirms.
     """
@@ -115,6 +118,8 @@ def solve(
     setting = Setting(estimates, policy, universe, weights, costs)
     goal = goal_of(setting)
     wanted = build_limits(setting).with_norms(target_cap(setting, goal))
+    if constraints is not None:
+        return solved_within(goal, wanted, constraints, setting)
     arena, best, warnings = search(goal, plain(wanted), setting)
     choice = chosen(goal, arena, best, policy)
     arena, best = (choice.arena, choice.best) if choice else (arena, best)
@@ -133,6 +138,22 @@ def solve(
         warnings, bound=choice.bound if choice else None,
     )  # fmt: skip
     return solution if arena.elastic else with_turnover(solution, setting)
+
+
+def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setting: Setting) -> Solution:
+    """The solution under constraints of the user's own; these know neither transition nor names to choose."""
+    if not allowed(wanted):
+        raise explain(wanted)
+    if holdings.wanted(setting.policy):
+        raise PolicyError(
+            "own constraints and min_position or max_holdings cannot be combined; drop one of them"
+        )
+    arena, best = optimum_within(goal, wanted, constraints)
+    notes = (*best.notes, *shortfall(goal, best.weights), *target_missed(best, setting))
+    value = goal.value(best.weights)
+    return Solution(
+        setting.symbols, best.weights, value, setting.policy.method, goal, arena, best, warnings=notes
+    )
 
 
 def chosen(goal: Goal, arena: Arena, best: Optimum, policy: Policy) -> Choice | None:

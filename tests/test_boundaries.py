@@ -23,7 +23,8 @@ FOLDERS = {
 OPTIMIZER_ORDER = """
     typing errors exposures text_limits policy portfolio costs returns performance attribution analytics
     matrices estimates estimators black_litterman measures scenario_costs gini limits arena rules goals
-    audit fast general damped lanes conflicts transition holdings hierarchical methods solve frontier matching
+    audit fast general damped lanes own_constraints conflicts transition holdings hierarchical methods solve
+    frontier matching
     pooling_dual entropy_pooling
     lots relaxation perspective rounding rationale trade_list taxes lot_limits book trades
     impact result proposal engine scenarios hedges regimes regime_detector
