@@ -92,6 +92,7 @@ def test_impact_prints_what_is_and_what_was_to_come(service: OptimizerService) -
         f"{impact['current_max_dd']:.2%} -> {impact['post_max_dd']:.2%}"
     )
     assert "nan" not in printed
+    assert [name for name, value in impact.items() if value is None] == []
     assert impact["value_delta"] == -sum(trade["estimated_cost"] for trade in trades)
     assert impact["value_delta"] > Decimal(-1000)
     assert impact["current_max_dd"] < 0 < impact["current_vol"]
