@@ -15,11 +15,13 @@ class Arena:
 
     limits   in the order of the rows of `frame`;  given: the space to search, if it is not that of the limits
     elastic  the space has slack columns, by which some limits may be missed
+    start    (n,) weights near the answer, from which solvers may begin; the answer is the same without
     """
 
     limits: Limits
     given: Polyhedron | None = None
     elastic: bool = False
+    start: Array | None = None
 
     @cached_property
     def space(self) -> Polyhedron:
@@ -48,6 +50,6 @@ class Arena:
         return max(self.space.violation(x), *(norm.violation(w) for norm in self.limits.norms), 0.0)
 
 
-def plain(limits: Limits) -> Arena:
-    """All that the limits allow."""
-    return Arena(limits)
+def plain(limits: Limits, start: Array | None = None) -> Arena:
+    """All that the limits allow; `start` as in Arena."""
+    return Arena(limits, start=start)

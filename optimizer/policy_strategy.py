@@ -56,7 +56,9 @@ class PolicyStrategy:
         check_values(prices, dates, window.symbols)
         evidence = estimate_window(prices, dates, window.symbols, recipe)
         policy = self.policy if held.any() else replace(self.policy, max_turnover=None)
-        return solve(self._believed(evidence, universe), policy, universe, held).weights
+        # What is held is the last answer, drifted; a run that is resumed starts from the same.
+        start = held if held.any() else None
+        return solve(self._believed(evidence, universe), policy, universe, held, start=start).weights
 
     def _believed(self, evidence: Estimates, universe: Universe) -> Estimates:
         """The prior in total returns, and its covariance: `form_beliefs` without views, in factors where they are."""

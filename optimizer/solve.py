@@ -104,6 +104,7 @@ def solve(
     *,
     costs: CostCurve | None = None,
     constraints: OwnConstraints | None = None,
+    start: Array | None = None,
 ) -> Solution:
     """The best weights for the policy's method under all its limits, certified.
 
@@ -111,6 +112,7 @@ def solve(
     costs  what trades given in weights cost once, `CostModel.curve(symbols, prices, nav)`; with the policy's
            cost_horizon_years; None: the policy's impact_bps
     constraints  from the weights as a cvxpy expression (n,) to cvxpy constraints of one's own
+    start  (n,) weights near the answer, say those of yesterday, in few names: it is found sooner, and is the same
     Raises PolicyError for wrong input, InfeasibleError naming the limits in conflict, SolverError when no lane
     gives an answer that its certificate confirms.
     """
@@ -120,7 +122,8 @@ def solve(
     wanted = build_limits(setting).with_norms(target_cap(setting, goal))
     if constraints is not None:
         return solved_within(goal, wanted, constraints, setting)
-    arena, best, warnings = search(goal, plain(wanted), setting)
+    near = None if start is None else checked_weights(start, len(estimates.symbols))
+    arena, best, warnings = search(goal, plain(wanted, near), setting)
     choice = chosen(goal, arena, best, policy)
     arena, best = (choice.arena, choice.best) if choice else (arena, best)
     best = rescaled(goal, arena, best, setting)

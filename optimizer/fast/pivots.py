@@ -117,9 +117,13 @@ class Pivots:
         start  (n,) weights near the answer, whose bounds are the first guess
         """
         if start is not None:
-            guess = self._at(start)
-        else:
-            guess = self._among_few() if self.kink is None else self._around_center()
+            try:
+                return self._settle(self._at(start))
+            except NoAnswerError:
+                pass  # too far from the answer to begin at
+        return self._settle(self._among_few() if self.kink is None else self._around_center())
+
+    def _settle(self, guess: Guess) -> Answer:
         fewest, patience = 2 * len(self.q), PATIENCE
         for _ in range(ROUNDS):
             point = self._solve(guess)

@@ -20,7 +20,7 @@ def least_in(P: Matrix, q: Array, arena: Arena) -> Answer:
     """
     if _suits_pivots(arena):
         try:
-            return Pivots(P, q, arena.frame).run()
+            return Pivots(P, q, arena.frame).run(arena.start)
         except NoAnswerError:
             pass  # a guess that does not settle proves nothing; the general solver decides
     n, p = len(q), arena.space.rows.shape[1]
@@ -37,7 +37,7 @@ def best_ratio_in(gain: Array, covariance: Matrix, arena: Arena) -> Answer:
     if _suits_pivots(arena):
         try:
             pivots = Pivots(covariance, np.zeros(len(gain)), arena.frame, gain)
-            answer = pivots.run()
+            answer = pivots.run(arena.start)
             return replace(answer, multipliers=answer.multipliers / pivots.strength)
         except NoAnswerError:
             pass  # as above; a set that reaches to zero has no scale of its own either

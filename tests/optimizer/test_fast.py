@@ -317,3 +317,20 @@ def test_factors_give_the_answer_of_the_covariance_they_stand_for(method: str, l
     assert ("covariance" in vars(factored)) == ("max_volatility" in limits)
     whole = solve(Estimates(names, mean, risk.dense, trusted=True), policy, Universe(names), held)
     assert found.certificate.ok and found.objective == pytest.approx(whole.objective, rel=1e-7, abs=1e-12)
+
+
+@pytest.mark.parametrize("method", ["min_volatility", "max_sharpe", "max_diversification", "mean_variance"])
+@pytest.mark.parametrize("limits", [{}, {"max_weight": 0.06}, {"max_weight": 0.06, "max_turnover": 0.15}])
+def test_a_start_changes_how_soon_and_not_what(method: str, limits: dict[str, float]):
+    rng = np.random.default_rng(11)
+    n, policy = 80, Policy(method=method, risk_free_rate=0.02, risk_aversion=20.0, **limits)
+    names = tuple(f"S{i:02d}" for i in range(n))
+    returns = 0.01 * rng.standard_normal((300, 1)) + 0.012 * rng.standard_normal((300, n))
+    last = np.where(np.arange(n) < 20, 0.05, 0.0)
+    for day in range(0, 40, 10):
+        window = returns[day : day + 250]
+        estimates = Estimates(names, 0.08 + window.mean(axis=0), np.cov(window.T) * 252, trusted=True)
+        cold = solve(estimates, policy, Universe(names), last)
+        warm = solve(estimates, policy, Universe(names), last, start=last)
+        np.testing.assert_allclose(warm.weights, cold.weights, atol=1e-10)
+        last = cold.weights
