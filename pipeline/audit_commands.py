@@ -27,6 +27,7 @@ def register(app: typer.Typer, packs: typer.Typer) -> None:
     anchor.command("keygen")(keygen)
     app.add_typer(anchor, name="anchor")
     packs.command("verify")(verify_packs)
+    packs.command("restatements")(restatements)
     packs.command("diff")(diff)
     packs.command("replay")(replay)
 
@@ -116,6 +117,25 @@ def diff(first: PackArgument, second: PackArgument, as_json: Json = False) -> No
     from pipeline.show_audit import show_diff
 
     show_diff(out, found)
+
+
+def restatements(as_json: Json = False) -> None:
+    """Restated history that would move a live portfolio, and the revision to decide on; nothing is revised."""
+    from resources.configuration import load_configuration
+    from resources.restatements import proposed_revisions
+
+    threshold = load_configuration(Environment.of_process().config).restated_weight
+    with reader() as con:
+        found = proposed_revisions(con, threshold)
+    if as_json:
+        print_json([one.as_json() for one in found])
+        return
+    for one in found:
+        out.print(f"{one.pack_id}  {one.reason}\n  {one.command}", highlight=False, soft_wrap=True)
+    if not found:
+        out.print(
+            f"no restatement moves a live portfolio's weight by more than {threshold:.2%}", highlight=False
+        )
 
 
 def changes_since(

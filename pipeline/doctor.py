@@ -17,6 +17,8 @@ from resources import ledger
 from resources.anchors import read_anchors
 from resources.code_version import environment_text
 from resources.configuration import Configuration, load_configuration
+from resources.ledger import Connection
+from resources.restatements import Proposal, proposed_revisions
 from resources.sources import FolderSettings
 from resources.verification import verify
 from resources.warehouse import Warehouse
@@ -125,12 +127,23 @@ def _warehouse(environment: Environment) -> Iterator[Finding]:
         return
     with store.read() as con:
         seen = ledger.head(con)
+        proposals = _proposals(environment, con)
+    for proposal in proposals:
+        yield Finding("restatement", NOTE, f"{proposal.pack_id}: {proposal.reason}", proposal.command)
     behind = live[0] - seen[0]
     if behind:
         said = f"readers are {behind} ledger row(s) behind: a run was stopped, or one goes on"
         yield Finding("published copy", NOTE, said, "run `packfolio run` again; it ends by publishing")
     else:
         yield Finding("published copy", OK, "readers see the newest state")
+
+
+def _proposals(environment: Environment, con: Connection) -> list[Proposal]:
+    """None without a fresh pack or a readable configuration, which other findings tell."""
+    try:
+        return proposed_revisions(con, load_configuration(environment.config).restated_weight)
+    except PackfolioError:
+        return []
 
 
 def _anchor(environment: Environment) -> Iterator[Finding]:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import dagster as dg
 
+from optimizer.errors import DataError
 from pipeline.jobs import daily_run, ingest
 from pipeline.sweep import sweep
 from resources.calendars import Calendar, load_calendar
 from resources.configuration import Configuration
-from resources.packs import newest_revision, pack_id
+from resources.packs import newest_revision, pack_id, watermark
+from resources.restatements import proposed_revisions
 from resources.sources import FolderSettings
 from resources.warehouse_resource import DeskResource, WarehouseResource
 
@@ -91,6 +93,26 @@ def inbox_files(context: dg.SensorEvaluationContext, desk: DeskResource) -> dg.S
     return dg.SensorResult(
         [dg.RunRequest(run_key=f"inbox-{max(s[0] for s in found.values())}")], cursor=cursor
     )
+
+
+@dg.sensor(minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.STOPPED, job=ingest)
+def restatements(
+    context: dg.SensorEvaluationContext, warehouse: WarehouseResource, desk: DeskResource
+) -> dg.SkipReason:
+    """Says when restated history would move a live portfolio, and proposes a revision; it never revises by itself."""
+    try:
+        with warehouse.open().read() as con:
+            newest = str(watermark(con))
+            if context.cursor == newest:
+                return dg.SkipReason("nothing was ingested since the last look")
+            proposals = proposed_revisions(con, desk.load().restated_weight)
+    except DataError as error:  # before the first run, or the first fresh pack
+        return dg.SkipReason(str(error))
+    context.update_cursor(newest)
+    for proposal in proposals:
+        context.log.warning(f"{proposal.reason}; to accept it: {proposal.command}")
+    said = "; ".join(f"proposed: {proposal.command}" for proposal in proposals)
+    return dg.SkipReason(said or "no restatement moves a live portfolio")
 
 
 @dg.sensor(minimum_interval_seconds=120, default_status=dg.DefaultSensorStatus.RUNNING, job=ingest)

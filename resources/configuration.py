@@ -43,6 +43,7 @@ class PipelineFile(Strict):
 
     checks: ChecksFile = ChecksFile()
     backtest: BacktestFile = BacktestFile()
+    restated_weight: float = Field(default=0.005, gt=0, lt=1)
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Configuration:
     text       every file's text, as one JSON document
     digest     SHA-256 of `text`: what a ledger row names as its configuration
     playbooks  scenarios, hedges and regimes; None for a desk that does without their files
+    restated_weight  a restatement that moves a live weight by more, fraction of NAV, is proposed as a revision
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class Configuration:
     checks: CheckLimits
     backtest: BacktestFile
     playbooks: Playbooks | None
+    restated_weight: float
 
     def keep(self, tx: Transaction) -> None:
         """Store once what replay and lineage need: this text, and what the stamp's code version stands for."""
@@ -95,4 +98,5 @@ def _parsed(folder: Path, text: str) -> Configuration:
         CheckLimits(**pipeline.checks.model_dump()),
         pipeline.backtest,
         None if missing_playbooks(folder) else load_playbooks(folder),
+        pipeline.restated_weight,
     )

@@ -70,14 +70,14 @@ def diff_packs(con: Connection, first: str, second: str) -> Row:
         "from": a.id,
         "to": b.id,
         "same_content": a.content_hash == b.content_hash,
-        "logs": [found for log in LOGS if (found := _log_changes(con, log, a, b))],
+        "logs": [found for log in LOGS if (found := log_changes(con, log, a, b))],
         "effects": [
             changes(table, _of_pack(con, table, a.id), _of_pack(con, table, b.id)) for table in EFFECTS
         ],
     }
 
 
-def _log_changes(con: Connection, log: str, a: Pack, b: Pack) -> Row | None:
+def log_changes(con: Connection, log: str, a: Pack, b: Pack) -> Row | None:
     """Rows of a log that one pack sees and the other does not, or sees otherwise; only differing dates are read."""
     keys = LOGS[log].keys
     dates = con.execute(

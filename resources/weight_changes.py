@@ -73,16 +73,16 @@ def weight_changes(con: Connection, since: str, pack_id: str, portfolio: str) ->
     A part that cannot be solved by itself is told together with the next.
     Raises PolicyError for an unknown portfolio, DataError where a pack has no weights for it.
     """
-    old, new = (_state(con, find_pack(con, name), portfolio) for name in (since, pack_id))
+    old, new = (portfolio_state(con, find_pack(con, name), portfolio) for name in (since, pack_id))
     before, after = _stored(con, old), _stored(con, new)
-    solved = [(CODE, _weights(con, old))]
+    solved = [(CODE, solved_weights(con, old))]
     waiting: list[str] = []
     state = old
     for name, step in STEPS.items():
         state = step(state, new)
         waiting.append(name)
         try:
-            solved.append((" and ".join(waiting), _weights(con, state)))
+            solved.append((" and ".join(waiting), solved_weights(con, state)))
         except PackfolioError:
             if state is new:
                 raise
@@ -111,7 +111,8 @@ def _parts(before: Weights, solved: list[tuple[str, Weights]]) -> list[Row]:
     return table
 
 
-def _state(con: Connection, pack: Pack, portfolio: str) -> State:
+def portfolio_state(con: Connection, pack: Pack, portfolio: str) -> State:
+    """What a portfolio's weights under a pack followed from; raises PolicyError or DataError where it had none."""
     known = read_snapshots(con, pack)
     found = [snapshot for snapshot in known if portfolio in (snapshot.name, snapshot.portfolio_id)]
     if not found:
@@ -137,7 +138,8 @@ def _stored(con: Connection, state: State) -> Weights:
     return {row["symbol"]: row["weight"] for row in found}
 
 
-def _weights(con: Connection, state: State) -> Weights:
+def solved_weights(con: Connection, state: State) -> Weights:
+    """Symbol -> target weight, fraction of NAV, solved anew under today's code."""
     found = estimate_evidence(con, state.estimates, state.snapshot.recipe())
     case = load_case(con, state.prices, state.snapshot, state.funds, found)
     inputs = case.inputs

@@ -119,6 +119,19 @@ class Evenings:
         assert corrected > 0  # restated past: the packs above did not move
         assert self.zygote.read("packs", "verify")["faults"] == []
 
+    def check_replays(self) -> None:
+        """Every pack, recomputed from the log after all that came later, gives the tables it gave then."""
+        with self.warehouse() as con:
+            packs = con.execute(
+                "select pack_id from pricing_packs where verdict = 'fresh' order by 1"
+            ).fetchall()
+        differing = {
+            pack: found["differences"]
+            for (pack,) in packs
+            if not (found := self.zygote.read("packs", "replay", pack))["identical"]
+        }
+        assert differing == {}
+
     def check_early_days(self) -> None:
         with self.warehouse() as con:
             told = con.execute(
@@ -214,4 +227,5 @@ def test_the_whole_year(tmp_path: Path) -> None:
     desk.check_packs()
     desk.check_early_days()
     desk.check_nav()
+    desk.check_replays()
     desk.zygote.stop()

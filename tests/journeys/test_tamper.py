@@ -9,10 +9,14 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import dagster as dg
 import duckdb
 import pytest
 from small_desk import SYMBOLS, make_desk
 from zygote import Zygote
+
+from pipeline.schedules import restatements
+from resources.warehouse_resource import DeskResource, WarehouseResource
 
 pytestmark = pytest.mark.xdist_group("audit")
 BOOK = "11111111-1111-1111-1111-111111111111"
@@ -224,6 +228,52 @@ def test_a_doctor_without_faults_says_so(desk: Zygote) -> None:
 def test_every_symbol_of_the_book_has_a_row(desk: Zygote) -> None:
     (book,) = desk.read("trades", "PP_2024-02-29", "--portfolio", "book")["portfolios"]
     assert sorted(order["symbol"] for order in book["trades"]) == list(SYMBOLS)
+
+
+def sensed(folder: Path, home: Path) -> list[str]:
+    """What the sensor says at two looks, and then nothing more: it never asks for a run."""
+    resources = {
+        "warehouse": WarehouseResource(home=str(home)), "desk": DeskResource(folder=str(folder / "config"))
+    }  # fmt: skip
+    cursor, said = None, []
+    for _ in range(2):
+        context = dg.build_sensor_context(resources=resources, cursor=cursor)
+        answer = restatements(context)
+        assert isinstance(answer, dg.SkipReason)
+        said.append(str(answer.skip_message))
+        cursor = context.cursor
+    return said
+
+
+def test_a_restatement_that_moves_a_live_portfolio_is_proposed_and_nothing_is_revised(desk: Zygote) -> None:
+    home = desk.folder / "restated"
+    shutil.copytree(desk.folder / desk.home, home)
+    assert desk.read("packs", "restatements", home="restated") == []
+    before = desk.read("packs", "list", home="restated")
+    inbox = desk.folder / "inbox" / "restated.csv"
+    lines = (desk.folder / "inbox" / "history.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines if line.startswith("AAA,2024-01")]
+    inbox.write_text(
+        "symbol,date,close\n" + "".join(f"{s},{d},{float(c) * 1.3:.4f}\n" for s, d, c in rows[3:9])
+    )
+    try:
+        status, said = desk.packfolio("ingest", home="restated")
+        assert status == 0, said
+    finally:
+        inbox.unlink()
+    (found,) = desk.read("packs", "restatements", home="restated")
+    assert (
+        found["pack_id"] == "PP_2024-02-29.2" and found["portfolio"] == "book"
+    )  # the paper book is not live
+    assert found["moved"] > 0.005
+    assert "6 restated, 0 new row(s) of prices (AAA)" in found["reason"]
+    assert found["command"].startswith("packfolio packs revise 2024-02-29 --reason '6 restated")
+    told = {item["check"]: item["found"] for item in desk.read("doctor", home="restated")}
+    assert found["reason"] in told["restatement"]
+    assert [said.split(" --reason")[0] for said in sensed(desk.folder, home)] == [
+        "proposed: packfolio packs revise 2024-02-29", "nothing was ingested since the last look",
+    ]  # fmt: skip
+    assert desk.read("packs", "list", home="restated") == before
 
 
 def test_the_lineage_of_a_trade_as_openlineage_events(desk: Zygote, tmp_path: Path) -> None:

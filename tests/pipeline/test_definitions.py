@@ -41,6 +41,7 @@ def test_the_jobs_schedules_and_sensors() -> None:
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "inbox_files",
         "missing_sessions",
+        "restatements",
         "stuck_runs",
     }
 
