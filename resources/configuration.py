@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from optimizer.exposures import FundExposureMap
 from resources.code_version import environment_text
@@ -28,6 +28,18 @@ class BacktestFile(Strict):
     years: float = Field(default=10.0, gt=0)
     rebalance: str = "monthly"
     knowledge: Literal["final", "vintage"] = "final"
+    compare: list[str] = Field(default_factory=list)
+
+    @field_validator("compare")
+    @classmethod
+    def _methods(cls, names: list[str]) -> list[str]:
+        if not names:
+            return names
+        from optimizer.methods import METHODS
+
+        if unknown := sorted(set(names) - set(METHODS)):
+            raise ValueError(f"there is no method {', '.join(unknown)}; use {', '.join(sorted(METHODS))}")
+        return names
 
 
 class ChecksFile(Strict):

@@ -49,7 +49,7 @@ def backtest(
     as_of: date,
     decisions: Decisions,
 ) -> dict[str, "BacktestResult"]:
-    """The policy, equal weights and the benchmark, walked forward side by side.
+    """The policy, it under the methods to compare, and equal weights, walked forward side by side.
 
     decisions  of the policy, filled as the run goes; given again, an interrupted run goes on
     """
@@ -71,13 +71,20 @@ def backtest(
         vintages.known_on(pd.Timestamp(as_of))
         start = max(start, vintages.first.date())
     return OptimizationBacktest(investable, vintages=vintages).compare(
-        {POLICY: strategy},
+        {POLICY: strategy, **{name: _by(strategy, name) for name in settings.compare}},
         settings.rebalance,
         decisions={POLICY: decisions},
         settings=chosen,
         knowledge=settings.knowledge,
         start_date=first_possible(investable, start, chosen.min_history),
         benchmark=benchmark_index(prices, snapshot.benchmark),
+    )
+
+
+def _by(strategy: PolicyStrategy, method: str) -> PolicyStrategy:
+    """The same policy, limits included, with another method."""
+    return PolicyStrategy(
+        replace(strategy.policy, method=method), strategy.universe, strategy.recipe, strategy.prior
     )
 
 

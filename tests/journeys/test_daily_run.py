@@ -221,6 +221,23 @@ def test_a_backtest_on_vintages_refuses_days_before_the_first_one_known(tmp_path
     assert "nothing was known on 2022-12-28" in refused.stderr + refused.stdout
 
 
+def test_methods_are_compared_with_the_policy_in_one_replay(tmp_path: Path) -> None:
+    small = Desk.example(tmp_path)
+    _edit(
+        small.config / "pipeline.yaml", backtest={"years": 0.5, "compare": ["min_volatility", "risk_parity"]}
+    )
+    (small.config / "portfolios" / "leverage-aware.yaml").unlink()
+    assert small.packfolio("run", "--json").returncode == 0
+    measures = small.read("backtest")["portfolios"]["us-equity"]
+    assert sorted(measures) == ["equal_weight", "min_volatility", "policy", "risk_parity"]
+    lowest = min(measures, key=lambda name: measures[name]["volatility"])
+    assert lowest == "min_volatility"
+    _edit(small.config / "pipeline.yaml", backtest={"compare": ["min_volatlity"]})
+    wrong = small.packfolio("backtest")
+    assert wrong.returncode != 0
+    assert "no method min_volatlity" in wrong.stderr + wrong.stdout
+
+
 def test_one_infeasible_portfolio_stops_no_other(tmp_path: Path, desk: Desk) -> None:
     broken = Desk.example(tmp_path)
     _edit(
