@@ -6,6 +6,7 @@ from typing import Any
 
 from optimizer.methods import METHODS
 from optimizer.scenarios import FACTORS
+from resources.playbooks import Shocks
 from resources.reading import packs_table, portfolios_of, regime_of, rows
 from resources.tracing import trace_row
 from service.answers import plain
@@ -97,10 +98,11 @@ def trace(reading: Reading, pack_id: str, table: str, symbol: str | None, portfo
 
 
 def catalogue(desk: Desk) -> dict[str, Any]:
-    """Scenarios with their shocks, factors, regimes, policy templates and methods."""
+    """Scenarios with their shocks, factors, the keys of custom shocks, regimes, policy templates and methods."""
     books = desk.playbooks
     return {
         "factors": list(FACTORS),
+        "shocks": list(Shocks.model_fields),
         "methods": sorted(METHODS),
         "regimes": list(books.regimes),
         "templates": {name: dict(keys) for name, keys in books.templates.items()},

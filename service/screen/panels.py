@@ -102,6 +102,25 @@ def show_scenarios(client: Client, pack: str, name: str) -> None:
         st.warning(warning)
     st.bar_chart(rows, x="Scenario", y="Profit %", horizontal=True, sort="Profit %", height=900)
     st.dataframe(rows, hide_index=True)
+    _show_own_shocks(client, pack, name)
+
+
+def _show_own_shocks(client: Client, pack: str, name: str) -> None:
+    """The loss under shocks that the reader gives; what is left empty moves as it usually does with the others."""
+    st.subheader("Shocks of your own")
+    keys = client.get("/v1/catalogue")["shocks"]
+    boxes = zip(keys, st.columns(len(keys)), strict=True)
+    given = {
+        key: box.number_input(key.replace("_", ", "), value=None, key=f"shock {key}") for key, box in boxes
+    }
+    shocks = {key: size for key, size in given.items() if size is not None}
+    if not shocks:
+        st.caption(
+            "Give at least one; an empty one moves as it usually does with the others, 0 stands still."
+        )
+        return
+    found = client.execute("portfolio_stress", portfolio_id=name, pricing_pack_id=pack, custom_shocks=shocks)
+    st.dataframe(scenario_rows(found["scenarios"]), hide_index=True)
 
 
 def show_hedges(client: Client, pack: str, name: str) -> None:

@@ -67,6 +67,18 @@ def test_every_tab_shows_something(page: AppTest) -> None:
         assert shown or (tab == "Compare packs" and "only fresh pack" in page.info[0].value), tab
 
 
+def test_shocks_of_ones_own_are_priced_as_the_api_does(page: AppTest, address: str) -> None:
+    page.button[0].click().run()
+    page.session_state["tab"] = "Scenarios"
+    page.run()
+    before = len(page.dataframe)
+    page.number_input(key="shock equity_pct").set_value(-30.0).run()
+    assert not page.exception and not page.error
+    assert len(page.dataframe) == before + 1
+    shown = page.dataframe[-1].value
+    assert (list(shown["Scenario"]), shown["Profit %"].iloc[0] < -5) == (["Custom shocks"], True)
+
+
 def test_a_refusal_is_said_in_words(page: AppTest) -> None:
     page.sidebar.slider[2].set_value(1.0)
     page.sidebar.slider[0].set_value(10.0)
