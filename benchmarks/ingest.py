@@ -107,8 +107,8 @@ class Bench:
     clock: Clock
 
     @contextmanager
-    def connect(self, path: str) -> Iterator[Connection]:
-        with duckdb.connect(path, config={"threads": self.threads}) as con:
+    def connect(self, path: Path) -> Iterator[Connection]:
+        with duckdb.connect(str(path), config={"threads": self.threads}) as con:
             yield con
 
     @property

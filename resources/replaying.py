@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 import duckdb
 
 from optimizer.errors import DataError
+from resources.engine import quoted
 from resources.ledger import Connection
 from resources.logs import root_hash
 from resources.pack_diff import COMPARED, changes
@@ -23,7 +24,7 @@ def prepare_scratch(source: Path, pack: Pack, home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(home / "warehouse.duckdb")) as con:
         create_schema(con)
-        con.execute(f"attach '{_quoted(source)}' as kept (read_only)")
+        con.execute(f"attach '{quoted(source)}' as kept (read_only)")
         last = con.execute(
             "select max(id) from kept.materializations where pack_id = ?", [pack.id]
         ).fetchall()[0][0]
@@ -44,10 +45,6 @@ def prepare_scratch(source: Path, pack: Pack, home: Path) -> None:
             "id <= ? and (pack_id is distinct from ? or asset = 'pricing_packs')",
             [last, pack.id],
         )
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _copy(con: Connection, table: str, where: str, params: list[object]) -> None:

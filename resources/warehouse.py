@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from optimizer.errors import DataError
 from resources import anchors, ledger
+from resources.engine import attached
 from resources.ledger import Connection, Entry, Stamp
 from resources.schema import VERSION, prepare_schema, refuse_newer, schema_version
 from resources.signatures import signed, signing_key
@@ -97,14 +98,14 @@ class Warehouse:
 
     home     folder of `warehouse.duckdb`, its published copy and its lock
     anchor   file outside the database that remembers (count, head hash) of the ledger after each commit
-    connect  opens a database file read-write until the end of the block; Dagster hands in its own resource
+    connect  opens a database file read-write until the end of the block
     """
 
     def __init__(
         self,
         home: Path,
         anchor: Path | None = None,
-        connect: Callable[[str], AbstractContextManager[Connection]] = duckdb.connect,
+        connect: Callable[[Path], AbstractContextManager[Connection]] = attached,
     ) -> None:
         self.home = home
         self.path = home / "warehouse.duckdb"
@@ -115,14 +116,17 @@ class Warehouse:
     @contextmanager
     def live(self) -> Iterator[Connection]:
         """The live database, for the pipeline's own short reads; waits for the writer before it."""
+        with self._locked(), self._connect(self.path) as con:
+            _prepare(con, str(self.path))
+            yield con
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keeps other processes and threads out of the live database; waits for the one before."""
         self.home.mkdir(parents=True, exist_ok=True)
         try:
-            with (
-                FileLock(self.home / "warehouse.lock", timeout=LOCK_SECONDS),
-                self._connect(str(self.path)) as con,
-            ):
-                _prepare(con, str(self.path))
-                yield con
+            with FileLock(self.home / "warehouse.lock", timeout=LOCK_SECONDS):
+                yield
         except Timeout:
             raise DataError(
                 f"{self.path} has been locked by another process for {LOCK_SECONDS:.0f} s; wait for that run to end, "
@@ -155,10 +159,11 @@ class Warehouse:
 
     def copy(self, target: Path) -> tuple[int, str]:
         """Copy the present state to `target`, on the disk when this returns; gives (count, head) of its ledger."""
-        with self.live() as con:
-            found = ledger.head(con)
-            con.execute("checkpoint")
-            con.close()
+        with self._locked():
+            with self._connect(self.path) as con:
+                _prepare(con, str(self.path))
+                found = ledger.head(con)
+                con.execute("checkpoint")
             shutil.copyfile(self.path, target)
         with target.open("rb") as file:
             os.fsync(file.fileno())

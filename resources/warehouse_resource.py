@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
 from resources.calendars import load_calendar
 from resources.code_version import code_version
@@ -28,7 +27,7 @@ class DeskResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The warehouse of one home folder, opened through Dagster's DuckDB resource."""
+    """The warehouse of one home folder, as a resource of Dagster."""
 
     home: str
     anchor: str | None = None
@@ -42,7 +41,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def open(self) -> Warehouse:
         """The warehouse."""
         home = Path(self.home)
-        return Warehouse(home, Path(self.anchor) if self.anchor else None, connect=_connect)
+        return Warehouse(home, Path(self.anchor) if self.anchor else None)
 
     def stage(self, context: dg.AssetExecutionContext, desk: DeskResource) -> "Stage":
         """The warehouse as one stage of one run sees it."""
@@ -51,16 +50,6 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             context.run_id, datetime.now(UTC).replace(tzinfo=None), code_version(), configuration.digest
         )
         return Stage(self.open(), configuration, stamp)
-
-
-@contextmanager
-def _connect(path: str) -> Iterator[Connection]:
-    """A connection through Dagster's resource, which itself would leave it open when the block raises."""
-    with DuckDBResource(database=path).get_connection() as con:
-        try:
-            yield con
-        finally:
-            con.close()
 
 
 @dataclass(frozen=True)
