@@ -160,9 +160,7 @@ def _touches(value: float, bound: float) -> bool:
 
 def _binding(goal: Goal, name: str, value: float, bound: float, gain: float) -> Binding:
     """`gain` is the change of the goal's measure when the bound gives way by one unit."""
-    verb = "raises" if gain > 0 else "lowers"
-    text = (
-        f"{name} is {value:.4g} at its bound {bound:.4g}; relaxing it by 1 point {verb} the {goal.measure} "
-        f"by {0.01 * abs(gain):.4g}"
-    )
+    verb, point = "raises" if gain > 0 else "lowers", 0.01 * abs(gain)
+    worth = f"{point:.2g}" if "ratio" in goal.measure else f"{1e4 * point:.2g} bps"
+    text = f"relaxing {name} ({100 * bound:.4g}%) by 1 point {verb} the {goal.measure} by {worth}"
     return Binding(name, float(value), float(bound), abs(float(gain)), text)

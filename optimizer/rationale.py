@@ -94,22 +94,28 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
     if symbol in reasons.returns and symbol in reasons.previous_returns:
         change = reasons.returns[symbol] - reasons.previous_returns[symbol]
         numbers["expected_return_change"] = change
-        if abs(change) > 5e-4:
+        if _speaks_for(change, move):
             causes.append(f"expected return moved {change:+.2%}")
-    if abs(reasons.views.get(symbol, 0.0)) > 5e-4:
+    if symbol in reasons.views:
         numbers["view_effect"] = reasons.views[symbol]
-        causes.append(f"the views move its expected return by {reasons.views[symbol]:+.2%}")
+        if _speaks_for(reasons.views[symbol], move):
+            causes.append(f"the views move its expected return by {reasons.views[symbol]:+.2%}")
     for limit in reasons.binding:
         if _concerns(limit.limit, move):
             numbers[f"{limit.limit} bound"] = limit.bound
             numbers[f"{limit.limit} shadow_price"] = limit.shadow_price
-            causes.append(f"{limit.limit} binds at {limit.bound:.4g} (shadow price {limit.shadow_price:.3g})")
+            causes.append(limit.text)
     return causes
 
 
 def _unfilled(ordered: float, left: float) -> str:
     order = f"the last order to {'buy' if ordered > 0 else 'sell'} {abs(ordered):,.6g} shares"
     return f"{order} was not filled" if left == ordered else f"{abs(left):,.6g} of {order} were not filled"
+
+
+def _speaks_for(change: float, move: Move) -> bool:
+    """Whether a change of the expected return, per year, is a reason to trade in this direction."""
+    return abs(change) > 5e-4 and (change > 0) == (move.achieved > move.current)
 
 
 def _concerns(limit: str, move: Move) -> bool:

@@ -38,7 +38,9 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise PolicyError(f"{path}: {error.strerror}; create the file or correct PACKFOLIO_CONFIG") from None
+        raise PolicyError(
+            f"{path}: {error.strerror}; create it, or set PACKFOLIO_CONFIG to the folder that has it"
+        ) from None
     return parse_yaml(text, model, str(path))
 
 

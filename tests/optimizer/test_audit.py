@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -140,7 +142,10 @@ def test_shadow_prices_are_slopes(limit: str):
     [binding] = [b for b in found.binding if b.limit.startswith(limit)]
     slope = (best(start + 1e-5) - best(start - 1e-5)) / 2e-5
     assert binding.shadow_price == pytest.approx(abs(slope), rel=1e-3)
-    assert "relaxing" in binding.text
+    point = 1e4 * 0.01 * abs(slope)
+    verb = "lowers" if method == "min_volatility" else "raises"
+    said = rf"relaxing {binding.limit} \({100 * start:.4g}%\) by 1 point {verb} the \w+ by (\S+) bps"
+    assert float(re.fullmatch(said, binding.text)[1]) == pytest.approx(point, rel=0.06)
 
 
 def test_a_side_without_a_bound_never_binds():

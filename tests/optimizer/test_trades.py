@@ -174,7 +174,7 @@ def test_rationale_names_drift_exclusion_and_the_binding_limit():
     from optimizer.audit import Binding
 
     reasons = Reasons(
-        binding=(Binding("max_weight B", 0.5, 0.5, 0.031, ""),),
+        binding=(Binding("max_weight B", 0.5, 0.5, 0.031, "relaxing max_weight B by 1 point helps"),),
         excluded={"A": "quality 4.2 is below the minimum 6.0"},
         previous_target={"A": 0.3, "B": 0.5},
     )
@@ -184,7 +184,9 @@ def test_rationale_names_drift_exclusion_and_the_binding_limit():
         "Sell the whole position of 40.0%: quality 4.2 is below the minimum 6.0; "
         "drifted +10.00% from the last target; target moved -30.00%"
     )
-    assert "max_weight B binds at 0.5 (shadow price 0.031)" in text["B"]
+    assert "relaxing max_weight B by 1 point helps" in text["B"]
+    assert found.rows[0].numbers.get("max_weight B shadow_price") is None
+    assert {r.symbol: r.numbers for r in found.rows}["B"]["max_weight B shadow_price"] == 0.031
     assert found.rows[0].numbers["drift"] == pytest.approx(0.1)
 
 
@@ -206,6 +208,18 @@ def test_rationale_tells_an_order_that_was_not_filled_from_drift():
     assert numbers["A"]["unfilled"] == pytest.approx(0.01)
     # what was not filled and what drifted add up to the distance from the last target
     assert numbers["B"]["drift"] - numbers["B"]["unfilled"] == pytest.approx(0.6 - 0.6)
+
+
+def test_a_change_of_opinion_is_a_reason_only_for_a_trade_in_its_direction():
+    reasons = Reasons(views={"A": 0.01, "B": 0.02}, previous_returns={"A": 0.1}, returns={"A": 0.05})
+    found = trade(
+        book(0, A=400, B=600), {"A": 10, "B": 10}, {"A": 0.5, "B": 0.5}, reasons=reasons, costs=FREE
+    )
+    rows = {r.symbol: r for r in found.rows}
+    assert rows["A"].rationale.endswith(": the views move its expected return by +1.00%")
+    assert "view" not in rows["B"].rationale
+    assert rows["A"].numbers["expected_return_change"] == pytest.approx(-0.05)
+    assert rows["B"].numbers["view_effect"] == 0.02
 
 
 def test_a_band_leaves_names_near_their_target_alone():
