@@ -27,8 +27,9 @@ def show_lineage(out: Console, tree: Row) -> None:
     out.print(_branch(tree))
     for code, found in tree["environments"].items():
         versions = ", ".join(f"{name} {number}" for name, number in found["libraries"].items())
+        changed = " with changes" if found.get("dirty") else ""
         out.print(
-            f"[dim]code {code}  commit {short(found['commit'])}  {versions}[/dim]",
+            f"[dim]code {code}  commit {short(found['commit'])}{changed}  {versions}[/dim]",
             highlight=False,
             soft_wrap=True,
         )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,7 +35,7 @@ def libraries() -> dict[str, str]:
 @cache
 def environment_text() -> str:
     """What `code_version` stands for, as JSON: libraries, machine, and the commit that was checked out, if one was."""
-    found = {"libraries": libraries(), "machine": platform.machine(), "commit": _commit()}
+    found = {"libraries": libraries(), "machine": platform.machine(), **_checkout()}
     return json.dumps(found, sort_keys=True)
 
 
@@ -45,13 +46,22 @@ def _version(package: str) -> str:
         return "source"
 
 
-def _commit() -> str | None:
-    """The commit in `.git`, which says where the code came from; the digest says what it was."""
-    head = ROOT / ".git" / "HEAD"
+def _checkout() -> dict[str, str | bool | None]:
+    """The commit that was checked out, and whether the code had changed since; None where there is no git to ask.
+
+    It says where the code came from; the digest says what it was.
+    """
+    place = _git("rev-parse", "--show-toplevel", "HEAD")
+    if place is None or Path(place.splitlines()[0]).resolve() != ROOT:
+        return {"commit": None, "dirty": None}
+    changed = _git("status", "--porcelain", "--", *FOLDERS)
+    return {"commit": place.splitlines()[1], "dirty": None if changed is None else bool(changed)}
+
+
+def _git(*words: str) -> str | None:
+    command = ["git", "-C", str(ROOT), *words]
     try:
-        text = head.read_text(encoding="utf-8").strip()
-        if text.startswith("ref: "):
-            text = (ROOT / ".git" / text.removeprefix("ref: ")).read_text(encoding="utf-8").strip()
-    except OSError:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)  # noqa: S603  our own arguments
+    except (OSError, subprocess.TimeoutExpired):
         return None
-    return text
+    return done.stdout if done.returncode == 0 else None
