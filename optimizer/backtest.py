@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from itertools import product
+from math import isfinite
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -217,10 +218,9 @@ def _walk(
     """Decides and trades through time; returns why decisions were skipped."""
     skipped = {}
     pricing = Pricing(settings.costs, history.symbols)
-    for done, day in enumerate(plan.days):
+    for done, (day, as_of) in enumerate(zip(plan.days, history.dates[list(plan.days)].tolist(), strict=True)):
         if plan.told_held or settings.band is not None:
             account.advance(day)
-        as_of = history.dates[day]
         try:
             if as_of not in decisions:
                 decisions[as_of] = _decide(plan, history, day, account)
@@ -281,11 +281,12 @@ def _checked(weights: Mapping[str, float], history: History, as_of: pd.Timestamp
             )
         wanted = np.zeros(len(place))
         wanted[[place[symbol] for symbol in weights]] = list(weights.values())
-    if not np.isfinite(wanted).all():
+    total = float(wanted.sum())
+    if not isfinite(total):
         raise PolicyError(f"weights of {as_of.date()} are not all numbers; return 0 for what is not held")
-    if 1 - wanted.sum() < cash_min - CASH_TOLERANCE:
+    if 1 - total < cash_min - CASH_TOLERANCE:
         raise PolicyError(
-            f"weights of {as_of.date()} add up to {wanted.sum():.6g}: cash would be {1 - wanted.sum():.4g} of "
+            f"weights of {as_of.date()} add up to {total:.6g}: cash would be {1 - total:.4g} of "
             f"the NAV, below cash_min {cash_min:g}; hold less, or lower cash_min to allow borrowing"
         )
     return wanted

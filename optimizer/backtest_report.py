@@ -1,7 +1,8 @@
 """What a backtest reports: series by date, trades, and every measure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from optimizer.analytics import Metrics, performance_metrics
 from optimizer.errors import DataError
 from optimizer.returns import TRADING_DAYS
-from optimizer.simulation import Account, Fills, Rows
+from optimizer.simulation import Account, Rows
 from optimizer.typing import Array
 
 KNOWLEDGE = {
@@ -20,28 +21,81 @@ KNOWLEDGE = {
 
 @dataclass(frozen=True, eq=False)
 class BacktestResult:
-    """What a strategy did; money in the base currency, returns and weights as fractions.
+    """What a strategy did; money in the base currency, returns and weights as fractions. Tables are made when read.
 
-    nav, cash, returns  by date; the first NAV is the money before the first trade
-    weights   after each trade, dates x symbols;  shares likewise: nav = shares x price + cash at every close
-    trades    date, symbol, quantity (signed), price, value (signed), cost, reason ("rebalance", "stopped")
-    costs     by date of trade
-    skipped   date -> why a decision led to no trade
-    attribution  contribution to the total return of each name, of CASH (interest less financing) and of COSTS
-    knowledge    in words, what its decisions saw
+    account, dates, symbols  what was held and traded, in arrays
+    nav, returns  by date; the first NAV is the money before the first trade
+    skipped    date -> why a decision led to no trade
+    knowledge  in words, what its decisions saw
     """
 
+    account: Account
+    dates: pd.DatetimeIndex
+    symbols: Sequence[str]
     nav: pd.Series
     returns: pd.Series
-    weights: pd.DataFrame
-    trades: pd.DataFrame
-    costs: pd.Series
     metrics: Metrics
-    cash: pd.Series
-    shares: pd.DataFrame
     skipped: Mapping[pd.Timestamp, str]
-    attribution: pd.Series
     knowledge: str
+
+    @cached_property
+    def cash(self) -> pd.Series:
+        """Cash at each close."""
+        first = len(self.dates) - len(self.nav)
+        return pd.Series(self.account.cash_path[first:], self.nav.index, name="cash")
+
+    @cached_property
+    def shares(self) -> pd.DataFrame:
+        """Held after each trade, dates x symbols: nav = shares x price + cash at every close."""
+        held = dict(self.account.holdings)
+        return pd.DataFrame(np.stack(list(held.values())), self.dates[list(held)], list(self.symbols))
+
+    @cached_property
+    def weights(self) -> pd.DataFrame:
+        """Fractions of the NAV after each trade, dates x symbols."""
+        days = list(dict(self.account.holdings))
+        shares = self.shares.to_numpy()
+        values = np.where(shares != 0, shares * np.nan_to_num(self.account.market.marks[days]), 0.0)
+        return pd.DataFrame(values / self.account.nav[days][:, None], self.shares.index, self.shares.columns)
+
+    @cached_property
+    def trades(self) -> pd.DataFrame:
+        """Date, symbol, quantity (signed), price, value (signed), cost, reason ("rebalance", "stopped")."""
+        fills = self.account.fills
+        counts = [len(fill.names) for fill in fills]
+        days = np.repeat([fill.day for fill in fills], counts).astype(int)
+        quantity, price = _joined([f.shares for f in fills]), _joined([f.prices for f in fills])
+        return pd.DataFrame(
+            {
+                "date": self.dates[days],
+                "symbol": np.asarray(self.symbols, dtype=object)[_columns(self.account)],
+                "quantity": quantity,
+                "price": price,
+                "value": quantity * price,
+                "cost": _joined([f.costs for f in fills]),
+                "reason": np.repeat(np.array([f.reason for f in fills], dtype=object), counts),
+            }
+        )
+
+    @cached_property
+    def costs(self) -> pd.Series:
+        """By date of trade."""
+        days, spent = _by_day(self.account, _joined([fill.costs for fill in self.account.fills]))
+        return pd.Series(spent, self.dates[days].rename("date"), name="cost")
+
+    @cached_property
+    def attribution(self) -> pd.Series:
+        """Contribution to the total return of each name, of CASH (interest less financing) and of COSTS.
+
+        A name's profit is its end value less what its trades paid in; all per start NAV.
+        """
+        account, trades = self.account, self.trades
+        paid = np.bincount(_columns(account), trades["value"].to_numpy(), len(self.symbols))
+        profit = pd.Series(account.values() - paid, list(self.symbols))
+        cost = -float(trades["cost"].sum())
+        interest = account.cash - float(self.cash.iloc[0]) + float(paid.sum()) - cost
+        found = pd.concat([profit, pd.Series({"CASH": interest, "COSTS": cost})])
+        return pd.Series(found / self.nav.iloc[0], name="contribution")
 
 
 def report(
@@ -60,26 +114,17 @@ def report(
     returns = pd.Series(
         account.nav[first + 1 :] / account.nav[first:-1] - 1, dates[first + 1 :], name="return"
     )
-    held = dict(account.holdings)
-    days = list(held)
-    shares = np.stack([held[day] for day in days])
-    values = np.where(shares != 0, shares * np.nan_to_num(account.market.marks[days]), 0.0)
-    trades = _trades(account, dates, symbols)
-    traded, spent = _by_day(account, lambda fill: float(fill.costs.sum()))
     rate = float(rates[first:].mean())
     metrics = performance_metrics(returns, _aligned(benchmark, nav), risk_free_rate=rate, trials=trials)
     return BacktestResult(
-        nav=nav,
-        returns=returns,
-        weights=pd.DataFrame(values / account.nav[days][:, None], dates[days], list(symbols)),
-        trades=trades,
-        costs=pd.Series(spent, dates[traded].rename("date"), name="cost"),
-        metrics=metrics | _trading(account, first),
-        cash=pd.Series(account.cash_path[first:], dates[first:], name="cash"),
-        shares=pd.DataFrame(shares, dates[days], list(symbols)),
-        skipped=skipped,
-        attribution=_attribution(account, trades, nav, symbols),
-        knowledge=KNOWLEDGE[knowledge],
+        account,
+        dates,
+        symbols,
+        nav,
+        returns,
+        metrics | _trading(account, first),
+        skipped,
+        KNOWLEDGE[knowledge],
     )
 
 
@@ -93,62 +138,36 @@ def _aligned(benchmark: pd.Series | None, nav: pd.Series) -> pd.Series | None:
     return prices.pct_change(fill_method=None).iloc[1:]
 
 
-def _trades(account: Account, dates: pd.DatetimeIndex, symbols: Sequence[str]) -> pd.DataFrame:
-    fills = account.fills
-    counts = [len(fill.names) for fill in fills]
-    days = np.repeat([fill.day for fill in fills], counts).astype(int)
-    quantity, price = _joined([f.shares for f in fills]), _joined([f.prices for f in fills])
-    return pd.DataFrame(
-        {
-            "date": dates[days],
-            "symbol": np.asarray(symbols, dtype=object)[_columns(account)],
-            "quantity": quantity,
-            "price": price,
-            "value": quantity * price,
-            "cost": _joined([f.costs for f in fills]),
-            "reason": np.repeat(np.array([f.reason for f in fills], dtype=object), counts),
-        }
-    )
-
-
 def _columns(account: Account) -> Rows:
     """(m,) the column of each trade's name."""
     return _joined([fill.names.astype(np.float64) for fill in account.fills]).astype(np.intp)
-
-
-def _attribution(account: Account, trades: pd.DataFrame, nav: pd.Series, symbols: Sequence[str]) -> pd.Series:
-    """Profit of each name (its end value less what its trades paid in), of interest and costs, per start NAV."""
-    paid = np.bincount(_columns(account), trades["value"].to_numpy(), len(symbols))
-    profit = pd.Series(account.values() - paid, list(symbols))
-    cost = -float(trades["cost"].sum())
-    interest = account.cash - float(account.cash_path[account.holdings[0][0]]) + float(paid.sum()) - cost
-    found = pd.concat([profit, pd.Series({"CASH": interest, "COSTS": cost})])
-    return pd.Series(found / nav.iloc[0], name="contribution")
 
 
 def _joined(arrays: list[Array]) -> Array:
     return np.concatenate(arrays) if arrays else np.zeros(0)
 
 
-def _by_day(account: Account, amount: Callable[[Fills], float]) -> tuple[Rows, Array]:
-    """The days with trades, ascending, and what the fills of each add up to."""
-    days, place = np.unique([fill.day for fill in account.fills], return_inverse=True)
-    totals = np.zeros(len(days))
-    np.add.at(totals, place, [amount(fill) for fill in account.fills])
-    return days.astype(np.intp), totals
+def _by_day(account: Account, amounts: Array) -> tuple[Rows, Array]:
+    """The days with fills, ascending, and what (m,) amounts, one a trade, add up to on each."""
+    fills = account.fills
+    days, place = np.unique([fill.day for fill in fills], return_inverse=True)
+    each = np.repeat(place, [len(fill.names) for fill in fills])
+    return days.astype(np.intp), np.asarray(np.bincount(each, amounts, len(days)), dtype=np.float64)
 
 
 def _trading(account: Account, first: int) -> Metrics:
     """Turnover one-way per year without the first purchase, cost drag per year, cash and counts."""
     nav, fills = account.nav, account.fills
     years = max(len(nav) - 1 - first, 1) / TRADING_DAYS
-    days, traded = _by_day(account, lambda fill: float(np.abs(fill.shares * fill.prices).sum()))
-    _, costs = _by_day(account, lambda fill: float(fill.costs.sum()))
+    costs = _joined([fill.costs for fill in fills])
+    values = _joined([fill.shares for fill in fills]) * _joined([fill.prices for fill in fills])
+    days, traded = _by_day(account, np.abs(values))
+    _, spent = _by_day(account, costs)
     return {
         "turnover": float((traded / nav[days])[1:].sum()) / 2 / years,
-        "cost_drag": float((costs / nav[days]).sum()) / years,
+        "cost_drag": float((spent / nav[days]).sum()) / years,
         "total_cost": float(costs.sum()),
-        "trade_count": float(sum(len(fill.names) for fill in fills)),
+        "trade_count": float(len(costs)),
         "rebalance_count": float(len({f.day for f in fills if f.reason == "rebalance" and len(f.names)})),
         "stopped_count": float(sum(len(fill.names) for fill in fills if fill.reason == "stopped")),
         "average_cash": float(np.mean(account.cash_path[first:] / nav[first:])),

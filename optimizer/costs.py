@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
@@ -122,8 +123,20 @@ class CostCurve:
     sell: Array
     root: Array
 
+    @cached_property
+    def rooted(self) -> bool:
+        """Whether any trade has an impact of the power 3/2."""
+        return bool(self.root.any())
+
+    @cached_property
+    def nothing(self) -> bool:
+        """Whether every trade is free."""
+        return not (self.rooted or self.fixed.any() or self.buy.any() or self.sell.any())
+
     def costs(self, trades: Array) -> Array:
         """(n,) costs of (n,) signed trades."""
+        if self.nothing:
+            return np.zeros(trades.shape)
         size = np.abs(trades)
         total = self.fixed * (size > 0) + np.where(trades > 0, self.buy, self.sell) * size
-        return np.asarray(total + self.root * size**1.5 if self.root.any() else total, dtype=np.float64)
+        return np.asarray(total + self.root * size**1.5 if self.rooted else total, dtype=np.float64)

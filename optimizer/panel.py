@@ -169,7 +169,7 @@ def decision_days(dates: pd.DatetimeIndex, frequency: str, first: int) -> list[i
     if frequency not in PERIOD_CODES:
         raise PolicyError(f"rebalance_frequency {frequency!r} does not exist; use {', '.join(PERIOD_CODES)}")
     period = dates.to_period(PERIOD_CODES[frequency])
-    ends = np.flatnonzero(period[1:] != period[:-1])
+    ends = np.flatnonzero(np.diff(period.asi8))
     return [first, *(int(day) for day in ends if day > first)]
 
 

@@ -27,6 +27,7 @@ class Market:
     traded   (T, n) prices, NaN where there is none that day
     marks    (T, n) the last price so far, NaN before the first
     ended    (T, n) True on the one day on which a name that stopped is given up
+    whole    whether every name has a price at every close
     stops    whether any name ever stops
     earned, paid  (T,) growth of 1 of cash, and of debt, from the previous close
     """
@@ -34,6 +35,7 @@ class Market:
     traded: Array
     marks: Array
     ended: Flags
+    whole: bool
     stops: bool
     earned: Array
     paid: Array
@@ -49,13 +51,13 @@ def make_market(prices: Array, earned: Array, paid: Array, gap_days: int) -> Mar
     absent = np.isnan(prices)
     ended = np.zeros_like(absent)
     if not absent.any():
-        return Market(prices, prices, ended, False, earned, paid)
+        return Market(prices, prices, ended, True, False, earned, paid)
     rows = np.where(absent, 0, np.arange(len(prices))[:, None])
     last = np.maximum.accumulate(rows, axis=0)
     marks = np.take_along_axis(prices, last, axis=0)
     missing_for = np.arange(len(prices))[:, None] - last
     ended = absent & (missing_for == gap_days) & ~np.isnan(marks)
-    return Market(prices, marks, ended, bool(ended.any()), earned, paid)
+    return Market(prices, marks, ended, False, bool(ended.any()), earned, paid)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +116,8 @@ class Account:
     def values(self) -> Array:
         """(n,) value of each holding at the last mark."""
         worth: Array = self.shares * self.market.marks[self.day]
-        worth[self.shares == 0] = 0.0
+        if not self.market.whole:
+            worth[self.shares == 0] = 0.0
         return worth
 
     def weights(self) -> Array:
@@ -140,10 +143,10 @@ class Account:
     def _hold(self, day: int) -> None:
         span = slice(self.day + 1, day + 1)
         growth = self.market.earned[span] if self.cash >= 0 else self.market.paid[span]
-        cash = self.cash * np.cumprod(growth)
+        cash = self.cash * growth.cumprod()
         self.cash_path[span] = cash
         # summed row by row, not by BLAS: a row's last bits must not depend on how many rows follow it
-        if self.shares.all():
+        if np.count_nonzero(self.shares) == len(self.shares):
             worth = self.market.marks[span] * self.shares
         else:
             held = np.flatnonzero(self.shares)
@@ -155,6 +158,7 @@ class Account:
         shares, marks = self.shares[names], self.market.marks[self.day, names]
         prices = marks * (1 + self.delisting[names])
         self.cash += float(shares @ prices)
+        self.shares = self.shares.copy()
         self.shares[names] = 0.0
         self.fills.append(Fills(self.day, names, -shares, prices, np.zeros(len(names)), "stopped"))
         self._record()
@@ -167,26 +171,24 @@ class Account:
         """
         market, nav = self.market, float(self.nav[self.day])
         prices = market.traded[self.day]
-        held = self.values()
-        closed = np.isnan(prices)
-        stuck = np.where(closed, held, 0.0) if closed.any() else None
-        wanted = weights if stuck is None else np.where(closed, 0.0, weights)
-        curve = pricing.at(prices)
-        traded = _settled_trades(nav, wanted, stuck, held, curve, cash_min)
-        names = np.flatnonzero(traded)
-        costs = curve.costs(traded)
-        moved = traded[names] / prices[names]
+        held, wanted, stuck = self.values(), weights, None
+        if not market.whole and (closed := np.isnan(prices)).any():
+            wanted, stuck = np.where(closed, 0.0, weights), np.where(closed, held, 0.0)
+        traded, costs = _settled_trades(nav, wanted, stuck, held, pricing.at(prices), cash_min)
+        names = traded.nonzero()[0]
+        at, moved = prices[names], traded[names] / prices[names]
         self.shares = self.shares.copy()
         self.shares[names] += moved
         self.shares[names[wanted[names] == 0]] = 0.0
         self.cash += -float(traded.sum()) - float(costs.sum())
-        self.fills.append(Fills(self.day, names, moved, prices[names], costs[names], "rebalance"))
+        self.fills.append(Fills(self.day, names, moved, at, costs[names], "rebalance"))
         self._record()
 
     def _record(self) -> None:
+        """Notes the day's worth; every change of the shares makes a new array, so that the old one can be kept."""
         self.nav[self.day] = self.values().sum() + self.cash
         self.cash_path[self.day] = self.cash
-        self.holdings.append((self.day, self.shares.copy()))
+        self.holdings.append((self.day, self.shares))
 
 
 def _targets(after: float, wanted: Array, stuck: Array | None, cash_min: float) -> Array:
@@ -201,8 +203,8 @@ def _targets(after: float, wanted: Array, stuck: Array | None, cash_min: float) 
 
 def _settled_trades(
     nav: float, wanted: Array, stuck: Array | None, held: Array, curve: CostCurve, cash_min: float
-) -> Array:
-    """(n,) traded values whose costs leave the NAV that they aim at: the fixed point of nav - costs(trades).
+) -> tuple[Array, Array]:
+    """(n,) traded values whose costs (n,) leave the NAV that they aim at: the fixed point of nav - costs(trades).
 
     Found by the secant of what is left less what was aimed at, and from below: the trades leave no less.
     """
@@ -210,12 +212,13 @@ def _settled_trades(
     for _ in range(ROUNDS):
         trades = _targets(after, wanted, stuck, cash_min) - held
         trades[np.abs(trades) <= DUST * nav] = 0.0
-        cost = float(curve.costs(trades).sum())
+        costs = curve.costs(trades)
+        cost = float(costs.sum())
         if cost >= nav:
             raise PolicyError(f"costs of {cost:.2f} use up the NAV of {nav:.2f}; lower the commission")
         excess = nav - cost - after
         if 0 <= excess <= SETTLED * nav:
-            return trades
+            return trades, costs
         slope = (excess - excess_before) / (after - before) if after != before else -1.0
         step = excess / slope if slope < -0.5 else -excess
         after, before, excess_before = after - step - SETTLED / 2 * nav, after, excess
