@@ -138,9 +138,17 @@ def cone(norm: Norm, w: cp.Expression, scale: cp.Expression | float) -> cp.SOC:
     """An ellipsoidal limit on w (n,), bound multiplied by the scale."""
     import cvxpy as cp
 
+    factor, unit = factored(norm)
+    return cp.SOC(norm.bound / unit * scale, factor.T @ (w - norm.center * scale))
+
+
+def factored(norm: Norm) -> tuple[Array, float]:
+    """F (n, k) and a unit with unit^2 F F' = covariance; normals are read with the very F that the solver had.
+
+    Where variances are equal the eigenvectors, and so F, change with the last bits of the matrix.
+    """
     unit = float(np.sqrt(np.trace(norm.covariance) / len(norm.center))) or 1.0
-    away = root(norm.covariance / unit**2).T @ (w - norm.center * scale)
-    return cp.SOC(norm.bound / unit * scale, away)
+    return root(norm.covariance / unit**2), unit
 
 
 def prices_of(goal: Goal, own: list[cp.Constraint]) -> Array | None:
@@ -164,7 +172,8 @@ def normal_of(norm: Norm, found: cp.SOC) -> Array | None:
     size = float(np.linalg.norm(direction))
     if size <= 1e-9:
         return None
-    return -root(norm.covariance) @ np.ravel(direction) / size
+    factor, unit = factored(norm)
+    return -unit * (factor @ np.ravel(direction)) / size
 
 
 def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constraint]]:

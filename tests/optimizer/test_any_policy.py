@@ -1,5 +1,7 @@
 """Random small books under random policies, degenerate ones on purpose: certified, or refused by name."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,10 @@ from optimizer.portfolio import Universe
 from optimizer.solve import solve
 
 SECTORS = ("tech", "food", "bank")
+CLASSIC = tuple(sorted(set(METHODS) - set(SCENARIO_COSTS)))
+ON_SCENARIOS = tuple(sorted({"cvar", *SCENARIO_COSTS}))
+# Answers that no lane could prove, until normals were read with the solver's own factor of the covariance.
+ONCE_UNPROVEN = (102, 448, 536, 575)
 
 
 def estimates_of(rng: np.random.Generator) -> Estimates:
@@ -32,7 +38,9 @@ def estimates_of(rng: np.random.Generator) -> Estimates:
     return Estimates(names, mean, covariance, returns)
 
 
-def policy_of(rng: np.random.Generator, it: Estimates, sectors: dict[str, str], risk: float) -> Policy:
+def policy_of(
+    rng: np.random.Generator, it: Estimates, sectors: dict[str, str], risk: float, methods: tuple[str, ...]
+) -> Policy:
     pair = [tuple(sorted(rng.choice([0, 0, 0.1, 0.3, 1], 2).tolist())) for _ in range(2)]
     choices = {
         "max_weight": float(rng.choice([0.1, 0.2, 0.4, 1 / len(it.symbols), 1.0])),
@@ -51,7 +59,7 @@ def policy_of(rng: np.random.Generator, it: Estimates, sectors: dict[str, str], 
     chosen = {name: value for name, value in choices.items() if rng.random() < 0.35}
     if rng.random() < 0.15:
         chosen |= {"long_only": False, "min_weight": -0.3, "max_weight": 0.5}
-    method = str(rng.choice(sorted(set(METHODS) - set(SCENARIO_COSTS))))
+    method = str(rng.choice(methods))
     if method == "target_volatility":
         chosen.setdefault("target_volatility", risk)
     return Policy(
@@ -63,7 +71,7 @@ def policy_of(rng: np.random.Generator, it: Estimates, sectors: dict[str, str], 
     )
 
 
-def check(seed: int) -> None:
+def check(seed: int, methods: tuple[str, ...] = CLASSIC) -> None:
     rng = np.random.default_rng(seed)
     it = estimates_of(rng)
     sectors = {symbol: str(rng.choice(SECTORS)) for symbol in it.symbols}
@@ -71,7 +79,7 @@ def check(seed: int) -> None:
     risk = float(np.sqrt(held @ it.covariance @ held)) or 0.1
     benchmark = dict.fromkeys(it.symbols, 1 / len(it.symbols)) if rng.random() < 0.3 else None
     try:
-        policy = policy_of(rng, it, sectors, risk)
+        policy = policy_of(rng, it, sectors, risk, methods)
         found = solve(it, policy, Universe(it.symbols, sectors, benchmark=benchmark), held)
     except InfeasibleError as error:
         named = [c for c in error.conflicts if np.isfinite(c.relaxation) and c.relaxation >= 0]
@@ -87,6 +95,19 @@ def check(seed: int) -> None:
 def test_any_policy_is_answered_or_refused_by_name(start: int):
     for seed in range(start, start + 50):
         check(seed)
+
+
+@pytest.mark.parametrize("seeds", [range(50), range(50, 100), ONCE_UNPROVEN])
+def test_any_policy_over_scenarios_is_answered_or_refused_by_name(seeds: Sequence[int]):
+    for seed in seeds:
+        check(seed, ON_SCENARIOS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(1000, 4000, 500))
+def test_thousands_of_policies_over_scenarios_are_answered_or_refused_by_name(start: int):
+    for seed in range(start, start + 500):
+        check(seed, ON_SCENARIOS)
 
 
 @pytest.mark.slow
