@@ -1,39 +1,35 @@
-"""Which names to hold: a least position where one is held, and a most number of names, by branch and bound.
+"""Which names to hold, and which to trade: least positions, a most number of names and the no-trade band.
 
-Each node is the convex problem with some names held and some left out, solved and certified like any other; its proven
-bound is the node's. What is open when the nodes are used up gives the bound that is reported.
+Branch and bound over the intervals of each weight (pieces): each node is the convex problem with some of them left,
+solved and certified like any other; its proven bound is the node's. What is open when the nodes are used up gives the
+bound that is reported. Where the goal is linear, HiGHS's own branch and bound goes first.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 
 import numpy as np
-import numpy.typing as npt
 
 from optimizer.arena import Arena
 from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.fast.answers import NoAnswerError
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
 from optimizer.lanes import Optimum, optimum
-from optimizer.limits import INF, Linear
+from optimizer.limits import INF
+from optimizer.pieces import CLOSE, NOTHING, Index, Pieces, narrowed, pieces_of
 from optimizer.policy import Policy
 from optimizer.typing import Array
 
-Mask = npt.NDArray[np.bool_]
-
 WORK, LEAST_NODES = 20_000, 40  # nodes x names, so that large books stop early, with a bound
-NOTHING = 1e-8
-CLOSE = 1e-8
-UNHELD = "unheld"
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The best names found.
+    """The best intervals found.
 
-    arena, best  the problem with these names alone, and its certified answer
-    bound        no allowed choice of names has a better value of the goal than this, in the goal's unit
+    arena, best  the problem in these alone, and its certified answer
+    bound        no other allowed choice has a better value of the goal than this, in the goal's unit
     nodes        convex problems solved
     """
 
@@ -45,61 +41,57 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """Names decided so far (n,), the relaxed weights (n,) and the loss that no completion can beat."""
+    """Intervals left, from `start` to `stop` (n,), the relaxed weights (n,) and the loss that no completion beats."""
 
-    held: Mask
-    out: Mask
+    start: Index
+    stop: Index
     w: Array
     bound: float
 
 
 def wanted(policy: Policy) -> bool:
-    """Whether the policy says anything about which names to hold."""
-    return bool(policy.min_position) or policy.max_holdings is not None
+    """Whether the policy says anything about which names to hold or trade."""
+    return bool(policy.min_position) or policy.max_holdings is not None or bool(policy.no_trade_band)
 
 
-def choose_names(goal: Goal, arena: Arena, best: Optimum, policy: Policy) -> Choice | None:
-    """The best weights that are 0 or at least `min_position`, of at most `max_holdings` names; None without any.
+def choose_names(
+    goal: Goal, arena: Arena, best: Optimum, policy: Policy, held: Array | None
+) -> Choice | None:
+    """The best weights that keep `min_position`, `max_holdings` and `no_trade_band`; None without any.
 
-    best  the answer without these two limits. Raises PolicyError for a book that may be short.
+    best  the answer without these limits;  held (n,) weights now. Raises PolicyError for least positions or numbers
+    of names in a book that may be short, and for a band without held weights.
     """
-    if not policy.long_only:
+    least, most, band = policy.min_position or 0.0, policy.max_holdings, policy.no_trade_band or 0.0
+    if not policy.long_only and (least or most is not None):
         raise PolicyError(
             "min_position and max_holdings are for long-only books; set long_only, or drop them"
         )
-    search = Search(goal, arena, policy.min_position or 0.0, policy.max_holdings or len(best.weights))
-    if isinstance(goal, RiskBudget):
-        return search.everyone(goal.budgets > 0)
-    return search.run(best)
+    if band and held is None:
+        raise PolicyError("no_trade_band needs the held weights; none are given: give them, or drop the band")
+    n = len(best.weights)
+    pieces = pieces_of(arena, least, most is not None and most < n, held, band)
+    if pieces is None:
+        return None
+    return Search(goal, arena, pieces, n if most is None else most).run(best)
 
 
 class Search:
-    """One branch and bound: the incumbent, and the open nodes by their bounds."""
+    """One branch and bound: the incumbent, the open nodes by their bounds, and the least bound given up unproven."""
 
-    def __init__(self, goal: Goal, arena: Arena, least: float, most: int) -> None:
-        self.goal, self.arena, self.least, self.most = goal, arena, least, most
+    def __init__(self, goal: Goal, arena: Arena, pieces: Pieces, most: int) -> None:
+        self.goal, self.arena, self.pieces, self.most = goal, arena, pieces, most
         self.found: tuple[float, Arena, Optimum] | None = None
-        self.solved = 0
-
-    def everyone(self, names: Mask) -> Choice | None:
-        """Risk budgets hold every name that has one."""
-        if names.sum() > self.most:
-            raise InfeasibleError(
-                f"risk budgets hold all {names.sum()} names and max_holdings is {self.most}; leave names out by "
-                f"asset_limits (0, 0), or choose another method"
-            )
-        self._try(names)
-        if self.found is None:
-            return None
-        return Choice(self.found[1], self.found[2], self.goal.value(self.found[2].weights), self.solved)
+        self.solved, self.lost = 0, INF
+        self.tried: set[bytes] = set()
 
     def run(self, root: Optimum) -> Choice | None:
         """Best bound first, within a number of nodes."""
         n = len(root.weights)
-        none = np.zeros(n, dtype=bool)
         ticket = count()
-        heap = [(self._floor(root), next(ticket), Node(none, none, root.weights, self._floor(root)))]
-        self._round(heap[0][2])
+        first = Node(self._least_places(), self.pieces.count - 1, root.weights, self._floor(root))
+        heap = [(first.bound, next(ticket), first)]
+        self._round(first)
         budget = max(WORK // n, LEAST_NODES)
         while heap and self.solved < budget and self._worth(heap[0][0]):
             node = heappop(heap)[2]
@@ -110,32 +102,61 @@ class Search:
         if self.found is None:
             return None
         loss, arena, best = self.found
-        bound = min([loss, *(item[0] for item in heap)])
+        bound = min([loss, self.lost, *(item[0] for item in heap)])
         return Choice(arena, best, sign(self.goal) * bound, self.solved)
+
+    def _least_places(self) -> Index:
+        """Zeros, but risk budgets hold every name that has one."""
+        start = self.pieces.first()
+        if not isinstance(self.goal, RiskBudget) or self.goal.loadings is not None:
+            return start
+        names = self.goal.budgets > 0
+        if names.sum() > self.most:
+            raise InfeasibleError(
+                f"risk budgets hold all {names.sum()} names and max_holdings is {self.most}; leave names out by "
+                f"asset_limits (0, 0), or choose another method"
+            )
+        return np.where(names & (self.pieces.empty == 0) & (self.pieces.count > 1), 1, start)
 
     def _worth(self, bound: float) -> bool:
         return self.found is None or bound < self.found[0] - CLOSE * max(abs(self.found[0]), 1e-6)
 
     def _children(self, node: Node) -> list[Node]:
-        """The undecided name that breaks most, held and left out."""
-        open_ = ~(node.held | node.out) & (node.w > NOTHING)
-        gap = np.where(open_ & (node.w < self.least - CLOSE), np.minimum(node.w, self.least - node.w), 0.0)
-        if gap.any():
-            name = int(np.argmax(gap))
-        elif (open_ | node.held).sum() > self.most:
-            name = int(np.argmax(np.where(open_, node.w, -1.0)))
+        """The name that breaks most, below its gap and above it; or held and left out, where names are too many."""
+        place, away = self.pieces.nearest(node.w, node.start, node.stop)
+        if away.max() > CLOSE:
+            name = int(np.argmax(away))
+            cut = place[name] - (self.pieces.low[name, place[name]] > node.w[name])
         else:
-            self._try(open_ | (node.held & (node.w > NOTHING)) | node.held)
-            return []
+            open_ = (self.pieces.empty == node.start) & (node.stop > node.start) & (node.w > NOTHING)
+            sure = node.start > self.pieces.empty
+            if self.most == len(node.w) or (open_ | sure).sum() <= self.most:
+                self._settle(node, np.where((node.w <= NOTHING) & ~sure, self._resting(node, place), place))
+                return []
+            name = int(np.argmax(np.where(open_, node.w, -1.0)))
+            cut = node.start[name]
         mark = np.arange(len(node.w)) == name
-        held = node.held | mark
-        rest = ~held if held.sum() == self.most else node.out
-        pairs = ((held, rest), (node.held, node.out | mark))
-        return [child for child in (self._relaxed(node, *pair) for pair in pairs) if child is not None]
+        above = (np.where(mark, cut + 1, node.start), node.stop)
+        below = (node.start, np.where(mark, cut, node.stop))
+        return [child for child in (self._relaxed(node, *pair) for pair in (above, below)) if child]
 
-    def _relaxed(self, parent: Node, held: Mask, out: Mask) -> Node | None:
-        arena = narrowed(self.arena, held, out, self.least, self.most)
-        if arena is None:
+    def _resting(self, node: Node, place: Index) -> Index:
+        """Of names without a weight the interval [0, 0], where that is one of the node's."""
+        empty = self.pieces.empty
+        return np.where((empty >= node.start) & (empty <= node.stop), empty, place)
+
+    def _settle(self, node: Node, place: Index) -> None:
+        """The node's weights keep all limits: its answer is that of their intervals, or its bound stays open."""
+        self._try(place)
+        if self._worth(node.bound):
+            self.lost = min(self.lost, node.bound)
+
+    def _relaxed(self, parent: Node, start: Index, stop: Index) -> Node | None:
+        empty = self.pieces.empty
+        if self.most < len(start) and (start > empty).sum() >= self.most:
+            stop = np.where(start == empty, start, stop)
+        arena = narrowed(self.arena, self.pieces, start, stop, self.most)
+        if arena is None or (self.most < len(start) and (start > empty).sum() > self.most):
             return None
         self.solved += 1
         try:
@@ -143,13 +164,12 @@ class Search:
         except NoAnswerError:
             return None
         except SolverError:
-            if (held | out).all():
+            if (start == stop).all():
+                self.lost = min(self.lost, parent.bound)
                 return None
             # Undecided, so its parent's bound stands; its parent's weights say where to go on.
-            return Node(
-                held, out, np.where(out, 0.0, np.maximum(parent.w, NOTHING * 2 * ~held)), parent.bound
-            )
-        return Node(held, out, best.weights, max(parent.bound, self._floor(best)))
+            return Node(start, stop, np.clip(parent.w, *self.pieces.bounds(start, stop)), parent.bound)
+        return Node(start, stop, best.weights, max(parent.bound, self._floor(best)))
 
     def _floor(self, best: Optimum) -> float:
         """The loss that the certificate proves no weights of the node go below."""
@@ -157,18 +177,28 @@ class Search:
         return sign(self.goal) * self.goal.value(best.weights) - slip
 
     def _round(self, node: Node) -> None:
-        """Try the largest of the node's relaxed weights as the names to hold."""
-        order = np.argsort(-np.where(node.held, 2.0, node.w), kind="stable")[: self.most]
-        largest = np.zeros(len(node.w), dtype=bool)
-        largest[order] = True
-        for threshold in (0.5 * self.least, NOTHING):
-            self._try(largest & ((node.w > max(threshold, NOTHING)) | node.held))
+        """Try the intervals nearest to the node's relaxed weights, and those above its gaps; the largest names."""
+        place, away = self.pieces.nearest(node.w, node.start, node.stop)
+        place = np.where((node.w <= NOTHING) & (away <= CLOSE), self._resting(node, place), place)
+        below = (away > CLOSE) & (self.pieces.bounds(place, place)[1] < node.w)
+        for choice in (place, np.where(below, np.minimum(place + 1, node.stop), place)):
+            self._try(self._fewest(node, choice))
 
-    def _try(self, names: Mask) -> None:
-        """Exactly these names, each at least the least position; kept if better than what is known."""
-        arena = narrowed(self.arena, names, ~names, self.least)
-        if arena is None:
+    def _fewest(self, node: Node, place: Index) -> Index:
+        """The same with the smallest names left out, where there are more than the most."""
+        if self.most == len(place):
+            return place
+        sure = node.start > self.pieces.empty
+        order = np.argsort(-np.where(sure, 2.0, node.w), kind="stable")[: self.most]
+        rest = ~np.isin(np.arange(len(place)), order) & (self.pieces.empty >= 0)
+        return np.where(rest, self.pieces.empty, place)
+
+    def _try(self, place: Index) -> None:
+        """Exactly these intervals; kept if better than what is known."""
+        arena = narrowed(self.arena, self.pieces, place, place)
+        if arena is None or place.tobytes() in self.tried:
             return
+        self.tried.add(place.tobytes())
         self.solved += 1
         try:
             best = optimum(self.goal, arena)
@@ -177,44 +207,6 @@ class Search:
         loss = sign(self.goal) * self.goal.value(best.weights)
         if self.found is None or loss < self.found[0] - 1e-12:
             self.found = (loss, arena, best)
-
-
-def narrowed(arena: Arena, held: Mask, out: Mask, least: float, most: int | None = None) -> Arena | None:
-    """The arena with names held at `least` or more and others left out; None where that contradicts a bound.
-
-    most  adds what every choice of so many names keeps: sum of w / upper <= most
-    """
-    limits = arena.limits
-    n = len(limits.symbols)
-    lower = np.where(held, np.maximum(limits.lower, least), limits.lower)
-    upper = np.where(out, np.minimum(limits.upper, 0.0), limits.upper)
-    if (lower > upper).any():
-        return None
-    tight = replace(
-        limits,
-        lower=lower,
-        upper=upper,
-        lower_groups=_renamed(limits.lower_groups, lower > limits.lower, "min_position"),
-        upper_groups=_renamed(limits.upper_groups, out, UNHELD),
-    )
-    if arena.given is not None:
-        floor, ceiling = arena.given.floor.copy(), arena.given.ceiling.copy()
-        floor[:n] = np.where(held, np.maximum(floor[:n], least), floor[:n])
-        ceiling[:n] = np.where(out, np.minimum(ceiling[:n], 0.0), ceiling[:n])
-        if (floor > ceiling).any():
-            return None
-        return replace(arena, limits=tight, given=replace(arena.given, floor=floor, ceiling=ceiling))
-    if most is not None and most < n:
-        budget = limits.linear[0]
-        reach = np.minimum(limits.upper, max(budget.offset - budget.low, 0.0))
-        if (reach > 0).all() and (reach < INF).all():
-            cut = Linear(("-", "max_holdings"), 1.0 / reach, high=float(most))
-            tight = replace(tight, linear=(*tight.linear, cut))
-    return Arena(tight)
-
-
-def _renamed(groups: tuple[str, ...], where: Mask, name: str) -> tuple[str, ...]:
-    return tuple(name if changed else group for group, changed in zip(groups, where, strict=True))
 
 
 def sign(goal: Goal) -> float:
@@ -241,13 +233,9 @@ def impossible(arena: Arena, policy: Policy) -> InfeasibleError:
         said.append(f"max_holdings {policy.max_holdings}{note}")
     if policy.min_position:
         said.append(f"min_position {policy.min_position:g}")
+    if policy.no_trade_band:
+        said.append(f"no_trade_band {policy.no_trade_band:g}")
     return InfeasibleError(
         f"no choice of names keeps {' and '.join(said)} with the other limits; relax "
         f"{'one of these' if len(said) > 1 else 'it'}, the caps, turnover or cash_max"
     )
-
-
-def held_below(w: Array, least: float) -> float | None:
-    """The smallest holding that is more than nothing and less than `least`; None without one."""
-    small = w[(w > NOTHING) & (w < least - 1e-8)]
-    return float(small.min()) if len(small) else None

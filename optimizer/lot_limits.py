@@ -5,14 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from optimizer.holdings import NOTHING
 from optimizer.limits import Absolute, Limits, Norm
+from optimizer.pieces import NOTHING
 from optimizer.policy import Policy
 from optimizer.relaxation import RoundingProblem
 from optimizer.trade_list import LimitCheck
 from optimizer.typing import Array
 
 BROKEN = 1e-9
+KEPT = 1e-6  # a target this near to what is held asks for no trade
 
 
 def lot_box(
@@ -23,12 +24,13 @@ def lot_box(
     min_trade: float,
     shrink: float,
     least: float = 0.0,
+    band: float = 0.0,
 ) -> tuple[Array, Array]:
     """Bounds (n,) of the holdings as fractions of the NAV before the trades.
 
     wanted, held, step  (n,) target, current and one lot's weight;  min_trade  least trade, fraction of NAV
     shrink              NAV after costs / NAV before: caps hold on what is left
-    least               least position where one is held
+    least               least position where one is held;  band  least change of one that is traded and not closed
     A bound that the target itself breaks moves to the target and one lot more; a name with target 0 is
     closed, or stays where its holding is smaller than the least trade.
     """
@@ -37,8 +39,20 @@ def lot_box(
     lower = np.where(wanted >= least - BROKEN, np.maximum(lower, least), lower)
     caps = np.where(limits.upper > 0, limits.upper * shrink, limits.upper)
     upper = np.where(wanted > limits.upper + BROKEN, wanted + step, caps)
+    lower, upper = _outside_band(wanted, held, band, lower, upper)
     rest = np.where(np.abs(held) < min_trade, held, 0.0)
     return np.where(wanted == 0, rest, lower), np.where(wanted == 0, rest, upper)
+
+
+def _outside_band(wanted: Array, held: Array, band: float, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """The bounds with what keeps its weight fixed, and what is traded by the band or more still so in lots."""
+    if not band:
+        return lower, upper
+    kept = np.abs(wanted - held) <= KEPT
+    bought, sold = wanted >= held + band - KEPT, wanted <= held - band + KEPT
+    lower = np.where(kept, held, np.where(bought, np.maximum(lower, held + band), lower))
+    upper = np.where(kept, held, np.where(sold, np.minimum(upper, held - band), upper))
+    return lower, np.maximum(lower, upper)
 
 
 def left_alone(problem: RoundingProblem, band: float) -> RoundingProblem:
@@ -94,11 +108,12 @@ def _bound(bound: float, at_target: float, slack: float, shrink: float) -> float
 
 
 def check_limits(
-    policy: Policy, limits: Limits, weights: Array, cash: float, turnover: float
+    policy: Policy, limits: Limits, weights: Array, cash: float, turnover: float, traded: Array
 ) -> tuple[LimitCheck, ...]:
     """Every limit of the policy recomputed; full investment binds target weights only and is not among them.
 
     weights   (n,) fractions of the NAV after costs;  cash likewise;  turnover  one-way, of the NAV before
+    traded    (n,) change of each holding, fractions of the NAV before
     """
     checks = [_at_least("cash_min", policy.cash_min, cash)]
     checks += _worst_by_group(limits.lower_groups, limits.lower, weights, _at_least)
@@ -115,6 +130,9 @@ def check_limits(
         value = turnover if curve.name == "max_turnover" else curve.value(weights)
         checks.append(_at_most(curve.name, curve.bound, value))
     checks += _names(policy, weights)
+    changed = np.abs(traded[(traded != 0) & (np.abs(weights) > NOTHING)])
+    if policy.no_trade_band and len(changed):
+        checks.append(_at_least("no_trade_band", policy.no_trade_band, float(changed.min())))
     return tuple(check for check in checks if np.isfinite(check.limit))
 
 

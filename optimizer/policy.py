@@ -50,6 +50,7 @@ class Policy:
     sum of loading x w; `limits` are lines of text ("Equity <= 0.6", docs/how-to/limits.md). `risk_budgets` symbol ->
     share of the variance for method risk_parity, summing to 1.
     `min_position`: a weight is 0 or at least this; `max_holdings`: the most names with a weight.
+    `no_trade_band`: a name keeps its current weight, is closed, or changes by at least this.
     `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
     the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
     `forced_cash` "hold": where the other limits do not let everything be invested, cash_max gives way by the
@@ -89,6 +90,7 @@ class Policy:
     risk_budgets: Mapping[str, float] = field(default_factory=dict)
     min_position: float | None = None
     max_holdings: int | None = None
+    no_trade_band: float | None = None
     cash_min: float = 0.0
     cash_max: float = 0.0
     max_turnover: float | None = None
@@ -163,6 +165,9 @@ def check_limits(policy: Policy) -> None:
         )
     if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
         raise PolicyError(f"max_holdings is {most!r}; it must be a whole number of names, at least 1")
+    band = policy.no_trade_band
+    if band is not None and not 0 <= band < 1:
+        raise PolicyError(f"no_trade_band is {band}; it must be a fraction of NAV in [0, 1) (0.01 for 1%)")
     years = policy.cost_horizon_years
     if years is not None and not (isfinite(years) and years > 0):
         raise PolicyError(

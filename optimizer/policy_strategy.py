@@ -22,7 +22,7 @@ from optimizer.typing import Array
 class PolicyStrategy:
     """A policy replayed through the past; views and ratings are today's opinions and stay out.
 
-    The first purchase is not bound by the turnover limit.
+    The first purchase is not bound by the turnover limit or the no-trade band.
     """
 
     policy: Policy
@@ -55,7 +55,7 @@ class PolicyStrategy:
         prices, dates = window.prices[days], window.dates[days]
         check_values(prices, dates, window.symbols)
         evidence = estimate_window(prices, dates, window.symbols, recipe)
-        policy = self.policy if held.any() else replace(self.policy, max_turnover=None)
+        policy = self.policy if held.any() else replace(self.policy, max_turnover=None, no_trade_band=None)
         # What is held is the last answer, drifted; a run that is resumed starts from the same.
         start = held if held.any() else None
         return solve(self._believed(evidence, universe), policy, universe, held, start=start).weights

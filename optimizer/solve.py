@@ -15,12 +15,13 @@ from optimizer.estimates import Estimates
 from optimizer.fast.answers import NoAnswerError
 from optimizer.fast.lane import Candidate
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget
-from optimizer.holdings import NOTHING, Choice, choose_names, held_below, impossible
+from optimizer.holdings import Choice, choose_names, impossible
 from optimizer.lanes import Optimum, certified, optimum
 from optimizer.limits import Limits, scale_range
 from optimizer.measures import turnover, volatility
 from optimizer.methods import goal_of, target_cap
 from optimizer.own_constraints import OwnConstraints, optimum_within
+from optimizer.pieces import NOTHING, held_below, moved_below
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
 from optimizer.rules import Setting, build_limits, checked_weights
@@ -42,7 +43,8 @@ class Solution:
     lane                   "fast" or "general"
     unmet                  limits that the held positions keep from being met yet (on_conflict="transition")
     unconstrained_turnover one-way, without the turnover limit, where that limit binds; else None
-    bound                  with min_position or max_holdings: no choice of names has a better objective; else None
+    bound                  with min_position, max_holdings or no_trade_band: no choice of the names to hold or
+                           trade has a better objective; else None
     """
 
     symbols: tuple[str, ...]
@@ -124,11 +126,11 @@ def solve(
         return solved_within(goal, wanted, constraints, setting)
     near = None if start is None else checked_weights(start, len(estimates.symbols))
     arena, best, warnings = search(goal, plain(wanted, near), setting)
-    choice = chosen(goal, arena, best, policy)
+    choice = chosen(goal, arena, best, setting)
     arena, best = (choice.arena, choice.best) if choice else (arena, best)
     best = rescaled(goal, arena, best, setting)
     unmet = unmet_limits(wanted, best.weights, setting) if arena.elastic else ()
-    unmet = (*unmet, *unmet_holdings(best.weights, policy))
+    unmet = (*unmet, *unmet_holdings(best.weights, setting))
     warnings = (
         *warnings,
         *(limit.text for limit in unmet),
@@ -149,7 +151,7 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
         raise explain(wanted)
     if holdings.wanted(setting.policy):
         raise PolicyError(
-            "own constraints and min_position or max_holdings cannot be combined; drop one of them"
+            "own constraints cannot be combined with min_position, max_holdings or no_trade_band; drop one of them"
         )
     arena, best = optimum_within(goal, wanted, constraints)
     notes = (*best.notes, *shortfall(goal, best.weights), *target_missed(best, setting))
@@ -159,26 +161,33 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
     )
 
 
-def chosen(goal: Goal, arena: Arena, best: Optimum, policy: Policy) -> Choice | None:
-    """The best names to hold, where the policy says anything about them; None where transition does without."""
-    settled = not goal.homogeneous and not unmet_holdings(best.weights, policy)
+def chosen(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Choice | None:
+    """The best names to hold and trade, where the policy says so; None where transition does without."""
+    policy = setting.policy
+    settled = not goal.homogeneous and not unmet_holdings(best.weights, setting)
     if settled or not holdings.wanted(policy):
         return None
-    choice = choose_names(goal, arena, best, policy)
+    choice = choose_names(goal, arena, best, policy, setting.held)
     if choice is None and policy.on_conflict == "fail":
         raise impossible(arena, policy)
     return choice
 
 
-def unmet_holdings(w: Array, policy: Policy) -> tuple[Unmet, ...]:
-    """The limits on the number and size of holdings that weights (n,) break."""
-    found = []
+def unmet_holdings(w: Array, setting: Setting) -> tuple[Unmet, ...]:
+    """The limits on the number and size of holdings and trades that weights (n,) break."""
+    policy, found = setting.policy, []
     least, most = held_below(w, policy.min_position or 0.0), policy.max_holdings
     if least is not None and policy.min_position:
         found.append(Unmet("min_position", least, policy.min_position, np.inf))
     names = int((np.abs(w) > NOTHING).sum())
     if most is not None and names > most:
         found.append(Unmet("max_holdings", names, most, np.inf))
+    band = policy.no_trade_band
+    if band and setting.held is None:
+        raise PolicyError("no_trade_band needs the held weights; none are given: give them, or drop the band")
+    moved = moved_below(w, setting.held, band) if band and setting.held is not None else None
+    if moved is not None and band:
+        found.append(Unmet("no_trade_band", moved, band, np.inf))
     return tuple(found)
 
 

@@ -84,7 +84,8 @@ def _problem(
     dearest = curve.costs(wanted - held + np.where(wanted >= held, step, -step))
     shrink = 1 - float(dearest[wanted != held].sum())
     min_trade = policy.min_trade_value / nav
-    lower, upper = lot_box(limits, wanted, held, step, min_trade, shrink, policy.min_position or 0.0)
+    least, band = policy.min_position or 0.0, policy.no_trade_band or 0.0
+    lower, upper = lot_box(limits, wanted, held, step, min_trade, shrink, least, band)
     rows, bounds = lot_rows(limits, wanted, step, shrink)
     absolute, norms = lot_curves(limits, wanted, step, shrink)
     # values and costs are rounded to 4 decimals a line: the sums must hold for the rounded amounts
@@ -173,7 +174,8 @@ def _trade_list(
     weights = {fill.symbol: float(fill.after / nav_after) for fill in fills}
     achieved = aligned(weights, setting.symbols, "the trade list")
     turnover = float((bought + sold) / book.nav / 2)
-    checks = check_limits(setting.policy, limits, achieved, float(cash_after / nav_after), turnover)
+    traded = answer.lots * problem.step
+    checks = check_limits(setting.policy, limits, achieved, float(cash_after / nav_after), turnover, traded)
     moves = _moves(setting, problem, achieved, book)
     miss = problem.held + answer.lots * problem.step - problem.wanted
     return TradeList(

@@ -64,6 +64,7 @@ class PolicyFile(Strict):
     max_single_position_pct: Percent | None = Field(default=None, gt=0)
     min_position_pct: Percent | None = Field(default=None, ge=0, le=100)
     max_holdings: int | None = Field(default=None, ge=1)
+    no_trade_band_pct: Percent | None = Field(default=None, ge=0, lt=100)
     asset_limits_pct: dict[str, PercentRange] = {}
     max_sector_pct: Percent | None = Field(default=None, gt=0)
     sector_limits_pct: dict[str, PercentRange] = {}
@@ -150,6 +151,7 @@ class PolicyFile(Strict):
             max_weight=fraction(self.max_single_position_pct),
             min_position=fraction(self.min_position_pct),
             max_holdings=self.max_holdings,
+            no_trade_band=fraction(self.no_trade_band_pct),
             asset_limits={symbol: _range(pair) for symbol, pair in self.asset_limits_pct.items()},
             max_sector=fraction(self.max_sector_pct),
             sector_limits={sector: _range(pair) for sector, pair in self.sector_limits_pct.items()},

@@ -17,7 +17,7 @@ POINTS = 12
 
 
 def frontier(loaded: Loaded) -> FrontierAnswer:
-    """Least volatility for each expected return that the limits but turnover allow, both ends included."""
+    """Least volatility for each expected return that the limits but those on trades allow, both ends included."""
     case, notes = loaded.case, list(loaded.notes)
     points: list[FrontierPoint] = []
     held = case.portfolio.get_weights(case.prices)
@@ -26,7 +26,9 @@ def frontier(loaded: Loaded) -> FrontierAnswer:
         beliefs = form_beliefs(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate)
         believed = beliefs.estimates(case.evidence)
         applied = applied_policy(case.inputs.policy, believed, case.mandate)[0]
-        points = _points(loaded, believed, replace(applied, max_turnover=None, min_return=None))
+        points = _points(
+            loaded, believed, replace(applied, max_turnover=None, no_trade_band=None, min_return=None)
+        )
         now = _point(np.array([held.get(s, 0.0) for s in believed.symbols]), believed, applied)
     else:
         notes.append(f"Insufficient data for a frontier ({case.evidence.observations} days)")

@@ -22,7 +22,7 @@ FOLDERS = {
 # Each module imports only what stands above it.
 OPTIMIZER_ORDER = """
     typing errors exposures text_limits policy portfolio costs returns performance attribution analytics
-    matrices estimates estimators black_litterman measures scenario_costs gini limits arena rules goals
+    matrices estimates estimators black_litterman measures scenario_costs gini limits arena pieces rules goals
     audit fast general damped lanes own_constraints conflicts transition holdings hierarchical methods solve
     frontier matching
     pooling_dual entropy_pooling

@@ -1,6 +1,7 @@
-"""Least positions and a most number of names, against every choice of names there is."""
+"""Least positions, a most number of names and the no-trade band, against every choice there is."""
 
-from itertools import combinations
+from dataclasses import replace
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -110,6 +111,7 @@ def test_what_turnover_forbids_is_unmet_in_transition():
         ({"min_position": 0.2, "max_weight": 0.1}, r"min_position 0.2 is above max_weight 0.1"),
         ({"max_holdings": 0}, "max_holdings is 0; it must be a whole number of names, at least 1"),
         ({"max_holdings": 2.5}, "max_holdings is 2.5; it must be a whole number"),
+        ({"no_trade_band": 1.5}, r"no_trade_band is 1.5; it must be a fraction of NAV in \[0, 1\)"),
     ],
 )
 def test_wrong_ones_are_refused(policy: dict, message: str):
@@ -124,3 +126,79 @@ def test_a_short_book_is_refused():
             method="min_volatility", long_only=False, min_weight=-0.2, min_position=0.3, cash_max=0.0
         )
         solve(it, policy, universe, held)
+
+
+def best_trades(
+    it: Estimates, universe: Universe, held: np.ndarray, policy: dict, band: float, least: float, most: int
+) -> float:
+    """The least loss over every way to keep, close, raise or lower each name; infinite without any."""
+    ranges = {
+        "keep": lambda h: (h, h),
+        "close": lambda h: (0.0, 0.0),
+        "raise": lambda h: (max(h + band, least), policy["max_weight"]),
+        "lower": lambda h: (least, h - band),
+    }
+    # Risk parity shares its budgets among what may be held: it closes nothing.
+    ways = [way for way in ranges if way != "close" or policy["method"] != "risk_parity"]
+    best = np.inf
+    for choice in product(ways, repeat=len(held)):
+        pairs = {s: ranges[way](h) for s, h, way in zip(it.symbols, held.tolist(), choice, strict=True)}
+        small = any(0 < h < least for h, way in zip(held, choice, strict=True) if way == "keep")
+        crossed = any(low > high or high > policy["max_weight"] for low, high in pairs.values())
+        if small or crossed or len(held) - choice.count("close") > most:
+            continue
+        try:
+            found = solve(it, Policy(asset_limits=pairs, **policy), universe, held)
+        except InfeasibleError:
+            continue
+        best = min(best, sign(found.goal) * found.objective)
+    return best
+
+
+@pytest.mark.parametrize("method", (*METHODS, "risk_parity", "cdar"))
+@pytest.mark.parametrize("seed", range(3))
+def test_no_other_trades_outside_the_band_are_better(method: str, seed: int):
+    it, universe, held = book(seed, 3)
+    more = ({}, {"min_position": 0.15}, {"max_holdings": 2})[seed] if method != "risk_parity" else {}
+    policy = {
+        "method": method,
+        "risk_free_rate": 0.02,
+        "risk_aversion": 4.0,
+        "max_weight": 0.7,
+        "max_turnover": 0.4,
+    }
+    found = solve(it, Policy(**policy, **more, no_trade_band=0.12), universe, held)
+    moved = np.abs(found.weights - held)
+    assert found.certificate.ok and found.constraints_met and found.optimality_gap <= 1e-6
+    assert ((moved < 1e-8) | (moved >= 0.12 - 1e-8) | (found.weights < 1e-8)).all()
+    least, most = more.get("min_position", 0.0), more.get("max_holdings", len(held))
+    best = best_trades(it, universe, held, policy, 0.12, least, most)
+    assert sign(found.goal) * found.objective == pytest.approx(best, rel=1e-6, abs=1e-9)
+
+
+def test_the_band_leaves_a_short_book_alone_too():
+    it, universe, held = book(3, 5)
+    held = np.array([0.4, -0.1, 0.3, 0.2, 0.2])
+    policy = Policy(method="min_volatility", long_only=False, min_weight=-0.2, no_trade_band=0.05)
+    found = solve(it, policy, universe, held)
+    moved = np.abs(found.weights - held)
+    assert found.certificate.ok and abs(found.weights.sum() - 1) <= 1e-8
+    assert ((moved < 1e-8) | (moved >= 0.05 - 1e-8) | (np.abs(found.weights) < 1e-8)).all()
+    free = solve(it, Policy(method="min_volatility", long_only=False, min_weight=-0.2), universe, held)
+    assert free.objective - 1e-12 <= found.bound <= found.objective + 1e-12
+
+
+def test_a_band_that_nothing_can_cross_is_named():
+    it, universe, held = book(3, 4)
+    policy = Policy(
+        method="min_volatility", no_trade_band=0.3, max_turnover=0.02, asset_limits={"S00": (0.0, 0.05)}
+    )
+    held = np.array([0.06, 0.34, 0.3, 0.3])
+    with pytest.raises(
+        InfeasibleError, match=r"no choice of names keeps no_trade_band 0.3 with the other limits"
+    ):
+        solve(it, policy, universe, held)
+    found = solve(it, replace(policy, on_conflict="transition"), universe, held)
+    assert [limit.limit for limit in found.unmet] == ["no_trade_band"]
+    with pytest.raises(PolicyError, match="no_trade_band needs the held weights"):
+        solve(it, policy, universe)

@@ -386,3 +386,21 @@ def test_a_least_position_that_lots_cannot_reach_is_reported():
     checks = {check.constraint: check for check in found.constraints}
     assert not checks["min_position"].met and checks["min_position"].achieved > 0.18
     assert_adds_up(found)
+
+
+def test_a_name_inside_the_band_keeps_its_shares_and_the_others_move_by_it():
+    policy = Policy(cash_max=1.0, no_trade_band=0.05)
+    held = book(1_000, A=40, B=30, C=10, D=1)
+    prices = {"A": 100, "B": 97, "C": 71, "D": 53}
+    now = {symbol: float(w) for symbol, w in held.get_weights(prices).items()}
+    target = {**now, "B": now["B"] - 0.05, "C": now["C"] + 0.05, "D": 0.0}
+    found = trade(held, prices, target, policy)
+    checks = {check.constraint: check for check in found.constraints}
+    assert {row.symbol: row.action for row in found.rows} == {
+        "A": "HOLD",
+        "B": "SELL",
+        "C": "BUY",
+        "D": "SELL",
+    }
+    assert checks["no_trade_band"].met and checks["no_trade_band"].achieved >= 0.05
+    assert_adds_up(found)
