@@ -7,14 +7,17 @@ from decimal import Decimal
 import numpy as np
 
 from optimizer.black_litterman import MarketView, posterior
-from optimizer.errors import PolicyError
+from optimizer.errors import InfeasibleError, PolicyError
 from optimizer.estimates import Estimates
+from optimizer.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
 from optimizer.impact import Impact, impact
 from optimizer.methods import reads_means
 from optimizer.policy import Policy
 from optimizer.portfolio import ZERO, Number, Portfolio, Universe, exact, money
 from optimizer.rationale import Reasons
 from optimizer.solve import Solution, solve
+from optimizer.taxed_trades import with_taxes
+from optimizer.taxes import TaxPlan
 from optimizer.trade_list import TradeList
 from optimizer.trades import build_trades
 from optimizer.typing import Array
@@ -51,6 +54,7 @@ class Mandate:
     prior       "benchmark", "market_cap" (equilibria) or "historical" (the estimated means)
     ratings     symbol -> quality score
     lots        shares in a lot
+    taxes       the tax lots and how sales are taxed; None = taxes are not looked at
     """
 
     investable: tuple[str, ...] | None = None
@@ -58,6 +62,7 @@ class Mandate:
     prior: str = "benchmark"
     ratings: Mapping[str, float] = field(default_factory=dict)
     lots: Number = 1
+    taxes: TaxPlan | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,8 +173,16 @@ def choose_weights(
     applied, _, warnings = applied_policy(policy, estimates, mandate)
     held = portfolio.get_weights(prices)
     current = np.array([held.get(symbol, 0.0) for symbol in estimates.symbols])
+    applied = not_bought_back(applied, mandate.taxes, held)
     solution = solve(estimates, applied, universe, current)
-    return replace(solution, warnings=warnings + solution.warnings)
+    found, left = swaps(portfolio, prices, mandate.taxes, mandate.investable)
+    if limited := harvest_limits(found, solution, held, applied):
+        try:
+            solution = solve(estimates, limited, universe, current)
+            warnings += tuple(swap.text for swap in found)
+        except InfeasibleError as error:
+            left += (f"No losses are harvested: {error}",)
+    return replace(solution, warnings=warnings + left + solution.warnings)
 
 
 def order_trades(
@@ -184,10 +197,22 @@ def order_trades(
 ) -> TradeList:
     """Whole lots nearest to the target in risk terms; raises what `build_trades` raises."""
     applied, closed, _ = applied_policy(policy, estimates, mandate)
-    told = replace(reasons, excluded={**closed, **reasons.excluded})
-    return build_trades(
-        portfolio, prices, target, estimates, applied, universe, lots=mandate.lots, reasons=told
+    plan = mandate.taxes
+    harvested = harvest_reasons(swaps(portfolio, prices, plan, mandate.investable)[0], target)
+    told = replace(reasons, excluded={**harvested, **closed, **reasons.excluded})
+    rates = plan.sell_rates(portfolio, prices, target) if plan and plan.in_costs else None
+    found = build_trades(
+        portfolio,
+        prices,
+        target,
+        estimates,
+        applied,
+        universe,
+        lots=mandate.lots,
+        reasons=told,
+        sell_rates=rates,
     )
+    return with_taxes(found, plan) if plan else found
 
 
 def propose(

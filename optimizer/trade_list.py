@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from optimizer.portfolio import Action, Trade
 from optimizer.rationale import Numbers
+from optimizer.taxes import Taxes
 
 MET = 1e-9
 
@@ -64,6 +65,8 @@ class TradeList:
     cost_bps          costs / NAV before, in bps
     tracking_error    of the rounded holdings against the target, per year, a fraction
     objective, bound  tracking penalty plus costs, and what no permitted list can go below; fractions of NAV
+    taxes             of the sales, where the portfolio says how it is taxed; they are paid later, so that no sum here
+                      includes them
     """
 
     rows: tuple[TradeRow, ...]
@@ -79,6 +82,7 @@ class TradeList:
     bound: float
     constraints: tuple[LimitCheck, ...]
     warnings: tuple[str, ...]
+    taxes: Taxes | None = None
 
     @property
     def traded_value(self) -> Decimal:

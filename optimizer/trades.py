@@ -1,7 +1,7 @@
 """Target weights to the trades a desk would send: whole lots, paid in full, every limit checked again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -40,6 +40,7 @@ def build_trades(
     band: float = 0.0,
     reasons: Reasons | None = None,
     aversion: float = AVERSION,
+    sell_rates: Mapping[str, float] | None = None,
 ) -> TradeList:
     """The permitted trades that bring the portfolio nearest to the target weights, in risk terms plus costs.
 
@@ -51,6 +52,7 @@ def build_trades(
     band       a name nearer than this to its target is left alone, fraction of NAV; not one to be sold out
     aversion   NAV given up per unit of annual tracking variance to save costs; 100 makes 1% of tracking
                error worth 1% of NAV, so that costs only decide between nearly equal lists
+    sell_rates symbol -> tax on the gain per unit of value sold, >= 0: weighed as a cost, and kept in cash
     Cash >= cash_min and turnover are hard; each other limit holds where lots allow, else its check says not.
     Raises DataError for a missing price or rate, InfeasibleError when cash and turnover cannot both hold.
     """
@@ -65,6 +67,9 @@ def build_trades(
     model = costs or CostModel.of(policy)
     goal = aligned(wanted, setting.symbols, "the target")
     problem = left_alone(_problem(setting, limits, goal, book, model, aversion), band)
+    if sell_rates:
+        owed = aligned(sell_rates, setting.symbols, "the tax rates")
+        problem = replace(problem, curve=replace(problem.curve, sell=problem.curve.sell + owed))
     answer = round_trades(problem)
     return _require_cash_and_turnover(
         _trade_list(setting, limits, problem, answer, book, model, reasons or Reasons())

@@ -26,8 +26,8 @@ OPTIMIZER_ORDER = """
     audit fast general damped lanes own_constraints conflicts transition holdings hierarchical methods solve
     frontier matching
     pooling_dual entropy_pooling
-    lots relaxation perspective rounding rationale trade_list taxes lot_limits book trades
-    impact result proposal engine scenarios hedges regimes regime_detector
+    lots taxes relaxation perspective rounding rationale trade_list taxed_trades lot_limits book trades
+    impact result harvesting proposal engine scenarios hedges regimes regime_detector
     simulation panel policy_strategy vintages backtest_report cross_validation backtest
 """
 OPTIMIZER_LIBRARIES = "numpy scipy pandas sklearn cvxpy clarabel piqp daqp highspy"

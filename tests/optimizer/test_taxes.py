@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from optimizer.costs import CostModel
-from optimizer.errors import DataError
+from optimizer.errors import DataError, PolicyError
 from optimizer.estimates import Estimates
 from optimizer.lots import Lot, TaxRates
 from optimizer.policy import Policy
 from optimizer.portfolio import Portfolio, Position, Universe
-from optimizer.taxes import taxes_of
+from optimizer.taxed_trades import taxes_of, with_taxes
+from optimizer.taxes import HarvestRule, TaxPlan
 from optimizer.trades import build_trades
 
 DAY = date(2024, 6, 3)
@@ -42,6 +43,10 @@ def sale_of_fifty():
     return found
 
 
+def plan(method="fifo", lots=LOTS, day=DAY, **told):
+    return TaxPlan(lots, day, method, rates=RATES, **told)
+
+
 @pytest.mark.parametrize(
     ("method", "short", "long", "tax"),
     [
@@ -53,25 +58,55 @@ def sale_of_fifty():
     ],
 )
 def test_gains_and_tax_by_method(method, short, long, tax):
-    found = taxes_of(sale_of_fifty(), LOTS, DAY, method, rates=RATES)
+    found = taxes_of(sale_of_fifty(), plan(method))
     assert (found.short_term_gain, found.long_term_gain, found.tax) == (short, long, tax)
 
 
-def test_chosen_lots_are_sold_and_a_loss_beside_shares_bought_within_thirty_days_is_a_wash_sale():
-    chosen = {"A": {"a2": 30, "a1": 20}}
-    found = taxes_of(sale_of_fifty(), LOTS, DAY, "specific", chosen=chosen, rates=RATES)
+def test_lots_go_in_the_order_named_and_a_loss_beside_shares_bought_within_thirty_days_is_a_wash_sale():
+    named = {"order": {"A": ("a2", "a1")}}
+    found = taxes_of(sale_of_fifty(), plan("specific", **named))
     assert (found.short_term_gain, found.long_term_gain, found.tax) == (-900, 600, Decimal("-240"))
-    assert found.warnings == ("A: the loss of 900.0000 is disallowed by the purchase of 2024-05-20",)
-    sold_later = taxes_of(sale_of_fifty(), LOTS, date(2024, 6, 20), "specific", chosen=chosen, rates=RATES)
-    assert sold_later.warnings == ()
-    told = taxes_of(
-        sale_of_fifty(), LOTS, date(2024, 6, 20), "specific", chosen=chosen, bought=[("A", date(2024, 7, 1))]
+    assert found.warnings == (
+        "Wash sale: A: the loss of 900.0000 is disallowed by the purchase of 2024-05-20",
     )
-    assert [wash.bought for wash in told.lines[0].wash_sales] == [date(2024, 7, 1)]
+    assert taxes_of(sale_of_fifty(), plan("specific", day=date(2024, 6, 20), **named)).warnings == ()
+    with pytest.raises(PolicyError, match="A has no lot a9; it has"):
+        taxes_of(sale_of_fifty(), plan("specific", order={"A": ("a9",)}))
+
+
+def test_a_line_tells_its_gains_and_a_purchase_within_thirty_days_of_a_loss_is_a_wash_sale():
+    later = date(2024, 6, 25)
+    told = with_taxes(sale_of_fifty(), plan("hifo", day=later, losses=[("B", date(2024, 6, 1), Decimal(75))]))
+    sold, bought = told.rows
+    assert sold.rationale.endswith(
+        "; realises a short-term loss of 700.00 from 2 lots, a saving of 280.00 in tax"
+    )
+    assert (sold.numbers["short_term_gain"], sold.numbers["long_term_gain"], sold.numbers["tax"]) == (
+        -700,
+        0,
+        -280,
+    )
+    assert bought.rationale.endswith("bought again within 30 days, it disallows the loss of 75.00")
+    assert told.warnings == ("Wash sale: B: the loss of 75 is disallowed by the purchase of 2024-06-25",)
+    before = with_taxes(
+        sale_of_fifty(), plan("hifo", day=later, losses=[("B", date(2024, 5, 3), Decimal(75))])
+    )
+    assert before.warnings == ()
 
 
 def test_lots_that_do_not_add_up_to_the_holding_are_refused():
     with pytest.raises(DataError, match="A: the lots hold 70 shares, the book 100; correct the lots"):
-        taxes_of(sale_of_fifty(), {"A": LOTS["A"][:2]}, DAY)
+        taxes_of(sale_of_fifty(), plan(lots={"A": LOTS["A"][:2]}))
     with pytest.raises(DataError, match="the lots hold 0 shares"):
-        taxes_of(sale_of_fifty(), {}, DAY)
+        taxes_of(sale_of_fifty(), plan(lots={}))
+
+
+def test_a_harvest_needs_a_method_that_sells_losses_first():
+    rule = HarvestRule({"A": "B"})
+    assert plan("hifo", harvest=rule).harvest == rule
+    with pytest.raises(PolicyError, match="tax method fifo sells others first; use one of hifo, min_tax"):
+        plan("fifo", harvest=rule)
+    with pytest.raises(PolicyError, match="A cannot be the substitute of itself"):
+        HarvestRule({"A": "A"})
+    with pytest.raises(PolicyError, match="tax method 'best' does not exist"):
+        plan("best")
