@@ -28,7 +28,7 @@ Frames = dict[str, pd.DataFrame]
 
 @dg.asset(
     partitions_def=PACKS, deps=[posterior_returns], group_name="portfolios", kinds={"python", "duckdb", "cvxpy"},
-    owners=OWNERS, code_version="1",
+    owners=OWNERS, code_version="2",
     check_specs=[
         dg.AssetCheckSpec(ALL_ANSWERED, asset="optimal_weights", description="No portfolio is without weights today."),
     ],

@@ -19,7 +19,7 @@ class SnapshotConfig(dg.Config):
 
 @dg.asset(
     partitions_def=PACKS, deps=[pricing_pack], group_name="packs", kinds={"python", "duckdb"}, owners=OWNERS,
-    code_version="1",
+    code_version="2",
 )  # fmt: skip
 def portfolio_snapshots(
     context: dg.AssetExecutionContext,

@@ -28,7 +28,7 @@ INPUTS = ["optimal_weights", "posterior_returns", "covariances", "portfolio_snap
 
 @dg.asset(
     partitions_def=PACKS, deps=[optimal_weights], group_name="portfolios", kinds={"python", "duckdb"}, owners=OWNERS,
-    code_version="2",
+    code_version="3",
     check_specs=[
         dg.AssetCheckSpec(LIMITS_HOLD, asset="trades", description="Every limit holds on the rounded holdings."),
         dg.AssetCheckSpec(CASH_HOLDS, asset="trades", description="Buys and costs are paid for."),
@@ -76,7 +76,7 @@ def _orders(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> di
         )  # fmt: skip
     except PackfolioError as error:
         return no_trades(str(error))
-    return trade_frames(answer, inputs.currencies, inputs.rates, inputs.simulated)
+    return trade_frames(answer, inputs.currencies, inputs.rates, inputs.simulated, case.mandate.taxes)
 
 
 def _reasons(con: Connection, pack: Pack, snapshot: Snapshot, beliefs: Beliefs | None) -> Reasons:

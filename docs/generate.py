@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from pipeline.cli import app
 from resources.configuration import BacktestFile, ChecksFile, PipelineFile
 from resources.funds import FundFile, FundsFile
-from resources.policy_schema import BlackLittermanFile, PolicyFile
-from resources.portfolios import HoldingsFile, PortfolioFile, PositionFile, ViewFile
+from resources.policy_schema import BlackLittermanFile, HarvestFile, PolicyFile, TaxFile
+from resources.portfolios import HoldingsFile, LotFile, PortfolioFile, PositionFile, ViewFile
 from resources.reference import TABLES
 from resources.sources import (
     EmbeddedSettings,
@@ -37,7 +37,17 @@ NOTICE = "<!-- Written by docs/generate.py; edit the code or sentences.yaml, the
 FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
     "portfolios/*.yaml": (
         "One file a portfolio. Percent is 0 to 100.",
-        (PortfolioFile, PolicyFile, BlackLittermanFile, ViewFile, HoldingsFile, PositionFile),
+        (
+            PortfolioFile,
+            PolicyFile,
+            BlackLittermanFile,
+            TaxFile,
+            HarvestFile,
+            ViewFile,
+            HoldingsFile,
+            PositionFile,
+            LotFile,
+        ),
     ),
     "sources.yaml": (
         "Where prices come from. Every source has the keys of the first table after this one, and those of its kind.",
@@ -52,6 +62,7 @@ FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
 }
 TITLES = {
     "PolicyFile": "`policy`", "BlackLittermanFile": "`policy: black_litterman`", "ViewFile": "an entry of `views`",
+    "TaxFile": "`policy: tax`", "HarvestFile": "`policy: harvest`", "LotFile": "an entry of `lots`",
     "HoldingsFile": "an entry of `holdings`", "PositionFile": "a position in long form",
     "SourceSettings": "every source", "FolderSettings": "a source of kind `folder`",
     "YahooSettings": "a source of kind `yahoo`", "EmbeddedSettings": "a source of kind `embedded`",

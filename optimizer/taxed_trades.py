@@ -6,7 +6,7 @@ from decimal import Decimal
 from optimizer.lots import WASH_DAYS, WashSale, wash_sales
 from optimizer.portfolio import ZERO
 from optimizer.rationale import Numbers
-from optimizer.taxes import TaxLine, Taxes, TaxPlan
+from optimizer.taxes import Taxes, TaxLine, TaxPlan
 from optimizer.trade_list import TradeList, TradeRow
 
 

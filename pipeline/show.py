@@ -76,8 +76,17 @@ def _show_portfolio(out: Console, portfolio: Row) -> None:
             f"{percent(totals['turnover'])} one-way; cash after {amount(totals['cash_after'])}",
             highlight=False,
         )
+        if totals["tax"] is not None:
+            out.print(f"  {_taxes(totals)}", highlight=False)
     for warning in [*(result["warnings"] or []), *((totals or {}).get("warnings") or [])]:
         out.print(f"  [yellow]![/yellow] {warning}", highlight=False, soft_wrap=True)
+
+
+def _taxes(totals: Row) -> str:
+    return (
+        f"the sales realise {amount(totals['short_term_gain'])} short-term and {amount(totals['long_term_gain'])} "
+        f"long-term; estimated tax {amount(totals['tax'])}, not in the costs"
+    )
 
 
 def show_explanation(out: Console, rows: Sequence[Row]) -> None:
@@ -95,6 +104,29 @@ def show_explanation(out: Console, rows: Sequence[Row]) -> None:
             table.add_row(label, percent(row[key], 2))
         table.add_row("limits that bind", row["binding"] or "none")
         out.print(table)
+        if row["lots"]:
+            _show_lots(out, row)
+
+
+def _show_lots(out: Console, row: Row) -> None:
+    columns = (
+        ("lot", False),
+        ("acquired", False),
+        ("shares", True),
+        ("cost", True),
+        ("sold", True),
+        ("gain", True),
+    )
+    table = columns_table(
+        f"tax {amount(row['tax'])}" if row["tax"] is not None else "", [*columns, ("", False)]
+    )
+    for lot in row["lots"]:
+        term = {None: "", True: "long-term", False: "short-term"}[lot["long_term"]]
+        table.add_row(
+            lot["lot_id"], str(lot["acquired"]), amount(lot["quantity"], 0), amount(lot["cost_basis"]),
+            amount(lot["sold"], 0), amount(lot["gain"]), term,
+        )  # fmt: skip
+    out.print(table)
 
 
 def show_backtest(out: Console, shown: Row) -> None:

@@ -53,9 +53,20 @@ COLUMNS: Mapping[str, Sources] = {
         "current_quantity": ("holdings.quantity",),
         "current_weight": _HELD,
         "target_weight": ("optimal_weights.weight",),
+        "tax": ("lot_sales.gain", "portfolio_snapshots.policy"),
         "rationale": ("optimal_weights.weight", "posterior_returns.posterior_return"),
     },
-    "trade_lists": {"nav_before": _HELD, "nav_after": ("trades.value", "trades.cost"), "costs": ("trades.cost",)},
+    "trade_lists": {
+        "nav_before": _HELD,
+        "nav_after": ("trades.value", "trades.cost"),
+        "costs": ("trades.cost",),
+        "tax": ("trades.tax",),
+    },
+    "lot_sales": {
+        "quantity": ("trades.quantity", "tax_lots.quantity"),
+        "gain": ("trades.price", "tax_lots.cost_basis"),
+        "long_term": ("tax_lots.acquired",),
+    },
     "impact": {
         "current": (*_HELD, "covariances.values", "ratings.rating"),
         "post": ("trades.target_quantity", *_PRICED, "covariances.values", "ratings.rating"),

@@ -19,6 +19,7 @@ from resources.outputs import covariance_digest, read_estimates
 from resources.pack_prices import Panel, exchange_rate_series, read_panel, window_start
 from resources.packs import Pack
 from resources.snapshots import Inputs, Snapshot, read_inputs
+from resources.tax_lots import read_plan
 
 
 def total_return_prices(
@@ -113,5 +114,6 @@ def load_case(
     portfolio.cash = (
         snapshot.holdings.cash
     )  # a paper fill may have overdrawn it; today's trades repay that first
-    mandate = Mandate(snapshot.investable, inputs.views, snapshot.prior, inputs.ratings)
+    plan = read_plan(con, pack, snapshot.portfolio_id, snapshot.holdings.lots, snapshot.policy)
+    mandate = Mandate(snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, taxes=plan)
     return Case(snapshot, inputs, portfolio, found or evidence(con, pack, snapshot), mandate)

@@ -19,10 +19,12 @@ from optimizer.proposal import Beliefs
 from optimizer.result import describe
 from optimizer.rules import Setting
 from optimizer.solve import Solution
+from optimizer.taxes import TaxLine, TaxPlan
 from optimizer.trade_list import TradeList
 from optimizer.typing import Array
 from resources.ledger import Connection, sha256
 from resources.packs import Pack
+from resources.tax_lots import sale_frame
 
 # Above this many symbols a covariance is kept as its recipe and hash, and computed again when it is read.
 STORED_SYMBOLS = 500
@@ -122,9 +124,17 @@ def belief_frame(beliefs: Beliefs, simulated: frozenset[str]) -> pd.DataFrame:
 
 
 def trade_frames(
-    trades: TradeList, currencies: Mapping[str, str], fx: Mapping[str, float], simulated: frozenset[str]
+    trades: TradeList,
+    currencies: Mapping[str, str],
+    fx: Mapping[str, float],
+    simulated: frozenset[str],
+    plan: TaxPlan | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Rows of `trades`, in execution order, and of `trade_lists`."""
+    """Rows of `trades`, in execution order, of `trade_lists`, and of `lot_sales` where sales are taxed.
+
+    plan  what the list was taxed by
+    """
+    lines = {line.symbol: line for line in trades.taxes.lines} if trades.taxes else {}
     rows = [
         {
             "symbol": row.symbol, "action": row.action, "quantity": float(row.quantity), "price": float(row.price),
@@ -134,6 +144,7 @@ def trade_frames(
             "achieved_weight": row.achieved_weight, "currency": currencies[row.symbol],
             "local_price": float(row.price) / fx[row.symbol], "fx_rate": fx[row.symbol],
             "simulated": row.symbol in simulated, "sequence": sequence, "numbers": json_text(row.numbers),
+            **(_realised(lines[row.symbol]) if row.symbol in lines else {}),
         }
         for sequence, row in enumerate(trades.rows)
     ]  # fmt: skip
@@ -144,8 +155,22 @@ def trade_frames(
         )},
         "constraints": json_text([asdict(check) for check in trades.constraints]),
         "warnings": json_text(trades.warnings),
+        **({name: getattr(trades.taxes, name) for name in TAX_COLUMNS} if trades.taxes else {}),
     }  # fmt: skip
-    return {"trades": pd.DataFrame(rows, columns=TRADE_COLUMNS), "trade_lists": pd.DataFrame([total])}
+    sales = {"lot_sales": sale_frame(trades.taxes, plan)} if trades.taxes and plan else {}
+    return {
+        "trades": pd.DataFrame(rows, columns=TRADE_COLUMNS + (TAX_COLUMNS if lines else [])),
+        "trade_lists": pd.DataFrame([total]), **sales,
+    }  # fmt: skip
+
+
+def _realised(line: TaxLine) -> dict[str, object]:
+    gone = line.disposal
+    return {
+        "short_term_gain": gone.short_term_gain,
+        "long_term_gain": gone.long_term_gain,
+        "tax": line.tax,
+    }
 
 
 def no_trades(reason: str | None = None) -> dict[str, pd.DataFrame]:
@@ -162,6 +187,7 @@ TRADE_COLUMNS = [
     "current_weight", "target_weight", "achieved_weight", "currency", "local_price", "fx_rate", "simulated",
     "sequence", "numbers",
 ]  # fmt: skip
+TAX_COLUMNS = ["short_term_gain", "long_term_gain", "tax"]
 
 
 def inputs_of(

@@ -18,6 +18,7 @@ COMPARED = {
         ("name", "cash", "policy", "views", "benchmark", "universe", "problem"),
     ),
     "holdings": (("portfolio_id", "symbol"), ("quantity", "cost_basis")),
+    "tax_lots": (("portfolio_id", "symbol", "lot_id"), ("quantity", "cost_basis", "acquired")),
     "return_estimates": (("recipe", "symbol"), ("expected_return", "volatility", "observations")),
     "covariances": (("recipe", "symbol"), ("covariance_hash", "values")),
     "posterior_returns": (
@@ -49,8 +50,9 @@ COMPARED = {
     ),
     "trade_lists": (
         ("portfolio_id",),
-        ("nav_before", "nav_after", "costs", "turnover", "constraints_met", "warnings"),
+        ("nav_before", "nav_after", "costs", "turnover", "constraints_met", "warnings", "tax"),
     ),
+    "lot_sales": (("portfolio_id", "symbol", "lot_id"), ("quantity", "gain", "long_term")),
     "backtest_results": (
         ("portfolio_id", "strategy", "date"),
         ("nav", "return", "turnover", "cost", "drawdown"),

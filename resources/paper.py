@@ -8,12 +8,14 @@ from decimal import Decimal
 import numpy as np
 
 from optimizer.costs import CostModel
+from optimizer.lots import Lot
 from optimizer.portfolio import exact, money
 from resources.delistings import Delisting, delistings
 from resources.ledger import Connection
 from resources.pack_prices import Panel, exchange_rate, read_panel
 from resources.packs import Pack, find_pack
 from resources.portfolios import PortfolioFile
+from resources.tax_lots import Fill, LotBook, Lots, average_costs, read_lot_book
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Holdings:
     cash: Decimal
     quantities: Mapping[str, Decimal]
     cost_basis: Mapping[str, float] = field(default_factory=dict)
+    lots: Lots = field(default_factory=dict)
 
 
 def last_held(con: Connection, pack: Pack, file: PortfolioFile) -> Pack | None:
@@ -57,7 +60,8 @@ def paper_holdings(con: Connection, pack: Pack, previous: Pack, file: PortfolioF
     currencies = {*panel.currency, *(item.currency for item in gone.values())} - {""}
     rates = {c: exchange_rate(con, pack, c, file.base_currency) for c in sorted(currencies)}
     costs = CostModel.of(file.policy.to_policy())
-    return fill(Decimal(str(cash)), orders, panel, since, gone, rates, costs, pack.as_of)
+    kept = read_lot_book(con, previous, str(file.id), file.policy)
+    return fill(Decimal(str(cash)), orders, panel, since, gone, rates, costs, pack.as_of, kept)
 
 
 def fill(
@@ -69,6 +73,7 @@ def fill(
     rates: Mapping[str, float],
     costs: CostModel,
     as_of: date,
+    kept: LotBook | None = None,
 ) -> Holdings:
     """Holdings after splits and dividends since the orders were made, and their filling at the newest close.
 
@@ -76,11 +81,14 @@ def fill(
     since   of each order the date of the price it was made at: later splits and dividends are still to come
     gone    shares that ceased to be: paid out in cash without costs, orders in them are void
     rates   currency -> base currency
+    kept    the tax lots before; None where none are kept
     A name without a price since stays as it was: nobody could have traded it.
     """
     quantities: dict[str, Decimal] = {}
+    lots: dict[str, tuple[Lot, ...]] = {}
     for column, (symbol, before, wanted) in enumerate(orders):
-        held, target = exact(before), exact(wanted)
+        held, target, ratio = exact(before), exact(wanted), Decimal(1)
+        filled: Fill | None = None
         rate = exact(rates.get(panel.currency[column], 1.0))
         end = gone.get(symbol)
         for row in np.flatnonzero(np.isfinite(panel.close[:, column])):
@@ -90,15 +98,18 @@ def fill(
                 held * exact(float(panel.dividend[row, column])) * rate
             )  # per share before the split
             split = exact(float(panel.split[row, column]))
-            held, target = held * split, target * split
+            held, target, ratio = held * split, target * split, ratio * split
         last = panel.last_close(column)
         if end:
             cash += money(held * exact(end.value) * exact(rates[end.currency]))
             held = Decimal(0)
         elif last is not None and last[0] > since[column]:
             price, change = exact(last[1]) * rate, target - held
-            cash -= money(change * price) + costs.cost(symbol, change, price)
-            held = target
+            cost = costs.cost(symbol, change, price)
+            cash -= money(change * price) + cost
+            held, filled = target, Fill(change, price, cost, as_of)
         if held:
             quantities[symbol] = held
-    return Holdings(as_of, cash, quantities)
+            if kept is not None:
+                lots[symbol] = kept.after(symbol, ratio, filled)
+    return Holdings(as_of, cash, quantities, average_costs(lots), lots)

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from optimizer.exposures import ExposureType
 from optimizer.policy import BlackLittermanSettings, Policy
+from optimizer.taxes import HarvestRule, check_method
 
 # A weight limit between 0 and 1 percent is more likely a fraction written where percent belongs.
 AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a value of at least 1"
@@ -36,6 +37,39 @@ class BlackLittermanFile(Strict):
     tau: float = Field(default=0.05, gt=0)
     confidence: Literal["idzorek", "he_litterman"] = "idzorek"
     covariance: Literal["posterior", "sigma"] = "posterior"
+
+
+class TaxFile(Strict):
+    """How sales are taxed: rates in percent of a gain, the lots sold by `method`, as `optimizer.lots.sell` names it.
+
+    order  for `specific`: symbol -> lot ids, the first is sold first; lots that are not named follow, the oldest first
+    """
+
+    method: str = "fifo"
+    short_rate_pct: Percent = Field(ge=0, le=100)
+    long_rate_pct: Percent = Field(ge=0, le=100)
+    order: dict[str, list[str]] = {}
+    in_costs: bool = False
+
+    @model_validator(mode="after")
+    def rates_and_method(self) -> "TaxFile":
+        """Refuses an unknown method, an order that nothing reads, and a fraction where percent belongs."""
+        check_method(self.method, harvests=False)
+        if self.order and self.method != "specific":
+            raise ValueError(
+                f"order is read by method specific, not {self.method}; drop it or change the method"
+            )
+        for rate in (self.short_rate_pct, self.long_rate_pct):
+            if 0 < rate < 1:
+                raise ValueError(AMBIGUOUS.format(value=rate, percent=100 * rate))
+        return self
+
+
+class HarvestFile(Strict):
+    """Losses to realise: symbol -> what is held in its place, and the least loss worth it, in base currency."""
+
+    substitutes: dict[str, str] = Field(min_length=1)
+    min_loss: float = Field(default=0.0, ge=0)
 
 
 class PolicyFile(Strict):
@@ -87,6 +121,8 @@ class PolicyFile(Strict):
     market_impact_bps: float = Field(default=15.0, ge=0)
     min_lot_value: float = Field(default=0.0, ge=0)
     cost_horizon_years: float | None = Field(default=None, gt=0)
+    tax: TaxFile | None = None
+    harvest: HarvestFile | None = None
     on_conflict: Literal["fail", "transition"] = "transition"
     forced_cash: Literal["fail", "hold"] = "hold"
 
@@ -126,8 +162,13 @@ class PolicyFile(Strict):
 
     @model_validator(mode="after")
     def limits_hold_together(self) -> "PolicyFile":
-        """Refuses what `Policy` refuses: crossed or impossible limits."""
+        """Refuses what `Policy` refuses: crossed or impossible limits; and a harvest that no lots are sold for."""
         self.to_policy()
+        if self.harvest is not None:
+            if self.tax is None:
+                raise ValueError("harvest needs tax: its rates and a method, hifo or min_tax")
+            check_method(self.tax.method, harvests=True)
+            HarvestRule(self.harvest.substitutes)
         return self
 
     def to_policy(self) -> Policy:

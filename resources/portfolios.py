@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from optimizer.black_litterman import MarketView
 from optimizer.errors import PolicyError
+from optimizer.lots import Lot
 from resources.policy_schema import Percent, PolicyFile, Strict
 from resources.yaml_files import load_yaml
 
@@ -36,11 +38,54 @@ class ViewFile(Strict):
         )
 
 
+class LotFile(Strict):
+    """Shares bought together: how many, at what cost per share in base currency, and when."""
+
+    acquired: date
+    quantity: float = Field(gt=0)
+    cost_basis: float = Field(ge=0)
+    id: str | None = Field(default=None, min_length=1, max_length=40)
+
+
 class PositionFile(Strict):
-    """A holding: shares, and their average cost per share where known."""
+    """A holding: shares, and their average cost per share where known; or the tax lots that both follow from."""
 
     quantity: float
     cost_basis: float | None = Field(default=None, ge=0)
+    lots: list[LotFile] = Field(default=[])
+
+    @model_validator(mode="before")
+    @classmethod
+    def from_lots(cls, value: Any) -> Any:
+        """Lots say how many shares there are; stated as well, both must agree."""
+        lots = value.get("lots") if isinstance(value, dict) else None
+        if not (isinstance(lots, list) and all(isinstance(lot, dict) for lot in lots) and lots):
+            return value
+        shares = [lot.get("quantity") for lot in lots]
+        if not all(_is_number(quantity) for quantity in shares):
+            return value
+        total = sum(Decimal(str(quantity)) for quantity in shares)
+        stated = value.get("quantity")
+        if stated is not None and Decimal(str(stated)) != total:
+            raise ValueError(f"the lots have {total} shares and the position {stated}; correct one of them")
+        if value.get("cost_basis") is not None:
+            raise ValueError("the lots say what the shares cost; leave the position's cost_basis out")
+        return {**value, "quantity": float(total)}
+
+    def tax_lots(self, symbol: str) -> tuple[Lot, ...]:
+        """The lots, the oldest first; one without an id is named by symbol and date."""
+        named: dict[str, Lot] = {}
+        for lot in sorted(self.lots, key=lambda lot: lot.acquired):
+            name, count = lot.id or f"{symbol}-{lot.acquired:%Y%m%d}", 1
+            while name in named and lot.id is None:
+                count += 1
+                name = f"{symbol}-{lot.acquired:%Y%m%d}-{count}"
+            if name in named:
+                raise PolicyError(f"{symbol}: two lots have the id {name}; give each its own")
+            named[name] = Lot(
+                name, symbol, Decimal(str(lot.quantity)), Decimal(str(lot.cost_basis)), lot.acquired
+            )
+        return tuple(named.values())
 
 
 class HoldingsFile(Strict):
@@ -49,6 +94,18 @@ class HoldingsFile(Strict):
     as_of: date
     cash: float = 0.0
     positions: dict[Symbol, PositionFile] = Field(default={})
+
+    @model_validator(mode="after")
+    def lots_are_of_the_past(self) -> "HoldingsFile":
+        """Refuses a lot that was bought after the holdings' date, and two lots of one id."""
+        for symbol, held in self.positions.items():
+            for lot in held.tax_lots(symbol):
+                if lot.acquired > self.as_of:
+                    raise ValueError(
+                        f"{symbol}: lot {lot.lot_id} was acquired on {lot.acquired}, after the holdings of "
+                        f"{self.as_of}; correct the date"
+                    )
+        return self
 
     @field_validator("positions", mode="before")
     @classmethod
@@ -106,6 +163,31 @@ class PortfolioFile(Strict):
         if isinstance(value, dict) and abs(sum(value.values()) - 100) > 1e-6:
             raise ValueError(f"the benchmark's weights add up to {sum(value.values()):g}%; they must be 100%")
         return value
+
+    @model_validator(mode="after")
+    def taxes_have_lots(self) -> "PortfolioFile":
+        """Refuses taxes on positions whose lots are not stated, and a substitute outside the universe."""
+        if self.policy.tax is not None:
+            without = sorted(
+                {
+                    symbol
+                    for held in self.holdings
+                    for symbol, position in held.positions.items()
+                    if position.quantity > 0 and not position.lots
+                }
+            )
+            if without:
+                raise ValueError(
+                    f"policy.tax needs the tax lots of {', '.join(without)}: state their lots, or drop policy.tax"
+                )
+        if self.policy.harvest is not None and self.universe != "all":
+            known = set(self.universe)
+            outside = sorted(set(self.policy.harvest.substitutes.values()) - known)
+            if outside:
+                raise ValueError(
+                    f"policy.harvest: {', '.join(outside)} may not be held; add the substitutes to the universe"
+                )
+        return self
 
     def holdings_at(self, as_of: date) -> HoldingsFile:
         """The latest holdings dated <= as_of; raises PolicyError when all are later."""

@@ -47,12 +47,14 @@ def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Ro
         result = rows(con, f"select * {hidden} from latest_optimization_results {where}", key)
         totals = rows(con, f"select * {hidden} from latest_trade_lists {where}", key)
         orders = rows(con, f"select * {hidden} from latest_trades {where} order by sequence", key)
+        sales = rows(con, f"select * {hidden} from latest_lot_sales {where} order by all", key)
         shown.append(
             {
                 **found,
                 "result": _decoded(result[0]) if result else None,
                 "totals": _decoded(totals[0]) if totals else None,
                 "trades": [_decoded(order) for order in orders],
+                "lot_sales": sales,
             }
         )
     return {
@@ -103,7 +105,18 @@ def explanation(con: Connection, pack_id: str, symbol: str, portfolio: str | Non
     if not found:
         held = rows(con, "select distinct symbol from latest_trades where pack_id = ? order by 1", [pack.id])
         raise PolicyError(f"{pack.id} trades no {symbol!r}; it has {[row['symbol'] for row in held]}")
-    return [_decoded(row) for row in found]
+    return [_decoded(row) | {"lots": _lots(con, pack, row["portfolio_id"], symbol)} for row in found]
+
+
+def _lots(con: Connection, pack: Pack, portfolio_id: str, symbol: str) -> list[Row]:
+    """The tax lots held of a symbol, and what the trades sell and realise of each."""
+    return rows(
+        con,
+        "select t.lot_id, t.acquired, t.quantity, t.cost_basis, l.quantity as sold, l.gain, l.long_term "
+        "from latest_tax_lots t left join latest_lot_sales l using (pack_id, portfolio_id, symbol, lot_id) "
+        "where pack_id = ? and portfolio_id = ? and symbol = ? order by t.acquired, t.lot_id",
+        [pack.id, portfolio_id, symbol],
+    )
 
 
 def packs_table(con: Connection) -> list[Row]:

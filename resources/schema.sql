@@ -100,6 +100,11 @@ create table holdings ( -- written with portfolio_snapshots
     pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, quantity double not null,
     cost_basis double, materialization bigint not null
 );
+create table tax_lots ( -- written with portfolio_snapshots
+    pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, lot_id varchar not null,
+    quantity double not null check (quantity > 0), cost_basis double not null, acquired date not null,
+    materialization bigint not null
+);
 create table return_estimates (
     pack_id varchar not null, recipe varchar not null, symbol varchar not null, expected_return double,
     volatility double, observations integer, simulated boolean, materialization bigint not null
@@ -141,13 +146,20 @@ create table trades (
     price double not null, value decimal(18, 4) not null, cost decimal(18, 4) not null, rationale varchar not null,
     current_quantity double not null, target_quantity double not null, current_weight double, target_weight double,
     achieved_weight double, currency varchar, local_price double, fx_rate double, simulated boolean, sequence integer,
-    numbers varchar, materialization bigint not null
+    numbers varchar, materialization bigint not null,
+    short_term_gain decimal(18, 4), long_term_gain decimal(18, 4), tax decimal(18, 4)
 );
 create table trade_lists ( -- written with trades
     pack_id varchar not null, portfolio_id varchar not null, nav_before decimal(18, 4), nav_after decimal(18, 4),
     cash_before decimal(18, 4), cash_after decimal(18, 4), bought decimal(18, 4), sold decimal(18, 4),
     costs decimal(18, 4), cost_bps double, turnover double, turnover_two_way double, tracking_error double, gap double,
-    constraints_met boolean, constraints varchar, warnings varchar, materialization bigint not null
+    constraints_met boolean, constraints varchar, warnings varchar, materialization bigint not null,
+    short_term_gain decimal(18, 4), long_term_gain decimal(18, 4), tax decimal(18, 4)
+);
+create table lot_sales ( -- written with trades
+    pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, lot_id varchar not null,
+    quantity double not null check (quantity > 0), proceeds decimal(18, 4) not null, cost_basis decimal(18, 4) not null,
+    gain decimal(18, 4) not null, long_term boolean not null, acquired date not null, materialization bigint not null
 );
 create table impact (
     pack_id varchar not null, portfolio_id varchar not null, metric varchar not null, current double, post double,

@@ -26,6 +26,7 @@ from resources.packs import Pack
 from resources.paper import Holdings, paper_holdings
 from resources.policy_schema import PolicyFile
 from resources.portfolios import PortfolioFile, ViewFile
+from resources.tax_lots import average_costs, lot_frame, read_lots
 from resources.universes import (
     STALE_SESSIONS,
     benchmark_symbols,
@@ -95,7 +96,10 @@ class Snapshot:
             for symbol, quantity in sorted(self.holdings.quantities.items())
         ]
         columns = ["symbol", "quantity", "cost_basis"]
-        return {"portfolio_snapshots": pd.DataFrame([row]), "holdings": pd.DataFrame(held, columns=columns)}
+        lots = {"tax_lots": lot_frame(self.holdings.lots)} if self.holdings.lots else {}
+        return {
+            "portfolio_snapshots": pd.DataFrame([row]), "holdings": pd.DataFrame(held, columns=columns), **lots,
+        }  # fmt: skip
 
 
 def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: PortfolioFile) -> Snapshot:
@@ -140,7 +144,8 @@ def _holdings(
         s: Decimal(str(position.quantity)) for s, position in held.positions.items() if position.quantity
     }
     costs = {s: p.cost_basis for s, p in held.positions.items() if p.quantity and p.cost_basis is not None}
-    return Holdings(held.as_of, Decimal(str(held.cash)), quantities, costs), None
+    lots = {s: p.tax_lots(s) for s, p in sorted(held.positions.items()) if p.lots}
+    return Holdings(held.as_of, Decimal(str(held.cash)), quantities, costs | average_costs(lots), lots), None
 
 
 def _missing_rates(con: Connection, pack: Pack, symbols: list[str], file: PortfolioFile) -> str | None:
@@ -178,6 +183,7 @@ def _snapshot(con: Connection, pack: Pack, row: tuple[object, ...]) -> Snapshot:
             None if row[4] is None else date.fromisoformat(dated[:10]), Decimal(cash),
             {symbol: Decimal(str(quantity)) for symbol, quantity, _ in held},
             {symbol: cost for symbol, _, cost in held if cost is not None},
+            read_lots(con, pack, portfolio_id),
         ),
         tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], json.loads(benchmark), known["prior"],
         PolicyFile.model_validate_json(policy), tuple(ViewFile.model_validate(view) for view in json.loads(views)),

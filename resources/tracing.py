@@ -13,7 +13,8 @@ from resources.tables import OUTPUTS, ledger_column
 
 # What each table was computed from; what is computed from prices alone ends at the pack.
 PARENTS = {
-    "trades": ("optimal_weights", "portfolio_snapshots"),
+    "trades": ("lot_sales", "optimal_weights", "portfolio_snapshots"),
+    "lot_sales": ("tax_lots",),
     "trade_lists": ("trades",),
     "optimal_weights": ("optimization_results", "posterior_returns"),
     "optimization_results": (),
@@ -21,8 +22,9 @@ PARENTS = {
     "posterior_returns": ("return_estimates", "covariances", "portfolio_snapshots"),
     "return_estimates": ("pricing_packs",),
     "covariances": ("pricing_packs",),
-    "portfolio_snapshots": ("holdings", "pricing_packs"),
+    "portfolio_snapshots": ("holdings", "tax_lots", "pricing_packs"),
     "holdings": (),
+    "tax_lots": (),
     "backtest_results": ("portfolio_snapshots",),
     "backtest_summary": ("portfolio_snapshots",),
     "impact": ("trades",),

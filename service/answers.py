@@ -21,8 +21,23 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class LotSaleAnswer(Answer):
+    """What a sale takes of one tax lot; the gain is before costs, negative for a loss."""
+
+    lot_id: str
+    acquired: date
+    quantity: Shares
+    proceeds: Money
+    cost_basis: Money
+    gain: Money
+    long_term: bool
+
+
 class TradeAnswer(Answer):
-    """One line of a trade list; HOLD for a name that does not change. `quantity` is never negative."""
+    """One line of a trade list; HOLD for a name that does not change. `quantity` is never negative.
+
+    Gains, `estimated_tax` (negative for a saving) and `lots` are those of a sale, where the portfolio has tax lots.
+    """
 
     symbol: str
     security_id: str
@@ -39,6 +54,10 @@ class TradeAnswer(Answer):
     currency: str
     simulated: bool
     rationale: str
+    short_term_gain: Money | None = None
+    long_term_gain: Money | None = None
+    estimated_tax: Money | None = None
+    lots: list[LotSaleAnswer] = []
 
 
 class ConstraintAnswer(Answer):
@@ -63,7 +82,8 @@ class RebalanceAnswer(Answer):
     """The trades proposed, in execution order, and what they add up to.
 
     turnover_pct is buys + sells / value; turnover_one_way_pct is half of it. `_sharpe`, `_volatility_pct` and `te_`
-    (tracking error, percent) are ex ante, on the believed returns.
+    (tracking error, percent) are ex ante, on the believed returns. Gains and `estimated_tax` are of the sales, where
+    the portfolio has tax lots; the tax is no part of `estimated_costs`.
     """
 
     portfolio_id: str
@@ -94,6 +114,9 @@ class RebalanceAnswer(Answer):
     te_post: float
     policy_as_applied: dict[str, Any]
     solver: SolverAnswer | None = None
+    short_term_gain: Money | None = None
+    long_term_gain: Money | None = None
+    estimated_tax: Money | None = None
 
 
 class ImpactAnswer(Answer):

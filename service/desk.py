@@ -15,6 +15,7 @@ from resources.packs import Pack, find_pack, latest_fresh
 from resources.playbooks import Playbooks, load_playbooks
 from resources.policy_schema import PolicyFile
 from resources.snapshots import Snapshot, read_snapshots, under_policy
+from resources.tax_lots import read_plan
 from resources.universes import STALE_SESSIONS
 from resources.warehouse import Warehouse
 from service.published import Memory, Published
@@ -142,14 +143,22 @@ class Desk:
 
 
 def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
-    """The same portfolio under another policy, with the estimates that this one asks for."""
+    """The same portfolio under another policy, with the estimates that this one asks for.
+
+    How the portfolio is taxed is a fact about it: a policy that does not state it leaves it.
+    """
     case = loaded.case
+    if policy.tax is None:
+        own = case.snapshot.policy
+        policy = policy.model_copy(update={"tax": own.tax, "harvest": own.harvest})
     rate = policy.risk_free_rate
     if rate is None:
         rate = reading.risk_free_rate(loaded.pack, case.snapshot.base_currency)
     inputs = under_policy(case.inputs, policy, rate)
     found = reading.evidence(loaded.pack, inputs.snapshot)
-    mandate = replace(case.mandate, views=inputs.views)
+    lots = case.snapshot.holdings.lots
+    plan = read_plan(reading.con, loaded.pack, case.snapshot.portfolio_id, lots, policy)
+    mandate = replace(case.mandate, views=inputs.views, taxes=plan)
     told = replace(case, snapshot=inputs.snapshot, inputs=inputs, evidence=found, mandate=mandate)
     return replace(loaded, case=told)
 

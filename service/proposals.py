@@ -10,12 +10,14 @@ from optimizer.errors import PolicyError
 from optimizer.impact import Impact, Side, impact_of
 from optimizer.portfolio import ZERO, exact, money
 from optimizer.proposal import Mandate, Proposal, enough, orders_impact, propose
+from optimizer.taxes import Taxes
 from optimizer.trade_list import LimitCheck, TradeRow
 from resources.evidence import Case
 from resources.outputs import as_json
 from service.answers import (
     ConstraintAnswer,
     ImpactAnswer,
+    LotSaleAnswer,
     RebalanceAnswer,
     Shares,
     SolverAnswer,
@@ -58,7 +60,7 @@ def _rebalance(loaded: Loaded, mandate: Mandate, answer: Proposal, change: Impac
     return RebalanceAnswer(
         **_head(loaded),
         method=solution.method,
-        trades=[trade_answer(row, case) for row in trades.rows],
+        trades=[trade_answer(row, case, trades.taxes) for row in trades.rows],
         trade_count=len(trades.rows),
         total_turnover=trades.traded_value,
         turnover_pct=100 * trades.turnover_two_way,
@@ -83,6 +85,7 @@ def _rebalance(loaded: Loaded, mandate: Mandate, answer: Proposal, change: Impac
             lane=solution.lane, solver=solution.solver,
             primal_residual=solution.certificate.primal_residual, relative_gap=solution.certificate.relative_gap,
         ),
+        **_totals(trades.taxes),
     )  # fmt: skip
 
 
@@ -134,7 +137,38 @@ def shares(quantity: Decimal) -> Shares:
     return int(quantity) if quantity == quantity.to_integral_value() else float(quantity)
 
 
-def trade_answer(row: TradeRow, case: Case) -> TradeAnswer:
+def _totals(taxes: Taxes | None) -> dict[str, Any]:
+    if taxes is None:
+        return {}
+    return {
+        "short_term_gain": taxes.short_term_gain,
+        "long_term_gain": taxes.long_term_gain,
+        "estimated_tax": taxes.tax,
+    }
+
+
+def _sale(symbol: str, case: Case, taxes: Taxes | None) -> dict[str, Any]:
+    """What a sale realises, lot by lot; nothing where no lots are known."""
+    line = next((line for line in (taxes.lines if taxes else ()) if line.symbol == symbol), None)
+    if line is None:
+        return {}
+    bought = {lot.lot_id: lot.acquired for lot in case.snapshot.holdings.lots[symbol]}
+    lots = [
+        LotSaleAnswer(
+            lot_id=part.lot_id, acquired=bought[part.lot_id], quantity=shares(part.quantity),
+            proceeds=part.proceeds, cost_basis=part.cost, gain=part.gain, long_term=part.long_term,
+        )
+        for part in line.disposal.realised
+    ]  # fmt: skip
+    return {
+        "short_term_gain": line.disposal.short_term_gain,
+        "long_term_gain": line.disposal.long_term_gain,
+        "estimated_tax": line.tax,
+        "lots": lots,
+    }
+
+
+def trade_answer(row: TradeRow, case: Case, taxes: Taxes | None = None) -> TradeAnswer:
     """One line as the seed names it."""
     return TradeAnswer(
         symbol=row.symbol,
@@ -152,6 +186,7 @@ def trade_answer(row: TradeRow, case: Case) -> TradeAnswer:
         currency=case.inputs.currencies[row.symbol],
         simulated=row.symbol in case.inputs.simulated,
         rationale=row.rationale,
+        **_sale(row.symbol, case, taxes),
     )
 
 

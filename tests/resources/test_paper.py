@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from optimizer.costs import CostModel
+from optimizer.lots import Lot
 from optimizer.policy import Policy
 from resources.delistings import Delisting
 from resources.pack_prices import Panel
 from resources.paper import fill
+from resources.tax_lots import LotBook
 
 DAYS = (date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4))
 COSTS = CostModel.of(Policy(commission=5.0, impact_bps=15.0))
@@ -101,3 +103,44 @@ def test_dividends_and_splits_up_to_the_delisting_count_and_later_ones_do_not() 
 def test_what_is_paid_for_a_delisted_share_is_exchanged() -> None:
     gone = {"AAA": Delisting(DAYS[2], 60.0, "USD")}
     assert filled([("AAA", 10, 10)], panel([50, 51, 52]), rate=0.5, gone=gone)[0] == Decimal("1300.00")
+
+
+def lots_after(
+    orders: list[tuple[str, float, float]], prices: Panel, sold: dict[str, Decimal], averaged: bool = False
+) -> list[tuple[str, Decimal, Decimal]]:
+    """(id, shares, cost) of the lots after a day that began with 6 at 40 and 4 at 45."""
+    lots = (
+        Lot("old", "AAA", Decimal(6), Decimal(40), date(2020, 1, 2)),
+        Lot("new", "AAA", Decimal(4), Decimal(45), date(2023, 1, 3)),
+    )
+    kept = LotBook({"AAA": lots}, {"AAA": sold}, averaged)
+    since = [DAYS[0]] * len(orders)
+    held = fill(Decimal(1000), orders, prices, since, {}, {"USD": 1.0}, COSTS, DAYS[-1], kept)
+    found = held.lots.get("AAA", ())
+    assert sum(lot.quantity for lot in found) == held.quantities.get("AAA", 0)
+    return [(lot.lot_id, lot.quantity, lot.cost_basis) for lot in found]
+
+
+def test_lots_go_as_the_list_chose_and_a_purchase_is_a_lot_that_bears_its_costs() -> None:
+    assert lots_after([("AAA", 10, 3)], panel([50, 51, 52]), {"old": Decimal(5), "new": Decimal(2)}) == [
+        ("old", 1, 40), ("new", 2, 45),
+    ]  # fmt: skip
+    assert lots_after([("AAA", 10, 20)], panel([50, 51, 52]), {}) == [
+        ("old", 6, 40), ("new", 4, 45), ("AAA-20240104", 10, Decimal("52.578")),  # 5 + 520 x 15 bps
+    ]  # fmt: skip
+    assert lots_after([("AAA", 10, 0)], panel([50, 51, 52]), {"old": Decimal(6), "new": Decimal(4)}) == []
+
+
+def test_lots_split_with_the_shares_and_keep_their_cost_in_all() -> None:
+    halves = panel([50, 25.5, 26], split=[1, 2, 1])
+    assert lots_after([("AAA", 10, 4)], halves, {"old": Decimal(6)}) == [("new", 8, Decimal("22.5"))]
+    nan = float("nan")
+    assert lots_after([("AAA", 10, 4)], panel([50, nan, nan]), {"old": Decimal(6)}) == [
+        ("old", 6, 40), ("new", 4, 45),  # nobody could have traded it
+    ]  # fmt: skip
+
+
+def test_after_a_sale_at_average_cost_the_rest_has_that_cost() -> None:
+    assert lots_after([("AAA", 10, 4)], panel([50, 51, 52]), {"old": Decimal(6)}, averaged=True) == [
+        ("new", 4, 42),
+    ]

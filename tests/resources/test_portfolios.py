@@ -61,6 +61,59 @@ def test_a_mistake_is_named(change: tuple[str, str], said: str) -> None:
         parsed(GOOD.replace(*change))
 
 
+LOTS = """
+id: 11111111-1111-1111-1111-111111111111
+name: book
+mode: live
+universe: [AAA, BBB]
+policy:
+  tax: {method: hifo, short_rate_pct: 37, long_rate_pct: 20}
+  harvest: {substitutes: {AAA: BBB}}
+holdings:
+  - as_of: 2024-01-02
+    positions:
+      AAA:
+        quantity: 5
+        lots:
+          - {acquired: 2023-01-02, quantity: 3, cost_basis: 10}
+          - {acquired: 2023-01-02, quantity: 2, cost_basis: 12.5}
+"""
+
+
+def test_lots_are_named_by_symbol_and_date_and_make_up_the_position() -> None:
+    held = parsed(LOTS).holdings[0].positions["AAA"]
+    assert held.quantity == 5.0
+    assert [(lot.lot_id, float(lot.quantity)) for lot in held.tax_lots("AAA")] == [
+        ("AAA-20230102", 3.0), ("AAA-20230102-2", 2.0),
+    ]  # fmt: skip
+    assert parsed(LOTS.replace("        quantity: 5\n", "")).holdings[0].positions["AAA"].quantity == 5.0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("quantity: 5", "quantity: 6"), "the lots have 5 shares and the position 6; correct one of them"),
+        (("quantity: 5", "cost_basis: 11"), "the lots say what the shares cost; leave the position's cost_basis out"),
+        (("acquired: 2023-01-02, quantity: 3", "acquired: 2024-01-03, quantity: 3"),
+         "lot AAA-20240103 was acquired on 2024-01-03, after the holdings of 2024-01-02"),
+        (("cost_basis: 10}", "cost_basis: -10}"), "greater than or equal to 0"),
+        (("10}\n          - {", "10, id: a}\n          - {id: a, "), "two lots have the id a; give each its own"),
+        (("method: hifo", "method: best"), "tax method 'best' does not exist; use one of fifo, lifo, hifo"),
+        (("method: hifo", "method: fifo"), "tax method fifo sells others first; use one of hifo, min_tax"),
+        (("method: hifo", "order: {AAA: [x]}, method: hifo"), "order is read by method specific, not hifo"),
+        (("short_rate_pct: 37", "short_rate_pct: 0.37"), "for 37% write 37"),
+        (("{AAA: BBB}", "{AAA: CCC}"), "CCC may not be held; add the substitutes to the universe"),
+        (("{AAA: BBB}", "{AAA: AAA}"), "AAA cannot be the substitute of itself"),
+        (("  tax: {method: hifo, short_rate_pct: 37, long_rate_pct: 20}\n", ""), "harvest needs tax"),
+        (("positions:\n", "positions:\n      BBB: 5\n"), "policy.tax needs the tax lots of BBB"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_lots_or_taxes_is_named(change: tuple[str, str], said: str) -> None:
+    assert change[0] in LOTS
+    with pytest.raises(PolicyError, match=said):
+        parsed(LOTS.replace(*change, 1))
+
+
 def test_an_absolute_view_is_a_total_return_and_loses_the_risk_free_rate() -> None:
     absolute = ViewFile(assets=["AAA"], type="absolute", expected_return_pct=8.0, confidence=0.5)
     relative = ViewFile(
