@@ -26,7 +26,9 @@ class Arena:
     @cached_property
     def space(self) -> Polyhedron:
         """The affine and absolute limits as rows alone, with columns for sales: for solvers that know nothing else."""
-        return polyhedron(self.limits) if self.given is None else self.given
+        if self.given is None and self.limits.absolute:
+            return polyhedron(self.limits)
+        return self.frame
 
     @cached_property
     def frame(self) -> Polyhedron:
@@ -35,7 +37,7 @@ class Arena:
 
     def prices(self, multipliers: Array) -> Array:
         """Multipliers of the rows of `frame` from those of `space`; the same number more at the end are kept."""
-        if self.given is not None:
+        if self.space is self.frame:
             return multipliers
         space, own = self.space, len(self.limits.linear)
         return np.concatenate(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.goals import Goal, Support
-from optimizer.limits import INF, Absolute, Limits, Norm, Polyhedron
+from optimizer.limits import Absolute, Limits, Norm, Polyhedron
 from optimizer.typing import Array
 
 VIOLATION_TOLERANCE = 1e-8
@@ -60,7 +60,8 @@ def lower_bound(space: Polyhedron, slope: Array, multipliers: Array) -> float:
     y = usable(space, multipliers)
     reduced = slope - y @ space.rows
     bounds = np.where(y > 0, space.low, space.high)
-    total = float(y[y != 0] @ bounds[y != 0])
+    priced = y != 0
+    total = float(y[priced] @ bounds[priced])
     floor, ceiling = np.maximum(space.floor, -RADIUS), np.minimum(space.ceiling, RADIUS)
     if not space.kinks:
         return total + float(np.minimum(reduced * floor, reduced * ceiling).sum())
@@ -79,8 +80,8 @@ def _column_costs(space: Polyhedron, reduced: Array, y: Array, at: Array) -> Arr
 
 def usable(space: Polyhedron, multipliers: Array) -> Array:
     """(m,) the multipliers without those of sides that do not exist."""
-    absent = ((multipliers > 0) & (space.low == -INF)) | ((multipliers < 0) & (space.high == INF))
-    return np.where(absent, 0.0, multipliers)
+    bounds = np.where(multipliers > 0, space.low, space.high)
+    return np.where(np.isfinite(bounds), multipliers, 0.0)
 
 
 def certify(

@@ -102,6 +102,8 @@ def posterior(
     _check_settings(chosen)
     weights = _checked_weights(symbols, market_weights, covariance)
     prior = equilibrium(covariance, weights, chosen.delta) if prior is None else prior
+    if not views:
+        return Posterior(prior, prior, _predictive(covariance, chosen.tau * covariance, chosen))
     portfolios = view_portfolios(tuple(symbols), weights, views)
     returns = np.array([view.expected_return for view in views])
     warnings = _contradictions(portfolios, returns, views)

@@ -66,7 +66,7 @@ def optimum(goal: Goal, arena: Arena) -> Optimum:
             reasons.append(f"{lane} lane: {stop}")
             continue
         if best.certificate.ok:
-            return replace(best, notes=tuple(reasons))
+            return replace(best, notes=tuple(reasons)) if reasons else best
         proof = best.certificate
         reasons.append(
             f"{lane} lane ({best.solver}): violation {proof.primal_residual:.1e}, gap {proof.relative_gap:.1e}"

@@ -112,7 +112,7 @@ class Limits:
 
     def with_norms(self, norms: tuple[Norm, ...]) -> "Limits":
         """The same limits and more ellipsoidal ones."""
-        return replace(self, norms=self.norms + norms)
+        return replace(self, norms=self.norms + norms) if norms else self
 
     def without(self, group: str) -> "Limits":
         """The same limits less one policy item."""

@@ -45,7 +45,7 @@ class LowRank:
     def dense(self) -> Array:
         """(n, n) the covariance itself."""
         covariance = self.root.T @ self.root
-        covariance[np.diag_indices_from(covariance)] += self.diagonal
+        covariance.flat[:: len(covariance) + 1] += self.diagonal
         return np.asarray(covariance)
 
 
@@ -84,7 +84,7 @@ def block(matrix: Matrix, names: Index) -> Array:
         return np.asarray(matrix[names[:, None], names])
     part = matrix.root[:, names]
     square = part.T @ part
-    square[np.diag_indices_from(square)] += matrix.diagonal[names]
+    square.flat[:: len(square) + 1] += matrix.diagonal[names]
     return np.asarray(square)
 
 

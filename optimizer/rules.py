@@ -161,10 +161,9 @@ def sector_limits(setting: Setting) -> tuple[Linear, ...]:
 def exposure_limits(setting: Setting) -> tuple[Linear, ...]:
     """One range a type of exposure; a limit on a parent type counts its children."""
     policy = setting.policy
-    wanted = {*policy.min_exposures, *policy.max_exposures}
-    types = tuple(kind for kind in ExposureType if kind in wanted)
-    if not types:
+    if not (policy.min_exposures or policy.max_exposures):
         return ()
+    types = tuple(k for k in ExposureType if k in policy.min_exposures or k in policy.max_exposures)
     if setting.universe.funds is None:
         raise PolicyError("exposure limits need the funds' exposures; this universe has none: add funds")
     matrix = setting.universe.funds.matrix(setting.symbols, types)

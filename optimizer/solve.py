@@ -164,8 +164,7 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
 def chosen(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Choice | None:
     """The best names to hold and trade, where the policy says so; None where transition does without."""
     policy = setting.policy
-    settled = not goal.homogeneous and not unmet_holdings(best.weights, setting)
-    if settled or not holdings.wanted(policy):
+    if not holdings.wanted(policy) or not (goal.homogeneous or unmet_holdings(best.weights, setting)):
         return None
     choice = choose_names(goal, arena, best, policy, setting.held)
     if choice is None and policy.on_conflict == "fail":
@@ -176,6 +175,8 @@ def chosen(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Choice 
 def unmet_holdings(w: Array, setting: Setting) -> tuple[Unmet, ...]:
     """The limits on the number and size of holdings and trades that weights (n,) break."""
     policy, found = setting.policy, []
+    if not holdings.wanted(policy):
+        return ()
     least, most = held_below(w, policy.min_position or 0.0), policy.max_holdings
     if least is not None and policy.min_position:
         found.append(Unmet("min_position", least, policy.min_position, np.inf))

@@ -13,7 +13,8 @@ SINGULAR = 1e-13
 
 def historical(sample: Sample) -> Array:
     """Arithmetic averages, each over the periods its symbol has."""
-    return np.asarray(np.nanmean(sample.returns, axis=0))
+    whole = bool(np.isfinite(sample.average).all())
+    return sample.average if whole else np.asarray(np.nanmean(sample.returns, axis=0))
 
 
 def ewma(sample: Sample) -> Array:

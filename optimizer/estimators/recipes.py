@@ -161,9 +161,9 @@ def _kept_rows(
 ) -> tuple[Array, tuple[str, ...]]:
     """The rows that the recipe can use, and notes on the others; raises DataError where too few remain."""
     present = np.isfinite(returns)
-    own = present.sum(axis=0)
-    whole = recipe.missing == "pairwise" or bool(present.all())
-    kept = returns if whole else returns[present.all(axis=1)]
+    whole = bool(present.all())
+    own = np.full(returns.shape[1], len(returns)) if whole else present.sum(axis=0)
+    kept = returns if whole or recipe.missing == "pairwise" else returns[present.all(axis=1)]
     have = int(own.min()) if recipe.missing == "pairwise" else len(kept)
     shortest = symbols[int(own.argmin())] if own.argmin() < len(symbols) else "the market"
     if have < MIN_ROWS[recipe.frequency]:

@@ -19,7 +19,7 @@ def ledoit_wolf_intensity(sample: Sample, empirical: Array) -> float:
                symbols than periods the (T, T) products of the centred rows / T serve as well
     """
     rows, n = sample.returns.shape
-    variance = float(np.trace(empirical)) / n
+    variance = float(empirical.trace()) / n
     squares = float(np.vdot(empirical, empirical))
     fourth = float((np.einsum("ij,ij->i", sample.centred, sample.centred) ** 2).sum())
     spread = squares - n * variance**2
@@ -67,11 +67,11 @@ def ledoit_wolf_constant_correlation(sample: Sample) -> Array:
 def _moments(sample: Sample) -> tuple[Array, float]:
     empirical = np.asarray(sample.centred.T @ sample.centred)
     empirical /= sample.rows
-    return empirical, float(np.trace(empirical)) / len(empirical)
+    return empirical, float(empirical.trace()) / len(empirical)
 
 
 def _towards_identity(empirical: Array, variance: float, intensity: float) -> Array:
     # In place: at 5,000 symbols a second copy costs as much as the shrinkage.
     empirical *= 1 - intensity
-    empirical[np.diag_indices_from(empirical)] += intensity * variance
+    empirical.flat[:: len(empirical) + 1] += intensity * variance
     return empirical

@@ -24,6 +24,8 @@ def least_in(P: Matrix, q: Array, arena: Arena) -> Answer:
         except NoAnswerError:
             pass  # a guess that does not settle proves nothing; the general solver decides
     n, p = len(q), arena.space.rows.shape[1]
+    if p == n:
+        return _priced(solve_qp(dense(P), q, arena.space), arena)
     wide, long = np.zeros((p, p)), np.zeros(p)
     wide[:n, :n], long[:n] = dense(P), q
     return _priced(solve_qp(wide, long, arena.space), arena)
@@ -53,4 +55,5 @@ def _suits_pivots(arena: Arena) -> bool:
 
 
 def _priced(answer: Answer, arena: Arena) -> Answer:
-    return replace(answer, multipliers=arena.prices(answer.multipliers))
+    own = arena.prices(answer.multipliers)
+    return answer if own is answer.multipliers else replace(answer, multipliers=own)
