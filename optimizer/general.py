@@ -86,7 +86,7 @@ def climb(
     solver = status = ""
     near: Answer | None = None
     for solver, settings in LADDER:
-        status = _run(problem, solver, settings)
+        status = run(problem, solver, settings)
         if status == cp.INFEASIBLE:
             raise NoAnswerError(solver, status, infeasible=True)
         if status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
@@ -100,7 +100,8 @@ def climb(
     return near  # the audit decides on it
 
 
-def _run(problem: cp.Problem, solver: str, settings: dict[str, float | bool]) -> str:
+def run(problem: cp.Problem, solver: str, settings: dict[str, float | bool]) -> str:
+    """Solves it once; its status, or what the solver says of its failure."""
     import cvxpy as cp
 
     try:

@@ -17,6 +17,7 @@ from optimizer.fast.answers import NoAnswerError
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
 from optimizer.lanes import Optimum, optimum
 from optimizer.limits import INF
+from optimizer.mixed import best_places
 from optimizer.pieces import CLOSE, NOTHING, Index, Pieces, narrowed, pieces_of
 from optimizer.policy import Policy
 from optimizer.typing import Array
@@ -89,6 +90,12 @@ class Search:
         """Best bound first, within a number of nodes."""
         n = len(root.weights)
         ticket = count()
+        mixed = best_places(self.goal, self.arena, self.pieces, self.most)
+        proven = -INF if mixed is None else mixed.bound
+        if mixed is not None:
+            self._try(mixed.place)
+            if not self._worth(proven):
+                return self._choice(proven)
         first = Node(self._least_places(), self.pieces.count - 1, root.weights, self._floor(root))
         heap = [(first.bound, next(ticket), first)]
         self._round(first)
@@ -99,11 +106,14 @@ class Search:
                 if self._worth(child.bound):
                     self._round(child)
                     heappush(heap, (child.bound, next(ticket), child))
+        return self._choice(max(proven, min([self.lost, *(item[0] for item in heap)])))
+
+    def _choice(self, bound: float) -> Choice | None:
+        """What was found, and the bound; None where nothing was."""
         if self.found is None:
             return None
         loss, arena, best = self.found
-        bound = min([loss, self.lost, *(item[0] for item in heap)])
-        return Choice(arena, best, sign(self.goal) * bound, self.solved)
+        return Choice(arena, best, sign(self.goal) * min(loss, bound), self.solved)
 
     def _least_places(self) -> Index:
         """Zeros, but risk budgets hold every name that has one."""

@@ -23,7 +23,7 @@ FOLDERS = {
 OPTIMIZER_ORDER = """
     typing errors exposures text_limits policy portfolio costs returns performance attribution analytics
     matrices estimates estimators black_litterman measures scenario_costs gini limits arena pieces rules goals
-    audit fast general damped lanes own_constraints conflicts transition holdings hierarchical methods solve
+    audit fast general damped lanes own_constraints conflicts transition mixed holdings hierarchical methods solve
     frontier matching
     pooling_dual entropy_pooling
     lots taxes relaxation perspective rounding rationale trade_list taxed_trades lot_limits book trades

@@ -6,6 +6,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
+from optimizer import holdings
 from optimizer.errors import InfeasibleError, PolicyError
 from optimizer.estimates import Estimates
 from optimizer.holdings import sign
@@ -202,3 +203,39 @@ def test_a_band_that_nothing_can_cross_is_named():
     assert [limit.limit for limit in found.unmet] == ["no_trade_band"]
     with pytest.raises(PolicyError, match="no_trade_band needs the held weights"):
         solve(it, replace(policy, max_turnover=None), universe)
+
+
+LINEAR = ("max_return", "cvar", "worst_realization", "mean_absolute_deviation", "first_lower_partial_moment",
+          "cdar", "max_drawdown", "average_drawdown")  # fmt: skip
+
+
+@pytest.mark.parametrize("method", LINEAR)
+def test_highs_and_the_own_search_agree_where_the_goal_is_linear(
+    method: str, monkeypatch: pytest.MonkeyPatch
+):
+    it, universe, held = book(7, 6)
+    policy = Policy(
+        method=method, risk_free_rate=0.02, max_holdings=4, min_position=0.1, max_weight=0.5, cash_max=0.2
+    )
+    found = solve(it, policy, universe, held)
+    assert found.certificate.ok and kept(found, 0.1, 4) and found.optimality_gap <= 1e-9
+    monkeypatch.setattr(holdings, "best_places", lambda *_: None)
+    own = solve(it, policy, universe, held)
+    assert own.objective == pytest.approx(found.objective, rel=1e-6)
+
+
+@pytest.mark.parametrize("method", ["max_return", "cvar"])
+def test_highs_proves_what_the_own_search_leaves_open(method: str, monkeypatch: pytest.MonkeyPatch):
+    it, universe, held = book(5, 100 if method == "max_return" else 40)
+    limits = {
+        "max_return": {"min_position": 0.03, "max_weight": 0.2, "max_turnover": 0.8},
+        "cvar": {"max_holdings": 8, "min_position": 0.05, "max_weight": 0.4},
+    }[method]
+    policy = Policy(method=method, risk_free_rate=0.02, **limits)
+    found = solve(it, policy, universe, held)
+    assert found.certificate.ok and found.optimality_gap <= 1e-9
+    monkeypatch.setattr(holdings, "best_places", lambda *_: None)
+    monkeypatch.setattr(holdings, "WORK", 2_000)
+    own = solve(it, policy, universe, held)
+    least = sign(found.goal)
+    assert own.optimality_gap > 1e-6 and least * own.bound <= least * found.objective <= least * own.objective
