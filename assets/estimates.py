@@ -1,19 +1,24 @@
 """Stage 4: expected returns, volatilities and covariances, one recipe for each way a portfolio wants them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
+import pandas as pd
 
-from assets.materialized import materialized, preview
+from assets.materialized import bullets, materialized, preview
 from assets.partitions import OWNERS, PACKS
 from assets.plots import covariance_plot
 from assets.portfolio_snapshots import portfolio_snapshots
+from resources.estimate_checks import DRIFT_COLUMNS, drifted, ill_conditioned
 from resources.evidence import estimate_evidence
 from resources.outputs import estimate_frames, inputs_of
 from resources.pack_prices import simulated_symbols
 from resources.snapshots import read_snapshots
 from resources.warehouse import frame
 from resources.warehouse_resource import DeskResource, WarehouseResource
+
+STEADY, SOUND = "steady", "sound"
 
 
 def _spec(name: str, description: str) -> dg.AssetSpec:
@@ -30,6 +35,14 @@ def _spec(name: str, description: str) -> dg.AssetSpec:
         ),
         _spec("covariances", "One row of the covariance matrix per recipe and symbol, per year."),
     ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            STEADY, asset="return_estimates", description="No estimate jumped since the pack before."
+        ),
+        dg.AssetCheckSpec(
+            SOUND, asset="covariances", description="No covariance is singular, or as good as."
+        ),
+    ],
     partitions_def=PACKS,
 )
 def estimates(
@@ -45,6 +58,8 @@ def estimates(
         }
         symbols = sorted({symbol for recipe in recipes.values() for symbol in recipe.symbols})
         simulated = simulated_symbols(con, pack, symbols)
+        items = {name: item for name, (_, item) in found.items()}
+        moved = pd.DataFrame(drifted(con, pack, items, stage.desk.checks), columns=DRIFT_COLUMNS)
     returns, matrices = estimate_frames(found, simulated)
     with stage.write() as tx:
         inputs = inputs_of(tx.con, pack, ["portfolio_snapshots"])
@@ -63,6 +78,26 @@ def estimates(
             [pack.id],
         )
         extra = {"estimates": preview(shown, 60), "notes": notes}
-        yield materialized(con, "return_estimates", pack, [means], extra, asset_key="return_estimates")
+        check = _check(
+            STEADY, "return_estimates", moved.empty, {"moved": preview(moved, 60), "estimates": len(moved)}
+        )
+        yield materialized(
+            con, "return_estimates", pack, [means], extra, asset_key="return_estimates", check_results=[check]
+        )
         extra = {"recipes": sorted(found), **plots}
-        yield materialized(con, "covariances", pack, [risks], extra, asset_key="covariances")
+        singular = ill_conditioned(items, stage.desk.checks)
+        check = _check(SOUND, "covariances", not singular, {"singular": bullets(singular)})
+        yield materialized(
+            con, "covariances", pack, [risks], extra, asset_key="covariances", check_results=[check]
+        )
+
+
+def _check(name: str, asset: str, passed: bool, metadata: dict[str, Any]) -> dg.AssetCheckResult:
+    """A check that warns, and blocks nothing: the optimizer solves with what is odd, and says so."""
+    return dg.AssetCheckResult(
+        check_name=name,
+        asset_key=asset,
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )

@@ -1,14 +1,17 @@
 """Stage 3: each portfolio as the pack found it, so that no later stage reads a desk's file."""
 
 import dagster as dg
+import pandas as pd
 
-from assets.materialized import materialized, preview
+from assets.materialized import bullets, materialized, preview
 from assets.partitions import OWNERS, PACKS
 from assets.pricing_pack import pricing_pack
 from resources.paper import last_held
 from resources.snapshots import take_snapshot
 from resources.warehouse import frame
 from resources.warehouse_resource import DeskResource, WarehouseResource
+
+COMPLETE = "complete"
 
 
 class SnapshotConfig(dg.Config):
@@ -20,6 +23,11 @@ class SnapshotConfig(dg.Config):
 @dg.asset(
     partitions_def=PACKS, deps=[pricing_pack], group_name="packs", kinds={"python", "duckdb"}, owners=OWNERS,
     code_version="2",
+    check_specs=[
+        dg.AssetCheckSpec(
+            COMPLETE, asset="portfolio_snapshots", description="Every holding has a price, every currency its rates."
+        ),
+    ],
 )  # fmt: skip
 def portfolio_snapshots(
     context: dg.AssetExecutionContext,
@@ -53,7 +61,16 @@ def portfolio_snapshots(
             [pack.id],
         )
         problems = [f"{snapshot.name}: {snapshot.problem}" for snapshot in taken if snapshot.problem]
+        excluded = pd.DataFrame(
+            [(s.name, symbol, why) for s in taken for symbol, why in s.excluded.items()],
+            columns=["portfolio", "symbol", "why"],
+        )
+        check = dg.AssetCheckResult(
+            check_name=COMPLETE, passed=not problems, severity=dg.AssetCheckSeverity.ERROR,
+            metadata={"problems": bullets(problems), "left_out": preview(excluded, 60)},
+        )  # fmt: skip
         return materialized(
             con, "portfolio_snapshots", pack, entries,
             {"portfolios": len(taken), "holdings": preview(held, 60), "problems": "\n".join(problems)},
+            check_results=[check],
         )  # fmt: skip

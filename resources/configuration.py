@@ -42,12 +42,22 @@ class BacktestFile(Strict):
         return names
 
 
+PackCode = Literal["COVERAGE", "STALE_PACK", "STALE_SYMBOL", "SOURCES_DISAGREE", "STALE_RATE"]
+
+
 class ChecksFile(Strict):
     """Thresholds of the pack checks, and the settings of the backtest."""
 
     coverage: float = Field(default=0.8, gt=0, le=1)
     stale_sessions: int = Field(default=3, ge=0)
     symbol_stale_sessions: int = Field(default=5, ge=1)
+    source_gap: float = Field(default=CheckLimits.source_gap, gt=0)
+    rate_days: int = Field(default=CheckLimits.rate_days, ge=1)
+    fx_days: int = Field(default=CheckLimits.fx_days, ge=1)
+    condition_number: float = Field(default=CheckLimits.condition_number, gt=1)
+    volatility_drift: float = Field(default=CheckLimits.volatility_drift, gt=0)
+    return_drift: float = Field(default=CheckLimits.return_drift, gt=0)
+    severities: dict[PackCode, Literal["FAIL", "WARN", "INFO"]] = Field(default_factory=dict)
 
 
 class PipelineFile(Strict):

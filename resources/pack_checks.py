@@ -1,8 +1,8 @@
 """What is checked before a pack is written: faults in its own data, each with a code and a severity."""
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
 from typing import Protocol
 
@@ -36,11 +36,25 @@ class CheckLimits:
     coverage            least share of the previous pack's symbols that must be priced again
     stale_sessions      a pack whose newest price is older than this many sessions is rejected
     symbol_stale_sessions  a symbol whose newest price is older than this is named in a warning
+    source_gap          relative difference between two sources' closes of one symbol and day
+    rate_days           age in days beyond which the newest of several risk-free rates is stale; one alone is a constant
+    fx_days             the same of exchange rates
+    condition_number    of a covariance, beyond which it counts as singular
+    volatility_drift    relative change of a volatility since the pack before, beyond which it is named
+    return_drift        change of an expected return since the pack before, per year, beyond which it is named
+    severities          code -> severity, for a desk that wants another one
     """
 
     coverage: float = 0.8
     stale_sessions: int = 3
     symbol_stale_sessions: int = 5
+    source_gap: float = 0.01
+    rate_days: int = 45
+    fx_days: int = 10
+    condition_number: float = 1e12
+    volatility_drift: float = 0.25
+    return_drift: float = 0.10
+    severities: Mapping[str, str] = field(default_factory=dict)
 
 
 class Earlier(Protocol):
@@ -70,11 +84,14 @@ def check_pack(
     """Everything that is wrong with what a pack would see."""
     newest = _newest_dates(con, as_of, watermark)
     past = [day for day in sessions if day <= as_of]
-    return [
+    found = [
         *_whole(newest, as_of, past, limits),
         *_coverage(con, newest, previous, past, limits),
         *_stale_symbols(newest, past, limits),
+        *_disagreements(con, as_of, watermark, limits),
+        *_stale_rates(con, as_of, watermark, limits),
     ]
+    return [replace(item, severity=limits.severities.get(item.code, item.severity)) for item in found]
 
 
 def quality_score(findings: Sequence[Finding], symbols: int) -> float:
@@ -158,3 +175,43 @@ def _stale_symbols(newest: dict[str, date], sessions: Sequence[date], limits: Ch
             message = f"{symbol}: newest price is of {day}, {age} sessions old"
             found.append(Finding("STALE_SYMBOL", "WARN", message, symbol, day, float(age)))
     return found
+
+
+def _disagreements(con: Connection, as_of: date, watermark: int, limits: CheckLimits) -> Iterator[Finding]:
+    """Closes of one symbol and day that two sources tell differently, on the same basis; the widest of each symbol."""
+    rows = con.execute(
+        """
+        with told as (
+            select symbol, date, source, basis, currency, arg_max(close, ingest_seq) as close from prices
+            where date between ? and ? and ingest_seq <= ? group by all
+        ), gaps as (
+            select symbol, date, max(close) / min(close) - 1 as gap, arg_min(source, close) as low,
+                   arg_max(source, close) as high
+            from told group by symbol, date, basis, currency having count(*) > 1 and gap > ?
+        )
+        select symbol, arg_max(date, (gap, date)), max(gap), arg_max(low, (gap, date)), arg_max(high, (gap, date)),
+               count(*)
+        from gaps group by symbol order by symbol
+        """,
+        [as_of - RECENT, as_of, watermark, limits.source_gap],
+    ).fetchall()
+    for symbol, day, gap, low, high, days in rows:
+        message = (
+            f"{symbol}: the close of {day} is {gap:.1%} higher in {high} than in {low}; {days} such days"
+        )
+        yield Finding("SOURCES_DISAGREE", "WARN", message, str(symbol), day, float(gap))
+
+
+def _stale_rates(con: Connection, as_of: date, watermark: int, limits: CheckLimits) -> Iterator[Finding]:
+    """Risk-free and exchange rates on record that stop too long before the as-of date."""
+    rows = con.execute(
+        "select 'risk-free rate of ' || currency, max(date), $3 from risk_free_rates "
+        "where date <= $1 and ingest_seq <= $2 group by currency having count(distinct date) > 1 "
+        "union all select 'exchange rate ' || base || '/' || quote, max(date), $4 from fx_rates "
+        "where date <= $1 and ingest_seq <= $2 group by base, quote order by 1",
+        [as_of, watermark, limits.rate_days, limits.fx_days],
+    ).fetchall()
+    for name, newest, allowed in rows:
+        if (age := (as_of - newest).days) > allowed:
+            message = f"the newest {name} is of {newest}, {age} days before {as_of}; {allowed} are allowed"
+            yield Finding("STALE_RATE", "WARN", message, date=newest, value=float(age))

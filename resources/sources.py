@@ -87,6 +87,7 @@ class Limits(Strict):
     reversal: Annotated[float, Field(gt=0)] = WatchLimits.reversal
     stale_sessions: Annotated[int, Field(ge=2)] = WatchLimits.stale_sessions
     adjustment: Annotated[float, Field(gt=0)] = WatchLimits.adjustment
+    reuse_sessions: Annotated[int, Field(ge=2)] = WatchLimits.reuse_sessions
 
 
 class SourcesFile(Strict):
@@ -229,6 +230,7 @@ def screening(
             reversal=limits.reversal,
             stale_sessions=limits.stale_sessions,
             adjustment=limits.adjustment,
+            reuse_sessions=limits.reuse_sessions,
         ),
     )
 

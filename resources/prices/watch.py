@@ -23,6 +23,7 @@ class WatchLimits:
                                          undone the next day
     stale_sessions       sessions without any change
     adjustment           difference between the vendor's return and ours
+    reuse_sessions       sessions without a price after which a symbol may be another company's
     """
 
     band: float = 0.30
@@ -32,6 +33,7 @@ class WatchLimits:
     own_spreads: float = 8.0
     stale_sessions: int = 5
     adjustment: float = 0.005
+    reuse_sessions: int = 126
 
 
 def watch(
@@ -61,7 +63,14 @@ def watch(
         "ADJ_INCONSISTENT",
         "days whose adjusted close disagrees with dividend and split",
     )
-    yield from missing_sessions(series, sessions)
+    gap = session_gaps(series, sessions)
+    yield from missing_sessions(series, gap)
+    yield from _by_symbol(
+        series,
+        gap >= limits.reuse_sessions,
+        "TICKER_REUSE",
+        f"returns after {limits.reuse_sessions} sessions or more without a price: another company's symbol now?",
+    )
 
 
 def market_excess(series: Series, quiet: float) -> tuple[Array, Array]:
@@ -147,13 +156,19 @@ def inconsistent(series: Series, rows: pa.Table, tolerance: float) -> Mask:
     return different
 
 
-def missing_sessions(series: Series, sessions: Days) -> Iterator[Finding]:
-    """One finding for each symbol that lacks sessions between its last one on record and its last row here."""
+def session_gaps(series: Series, sessions: Days) -> Ints:
+    """(n,) sessions between each row and the one before it, here or on record."""
     position = np.searchsorted(sessions, series.days)
     gap = np.diff(position, prepend=0) - 1
     before = np.searchsorted(sessions, series.previous_day[series.first])
     gap[series.first] = position[series.first] - before - 1
-    for place, count in _sums(series, np.maximum(gap, 0)):
+    gaps: Ints = np.maximum(gap, 0)
+    return gaps
+
+
+def missing_sessions(series: Series, gap: Ints) -> Iterator[Finding]:
+    """One finding for each symbol that lacks sessions between its last one on record and its last row here."""
+    for place, count in _sums(series, gap):
         symbol, day = series.symbols[series.codes[place]], series.days[place].astype("datetime64[D]").item()
         said = f"{symbol} lacks {count} sessions, the first of them before {day}"
         yield Finding("MISSING_SESSION", "WARN", said, count, symbol, day)

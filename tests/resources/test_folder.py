@@ -209,3 +209,17 @@ def test_split_adjusted_closes_have_no_splits_only_dividends() -> None:
     previous, previous_adjusted = np.array([100.0]), np.array([50.0])
     dividend, split = actions(close, adjusted, previous, previous_adjusted, splits=False)
     assert (dividend[0], split[0]) == (50.0, 1.0)
+
+
+def test_a_file_that_the_system_refuses_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, a__csv=FEED + "A,2024-01-02,1,1,1,1,1,1\n")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(FolderSource, "_read", refuse)
+    (refused,) = source(tmp_path).deliveries(None, None, nothing_seen)
+    assert isinstance(refused, FileRejected)
+    assert [(item.code, item.message) for item in refused.findings] == [
+        ("UNREADABLE", "Permission denied; check the file and its permissions")
+    ]

@@ -3,13 +3,14 @@
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from bench import DAYS, STAMP, SYMBOLS, cut, ingest, price_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.errors import DataError
-from resources.pack_checks import CheckLimits
+from resources.pack_checks import CheckLimits, Finding, check_pack
 from resources.packs import (
     Pack,
     cut_pack,
@@ -19,6 +20,7 @@ from resources.packs import (
     pack_id,
     parse_pack_id,
     previous_fresh,
+    watermark,
 )
 from resources.warehouse import Warehouse
 
@@ -146,3 +148,64 @@ def test_without_prices_there_is_no_pack_to_use(tmp_path: Path) -> None:
             latest_fresh(con)
         with pytest.raises(DataError, match="there is no pack PP_2024-01-05; the newest are"):
             find_pack(con, "PP_2024-01-05")
+
+
+def test_sources_that_disagree_and_rates_that_stopped_are_named(warehouse: Warehouse) -> None:
+    backup = price_rows(100.0, DAYS[:2], SYMBOLS[:1]), price_rows(105.0, DAYS[2:], SYMBOLS[:2])
+    late = {
+        "currency": "USD",
+        "date": DAYS[0] - timedelta(days=50),
+        "source": "feed",
+        "rate": 0.02,
+        "note": None,
+    }
+    pairs = [{"base": base, "quote": "USD", "date": day, "source": "feed", "rate": 1.1}
+             for base, day in (("CAD", DAYS[-1]), ("EUR", DAYS[-1] - timedelta(days=11)))]  # fmt: skip
+    with warehouse.write(STAMP) as tx:
+        for rows in backup:
+            place = rows.schema.get_field_index("source")
+            ingest(tx, "prices", rows.set_column(place, "source", pa.array(["backup"] * len(rows))))
+        ingest(tx, "fx_rates", pa.Table.from_pylist(pairs))
+        ingest(tx, "risk_free_rates", pa.Table.from_pylist([late]))
+    assert [item.code for item in _found(warehouse, date(1999, 1, 4), CheckLimits())] == ["NO_PRICES"]
+    assert _found(warehouse, DAYS[1], CheckLimits()) == []  # the sources agree, a single rate is a constant
+    with warehouse.write(STAMP) as tx:
+        ingest(
+            tx, "risk_free_rates", pa.Table.from_pylist([late | {"date": late["date"] + timedelta(days=1)}])
+        )
+    found = _found(warehouse, DAYS[-1], CheckLimits(fx_days=10, rate_days=45))
+    assert [(item.code, item.severity, item.symbol) for item in found] == [
+        ("SOURCES_DISAGREE", "WARN", "AAA"), ("SOURCES_DISAGREE", "WARN", "BBB"),
+        ("STALE_RATE", "WARN", None), ("STALE_RATE", "WARN", None),
+    ]  # fmt: skip
+    assert found[0].value == pytest.approx(105 / 102 - 1)
+    assert "2.9% higher in backup than in feed; 2 such days" in found[0].message
+    assert "exchange rate EUR/USD" in found[2].message
+    assert "risk-free rate of USD" in found[3].message
+    lenient = CheckLimits(source_gap=0.03, rate_days=60, fx_days=11)
+    assert _found(warehouse, DAYS[-1], lenient) == []
+
+
+def test_a_pack_whose_newest_price_is_old_is_stale(warehouse: Warehouse) -> None:
+    with warehouse.live() as con:
+        later = [DAYS[-1] + timedelta(days=ahead) for ahead in (3, 4, 5, 6)]
+        found = check_pack(con, later[-1], watermark(con), None, [*DAYS, *later], CheckLimits())
+    assert [(item.code, item.severity, item.value) for item in found] == [("STALE_PACK", "FAIL", 4.0)]
+
+
+def test_a_desk_may_reject_packs_whose_sources_disagree(warehouse: Warehouse) -> None:
+    rows = price_rows(106.09, DAYS[-1:], SYMBOLS[:1])
+    with warehouse.write(STAMP) as tx:
+        place = rows.schema.get_field_index("source")
+        ingest(tx, "prices", rows.set_column(place, "source", pa.array(["backup"] * len(rows))))
+    with warehouse.write(STAMP) as tx:
+        strict = CheckLimits(severities={"SOURCES_DISAGREE": "FAIL"})
+        found = cut_pack(tx, DAYS[-1], ["feed"], DAYS, strict).pack
+    assert found.verdict == "rejected"
+    assert "AAA: the close of 2024-01-05 is 3.0% higher in backup" in str(found.reason)
+
+
+def _found(warehouse: Warehouse, as_of: date, limits: CheckLimits) -> list[Finding]:
+    with warehouse.live() as con:
+        sessions = [day for day in DAYS if day <= as_of]
+        return check_pack(con, as_of, watermark(con), None, sessions, limits)

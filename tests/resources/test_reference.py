@@ -70,6 +70,11 @@ def test_optional_columns_may_be_absent_and_empty_text_is_null() -> None:
         ("fx_rates", "base,quote,date,rate\nUSD,CAD,2024-01-02,0\n", [("BAD_NUMBER", 2)]),
         ("fx_rates", "base,quote,date,rate\nUSD,CAD,2024-01-02,inf\n", [("BAD_NUMBER", 2)]),
         ("securities", "symbol,date,currency,simulated\nA,2024-01-02,USD,yes\n", [("BAD_VALUE", 2)]),
+        (
+            "macro_series",
+            "series,date,known_at,value\nUNRATE,2024-01-31,2024-01-30,4\nUNRATE,2024-02-29,2024-03-08,4\n",
+            [("KNOWN_TOO_EARLY", 2)],
+        ),
     ],
 )
 def test_a_bad_file_is_refused_with_code_and_line(

@@ -12,6 +12,7 @@ from resources.prices.files import Reading, read_delivery
 from resources.prices.screen import Context, Rename, screen
 from resources.prices.series import Record
 from resources.prices.source import Delivery
+from resources.prices.watch import WatchLimits
 
 FIRST = date(2024, 1, 1)
 DAYS = np.arange(np.datetime64("2023-12-01"), np.datetime64("2025-12-31"))
@@ -229,6 +230,24 @@ def test_stale_closes_are_noted_once_a_run() -> None:
 def test_missing_sessions_are_counted_from_the_first_row_on() -> None:
     result = checked([*series("A", CALM), *series("B", CALM[:2], 4), line("A", day(8), 101)])
     assert warned(result) == {"MISSING_SESSION": 2}
+
+
+def test_a_symbol_that_returns_after_half_a_year_may_be_another_companys() -> None:
+    sessions = np.arange(number_of(date(2023, 1, 2)), number_of(date(2024, 3, 1)), dtype=np.int32)
+    context = replace(CONTEXT, sessions=sessions, watch_limits=WatchLimits(reuse_sessions=30))
+    old = Record(number_of(date(2023, 12, 1)), 100.0)
+    again = [line("A", day(4), 101), line("B", day(4), 101), line("C", day(4), 101)]
+    record = {
+        "A": old,
+        "B": Record(number_of(day(4)) - 31, 100.0),
+        "C": Record(number_of(day(4)) - 30, 100.0),
+    }
+    found = [
+        item
+        for item in checked(again, replace(context, record=record)).warnings
+        if item.code == "TICKER_REUSE"
+    ]
+    assert [(item.symbol, item.count) for item in found] == [("A", 1), ("B", 1)]
 
 
 def test_sessions_missing_since_the_last_one_on_record_are_counted() -> None:

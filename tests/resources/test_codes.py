@@ -1,0 +1,64 @@
+"""Codes of faults are stable: each is documented, and each has a test that provokes it."""
+
+import ast
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from resources.prices import csv_file
+from resources.prices.columns import TYPES, recognise
+from resources.prices.source import FileRejected
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/reference/data-quality.md").read_text("utf-8")
+PLACES = [
+    *(ROOT / "resources/prices").glob("*.py"),
+    ROOT / "resources/reference.py",
+    ROOT / "resources/pack_checks.py",
+]
+WORD = r"[A-Z][A-Z0-9_]{3,}"
+NO_CODES = {"FAIL", "WARN", "QUAR", "INFO", "RECORD_TYPE", "AAPL", "SP500", "XNYS", "BAD_", "CHANGING"}
+
+
+def codes() -> set[str]:
+    """Every word in capitals that these modules say, which are the codes."""
+    found = {"BAD_DIVIDEND", "BAD_SPLIT", "BAD_VOLUME"}  # put together at run time
+    for path in PLACES:
+        words = (
+            node.value
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Constant)
+        )
+        found |= {word for word in words if isinstance(word, str) and re.fullmatch(WORD, word)}
+    return found - NO_CODES
+
+
+def test_every_code_is_documented_and_no_other() -> None:
+    rows = [line.split("|")[1] for line in PAGE.splitlines() if line.startswith("| `")]
+    assert set(re.findall(rf"`({WORD})`", " ".join(rows))) == codes()
+
+
+@pytest.mark.parametrize("code", sorted(codes()))
+def test_every_code_has_a_test(code: str) -> None:
+    tests = [path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
+    own = (
+        Path(__file__).read_text("utf-8").partition("# What other tests leave out")[2].partition("# What")[2]
+    )
+    assert any(
+        re.search(rf"\b{code}\b", text) for text in (*(path.read_text("utf-8") for path in tests), own)
+    )
+
+
+# What other tests leave out
+
+
+def test_a_parser_that_gives_up_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gives_up(*_: object) -> pa.Table:
+        raise pa.ArrowInvalid("no idea")
+
+    monkeypatch.setattr(csv_file, "_parse", gives_up)
+    with pytest.raises(FileRejected) as refused:
+        csv_file.read_csv(b"symbol,date,close\nA,2024-01-02,10\n", "a.csv", recognise, TYPES)
+    assert [(item.code, item.message) for item in refused.value.findings] == [("UNPARSABLE", "no idea")]
