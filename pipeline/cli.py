@@ -16,6 +16,7 @@ from optimizer.errors import PackfolioError, PolicyError
 from pipeline import audit_commands, risk_commands
 from pipeline.audit_commands import changes_since
 from pipeline.environment import Environment
+from pipeline.machine import machine_fault
 from pipeline.terminal import Json, err, finish, out, print_json, reader, working
 
 app = typer.Typer(
@@ -31,7 +32,7 @@ Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 
 
 def main() -> None:
-    """Entry point: known errors become one line and an exit status, never a traceback."""
+    """Entry point: known errors and what the machine refuses become one line and an exit status, never a traceback."""
     # Imports make a million objects that stay: to look for cycles among them again and again takes half a second.
     gc.set_threshold(200_000, 100, 1000)
     try:
@@ -39,6 +40,12 @@ def main() -> None:
     except PackfolioError as error:
         err.print(f"[red]{type(error).__name__}[/red] {error}", highlight=False, soft_wrap=True)
         sys.exit(2 if isinstance(error, PolicyError) else 1)
+    except Exception as error:
+        said = machine_fault(error, Environment.of_process().home)
+        if said:
+            err.print(f"[red]{type(error).__name__}[/red] {said}", highlight=False, soft_wrap=True)
+            sys.exit(1)
+        raise
 
 
 def _day(value: datetime | None) -> date | None:

@@ -3,8 +3,9 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from resources.schema import VERSION, prepare_schema, refuse_newer, schema_versi
 from resources.signatures import signed, signing_key
 
 LOCK_SECONDS = 120.0
+CLOCK_SLACK = timedelta(hours=1)
 
 
 class PackLike(Protocol):
@@ -139,12 +141,14 @@ class Warehouse:
         signed({}, signing_key())  # a key that cannot be read must show before anything is written
         with self.live() as con:
             before = ledger.head(con)
+            _refuse_earlier_clock(con, stamp)
             con.execute("begin")
             try:
                 yield Transaction(con, stamp)
                 con.execute("commit")
             except BaseException:
-                con.execute("rollback")
+                with suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
+                    con.execute("rollback")
                 raise
             after = ledger.head(con)
             if after != before:
@@ -153,7 +157,11 @@ class Warehouse:
     def publish(self) -> Path:
         """Replace the published copy by the present state, atomically; open readers keep what they have."""
         fresh = self.home / "published.tmp"
-        self.copy(fresh)
+        try:
+            self.copy(fresh)
+        except OSError:
+            fresh.unlink(missing_ok=True)  # half a copy would fill the disk that was too small for it
+            raise
         fresh.replace(self.published)
         return self.published
 
@@ -210,6 +218,17 @@ def _prepare(con: Connection, where: str) -> None:
     con.execute("set python_enable_replacements = false")
     con.execute("set preserve_insertion_order = true")
     prepare_schema(con, where)
+
+
+def _refuse_earlier_clock(con: Connection, stamp: Stamp) -> None:
+    """A clock that is behind would set today's prices aside as future ones, and date what is known too early."""
+    newest = con.execute('select "at" from materializations order by id desc limit 1').fetchall()
+    if newest and newest[0][0] - stamp.at > CLOCK_SLACK:
+        raise DataError(
+            f"the clock says {stamp.at:%Y-%m-%d %H:%M} UTC, but the newest ledger row was written at "
+            f"{newest[0][0]:%Y-%m-%d %H:%M}: set the clock right; if it was ahead then, "
+            f"`packfolio doctor db --accept REASON` puts that on record, and runs go on"
+        )
 
 
 def frame(con: Connection, sql: str, params: list[object] | None = None) -> pd.DataFrame:

@@ -2,10 +2,14 @@
 
 import multiprocessing
 import os
+import resource
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 from bench import BOOK, STAMP, fill
@@ -13,7 +17,9 @@ from bench import BOOK, STAMP, fill
 import resources.warehouse as door
 from optimizer.errors import DataError
 from resources.anchors import read_anchors
+from resources.backup import accept_break
 from resources.ledger import GENESIS, head, latest
+from resources.verification import verify
 from resources.warehouse import Warehouse
 
 WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})
@@ -24,8 +30,8 @@ def warehouse(tmp_path: Path) -> Warehouse:
     return Warehouse(tmp_path / "home")
 
 
-def record(warehouse: Warehouse, weights: pd.DataFrame = WEIGHTS) -> bool:
-    with warehouse.write(STAMP) as tx:
+def record(warehouse: Warehouse, weights: pd.DataFrame = WEIGHTS, later: timedelta = timedelta()) -> bool:
+    with warehouse.write(replace(STAMP, at=STAMP.at + later)) as tx:
         return tx.record(
             "optimal_weights", {"optimal_weights": weights}, pack_id="PP_2024-01-05", portfolio_id=BOOK
         ).changed
@@ -146,6 +152,66 @@ def test_a_lock_that_is_held_too_long_is_said(warehouse: Warehouse, monkeypatch:
     finally:
         done.set()
         holder.join()
+
+
+def test_a_lock_file_that_was_removed_leaves_one_writer(warehouse: Warehouse) -> None:
+    """DuckDB's own lock on the file stands behind ours."""
+    record(warehouse)
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    holder = context.Process(target=hold, args=(warehouse.home, ready, done))
+    holder.start()
+    assert ready.wait(20)
+    (warehouse.home / "warehouse.lock").unlink()
+    try:
+        with pytest.raises(duckdb.IOException, match=f"held in .*PID {holder.pid}"):
+            record(warehouse, WEIGHTS.assign(weight=0.5))
+    finally:
+        done.set()
+        holder.join()
+    assert latest_weights(warehouse) == [("AAA", 0.25), ("BBB", 0.75)]
+    assert record(warehouse, WEIGHTS.assign(weight=0.5))
+
+
+def test_a_clock_that_is_behind_the_ledger_writes_nothing_until_that_is_accepted(
+    warehouse: Warehouse,
+) -> None:
+    """As it is set back, and as it is set right after it was ahead."""
+    record(warehouse, later=timedelta(days=400))
+    with pytest.raises(DataError, match=r"the clock says 2024-.*set the clock right.*--accept"):
+        record(warehouse, WEIGHTS.assign(weight=0.5))
+    with warehouse.live() as con:
+        assert head(con)[0] == 1
+    accept_break(warehouse, STAMP, "the clock was a year ahead")
+    assert record(warehouse, WEIGHTS.assign(weight=0.5))
+    with warehouse.live() as con:
+        assert verify(con, read_anchors(warehouse.anchor)).faults == []
+
+
+def test_seconds_by_which_a_clock_is_corrected_stop_nothing(warehouse: Warehouse) -> None:
+    record(warehouse)
+    assert record(warehouse, WEIGHTS.assign(weight=0.5), later=-timedelta(minutes=2))
+
+
+def starve(home: Path) -> None:
+    """Writes more than this process may: what a quota or a full disk does."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, 1 << 19))
+    many = pd.DataFrame({"symbol": [f"S{number}" for number in range(50_000)], "weight": 0.1})
+    try:
+        record(Warehouse(home), many.assign(weight=np.random.default_rng(1).random(len(many))))
+    except duckdb.Error as error:
+        os._exit(0 if "rollback" not in str(error) else 1)  # no farewell: the file refuses that too
+    os._exit(2)
+
+
+def test_a_write_that_the_disk_refuses_leaves_nothing_and_works_later(warehouse: Warehouse) -> None:
+    record(warehouse)
+    process = multiprocessing.get_context("spawn").Process(target=starve, args=(warehouse.home,))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert latest_weights(warehouse) == [("AAA", 0.25), ("BBB", 0.75)]
+    assert record(warehouse, WEIGHTS.assign(weight=0.5))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")

@@ -1,0 +1,39 @@
+"""What the machine refused, told in one line: a full disk, a folder that cannot be written, a file that is held."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+FULL = 1 << 20  # bytes: with less, neither the warehouse nor Dagster's history can grow
+SAFE = "what was committed is whole, and nothing else is visible: run it again"
+
+
+def machine_fault(error: BaseException, home: Path) -> str | None:
+    """What a file, a disk or a database file refused, and what to do; None for a fault of the program."""
+    refusals = [cause for cause in _causes(error) if _is_refusal(cause)]
+    if not refusals:
+        return None
+    free = _free(home)
+    if free < FULL:
+        return f"the disk of {home} is full ({free / 1024:.0f} KiB are free); make room there; {SAFE}"
+    said = str(refusals[-1]).splitlines()[0]
+    return f"{said}; see that {home} can be read and written (`packfolio doctor`); {SAFE}"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and what it came from, the first cause last."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Told by the class's name where it is DuckDB's, whose import would slow every command."""
+    return isinstance(error, OSError | sqlite3.OperationalError) or type(error).__module__ == "_duckdb"
+
+
+def _free(home: Path) -> int:
+    """Bytes that are free where the home is, or would be."""
+    place = next(path for path in (home, *home.parents) if path.exists())
+    return shutil.disk_usage(place).free
