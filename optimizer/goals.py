@@ -69,9 +69,10 @@ class Quadratic:
     def support(self, w: Array, pull: Array | None = None) -> Support:
         """The tangent plane; `pull` (n,) is the slope of the doubt where it has a kink, at w = 0, by a solver."""
         wrong = doubt_slope(self.doubt, w) if pull is None or not at_kink(self, w) else pull
-        slope = (self.q if self.P is None else self.P @ w + self.q) + wrong
-        slack = doubt_size(self.doubt, w) - float(wrong @ w)
-        cost = self._cost(w)
+        error = doubt_size(self.doubt, w)
+        marginal = np.zeros(len(w)) if self.P is None else self.P @ w
+        slope, slack = marginal + self.q + wrong, error - float(wrong @ w)
+        cost = 0.5 * float(w @ marginal) + float(self.q @ w) + self.constant + error
         # A riskless answer costs 0; it is judged against a ten-thousandth of one name's variance instead.
         floor = 0.0 if self.P is None else 1e-4 * float(variances(self.P).sum()) / len(w)
         size = max(abs(cost), float(np.abs(slope) @ np.abs(w)), abs(self.constant), floor)

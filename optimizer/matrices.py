@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from optimizer.typing import Array
 
-MOST = 0.7  # of the names: with more, gathering their rows costs more than it saves
-
 Index = npt.NDArray[np.intp]
 
 
@@ -88,19 +86,37 @@ def block(matrix: Matrix, names: Index) -> Array:
     return np.asarray(square)
 
 
-def pull(matrix: Matrix, names: Index, others: Index, x: Array) -> Array:
-    """(k,) what x (j,) in j other names adds to the products of k names; no name may be in both."""
-    if isinstance(matrix, LowRank):
-        return np.asarray(matrix.root[:, names].T @ (matrix.root[:, others] @ x))
-    return np.asarray(matrix[names[:, None], others] @ x)
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A matrix as seen from j of its names, whose rows are gathered once for all products with them."""
 
+    matrix: Matrix
+    names: Index
 
-def products(matrix: Matrix, names: Index, x: Array) -> Array:
-    """(c, n) the products with c columns of x (n, c), which are 0 outside the names."""
-    if isinstance(matrix, LowRank):
-        spread = (matrix.root[:, names] @ x[names]).T @ matrix.root
-        spread[:, names] += matrix.diagonal[names] * x[names].T
+    @cached_property
+    def _rows(self) -> Array:
+        """(j, n) of a matrix in numbers, (r, j) of the root of one in factors."""
+        if isinstance(self.matrix, LowRank):
+            return np.asarray(self.matrix.root[:, self.names])
+        return np.asarray(self.matrix[self.names])
+
+    def block(self, k: int) -> Array:
+        """(k, k) rows and columns of the first k names."""
+        if isinstance(self.matrix, LowRank):
+            return block(self.matrix, self.names[:k])
+        return np.asarray(self._rows[:k].take(self.names[:k], axis=1))
+
+    def pull(self, k: int, x: Array) -> Array:
+        """(k,) what x (j - k,) in the other names adds to the products of the first k."""
+        if isinstance(self.matrix, LowRank):
+            return np.asarray(self._rows[:, :k].T @ (self._rows[:, k:] @ x))
+        return np.asarray(self._rows[:k].take(self.names[k:], axis=1) @ x)
+
+    def products(self, x: Array) -> Array:
+        """(c, n) the products with c columns of x (n, c), which are 0 outside the names."""
+        own = x[self.names]
+        if not isinstance(self.matrix, LowRank):
+            return np.asarray(own.T @ self._rows)
+        spread = (self._rows @ own).T @ self.matrix.root
+        spread[:, self.names] += self.matrix.diagonal[self.names] * own.T
         return np.asarray(spread)
-    if len(names) > MOST * len(matrix):
-        return np.asarray((matrix @ x).T)
-    return np.asarray(x[names].T @ matrix[names])

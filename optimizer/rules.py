@@ -58,6 +58,8 @@ class Setting:
 
 def aligned(weights: Mapping[str, float], symbols: tuple[str, ...], what: str) -> Array:
     """(n,) the weights in the order of the symbols, 0 where absent; PolicyError for one outside."""
+    if tuple(weights) == symbols:
+        return np.fromiter(weights.values(), float, len(symbols))
     outside = sorted(set(weights) - set(symbols))
     if outside:
         raise PolicyError(

@@ -13,7 +13,7 @@ from optimizer.costs import CostCurve
 from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.estimates import Estimates
 from optimizer.fast.answers import NoAnswerError
-from optimizer.fast.lane import Candidate
+from optimizer.fast.lane import ROUNDING, Candidate
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.holdings import Choice, choose_names, impossible
 from optimizer.lanes import Optimum, certified, optimum
@@ -324,11 +324,21 @@ def shortfall(goal: Goal, w: Array) -> tuple[str, ...]:
 def target_missed(best: Optimum, setting: Setting) -> tuple[str, ...]:
     """A warning when the limits keep volatility from its target."""
     target = setting.policy.target_volatility
+    if target is None:
+        return ()
     risk = volatility(best.weights, setting.estimates.risk)
-    if target is None or abs(risk - target) <= TARGET_TOLERANCE * target:
+    if abs(risk - target) <= TARGET_TOLERANCE * target:
         return ()
     side = "only" if risk < target else "still"
     return (f"target volatility {target:.2%} is not reached: the limits allow {side} {risk:.2%}",)
+
+
+def unlimited(goal: Goal, limits: Limits) -> Array:
+    """(n,) the best weights under these limits; those of least cost of all, where they are known and allowed."""
+    center = goal.center if isinstance(goal, Quadratic) else None
+    if center is not None and limits.violation(center) <= ROUNDING:
+        return center
+    return optimum(goal, plain(limits)).weights
 
 
 def with_turnover(solution: Solution, setting: Setting) -> Solution:
@@ -336,8 +346,7 @@ def with_turnover(solution: Solution, setting: Setting) -> Solution:
     limit, held = setting.policy.max_turnover, setting.held
     if limit is None or held is None or turnover(solution.weights, held) < limit - 1e-7:
         return solution
-    free = optimum(solution.goal, plain(solution.arena.limits.without("max_turnover")))
-    wanted = turnover(free.weights, held)
+    wanted = turnover(unlimited(solution.goal, solution.arena.limits.without("max_turnover")), held)
     warning = f"Trades scaled down to meet {limit:.1%} turnover limit (one-way; {wanted:.1%} without it)"
     return replace(
         solution, warnings=(*solution.warnings, warning), unconstrained_turnover=wanted

@@ -12,33 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.fast.answers import Answer, NoAnswerError
+from optimizer.fast.equations import least_on_rows
 from optimizer.limits import INF, Polyhedron
-from optimizer.matrices import Index, Matrix, block, products, pull
+from optimizer.matrices import Index, Matrix, Part
 from optimizer.typing import Array
 
 ROUNDS, PATIENCE = 25, 5
 FIRST, SHARE, ROOM = 24, 0.06, 2.0
-PRIMAL, ROW, DUAL, RESIDUAL = 1e-13, 1e-12, 1e-11, 1e-10
-TOUCH, LARGE, TRADED = 1e-9, 150, 0.08
+PRIMAL, ROW, DUAL = 1e-13, 1e-12, 1e-11
+TOUCH, TRADED = 1e-9, 0.12
 
 Mask = npt.NDArray[np.bool_]
-
-
-def _solve_large(system: Array, right: Array, k: int) -> Array:
-    """The solution of [[S, -A'], [A, 0]], S (k, k) positive definite: by its Cholesky factor, half the work of LU.
-
-    Raises LinAlgError where S has none.
-    """
-    from scipy.linalg import lapack  # its import pays off for large systems only
-
-    rows = system[k:, :k]
-    factor, failed = lapack.dpotrf(system[:k, :k].T, lower=1, clean=0)
-    if failed:
-        raise np.linalg.LinAlgError(f"no Cholesky factor of {k} free weights")
-    both = lapack.dpotrs(factor, np.column_stack([right[:k], rows.T]), lower=1)[0]
-    free, own = both[:, : right.shape[1]], both[:, right.shape[1] :]
-    prices = np.linalg.solve(rows @ own, right[k:] - rows @ free)
-    return np.concatenate([free + own @ prices, prices])
 
 
 @dataclass
@@ -190,34 +174,24 @@ class Pivots:
 
     def _solve(self, guess: Guess) -> Point:
         """The optimality conditions of the guess, for a ratio also their answer to one unit of gain."""
-        free, rows = np.flatnonzero(guess.free), np.flatnonzero(guess.held)
+        free, rows = guess.free.nonzero()[0], guess.held.nonzero()[0]
         away = np.where(guess.free, 0.0, guess.at - self.base)
-        resting = np.flatnonzero(away)
+        resting = away.nonzero()[0]
         k = len(free)
         active, target = self._rows(guess, rows, away)
-        system = np.zeros((k + len(rows), k + len(rows)))
-        system[:k, :k] = block(self.P, free)
-        system[k:, :k] = active[:, free]
-        system[:k, k:] = -system[k:, :k].T
+        part = Part(self.P, np.concatenate([free, resting]))
         right = np.zeros((k + len(rows), 1 if self.gain is None else 2))
         right[:k, 0] = -self.q[free]
         if len(resting):
-            right[:k, 0] -= pull(self.P, free, resting, away[resting])
+            right[:k, 0] -= part.pull(k, away[resting])
         right[k:, 0] = target
         if self.gain is not None:
             right[:k, 1] = self.gain[free]
-        try:
-            found = _solve_large(system, right, k) if k > LARGE else np.linalg.solve(system, right)
-            solved = np.asarray(found, dtype=float)
-        except np.linalg.LinAlgError as error:
-            raise NoAnswerError("active set", str(error), infeasible=False) from error
-        off, size = np.abs(system @ solved - right), np.abs(right)
-        if not off.max(initial=0.0) <= RESIDUAL * size.max(initial=0.0):
-            raise NoAnswerError("active set", "rows depend on each other", infeasible=False)
+        solved = least_on_rows(part.block(k), active[:, free], right)
         step = np.zeros((len(self.q), right.shape[1]))
         step[free] = solved[:k]
         step[resting, 0] = away[resting]
-        return self._point(guess, step, np.concatenate([free, resting]), rows, solved[k:])
+        return self._point(guess, step, part.products(step), rows, solved[k:])
 
     def _rows(self, guess: Guess, rows: Index, away: Array) -> tuple[Array, Array]:
         """The held rows (r, n) and what they must make of a step from the base (r,)."""
@@ -230,8 +204,7 @@ class Pivots:
             target[place] = self.kink.bound - active[place] @ (self.base + away - self.center)
         return active, target
 
-    def _point(self, guess: Guess, step: Array, used: Index, rows: Index, found: Array) -> Point:
-        slopes = products(self.P, used, step)
+    def _point(self, guess: Guess, step: Array, slopes: Array, rows: Index, found: Array) -> Point:
         slope, y, x, sure = self.q + slopes[0], found[:, 0], self.base + step[:, 0], True
         if self.gain is not None:
             # Along x + strength times the step a unit of gain adds, the ratio is greatest at this strength.
@@ -263,7 +236,7 @@ class Pivots:
         wants_down = np.where(rests & (down > tiny) & (guess.at > frame.floor), down, 0.0)
         fall, rise = guess.free & (x < low - PRIMAL), guess.free & (x > high + PRIMAL)
         # Rows are judged where the weights will be: those that overshoot would break most of them.
-        kept = np.clip(x, low, high)
+        kept = np.minimum(np.maximum(x, low), high)
         value = frame.rows @ kept
         if self.kink is not None:
             value[self.bend] = self.kink.value(kept)
@@ -298,7 +271,7 @@ class Pivots:
 
     def _give_rows_a_weight(self, guess: Guess, moves: Moves) -> None:
         """A row that holds needs a free weight to hold it."""
-        for row in np.flatnonzero(guess.held):
-            members = np.abs(self.frame.rows[row])
-            if row != self.bend and not members[guess.free].any():
-                guess.free[int(np.argmax(members * (1.0 - guess.at)))] = True
+        for row in guess.held.nonzero()[0]:
+            members = self.frame.rows[row]
+            if row != self.bend and not ((members != 0) & guess.free).any():
+                guess.free[int(np.argmax(np.abs(members) * (1.0 - guess.at)))] = True
