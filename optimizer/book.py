@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.portfolio import ZERO, Number, Portfolio, exact, money, price_of
@@ -28,7 +29,7 @@ class Book:
     lines: Mapping[str, Line]
     cash: Decimal
 
-    @property
+    @cached_property
     def nav(self) -> Decimal:
         """Value of the lines plus cash."""
         return self.cash + sum((line.value for line in self.lines.values()), ZERO)

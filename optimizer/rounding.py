@@ -20,6 +20,7 @@ HARD = 1e9
 PAIRS = 64
 FIRST_MOVES = 32
 MOVES_PER_NAME = 40
+TOGETHER, KEPT = 32, 0.5  # moves taken at once, each of which must keep half of its gain beside the others
 BRANCHED_NAMES = 16
 NODES = 120
 DESCENTS = 20
@@ -47,6 +48,7 @@ class _Walk:
 
     def __post_init__(self) -> None:
         p = self.problem
+        self.diagonal = p.covariance.diagonal().copy()
         self.gradient = 2 * p.aversion * (p.covariance @ (p.held + self.lots * p.step - p.wanted))
         self._settle()
 
@@ -59,14 +61,23 @@ class _Walk:
         self.traded = float(np.abs(trades).sum())
         self.row_values = p.rows @ self.weights
         self.box = _outside(p, self.weights)
-        self.penalty = float(self.weigh(self.lots[None])[1][0, 0])
+        self.penalty = self._penalty()
+
+    def _penalty(self) -> float:
+        """What limits are broken by, as `weigh` counts it, where the walk stands."""
+        p = self.problem
+        hard = _over(np.array([p.cash_min - self.cash, self.traded - p.max_traded])).sum()
+        soft = self.box.sum() + _over(self.row_values - p.bounds).sum()
+        over = [limit.value(self.weights) - limit.bound for limit in p.absolute]
+        over += [norm.value(self.weights) - norm.bound for norm in p.norms]
+        return float(HARD * hard + soft + _over(np.array(over)).sum())
 
     def weigh(self, to: Array) -> tuple[Array, Array]:
         """(c, n) changes of the objective, and penalties, when one name's trade becomes `to` (c, n)."""
         p = self.problem
         move = (to - self.lots) * p.step
         dearer = p.curve.costs(to * p.step) - self.costs
-        gain = self.gradient * move + p.aversion * p.covariance.diagonal() * move**2 + dearer
+        gain = self.gradient * move + p.aversion * self.diagonal * move * move + dearer
         traded = self.traded + (np.abs(to) - np.abs(self.lots)) * p.step
         hard = _over(p.cash_min - (self.cash - move - dearer)) + _over(traded - p.max_traded)
         soft = self.box.sum() - self.box + _outside(p, self.weights + move)
@@ -87,7 +98,7 @@ class _Walk:
         p = self.problem
         move = (np.asarray(to) - self.lots[names]) * p.step[names]
         self.lots[names] = to
-        self.gradient += 2 * p.aversion * (p.covariance[:, names] @ move)
+        self.gradient += 2 * p.aversion * (move @ p.covariance[names])
         self._settle()
 
 
@@ -230,13 +241,35 @@ def _repair_by_two(walk: _Walk) -> bool:
 
 
 def _improve(walk: _Walk) -> bool:
-    """The one-name move that lowers the objective most within the limits; False when none does."""
+    """The one-name moves that lower the objective most within the limits, together; False when none does."""
     p = walk.problem
     up, down = neighbours(p, walk.lots)
-    newton = walk.lots - walk.gradient / (2 * p.aversion * p.covariance.diagonal() * p.step)
+    newton = walk.lots - walk.gradient / (2 * p.aversion * walk.diagonal * p.step)
     to = np.stack([down, up, np.zeros_like(up), permitted(p, newton)])
     gain, penalty = walk.weigh(to)
-    return _take_best(walk, to, np.where((penalty <= TOLERANCE) & (gain < -WORTH), gain, np.inf))
+    score = np.where((penalty <= TOLERANCE) & (gain < -WORTH), gain, np.inf)
+    return _take_several(walk, to, score) or _take_best(walk, to, score)
+
+
+def _take_several(walk: _Walk, to: Array, score: Array) -> bool:
+    """The best moves of different names that are worth it after those before them; False when a limit stops them."""
+    p, least = walk.problem, score.min(axis=0)
+    names = np.argsort(least, kind="stable")[: min(TOGETHER, int(np.isfinite(least).sum()))]
+    if len(names) < 2:
+        return False
+    wanted = to[score[:, names].argmin(axis=0), names]
+    move = (wanted - walk.lots[names]) * p.step[names]
+    cross = 2 * p.aversion * p.covariance[np.ix_(names, names)] * np.outer(move, move)
+    chosen: list[int] = []
+    for i, gain in enumerate(least[names].tolist()):
+        if gain + float(cross[i, chosen].sum()) < KEPT * gain:
+            chosen.append(i)
+    before, together = walk.lots[names[chosen]].tolist(), names[chosen].tolist()
+    walk.take(together, wanted[chosen].tolist())
+    if walk.penalty > TOLERANCE:
+        walk.take(together, before)
+        return False
+    return True
 
 
 def _take_best(walk: _Walk, to: Array, score: Array) -> bool:
@@ -262,9 +295,8 @@ def _exchange(walk: _Walk) -> bool:
     cross = 2 * p.aversion * p.covariance[np.ix_(ups, downs)] * np.outer(steps[0, ups], steps[1, downs])
     total = gain[0, ups][:, None] + gain[1, downs] + cross
     total[ups[:, None] == downs] = np.inf
-    for flat in np.argsort(total, axis=None, kind="stable")[:PAIRS]:
-        if not total.flat[flat] < -WORTH:
-            return False
+    worth = np.flatnonzero(total < -WORTH)
+    for flat in worth[np.argsort(total.flat[worth], kind="stable")[:PAIRS]]:
         i, j = int(ups[flat // len(downs)]), int(downs[flat % len(downs)])
         before = walk.lots[[i, j]].tolist()
         walk.take([i, j], [float(to[0, i]), float(to[1, j])])
