@@ -9,6 +9,7 @@ import pandas as pd
 
 from optimizer.analytics import Metrics, performance_metrics
 from optimizer.errors import DataError
+from optimizer.performance import money_weighted_return
 from optimizer.returns import TRADING_DAYS
 from optimizer.simulation import Account, Rows
 from optimizer.typing import Array
@@ -82,6 +83,21 @@ class BacktestResult:
         """By date of trade."""
         days, spent = _by_day(self.account, _joined([fill.costs for fill in self.account.fills]))
         return pd.Series(spent, self.dates[days].rename("date"), name="cost")
+
+    def money_weighted_return(self, flows: pd.Series | None = None) -> float:
+        """Annual internal rate of return of a client who pays in (or out, negative) at closes of the backtest.
+
+        flows  by date, base currency; None: nothing after the first NAV. Each earns what the strategy returns after it.
+        Raises DataError for a date that is none of the backtest's.
+        """
+        told = pd.Series(dtype=np.float64) if flows is None else flows
+        if strangers := [day for day in told.index if day not in self.nav.index]:
+            raise DataError(f"{strangers[0]:%Y-%m-%d} is no date of the backtest; take one of its index")
+        paid = told.groupby(level=0).sum().reindex(self.nav.index, fill_value=0.0).to_numpy(dtype=np.float64)
+        nav = self.nav.to_numpy(dtype=np.float64)
+        values = nav * (1 + np.cumsum(paid / nav))
+        days = (self.nav.index - self.nav.index[0]).to_numpy() / np.timedelta64(1, "D")
+        return money_weighted_return(values, paid, days.astype(np.float64) / 365.25)
 
     @cached_property
     def attribution(self) -> pd.Series:
