@@ -14,6 +14,7 @@ from resources.ledger import sha256
 from resources.outputs import inputs_of
 from resources.packs import Pack
 from resources.replays import (
+    attribution,
     backtest,
     backtest_frames,
     backtest_prices,
@@ -37,7 +38,7 @@ class BacktestConfig(dg.Config):
 
 @dg.asset(
     partitions_def=PACKS, deps=INPUTS, group_name="research",
-    kinds={"python", "duckdb"}, owners=OWNERS, code_version="1",
+    kinds={"python", "duckdb"}, owners=OWNERS, code_version="2",
     check_specs=[
         dg.AssetCheckSpec(ALL_REPLAYED, asset="backtest_results", description="No policy failed on the way."),
     ],
@@ -95,7 +96,8 @@ def _replay(stage: Stage, pack: Pack, snapshot: Snapshot, decisions: Checkpoint)
         vintages = backtest_vintages(con, pack, case, stage.desk.backtest)
     results = backtest(case, prices, vintages, stage.desk.backtest, pack.as_of, decisions)
     simulated = bool(case.inputs.simulated)
-    return backtest_frames(results, benchmark_index(prices, snapshot.benchmark), simulated)
+    parts = attribution(results, case, prices)
+    return backtest_frames(results, benchmark_index(prices, snapshot.benchmark), parts, simulated)
 
 
 def _checkpoint(stage: Stage, pack: Pack, snapshot: Snapshot) -> Checkpoint:

@@ -32,15 +32,23 @@ def attribution_by_group(
 
     groups     symbol -> group, of all that was held or is in the benchmark
     prices     dates x symbols, total-return prices of the benchmark's names
-    benchmark  symbol -> weight, a fraction, kept by daily trades without cost; the rest of 1 is in cash at no interest
+    benchmark  symbol -> weight, a fraction, kept by daily trades without cost; the rest of 1 is in cash at no interest,
+               and a name earns nothing before its first price
     Rows are the groups, CASH, and COSTS: what trading costs took off the return. Raises DataError for a name without a
-    group or a price.
+    group.
     """
     weights, returns = _daily(result)
     dates = pd.DatetimeIndex(weights.index)
     told = {**groups, CASH: CASH}
     own = group_sums(weights, returns, told)
-    growth = prices[list(benchmark)].ffill().reindex(result.nav.index).pct_change(fill_method=None).iloc[1:]
+    growth = (
+        prices[list(benchmark)]
+        .ffill()
+        .reindex(result.nav.index)
+        .pct_change(fill_method=None)
+        .fillna(0.0)
+        .iloc[1:]
+    )
     fixed = pd.DataFrame(
         np.tile([*benchmark.values(), 1 - sum(benchmark.values())], (len(dates), 1)),
         dates,

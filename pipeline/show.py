@@ -139,7 +139,25 @@ def show_backtest(out: Console, shown: Row) -> None:
         for metric in metrics:
             table.add_row(metric, *(amount(measures.get(metric), 4) for measures in strategies.values()))
         out.print(table)
+        _show_parts(out, [row for row in shown["attribution"].get(name, ()) if row["strategy"] == "policy"])
     _show_notes(out, shown["notes"])
+
+
+def _show_parts(out: Console, found: Sequence[Row]) -> None:
+    """Where the policy's return came from: by exposure, and by sector against the benchmark."""
+    for breakdown, effects in (
+        ("exposure", ("total",)),
+        ("sector", ("allocation", "selection", "interaction")),
+    ):
+        parts: dict[str, dict[str, float]] = {}
+        for row in found:
+            if row["breakdown"] == breakdown:
+                parts.setdefault(row["part"], {})[row["effect"]] = row["contribution"]
+        if parts:
+            table = columns_table("", [(f"return by {breakdown}", False), *((e, True) for e in effects)])
+            for part, told in parts.items():
+                table.add_row(part, *(percent(told[effect], 2) for effect in effects))
+            out.print(table)
 
 
 def show_rows(out: Console, rows: Sequence[Row]) -> None:

@@ -75,6 +75,7 @@ COLUMNS: Mapping[str, Sources] = {
     "hedges": {"notional": ("scenario_losses.profit", *_RETURNS)},
     "backtest_results": {"nav": (*_RETURNS, "portfolio_snapshots.policy")},
     "backtest_summary": {"value": ("backtest_results.nav",)},
+    "backtest_attribution": {"contribution": ("backtest_results.nav", "portfolio_snapshots.benchmark")},
     "regimes": {"score": ("regime_drivers.z_score",)},
     "regime_drivers": {"z_score": ("macro_series.value",)},
 }  # fmt: skip

@@ -57,6 +57,7 @@ COMPARED = {
         ("portfolio_id", "strategy", "date"),
         ("nav", "return", "turnover", "cost", "drawdown"),
     ),
+    "backtest_attribution": (("portfolio_id", "strategy", "breakdown", "part", "effect"), ("contribution",)),
     "backtest_summary": (("portfolio_id", "strategy", "metric"), ("value",)),
 }
 EFFECTS = ("return_estimates", "posterior_returns", "optimal_weights", "trades")

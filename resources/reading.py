@@ -154,10 +154,16 @@ def pack_details(con: Connection, pack_id: str) -> Row:
 
 
 def backtest_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
-    """The measures of a pack's backtests by portfolio and strategy."""
+    """The measures of a pack's backtests by portfolio and strategy, and where the returns came from."""
     pack = find_pack(con, pack_id)
-    shown = {}
+    shown, parts = {}, {}
     for found in portfolios_of(con, pack, portfolio):
+        parts[found["name"]] = rows(
+            con,
+            "select strategy, breakdown, part, effect, contribution from latest_backtest_attribution "
+            "where pack_id = ? and portfolio_id = ? order by strategy, breakdown, abs(contribution) desc, part, effect",
+            [pack.id, found["portfolio_id"]],
+        )
         measures = rows(
             con,
             "select strategy, metric, value from latest_backtest_summary where pack_id = ? and portfolio_id = ? "
@@ -169,7 +175,7 @@ def backtest_of(con: Connection, pack_id: str, portfolio: str | None = None) -> 
             by_strategy.setdefault(row["strategy"], {})[row["metric"]] = row["value"]
         shown[found["name"]] = by_strategy
     notes = [*notes_of(con, pack), *_knowledge_of(con, pack)]
-    return {"pack_id": pack.id, "notes": notes, "portfolios": shown}
+    return {"pack_id": pack.id, "notes": notes, "portfolios": shown, "attribution": parts}
 
 
 def _knowledge_of(con: Connection, pack: Pack) -> list[str]:

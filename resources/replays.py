@@ -104,9 +104,9 @@ def benchmark_index(prices: pd.DataFrame, weights: Mapping[str, float]) -> pd.Se
 
 
 def backtest_frames(
-    results: "Mapping[str, BacktestResult]", benchmark: pd.Series, simulated: bool
+    results: "Mapping[str, BacktestResult]", benchmark: pd.Series, parts: pd.DataFrame, simulated: bool
 ) -> dict[str, pd.DataFrame]:
-    """Rows of `backtest_results` (a row per strategy and day) and `backtest_summary` (a row per measure).
+    """Rows of `backtest_results` (by strategy and day), `backtest_summary` (by measure) and `backtest_attribution`.
 
     simulated  whether any price behind them is simulated
     """
@@ -128,7 +128,33 @@ def backtest_frames(
     return {
         "backtest_results": pd.concat(daily, ignore_index=True).assign(simulated=simulated),
         "backtest_summary": pd.DataFrame(measures).assign(simulated=simulated),
+        "backtest_attribution": parts.assign(simulated=simulated),
     }
+
+
+def attribution(results: "Mapping[str, BacktestResult]", case: Case, prices: pd.DataFrame) -> pd.DataFrame:
+    """Where each strategy's return came from: by symbol, by exposure, and by sector against the benchmark."""
+    from optimizer.backtest_attribution import attribution_by_exposure, attribution_by_group
+
+    universe, benchmark = case.inputs.universe, case.snapshot.benchmark
+    sectors = {symbol: universe.sectors.get(symbol, "no sector") for symbol in case.snapshot.symbols}
+    rows: list[tuple[str, str, str, str, float]] = []
+    for name, result in sorted(results.items()):
+        told = {"symbol": {str(symbol): float(part) for symbol, part in result.attribution.items()}}
+        if universe.funds is not None:
+            told["exposure"] = attribution_by_exposure(result, universe.funds)
+        rows += [
+            (name, kind, part, "total", value)
+            for kind, found in told.items()
+            for part, value in found.items()
+        ]
+        by_sector = attribution_by_group(result, sectors, prices, benchmark)
+        rows += [
+            (name, "sector", str(sector), str(effect), float(value))
+            for sector, effects in by_sector.iterrows()
+            for effect, value in effects.items()
+        ]
+    return pd.DataFrame(rows, columns=["strategy", "breakdown", "part", "effect", "contribution"])
 
 
 def _daily(name: str, result: "BacktestResult") -> pd.DataFrame:

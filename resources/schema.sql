@@ -185,3 +185,8 @@ create table backtest_summary ( -- written with backtest_results
     pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, metric varchar not null,
     value double, simulated boolean, materialization bigint not null
 );
+create table backtest_attribution ( -- written with backtest_results
+    pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, breakdown varchar not null,
+    part varchar not null, effect varchar not null, contribution double not null, simulated boolean,
+    materialization bigint not null
+);

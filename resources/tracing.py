@@ -27,6 +27,7 @@ PARENTS = {
     "tax_lots": (),
     "backtest_results": ("portfolio_snapshots",),
     "backtest_summary": ("portfolio_snapshots",),
+    "backtest_attribution": ("backtest_results",),
     "impact": ("trades",),
     "decisions": ("portfolio_snapshots",),
     "regimes": ("regime_drivers",),

@@ -26,6 +26,7 @@ class Section:
     exposures  type -> (now, target), fractions of NAV;  problem: why there are no trades
     frontier, stress  computed under the configuration of today; None where the portfolio has a problem
     backtest   strategy -> rows of date, nav, return, drawdown;  measures: strategy -> metric -> value
+    attribution  breakdown -> {"part", effect: contribution}, of the policy, the largest first
     """
 
     name: str
@@ -37,6 +38,7 @@ class Section:
     backtest: dict[str, list[Row]]
     backtest_pack: str | None
     measures: dict[str, dict[str, float]]
+    attribution: dict[str, list[Row]]
     problem: str | None
 
 
@@ -98,10 +100,11 @@ def _stored(reading: Reading, pack: Pack, row: Row) -> Row:
     backtest: dict[str, list[Row]] = {}
     for day in days:
         backtest.setdefault(day["strategy"], []).append(day)
-    measures = backtest_of(con, tested, row["portfolio_id"])["portfolios"] if tested else {}
+    told = backtest_of(con, tested, row["portfolio_id"]) if tested else {"portfolios": {}, "attribution": {}}
     return {
         "weights": weights, "exposures": {found["exposure_type"]: found["amount"] for found in amounts},
-        "backtest": backtest, "backtest_pack": tested, "measures": measures.get(row["name"], {}),
+        "backtest": backtest, "backtest_pack": tested, "measures": told["portfolios"].get(row["name"], {}),
+        "attribution": told["attribution"].get(row["name"], []),
     }  # fmt: skip
 
 
@@ -131,8 +134,18 @@ def _section(desk: Desk, pack: Pack, row: Row, stored: Row) -> Section:
         backtest=stored["backtest"],
         backtest_pack=stored["backtest_pack"],
         measures=stored["measures"],
+        attribution=_attribution(stored["attribution"]),
         problem=problem,
     )
+
+
+def _attribution(found: Sequence[Row]) -> dict[str, list[Row]]:
+    told: dict[str, dict[str, Row]] = {}
+    for row in found:
+        if row["strategy"] == "policy":
+            parts = told.setdefault(row["breakdown"], {})
+            parts.setdefault(row["part"], {"part": row["part"]})[row["effect"]] = row["contribution"]
+    return {kind: list(parts.values()) for kind, parts in told.items()}
 
 
 def _frontier(loaded: Loaded | None) -> FrontierAnswer | None:
