@@ -7,6 +7,7 @@ from functools import cached_property
 from math import isfinite
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.policy import Policy
@@ -127,6 +128,10 @@ class CostCurve:
     def rooted(self) -> bool:
         """Whether any trade has an impact of the power 3/2."""
         return bool(self.root.any())
+
+    def picked(self, order: NDArray[np.intp]) -> "CostCurve":
+        """The same with its names in another order, given by their places."""
+        return CostCurve(self.fixed[order], self.buy[order], self.sell[order], self.root[order])
 
     @cached_property
     def nothing(self) -> bool:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from optimizer.black_litterman import MarketView, posterior
+from optimizer.constraints import METHOD_OF, ObjectiveType, OptimizationConstraints
+from optimizer.costs import CostCurve
 from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.estimates import Estimates
 from optimizer.exposures import ExposureCalculator, ExposureType, FundExposureMap
 from optimizer.matching import ExposureRisk, match_exposures
-from optimizer.methods import SCENARIO_COSTS
-from optimizer.policy import BlackLittermanSettings, OnConflict, Policy, Range
+from optimizer.policy import BlackLittermanSettings
 from optimizer.portfolio import Universe
 from optimizer.result import OptimizationResult, describe, failure
 from optimizer.rules import Setting, checked_weights, exposure_limits, notional
@@ -26,118 +26,6 @@ if TYPE_CHECKING:
     import cvxpy as cp
 
     from optimizer.analytics import PortfolioAnalytics
-
-
-class ObjectiveType(Enum):
-    """Types of optimization objectives."""
-
-    MAX_SHARPE = "maximize_sharpe_ratio"
-    MIN_VOLATILITY = "minimize_volatility"
-    MAX_RETURN = "maximize_return"
-    RISK_PARITY = "risk_parity"
-    MAX_DIVERSIFICATION = "maximize_diversification"
-    MIN_TRACKING_ERROR = "minimize_tracking_error"
-    MAX_UTILITY = "maximize_utility"
-    TARGET_VOLATILITY = "target_volatility"
-    EQUAL_WEIGHT = "equal_weight"
-    MIN_CVAR = "minimize_cvar"
-    MIN_EVAR = "minimize_evar"
-    MIN_CDAR = "minimize_cdar"
-    MIN_WORST_REALIZATION = "minimize_worst_realization"
-    MIN_MEAN_ABSOLUTE_DEVIATION = "minimize_mean_absolute_deviation"
-    MIN_SEMI_DEVIATION = "minimize_semi_deviation"
-    MIN_FIRST_LOWER_PARTIAL_MOMENT = "minimize_first_lower_partial_moment"
-    MIN_SECOND_LOWER_PARTIAL_MOMENT = "minimize_second_lower_partial_moment"
-    MIN_GINI_MEAN_DIFFERENCE = "minimize_gini_mean_difference"
-    MIN_MAX_DRAWDOWN = "minimize_max_drawdown"
-    MIN_AVERAGE_DRAWDOWN = "minimize_average_drawdown"
-    MIN_ULCER_INDEX = "minimize_ulcer_index"
-    MAX_GROWTH = "maximize_growth"
-
-
-METHOD_OF = {
-    ObjectiveType.MAX_SHARPE: "max_sharpe",
-    ObjectiveType.MIN_VOLATILITY: "min_volatility",
-    ObjectiveType.MAX_RETURN: "max_return",
-    ObjectiveType.RISK_PARITY: "risk_parity",
-    ObjectiveType.MAX_DIVERSIFICATION: "max_diversification",
-    ObjectiveType.MIN_TRACKING_ERROR: "min_tracking_error",
-    ObjectiveType.MAX_UTILITY: "mean_variance",
-    ObjectiveType.TARGET_VOLATILITY: "target_volatility",
-    ObjectiveType.EQUAL_WEIGHT: "equal_weight",
-    ObjectiveType.MAX_GROWTH: "kelly",
-    **{ObjectiveType(f"minimize_{name}"): name for name in ("cvar", *SCENARIO_COSTS) if name != "kelly"},
-}
-
-
-@dataclass(frozen=True)
-class OptimizationConstraints:
-    """Constraints for portfolio optimization; fractions, rates per year; an absent limit is no limit.
-
-    max_total_notional   of sum |weight| x notional of the fund
-    target_volatility    at most this; reached exactly by the objective TARGET_VOLATILITY and by levered risk parity
-    sector_limits        sector -> (least, most), with `sectors` symbol -> sector
-    long_only            False: weights may go down to -max_weight, or to a negative min_weight
-    max_turnover         one-way: half of the traded value / NAV
-    tail_level           of the tail objectives;  return_threshold  per year, of the lower partial moments
-    The rest as in `Policy`. Raises PolicyError for a non-finite or crossed limit.
-    """
-
-    min_weight: float = 0.0
-    max_weight: float = 1.0
-    max_total_notional: float = 2.0
-    target_volatility: float | None = None
-    max_exposure_per_type: Mapping[ExposureType, float] | None = None
-    min_exposure_per_type: Mapping[ExposureType, float] | None = None
-    sector_limits: Mapping[str, Range] | None = None
-    long_only: bool = True
-    _: KW_ONLY
-    sectors: Mapping[str, str] = field(default_factory=dict)
-    asset_limits: Mapping[str, Range] = field(default_factory=dict)
-    max_sector: float | None = None
-    cash_min: float = 0.0
-    cash_max: float = 0.0
-    max_turnover: float | None = None
-    max_tracking_error: float | None = None
-    max_volatility: float | None = None
-    min_return: float | None = None
-    risk_aversion: float = 2.5
-    tail_level: float = 0.95
-    return_threshold: float = 0.0
-    on_conflict: OnConflict = "fail"
-
-    def __post_init__(self) -> None:
-        self.to_policy("min_volatility", None)
-
-    def to_policy(self, method: str, risk_free_rate: float | None) -> Policy:
-        """The one policy that everything else reads."""
-        floor = self.min_weight
-        if not self.long_only and floor == 0:
-            floor = -self.max_weight
-        return Policy(
-            method=method,
-            risk_aversion=self.risk_aversion,
-            tail_level=self.tail_level,
-            return_threshold=self.return_threshold,
-            risk_free_rate=risk_free_rate,
-            target_volatility=self.target_volatility,
-            long_only=self.long_only,
-            min_weight=floor,
-            max_weight=self.max_weight,
-            asset_limits=self.asset_limits,
-            max_sector=self.max_sector,
-            sector_limits=self.sector_limits or {},
-            min_exposures=self.min_exposure_per_type or {},
-            max_exposures=self.max_exposure_per_type or {},
-            max_notional=self.max_total_notional,
-            cash_min=self.cash_min,
-            cash_max=self.cash_max,
-            max_turnover=self.max_turnover,
-            max_tracking_error=self.max_tracking_error,
-            max_volatility=self.max_volatility,
-            min_return=self.min_return,
-            on_conflict=self.on_conflict,
-        )
 
 
 class OptimizationEngine:
@@ -167,6 +55,8 @@ class OptimizationEngine:
         current_weights: Array | None = None,
         benchmark_weights: Array | None = None,
         scenarios: Array | None = None,
+        observations: int | None = None,
+        costs: CostCurve | None = None,
     ) -> OptimizationResult:
         """The best weights for an objective under every constraint.
 
@@ -174,6 +64,8 @@ class OptimizationEngine:
         covariance_matrix  (n, n) per year
         current_weights    (n,) held now, for turnover;  benchmark_weights (n,) for tracking error
         scenarios          (T, n) daily returns, for the objectives on tails, deviations, drawdowns and growth
+        observations       days that the expected returns rest on, for mean_doubt; those of the scenarios by default
+        costs              of trades by symbol in the order of the symbols, for cost_horizon_years; else impact_bps
         """
         if objective not in METHOD_OF:
             raise PolicyError(
@@ -182,7 +74,11 @@ class OptimizationEngine:
         estimates, order = ordered(symbols, expected_returns, covariance_matrix, scenarios)
         policy = constraints.to_policy(METHOD_OF[objective], risk_free_rate)
         universe = self._universe(estimates.symbols, constraints, picked(benchmark_weights, order))
-        return _answer(Setting(estimates, policy, universe, picked(current_weights, order)), tuple(symbols))
+        if observations is not None:
+            estimates = replace(estimates, observations=observations, trusted=True)
+        curve = None if costs is None else costs.picked(order)
+        setting = Setting(estimates, policy, universe, picked(current_weights, order), curve)
+        return _answer(setting, tuple(symbols))
 
     def optimize_risk_parity(
         self,
@@ -194,6 +90,7 @@ class OptimizationEngine:
         method: str = "risk_parity",
         risk_free_rate: float = 0.02,
         current_weights: Array | None = None,
+        benchmark_weights: Array | None = None,
     ) -> OptimizationResult:
         """Risk spread equally: equal contributions ("risk_parity") or by clusters ("hrp", "herc", "nco", ...).
 
@@ -206,7 +103,7 @@ class OptimizationEngine:
         if constraints.target_volatility is not None:
             least = -constraints.max_total_notional if use_leverage else constraints.cash_min
             policy = replace(policy, cash_min=min(least, 0.0), cash_max=1.0)
-        universe = self._universe(estimates.symbols, constraints, None)
+        universe = self._universe(estimates.symbols, constraints, picked(benchmark_weights, order))
         return _answer(Setting(estimates, policy, universe, picked(current_weights, order)), tuple(symbols))
 
     def black_litterman_returns(
@@ -288,12 +185,16 @@ class OptimizationEngine:
     ) -> Universe:
         self.fund_map.select(symbols)
         named = None if benchmark is None else dict(zip(symbols, benchmark.tolist(), strict=True))
-        return Universe(symbols, sectors=constraints.sectors, funds=self.fund_map, benchmark=named)
+        return Universe(
+            symbols, constraints.sectors, self.fund_map, benchmark=named, factors=constraints.factors
+        )
 
 
 def _answer(setting: Setting, order: tuple[str, ...]) -> OptimizationResult:
     try:
-        solution = solve(setting.estimates, setting.policy, setting.universe, setting.held)
+        solution = solve(
+            setting.estimates, setting.policy, setting.universe, setting.held, costs=setting.costs
+        )
     except (InfeasibleError, SolverError) as error:
         return failure(str(error), setting.policy.method)
     return describe(solution, setting, order)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer import holdings
 from optimizer.arena import plain
 from optimizer.conflicts import explain
 from optimizer.errors import PolicyError
@@ -58,6 +59,12 @@ def match_exposures(
         raise PolicyError("matching exposures needs funds and at least one target exposure; give both")
     if not tolerance >= 0:
         raise PolicyError(f"exposure_tolerance is {tolerance}; it must be a distance >= 0")
+    policy = setting.policy
+    if holdings.wanted(policy) or policy.cost_horizon_years is not None:
+        raise PolicyError(
+            "target exposures cannot be combined with min_position, max_holdings, no_trade_band or "
+            "cost_horizon_years; drop these, or choose another method"
+        )
     kinds, wanted = aims(funds, setting.symbols, target)
     matrix = funds.matrix(setting.symbols, kinds)
     metric = np.eye(len(kinds)) if risk is None else risk.of(kinds)

@@ -299,8 +299,14 @@ def _written(setting: Setting, limit: TextLimit) -> Linear:
 
 
 def named_row(setting: Setting, name: str, text: str) -> Array:
-    """(n,) what each weight adds to the amount of that name; PolicyError for an unknown or ambiguous one."""
+    """(n,) what each weight adds to the amount of that name; PolicyError for an unknown or ambiguous one.
+
+    "beta:TLT" is the portfolio's beta to a symbol, by the estimated covariance.
+    """
     kind, _, rest = name.rpartition(":")
+    if kind == "beta" and rest in setting.symbols:
+        pull = setting.estimates.covariance[setting.symbols.index(rest)]
+        return np.asarray(pull / pull[setting.symbols.index(rest)])
     found = {k: row for k, row in _readings(setting, rest).items() if kind in ("", k)}
     if len(found) == 1:
         return next(iter(found.values()))

@@ -27,7 +27,7 @@ OPTIMIZER_ORDER = """
     frontier matching
     pooling_dual entropy_pooling
     lots taxes relaxation perspective rounding rationale trade_list taxed_trades lot_limits book trades
-    impact result harvesting proposal engine scenarios hedges regimes regime_detector
+    impact result harvesting proposal constraints engine scenarios hedges regimes regime_detector
     simulation panel policy_strategy vintages backtest_report backtest_attribution cross_validation backtest
 """
 OPTIMIZER_LIBRARIES = "numpy scipy pandas sklearn cvxpy clarabel piqp daqp highspy"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from optimizer.black_litterman import MarketView
-from optimizer.engine import OptimizationConstraints, OptimizationEngine
+from optimizer.constraints import OptimizationConstraints
+from optimizer.engine import OptimizationEngine
 from optimizer.errors import DataError, PackfolioError, PolicyError
 from optimizer.estimates import Estimates
 from optimizer.exposures import ExposureType, Fund, FundExposureMap

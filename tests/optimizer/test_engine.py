@@ -1,3 +1,4 @@
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from optimizer import (
     Position,
     ReturnEstimator,
 )
+from optimizer.costs import CostCurve
 from optimizer.matching import ExposureRisk
+from optimizer.policy import Policy
 
 T = ExposureType
 MAP = FundExposureMap(
@@ -279,3 +282,98 @@ def test_a_result_becomes_trades():
     failed = ENGINE.optimize_mean_variance(NAMES, MEAN, COVARIANCE, OptimizationConstraints(max_weight=0.1))
     with pytest.raises(PolicyError, match="no weights"):
         failed.to_trades(portfolio, {})
+
+
+LATER = {"lookback_days", "mean_method", "covariance_method", "black_litterman", "min_quality_score", "commission",
+         "min_trade_value", "method", "risk_free_rate"}  # fmt: skip
+RENAMED = {
+    "max_total_notional": "max_notional",
+    "min_exposure_per_type": "min_exposures",
+    "max_exposure_per_type": "max_exposures",
+}
+
+
+def test_the_constraints_have_every_limit_of_the_policy():
+    own = {RENAMED.get(f.name, f.name) for f in fields(OptimizationConstraints)}
+    assert {f.name for f in fields(Policy)} - own == LATER
+    assert own - {f.name for f in fields(Policy)} == {"sectors", "factors", "_"} & own
+    told = OptimizationConstraints(**{name: value for name, (value, _) in EVERY.items()}).to_policy(
+        "cvar", 0.02
+    )
+    assert all(
+        getattr(told, RENAMED.get(name, name)) == value
+        for name, (value, _) in EVERY.items()
+        if name != "factors"
+    )
+
+
+FIVE = ("GLD", "RSSB", "RSST", "SPY", "TLT")
+FIVE_MEAN = np.array([0.05, 0.07, 0.09, 0.08, 0.03])
+FIVE_RISK = np.diag([0.02, 0.03, 0.04, 0.035, 0.015]) + 0.01
+HELD = np.array([0.1, 0.15, 0.2, 0.25, 0.3])
+LOADINGS = {"growth": dict(zip(FIVE, (0.0, 0.5, 1.0, 0.8, -0.4), strict=True))}
+# Each constraint beyond the seed's: a value, and whether weights (5,) keep it.
+EVERY: dict[str, tuple[Any, Any]] = {
+    "max_gross": (1.0, lambda w: np.abs(w).sum() <= 1 + 1e-8),
+    "net_limits": ((0.9, 0.95), lambda w: 0.9 - 1e-8 <= w.sum() <= 0.95 + 1e-8),
+    "beta_limits": ((0.2, 0.8), lambda w: 0.2 - 1e-8 <= beta(w) <= 0.8 + 1e-8),
+    "factor_limits": ({"growth": (0.0, 0.2)}, lambda w: -1e-8 <= loading(w) <= 0.2 + 1e-8),
+    "factors": (LOADINGS, lambda w: True),
+    "limits": (("GLD + TLT >= 40%", "growth <= 0.5"), lambda w: w[0] + w[4] >= 0.4 - 1e-8 and loading(w) <= 0.5),
+    "min_position": (0.22, lambda w: ((w < 1e-8) | (w >= 0.22 - 1e-8)).all()),
+    "max_holdings": (3, lambda w: (w > 1e-8).sum() <= 3),
+    "no_trade_band": (0.12, lambda w: outside_band(w, 0.12)),
+    "cost_horizon_years": (0.5, lambda w: np.abs(w - HELD).sum() < 0.9),
+    "impact_bps": (40.0, lambda w: True),
+    "mean_doubt": (0.5, lambda w: True),
+    "forced_cash": ("hold", lambda w: True),
+}  # fmt: skip
+
+
+def beta(w: np.ndarray) -> float:
+    return float(HELD @ FIVE_RISK @ w / (HELD @ FIVE_RISK @ HELD))
+
+
+def loading(w: np.ndarray) -> float:
+    return float(w @ list(LOADINGS["growth"].values()))
+
+
+def outside_band(w: np.ndarray, band: float) -> bool:
+    moved = np.abs(w - HELD)
+    return bool(((moved < 1e-8) | (moved >= band - 1e-8) | (w < 1e-8)).all())
+
+
+@pytest.mark.parametrize("name", sorted(EVERY))
+def test_every_constraint_of_the_engine_holds(name: str):
+    value, holds = EVERY[name]
+    also = {"cash_max": 0.1} if name == "net_limits" else {}
+    constraints = OptimizationConstraints(**{"factors": LOADINGS, name: value, **also})
+    result = ENGINE.optimize_mean_variance(
+        FIVE, FIVE_MEAN, FIVE_RISK, constraints, ObjectiveType.MAX_UTILITY,
+        current_weights=HELD, benchmark_weights=HELD, observations=252,
+    )  # fmt: skip
+    assert result.success, result.message
+    assert holds(np.array([result.weights.get(symbol, 0.0) for symbol in FIVE]))
+
+
+def test_costs_by_name_keep_their_names_in_any_order():
+    rates = np.array([0.0, 0.9, 0.0, 0.9, 0.0])
+    curve = CostCurve(np.zeros(5), rates, rates, np.zeros(5))
+    constraints = OptimizationConstraints(cost_horizon_years=1.0)
+    found = {}
+    for order in ([0, 1, 2, 3, 4], [3, 0, 4, 2, 1]):
+        result = ENGINE.optimize_mean_variance(
+            [FIVE[i] for i in order], FIVE_MEAN[order], FIVE_RISK[np.ix_(order, order)], constraints,
+            ObjectiveType.MAX_UTILITY, current_weights=HELD[order], costs=curve.picked(np.array(order)),
+        )  # fmt: skip
+        assert result.weights["RSSB"] == pytest.approx(0.15) and result.weights["SPY"] == pytest.approx(0.25)
+        found[order[0]] = [result.weights.get(symbol, 0.0) for symbol in FIVE]
+    assert found[0] == pytest.approx(found[3], abs=1e-9)
+
+
+def test_what_target_exposures_cannot_keep_is_refused():
+    for limit in ({"min_position": 0.1}, {"max_holdings": 2}, {"no_trade_band": 0.02}):
+        with pytest.raises(PolicyError, match="target exposures cannot be combined with min_position"):
+            ENGINE.optimize_exposures(
+                FIVE, {T.US_LARGE_EQUITY: 0.6}, OptimizationConstraints(**limit), current_weights=HELD
+            )

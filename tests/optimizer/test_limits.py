@@ -159,3 +159,12 @@ def test_a_line_that_turnover_keeps_unmet_is_told():
     assert [limit.limit for limit in found.unmet] == ["Technology <= 0.2"]
     assert found.unmet[0].value == pytest.approx(0.4, abs=1e-5)
     assert "max_turnover" in {limit.limit for limit in found.binding}
+
+
+def test_a_line_limits_the_beta_to_any_symbol():
+    j = NAMES.index("XOM")
+    free, found = weights(), weights(limits=("beta:XOM <= 0.1", "beta:TLT >= 0.4"))
+    betas = [[float(w @ FOUR.covariance[i] / FOUR.covariance[i, i]) for i in (j, 2)] for w in (free, found)]
+    assert betas[0][0] > 0.1 and betas[1][0] == pytest.approx(0.1, abs=1e-7) and betas[1][1] >= 0.4 - 1e-8
+    with pytest.raises(PolicyError, match="'beta:GOLD' is not known"):
+        weights(limits=("beta:GOLD <= 0.3",))

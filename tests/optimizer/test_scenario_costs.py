@@ -198,7 +198,8 @@ def test_a_cost_is_of_total_returns_with_what_cash_earns():
 
 
 def test_the_engine_takes_scenarios_in_the_order_of_its_symbols():
-    from optimizer.engine import METHOD_OF, ObjectiveType, OptimizationConstraints, OptimizationEngine
+    from optimizer.constraints import METHOD_OF, ObjectiveType, OptimizationConstraints
+    from optimizer.engine import OptimizationEngine
     from optimizer.exposures import ExposureType, Fund, FundExposureMap
 
     funds = FundExposureMap([Fund(s, s, {ExposureType.US_LARGE_EQUITY: 1.0}) for s in ("A", "B", "C")])
