@@ -22,6 +22,7 @@ class WatchLimits:
     reversal, day_spreads, own_spreads   the same, also in deviations of the symbol's own moves, when it is
                                          undone the next day
     stale_sessions       sessions without any change
+    catch_up, busy       an unchanged close on `busy` times the usual volume, after which the price moves by `catch_up`
     adjustment           difference between the vendor's return and ours
     reuse_sessions       sessions without a price after which a symbol may be another company's
     """
@@ -32,6 +33,8 @@ class WatchLimits:
     day_spreads: float = 5.0
     own_spreads: float = 8.0
     stale_sessions: int = 5
+    catch_up: float = 0.03
+    busy: float = 3.0
     adjustment: float = 0.005
     reuse_sessions: int = 126
 
@@ -56,6 +59,12 @@ def watch(
         stale(series, rows, limits.stale_sessions),
         "STALE_5",
         f"closes unchanged for {limits.stale_sessions} sessions with no volume or the same one",
+    )
+    yield from _by_symbol(
+        series,
+        stale_prints(series, rows, limits),
+        "STALE_PRINT",
+        "closes repeated on a busy day, and caught up with the next: the day before's print?",
     )
     yield from _by_symbol(
         series,
@@ -135,6 +144,24 @@ def stale(series: Series, rows: pa.Table, sessions: int) -> Mask:
     ends = np.zeros(len(series), bool)
     ends[places[length == sessions]] = True
     return ends
+
+
+def stale_prints(series: Series, rows: pa.Table, limits: WatchLimits) -> Mask:
+    """Rows (n,) with the close of the day before on much volume, whose next row makes up for it.
+
+    Usual volume is the median of the 20 rows before; fewer than 10 of them say nothing.
+    """
+    found = np.zeros(len(series), bool)
+    same = np.flatnonzero((series.growth[:-1] == 1) & (series.split[:-1] == 1) & ~series.first[:-1])
+    same = same[~series.first[same + 1] & (np.abs(series.growth[same + 1] - 1) > limits.catch_up)]
+    starts = series.bounds()
+    for place in same:
+        start = int(starts[np.searchsorted(starts, place, side="right") - 1])
+        before = rows["volume"].take(pa.array(series.order[max(start, place - 20) : place + 1]))
+        volume = before.to_numpy(zero_copy_only=False).astype(float)
+        usual = np.median(volume[:-1]) if len(volume) > 10 else np.nan
+        found[place] = volume[-1] > limits.busy * usual > 0
+    return found
 
 
 def inconsistent(series: Series, rows: pa.Table, tolerance: float) -> Mask:

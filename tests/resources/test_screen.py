@@ -232,6 +232,21 @@ def test_missing_sessions_are_counted_from_the_first_row_on() -> None:
     assert warned(result) == {"MISSING_SESSION": 2}
 
 
+@pytest.mark.parametrize(
+    ("busy", "next_close", "expected"),
+    [(5000, 95, {"STALE_PRINT": 1}), (2900, 95, {}), (5000, 98, {})],
+    ids=["a busy day, and a fall after it", "a usual day", "nothing to make up for"],
+)
+def test_a_repeated_close_on_a_busy_day_that_is_made_up_for(
+    busy: int, next_close: float, expected: dict[str, int]
+) -> None:
+    calm = [line("A", day(place), 100 + place % 2, volume=1000) for place in range(12)]
+    rows = [*calm, line("A", day(12), 101, volume=busy), line("A", day(13), next_close, volume=1000)]
+    assert warned(checked(rows)) == expected
+    short = rows[-4:]
+    assert warned(checked(short)) == {}  # two days before it say nothing of its usual volume
+
+
 def test_a_symbol_that_returns_after_half_a_year_may_be_another_companys() -> None:
     sessions = np.arange(number_of(date(2023, 1, 2)), number_of(date(2024, 3, 1)), dtype=np.int32)
     context = replace(CONTEXT, sessions=sessions, watch_limits=WatchLimits(reuse_sessions=30))
