@@ -10,7 +10,7 @@ from assets.materialized import bullets, materialized, preview
 from assets.partitions import OWNERS, PACKS
 from assets.plots import covariance_plot
 from assets.portfolio_snapshots import portfolio_snapshots
-from resources.estimate_checks import DRIFT_COLUMNS, drifted, ill_conditioned
+from resources.estimate_checks import DRIFT_COLUMNS, condition_number, drifted, ill_conditioned
 from resources.evidence import estimate_evidence
 from resources.outputs import estimate_frames, inputs_of
 from resources.pack_prices import simulated_symbols
@@ -79,14 +79,22 @@ def estimates(
         )
         extra = {"estimates": preview(shown, 60), "notes": notes}
         check = _check(
-            STEADY, "return_estimates", moved.empty, {"moved": preview(moved, 60), "estimates": len(moved)}
+            STEADY,
+            "return_estimates",
+            moved.empty,
+            {"moved": preview(moved, 60), "estimates_moved": len(moved)},
         )
         yield materialized(
             con, "return_estimates", pack, [means], extra, asset_key="return_estimates", check_results=[check]
         )
         extra = {"recipes": sorted(found), **plots}
-        singular = ill_conditioned(items, stage.desk.checks)
-        check = _check(SOUND, "covariances", not singular, {"singular": bullets(singular)})
+        numbers = {name: condition_number(item) for name, item in items.items()}
+        singular = ill_conditioned(numbers, stage.desk.checks)
+        said = {
+            "singular": bullets(singular),
+            "condition_numbers": {k: f"{v:.3g}" for k, v in numbers.items()},
+        }
+        check = _check(SOUND, "covariances", not singular, said)
         yield materialized(
             con, "covariances", pack, [risks], extra, asset_key="covariances", check_results=[check]
         )

@@ -23,12 +23,12 @@ def condition_number(estimates: Estimates) -> float:
     return most / least if least > 0 else float("inf")
 
 
-def ill_conditioned(found: Mapping[str, Estimates], limits: CheckLimits) -> list[str]:
-    """A sentence for each recipe whose covariance is singular, or as good as."""
+def ill_conditioned(numbers: Mapping[str, float], limits: CheckLimits) -> list[str]:
+    """A sentence for each recipe whose condition number says that its covariance is singular, or as good as."""
     return [
         f"{name}: condition number {number:.3g}, above {limits.condition_number:.3g}; are there twins in it?"
-        for name, item in found.items()
-        if (number := condition_number(item)) > limits.condition_number
+        for name, number in numbers.items()
+        if number > limits.condition_number
     ]
 
 
