@@ -49,6 +49,13 @@ PICKLERS = "pickle cPickle _pickle dill cloudpickle shelve marshal joblib jsonpi
 PICKLE_CALLS = {"read_pickle", "to_pickle"}
 YAML_CALLS = {"load", "load_all", "unsafe_load", "unsafe_load_all", "full_load", "full_load_all"}
 YAML_DOORS = {"resources/yaml_files.py": "its loader is a SafeLoader that also refuses duplicate keys"}
+DUCKDB_DOORS = {  # file -> what it opens; no reader of another's file may be opened anywhere else
+    "resources/engine.py": "the live database, and nothing outside its folder",
+    "resources/warehouse.py": "the published copy, read-only",
+    "resources/replaying.py": "a scratch warehouse beside a copy",
+    "resources/backup.py": "a database that a backup replaces",
+    "resources/verification.py": "an empty one in memory",
+}
 EXCEPT_DOORS = {"service/guard.py": "no traceback may reach a caller"}  # process edges: file -> why
 NO_FUTURE_ANNOTATIONS = {"assets", "pipeline"}
 HEAVY = {"cvxpy", "sklearn", "skfolio", "matplotlib", "scipy.optimize", "yfinance", "exchange_calendars"}
@@ -137,6 +144,12 @@ def no_yaml_load(source: Source) -> Iterator[str]:
             yield f"{call.lineno}: {name} can build any object; use resources/yaml_files.py"
 
 
+def duckdb_doors(source: Source) -> Iterator[str]:
+    for name, call in source.calls:
+        if name == "duckdb.connect" and source.name not in DUCKDB_DOORS:
+            yield f"{call.lineno}: a connection of its own may read any file; ask resources/warehouse.py"
+
+
 def no_blanket_except(source: Source) -> Iterator[str]:
     """A handler that ends in a bare `raise` swallows nothing and is free."""
     for node in ast.walk(source.tree):
@@ -178,7 +191,7 @@ RULES: dict[str, Callable[[Source], Iterator[str]]] = {
     rule.__name__: rule
     for rule in (
         folder_direction, optimizer_order, optimizer_purity, dagster_doors, screen_speaks_http,
-        screen_is_a_process, no_pickle, no_yaml_load, no_blanket_except, no_future_annotations, hot_start,
+        screen_is_a_process, no_pickle, no_yaml_load, duckdb_doors, no_blanket_except, no_future_annotations, hot_start,
     )
 }  # fmt: skip
 
@@ -222,6 +235,7 @@ VIOLATIONS = [
     ("no_pickle", "resources/cache.py", "frame.to_pickle('x')\n"),
     ("no_pickle", "resources/cache.py", "np.load('x', allow_pickle=True)\n"),
     ("no_yaml_load", "resources/other.py", "yaml.load(text, Loader=yaml.Loader)\n"),
+    ("duckdb_doors", "service/desk.py", "con = duckdb.connect('warehouse.duckdb')\n"),
     ("no_blanket_except", "pipeline/jobs.py", "try:\n    f()\nexcept Exception:\n    pass\n"),
     ("no_blanket_except", "pipeline/jobs.py", "try:\n    f()\nexcept:\n    pass\n"),
     ("no_blanket_except", "pipeline/jobs.py", "try:\n    f()\nexcept (KeyError, Exception):\n    pass\n"),

@@ -1,10 +1,12 @@
 """An auditor's day: walk from a trade to its prices, replay it, and find what somebody edited."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -16,10 +18,13 @@ from small_desk import SYMBOLS, make_desk
 from zygote import Zygote
 
 from pipeline.schedules import restatements
+from resources.signatures import KEY, make_keys
 from resources.warehouse_resource import DeskResource, WarehouseResource
 
 pytestmark = pytest.mark.xdist_group("audit")
 BOOK = "11111111-1111-1111-1111-111111111111"
+CANARY = "of-a-vendor-9f2c7"  # a secret in the environment of every run
+PICKLE = re.compile(rb"\x80[\x02-\x05].*\.", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +32,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
     """Two packs, then a correction of an old price and a revision of the second pack."""
     folder = tmp_path_factory.mktemp("audit")
     days = make_desk(folder)
-    zygote = Zygote(folder).start()
+    make_keys(folder / "keys" / "desk", folder / "home")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("VENDOR_TOKEN", CANARY)
+        environment.setenv(KEY, str(folder / "keys" / "desk"))
+        zygote = Zygote(folder).start()
     for day in days[-2:]:
         status, said = zygote.packfolio("run", "--as-of", str(day))
         assert status == 0, said
@@ -145,6 +154,74 @@ def faults(desk: Zygote, home: str, *arguments: str) -> list[dict[str, Any]]:
     assert status == (3 if report["faults"] else 0)
     found: list[dict[str, Any]] = report["faults"]
     return found
+
+
+def test_no_secret_and_no_pickle_is_left_in_the_home(desk: Zygote) -> None:
+    """In no table, and in no file: Dagster's history and logs, anchors, caches; the key itself lies outside."""
+    home = desk.folder / "home"
+    key = (desk.folder / "keys" / "desk").read_text().splitlines()[1]
+    texts = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    assert {"warehouse.duckdb", "runs.db", "anchors.jsonl"} <= {path.name for path in texts}
+    assert PICKLE.fullmatch(b"\x80\x04K\x01.")
+    assert [path for path, text in texts.items() if PICKLE.fullmatch(text)] == []
+    with duckdb.connect(str(home / "published.duckdb"), read_only=True) as con:
+        tables = [name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()]
+        for secret in (CANARY, key):
+            assert [path for path, text in texts.items() if secret.encode() in text] == []
+            for name in tables:
+                seen = con.execute(f"select count(*) from {name} t where contains(t::varchar, ?)", [secret])
+                assert seen.fetchall() == [(0,)], name
+
+
+def edited_past(desk: Zygote, name: str) -> str:
+    """A home whose record says: another numpy computed PP_2024-02-29, and AAA got a weight less 1e-6."""
+    home = desk.folder / name
+    shutil.copytree(desk.folder / "home", home)
+    with duckdb.connect(str(home / "published.duckdb")) as con:
+        where = f"pack_id = 'PP_2024-02-29' and portfolio_id = '{BOOK}'"
+        con.execute(f"update optimal_weights set weight = weight - 1e-6 where symbol = 'AAA' and {where}")
+        con.execute(
+            f"update materializations set content_hash = 'x' where asset = 'optimal_weights' and {where}"
+        )
+        con.execute(
+            "insert into configs by name select * replace ('0.1.0+older' as config_hash, "
+            """regexp_replace(text, '"numpy": "[^"]*"', '"numpy": "1.0"') as text) """
+            "from configs where config_hash in (select code_version from materializations)"
+        )
+        con.execute(
+            "update materializations set code_version = '0.1.0+older' where pack_id = 'PP_2024-02-29'"
+        )
+    return name
+
+
+def test_a_replay_that_differs_names_columns_and_the_libraries_that_changed(desk: Zygote) -> None:
+    status, said = desk.packfolio(
+        "packs", "replay", "PP_2024-02-29", "--json", home=edited_past(desk, "older-numpy")
+    )
+    found = json.loads(said)
+    assert status == 3
+    assert found["differing"] == [{"asset": "optimal_weights", "portfolio_id": BOOK}]
+    (table,) = found["differences"]
+    assert (table["table"], list(table["columns"])) == ("optimal_weights", ["weight"])
+    (change,) = table["changes"]
+    assert (change["key"]["symbol"], change["column"]) == ("AAA", "weight")
+    assert change["after"] - change["before"] == pytest.approx(1e-6, rel=1e-6)
+    assert found["environments"]["libraries_changed"] == {"numpy": ["1.0", version("numpy")]}
+
+
+def test_what_the_code_changed_is_a_part_of_its_own(desk: Zygote) -> None:
+    """The old inputs under today's code, less the old weights on record; all other parts stay as they were."""
+    asked = ("explain", "PP_2024-02-29.2", "AAA", "--since", "PP_2024-02-29", "--portfolio", "book")
+    (before,) = desk.read(*asked)[0]["weights"]
+    (row,) = desk.read(*asked, home=edited_past(desk, "older-weights"))[0]["weights"]
+    assert row["parts"]["code"] == pytest.approx(1e-6, rel=1e-6)
+    assert {**row["parts"], "code": 0.0} == before["parts"]
+    assert sum(row["parts"].values()) == pytest.approx(row["change"], abs=1e-15)
+    order = desk.packfolio(*asked)[1]
+    places = [
+        order.index(part) for part in ("universe", "prices", "estimates", "views", "holdings", "policy")
+    ]
+    assert places == sorted(places)
 
 
 def test_an_untouched_home_verifies(desk: Zygote) -> None:

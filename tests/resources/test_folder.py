@@ -160,6 +160,19 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     assert refused.findings[0].code == "OUTSIDE_FOLDER"
 
 
+@pytest.mark.parametrize("pattern", ["../*.csv", "../elsewhere/*.csv", "*/*.csv"])
+def test_a_pattern_or_a_linked_folder_that_leads_out_is_refused(tmp_path: Path, pattern: str) -> None:
+    inbox, other = tmp_path / "inbox", tmp_path / "elsewhere"
+    for place in (inbox, other):
+        place.mkdir()
+    for place in (tmp_path, other):
+        write(place, t__csv="symbol,date,close\nA,2024-01-02,5\n")
+    (inbox / "link").symlink_to(other)
+    (refused,) = FolderSource("f", inbox, pattern, Reading("f", "USD")).deliveries(None, None, nothing_seen)
+    assert isinstance(refused, FileRejected)
+    assert refused.findings[0].code == "OUTSIDE_FOLDER"
+
+
 def test_a_file_that_is_still_being_written_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

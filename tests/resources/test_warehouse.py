@@ -154,6 +154,23 @@ def test_a_lock_that_is_held_too_long_is_said(warehouse: Warehouse, monkeypatch:
         holder.join()
 
 
+def test_a_reader_can_write_nothing_and_read_no_other_file(warehouse: Warehouse, tmp_path: Path) -> None:
+    record(warehouse)
+    warehouse.publish()
+    (tmp_path / "other.csv").write_text("a\n1\n")
+    with warehouse.read() as con:
+        for sql in (
+            f"select * from '{tmp_path / 'other.csv'}'",
+            f"copy (select 1) to '{tmp_path / 'stolen.csv'}'",
+            f"attach '{tmp_path / 'other.duckdb'}' as other",
+            "set enable_external_access = true",
+            "delete from optimal_weights",
+        ):
+            with pytest.raises(duckdb.Error):
+                con.execute(sql)
+    assert {path.name for path in tmp_path.iterdir()} == {"home", "other.csv"}
+
+
 def test_a_lock_file_that_was_removed_leaves_one_writer(warehouse: Warehouse) -> None:
     """DuckDB's own lock on the file stands behind ours."""
     record(warehouse)
