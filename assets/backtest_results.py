@@ -6,14 +6,18 @@ import pandas as pd
 from assets.materialized import materialized, preview
 from assets.partitions import OWNERS, PACKS
 from assets.plots import backtest_plot
+from assets.risk_plots import frontier_plot, monthly_plot
+from optimizer.analytics import monthly_table
 from optimizer.backtest_report import KNOWLEDGE
 from optimizer.errors import PackfolioError
 from resources.checkpoints import Checkpoint
 from resources.evidence import load_case
-from resources.ledger import sha256
+from resources.frontiers import efficient_frontier
+from resources.ledger import Connection, sha256
 from resources.outputs import inputs_of
 from resources.packs import Pack
 from resources.replays import (
+    POLICY,
     attribution,
     backtest,
     backtest_frames,
@@ -83,7 +87,11 @@ def backtest_results(
             "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by all",
             [pack.id],
         )
-        plots = {f"plot_{s.name}": _plot(s, tables["backtest_results"]) for s, tables in frames.items()}
+        plots = {
+            title: picture
+            for s, tables in frames.items()
+            for title, picture in _plots(stage, con, pack, s, tables).items()
+        }
         said = KNOWLEDGE[stage.desk.backtest.knowledge]
         extra = {**plots, "summary": preview(summary, 160), "knowledge": said}
         return materialized(con, "backtest_results", pack, entries, extra, check_results=[check])
@@ -107,6 +115,17 @@ def _checkpoint(stage: Stage, pack: Pack, snapshot: Snapshot) -> Checkpoint:
     return Checkpoint(stage.warehouse.home / "cache" / f"backtest-{key}.jsonl")
 
 
-def _plot(snapshot: Snapshot, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
+def _plots(
+    stage: Stage, con: Connection, pack: Pack, snapshot: Snapshot, tables: dict[str, pd.DataFrame]
+) -> dict[str, dg.MarkdownMetadataValue]:
+    """Equity and drawdown, returns by month, and the frontier with what is held and what is wanted today."""
+    rows, name = tables["backtest_results"], snapshot.name
     nav = rows.pivot(index="date", columns="strategy", values="nav").dropna()
-    return backtest_plot(snapshot.name, nav, bool(rows["simulated"].any()))
+    simulated = bool(rows["simulated"].any())
+    own = rows[rows["strategy"] == POLICY].set_index("date")["return"]
+    found = {
+        f"plot_{name}": backtest_plot(name, nav, simulated),
+        f"monthly_{name}": monthly_plot(name, monthly_table(own), simulated),
+    }
+    drawn = efficient_frontier(con, pack, load_case(con, pack, snapshot, stage.desk.funds))
+    return found | ({f"frontier_{name}": frontier_plot(name, *drawn)} if drawn else {})

@@ -8,6 +8,7 @@ import dagster as dg
 from assets.impact import impact
 from assets.materialized import materialized, preview
 from assets.partitions import OWNERS, PACKS
+from assets.risk_plots import losses_plot
 from optimizer.errors import PackfolioError
 from resources.evidence import load_case
 from resources.exposed import Exposed, read_exposed
@@ -94,4 +95,17 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
         "order by 1, 2, h.sequence",
         [pack.id],
     )
-    return {"losses": preview(losses, 80), "hedges": preview(chosen, 60)}
+    worth = frame(
+        con,
+        "select s.name, t.nav_before from latest_trade_lists t "
+        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? and t.nav_before > 0 "
+        "order by 1",
+        [pack.id],
+    )
+    navs = {str(name): float(nav) for name, nav in zip(worth["name"], worth["nav_before"], strict=True)}
+    plots = {}
+    for portfolio, rows in losses.groupby("name"):
+        if nav := navs.get(str(portfolio)):
+            shares = rows.assign(profit=rows["profit"] / nav, standard_error=rows["standard_error"] / nav)
+            plots[f"losses_{portfolio}"] = losses_plot(str(portfolio), shares)
+    return {**plots, "losses": preview(losses, 80), "hedges": preview(chosen, 60)}

@@ -8,7 +8,7 @@ import pandas as pd
 
 from assets.materialized import materialized, preview, warnings_of
 from assets.partitions import OWNERS, PACKS
-from assets.plots import weights_plot
+from assets.plots import risk_plot, weights_plot
 from assets.posterior_returns import posterior_returns
 from optimizer.errors import InfeasibleError, PackfolioError
 from optimizer.proposal import believe, choose_weights
@@ -124,5 +124,16 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
         f"plot_{name}": weights_plot(str(name), rows.set_index("symbol"))
         for name, rows in weights.groupby("name")
     }
+    risks = {
+        f"risk_{name}": risk_plot(str(name), rows.set_index("symbol"))
+        for name, rows in weights.groupby("name")
+        if rows["risk_contribution"].notna().any()
+    }
     shown = preview(results.drop(columns="warnings"))
-    return {**plots, "results": shown, "warnings": warnings_of(results), "weights": preview(weights, 60)}
+    return {
+        **plots,
+        **risks,
+        "results": shown,
+        "warnings": warnings_of(results),
+        "weights": preview(weights, 60),
+    }

@@ -21,6 +21,7 @@ DPI = 70
 COLOURS = ((5, 48, 97), (67, 147, 195), (255, 255, 255), (214, 96, 77), (103, 0, 31))  # of -1 to +1
 BEFORE, AFTER, ACCENT = "#b8c4d6", "#1f5aa6", "#c8553d"
 MOST_BARS = 40
+HELD = 1e-6
 MOST_PIXELS = 180  # Dagster keeps its events for ever: a picture stays below 100 kB
 SIMULATED_NOTE = "   (* simulated, nobody traded these)"
 
@@ -115,6 +116,14 @@ def weights_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
     return _bars(rows.loc[order], f"{name}: weights before and after", ("current_weight", "weight"))
 
 
+def risk_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """Weight beside share of the risk, the largest first; rows: symbol index, weight, risk_contribution, simulated."""
+    columns = ["weight", "risk_contribution"]
+    held = rows[rows[columns].abs().max(axis=1) > HELD].rename(columns={columns[1]: "share of risk"})
+    order = held[["weight", "share of risk"]].max(axis=1).sort_values(ascending=False, kind="stable").index
+    return _bars(held.loc[order], f"{name}: weight and share of the risk", ("weight", "share of risk"))
+
+
 def _bars(rows: pd.DataFrame, title: str, columns: tuple[str, str]) -> dg.MarkdownMetadataValue:
     shown = rows.head(MOST_BARS)
     values = 100 * shown[list(columns)].to_numpy(dtype=float)
@@ -126,7 +135,9 @@ def _bars(rows: pd.DataFrame, title: str, columns: tuple[str, str]) -> dg.Markdo
     scale = height / (marks[-1] - marks[0])
     flagged = frozenset(shown.index[shown["simulated"].to_numpy(dtype=bool)])
     shown_of = f" (largest {MOST_BARS} of {len(rows)})" if len(rows) > MOST_BARS else ""
-    parts = [label(left, 18, f"{title}{shown_of}{SIMULATED_NOTE if flagged else ''}", 13)]
+    said = f"{title}{shown_of}{SIMULATED_NOTE if flagged else ''}"
+    parts = [label(left, 18, said, 13)]
+    room = left + 7 * len(said)
     for place, (column, colour) in enumerate(zip(columns, (BEFORE, AFTER), strict=True)):
         parts.append(rect(left + 110 * place, 28, 9, 9, colour))
         parts.append(label(left + 110 * place + 13, 36, column.replace("_", " "), 11))
@@ -142,7 +153,7 @@ def _bars(rows: pd.DataFrame, title: str, columns: tuple[str, str]) -> dg.Markdo
         said = starred(str(symbol), flagged)
         parts.append(label(left + at * step + 12, top + height + 6, said, 10, "end", upward=True))
     parts.append(rule(left, zero, left + width, zero))
-    return picture(max(left + width + 15, 480), top + height + 85, parts)
+    return picture(max(left + width + 15, room), top + height + 85, parts)
 
 
 def backtest_plot(name: str, nav: pd.DataFrame, simulated: bool) -> dg.MarkdownMetadataValue:

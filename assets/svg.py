@@ -36,6 +36,17 @@ def rule(x1: float, y1: float, x2: float, y2: float, colour: str = INK) -> str:
     return f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="{colour}" stroke-width="0.8"/>'
 
 
+def circle(x: float, y: float, radius: float, colour: str) -> str:
+    """A filled circle around x, y."""
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" fill="{colour}" stroke="{INK}" stroke-width="0.5"/>'
+
+
+def trail(points: Sequence[tuple[float, float]], colour: str) -> str:
+    """A line through points."""
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>'
+
+
 def label(
     x: float, y: float, said: str, size: float, anchor: Anchor = "start", *, upward: bool = False
 ) -> str:

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.plots import covariance_plot, diverging, weights_plot
+from assets.plots import covariance_plot, diverging, risk_plot, weights_plot
+from assets.risk_plots import frontier_plot, losses_plot, monthly_plot
 from assets.svg import label, picture, png, ticks
+from optimizer.analytics import monthly_table
 from optimizer.estimates import Estimates
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -74,3 +76,57 @@ def test_correlations_have_their_colours_and_large_matrices_are_thinned() -> Non
     text = covariance_plot(found, frozenset()).md_str or ""
     assert "Correlations, 300 days, one symbol in 3" in texts(drawn(text))
     assert len(text) < 100_000
+
+
+def widths(root: ET.Element) -> list[float]:
+    """Of the bars and cells, without the background."""
+    return [
+        float(node.attrib["width"]) for node in root.iter(f"{SVG}rect") if "%" not in node.attrib["width"]
+    ]
+
+
+def test_weights_stand_beside_their_shares_of_the_risk() -> None:
+    rows = pd.DataFrame(
+        {"weight": [0.2, 0.5, 0.0], "risk_contribution": [0.3, 0.1, 0.0], "simulated": False},
+        index=["AAA", "BBB", "CCC"],
+    )
+    said = texts(drawn(risk_plot("book", rows).md_str or ""))
+    assert "share of risk" in said
+    assert [name for name in said if name in rows.index] == ["BBB", "AAA"]  # what is not held is not shown
+
+
+def test_scenarios_stand_the_worst_first_and_bars_are_as_long_as_losses() -> None:
+    rows = pd.DataFrame(
+        {
+            "scenario_id": ["rally", "crash", "dip"],
+            "profit": [0.1, -0.4, -0.2],
+            "standard_error": [0.0, 0.01, 0.0],
+        }
+    )
+    root = drawn(losses_plot("book", rows).md_str or "")
+    assert [name for name in texts(root) if name in set(rows["scenario_id"])] == ["crash", "dip", "rally"]
+    crash, dip, rally = widths(root)
+    assert crash == pytest.approx(2 * dip, abs=0.2)
+    assert dip == pytest.approx(2 * rally, abs=0.2)
+
+
+def test_the_frontier_rises_and_names_what_is_held_and_wanted() -> None:
+    points, marked = [(0.1, 0.04), (0.15, 0.07), (0.25, 0.09)], {"held": (0.2, 0.05), "target": (0.15, 0.07)}
+    root = drawn(frontier_plot("book", points, marked).md_str or "")
+    dots = [(float(n.attrib["cx"]), float(n.attrib["cy"])) for n in root.iter(f"{SVG}circle")]
+    assert {"held", "target", "volatility a year"} <= set(texts(root))
+    along = dots[:3]
+    assert along == sorted(along, key=lambda dot: (dot[0], -dot[1]))
+    assert dots[4] == along[1]  # the target lies on it
+    assert dots[3][1] > dots[4][1]  # what is held lies below
+
+
+def test_a_month_is_a_cell_and_a_loss_is_red() -> None:
+    days = pd.bdate_range("2020-01-01", "2021-02-26")
+    returns = pd.Series(np.where(days.month == 1, -0.01, 0.001), days)
+    root = drawn(monthly_plot("book", monthly_table(returns), simulated=True).md_str or "")
+    assert len(widths(root)) == 12 + 1 + 2 + 1  # two years and their own cells
+    cells = [node.attrib["fill"] for node in root.iter(f"{SVG}rect")][1:]
+    red, blue = (tuple(bytes.fromhex(cells[at][1:])) for at in (0, 1))
+    assert red[0] > red[2] and blue[2] > blue[0]
+    assert "simulated" in texts(root)[0]
