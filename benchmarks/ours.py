@@ -43,17 +43,18 @@ def universe(p: Problem) -> Universe:
     return Universe(p.symbols)
 
 
-def estimates(p: Problem) -> Estimates:
-    return Estimates(p.symbols, p.mean, p.covariance, p.returns if p.case == "cvar" else None)
+def estimates(p: Problem, symbols: tuple[str, ...]) -> Estimates:
+    return Estimates(symbols, p.mean, p.covariance, p.returns if p.case == "cvar" else None)
 
 
 def from_arrays(p: Problem) -> Callable[[], np.ndarray]:
-    policy, around = POLICIES[p.case](p), universe(p)
-    return lambda: solve(estimates(p), policy, around, p.held).weights
+    """The names are given like the arrays: the peers that take names get them beforehand too."""
+    policy, around, symbols = POLICIES[p.case](p), universe(p), p.symbols
+    return lambda: solve(estimates(p, symbols), policy, around, p.held).weights
 
 
 def from_estimates(p: Problem) -> Callable[[], np.ndarray]:
-    policy, around, checked = POLICIES[p.case](p), universe(p), estimates(p)
+    policy, around, checked = POLICIES[p.case](p), universe(p), estimates(p, p.symbols)
     return lambda: solve(checked, policy, around, p.held).weights
 
 

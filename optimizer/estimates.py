@@ -198,8 +198,8 @@ def check_covariance(covariance: Array, symbols: tuple[str, ...]) -> None:
     Singular is legitimate (more symbols than days): only S + eps trace(S)/n I has to have a Cholesky factor.
     """
     n = len(symbols)
-    scale = float(np.trace(covariance)) / n
-    if scale <= 0 or (np.diag(covariance) < 0).any():
+    scale = float(covariance.trace()) / n
+    if scale <= 0 or covariance.diagonal().min() < 0:
         worst = int(np.argmin(np.diag(covariance)))
         raise DataError(
             f"covariance: the variance of {symbols[worst]} is {covariance[worst, worst]:g}; "
@@ -245,7 +245,7 @@ def _has_factor(matrix: Array, shift: float) -> bool:
 
 def check_magnitude(mean: Array | None, volatility: Array, symbols: tuple[str, ...]) -> None:
     """Raises DataError where a return or volatility is so large that it must be a percentage."""
-    if mean is not None and np.abs(mean).max() > ABSURD_RETURN:
+    if mean is not None and max(mean.max(), -mean.min()) > ABSURD_RETURN:
         worst = int(np.argmax(np.abs(mean)))
         raise DataError(
             f"mean of {symbols[worst]} is {mean[worst]:g} per year, {mean[worst]:.0%}; "

@@ -127,7 +127,7 @@ class Limits:
 
     def violation(self, w: Array) -> float:
         """The largest violation of any limit at w, in the limits' own units."""
-        worst = max(float(np.max(self.lower - w)), float(np.max(w - self.upper)), 0.0)
+        worst = max(float((self.lower - w).max()), float((w - self.upper).max()), 0.0)
         every: list[Linear | Absolute | Norm] = [*self.linear, *self.absolute, *self.norms]
         return max([worst, *(limit.violation(w) for limit in every)])
 
@@ -180,7 +180,7 @@ def polyhedron(limits: Limits) -> Polyhedron:
     rows = np.zeros((m + width - n + len(open_sides), width))
     low, high, scale = np.full(len(rows), -INF), np.full(len(rows), INF), np.ones(len(rows))
     for i, limit in enumerate(limits.linear):
-        scale[i] = np.abs(limit.row).max(initial=0.0) or 1.0
+        scale[i] = float(np.abs(limit.row).max(initial=0.0)) or 1.0
         rows[i, :n] = limit.row / scale[i]
         low[i], high[i] = (limit.low - limit.offset) / scale[i], (limit.high - limit.offset) / scale[i]
     floor, ceiling = np.zeros(width), np.full(width, INF)
@@ -207,7 +207,7 @@ def folded(limits: Limits) -> Polyhedron:
     rows = np.zeros((count, n))
     low, high, scale = np.full(count, -INF), np.full(count, INF), np.ones(count)
     for i, limit in enumerate(limits.linear):
-        scale[i] = np.abs(limit.row).max(initial=0.0) or 1.0
+        scale[i] = float(np.abs(limit.row).max(initial=0.0)) or 1.0
         rows[i] = limit.row / scale[i]
         low[i], high[i] = (limit.low - limit.offset) / scale[i], (limit.high - limit.offset) / scale[i]
     high[m:] = [absolute.bound for absolute in limits.absolute]

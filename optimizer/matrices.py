@@ -57,7 +57,7 @@ def dense(matrix: Matrix) -> Array:
 
 def variances(matrix: Matrix) -> Array:
     """(n,) the diagonal."""
-    return matrix.variances if isinstance(matrix, LowRank) else np.diag(matrix)
+    return matrix.variances if isinstance(matrix, LowRank) else matrix.diagonal()
 
 
 def scaled(matrix: Matrix, factor: float) -> Matrix:
@@ -65,15 +65,6 @@ def scaled(matrix: Matrix, factor: float) -> Matrix:
     if isinstance(matrix, LowRank):
         return LowRank(matrix.root * np.sqrt(factor), matrix.diagonal * factor)
     return matrix * factor
-
-
-def correlations(matrix: Matrix, risk: Array) -> Matrix:
-    """The matrix with rows and columns divided by risk (n,)."""
-    if isinstance(matrix, LowRank):
-        return LowRank(matrix.root / risk, matrix.diagonal / risk**2)
-    divided = matrix / risk
-    divided /= risk[:, None]
-    return np.asarray(divided)
 
 
 def block(matrix: Matrix, names: Index) -> Array:

@@ -146,6 +146,8 @@ def exposure_risk_parity(setting: Setting) -> RiskBudget:
 def _holdable(setting: Setting) -> Array:
     """(n,) 1 where the asset's own limits allow a long position, else 0."""
     limits = setting.policy.asset_limits
+    if not limits:
+        return np.ones(len(setting.symbols))
     held = np.array([float(limits.get(symbol, (0.0, 1.0))[1] > 0) for symbol in setting.symbols])
     if not held.any():
         raise PolicyError("asset_limits allow no name at all; this method needs one that may be held")

@@ -8,7 +8,7 @@ from optimizer.fast.lp import solve_lp
 from optimizer.fast.pivots import Pivots
 from optimizer.fast.qp import SMALL, solve_qp
 from optimizer.limits import INF, Polyhedron
-from optimizer.matrices import Matrix, correlations, dense, variances
+from optimizer.matrices import Matrix, dense, variances
 from optimizer.typing import Array
 
 STEPS = 100
@@ -23,52 +23,54 @@ def free_budgets(covariance: Matrix, budgets: Array) -> Array:
 
     Raises NoAnswerError where Newton's method does not settle (a riskless direction has no bottom).
     """
-    risk = np.sqrt(variances(covariance))
-    correlation = correlations(covariance, risk)
-    y = _first_guess(correlation, budgets)
+    own = variances(covariance)
+    y = _first_guess(covariance, own, budgets)
     for _ in range(STEPS):
         pull = budgets / y
-        slope = correlation @ y - pull
-        step = _newton_step(correlation, pull / y, slope)
+        slope = covariance @ y - pull
+        step = _newton_step(covariance, own, pull / y, slope)
         decrease = -float(slope @ step)
         whole = bool(np.abs(step / y).max() < WHOLE)
-        y = y + (step if whole else _line_search(correlation, budgets, y, step, decrease) * step)
+        y = y + (step if whole else _line_search(covariance, budgets, y, step, decrease) * step)
         if whole and decrease < DECREMENT:  # this step has squared it
-            return np.asarray(y / risk)
+            return np.asarray(y)
     if decrease < NEAR:
-        return np.asarray(y / risk)  # as near as this covariance lets it come; the audit decides
+        return np.asarray(y)  # as near as this covariance lets it come; the audit decides
     raise NoAnswerError("Newton", f"decrement {decrease:.1e} after {STEPS} steps", infeasible=False)
 
 
-def _first_guess(correlation: Matrix, budgets: Array) -> Array:
-    """A few rounds of y <- y sqrt(b / y (C y)), whose rest point is the answer; they stop where C y is negative."""
-    y = np.sqrt(budgets)
-    y /= np.sqrt(y @ correlation @ y)
+def _first_guess(covariance: Matrix, own: Array, budgets: Array) -> Array:
+    """A few rounds of y <- y sqrt(b / y (S y)), whose rest point is the answer; they stop where S y is negative."""
+    y = np.sqrt(budgets / own)
+    y /= np.sqrt(y @ covariance @ y)
     for _ in range(GUESSES):
-        reach = correlation @ y
+        reach = covariance @ y
         if not (reach > 0).all():
             break
         y = np.sqrt(y * budgets / reach)
     return np.asarray(y)
 
 
-def _newton_step(correlation: Matrix, diagonal: Array, slope: Array) -> Array:
-    """-(C + diag d)^-1 slope; for many names by conjugate gradients, scaled by the diagonal (Hestenes & Stiefel)."""
+def _newton_step(covariance: Matrix, own: Array, diagonal: Array, slope: Array) -> Array:
+    """-(S + diag d)^-1 slope; for many names by conjugate gradients, scaled by the diagonal (Hestenes & Stiefel).
+
+    own  (n,) the diagonal of S
+    """
     if len(slope) <= DIRECT:
         try:
-            system = dense(correlation).copy()
+            system = dense(covariance).copy()
             system.flat[:: len(slope) + 1] += diagonal
             return np.asarray(-np.linalg.solve(system, slope))
         except np.linalg.LinAlgError as error:
             raise NoAnswerError("Newton", str(error), infeasible=False) from error
-    scale = 1.0 / (1.0 + diagonal)
+    scale = 1.0 / (own + diagonal)
     step, residual = np.zeros_like(slope), -slope
     direction = scale * residual
     worth = first = float(residual @ direction)
     for _ in range(len(slope)):
         if worth <= 1e-4 * min(1.0, first) * first:
             break
-        image = correlation @ direction + diagonal * direction
+        image = covariance @ direction + diagonal * direction
         length = worth / float(direction @ image)
         step, residual = step + length * direction, residual - length * image
         before, worth = worth, float(residual @ (scale * residual))

@@ -94,6 +94,7 @@ class Pivots:
         self.q = q + P @ self.base if self.base.any() else q
         self.size = float(np.abs(self.q).max())
         self.strength = 1.0
+        self.loose = bool((frame.low < frame.high).any())
 
     def run(self, start: Array | None = None) -> Answer:
         """The answer with the multipliers of the frame's rows; NoAnswerError where the pivots do not settle.
@@ -235,6 +236,8 @@ class Pivots:
         wants_up = np.where(rests & (up < -tiny) & (guess.at < frame.ceiling), -up, 0.0)
         wants_down = np.where(rests & (down > tiny) & (guess.at > frame.floor), down, 0.0)
         fall, rise = guess.free & (x < low - PRIMAL), guess.free & (x > high + PRIMAL)
+        if not self.loose:
+            return Moves(fall, rise, low, high, wants_up, wants_down, held)
         # Rows are judged where the weights will be: those that overshoot would break most of them.
         kept = np.minimum(np.maximum(x, low), high)
         value = frame.rows @ kept
