@@ -64,8 +64,14 @@ class CostModel:
 
     @classmethod
     def of(cls, policy: Policy) -> "CostModel":
-        """The policy's commission and impact."""
-        return cls(commission=policy.commission, impact_bps=policy.impact_bps)
+        """The policy's commissions, impact and taxes on trades."""
+        return cls(
+            commission=policy.commission,
+            impact_bps=policy.impact_bps,
+            per_share=policy.commission_per_share,
+            buy_tax_bps=policy.buy_tax_bps,
+            sell_tax_bps=policy.sell_tax_bps,
+        )
 
     def rate(self, *, buy: bool) -> float:
         """The linear part, a fraction of the traded value: what an optimizer charges per unit of trade."""

@@ -280,7 +280,7 @@ def after_costs(goal: Goal, setting: Setting) -> Traded:
             "negative",
             weight * goal.constant,
         )
-    once = setting.costs or CostModel.of(policy).curve(setting.symbols)
+    once = setting.costs or replace(CostModel.of(policy), per_share=0.0).curve(setting.symbols)
     curve = CostCurve(0 * once.fixed, once.buy / years, once.sell / years, once.root / years)
     return Traded(replace(goal, ties=None, center=None), curve, held)
 

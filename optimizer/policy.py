@@ -100,6 +100,9 @@ class Policy:
 
     commission: float = 5.0
     impact_bps: float = 15.0
+    commission_per_share: float = 0.0
+    buy_tax_bps: float = 0.0
+    sell_tax_bps: float = 0.0
     min_trade_value: float = 0.0
     cost_horizon_years: float | None = None
     on_conflict: OnConflict = "fail"

@@ -29,6 +29,11 @@ def amount(value: Any, digits: int = 2) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
 
 
+def shares(value: float | None) -> str:
+    """1500.0 -> 1,500, 0.25 -> 0.25; nothing for None."""
+    return "" if value is None else f"{value:,.10g}"
+
+
 def show_trades(out: Console, shown: Row) -> None:
     """The trades of every portfolio of a pack."""
     out.print(f"\n[bold]{shown['pack_id']}[/bold]  as of {shown['as_of']}", highlight=False)
@@ -64,7 +69,7 @@ def _show_portfolio(out: Console, portfolio: Row) -> None:
         colour = ACTIONS[order["action"]]
         name = order["symbol"] + (" [dim](simulated)[/dim]" if order["simulated"] else "")
         table.add_row(
-            f"[{colour}]{order['action']}[/{colour}]", amount(order["quantity"], 0), name, amount(order["price"]),
+            f"[{colour}]{order['action']}[/{colour}]", shares(order["quantity"]), name, amount(order["price"]),
             amount(order["value"]), amount(order["cost"]), percent(order["current_weight"]),
             percent(order["target_weight"]), order["rationale"],
         )  # fmt: skip
@@ -123,8 +128,8 @@ def _show_lots(out: Console, row: Row) -> None:
     for lot in row["lots"]:
         term = {None: "", True: "long-term", False: "short-term"}[lot["long_term"]]
         table.add_row(
-            lot["lot_id"], str(lot["acquired"]), amount(lot["quantity"], 0), amount(lot["cost_basis"]),
-            amount(lot["sold"], 0), amount(lot["gain"]), term,
+            lot["lot_id"], str(lot["acquired"]), shares(lot["quantity"]), amount(lot["cost_basis"]),
+            shares(lot["sold"]), amount(lot["gain"]), term,
         )  # fmt: skip
     out.print(table)
 

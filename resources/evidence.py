@@ -115,5 +115,7 @@ def load_case(
         snapshot.holdings.cash
     )  # a paper fill may have overdrawn it; today's trades repay that first
     plan = read_plan(con, pack, snapshot.portfolio_id, snapshot.holdings.lots, snapshot.policy)
-    mandate = Mandate(snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, taxes=plan)
+    mandate = Mandate(
+        snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.lot_size, plan
+    )
     return Case(snapshot, inputs, portfolio, found or evidence(con, pack, snapshot), mandate)

@@ -119,6 +119,10 @@ class PolicyFile(Strict):
 
     commission_per_trade: float = Field(default=5.0, ge=0)
     market_impact_bps: float = Field(default=15.0, ge=0)
+    commission_per_share: float = Field(default=0.0, ge=0)
+    buy_tax_bps: float = Field(default=0.0, ge=0)
+    sell_tax_bps: float = Field(default=0.0, ge=0)
+    lot_size: float = Field(default=1.0, gt=0)
     min_lot_value: float = Field(default=0.0, ge=0)
     cost_horizon_years: float | None = Field(default=None, gt=0)
     tax: TaxFile | None = None
@@ -212,6 +216,9 @@ class PolicyFile(Strict):
             min_return=fraction(self.min_return_pct),
             commission=self.commission_per_trade,
             impact_bps=self.market_impact_bps,
+            commission_per_share=self.commission_per_share,
+            buy_tax_bps=self.buy_tax_bps,
+            sell_tax_bps=self.sell_tax_bps,
             min_trade_value=self.min_lot_value,
             cost_horizon_years=self.cost_horizon_years,
             on_conflict=self.on_conflict,

@@ -158,7 +158,7 @@ def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
     found = reading.evidence(loaded.pack, inputs.snapshot)
     lots = case.snapshot.holdings.lots
     plan = read_plan(reading.con, loaded.pack, case.snapshot.portfolio_id, lots, policy)
-    mandate = replace(case.mandate, views=inputs.views, taxes=plan)
+    mandate = replace(case.mandate, views=inputs.views, lots=policy.lot_size, taxes=plan)
     told = replace(case, snapshot=inputs.snapshot, inputs=inputs, evidence=found, mandate=mandate)
     return replace(loaded, case=told)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from optimizer.costs import trade_cost
+from optimizer.costs import CostModel
 from optimizer.errors import PolicyError
 from optimizer.impact import Impact, Side, impact_of
 from optimizer.portfolio import ZERO, exact, money
@@ -222,13 +222,14 @@ def analyzed(loaded: Loaded, trades: Trades) -> ImpactAnswer:
     """Both sides of trades at the pack's prices; a trade without a stated cost costs what the policy says."""
     case, policy = loaded.case, loaded.case.inputs.policy
     orders: dict[str, tuple[Decimal, Decimal]] = {}
+    model = CostModel.of(policy)
     cash = case.portfolio.cash
     for symbol, (quantity, stated) in sorted(trades.items()):
         held = case.portfolio.positions.get(symbol)
         if quantity < 0 and policy.long_only and -quantity > (held.quantity if held else ZERO):
             raise PolicyError(f"{symbol}: {-quantity} are sold, and fewer are held; a long-only book cannot")
         value = money(quantity * exact(case.prices[symbol]))
-        cost = trade_cost(value, policy.commission, policy.impact_bps) if stated is None else money(stated)
+        cost = model.cost(symbol, quantity, case.prices[symbol]) if stated is None else money(stated)
         orders[symbol] = (quantity, cost)
         cash -= value + cost
     universe, mandate = case.inputs.universe, case.mandate

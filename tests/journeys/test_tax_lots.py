@@ -41,6 +41,8 @@ universe: [AAA, BBB, CCC, DDD, EEE]
 policy:
   method: risk_parity
   risk_free_rate: 0.02
+  lot_size: 5
+  commission_per_share: 0.01
   tax: {method: fifo, short_rate_pct: 40, long_rate_pct: 20, in_costs: true}
 holdings:
   - as_of: 2022-12-01
@@ -101,6 +103,16 @@ def test_tax_in_the_costs_stays_in_cash(ran: Any) -> None:
     assert totals["tax"] > 1000
     assert totals["cash_after"] >= totals["tax"] - 1
     assert totals["nav_before"] - totals["costs"] == pytest.approx(totals["nav_after"], abs=1e-6)
+
+
+def test_lots_of_shares_and_fees_per_share_are_the_policys(ran: Any) -> None:
+    traded = [trade for trade in portfolio(ran, 0, "paper")["trades"] if trade["action"] != "HOLD"]
+    assert len(traded) > 1
+    for trade in traded:
+        assert trade["quantity"] % 5 == 0
+        assert trade["cost"] == pytest.approx(
+            5 + 0.01 * trade["quantity"] + trade["value"] * 15 / 10_000, abs=1e-3
+        )
 
 
 def test_a_paper_book_carries_its_lots_on(ran: Any) -> None:

@@ -247,6 +247,26 @@ def test_an_interrupted_run_resumes_from_its_decisions():
     pd.testing.assert_series_equal(result.nav, run(momentum, settings=SETTINGS).nav)
 
 
+def test_cost_grows_linearly_with_rebalances():
+    calls = []
+
+    def counted(history, as_of):
+        calls.append(as_of)
+        return momentum(history, as_of)
+
+    asked = {}
+    for days, often in ((130, "weekly"), (240, "weekly"), (240, "monthly")):
+        prices = panel(days=days)
+        calls.clear()
+        OptimizationBacktest(prices).backtest_strategy(counted, often, settings=SETTINGS)
+        asked[days, often] = len(calls)
+        assert calls == [prices.index[day] for day in decision_days(prices.index, often, 19)[: len(calls)]]
+        assert len(set(calls)) == len(calls)  # each decision is made once
+    per_day = asked[130, "weekly"] / (130 - 20), asked[240, "weekly"] / (240 - 20)
+    assert per_day[0] == pytest.approx(per_day[1], rel=0.06)
+    assert asked[240, "monthly"] <= 240 / 21 + 1
+
+
 def test_several_strategies_and_a_sweep_side_by_side():
     prices = panel()
 

@@ -47,3 +47,12 @@ def test_wrong_cost_settings_are_named():
         CostModel(commission=-1.0)
     with pytest.raises(DataError, match="no liquidity for B"):
         CostModel(root_impact=1.0).cost("B", 1, 1)
+
+
+def test_all_costs_that_a_policy_states_are_in_its_model():
+    policy = Policy(
+        commission=2.0, impact_bps=0.0, commission_per_share=0.01, buy_tax_bps=50.0, sell_tax_bps=10.0
+    )
+    model = CostModel.of(policy)
+    assert model.cost("A", 100, 40) == Decimal("23.0000")  # 2 + 1 + 4000 x 50 bps
+    assert model.cost("A", -100, 40) == Decimal("7.0000")  # 2 + 1 + 4000 x 10 bps

@@ -404,3 +404,17 @@ def test_a_name_inside_the_band_keeps_its_shares_and_the_others_move_by_it():
     }
     assert checks["no_trade_band"].met and checks["no_trade_band"].achieved >= 0.05
     assert_adds_up(found)
+
+
+def test_round_lots_and_fees_per_share_and_taxes_are_the_policys():
+    policy = Policy(
+        cash_max=1.0, commission=1.0, impact_bps=0.0, commission_per_share=0.01, sell_tax_bps=20.0
+    )
+    found = trade(book(0, A=1000, B=130), {"A": 50, "B": 20}, {"A": 0.5, "B": 0.48}, policy, lots=100)
+    rows = {row.symbol: row for row in found.rows}
+    assert all(row.quantity % 100 == 0 for row in found.rows)
+    assert rows["A"].action == "SELL" and rows["B"].action == "BUY"
+    assert rows["A"].cost == 1 + rows["A"].quantity / 100 + rows["A"].value * 20 / 10_000
+    assert rows["B"].cost == 1 + rows["B"].quantity / 100
+    assert found.bought + found.costs == found.sold + found.cash_before - found.cash_after
+    assert found.cash_after >= 0
