@@ -97,7 +97,6 @@ class Sentences:
     def unused(self) -> list[str]:
         """Entries that describe nothing."""
         places: set[tuple[str, ...]] = {("tables", name) for name in self.said["tables"]}
-        places |= {("parameters", name) for name in self.said["parameters"]}
         places |= {("columns", name) for name in self.said["columns"]}
         places |= {("settings", m, f) for m, fields in self.said["settings"].items() for f in fields}
         return [" / ".join(place) for place in sorted(places - self.used)]
@@ -233,7 +232,7 @@ def cli_page(said: Sentences) -> str:
             ["packfolio", *name, *(_argument(p) for p in arguments), "[OPTIONS]" * bool(command.params)]
         )
         parts += [f"## {' '.join(name)}\n", f"{command.help}\n", f"    {usage}\n"]
-        rows = [_parameter(p, said) for p in command.params if p.name != "help"]
+        rows = [_parameter(p) for p in command.params if p.name != "help"]
         if rows:
             parts.append(table(["", "value", "default", "means"], rows))
     return "\n".join(parts)
@@ -266,13 +265,15 @@ def _argument(parameter: Any) -> str:
     return shown if parameter.required else f"[{shown}]"
 
 
-def _parameter(parameter: Any, said: Sentences) -> list[str]:
+def _parameter(parameter: Any) -> list[str]:
     found = re.findall("|".join(PLACEHOLDERS), str(parameter.type_descriptor.annotation))
     is_argument = type(parameter).__name__ == "TyperArgument"
     default = "required" if parameter.required else parameter.default
     shown = "" if default in (None, False, "") else str(default)
     name = _argument(parameter) if is_argument else ", ".join(parameter.opts)
-    means = parameter.help or said.get("parameters", parameter.name)
+    if not parameter.help:
+        raise ValueError(f"{parameter.name} has no help: a reader of --help needs a sentence")
+    means = parameter.help
     return [f"`{name}`", PLACEHOLDERS[found[-1]] if found else "", shown, means]
 
 

@@ -8,7 +8,7 @@ import typer
 
 from optimizer.errors import PolicyError
 from pipeline.environment import Environment
-from pipeline.terminal import Json, finish, out, print_json, reader, working
+from pipeline.terminal import Json, PackArgument, finish, out, print_json, reader, working
 
 FAULT = 3
 REASON = "Why; goes on record."
@@ -100,9 +100,6 @@ def keygen(
 
     public = make_keys(path.resolve(), Environment.of_process().home)
     finish({"private key": str(path), "public key": str(public)}, 0, as_json)
-
-
-PackArgument = Annotated[str, typer.Argument(help="A pack, such as PP_2022-12-28 or PP_2022-12-28.2.")]
 
 
 def diff(first: PackArgument, second: PackArgument, as_json: Json = False) -> None:

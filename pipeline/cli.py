@@ -17,7 +17,7 @@ from pipeline import audit_commands, risk_commands
 from pipeline.audit_commands import changes_since
 from pipeline.environment import Environment
 from pipeline.machine import machine_fault
-from pipeline.terminal import Json, err, finish, out, print_json, reader, working
+from pipeline.terminal import Json, PackArgument, err, finish, out, print_json, reader, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,7 +28,13 @@ app = typer.Typer(
 packs = typer.Typer(no_args_is_help=True, help="The pricing packs.")
 app.add_typer(packs, name="packs")
 PortfolioOption = Annotated[str | None, typer.Option("--portfolio", help="Name or UUID; all when left out.")]
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+DAYS = ["%Y-%m-%d"]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of", formats=DAYS, help="The as-of date; the newest closed session, or pack, when left out."
+    ),
+]
 
 
 def main() -> None:
@@ -68,8 +74,8 @@ def _instance() -> Iterator[Any]:
 @app.command()
 def ingest(
     source: Annotated[str | None, typer.Option(help="One source of sources.yaml.")] = None,
-    start: Day = None,
-    end: Day = None,
+    start: Annotated[datetime | None, typer.Option(formats=DAYS, help="No price before this day.")] = None,
+    end: Annotated[datetime | None, typer.Option(formats=DAYS, help="No price after this day.")] = None,
     as_json: Json = False,
 ) -> None:
     """Bring every source's new deliveries into the logs."""
@@ -90,7 +96,7 @@ def _iso(value: datetime | None) -> str | None:
 
 @app.command()
 def run(
-    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"])] = None,
+    as_of: AsOf = None,
     portfolio: PortfolioOption = None,
     as_json: Json = False,
 ) -> None:
@@ -127,7 +133,7 @@ def _tell_where(pack: str) -> None:
 
 
 @app.command()
-def trades(pack: str, portfolio: PortfolioOption = None, as_json: Json = False) -> None:
+def trades(pack: PackArgument = "latest", portfolio: PortfolioOption = None, as_json: Json = False) -> None:
     """The trades of a pack, with costs and reasons."""
     shown = _trades(pack, portfolio)
     if as_json:
@@ -147,7 +153,7 @@ def _trades(pack: str, portfolio: str | None) -> dict[str, Any]:
 
 @app.command()
 def explain(
-    pack: str,
+    pack: PackArgument,
     symbol: Annotated[str | None, typer.Argument(help="May be left out with --since.")] = None,
     portfolio: PortfolioOption = None,
     since: Annotated[str | None, typer.Option(help="An earlier pack: why did the weights change?")] = None,
@@ -175,7 +181,7 @@ def explain(
 
 @app.command()
 def backtest(
-    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"])] = None,
+    as_of: AsOf = None,
     portfolio: PortfolioOption = None,
     as_json: Json = False,
 ) -> None:
@@ -212,7 +218,7 @@ def list_packs(as_json: Json = False) -> None:
 
 
 @packs.command("show")
-def show_pack(pack: str, as_json: Json = False) -> None:
+def show_pack(pack: PackArgument = "latest", as_json: Json = False) -> None:
     """One pack: what it holds, what its checks found, which portfolios it served."""
     from resources.reading import pack_details
 
@@ -228,7 +234,7 @@ def show_pack(pack: str, as_json: Json = False) -> None:
 
 @packs.command("revise")
 def revise_pack(
-    day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])],
+    day: Annotated[datetime, typer.Argument(formats=DAYS, help="The as-of date of the pack.")],
     reason: Annotated[str, typer.Option(help="Why the pack is replaced; goes on record.")],
     as_json: Json = False,
 ) -> None:
@@ -248,7 +254,7 @@ def revise_pack(
 
 @app.command()
 def report(
-    pack: Annotated[str, typer.Argument(help="PP_YYYY-MM-DD, or a revision of it.")],
+    pack: PackArgument = "latest",
     portfolio: PortfolioOption = None,
     to: Annotated[
         Path | None,

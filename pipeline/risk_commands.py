@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.terminal import Json, out, print_json, reader
+from pipeline.terminal import Json, PackArgument, out, print_json, reader
 
 PortfolioOption = Annotated[str | None, typer.Option("--portfolio", help="Name or UUID; all when left out.")]
 
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command()(regime)
 
 
-def impact(pack: str, portfolio: PortfolioOption = None, as_json: Json = False) -> None:
+def impact(pack: PackArgument = "latest", portfolio: PortfolioOption = None, as_json: Json = False) -> None:
     """What the trades of a pack change: value, return, risk, concentration, exposures."""
     from resources.reading import impact_of_trades
 
@@ -24,7 +24,7 @@ def impact(pack: str, portfolio: PortfolioOption = None, as_json: Json = False) 
 
 
 def stress(
-    pack: str,
+    pack: PackArgument = "latest",
     portfolio: PortfolioOption = None,
     scenario: Annotated[str | None, typer.Option(help="One scenario, with its hedges.")] = None,
     as_json: Json = False,
@@ -43,16 +43,13 @@ def stress(
 
 
 def regime(
-    pack: Annotated[str | None, typer.Argument(help="The newest when left out.")] = None,
+    pack: PackArgument = "latest",
     as_json: Json = False,
 ) -> None:
     """The regime that the published macro series look like, with its score and indicators."""
-    from resources.reading import newest_pack, regime_of
+    from resources.reading import regime_of
 
-    def found(con: Any) -> dict[str, Any]:
-        return regime_of(con, pack or newest_pack(con).id)
-
-    _show("show_regime", found, (), as_json)
+    _show("show_regime", regime_of, (pack,), as_json)
 
 
 def _show(how: str, read: Any, key: tuple[Any, ...], as_json: bool) -> None:

@@ -18,6 +18,24 @@ out, err = Console(width=WIDTH), Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
+def _chosen(pack: str) -> str:
+    """The ID that `latest` stands for: the newest fresh pack, never a superseded or rejected one."""
+    if pack != "latest":
+        return pack
+    from resources.packs import latest_fresh
+
+    with reader() as con:
+        return latest_fresh(con).id
+
+
+PackArgument = Annotated[
+    str,
+    typer.Argument(
+        callback=_chosen, help="Such as PP_2022-12-28 or PP_2022-12-28.2; `latest` is the newest fresh one."
+    ),
+]
+
+
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
     sys.stdout.write(json.dumps(document, default=str, indent=2, allow_nan=False) + "\n")

@@ -45,6 +45,12 @@ def test_the_default_as_of_date_is_the_newest_price(desk: Desk) -> None:
     assert {pack["verdict"] for pack in packs} == {"fresh"}
 
 
+def test_a_reading_without_a_pack_is_of_the_newest(desk: Desk) -> None:
+    assert desk.read("trades") == desk.read("trades", "latest") == desk.read("trades", PACK)
+    assert desk.read("packs", "show")["pack_id"] == PACK
+    assert desk.read("packs", "diff", "PP_2022-12-27", "latest")["to"] == PACK
+
+
 def test_sales_and_cash_pay_for_purchases_and_costs_to_the_cent(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
