@@ -43,17 +43,22 @@ class LedgerFacet(BaseFacet):
 def lineage_events(con: Connection, tree: Row) -> list[RunEvent]:
     """START and COMPLETE of each ledger row in a lineage of `trace_row`, the oldest first.
 
-    Datasets are tables, their version our content hash; the parent of each run is the run of the pipeline.
+    Datasets are tables, their version our content hash; the parent of each run is the run of the pipeline. A row may
+    have written several tables: all are outputs of its run, and none of them its input.
     """
     nodes = list(_written(tree))
     runs: dict[int, RunEvent] = {}
     for node in nodes:
-        event = runs.setdefault(
-            node["facts"]["written"]["ledger_row"], _event(con, node, tree["environments"])
-        )
+        row = _ledger_row(node)
+        if row not in runs:
+            runs[row] = _event(node, tree["environments"])
+        event = runs[row]
+        if _table(node) not in {item.name for item in event.outputs or ()}:
+            event.outputs = [*(event.outputs or ()), _output(con, node)]
         elsewhere = [one for one in nodes if _table(one) in PARENTS.get(_table(node), ())]
+        sources = [one for one in (*node["from"], *elsewhere) if _ledger_row(one) != row]
         known = {(item.namespace, item.name) for item in event.inputs or ()}
-        for item in (found for source in (*node["from"], *elsewhere) for found in _dataset(source)):
+        for item in (found for source in sources for found in _dataset(source)):
             if (item.namespace, item.name) not in known:
                 known.add((item.namespace, item.name))
                 event.inputs = [*(event.inputs or ()), item]
@@ -91,6 +96,12 @@ def _written(node: Row) -> Iterator[Row]:
         yield from _written(child)
 
 
+def _ledger_row(node: Row) -> int:
+    """The ledger row that wrote a node; 0, which is none's, where a node stands for many."""
+    written = node["facts"].get("written")
+    return int(written["ledger_row"]) if isinstance(written, dict) else 0
+
+
 def _table(node: Row) -> str:
     kind = str(node["label"]).split()[0]
     return {"pack": "pricing_packs", "ingest": str(node["facts"].get("log", "prices"))}.get(kind, kind)
@@ -111,7 +122,7 @@ def _version(digest: str) -> dict[str, Any]:
     return {"version": dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=digest)}
 
 
-def _event(con: Connection, node: Row, environments: Row) -> RunEvent:
+def _event(node: Row, environments: Row) -> RunEvent:
     told, table = node["facts"]["written"], _table(node)
     libraries = environments.get(told["code_version"], {}).get("libraries", {})
     ledger = LedgerFacet(
@@ -127,15 +138,21 @@ def _event(con: Connection, node: Row, environments: Row) -> RunEvent:
         ),
         "packfolio": ledger,
     }
-    output = OutputDataset(SPACE, table, facets=_version(told["content_hash"]) | _columns(con, table))
     return RunEvent(
         eventTime=_time(told["at"]),
         run=Run(_uuid(f"{SPACE}:{told['ledger_row']}:{told['content_hash']}"), facets),
         job=Job(SPACE, table),
         eventType=RunState.COMPLETE,
         inputs=[],
-        outputs=[output],
+        outputs=[],
         producer=f"urn:packfolio:{told['code_version']}",
+    )
+
+
+def _output(con: Connection, node: Row) -> OutputDataset:
+    table = _table(node)
+    return OutputDataset(
+        SPACE, table, facets=_version(node["facts"]["written"]["content_hash"]) | _columns(con, table)
     )
 
 

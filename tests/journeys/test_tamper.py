@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+from lineage_events import fit_the_specification, join_up
 from small_desk import SYMBOLS, make_desk
 from zygote import Zygote
 
@@ -81,7 +82,8 @@ def test_a_trade_leads_back_to_the_bytes_of_its_prices(desk: Zygote) -> None:
     assert text.count("as ingested") == 2
     for needed in ("run_id", "code_version", "config_hash", "payload_sha256", "solver", "DAQP"):
         assert needed in text
-    assert all("numpy" in found["libraries"] for found in tree["environments"].values())
+    for found in tree["environments"].values():
+        assert {"commit", "dirty", "machine"} <= found.keys() and "numpy" in found["libraries"]
 
 
 def test_a_trace_of_what_is_not_there_lists_what_is(desk: Zygote) -> None:
@@ -361,6 +363,8 @@ def test_the_lineage_of_a_trade_as_openlineage_events(desk: Zygote, tmp_path: Pa
     assert status == 0, said
     events = [json.loads(line) for line in target.read_text().splitlines()]
     assert {"run", "job", "eventTime", "producer"} <= set.intersection(*(set(event) for event in events))
+    fit_the_specification(events)
+    join_up(events)
     kinds = [event["eventType"] for event in events]
     assert kinds == ["START", "COMPLETE"] * (len(events) // 2)
     done = {event["job"]["name"]: event for event in events if event["eventType"] == "COMPLETE"}
