@@ -17,7 +17,7 @@ from optimizer.limits import INF, Polyhedron
 from optimizer.matrices import Index, Matrix, Part
 from optimizer.typing import Array
 
-ROUNDS, PATIENCE = 25, 5
+ROUNDS, PATIENCE = 100, 15
 FIRST, SHARE, ROOM = 24, 0.06, 2.0
 PRIMAL, ROW, DUAL = 1e-13, 1e-12, 1e-11
 TOUCH, TRADED = 1e-9, 0.12
@@ -266,11 +266,13 @@ class Pivots:
         )
         guess.side[wanting] = np.where(above, 1.0, -1.0)
         guess.at[fall], guess.at[rise] = moves.low[fall], moves.high[rise]
-        stopped = fall | rise
+        stopped, before = fall | rise, guess.side.copy()
         guess.side[stopped] = np.sign(guess.at - self.center)[stopped]
         guess.free[stopped], guess.free[wanting] = False, True
         guess.held = held
         self._give_rows_a_weight(guess, moves)
+        if self.kink is not None and held[self.bend] != 0:
+            self._keep_both_sides(guess, before, stopped)
 
     def _give_rows_a_weight(self, guess: Guess, moves: Moves) -> None:
         """A row that holds needs a free weight to hold it."""
@@ -278,3 +280,14 @@ class Pivots:
             members = self.frame.rows[row]
             if row != self.bend and not ((members != 0) & guess.free).any():
                 guess.free[int(np.argmax(np.abs(members) * (1.0 - guess.at)))] = True
+
+    def _keep_both_sides(self, guess: Guess, before: Array, stopped: Mask) -> None:
+        """A bound of the absolute limit needs weights on both sides: of one alone it says what the budget says."""
+        for sign in (1.0, -1.0):
+            last = stopped & (before == sign)
+            if last.any() and not (guess.free & (guess.side == sign)).any():
+                room = np.where(
+                    last, np.abs(np.where(sign > 0, self.frame.ceiling, self.frame.floor) - self.center), -1.0
+                )
+                i = int(np.argmax(np.minimum(room, 1.0)))
+                guess.free[i], guess.side[i] = True, sign

@@ -334,3 +334,21 @@ def test_a_start_changes_how_soon_and_not_what(method: str, limits: dict[str, fl
         warm = solve(estimates, policy, Universe(names), last, start=last)
         np.testing.assert_allclose(warm.weights, cold.weights, atol=1e-10)
         last = cold.weights
+
+
+def test_a_turnover_limit_settles_by_pivots_in_a_book_of_thousands():
+    n, days = 2000, 300
+    rng = np.random.default_rng(7)
+    own = rng.normal(0, 0.01, (days, n)) * rng.uniform(0.6, 2, n)
+    root = own + rng.normal(0, 0.01, (days, 1)) * rng.uniform(0.4, 1.6, n)
+    estimates = Estimates(
+        tuple(f"S{i:04d}" for i in range(n)),
+        None,
+        LowRank(root * np.sqrt(252 / days), np.full(n, 0.03)),
+        trusted=True,
+    )
+    held = rng.dirichlet(np.full(n, 0.5))
+    policy = Policy(method="min_volatility", max_turnover=0.2)
+    solution = solve(estimates, policy, Universe(estimates.symbols), held)
+    assert solution.solver == "active set"
+    assert solution.certificate.ok
