@@ -1,11 +1,14 @@
 """The tables of a warehouse: made in an empty one, brought forward in an older one, refused in a newer one."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.resources import files
 
 import duckdb
 
 from optimizer.errors import DataError
-from resources.ledger import Connection
+from resources.code_version import code_version
+from resources.ledger import Connection, Stamp, append_entry, head, sha256
 from resources.tables import ASSET_OF, OUTPUTS
 
 HERE = files("resources")
@@ -40,26 +43,38 @@ def refuse_newer(found: int, where: str) -> None:
         )
 
 
-def prepare_schema(con: Connection, where: str) -> None:
-    """Make the schema in an empty database, or bring an older one forward, in one transaction.
+def prepare_schema(con: Connection, where: str) -> bool:
+    """Make the schema in an empty database, or bring an older one forward, in one transaction with its ledger row.
 
     where  names the file in the error
+    Gives whether the ledger has a new row: who brought it forward, from where, and the ledger's head before.
     Raises DataError for a schema newer than this release.
     """
     found = schema_version(con)
     refuse_newer(found, where)
     if found == VERSION:
-        return
+        return False
     con.execute("begin")
     if found == 0:
         create_schema(con)
     else:
-        for sql in (sql for number, sql in migrations().items() if number > found):
+        steps = [sql for number, sql in migrations().items() if number > found]
+        for sql in steps:
             con.execute(sql)
         _derive(con)
+        _record_upgrade(con, found, steps)
     con.execute("commit")
     if found:
         con.execute("checkpoint")
+    return found > 0
+
+
+def _record_upgrade(con: Connection, found: int, steps: Sequence[str]) -> None:
+    at = datetime.now(UTC).replace(tzinfo=None)
+    stamp = Stamp("schema upgrade", at, code_version(), "none")
+    inputs = {"from_schema": str(found), "to_schema": str(VERSION)}
+    content = sha256("\n".join(steps))
+    append_entry(con, stamp, head(con)[0] + 1, "schema", content, 0, tables=(), inputs=inputs)
 
 
 def create_schema(con: Connection) -> None:

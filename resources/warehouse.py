@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -119,7 +119,7 @@ class Warehouse:
     def live(self) -> Iterator[Connection]:
         """The live database, for the pipeline's own short reads; waits for the writer before it."""
         with self._locked(), self._connect(self.path) as con:
-            _prepare(con, str(self.path))
+            self._prepare(con)
             yield con
 
     @contextmanager
@@ -154,6 +154,13 @@ class Warehouse:
             if after != before:
                 anchors.write_anchor(self.anchor, *after, stamp.at)
 
+    def _prepare(self, con: Connection) -> None:
+        """The schema of this release, anchored where that took a step; deterministic settings for every connection."""
+        con.execute("set python_enable_replacements = false")
+        con.execute("set preserve_insertion_order = true")
+        if prepare_schema(con, str(self.path)):
+            anchors.write_anchor(self.anchor, *ledger.head(con), datetime.now(UTC).replace(tzinfo=None))
+
     def publish(self) -> Path:
         """Replace the published copy by the present state, atomically; open readers keep what they have."""
         fresh = self.home / "published.tmp"
@@ -169,7 +176,7 @@ class Warehouse:
         """Copy the present state to `target`, on the disk when this returns; gives (count, head) of its ledger."""
         with self._locked():
             with self._connect(self.path) as con:
-                _prepare(con, str(self.path))
+                self._prepare(con)
                 found = ledger.head(con)
                 con.execute("checkpoint")
             shutil.copyfile(self.path, target)
@@ -211,13 +218,6 @@ class Warehouse:
             con.close()
             raise
         return con
-
-
-def _prepare(con: Connection, where: str) -> None:
-    """The schema of this release; deterministic settings for every connection."""
-    con.execute("set python_enable_replacements = false")
-    con.execute("set preserve_insertion_order = true")
-    prepare_schema(con, where)
 
 
 def _refuse_earlier_clock(con: Connection, stamp: Stamp) -> None:

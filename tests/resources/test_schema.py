@@ -1,7 +1,12 @@
 """The schema: made, brought forward from each release, and never opened by a release that does not know it."""
 
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import bench
 import duckdb
 import pytest
 from bench import DAYS, SYMBOLS, cut
@@ -9,6 +14,7 @@ from bench import DAYS, SYMBOLS, cut
 import resources.schema as schema
 from optimizer.errors import DataError
 from resources.anchors import read_anchors
+from resources.code_version import code_version
 from resources.packs import find_pack
 from resources.schema import VERSION, create_schema, latest_view, migrations, schema_version
 from resources.verification import SCHEMA, verify
@@ -20,7 +26,8 @@ RELEASED = Path(__file__).parents[1] / "released"
 @pytest.fixture
 def first_release(tmp_path: Path) -> Warehouse:
     """A home as the first release left it: its tables, its rows, its published copy."""
-    warehouse = Warehouse(tmp_path, RELEASED / "anchors_1.jsonl")
+    anchor = shutil.copy(RELEASED / "anchors_1.jsonl", tmp_path / "anchors.jsonl")
+    warehouse = Warehouse(tmp_path, Path(anchor))
     for path in (warehouse.path, warehouse.published):
         with duckdb.connect(str(path)) as con:
             for name in ("schema_1.sql", "rows_1.sql"):
@@ -43,6 +50,24 @@ def test_a_home_of_the_first_release_is_brought_forward_and_verifies(first_relea
         )
 
 
+def test_an_upgrade_is_a_row_of_the_ledger_chained_to_what_was_there_and_anchored(
+    first_release: Warehouse,
+) -> None:
+    last = read_anchors(first_release.anchor).lines[-1]
+    for _ in range(2):
+        with first_release.live() as con:
+            row = con.execute(
+                "select id, run_id, code_version, input_hashes, previous_hash, this_hash from materializations "
+                "where asset = 'schema'"
+            ).fetchall()
+    ((number, run, code, inputs, before, after),) = row
+    assert (run, code) == ("schema upgrade", code_version())
+    assert json.loads(inputs) == {"from_schema": "1", "to_schema": str(VERSION)}
+    assert (number - 1, before) == (last.count, last.head)
+    anchored = read_anchors(first_release.anchor).lines[-1]
+    assert (anchored.count, anchored.head) == (number, after)
+
+
 def test_readers_of_a_copy_of_the_first_release_get_a_new_one(first_release: Warehouse) -> None:
     with first_release.read() as con:
         assert schema_version(con) == VERSION
@@ -50,9 +75,10 @@ def test_readers_of_a_copy_of_the_first_release_get_a_new_one(first_release: War
 
 
 def test_what_is_written_after_the_upgrade_stands_beside_what_was_there(
-    first_release: Warehouse, tmp_path: Path
+    first_release: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first_release.anchor = tmp_path / "anchors.jsonl"
+    now = datetime.now(UTC).replace(tzinfo=None)
+    monkeypatch.setattr(bench, "STAMP", replace(bench.STAMP, at=now))
     pack = cut(first_release, DAYS[-1], revise="after the upgrade")
     with first_release.live() as con:
         assert find_pack(con, pack.id).revision == 2
