@@ -1,5 +1,7 @@
 """Stage 8, in a job of its own: each policy replayed through the past that the pack saw."""
 
+from collections.abc import Callable
+
 import dagster as dg
 import pandas as pd
 
@@ -63,7 +65,7 @@ def backtest_results(
     kept = {snapshot: _checkpoint(stage, pack, snapshot) for snapshot in ready}
     for snapshot in ready:
         try:
-            frames[snapshot] = _replay(stage, pack, snapshot, kept[snapshot])
+            frames[snapshot] = _replay(stage, pack, snapshot, kept[snapshot], _teller(context, snapshot))
         except PackfolioError as error:
             failed[snapshot.name] = snapshot.problem or str(error)
     with stage.write() as tx:
@@ -97,12 +99,24 @@ def backtest_results(
         return materialized(con, "backtest_results", pack, entries, extra, check_results=[check])
 
 
-def _replay(stage: Stage, pack: Pack, snapshot: Snapshot, decisions: Checkpoint) -> dict[str, pd.DataFrame]:
+def _teller(context: dg.AssetExecutionContext, snapshot: Snapshot) -> Callable[[int, int], None]:
+    """Says how far a replay is, in tenths: Dagster keeps what is said."""
+
+    def tell(done: int, of: int) -> None:
+        if 10 * done // of > 10 * (done - 1) // of:
+            context.log.info(f"{snapshot.name}: {done} of {of} decisions")
+
+    return tell
+
+
+def _replay(
+    stage: Stage, pack: Pack, snapshot: Snapshot, decisions: Checkpoint, progress: Callable[[int, int], None]
+) -> dict[str, pd.DataFrame]:
     with stage.read() as con:
         case = load_case(con, pack, snapshot, stage.desk.funds)
         prices = backtest_prices(con, pack, case, stage.desk.backtest)
         vintages = backtest_vintages(con, pack, case, stage.desk.backtest)
-    results = backtest(case, prices, vintages, stage.desk.backtest, pack.as_of, decisions)
+    results = backtest(case, prices, vintages, stage.desk.backtest, pack.as_of, decisions, progress)
     simulated = bool(case.inputs.simulated)
     parts = attribution(results, case, prices)
     return backtest_frames(results, benchmark_index(prices, snapshot.benchmark), parts, simulated)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -29,6 +30,8 @@ class Outcome:
 
 
 Watch = Callable[[str, int, int], None]
+# Log lines are in the history; the terminal has the bar.
+QUIET: dict[str, Any] = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
 def unwatched(doing: str, done: int, steps: int) -> None:
@@ -44,6 +47,9 @@ def _execute(
 ) -> dg.ExecuteInProcessResult:
     """Runs a job in this process; `watch` hears what it is doing, and how many of its steps are done."""
     definition = defs.resolve_job_def(job)
+    config.loggers = {
+        "console": {"config": {"log_level": "CRITICAL"}}
+    }  # its history has them; a bar is on the terminal
     run_id, done, steps = str(uuid4()), 0, len(definition.nodes)
 
     def listen(entry: dg.EventLogEntry) -> None:

@@ -69,8 +69,8 @@ def working(what: str, quiet: bool) -> Iterator[Callable[[str, int, int], None]]
     """
     import logging
 
-    logging.disable(logging.CRITICAL)
     if quiet or not err.is_terminal:
+        logging.disable(logging.CRITICAL)
         yield lambda doing, done, steps: None
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(30), TimeElapsedColumn())

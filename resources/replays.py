@@ -1,6 +1,6 @@
 """Backtests of the policies on what a pack saw, and their rows."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -48,10 +48,12 @@ def backtest(
     settings: BacktestFile,
     as_of: date,
     decisions: Decisions,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, "BacktestResult"]:
     """The policy, it under the methods to compare, and equal weights, walked forward side by side.
 
     decisions  of the policy, filled as the run goes; given again, an interrupted run goes on
+    progress   called with (decisions done, of), for one strategy after the other
     """
     from optimizer.backtest import BacktestSettings, OptimizationBacktest
 
@@ -78,6 +80,7 @@ def backtest(
         knowledge=settings.knowledge,
         start_date=first_possible(investable, start, chosen.min_history),
         benchmark=benchmark_index(prices, snapshot.benchmark),
+        progress=progress,
     )
 
 
