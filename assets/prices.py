@@ -96,7 +96,10 @@ def _result(
         logs = frame(con, "select log, count(distinct date) as dates, max(date) as newest, max(ingest_seq) as "
                           "ingest_seq from log_leaves group by log order by log")  # fmt: skip
         schema = table_schema(con, table)
-        version = con.execute("select coalesce(max(ingest_seq), 0) from log_leaves").fetchall()[0][0]
+        version = con.execute(
+            "select coalesce(max(ingest_seq), 0) from log_leaves where (log = 'prices') = ?",
+            [table == "prices"],
+        ).fetchall()[0][0]
     return dg.MaterializeResult(
         metadata={
             "dagster/table_name": f"packfolio.main.{table}",

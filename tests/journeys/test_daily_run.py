@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import pytest
 import yaml
@@ -112,6 +113,23 @@ def test_a_second_run_of_the_day_changes_nothing(desk: Desk) -> None:
     done = desk.packfolio("run")
     assert done.returncode == 0
     assert _ledger(desk) == before
+
+
+def test_dagsters_data_versions_change_with_the_content_alone(desk: Desk) -> None:
+    """So that staleness means something: both runs saw the same prices, and each pack has a version of its own."""
+    with dg.DagsterInstance.from_config(str(desk.home / "dagster")) as instance:
+        versions = {
+            name: [
+                str((record.asset_materialization.tags or {})["dagster/data_version"])
+                for record in instance.fetch_materializations(dg.AssetKey(name), limit=2).records
+                if record.asset_materialization
+            ]
+            for name in ("prices", "reference_data", "return_estimates")
+        }
+    assert [len({*found}) for found in versions.values()] == [1, 1, 2]
+    with duckdb.connect(str(desk.home / "published.duckdb"), read_only=True) as con:
+        hashes = con.execute("select distinct content_hash from materializations").fetchall()
+    assert {(version,) for version in versions["return_estimates"]} <= {*hashes}
 
 
 def test_the_paper_book_holds_what_the_pack_before_traded(warehouse: duckdb.DuckDBPyConnection) -> None:
