@@ -15,7 +15,14 @@ from pipeline.cli import app
 from resources.configuration import BacktestFile, ChecksFile, PipelineFile
 from resources.funds import FundFile, FundsFile
 from resources.policy_schema import BlackLittermanFile, HarvestFile, PolicyFile, TaxFile
-from resources.portfolios import HoldingsFile, LotFile, PortfolioFile, PositionFile, ViewFile
+from resources.portfolios import (
+    HoldingsFile,
+    LotFile,
+    PortfolioFile,
+    PositionFile,
+    ScenarioViewFile,
+    ViewFile,
+)
 from resources.reference import TABLES
 from resources.sources import (
     EmbeddedSettings,
@@ -44,6 +51,7 @@ FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
             TaxFile,
             HarvestFile,
             ViewFile,
+            ScenarioViewFile,
             HoldingsFile,
             PositionFile,
             LotFile,
@@ -62,6 +70,7 @@ FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
 }
 TITLES = {
     "PolicyFile": "`policy`", "BlackLittermanFile": "`policy: black_litterman`", "ViewFile": "an entry of `views`",
+    "ScenarioViewFile": "an entry of `views` with `view_model: entropy_pooling`",
     "TaxFile": "`policy: tax`", "HarvestFile": "`policy: harvest`", "LotFile": "an entry of `lots`",
     "HoldingsFile": "an entry of `holdings`", "PositionFile": "a position in long form",
     "SourceSettings": "every source", "FolderSettings": "a source of kind `folder`",

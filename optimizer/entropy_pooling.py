@@ -121,6 +121,26 @@ def pooled_estimates(estimates: Estimates, views: Sequence[ScenarioView]) -> Est
     )
 
 
+def moved(scenarios: Array, mean: Array, covariance: Array, *, periods_per_year: int = 252) -> Array:
+    """(T, n) the scenarios with these moments per year and no others: the map that moves each day the least.
+
+    X' = mean + (X - average) A with A = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2, C the scenarios' own covariance (Dowson &
+    Landau 1982). mean (n,), covariance (n, n) per year. Raises PolicyError where there are too few days to tell the
+    names apart.
+    """
+    away = scenarios - scenarios.mean(axis=0)
+    values, vectors = np.linalg.eigh(away.T @ away / len(away))
+    if values[0] <= 1e-12 * values[-1]:
+        raise PolicyError(
+            f"entropy pooling needs scenarios that tell the {scenarios.shape[1]} names apart, and these {len(away)} "
+            f"days do not; raise lookback_days, or leave out names that move alike"
+        )
+    half, inverse = ((vectors * values**power) @ vectors.T for power in (0.5, -0.5))
+    size, turn = np.linalg.eigh(half @ (covariance / periods_per_year) @ half)
+    map_ = inverse @ (turn * np.sqrt(np.maximum(size, 0.0))) @ turn.T @ inverse
+    return np.asarray(mean / periods_per_year + away @ map_)
+
+
 @dataclass(frozen=True, eq=False)
 class _Case:
     symbols: tuple[str, ...]

@@ -14,6 +14,7 @@ PERCENT_MEANT = 10.0  # ten times NAV, or 1000% a year
 
 OnConflict = Literal["fail", "transition"]
 ForcedCash = Literal["fail", "hold"]
+ViewModel = Literal["black_litterman", "entropy_pooling"]
 DoubtShape = Literal["diagonal", "full"]
 
 DOUBT_SHAPES: tuple[str, ...] = get_args(DoubtShape)
@@ -70,6 +71,7 @@ class Policy:
     lookback_days: int = 252
     mean_method: str = "historical"
     covariance_method: str = "ledoit_wolf"
+    view_model: ViewModel = "black_litterman"
     black_litterman: BlackLittermanSettings = field(default_factory=BlackLittermanSettings)
 
     min_quality_score: float | None = None
@@ -145,6 +147,8 @@ def check_limits(policy: Policy) -> None:
         raise PolicyError(
             f"mean_doubt is {policy.mean_doubt}; it must be a number of standard errors >= 0, e.g. 1"
         )
+    if policy.view_model not in get_args(ViewModel):
+        raise PolicyError(f"view_model is {policy.view_model!r}; use one of {', '.join(get_args(ViewModel))}")
     if policy.mean_doubt_shape not in DOUBT_SHAPES:
         raise PolicyError(
             f"mean_doubt_shape is {policy.mean_doubt_shape!r}; use one of {', '.join(DOUBT_SHAPES)}"

@@ -69,7 +69,8 @@ class PolicyStrategy:
         settings, rate = self.policy.black_litterman, self.policy.risk_free_rate or 0.0
         market, start = starting_point(self.prior, evidence, universe, rate)
         excess = settings.delta * (factors @ market) if start is None else start
-        scale = 1.0 + settings.tau if settings.covariance == "posterior" else 1.0
+        blended = settings.covariance == "posterior" and self.policy.view_model == "black_litterman"
+        scale = 1.0 + settings.tau if blended else 1.0
         return replace(evidence, mean=excess + rate, covariance=scaled(factors, scale), trusted=True)
 
     def _among(self, symbols: tuple[str, ...]) -> tuple[Recipe, Universe]:

@@ -7,11 +7,12 @@ from decimal import Decimal
 import numpy as np
 
 from optimizer.black_litterman import MarketView, posterior
+from optimizer.entropy_pooling import ScenarioView, moved, pool
 from optimizer.errors import InfeasibleError, PolicyError
 from optimizer.estimates import Estimates
 from optimizer.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
 from optimizer.impact import Impact, impact
-from optimizer.methods import reads_means
+from optimizer.methods import ON_SCENARIOS, reads_means
 from optimizer.policy import Policy
 from optimizer.portfolio import ZERO, Number, Portfolio, Universe, exact, money
 from optimizer.rationale import Reasons
@@ -50,7 +51,7 @@ class Mandate:
     """What the desk adds to prices and policy.
 
     investable  symbols that may be bought; a held one besides is sold; None = all
-    views       in excess returns
+    views       MarketView in excess returns, or ScenarioView in total ones, as the policy's view_model has them
     prior       "benchmark", "market_cap" (equilibria) or "historical" (the estimated means)
     ratings     symbol -> quality score
     lots        shares in a lot
@@ -58,7 +59,7 @@ class Mandate:
     """
 
     investable: tuple[str, ...] | None = None
-    views: tuple[MarketView, ...] = ()
+    views: tuple[MarketView | ScenarioView, ...] = ()
     prior: str = "benchmark"
     ratings: Mapping[str, float] = field(default_factory=dict)
     lots: Number = 1
@@ -77,18 +78,45 @@ class Proposal:
 
 
 def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, mandate: Mandate) -> Beliefs:
-    """Black-Litterman posterior around the desk's prior, in total returns.
+    """The desk's views on its prior, in total returns: by Black-Litterman, or by entropy pooling of the days.
 
-    Raises PolicyError for a view on an unknown symbol, or a prior whose weights are missing.
+    Raises PolicyError for a view on an unknown symbol or of the other model, or a prior whose weights are missing.
     """
     rate = policy.risk_free_rate or 0.0
     market, start = starting_point(mandate.prior, estimates, universe, rate)
+    if policy.view_model == "entropy_pooling":
+        excess = policy.black_litterman.delta * (estimates.covariance @ market) if start is None else start
+        return _pooled(estimates, excess + rate, policy, mandate)
+    views = [view for view in mandate.views if isinstance(view, MarketView)]
+    if len(views) < len(mandate.views):
+        raise PolicyError(
+            "view_model is black_litterman, which takes views on returns (type absolute or relative); set view_model "
+            "entropy_pooling for views of a kind"
+        )
     answer = posterior(
-        estimates.symbols, market, estimates.covariance, mandate.views, policy.black_litterman, prior=start
+        estimates.symbols, market, estimates.covariance, views, policy.black_litterman, prior=start
     )
     return Beliefs(
         estimates.symbols, answer.prior + rate, answer.mean + rate, answer.covariance, answer.warnings
     )
+
+
+def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate) -> Beliefs:
+    """The days, moved to the prior's mean (n,) and the estimated covariance, weighed as the views ask."""
+    symbols, views = estimates.symbols, [view for view in mandate.views if isinstance(view, ScenarioView)]
+    if len(views) < len(mandate.views):
+        raise PolicyError(
+            "view_model is entropy_pooling, which takes views of a kind (mean, volatility, correlation, cvar); "
+            "write the views so, or set view_model black_litterman"
+        )
+    if not views:
+        return Beliefs(symbols, prior, prior, estimates.covariance)
+    if estimates.scenarios is None:
+        raise PolicyError("entropy pooling needs scenarios; the estimates have none: estimate from prices")
+    found = pool(symbols, moved(estimates.scenarios, prior, estimates.covariance), views)
+    deaf = f"method {policy.method} counts every day alike, so the views have no part in its weights"
+    warnings = (*found.warnings, *((deaf,) if policy.method in ON_SCENARIOS else ()))
+    return Beliefs(symbols, prior, found.mean, found.covariance, warnings)
 
 
 Start = tuple[Array, Array | None]

@@ -57,7 +57,9 @@ def evidence(con: Connection, pack: Pack, snapshot: Snapshot) -> Estimates:
     """
     recipe = snapshot.recipe()
     stored = read_estimates(con, pack, recipe)
-    if stored is not None and snapshot.policy.method not in ON_SCENARIOS:
+    policy = snapshot.policy
+    by_days = policy.method in ON_SCENARIOS or (policy.view_model == "entropy_pooling" and snapshot.views)
+    if stored is not None and not by_days:
         return stored
     again = estimate_evidence(con, pack, recipe)
     recorded = con.execute(

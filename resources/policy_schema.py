@@ -91,6 +91,7 @@ class PolicyFile(Strict):
     lookback_days: int = Field(default=252, ge=2)
     mean_method: str = "historical"
     covariance_method: str = "ledoit_wolf"
+    view_model: Literal["black_litterman", "entropy_pooling"] = "black_litterman"
     black_litterman: BlackLittermanFile = BlackLittermanFile()
 
     min_quality_score: float | None = Field(default=None, ge=0, le=10)
@@ -190,6 +191,7 @@ class PolicyFile(Strict):
             lookback_days=self.lookback_days,
             mean_method=self.mean_method,
             covariance_method=self.covariance_method,
+            view_model=self.view_model,
             black_litterman=BlackLittermanSettings(**self.black_litterman.model_dump()),
             min_quality_score=self.min_quality_score,
             long_only=self.long_only,

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
 
 from optimizer.black_litterman import MarketView
+from optimizer.entropy_pooling import ScenarioView
 from optimizer.errors import PolicyError
 from optimizer.lots import Lot
 from resources.policy_schema import Percent, PolicyFile, Strict
@@ -36,6 +37,64 @@ class ViewFile(Strict):
         return MarketView(
             self.assets, self.type, excess, self.confidence, against=self.against, weights=self.weights
         )
+
+
+class ScenarioViewFile(Strict):
+    """An opinion on a distribution, for `view_model: entropy_pooling`.
+
+    assets     symbol -> weight of the portfolio it is about; a list is 1 each
+    value_pct  percent: a total return or volatility per year, or the loss of one day for cvar; `value` for correlations
+    """
+
+    kind: Literal["mean", "volatility", "cvar", "correlation"]
+    assets: dict[Symbol, Percent] = Field(min_length=1)
+    value_pct: Percent | None = None
+    value: float | None = Field(default=None, ge=-1, le=1)
+    sense: Literal["=", ">=", "<="] = "="
+    confidence: float = Field(default=1.0, ge=0, le=1)
+    level: float = Field(default=0.95, ge=0.5, lt=1)
+
+    @field_validator("assets", mode="before")
+    @classmethod
+    def alike(cls, value: Any) -> Any:
+        """`[AAPL, MSFT]` is short for `{AAPL: 1, MSFT: 1}`."""
+        return dict.fromkeys(value, 1.0) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def one_value(self) -> "ScenarioViewFile":
+        """Refuses a correlation in percent, anything else without a percentage, and what `ScenarioView` refuses."""
+        wanted = "value" if self.kind == "correlation" else "value_pct"
+        if (self.value is None) == (self.value_pct is None) or getattr(self, wanted) is None:
+            raise ValueError(f"a view on {self.kind} is given by {wanted}; write that one")
+        self.to_view()
+        return self
+
+    def to_view(self, risk_free_rate: float = 0.0) -> ScenarioView:
+        """The view, in total returns."""
+        amount = self.value if self.value_pct is None else self.value_pct / 100
+        return ScenarioView(
+            self.kind,
+            self.assets,
+            amount or 0.0,
+            sense=self.sense,
+            confidence=self.confidence,
+            level=self.level,
+        )
+
+
+def view_tag(view: Any) -> str:
+    """Which of the two a view is: it has a kind, or a type."""
+    return (
+        "kind"
+        if isinstance(view, ScenarioViewFile) or (isinstance(view, dict) and "kind" in view)
+        else "type"
+    )
+
+
+AnyViewFile = Annotated[
+    Annotated[ViewFile, Tag("type")] | Annotated[ScenarioViewFile, Tag("kind")], Discriminator(view_tag)
+]
+VIEW: TypeAdapter[ViewFile | ScenarioViewFile] = TypeAdapter(AnyViewFile)
 
 
 class LotFile(Strict):
@@ -145,7 +204,7 @@ class PortfolioFile(Strict):
     benchmark: str | dict[Symbol, Percent] = "equal_weight"
     prior: Literal["benchmark", "market_cap", "historical"] = "benchmark"
     policy: PolicyFile = PolicyFile()
-    views: list[ViewFile] = Field(default=[])
+    views: list[AnyViewFile] = Field(default=[])
     holdings: list[HoldingsFile] = Field(min_length=1)
 
     @field_validator("universe")
@@ -163,6 +222,18 @@ class PortfolioFile(Strict):
         if isinstance(value, dict) and abs(sum(value.values()) - 100) > 1e-6:
             raise ValueError(f"the benchmark's weights add up to {sum(value.values()):g}%; they must be 100%")
         return value
+
+    @model_validator(mode="after")
+    def views_are_of_the_model(self) -> "PortfolioFile":
+        """Refuses views that the policy's view_model does not take."""
+        pooled = self.policy.view_model == "entropy_pooling"
+        if any(isinstance(view, ScenarioViewFile) != pooled for view in self.views):
+            key = "kind (mean, volatility, cvar, correlation)" if pooled else "type (absolute, relative)"
+            raise ValueError(
+                f"policy.view_model is {self.policy.view_model}, whose views have a {key}; write all of them so, or "
+                f"change view_model"
+            )
+        return self
 
     @model_validator(mode="after")
     def taxes_have_lots(self) -> "PortfolioFile":

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pandas as pd
 
 from optimizer.black_litterman import MarketView
+from optimizer.entropy_pooling import ScenarioView
 from optimizer.errors import DataError, PolicyError
 from optimizer.estimates import Recipe
 from optimizer.exposures import ExposureType, Fund, FundExposureMap
@@ -25,7 +26,7 @@ from resources.pack_prices import (
 from resources.packs import Pack
 from resources.paper import Holdings, paper_holdings
 from resources.policy_schema import PolicyFile
-from resources.portfolios import PortfolioFile, ViewFile
+from resources.portfolios import VIEW, PortfolioFile, ScenarioViewFile, ViewFile
 from resources.tax_lots import average_costs, lot_frame, read_lots
 from resources.universes import (
     STALE_SESSIONS,
@@ -61,7 +62,7 @@ class Snapshot:
     benchmark: Mapping[str, float]
     prior: str
     policy: PolicyFile
-    views: tuple[ViewFile, ...]
+    views: tuple[ViewFile | ScenarioViewFile, ...]
     problem: str | None
 
     def recipe(self) -> Recipe:
@@ -186,7 +187,7 @@ def _snapshot(con: Connection, pack: Pack, row: tuple[object, ...]) -> Snapshot:
             read_lots(con, pack, portfolio_id),
         ),
         tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], json.loads(benchmark), known["prior"],
-        PolicyFile.model_validate_json(policy), tuple(ViewFile.model_validate(view) for view in json.loads(views)),
+        PolicyFile.model_validate_json(policy), tuple(VIEW.validate_python(view) for view in json.loads(views)),
         None if row[10] is None else problem,
     )  # fmt: skip
 
@@ -198,7 +199,7 @@ class Inputs:
     prices   symbol -> price of one share in base currency, at the pack's exchange rates
     rates    symbol -> base currency per unit of the symbol's own
     policy   with the risk-free rate filled in
-    views    in excess returns
+    views    of the policy's view_model
     """
 
     snapshot: Snapshot
@@ -208,7 +209,7 @@ class Inputs:
     simulated: frozenset[str]
     universe: Universe
     policy: Policy
-    views: tuple[MarketView, ...]
+    views: tuple[MarketView | ScenarioView, ...]
     ratings: Mapping[str, float]
 
 

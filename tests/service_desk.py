@@ -90,6 +90,22 @@ holdings:
   - as_of: 2025-10-01
     positions: {{AAPL: 100, NEW: 100}}
 """,
+    "opinions": """\
+id: 55555555-5555-5555-5555-555555555555
+name: opinions
+mode: live
+base_currency: USD
+universe: [GLD, SPY, TLT, XLP]
+policy: {method: mean_variance, view_model: entropy_pooling, max_single_position_pct: 60, no_trade_band_pct: 5}
+views:
+  - {kind: mean, assets: {SPY: 1, TLT: -1}, value_pct: 1, sense: "<="}
+  - {kind: volatility, assets: [SPY], value_pct: 22}
+  - {kind: correlation, assets: [SPY, TLT], value: 0.3, confidence: 0.8}
+holdings:
+  - as_of: 2025-10-01
+    cash: 1000
+    positions: {SPY: 200, TLT: 300, XLP: 300}
+""",
     "mixed": """\
 id: 44444444-4444-4444-4444-444444444444
 name: mixed

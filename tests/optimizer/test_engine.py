@@ -284,7 +284,8 @@ def test_a_result_becomes_trades():
         failed.to_trades(portfolio, {})
 
 
-LATER = {"lookback_days", "mean_method", "covariance_method", "black_litterman", "min_quality_score", "commission",
+LATER = {"lookback_days", "mean_method", "covariance_method", "black_litterman", "view_model",
+         "min_quality_score", "commission",
          "min_trade_value", "method", "risk_free_rate"}  # fmt: skip
 RENAMED = {
     "max_total_notional": "max_notional",

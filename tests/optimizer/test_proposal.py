@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from optimizer.black_litterman import MarketView
+from optimizer.entropy_pooling import ScenarioView, moved
+from optimizer.errors import PolicyError
 from optimizer.estimates import Estimates
 from optimizer.policy import Policy
 from optimizer.portfolio import Portfolio, Position, Universe
-from optimizer.proposal import Mandate, propose
+from optimizer.proposal import Mandate, form_beliefs, propose
 
 RETURNS = np.random.default_rng(1).standard_normal((120, 2)) * [0.01, 0.015]
 PAIR = Estimates(("A", "B"), np.array([0.06, 0.07]), np.cov(RETURNS.T) * 252, RETURNS, observations=120)
@@ -29,3 +31,58 @@ def test_views_are_a_reason_only_where_expected_returns_are_read(policy: Policy,
     said = " ".join(row.rationale for row in found.trades.rows)
     assert found.trades.rows[0].action != "HOLD"
     assert ("the views move" in said) == heard
+
+
+POOLED = Policy(method="mean_variance", risk_free_rate=0.02, view_model="entropy_pooling")
+
+
+def test_pooled_beliefs_without_views_are_the_prior_and_the_estimate():
+    for prior, mean in (("benchmark", 0.02 + 2.5 * PAIR.covariance @ [0.5, 0.5]), ("historical", PAIR.mean)):
+        found = form_beliefs(PAIR, HALF, POOLED, Mandate(prior=prior))
+        assert found.mean == pytest.approx(mean) and found.prior == pytest.approx(mean)
+        assert found.covariance == pytest.approx(PAIR.covariance)
+        # A view that says what is believed already changes nothing either.
+        told = ScenarioView("volatility", {"A": 1}, float(np.sqrt(PAIR.covariance[0, 0])))
+        same = form_beliefs(PAIR, HALF, POOLED, Mandate(views=(told,), prior=prior))
+        assert same.mean == pytest.approx(mean, abs=1e-9)
+        assert same.covariance == pytest.approx(PAIR.covariance, abs=1e-9)
+
+
+def test_pooled_views_hold_in_the_beliefs_and_reach_the_trades():
+    views = (ScenarioView("mean", {"B": 1}, 0.25), ScenarioView("volatility", {"A": 1}, 0.2))
+    views = (*views, ScenarioView("correlation", {"A": 1, "B": 1}, 0.4))
+    found = form_beliefs(PAIR, HALF, POOLED, Mandate(views=views))
+    sd = np.sqrt(np.diag(found.covariance))
+    assert found.mean[1] == pytest.approx(0.25) and sd[0] == pytest.approx(0.2)
+    assert found.covariance[0, 1] / sd.prod() == pytest.approx(0.4)
+    book = Portfolio("book", positions={"A": Position("A", 900, 0), "B": Position("B", 100, 0)})
+    made = propose(book, {"A": 10.0, "B": 10.0}, PAIR, POOLED, HALF, Mandate(views=views))
+    assert any("the views move its expected return by" in row.rationale for row in made.trades.rows)
+    deaf = Policy(method="cvar", risk_free_rate=0.02, view_model="entropy_pooling")
+    said = propose(book, {"A": 10.0, "B": 10.0}, PAIR, deaf, HALF, Mandate(views=views)).warnings
+    assert "method cvar counts every day alike, so the views have no part in its weights" in said
+
+
+def test_views_of_the_other_model_are_refused():
+    mean, lead = ScenarioView("mean", {"A": 1}, 0.1), MarketView(["A"], "absolute", 0.1, 0.5)
+    with pytest.raises(PolicyError, match="view_model is entropy_pooling, which takes views of a kind"):
+        form_beliefs(PAIR, HALF, POOLED, Mandate(views=(mean, lead)))
+    with pytest.raises(PolicyError, match="view_model is black_litterman, which takes views on returns"):
+        form_beliefs(PAIR, HALF, Policy(risk_free_rate=0.02), Mandate(views=(mean,)))
+    with pytest.raises(
+        PolicyError, match="view_model is 'copula'; use one of black_litterman, entropy_pooling"
+    ):
+        Policy(view_model="copula")
+
+
+def test_moved_days_have_the_moments_asked_for_whatever_the_order_of_the_names():
+    covariance = np.array([[0.09, 0.01], [0.01, 0.02]])
+    days = moved(RETURNS, np.array([0.1, 0.03]), covariance)
+    assert days.mean(axis=0) * 252 == pytest.approx([0.1, 0.03])
+    assert np.cov(days.T, ddof=0) * 252 == pytest.approx(covariance)
+    turned = moved(RETURNS[:, ::-1], np.array([0.03, 0.1]), covariance[::-1, ::-1])
+    assert turned[:, ::-1] == pytest.approx(days)
+    with pytest.raises(
+        PolicyError, match="needs scenarios that tell the 2 names apart, and these 120 days do not"
+    ):
+        moved(RETURNS[:, [0, 0]], np.zeros(2), covariance)

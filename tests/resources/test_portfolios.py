@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from optimizer.entropy_pooling import ScenarioView
 from optimizer.errors import PolicyError
-from resources.portfolios import PortfolioFile, ViewFile, load_portfolios
+from resources.portfolios import VIEW, PortfolioFile, ViewFile, load_portfolios
 from resources.yaml_files import parse_yaml
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -143,3 +144,47 @@ def test_both_names_of_a_portfolio_find_it_and_another_lists_them() -> None:
     assert shipped.find("us-equity") is shipped.find(str(shipped.find("us-equity").id))
     with pytest.raises(PolicyError, match="us-equity"):
         shipped.find("us-equities")
+
+
+def pooled(views: str) -> str:
+    return (
+        GOOD.replace("{max_single_position_pct: 60}", "{view_model: entropy_pooling, no_trade_band_pct: 2}")
+        + views
+    )
+
+
+def test_views_on_distributions_are_read_in_percent() -> None:
+    book = parsed(pooled("""views:
+  - {kind: volatility, assets: [AAA], value_pct: 25}
+  - {kind: mean, assets: {AAA: 1, BBB: -1}, value_pct: 2, sense: ">=", confidence: 0.5}
+  - {kind: correlation, assets: [AAA, BBB], value: -0.2}
+"""))  # fmt: skip
+    assert book.policy.to_policy().no_trade_band == 0.02
+    assert [view.to_view(0.02) for view in book.views] == [
+        ScenarioView("volatility", {"AAA": 1}, 0.25),
+        ScenarioView("mean", {"AAA": 1, "BBB": -1}, 0.02, sense=">=", confidence=0.5),
+        ScenarioView("correlation", {"AAA": 1, "BBB": 1}, -0.2),
+    ]
+    assert [VIEW.validate_python(view.model_dump(mode="json")) for view in book.views] == book.views
+
+
+@pytest.mark.parametrize(
+    ("views", "said"),
+    [
+        ("{kind: mean, assets: [AAA], value: 0.2}", "a view on mean is given by value_pct"),
+        ("{kind: correlation, assets: [AAA, BBB], value_pct: 20}", "a view on correlation is given by value"),
+        ("{kind: correlation, assets: [AAA], value: 0.2}", "a correlation is of two symbols"),
+        ("{kind: volatility, assets: [AAA], value_pct: -4}", "value is -0.04; it must be a fraction from 0"),
+        ("{kind: skew, assets: [AAA], value_pct: 1}", "kind"),
+        ("{kind: mean, assets: [AAA], value_pct: 1, type: absolute}", "type"),
+        (
+            "{assets: [AAA], type: absolute, expected_return_pct: 5, confidence: 1}",
+            "view_model is entropy_pooling, whose views have a kind",
+        ),
+    ],
+)
+def test_a_mistake_in_views_is_named(views: str, said: str) -> None:
+    with pytest.raises(PolicyError, match=said):
+        parsed(pooled(f"views:\n  - {views}\n"))
+    with pytest.raises(PolicyError, match="view_model is black_litterman, whose views have a type"):
+        parsed(GOOD + "views:\n  - {kind: mean, assets: [AAA], value_pct: 1}\n")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from fastapi.testclient import TestClient
 from service_desk import PACK
@@ -45,7 +46,7 @@ def same(ours: Any, theirs: Any) -> bool:
     return bool(ours == (pytest.approx(theirs, rel=1e-12) if isinstance(theirs, float) else theirs))
 
 
-@pytest.mark.parametrize("portfolio", ["seed", "mixed", "newcomers"])
+@pytest.mark.parametrize("portfolio", ["seed", "mixed", "newcomers", "opinions"])
 def test_impact_is_what_the_service_answers(client: TestClient, portfolio: str) -> None:
     policies = {found["name"]: found["policy"] for found in client.get(f"/v1/packs/{PACK}/portfolios").json()}
     inputs = {"portfolio_id": portfolio, "pricing_pack_id": PACK, "constraints": policies[portfolio]}
@@ -58,6 +59,33 @@ def test_impact_is_what_the_service_answers(client: TestClient, portfolio: str) 
     assert rows["value"]["delta"] == pytest.approx(answer["value_delta"])
     exposures = {name.split()[1].lower() for name in rows if name.startswith("exposure ")}
     assert exposures == set(answer["current_exposures"]) | set(answer["post_exposures"])
+
+
+def test_pooled_views_and_the_band_are_the_same_in_the_run_and_in_the_answer(
+    home: Path, service: OptimizerService
+) -> None:
+    with duckdb.connect(str(home / "published.duckdb"), read_only=True) as con:
+        believed = con.execute(
+            "select symbol, prior_return, posterior_return, posterior_volatility from latest_posterior_returns join "
+            "latest_portfolio_snapshots s using (pack_id, portfolio_id) where s.name = 'opinions' order by symbol"
+        ).fetchall()
+        wanted = con.execute(
+            "select w.symbol, weight, current_weight from latest_optimal_weights w join latest_portfolio_snapshots s "
+            "using (pack_id, portfolio_id) where s.name = 'opinions'"
+        ).fetchall()
+    returns = {symbol: after for symbol, _, after, _ in believed}
+    assert returns["SPY"] - returns["TLT"] <= 0.01 + 1e-9
+    assert any(abs(after - before) > 0.001 for _, before, after, _ in believed)
+    assert {symbol: risk for symbol, *_, risk in believed}["SPY"] == pytest.approx(0.22, abs=1e-6)
+    for _, weight, current in wanted:
+        assert abs(weight - current) < 1e-8 or abs(weight - current) >= 0.05 - 1e-8 or weight < 1e-8
+    policy = {"method": "mean_variance", "view_model": "entropy_pooling", "max_single_position_pct": 60.0,
+              "no_trade_band_pct": 5.0}  # fmt: skip
+    answer = asyncio.run(service.propose_trades("opinions", policy, PACK))
+    targets = {trade["symbol"]: trade["target_weight_pct"] for trade in answer["trades"]}
+    for symbol, weight, _ in wanted:
+        assert targets.get(symbol, 0.0) == pytest.approx(100 * weight, abs=1e-6)
+    assert {c["constraint"]: c["slack"] for c in answer["constraints"]}["no_trade_band"] >= 0
 
 
 def test_hedges_are_what_the_service_answers(client: TestClient, service: OptimizerService) -> None:
