@@ -217,6 +217,10 @@ Twenty years of daily prices, monthly rebalancing, minimum variance on a {LOOKBA
 {CAP:.0%}, through the public call. Made by `python -m benchmarks.backtest --write`: CPU seconds, one thread, the least
 of several runs, all in one sitting. The accounting is a backtest whose decisions are given, with weights that change in
 every name every month; bt is told the same. Differences are relative; weights differ by what Clarabel stops at.
+Counted with the accounting are the NAV and every measure of it; tables of trades, weights and attribution are made when
+they are read, and take 4 ms more at 20 names and 7 ms at 100.
+At 100 names, of the milliseconds of a rebalance two fifths are the certified solve (two rounds of pivots from
+yesterday's names), a third the window's returns and covariance, the rest bookkeeping a decision.
 """
 
 
@@ -224,7 +228,8 @@ def _write(table: list[dict[str, Any]]) -> None:
     from resources.code_version import libraries
 
     named = ", ".join(f"{name} {number}" for name, number in libraries().items())
-    details = f"Versions: {named}\n\n```json\n{json.dumps(table, indent=1)}\n```\n"
+    load = f"Load of the machine, other work with it: {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores."
+    details = f"{load}\n\nVersions: {named}\n\n```json\n{json.dumps(table, indent=1)}\n```\n"
     (ROOT / "benchmarks" / "RESULTS-backtest.md").write_text(
         f"{INTRODUCTION}\n{told(table)}\n\n{details}", encoding="utf-8"
     )

@@ -160,7 +160,8 @@ Larger universes, ours alone; estimates in factors, so that no N x N array is ma
 
 {large}
 
-Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores.
+Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[2]:.1f} \
+(of other work too: what runs beside lengthens CPU times).
 Ours: {versions["ours"]}.
 Peers: {versions["peers"]}.
 {chr(10).join(["", "Failed:", "", *faults, ""] if faults else [])}"""
