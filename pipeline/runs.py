@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import dagster as dg
 
+from assets.partitions import PACKS
 from optimizer.errors import DataError
 from pipeline.definitions import defs, environment
 from pipeline.sweep import process_tag
@@ -45,7 +46,15 @@ def _execute(
     watch: Watch,
     partition_key: str | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Runs a job in this process; `watch` hears what it is doing, and how many of its steps are done."""
+    """Runs a job in this process; `watch` hears what it is doing, and how many of its steps are done.
+
+    Raises DataError for a pack of a date that can have none.
+    """
+    if partition_key is not None and not PACKS.has_partition_key(partition_key):
+        first = PACKS.get_first_partition_key()
+        raise DataError(
+            f"{partition_key} cannot be: packs are cut from {first} to today; choose a date between them"
+        )
     definition = defs.resolve_job_def(job)
     config.loggers = {
         "console": {"config": {"log_level": "CRITICAL"}}

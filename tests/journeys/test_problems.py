@@ -15,6 +15,10 @@ def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(tmp_path:
     days = make_desk(tmp_path)
     (tmp_path / "config" / "portfolios" / "paper.yaml").unlink()
     zygote, pack = Zygote(tmp_path).start(), f"PP_{days[-1]}"
+    for day in ("1980-01-01", "2999-01-04"):
+        status, said = zygote.packfolio("run", "--as-of", day)
+        assert status == 1 and "Traceback" not in said
+        assert ("packs are cut from PP_1990-01-01 to today" if day < "2000" else "is not closed yet") in said
     assert zygote.packfolio("run", "--as-of", str(days[-1]))[0] == 0
     book = tmp_path / "config" / "portfolios" / "book.yaml"
     book.write_text(book.read_text().replace("BBB: 300", "GONE: 300"))
