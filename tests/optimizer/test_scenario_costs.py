@@ -219,3 +219,16 @@ def test_the_engine_takes_scenarios_in_the_order_of_its_symbols():
 
 def test_no_two_costs_are_called_the_same():
     assert len({cost.name for cost in COSTS.values()}) == len(COSTS)
+
+
+def test_drawdown_at_risk_looks_at_the_losing_side_and_at_the_whole_horizon():
+    fall = np.full(10, -0.01)
+    tail = Drawdown("tail", 0.8)
+    assert tail.value(fall) == pytest.approx((0.09 + 0.10) / 2)
+    assert tail.value(-fall) == 0.0
+    # Losses that follow one another add up; a gain between them takes off what it earns.
+    assert tail.value(fall[:5]) == pytest.approx(0.05)
+    assert Drawdown("max").value(np.array([-0.02, 0.01, -0.03])) == pytest.approx(0.04)
+    assert tail.value(fall) <= Drawdown("max").value(fall) and tail.value(fall) >= Drawdown("mean").value(
+        fall
+    )
