@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 import pandas as pd
 
+from assets.data_checks import OF_PRICES, answers
 from assets.materialized import preview, table_schema
 from assets.partitions import OWNERS
 from optimizer.errors import PackfolioError
@@ -16,7 +17,7 @@ from resources.warehouse import frame
 from resources.warehouse_resource import DeskResource, WarehouseResource
 
 RETRY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL)
-ALL_READ = "every_file_was_read"
+ALL_READ, BELIEVABLE = "every_file_was_read", "believable"
 
 
 class IngestConfig(dg.Config):
@@ -29,7 +30,10 @@ class IngestConfig(dg.Config):
 
 @dg.asset(
     group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1", retry_policy=RETRY,
-    check_specs=[dg.AssetCheckSpec(ALL_READ, asset="prices", description="No file was refused.")],
+    check_specs=[
+        dg.AssetCheckSpec(ALL_READ, asset="prices", description="No file was refused."),
+        dg.AssetCheckSpec(BELIEVABLE, asset="prices", description="No row was set aside or warned about."),
+    ],
 )  # fmt: skip
 def prices(
     context: dg.AssetExecutionContext, config: IngestConfig, warehouse: WarehouseResource, desk: DeskResource
@@ -46,7 +50,25 @@ def prices(
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={item.payload: "; ".join(map(str, item.findings)) for item in refused},
     )
-    return _result(inbox, "prices", done, [check])
+    told = [
+        {
+            "severity": one.severity,
+            "code": one.code,
+            "symbol": one.symbol,
+            "date": one.day,
+            "message": one.message,
+        }
+        for item in done
+        if item.status != "rejected"
+        for one in item.findings
+    ]
+    believable = dg.AssetCheckResult(
+        check_name=BELIEVABLE,
+        passed=not told,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=answers(OF_PRICES, told, inbox.desk.sources.limits),
+    )
+    return _result(inbox, "prices", done, [check, believable])
 
 
 @dg.asset(

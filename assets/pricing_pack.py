@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import dagster as dg
+import pandas as pd
 
+from assets.data_checks import OF_PACK, answers
 from assets.materialized import materialized, preview
 from assets.partitions import OWNERS, PACKS
 from resources.ledger import Entry, latest
-from resources.pack_checks import Finding
-from resources.packs import Cut, cut_pack, parse_pack_id
+from resources.pack_checks import CheckLimits
+from resources.packs import Pack, cut_pack, parse_pack_id
 from resources.warehouse import frame
 from resources.warehouse_resource import DeskResource, WarehouseResource
 
@@ -34,7 +36,7 @@ class PackConfig(dg.Config):
             asset="pricing_pack",
             blocking=True,
             description="The pack may flow on: nothing in it is blocking.",
-        )
+        ),
     ],
 )
 def pricing_pack(
@@ -75,19 +77,18 @@ def pricing_pack(
                 "symbols": cut.pack.symbols, "price_rows": cut.pack.rows, "sources": preview(sources),
                 "findings": preview(found),
             },
-            check_results=[_verdict(cut)],
+            check_results=[_verdict(cut.pack, found, stage.desk.checks)],
         )  # fmt: skip
 
 
-def _verdict(cut: Cut) -> dg.AssetCheckResult:
-    warned = [finding for finding in cut.findings if finding.severity == "WARN"]
+def _verdict(pack: Pack, found: pd.DataFrame, limits: CheckLimits) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=CHECK,
-        passed=cut.pack.fresh,
+        passed=pack.fresh,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"reason": cut.pack.reason or "", "warnings": len(warned), "first": _first(warned)},
+        metadata={
+            "reason": pack.reason or "",
+            "warnings": int((found["severity"] == "WARN").sum()),
+            **answers(OF_PACK, found.to_dict("records"), limits),
+        },
     )
-
-
-def _first(findings: list[Finding]) -> str:
-    return "; ".join(finding.message for finding in findings[:5])

@@ -42,7 +42,9 @@ class BacktestFile(Strict):
         return names
 
 
-PackCode = Literal["COVERAGE", "STALE_PACK", "STALE_SYMBOL", "SOURCES_DISAGREE", "STALE_RATE"]
+PackCode = Literal[
+    "COVERAGE", "STALE_PACK", "STALE_SYMBOL", "SOURCES_DISAGREE", "STALE_RATE", "STALE_5", "REVERSAL"
+]
 
 
 class ChecksFile(Strict):
@@ -110,14 +112,15 @@ def load_configuration(folder: Path) -> Configuration:
 def _parsed(folder: Path, text: str) -> Configuration:
     """Parsed once for each state of the files: every stage of a run asks for it."""
     pipeline = load_yaml(folder / "pipeline.yaml", PipelineFile)
+    sources = load_sources(folder)
     return Configuration(
         folder,
         text,
         sha256(text),
         load_portfolios(folder / "portfolios"),
         load_funds(folder / "funds.yaml"),
-        load_sources(folder),
-        CheckLimits(**pipeline.checks.model_dump()),
+        sources,
+        CheckLimits(**pipeline.checks.model_dump(), prints=sources.limits.watch()),
         pipeline.backtest,
         None if missing_playbooks(folder) else load_playbooks(folder),
         pipeline.restated_weight,

@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from typing import Protocol
 
 from resources.ledger import Connection
+from resources.prices.watch import WatchLimits
+from resources.recent_prints import recent_prints
 
 RECENT = timedelta(days=14)
 WHOLE_PACK = 5.0  # points of quality that a warning about the whole pack costs
@@ -43,6 +45,7 @@ class CheckLimits:
     volatility_drift    relative change of a volatility since the pack before, beyond which it is named
     return_drift        change of an expected return since the pack before, per year, beyond which it is named
     severities          code -> severity, for a desk that wants another one
+    prints              when a newest close counts as repeated or as a bad print
     """
 
     coverage: float = 0.8
@@ -55,6 +58,7 @@ class CheckLimits:
     volatility_drift: float = 0.25
     return_drift: float = 0.10
     severities: Mapping[str, str] = field(default_factory=dict)
+    prints: WatchLimits = field(default_factory=WatchLimits)
 
 
 class Earlier(Protocol):
@@ -90,6 +94,10 @@ def check_pack(
         *_stale_symbols(newest, past, limits),
         *_disagreements(con, as_of, watermark, limits),
         *_stale_rates(con, as_of, watermark, limits),
+        *(
+            Finding(code, "WARN", message, symbol, day, value)
+            for code, symbol, day, value, message in recent_prints(con, as_of, watermark, limits.prints)
+        ),
     ]
     return [replace(item, severity=limits.severities.get(item.code, item.severity)) for item in found]
 

@@ -89,6 +89,16 @@ class Limits(Strict):
     adjustment: Annotated[float, Field(gt=0)] = WatchLimits.adjustment
     reuse_sessions: Annotated[int, Field(ge=2)] = WatchLimits.reuse_sessions
 
+    def watch(self) -> WatchLimits:
+        """The thresholds of what is kept but worth a look."""
+        return WatchLimits(
+            band=self.band,
+            reversal=self.reversal,
+            stale_sessions=self.stale_sessions,
+            adjustment=self.adjustment,
+            reuse_sessions=self.reuse_sessions,
+        )
+
 
 class SourcesFile(Strict):
     """`sources.yaml`: the sources in order of precedence, the reference folder, the limits of checks."""
@@ -225,13 +235,7 @@ def screening(
         frozenset((entry.symbol, days_since_1970(entry.date), entry.code) for entry in own.releases),
         tuple(Rename(entry.old, entry.new, days_since_1970(entry.effective)) for entry in own.renames),
         JumpLimits(jump=limits.jump),
-        WatchLimits(
-            band=limits.band,
-            reversal=limits.reversal,
-            stale_sessions=limits.stale_sessions,
-            adjustment=limits.adjustment,
-            reuse_sessions=limits.reuse_sessions,
-        ),
+        limits.watch(),
     )
 
 

@@ -17,7 +17,7 @@ from command_line import Desk
 from optimizer.proposal import propose
 from resources.configuration import load_configuration
 from resources.evidence import evidence, load_case
-from resources.packs import find_pack
+from resources.packs import find_pack, latest_fresh
 from resources.snapshots import read_snapshots
 
 pytestmark = pytest.mark.xdist_group("embedded")
@@ -314,6 +314,8 @@ def test_a_date_without_prices_is_rejected_and_nothing_flows_on(desk: Desk) -> N
     assert "rejected" in shown["reason"]
     packs = {pack["pack_id"]: pack["verdict"] for pack in desk.read("packs", "list")}
     assert packs["PP_2023-02-01"] == "rejected"
+    with duckdb.connect(str(desk.home / "published.duckdb"), read_only=True) as con:
+        assert latest_fresh(con).id == max(name for name, verdict in packs.items() if verdict == "fresh")
     assert desk.packfolio("trades", "PP_2023-02-01").returncode != 0
 
 
