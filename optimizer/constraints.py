@@ -56,7 +56,7 @@ AS_IN_POLICY = (
     "net_limits", "beta_limits", "factor_limits", "limits", "min_position", "max_holdings", "no_trade_band",
     "max_turnover", "max_tracking_error", "max_volatility", "min_return", "risk_budgets", "exposure_budgets",
     "risk_aversion", "mean_doubt", "mean_doubt_shape", "tail_level", "return_threshold", "cost_horizon_years",
-    "impact_bps", "on_conflict", "forced_cash",
+    "impact_bps", "buy_tax_bps", "sell_tax_bps", "on_conflict", "forced_cash",
 )  # fmt: skip
 
 
@@ -111,6 +111,8 @@ class OptimizationConstraints:
     return_threshold: float = 0.0
     cost_horizon_years: float | None = None
     impact_bps: float = 15.0
+    buy_tax_bps: float = 0.0
+    sell_tax_bps: float = 0.0
     on_conflict: OnConflict = "fail"
     forced_cash: ForcedCash = "fail"
 

@@ -285,7 +285,7 @@ def test_a_result_becomes_trades():
 
 
 LATER = {"lookback_days", "mean_method", "covariance_method", "black_litterman", "view_model",
-         "min_quality_score", "commission",
+         "min_quality_score", "commission", "commission_per_share",
          "min_trade_value", "method", "risk_free_rate"}  # fmt: skip
 RENAMED = {
     "max_total_notional": "max_notional",
@@ -326,6 +326,8 @@ EVERY: dict[str, tuple[Any, Any]] = {
     "no_trade_band": (0.12, lambda w: outside_band(w, 0.12)),
     "cost_horizon_years": (0.5, lambda w: np.abs(w - HELD).sum() < 0.9),
     "impact_bps": (40.0, lambda w: True),
+    "buy_tax_bps": (50.0, lambda w: True),
+    "sell_tax_bps": (10.0, lambda w: True),
     "mean_doubt": (0.5, lambda w: True),
     "forced_cash": ("hold", lambda w: True),
 }  # fmt: skip
