@@ -118,8 +118,8 @@ class Limits:
         """The same limits less one policy item."""
         return replace(
             self,
-            lower=np.where([g == group for g in self.lower_groups], -INF, self.lower),
-            upper=np.where([g == group for g in self.upper_groups], INF, self.upper),
+            lower=_opened(self.lower, self.lower_groups, group, -INF),
+            upper=_opened(self.upper, self.upper_groups, group, INF),
             linear=tuple(_drop_side(limit, group) for limit in self.linear),
             absolute=tuple(limit for limit in self.absolute if limit.name != group),
             norms=tuple(limit for limit in self.norms if limit.name != group),
@@ -132,8 +132,14 @@ class Limits:
         return max([worst, *(limit.violation(w) for limit in every)])
 
 
+def _opened(bounds: Array, groups: tuple[str, ...], group: str, none: float) -> Array:
+    return np.where([g == group for g in groups], none, bounds) if group in groups else bounds
+
+
 def _drop_side(limit: Linear, group: str) -> Linear:
     low_group, high_group = limit.groups or limit.names
+    if group not in (low_group, high_group):
+        return limit
     return replace(
         limit,
         low=-INF if low_group == group else limit.low,

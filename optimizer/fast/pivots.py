@@ -94,7 +94,9 @@ class Pivots:
         self.q = q + P @ self.base if self.base.any() else q
         self.size = float(np.abs(self.q).max())
         self.strength = 1.0
-        self.loose = bool((frame.low < frame.high).any())
+        self.above, self.below = np.maximum(frame.floor, self.center), np.minimum(frame.ceiling, self.center)
+        self.ranges = frame.low < frame.high
+        self.loose = bool(self.ranges.any())
 
     def run(self, start: Array | None = None) -> Answer:
         """The answer with the multipliers of the frame's rows; NoAnswerError where the pivots do not settle.
@@ -226,8 +228,8 @@ class Pivots:
         low, high, up, down = frame.floor, frame.ceiling, point.slope, point.slope
         bent = self.kink is not None and held[self.bend] != 0
         if self.kink is not None and bent:
-            low = np.where(guess.side > 0, np.maximum(low, self.center), low)
-            high = np.where(guess.side < 0, np.minimum(high, self.center), high)
+            low = np.where(guess.side > 0, self.above, low)
+            high = np.where(guess.side < 0, self.below, high)
             price = max(-point.multipliers[self.bend], 0.0) * self.kink.coefficients
             up = up + np.where(guess.at >= self.center, price, -price)
             down = down + np.where(guess.at > self.center, price, -price)
@@ -238,18 +240,23 @@ class Pivots:
         fall, rise = guess.free & (x < low - PRIMAL), guess.free & (x > high + PRIMAL)
         if not self.loose:
             return Moves(fall, rise, low, high, wants_up, wants_down, held)
-        # Rows are judged where the weights will be: those that overshoot would break most of them.
-        kept = np.minimum(np.maximum(x, low), high)
-        value = frame.rows @ kept
-        if self.kink is not None:
-            value[self.bend] = self.kink.value(kept)
-        released = (held * point.multipliers > tiny) & (frame.low < frame.high)
+        released = (held * point.multipliers > tiny) & self.ranges
         # The bound of the absolute limit gives way last: it is what keeps all weights from moving at once.
         if bent and (fall | rise | (wants_up > 0) | (wants_down > 0)).any():
             released[self.bend] = False
-        after = np.where((held == 0) & (value > frame.high + ROW), 1.0, np.where(released, 0.0, held))
-        after = np.where((held == 0) & (value < frame.low - ROW), -1.0, after)
+        after = np.where(released, 0.0, held)
+        if not held.all():
+            # Rows are judged where the weights will be: those that overshoot would break most of them.
+            self._hold_broken(after, held == 0, np.minimum(np.maximum(x, low), high))
         return Moves(fall, rise, low, high, wants_up, wants_down, after)
+
+    def _hold_broken(self, held: Array, open_rows: Mask, x: Array) -> None:
+        """The open rows that x (n,) breaks are held from now on."""
+        value = self.frame.rows @ x
+        if self.kink is not None:
+            value[self.bend] = self.kink.value(x)
+        held[open_rows & (value > self.frame.high + ROW)] = 1.0
+        held[open_rows & (value < self.frame.low - ROW)] = -1.0
 
     def _move(self, guess: Guess, moves: Moves, chosen: Mask) -> None:
         n = len(self.q)
