@@ -46,8 +46,8 @@ OF_PRICES = (
     DataCheck("bad_prints", "No close is undone, or made up for, by the next, or repeated for days.",
               ("REVERSAL", "STALE_PRINT", "STALE_5"), ("reversal", "stale_sessions")),
     DataCheck("splits", "Every split is explained.", ("SPLIT_UNEXPLAINED", "SPLIT_FROM_ACTION")),
-    DataCheck("adjusted_closes", "Adjusted closes agree with dividends and splits.", ("ADJ_INCONSISTENT",),
-              ("adjustment",)),
+    DataCheck("adjusted_closes", "Adjusted closes tell every dividend and split.",
+              ("ADJ_INCONSISTENT", "ACTION_UNKNOWN"), ("adjustment",)),
     DataCheck("tickers", "No symbol passed to another company.", ("TICKER_REUSE", "RENAMED"), ("reuse_sessions",)),
 )  # fmt: skip
 OF_PACK = (

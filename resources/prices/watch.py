@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from optimizer.typing import Array
 from resources.prices.factors import PRINT_ERROR
@@ -72,6 +73,7 @@ def watch(
         "ADJ_INCONSISTENT",
         "days whose adjusted close disagrees with dividend and split",
     )
+    yield from untold_actions(series, rows)
     gap = session_gaps(series, sessions)
     yield from missing_sessions(series, gap)
     yield from _by_symbol(
@@ -181,6 +183,23 @@ def inconsistent(series: Series, rows: pa.Table, tolerance: float) -> Mask:
     off = np.minimum(np.abs(theirs - series.growth), np.abs(theirs - taken_off))
     different: Mask = ~series.first & (off > allowed)
     return different
+
+
+def untold_actions(series: Series, rows: pa.Table) -> Iterator[Finding]:
+    """A warning for new days whose adjusted close has no day before it in the file to be compared with."""
+    news = np.flatnonzero(series.first & (series.previous_day < series.days) & np.isfinite(series.previous))
+    row = rows.select(["dividend", "vendor_adj_close"]).take(pa.array(series.order[news]))
+    untold = pc.and_(pc.is_null(row["dividend"]), pc.is_valid(row["vendor_adj_close"]))
+    places = news[untold.to_numpy(zero_copy_only=False)]
+    if len(places):
+        symbol, day = (
+            series.symbols[series.codes[places[0]]],
+            series.days[places[0]].astype("datetime64[D]").item(),
+        )
+        said = (
+            f"{len(places)} symbols come without the day before, so a dividend or split of {day} is not known"
+        )
+        yield Finding("ACTION_UNKNOWN", "WARN", said, len(places), symbol, day)
 
 
 def session_gaps(series: Series, sessions: Days) -> Ints:

@@ -293,6 +293,18 @@ def test_an_adjusted_close_that_its_dividends_do_not_explain_is_noted() -> None:
     assert warned(screen(given, CONTEXT)) == {"ADJ_INCONSISTENT": 1}
 
 
+def test_a_feed_that_leaves_out_the_day_before_leaves_actions_open_and_says_so() -> None:
+    def warnings(*days: date, known: int) -> dict[str, int]:
+        text = "symbol,date,close,adj_close\n" + "".join(f"A,{when},101,101\n" for when in days)
+        feed = read_delivery(text.encode(), "prices_20240105.csv", "sha", "key", Reading("test", "USD"))
+        return warned(screen(feed, replace(CONTEXT, record={"A": Record(number_of(day(known)), 100.0)})))
+
+    assert warnings(day(4), known=3) == {"ACTION_UNKNOWN": 1}
+    assert warnings(day(3), day(4), known=3) == {}
+    assert warnings(day(3), day(4), known=2) == {"ACTION_UNKNOWN": 1}
+    assert warnings(day(4), known=4) == {}
+
+
 def test_a_renamed_symbol_keeps_its_history_and_its_old_name_is_free_again() -> None:
     context = replace(CONTEXT, renames=(Rename("OLD", "NEW", number_of(day(3))),))
     result = checked(
