@@ -199,6 +199,7 @@ def choose_weights(
     estimates  with beliefs already in place of its mean and covariance
     """
     applied, _, warnings = applied_policy(policy, estimates, mandate)
+    _refuse_shorts(portfolio, policy)
     held = portfolio.get_weights(prices)
     current = np.array([held.get(symbol, 0.0) for symbol in estimates.symbols])
     applied = not_bought_back(applied, mandate.taxes, held)
@@ -211,6 +212,15 @@ def choose_weights(
         except InfeasibleError as error:
             left += (f"No losses are harvested: {error}",)
     return replace(solution, warnings=warnings + left + solution.warnings)
+
+
+def _refuse_shorts(portfolio: Portfolio, policy: Policy) -> None:
+    short = [f"{s} {held.quantity}" for s, held in sorted(portfolio.positions.items()) if held.quantity < 0]
+    if short and policy.long_only:
+        raise PolicyError(
+            f"{portfolio.name} is long-only and holds a negative quantity: {', '.join(short)}; correct it, or set "
+            "long_only to False"
+        )
 
 
 def order_trades(

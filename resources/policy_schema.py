@@ -26,6 +26,11 @@ def fraction(percent: float | None) -> float | None:
     return None if percent is None else percent / 100
 
 
+def _no_fraction(percent: float | None, whose: str = "") -> None:
+    if percent is not None and 0 < percent < 1:
+        raise ValueError(whose + AMBIGUOUS.format(value=percent, percent=100 * percent))
+
+
 def _range(pair: PercentRange) -> tuple[float, float]:
     return pair[0] / 100, pair[1] / 100
 
@@ -60,8 +65,7 @@ class TaxFile(Strict):
                 f"order is read by method specific, not {self.method}; drop it or change the method"
             )
         for rate in (self.short_rate_pct, self.long_rate_pct):
-            if 0 < rate < 1:
-                raise ValueError(AMBIGUOUS.format(value=rate, percent=100 * rate))
+            _no_fraction(rate)
         return self
 
 
@@ -139,8 +143,7 @@ class PolicyFile(Strict):
     @classmethod
     def percent_not_fraction(cls, value: float | None) -> float | None:
         """Refuses a cap in (0, 1): percent was asked for, a fraction probably meant."""
-        if value is not None and 0 < value < 1:
-            raise ValueError(AMBIGUOUS.format(value=value, percent=100 * value))
+        _no_fraction(value)
         return value
 
     @field_validator("asset_limits_pct", "sector_limits_pct", mode="before")
@@ -156,6 +159,21 @@ class PolicyFile(Strict):
     def tuples(cls, value: Any) -> Any:
         """YAML has lists where a pair or several belong."""
         return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("asset_limits_pct", "sector_limits_pct", "max_exposures_pct")
+    @classmethod
+    def caps_in_percent(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Refuses a cap in (0, 1) of any name, sector or exposure; a floor may be as small."""
+        for name, cap in value.items():
+            _no_fraction(cap[1] if isinstance(cap, tuple) else cap, f"the cap of {name} ")
+        return value
+
+    @field_validator("net_limits_pct")
+    @classmethod
+    def net_in_percent(cls, value: PercentRange | None) -> PercentRange | None:
+        """Refuses an upper limit in (0, 1)."""
+        _no_fraction(None if value is None else value[1])
+        return value
 
     @field_validator("min_exposures_pct", "max_exposures_pct", "exposure_budgets_pct")
     @classmethod

@@ -236,6 +236,24 @@ class PortfolioFile(Strict):
         return self
 
     @model_validator(mode="after")
+    def holdings_can_be_held(self) -> "PortfolioFile":
+        """Refuses a short position in a long-only book, and positions of which none has a share."""
+        for held in self.holdings:
+            quantities = {symbol: position.quantity for symbol, position in held.positions.items()}
+            short = sorted(symbol for symbol, quantity in quantities.items() if quantity < 0)
+            if short and self.policy.long_only:
+                raise ValueError(
+                    f"holdings of {held.as_of}: {', '.join(short)} has a negative quantity and policy.long_only is "
+                    "true; correct the quantity, or set long_only: false"
+                )
+            if quantities and not held.cash and not any(quantities.values()):
+                raise ValueError(
+                    f"holdings of {held.as_of}: no position has a share, and there is no cash; give the quantities, or "
+                    "leave positions out for an empty portfolio"
+                )
+        return self
+
+    @model_validator(mode="after")
     def taxes_have_lots(self) -> "PortfolioFile":
         """Refuses taxes on positions whose lots are not stated, and a substitute outside the universe."""
         if self.policy.tax is not None:
