@@ -12,12 +12,13 @@ from assets.risk_plots import frontier_plot, monthly_plot
 from optimizer.analytics import monthly_table
 from optimizer.backtest_report import KNOWLEDGE
 from optimizer.errors import PackfolioError
-from resources.checkpoints import Checkpoint
+from resources.checkpoints import Checkpoints
 from resources.evidence import load_case
 from resources.frontiers import efficient_frontier
-from resources.ledger import Connection, sha256
+from resources.ledger import Connection
 from resources.outputs import inputs_of
 from resources.packs import Pack
+from resources.policy_grid import is_variant
 from resources.replays import (
     POLICY,
     attribution,
@@ -62,7 +63,7 @@ def backtest_results(
         ready = [s for s in read_snapshots(con, pack) if config.portfolio in (None, s.name, s.portfolio_id)]
     frames: dict[Snapshot, dict[str, pd.DataFrame]] = {}
     failed: dict[str, str] = {}
-    kept = {snapshot: _checkpoint(stage, pack, snapshot) for snapshot in ready}
+    kept = {snapshot: _kept(stage, pack, snapshot) for snapshot in ready}
     for snapshot in ready:
         try:
             frames[snapshot] = _replay(stage, pack, snapshot, kept[snapshot], _teller(context, snapshot))
@@ -76,8 +77,8 @@ def backtest_results(
             )
             for snapshot, tables in frames.items()
         ]  # fmt: skip
-    for checkpoint in kept.values():
-        checkpoint.finish()
+    for checkpoints in kept.values():
+        checkpoints.finish()
     stage.warehouse.publish()
     check = dg.AssetCheckResult(
         check_name=ALL_REPLAYED, passed=not failed, severity=dg.AssetCheckSeverity.WARN, metadata=dict(failed)
@@ -110,7 +111,7 @@ def _teller(context: dg.AssetExecutionContext, snapshot: Snapshot) -> Callable[[
 
 
 def _replay(
-    stage: Stage, pack: Pack, snapshot: Snapshot, decisions: Checkpoint, progress: Callable[[int, int], None]
+    stage: Stage, pack: Pack, snapshot: Snapshot, decisions: Checkpoints, progress: Callable[[int, int], None]
 ) -> dict[str, pd.DataFrame]:
     with stage.read() as con:
         case = load_case(con, pack, snapshot, stage.desk.funds)
@@ -122,11 +123,11 @@ def _replay(
     return backtest_frames(results, benchmark_index(prices, snapshot.benchmark), parts, simulated)
 
 
-def _checkpoint(stage: Stage, pack: Pack, snapshot: Snapshot) -> Checkpoint:
+def _kept(stage: Stage, pack: Pack, snapshot: Snapshot) -> Checkpoints:
     """Where a replay of the same pack, portfolio, configuration and code leaves its decisions until it is on record."""
     stamp = stage.stamp
-    key = sha256("\n".join([pack.content_hash, repr(snapshot), stamp.config_hash, stamp.code_version]))
-    return Checkpoint(stage.warehouse.home / "cache" / f"backtest-{key}.jsonl")
+    key = "\n".join([pack.content_hash, repr(snapshot), stamp.config_hash, stamp.code_version])
+    return Checkpoints(stage.warehouse.home / "cache", key)
 
 
 def _plots(
@@ -134,12 +135,15 @@ def _plots(
 ) -> dict[str, dg.MarkdownMetadataValue]:
     """Equity and drawdown, returns by month, and the frontier with what is held and what is wanted today."""
     rows, name = tables["backtest_results"], snapshot.name
-    nav = rows.pivot(index="date", columns="strategy", values="nav").dropna()
+    drawn = rows[
+        ~rows["strategy"].map(is_variant)
+    ]  # a sweep's variants are in the tables: a picture has no room
+    nav = drawn.pivot(index="date", columns="strategy", values="nav").dropna()
     simulated = bool(rows["simulated"].any())
     own = rows[rows["strategy"] == POLICY].set_index("date")["return"]
     found = {
         f"plot_{name}": backtest_plot(name, nav, simulated),
         f"monthly_{name}": monthly_plot(name, monthly_table(own), simulated),
     }
-    drawn = efficient_frontier(con, pack, load_case(con, pack, snapshot, stage.desk.funds))
-    return found | ({f"frontier_{name}": frontier_plot(name, *drawn)} if drawn else {})
+    points = efficient_frontier(con, pack, load_case(con, pack, snapshot, stage.desk.funds))
+    return found | ({f"frontier_{name}": frontier_plot(name, *points)} if points else {})

@@ -183,6 +183,13 @@ def explain(
 def backtest(
     as_of: AsOf = None,
     portfolio: PortfolioOption = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE,...",
+            help="Keys of the policy to vary, every combination; may be repeated. Kept nowhere.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Replay each policy through the past, under the pack of a date (the newest when left out)."""
@@ -192,6 +199,11 @@ def backtest(
     if day is None:
         with reader() as con:
             day = newest_pack(con).as_of
+    if sweep:
+        from pipeline.backtest_sweep import show_sweep
+
+        show_sweep(day, portfolio, sweep, as_json)
+        return
     with _instance() as instance, working("replaying", as_json) as watch:
         from pipeline import runs
 

@@ -7,6 +7,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from resources.policy_grid import is_variant
+
 Row = Mapping[str, Any]
 ACTIONS = {"BUY": "green", "SELL": "red", "HOLD": "dim"}
 
@@ -134,9 +136,55 @@ def _show_lots(out: Console, row: Row) -> None:
     out.print(table)
 
 
+VARIANT_MEASURES = (
+    ("return", "annual_return", percent), ("volatility", "volatility", percent), ("Sharpe", "sharpe", amount),
+    ("deflated", "deflated_sharpe", percent), ("Sortino", "sortino", amount), ("drawdown", "max_drawdown", percent),
+    ("turnover", "turnover", percent), ("cost a year", "cost_drag", lambda value: percent(value, 2)),
+)  # fmt: skip
+
+
+def show_variants(out: Console, shown: Row) -> None:
+    """The measures of a swept policy: a row each variant; the best Sharpe ratio stands out."""
+    for name, variants in shown["portfolios"].items():
+        table = columns_table(
+            f"{name} under {shown['pack_id']}",
+            [("", False), *((head, True) for head, *_ in VARIANT_MEASURES)],
+        )
+        best = max(variants, key=lambda variant: variants[variant]["sharpe"] or float("-inf"))
+        for variant, measures in variants.items():
+            cells = [write(measures[metric]) for _, metric, write in VARIANT_MEASURES]
+            table.add_row(variant, *cells, style="bold" if variant == best else None)
+        out.print(table)
+        _show_luck(out, shown["trials"][name], shown["probability_of_overfitting"][name])
+    _show_notes(out, shown["notes"])
+
+
+def _variants_table(title: str, variants: Mapping[str, Row]) -> Table:
+    table = columns_table(title, [("", False), *((head, True) for head, *_ in VARIANT_MEASURES)])
+    best = max(variants, key=lambda variant: variants[variant]["sharpe"] or float("-inf"))
+    for variant, measures in variants.items():
+        cells = [write(measures[metric]) for _, metric, write in VARIANT_MEASURES]
+        table.add_row(variant, *cells, style="bold" if variant == best else None)
+    return table
+
+
+def _show_luck(out: Console, trials: int, overfitted: float | None) -> None:
+    out.print(
+        f"  deflated: how sure it is that the Sharpe ratio beats the best of {trials} policies without skill",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    if overfitted is not None:
+        out.print(
+            f"  in {percent(overfitted, 0)} of the splits into halves the best of one is below the middle in the other",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+
+
 def show_backtest(out: Console, shown: Row) -> None:
     """The measures of each strategy, side by side."""
-    for name, strategies in shown["portfolios"].items():
+    for name, found in shown["portfolios"].items():
+        variants = {strategy: found[strategy] for strategy in found if is_variant(strategy)}
+        strategies = {strategy: found[strategy] for strategy in found if strategy not in variants}
         table = columns_table(
             f"{name} under {shown['pack_id']}", [("", False), *((s, True) for s in strategies)]
         )
@@ -144,6 +192,8 @@ def show_backtest(out: Console, shown: Row) -> None:
         for metric in metrics:
             table.add_row(metric, *(amount(measures.get(metric), 4) for measures in strategies.values()))
         out.print(table)
+        if variants:
+            out.print(_variants_table("under the values of the sweep", variants))
         _show_parts(out, [row for row in shown["attribution"].get(name, ()) if row["strategy"] == "policy"])
     _show_notes(out, shown["notes"])
 

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -35,3 +37,23 @@ class Checkpoint(dict[pd.Timestamp, Mapping[str, float]]):
     def finish(self) -> None:
         """Forget the file: the result is on record."""
         self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one replay, one a strategy; `key` stands for all that its decisions follow from."""
+
+    folder: Path
+    key: str
+    made: list[Checkpoint] = field(default_factory=list, init=False)
+
+    def of(self, strategy: str) -> Checkpoint:
+        """The decisions of a strategy so far."""
+        digest = sha256(f"{self.key}\n{strategy}".encode()).hexdigest()
+        self.made.append(Checkpoint(self.folder / f"backtest-{digest}.jsonl"))
+        return self.made[-1]
+
+    def finish(self) -> None:
+        """Forget the files: the results are on record, or were told."""
+        for checkpoint in self.made:
+            checkpoint.finish()

@@ -15,6 +15,7 @@ from resources.funds import load_funds
 from resources.ledger import sha256
 from resources.pack_checks import CheckLimits
 from resources.playbooks import Playbooks, load_playbooks, missing_playbooks
+from resources.policy_grid import Scalar, grid_faults
 from resources.policy_schema import Strict
 from resources.portfolios import Portfolios, load_portfolios
 from resources.sources import SourcesFile, load_sources
@@ -29,6 +30,14 @@ class BacktestFile(Strict):
     rebalance: str = "monthly"
     knowledge: Literal["final", "vintage"] = "final"
     compare: list[str] = Field(default_factory=list)
+    sweep: dict[str, list[Scalar]] = Field(default_factory=dict)
+
+    @field_validator("sweep")
+    @classmethod
+    def _policy_keys(cls, grid: dict[str, list[Scalar]]) -> dict[str, list[Scalar]]:
+        if faults := grid_faults(grid):
+            raise ValueError("; ".join(faults))
+        return grid
 
     @field_validator("compare")
     @classmethod

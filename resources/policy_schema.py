@@ -1,8 +1,9 @@
 """The policy as a desk writes it, in percent; the edge between YAML or JSON and `optimizer.policy.Policy`."""
 
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from optimizer.exposures import ExposureType
 from optimizer.policy import BlackLittermanSettings, Policy
@@ -145,6 +146,21 @@ class PolicyFile(Strict):
         """Refuses a cap in (0, 1): percent was asked for, a fraction probably meant."""
         _no_fraction(value)
         return value
+
+    @field_validator("method", "mean_method", "covariance_method")
+    @classmethod
+    def known_methods(cls, name: str, info: ValidationInfo) -> str:
+        """Refuses a method that does not exist, with the nearest one that does."""
+        from optimizer.estimators.recipes import COVARIANCES, MEANS
+        from optimizer.methods import METHODS
+
+        known = {"method": METHODS, "mean_method": MEANS, "covariance_method": COVARIANCES}
+        valid = sorted(known[str(info.field_name)])
+        if name not in valid:
+            close = get_close_matches(name, valid, n=1)
+            meant = f"did you mean {close[0]!r}? " if close else ""
+            raise ValueError(f"{name!r} does not exist; {meant}use one of {', '.join(valid)}")
+        return name
 
     @field_validator("asset_limits_pct", "sector_limits_pct", mode="before")
     @classmethod

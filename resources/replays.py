@@ -1,6 +1,6 @@
 """Backtests of the policies on what a pack saw, and their rows."""
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -9,27 +9,37 @@ import numpy as np
 import pandas as pd
 
 from optimizer.costs import CostModel
+from optimizer.policy import Policy
 from optimizer.policy_strategy import PolicyStrategy
 from optimizer.vintages import Vintages
+from resources.checkpoints import Checkpoints
 from resources.configuration import BacktestFile
 from resources.evidence import Case, in_currency
 from resources.ledger import Connection
 from resources.pack_prices import read_panel
 from resources.packs import Pack
+from resources.policy_grid import varied
+from resources.snapshots import Inputs, under_policy
 from resources.vintages import read_vintages
 
 if TYPE_CHECKING:
+    from optimizer.backtest import BacktestSettings, Method
     from optimizer.backtest_report import BacktestResult
 
-Decisions = MutableMapping[pd.Timestamp, Mapping[str, float]]
-
 POLICY = "policy"
+EQUAL = "equal_weight"
 DAYS_A_YEAR = 365.25
+
+
+def longest_lookback(policy: Policy, settings: BacktestFile) -> int:
+    """The most days of returns that any strategy of the backtest looks back on."""
+    return max(policy.lookback_days, *(int(days) for days in settings.sweep.get("lookback_days", ())), 0)
 
 
 def backtest_prices(con: Connection, pack: Pack, case: Case, settings: BacktestFile) -> pd.DataFrame:
     """Total-return prices in base currency over the backtest's years and the lookback before them."""
-    days = timedelta(days=settings.years * DAYS_A_YEAR + case.inputs.policy.lookback_days * 1.5)
+    lookback = longest_lookback(case.inputs.policy, settings)
+    days = timedelta(days=settings.years * DAYS_A_YEAR + lookback * 1.5)
     panel = read_panel(con, pack, case.snapshot.symbols, pack.as_of - days)
     return in_currency(con, pack, panel, case.snapshot.base_currency)
 
@@ -47,48 +57,78 @@ def backtest(
     vintages: Vintages | None,
     settings: BacktestFile,
     as_of: date,
-    decisions: Decisions,
+    kept: Checkpoints,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, "BacktestResult"]:
-    """The policy, it under the methods to compare, and equal weights, walked forward side by side.
+    """The policy, it under the methods and keys to compare, and equal weights, walked forward side by side.
 
-    decisions  of the policy, filled as the run goes; given again, an interrupted run goes on
-    progress   called with (decisions done, of), for one strategy after the other
+    kept      the decisions of each, filled as the run goes; given again, an interrupted run goes on
+    progress  called with (decisions done, of), those of all strategies in all
     """
-    from optimizer.backtest import BacktestSettings, OptimizationBacktest
+    from optimizer.backtest import OptimizationBacktest, equal_weight
 
-    policy, snapshot = case.inputs.policy, case.snapshot
+    snapshot, strategies = case.snapshot, strategies_of(case, settings)
     investable = prices[list(snapshot.investable)]
-    recipe = replace(snapshot.recipe(), symbols=())
-    strategy = PolicyStrategy(policy, case.inputs.universe, recipe, snapshot.prior)
+    history = longest_lookback(case.inputs.policy, settings) + 1
     start = as_of - timedelta(days=settings.years * DAYS_A_YEAR)
-    chosen = BacktestSettings(
-        costs=CostModel.of(policy),
-        risk_free_rate=policy.risk_free_rate or 0.0,
-        cash_min=min(policy.cash_min, 0.0),
-        min_history=policy.lookback_days + 1,
-        history_days=policy.lookback_days + 1,
-    )
     if vintages is not None:
         vintages.known_on(pd.Timestamp(as_of))
         start = max(start, vintages.first.date())
-    return OptimizationBacktest(investable, vintages=vintages).compare(
-        {POLICY: strategy, **{name: _by(strategy, name) for name in settings.compare}},
-        settings.rebalance,
-        decisions={POLICY: decisions},
-        settings=chosen,
-        knowledge=settings.knowledge,
-        start_date=first_possible(investable, start, chosen.min_history),
-        benchmark=benchmark_index(prices, snapshot.benchmark),
-        progress=progress,
+    bench = OptimizationBacktest(investable, vintages=vintages)
+    methods: dict[str, Method] = {**strategies, EQUAL: equal_weight}
+    return {
+        name: bench.backtest_strategy(
+            method,
+            settings.rebalance,
+            decisions=kept.of(name),
+            settings=_costs_and_cash(
+                strategies.get(name, strategies[POLICY]).policy, history, len(strategies)
+            ),
+            knowledge=settings.knowledge,
+            start_date=first_possible(investable, start, history),
+            benchmark=benchmark_index(prices, snapshot.benchmark),
+            progress=_overall(progress, place, len(methods)),
+        )
+        for place, (name, method) in enumerate(methods.items())
+    }
+
+
+def strategies_of(case: Case, settings: BacktestFile) -> dict[str, PolicyStrategy]:
+    """The policy as it is, under each method of `compare`, and under each combination of `sweep`, by name."""
+    own = case.snapshot.policy
+    rate = case.inputs.policy.risk_free_rate or 0.0
+    named = {POLICY: own}
+    named |= {name: own.model_copy(update={"method": name}) for name in settings.compare}
+    named |= varied(own, settings.sweep) if settings.sweep else {}
+    return {name: _strategy(under_policy(case.inputs, policy, rate)) for name, policy in named.items()}
+
+
+def _strategy(inputs: Inputs) -> PolicyStrategy:
+    recipe = replace(inputs.snapshot.recipe(), symbols=())
+    return PolicyStrategy(inputs.policy, inputs.universe, recipe, inputs.snapshot.prior)
+
+
+def _costs_and_cash(policy: Policy, history: int, trials: int) -> "BacktestSettings":
+    """How a policy is replayed; `history` closes are needed of a name, and shown."""
+    from optimizer.backtest import BacktestSettings
+
+    return BacktestSettings(
+        costs=CostModel.of(policy),
+        risk_free_rate=policy.risk_free_rate or 0.0,
+        cash_min=min(policy.cash_min, 0.0),
+        min_history=history,
+        history_days=history,
+        trials=trials,
     )
 
 
-def _by(strategy: PolicyStrategy, method: str) -> PolicyStrategy:
-    """The same policy, limits included, with another method."""
-    return PolicyStrategy(
-        replace(strategy.policy, method=method), strategy.universe, strategy.recipe, strategy.prior
-    )
+def _overall(
+    progress: Callable[[int, int], None] | None, place: int, strategies: int
+) -> Callable[[int, int], None] | None:
+    """`progress` of one strategy among several, each of which decides as often."""
+    if progress is None:
+        return None
+    return lambda done, of: progress(place * of + done, strategies * of)
 
 
 def first_possible(prices: pd.DataFrame, start: date, history: int) -> date:

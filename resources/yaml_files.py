@@ -70,6 +70,15 @@ def parse_value(value: object, model: type[Model], name: str) -> Model:
         raise PolicyError("\n".join(_message(name, item, model) for item in error.errors())) from None
 
 
+def field_faults(value: object, model: type[BaseModel], name: str) -> list[str]:
+    """What is wrong with each key by itself, as `name: key: what to do`; not what keys say together."""
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        return [_message(name, item, model) for item in error.errors() if item["loc"]]
+    return []
+
+
 def _lines(node: yaml.Node | None, place: Place = ()) -> dict[Place, int]:
     """The line of every key and list item of a document."""
     if node is None:

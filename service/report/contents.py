@@ -10,6 +10,7 @@ import numpy as np
 from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.exposures import ExposureType
 from resources.packs import Pack
+from resources.policy_grid import is_variant
 from resources.reading import backtest_of, notes_of, pack_details, rows, trades_of
 from service.answers import FrontierAnswer, StressAnswer
 from service.desk import Desk, Loaded, Reading
@@ -98,7 +99,7 @@ def _stored(reading: Reading, pack: Pack, row: Row) -> Row:
         [tested, row["portfolio_id"]],
     )
     backtest: dict[str, list[Row]] = {}
-    for day in days:
+    for day in (day for day in days if not is_variant(day["strategy"])):
         backtest.setdefault(day["strategy"], []).append(day)
     told = backtest_of(con, tested, row["portfolio_id"]) if tested else {"portfolios": {}, "attribution": {}}
     return {

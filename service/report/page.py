@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from resources.policy_grid import is_variant
 from service.report import figures
 from service.report.contents import Contents, Row, Section
 
@@ -59,6 +60,7 @@ def _template() -> Any:
         keep_trailing_newline=True,
     )
     environment.filters.update(pct=_percent, num=_number, short=_short, measure=_measure)
+    environment.tests["variant"] = is_variant
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 

@@ -245,17 +245,39 @@ def test_a_backtest_on_vintages_refuses_days_before_the_first_one_known(tmp_path
     assert "nothing was known on 2022-12-28" in refused.stderr + refused.stdout
 
 
-def test_methods_are_compared_with_the_policy_in_one_replay(tmp_path: Path) -> None:
+def test_methods_and_values_are_compared_with_the_policy_in_one_replay(tmp_path: Path) -> None:
     small = Desk.example(tmp_path)
     _edit(
-        small.config / "pipeline.yaml", backtest={"years": 0.5, "compare": ["min_volatility", "risk_parity"]}
+        small.config / "pipeline.yaml",
+        backtest={"years": 0.5, "compare": ["min_volatility"], "sweep": {"lookback_days": [126]}},
     )
     (small.config / "portfolios" / "leverage-aware.yaml").unlink()
     assert small.packfolio("run", "--json").returncode == 0
     measures = small.read("backtest")["portfolios"]["us-equity"]
-    assert sorted(measures) == ["equal_weight", "min_volatility", "policy", "risk_parity"]
+    assert sorted(measures) == ["equal_weight", "lookback_days=126", "min_volatility", "policy"]
     lowest = min(measures, key=lambda name: measures[name]["volatility"])
     assert lowest == "min_volatility"
+
+    grid = ("--sweep", "lookback_days=126", "--sweep", "method=mean_variance,min_volatility,risk_parity")
+    found = small.read("backtest", *grid)
+    swept = found["portfolios"]["us-equity"]
+    assert len(swept) == 5
+    assert found["trials"] == {"us-equity": 4}
+    assert 0.0 <= found["probability_of_overfitting"]["us-equity"] <= 1.0
+    assert swept["policy"]["volatility"] == measures["policy"]["volatility"]
+    same, kept = swept["lookback_days=126, method=mean_variance"], measures["lookback_days=126"]
+    assert same["annual_return"] == kept["annual_return"]
+    assert same["deflated_sharpe"] < kept["deflated_sharpe"]  # four trials here, three there
+    assert not list((small.home / "cache").glob("backtest-*"))
+    with duckdb.connect(str(small.home / "published.duckdb"), read_only=True) as con:
+        [told] = con.execute(
+            "select count(*) from latest_backtest_summary where strategy like '%method=%'"
+        ).fetchall()
+    assert told == (0,)
+    wrong = small.packfolio("backtest", "--sweep", "lookback_dayz=126")
+    assert wrong.returncode == 2
+    assert "did you mean 'lookback_days'" in wrong.stderr
+
     _edit(small.config / "pipeline.yaml", backtest={"compare": ["min_volatlity"]})
     wrong = small.packfolio("backtest")
     assert wrong.returncode != 0
