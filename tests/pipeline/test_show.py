@@ -36,7 +36,8 @@ def test_a_sweep_is_a_line_a_variant_with_the_number_of_trials() -> None:
 def test_the_variants_of_a_kept_backtest_have_a_table_of_their_own() -> None:
     out = Console(record=True, width=160)
     show_backtest(out, {
-        "pack_id": "PP_2024-02-29", "notes": [], "portfolios": {"book": {"policy": MEASURES, **VARIANTS}}, "attribution": {},
+        "pack_id": "PP_2024-02-29", "notes": [], "portfolios": {"book": {"policy": MEASURES, **VARIANTS}},
+        "attribution": {},
     })  # fmt: skip
     text = out.export_text()
     assert (
