@@ -155,9 +155,11 @@ TAIL = """
 What is granularity: with NAV 1,000,000 a name's target is 2,000 and its share 5 to 500, so no list meets the target.
 The first line has no costs and nothing else in it: its bound is what whole shares alone cost at best. With commissions
 it is the commissions that decide: 5.00 a name is 25 bps for 500 names, and the best list leaves most names alone. Both
-are in the bound, so the gap is what a better search could still win, or a better bound. It stays above 1 bp at NAV
-1,000,000 with commissions: their envelope is as tight as what each name bears alone, and of an estimated covariance of
-500 names that is a part of the specific risk only: the lowest eigenvalue decides. Which it is was not found out.
+are in the bound, so the gap is what a better search could still win, or a better bound. It is about 1 bp at NAV
+1,000,000 with commissions, and more for purchases out of cash and where the covariance is estimated from less data than
+names: a commission counts as tightly as what its name bears alone, and of an estimated covariance that is a part of the
+specific risk only. A search of 45 s around the answers (names left out by chance, then the descent) found 0.03 to 0.13
+bp: what remains is the bound's.
 """
 
 

@@ -69,10 +69,11 @@ class RoundingProblem:
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    """A convex problem's optimum (n,), near the best permitted list, and what no permitted list goes below."""
+    """A convex problem's optimum (n,), what no permitted list goes below, and holdings (n,) near the best list."""
 
     weights: Array
     bound: float
+    start: Array
 
 
 def permitted(problem: RoundingProblem, lots: Array) -> Array:
@@ -100,12 +101,13 @@ def neighbours(problem: RoundingProblem, lots: Array) -> tuple[Array, Array]:
     return up, np.where(beyond, np.where(sellable, close, lots), down)
 
 
-def separable(covariance: Array) -> Array:
-    """(n,) a diagonal that leaves a positive definite covariance positive semidefinite.
+def alone(covariance: Array) -> Array:
+    """(n,) the variance that the other names do not explain, 1 / (S^-1)_ii: the specific one in a factor model."""
+    return np.asarray(1 / np.linalg.inv(covariance).diagonal())
 
-    Proportional to the variance that the other names do not explain, 1 / (S^-1)_ii: the whole of it in a factor model.
-    """
-    alone = 1 / np.linalg.inv(covariance).diagonal()
-    scale = np.sqrt(alone)
+
+def separable(covariance: Array, share: Array) -> Array:
+    """(n,) the largest multiple of share (n,) > 0 whose diagonal leaves a positive definite covariance semidefinite."""
+    scale = np.sqrt(share)
     lowest = float(np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0])
-    return np.asarray(max(lowest - 1e-9, 1e-12) * alone)
+    return np.asarray(max(lowest - 1e-9, 1e-12) * share)

@@ -15,7 +15,7 @@ from optimizer.lot_limits import check_limits, left_alone, lot_box, lot_curves, 
 from optimizer.policy import Policy
 from optimizer.portfolio import ZERO, Action, Number, Portfolio, Universe, money
 from optimizer.rationale import Move, Reasons, explain
-from optimizer.relaxation import RoundingProblem, separable
+from optimizer.relaxation import RoundingProblem, alone, separable
 from optimizer.rounding import Rounded, round_trades
 from optimizer.rules import Setting, aligned, build_limits
 from optimizer.trade_list import TradeList, TradeRow
@@ -105,7 +105,7 @@ def _problem(
         step=step,
         covariance=covariance,
         aversion=aversion,
-        own=aversion * separable(covariance),
+        own=aversion * separable(covariance, alone(covariance)),
         curve=curve,
         lower=lower,
         upper=upper,

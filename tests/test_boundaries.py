@@ -26,7 +26,7 @@ OPTIMIZER_ORDER = """
     audit fast general damped lanes own_constraints conflicts transition mixed holdings hierarchical methods solve
     frontier matching
     pooling_dual entropy_pooling
-    lots taxes relaxation perspective rounding rationale trade_list taxed_trades lot_limits book trades
+    lots taxes relaxation thinning perspective rounding rationale trade_list taxed_trades lot_limits book trades
     impact result harvesting proposal constraints engine scenarios hedges regimes regime_detector
     simulation panel policy_strategy vintages backtest_report backtest_attribution cross_validation backtest
 """
