@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from optimizer.errors import PolicyError
+from optimizer.errors import DataError, PolicyError
 from resources.ledger import Connection
 from resources.packs import Pack, find_pack, latest_fresh
 
@@ -23,13 +23,22 @@ def newest_pack(con: Connection) -> Pack:
 
 
 def portfolios_of(con: Connection, pack: Pack, wanted: str | None) -> list[Row]:
-    """The portfolios of a pack, or the one named; raises PolicyError that lists them for an unknown one."""
+    """The portfolios of a pack, or the one named.
+
+    Raises PolicyError that lists them for an unknown one, DataError where nothing was computed under the pack.
+    """
     found = rows(
         con,
         "select portfolio_id, name, mode, base_currency, cash, problem from latest_portfolio_snapshots "
         "where pack_id = ? order by name",
         [pack.id],
     )
+    if not found:
+        raise DataError(
+            f"{pack.id} was rejected, {pack.reason}: nothing is computed from it; see `packfolio packs show {pack.id}`"
+            if pack.verdict == "rejected"
+            else f"nothing was computed under {pack.id}; `packfolio run --as-of {pack.as_of}` computes what is newest"
+        )
     chosen = [row for row in found if wanted in (None, row["name"], row["portfolio_id"])]
     if not chosen:
         raise PolicyError(f"{pack.id} has no portfolio {wanted!r}; it has {[row['name'] for row in found]}")

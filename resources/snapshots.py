@@ -122,12 +122,16 @@ def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: Port
     investable = tuple(symbol for symbol in sorted(wanted) if symbol not in excluded)
     if not investable and not problem:
         problem = "no symbol of its universe has a price"
+    benchmark: dict[str, float] = {}
+    try:
+        benchmark = {} if problem else benchmark_weights(con, pack, file, investable)
+    except DataError as error:
+        problem = str(error)
     priced = {*investable, *(symbol for symbol in (*holdings.quantities, *named) if symbol not in unpriced)}
     kept = tuple(symbol for symbol in symbols if symbol in priced)
     return Snapshot(
         str(file.id), file.name, file.mode, file.base_currency, holdings, kept, investable, excluded,
-        {} if problem else benchmark_weights(con, pack, file, investable), file.prior, file.policy, tuple(file.views),
-        problem,
+        benchmark, file.prior, file.policy, tuple(file.views), problem,
     )  # fmt: skip
 
 
@@ -135,11 +139,11 @@ def _holdings(
     con: Connection, pack: Pack, previous: Pack | None, file: PortfolioFile
 ) -> tuple[Holdings, str | None]:
     """What is held, and why that is not known, where it is not."""
-    if file.mode == "paper" and previous is not None:
-        return paper_holdings(con, pack, previous, file), None
     try:
+        if file.mode == "paper" and previous is not None:
+            return paper_holdings(con, pack, previous, file), None
         held = file.holdings_at(pack.as_of)
-    except PolicyError as error:
+    except (PolicyError, DataError) as error:
         return Holdings(None, Decimal(0), {}, {}), str(error)
     quantities = {
         s: Decimal(str(position.quantity)) for s, position in held.positions.items() if position.quantity
