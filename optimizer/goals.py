@@ -12,6 +12,7 @@ import numpy as np
 
 from optimizer.costs import CostCurve
 from optimizer.errors import DataError
+from optimizer.gini import GiniMeanDifference
 from optimizer.matrices import Matrix, variances
 from optimizer.measures import risk_contributions, volatility, worst_weights
 from optimizer.performance import expected_shortfall
@@ -21,6 +22,7 @@ from optimizer.typing import Array
 RISKLESS = 1e-6
 RESTING = 1e-6  # a smaller trade is none, whose cost has a kink
 KINK = 1e-6
+FEW_DAYS = 100  # fewer make too few pairs for Newton's method, and a program that is soon solved
 
 
 @dataclass(frozen=True)
@@ -299,7 +301,12 @@ def doubt_slope(doubt: Array | None, w: Array) -> Array:
 
 def without_algorithm(goal: Goal) -> bool:
     """Whether only the general lane takes such a goal."""
-    return isinstance(goal, Scenario | Traded) or (isinstance(goal, RiskBudget) and goal.loadings is not None)
+    match goal:
+        case Scenario():
+            return not isinstance(goal.risk, GiniMeanDifference) or len(goal.scenarios) < FEW_DAYS
+        case RiskBudget():
+            return goal.loadings is not None
+    return isinstance(goal, Traded)
 
 
 def doubted(goal: Goal) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from optimizer.arena import Arena
 from optimizer.general import express, rules, run, size_of
-from optimizer.goals import Goal, Quadratic, Scenario, Tail
+from optimizer.goals import Goal, Quadratic, Scenario, Tail, without_algorithm
 from optimizer.limits import INF
 from optimizer.pieces import Index, Pieces
 from optimizer.typing import Array
@@ -66,6 +66,8 @@ def may_be_linear(goal: Goal) -> bool:
     match goal:
         case Quadratic():
             return goal.P is None and goal.doubt is None
+        case Scenario() if not without_algorithm(goal):
+            return False  # its nodes are solved sooner than its program is written
         case Tail() | Scenario():
             return goal.scenarios.size <= MOST_SCENARIO_CELLS
     return False

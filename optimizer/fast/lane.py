@@ -11,8 +11,10 @@ from optimizer.fast.generation import least_tail
 from optimizer.fast.lp import break_ties, solve_lp
 from optimizer.fast.priced import solve_priced
 from optimizer.fast.quadratic import best_ratio_in, least_in
+from optimizer.fast.smoothing import least_difference
 from optimizer.fast.tail import least_tail_within
 from optimizer.fast.tangents import refine
+from optimizer.gini import GiniMeanDifference
 from optimizer.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Support, Tail, Traded
 from optimizer.limits import Limits, Norm
 from optimizer.matrices import block, dense
@@ -54,6 +56,8 @@ def solve_fast(goal: Goal, arena: Arena) -> Candidate:
             answer = _budgets(goal, arena)
         case Tail():
             return _tail(goal, arena)
+        case Scenario(risk=GiniMeanDifference() as risk):
+            return _difference(goal, risk, arena)
         case Scenario() | Traded():
             raise NoAnswerError("none", f"no special algorithm for {goal.measure}", infeasible=False)
     if broken(arena.limits, answer.x[: len(arena.limits.symbols)]):
@@ -84,6 +88,16 @@ def _tail(goal: Tail, arena: Arena) -> Candidate:
         return refined_tail(goal, arena, w)
     answer = replace(found.answer, multipliers=arena.prices(found.answer.multipliers))
     return _candidate(goal, arena, answer, goal.support(w, found.weights))
+
+
+def _difference(goal: Scenario, risk: GiniMeanDifference, arena: Arena) -> Candidate:
+    found = least_difference(risk, goal.scenarios, arena.space)
+    w = found.answer.x[: len(arena.limits.symbols)]
+    held_back = broken(arena.limits, w)
+    if held_back:
+        raise NoAnswerError("Newton", f"{held_back[0].name} binds", infeasible=False)
+    answer = replace(found.answer, multipliers=arena.prices(found.answer.multipliers))
+    return _candidate(goal, arena, answer, goal.support(w, found.slope))
 
 
 def broken(limits: Limits, w: Array) -> list[Norm]:

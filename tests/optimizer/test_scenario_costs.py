@@ -178,6 +178,59 @@ def test_shadow_prices_are_slopes_where_the_cost_has_kinks():
     assert found.binding and price == pytest.approx(-slope, rel=1e-4)
 
 
+@pytest.mark.parametrize("days", [2, 13, 40])
+@pytest.mark.parametrize("width", [1e-4, 0.01, 1.0])
+def test_the_smooth_gini_difference_is_above_the_true_one_and_has_the_derivatives_it_says(days, width):
+    rng = np.random.default_rng(days)
+    scenarios, cost = np.round(rng.standard_normal((days, 3)) * 0.02, 3), GiniMeanDifference()
+    w = rng.dirichlet(np.ones(3))
+    r = scenarios @ w
+    smooth = cost.smoothed(r, width)
+    pairs = [abs(a - b) for i, a in enumerate(r) for b in r[:i]]
+    huber = [d**2 / (2 * width) + width / 2 if d < width else d for d in pairs]
+    assert smooth.value == pytest.approx(np.mean(huber), rel=1e-9)
+    assert cost.value(r) <= smooth.value <= cost.value(r) + width / 2
+    np.testing.assert_allclose(cost.line(r, smooth.slope)[0], smooth.slope, atol=1e-12)
+
+    def change(function, step=1e-7):
+        return np.column_stack([(function(w + e) - function(w - e)) / (2 * step) for e in step * np.eye(3)])
+
+    slope = scenarios.T @ smooth.slope
+    value = change(lambda v: np.array([cost.smoothed(scenarios @ v, width).value]))[0]
+    np.testing.assert_allclose(slope, value, rtol=1e-4, atol=1e-7)
+    bend = change(lambda v: scenarios.T @ cost.smoothed(scenarios @ v, width).slope)
+    np.testing.assert_allclose(smooth.curvature(scenarios), bend, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "limits", [{}, {"max_turnover": 0.2}, {"cash_max": 0.5, "min_weight": 0.02, "risk_free_rate": 0.02}]
+)
+def test_the_gini_difference_is_the_same_in_both_lanes(limits):
+    from optimizer.lanes import LANES
+
+    rng = np.random.default_rng(11)
+    returns = 0.01 * rng.standard_t(4, (120, 8)) + 0.006 * rng.standard_normal((120, 1))
+    names, held = tuple("ABCDEFGH"), rng.dirichlet(np.ones(8))
+    estimates = Estimates(names, None, np.eye(8), returns, trusted=True)
+    policy = Policy(method="gini_mean_difference", max_weight=0.4, **limits)
+    found = solve(estimates, policy, Universe(names), held)
+    exact = LANES["general"](found.goal, found.arena)
+    assert found.lane == "fast" and found.certificate.relative_gap < 1e-7
+    assert found.objective == pytest.approx(found.goal.value(exact.x[:8]), rel=1e-7)
+    np.testing.assert_allclose(found.weights, exact.x[:8], atol=1e-4)
+
+
+def test_a_tracking_limit_sends_the_gini_difference_to_the_general_lane():
+    rng = np.random.default_rng(12)
+    returns = 0.01 * rng.standard_t(4, (100, 4)) * [1, 2, 3, 4]
+    names = tuple("ABCD")
+    estimates = Estimates(names, None, np.cov(returns.T) * 252, returns, trusted=True)
+    policy = Policy(method="gini_mean_difference", max_tracking_error=0.02)
+    found = solve(estimates, policy, Universe(names, benchmark=dict.fromkeys(names, 0.25)))
+    assert found.lane == "general" and "max_tracking_error binds" in found.warnings[0]
+    assert found.certificate.ok
+
+
 def test_scenarios_are_needed_and_levels_checked():
     estimates = Estimates(("A", "B"), None, np.eye(2), trusted=True)
     with pytest.raises(PolicyError, match="needs scenarios"):
