@@ -1,7 +1,7 @@
 """Whole-share trade lists of 500 names: time, distance from the proven bound, and what plain rounding gives.
 
-.venv/bin/python -m benchmarks.trades            prints the table
-.venv/bin/python -m benchmarks.trades --write    writes it to RESULTS-trades.md
+OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.trades            prints the table
+OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.trades --write    writes it to RESULTS-trades.md
 """
 
 import sys
@@ -143,7 +143,7 @@ def measured(case: Case) -> str:
 
 HEAD = """# Whole-share trade lists
 
-`python -m benchmarks.trades --write`, one thread; 500 names, CPU milliseconds (median of 9 lists on three books), the
+`OMP_NUM_THREADS=1 python -m benchmarks.trades --write`; 500 names, CPU ms (median of 9 lists on three books), the
 other columns in bps of NAV, of the last book; gaps are the worst of the three. Commission 5.00 and impact 15 bps a
 trade where costs count. The objective is costs plus 100 x tracking variance; *bound* is what no permitted list can go
 below, *gap* how far ours may be from it, *cut down* how far above it the target cut down to whole lots is.
