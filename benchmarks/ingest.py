@@ -1,4 +1,4 @@
-"""What a long history costs, part by part: a synthetic Parquet file on its way into the log, a pack, and a day more.
+"""What a long history costs, part by part: a Parquet file on its way into the log, a pack, a day more, verification.
 
 python -m benchmarks.ingest [--symbols 5000] [--years 20] [--order date|symbol] [--write]
 """
@@ -34,6 +34,7 @@ from resources.prices.files import Reading
 from resources.prices.folder import FolderSource
 from resources.prices.screen import Context, screen
 from resources.prices.source import Delivery
+from resources.verification import verify
 from resources.warehouse import Warehouse
 
 HERE = Path(__file__).parent
@@ -144,6 +145,10 @@ class Bench:
             self.pack(store, NEXT)
         with part("the same day again: store"):
             self.append(store, tomorrow)
+        for what, pack_id in (("everything", None), ("the first pack and what it sees", pack.id)):
+            with store.live() as con, part(f"verify {what}"):
+                found = verify(con, store.anchor, pack_id)
+            assert not found.faults, found.faults[:3]
 
     def raw_load(self) -> None:
         store = Warehouse(self.folder / "raw", connect=self.connect)
