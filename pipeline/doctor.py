@@ -125,9 +125,14 @@ def _warehouse(environment: Environment) -> Iterator[Finding]:
     if not store.published.exists():
         yield Finding("published copy", NOTE, "readers have no copy yet", "run `packfolio run`")
         return
-    with store.read() as con:
-        seen = ledger.head(con)
-        proposals = _proposals(environment, con)
+    try:
+        with store.read() as con:
+            seen = ledger.head(con)
+            proposals = _proposals(environment, con)
+    except duckdb.Error as error:
+        do = f"delete {store.published}; `packfolio packs verify` makes it again"
+        yield Finding("published copy", FAULT, str(error), do)
+        return
     for proposal in proposals:
         yield Finding("restatement", NOTE, f"{proposal.pack_id}: {proposal.reason}", proposal.command)
     behind = live[0] - seen[0]
@@ -189,6 +194,11 @@ def _runs(environment: Environment) -> Iterator[Finding]:
         yield Finding("runs", OK, "no run is stuck")
 
 
+def _read_blocks(con: Connection) -> None:
+    for (table,) in con.execute("select table_name from duckdb_tables() where not internal").fetchall():
+        con.execute(f"select bit_xor(hash(t)) from {table} t").fetchall()
+
+
 def _database(environment: Environment) -> Iterator[Finding]:
     """Every block read, every hash recomputed, the ledger against its anchor."""
     store, began = Warehouse(environment.home, environment.anchor), datetime.now(UTC)
@@ -196,12 +206,10 @@ def _database(environment: Environment) -> Iterator[Finding]:
         return
     anchors = read_anchors(environment.anchor)  # read first: a run that goes on may only be ahead of it
     try:
+        with store.live() as con:  # before it is published: a damaged file takes no sound copy's place
+            _read_blocks(con)
         store.publish()
         with store.read() as con:
-            for (table,) in con.execute(
-                "select table_name from duckdb_tables() where not internal"
-            ).fetchall():
-                con.execute(f"select bit_xor(hash(t)) from {table} t").fetchall()
             report = verify(con, anchors)
     except duckdb.Error as error:
         yield Finding("blocks", FAULT, str(error), "the file is damaged: `packfolio restore` a backup")

@@ -1,0 +1,113 @@
+"""What the doctor finds: each thing that can be wrong with a desk is a line with what to do, and never a traceback."""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from bench import STAMP, fill, ingest, price_rows
+from small_desk import make_desk
+
+from pipeline.doctor import examine
+from pipeline.environment import Environment
+from resources.warehouse import Warehouse
+
+BLOCK, HEADERS = 262_144, 3 * 4096  # of a DuckDB file
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A desk with a filled and published warehouse."""
+    folder = tmp_path_factory.mktemp("desk")
+    make_desk(folder)
+    fill(folder / "home").publish()
+    return folder
+
+
+@pytest.fixture
+def desk(original: Path, tmp_path: Path) -> Environment:
+    shutil.copytree(original, tmp_path / "desk")
+    home = tmp_path / "desk" / "home"
+    return Environment(home, tmp_path / "desk" / "config", home / "anchors.jsonl", home / "decisions.jsonl")
+
+
+def found(desk: Environment, state: str, *, database: bool = False) -> dict[str, str]:
+    """check -> what was found and what to do, of one state."""
+    told = [item for item in examine(desk, database=database) if item["state"] == state]
+    assert all(item["do"] or item["check"] == "verification" for item in told if state != "ok"), told
+    return {item["check"]: f"{item['found']}; {item['do']}" for item in told}
+
+
+def test_a_sound_desk_has_no_fault_and_says_that_its_anchor_lies_beside_it(desk: Environment) -> None:
+    assert found(desk, "fault", database=True) == {}
+    assert "on the same storage as the warehouse" in found(desk, "note")["anchor"]
+    assert {"home", "configuration", "source inbox", "warehouse", "published copy"} <= found(
+        desk, "ok"
+    ).keys()
+
+
+def test_a_new_desk_is_told_what_comes_first(desk: Environment) -> None:
+    shutil.rmtree(desk.home)
+    assert "does not exist yet" in found(desk, "note", database=True)["home"]
+    desk.home.mkdir()
+    assert "the first `packfolio run` makes it" in found(desk, "note", database=True)["warehouse"]
+
+
+def test_a_source_whose_folder_is_gone_and_a_file_that_cannot_be_read(desk: Environment) -> None:
+    shutil.rmtree(desk.config.parent / "inbox")
+    assert "inbox is no folder; create it" in found(desk, "fault")["source inbox"]
+    (desk.config / "sources.yaml").write_text(
+        "sources: [{name: inbox, kind: folder, path: ../inbox, baiss: as_traded}]\n"
+    )
+    assert "did you mean 'basis'" in found(desk, "fault")["configuration"]
+
+
+def test_what_a_stopped_run_leaves_is_a_note(desk: Environment) -> None:
+    (desk.home / "published.duckdb.tmp").write_bytes(b"half")
+    with Warehouse(desk.home).write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(close=102.0))
+    told = found(desk, "note")
+    assert "published.duckdb.tmp: a publish was cut short" in told["leftovers"]
+    assert "readers are 1 ledger row(s) behind" in told["published copy"]
+    (desk.home / "published.duckdb").unlink()
+    assert "readers have no copy yet" in found(desk, "note")["published copy"]
+
+
+def test_an_anchor_that_is_gone_is_a_note_and_one_that_remembers_more_a_fault(desk: Environment) -> None:
+    lines = desk.anchor.read_text().splitlines(keepends=True)
+    with Warehouse(desk.home).write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(close=103.0))
+    ahead = desk.anchor.read_text()
+    shutil.copy(
+        desk.config.parent / "home" / "published.duckdb", desk.home / "warehouse.duckdb"
+    )  # an older copy
+    (desk.home / "warehouse.duckdb.wal").unlink(missing_ok=True)
+    assert len(ahead.splitlines()) > len(lines)
+    assert "the anchor remembers" in found(desk, "fault", database=True)["verification"]
+    desk.anchor.unlink()
+    assert "a cut-off end or a rewritten history could not be told" in found(desk, "note")["anchor"]
+
+
+def test_an_edited_cell_is_a_fault(desk: Environment) -> None:
+    with duckdb.connect(str(desk.home / "warehouse.duckdb")) as con:
+        con.execute("update prices set close = close + 1 where symbol = 'AAA'")
+    told = found(desk, "fault", database=True)
+    assert "prices: AAA" in told["verification"] and "compare with a backup" in told["verification"]
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("warehouse.duckdb", 0), ("warehouse.duckdb", HEADERS), ("published.duckdb", HEADERS)]
+)
+def test_a_damaged_file_is_a_fault(desk: Environment, name: str, start: int) -> None:
+    file, published = desk.home / name, (desk.home / "published.duckdb").read_bytes()
+    held = bytearray(file.read_bytes())
+    for place in range(start + 64, len(held), BLOCK if start else 512):
+        held[place] ^= 1
+    file.write_bytes(held)
+    told = found(desk, "fault", database=True)
+    if name == "warehouse.duckdb":
+        assert "`packfolio restore` a backup" in told["blocks"]
+        assert (desk.home / "published.duckdb").read_bytes() == published
+    else:  # the copy is told of, and made again from the sound warehouse
+        assert told.keys() == {"published copy"} and "delete" in told["published copy"]
+        assert found(desk, "fault", database=True) == {}
