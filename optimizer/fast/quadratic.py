@@ -9,8 +9,12 @@ from optimizer.fast.answers import Answer, NoAnswerError
 from optimizer.fast.homogeneous import best_ratio
 from optimizer.fast.pivots import Pivots
 from optimizer.fast.qp import SMALL, solve_qp
+from optimizer.fast.trading import by_trades
+from optimizer.limits import Polyhedron
 from optimizer.matrices import Matrix, dense
 from optimizer.typing import Array
+
+MANY_NAMES = 500
 
 
 def least_in(P: Matrix, q: Array, arena: Arena) -> Answer:
@@ -24,6 +28,11 @@ def least_in(P: Matrix, q: Array, arena: Arena) -> Answer:
         except NoAnswerError:
             pass  # a guess that does not settle proves nothing; the general solver decides
     n, p = len(q), arena.space.rows.shape[1]
+    if _suits_trades(arena):
+        try:
+            return by_trades(P, q, arena.frame, solve_qp, lambda w: P @ w + q)
+        except NoAnswerError:
+            pass  # too few columns can leave nothing allowed
     if p == n:
         return _priced(solve_qp(dense(P), q, arena.space), arena)
     wide, long = np.zeros((p, p)), np.zeros(p)
@@ -43,6 +52,19 @@ def best_ratio_in(gain: Array, covariance: Matrix, arena: Arena) -> Answer:
             return replace(answer, multipliers=answer.multipliers / pivots.strength)
         except NoAnswerError:
             pass  # as above; a set that reaches to zero has no scale of its own either
+    if _suits_trades(arena):
+
+        def ratio_of(square: Array, linear: Array, space: Polyhedron) -> Answer:
+            return best_ratio(linear, square, space)
+
+        def slope(w: Array) -> Array:
+            marginal = covariance @ w
+            return np.asarray(float(gain @ w) / float(w @ marginal) * marginal - gain)
+
+        try:
+            return by_trades(covariance, gain, arena.frame, ratio_of, slope)
+        except NoAnswerError:
+            pass  # as above
     return _priced(best_ratio(gain, dense(covariance), arena.space), arena)
 
 
@@ -52,6 +74,11 @@ def _suits_pivots(arena: Arena) -> bool:
     return (
         not arena.elastic and len(limits.symbols) > SMALL and bool(limits.absolute or limits.lower.min() >= 0)
     )
+
+
+def _suits_trades(arena: Arena) -> bool:
+    """One absolute limit over so many names that a column for each sale is what takes the time."""
+    return not arena.elastic and len(arena.frame.kinks) == 1 and len(arena.limits.symbols) >= MANY_NAMES
 
 
 def _priced(answer: Answer, arena: Arena) -> Answer:
