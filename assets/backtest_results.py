@@ -24,9 +24,8 @@ from resources.replays import (
     attribution,
     backtest,
     backtest_frames,
-    backtest_prices,
-    backtest_vintages,
     benchmark_index,
+    read_past,
 )
 from resources.snapshots import Snapshot, read_snapshots
 from resources.warehouse import frame
@@ -115,12 +114,11 @@ def _replay(
 ) -> dict[str, pd.DataFrame]:
     with stage.read() as con:
         case = load_case(con, pack, snapshot, stage.desk.funds)
-        prices = backtest_prices(con, pack, case, stage.desk.backtest)
-        vintages = backtest_vintages(con, pack, case, stage.desk.backtest)
-    results = backtest(case, prices, vintages, stage.desk.backtest, pack.as_of, decisions, progress)
+        past = read_past(con, pack, case, stage.desk.backtest)
+    results = backtest(case, past, stage.desk.backtest, pack.as_of, decisions, progress)
     simulated = bool(case.inputs.simulated)
-    parts = attribution(results, case, prices)
-    return backtest_frames(results, benchmark_index(prices, snapshot.benchmark), parts, simulated)
+    parts = attribution(results, case, past.prices)
+    return backtest_frames(results, benchmark_index(past.prices, snapshot.benchmark), parts, simulated)
 
 
 def _kept(stage: Stage, pack: Pack, snapshot: Snapshot) -> Checkpoints:

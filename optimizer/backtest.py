@@ -217,7 +217,7 @@ def _walk(
 ) -> dict[pd.Timestamp, str]:
     """Decides and trades through time; returns why decisions were skipped."""
     skipped = {}
-    pricing = Pricing(settings.costs, history.symbols)
+    pricing = Pricing(settings.costs, history.symbols, _roots(settings, history))
     for done, (day, as_of) in enumerate(zip(plan.days, history.dates[list(plan.days)].tolist(), strict=True)):
         if plan.told_held or settings.band is not None:
             account.advance(day)
@@ -234,6 +234,13 @@ def _walk(
         if plan.progress is not None:
             plan.progress(done + 1, len(plan.days))
     return skipped
+
+
+def _roots(settings: BacktestSettings, history: History) -> Array | None:
+    """(T, n) coefficients of the square-root impact at each close, where they change with the days."""
+    if settings.liquidity is None:
+        return None
+    return settings.costs.root_impact * settings.liquidity.roots(history.dates, history.symbols)
 
 
 def _away(account: Account, wanted: Array) -> float:
@@ -265,7 +272,8 @@ def _decide_on_arrays(
     window, columns = history.window(day)
     if not window.symbols:
         raise InfeasibleError(NOBODY)
-    weights = method.decide(window, account.weights()[columns])
+    told = replace(window, worth=float(account.nav[account.day]))
+    weights = method.decide(told, account.weights()[columns])
     return dict(zip(window.symbols, weights.tolist(), strict=True))
 
 

@@ -25,13 +25,13 @@ def trade_cost(value: Number, commission: Number = 5, impact_bps: Number = 15) -
 
 @dataclass(frozen=True)
 class Liquidity:
-    """How one symbol trades: volume in base currency a day, volatility a day (fraction)."""
+    """How one symbol trades: volume in base currency a day (inf: without impact), volatility a day (fraction)."""
 
     daily_volume: float
     daily_volatility: float
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.daily_volume) and self.daily_volume > 0 and self.daily_volatility >= 0):
+        if not (self.daily_volume > 0 and isfinite(self.daily_volatility) and self.daily_volatility >= 0):
             raise DataError(f"{self}: the volume must be above 0 and the volatility at least 0")
 
 
@@ -63,14 +63,16 @@ class CostModel:
                 raise PolicyError(f"{name} is {value}; a cost must be a number >= 0")
 
     @classmethod
-    def of(cls, policy: Policy) -> "CostModel":
-        """The policy's commissions, impact and taxes on trades."""
+    def of(cls, policy: Policy, liquidity: Mapping[str, Liquidity] | None = None) -> "CostModel":
+        """The policy's commissions, impact and taxes on trades; `liquidity` by symbol, for its root_impact."""
         return cls(
             commission=policy.commission,
             impact_bps=policy.impact_bps,
             per_share=policy.commission_per_share,
             buy_tax_bps=policy.buy_tax_bps,
             sell_tax_bps=policy.sell_tax_bps,
+            root_impact=policy.root_impact,
+            liquidity=liquidity or {},
         )
 
     def rate(self, *, buy: bool) -> float:
@@ -116,7 +118,7 @@ class CostModel:
             return np.zeros(len(symbols))
         missing = [symbol for symbol in symbols if symbol not in self.liquidity]
         if missing:
-            raise DataError(f"no liquidity for {', '.join(missing)}; give it, or root_impact 0")
+            raise DataError(f"no volume is known of {', '.join(missing)}; give it, or drop root_impact")
         known = [self.liquidity[symbol] for symbol in symbols]
         return np.array([self.root_impact * it.daily_volatility / np.sqrt(it.daily_volume) for it in known])
 

@@ -28,6 +28,7 @@ from optimizer.goals import (
     without_algorithm,
 )
 from optimizer.limits import Polyhedron, outer
+from optimizer.sharpening import sharpened
 from optimizer.typing import Array
 
 
@@ -112,7 +113,7 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
     if isinstance(goal, RiskBudget) and goal.loadings is not None:
         return Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
     if isinstance(goal, Traded):
-        return Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
+        return _traded_candidate(goal, arena, found)
     if isinstance(goal, Quadratic):
         plain_answer = Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
     else:
@@ -125,6 +126,16 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
         return refined(goal, arena, x, limit_prices(goal, arena, x[:n], plain_answer.support))
     except NoAnswerError:
         return plain_answer  # the audit decides on it
+
+
+def _traded_candidate(goal: Traded, arena: Arena, found: Found) -> Candidate:
+    n, norms = len(arena.limits.symbols), arena.limits.norms
+    exact = None if norms or doubted(goal.base) else sharpened(goal, arena.space, found.x)
+    if exact is None:
+        none = np.zeros(len(arena.frame.rows) + len(norms))
+        return Candidate(found.x, none, found.solver, goal.support(found.x[:n], found.prices), found.normals)
+    x, multipliers, pull = exact
+    return Candidate(x, arena.prices(multipliers), found.solver, goal.support(x[:n], pull), found.normals)
 
 
 def limit_prices(goal: Goal, arena: Arena, w: Array, support: Support) -> Array | None:

@@ -280,6 +280,11 @@ def after_costs(goal: Goal, setting: Setting) -> Traded:
             "negative",
             weight * goal.constant,
         )
+    if setting.costs is None and policy.root_impact:
+        raise PolicyError(
+            "root_impact grows with the money traded, which weights do not tell; give costs: CostModel.curve(symbols, "
+            "prices, nav)"
+        )
     once = setting.costs or replace(CostModel.of(policy), per_share=0.0).curve(setting.symbols)
     curve = CostCurve(0 * once.fixed, once.buy / years, once.sell / years, once.root / years)
     return Traded(replace(goal, ties=None, center=None), curve, held)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from optimizer.costs import CostModel
 from optimizer.errors import DataError, PolicyError
+from optimizer.liquidity import LiquidityPanel
 from optimizer.returns import TRADING_DAYS
 from optimizer.simulation import Flags, Rows
 from optimizer.typing import Array
@@ -35,6 +36,7 @@ class BacktestSettings:
     delisting_return  of a name given up, on its last price; one for all or by symbol
     known             date -> prices as known at that close, for vintage data; None: final data cut by date
     trials            strategies tried before this one, for the deflated Sharpe ratio
+    liquidity         of each close, for the square-root impact of `costs`; None: that of `costs` at every close
     """
 
     initial_value: float = 1_000_000.0
@@ -49,15 +51,20 @@ class BacktestSettings:
     delisting_return: float | Mapping[str, float] = 0.0
     known: Callable[[pd.Timestamp], pd.DataFrame] | None = None
     trials: int = 1
+    liquidity: LiquidityPanel | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """What a strategy that reads arrays sees: (t, k) prices of k names in ascending order, and their (t,) dates."""
+    """What a strategy that reads arrays sees: (t, k) prices of k names in ascending order, and their (t,) dates.
+
+    worth  NAV at the last close, base currency; None where nobody told
+    """
 
     prices: Array
     dates: Days
     symbols: tuple[str, ...]
+    worth: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,6 +54,7 @@ class Policy:
     `no_trade_band`: a name keeps its current weight, is closed, or changes by at least this.
     `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
     the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
+    `root_impact`: y in the cost y x daily volatility x value x sqrt(value / daily volume) of a trade, near 1.
     `forced_cash` "hold": where the other limits do not let everything be invested, cash_max gives way by the
     least that will do. Raises PolicyError for a non-finite or crossed limit.
     """
@@ -105,6 +106,7 @@ class Policy:
     commission_per_share: float = 0.0
     buy_tax_bps: float = 0.0
     sell_tax_bps: float = 0.0
+    root_impact: float = 0.0
     min_trade_value: float = 0.0
     cost_horizon_years: float | None = None
     on_conflict: OnConflict = "fail"

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from optimizer.costs import CostCurve, CostModel
 from optimizer.estimates import Estimates, Recipe
 from optimizer.estimators.recipes import estimate_window
+from optimizer.liquidity import LiquidityPanel
 from optimizer.matrices import scaled
 from optimizer.panel import Window
 from optimizer.policy import Policy
@@ -22,6 +24,7 @@ from optimizer.typing import Array
 class PolicyStrategy:
     """A policy replayed through the past; views and ratings are today's opinions and stay out.
 
+    liquidity  of each close, for a policy with root_impact
     The first purchase is not bound by the turnover limit or the no-trade band.
     """
 
@@ -29,6 +32,7 @@ class PolicyStrategy:
     universe: Universe
     recipe: Recipe
     prior: str
+    liquidity: LiquidityPanel | None = None
     _seen: dict[tuple[str, ...], tuple[Recipe, Universe]] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -58,7 +62,17 @@ class PolicyStrategy:
         policy = self.policy if held.any() else replace(self.policy, max_turnover=None, no_trade_band=None)
         # What is held is the last answer, drifted; a run that is resumed starts from the same.
         start = held if held.any() else None
-        return solve(self._believed(evidence, universe), policy, universe, held, start=start).weights
+        believed, costs = self._believed(evidence, universe), self._costs(window)
+        return solve(believed, policy, universe, held, costs=costs, start=start).weights
+
+    def _costs(self, window: Window) -> CostCurve | None:
+        """What trades will cost by the liquidity of the last close; None where the policy's linear rates say it all."""
+        policy = self.policy
+        if policy.cost_horizon_years is None or not policy.root_impact or window.worth is None:
+            return None
+        known = self.liquidity.at(pd.Timestamp(window.dates[-1])) if self.liquidity is not None else {}
+        model = replace(CostModel.of(policy, known), per_share=0.0)
+        return model.curve(window.symbols, nav=window.worth)
 
     def _believed(self, evidence: Estimates, universe: Universe) -> Estimates:
         """The prior in total returns, and its covariance: `form_beliefs` without views, in factors where they are."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 from optimizer.black_litterman import MarketView, posterior
+from optimizer.costs import CostCurve, CostModel, Liquidity
 from optimizer.entropy_pooling import ScenarioView, moved, pool
 from optimizer.errors import InfeasibleError, PolicyError
 from optimizer.estimates import Estimates
@@ -64,6 +65,7 @@ class Mandate:
     ratings: Mapping[str, float] = field(default_factory=dict)
     lots: Number = 1
     taxes: TaxPlan | None = None
+    liquidity: Mapping[str, Liquidity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,15 +205,31 @@ def choose_weights(
     held = portfolio.get_weights(prices)
     current = np.array([held.get(symbol, 0.0) for symbol in estimates.symbols])
     applied = not_bought_back(applied, mandate.taxes, held)
-    solution = solve(estimates, applied, universe, current)
+    costs = _costs_in_weights(portfolio, prices, estimates.symbols, applied, mandate)
+    solution = solve(estimates, applied, universe, current, costs=costs)
     found, left = swaps(portfolio, prices, mandate.taxes, mandate.investable)
     if limited := harvest_limits(found, solution, held, applied):
         try:
-            solution = solve(estimates, limited, universe, current)
+            solution = solve(estimates, limited, universe, current, costs=costs)
             warnings += tuple(swap.text for swap in found)
         except InfeasibleError as error:
             left += (f"No losses are harvested: {error}",)
     return replace(solution, warnings=warnings + left + solution.warnings)
+
+
+def _costs_in_weights(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    symbols: tuple[str, ...],
+    policy: Policy,
+    mandate: Mandate,
+) -> CostCurve | None:
+    """What the trade list will charge, for trades as fractions of the NAV; None where the goal counts no costs."""
+    nav = float(portfolio.total_value(prices))
+    if policy.cost_horizon_years is None or nav <= 0:
+        return None
+    model = CostModel.of(policy, mandate.liquidity)
+    return model.curve(symbols, np.array([float(prices[symbol]) for symbol in symbols]), nav)
 
 
 def _refuse_shorts(portfolio: Portfolio, policy: Policy) -> None:
@@ -246,6 +264,7 @@ def order_trades(
         estimates,
         applied,
         universe,
+        costs=CostModel.of(applied, mandate.liquidity),
         lots=mandate.lots,
         reasons=told,
         sell_rates=rates,

@@ -1,6 +1,6 @@
 """An account through time: shares and cash, marked at every close; all arithmetic of the backtest is here."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import nan
 from typing import Literal
@@ -62,20 +62,37 @@ def make_market(prices: Array, earned: Array, paid: Array, gap_days: int) -> Mar
 
 @dataclass(frozen=True, eq=False)
 class Pricing:
-    """The cost model of the market's names; its curve depends on prices only with a fee per share."""
+    """The cost model of the market's names; its curve depends on prices only with a fee per share.
+
+    roots  (T, n) coefficients of |value|^1.5 at each close, NaN where no volume is known; None: the model's own
+    """
 
     model: CostModel
     symbols: tuple[str, ...]
+    roots: Array | None = None
+
+    @cached_property
+    def _linear(self) -> CostModel:
+        return self.model if self.roots is None else replace(self.model, root_impact=0.0)
 
     @cached_property
     def _fixed(self) -> CostCurve:
-        return self.model.curve(self.symbols)
+        return self._linear.curve(self.symbols)
 
-    def at(self, prices: Array) -> CostCurve:
-        """The curve at (n,) prices; a name without one is not traded."""
-        if not self.model.per_share:
-            return self._fixed
-        return self.model.curve(self.symbols, np.where(np.isnan(prices), 1.0, prices))
+    def at(self, day: int, prices: Array) -> CostCurve:
+        """The curve at the close of a day with (n,) prices; a name without one is not traded."""
+        curve = self._fixed
+        if self.model.per_share:
+            curve = self._linear.curve(self.symbols, np.where(np.isnan(prices), 1.0, prices))
+        return curve if self.roots is None else replace(curve, root=np.nan_to_num(self.roots[day]))
+
+    def require_volume(self, day: int, names: Rows) -> None:
+        """Raises DataError for a trade in a name of unknown volume."""
+        if self.roots is not None and (unknown := names[np.isnan(self.roots[day, names])]).size:
+            raise DataError(
+                f"{self.symbols[unknown[0]]} is traded at close {day + 1} of the panel without a known volume; start "
+                f"later, or drop root_impact"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +191,9 @@ class Account:
         held, wanted, stuck = self.values(), weights, None
         if not market.whole and (closed := np.isnan(prices)).any():
             wanted, stuck = np.where(closed, 0.0, weights), np.where(closed, held, 0.0)
-        traded, costs = _settled_trades(nav, wanted, stuck, held, pricing.at(prices), cash_min)
+        traded, costs = _settled_trades(nav, wanted, stuck, held, pricing.at(self.day, prices), cash_min)
         names = traded.nonzero()[0]
+        pricing.require_volume(self.day, names)
         at, moved = prices[names], traded[names] / prices[names]
         self.shares = self.shares.copy()
         self.shares[names] += moved

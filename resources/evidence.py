@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pandas as pd
 
+from optimizer.costs import Liquidity
 from optimizer.errors import DataError
 from optimizer.estimates import Estimates, Recipe
 from optimizer.estimators.recipes import estimate
@@ -15,8 +16,9 @@ from optimizer.portfolio import Portfolio, Position
 from optimizer.proposal import MIN_OBSERVATIONS, Mandate, without_evidence
 from optimizer.returns import complete_rows, simple_returns
 from resources.ledger import Connection
+from resources.liquidity import liquidity_of
 from resources.outputs import covariance_digest, read_estimates
-from resources.pack_prices import Panel, exchange_rate_series, read_panel, window_start
+from resources.pack_prices import in_currency, read_panel, window_start
 from resources.packs import Pack
 from resources.snapshots import Inputs, Snapshot, read_inputs
 from resources.tax_lots import read_plan
@@ -28,16 +30,6 @@ def total_return_prices(
     """Total-return prices (dates x symbols) of the last `sessions` days, in one currency."""
     panel = read_panel(con, pack, symbols, window_start(con, pack, sessions))
     return in_currency(con, pack, panel, currency)
-
-
-def in_currency(con: Connection, pack: Pack, panel: Panel, currency: str) -> pd.DataFrame:
-    """The panel's total-return prices, each converted at the rates of its own dates."""
-    prices = panel.total_return()
-    for foreign in sorted({*panel.currency} - {"", currency}):
-        rates = exchange_rate_series(con, pack, foreign, currency, panel.dates)
-        columns = [s for s, c in zip(panel.symbols, panel.currency, strict=True) if c == foreign]
-        prices[columns] = prices[columns].to_numpy() * rates[:, None]
-    return prices
 
 
 def estimate_evidence(con: Connection, pack: Pack, recipe: Recipe) -> Estimates:
@@ -118,6 +110,15 @@ def load_case(
     )  # a paper fill may have overdrawn it; today's trades repay that first
     plan = read_plan(con, pack, snapshot.portfolio_id, snapshot.holdings.lots, snapshot.policy)
     mandate = Mandate(
-        snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.lot_size, plan
-    )
+        snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.lot_size, plan,
+        impact_liquidity(con, pack, snapshot),
+    )  # fmt: skip
     return Case(snapshot, inputs, portfolio, found or evidence(con, pack, snapshot), mandate)
+
+
+def impact_liquidity(con: Connection, pack: Pack, snapshot: Snapshot) -> Mapping[str, Liquidity]:
+    """The liquidity that the policy's square-root impact is measured by; nothing where it has none."""
+    if not snapshot.policy.root_impact:
+        return {}
+    tradable = {*snapshot.investable, *snapshot.holdings.quantities}
+    return liquidity_of(con, pack, tradable, snapshot.benchmark, snapshot.base_currency)

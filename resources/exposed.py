@@ -17,9 +17,9 @@ from optimizer.scenarios import (
     factor_moves,
 )
 from optimizer.typing import Array
-from resources.evidence import Case, in_currency
+from resources.evidence import Case
 from resources.ledger import Connection
-from resources.pack_prices import exchange_rate, newest_facts, read_panel, window_start
+from resources.pack_prices import exchange_rate, in_currency, newest_facts, read_panel, window_start
 from resources.packs import Pack
 from resources.playbooks import Playbooks
 from resources.snapshots import look_through

@@ -126,6 +126,19 @@ def _scatter(names: tuple[str, ...], table: Mapping[str, Any]) -> Panel:
     )
 
 
+def in_currency(
+    con: Connection, pack: Pack, panel: Panel, currency: str, values: Array | None = None
+) -> pd.DataFrame:
+    """The panel's total-return prices, or (T, n) `values` of its symbols, each converted at the rates of its dates."""
+    index = pd.DatetimeIndex(panel.dates, name="date")
+    prices = panel.total_return() if values is None else pd.DataFrame(values, index, list(panel.symbols))
+    for foreign in sorted({*panel.currency} - {"", currency}):
+        rates = exchange_rate_series(con, pack, foreign, currency, panel.dates)
+        columns = [s for s, c in zip(panel.symbols, panel.currency, strict=True) if c == foreign]
+        prices[columns] = prices[columns].to_numpy() * rates[:, None]
+    return prices
+
+
 def exchange_rate(con: Connection, pack: Pack, base: str, quote: str) -> float:
     """Units of `quote` for one `base` on the pack's date; raises DataError without a path between them."""
     return float(exchange_rate_series(con, pack, base, quote, [pack.as_of])[0])

@@ -12,6 +12,7 @@ from optimizer.lots import Lot
 from optimizer.portfolio import exact, money
 from resources.delistings import Delisting, delistings
 from resources.ledger import Connection
+from resources.liquidity import newest_liquidity
 from resources.pack_prices import Panel, exchange_rate, read_panel
 from resources.packs import Pack, find_pack
 from resources.portfolios import PortfolioFile
@@ -59,7 +60,10 @@ def paper_holdings(con: Connection, pack: Pack, previous: Pack, file: PortfolioF
     gone = delistings(con, pack, symbols)
     currencies = {*panel.currency, *(item.currency for item in gone.values())} - {""}
     rates = {c: exchange_rate(con, pack, c, file.base_currency) for c in sorted(currencies)}
-    costs = CostModel.of(file.policy.to_policy())
+    policy = file.policy.to_policy()
+    traded = [symbol for symbol, before, wanted in orders if before != wanted and symbol not in gone]
+    known = newest_liquidity(con, pack, traded, file.base_currency) if policy.root_impact and traded else {}
+    costs = CostModel.of(policy, known)
     kept = read_lot_book(con, previous, str(file.id), file.policy)
     return fill(Decimal(str(cash)), orders, panel, since, gone, rates, costs, pack.as_of, kept)
 

@@ -128,6 +128,7 @@ class PolicyFile(Strict):
     commission_per_share: float = Field(default=0.0, ge=0)
     buy_tax_bps: float = Field(default=0.0, ge=0)
     sell_tax_bps: float = Field(default=0.0, ge=0)
+    root_impact: float = Field(default=0.0, ge=0, le=10)
     lot_size: float = Field(default=1.0, gt=0)
     min_lot_value: float = Field(default=0.0, ge=0)
     cost_horizon_years: float | None = Field(default=None, gt=0)
@@ -255,6 +256,7 @@ class PolicyFile(Strict):
             commission_per_share=self.commission_per_share,
             buy_tax_bps=self.buy_tax_bps,
             sell_tax_bps=self.sell_tax_bps,
+            root_impact=self.root_impact,
             min_trade_value=self.min_lot_value,
             cost_horizon_years=self.cost_horizon_years,
             on_conflict=self.on_conflict,

@@ -1,22 +1,24 @@
 """Backtests of the policies on what a pack saw, and their rows."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from optimizer.costs import CostModel
+from optimizer.liquidity import LiquidityPanel
 from optimizer.policy import Policy
 from optimizer.policy_strategy import PolicyStrategy
 from optimizer.vintages import Vintages
 from resources.checkpoints import Checkpoints
 from resources.configuration import BacktestFile
-from resources.evidence import Case, in_currency
+from resources.evidence import Case
 from resources.ledger import Connection
-from resources.pack_prices import read_panel
+from resources.liquidity import read_liquidity
+from resources.pack_prices import in_currency, read_panel
 from resources.packs import Pack
 from resources.policy_grid import varied
 from resources.snapshots import Inputs, under_policy
@@ -36,25 +38,37 @@ def longest_lookback(policy: Policy, settings: BacktestFile) -> int:
     return max(policy.lookback_days, *(int(days) for days in settings.sweep.get("lookback_days", ())), 0)
 
 
-def backtest_prices(con: Connection, pack: Pack, case: Case, settings: BacktestFile) -> pd.DataFrame:
-    """Total-return prices in base currency over the backtest's years and the lookback before them."""
-    lookback = longest_lookback(case.inputs.policy, settings)
-    days = timedelta(days=settings.years * DAYS_A_YEAR + lookback * 1.5)
-    panel = read_panel(con, pack, case.snapshot.symbols, pack.as_of - days)
-    return in_currency(con, pack, panel, case.snapshot.base_currency)
+@dataclass(frozen=True, eq=False)
+class Past:
+    """What the replays of a portfolio read.
+
+    prices     (T, n) total-return prices in base currency over the backtest's years and the lookback before them
+    vintages   what became known when of the investable names, where decisions are to see that; else None
+    liquidity  of the investable names at each close, where a policy has root_impact; else None
+    """
+
+    prices: pd.DataFrame
+    vintages: Vintages | None
+    liquidity: LiquidityPanel | None
 
 
-def backtest_vintages(con: Connection, pack: Pack, case: Case, settings: BacktestFile) -> Vintages | None:
-    """What became known when of the investable names, where decisions are to see that; else None."""
-    if settings.knowledge == "final":
-        return None
-    return read_vintages(con, pack, case.snapshot.investable, case.snapshot.base_currency)
+def read_past(con: Connection, pack: Pack, case: Case, settings: BacktestFile) -> Past:
+    """The past of a portfolio as the pack saw it."""
+    snapshot, policy = case.snapshot, case.inputs.policy
+    lookback = longest_lookback(policy, settings)
+    start = pack.as_of - timedelta(days=settings.years * DAYS_A_YEAR + lookback * 1.5)
+    names, currency = snapshot.investable, snapshot.base_currency
+    rooted = policy.root_impact or any(settings.sweep.get("root_impact", ()))
+    return Past(
+        in_currency(con, pack, read_panel(con, pack, snapshot.symbols, start), currency),
+        read_vintages(con, pack, names, currency) if settings.knowledge == "vintage" else None,
+        read_liquidity(con, pack, names, currency, start) if rooted else None,
+    )
 
 
 def backtest(
     case: Case,
-    prices: pd.DataFrame,
-    vintages: Vintages | None,
+    past: Past,
     settings: BacktestFile,
     as_of: date,
     kept: Checkpoints,
@@ -67,7 +81,8 @@ def backtest(
     """
     from optimizer.backtest import OptimizationBacktest, equal_weight
 
-    snapshot, strategies = case.snapshot, strategies_of(case, settings)
+    snapshot, strategies = case.snapshot, strategies_of(case, past, settings)
+    prices, vintages = past.prices, past.vintages
     investable = prices[list(snapshot.investable)]
     history = longest_lookback(case.inputs.policy, settings) + 1
     start = as_of - timedelta(days=settings.years * DAYS_A_YEAR)
@@ -75,15 +90,14 @@ def backtest(
         vintages.known_on(pd.Timestamp(as_of))
         start = max(start, vintages.first.date())
     bench = OptimizationBacktest(investable, vintages=vintages)
+    shared: dict[str, Any] = {"min_history": history, "history_days": history, "trials": len(strategies)}
     methods: dict[str, Method] = {**strategies, EQUAL: equal_weight}
     return {
         name: bench.backtest_strategy(
             method,
             settings.rebalance,
             decisions=kept.of(name),
-            settings=_costs_and_cash(
-                strategies.get(name, strategies[POLICY]).policy, history, len(strategies)
-            ),
+            settings=replace(_costs_and_cash(strategies.get(name, strategies[POLICY])), **shared),
             knowledge=settings.knowledge,
             start_date=first_possible(investable, start, history),
             benchmark=benchmark_index(prices, snapshot.benchmark),
@@ -93,32 +107,31 @@ def backtest(
     }
 
 
-def strategies_of(case: Case, settings: BacktestFile) -> dict[str, PolicyStrategy]:
+def strategies_of(case: Case, past: Past, settings: BacktestFile) -> dict[str, PolicyStrategy]:
     """The policy as it is, under each method of `compare`, and under each combination of `sweep`, by name."""
     own = case.snapshot.policy
     rate = case.inputs.policy.risk_free_rate or 0.0
     named = {POLICY: own}
     named |= {name: own.model_copy(update={"method": name}) for name in settings.compare}
     named |= varied(own, settings.sweep) if settings.sweep else {}
-    return {name: _strategy(under_policy(case.inputs, policy, rate)) for name, policy in named.items()}
+    return {name: _strategy(under_policy(case.inputs, policy, rate), past) for name, policy in named.items()}
 
 
-def _strategy(inputs: Inputs) -> PolicyStrategy:
+def _strategy(inputs: Inputs, past: Past) -> PolicyStrategy:
     recipe = replace(inputs.snapshot.recipe(), symbols=())
-    return PolicyStrategy(inputs.policy, inputs.universe, recipe, inputs.snapshot.prior)
+    return PolicyStrategy(inputs.policy, inputs.universe, recipe, inputs.snapshot.prior, past.liquidity)
 
 
-def _costs_and_cash(policy: Policy, history: int, trials: int) -> "BacktestSettings":
-    """How a policy is replayed; `history` closes are needed of a name, and shown."""
+def _costs_and_cash(strategy: PolicyStrategy) -> "BacktestSettings":
+    """How the strategy's policy has its trades paid for."""
     from optimizer.backtest import BacktestSettings
 
+    policy = strategy.policy
     return BacktestSettings(
         costs=CostModel.of(policy),
+        liquidity=strategy.liquidity if policy.root_impact else None,
         risk_free_rate=policy.risk_free_rate or 0.0,
         cash_min=min(policy.cash_min, 0.0),
-        min_history=history,
-        history_days=history,
-        trials=trials,
     )
 
 

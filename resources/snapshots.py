@@ -16,6 +16,7 @@ from optimizer.exposures import ExposureType, Fund, FundExposureMap
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
 from resources.ledger import Connection
+from resources.liquidity import liquidity_of
 from resources.pack_prices import (
     exchange_rate,
     newest_facts,
@@ -122,6 +123,7 @@ def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: Port
     investable = tuple(symbol for symbol in sorted(wanted) if symbol not in excluded)
     if not investable and not problem:
         problem = "no symbol of its universe has a price"
+    problem = problem or _without_volume(con, pack, {*investable, *holdings.quantities}, file)
     benchmark: dict[str, float] = {}
     try:
         benchmark = {} if problem else benchmark_weights(con, pack, file, investable)
@@ -151,6 +153,16 @@ def _holdings(
     costs = {s: p.cost_basis for s, p in held.positions.items() if p.quantity and p.cost_basis is not None}
     lots = {s: p.tax_lots(s) for s, p in sorted(held.positions.items()) if p.lots}
     return Holdings(held.as_of, Decimal(str(held.cash)), quantities, costs | average_costs(lots), lots), None
+
+
+def _without_volume(con: Connection, pack: Pack, tradable: set[str], file: PortfolioFile) -> str | None:
+    if not file.policy.root_impact:
+        return None
+    try:
+        liquidity_of(con, pack, tradable, (), file.base_currency)
+    except DataError as error:
+        return str(error)
+    return None
 
 
 def _missing_rates(con: Connection, pack: Pack, symbols: list[str], file: PortfolioFile) -> str | None:

@@ -18,7 +18,7 @@ from resources.evidence import load_case
 from resources.ledger import Connection
 from resources.packs import Pack
 from resources.reading import notes_of
-from resources.replays import EQUAL, backtest, backtest_prices, backtest_vintages
+from resources.replays import EQUAL, backtest, read_past
 from resources.snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -74,9 +74,7 @@ def _sweep(
     if snapshot.problem:
         raise DataError(snapshot.problem)
     case = load_case(con, pack, snapshot, funds)
-    prices = backtest_prices(con, pack, case, settings)
-    vintages = backtest_vintages(con, pack, case, settings)
-    return backtest(case, prices, vintages, settings, pack.as_of, kept, progress)
+    return backtest(case, read_past(con, pack, case, settings), settings, pack.as_of, kept, progress)
 
 
 def _overfitting(tried: "Sequence[BacktestResult]") -> float | None:

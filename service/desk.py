@@ -8,7 +8,7 @@ from uuid import UUID
 from optimizer.errors import DataError, PolicyError
 from optimizer.estimates import Estimates
 from resources.configuration import Configuration, load_configuration
-from resources.evidence import Case, evidence_with_scenarios, load_case
+from resources.evidence import Case, evidence_with_scenarios, impact_liquidity, load_case
 from resources.ledger import Connection
 from resources.pack_prices import read_panel, risk_free_rate, window_start
 from resources.packs import Pack, find_pack, latest_fresh
@@ -158,7 +158,13 @@ def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
     found = reading.evidence(loaded.pack, inputs.snapshot)
     lots = case.snapshot.holdings.lots
     plan = read_plan(reading.con, loaded.pack, case.snapshot.portfolio_id, lots, policy)
-    mandate = replace(case.mandate, views=inputs.views, lots=policy.lot_size, taxes=plan)
+    mandate = replace(
+        case.mandate,
+        views=inputs.views,
+        lots=policy.lot_size,
+        taxes=plan,
+        liquidity=impact_liquidity(reading.con, loaded.pack, inputs.snapshot),
+    )
     told = replace(case, snapshot=inputs.snapshot, inputs=inputs, evidence=found, mandate=mandate)
     return replace(loaded, case=told)
 

@@ -222,7 +222,7 @@ def analyzed(loaded: Loaded, trades: Trades) -> ImpactAnswer:
     """Both sides of trades at the pack's prices; a trade without a stated cost costs what the policy says."""
     case, policy = loaded.case, loaded.case.inputs.policy
     orders: dict[str, tuple[Decimal, Decimal]] = {}
-    model = CostModel.of(policy)
+    model = CostModel.of(policy, case.mandate.liquidity)
     cash = case.portfolio.cash
     for symbol, (quantity, stated) in sorted(trades.items()):
         held = case.portfolio.positions.get(symbol)

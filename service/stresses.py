@@ -140,7 +140,7 @@ def regime_answer(desk: Desk, book: Exposed, regime: str) -> RegimeAnswer:
             case.inputs.universe.sectors,
             book.funds,
         ),
-        CostModel.of(case.inputs.policy),
+        CostModel.of(replace(case.inputs.policy, root_impact=0.0)),  # volumes of the instruments are not read
     )
     orders = [order for found in advised for order in found.orders]
     return RegimeAnswer(

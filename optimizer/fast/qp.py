@@ -27,6 +27,13 @@ def solve_qp(P: Array, q: Array, space: Polyhedron) -> Answer:
     return Answer(answer.x, answer.multipliers * size, answer.solver)
 
 
+def solve_qp_exactly(P: Array, q: Array, space: Polyhedron) -> Answer:
+    """The same by the active set alone, to the last digits whatever the number of names; raises NoAnswerError."""
+    size = max(float(np.diag(P).max()), float(np.abs(q).max())) or 1.0
+    answer = _daqp(P / size, q / size, space)
+    return Answer(answer.x, answer.multipliers * size, answer.solver)
+
+
 def _dense(P: Array, q: Array, space: Polyhedron) -> Answer:
     first, second = (_daqp, _piqp) if len(q) <= SMALL else (_piqp, _daqp)
     try:

@@ -45,7 +45,7 @@ def test_cost_model_follows_the_policy():
 def test_wrong_cost_settings_are_named():
     with pytest.raises(PolicyError, match="commission is -1"):
         CostModel(commission=-1.0)
-    with pytest.raises(DataError, match="no liquidity for B"):
+    with pytest.raises(DataError, match="no volume is known of B"):
         CostModel(root_impact=1.0).cost("B", 1, 1)
 
 
