@@ -285,7 +285,7 @@ def test_a_result_becomes_trades():
 
 
 LATER = {"lookback_days", "mean_method", "covariance_method", "black_litterman", "view_model",
-         "min_quality_score", "commission", "commission_per_share",
+         "min_quality_score", "commission", "commission_per_share", "root_impact",
          "min_trade_value", "method", "risk_free_rate"}  # fmt: skip
 RENAMED = {
     "max_total_notional": "max_notional",
