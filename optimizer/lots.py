@@ -176,14 +176,19 @@ def _specific(
 
 @dataclass(frozen=True)
 class WashSale:
-    """A loss that a purchase within 30 days before or after the sale disallows (26 U.S.C. 1091)."""
+    """A loss that a purchase within 30 days before or after the sale disallows (26 U.S.C. 1091).
+
+    sold  the day of an earlier sale; None for one of the same day's list
+    """
 
     symbol: str
     loss: Decimal
     bought: date
+    sold: date | None = None
 
     def __str__(self) -> str:
-        return f"{self.symbol}: the loss of {self.loss} is disallowed by the purchase of {self.bought}"
+        sale = f" from the sale of {self.sold}" if self.sold else ""
+        return f"{self.symbol}: the loss of {self.loss}{sale} is disallowed by the purchase of {self.bought}"
 
 
 def wash_sales(disposal: Disposal, day: date, purchases: Sequence[tuple[str, date]]) -> tuple[WashSale, ...]:

@@ -26,7 +26,7 @@ def taxes_of(trades: TradeList, plan: TaxPlan) -> Taxes:
             lines.append(TaxLine(row.symbol, gone, gone.tax(plan.rates), washed[:1]))
     before = plan.recent_losses()
     again = tuple(
-        WashSale(row.symbol, before[row.symbol][1], plan.day)
+        WashSale(row.symbol, before[row.symbol][1], plan.day, before[row.symbol][0])
         for row in sorted(trades.rows, key=lambda row: row.symbol)
         if row.action == "BUY" and row.symbol in before
     )
@@ -73,6 +73,9 @@ def _tax(tax: Decimal) -> str:
 
 
 def _bought_again(row: TradeRow, wash: WashSale) -> TradeRow:
-    told = f"wash sale: bought again within {WASH_DAYS} days, it disallows the loss of {wash.loss:,.2f}"
+    told = (
+        f"wash sale: bought again within {WASH_DAYS} days of the sale of {wash.sold}, it disallows the loss of "
+        f"{wash.loss:,.2f}"
+    )
     numbers = row.numbers | {"wash_sale_loss": float(wash.loss)}
     return replace(row, rationale=f"{row.rationale}; {told}", numbers=numbers)

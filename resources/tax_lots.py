@@ -8,7 +8,7 @@ from decimal import Decimal
 import pandas as pd
 
 from optimizer.lots import Lot, TaxRates
-from optimizer.portfolio import ZERO, exact
+from optimizer.portfolio import ZERO, exact, money
 from optimizer.taxes import HarvestRule, Taxes, TaxPlan
 from resources.ledger import Connection
 from resources.packs import Pack
@@ -91,17 +91,42 @@ def read_plan(
 
 
 def _losses(con: Connection, pack: Pack, portfolio_id: str) -> list[tuple[str, date, Decimal]]:
-    """(symbol, date, loss) of the sales that earlier packs' lists made of a paper book in the 31 days before."""
+    """(symbol, date, loss) of the sales that earlier packs' lists proposed and that were made, of the 31 days before.
+
+    Those of a paper book were all made. Of a live one's, what is gone of their lots in the holdings after it.
+    """
     found = con.execute(
-        "select l.symbol, p.as_of, -sum(l.gain) from latest_lot_sales l join pricing_packs p using (pack_id) "
-        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
-        "where l.portfolio_id = ? and s.mode = 'paper' and p.verdict = 'fresh' and p.as_of < ? "
-        "and p.as_of >= ?::date - 31 and l.gain < 0 "
-        "and not exists (select 1 from pricing_packs n where n.supersedes = p.pack_id and n.verdict = 'fresh') "
-        "group by all order by p.as_of, l.symbol",
-        [portfolio_id, pack.as_of, pack.as_of],
+        """
+        with fresh as (
+            select p.pack_id, p.as_of from pricing_packs p where p.verdict = 'fresh' and p.as_of <= $2
+            and not exists (select 1 from pricing_packs n where n.supersedes = p.pack_id and n.verdict = 'fresh')
+        ), held as (
+            select s.pack_id, s.mode, f.as_of from latest_portfolio_snapshots s join fresh f using (pack_id)
+            where s.portfolio_id = $1 and s.problem is null
+        ), sold as (
+            select s.pack_id, s.as_of, s.mode, l.symbol, l.lot_id, l.quantity, -l.gain as loss from latest_lot_sales l
+            join held s using (pack_id)
+            where l.portfolio_id = $1 and l.gain < 0 and s.as_of < $2 and s.as_of >= $2::date - 31
+        ), later as (
+            select sold.*, h.pack_id as after from sold asof join held h on sold.as_of < h.as_of
+        ), made as (
+            select l.symbol, l.as_of, l.loss, case when l.mode = 'paper' then 1.0 else
+                least((coalesce(was.quantity, 0) - coalesce(now.quantity, 0)) / l.quantity, 1.0) end as share
+            from later l
+            left join latest_tax_lots was on was.portfolio_id = $1 and was.pack_id = l.pack_id
+                and was.symbol = l.symbol and was.lot_id = l.lot_id
+            left join latest_tax_lots now on now.portfolio_id = $1 and now.pack_id = l.after
+                and now.symbol = l.symbol and now.lot_id = l.lot_id
+        )
+        select symbol, as_of, loss, share from made where share > 1e-9 order by as_of, symbol, loss
+        """,
+        [portfolio_id, pack.as_of],
     ).fetchall()
-    return [(str(symbol), day, exact(loss)) for symbol, day, loss in found]
+    losses: dict[tuple[str, date], Decimal] = {}
+    for symbol, day, loss, share in found:
+        key = str(symbol), day
+        losses[key] = losses.get(key, ZERO) + money(exact(loss) * exact(share))
+    return [(symbol, day, loss) for (symbol, day), loss in losses.items()]
 
 
 @dataclass(frozen=True)

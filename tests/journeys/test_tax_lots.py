@@ -167,3 +167,25 @@ def test_the_service_sells_the_same_lots(ran: Any) -> None:
     assert line["rationale"].partition(told)[1:] == stored["rationale"].partition(told)[1:] != ("", "")
     assert {lot["lot_id"] for lot in line["lots"]} == {"AAA-20200302", "dear"}
     assert float(answer["estimated_tax"]) == book["totals"]["tax"]
+
+
+def test_a_live_book_that_sold_at_a_loss_is_warned_of_buying_back(ran: Any) -> None:
+    zygote, _, days = ran
+    [proposed] = [lot for lot in portfolio(ran, 0, "book")["lot_sales"] if lot["lot_id"] == "dear"]
+    assert proposed["gain"] < 0 and proposed["quantity"] == 100
+    first, _, rest = LIVE.partition("holdings:\n")
+    rest = rest.replace("cash: 1000", "cash: 200000").replace("quantity: 900", "quantity: 10")
+    (zygote.folder / "config" / "portfolios" / "book.yaml").write_text(
+        first
+        + "holdings:\n"
+        + rest.replace("quantity: 100, cost_basis: 150", "quantity: 40, cost_basis: 150")
+    )
+    assert zygote.packfolio("run", "--as-of", str(days[-1]))[0] == 0
+    book = portfolio(ran, 1, "book")
+    [line] = [trade for trade in book["trades"] if trade["symbol"] == "AAA"]
+    loss = -0.6 * proposed["gain"]  # forty of the hundred are still held
+    assert line["action"] == "BUY"
+    assert line["numbers"]["wash_sale_loss"] == pytest.approx(loss, abs=1e-3)
+    told = f"wash sale: bought again within 30 days of the sale of {days[-2]}, it disallows the loss of {loss:,.2f}"
+    assert told in line["rationale"]
+    assert any(f"from the sale of {days[-2]}" in warning for warning in book["totals"]["warnings"])

@@ -86,8 +86,12 @@ def test_a_line_tells_its_gains_and_a_purchase_within_thirty_days_of_a_loss_is_a
         0,
         -280,
     )
-    assert bought.rationale.endswith("bought again within 30 days, it disallows the loss of 75.00")
-    assert told.warnings == ("Wash sale: B: the loss of 75 is disallowed by the purchase of 2024-06-25",)
+    assert bought.rationale.endswith(
+        "bought again within 30 days of the sale of 2024-06-01, it disallows the loss of 75.00"
+    )
+    assert told.warnings == (
+        "Wash sale: B: the loss of 75 from the sale of 2024-06-01 is disallowed by the purchase of 2024-06-25",
+    )
     before = with_taxes(
         sale_of_fifty(), plan("hifo", day=later, losses=[("B", date(2024, 5, 3), Decimal(75))])
     )
