@@ -1,5 +1,6 @@
 """Stage 7: whole-lot trades towards the weights, each with its cost and its reason."""
 
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -10,13 +11,13 @@ from assets.optimal_weights import optimal_weights
 from assets.partitions import OWNERS, PACKS
 from optimizer.errors import PackfolioError
 from optimizer.methods import reads_means
-from optimizer.proposal import Beliefs, believe, order_trades, view_effects
+from optimizer.proposal import Beliefs, believe, expected_returns, order_trades, view_effects
 from optimizer.rationale import Reasons
 from resources.evidence import load_case
 from resources.ledger import Connection
-from resources.orders import unfilled_orders
+from resources.orders import past_reasons
 from resources.outputs import inputs_of, no_trades, read_bindings, trade_frames
-from resources.packs import Pack, previous_fresh
+from resources.packs import Pack
 from resources.snapshots import Snapshot, read_snapshots
 from resources.warehouse import frame
 from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
@@ -85,27 +86,12 @@ def _reasons(con: Connection, pack: Pack, snapshot: Snapshot, beliefs: Beliefs |
         "select diagnostics from latest_optimization_results where pack_id = ? and portfolio_id = ?",
         [pack.id, snapshot.portfolio_id],
     ).fetchall()[0][0]
-    before = previous_fresh(con, pack.as_of)
-    return Reasons(
+    return replace(
+        past_reasons(con, pack, snapshot.portfolio_id),
         binding=read_bindings(diagnostics),
-        previous_target=_earlier(con, before, snapshot, "optimal_weights", "weight"),
-        unfilled=unfilled_orders(con, pack, before, snapshot.portfolio_id) if before else {},
-        previous_returns=_earlier(con, before, snapshot, "posterior_returns", "posterior_return"),
-        returns=dict(zip(beliefs.symbols, beliefs.mean.tolist(), strict=True)) if beliefs else {},
+        returns=expected_returns(beliefs),
         views=view_effects(beliefs),
     )
-
-
-def _earlier(
-    con: Connection, before: Pack | None, snapshot: Snapshot, table: str, value: str
-) -> dict[str, float]:
-    if before is None:
-        return {}
-    rows = con.execute(
-        f"select symbol, {value} from latest_{table} where pack_id = ? and portfolio_id = ? order by symbol",
-        [before.id, snapshot.portfolio_id],
-    ).fetchall()
-    return {str(symbol): float(found) for symbol, found in rows}
 
 
 def _checks(con: Connection, pack: Pack) -> list[dg.AssetCheckResult]:

@@ -279,12 +279,14 @@ def propose(
     policy: Policy,
     universe: Universe,
     mandate: Mandate | None = None,
+    past: Reasons | None = None,
 ) -> Proposal:
     """Beliefs, weights and trades of one portfolio on one day.
 
     prices     symbol -> price of one share in base currency
     estimates  evidence on every symbol held or investable, in base currency
     policy     with its risk-free rate filled in
+    past       what was wanted, ordered and expected last time, where that is known
     Raises PolicyError, DataError, InfeasibleError and SolverError as its steps do.
     """
     told = mandate or Mandate()
@@ -292,7 +294,12 @@ def propose(
     solution = choose_weights(portfolio, prices, believed, policy, universe, told)
     target = dict(zip(solution.symbols, solution.weights.tolist(), strict=True))
     heard = beliefs if reads_means(policy) else None
-    reasons = Reasons(binding=solution.binding, views=view_effects(heard))
+    reasons = replace(
+        past or Reasons(),
+        binding=solution.binding,
+        returns=expected_returns(heard),
+        views=view_effects(heard),
+    )
     trades = order_trades(portfolio, prices, target, believed, policy, universe, told, reasons)
     warnings = (*(beliefs.warnings if beliefs else ()), *solution.warnings, *trades.warnings)
     return Proposal(policy, beliefs, solution, trades, warnings)
@@ -344,6 +351,11 @@ def believe(
 def enough(estimates: Estimates) -> bool:
     """Whether the history is long enough to form beliefs from it."""
     return not estimates.observations or estimates.observations >= MIN_OBSERVATIONS
+
+
+def expected_returns(beliefs: Beliefs | None) -> dict[str, float]:
+    """Symbol -> expected total return per year; nothing without beliefs."""
+    return {} if beliefs is None else dict(zip(beliefs.symbols, beliefs.mean.tolist(), strict=True))
 
 
 def view_effects(beliefs: Beliefs | None) -> dict[str, float]:

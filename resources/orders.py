@@ -1,14 +1,35 @@
-"""What became of the orders of an earlier pack, as far as today's holdings show."""
+"""What the pack before wanted and ordered, and what became of it, as far as today's holdings show."""
 
 from datetime import timedelta
 
 import numpy as np
 
+from optimizer.rationale import Reasons
 from resources.ledger import Connection
 from resources.pack_prices import read_panel
-from resources.packs import Pack
+from resources.packs import Pack, previous_fresh
 
 UNFILLED = 1e-6
+
+
+def past_reasons(con: Connection, pack: Pack, portfolio_id: str) -> Reasons:
+    """What the pack before knows of the causes of a portfolio's trades; nothing without such a pack."""
+    before = previous_fresh(con, pack.as_of)
+    if before is None:
+        return Reasons()
+    return Reasons(
+        previous_target=_earlier(con, before, portfolio_id, "optimal_weights", "weight"),
+        unfilled=unfilled_orders(con, pack, before, portfolio_id),
+        previous_returns=_earlier(con, before, portfolio_id, "posterior_returns", "posterior_return"),
+    )
+
+
+def _earlier(con: Connection, before: Pack, portfolio_id: str, table: str, value: str) -> dict[str, float]:
+    rows = con.execute(
+        f"select symbol, {value} from latest_{table} where pack_id = ? and portfolio_id = ? order by symbol",
+        [before.id, portfolio_id],
+    ).fetchall()
+    return {str(symbol): float(found) for symbol, found in rows}
 
 
 def unfilled_orders(

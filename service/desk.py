@@ -7,9 +7,11 @@ from uuid import UUID
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.estimates import Estimates
+from optimizer.rationale import Reasons
 from resources.configuration import Configuration, load_configuration
 from resources.evidence import Case, evidence_with_scenarios, impact_liquidity, load_case
 from resources.ledger import Connection
+from resources.orders import past_reasons
 from resources.pack_prices import read_panel, risk_free_rate, window_start
 from resources.packs import Pack, find_pack, latest_fresh
 from resources.playbooks import Playbooks, load_playbooks
@@ -139,7 +141,7 @@ class Desk:
         replaced = reading.superseded_by(pack)
         notes = [f"{pack.id} is superseded by {replaced}"] if replaced else []
         case = load_case(reading.con, pack, told, self.configuration.funds, reading.evidence(pack, told))
-        return Loaded(pack, case, tuple(notes))
+        return Loaded(pack, case, tuple(notes), past_reasons(reading.con, pack, snapshot.portfolio_id))
 
 
 def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
@@ -179,11 +181,12 @@ def _require_prices(reading: Reading, pack: Pack, symbols: Iterable[str]) -> Non
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A case with its pack, and what the caller should be told of the pack."""
+    """A case with its pack, what the caller should be told of the pack, and what the pack before wanted of it."""
 
     pack: Pack
     case: Case
     notes: Sequence[str]
+    past: Reasons
 
     @property
     def snapshot(self) -> Snapshot:

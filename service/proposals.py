@@ -36,7 +36,7 @@ def proposed(loaded: Loaded, ratings: Mapping[str, float] | None) -> RebalanceAn
     if not case.portfolio.positions and not case.portfolio.cash:
         return _nothing(loaded)
     policy, universe = case.inputs.policy, case.inputs.universe
-    answer = propose(case.portfolio, case.prices, case.evidence, policy, universe, mandate)
+    answer = propose(case.portfolio, case.prices, case.evidence, policy, universe, mandate, loaded.past)
     believed = answer.beliefs.estimates(case.evidence) if answer.beliefs else case.evidence
     change = impact_of(answer.trades, believed, policy, universe, mandate.ratings)
     return _rebalance(loaded, mandate, answer, change)
