@@ -1,6 +1,7 @@
 """What is checked before a pack is written: faults in its own data, each with a code and a severity."""
 
 import datetime as dt
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
@@ -126,8 +127,8 @@ def _newest_dates(con: Connection, as_of: date, watermark: int) -> dict[str, dat
 
 
 def _age(day: date, sessions: Sequence[date]) -> int:
-    """Sessions after `day`."""
-    return sum(session > day for session in sessions)
+    """Sessions after `day`; `sessions` ascend."""
+    return len(sessions) - bisect_right(sessions, day)
 
 
 def _whole(
@@ -187,6 +188,12 @@ def _stale_symbols(newest: dict[str, date], sessions: Sequence[date], limits: Ch
 
 def _disagreements(con: Connection, as_of: date, watermark: int, limits: CheckLimits) -> Iterator[Finding]:
     """Closes of one symbol and day that two sources tell differently, on the same basis; the widest of each symbol."""
+    within: list[object] = [as_of - RECENT, as_of, watermark]
+    span = "where date between ? and ? and ingest_seq <= ?"
+    if con.execute(
+        f"select min(source) is not distinct from max(source) from prices {span}", within
+    ).fetchall()[0][0]:
+        return
     rows = con.execute(
         """
         with told as (
@@ -201,7 +208,7 @@ def _disagreements(con: Connection, as_of: date, watermark: int, limits: CheckLi
                count(*)
         from gaps group by symbol order by symbol
         """,
-        [as_of - RECENT, as_of, watermark, limits.source_gap],
+        [*within, limits.source_gap],
     ).fetchall()
     for symbol, day, gap, low, high, days in rows:
         message = (
