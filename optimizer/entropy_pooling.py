@@ -105,17 +105,19 @@ def pool(
 def pooled_estimates(estimates: Estimates, views: Sequence[ScenarioView]) -> Estimates:
     """The estimates' own scenarios under the views, as estimates: mean and covariance of the weighted days.
 
-    The result has no scenarios, because theirs are no longer equally likely. Raises PolicyError where the
-    estimates have none, and as `pool`.
+    The result has the scenarios with their new probabilities. Raises PolicyError where the estimates have none,
+    and as `pool`.
     """
     if estimates.scenarios is None:
         raise PolicyError("entropy pooling needs scenarios; the estimates have none: estimate from prices")
-    found = pool(estimates.symbols, estimates.scenarios, views)
+    found = pool(estimates.symbols, estimates.scenarios, views, prior=estimates.probabilities)
     said = "; ".join(map(str, views)) or "none"
     return Estimates(
         symbols=estimates.symbols,
         mean=found.mean,
         covariance=found.covariance,
+        scenarios=estimates.scenarios,
+        probabilities=found.probabilities,
         observations=estimates.observations,
         notes=(*estimates.notes, f"entropy pooling, views: {said}", *found.warnings),
     )

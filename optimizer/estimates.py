@@ -43,6 +43,7 @@ class Estimates:
     mean          (n,) expected total return, fraction per year; None where no method needs it
     covariance    (n, n) symmetric positive semidefinite, per year; may be given as a LowRank
     scenarios     (T, n) simple daily returns, one row a day, or None
+    probabilities (T,) of the scenarios, positive and adding up to 1; None where all are alike, also when given so
     observations  rows the estimates rest on; 0 = not stated
     notes         what a reader must know: rows dropped, matrix repaired, ...
     trusted       True skips the costly checks (symmetry, eigenvalues, percent for fraction); only for
@@ -56,6 +57,7 @@ class Estimates:
     scenarios: Array | None = None
     observations: int = 0
     notes: tuple[str, ...] = ()
+    probabilities: Array | None = None
     trusted: InitVar[bool] = False
 
     def __post_init__(self, trusted: bool) -> None:
@@ -73,6 +75,9 @@ class Estimates:
             object.__setattr__(self, "mean", finite("mean", self.mean, (n,)))
         if self.scenarios is not None:
             object.__setattr__(self, "scenarios", finite("scenarios", self.scenarios, (None, n)))
+        if self.probabilities is not None:
+            days = 0 if self.scenarios is None else len(self.scenarios)
+            object.__setattr__(self, "probabilities", unequal(self.probabilities, days))
         if not trusted:
             check_covariance(self.covariance, symbols)
             check_magnitude(self.mean, self.volatility, symbols)
@@ -179,6 +184,17 @@ def finite(name: str, values: Array, shape: tuple[int | None, ...]) -> Array:
             f"{name}{list(first)} is {array[first]}; each must be finite: drop the symbol or fill the gap"
         )
     return read_only(array)
+
+
+def unequal(probabilities: Array, days: int) -> Array | None:
+    """(T,) checked; None where all are alike. Raises DataError."""
+    given = finite("probabilities", probabilities, (days,))
+    if not days or given.min() <= 0 or abs(given.sum() - 1.0) > 1e-9:
+        raise DataError(
+            f"probabilities are {days} numbers that add up to {given.sum():g}, one a scenario; each must be above 0 "
+            f"and they must add up to 1: leave days out of the scenarios instead of giving them 0"
+        )
+    return None if np.ptp(given) == 0 else given
 
 
 def read_only(array: Array) -> Array:

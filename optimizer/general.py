@@ -211,6 +211,8 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
             size = float(np.abs(goal.scenarios).max()) or 1.0
             losses = -(goal.scenarios / size) @ w
             worst, beyond = cp.Variable(), cp.Variable(len(goal.scenarios), nonneg=True)
+            if goal.odds is not None:
+                return worst + goal.most @ beyond, [losses <= worst + beyond]
             count = (1.0 - goal.level) * len(goal.scenarios)
             return worst + cp.sum(beyond) / count, [losses <= worst + beyond]
         case Scenario():

@@ -214,26 +214,37 @@ class Tail:
     """Least expected loss in the worst 1 - level of the scenarios (Rockafellar & Uryasev 2000).
 
     scenarios  (T, n) daily returns in excess of cash;  cash  what cash alone earns a day
+    odds       (T,) of the days, positive and adding up to 1; None for equal ones
     """
 
     scenarios: Array
     cash: float
     level: float
     measure: str
+    odds: Array | None = None
     homogeneous: ClassVar[bool] = False
 
     def value(self, w: Array) -> float:
         """Expected tail loss per day, positive for a loss."""
-        return expected_shortfall(self.scenarios @ w, self.level) - self.cash
+        returns = self.scenarios @ w
+        if self.odds is not None:
+            return -float(worst_weights(-returns, self.level, self.odds) @ returns) - self.cash
+        return expected_shortfall(returns, self.level) - self.cash
+
+    @property
+    def most(self) -> float | Array:
+        """The greatest weight that a day, or each day (T,), has in the tail."""
+        share = 1.0 - self.level
+        return 1.0 / (share * len(self.scenarios)) if self.odds is None else self.odds / share
 
     def rate(self, w: Array) -> float:
         """The value is the cost."""
         return 1.0
 
     def support(self, w: Array, weights: Array | None = None) -> Support:
-        """A line from scenario weights (T,), each <= 1 / ((1 - level) T), summing to 1: the worst ones by default."""
+        """A line from scenario weights (T,), each <= odds / (1 - level), summing to 1: the worst ones by default."""
         if weights is None:
-            weights = worst_weights(-(self.scenarios @ w), self.level)
+            weights = worst_weights(-(self.scenarios @ w), self.level, self.odds)
         cost, slope = self.value(w), -(self.scenarios.T @ weights)
         # Cash alone loses nothing; it is judged against a hundredth of the largest daily move instead.
         floor = 0.01 * max(float(self.scenarios.max()), -float(self.scenarios.min()))

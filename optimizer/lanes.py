@@ -197,7 +197,7 @@ def _reproved(
 ) -> tuple[Array, Support]:
     space = outer(arena.space, arena.limits.norms, w, normals)
     if isinstance(goal, Tail):
-        found = least_tail(goal.scenarios, goal.level, space)
+        found = least_tail(goal.scenarios, goal.level, space, goal.most)
         return arena.prices(found.answer.multipliers), goal.support(w, found.weights)
     slope = np.zeros(space.rows.shape[1])
     slope[: len(w)] = support.slope

@@ -49,31 +49,40 @@ def growth_rate(mean: float, risk: float) -> float:
     return mean - 0.5 * risk**2
 
 
-def worst_weights(losses: Array, level: float) -> Array:
-    """(T,) weights of the expected tail loss: 1 / ((1 - level) T) on the worst, the rest on the next."""
+def worst_weights(losses: Array, level: float, odds: Array | None = None) -> Array:
+    """(T,) weights of the expected tail loss: odds / (1 - level) on the worst, the rest on the next; equal odds for
+    None."""
     count = (1.0 - level) * len(losses)
     order = np.argsort(-losses, kind="stable")
     weights = np.zeros(len(losses))
+    if odds is not None:
+        own = odds[order]
+        weights[order] = np.clip((1.0 - level) - (np.cumsum(own) - own), 0.0, own) / (1.0 - level)
+        return weights
     weights[order] = np.clip(count - np.arange(len(losses)), 0.0, 1.0) / count
     return weights
 
 
-def entropic_weights(r: Array, level: float) -> Array:
-    """(T,) weights p ~ exp(-r / z) of the entropic value at risk (Ahmadi-Javid 2012), z by bisection.
+def entropic_weights(r: Array, level: float, odds: Array | None = None) -> Array:
+    """(T,) weights p ~ odds x exp(-r / z) of the entropic value at risk (Ahmadi-Javid 2012), z by bisection.
 
-    Their entropy relative to equal weights is ln 1 / (1 - level), or less where the worst days alone have less.
+    Their entropy relative to the odds, equal ones for None, is ln 1 / (1 - level), or less where the worst days alone
+    have less.
     """
     allowed = -np.log1p(-level)
     losses = r.min() - r
     spread = float(-losses.min())
     if spread == 0.0:
-        return np.full(len(r), 1.0 / len(r))
+        return np.full(len(r), 1.0 / len(r)) if odds is None else odds
 
     def tilted(log_z: float) -> tuple[Array, float]:
         weights = np.exp(losses / (spread * np.exp(log_z)))
+        if odds is not None:
+            weights *= odds
         weights /= weights.sum()
-        held = weights[weights > 0]
-        return weights, float(held @ np.log(held * len(r)))
+        held = weights > 0
+        times = weights * len(r) if odds is None else weights / odds
+        return weights, float(weights[held] @ np.log(times[held]))
 
     low, high = -20.0, 20.0  # z in units of the range of the returns
     for _ in range(80):

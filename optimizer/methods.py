@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from optimizer.costs import CostCurve, CostModel
+from optimizer.drawdown_costs import Drawdown
 from optimizer.errors import PolicyError
 from optimizer.exposures import ExposureType
 from optimizer.gini import GiniMeanDifference
@@ -18,7 +19,6 @@ from optimizer.policy import Policy
 from optimizer.rules import Setting, aligned, mean_of
 from optimizer.scenario_costs import (
     Cost,
-    Drawdown,
     EntropicTail,
     GrowthLoss,
     LowerPartialMoment,
@@ -175,7 +175,7 @@ def cvar(setting: Setting) -> Tail:
     """Least expected loss in the worst 1 - tail_level of days."""
     excess, daily = scenarios_of(setting)
     level = setting.policy.tail_level
-    return Tail(excess, daily, level, f"CVaR {level:.4g}")
+    return Tail(excess, daily, level, f"CVaR {level:.4g}", setting.estimates.probabilities)
 
 
 def scenarios_of(setting: Setting) -> tuple[Array, float]:
@@ -211,10 +211,31 @@ SCENARIO_COSTS: Mapping[str, Callable[[Policy], Cost]] = {
 }
 
 
+# Drawdowns depend on the order of the days, the worst day on none's odds, and Gini's pairs are those of sorted days.
+BY_ODDS = (EntropicTail, MeanAbsoluteDeviation, SemiDeviation, LowerPartialMoment, GrowthLoss)
+ON_ODDS = (
+    "cvar",
+    "evar",
+    "mean_absolute_deviation",
+    "semi_deviation",
+    "first_lower_partial_moment",
+    "second_lower_partial_moment",
+    "kelly",
+)
+
+
 def scenario_goal(setting: Setting, name: str) -> Scenario:
     """Least of that cost over the scenarios; `kelly` reports growth, ln per year."""
     excess, daily = scenarios_of(setting)
-    return Scenario(excess, daily, SCENARIO_COSTS[name](setting.policy), -252.0 if name == "kelly" else 1.0)
+    cost, odds = SCENARIO_COSTS[name](setting.policy), setting.estimates.probabilities
+    if odds is not None:
+        if not isinstance(cost, BY_ODDS):
+            raise PolicyError(
+                f"method {name} counts every day alike, and these scenarios have probabilities; use one of "
+                f"{', '.join(ON_ODDS)}, or leave the probabilities out"
+            )
+        cost = replace(cost, odds=odds)
+    return Scenario(excess, daily, cost, -252.0 if name == "kelly" else 1.0)
 
 
 AFTER_COSTS = ("mean_variance", "max_return", "target_volatility", "min_volatility", "min_tracking_error")

@@ -13,7 +13,7 @@ from optimizer.errors import InfeasibleError, PolicyError
 from optimizer.estimates import Estimates
 from optimizer.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
 from optimizer.impact import Impact, impact
-from optimizer.methods import ON_SCENARIOS, reads_means
+from optimizer.methods import ON_ODDS, ON_SCENARIOS, reads_means
 from optimizer.policy import Policy
 from optimizer.portfolio import ZERO, Number, Portfolio, Universe, exact, money
 from optimizer.rationale import Reasons
@@ -32,8 +32,9 @@ ASSUMED_VOLATILITY = 0.2
 class Beliefs:
     """What the optimizer believes about returns after the views.
 
-    prior, mean  (n,) total returns per year, before and after the views
-    covariance   (n, n) per year
+    prior, mean    (n,) total returns per year, before and after the views
+    covariance     (n, n) per year
+    scenarios      (T, n) days that the views weigh, and their probabilities (T,); None: those of the evidence, alike
     """
 
     symbols: tuple[str, ...]
@@ -41,10 +42,19 @@ class Beliefs:
     mean: Array
     covariance: Array
     warnings: tuple[str, ...] = ()
+    scenarios: Array | None = None
+    probabilities: Array | None = None
+
+    def moments(self, evidence: Estimates) -> Estimates:
+        """`evidence` with these beliefs in place of its mean and covariance; its scenarios stay as they happened."""
+        return replace(evidence, mean=self.mean, covariance=self.covariance, trusted=True)
 
     def estimates(self, evidence: Estimates) -> Estimates:
-        """`evidence` with these beliefs in place of its mean and covariance; its scenarios stay."""
-        return replace(evidence, mean=self.mean, covariance=self.covariance, trusted=True)
+        """The same, and in place of its scenarios the days that the views weigh: what weights are chosen from."""
+        known = self.moments(evidence)
+        if self.scenarios is None:
+            return known
+        return replace(known, scenarios=self.scenarios, probabilities=self.probabilities, trusted=True)
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,12 @@ def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate
         return Beliefs(symbols, prior, prior, estimates.covariance)
     if estimates.scenarios is None:
         raise PolicyError("entropy pooling needs scenarios; the estimates have none: estimate from prices")
-    found = pool(symbols, moved(estimates.scenarios, prior, estimates.covariance), views)
+    days = moved(estimates.scenarios, prior, estimates.covariance)
+    found = pool(symbols, days, views)
+    if policy.method in ON_ODDS:
+        return Beliefs(
+            symbols, prior, found.mean, found.covariance, found.warnings, days, found.probabilities
+        )
     deaf = f"method {policy.method} counts every day alike, so the views have no part in its weights"
     warnings = (*found.warnings, *((deaf,) if policy.method in ON_SCENARIOS else ()))
     return Beliefs(symbols, prior, found.mean, found.covariance, warnings)
@@ -331,9 +346,10 @@ def orders_impact(
         if left > 0
         else {}
     )
-    beliefs, believed = believe(evidence, universe, policy, mandate)
+    beliefs, _ = believe(evidence, universe, policy, mandate)
+    known = beliefs.moments(evidence) if beliefs else evidence
     change = impact(
-        portfolio.get_weights(prices), after, value, costs, believed, policy, universe, mandate.ratings
+        portfolio.get_weights(prices), after, value, costs, known, policy, universe, mandate.ratings
     )
     return change if beliefs else change.without_risk()
 

@@ -1,4 +1,4 @@
-"""Risks of a series of equally likely daily returns: a convex cost, a line below it, and its cvxpy form.
+"""Risks of a series of daily returns: a convex cost, a line below it, and its cvxpy form.
 
 Each class holds one cost f of the portfolio's returns r (T,), given by four functions:
 
@@ -8,8 +8,7 @@ line     from any g (T,), say a solver's multipliers, the nearest slope for whic
          known to hold for every s; that f is the greatest of such lines makes the bound of the audit sharp
 express  f for cvxpy, of returns divided by `unit`, up to a positive factor
 
-Drawdowns are of uncompounded returns, d_t = max(0, d_t-1 - r_t), which keeps them convex
-(Chekhlov, Uryasev & Zabarankin 2005).
+Means are over days of equal odds, or of the odds (T,) that a cost was given, positive and adding up to 1.
 """
 
 from __future__ import annotations
@@ -19,8 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from optimizer.measures import drawdowns, entropic_weights, worst_weights
-from optimizer.performance import expected_shortfall
+from optimizer.measures import entropic_weights
 from optimizer.typing import Array
 
 if TYPE_CHECKING:
@@ -81,9 +79,10 @@ class WorstRealization:
 @dataclass(frozen=True)
 class EntropicTail:
     """Entropic value at risk (Ahmadi-Javid 2012): the largest mean loss under weights whose entropy relative to
-    equal ones is at most ln 1 / (1 - level); never below CVaR at the same level."""
+    the odds is at most ln 1 / (1 - level); never below CVaR at the same level."""
 
     level: float
+    odds: Array | None = None
 
     @property
     def name(self) -> str:
@@ -92,19 +91,19 @@ class EntropicTail:
 
     def value(self, r: Array) -> float:
         """min over z of z ln(mean(exp(-r / z)) / (1 - level))."""
-        return -float(entropic_weights(r, self.level) @ r)
+        return -float(entropic_weights(r, self.level, self.odds) @ r)
 
     def slope(self, r: Array) -> Array:
         """Minus the weights that attain it."""
-        return -entropic_weights(r, self.level)
+        return -entropic_weights(r, self.level, self.odds)
 
     def line(self, r: Array, g: Array) -> Line:
         """Minus weights, mixed with equal ones until their entropy is small enough."""
         weights, allowed = _shares(-g), -np.log1p(-self.level)
         held = weights[weights > 0]
-        entropy = float(held @ np.log(held * len(r)))
+        entropy = float(held @ np.log(per_day(weights, self.odds)[weights > 0]))
         mix = max(0.0, 1.0 - allowed / entropy) if entropy > 0 else 0.0
-        return -((1.0 - mix) * weights + mix / len(r)), 0.0
+        return -((1.0 - mix) * weights + mix * part(np.ones(len(r)), self.odds)), 0.0
 
     def express(self, r: cp.Variable, unit: float) -> Expressed:
         """t + z ln 1 / ((1 - level) T) with sum of z exp((-r - t) / z) <= z."""
@@ -113,6 +112,8 @@ class EntropicTail:
         days = r.shape[0]
         t, z, u = cp.Variable(), cp.Variable(nonneg=True), cp.Variable(days)
         cone = cp.constraints.ExpCone(-r - t, z * np.ones(days), u)
+        if self.odds is not None:
+            return t - z * np.log(1.0 - self.level), [cone, self.odds @ u <= z]
         return t - z * np.log((1.0 - self.level) * days), [cone, cp.sum(u) <= z]
 
 
@@ -120,57 +121,64 @@ class EntropicTail:
 class MeanAbsoluteDeviation:
     """mean |r - mean r| (Konno & Yamazaki 1991)."""
 
+    odds: Array | None = None
     name: str = "mean absolute deviation"
 
     def value(self, r: Array) -> float:
         """mean |r - mean r|."""
-        return float(np.abs(r - r.mean()).mean())
+        return mean(np.abs(r - mean(r, self.odds)), self.odds)
 
     def slope(self, r: Array) -> Array:
-        """The signs, less their mean, / T."""
-        signs = np.sign(r - r.mean()) / len(r)
-        return np.asarray(signs - signs.mean())
+        """The signs x odds, less their sum x odds."""
+        signs = part(np.sign(r - mean(r, self.odds)), self.odds)
+        return signs - part(np.full(len(r), signs.sum()), self.odds)
 
     def line(self, r: Array, g: Array) -> Line:
-        """Entries that add up to 0 and lie within 2 / T of each other."""
-        centred = g - g.mean()
-        return centred / max(1.0, 0.5 * len(g) * float(np.ptp(centred))), 0.0
+        """Entries that add up to 0 and, divided by the odds, lie within 2 of each other."""
+        centred = g - part(np.full(len(g), g.sum()), self.odds)
+        return centred / max(1.0, 0.5 * float(np.ptp(per_day(centred, self.odds)))), 0.0
 
     def express(self, r: cp.Variable, unit: float) -> Expressed:
         """mean |r - mean r|."""
         import cvxpy as cp
 
-        mean = cp.Variable()
-        return cp.sum(cp.abs(r - mean)) / r.shape[0], [r.shape[0] * mean == cp.sum(r)]
+        centre = cp.Variable()
+        if self.odds is not None:
+            return self.odds @ cp.abs(r - centre), [centre == self.odds @ r]
+        return cp.sum(cp.abs(r - centre)) / r.shape[0], [r.shape[0] * centre == cp.sum(r)]
 
 
 @dataclass(frozen=True)
 class SemiDeviation:
     """sqrt(mean max(mean r - r, 0)^2): deviation below the portfolio's own mean (Markowitz 1959)."""
 
+    odds: Array | None = None
     name: str = "semi-deviation"
 
     def value(self, r: Array) -> float:
         """sqrt(mean max(mean r - r, 0)^2)."""
-        return _root_mean_square(np.maximum(r.mean() - r, 0.0))
+        return root_mean_square(np.maximum(mean(r, self.odds) - r, 0.0), self.odds)
 
     def slope(self, r: Array) -> Array:
-        """Minus the shortfalls, scaled, less their mean."""
-        short = _unit_root(np.maximum(r.mean() - r, 0.0))
-        return np.asarray(short.mean() - short)
+        """Minus the shortfalls, scaled, less their sum x odds."""
+        short = unit_root(np.maximum(mean(r, self.odds) - r, 0.0), self.odds)
+        return part(np.full(len(r), short.sum()), self.odds) - short
 
     def line(self, r: Array, g: Array) -> Line:
-        """mean p - p with p >= 0 of length 1 / sqrt(T) at most; the least such p has a 0."""
-        short = float(g.max()) - g
-        short = short / max(1.0, float(np.linalg.norm(short)) * np.sqrt(len(g)))
-        return np.asarray(short.mean() - short), 0.0
+        """(sum s) x odds - s, s >= 0 and s / odds of root mean square 1 at most; the least such s has a 0."""
+        height = per_day(g, self.odds)
+        height = float(height.max()) - height
+        short = part(height / max(1.0, root_mean_square(height, self.odds)), self.odds)
+        return part(np.full(len(g), short.sum()), self.odds) - short, 0.0
 
     def express(self, r: cp.Variable, unit: float) -> Expressed:
         """|max(mean r - r, 0)| / sqrt(T)."""
         import cvxpy as cp
 
-        mean = cp.Variable()
-        return cp.norm(cp.pos(mean - r)) / np.sqrt(r.shape[0]), [r.shape[0] * mean == cp.sum(r)]
+        centre = cp.Variable()
+        if self.odds is not None:
+            return cp.norm(cp.multiply(np.sqrt(self.odds), cp.pos(centre - r))), [centre == self.odds @ r]
+        return cp.norm(cp.pos(centre - r)) / np.sqrt(r.shape[0]), [r.shape[0] * centre == cp.sum(r)]
 
 
 @dataclass(frozen=True)
@@ -182,6 +190,7 @@ class LowerPartialMoment:
 
     threshold: float
     order: int
+    odds: Array | None = None
 
     @property
     def name(self) -> str:
@@ -191,18 +200,18 @@ class LowerPartialMoment:
     def value(self, r: Array) -> float:
         """mean max(threshold - r, 0), or the root of the mean square."""
         short = np.maximum(self.threshold - r, 0.0)
-        return float(short.mean()) if self.order == 1 else _root_mean_square(short)
+        return mean(short, self.odds) if self.order == 1 else root_mean_square(short, self.odds)
 
     def slope(self, r: Array) -> Array:
         """Minus the days of shortfall, equally or by their size."""
         short = np.maximum(self.threshold - r, 0.0)
-        return -np.sign(short) / len(r) if self.order == 1 else -_unit_root(short)
+        return -part(np.sign(short), self.odds) if self.order == 1 else -unit_root(short, self.odds)
 
     def line(self, r: Array, g: Array) -> Line:
-        """p'(threshold - r), each p in [0, 1 / T], or p >= 0 of length 1 / sqrt(T) at most."""
-        p = np.maximum(-g, 0.0)
-        size = max(1.0, float(np.linalg.norm(p)) * np.sqrt(len(g)))
-        p = np.minimum(p, 1.0 / len(g)) if self.order == 1 else p / size
+        """p'(threshold - r), p / odds each in [0, 1], or >= 0 with a root mean square of 1 at most."""
+        height = per_day(np.maximum(-g, 0.0), self.odds)
+        size = max(1.0, root_mean_square(height, self.odds))
+        p = part(np.minimum(height, 1.0) if self.order == 1 else height / size, self.odds)
         return -p, self.threshold * float(p.sum())
 
     def express(self, r: cp.Variable, unit: float) -> Expressed:
@@ -210,116 +219,30 @@ class LowerPartialMoment:
         import cvxpy as cp
 
         short, days = cp.pos(self.threshold / unit - r), r.shape[0]
+        if self.odds is not None:
+            root = cp.multiply(np.sqrt(self.odds), short)
+            return (self.odds @ short if self.order == 1 else cp.norm(root)), []
         return (cp.sum(short) / days if self.order == 1 else cp.norm(short) / np.sqrt(days)), []
-
-
-@dataclass(frozen=True)
-class Drawdown:
-    """A norm of the drawdowns d (T,), fractions of the value at the start.
-
-    kind   "mean", "max", "ulcer" (root mean square, Martin & McCann 1989), or "tail": mean of the worst
-           1 - level of them (CDaR)
-    """
-
-    kind: str
-    level: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """As people call it."""
-        names = {"mean": "average drawdown", "max": "maximum drawdown", "ulcer": "ulcer index"}
-        return names.get(self.kind, f"CDaR {self.level:.4g}")
-
-    def value(self, r: Array) -> float:
-        """The norm of the drawdowns."""
-        d = drawdowns(r)
-        match self.kind:
-            case "mean":
-                return float(d.mean())
-            case "max":
-                return float(d.max())
-            case "ulcer":
-                return _root_mean_square(d)
-            case _:
-                return expected_shortfall(-d, self.level)
-
-    def slope(self, r: Array) -> Array:
-        """Minus, for each day, the weights of the drawdowns that its return is part of."""
-        d = drawdowns(r)
-        begins = np.maximum.accumulate(np.where(d == 0.0, np.arange(len(d)), -1))
-        weights = self._weights(d)
-        starts = np.zeros(len(d) + 1)
-        np.add.at(starts, begins + 1, weights)
-        # Drawdown t began after day `begins`; it counts for every day from there to t.
-        reach = np.cumsum(weights[::-1])[::-1] - np.cumsum(starts[:0:-1])[::-1]
-        return -np.asarray(np.maximum(reach, 0.0))
-
-    def line(self, r: Array, g: Array) -> Line:
-        """Minus b >= 0: day t's own drawdown needs the weight max(b_t - b_t+1, 0), and these may have the size 1."""
-        b = np.maximum(-g, 0.0)
-        return -b / max(1.0, self._size(np.maximum(b - np.append(b[1:], 0.0), 0.0))), 0.0
-
-    def express(self, r: cp.Variable, unit: float) -> Expressed:
-        """The norm of d with d_t >= d_t-1 - r_t, d >= 0."""
-        import cvxpy as cp
-
-        days = r.shape[0]
-        d = cp.Variable(days, nonneg=True)
-        rules = [d[0] >= -r[0], *([d[1:] >= d[:-1] - r[1:]] if days > 1 else [])]
-        match self.kind:
-            case "mean":
-                return cp.sum(d) / days, rules
-            case "max":
-                return cp.max(d), rules
-            case "ulcer":
-                return cp.norm(d) / np.sqrt(days), rules
-            case _:
-                z = cp.Variable()
-                return z + cp.sum(cp.pos(d - z)) / ((1.0 - self.level) * days), rules
-
-    def _weights(self, d: Array) -> Array:
-        """(T,) a subgradient of the norm at d."""
-        match self.kind:
-            case "mean":
-                return np.full(len(d), 1.0 / len(d))
-            case "max":
-                return np.asarray(np.arange(len(d)) == int(np.argmax(d)), dtype=float)
-            case "ulcer":
-                return _unit_root(d)
-            case _:
-                return worst_weights(d, self.level)
-
-    def _size(self, weights: Array) -> float:
-        """The least number by which weights >= 0 must be divided so that weights'd never exceeds the norm."""
-        match self.kind:
-            case "mean":
-                return float(weights.max()) * len(weights)
-            case "max":
-                return float(weights.sum())
-            case "ulcer":
-                return float(np.linalg.norm(weights)) * float(np.sqrt(len(weights)))
-            case _:
-                most = (1.0 - self.level) * len(weights)
-                return max(float(weights.max()) * most, float(weights.sum()))
 
 
 @dataclass(frozen=True)
 class GrowthLoss:
     """-mean ln(1 + r): least where the value grows fastest (Kelly 1956)."""
 
+    odds: Array | None = None
     name: str = "growth per year"
 
     def value(self, r: Array) -> float:
         """-mean ln(1 + r), infinite where everything can be lost."""
-        return -float(np.log1p(r).mean()) if r.min() > -1.0 else float("inf")
+        return -mean(np.log1p(r), self.odds) if r.min() > -1.0 else float("inf")
 
     def slope(self, r: Array) -> Array:
-        """-1 / (T (1 + r))."""
-        return -1.0 / (len(r) * (1.0 + r))
+        """-odds / (1 + r)."""
+        return -part(1.0 / (1.0 + r), self.odds)
 
     def line(self, r: Array, g: Array) -> Line:
         """The tangent where the slope is g."""
-        at = 1.0 / (len(g) * np.maximum(-g, 1e-9 / len(g))) - 1.0
+        at = 1.0 / np.maximum(-per_day(g, self.odds), 1e-9) - 1.0
         slope = self.slope(at)
         return slope, self.value(at) - float(slope @ at)
 
@@ -327,6 +250,8 @@ class GrowthLoss:
         """-mean ln(1 + unit r)."""
         import cvxpy as cp
 
+        if self.odds is not None:
+            return -(self.odds @ cp.log(1.0 + unit * r)) / unit, []
         return -cp.sum(cp.log(1.0 + unit * r)) / (unit * r.shape[0]), []
 
 
@@ -337,11 +262,27 @@ def _shares(weights: Array) -> Array:
     return kept / total if total > 0 else np.full(len(kept), 1.0 / len(kept))
 
 
-def _root_mean_square(values: Array) -> float:
-    return float(np.sqrt(np.mean(values**2)))
+def mean(x: Array, odds: Array | None) -> float:
+    """Of x (T,) over days of these odds, equal ones for None."""
+    return float(x.mean()) if odds is None else float(odds @ x)
 
 
-def _unit_root(values: Array) -> Array:
+def part(x: Array, odds: Array | None) -> Array:
+    """(T,) what each day adds to the mean of x."""
+    return np.asarray(x / len(x) if odds is None else odds * x)
+
+
+def per_day(parts: Array, odds: Array | None) -> Array:
+    """(T,) the x whose parts these are."""
+    return np.asarray(parts * len(parts) if odds is None else parts / odds)
+
+
+def root_mean_square(values: Array, odds: Array | None = None) -> float:
+    """sqrt(mean values^2)."""
+    return float(np.sqrt(mean(values**2, odds)))
+
+
+def unit_root(values: Array, odds: Array | None = None) -> Array:
     """(T,) the gradient of the root mean square; 0 at 0."""
-    size = _root_mean_square(values)
-    return values / (len(values) * size) if size > 0 else np.zeros(len(values))
+    size = root_mean_square(values, odds)
+    return part(values, odds) / size if size > 0 else np.zeros(len(values))

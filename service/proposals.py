@@ -37,8 +37,8 @@ def proposed(loaded: Loaded, ratings: Mapping[str, float] | None) -> RebalanceAn
         return _nothing(loaded)
     policy, universe = case.inputs.policy, case.inputs.universe
     answer = propose(case.portfolio, case.prices, case.evidence, policy, universe, mandate, loaded.past)
-    believed = answer.beliefs.estimates(case.evidence) if answer.beliefs else case.evidence
-    change = impact_of(answer.trades, believed, policy, universe, mandate.ratings)
+    known = answer.beliefs.moments(case.evidence) if answer.beliefs else case.evidence
+    change = impact_of(answer.trades, known, policy, universe, mandate.ratings)
     return _rebalance(loaded, mandate, answer, change)
 
 

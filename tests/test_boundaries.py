@@ -22,8 +22,8 @@ FOLDERS = {
 # Each module imports only what stands above it.
 OPTIMIZER_ORDER = """
     typing errors exposures text_limits policy portfolio costs liquidity returns performance attribution analytics
-    matrices estimates estimators black_litterman measures scenario_costs gini limits arena pieces rules goals
-    audit fast general damped sharpening lanes own_constraints conflicts transition mixed holdings hierarchical
+    matrices estimates estimators black_litterman measures scenario_costs drawdown_costs gini limits arena pieces rules
+    goals audit fast general damped sharpening lanes own_constraints conflicts transition mixed holdings hierarchical
     methods solve frontier matching
     pooling_dual entropy_pooling
     lots taxes relaxation thinning perspective rounding rationale trade_list taxed_trades lot_limits book trades

@@ -31,10 +31,13 @@ class TailAnswer:
     weights: Array
 
 
-def least_tail(scenarios: Array, level: float, base: Polyhedron) -> TailAnswer:
-    """The w of least expected loss in the worst 1 - level of scenarios (T, n). Raises NoAnswerError."""
+def least_tail(scenarios: Array, level: float, base: Polyhedron, most: float | Array) -> TailAnswer:
+    """The w of least expected loss in the worst 1 - level of scenarios (T, n). Raises NoAnswerError.
+
+    most  the greatest weight of a scenario in the tail, one number or (T,)
+    """
     count = (1.0 - level) * len(scenarios)
-    program = TailProgram(scenarios, count, base)
+    program = TailProgram(scenarios, count, base, most)
     slope = program.start()
     for _ in range(ROUNDS):
         try:
@@ -49,7 +52,7 @@ def least_tail(scenarios: Array, level: float, base: Polyhedron) -> TailAnswer:
             program.add_scenarios(np.flatnonzero(~program.near))
             continue
         if program.settled(found):
-            weights = np.clip(found.weights, 0.0, 1.0 / count)
+            weights = np.clip(found.weights, 0.0, most)
             answer = Answer(found.x, found.multipliers * program.size, "HiGHS, few scenarios and names")
             return TailAnswer(answer, weights / weights.sum())
     raise NoAnswerError("HiGHS", f"scenarios and names still join after {ROUNDS} rounds", infeasible=False)
@@ -68,10 +71,12 @@ class Round:
 class TailProgram:
     """Columns: the threshold, then x and excesses as they join; rows: the polyhedron's, then scenarios as they join.
 
-    scenarios  (T, n) for the first n columns of x;  count: how many scenarios make the tail
+    scenarios  (T, n) for the first n columns of x;  count: how many scenarios make the tail, about
+    most       as in `least_tail`
     """
 
-    def __init__(self, scenarios: Array, count: float, base: Polyhedron) -> None:
+    def __init__(self, scenarios: Array, count: float, base: Polyhedron, most: float | Array) -> None:
+        self.most = np.broadcast_to(most, len(scenarios))
         self.size = float(np.abs(scenarios).mean()) or 1.0
         self.scenarios, self.count, self.base = scenarios / self.size, count, base
         self.solver = make_solver()
@@ -106,7 +111,7 @@ class TailProgram:
         k, n = len(new), self.scenarios.shape[1]
         nothing, free = np.zeros(0, dtype=np.int32), np.full(k, INF)
         excess = self.width + np.arange(k)
-        price = np.full(k, 1.0 / self.count)
+        price = self.most[new]
         self.solver.addCols(k, price, np.zeros(k), free, 0, np.zeros(k, np.int32), nothing, np.zeros(0))
         names = np.flatnonzero(self.columns[:n] >= 0)
         places = np.zeros((k, len(names) + 2), dtype=np.int32)

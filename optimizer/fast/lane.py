@@ -75,14 +75,14 @@ def refined(goal: Goal, arena: Arena, x: Array, prices: Array | None = None) -> 
 
 def refined_tail(goal: Tail, arena: Arena, w: Array) -> Candidate:
     """The same for expected tail loss, from weights w (n,)."""
-    found = least_tail_within(goal.scenarios, goal.level, arena.space, arena.limits.norms, w)
+    found = least_tail_within(goal.scenarios, goal.level, arena.space, arena.limits.norms, w, goal.most)
     answer = found.answer
     support = goal.support(answer.x[: len(w)], found.weights)
     return Candidate(answer.x, arena.prices(answer.multipliers), answer.solver, support)
 
 
 def _tail(goal: Tail, arena: Arena) -> Candidate:
-    found = least_tail(goal.scenarios, goal.level, arena.space)
+    found = least_tail(goal.scenarios, goal.level, arena.space, goal.most)
     w = found.answer.x[: len(arena.limits.symbols)]
     if broken(arena.limits, w):
         return refined_tail(goal, arena, w)

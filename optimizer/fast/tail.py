@@ -14,8 +14,8 @@ SETTLED, LOOSE = 1e-11, 1e-5
 NEAR_TAIL = 3.0
 
 
-def tail_program(scenarios: Array, count: float, base: Polyhedron) -> tuple[Polyhedron, Array]:
-    """Columns x (p,), the threshold loss z and each scenario's excess u over it; and the cost z + sum u / count."""
+def tail_program(scenarios: Array, most: float | Array, base: Polyhedron) -> tuple[Polyhedron, Array]:
+    """Columns x (p,), the threshold loss z and each scenario's excess u over it; and the cost z + sum most x u."""
     total, n = scenarios.shape
     m, p = base.rows.shape
     rows = np.zeros((m + total, p + 1 + total))
@@ -33,12 +33,17 @@ def tail_program(scenarios: Array, count: float, base: Polyhedron) -> tuple[Poly
     )
     cost = np.zeros(p + 1 + total)
     cost[p] = 1.0
-    cost[p + 1 :] = 1.0 / count
+    cost[p + 1 :] = most
     return space, cost
 
 
 def least_tail_within(
-    scenarios: Array, level: float, space: Polyhedron, norms: tuple[Norm, ...], w: Array
+    scenarios: Array,
+    level: float,
+    space: Polyhedron,
+    norms: tuple[Norm, ...],
+    w: Array,
+    most: float | Array,
 ) -> TailAnswer:
     """The same under ellipsoidal limits, from weights w (n,) near the answer; multipliers of the rows of `outer`.
 
@@ -46,7 +51,7 @@ def least_tail_within(
     their tail; a scenario that is left out and turns out to matter shows as a gap. Raises NoAnswerError.
     """
     n, count = len(w), (1.0 - level) * len(scenarios)
-    prices = np.zeros(len(norms))
+    prices, caps = np.zeros(len(norms)), np.broadcast_to(most, len(scenarios))
     for _ in range(ROUNDS):
         base = outer(space, norms, w)
         near = np.sort(np.argsort(scenarios @ w, kind="stable")[: int(NEAR_TAIL * count) + 2 * n])
@@ -54,7 +59,7 @@ def least_tail_within(
         bend = priced_curvature(norms, w, prices)
         P = np.zeros((p + 1 + len(near),) * 2)
         P[:n, :n] = bend
-        problem, cost = tail_program(scenarios[near], count, base)
+        problem, cost = tail_program(scenarios[near], caps[near], base)
         cost[:n] -= bend @ w
         answer = solve_qp(P, cost, problem)
         moved = float(np.abs(answer.x[:n] - w).max())
@@ -66,5 +71,5 @@ def least_tail_within(
     if moved > LOOSE:
         raise NoAnswerError(answer.solver, f"tangents still moved by {moved:.1e}", infeasible=False)
     weights = np.zeros(len(scenarios))
-    weights[near] = np.clip(answer.multipliers[len(base.rows) :], 0.0, 1.0 / count)
+    weights[near] = np.clip(answer.multipliers[len(base.rows) :], 0.0, caps[near])
     return TailAnswer(Answer(answer.x[:p], own, answer.solver), weights / weights.sum())

@@ -169,10 +169,11 @@ def test_estimates_take_the_weighted_moments_and_say_so() -> None:
     seen = pooled_estimates(plain, [ScenarioView("mean", {"A": 1}, 0.2)])
     assert seen.mean is not None
     assert seen.mean[0] == pytest.approx(0.2)
-    assert seen.scenarios is None
+    assert seen.scenarios is not None and seen.probabilities is not None
+    assert 252 * seen.probabilities @ seen.scenarios == pytest.approx(seen.mean)
     assert "entropy pooling, views: mean(A) = 0.2" in seen.notes
     with pytest.raises(PolicyError, match="have none"):
-        pooled_estimates(seen, [])
+        pooled_estimates(Estimates(SYMBOLS, None, plain.covariance), [])
 
 
 @pytest.mark.parametrize(

@@ -234,8 +234,8 @@ def test_few_scenarios_and_names_give_the_tail_of_all(seed: int):
     low, high = np.array([1.0, 0.55 if seed % 2 else -INF]), np.array([1.0, INF])
     floor = np.where(rng.random(n) < 0.1, 0.5 / n, 0.0) if seed % 3 else np.full(n, -0.2)
     space = Polyhedron(rows, low, high, floor, np.full(n, max(0.3, 3.0 / n)), np.ones(2))
-    found = least_tail(scenarios, level, space)
-    problem, cost = tail_program(scenarios, (1.0 - level) * days, space)
+    found = least_tail(scenarios, level, space, 1.0 / ((1.0 - level) * days))
+    problem, cost = tail_program(scenarios, 1.0 / ((1.0 - level) * days), space)
     whole = solve_lp(cost, problem)
     w = found.answer.x
     assert space.violation(w) <= 1e-8

@@ -5,6 +5,7 @@ from optimizer.black_litterman import MarketView
 from optimizer.entropy_pooling import ScenarioView, moved
 from optimizer.errors import PolicyError
 from optimizer.estimates import Estimates
+from optimizer.methods import ON_ODDS, SCENARIO_COSTS
 from optimizer.policy import Policy
 from optimizer.portfolio import Portfolio, Position, Universe
 from optimizer.proposal import Mandate, form_beliefs, propose
@@ -58,9 +59,27 @@ def test_pooled_views_hold_in_the_beliefs_and_reach_the_trades():
     book = Portfolio("book", positions={"A": Position("A", 900, 0), "B": Position("B", 100, 0)})
     made = propose(book, {"A": 10.0, "B": 10.0}, PAIR, POOLED, HALF, Mandate(views=views))
     assert any("the views move its expected return by" in row.rationale for row in made.trades.rows)
-    deaf = Policy(method="cvar", risk_free_rate=0.02, view_model="entropy_pooling")
-    said = propose(book, {"A": 10.0, "B": 10.0}, PAIR, deaf, HALF, Mandate(views=views)).warnings
-    assert "method cvar counts every day alike, so the views have no part in its weights" in said
+
+
+@pytest.mark.parametrize("method", sorted({"cvar", *SCENARIO_COSTS}))
+def test_pooled_views_weigh_the_days_of_methods_that_take_odds_and_are_warned_of_in_the_others(method: str):
+    """A quieter A is held more: CVaR, deviations and the like fall with it; drawdowns and Gini count days alike."""
+    policy = Policy(method=method, risk_free_rate=0.02, view_model="entropy_pooling")
+    book = Portfolio("book", positions={"A": Position("A", 900, 0), "B": Position("B", 100, 0)})
+    quieter = ScenarioView("volatility", {"A": 1}, 0.7 * float(np.sqrt(PAIR.covariance[0, 0])))
+    prices = {"A": 10.0, "B": 10.0}
+    before = propose(book, prices, PAIR, policy, HALF, Mandate())
+    after = propose(book, prices, PAIR, policy, HALF, Mandate(views=(quieter,)))
+    deaf = f"method {method} counts every day alike, so the views have no part in its weights"
+    assert (deaf in after.warnings) == (method not in ON_ODDS)
+    if method not in ON_ODDS:
+        np.testing.assert_array_equal(after.solution.weights, before.solution.weights)
+    elif method != "kelly":  # it goes to the bound of the better name
+        assert after.solution.weights[0] > before.solution.weights[0] + 0.01
+    assert after.beliefs is not None
+    believed = after.beliefs.estimates(PAIR)
+    if method in ON_ODDS:
+        assert 252 * believed.probabilities @ believed.scenarios == pytest.approx(believed.mean)
 
 
 def test_views_of_the_other_model_are_refused():

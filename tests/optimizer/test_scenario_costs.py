@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer.audit import certify
+from optimizer.drawdown_costs import Drawdown
 from optimizer.errors import PolicyError
 from optimizer.estimates import Estimates
 from optimizer.gini import GiniMeanDifference
@@ -13,7 +14,7 @@ from optimizer.limits import outer
 from optimizer.methods import SCENARIO_COSTS
 from optimizer.policy import Policy
 from optimizer.portfolio import Universe
-from optimizer.scenario_costs import Drawdown, EntropicTail
+from optimizer.scenario_costs import EntropicTail
 from optimizer.solve import solve
 
 NAMES = sorted(SCENARIO_COSTS)

@@ -1,0 +1,91 @@
+"""Days with probabilities: those of whole multiples are days that occur so often, and equal ones are none at all."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optimizer.errors import DataError, PolicyError
+from optimizer.estimates import Estimates
+from optimizer.methods import ON_ODDS, SCENARIO_COSTS
+from optimizer.policy import Policy
+from optimizer.portfolio import Universe
+from optimizer.solve import Solution, solve
+
+RNG = np.random.default_rng(21)
+NAMES = tuple("ABCDE")
+DAYS = (
+    RNG.standard_t(4, (60, 5)) * [0.008, 0.010, 0.012, 0.015, 0.02]
+    + 0.006 * RNG.standard_normal((60, 1))
+    + 4e-4
+)
+TIMES = RNG.integers(1, 6, 60)
+ODDS = TIMES / TIMES.sum()
+COSTS = {
+    name: SCENARIO_COSTS[name](Policy(tail_level=0.9, return_threshold=0.05))
+    for name in ON_ODDS
+    if name != "cvar"
+}
+LIMITS = [{}, {"max_tracking_error": 0.03}, {"max_turnover": 0.2}]
+
+
+def solved(method: str, scenarios: np.ndarray, odds: np.ndarray | None = None, **limits: float) -> Solution:
+    covariance = np.cov(DAYS.T) * 252
+    estimates = Estimates(NAMES, None, covariance, scenarios, probabilities=odds, trusted=True)
+    policy = Policy(method=method, max_weight=0.5, tail_level=0.9, **limits)
+    universe = Universe(NAMES, benchmark=dict.fromkeys(NAMES, 0.2))
+    return solve(estimates, policy, universe, np.full(5, 0.2))
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+@pytest.mark.parametrize("method", ON_ODDS)
+def test_probabilities_of_whole_multiples_are_repeated_days(method: str, limits: dict[str, float]):
+    weighed = solved(method, DAYS, ODDS, **limits)
+    repeated = solved(method, np.repeat(DAYS, TIMES, axis=0), **limits)
+    assert weighed.certificate.ok and weighed.lane == repeated.lane
+    assert weighed.objective == pytest.approx(repeated.objective, rel=1e-6, abs=1e-9)
+    if not limits:
+        np.testing.assert_allclose(weighed.weights, repeated.weights, atol=2e-4)
+    alike = solved(method, DAYS, **limits)
+    assert weighed.objective != pytest.approx(alike.objective, rel=1e-3)
+
+
+@pytest.mark.parametrize("method", ON_ODDS)
+def test_equal_probabilities_give_the_same_bytes_as_none(method: str):
+    equal = solved(method, DAYS, np.full(60, 1 / 60))
+    assert equal.weights.tobytes() == solved(method, DAYS).weights.tobytes()
+
+
+@pytest.mark.parametrize("name", COSTS)
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_costs_and_their_lines_are_those_of_repeated_days(name: str, seed: int):
+    from dataclasses import replace
+
+    rng = np.random.default_rng(seed)
+    days = int(rng.integers(1, 30))
+    r, s, g = rng.standard_normal((3, days)) * [[0.02], [0.03], [2.0 / days]]
+    times = rng.integers(1, 6, days)
+    cost = replace(COSTS[name], odds=times / times.sum())
+    assert cost.value(r) == pytest.approx(COSTS[name].value(np.repeat(r, times)), abs=1e-12)
+    slope, offset = cost.line(r, cost.slope(r))
+    np.testing.assert_allclose(slope, cost.slope(r), atol=1e-10)
+    assert offset + slope @ r == pytest.approx(cost.value(r), abs=1e-10)
+    for guess in (g, cost.slope(r) + 1e-4 * g):
+        slope, offset = cost.line(r, guess)
+        for at in (r, s, 5 * s, np.zeros(days)):
+            assert offset + slope @ at <= cost.value(at) + 1e-11
+
+
+@pytest.mark.parametrize("method", sorted(set(SCENARIO_COSTS) - set(ON_ODDS)))
+def test_measures_without_probabilities_refuse_them(method: str):
+    with pytest.raises(PolicyError, match=f"method {method} counts every day alike"):
+        solved(method, DAYS, ODDS)
+
+
+@pytest.mark.parametrize("wrong", [[0.5, 0.6], [1.0, 0.0], [1.5, -0.5]])
+def test_probabilities_are_positive_and_add_up_to_one(wrong: list[float]):
+    with pytest.raises(DataError, match="each must be above 0"):
+        Estimates(("A",), None, np.eye(1), np.zeros((2, 1)), probabilities=np.array(wrong))
+    with pytest.raises(DataError, match="probabilities has shape"):
+        Estimates(("A",), None, np.eye(1), np.zeros((3, 1)), probabilities=np.array(wrong))
