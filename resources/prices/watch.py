@@ -192,14 +192,11 @@ def untold_actions(series: Series, rows: pa.Table) -> Iterator[Finding]:
     untold = pc.and_(pc.is_null(row["dividend"]), pc.is_valid(row["vendor_adj_close"]))
     places = news[untold.to_numpy(zero_copy_only=False)]
     if len(places):
-        symbol, day = (
-            series.symbols[series.codes[places[0]]],
-            series.days[places[0]].astype("datetime64[D]").item(),
-        )
-        said = (
-            f"{len(places)} symbols come without the day before, so a dividend or split of {day} is not known"
-        )
-        yield Finding("ACTION_UNKNOWN", "WARN", said, len(places), symbol, day)
+        names = [series.symbols[code] for code in series.codes[places]]
+        day = series.days[places[0]].astype("datetime64[D]").item()
+        said = f"without the day before come {', '.join(names[:10])}{' …' if len(names) > 10 else ''}"
+        said += f": a dividend or split of {day} is not known"
+        yield Finding("ACTION_UNKNOWN", "WARN", said, len(places), names[0], day)
 
 
 def session_gaps(series: Series, sessions: Days) -> Ints:
