@@ -186,7 +186,7 @@ def _findings(reading: Reading, pack: Pack) -> list[Row]:
     return rows(
         reading.con,
         "select code, severity, count(*) as cases, count(distinct symbol) as symbols, max(date) as newest, "
-        "max_by(message, date) as message from check_findings where pack_id = $1 or "
+        "coalesce(max_by(message, date), max(message)) as message from check_findings where pack_id = $1 or "
         "(pack_id is null and materialization <= $2) group by code, severity order by severity, code",
         [pack.id, pack.watermark],
     )

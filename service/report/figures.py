@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 NOW, TARGET, LOSS, GAIN, LINE = "#b8c4d6", "#1f5aa6", "#c8553d", "#3f8f5f", "#dde3ec"
+OWN = "policy"
 SERIES = (TARGET, LOSS, "#7a7f87", GAIN, "#8a63b8", "#c79a2c")
 MOST_BARS = 30
 MOST_DAYS = 1500
@@ -71,13 +72,14 @@ def equity(backtest: Mapping[str, Sequence[Row]], column: str, place: str) -> st
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for (strategy, days), colour in zip(backtest.items(), SERIES * len(backtest), strict=False):
+    own_first = sorted(backtest.items(), key=lambda item: item[0] != OWN)
+    for (strategy, days), colour in zip(own_first, SERIES * len(backtest), strict=False):
         every = -(-len(days) // MOST_DAYS)
         kept = [*days[::every], days[-1]]
         scale = days[0]["nav"] if column == "nav" else 1.0
         figure.add_scatter(
             x=[day["date"].isoformat() for day in kept], y=[round(day[column] / scale, 6) for day in kept],
-            name=strategy, mode="lines", line={"color": colour, "width": 1.5},
+            name=strategy, mode="lines", line={"color": colour, "width": 2.2 if strategy == OWN else 1.2},
         )  # fmt: skip
     if column == "nav":
         figure.update_yaxes(type="log", title="value of 1 invested")

@@ -1,5 +1,6 @@
 """From a report's contents to one HTML file that needs nothing else."""
 
+import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,6 @@ from service.report.contents import Contents, Row, Section
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 MOVED = 1e-6
-OWN = "policy"
 AMOUNTS = ("final_value", "total_cost")
 RATIOS = (
     "sharpe",
@@ -59,7 +59,7 @@ def _template() -> Any:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(pct=_percent, num=_number, short=_short, measure=_measure)
+    environment.filters.update(pct=_percent, num=_number, short=_short, measure=_measure, words=_words)
     environment.tests["variant"] = is_variant
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
@@ -93,7 +93,7 @@ def _pictures(section: Section, prefix: str) -> Row:
 
 
 def _backtest(section: Section, prefix: str) -> dict[str, str]:
-    if OWN not in section.backtest:
+    if figures.OWN not in section.backtest:
         return {"nav": "", "drawdown": "", "monthly": ""}
     return {
         "nav": figures.equity(section.backtest, "nav", f"{prefix}-nav"),
@@ -104,7 +104,7 @@ def _backtest(section: Section, prefix: str) -> dict[str, str]:
 
 def own_days(section: Section) -> Sequence[Row]:
     """The days of the portfolio's own policy."""
-    return section.backtest[OWN]
+    return section.backtest[figures.OWN]
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
@@ -113,6 +113,10 @@ def _percent(value: float | None, digits: int = 1) -> str:
 
 def _number(value: Any, digits: int = 2) -> str:
     return "" if value is None or value != value else f"{value:,.{digits}f}"
+
+
+def _words(listed: str) -> str:
+    return ", ".join(json.loads(listed))
 
 
 def _short(digest: str | None) -> str:
