@@ -1,5 +1,7 @@
 """Risk budgets: Newton's method on y'Sy/2 - sum b ln y (Spinu 2013), with limits by quadratic steps."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from optimizer.fast.answers import Answer, NoAnswerError
@@ -103,6 +105,8 @@ def limited_budgets(
         step = answer.x - x
         decrease = -float(slope @ step)
         if decrease < 1e-14:
+            # The multipliers are those of the step's end, where what Newton's model leaves out is of its square.
+            x = answer.x
             break
         x = x + _line_search(P, budgets, x, step, decrease) * step
     else:
@@ -119,7 +123,12 @@ def _step(hessian: Array, linear: Array, space: Polyhedron, x: Array) -> Answer:
             return Pivots(hessian, linear, space).run(x)
         except NoAnswerError:
             pass  # a guess that does not settle proves nothing; the general solver decides
-    return solve_qp(hessian, linear, space)
+    # In units in which every column bends alike: small weights bend by b / y^2, large ones by a variance.
+    bends = np.diag(hessian)
+    unit = 1.0 / np.sqrt(np.where(bends > 0, bends, 1.0))
+    inner = replace(space, rows=space.rows * unit, floor=space.floor / unit, ceiling=space.ceiling / unit)
+    answer = solve_qp(hessian * np.outer(unit, unit), linear * unit, inner)
+    return replace(answer, x=answer.x * unit)
 
 
 def _pull(budgets: Array, y: Array) -> Array:

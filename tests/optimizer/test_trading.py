@@ -63,12 +63,12 @@ def agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def test_trades_that_help_give_the_answer_of_all_names(monkeypatch: pytest.MonkeyPatch):
-    assert sum(agree(seed, monkeypatch) for seed in range(12)) >= 40
+    assert sum(agree(seed, monkeypatch) for seed in range(8)) >= 25
 
 
 @pytest.mark.slow
 def test_trades_that_help_agree_on_hundreds(monkeypatch: pytest.MonkeyPatch):
-    assert sum(agree(seed, monkeypatch) for seed in range(12, 200)) >= 700
+    assert sum(agree(seed, monkeypatch) for seed in range(8, 200)) >= 700
 
 
 def test_a_large_book_whose_pivots_do_not_settle_makes_no_matrix_of_all_names(
@@ -77,7 +77,7 @@ def test_a_large_book_whose_pivots_do_not_settle_makes_no_matrix_of_all_names(
     """Factors of the covariance are all that the fallback reads."""
     monkeypatch.setattr(quadratic, "_suits_pivots", lambda arena: not arena.frame.kinks)
     rng = np.random.default_rng(3)
-    n, days = 1500, 100
+    n, days = 800, 100
     root = rng.normal(0, 0.01, (days, n)) * rng.uniform(0.6, 2, n) + rng.normal(0, 0.01, (days, 1))
     risk = LowRank(root * np.sqrt(252 / days), np.full(n, 0.03))
     names = tuple(f"S{i:04d}" for i in range(n))
