@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -31,8 +30,6 @@ class Outcome:
 
 
 Watch = Callable[[str, int, int], None]
-# Log lines are in the history; the terminal has the bar.
-QUIET: dict[str, Any] = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
 def unwatched(doing: str, done: int, steps: int) -> None:
@@ -56,9 +53,8 @@ def _execute(
             f"{partition_key} cannot be: packs are cut from {first} to today; choose a date between them"
         )
     definition = defs.resolve_job_def(job)
-    config.loggers = {
-        "console": {"config": {"log_level": "CRITICAL"}}
-    }  # its history has them; a bar is on the terminal
+    # Log lines are in the history; the terminal has the bar.
+    config.loggers = {"console": {"config": {"log_level": "CRITICAL"}}}
     run_id, done, steps = str(uuid4()), 0, len(definition.nodes)
 
     def listen(entry: dg.EventLogEntry) -> None:

@@ -144,22 +144,15 @@ VARIANT_MEASURES = (
 
 
 def show_variants(out: Console, shown: Row) -> None:
-    """The measures of a swept policy: a row each variant; the best Sharpe ratio stands out."""
+    """The measures of each swept policy."""
     for name, variants in shown["portfolios"].items():
-        table = columns_table(
-            f"{name} under {shown['pack_id']}",
-            [("", False), *((head, True) for head, *_ in VARIANT_MEASURES)],
-        )
-        best = max(variants, key=lambda variant: variants[variant]["sharpe"] or float("-inf"))
-        for variant, measures in variants.items():
-            cells = [write(measures[metric]) for _, metric, write in VARIANT_MEASURES]
-            table.add_row(variant, *cells, style="bold" if variant == best else None)
-        out.print(table)
+        out.print(_variants_table(f"{name} under {shown['pack_id']}", variants))
         _show_luck(out, shown["trials"][name], shown["probability_of_overfitting"][name])
     _show_notes(out, shown["notes"])
 
 
 def _variants_table(title: str, variants: Mapping[str, Row]) -> Table:
+    """A row each variant; the best Sharpe ratio stands out."""
     table = columns_table(title, [("", False), *((head, True) for head, *_ in VARIANT_MEASURES)])
     best = max(variants, key=lambda variant: variants[variant]["sharpe"] or float("-inf"))
     for variant, measures in variants.items():
