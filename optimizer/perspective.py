@@ -73,7 +73,7 @@ def relax(problem: RoundingProblem, near: Array | None = None) -> Relaxation:
         if not wrong.any() and (beyond == whole).all():
             break
         side, whole = np.where(wrong, -side, side), beyond
-    return Relaxation(best.x, highest, best.start())
+    return Relaxation(best.x, highest, best.start)
 
 
 def _sides(problem: RoundingProblem, near: Array) -> Array:

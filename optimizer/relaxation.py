@@ -4,6 +4,7 @@ Minimise  a (x - w)'S(x - w) + cost(x - held)  over holdings that a number of lo
 cash, turnover and the other limits. All amounts are fractions of the NAV before the trades.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,11 +70,14 @@ class RoundingProblem:
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    """A convex problem's optimum (n,), what no permitted list goes below, and holdings (n,) near the best list."""
+    """A convex problem's optimum, and what no permitted list goes below.
+
+    weights  (n,) the optimum;  start: gives holdings (n,) near the best list, which few relaxations are asked for
+    """
 
     weights: Array
     bound: float
-    start: Array
+    start: Callable[[], Array]
 
 
 def permitted(problem: RoundingProblem, lots: Array) -> Array:

@@ -123,7 +123,7 @@ def round_trades(problem: RoundingProblem) -> Rounded:
         return descend(problem, _loosely_relaxed(problem))
     found = descend(problem, relaxed)
     if found.penalty > TOLERANCE:
-        found = descend(problem, replace(relaxed, start=relaxed.weights))
+        found = descend(problem, replace(relaxed, start=lambda: relaxed.weights))
     small = np.count_nonzero(problem.upper > problem.lower) <= BRANCHED_NAMES
     return search(problem, relaxed, found) if small and found.penalty <= TOLERANCE else found
 
@@ -132,12 +132,12 @@ def _loosely_relaxed(problem: RoundingProblem) -> Relaxation:
     try:
         return relax(_hard_limits_only(problem))
     except (InfeasibleError, SolverError):
-        return Relaxation(problem.held, -np.inf, problem.held)
+        return Relaxation(problem.held, -np.inf, lambda: problem.held)
 
 
 def descend(problem: RoundingProblem, relaxed: Relaxation) -> Rounded:
     """The descent from a relaxation, rounded; its bound is the relaxation's."""
-    walk = _Walk(problem, permitted(problem, (relaxed.start - problem.held) / problem.step))
+    walk = _Walk(problem, permitted(problem, (relaxed.start() - problem.held) / problem.step))
     for _ in range(MOVES_PER_NAME * len(problem.held) + 100):
         broken = walk.penalty > TOLERANCE
         if not (_repair(walk) or _repair_by_two(walk) if broken else _improve(walk) or _exchange(walk)):

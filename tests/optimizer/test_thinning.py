@@ -76,7 +76,7 @@ def test_the_bound_is_below_the_best_of_all_choices_and_the_start_is_better_than
     sharper, near = sharpened(p)
     found = relax(sharper, near)
     assert found.bound <= best + 1e-10
-    assert best - 1e-12 <= objective(p, found.start) <= objective(p, found.weights) + 1e-12
+    assert best - 1e-12 <= objective(p, found.start()) <= objective(p, found.weights) + 1e-12
 
 
 def test_what_is_given_to_names_alone_leaves_the_rest_convex_and_raises_the_bound():
