@@ -7,19 +7,18 @@ import pandas as pd
 
 from assets.materialized import materialized, preview
 from assets.partitions import OWNERS, PACKS
-from assets.plots import backtest_plot
-from assets.risk_plots import frontier_plot, monthly_plot
-from optimizer.analytics import monthly_table
-from optimizer.backtest_report import KNOWLEDGE
+from assets.plots.charts import backtest_plot
+from assets.plots.risk_charts import frontier_plot, monthly_plot
+from assets.portfolio_rows import PortfolioConfig, opened, record_each
+from optimizer.backtests.report import KNOWLEDGE
 from optimizer.errors import PackfolioError
-from resources.checkpoints import Checkpoints
-from resources.evidence import load_case
-from resources.frontiers import efficient_frontier
-from resources.ledger import Connection
-from resources.outputs import inputs_of
-from resources.packs import Pack
-from resources.policy_grid import is_variant
-from resources.replays import (
+from optimizer.measures.analytics import monthly_table
+from resources.books.snapshots import Snapshot
+from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.packs.packs import Pack
+from resources.results.checkpoints import Checkpoints
+from resources.results.frontiers import efficient_frontier
+from resources.results.pack_backtests import (
     POLICY,
     attribution,
     backtest,
@@ -27,19 +26,14 @@ from resources.replays import (
     benchmark_index,
     read_past,
 )
-from resources.snapshots import Snapshot, read_snapshots
-from resources.warehouse import frame
-from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
+from resources.results.pack_estimates import load_case
+from resources.settings.policy_grid import is_variant
+from resources.store.ledger import Connection
+from resources.store.warehouse import frame
 
 ALL_REPLAYED = "every_policy_was_replayed"
 INPUTS = ["portfolio_snapshots", "return_estimates", "covariances"]
 SHOWN = ("annual_return", "volatility", "sharpe", "max_drawdown", "turnover", "cost_drag")
-
-
-class BacktestConfig(dg.Config):
-    """Launch settings: one portfolio only, by UUID or name."""
-
-    portfolio: str | None = None
 
 
 @dg.asset(
@@ -51,15 +45,14 @@ class BacktestConfig(dg.Config):
 )  # fmt: skip
 def backtest_results(
     context: dg.AssetExecutionContext,
-    config: BacktestConfig,
+    config: PortfolioConfig,
     warehouse: WarehouseResource,
     desk: DeskResource,
 ) -> dg.MaterializeResult:
     """Walk-forward: decisions at one close, trades at the next, costs, no look-ahead; views stay out of the past."""
     stage = warehouse.stage(context, desk)
-    with stage.read() as con:
-        pack = stage.pack(con, context.partition_key)
-        ready = [s for s in read_snapshots(con, pack) if config.portfolio in (None, s.name, s.portfolio_id)]
+    pack, snapshots = opened(stage, context.partition_key)
+    ready = [s for s in snapshots if config.portfolio in (None, s.name, s.portfolio_id)]
     frames: dict[Snapshot, dict[str, pd.DataFrame]] = {}
     failed: dict[str, str] = {}
     kept = {snapshot: _kept(stage, pack, snapshot) for snapshot in ready}
@@ -69,13 +62,7 @@ def backtest_results(
         except PackfolioError as error:
             failed[snapshot.name] = snapshot.problem or str(error)
     with stage.write() as tx:
-        entries = [
-            tx.record(
-                "backtest_results", tables, pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
-                inputs=inputs_of(tx.con, pack, INPUTS, snapshot.portfolio_id),
-            )
-            for snapshot, tables in frames.items()
-        ]  # fmt: skip
+        entries = record_each(tx, "backtest_results", pack, frames, INPUTS)
     for checkpoints in kept.values():
         checkpoints.finish()
     stage.warehouse.publish()

@@ -8,8 +8,8 @@ import dagster as dg
 import pandas as pd
 
 from assets.materialized import preview
-from resources.pack_checks import CheckLimits
-from resources.sources import Limits
+from resources.screening.pack_checks import CheckLimits
+from resources.settings.sources import Limits
 
 COLUMNS = ("severity", "code", "symbol", "date", "message")
 SEVERITIES = ("FAIL", "QUAR", "WARN", "INFO")

@@ -4,8 +4,8 @@ import dagster as dg
 
 from assets.materialized import bullets, table_schema
 from assets.partitions import OWNERS
-from resources.decisions import Brought, ingest_decisions
-from resources.warehouse_resource import DeskResource, WarehouseResource
+from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.logs.decisions import Brought, ingest_decisions
 
 ALL_READ = "every_line_was_read"
 

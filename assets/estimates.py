@@ -8,15 +8,15 @@ import pandas as pd
 
 from assets.materialized import bullets, materialized, preview
 from assets.partitions import OWNERS, PACKS
-from assets.plots import covariance_plot
+from assets.plots.charts import covariance_plot
 from assets.portfolio_snapshots import portfolio_snapshots
-from resources.estimate_checks import DRIFT_COLUMNS, condition_number, drifted, ill_conditioned
-from resources.evidence import estimate_evidence
-from resources.outputs import estimate_frames, inputs_of
-from resources.pack_prices import simulated_symbols
-from resources.snapshots import read_snapshots
-from resources.warehouse import frame
-from resources.warehouse_resource import DeskResource, WarehouseResource
+from resources.books.snapshots import read_snapshots
+from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.packs.pack_prices import simulated_symbols
+from resources.results.estimate_checks import DRIFT_COLUMNS, condition_number, drifted, ill_conditioned
+from resources.results.pack_estimates import estimate_evidence
+from resources.results.stage_outputs import estimate_frames, inputs_of
+from resources.store.warehouse import frame
 
 STEADY, SOUND = "steady", "sound"
 

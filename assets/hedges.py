@@ -8,18 +8,18 @@ import dagster as dg
 from assets.impact import impact
 from assets.materialized import materialized, preview
 from assets.partitions import OWNERS, PACKS
-from assets.risk_plots import losses_plot
+from assets.plots.risk_charts import losses_plot
+from assets.portfolio_rows import opened, record_each
 from optimizer.errors import PackfolioError
-from resources.evidence import load_case
-from resources.exposed import Exposed, read_exposed
-from resources.ledger import Connection
-from resources.outputs import inputs_of
-from resources.packs import Pack
-from resources.playbooks import Playbooks
-from resources.risk_outputs import Hedged, hedge_frames, hedged
-from resources.snapshots import Snapshot, read_snapshots
-from resources.warehouse import frame
-from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
+from resources.books.snapshots import Snapshot
+from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.packs.packs import Pack
+from resources.results.pack_estimates import load_case
+from resources.results.risk_outputs import Hedged, hedge_frames, hedged
+from resources.results.scenario_inputs import Exposed, read_exposed
+from resources.settings.playbooks import Playbooks
+from resources.store.ledger import Connection
+from resources.store.warehouse import frame
 
 ALL_STRESSED = "every_portfolio_is_stressed"
 INPUTS = ["portfolio_snapshots"]
@@ -39,17 +39,12 @@ def hedges(
     """Loss of what is held today under each scenario of the registry, and the hedges that gain under it."""
     stage = warehouse.stage(context, desk)
     books = stage.desk.playbooks
+    pack, snapshots = opened(stage, context.partition_key)
     with stage.read() as con:
-        pack = stage.pack(con, context.partition_key)
-        answers = {s: _answer(con, stage, pack, s, books) for s in read_snapshots(con, pack) if books}
+        answers = {s: _answer(con, stage, pack, s, books) for s in snapshots if books}
+    frames = {snapshot: hedge_frames(book, found) for snapshot, (book, found, _) in answers.items()}
     with stage.write() as tx:
-        entries = [
-            tx.record(
-                "hedges", hedge_frames(book, found), pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
-                inputs=inputs_of(tx.con, pack, INPUTS, snapshot.portfolio_id),
-            )
-            for snapshot, (book, found, _) in answers.items()
-        ]  # fmt: skip
+        entries = record_each(tx, "hedges", pack, frames, INPUTS)
         result = materialized(
             tx.con, "hedges", pack, entries, _shown(tx.con, pack), check_results=[_check(answers, books)]
         )

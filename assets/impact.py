@@ -7,16 +7,16 @@ import pandas as pd
 
 from assets.materialized import materialized, preview
 from assets.partitions import OWNERS, PACKS
+from assets.portfolio_rows import opened, record_each
 from assets.trades import trades
-from optimizer.proposal import orders_impact
-from resources.evidence import evidence_with_scenarios, load_case
-from resources.ledger import Connection
-from resources.outputs import inputs_of
-from resources.packs import Pack
-from resources.risk_outputs import impact_frame
-from resources.snapshots import Snapshot, read_snapshots
-from resources.warehouse import frame
-from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
+from optimizer.proposals.proposal import orders_impact
+from resources.books.snapshots import Snapshot
+from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.packs.packs import Pack
+from resources.results.pack_estimates import evidence_with_scenarios, load_case
+from resources.results.risk_outputs import impact_frame
+from resources.store.ledger import Connection
+from resources.store.warehouse import frame
 
 COSTS_ALONE = "value_falls_by_the_costs_alone"
 INPUTS = ["trades", "return_estimates", "covariances", "portfolio_snapshots"]
@@ -34,17 +34,11 @@ def impact(
 ) -> dg.MaterializeResult:
     """Value, risk, return, quality, concentration and exposures of each portfolio before and after its trades."""
     stage = warehouse.stage(context, desk)
+    pack, snapshots = opened(stage, context.partition_key)
     with stage.read() as con:
-        pack = stage.pack(con, context.partition_key)
-        frames = {snapshot: _impact(con, stage, pack, snapshot) for snapshot in read_snapshots(con, pack)}
+        frames = {snapshot: {"impact": _impact(con, stage, pack, snapshot)} for snapshot in snapshots}
     with stage.write() as tx:
-        entries = [
-            tx.record(
-                "impact", {"impact": rows}, pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
-                inputs=inputs_of(tx.con, pack, INPUTS, snapshot.portfolio_id),
-            )
-            for snapshot, rows in frames.items()
-        ]  # fmt: skip
+        entries = record_each(tx, "impact", pack, frames, INPUTS)
         shown = preview(_shown(tx.con, pack), 60)
         checks = [_check(tx.con, pack)]
         return materialized(tx.con, "impact", pack, entries, {"impact": shown}, check_results=checks)

@@ -7,9 +7,9 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from resources.column_lineage import COLUMNS, asset_of
-from resources.ledger import Connection, Entry, columns, head, sha256
-from resources.packs import Pack
+from resources.audit.column_lineage import COLUMNS, asset_of
+from resources.packs.packs import Pack
+from resources.store.ledger import Connection, Entry, columns, head, sha256
 
 PREVIEW_ROWS = 25
 

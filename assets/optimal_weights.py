@@ -4,26 +4,30 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
-import pandas as pd
 
 from assets.materialized import materialized, preview, warnings_of
 from assets.partitions import OWNERS, PACKS
-from assets.plots import risk_plot, weights_plot
+from assets.plots.charts import risk_plot, weights_plot
+from assets.portfolio_rows import Frames, opened, record_each
 from assets.posterior_returns import posterior_returns
 from optimizer.errors import InfeasibleError, PackfolioError
-from optimizer.proposal import believe, choose_weights
-from optimizer.rules import Setting
-from resources.evidence import Case, load_case
-from resources.ledger import Connection
-from resources.outputs import exposure_frame, failure_frame, inputs_of, result_frame, weight_frame
-from resources.packs import Pack
-from resources.snapshots import Snapshot, read_snapshots
-from resources.warehouse import frame
-from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
+from optimizer.problem.policy_limits import Setting
+from optimizer.proposals.proposal import believe, choose_weights
+from resources.books.snapshots import Snapshot
+from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.packs.packs import Pack
+from resources.results.pack_estimates import Case, load_case
+from resources.results.stage_outputs import (
+    exposure_frame,
+    failure_frame,
+    result_frame,
+    weight_frame,
+)
+from resources.store.ledger import Connection
+from resources.store.warehouse import frame
 
 ALL_ANSWERED = "every_portfolio_has_an_answer"
 INPUTS = ["posterior_returns", "return_estimates", "covariances", "portfolio_snapshots"]
-Frames = dict[str, pd.DataFrame]
 
 
 @dg.asset(
@@ -38,18 +42,10 @@ def optimal_weights(
 ) -> dg.MaterializeResult:
     """Target weights per portfolio with their certificate; a portfolio without an answer gets its reason."""
     stage = warehouse.stage(context, desk)
-    with stage.read() as con:
-        pack = stage.pack(con, context.partition_key)
-        snapshots = read_snapshots(con, pack)
+    pack, snapshots = opened(stage, context.partition_key)
     answers = {snapshot: _answer(stage, pack, snapshot) for snapshot in snapshots}
     with stage.write() as tx:
-        entries = [
-            tx.record(
-                "optimal_weights", frames, pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
-                inputs=inputs_of(tx.con, pack, INPUTS, snapshot.portfolio_id),
-            )
-            for snapshot, frames in answers.items()
-        ]  # fmt: skip
+        entries = record_each(tx, "optimal_weights", pack, answers, INPUTS)
     with stage.read() as con:
         return materialized(
             con, "optimal_weights", pack, entries, _shown(con, pack), check_results=[_check(answers)]

@@ -5,19 +5,14 @@ import pandas as pd
 
 from assets.materialized import bullets, materialized, preview
 from assets.partitions import OWNERS, PACKS
+from assets.portfolio_rows import PortfolioConfig
 from assets.pricing_pack import pricing_pack
-from resources.paper import last_held
-from resources.snapshots import take_snapshot
-from resources.warehouse import frame
-from resources.warehouse_resource import DeskResource, WarehouseResource
+from resources.books.paper import last_held
+from resources.books.snapshots import take_snapshot
+from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.store.warehouse import frame
 
 COMPLETE = "complete"
-
-
-class SnapshotConfig(dg.Config):
-    """Launch settings: one portfolio only, by UUID or name."""
-
-    portfolio: str | None = None
 
 
 @dg.asset(
@@ -31,7 +26,7 @@ class SnapshotConfig(dg.Config):
 )  # fmt: skip
 def portfolio_snapshots(
     context: dg.AssetExecutionContext,
-    config: SnapshotConfig,
+    config: PortfolioConfig,
     warehouse: WarehouseResource,
     desk: DeskResource,
 ) -> dg.MaterializeResult:

@@ -5,17 +5,20 @@ import pandas as pd
 
 from assets.materialized import bullets, materialized, preview
 from assets.partitions import OWNERS, PACKS
-from assets.plots import posterior_plot
+from assets.plots.charts import posterior_plot
+from assets.portfolio_rows import opened, record_each
 from optimizer.errors import PackfolioError
-from optimizer.proposal import Beliefs, believe
-from resources.evidence import load_case
-from resources.ledger import Connection
-from resources.outputs import belief_frame, inputs_of
-from resources.pack_prices import simulated_symbols
-from resources.packs import Pack
-from resources.snapshots import Snapshot, read_snapshots
-from resources.warehouse import frame
-from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
+from optimizer.proposals.proposal import Beliefs, believe
+from resources.books.snapshots import Snapshot
+from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.packs.pack_prices import simulated_symbols
+from resources.packs.packs import Pack
+from resources.results.pack_estimates import load_case
+from resources.results.stage_outputs import belief_frame
+from resources.store.ledger import Connection
+from resources.store.warehouse import frame
+
+INPUTS = ["return_estimates", "covariances", "portfolio_snapshots"]
 
 
 @dg.asset(
@@ -27,23 +30,15 @@ def posterior_returns(
 ) -> dg.MaterializeResult:
     """Black-Litterman: equilibrium (prior) and posterior expected total returns per portfolio and symbol."""
     stage = warehouse.stage(context, desk)
+    pack, snapshots = opened(stage, context.partition_key)
     with stage.read() as con:
-        pack = stage.pack(con, context.partition_key)
-        formed = {snapshot: _beliefs(con, stage, pack, snapshot) for snapshot in read_snapshots(con, pack)}
+        formed = {snapshot: _beliefs(con, stage, pack, snapshot) for snapshot in snapshots}
         symbols = sorted({symbol for snapshot in formed for symbol in snapshot.symbols})
         simulated = simulated_symbols(con, pack, symbols)
+    rows = {snapshot: {"posterior_returns": _rows(belief, simulated)} for snapshot, belief in formed.items()}
     beliefs = {snapshot: belief for snapshot, belief in formed.items() if belief is not None}
     with stage.write() as tx:
-        entries = [
-            tx.record(
-                "posterior_returns", {"posterior_returns": _rows(belief, simulated)}, pack_id=pack.id,
-                portfolio_id=snapshot.portfolio_id,
-                inputs=inputs_of(
-                    tx.con, pack, ["return_estimates", "covariances", "portfolio_snapshots"], snapshot.portfolio_id
-                ),
-            )
-            for snapshot, belief in formed.items()
-        ]  # fmt: skip
+        entries = record_each(tx, "posterior_returns", pack, rows, INPUTS)
     with stage.read() as con:
         shown = frame(
             con,

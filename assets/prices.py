@@ -12,9 +12,9 @@ from assets.data_checks import OF_PRICES, answers
 from assets.materialized import preview, table_schema
 from assets.partitions import OWNERS
 from optimizer.errors import PackfolioError
-from resources.ingest import Inbox, Ingested
-from resources.warehouse import frame
-from resources.warehouse_resource import DeskResource, WarehouseResource
+from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.logs.ingest import Inbox, Ingested
+from resources.store.warehouse import frame
 
 RETRY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 ALL_READ, BELIEVABLE = "every_file_was_read", "believable"

@@ -8,11 +8,11 @@ import pandas as pd
 from assets.data_checks import OF_PACK, answers
 from assets.materialized import materialized, preview
 from assets.partitions import OWNERS, PACKS
-from resources.ledger import Entry, latest
-from resources.pack_checks import CheckLimits
-from resources.packs import Pack, cut_pack, parse_pack_id
-from resources.warehouse import frame
-from resources.warehouse_resource import DeskResource, WarehouseResource
+from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.packs.packs import Pack, cut_pack, parse_pack_id
+from resources.screening.pack_checks import CheckLimits
+from resources.store.ledger import Entry, latest
+from resources.store.warehouse import frame
 
 CHECK = "fit_for_use"
 

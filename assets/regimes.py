@@ -5,9 +5,9 @@ import dagster as dg
 from assets.materialized import bullets, materialized, preview
 from assets.partitions import OWNERS, PACKS
 from assets.pricing_pack import pricing_pack
-from optimizer.regime_detector import Detection, detect
-from resources.macro import read_macro, regime_frames
-from resources.warehouse_resource import DeskResource, WarehouseResource
+from optimizer.risk.regime_detector import Detection, detect
+from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.packs.macro import read_macro, regime_frames
 
 READABLE = "its_indicators_can_be_read"
 NOTHING = "no macro series are on record: put macro_series.csv into the reference folder"

@@ -9,18 +9,19 @@ import pandas as pd
 from assets.materialized import bullets, materialized, preview, warnings_of
 from assets.optimal_weights import optimal_weights
 from assets.partitions import OWNERS, PACKS
+from assets.portfolio_rows import opened, record_each
 from optimizer.errors import PackfolioError
-from optimizer.methods import reads_means
-from optimizer.proposal import Beliefs, believe, expected_returns, order_trades, view_effects
-from optimizer.rationale import Reasons
-from resources.evidence import load_case
-from resources.ledger import Connection
-from resources.orders import past_reasons
-from resources.outputs import inputs_of, no_trades, read_bindings, trade_frames
-from resources.packs import Pack
-from resources.snapshots import Snapshot, read_snapshots
-from resources.warehouse import frame
-from resources.warehouse_resource import DeskResource, Stage, WarehouseResource
+from optimizer.problem.methods import reads_means
+from optimizer.proposals.proposal import Beliefs, believe, expected_returns, order_trades, view_effects
+from optimizer.trading.rationale import Reasons
+from resources.books.orders import past_reasons
+from resources.books.snapshots import Snapshot
+from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.packs.packs import Pack
+from resources.results.pack_estimates import load_case
+from resources.results.stage_outputs import no_trades, read_bindings, trade_frames
+from resources.store.ledger import Connection
+from resources.store.warehouse import frame
 
 LIMITS_HOLD = "limits_hold_on_whole_lots"
 CASH_HOLDS = "cash_is_not_negative"
@@ -40,18 +41,11 @@ def trades(
 ) -> dg.MaterializeResult:
     """Orders per portfolio in execution order, with costs and rationale; HOLD rows included."""
     stage = warehouse.stage(context, desk)
+    pack, snapshots = opened(stage, context.partition_key)
     with stage.read() as con:
-        pack = stage.pack(con, context.partition_key)
-        snapshots = read_snapshots(con, pack)
         frames = {snapshot: _orders(con, stage, pack, snapshot) for snapshot in snapshots}
     with stage.write() as tx:
-        entries = [
-            tx.record(
-                "trades", tables, pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
-                inputs=inputs_of(tx.con, pack, INPUTS, snapshot.portfolio_id),
-            )
-            for snapshot, tables in frames.items()
-        ]  # fmt: skip
+        entries = record_each(tx, "trades", pack, frames, INPUTS)
     stage.warehouse.publish()
     with stage.read() as con:
         return materialized(con, "trades", pack, entries, _shown(con, pack), check_results=_checks(con, pack))

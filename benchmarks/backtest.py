@@ -62,12 +62,12 @@ def spread_weights(n: int, decisions: int) -> np.ndarray:
 
 def ours(folder: Path) -> None:
     """Our backtest; writes seconds, NAV and the weights decided."""
-    from optimizer.backtest import BacktestSettings, OptimizationBacktest, equal_weight
-    from optimizer.costs import CostModel
-    from optimizer.estimates import Recipe
-    from optimizer.policy import Policy
-    from optimizer.policy_strategy import PolicyStrategy
-    from optimizer.portfolio import Universe
+    from optimizer.backtests.policy_strategy import PolicyStrategy
+    from optimizer.backtests.walk_forward import BacktestSettings, OptimizationBacktest, equal_weight
+    from optimizer.model.costs import CostModel
+    from optimizer.model.estimates import Recipe
+    from optimizer.model.policy import Policy
+    from optimizer.model.portfolio import Universe
 
     for n in SIZES:
         prices = make_prices(n)
@@ -225,7 +225,7 @@ yesterday's names), a third the window's returns and covariance, the rest bookke
 
 
 def _write(table: list[dict[str, Any]]) -> None:
-    from resources.code_version import libraries
+    from resources.store.code_version import libraries
 
     named = ", ".join(f"{name} {number}" for name, number in libraries().items())
     load = f"Load of the machine, other work with it: {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores."

@@ -23,19 +23,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resources.calendars import Calendar, load_calendar
-from resources.ingest import store_delivery
-from resources.ledger import Connection, Stamp
-from resources.on_record import newest_closes_on_record
-from resources.pack_checks import CheckLimits
-from resources.pack_prices import read_panel, window_start
-from resources.packs import Pack, cut_pack
+from resources.audit.verification import verify
+from resources.logs.calendars import Calendar, load_calendar
+from resources.logs.ingest import store_delivery
+from resources.logs.recorded_prices import newest_closes_on_record
+from resources.packs.pack_prices import read_panel, window_start
+from resources.packs.packs import Pack, cut_pack
 from resources.prices.files import Reading
 from resources.prices.folder import FolderSource
-from resources.prices.screen import Context, screen
 from resources.prices.source import Delivery
-from resources.verification import verify
-from resources.warehouse import Warehouse
+from resources.screening.pack_checks import CheckLimits
+from resources.screening.screen import Context, screen
+from resources.store.ledger import Connection, Stamp
+from resources.store.warehouse import Warehouse
 
 HERE = Path(__file__).parent
 STAMP = Stamp("benchmark", datetime(2025, 1, 2), "benchmark", "benchmark")  # noqa: DTZ001  UTC, as the ledger has it

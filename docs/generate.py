@@ -12,10 +12,11 @@ import yaml
 from pydantic import BaseModel
 
 from pipeline.cli import app
-from resources.configuration import BacktestFile, ChecksFile, PipelineFile
-from resources.funds import FundFile, FundsFile
-from resources.policy_schema import BlackLittermanFile, HarvestFile, PolicyFile, TaxFile
-from resources.portfolios import (
+from resources.prices.reference import TABLES
+from resources.settings.configuration import BacktestFile, ChecksFile, PipelineFile
+from resources.settings.funds import FundFile, FundsFile
+from resources.settings.policy_schema import BlackLittermanFile, HarvestFile, PolicyFile, TaxFile
+from resources.settings.portfolios import (
     HoldingsFile,
     LotFile,
     PortfolioFile,
@@ -23,8 +24,7 @@ from resources.portfolios import (
     ScenarioViewFile,
     ViewFile,
 )
-from resources.reference import TABLES
-from resources.sources import (
+from resources.settings.sources import (
     EmbeddedSettings,
     FolderSettings,
     FundSettings,
@@ -38,7 +38,7 @@ from resources.sources import (
 )
 
 HERE = Path(__file__).resolve().parent / "reference"
-SCHEMA = HERE.parent.parent / "resources" / "schema.sql"
+SCHEMA = HERE.parent.parent / "resources" / "store" / "schema.sql"
 NOTICE = "<!-- Written by docs/generate.py; edit the code or sentences.yaml, then run it again. -->\n"
 
 FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {

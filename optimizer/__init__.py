@@ -3,45 +3,66 @@
 from importlib import import_module
 from typing import Any
 
-_HOME = {
-    "BacktestResult": "backtest_report",
-    "Conflict": "errors",
-    "DataError": "errors",
-    "Estimates": "estimates",
-    "ExposureCalculator": "exposures",
-    "ExposureType": "exposures",
-    "FrontierPoint": "frontier",
-    "Fund": "exposures",
-    "FundExposureMap": "exposures",
-    "InfeasibleError": "errors",
-    "MarketView": "black_litterman",
-    "ObjectiveType": "constraints",
-    "OptimizationBacktest": "backtest",
-    "OptimizationConstraints": "constraints",
-    "OptimizationEngine": "engine",
-    "OptimizationResult": "result",
-    "Policy": "policy",
-    "PolicyError": "errors",
-    "Portfolio": "portfolio",
-    "PortfolioAnalytics": "analytics",
-    "Position": "portfolio",
-    "Recipe": "estimates",
-    "ReturnEstimator": "estimators.return_estimator",
-    "ScenarioView": "entropy_pooling",
-    "Solution": "solve",
-    "SolverError": "errors",
-    "Trade": "portfolio",
-    "Universe": "portfolio",
-    "pooled_estimates": "entropy_pooling",
-    "posterior": "black_litterman",
+# Where each public name lives: wing and module; a name that is a module itself stands for all its functions.
+_HOMES = {
+    "errors": "Conflict DataError InfeasibleError PackfolioError PolicyError SolverError",
+    "model.costs": "CostCurve CostModel Liquidity trade_cost",
+    "model.estimates": "Estimates Recipe",
+    "model.exposures": "ExposureCalculator ExposureType Fund FundExposureMap",
+    "model.liquidity": "LiquidityPanel rolling_liquidity",
+    "model.policy": "BlackLittermanSettings Policy",
+    "model.portfolio": "Portfolio Position Trade Universe",
+    "model.returns": "log_returns simple_returns total_return_index",
+    "model.text_limits": "parse_limit",
+    "beliefs.black_litterman": "MarketView Posterior posterior",
+    "beliefs.entropy_pooling": "ScenarioView pool pooled_estimates",
+    "beliefs.estimators.covariances": "ewma_covariance pairwise_covariance sample_covariance semi_covariance",
+    "beliefs.estimators.exposure_model": "look_through look_through_return",
+    "beliefs.estimators.garch": "garch",
+    "beliefs.estimators.gerber": "gerber",
+    "beliefs.estimators.means": "bayes_stein capm equilibrium ewma historical james_stein",
+    "beliefs.estimators.psd": "nearest_psd",
+    "beliefs.estimators.recipes": "estimate",
+    "beliefs.estimators.return_estimator": "ReturnEstimator",
+    "beliefs.estimators.sample": "Sample",
+    "beliefs.estimators.shrinkage": "ledoit_wolf ledoit_wolf_constant_correlation oas",
+    "beliefs.estimators.spectral": "denoised statistical_factors",
+    "measures": "performance portfolio_measures",
+    "measures.analytics": "PortfolioAnalytics performance_metrics",
+    "measures.attribution": "brinson",
+    "solvers.audit": "Certificate",
+    "solvers.solve": "Solution solve",
+    "tax.lots": "Lot TaxRates harvest_losses sell wash_sales",
+    "tax.taxes": "Taxes",
+    "trading.impact": "Impact impact",
+    "trading.trade_list": "TradeList",
+    "trading.trades": "build_trades",
+    "risk.hedges": "HedgeLimits Instrument plan_hedges",
+    "risk.regime_detector": "Detector detect",
+    "risk.regimes": "advise",
+    "risk.scenarios": "Scenario estimate_sensitivities stress",
+    "proposals.engine": "OptimizationEngine",
+    "proposals.engine_constraints": "ObjectiveType OptimizationConstraints",
+    "proposals.exposure_matching": "match_exposures",
+    "proposals.frontier": "FrontierPoint frontier",
+    "proposals.proposal": "Mandate Proposal propose",
+    "proposals.result": "OptimizationResult",
+    "backtests.cross_validation": "combinatorial_splits cross_validate probability_of_overfitting",
+    "backtests.point_in_time": "Vintages",
+    "backtests.policy_strategy": "PolicyStrategy",
+    "backtests.report": "BacktestResult",
+    "backtests.walk_forward": "OptimizationBacktest sweep",
 }
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"optimizer has no {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(f"optimizer.{_HOME[name]}"), name)
+    home = import_module(f"optimizer.{_HOME[name]}")
+    value = getattr(home, name, None)
+    return import_module(f"{home.__name__}.{name}") if value is None else value
 
 
 def __dir__() -> list[str]:

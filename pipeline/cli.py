@@ -13,11 +13,12 @@ from typing import Annotated, Any
 import typer
 
 from optimizer.errors import PackfolioError, PolicyError
-from pipeline import audit_commands, risk_commands
-from pipeline.audit_commands import changes_since
+from pipeline.commands import audit as audit_commands
+from pipeline.commands import risk as risk_commands
+from pipeline.commands.audit import changes_since
+from pipeline.commands.machine_faults import machine_fault
+from pipeline.commands.terminal import Json, PackArgument, err, finish, out, print_json, reader, working
 from pipeline.environment import Environment
-from pipeline.machine import machine_fault
-from pipeline.terminal import Json, PackArgument, err, finish, out, print_json, reader, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,7 +65,7 @@ def _instance() -> Iterator[Any]:
     Environment.of_process().prepare()
     import dagster as dg
 
-    from pipeline.sweep import sweep
+    from pipeline.interrupted_runs import sweep
 
     with dg.DagsterInstance.get() as instance:
         sweep(instance)
@@ -116,7 +117,7 @@ def run(
     if as_json:
         print_json({"status": "done" if not status else "failed", "reason": reason, **shown})
     else:
-        from pipeline.show import show_trades
+        from pipeline.commands.show import show_trades
 
         show_trades(out, shown)
         _tell_where(outcome.pack_id)
@@ -139,13 +140,13 @@ def trades(pack: PackArgument = "latest", portfolio: PortfolioOption = None, as_
     if as_json:
         print_json(shown)
         return
-    from pipeline.show import show_trades
+    from pipeline.commands.show import show_trades
 
     show_trades(out, shown)
 
 
 def _trades(pack: str, portfolio: str | None) -> dict[str, Any]:
-    from resources.reading import trades_of
+    from resources.results.queries import trades_of
 
     with reader() as con:
         return trades_of(con, pack, portfolio)
@@ -160,9 +161,9 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Why a symbol is traded, or not: the reason and the numbers behind it."""
-    from pipeline.show import show_explanation
-    from pipeline.show_audit import show_weight_changes
-    from resources.reading import explanation
+    from pipeline.commands.show import show_explanation
+    from pipeline.commands.show_audit import show_weight_changes
+    from resources.results.queries import explanation
 
     if since is None and symbol is None:
         raise PolicyError("name the symbol: packfolio explain PACK SYMBOL; or an earlier pack with --since")
@@ -193,14 +194,14 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Replay each policy through the past, under the pack of a date (the newest when left out)."""
-    from resources.reading import backtest_of, newest_pack
+    from resources.results.queries import backtest_of, newest_pack
 
     day = _day(as_of)
     if day is None:
         with reader() as con:
             day = newest_pack(con).as_of
     if sweep:
-        from pipeline.backtest_sweep import show_sweep
+        from pipeline.commands.backtest_sweep import show_sweep
 
         show_sweep(day, portfolio, sweep, as_json)
         return
@@ -216,7 +217,7 @@ def backtest(
     if as_json:
         print_json(shown)
         return
-    from pipeline.show import show_backtest
+    from pipeline.commands.show import show_backtest
 
     show_backtest(out, shown)
 
@@ -224,7 +225,7 @@ def backtest(
 @packs.command("list")
 def list_packs(as_json: Json = False) -> None:
     """Every pack with its verdict."""
-    from resources.reading import packs_table
+    from resources.results.queries import packs_table
 
     _show_rows(packs_table, as_json)
 
@@ -232,14 +233,14 @@ def list_packs(as_json: Json = False) -> None:
 @packs.command("show")
 def show_pack(pack: PackArgument = "latest", as_json: Json = False) -> None:
     """One pack: what it holds, what its checks found, which portfolios it served."""
-    from resources.reading import pack_details
+    from resources.results.queries import pack_details
 
     with reader() as con:
         details = pack_details(con, pack)
     if as_json:
         print_json(details)
         return
-    from pipeline.show import show_details
+    from pipeline.commands.show import show_details
 
     show_details(out, details)
 
@@ -344,7 +345,7 @@ def _show_rows(query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool) 
     if as_json:
         print_json(rows)
         return
-    from pipeline.show import show_rows
+    from pipeline.commands.show import show_rows
 
     show_rows(out, rows)
 

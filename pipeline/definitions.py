@@ -1,25 +1,16 @@
-"""Everything Dagster loads: assets, jobs, schedule, sensors, resources."""
+"""Everything Dagster loads: the stages, and what starts them by itself."""
 
 import dagster as dg
 
-import assets
-from pipeline.environment import Environment
-from pipeline.jobs import backfill, daily_run, ingest, pack_run, research
+from pipeline.backfill import backfill
 from pipeline.schedules import after_the_close, inbox_files, missing_sessions, restatements, stuck_runs
-from resources.warehouse_resource import DeskResource, WarehouseResource
+from pipeline.stages import stages
 
-environment = Environment.of_process()
-
-defs = dg.Definitions(
-    assets=dg.load_assets_from_package_module(assets),
-    jobs=[daily_run, ingest, pack_run, research, backfill],
-    schedules=[after_the_close],
-    sensors=[inbox_files, missing_sessions, restatements, stuck_runs],
-    resources={
-        "warehouse": WarehouseResource(
-            home=str(environment.home), anchor=str(environment.anchor), decisions=str(environment.decisions)
-        ),
-        "desk": DeskResource(folder=str(environment.config)),
-    },
-    executor=dg.in_process_executor,
-)  # fmt: skip
+defs = dg.Definitions.merge(
+    stages,
+    dg.Definitions(
+        jobs=[backfill],
+        schedules=[after_the_close],
+        sensors=[inbox_files, missing_sessions, restatements, stuck_runs],
+    ),
+)

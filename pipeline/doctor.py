@@ -13,15 +13,15 @@ import duckdb
 
 from optimizer.errors import PackfolioError
 from pipeline.environment import Environment
-from resources import ledger
-from resources.anchors import read_anchors
-from resources.code_version import environment_text
-from resources.configuration import Configuration, load_configuration
-from resources.ledger import Connection
-from resources.restatements import Proposal, proposed_revisions
-from resources.sources import FolderSettings
-from resources.verification import verify
-from resources.warehouse import Warehouse
+from resources.audit.restatements import Proposal, proposed_revisions
+from resources.audit.verification import verify
+from resources.settings.configuration import Configuration, load_configuration
+from resources.settings.sources import FolderSettings
+from resources.store import ledger
+from resources.store.anchors import read_anchors
+from resources.store.code_version import environment_text
+from resources.store.ledger import Connection
+from resources.store.warehouse import Warehouse
 
 OK, NOTE, FAULT = "ok", "note", "fault"
 SMALLEST_DISK = 2 << 30  # bytes: a daily run writes megabytes, publishing needs a second copy
@@ -183,7 +183,7 @@ def _runs(environment: Environment) -> Iterator[Finding]:
     environment.prepare()
     import dagster as dg
 
-    from pipeline.sweep import stuck
+    from pipeline.interrupted_runs import stuck
 
     with dg.DagsterInstance.get() as instance:
         found = stuck(instance)

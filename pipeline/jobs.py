@@ -1,6 +1,4 @@
-"""The jobs: the daily run, ingestion alone, the backtest, and a backfill over past as-of dates in one process."""
-
-from datetime import date
+"""The jobs: the daily run, ingestion alone, one pack, the backtest."""
 
 import dagster as dg
 
@@ -26,26 +24,3 @@ research = dg.define_asset_job(
     selection=RESEARCH,
     description="Replay each policy through the past.",
 )
-
-
-class BackfillConfig(dg.Config):
-    """The as-of dates to run, both ends included; sessions only."""
-
-    start: str
-    end: str
-
-
-@dg.op
-def run_past_packs(context: dg.OpExecutionContext, config: BackfillConfig) -> None:
-    """Runs the chain for each past session in one process: seconds a pack instead of a launched run each."""
-    from pipeline.runs import run_range  # it needs the definitions, of which this job is a part
-
-    run_range(
-        context.instance, date.fromisoformat(config.start), date.fromisoformat(config.end), context.log.info
-    )
-
-
-@dg.job(description="Run the chain for every session of a range of past as-of dates.")
-def backfill() -> None:
-    """Run the chain for every session of a range of past as-of dates."""
-    run_past_packs()

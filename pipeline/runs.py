@@ -9,13 +9,13 @@ import dagster as dg
 
 from assets.partitions import PACKS
 from optimizer.errors import DataError
-from pipeline.definitions import defs, environment
-from pipeline.sweep import process_tag
-from resources.calendars import load_calendar
-from resources.configuration import Configuration, load_configuration
-from resources.ingest import default_as_of
-from resources.packs import newest_revision, pack_id
-from resources.warehouse import Warehouse
+from pipeline.interrupted_runs import process_tag
+from pipeline.stages import environment, stages
+from resources.logs.calendars import load_calendar
+from resources.logs.ingest import default_as_of
+from resources.packs.packs import newest_revision, pack_id
+from resources.settings.configuration import Configuration, load_configuration
+from resources.store.warehouse import Warehouse
 
 DONE, FAILED, USAGE, FAULT = 0, 1, 2, 3
 
@@ -52,7 +52,7 @@ def _execute(
         raise DataError(
             f"{partition_key} cannot be: packs are cut from {first} to today; choose a date between them"
         )
-    definition = defs.resolve_job_def(job)
+    definition = stages.resolve_job_def(job)
     # Log lines are in the history; the terminal has the bar.
     config.loggers = {"console": {"config": {"log_level": "CRITICAL"}}}
     run_id, done, steps = str(uuid4()), 0, len(definition.nodes)

@@ -8,14 +8,14 @@ from pathlib import Path
 import dagster as dg
 
 from optimizer.errors import DataError
+from pipeline.interrupted_runs import sweep
 from pipeline.jobs import daily_run, ingest
-from pipeline.sweep import sweep
-from resources.calendars import Calendar, load_calendar
-from resources.configuration import Configuration
-from resources.packs import newest_revision, pack_id, watermark
-from resources.restatements import proposed_revisions
-from resources.sources import FolderSettings
-from resources.warehouse_resource import DeskResource, WarehouseResource
+from resources.audit.restatements import proposed_revisions
+from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.logs.calendars import Calendar, load_calendar
+from resources.packs.packs import newest_revision, pack_id, watermark
+from resources.settings.configuration import Configuration
+from resources.settings.sources import FolderSettings
 
 LOOK_BACK = timedelta(days=14)
 SETTLED_SECONDS = 5.0

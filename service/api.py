@@ -15,14 +15,14 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from optimizer.errors import PackfolioError, PolicyError
-from resources.packs import Pack
-from resources.policy_schema import Strict
-from resources.yaml_files import parse_value
+from resources.packs.packs import Pack
+from resources.settings.policy_schema import Strict
+from resources.settings.yaml_files import parse_value
 from service.answers import Answer
 from service.decisions import DecisionLog
 from service.desk import Desk
-from service.guard import CODES, Guard, TooLargeError, code_of, problem
-from service.intake import BadJsonError, Busy, Solvers, inlined, parsed_json
+from service.http.guard import CODES, Guard, TooLargeError, code_of, problem
+from service.http.intake import BadJsonError, Busy, Solvers, inlined, parsed_json
 from service.optimizer_service import OptimizerService
 from service.patterns import PATTERNS, metadata
 from service.settings import Settings

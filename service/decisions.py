@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from resources.decisions import append_decision
+from resources.logs.decisions import append_decision
 
 KEPT = ("symbol", "action", "quantity", "current_price", "trade_value", "estimated_cost", "rationale")
 

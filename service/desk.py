@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from optimizer.errors import DataError, PolicyError
-from optimizer.estimates import Estimates
-from optimizer.rationale import Reasons
-from resources.configuration import Configuration, load_configuration
-from resources.evidence import Case, evidence_with_scenarios, impact_liquidity, load_case
-from resources.ledger import Connection
-from resources.orders import past_reasons
-from resources.pack_prices import read_panel, risk_free_rate, window_start
-from resources.packs import Pack, find_pack, latest_fresh
-from resources.playbooks import Playbooks, load_playbooks
-from resources.policy_schema import PolicyFile
-from resources.snapshots import Snapshot, read_snapshots, under_policy
-from resources.tax_lots import read_plan
-from resources.universes import STALE_SESSIONS
-from resources.warehouse import Warehouse
+from optimizer.model.estimates import Estimates
+from optimizer.trading.rationale import Reasons
+from resources.books.orders import past_reasons
+from resources.books.snapshots import Snapshot, read_snapshots, under_policy
+from resources.books.tax_lots import read_plan
+from resources.books.universes import STALE_SESSIONS
+from resources.packs.pack_prices import read_panel, risk_free_rate, window_start
+from resources.packs.packs import Pack, find_pack, latest_fresh
+from resources.results.pack_estimates import Case, evidence_with_scenarios, impact_liquidity, load_case
+from resources.settings.configuration import Configuration, load_configuration
+from resources.settings.playbooks import Playbooks, load_playbooks
+from resources.settings.policy_schema import PolicyFile
+from resources.store.ledger import Connection
+from resources.store.warehouse import Warehouse
 from service.published import Memory, Published
 from service.settings import Settings
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from optimizer.estimates import Estimates
-from optimizer.frontier import frontier as efficient
-from optimizer.measures import expected_return, volatility
-from optimizer.policy import Policy
-from optimizer.proposal import applied_policy, enough, form_beliefs
+from optimizer.measures.portfolio_measures import expected_return, volatility
+from optimizer.model.estimates import Estimates
+from optimizer.model.policy import Policy
+from optimizer.proposals.frontier import frontier as efficient
+from optimizer.proposals.proposal import applied_policy, enough, form_beliefs
 from optimizer.typing import Array
 from service.answers import FrontierAnswer, FrontierPoint
 from service.desk import Loaded

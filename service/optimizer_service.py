@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from optimizer.costs import trade_cost
 from optimizer.errors import DataError
-from resources.playbooks import Shocks
-from resources.reading import regime_of
-from resources.yaml_files import parse_value
+from optimizer.model.costs import trade_cost
+from resources.results.queries import regime_of
+from resources.settings.playbooks import Shocks
+from resources.settings.yaml_files import parse_value
 from service.answers import Answer, as_dict
 from service.desk import Desk
 from service.policies import PolicyConstraints, parse_policy

@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from optimizer.errors import PolicyError
-from resources.playbooks import Shocks
-from resources.policy_schema import Strict
+from resources.settings.playbooks import Shocks
+from resources.settings.policy_schema import Strict
 from service import optimizer_service
 from service.answers import (
     Answer,

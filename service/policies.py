@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optimizer.errors import PolicyError
-from resources.policy_schema import PolicyFile
-from resources.yaml_files import parse_value
+from resources.settings.policy_schema import PolicyFile
+from resources.settings.yaml_files import parse_value
 
 # What the patterns call some keys.
 OTHER_NAMES = {"max_te_pct": "max_tracking_error_pct"}

@@ -5,15 +5,15 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from optimizer.costs import CostModel
 from optimizer.errors import PolicyError
-from optimizer.impact import Impact, Side, impact_of
-from optimizer.portfolio import ZERO, exact, money
-from optimizer.proposal import Mandate, Proposal, enough, orders_impact, propose
-from optimizer.taxes import Taxes
-from optimizer.trade_list import LimitCheck, TradeRow
-from resources.evidence import Case
-from resources.outputs import as_json
+from optimizer.model.costs import CostModel
+from optimizer.model.portfolio import ZERO, exact, money
+from optimizer.proposals.proposal import Mandate, Proposal, enough, orders_impact, propose
+from optimizer.tax.taxes import Taxes
+from optimizer.trading.impact import Impact, Side, impact_of
+from optimizer.trading.trade_list import LimitCheck, TradeRow
+from resources.results.pack_estimates import Case
+from resources.results.stage_outputs import as_json
 from service.answers import (
     ConstraintAnswer,
     ImpactAnswer,

@@ -6,8 +6,8 @@ from threading import Condition, Lock
 from typing import Any, TypeVar
 
 from optimizer.errors import DataError
-from resources.ledger import Connection
-from resources.warehouse import Warehouse
+from resources.store.ledger import Connection
+from resources.store.warehouse import Warehouse
 
 Value = TypeVar("Value")
 Version = tuple[int, int, int]

@@ -5,14 +5,14 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from optimizer.costs import CostModel
 from optimizer.errors import PolicyError
-from optimizer.hedges import Hedge, HedgeLimits, Instrument
-from optimizer.regimes import Book, Recommendation, advise
-from optimizer.scenarios import Scenario, Stress, find_scenario
-from resources.exposed import Exposed, read_exposed
-from resources.playbooks import Playbooks
-from resources.risk_outputs import Hedged, hedge_row, hedged, stressed
+from optimizer.model.costs import CostModel
+from optimizer.risk.hedges import Hedge, HedgeLimits, Instrument
+from optimizer.risk.regimes import Book, Recommendation, advise
+from optimizer.risk.scenarios import Scenario, Stress, find_scenario
+from resources.results.risk_outputs import Hedged, hedge_row, hedged, stressed
+from resources.results.scenario_inputs import Exposed, read_exposed
+from resources.settings.playbooks import Playbooks
 from service.answers import (
     HedgeAnswer,
     HedgesAnswer,

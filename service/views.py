@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from optimizer.methods import METHODS
-from optimizer.scenarios import FACTORS
-from resources.playbooks import Shocks
-from resources.reading import packs_table, portfolios_of, regime_of, rows
-from resources.tracing import trace_row
+from optimizer.problem.methods import METHODS
+from optimizer.risk.scenarios import FACTORS
+from resources.audit.tracing import trace_row
+from resources.results.queries import packs_table, portfolios_of, regime_of, rows
+from resources.settings.playbooks import Shocks
 from service.answers import plain
 from service.desk import Desk, Reading
 

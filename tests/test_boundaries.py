@@ -44,19 +44,21 @@ OPTIMIZER_CALLS = """
 """
 SCREEN_LIBRARIES = {"streamlit", "requests"} | set(sys.stdlib_module_names)
 DAGSTER_FOLDERS = {"assets", "pipeline"}
-DAGSTER_DOORS = {"resources/warehouse_resource.py": "the warehouse as a Dagster resource"}
+DAGSTER_DOORS = {"resources/dagster_resources.py": "the warehouse as a Dagster resource"}
 PICKLERS = "pickle cPickle _pickle dill cloudpickle shelve marshal joblib jsonpickle"
 PICKLE_CALLS = {"read_pickle", "to_pickle"}
 YAML_CALLS = {"load", "load_all", "unsafe_load", "unsafe_load_all", "full_load", "full_load_all"}
-YAML_DOORS = {"resources/yaml_files.py": "its loader is a SafeLoader that also refuses duplicate keys"}
-DUCKDB_DOORS = {  # file -> what it opens; no reader of another's file may be opened anywhere else
-    "resources/engine.py": "the live database, and nothing outside its folder",
-    "resources/warehouse.py": "the published copy, read-only",
-    "resources/replaying.py": "a scratch warehouse beside a copy",
-    "resources/backup.py": "a database that a backup replaces",
-    "resources/verification.py": "an empty one in memory",
+YAML_DOORS = {
+    "resources/settings/yaml_files.py": "its loader is a SafeLoader that also refuses duplicate keys"
 }
-EXCEPT_DOORS = {"service/guard.py": "no traceback may reach a caller"}  # process edges: file -> why
+DUCKDB_DOORS = {  # file -> what it opens; no reader of another's file may be opened anywhere else
+    "resources/store/duckdb_engine.py": "the live database, and nothing outside its folder",
+    "resources/store/warehouse.py": "the published copy, read-only",
+    "resources/audit/replay.py": "a scratch warehouse beside a copy",
+    "resources/audit/backup.py": "a database that a backup replaces",
+    "resources/audit/verification.py": "an empty one in memory",
+}
+EXCEPT_DOORS = {"service/http/guard.py": "no traceback may reach a caller"}  # process edges: file -> why
 NO_FUTURE_ANNOTATIONS = {"assets", "pipeline"}
 HEAVY = {"cvxpy", "sklearn", "skfolio", "matplotlib", "scipy.optimize", "yfinance", "exchange_calendars"}
 HOT_START = {
@@ -141,13 +143,13 @@ def no_pickle(source: Source) -> Iterator[str]:
 def no_yaml_load(source: Source) -> Iterator[str]:
     for name, call in source.calls:
         if name.startswith("yaml.") and name[5:] in YAML_CALLS and source.name not in YAML_DOORS:
-            yield f"{call.lineno}: {name} can build any object; use resources/yaml_files.py"
+            yield f"{call.lineno}: {name} can build any object; use resources/settings/yaml_files.py"
 
 
 def duckdb_doors(source: Source) -> Iterator[str]:
     for name, call in source.calls:
         if name == "duckdb.connect" and source.name not in DUCKDB_DOORS:
-            yield f"{call.lineno}: a connection of its own may read any file; ask resources/warehouse.py"
+            yield f"{call.lineno}: a connection of its own may read any file; ask resources/store/warehouse.py"
 
 
 def no_blanket_except(source: Source) -> Iterator[str]:
@@ -206,27 +208,27 @@ def test_the_house_keeps_its_rules(rule: str) -> None:
 
 
 VIOLATIONS = [
-    ("folder_direction", "optimizer/costs.py", "def f():\n    from resources.warehouse import Warehouse\n"),
-    ("folder_direction", "resources/packs.py", "import assets.prices\n"),
+    ("folder_direction", "optimizer/model/costs.py", "def f():\n    from resources.store.warehouse import Warehouse\n"),
+    ("folder_direction", "resources/packs/packs.py", "import assets.prices\n"),
     ("folder_direction", "assets/trades.py", "from pipeline import partitions\n"),
     ("folder_direction", "service/api.py", "from assets import trades\n"),
     ("folder_direction", "pipeline/cli.py", "from service.api import app\n"),
-    ("folder_direction", "optimizer/solve.py", "from ..resources import warehouse\n"),
+    ("folder_direction", "optimizer/solvers/solve.py", "from ..resources import warehouse\n"),
     ("folder_direction", "service/api.py", "import tests.helpers\n"),
-    ("optimizer_order", "optimizer/costs.py", "from optimizer.solve import solve\n"),
-    ("optimizer_order", "optimizer/costs.py", "def f():\n    from optimizer import engine\n"),
-    ("optimizer_order", "optimizer/costs.py", "from optimizer import Policy\n"),
+    ("optimizer_order", "optimizer/model/costs.py", "from optimizer.solvers.solve import solve\n"),
+    ("optimizer_order", "optimizer/model/costs.py", "def f():\n    from optimizer import engine\n"),
+    ("optimizer_order", "optimizer/model/costs.py", "from optimizer import Policy\n"),
     ("optimizer_order", "optimizer/fast/minvar.py", "from . import qp\nfrom ..solve import solve\n"),
     ("optimizer_order", "optimizer/newcomer.py", "x = 1\n"),
-    ("optimizer_purity", "optimizer/costs.py", "import duckdb\n"),
-    ("optimizer_purity", "optimizer/costs.py", "def f():\n    from pathlib import Path\n"),
-    ("optimizer_purity", "optimizer/costs.py", "import logging\n"),
-    ("optimizer_purity", "optimizer/costs.py", "import random\n"),
-    ("optimizer_purity", "optimizer/costs.py", "from datetime import date\nnow = date.today()\n"),
-    ("optimizer_purity", "optimizer/costs.py", "import datetime\nnow = datetime.datetime.now()\n"),
-    ("optimizer_purity", "optimizer/costs.py", "rng = np.random.default_rng()\n"),
-    ("optimizer_purity", "optimizer/costs.py", "text = open('x').read()\n"),
-    ("dagster_doors", "resources/warehouse.py", "import dagster as dg\n"),
+    ("optimizer_purity", "optimizer/model/costs.py", "import duckdb\n"),
+    ("optimizer_purity", "optimizer/model/costs.py", "def f():\n    from pathlib import Path\n"),
+    ("optimizer_purity", "optimizer/model/costs.py", "import logging\n"),
+    ("optimizer_purity", "optimizer/model/costs.py", "import random\n"),
+    ("optimizer_purity", "optimizer/model/costs.py", "from datetime import date\nnow = date.today()\n"),
+    ("optimizer_purity", "optimizer/model/costs.py", "import datetime\nnow = datetime.datetime.now()\n"),
+    ("optimizer_purity", "optimizer/model/costs.py", "rng = np.random.default_rng()\n"),
+    ("optimizer_purity", "optimizer/model/costs.py", "text = open('x').read()\n"),
+    ("dagster_doors", "resources/store/warehouse.py", "import dagster as dg\n"),
     ("dagster_doors", "service/api.py", "def f():\n    from dagster import asset\n"),
     ("screen_speaks_http", "service/screen.py", "from service.answers import Answer\n"),
     ("screen_speaks_http", "service/screen/pages.py", "import duckdb\n"),
@@ -249,15 +251,15 @@ VIOLATIONS = [
 @pytest.mark.parametrize(("rule", "name", "text"), VIOLATIONS)
 def test_a_planted_violation_is_caught(tmp_path: Path, rule: str, name: str, text: str) -> None:
     plant(tmp_path, "service/screen.py", "import streamlit\n")
-    plant(tmp_path, "optimizer/engine.py", "import cvxpy\n")
-    plant(tmp_path, "assets/weights.py", "from optimizer.engine import OptimizationEngine\n")
+    plant(tmp_path, "optimizer/proposals/engine.py", "import cvxpy\n")
+    plant(tmp_path, "assets/weights.py", "from optimizer.proposals.engine import OptimizationEngine\n")
     plant(tmp_path, name, text)
     assert [fault for fault in faults(rule, tmp_path) if fault.startswith(f"{name}:")]
 
 
 LAWFUL = {
-    "optimizer/__init__.py": "from optimizer.engine import OptimizationEngine\n",
-    "optimizer/engine.py": """
+    "optimizer/__init__.py": "from optimizer.proposals.engine import OptimizationEngine\n",
+    "optimizer/proposals/engine.py": """
 from datetime import date
 import numpy as np
 from optimizer.errors import PolicyError
@@ -265,8 +267,8 @@ def choose(as_of: date, rng: np.random.Generator):
     import cvxpy
     return np.random.default_rng(7)
 """,
-    "optimizer/fast/minvar.py": "from optimizer.fast.qp import solve_qp\n",
-    "resources/warehouse_resource.py": "import dagster as dg\nfrom resources.warehouse import Warehouse\n",
+    "optimizer/fast/minvar.py": "from optimizer.numerics.qp import solve_qp\n",
+    "resources/dagster_resources.py": "import dagster as dg\nfrom resources.store.warehouse import Warehouse\n",
     "resources/files.py": """
 import yaml
 try:

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from command_line import ROOT, Desk
 
-from optimizer.estimators.recipes import COVARIANCES, MEANS
-from optimizer.methods import METHODS
+from optimizer.beliefs.estimators.recipes import COVARIANCES, MEANS
+from optimizer.problem.methods import METHODS
 
 pytestmark = pytest.mark.xdist_group("embedded")
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -72,7 +72,7 @@ def test_no_code_file_is_longer_than_its_reader_can_hold() -> None:
 
 def logged_tables(root: Path) -> set[str]:
     """Every table of the schema is append-only."""
-    schema = (root / "resources" / "schema.sql").read_text("utf-8")
+    schema = (root / "resources" / "store" / "schema.sql").read_text("utf-8")
     return set(re.findall(r"^create table (?:if not exists )?(\w+)", schema, re.MULTILINE | re.IGNORECASE))
 
 
@@ -110,7 +110,7 @@ def edits(root: Path) -> list[str]:
 
 
 def _without_new_columns(name: str, text: str) -> str:
-    return re.sub(NEW_COLUMN, "", text) if name.startswith("resources/migrations/") else text
+    return re.sub(NEW_COLUMN, "", text) if name.startswith("resources/store/migrations/") else text
 
 
 def test_no_statement_edits_a_logged_table() -> None:
@@ -124,21 +124,21 @@ def test_no_statement_edits_a_logged_table() -> None:
      "alter table prices add x int", "insert or replace into prices values (1)", "merge into prices using x"],
 )  # fmt: skip
 def test_a_planted_edit_is_caught(tmp_path: Path, statement: str) -> None:
-    plant(tmp_path, "resources/schema.sql", "create table prices (symbol varchar);\n")
+    plant(tmp_path, "resources/store/schema.sql", "create table prices (symbol varchar);\n")
     plant(tmp_path, "resources/a.py", f"connection.execute({statement!r})\n")
     plant(tmp_path, "resources/b.py", f"connection.execute(f{statement.replace('prices', '{table}')!r})\n")
     plant(tmp_path, "resources/c.py", f"connection.execute({statement.replace('prices', 'scratch')!r})\n")
     plant(tmp_path, "resources/d.sql", f"{statement};\n")
     plant(
         tmp_path,
-        "resources/migrations/0002-e.sql",
+        "resources/store/migrations/0002-e.sql",
         f"alter table prices add column y double;\n{statement};\n",
     )
     assert [fault.split(":")[0] for fault in edits(tmp_path)] == [
         "resources/a.py",
         "resources/b.py",
         "resources/d.sql",
-        "resources/migrations/0002-e.sql",
+        "resources/store/migrations/0002-e.sql",
     ]
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def serve() -> None:
     import pipeline.runs  # what every run needs is loaded once
-    from assets import plots
+    from assets.plots import charts as plots
     from optimizer import solve
 
     assert plots and solve

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from optimizer.errors import InfeasibleError, PolicyError, SolverError
-from optimizer.exposures import ExposureType
-from resources.packs import Pack
-from resources.policy_grid import is_variant
-from resources.reading import backtest_of, notes_of, pack_details, rows, trades_of
+from optimizer.model.exposures import ExposureType
+from resources.packs.packs import Pack
+from resources.results.queries import backtest_of, notes_of, pack_details, rows, trades_of
+from resources.settings.policy_grid import is_variant
 from service.answers import FrontierAnswer, StressAnswer
 from service.desk import Desk, Loaded, Reading
 from service.frontier import frontier

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from optimizer.performance import total_return
+from optimizer.measures.performance import total_return
 from service.answers import FrontierAnswer, StressAnswer
 
 if TYPE_CHECKING:

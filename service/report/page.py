@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from resources.policy_grid import is_variant
+from resources.settings.policy_grid import is_variant
 from service.report import figures
 from service.report.contents import Contents, Row, Section
 

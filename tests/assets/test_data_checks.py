@@ -1,8 +1,8 @@
 """Each code of a row or a pack belongs to one question, which says its thresholds; the rows stand beside them."""
 
 from assets.data_checks import OF_PACK, OF_PRICES, answers
-from resources.pack_checks import CheckLimits
-from resources.sources import Limits
+from resources.screening.pack_checks import CheckLimits
+from resources.settings.sources import Limits
 
 
 def row(code: str, severity: str = "WARN") -> dict[str, object]:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.plots import covariance_plot, diverging, risk_plot, weights_plot
-from assets.risk_plots import frontier_plot, losses_plot, monthly_plot
-from assets.svg import label, picture, png, ticks
-from optimizer.analytics import monthly_table
-from optimizer.estimates import Estimates
+from assets.plots.charts import covariance_plot, diverging, risk_plot, weights_plot
+from assets.plots.risk_charts import frontier_plot, losses_plot, monthly_plot
+from assets.plots.svg import label, picture, png, ticks
+from optimizer.measures.analytics import monthly_table
+from optimizer.model.estimates import Estimates
 
 SVG = "{http://www.w3.org/2000/svg}"
 

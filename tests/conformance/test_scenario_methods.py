@@ -7,10 +7,10 @@ The weights of least risk, at most 35% in a name, as skfolio 1.12.2 (MeanRisk, C
 import numpy as np
 import pytest
 
-from optimizer.estimates import Estimates
-from optimizer.policy import Policy
-from optimizer.portfolio import Universe
-from optimizer.solve import solve
+from optimizer.model.estimates import Estimates
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Universe
+from optimizer.solvers.solve import solve
 
 RNG = np.random.default_rng(7)
 RETURNS = (
@@ -91,8 +91,8 @@ def test_the_worst_day_is_shared_where_two_names_lose_on_different_days():
 
 def test_evar_lies_between_cvar_and_the_worst_day():
     """Ahmadi-Javid 2012, proposition 3.2; for a normal it is mean + sigma sqrt(2 ln 1 / (1 - level))."""
-    from optimizer.performance import expected_shortfall
-    from optimizer.scenario_costs import EntropicTail
+    from optimizer.measures.performance import expected_shortfall
+    from optimizer.problem.scenario_costs import EntropicTail
 
     r = np.random.default_rng(0).standard_normal(200_000) * 0.01
     evar = EntropicTail(0.95).value(r)
@@ -102,8 +102,8 @@ def test_evar_lies_between_cvar_and_the_worst_day():
 
 def test_measures_of_a_normal():
     """Mean absolute deviation s sqrt(2 / pi), Gini mean difference 2 s / sqrt(pi), semi-deviation s / sqrt(2)."""
-    from optimizer.gini import GiniMeanDifference
-    from optimizer.scenario_costs import LowerPartialMoment, MeanAbsoluteDeviation, SemiDeviation
+    from optimizer.problem.gini import GiniMeanDifference
+    from optimizer.problem.scenario_costs import LowerPartialMoment, MeanAbsoluteDeviation, SemiDeviation
 
     r = np.random.default_rng(1).standard_normal(200_000)
     assert MeanAbsoluteDeviation().value(r) == pytest.approx(np.sqrt(2 / np.pi), rel=5e-3)

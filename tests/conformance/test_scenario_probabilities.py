@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer.errors import DataError, PolicyError
-from optimizer.estimates import Estimates
-from optimizer.methods import ON_ODDS, SCENARIO_COSTS
-from optimizer.policy import Policy
-from optimizer.portfolio import Universe
-from optimizer.solve import Solution, solve
+from optimizer.model.estimates import Estimates
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Universe
+from optimizer.problem.methods import ON_ODDS, SCENARIO_COSTS
+from optimizer.solvers.solve import Solution, solve
 
 RNG = np.random.default_rng(21)
 NAMES = tuple("ABCDE")

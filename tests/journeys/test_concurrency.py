@@ -10,7 +10,7 @@ import pytest
 from small_desk import make_desk, price_file
 from zygote import Zygote, at_once
 
-from resources.warehouse import Warehouse
+from resources.store.warehouse import Warehouse
 
 pytestmark = pytest.mark.xdist_group("zygote")
 Desk = tuple[Zygote, Zygote, list[date]]

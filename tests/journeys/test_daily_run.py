@@ -14,11 +14,11 @@ import pytest
 import yaml
 from command_line import Desk
 
-from optimizer.proposal import propose
-from resources.configuration import load_configuration
-from resources.evidence import evidence, load_case
-from resources.packs import find_pack, latest_fresh
-from resources.snapshots import read_snapshots
+from optimizer.proposals.proposal import propose
+from resources.books.snapshots import read_snapshots
+from resources.packs.packs import find_pack, latest_fresh
+from resources.results.pack_estimates import evidence, load_case
+from resources.settings.configuration import load_configuration
 
 pytestmark = pytest.mark.xdist_group("embedded")
 PACK = "PP_2022-12-28"

@@ -19,8 +19,8 @@ from small_desk import SYMBOLS, make_desk
 from zygote import Zygote
 
 from pipeline.schedules import restatements
-from resources.signatures import KEY, make_keys
-from resources.warehouse_resource import DeskResource, WarehouseResource
+from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.store.signatures import KEY, make_keys
 
 pytestmark = pytest.mark.xdist_group("audit")
 BOOK = "11111111-1111-1111-1111-111111111111"

@@ -9,7 +9,7 @@ import pytest
 from small_desk import make_desk
 from zygote import Zygote
 
-from resources.warehouse import Warehouse
+from resources.store.warehouse import Warehouse
 
 pytestmark = pytest.mark.xdist_group("zygote")
 LIVE = """

@@ -8,7 +8,7 @@ import pytest
 from small_desk import make_desk, price_file
 from zygote import Zygote
 
-from resources.warehouse import Warehouse
+from resources.store.warehouse import Warehouse
 
 pytestmark = pytest.mark.xdist_group("zygote")
 PER_USD = 1.3  # CAD on the newest day; 1.25 before

@@ -10,7 +10,7 @@ from small_desk import make_desk
 
 from pipeline.doctor import examine
 from pipeline.environment import Environment
-from resources.warehouse import Warehouse
+from resources.store.warehouse import Warehouse
 
 BLOCK, HEADERS = 262_144, 3 * 4096  # of a DuckDB file
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 
-from pipeline.machine import machine_fault
+from pipeline.commands.machine_faults import machine_fault
 
 
 def from_cause(cause: Exception) -> Exception:

@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 from command_line import Desk
 
+from pipeline.interrupted_runs import PROCESS_TAG, process_tag, sweep
 from pipeline.schedules import after_the_close, inbox_files, missing_sessions, stuck_runs
-from pipeline.sweep import PROCESS_TAG, process_tag, sweep
-from resources.warehouse_resource import DeskResource, WarehouseResource
+from resources.dagster_resources import DeskResource, WarehouseResource
 
 NEW_YORK_EVENING = "2026-07-{day:02d}T22:30:00+00:00"
 

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from pipeline.show import show_backtest, show_variants
+from pipeline.commands.show import show_backtest, show_variants
 
 MEASURES = {
     "annual_return": 0.1234, "volatility": 0.2, "sharpe": 0.5, "deflated_sharpe": 0.75, "sortino": None,

@@ -1,5 +1,5 @@
 -- The tables of the first release, as it made them: never edit this file.
--- The data model of Packfolio, schema version 1. Every table is append-only; `resources/ledger.py` chains each write.
+-- The data model of Packfolio, schema version 1. Every table is append-only; `resources/store/ledger.py` chains each write.
 -- The logs carry `ingest_seq`, every other table `materialization`: both are the id of the ledger row that wrote them.
 
 -- The logs -------------------------------------------------------------------------------------------------------

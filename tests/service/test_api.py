@@ -14,9 +14,9 @@ import pytest
 from fastapi.testclient import TestClient
 from service_desk import PACK, PORTFOLIO
 
-from resources.warehouse import Warehouse
+from resources.store.warehouse import Warehouse
 from service.api import create_app
-from service.guard import CODES
+from service.http.guard import CODES
 from service.settings import Settings
 
 

@@ -10,20 +10,20 @@ import pandas as pd
 import pytest
 from source_tree import ROOT
 
-from optimizer.black_litterman import MarketView
-from optimizer.entropy_pooling import ScenarioView, pool
+from optimizer.beliefs.black_litterman import MarketView
+from optimizer.beliefs.entropy_pooling import ScenarioView, pool
+from optimizer.beliefs.estimators.recipes import estimate
 from optimizer.errors import PackfolioError
-from optimizer.estimates import Estimates, Recipe
-from optimizer.estimators.recipes import estimate
-from optimizer.policy import Policy
-from optimizer.portfolio import Portfolio, Position, Universe
-from optimizer.proposal import Mandate, propose
-from optimizer.solve import solve
-from resources.estimate_checks import condition_number, ill_conditioned
-from resources.pack_checks import CheckLimits
-from resources.portfolios import PortfolioFile, ViewFile
-from resources.yaml_files import parse_value, parse_yaml
-from service.guard import code_of
+from optimizer.model.estimates import Estimates, Recipe
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Portfolio, Position, Universe
+from optimizer.proposals.proposal import Mandate, propose
+from optimizer.solvers.solve import solve
+from resources.results.estimate_checks import condition_number, ill_conditioned
+from resources.screening.pack_checks import CheckLimits
+from resources.settings.portfolios import PortfolioFile, ViewFile
+from resources.settings.yaml_files import parse_value, parse_yaml
+from service.http.guard import code_of
 from service.policies import parse_policy
 
 SYMBOLS, MEAN, RISK = ("A", "B"), np.array([0.08, 0.05]), np.array([[0.04, 0.01], [0.01, 0.09]])

@@ -34,33 +34,33 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
            f"{SEED}::test_impact_prints_what_is_and_what_was_to_come"]),
     "D9": ("currencies were added one to one", [f"{HERE}::test_foreign_holdings_are_converted"]),
     "D10": ("price returns, filled backwards; today's date", [f"{HERE}::test_the_date_is_the_packs",
-            "resources/test_pack_prices.py::test_the_macro_and_the_panel_agree_on_prices_and_total_returns"]),
+            "resources/packs/test_pack_prices.py::test_the_macro_and_the_panel_agree_on_prices_and_total_returns"]),
     "D11": ("fractions of shares were cut off", [
-            "optimizer/test_trades.py::test_fractional_shares_reach_the_target",
-            "optimizer/test_trades.py::test_names_without_a_target_are_sold_out_odd_lots_and_fractions_included"]),
+            "optimizer/trading/test_trades.py::test_fractional_shares_reach_the_target",
+            "optimizer/trading/test_trades.py::test_names_without_a_target_are_sold_out_odd_lots_and_fractions_included"]),
     "D12": ("names below the quality vanished, unrated ones too", [
             f"{HERE}::test_quality_sells_down_and_keeps_the_unrated",
             f"{HERE}::test_nothing_good_enough_is_said_as_such"]),
     "D13": ("22.50 for a cost of 20.00", [f"{SEED}::test_estimate_trade_cost"]),
     "D14": ("the sample is not one portfolio", [f"{HERE}::test_an_answer_adds_up"]),
     "D15": ("hedges that lose under their scenario", [f"{SEED}::test_the_sides_follow_from_the_computation",
-            "optimizer/test_hedges.py::test_each_hedge_gains_and_no_loss_means_no_hedge",
-            "optimizer/test_hedges.py::test_long_bonds_are_sold_against_rising_rates_never_bought"]),
+            "optimizer/risk/test_hedges.py::test_each_hedge_gains_and_no_loss_means_no_hedge",
+            "optimizer/risk/test_hedges.py::test_long_bonds_are_sold_against_rising_rates_never_bought"]),
     "D16": ("bonds gained when spreads widened; values at cost", [
             f"{HERE}::test_values_are_the_packs_not_what_was_paid",
-            "optimizer/test_scenarios.py::test_bonds_lose_when_rates_rise_or_spreads_widen"]),
+            "optimizer/risk/test_scenarios.py::test_bonds_lose_when_rates_rise_or_spreads_widen"]),
     "D17": ("the unknown became a default", [f"{API}::test_the_unknown_is_named"]),
     "D18": ("monthly series stood still; levels among changes; no point in time", [
-            "optimizer/test_regime_detector.py::test_each_phase_is_recognised",
-            "optimizer/test_regime_detector.py::test_a_change_over_a_year_is_never_taken_from_a_level",
-            "optimizer/test_regime_detector.py::test_what_is_published_later_changes_nothing"]),
+            "optimizer/risk/test_regime_detector.py::test_each_phase_is_recognised",
+            "optimizer/risk/test_regime_detector.py::test_a_change_over_a_year_is_never_taken_from_a_level",
+            "optimizer/risk/test_regime_detector.py::test_what_is_published_later_changes_nothing"]),
     "D19": ("a method was defined twice", [f"{HERE}::test_a_name_is_defined_once"]),
     "D20": ("an error class was never imported", [f"{SEED}::test_no_warehouse_is_a_named_error"]),
     "D21": ("a cache forgot the lookback", [f"{HERE}::test_what_is_kept_is_kept_for_its_policy",
             f"{SEED}::test_no_positions_found"]),
     "D22": ("made-up figures where data were missing", [f"{HERE}::test_what_is_not_known_is_null"]),
     "D23": ("calls that the libraries no longer have", [f"{HERE}::test_warnings_are_errors_here"]),
-    "D24": ("positions without their lots", ["optimizer/test_lots.py", "resources/test_portfolios.py"]),
+    "D24": ("positions without their lots", ["optimizer/tax/test_lots.py", "resources/settings/test_portfolios.py"]),
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 
 from service.api import create_app
-from service.guard import CODES
+from service.http.guard import CODES
 from service.settings import Settings
 
 PHASES = (Phase.explicit, Phase.generate)  # a failure is shown as it was found

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from resources.ledger import Stamp
-from resources.warehouse import Warehouse
+from resources.store.ledger import Stamp
+from resources.store.warehouse import Warehouse
 from service.published import Published
 
 

@@ -4,12 +4,12 @@ import re
 
 from source_tree import ROOT
 
-from service.describe import page
+from service.http.describe import page
 
 
 def test_the_page_is_the_one_the_models_write() -> None:
     written = (ROOT / "docs" / "reference" / "api.md").read_text("utf-8")
-    assert written == page(), "run: python -m service.describe > docs/reference/api.md"
+    assert written == page(), "run: python -m service.http.describe > docs/reference/api.md"
 
 
 def test_every_link_of_the_page_has_its_heading() -> None:

@@ -1,0 +1,1 @@
+"""Pictures of the stages' outputs as SVG and PNG; numbers come in ready."""

@@ -1,0 +1,110 @@
+"""Many histories out of one: combinatorial purged cross-validation, and how likely a choice was overfitted."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from optimizer.errors import DataError, PolicyError
+from optimizer.measures import performance as p
+from optimizer.typing import Array
+
+Rows = npt.NDArray[np.intp]
+Fit = Callable[[pd.DataFrame], Mapping[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows to train on, and the test groups with their rows."""
+
+    train: Rows
+    tests: tuple[tuple[int, Rows], ...]
+
+
+def combinatorial_splits(rows: int, groups: int, tested: int, *, purge: int, embargo: int) -> Iterator[Split]:
+    """Every choice of `tested` of `groups` consecutive blocks (Lopez de Prado 2018, chapter 12).
+
+    purge    rows left out of the training on both sides of a test block, whose labels overlap it
+    embargo  more rows left out after it
+    Raises PolicyError for impossible numbers.
+    """
+    if not 1 <= tested < groups <= rows:
+        raise PolicyError(f"{tested} of {groups} groups of {rows} rows; use 1 <= tested < groups <= rows")
+    blocks = np.array_split(np.arange(rows), groups)
+    for chosen in combinations(range(groups), tested):
+        free = np.ones(rows, dtype=bool)
+        for g in chosen:
+            first, last = int(blocks[g][0]), int(blocks[g][-1])
+            free[max(0, first - purge) : last + 1 + purge + embargo] = False
+        yield Split(np.flatnonzero(free), tuple((g, blocks[g]) for g in chosen))
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """Out-of-sample histories of one strategy.
+
+    paths    (T, m) daily returns of each history, by date;  sharpe  (m,) their ratios per year
+    """
+
+    paths: pd.DataFrame
+    sharpe: pd.Series
+
+
+def cross_validate(
+    returns: pd.DataFrame,
+    fit: Fit,
+    *,
+    groups: int = 10,
+    tested: int = 2,
+    purge: int = 5,
+    embargo: int = 5,
+    risk_free_rate: float = 0.0,
+) -> CrossValidation:
+    """The m = tested / groups x C(groups, tested) out-of-sample histories of weights fitted on the other blocks.
+
+    returns  (T, n) simple daily returns without gaps;  fit  returns (t, n) of the training rows -> weights,
+             which are kept (rebalanced daily, without costs) over each test block
+    """
+    if returns.isna().to_numpy().any():
+        raise DataError("returns have gaps; keep the dates on which every symbol has one")
+    count = comb(groups, tested) * tested // groups
+    paths = np.full((len(returns), count), np.nan)
+    used = np.zeros(groups, dtype=int)
+    values = returns.to_numpy(dtype=np.float64)
+    for split in combinatorial_splits(len(returns), groups, tested, purge=purge, embargo=embargo):
+        weights = fit(returns.iloc[split.train])
+        w = np.array([weights.get(symbol, 0.0) for symbol in returns.columns])
+        for group, rows in split.tests:
+            paths[rows, used[group]] = values[rows] @ w
+            used[group] += 1
+    table = pd.DataFrame(paths, returns.index)
+    return CrossValidation(table, table.apply(lambda path: p.sharpe(path.to_numpy(), risk_free_rate)))
+
+
+def probability_of_overfitting(returns: pd.DataFrame, blocks: int = 10) -> float:
+    """How often the best strategy in half of the blocks is below the median in the other half.
+
+    returns  (T, m) of m strategies;  combinatorially symmetric cross-validation (Bailey, Borwein, Lopez de
+             Prado & Zhu 2017), with the Sharpe ratio as the measure
+    """
+    if blocks % 2 or returns.shape[1] < 2:
+        raise PolicyError(
+            f"{blocks} blocks, {returns.shape[1]} strategies; use an even number and at least two"
+        )
+    parts = np.array_split(returns.to_numpy(dtype=np.float64), blocks)
+    below = []
+    for chosen in combinations(range(blocks), blocks // 2):
+        inside = np.vstack([parts[b] for b in chosen])
+        outside = np.vstack([parts[b] for b in range(blocks) if b not in chosen])
+        best = int(np.argmax(_ratios(inside)))
+        rank = float(np.sum(_ratios(outside) < _ratios(outside)[best]) + 1) / (returns.shape[1] + 1)
+        below.append(rank <= 0.5)
+    return float(np.mean(below))
+
+
+def _ratios(returns: Array) -> Array:
+    return np.asarray(returns.mean(axis=0) / returns.std(axis=0, ddof=1))

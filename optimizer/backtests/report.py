@@ -1,0 +1,191 @@
+"""What a backtest reports: series by date, trades, and every measure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from optimizer.backtests.simulation import Account, Rows
+from optimizer.errors import DataError
+from optimizer.measures.analytics import Metrics, performance_metrics
+from optimizer.measures.performance import money_weighted_return
+from optimizer.model.returns import TRADING_DAYS
+from optimizer.typing import Array
+
+KNOWLEDGE = {
+    "final": "prices as they stand today, cut by date: later corrections are already in them",
+    "vintage": "each decision saw the prices known at its close; what they earned is told by today's",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class BacktestResult:
+    """What a strategy did; money in the base currency, returns and weights as fractions. Tables are made when read.
+
+    account, dates, symbols  what was held and traded, in arrays
+    nav, returns  by date; the first NAV is the money before the first trade
+    skipped    date -> why a decision led to no trade
+    knowledge  in words, what its decisions saw
+    """
+
+    account: Account
+    dates: pd.DatetimeIndex
+    symbols: Sequence[str]
+    nav: pd.Series
+    returns: pd.Series
+    metrics: Metrics
+    skipped: Mapping[pd.Timestamp, str]
+    knowledge: str
+
+    @cached_property
+    def cash(self) -> pd.Series:
+        """Cash at each close."""
+        first = len(self.dates) - len(self.nav)
+        return pd.Series(self.account.cash_path[first:], self.nav.index, name="cash")
+
+    @cached_property
+    def shares(self) -> pd.DataFrame:
+        """Held after each trade, dates x symbols: nav = shares x price + cash at every close."""
+        held = dict(self.account.holdings)
+        return pd.DataFrame(np.stack(list(held.values())), self.dates[list(held)], list(self.symbols))
+
+    @cached_property
+    def weights(self) -> pd.DataFrame:
+        """Fractions of the NAV after each trade, dates x symbols."""
+        days = list(dict(self.account.holdings))
+        shares = self.shares.to_numpy()
+        values = np.where(shares != 0, shares * np.nan_to_num(self.account.market.marks[days]), 0.0)
+        return pd.DataFrame(values / self.account.nav[days][:, None], self.shares.index, self.shares.columns)
+
+    @cached_property
+    def trades(self) -> pd.DataFrame:
+        """Date, symbol, quantity (signed), price, value (signed), cost, reason ("rebalance", "stopped")."""
+        fills = self.account.fills
+        counts = [len(fill.names) for fill in fills]
+        days = np.repeat([fill.day for fill in fills], counts).astype(int)
+        quantity, price = _joined([f.shares for f in fills]), _joined([f.prices for f in fills])
+        return pd.DataFrame(
+            {
+                "date": self.dates[days],
+                "symbol": np.asarray(self.symbols, dtype=object)[_columns(self.account)],
+                "quantity": quantity,
+                "price": price,
+                "value": quantity * price,
+                "cost": _joined([f.costs for f in fills]),
+                "reason": np.repeat(np.array([f.reason for f in fills], dtype=object), counts),
+            }
+        )
+
+    @cached_property
+    def costs(self) -> pd.Series:
+        """By date of trade."""
+        days, spent = _by_day(self.account, _joined([fill.costs for fill in self.account.fills]))
+        return pd.Series(spent, self.dates[days].rename("date"), name="cost")
+
+    def money_weighted_return(self, flows: pd.Series | None = None) -> float:
+        """Annual internal rate of return of a client who pays in (or out, negative) at closes of the backtest.
+
+        flows  by date, base currency; None: nothing after the first NAV. Each earns what the strategy returns after it.
+        Raises DataError for a date that is none of the backtest's.
+        """
+        told = pd.Series(dtype=np.float64) if flows is None else flows
+        if strangers := [day for day in told.index if day not in self.nav.index]:
+            raise DataError(f"{strangers[0]:%Y-%m-%d} is no date of the backtest; take one of its index")
+        paid = told.groupby(level=0).sum().reindex(self.nav.index, fill_value=0.0).to_numpy(dtype=np.float64)
+        nav = self.nav.to_numpy(dtype=np.float64)
+        values = nav * (1 + np.cumsum(paid / nav))
+        days = (self.nav.index - self.nav.index[0]).to_numpy() / np.timedelta64(1, "D")
+        return money_weighted_return(values, paid, days.astype(np.float64) / 365.25)
+
+    @cached_property
+    def attribution(self) -> pd.Series:
+        """Contribution to the total return of each name, of CASH (interest less financing) and of COSTS.
+
+        A name's profit is its end value less what its trades paid in; all per start NAV.
+        """
+        account, trades = self.account, self.trades
+        paid = np.bincount(_columns(account), trades["value"].to_numpy(), len(self.symbols))
+        profit = pd.Series(account.values() - paid, list(self.symbols))
+        cost = -float(trades["cost"].sum())
+        interest = account.cash - float(self.cash.iloc[0]) + float(paid.sum()) - cost
+        found = pd.concat([profit, pd.Series({"CASH": interest, "COSTS": cost})])
+        return pd.Series(found / self.nav.iloc[0], name="contribution")
+
+
+def report(
+    account: Account,
+    dates: pd.DatetimeIndex,
+    symbols: Sequence[str],
+    rates: Array,
+    trials: int,
+    skipped: Mapping[pd.Timestamp, str],
+    benchmark: pd.Series | None,
+    knowledge: str,
+) -> BacktestResult:
+    """The result of an account that was run to the last date; `rates` (T,) annual, known at each close."""
+    first = account.holdings[0][0]
+    nav = pd.Series(account.nav[first:], dates[first:], name="nav")
+    returns = pd.Series(
+        account.nav[first + 1 :] / account.nav[first:-1] - 1, dates[first + 1 :], name="return"
+    )
+    rate = float(rates[first:].mean())
+    metrics = performance_metrics(returns, _aligned(benchmark, nav), risk_free_rate=rate, trials=trials)
+    return BacktestResult(
+        account,
+        dates,
+        symbols,
+        nav,
+        returns,
+        metrics | _trading(account, first),
+        skipped,
+        KNOWLEDGE[knowledge],
+    )
+
+
+def _aligned(benchmark: pd.Series | None, nav: pd.Series) -> pd.Series | None:
+    """Returns of the benchmark's prices on the dates of the NAV."""
+    if benchmark is None:
+        return None
+    prices = benchmark.reindex(nav.index)
+    if prices.isna().any():
+        raise DataError(f"the benchmark has no price on {prices.index[prices.isna()][0]}; fill or shorten it")
+    return prices.pct_change(fill_method=None).iloc[1:]
+
+
+def _columns(account: Account) -> Rows:
+    """(m,) the column of each trade's name."""
+    return _joined([fill.names.astype(np.float64) for fill in account.fills]).astype(np.intp)
+
+
+def _joined(arrays: list[Array]) -> Array:
+    return np.concatenate(arrays) if arrays else np.zeros(0)
+
+
+def _by_day(account: Account, amounts: Array) -> tuple[Rows, Array]:
+    """The days with fills, ascending, and what (m,) amounts, one a trade, add up to on each."""
+    fills = account.fills
+    days, place = np.unique([fill.day for fill in fills], return_inverse=True)
+    each = np.repeat(place, [len(fill.names) for fill in fills])
+    return days.astype(np.intp), np.asarray(np.bincount(each, amounts, len(days)), dtype=np.float64)
+
+
+def _trading(account: Account, first: int) -> Metrics:
+    """Turnover one-way per year without the first purchase, cost drag per year, cash and counts."""
+    nav, fills = account.nav, account.fills
+    years = max(len(nav) - 1 - first, 1) / TRADING_DAYS
+    costs = _joined([fill.costs for fill in fills])
+    values = _joined([fill.shares for fill in fills]) * _joined([fill.prices for fill in fills])
+    days, traded = _by_day(account, np.abs(values))
+    _, spent = _by_day(account, costs)
+    return {
+        "turnover": float((traded / nav[days])[1:].sum()) / 2 / years,
+        "cost_drag": float((spent / nav[days]).sum()) / years,
+        "total_cost": float(costs.sum()),
+        "trade_count": float(len(costs)),
+        "rebalance_count": float(len({f.day for f in fills if f.reason == "rebalance" and len(f.names)})),
+        "stopped_count": float(sum(len(fill.names) for fill in fills if fill.reason == "stopped")),
+        "average_cash": float(np.mean(account.cash_path[first:] / nav[first:])),
+        "final_value": float(nav[-1]),
+    }

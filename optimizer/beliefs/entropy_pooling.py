@@ -1,0 +1,345 @@
+"""Views on whole distributions: scenario probabilities that hold the views and differ least from the prior's.
+
+Least relative entropy sum p ln(p / prior) subject to the views (Meucci 2008, Fully Flexible Views), by Newton's
+method on the dual, which has one unknown a view. Views on volatility and correlation become linear once the
+means (and volatilities) they refer to are held where the earlier stage left them (Vorobets 2021, Sequential
+Entropy Pooling).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from math import isfinite
+
+import numpy as np
+
+from optimizer.beliefs.entropy_dual import Rows, conflict, tilt
+from optimizer.errors import PolicyError
+from optimizer.model.estimates import ABSURD_RETURN, Estimates, check_symbols, finite
+from optimizer.typing import Array
+
+STAGES = (("mean",), ("volatility", "cvar"), ("correlation",))
+SENSES = ("=", ">=", "<=")
+FEW = 0.1
+CVAR_ROUNDS = 200
+CVAR_TOLERANCE = 1e-9
+STARTS = 16
+
+
+@dataclass(frozen=True)
+class ScenarioView:
+    """One opinion on the distribution of a portfolio's return.
+
+    kind        "mean": expected total return per year; "volatility": per year; "cvar": expected loss of one
+                period in the worst 1 - level of cases, positive for a loss; "correlation": of two symbols
+    assets      symbol -> weight of the portfolio it is about, {"A": 1, "B": -1} for A's lead over B; the two
+                symbols of a correlation, with weight 1 each
+    value       what the number is, in the unit of `kind`
+    sense       "=", ">=" or "<="
+    confidence  0 = no effect, 1 = holds exactly; between: the share of the mixture in which it holds
+    Raises PolicyError for anything else.
+    """
+
+    kind: str
+    assets: Mapping[str, float]
+    value: float
+    _: KW_ONLY
+    sense: str = "="
+    confidence: float = 1.0
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        _check_view(self)
+
+    def __str__(self) -> str:
+        sides = " ".join(f"{weight:+g} {symbol}" for symbol, weight in self.assets.items())
+        return f"{self.kind}({sides.removeprefix('+1 ')}) {self.sense} {self.value:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """The scenarios under the views.
+
+    probabilities        (T,) positive, adding up to 1
+    mean, covariance     (n,), (n, n) of total returns, per year
+    relative_entropy     sum p ln(p / prior): 0 where the views say nothing new
+    effective_scenarios  exp of the entropy of p: how many equally likely scenarios hold as much information
+    """
+
+    probabilities: Array
+    mean: Array
+    covariance: Array
+    relative_entropy: float
+    effective_scenarios: float
+    warnings: tuple[str, ...] = ()
+
+
+def pool(
+    symbols: Sequence[str],
+    scenarios: Array,
+    views: Sequence[ScenarioView],
+    *,
+    prior: Array | None = None,
+    periods_per_year: int = 252,
+) -> Pooled:
+    """The probabilities nearest to the prior's under which every view holds (Meucci 2008).
+
+    scenarios  (T, n) simple returns of one period, columns in the order of `symbols`
+    prior      (T,) probabilities; None = all alike
+    Views of less than full confidence hold in a mixture (Meucci 2008, section 4): with confidences c1 < c2 the
+    result is (1 - c2) prior + (c2 - c1) {second view} + c1 {both views}.
+    Raises PolicyError for an unknown symbol or views that no weighting of these scenarios fulfils, by name.
+    """
+    check_symbols(tuple(symbols))
+    returns = finite("scenarios", scenarios, (None, len(symbols)))
+    start = _prior(prior, len(returns))
+    case = _Case(tuple(symbols), returns, start, periods_per_year)
+    mixed = np.zeros(len(returns))
+    heard = 0.0
+    for level in sorted({view.confidence for view in views} - {0.0}):
+        mixed += (level - heard) * case.under([view for view in views if view.confidence >= level])
+        heard = level
+    mixed += (1.0 - heard) * start
+    return _described(mixed, start, returns, periods_per_year)
+
+
+def pooled_estimates(estimates: Estimates, views: Sequence[ScenarioView]) -> Estimates:
+    """The estimates' own scenarios under the views, as estimates: mean and covariance of the weighted days.
+
+    The result has the scenarios with their new probabilities. Raises PolicyError where the estimates have none,
+    and as `pool`.
+    """
+    if estimates.scenarios is None:
+        raise PolicyError("entropy pooling needs scenarios; the estimates have none: estimate from prices")
+    found = pool(estimates.symbols, estimates.scenarios, views, prior=estimates.probabilities)
+    said = "; ".join(map(str, views)) or "none"
+    return Estimates(
+        symbols=estimates.symbols,
+        mean=found.mean,
+        covariance=found.covariance,
+        scenarios=estimates.scenarios,
+        probabilities=found.probabilities,
+        observations=estimates.observations,
+        notes=(*estimates.notes, f"entropy pooling, views: {said}", *found.warnings),
+    )
+
+
+def moved(scenarios: Array, mean: Array, covariance: Array, *, periods_per_year: int = 252) -> Array:
+    """(T, n) the scenarios with these moments per year and no others: the map that moves each day the least.
+
+    X' = mean + (X - average) A with A = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2, C the scenarios' own covariance (Dowson &
+    Landau 1982). mean (n,), covariance (n, n) per year. Raises PolicyError where there are too few days to tell the
+    names apart.
+    """
+    away = scenarios - scenarios.mean(axis=0)
+    values, vectors = np.linalg.eigh(away.T @ away / len(away))
+    if values[0] <= 1e-12 * values[-1]:
+        raise PolicyError(
+            f"entropy pooling needs scenarios that tell the {scenarios.shape[1]} names apart, and these {len(away)} "
+            f"days do not; raise lookback_days, or leave out names that move alike"
+        )
+    half, inverse = ((vectors * values**power) @ vectors.T for power in (0.5, -0.5))
+    size, turn = np.linalg.eigh(half @ (covariance / periods_per_year) @ half)
+    map_ = inverse @ (turn * np.sqrt(np.maximum(size, 0.0))) @ turn.T @ inverse
+    return np.asarray(mean / periods_per_year + away @ map_)
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    symbols: tuple[str, ...]
+    returns: Array
+    prior: Array
+    periods: int
+
+    def under(self, views: Sequence[ScenarioView]) -> Array:
+        """(T,) probabilities when all these views hold, stage by stage."""
+        found, rows = self.prior, Rows.none(len(self.prior))
+        heard: list[ScenarioView] = []
+        tails: list[_TailView] = []
+        for kinds in STAGES:
+            fresh = [view for view in views if view.kind in kinds]
+            for view in fresh:
+                if view.kind == "cvar":
+                    tails.append(_TailView.of(view, -self._portfolio(view), found, len(heard)))
+                else:
+                    rows = rows.joined(self._rows(view, found, len(heard)))
+                heard.append(view)
+            if fresh:
+                found = self._with_tails(rows, tails, found, heard) if tails else self._solved(rows, heard)
+        return found
+
+    def _rows(self, view: ScenarioView, now: Array, place: int) -> Rows:
+        x = self._portfolio(view)
+        if view.kind == "mean":
+            return Rows.one(x - view.value / self.periods, view.sense, place)
+        if view.kind == "volatility":
+            deviation = x - now @ x
+            spread = Rows.one(deviation**2 - view.value**2 / self.periods, view.sense, place)
+            return Rows.one(deviation, "=", place).joined(spread)
+        if view.kind == "correlation":
+            a, b = (self._standard(symbol, now) for symbol in view.assets)
+            held = [Rows.one(row, "=", place) for row in (a, b, a**2 - 1.0, b**2 - 1.0)]
+            together = Rows.one(a * b - view.value, view.sense, place)
+            return together.joined(*held)
+        raise AssertionError(view.kind)
+
+    def _portfolio(self, view: ScenarioView) -> Array:
+        for symbol in view.assets:
+            if symbol not in self.symbols:
+                raise PolicyError(
+                    f"view {view} names {symbol}, which is not estimated; use one of {_few(self.symbols)}"
+                )
+        columns = [self.symbols.index(symbol) for symbol in view.assets]
+        return np.asarray(self.returns[:, columns] @ np.array(list(view.assets.values())))
+
+    def _standard(self, symbol: str, now: Array) -> Array:
+        if symbol not in self.symbols:
+            raise PolicyError(
+                f"a view names {symbol}, which is not estimated; use one of {_few(self.symbols)}"
+            )
+        deviation = self.returns[:, self.symbols.index(symbol)].copy()
+        deviation -= now @ deviation
+        spread = float(np.sqrt(now @ deviation**2))
+        if spread == 0:
+            raise PolicyError(
+                f"{symbol} never moves in these scenarios, so no view on its correlation can hold"
+            )
+        return deviation / spread
+
+    def _with_tails(
+        self, rows: Rows, tails: Sequence["_TailView"], found: Array, heard: Sequence[ScenarioView]
+    ) -> Array:
+        cuts = [Rows.none(len(found)) for _ in tails]
+        for _ in range(CVAR_ROUNDS):
+            cuts = [tail.cut(kept, found) for tail, kept in zip(tails, cuts, strict=True)]
+            before, found = found, self._solved(rows.joined(*cuts), heard)
+            if np.abs(found - before).max() <= CVAR_TOLERANCE and all(tail.holds(found) for tail in tails):
+                return found
+        names = "; ".join(str(heard[tail.place]) for tail in tails)
+        raise PolicyError(f"the views {names} did not settle in {CVAR_ROUNDS} rounds; loosen or drop one")
+
+    def _solved(self, rows: Rows, heard: Sequence[ScenarioView]) -> Array:
+        found = tilt(self.prior, rows)
+        if found is None:
+            names = "; ".join(str(heard[place]) for place in conflict(rows))
+            raise PolicyError(
+                f"no weighting of these {len(self.prior)} scenarios fulfils the views {names}: "
+                f"loosen or drop one, or give it a sense (>=, <=) in place of ="
+            )
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _TailView:
+    """A view on CVaR, the least over v of v + E[(loss - v)+] / (1 - level) (Rockafellar & Uryasev 2000).
+
+    At least c: the row of every v must hold, and is added where it is broken. At most c: the row of one v will
+    do; the first is the best of a few, the next the best for the probabilities found, which never adds entropy.
+    """
+
+    losses: Array
+    level: float
+    value: float
+    upward: bool
+    place: int
+
+    @classmethod
+    def of(cls, view: ScenarioView, losses: Array, now: Array, place: int) -> "_TailView":
+        tail = cls(losses, view.level, view.value, view.sense == ">=", place)
+        return replace(tail, upward=bool(now @ tail.line(now) <= view.value)) if view.sense == "=" else tail
+
+    def line(self, p: Array) -> Array:
+        """(T,) the function of the losses whose expectation is their CVaR under p."""
+        return self._at(self._quantile(p))
+
+    def _at(self, quantile: float) -> Array:
+        return np.asarray(quantile + np.maximum(self.losses - quantile, 0.0) / (1.0 - self.level))
+
+    def _quantile(self, p: Array) -> float:
+        order = np.argsort(-self.losses, kind="stable")
+        worst = min(int(np.searchsorted(np.cumsum(p[order]), 1.0 - self.level)), len(order) - 1)
+        return float(self.losses[order[worst]])
+
+    def _first(self, p: Array) -> Rows:
+        below = np.unique(self.losses[self.losses < self.value])
+        tried = below[:: max(len(below) // STARTS, 1)][::-1]
+        rows = [
+            Rows.one(self._at(quantile) - self.value, "<=", self.place)
+            for quantile in (*tried, self._quantile(p))
+        ]
+        tilted = [tilt(p, row) for row in rows]
+        entropies = [np.inf if q is None else float(q @ np.log(q / p)) for q in tilted]
+        return rows[int(np.argmin(entropies))]
+
+    def cut(self, kept: Rows, p: Array) -> Rows:
+        """The rows to hold next."""
+        if not self.upward:
+            if not len(kept.values):
+                return self._first(p)
+            return Rows.one(self.line(p) - self.value, "<=", self.place)
+        if len(kept.values) and self.holds(p):
+            return kept
+        return kept.joined(Rows.one(self.line(p) - self.value, ">=", self.place))
+
+    def holds(self, p: Array) -> bool:
+        missed = self.value - float(p @ self.line(p))
+        size = float(np.abs(self.losses).max())
+        return (missed if self.upward else -missed) <= CVAR_TOLERANCE * size
+
+
+def _described(p: Array, prior: Array, returns: Array, periods: int) -> Pooled:
+    some = p > 0
+    mean = p @ returns
+    deviation = returns - mean
+    effective = float(np.exp(-(p[some] @ np.log(p[some]))))
+    entropy = max(float(p[some] @ np.log(p[some] / prior[some])), 0.0)
+    warnings: tuple[str, ...] = ()
+    if effective < FEW * len(p):
+        warnings = (
+            f"the views rest on {effective:.0f} of {len(p)} scenarios in effect; they are far from history",
+        )
+    covariance = (deviation * p[:, None]).T @ deviation * periods
+    return Pooled(p, mean * periods, (covariance + covariance.T) / 2, entropy, effective, warnings)
+
+
+def _prior(prior: Array | None, count: int) -> Array:
+    if prior is None:
+        return np.full(count, 1.0 / count)
+    given = finite("prior", prior, (count,))
+    if (given <= 0).any() or abs(float(given.sum()) - 1.0) > 1e-9:
+        raise PolicyError(
+            f"prior: probabilities must be positive and add up to 1; they add up to {given.sum():g}"
+        )
+    return given
+
+
+def _check_view(view: ScenarioView) -> None:
+    kinds = [kind for stage in STAGES for kind in stage]
+    if view.kind not in kinds:
+        raise PolicyError(f"view kind {view.kind!r} does not exist; use one of {', '.join(kinds)}")
+    if view.sense not in SENSES:
+        raise PolicyError(f"view {view}: sense {view.sense!r} does not exist; use one of {', '.join(SENSES)}")
+    if not view.assets or not all(isfinite(weight) for weight in view.assets.values()):
+        raise PolicyError(
+            f"view on {view.kind}: assets are {dict(view.assets)}; name symbols with their weights"
+        )
+    for name, number, low, high in (
+        ("confidence", view.confidence, 0.0, 1.0),
+        ("level", view.level, 0.5, 1.0 - 1e-6),
+        ("value", view.value, *_range(view.kind)),
+    ):
+        if not (isfinite(number) and low <= number <= high):
+            raise PolicyError(
+                f"view {view}: {name} is {number:g}; it must be a fraction from {low:g} to {high:g}"
+            )
+    if view.kind == "correlation" and (len(view.assets) != 2 or set(view.assets.values()) != {1}):
+        raise PolicyError(f"view {view}: a correlation is of two symbols, each with weight 1")
+
+
+def _range(kind: str) -> tuple[float, float]:
+    if kind == "correlation":
+        return -1.0, 1.0
+    return (0.0, ABSURD_RETURN) if kind == "volatility" else (-ABSURD_RETURN, ABSURD_RETURN)
+
+
+def _few(symbols: tuple[str, ...]) -> str:
+    return ", ".join(symbols[:8]) + (", ..." if len(symbols) > 8 else "")

@@ -1,0 +1,69 @@
+"""Estimates straight from a table of market data, without a recipe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from optimizer.beliefs.estimators.recipes import estimate
+from optimizer.errors import PolicyError
+from optimizer.model.estimates import Estimates, Recipe
+from optimizer.model.returns import TRADING_DAYS
+from optimizer.typing import Array
+
+
+@dataclass(frozen=True, eq=False)
+class ReturnEstimator:
+    """Expected returns and covariances of symbols, per year.
+
+    market_data     dates x symbols, total-return prices, ascending; NaN = no price that day
+    risk_free_rate  per year, for `capm` and `semi`
+    market          the column that stands for the market in `capm`; None = the average of the symbols
+    Its methods raise PolicyError for an unknown method or symbol, DataError for bad or too few prices.
+    """
+
+    market_data: pd.DataFrame
+    risk_free_rate: float = 0.0
+    market: str | None = None
+
+    def estimate_expected_returns(
+        self, symbols: Sequence[str], method: str = "historical", lookback_years: float = 5
+    ) -> Array:
+        """(n,) expected total returns per year from daily returns; methods as in `recipes.MEANS`."""
+        mean = self.estimates(symbols, mean=method, lookback_years=lookback_years).mean
+        return np.zeros(0) if mean is None else mean
+
+    def estimate_covariance_matrix(
+        self,
+        symbols: Sequence[str],
+        method: str = "sample",
+        lookback_years: float = 5,
+        frequency: str = "daily",
+    ) -> Array:
+        """(n, n) covariance per year; methods as in `recipes.COVARIANCES`, frequencies in `PERIODS`."""
+        return self.estimates(
+            symbols, covariance=method, lookback_years=lookback_years, frequency=frequency
+        ).covariance
+
+    def estimates(
+        self,
+        symbols: Sequence[str],
+        *,
+        mean: str = "historical",
+        covariance: str = "sample",
+        lookback_years: float = 5,
+        frequency: str = "daily",
+    ) -> Estimates:
+        """Both at once, checked, with the scenarios they rest on."""
+        if not lookback_years > 0:
+            raise PolicyError(f"lookback_years is {lookback_years}; it must be above 0")
+        recipe = Recipe(
+            mean_method=mean,
+            covariance_method=covariance,
+            lookback_days=round(lookback_years * TRADING_DAYS),
+            symbols=tuple(symbols),
+            frequency=frequency,
+            risk_free_rate=self.risk_free_rate,
+        )
+        return estimate(self.market_data, recipe, market=self.market)

@@ -1,0 +1,1 @@
+"""What weights or returns are worth knowing by: risk, performance, attribution; nothing here chooses weights."""

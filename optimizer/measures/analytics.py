@@ -1,0 +1,251 @@
+"""Performance of a portfolio over its dated holdings: returns, risk, benchmark, attribution."""
+
+from collections.abc import Mapping
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from optimizer.errors import DataError, PolicyError
+from optimizer.measures import performance as p
+from optimizer.measures.attribution import by_exposure, contributions
+from optimizer.model.exposures import ExposureType, FundExposureMap
+from optimizer.model.portfolio import Portfolio
+from optimizer.model.returns import PERIODS, TRADING_DAYS, check_prices, per_period
+from optimizer.typing import Array
+
+Metrics = dict[str, float]
+
+
+def performance_metrics(
+    returns: pd.Series,
+    benchmark: pd.Series | None = None,
+    *,
+    risk_free_rate: float = 0.0,
+    trials: int = 1,
+    periods: int = TRADING_DAYS,
+) -> Metrics:
+    """Every measure of one series of returns; fractions, per year unless the name says otherwise.
+
+    returns    (T,) simple returns per period, by date;  benchmark  likewise, on the same dates
+    trials     strategies tried before this one was chosen, for the deflated Sharpe ratio
+    The value at risk and expected shortfall are of one period; durations are in periods.
+    """
+    r = p.checked(returns.to_numpy(dtype=np.float64))
+    test = p.sharpe_test(r, risk_free_rate, periods, trials=trials)
+    fall = p.max_drawdown(r)
+    found = {
+        "total_return": p.total_return(r),
+        "annual_return": p.annual_return(r, periods),
+        "volatility": p.volatility(r, periods),
+        "sharpe": test.ratio,
+        "sharpe_low": test.low,
+        "sharpe_high": test.high,
+        "probabilistic_sharpe": test.probabilistic,
+        "deflated_sharpe": test.deflated,
+        "sortino": p.sortino(r, risk_free_rate, periods),
+        "calmar": p.calmar(r, periods),
+        "omega": p.omega(r, per_period(risk_free_rate, periods)),
+        "max_drawdown": fall.depth,
+        "max_drawdown_days": float(fall.duration),
+        "value_at_risk_95": p.value_at_risk(r),
+        "expected_shortfall_95": p.expected_shortfall(r),
+        "skewness": p.skewness(r),
+        "kurtosis": p.kurtosis(r),
+        "hit_rate": p.hit_rate(r),
+        "best_day": float(r.max()),
+        "worst_day": float(r.min()),
+    }
+    if benchmark is None:
+        return found
+    if not benchmark.index.equals(returns.index):
+        raise DataError("the benchmark's dates differ from the portfolio's; align them on common dates")
+    return found | _relative(r, p.checked(benchmark.to_numpy(dtype=np.float64)), risk_free_rate, periods)
+
+
+def _relative(r: Array, b: Array, risk_free_rate: float, periods: int) -> Metrics:
+    return {
+        "benchmark_return": p.annual_return(b, periods),
+        "beta": p.beta(r, b),
+        "alpha": p.alpha(r, b, risk_free_rate, periods),
+        "tracking_error": p.tracking_error(r, b, periods),
+        "information_ratio": p.information_ratio(r, b, periods),
+        "up_capture": p.capture(r, b, up=True),
+        "down_capture": p.capture(r, b, up=False),
+        "hit_rate_against_benchmark": p.hit_rate(r, b),
+    }
+
+
+def monthly_table(returns: pd.Series) -> pd.DataFrame:
+    """Years x months of compounded returns, the year's own in column "year"; NaN where there are no days."""
+    index = pd.DatetimeIndex(returns.index)
+    growth = (1 + returns).groupby([index.year, index.month]).prod().unstack() - 1
+    growth.index.name, growth.columns.name = "year", "month"
+    growth = growth.reindex(columns=range(1, 13))
+    growth["year"] = (1 + returns).groupby(index.year).prod() - 1
+    return growth
+
+
+class PortfolioAnalytics:
+    """Analytics of a portfolio on total-return prices, fractions per year.
+
+    portfolio    what is held now
+    market_data  (T, n) total-return prices in the base currency, dates x symbols
+    history      date -> what was held from that close on; without it today's holdings are taken to have been
+                 held throughout, and `pro_forma` says so
+    fund_map     look-through of the funds, for the attribution by exposure
+    """
+
+    def __init__(
+        self,
+        portfolio: Portfolio,
+        market_data: pd.DataFrame,
+        *,
+        history: Mapping[date, Portfolio] | None = None,
+        fund_map: FundExposureMap | None = None,
+        risk_free_rate: float = 0.02,
+    ) -> None:
+        check_prices(market_data)
+        self.portfolio = portfolio
+        self.market_data = market_data
+        self.fund_map = fund_map
+        self.risk_free_rate = risk_free_rate
+        self.pro_forma = not history
+        first = pd.Timestamp(market_data.index[0])
+        dated = {pd.Timestamp(day): held for day, held in (history or {}).items()} or {first: portfolio}
+        self._start = min(dated)
+        self._shares, self._cash = _holdings(dated, market_data)
+
+    def calculate_portfolio_values(self) -> pd.Series:
+        """(T,) value at each close: shares x price + cash."""
+        held = self._shares.to_numpy() * self._prices().to_numpy()
+        return pd.Series(held.sum(axis=1) + self._cash.to_numpy(), self._shares.index, name="value")
+
+    def calculate_returns(self, frequency: str = "daily") -> pd.Series:
+        """(T - 1,) returns of what was held at the previous close, so that flows earn nothing (chained)."""
+        if frequency not in (*PERIODS, "annual"):
+            raise PolicyError(f"frequency {frequency!r} does not exist; use daily, weekly, monthly or annual")
+        shares, prices = self._shares.to_numpy(), self._prices().to_numpy()
+        before = (shares * prices).sum(axis=1)[:-1] + self._cash.to_numpy()[:-1]
+        gain = (shares[:-1] * np.diff(prices, axis=0)).sum(axis=1)
+        if (before <= 0).any():
+            raise DataError(f"{self.portfolio.name} was worth nothing at some close; start its history later")
+        daily = pd.Series(gain / before, self._shares.index[1:], name="return")
+        if frequency == "daily":
+            return daily
+        code = {"weekly": "W-FRI", "monthly": "M", "annual": "Y"}[frequency]
+        period = pd.DatetimeIndex(daily.index).to_period(code)
+        return (1 + daily).groupby(period).prod() - 1
+
+    def calculate_position_returns(self) -> pd.DataFrame:
+        """(T - 1, n) daily simple returns of each name that was held."""
+        prices = self._prices()
+        return prices.pct_change(fill_method=None).iloc[1:]
+
+    def calculate_time_weighted_return(self) -> float:
+        """Chained return of the whole period."""
+        return p.total_return(self.calculate_returns().to_numpy())
+
+    def calculate_money_weighted_return(self, flows: pd.Series) -> float:
+        """Internal rate of return per year (365.25 days); `flows` by date are amounts paid in."""
+        values = self.calculate_portfolio_values()
+        paid = flows.reindex(values.index, fill_value=0.0).to_numpy(dtype=np.float64)
+        days = (pd.DatetimeIndex(values.index) - pd.DatetimeIndex(values.index)[0]).days
+        return p.money_weighted_return(values.to_numpy(), paid, np.asarray(days / 365.25))
+
+    def calculate_volatility(self) -> float:
+        """Standard deviation per year."""
+        return p.volatility(self.calculate_returns().to_numpy())
+
+    def calculate_sharpe_ratio(self) -> float:
+        """Per year, over the risk-free rate."""
+        return p.sharpe(self.calculate_returns().to_numpy(), self.risk_free_rate)
+
+    def calculate_max_drawdown(self) -> dict[str, object]:
+        """Depth (negative), dates of peak, trough and recovery (None while it lasts), duration in days."""
+        returns = self.calculate_returns()
+        fall = p.max_drawdown(returns.to_numpy())
+        days = self._shares.index
+        end = days[fall.recovered] if fall.recovered is not None else None
+        return {
+            "max_drawdown": fall.depth,
+            "peak_date": days[fall.peak],
+            "trough_date": days[fall.trough],
+            "recovery_date": end,
+            "duration_days": int(((end if end is not None else days[-1]) - days[fall.peak]).days),
+        }
+
+    def calculate_var(self, level: float = 0.95, method: str = "historical") -> float:
+        """One-day loss not exceeded with that probability; positive is a loss."""
+        measures = {"historical": p.value_at_risk, "parametric": p.normal_value_at_risk}
+        if method not in measures:
+            raise PolicyError(f"method {method!r} does not exist; use one of {', '.join(measures)}")
+        return measures[method](self.calculate_returns().to_numpy(), level)
+
+    def calculate_cvar(self, level: float = 0.95) -> float:
+        """Mean one-day loss of the worst days; positive is a loss."""
+        return p.expected_shortfall(self.calculate_returns().to_numpy(), level)
+
+    def calculate_metrics(self, benchmark: pd.Series | None = None) -> Metrics:
+        """Every measure of `performance_metrics`; `benchmark` (T,) are total-return prices by date."""
+        returns = self.calculate_returns()
+        other = None
+        if benchmark is not None:
+            other = benchmark.reindex(self._shares.index).pct_change(fill_method=None).iloc[1:]
+        return performance_metrics(returns, other, risk_free_rate=self.risk_free_rate)
+
+    def calculate_attribution(self) -> pd.Series:
+        """Contribution of each name to the chained return; their sum is that return."""
+        weights = self._weights()
+        return contributions(weights, self.calculate_position_returns())
+
+    def calculate_exposure_attribution(self) -> dict[ExposureType, float]:
+        """The same by type of exposure, each fund's part shared out by the size of its legs."""
+        if self.fund_map is None:
+            raise PolicyError("attribution by exposure needs a fund map; give one")
+        return by_exposure(self.calculate_attribution(), self.fund_map)
+
+    def generate_analytics_summary(self) -> dict[str, object]:
+        """Period, all measures, drawdown dates, best and worst name by contribution."""
+        parts = self.calculate_attribution()
+        index = self._shares.index
+        return {
+            "start": index[0],
+            "end": index[-1],
+            "pro_forma": self.pro_forma,
+            **self.calculate_metrics(),
+            **self.calculate_max_drawdown(),
+            "best_position": str(parts.idxmax()) if len(parts) else None,
+            "worst_position": str(parts.idxmin()) if len(parts) else None,
+        }
+
+    def _prices(self) -> pd.DataFrame:
+        return self.market_data.loc[self._start :, list(self._shares.columns)]
+
+    def _weights(self) -> pd.DataFrame:
+        values = self.calculate_portfolio_values()
+        return (self._shares * self._prices()).div(values, axis=0).iloc[:-1]
+
+
+def _holdings(
+    dated: Mapping[pd.Timestamp, Portfolio], prices: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Shares (T, n) and cash (T,) at each close from the first dated holdings on."""
+    symbols = sorted({symbol for held in dated.values() for symbol in held.positions})
+    missing = [symbol for symbol in symbols if symbol not in prices.columns]
+    if missing:
+        raise DataError(f"no prices for {', '.join(missing)}; add them to market_data")
+    days = prices.index[prices.index >= min(dated)]
+    if prices.loc[days, symbols].isna().to_numpy().any():
+        first = [s for s in symbols if prices.loc[days, s].isna().any()]
+        raise DataError(
+            f"{', '.join(first)} has days without a price; start later or fill them at the source"
+        )
+    order = sorted(dated)
+    position = np.searchsorted(pd.DatetimeIndex(order), pd.DatetimeIndex(days), side="right") - 1
+    held = [dated[day] for day in order]
+    table = np.array(
+        [[float(h.positions[s].quantity) if s in h.positions else 0.0 for s in symbols] for h in held]
+    ).reshape(len(held), len(symbols))
+    cash = np.array([float(h.cash) for h in held])
+    return pd.DataFrame(table[position], days, symbols), pd.Series(cash[position], days)

@@ -1,0 +1,83 @@
+"""Where a return came from: parts that add up to the chained total exactly."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from optimizer.errors import DataError
+from optimizer.model.exposures import ExposureType, FundExposureMap
+from optimizer.typing import Array
+
+
+def contributions(weights: pd.DataFrame, returns: pd.DataFrame) -> pd.Series:
+    """Contribution of each name to the chained total return, which their sum equals.
+
+    weights  (T, n) at the close before each day;  returns  (T, n) of the days, same columns
+    A day's part is weight x return; it is carried at the growth up to that day, so that parts add up
+    (the value of 1 invested at the start).
+    """
+    daily = weights.to_numpy() * returns.to_numpy()
+    growth = np.cumprod(1 + daily.sum(axis=1))
+    carried = np.concatenate([[1.0], growth[:-1]])
+    return pd.Series(carried @ daily, weights.columns, name="contribution")
+
+
+def by_exposure(parts: pd.Series, funds: FundExposureMap) -> dict[ExposureType, float]:
+    """Contributions by type of exposure: each fund's is shared out by |exposure|; the sum stays."""
+    found: dict[ExposureType, float] = {}
+    for fund in funds.select([str(symbol) for symbol in parts.index]):
+        gross = sum(abs(amount) for amount in fund.exposures.values())
+        for kind, amount in fund.exposures.items():
+            found[kind] = found.get(kind, 0.0) + float(parts[fund.symbol]) * abs(amount) / gross
+    return {kind: found[kind] for kind in ExposureType if kind in found}
+
+
+def brinson(
+    weights: pd.DataFrame,
+    returns: pd.DataFrame,
+    benchmark_weights: pd.DataFrame,
+    benchmark_returns: pd.DataFrame,
+) -> pd.DataFrame:
+    """Allocation, selection and interaction by group, linked so that they add up to the active return.
+
+    All are (T, g): weights and returns of g groups per period (Brinson, Hood & Beebower 1986; allocation
+    against the benchmark's total, Brinson & Fachler 1985; linked as Carino 1999).
+    """
+    w, r = weights.to_numpy(), returns.to_numpy()
+    b, s = benchmark_weights.to_numpy(), benchmark_returns.to_numpy()
+    total, market = (w * r).sum(axis=1), (b * s).sum(axis=1)
+    effects = np.stack([(w - b) * (s - market[:, None]), b * (r - s), (w - b) * (r - s)])
+    # weights that add up to less than the benchmark's leave cash, which allocation must carry
+    gap = (total - market) - effects.sum(axis=(0, 2))
+    if np.abs(gap).max() > 1e-9:
+        raise DataError("weights of portfolio and benchmark must add up to the same sum; add cash as a group")
+    link = _carino(total, market) / _carino(np.array([_chain(total)]), np.array([_chain(market)]))[0]
+    linked = np.einsum("t,etg->ge", link, effects)
+    return pd.DataFrame(linked, weights.columns, ["allocation", "selection", "interaction"])
+
+
+def _chain(returns: Array) -> float:
+    return float(np.prod(1 + returns) - 1)
+
+
+def _carino(r: Array, b: Array) -> Array:
+    """(ln(1 + r) - ln(1 + b)) / (r - b), and its limit 1 / (1 + r) where they are equal."""
+    same = np.abs(r - b) < 1e-12
+    return np.where(same, 1 / (1 + r), (np.log1p(r) - np.log1p(b)) / np.where(same, 1.0, r - b))
+
+
+def group_sums(
+    weights: pd.DataFrame, returns: pd.DataFrame, groups: Mapping[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Weights and returns (T, g) of groups of names; a group without weight returns 0.
+
+    weights, returns  (T, n) of the names;  groups  symbol -> group
+    """
+    missing = [str(symbol) for symbol in weights.columns if symbol not in groups]
+    if missing:
+        raise DataError(f"no group for {', '.join(missing)}; give each symbol one")
+    names = [groups[str(symbol)] for symbol in weights.columns]
+    total = weights.T.groupby(names).sum().T
+    earned = (weights * returns.to_numpy()).T.groupby(names).sum().T
+    return total, (earned / total.where(total != 0)).fillna(0.0)

@@ -1,0 +1,286 @@
+"""Measures of realised performance from periodic simple returns; sources: Bacon 2008 unless another is named.
+
+Every `returns` is (T,) simple returns per period, `periods` the periods per year (252 daily, 12 monthly), and
+`risk_free_rate` an annual rate, charged per period as (1 + rf)^(1 / periods) - 1.
+"""
+
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+
+from optimizer.errors import DataError
+from optimizer.model.returns import TRADING_DAYS, per_period
+from optimizer.typing import Array
+
+EULER = 0.5772156649015329
+NORMAL = NormalDist()
+NO_RATE = "no internal rate of return exists for these flows; report the time-weighted one"
+
+
+def checked(returns: Array, least: int = 2) -> Array:
+    """The returns as floats; DataError when there are too few or one is not a number >= -1."""
+    values = np.asarray(returns, dtype=np.float64)
+    if values.ndim != 1 or len(values) < least:
+        raise DataError(f"{values.shape} returns; at least {least} in one row are needed")
+    if not np.isfinite(values).all() or (values < -1).any():
+        raise DataError("a return is not a number or below -100%; fill or drop that day")
+    return values
+
+
+def total_return(returns: Array) -> float:
+    """Compounded return of the whole period."""
+    return float(np.prod(1 + returns) - 1)
+
+
+def annual_return(returns: Array, periods: int = TRADING_DAYS) -> float:
+    """Compound growth per year (CAGR)."""
+    growth = np.prod(1 + returns)
+    return float(growth ** (periods / len(returns)) - 1)
+
+
+def volatility(returns: Array, periods: int = TRADING_DAYS) -> float:
+    """Sample standard deviation per year."""
+    return float(np.std(returns, ddof=1) * sqrt(periods))
+
+
+def skewness(returns: Array) -> float:
+    """Third standardised moment of the sample, population form; NaN without variation."""
+    return _moment(returns, 3)
+
+
+def kurtosis(returns: Array) -> float:
+    """Fourth standardised moment of the sample, population form, 3 for a normal; NaN without variation."""
+    return _moment(returns, 4)
+
+
+def _moment(returns: Array, order: Literal[3, 4]) -> float:
+    away = returns - returns.mean()
+    spread = away.std()
+    square = away * away  # a power of a float array takes forty times as long as a product
+    power = square * away if order == 3 else square * square
+    return float(power.mean() / spread**order) if spread > 1e-15 else float("nan")
+
+
+def sharpe(returns: Array, risk_free_rate: float = 0.0, periods: int = TRADING_DAYS) -> float:
+    """Mean excess return / its standard deviation, per year (Sharpe 1994); NaN without variation."""
+    excess = returns - per_period(risk_free_rate, periods)
+    spread = np.std(excess, ddof=1)
+    return float(excess.mean() / spread * sqrt(periods)) if spread > 1e-15 else float("nan")
+
+
+@dataclass(frozen=True)
+class SharpeTest:
+    """A Sharpe ratio per year with its uncertainty.
+
+    low, high      confidence interval under non-normal returns (Mertens 2002)
+    probabilistic  probability that the true ratio is above the benchmark's (Bailey & Lopez de Prado 2012)
+    deflated       the same against the best expected of `trials` strategies without skill (2014)
+    """
+
+    ratio: float
+    low: float
+    high: float
+    probabilistic: float
+    deflated: float
+
+
+def sharpe_test(
+    returns: Array,
+    risk_free_rate: float = 0.0,
+    periods: int = TRADING_DAYS,
+    *,
+    level: float = 0.95,
+    against: float = 0.0,
+    trials: int = 1,
+    trial_variance: float | None = None,
+) -> SharpeTest:
+    """Sharpe ratio with confidence interval, probabilistic and deflated forms.
+
+    against         the annual Sharpe ratio to beat
+    trials          strategies tried before this one was chosen
+    trial_variance  variance of their annual Sharpe ratios; default the estimate's own variance
+    """
+    ratio = sharpe(returns, risk_free_rate, periods)
+    one = ratio / sqrt(periods)
+    shape = 1 - skewness(returns) * one + (kurtosis(returns) - 1) / 4 * one**2
+    error = sqrt(shape / (len(returns) - 1))
+    half = NORMAL.inv_cdf(0.5 + level / 2) * error * sqrt(periods)
+    spread = error if trial_variance is None else sqrt(trial_variance / periods)
+    best = spread * _expected_maximum(trials)
+    return SharpeTest(
+        ratio=ratio,
+        low=ratio - half,
+        high=ratio + half,
+        probabilistic=NORMAL.cdf((one - against / sqrt(periods)) / error),
+        deflated=NORMAL.cdf((one - best) / error),
+    )
+
+
+def _expected_maximum(trials: int) -> float:
+    """Expected largest of that many standard normals (Bailey & Lopez de Prado 2014, eq. 1)."""
+    if trials < 1:
+        raise DataError(f"trials is {trials}; count the strategies that were tried, at least 1")
+    if trials == 1:
+        return 0.0
+    return (1 - EULER) * NORMAL.inv_cdf(1 - 1 / trials) + EULER * NORMAL.inv_cdf(1 - 1 / (trials * np.e))
+
+
+def downside_deviation(returns: Array, target: float = 0.0) -> float:
+    """Root mean square of what falls short of the target per period, over all periods."""
+    return float(np.sqrt(np.mean(np.minimum(returns - target, 0) ** 2)))
+
+
+def sortino(returns: Array, risk_free_rate: float = 0.0, periods: int = TRADING_DAYS) -> float:
+    """Mean excess return / downside deviation, per year; NaN when nothing fell short."""
+    target = per_period(risk_free_rate, periods)
+    below = downside_deviation(returns, target)
+    return float((returns.mean() - target) / below * sqrt(periods)) if below > 0 else float("nan")
+
+
+def omega(returns: Array, target: float = 0.0) -> float:
+    """Sum of the gains over the target / sum of the shortfalls (Keating & Shadwick 2002)."""
+    short = np.maximum(target - returns, 0).sum()
+    return float(np.maximum(returns - target, 0).sum() / short) if short > 0 else float("nan")
+
+
+def value_at_risk(returns: Array, level: float = 0.95) -> float:
+    """Historical one-period loss not exceeded with that probability; positive is a loss."""
+    return float(-np.quantile(returns, 1 - level))
+
+
+def expected_shortfall(returns: Array, level: float = 0.95) -> float:
+    """Mean loss of the worst (1 - level) of the periods, the boundary one by its share; positive is a loss.
+
+    Rockafellar & Uryasev 2002; what the optimizer minimises over scenarios.
+    """
+    count = (1 - level) * len(returns)
+    worst = np.sort(returns)
+    whole = int(np.floor(count + 1e-12))
+    part = (count - whole) * worst[min(whole, len(worst) - 1)]
+    return float(-(worst[:whole].sum() + part) / count)
+
+
+def normal_value_at_risk(returns: Array, level: float = 0.95) -> float:
+    """One-period loss of a normal distribution with the sample's mean and deviation; positive is a loss."""
+    return float(-(returns.mean() + NORMAL.inv_cdf(1 - level) * np.std(returns, ddof=1)))
+
+
+@dataclass(frozen=True)
+class Drawdown:
+    """The deepest fall from a peak; indices count periods, 0 being the start before the first return.
+
+    depth       negative fraction, 0 when the value never fell
+    recovered   index at which the peak was reached again, None when it was not
+    duration    periods from the peak to the recovery, or to the end
+    """
+
+    depth: float
+    peak: int
+    trough: int
+    recovered: int | None
+    duration: int
+
+
+def drawdowns(returns: Array) -> Array:
+    """(T + 1,) value / running peak - 1, with the start value in front."""
+    value = np.concatenate([[1.0], np.cumprod(1 + returns)])
+    return np.asarray(value / np.maximum.accumulate(value) - 1)
+
+
+def max_drawdown(returns: Array) -> Drawdown:
+    """The deepest drawdown with its peak, trough and recovery."""
+    falls = drawdowns(returns)
+    trough = int(np.argmin(falls))
+    peak = int(np.flatnonzero(falls[: trough + 1] >= 0)[-1])
+    after = np.flatnonzero(falls[trough:] >= 0)
+    recovered = int(trough + after[0]) if len(after) else None
+    end = recovered if recovered is not None else len(falls) - 1
+    return Drawdown(float(falls[trough]), peak, trough, recovered, end - peak)
+
+
+def calmar(returns: Array, periods: int = TRADING_DAYS) -> float:
+    """Compound annual return / depth of the deepest drawdown; NaN without one."""
+    depth = max_drawdown(returns).depth
+    return annual_return(returns, periods) / -depth if depth < 0 else float("nan")
+
+
+def ulcer_index(returns: Array) -> float:
+    """Root mean square of the drawdowns (Martin & McCann 1989)."""
+    return float(np.sqrt(np.mean(drawdowns(returns)[1:] ** 2)))
+
+
+def beta(returns: Array, benchmark: Array) -> float:
+    """Regression slope on the benchmark; NaN when it does not move."""
+    away = benchmark - benchmark.mean()
+    square = float(away @ away)
+    return float(away @ (returns - returns.mean()) / square) if square > 0 else float("nan")
+
+
+def alpha(
+    returns: Array, benchmark: Array, risk_free_rate: float = 0.0, periods: int = TRADING_DAYS
+) -> float:
+    """Jensen's alpha per year: mean excess return less beta x the benchmark's, x periods."""
+    rate = per_period(risk_free_rate, periods)
+    slope = beta(returns, benchmark)
+    return float(((returns - rate).mean() - slope * (benchmark - rate).mean()) * periods)
+
+
+def tracking_error(returns: Array, benchmark: Array, periods: int = TRADING_DAYS) -> float:
+    """Sample standard deviation of the active return, per year."""
+    return volatility(returns - benchmark, periods)
+
+
+def information_ratio(returns: Array, benchmark: Array, periods: int = TRADING_DAYS) -> float:
+    """Mean active return per year / tracking error; NaN when there is none."""
+    return sharpe(returns - benchmark, 0.0, periods)
+
+
+def capture(returns: Array, benchmark: Array, *, up: bool) -> float:
+    """Mean return in the periods in which the benchmark rose (fell) / the benchmark's own."""
+    chosen = benchmark > 0 if up else benchmark < 0
+    if not chosen.any():
+        return float("nan")
+    return float(returns[chosen].mean() / benchmark[chosen].mean())
+
+
+def hit_rate(returns: Array, benchmark: Array | None = None) -> float:
+    """Share of the periods with a return above the benchmark's, or above 0."""
+    return float(np.mean(returns > (0.0 if benchmark is None else benchmark)))
+
+
+def time_weighted_return(values: Array, flows: Array) -> float:
+    """Chained return between external flows.
+
+    values  (T,) at the end of each date with the day's flow;  flows  (T,) into the portfolio on that date
+    """
+    before, after = values[:-1], values[1:] - flows[1:]
+    if (before <= 0).any():
+        raise DataError("a value of 0 or below has no return; start the series where it is funded")
+    return float(np.prod(after / before) - 1)
+
+
+def money_weighted_return(values: Array, flows: Array, years: Array) -> float:
+    """Annual internal rate of return: the rate at which the flows grow to the last value.
+
+    values  (T,), flows (T,) as in `time_weighted_return`;  years  (T,) time of each date, in years
+    """
+    payments = np.concatenate([[values[0]], flows[1:]])
+    left = years[-1] - years
+
+    def excess(rate: float) -> float:
+        return float(payments @ (1 + rate) ** left - values[-1])
+
+    low, high = -1 + 1e-9, 1.0
+    while excess(high) < 0:
+        high = 2 * high + 1
+        if high > 1e12:
+            raise DataError(NO_RATE)
+    if excess(low) > 0:
+        raise DataError(NO_RATE)
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if excess(middle) < 0 else (low, middle)
+    return (low + high) / 2

@@ -1,0 +1,1 @@
+"""What is optimized, as values checked once: portfolio, policy, exposures, costs, estimates; nothing here solves."""

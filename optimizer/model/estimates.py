@@ -1,0 +1,275 @@
+"""Estimates of return and risk: what every method reads, checked once where it is born."""
+
+from dataclasses import InitVar, dataclass
+from hashlib import sha256
+from typing import overload
+
+import numpy as np
+
+from optimizer.errors import DataError, PolicyError
+from optimizer.numerics.matrices import LowRank, Matrix, variances
+from optimizer.typing import Array
+
+PSD_TOLERANCE = 1e-9
+ABSURD_RETURN = 5.0
+ABSURD_VOLATILITY = 10.0
+BLOCK, LARGE = 128, 200
+
+
+class _Covariance:
+    """The field `Estimates.covariance`: takes either form, gives (n, n), made at the first reading."""
+
+    @overload
+    def __get__(self, estimates: None, owner: type) -> "_Covariance": ...
+    @overload
+    def __get__(self, estimates: "Estimates", owner: type) -> Array: ...
+    def __get__(self, estimates: "Estimates | None", owner: type) -> "_Covariance | Array":
+        if estimates is None:
+            raise AttributeError("covariance")  # tells dataclass that the field has no default
+        kept = estimates.__dict__
+        if "covariance" not in kept:
+            kept["covariance"] = read_only(kept["low_rank"].dense)
+        return np.asarray(kept["covariance"])
+
+    def __set__(self, estimates: "Estimates", value: Array | LowRank) -> None:
+        estimates.__dict__["low_rank" if isinstance(value, LowRank) else "covariance"] = value
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Estimates:
+    """Expected returns and risk of n symbols.
+
+    symbols       n unique names; every array follows their order
+    mean          (n,) expected total return, fraction per year; None where no method needs it
+    covariance    (n, n) symmetric positive semidefinite, per year; may be given as a LowRank
+    scenarios     (T, n) simple daily returns, one row a day, or None
+    probabilities (T,) of the scenarios, positive and adding up to 1; None where all are alike, also when given so
+    observations  rows the estimates rest on; 0 = not stated
+    notes         what a reader must know: rows dropped, matrix repaired, ...
+    trusted       True skips the costly checks (symmetry, eigenvalues, percent for fraction); only for
+                  estimators of our own, which are positive semidefinite by construction
+    Raises DataError with the argument, its value and the remedy.
+    """
+
+    symbols: tuple[str, ...]
+    mean: Array | None
+    covariance: _Covariance = _Covariance()
+    scenarios: Array | None = None
+    observations: int = 0
+    notes: tuple[str, ...] = ()
+    probabilities: Array | None = None
+    trusted: InitVar[bool] = False
+
+    def __post_init__(self, trusted: bool) -> None:
+        symbols = tuple(self.symbols)
+        object.__setattr__(self, "symbols", symbols)
+        object.__setattr__(self, "notes", tuple(self.notes))
+        check_symbols(symbols)
+        n = len(symbols)
+        if (factored := self.low_rank) is None:
+            object.__setattr__(self, "covariance", finite("covariance", self.covariance, (n, n)))
+        else:
+            finite("covariance's root", factored.root, (None, n))
+            finite("covariance's diagonal", factored.diagonal, (n,))
+        if self.mean is not None:
+            object.__setattr__(self, "mean", finite("mean", self.mean, (n,)))
+        if self.scenarios is not None:
+            object.__setattr__(self, "scenarios", finite("scenarios", self.scenarios, (None, n)))
+        if self.probabilities is not None:
+            days = 0 if self.scenarios is None else len(self.scenarios)
+            object.__setattr__(self, "probabilities", unequal(self.probabilities, days))
+        if not trusted:
+            check_covariance(self.covariance, symbols)
+            check_magnitude(self.mean, self.volatility, symbols)
+
+    @property
+    def low_rank(self) -> LowRank | None:
+        """The covariance as it was given, where that was a LowRank: reading it makes no (n, n) array."""
+        found: LowRank | None = self.__dict__.get("low_rank")
+        return found
+
+    @property
+    def risk(self) -> Matrix:
+        """The covariance in the form it was given, for products with weights; factors take less than (n, n)."""
+        return self.covariance if self.low_rank is None else self.low_rank
+
+    @property
+    def variances(self) -> Array:
+        """(n,) per year."""
+        return variances(self.risk)
+
+    @property
+    def volatility(self) -> Array:
+        """(n,) standard deviations per year."""
+        return np.sqrt(self.variances)
+
+    @property
+    def growth(self) -> Array:
+        """(n,) expected compound growth per year, mean - variance / 2; raises DataError without a mean."""
+        if self.mean is None:
+            raise DataError("these estimates have no mean; estimate one to report growth")
+        return self.mean - self.variances / 2
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How estimates are made from prices; equal recipes on equal prices give equal estimates.
+
+    lookback_days  trading days of returns, of which the last are used
+    currency       of the prices
+    symbols        what is estimated, in this order; () = every column of the prices
+    frequency      daily, weekly or monthly returns
+    missing        "complete": only dates on which every symbol has a return; "pairwise": each pair's own
+    risk_free_rate  per year, for `capm` and `semi`
+    half_life      of exponential weights, in periods; None = the method's own
+    """
+
+    mean_method: str = "historical"
+    covariance_method: str = "ledoit_wolf"
+    lookback_days: int = 252
+    currency: str = "USD"
+    symbols: tuple[str, ...] = ()
+    frequency: str = "daily"
+    missing: str = "complete"
+    risk_free_rate: float = 0.0
+    half_life: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "symbols", tuple(self.symbols))
+        if self.symbols:
+            check_symbols(self.symbols)
+        if self.lookback_days < 2:
+            raise PolicyError(f"lookback_days is {self.lookback_days}; it must be a number of days, e.g. 252")
+
+    @property
+    def name(self) -> str:
+        """One line that tells two recipes apart: methods, window, currency, and a digest of the symbols."""
+        digest = sha256("\n".join(self.symbols).encode()).hexdigest()[:8]
+        extras = [part for part in (self.frequency, self.missing) if part not in ("daily", "complete")]
+        rate = [f"rf{self.risk_free_rate:g}"] if self.risk_free_rate else []
+        half_life = [f"h{self.half_life:g}"] if self.half_life else []
+        window = f"{self.lookback_days}d"
+        return "-".join(
+            [
+                self.mean_method,
+                self.covariance_method,
+                window,
+                self.currency,
+                *extras,
+                *rate,
+                *half_life,
+                digest,
+            ]
+        )
+
+
+def check_symbols(symbols: tuple[str, ...]) -> None:
+    """Raises DataError where there is none, or one occurs twice."""
+    if not symbols:
+        raise DataError("symbols is empty; at least one is needed")
+    if len(set(symbols)) < len(symbols):
+        twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+        raise DataError(f"symbols: {', '.join(twice)} given more than once; keep each once, with its column")
+
+
+def finite(name: str, values: Array, shape: tuple[int | None, ...]) -> Array:
+    """The values as a read-only float array of that shape (None = any length); raises DataError otherwise."""
+    array = np.asarray(values, dtype=float)
+    if len(shape) != array.ndim or not all(map(_fits, shape, array.shape)):
+        wanted = " x ".join("T" if want is None else str(want) for want in shape)
+        raise DataError(f"{name} has shape {array.shape}; it must be {wanted}, a row and column a symbol")
+    if not np.isfinite(array).all():
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise DataError(
+            f"{name}{list(first)} is {array[first]}; each must be finite: drop the symbol or fill the gap"
+        )
+    return read_only(array)
+
+
+def unequal(probabilities: Array, days: int) -> Array | None:
+    """(T,) checked; None where all are alike. Raises DataError."""
+    given = finite("probabilities", probabilities, (days,))
+    if not days or given.min() <= 0 or abs(given.sum() - 1.0) > 1e-9:
+        raise DataError(
+            f"probabilities are {days} numbers that add up to {given.sum():g}, one a scenario; each must be above 0 "
+            f"and they must add up to 1: leave days out of the scenarios instead of giving them 0"
+        )
+    return None if np.ptp(given) == 0 else given
+
+
+def read_only(array: Array) -> Array:
+    """The same numbers, which cannot be changed through this view."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _fits(want: int | None, have: int) -> bool:
+    return want is None or want == have
+
+
+def check_covariance(covariance: Array, symbols: tuple[str, ...]) -> None:
+    """Raises DataError where the (n, n) matrix is not symmetric or has a negative eigenvalue.
+
+    Singular is legitimate (more symbols than days): only S + eps trace(S)/n I has to have a Cholesky factor.
+    """
+    n = len(symbols)
+    scale = float(covariance.trace()) / n
+    if scale <= 0 or covariance.diagonal().min() < 0:
+        worst = int(np.argmin(np.diag(covariance)))
+        raise DataError(
+            f"covariance: the variance of {symbols[worst]} is {covariance[worst, worst]:g}; "
+            f"variances are positive fractions squared per year"
+        )
+    if _asymmetry(covariance) > PSD_TOLERANCE * scale:
+        gap = np.abs(covariance - covariance.T)
+        i, j = np.unravel_index(int(gap.argmax()), gap.shape)
+        raise DataError(
+            f"covariance is not symmetric: {symbols[i]},{symbols[j]} is {covariance[i, j]:g} and "
+            f"{symbols[j]},{symbols[i]} is {covariance[j, i]:g}; both must be the same number"
+        )
+    if not _has_factor(covariance, PSD_TOLERANCE * scale):
+        lowest = float(np.linalg.eigvalsh(covariance)[0])
+        raise DataError(
+            f"covariance has the negative eigenvalue {lowest:.3g}: no returns can have it; "
+            f"repair it (nearest_psd, Higham 2002) or estimate it on complete rows"
+        )
+
+
+def _asymmetry(matrix: Array) -> float:
+    """The largest |a_ij - a_ji|, by blocks that stay in the processor's cache."""
+    starts = range(0, len(matrix), BLOCK)
+    tiles = ((slice(i, i + BLOCK), slice(j, j + BLOCK)) for i in starts for j in starts if j >= i)
+    return max(float(np.abs(matrix[a, b] - matrix[b, a].T).max()) for a, b in tiles)
+
+
+def _has_factor(matrix: Array, shift: float) -> bool:
+    """Whether the symmetric matrix + shift I has a Cholesky factor."""
+    shifted = np.array(matrix, order="C")
+    shifted.flat[:: len(matrix) + 1] += shift
+    if len(matrix) > LARGE:
+        # numpy copies the matrix three times more, which takes as long as the factor; the import pays off here only.
+        from scipy.linalg import lapack
+
+        return int(lapack.dpotrf(shifted.T, lower=1, clean=0, overwrite_a=1)[1]) == 0
+    try:
+        np.linalg.cholesky(shifted)
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+def check_magnitude(mean: Array | None, volatility: Array, symbols: tuple[str, ...]) -> None:
+    """Raises DataError where a return or volatility is so large that it must be a percentage."""
+    if mean is not None and max(mean.max(), -mean.min()) > ABSURD_RETURN:
+        worst = int(np.argmax(np.abs(mean)))
+        raise DataError(
+            f"mean of {symbols[worst]} is {mean[worst]:g} per year, {mean[worst]:.0%}; "
+            f"a fraction is expected: write 0.08 for 8%"
+        )
+    if volatility.max() > ABSURD_VOLATILITY:
+        worst = int(volatility.argmax())
+        raise DataError(
+            f"volatility of {symbols[worst]} is {volatility[worst]:g} per year, {volatility[worst]:.0%}; "
+            f"fractions are expected: write 0.20 for 20% (variance 0.04)"
+        )

@@ -1,0 +1,58 @@
+"""How each name traded, day by day, from what was traded and how it moved: what square-root impact is measured by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from optimizer.errors import DataError
+from optimizer.model.costs import Liquidity
+from optimizer.typing import Array
+
+LIQUIDITY_DAYS = 21
+
+
+@dataclass(frozen=True, eq=False)
+class LiquidityPanel:
+    """Volume (base currency a day) and volatility (fraction a day) of the days up to each close, dates x symbols.
+
+    NaN where a name had no volume at all in those days, or too few prices.
+    """
+
+    volume: pd.DataFrame
+    volatility: pd.DataFrame
+
+    def at(self, day: pd.Timestamp) -> dict[str, Liquidity]:
+        """What was known at a close; a name without volume is absent."""
+        row = self.volume.index.get_loc(day)
+        volume, volatility = self.volume.to_numpy()[row], self.volatility.to_numpy()[row]
+        return {
+            str(symbol): Liquidity(float(volume[i]), float(volatility[i]))
+            for i, symbol in enumerate(self.volume.columns)
+            if volume[i] > 0 and np.isfinite(volatility[i])
+        }
+
+    def roots(self, dates: pd.DatetimeIndex, symbols: Sequence[str]) -> Array:
+        """(T, n) volatility / sqrt(volume), NaN where it is not known; DataError for a date the panel has not."""
+        names = list(symbols)
+        if len(missing := dates.difference(pd.DatetimeIndex(self.volume.index))):
+            raise DataError(
+                f"liquidity is not known on {missing[0].date()}; give it for the dates of the prices"
+            )
+        volume = self.volume.reindex(index=dates, columns=names).to_numpy(dtype=np.float64)
+        volatility = self.volatility.reindex(index=dates, columns=names).to_numpy(dtype=np.float64)
+        return np.asarray(volatility / np.sqrt(np.where(volume > 0, volume, np.nan)))
+
+
+def rolling_liquidity(
+    traded: pd.DataFrame, prices: pd.DataFrame, days: int = LIQUIDITY_DAYS
+) -> LiquidityPanel:
+    """The mean value traded and the sample deviation of the returns over the last `days` closes.
+
+    traded  (T, n) value traded each day, base currency, NaN where none is stated;  prices  (T, n) total-return prices
+    """
+    returns = prices.pct_change(fill_method=None)
+    return LiquidityPanel(
+        traded.rolling(days, min_periods=1).mean(), returns.rolling(days, min_periods=2).std()
+    )

@@ -1,0 +1,231 @@
+"""What the desk wants and forbids, parsed once; every number is a fraction, every rate per year."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Literal, get_args
+
+from optimizer.errors import PolicyError
+from optimizer.model.exposures import ExposureType
+from optimizer.model.text_limits import parse_limit
+
+Range = tuple[float, float]
+PERCENT_MEANT = 10.0  # ten times NAV, or 1000% a year
+
+OnConflict = Literal["fail", "transition"]
+ForcedCash = Literal["fail", "hold"]
+ViewModel = Literal["black_litterman", "entropy_pooling"]
+DoubtShape = Literal["diagonal", "full"]
+
+DOUBT_SHAPES: tuple[str, ...] = get_args(DoubtShape)
+
+
+@dataclass(frozen=True)
+class BlackLittermanSettings:
+    """How the equilibrium and the views become a posterior (He & Litterman 1999; Idzorek 2005).
+
+    delta       the market's risk aversion in pi = delta S w
+    tau         weight of the prior's uncertainty
+    confidence  "idzorek": 0 = no effect, 1 = the view holds exactly; "he_litterman": omega = tau p'Sp / c
+    covariance  "posterior" = S + M, "sigma" = S
+    """
+
+    delta: float = 2.5
+    tau: float = 0.05
+    confidence: Literal["idzorek", "he_litterman"] = "idzorek"
+    covariance: Literal["posterior", "sigma"] = "posterior"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A portfolio's method, limits, costs and estimation settings; an absent limit is no limit.
+
+    All weights, limits and rates are fractions (0.15), rates per year; `max_turnover` is one-way (half of the
+    traded value / NAV); `risk_free_rate` None means "the pack's", and must be filled in before a solve.
+    `exposure_budgets` type -> share of the variance for exposure_risk_parity, summing to 1; none are equal ones.
+    `mean_doubt` kappa makes mean_variance, max_sharpe, max_return and target_volatility count with the worst mean
+    within kappa standard errors of the estimate, each name's error by itself ("diagonal") or correlated ("full").
+    `tail_level` is the confidence of cvar, cdar and evar: 0.95 looks at the worst 5%; `return_threshold`, per year, is
+    what the lower partial moments count shortfalls from.
+    `max_gross` bounds sum |w|, `net_limits` sum w, `beta_limits` the beta against the benchmark, `factor_limits` the
+    sum of loading x w; `limits` are lines of text ("Equity <= 0.6", docs/how-to/limits.md). `risk_budgets` symbol ->
+    share of the variance for method risk_parity, summing to 1.
+    `min_position`: a weight is 0 or at least this; `max_holdings`: the most names with a weight.
+    `no_trade_band`: a name keeps its current weight, is closed, or changes by at least this.
+    `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
+    the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
+    `root_impact`: y in the cost y x daily volatility x value x sqrt(value / daily volume) of a trade, near 1.
+    `forced_cash` "hold": where the other limits do not let everything be invested, cash_max gives way by the
+    least that will do. Raises PolicyError for a non-finite or crossed limit.
+    """
+
+    method: str = "mean_variance"
+    risk_aversion: float = 2.5
+    risk_free_rate: float | None = None
+    target_volatility: float | None = None
+    exposure_budgets: Mapping[ExposureType, float] = field(default_factory=dict)
+    mean_doubt: float = 0.0
+    mean_doubt_shape: DoubtShape = "diagonal"
+    tail_level: float = 0.95
+    return_threshold: float = 0.0
+
+    lookback_days: int = 252
+    mean_method: str = "historical"
+    covariance_method: str = "ledoit_wolf"
+    view_model: ViewModel = "black_litterman"
+    black_litterman: BlackLittermanSettings = field(default_factory=BlackLittermanSettings)
+
+    min_quality_score: float | None = None
+    long_only: bool = True
+    min_weight: float | None = None
+    max_weight: float | None = None
+    asset_limits: Mapping[str, Range] = field(default_factory=dict)
+    max_sector: float | None = None
+    sector_limits: Mapping[str, Range] = field(default_factory=dict)
+    min_exposures: Mapping[ExposureType, float] = field(default_factory=dict)
+    max_exposures: Mapping[ExposureType, float] = field(default_factory=dict)
+    max_notional: float | None = None
+    max_gross: float | None = None
+    net_limits: Range | None = None
+    beta_limits: Range | None = None
+    factor_limits: Mapping[str, Range] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+    risk_budgets: Mapping[str, float] = field(default_factory=dict)
+    min_position: float | None = None
+    max_holdings: int | None = None
+    no_trade_band: float | None = None
+    cash_min: float = 0.0
+    cash_max: float = 0.0
+    max_turnover: float | None = None
+    max_tracking_error: float | None = None
+    max_volatility: float | None = None
+    min_return: float | None = None
+
+    commission: float = 5.0
+    impact_bps: float = 15.0
+    commission_per_share: float = 0.0
+    buy_tax_bps: float = 0.0
+    sell_tax_bps: float = 0.0
+    root_impact: float = 0.0
+    min_trade_value: float = 0.0
+    cost_horizon_years: float | None = None
+    on_conflict: OnConflict = "fail"
+    forced_cash: ForcedCash = "fail"
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+
+
+def check_limits(policy: Policy) -> None:
+    """Raises PolicyError where a limit is not finite, negative where it cannot be, or crosses its partner."""
+    ranges = {
+        "weight": (policy.min_weight, policy.max_weight),
+        "cash": (policy.cash_min, policy.cash_max),
+        "net_limits": policy.net_limits or (None, None),
+        "beta_limits": policy.beta_limits or (None, None),
+        **{f"factor {name}": pair for name, pair in policy.factor_limits.items()},
+        **{f"limits of {name}": pair for name, pair in policy.asset_limits.items()},
+        **{f"sector {name}": pair for name, pair in policy.sector_limits.items()},
+        **{
+            f"exposure {kind.name}": (policy.min_exposures.get(kind), policy.max_exposures.get(kind))
+            for kind in {*policy.min_exposures, *policy.max_exposures}
+        },
+    }
+    for name, (low, high) in ranges.items():
+        for bound in (low, high):
+            if bound is not None and not isfinite(bound):
+                raise PolicyError(f"{name}: {bound} is not a number; leave a limit out to have none")
+        if low is not None and high is not None and low > high:
+            raise PolicyError(
+                f"{name}: the minimum {low:g} is above the maximum {high:g}; swap or widen them"
+            )
+    total = sum(policy.exposure_budgets.values())
+    if policy.exposure_budgets and not (
+        abs(total - 1.0) <= 1e-9 and min(policy.exposure_budgets.values()) >= 0
+    ):
+        raise PolicyError(f"exposure_budgets sum to {total:g}; they must be shares >= 0 that sum to 1")
+    check_fractions(policy, ranges)
+    if not (isfinite(policy.mean_doubt) and policy.mean_doubt >= 0):
+        raise PolicyError(
+            f"mean_doubt is {policy.mean_doubt}; it must be a number of standard errors >= 0, e.g. 1"
+        )
+    if policy.view_model not in get_args(ViewModel):
+        raise PolicyError(f"view_model is {policy.view_model!r}; use one of {', '.join(get_args(ViewModel))}")
+    if policy.mean_doubt_shape not in DOUBT_SHAPES:
+        raise PolicyError(
+            f"mean_doubt_shape is {policy.mean_doubt_shape!r}; use one of {', '.join(DOUBT_SHAPES)}"
+        )
+    if not 0.0 < policy.tail_level < 1.0:
+        raise PolicyError(
+            f"tail_level is {policy.tail_level}; it must lie between 0 and 1: 0.95 for the worst 5%"
+        )
+    if not policy.return_threshold > -1.0 or not isfinite(policy.return_threshold):
+        raise PolicyError(
+            f"return_threshold is {policy.return_threshold}; it must be a fraction per year, 0.02"
+        )
+    least, most = policy.min_position, policy.max_holdings
+    if least is not None and not 0 <= least <= 1:
+        raise PolicyError(
+            f"min_position is {least}; it must be a fraction of NAV between 0 and 1 (0.02 for 2%)"
+        )
+    if least and policy.max_weight is not None and least > policy.max_weight:
+        raise PolicyError(
+            f"min_position {least:g} is above max_weight {policy.max_weight:g}; lower it, or raise the cap"
+        )
+    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+        raise PolicyError(f"max_holdings is {most!r}; it must be a whole number of names, at least 1")
+    band = policy.no_trade_band
+    if band is not None and not 0 <= band < 1:
+        raise PolicyError(f"no_trade_band is {band}; it must be a fraction of NAV in [0, 1) (0.01 for 1%)")
+    years = policy.cost_horizon_years
+    if years is not None and not (isfinite(years) and years > 0):
+        raise PolicyError(
+            f"cost_horizon_years is {years}; it must be a number of years above 0 (1 for a year)"
+        )
+    for line in policy.limits:
+        parse_limit(line)
+    check_budgets(policy.risk_budgets)
+    for name in ("max_turnover", "max_notional", "max_gross"):
+        bound = getattr(policy, name)
+        if bound is not None and not (isfinite(bound) and bound >= 0):
+            raise PolicyError(f"{name} is {bound}; it must be a fraction >= 0")
+    for name in ("max_tracking_error", "max_volatility", "target_volatility"):
+        bound = getattr(policy, name)
+        if bound is not None and not (isfinite(bound) and bound > 0):
+            raise PolicyError(f"{name} is {bound}; it must be a fraction per year above 0 (0.02 for 2%)")
+
+
+def check_budgets(budgets: Mapping[str, float]) -> None:
+    """Raises PolicyError where a share of the risk is not a number >= 0, or the shares do not sum to 1."""
+    for name, share in budgets.items():
+        if not (isfinite(share) and share >= 0):
+            raise PolicyError(f"risk_budgets: the share of {name} is {share}; it must be a fraction >= 0")
+    total = sum(budgets.values())
+    if budgets and abs(total - 1.0) > 1e-6:
+        raise PolicyError(
+            f"risk_budgets sum to {total:g}; shares of the risk must sum to 1: divide each by {total:g}"
+        )
+
+
+def check_fractions(policy: Policy, ranges: Mapping[str, tuple[float | None, float | None]]) -> None:
+    """Raises PolicyError for a limit or rate so large that it must be a percentage."""
+    single = (
+        "max_sector",
+        "max_turnover",
+        "max_tracking_error",
+        "max_volatility",
+        "target_volatility",
+        "min_return",
+    )
+    bounds = {name: getattr(policy, name) for name in (*single, "max_notional", "max_gross")}
+    beside = ("beta_limits", "factor ", "exposure ")
+    spread = {name: pair for name, pair in ranges.items() if not name.startswith(beside)}
+    for name, values in {**{name: (bound,) for name, bound in bounds.items()}, **spread}.items():
+        for value in values:
+            if value is not None and abs(value) > PERCENT_MEANT:
+                raise PolicyError(
+                    f"{name}: {value:g} is {value:.0%}; a fraction is expected: write {value / 100:g} for {value:g}%"
+                )
+    rate = policy.risk_free_rate
+    if rate is not None and not (isfinite(rate) and abs(rate) < 1):
+        raise PolicyError(f"risk_free_rate is {rate}; it must be a fraction per year: write 0.045 for 4.5%")

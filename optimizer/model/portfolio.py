@@ -1,0 +1,273 @@
+"""What is held, what may be held, and what changes it; money and quantities are exact decimals."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal
+
+from optimizer.errors import DataError, PolicyError
+from optimizer.model.exposures import ExposureCalculator, ExposureType, FundExposureMap
+
+Number = int | float | str | Decimal
+Action = Literal["BUY", "SELL", "HOLD"]
+
+MONEY_STEP = Decimal("0.0001")
+ZERO = Decimal(0)
+CSV_COLUMNS = ("symbol", "quantity", "cost_basis", "purchase_date", "leverage_factor", "asset_class")
+
+
+def exact(value: Number) -> Decimal:
+    """The decimal that the number prints as; DataError when it is not finite."""
+    number = value if isinstance(value, Decimal) else Decimal(str(value).strip())
+    if not number.is_finite():
+        raise DataError(f"{value} is not a finite number; give an amount")
+    return number
+
+
+def money(value: Number) -> Decimal:
+    """An amount in the base currency, rounded half up to DECIMAL(18,4)."""
+    return exact(value).quantize(MONEY_STEP, ROUND_HALF_UP)
+
+
+def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
+    """The price of one symbol in the base currency; DataError when it is missing or not positive."""
+    if symbol not in prices:
+        raise DataError(f"{symbol} has no price; give one price per symbol that is held or wanted")
+    price = exact(prices[symbol])
+    if price <= 0:
+        raise DataError(f"{symbol} has the price {price}; it must be above 0: correct the price")
+    return price
+
+
+@dataclass(frozen=True)
+class Universe:
+    """What a portfolio may hold, and what is known of it.
+
+    symbols      ascending, unique
+    sectors      symbol -> sector
+    funds        look-through exposures, None when nothing is looked through
+    benchmark    symbol -> weight, a fraction
+    market_caps  symbol -> value, in one currency
+    factors      factor -> symbol -> loading, per unit of weight
+    """
+
+    symbols: tuple[str, ...]
+    sectors: Mapping[str, str] = field(default_factory=dict)
+    funds: FundExposureMap | None = None
+    benchmark: Mapping[str, float] | None = None
+    market_caps: Mapping[str, float] | None = None
+    factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if list(self.symbols) != sorted(set(self.symbols)):
+            raise PolicyError(f"symbols {self.symbols} must be unique and ascending; sort them")
+
+
+@dataclass(frozen=True)
+class Position:
+    """One holding: signed quantity of shares, average cost per share in the base currency."""
+
+    symbol: str
+    quantity: Decimal
+    cost_basis: Decimal = ZERO
+    purchase_date: date | None = None
+    leverage_factor: float = 1.0
+    asset_class: str = "Unknown"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quantity", exact(self.quantity))
+        object.__setattr__(self, "cost_basis", exact(self.cost_basis))
+        if not self.leverage_factor > 0:
+            raise PolicyError(f"{self.symbol}: leverage_factor is {self.leverage_factor}; it must be above 0")
+
+    def market_value(self, price: Number) -> Decimal:
+        """Quantity x price, negative for a short position."""
+        return money(self.quantity * exact(price))
+
+    def unrealized_pnl(self, price: Number) -> Decimal:
+        """Market value less average cost."""
+        return money(self.quantity * (exact(price) - self.cost_basis))
+
+    def add_shares(self, quantity: Number, price: Number) -> "Position":
+        """The position after more of the same side at a price, at average cost."""
+        added = exact(quantity)
+        if added * self.quantity < 0:
+            raise PolicyError(f"{self.symbol}: {added} shares reduce {self.quantity}; use remove_shares")
+        total = self.quantity + added
+        cost = self.quantity * self.cost_basis + added * exact(price)
+        return replace(self, quantity=total, cost_basis=cost / total if total else self.cost_basis)
+
+    def remove_shares(self, quantity: Number, price: Number) -> tuple["Position", Decimal]:
+        """The rest at an unchanged cost per share, and the profit realised; quantity is positive."""
+        removed = exact(quantity)
+        if not 0 <= removed <= abs(self.quantity):
+            raise PolicyError(f"{self.symbol}: {removed} of {self.quantity} cannot go; remove at most all")
+        side = 1 if self.quantity > 0 else -1
+        realised = money(side * removed * (exact(price) - self.cost_basis))
+        return replace(self, quantity=self.quantity - side * removed), realised
+
+
+@dataclass(frozen=True)
+class Trade:
+    """One order of the library: signed quantity (buys above 0), price, and cost in the base currency."""
+
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    cost: Decimal = ZERO
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quantity", exact(self.quantity))
+        object.__setattr__(self, "price", exact(self.price))
+        object.__setattr__(self, "cost", money(self.cost))
+
+    @property
+    def action(self) -> Action:
+        """BUY, SELL or HOLD."""
+        return "BUY" if self.quantity > 0 else "SELL" if self.quantity < 0 else "HOLD"
+
+    direction = action
+
+    @property
+    def trade_value(self) -> Decimal:
+        """Traded value >= 0, without the cost."""
+        return money(abs(self.quantity) * self.price)
+
+    @property
+    def current_price(self) -> Decimal:
+        """The seed's name of `price`."""
+        return self.price
+
+
+class Portfolio:
+    """A named book of positions and cash in one currency."""
+
+    def __init__(self, name: str, cash: Number = 0, positions: Mapping[str, Position] | None = None) -> None:
+        if exact(cash) < 0:
+            raise PolicyError(f"{name}: cash is {cash}; a portfolio starts with cash >= 0")
+        self.name = name
+        self.cash = money(cash)
+        self.positions: dict[str, Position] = dict(positions or {})
+        self.realized_pnl = ZERO
+
+    def add_position(self, position: Position) -> None:
+        """Adds a holding without moving cash; more of a held symbol joins it at average cost."""
+        held = self.positions.get(position.symbol)
+        joined = held.add_shares(position.quantity, position.cost_basis) if held else position
+        self.positions[position.symbol] = joined
+
+    def remove_position(
+        self, symbol: str, quantity: Number | None = None, price: Number | None = None
+    ) -> Decimal:
+        """Takes shares (all by default) out without moving cash; returns the profit realised at the price."""
+        held = self._held(symbol)
+        rest, realised = held.remove_shares(
+            abs(held.quantity) if quantity is None else quantity, held.cost_basis if price is None else price
+        )
+        if rest.quantity:
+            self.positions[symbol] = rest
+        else:
+            del self.positions[symbol]
+        self.realized_pnl += realised
+        return realised
+
+    def add_trade(self, trade: Trade) -> Decimal:
+        """Books a trade against cash and returns the profit realised; PolicyError when cash is short."""
+        flow = -trade.trade_value if trade.quantity > 0 else trade.trade_value
+        cash = self.cash + flow - trade.cost
+        if cash < 0:
+            raise PolicyError(
+                f"{trade.symbol}: {trade.action} costs {trade.cost - flow}, cash is {self.cash}"
+            )
+        self.cash = cash
+        held = self.positions.get(trade.symbol)
+        closing = ZERO
+        realised = ZERO
+        if held and held.quantity * trade.quantity < 0:
+            closing = min(abs(held.quantity), abs(trade.quantity))
+            realised = self.remove_position(trade.symbol, closing, trade.price)
+        opening = abs(trade.quantity) - closing
+        if opening:
+            side = 1 if trade.quantity > 0 else -1
+            self.add_position(Position(trade.symbol, side * opening, trade.price))
+        return realised
+
+    def total_value(self, prices: Mapping[str, Number]) -> Decimal:
+        """Positions at the given prices plus cash; DataError for a held symbol without a price."""
+        return self.cash + sum(self.values(prices).values(), ZERO)
+
+    def values(self, prices: Mapping[str, Number]) -> dict[str, Decimal]:
+        """Market value by symbol, ascending."""
+        return {s: self.positions[s].market_value(price_of(s, prices)) for s in sorted(self.positions)}
+
+    def get_weights(self, prices: Mapping[str, Number]) -> dict[str, float]:
+        """Fractions of the value including cash, by symbol ascending; cash is what is missing to 1."""
+        values = self.values(prices)
+        total = self.cash + sum(values.values(), ZERO)
+        if values and total <= 0:
+            raise DataError(f"{self.name} is worth {total}; weights need a value above 0")
+        return {symbol: float(value / total) for symbol, value in values.items()}
+
+    def calculate_total_exposures(
+        self, prices: Mapping[str, Number], fund_map: FundExposureMap
+    ) -> dict[ExposureType, float]:
+        """Look-through exposures, fractions of the value including cash."""
+        return ExposureCalculator(fund_map).calculate(self.get_weights(prices))
+
+    def get_summary(self, prices: Mapping[str, Number]) -> dict[str, Decimal | int | float]:
+        """Value, cost, cash, count, unrealised and realised profit, and the unrealised return on cost."""
+        cost = sum((p.quantity * p.cost_basis for p in self.positions.values()), ZERO)
+        pnl = sum((p.unrealized_pnl(price_of(p.symbol, prices)) for p in self.positions.values()), ZERO)
+        return {
+            "total_value": self.total_value(prices),
+            "total_cost": money(cost),
+            "cash": self.cash,
+            "position_count": len(self.positions),
+            "unrealized_pnl": pnl,
+            "realized_pnl": self.realized_pnl,
+            "total_return": float(pnl / cost) if cost else 0.0,
+        }
+
+    def to_csv(self) -> str:
+        """One line per position, symbols ascending, and the cash as symbol CASH."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(CSV_COLUMNS)
+        writer.writerow(("CASH", self.cash, 1, "", 1.0, "Cash"))
+        for symbol in sorted(self.positions):
+            p = self.positions[symbol]
+            writer.writerow(
+                (symbol, p.quantity, p.cost_basis, p.purchase_date or "", p.leverage_factor, p.asset_class)
+            )
+        return out.getvalue()
+
+    @classmethod
+    def from_csv(cls, name: str, text: str) -> "Portfolio":
+        """The portfolio that `to_csv` wrote; only symbol and quantity are required."""
+        portfolio = cls(name)
+        for line, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+            if not row.get("symbol") or not row.get("quantity"):
+                raise DataError(f"line {line}: symbol and quantity are needed, got {row}")
+            if row["symbol"] == "CASH":
+                portfolio.cash += money(row["quantity"])
+                continue
+            bought = row.get("purchase_date")
+            portfolio.add_position(
+                Position(
+                    row["symbol"],
+                    exact(row["quantity"]),
+                    exact(row.get("cost_basis") or 0),
+                    date.fromisoformat(bought) if bought else None,
+                    float(row.get("leverage_factor") or 1.0),
+                    row.get("asset_class") or "Unknown",
+                )
+            )
+        return portfolio
+
+    def _held(self, symbol: str) -> Position:
+        if symbol not in self.positions:
+            raise PolicyError(f"{symbol} is not held; {self.name} holds {', '.join(sorted(self.positions))}")
+        return self.positions[symbol]

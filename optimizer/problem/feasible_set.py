@@ -1,0 +1,57 @@
+"""Where an answer may lie: the limits, as solvers search them and as the audit reads them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from optimizer.numerics.convex_limits import Limits, Polyhedron, folded, polyhedron
+from optimizer.typing import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Arena:
+    """Where the answer may lie.
+
+    limits   in the order of the rows of `frame`;  given: the space to search, if it is not that of the limits
+    elastic  the space has slack columns, by which some limits may be missed
+    start    (n,) weights near the answer, from which solvers may begin; the answer is the same without
+    """
+
+    limits: Limits
+    given: Polyhedron | None = None
+    elastic: bool = False
+    start: Array | None = None
+
+    @cached_property
+    def space(self) -> Polyhedron:
+        """The affine and absolute limits as rows alone, with columns for sales: for solvers that know nothing else."""
+        if self.given is None and self.limits.absolute:
+            return polyhedron(self.limits)
+        return self.frame
+
+    @cached_property
+    def frame(self) -> Polyhedron:
+        """The same without columns for sales: what proofs and multipliers are about."""
+        return folded(self.limits) if self.given is None else self.given
+
+    def prices(self, multipliers: Array) -> Array:
+        """Multipliers of the rows of `frame` from those of `space`; the same number more at the end are kept."""
+        if self.space is self.frame:
+            return multipliers
+        space, own = self.space, len(self.limits.linear)
+        return np.concatenate(
+            [multipliers[:own], multipliers[list(space.bounds)], multipliers[len(space.rows) :]]
+        )
+
+    def violation(self, x: Array) -> float:
+        """The largest violation at x (p,); without slack recomputed from the limits and the weights alone."""
+        w = x[: len(self.limits.symbols)]
+        if not self.elastic:
+            return self.limits.violation(w)
+        return max(self.space.violation(x), *(norm.violation(w) for norm in self.limits.norms), 0.0)
+
+
+def plain(limits: Limits, start: Array | None = None) -> Arena:
+    """All that the limits allow; `start` as in Arena."""
+    return Arena(limits, start=start)

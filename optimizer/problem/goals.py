@@ -1,0 +1,340 @@
+"""Kinds of goals: what can be made best, in a form that both lanes and the audit understand.
+
+A goal is a convex cost of the weights w, given by numpy alone: its value, and at any w a supporting line
+(`Support`) from which the audit bounds how far w is from the best. The `homogeneous` ones (ratios, risk
+budgets) are solved in y = w x scale with a free scale (Charnes & Cooper 1962), limits scaled along.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from optimizer.errors import DataError
+from optimizer.measures.performance import expected_shortfall
+from optimizer.measures.portfolio_measures import risk_contributions, volatility, worst_weights
+from optimizer.model.costs import CostCurve
+from optimizer.numerics.matrices import Matrix, variances
+from optimizer.problem.gini import GiniMeanDifference
+from optimizer.problem.scenario_costs import Cost
+from optimizer.typing import Array
+
+RISKLESS = 1e-6
+RESTING = 1e-6  # a smaller trade is none, whose cost has a kink
+KINK = 1e-6
+FEW_DAYS = 100  # fewer make too few pairs for Newton's method, and a program that is soon solved
+
+
+@dataclass(frozen=True)
+class Support:
+    """cost(v) >= offset + slope @ v for every v, with equality but for `slack` at the point it was made for.
+
+    slope  (n,);  size: the magnitude of the cost's parts, against which a gap is judged
+    """
+
+    slope: Array
+    offset: float
+    size: float
+    slack: float = 0.0
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """cost = w'Pw/2 + q'w + constant + sqrt(w'Dw).
+
+    P  (n, n) positive semidefinite, None for a linear cost;  q  (n,)
+    doubt  (n, n) D, None for none: by how much the mean may be wrong
+    ties  (n, n) covariance by which the least risky of equally good answers is taken
+    center  (n,) the least of all weights where it is known beforehand: Pw + q is 0 there
+    report  "root": sqrt(2 cost) is what people read (volatility); "negative": -cost (utility, return)
+    """
+
+    P: Matrix | None
+    q: Array
+    measure: str
+    report: Literal["root", "negative"]
+    constant: float = 0.0
+    ties: Array | None = None
+    doubt: Array | None = None
+    center: Array | None = None
+    homogeneous: ClassVar[bool] = False
+
+    def value(self, w: Array) -> float:
+        """The cost in the unit people read."""
+        cost = self._cost(w)
+        return float(np.sqrt(max(2 * cost, 0.0))) if self.report == "root" else -cost
+
+    def rate(self, w: Array) -> float:
+        """Change of `value` per unit of cost."""
+        return 1.0 / max(self.value(w), 1e-12) if self.report == "root" else -1.0
+
+    def support(self, w: Array, pull: Array | None = None) -> Support:
+        """The tangent plane; `pull` (n,) is the slope of the doubt where it has a kink, at w = 0, by a solver."""
+        wrong = doubt_slope(self.doubt, w) if pull is None or not at_kink(self, w) else pull
+        error = doubt_size(self.doubt, w)
+        marginal = np.zeros(len(w)) if self.P is None else self.P @ w
+        slope, slack = marginal + self.q + wrong, error - float(wrong @ w)
+        cost = 0.5 * float(w @ marginal) + float(self.q @ w) + self.constant + error
+        # A riskless answer costs 0; it is judged against a ten-thousandth of one name's variance instead.
+        floor = 0.0 if self.P is None else 1e-4 * float(variances(self.P).sum()) / len(w)
+        size = max(abs(cost), float(np.abs(slope) @ np.abs(w)), abs(self.constant), floor)
+        return Support(slope, cost - slack - float(slope @ w), size, slack)
+
+    def _cost(self, w: Array) -> float:
+        curved = 0.0 if self.P is None else 0.5 * float(w @ self.P @ w)
+        return curved + float(self.q @ w) + self.constant + doubt_size(self.doubt, w)
+
+
+@dataclass(frozen=True)
+class Traded:
+    """A quadratic cost and the trading costs from what is held: linear ones, and those of the power 3/2.
+
+    base   its `value` is in what the costs are in: utility or return per year
+    curve  (n,) rates per unit of weight traded, already per year;  held  (n,) weights before the trades
+    """
+
+    base: Quadratic
+    curve: CostCurve
+    held: Array
+    homogeneous: ClassVar[bool] = False
+
+    @property
+    def measure(self) -> str:
+        """What the value is called."""
+        return f"{self.base.measure} after trading costs"
+
+    def costs(self, w: Array) -> float:
+        """Trading costs per year."""
+        return float(self.curve.costs(w - self.held).sum())
+
+    def value(self, w: Array) -> float:
+        """The base's value less the trading costs."""
+        return self.base.value(w) - self.costs(w)
+
+    def rate(self, w: Array) -> float:
+        """The value is the negative cost."""
+        return -1.0
+
+    def support(self, w: Array, pull: Array | None = None) -> Support:
+        """A supporting line; `pull` (n,) is by a solver what the whole trading cost slopes by where a name rests."""
+        curve, t = self.curve, w - self.held
+        bend = 1.5 * curve.root * np.sqrt(np.abs(t)) * np.sign(t)
+        linear = np.where(t > 0, curve.buy, -curve.sell)
+        if pull is not None:
+            resting = np.clip(pull - bend, -curve.sell, curve.buy)
+            linear = np.where(np.abs(t) <= RESTING, resting, linear)
+        rooted = float(curve.root @ np.abs(t) ** 1.5)
+        base = self.base.support(w)
+        # The linear costs' line goes through what is held, where they are 0; that of the root touches at w.
+        slack = float(np.where(t > 0, curve.buy, curve.sell) @ np.abs(t) - linear @ t)
+        offset = base.offset - float(linear @ self.held) + rooted - float(bend @ w)
+        size = max(base.size, self.costs(w))
+        return Support(base.slope + linear + bend, offset, size, base.slack + slack)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Maximise (gain'w - sqrt(w'Dw)) / sqrt(w'Sw): the Sharpe ratio, the diversification ratio.
+
+    At the best w, with ratio s, cost(v) = s sqrt(v'Sv) - gain'v + sqrt(v'Dv) is least (and 0) among all allowed v.
+    doubt  (n, n) D, None for none: by how much the gain may be wrong
+    """
+
+    gain: Array
+    covariance: Matrix
+    measure: str
+    doubt: Array | None = None
+    homogeneous: ClassVar[bool] = True
+
+    def value(self, w: Array) -> float:
+        """The ratio; 0 for a portfolio of cash alone."""
+        risk = volatility(w, self.covariance)
+        return (float(self.gain @ w) - doubt_size(self.doubt, w)) / risk if risk > 0 else 0.0
+
+    def rate(self, w: Array) -> float:
+        """Change of the ratio per unit of cost."""
+        return -1.0 / volatility(w, self.covariance)
+
+    def support(self, w: Array) -> Support:
+        """By Cauchy and Schwarz sqrt(v'Sv) >= v'Sw / sqrt(w'Sw); no ratio can exceed this one by gap / risk."""
+        risk = _some_risk(w, self.covariance, self.measure)
+        slope = self.value(w) / risk * (self.covariance @ w) - self.gain + doubt_slope(self.doubt, w)
+        return Support(slope, 0.0, abs(float(self.gain @ w)))
+
+
+@dataclass(frozen=True)
+class RiskBudget:
+    """Minimise y'Sy/2 - sum b ln Ly (Maillard, Roncalli & Teiletche 2010; Spinu 2013), y = w / sqrt(w'Sw).
+
+    budgets   (n,) >= 0, summing to 1: each name's share of the variance where no limit binds; 0 leaves a name
+              out of the objective
+    loadings  (k, n) L: what is held of k exposures, which the budgets (k,) are then for; None for the names
+    """
+
+    covariance: Matrix
+    budgets: Array
+    measure: str = "risk-budget objective"
+    loadings: Array | None = None
+    homogeneous: ClassVar[bool] = True
+
+    def value(self, w: Array) -> float:
+        """-sum b ln(w / risk): least where risk shares equal the budgets."""
+        kept = self.budgets > 0
+        return -float(self.budgets[kept] @ np.log(self.amounts(w)[kept] / volatility(w, self.covariance)))
+
+    def amounts(self, w: Array) -> Array:
+        """What is held of each that has a budget."""
+        return w if self.loadings is None else np.asarray(self.loadings @ w)
+
+    def shares(self, w: Array) -> Array:
+        """Their shares of the variance; of exposures by the least-squares solution m of Sw = L'm, amount x m."""
+        if self.loadings is None:
+            return risk_contributions(w, self.covariance)
+        marginal = self.covariance @ w
+        own = np.linalg.lstsq(self.loadings.T, marginal, rcond=None)[0]
+        return np.asarray(self.amounts(w) * own / float(w @ marginal))
+
+    def rate(self, w: Array) -> float:
+        """Change of `value` per unit of weight-space cost."""
+        return 1.0 / volatility(w, self.covariance)
+
+    def support(self, w: Array) -> Support:
+        """The gradient at y, which is 0 along y itself; a gap bounds the objective by gap / risk."""
+        risk = _some_risk(w, self.covariance, self.measure)
+        amounts = self.amounts(w)
+        pull = np.divide(self.budgets, amounts, out=np.zeros_like(amounts), where=self.budgets > 0)
+        slope = self.covariance @ w / risk - risk * (
+            pull if self.loadings is None else self.loadings.T @ pull
+        )
+        return Support(slope, 0.0, risk)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Least expected loss in the worst 1 - level of the scenarios (Rockafellar & Uryasev 2000).
+
+    scenarios  (T, n) daily returns in excess of cash;  cash  what cash alone earns a day
+    odds       (T,) of the days, positive and adding up to 1; None for equal ones
+    """
+
+    scenarios: Array
+    cash: float
+    level: float
+    measure: str
+    odds: Array | None = None
+    homogeneous: ClassVar[bool] = False
+
+    def value(self, w: Array) -> float:
+        """Expected tail loss per day, positive for a loss."""
+        returns = self.scenarios @ w
+        if self.odds is not None:
+            return -float(worst_weights(-returns, self.level, self.odds) @ returns) - self.cash
+        return expected_shortfall(returns, self.level) - self.cash
+
+    @property
+    def most(self) -> float | Array:
+        """The greatest weight that a day, or each day (T,), has in the tail."""
+        share = 1.0 - self.level
+        return 1.0 / (share * len(self.scenarios)) if self.odds is None else self.odds / share
+
+    def rate(self, w: Array) -> float:
+        """The value is the cost."""
+        return 1.0
+
+    def support(self, w: Array, weights: Array | None = None) -> Support:
+        """A line from scenario weights (T,), each <= odds / (1 - level), summing to 1: the worst ones by default."""
+        if weights is None:
+            weights = worst_weights(-(self.scenarios @ w), self.level, self.odds)
+        cost, slope = self.value(w), -(self.scenarios.T @ weights)
+        # Cash alone loses nothing; it is judged against a hundredth of the largest daily move instead.
+        floor = 0.01 * max(float(self.scenarios.max()), -float(self.scenarios.min()))
+        loss = cost + self.cash
+        return Support(slope, -self.cash, max(abs(loss), floor), loss - float(slope @ w))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Least cost of the portfolio's daily returns, cash included.
+
+    scenarios  (T, n) daily returns in excess of cash;  cash  what cash alone earns a day
+    report     what people read per unit of the cost: 1, or -252 for growth per year
+    """
+
+    scenarios: Array
+    cash: float
+    risk: Cost
+    report: float = 1.0
+    homogeneous: ClassVar[bool] = False
+
+    @property
+    def measure(self) -> str:
+        """What the cost is called."""
+        return self.risk.name
+
+    def returns(self, w: Array) -> Array:
+        """(T,) the portfolio's."""
+        return np.asarray(self.scenarios @ w + self.cash)
+
+    def value(self, w: Array) -> float:
+        """The cost in the unit people read: a fraction per day, or as the cost's own docstring says."""
+        return self.report * self.risk.value(self.returns(w))
+
+    def rate(self, w: Array) -> float:
+        """Change of `value` per unit of cost."""
+        return self.report
+
+    def support(self, w: Array, multipliers: Array | None = None) -> Support:
+        """A line from multipliers (T,) of the returns; where the cost has a kink, a solver's fit all sides of it."""
+        returns = self.returns(w)
+        g = self.risk.slope(returns) if multipliers is None else multipliers
+        line, start = self.risk.line(returns, g)
+        slope, cost = self.scenarios.T @ line, self.risk.value(returns)
+        offset = start + self.cash * float(line.sum())
+        # Without risk a cost is 0; it is judged against a hundredth of one name's instead.
+        floor = 0.01 * float(np.abs(self.scenarios).mean())
+        size = max(abs(cost), float(np.abs(slope) @ np.abs(w)), floor)
+        return Support(slope, offset, size, cost - offset - float(slope @ w))
+
+
+Goal = Quadratic | Traded | Ratio | RiskBudget | Tail | Scenario
+
+
+def doubt_size(doubt: Array | None, w: Array) -> float:
+    """sqrt(w'Dw): the most by which a mean in the ellipsoid around the estimate lowers the return."""
+    return 0.0 if doubt is None else volatility(w, doubt)
+
+
+def doubt_slope(doubt: Array | None, w: Array) -> Array:
+    """(n,) its gradient; 0 where it has none."""
+    size = doubt_size(doubt, w)
+    return np.zeros_like(w) if doubt is None or size == 0 else doubt @ w / size
+
+
+def without_algorithm(goal: Goal) -> bool:
+    """Whether only the general lane takes such a goal."""
+    match goal:
+        case Scenario():
+            return not isinstance(goal.risk, GiniMeanDifference) or len(goal.scenarios) < FEW_DAYS
+        case RiskBudget():
+            return goal.loadings is not None
+    return isinstance(goal, Traded)
+
+
+def doubted(goal: Goal) -> bool:
+    """Whether the goal's mean lies anywhere in an ellipsoid."""
+    return isinstance(goal, Quadratic | Ratio) and goal.doubt is not None
+
+
+def at_kink(goal: Goal, w: Array) -> bool:
+    """Whether w is so near to nothing that the doubt of its mean has no slope."""
+    return isinstance(goal, Quadratic) and goal.doubt is not None and doubt_size(goal.doubt, w) <= KINK
+
+
+def _some_risk(w: Array, covariance: Matrix, measure: str) -> float:
+    risk = volatility(w, covariance)
+    if risk <= RISKLESS * float(np.abs(w) @ np.sqrt(variances(covariance))):
+        raise DataError(
+            f"the covariance gives an allowed portfolio no risk at all, so the {measure} has no best value; "
+            f"use more history or a shrunk covariance"
+        )
+    return risk

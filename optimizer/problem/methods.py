@@ -1,0 +1,324 @@
+"""A function a method: from estimates and policy to a goal."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from optimizer.errors import PolicyError
+from optimizer.model.costs import CostCurve, CostModel
+from optimizer.model.exposures import ExposureType
+from optimizer.model.policy import Policy
+from optimizer.numerics.convex_limits import Norm
+from optimizer.numerics.matrices import scaled
+from optimizer.problem.drawdown_costs import Drawdown
+from optimizer.problem.gini import GiniMeanDifference
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded
+from optimizer.problem.hierarchical import RECIPES
+from optimizer.problem.policy_limits import Setting, aligned, mean_of
+from optimizer.problem.scenario_costs import (
+    Cost,
+    EntropicTail,
+    GrowthLoss,
+    LowerPartialMoment,
+    MeanAbsoluteDeviation,
+    SemiDeviation,
+    WorstRealization,
+)
+from optimizer.typing import Array
+
+
+def min_volatility(setting: Setting) -> Quadratic:
+    """Least sqrt(w'Sw)."""
+    risk = setting.estimates.risk
+    return Quadratic(risk, np.zeros(len(risk)), "volatility", "root")
+
+
+def mean_variance(setting: Setting) -> Quadratic:
+    """Greatest mean'w + cash x rate - lambda/2 w'Sw (Markowitz 1952)."""
+    aversion = setting.policy.risk_aversion
+    if not aversion > 0:
+        raise PolicyError(f"risk_aversion is {aversion}; it must be above 0, customary is 2.5")
+    rate = setting.cash_rate()
+    gain = mean_of(setting.estimates) - rate
+    return Quadratic(
+        scaled(setting.estimates.risk, aversion), -gain, "utility", "negative", -rate, doubt=doubt_of(setting)
+    )
+
+
+def max_return(setting: Setting) -> Quadratic:
+    """Greatest mean'w + cash x rate; the limits alone keep it from one name."""
+    rate = setting.cash_rate()
+    return Quadratic(
+        None, rate - mean_of(setting.estimates), "return", "negative", -rate, setting.estimates.covariance,
+        doubt_of(setting),
+    )  # fmt: skip
+
+
+def max_sharpe(setting: Setting) -> Ratio:
+    """Greatest (mean - rf)'w / sqrt(w'Sw)."""
+    rate = setting.policy.risk_free_rate
+    if rate is None:
+        raise PolicyError("risk_free_rate is not set; the Sharpe ratio needs one: give the pack's")
+    gain = mean_of(setting.estimates) - rate
+    return Ratio(gain, setting.estimates.risk, "Sharpe ratio", doubt_of(setting))
+
+
+def doubt_of(setting: Setting) -> Array | None:
+    """(n, n) kappa^2 x covariance of the estimated mean: the ellipsoid in which the true one is taken to lie.
+
+    Goldfarb & Iyengar 2003; Ceria & Stubbs 2006. S per year / years of data, off the diagonal 0 unless "full".
+    """
+    kappa, shape = setting.policy.mean_doubt, setting.policy.mean_doubt_shape
+    if kappa == 0:
+        return None
+    scenarios = setting.estimates.scenarios
+    days = setting.estimates.observations or (0 if scenarios is None else len(scenarios))
+    if not days:
+        raise PolicyError(
+            "mean_doubt needs the number of days that the mean rests on; set observations in Estimates"
+        )
+    covariance = setting.estimates.covariance
+    error = covariance if shape == "full" else np.diag(np.diag(covariance))
+    return kappa**2 * error * (252.0 / days)
+
+
+def max_diversification(setting: Setting) -> Ratio:
+    """Greatest s'w / sqrt(w'Sw), s the names' volatilities (Choueifaty & Coignard 2008)."""
+    return Ratio(setting.estimates.volatility, setting.estimates.risk, "diversification ratio")
+
+
+def min_tracking_error(setting: Setting) -> Quadratic:
+    """Least sqrt((w - b)'S(w - b)) against the benchmark, else the held weights."""
+    risk, reference = setting.estimates.risk, setting.reference()
+    pull = risk @ reference
+    return Quadratic(risk, -pull, "tracking error", "root", 0.5 * float(reference @ pull), center=reference)
+
+
+def equal_weight(setting: Setting) -> Quadratic:
+    """The allowed weights nearest to equal ones, of the names that may be held."""
+    equal = _holdable(setting)
+    equal /= equal.sum()
+    return Quadratic(
+        np.eye(len(equal)),
+        -equal,
+        "distance from equal weights",
+        "root",
+        0.5 * float(equal @ equal),
+        center=equal,
+    )
+
+
+def risk_parity(setting: Setting) -> RiskBudget:
+    """Equal contributions to the variance, of the names that may be held; or the given shares of it."""
+    if not setting.policy.long_only:
+        raise PolicyError("risk_parity holds every name long; set long_only, or choose another method")
+    given = setting.policy.risk_budgets
+    held = aligned(given, setting.symbols, "risk_budgets") if given else _holdable(setting)
+    return RiskBudget(setting.estimates.risk, held / held.sum())
+
+
+def exposure_risk_parity(setting: Setting) -> RiskBudget:
+    """Equal contributions of what the funds hold, or those of `exposure_budgets`, however many funds hold it."""
+    policy, funds = setting.policy, setting.universe.funds
+    if funds is None:
+        raise PolicyError(
+            "exposure_risk_parity needs the funds' exposures; this universe has none: add funds"
+        )
+    if not policy.long_only:
+        raise PolicyError(
+            "exposure_risk_parity holds funds long only; set long_only, or choose another method"
+        )
+    listed = [kind for kind in funds.types(setting.symbols) if kind is not ExposureType.CASH]
+    given = policy.exposure_budgets or dict.fromkeys(listed, 1.0 / max(len(listed), 1))
+    kinds = tuple(kind for kind in ExposureType if given.get(kind, 0.0) > 0)
+    matrix = funds.matrix(setting.symbols, kinds)
+    missing = [kind.name for kind, row in zip(kinds, matrix, strict=True) if not (row > 0).any()]
+    if missing or not kinds:
+        raise PolicyError(
+            f"exposure_budgets names {', '.join(missing) or 'nothing'}; no fund here holds that"
+        )
+    budgets = np.array([given[kind] for kind in kinds])
+    return RiskBudget(setting.estimates.covariance, budgets, loadings=matrix)
+
+
+def _holdable(setting: Setting) -> Array:
+    """(n,) 1 where the asset's own limits allow a long position, else 0."""
+    limits = setting.policy.asset_limits
+    if not limits:
+        return np.ones(len(setting.symbols))
+    held = np.array([float(limits.get(symbol, (0.0, 1.0))[1] > 0) for symbol in setting.symbols])
+    if not held.any():
+        raise PolicyError("asset_limits allow no name at all; this method needs one that may be held")
+    return held
+
+
+def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:
+    """The allowed weights nearest to those of a hierarchical recipe, in tracking variance; the same where allowed.
+
+    A hundredth of the average variance on the diagonal tells twins apart.
+    """
+    if not setting.policy.long_only:
+        raise PolicyError(f"method {recipe} holds names long only; set long_only, or choose another method")
+    covariance, held = setting.estimates.covariance, np.flatnonzero(_holdable(setting))
+    ideal = np.zeros(len(covariance))
+    ideal[held] = RECIPES[recipe](covariance[np.ix_(held, held)])
+    ideal *= 1.0 - max(setting.policy.cash_min, 0.0)
+    metric = covariance + 0.01 * float(np.trace(covariance)) / len(covariance) * np.eye(len(covariance))
+    pull = metric @ ideal
+    distance = f"distance from {recipe} weights"
+    return Quadratic(metric, -pull, distance, "root", 0.5 * float(ideal @ pull), center=ideal)
+
+
+def cvar(setting: Setting) -> Tail:
+    """Least expected loss in the worst 1 - tail_level of days."""
+    excess, daily = scenarios_of(setting)
+    level = setting.policy.tail_level
+    return Tail(excess, daily, level, f"CVaR {level:.4g}", setting.estimates.probabilities)
+
+
+def scenarios_of(setting: Setting) -> tuple[Array, float]:
+    """(T, n) daily returns in excess of cash, and what cash earns a day; PolicyError without scenarios."""
+    scenarios, method = setting.estimates.scenarios, setting.policy.method
+    if scenarios is None or not len(scenarios):
+        raise PolicyError(
+            f"method {method} needs scenarios; the estimates have none: estimate them from prices"
+        )
+    daily = per_day(setting.cash_rate())
+    return scenarios - daily, daily
+
+
+def per_day(rate: float) -> float:
+    """(1 + rate)^(1/252) - 1."""
+    return float((1.0 + rate) ** (1.0 / 252) - 1.0)
+
+
+# What each of these makes least; per day of the scenarios, drawdowns as fractions of the value at the start.
+SCENARIO_COSTS: Mapping[str, Callable[[Policy], Cost]] = {
+    "cdar": lambda policy: Drawdown("tail", policy.tail_level),
+    "evar": lambda policy: EntropicTail(policy.tail_level),
+    "worst_realization": lambda policy: WorstRealization(),
+    "mean_absolute_deviation": lambda policy: MeanAbsoluteDeviation(),
+    "semi_deviation": lambda policy: SemiDeviation(),
+    "first_lower_partial_moment": lambda policy: LowerPartialMoment(per_day(policy.return_threshold), 1),
+    "second_lower_partial_moment": lambda policy: LowerPartialMoment(per_day(policy.return_threshold), 2),
+    "gini_mean_difference": lambda policy: GiniMeanDifference(),
+    "ulcer_index": lambda policy: Drawdown("ulcer"),
+    "max_drawdown": lambda policy: Drawdown("max"),
+    "average_drawdown": lambda policy: Drawdown("mean"),
+    "kelly": lambda policy: GrowthLoss(),
+}
+
+
+# Drawdowns depend on the order of the days, the worst day on none's odds, and Gini's pairs are those of sorted days.
+BY_ODDS = (EntropicTail, MeanAbsoluteDeviation, SemiDeviation, LowerPartialMoment, GrowthLoss)
+ON_ODDS = (
+    "cvar",
+    "evar",
+    "mean_absolute_deviation",
+    "semi_deviation",
+    "first_lower_partial_moment",
+    "second_lower_partial_moment",
+    "kelly",
+)
+
+
+def scenario_goal(setting: Setting, name: str) -> Scenario:
+    """Least of that cost over the scenarios; `kelly` reports growth, ln per year."""
+    excess, daily = scenarios_of(setting)
+    cost, odds = SCENARIO_COSTS[name](setting.policy), setting.estimates.probabilities
+    if odds is not None:
+        if not isinstance(cost, BY_ODDS):
+            raise PolicyError(
+                f"method {name} counts every day alike, and these scenarios have probabilities; use one of "
+                f"{', '.join(ON_ODDS)}, or leave the probabilities out"
+            )
+        cost = replace(cost, odds=odds)
+    return Scenario(excess, daily, cost, -252.0 if name == "kelly" else 1.0)
+
+
+AFTER_COSTS = ("mean_variance", "max_return", "target_volatility", "min_volatility", "min_tracking_error")
+
+METHODS: Mapping[str, Callable[[Setting], Goal]] = {
+    "min_volatility": min_volatility,
+    "mean_variance": mean_variance,
+    "max_sharpe": max_sharpe,
+    "max_return": max_return,
+    "target_volatility": max_return,
+    "risk_parity": risk_parity,
+    "exposure_risk_parity": exposure_risk_parity,
+    "max_diversification": max_diversification,
+    "min_tracking_error": min_tracking_error,
+    "equal_weight": equal_weight,
+    "cvar": cvar,
+    **{name: partial(nearest_to_clusters, recipe=name) for name in RECIPES},
+    **{name: partial(scenario_goal, name=name) for name in SCENARIO_COSTS},
+}
+
+
+# What optimises over return scenarios, not over a covariance; and what reads expected returns.
+ON_SCENARIOS = frozenset({"cvar", *SCENARIO_COSTS})
+ON_MEANS = frozenset({"mean_variance", "max_sharpe", "max_return", "target_volatility"})
+
+
+def reads_means(policy: Policy) -> bool:
+    """Whether expected returns, and so views, have a part in the weights."""
+    return policy.method in ON_MEANS or policy.min_return is not None
+
+
+def goal_of(setting: Setting) -> Goal:
+    """The goal of the policy's method; PolicyError with the valid names for an unknown one."""
+    method = setting.policy.method
+    if method not in METHODS:
+        raise PolicyError(f"method {method!r} does not exist; use one of {', '.join(sorted(METHODS))}")
+    goal = METHODS[method](setting)
+    return goal if setting.policy.cost_horizon_years is None else after_costs(goal, setting)
+
+
+def after_costs(goal: Goal, setting: Setting) -> Traded:
+    """The goal less the linear and 3/2-power costs of trading, divided by the years they are paid for.
+
+    A goal of risk alone becomes a penalty of risk_aversion / 2 per unit of variance, so that costs compare with it.
+    """
+    policy, held = setting.policy, setting.held
+    years = policy.cost_horizon_years or 1.0
+    if not isinstance(goal, Quadratic) or policy.method not in AFTER_COSTS:
+        raise PolicyError(
+            f"method {policy.method} cannot count trading costs; leave cost_horizon_years out, or use one of "
+            f"{', '.join(AFTER_COSTS)}"
+        )
+    if held is None:
+        raise PolicyError(
+            "cost_horizon_years needs the held weights; none are given: give them, or leave it out"
+        )
+    if goal.report == "root" and goal.P is not None:
+        weight = policy.risk_aversion
+        goal = Quadratic(
+            scaled(goal.P, weight),
+            weight * goal.q,
+            f"negative {goal.measure} penalty",
+            "negative",
+            weight * goal.constant,
+        )
+    if setting.costs is None and policy.root_impact:
+        raise PolicyError(
+            "root_impact grows with the money traded, which weights do not tell; give costs: CostModel.curve(symbols, "
+            "prices, nav)"
+        )
+    once = setting.costs or replace(CostModel.of(policy), per_share=0.0).curve(setting.symbols)
+    curve = CostCurve(0 * once.fixed, once.buy / years, once.sell / years, once.root / years)
+    return Traded(replace(goal, ties=None, center=None), curve, held)
+
+
+def target_cap(setting: Setting, goal: Goal) -> tuple[Norm, ...]:
+    """The target volatility as a limit; homogeneous goals reach it by their scale instead."""
+    target = setting.policy.target_volatility
+    if target is None:
+        if setting.policy.method == "target_volatility":
+            raise PolicyError("method target_volatility needs target_volatility; give it, per year (0.10)")
+        return ()
+    if goal.homogeneous:
+        return ()
+    covariance = setting.estimates.covariance
+    return (Norm("target_volatility", covariance, np.zeros(len(covariance)), target),)

@@ -1,0 +1,349 @@
+"""A function a limit: from the policy's number to a limit in the weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+
+from optimizer.errors import PolicyError
+from optimizer.model.costs import CostCurve
+from optimizer.model.estimates import Estimates
+from optimizer.model.exposures import ExposureType
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Universe
+from optimizer.model.text_limits import TextLimit, parse_limit
+from optimizer.numerics.convex_limits import INF, Absolute, Limits, Linear, Norm
+from optimizer.typing import Array
+
+HAIR = 1e-3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a solve is about: moments, the desk's policy, what may be held, what is held.
+
+    held   (n,) current weights in the order of `estimates.symbols`, None when nothing is known of them
+    costs  of trades given in weights, paid once; None: those of the policy
+    """
+
+    estimates: Estimates
+    policy: Policy
+    universe: Universe
+    held: Array | None = None
+    costs: CostCurve | None = None
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The names, in the order of every array."""
+        return self.estimates.symbols
+
+    def reference(self) -> Array:
+        """(n,) weights that tracking error is measured against: the benchmark's, else the held ones."""
+        if self.universe.benchmark is not None:
+            return aligned(self.universe.benchmark, self.symbols, "the benchmark")
+        if self.held is None:
+            raise PolicyError(
+                "tracking error needs a benchmark or held weights; this portfolio has neither: add a benchmark"
+            )
+        return self.held
+
+    def cash_rate(self) -> float:
+        """What cash earns per year; PolicyError when cash may be held and the rate is unknown."""
+        rate = self.policy.risk_free_rate
+        if rate is None and (self.policy.cash_min, self.policy.cash_max) != (0.0, 0.0):
+            raise PolicyError("risk_free_rate is not set, but cash may be held; give the rate cash earns")
+        return rate or 0.0
+
+
+def aligned(weights: Mapping[str, float], symbols: tuple[str, ...], what: str) -> Array:
+    """(n,) the weights in the order of the symbols, 0 where absent; PolicyError for one outside."""
+    if tuple(weights) == symbols:
+        return np.fromiter(weights.values(), float, len(symbols))
+    outside = sorted(set(weights) - set(symbols))
+    if outside:
+        raise PolicyError(
+            f"{what} holds {', '.join(outside)}, not among the {len(symbols)} symbols; add them"
+        )
+    return np.array([weights.get(symbol, 0.0) for symbol in symbols])
+
+
+def checked_weights(weights: Array, n: int) -> Array:
+    """Weights as (n,) floats; PolicyError for another shape or a non-finite one."""
+    checked = np.asarray(weights, dtype=float)
+    if checked.shape != (n,) or not np.isfinite(checked).all():
+        raise PolicyError(f"weights have shape {checked.shape}; they must be ({n},) finite fractions of NAV")
+    return checked
+
+
+def build_limits(setting: Setting) -> Limits:
+    """Every limit of the policy, in the order in which messages name them."""
+    policy = setting.policy
+    lower, upper, lower_groups, upper_groups = weight_bounds(policy, setting.symbols)
+    return Limits(
+        setting.symbols,
+        lower,
+        upper,
+        lower_groups,
+        upper_groups,
+        linear=(
+            cash_range(len(setting.symbols), policy.cash_min, policy.cash_max),
+            *sector_limits(setting),
+            *exposure_limits(setting),
+            *return_floor(setting),
+            *(notional_limit(setting) if policy.long_only else ()),
+            *net_range(setting),
+            *beta_range(setting),
+            *factor_ranges(setting),
+            *written_limits(setting),
+        ),
+        absolute=(
+            *turnover_limit(setting),
+            *(() if policy.long_only else gross_notional_limit(setting)),
+            *gross_limit(setting),
+        ),
+        norms=(*volatility_cap(setting), *tracking_error_limit(setting)),
+    )
+
+
+def weight_bounds(
+    policy: Policy, symbols: tuple[str, ...]
+) -> tuple[Array, Array, tuple[str, ...], tuple[str, ...]]:
+    """Lower and upper (n,) with the policy item behind each; `asset_limits` replace the general ones."""
+    n = len(symbols)
+    shorting_free = -INF if not policy.long_only else 0.0
+    floor = shorting_free if policy.min_weight is None else max(policy.min_weight, shorting_free)
+    lower, upper = np.full(n, floor), np.full(n, INF if policy.max_weight is None else policy.max_weight)
+    lower_groups = ["min_weight" if policy.min_weight else "long_only"] * n
+    upper_groups = ["max_weight"] * n
+    unknown = sorted(set(policy.asset_limits) - set(symbols))
+    if unknown:
+        raise PolicyError(
+            f"asset_limits names {', '.join(unknown)}, not among the symbols: {', '.join(symbols)}"
+        )
+    for symbol, (low, high) in sorted(policy.asset_limits.items()):
+        i = symbols.index(symbol)
+        lower[i], upper[i] = max(low, shorting_free), high
+        lower_groups[i] = "long_only" if lower[i] == 0 and policy.long_only else f"min_weight {symbol}"
+        upper_groups[i] = f"max_weight {symbol}"
+    return lower, upper, tuple(lower_groups), tuple(upper_groups)
+
+
+def cash_range(n: int, least: float, most: float) -> Linear:
+    """least <= 1 - sum w <= most: cash is the slack of the budget."""
+    return Linear(("cash_min", "cash_max"), np.full(n, -1.0), least, most, offset=1.0)
+
+
+def sector_limits(setting: Setting) -> tuple[Linear, ...]:
+    """One range a sector; `sector_limits` replace the general `max_sector`."""
+    policy, sectors = setting.policy, setting.universe.sectors
+    if policy.max_sector is None and not policy.sector_limits:
+        return ()
+    missing = [symbol for symbol in setting.symbols if symbol not in sectors]
+    if missing:
+        raise PolicyError(
+            f"no sector is known for {', '.join(missing)}; sector limits need one for each symbol"
+        )
+    members = {sector: np.array([float(sectors[s] == sector) for s in setting.symbols]) for sector in
+               sorted({sectors[s] for s in setting.symbols})}  # fmt: skip
+    unknown = sorted(set(policy.sector_limits) - set(members))
+    if unknown:
+        raise PolicyError(f"sector_limits names {', '.join(unknown)}; the sectors are {', '.join(members)}")
+    general = INF if policy.max_sector is None else policy.max_sector
+    limits = []
+    for sector, row in members.items():
+        own = sector in policy.sector_limits
+        low, high = policy.sector_limits.get(sector, (-INF, general))
+        names = (f"min_sector {sector}", f"max_sector {sector}")
+        if np.isfinite([low, high]).any():
+            limits.append(Linear(names, row, low, high, groups=names if own else (names[0], "max_sector")))
+    return tuple(limits)
+
+
+def exposure_limits(setting: Setting) -> tuple[Linear, ...]:
+    """One range a type of exposure; a limit on a parent type counts its children."""
+    policy = setting.policy
+    if not (policy.min_exposures or policy.max_exposures):
+        return ()
+    types = tuple(k for k in ExposureType if k in policy.min_exposures or k in policy.max_exposures)
+    if setting.universe.funds is None:
+        raise PolicyError("exposure limits need the funds' exposures; this universe has none: add funds")
+    matrix = setting.universe.funds.matrix(setting.symbols, types)
+    return tuple(
+        Linear(
+            (f"min_exposure {kind.name}", f"max_exposure {kind.name}"),
+            row,
+            policy.min_exposures.get(kind, -INF),
+            policy.max_exposures.get(kind, INF),
+        )
+        for kind, row in zip(types, matrix, strict=True)
+    )
+
+
+def notional(setting: Setting) -> Array:
+    """(n,) notional of each fund per 1 of weight: sum of |exposure| without the financing leg, 1 without funds."""
+    funds = setting.universe.funds
+    return np.ones(len(setting.symbols)) if funds is None else funds.notional(setting.symbols)
+
+
+def notional_limit(setting: Setting) -> tuple[Linear, ...]:
+    """Sum of notional x w <= limit, for weights that cannot be negative."""
+    limit = setting.policy.max_notional
+    return () if limit is None else (Linear(("min_notional", "max_notional"), notional(setting), high=limit),)
+
+
+def gross_notional_limit(setting: Setting) -> tuple[Absolute, ...]:
+    """Sum of notional x |w| <= limit."""
+    limit = setting.policy.max_notional
+    if limit is None:
+        return ()
+    return (Absolute("max_notional", notional(setting), np.zeros(len(setting.symbols)), limit),)
+
+
+def return_floor(setting: Setting) -> tuple[Linear, ...]:
+    """mean'w + cash x cash rate >= limit, per year."""
+    limit = setting.policy.min_return
+    if limit is None:
+        return ()
+    rate = setting.cash_rate()
+    return (Linear(("min_return", "max_return"), mean_of(setting.estimates) - rate, limit, offset=rate),)
+
+
+def turnover_limit(setting: Setting) -> tuple[Absolute, ...]:
+    """Half of sum |w - held| <= limit (one-way); names sold out count, the change of cash does not."""
+    limit = setting.policy.max_turnover
+    if limit is None:
+        return ()
+    if setting.held is None:
+        raise PolicyError("max_turnover needs the held weights; none are given: give them, or drop the limit")
+    return (Absolute("max_turnover", np.full(len(setting.symbols), 0.5), setting.held, limit),)
+
+
+def volatility_cap(setting: Setting) -> tuple[Norm, ...]:
+    """sqrt(w'Sw) <= limit, per year."""
+    limit = setting.policy.max_volatility
+    if limit is None:
+        return ()
+    return (Norm("max_volatility", setting.estimates.covariance, np.zeros(len(setting.symbols)), limit),)
+
+
+def tracking_error_limit(setting: Setting) -> tuple[Norm, ...]:
+    """sqrt((w - b)'S(w - b)) <= limit, ex ante per year, against the benchmark, else the held weights."""
+    limit = setting.policy.max_tracking_error
+    if limit is None:
+        return ()
+    covariance = setting.estimates.covariance
+    typical = float(np.sqrt(setting.estimates.variances.mean()))
+    if limit < HAIR * typical:
+        raise PolicyError(
+            f"max_tracking_error is {limit:g}, less than a thousandth of a name's risk ({typical:.3g}): it leaves "
+            f"nothing to choose; widen it, or use method min_tracking_error"
+        )
+    return (Norm("max_tracking_error", covariance, setting.reference(), limit),)
+
+
+def gross_limit(setting: Setting) -> tuple[Absolute, ...]:
+    """Sum of |w| <= limit."""
+    limit, n = setting.policy.max_gross, len(setting.symbols)
+    return () if limit is None else (Absolute("max_gross", np.ones(n), np.zeros(n), limit),)
+
+
+def net_range(setting: Setting) -> tuple[Linear, ...]:
+    """low <= sum w <= high."""
+    pair = setting.policy.net_limits
+    return () if pair is None else (Linear(("min_net", "max_net"), np.ones(len(setting.symbols)), *pair),)
+
+
+def beta_range(setting: Setting) -> tuple[Linear, ...]:
+    """low <= b'Sw / b'Sb <= high, b being the benchmark."""
+    pair = setting.policy.beta_limits
+    if pair is None:
+        return ()
+    if setting.universe.benchmark is None:
+        raise PolicyError("beta_limits need a benchmark; this portfolio has none: add one")
+    reference = setting.reference()
+    pull = setting.estimates.covariance @ reference
+    return (Linear(("min_beta", "max_beta"), pull / float(reference @ pull), *pair),)
+
+
+def factor_ranges(setting: Setting) -> tuple[Linear, ...]:
+    """low <= sum of loading x w <= high, for each factor."""
+    return tuple(
+        Linear((f"min_factor {name}", f"max_factor {name}"), loadings(setting, name), *pair)
+        for name, pair in sorted(setting.policy.factor_limits.items())
+    )
+
+
+def loadings(setting: Setting, factor: str) -> Array:
+    """(n,) of one factor; PolicyError for an unknown one or a symbol without a loading."""
+    factors = setting.universe.factors
+    if factor not in factors:
+        known = ", ".join(sorted(factors)) or "none"
+        raise PolicyError(f"factor {factor!r} has no loadings; those given are {known}: add it to factors")
+    missing = [symbol for symbol in setting.symbols if symbol not in factors[factor]]
+    if missing:
+        raise PolicyError(f"factor {factor} has no loading for {', '.join(missing)}; give one, 0 for none")
+    return np.array([factors[factor][symbol] for symbol in setting.symbols])
+
+
+def written_limits(setting: Setting) -> tuple[Linear, ...]:
+    """The policy's lines of text."""
+    return tuple(_written(setting, parse_limit(line)) for line in setting.policy.limits)
+
+
+def _written(setting: Setting, limit: TextLimit) -> Linear:
+    row = sum((f * named_row(setting, name, limit.text) for name, f in limit.terms.items()), np.zeros(1))
+    # Cash is 1 less the sum of the weights.
+    offset = sum(f for name, f in limit.terms.items() if name.lower() == "cash")
+    return Linear((limit.text, limit.text), row, limit.low, limit.high, offset)
+
+
+def named_row(setting: Setting, name: str, text: str) -> Array:
+    """(n,) what each weight adds to the amount of that name; PolicyError for an unknown or ambiguous one.
+
+    "beta:TLT" is the portfolio's beta to a symbol, by the estimated covariance.
+    """
+    kind, _, rest = name.rpartition(":")
+    if kind == "beta" and rest in setting.symbols:
+        pull = setting.estimates.covariance[setting.symbols.index(rest)]
+        return np.asarray(pull / pull[setting.symbols.index(rest)])
+    found = {k: row for k, row in _readings(setting, rest).items() if kind in ("", k)}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise PolicyError(
+            f"limit {text!r}: {name} is both {' and '.join(found)}; write {' or '.join(f'{k}:{rest}' for k in found)}"
+        )
+    sectors = sorted(set(setting.universe.sectors.values()))
+    names = [*setting.symbols, *sectors, *setting.universe.factors, "cash", "invested"]
+    near = get_close_matches(rest, names, 3) or names[:20]
+    raise PolicyError(f"limit {text!r}: {name!r} is not known; names near it: {', '.join(near)}")
+
+
+def _readings(setting: Setting, name: str) -> dict[str, Array]:
+    """Everything that a name can mean here."""
+    n, universe = len(setting.symbols), setting.universe
+    found: dict[str, Array] = {}
+    if name in setting.symbols:
+        found["symbol"] = np.eye(n)[setting.symbols.index(name)]
+    sector = np.array([float(universe.sectors.get(s, "").lower() == name.lower()) for s in setting.symbols])
+    if sector.any():
+        found["sector"] = sector
+    if name in universe.factors:
+        found["factor"] = loadings(setting, name)
+    kinds = {kind.value: kind for kind in ExposureType}
+    kind = kinds.get(name.lower().replace(" ", "_"))
+    if name.lower() in ("cash", "invested"):
+        found["total"] = np.ones(n) * (-1.0 if name.lower() == "cash" else 1.0)
+    elif kind is not None and universe.funds is not None:
+        found["exposure"] = universe.funds.matrix(setting.symbols, (kind,))[0]
+    return found
+
+
+def mean_of(estimates: Estimates) -> Array:
+    """(n,) expected total returns; PolicyError when the estimates have none."""
+    if estimates.mean is None:
+        raise PolicyError(
+            "this method or limit needs expected returns; the estimates have none: estimate them"
+        )
+    return estimates.mean

@@ -1,0 +1,145 @@
+"""Where each weight may be: intervals with gaps between them, for least positions and the no-trade band."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.numerics.convex_limits import INF, Linear
+from optimizer.problem.feasible_set import Arena
+from optimizer.typing import Array
+
+Index = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+NOTHING = 1e-8
+CLOSE = 1e-8
+UNHELD = "unheld"
+EDGE = 1e-12  # two intervals that touch: the wider one
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """For each of n names its intervals, in ascending order; unused places repeat the last one.
+
+    low, high  (n, k) of the intervals;  count  (n,) how many;  empty  (n,) the place of the interval [0, 0], -1
+    where a name has none of its own
+    """
+
+    low: Array
+    high: Array
+    count: Index
+    empty: Index
+
+    def first(self) -> Index:
+        """(n,) zeros: the place of each name's lowest interval."""
+        return np.zeros(len(self.count), dtype=np.intp)
+
+    def bounds(self, start: Index, stop: Index) -> tuple[Array, Array]:
+        """(n,) least and most of the intervals from `start` to `stop`, both included."""
+        names = np.arange(len(start))
+        return self.low[names, start], self.high[names, stop]
+
+    def nearest(self, w: Array, start: Index, stop: Index) -> tuple[Index, Array]:
+        """(n,) of the intervals from `start` to `stop` the one nearest to w, and how far it is."""
+        away = np.maximum(np.maximum(self.low - w[:, None], w[:, None] - self.high), 0.0)
+        place = np.arange(self.low.shape[1])
+        allowed = (place >= start[:, None]) & (place <= stop[:, None])
+        rank = np.where(allowed, away - EDGE * (self.high > self.low), INF)
+        found = np.argmin(rank, axis=1)
+        return found, away[np.arange(len(w)), found]
+
+
+def pieces_of(arena: Arena, least: float, counted: bool, held: Array | None, band: float) -> Pieces | None:
+    """The intervals that the bounds of the arena leave each name; None where one has none.
+
+    least    a weight is 0 or at least this;  counted: whether names are, so that 0 is an interval by itself
+    held     (n,) weights now: with a band a name keeps its own, is closed, or moves by at least `band`
+    """
+    n = len(arena.limits.symbols)
+    own = arena.given
+    floor, ceiling = (
+        (arena.limits.lower, arena.limits.upper) if own is None else (own.floor[:n], own.ceiling[:n])
+    )
+    found = [
+        _intervals(
+            float(floor[i]), float(ceiling[i]), least, counted, None if held is None else held[i], band
+        )
+        for i in range(n)
+    ]
+    if not all(found):
+        return None
+    most = max(map(len, found))
+    table = np.array([[*own, *[own[-1]] * (most - len(own))] for own in found])
+    empty = np.array([own.index((0.0, 0.0)) if (0.0, 0.0) in own else -1 for own in found])
+    return Pieces(table[:, :, 0], table[:, :, 1], np.array([len(own) for own in found]), empty)
+
+
+def _intervals(
+    floor: float, ceiling: float, least: float, counted: bool, held: float | None, band: float
+) -> list[tuple[float, float]]:
+    """One name's, in ascending order."""
+    if band and held is not None:
+        parts = [(floor, held - band), (held, held), (held + band, ceiling)]
+    else:
+        parts = [(floor, ceiling)]
+    apart = counted or least > 0
+    if apart:
+        parts = [(max(low, least, 0.0), high) for low, high in parts]
+    parts = [(max(low, floor), min(high, ceiling)) for low, high in parts]
+    parts = [(low, high) for low, high in parts if low <= high]
+    if floor <= 0.0 <= ceiling and (apart or not any(low <= 0.0 <= high for low, high in parts)):
+        parts.append((0.0, 0.0))
+    return sorted(set(parts))
+
+
+def narrowed(
+    arena: Arena, pieces: Pieces, start: Index, stop: Index, most: int | None = None
+) -> Arena | None:
+    """The arena with each name in its intervals from `start` to `stop`; None where that contradicts a bound.
+
+    most  adds what every choice of so many names keeps: sum of w / upper <= most
+    """
+    limits = arena.limits
+    n = len(limits.symbols)
+    low, high = pieces.bounds(start, stop)
+    lower, upper = np.maximum(limits.lower, low), np.minimum(limits.upper, high)
+    if (lower > upper).any():
+        return None
+    tight = replace(
+        limits,
+        lower=lower,
+        upper=upper,
+        lower_groups=_renamed(limits.lower_groups, lower > limits.lower, "min_position"),
+        upper_groups=_renamed(limits.upper_groups, upper < limits.upper, UNHELD),
+    )
+    if arena.given is not None:
+        floor, ceiling = arena.given.floor.copy(), arena.given.ceiling.copy()
+        floor[:n], ceiling[:n] = np.maximum(floor[:n], low), np.minimum(ceiling[:n], high)
+        if (floor > ceiling).any():
+            return None
+        return replace(arena, limits=tight, given=replace(arena.given, floor=floor, ceiling=ceiling))
+    if most is not None and most < n:
+        budget = limits.linear[0]
+        reach = np.minimum(limits.upper, max(budget.offset - budget.low, 0.0))
+        if (reach > 0).all() and (reach < INF).all():
+            cut = Linear(("-", "max_holdings"), 1.0 / reach, high=float(most))
+            tight = replace(tight, linear=(*tight.linear, cut))
+    return Arena(tight)
+
+
+def _renamed(groups: tuple[str, ...], where: Mask, name: str) -> tuple[str, ...]:
+    return tuple(name if changed else group for group, changed in zip(groups, where, strict=True))
+
+
+def held_below(w: Array, least: float) -> float | None:
+    """The smallest holding that is more than nothing and less than `least`; None without one."""
+    small = w[(w > NOTHING) & (w < least - CLOSE)]
+    return float(small.min()) if len(small) else None
+
+
+def moved_below(w: Array, held: Array, band: float) -> float | None:
+    """The smallest change that is more than nothing and less than `band`, and closes nothing; None without one."""
+    moved = np.abs(w - held)
+    small = moved[(moved > NOTHING) & (moved < band - CLOSE) & (np.abs(w) > NOTHING)]
+    return float(small.min()) if len(small) else None

@@ -1,0 +1,151 @@
+"""Funds for wanted exposures in two stages: the nearest exposures first, then the cheapest funds that give them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimizer.errors import PolicyError
+from optimizer.model.exposures import ExposureType, FundExposureMap
+from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.convex_limits import Linear, Norm
+from optimizer.problem.feasible_set import plain
+from optimizer.problem.goals import Quadratic
+from optimizer.problem.policy_limits import Setting, build_limits
+from optimizer.solvers import cardinality as holdings
+from optimizer.solvers.conflicts import explain
+from optimizer.solvers.solve import Solution
+from optimizer.solvers.solver_choice import optimum
+from optimizer.typing import Array
+
+BAND = 1e-7
+SMALL_PREFERENCE = 1e-6
+
+
+@dataclass(frozen=True)
+class ExposureRisk:
+    """How misses of exposures are weighed against each other: covariance (k, k) per year of these k types."""
+
+    kinds: tuple[ExposureType, ...]
+    covariance: Array
+
+    def of(self, kinds: tuple[ExposureType, ...]) -> Array:
+        """(m, m) of those types, in that order; PolicyError naming the ones it does not have."""
+        missing = [kind.name for kind in kinds if kind not in self.kinds]
+        if missing:
+            raise PolicyError(f"the exposures' covariance lacks {', '.join(missing)}; give a row for each")
+        chosen = [self.kinds.index(kind) for kind in kinds]
+        return np.asarray(self.covariance[np.ix_(chosen, chosen)])
+
+
+def match_exposures(
+    setting: Setting,
+    target: Mapping[ExposureType, float],
+    *,
+    cheapest: bool,
+    risk: ExposureRisk | None = None,
+    tolerance: float = 0.0,
+) -> Solution:
+    """The weights whose exposures are nearest to the target, and of these the cheapest funds.
+
+    target     type -> fraction of NAV; listed types outside it (and its parents and children) are aimed at 0
+    cheapest   least fees plus financing spread among equals; without it the most even weights
+    risk       nearest is then by tracking error to the target per year; without it by least squares
+    tolerance  by how much more the distance may be for the sake of cheaper funds, in its own unit
+    Raises PolicyError without funds or target, InfeasibleError naming the limits in conflict.
+    """
+    funds = setting.universe.funds
+    if funds is None or not target:
+        raise PolicyError("matching exposures needs funds and at least one target exposure; give both")
+    if not tolerance >= 0:
+        raise PolicyError(f"exposure_tolerance is {tolerance}; it must be a distance >= 0")
+    policy = setting.policy
+    if holdings.wanted(policy) or policy.cost_horizon_years is not None:
+        raise PolicyError(
+            "target exposures cannot be combined with min_position, max_holdings, no_trade_band or "
+            "cost_horizon_years; drop these, or choose another method"
+        )
+    kinds, wanted = aims(funds, setting.symbols, target)
+    matrix = funds.matrix(setting.symbols, kinds)
+    metric = np.eye(len(kinds)) if risk is None else risk.of(kinds)
+    pull = metric @ wanted
+    goal = Quadratic(
+        matrix.T @ metric @ matrix, -matrix.T @ pull,
+        "distance from the target exposures" if risk is None else "tracking error to the target exposures", "root",
+        0.5 * float(wanted @ pull),
+    )  # fmt: skip
+    arena = plain(build_limits(setting))
+    try:
+        first = optimum(goal, arena)
+    except NoAnswerError as stop:
+        raise explain(arena.limits) from stop
+    second, warnings = preference(setting, funds, cheapest=cheapest)
+    if tolerance > 0:
+        bound = goal.value(first.weights) + tolerance
+        limits = arena.limits.with_norms((near_enough(matrix, metric, wanted, bound),))
+    else:
+        same = face(kinds, matrix, first.weights)
+        limits = replace(arena.limits, linear=(*arena.limits.linear, *same))
+    narrow = plain(limits)
+    best = optimum(second, narrow)
+    gap = goal.value(best.weights)
+    reached = matrix @ best.weights
+    told = (
+        warnings
+        if np.abs(reached - wanted).max() <= 10 * BAND
+        else (*warnings, missed(kinds, wanted, reached))
+    )
+    return Solution(
+        setting.symbols, best.weights, gap, "target_exposures", second, narrow, best, (), told + best.notes
+    )
+
+
+def face(kinds: tuple[ExposureType, ...], matrix: Array, w: Array) -> list[Linear]:
+    """All weights with the exposures of w."""
+    return [
+        Linear((f"exposure {kind.name}",) * 2, row, value - BAND, value + BAND)
+        for kind, row, value in zip(kinds, matrix, matrix @ w, strict=True)
+    ]
+
+
+def near_enough(matrix: Array, metric: Array, wanted: Array, bound: float) -> Norm:
+    """All weights at most that far from the wanted exposures: an ellipsoid around those that come nearest freely."""
+    shape = matrix.T @ metric @ matrix
+    center = np.asarray(np.linalg.lstsq(shape, matrix.T @ metric @ wanted, rcond=None)[0], dtype=float)
+    away = matrix @ center - wanted
+    least = float(away @ metric @ away)
+    return Norm("exposure_tolerance", shape, center, float(np.sqrt(max(bound**2 - least, 0.0))))
+
+
+def aims(
+    funds: FundExposureMap, symbols: tuple[str, ...], target: Mapping[ExposureType, float]
+) -> tuple[tuple[ExposureType, ...], Array]:
+    """The types to look at and the exposure (k,) wanted of each."""
+    related = {kind for kind in ExposureType for aim in target if aim in kind.parents or kind in aim.parents}
+    others = [kind for kind in funds.types(symbols) if kind not in target and kind not in related]
+    kinds = (*target, *(kind for kind in others if kind is not ExposureType.CASH))
+    return kinds, np.array([target.get(kind, 0.0) for kind in kinds])
+
+
+def preference(
+    setting: Setting, funds: FundExposureMap, *, cheapest: bool
+) -> tuple[Quadratic, tuple[str, ...]]:
+    """What decides between funds that give the same exposures, and a warning where a fee is not known."""
+    n = len(setting.symbols)
+    if not cheapest:
+        return Quadratic(np.eye(n), np.zeros(n), "size of the weights", "root"), ()
+    chosen = funds.select(setting.symbols)
+    costs = np.array([(fund.fee or 0.0) + fund.spread * max(fund.funded - 1.0, 0.0) for fund in chosen])
+    unknown = [fund.symbol for fund in chosen if fund.fee is None]
+    warnings = (f"no fee is known for {', '.join(unknown)}; counted as 0",) if unknown else ()
+    return Quadratic(None, costs, "yearly cost of the funds", "negative", 0.0, np.eye(n)), warnings
+
+
+def missed(kinds: tuple[ExposureType, ...], wanted: Array, reached: Array) -> str:
+    """Which exposures are not reached."""
+    parts = [
+        f"{kind.value} {value:.1%} instead of {aim:.1%}"
+        for kind, aim, value in zip(kinds, wanted, reached, strict=True)
+        if abs(value - aim) > 10 * BAND
+    ]
+    return f"the target exposures cannot be met: {', '.join(parts)}"

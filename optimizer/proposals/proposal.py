@@ -1,0 +1,387 @@
+"""From a portfolio, prices, estimates and a policy to trades: the one composition that pipeline and service share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+import numpy as np
+
+from optimizer.beliefs.black_litterman import MarketView, posterior
+from optimizer.beliefs.entropy_pooling import ScenarioView, moved, pool
+from optimizer.errors import InfeasibleError, PolicyError
+from optimizer.model.costs import CostCurve, CostModel, Liquidity
+from optimizer.model.estimates import Estimates
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import ZERO, Number, Portfolio, Universe, exact, money
+from optimizer.problem.methods import ON_ODDS, ON_SCENARIOS, reads_means
+from optimizer.solvers.solve import Solution, solve
+from optimizer.tax.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
+from optimizer.tax.taxes import TaxPlan
+from optimizer.trading.impact import Impact, impact
+from optimizer.trading.rationale import Reasons
+from optimizer.trading.taxed_trades import with_taxes
+from optimizer.trading.trade_list import TradeList
+from optimizer.trading.trades import build_trades
+from optimizer.typing import Array
+
+MIN_OBSERVATIONS = 30
+ASSUMED_VOLATILITY = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Beliefs:
+    """What the optimizer believes about returns after the views.
+
+    prior, mean    (n,) total returns per year, before and after the views
+    covariance     (n, n) per year
+    scenarios      (T, n) days that the views weigh, and their probabilities (T,); None: those of the evidence, alike
+    """
+
+    symbols: tuple[str, ...]
+    prior: Array
+    mean: Array
+    covariance: Array
+    warnings: tuple[str, ...] = ()
+    scenarios: Array | None = None
+    probabilities: Array | None = None
+
+    def moments(self, evidence: Estimates) -> Estimates:
+        """`evidence` with these beliefs in place of its mean and covariance; its scenarios stay as they happened."""
+        return replace(evidence, mean=self.mean, covariance=self.covariance, trusted=True)
+
+    def estimates(self, evidence: Estimates) -> Estimates:
+        """The same, and in place of its scenarios the days that the views weigh: what weights are chosen from."""
+        known = self.moments(evidence)
+        if self.scenarios is None:
+            return known
+        return replace(known, scenarios=self.scenarios, probabilities=self.probabilities, trusted=True)
+
+
+@dataclass(frozen=True)
+class Mandate:
+    """What the desk adds to prices and policy.
+
+    investable  symbols that may be bought; a held one besides is sold; None = all
+    views       MarketView in excess returns, or ScenarioView in total ones, as the policy's view_model has them
+    prior       "benchmark", "market_cap" (equilibria) or "historical" (the estimated means)
+    ratings     symbol -> quality score
+    lots        shares in a lot
+    taxes       the tax lots and how sales are taxed; None = taxes are not looked at
+    """
+
+    investable: tuple[str, ...] | None = None
+    views: tuple[MarketView | ScenarioView, ...] = ()
+    prior: str = "benchmark"
+    ratings: Mapping[str, float] = field(default_factory=dict)
+    lots: Number = 1
+    taxes: TaxPlan | None = None
+    liquidity: Mapping[str, Liquidity] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """Today's trades and everything they rest on."""
+
+    policy: Policy
+    beliefs: Beliefs | None
+    solution: Solution
+    trades: TradeList
+    warnings: tuple[str, ...]
+
+
+def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, mandate: Mandate) -> Beliefs:
+    """The desk's views on its prior, in total returns: by Black-Litterman, or by entropy pooling of the days.
+
+    Raises PolicyError for a view on an unknown symbol or of the other model, or a prior whose weights are missing.
+    """
+    rate = policy.risk_free_rate or 0.0
+    market, start = starting_point(mandate.prior, estimates, universe, rate)
+    if policy.view_model == "entropy_pooling":
+        excess = policy.black_litterman.delta * (estimates.covariance @ market) if start is None else start
+        return _pooled(estimates, excess + rate, policy, mandate)
+    views = [view for view in mandate.views if isinstance(view, MarketView)]
+    if len(views) < len(mandate.views):
+        raise PolicyError(
+            "view_model is black_litterman, which takes views on returns (type absolute or relative); set view_model "
+            "entropy_pooling for views of a kind"
+        )
+    answer = posterior(
+        estimates.symbols, market, estimates.covariance, views, policy.black_litterman, prior=start
+    )
+    return Beliefs(
+        estimates.symbols, answer.prior + rate, answer.mean + rate, answer.covariance, answer.warnings
+    )
+
+
+def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate) -> Beliefs:
+    """The days, moved to the prior's mean (n,) and the estimated covariance, weighed as the views ask."""
+    symbols, views = estimates.symbols, [view for view in mandate.views if isinstance(view, ScenarioView)]
+    if len(views) < len(mandate.views):
+        raise PolicyError(
+            "view_model is entropy_pooling, which takes views of a kind (mean, volatility, correlation, cvar); "
+            "write the views so, or set view_model black_litterman"
+        )
+    if not views:
+        return Beliefs(symbols, prior, prior, estimates.covariance)
+    if estimates.scenarios is None:
+        raise PolicyError("entropy pooling needs scenarios; the estimates have none: estimate from prices")
+    days = moved(estimates.scenarios, prior, estimates.covariance)
+    found = pool(symbols, days, views)
+    if policy.method in ON_ODDS:
+        return Beliefs(
+            symbols, prior, found.mean, found.covariance, found.warnings, days, found.probabilities
+        )
+    deaf = f"method {policy.method} counts every day alike, so the views have no part in its weights"
+    warnings = (*found.warnings, *((deaf,) if policy.method in ON_SCENARIOS else ()))
+    return Beliefs(symbols, prior, found.mean, found.covariance, warnings)
+
+
+Start = tuple[Array, Array | None]
+
+
+def starting_point(prior: str, estimates: Estimates, universe: Universe, rate: float) -> Start:
+    """The prior's weights (n,), and its excess returns (n,) where it has no equilibrium.
+
+    Raises PolicyError for an unknown prior, or one whose weights are missing.
+    """
+    if prior not in PRIORS:
+        raise PolicyError(f"prior {prior!r} does not exist; use one of {list(PRIORS)}")
+    return PRIORS[prior](estimates, universe, rate)
+
+
+def _benchmark(estimates: Estimates, universe: Universe, rate: float) -> Start:
+    return _weights(universe.benchmark, "benchmark", estimates), None
+
+
+def _market_cap(estimates: Estimates, universe: Universe, rate: float) -> Start:
+    caps = _weights(universe.market_caps, "market_cap", estimates)
+    return np.asarray(caps / caps.sum()), None
+
+
+def _historical(estimates: Estimates, universe: Universe, rate: float) -> Start:
+    """The estimated means, and equal weights inside a group view."""
+    if estimates.mean is None:
+        raise PolicyError("prior 'historical' needs estimated means; choose another prior")
+    return np.full(len(estimates.symbols), 1 / len(estimates.symbols)), estimates.mean - rate
+
+
+def _weights(known: Mapping[str, float] | None, what: str, estimates: Estimates) -> Array:
+    if not known:
+        raise PolicyError(
+            f"prior {what!r} needs weights, and there are none; ingest them or choose another prior"
+        )
+    return np.array([known.get(symbol, 0.0) for symbol in estimates.symbols])
+
+
+PRIORS = {"benchmark": _benchmark, "market_cap": _market_cap, "historical": _historical}
+
+
+def applied_policy(
+    policy: Policy, estimates: Estimates, mandate: Mandate
+) -> tuple[Policy, dict[str, str], tuple[str, ...]]:
+    """The policy as it binds today, why each closed name is sold, and warnings.
+
+    What is not investable, or rated below the minimum, gets the target 0; the unrated are kept and named.
+    """
+    closed: dict[str, str] = {}
+    warnings: list[str] = []
+    allowed = set(estimates.symbols if mandate.investable is None else mandate.investable)
+    for symbol in estimates.symbols:
+        score = mandate.ratings.get(symbol)
+        if symbol not in allowed:
+            closed[symbol] = "it is not in the portfolio's universe"
+        elif policy.min_quality_score is not None and score is not None and score < policy.min_quality_score:
+            closed[symbol] = f"quality {score:g} is below the minimum {policy.min_quality_score:g}"
+    if policy.min_quality_score is not None:
+        unrated = sorted(allowed - set(mandate.ratings))
+        warnings += [f"Unrated, kept: {', '.join(unrated)}"] if unrated else []
+    method = policy.method
+    if estimates.observations and estimates.observations < MIN_OBSERVATIONS:
+        method = "equal_weight"
+        warnings.append(f"Insufficient data for optimization ({estimates.observations} days)")
+    limits = {**policy.asset_limits, **dict.fromkeys(closed, (0.0, 0.0))}
+    return replace(policy, method=method, asset_limits=limits), closed, tuple(warnings)
+
+
+def choose_weights(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    estimates: Estimates,
+    policy: Policy,
+    universe: Universe,
+    mandate: Mandate,
+) -> Solution:
+    """The optimal weights under today's policy; raises what `solve` raises.
+
+    estimates  with beliefs already in place of its mean and covariance
+    """
+    applied, _, warnings = applied_policy(policy, estimates, mandate)
+    _refuse_shorts(portfolio, policy)
+    held = portfolio.get_weights(prices)
+    current = np.array([held.get(symbol, 0.0) for symbol in estimates.symbols])
+    applied = not_bought_back(applied, mandate.taxes, held)
+    costs = _costs_in_weights(portfolio, prices, estimates.symbols, applied, mandate)
+    solution = solve(estimates, applied, universe, current, costs=costs)
+    found, left = swaps(portfolio, prices, mandate.taxes, mandate.investable)
+    if limited := harvest_limits(found, solution, held, applied):
+        try:
+            solution = solve(estimates, limited, universe, current, costs=costs)
+            warnings += tuple(swap.text for swap in found)
+        except InfeasibleError as error:
+            left += (f"No losses are harvested: {error}",)
+    return replace(solution, warnings=warnings + left + solution.warnings)
+
+
+def _costs_in_weights(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    symbols: tuple[str, ...],
+    policy: Policy,
+    mandate: Mandate,
+) -> CostCurve | None:
+    """What the trade list will charge, for trades as fractions of the NAV; None where the goal counts no costs."""
+    nav = float(portfolio.total_value(prices))
+    if policy.cost_horizon_years is None or nav <= 0:
+        return None
+    model = CostModel.of(policy, mandate.liquidity)
+    return model.curve(symbols, np.array([float(prices[symbol]) for symbol in symbols]), nav)
+
+
+def _refuse_shorts(portfolio: Portfolio, policy: Policy) -> None:
+    short = [f"{s} {held.quantity}" for s, held in sorted(portfolio.positions.items()) if held.quantity < 0]
+    if short and policy.long_only:
+        raise PolicyError(
+            f"{portfolio.name} is long-only and holds a negative quantity: {', '.join(short)}; correct it, or set "
+            "long_only to False"
+        )
+
+
+def order_trades(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    target: Mapping[str, float],
+    estimates: Estimates,
+    policy: Policy,
+    universe: Universe,
+    mandate: Mandate,
+    reasons: Reasons,
+) -> TradeList:
+    """Whole lots nearest to the target in risk terms; raises what `build_trades` raises."""
+    applied, closed, _ = applied_policy(policy, estimates, mandate)
+    plan = mandate.taxes
+    harvested = harvest_reasons(swaps(portfolio, prices, plan, mandate.investable)[0], target)
+    told = replace(reasons, excluded={**harvested, **closed, **reasons.excluded})
+    rates = plan.sell_rates(portfolio, prices, target) if plan and plan.in_costs else None
+    found = build_trades(
+        portfolio,
+        prices,
+        target,
+        estimates,
+        applied,
+        universe,
+        costs=CostModel.of(applied, mandate.liquidity),
+        lots=mandate.lots,
+        reasons=told,
+        sell_rates=rates,
+    )
+    return with_taxes(found, plan) if plan else found
+
+
+def propose(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    estimates: Estimates,
+    policy: Policy,
+    universe: Universe,
+    mandate: Mandate | None = None,
+    past: Reasons | None = None,
+) -> Proposal:
+    """Beliefs, weights and trades of one portfolio on one day.
+
+    prices     symbol -> price of one share in base currency
+    estimates  evidence on every symbol held or investable, in base currency
+    policy     with its risk-free rate filled in
+    past       what was wanted, ordered and expected last time, where that is known
+    Raises PolicyError, DataError, InfeasibleError and SolverError as its steps do.
+    """
+    told = mandate or Mandate()
+    beliefs, believed = believe(estimates, universe, policy, told)
+    solution = choose_weights(portfolio, prices, believed, policy, universe, told)
+    target = dict(zip(solution.symbols, solution.weights.tolist(), strict=True))
+    heard = beliefs if reads_means(policy) else None
+    reasons = replace(
+        past or Reasons(),
+        binding=solution.binding,
+        returns=expected_returns(heard),
+        views=view_effects(heard),
+    )
+    trades = order_trades(portfolio, prices, target, believed, policy, universe, told, reasons)
+    warnings = (*(beliefs.warnings if beliefs else ()), *solution.warnings, *trades.warnings)
+    return Proposal(policy, beliefs, solution, trades, warnings)
+
+
+def orders_impact(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    orders: Mapping[str, tuple[Decimal, Decimal]],
+    evidence: Estimates,
+    policy: Policy,
+    universe: Universe,
+    mandate: Mandate,
+) -> Impact:
+    """What orders change; cash pays for them, so that the value falls by their costs alone.
+
+    prices  symbol -> price of one share in base currency, of everything held or ordered
+    orders  symbol -> (shares, negative when sold; cost in base currency)
+    Risk and return are NaN where the history is too short to form beliefs from.
+    """
+    held = {symbol: position.quantity for symbol, position in portfolio.positions.items()}
+    for symbol, (quantity, _) in orders.items():
+        held[symbol] = held.get(symbol, ZERO) + quantity
+    value = portfolio.total_value(prices)
+    costs = sum((cost for _, cost in orders.values()), ZERO)
+    left = value - costs
+    after = (
+        {s: float(money(q * exact(prices[s])) / left) for s, q in sorted(held.items()) if q}
+        if left > 0
+        else {}
+    )
+    beliefs, _ = believe(evidence, universe, policy, mandate)
+    known = beliefs.moments(evidence) if beliefs else evidence
+    change = impact(
+        portfolio.get_weights(prices), after, value, costs, known, policy, universe, mandate.ratings
+    )
+    return change if beliefs else change.without_risk()
+
+
+def believe(
+    evidence: Estimates, universe: Universe, policy: Policy, mandate: Mandate
+) -> tuple[Beliefs | None, Estimates]:
+    """The beliefs, and the estimates with them in place; None and the evidence where history is too short."""
+    if not enough(evidence):
+        return None, evidence
+    beliefs = form_beliefs(evidence, universe, policy, mandate)
+    return beliefs, beliefs.estimates(evidence)
+
+
+def enough(estimates: Estimates) -> bool:
+    """Whether the history is long enough to form beliefs from it."""
+    return not estimates.observations or estimates.observations >= MIN_OBSERVATIONS
+
+
+def expected_returns(beliefs: Beliefs | None) -> dict[str, float]:
+    """Symbol -> expected total return per year; nothing without beliefs."""
+    return {} if beliefs is None else dict(zip(beliefs.symbols, beliefs.mean.tolist(), strict=True))
+
+
+def view_effects(beliefs: Beliefs | None) -> dict[str, float]:
+    """Symbol -> expected return less its prior, per year."""
+    if beliefs is None:
+        return {}
+    return dict(zip(beliefs.symbols, (beliefs.mean - beliefs.prior).tolist(), strict=True))
+
+
+def without_evidence(symbols: Sequence[str], observations: int) -> Estimates:
+    """Equal risks and no means, for names whose history is too short: good for equal weights and rounding only."""
+    covariance = np.eye(len(symbols)) * ASSUMED_VOLATILITY**2
+    return Estimates(tuple(symbols), None, covariance, observations=max(observations, 1))

@@ -1,0 +1,276 @@
+"""What a book loses when markets jump: sensitivities to shocks, and the scenarios priced with them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from math import isfinite
+
+import numpy as np
+
+from optimizer.errors import PolicyError
+from optimizer.model.exposures import ExposureType, Fund
+from optimizer.typing import Array
+
+# Shocks to a yield or spread add (fraction: 0.01 = 100 bps); shocks to a price or to volatility are relative.
+YIELDS = ("rates", "inflation", "credit")
+PRICES = ("usd", "equity", "commodity", "volatility")
+FACTORS = YIELDS + PRICES
+MIN_OBSERVATIONS = 60
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A jump of markets.
+
+    shocks       factor -> size: +0.01 of rates is 100 bps, -0.2 of equity is -20%. A factor left out moves as it
+                 usually does with those named (Kupiec 1998); one that is 0 stands still
+    probability  of the next year, a fraction; None where nobody has an opinion
+    window       first and last date of the real event that is replayed where prices reach back
+    """
+
+    id: str
+    name: str
+    shocks: Mapping[str, float]
+    probability: float | None = None
+    severity: str = "moderate"
+    window: tuple[date, date] | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.shocks:
+            raise PolicyError(f"scenario {self.id} shocks nothing; name one of {', '.join(FACTORS)}")
+        for factor, size in self.shocks.items():
+            if factor not in FACTORS:
+                raise PolicyError(f"scenario {self.id}: {factor!r} is no factor; use {', '.join(FACTORS)}")
+            if (
+                not isfinite(size)
+                or (factor in PRICES and size <= -1)
+                or (factor in YIELDS and abs(size) > 1)
+            ):
+                raise PolicyError(
+                    f"scenario {self.id}: a shock of {size:g} to {factor} cannot be; sizes are fractions, prices "
+                    f"fall by less than 1"
+                )
+
+
+def find_scenario(scenarios: Mapping[str, Scenario], wanted: str) -> Scenario:
+    """The scenario of that id; raises PolicyError that lists the valid ones."""
+    if wanted not in scenarios:
+        raise PolicyError(f"there is no scenario {wanted!r}; there are {', '.join(sorted(scenarios))}")
+    return scenarios[wanted]
+
+
+def log_move(factor: str, size: float) -> float:
+    """A shock as it enters the regression: a yield change as it is, a relative change as its logarithm."""
+    return size if factor in YIELDS else float(np.log1p(size))
+
+
+@dataclass(frozen=True, eq=False)
+class Sensitivities:
+    """Log return of each symbol per unit of each factor's move.
+
+    values       (n, k) in the order of `symbols` and FACTORS
+    errors       (n, k) standard errors; NaN where a value is declared, not estimated
+    sources      (n,) "history" or "declared"
+    observed     (k,) whether the factor has a proxy among the prices
+    information  (k, k) inverse Gram matrix of the observed factors' moves, 0 elsewhere
+    residuals    (T, n) what the factors do not explain, per day; 0 where declared
+    freedom      days less estimated parameters
+    covariance   (k, k) of the observed factors' moves, per day, 0 elsewhere
+    """
+
+    symbols: tuple[str, ...]
+    values: Array
+    errors: Array
+    sources: tuple[str, ...]
+    observed: Array
+    information: Array
+    residuals: Array
+    freedom: int
+    covariance: Array
+
+    def of(self, symbols: Sequence[str]) -> "Sensitivities":
+        """Those of some symbols, in that order; raises PolicyError naming the missing."""
+        if missing := [symbol for symbol in symbols if symbol not in self.symbols]:
+            raise PolicyError(
+                f"no sensitivities of {', '.join(missing)}; there are {', '.join(self.symbols)}"
+            )
+        at = [self.symbols.index(symbol) for symbol in symbols]
+        return replace(
+            self, symbols=tuple(symbols), values=self.values[at], errors=self.errors[at],
+            sources=tuple(self.sources[i] for i in at), residuals=self.residuals[:, at],
+        )  # fmt: skip
+
+
+def factor_moves(
+    proxies: Mapping[str, Mapping[str, float]], returns: Mapping[str, Array], days: int
+) -> Array:
+    """(T, k) daily moves of FACTORS, from proxies' log returns; NaN columns where a factor has no proxy.
+
+    proxies  factor -> {symbol: coefficient}: the move is the sum of coefficient x log return of the symbol
+    returns  symbol -> (T,) daily log returns
+    """
+    moves = np.full((days, len(FACTORS)), np.nan)
+    for column, factor in enumerate(FACTORS):
+        if factor in proxies:
+            moves[:, column] = sum(weight * returns[symbol] for symbol, weight in proxies[factor].items())
+    return moves
+
+
+def estimate_sensitivities(
+    symbols: Sequence[str], returns: Array, moves: Array, declared: Array
+) -> Sensitivities:
+    """Least squares of each symbol's daily log returns on all observed factors at once, with an intercept.
+
+    returns   (T, n) daily log returns, NaN where a symbol has none
+    moves     (T, k) of FACTORS; NaN columns have no proxy
+    declared  (n, k) used for a symbol with fewer than 60 days, and for factors without a proxy; NaN = not known
+    Raises PolicyError naming the symbols that have neither history nor declared sensitivities.
+    """
+    n, k = len(symbols), len(FACTORS)
+    observed = np.asarray(np.isfinite(moves).sum(axis=0) >= MIN_OBSERVATIONS)
+    rows = np.asarray(np.isfinite(moves[:, observed]).all(axis=1))
+    known = (np.isfinite(returns) & rows[:, None]).sum(axis=0) >= MIN_OBSERVATIONS + k
+    if not observed.any():
+        known[:] = False
+    rows &= np.isfinite(returns[:, known]).all(axis=1)
+    lost = [
+        s for s, have, told in zip(symbols, known, declared, strict=True) if not have and np.isnan(told).any()
+    ]
+    if lost or (known.any() and rows.sum() < MIN_OBSERVATIONS + k):
+        raise PolicyError(
+            f"{', '.join(lost or symbols)}: fewer than {MIN_OBSERVATIONS + k} days of prices together with the factor "
+            f"proxies, and no declared exposures; ingest history, or add the fund to funds.yaml"
+        )
+    values, errors = np.nan_to_num(declared), np.full((n, k), np.nan)
+    information, covariance = np.zeros((k, k)), np.zeros((k, k))
+    residuals = np.zeros((int(rows.sum()), n))
+    freedom = 1
+    if known.any():
+        x = moves[rows][:, observed]
+        fit = _regress(x, returns[rows][:, known])
+        block = np.ix_(observed, observed)
+        freedom, information[block], covariance[block] = fit.freedom, fit.information, np.cov(x.T)
+        residuals[:, known] = fit.residuals
+        values[np.ix_(known, observed)], errors[np.ix_(known, observed)] = fit.values, fit.errors
+    sources = tuple("history" if have else "declared" for have in known)
+    return Sensitivities(
+        tuple(symbols), values, errors, sources, observed, information, residuals, freedom, covariance
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    values: Array
+    errors: Array
+    residuals: Array
+    information: Array
+    freedom: int
+
+
+def _regress(x: Array, y: Array) -> _Fit:
+    """Ordinary least squares on demeaned columns, each scaled to unit deviation first: yields move by 1e-4."""
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    scale = x.std(axis=0)
+    inverse = np.linalg.pinv((x / scale).T @ (x / scale)) / np.outer(scale, scale)
+    values = (inverse @ x.T @ y).T
+    residuals = y - x @ values.T
+    freedom = max(len(x) - x.shape[1] - 1, 1)
+    variance = (residuals**2).sum(axis=0) / freedom
+    return _Fit(values, np.sqrt(np.outer(variance, np.diag(inverse))), residuals, inverse, freedom)
+
+
+Loads = Mapping[ExposureType, Mapping[str, float]]
+
+
+def declared_sensitivities(fund: Fund, loads: Loads) -> Array:
+    """(k,) of a fund, from what its exposures usually do; NaN where one of them has no loads.
+
+    loads  exposure type -> factor -> log return per unit of the factor; a type takes its nearest ancestor's
+    """
+    total = np.zeros(len(FACTORS))
+    for kind, amount in fund.exposures.items():
+        found = next((loads[above] for above in (kind, *kind.parents) if above in loads), None)
+        if found is None:
+            return np.full(len(FACTORS), np.nan)
+        total += amount * np.array([found.get(factor, 0.0) for factor in FACTORS])
+    return total
+
+
+def applied_moves(scenario: Scenario, sensitivities: Sensitivities) -> Array:
+    """(k,) log moves of FACTORS: those named, and what the others usually do with them."""
+    named = np.array([factor in scenario.shocks for factor in FACTORS])
+    moves = np.array([log_move(factor, scenario.shocks.get(factor, 0.0)) for factor in FACTORS])
+    given, others = named & sensitivities.observed, ~named & sensitivities.observed
+    if given.any() and others.any():
+        cov = sensitivities.covariance
+        usual = np.linalg.lstsq(cov[np.ix_(given, given)], moves[given], rcond=None)[0]
+        moves[others] = cov[np.ix_(others, given)] @ usual
+    return moves
+
+
+@dataclass(frozen=True, eq=False)
+class Stress:
+    """What one scenario does to a book; money in the base currency, losses negative.
+
+    moves           factor -> size applied, fractions
+    profits         symbol -> profit
+    by_factor       factor -> profit to first order; `compounding` is the rest of the total
+    standard_error  of the total, from the estimation of the sensitivities; 0 where all are declared or replayed
+    replayed        symbols priced by their real returns of the scenario's window
+    """
+
+    scenario: Scenario
+    moves: Mapping[str, float]
+    profits: Mapping[str, float]
+    by_factor: Mapping[str, float]
+    compounding: float
+    standard_error: float
+    replayed: tuple[str, ...] = field(default=())
+
+    @property
+    def total(self) -> float:
+        """Profit of the book, negative for a loss."""
+        return sum(self.profits.values())
+
+
+def stress(
+    values: Mapping[str, float],
+    sensitivities: Sensitivities,
+    scenario: Scenario,
+    replayed: Mapping[str, float] | None = None,
+) -> Stress:
+    """The scenario's effect on holdings: value x (exp(sensitivities x moves) - 1), so that nothing loses over 100%.
+
+    values    symbol -> value held, base currency, negative when short
+    replayed  symbol -> real return over the scenario's window, a fraction; the others are priced by sensitivity
+    Linear in the log moves: the convexity of bonds and options is not in it.
+    """
+    real = replayed or {}
+    sens = sensitivities.of(tuple(values))
+    moves = applied_moves(scenario, sens)
+    held = np.array(list(values.values()), dtype=float)
+    priced = np.array([symbol not in real for symbol in sens.symbols], dtype=float)
+    growth = np.expm1(sens.values @ moves)
+    returns = np.array([real.get(s, g) for s, g in zip(sens.symbols, growth.tolist(), strict=True)])
+    first_order = (held * priced) @ (sens.values * moves)
+    return Stress(
+        scenario,
+        {
+            f: float(m if f in YIELDS else np.expm1(m))
+            for f, m in zip(FACTORS, moves.tolist(), strict=True)
+        },
+        dict(zip(sens.symbols, (held * returns).tolist(), strict=True)),
+        dict(zip(FACTORS, first_order.tolist(), strict=True)),
+        float((held * priced) @ returns - first_order.sum()),
+        standard_error(held * priced * (1 + growth), sens, moves),
+        tuple(symbol for symbol in sens.symbols if symbol in real),
+    )  # fmt: skip
+
+
+def standard_error(values: Array, sensitivities: Sensitivities, moves: Array) -> float:
+    """Standard error of values @ sensitivities @ moves: one regression of the whole book on the factors."""
+    own = sensitivities.residuals @ values
+    variance = float(own @ own) / sensitivities.freedom
+    spread = float(moves @ sensitivities.information @ moves)
+    return float(np.sqrt(max(variance * spread, 0.0)))

@@ -1,0 +1,167 @@
+"""Every answer is checked here from the data alone: limits recomputed, distance to the optimum bounded, prices read.
+
+The bound is weak duality and needs no trust in a solver: for any multipliers y of the rows of a polyhedron that
+contains all allowed weights, min slope'v >= sum(y+ low - y- high) + sum over columns of the least reduced cost.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.numerics.convex_limits import Absolute, Limits, Norm, Polyhedron
+from optimizer.problem.goals import Goal, Support
+from optimizer.typing import Array
+
+VIOLATION_TOLERANCE = 1e-8
+GAP_TOLERANCE = 1e-6
+BINDING_TOLERANCE = 1e-6
+RADIUS = 10.0
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How good an answer is, recomputed in numpy.
+
+    primal_residual  largest violation of any limit
+    gap              no allowed portfolio has a cost lower by more than this, in the goal's own cost
+    relative_gap     gap / magnitude of the cost's parts
+    """
+
+    primal_residual: float
+    gap: float
+    relative_gap: float
+
+    @property
+    def ok(self) -> bool:
+        """Within tolerance: violation <= 1e-8, relative gap <= 1e-6."""
+        return self.primal_residual <= VIOLATION_TOLERANCE and self.relative_gap <= GAP_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A limit that the answer touches, and what one unit more of it is worth.
+
+    shadow_price  change of the goal's measure per unit of the bound, positive when relaxing helps
+    """
+
+    limit: str
+    value: float
+    bound: float
+    shadow_price: float
+    text: str
+
+
+def lower_bound(space: Polyhedron, slope: Array, multipliers: Array) -> float:
+    """A number that slope'x never falls below inside the polyhedron (weak duality).
+
+    slope  (p,);  multipliers  (m,), positive for a row held up by `low`, negative for one held down by `high`
+    Columns without a bound are taken as at most RADIUS x NAV in size.
+    """
+    y = usable(space, multipliers)
+    reduced = slope - y @ space.rows
+    bounds = np.where(y > 0, space.low, space.high)
+    priced = y != 0
+    total = float(y[priced] @ bounds[priced])
+    floor, ceiling = np.maximum(space.floor, -RADIUS), np.minimum(space.ceiling, RADIUS)
+    if not space.kinks:
+        return total + float(np.minimum(reduced * floor, reduced * ceiling).sum())
+    # Piecewise linear in each column: least at one of the ends or kinks.
+    corners = [floor, ceiling, *(np.clip(kink.center, floor, ceiling) for kink in space.kinks)]
+    return total + float(np.min([_column_costs(space, reduced, y, at) for at in corners], axis=0).sum())
+
+
+def _column_costs(space: Polyhedron, reduced: Array, y: Array, at: Array) -> Array:
+    """(p,) what each column costs there, distances from the kinks priced by the multipliers of their rows."""
+    costs = reduced * at
+    for row, kink in zip(space.bounds, space.kinks, strict=True):
+        costs = costs - y[row] * kink.coefficients * np.abs(at - kink.center)
+    return costs
+
+
+def usable(space: Polyhedron, multipliers: Array) -> Array:
+    """(m,) the multipliers without those of sides that do not exist."""
+    bounds = np.where(multipliers > 0, space.low, space.high)
+    return np.where(np.isfinite(bounds), multipliers, 0.0)
+
+
+def certify(
+    violation: float, space: Polyhedron, support: Support, w: Array, multipliers: Array
+) -> Certificate:
+    """The certificate of w (n,) from the goal's support there.
+
+    space  contains every allowed portfolio: `outer` at w;  multipliers  (m,) of its rows, any whatever
+    """
+    slope = np.zeros(space.rows.shape[1])
+    slope[: len(w)] = support.slope
+    gap = support.slack + float(support.slope @ w) - lower_bound(space, slope, multipliers)
+    scale = max(support.size, 1e-300)
+    return Certificate(violation, gap, gap / scale)
+
+
+def bindings(
+    goal: Goal, limits: Limits, space: Polyhedron, w: Array, multipliers: Array, support: Support
+) -> tuple[Binding, ...]:
+    """The limits that the answer touches, the dearest first; zero holdings of a long-only book are not listed.
+
+    space, multipliers, support  as given to `certify`
+    """
+    y = usable(space, multipliers)
+    slope = np.zeros(space.rows.shape[1])
+    slope[: len(w)] = support.slope
+    reduced = (slope - y @ space.rows)[: len(w)]
+    # A space with columns for sales has no kinks.
+    for row, kink in zip(space.bounds, space.kinks, strict=bool(space.kinks)):
+        reduced = reduced - y[row] * kink.coefficients * np.sign(w - kink.center)
+    rate = goal.rate(w)
+    found = [
+        *_box_bindings(goal, limits, w, rate * reduced),
+        *_row_bindings(goal, limits, space, w, rate * y / space.scale),
+    ]
+    return tuple(sorted(found, key=lambda b: (-abs(b.shadow_price), b.limit)))
+
+
+def _box_bindings(goal: Goal, limits: Limits, w: Array, prices: Array) -> list[Binding]:
+    lower = np.flatnonzero(np.abs(w - limits.lower) <= BINDING_TOLERANCE)
+    upper = np.flatnonzero(np.abs(w - limits.upper) <= BINDING_TOLERANCE)
+    return [
+        *(
+            _binding(goal, f"min_weight {limits.symbols[i]}", w[i], limits.lower[i], -prices[i])
+            for i in lower
+            if limits.lower_groups[i] != "long_only"
+        ),
+        *(
+            _binding(goal, f"max_weight {limits.symbols[i]}", w[i], limits.upper[i], prices[i])
+            for i in upper
+            if limits.upper_groups[i] != "unheld"
+        ),
+    ]
+
+
+def _row_bindings(goal: Goal, limits: Limits, space: Polyhedron, w: Array, prices: Array) -> list[Binding]:
+    found = []
+    for limit, price in zip(limits.linear, prices, strict=False):
+        sides = ((limit.names[0], limit.low, -price), (limit.names[1], limit.high, price))
+        value = limit.value(w)
+        if limit.low < limit.high:
+            found += [_binding(goal, name, value, at, p) for name, at, p in sides if _touches(value, at)]
+    curved: list[tuple[Absolute | Norm, float]] = [
+        *zip(limits.absolute, prices[list(space.bounds)], strict=True),
+        *zip(limits.norms, prices[len(prices) - len(limits.norms) :], strict=True),
+    ]
+    for curve, price in curved:
+        value = curve.value(w)
+        if _touches(value, curve.bound):
+            found.append(_binding(goal, curve.name, value, curve.bound, price))
+    return found
+
+
+def _touches(value: float, bound: float) -> bool:
+    return bool(np.isfinite(bound)) and abs(value - bound) <= BINDING_TOLERANCE * max(1.0, abs(bound))
+
+
+def _binding(goal: Goal, name: str, value: float, bound: float, gain: float) -> Binding:
+    """`gain` is the change of the goal's measure when the bound gives way by one unit."""
+    verb, point = "raises" if gain > 0 else "lowers", 0.01 * abs(gain)
+    worth = f"{point:.2g}" if "ratio" in goal.measure else f"{1e4 * point:.2g} bps"
+    text = f"relaxing {name} ({100 * bound:.4g}%) by 1 point {verb} the {goal.measure} by {worth}"
+    return Binding(name, float(value), float(bound), abs(float(gain)), text)

@@ -1,0 +1,251 @@
+"""Which names to hold, and which to trade: least positions, a most number of names and the no-trade band.
+
+Branch and bound over the intervals of each weight (pieces): each node is the convex problem with some of them left,
+solved and certified like any other; its proven bound is the node's. What is open when the nodes are used up gives the
+bound that is reported. Where the goal is linear, HiGHS's own branch and bound goes first.
+"""
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+
+import numpy as np
+
+from optimizer.errors import InfeasibleError, PolicyError, SolverError
+from optimizer.model.policy import Policy
+from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.convex_limits import INF
+from optimizer.problem.feasible_set import Arena
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
+from optimizer.problem.weight_intervals import CLOSE, NOTHING, Index, Pieces, narrowed, pieces_of
+from optimizer.solvers.mixed_integer import best_places
+from optimizer.solvers.solver_choice import Optimum, optimum
+from optimizer.typing import Array
+
+WORK, LEAST_NODES = 20_000, 40  # nodes x names, so that large books stop early, with a bound
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The best intervals found.
+
+    arena, best  the problem in these alone, and its certified answer
+    bound        no other allowed choice has a better value of the goal than this, in the goal's unit
+    nodes        convex problems solved
+    """
+
+    arena: Arena
+    best: Optimum
+    bound: float
+    nodes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """Intervals left, from `start` to `stop` (n,), the relaxed weights (n,) and the loss that no completion beats."""
+
+    start: Index
+    stop: Index
+    w: Array
+    bound: float
+
+
+def wanted(policy: Policy) -> bool:
+    """Whether the policy says anything about which names to hold or trade."""
+    return bool(policy.min_position) or policy.max_holdings is not None or bool(policy.no_trade_band)
+
+
+def choose_names(
+    goal: Goal, arena: Arena, best: Optimum, policy: Policy, held: Array | None
+) -> Choice | None:
+    """The best weights that keep `min_position`, `max_holdings` and `no_trade_band`; None without any.
+
+    best  the answer without these limits;  held (n,) weights now. Raises PolicyError for least positions or numbers
+    of names in a book that may be short, and for a band without held weights.
+    """
+    least, most, band = policy.min_position or 0.0, policy.max_holdings, policy.no_trade_band or 0.0
+    if not policy.long_only and (least or most is not None):
+        raise PolicyError(
+            "min_position and max_holdings are for long-only books; set long_only, or drop them"
+        )
+    if band and held is None:
+        raise PolicyError("no_trade_band needs the held weights; none are given: give them, or drop the band")
+    n = len(best.weights)
+    pieces = pieces_of(arena, least, most is not None and most < n, held, band)
+    if pieces is None:
+        return None
+    return Search(goal, arena, pieces, n if most is None else most).run(best)
+
+
+class Search:
+    """One branch and bound: the incumbent, the open nodes by their bounds, and the least bound given up unproven."""
+
+    def __init__(self, goal: Goal, arena: Arena, pieces: Pieces, most: int) -> None:
+        self.goal, self.arena, self.pieces, self.most = goal, arena, pieces, most
+        self.found: tuple[float, Arena, Optimum] | None = None
+        self.solved, self.lost = 0, INF
+        self.tried: set[bytes] = set()
+
+    def run(self, root: Optimum) -> Choice | None:
+        """Best bound first, within a number of nodes."""
+        n = len(root.weights)
+        ticket = count()
+        mixed = best_places(self.goal, self.arena, self.pieces, self.most)
+        proven = -INF if mixed is None else mixed.bound
+        if mixed is not None:
+            self._try(mixed.place)
+            if not self._worth(proven):
+                return self._choice(proven)
+        first = Node(self._least_places(), self.pieces.count - 1, root.weights, self._floor(root))
+        heap = [(first.bound, next(ticket), first)]
+        self._round(first)
+        budget = max(WORK // n, LEAST_NODES)
+        while heap and self.solved < budget and self._worth(heap[0][0]):
+            node = heappop(heap)[2]
+            for child in self._children(node):
+                if self._worth(child.bound):
+                    self._round(child)
+                    heappush(heap, (child.bound, next(ticket), child))
+        return self._choice(max(proven, min([self.lost, *(item[0] for item in heap)])))
+
+    def _choice(self, bound: float) -> Choice | None:
+        """What was found, and the bound; None where nothing was."""
+        if self.found is None:
+            return None
+        loss, arena, best = self.found
+        return Choice(arena, best, sign(self.goal) * min(loss, bound), self.solved)
+
+    def _least_places(self) -> Index:
+        """Zeros, but risk budgets hold every name that has one."""
+        start = self.pieces.first()
+        if not isinstance(self.goal, RiskBudget) or self.goal.loadings is not None:
+            return start
+        names = self.goal.budgets > 0
+        if names.sum() > self.most:
+            raise InfeasibleError(
+                f"risk budgets hold all {names.sum()} names and max_holdings is {self.most}; leave names out by "
+                f"asset_limits (0, 0), or choose another method"
+            )
+        return np.where(names & (self.pieces.empty == 0) & (self.pieces.count > 1), 1, start)
+
+    def _worth(self, bound: float) -> bool:
+        return self.found is None or bound < self.found[0] - CLOSE * max(abs(self.found[0]), 1e-6)
+
+    def _children(self, node: Node) -> list[Node]:
+        """The name that breaks most, below its gap and above it; or held and left out, where names are too many."""
+        place, away = self.pieces.nearest(node.w, node.start, node.stop)
+        if away.max() > CLOSE:
+            name = int(np.argmax(away))
+            cut = place[name] - (self.pieces.low[name, place[name]] > node.w[name])
+        else:
+            open_ = (self.pieces.empty == node.start) & (node.stop > node.start) & (node.w > NOTHING)
+            sure = node.start > self.pieces.empty
+            if self.most == len(node.w) or (open_ | sure).sum() <= self.most:
+                self._settle(node, np.where((node.w <= NOTHING) & ~sure, self._resting(node, place), place))
+                return []
+            name = int(np.argmax(np.where(open_, node.w, -1.0)))
+            cut = node.start[name]
+        mark = np.arange(len(node.w)) == name
+        above = (np.where(mark, cut + 1, node.start), node.stop)
+        below = (node.start, np.where(mark, cut, node.stop))
+        return [child for child in (self._relaxed(node, *pair) for pair in (above, below)) if child]
+
+    def _resting(self, node: Node, place: Index) -> Index:
+        """Of names without a weight the interval [0, 0], where that is one of the node's."""
+        empty = self.pieces.empty
+        return np.where((empty >= node.start) & (empty <= node.stop), empty, place)
+
+    def _settle(self, node: Node, place: Index) -> None:
+        """The node's weights keep all limits: its answer is that of their intervals, or its bound stays open."""
+        self._try(place)
+        if self._worth(node.bound):
+            self.lost = min(self.lost, node.bound)
+
+    def _relaxed(self, parent: Node, start: Index, stop: Index) -> Node | None:
+        empty = self.pieces.empty
+        if self.most < len(start) and (start > empty).sum() >= self.most:
+            stop = np.where(start == empty, start, stop)
+        arena = narrowed(self.arena, self.pieces, start, stop, self.most)
+        if arena is None or (self.most < len(start) and (start > empty).sum() > self.most):
+            return None
+        self.solved += 1
+        try:
+            best = optimum(self.goal, arena)
+        except NoAnswerError:
+            return None
+        except SolverError:
+            if (start == stop).all():
+                self.lost = min(self.lost, parent.bound)
+                return None
+            # Undecided, so its parent's bound stands; its parent's weights say where to go on.
+            return Node(start, stop, np.clip(parent.w, *self.pieces.bounds(start, stop)), parent.bound)
+        return Node(start, stop, best.weights, max(parent.bound, self._floor(best)))
+
+    def _floor(self, best: Optimum) -> float:
+        """The loss that the certificate proves no weights of the node go below."""
+        slip = max(best.certificate.gap, 0.0) * abs(self.goal.rate(best.weights))
+        return sign(self.goal) * self.goal.value(best.weights) - slip
+
+    def _round(self, node: Node) -> None:
+        """Try the intervals nearest to the node's relaxed weights, and those above its gaps; the largest names."""
+        place, away = self.pieces.nearest(node.w, node.start, node.stop)
+        place = np.where((node.w <= NOTHING) & (away <= CLOSE), self._resting(node, place), place)
+        below = (away > CLOSE) & (self.pieces.bounds(place, place)[1] < node.w)
+        for choice in (place, np.where(below, np.minimum(place + 1, node.stop), place)):
+            self._try(self._fewest(node, choice))
+
+    def _fewest(self, node: Node, place: Index) -> Index:
+        """The same with the smallest names left out, where there are more than the most."""
+        if self.most == len(place):
+            return place
+        sure = node.start > self.pieces.empty
+        order = np.argsort(-np.where(sure, 2.0, node.w), kind="stable")[: self.most]
+        rest = ~np.isin(np.arange(len(place)), order) & (self.pieces.empty >= 0)
+        return np.where(rest, self.pieces.empty, place)
+
+    def _try(self, place: Index) -> None:
+        """Exactly these intervals; kept if better than what is known."""
+        arena = narrowed(self.arena, self.pieces, place, place)
+        if arena is None or place.tobytes() in self.tried:
+            return
+        self.tried.add(place.tobytes())
+        self.solved += 1
+        try:
+            best = optimum(self.goal, arena)
+        except (NoAnswerError, SolverError):
+            return
+        loss = sign(self.goal) * self.goal.value(best.weights)
+        if self.found is None or loss < self.found[0] - 1e-12:
+            self.found = (loss, arena, best)
+
+
+def sign(goal: Goal) -> float:
+    """1 where a lower value of the goal is better, else -1."""
+    match goal:
+        case Ratio() | Traded():
+            return -1.0
+        case Quadratic():
+            return 1.0 if goal.report == "root" else -1.0
+        case Scenario():
+            return 1.0 if goal.report > 0 else -1.0
+    return 1.0
+
+
+def impossible(arena: Arena, policy: Policy) -> InfeasibleError:
+    """No choice of names keeps the limits; what the number of names would have to be at least."""
+    limits = arena.limits
+    invest = -limits.linear[0].high + limits.linear[0].offset
+    reach = np.cumsum(np.sort(np.minimum(limits.upper, 1e6))[::-1])
+    enough = int(np.searchsorted(reach, invest - 1e-9)) + 1
+    said = []
+    if policy.max_holdings is not None:
+        note = f" (the caps need at least {enough} names)" if enough > policy.max_holdings else ""
+        said.append(f"max_holdings {policy.max_holdings}{note}")
+    if policy.min_position:
+        said.append(f"min_position {policy.min_position:g}")
+    if policy.no_trade_band:
+        said.append(f"no_trade_band {policy.no_trade_band:g}")
+    return InfeasibleError(
+        f"no choice of names keeps {' and '.join(said)} with the other limits; relax "
+        f"{'one of these' if len(said) > 1 else 'it'}, the caps, turnover or cash_max"
+    )

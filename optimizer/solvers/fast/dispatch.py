@@ -1,0 +1,162 @@
+"""The fast lane: for each kind of goal the special algorithm that solves it without a modelling layer."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimizer.numerics.answers import Answer, NoAnswerError
+from optimizer.numerics.convex_limits import Limits, Norm
+from optimizer.numerics.lp import break_ties, solve_lp
+from optimizer.numerics.matrices import block, dense
+from optimizer.problem.feasible_set import Arena
+from optimizer.problem.gini import GiniMeanDifference
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Support, Tail, Traded
+from optimizer.solvers.fast.cvar_ellipsoids import least_tail_within
+from optimizer.solvers.fast.cvar_generation import least_tail
+from optimizer.solvers.fast.ellipsoid_limit import solve_priced
+from optimizer.solvers.fast.ellipsoid_tangents import refine
+from optimizer.solvers.fast.gini_newton import least_difference
+from optimizer.solvers.fast.quadratic import best_ratio_in, least_in
+from optimizer.solvers.fast.risk_budgets import free_budgets, limited_budgets
+from optimizer.typing import Array
+
+ROUNDING = 1e-13
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An answer with what a certificate needs.
+
+    x            (n,) the weights, where the arena has slack (p,) the columns of its space
+    multipliers  (m,) of the rows of `outer` of the arena's frame at the weights
+    support      the goal's own by default
+    normals      of the ellipsoidal limits, for `outer`; none where the weights are exact enough to give them
+    """
+
+    x: Array
+    multipliers: Array
+    solver: str
+    support: Support
+    normals: tuple[Array | None, ...] = ()
+
+
+def solve_fast(goal: Goal, arena: Arena) -> Candidate:
+    """The best weights by the goal's special algorithm.
+
+    Raises NoAnswerError, also where ellipsoidal limits bind and no algorithm here takes them.
+    """
+    if isinstance(goal, Quadratic | Ratio) and goal.doubt is not None:
+        return refined(goal, arena, solve_fast(replace(goal, doubt=None), arena).x)
+    match goal:
+        case Quadratic():
+            return _quadratic(goal, arena)
+        case Ratio():
+            answer = best_ratio_in(goal.gain, goal.covariance, arena)
+        case RiskBudget():
+            answer = _budgets(goal, arena)
+        case Tail():
+            return _tail(goal, arena)
+        case Scenario(risk=GiniMeanDifference() as risk):
+            return _difference(goal, risk, arena)
+        case Scenario() | Traded():
+            raise NoAnswerError("none", f"no special algorithm for {goal.measure}", infeasible=False)
+    if broken(arena.limits, answer.x[: len(arena.limits.symbols)]):
+        return refined(goal, arena, answer.x)
+    return _candidate(goal, arena, answer)
+
+
+def refined(goal: Goal, arena: Arena, x: Array, prices: Array | None = None) -> Candidate:
+    """The best weights under ellipsoidal limits too, from columns x (p,) and prices (k,) of these limits near them."""
+    n = len(arena.limits.symbols)
+    answer = refine(goal, arena.limits.norms, arena.space, x[:n], prices)
+    support = goal.support(answer.x[:n])
+    return Candidate(answer.x, arena.prices(answer.multipliers), answer.solver, support)
+
+
+def refined_tail(goal: Tail, arena: Arena, w: Array) -> Candidate:
+    """The same for expected tail loss, from weights w (n,)."""
+    found = least_tail_within(goal.scenarios, goal.level, arena.space, arena.limits.norms, w, goal.most)
+    answer = found.answer
+    support = goal.support(answer.x[: len(w)], found.weights)
+    return Candidate(answer.x, arena.prices(answer.multipliers), answer.solver, support)
+
+
+def _tail(goal: Tail, arena: Arena) -> Candidate:
+    found = least_tail(goal.scenarios, goal.level, arena.space, goal.most)
+    w = found.answer.x[: len(arena.limits.symbols)]
+    if broken(arena.limits, w):
+        return refined_tail(goal, arena, w)
+    answer = replace(found.answer, multipliers=arena.prices(found.answer.multipliers))
+    return _candidate(goal, arena, answer, goal.support(w, found.weights))
+
+
+def _difference(goal: Scenario, risk: GiniMeanDifference, arena: Arena) -> Candidate:
+    found = least_difference(risk, goal.scenarios, arena.space)
+    w = found.answer.x[: len(arena.limits.symbols)]
+    held_back = broken(arena.limits, w)
+    if held_back:
+        raise NoAnswerError("Newton", f"{held_back[0].name} binds", infeasible=False)
+    answer = replace(found.answer, multipliers=arena.prices(found.answer.multipliers))
+    return _candidate(goal, arena, answer, goal.support(w, found.slope))
+
+
+def broken(limits: Limits, w: Array) -> list[Norm]:
+    """The ellipsoidal limits that w breaks."""
+    return [norm for norm in limits.norms if norm.violation(w) > 0]
+
+
+def _candidate(goal: Goal, arena: Arena, answer: Answer, support: Support | None = None) -> Candidate:
+    """The answer, whose multipliers are of the frame's rows, where no ellipsoidal limit binds."""
+    multipliers = np.append(answer.multipliers, np.zeros(len(arena.limits.norms)))
+    w = answer.x[: len(arena.limits.symbols)]
+    return Candidate(answer.x, multipliers, answer.solver, support or goal.support(w))
+
+
+def _quadratic(goal: Quadratic, arena: Arena) -> Candidate:
+    limits = arena.limits
+    n = len(limits.symbols)
+    if goal.center is not None and not arena.elastic and limits.violation(goal.center) <= ROUNDING:
+        found = Answer(goal.center, np.zeros(len(arena.frame.rows)), "closed form")
+        return _candidate(goal, arena, found)
+    answer = _linear(goal, arena) if goal.P is None else least_in(goal.P, goal.q, arena)
+    held_back = broken(limits, answer.x[:n])
+    if not held_back:
+        return _candidate(goal, arena, answer)
+    for norm in held_back:
+        answer, price = solve_priced(goal.P, goal.q, norm, arena)
+        w = answer.x[:n]
+        if not broken(limits, w):
+            prices = [-price * tangent_scale(norm, w) if other is norm else 0.0 for other in limits.norms]
+            return Candidate(answer.x, np.append(answer.multipliers, prices), answer.solver, goal.support(w))
+    return refined(goal, arena, answer.x)
+
+
+def _linear(goal: Quadratic, arena: Arena) -> Answer:
+    """The vertex of least cost, or where several are, the least risky of them."""
+    space = arena.space
+    q = np.zeros(space.rows.shape[1])
+    q[: len(goal.q)] = goal.q
+    answer = solve_lp(q, space)
+    if goal.ties is not None:
+        answer = break_ties(q, answer, goal.ties, space)
+    return replace(answer, multipliers=arena.prices(answer.multipliers))
+
+
+def tangent_scale(norm: Norm, w: Array) -> float:
+    """What `outer` divides the limit's row by at w."""
+    return float(np.abs(norm.tangent(w).row).max()) or 1.0
+
+
+def _budgets(goal: RiskBudget, arena: Arena) -> Answer:
+    """The free answer, as fully invested as allowed, where it keeps every limit; else the limited one."""
+    limits = arena.limits
+    held = np.flatnonzero(goal.budgets > 0)
+    y = np.zeros(len(goal.budgets))
+    among = goal.covariance if len(held) == len(y) else block(goal.covariance, held)
+    y[held] = free_budgets(among, goal.budgets[held])
+    budget = limits.linear[0]
+    w = y * (budget.offset - max(budget.low, 0.0)) / y.sum()
+    if limits.violation(w) <= ROUNDING and not arena.elastic:
+        return Answer(w, np.zeros(len(arena.frame.rows)), "Newton")
+    answer = limited_budgets(dense(goal.covariance), goal.budgets, arena.space)
+    return replace(answer, multipliers=arena.prices(answer.multipliers))

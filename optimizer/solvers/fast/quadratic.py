@@ -1,0 +1,86 @@
+"""Quadratic and ratio goals in an arena: block pivoting first, where it does not settle a general solver."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from optimizer.numerics.answers import Answer, NoAnswerError
+from optimizer.numerics.block_pivoting import Pivots
+from optimizer.numerics.convex_limits import Polyhedron
+from optimizer.numerics.homogeneous import best_ratio
+from optimizer.numerics.matrices import Matrix, dense
+from optimizer.numerics.qp import SMALL, solve_qp
+from optimizer.problem.feasible_set import Arena
+from optimizer.solvers.fast.turnover_trades import by_trades
+from optimizer.typing import Array
+
+MANY_NAMES = 500
+
+
+def least_in(P: Matrix, q: Array, arena: Arena) -> Answer:
+    """Least w'Pw/2 + q'w; P (n, n) positive semidefinite, q (n,); multipliers of the frame's rows.
+
+    Raises NoAnswerError.
+    """
+    if _suits_pivots(arena):
+        try:
+            return Pivots(P, q, arena.frame).run(arena.start)
+        except NoAnswerError:
+            pass  # a guess that does not settle proves nothing; the general solver decides
+    n, p = len(q), arena.space.rows.shape[1]
+    if _suits_trades(arena):
+        try:
+            return by_trades(P, q, arena.frame, solve_qp, lambda w: P @ w + q)
+        except NoAnswerError:
+            pass  # too few columns can leave nothing allowed
+    if p == n:
+        return _priced(solve_qp(dense(P), q, arena.space), arena)
+    wide, long = np.zeros((p, p)), np.zeros(p)
+    wide[:n, :n], long[:n] = dense(P), q
+    return _priced(solve_qp(wide, long, arena.space), arena)
+
+
+def best_ratio_in(gain: Array, covariance: Matrix, arena: Arena) -> Answer:
+    """Greatest gain'w / sqrt(w'Sw); gain (n,), covariance (n, n); multipliers of the frame's rows.
+
+    Raises NoAnswerError, infeasible when no gain is positive.
+    """
+    if _suits_pivots(arena):
+        try:
+            pivots = Pivots(covariance, np.zeros(len(gain)), arena.frame, gain)
+            answer = pivots.run(arena.start)
+            return replace(answer, multipliers=answer.multipliers / pivots.strength)
+        except NoAnswerError:
+            pass  # as above; a set that reaches to zero has no scale of its own either
+    if _suits_trades(arena):
+
+        def ratio_of(square: Array, linear: Array, space: Polyhedron) -> Answer:
+            return best_ratio(linear, square, space)
+
+        def slope(w: Array) -> Array:
+            marginal = covariance @ w
+            return np.asarray(float(gain @ w) / float(w @ marginal) * marginal - gain)
+
+        try:
+            return by_trades(covariance, gain, arena.frame, ratio_of, slope)
+        except NoAnswerError:
+            pass  # as above
+    return _priced(best_ratio(gain, dense(covariance), arena.space), arena)
+
+
+def _suits_pivots(arena: Arena) -> bool:
+    """Small books are faster by a compiled solver; in books with short positions hardly a weight rests on a bound."""
+    limits = arena.limits
+    return (
+        not arena.elastic and len(limits.symbols) > SMALL and bool(limits.absolute or limits.lower.min() >= 0)
+    )
+
+
+def _suits_trades(arena: Arena) -> bool:
+    """One absolute limit over so many names that a column for each sale is what takes the time."""
+    return not arena.elastic and len(arena.frame.kinks) == 1 and len(arena.limits.symbols) >= MANY_NAMES
+
+
+def _priced(answer: Answer, arena: Arena) -> Answer:
+    own = arena.prices(answer.multipliers)
+    return answer if own is answer.multipliers else replace(answer, multipliers=own)

@@ -1,0 +1,109 @@
+"""Newton's steps from an interior-point answer to the very optimum of a goal after trading costs."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.convex_limits import Polyhedron
+from optimizer.numerics.matrices import dense
+from optimizer.numerics.polish import Mask
+from optimizer.numerics.qp import solve_qp_exactly
+from optimizer.problem.goals import RESTING, Traded
+from optimizer.solvers.general import size_of
+from optimizer.typing import Array
+
+STEPS = 40
+STILL = 1e-9
+NO_TRADE = 1e-15
+SLACK = 1e-12
+
+
+def sharpened(goal: Traded, space: Polyhedron, x: Array) -> tuple[Array, Array, Array] | None:
+    """Columns (p,), multipliers (m,) of the rows, and (n,) what the costs slope by, of the optimum near x (p,).
+
+    A cone of the power 3/2 is solved to some 1e-6 of the weights, which a certificate sees. Names rest where a trade's
+    first unit costs more than it gains; None where the guess of the active limits leads nowhere.
+    """
+    n, x = len(goal.held), x.copy()
+    rests = np.abs(x[:n] - goal.held) <= RESTING
+    for _ in range(STEPS):
+        x[:n][rests] = goal.held[rests]
+        own = _on_their_side(goal, space, x, rests)
+        try:
+            best, y = _least(*_model(goal, x, rests), own, x)
+        except NoAnswerError:
+            return None
+        moved, x = float(np.abs(best - x).max()), best
+        stopped = ~rests & (np.abs(x[:n] - goal.held) <= NO_TRADE)
+        if stopped.any():
+            rests |= stopped
+        elif moved <= STILL:
+            pull = (y @ space.rows)[:n] - _base_slope(goal, x[:n])
+            start = _first_step(goal, space, pull, rests)
+            if not start.any():
+                return x, y, pull
+            x[:n] += start
+            rests &= start == 0
+    return None
+
+
+def _least(P: Array, q: Array, own: Polyhedron, x: Array) -> tuple[Array, Array]:
+    """Columns (p,) and multipliers (m,) of the model's optimum; what cannot move is left out of the program."""
+    free = own.floor < own.ceiling
+    fixed = own.rows[:, ~free] @ x[~free]
+    among = replace(
+        own, rows=own.rows[:, free], low=own.low - fixed, high=own.high - fixed,
+        floor=own.floor[free], ceiling=own.ceiling[free],
+    )  # fmt: skip
+    if not free.any():
+        return x.copy(), np.zeros(len(own.rows))
+    found = solve_qp_exactly(P[np.ix_(free, free)], q[free] + P[np.ix_(free, ~free)] @ x[~free], among)
+    best = x.copy()
+    best[free] = found.x
+    return best, found.multipliers
+
+
+def _first_step(goal: Traded, space: Polyhedron, pull: Array, rests: Mask) -> Array:
+    """(n,) the trades, tiny, of resting names that are pulled harder than a trade's first unit costs; 0 for others."""
+    n, curve = len(goal.held), goal.curve
+    up = np.maximum(pull - curve.buy, 0.0) * (goal.held < space.ceiling[:n])
+    down = np.maximum(-curve.sell - pull, 0.0) * (goal.held > space.floor[:n])
+    over = np.where(rests, np.maximum(up, down), 0.0)
+    reach = np.where(up > down, space.ceiling[:n] - goal.held, goal.held - space.floor[:n])
+    root = np.where(curve.root > 0, curve.root, np.inf)
+    wanted = np.clip((over / (1.5 * root)) ** 2, SLACK, np.maximum(reach / 2, SLACK))
+    return np.where(over > SLACK * size_of(goal.base), np.where(up > down, wanted, -wanted), 0.0)
+
+
+def _on_their_side(goal: Traded, space: Polyhedron, x: Array, rests: Mask) -> Polyhedron:
+    """The space with each name that is traded on the side of what is held on which it is, the others where they are."""
+    n = len(goal.held)
+    floor, ceiling = space.floor.copy(), space.ceiling.copy()
+    bought = x[:n] > goal.held
+    floor[:n] = np.where(rests, goal.held, np.where(bought, np.maximum(floor[:n], goal.held), floor[:n]))
+    ceiling[:n] = np.where(
+        rests, goal.held, np.where(bought, ceiling[:n], np.minimum(ceiling[:n], goal.held))
+    )
+    return replace(space, floor=floor, ceiling=ceiling)
+
+
+def _model(goal: Traded, x: Array, rests: Mask) -> tuple[Array, Array]:
+    """P (p, p) and q (p,) of the quadratic that has the cost's slope and curvature at x."""
+    n, curve = len(goal.held), goal.curve
+    t = x[:n] - goal.held
+    size = np.where(rests, 1.0, np.abs(t))
+    bend = np.where(rests, 0.0, 1.5 * curve.root * np.sqrt(size))
+    slope = np.where(rests, 0.0, np.where(t > 0, curve.buy + bend, -curve.sell - bend))
+    P, q = np.zeros((len(x), len(x))), np.zeros(len(x))
+    if goal.base.P is not None:
+        P[:n, :n] = dense(goal.base.P)
+    P[range(n), range(n)] += np.where(rests, 0.0, 0.75 * curve.root / np.sqrt(size))
+    q[:n] = _base_slope(goal, x[:n]) + slope - P[:n, :n] @ x[:n]
+    return P, q
+
+
+def _base_slope(goal: Traded, w: Array) -> Array:
+    """(n,) the slope of the goal before costs."""
+    marginal = np.zeros(len(w)) if goal.base.P is None else np.asarray(goal.base.P @ w)
+    return marginal + goal.base.q

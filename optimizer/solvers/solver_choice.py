@@ -1,0 +1,205 @@
+"""Fast lane, general lane, certificate: the one place where an answer is accepted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimizer.errors import SolverError
+from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.convex_limits import Polyhedron, outer
+from optimizer.numerics.lp import solve_lp
+from optimizer.problem.feasible_set import Arena
+from optimizer.problem.goals import (
+    Goal,
+    Quadratic,
+    Ratio,
+    RiskBudget,
+    Scenario,
+    Support,
+    Tail,
+    Traded,
+    at_kink,
+    doubted,
+    without_algorithm,
+)
+from optimizer.solvers.audit import GAP_TOLERANCE, RADIUS, Certificate, certify
+from optimizer.solvers.damped_newton import budgets_by_steps
+from optimizer.solvers.fast.cvar_generation import least_tail
+from optimizer.solvers.fast.dispatch import Candidate, refined, refined_tail, solve_fast
+from optimizer.solvers.general import Found, solve_general
+from optimizer.solvers.newton_refinement import sharpened
+from optimizer.typing import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """Weights of least cost with the proof.
+
+    weights (n,);  space: the arena's frame, with tangents of the ellipsoidal limits at the weights
+    multipliers (m,) of its rows;  support: the goal's line that they prove it with;  notes: fallbacks taken
+    """
+
+    weights: Array
+    space: Polyhedron
+    multipliers: Array
+    lane: str
+    solver: str
+    certificate: Certificate
+    support: Support
+    notes: tuple[str, ...] = ()
+
+
+def optimum(goal: Goal, arena: Arena) -> Optimum:
+    """The certified answer of the first lane that has one.
+
+    Raises NoAnswerError when the limits contradict each other, SolverError when no lane is confirmed.
+    """
+    reasons: list[str] = []
+    for lane, attempt in LANES.items():
+        if lane == "fast" and without_algorithm(goal):
+            continue
+        try:
+            best = certified(lane, arena, attempt(goal, arena), goal)
+        except NoAnswerError as stop:
+            if stop.infeasible:
+                raise
+            reasons.append(f"{lane} lane: {stop}")
+            continue
+        if best.certificate.ok:
+            return replace(best, notes=tuple(reasons)) if reasons else best
+        proof = best.certificate
+        reasons.append(
+            f"{lane} lane ({best.solver}): violation {proof.primal_residual:.1e}, gap {proof.relative_gap:.1e}"
+        )
+    if not inhabited(arena.space) or not rewarding(goal, arena):
+        raise NoAnswerError("HiGHS", "the limits leave nothing to choose from", infeasible=True)
+    raise SolverError(
+        f"no answer could be certified; {'; '.join(reasons)}: report the policy and the estimates"
+    )
+
+
+def inhabited(space: Polyhedron) -> bool:
+    """Whether the polyhedron has a point."""
+    try:
+        solve_lp(np.zeros(space.rows.shape[1]), space)
+    except NoAnswerError as stop:
+        if stop.infeasible:
+            return False
+        raise
+    return True
+
+
+def rewarding(goal: Goal, arena: Arena) -> bool:
+    """Whether a ratio's gain can be above 0; other goals ask for nothing."""
+    if not isinstance(goal, Ratio):
+        return True
+    gain = optimum(Quadratic(None, -goal.gain, "gain", "negative"), arena)
+    return float(goal.gain @ gain.weights) > 1e-9 * float(np.abs(goal.gain).max())
+
+
+def _fast(goal: Goal, arena: Arena) -> Candidate:
+    return solve_fast(goal, arena)
+
+
+def _general(goal: Goal, arena: Arena) -> Candidate:
+    """The solver's answer, sharpened by tangents where ellipsoidal limits are in play and that settles."""
+    n, norms = len(arena.limits.symbols), arena.limits.norms
+    found = _conic(goal, arena)
+    x = found.x
+    none = np.zeros(len(arena.frame.rows) + len(norms))
+    if isinstance(goal, Scenario):
+        return _scenario_candidate(goal, arena, found)
+    if isinstance(goal, RiskBudget) and goal.loadings is not None:
+        return Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
+    if isinstance(goal, Traded):
+        return _traded_candidate(goal, arena, found)
+    if isinstance(goal, Quadratic):
+        plain_answer = Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
+    else:
+        plain_answer = Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
+    if (not norms and not doubted(goal)) or at_kink(goal, x[:n]):
+        return plain_answer
+    try:
+        if isinstance(goal, Tail):
+            return refined_tail(goal, arena, x[:n])
+        return refined(goal, arena, x, limit_prices(goal, arena, x[:n], plain_answer.support))
+    except NoAnswerError:
+        return plain_answer  # the audit decides on it
+
+
+def _traded_candidate(goal: Traded, arena: Arena, found: Found) -> Candidate:
+    n, norms = len(arena.limits.symbols), arena.limits.norms
+    exact = None if norms or doubted(goal.base) else sharpened(goal, arena.space, found.x)
+    if exact is None:
+        none = np.zeros(len(arena.frame.rows) + len(norms))
+        return Candidate(found.x, none, found.solver, goal.support(found.x[:n], found.prices), found.normals)
+    x, multipliers, pull = exact
+    return Candidate(x, arena.prices(multipliers), found.solver, goal.support(x[:n], pull), found.normals)
+
+
+def limit_prices(goal: Goal, arena: Arena, w: Array, support: Support) -> Array | None:
+    """(k,) what the ellipsoidal limits cost at w (n,), by one linear program over their tangents."""
+    norms = arena.limits.norms
+    if not norms:
+        return None
+    multipliers, _ = _reproved(goal, support, arena, w, (None,) * len(norms))
+    scale = outer(arena.frame, norms, w).scale[-len(norms) :]
+    return np.asarray(np.maximum(-multipliers[-len(norms) :] / scale, 0.0))
+
+
+def _scenario_candidate(goal: Scenario, arena: Arena, found: Found) -> Candidate:
+    none = np.zeros(len(arena.frame.rows) + len(arena.limits.norms))
+    support = goal.support(found.x[: len(arena.limits.symbols)], found.prices)
+    return Candidate(found.x, none, found.solver, support, found.normals)
+
+
+def _accepts(goal: Goal, arena: Arena) -> Callable[[Found], bool] | None:
+    """Whether the audit confirms an answer as it is; None for goals whose answers are sharpened first."""
+    if not isinstance(goal, Scenario):
+        return None
+    return lambda found: (
+        certified("general", arena, _scenario_candidate(goal, arena, found), goal).certificate.ok
+    )
+
+
+def _conic(goal: Goal, arena: Arena) -> Found:
+    if isinstance(goal, RiskBudget) and goal.loadings is not None:
+        return budgets_by_steps(goal, arena.space, arena.limits.norms)
+    try:
+        return solve_general(
+            goal, len(arena.limits.symbols), arena.space, arena.limits.norms, _accepts(goal, arena)
+        )
+    except NoAnswerError as stop:
+        if stop.infeasible or not isinstance(goal, RiskBudget):
+            raise
+        return budgets_by_steps(goal, arena.space, arena.limits.norms)
+
+
+LANES = {"fast": _fast, "general": _general}
+
+
+def certified(lane: str, arena: Arena, found: Candidate, goal: Goal) -> Optimum:
+    """With the solver's multipliers, or where they do not prove it, with those of one linear program."""
+    w = found.x[: len(arena.limits.symbols)]
+    frame = outer(arena.frame, arena.limits.norms, w, found.normals)
+    violation = arena.violation(found.x)
+    multipliers, support = found.multipliers, found.support
+    certificate = certify(violation, frame, support, w, multipliers)
+    if certificate.relative_gap > GAP_TOLERANCE:
+        multipliers, support = _reproved(goal, support, arena, w, found.normals)
+        certificate = certify(violation, frame, support, w, multipliers)
+    return Optimum(w, frame, multipliers, lane, found.solver, certificate, support)
+
+
+def _reproved(
+    goal: Goal, support: Support, arena: Arena, w: Array, normals: tuple[Array | None, ...]
+) -> tuple[Array, Support]:
+    space = outer(arena.space, arena.limits.norms, w, normals)
+    if isinstance(goal, Tail):
+        found = least_tail(goal.scenarios, goal.level, space, goal.most)
+        return arena.prices(found.answer.multipliers), goal.support(w, found.weights)
+    slope = np.zeros(space.rows.shape[1])
+    slope[: len(w)] = support.slope
+    box = replace(space, floor=np.maximum(space.floor, -RADIUS), ceiling=np.minimum(space.ceiling, RADIUS))
+    return arena.prices(solve_lp(slope, box).multipliers), support

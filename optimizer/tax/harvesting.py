@@ -1,0 +1,144 @@
+"""Losses realised on purpose: which lots to sell, what to hold in their place, and the limits that make it so."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Number, Portfolio, price_of
+from optimizer.solvers.solve import Solution
+from optimizer.tax.lots import WASH_DAYS, Harvest, Lot, harvest_losses
+from optimizer.tax.taxes import HarvestRule, TaxPlan
+
+NOTHING = 1e-9
+
+
+@dataclass(frozen=True)
+class Swap:
+    """One harvest: the lots that lose go, `kept` (fraction of NAV) stays, and `substitute` takes their place."""
+
+    harvest: Harvest
+    substitute: str
+    kept: float
+
+    @property
+    def symbol(self) -> str:
+        """What is sold."""
+        return self.harvest.symbol
+
+    @property
+    def text(self) -> str:
+        """What a warning says of it."""
+        found = self.harvest
+        return (
+            f"Harvested {self.symbol}: {float(found.quantity):g} shares lose {found.loss:,.2f}, which saves "
+            f"{found.saving:,.2f} in tax; {self.substitute} takes their place"
+        )
+
+
+def swaps(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    plan: TaxPlan | None,
+    investable: Collection[str] | None,
+) -> tuple[tuple[Swap, ...], tuple[str, ...]]:
+    """The harvests that no wash sale would undo, the largest saving first, and a sentence for each left out.
+
+    investable  symbols that may be bought; None = all
+    """
+    if plan is None or plan.harvest is None:
+        return (), ()
+    rule, nav = plan.harvest, portfolio.total_value(prices)
+    lots = [
+        lot
+        for symbol in sorted(set(rule.substitutes) & set(portfolio.positions))
+        for lot in plan.held(symbol, portfolio.positions[symbol].quantity)
+    ]
+    found, left = [], []
+    for harvest in harvest_losses(
+        lots, prices, plan.day, substitutes=rule.substitutes, min_loss=rule.min_loss, rates=plan.rates
+    ):
+        why = _why_not(harvest, lots, plan, rule, prices, investable)
+        if why:
+            left.append(f"{harvest.symbol} is not harvested (a loss of {harvest.loss:,.2f}): {why}")
+            continue
+        rest = portfolio.positions[harvest.symbol].quantity - harvest.quantity
+        kept = float(rest * price_of(harvest.symbol, prices) / nav)
+        found.append(Swap(harvest, rule.substitutes[harvest.symbol], kept))
+    return tuple(found), tuple(left)
+
+
+def _why_not(
+    harvest: Harvest,
+    lots: list[Lot],
+    plan: TaxPlan,
+    rule: HarvestRule,
+    prices: Mapping[str, Number],
+    investable: Collection[str] | None,
+) -> str | None:
+    other = rule.substitutes[harvest.symbol]
+    if investable is not None and other not in investable:
+        return f"its substitute {other} cannot be bought today"
+    if other in plan.recent_losses():
+        return f"its substitute {other} was itself sold at a loss within {WASH_DAYS} days"
+    price, start = price_of(harvest.symbol, prices), plan.day - timedelta(days=WASH_DAYS)
+    young = [
+        lot
+        for lot in lots
+        if lot.symbol == harvest.symbol and lot.cost_basis <= price and lot.acquired >= start
+    ]
+    return f"shares bought on {young[0].acquired} would disallow it" if young else None
+
+
+def not_bought_back(policy: Policy, plan: TaxPlan | None, held: Mapping[str, float]) -> Policy:
+    """The policy with what was harvested within 30 days capped at what is held (fractions of NAV)."""
+    if plan is None or plan.harvest is None:
+        return policy
+    caps = {}
+    for symbol in sorted(set(plan.harvest.substitutes) & set(plan.recent_losses())):
+        low, high = policy.asset_limits.get(symbol, (min(0.0, held.get(symbol, 0.0)), 1.0))
+        caps[symbol] = (low, max(low, min(high, _cap(policy), held.get(symbol, 0.0))))
+    return replace(policy, asset_limits={**policy.asset_limits, **caps})
+
+
+def _cap(policy: Policy) -> float:
+    return 1.0 if policy.max_weight is None else policy.max_weight
+
+
+def harvest_limits(
+    found: tuple[Swap, ...], optimum: Solution, held: Mapping[str, float], policy: Policy
+) -> Policy | None:
+    """The policy under which the swaps are made; None where the optimum sells those lots anyway.
+
+    optimum  the best weights without a harvest: of what it would keep of the losing lots, the substitute gets as
+             much more, as far as its cap allows
+    """
+    wanted = dict(zip(optimum.symbols, optimum.weights.tolist(), strict=True))
+    limits = optimum.arena.limits
+    lower = dict(zip(limits.symbols, limits.lower.tolist(), strict=True))
+    upper = dict(zip(limits.symbols, limits.upper.tolist(), strict=True))
+    caps: dict[str, tuple[float, float]] = {}
+    more: dict[str, float] = {}
+    for swap in found:
+        moved = min(wanted[swap.symbol], held[swap.symbol]) - swap.kept
+        if moved > NOTHING:
+            caps[swap.symbol] = (min(lower[swap.symbol], swap.kept), swap.kept)
+            more[swap.substitute] = more.get(swap.substitute, 0.0) + moved
+    for symbol, weight in more.items():
+        if symbol not in caps:
+            high = min(upper[symbol], 1.0)
+            caps[symbol] = (min(wanted[symbol] + weight, high), high)
+    return replace(policy, asset_limits={**policy.asset_limits, **caps}, on_conflict="fail") if caps else None
+
+
+def harvest_reasons(found: tuple[Swap, ...], target: Mapping[str, float]) -> dict[str, str]:
+    """Symbol -> why the swap trades it, for those that the target makes."""
+    told = {}
+    for swap in found:
+        if target.get(swap.symbol, 0.0) <= swap.kept + NOTHING:
+            told[swap.symbol] = (
+                f"a loss of {swap.harvest.loss:,.2f} is harvested, which saves {swap.harvest.saving:,.2f} in tax, and "
+                f"{swap.substitute} takes its place"
+            )
+            told[swap.substitute] = f"it takes the place of {swap.symbol}, whose loss is harvested"
+    return told

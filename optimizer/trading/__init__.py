@@ -1,0 +1,1 @@
+"""From target weights to a whole-share trade list with reasons, costs and impact; nothing here changes the target."""

@@ -1,0 +1,178 @@
+"""What trades change: value, risk, return, quality, concentration and exposures, before and after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from optimizer.measures.performance import max_drawdown
+from optimizer.measures.portfolio_measures import expected_return, volatility
+from optimizer.model.estimates import Estimates
+from optimizer.model.exposures import ExposureType, FundExposureMap
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Universe
+from optimizer.problem.policy_limits import aligned
+from optimizer.trading.trade_list import TradeList
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the trades; fractions, per year. NaN where the estimates, the ratings or the value lack.
+
+    value                base currency, cash included
+    max_drawdown         deepest fall of these weights over the estimates' scenarios, negative
+    tracking_error       ex ante against the benchmark, else the weights before
+    quality              average rating of what is rated, by weight
+    concentration_top10  share of the ten largest in what is invested
+    notional             sum of |exposure|, without funds of |weight|
+    exposures            of every type that either side lists, and their parents, which include what is below them
+    """
+
+    value: Decimal
+    cash: float
+    expected_return: float
+    volatility: float
+    sharpe: float
+    max_drawdown: float
+    tracking_error: float
+    quality: float
+    concentration_top10: float
+    notional: float
+    exposures: Mapping[ExposureType, float] = field(default_factory=dict)
+
+
+NUMBERS = (
+    "cash",
+    "expected_return",
+    "volatility",
+    "sharpe",
+    "max_drawdown",
+    "tracking_error",
+    "quality",
+    "concentration_top10",
+    "notional",
+)
+
+
+NEED_ESTIMATES = ("expected_return", "volatility", "sharpe", "max_drawdown", "tracking_error")
+
+
+@dataclass(frozen=True)
+class Impact:
+    """Both sides; value after = value before - costs, since trades alone create nothing."""
+
+    current: Side
+    post: Side
+    costs: Decimal
+
+    @property
+    def value_delta(self) -> Decimal:
+        """Value after less value before."""
+        return self.post.value - self.current.value
+
+    def without_risk(self) -> "Impact":
+        """The same with NaN for all that needs estimates of risk and return."""
+        unknown: dict[str, Any] = dict.fromkeys(NEED_ESTIMATES, NAN)
+        return replace(self, current=replace(self.current, **unknown), post=replace(self.post, **unknown))
+
+    def delta(self) -> dict[str, float]:
+        """After less before of every number, by its name."""
+        return {name: getattr(self.post, name) - getattr(self.current, name) for name in NUMBERS}
+
+    def exposure_delta(self) -> dict[ExposureType, float]:
+        """After less before of every type of exposure on either side."""
+        before, after = self.current.exposures, self.post.exposures
+        return {
+            kind: after.get(kind, 0.0) - before.get(kind, 0.0)
+            for kind in ExposureType
+            if kind in before or kind in after
+        }
+
+
+def impact_of(
+    trades: TradeList,
+    estimates: Estimates,
+    policy: Policy,
+    universe: Universe,
+    ratings: Mapping[str, float] | None = None,
+) -> Impact:
+    """The impact of a trade list; an empty one changes nothing."""
+    before = {row.symbol: row.current_weight for row in trades.rows}
+    return impact(
+        before, trades.weights(), trades.nav_before, trades.costs, estimates, policy, universe, ratings
+    )
+
+
+def impact(
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+    value: Decimal,
+    costs: Decimal,
+    estimates: Estimates,
+    policy: Policy,
+    universe: Universe,
+    ratings: Mapping[str, float] | None = None,
+) -> Impact:
+    """The impact of going from weights to weights.
+
+    before, after  symbol -> fraction of the NAV on that side
+    value, costs   NAV before the trades, and what they cost, in the base currency
+    estimates      of every name on either side
+    """
+    reference = before if universe.benchmark is None else universe.benchmark
+    listed = universe.funds.types(sorted({*before, *after})) if universe.funds else ()
+    kinds = tuple(kind for kind in ExposureType if any(kind in (own, *own.parents) for own in listed))
+    told = _Context(estimates, policy, universe, ratings or {}, reference, kinds)
+    return Impact(told.side(before, value), told.side(after, value - costs), costs)
+
+
+@dataclass(frozen=True)
+class _Context:
+    estimates: Estimates
+    policy: Policy
+    universe: Universe
+    ratings: Mapping[str, float]
+    reference: Mapping[str, float]
+    kinds: tuple[ExposureType, ...]  # the same on both sides, each with its parents
+
+    def side(self, weights: Mapping[str, float], value: Decimal) -> Side:
+        est, rate = self.estimates, self.policy.risk_free_rate or 0.0
+        w = aligned(weights, est.symbols, "the portfolio")
+        cash = 1 - float(w.sum()) if value else 0.0
+        earned = NAN if est.mean is None else expected_return(w, est.mean, rate)
+        risk = volatility(w, est.covariance)
+        away = w - aligned(self.reference, est.symbols, "the benchmark")
+        funds = self.universe.funds
+        held = {symbol: weight for symbol, weight in weights.items() if weight}
+        return Side(
+            value=value,
+            cash=cash,
+            expected_return=earned,
+            volatility=risk,
+            sharpe=(earned - rate) / risk if risk > 0 else NAN,
+            max_drawdown=NAN if est.scenarios is None else max_drawdown(est.scenarios @ w).depth,
+            tracking_error=volatility(away, est.covariance),
+            quality=_quality(held, self.ratings),
+            concentration_top10=_top10(held),
+            notional=float(np.abs(w).sum() if funds is None else np.abs(w) @ funds.notional(est.symbols)),
+            exposures={} if funds is None else self._exposures(funds, held),
+        )
+
+    def _exposures(self, funds: FundExposureMap, held: Mapping[str, float]) -> dict[ExposureType, float]:
+        amounts = funds.matrix(held, self.kinds) @ np.array(list(held.values()), dtype=float)
+        return dict(zip(self.kinds, amounts.tolist(), strict=True))
+
+
+def _quality(held: Mapping[str, float], ratings: Mapping[str, float]) -> float:
+    rated = {symbol: abs(weight) for symbol, weight in held.items() if symbol in ratings}
+    total = sum(rated.values())
+    return sum(weight * ratings[symbol] for symbol, weight in rated.items()) / total if total else NAN
+
+
+def _top10(held: Mapping[str, float]) -> float:
+    sizes = sorted((abs(weight) for weight in held.values()), reverse=True)
+    return sum(sizes[:10]) / sum(sizes) if sizes else 0.0

@@ -1,0 +1,166 @@
+"""The policy's limits as the rounding of trades sees them, and as the rounded holdings meet them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from optimizer.model.policy import Policy
+from optimizer.numerics.convex_limits import Absolute, Limits, Norm
+from optimizer.problem.weight_intervals import NOTHING
+from optimizer.trading.lot_relaxation import RoundingProblem
+from optimizer.trading.trade_list import LimitCheck
+from optimizer.typing import Array
+
+BROKEN = 1e-9
+KEPT = 1e-6  # a target this near to what is held asks for no trade
+
+
+def lot_box(
+    limits: Limits,
+    wanted: Array,
+    held: Array,
+    step: Array,
+    min_trade: float,
+    shrink: float,
+    least: float = 0.0,
+    band: float = 0.0,
+) -> tuple[Array, Array]:
+    """Bounds (n,) of the holdings as fractions of the NAV before the trades.
+
+    wanted, held, step  (n,) target, current and one lot's weight;  min_trade  least trade, fraction of NAV
+    shrink              NAV after costs / NAV before: caps hold on what is left
+    least               least position where one is held;  band  least change of one that is traded and not closed
+    A bound that the target itself breaks moves to the target and one lot more; a name with target 0 is
+    closed, or stays where its holding is smaller than the least trade.
+    """
+    floor = np.minimum(limits.lower, 0.0)
+    lower = np.where(wanted < limits.lower - BROKEN, np.maximum(wanted - step, floor), limits.lower)
+    lower = np.where(wanted >= least - BROKEN, np.maximum(lower, least), lower)
+    caps = np.where(limits.upper > 0, limits.upper * shrink, limits.upper)
+    upper = np.where(wanted > limits.upper + BROKEN, wanted + step, caps)
+    lower, upper = _outside_band(wanted, held, band, lower, upper)
+    rest = np.where(np.abs(held) < min_trade, held, 0.0)
+    return np.where(wanted == 0, rest, lower), np.where(wanted == 0, rest, upper)
+
+
+def _outside_band(wanted: Array, held: Array, band: float, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """The bounds with what keeps its weight fixed, and what is traded by the band or more still so in lots."""
+    if not band:
+        return lower, upper
+    kept = np.abs(wanted - held) <= KEPT
+    bought, sold = wanted >= held + band - KEPT, wanted <= held - band + KEPT
+    lower = np.where(kept, held, np.where(bought, np.maximum(lower, held + band), lower))
+    upper = np.where(kept, held, np.where(sold, np.minimum(upper, held - band), upper))
+    return lower, np.maximum(lower, upper)
+
+
+def left_alone(problem: RoundingProblem, band: float) -> RoundingProblem:
+    """The problem with what is held within `band` of its target kept as it is."""
+    near = (np.abs(problem.wanted - problem.held) < band) & (problem.wanted != 0)
+    return replace(
+        problem,
+        lower=np.where(near, problem.held, problem.lower),
+        upper=np.where(near, problem.held, problem.upper),
+    )
+
+
+def lot_rows(limits: Limits, wanted: Array, step: Array, shrink: float) -> tuple[Array, Array]:
+    """The affine limits but cash as rows (m, n) and bounds (m,): rows @ holdings <= bounds."""
+    rows, bounds = [], []
+    for limit in limits.linear:
+        if limit.names[0] == "cash_min":
+            continue
+        for row, bound in ((limit.row, limit.high - limit.offset), (-limit.row, limit.offset - limit.low)):
+            if np.isfinite(bound):
+                at_target = float(row @ wanted)
+                slack = float(np.abs(row * step)[wanted != 0].max(initial=0.0))
+                rows.append(row)
+                bounds.append(_bound(bound, at_target, slack, shrink))
+    return np.array(rows).reshape(-1, len(wanted)), np.array(bounds)
+
+
+def lot_curves(
+    limits: Limits, wanted: Array, step: Array, shrink: float
+) -> tuple[tuple[Absolute, ...], tuple[Norm, ...]]:
+    """The convex limits but turnover."""
+    traded = np.where(wanted != 0, step, 0.0)
+    absolute = tuple(
+        replace(a, bound=_bound(a.bound, a.value(wanted), float((a.coefficients * traded).max()), shrink))
+        for a in limits.absolute
+        if a.name != "max_turnover"
+    )
+    norms = tuple(
+        replace(n, bound=_bound(n.bound, n.value(wanted), float((_risk(n) * traded).max()), shrink))
+        for n in limits.norms
+    )
+    return absolute, norms
+
+
+def _risk(norm: Norm) -> Array:
+    return np.asarray(np.sqrt(norm.covariance.diagonal()))
+
+
+def _bound(bound: float, at_target: float, slack: float, shrink: float) -> float:
+    if at_target > bound + BROKEN:
+        return at_target + slack
+    return bound * shrink if bound > 0 else bound
+
+
+def check_limits(
+    policy: Policy, limits: Limits, weights: Array, cash: float, turnover: float, traded: Array
+) -> tuple[LimitCheck, ...]:
+    """Every limit of the policy recomputed; full investment binds target weights only and is not among them.
+
+    weights   (n,) fractions of the NAV after costs;  cash likewise;  turnover  one-way, of the NAV before
+    traded    (n,) change of each holding, fractions of the NAV before
+    """
+    checks = [_at_least("cash_min", policy.cash_min, cash)]
+    checks += _worst_by_group(limits.lower_groups, limits.lower, weights, _at_least)
+    checks += _worst_by_group(limits.upper_groups, limits.upper, weights, _at_most)
+    for limit in limits.linear:
+        if limit.names[0] != "cash_min":
+            value = limit.value(weights)
+            checks += [
+                _at_least(limit.names[0], limit.low, value),
+                _at_most(limit.names[1], limit.high, value),
+            ]
+    curves: list[Absolute | Norm] = [*limits.absolute, *limits.norms]
+    for curve in curves:
+        value = turnover if curve.name == "max_turnover" else curve.value(weights)
+        checks.append(_at_most(curve.name, curve.bound, value))
+    checks += _names(policy, weights)
+    changed = np.abs(traded[(traded != 0) & (np.abs(weights) > NOTHING)])
+    if policy.no_trade_band and len(changed):
+        checks.append(_at_least("no_trade_band", policy.no_trade_band, float(changed.min())))
+    return tuple(check for check in checks if np.isfinite(check.limit))
+
+
+def _names(policy: Policy, weights: Array) -> list[LimitCheck]:
+    """The least position and the number of names, as held."""
+    held, checks = weights[np.abs(weights) > NOTHING], []
+    if policy.min_position and len(held):
+        checks.append(_at_least("min_position", policy.min_position, float(held.min())))
+    if policy.max_holdings is not None:
+        checks.append(_at_most("max_holdings", policy.max_holdings, len(held)))
+    return checks
+
+
+def _worst_by_group(
+    groups: tuple[str, ...], bounds: Array, weights: Array, check: Callable[[str, float, float], LimitCheck]
+) -> list[LimitCheck]:
+    """One check a policy item: of the weight with the least slack."""
+    found: dict[str, LimitCheck] = {}
+    for group, bound, weight in zip(groups, bounds, weights, strict=True):
+        one = check(group, float(bound), float(weight))
+        if group not in found or one.slack < found[group].slack:
+            found[group] = one
+    return list(found.values())
+
+
+def _at_least(name: str, limit: float, achieved: float) -> LimitCheck:
+    return LimitCheck(name, limit, achieved, achieved - limit)
+
+
+def _at_most(name: str, limit: float, achieved: float) -> LimitCheck:
+    return LimitCheck(name, limit, achieved, limit - achieved)

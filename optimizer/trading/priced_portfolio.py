@@ -1,0 +1,77 @@
+"""A portfolio at today's prices and rates, in exact numbers of the base currency."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from optimizer.errors import DataError, PolicyError
+from optimizer.model.portfolio import ZERO, Number, Portfolio, exact, money, price_of
+
+
+@dataclass(frozen=True)
+class Line:
+    """One symbol in exact numbers: its price in its own and in the base currency, shares, lot, value."""
+
+    local_price: Decimal
+    fx_rate: Decimal
+    price: Decimal
+    quantity: Decimal
+    lot: Decimal
+    value: Decimal
+
+
+@dataclass(frozen=True)
+class Book:
+    """What is held and wanted, in exact numbers of the base currency."""
+
+    name: str
+    lines: Mapping[str, Line]
+    cash: Decimal
+
+    @cached_property
+    def nav(self) -> Decimal:
+        """Value of the lines plus cash."""
+        return self.cash + sum((line.value for line in self.lines.values()), ZERO)
+
+    def even(self) -> bool:
+        """Whether every holding and every lot is worth a whole number of money steps, so that nothing rounds."""
+        return all(
+            line.value == line.quantity * line.price and money(line.price * line.lot) == line.price * line.lot
+            for line in self.lines.values()
+        )
+
+    def weights(self) -> dict[str, float]:
+        """Fractions of the NAV."""
+        nav = self.nav
+        return {symbol: float(line.value / nav) for symbol, line in self.lines.items()}
+
+
+def make_book(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    wanted: Mapping[str, float],
+    fx: Mapping[str, Number] | None = None,
+    lots: Number | Mapping[str, Number] = 1,
+) -> Book:
+    """A line per name that is held or wanted; DataError for a missing price or rate, or a worthless book."""
+    lines = {}
+    for symbol in sorted({*portfolio.positions, *wanted}):
+        if fx is not None and symbol not in fx:
+            raise DataError(f"{symbol} has no exchange rate; give the base currency's price of its currency")
+        rate = exact(fx[symbol]) if fx is not None else Decimal(1)
+        if rate <= 0:
+            raise DataError(f"{symbol} has the exchange rate {rate}; it must be above 0: correct the rate")
+        local = price_of(symbol, prices)
+        held = portfolio.positions.get(symbol)
+        quantity = held.quantity if held else ZERO
+        lot = exact(lots[symbol] if isinstance(lots, Mapping) else lots)
+        if lot <= 0:
+            raise PolicyError(f"{symbol}: a lot of {lot} shares; it must be above 0")
+        lines[symbol] = Line(local, rate, local * rate, quantity, lot, money(quantity * local * rate))
+    book = Book(portfolio.name, lines, portfolio.cash)
+    if not portfolio.positions and not portfolio.cash:
+        return Book(portfolio.name, {}, portfolio.cash)
+    if book.nav <= 0:
+        raise DataError(f"{book.name} is worth {book.nav}; trades need a value above 0")
+    return book

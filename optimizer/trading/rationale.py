@@ -1,0 +1,123 @@
+"""Why each trade is made: one computed sentence, and the numbers behind it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from optimizer.solvers.audit import Binding
+
+Numbers = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What the earlier stages know of the causes; all of it may be absent.
+
+    binding           limits the target touches, with shadow prices
+    excluded          symbol -> why it is sold down ("quality 4.2 is below the minimum 6.0")
+    previous_target   symbol -> weight wanted last time, fraction; tells drift from a changed target
+    unfilled          symbol -> (shares ordered last time, those of them not filled), signed, in shares of today
+    previous_returns, returns   symbol -> expected total return per year, before and now
+    views             symbol -> expected return less its equilibrium prior, per year
+    """
+
+    binding: tuple[Binding, ...] = ()
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    previous_target: Mapping[str, float] = field(default_factory=dict)
+    unfilled: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    previous_returns: Mapping[str, float] = field(default_factory=dict)
+    returns: Mapping[str, float] = field(default_factory=dict)
+    views: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Move:
+    """One name's weights now, wanted and reached, one share, one lot, the least trade; fractions of the NAV."""
+
+    symbol: str
+    sector: str | None
+    current: float
+    target: float
+    achieved: float
+    share: float
+    lot: float
+    min_trade: float
+
+
+def explain(move: Move, reasons: Reasons, *, traded: bool) -> tuple[str, Numbers]:
+    """One sentence, and the numbers in it by name (fractions, rates per year)."""
+    numbers: Numbers = {
+        "current_weight": move.current,
+        "target_weight": move.target,
+        "achieved_weight": move.achieved,
+        "target_less_current": move.target - move.current,
+    }
+    causes = _causes(move, reasons, numbers) if traded else []
+    text = _traded(move) if traded else _kept(move)
+    return (f"{text}: {'; '.join(causes)}" if causes else text), numbers
+
+
+def _traded(move: Move) -> str:
+    if move.achieved == 0:
+        return f"Sell the whole position of {move.current:.1%}"
+    verb = "Increase" if move.achieved > move.current else "Decrease"
+    return f"{verb} weight from {move.current:.1%} to {move.achieved:.1%}"
+
+
+def _kept(move: Move) -> str:
+    gap = abs(move.target - move.current)
+    if gap <= 1e-9:
+        return "No change (already at target weight)"
+    if gap < move.min_trade:
+        return f"No change ({gap:.2%} from target is below the minimum trade of {move.min_trade:.2%})"
+    if gap < move.lot:
+        return f"No change ({gap:.2%} from target is less than one lot, {move.lot:.2%})"
+    return f"No change ({gap:.2%} from target is not worth its cost, or cash and limits do not allow it)"
+
+
+def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
+    symbol = move.symbol
+    causes = []
+    if symbol in reasons.excluded:
+        causes.append(reasons.excluded[symbol])
+    if symbol in reasons.previous_target:
+        previous = reasons.previous_target[symbol]
+        ordered, left = reasons.unfilled.get(symbol, (0.0, 0.0))
+        if left:
+            numbers["unfilled"] = left * move.share
+            causes.append(_unfilled(ordered, left))
+        numbers["drift"] = move.current + left * move.share - previous
+        numbers["target_change"] = move.target - previous
+        if abs(numbers["drift"]) > 5e-4:
+            causes.append(f"drifted {numbers['drift']:+.2%} from the last target")
+        if abs(numbers["target_change"]) > 5e-4:
+            causes.append(f"target moved {numbers['target_change']:+.2%}")
+    if symbol in reasons.returns and symbol in reasons.previous_returns:
+        change = reasons.returns[symbol] - reasons.previous_returns[symbol]
+        numbers["expected_return_change"] = change
+        if _speaks_for(change, move):
+            causes.append(f"expected return moved {change:+.2%}")
+    if symbol in reasons.views:
+        numbers["view_effect"] = reasons.views[symbol]
+        if _speaks_for(reasons.views[symbol], move):
+            causes.append(f"the views move its expected return by {reasons.views[symbol]:+.2%}")
+    for limit in reasons.binding:
+        if _concerns(limit.limit, move):
+            numbers[f"{limit.limit} bound"] = limit.bound
+            numbers[f"{limit.limit} shadow_price"] = limit.shadow_price
+            causes.append(limit.text)
+    return causes
+
+
+def _unfilled(ordered: float, left: float) -> str:
+    order = f"the last order to {'buy' if ordered > 0 else 'sell'} {abs(ordered):,.6g} shares"
+    return f"{order} was not filled" if left == ordered else f"{abs(left):,.6g} of {order} were not filled"
+
+
+def _speaks_for(change: float, move: Move) -> bool:
+    """Whether a change of the expected return, per year, is a reason to trade in this direction."""
+    return abs(change) > 5e-4 and (change > 0) == (move.achieved > move.current)
+
+
+def _concerns(limit: str, move: Move) -> bool:
+    kind, _, name = limit.partition(" ")
+    return kind == "max_turnover" or name == move.symbol or (kind.endswith("_sector") and name == move.sector)

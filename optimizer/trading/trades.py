@@ -1,0 +1,261 @@
+"""Target weights to the trades a desk would send: whole lots, paid in full, every limit checked again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import numpy as np
+
+from optimizer.errors import Conflict, InfeasibleError
+from optimizer.model.costs import CostModel
+from optimizer.model.estimates import Estimates
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import ZERO, Action, Number, Portfolio, Universe, money
+from optimizer.numerics.convex_limits import Limits
+from optimizer.problem.policy_limits import Setting, aligned, build_limits
+from optimizer.trading.lot_limits import check_limits, left_alone, lot_box, lot_curves, lot_rows
+from optimizer.trading.lot_relaxation import RoundingProblem, alone, separable
+from optimizer.trading.priced_portfolio import Book, Line, make_book
+from optimizer.trading.rationale import Move, Reasons, explain
+from optimizer.trading.rounding import Rounded, round_trades
+from optimizer.trading.trade_list import TradeList, TradeRow
+from optimizer.typing import Array
+
+AVERSION = 100.0
+RIDGE = 1e-6
+NOISE = 1e-8
+
+
+def build_trades(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    target: Mapping[str, float],
+    estimates: Estimates,
+    policy: Policy,
+    universe: Universe,
+    *,
+    fx: Mapping[str, Number] | None = None,
+    costs: CostModel | None = None,
+    lots: Number | Mapping[str, Number] = 1,
+    band: float = 0.0,
+    reasons: Reasons | None = None,
+    aversion: float = AVERSION,
+    sell_rates: Mapping[str, float] | None = None,
+) -> TradeList:
+    """The permitted trades that bring the portfolio nearest to the target weights, in risk terms plus costs.
+
+    prices     symbol -> price in the symbol's own currency, for all that is held or wanted
+    target     symbol -> weight, fraction of the NAV before; an absent name, or one below 1e-8, is sold out
+    estimates  covariance (n, n) per year of every name that is held or wanted
+    fx         symbol -> base currency per unit of its currency; None: prices are in the base currency
+    lots       shares in a lot (0.0001 for fractional shares, 100 for round lots), one for all or by symbol
+    band       a name nearer than this to its target is left alone, fraction of NAV; not one to be sold out
+    aversion   NAV given up per unit of annual tracking variance to save costs; 100 makes 1% of tracking
+               error worth 1% of NAV, so that costs only decide between nearly equal lists
+    sell_rates symbol -> tax on the gain per unit of value sold, >= 0: weighed as a cost, and kept in cash
+    Cash >= cash_min and turnover are hard; each other limit holds where lots allow, else its check says not.
+    Raises DataError for a missing price or rate, InfeasibleError when cash and turnover cannot both hold.
+    """
+    wanted = {symbol: weight for symbol, weight in target.items() if abs(weight) > NOISE}
+    book = make_book(portfolio, prices, wanted, fx, lots)
+    if not book.lines:
+        return _nothing(book.cash)
+    setting = Setting(
+        estimates, policy, universe, aligned(book.weights(), estimates.symbols, "the portfolio")
+    )
+    limits = build_limits(setting)
+    model = costs or CostModel.of(policy)
+    goal = aligned(wanted, setting.symbols, "the target")
+    problem = left_alone(_problem(setting, limits, goal, book, model, aversion), band)
+    if sell_rates:
+        owed = aligned(sell_rates, setting.symbols, "the tax rates")
+        problem = replace(problem, curve=replace(problem.curve, sell=problem.curve.sell + owed))
+    answer = round_trades(problem)
+    return _require_cash_and_turnover(
+        _trade_list(setting, limits, problem, answer, book, model, reasons or Reasons())
+    )
+
+
+def _problem(
+    setting: Setting, limits: Limits, wanted: Array, book: Book, model: CostModel, aversion: float
+) -> RoundingProblem:
+    """The rounding problem in fractions of the NAV."""
+    nav, policy, symbols = float(book.nav), setting.policy, setting.symbols
+    held = aligned(book.weights(), symbols, "the portfolio")
+    lines = [book.lines.get(symbol) for symbol in symbols]
+    prices = np.array([float(line.price) if line else nav for line in lines])
+    step = np.array([float(line.price * line.lot) / nav if line else 1.0 for line in lines])
+    curve = model.curve(symbols, prices, nav)
+    dearest = curve.costs(wanted - held + np.where(wanted >= held, step, -step))
+    shrink = 1 - float(dearest[wanted != held].sum())
+    min_trade = policy.min_trade_value / nav
+    least, band = policy.min_position or 0.0, policy.no_trade_band or 0.0
+    lower, upper = lot_box(limits, wanted, held, step, min_trade, shrink, least, band)
+    rows, bounds = lot_rows(limits, wanted, step, shrink)
+    absolute, norms = lot_curves(limits, wanted, step, shrink)
+    # values and costs are rounded to 4 decimals a line: the sums must hold for the rounded amounts
+    value_rounding = 0.0 if book.even() else 1e-4 * len(book.lines) / nav
+    rounding = value_rounding + 1e-4 * len(book.lines) / nav
+    turnover = np.inf if policy.max_turnover is None else max(2 * policy.max_turnover - value_rounding, 0.0)
+    covariance = setting.estimates.covariance
+    covariance = covariance + RIDGE * covariance.diagonal().mean() * np.eye(len(symbols))
+    return RoundingProblem(
+        held=held,
+        wanted=wanted,
+        step=step,
+        covariance=covariance,
+        aversion=aversion,
+        own=aversion * separable(covariance, alone(covariance)),
+        curve=curve,
+        lower=lower,
+        upper=upper,
+        rows=rows,
+        bounds=bounds,
+        cash=float(book.cash) / nav - rounding,
+        cash_min=policy.cash_min * (shrink if policy.cash_min < 0 else 1.0),
+        max_traded=turnover,
+        min_trade=min_trade,
+        absolute=absolute,
+        norms=norms,
+    )
+
+
+def _require_cash_and_turnover(found: TradeList) -> TradeList:
+    """The list; InfeasibleError where cash or turnover does not hold on it."""
+    conflicts = tuple(
+        Conflict(check.constraint, check.limit, -check.slack)
+        for check in found.constraints
+        if check.constraint in ("cash_min", "max_turnover") and not check.met
+    )
+    if conflicts:
+        raise InfeasibleError(f"no list of whole lots exists: {'; '.join(map(str, conflicts))}", conflicts)
+    return found
+
+
+@dataclass(frozen=True)
+class Fill:
+    """One line's trade in exact numbers: signed shares, signed value that leaves cash, cost, value held after."""
+
+    symbol: str
+    line: Line
+    shares: Decimal
+    flow: Decimal
+    cost: Decimal
+    after: Decimal
+
+    @property
+    def action(self) -> Action:
+        """BUY, SELL or HOLD."""
+        return "BUY" if self.shares > 0 else "SELL" if self.shares < 0 else "HOLD"
+
+
+def _fill(symbol: str, line: Line, lots: float, close: float, model: CostModel) -> Fill:
+    """A trade in lots is a whole number of lots, or the whole holding."""
+    everything = bool(line.quantity) and abs(lots - close) < 1e-9
+    shares = -line.quantity if everything else line.lot * round(lots)
+    after = money((line.quantity + shares) * line.price)
+    return Fill(symbol, line, shares, after - line.value, model.cost(symbol, shares, line.price), after)
+
+
+def _trade_list(
+    setting: Setting,
+    limits: Limits,
+    problem: RoundingProblem,
+    answer: Rounded,
+    book: Book,
+    model: CostModel,
+    reasons: Reasons,
+) -> TradeList:
+    """The list in exact numbers, with its checks."""
+    fills = [
+        _fill(symbol, book.lines[symbol], float(lots), float(close), model)
+        for symbol, lots, close in zip(setting.symbols, answer.lots, problem.close, strict=True)
+        if symbol in book.lines
+    ]
+    bought = sum((fill.flow for fill in fills if fill.flow > 0), ZERO)
+    sold = -sum((fill.flow for fill in fills if fill.flow < 0), ZERO)
+    costs = sum((fill.cost for fill in fills), ZERO)
+    cash_after, nav_after = book.cash - bought + sold - costs, book.nav - costs
+    weights = {fill.symbol: float(fill.after / nav_after) for fill in fills}
+    achieved = aligned(weights, setting.symbols, "the trade list")
+    turnover = float((bought + sold) / book.nav / 2)
+    traded = answer.lots * problem.step
+    checks = check_limits(setting.policy, limits, achieved, float(cash_after / nav_after), turnover, traded)
+    moves = _moves(setting, problem, achieved, book)
+    miss = problem.held + answer.lots * problem.step - problem.wanted
+    return TradeList(
+        rows=tuple(sorted((_row(f, moves[f.symbol], reasons) for f in fills), key=_execution_order)),
+        nav_before=book.nav,
+        nav_after=nav_after,
+        cash_before=book.cash,
+        cash_after=cash_after,
+        bought=bought,
+        sold=sold,
+        costs=costs,
+        tracking_error=max(float(miss @ setting.estimates.covariance @ miss), 0.0) ** 0.5,
+        objective=answer.objective,
+        bound=answer.bound,
+        constraints=checks,
+        warnings=tuple(check.text for check in checks if not check.met),
+    )
+
+
+def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Book) -> dict[str, Move]:
+    """What the rationale needs to know of each name."""
+    return {
+        symbol: Move(
+            symbol=symbol,
+            sector=setting.universe.sectors.get(symbol),
+            current=float(problem.held[i]),
+            target=float(problem.wanted[i]),
+            achieved=float(achieved[i]),
+            share=float(book.lines[symbol].price / book.nav),
+            lot=float(problem.step[i]),
+            min_trade=problem.min_trade,
+        )
+        for i, symbol in enumerate(setting.symbols)
+        if symbol in book.lines
+    }
+
+
+def _row(fill: Fill, move: Move, reasons: Reasons) -> TradeRow:
+    sentence, numbers = explain(move, reasons, traded=bool(fill.shares))
+    return TradeRow(
+        symbol=fill.symbol,
+        action=fill.action,
+        quantity=abs(fill.shares),
+        price=fill.line.price,
+        value=abs(fill.flow),
+        cost=fill.cost,
+        current_quantity=fill.line.quantity,
+        target_quantity=fill.line.quantity + fill.shares,
+        current_weight=move.current,
+        target_weight=move.target,
+        achieved_weight=move.achieved,
+        local_price=fill.line.local_price,
+        fx_rate=fill.line.fx_rate,
+        rationale=sentence,
+        numbers=numbers,
+    )
+
+
+def _execution_order(row: TradeRow) -> tuple[int, Decimal, str]:
+    return (("SELL", "BUY", "HOLD").index(row.action), -row.value, row.symbol)
+
+
+def _nothing(cash: Decimal) -> TradeList:
+    return TradeList(
+        rows=(),
+        nav_before=cash,
+        nav_after=cash,
+        cash_before=cash,
+        cash_after=cash,
+        bought=ZERO,
+        sold=ZERO,
+        costs=ZERO,
+        tracking_error=0.0,
+        objective=0.0,
+        bound=0.0,
+        constraints=(),
+        warnings=("No positions found",),
+    )

@@ -1,0 +1,255 @@
+"""The auditor's commands: verify, trace, diff, replay, doctor, backup, restore."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from optimizer.errors import PolicyError
+from pipeline.commands.terminal import Json, PackArgument, finish, out, print_json, reader, working
+from pipeline.environment import Environment
+
+FAULT = 3
+REASON = "Why; goes on record."
+Reason = Annotated[str | None, typer.Option(help=REASON)]
+
+
+def register(app: typer.Typer, packs: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command()(trace)
+    app.command()(doctor)
+    app.command()(backup)
+    app.command()(restore)
+    anchor = typer.Typer(
+        no_args_is_help=True, help="The anchor outside the warehouse: make a key to sign it."
+    )
+    anchor.command("keygen")(keygen)
+    app.add_typer(anchor, name="anchor")
+    packs.command("verify")(verify_packs)
+    packs.command("restatements")(restatements)
+    packs.command("diff")(diff)
+    packs.command("replay")(replay)
+
+
+def trace(
+    table: Annotated[str, typer.Argument(help="An output table, such as trades or optimal_weights.")],
+    key: Annotated[list[str], typer.Argument(help="PACK, then SYMBOL, then PORTFOLIO where it has them.")],
+    openlineage: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|URL", help="Also append OpenLineage events to a file, or post them."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Walk from a row back to the prices: KEY is PACK, then SYMBOL, then PORTFOLIO where the table has them."""
+    from resources.audit.tracing import trace_row
+
+    with reader() as con:
+        tree = trace_row(con, table, key)
+        if openlineage:
+            from resources.audit.open_lineage import emit, lineage_events
+
+            emit(lineage_events(con, tree), openlineage)
+    if as_json:
+        print_json(tree)
+        return
+    from pipeline.commands.show_audit import show_lineage
+
+    show_lineage(out, tree)
+
+
+def verify_packs(
+    pack: Annotated[str | None, typer.Argument(help="Only what this pack sees and what came of it.")] = None,
+    anchor: Annotated[Path | None, typer.Option(help="Another anchor file than PACKFOLIO_ANCHOR.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The desk's public key: each anchor line must bear its signature.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Recompute every hash from the rows; exit 3 when anything was changed, removed or added."""
+    from resources.audit.verification import verify
+    from resources.store.anchors import read_anchors
+    from resources.store.signatures import PublicKey
+    from resources.store.warehouse import Warehouse
+
+    here = Environment.of_process()
+    if anchor is not None and not anchor.is_file():
+        raise PolicyError(f"--anchor: there is no file {anchor}")
+    public = PublicKey(key) if key else None
+    remembered = read_anchors(anchor or here.anchor)  # read first: the warehouse may only be ahead of it
+    store = Warehouse(here.home, here.anchor)
+    if store.path.exists():
+        store.publish()  # what is verified is the warehouse, not an older copy of it
+    with reader() as con, working("verifying", as_json):
+        report = verify(con, remembered, pack, public)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        from pipeline.commands.show import show_verification
+
+        show_verification(out, report)
+    raise typer.Exit(FAULT if report.faults else 0)
+
+
+def keygen(
+    path: Annotated[Path, typer.Argument(help="A new file for the private key, outside the home folder.")],
+    as_json: Json = False,
+) -> None:
+    """Make the desk's Ed25519 key, by which each anchor line is signed once PACKFOLIO_ANCHOR_KEY names it."""
+    from resources.store.signatures import make_keys
+
+    public = make_keys(path.resolve(), Environment.of_process().home)
+    finish({"private key": str(path), "public key": str(public)}, 0, as_json)
+
+
+def diff(first: PackArgument, second: PackArgument, as_json: Json = False) -> None:
+    """What differs between two packs: rows, and the effect on estimates, posterior, weights and trades."""
+    from resources.audit.pack_diff import diff_packs
+
+    with reader() as con:
+        found = diff_packs(con, first, second)
+    if as_json:
+        print_json(found)
+        return
+    from pipeline.commands.show_audit import show_diff
+
+    show_diff(out, found)
+
+
+def restatements(as_json: Json = False) -> None:
+    """Restated history that would move a live portfolio, and the revision to decide on; nothing is revised."""
+    from resources.audit.restatements import proposed_revisions
+    from resources.settings.configuration import load_configuration
+
+    threshold = load_configuration(Environment.of_process().config).restated_weight
+    with reader() as con:
+        found = proposed_revisions(con, threshold)
+    if as_json:
+        print_json([one.as_json() for one in found])
+        return
+    for one in found:
+        out.print(f"{one.pack_id}  {one.reason}\n  {one.command}", highlight=False, soft_wrap=True)
+    if not found:
+        out.print(
+            f"no restatement moves a live portfolio's weight by more than {threshold:.2%}", highlight=False
+        )
+
+
+def changes_since(
+    con: Any, since: str, pack: str, symbol: str | None, portfolio: str | None
+) -> list[dict[str, Any]]:
+    """Why weights changed between two packs, portfolio by portfolio, for one symbol or all."""
+    from resources.audit.weight_changes import weight_changes
+    from resources.packs.packs import find_pack
+    from resources.results.queries import portfolios_of
+
+    found = [
+        weight_changes(con, since, pack, chosen["portfolio_id"])
+        for chosen in portfolios_of(con, find_pack(con, pack), portfolio)
+    ]
+    for one in found:
+        one["weights"] = [row for row in one["weights"] if symbol in (None, row["symbol"])]
+    return found
+
+
+def replay(
+    pack: PackArgument,
+    config: Annotated[
+        Path | None, typer.Option("--with", help="A configuration folder: what would we have done?")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compute a pack's tables again from the log, in the recorded configuration; exit 3 when any differs."""
+    here = Environment.of_process()
+    if config is not None and not config.is_dir():
+        raise PolicyError(f"--with: there is no folder {config}")
+    here.prepare()
+    with working("replaying", as_json):
+        from pipeline.rerun import replay as run_again
+
+        found = run_again(here, pack, config.resolve() if config else None)
+    if as_json:
+        print_json(found)
+    else:
+        from pipeline.commands.show_audit import show_replay
+
+        show_replay(out, found)
+    raise typer.Exit(0 if found["identical"] or config else FAULT)
+
+
+def doctor(
+    what: Annotated[str, typer.Argument(help="db: also read every block and recompute every hash.")] = "",
+    accept: Annotated[
+        str | None,
+        typer.Option(help="With db: accept a ledger that differs from its anchor, for this reason."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check environment, configuration, sources and warehouse, and say what to do about each fault."""
+    if what not in ("", "db"):
+        raise PolicyError(f"doctor looks at everything, or more closely at `db`; not at {what!r}")
+    from pipeline.doctor import examine
+
+    here = Environment.of_process()
+    if accept is not None:
+        _accept(here, what, accept.strip())
+    with working("examining", as_json):
+        findings = examine(here, database=what == "db")
+    if as_json:
+        print_json(findings)
+    else:
+        from pipeline.commands.show import show_findings
+
+        show_findings(out, findings)
+    raise typer.Exit(FAULT if any(finding["state"] == "fault" for finding in findings) else 0)
+
+
+def _accept(here: Environment, what: str, reason: str) -> None:
+    from resources.audit.backup import accept_break
+
+    if what != "db" or len(reason) < 5:
+        raise PolicyError(
+            "write `packfolio doctor db --accept REASON`, with a reason that others will understand"
+        )
+    warehouse, stamp = _warehouse(here)
+    accept_break(warehouse, stamp, reason)
+
+
+def _warehouse(here: Environment) -> tuple[Any, Any]:
+    from resources.store.code_version import code_version
+    from resources.store.ledger import Stamp
+    from resources.store.warehouse import Warehouse
+
+    return Warehouse(here.home, here.anchor), Stamp(
+        "by hand", _now().replace(tzinfo=None), code_version(), "none"
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def backup(target: Annotated[Path, typer.Argument(help="A new folder.")], as_json: Json = False) -> None:
+    """Copy warehouse, anchor and payloads, consistently, while runs go on."""
+    from resources.audit.backup import backup as copy_all
+
+    warehouse, _ = _warehouse(Environment.of_process())
+    if not warehouse.path.exists():
+        raise PolicyError(
+            f"there is no {warehouse.path} to back up: run `packfolio run` first, or set PACKFOLIO_HOME"
+        )
+    manifest = copy_all(warehouse, target.resolve(), _now())
+    finish({"folder": str(target), **vars(manifest)}, 0, as_json)
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(help="The folder of a backup.")],
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Put a backup in the warehouse's place; what was there is set aside."""
+    from resources.audit.backup import restore as put_back
+
+    warehouse, _ = _warehouse(Environment.of_process())
+    aside = put_back(warehouse, source.resolve(), _now(), reason)
+    finish({"restored": str(source), "set aside": str(aside or "")}, 0, as_json)

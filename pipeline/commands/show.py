@@ -1,0 +1,252 @@
+"""What the commands print on a terminal; numbers come in ready."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from resources.settings.policy_grid import is_variant
+
+Row = Mapping[str, Any]
+ACTIONS = {"BUY": "green", "SELL": "red", "HOLD": "dim"}
+
+
+def columns_table(title: str, columns: Iterable[tuple[str, bool]]) -> Table:
+    """A table without rows; columns are (heading, whether it is a number)."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading, number in columns:
+        table.add_column(heading, justify="right" if number else "left", no_wrap=number)
+    return table
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """0.153 -> 15.3%; nothing for None."""
+    return "" if value is None else f"{100 * value:.{digits}f}%"
+
+
+def amount(value: Any, digits: int = 2) -> str:
+    """1234.5 -> 1,234.50; nothing for None."""
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def shares(value: float | None) -> str:
+    """1500.0 -> 1,500, 0.25 -> 0.25; nothing for None."""
+    return "" if value is None else f"{value:,.10g}"
+
+
+def show_trades(out: Console, shown: Row) -> None:
+    """The trades of every portfolio of a pack."""
+    out.print(f"\n[bold]{shown['pack_id']}[/bold]  as of {shown['as_of']}", highlight=False)
+    for portfolio in shown["portfolios"]:
+        _show_portfolio(out, portfolio)
+    _show_notes(out, shown["notes"])
+
+
+def _show_notes(out: Console, notes: Sequence[str]) -> None:
+    out.print()
+    for note in notes:
+        out.print(f"[dim]about the prices  {note}[/dim]", highlight=False, soft_wrap=True)
+
+
+def _show_portfolio(out: Console, portfolio: Row) -> None:
+    result, totals = portfolio["result"], portfolio["totals"]
+    out.print(f"\n[bold]{portfolio['name']}[/bold] ({portfolio['mode']}, {portfolio['base_currency']})")
+    if result is None or result["status"] != "optimal":
+        why = portfolio["problem"] or (result or {}).get("reason") or "not computed"
+        out.print(f"  [red]no weights today[/red]: {why}", highlight=False, soft_wrap=True)
+        return
+    out.print(
+        f"  {result['method']}: expected {percent(result['expected_return'])} a year, volatility "
+        f"{percent(result['volatility'])}, Sharpe {amount(result['sharpe'])}, "
+        f"notional {percent(result['notional'], 0)}",
+        highlight=False,
+    )
+    table = columns_table("", [
+        ("", False), ("shares", True), ("symbol", False), ("price", True), ("value", True), ("cost", True),
+        ("now", True), ("target", True), ("why", False),
+    ])  # fmt: skip
+    for order in portfolio["trades"]:
+        colour = ACTIONS[order["action"]]
+        name = order["symbol"] + (" [dim](simulated)[/dim]" if order["simulated"] else "")
+        table.add_row(
+            f"[{colour}]{order['action']}[/{colour}]", shares(order["quantity"]), name, amount(order["price"]),
+            amount(order["value"]), amount(order["cost"]), percent(order["current_weight"]),
+            percent(order["target_weight"]), order["rationale"],
+        )  # fmt: skip
+    out.print(table)
+    if totals and totals["nav_before"] is not None:
+        out.print(
+            f"  NAV {amount(totals['nav_before'])} -> {amount(totals['nav_after'])}; costs {amount(totals['costs'])} "
+            f"({amount(totals['cost_bps'])} bps); turnover {percent(totals['turnover_two_way'])} two-way, "
+            f"{percent(totals['turnover'])} one-way; cash after {amount(totals['cash_after'])}",
+            highlight=False,
+        )
+        if totals["tax"] is not None:
+            out.print(f"  {_taxes(totals)}", highlight=False)
+    for warning in [*(result["warnings"] or []), *((totals or {}).get("warnings") or [])]:
+        out.print(f"  [yellow]![/yellow] {warning}", highlight=False, soft_wrap=True)
+
+
+def _taxes(totals: Row) -> str:
+    return (
+        f"the sales realise {amount(totals['short_term_gain'])} short-term and {amount(totals['long_term_gain'])} "
+        f"long-term; estimated tax {amount(totals['tax'])}, not in the costs"
+    )
+
+
+def show_explanation(out: Console, rows: Sequence[Row]) -> None:
+    """Why one symbol is traded, portfolio by portfolio."""
+    for row in rows:
+        out.print(f"\n[bold]{row['name']}[/bold]  {row['action']} {row['quantity']:g} {row['symbol']}")
+        out.print(f"  {row['rationale']}", highlight=False, soft_wrap=True)
+        table = columns_table("", [("", False), ("", True)])
+        for label, key in (
+            ("weight now", "current_weight"), ("target weight", "target_weight"), ("weight after", "achieved_weight"),
+            ("lowest allowed", "lower"), ("highest allowed", "upper"), ("share of the risk", "risk_contribution"),
+            ("expected return, prior", "prior_return"), ("expected return, posterior", "posterior_return"),
+            ("historical return", "historical_return"), ("volatility", "volatility"),
+        ):  # fmt: skip
+            table.add_row(label, percent(row[key], 2))
+        table.add_row("limits that bind", row["binding"] or "none")
+        out.print(table)
+        if row["lots"]:
+            _show_lots(out, row)
+
+
+def _show_lots(out: Console, row: Row) -> None:
+    columns = (
+        ("lot", False),
+        ("acquired", False),
+        ("shares", True),
+        ("cost", True),
+        ("sold", True),
+        ("gain", True),
+    )
+    table = columns_table(
+        f"tax {amount(row['tax'])}" if row["tax"] is not None else "", [*columns, ("", False)]
+    )
+    for lot in row["lots"]:
+        term = {None: "", True: "long-term", False: "short-term"}[lot["long_term"]]
+        table.add_row(
+            lot["lot_id"], str(lot["acquired"]), shares(lot["quantity"]), amount(lot["cost_basis"]),
+            shares(lot["sold"]), amount(lot["gain"]), term,
+        )  # fmt: skip
+    out.print(table)
+
+
+VARIANT_MEASURES = (
+    ("return", "annual_return", percent), ("volatility", "volatility", percent), ("Sharpe", "sharpe", amount),
+    ("deflated", "deflated_sharpe", percent), ("Sortino", "sortino", amount), ("drawdown", "max_drawdown", percent),
+    ("turnover", "turnover", percent), ("cost a year", "cost_drag", lambda value: percent(value, 2)),
+)  # fmt: skip
+
+
+def show_variants(out: Console, shown: Row) -> None:
+    """The measures of each swept policy."""
+    for name, variants in shown["portfolios"].items():
+        out.print(_variants_table(f"{name} under {shown['pack_id']}", variants))
+        _show_luck(out, shown["trials"][name], shown["probability_of_overfitting"][name])
+    _show_notes(out, shown["notes"])
+
+
+def _variants_table(title: str, variants: Mapping[str, Row]) -> Table:
+    """A row each variant; the best Sharpe ratio stands out."""
+    table = columns_table(title, [("", False), *((head, True) for head, *_ in VARIANT_MEASURES)])
+    best = max(variants, key=lambda variant: variants[variant]["sharpe"] or float("-inf"))
+    for variant, measures in variants.items():
+        cells = [write(measures[metric]) for _, metric, write in VARIANT_MEASURES]
+        table.add_row(variant, *cells, style="bold" if variant == best else None)
+    return table
+
+
+def _show_luck(out: Console, trials: int, overfitted: float | None) -> None:
+    out.print(
+        f"  deflated: how sure it is that the Sharpe ratio beats the best of {trials} policies without skill",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    if overfitted is not None:
+        out.print(
+            f"  in {percent(overfitted, 0)} of the splits into halves the best of one is below the middle in the other",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+def show_backtest(out: Console, shown: Row) -> None:
+    """The measures of each strategy, side by side."""
+    for name, found in shown["portfolios"].items():
+        variants = {strategy: found[strategy] for strategy in found if is_variant(strategy)}
+        strategies = {strategy: found[strategy] for strategy in found if strategy not in variants}
+        table = columns_table(
+            f"{name} under {shown['pack_id']}", [("", False), *((s, True) for s in strategies)]
+        )
+        metrics = sorted({metric for measures in strategies.values() for metric in measures})
+        for metric in metrics:
+            table.add_row(metric, *(amount(measures.get(metric), 4) for measures in strategies.values()))
+        out.print(table)
+        if variants:
+            out.print(_variants_table("under the values of the sweep", variants))
+        _show_parts(out, [row for row in shown["attribution"].get(name, ()) if row["strategy"] == "policy"])
+    _show_notes(out, shown["notes"])
+
+
+def _show_parts(out: Console, found: Sequence[Row]) -> None:
+    """Where the policy's return came from: by exposure, and by sector against the benchmark."""
+    for breakdown, effects in (
+        ("exposure", ("total",)),
+        ("sector", ("allocation", "selection", "interaction")),
+    ):
+        parts: dict[str, dict[str, float]] = {}
+        for row in found:
+            if row["breakdown"] == breakdown:
+                parts.setdefault(row["part"], {})[row["effect"]] = row["contribution"]
+        if parts:
+            table = columns_table("", [(f"return by {breakdown}", False), *((e, True) for e in effects)])
+            for part, told in parts.items():
+                table.add_row(part, *(percent(told[effect], 2) for effect in effects))
+            out.print(table)
+
+
+def show_rows(out: Console, rows: Sequence[Row]) -> None:
+    """Any rows as a table."""
+    if not rows:
+        out.print("nothing yet")
+        return
+    table = columns_table("", [(name, isinstance(value, int | float)) for name, value in rows[0].items()])
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    out.print(table)
+
+
+def show_details(out: Console, details: Row) -> None:
+    """A pack: its own values, then its lists as tables."""
+    for name, value in details.items():
+        if isinstance(value, list):
+            out.print(f"\n[bold]{name}[/bold]")
+            show_rows(out, value)
+        else:
+            out.print(f"{name:<16} {'' if value is None else value}", highlight=False, soft_wrap=True)
+
+
+def show_findings(out: Console, findings: Sequence[Row]) -> None:
+    """What the doctor found: state, what is, what to do."""
+    colours = {"ok": "green", "note": "yellow", "fault": "red"}
+    for finding in findings:
+        colour = colours[finding["state"]]
+        out.print(
+            f"[{colour}]{finding['state']:>5}[/{colour}]  {finding['check']}: {finding['found']}",
+            soft_wrap=True,
+        )
+        if finding.get("do"):
+            out.print(f"       {finding['do']}", soft_wrap=True)
+
+
+def show_verification(out: Console, report: Any) -> None:
+    """Faults first; then what was checked, and what cannot be excluded."""
+    for fault in report.faults:
+        out.print(f"[red]fault[/red]  {fault}", highlight=False, soft_wrap=True)
+    for note in report.notes:
+        out.print(f"[yellow] note[/yellow]  {note}", highlight=False, soft_wrap=True)
+    if not report.faults:
+        out.print(f"[green]   ok[/green]  {report.checked}", highlight=False, soft_wrap=True)

@@ -1,0 +1,81 @@
+"""What the risk commands print on a terminal."""
+
+from rich.console import Console
+
+from pipeline.commands.show import Row, amount, columns_table, percent
+
+FRACTIONS = ("sharpe", "quality")
+
+
+def show_impact(out: Console, found: Row) -> None:
+    """One table a portfolio: before, after, change."""
+    for portfolio in found["portfolios"]:
+        table = columns_table(
+            f"{portfolio['name']} under {found['pack_id']}",
+            [("", False), ("before", True), ("after", True), ("change", True)],
+        )
+        for row in portfolio["impact"]:
+            shown = [_figure(row["metric"], row[side]) for side in ("current", "post", "delta")]
+            table.add_row(row["metric"].replace("_", " "), *shown)
+        out.print(table)
+
+
+def _figure(metric: str, value: float | None) -> str:
+    plain = metric == "value" or metric in FRACTIONS
+    return amount(value) if plain else percent(value, 2)
+
+
+def show_stress(out: Console, found: Row) -> None:
+    """One table a portfolio: profit of each scenario, and what its hedges leave."""
+    for portfolio in found["portfolios"]:
+        hedges: dict[str, list[str]] = {}
+        for row in portfolio["hedges"]:
+            what = " ".join(
+                filter(None, (row["action"], f"{row['quantity']:,}", row["instrument"], row["option_type"]))
+            )
+            hedges.setdefault(row["scenario_id"], []).append(what)
+        table = columns_table(
+            f"{portfolio['name']} under {found['pack_id']}, {portfolio['base_currency']}",
+            [
+                ("scenario", False), ("profit", True), ("± error", True), ("after hedges", True), ("cost", True),
+                ("hedges", False),
+            ],
+        )  # fmt: skip
+        for row in portfolio["scenarios"]:
+            table.add_row(
+                row["scenario_id"], amount(row["profit"], 0), amount(row["standard_error"], 0),
+                amount(row["profit"] + row["hedge_offset"], 0), amount(row["hedge_cost"], 0),
+                ", ".join(hedges.get(row["scenario_id"], [])) or row["note"],
+            )  # fmt: skip
+        out.print(table)
+
+
+def show_regime(out: Console, found: Row) -> None:
+    """The regime with its score, the other scores, the indicators; or why there is none."""
+    if found["regime"] is None:
+        out.print(
+            f"{found['pack_id']}: no regime is detected; {'; '.join(found['problems'])}", soft_wrap=True
+        )
+        return
+    out.print(
+        f"{found['pack_id']}: {found['regime']}, score {found['score']:.2f} of 1 (no probability), "
+        f"{found['margin']:.2f} before the next",
+        highlight=False,
+    )
+    scores = columns_table("", [("regime", False), ("score", True)])
+    for regime, score in found["scores"].items():
+        scores.add_row(regime, f"{score:.2f}")
+    out.print(scores)
+    drivers = columns_table(
+        "",
+        [
+            ("series", False), ("of", False), ("known since", False), ("value", True), ("z-score", True),
+            ("points", True),
+        ],
+    )  # fmt: skip
+    for row in found["drivers"]:
+        drivers.add_row(
+            row["series"], str(row["date"]), str(row["known_at"]), f"{row['value']:.4g}", f"{row['z_score']:+.2f}",
+            str(row["points"]),
+        )  # fmt: skip
+    out.print(drivers)

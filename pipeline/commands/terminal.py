@@ -1,0 +1,81 @@
+"""What all commands share: the two consoles, one JSON document on stdout, the published copy, a spinner."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from pipeline.environment import Environment
+
+WIDTH = None if sys.stdout.isatty() else 160  # a log file or a pipe has no width of its own
+out, err = Console(width=WIDTH), Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def _chosen(pack: str) -> str:
+    """The ID that `latest` stands for: the newest fresh pack, never a superseded or rejected one."""
+    if pack != "latest":
+        return pack
+    from resources.packs.packs import latest_fresh
+
+    with reader() as con:
+        return latest_fresh(con).id
+
+
+PackArgument = Annotated[
+    str,
+    typer.Argument(
+        callback=_chosen, help="Such as PP_2022-12-28 or PP_2022-12-28.2; `latest` is the newest fresh one."
+    ),
+]
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, default=str, indent=2, allow_nan=False) + "\n")
+
+
+def finish(document: dict[str, Any], status: int, as_json: bool) -> None:
+    """Print how a command ended, and end it with its exit status."""
+    if as_json:
+        print_json(document)
+    else:
+        said = "; ".join(f"{name}: {value}" for name, value in document.items() if value)
+        (err if status else out).print(said, highlight=False, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+@contextmanager
+def reader() -> Iterator[Any]:
+    """The published copy of the warehouse."""
+    from resources.store.warehouse import Warehouse
+
+    here = Environment.of_process()
+    with Warehouse(here.home, here.anchor).read() as con:
+        yield con
+
+
+@contextmanager
+def working(what: str, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar while something runs; yields what it is told by: (doing, steps done, of).
+
+    Dagster's log lines and tracebacks are in its history, not on the terminal.
+    """
+    import logging
+
+    if quiet or not err.is_terminal:
+        logging.disable(logging.CRITICAL)
+        yield lambda doing, done, steps: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(30), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda doing, done, steps: bar.update(
+            task, description=f"{what}: {doing}"[:70], completed=done, total=steps
+        )

@@ -1,0 +1,119 @@
+"""Recomputing what each ledger row wrote, table by table, and naming the rows that are not what it wrote."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from resources.audit.faults import ADDED, CHANGED, MISSING, Fault
+from resources.store.ledger import UNSPECIFIED, Connection, cells_sql, columns, row_text
+from resources.store.tables import LEDGERED, LOGS, ledger_column
+
+Cells = dict[tuple[int, str], tuple[str, str]]  # (ledger row, table) -> hash, first digits of the row hashes
+
+
+@dataclass(frozen=True)
+class Line:
+    """A ledger row as verification needs it; `cells` maps a table to (hash, first digits of its row hashes)."""
+
+    id: int
+    asset: str
+    pack_id: str | None
+    portfolio_id: str | None
+    rows: int
+    cells: Mapping[str, tuple[str, str]]
+    this_hash: str
+
+
+def unequal_cells(con: Connection, by_id: Mapping[int, Line], only: set[int] | None) -> list[tuple[int, str]]:
+    """(ledger row, table) where the rows are not the ones written."""
+    found: Cells = {}
+    for table in sorted(set(LEDGERED) - set(LOGS)):
+        where = (
+            "true" if only is None else f"{ledger_column(table)} in (select unnest({sorted(only)}::bigint[]))"
+        )
+        for entry, digest, rows in con.execute(cells_sql(con, table, where)).fetchall():
+            found[entry, table] = (digest, rows)
+    kept = {
+        (line.id, table): cells
+        for line in by_id.values()
+        for table, cells in line.cells.items()
+        if only is None or line.id in only
+    }
+    return [key for key in found.keys() | kept.keys() if found.get(key) != kept.get(key)]
+
+
+def explain_cells(con: Connection, line: Line | None, entry: int, table: str) -> list[Fault]:
+    """Names the rows of one table that a ledger row did not write so."""
+    if table in UNSPECIFIED:
+        message = f"its rows of ledger row {entry} are not the ones that were written"
+        return [_row_fault(table, CHANGED, message, entry, line, {})]
+    kept = Counter(_split(line.cells.get(table, ("", ""))[1])) if line else Counter[str]()
+    extra: list[dict[str, object]] = []
+    for row in _rows_of(con, table, entry):
+        short = str(row["short"])
+        if kept[short]:
+            kept[short] -= 1
+        else:
+            extra.append(row)
+    gone = kept.total()
+    said = (
+        f"not what ledger row {entry} wrote"
+        if line
+        else f"there is no sound ledger row {entry} that wrote it"
+    )
+    faults = [
+        _row_fault(table, CHANGED if at < gone else ADDED, said, entry, line, row)
+        for at, row in enumerate(extra)
+    ]
+    if gone > len(extra):
+        faults += _gone(con, line, entry, table, gone - len(extra))
+    return faults or [_row_fault(table, CHANGED, said, entry, line, {})]
+
+
+def _split(rows: str) -> list[str]:
+    return [rows[at : at + 8] for at in range(0, len(rows), 8)]
+
+
+def _rows_of(con: Connection, table: str, entry: int) -> list[dict[str, object]]:
+    text = row_text(columns(con, table))
+    found = con.execute(
+        f"select left(sha256({text}), 8) as short, * from {table} where {ledger_column(table)} = ? order by all",
+        [entry],
+    )
+    names = [item[0] for item in found.description or []]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def _row_fault(
+    table: str, what: str, message: str, entry: int, line: Line | None, row: Mapping[str, object]
+) -> Fault:
+    pack = (line.pack_id if line else None) or row.get("pack_id")
+    portfolio = (line.portfolio_id if line else None) or row.get("portfolio_id")
+    day = row.get("date") or row.get("as_of")
+    name = next(
+        (row[key] for key in ("symbol", "exposure_type", "metric", "instrument") if row.get(key)), None
+    )
+    return Fault(
+        table, what, message, symbol=str(name) if name else None, date=day if isinstance(day, date) else None,
+        portfolio_id=str(portfolio) if portfolio else None, ledger_row=entry, packs=(str(pack),) if pack else (),
+    )  # fmt: skip
+
+
+def _gone(con: Connection, line: Line | None, entry: int, table: str, count: int) -> list[Fault]:
+    """Names the missing symbols by what the pack's estimates cover and the table no longer does."""
+    likely: list[str] = []
+    if line and line.pack_id and "symbol" in dict(columns(con, table)):
+        likely = [
+            str(row[0])
+            for row in con.execute(
+                f"select symbol from return_estimates where pack_id = $1 union select symbol from covariances "
+                f"where pack_id = $1 except select symbol from {table} where {ledger_column(table)} = $2 order by 1",
+                [line.pack_id, entry],
+            ).fetchall()
+        ]
+    if len(likely) == count:
+        return [
+            _row_fault(table, MISSING, "its row is gone", entry, line, {"symbol": name}) for name in likely
+        ]
+    return [_row_fault(table, MISSING, f"{count} row(s) of ledger row {entry} are gone", entry, line, {})]

@@ -1,0 +1,90 @@
+"""Restated history that would move a live portfolio: what a revision would change, before anyone cuts it."""
+
+from dataclasses import dataclass, replace
+from shlex import quote
+
+from optimizer.errors import PackfolioError
+from resources.audit.pack_diff import log_changes
+from resources.audit.weight_changes import portfolio_state, solved_weights
+from resources.books.snapshots import read_snapshots
+from resources.logs.appending import root_hash
+from resources.packs.packs import Pack, latest_fresh, watermark
+from resources.results.queries import Row
+from resources.store.ledger import Connection
+from resources.store.tables import LOGS
+
+NAMED = 5  # restated symbols that a reason names
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A revision that somebody should decide on.
+
+    moved   the largest change of a target weight, fraction of NAV; None where there are no weights now
+    symbol  whose weight that is
+    reason  what `packs revise` would put on record
+    """
+
+    pack_id: str
+    portfolio: str
+    symbol: str | None
+    moved: float | None
+    reason: str
+
+    @property
+    def command(self) -> str:
+        """What to type."""
+        day = self.pack_id.removeprefix("PP_").split(".")[0]
+        return f"packfolio packs revise {day} --reason {quote(self.reason)}"
+
+    def as_json(self) -> Row:
+        """For `--json`."""
+        return {**vars(self), "command": self.command}
+
+
+def proposed_revisions(con: Connection, threshold: float) -> list[Proposal]:
+    """Live portfolios whose weights under the newest fresh pack would move by more than `threshold`, were it cut now.
+
+    threshold  fraction of NAV, for the largest change of one target weight
+    Nothing is written. A portfolio that could not be solved on the restated rows is proposed with that as its reason.
+    Raises DataError when there is no fresh pack.
+    """
+    pack = latest_fresh(con)
+    now = replace(pack, watermark=watermark(con))
+    if root_hash(con, list(LOGS), now.as_of, now.watermark)[0] == pack.content_hash:
+        return []
+    restated = _restated(con, pack, now)
+    live = [one for one in read_snapshots(con, pack) if one.mode == "live" and not one.problem]
+    found = [_proposal(con, pack, now, one.name, restated, threshold) for one in live]
+    return [one for one in found if one is not None]
+
+
+def _restated(con: Connection, pack: Pack, now: Pack) -> str:
+    """The restated rows in words: how many, and of what."""
+    changes = [found for log in LOGS if (found := log_changes(con, log, pack, now))]
+    said = []
+    for change in changes:
+        symbols = sorted({str(next(iter(row["key"].values()))) for row in change["restated"]})
+        named = ", ".join(symbols[:NAMED]) + (" and others" if len(symbols) > NAMED else "")
+        counts = f"{change['rows_restated']} restated, {change['rows_added']} new row(s) of {change['log']}"
+        said.append(f"{counts}{f' ({named})' if named else ''}")
+    return "; ".join(said)
+
+
+def _proposal(
+    con: Connection, pack: Pack, now: Pack, portfolio: str, restated: str, threshold: float
+) -> Proposal | None:
+    state = portfolio_state(con, pack, portfolio)
+    try:
+        before = solved_weights(con, state)
+        after = solved_weights(con, replace(state, prices=now, estimates=now))
+    except PackfolioError as error:
+        return Proposal(
+            pack.id, portfolio, None, None, f"{restated}: {portfolio} has no weights now: {error}"
+        )
+    moves = {name: after.get(name, 0.0) - before.get(name, 0.0) for name in sorted({*before, *after})}
+    symbol = max(moves, key=lambda name: abs(moves[name]))
+    if abs(moves[symbol]) <= threshold:
+        return None
+    moved = f"{symbol} moves by {100 * moves[symbol]:+.2f} points of {portfolio}"
+    return Proposal(pack.id, portfolio, symbol, abs(moves[symbol]), f"{restated}: {moved}")

@@ -1,0 +1,260 @@
+"""Lineage: from a row back through the stages that made it, to the prices and the files they came in."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from optimizer.errors import DataError, PolicyError
+from resources.packs.packs import Pack, find_pack
+from resources.prices.source import file_sha256
+from resources.results.queries import Row, rows
+from resources.store.ledger import Connection, columns
+from resources.store.tables import OUTPUTS, ledger_column
+
+# What each table was computed from; what is computed from prices alone ends at the pack.
+PARENTS = {
+    "trades": ("lot_sales", "optimal_weights", "portfolio_snapshots"),
+    "lot_sales": ("tax_lots",),
+    "trade_lists": ("trades",),
+    "optimal_weights": ("optimization_results", "posterior_returns"),
+    "optimization_results": (),
+    "portfolio_exposures": ("optimal_weights",),
+    "posterior_returns": ("return_estimates", "covariances", "portfolio_snapshots"),
+    "return_estimates": ("pricing_packs",),
+    "covariances": ("pricing_packs",),
+    "portfolio_snapshots": ("holdings", "tax_lots", "pricing_packs"),
+    "holdings": (),
+    "tax_lots": (),
+    "backtest_results": ("portfolio_snapshots",),
+    "backtest_summary": ("portfolio_snapshots",),
+    "backtest_attribution": ("backtest_results",),
+    "impact": ("trades",),
+    "decisions": ("portfolio_snapshots",),
+    "regimes": ("regime_drivers",),
+    "regime_drivers": ("pricing_packs",),
+    "hedges": ("scenario_losses", "portfolio_snapshots"),
+    "scenario_losses": ("portfolio_snapshots",),
+}
+TRACED = {*PARENTS, "pricing_packs", "prices"}
+# Columns that are long, or that the tree shows elsewhere.
+LONG = {
+    "values",
+    "diagnostics",
+    "numbers",
+    "universe",
+    "recipe_text",
+    "constraints",
+    "benchmark",
+    "policy",
+    "materialization",
+}
+NEWEST = 5  # price rows shown
+
+
+def trace_row(con: Connection, table: str, key: Sequence[str]) -> Row:
+    """The lineage of a row as a tree of {"label", "facts", "from"}, with the environments it was computed in.
+
+    key  PACK, then SYMBOL, then PORTFOLIO (name or UUID), as far as the table has them
+    Raises PolicyError for a table or key that does not exist, naming the valid ones.
+    """
+    if table not in TRACED:
+        raise PolicyError(f"there is no lineage of {table!r}; trace one of {sorted(TRACED)}")
+    if not key:
+        raise PolicyError(f"name the pack: packfolio trace {table} PACK [SYMBOL] [PORTFOLIO]")
+    walk = Walk(con, find_pack(con, key[0]))
+    symbol, portfolio = ([*key[1:], None, None])[:2]
+    if "symbol" not in dict(columns(con, table)) and table != "pricing_packs":
+        portfolio, symbol = symbol or portfolio, None
+    if portfolio:
+        portfolio = walk.portfolio_id(portfolio)
+    if table in ("pricing_packs", "prices"):
+        return walk.pack_node(symbol) | {"environments": walk.environments()}
+    found = walk.nodes(table, symbol, portfolio)
+    if not found:
+        raise DataError(f"{table} has no row of {' '.join(key)}; see `packfolio trades {walk.pack.id}`")
+    tree = found[0] if len(found) == 1 else _several(table, walk.pack, found)
+    return tree | {"environments": walk.environments()}
+
+
+def _several(table: str, pack: Pack, found: list[Row]) -> Row:
+    return {"label": f"{table} of {pack.id}", "facts": {"rows": len(found)}, "from": found}
+
+
+class Walk:
+    """A walk back from one row; each node below another is what that one was computed from."""
+
+    def __init__(self, con: Connection, pack: Pack) -> None:
+        self.con, self.pack = con, pack
+        self._told: set[tuple[str, str | None, str | None]] = set()
+        self._codes: set[str] = set()
+
+    def environments(self) -> Row:
+        """Code version -> libraries, machine and commit, of every version met on the way."""
+        found = rows(
+            self.con,
+            "select config_hash, text from configs where config_hash in (select unnest(?)) order by 1",
+            [sorted(self._codes)],
+        )
+        return {row["config_hash"]: json.loads(row["text"]) for row in found}
+
+    def portfolio_id(self, wanted: str) -> str:
+        """The UUID of a portfolio by name or UUID; raises PolicyError that lists the names."""
+        found = rows(
+            self.con,
+            "select portfolio_id, name from latest_portfolio_snapshots where pack_id = ? order by name",
+            [self.pack.id],
+        )
+        for row in found:
+            if wanted in (row["portfolio_id"], row["name"]):
+                return str(row["portfolio_id"])
+        raise PolicyError(
+            f"{self.pack.id} has no portfolio {wanted!r}; it has {[row['name'] for row in found]}"
+        )
+
+    def nodes(self, table: str, symbol: str | None, portfolio: str | None) -> list[Row]:
+        """The newest rows of a table under the pack, each with what it came from."""
+        if table == "pricing_packs":
+            return [self.pack_node(symbol)]
+        known = dict(columns(self.con, table))
+        where, params = ["pack_id = ?"], [self.pack.id]
+        for column, value in (("symbol", symbol), ("portfolio_id", portfolio)):
+            if column in known and value is not None:
+                where.append(f"{column} = ?")
+                params.append(value)
+        if "recipe" in known and portfolio and (recipe := self._recipe(portfolio)):
+            where.append("recipe = ?")
+            params.append(recipe)
+        source = f"latest_{table}" if table in OUTPUTS else table
+        found = rows(
+            self.con, f"select * from {source} where {' and '.join(where)} order by all", list(params)
+        )
+        return [self._node(table, row, symbol, portfolio) for row in found]
+
+    def _node(self, table: str, row: Row, symbol: str | None, portfolio: str | None) -> Row:
+        symbol, portfolio = row.get("symbol", symbol), row.get("portfolio_id", portfolio)
+        named = " ".join(str(part) for part in (table, row.get("symbol"), row.get("exposure_type")) if part)
+        facts = {
+            name: value
+            for name, value in row.items()
+            if name not in LONG | {"materialization"} and value is not None
+        }
+        if table == "optimization_results":
+            facts["policy"] = json.loads(row["diagnostics"] or "{}").get("policy_as_applied")
+        parents: list[Row] = []
+        for parent in PARENTS[table]:
+            seen = (parent, symbol, portfolio)
+            if seen not in self._told:  # a source of two stages stands under the first
+                self._told.add(seen)
+                parents += self.nodes(parent, symbol, portfolio)
+        if row.get("fx_rate") not in (None, 1.0):
+            parents += self._fx_nodes(str(row["currency"]))
+        return {"label": named, "facts": facts | self._written(row[ledger_column(table)]), "from": parents}
+
+    def _fx_nodes(self, currency: str) -> list[Row]:
+        """The newest rates of every pair with a currency that the pack saw, and the ingests that brought them."""
+        found = rows(
+            self.con,
+            "select base, quote, date, rate, source, ingest_seq from fx_rates where $1 in (base, quote) "
+            "and date <= $2 and ingest_seq <= $3 "
+            "qualify row_number() over (partition by base, quote order by date desc, ingest_seq desc) = 1 order by all",
+            [currency, self.pack.as_of, self.pack.watermark],
+        )
+        return [
+            {
+                "label": f"fx_rates {row['base']}/{row['quote']}",
+                "facts": {name: row[name] for name in ("date", "rate", "source")},
+                "from": [self._ingest(row["ingest_seq"])],
+            }
+            for row in found
+            if not self._seen(f"{row['base']}/{row['quote']}")
+        ]
+
+    def _seen(self, pair: str) -> bool:
+        """Whether a pair of currencies has been told already; it has from now on."""
+        key = ("fx_rates", pair, None)
+        told = key in self._told
+        self._told.add(key)
+        return told
+
+    def _recipe(self, portfolio: str) -> str | None:
+        """The recipe of a portfolio's estimates, by the inputs of its posterior."""
+        from resources.books.snapshots import read_snapshots
+
+        return next(
+            (s.recipe().name for s in read_snapshots(self.con, self.pack) if s.portfolio_id == portfolio),
+            None,
+        )
+
+    def _written(self, entry: int) -> Row:
+        """Who wrote a row: run, time, code, configuration, libraries."""
+        line = rows(
+            self.con,
+            'select id as ledger_row, run_id, "at", code_version, config_hash, content_hash, input_hashes '
+            "from materializations where id = ?",
+            [entry],
+        )
+        if not line:
+            return {"ledger_row": f"{entry} is gone: run `packfolio packs verify`"}
+        self._codes.add(line[0]["code_version"])
+        return {"written": {**line[0], "input_hashes": json.loads(line[0]["input_hashes"])}}
+
+    def pack_node(self, symbol: str | None) -> Row:
+        """The pack and the price rows of a symbol that it saw."""
+        row = rows(self.con, "select * from pricing_packs where pack_id = ?", [self.pack.id])[0]
+        facts = {
+            name: value
+            for name, value in row.items()
+            if name not in {"materialization"} and value is not None
+        }
+        return {
+            "label": f"pack {self.pack.id}",
+            "facts": facts | self._written(row["materialization"]),
+            "from": self.price_nodes(symbol) if symbol else [],
+        }
+
+    def price_nodes(self, symbol: str) -> list[Row]:
+        """The price rows of a symbol as the pack saw them, by the ingest that brought them."""
+        found = rows(
+            self.con,
+            "select ingest_seq, source, count(*) as rows, min(date) as first, max(date) as last, "
+            f"arg_max({{'date': date, 'close': close, 'adj_close': adj_close, 'dividend': dividend, 'split': split, "
+            f"'simulated': simulated}}, date, {NEWEST}) as newest from pack_prices(?) where symbol = ? "
+            "group by all order by last desc, ingest_seq desc",
+            [self.pack.id, symbol],
+        )
+        return [
+            {
+                "label": f"{row['rows']} price rows of {symbol}, {row['first']} to {row['last']}",
+                "facts": {"source": row["source"], "newest": row["newest"]},
+                "from": [self._ingest(row["ingest_seq"])],
+            }
+            for row in found
+        ]
+
+    def _ingest(self, seq: int) -> Row:
+        found = rows(self.con, "select * from ingests where ingest_seq = ?", [seq])
+        if not found:
+            return {"label": f"ingest {seq} is gone: run `packfolio packs verify`", "facts": {}, "from": []}
+        row = {name: value for name, value in found[0].items() if value is not None}
+        payload = {
+            "label": f"payload {row['payload_name']}",
+            "facts": {
+                "sha256": row["payload_sha256"],
+                "path": row.get("payload_path"),
+                "file": self._payload(row),
+            },
+            "from": [],
+        }
+        return {"label": f"ingest {seq}", "facts": row | self._written(seq), "from": [payload]}
+
+    def _payload(self, row: Row) -> str:
+        """Whether the raw payload is still what was ingested."""
+        home = Path(
+            str(self.con.execute("select path from duckdb_databases() where not internal").fetchall()[0][0])
+        ).parent
+        path = home / str(row.get("payload_path", ""))
+        if not path.is_file():
+            return "no longer there"
+        return (
+            "as ingested" if file_sha256(path) == row["payload_sha256"] else "CHANGED since it was ingested"
+        )

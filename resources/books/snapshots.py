@@ -1,0 +1,298 @@
+"""A portfolio as a pack found it: what is held, what may be held, what it is measured against, and at what prices."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+import pandas as pd
+
+from optimizer.beliefs.black_litterman import MarketView
+from optimizer.beliefs.entropy_pooling import ScenarioView
+from optimizer.errors import DataError, PolicyError
+from optimizer.model.estimates import Recipe
+from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Universe
+from resources.books.paper import Holdings, paper_holdings
+from resources.books.tax_lots import average_costs, lot_frame, read_lots
+from resources.books.universes import (
+    STALE_SESSIONS,
+    benchmark_symbols,
+    benchmark_weights,
+    universe_of,
+    unpriced_symbols,
+    young_symbols,
+)
+from resources.packs.liquidity import liquidity_of
+from resources.packs.pack_prices import (
+    exchange_rate,
+    newest_facts,
+    read_panel,
+    risk_free_rate,
+    window_start,
+)
+from resources.packs.packs import Pack
+from resources.settings.policy_schema import PolicyFile
+from resources.settings.portfolios import VIEW, PortfolioFile, ScenarioViewFile, ViewFile
+from resources.store.ledger import Connection
+
+REMEDY = "deliver its price, state its delisting, or take it out (docs/how-to/delisted-symbol.md)"
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One portfolio under one pack.
+
+    symbols    everything estimated: investable, held, and the benchmark; ascending
+    investable what the policy may buy; what is held besides is sold
+    excluded   symbol of the universe -> why it cannot be bought today
+    benchmark  symbol -> weight, a fraction
+    problem    why this portfolio cannot be computed today; None when it can
+    """
+
+    portfolio_id: str
+    name: str
+    mode: str
+    base_currency: str
+    holdings: Holdings
+    symbols: tuple[str, ...]
+    investable: tuple[str, ...]
+    excluded: Mapping[str, str]
+    benchmark: Mapping[str, float]
+    prior: str
+    policy: PolicyFile
+    views: tuple[ViewFile | ScenarioViewFile, ...]
+    problem: str | None
+
+    def recipe(self) -> Recipe:
+        """How this portfolio's estimates are made."""
+        return Recipe(
+            mean_method=self.policy.mean_method,
+            covariance_method=self.policy.covariance_method,
+            lookback_days=self.policy.lookback_days,
+            currency=self.base_currency,
+            symbols=self.symbols,
+        )
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The rows of `portfolio_snapshots` and `holdings`."""
+        row = {
+            "name": self.name, "mode": self.mode, "base_currency": self.base_currency,
+            "holdings_date": self.holdings.as_of, "cash": self.holdings.cash,
+            "policy": self.policy.model_dump_json(),
+            "views": json.dumps([view.model_dump(mode="json") for view in self.views]),
+            "benchmark": json.dumps(dict(self.benchmark)), "problem": self.problem,
+            "universe": json.dumps({
+                "symbols": self.symbols, "investable": self.investable, "excluded": dict(self.excluded),
+                "prior": self.prior,
+            }),
+        }  # fmt: skip
+        held = [
+            {
+                "symbol": symbol,
+                "quantity": float(quantity),
+                "cost_basis": self.holdings.cost_basis.get(symbol),
+            }
+            for symbol, quantity in sorted(self.holdings.quantities.items())
+        ]
+        columns = ["symbol", "quantity", "cost_basis"]
+        lots = {"tax_lots": lot_frame(self.holdings.lots)} if self.holdings.lots else {}
+        return {
+            "portfolio_snapshots": pd.DataFrame([row]), "holdings": pd.DataFrame(held, columns=columns), **lots,
+        }  # fmt: skip
+
+
+def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: PortfolioFile) -> Snapshot:
+    """The portfolio of `file` under `pack`; what is wrong with it today is its `problem`, not an error.
+
+    previous  where the holdings of a paper book are taken from: see `last_held`
+    """
+    holdings, problem = _holdings(con, pack, previous, file)
+    wanted = universe_of(con, pack, file)
+    named = benchmark_symbols(file)
+    symbols = sorted({*wanted, *holdings.quantities, *named})
+    unpriced = unpriced_symbols(con, pack, symbols)
+    needed = [symbol for symbol in (*sorted(holdings.quantities), *named) if symbol in unpriced]
+    if needed and not problem:
+        problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
+    problem = problem or _missing_rates(con, pack, symbols, file)
+    young = young_symbols(con, pack, sorted({*wanted} - {*unpriced}), file.policy.lookback_days)
+    excluded = {symbol: why for symbol, why in sorted((unpriced | young).items()) if symbol in wanted}
+    investable = tuple(symbol for symbol in sorted(wanted) if symbol not in excluded)
+    if not investable and not problem:
+        problem = "no symbol of its universe has a price"
+    problem = problem or _without_volume(con, pack, {*investable, *holdings.quantities}, file)
+    benchmark: dict[str, float] = {}
+    try:
+        benchmark = {} if problem else benchmark_weights(con, pack, file, investable)
+    except DataError as error:
+        problem = str(error)
+    priced = {*investable, *(symbol for symbol in (*holdings.quantities, *named) if symbol not in unpriced)}
+    kept = tuple(symbol for symbol in symbols if symbol in priced)
+    return Snapshot(
+        str(file.id), file.name, file.mode, file.base_currency, holdings, kept, investable, excluded,
+        benchmark, file.prior, file.policy, tuple(file.views), problem,
+    )  # fmt: skip
+
+
+def _holdings(
+    con: Connection, pack: Pack, previous: Pack | None, file: PortfolioFile
+) -> tuple[Holdings, str | None]:
+    """What is held, and why that is not known, where it is not."""
+    try:
+        if file.mode == "paper" and previous is not None:
+            return paper_holdings(con, pack, previous, file), None
+        held = file.holdings_at(pack.as_of)
+    except (PolicyError, DataError) as error:
+        return Holdings(None, Decimal(0), {}, {}), str(error)
+    quantities = {
+        s: Decimal(str(position.quantity)) for s, position in held.positions.items() if position.quantity
+    }
+    costs = {s: p.cost_basis for s, p in held.positions.items() if p.quantity and p.cost_basis is not None}
+    lots = {s: p.tax_lots(s) for s, p in sorted(held.positions.items()) if p.lots}
+    return Holdings(held.as_of, Decimal(str(held.cash)), quantities, costs | average_costs(lots), lots), None
+
+
+def _without_volume(con: Connection, pack: Pack, tradable: set[str], file: PortfolioFile) -> str | None:
+    if not file.policy.root_impact:
+        return None
+    try:
+        liquidity_of(con, pack, tradable, (), file.base_currency)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def _missing_rates(con: Connection, pack: Pack, symbols: list[str], file: PortfolioFile) -> str | None:
+    panel = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
+    try:
+        for currency in sorted({currency for currency in panel.currency if currency}):
+            exchange_rate(con, pack, currency, file.base_currency)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def read_snapshots(con: Connection, pack: Pack) -> list[Snapshot]:
+    """The newest snapshot of every portfolio under a pack, by name."""
+    rows = con.execute(
+        "select portfolio_id, name, mode, base_currency, holdings_date, cash, policy, views, benchmark, universe, "
+        "problem from latest_portfolio_snapshots where pack_id = ? order by name",
+        [pack.id],
+    ).fetchall()
+    return [_snapshot(con, pack, row) for row in rows]
+
+
+def _snapshot(con: Connection, pack: Pack, row: tuple[object, ...]) -> Snapshot:
+    portfolio_id, name, mode, currency, dated, cash, policy, views, benchmark, universe, problem = map(
+        str, row
+    )
+    held = con.execute(
+        "select symbol, quantity, cost_basis from latest_holdings where pack_id = ? and portfolio_id = ? order by 1",
+        [pack.id, portfolio_id],
+    ).fetchall()
+    known = json.loads(universe)
+    return Snapshot(
+        portfolio_id, name, mode, currency,
+        Holdings(
+            None if row[4] is None else date.fromisoformat(dated[:10]), Decimal(cash),
+            {symbol: Decimal(str(quantity)) for symbol, quantity, _ in held},
+            {symbol: cost for symbol, _, cost in held if cost is not None},
+            read_lots(con, pack, portfolio_id),
+        ),
+        tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], json.loads(benchmark), known["prior"],
+        PolicyFile.model_validate_json(policy), tuple(VIEW.validate_python(view) for view in json.loads(views)),
+        None if row[10] is None else problem,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A snapshot with the prices and facts that the optimizer wants.
+
+    prices   symbol -> price of one share in base currency, at the pack's exchange rates
+    rates    symbol -> base currency per unit of the symbol's own
+    policy   with the risk-free rate filled in
+    views    of the policy's view_model
+    """
+
+    snapshot: Snapshot
+    prices: Mapping[str, float]
+    rates: Mapping[str, float]
+    currencies: Mapping[str, str]
+    simulated: frozenset[str]
+    universe: Universe
+    policy: Policy
+    views: tuple[MarketView | ScenarioView, ...]
+    ratings: Mapping[str, float]
+
+
+def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposureMap) -> Inputs:
+    """Everything the optimizer needs for a snapshot, besides estimates."""
+    symbols = snapshot.symbols
+    panel = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
+    rates = {c: exchange_rate(con, pack, c, snapshot.base_currency) for c in sorted({*panel.currency} - {""})}
+    closes = {s: panel.last_close(column) for column, s in enumerate(symbols)}
+    prices = {
+        symbol: found[1] * rates[panel.currency[column]]
+        for column, (symbol, found) in enumerate(closes.items())
+        if found is not None
+    }
+    policy = snapshot.policy.to_policy()
+    rf = policy.risk_free_rate
+    rf = risk_free_rate(con, pack, snapshot.base_currency) if rf is None else rf
+    caps = newest_facts(con, pack, "market_caps", "market_cap", symbols)
+    sectors = newest_facts(con, pack, "securities", "sector", symbols)
+    ratings = newest_facts(con, pack, "ratings", "rating", symbols)
+    return Inputs(
+        snapshot=snapshot,
+        prices=prices,
+        rates={symbol: rates[currency] for symbol, currency in zip(symbols, panel.currency, strict=True)},
+        currencies=dict(zip(symbols, panel.currency, strict=True)),
+        simulated=frozenset(s for s, simulated in zip(symbols, panel.simulated, strict=True) if simulated),
+        universe=Universe(
+            symbols,
+            sectors={symbol: str(sector) for symbol, sector in sectors.items()},
+            funds=look_through(funds, newest_facts(con, pack, "securities", "kind", symbols), policy),
+            benchmark=snapshot.benchmark,
+            market_caps={symbol: float(str(cap)) for symbol, cap in caps.items()} or None,
+        ),
+        policy=replace(policy, risk_free_rate=rf),
+        views=tuple(view.to_view(rf) for view in snapshot.views),
+        ratings={symbol: float(str(rating)) for symbol, rating in ratings.items()},
+    )
+
+
+def look_through(funds: FundExposureMap, kinds: Mapping[str, object], policy: Policy) -> FundExposureMap:
+    """The funds, and each stock of the reference data as 100% equity.
+
+    Whatever else is unmapped counts as UNKNOWN, unless the policy limits exposures: then it is an error.
+    """
+    stocks = {
+        s: Fund(s, s, {ExposureType.EQUITY: 1.0})
+        for s, kind in kinds.items()
+        if kind == "stock" and s not in funds
+    }
+    return FundExposureMap({**funds, **stocks}, unmapped=_unmapped(policy))
+
+
+def _unmapped(policy: Policy) -> str:
+    limited = policy.min_exposures or policy.max_exposures or policy.max_notional is not None
+    return "error" if limited else "unknown"
+
+
+def under_policy(inputs: Inputs, policy: PolicyFile, pack_rate: float) -> Inputs:
+    """The same facts under another policy; `pack_rate` is the pack's risk-free rate per year."""
+    told = policy.to_policy()
+    rf = pack_rate if told.risk_free_rate is None else told.risk_free_rate
+    funds = FundExposureMap(inputs.universe.funds or {}, unmapped=_unmapped(told))
+    snapshot = replace(inputs.snapshot, policy=policy)
+    return replace(
+        inputs,
+        snapshot=snapshot,
+        policy=replace(told, risk_free_rate=rf),
+        views=tuple(view.to_view(rf) for view in snapshot.views),
+        universe=replace(inputs.universe, funds=funds),
+    )

@@ -1,0 +1,85 @@
+"""Dagster's doors to the outside world: the warehouse and the desk's configuration, as resources."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import dagster as dg
+
+from resources.logs.calendars import load_calendar
+from resources.packs.packs import Pack, newest_fresh, parse_pack_id
+from resources.settings.configuration import Configuration, load_configuration
+from resources.store.code_version import code_version
+from resources.store.ledger import Connection, Stamp
+from resources.store.warehouse import Transaction, Warehouse
+
+
+class DeskResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """What the desk edits: the folder of its configuration, read anew by each run."""
+
+    folder: str
+
+    def load(self) -> Configuration:
+        """The configuration as it stands now; raises PolicyError with every mistake in it."""
+        return load_configuration(Path(self.folder))
+
+
+class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The warehouse of one home folder, as a resource of Dagster."""
+
+    home: str
+    anchor: str | None = None
+    decisions: str | None = None
+
+    @property
+    def decision_log(self) -> Path:
+        """The file in which the service records what it proposed."""
+        return Path(self.decisions) if self.decisions else Path(self.home) / "decisions.jsonl"
+
+    def open(self) -> Warehouse:
+        """The warehouse."""
+        home = Path(self.home)
+        return Warehouse(home, Path(self.anchor) if self.anchor else None)
+
+    def stage(self, context: dg.AssetExecutionContext, desk: DeskResource) -> "Stage":
+        """The warehouse as one stage of one run sees it."""
+        configuration = desk.load()
+        stamp = Stamp(
+            context.run_id, datetime.now(UTC).replace(tzinfo=None), code_version(), configuration.digest
+        )
+        return Stage(self.open(), configuration, stamp)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage works with: the warehouse, the configuration, and the stamp its writes carry."""
+
+    warehouse: Warehouse
+    desk: Configuration
+    stamp: Stamp
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A short look at the live warehouse."""
+        with self.warehouse.live() as con:
+            yield con
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """One transaction, which also keeps the configuration that replay needs."""
+        with self.warehouse.write(self.stamp) as tx:
+            self.desk.keep(tx)
+            yield tx
+
+    def pack(self, con: Connection, partition_key: str) -> Pack:
+        """The newest fresh pack of a partition's as-of date; the key names the date, the pack may be a revision."""
+        return newest_fresh(con, parse_pack_id(partition_key)[0])
+
+    def sessions(self, start: date, end: date) -> tuple[date, ...]:
+        """Sessions of the first enabled source's exchange in start..end."""
+        exchange = next(source.exchange for source in self.desk.sources.sources if source.enabled)
+        return load_calendar(exchange, self.stamp.at.date(), self.warehouse.home / "cache").sessions(
+            start, end
+        )

@@ -1,0 +1,1 @@
+"""Deliveries into the append-only logs: new rows and corrections; nothing here changes or removes a row."""

@@ -1,0 +1,153 @@
+"""The service's log of proposals: written by the service as a file of its own, brought into the warehouse by a run."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import AwareDatetime, Field, ValidationError
+
+from resources.logs.ingest import insert_rows
+from resources.settings.policy_schema import Strict
+from resources.store.ledger import Connection, append_entry
+from resources.store.ledger import sha256 as text_sha256
+from resources.store.warehouse import Transaction
+
+TABLE, SOURCE = "decisions", "service"
+DAMAGED = "DAMAGED_LINE"
+LONGEST_SHOWN = 500
+
+
+class Decision(Strict):
+    """One line: who was proposed what, when, from which pack and policy."""
+
+    at: AwareDatetime
+    caller: str
+    trace_id: str
+    pricing_pack_id: str
+    portfolio_id: str
+    policy_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+    method: str
+    constraints_met: bool
+    estimated_costs: float = Field(ge=0)
+    trades: list[dict[str, Any]]
+
+    def row(self, digest: str) -> dict[str, object]:
+        """The row of `decisions`."""
+        told = self.model_dump(exclude={"at", "pricing_pack_id", "trades"})
+        return {
+            **told, "line_sha256": digest, "at": self.at.astimezone(UTC).replace(tzinfo=None),
+            "pack_id": self.pricing_pack_id, "trades": json.dumps(self.trades),
+        }  # fmt: skip
+
+
+def append_decision(path: Path, decision: Mapping[str, Any]) -> None:
+    """One line, written whole and on the disk when this returns; what a killed writer left half is closed first.
+
+    Raises OSError when the disk takes less than the whole line.
+    """
+    line = json.dumps(decision, allow_nan=False).encode() + b"\n"
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":
+            line = b"\n" + line
+        if os.write(handle, line) != len(line):
+            raise OSError(f"{path} took only a part of a decision: make room on its disk")
+        os.fdatasync(handle)
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A line that is no decision."""
+
+    line: int
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What one look at the file gave: decisions and damaged lines that were not on record."""
+
+    decisions: int
+    damaged: tuple[Damaged, ...]
+
+
+def ingest_decisions(tx: Transaction, path: Path) -> Brought:
+    """Every line that is not on record becomes a row, in one transaction; a damaged one is set aside, the rest goes on.
+
+    A last line without its end is still being written, and is left for the next run.
+    """
+    payload = path.read_bytes() if path.exists() else b""
+    whole = payload[: payload.rfind(b"\n") + 1]
+    known, refused = _known(tx.con), _refused(tx.con)
+    rows: dict[str, dict[str, object]] = {}
+    damaged: list[Damaged] = []
+    for number, raw in enumerate(whole.splitlines(), 1):
+        digest = sha256(raw).hexdigest()
+        if not raw.strip() or digest in known or digest in rows:
+            continue
+        found = parse_line(number, raw)
+        if isinstance(found, Decision):
+            rows[digest] = found.row(digest)
+        elif (found.line, found.raw) not in refused:
+            damaged.append(found)
+    if rows or damaged:
+        _store(tx, path, whole, list(rows.values()), damaged)
+    return Brought(len(rows), tuple(damaged))
+
+
+def parse_line(number: int, raw: bytes) -> Decision | Damaged:
+    """A line of the file as a decision, or why it is none."""
+    try:
+        return Decision.model_validate_json(raw, strict=False)
+    except (ValidationError, ValueError, RecursionError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        shown = raw.decode("utf-8", "replace")[:LONGEST_SHOWN]
+        return Damaged(number, f"it is no decision: {reason}; see docs/how-to/run-the-service.md", shown)
+
+
+def _known(con: Connection) -> set[str]:
+    return {str(row[0]) for row in con.execute("select line_sha256 from decisions").fetchall()}
+
+
+def _refused(con: Connection) -> set[tuple[int, str]]:
+    rows = con.execute("select line, raw from quarantine where log = ? and source = ?", [TABLE, SOURCE])
+    return {(int(line), str(raw)) for line, raw in rows.fetchall()}
+
+
+def _store(
+    tx: Transaction, path: Path, payload: bytes, rows: list[dict[str, object]], damaged: list[Damaged]
+) -> None:
+    entry_id = tx.next_id()
+    digest = sha256(payload).hexdigest()
+    ingest = {
+        "source": SOURCE, "log": TABLE, "payload_name": path.name, "payload_sha256": digest,
+        "delivery_key": f"{TABLE}:{digest}", "payload_path": str(path), "status": "ingested", "rows_new": len(rows),
+        "rows_corrected": 0, "rows_same": 0, "rows_quarantined": len(damaged),
+    }  # fmt: skip
+    aside = [
+        {
+            "log": TABLE,
+            "source": SOURCE,
+            "line": bad.line,
+            "code": DAMAGED,
+            "reason": bad.reason,
+            "raw": bad.raw,
+        }
+        for bad in damaged
+    ]
+    frames = {TABLE: rows, "ingests": [ingest], "quarantine": aside}
+    for table, lines in frames.items():
+        if lines:
+            insert_rows(tx.con, table, pd.DataFrame(lines).assign(ingest_seq=entry_id))
+    content = text_sha256("\n".join(str(row["line_sha256"]) for row in rows))
+    append_entry(tx.con, tx.stamp, entry_id, TABLE, content, len(rows), tables=frames)

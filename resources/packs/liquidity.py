@@ -1,0 +1,75 @@
+"""Volumes that a pack saw, as the liquidity that square-root impact is measured by."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from math import inf
+
+import numpy as np
+import pandas as pd
+
+from optimizer.errors import DataError
+from optimizer.model.costs import Liquidity
+from optimizer.model.liquidity import LIQUIDITY_DAYS, LiquidityPanel, rolling_liquidity
+from resources.packs.pack_prices import chosen_sources, in_currency, read_panel, window_start
+from resources.packs.packs import Pack
+from resources.store.ledger import Connection
+
+# Of an index in the benchmark that is neither held nor bought nobody needs the volume.
+NEVER_TRADED = Liquidity(inf, 0.0)
+
+
+def read_liquidity(
+    con: Connection, pack: Pack, symbols: Sequence[str], currency: str, start: date | None = None
+) -> LiquidityPanel:
+    """Volume and volatility of the symbols in base currency at each close since `start`, as the pack saw them.
+
+    start  of the first of the days that count; None: enough of them for the newest close
+    """
+    since = window_start(con, pack, LIQUIDITY_DAYS + 1) if start is None else start
+    panel = read_panel(con, pack, symbols, since)
+    closes = in_currency(con, pack, panel, currency, panel.close)
+    volumes = _volumes(con, pack, symbols, since).reindex_like(closes)
+    return rolling_liquidity(closes * volumes, in_currency(con, pack, panel, currency))
+
+
+def _volumes(con: Connection, pack: Pack, symbols: Sequence[str], start: date) -> pd.DataFrame:
+    """Shares traded each day, dates x symbols, NaN where a source states none."""
+    sources = chosen_sources(con, pack, symbols)
+    found = con.execute(
+        """
+        with wanted as (select unnest(?) as symbol, unnest(?) as source)
+        select p.date, p.symbol, p.volume::double as volume
+        from prices p join wanted w on p.symbol = w.symbol and p.source = w.source
+        where p.date between ? and ? and p.ingest_seq <= ?
+        qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
+        order by p.date, p.symbol
+        """,
+        [list(sources), list(sources.values()), start, pack.as_of, pack.watermark],
+    ).fetchnumpy()
+    table = pd.DataFrame({name: np.ma.filled(values, np.nan) if name == "volume" else np.asarray(values)
+                          for name, values in found.items()})  # fmt: skip
+    wide = table.pivot(index="date", columns="symbol", values="volume")
+    wide.index = pd.DatetimeIndex(wide.index, name="date")
+    return wide
+
+
+def newest_liquidity(
+    con: Connection, pack: Pack, symbols: Iterable[str], currency: str
+) -> dict[str, Liquidity]:
+    """What each symbol that has volume trades like at the pack's newest close."""
+    panel = read_liquidity(con, pack, sorted(symbols), currency)
+    return panel.at(panel.volume.index[-1])
+
+
+def liquidity_of(
+    con: Connection, pack: Pack, tradable: Iterable[str], benchmark: Iterable[str], currency: str
+) -> Mapping[str, Liquidity]:
+    """The liquidity of all that may be traded; DataError names what has no volume."""
+    wanted = sorted(set(tradable))
+    found = newest_liquidity(con, pack, wanted, currency)
+    if missing := [symbol for symbol in wanted if symbol not in found]:
+        raise DataError(
+            f"{', '.join(missing)} has no volume in the last {LIQUIDITY_DAYS} sessions of {pack.id}, by which "
+            f"policy.root_impact is measured: deliver volumes, take it out of the universe, or drop root_impact"
+        )
+    return {**dict.fromkeys(set(benchmark) - set(wanted), NEVER_TRADED), **found}

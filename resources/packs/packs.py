@@ -1,0 +1,205 @@
+"""Pricing packs: immutable references to what the logs said, up to a date and a watermark."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import pandas as pd
+
+from optimizer.errors import DataError
+from resources.logs.appending import root_hash
+from resources.screening.pack_checks import CheckLimits, Finding, check_pack, quality_score
+from resources.store.ledger import Connection
+from resources.store.tables import LOGS
+from resources.store.warehouse import Transaction
+
+ID = re.compile(r"PP_(\d{4}-\d{2}-\d{2})(?:\.([2-9]|[1-9]\d+))?")
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack as written: what it sees is every row with date <= as_of and ingest_seq <= watermark.
+
+    precedence    sources, the preferred first; each symbol takes one of them
+    content_hash  over the newest leaf of each date of each bound log
+    """
+
+    id: str
+    as_of: date
+    watermark: int
+    revision: int
+    verdict: str
+    reason: str | None
+    symbols: int
+    rows: int
+    precedence: tuple[str, ...]
+    content_hash: str
+
+    @property
+    def fresh(self) -> bool:
+        """Whether downstream may use it."""
+        return self.verdict == "fresh"
+
+
+def pack_id(as_of: date, revision: int = 1) -> str:
+    """`PP_2025-10-26` for the first pack of a date, `PP_2025-10-26.2` for its second revision."""
+    return f"PP_{as_of.isoformat()}" + (f".{revision}" if revision > 1 else "")
+
+
+def parse_pack_id(text: str) -> tuple[date, int]:
+    """(as-of date, revision) of a pack ID; raises DataError for anything else."""
+    found = ID.fullmatch(text)
+    try:
+        if found:
+            return date.fromisoformat(found[1]), int(found[2] or 1)
+    except ValueError:
+        pass
+    raise DataError(
+        f"{text!r} is not a pack ID; one looks like PP_2025-10-26, or PP_2025-10-26.2 for a revision"
+    )
+
+
+COLUMNS = "pack_id, as_of, watermark_seq, revision, verdict, reason, symbols, rows, precedence, content_hash"
+
+
+def _packs(con: Connection, where: str, params: list[object]) -> list[Pack]:
+    rows = con.execute(f"select {COLUMNS} from pricing_packs where {where}", params).fetchall()
+    return [
+        Pack(
+            day_id,
+            as_of,
+            mark,
+            revision,
+            verdict,
+            reason,
+            symbols,
+            price_rows,
+            tuple(json.loads(sources)),
+            content,
+        )
+        for day_id, as_of, mark, revision, verdict, reason, symbols, price_rows, sources, content in rows
+    ]
+
+
+def find_pack(con: Connection, wanted: str) -> Pack:
+    """The pack of that ID, whatever its verdict; raises DataError when there is none."""
+    parse_pack_id(wanted)
+    found = _packs(con, "pack_id = ?", [wanted])
+    if not found:
+        near = con.execute(
+            "select pack_id from pricing_packs order by as_of desc, revision desc limit 3"
+        ).fetchall()
+        raise DataError(f"there is no pack {wanted}; the newest are {[row[0] for row in near]}")
+    return found[0]
+
+
+def newest_revision(con: Connection, as_of: date) -> Pack | None:
+    """The newest pack of an as-of date, fresh or rejected."""
+    found = _packs(con, "as_of = ? order by revision desc limit 1", [as_of])
+    return found[0] if found else None
+
+
+def newest_fresh(con: Connection, as_of: date) -> Pack:
+    """The pack that downstream uses for an as-of date: its newest fresh revision; raises DataError when none is."""
+    found = _packs(con, "as_of = ? and verdict = 'fresh' order by revision desc limit 1", [as_of])
+    if found:
+        return found[0]
+    newest = newest_revision(con, as_of)
+    state = "there is no pack" if newest is None else f"{newest.id} is rejected ({newest.reason})"
+    raise DataError(
+        f"{state} for {as_of}: nothing downstream may use it; ingest what is missing and run again"
+    )
+
+
+def latest_fresh(con: Connection) -> Pack:
+    """The newest fresh pack of all; raises DataError when there is none."""
+    found = _packs(con, "verdict = 'fresh' order by as_of desc, revision desc limit 1", [])
+    if not found:
+        raise DataError("there is no fresh pack yet: run `packfolio run`")
+    return found[0]
+
+
+def previous_fresh(con: Connection, as_of: date) -> Pack | None:
+    """The newest fresh pack of an earlier as-of date."""
+    found = _packs(con, "verdict = 'fresh' and as_of < ? order by as_of desc, revision desc limit 1", [as_of])
+    return found[0] if found else None
+
+
+def watermark(con: Connection) -> int:
+    """The newest ingest that brought rows; 0 when none did."""
+    return int(con.execute("select coalesce(max(ingest_seq), 0) from log_leaves").fetchall()[0][0])
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What cutting gave: the pack, whether it was written now, and what its checks found."""
+
+    pack: Pack
+    written: bool
+    findings: tuple[Finding, ...]
+
+
+def cut_pack(
+    tx: Transaction,
+    as_of: date,
+    precedence: Sequence[str],
+    sessions: Sequence[date],
+    limits: CheckLimits,
+    *,
+    revise: str | None = None,
+) -> Cut:
+    """Cut the pack of an as-of date, or give back the one that stands.
+
+    sessions  exchange sessions up to as_of, ascending
+    revise    reason to replace a fresh pack; without one a fresh pack is reused whatever was ingested since
+    """
+    con, mark = tx.con, watermark(tx.con)
+    newest = newest_revision(con, as_of)
+    if newest and revise is None and (newest.fresh or newest.watermark == mark):
+        return Cut(newest, False, ())
+    draft = _draft(con, as_of, mark, (newest.revision if newest else 0) + 1, tuple(precedence))
+    findings = check_pack(con, draft.as_of, mark, previous_fresh(con, as_of), sessions, limits)
+    blocking = [finding.message for finding in findings if finding.severity == "FAIL"]
+    supersedes = newest.id if newest and newest.fresh and revise else None
+    verdict, reason = "rejected" if blocking else "fresh", "; ".join(blocking) or revise
+    pack = replace(draft, verdict=verdict, reason=reason)
+    _write(tx, pack, supersedes, findings)
+    return Cut(pack, True, tuple(findings))
+
+
+def _draft(con: Connection, as_of: date, mark: int, revision: int, precedence: tuple[str, ...]) -> Pack:
+    content, rows = root_hash(con, list(LOGS), as_of, mark)
+    symbols = con.execute(
+        "select count(distinct symbol) from prices where date between ?::date - 14 and ? and ingest_seq <= ?",
+        [as_of, as_of, mark],
+    ).fetchall()[0][0]
+    return Pack(
+        pack_id(as_of, revision),
+        as_of,
+        mark,
+        revision,
+        "fresh",
+        None,
+        int(symbols),
+        rows,
+        precedence,
+        content,
+    )
+
+
+def _write(tx: Transaction, pack: Pack, supersedes: str | None, findings: Sequence[Finding]) -> None:
+    row = {
+        "pack_id": pack.id, "as_of": pack.as_of, "watermark_seq": pack.watermark, "revision": pack.revision,
+        "supersedes": supersedes, "reason": pack.reason, "verdict": pack.verdict, "symbols": pack.symbols,
+        "rows": pack.rows, "precedence": json.dumps(pack.precedence), "content_hash": pack.content_hash,
+        "created_at": tx.stamp.at, "run_id": tx.stamp.run_id, "quality": quality_score(findings, pack.symbols),
+    }  # fmt: skip
+    found = pd.DataFrame([vars(finding) for finding in findings], columns=Finding.columns())
+    tx.record(
+        "pricing_packs",
+        {"pricing_packs": pd.DataFrame([row]), "check_findings": found},
+        pack_id=pack.id,
+        inputs={"logs": pack.content_hash},
+    )

@@ -1,0 +1,43 @@
+"""Prices with the day on which each became known, for backtests that decide on what was known then."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from optimizer.backtests.point_in_time import Vintages
+from optimizer.errors import DataError
+from resources.packs.pack_prices import chosen_sources, exchange_rate_series
+from resources.packs.packs import Pack
+from resources.store.ledger import Connection
+
+
+def read_vintages(con: Connection, pack: Pack, symbols: Sequence[str], currency: str) -> Vintages:
+    """Every delivery of the symbols' prices that the pack may see, in one currency, in the order of ingestion.
+
+    A row is known from its `known_at` on, bulk history from the day on which it was ingested. Exchange rates are those
+    that the pack sees, of each row's date. Raises DataError where there is no price.
+    """
+    sources = chosen_sources(con, pack, symbols)
+    rows = con.execute(
+        """
+        with wanted as (select unnest(?) as symbol, unnest(?) as source)
+        select p.symbol, p.date, coalesce(p.known_at, m."at"::date) as known_at, p.close, p.dividend, p.split,
+            p.currency
+        from prices p join wanted w on p.symbol = w.symbol and p.source = w.source
+            join materializations m on m.id = p.ingest_seq
+        where p.date <= ? and p.ingest_seq <= ?
+        order by p.ingest_seq, p.date, p.symbol
+        """,
+        [list(sources), list(sources.values()), pack.as_of, pack.watermark],
+    ).fetchnumpy()
+    if not len(rows["date"]):
+        raise DataError(f"{pack.id} sees no price of {', '.join(symbols)}: ingest their history")
+    table = pd.DataFrame({name: np.asarray(values) for name, values in rows.items()})
+    for foreign in sorted(set(table["currency"]) - {currency}):
+        own = table["currency"] == foreign
+        days = pd.DatetimeIndex(table.loc[own, "date"]).date.tolist()
+        rates = exchange_rate_series(con, pack, foreign, currency, days)
+        table.loc[own, "close"] *= rates
+        table.loc[own, "dividend"] *= rates
+    return Vintages(table)

@@ -1,0 +1,1 @@
+"""What the stages computed, as rows and back, and the queries that readers share; nothing here verifies."""

@@ -1,0 +1,52 @@
+"""The efficient frontier of a portfolio under a pack, with what is held and what is wanted on it."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from optimizer.errors import InfeasibleError, SolverError
+from optimizer.measures.portfolio_measures import expected_return, volatility
+from optimizer.proposals.proposal import applied_policy, believe
+from resources.packs.packs import Pack
+from resources.results.pack_estimates import Case
+from resources.store.ledger import Connection
+
+Point = tuple[float, float]
+
+
+def efficient_frontier(
+    con: Connection, pack: Pack, case: Case, points: int = 12
+) -> tuple[list[Point], dict[str, Point]] | None:
+    """(volatility, expected return) along the frontier, and of "held" and "target"; fractions per year.
+
+    None where the history is too short for beliefs, or the limits without turnover leave no portfolio at all.
+    """
+    from optimizer.proposals.frontier import frontier
+
+    inputs = case.inputs
+    beliefs, believed = believe(case.evidence, inputs.universe, inputs.policy, case.mandate)
+    if beliefs is None:
+        return None
+    applied = replace(
+        applied_policy(inputs.policy, believed, case.mandate)[0],
+        max_turnover=None, no_trade_band=None, min_return=None,
+    )  # fmt: skip
+    try:
+        found = frontier(believed, applied, inputs.universe, points=points)
+    except (InfeasibleError, SolverError):
+        return None
+    wanted = con.execute(
+        "select symbol, weight from latest_optimal_weights where pack_id = ? and portfolio_id = ? order by 1",
+        [pack.id, case.snapshot.portfolio_id],
+    ).fetchall()
+    named = {"held": case.portfolio.get_weights(case.prices), "target": dict(wanted)}
+    rate = inputs.policy.risk_free_rate or 0.0
+    marked = {}
+    for said, weights in named.items():
+        if weights:
+            w = np.array([weights.get(symbol, 0.0) for symbol in believed.symbols])
+            marked[said] = (
+                volatility(w, believed.covariance),
+                expected_return(w, beliefs.mean, rate),
+            )
+    return [(point.volatility, point.expected_return) for point in found], marked

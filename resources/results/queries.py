@@ -1,0 +1,267 @@
+"""What the CLI and the service show, read from the published copy as plain values."""
+
+import json
+from typing import Any
+
+from optimizer.errors import DataError, PolicyError
+from resources.packs.packs import Pack, find_pack, latest_fresh
+from resources.store.ledger import Connection
+
+Row = dict[str, Any]
+
+
+def rows(con: Connection, sql: str, params: list[object] | None = None) -> list[Row]:
+    """The result of a query as dictionaries, column by name."""
+    result = con.execute(sql, params or [])
+    names = [item[0] for item in result.description or []]
+    return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+
+
+def newest_pack(con: Connection) -> Pack:
+    """The newest fresh pack."""
+    return latest_fresh(con)
+
+
+def portfolios_of(con: Connection, pack: Pack, wanted: str | None) -> list[Row]:
+    """The portfolios of a pack, or the one named.
+
+    Raises PolicyError that lists them for an unknown one, DataError where nothing was computed under the pack.
+    """
+    found = rows(
+        con,
+        "select portfolio_id, name, mode, base_currency, cash, problem from latest_portfolio_snapshots "
+        "where pack_id = ? order by name",
+        [pack.id],
+    )
+    if not found:
+        raise DataError(
+            f"{pack.id} was rejected, {pack.reason}: nothing is computed from it; see `packfolio packs show {pack.id}`"
+            if pack.verdict == "rejected"
+            else f"nothing was computed under {pack.id}; `packfolio run --as-of {pack.as_of}` computes what is newest"
+        )
+    chosen = [row for row in found if wanted in (None, row["name"], row["portfolio_id"])]
+    if not chosen:
+        raise PolicyError(f"{pack.id} has no portfolio {wanted!r}; it has {[row['name'] for row in found]}")
+    return chosen
+
+
+def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
+    """Trades, totals and results of a pack's portfolios."""
+    pack = find_pack(con, pack_id)
+    shown = []
+    for found in portfolios_of(con, pack, portfolio):
+        key: list[object] = [pack.id, found["portfolio_id"]]
+        where = "where pack_id = ? and portfolio_id = ?"
+        hidden = "exclude (pack_id, portfolio_id, materialization)"
+        result = rows(con, f"select * {hidden} from latest_optimization_results {where}", key)
+        totals = rows(con, f"select * {hidden} from latest_trade_lists {where}", key)
+        orders = rows(con, f"select * {hidden} from latest_trades {where} order by sequence", key)
+        sales = rows(con, f"select * {hidden} from latest_lot_sales {where} order by all", key)
+        shown.append(
+            {
+                **found,
+                "result": _decoded(result[0]) if result else None,
+                "totals": _decoded(totals[0]) if totals else None,
+                "trades": [_decoded(order) for order in orders],
+                "lot_sales": sales,
+            }
+        )
+    return {
+        "pack_id": pack.id, "as_of": pack.as_of, "verdict": pack.verdict, "notes": notes_of(con, pack),
+        "portfolios": shown,
+    }  # fmt: skip
+
+
+CAVEATS = ("SURVIVORSHIP", "NOT_TRADABLE", "NO_DIVIDENDS", "SIMULATED")
+
+
+def notes_of(con: Connection, pack: Pack) -> list[str]:
+    """What a reader must know of the prices behind a pack: survivors, adjusted, simulated."""
+    found = rows(
+        con,
+        "select distinct code, message from check_findings where pack_id is null and materialization <= ? "
+        "and code in (select unnest(?)) order by code",
+        [pack.watermark, list(CAVEATS)],
+    )
+    return [f"{row['code']}: {row['message']}" for row in found]
+
+
+JSON_COLUMNS = ("warnings", "certificate", "diagnostics", "constraints", "numbers")
+
+
+def _decoded(row: Row) -> Row:
+    return {
+        name: json.loads(value) if name in JSON_COLUMNS and isinstance(value, str) else value
+        for name, value in row.items()
+    }
+
+
+def explanation(con: Connection, pack_id: str, symbol: str, portfolio: str | None = None) -> list[Row]:
+    """Why a symbol is traded or not, in every portfolio that has it; raises PolicyError when none has."""
+    pack = find_pack(con, pack_id)
+    found = rows(
+        con,
+        "select s.name, t.*, w.lower, w.upper, w.risk_contribution, w.binding, p.prior_return, p.posterior_return, "
+        "p.posterior_volatility, e.expected_return as historical_return, e.volatility, e.recipe "
+        "from latest_portfolio_snapshots s join latest_trades t using (pack_id, portfolio_id) "
+        "left join latest_optimal_weights w using (pack_id, portfolio_id, symbol) "
+        "left join latest_posterior_returns p using (pack_id, portfolio_id, symbol) "
+        "left join latest_return_estimates e using (pack_id, symbol) "
+        "where s.pack_id = $1 and t.symbol = $2 and coalesce(s.name = $3 or s.portfolio_id = $3, true) "
+        "qualify row_number() over (partition by s.name order by e.recipe) = 1 order by s.name",
+        [pack.id, symbol, portfolio],
+    )
+    if not found:
+        held = rows(con, "select distinct symbol from latest_trades where pack_id = ? order by 1", [pack.id])
+        raise PolicyError(f"{pack.id} trades no {symbol!r}; it has {[row['symbol'] for row in held]}")
+    return [_decoded(row) | {"lots": _lots(con, pack, row["portfolio_id"], symbol)} for row in found]
+
+
+def _lots(con: Connection, pack: Pack, portfolio_id: str, symbol: str) -> list[Row]:
+    """The tax lots held of a symbol, and what the trades sell and realise of each."""
+    return rows(
+        con,
+        "select t.lot_id, t.acquired, t.quantity, t.cost_basis, l.quantity as sold, l.gain, l.long_term "
+        "from latest_tax_lots t left join latest_lot_sales l using (pack_id, portfolio_id, symbol, lot_id) "
+        "where pack_id = ? and portfolio_id = ? and symbol = ? order by t.acquired, t.lot_id",
+        [pack.id, portfolio_id, symbol],
+    )
+
+
+def packs_table(con: Connection) -> list[Row]:
+    """Every pack, the newest first."""
+    return rows(
+        con,
+        "select pack_id, as_of, verdict, symbols, rows, supersedes, reason, left(content_hash, 12) as content, "
+        "quality, created_at from pricing_packs order by as_of desc, revision desc",
+    )
+
+
+def pack_details(con: Connection, pack_id: str) -> Row:
+    """One pack with its findings, logs and portfolios."""
+    pack = find_pack(con, pack_id)
+    row = rows(con, "select * from pricing_packs where pack_id = ?", [pack.id])[0]
+    later = rows(con, "select pack_id, reason from pricing_packs where supersedes = ?", [pack.id])
+    findings = rows(
+        con,
+        "select code, severity, symbol, date, message from check_findings where pack_id = ? order by all",
+        [pack.id],
+    )
+    logs = rows(
+        con,
+        "select log, count(distinct date) as dates, max(date) as newest, max(ingest_seq) as ingest_seq "
+        "from log_leaves where date <= ? and ingest_seq <= ? group by log order by log",
+        [pack.as_of, pack.watermark],
+    )
+    written = rows(
+        con,
+        'select id, asset, portfolio_id, rows, left(content_hash, 12) as content, "at", run_id from materializations '
+        "where pack_id = ? order by id",
+        [pack.id],
+    )
+    return {**row, "superseded_by": later, "logs": logs, "findings": findings, "materializations": written}
+
+
+def backtest_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
+    """The measures of a pack's backtests by portfolio and strategy, and where the returns came from."""
+    pack = find_pack(con, pack_id)
+    shown, parts = {}, {}
+    for found in portfolios_of(con, pack, portfolio):
+        parts[found["name"]] = rows(
+            con,
+            "select strategy, breakdown, part, effect, contribution from latest_backtest_attribution "
+            "where pack_id = ? and portfolio_id = ? order by strategy, breakdown, abs(contribution) desc, part, effect",
+            [pack.id, found["portfolio_id"]],
+        )
+        measures = rows(
+            con,
+            "select strategy, metric, value from latest_backtest_summary where pack_id = ? and portfolio_id = ? "
+            "order by all",
+            [pack.id, found["portfolio_id"]],
+        )
+        by_strategy: dict[str, Row] = {}
+        for row in measures:
+            by_strategy.setdefault(row["strategy"], {})[row["metric"]] = row["value"]
+        shown[found["name"]] = by_strategy
+    notes = [*notes_of(con, pack), *_knowledge_of(con, pack)]
+    return {"pack_id": pack.id, "notes": notes, "portfolios": shown, "attribution": parts}
+
+
+def _knowledge_of(con: Connection, pack: Pack) -> list[str]:
+    """What the decisions of a pack's newest backtest saw, by the configuration that its ledger row names."""
+    import yaml
+
+    from optimizer.backtests.report import KNOWLEDGE
+
+    found = con.execute(
+        "select c.text from materializations m join configs c using (config_hash) "
+        "where m.pack_id = ? and m.asset = 'backtest_results' order by m.id desc limit 1",
+        [pack.id],
+    ).fetchall()
+    if not found:
+        return []
+    settings = yaml.safe_load(json.loads(found[0][0])["pipeline.yaml"]) or {}
+    return [f"Backtest: {KNOWLEDGE[settings.get('backtest', {}).get('knowledge', 'final')]}"]
+
+
+def regime_of(con: Connection, pack_id: str) -> Row:
+    """The regime that a pack's macro series look like, with scores (no probabilities); or why there is none."""
+    pack = find_pack(con, pack_id)
+    scores = rows(
+        con,
+        "select regime, score from latest_regimes where pack_id = ? order by score desc, regime",
+        [pack.id],
+    )
+    drivers = rows(
+        con,
+        "select series, date, known_at, value, z_score, points, problem from latest_regime_drivers "
+        "where pack_id = ? order by series",
+        [pack.id],
+    )
+    problems = [f"{row['series']}: {row['problem']}" for row in drivers if row["problem"]]
+    if not any(row["date"] for row in drivers):
+        problems = ["no macro series are on record: see docs/how-to/detect-the-regime.md"]
+    best = [row["score"] for row in scores[:2]]
+    return {
+        "pack_id": pack.id, "as_of": pack.as_of, "regime": scores[0]["regime"] if scores else None,
+        "score": best[0] if best else None, "margin": best[0] - best[1] if len(best) == 2 else None,
+        "scores": {row["regime"]: row["score"] for row in scores}, "drivers": drivers, "problems": problems,
+    }  # fmt: skip
+
+
+def impact_of_trades(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
+    """What each portfolio's trades change."""
+    return _risk(
+        con, pack_id, portfolio, {"impact": "select metric, current, post, delta from latest_impact"}
+    )
+
+
+def stresses_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
+    """What each scenario would cost each portfolio, the worst first, and the hedges against it."""
+    hidden = "exclude (pack_id, portfolio_id, materialization)"
+    return _risk(
+        con, pack_id, portfolio,
+        {
+            "scenarios": f"select * {hidden} from latest_scenario_losses",
+            "hedges": f"select * {hidden} from latest_hedges",
+        },
+    )  # fmt: skip
+
+
+ORDER = {"impact": "metric", "scenarios": "profit, scenario_id", "hedges": "scenario_id, sequence"}
+
+
+def _risk(con: Connection, pack_id: str, portfolio: str | None, queries: dict[str, str]) -> Row:
+    pack = find_pack(con, pack_id)
+    where = "where pack_id = ? and portfolio_id = ?"
+    shown = [
+        {
+            **found,
+            **{
+                name: rows(con, f"{query} {where} order by {ORDER[name]}", [pack.id, found["portfolio_id"]])
+                for name, query in queries.items()
+            },
+        }
+        for found in portfolios_of(con, pack, portfolio)
+    ]
+    return {"pack_id": pack.id, "as_of": pack.as_of, "notes": notes_of(con, pack), "portfolios": shown}

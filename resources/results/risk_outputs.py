@@ -1,0 +1,124 @@
+"""What the service answers about trades, scenarios and regimes, as rows of their tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pandas as pd
+
+from optimizer.model.exposures import ExposureType
+from optimizer.risk.hedges import Hedge, HedgeLimits, HedgePlan, Instrument, plan_hedges
+from optimizer.risk.scenarios import Scenario, Stress, stress
+from optimizer.trading.impact import NUMBERS, Impact
+from resources.results.scenario_inputs import Exposed
+
+
+def impact_frame(change: Impact | None) -> pd.DataFrame:
+    """Rows of `impact`: the value in base currency, each number, and each exposure; none without a change to tell."""
+    rows: list[tuple[str, float, float]] = []
+    if change is not None:
+        now, then = change.current, change.post
+        rows.append(("value", float(now.value), float(then.value)))
+        rows += [(name, getattr(now, name), getattr(then, name)) for name in NUMBERS]
+        kinds = [kind for kind in ExposureType if kind in now.exposures or kind in then.exposures]
+        rows += [
+            (f"exposure {kind.name}", now.exposures.get(kind, 0.0), then.exposures.get(kind, 0.0))
+            for kind in kinds
+        ]
+    found = pd.DataFrame(rows, columns=["metric", "current", "post"])
+    return found.assign(delta=found["post"] - found["current"])
+
+
+@dataclass(frozen=True)
+class Hedged:
+    """One scenario over a portfolio, and the hedges against it."""
+
+    stress: Stress
+    plan: HedgePlan
+
+
+def stressed(book: Exposed, scenario: Scenario) -> Stress:
+    """One scenario over the portfolio; its real returns where the pack has them."""
+    return stress(book.values, book.sensitivities, scenario, book.replays.get(scenario.id))
+
+
+def hedged(
+    book: Exposed, scenario: Scenario, instruments: Sequence[Instrument], limits: HedgeLimits
+) -> Hedged:
+    """A scenario over the portfolio and the hedges against it: what the `hedges` asset and the service both call."""
+    found = stressed(book, scenario)
+    real = book.replays.get(scenario.id)
+    plan = plan_hedges(found, book.nav, instruments, book.markets, book.sensitivities, limits, real)
+    return Hedged(found, plan)
+
+
+def expiry(hedge: Hedge, as_of: date) -> date | None:
+    """The last day of an option bought on a pack's date; None for a fund."""
+    instrument = hedge.instrument
+    return as_of + timedelta(days=instrument.expiry_days) if instrument.option_type else None
+
+
+def rationale(hedge: Hedge, loss: float) -> str:
+    """Why the hedge is in the plan."""
+    instrument, option = hedge.instrument, hedge.instrument.option_type
+    what = f"{instrument.symbol} {option.lower()} options" if option else instrument.symbol
+    verb = "bought" if instrument.side == "BUY" else "sold short"
+    return (
+        f"{what} {verb} gain {hedge.quote.gain:.1%} of their notional under the scenario, which offsets "
+        f"{hedge.offset / loss:.0%} of the loss (shocks to {', '.join(instrument.against)})"
+    )
+
+
+SCENARIO_COLUMNS = [
+    "scenario_id", "profit", "standard_error", "replayed", "hedge_offset", "hedge_cost", "residual_loss", "note",
+]  # fmt: skip
+HEDGE_COLUMNS = [
+    "scenario_id", "sequence", "instrument", "instrument_type", "action", "option_type", "strike", "expiry",
+    "quantity", "notional", "exposure", "hedge_ratio", "expected_offset", "expected_offset_pct", "standard_error",
+    "estimated_cost", "rationale",
+]  # fmt: skip
+
+
+def hedge_frames(book: Exposed | None, answers: Sequence[Hedged]) -> dict[str, pd.DataFrame]:
+    """Rows of `scenario_losses`, one a scenario, and of `hedges`, one a hedge; none without a book."""
+    losses = [
+        {
+            "scenario_id": found.stress.scenario.id, "profit": found.stress.total,
+            "standard_error": found.stress.standard_error, "replayed": len(found.stress.replayed),
+            "hedge_offset": found.plan.offset, "hedge_cost": found.plan.cost, "residual_loss": found.plan.residual,
+            "note": "; ".join(found.plan.notes) or None,
+        }
+        for found in answers
+    ]  # fmt: skip
+    rows = [
+        hedge_row(book, found, hedge) | {"sequence": place}
+        for found in answers
+        for place, hedge in enumerate(found.plan.hedges)
+        if book is not None
+    ]
+    return {
+        "scenario_losses": pd.DataFrame(losses, columns=SCENARIO_COLUMNS),
+        "hedges": pd.DataFrame(rows, columns=HEDGE_COLUMNS),
+    }
+
+
+def hedge_row(book: Exposed, found: Hedged, hedge: Hedge) -> dict[str, object]:
+    """One hedge under the names that the table and the service's answer share; money in base currency."""
+    return {
+        "scenario_id": found.stress.scenario.id,
+        "instrument": hedge.instrument.symbol,
+        "instrument_type": hedge.instrument.kind,
+        "action": hedge.instrument.side,
+        "option_type": hedge.instrument.option_type,
+        "strike": hedge.quote.strike,
+        "expiry": expiry(hedge, book.pack.as_of),
+        "quantity": hedge.quantity,
+        "notional": hedge.notional,
+        "exposure": hedge.exposure,
+        "hedge_ratio": hedge.hedge_ratio,
+        "expected_offset": hedge.offset,
+        "expected_offset_pct": 100 * hedge.offset / found.plan.loss,
+        "standard_error": hedge.standard_error,
+        "estimated_cost": hedge.cost,
+        "rationale": rationale(hedge, found.plan.loss),
+    }

@@ -1,0 +1,168 @@
+"""What scenarios need to know of a portfolio: values, sensitivities, instruments, real returns of the past."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from optimizer.errors import DataError
+from optimizer.model.exposures import FundExposureMap
+from optimizer.risk.hedges import Market
+from optimizer.risk.scenarios import (
+    FACTORS,
+    Sensitivities,
+    declared_sensitivities,
+    estimate_sensitivities,
+    factor_moves,
+)
+from optimizer.typing import Array
+from resources.books.snapshots import look_through
+from resources.packs.pack_prices import exchange_rate, in_currency, newest_facts, read_panel, window_start
+from resources.packs.packs import Pack
+from resources.results.pack_estimates import Case
+from resources.settings.playbooks import Playbooks
+from resources.store.ledger import Connection
+
+LOOKBACK = 756
+LEAST_DAYS = 100
+VOLATILITY_DAYS = 252
+NEAR = timedelta(days=7)
+
+
+@dataclass(frozen=True, eq=False)
+class Exposed:
+    """A portfolio with all that scenarios need to know of it.
+
+    values         symbol -> value held, base currency
+    sensitivities  of what is held and of every instrument that the pack prices
+    markets        symbol -> price, volatility and rate of the instruments
+    replays        scenario -> symbol -> real return over its window, of holdings and instruments
+    returns        symbol -> (T,) daily returns of the last 252 days, base currency, NaN without a price
+    """
+
+    pack: Pack
+    case: Case
+    values: Mapping[str, float]
+    sensitivities: Sensitivities
+    markets: Mapping[str, Market]
+    replays: Mapping[str, Mapping[str, float]]
+    returns: Mapping[str, Array]
+    notes: Sequence[str]
+    funds: FundExposureMap
+
+    @property
+    def nav(self) -> float:
+        """Value of holdings and cash."""
+        return float(self.case.portfolio.total_value(self.case.prices))
+
+    def volatility(self, values: Mapping[str, float]) -> float:
+        """Of holdings (base currency) as shares of the NAV: sample deviation per year over 252 days; NaN if too few."""
+        held = {symbol: value for symbol, value in values.items() if value}
+        if not held or not self.nav:
+            return 0.0
+        moves = np.array([self.returns[symbol] for symbol in held]).T
+        moves = moves[np.isfinite(moves).all(axis=1)] @ np.array(list(held.values())) / self.nav
+        return float(moves.std(ddof=1) * np.sqrt(252)) if len(moves) >= 30 else float("nan")
+
+
+def read_exposed(
+    con: Connection, pack: Pack, case: Case, funds: FundExposureMap, books: Playbooks
+) -> Exposed:
+    """Reads prices of holdings, factor proxies and instruments under a pack, and estimates sensitivities.
+
+    funds  what the desk's funds hold
+    """
+    values = {s: float(v) for s, v in case.portfolio.values(case.prices).items() if v}
+    wanted = {instrument.symbol for instrument in books.instruments}
+    wanted |= {s for advices in books.regimes.values() for advice in advices for s in advice.candidates}
+    symbols = tuple(sorted({*values, *wanted, *books.proxy_symbols()} - {"CASH"}))
+    panel = read_panel(con, pack, symbols, window_start(con, pack, LOOKBACK + 1))
+    recent = read_panel(con, pack, symbols, window_start(con, pack, 5))
+    last = {s: found[1] for i, s in enumerate(symbols) if (found := recent.last_close(i))}
+    kept = [s for s in symbols if s in last]
+    own = panel.total_return()[kept]
+    base = in_currency(con, pack, panel, case.snapshot.base_currency)[kept]
+    kinds = newest_facts(con, pack, "securities", "kind", kept)
+    known = look_through(funds, kinds, case.inputs.policy)
+    natural, converted = _log_returns(own.to_numpy()), _log_returns(base.to_numpy())
+    sens, proxies = _sensitivities(kept, natural, converted, known, books, values)
+    currency = {s: c for s, c in zip(recent.symbols, recent.currency, strict=True) if s in last}
+    markets = {
+        s: Market(
+            last[s] * exchange_rate(con, pack, currency[s], case.snapshot.base_currency),
+            _volatility(base[s].to_numpy()), case.inputs.policy.risk_free_rate or 0.0,
+        )
+        for s in kept
+        if s in wanted and s in sens.symbols
+    }  # fmt: skip
+    missing = [factor for factor in FACTORS if factor not in proxies]
+    notes = (
+        [f"No proxy in {pack.id} for {', '.join(missing)}: declared sensitivities are used"]
+        if missing
+        else []
+    )
+    replays = {
+        name: _replay(
+            con, pack, tuple(sorted({*values, *markets})), case.snapshot.base_currency, scenario.window
+        )
+        for name, scenario in books.scenarios.items()
+        if scenario.window
+    }
+    daily = np.expm1(converted[-VOLATILITY_DAYS:])
+    returns = {symbol: daily[:, i] for i, symbol in enumerate(kept)}
+    return Exposed(pack, case, values, sens, markets, replays, returns, notes, known)
+
+
+def _sensitivities(
+    symbols: Sequence[str],
+    own: Array,
+    base: Array,
+    funds: FundExposureMap,
+    books: Playbooks,
+    held: Mapping[str, float],
+) -> tuple[Sensitivities, Mapping[str, Mapping[str, float]]]:
+    """Of everything with history or declared exposures; what is held must have one of them."""
+    returns = {symbol: own[:, i] for i, symbol in enumerate(symbols)}
+    proxies = books.chosen_proxies(set(symbols))
+    moves = factor_moves(proxies, returns, len(own))
+    declared = np.array([
+        declared_sensitivities(funds[s], books.loads) if s in funds else np.full(len(FACTORS), np.nan) for s in symbols
+    ])  # fmt: skip
+    long = np.isfinite(base).sum(axis=0) >= LEAST_DAYS
+    usable = [i for i, s in enumerate(symbols) if s in held or long[i] or np.isfinite(declared[i]).all()]
+    chosen = tuple(symbols[i] for i in usable)
+    return estimate_sensitivities(chosen, base[:, usable], moves, declared[usable]), proxies
+
+
+def _log_returns(prices: Array) -> Array:
+    """(T - 1, n) log returns; NaN where a price is missing on either day."""
+    return np.asarray(np.diff(np.log(prices), axis=0))
+
+
+def _volatility(prices: Array) -> float:
+    """Per year, of the last 252 days that have prices."""
+    moves = _log_returns(prices[np.isfinite(prices)][-VOLATILITY_DAYS - 1 :, None])
+    return float(moves.std(ddof=1) * np.sqrt(252)) if len(moves) > 20 else float("nan")
+
+
+def _replay(
+    con: Connection, pack: Pack, symbols: tuple[str, ...], currency: str, window: tuple[date, date] | None
+) -> dict[str, float]:
+    """Symbol -> real total return over the window, of those that have prices near both of its ends."""
+    if window is None or not symbols or pack.as_of < window[1]:
+        return {}
+    panel = read_panel(con, pack, symbols, window[0] - NEAR, window[1])
+    if not panel.dates:
+        return {}
+    try:
+        prices = in_currency(con, pack, panel, currency)
+    except DataError:
+        return {}  # no exchange rate so far back: sensitivities price it
+    found = {}
+    for symbol in symbols:
+        own = prices[symbol].dropna()
+        start = own[: np.datetime64(window[0])]
+        if len(start) and own.index[-1] >= np.datetime64(window[1] - NEAR):
+            found[symbol] = float(own.iloc[-1] / start.iloc[-1] - 1)
+    return found

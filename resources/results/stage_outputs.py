@@ -1,0 +1,289 @@
+"""Stage outputs as rows of their tables, and back."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from optimizer.errors import DataError
+from optimizer.measures.portfolio_measures import risk_contributions
+from optimizer.model.estimates import Estimates, Recipe
+from optimizer.model.exposures import ExposureType
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Universe
+from optimizer.problem.policy_limits import Setting
+from optimizer.proposals.proposal import Beliefs
+from optimizer.proposals.result import describe
+from optimizer.solvers.audit import Binding
+from optimizer.solvers.solve import Solution
+from optimizer.tax.taxes import TaxLine, TaxPlan
+from optimizer.trading.trade_list import TradeList
+from optimizer.typing import Array
+from resources.books.tax_lots import sale_frame
+from resources.packs.packs import Pack
+from resources.store.ledger import Connection, sha256
+
+# Above this many symbols a covariance is kept as its recipe and hash, and computed again when it is read.
+STORED_SYMBOLS = 500
+
+
+def json_text(value: object) -> str:
+    """JSON with sorted keys; a number that is not finite is null, for JSON has no other word for it."""
+    return json.dumps(_finite(value), sort_keys=True, allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.generic):
+        return _finite(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def covariance_digest(covariance: Array) -> str:
+    """SHA-256 of a matrix, bit for bit."""
+    return sha256(np.ascontiguousarray(covariance, dtype="<f8").tobytes().hex())
+
+
+def estimate_frames(
+    estimated: Mapping[str, tuple[Recipe, Estimates]], simulated: frozenset[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of `return_estimates` and `covariances`, recipes by name, symbols ascending."""
+    returns, matrices = [], []
+    for name, (recipe, found) in sorted(estimated.items()):
+        known = found.mean is not None
+        returns.append(
+            pd.DataFrame(
+                {
+                    "recipe": name,
+                    "symbol": found.symbols,
+                    "expected_return": found.mean if found.mean is not None else np.nan,
+                    "volatility": found.volatility if known else np.nan,
+                    "observations": found.observations,
+                    "simulated": [symbol in simulated for symbol in found.symbols],
+                }
+            )
+        )
+        matrices.append(_covariance_frame(name, recipe, found))
+    if not returns:  # every portfolio has a problem today: the stages after record which
+        return pd.DataFrame(columns=["recipe", "symbol"]), pd.DataFrame(columns=["recipe", "symbol"])
+    return pd.concat(returns, ignore_index=True), pd.concat(matrices, ignore_index=True)
+
+
+def _covariance_frame(name: str, recipe: Recipe, found: Estimates) -> pd.DataFrame:
+    text = json_text(asdict(recipe))
+    digest = covariance_digest(found.covariance)
+    if len(found.symbols) > STORED_SYMBOLS or found.mean is None:
+        stored: list[object] = [None] * len(found.symbols)
+    else:
+        stored = list(found.covariance)
+    return pd.DataFrame({
+        "recipe": name, "symbol": found.symbols, "values": pd.Series(stored, dtype=object),
+        "recipe_text": text, "covariance_hash": digest,
+    })  # fmt: skip
+
+
+def read_estimates(con: Connection, pack: Pack, recipe: Recipe) -> Estimates | None:
+    """The estimates of a recipe as written; None where the covariance is not stored and must be computed again.
+
+    Raises DataError when the stage before has not run.
+    """
+    rows = con.execute(
+        'select r.symbol, r.expected_return, r.observations, c."values" from latest_return_estimates r '
+        "join latest_covariances c using (pack_id, recipe, symbol) where pack_id = ? and recipe = ? order by symbol",
+        [pack.id, recipe.name],
+    ).fetchall()
+    if not rows:
+        raise DataError(
+            f"{pack.id} has no estimates {recipe.name}: materialize return_estimates and covariances"
+        )
+    if any(row[3] is None for row in rows):
+        return None
+    symbols, mean, _, values = zip(*rows, strict=True)
+    return Estimates(
+        tuple(symbols), np.array(mean, float), np.array(values, float), observations=rows[0][2], trusted=True
+    )
+
+
+def belief_frame(beliefs: Beliefs, simulated: frozenset[str]) -> pd.DataFrame:
+    """Rows of `posterior_returns`."""
+    return pd.DataFrame(
+        {
+            "symbol": beliefs.symbols,
+            "prior_return": beliefs.prior,
+            "posterior_return": beliefs.mean,
+            "posterior_volatility": np.sqrt(np.diag(beliefs.covariance)),
+            "simulated": [symbol in simulated for symbol in beliefs.symbols],
+        }
+    )
+
+
+def trade_frames(
+    trades: TradeList,
+    currencies: Mapping[str, str],
+    fx: Mapping[str, float],
+    simulated: frozenset[str],
+    plan: TaxPlan | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Rows of `trades`, in execution order, of `trade_lists`, and of `lot_sales` where sales are taxed.
+
+    plan  what the list was taxed by
+    """
+    lines = {line.symbol: line for line in trades.taxes.lines} if trades.taxes else {}
+    rows = [
+        {
+            "symbol": row.symbol, "action": row.action, "quantity": float(row.quantity), "price": float(row.price),
+            "value": row.value, "cost": row.cost, "rationale": row.rationale,
+            "current_quantity": float(row.current_quantity), "target_quantity": float(row.target_quantity),
+            "current_weight": row.current_weight, "target_weight": row.target_weight,
+            "achieved_weight": row.achieved_weight, "currency": currencies[row.symbol],
+            "local_price": float(row.price) / fx[row.symbol], "fx_rate": fx[row.symbol],
+            "simulated": row.symbol in simulated, "sequence": sequence, "numbers": json_text(row.numbers),
+            **(_realised(lines[row.symbol]) if row.symbol in lines else {}),
+        }
+        for sequence, row in enumerate(trades.rows)
+    ]  # fmt: skip
+    total = {
+        **{name: getattr(trades, name) for name in (
+            "nav_before", "nav_after", "cash_before", "cash_after", "bought", "sold", "costs", "cost_bps", "turnover",
+            "turnover_two_way", "tracking_error", "gap", "constraints_met",
+        )},
+        "constraints": json_text([asdict(check) for check in trades.constraints]),
+        "warnings": json_text(trades.warnings),
+        **({name: getattr(trades.taxes, name) for name in TAX_COLUMNS} if trades.taxes else {}),
+    }  # fmt: skip
+    sales = {"lot_sales": sale_frame(trades.taxes, plan)} if trades.taxes and plan else {}
+    return {
+        "trades": pd.DataFrame(rows, columns=TRADE_COLUMNS + (TAX_COLUMNS if lines else [])),
+        "trade_lists": pd.DataFrame([total]), **sales,
+    }  # fmt: skip
+
+
+def _realised(line: TaxLine) -> dict[str, object]:
+    gone = line.disposal
+    return {
+        "short_term_gain": gone.short_term_gain,
+        "long_term_gain": gone.long_term_gain,
+        "tax": line.tax,
+    }
+
+
+def no_trades(reason: str | None = None) -> dict[str, pd.DataFrame]:
+    """Empty `trades`, so that an earlier list no longer counts; and why, where the trades themselves failed."""
+    rows = [{"constraints_met": False, "warnings": json_text([reason])}] if reason else []
+    return {
+        "trades": pd.DataFrame(columns=TRADE_COLUMNS),
+        "trade_lists": pd.DataFrame(rows, columns=["constraints_met", "warnings"]),
+    }
+
+
+TRADE_COLUMNS = [
+    "symbol", "action", "quantity", "price", "value", "cost", "rationale", "current_quantity", "target_quantity",
+    "current_weight", "target_weight", "achieved_weight", "currency", "local_price", "fx_rate", "simulated",
+    "sequence", "numbers",
+]  # fmt: skip
+TAX_COLUMNS = ["short_term_gain", "long_term_gain", "tax"]
+
+
+def inputs_of(
+    con: Connection, pack: Pack, assets: Sequence[str], portfolio_id: str | None = None
+) -> dict[str, str]:
+    """Asset -> content hash of its newest version under a pack: what a ledger row names as its inputs."""
+    rows = con.execute(
+        "select asset, coalesce(portfolio_id, '') as portfolio, arg_max(content_hash, id) from materializations "
+        "where pack_id = ? and asset in (select unnest(?)) and (portfolio_id is null or portfolio_id = ?) "
+        "group by all order by asset",
+        [pack.id, list(assets), portfolio_id],
+    ).fetchall()
+    return {"pricing_pack": pack.content_hash, **{str(asset): str(digest) for asset, _, digest in rows}}
+
+
+def weight_frame(
+    solution: Solution, current: Array, believed: Estimates, simulated: frozenset[str]
+) -> pd.DataFrame:
+    """Rows of `optimal_weights`; a bound that does not exist is NULL."""
+    limits = solution.arena.limits
+    names: dict[str, list[str]] = {}
+    for limit in solution.binding:
+        names.setdefault(limit.limit.rpartition(" ")[2], []).append(limit.limit)
+    known = believed.mean is not None
+    shares = risk_contributions(solution.weights, believed.covariance) if known else np.nan
+    return pd.DataFrame(
+        {
+            "symbol": solution.symbols,
+            "weight": solution.weights,
+            "current_weight": current,
+            "lower": np.where(np.isfinite(limits.lower), limits.lower, np.nan),
+            "upper": np.where(np.isfinite(limits.upper), limits.upper, np.nan),
+            "risk_contribution": shares,
+            "binding": [", ".join(names.get(symbol, ())) or None for symbol in solution.symbols],
+            "simulated": [symbol in simulated for symbol in solution.symbols],
+        }
+    )
+
+
+def result_frame(solution: Solution, setting: Setting) -> pd.DataFrame:
+    """The row of `optimization_results` for an answer; without means the fields that need them are NULL."""
+    found = describe(solution, setting)
+    known = setting.estimates.mean is not None
+    diagnostics = {
+        "growth": found.expected_growth if known else None,
+        "diversification_ratio": found.diversification_ratio if known else None,
+        "effective_assets": found.effective_assets,
+        "effective_number": found.effective_number,
+        "exposure_risk": {kind.name: share for kind, share in found.exposure_risk.items()} if known else None,
+        "binding": [asdict(limit) for limit in solution.binding],
+        "unmet": [asdict(limit) for limit in solution.unmet],
+        "unconstrained_turnover": solution.unconstrained_turnover,
+        "lane": solution.lane,
+        "policy_as_applied": as_json(setting.policy),
+    }
+    return pd.DataFrame([{
+        "method": solution.method, "status": "optimal", "objective": solution.objective,
+        "expected_return": found.expected_return if known else np.nan,
+        "volatility": found.expected_volatility if known else np.nan,
+        "sharpe": found.sharpe_ratio if known else np.nan,
+        "notional": found.total_notional, "cash": solution.cash, "turnover": found.turnover,
+        "constraints_met": solution.constraints_met, "warnings": json_text(solution.warnings),
+        "certificate": json_text(asdict(solution.certificate)), "solver": solution.solver,
+        "diagnostics": json_text(diagnostics),
+    }])  # fmt: skip
+
+
+def as_json(policy: Policy) -> dict[str, object]:
+    """A policy as JSON values."""
+    found = asdict(policy)
+    for name in ("min_exposures", "max_exposures"):
+        found[name] = {kind.name: bound for kind, bound in getattr(policy, name).items()}
+    return found
+
+
+def failure_frame(method: str, status: str, reason: str) -> pd.DataFrame:
+    """The row of `optimization_results` for a portfolio that has no answer today."""
+    row = {"method": method, "status": status, "reason": reason, "constraints_met": False}
+    return pd.DataFrame([row])
+
+
+def exposure_frame(solution: Solution, universe: Universe) -> pd.DataFrame:
+    """Rows of `portfolio_exposures`: look-through amounts, fractions of NAV; a parent includes its children."""
+    rows: list[dict[str, object]] = []
+    if universe.funds is not None:
+        listed = universe.funds.types(solution.symbols)
+        named = {*listed, *(parent for kind in listed for parent in kind.parents)}
+        kinds = [kind for kind in ExposureType if kind in named]
+        amounts = universe.funds.matrix(solution.symbols, kinds) @ solution.weights
+        rows = [
+            {"exposure_type": kind.name, "amount": amount}
+            for kind, amount in zip(kinds, amounts.tolist(), strict=True)
+        ]
+    return pd.DataFrame(rows, columns=["exposure_type", "amount"])
+
+
+def read_bindings(diagnostics: str) -> tuple[Binding, ...]:
+    """The binding limits that `optimization_results.diagnostics` keeps."""
+    return tuple(Binding(**limit) for limit in json.loads(diagnostics)["binding"])

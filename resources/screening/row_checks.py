@@ -1,0 +1,141 @@
+"""What a row can have wrong by itself, or with its twin."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from resources.prices.columns import SYMBOL
+from resources.prices.rows import symbol_codes
+from resources.prices.series import Days, Mask, Series
+from resources.prices.source import Delivery, Finding
+from resources.screening.jumps import Release
+
+PRICES = ("open", "high", "low", "close")
+NOT_A_SESSION = "NOT_A_SESSION"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row set aside: its place in the delivery, the code, and the reason."""
+
+    place: int
+    code: str
+    reason: str
+
+
+def row_faults(rows: pa.Table, today: date, sessions: Days, released: frozenset[Release]) -> Iterator[Fault]:
+    """The first fault of each row that has one."""
+    found: dict[int, Fault] = {}
+    for fault in [
+        *_symbol_faults(rows),
+        *_number_faults(rows),
+        *_date_faults(rows, today, sessions, released),
+    ]:
+        found.setdefault(fault.place, fault)
+    yield from found.values()
+
+
+def _symbol_faults(rows: pa.Table) -> Iterator[Fault]:
+    codes, symbols = symbol_codes(rows["symbol"])
+    bad = np.array([re.fullmatch(SYMBOL, symbol) is None for symbol in symbols])
+    if bad.any():
+        for place in np.flatnonzero(bad[codes]):
+            said = (
+                f"{symbols[codes[place]]!r} is no symbol: capitals, digits and . - _ / ^ =, not first + - = @"
+            )
+            yield Fault(int(place), "BAD_SYMBOL", said)
+
+
+def _number_faults(rows: pa.Table) -> Iterator[Fault]:
+    if rows["close"].null_count:
+        for place in np.flatnonzero(pc.is_null(rows["close"]).to_numpy()):
+            yield Fault(int(place), "MISSING_CLOSE", "there is no close")
+    for name in (*PRICES, "dividend", "split", "volume"):
+        ends = pc.min_max(rows[name]).as_py()
+        least, most = ends["min"], ends["max"]
+        if least is None:
+            continue
+        if not (np.isfinite(least) and np.isfinite(most)):
+            values = rows[name].to_numpy()
+            for place in np.flatnonzero(np.isinf(values)):
+                yield Fault(int(place), "NOT_FINITE", f"{name} is {values[place]}; it must be finite")
+        zero_allowed = name in ("dividend", "volume")
+        if least < 0 or (least == 0 and not zero_allowed):
+            values = rows[name].to_numpy()
+            code = "NON_POSITIVE" if name in PRICES else f"BAD_{name.upper()}"
+            must = ">= 0" if zero_allowed else "> 0"
+            for place in np.flatnonzero(values < 0 if zero_allowed else values <= 0):
+                yield Fault(int(place), code, f"{name} is {values[place]:g}; it must be {must}")
+
+
+def _date_faults(
+    rows: pa.Table, today: date, sessions: Days, released: frozenset[Release]
+) -> Iterator[Fault]:
+    days = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
+    first, last = int(days.min()), int(days.max())
+    span = np.arange(first, last + 1, dtype=np.int64)
+    now = np.datetime64(today).astype(np.int64)
+    # Before the calendar begins, every weekday may have been a session.
+    trading = np.isin(span, sessions) | ((span < sessions[0]) & np.is_busday(span.astype("datetime64[D]")))
+    wrong: Mask = ~trading | (span > now)
+    if not wrong.any():
+        return
+    symbols = rows["symbol"]
+    for place in np.flatnonzero(wrong[days - first]):
+        day = np.datetime64(int(days[place]), "D").item()
+        if days[place] > now:
+            yield Fault(int(place), "FUTURE_DATE", f"{day} is after today, {today}")
+        elif (symbols[int(place)].as_py(), int(days[place]), NOT_A_SESSION) not in released:
+            yield Fault(int(place), NOT_A_SESSION, f"the exchange did not trade on {day}, a {day:%A}")
+
+
+def duplicates(
+    series: Series, rows: pa.Table, delivery: Delivery
+) -> tuple[list[Fault], list[int], list[Finding]]:
+    """Rows of equal symbol and date: (conflicting ones, surplus places of equal ones, a warning)."""
+    again = (np.diff(series.days) == 0) & ~series.first[1:]
+    if not again.any():
+        return [], [], []
+    starts = np.flatnonzero(again & np.concatenate([[True], ~again[:-1]]))
+    faults: list[Fault] = []
+    surplus: list[int] = []
+    for start in starts:
+        end = start + 1
+        while end <= len(again) and again[end - 1]:
+            end += 1
+        places = sorted(series.order[start:end].tolist())
+        told = rows.take(pa.array(places)).drop_columns(["vendor_adj_close"]).to_pylist()
+        if all(row == told[0] for row in told):
+            surplus += places[1:]
+            continue
+        at = [
+            place + delivery.first_line if delivery.lines is None else delivery.lines[place]
+            for place in places
+        ]
+        said = f"lines {', '.join(map(str, at))} give different values for the same symbol and date; send one"
+        faults += [Fault(place, "DUPLICATE_CONFLICT", said) for place in places]
+    if not surplus:
+        return faults, surplus, []
+    said = f"{len(surplus)} rows stand twice with the same values; one of each is kept"
+    return faults, surplus, [Finding("DUPLICATE_SAME", "WARN", said, len(surplus))]
+
+
+def high_low(rows: pa.Table, series: Series) -> Iterator[Finding]:
+    """A warning for each symbol with a close outside low..high, or a low above its high."""
+    if rows["high"].null_count == len(rows) or rows["low"].null_count == len(rows):
+        return
+    high, low, close = (rows[name].to_numpy() for name in ("high", "low", "close"))
+    outside = (high < low) | (close > high * (1 + 1e-6)) | (close < low * (1 - 1e-6))
+    if not outside.any():
+        return
+    flagged = np.flatnonzero(outside[series.order])
+    for code in np.unique(series.codes[flagged]):
+        its = flagged[series.codes[flagged] == code]
+        symbol, day = series.symbols[code], np.datetime64(int(series.days[its[0]]), "D").item()
+        said = f"{symbol} has {len(its)} closes outside low..high, or lows above the high; the first on {day}"
+        yield Finding("HIGH_LOW", "WARN", said, len(its), symbol, day)

@@ -1,0 +1,136 @@
+"""Everything a desk edits, read at once: portfolios, funds, sources, checks; with the digest that replay needs."""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from pydantic import Field, field_validator
+
+from optimizer.model.exposures import FundExposureMap
+from resources.screening.pack_checks import CheckLimits
+from resources.settings.funds import load_funds
+from resources.settings.playbooks import Playbooks, load_playbooks, missing_playbooks
+from resources.settings.policy_grid import Scalar, grid_faults
+from resources.settings.policy_schema import Strict
+from resources.settings.portfolios import Portfolios, load_portfolios
+from resources.settings.sources import SourcesFile, load_sources
+from resources.settings.yaml_files import load_yaml
+from resources.store.code_version import environment_text
+from resources.store.ledger import sha256
+from resources.store.warehouse import Transaction
+
+
+class BacktestFile(Strict):
+    """How `backtest_results` replays the policies."""
+
+    years: float = Field(default=10.0, gt=0)
+    rebalance: str = "monthly"
+    knowledge: Literal["final", "vintage"] = "final"
+    compare: list[str] = Field(default_factory=list)
+    sweep: dict[str, list[Scalar]] = Field(default_factory=dict)
+
+    @field_validator("sweep")
+    @classmethod
+    def _policy_keys(cls, grid: dict[str, list[Scalar]]) -> dict[str, list[Scalar]]:
+        if faults := grid_faults(grid):
+            raise ValueError("; ".join(faults))
+        return grid
+
+    @field_validator("compare")
+    @classmethod
+    def _methods(cls, names: list[str]) -> list[str]:
+        if not names:
+            return names
+        from optimizer.problem.methods import METHODS
+
+        if unknown := sorted(set(names) - set(METHODS)):
+            raise ValueError(f"there is no method {', '.join(unknown)}; use {', '.join(sorted(METHODS))}")
+        return names
+
+
+PackCode = Literal[
+    "COVERAGE", "STALE_PACK", "STALE_SYMBOL", "SOURCES_DISAGREE", "STALE_RATE", "STALE_5", "REVERSAL"
+]
+
+
+class ChecksFile(Strict):
+    """Thresholds of the pack checks, and the settings of the backtest."""
+
+    coverage: float = Field(default=0.8, gt=0, le=1)
+    stale_sessions: int = Field(default=3, ge=0)
+    symbol_stale_sessions: int = Field(default=5, ge=1)
+    source_gap: float = Field(default=CheckLimits.source_gap, gt=0)
+    rate_days: int = Field(default=CheckLimits.rate_days, ge=1)
+    fx_days: int = Field(default=CheckLimits.fx_days, ge=1)
+    condition_number: float = Field(default=CheckLimits.condition_number, gt=1)
+    volatility_drift: float = Field(default=CheckLimits.volatility_drift, gt=0)
+    return_drift: float = Field(default=CheckLimits.return_drift, gt=0)
+    severities: dict[PackCode, Literal["FAIL", "WARN", "INFO"]] = Field(default_factory=dict)
+
+
+class PipelineFile(Strict):
+    """`pipeline.yaml`."""
+
+    checks: ChecksFile = ChecksFile()
+    backtest: BacktestFile = BacktestFile()
+    restated_weight: float = Field(default=0.005, gt=0, lt=1)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The desk's configuration.
+
+    text       every file's text, as one JSON document
+    digest     SHA-256 of `text`: what a ledger row names as its configuration
+    playbooks  scenarios, hedges and regimes; None for a desk that does without their files
+    restated_weight  a restatement that moves a live weight by more, fraction of NAV, is proposed as a revision
+    """
+
+    folder: Path
+    text: str
+    digest: str
+    portfolios: Portfolios
+    funds: FundExposureMap
+    sources: SourcesFile
+    checks: CheckLimits
+    backtest: BacktestFile
+    playbooks: Playbooks | None
+    restated_weight: float
+
+    def keep(self, tx: Transaction) -> None:
+        """Store once what replay and lineage need: this text, and what the stamp's code version stands for."""
+        for digest, text in ((self.digest, self.text), (tx.stamp.code_version, environment_text())):
+            known = tx.con.execute("select 1 from configs where config_hash = ?", [digest]).fetchall()
+            if not known:
+                tx.record("configs", {"configs": pd.DataFrame([{"config_hash": digest, "text": text}])})
+
+
+def load_configuration(folder: Path) -> Configuration:
+    """The configuration in `folder`; raises PolicyError naming every mistake by file, line and key."""
+    texts = {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(folder.rglob("*.yaml"))
+    }
+    return _parsed(folder, json.dumps(texts, sort_keys=True))
+
+
+@lru_cache(maxsize=4)
+def _parsed(folder: Path, text: str) -> Configuration:
+    """Parsed once for each state of the files: every stage of a run asks for it."""
+    pipeline = load_yaml(folder / "pipeline.yaml", PipelineFile)
+    sources = load_sources(folder)
+    return Configuration(
+        folder,
+        text,
+        sha256(text),
+        load_portfolios(folder / "portfolios"),
+        load_funds(folder / "funds.yaml"),
+        sources,
+        CheckLimits(**pipeline.checks.model_dump(), prints=sources.limits.watch()),
+        pipeline.backtest,
+        None if missing_playbooks(folder) else load_playbooks(folder),
+        pipeline.restated_weight,
+    )

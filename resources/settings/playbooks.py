@@ -1,0 +1,292 @@
+"""The desk's scenarios, hedging instruments, regime playbook and policy templates, as `config/` states them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from optimizer.errors import PolicyError
+from optimizer.model.exposures import ExposureType
+from optimizer.risk.hedges import HedgeLimits, Instrument
+from optimizer.risk.regime_detector import Band, Detector, Indicator
+from optimizer.risk.regimes import REGIMES, Advice
+from optimizer.risk.scenarios import FACTORS, Loads, Scenario
+from resources.settings.policy_schema import Percent, PolicyFile, Strict
+from resources.settings.yaml_files import load_yaml
+
+Symbol = Annotated[str, Field(min_length=1, max_length=32)]
+Factor = Literal["rates", "inflation", "credit", "usd", "equity", "commodity", "volatility"]
+Bps = Annotated[float, Field(ge=0, le=10_000)]
+
+
+class Shocks(Strict):
+    """Sizes of the shocks; one left out moves as it usually does with the others, 0 stands still."""
+
+    rates_bps: float | None = Field(default=None, ge=-2000, le=2000)
+    inflation_bps: float | None = Field(default=None, ge=-2000, le=2000)
+    credit_bps: float | None = Field(default=None, ge=-3000, le=3000)
+    usd_pct: float | None = Field(default=None, gt=-100, le=300)
+    equity_pct: float | None = Field(default=None, gt=-100, le=300)
+    commodity_pct: float | None = Field(default=None, gt=-100, le=300)
+    volatility_pct: float | None = Field(default=None, gt=-100, le=1000)
+
+    def sizes(self) -> dict[str, float]:
+        """Factor -> size, fractions."""
+        units = {"bps": 10_000.0, "pct": 100.0}
+        named = {name: value for name, value in self.model_dump().items() if value is not None}
+        return {name.split("_")[0]: value / units[name.split("_")[1]] for name, value in named.items()}
+
+
+class ScenarioFile(Strict):
+    """One scenario."""
+
+    name: str = Field(min_length=1)
+    shocks: Shocks
+    probability: float | None = Field(default=None, ge=0, le=1)
+    severity: Literal["low", "moderate", "high", "extreme"] = "moderate"
+    window: list[date] | None = Field(default=None, min_length=2, max_length=2)
+
+    def to_scenario(self, name: str) -> Scenario:
+        """The scenario in fractions."""
+        first, last = self.window or (None, None)
+        window = (first, last) if first and last else None
+        return Scenario(name, self.name, self.shocks.sizes(), self.probability, self.severity, window)
+
+
+class ScenariosFile(Strict):
+    """`scenarios.yaml`."""
+
+    proxies: dict[Factor, list[dict[Symbol, float]]]
+    loads: dict[str, dict[Factor, float]]
+    scenarios: dict[str, ScenarioFile] = Field(min_length=1)
+
+    @field_validator("loads")
+    @classmethod
+    def known_types(cls, value: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        """Refuses an exposure type that does not exist."""
+        for name in value:
+            ExposureType.parse(name)
+        return value
+
+
+class InstrumentFile(Strict):
+    """One hedging instrument."""
+
+    symbol: Symbol
+    kind: Literal["etf", "option"]
+    side: Literal["BUY", "SELL"] = "BUY"
+    option_type: Literal["PUT", "CALL"] | None = None
+    moneyness_pct: float = Field(default=100.0, ge=20, le=500)
+    expiry_days: int = Field(default=90, ge=1, le=1100)
+    spread_bps: Bps
+    carry_bps: Bps = 0.0
+    contract: int = Field(default=100, ge=1)
+    against: list[Factor] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def hangs_together(self) -> "InstrumentFile":
+        """Refuses what `Instrument` refuses."""
+        self.to_instrument()
+        return self
+
+    def to_instrument(self) -> Instrument:
+        """The instrument in fractions."""
+        return Instrument(
+            self.symbol, self.kind, self.side, tuple(self.against), self.option_type, self.moneyness_pct / 100,
+            self.expiry_days, self.spread_bps, self.carry_bps, self.contract,
+        )  # fmt: skip
+
+
+class HedgeLimitsFile(Strict):
+    """How much may be spent and done; see `HedgeLimits`."""
+
+    max_cost_bps: Bps = 100.0
+    max_count: int = Field(default=3, ge=0, le=20)
+    max_share_pct: float = Field(default=60.0, gt=0, le=100)
+    target_pct: float = Field(default=100.0, ge=0, le=100)
+    horizon_days: int = Field(default=90, ge=1, le=1100)
+
+    def to_limits(self) -> HedgeLimits:
+        """The limits in fractions."""
+        return HedgeLimits(
+            self.max_cost_bps,
+            self.max_count,
+            self.max_share_pct / 100,
+            self.target_pct / 100,
+            self.horizon_days,
+        )
+
+
+class HedgesFile(Strict):
+    """`hedges.yaml`."""
+
+    limits: HedgeLimitsFile = HedgeLimitsFile()
+    instruments: list[InstrumentFile] = Field(min_length=1)
+
+
+class AdviceFile(Strict):
+    """One line of a regime's playbook."""
+
+    action: str = Field(min_length=1)
+    reduce_pct: Percent | None = Field(default=None, ge=0, le=100)
+    raise_to_pct: Percent | None = Field(default=None, ge=0, le=100)
+    exposures: list[str] = Field(default_factory=list)
+    sectors: list[str] = Field(default_factory=list)
+    candidates: list[Symbol] = Field(default_factory=list)
+    rationale: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def hangs_together(self) -> "AdviceFile":
+        """Refuses both or none of the two targets, and what `Advice` refuses."""
+        if (self.reduce_pct is None) == (self.raise_to_pct is None):
+            raise ValueError("give reduce_pct or raise_to_pct, one of them")
+        self.to_advice()
+        return self
+
+    def to_advice(self) -> Advice:
+        """The advice in fractions."""
+        percent = self.reduce_pct if self.reduce_pct is not None else self.raise_to_pct
+        return Advice(
+            self.action, "raise" if self.reduce_pct is None else "reduce", (percent or 0.0) / 100, self.rationale,
+            tuple(map(ExposureType.parse, self.exposures)), tuple(self.sectors), tuple(self.candidates),
+        )  # fmt: skip
+
+
+class IndicatorFile(Strict):
+    """How the regime detector reads a series."""
+
+    transform: Literal["level", "yearly_change"] = "level"
+    stale_days: int = Field(ge=1, le=1000)
+
+
+Banded = Annotated[tuple[float | None, float | None, Annotated[float, Field(ge=0)]], Field(strict=False)]
+
+
+class DetectorFile(Strict):
+    """What the regime detector looks at."""
+
+    window_years: float = Field(default=10.0, gt=0, le=100)
+    least_points: int = Field(default=30, ge=3)
+    indicators: dict[str, IndicatorFile] = Field(min_length=1)
+    rules: dict[str, dict[str, Banded]] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def hangs_together(self) -> "DetectorFile":
+        """Refuses what `Detector` refuses."""
+        self.to_detector()
+        return self
+
+    def to_detector(self) -> Detector:
+        """The detector."""
+        return Detector(
+            tuple(
+                Indicator(name, found.transform, found.stale_days) for name, found in self.indicators.items()
+            ),
+            {
+                regime: {series: Band(*band) for series, band in bands.items()}
+                for regime, bands in self.rules.items()
+            },
+            self.window_years,
+            self.least_points,
+        )
+
+
+class RegimesFile(Strict):
+    """`regimes.yaml`: how a regime is detected; every regime has its playbook, and no other exists."""
+
+    detector: DetectorFile
+    regimes: dict[str, list[AdviceFile]]
+
+    @field_validator("regimes")
+    @classmethod
+    def one_vocabulary(cls, value: dict[str, list[AdviceFile]]) -> dict[str, list[AdviceFile]]:
+        """Refuses a regime that is missing or unknown."""
+        if strangers := sorted(set(value) ^ set(REGIMES)):
+            raise ValueError(
+                f"missing or unknown: {', '.join(strangers)}; the regimes are {', '.join(REGIMES)}"
+            )
+        return value
+
+
+class TemplatesFile(Strict):
+    """`policy_templates.yaml`; each is a set of policy keys."""
+
+    templates: dict[str, dict[str, float | int | bool | str]]
+
+    @field_validator("templates")
+    @classmethod
+    def are_policies(cls, value: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+        """Refuses a template that is no policy."""
+        for keys in value.values():
+            PolicyFile.model_validate(keys)
+        return value
+
+
+@dataclass(frozen=True)
+class Playbooks:
+    """What the service answers with, besides packs.
+
+    proxies    factor -> alternatives, each {symbol: coefficient}, the preferred first
+    templates  name -> policy keys
+    """
+
+    scenarios: Mapping[str, Scenario]
+    proxies: Mapping[str, tuple[Mapping[str, float], ...]]
+    loads: Loads
+    instruments: tuple[Instrument, ...]
+    hedge_limits: HedgeLimits
+    regimes: Mapping[str, tuple[Advice, ...]]
+    detector: Detector
+    templates: Mapping[str, Mapping[str, object]]
+
+    def proxy_symbols(self) -> tuple[str, ...]:
+        """Every symbol that could stand for a factor, ascending."""
+        return tuple(sorted({s for choices in self.proxies.values() for legs in choices for s in legs}))
+
+    def chosen_proxies(self, priced: set[str]) -> dict[str, Mapping[str, float]]:
+        """Of each factor the first alternative whose symbols are all priced; a factor without one is left out."""
+        found = {
+            f: next((legs for legs in self.proxies.get(f, ()) if set(legs) <= priced), None) for f in FACTORS
+        }
+        return {factor: legs for factor, legs in found.items() if legs is not None}
+
+
+NAMES = ("scenarios", "hedges", "regimes", "policy_templates")
+
+
+def missing_playbooks(folder: Path) -> list[str]:
+    """Those of the four files that a configuration folder lacks: a desk may do without."""
+    return [f"{name}.yaml" for name in NAMES if not (folder / f"{name}.yaml").exists()]
+
+
+def load_playbooks(folder: Path) -> Playbooks:
+    """The playbooks in a configuration folder; raises PolicyError naming every mistake by file, line and key."""
+    if missing := missing_playbooks(folder):
+        raise PolicyError(
+            f"{folder} has no {', '.join(missing)}: copy them from the config/ that Packfolio comes with"
+        )
+    texts = {name: (folder / f"{name}.yaml").read_text(encoding="utf-8") for name in NAMES}
+    return _parsed(folder, json.dumps(texts))
+
+
+@lru_cache(maxsize=4)
+def _parsed(folder: Path, text: str) -> Playbooks:
+    """Parsed once for each state of the files."""
+    stress = load_yaml(folder / "scenarios.yaml", ScenariosFile)
+    hedging = load_yaml(folder / "hedges.yaml", HedgesFile)
+    cycle = load_yaml(folder / "regimes.yaml", RegimesFile)
+    return Playbooks(
+        {name: found.to_scenario(name) for name, found in stress.scenarios.items()},
+        {factor: tuple(choices) for factor, choices in stress.proxies.items()},
+        {ExposureType.parse(name): dict[str, float](**found) for name, found in stress.loads.items()},
+        tuple(found.to_instrument() for found in hedging.instruments),
+        hedging.limits.to_limits(),
+        {name: tuple(advice.to_advice() for advice in cycle.regimes[name]) for name in REGIMES},
+        cycle.detector.to_detector(),
+        load_yaml(folder / "policy_templates.yaml", TemplatesFile).templates,
+    )

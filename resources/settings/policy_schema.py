@@ -1,0 +1,268 @@
+"""The policy as a desk writes it, in percent; the edge between YAML or JSON and `optimizer.model.policy.Policy`."""
+
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from optimizer.model.exposures import ExposureType
+from optimizer.model.policy import BlackLittermanSettings, Policy
+from optimizer.tax.taxes import HarvestRule, check_method
+
+# A weight limit between 0 and 1 percent is more likely a fraction written where percent belongs.
+AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a value of at least 1"
+
+Percent = Annotated[float, Field(allow_inf_nan=False)]
+PercentRange = tuple[Percent, Percent]
+
+
+class Strict(BaseModel):
+    """Unknown keys, NaN and silent conversions are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+def fraction(percent: float | None) -> float | None:
+    """15 percent -> 0.15."""
+    return None if percent is None else percent / 100
+
+
+def _no_fraction(percent: float | None, whose: str = "") -> None:
+    if percent is not None and 0 < percent < 1:
+        raise ValueError(whose + AMBIGUOUS.format(value=percent, percent=100 * percent))
+
+
+def _range(pair: PercentRange) -> tuple[float, float]:
+    return pair[0] / 100, pair[1] / 100
+
+
+class BlackLittermanFile(Strict):
+    """How equilibrium and views become the posterior."""
+
+    delta: float = Field(default=2.5, gt=0)
+    tau: float = Field(default=0.05, gt=0)
+    confidence: Literal["idzorek", "he_litterman"] = "idzorek"
+    covariance: Literal["posterior", "sigma"] = "posterior"
+
+
+class TaxFile(Strict):
+    """How sales are taxed: rates in percent of a gain, the lots sold by `method` of `optimizer.tax.lots.sell`.
+
+    order  for `specific`: symbol -> lot ids, the first is sold first; lots that are not named follow, the oldest first
+    """
+
+    method: str = "fifo"
+    short_rate_pct: Percent = Field(ge=0, le=100)
+    long_rate_pct: Percent = Field(ge=0, le=100)
+    order: dict[str, list[str]] = {}
+    in_costs: bool = False
+
+    @model_validator(mode="after")
+    def rates_and_method(self) -> "TaxFile":
+        """Refuses an unknown method, an order that nothing reads, and a fraction where percent belongs."""
+        check_method(self.method, harvests=False)
+        if self.order and self.method != "specific":
+            raise ValueError(
+                f"order is read by method specific, not {self.method}; drop it or change the method"
+            )
+        for rate in (self.short_rate_pct, self.long_rate_pct):
+            _no_fraction(rate)
+        return self
+
+
+class HarvestFile(Strict):
+    """Losses to realise: symbol -> what is held in its place, and the least loss worth it, in base currency."""
+
+    substitutes: dict[str, str] = Field(min_length=1)
+    min_loss: float = Field(default=0.0, ge=0)
+
+
+class PolicyFile(Strict):
+    """A policy: `_pct` is 0-100, `risk_free_rate` a fraction per year, costs in base currency and basis points.
+
+    `max_turnover_pct` counts buys and sells: it is twice the one-way turnover.
+    """
+
+    method: str = "mean_variance"
+    risk_aversion: float = Field(default=2.5, gt=0)
+    risk_free_rate: float | None = Field(default=None, gt=-0.5, lt=1)
+    target_volatility_pct: Percent | None = Field(default=None, gt=0)
+    exposure_budgets_pct: dict[str, Percent] = {}
+    mean_doubt: float = Field(default=0.0, ge=0, le=10)
+    mean_doubt_shape: Literal["diagonal", "full"] = "diagonal"
+    tail_level: float = Field(default=0.95, ge=0.5, lt=1)
+    return_threshold: float = Field(default=0.0, gt=-0.5, lt=1)
+
+    lookback_days: int = Field(default=252, ge=2)
+    mean_method: str = "historical"
+    covariance_method: str = "ledoit_wolf"
+    view_model: Literal["black_litterman", "entropy_pooling"] = "black_litterman"
+    black_litterman: BlackLittermanFile = BlackLittermanFile()
+
+    min_quality_score: float | None = Field(default=None, ge=0, le=10)
+    long_only: bool = True
+    max_single_position_pct: Percent | None = Field(default=None, gt=0)
+    min_position_pct: Percent | None = Field(default=None, ge=0, le=100)
+    max_holdings: int | None = Field(default=None, ge=1)
+    no_trade_band_pct: Percent | None = Field(default=None, ge=0, lt=100)
+    asset_limits_pct: dict[str, PercentRange] = {}
+    max_sector_pct: Percent | None = Field(default=None, gt=0)
+    sector_limits_pct: dict[str, PercentRange] = {}
+    min_exposures_pct: dict[str, Percent] = {}
+    max_exposures_pct: dict[str, Percent] = {}
+    max_notional_pct: Percent | None = Field(default=None, gt=0)
+    max_gross_pct: Percent | None = Field(default=None, gt=0)
+    net_limits_pct: PercentRange | None = None
+    beta_limits: tuple[float, float] | None = None
+    limits: tuple[str, ...] = ()
+    risk_budgets_pct: dict[str, Percent] = {}
+    cash_min_pct: Percent = 0.0
+    cash_max_pct: Percent = 0.0
+    max_turnover_pct: Percent | None = Field(default=None, ge=0)
+    max_tracking_error_pct: Percent | None = Field(default=None, gt=0)
+    max_volatility_pct: Percent | None = Field(default=None, gt=0)
+    min_return_pct: Percent | None = None
+
+    commission_per_trade: float = Field(default=5.0, ge=0)
+    market_impact_bps: float = Field(default=15.0, ge=0)
+    commission_per_share: float = Field(default=0.0, ge=0)
+    buy_tax_bps: float = Field(default=0.0, ge=0)
+    sell_tax_bps: float = Field(default=0.0, ge=0)
+    root_impact: float = Field(default=0.0, ge=0, le=10)
+    lot_size: float = Field(default=1.0, gt=0)
+    min_lot_value: float = Field(default=0.0, ge=0)
+    cost_horizon_years: float | None = Field(default=None, gt=0)
+    tax: TaxFile | None = None
+    harvest: HarvestFile | None = None
+    on_conflict: Literal["fail", "transition"] = "transition"
+    forced_cash: Literal["fail", "hold"] = "hold"
+
+    @field_validator(
+        "max_single_position_pct", "max_sector_pct", "max_turnover_pct", "max_notional_pct", "max_gross_pct",
+        "target_volatility_pct",
+        "max_volatility_pct",
+    )  # fmt: skip
+    @classmethod
+    def percent_not_fraction(cls, value: float | None) -> float | None:
+        """Refuses a cap in (0, 1): percent was asked for, a fraction probably meant."""
+        _no_fraction(value)
+        return value
+
+    @field_validator("method", "mean_method", "covariance_method")
+    @classmethod
+    def known_methods(cls, name: str, info: ValidationInfo) -> str:
+        """Refuses a method that does not exist, with the nearest one that does."""
+        from optimizer.beliefs.estimators.recipes import COVARIANCES, MEANS
+        from optimizer.problem.methods import METHODS
+
+        known = {"method": METHODS, "mean_method": MEANS, "covariance_method": COVARIANCES}
+        valid = sorted(known[str(info.field_name)])
+        if name not in valid:
+            close = get_close_matches(name, valid, n=1)
+            meant = f"did you mean {close[0]!r}? " if close else ""
+            raise ValueError(f"{name!r} does not exist; {meant}use one of {', '.join(valid)}")
+        return name
+
+    @field_validator("asset_limits_pct", "sector_limits_pct", mode="before")
+    @classmethod
+    def pairs(cls, value: Any) -> Any:
+        """YAML has lists where a pair belongs."""
+        if isinstance(value, dict):
+            return {key: tuple(pair) if isinstance(pair, list) else pair for key, pair in value.items()}
+        return value
+
+    @field_validator("net_limits_pct", "beta_limits", "limits", mode="before")
+    @classmethod
+    def tuples(cls, value: Any) -> Any:
+        """YAML has lists where a pair or several belong."""
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("asset_limits_pct", "sector_limits_pct", "max_exposures_pct")
+    @classmethod
+    def caps_in_percent(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Refuses a cap in (0, 1) of any name, sector or exposure; a floor may be as small."""
+        for name, cap in value.items():
+            _no_fraction(cap[1] if isinstance(cap, tuple) else cap, f"the cap of {name} ")
+        return value
+
+    @field_validator("net_limits_pct")
+    @classmethod
+    def net_in_percent(cls, value: PercentRange | None) -> PercentRange | None:
+        """Refuses an upper limit in (0, 1)."""
+        _no_fraction(None if value is None else value[1])
+        return value
+
+    @field_validator("min_exposures_pct", "max_exposures_pct", "exposure_budgets_pct")
+    @classmethod
+    def known_exposures(cls, value: dict[str, float]) -> dict[str, float]:
+        """Refuses an exposure type that does not exist."""
+        for name in value:
+            ExposureType.parse(name)
+        return value
+
+    @model_validator(mode="after")
+    def limits_hold_together(self) -> "PolicyFile":
+        """Refuses what `Policy` refuses: crossed or impossible limits; and a harvest that no lots are sold for."""
+        self.to_policy()
+        if self.harvest is not None:
+            if self.tax is None:
+                raise ValueError("harvest needs tax: its rates and a method, hifo or min_tax")
+            check_method(self.tax.method, harvests=True)
+            HarvestRule(self.harvest.substitutes)
+        return self
+
+    def to_policy(self) -> Policy:
+        """The same policy in fractions."""
+        return Policy(
+            method=self.method,
+            risk_aversion=self.risk_aversion,
+            risk_free_rate=self.risk_free_rate,
+            target_volatility=fraction(self.target_volatility_pct),
+            exposure_budgets=_exposures(self.exposure_budgets_pct),
+            mean_doubt=self.mean_doubt,
+            mean_doubt_shape=self.mean_doubt_shape,
+            tail_level=self.tail_level,
+            return_threshold=self.return_threshold,
+            lookback_days=self.lookback_days,
+            mean_method=self.mean_method,
+            covariance_method=self.covariance_method,
+            view_model=self.view_model,
+            black_litterman=BlackLittermanSettings(**self.black_litterman.model_dump()),
+            min_quality_score=self.min_quality_score,
+            long_only=self.long_only,
+            max_weight=fraction(self.max_single_position_pct),
+            min_position=fraction(self.min_position_pct),
+            max_holdings=self.max_holdings,
+            no_trade_band=fraction(self.no_trade_band_pct),
+            asset_limits={symbol: _range(pair) for symbol, pair in self.asset_limits_pct.items()},
+            max_sector=fraction(self.max_sector_pct),
+            sector_limits={sector: _range(pair) for sector, pair in self.sector_limits_pct.items()},
+            min_exposures=_exposures(self.min_exposures_pct),
+            max_exposures=_exposures(self.max_exposures_pct),
+            max_notional=fraction(self.max_notional_pct),
+            max_gross=fraction(self.max_gross_pct),
+            net_limits=None if self.net_limits_pct is None else _range(self.net_limits_pct),
+            beta_limits=self.beta_limits,
+            limits=self.limits,
+            risk_budgets={symbol: share / 100 for symbol, share in self.risk_budgets_pct.items()},
+            cash_min=self.cash_min_pct / 100,
+            cash_max=self.cash_max_pct / 100,
+            max_turnover=None if self.max_turnover_pct is None else self.max_turnover_pct / 200,
+            max_tracking_error=fraction(self.max_tracking_error_pct),
+            max_volatility=fraction(self.max_volatility_pct),
+            min_return=fraction(self.min_return_pct),
+            commission=self.commission_per_trade,
+            impact_bps=self.market_impact_bps,
+            commission_per_share=self.commission_per_share,
+            buy_tax_bps=self.buy_tax_bps,
+            sell_tax_bps=self.sell_tax_bps,
+            root_impact=self.root_impact,
+            min_trade_value=self.min_lot_value,
+            cost_horizon_years=self.cost_horizon_years,
+            on_conflict=self.on_conflict,
+            forced_cash=self.forced_cash,
+        )
+
+
+def _exposures(limits: dict[str, float]) -> dict[ExposureType, float]:
+    return {ExposureType.parse(name): percent / 100 for name, percent in limits.items()}

@@ -1,0 +1,244 @@
+"""What `sources.yaml` and `overrides.yaml` say: which prices are trusted, and which odd rows are true."""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from resources.prices.columns import SYMBOL
+from resources.prices.embedded import EmbeddedSource, SimulatedFund
+from resources.prices.files import Reading
+from resources.prices.folder import FolderSource
+from resources.prices.reference import ReferenceFolder
+from resources.prices.series import Days, Record
+from resources.prices.source import PriceSource
+from resources.prices.yahoo import YahooSource, yfinance_client
+from resources.screening.jumps import JumpLimits
+from resources.screening.price_warnings import WatchLimits
+from resources.screening.screen import Context, Rename
+from resources.settings.policy_schema import Strict
+from resources.settings.yaml_files import load_yaml
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+Symbol = Annotated[str, Field(pattern=f"^{SYMBOL}$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class SourceSettings(Strict):
+    """What every source states.
+
+    live      whether prices are still coming: schedule and default as-of date follow live sources only
+    exchange  ISO 10383 code of the calendar its rows are checked against
+    """
+
+    name: Name
+    enabled: bool = True
+    live: bool = False
+    exchange: str = "XNYS"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+
+
+class FolderSettings(SourceSettings):
+    """A folder of CSV or Parquet files; `path` is relative to the configuration folder."""
+
+    kind: Literal["folder"]
+    path: str
+    pattern: str = "**/*"
+    basis: Literal["as_traded", "split_adjusted", "total_return"] | None = None
+    ignore_columns: list[str] = Field(default_factory=list)
+    max_file_mb: Annotated[int, Field(ge=1)] = 4096
+
+
+class YahooSettings(SourceSettings):
+    """Yahoo's daily history through yfinance, politely."""
+
+    kind: Literal["yahoo"]
+    symbols: Annotated[list[Symbol], Field(min_length=1)]
+    start: date
+    pause_seconds: Annotated[float, Field(ge=0)] = 1.0
+    attempts: Annotated[int, Field(ge=1, le=10)] = 5
+
+
+class FundSettings(Strict):
+    """A simulated fund: what it holds per unit of its value, and its fee."""
+
+    legs: Annotated[dict[Symbol, float], Field(min_length=1)]
+    fee_bps: Annotated[float, Field(ge=0)] = 0.0
+
+
+class EmbeddedSettings(SourceSettings):
+    """The prices that an installed package carries, and the assumptions behind the simulated funds."""
+
+    kind: Literal["embedded"]
+    dividend_yield: Fraction
+    risk_free_rate: Annotated[float, Field(ge=-0.1, le=1)]
+    spread_bps: Annotated[float, Field(ge=0)]
+    funds: dict[Symbol, FundSettings] = Field(default_factory=dict)
+
+
+class Limits(Strict):
+    """Thresholds of the row checks; fractions. See `JumpLimits` and `WatchLimits`."""
+
+    jump: Annotated[float, Field(gt=0.2)] = JumpLimits.jump
+    band: Annotated[float, Field(gt=0)] = WatchLimits.band
+    reversal: Annotated[float, Field(gt=0)] = WatchLimits.reversal
+    stale_sessions: Annotated[int, Field(ge=2)] = WatchLimits.stale_sessions
+    adjustment: Annotated[float, Field(gt=0)] = WatchLimits.adjustment
+    reuse_sessions: Annotated[int, Field(ge=2)] = WatchLimits.reuse_sessions
+
+    def watch(self) -> WatchLimits:
+        """The thresholds of what is kept but worth a look."""
+        return WatchLimits(
+            band=self.band,
+            reversal=self.reversal,
+            stale_sessions=self.stale_sessions,
+            adjustment=self.adjustment,
+            reuse_sessions=self.reuse_sessions,
+        )
+
+
+class SourcesFile(Strict):
+    """`sources.yaml`: the sources in order of precedence, the reference folder, the limits of checks."""
+
+    sources: Annotated[
+        list[Annotated[FolderSettings | YahooSettings | EmbeddedSettings, Field(discriminator="kind")]],
+        Field(min_length=1),
+    ]
+    reference_folder: str | None = None
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "SourcesFile":
+        names = [source.name for source in self.sources]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"source names stand twice: {', '.join(twice)}; the log tells sources by name")
+        return self
+
+    @property
+    def precedence(self) -> tuple[str, ...]:
+        """Names of the enabled sources, the preferred first."""
+        return tuple(source.name for source in self.sources if source.enabled)
+
+
+class ReleaseEntry(Strict):
+    """A row that looks wrong and is true; the reason goes on record."""
+
+    symbol: Symbol
+    date: date
+    code: Literal["JUMP_75", "SPLIT_UNEXPLAINED", "NOT_A_SESSION"]
+    source: Name | None = None
+    reason: Annotated[str, Field(min_length=5)]
+
+
+class RenameEntry(Strict):
+    """A symbol that has another name since `effective`: its earlier rows are kept under the new one."""
+
+    old: Symbol
+    new: Symbol
+    effective: date
+    source: Name | None = None
+    reason: Annotated[str, Field(min_length=5)]
+
+
+class Overrides(Strict):
+    """`overrides.yaml`: what someone has looked at and decided."""
+
+    releases: list[ReleaseEntry] = Field(default_factory=list)
+    renames: list[RenameEntry] = Field(default_factory=list)
+
+    def of(self, source: str) -> "Overrides":
+        """The entries that apply to one source."""
+        return Overrides(
+            releases=[entry for entry in self.releases if entry.source in (None, source)],
+            renames=[entry for entry in self.renames if entry.source in (None, source)],
+        )
+
+
+def load_sources(config: Path) -> SourcesFile:
+    """`sources.yaml` of the configuration folder; raises PolicyError with every mistake."""
+    return load_yaml(config / "sources.yaml", SourcesFile)
+
+
+def load_overrides(config: Path) -> Overrides:
+    """`overrides.yaml` of the configuration folder; without the file there are none."""
+    file = config / "overrides.yaml"
+    return load_yaml(file, Overrides) if file.exists() else Overrides()
+
+
+def open_source(
+    settings: FolderSettings | YahooSettings | EmbeddedSettings,
+    config: Path,
+    overrides: Overrides,
+    today: date,
+) -> PriceSource:
+    """The source that the settings describe.
+
+    today  the clock's date: where a live download ends
+    """
+    shaping = overrides.of(settings.name).model_dump(mode="json")
+    match settings:
+        case FolderSettings():
+            reading = Reading(
+                settings.name,
+                settings.currency,
+                settings.basis,
+                tuple(settings.ignore_columns),
+                settings.max_file_mb << 20,
+            )
+            return FolderSource(settings.name, config / settings.path, settings.pattern, reading, shaping)
+        case YahooSettings():
+            return YahooSource(
+                settings.name,
+                tuple(settings.symbols),
+                settings.start,
+                today,
+                yfinance_client(settings.pause_seconds, settings.attempts),
+                Reading(settings.name, settings.currency, "split_adjusted"),
+            )
+        case EmbeddedSettings():
+            return EmbeddedSource(
+                settings.name,
+                settings.dividend_yield,
+                settings.risk_free_rate,
+                settings.spread_bps / 1e4,
+                {
+                    symbol: SimulatedFund(dict(fund.legs), fund.fee_bps / 1e4)
+                    for symbol, fund in settings.funds.items()
+                },
+            )
+
+
+def open_reference(file: SourcesFile, config: Path) -> ReferenceFolder | None:
+    """The folder of reference data, if the desk has one."""
+    return ReferenceFolder(config / file.reference_folder) if file.reference_folder else None
+
+
+def screening(
+    file: SourcesFile,
+    overrides: Overrides,
+    source: str,
+    today: date,
+    sessions: Days,
+    record: Mapping[str, Record],
+    splits: Mapping[tuple[str, int], float],
+) -> Context:
+    """What `screen` compares a delivery of one source with; `record` and `splits` as in `Context`."""
+    own, limits = overrides.of(source), file.limits
+    return Context(
+        today,
+        sessions,
+        record,
+        splits,
+        frozenset((entry.symbol, days_since_1970(entry.date), entry.code) for entry in own.releases),
+        tuple(Rename(entry.old, entry.new, days_since_1970(entry.effective)) for entry in own.renames),
+        JumpLimits(jump=limits.jump),
+        limits.watch(),
+    )
+
+
+def days_since_1970(day: date) -> int:
+    """A date as the number the row checks use."""
+    return int(np.datetime64(day, "D").astype(np.int64))

@@ -1,0 +1,44 @@
+"""The process's DuckDB: a database file is attached to it for a moment, which costs a tenth of opening one anew."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import duckdb
+
+from resources.store.ledger import Connection
+
+NAME = "warehouse"
+
+
+def quoted(path: Path) -> str:
+    """A path as the inside of an SQL string."""
+    return str(path).replace("'", "''")
+
+
+@lru_cache(maxsize=4)
+def _engine(home: Path) -> Connection:
+    """A DuckDB that may touch the files of one folder, and nothing else of the machine."""
+    con = duckdb.connect()
+    con.execute(f"set temp_directory = '{quoted(home / NAME)}.tmp'")
+    con.execute(f"set allowed_directories = ['{quoted(home)}']")
+    con.execute("set enable_external_access = false")
+    return con
+
+
+@contextmanager
+def attached(path: Path) -> Iterator[Connection]:
+    """A connection to the database file `path`, which is closed, and free for others, at the end of the block.
+
+    Raises duckdb.IOException for a file that another process has open.
+    """
+    engine = _engine(path.parent.absolute())
+    engine.execute(f"attach '{quoted(path.absolute())}' as {NAME}")
+    con = engine.cursor()
+    try:
+        con.execute(f"use {NAME}")
+        yield con
+    finally:
+        con.close()
+        engine.execute(f"detach {NAME}")

@@ -1,0 +1,167 @@
+"""The hash-chained record of every write: canonical hashes of rows, ledger rows, and the anchor outside the file."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from resources.store.tables import LOGS, NOT_CONTENT, ledger_column
+
+GENESIS = "0" * 64
+Connection = duckdb.DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Who writes, when, with which code and configuration."""
+
+    run_id: str
+    at: datetime
+    code_version: str
+    config_hash: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A ledger row: one version of (asset, pack, portfolio), chained to the row before it."""
+
+    id: int
+    content_hash: str
+    rows: int
+    changed: bool
+
+
+def sha256(text: str) -> str:
+    """Hex SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def columns(con: Connection, table: str) -> list[tuple[str, str]]:
+    """(name, type) of each column of `table`, by name."""
+    found = con.execute("select name, type from pragma_table_info(?) order by 1", [table]).fetchall()
+    return [(str(name), str(kind)) for name, kind in found]
+
+
+def row_text(described: list[tuple[str, str]], leave_out: frozenset[str] = frozenset()) -> str:
+    """SQL for the canonical text of a row: `name=value` of every cell that is not NULL, in order of name.
+
+    A column added later is NULL in old rows and so leaves their text unchanged.
+    """
+    parts = []
+    for name, kind in described:
+        if name in leave_out:
+            continue
+        cell = f'"{name}"::varchar'
+        if kind == "VARCHAR":  # the separator may not be forged from inside a text
+            cell = f"replace({cell}, chr(31), chr(31) || chr(31))"
+        parts.append(f"'{name}=' || {cell}")
+    return f"concat_ws(chr(31), {', '.join(parts)})"
+
+
+def content_hash(con: Connection, table: str) -> tuple[str, int]:
+    """SHA-256 over the content of `table`, whatever the order of its rows, and their number.
+
+    Ids, run, times and the vendor's adjustment are left out, so that equal content has equal hashes.
+    """
+    text = row_text(columns(con, table), NOT_CONTENT)
+    found = con.execute(
+        f"select coalesce(string_agg(h, '' order by h), ''), count(*) from (select sha256({text}) as h from {table})"
+    ).fetchall()[0]
+    return sha256(str(found[0])), int(found[1])
+
+
+def head(con: Connection) -> tuple[int, str]:
+    """(number of ledger rows, hash of the newest one)."""
+    found = con.execute("select id, this_hash from materializations order by id desc limit 1").fetchall()
+    return (int(found[0][0]), str(found[0][1])) if found else (0, GENESIS)
+
+
+def latest(con: Connection, asset: str, pack_id: str | None, portfolio_id: str | None) -> Entry | None:
+    """The newest ledger row of (asset, pack, portfolio)."""
+    found = con.execute(
+        "select id, content_hash, rows from materializations where asset = ? and pack_id is not distinct from ? "
+        "and portfolio_id is not distinct from ? order by id desc limit 1",
+        [asset, pack_id, portfolio_id],
+    ).fetchall()
+    return Entry(int(found[0][0]), str(found[0][1]), int(found[0][2]), changed=False) if found else None
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What one ledger row wrote in one table.
+
+    hash  SHA-256 over all its rows, every cell of them
+    rows  the first 8 hex digits of each row's own hash, ascending: enough to tell which row was touched
+    """
+
+    hash: str
+    rows: tuple[str, ...]
+
+
+def cells_sql(con: Connection, table: str, where: str = "true") -> str:
+    """SQL for (ledger row, hash, rows) of each ledger row that wrote in `table`, as in `Cells`."""
+    kept = "''" if table in UNSPECIFIED else "string_agg(left(h, 8), '' order by h)"
+    return (
+        f"select entry, sha256(string_agg(h, '' order by h)) as hash, {kept} as rows from "
+        f"(select {ledger_column(table)} as entry, sha256({row_text(columns(con, table))}) as h from {table} "
+        f"where {where}) group by entry"
+    )
+
+
+# Leaves have a check of their own, which names the date.
+UNSPECIFIED = frozenset({"log_leaves"})
+
+
+def written_cells(con: Connection, entry_id: int, tables: Iterable[str]) -> str:
+    """JSON: table -> [hash, rows] of everything the ledger row `entry_id` wrote; tables without rows are left out.
+
+    The rows of the logs are covered through `log_leaves`, which hash them date by date.
+    """
+    cells = {}
+    for table in sorted(set(tables) - set(LOGS)):
+        sql = cells_sql(con, table, f"{ledger_column(table)} = ?")
+        for _, digest, rows in con.execute(sql, [entry_id]).fetchall():
+            cells[table] = [digest, rows]
+    return json.dumps(cells)
+
+
+LEDGER_FIELDS = (
+    "id", "asset", "pack_id", "portfolio_id", "run_id", "at", "code_version", "config_hash", "input_hashes",
+    "content_hash", "rows", "cells", "previous_hash",
+)  # fmt: skip
+
+
+def chain_hash(fields: Mapping[str, object]) -> str:
+    """The hash of a ledger row: of its own fields, which cover the row before it and every cell it wrote."""
+    return sha256(json.dumps([fields[name] if name != "at" else str(fields[name]) for name in LEDGER_FIELDS]))
+
+
+def append_entry(
+    con: Connection,
+    stamp: Stamp,
+    entry_id: int,
+    asset: str,
+    content_hash: str,
+    rows: int,
+    *,
+    tables: Iterable[str],
+    pack_id: str | None = None,
+    portfolio_id: str | None = None,
+    inputs: Mapping[str, str] | None = None,
+) -> Entry:
+    """Chain the ledger row `entry_id` over everything already inserted under that id in this transaction."""
+    _, previous = head(con)
+    fields: dict[str, object] = {
+        "id": entry_id, "asset": asset, "pack_id": pack_id, "portfolio_id": portfolio_id, "run_id": stamp.run_id,
+        "at": stamp.at, "code_version": stamp.code_version, "config_hash": stamp.config_hash,
+        "input_hashes": json.dumps(dict(inputs or {}), sort_keys=True), "content_hash": content_hash, "rows": rows,
+        "cells": written_cells(con, entry_id, tables), "previous_hash": previous,
+    }  # fmt: skip
+    fields["this_hash"] = chain_hash(fields)
+    names = ", ".join(f'"{name}"' for name in fields)
+    marks = ", ".join("?" for _ in fields)
+    con.execute(f"insert into materializations ({names}) values ({marks})", list(fields.values()))
+    return Entry(entry_id, content_hash, rows, changed=True)

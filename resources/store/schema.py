@@ -1,0 +1,101 @@
+"""The tables of a warehouse: made in an empty one, brought forward in an older one, refused in a newer one."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+
+import duckdb
+
+from optimizer.errors import DataError
+from resources.store.code_version import code_version
+from resources.store.ledger import Connection, Stamp, append_entry, head, sha256
+from resources.store.tables import ASSET_OF, OUTPUTS
+
+HERE = files("resources.store")
+
+
+def migrations() -> dict[int, str]:
+    """Number -> SQL of each step `migrations/NNNN-*.sql`, which brings the schema before it to that version."""
+    found = {int(item.name[:4]): item.read_text("utf-8") for item in (HERE / "migrations").iterdir()
+             if item.name.endswith(".sql")}  # fmt: skip
+    return dict(sorted(found.items()))
+
+
+VERSION = max(migrations())
+
+
+def schema_version(con: Connection) -> int:
+    """The version of the schema that a database has: 0 is an empty file, 1 the first release's, which said none."""
+    for sql in ("select schema_version()", "select 1 from materializations limit 0"):
+        try:
+            return int((con.execute(sql).fetchall() or [(1,)])[0][0])
+        except duckdb.CatalogException:
+            continue
+    return 0
+
+
+def refuse_newer(found: int, where: str) -> None:
+    """Raises DataError for a schema of a release that came after this one."""
+    if found > VERSION:
+        raise DataError(
+            f"{where} has schema {found}, a newer release wrote it: this one knows schemas up to {VERSION}; "
+            f"use that one, or `packfolio restore` a backup from before the upgrade"
+        )
+
+
+def prepare_schema(con: Connection, where: str) -> bool:
+    """Make the schema in an empty database, or bring an older one forward, in one transaction with its ledger row.
+
+    where  names the file in the error
+    Gives whether the ledger has a new row: who brought it forward, from where, and the ledger's head before.
+    Raises DataError for a schema newer than this release.
+    """
+    found = schema_version(con)
+    refuse_newer(found, where)
+    if found == VERSION:
+        return False
+    con.execute("begin")
+    if found == 0:
+        create_schema(con)
+    else:
+        steps = [sql for number, sql in migrations().items() if number > found]
+        for sql in steps:
+            con.execute(sql)
+        _derive(con)
+        _record_upgrade(con, found, steps)
+    con.execute("commit")
+    if found:
+        con.execute("checkpoint")
+    return found > 0
+
+
+def _record_upgrade(con: Connection, found: int, steps: Sequence[str]) -> None:
+    at = datetime.now(UTC).replace(tzinfo=None)
+    stamp = Stamp("schema upgrade", at, code_version(), "none")
+    inputs = {"from_schema": str(found), "to_schema": str(VERSION)}
+    content = sha256("\n".join(steps))
+    append_entry(con, stamp, head(con)[0] + 1, "schema", content, 0, tables=(), inputs=inputs)
+
+
+def create_schema(con: Connection) -> None:
+    """Tables, views and macros of this release in an empty database."""
+    con.execute((HERE / "schema.sql").read_text("utf-8"))
+    _derive(con)
+
+
+def _derive(con: Connection) -> None:
+    """Views and macros, over the tables as they now are."""
+    con.execute((HERE / "views.sql").read_text("utf-8"))
+    con.execute(f"create or replace macro schema_version() as {VERSION}")
+    for table in OUTPUTS:
+        con.execute(latest_view(table))
+
+
+def latest_view(table: str) -> str:
+    """SQL of `latest_<table>`: the rows of the newest version of each (pack, portfolio)."""
+    asset = ASSET_OF.get(table, table)
+    return (
+        f"create or replace view latest_{table} as select t.* from {table} t semi join "
+        f"(select max(id) as id from materializations where asset = '{asset}' group by pack_id, portfolio_id) m "
+        f"on t.materialization = m.id"
+    )

@@ -1,0 +1,192 @@
+-- The tables of a new warehouse. A change here needs a numbered file in `migrations/` that makes it in old ones.
+-- Every table is append-only; `resources/store/ledger.py` chains each write.
+-- The logs carry `ingest_seq`, every other table `materialization`: both are the id of the ledger row that wrote them.
+
+-- The logs -------------------------------------------------------------------------------------------------------
+create table prices (
+    symbol varchar not null, date date not null,
+    open double check (open is null or (isfinite(open) and open > 0)),
+    high double check (high is null or (isfinite(high) and high > 0)),
+    low double check (low is null or (isfinite(low) and low > 0)),
+    close double not null check (isfinite(close) and close > 0),
+    volume bigint check (volume is null or volume >= 0),
+    dividend double not null check (isfinite(dividend) and dividend >= 0),
+    split double not null check (isfinite(split) and split > 0),
+    vendor_adj_close double,
+    currency varchar not null, basis varchar not null, source varchar not null, simulated boolean not null,
+    known_at date, ingest_seq bigint not null, row_hash blob not null
+);
+create table corporate_actions (
+    symbol varchar not null, date date not null, kind varchar not null, value double, currency varchar, note varchar,
+    source varchar not null, ingest_seq bigint not null, row_hash blob not null
+);
+create table securities (
+    symbol varchar not null, date date not null, name varchar, sector varchar, currency varchar not null,
+    exchange varchar, kind varchar, simulated boolean not null, note varchar,
+    source varchar not null, ingest_seq bigint not null, row_hash blob not null
+);
+create table market_caps (
+    symbol varchar not null, date date not null, market_cap double not null check (isfinite(market_cap) and market_cap > 0),
+    currency varchar not null, source varchar not null, ingest_seq bigint not null, row_hash blob not null
+);
+create table ratings (
+    symbol varchar not null, date date not null, rating double not null check (isfinite(rating)),
+    source varchar not null, ingest_seq bigint not null, row_hash blob not null
+);
+create table fx_rates (
+    base varchar not null, quote varchar not null, date date not null, rate double not null check (isfinite(rate) and rate > 0),
+    source varchar not null, ingest_seq bigint not null, row_hash blob not null
+);
+create table risk_free_rates (
+    currency varchar not null, date date not null, rate double not null check (isfinite(rate)), note varchar,
+    source varchar not null, ingest_seq bigint not null, row_hash blob not null
+);
+create table macro_series (
+    series varchar not null, date date not null, known_at date not null,
+    value double not null check (isfinite(value)),
+    source varchar not null, ingest_seq bigint not null, row_hash blob not null
+);
+create table log_leaves (
+    log varchar not null, date date not null, rows bigint not null, hash varchar not null, vendor_hash varchar,
+    ingest_seq bigint not null
+);
+create table ingests (
+    ingest_seq bigint not null, source varchar not null, log varchar not null, payload_name varchar not null,
+    payload_sha256 varchar not null, delivery_key varchar not null, payload_path varchar, known_at date,
+    status varchar not null,
+    rows_new bigint not null, rows_corrected bigint not null, rows_same bigint not null, rows_quarantined bigint not null,
+    message varchar
+);
+create table quarantine (
+    ingest_seq bigint not null, log varchar not null, source varchar not null, symbol varchar, date date,
+    line bigint, code varchar not null, reason varchar not null, raw varchar
+);
+
+create table decisions (
+    line_sha256 varchar not null, "at" timestamp not null, caller varchar not null, trace_id varchar not null,
+    pack_id varchar not null, portfolio_id varchar not null, policy_hash varchar not null, method varchar not null,
+    constraints_met boolean not null, estimated_costs double not null, trades varchar not null,
+    ingest_seq bigint not null
+);
+
+-- The record of every write --------------------------------------------------------------------------------------
+create table materializations (
+    id bigint not null, asset varchar not null, pack_id varchar, portfolio_id varchar, run_id varchar not null,
+    "at" timestamp not null, code_version varchar not null, config_hash varchar not null, input_hashes varchar not null,
+    content_hash varchar not null, rows bigint not null, cells varchar not null, previous_hash varchar not null,
+    this_hash varchar not null
+);
+create table configs (config_hash varchar not null, text varchar not null, materialization bigint not null);
+create table check_findings (
+    pack_id varchar, code varchar not null, severity varchar not null, symbol varchar, date date, value double,
+    message varchar not null, materialization bigint not null
+);
+
+-- Packs and what is computed from them ---------------------------------------------------------------------------
+create table pricing_packs (
+    pack_id varchar not null, as_of date not null, watermark_seq bigint not null, revision integer not null,
+    supersedes varchar, reason varchar, verdict varchar not null check (verdict in ('fresh', 'rejected')),
+    symbols bigint not null, rows bigint not null, precedence varchar not null, content_hash varchar not null,
+    created_at timestamp not null, run_id varchar not null, materialization bigint not null,
+    quality double
+);
+create table portfolio_snapshots (
+    pack_id varchar not null, portfolio_id varchar not null, name varchar not null, mode varchar not null,
+    base_currency varchar not null, holdings_date date, cash decimal(18, 4), policy varchar not null,
+    views varchar not null, benchmark varchar not null, universe varchar not null, problem varchar,
+    materialization bigint not null
+);
+create table holdings ( -- written with portfolio_snapshots
+    pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, quantity double not null,
+    cost_basis double, materialization bigint not null
+);
+create table tax_lots ( -- written with portfolio_snapshots
+    pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, lot_id varchar not null,
+    quantity double not null check (quantity > 0), cost_basis double not null, acquired date not null,
+    materialization bigint not null
+);
+create table return_estimates (
+    pack_id varchar not null, recipe varchar not null, symbol varchar not null, expected_return double,
+    volatility double, observations integer, simulated boolean, materialization bigint not null
+);
+create table covariances (
+    pack_id varchar not null, recipe varchar not null, symbol varchar not null, "values" double[], recipe_text varchar,
+    covariance_hash varchar, materialization bigint not null
+);
+create table posterior_returns (
+    pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, prior_return double,
+    posterior_return double, posterior_volatility double, simulated boolean, materialization bigint not null
+);
+create table regimes (
+    pack_id varchar not null, regime varchar not null, score double not null, detected boolean not null,
+    materialization bigint not null
+);
+create table regime_drivers ( -- written with regimes
+    pack_id varchar not null, series varchar not null, date date, known_at date, value double, z_score double,
+    points bigint not null, problem varchar, materialization bigint not null
+);
+create table optimal_weights (
+    pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, weight double not null,
+    current_weight double, lower double, upper double, risk_contribution double, binding varchar, simulated boolean,
+    materialization bigint not null
+);
+create table optimization_results ( -- written with optimal_weights
+    pack_id varchar not null, portfolio_id varchar not null, method varchar not null, status varchar not null,
+    reason varchar, objective double, expected_return double, volatility double, sharpe double, notional double,
+    cash double, turnover double, constraints_met boolean, warnings varchar, certificate varchar, solver varchar,
+    diagnostics varchar, materialization bigint not null
+);
+create table portfolio_exposures ( -- written with optimal_weights
+    pack_id varchar not null, portfolio_id varchar not null, exposure_type varchar not null, amount double not null,
+    materialization bigint not null
+);
+create table trades (
+    pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null,
+    action varchar not null check (action in ('BUY', 'SELL', 'HOLD')), quantity double not null check (quantity >= 0),
+    price double not null, value decimal(18, 4) not null, cost decimal(18, 4) not null, rationale varchar not null,
+    current_quantity double not null, target_quantity double not null, current_weight double, target_weight double,
+    achieved_weight double, currency varchar, local_price double, fx_rate double, simulated boolean, sequence integer,
+    numbers varchar, materialization bigint not null,
+    short_term_gain decimal(18, 4), long_term_gain decimal(18, 4), tax decimal(18, 4)
+);
+create table trade_lists ( -- written with trades
+    pack_id varchar not null, portfolio_id varchar not null, nav_before decimal(18, 4), nav_after decimal(18, 4),
+    cash_before decimal(18, 4), cash_after decimal(18, 4), bought decimal(18, 4), sold decimal(18, 4),
+    costs decimal(18, 4), cost_bps double, turnover double, turnover_two_way double, tracking_error double, gap double,
+    constraints_met boolean, constraints varchar, warnings varchar, materialization bigint not null,
+    short_term_gain decimal(18, 4), long_term_gain decimal(18, 4), tax decimal(18, 4)
+);
+create table lot_sales ( -- written with trades
+    pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, lot_id varchar not null,
+    quantity double not null check (quantity > 0), proceeds decimal(18, 4) not null, cost_basis decimal(18, 4) not null,
+    gain decimal(18, 4) not null, long_term boolean not null, acquired date not null, materialization bigint not null
+);
+create table impact (
+    pack_id varchar not null, portfolio_id varchar not null, metric varchar not null, current double, post double,
+    delta double, materialization bigint not null
+);
+create table scenario_losses ( -- written with hedges
+    pack_id varchar not null, portfolio_id varchar not null, scenario_id varchar not null, profit double not null,
+    standard_error double not null, replayed bigint not null, hedge_offset double not null, hedge_cost double not null,
+    residual_loss double not null, note varchar, materialization bigint not null
+);
+create table hedges (
+    pack_id varchar not null, portfolio_id varchar not null, scenario_id varchar not null, instrument varchar not null,
+    instrument_type varchar, action varchar, option_type varchar, notional double, hedge_ratio double,
+    expected_offset_pct double, rationale varchar, materialization bigint not null, sequence integer, strike double,
+    expiry date, quantity bigint, exposure double, expected_offset double, standard_error double, estimated_cost double
+);
+create table backtest_results (
+    pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, date date not null,
+    nav double not null, "return" double, turnover double, cost double, drawdown double, simulated boolean,
+    materialization bigint not null
+);
+create table backtest_summary ( -- written with backtest_results
+    pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, metric varchar not null,
+    value double, simulated boolean, materialization bigint not null
+);
+create table backtest_attribution ( -- written with backtest_results
+    pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, breakdown varchar not null,
+    part varchar not null, effect varchar not null, contribution double not null, simulated boolean,
+    materialization bigint not null
+);

@@ -1,0 +1,425 @@
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optimizer.backtests.point_in_time import Vintages
+from optimizer.backtests.policy_strategy import PolicyStrategy
+from optimizer.backtests.walk_forward import (
+    BacktestSettings,
+    OptimizationBacktest,
+    decision_days,
+    equal_weight,
+    sweep,
+)
+from optimizer.beliefs.estimators.recipes import estimate
+from optimizer.errors import DataError, InfeasibleError, PolicyError
+from optimizer.model.costs import CostModel
+from optimizer.model.estimates import Recipe
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Universe
+from optimizer.proposals.proposal import Mandate, form_beliefs
+from optimizer.solvers.solve import solve
+
+FREE = CostModel(commission=0.0, impact_bps=0.0)
+SETTINGS = BacktestSettings(min_history=20)
+
+
+def panel(days=260, n=4, seed=0, gaps=False):
+    rng = np.random.default_rng(seed)
+    prices = 50 * np.exp(np.cumsum(rng.normal(3e-4, 0.012, (days, n)), axis=0))
+    frame = pd.DataFrame(prices, pd.bdate_range("2019-01-01", periods=days), [f"S{i}" for i in range(n)])
+    if gaps:
+        frame.iloc[:60, 0] = np.nan
+        frame.iloc[150:, 1] = np.nan
+        frame.iloc[100:103, 2] = np.nan
+    return frame
+
+
+def momentum(history, as_of):
+    """Weights that depend on every price handed over."""
+    score = np.exp(5 * (history.iloc[-1] / history.bfill().iloc[0]).to_numpy())
+    return dict(zip(history.columns, 0.98 * score / score.sum(), strict=True))
+
+
+def naive(prices, weights_at, cost, rate=0.0):
+    """An independent loop over days, one share count a name, no gaps: NAV by day."""
+    first = min(weights_at)
+    shares, cash, navs = np.zeros(prices.shape[1]), 1e6, []
+    for t in range(first, len(prices)):
+        p = prices.iloc[t].to_numpy()
+        if t > first:
+            cash *= (1 + rate) ** (1 / 252)
+        if t - 1 in weights_at:
+            w, nav = weights_at[t - 1], shares @ p + cash
+            low, high = 0.5 * nav, nav
+            for _ in range(200):
+                after = (low + high) / 2
+                spent = cost.costs(prices.columns, w * after - shares * p).sum()
+                low, high = (after, high) if after + spent <= nav else (low, after)
+            cash = nav - cost.costs(prices.columns, w * low - shares * p).sum() - w.sum() * low
+            shares = w * low / p
+        navs.append(shares @ p + cash)
+    return np.array(navs)
+
+
+def assert_consistent(result, prices):
+    marks = prices.ffill().loc[result.nav.index]
+    shares = result.shares.reindex(result.nav.index).ffill()
+    value = (shares * marks.fillna(0.0)).sum(axis=1) + result.cash
+    np.testing.assert_allclose(result.nav, value, rtol=1e-9)
+    assert (result.cash >= -1e-9 * result.nav).all()
+    assert result.costs.sum() == pytest.approx(result.trades["cost"].sum())
+    total = result.nav.iloc[-1] / result.nav.iloc[0] - 1
+    assert result.attribution.sum() == pytest.approx(total, abs=1e-10)
+
+
+def test_nav_agrees_with_an_independent_loop():
+    prices, model = panel(), CostModel(commission=7.0, impact_bps=12.0, sell_tax_bps=3.0)
+    chosen = BacktestSettings(min_history=20, costs=model, risk_free_rate=0.03)
+    result = OptimizationBacktest(prices).backtest_strategy(momentum, "monthly", settings=chosen)
+    days = decision_days(prices.index, "monthly", 19)
+    wanted = {
+        d: np.array(list(momentum(prices.iloc[: d + 1], None).values())) for d in days if d + 1 < len(prices)
+    }
+    np.testing.assert_allclose(result.nav, naive(prices, wanted, model, 0.03), rtol=1e-10)
+    assert_consistent(result, prices)
+    assert result.metrics["rebalance_count"] == len(wanted)
+    assert result.metrics["final_value"] == result.nav.iloc[-1]
+    # each name's part by the daily route: what was held at a close earns the next day's price change
+    held = result.shares.reindex(result.nav.index).ffill().shift()
+    earned = (held * prices.loc[result.nav.index].diff()).sum() / 1e6
+    np.testing.assert_allclose(result.attribution[list(prices.columns)], earned, atol=1e-10)
+    interest = (result.cash.shift() * (1.03 ** (1 / 252) - 1)).sum() / 1e6
+    assert result.attribution["CASH"] == pytest.approx(interest, abs=1e-10)
+    assert result.attribution["COSTS"] == pytest.approx(-result.costs.sum() / 1e6)
+
+
+def test_the_decision_is_executed_at_the_next_close():
+    prices = panel(days=40)
+    result = OptimizationBacktest(prices).backtest_strategy(equal_weight, settings=SETTINGS, costs=FREE)
+    assert result.nav.index[0] == prices.index[19]
+    assert result.trades["date"].iloc[0] == prices.index[20]
+    assert result.returns.iloc[0] == 0
+    expected = (prices.iloc[21] / prices.iloc[20]).mean() - 1
+    assert result.returns.iloc[1] == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 1000), cut=st.integers(90, 200), frequency=st.sampled_from(["weekly", "monthly"]),
+    gaps=st.booleans(), band=st.sampled_from([None, 0.05]),
+)  # fmt: skip
+def test_nothing_before_a_date_changes_when_later_prices_do(seed, cut, frequency, gaps, band):
+    prices = panel(seed=seed, gaps=gaps)
+    chosen = BacktestSettings(min_history=20, band=band)
+    whole = OptimizationBacktest(prices).backtest_strategy(momentum, frequency, settings=chosen)
+    assert_consistent(whole, prices)
+    until = prices.index[cut]
+    short = OptimizationBacktest(prices).backtest_strategy(
+        momentum, frequency, end_date=until.date(), settings=chosen
+    )
+    pd.testing.assert_series_equal(short.nav, whole.nav.loc[:until], check_exact=True, check_freq=False)
+    spoilt = prices.copy()
+    spoilt.iloc[cut + 1 :] = spoilt.iloc[cut + 1 :] * np.random.default_rng(seed).uniform(0.5, 2, (1, 4))
+    other = OptimizationBacktest(spoilt).backtest_strategy(momentum, frequency, settings=chosen)
+    pd.testing.assert_series_equal(
+        other.nav.loc[:until], whole.nav.loc[:until], check_exact=True, check_freq=False
+    )
+
+
+def test_names_list_late_and_stop_and_gaps_are_waited_out():
+    prices = panel(gaps=True)
+    chosen = BacktestSettings(min_history=20, costs=FREE, gap_days=5, delisting_return={"S1": -0.4})
+    result = OptimizationBacktest(prices).backtest_strategy(equal_weight, settings=chosen)
+    bought = result.trades.groupby("symbol")["date"].min()
+    assert bought["S0"] > prices.index[79]
+    stops = result.trades[result.trades["reason"] == "stopped"]
+    assert stops["symbol"].tolist() == ["S1"]
+    assert stops["date"].item() == prices.index[154]
+    assert stops["price"].item() == pytest.approx(0.6 * prices["S1"].iloc[149])
+    assert result.weights.loc[stops["date"].item(), "S1"] == 0
+    assert result.metrics["stopped_count"] == 1
+    assert_consistent(result, prices)
+
+
+def test_a_held_name_without_a_price_on_the_trading_day_waits_and_cash_holds():
+    prices = panel(days=60)
+    chosen = BacktestSettings(min_history=20, costs=FREE, gap_days=9)
+    days = decision_days(prices.index, "monthly", 19)
+    prices.iloc[days[1] + 1, 0] = np.nan
+
+    def all_into_the_last(history, as_of):
+        return {"S3": 1.0} if as_of == prices.index[days[1]] else {"S0": 0.5, "S3": 0.5}
+
+    result = OptimizationBacktest(prices).backtest_strategy(all_into_the_last, settings=chosen)
+    after = result.weights.loc[prices.index[days[1] + 1]]
+    assert after["S0"] == pytest.approx(0.5, abs=0.1)
+    assert after.sum() == pytest.approx(1)
+    assert_consistent(result, prices)
+
+
+def test_a_strategy_may_ask_what_is_held():
+    prices, told = panel(days=120), []
+
+    def keeps(history, as_of, held):
+        told.append(held)
+        return held or {"S0": 0.5, "S1": 0.5}
+
+    result = OptimizationBacktest(prices).backtest_strategy(keeps, settings=SETTINGS, costs=FREE)
+    assert told[0] == {}
+    first, second = prices.iloc[20], prices.loc[result.weights.index].iloc[2]
+    grown = (second / first)[["S0", "S1"]]
+    at_decision = prices.iloc[decision_days(prices.index, "monthly", 19)[1]] / first
+    assert told[1]["S0"] == pytest.approx(at_decision["S0"] / (at_decision["S0"] + at_decision["S1"]))
+    assert result.nav.loc[result.weights.index[2]] == pytest.approx(1e6 * grown.mean(), rel=1e-3)
+
+
+def test_cash_earns_and_debt_pays_the_financing_rate():
+    prices = panel(days=300)
+    half = OptimizationBacktest(prices).backtest_strategy(
+        lambda history, as_of: {}, settings=BacktestSettings(min_history=20, risk_free_rate=0.04, costs=FREE)
+    )
+    assert half.nav.iloc[-1] == pytest.approx(1e6 * 1.04 ** (280 / 252), rel=1e-12)
+    flat = pd.DataFrame(100.0, prices.index, ["A"])
+    levered = OptimizationBacktest(flat).backtest_strategy(
+        lambda history, as_of: {"A": 1.5},
+        "yearly",
+        settings=BacktestSettings(
+            min_history=20, risk_free_rate=0.04, financing_spread=0.01, cash_min=-0.5, costs=FREE
+        ),
+    )
+    daily = 1.05 ** (1 / 252)
+    paid = levered.cash.iloc[5] / levered.cash.iloc[4]
+    assert paid == pytest.approx(daily, abs=1e-12)
+    with pytest.raises(PolicyError, match=r"add up to 1\.5: cash would be -0\.5"):
+        OptimizationBacktest(flat).backtest_strategy(lambda h, d: {"A": 1.5}, settings=SETTINGS)
+
+
+def test_rates_by_date_are_used_from_the_close_at_which_they_were_known():
+    prices = panel(days=30)
+    rate = pd.Series([0.0, 0.10], [prices.index[0], prices.index[25]])
+    chosen = BacktestSettings(min_history=20, risk_free_rate=rate)
+    result = OptimizationBacktest(prices).backtest_strategy(lambda h, d: {}, settings=chosen)
+    assert result.returns.loc[prices.index[25]] == 0
+    assert result.returns.loc[prices.index[26]] == pytest.approx(1.1 ** (1 / 252) - 1, abs=1e-12)
+
+
+def test_a_band_trades_less_and_a_failed_decision_keeps_the_holdings():
+    prices = panel()
+    always = OptimizationBacktest(prices).backtest_strategy(equal_weight, "weekly", settings=SETTINGS)
+    banded = OptimizationBacktest(prices).backtest_strategy(
+        equal_weight, "weekly", settings=BacktestSettings(min_history=20, band=0.02)
+    )
+    assert 1 <= banded.metrics["rebalance_count"] < always.metrics["rebalance_count"]
+
+    def fails_later(history, as_of):
+        if as_of > prices.index[100]:
+            raise InfeasibleError("max_sector Tech and min_weight conflict")
+        return equal_weight(history, as_of)
+
+    result = OptimizationBacktest(prices).backtest_strategy(fails_later, settings=SETTINGS)
+    assert result.trades["date"].max() <= prices.index[101]
+    assert set(result.skipped.values()) == {"max_sector Tech and min_weight conflict"}
+    assert_consistent(result, prices)
+
+
+def test_an_interrupted_run_resumes_from_its_decisions():
+    prices, decisions, seen = panel(), {}, []
+
+    def dies(history, as_of):
+        if len(decisions) == 4:
+            raise KeyboardInterrupt
+        return momentum(history, as_of)
+
+    run = OptimizationBacktest(prices).backtest_strategy
+    with pytest.raises(KeyboardInterrupt):
+        run(dies, settings=SETTINGS, decisions=decisions)
+    assert len(decisions) == 4
+
+    def counted(history, as_of):
+        seen.append(as_of)
+        return momentum(history, as_of)
+
+    told = []
+    result = run(
+        counted, settings=SETTINGS, decisions=decisions, progress=lambda done, of: told.append((done, of))
+    )
+    assert len(seen) == len(decisions) - 4
+    assert told[-1] == (len(decisions), len(decisions))
+    pd.testing.assert_series_equal(result.nav, run(momentum, settings=SETTINGS).nav)
+
+
+def test_cost_grows_linearly_with_rebalances():
+    calls = []
+
+    def counted(history, as_of):
+        calls.append(as_of)
+        return momentum(history, as_of)
+
+    asked = {}
+    for days, often in ((130, "weekly"), (240, "weekly"), (240, "monthly")):
+        prices = panel(days=days)
+        calls.clear()
+        OptimizationBacktest(prices).backtest_strategy(counted, often, settings=SETTINGS)
+        asked[days, often] = len(calls)
+        assert calls == [prices.index[day] for day in decision_days(prices.index, often, 19)[: len(calls)]]
+        assert len(set(calls)) == len(calls)  # each decision is made once
+    per_day = asked[130, "weekly"] / (130 - 20), asked[240, "weekly"] / (240 - 20)
+    assert per_day[0] == pytest.approx(per_day[1], rel=0.06)
+    assert asked[240, "monthly"] <= 240 / 21 + 1
+
+
+def test_several_strategies_and_a_sweep_side_by_side():
+    prices = panel()
+
+    def tilted(power):
+        return lambda history, as_of: dict(
+            zip(history.columns, np.arange(1, 5.0) ** power / sum(np.arange(1, 5.0) ** power), strict=True)
+        )
+
+    methods = sweep(tilted, {"power": [0, 1, 2]})
+    assert list(methods) == ["power=0", "power=1", "power=2"]
+    found = OptimizationBacktest(prices).compare(methods, settings=SETTINGS, benchmark=prices["S0"])
+    assert list(found) == [*methods, "equal_weight"]
+    pd.testing.assert_series_equal(found["power=0"].nav, found["equal_weight"].nav, rtol=1e-9)
+    assert {"beta", "up_capture", "alpha"} <= set(found["power=2"].metrics)
+    assert found["power=2"].metrics["deflated_sharpe"] < found["power=2"].metrics["probabilistic_sharpe"]
+
+
+def test_vintage_data_are_used_as_they_were_known_and_never_from_the_future():
+    prices = panel()
+    shown = []
+
+    def known(as_of):
+        early = prices.loc[:as_of].copy()
+        early.iloc[-1] = early.iloc[-2]
+        return early
+
+    def looks(history, as_of):
+        shown.append(float(history.iloc[-1, 0] / history.iloc[-2, 0]))
+        return equal_weight(history, as_of)
+
+    run = OptimizationBacktest(prices).backtest_strategy
+    run(looks, knowledge="vintage", settings=BacktestSettings(min_history=20, known=known))
+    assert set(shown) == {1.0}
+    uncut = BacktestSettings(min_history=20, known=lambda as_of: prices)
+    with pytest.raises(DataError, match="cut them by date"):
+        run(looks, knowledge="vintage", settings=uncut)
+    with pytest.raises(PolicyError, match="say knowledge='vintage'"):
+        run(looks, settings=uncut)
+
+
+def long_rows(prices, days_late=0):
+    """Rows (symbol, date, known_at, close) that became known so many calendar days after their date."""
+    rows = prices.rename_axis("date").reset_index().melt("date", var_name="symbol", value_name="close")
+    return rows.assign(known_at=rows["date"] + pd.Timedelta(days=days_late))
+
+
+def test_a_restatement_changes_no_decision_before_the_day_on_which_it_became_known():
+    prices, told = panel(days=150), {}
+    restated_on = prices.index[100]
+    wrong = long_rows(prices)
+    wrong.loc[(wrong["symbol"] == "S0") & (wrong["date"] < restated_on), "close"] *= 0.5
+    corrected = long_rows(prices).query("symbol == 'S0' and date < @restated_on").assign(known_at=restated_on)
+    vintages = Vintages(pd.concat([wrong, corrected]))
+
+    def looks(history, as_of):
+        told[as_of] = history
+        return momentum(history, as_of)
+
+    bench = OptimizationBacktest(prices, vintages=vintages)
+    found = bench.backtest_strategy(looks, "weekly", knowledge="vintage", settings=SETTINGS)
+    for as_of, history in told.items():
+        seen = prices.loc[:as_of].copy()
+        if as_of < restated_on:
+            seen["S0"] *= 0.5
+        np.testing.assert_allclose(history, seen, rtol=1e-12)
+    assert min(told) < restated_on < max(told)
+    assert found.knowledge.startswith("each decision saw the prices known at its close")
+    final = bench.backtest_strategy(momentum, "weekly", settings=SETTINGS)
+    assert "cut by date" in final.knowledge
+
+
+def test_vintage_prices_carry_dividends_and_splits_and_are_late_when_they_came_late():
+    days = pd.bdate_range("2024-01-01", periods=4)
+    rows = pd.DataFrame(
+        {"symbol": "A", "date": days, "known_at": days + pd.Timedelta(days=1), "close": [100.0, 50.0, 49.0, 51.0],
+         "dividend": [0.0, 0.0, 1.0, 0.0], "split": [1.0, 2.0, 1.0, 1.0]}
+    )  # fmt: skip
+    known = Vintages(rows).known_on(days[3])
+    assert list(known.index) == list(days[:3])
+    np.testing.assert_allclose(known["A"], [49.0, 49.0, 49.0])
+    with pytest.raises(DataError, match=r"nothing was known on 2024-01-01: .* 2024-01-02"):
+        Vintages(rows).known_on(days[0])
+    with pytest.raises(DataError, match="lack known_at"):
+        Vintages(rows.drop(columns="known_at"))
+    with pytest.raises(DataError, match="unknown age"):
+        Vintages(rows.assign(known_at=pd.NaT))
+
+
+def test_a_vintage_backtest_starts_when_something_was_known():
+    prices = panel(days=120)
+    rows = long_rows(prices)
+    rows["known_at"] = rows["known_at"].clip(lower=prices.index[60])
+    run = OptimizationBacktest(prices, vintages=Vintages(rows)).backtest_strategy
+    found = run(equal_weight, knowledge="vintage", settings=SETTINGS)
+    assert found.nav.index[0] == prices.index[60]
+    with pytest.raises(DataError, match="nothing was known on"):
+        run(equal_weight, knowledge="vintage", start_date=prices.index[40].date(), settings=SETTINGS)
+    with pytest.raises(DataError, match="give vintages"):
+        OptimizationBacktest(prices).backtest_strategy(equal_weight, knowledge="vintage", settings=SETTINGS)
+    with pytest.raises(PolicyError, match="knowledge 'perfect' does not exist"):
+        run(equal_weight, knowledge="perfect", settings=SETTINGS)
+
+
+def test_wrong_input_is_named():
+    prices = panel(days=60)
+    run = OptimizationBacktest(prices).backtest_strategy
+    with pytest.raises(PolicyError, match="rebalance_frequency 'hourly'"):
+        run(equal_weight, "hourly", settings=SETTINGS)
+    with pytest.raises(PolicyError, match="name ZZZ"):
+        run(lambda h, d: {"ZZZ": 1.0}, settings=SETTINGS)
+    with pytest.raises(DataError, match="no symbol has 252 closes"):
+        run(equal_weight)
+    with pytest.raises(DataError, match="start later"):
+        run(equal_weight, start_date=date(2019, 1, 2), settings=SETTINGS)
+    with pytest.raises(DataError, match="positive"):
+        OptimizationBacktest(prices * -1).backtest_strategy(equal_weight, settings=SETTINGS)
+    with pytest.raises(DataError, match="dates are needed"):
+        OptimizationBacktest(prices.reset_index(drop=True))
+    with pytest.raises(PolicyError, match="use up the NAV"):
+        run(equal_weight, settings=SETTINGS, costs=CostModel(commission=1e6))
+
+
+def test_a_policy_decides_the_same_on_arrays_and_on_tables():
+    prices = panel(400, 3, gaps=True)[["S2", "S0", "S1"]]
+    strategy = PolicyStrategy(
+        Policy(method="min_volatility", max_weight=0.6), Universe(symbols=("S0", "S1", "S2")),
+        Recipe(lookback_days=120), "historical",
+    )  # fmt: skip
+    run = OptimizationBacktest(prices).backtest_strategy
+    chosen = BacktestSettings(min_history=90)
+    on_arrays = run(strategy, settings=chosen)
+    on_tables = run(lambda history, as_of, held: strategy(history, as_of, held), settings=chosen)
+    pd.testing.assert_series_equal(on_arrays.nav, on_tables.nav, check_exact=True)
+    pd.testing.assert_frame_equal(on_arrays.weights, on_tables.weights, check_exact=True)
+    assert on_arrays.weights["S0"].iloc[0] == 0 < on_arrays.weights["S0"].max()
+
+
+@pytest.mark.parametrize("prior", ["historical", "benchmark"])
+def test_more_names_than_days_are_believed_as_in_a_proposal(prior):
+    prices = panel(60, 80, seed=5)
+    symbols = tuple(sorted(prices.columns))
+    universe = Universe(symbols=symbols, benchmark=dict.fromkeys(symbols, 1 / 80))
+    policy = Policy(method="mean_variance", max_weight=0.1, risk_free_rate=0.02)
+    recipe = Recipe(lookback_days=50, symbols=symbols)
+    evidence = estimate(prices, recipe)
+    assert evidence.low_rank is not None
+    beliefs = form_beliefs(evidence, universe, policy, Mandate(prior=prior))
+    expected = solve(beliefs.estimates(evidence), policy, universe, np.zeros(80)).weights
+    got = PolicyStrategy(policy, universe, recipe, prior)(prices, prices.index[-1], {})
+    np.testing.assert_allclose([got[symbol] for symbol in symbols], expected, atol=1e-7)

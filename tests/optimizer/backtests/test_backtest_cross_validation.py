@@ -1,0 +1,61 @@
+from math import comb
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from optimizer.backtests.cross_validation import (
+    combinatorial_splits,
+    cross_validate,
+    probability_of_overfitting,
+)
+from optimizer.errors import DataError, PolicyError
+
+RNG = np.random.default_rng(0)
+RETURNS = pd.DataFrame(
+    RNG.normal(0.0003, 0.01, (600, 3)), pd.bdate_range("2020-01-01", periods=600), list("ABC")
+)
+
+
+def test_training_rows_never_touch_the_test_blocks_or_their_margins():
+    splits = list(combinatorial_splits(100, 5, 2, purge=3, embargo=4))
+    assert len(splits) == comb(5, 2)
+    for split in splits:
+        for _, rows in split.tests:
+            near = (split.train >= rows[0] - 3) & (split.train <= rows[-1] + 7)
+            assert not near.any()
+        assert len(split.train) > 0
+
+
+def test_every_history_is_complete_and_out_of_sample():
+    seen = []
+
+    def fit(training):
+        seen.append(training.index)
+        return {"A": 0.5, "B": 0.5}
+
+    found = cross_validate(RETURNS, fit, groups=6, tested=2, purge=1, embargo=0)
+    assert found.paths.shape == (600, comb(6, 2) * 2 // 6)
+    assert not found.paths.isna().to_numpy().any()
+    held = RETURNS[["A", "B"]].mean(axis=1)
+    for path in found.paths:
+        np.testing.assert_allclose(found.paths[path], held)
+    assert found.sharpe.std() == pytest.approx(0, abs=1e-12)
+    assert len(seen) == comb(6, 2)
+
+
+def test_noise_is_overfitted_about_half_the_time_and_skill_is_not():
+    noise = pd.DataFrame(RNG.normal(0, 0.01, (1000, 40)))
+    assert 0.2 < probability_of_overfitting(noise) < 0.9
+    skilled = noise.copy()
+    skilled[7] += 0.004
+    assert probability_of_overfitting(skilled) == 0.0
+
+
+def test_impossible_settings_are_named():
+    with pytest.raises(PolicyError, match="tested < groups"):
+        list(combinatorial_splits(10, 3, 3, purge=0, embargo=0))
+    with pytest.raises(PolicyError, match="even number"):
+        probability_of_overfitting(RETURNS, 5)
+    with pytest.raises(DataError, match="gaps"):
+        cross_validate(RETURNS.where(RETURNS > 0), lambda training: {})

@@ -1,0 +1,106 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optimizer.errors import DataError, PolicyError
+from optimizer.model.returns import (
+    at_frequency,
+    check_prices,
+    complete_rows,
+    log_returns,
+    per_period,
+    simple_returns,
+    total_return_index,
+)
+
+
+def test_a_split_and_a_dividend_count_once():
+    close = np.array([100.0, 51.0, 50.0])
+    dividend = np.array([0.0, 0.0, 1.0])
+    split = np.array([1.0, 2.0, 1.0])
+    index = total_return_index(close, dividend, split)
+    assert index[-1] == 50.0
+    assert simple_returns(index) == pytest.approx([0.02, 0.0])
+
+
+@given(st.integers(1, 40), st.integers(0, 10_000))
+def test_a_window_is_the_tail_of_the_whole_history(start, seed):
+    rng = np.random.default_rng(seed)
+    close = np.exp(rng.normal(0, 0.02, (60, 3)).cumsum(axis=0)) * 100
+    close[rng.random((60, 3)) < 0.1] = np.nan
+    dividend = np.where(np.isfinite(close) & (rng.random((60, 3)) < 0.1), 0.5, 0.0)
+    split = np.where(np.isfinite(close) & (rng.random((60, 3)) < 0.05), 2.0, 1.0)
+    whole = total_return_index(close, dividend, split)
+    window = total_return_index(close[start:], dividend[start:], split[start:])
+    assert window.tobytes() == whole[start:].tobytes()
+
+
+def test_a_gap_is_bridged_and_stays_a_gap():
+    close = np.array([100.0, np.nan, 110.0])
+    index = total_return_index(close, np.zeros(3), np.ones(3))
+    assert index == pytest.approx([100.0, np.nan, 110.0], nan_ok=True)
+    assert np.isnan(simple_returns(index)).all()
+
+
+def test_an_event_without_a_price_is_an_error():
+    with pytest.raises(DataError, match="row 1 has a dividend"):
+        total_return_index(np.array([100.0, np.nan, 110.0]), np.array([0.0, 1.0, 0.0]), np.ones(3))
+
+
+def test_simple_and_log_returns_agree():
+    prices = np.array([[100.0, 50.0], [110.0, 40.0]])
+    assert np.exp(log_returns(prices)) - 1 == pytest.approx(simple_returns(prices))
+
+
+def test_the_daily_rate_compounds_to_the_annual_one():
+    assert per_period(0.045) == pytest.approx(0.000174685, abs=5e-10)
+
+
+def test_periods_end_on_their_last_day_and_unfinished_ones_are_left_out():
+    dates = pd.bdate_range("2024-01-01", "2024-03-14")
+    prices = pd.DataFrame({"A": np.arange(1.0, len(dates) + 1)}, index=dates)
+    assert at_frequency(prices, "daily") is prices
+    assert [f"{day:%m-%d}" for day in at_frequency(prices, "monthly").index] == ["01-31", "02-29"]
+    assert f"{at_frequency(prices, 'weekly').index[-1]:%m-%d}" == "03-08"
+    whole = at_frequency(prices.loc[:"2024-02-29"], "monthly")
+    assert f"{whole.index[-1]:%m-%d}" == "02-29"
+
+
+def test_an_unknown_frequency_lists_the_valid_ones():
+    with pytest.raises(PolicyError, match="daily, weekly, monthly"):
+        at_frequency(pd.DataFrame(), "hourly")
+
+
+@pytest.mark.parametrize(
+    ("values", "dates", "said"),
+    [
+        ([1.0, 0.0], ["2024-01-01", "2024-01-02"], "price of A on 2024-01-02.* is 0.0"),
+        ([1.0, np.inf], ["2024-01-01", "2024-01-02"], "is inf"),
+        ([1.0, 2.0], ["2024-01-02", "2024-01-01"], "dates must ascend"),
+        ([1.0, 2.0], ["2024-01-02", "2024-01-02"], "dates must ascend"),
+    ],
+)
+def test_prices_that_cannot_be_are_refused(values, dates, said):
+    with pytest.raises(DataError, match=said):
+        check_prices(pd.DataFrame({"A": values}, index=pd.to_datetime(dates)))
+
+
+def test_complete_rows_have_every_symbol():
+    assert complete_rows(np.array([[0.1, 0.2], [np.nan, 0.1]])).tolist() == [True, False]
+
+
+@pytest.mark.realdata
+def test_the_index_reproduces_a_vendors_adjusted_returns():
+    folder = os.environ.get("PACKFOLIO_SHARED_DATA")
+    if not folder:
+        pytest.skip("PACKFOLIO_SHARED_DATA is not set")
+    rows = pd.read_parquet(Path(folder) / "market" / "stocks100_daily.parquet")
+    wide = rows.pivot(index="date", columns="symbol")
+    index = total_return_index(*(wide[name].to_numpy(dtype=float) for name in ("close", "dividend", "split")))
+    theirs = simple_returns(wide["adj_close"].to_numpy(dtype=float))
+    assert np.abs(simple_returns(index) - theirs).max() < 1e-3

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from optimizer.errors import InfeasibleError, PolicyError
+from optimizer.model.estimates import Estimates
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Universe
+from optimizer.proposals.frontier import RISKS, frontier
+from optimizer.solvers.solve import solve
+
+NAMES = ("A", "B", "C", "D")
+RNG = np.random.default_rng(3)
+RETURNS = RNG.standard_normal((90, 4)) * [0.006, 0.009, 0.012, 0.02] + [0.0002, 0.0004, 0.0005, 0.0011]
+FOUR = Estimates(NAMES, RETURNS.mean(axis=0) * 252, np.cov(RETURNS.T) * 252, RETURNS)
+BOOK = Universe(NAMES, benchmark=dict.fromkeys(NAMES, 0.25))
+POLICY = Policy(risk_free_rate=0.02, max_weight=0.7, cash_max=0.1)
+
+
+@pytest.mark.parametrize("measure", RISKS)
+def test_every_point_is_certified_and_no_portfolio_dominates_it(measure: str):
+    points = frontier(FOUR, POLICY, BOOK, measure=measure, points=5)
+    assert len(points) == 5
+    assert all(point.solution.certificate.ok for point in points)
+    returns = np.array([point.expected_return for point in points])
+    risks = np.array([point.risk for point in points])
+    np.testing.assert_allclose(np.diff(returns), np.diff(returns)[0], rtol=1e-5)
+    assert np.all(np.diff(risks) > 0)
+    assert np.all(np.diff(risks, 2) >= -1e-7), "least risk is convex in the return"
+    goal = points[0].solution.goal
+    for w in np.random.default_rng(0).dirichlet(np.ones(4), 300):
+        if w.max() <= 0.7:
+            earned = FOUR.mean @ w
+            over = returns <= earned + 1e-9
+            assert goal.value(w) >= risks[over].max(initial=0.0) - 1e-7
+
+
+def test_its_ends_are_the_least_risk_and_the_greatest_return():
+    first, *_, last = frontier(FOUR, POLICY, BOOK)
+    least = solve(
+        FOUR, Policy(method="min_volatility", max_weight=0.7, cash_max=0.1, risk_free_rate=0.02), BOOK
+    )
+    np.testing.assert_allclose(first.solution.weights, least.weights, atol=1e-9)
+    assert first.risk == first.volatility
+    top = np.sort(FOUR.mean)[::-1]
+    assert last.expected_return == pytest.approx(0.7 * top[0] + 0.3 * top[1])
+
+
+def test_two_funds_span_the_frontier_without_bounds():
+    """Merton 1972: in the mean and variance plane it is a parabola with known coefficients."""
+    policy = Policy(risk_free_rate=0.02, long_only=False, min_weight=-1.0, max_weight=2.0)
+    inverse = np.linalg.inv(FOUR.covariance)
+    ones = np.ones(4)
+    a, b, c = ones @ inverse @ FOUR.mean, FOUR.mean @ inverse @ FOUR.mean, ones @ inverse @ ones
+    for point in frontier(FOUR, policy, BOOK, points=30)[:8]:
+        m = point.expected_return
+        variance = (c * m**2 - 2 * a * m + b) / (b * c - a**2)
+        assert point.volatility == pytest.approx(np.sqrt(variance), rel=1e-7)
+
+
+def test_a_single_return_gives_a_single_point():
+    even = Estimates(NAMES, np.full(4, 0.05), FOUR.covariance)
+    assert len(frontier(even, Policy(), Universe(NAMES))) == 1
+
+
+def test_limits_of_the_policy_hold_at_each_point():
+    policy = Policy(risk_free_rate=0.02, max_volatility=0.12, min_return=0.08, max_turnover=0.4)
+    for point in frontier(FOUR, policy, BOOK, np.full(4, 0.25), points=4):
+        w = point.solution.weights
+        assert point.volatility <= 0.12 + 1e-8
+        assert point.expected_return >= 0.08 - 1e-8
+        assert np.abs(w - 0.25).sum() / 2 <= 0.4 + 1e-8
+
+
+def test_wrong_measures_and_conflicts_are_named():
+    with pytest.raises(PolicyError, match=r"max_sharpe.*min_volatility"):
+        frontier(FOUR, POLICY, BOOK, measure="max_sharpe")
+    with pytest.raises(PolicyError, match="two ends"):
+        frontier(FOUR, POLICY, BOOK, points=1)
+    with pytest.raises(InfeasibleError, match="min_return"):
+        frontier(FOUR, Policy(min_return=3.0), BOOK)

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from optimizer.beliefs.black_litterman import MarketView
+from optimizer.beliefs.entropy_pooling import ScenarioView, moved
+from optimizer.errors import PolicyError
+from optimizer.model.estimates import Estimates
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Portfolio, Position, Universe
+from optimizer.problem.methods import ON_ODDS, SCENARIO_COSTS
+from optimizer.proposals.proposal import Mandate, form_beliefs, propose
+
+RETURNS = np.random.default_rng(1).standard_normal((120, 2)) * [0.01, 0.015]
+PAIR = Estimates(("A", "B"), np.array([0.06, 0.07]), np.cov(RETURNS.T) * 252, RETURNS, observations=120)
+HALF = Universe(("A", "B"), benchmark={"A": 0.5, "B": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("policy", "heard"),
+    [
+        (Policy(method="mean_variance", risk_free_rate=0.02), True),
+        (Policy(method="min_volatility", risk_free_rate=0.02), False),
+        (Policy(method="cdar", risk_free_rate=0.02), False),
+        (Policy(method="min_volatility", risk_free_rate=0.02, min_return=0.01), True),
+    ],
+    ids=["mean_variance", "min_volatility", "cdar", "min_return"],
+)
+def test_views_are_a_reason_only_where_expected_returns_are_read(policy: Policy, heard: bool):
+    book = Portfolio("book", positions={"A": Position("A", 900, 0), "B": Position("B", 100, 0)})
+    mandate = Mandate(views=(MarketView(["B"], "absolute", 0.2, 0.9),))
+    found = propose(book, {"A": 10.0, "B": 10.0}, PAIR, policy, HALF, mandate)
+    said = " ".join(row.rationale for row in found.trades.rows)
+    assert found.trades.rows[0].action != "HOLD"
+    assert ("the views move" in said) == heard
+
+
+POOLED = Policy(method="mean_variance", risk_free_rate=0.02, view_model="entropy_pooling")
+
+
+def test_pooled_beliefs_without_views_are_the_prior_and_the_estimate():
+    for prior, mean in (("benchmark", 0.02 + 2.5 * PAIR.covariance @ [0.5, 0.5]), ("historical", PAIR.mean)):
+        found = form_beliefs(PAIR, HALF, POOLED, Mandate(prior=prior))
+        assert found.mean == pytest.approx(mean) and found.prior == pytest.approx(mean)
+        assert found.covariance == pytest.approx(PAIR.covariance)
+        # A view that says what is believed already changes nothing either.
+        told = ScenarioView("volatility", {"A": 1}, float(np.sqrt(PAIR.covariance[0, 0])))
+        same = form_beliefs(PAIR, HALF, POOLED, Mandate(views=(told,), prior=prior))
+        assert same.mean == pytest.approx(mean, abs=1e-9)
+        assert same.covariance == pytest.approx(PAIR.covariance, abs=1e-9)
+
+
+def test_pooled_views_hold_in_the_beliefs_and_reach_the_trades():
+    views = (ScenarioView("mean", {"B": 1}, 0.25), ScenarioView("volatility", {"A": 1}, 0.2))
+    views = (*views, ScenarioView("correlation", {"A": 1, "B": 1}, 0.4))
+    found = form_beliefs(PAIR, HALF, POOLED, Mandate(views=views))
+    sd = np.sqrt(np.diag(found.covariance))
+    assert found.mean[1] == pytest.approx(0.25) and sd[0] == pytest.approx(0.2)
+    assert found.covariance[0, 1] / sd.prod() == pytest.approx(0.4)
+    book = Portfolio("book", positions={"A": Position("A", 900, 0), "B": Position("B", 100, 0)})
+    made = propose(book, {"A": 10.0, "B": 10.0}, PAIR, POOLED, HALF, Mandate(views=views))
+    assert any("the views move its expected return by" in row.rationale for row in made.trades.rows)
+
+
+@pytest.mark.parametrize("method", sorted({"cvar", *SCENARIO_COSTS}))
+def test_pooled_views_weigh_the_days_of_methods_that_take_odds_and_are_warned_of_in_the_others(method: str):
+    """A quieter A is held more: CVaR, deviations and the like fall with it; drawdowns and Gini count days alike."""
+    policy = Policy(method=method, risk_free_rate=0.02, view_model="entropy_pooling")
+    book = Portfolio("book", positions={"A": Position("A", 900, 0), "B": Position("B", 100, 0)})
+    quieter = ScenarioView("volatility", {"A": 1}, 0.7 * float(np.sqrt(PAIR.covariance[0, 0])))
+    prices = {"A": 10.0, "B": 10.0}
+    before = propose(book, prices, PAIR, policy, HALF, Mandate())
+    after = propose(book, prices, PAIR, policy, HALF, Mandate(views=(quieter,)))
+    deaf = f"method {method} counts every day alike, so the views have no part in its weights"
+    assert (deaf in after.warnings) == (method not in ON_ODDS)
+    if method not in ON_ODDS:
+        np.testing.assert_array_equal(after.solution.weights, before.solution.weights)
+    elif method != "kelly":  # it goes to the bound of the better name
+        assert after.solution.weights[0] > before.solution.weights[0] + 0.01
+    assert after.beliefs is not None
+    believed = after.beliefs.estimates(PAIR)
+    if method in ON_ODDS:
+        assert 252 * believed.probabilities @ believed.scenarios == pytest.approx(believed.mean)
+
+
+def test_views_of_the_other_model_are_refused():
+    mean, lead = ScenarioView("mean", {"A": 1}, 0.1), MarketView(["A"], "absolute", 0.1, 0.5)
+    with pytest.raises(PolicyError, match="view_model is entropy_pooling, which takes views of a kind"):
+        form_beliefs(PAIR, HALF, POOLED, Mandate(views=(mean, lead)))
+    with pytest.raises(PolicyError, match="view_model is black_litterman, which takes views on returns"):
+        form_beliefs(PAIR, HALF, Policy(risk_free_rate=0.02), Mandate(views=(mean,)))
+    with pytest.raises(
+        PolicyError, match="view_model is 'copula'; use one of black_litterman, entropy_pooling"
+    ):
+        Policy(view_model="copula")
+
+
+def test_moved_days_have_the_moments_asked_for_whatever_the_order_of_the_names():
+    covariance = np.array([[0.09, 0.01], [0.01, 0.02]])
+    days = moved(RETURNS, np.array([0.1, 0.03]), covariance)
+    assert days.mean(axis=0) * 252 == pytest.approx([0.1, 0.03])
+    assert np.cov(days.T, ddof=0) * 252 == pytest.approx(covariance)
+    turned = moved(RETURNS[:, ::-1], np.array([0.03, 0.1]), covariance[::-1, ::-1])
+    assert turned[:, ::-1] == pytest.approx(days)
+    with pytest.raises(
+        PolicyError, match="needs scenarios that tell the 2 names apart, and these 120 days do not"
+    ):
+        moved(RETURNS[:, [0, 0]], np.zeros(2), covariance)

@@ -1,0 +1,98 @@
+"""Backups come back as they were, and a loss needs a reason that stays on record."""
+
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from bench import STAMP, ingest, price_rows
+
+from optimizer.errors import DataError
+from resources.audit.backup import accept_break, backup, restore
+from resources.audit.verification import verify
+from resources.store.anchors import read_anchors
+from resources.store.ledger import head
+from resources.store.warehouse import Warehouse
+
+AT = datetime(2024, 1, 9, 7, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    made = Warehouse(tmp_path / "home")
+    with made.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows())
+    (made.home / "payloads").mkdir()
+    (made.home / "payloads" / "a.csv").write_text("raw")
+    return made
+
+
+def more(warehouse: Warehouse) -> None:
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(days=(date(2024, 1, 8),)))
+
+
+def sound(warehouse: Warehouse) -> bool:
+    with warehouse.live() as con:
+        return not verify(con, warehouse.anchor).faults
+
+
+def test_a_backup_restores_elsewhere_and_verifies(warehouse: Warehouse, tmp_path: Path) -> None:
+    manifest = backup(warehouse, tmp_path / "kept", AT)
+    assert (manifest.count, manifest.at) == (1, AT.isoformat())
+    elsewhere = Warehouse(tmp_path / "other")
+    assert restore(elsewhere, tmp_path / "kept", AT) is None
+    assert sound(elsewhere)
+    assert (elsewhere.home / "payloads" / "a.csv").read_text() == "raw"
+    assert elsewhere.published.exists()
+    with elsewhere.live() as con:
+        assert head(con) == (manifest.count, manifest.head)
+
+
+def test_a_backup_is_never_written_over(warehouse: Warehouse, tmp_path: Path) -> None:
+    backup(warehouse, tmp_path / "kept", AT)
+    with pytest.raises(DataError, match="exists already"):
+        backup(warehouse, tmp_path / "kept", AT)
+
+
+def test_a_damaged_backup_is_refused(warehouse: Warehouse, tmp_path: Path) -> None:
+    backup(warehouse, tmp_path / "kept", AT)
+    with (tmp_path / "kept" / "warehouse.duckdb").open("r+b") as file:
+        file.seek(5000)
+        file.write(b"\x01\x02\x03\x04")
+    with pytest.raises(DataError, match="SHA-256 differs"):
+        restore(warehouse, tmp_path / "kept", AT)
+    with pytest.raises(DataError, match="is no backup"):
+        restore(warehouse, tmp_path, AT)
+
+
+def test_a_restore_that_loses_rows_needs_a_reason_and_keeps_what_it_replaces(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    backup(warehouse, tmp_path / "kept", AT)
+    more(warehouse)
+    with pytest.raises(DataError, match="ends at ledger row 1, the anchor remembers 2"):
+        restore(warehouse, tmp_path / "kept", AT)
+    aside = restore(warehouse, tmp_path / "kept", AT, reason="disk failed")
+    assert aside is not None and aside.exists()
+    with warehouse.live() as con:
+        report = verify(con, warehouse.anchor)
+    assert report.faults == []
+    assert "disk failed" in report.notes[0]
+    more(warehouse)
+    assert sound(warehouse)
+
+
+def test_an_accepted_break_is_in_the_ledger_and_in_the_anchor(warehouse: Warehouse, tmp_path: Path) -> None:
+    shutil.copy(warehouse.path, tmp_path / "older.duckdb")
+    more(warehouse)
+    shutil.copy(tmp_path / "older.duckdb", warehouse.path)
+    assert not sound(warehouse)
+    entry = accept_break(warehouse, STAMP, "restored by hand")
+    assert sound(warehouse)
+    assert read_anchors(warehouse.anchor).lines[-1].accepted == "restored by hand"
+    with warehouse.live() as con:
+        found = con.execute(
+            "select asset, input_hashes from materializations where id = ?", [entry]
+        ).fetchall()
+    assert found == [("accepted_break", '{"reason": "restored by hand"}')]

@@ -1,0 +1,66 @@
+"""Lineage of a trade in another currency: the rate it was valued at, and the ingest that brought it."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from bench import BOOK, DAYS, STAMP, cut, ingest, price_rows
+
+from optimizer.errors import DataError
+from resources.audit.open_lineage import emit, lineage_events
+from resources.audit.tracing import trace_row
+from resources.store.warehouse import Warehouse
+
+TRADE = {
+    "symbol": "AAA", "action": "BUY", "quantity": 10.0, "price": 120.0, "value": Decimal(1200), "cost": Decimal(1),
+    "rationale": "why", "current_quantity": 0.0, "target_quantity": 10.0, "currency": "EUR", "local_price": 100.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    """A pack that sees two rates of the euro, and a third that came later."""
+    store = Warehouse(tmp_path)
+    with store.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows())
+    rates = [("EUR", "USD", 1.10, DAYS[0]), ("EUR", "USD", 1.20, DAYS[-1]), ("GBP", "USD", 1.30, DAYS[0])]
+    for given in (rates, [("EUR", "USD", 9.99, DAYS[-1])]):
+        with store.write(STAMP) as tx:
+            rows = [
+                {"base": b, "quote": q, "rate": r, "date": day, "source": "feed"} for b, q, r, day in given
+            ]
+            ingest(tx, "fx_rates", pa.Table.from_pylist(rows))
+        if given is rates:
+            pack = cut(store, DAYS[-1])
+    with store.write(STAMP) as tx:
+        frames = {
+            "trades": pd.DataFrame([TRADE | {"fx_rate": 1.2}, TRADE | {"symbol": "BBB", "fx_rate": 1.0}])
+        }
+        tx.record("trades", frames, pack_id=pack.id, portfolio_id=BOOK)
+    return store
+
+
+def test_a_trade_in_another_currency_leads_to_its_rate(warehouse: Warehouse) -> None:
+    with warehouse.live() as con:
+        tree = trace_row(con, "trades", ["PP_2024-01-05", "AAA"])
+        (rate,) = [node for node in tree["from"] if node["label"].startswith("fx_rates")]
+        assert rate["label"] == "fx_rates EUR/USD"
+        assert rate["facts"] == {"date": DAYS[-1], "rate": 1.2, "source": "feed"}
+        assert rate["from"][0]["label"] == "ingest 2"
+        events = lineage_events(con, tree)
+    assert {item.name for event in events for item in event.inputs or ()} >= {"fx_rates"}
+
+
+def test_a_trade_in_the_base_currency_has_none(warehouse: Warehouse) -> None:
+    with warehouse.live() as con:
+        tree = trace_row(con, "trades", ["PP_2024-01-05", "BBB"])
+    assert [node for node in tree["from"] if node["label"].startswith("fx_rates")] == []
+
+
+def test_a_target_that_cannot_be_written_is_an_error(warehouse: Warehouse, tmp_path: Path) -> None:
+    with warehouse.live() as con:
+        events = lineage_events(con, trace_row(con, "trades", ["PP_2024-01-05", "AAA"]))
+    with pytest.raises(DataError, match="did not take the events"):
+        emit(events, str(tmp_path / "no" / "such" / "folder.jsonl"))

@@ -1,0 +1,146 @@
+"""Paper books: yesterday's orders filled at today's close, after splits and dividends, to the cent."""
+
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from optimizer.model.costs import CostModel
+from optimizer.model.policy import Policy
+from optimizer.tax.lots import Lot
+from resources.books.paper import fill
+from resources.books.tax_lots import LotBook
+from resources.packs.delistings import Delisting
+from resources.packs.pack_prices import Panel
+
+DAYS = (date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4))
+COSTS = CostModel.of(Policy(commission=5.0, impact_bps=15.0))
+FREE = CostModel.of(Policy(commission=0.0, impact_bps=0.0))
+
+
+def panel(close: list[float], dividend: list[float] | None = None, split: list[float] | None = None) -> Panel:
+    def column(
+        values: list[float] | None, otherwise: float
+    ) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+        return np.array(values or [otherwise] * 3, dtype=float).reshape(3, 1)
+
+    return Panel(
+        ("AAA",),
+        DAYS,
+        column(close, 0),
+        column(dividend, 0.0),
+        column(split, 1.0),
+        ("USD",),
+        (False,),
+        ("as_traded",),
+    )
+
+
+Filled = tuple[Decimal, dict[str, Decimal]]
+
+
+def filled(
+    orders: list[tuple[str, float, float]],
+    prices: Panel,
+    costs: CostModel = FREE,
+    rate: float = 1.0,
+    gone: dict[str, Delisting] | None = None,
+) -> Filled:
+    since = [DAYS[0]] * len(orders)
+    held = fill(Decimal("1000.00"), orders, prices, since, gone or {}, {"USD": rate}, costs, DAYS[-1])
+    return held.cash, dict(held.quantities)
+
+
+def test_an_order_is_filled_at_the_newest_close_and_pays_its_costs() -> None:
+    cash, held = filled([("AAA", 0, 10)], panel([50, 51, 52]), COSTS)
+    assert held == {"AAA": Decimal(10)}
+    assert cash == Decimal("1000.00") - Decimal("520.00") - Decimal("5.78")  # 5.00 + 520 x 15 bps
+
+
+def test_a_sale_pays_in_and_a_position_sold_off_is_gone() -> None:
+    assert filled([("AAA", 4, 0)], panel([50, 51, 52])) == (Decimal("1208.00"), {})
+
+
+def test_a_dividend_is_paid_on_what_was_held_before_the_order_is_filled() -> None:
+    cash, _ = filled([("AAA", 10, 10)], panel([50, 51, 52], dividend=[9, 0.5, 0]))
+    assert cash == Decimal("1005.00")  # the 9 came before the order
+
+
+def test_a_split_changes_holding_and_order_alike() -> None:
+    cash, held = filled([("AAA", 10, 12)], panel([50, 25.5, 26], split=[1, 2, 1]))
+    assert held == {"AAA": Decimal(24)}
+    assert cash == Decimal("1000.00") - 4 * Decimal("26.00")
+
+
+def test_a_dividend_is_per_share_before_the_split_of_its_day() -> None:
+    cash, _ = filled([("AAA", 10, 10)], panel([50, 25, 26], dividend=[0, 1, 0], split=[1, 2, 1]))
+    assert cash == Decimal("1010.00")
+
+
+def test_a_name_without_a_price_since_stays_as_it_was() -> None:
+    nan = float("nan")
+    assert filled([("AAA", 3, 10)], panel([50, nan, nan])) == (Decimal("1000.00"), {"AAA": Decimal(3)})
+
+
+@pytest.mark.parametrize("rate", [1.25, 0.8])
+def test_a_foreign_price_is_paid_in_base_currency(rate: float) -> None:
+    cash, _ = filled([("AAA", 0, 10)], panel([50, 51, 52]), rate=rate)
+    assert cash == Decimal("1000.00") - Decimal(str(520 * rate))
+
+
+def test_a_delisted_share_is_paid_out_without_costs_and_its_order_is_void() -> None:
+    gone = {"AAA": Delisting(DAYS[1], 60.0, "USD")}
+    assert filled([("AAA", 10, 50)], panel([50, 51, 52]), COSTS, gone=gone) == (Decimal("1600.00"), {})
+
+
+def test_dividends_and_splits_up_to_the_delisting_count_and_later_ones_do_not() -> None:
+    gone = {"AAA": Delisting(DAYS[1], 30.0, "USD")}
+    prices = panel([50, 25, 25], dividend=[0, 1, 9], split=[1, 2, 3])
+    assert filled([("AAA", 10, 10)], prices, gone=gone) == (Decimal("1610.00"), {})
+
+
+def test_what_is_paid_for_a_delisted_share_is_exchanged() -> None:
+    gone = {"AAA": Delisting(DAYS[2], 60.0, "USD")}
+    assert filled([("AAA", 10, 10)], panel([50, 51, 52]), rate=0.5, gone=gone)[0] == Decimal("1300.00")
+
+
+def lots_after(
+    orders: list[tuple[str, float, float]], prices: Panel, sold: dict[str, Decimal], averaged: bool = False
+) -> list[tuple[str, Decimal, Decimal]]:
+    """(id, shares, cost) of the lots after a day that began with 6 at 40 and 4 at 45."""
+    lots = (
+        Lot("old", "AAA", Decimal(6), Decimal(40), date(2020, 1, 2)),
+        Lot("new", "AAA", Decimal(4), Decimal(45), date(2023, 1, 3)),
+    )
+    kept = LotBook({"AAA": lots}, {"AAA": sold}, averaged)
+    since = [DAYS[0]] * len(orders)
+    held = fill(Decimal(1000), orders, prices, since, {}, {"USD": 1.0}, COSTS, DAYS[-1], kept)
+    found = held.lots.get("AAA", ())
+    assert sum(lot.quantity for lot in found) == held.quantities.get("AAA", 0)
+    return [(lot.lot_id, lot.quantity, lot.cost_basis) for lot in found]
+
+
+def test_lots_go_as_the_list_chose_and_a_purchase_is_a_lot_that_bears_its_costs() -> None:
+    assert lots_after([("AAA", 10, 3)], panel([50, 51, 52]), {"old": Decimal(5), "new": Decimal(2)}) == [
+        ("old", 1, 40), ("new", 2, 45),
+    ]  # fmt: skip
+    assert lots_after([("AAA", 10, 20)], panel([50, 51, 52]), {}) == [
+        ("old", 6, 40), ("new", 4, 45), ("AAA-20240104", 10, Decimal("52.578")),  # 5 + 520 x 15 bps
+    ]  # fmt: skip
+    assert lots_after([("AAA", 10, 0)], panel([50, 51, 52]), {"old": Decimal(6), "new": Decimal(4)}) == []
+
+
+def test_lots_split_with_the_shares_and_keep_their_cost_in_all() -> None:
+    halves = panel([50, 25.5, 26], split=[1, 2, 1])
+    assert lots_after([("AAA", 10, 4)], halves, {"old": Decimal(6)}) == [("new", 8, Decimal("22.5"))]
+    nan = float("nan")
+    assert lots_after([("AAA", 10, 4)], panel([50, nan, nan]), {"old": Decimal(6)}) == [
+        ("old", 6, 40), ("new", 4, 45),  # nobody could have traded it
+    ]  # fmt: skip
+
+
+def test_after_a_sale_at_average_cost_the_rest_has_that_cost() -> None:
+    assert lots_after([("AAA", 10, 4)], panel([50, 51, 52]), {"old": Decimal(6)}, averaged=True) == [
+        ("new", 4, 42),
+    ]

@@ -1,0 +1,68 @@
+"""What may be held: no name without a price, none that is gone, none too young to be estimated with the others."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from bench import STAMP, ingest, price_rows
+
+from resources.books.universes import UNPRICED, unpriced_symbols, young_symbols
+from resources.packs.delistings import Delisting, delistings
+from resources.packs.packs import Pack, cut_pack
+from resources.screening.pack_checks import CheckLimits
+from resources.store.ledger import Connection
+from resources.store.warehouse import Warehouse
+
+DAYS = tuple(date(2024, 1, 1) + timedelta(days=number) for number in range(60))
+ACTIONS = pa.schema([
+    ("symbol", pa.string()), ("date", pa.date32()), ("kind", pa.string()), ("value", pa.float64()),
+    ("currency", pa.string()), ("note", pa.string()), ("source", pa.string()),
+])  # fmt: skip
+
+
+def gone(symbol: str, day: date, value: float) -> dict[str, object]:
+    return {"symbol": symbol, "date": day, "kind": "delisting", "value": value, "source": "desk"}
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> Iterator[tuple[Connection, Pack]]:
+    """OLD is priced throughout, NEW since 12 days, LOST until ten days ago; BACK was delisted and is priced again."""
+    warehouse = Warehouse(tmp_path)
+    histories = {"OLD": DAYS, "NEW": DAYS[-12:], "LOST": DAYS[:-10], "GONE": DAYS[:-10], "BACK": DAYS}
+    for symbol, days in histories.items():
+        with warehouse.write(STAMP) as tx:
+            ingest(tx, "prices", price_rows(days=days, symbols=(symbol,)))
+    actions = [
+        gone("GONE", DAYS[-9], 12.5),
+        gone("BACK", DAYS[20], 7.0),
+        gone("GONE", date(2025, 1, 1), 99.0),
+    ]
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "corporate_actions", pa.Table.from_pylist(actions, schema=ACTIONS))
+    with warehouse.write(STAMP) as tx:
+        pack = cut_pack(tx, DAYS[-1], ["feed"], DAYS, CheckLimits()).pack
+    with warehouse.live() as con:
+        yield con, pack
+
+
+def test_a_name_is_closed_with_its_reason(seen: tuple[Connection, Pack]) -> None:
+    assert unpriced_symbols(*seen, ["BACK", "GONE", "LOST", "NEW", "NONE", "OLD"]) == {
+        "GONE": f"was delisted on {DAYS[-9]} for 12.5 USD a share",
+        "LOST": UNPRICED,
+        "NONE": UNPRICED,
+    }
+
+
+def test_a_delisting_takes_the_currency_of_the_last_price_and_is_void_once_the_name_is_priced_again(
+    seen: tuple[Connection, Pack],
+) -> None:
+    assert delistings(*seen, ["GONE", "BACK", "OLD"]) == {"GONE": Delisting(DAYS[-9], 12.5, "USD")}
+
+
+def test_a_young_name_is_left_out_unless_all_are_young(seen: tuple[Connection, Pack]) -> None:
+    assert young_symbols(*seen, ["NEW", "OLD"], 40) == {"NEW": "has 12 days of prices; 31 are needed"}
+    assert young_symbols(*seen, ["NEW"], 40) == {}
+    assert young_symbols(*seen, ["NEW", "OLD"], 20) == {}
+    assert young_symbols(*seen, [], 40) == {}

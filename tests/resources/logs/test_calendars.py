@@ -1,0 +1,71 @@
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from optimizer.errors import DataError, PolicyError
+from resources.logs.appending import calendars
+from resources.logs.calendars import Calendar, load_calendar
+
+TODAY = date(2026, 3, 2)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("calendars")
+
+
+@pytest.fixture(scope="module")
+def nyse(cache: Path) -> Calendar:
+    return load_calendar("XNYS", TODAY, cache)
+
+
+def test_sessions_skip_weekends_and_holidays(nyse: Calendar) -> None:
+    week = nyse.sessions(date(2015, 7, 1), date(2015, 7, 7))
+    assert week == (date(2015, 7, 1), date(2015, 7, 2), date(2015, 7, 6), date(2015, 7, 7))
+    assert not nyse.is_session(date(2015, 7, 3))
+    assert nyse.is_session(date(2015, 7, 2))
+    assert nyse.sessions(date(2015, 7, 3), date(2015, 7, 5)) == ()
+
+
+def test_reaches_a_year_past_today(nyse: Calendar) -> None:
+    assert nyse.is_session(TODAY + timedelta(days=365))
+
+
+def test_a_session_counts_as_closed_from_its_close(nyse: Calendar) -> None:
+    close = datetime(2026, 3, 2, 21, 0, tzinfo=UTC)
+    assert nyse.last_closed_session(close - timedelta(seconds=1)) == date(2026, 2, 27)
+    assert nyse.last_closed_session(close) == date(2026, 3, 2)
+
+
+def test_half_days_close_early(nyse: Calendar) -> None:
+    assert nyse.last_closed_session(datetime(2025, 11, 28, 18, 0, tzinfo=UTC)) == date(2025, 11, 28)
+    assert nyse.last_closed_session(datetime(2025, 11, 28, 17, 59, tzinfo=UTC)) == date(2025, 11, 26)
+
+
+def test_the_second_load_reads_the_file(cache: Path, nyse: Calendar, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(calendars, "build_sessions")
+    again = load_calendar("XNYS", TODAY, cache)
+    assert np.array_equal(again.dates, nyse.dates)
+    assert np.array_equal(again.closes, nyse.closes)
+
+
+def test_a_damaged_file_is_built_again(tmp_path: Path) -> None:
+    whole = load_calendar("24/7", TODAY, tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    assert np.array_equal(load_calendar("24/7", TODAY, tmp_path).dates, whole.dates)
+
+
+def test_an_exchange_with_a_short_record_still_loads(tmp_path: Path) -> None:
+    assert load_calendar("XTKS", TODAY, tmp_path).is_session(date(2025, 1, 6))
+
+
+def test_wrong_questions_get_an_answer_that_helps(nyse: Calendar, tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="XNYS"):
+        load_calendar("XNYX", TODAY, tmp_path)
+    with pytest.raises(DataError, match="1960-01-01"):
+        nyse.is_session(date(1950, 1, 3))
+    with pytest.raises(DataError, match="time zone"):
+        nyse.last_closed_session(datetime(2026, 3, 2, 21, 0))  # noqa: DTZ001

@@ -1,0 +1,150 @@
+"""Deliveries into the logs: each payload once and whole, bad rows set aside, splits read again once explained."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from small_desk import FILES
+
+from resources.logs.ingest import Inbox, Ingested, default_as_of
+from resources.settings.configuration import load_configuration
+from resources.store.ledger import Stamp
+from resources.store.warehouse import Warehouse
+
+TODAY = date(2024, 3, 1)
+HEADER = "symbol,date,close,dividend,split\n"
+FIRST = (
+    HEADER
+    + "AAA,2024-01-02,100,0,1\nAAA,2024-01-03,101,0.5,1\nBBB,2024-01-02,50,0,1\nBBB,2024-01-03,51,0,1\n"
+)
+
+
+class Desk:
+    """A configuration with a folder source named `inbox`, its reference folder, and a warehouse."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.warehouse = folder, Warehouse(folder / "home")
+        for name, text in FILES.items():
+            path = folder / "config" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text + ("reference_folder: ../reference\n" if name == "sources.yaml" else ""))
+        for name in ("inbox", "reference"):
+            (folder / name).mkdir()
+
+    def ingest(self, **files: str) -> list[Ingested]:
+        """Put files into the inbox (`actions` into the reference folder) and ingest."""
+        for name, text in files.items():
+            path = self.folder / (
+                "reference/corporate_actions.csv" if name == "actions" else f"inbox/{name}.csv"
+            )
+            path.write_text(text, encoding="utf-8")
+        stamp = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
+        inbox = Inbox(self.warehouse, load_configuration(self.folder / "config"), stamp, TODAY)
+        return [*inbox.reference(lambda said: None), *inbox.prices(None, None, lambda said: None)]
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        with self.warehouse.live() as con:
+            return con.execute(sql).fetchall()
+
+    def log(self) -> list[tuple[object, ...]]:
+        return self.rows("select symbol, date, close, dividend, split, ingest_seq from prices order by all")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def counts(done: list[Ingested]) -> list[tuple[str, int, int, int, int]]:
+    return [(item.status, item.new, item.corrected, item.same, item.quarantined) for item in done]
+
+
+def test_a_file_is_ingested_once_and_its_rows_once(desk: Desk) -> None:
+    assert counts(desk.ingest(prices=FIRST)) == [("ingested", 4, 0, 0, 0)]
+    before = desk.log(), desk.rows("select * from materializations")
+    assert desk.ingest() == []  # known by its key: not even parsed
+    assert (desk.log(), desk.rows("select * from materializations")) == before
+    assert counts(desk.ingest(copy=FIRST)) == [("ingested", 0, 0, 4, 0)]  # under another name
+    assert desk.log() == before[0]
+
+
+def test_a_changed_value_is_a_new_row_and_the_old_one_stays(desk: Desk) -> None:
+    desk.ingest(prices=FIRST)
+    (done,) = desk.ingest(later=FIRST.replace("BBB,2024-01-03,51,", "BBB,2024-01-03,52,"))
+    assert (done.new, done.corrected, done.same) == (0, 1, 3)
+    assert [row[2] for row in desk.log() if row[0] == "BBB" and row[1] == date(2024, 1, 3)] == [51.0, 52.0]
+
+
+def test_what_was_known_earlier_corrects_nothing(desk: Desk) -> None:
+    """An old evening's file that comes late, or is read again, does not undo what a later evening restated."""
+    evening = "symbol,date,open,high,low,close,volume,adj_close\nAAA,{day},{c},{c},{c},{c},10,{c}\n"
+    desk.ingest(prices_20240103=evening.format(day="2024-01-03", c=100))
+    desk.ingest(prices_20240104=evening.format(day="2024-01-03", c=101))
+    (done,) = desk.ingest(prices_20240102=evening.format(day="2024-01-03", c=99))
+    assert (done.corrected, done.same) == (0, 1)
+    assert [row[2] for row in desk.log()] == [100.0, 101.0]
+
+
+def test_a_dividend_that_a_file_cannot_know_stays_as_it_is_on_record(desk: Desk) -> None:
+    desk.ingest(prices=FIRST)
+    silent = "symbol,date,close\nAAA,2024-01-03,101\nAAA,2024-01-04,102\n"
+    (done,) = desk.ingest(
+        prices_20240104=silent.replace("close", "close,adj_close")
+        .replace("101", "101,101")
+        .replace("102", "102,102")
+    )
+    assert (done.new, done.same) == (1, 1)
+    assert [row[3] for row in desk.log() if row[0] == "AAA"] == [0.0, 0.5, 0.0]
+
+
+def test_a_refused_file_leaves_its_reasons_once_and_nothing_else_and_the_others_go_on(desk: Desk) -> None:
+    files = {"a_bad": FIRST.replace("101", "1,01.0"), "b_good": FIRST}
+    assert counts(desk.ingest(**files)) == [("rejected", 0, 0, 0, 0), ("ingested", 4, 0, 0, 0)]
+    assert counts(desk.ingest()) == [("rejected", 0, 0, 0, 0)]
+    recorded = desk.rows("select payload_name, status, message from ingests order by ingest_seq")
+    assert [row[:2] for row in recorded] == [("a_bad.csv", "rejected"), ("b_good.csv", "ingested")]
+    assert "line" in str(recorded[0][2])
+
+
+def test_a_bad_row_is_set_aside_with_its_line_and_the_rest_goes_on(desk: Desk) -> None:
+    (done,) = desk.ingest(prices=FIRST + "AAA,2024-01-04,-3,0,1\nAAA,2024-01-06,100,0,1\n")
+    assert (done.new, done.quarantined) == (4, 2)
+    assert desk.rows("select symbol, date, line, code from quarantine order by line") == [
+        ("AAA", date(2024, 1, 4), 6, "NON_POSITIVE"),
+        ("AAA", date(2024, 1, 6), 7, "NOT_A_SESSION"),
+    ]
+
+
+def test_a_held_split_is_read_again_once_an_action_explains_it(desk: Desk) -> None:
+    halved = HEADER + "AAA,2024-01-04,50.5,0,1\nAAA,2024-01-05,51,0,1\n"
+    desk.ingest(a=FIRST)
+    assert counts(desk.ingest(b=halved)) == [("ingested", 0, 0, 0, 2)]
+    assert desk.ingest() == []
+    done = desk.ingest(actions="symbol,date,kind,value\nAAA,2024-01-04,split,2\n")
+    assert counts(done) == [("ingested", 1, 0, 0, 0), ("ingested", 2, 0, 0, 0)]
+    assert [(row[2], row[4]) for row in desk.log() if row[0] == "AAA"][2:] == [(50.5, 2.0), (51.0, 1.0)]
+    assert desk.ingest() == []
+
+
+def test_a_jump_is_seen_against_the_record_even_after_a_long_silence_of_the_log(desk: Desk) -> None:
+    """The newest closes are looked up among recent dates; a name that stopped before them is not forgotten."""
+    desk.ingest(a=FIRST, b=HEADER + "CCC,2024-02-27,10,0,1\nCCC,2024-02-28,10,0,1\n")
+    (done,) = desk.ingest(c=HEADER + "AAA,2024-02-28,50.6,0,1\n")
+    assert (done.new, done.quarantined) == (0, 1)
+    assert desk.rows("select code from quarantine") == [("SPLIT_UNEXPLAINED",)]
+
+
+def test_rows_out_of_order_are_stored_by_date(desk: Desk) -> None:
+    days = ["2024-01-05", "2024-01-02", "2024-01-04", "2024-01-03"]
+    desk.ingest(prices=HEADER + "".join(f"{name},{day},100,0,1\n" for name in ("BBB", "AAA") for day in days))
+    stored = desk.rows("select date from prices")  # as they lie in the file
+    assert stored == sorted(stored)
+    assert len(stored) == 8
+
+
+def test_the_default_date_is_the_newest_on_record(desk: Desk) -> None:
+    desk.ingest(prices=FIRST)
+    configuration = load_configuration(desk.folder / "config")
+    with desk.warehouse.live() as con:
+        newest = default_as_of(con, configuration, desk.folder / "cache", datetime(2024, 3, 1, tzinfo=UTC))
+    assert newest == date(2024, 1, 3)

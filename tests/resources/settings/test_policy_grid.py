@@ -1,0 +1,57 @@
+"""The grid of a sweep: what a desk writes becomes policies, and what is wrong is said."""
+
+import pytest
+
+from optimizer.errors import PolicyError
+from resources.settings.configuration import PipelineFile
+from resources.settings.policy_grid import read_grid, varied
+from resources.settings.policy_schema import PolicyFile
+from resources.settings.yaml_files import parse_yaml
+
+
+def test_every_combination_is_the_policy_with_those_values() -> None:
+    own = PolicyFile(risk_aversion=4.0, max_single_position_pct=30.0)
+    grid = read_grid(["lookback_days=126,252", "black_litterman.tau=0.025, 0.1", "long_only=true"])
+    found = varied(own, grid)
+    assert list(found)[:2] == [
+        "lookback_days=126, black_litterman.tau=0.025, long_only=True",
+        "lookback_days=126, black_litterman.tau=0.1, long_only=True",
+    ]
+    assert [(p.lookback_days, p.black_litterman.tau) for p in found.values()] == [
+        (126, 0.025), (126, 0.1), (252, 0.025), (252, 0.1),
+    ]  # fmt: skip
+    assert {(p.risk_aversion, p.max_single_position_pct) for p in found.values()} == {(4.0, 30.0)}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["lookback_dayz=126"], "lookback_dayz: unknown key; did you mean 'lookback_days'?"),
+        (["black_litterman.tua=0.1"], "black_litterman.tua: unknown key; did you mean 'tau'?"),
+        (["method=min_volatlity"], "'min_volatlity' does not exist; did you mean 'min_volatility'?"),
+        (["covariance_method=ledoit"], "'ledoit' does not exist; did you mean 'ledoit_wolf'?"),
+        (["lookback_days=1,soon"], "greater than or equal to 2 (it is 1)"),
+        (["lookback_days=1,soon"], "valid integer (it is 'soon')"),
+        (["max_single_position_pct=0.2"], "for 20% write 20"),
+        (["lookback_days=126,126"], "lookback_days has 126 twice"),
+        (["lookback_days=126", "lookback_days=252"], "stands twice"),
+        (["lookback_days"], "write it as KEY=VALUE,VALUE"),
+        (["lookback_days=126,"], "'' is neither a number nor a word"),
+    ],
+)
+def test_a_mistake_is_named_with_what_was_meant(options: list[str], said: str) -> None:
+    with pytest.raises(PolicyError) as refused:
+        read_grid(options)
+    assert said in str(refused.value)
+
+
+def test_values_that_contradict_the_rest_of_the_policy_are_named() -> None:
+    with pytest.raises(
+        PolicyError, match=r"sweep min_position_pct=20: min_position 0.2 is above max_weight 0.1"
+    ):
+        varied(PolicyFile(max_single_position_pct=10.0), read_grid(["min_position_pct=5,20"]))
+
+
+def test_the_file_is_checked_when_it_is_read() -> None:
+    with pytest.raises(PolicyError, match=r"p.yaml:2: backtest.sweep: .*did you mean 'lookback_days'"):
+        parse_yaml("backtest:\n  sweep: {lookback: [126, 252]}\n", PipelineFile, "p.yaml")

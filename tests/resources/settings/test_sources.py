@@ -1,0 +1,122 @@
+"""What `sources.yaml` and `overrides.yaml` may say, and what becomes of it."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from optimizer.errors import PolicyError
+from resources.prices.embedded import EmbeddedSource
+from resources.prices.folder import FolderSource
+from resources.prices.yahoo import YahooSource
+from resources.screening.screen import Rename
+from resources.settings.sources import (
+    Overrides,
+    SourcesFile,
+    days_since_1970,
+    load_overrides,
+    load_sources,
+    open_reference,
+    open_source,
+    screening,
+)
+from resources.settings.yaml_files import parse_yaml
+
+CONFIG = Path(__file__).parents[3] / "config"
+TODAY = date(2026, 3, 2)
+THREE = """
+sources:
+  - {name: inbox, kind: folder, path: inbox, basis: as_traded, live: true, ignore_columns: [mood]}
+  - {name: yahoo, kind: yahoo, symbols: [AAPL], start: 2015-01-01, enabled: false}
+  - {name: embedded, kind: embedded, dividend_yield: 0.02, risk_free_rate: 0.02, spread_bps: 50}
+"""
+
+
+def parsed(text: str) -> SourcesFile:
+    return parse_yaml(text, SourcesFile, "sources.yaml")
+
+
+def test_the_default_configuration_loads() -> None:
+    file, overrides = load_sources(CONFIG), load_overrides(CONFIG)
+    assert file.precedence == ("embedded",)
+    assert not file.sources[0].live
+    source = open_source(file.sources[0], CONFIG, overrides, TODAY)
+    assert isinstance(source, EmbeddedSource)
+    assert source.funds["SPX3X.SIM"].legs == {"SPX.TR": 3.0}
+    assert source.spread == pytest.approx(0.005)
+    reference = open_reference(file, CONFIG)
+    assert reference is not None
+    assert reference.path.is_dir()
+
+
+def test_the_order_is_the_precedence_of_what_is_enabled() -> None:
+    assert parsed(THREE).precedence == ("inbox", "embedded")
+
+
+def test_each_kind_opens_its_source(tmp_path: Path) -> None:
+    opened = [open_source(one, tmp_path, Overrides(), TODAY) for one in parsed(THREE).sources]
+    assert [type(one) for one in opened] == [FolderSource, YahooSource, EmbeddedSource]
+    assert [one.name for one in opened] == ["inbox", "yahoo", "embedded"]
+    assert isinstance(opened[0], FolderSource)
+    assert opened[0].path == tmp_path / "inbox"
+    assert opened[0].reading.ignored == ("mood",)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (THREE.replace("inbox, kind", "yahoo, kind"), "stand twice: yahoo"),
+        (THREE.replace("as_traded", "adjusted"), r"sources\.yaml:3: .*as_traded"),
+        (THREE.replace("kind: yahoo", "kind: bloomberg"), r"sources\.yaml:4"),
+        (THREE.replace("path:", "folder:"), "unknown key"),
+        (THREE.replace("[AAPL]", "[=AAPL]"), r"sources\.yaml:4"),
+        (THREE.replace("yield: 0.02", "yield: 2.0"), r"sources\.yaml:5"),
+        ("sources: []", "at least 1"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(text: str, message: str) -> None:
+    with pytest.raises(PolicyError, match=message):
+        parsed(text)
+
+
+OVERRIDES = """
+releases:
+  - {symbol: MS, date: 2008-10-13, code: JUMP_75, reason: "capital from MUFG"}
+  - {symbol: GE, date: 2008-10-13, code: NOT_A_SESSION, source: other, reason: "traded elsewhere"}
+renames:
+  - {old: PCLN, new: BKNG, effective: 2018-02-27, reason: "Priceline became Booking"}
+"""
+
+
+def test_overrides_reach_the_checks_of_their_source() -> None:
+    overrides = parse_yaml(OVERRIDES, Overrides, "overrides.yaml")
+    sessions = np.array([0, 1], np.int32)
+    file = parsed(THREE + "limits: {jump: 0.9, stale_sessions: 4}\n")
+    context = screening(file, overrides, "inbox", TODAY, sessions, {}, {})
+    assert context.released == {("MS", days_since_1970(date(2008, 10, 13)), "JUMP_75")}
+    assert context.renames == (Rename("PCLN", "BKNG", days_since_1970(date(2018, 2, 27))),)
+    assert (context.jump_limits.jump, context.watch_limits.stale_sessions) == (0.9, 4)
+    assert len(screening(file, overrides, "other", TODAY, sessions, {}, {}).released) == 2
+
+
+def test_a_release_needs_a_reason() -> None:
+    with pytest.raises(PolicyError, match="reason"):
+        parse_yaml(OVERRIDES.replace('"capital from MUFG"', '""'), Overrides, "overrides.yaml")
+
+
+def test_an_override_makes_its_files_be_read_again(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "t.csv").write_text("symbol,date,close\nMS,2024-01-02,5\n")
+    settings = parsed(THREE.replace("ignore_columns: [mood]", "")).sources[0]
+
+    def keys(overrides: Overrides) -> set[str]:
+        source = open_source(settings, tmp_path, overrides, TODAY)
+        return {getattr(one, "key", "") for one in source.deliveries(None, None, lambda key: False)}
+
+    assert keys(Overrides()) == keys(Overrides())
+    assert keys(Overrides()) != keys(parse_yaml(OVERRIDES, Overrides, "overrides.yaml"))
+
+
+def test_without_an_overrides_file_there_are_none(tmp_path: Path) -> None:
+    assert load_overrides(tmp_path) == Overrides()

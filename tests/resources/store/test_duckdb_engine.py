@@ -1,0 +1,45 @@
+"""The process's DuckDB: what it may touch, and that a file is free again when the block ends."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from resources.store.duckdb_engine import attached
+
+
+def test_a_connection_touches_the_files_of_its_folder_and_no_others(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    other = tmp_path / "other.csv"
+    other.write_text("a\n1\n")
+    with attached(home / "warehouse.duckdb") as con:
+        for sql in (
+            f"select * from '{other}'",
+            f"copy (select 1) to '{tmp_path / 'stolen.csv'}'",
+            f"attach '{tmp_path / 'other.duckdb'}' as other",
+            "set enable_external_access = true",
+            "set allowed_directories = ['/']",
+        ):
+            with pytest.raises(duckdb.Error):
+                con.execute(sql)
+    assert [path.name for path in tmp_path.iterdir()] in (["home", "other.csv"], ["other.csv", "home"])
+
+
+@pytest.mark.parametrize("name", ["plain", "it's a desk"])
+def test_a_block_that_raises_rolls_back_and_frees_the_file(tmp_path: Path, name: str) -> None:
+    home = tmp_path / name
+    home.mkdir()
+    path = home / "warehouse.duckdb"
+    with attached(path) as con:
+        con.execute("create table t as select 1 as i")
+    with pytest.raises(RuntimeError), attached(path) as con:
+        con.execute("begin")
+        con.execute("insert into t values (2)")
+        raise RuntimeError
+    with duckdb.connect(str(path)) as con:
+        assert con.execute("select i from t").fetchall() == [(1,)]
+        with pytest.raises(duckdb.Error, match=r"lock|attach"), attached(path):
+            pass
+    with attached(path) as con:
+        assert con.execute("select i from t").fetchall() == [(1,)]

@@ -1,0 +1,111 @@
+"""Signed anchors: the desk's key signs each line, and whoever has its public half can tell."""
+
+import json
+import stat
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from bench import BOOK, STAMP, fill
+
+from optimizer.errors import PolicyError
+from resources.audit.verification import verify
+from resources.store.anchors import Anchors, read_anchors, write_anchor
+from resources.store.signatures import KEY, PublicKey, make_keys
+from resources.store.warehouse import Warehouse
+
+WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})
+AT = datetime(2024, 1, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def public(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PublicKey:
+    """The desk signs from now on."""
+    path = tmp_path / "keys" / "desk"
+    made = make_keys(path, tmp_path / "home")
+    monkeypatch.setenv(KEY, str(path))
+    return PublicKey(made)
+
+
+def said(warehouse: Warehouse, anchors: Anchors, key: PublicKey | None) -> tuple[list[str], list[str]]:
+    with warehouse.live() as con:
+        report = verify(con, anchors, key=key)
+    return [fault.message for fault in report.faults], list(report.notes)
+
+
+def test_every_commit_is_signed_and_the_key_fits(tmp_path: Path, public: PublicKey) -> None:
+    warehouse = fill(tmp_path / "home")
+    anchors = read_anchors(warehouse.anchor)
+    assert all(line.signature for line in anchors.lines)
+    assert said(warehouse, anchors, public) == ([], [])
+    assert "give --key" in said(warehouse, anchors, None)[1][0]
+
+
+def test_a_changed_a_missing_and_a_foreign_signature_are_named(tmp_path: Path, public: PublicKey) -> None:
+    warehouse = fill(tmp_path / "home")
+    lines = read_anchors(warehouse.anchor).lines
+    stripped = Anchors((*lines[:-1], replace(lines[-1], signature=None)), ())
+    assert said(warehouse, stripped, public)[0] == [
+        f"the line of {lines[-1].at}, ledger row {lines[-1].count}, has no signature"
+    ]
+    moved = Anchors((*lines[:-1], replace(lines[-1], signature=lines[0].signature)), ())
+    assert "another key, or was changed" in said(warehouse, moved, public)[0][0]
+    other = PublicKey(make_keys(tmp_path / "other", tmp_path / "home"))
+    assert len(said(warehouse, Anchors(lines, ()), other)[0]) == len(lines)
+    assert said(warehouse, Anchors((), ()), public)[0] == ["there is no line to check against the key"]
+    bare = Anchors(tuple(replace(line, signature=None) for line in lines), ())
+    assert len(said(warehouse, bare, public)[0]) == len(lines)
+
+
+def test_lines_from_before_the_key_are_a_note(tmp_path: Path) -> None:
+    warehouse = fill(tmp_path / "home")
+    count = len(read_anchors(warehouse.anchor).lines)
+    public = PublicKey(make_keys(tmp_path / "desk", warehouse.home))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(KEY, str(tmp_path / "desk"))
+        with warehouse.write(STAMP) as tx:
+            tx.record(
+                "optimal_weights", {"optimal_weights": WEIGHTS}, pack_id="PP_2024-01-05", portfolio_id=BOOK
+            )
+    faults, notes = said(warehouse, read_anchors(warehouse.anchor), public)
+    assert faults == []
+    assert notes == [f"the first {count} anchor line(s) are from before the desk had a key"]
+
+
+def test_an_accepted_break_is_signed_with_its_reason(tmp_path: Path, public: PublicKey) -> None:
+    file = tmp_path / "anchors.jsonl"
+    write_anchor(file, 1, "one", AT, accepted="a disk was lost")
+    (line,) = read_anchors(file).lines
+    assert line.signature and public.fits(line.fields, line.signature)
+    assert not public.fits(replace(line, accepted="nothing happened").fields, line.signature)
+    assert "PRIVATE" not in json.dumps(line.fields)
+
+
+def test_keys_stay_outside_the_home_are_private_and_are_never_overwritten(tmp_path: Path) -> None:
+    home, path = tmp_path / "home", tmp_path / "desk"
+    with pytest.raises(PolicyError, match="must not hold the key"):
+        make_keys(home / "desk", home)
+    make_keys(path, home)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    before = path.read_bytes()
+    with pytest.raises(PolicyError, match="never overwritten"):
+        make_keys(path, home)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [None, "no key at all"])
+def test_a_key_that_cannot_be_read_stops_the_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    warehouse, path = Warehouse(tmp_path / "home"), tmp_path / "desk"
+    if content:
+        path.write_text(content)
+    monkeypatch.setenv(KEY, str(path))
+    expected = pytest.raises(PolicyError, match=r"no readable private key.*nothing was written")
+    with expected, warehouse.write(STAMP):
+        pass
+    assert not warehouse.path.exists()
+    with pytest.raises(PolicyError, match="no readable public key"):
+        PublicKey(path)
