@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from assets.materialized import bullets, table_schema
-from assets.partitions import OWNERS
+from assets.shared.materialized import bullets, table_schema
+from assets.shared.partitions import OWNERS
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.logs.decisions import Brought, ingest_decisions
 

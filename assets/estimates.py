@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from assets.materialized import bullets, materialized, preview
-from assets.partitions import OWNERS, PACKS
+from assets.shared.materialized import bullets, materialized, preview
+from assets.shared.partitions import OWNERS, PACKS
 from assets.plots.charts import covariance_plot
 from assets.portfolio_snapshots import portfolio_snapshots
 from resources.books.snapshots import read_snapshots

@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 
 from assets.impact import impact
-from assets.materialized import materialized, preview
-from assets.partitions import OWNERS, PACKS
+from assets.shared.materialized import materialized, preview
+from assets.shared.partitions import OWNERS, PACKS
 from assets.plots.risk_charts import losses_plot
-from assets.portfolio_rows import opened, record_each
+from assets.shared.portfolio_rows import opened, record_each
 from optimizer.errors import PackfolioError
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource

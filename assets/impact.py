@@ -5,9 +5,9 @@ from decimal import Decimal
 import dagster as dg
 import pandas as pd
 
-from assets.materialized import materialized, preview
-from assets.partitions import OWNERS, PACKS
-from assets.portfolio_rows import opened, record_each
+from assets.shared.materialized import materialized, preview
+from assets.shared.partitions import OWNERS, PACKS
+from assets.shared.portfolio_rows import opened, record_each
 from assets.trades import trades
 from optimizer.proposals.proposal import orders_impact
 from resources.books.snapshots import Snapshot

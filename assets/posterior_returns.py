@@ -3,10 +3,10 @@
 import dagster as dg
 import pandas as pd
 
-from assets.materialized import bullets, materialized, preview
-from assets.partitions import OWNERS, PACKS
+from assets.shared.materialized import bullets, materialized, preview
+from assets.shared.partitions import OWNERS, PACKS
 from assets.plots.charts import posterior_plot
-from assets.portfolio_rows import opened, record_each
+from assets.shared.portfolio_rows import opened, record_each
 from optimizer.errors import PackfolioError
 from optimizer.proposals.proposal import Beliefs, believe
 from resources.books.snapshots import Snapshot

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 import dagster as dg
 import pandas as pd
 
-from assets.data_checks import OF_PRICES, answers
-from assets.materialized import preview, table_schema
-from assets.partitions import OWNERS
+from assets.shared.data_checks import OF_PRICES, answers
+from assets.shared.materialized import preview, table_schema
+from assets.shared.partitions import OWNERS
 from optimizer.errors import PackfolioError
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.logs.ingest import Inbox, Ingested

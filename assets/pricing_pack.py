@@ -5,9 +5,9 @@ from datetime import timedelta
 import dagster as dg
 import pandas as pd
 
-from assets.data_checks import OF_PACK, answers
-from assets.materialized import materialized, preview
-from assets.partitions import OWNERS, PACKS
+from assets.shared.data_checks import OF_PACK, answers
+from assets.shared.materialized import materialized, preview
+from assets.shared.partitions import OWNERS, PACKS
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.packs.packs import Pack, cut_pack, parse_pack_id
 from resources.screening.pack_checks import CheckLimits

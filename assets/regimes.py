@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from assets.materialized import bullets, materialized, preview
-from assets.partitions import OWNERS, PACKS
+from assets.shared.materialized import bullets, materialized, preview
+from assets.shared.partitions import OWNERS, PACKS
 from assets.pricing_pack import pricing_pack
 from optimizer.risk.regime_detector import Detection, detect
 from resources.dagster_resources import DeskResource, WarehouseResource

@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from assets.materialized import bullets, materialized, preview, warnings_of
+from assets.shared.materialized import bullets, materialized, preview, warnings_of
 from assets.optimal_weights import optimal_weights
-from assets.partitions import OWNERS, PACKS
-from assets.portfolio_rows import opened, record_each
+from assets.shared.partitions import OWNERS, PACKS
+from assets.shared.portfolio_rows import opened, record_each
 from optimizer.errors import PackfolioError
 from optimizer.problem.methods import reads_means
 from optimizer.proposals.proposal import Beliefs, believe, expected_returns, order_trades, view_effects

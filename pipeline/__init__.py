@@ -1,0 +1,1 @@
+"""The wiring: jobs, schedules, sensors, the command line; no arithmetic."""

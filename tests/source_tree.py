@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +62,14 @@ class Source:
         base = ".".join([*parents, *([node.module] if node.module else [])])
         for alias in node.names:
             full = f"{base}.{alias.name}"
-            yield full if base.split(".")[0] not in CODE or self.ours(full) else base
+            lazy = front_door(self.root).get(alias.name) if base == "optimizer" else None
+            yield (
+                f"{base}.{lazy}"
+                if lazy
+                else full
+                if base.split(".")[0] not in CODE or self.ours(full)
+                else base
+            )
 
     def ours(self, module: str) -> Path | None:
         stem = self.root.joinpath(*module.split("."))
@@ -73,6 +80,17 @@ class Source:
         return tuple(
             (ast.unparse(node.func), node) for node in ast.walk(self.tree) if isinstance(node, ast.Call)
         )
+
+
+@cache
+def front_door(root: Path) -> dict[str, str]:
+    """Name -> its module below `optimizer`, of all that `optimizer/__init__.py` offers."""
+    page = root / "optimizer" / "__init__.py"
+    for node in ast.parse(page.read_text("utf-8")).body if page.is_file() else []:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_HOMES":
+            homes: dict[str, str] = ast.literal_eval(node.value)
+            return {name: home for home, names in homes.items() for name in names.split()}
+    return {}
 
 
 def runs_later(node: ast.AST) -> bool:

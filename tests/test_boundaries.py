@@ -7,10 +7,12 @@ Deferred imports count like all others, except for HOT_START, which is about wha
 import ast
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
-from source_tree import ROOT, Source, plant, sources
+import yaml
+from source_tree import ROOT, Source, front_door, plant, sources
 
 FOLDERS = {
     "optimizer": {"optimizer"},
@@ -19,17 +21,9 @@ FOLDERS = {
     "pipeline": {"pipeline", "assets", "resources", "optimizer"},
     "service": {"service", "resources", "optimizer"},
 }
-# Each module imports only what stands above it.
-OPTIMIZER_ORDER = """
-    typing errors exposures text_limits policy portfolio costs liquidity returns performance attribution analytics
-    matrices estimates estimators black_litterman measures scenario_costs drawdown_costs gini limits arena pieces rules
-    goals audit fast general damped sharpening lanes own_constraints conflicts transition mixed holdings hierarchical
-    methods solve frontier matching
-    pooling_dual entropy_pooling
-    lots taxes relaxation thinning perspective rounding rationale trade_list taxed_trades lot_limits book trades
-    impact result harvesting proposal constraints engine scenarios hedges regimes regime_detector
-    simulation panel policy_strategy vintages backtest_report backtest_attribution cross_validation backtest
-"""
+# Each wing imports only itself and what stands before it.
+WINGS: dict[str, list[str]] = yaml.safe_load((ROOT / "docs" / "wings.yaml").read_text("utf-8"))
+FULL_WING = 15  # files; a larger wing is two
 OPTIMIZER_LIBRARIES = "numpy scipy pandas sklearn cvxpy clarabel piqp daqp highspy"
 OPTIMIZER_STDLIB = """
     __future__ abc bisect collections csv dataclasses datetime decimal difflib enum fractions functools
@@ -83,18 +77,63 @@ def folder_direction(source: Source) -> Iterator[str]:
             yield f"{item.line}: {source.folder} may import only {sorted(allowed)}, not {item.module}"
 
 
-def optimizer_order(source: Source) -> Iterator[str]:
-    if source.folder != "optimizer" or source.module == "optimizer":
+def wing_order(source: Source) -> Iterator[str]:
+    order = WINGS.get(source.folder, [])
+    parts = source.module.split(".")
+    if not order or len(parts) == 1:
         return
-    order, own = OPTIMIZER_ORDER.split(), source.module.split(".")[1]
-    if own not in order:
-        yield f"1: {own} has no place in OPTIMIZER_ORDER; put it under all that it imports"
+    if parts[1] not in order:
+        yield f"1: {parts[1]} is no wing of docs/wings.yaml; put it after all that it imports"
         return
-    above = {own, *order[: order.index(own)]}
+    before = order[: order.index(parts[1]) + 1]
     for item in source.imports:
-        parts = item.module.split(".")
-        if parts[0] == "optimizer" and not (len(parts) > 1 and parts[1] in above):
-            yield f"{item.line}: {own} may import only what stands above it, not {item.module}"
+        target = item.module.split(".")
+        if target == [source.folder]:
+            yield f"{item.line}: inside {source.folder} a name is imported from its own module"
+        elif target[0] == source.folder and target[1] not in before:
+            yield f"{item.line}: {parts[1]} may import only what stands before it, not {item.module}"
+
+
+def wings_hold_a_walk(source: Source) -> Iterator[str]:
+    """A folder that nobody can read at a glance is two folders."""
+    if source.path.name == "__init__.py" and len(list(source.path.parent.glob("*.py"))) > FULL_WING:
+        yield f"1: more than {FULL_WING} files; split the wing by a word of the trade"
+
+
+def wings_say_what_they_are_for(source: Source) -> Iterator[str]:
+    if source.path.name == "__init__.py" and not ast.get_docstring(source.tree):
+        yield "1: say in one sentence what lives here and what may not"
+
+
+def front_door_is_used(source: Source) -> Iterator[str]:
+    """What the library offers by name is not fetched from its inner files, so that these can move."""
+    offered = front_door(source.root)
+    for node in () if source.folder == "optimizer" else ast.walk(source.tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("optimizer."):
+            home = str(node.module).removeprefix("optimizer.")
+            for alias in node.names:
+                if offered.get(alias.name) == home:
+                    yield f"{node.lineno}: the library offers it: from optimizer import {alias.name}"
+
+
+def no_circles(source: Source) -> Iterator[str]:
+    """Deferred imports close a circle like all others."""
+    seen, waiting = {source.path}, [source.path]
+    while waiting:
+        for path in imported(source.root, waiting.pop()):
+            if path == source.path:
+                yield "1: its imports lead back to it"
+                return
+            if path not in seen:
+                seen.add(path)
+                waiting.append(path)
+
+
+@cache
+def imported(root: Path, path: Path) -> frozenset[Path]:
+    source = Source(root, path)
+    found = {source.ours(item.module) for item in source.imports}
+    return frozenset(p for p in found if p and p.name != "__init__.py")
 
 
 def optimizer_purity(source: Source) -> Iterator[str]:
@@ -192,8 +231,9 @@ def hot_start(source: Source) -> Iterator[str]:
 RULES: dict[str, Callable[[Source], Iterator[str]]] = {
     rule.__name__: rule
     for rule in (
-        folder_direction, optimizer_order, optimizer_purity, dagster_doors, screen_speaks_http,
-        screen_is_a_process, no_pickle, no_yaml_load, duckdb_doors, no_blanket_except, no_future_annotations, hot_start,
+        folder_direction, wing_order, wings_hold_a_walk, wings_say_what_they_are_for, front_door_is_used, no_circles,
+        optimizer_purity, dagster_doors, screen_speaks_http, screen_is_a_process, no_pickle, no_yaml_load,
+        duckdb_doors, no_blanket_except, no_future_annotations, hot_start,
     )
 }  # fmt: skip
 
@@ -207,19 +247,24 @@ def test_the_house_keeps_its_rules(rule: str) -> None:
     assert faults(rule, ROOT) == []
 
 
+FRONT_DOOR = '"""Lazy."""\n_HOMES = {"proposals.engine": "OptimizationEngine"}\n'
 VIOLATIONS = [
     ("folder_direction", "optimizer/model/costs.py", "def f():\n    from resources.store.warehouse import Warehouse\n"),
     ("folder_direction", "resources/packs/packs.py", "import assets.prices\n"),
     ("folder_direction", "assets/trades.py", "from pipeline import partitions\n"),
     ("folder_direction", "service/api.py", "from assets import trades\n"),
     ("folder_direction", "pipeline/cli.py", "from service.api import app\n"),
-    ("folder_direction", "optimizer/solvers/solve.py", "from ..resources import warehouse\n"),
+    ("folder_direction", "optimizer/solvers/solve.py", "from ...resources import warehouse\n"),
     ("folder_direction", "service/api.py", "import tests.helpers\n"),
-    ("optimizer_order", "optimizer/model/costs.py", "from optimizer.solvers.solve import solve\n"),
-    ("optimizer_order", "optimizer/model/costs.py", "def f():\n    from optimizer import engine\n"),
-    ("optimizer_order", "optimizer/model/costs.py", "from optimizer import Policy\n"),
-    ("optimizer_order", "optimizer/fast/minvar.py", "from . import qp\nfrom ..solve import solve\n"),
-    ("optimizer_order", "optimizer/newcomer.py", "x = 1\n"),
+    ("wing_order", "optimizer/model/costs.py", "from optimizer.solvers.solve import solve\n"),
+    ("wing_order", "optimizer/model/costs.py", "def f():\n    from optimizer.proposals import engine\n"),
+    ("wing_order", "optimizer/model/costs.py", "from optimizer import Policy\n"),
+    ("wing_order", "optimizer/numerics/minvar.py", "from . import qp\nfrom ..solvers.solve import solve\n"),
+    ("wing_order", "optimizer/newcomer.py", "x = 1\n"),
+    ("wing_order", "resources/store/tables.py", "from resources.packs.packs import Pack\n"),
+    ("wings_say_what_they_are_for", "optimizer/newcomer/__init__.py", ""),
+    ("front_door_is_used", "assets/trades.py", "from optimizer.proposals.engine import OptimizationEngine\n"),
+    ("no_circles", "pipeline/jobs.py", "def f():\n    from pipeline.runs import run\n"),
     ("optimizer_purity", "optimizer/model/costs.py", "import duckdb\n"),
     ("optimizer_purity", "optimizer/model/costs.py", "def f():\n    from pathlib import Path\n"),
     ("optimizer_purity", "optimizer/model/costs.py", "import logging\n"),
@@ -251,14 +296,16 @@ VIOLATIONS = [
 @pytest.mark.parametrize(("rule", "name", "text"), VIOLATIONS)
 def test_a_planted_violation_is_caught(tmp_path: Path, rule: str, name: str, text: str) -> None:
     plant(tmp_path, "service/screen.py", "import streamlit\n")
+    plant(tmp_path, "optimizer/__init__.py", FRONT_DOOR)
     plant(tmp_path, "optimizer/proposals/engine.py", "import cvxpy\n")
-    plant(tmp_path, "assets/weights.py", "from optimizer.proposals.engine import OptimizationEngine\n")
+    plant(tmp_path, "assets/weights.py", "from optimizer import OptimizationEngine\n")
+    plant(tmp_path, "pipeline/runs.py", "import pipeline.jobs\n")
     plant(tmp_path, name, text)
     assert [fault for fault in faults(rule, tmp_path) if fault.startswith(f"{name}:")]
 
 
 LAWFUL = {
-    "optimizer/__init__.py": "from optimizer.proposals.engine import OptimizationEngine\n",
+    "optimizer/__init__.py": FRONT_DOOR,
     "optimizer/proposals/engine.py": """
 from datetime import date
 import numpy as np
@@ -267,9 +314,9 @@ def choose(as_of: date, rng: np.random.Generator):
     import cvxpy
     return np.random.default_rng(7)
 """,
-    "optimizer/fast/minvar.py": "from optimizer.numerics.qp import solve_qp\n",
+    "optimizer/solvers/fast/minvar.py": "from optimizer.numerics.qp import solve_qp\n",
     "resources/dagster_resources.py": "import dagster as dg\nfrom resources.store.warehouse import Warehouse\n",
-    "resources/files.py": """
+    "resources/settings/files.py": """
 import yaml
 try:
     yaml.safe_load('a')
@@ -277,12 +324,18 @@ except BaseException:
     undo()
     raise
 """,
-    "assets/trades.py": "import dagster as dg\nfrom optimizer import Policy\nfrom resources import files\n",
+    "assets/trades.py": "import dagster as dg\nfrom optimizer import Policy\nfrom resources.settings import files\n",
     "pipeline/definitions.py": "from assets import trades\n",
     "pipeline/cli.py": "import typer\ndef run():\n    from pipeline.definitions import defs\n",
     "service/api.py": "from service.answers import Answer\nfrom optimizer import Policy\n",
     "service/screen.py": "import json\nimport requests\nimport streamlit as st\n",
 }
+
+
+def test_a_wing_of_too_many_files_is_caught(tmp_path: Path) -> None:
+    for name in ("__init__", *(f"part{number}" for number in range(FULL_WING))):
+        plant(tmp_path, f"resources/store/{name}.py", "")
+    assert faults("wings_hold_a_walk", tmp_path) != []
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -136,6 +136,12 @@ def test_generated_pages_are_current() -> None:
     assert stale == [], "run: .venv/bin/python docs/generate.py"
 
 
+def test_what_follows_from_the_wings_is_current() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "wings.py"))["written"]()
+    stale = [path.name for path, text in made.items() if path.read_text("utf-8") != text]
+    assert stale == [], "run: .venv/bin/python docs/wings.py"
+
+
 def test_every_method_and_estimator_is_described() -> None:
     said = "".join(page.read_text("utf-8") for page in (ROOT / "docs" / "methods").glob("*.md"))
     assert [name for name in (*METHODS, *MEANS, *COVARIANCES) if f"`{name}`" not in said] == []

@@ -1,6 +1,6 @@
 """Each code of a row or a pack belongs to one question, which says its thresholds; the rows stand beside them."""
 
-from assets.data_checks import OF_PACK, OF_PRICES, answers
+from assets.shared.data_checks import OF_PACK, OF_PRICES, answers
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.sources import Limits
 

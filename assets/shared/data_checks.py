@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from assets.materialized import preview
+from assets.shared.materialized import preview
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.sources import Limits
 
