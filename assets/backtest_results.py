@@ -5,10 +5,10 @@ from collections.abc import Callable
 import dagster as dg
 import pandas as pd
 
-from assets.shared.materialized import materialized, preview
-from assets.shared.partitions import OWNERS, PACKS
 from assets.plots.charts import backtest_plot
 from assets.plots.risk_charts import frontier_plot, monthly_plot
+from assets.shared.materialized import materialized, preview
+from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import PortfolioConfig, opened, record_each
 from optimizer.backtests.report import KNOWLEDGE
 from optimizer.errors import PackfolioError

@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from assets.shared.materialized import bullets, materialized, preview
-from assets.shared.partitions import OWNERS, PACKS
 from assets.plots.charts import covariance_plot
 from assets.portfolio_snapshots import portfolio_snapshots
+from assets.shared.materialized import bullets, materialized, preview
+from assets.shared.partitions import OWNERS, PACKS
 from resources.books.snapshots import read_snapshots
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.packs.pack_prices import simulated_symbols

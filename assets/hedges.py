@@ -6,9 +6,9 @@ from typing import Any
 import dagster as dg
 
 from assets.impact import impact
+from assets.plots.risk_charts import losses_plot
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
-from assets.plots.risk_charts import losses_plot
 from assets.shared.portfolio_rows import opened, record_each
 from optimizer.errors import PackfolioError
 from resources.books.snapshots import Snapshot

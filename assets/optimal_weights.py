@@ -5,11 +5,11 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
+from assets.plots.charts import risk_plot, weights_plot
+from assets.posterior_returns import posterior_returns
 from assets.shared.materialized import materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
-from assets.plots.charts import risk_plot, weights_plot
 from assets.shared.portfolio_rows import Frames, opened, record_each
-from assets.posterior_returns import posterior_returns
 from optimizer.errors import InfeasibleError, PackfolioError
 from optimizer.problem.policy_limits import Setting
 from optimizer.proposals.proposal import believe, choose_weights

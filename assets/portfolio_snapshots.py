@@ -3,10 +3,10 @@
 import dagster as dg
 import pandas as pd
 
+from assets.pricing_pack import pricing_pack
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import PortfolioConfig
-from assets.pricing_pack import pricing_pack
 from resources.books.paper import last_held
 from resources.books.snapshots import take_snapshot
 from resources.dagster_resources import DeskResource, WarehouseResource

@@ -3,9 +3,9 @@
 import dagster as dg
 import pandas as pd
 
+from assets.plots.charts import posterior_plot
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
-from assets.plots.charts import posterior_plot
 from assets.shared.portfolio_rows import opened, record_each
 from optimizer.errors import PackfolioError
 from optimizer.proposals.proposal import Beliefs, believe

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
+from assets.pricing_pack import pricing_pack
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
-from assets.pricing_pack import pricing_pack
 from optimizer.risk.regime_detector import Detection, detect
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.packs.macro import read_macro, regime_frames

@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from assets.shared.materialized import bullets, materialized, preview, warnings_of
 from assets.optimal_weights import optimal_weights
+from assets.shared.materialized import bullets, materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import opened, record_each
 from optimizer.errors import PackfolioError

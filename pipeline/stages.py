@@ -5,7 +5,7 @@ import dagster as dg
 import assets
 from pipeline.environment import Environment
 from pipeline.jobs import daily_run, ingest, pack_run, research
-from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.dagster_resources import DeskResource, PublishedResource, WarehouseResource
 
 environment = Environment.of_process()
 
@@ -17,6 +17,7 @@ stages = dg.Definitions(
             home=str(environment.home), anchor=str(environment.anchor), decisions=str(environment.decisions)
         ),
         "desk": DeskResource(folder=str(environment.config)),
+        "duckdb": PublishedResource.of_home(environment.home),
     },
     executor=dg.in_process_executor,
 )

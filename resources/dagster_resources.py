@@ -1,13 +1,15 @@
 """Dagster's doors to the outside world: the warehouse and the desk's configuration, as resources."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
+from dagster_duckdb import DuckDBResource
 
+from optimizer.errors import DataError
 from resources.logs.calendars import load_calendar
 from resources.packs.packs import Pack, newest_fresh, parse_pack_id
 from resources.settings.configuration import Configuration, load_configuration
@@ -50,6 +52,26 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             context.run_id, datetime.now(UTC).replace(tzinfo=None), code_version(), configuration.digest
         )
         return Stage(self.open(), configuration, stamp)
+
+
+class PublishedResource(DuckDBResource):
+    """The published, read-only copy as Dagster's own DuckDB resource: for a desk's own assets and notebooks."""
+
+    @classmethod
+    def of_home(cls, home: Path) -> "PublishedResource":
+        """The copy of a home; no connection to it can write, or read another file."""
+        settings = {"access_mode": "READ_ONLY", "enable_external_access": False}
+        return cls(database=str(Warehouse(home).published), connection_config=settings)
+
+    @contextmanager
+    def get_connection(self) -> Iterator[Connection]:
+        """A connection, closed at the end of the block; raises DataError before the first run."""
+        if not Path(self.database).exists():
+            raise DataError(
+                f"there is no {self.database} yet: run `packfolio run` first, or set PACKFOLIO_HOME"
+            )
+        with super().get_connection() as con, closing(con):
+            yield con
 
 
 @dataclass(frozen=True)
