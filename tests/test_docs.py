@@ -114,6 +114,19 @@ def test_every_link_leads_somewhere() -> None:
     assert broken == []
 
 
+def test_every_file_that_a_page_names_is_there() -> None:
+    folders = "optimizer|resources|assets|pipeline|service|tests|docs|benchmarks|requirements"
+    named = re.compile(rf"`((?:{folders})/[^`\s<>*]+)`")
+    missing = [
+        f"{name_of(page)}: {path}"
+        for page in PAGES
+        if page.name != "CHANGELOG.md"
+        for path in named.findall(page.read_text("utf-8"))
+        if "NNNN" not in path and not (ROOT / path).exists()
+    ]
+    assert missing == []
+
+
 def test_every_page_can_be_reached_from_the_readme() -> None:
     seen: set[Path] = set()
     to_do = [ROOT / "README.md"]
