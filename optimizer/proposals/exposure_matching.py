@@ -12,7 +12,7 @@ from optimizer.numerics.convex_limits import Linear, Norm
 from optimizer.problem.feasible_set import plain
 from optimizer.problem.goals import Quadratic
 from optimizer.problem.policy_limits import Setting, build_limits
-from optimizer.solvers import cardinality as holdings
+from optimizer.solvers import cardinality
 from optimizer.solvers.conflicts import explain
 from optimizer.solvers.solve import Solution
 from optimizer.solvers.solver_choice import optimum
@@ -60,7 +60,7 @@ def match_exposures(
     if not tolerance >= 0:
         raise PolicyError(f"exposure_tolerance is {tolerance}; it must be a distance >= 0")
     policy = setting.policy
-    if holdings.wanted(policy) or policy.cost_horizon_years is not None:
+    if cardinality.wanted(policy) or policy.cost_horizon_years is not None:
         raise PolicyError(
             "target exposures cannot be combined with min_position, max_holdings, no_trade_band or "
             "cost_horizon_years; drop these, or choose another method"

@@ -18,7 +18,7 @@ from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.problem.methods import goal_of, target_cap
 from optimizer.problem.policy_limits import Setting, build_limits, checked_weights
 from optimizer.problem.weight_intervals import NOTHING, held_below, moved_below
-from optimizer.solvers import cardinality as holdings
+from optimizer.solvers import cardinality
 from optimizer.solvers.audit import Binding, Certificate, bindings
 from optimizer.solvers.cardinality import Choice, choose_names, impossible
 from optimizer.solvers.conflicts import allowed, explain
@@ -149,7 +149,7 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
     """The solution under constraints of the user's own; these know neither transition nor names to choose."""
     if not allowed(wanted):
         raise explain(wanted)
-    if holdings.wanted(setting.policy):
+    if cardinality.wanted(setting.policy):
         raise PolicyError(
             "own constraints cannot be combined with min_position, max_holdings or no_trade_band; drop one of them"
         )
@@ -164,7 +164,7 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
 def chosen(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Choice | None:
     """The best names to hold and trade, where the policy says so; None where transition does without."""
     policy = setting.policy
-    if not holdings.wanted(policy) or not (goal.homogeneous or unmet_holdings(best.weights, setting)):
+    if not cardinality.wanted(policy) or not (goal.homogeneous or unmet_holdings(best.weights, setting)):
         return None
     choice = choose_names(goal, arena, best, policy, setting.held)
     if choice is None and policy.on_conflict == "fail":
@@ -175,7 +175,7 @@ def chosen(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Choice 
 def unmet_holdings(w: Array, setting: Setting) -> tuple[Unmet, ...]:
     """The limits on the number and size of holdings and trades that weights (n,) break."""
     policy, found = setting.policy, []
-    if not holdings.wanted(policy):
+    if not cardinality.wanted(policy):
         return ()
     least, most = held_below(w, policy.min_position or 0.0), policy.max_holdings
     if least is not None and policy.min_position:

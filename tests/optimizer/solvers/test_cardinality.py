@@ -10,7 +10,7 @@ from optimizer.errors import InfeasibleError, PolicyError
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
-from optimizer.solvers import cardinality as holdings
+from optimizer.solvers import cardinality
 from optimizer.solvers.cardinality import sign
 from optimizer.solvers.solve import Solution, solve
 
