@@ -1,127 +1,47 @@
 # Written by docs/wings.py from _HOMES of __init__.py, so that editors and mypy know the lazy names.
-from optimizer.errors import (
-    Conflict as Conflict,
-    DataError as DataError,
-    InfeasibleError as InfeasibleError,
-    PackfolioError as PackfolioError,
-    PolicyError as PolicyError,
-    SolverError as SolverError,
-)
-from optimizer.model.costs import (
-    CostCurve as CostCurve,
-    CostModel as CostModel,
-    Liquidity as Liquidity,
-    trade_cost as trade_cost,
-)
+from optimizer.errors import Conflict as Conflict, DataError as DataError, InfeasibleError as InfeasibleError, PackfolioError as PackfolioError, PolicyError as PolicyError, SolverError as SolverError
+from optimizer.model.costs import CostCurve as CostCurve, CostModel as CostModel, Liquidity as Liquidity, trade_cost as trade_cost
 from optimizer.model.estimates import Estimates as Estimates, Recipe as Recipe
-from optimizer.model.exposures import (
-    ExposureCalculator as ExposureCalculator,
-    ExposureType as ExposureType,
-    Fund as Fund,
-    FundExposureMap as FundExposureMap,
-)
+from optimizer.model.exposures import ExposureCalculator as ExposureCalculator, ExposureType as ExposureType, Fund as Fund, FundExposureMap as FundExposureMap
 from optimizer.model.liquidity import LiquidityPanel as LiquidityPanel, rolling_liquidity as rolling_liquidity
 from optimizer.model.policy import BlackLittermanSettings as BlackLittermanSettings, Policy as Policy
-from optimizer.model.portfolio import (
-    Portfolio as Portfolio,
-    Position as Position,
-    Trade as Trade,
-    Universe as Universe,
-)
-from optimizer.model.returns import (
-    log_returns as log_returns,
-    simple_returns as simple_returns,
-    total_return_index as total_return_index,
-)
+from optimizer.model.portfolio import Portfolio as Portfolio, Position as Position, Trade as Trade, Universe as Universe
+from optimizer.model.returns import log_returns as log_returns, simple_returns as simple_returns, total_return_index as total_return_index
 from optimizer.model.text_limits import parse_limit as parse_limit
-from optimizer.beliefs.black_litterman import (
-    MarketView as MarketView,
-    Posterior as Posterior,
-    posterior as posterior,
-)
-from optimizer.beliefs.entropy_pooling import (
-    ScenarioView as ScenarioView,
-    pool as pool,
-    pooled_estimates as pooled_estimates,
-)
-from optimizer.beliefs.estimators.covariances import (
-    ewma_covariance as ewma_covariance,
-    pairwise_covariance as pairwise_covariance,
-    sample_covariance as sample_covariance,
-    semi_covariance as semi_covariance,
-)
-from optimizer.beliefs.estimators.exposure_model import (
-    look_through as look_through,
-    look_through_return as look_through_return,
-)
+from optimizer.beliefs.black_litterman import MarketView as MarketView, Posterior as Posterior, posterior as posterior
+from optimizer.beliefs.entropy_pooling import ScenarioView as ScenarioView, pool as pool, pooled_estimates as pooled_estimates
+from optimizer.beliefs.estimators.covariances import ewma_covariance as ewma_covariance, pairwise_covariance as pairwise_covariance, sample_covariance as sample_covariance, semi_covariance as semi_covariance
+from optimizer.beliefs.estimators.exposure_model import look_through as look_through, look_through_return as look_through_return
 from optimizer.beliefs.estimators.garch import garch as garch
 from optimizer.beliefs.estimators.gerber import gerber as gerber
-from optimizer.beliefs.estimators.means import (
-    bayes_stein as bayes_stein,
-    capm as capm,
-    equilibrium as equilibrium,
-    ewma as ewma,
-    historical as historical,
-    james_stein as james_stein,
-)
+from optimizer.beliefs.estimators.means import bayes_stein as bayes_stein, capm as capm, equilibrium as equilibrium, ewma as ewma, historical as historical, james_stein as james_stein
 from optimizer.beliefs.estimators.psd import nearest_psd as nearest_psd
 from optimizer.beliefs.estimators.recipes import estimate as estimate
 from optimizer.beliefs.estimators.return_estimator import ReturnEstimator as ReturnEstimator
 from optimizer.beliefs.estimators.sample import Sample as Sample
-from optimizer.beliefs.estimators.shrinkage import (
-    ledoit_wolf as ledoit_wolf,
-    ledoit_wolf_constant_correlation as ledoit_wolf_constant_correlation,
-    oas as oas,
-)
-from optimizer.beliefs.estimators.spectral import (
-    denoised as denoised,
-    statistical_factors as statistical_factors,
-)
+from optimizer.beliefs.estimators.shrinkage import ledoit_wolf as ledoit_wolf, ledoit_wolf_constant_correlation as ledoit_wolf_constant_correlation, oas as oas
+from optimizer.beliefs.estimators.spectral import denoised as denoised, statistical_factors as statistical_factors
 from optimizer.measures import performance as performance, portfolio_measures as portfolio_measures
-from optimizer.measures.analytics import (
-    PortfolioAnalytics as PortfolioAnalytics,
-    performance_metrics as performance_metrics,
-)
+from optimizer.measures.analytics import PortfolioAnalytics as PortfolioAnalytics, performance_metrics as performance_metrics
 from optimizer.measures.attribution import brinson as brinson
 from optimizer.solvers.audit import Certificate as Certificate
 from optimizer.solvers.solve import Solution as Solution, solve as solve
-from optimizer.tax.lots import (
-    Lot as Lot,
-    TaxRates as TaxRates,
-    harvest_losses as harvest_losses,
-    sell as sell,
-    wash_sales as wash_sales,
-)
+from optimizer.tax.lots import Lot as Lot, TaxRates as TaxRates, harvest_losses as harvest_losses, sell as sell, wash_sales as wash_sales
 from optimizer.tax.taxes import Taxes as Taxes
 from optimizer.trading.impact import Impact as Impact, impact as impact
 from optimizer.trading.trade_list import TradeList as TradeList
 from optimizer.trading.trades import build_trades as build_trades
-from optimizer.risk.hedges import (
-    HedgeLimits as HedgeLimits,
-    Instrument as Instrument,
-    plan_hedges as plan_hedges,
-)
+from optimizer.risk.hedges import HedgeLimits as HedgeLimits, Instrument as Instrument, plan_hedges as plan_hedges
 from optimizer.risk.regime_detector import Detector as Detector, detect as detect
 from optimizer.risk.regimes import advise as advise
-from optimizer.risk.scenarios import (
-    Scenario as Scenario,
-    estimate_sensitivities as estimate_sensitivities,
-    stress as stress,
-)
+from optimizer.risk.scenarios import Scenario as Scenario, estimate_sensitivities as estimate_sensitivities, stress as stress
 from optimizer.proposals.engine import OptimizationEngine as OptimizationEngine
-from optimizer.proposals.engine_constraints import (
-    ObjectiveType as ObjectiveType,
-    OptimizationConstraints as OptimizationConstraints,
-)
+from optimizer.proposals.engine_constraints import ObjectiveType as ObjectiveType, OptimizationConstraints as OptimizationConstraints
 from optimizer.proposals.exposure_matching import match_exposures as match_exposures
 from optimizer.proposals.frontier import FrontierPoint as FrontierPoint, frontier as frontier
 from optimizer.proposals.proposal import Mandate as Mandate, Proposal as Proposal, propose as propose
 from optimizer.proposals.result import OptimizationResult as OptimizationResult
-from optimizer.backtests.cross_validation import (
-    combinatorial_splits as combinatorial_splits,
-    cross_validate as cross_validate,
-    probability_of_overfitting as probability_of_overfitting,
-)
+from optimizer.backtests.cross_validation import combinatorial_splits as combinatorial_splits, cross_validate as cross_validate, probability_of_overfitting as probability_of_overfitting
 from optimizer.backtests.point_in_time import Vintages as Vintages
 from optimizer.backtests.policy_strategy import PolicyStrategy as PolicyStrategy
 from optimizer.backtests.report import BacktestResult as BacktestResult

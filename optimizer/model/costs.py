@@ -75,6 +75,13 @@ class CostModel:
             liquidity=liquidity or {},
         )
 
+    def even(self) -> bool:
+        """Whether every trade costs the same whole number of money steps, so that no cost is rounded."""
+        shares = (
+            self.impact_bps or self.per_share or self.buy_tax_bps or self.sell_tax_bps or self.root_impact
+        )
+        return not shares and money(self.commission) == exact(self.commission)
+
     def rate(self, *, buy: bool) -> float:
         """The linear part, a fraction of the traded value: what an optimizer charges per unit of trade."""
         return (self.impact_bps + (self.buy_tax_bps if buy else self.sell_tax_bps)) * BPS

@@ -73,7 +73,9 @@ def relax(problem: RoundingProblem, near: Array | None = None) -> Relaxation:
         if not wrong.any() and (beyond == whole).all():
             break
         side, whole = np.where(wrong, -side, side), beyond
-    return Relaxation(best.x, highest, best.start)
+    return Relaxation(
+        best.x, max(highest, 0.0), best.start
+    )  # tracking error and costs are never below nothing
 
 
 def _sides(problem: RoundingProblem, near: Array) -> Array:

@@ -125,14 +125,14 @@ def round_trades(problem: RoundingProblem) -> Rounded:
     if found.penalty > TOLERANCE:
         found = descend(problem, replace(relaxed, start=lambda: relaxed.weights))
     small = np.count_nonzero(problem.upper > problem.lower) <= BRANCHED_NAMES
-    return search(problem, relaxed, found) if small and found.penalty <= TOLERANCE else found
+    return search(problem, relaxed, found) if small else found
 
 
 def _loosely_relaxed(problem: RoundingProblem) -> Relaxation:
     try:
         return relax(_hard_limits_only(problem))
     except (InfeasibleError, SolverError):
-        return Relaxation(problem.held, -np.inf, lambda: problem.held)
+        return Relaxation(problem.held, 0.0, lambda: problem.held)
 
 
 def descend(problem: RoundingProblem, relaxed: Relaxation) -> Rounded:
@@ -148,27 +148,43 @@ def descend(problem: RoundingProblem, relaxed: Relaxation) -> Rounded:
 def search(problem: RoundingProblem, relaxed: Relaxation, best: Rounded) -> Rounded:
     """Branch and bound over the relaxation (Land & Doig 1960), least bound first, for at most NODES nodes.
 
-    A node splits the trades of one name between two neighbouring permitted ones, or between none and some.
+    A node splits the trades of one name between two neighbouring permitted ones, or between none and some. A child's
+    bound is never below its parent's. What is reported is the least bound of what was not searched to its end.
     """
     open_nodes = [(relaxed.bound, 0, problem, relaxed)]
     count = 0
-    while open_nodes and count < NODES and best.objective - open_nodes[0][0] > ENOUGH:
-        _, _, node, at = heapq.heappop(open_nodes)
+    while open_nodes and count < NODES and _worth(best) - open_nodes[0][0] > ENOUGH:
+        bound, _, node, at = heapq.heappop(open_nodes)
+        best = _better(best, _rounded(problem, at))
         for child in _split(problem, node, at):
             count += 1
             try:
-                relaxed = relax(child)
+                inner = relax(child)
             except InfeasibleError:
                 continue
             except SolverError:
-                relaxed = at  # the parent's bound holds for its parts
+                inner = at  # the parent's bound holds for its parts
             if count % DESCENTS == 1:
-                found = descend(problem, relaxed)
-                if found.penalty <= TOLERANCE and found.objective < best.objective:
-                    best = found
-            if relaxed.bound < best.objective:
-                heapq.heappush(open_nodes, (relaxed.bound, count, child, relaxed))
+                best = _better(best, descend(problem, inner))
+            inner = replace(inner, bound=max(inner.bound, bound))
+            if inner.bound < _worth(best):
+                heapq.heappush(open_nodes, (inner.bound, count, child, inner))
     return replace(best, bound=min([best.objective, *(node[0] for node in open_nodes[:1])]))
+
+
+def _worth(found: Rounded) -> float:
+    """Its objective; infinite for a list that breaks a limit."""
+    return found.objective if found.penalty <= TOLERANCE else np.inf
+
+
+def _better(best: Rounded, other: Rounded) -> Rounded:
+    return other if _worth(other) < _worth(best) else best
+
+
+def _rounded(problem: RoundingProblem, relaxed: Relaxation) -> Rounded:
+    """A relaxation's optimum in permitted trades, as it is."""
+    lots = permitted(problem, (relaxed.weights - problem.held) / problem.step)
+    return Rounded(lots, problem.objective(lots), relaxed.bound, _Walk(problem, lots).penalty)
 
 
 def _split(
@@ -181,19 +197,27 @@ def _split(
     least_buy, least_sale = neighbours(problem, np.zeros_like(lots))
     whole = np.abs(near - lots) <= WHOLE
     under = near < lots
-    # the two permitted trades around the optimum; around a whole one: no trade, and some
-    low = np.where(whole, np.where(near > 0, 0.0, least_sale), np.where(under, near, below))
-    high = np.where(whole, np.where(near > 0, least_buy, 0.0), np.where(under, above, near))
-    ceiling, floor = problem.held + low * problem.step, problem.held + high * problem.step
-    open_ = (high > low) & (ceiling < node.upper - TOLERANCE) & (floor > node.lower + TOLERANCE)
-    miss = problem.aversion * problem.covariance.diagonal() * ((near - lots) * problem.step) ** 2
-    weight = np.where(open_, miss + problem.curve.fixed * (near != 0), -1.0)
-    name = int(np.argmax(weight))
-    if weight[name] < 0:
-        return ()
-    upper, lower = node.upper.copy(), node.lower.copy()
-    upper[name], lower[name] = ceiling[name], floor[name]
-    return replace(node, upper=upper), replace(node, lower=lower)
+    # the two permitted trades around the optimum; around a whole one no trade and some, else this one and the next
+    around = (np.where(under, near, below), np.where(under, above, near))
+    some = (np.where(near > 0, 0.0, least_sale), np.where(near > 0, least_buy, 0.0))
+    first = tuple(np.where(whole, one, other) for one, other in zip(some, around, strict=True))
+    miss = problem.aversion * problem.covariance.diagonal() * problem.step**2
+    for low, high, weight in (
+        (*first, miss * (near - lots) ** 2 + problem.curve.fixed * (near != 0)),
+        (near, above, miss),
+        (below, near, miss),
+    ):
+        ceiling, floor = problem.held + low * problem.step, problem.held + high * problem.step
+        inside = (ceiling < node.upper - TOLERANCE) & (floor > node.lower + TOLERANCE)
+        open_ = (
+            (high > low) & inside & (ceiling >= node.lower - TOLERANCE) & (floor <= node.upper + TOLERANCE)
+        )
+        if open_.any():
+            name = int(np.argmax(np.where(open_, weight, -1.0)))
+            upper, lower = node.upper.copy(), node.lower.copy()
+            upper[name], lower[name] = ceiling[name], floor[name]
+            return replace(node, upper=upper), replace(node, lower=lower)
+    return ()
 
 
 def _hard_limits_only(problem: RoundingProblem) -> RoundingProblem:

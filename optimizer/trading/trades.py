@@ -10,11 +10,11 @@ from optimizer.errors import Conflict, InfeasibleError
 from optimizer.model.costs import CostModel
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import ZERO, Action, Number, Portfolio, Universe, money
+from optimizer.model.portfolio import ZERO, Action, Number, Portfolio, Universe, exact, money
 from optimizer.numerics.convex_limits import Limits
 from optimizer.problem.policy_limits import Setting, aligned, build_limits
 from optimizer.trading.lot_limits import check_limits, left_alone, lot_box, lot_curves, lot_rows
-from optimizer.trading.lot_relaxation import RoundingProblem, alone, separable
+from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem, alone, separable
 from optimizer.trading.priced_portfolio import Book, Line, make_book
 from optimizer.trading.rationale import Move, Reasons, explain
 from optimizer.trading.rounding import Rounded, round_trades
@@ -24,6 +24,9 @@ from optimizer.typing import Array
 AVERSION = 100.0
 RIDGE = 1e-6
 NOISE = 1e-8
+MONEY_ROUNDING = 1e-4  # of a line: half a step of money for its value, half for its cost
+SEARCHES = 4
+SMALL_COSTS = 0.02  # of NAV
 
 
 def build_trades(
@@ -60,64 +63,110 @@ def build_trades(
     book = make_book(portfolio, prices, wanted, fx, lots)
     if not book.lines:
         return _nothing(book.cash)
-    setting = Setting(
-        estimates, policy, universe, aligned(book.weights(), estimates.symbols, "the portfolio")
-    )
-    limits = build_limits(setting)
-    model = costs or CostModel.of(policy)
+    held = aligned(book.weights(), estimates.symbols, "the portfolio")
+    setting = Setting(estimates, policy, universe, held)
+    owed = aligned(sell_rates, setting.symbols, "the tax rates") if sell_rates else 0.0
     goal = aligned(wanted, setting.symbols, "the target")
-    problem = left_alone(_problem(setting, limits, goal, book, model, aversion), band)
-    if sell_rates:
-        owed = aligned(sell_rates, setting.symbols, "the tax rates")
-        problem = replace(problem, curve=replace(problem.curve, sell=problem.curve.sell + owed))
-    answer = round_trades(problem)
-    return _require_cash_and_turnover(
-        _trade_list(setting, limits, problem, answer, book, model, reasons or Reasons())
+    asked = _Asked(
+        setting, build_limits(setting), goal, book, costs or CostModel.of(policy), aversion, band, owed
     )
+    return _require_cash_and_turnover(_paid_list(asked, reasons or Reasons()))
 
 
-def _problem(
-    setting: Setting, limits: Limits, wanted: Array, book: Book, model: CostModel, aversion: float
-) -> RoundingProblem:
-    """The rounding problem in fractions of the NAV."""
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What is asked of a list: policy and estimates, limits, target (n,), book, costs, and taxes on sales (n,)."""
+
+    setting: Setting
+    limits: Limits
+    wanted: Array
+    book: Book
+    model: CostModel
+    aversion: float
+    band: float
+    owed: Array | float
+
+
+def _problem(asked: _Asked, shrink: float | None) -> tuple[RoundingProblem, float]:
+    """The rounding problem in fractions of the NAV, and its `shrink`: NAV after costs / NAV before, on which caps hold.
+
+    shrink  None: that of the dearest list where costs are small; 1 where they are not, so that no list is missed
+    """
+    setting, limits, wanted, book = asked.setting, asked.limits, asked.wanted, asked.book
     nav, policy, symbols = float(book.nav), setting.policy, setting.symbols
     held = aligned(book.weights(), symbols, "the portfolio")
     lines = [book.lines.get(symbol) for symbol in symbols]
     prices = np.array([float(line.price) if line else nav for line in lines])
     step = np.array([float(line.price * line.lot) / nav if line else 1.0 for line in lines])
-    curve = model.curve(symbols, prices, nav)
-    dearest = curve.costs(wanted - held + np.where(wanted >= held, step, -step))
-    shrink = 1 - float(dearest[wanted != held].sum())
+    curve = asked.model.curve(symbols, prices, nav)
+    if shrink is None:
+        dearest = curve.costs(wanted - held + np.where(wanted >= held, step, -step))
+        spent = float(dearest[np.abs(wanted - held) > TOLERANCE].sum())
+        shrink = 1 - spent if spent < SMALL_COSTS else 1.0
     min_trade = policy.min_trade_value / nav
     least, band = policy.min_position or 0.0, policy.no_trade_band or 0.0
     lower, upper = lot_box(limits, wanted, held, step, min_trade, shrink, least, band)
     rows, bounds = lot_rows(limits, wanted, step, shrink)
     absolute, norms = lot_curves(limits, wanted, step, shrink)
-    # values and costs are rounded to 4 decimals a line: the sums must hold for the rounded amounts
-    value_rounding = 0.0 if book.even() else 1e-4 * len(book.lines) / nav
-    rounding = value_rounding + 1e-4 * len(book.lines) / nav
-    turnover = np.inf if policy.max_turnover is None else max(2 * policy.max_turnover - value_rounding, 0.0)
+    turnover = np.inf if policy.max_turnover is None else 2 * policy.max_turnover
     covariance = setting.estimates.covariance
     covariance = covariance + RIDGE * covariance.diagonal().mean() * np.eye(len(symbols))
-    return RoundingProblem(
+    problem = RoundingProblem(
         held=held,
         wanted=wanted,
         step=step,
         covariance=covariance,
-        aversion=aversion,
-        own=aversion * separable(covariance, alone(covariance)),
-        curve=curve,
+        aversion=asked.aversion,
+        own=asked.aversion * separable(covariance, alone(covariance)),
+        curve=replace(curve, sell=curve.sell + asked.owed),
         lower=lower,
         upper=upper,
         rows=rows,
         bounds=bounds,
-        cash=float(book.cash) / nav - rounding,
+        cash=float(book.cash) / nav,
         cash_min=policy.cash_min * (shrink if policy.cash_min < 0 else 1.0),
         max_traded=turnover,
         min_trade=min_trade,
         absolute=absolute,
         norms=norms,
     )
+    return left_alone(problem, asked.band), shrink
+
+
+def _paid_list(asked: _Asked, reasons: Reasons) -> TradeList:
+    """The best list whose cash, turnover and caps hold in exact money.
+
+    Values and costs are money: a line may cost up to half a step less than its float. The first search grants all lines
+    that much, so that no list is missed and its bound is true of all; what the list then lacks is taken off, and it is
+    sought again.
+    """
+    book, nav = asked.book, float(asked.book.nav)
+    rounding = MONEY_ROUNDING * len(book.lines) / nav
+    cash = 0.0 if book.even() and asked.model.even() else rounding
+    traded = 0.0 if book.even() else rounding
+    shrink, bound = None, np.inf
+    for _ in range(SEARCHES):
+        problem, shrink = _problem(asked, shrink)
+        problem = replace(problem, cash=problem.cash + cash, max_traded=problem.max_traded + traded)
+        answer = round_trades(problem)
+        bound = min(bound, answer.bound)
+        found = _trade_list(asked, problem, replace(answer, bound=bound), reasons)
+        lacking, excess = _lacking(found, asked.setting.policy)
+        left = float(found.nav_after / found.nav_before)
+        broken = left < shrink and not all(check.met for check in found.constraints)
+        if lacking <= 0 and excess <= 0 and not broken:
+            break
+        cash, traded, shrink = cash - max(lacking, 0.0) / nav, traded - max(excess, 0.0), min(shrink, left)
+    return found
+
+
+def _lacking(found: TradeList, policy: Policy) -> tuple[float, float]:
+    """The cash that the list lacks, base currency, and its turnover above the limit, two-way; <= 0 where they hold."""
+    lacking = exact(policy.cash_min) * found.nav_after - found.cash_after
+    if policy.max_turnover is None:
+        return float(lacking), 0.0
+    excess = (found.bought + found.sold) / found.nav_before - 2 * exact(policy.max_turnover)
+    return float(lacking), float(excess)
 
 
 def _require_cash_and_turnover(found: TradeList) -> TradeList:
@@ -157,16 +206,9 @@ def _fill(symbol: str, line: Line, lots: float, close: float, model: CostModel) 
     return Fill(symbol, line, shares, after - line.value, model.cost(symbol, shares, line.price), after)
 
 
-def _trade_list(
-    setting: Setting,
-    limits: Limits,
-    problem: RoundingProblem,
-    answer: Rounded,
-    book: Book,
-    model: CostModel,
-    reasons: Reasons,
-) -> TradeList:
+def _trade_list(asked: _Asked, problem: RoundingProblem, answer: Rounded, reasons: Reasons) -> TradeList:
     """The list in exact numbers, with its checks."""
+    setting, limits, book, model = asked.setting, asked.limits, asked.book, asked.model
     fills = [
         _fill(symbol, book.lines[symbol], float(lots), float(close), model)
         for symbol, lots, close in zip(setting.symbols, answer.lots, problem.close, strict=True)
