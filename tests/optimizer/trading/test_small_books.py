@@ -54,7 +54,7 @@ def made_up(seed: int) -> Book:
     for name in names:
         price = round(float(np.exp(random.uniform(0, np.log(6e5)))), int(random.integers(0, 3)))
         prices[name] = max(Decimal(str(price)), Decimal(1))
-        lots[name] = max(1, round(nav / (float(prices[name]) * float(random.uniform(1, 4)))))
+        lots[name] = max(1, round(nav / (float(prices[name]) * float(random.uniform(1, 2.5)))))
     held, wanted = (
         {s: int(random.integers(0, 3)) * lots[s] if lots[s] * prices[s] < nav else 0 for s in names}
         for _ in range(2)
@@ -120,9 +120,9 @@ def agrees(seed: int) -> str | None:
 
 
 def test_small_books_are_as_brute_force_has_them() -> None:
-    assert [said for seed in range(60) if (said := agrees(seed))] == []
+    assert [said for seed in range(40) if (said := agrees(seed))] == []
 
 
 @pytest.mark.slow
 def test_a_thousand_small_books_are_as_brute_force_has_them() -> None:
-    assert [said for seed in range(60, 1060) if (said := agrees(seed))] == []
+    assert [said for seed in range(40, 1040) if (said := agrees(seed))] == []
