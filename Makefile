@@ -7,10 +7,10 @@ BIN := .venv/bin
 CODE := optimizer resources assets pipeline service tests benchmarks
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run ui test test-slow lint format types validate audit check bench peers lock clean
+.PHONY: help run ui test test-slow test-kernels test-all-kernels lint format types validate audit check bench peers lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
 
 run: .venv/runtime.stamp ## the daily run on the configured prices, then the backtest
 	@$(BIN)/packfolio run
@@ -24,6 +24,12 @@ test: .venv/dev.stamp ## the tests
 
 test-slow: .venv/dev.stamp ## the slow tests alone
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "slow and not network"
+
+test-kernels: .venv/dev.stamp ## the quicker numerical tests under another BLAS kernel than the machine's own
+	@$(BIN)/python tests/kernels.py other
+
+test-all-kernels: .venv/dev.stamp ## all numerical tests under every BLAS kernel, with one thread and with two
+	@$(BIN)/python tests/kernels.py all
 
 lint: .venv/dev.stamp ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -43,7 +49,7 @@ validate: .venv/dev.stamp ## Dagster loads the definitions; the environment fits
 audit: ## known vulnerabilities of the locked versions, where the advisories can be reached
 	@requirements/audit
 
-check: lint types validate audit test ## all that CI runs, before a commit
+check: lint types validate audit test-kernels test ## all that CI runs, before a commit
 
 bench: .venv/dev.stamp .peers/stamp ## time the optimizer against its peers; writes benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.harness --write

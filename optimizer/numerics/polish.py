@@ -1,4 +1,4 @@
-"""From an interior-point answer to the vertex of its active set: exact zeros, exact bounds, exact multipliers."""
+"""From a rounded answer to the vertex of its active set: exact zeros, exact bounds, exact multipliers."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,13 @@ FEASIBLE = 1e-12
 def polish(P: Array, q: Array, space: Polyhedron, x: Array, multipliers: Array) -> tuple[Array, Array] | None:
     """The solution of the optimality conditions with the bounds held that (x, multipliers) say are active.
 
-    P (p, p), q (p,), x (p,), multipliers (m,). A bound is active where its multiplier exceeds its slack. None
-    where the conditions have no unique solution, or theirs is not allowed or not optimal: then the guess is wrong.
+    P (p, p), q (p,), x (p,), multipliers (m,). A bound is active where its multiplier exceeds its slack, or x is on
+    or beyond it. None where the conditions have no unique solution, or theirs is not allowed or not optimal: then
+    the guess is wrong.
     """
     reduced = P @ x + q - multipliers @ space.rows
-    at_floor = x - space.floor < reduced
-    at_ceiling = space.ceiling - x < -reduced
+    at_floor = x - space.floor <= np.maximum(reduced, 0.0)
+    at_ceiling = (space.ceiling - x <= np.maximum(-reduced, 0.0)) & ~at_floor
     value = space.rows @ x
     at_low = (value - space.low < multipliers) | (space.low == space.high)
     at_high = (space.high - value < -multipliers) & ~at_low

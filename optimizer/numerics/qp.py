@@ -67,7 +67,17 @@ def _daqp(P: Array, q: Array, space: Polyhedron) -> Answer:
     )
     if flag != 1:
         raise NoAnswerError("DAQP", f"exit flag {flag}", infeasible=flag == -1)
-    return Answer(np.array(x), -np.array(info["lam"])[len(q) :], "DAQP")
+    prices = np.array(info["lam"])
+    # DAQP reads its answer off a factor of P, so that a bound it holds comes back rounded: either side of 0.
+    at_floor, at_ceiling = prices[: len(q)] < 0, prices[: len(q)] > 0
+    x = np.where(at_floor, space.floor, np.where(at_ceiling, space.ceiling, x))
+    exact: tuple[Array, Array] | None = (x, -prices[len(q) :])
+    while exact is not None:
+        x, multipliers = exact
+        if (space.floor <= x).all() and (x <= space.ceiling).all():
+            break
+        exact = polish(P, q, space, x, multipliers)  # a bound that it rests on and does not hold is held too
+    return Answer(x, multipliers, "DAQP")
 
 
 def _piqp(P: Array, q: Array, space: Polyhedron) -> Answer:

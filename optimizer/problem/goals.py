@@ -157,7 +157,7 @@ class Ratio:
 
     def support(self, w: Array) -> Support:
         """By Cauchy and Schwarz sqrt(v'Sv) >= v'Sw / sqrt(w'Sw); no ratio can exceed this one by gap / risk."""
-        risk = _some_risk(w, self.covariance, self.measure)
+        risk = some_risk(w, self.covariance, self.measure)
         slope = self.value(w) / risk * (self.covariance @ w) - self.gain + doubt_slope(self.doubt, w)
         return Support(slope, 0.0, abs(float(self.gain @ w)))
 
@@ -199,9 +199,14 @@ class RiskBudget:
         return 1.0 / volatility(w, self.covariance)
 
     def support(self, w: Array) -> Support:
-        """The gradient at y, which is 0 along y itself; a gap bounds the objective by gap / risk."""
-        risk = _some_risk(w, self.covariance, self.measure)
+        """The gradient at y, which is 0 along y itself; a gap bounds the objective by gap / risk.
+
+        Where something with a budget is not held the cost has no bound, and no gap is small.
+        """
+        risk = some_risk(w, self.covariance, self.measure)
         amounts = self.amounts(w)
+        if (amounts[self.budgets > 0] <= 0).any():
+            return Support(np.zeros_like(w), 0.0, risk, np.inf)
         pull = np.divide(self.budgets, amounts, out=np.zeros_like(amounts), where=self.budgets > 0)
         slope = self.covariance @ w / risk - risk * (
             pull if self.loadings is None else self.loadings.T @ pull
@@ -330,7 +335,8 @@ def at_kink(goal: Goal, w: Array) -> bool:
     return isinstance(goal, Quadratic) and goal.doubt is not None and doubt_size(goal.doubt, w) <= KINK
 
 
-def _some_risk(w: Array, covariance: Matrix, measure: str) -> float:
+def some_risk(w: Array, covariance: Matrix, measure: str) -> float:
+    """The volatility of allowed weights w (n,); DataError where rounding alone would give as much."""
     risk = volatility(w, covariance)
     if risk <= RISKLESS * float(np.abs(w) @ np.sqrt(variances(covariance))):
         raise DataError(

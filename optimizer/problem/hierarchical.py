@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.errors import DataError
+from optimizer.problem.goals import RISKLESS
 from optimizer.typing import Array
 
 IntArray = npt.NDArray[np.intp]
@@ -44,7 +46,7 @@ def herc(covariance: Array) -> Array:
     shares = np.ones(len(clusters))
     for left, right in forks(tree, clusters):
         risks = [sum(_variance(covariance, weights, clusters[c]) for c in side) for side in (left, right)]
-        total = risks[0] + risks[1]
+        total = _shared(*risks)
         shares[left] *= risks[1] / total
         shares[right] *= risks[0] / total
     for members, share in zip(clusters, shares, strict=True):
@@ -112,7 +114,7 @@ def bisect(covariance: Array, order: IntArray) -> Array:
         halves = [(g[: len(g) // 2], g[len(g) // 2 :]) for g in groups if len(g) > 1]
         for left, right in halves:
             risks = [_cluster_variance(covariance, half) for half in (left, right)]
-            share = risks[1] / (risks[0] + risks[1])
+            share = risks[1] / _shared(*risks)
             weights[left] *= share
             weights[right] *= 1.0 - share
         groups = [half for pair in halves for half in pair]
@@ -127,13 +129,27 @@ def inverse_variance(covariance: Array) -> Array:
 
 def _cluster_variance(covariance: Array, members: IntArray) -> float:
     block = covariance[np.ix_(members, members)]
-    w = inverse_variance(block)
-    return float(w @ block @ w)
+    return _risk(block, inverse_variance(block))
 
 
 def _variance(covariance: Array, weights: Array, members: IntArray) -> float:
-    w = weights[members]
-    return float(w @ covariance[np.ix_(members, members)] @ w)
+    return _risk(covariance[np.ix_(members, members)], weights[members])
+
+
+def _risk(block: Array, w: Array) -> float:
+    """The variance of w (n,); a perfect hedge has 0, and not the rounding of either sign that is left of it."""
+    variance = float(w @ block @ w)
+    return variance if variance > (RISKLESS * float(w @ np.sqrt(np.diag(block)))) ** 2 else 0.0
+
+
+def _shared(left: float, right: float) -> float:
+    """What two sides' variances add up to; DataError where neither has any, for nothing then tells their shares."""
+    if left + right > 0:
+        return left + right
+    raise DataError(
+        "the covariance gives both sides of a cluster no risk at all, so they have no inverse-variance shares; "
+        "use more history or a shrunk covariance"
+    )
 
 
 def least_variance(covariance: Array) -> Array:

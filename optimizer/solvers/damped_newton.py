@@ -11,7 +11,7 @@ import numpy as np
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Norm, Polyhedron
 from optimizer.numerics.matrices import dense, variances
-from optimizer.problem.goals import RiskBudget
+from optimizer.problem.goals import RiskBudget, some_risk
 from optimizer.solvers.fast.risk_budgets import LEAST
 from optimizer.solvers.general import Found, climb, cone, normal_of, root, rules
 from optimizer.typing import Array
@@ -22,7 +22,8 @@ STEPS, SETTLED = 60, 1e-9
 def budgets_by_steps(goal: RiskBudget, space: Polyhedron, norms: tuple[Norm, ...]) -> Found:
     """The columns x (p,) of least risk-budget cost.
 
-    Raises NoAnswerError, infeasible where some name with a budget cannot be held.
+    Raises NoAnswerError, infeasible where some name with a budget cannot be held; DataError where all can be
+    without risk.
     """
     import cvxpy as cp
 
@@ -43,6 +44,7 @@ def budgets_by_steps(goal: RiskBudget, space: Polyhedron, norms: tuple[Norm, ...
     point, solver = climb(widest, read)
     if float((wanted @ point[:n]).min()) <= LEAST:
         raise NoAnswerError(solver, "some name with a risk budget cannot be held", infeasible=True)
+    some_risk(point[:n], goal.covariance, goal.measure)
     point = point / float(np.linalg.norm(factor @ point[:n]))
     flat, cones = limits(scale)
     for _ in range(STEPS):

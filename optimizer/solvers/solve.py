@@ -23,7 +23,7 @@ from optimizer.solvers.audit import Binding, Certificate, bindings
 from optimizer.solvers.cardinality import Choice, choose_names, impossible
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
-from optimizer.solvers.solver_choice import Optimum, certified, optimum
+from optimizer.solvers.solver_choice import NoScaleError, Optimum, certified, optimum
 from optimizer.solvers.transition import Unmet, transition, unmet_limits
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within
 from optimizer.typing import Array
@@ -200,6 +200,11 @@ def search(goal: Goal, arena: Arena, setting: Setting) -> tuple[Arena, Optimum, 
         return arena, optimum(goal, arena), warnings
     except NoAnswerError:
         pass
+    except NoScaleError as stop:
+        raise InfeasibleError(
+            f"under these limits the best {goal.measure} has {stop}; widen the limits that are narrower than that, "
+            f"or lower cash_max"
+        ) from stop
     except SolverError:
         if allowed(limits):
             if cramped(limits):

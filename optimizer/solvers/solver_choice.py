@@ -27,6 +27,7 @@ from optimizer.solvers.audit import GAP_TOLERANCE, RADIUS, Certificate, certify
 from optimizer.solvers.damped_newton import budgets_by_steps
 from optimizer.solvers.fast.cvar_generation import least_tail
 from optimizer.solvers.fast.dispatch import Candidate, refined, refined_tail, solve_fast
+from optimizer.solvers.fast.risk_budgets import LEAST
 from optimizer.solvers.general import Found, solve_general
 from optimizer.solvers.newton_refinement import sharpened
 from optimizer.typing import Array
@@ -50,17 +51,25 @@ class Optimum:
     notes: tuple[str, ...] = ()
 
 
+class NoScaleError(SolverError):
+    """The best weights that the limits allow a goal with a free scale are within reach of rounding."""
+
+
 def optimum(goal: Goal, arena: Arena) -> Optimum:
     """The certified answer of the first lane that has one.
 
-    Raises NoAnswerError when the limits contradict each other, SolverError when no lane is confirmed.
+    Raises NoAnswerError when the limits contradict each other, SolverError when no lane is confirmed; a
+    NoScaleError where next to nothing is held.
     """
     reasons: list[str] = []
     for lane, attempt in LANES.items():
         if lane == "fast" and without_algorithm(goal):
             continue
         try:
-            best = certified(lane, arena, attempt(goal, arena), goal)
+            found = attempt(goal, arena)
+            if vanishing(goal, found.x[: len(arena.limits.symbols)]):
+                raise NoScaleError(f"no weight above {LEAST:g} of NAV")
+            best = certified(lane, arena, found, goal)
         except NoAnswerError as stop:
             if stop.infeasible:
                 raise
@@ -77,6 +86,14 @@ def optimum(goal: Goal, arena: Arena) -> Optimum:
     raise SolverError(
         f"no answer could be certified; {'; '.join(reasons)}: report the policy and the estimates"
     )
+
+
+def vanishing(goal: Goal, w: Array) -> bool:
+    """Whether the free scale of a goal has left weights (n,) within reach of rounding.
+
+    Limits scale with the weights and tolerances do not: weights of 1e-15 in all names seem to keep every limit.
+    """
+    return goal.homogeneous and float(np.abs(w).max()) <= LEAST
 
 
 def inhabited(space: Polyhedron) -> bool:
@@ -166,14 +183,17 @@ def _accepts(goal: Goal, arena: Arena) -> Callable[[Found], bool] | None:
 def _conic(goal: Goal, arena: Arena) -> Found:
     if isinstance(goal, RiskBudget) and goal.loadings is not None:
         return budgets_by_steps(goal, arena.space, arena.limits.norms)
+    n = len(arena.limits.symbols)
     try:
-        return solve_general(
-            goal, len(arena.limits.symbols), arena.space, arena.limits.norms, _accepts(goal, arena)
-        )
+        found = solve_general(goal, n, arena.space, arena.limits.norms, _accepts(goal, arena))
     except NoAnswerError as stop:
         if stop.infeasible or not isinstance(goal, RiskBudget):
             raise
-        return budgets_by_steps(goal, arena.space, arena.limits.norms)
+    else:
+        if not isinstance(goal, RiskBudget) or found.x[:n][goal.budgets > 0].min() > LEAST:
+            return found
+    # Where a name with a budget cannot be held, an exponential cone may end at weights without a sign or a scale.
+    return budgets_by_steps(goal, arena.space, arena.limits.norms)
 
 
 LANES = {"fast": _fast, "general": _general}

@@ -148,15 +148,22 @@ def tangent_scale(norm: Norm, w: Array) -> float:
 
 
 def _budgets(goal: RiskBudget, arena: Arena) -> Answer:
-    """The free answer, as fully invested as allowed, where it keeps every limit; else the limited one."""
-    limits = arena.limits
-    held = np.flatnonzero(goal.budgets > 0)
-    y = np.zeros(len(goal.budgets))
-    among = goal.covariance if len(held) == len(y) else block(goal.covariance, held)
-    y[held] = free_budgets(among, goal.budgets[held])
-    budget = limits.linear[0]
-    w = y * (budget.offset - max(budget.low, 0.0)) / y.sum()
-    if limits.violation(w) <= ROUNDING and not arena.elastic:
+    """The free answer, as fully invested as allowed, where it exists and keeps every limit; else the limited one."""
+    w = None if arena.elastic else _without_limits(goal, arena.limits)
+    if w is not None and arena.limits.violation(w) <= ROUNDING:
         return Answer(w, np.zeros(len(arena.frame.rows)), "Newton")
     answer = limited_budgets(dense(goal.covariance), goal.budgets, arena.space)
     return replace(answer, multipliers=arena.prices(answer.multipliers))
+
+
+def _without_limits(goal: RiskBudget, limits: Limits) -> Array | None:
+    """(n,) the weights whose risk shares are the budgets; None where a riskless mix leaves them without a bottom."""
+    held = np.flatnonzero(goal.budgets > 0)
+    y = np.zeros(len(goal.budgets))
+    among = goal.covariance if len(held) == len(y) else block(goal.covariance, held)
+    try:
+        y[held] = free_budgets(among, goal.budgets[held])
+    except NoAnswerError:
+        return None
+    budget = limits.linear[0]
+    return np.asarray(y * (budget.offset - max(budget.low, 0.0)) / y.sum())

@@ -11,6 +11,7 @@ from optimizer.numerics.homogeneous import cone
 from optimizer.numerics.lp import solve_lp
 from optimizer.numerics.matrices import Matrix, dense, variances
 from optimizer.numerics.qp import SMALL, solve_qp
+from optimizer.problem.goals import RiskBudget, some_risk
 from optimizer.typing import Array
 
 STEPS = 100
@@ -44,7 +45,10 @@ def free_budgets(covariance: Matrix, budgets: Array) -> Array:
 def _first_guess(covariance: Matrix, own: Array, budgets: Array) -> Array:
     """A few rounds of y <- y sqrt(b / y (S y)), whose rest point is the answer; they stop where S y is negative."""
     y = np.sqrt(budgets / own)
-    y /= np.sqrt(y @ covariance @ y)
+    variance = float(y @ covariance @ y)
+    if not variance > 0:
+        raise NoAnswerError("Newton", "a mix without risk has no best size", infeasible=False)
+    y /= np.sqrt(variance)
     for _ in range(GUESSES):
         reach = covariance @ y
         if not (reach > 0).all():
@@ -86,14 +90,14 @@ def limited_budgets(
     """The w of least w'Sw/2 - sum b ln w, up to scale, in the polyhedron; x of the answer is (p,).
 
     `curvature` (p + 1, p + 1) joins the cost of (y, scale).
-    Raises NoAnswerError, infeasible when the limits allow no weights that are positive wherever the budget is.
+    Raises NoAnswerError, infeasible when the limits allow no weights that are positive wherever the budget is;
+    DataError when they allow such weights without risk.
     """
     n, p = len(budgets), base.rows.shape[1]
     problem = cone(base)
     bend = np.zeros((p + 1, p + 1)) if curvature is None else curvature
     x = _interior(budgets, base)
-    y = x[:n]
-    x = np.append(x, 1.0) / np.sqrt(y @ covariance @ y)
+    x = np.append(x, 1.0) / some_risk(x[:n], covariance, RiskBudget.measure)
     for _ in range(STEPS):
         P = bend.copy()
         P[:n, :n] += covariance

@@ -1,15 +1,18 @@
 import numpy as np
 import pytest
 
+from optimizer.errors import DataError
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.problem.hierarchical import (
     RECIPES,
+    bisect,
     cluster_count,
     correlation_distance,
     cut,
     herc,
+    least_variance,
     linkage,
     nco,
 )
@@ -38,6 +41,32 @@ def test_every_recipe_gives_positive_weights_that_add_up(recipe: str):
     assert w.min() >= 0
     assert RECIPES[recipe](np.array([[0.04]])) == pytest.approx([1.0])
     assert RECIPES[recipe](np.diag([0.01, 0.04])) == pytest.approx([0.8, 0.2])
+
+
+def test_weights_at_a_bound_are_the_bound_itself():
+    """The first name's own variance is its covariance with every other: these have a weight of 0 and no reason for
+    it, so that no multiplier holds them there."""
+    tied = np.array([[0.3, 0.3, 0.3], [0.3, 0.7, 0.1], [0.3, 0.1, 0.9]])
+    assert least_variance(tied).tolist() == [1.0, 0.0, 0.0]
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        own = rng.uniform(0.5, 2, 8) * rng.standard_normal((20, 8))
+        returns = own + rng.choice([0.5, 2]) * rng.standard_normal((20, 1))
+        returns[:, 1] = returns[:, 0]
+        tied = 0.3 + np.diag(np.append(0.0, rng.uniform(0.1, 1, 7)))
+        for covariance in (np.cov(returns.T), tied):
+            assert least_variance(covariance).min() >= 0, seed
+            assert nco(covariance).min() >= 0, seed
+
+
+def test_a_side_without_risk_takes_all_and_two_of_them_cannot_be_told_apart():
+    """Three equal names with correlations of -1/2 cancel out, up to rounding of either sign."""
+    hedge, rest, none = 0.3 * (1.5 * np.eye(3) - 0.5), 0.1 * np.eye(3) + 0.2, np.zeros((3, 3))
+    w = bisect(np.block([[hedge, none], [none, rest]]), np.arange(6))
+    assert w[3:].tolist() == [0.0, 0.0, 0.0]
+    assert w[:3].sum() == pytest.approx(1)
+    with pytest.raises(DataError, match="no risk at all"):
+        bisect(np.block([[hedge, none], [none, 0.7 * hedge]]), np.arange(6))
 
 
 def test_blocks_are_found_as_clusters():

@@ -1,12 +1,19 @@
-"""Risk parity where limits leave hardly any room: every instance has an answer, and it is certified."""
+"""Where limits leave hardly any room or risk: certified answers with a scale, or a refusal that says why."""
 
 import numpy as np
 import pytest
 
+from optimizer.errors import DataError, InfeasibleError
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
+from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.convex_limits import Limits, Linear
+from optimizer.problem.feasible_set import Arena, plain
+from optimizer.problem.goals import RiskBudget
+from optimizer.solvers.audit import certify
 from optimizer.solvers.solve import solve
+from optimizer.solvers.solver_choice import LANES
 
 
 def check(seed: int) -> None:
@@ -51,3 +58,68 @@ def test_risk_parity_in_a_sliver_is_certified(seed: int):
 def test_risk_parity_in_two_thousand_slivers_is_certified():
     for seed in range(24, 2000):
         check(seed)
+
+
+HEDGE = np.array([[0.04, -0.04], [-0.04, 0.04]])
+
+
+def spread(covariance: np.ndarray, **limits: object):
+    names = tuple(f"S{i}" for i in range(len(covariance)))
+    policy = Policy(method="risk_parity", **limits)
+    return solve(
+        Estimates(names, None, covariance), policy, Universe(names), np.full(len(names), 1 / len(names))
+    )
+
+
+def any_size(n: int, forced_out: int) -> Arena:
+    """Long-only weights that sum to anything up to 1, where the first names may hold nothing together."""
+    names, row = tuple(f"S{i}" for i in range(n)), (np.arange(n) < forced_out).astype(float)
+    linear = (
+        Linear(("cash_max", "cash_min"), -np.ones(n), 0.0, 1.0, offset=1.0),
+        Linear(("max_sector", "max_sector"), row, high=0.0),
+    )
+    return plain(Limits(names, np.zeros(n), np.ones(n), ("long_only",) * n, ("max_weight",) * n, linear))
+
+
+def test_a_name_that_must_have_risk_and_may_not_be_held_is_a_conflict_in_every_lane():
+    """Four factors for twelve names, so that free budgets have no answer of their own to begin with."""
+    factors = np.random.default_rng(156).standard_normal((12, 4))
+    goal = RiskBudget(0.01 * factors @ factors.T, np.full(12, 1 / 12))
+    for attempt in LANES.values():
+        with pytest.raises(NoAnswerError) as stop:
+            attempt(goal, any_size(12, forced_out=6))
+        assert stop.value.infeasible
+
+
+@pytest.mark.parametrize("least", [-1e-17, 0.0])
+def test_weights_without_a_sign_are_not_certified_at_any_scale(least: float):
+    """Their cost is the logarithm of a number that is not above 0, and their slopes happen to cancel."""
+    goal = RiskBudget(0.04 * np.eye(3), np.full(3, 1 / 3))
+    w = np.array([least, 2e-15, 2e-15])
+    frame = any_size(3, forced_out=1).frame
+    for multipliers in np.vstack([np.zeros(2), np.eye(2), -np.eye(2)]):
+        assert not certify(0.0, frame, goal.support(w), w, multipliers).ok
+
+
+def test_a_best_ratio_of_next_to_nothing_is_refused_by_what_to_change():
+    names = ("A", "B", "C")
+    estimates = Estimates(names, np.array([0.4, 0.1, 0.1]), np.diag([0.04, 0.09, 0.16]))
+    policy = Policy(
+        method="max_sharpe", risk_free_rate=0.0, cash_max=1.0, max_weight=1.0, asset_limits={"A": (0.0, 1e-9)}
+    )
+    with pytest.raises(InfeasibleError, match=r"no weight above 1e-06 of NAV.*lower cash_max"):
+        solve(estimates, policy, Universe(names))
+
+
+def test_a_mix_without_risk_that_the_limits_forbid_is_no_obstacle():
+    assert spread(HEDGE, asset_limits={"S0": (0.0, 0.3)}).weights == pytest.approx([0.3, 0.7])
+    own = np.kron(np.diag([1.0, 0.5]), HEDGE)
+    found = spread(own, asset_limits={"S0": (0.0, 0.1), "S2": (0.0, 0.15)}, max_weight=0.5)
+    assert found.certificate.ok
+    assert found.lane == "fast"
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_weight": 0.6}, {"cash_max": 1.0}, {"max_volatility": 0.1}])
+def test_a_mix_without_risk_that_the_limits_allow_has_no_best_size(limits: dict[str, object]):
+    with pytest.raises(DataError, match="no risk at all"):
+        spread(HEDGE, **limits)

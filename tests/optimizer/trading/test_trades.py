@@ -305,9 +305,9 @@ def test_small_books_get_the_best_of_all_lists(seed):
     lists = np.array(list(product(*(range(int(nav // price) + 2) for price in prices))))
     moved = (lists - held) * prices
     costs = commission * (moved != 0).sum(axis=1) + 0.0015 * np.abs(moved).sum(axis=1)
-    allowed = (cash - moved.sum(axis=1) - costs >= 0) & (
-        (moved == 0) | (np.abs(moved) >= least - 1e-6)
-    ).all(axis=1)
+    allowed = (cash - moved.sum(axis=1) - costs >= 0) & ((moved == 0) | (np.abs(moved) >= least - 1e-6)).all(
+        axis=1
+    )
     covariance = estimates("ABC").covariance
     covariance = covariance + 1e-6 * covariance.diagonal().mean() * np.eye(3)
     miss = lists * prices / nav - target
