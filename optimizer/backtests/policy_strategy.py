@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from optimizer.backtests.panel import Window
-from optimizer.beliefs.estimators.recipes import estimate_window, first_row
+from optimizer.beliefs.estimators.recipes import estimate_window
+from optimizer.beliefs.estimators.windows import first_row
 from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.liquidity import LiquidityPanel

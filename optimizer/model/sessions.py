@@ -28,15 +28,14 @@ def periods_per_year(dates: Dates, undated: float = TRADING_DAYS) -> float:
     The standard number (252 sessions, 365 days, 52 weeks, 12 months, 4 quarters, 1 year) whose T - 1 periods would
     take as long as the dates do, within 5% or four and a half days; of several the nearest. Else what the dates count.
     """
-    days = _days(dates)
-    if days is None or len(days) < 2:
+    ends = _days(dates[[0, -1]]) if len(dates) > 1 else None
+    if ends is None:
         return float(undated)
-    periods, span = len(days) - 1, float(days[-1] - days[0])
-    away = {number: abs(span - periods * YEAR / number) for number in FREQUENCIES.values()}
-    if away[365] < away[TRADING_DAYS] and not _weekend(days).any():
-        del away[365]  # five days from Monday to Friday
-    nearest = min(away, key=away.__getitem__)
-    return float(nearest) if away[nearest] <= max(NEAR_SHARE * span, NEAR_DAYS) else periods * YEAR / span
+    periods, span = len(dates) - 1, float(ends[1] - ends[0])
+    away, nearest = min((abs(span - periods * YEAR / number), number) for number in FREQUENCIES.values())
+    if nearest == 365 and not _weekend(_days(dates)).any():  # from Monday to Friday
+        away, nearest = abs(span - periods * YEAR / TRADING_DAYS), TRADING_DAYS
+    return float(nearest) if away <= max(NEAR_SHARE * span, NEAR_DAYS) else periods * YEAR / span
 
 
 def frequency_of(periods: float) -> str:
@@ -59,10 +58,7 @@ def session_rows(priced: Flags, dates: Dates) -> Flags:
     A Saturday or Sunday is none where some name is seldom priced on it: that is its calendar and no gap.
     """
     usual = np.asarray(2 * priced.sum(axis=1) >= priced.shape[1])
-    days = _days(dates)
-    if days is None:
-        return usual
-    weekend = _weekend(days)
+    weekend = _weekend(_days(dates))
     if weekend.any() and (2 * priced[weekend].sum(axis=0) < weekend.sum()).any():
         usual &= ~weekend
     return usual | priced.all(axis=1)
@@ -114,6 +110,6 @@ def _days(dates: Dates) -> Array | None:
     return np.asarray((values - np.datetime64("1970-01-01")) / np.timedelta64(1, "D"))
 
 
-def _weekend(days: Array) -> Flags:
+def _weekend(days: Array | None) -> Flags:
     """(T,) True on Saturdays and Sundays: 1970-01-01 was a Thursday."""
-    return np.asarray((np.floor(days) + 3) % 7 >= 5)
+    return np.asarray((np.floor(np.zeros(0) if days is None else days) + 3) % 7 >= 5)

@@ -155,7 +155,9 @@ def first_possible(prices: pd.DataFrame, start: date, history: int) -> date:
 
 def benchmark_index(prices: pd.DataFrame, weights: Mapping[str, float]) -> pd.Series:
     """The benchmark's weights, rebalanced daily without cost, as an index that starts at 1."""
-    held = prices[list(weights)].ffill()  # a gap earns what the price after it says
+    held = prices[list(weights)]
+    if held.isna().to_numpy().any():
+        held = held.ffill()  # the return through a gap is that of the price after it
     returns = held.pct_change(fill_method=None).fillna(0.0).to_numpy()
     return pd.Series(np.cumprod(1 + returns @ np.array(list(weights.values()))), prices.index)
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from optimizer.beliefs.estimators.recipes import estimate, session_count
+from optimizer.beliefs.estimators.recipes import estimate
+from optimizer.beliefs.estimators.windows import session_count
 from optimizer.errors import DataError
 from optimizer.model.costs import Liquidity
 from optimizer.model.estimates import Estimates, Recipe

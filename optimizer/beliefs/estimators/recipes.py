@@ -1,6 +1,6 @@
 """From a table of prices or returns and a recipe to estimates; methods are chosen by name from two tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
 import numpy as np
@@ -16,19 +16,17 @@ from optimizer.beliefs.estimators.psd import nearest_psd
 from optimizer.beliefs.estimators.sample import Sample
 from optimizer.beliefs.estimators.shrinkage import ledoit_wolf, ledoit_wolf_constant_correlation, oas
 from optimizer.beliefs.estimators.spectral import denoised, statistical_factors
-from optimizer.errors import DataError, PolicyError
+from optimizer.beliefs.estimators.windows import (
+    check_enough,
+    check_returns,
+    first_row,
+    gap_notes,
+    yearly_periods,
+)
+from optimizer.errors import PolicyError
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.returns import check_table, check_values, per_period, period_ends, simple_returns
-from optimizer.model.sessions import (
-    TRADING_DAYS,
-    Dates,
-    Flags,
-    alive,
-    common_rows,
-    frequency_of,
-    periods_per_year,
-    session_rows,
-)
+from optimizer.model.sessions import Dates, common_rows
 from optimizer.numerics.matrices import Matrix, scaled
 from optimizer.typing import Array
 
@@ -54,11 +52,8 @@ COVARIANCES: Mapping[str, Estimator] = {
     "garch": garch,
 }
 PAIRWISE = {"mean_method": "historical", "covariance_method": "sample"}
-# The fewest returns, by how many there are a year at least: days, weeks, months and longer.
-LEAST_RETURNS = {60: 30, 20: 26, 0: 12}
 RANKED = ("sample", "ewma", "semi", "gerber", "garch")
 MIN_SCENARIOS = 30
-UNDATED = f"the rows have no dates: {TRADING_DAYS} a year are taken; state periods_per_year where they are not daily"
 
 
 def choose(kind: str, name: str, table: Mapping[str, Estimator]) -> Estimator:
@@ -98,23 +93,6 @@ def estimate(
     return estimate_window(values[rows, : len(symbols)], given.index[rows], symbols, recipe, told)
 
 
-def first_row(values: Array, dates: Dates, recipe: Recipe) -> int:
-    """The row of (T, n) prices from which there are `lookback_days` returns between the sessions of the set."""
-    wanted = recipe.lookback_days + 1
-    if recipe.missing == "complete":
-        rows = common_rows(values, wanted)
-    else:
-        rows = np.flatnonzero(session_rows(~np.isnan(values), dates))[-wanted:]
-    start = max(len(values) - wanted, 0)
-    return min(int(rows[0]), start) if len(rows) else start
-
-
-def session_count(priced: Flags, dates: Dates, recipe: Recipe) -> int:
-    """How many sessions a set has that is priced (T, n) so: dates on which all names are, or most if "pairwise"."""
-    own = priced.all(axis=1) if recipe.missing == "complete" else session_rows(priced, dates)
-    return int(np.sum(own))
-
-
 def estimate_window(
     values: Array, dates: Dates, symbols: tuple[str, ...], recipe: Recipe, market: Array | None = None
 ) -> Estimates:
@@ -123,12 +101,18 @@ def estimate_window(
     if recipe.missing == "pairwise":
         return _pairwise(values, dates, symbols, recipe)
     table = values if market is None else np.column_stack([values, market])
-    common = common_rows(table)
-    rows = common[period_ends(dates[common], recipe.frequency)]
-    notes = () if len(common) == len(table) > recipe.lookback_days else _gaps(table, dates, symbols, recipe)
-    periods, undated = _periods(dates[rows], recipe)
-    returns = simple_returns(table[rows])
-    _check_enough(returns, periods, (~np.isnan(table)).sum(axis=0) - 1, symbols, recipe)
+    notes: tuple[str, ...] = ()
+    own = table
+    if np.isnan(table.sum()) or len(table) <= recipe.lookback_days:
+        notes, common = gap_notes(table, dates, symbols, recipe), common_rows(table)
+        if len(common) < len(table):  # a whole window keeps its place in memory, and so the last bits of its sums
+            own, dates = table[common], dates[common]
+    if recipe.frequency != "daily":
+        ends = period_ends(dates, recipe.frequency)
+        own, dates = own[ends], dates[ends]
+    periods, undated = yearly_periods(dates, recipe)
+    returns = simple_returns(own)
+    check_enough(returns, periods, table, symbols, recipe)
     return _estimated(returns, symbols, recipe, methods, periods, notes + undated, market is not None)
 
 
@@ -142,9 +126,9 @@ def _from_returns(
         )
     rows = common_rows(values, recipe.lookback_days)
     recent = values[rows[0] if len(rows) else 0 :]
-    _check_returns(recent, symbols)
-    periods, undated = _periods(dates[rows], recipe)
-    _check_enough(values[rows], periods, (~np.isnan(recent)).sum(axis=0), symbols, recipe)
+    check_returns(recent, symbols)
+    periods, undated = yearly_periods(dates[rows], recipe)
+    check_enough(values[rows], periods, recent, symbols, recipe)
     lost = len(recent) - len(rows)
     notes = (f"{lost} of {len(recent)} rows lack a return and are left out",) if lost else ()
     return _estimated(values[rows], symbols, recipe, methods, periods, notes + undated, with_market)
@@ -173,35 +157,21 @@ def _estimated(
         covariance=_covariance(covariance_of, sample, recipe, periods),
         scenarios=sample.returns,
         observations=sample.rows,
-        notes=notes + _rank(sample, recipe),
+        notes=notes + _few_rows(sample.rows, len(symbols), recipe),
         periods_per_year=periods,
         trusted=True,
     )
 
 
-def _periods(dates: Dates, recipe: Recipe) -> tuple[float, tuple[str, ...]]:
-    """How many returns a year there are, stated or counted, and a note where they are neither."""
-    if recipe.periods_per_year is not None:
-        return recipe.periods_per_year, ()
-    counted = periods_per_year(dates, undated=np.nan)
-    if np.isnan(counted):
-        return float(TRADING_DAYS), (UNDATED,)
-    if not frequency_of(counted):
-        return counted, (
-            f"the dates have {counted:.1f} periods a year, which is what returns are annualised by",
-        )
-    return counted, ()
-
-
 def _pairwise(values: Array, dates: Dates, symbols: tuple[str, ...], recipe: Recipe) -> Estimates:
     """Each pair over its own common dates; scenarios are the returns between the dates common to all."""
     mean, covariance, fewest = pairwise_moments(
-        values, dates, symbols, recipe.frequency, lambda rows: _periods(rows, recipe)[0]
+        values, dates, symbols, recipe.frequency, lambda rows: yearly_periods(rows, recipe)[0]
     )
     common = common_rows(values)
     common = common[period_ends(dates[common], recipe.frequency)]
     rows = common if len(common) > MIN_SCENARIOS else np.arange(len(values))
-    periods, undated = _periods(dates[rows], recipe)
+    periods, undated = yearly_periods(dates[rows], recipe)
     repaired, repair = _repaired(covariance)
     return Estimates(
         symbols=symbols,
@@ -209,7 +179,10 @@ def _pairwise(values: Array, dates: Dates, symbols: tuple[str, ...], recipe: Rec
         covariance=repaired,
         scenarios=simple_returns(values[common]) if len(common) > MIN_SCENARIOS else None,
         observations=fewest,
-        notes=_gaps(values, dates, symbols, recipe) + undated + repair,
+        notes=gap_notes(values, dates, symbols, recipe)
+        + undated
+        + _few_rows(fewest, len(symbols), recipe)
+        + repair,
         periods_per_year=periods,
         trusted=True,
     )
@@ -233,64 +206,14 @@ def _chosen(given: pd.DataFrame, symbols: tuple[str, ...], market: str | None) -
     columns = [*symbols] if market is None else [*symbols, market]
     if unknown := [symbol for symbol in columns if symbol not in given.columns]:
         raise PolicyError(f"no prices for {', '.join(unknown)}; drop them or ingest their history")
-    names = list(dict.fromkeys(columns))
-    check_table(given[names])
-    return given[names].to_numpy(dtype=float)[:, [names.index(symbol) for symbol in columns]]
+    names = given[[*symbols]]
+    check_table(names)
+    values = names.to_numpy(dtype=float)
+    return values if market is None else np.column_stack([values, given[market].to_numpy(dtype=float)])
 
 
-def _check_returns(values: Array, symbols: Sequence[str]) -> None:
-    wrong = ~np.isnan(values) & ~((values >= -1) & np.isfinite(values))
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        name = symbols[column] if column < len(symbols) else "the market"
-        raise DataError(
-            f"return {row} of {name} is {values[row, column]}; it must be -1 or above, or missing (NaN)"
-        )
-
-
-def _check_enough(
-    returns: Array, periods: float, own: Array, symbols: tuple[str, ...], recipe: Recipe
-) -> None:
-    """Raises DataError where (T, n) returns are too few; own (n,) how many each name has by itself."""
-    least = next(rows for above, rows in LEAST_RETURNS.items() if periods > above)
-    if len(returns) < least:
-        shortest = _name(int(own.argmin()), symbols)
-        kind = frequency_of(periods) if recipe.frequency == "daily" and len(returns) > 1 else recipe.frequency
-        raise DataError(
-            f"{len(returns)} {kind} returns are usable ({shortest} has {int(own.min())}); "
-            f"{least} are needed: drop {shortest} or ingest more history"
-        )
-
-
-def _name(column: int, symbols: tuple[str, ...]) -> str:
-    return symbols[column] if column < len(symbols) else "the market"
-
-
-def _gaps(table: Array, dates: Dates, symbols: tuple[str, ...], recipe: Recipe) -> tuple[str, ...]:
-    """What is missing of (T, n) prices: how much of the lookback, and the sessions on which some name has none."""
-    priced: Flags = ~np.isnan(table)
-    own, notes = priced.sum(axis=0), []
-    if (have := session_count(priced, dates, recipe) - 1) < recipe.lookback_days:
-        fewest = f": {_name(int(own.argmin()), symbols)} has the fewest prices" if np.ptp(own) else ""
-        notes.append(f"history has {max(have, 0)} of the {recipe.lookback_days} days asked for{fewest}")
-    since = alive(priced) if recipe.missing == "complete" else slice(None)
-    sessions = priced[since][session_rows(priced[since], dates[since])]
-    lacking = (~sessions).sum(axis=0)
-    if lacking.any():
-        worst = int(lacking.argmax())
-        through = (
-            "each pair's own common dates" if recipe.missing == "pairwise" else "the dates common to all"
-        )
-        notes.append(
-            f"{int((~sessions).any(axis=1).sum())} of {len(sessions)} sessions lack a price, of "
-            f"{_name(worst, symbols)} {int(lacking[worst])}: returns run between {through}"
-        )
-    return tuple(notes)
-
-
-def _rank(sample: Sample, recipe: Recipe) -> tuple[str, ...]:
-    """A note where the covariance has more names than the returns can tell apart."""
-    rows, n = sample.returns.shape
+def _few_rows(rows: int, n: int, recipe: Recipe) -> tuple[str, ...]:
+    """A note where there are more names than returns can tell apart."""
     if rows > n:
         return ()
     few = f"{n} names and {rows} returns: more names than observations"
