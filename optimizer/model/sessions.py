@@ -74,26 +74,21 @@ def costly_gaps(
 ) -> dict[str, tuple[int, int]]:
     """The names without which a set has its dates again: symbol -> (sessions that it lacks, of so many).
 
-    priced  (T, n) of the symbols;  kept  names that are not left out, whatever they cost
-    One after the other, the one that lacks the most first, until all the others are priced on two thirds of their
+    priced  (T, n) of the symbols;  kept  names that stay whatever they cost: the others are judged beside them
+    One after the other, the one that lacks the most first, until all the others are priced on two thirds of the
     sessions. What lies before a name's first price is no gap.
     """
     left, found = list(range(len(symbols))), dict[str, tuple[int, int]]()
     while len(left) > 1 and len(priced):
         own = priced[:, left]
         rows = alive(own)
-        own = own[rows]
-        sessions = own[session_rows(own, dates[rows])]
-        if sessions.all(axis=1).sum() >= (1 - COSTLY) * len(sessions):
+        lacking = ~own[rows][session_rows(own[rows], dates[rows])]
+        able = [place for place, column in enumerate(left) if symbols[column] not in kept]
+        if lacking[:, able].any(axis=1).sum() <= COSTLY * len(lacking):
             break
-        lacking = (~sessions).sum(axis=0)
-        able = [(int(lacking[i]), symbols[column], column) for i, column in enumerate(left)
-                if symbols[column] not in kept and lacking[i]]  # fmt: skip
-        if not able:
-            break
-        count, symbol, column = max(able)
-        found[symbol] = (count, len(sessions))
-        left.remove(column)
+        counts = lacking.sum(axis=0)
+        worst = max(able, key=lambda place: (counts[place], symbols[left[place]]))
+        found[symbols[left.pop(worst)]] = (int(counts[worst]), len(lacking))
     return found
 
 

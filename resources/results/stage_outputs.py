@@ -77,12 +77,9 @@ def estimate_frames(
 
 
 def _covariance_frame(name: str, recipe: Recipe, found: Estimates) -> pd.DataFrame:
-    text = json_text(_made_by(recipe, found))
-    digest = covariance_digest(found.covariance)
-    if len(found.symbols) > STORED_SYMBOLS or found.mean is None:
-        stored: list[object] = [None] * len(found.symbols)
-    else:
-        stored = list(found.covariance)
+    text, digest = json_text(_made_by(recipe, found)), covariance_digest(found.covariance)
+    too_large = len(found.symbols) > STORED_SYMBOLS or found.mean is None
+    stored: list[object] = [None] * len(found.symbols) if too_large else list(found.covariance)
     return pd.DataFrame({
         "recipe": name, "symbol": found.symbols, "values": pd.Series(stored, dtype=object),
         "recipe_text": text, "covariance_hash": digest,
