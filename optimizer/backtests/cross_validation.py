@@ -11,6 +11,7 @@ import pandas as pd
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.measures import performance as p
+from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 
 Rows = npt.NDArray[np.intp]
@@ -47,7 +48,7 @@ def combinatorial_splits(rows: int, groups: int, tested: int, *, purge: int, emb
 class CrossValidation:
     """Out-of-sample histories of one strategy.
 
-    paths    (T, m) daily returns of each history, by date;  sharpe  (m,) their ratios per year
+    paths    (T, m) returns of each history, by date;  sharpe  (m,) their ratios per year
     """
 
     paths: pd.DataFrame
@@ -66,8 +67,9 @@ def cross_validate(
 ) -> CrossValidation:
     """The m = tested / groups x C(groups, tested) out-of-sample histories of weights fitted on the other blocks.
 
-    returns  (T, n) simple daily returns without gaps;  fit  returns (t, n) of the training rows -> weights,
-             which are kept (rebalanced daily, without costs) over each test block
+    returns  (T, n) simple returns without gaps, as many a year as their dates have
+    fit      returns (t, n) of the training rows -> weights, which are kept (rebalanced every row, without
+             costs) over each test block
     """
     if returns.isna().to_numpy().any():
         raise DataError("returns have gaps; keep the dates on which every symbol has one")
@@ -82,7 +84,8 @@ def cross_validate(
             paths[rows, used[group]] = values[rows] @ w
             used[group] += 1
     table = pd.DataFrame(paths, returns.index)
-    return CrossValidation(table, table.apply(lambda path: p.sharpe(path.to_numpy(), risk_free_rate)))
+    yearly = periods_per_year(returns.index)
+    return CrossValidation(table, table.apply(lambda path: p.sharpe(path.to_numpy(), risk_free_rate, yearly)))
 
 
 def probability_of_overfitting(returns: pd.DataFrame, blocks: int = 10) -> float:

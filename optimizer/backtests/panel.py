@@ -13,7 +13,7 @@ from optimizer.backtests.simulation import Flags, Rows
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.costs import CostModel
 from optimizer.model.liquidity import LiquidityPanel
-from optimizer.model.returns import TRADING_DAYS
+from optimizer.model.sessions import TRADING_DAYS
 from optimizer.typing import Array
 
 Days = pd.Index | npt.NDArray[np.datetime64]
@@ -192,6 +192,6 @@ def annual_rates(dates: pd.DatetimeIndex, rate: float | pd.Series) -> Array:
     return np.asarray(known)
 
 
-def growth(rates: Array) -> Array:
-    """(T,) growth of 1 from the close before, at the rate known there."""
-    return np.concatenate([[1.0], (1 + rates[:-1]) ** (1 / TRADING_DAYS)])
+def growth(rates: Array, periods: float) -> Array:
+    """(T,) growth of 1 from the close before, at the annual rate known there; `periods` closes a year."""
+    return np.concatenate([[1.0], (1 + rates[:-1]) ** (1 / periods)])

@@ -8,6 +8,7 @@ import pandas as pd
 
 from optimizer.backtests.panel import Window
 from optimizer.beliefs.estimators.recipes import estimate_window
+from optimizer.beliefs.estimators.windows import first_row
 from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.liquidity import LiquidityPanel
@@ -55,8 +56,8 @@ class PolicyStrategy:
     def decide(self, window: Window, held: Array) -> Array:
         """(k,) target weights; held (k,) at the window's last close."""
         recipe, universe = self._among(window.symbols)
-        days = slice(-(recipe.lookback_days + 1), None)
-        prices, dates = window.prices[days], window.dates[days]
+        since = first_row(window.prices, window.dates, recipe)
+        prices, dates = window.prices[since:], window.dates[since:]
         check_values(prices, dates, window.symbols)
         evidence = estimate_window(prices, dates, window.symbols, recipe)
         policy = self.policy if held.any() else replace(self.policy, max_turnover=None, no_trade_band=None)

@@ -11,7 +11,7 @@ from optimizer.backtests.simulation import Account, Rows
 from optimizer.errors import DataError
 from optimizer.measures.analytics import Metrics, performance_metrics
 from optimizer.measures.performance import money_weighted_return
-from optimizer.model.returns import TRADING_DAYS
+from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 
 KNOWLEDGE = {
@@ -131,14 +131,16 @@ def report(
         account.nav[first + 1 :] / account.nav[first:-1] - 1, dates[first + 1 :], name="return"
     )
     rate = float(rates[first:].mean())
-    metrics = performance_metrics(returns, _aligned(benchmark, nav), risk_free_rate=rate, trials=trials)
+    metrics = performance_metrics(
+        returns, _aligned(benchmark, nav), risk_free_rate=rate, trials=trials, periods=periods_per_year(dates)
+    )
     return BacktestResult(
         account,
         dates,
         symbols,
         nav,
         returns,
-        metrics | _trading(account, first),
+        metrics | _trading(account, first, periods_per_year(dates)),
         skipped,
         KNOWLEDGE[knowledge],
     )
@@ -171,10 +173,10 @@ def _by_day(account: Account, amounts: Array) -> tuple[Rows, Array]:
     return days.astype(np.intp), np.asarray(np.bincount(each, amounts, len(days)), dtype=np.float64)
 
 
-def _trading(account: Account, first: int) -> Metrics:
+def _trading(account: Account, first: int, periods: float) -> Metrics:
     """Turnover one-way per year without the first purchase, cost drag per year, cash and counts."""
     nav, fills = account.nav, account.fills
-    years = max(len(nav) - 1 - first, 1) / TRADING_DAYS
+    years = max(len(nav) - 1 - first, 1) / periods
     costs = _joined([fill.costs for fill in fills])
     values = _joined([fill.shares for fill in fills]) * _joined([fill.prices for fill in fills])
     days, traded = _by_day(account, np.abs(values))

@@ -19,6 +19,7 @@ from optimizer.backtests.simulation import Account, Pricing, make_market
 from optimizer.errors import DataError, InfeasibleError, PolicyError
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import FundExposureMap
+from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 
 CASH_TOLERANCE = 1e-9
@@ -134,9 +135,9 @@ class OptimizationBacktest:
         history = History(data, chosen)
         first = history.first_decision(start_date, since)
         rates = annual_rates(history.dates, chosen.risk_free_rate)
-        market = make_market(
-            history.prices, growth(rates), growth(rates + chosen.financing_spread), chosen.gap_days
-        )
+        yearly = periods_per_year(history.dates)
+        earned, paid = growth(rates, yearly), growth(rates + chosen.financing_spread, yearly)
+        market = make_market(history.prices, earned, paid, chosen.gap_days)
         account = Account(market, chosen.initial_value, first, _delisting(chosen, history.symbols))
         plan = Plan(optimization_method, decision_days(history.dates, rebalance_frequency, first), progress)
         skipped = _walk(account, history, plan, chosen, {} if decisions is None else decisions)

@@ -79,7 +79,7 @@ def pool(
     views: Sequence[ScenarioView],
     *,
     prior: Array | None = None,
-    periods_per_year: int = 252,
+    periods_per_year: float = 252,
 ) -> Pooled:
     """The probabilities nearest to the prior's under which every view holds (Meucci 2008).
 
@@ -110,7 +110,10 @@ def pooled_estimates(estimates: Estimates, views: Sequence[ScenarioView]) -> Est
     """
     if estimates.scenarios is None:
         raise PolicyError("entropy pooling needs scenarios; the estimates have none: estimate from prices")
-    found = pool(estimates.symbols, estimates.scenarios, views, prior=estimates.probabilities)
+    found = pool(
+        estimates.symbols, estimates.scenarios, views, prior=estimates.probabilities,
+        periods_per_year=estimates.periods_per_year,
+    )  # fmt: skip
     said = "; ".join(map(str, views)) or "none"
     return Estimates(
         symbols=estimates.symbols,
@@ -119,11 +122,12 @@ def pooled_estimates(estimates: Estimates, views: Sequence[ScenarioView]) -> Est
         scenarios=estimates.scenarios,
         probabilities=found.probabilities,
         observations=estimates.observations,
+        periods_per_year=estimates.periods_per_year,
         notes=(*estimates.notes, f"entropy pooling, views: {said}", *found.warnings),
     )
 
 
-def moved(scenarios: Array, mean: Array, covariance: Array, *, periods_per_year: int = 252) -> Array:
+def moved(scenarios: Array, mean: Array, covariance: Array, *, periods_per_year: float = 252) -> Array:
     """(T, n) the scenarios with these moments per year and no others: the map that moves each day the least.
 
     X' = mean + (X - average) A with A = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2, C the scenarios' own covariance (Dowson &
@@ -148,7 +152,7 @@ class _Case:
     symbols: tuple[str, ...]
     returns: Array
     prior: Array
-    periods: int
+    periods: float
 
     def under(self, views: Sequence[ScenarioView]) -> Array:
         """(T,) probabilities when all these views hold, stage by stage."""
@@ -286,7 +290,7 @@ class _TailView:
         return (missed if self.upward else -missed) <= CVAR_TOLERANCE * size
 
 
-def _described(p: Array, prior: Array, returns: Array, periods: int) -> Pooled:
+def _described(p: Array, prior: Array, returns: Array, periods: float) -> Pooled:
     some = p > 0
     mean = p @ returns
     deviation = returns - mean

@@ -11,7 +11,8 @@ from optimizer.measures import performance as p
 from optimizer.measures.attribution import by_exposure, contributions
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import Portfolio
-from optimizer.model.returns import PERIODS, TRADING_DAYS, check_prices, per_period
+from optimizer.model.returns import SAMPLED, check_prices, per_period
+from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 
 Metrics = dict[str, float]
@@ -23,15 +24,17 @@ def performance_metrics(
     *,
     risk_free_rate: float = 0.0,
     trials: int = 1,
-    periods: int = TRADING_DAYS,
+    periods: float | None = None,
 ) -> Metrics:
     """Every measure of one series of returns; fractions, per year unless the name says otherwise.
 
     returns    (T,) simple returns per period, by date;  benchmark  likewise, on the same dates
     trials     strategies tried before this one was chosen, for the deflated Sharpe ratio
+    periods    per year; None: as many as the dates have, 252 where there are none
     The value at risk and expected shortfall are of one period; durations are in periods.
     """
     r = p.checked(returns.to_numpy(dtype=np.float64))
+    periods = periods_per_year(returns.index) if periods is None else periods
     test = p.sharpe_test(r, risk_free_rate, periods, trials=trials)
     fall = p.max_drawdown(r)
     found = {
@@ -63,7 +66,7 @@ def performance_metrics(
     return found | _relative(r, p.checked(benchmark.to_numpy(dtype=np.float64)), risk_free_rate, periods)
 
 
-def _relative(r: Array, b: Array, risk_free_rate: float, periods: int) -> Metrics:
+def _relative(r: Array, b: Array, risk_free_rate: float, periods: float) -> Metrics:
     return {
         "benchmark_return": p.annual_return(b, periods),
         "beta": p.beta(r, b),
@@ -122,8 +125,11 @@ class PortfolioAnalytics:
         return pd.Series(held.sum(axis=1) + self._cash.to_numpy(), self._shares.index, name="value")
 
     def calculate_returns(self, frequency: str = "daily") -> pd.Series:
-        """(T - 1,) returns of what was held at the previous close, so that flows earn nothing (chained)."""
-        if frequency not in (*PERIODS, "annual"):
+        """(T - 1,) returns of what was held at the previous close, so that flows earn nothing (chained).
+
+        "daily" are those from each row of the prices to the next, at whatever frequency they come.
+        """
+        if frequency not in (*SAMPLED, "annual"):
             raise PolicyError(f"frequency {frequency!r} does not exist; use daily, weekly, monthly or annual")
         shares, prices = self._shares.to_numpy(), self._prices().to_numpy()
         before = (shares * prices).sum(axis=1)[:-1] + self._cash.to_numpy()[:-1]
@@ -155,11 +161,13 @@ class PortfolioAnalytics:
 
     def calculate_volatility(self) -> float:
         """Standard deviation per year."""
-        return p.volatility(self.calculate_returns().to_numpy())
+        returns = self.calculate_returns()
+        return p.volatility(returns.to_numpy(), periods_per_year(returns.index))
 
     def calculate_sharpe_ratio(self) -> float:
         """Per year, over the risk-free rate."""
-        return p.sharpe(self.calculate_returns().to_numpy(), self.risk_free_rate)
+        returns = self.calculate_returns()
+        return p.sharpe(returns.to_numpy(), self.risk_free_rate, periods_per_year(returns.index))
 
     def calculate_max_drawdown(self) -> dict[str, object]:
         """Depth (negative), dates of peak, trough and recovery (None while it lasts), duration in days."""

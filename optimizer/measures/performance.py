@@ -1,6 +1,6 @@
 """Measures of realised performance from periodic simple returns; sources: Bacon 2008 unless another is named.
 
-Every `returns` is (T,) simple returns per period, `periods` the periods per year (252 daily, 12 monthly), and
+Every `returns` is (T,) simple returns per period, `periods` those of a year (252 daily, 52 weekly, 12 monthly), and
 `risk_free_rate` an annual rate, charged per period as (1 + rf)^(1 / periods) - 1.
 """
 
@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 
 from optimizer.errors import DataError
-from optimizer.model.returns import TRADING_DAYS, per_period
+from optimizer.model.returns import per_period
+from optimizer.model.sessions import TRADING_DAYS
 from optimizer.typing import Array
 
 EULER = 0.5772156649015329
@@ -35,13 +36,13 @@ def total_return(returns: Array) -> float:
     return float(np.prod(1 + returns) - 1)
 
 
-def annual_return(returns: Array, periods: int = TRADING_DAYS) -> float:
+def annual_return(returns: Array, periods: float = TRADING_DAYS) -> float:
     """Compound growth per year (CAGR)."""
     growth = np.prod(1 + returns)
     return float(growth ** (periods / len(returns)) - 1)
 
 
-def volatility(returns: Array, periods: int = TRADING_DAYS) -> float:
+def volatility(returns: Array, periods: float = TRADING_DAYS) -> float:
     """Sample standard deviation per year."""
     return float(np.std(returns, ddof=1) * sqrt(periods))
 
@@ -64,7 +65,7 @@ def _moment(returns: Array, order: Literal[3, 4]) -> float:
     return float(power.mean() / spread**order) if spread > 1e-15 else float("nan")
 
 
-def sharpe(returns: Array, risk_free_rate: float = 0.0, periods: int = TRADING_DAYS) -> float:
+def sharpe(returns: Array, risk_free_rate: float = 0.0, periods: float = TRADING_DAYS) -> float:
     """Mean excess return / its standard deviation, per year (Sharpe 1994); NaN without variation."""
     excess = returns - per_period(risk_free_rate, periods)
     spread = np.std(excess, ddof=1)
@@ -90,7 +91,7 @@ class SharpeTest:
 def sharpe_test(
     returns: Array,
     risk_free_rate: float = 0.0,
-    periods: int = TRADING_DAYS,
+    periods: float = TRADING_DAYS,
     *,
     level: float = 0.95,
     against: float = 0.0,
@@ -133,7 +134,7 @@ def downside_deviation(returns: Array, target: float = 0.0) -> float:
     return float(np.sqrt(np.mean(np.minimum(returns - target, 0) ** 2)))
 
 
-def sortino(returns: Array, risk_free_rate: float = 0.0, periods: int = TRADING_DAYS) -> float:
+def sortino(returns: Array, risk_free_rate: float = 0.0, periods: float = TRADING_DAYS) -> float:
     """Mean excess return / downside deviation, per year; NaN when nothing fell short."""
     target = per_period(risk_free_rate, periods)
     below = downside_deviation(returns, target)
@@ -201,7 +202,7 @@ def max_drawdown(returns: Array) -> Drawdown:
     return Drawdown(float(falls[trough]), peak, trough, recovered, end - peak)
 
 
-def calmar(returns: Array, periods: int = TRADING_DAYS) -> float:
+def calmar(returns: Array, periods: float = TRADING_DAYS) -> float:
     """Compound annual return / depth of the deepest drawdown; NaN without one."""
     depth = max_drawdown(returns).depth
     return annual_return(returns, periods) / -depth if depth < 0 else float("nan")
@@ -220,7 +221,7 @@ def beta(returns: Array, benchmark: Array) -> float:
 
 
 def alpha(
-    returns: Array, benchmark: Array, risk_free_rate: float = 0.0, periods: int = TRADING_DAYS
+    returns: Array, benchmark: Array, risk_free_rate: float = 0.0, periods: float = TRADING_DAYS
 ) -> float:
     """Jensen's alpha per year: mean excess return less beta x the benchmark's, x periods."""
     rate = per_period(risk_free_rate, periods)
@@ -228,12 +229,12 @@ def alpha(
     return float(((returns - rate).mean() - slope * (benchmark - rate).mean()) * periods)
 
 
-def tracking_error(returns: Array, benchmark: Array, periods: int = TRADING_DAYS) -> float:
+def tracking_error(returns: Array, benchmark: Array, periods: float = TRADING_DAYS) -> float:
     """Sample standard deviation of the active return, per year."""
     return volatility(returns - benchmark, periods)
 
 
-def information_ratio(returns: Array, benchmark: Array, periods: int = TRADING_DAYS) -> float:
+def information_ratio(returns: Array, benchmark: Array, periods: float = TRADING_DAYS) -> float:
     """Mean active return per year / tracking error; NaN when there is none."""
     return sharpe(returns - benchmark, 0.0, periods)
 

@@ -5,8 +5,6 @@ import numpy as np
 from optimizer.numerics.matrices import Matrix, variances
 from optimizer.typing import Array
 
-TRADING_DAYS = 252
-
 
 def volatility(w: Array, covariance: Matrix) -> float:
     """sqrt(w' S w); w (n,), covariance (n, n) per year."""

@@ -2,11 +2,13 @@
 
 from dataclasses import InitVar, dataclass
 from hashlib import sha256
+from math import isfinite
 from typing import overload
 
 import numpy as np
 
 from optimizer.errors import DataError, PolicyError
+from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.matrices import LowRank, Matrix, variances
 from optimizer.typing import Array
 
@@ -42,10 +44,11 @@ class Estimates:
     symbols       n unique names; every array follows their order
     mean          (n,) expected total return, fraction per year; None where no method needs it
     covariance    (n, n) symmetric positive semidefinite, per year; may be given as a LowRank
-    scenarios     (T, n) simple daily returns, one row a day, or None
+    scenarios     (T, n) simple returns, one row a period, or None
     probabilities (T,) of the scenarios, positive and adding up to 1; None where all are alike, also when given so
     observations  rows the estimates rest on; 0 = not stated
-    notes         what a reader must know: rows dropped, matrix repaired, ...
+    notes         what a reader must know: sessions without a price, matrix repaired, ...
+    periods_per_year  of the scenarios and observations: 252 where they are daily
     trusted       True skips the costly checks (symmetry, eigenvalues, percent for fraction); only for
                   estimators of our own, which are positive semidefinite by construction
     Raises DataError with the argument, its value and the remedy.
@@ -58,6 +61,7 @@ class Estimates:
     observations: int = 0
     notes: tuple[str, ...] = ()
     probabilities: Array | None = None
+    periods_per_year: float = float(TRADING_DAYS)
     trusted: InitVar[bool] = False
 
     def __post_init__(self, trusted: bool) -> None:
@@ -75,6 +79,7 @@ class Estimates:
             object.__setattr__(self, "mean", finite("mean", self.mean, (n,)))
         if self.scenarios is not None:
             object.__setattr__(self, "scenarios", finite("scenarios", self.scenarios, (None, n)))
+        check_periods(self.periods_per_year)
         if self.probabilities is not None:
             days = 0 if self.scenarios is None else len(self.scenarios)
             object.__setattr__(self, "probabilities", unequal(self.probabilities, days))
@@ -115,13 +120,14 @@ class Estimates:
 class Recipe:
     """How estimates are made from prices; equal recipes on equal prices give equal estimates.
 
-    lookback_days  trading days of returns, of which the last are used
+    lookback_days  returns between dates on which every symbol is priced, of which the last are used
     currency       of the prices
     symbols        what is estimated, in this order; () = every column of the prices
-    frequency      daily, weekly or monthly returns
-    missing        "complete": only dates on which every symbol has a return; "pairwise": each pair's own
+    frequency      daily: rows as they come; weekly or monthly: the last of each
+    missing        "complete": the dates on which every symbol has a price; "pairwise": each pair's own
     risk_free_rate  per year, for `capm` and `semi`
     half_life      of exponential weights, in periods; None = the method's own
+    periods_per_year  how many returns a year has; None = as many as the dates have (`periods_per_year` of them)
     """
 
     mean_method: str = "historical"
@@ -133,6 +139,7 @@ class Recipe:
     missing: str = "complete"
     risk_free_rate: float = 0.0
     half_life: float | None = None
+    periods_per_year: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "symbols", tuple(self.symbols))
@@ -140,6 +147,8 @@ class Recipe:
             check_symbols(self.symbols)
         if self.lookback_days < 2:
             raise PolicyError(f"lookback_days is {self.lookback_days}; it must be a number of days, e.g. 252")
+        if self.periods_per_year is not None:
+            check_periods(self.periods_per_year)
 
     @property
     def name(self) -> str:
@@ -148,6 +157,7 @@ class Recipe:
         extras = [part for part in (self.frequency, self.missing) if part not in ("daily", "complete")]
         rate = [f"rf{self.risk_free_rate:g}"] if self.risk_free_rate else []
         half_life = [f"h{self.half_life:g}"] if self.half_life else []
+        half_life += [f"p{self.periods_per_year:g}"] if self.periods_per_year else []
         window = f"{self.lookback_days}d"
         return "-".join(
             [
@@ -160,6 +170,14 @@ class Recipe:
                 *half_life,
                 digest,
             ]
+        )
+
+
+def check_periods(periods: float) -> None:
+    """Raises PolicyError unless it is a number of periods a year."""
+    if not (isfinite(periods) and periods > 0):
+        raise PolicyError(
+            f"periods_per_year is {periods}; it must be a number above 0, such as 252, 52 or 12"
         )
 
 

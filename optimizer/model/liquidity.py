@@ -52,7 +52,10 @@ def rolling_liquidity(
 
     traded  (T, n) value traded each day, base currency, NaN where none is stated;  prices  (T, n) total-return prices
     """
-    returns = prices.pct_change(fill_method=None)
+    priced = prices.notna()  # a return through a gap belongs to the day after it
+    returns = (
+        (prices if priced.to_numpy().all() else prices.ffill()).pct_change(fill_method=None).where(priced)
+    )
     return LiquidityPanel(
         traded.rolling(days, min_periods=1).mean(), returns.rolling(days, min_periods=2).std()
     )

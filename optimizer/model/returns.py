@@ -1,17 +1,16 @@
-"""Returns from prices: dividends and splits counted once, gaps never filled, frequencies annualised right."""
+"""Returns from prices: dividends and splits counted once, gaps compounded and never filled."""
 
 from collections.abc import Hashable, Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from optimizer.errors import DataError, PolicyError
+from optimizer.model.sessions import TRADING_DAYS, Dates, Rows
 from optimizer.typing import Array
 
-TRADING_DAYS = 252
-PERIODS = {"daily": TRADING_DAYS, "weekly": 52, "monthly": 12}
+SAMPLED = ("daily", "weekly", "monthly")
 
 
 def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
@@ -39,28 +38,34 @@ def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
 
 
 def simple_returns(prices: Array) -> Array:
-    """(T-1, n) one-period returns of (T, n) prices; NaN where either price is missing."""
+    """(T-1, n) returns from each row of (T, n) prices to the next; NaN where either price is missing.
+
+    Take the rows that are priced first (`common_rows`): then a return through a gap is the compounded one.
+    """
     return prices[1:] / prices[:-1] - 1
 
 
 def log_returns(prices: Array) -> Array:
-    """(T-1, n) one-period log returns of (T, n) prices; NaN where either price is missing."""
+    """(T-1, n) log returns from each row of (T, n) prices to the next; NaN where either price is missing."""
     return np.diff(np.log(prices), axis=0)
 
 
 def check_prices(prices: pd.DataFrame) -> None:
     """Raises DataError unless dates ascend without repeats, symbols are unique and prices positive or NaN."""
-    if not prices.index.is_monotonic_increasing or not prices.index.is_unique:
-        raise DataError("prices: dates must ascend without repeats; sort them and drop duplicates")
-    if not prices.columns.is_unique:
-        twice = sorted(set(prices.columns[prices.columns.duplicated()]))
-        raise DataError(f"prices: columns {', '.join(map(str, twice))} occur twice; keep one each")
+    check_table(prices)
     check_values(prices.to_numpy(dtype=float), prices.index, tuple(prices.columns))
 
 
-def check_values(
-    values: Array, dates: pd.Index | npt.NDArray[np.datetime64], symbols: Sequence[Hashable]
-) -> None:
+def check_table(table: pd.DataFrame) -> None:
+    """Raises DataError unless dates ascend without repeats and symbols are unique."""
+    if not table.index.is_monotonic_increasing or not table.index.is_unique:
+        raise DataError("prices: dates must ascend without repeats; sort them and drop duplicates")
+    if not table.columns.is_unique:
+        twice = sorted(set(table.columns[table.columns.duplicated()]))
+        raise DataError(f"prices: columns {', '.join(map(str, twice))} occur twice; keep one each")
+
+
+def check_values(values: Array, dates: Dates, symbols: Sequence[Hashable]) -> None:
     """Raises DataError unless every one of the (T, n) prices is positive or NaN."""
     if values.size == 0 or 0 < values.min() <= values.max() < np.inf:
         return
@@ -73,29 +78,26 @@ def check_values(
         )
 
 
-def at_frequency(prices: pd.DataFrame, frequency: str) -> pd.DataFrame:
-    """The last row of each day, week (to Friday) or month; an unfinished last period is left out.
+def period_ends(dates: Dates, frequency: str) -> Rows:
+    """The last row of each week (to Friday) or month of (T,) ascending dates, an unfinished last one left out.
 
-    Raises PolicyError for an unknown frequency, DataError where dates are needed and the index has none.
+    "daily" takes the rows as they come, whatever lies between them. Raises PolicyError for an unknown frequency,
+    DataError where dates are needed and there are none.
     """
-    if frequency not in PERIODS:
-        raise PolicyError(f"frequency {frequency!r} does not exist; use one of {', '.join(PERIODS)}")
-    if frequency == "daily":
-        return prices
-    if not isinstance(prices.index, pd.DatetimeIndex):
-        raise DataError(f"{frequency} returns need prices by date; the index holds {prices.index.dtype}")
+    if frequency not in SAMPLED:
+        raise PolicyError(f"frequency {frequency!r} does not exist; use one of {', '.join(SAMPLED)}")
+    if frequency == "daily" or not len(dates):
+        return np.arange(len(dates))
+    index = pd.Index(dates)
+    if not isinstance(index, pd.DatetimeIndex):
+        raise DataError(f"{frequency} returns need prices by date; the index holds {index.dtype}")
     code: Literal["W-FRI", "M"] = "W-FRI" if frequency == "weekly" else "M"
-    periods = prices.index.to_period(code)
-    last = prices[~periods.duplicated(keep="last")]
-    weekdays_left = pd.bdate_range(prices.index[-1] + pd.Timedelta(days=1), periods[-1].end_time)
-    return last.iloc[:-1] if len(weekdays_left) else last
+    periods = index.to_period(code)
+    ends = np.flatnonzero(~periods.duplicated(keep="last"))
+    weekdays_left = pd.bdate_range(index.max() + pd.Timedelta(days=1), periods.max().end_time)
+    return ends[:-1] if len(weekdays_left) else ends
 
 
-def complete_rows(returns: Array) -> Array:
-    """(T,) True where every symbol of the (T, n) returns has one."""
-    return np.asarray(np.isfinite(returns).all(axis=1))
-
-
-def per_period(annual_rate: float, periods: int = TRADING_DAYS) -> float:
+def per_period(annual_rate: float, periods: float = TRADING_DAYS) -> float:
     """The rate that compounds to `annual_rate` over a year of that many periods."""
     return float((1 + annual_rate) ** (1 / periods) - 1)

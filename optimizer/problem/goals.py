@@ -218,7 +218,7 @@ class RiskBudget:
 class Tail:
     """Least expected loss in the worst 1 - level of the scenarios (Rockafellar & Uryasev 2000).
 
-    scenarios  (T, n) daily returns in excess of cash;  cash  what cash alone earns a day
+    scenarios  (T, n) returns in excess of cash, a row a period;  cash  what cash alone earns in one
     odds       (T,) of the days, positive and adding up to 1; None for equal ones
     """
 
@@ -259,10 +259,10 @@ class Tail:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Least cost of the portfolio's daily returns, cash included.
+    """Least cost of the portfolio's returns by period, cash included.
 
-    scenarios  (T, n) daily returns in excess of cash;  cash  what cash alone earns a day
-    report     what people read per unit of the cost: 1, or -252 for growth per year
+    scenarios  (T, n) returns in excess of cash, a row a period;  cash  what cash alone earns in one
+    report     what people read per unit of the cost: 1, or less the periods of a year for growth per year
     """
 
     scenarios: Array

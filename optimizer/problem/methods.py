@@ -10,6 +10,7 @@ from optimizer.errors import PolicyError
 from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import Policy
+from optimizer.model.returns import per_period
 from optimizer.numerics.convex_limits import Norm
 from optimizer.numerics.matrices import scaled
 from optimizer.problem.drawdown_costs import Drawdown
@@ -81,7 +82,7 @@ def doubt_of(setting: Setting) -> Array | None:
         )
     covariance = setting.estimates.covariance
     error = covariance if shape == "full" else np.diag(np.diag(covariance))
-    return kappa**2 * error * (252.0 / days)
+    return kappa**2 * error * (setting.estimates.periods_per_year / days)
 
 
 def max_diversification(setting: Setting) -> Ratio:
@@ -173,41 +174,37 @@ def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:
 
 def cvar(setting: Setting) -> Tail:
     """Least expected loss in the worst 1 - tail_level of days."""
-    excess, daily = scenarios_of(setting)
+    excess, periodic = scenarios_of(setting)
     level = setting.policy.tail_level
-    return Tail(excess, daily, level, f"CVaR {level:.4g}", setting.estimates.probabilities)
+    return Tail(excess, periodic, level, f"CVaR {level:.4g}", setting.estimates.probabilities)
 
 
 def scenarios_of(setting: Setting) -> tuple[Array, float]:
-    """(T, n) daily returns in excess of cash, and what cash earns a day; PolicyError without scenarios."""
+    """(T, n) returns in excess of cash, and what cash earns a period; PolicyError without scenarios."""
     scenarios, method = setting.estimates.scenarios, setting.policy.method
     if scenarios is None or not len(scenarios):
         raise PolicyError(
             f"method {method} needs scenarios; the estimates have none: estimate them from prices"
         )
-    daily = per_day(setting.cash_rate())
-    return scenarios - daily, daily
+    periodic = per_period(setting.cash_rate(), setting.estimates.periods_per_year)
+    return scenarios - periodic, periodic
 
 
-def per_day(rate: float) -> float:
-    """(1 + rate)^(1/252) - 1."""
-    return float((1.0 + rate) ** (1.0 / 252) - 1.0)
-
-
-# What each of these makes least; per day of the scenarios, drawdowns as fractions of the value at the start.
-SCENARIO_COSTS: Mapping[str, Callable[[Policy], Cost]] = {
-    "cdar": lambda policy: Drawdown("tail", policy.tail_level),
-    "evar": lambda policy: EntropicTail(policy.tail_level),
-    "worst_realization": lambda policy: WorstRealization(),
-    "mean_absolute_deviation": lambda policy: MeanAbsoluteDeviation(),
-    "semi_deviation": lambda policy: SemiDeviation(),
-    "first_lower_partial_moment": lambda policy: LowerPartialMoment(per_day(policy.return_threshold), 1),
-    "second_lower_partial_moment": lambda policy: LowerPartialMoment(per_day(policy.return_threshold), 2),
-    "gini_mean_difference": lambda policy: GiniMeanDifference(),
-    "ulcer_index": lambda policy: Drawdown("ulcer"),
-    "max_drawdown": lambda policy: Drawdown("max"),
-    "average_drawdown": lambda policy: Drawdown("mean"),
-    "kelly": lambda policy: GrowthLoss(),
+# What each of these makes least, by the policy and its return_threshold per period; per period of the scenarios,
+# drawdowns as fractions of the value at the start.
+SCENARIO_COSTS: Mapping[str, Callable[[Policy, float], Cost]] = {
+    "cdar": lambda policy, threshold: Drawdown("tail", policy.tail_level),
+    "evar": lambda policy, threshold: EntropicTail(policy.tail_level),
+    "worst_realization": lambda policy, threshold: WorstRealization(),
+    "mean_absolute_deviation": lambda policy, threshold: MeanAbsoluteDeviation(),
+    "semi_deviation": lambda policy, threshold: SemiDeviation(),
+    "first_lower_partial_moment": lambda policy, threshold: LowerPartialMoment(threshold, 1),
+    "second_lower_partial_moment": lambda policy, threshold: LowerPartialMoment(threshold, 2),
+    "gini_mean_difference": lambda policy, threshold: GiniMeanDifference(),
+    "ulcer_index": lambda policy, threshold: Drawdown("ulcer"),
+    "max_drawdown": lambda policy, threshold: Drawdown("max"),
+    "average_drawdown": lambda policy, threshold: Drawdown("mean"),
+    "kelly": lambda policy, threshold: GrowthLoss(),
 }
 
 
@@ -226,8 +223,9 @@ ON_ODDS = (
 
 def scenario_goal(setting: Setting, name: str) -> Scenario:
     """Least of that cost over the scenarios; `kelly` reports growth, ln per year."""
-    excess, daily = scenarios_of(setting)
-    cost, odds = SCENARIO_COSTS[name](setting.policy), setting.estimates.probabilities
+    excess, periodic = scenarios_of(setting)
+    periods, odds = setting.estimates.periods_per_year, setting.estimates.probabilities
+    cost = SCENARIO_COSTS[name](setting.policy, per_period(setting.policy.return_threshold, periods))
     if odds is not None:
         if not isinstance(cost, BY_ODDS):
             raise PolicyError(
@@ -235,7 +233,7 @@ def scenario_goal(setting: Setting, name: str) -> Scenario:
                 f"{', '.join(ON_ODDS)}, or leave the probabilities out"
             )
         cost = replace(cost, odds=odds)
-    return Scenario(excess, daily, cost, -252.0 if name == "kelly" else 1.0)
+    return Scenario(excess, periodic, cost, -periods if name == "kelly" else 1.0)
 
 
 AFTER_COSTS = ("mean_variance", "max_return", "target_volatility", "min_volatility", "min_tracking_error")

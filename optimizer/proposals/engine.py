@@ -57,14 +57,16 @@ class OptimizationEngine:
         scenarios: Array | None = None,
         observations: int | None = None,
         costs: CostCurve | None = None,
+        periods_per_year: float = 252,
     ) -> OptimizationResult:
         """The best weights for an objective under every constraint.
 
         expected_returns   (n,) total returns per year, in the order of the symbols
         covariance_matrix  (n, n) per year
         current_weights    (n,) held now, for turnover;  benchmark_weights (n,) for tracking error
-        scenarios          (T, n) daily returns, for the objectives on tails, deviations, drawdowns and growth
-        observations       days that the expected returns rest on, for mean_doubt; those of the scenarios by default
+        scenarios          (T, n) returns, for the objectives on tails, deviations, drawdowns and growth
+        periods_per_year   of the scenarios and observations: 252 where they are daily, 52 weekly
+        observations       returns that the expected ones rest on, for mean_doubt; those of the scenarios by default
         costs              of trades by symbol in the order of the symbols, for cost_horizon_years; else impact_bps
         """
         if objective not in METHOD_OF:
@@ -74,8 +76,9 @@ class OptimizationEngine:
         estimates, order = ordered(symbols, expected_returns, covariance_matrix, scenarios)
         policy = constraints.to_policy(METHOD_OF[objective], risk_free_rate)
         universe = self._universe(estimates.symbols, constraints, picked(benchmark_weights, order))
-        if observations is not None:
-            estimates = replace(estimates, observations=observations, trusted=True)
+        if observations is not None or periods_per_year != estimates.periods_per_year:
+            told = observations or 0
+            estimates = replace(estimates, observations=told, periods_per_year=periods_per_year, trusted=True)
         curve = None if costs is None else costs.picked(order)
         setting = Setting(estimates, policy, universe, picked(current_weights, order), curve)
         return _answer(setting, tuple(symbols))

@@ -67,6 +67,7 @@ class Mandate:
     ratings     symbol -> quality score
     lots        shares in a lot
     taxes       the tax lots and how sales are taxed; None = taxes are not looked at
+    notes       what a reader of the weights must know: what was left out, and why
     """
 
     investable: tuple[str, ...] | None = None
@@ -76,6 +77,7 @@ class Mandate:
     lots: Number = 1
     taxes: TaxPlan | None = None
     liquidity: Mapping[str, Liquidity] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +127,9 @@ def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate
         return Beliefs(symbols, prior, prior, estimates.covariance)
     if estimates.scenarios is None:
         raise PolicyError("entropy pooling needs scenarios; the estimates have none: estimate from prices")
-    days = moved(estimates.scenarios, prior, estimates.covariance)
-    found = pool(symbols, days, views)
+    yearly = estimates.periods_per_year
+    days = moved(estimates.scenarios, prior, estimates.covariance, periods_per_year=yearly)
+    found = pool(symbols, days, views, periods_per_year=yearly)
     if policy.method in ON_ODDS:
         return Beliefs(
             symbols, prior, found.mean, found.covariance, found.warnings, days, found.probabilities
@@ -216,6 +219,7 @@ def choose_weights(
     estimates  with beliefs already in place of its mean and covariance
     """
     applied, _, warnings = applied_policy(policy, estimates, mandate)
+    warnings = (*mandate.notes, *estimates.notes, *warnings)
     _refuse_shorts(portfolio, policy)
     held = portfolio.get_weights(prices)
     current = np.array([held.get(symbol, 0.0) for symbol in estimates.symbols])

@@ -21,6 +21,7 @@ from resources.books.universes import (
     STALE_SESSIONS,
     benchmark_symbols,
     benchmark_weights,
+    gappy_symbols,
     universe_of,
     unpriced_symbols,
     young_symbols,
@@ -74,6 +75,7 @@ class Snapshot:
             lookback_days=self.policy.lookback_days,
             currency=self.base_currency,
             symbols=self.symbols,
+            missing="pairwise" if self.policy.on_gaps == "pairwise" else "complete",
         )
 
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -119,7 +121,11 @@ def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: Port
         problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
     problem = problem or _missing_rates(con, pack, symbols, file)
     young = young_symbols(con, pack, sorted({*wanted} - {*unpriced}), file.policy.lookback_days)
-    excluded = {symbol: why for symbol, why in sorted((unpriced | young).items()) if symbol in wanted}
+    closed = unpriced | young
+    if file.policy.on_gaps == "exclude":
+        others = [symbol for symbol in symbols if symbol not in closed]
+        closed |= gappy_symbols(con, pack, others, file.policy.lookback_days, {*holdings.quantities, *named})
+    excluded = {symbol: why for symbol, why in sorted(closed.items()) if symbol in wanted}
     investable = tuple(symbol for symbol in sorted(wanted) if symbol not in excluded)
     if not investable and not problem:
         problem = "no symbol of its universe has a price"

@@ -1,8 +1,11 @@
 """What a portfolio may hold under a pack, what it may not and why, and what it is measured against."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from optimizer.errors import DataError
+from optimizer.model.sessions import costly_gaps
 from optimizer.proposals.proposal import MIN_OBSERVATIONS
 from resources.packs.delistings import delistings
 from resources.packs.pack_prices import newest_facts, read_panel, window_start
@@ -35,6 +38,22 @@ def young_symbols(con: Connection, pack: Pack, symbols: list[str], lookback_days
         symbol: f"has {count} days of prices; {needed} are needed"
         for symbol, count in days.items()
         if count < needed
+    }
+
+
+def gappy_symbols(
+    con: Connection, pack: Pack, symbols: list[str], lookback_days: int, kept: Collection[str]
+) -> dict[str, str]:
+    """Symbol -> what its gaps would cost the others: they are estimated on the dates on which all are priced.
+
+    kept  symbols that are estimated whatever they cost, being held or in the benchmark
+    """
+    panel = read_panel(con, pack, symbols, window_start(con, pack, lookback_days + 1))
+    dates = np.array(panel.dates, "datetime64[D]")
+    return {
+        symbol: f"has no price on {lacking} of {sessions} sessions, and the others are estimated on the dates on which "
+        f"all are priced; on_gaps: keep or pairwise takes it in"
+        for symbol, (lacking, sessions) in costly_gaps(np.isfinite(panel.close), dates, symbols, kept).items()
     }
 
 

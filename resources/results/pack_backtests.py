@@ -90,7 +90,7 @@ def backtest(
         vintages.known_on(pd.Timestamp(as_of))
         start = max(start, vintages.first.date())
     bench = OptimizationBacktest(investable, vintages=vintages)
-    shared: dict[str, Any] = {"min_history": history, "history_days": history, "trials": len(strategies)}
+    shared: dict[str, Any] = {"min_history": history, "trials": len(strategies)}
     methods: dict[str, Method] = {**strategies, EQUAL: equal_weight}
     return {
         name: bench.backtest_strategy(
@@ -155,7 +155,10 @@ def first_possible(prices: pd.DataFrame, start: date, history: int) -> date:
 
 def benchmark_index(prices: pd.DataFrame, weights: Mapping[str, float]) -> pd.Series:
     """The benchmark's weights, rebalanced daily without cost, as an index that starts at 1."""
-    returns = prices[list(weights)].pct_change(fill_method=None).fillna(0.0).to_numpy()
+    held = prices[list(weights)]
+    if held.isna().to_numpy().any():
+        held = held.ffill()  # the return through a gap is that of the price after it
+    returns = held.pct_change(fill_method=None).fillna(0.0).to_numpy()
     return pd.Series(np.cumprod(1 + returns @ np.array(list(weights.values()))), prices.index)
 
 

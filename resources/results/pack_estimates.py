@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+import numpy as np
 import pandas as pd
 
 from optimizer.beliefs.estimators.recipes import estimate
+from optimizer.beliefs.estimators.windows import session_count
 from optimizer.errors import DataError
 from optimizer.model.costs import Liquidity
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.exposures import FundExposureMap
 from optimizer.model.portfolio import Portfolio, Position
-from optimizer.model.returns import complete_rows, simple_returns
 from optimizer.problem.methods import ON_SCENARIOS
 from optimizer.proposals.proposal import MIN_OBSERVATIONS, Mandate, without_evidence
 from resources.books.snapshots import Inputs, Snapshot, read_inputs
@@ -23,22 +24,31 @@ from resources.packs.packs import Pack
 from resources.results.stage_outputs import covariance_digest, read_estimates
 from resources.store.ledger import Connection
 
+FURTHEST = 4  # times as far back as before, at most
 
-def total_return_prices(
-    con: Connection, pack: Pack, symbols: tuple[str, ...], currency: str, sessions: int
-) -> pd.DataFrame:
-    """Total-return prices (dates x symbols) of the last `sessions` days, in one currency."""
-    panel = read_panel(con, pack, symbols, window_start(con, pack, sessions))
-    return in_currency(con, pack, panel, currency)
+
+def recipe_prices(con: Connection, pack: Pack, recipe: Recipe) -> pd.DataFrame:
+    """Total-return prices (dates x symbols) in the recipe's currency, reaching back as far as its lookback does.
+
+    The desk's days are read first, then further back while that finds more sessions of these symbols: others may trade
+    on days on which they do not.
+    """
+    wanted, days, seen = recipe.lookback_days + 1, recipe.lookback_days + 1, -1
+    while True:
+        panel = read_panel(con, pack, recipe.symbols, window_start(con, pack, days))
+        found = session_count(np.isfinite(panel.close), np.array(panel.dates, "datetime64[D]"), recipe)
+        if found >= wanted or found <= seen:
+            return in_currency(con, pack, panel, recipe.currency)
+        seen, days = found, min(days * wanted // max(found, 1) + 1, FURTHEST * days)
 
 
 def estimate_evidence(con: Connection, pack: Pack, recipe: Recipe) -> Estimates:
     """The recipe on the pack's prices; under 30 common days a stand-in that only equal weights may rest on."""
-    prices = total_return_prices(con, pack, recipe.symbols, recipe.currency, recipe.lookback_days + 1)
-    prices = prices.reindex(columns=list(recipe.symbols))
-    usable = int(complete_rows(simple_returns(prices.to_numpy(dtype=float))).sum())
+    prices = recipe_prices(con, pack, recipe)
+    priced = np.isfinite(prices.to_numpy(dtype=float))
+    usable = session_count(priced, pd.DatetimeIndex(prices.index), recipe) - 1
     if usable < MIN_OBSERVATIONS:
-        return without_evidence(recipe.symbols, usable)
+        return without_evidence(recipe.symbols, max(usable, 0))
     return estimate(prices, recipe)
 
 
@@ -112,6 +122,7 @@ def load_case(
     mandate = Mandate(
         snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.lot_size, plan,
         impact_liquidity(con, pack, snapshot),
+        tuple(f"{symbol} is left out: it {why}" for symbol, why in snapshot.excluded.items()),
     )  # fmt: skip
     return Case(snapshot, inputs, portfolio, found or evidence(con, pack, snapshot), mandate)
 

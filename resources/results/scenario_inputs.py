@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
+import pandas as pd
 
 from optimizer.errors import DataError
 from optimizer.model.exposures import FundExposureMap
+from optimizer.model.returns import log_returns, simple_returns
+from optimizer.model.sessions import Rows, common_rows, costly_gaps, periods_per_year
 from optimizer.risk.hedges import Market
 from optimizer.risk.scenarios import (
     FACTORS,
@@ -38,7 +41,7 @@ class Exposed:
     sensitivities  of what is held and of every instrument that the pack prices
     markets        symbol -> price, volatility and rate of the instruments
     replays        scenario -> symbol -> real return over its window, of holdings and instruments
-    returns        symbol -> (T,) daily returns of the last 252 days, base currency, NaN without a price
+    prices         (T, n) total-return prices of holdings and instruments, base currency, NaN where there is none
     """
 
     pack: Pack
@@ -47,7 +50,7 @@ class Exposed:
     sensitivities: Sensitivities
     markets: Mapping[str, Market]
     replays: Mapping[str, Mapping[str, float]]
-    returns: Mapping[str, Array]
+    prices: pd.DataFrame
     notes: Sequence[str]
     funds: FundExposureMap
 
@@ -57,13 +60,15 @@ class Exposed:
         return float(self.case.portfolio.total_value(self.case.prices))
 
     def volatility(self, values: Mapping[str, float]) -> float:
-        """Of holdings (base currency) as shares of the NAV: sample deviation per year over 252 days; NaN if too few."""
+        """Of holdings (base currency) as shares of the NAV, per year, over 252 sessions of them all; NaN if too few."""
         held = {symbol: value for symbol, value in values.items() if value}
         if not held or not self.nav:
             return 0.0
-        moves = np.array([self.returns[symbol] for symbol in held]).T
-        moves = moves[np.isfinite(moves).all(axis=1)] @ np.array(list(held.values())) / self.nav
-        return float(moves.std(ddof=1) * np.sqrt(252)) if len(moves) >= 30 else float("nan")
+        table = self.prices[list(held)].to_numpy()
+        rows = common_rows(table, VOLATILITY_DAYS + 1)
+        moves = simple_returns(table[rows]) @ np.array(list(held.values())) / self.nav
+        yearly = periods_per_year(self.prices.index[rows])
+        return float(moves.std(ddof=1) * np.sqrt(yearly)) if len(moves) >= 30 else float("nan")
 
 
 def read_exposed(
@@ -85,13 +90,14 @@ def read_exposed(
     base = in_currency(con, pack, panel, case.snapshot.base_currency)[kept]
     kinds = newest_facts(con, pack, "securities", "kind", kept)
     known = look_through(funds, kinds, case.inputs.policy)
-    natural, converted = _log_returns(own.to_numpy()), _log_returns(base.to_numpy())
+    rows = _estimated_on(own, books.chosen_proxies({*kept}))
+    natural, converted = log_returns(own.to_numpy()[rows]), log_returns(base.to_numpy()[rows])
     sens, proxies = _sensitivities(kept, natural, converted, known, books, values)
     currency = {s: c for s, c in zip(recent.symbols, recent.currency, strict=True) if s in last}
     markets = {
         s: Market(
             last[s] * exchange_rate(con, pack, currency[s], case.snapshot.base_currency),
-            _volatility(base[s].to_numpy()), case.inputs.policy.risk_free_rate or 0.0,
+            _volatility(base[s].dropna()), case.inputs.policy.risk_free_rate or 0.0,
         )
         for s in kept
         if s in wanted and s in sens.symbols
@@ -109,9 +115,23 @@ def read_exposed(
         for name, scenario in books.scenarios.items()
         if scenario.window
     }
-    daily = np.expm1(converted[-VOLATILITY_DAYS:])
-    returns = {symbol: daily[:, i] for i, symbol in enumerate(kept)}
-    return Exposed(pack, case, values, sens, markets, replays, returns, notes, known)
+    return Exposed(pack, case, values, sens, markets, replays, base, notes, known)
+
+
+def _estimated_on(prices: pd.DataFrame, proxies: Mapping[str, Mapping[str, float]]) -> Rows | slice:
+    """The dates of (T, n) prices that sensitivities are estimated between: the factor proxies and all names that have
+    history are priced on them, but for those that would cost the others too many."""
+    priced = prices.notna().to_numpy()
+    if priced.all():
+        return slice(None)
+    needed = {symbol for weights in proxies.values() for symbol in weights}
+    long = [
+        s
+        for s, days in zip(prices.columns, priced.sum(axis=0), strict=True)
+        if days > LEAST_DAYS or s in needed
+    ]
+    costly = costly_gaps(prices[long].notna().to_numpy(), prices.index, long, needed)
+    return common_rows(prices[[symbol for symbol in long if symbol not in costly]].to_numpy())
 
 
 def _sensitivities(
@@ -135,15 +155,13 @@ def _sensitivities(
     return estimate_sensitivities(chosen, base[:, usable], moves, declared[usable]), proxies
 
 
-def _log_returns(prices: Array) -> Array:
-    """(T - 1, n) log returns; NaN where a price is missing on either day."""
-    return np.asarray(np.diff(np.log(prices), axis=0))
-
-
-def _volatility(prices: Array) -> float:
+def _volatility(prices: pd.Series) -> float:
     """Per year, of the last 252 days that have prices."""
-    moves = _log_returns(prices[np.isfinite(prices)][-VOLATILITY_DAYS - 1 :, None])
-    return float(moves.std(ddof=1) * np.sqrt(252)) if len(moves) > 20 else float("nan")
+    own = prices.iloc[-VOLATILITY_DAYS - 1 :]
+    moves = log_returns(own.to_numpy())
+    return (
+        float(moves.std(ddof=1) * np.sqrt(periods_per_year(own.index))) if len(moves) > 20 else float("nan")
+    )
 
 
 def _replay(

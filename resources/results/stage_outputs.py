@@ -14,6 +14,7 @@ from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
+from optimizer.model.sessions import TRADING_DAYS
 from optimizer.problem.policy_limits import Setting
 from optimizer.proposals.proposal import Beliefs
 from optimizer.proposals.result import describe
@@ -76,16 +77,22 @@ def estimate_frames(
 
 
 def _covariance_frame(name: str, recipe: Recipe, found: Estimates) -> pd.DataFrame:
-    text = json_text(asdict(recipe))
-    digest = covariance_digest(found.covariance)
-    if len(found.symbols) > STORED_SYMBOLS or found.mean is None:
-        stored: list[object] = [None] * len(found.symbols)
-    else:
-        stored = list(found.covariance)
+    text, digest = json_text(_made_by(recipe, found)), covariance_digest(found.covariance)
+    too_large = len(found.symbols) > STORED_SYMBOLS or found.mean is None
+    stored: list[object] = [None] * len(found.symbols) if too_large else list(found.covariance)
     return pd.DataFrame({
         "recipe": name, "symbol": found.symbols, "values": pd.Series(stored, dtype=object),
         "recipe_text": text, "covariance_hash": digest,
     })  # fmt: skip
+
+
+def _made_by(recipe: Recipe, found: Estimates) -> dict[str, object]:
+    """The recipe, and of what came out of it what is not the usual: periods a year other than 252, and notes."""
+    made = asdict(recipe)
+    stated = made.pop("periods_per_year")
+    if stated is not None or found.periods_per_year != TRADING_DAYS:
+        made["periods_per_year"] = found.periods_per_year
+    return {**made, "notes": found.notes} if found.notes else made
 
 
 def read_estimates(con: Connection, pack: Pack, recipe: Recipe) -> Estimates | None:
@@ -94,7 +101,7 @@ def read_estimates(con: Connection, pack: Pack, recipe: Recipe) -> Estimates | N
     Raises DataError when the stage before has not run.
     """
     rows = con.execute(
-        'select r.symbol, r.expected_return, r.observations, c."values" from latest_return_estimates r '
+        'select r.symbol, r.expected_return, r.observations, c."values", c.recipe_text from latest_return_estimates r '
         "join latest_covariances c using (pack_id, recipe, symbol) where pack_id = ? and recipe = ? order by symbol",
         [pack.id, recipe.name],
     ).fetchall()
@@ -104,10 +111,12 @@ def read_estimates(con: Connection, pack: Pack, recipe: Recipe) -> Estimates | N
         )
     if any(row[3] is None for row in rows):
         return None
-    symbols, mean, _, values = zip(*rows, strict=True)
+    symbols, mean, _, values, _ = zip(*rows, strict=True)
+    made = json.loads(rows[0][4])
     return Estimates(
-        tuple(symbols), np.array(mean, float), np.array(values, float), observations=rows[0][2], trusted=True
-    )
+        tuple(symbols), np.array(mean, float), np.array(values, float), observations=rows[0][2],
+        notes=made.get("notes", ()), periods_per_year=made.get("periods_per_year", float(TRADING_DAYS)), trusted=True,
+    )  # fmt: skip
 
 
 def belief_frame(beliefs: Beliefs, simulated: frozenset[str]) -> pd.DataFrame:

@@ -96,6 +96,7 @@ class PolicyFile(Strict):
     lookback_days: int = Field(default=252, ge=2)
     mean_method: str = "historical"
     covariance_method: str = "ledoit_wolf"
+    on_gaps: Literal["exclude", "pairwise", "keep"] = "exclude"
     view_model: Literal["black_litterman", "entropy_pooling"] = "black_litterman"
     black_litterman: BlackLittermanFile = BlackLittermanFile()
 
@@ -162,6 +163,17 @@ class PolicyFile(Strict):
             meant = f"did you mean {close[0]!r}? " if close else ""
             raise ValueError(f"{name!r} does not exist; {meant}use one of {', '.join(valid)}")
         return name
+
+    @model_validator(mode="after")
+    def pairwise_methods(self) -> "PolicyFile":
+        """Refuses pairwise estimates by a method that needs every name on every date."""
+        from optimizer.beliefs.estimators.recipes import PAIRWISE
+
+        told = {key: able for key, able in PAIRWISE.items() if getattr(self, key) != able}
+        if self.on_gaps == "pairwise" and told:
+            needed = " and ".join(f"{key}: {able}" for key, able in told.items())
+            raise ValueError(f"on_gaps: pairwise needs {needed}; set that too, or on_gaps: exclude or keep")
+        return self
 
     @field_validator("asset_limits_pct", "sector_limits_pct", mode="before")
     @classmethod

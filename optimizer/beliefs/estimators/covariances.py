@@ -1,13 +1,11 @@
-"""Covariances by counting: sample, exponentially weighted, downside and pairwise; all (n, n) per period."""
+"""Covariances by counting: sample, exponentially weighted and downside; all (n, n) per period."""
 
 import numpy as np
 
 from optimizer.beliefs.estimators.sample import Sample
-from optimizer.errors import DataError
 from optimizer.typing import Array
 
 RISKMETRICS_HALF_LIFE = float(np.log(0.5) / np.log(0.94))
-MIN_PAIR_ROWS = 30
 
 
 def sample_covariance(sample: Sample) -> Array:
@@ -32,22 +30,3 @@ def semi_covariance(sample: Sample) -> Array:
     """
     shortfall = np.minimum(sample.returns - sample.risk_free, 0)
     return np.asarray(shortfall.T @ shortfall / sample.rows)
-
-
-def pairwise_covariance(sample: Sample) -> Array:
-    """Unbiased covariance of each pair over the periods both have; may be indefinite, see `nearest_psd`.
-
-    Raises DataError where a pair shares fewer than 30 periods.
-    """
-    present = np.isfinite(sample.returns)
-    values, mask = np.where(present, sample.returns, 0.0), present.astype(float)
-    rows = mask.T @ mask
-    if rows.min() < MIN_PAIR_ROWS:
-        i, j = np.unravel_index(int(rows.argmin()), rows.shape)
-        raise DataError(
-            f"columns {i} and {j} share {int(rows.min())} periods with returns; {MIN_PAIR_ROWS} are needed: "
-            f"lengthen lookback_days or drop one of them"
-        )
-    sums = values.T @ mask
-    covariance = (values.T @ values - sums * sums.T / rows) / (rows - 1)
-    return np.asarray((covariance + covariance.T) / 2)

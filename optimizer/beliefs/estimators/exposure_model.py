@@ -51,5 +51,6 @@ def look_through(
         mean=None if markets.mean is None else expected,
         covariance=(covariance + covariance.T) / 2,
         observations=markets.observations,
+        periods_per_year=markets.periods_per_year,
         notes=(*markets.notes, "looked through to exposures; financing and fees charged once"),
     )

@@ -1,41 +1,36 @@
-"""From a table of prices and a recipe to estimates; methods are chosen by name from two tables."""
+"""From a table of prices or returns and a recipe to estimates; methods are chosen by name from two tables."""
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from optimizer.beliefs.estimators import means
-from optimizer.beliefs.estimators.covariances import (
-    ewma_covariance,
-    pairwise_covariance,
-    sample_covariance,
-    semi_covariance,
-)
+from optimizer.beliefs.estimators.covariances import ewma_covariance, sample_covariance, semi_covariance
 from optimizer.beliefs.estimators.factored import FACTORED
 from optimizer.beliefs.estimators.garch import garch
 from optimizer.beliefs.estimators.gerber import gerber
+from optimizer.beliefs.estimators.pairwise import pairwise_moments
 from optimizer.beliefs.estimators.psd import nearest_psd
 from optimizer.beliefs.estimators.sample import Sample
 from optimizer.beliefs.estimators.shrinkage import ledoit_wolf, ledoit_wolf_constant_correlation, oas
 from optimizer.beliefs.estimators.spectral import denoised, statistical_factors
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.estimates import Estimates, Recipe
-from optimizer.model.returns import (
-    PERIODS,
-    at_frequency,
-    check_prices,
-    complete_rows,
-    per_period,
-    simple_returns,
+from optimizer.beliefs.estimators.windows import (
+    check_enough,
+    check_returns,
+    first_row,
+    gap_notes,
+    yearly_periods,
 )
+from optimizer.errors import PolicyError
+from optimizer.model.estimates import Estimates, Recipe
+from optimizer.model.returns import check_table, check_values, per_period, period_ends, simple_returns
+from optimizer.model.sessions import Dates, common_rows
 from optimizer.numerics.matrices import Matrix, scaled
 from optimizer.typing import Array
 
 Estimator = Callable[[Sample], Array]
-Dates = pd.Index | npt.NDArray[np.datetime64]
 
 MEANS: Mapping[str, Estimator] = {
     "historical": means.historical,
@@ -56,9 +51,9 @@ COVARIANCES: Mapping[str, Estimator] = {
     "statistical_factors": statistical_factors,
     "garch": garch,
 }
-PAIRWISE_MEANS = {"historical": means.historical}
-PAIRWISE_COVARIANCES = {"sample": pairwise_covariance}
-MIN_ROWS = {"daily": 30, "weekly": 26, "monthly": 12}
+PAIRWISE = {"mean_method": "historical", "covariance_method": "sample"}
+RANKED = ("sample", "ewma", "semi", "gerber", "garch")
+MIN_SCENARIOS = 30
 
 
 def choose(kind: str, name: str, table: Mapping[str, Estimator]) -> Estimator:
@@ -70,130 +65,177 @@ def choose(kind: str, name: str, table: Mapping[str, Estimator]) -> Estimator:
     return table[name]
 
 
-def estimate(prices: pd.DataFrame, recipe: Recipe, *, market: str | None = None) -> Estimates:
+def estimate(
+    prices: pd.DataFrame | None = None,
+    recipe: Recipe = Recipe(),  # noqa: B008  (frozen)
+    *,
+    returns: pd.DataFrame | None = None,
+    market: str | None = None,
+) -> Estimates:
     """Expected returns, covariance and scenarios by a recipe, per year.
 
-    prices  dates x symbols, total-return prices, ascending; NaN = no price that day
-    market  the column that stands for the market in `capm`; None = the average of the symbols
+    prices   dates x symbols, total-return prices at any frequency, ascending; NaN = no price that day
+    returns  in place of prices: dates x symbols, simple returns; a row that lacks one is left out
+    market   the column that stands for the market in `capm`; None = the average of the symbols
+    Returns run from one date on which all are priced to the next, and there are as many a year as those dates have.
     Raises PolicyError for an unknown method or symbol, DataError for bad prices or too short a history.
     """
-    symbols = recipe.symbols or tuple(map(str, prices.columns))
-    window = _window(prices, symbols, recipe, market)
-    values = window.to_numpy(dtype=float)
-    return estimate_window(
-        values[:, : len(symbols)], window.index, symbols, recipe, None if market is None else values[:, -1]
-    )
+    given = prices if returns is None else returns
+    if given is None or (prices is not None and returns is not None):
+        raise PolicyError("estimate reads prices or returns; give one of them")
+    symbols = recipe.symbols or tuple(map(str, given.columns))
+    values = _chosen(given, symbols, market)
+    if returns is not None:
+        return _from_returns(values, given.index, symbols, recipe, market is not None)
+    rows = slice(first_row(values, given.index, recipe), None)
+    check_values(values[rows], given.index[rows], (*symbols, market))
+    told = None if market is None else values[rows, -1]
+    return estimate_window(values[rows, : len(symbols)], given.index[rows], symbols, recipe, told)
 
 
 def estimate_window(
     values: Array, dates: Dates, symbols: tuple[str, ...], recipe: Recipe, market: Array | None = None
 ) -> Estimates:
-    """`estimate` on checked prices: (T, n) of the `lookback_days` + 1 dates and n symbols; market (T,)."""
-    mean_of, covariance_of = _methods(recipe)
+    """`estimate` on checked prices: (T, n) from `first_row` on, of n symbols; market (T,)."""
+    methods = _methods(recipe)
+    if recipe.missing == "pairwise":
+        return _pairwise(values, dates, symbols, recipe)
     table = values if market is None else np.column_stack([values, market])
-    returns = simple_returns(_at_frequency(table, dates, recipe.frequency))
-    kept, notes = _kept_rows(returns, symbols, len(values), recipe)
-    periods = PERIODS[recipe.frequency]
+    notes: tuple[str, ...] = ()
+    own = table
+    if np.isnan(table.sum()) or len(table) <= recipe.lookback_days:
+        notes, common = gap_notes(table, dates, symbols, recipe), common_rows(table)
+        if len(common) < len(
+            table
+        ):  # a whole window keeps its place in memory, and so the last bits of its sums
+            own, dates = table[common], dates[common]
+    if recipe.frequency != "daily":
+        ends = period_ends(dates, recipe.frequency)
+        own, dates = own[ends], dates[ends]
+    periods, undated = yearly_periods(dates, recipe)
+    returns = simple_returns(own)
+    check_enough(returns, periods, table, symbols, recipe)
+    return _estimated(returns, symbols, recipe, methods, periods, notes + undated, market is not None)
+
+
+def _from_returns(
+    values: Array, dates: Dates, symbols: tuple[str, ...], recipe: Recipe, with_market: bool
+) -> Estimates:
+    methods = _methods(recipe)
+    if recipe.missing == "pairwise" or recipe.frequency != "daily":
+        raise PolicyError(
+            "missing='pairwise' and other frequencies are read from prices; give prices, not returns"
+        )
+    rows = common_rows(values, recipe.lookback_days)
+    recent = values[rows[0] if len(rows) else 0 :]
+    check_returns(recent, symbols)
+    periods, undated = yearly_periods(dates[rows], recipe)
+    check_enough(values[rows], periods, recent, symbols, recipe)
+    lost = len(recent) - len(rows)
+    notes = (f"{lost} of {len(recent)} rows lack a return and are left out",) if lost else ()
+    return _estimated(values[rows], symbols, recipe, methods, periods, notes + undated, with_market)
+
+
+def _estimated(
+    returns: Array,
+    symbols: tuple[str, ...],
+    recipe: Recipe,
+    methods: tuple[Estimator, Estimator],
+    periods: float,
+    notes: tuple[str, ...],
+    with_market: bool,
+) -> Estimates:
+    """From (T, n) complete returns, those of the market in the last column where there is one."""
+    mean_of, covariance_of = methods
     sample = Sample(
-        returns=kept[:, : len(symbols)],
-        market=None if market is None else kept[:, -1],
+        returns=returns[:, : len(symbols)],
+        market=returns[:, -1] if with_market else None,
         risk_free=per_period(recipe.risk_free_rate, periods),
         half_life=recipe.half_life,
     )
-    covariance, repair = _covariance(covariance_of, sample, recipe)
     return Estimates(
         symbols=symbols,
         mean=mean_of(sample) * periods,
-        covariance=covariance,
-        scenarios=_scenarios(values, sample, recipe, market is None),
+        covariance=_covariance(covariance_of, sample, recipe, periods),
+        scenarios=sample.returns,
         observations=sample.rows,
-        notes=notes + repair,
+        notes=notes + _few_rows(sample.rows, len(symbols), recipe),
+        periods_per_year=periods,
         trusted=True,
     )
 
 
-def _at_frequency(table: Array, dates: Dates, frequency: str) -> Array:
-    if frequency == "daily":
-        return table
-    return at_frequency(pd.DataFrame(table, pd.Index(dates)), frequency).to_numpy()
-
-
-def _scenarios(values: Array, sample: Sample, recipe: Recipe, alone: bool) -> Array:
-    """(T, n) daily returns of the days on which every symbol has one."""
-    if alone and recipe.frequency == "daily" and recipe.missing == "complete":
-        return sample.returns
-    daily = simple_returns(values)
-    return np.asarray(daily[complete_rows(daily)])
+def _pairwise(values: Array, dates: Dates, symbols: tuple[str, ...], recipe: Recipe) -> Estimates:
+    """Each pair over its own common dates; scenarios are the returns between the dates common to all."""
+    mean, covariance, fewest = pairwise_moments(
+        values, dates, symbols, recipe.frequency, lambda rows: yearly_periods(rows, recipe)[0]
+    )
+    common = common_rows(values)
+    common = common[period_ends(dates[common], recipe.frequency)]
+    rows = common if len(common) > MIN_SCENARIOS else np.arange(len(values))
+    periods, undated = yearly_periods(dates[rows], recipe)
+    repaired, repair = _repaired(covariance)
+    return Estimates(
+        symbols=symbols,
+        mean=mean,
+        covariance=repaired,
+        scenarios=simple_returns(values[common]) if len(common) > MIN_SCENARIOS else None,
+        observations=fewest,
+        notes=gap_notes(values, dates, symbols, recipe)
+        + undated
+        + _few_rows(fewest, len(symbols), recipe)
+        + repair,
+        periods_per_year=periods,
+        trusted=True,
+    )
 
 
 def _methods(recipe: Recipe) -> tuple[Estimator, Estimator]:
     mean_of = choose("mean_method", recipe.mean_method, MEANS)
     covariance_of = choose("covariance_method", recipe.covariance_method, COVARIANCES)
-    if recipe.missing == "complete":
-        return mean_of, covariance_of
-    if recipe.missing != "pairwise":
+    if recipe.missing not in ("complete", "pairwise"):
         raise PolicyError(f"missing is {recipe.missing!r}; use 'complete' or 'pairwise'")
-    for name, table in (
-        (recipe.mean_method, PAIRWISE_MEANS),
-        (recipe.covariance_method, PAIRWISE_COVARIANCES),
-    ):
-        if name not in table:
+    for key, able in PAIRWISE.items():
+        if recipe.missing == "pairwise" and getattr(recipe, key) != able:
             raise PolicyError(
-                f"{name} cannot use unequal histories; use {', '.join(table)} or missing='complete'"
+                f"{key} {getattr(recipe, key)} cannot use unequal histories; use {able} or missing='complete'"
             )
-    return PAIRWISE_MEANS[recipe.mean_method], PAIRWISE_COVARIANCES[recipe.covariance_method]
+    return mean_of, covariance_of
 
 
-def _window(
-    prices: pd.DataFrame, symbols: tuple[str, ...], recipe: Recipe, market: str | None
-) -> pd.DataFrame:
+def _chosen(given: pd.DataFrame, symbols: tuple[str, ...], market: str | None) -> Array:
+    """(T, n) of the symbols, and the market's column after them."""
     columns = [*symbols] if market is None else [*symbols, market]
-    unknown = [symbol for symbol in columns if symbol not in prices.columns]
-    if unknown:
+    if unknown := [symbol for symbol in columns if symbol not in given.columns]:
         raise PolicyError(f"no prices for {', '.join(unknown)}; drop them or ingest their history")
-    window = prices[columns].iloc[-(recipe.lookback_days + 1) :]
-    check_prices(window.loc[:, ~window.columns.duplicated()])
-    return window
+    names = given[[*symbols]]
+    check_table(names)
+    values = names.to_numpy(dtype=float)
+    return values if market is None else np.column_stack([values, given[market].to_numpy(dtype=float)])
 
 
-def _kept_rows(
-    returns: Array, symbols: tuple[str, ...], days: int, recipe: Recipe
-) -> tuple[Array, tuple[str, ...]]:
-    """The rows that the recipe can use, and notes on the others; raises DataError where too few remain."""
-    present = np.isfinite(returns)
-    whole = bool(present.all())
-    own = np.full(returns.shape[1], len(returns)) if whole else present.sum(axis=0)
-    kept = returns if whole or recipe.missing == "pairwise" else returns[present.all(axis=1)]
-    have = int(own.min()) if recipe.missing == "pairwise" else len(kept)
-    shortest = symbols[int(own.argmin())] if own.argmin() < len(symbols) else "the market"
-    if have < MIN_ROWS[recipe.frequency]:
-        raise DataError(
-            f"{have} {recipe.frequency} returns are usable ({shortest} has {int(own.min())}); "
-            f"{MIN_ROWS[recipe.frequency]} are needed: drop {shortest} or ingest more history"
+def _few_rows(rows: int, n: int, recipe: Recipe) -> tuple[str, ...]:
+    """A note where there are more names than returns can tell apart."""
+    if rows > n:
+        return ()
+    few = f"{n} names and {rows} returns: more names than observations"
+    if recipe.covariance_method in RANKED:
+        remedy = "shrink the covariance (ledoit_wolf), or raise lookback_days"
+        return (
+            f"{few}, so that the covariance is singular and some portfolios seem to have no risk: {remedy}",
         )
-    notes = []
-    asked = recipe.lookback_days
-    if days <= asked:
-        notes.append(f"history has {days - 1} of the {asked} days asked for")
-    if len(kept) < len(returns):
-        notes.append(f"{len(returns) - len(kept)} of {len(returns)} rows dropped: {shortest} lacks the most")
-    elif own.min() < len(returns):
-        notes.append(f"pairwise: {shortest} has {int(own.min())} of {len(returns)} returns")
-    return kept, tuple(notes)
+    return (f"{few}, so that much of the covariance is what {recipe.covariance_method} assumes",)
 
 
-def _covariance(estimator: Estimator, sample: Sample, recipe: Recipe) -> tuple[Matrix, tuple[str, ...]]:
-    """The covariance per year, in factors where there are more symbols than periods; and a note if repaired."""
-    periods = PERIODS[recipe.frequency]
+def _covariance(estimator: Estimator, sample: Sample, recipe: Recipe, periods: float) -> Matrix:
+    """The covariance per year, in factors where there are more symbols than periods."""
     rows, n = sample.returns.shape
-    if recipe.missing == "pairwise":
-        return _repaired(estimator(sample) * periods)
     if n > rows and recipe.covariance_method in FACTORED:
-        return scaled(FACTORED[recipe.covariance_method](sample), periods), ()
+        return scaled(FACTORED[recipe.covariance_method](sample), periods)
     covariance = estimator(sample)
     # In place: the estimators hand over an array of their own, and 5,000 symbols make it 200 MB.
     covariance *= periods
-    return covariance, ()
+    return covariance
 
 
 def _repaired(covariance: Array) -> tuple[Array, tuple[str, ...]]:

@@ -9,7 +9,7 @@ import pandas as pd
 from optimizer.beliefs.estimators.recipes import estimate
 from optimizer.errors import PolicyError
 from optimizer.model.estimates import Estimates, Recipe
-from optimizer.model.returns import TRADING_DAYS
+from optimizer.model.sessions import common_rows, periods_per_year
 from optimizer.typing import Array
 
 
@@ -20,17 +20,19 @@ class ReturnEstimator:
     market_data     dates x symbols, total-return prices, ascending; NaN = no price that day
     risk_free_rate  per year, for `capm` and `semi`
     market          the column that stands for the market in `capm`; None = the average of the symbols
+    periods_per_year  of the prices; None = as many as the dates have on which all the symbols are priced
     Its methods raise PolicyError for an unknown method or symbol, DataError for bad or too few prices.
     """
 
     market_data: pd.DataFrame
     risk_free_rate: float = 0.0
     market: str | None = None
+    periods_per_year: float | None = None
 
     def estimate_expected_returns(
         self, symbols: Sequence[str], method: str = "historical", lookback_years: float = 5
     ) -> Array:
-        """(n,) expected total returns per year from daily returns; methods as in `recipes.MEANS`."""
+        """(n,) expected total returns per year at the prices' own frequency; methods in `recipes.MEANS`."""
         mean = self.estimates(symbols, mean=method, lookback_years=lookback_years).mean
         return np.zeros(0) if mean is None else mean
 
@@ -41,7 +43,7 @@ class ReturnEstimator:
         lookback_years: float = 5,
         frequency: str = "daily",
     ) -> Array:
-        """(n, n) covariance per year; methods as in `recipes.COVARIANCES`, frequencies in `PERIODS`."""
+        """(n, n) covariance per year; methods as in `recipes.COVARIANCES`, frequencies in `SAMPLED`."""
         return self.estimates(
             symbols, covariance=method, lookback_years=lookback_years, frequency=frequency
         ).covariance
@@ -58,12 +60,16 @@ class ReturnEstimator:
         """Both at once, checked, with the scenarios they rest on."""
         if not lookback_years > 0:
             raise PolicyError(f"lookback_years is {lookback_years}; it must be above 0")
+        columns = {*symbols, *([self.market] if self.market else [])} & {*self.market_data.columns}
+        dates = self.market_data.index[common_rows(self.market_data[list(columns)].to_numpy(dtype=float))]
+        yearly = periods_per_year(dates) if self.periods_per_year is None else self.periods_per_year
         recipe = Recipe(
             mean_method=mean,
             covariance_method=covariance,
-            lookback_days=round(lookback_years * TRADING_DAYS),
+            lookback_days=max(round(lookback_years * yearly), 2),
             symbols=tuple(symbols),
             frequency=frequency,
             risk_free_rate=self.risk_free_rate,
+            periods_per_year=self.periods_per_year,
         )
         return estimate(self.market_data, recipe, market=self.market)

@@ -199,6 +199,37 @@ def test_cash_earns_and_debt_pays_the_financing_rate():
         OptimizationBacktest(flat).backtest_strategy(lambda h, d: {"A": 1.5}, settings=SETTINGS)
 
 
+@pytest.mark.parametrize(("frequency", "closes"), [("W-FRI", 105), ("D", 731), ("ME", 25), ("B", 523)])
+def test_cash_earns_its_annual_rate_at_any_frequency_of_closes(frequency, closes):
+    dates = pd.date_range("2018-01-01", periods=closes, freq=frequency)
+    flat = pd.DataFrame({"A": 100.0, "B": 100.0}, dates)
+    chosen = BacktestSettings(min_history=1, risk_free_rate=0.04, costs=FREE)
+    result = OptimizationBacktest(flat).backtest_strategy(lambda history, as_of: {}, settings=chosen)
+    years = (dates[-1] - dates[0]).days / 365.25
+    # 261 weekdays a year are counted as 252 sessions.
+    assert result.nav.iloc[-1] / result.nav.iloc[0] == pytest.approx(1.04**years, rel=0.004)
+    assert result.metrics["annual_return"] == pytest.approx(0.04, abs=1e-9)
+
+
+def test_a_policy_decides_on_the_sessions_of_its_own_names():
+    """A coin's weekends and a missing row leave the lookback its length and the returns their sum."""
+    every = pd.date_range("2019-01-01", periods=500)
+    prices = panel(500).set_axis(every)
+    prices.loc[every.weekday >= 5, ["S1", "S2", "S3"]] = np.nan
+    sessions = prices[every.weekday < 5]
+    recipe = Recipe(lookback_days=120, covariance_method="sample")
+    policy = Policy("min_volatility", risk_free_rate=0.0)
+    strategy = PolicyStrategy(policy, Universe(tuple(prices.columns)), recipe, "historical")
+    held: dict[str, float] = {}
+    assert strategy(prices, every[-1], held) == strategy(sessions, sessions.index[-1], held)
+    torn = sessions.copy()
+    torn.iloc[-10, 1] = np.nan
+    decided = strategy(torn, torn.index[-1], held)
+    found = estimate(torn.dropna(), recipe)
+    answer = solve(found, policy, Universe(found.symbols))
+    assert decided == pytest.approx(dict(zip(found.symbols, answer.weights, strict=True)), abs=1e-9)
+
+
 def test_rates_by_date_are_used_from_the_close_at_which_they_were_known():
     prices = panel(days=30)
     rate = pd.Series([0.0, 0.10], [prices.index[0], prices.index[25]])

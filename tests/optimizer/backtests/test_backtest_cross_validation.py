@@ -44,6 +44,14 @@ def test_every_history_is_complete_and_out_of_sample():
     assert len(seen) == comb(6, 2)
 
 
+def test_the_ratios_are_per_year_at_the_frequency_of_the_dates():
+    weekly = RETURNS.set_axis(pd.date_range("2010-01-01", periods=600, freq="W-FRI"))
+    daily, found = (
+        cross_validate(r, lambda training: {"A": 1.0}, groups=4, tested=2) for r in (RETURNS, weekly)
+    )
+    assert found.sharpe.to_numpy() == pytest.approx(daily.sharpe.to_numpy() * np.sqrt(52 / 252))
+
+
 def test_noise_is_overfitted_about_half_the_time_and_skill_is_not():
     noise = pd.DataFrame(RNG.normal(0, 0.01, (1000, 40)))
     assert 0.2 < probability_of_overfitting(noise) < 0.9

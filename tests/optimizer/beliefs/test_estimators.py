@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.beliefs.estimators.covariances import ewma_covariance, pairwise_covariance, sample_covariance
+from optimizer.beliefs.estimators.covariances import ewma_covariance, sample_covariance
 from optimizer.beliefs.estimators.factored import FACTORED
 from optimizer.beliefs.estimators.garch import garch_variances
 from optimizer.beliefs.estimators.gerber import gerber
 from optimizer.beliefs.estimators.means import bayes_stein, capm, equilibrium, historical, james_stein
+from optimizer.beliefs.estimators.pairwise import pairwise_moments
 from optimizer.beliefs.estimators.psd import nearest_psd
 from optimizer.beliefs.estimators.recipes import COVARIANCES, MEANS, estimate
 from optimizer.beliefs.estimators.return_estimator import ReturnEstimator
@@ -295,7 +296,7 @@ def test_complete_rows_are_the_default_and_reported():
     table.iloc[:100, 1] = np.nan
     est = estimate(table, Recipe())
     assert est.observations == 152
-    assert est.notes == ("100 of 252 rows dropped: S1 lacks the most",)
+    assert est.notes == ("history has 152 of the 252 days asked for: S1 has the fewest prices",)
 
 
 def test_unequal_histories_pairwise_are_used_and_repaired():
@@ -303,22 +304,28 @@ def test_unequal_histories_pairwise_are_used_and_repaired():
     table.iloc[:200, ::2] = np.nan
     est = estimate(table, Recipe(covariance_method="sample", missing="pairwise"))
     assert np.linalg.eigvalsh(est.covariance)[0] >= -1e-10
-    assert "S0 has 52 of 252 returns" in est.notes[0]
+    assert "200 of 253 sessions lack a price, of S0 200" in est.notes[0]
     assert "made positive semidefinite" in est.notes[1]
     with pytest.raises(PolicyError, match="ledoit_wolf cannot use unequal histories"):
         estimate(table, Recipe(missing="pairwise"))
 
 
 def test_pairwise_covariance_equals_pandas():
-    table = returns(200, 4)
-    table[:60, 2] = np.nan
-    table[150:, 0] = np.nan
-    assert pairwise_covariance(Sample(table)) == pytest.approx(
-        pd.DataFrame(table).cov().to_numpy(), rel=1e-10
-    )
-    table[:, 3] = np.where(np.arange(200) < 20, table[:, 3], np.nan)
-    with pytest.raises(DataError, match=r"columns . and . share"):
-        pairwise_covariance(Sample(table))
+    table = prices(returns(200, 4))
+    table.iloc[:60, 2] = np.nan
+    table.iloc[151:, 0] = np.nan
+
+    def moments():
+        return pairwise_moments(table.to_numpy(), table.index, table.columns, "daily", lambda _: 252.0)
+
+    daily = table.pct_change(fill_method=None)
+    mean, covariance, fewest = moments()
+    assert covariance == pytest.approx(252 * daily.cov().to_numpy(), rel=1e-10)
+    assert mean == pytest.approx(252 * daily.mean().to_numpy())
+    assert fewest == 90
+    table.iloc[20:, 3] = np.nan
+    with pytest.raises(DataError, match=r"S\d and S3 share 0 returns"):
+        moments()
 
 
 def test_highams_own_example():

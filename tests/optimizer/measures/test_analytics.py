@@ -115,6 +115,37 @@ def test_metrics_of_the_benchmark_itself_are_neutral(prices):
         performance_metrics(r, r.iloc[1:])
 
 
+@pytest.mark.parametrize(
+    ("dates", "periods"),
+    [
+        (pd.date_range("2020-01-03", periods=200, freq="W-FRI"), 52),
+        (pd.date_range("2020-01-31", periods=60, freq="ME"), 12),
+        (pd.period_range("2020-01", periods=60, freq="M"), 12),
+        (pd.date_range("2020-01-01", periods=200), 365),
+        (pd.RangeIndex(200), 252),
+    ],
+)
+def test_figures_are_per_year_at_the_frequency_of_the_dates(dates, periods):
+    r = pd.Series(np.random.default_rng(1).normal(0.002, 0.02, len(dates)), dates)
+    found = performance_metrics(r, 0.5 * r, risk_free_rate=0.03)
+    stated = performance_metrics(r, 0.5 * r, risk_free_rate=0.03, periods=periods)
+    assert found == stated
+    assert found["volatility"] == pytest.approx(r.std() * np.sqrt(periods))
+    excess = r - (1.03 ** (1 / periods) - 1)
+    assert found["sharpe"] == pytest.approx(excess.mean() / excess.std() * np.sqrt(periods))
+    assert found["annual_return"] == pytest.approx((1 + r).prod() ** (periods / len(r)) - 1)
+
+
+def test_a_portfolio_of_weekly_prices_has_the_volatility_of_weeks(prices):
+    weekly = prices[prices.index.weekday == 4]
+    analytics = PortfolioAnalytics(book(A=2, B=1), weekly, risk_free_rate=0.0)
+    value = 2 * weekly["A"] + weekly["B"]
+    returns = value.pct_change().dropna()
+    assert analytics.calculate_volatility() == pytest.approx(returns.std() * np.sqrt(52))
+    assert analytics.calculate_sharpe_ratio() == pytest.approx(returns.mean() / returns.std() * np.sqrt(52))
+    assert analytics.calculate_metrics()["volatility"] == pytest.approx(analytics.calculate_volatility())
+
+
 def test_monthly_table_compounds_days_and_years(prices):
     r = prices["A"].pct_change().iloc[1:]
     table = monthly_table(r)

@@ -53,6 +53,16 @@ def test_liquidity_is_of_the_last_days_and_of_nothing_later() -> None:
         panel.roots(pd.DatetimeIndex(["2024-01-01"]), SYMBOLS)
 
 
+def test_a_return_through_a_gap_belongs_to_the_day_after_it() -> None:
+    prices, traded = market()
+    torn = prices.copy()
+    torn.iloc[[10, 50, 90]] = np.nan
+    found = rolling_liquidity(traded, torn).at(DAYS[60])["A"].daily_volatility
+    own = torn["A"].iloc[:61].dropna().pct_change().reindex(DAYS[61 - LIQUIDITY_DAYS : 61])
+    assert found == pytest.approx(own.std())
+    assert own.notna().sum() == LIQUIDITY_DAYS - 1
+
+
 def test_goal_trade_list_and_backtest_charge_one_trade_the_same_to_the_cent() -> None:
     prices, traded = market()
     panel, day = rolling_liquidity(traded, prices), DAYS[100]

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.returns import (
-    at_frequency,
     check_prices,
-    complete_rows,
     log_returns,
     per_period,
+    period_ends,
     simple_returns,
     total_return_index,
 )
@@ -63,17 +62,18 @@ def test_the_daily_rate_compounds_to_the_annual_one():
 
 def test_periods_end_on_their_last_day_and_unfinished_ones_are_left_out():
     dates = pd.bdate_range("2024-01-01", "2024-03-14")
-    prices = pd.DataFrame({"A": np.arange(1.0, len(dates) + 1)}, index=dates)
-    assert at_frequency(prices, "daily") is prices
-    assert [f"{day:%m-%d}" for day in at_frequency(prices, "monthly").index] == ["01-31", "02-29"]
-    assert f"{at_frequency(prices, 'weekly').index[-1]:%m-%d}" == "03-08"
-    whole = at_frequency(prices.loc[:"2024-02-29"], "monthly")
-    assert f"{whole.index[-1]:%m-%d}" == "02-29"
+    assert len(period_ends(dates, "daily")) == len(dates)
+    assert [f"{day:%m-%d}" for day in dates[period_ends(dates, "monthly")]] == ["01-31", "02-29"]
+    assert f"{dates[period_ends(dates, 'weekly')][-1]:%m-%d}" == "03-08"
+    whole = dates[dates <= "2024-02-29"]
+    assert f"{whole[period_ends(whole, 'monthly')][-1]:%m-%d}" == "02-29"
+    with pytest.raises(DataError, match="weekly returns need prices by date"):
+        period_ends(pd.RangeIndex(5), "weekly")
 
 
 def test_an_unknown_frequency_lists_the_valid_ones():
     with pytest.raises(PolicyError, match="daily, weekly, monthly"):
-        at_frequency(pd.DataFrame(), "hourly")
+        period_ends(pd.DatetimeIndex([]), "hourly")
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,6 @@ def test_an_unknown_frequency_lists_the_valid_ones():
 def test_prices_that_cannot_be_are_refused(values, dates, said):
     with pytest.raises(DataError, match=said):
         check_prices(pd.DataFrame({"A": values}, index=pd.to_datetime(dates)))
-
-
-def test_complete_rows_have_every_symbol():
-    assert complete_rows(np.array([[0.1, 0.2], [np.nan, 0.1]])).tolist() == [True, False]
 
 
 @pytest.mark.realdata

@@ -1,0 +1,190 @@
+"""Estimates of a pack whose names keep different calendars: each set is read on its own sessions."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from bench import PRICE_TYPES, STAMP, ingest, price_rows
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optimizer.model.estimates import Recipe
+from optimizer.proposals.proposal import ASSUMED_VOLATILITY
+from resources.books.snapshots import Snapshot, take_snapshot
+from resources.books.universes import gappy_symbols
+from resources.packs.packs import Pack, cut_pack
+from resources.results.pack_estimates import estimate_evidence
+from resources.results.stage_outputs import estimate_frames, read_estimates
+from resources.screening.pack_checks import CheckLimits
+from resources.settings.portfolios import PortfolioFile
+from resources.settings.yaml_files import parse_yaml
+from resources.store.warehouse import Warehouse
+
+EVERY = tuple(date(2022, 1, 3) + timedelta(days=number) for number in range(700))
+WEEKDAYS = tuple(day for day in EVERY if day.weekday() < 5)
+HISTORIES = {
+    "AAA": WEEKDAYS,
+    "BBB": WEEKDAYS,
+    "CCC": tuple(day for day in WEEKDAYS if day != date(2023, 6, 15)),
+    "COIN": EVERY,
+    "TYO": tuple(day for number, day in enumerate(WEEKDAYS) if number % 25),
+    "ALT": WEEKDAYS[len(WEEKDAYS) % 2 :: 2] + WEEKDAYS[-1:],
+    "FUND": tuple(day for day in WEEKDAYS if day.weekday() == 4),
+    "NEW": WEEKDAYS[-100:],
+}
+BOOK = """
+id: 11111111-1111-1111-1111-111111111111
+name: book
+mode: live
+universe: [AAA, BBB, CCC, TYO, ALT, COIN]
+policy: {lookback_days: 252, risk_free_rate: 0.01}
+holdings: [{as_of: 2022-01-04, cash: 100, positions: {AAA: 5}}]
+"""
+
+
+def history(symbol: str, days: tuple[date, ...], seed: int) -> pa.Table:
+    """Prices of a random walk with a volatility of a fifth a year, on the days given."""
+    moves = np.random.default_rng(seed).normal(0, 0.2 / np.sqrt(365), len(EVERY))
+    closes = dict(zip(EVERY, 100 * np.exp(moves.cumsum()), strict=True))
+    rows = price_rows(days=days, symbols=(symbol,)).to_pylist()
+    return pa.Table.from_pylist(
+        [row | {"close": closes[row["date"]], "dividend": 0.0} for row in rows], schema=PRICE_TYPES
+    )
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, Pack]:
+    """Stocks, one with a gap; a coin of seven days a week, another exchange, a fund of Fridays, a name of half the
+    sessions, a young one."""
+    warehouse = Warehouse(tmp_path_factory.mktemp("calendars"))
+    for seed, (symbol, days) in enumerate(HISTORIES.items()):
+        with warehouse.write(STAMP) as tx:
+            ingest(tx, "prices", history(symbol, days, seed))
+    with warehouse.write(STAMP) as tx:
+        pack = cut_pack(tx, WEEKDAYS[-1], ["feed"], WEEKDAYS, CheckLimits()).pack
+    return warehouse, pack
+
+
+def taken(desk: tuple[Warehouse, Pack], *changes: tuple[str, str]) -> Snapshot:
+    warehouse, pack = desk
+    text = BOOK
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    with warehouse.live() as con:
+        return take_snapshot(con, pack, None, parse_yaml(text, PortfolioFile, "book.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("symbols", "observations", "periods"),
+    [
+        (("AAA", "BBB"), 252, 252),
+        (("AAA", "BBB", "COIN"), 252, 252),
+        (("COIN",), 252, 365),
+        (("AAA", "CCC"), 252, 252),
+        (("AAA", "TYO"), 252, 250.5),
+        (("AAA", "FUND"), 99, 52),
+        (("AAA", "NEW"), 99, 252),
+        (("AAA", "BBB", "ALT"), 250, 130.4),
+    ],
+)
+def test_a_recipe_reads_the_sessions_of_its_own_names(
+    desk: tuple[Warehouse, Pack], symbols: tuple[str, ...], observations: int, periods: float
+) -> None:
+    warehouse, pack = desk
+    with warehouse.live() as con:
+        found = estimate_evidence(con, pack, Recipe(symbols=symbols))
+    assert found.observations == pytest.approx(observations, abs=2)
+    assert found.periods_per_year == pytest.approx(periods, rel=0.01)
+    assert found.volatility == pytest.approx(np.full(len(symbols), 0.2), rel=4 / np.sqrt(2 * observations))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.permutations(["AAA", "BBB", "COIN", "TYO"]), st.integers(30, 400))
+def test_the_lookback_of_a_set_is_exact_where_history_reaches(
+    desk: tuple[Warehouse, Pack], symbols: list[str], lookback: int
+) -> None:
+    warehouse, pack = desk
+    with warehouse.live() as con:
+        found = estimate_evidence(con, pack, Recipe(symbols=tuple(symbols), lookback_days=lookback))
+    assert found.observations == lookback
+
+
+def test_too_few_common_dates_are_a_stand_in_still(desk: tuple[Warehouse, Pack]) -> None:
+    warehouse, pack = desk
+    with warehouse.live() as con:
+        found = estimate_evidence(con, pack, Recipe(symbols=("FUND", "NEW")))
+        nothing = estimate_evidence(con, pack, Recipe(symbols=("AAA", "NONE")))
+    assert (found.observations, nothing.observations) == (19, 1)
+    assert found.volatility == pytest.approx([ASSUMED_VOLATILITY] * 2)
+
+
+def test_a_name_of_every_other_session_is_left_out_with_its_reason(desk: tuple[Warehouse, Pack]) -> None:
+    found = taken(desk)
+    assert found.problem is None
+    assert found.investable == found.symbols == ("AAA", "BBB", "CCC", "COIN", "TYO")
+    assert list(found.excluded) == ["ALT"]
+    assert found.excluded["ALT"] == (
+        "has no price on 89 of 180 sessions, and the others are estimated on the dates on which all are priced; "
+        "on_gaps: keep or pairwise takes it in"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [("lookback_days: 252", "lookback_days: 252, on_gaps: keep")],
+        [("positions: {AAA: 5}", "positions: {ALT: 5}")],
+        [("name: book", "name: book\nbenchmark: ALT")],
+    ],
+)
+def test_what_is_kept_held_or_measured_against_stays(
+    desk: tuple[Warehouse, Pack], changes: list[tuple[str, str]]
+) -> None:
+    found = taken(desk, *changes)
+    assert (found.problem, found.excluded) == (None, {})
+    assert "ALT" in found.symbols and "ALT" in found.investable
+
+
+def test_pairwise_estimates_use_what_every_name_has(desk: tuple[Warehouse, Pack]) -> None:
+    pairwise = ("lookback_days: 252", "lookback_days: 252, on_gaps: pairwise, covariance_method: sample")
+    snapshot = taken(desk, pairwise)
+    assert "ALT" in snapshot.investable
+    warehouse, pack = desk
+    with warehouse.live() as con:
+        found = estimate_evidence(con, pack, snapshot.recipe())
+        alone = estimate_evidence(con, pack, Recipe(symbols=("AAA", "BBB"), covariance_method="sample"))
+    place = [found.symbols.index(symbol) for symbol in alone.symbols]
+    assert found.covariance[np.ix_(place, place)] == pytest.approx(alone.covariance, rel=1e-3)
+    with pytest.raises(Exception, match="on_gaps: pairwise needs covariance_method: sample"):
+        taken(desk, ("lookback_days: 252", "on_gaps: pairwise"))
+
+
+def test_whose_gaps_cost_nobody_anything_nobody_names(desk: tuple[Warehouse, Pack]) -> None:
+    warehouse, pack = desk
+    with warehouse.live() as con:
+        assert gappy_symbols(con, pack, ["AAA", "CCC", "COIN", "TYO"], 252, ()) == {}
+        assert list(gappy_symbols(con, pack, ["AAA", "COIN", "FUND"], 252, ())) == ["FUND"]
+        assert gappy_symbols(con, pack, [], 252, ()) == {}
+
+
+def test_what_is_missing_and_the_periods_are_on_record_with_the_estimates(
+    desk: tuple[Warehouse, Pack],
+) -> None:
+    warehouse, pack = desk
+    recipes = {r.name: r for r in (Recipe(symbols=("AAA", "FUND")), Recipe(symbols=("AAA", "BBB")))}
+    with warehouse.live() as con:
+        found = {name: (recipe, estimate_evidence(con, pack, recipe)) for name, recipe in recipes.items()}
+    returns, matrices = estimate_frames(found, frozenset())
+    with warehouse.write(STAMP) as tx:
+        tx.record("return_estimates", {"return_estimates": returns}, pack_id=pack.id)
+        tx.record("covariances", {"covariances": matrices}, pack_id=pack.id)
+    with warehouse.live() as con:
+        for recipe, computed in found.values():
+            stored = read_estimates(con, pack, recipe)
+            assert stored is not None
+            assert stored.notes == computed.notes
+            assert stored.periods_per_year == computed.periods_per_year
+    usual = matrices.loc[matrices["recipe"] == Recipe(symbols=("AAA", "BBB")).name, "recipe_text"]
+    assert "notes" not in usual.iloc[0] and "periods_per_year" not in usual.iloc[0]
