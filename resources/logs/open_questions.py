@@ -58,7 +58,7 @@ def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQu
         """
         with aside as (
             select coalesce(symbol, '') as symbol, source, date, code, reason, ingest_seq from quarantine
-            where log = 'prices' and ($1 is null or ingest_seq <= $1)
+            where log = 'prices' and code <> 'CARRIED' and ($1 is null or ingest_seq <= $1)
             qualify rank() over (partition by symbol, source, date order by ingest_seq desc) = 1
         ), unanswered as (
             select * from aside a where not exists (

@@ -43,6 +43,9 @@ QUARANTINE = pa.schema(
     ]
 )
 PRICES = "prices"
+CARRIED = (
+    "CARRIED"  # in `quarantine`: what a believed row stated itself that carries the actions of rows set aside
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,11 @@ class Delivery:
     lines: npt.NDArray[np.int64] | None = None
     quarantined: pa.Table = field(default_factory=no_quarantine)
     warnings: tuple[Finding, ...] = ()
+
+    @property
+    def set_aside(self) -> int:
+        """How many rows were set aside."""
+        return sum(code != CARRIED for code in self.quarantined["code"].to_pylist())
 
 
 class PriceSource(Protocol):
