@@ -15,6 +15,7 @@ from resources.logs.calendars import Calendar, load_calendar
 from resources.logs.recorded_prices import (
     known_splits,
     newest_closes_on_record,
+    no_longer_believed,
     prices_elsewhere,
     rows_around,
 )
@@ -126,7 +127,8 @@ class Inbox:
             context = screening(
                 self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, splits
             )
-            return screen(delivery, replace(context, recorded=around, elsewhere=elsewhere))
+            screened = screen(delivery, replace(context, recorded=around, elsewhere=elsewhere))
+            return replace(screened, withdrawn=no_longer_believed(con, screened))
 
     def _store(self, source: str, delivery: Delivery | FileRejected) -> Ingested:
         with self.warehouse.write(self.stamp) as tx:
@@ -155,7 +157,13 @@ def name_of(delivery: Delivery | FileRejected) -> str:
 
 def log_rows(delivery: Delivery) -> pa.Table:
     """The delivery's rows with the constant columns of their log filled in."""
-    rows, count = delivery.rows, delivery.rows.num_rows
+    rows = delivery.rows
+    if delivery.withdrawn.num_rows:
+        taken_back = pa.chunked_array(
+            [pa.nulls(rows.num_rows, pa.bool_()), pa.repeat(True, delivery.withdrawn.num_rows)]
+        )
+        rows = pa.concat_tables([rows, delivery.withdrawn]).append_column("withdrawn", taken_back)
+    count = rows.num_rows
     constants: dict[str, pa.Array] = {"source": _same_text(delivery.source, count)}
     if delivery.log == PRICES:
         constants |= {

@@ -17,6 +17,7 @@ from resources.screening.merged import NEVER, Recorded, with_column
 from resources.screening.settling import KEEPING, agreed, lost
 from resources.settings.sources import days_since_1970
 from resources.store.ledger import Connection
+from resources.store.tables import SAME_VALUE
 
 COLUMNS = ", ".join(f"p.{name}" for name in PRICE_ROWS.names)
 
@@ -85,6 +86,7 @@ def _on_record(con: Connection, delivery: Delivery, starts: Mapping[str, date], 
         and p.date >= w.start - {MONTH}
         and not exists (select 1 from told_again t where t.symbol = p.symbol and t.date = p.date)
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
+            and p.withdrawn is null
         order by p.symbol, p.date
         """,
         params={"source": delivery.source, "low": min(starts.values()), "high": last},
@@ -100,7 +102,7 @@ def _set_aside(con: Connection, source: str, symbols: list[str]) -> tuple[list[R
         """
         with newest as (
             select symbol, date, max(ingest_seq) as seq from prices
-            where source = $1 and symbol in (select unnest($2)) and (symbol, date) in
+            where source = $1 and withdrawn is null and symbol in (select unnest($2)) and (symbol, date) in
                 (select symbol, date from quarantine where log = 'prices' and source = $1)
             group by all
         )
@@ -171,6 +173,36 @@ def _recorded(on_record: pa.Table, waiting: list[Row], own: Mapping[Key, Row], l
     )
 
 
+def no_longer_believed(con: Connection, delivery: Delivery) -> pa.Table:
+    """The rows on record, `PRICE_ROWS`, that a screened delivery sets aside: told again with the close they have there.
+
+    A row set aside that tells another close corrects nothing: what is on record stays.
+    """
+    aside = [
+        {"symbol": symbol, "date": day, "close": _parsed(raw)["close"]}
+        for symbol, day, code, raw in zip(
+            *(delivery.quarantined[name].to_pylist() for name in ("symbol", "date", "code", "raw")),
+            strict=True,
+        )
+        if code in WAITING
+    ]
+    if not aside:
+        return PRICE_ROWS.empty_table()
+    con.register("doubted", pa.Table.from_pylist(aside))
+    rows = con.sql(
+        f"""
+        select {COLUMNS} from prices p join doubted d on p.symbol = d.symbol and p.date = d.date
+        where p.source = $source
+        qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
+            and p.withdrawn is null and abs(p.close - d.close) <= {SAME_VALUE} * p.close
+        order by p.symbol, p.date
+        """,
+        params={"source": delivery.source},
+    ).to_arrow_table()
+    con.unregister("doubted")
+    return rows.set_column(0, "symbol", rows["symbol"].dictionary_encode()).cast(PRICE_ROWS)
+
+
 def prices_elsewhere(con: Connection, source: str) -> Elsewhere:
     """Symbol -> day -> (close, split, dividend) as the first other source by name has it."""
 
@@ -178,7 +210,7 @@ def prices_elsewhere(con: Connection, source: str) -> Elsewhere:
         rows = con.execute(
             "select date - date '1970-01-01', close, split, dividend from prices where symbol = $1 and source = "
             "(select min(source) from prices where symbol = $1 and source <> $2) "
-            "qualify row_number() over (partition by date order by ingest_seq desc) = 1",
+            "qualify row_number() over (partition by date order by ingest_seq desc) = 1 and withdrawn is null",
             [symbol, source],
         ).fetchall()
         return {int(day): (float(close), float(split), float(paid)) for day, close, split, paid in rows}

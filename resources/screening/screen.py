@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from resources.prices.series import Mask, Record, Series, make_series
-from resources.prices.source import CARRIED, QUARANTINE, Delivery, Finding
+from resources.prices.source import QUARANTINE, Delivery, Finding
 from resources.screening.context import Context, Rename
 from resources.screening.price_warnings import watch
 from resources.screening.row_checks import Fault, duplicates, high_low, row_faults
@@ -50,7 +50,7 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
         lines=None
         if delivery.lines is None or settled.again.num_rows
         else delivery.lines[slice(None) if kept is None else kept],
-        quarantined=pa.concat_tables([aside, carried(*settled.own)]),
+        quarantined=pa.concat_tables([aside, kept_beside(*settled.aside)]),
         warnings=(*delivery.warnings, *warnings, *_summaries(aside)),
     )
 
@@ -100,9 +100,9 @@ def quarantine(delivery: Delivery, rows: pa.Table, faults: list[Fault]) -> pa.Ta
     return _quarantined(rows.take(pa.array(places)), pa.array(lines, pa.int64()), codes, reasons)
 
 
-def carried(rows: pa.Table, reasons: list[str]) -> pa.Table:
-    """The `QUARANTINE` rows that keep what rows stated themselves which carry the actions of others."""
-    return _quarantined(rows, pa.nulls(len(rows), pa.int64()), [CARRIED] * len(rows), reasons)
+def kept_beside(rows: pa.Table, codes: list[str], reasons: list[str]) -> pa.Table:
+    """The `QUARANTINE` rows of rows that stand in no line of the payload, or are believed all the same."""
+    return _quarantined(rows, pa.nulls(len(rows), pa.int64()), codes, reasons)
 
 
 def _quarantined(rows: pa.Table, lines: pa.Array, codes: list[str], reasons: list[str]) -> pa.Table:

@@ -29,14 +29,14 @@ class Settled:
     rows     the delivery's rows, with the splits and dividends that others state for them
     held     of them those set aside
     again    rows set aside before and believed now, and rows on record whose split or dividend is another now
-    own      rows that carry the actions of others, as they state themselves, with the reason each
-    doubted  rows on record that would not be believed now
+    aside    rows for `quarantine` besides those held: rows that carry the actions of others, as they state themselves,
+             and rows on record that are no longer believed; with code and reason of each
     """
 
     rows: pa.Table
     held: list[Fault]
     again: pa.Table
-    own: tuple[pa.Table, list[str]]
+    aside: tuple[pa.Table, list[str], list[str]]
     warnings: list[Finding]
 
 
@@ -123,7 +123,7 @@ def _looked(merged: Merged, series: Series) -> tuple[np.typing.NDArray[np.int64]
 
 
 def _settled(merged: Merged, series: Series, verdicts: Verdicts, warnings: list[Finding]) -> Settled:
-    rows, own = merged.rows, merged.rows
+    rows, count = merged.rows, merged.delivered
     places = {int(series.order[place]): values for place, values in verdicts.carried.items()}
     for column, name in enumerate(("split", "dividend")):
         if places:
@@ -131,22 +131,20 @@ def _settled(merged: Merged, series: Series, verdicts: Verdicts, warnings: list[
             values[list(places)] = significant(np.array([told[column] for told in places.values()]))
             rows = with_column(rows, name, values)
     held = {int(series.order[item.place]): item for item in verdicts.held}
-    count = merged.delivered
     again, changed = _again(merged, rows, series, held)
-    marked = sorted(place for place in places if place < count or place in changed)
-    reasons = [_carries(own, rows, place) for place in marked]
-    marks = own.take(pa.array(marked, pa.int64()))
+    carrying = sorted(place for place in places if place < count or place in changed)
+    aside = [(place, CARRIED, _carries(merged.rows, rows, place)) for place in carrying]
+    for place, item in sorted(held.items()):
+        if place >= count and not merged.is_aside(place):
+            aside.append((place, item.code, f"it is no longer believed: {item.reason}"))
+    own = merged.rows.take(pa.array([place for place, _, _ in aside], pa.int64()))
+    codes, reasons = [code for _, code, _ in aside], [reason for _, _, reason in aside]
     return Settled(
         rows.slice(0, count),
         [Fault(place, item.code, item.reason) for place, item in held.items() if place < count],
         again,
-        (marks, reasons),
-        [
-            *warnings,
-            *_carrying(marks, reasons),
-            *_released(merged, held, again),
-            *_in_doubt(merged, series, held),
-        ],
+        (own, codes, reasons),
+        [*warnings, *_told(own, codes, reasons), *_released(merged, again)],
     )
 
 
@@ -175,14 +173,15 @@ def _carries(own: pa.Table, rows: pa.Table, place: int) -> str:
     )
 
 
-def _carrying(marks: pa.Table, reasons: list[str]) -> Iterator[Finding]:
-    for symbol, day, reason in zip(
-        marks["symbol"].to_pylist(), marks["date"].to_pylist(), reasons, strict=True
-    ):
-        yield Finding(CARRIED, "WARN", f"{symbol} on {day}: {reason}", 1, symbol, day)
+def _told(own: pa.Table, codes: list[str], reasons: list[str]) -> Iterator[Finding]:
+    for row, code, reason in zip(own.to_pylist(), codes, reasons, strict=True):
+        name = code if code == CARRIED else "WITHDRAWN"
+        yield Finding(
+            name, "WARN", f"{row['symbol']} on {row['date']}: {reason}", 1, row["symbol"], row["date"]
+        )
 
 
-def _released(merged: Merged, held: Mapping[int, Held], again: pa.Table) -> Iterator[Finding]:
+def _released(merged: Merged, again: pa.Table) -> Iterator[Finding]:
     """A warning for each symbol whose rows were set aside and are believed now."""
     keys = zip(
         merged.recorded.rows["symbol"].to_pylist(), merged.recorded.rows["date"].to_pylist(), strict=True
@@ -197,16 +196,6 @@ def _released(merged: Merged, held: Mapping[int, Held], again: pa.Table) -> Iter
             f"{len(its)} rows of {symbol} set aside before are believed now: what came since speaks for them"
         )
         yield Finding("RELEASED", "WARN", said, len(its), symbol, min(its))
-
-
-def _in_doubt(merged: Merged, series: Series, held: Mapping[int, Held]) -> Iterator[Finding]:
-    """A warning for each row on record that this delivery makes doubtful."""
-    names = merged.rows["symbol"]
-    for place, item in sorted(held.items()):
-        if place >= merged.delivered and not merged.is_aside(place):
-            symbol, day = names[place].as_py(), merged.rows["date"][place].as_py()
-            said = f"{symbol}: the row on record of {day} would be set aside now ({item.code}): {item.reason}"
-            yield Finding("RECORD_DOUBTED", "WARN", said, 1, symbol, day)
 
 
 def lost_rows(rows: pa.Table, faults: Iterable[Fault]) -> dict[str, list[Lost]]:
