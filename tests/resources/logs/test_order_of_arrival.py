@@ -1,16 +1,22 @@
 """One file or a file a day, in any order of arrival: the same rows are believed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.logs.ingest import store_delivery
-from resources.logs.recorded_prices import known_splits, newest_closes_on_record, rows_around
+from resources.logs.recorded_prices import (
+    known_splits,
+    newest_closes_on_record,
+    no_longer_believed,
+    rows_around,
+)
 from resources.prices.files import Reading, read_delivery
 from resources.screening.context import Context
 from resources.screening.screen import screen
@@ -34,11 +40,12 @@ def arrive(warehouse: Warehouse, rows: Sequence[Row], name: str) -> None:
         f"A,{day(session)},{close:.4f},{split:g},{paid:g}\n" for session, close, split, paid in rows
     )
     text = f"symbol,date,close,split,dividend\n{lines}"
-    given = read_delivery(text.encode(), f"{name}.csv", name, name, Reading("desk", "USD"))
+    file = read_delivery(text.encode(), f"{name}.csv", name, name, Reading("desk", "USD"))
     with warehouse.live() as con:
-        record, splits = newest_closes_on_record(con, given), known_splits(con)
-        context = Context(date(2024, 12, 30), SESSIONS, record, splits, recorded=rows_around(con, given))
-        screened = screen(given, context)
+        record, splits = newest_closes_on_record(con, file), known_splits(con)
+        context = Context(date(2024, 12, 30), SESSIONS, record, splits, recorded=rows_around(con, file))
+        screened = screen(file, context)
+        screened = replace(screened, withdrawn=no_longer_believed(con, screened))
     with warehouse.write(STAMP) as tx:
         store_delivery(tx, screened, name)
 
@@ -52,7 +59,8 @@ def believed(files: Sequence[Sequence[Row]]) -> dict[date, tuple[float, float, f
         with warehouse.live() as con:
             found = con.execute(
                 "select date, close, split, dividend from prices where source = 'desk' "
-                "qualify row_number() over (partition by date order by ingest_seq desc) = 1 order by date"
+                "qualify row_number() over (partition by date order by ingest_seq desc) = 1 and withdrawn is null "
+                "order by date"
             ).fetchall()
     return {when: (float(close), float(split), float(paid)) for when, close, split, paid in found}
 
@@ -89,3 +97,33 @@ def arrivals(draw: st.DrawFn) -> tuple[list[Row], list[list[Row]]]:
         rows[start:end] for start, end in zip([0, *cuts], [*cuts, len(rows)], strict=True) if rows[start:end]
     ]
     return rows, draw(st.permutations(parts))
+
+
+@st.composite
+def corrected(draw: st.DrawFn) -> tuple[list[Row], list[list[Row]], set[date]]:
+    """Files of which some days came before with another close; those days."""
+    rows, files = draw(arrivals())
+    wrong = draw(st.lists(st.sampled_from(rows), max_size=2, unique=True))
+    for session, close, split, paid in wrong:
+        place = next(number for number, part in enumerate(files) if (session, close, split, paid) in part)
+        told = round(close * draw(st.sampled_from([0.4, 0.9, 1.02, 2.0, 30.0])), 4)
+        files = [*files[:place], [(session, told, split, paid)], *files[place:]]
+    return rows, files, {day(session) for session, *_ in wrong}
+
+
+@settings(max_examples=12, deadline=None)
+@given(arrivals())
+def test_files_may_be_cut_and_ordered_in_any_way(case: tuple[list[Row], list[list[Row]]]) -> None:
+    rows, files = case
+    assert believed(files) == believed([rows])
+
+
+@settings(max_examples=12, deadline=None)
+@given(corrected())
+def test_a_close_that_was_corrected_leaves_no_trace(
+    case: tuple[list[Row], list[list[Row]], set[date]],
+) -> None:
+    """But where its correction is set aside: then both are doubted, and what was believed first stays."""
+    rows, files, told_twice = case
+    right, got = believed([rows]), believed(files)
+    assert {when: row for when, row in got.items() if when in right or when not in told_twice} == right
