@@ -20,7 +20,7 @@ UNKNOWABLE = {"dividend": "0", "split": "1"}
 PRICE_TEXT = (
     "concat(symbol, '|', date - date '1970-01-01', '|', {open}, '|', {high}, '|', {low}, '|', {close}, '|', "
     "volume, '|', case when dividend <> 0 then dividend end, '|', case when split <> 1 then split end, '|', "
-    "source, '|', basis, '|', currency, '|', simulated, '|', known_at)"
+    "source, '|', basis, '|', currency, '|', simulated, '|', known_at, case when withdrawn then '|withdrawn' end)"
 )
 # A price of at most four decimals is written with four: half the time of looking for the shortest text of a double.
 FOUR_DECIMALS = "try_cast({0} as decimal(18, 4))"
@@ -64,6 +64,8 @@ def append_log(con: Connection, log: str, rows: pa.Table, ingest_seq: int) -> Ap
     """
     if rows.num_rows == 0:
         return Appended(0, 0, 0)
+    if "withdrawn" in LOGS[log].values and "withdrawn" not in rows.column_names:
+        rows = rows.append_column("withdrawn", pa.nulls(rows.num_rows, pa.bool_()))
     ends = pc.min_max(rows["date"])
     low, high = ends["min"].as_py(), ends["max"].as_py()
     known = con.execute(f"select 1 from {log} where date between ? and ? limit 1", [low, high]).fetchall()
@@ -141,7 +143,7 @@ def _against_record(shape: Log, log: str, low: date, high: date) -> str:
     completed = f"i.* {f'replace ({filled})' if filled else ''}"
     # the same value, told again later, is the same
     compared = [name for name in shape.values if name != "known_at"]
-    outdated = "i.known_at < c.known_at" if "known_at" in shape.values else "false"
+    outdated = "i.known_at < c.known_at and c.withdrawn is null" if log == "prices" else "false"
     return f"""
         with c as (
             select * from {log} where date between date '{low}' and date '{high}'

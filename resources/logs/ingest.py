@@ -1,7 +1,7 @@
 """Deliveries into the logs: each payload in one transaction, known ones skipped, bad rows set aside."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,7 +12,13 @@ import pyarrow as pa
 from optimizer.errors import DataError
 from resources.logs.appending import Appended, append_log
 from resources.logs.calendars import Calendar, load_calendar
-from resources.logs.recorded_prices import known_splits, newest_closes_on_record
+from resources.logs.recorded_prices import (
+    known_splits,
+    newest_closes_on_record,
+    no_longer_believed,
+    prices_elsewhere,
+    rows_around,
+)
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding
 from resources.screening.screen import screen
 from resources.settings.configuration import Configuration
@@ -113,13 +119,16 @@ class Inbox:
         return known.__contains__
 
     def _screened(self, delivery: Delivery, calendar: Calendar) -> Delivery:
+        overrides = load_overrides(self.desk.folder)
+        renamed = [entry.new for entry in overrides.of(delivery.source).renames]
         with self.warehouse.live() as con:
             record, splits = newest_closes_on_record(con, delivery), known_splits(con)
-        overrides = load_overrides(self.desk.folder)
-        context = screening(
-            self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, splits
-        )
-        return screen(delivery, context)
+            around, elsewhere = rows_around(con, delivery, renamed), prices_elsewhere(con, delivery.source)
+            context = screening(
+                self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, splits
+            )
+            screened = screen(delivery, replace(context, recorded=around, elsewhere=elsewhere))
+            return replace(screened, withdrawn=no_longer_believed(con, screened))
 
     def _store(self, source: str, delivery: Delivery | FileRejected) -> Ingested:
         with self.warehouse.write(self.stamp) as tx:
@@ -148,7 +157,13 @@ def name_of(delivery: Delivery | FileRejected) -> str:
 
 def log_rows(delivery: Delivery) -> pa.Table:
     """The delivery's rows with the constant columns of their log filled in."""
-    rows, count = delivery.rows, delivery.rows.num_rows
+    rows = delivery.rows
+    if delivery.withdrawn.num_rows:
+        taken_back = pa.chunked_array(
+            [pa.nulls(rows.num_rows, pa.bool_()), pa.repeat(True, delivery.withdrawn.num_rows)]
+        )
+        rows = pa.concat_tables([rows, delivery.withdrawn]).append_column("withdrawn", taken_back)
+    count = rows.num_rows
     constants: dict[str, pa.Array] = {"source": _same_text(delivery.source, count)}
     if delivery.log == PRICES:
         constants |= {
@@ -180,7 +195,7 @@ def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
     _seal(tx, entry_id, delivery.log, appended.rows)
     return Ingested(
         delivery.source, delivery.log, delivery.payload_name, "ingested", appended.new, appended.corrected,
-        appended.same, delivery.quarantined.num_rows, delivery.warnings,
+        appended.same, delivery.set_aside, delivery.warnings,
     )  # fmt: skip
 
 
@@ -212,7 +227,7 @@ def _ingest_row(entry_id: int, delivery: Delivery, path: str, appended: Appended
         "payload_sha256": delivery.payload_sha256, "delivery_key": delivery.key, "payload_path": path,
         "known_at": delivery.known_at, "status": "ingested", "rows_new": appended.new,
         "rows_corrected": appended.corrected, "rows_same": appended.same,
-        "rows_quarantined": delivery.quarantined.num_rows,
+        "rows_quarantined": delivery.set_aside,
     }  # fmt: skip
 
 

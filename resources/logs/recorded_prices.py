@@ -1,9 +1,25 @@
 """What the logs say already of the symbols of a delivery: its rows are checked against that."""
 
+from collections.abc import Iterable, Mapping
+from datetime import date
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from resources.prices.series import Record
-from resources.prices.source import Delivery
+from resources.prices.source import CARRIED, PRICE_ROWS, Delivery
+from resources.screening.doubts import WAITING
+from resources.screening.evidence import MONTH, Elsewhere
+from resources.screening.merged import NEVER, Recorded, with_column
+from resources.screening.settling import KEEPING, agreed, lost
 from resources.settings.sources import days_since_1970
 from resources.store.ledger import Connection
+from resources.store.tables import SAME_VALUE
+
+COLUMNS = ", ".join(f"p.{name}" for name in PRICE_ROWS.names)
 
 
 def newest_closes_on_record(con: Connection, delivery: Delivery) -> dict[str, Record]:
@@ -17,16 +33,7 @@ def newest_closes_on_record(con: Connection, delivery: Delivery) -> dict[str, Re
     others = set(delivery.rows["symbol"].unique().to_pylist()) - set(newest)
     if others:
         newest |= _newest_closes(con, source, "symbol in (select unnest(?))", [sorted(others)])
-    held = con.execute(
-        "select symbol, max(date) - date '1970-01-01' from quarantine where source = ? "
-        "and code = 'SPLIT_UNEXPLAINED' group by symbol",
-        [source],
-    ).fetchall()
-    waiting = {symbol: int(day) for symbol, day in held}
-    return {
-        symbol: Record(day, close, waiting.get(symbol, -1) > day)
-        for symbol, (day, close) in sorted(newest.items())
-    }
+    return {symbol: Record(day, close) for symbol, (day, close) in sorted(newest.items())}
 
 
 def _newest_closes(
@@ -38,6 +45,177 @@ def _newest_closes(
         [source, *params],
     ).fetchall()
     return {str(symbol): (int(day), float(close)) for symbol, day, close in rows}
+
+
+def rows_around(con: Connection, delivery: Delivery, renamed: Iterable[str] = ()) -> Recorded:
+    """The rows of the delivery's symbols (and of those `renamed` to) near its dates: on record, or set aside since.
+
+    Of a symbol with rows set aside, from a month before the first of them on. Rows on record that the delivery
+    tells again in full are left out: its own word counts.
+    """
+    days = delivery.rows["date"].to_numpy()
+    if not len(days):
+        return Recorded()
+    symbols = sorted({*delivery.rows["symbol"].unique().to_pylist(), *renamed} - {None})
+    aside, own = _set_aside(con, delivery.source, symbols)
+    starts = dict.fromkeys(symbols, days.min().astype("datetime64[D]").item())
+    for row in [*aside, *own.values()]:
+        starts[row["symbol"]] = min(starts[row["symbol"]], row["date"])
+    on_record = _on_record(con, delivery, starts, days.max().astype("datetime64[D]").item())
+    waiting = [row for row in aside if row["code"] in WAITING and row["close"]]
+    losing = [row for row in aside if row["code"] in KEEPING]
+    return _recorded(on_record, waiting, own, losing)
+
+
+Row = dict[str, Any]
+Key = tuple[str, date]
+
+
+def _on_record(con: Connection, delivery: Delivery, starts: Mapping[str, date], last: date) -> pa.Table:
+    """The newest rows on record of the symbols from a month before their start to a month after the last day."""
+    split, dividend = (pc.is_valid(delivery.rows[name]) for name in ("split", "dividend"))
+    told = delivery.rows.select(["symbol", "date"]).filter(pc.and_(split, dividend))
+    if delivery.known_at is not None:  # an older evening's word may not count
+        told = told.slice(0, 0)
+    con.register("told_again", told)
+    con.register("wanted", pa.table({"symbol": list(starts), "start": list(starts.values())}))
+    rows = con.sql(
+        f"""
+        select {COLUMNS}, p.known_at - date '1970-01-01' as known from prices p join wanted w on p.symbol = w.symbol
+        where p.source = $source and p.date between $low::date - {MONTH} and $high::date + {MONTH}
+        and p.date >= w.start - {MONTH}
+        and not exists (select 1 from told_again t where t.symbol = p.symbol and t.date = p.date)
+        qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
+            and p.withdrawn is null
+        order by p.symbol, p.date
+        """,
+        params={"source": delivery.source, "low": min(starts.values()), "high": last},
+    ).to_arrow_table()
+    con.unregister("told_again")
+    con.unregister("wanted")
+    return rows.set_column(0, "symbol", rows["symbol"].dictionary_encode())
+
+
+def _set_aside(con: Connection, source: str, symbols: list[str]) -> tuple[list[Row], dict[Key, Row]]:
+    """(rows that are set aside and not believed since, what rows state themselves that carry the actions of others)."""
+    found = con.execute(
+        """
+        with newest as (
+            select symbol, date, max(ingest_seq) as seq from prices
+            where source = $1 and withdrawn is null and symbol in (select unnest($2)) and (symbol, date) in
+                (select symbol, date from quarantine where log = 'prices' and source = $1)
+            group by all
+        )
+        select q.symbol, q.date, q.code, q.raw, i.known_at, q.ingest_seq
+        from quarantine q left join newest n using (symbol, date)
+        left join (select ingest_seq, any_value(known_at) as known_at from ingests group by all) i using (ingest_seq)
+        where q.log = 'prices' and q.source = $1 and q.symbol in (select unnest($2)) and q.date is not null
+        and (case when q.code = $3 then coalesce(n.seq, 0) <= q.ingest_seq else coalesce(n.seq, 0) < q.ingest_seq end)
+        qualify q.ingest_seq = max(q.ingest_seq) over (partition by q.symbol, q.date, q.code = $3)
+        order by q.symbol, q.date, q.line
+        """,
+        [source, symbols, CARRIED],
+    ).fetchall()
+    rows = [
+        {**_parsed(raw), "symbol": symbol, "date": day, "code": code, "known_at": known}
+        for symbol, day, code, raw, known, _ in found
+    ]
+    own = {(row["symbol"], row["date"]): row for row in rows if row["code"] == CARRIED}
+    return [row for row in rows if row["code"] != CARRIED], own
+
+
+def _parsed(raw: str) -> Row:
+    """The cells of a row that was set aside, by their columns; none where its text is in another form."""
+    cells = raw.split(",")
+    if len(cells) != len(PRICE_ROWS):
+        return dict.fromkeys(PRICE_ROWS.names)
+    return {
+        field.name: None
+        if not cell or field.name in ("symbol", "date")
+        else (int if field.name == "volume" else float)(cell)
+        for field, cell in zip(PRICE_ROWS, cells, strict=True)
+    }
+
+
+def _recorded(on_record: pa.Table, waiting: list[Row], own: Mapping[Key, Row], losing: list[Row]) -> Recorded:
+    keys = list(zip(on_record["symbol"].to_pylist(), on_record["date"].to_pylist(), strict=True))
+    newer = {(row["symbol"], row["date"]) for row in waiting}
+    if newer:
+        stays = [key not in newer for key in keys]
+        on_record, keys = on_record.filter(pa.array(stays, pa.bool_())), [key for key in keys if key not in newer]
+    rows = on_record.select(PRICE_ROWS.names).cast(PRICE_ROWS)
+    split, dividend = (rows[name].to_numpy().copy() for name in ("split", "dividend"))
+    carrying = [place for place, key in enumerate(keys) if key in own] if own else []
+    for name, values in (("split", split), ("dividend", dividend)):
+        if carrying:
+            alone = values.copy()
+            alone[carrying] = [
+                own[keys[place]][name] or (1.0 if name == "split" else 0.0) for place in carrying
+            ]
+            rows = with_column(rows, name, alone)
+    more = pa.Table.from_pylist(
+        [{name: row[name] for name in PRICE_ROWS.names} for row in waiting], schema=PRICE_ROWS
+    )
+    nothing = np.full(len(waiting), np.nan)  # what is set aside does not stand in the log
+    said = [
+        (str(row["symbol"]), lost(row["date"], row["close"], row["split"], row["dividend"])) for row in losing
+    ]
+    return Recorded(
+        pa.concat_tables([rows, more]).unify_dictionaries(),
+        np.arange(len(rows) + len(waiting)) >= len(rows),
+        np.append(split, nothing),
+        np.append(dividend, nothing),
+        np.append(
+            on_record["known"].fill_null(NEVER).to_numpy(),
+            [NEVER if row["known_at"] is None else days_since_1970(row["known_at"]) for row in waiting],
+        ).astype(np.int32),
+        agreed(said),
+    )
+
+
+def no_longer_believed(con: Connection, delivery: Delivery) -> pa.Table:
+    """The rows on record, `PRICE_ROWS`, that a screened delivery sets aside: told again with the close they have there.
+
+    A row set aside that tells another close corrects nothing: what is on record stays.
+    """
+    aside = [
+        {"symbol": symbol, "date": day, "close": _parsed(raw)["close"]}
+        for symbol, day, code, raw in zip(
+            *(delivery.quarantined[name].to_pylist() for name in ("symbol", "date", "code", "raw")),
+            strict=True,
+        )
+        if code in WAITING
+    ]
+    if not aside:
+        return PRICE_ROWS.empty_table()
+    con.register("doubted", pa.Table.from_pylist(aside))
+    rows = con.sql(
+        f"""
+        select {COLUMNS} from prices p join doubted d on p.symbol = d.symbol and p.date = d.date
+        where p.source = $source
+        qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
+            and p.withdrawn is null and abs(p.close - d.close) <= {SAME_VALUE} * p.close
+        order by p.symbol, p.date
+        """,
+        params={"source": delivery.source},
+    ).to_arrow_table()
+    con.unregister("doubted")
+    return rows.set_column(0, "symbol", rows["symbol"].dictionary_encode()).cast(PRICE_ROWS)
+
+
+def prices_elsewhere(con: Connection, source: str) -> Elsewhere:
+    """Symbol -> day -> (close, split, dividend) as the first other source by name has it."""
+
+    def told(symbol: str) -> Mapping[int, tuple[float, float, float]]:
+        rows = con.execute(
+            "select date - date '1970-01-01', close, split, dividend from prices where symbol = $1 and source = "
+            "(select min(source) from prices where symbol = $1 and source <> $2) "
+            "qualify row_number() over (partition by date order by ingest_seq desc) = 1 and withdrawn is null",
+            [symbol, source],
+        ).fetchall()
+        return {int(day): (float(close), float(split), float(paid)) for day, close, split, paid in rows}
+
+    return cache(told)
 
 
 def known_splits(con: Connection) -> dict[tuple[str, int], float]:

@@ -42,6 +42,7 @@ def _volumes(con: Connection, pack: Pack, symbols: Sequence[str], start: date) -
         from prices p join wanted w on p.symbol = w.symbol and p.source = w.source
         where p.date between ? and ? and p.ingest_seq <= ?
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
+            and p.withdrawn is null
         order by p.date, p.symbol
         """,
         [list(sources), list(sources.values()), start, pack.as_of, pack.watermark],

@@ -88,6 +88,7 @@ def read_panel(
         from prices p join wanted w on p.symbol = w.symbol and p.source = w.source
         where p.date between ? and ? and p.ingest_seq <= ?
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
+            and p.withdrawn is null
         order by p.date, w.position
         """,
         [*_wanted(con, pack, names), start, min(end, pack.as_of), pack.watermark],

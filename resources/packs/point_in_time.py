@@ -26,7 +26,7 @@ def read_vintages(con: Connection, pack: Pack, symbols: Sequence[str], currency:
             p.currency
         from prices p join wanted w on p.symbol = w.symbol and p.source = w.source
             join materializations m on m.id = p.ingest_seq
-        where p.date <= ? and p.ingest_seq <= ?
+        where p.date <= ? and p.ingest_seq <= ? and p.withdrawn is null
         order by p.ingest_seq, p.date, p.symbol
         """,
         [list(sources), list(sources.values()), pack.as_of, pack.watermark],

@@ -4,9 +4,10 @@ import numpy as np
 
 from optimizer.typing import Array
 
-# New shares per old share that companies use; a reverse split is one of their inverses.
-SPLITS = np.array([1.25, 4 / 3, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 20, 25, 30, 40, 50, 100])
-SPLIT_RATIOS = np.sort(np.concatenate([SPLITS, 1 / SPLITS]))
+# New shares per old share: n:1, fractions of small numbers, and 11:10; a reverse split is one of their inverses.
+SMALL = [above / below for below in range(2, 6) for above in range(below + 1, 4 * below)]
+SPLITS = np.unique([1.1, *SMALL, *range(2, 201)])
+SPLIT_RATIOS = np.unique(np.concatenate([SPLITS, 1 / SPLITS, 1 / np.arange(201.0, 1001.0)]))
 SPLIT_TOLERANCE = 2e-4
 # Vendors print six decimals, or a 32-bit number: a factor closer to 1 than this says nothing.
 PRINT_ERROR, FLOAT_ERROR = 1e-6, 5e-7

@@ -17,14 +17,10 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Record:
-    """A symbol's newest close on record.
-
-    held  whether later rows of it are set aside as an unexplained split
-    """
+    """A symbol's newest close on record."""
 
     day: int
     close: float
-    held: bool = False
 
 
 @dataclass(frozen=True)

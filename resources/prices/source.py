@@ -43,6 +43,9 @@ QUARANTINE = pa.schema(
     ]
 )
 PRICES = "prices"
+CARRIED = (
+    "CARRIED"  # in `quarantine`: what a believed row stated itself that carries the actions of rows set aside
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Delivery:
                     split: this payload cannot know it, what is on record stays, else 0 and 1
     lines           (n,) line of each row in the payload; None: consecutive from `first_line`
     quarantined     `QUARANTINE`: rows set aside
+    withdrawn       `PRICE_ROWS`: rows on record that are no longer believed, as they stand there
     warnings        findings about rows that are kept (WARN) and one a code for those set aside (QUAR)
     """
 
@@ -111,7 +115,13 @@ class Delivery:
     first_line: int = 1
     lines: npt.NDArray[np.int64] | None = None
     quarantined: pa.Table = field(default_factory=no_quarantine)
+    withdrawn: pa.Table = field(default_factory=PRICE_ROWS.empty_table)
     warnings: tuple[Finding, ...] = ()
+
+    @property
+    def set_aside(self) -> int:
+        """How many rows were set aside."""
+        return sum(code != CARRIED for code in self.quarantined["code"].to_pylist())
 
 
 class PriceSource(Protocol):

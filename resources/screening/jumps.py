@@ -1,108 +1,223 @@
-"""Moves no price makes by itself: what is set aside until someone explains it."""
+"""Moves that are doubted: what is set aside until it is explained, confirmed by what follows, or released."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from resources.prices.series import Record, Series
-
-SPLIT_UNEXPLAINED, JUMP_75 = "SPLIT_UNEXPLAINED", "JUMP_75"
-SUSPECT_FALL, SUSPECT_RISE = 0.55, 1.7  # inside, neither a jump nor a split: the rows need no closer look
-BACK = 0.25  # a held symbol whose price is this near the believed close has returned
-Release = tuple[str, int, str]
+from resources.prices.series import Ints, Mask, Series
+from resources.screening.doubts import JUMP_75, NOT_ANSWERED, Held, Judging, Move, doubt, reason, suspects
+from resources.screening.merged import Lost
 
 
 @dataclass(frozen=True)
-class JumpLimits:
-    """How far a price may move between two sessions.
+class Verdicts:
+    """What became of a series: rows set aside; place -> (split, dividend) of rows that carry those of others."""
 
-    jump           fraction, total return: a move beyond it is set aside
-    split          relative distance from n:1 or 1:n, n = 2, 3, ..., that counts as a forgotten split
-    days           age of the last believed close, in calendar days, beyond which a jump is not held back
+    held: list[Held]
+    carried: dict[int, tuple[float, float]]
+
+
+def judge(series: Series, waiting: Ints, settled: Mask, judging: Judging) -> Verdicts:
+    """Which rows are set aside, symbol by symbol, each judged against the last row that is believed.
+
+    waiting  places of rows to be judged whatever their move: they were set aside before, or carry what others stated
+    settled  (n,) rows whose move was believed before: they are judged only where something before them is open
     """
-
-    jump: float = 0.75
-    split: float = 0.03
-    days: int = 7
-
-
-@dataclass(frozen=True)
-class Held:
-    """A row set aside: its place in the series, and why."""
-
-    place: int
-    code: str
-    reason: str
-
-
-def jumps(
-    series: Series, record: Mapping[str, Record], released: frozenset[Release], limits: JumpLimits
-) -> Iterator[Held]:
-    """Rows to set aside, symbol by symbol.
-
-    A close is compared with the last one that was believed. An unexplained split holds the symbol back until
-    the price returns or someone releases it, for every later close is in another unit; any other jump holds
-    back for `days`. Day by day or in bulk, the same rows are held. released: (symbol, day, code).
-    """
-    held_on_record = {symbol for symbol, known in record.items() if known.held}
-    suspect = (series.growth < SUSPECT_FALL) | (series.growth > SUSPECT_RISE)
-    starts = np.flatnonzero(series.first)
-    if held_on_record:
-        names = [series.symbols[series.codes[place]] in held_on_record for place in starts]
-        suspect[starts[names]] = True
+    looked = suspects(series, judging.limits) & ~settled
+    looked[waiting] = True
     bounds = series.bounds()
-    for symbol in np.unique(np.searchsorted(starts, np.flatnonzero(suspect), side="right") - 1):
-        yield from _walk(
-            series, suspect, range(bounds[symbol], bounds[symbol + 1]), held_on_record, released, limits
+    touched = np.unique(np.searchsorted(bounds, np.flatnonzero(looked), side="right") - 1)
+    number = {series.symbols[code]: index for index, code in enumerate(series.codes[bounds[:-1]])}
+    losing = [number[symbol] for symbol in judging.lost if symbol in number]
+    verdicts = Verdicts([], {})
+    for index in np.union1d(touched, np.array(losing, dtype=np.int64)):
+        rows = range(int(bounds[index]), int(bounds[index + 1]))
+        days = set(series.days[rows.start : rows.stop].tolist())
+        lost = [
+            item
+            for item in judging.lost.get(series.symbols[series.codes[rows.start]], ())
+            if item.day not in days
+        ]
+        _Walk(series, judging, verdicts).through(
+            rows, np.flatnonzero(looked[rows.start : rows.stop]) + rows.start, lost
         )
+    return verdicts
 
 
-def _walk(
-    series: Series,
-    suspect: np.typing.NDArray[np.bool_],
-    rows: range,
-    held_on_record: set[str],
-    released: frozenset[Release],
-    limits: JumpLimits,
-) -> Iterator[Held]:
-    symbol = series.symbols[series.codes[rows.start]]
-    splitting = symbol in held_on_record
-    believed, since = float(series.previous[rows.start]), int(series.previous_day[rows.start])
-    shares, waiting = 1.0, splitting
-    for place in rows:
-        close, day, split = float(series.close[place]), int(series.days[place]), float(series.split[place])
-        shares *= split
-        growth = float(series.growth[place])
-        if waiting and place > rows.start:
-            growth = (close * shares + float(series.dividend[place])) / believed
-        code = None
-        if waiting or suspect[place]:
-            code = _split_code(growth, close / believed, split, splitting, waiting, limits)
-            if not code and abs(growth - 1) > limits.jump and day - since <= limits.days:
-                code = JUMP_75
-        if code and (symbol, day, code) not in released:
-            splitting, waiting = code == SPLIT_UNEXPLAINED, True
-            yield Held(place, code, _reason(code, close, believed, growth))
+@dataclass(frozen=True)
+class _Action:
+    """A split and dividend stated on a day: by a row set aside (its place), or by one without a usable price (None).
+
+    doubted  whether the price of its own day did not answer it
+    """
+
+    day: int
+    split: float
+    dividend: float
+    place: int | None = None
+    doubted: bool = False
+
+
+class _Walk:
+    """One symbol's rows in order: the last believed close, and the new level that waits to be confirmed.
+
+    aside  what rows that are not believed stated since the believed one
+    level  rows of the new level, the first with its move from the believed close
+    """
+
+    def __init__(self, series: Series, judging: Judging, verdicts: Verdicts) -> None:
+        self.series, self.judging, self.verdicts = series, judging, verdicts
+        self.base: int | None = None
+        self.close, self.day = np.nan, 0
+        self.aside: list[_Action] = []
+        self.level: list[Held] = []
+        self.step = 1.0
+
+    def through(self, rows: range, looked: Ints, lost: Sequence[Lost]) -> None:
+        """Judges a symbol's rows; those neither `looked` at nor near something open are believed."""
+        series, place = self.series, rows.start
+        self.close, self.day = float(series.previous[place]), int(series.previous_day[place])
+        waiting = list(lost)
+        while place < rows.stop:
+            if not self.level and not self.aside:
+                place = self._skip(place, rows.stop, looked, waiting)
+            if place < rows.stop:
+                self._collect(waiting, int(series.days[place]))
+                self._judge(place)
+                place += 1
+        self.verdicts.held.extend(self.level)
+
+    def _skip(self, place: int, stop: int, looked: Ints, waiting: Sequence[Lost]) -> int:
+        """The next row that needs a look; those before it are believed."""
+        found = looked[np.searchsorted(looked, place) :][:1]
+        following = int(found[0]) if len(found) else stop
+        days = self.series.days[place:stop]
+        if waiting:
+            following = min(following, place + int(np.searchsorted(days, waiting[0].day, side="right")))
+        if following > place:
+            self._stand_on(following - 1)
+        return following
+
+    def _collect(self, waiting: list[Lost], day: int) -> None:
+        """What rows without a usable price stated before a day, unless they repeat the row before them."""
+        while waiting and waiting[0].day < day:
+            item = waiting.pop(0)
+            repeated = self.base is not None and item.repeats(self.series, self.base)
+            if np.isfinite(self.close) and item.day > self.day and not repeated:
+                self.aside.append(_Action(item.day, item.split, item.dividend))
+
+    def _judge(self, place: int) -> None:
+        if not np.isfinite(self.close):
+            self._stand_on(place)
+            return
+        back, doubted, carried = self._weigh(self.base, self.close, self.day, place)
+        if not self.level:
+            if doubted is None:
+                self._believe(place, carried)
+            else:
+                self._set_aside(place, doubted, back)
+            return
+        last = self.level[-1].place
+        on, off, _ = self._weigh(last, float(self.series.close[last]), int(self.series.days[last]), place)
+        if doubted is None and (off or abs(np.log(back.growth)) <= abs(np.log(on.growth))):
+            self._leave_level()
+            self._believe(place, carried)
+        elif off is None:
+            self._join(place)
+        elif off.code in NOT_ANSWERED:
+            self._set_aside(place, off, on)
         else:
-            believed, since, shares, waiting, splitting = close, day, 1.0, False, False
+            self._leave_level()
+            self._set_aside(place, doubted or off, back)
 
+    def _set_aside(self, place: int, doubted: Held, move: Move) -> None:
+        """What a row states is doubted alone; a price that is doubted begins a new level."""
+        if doubted.code in NOT_ANSWERED:
+            self.verdicts.held.append(doubted)
+        else:
+            self.level, self.step = [doubted], move.growth
+        self._keep(place, doubted=doubted.code in NOT_ANSWERED)
 
-def _split_code(
-    growth: float, ratio: float, split: float, splitting: bool, waiting: bool, limits: JumpLimits
-) -> str | None:
-    """SPLIT_UNEXPLAINED where a split is known to no one: from its day until the price has returned."""
-    if splitting:
-        return SPLIT_UNEXPLAINED if abs(growth - 1) > BACK else None
-    if waiting or split != 1 or not ratio > 0:
-        return None
-    times = max(ratio, 1 / ratio)
-    whole = round(times)
-    return SPLIT_UNEXPLAINED if whole >= 2 and abs(times / whole - 1) <= limits.split else None
+    def _join(self, place: int) -> None:
+        close = float(self.series.close[place])
+        first = self.level[0]
+        said = reason(
+            first.code, close, self.close, self.step * close / float(self.series.close[first.place])
+        )
+        self.level.append(Held(place, first.code, said))
+        self._keep(place)
+        limits = self.judging.limits
+        holds = first.code == JUMP_75 and len(self.level) >= limits.confirmed
+        if (
+            holds
+            and not any(action.doubted for action in self.aside)
+            and abs(np.log(self.step)) <= np.log(limits.level)
+        ):
+            self._confirm()
 
+    def _confirm(self) -> None:
+        """The new level is believed: each of its rows carries what rows between it and the one before stated."""
+        places = [held.place for held in self.level]
+        others = [action for action in self.aside if action.place not in places]
+        since = self.day
+        for place in places:
+            day = int(self.series.days[place])
+            carried = [action for action in others if since < action.day < day]
+            self._carry(place, carried)
+            since = day
+        self._stand_on(places[-1])
+        self.aside, self.level = [], []
 
-def _reason(code: str, close: float, believed: float, growth: float) -> str:
-    said = f"close {close:g} after {believed:g} ({growth - 1:+.0%})"
-    if code == JUMP_75:
-        return f"{said}: release it in overrides.yaml if it is true"
-    return f"{said} looks like a split that no corporate action explains: add the action, or release it"
+    def _leave_level(self) -> None:
+        self.verdicts.held.extend(self.level)
+        self.level = []
+
+    def _believe(self, place: int, carried: Sequence[_Action]) -> None:
+        self._carry(place, carried)
+        self._stand_on(place)
+        self.aside = []
+
+    def _carry(self, place: int, carried: Sequence[_Action]) -> None:
+        if carried:
+            self.verdicts.carried[place] = self._total(place, carried)
+
+    def _stand_on(self, place: int) -> None:
+        self.base, self.close, self.day = place, float(self.series.close[place]), int(self.series.days[place])
+
+    def _keep(self, place: int, *, doubted: bool = False) -> None:
+        split, dividend = float(self.series.split[place]), float(self.series.dividend[place])
+        if split != 1 or dividend:
+            self.aside.append(_Action(int(self.series.days[place]), split, dividend, place, doubted))
+
+    def _total(self, place: int, carried: Sequence[_Action]) -> tuple[float, float]:
+        """(split, dividend) of the actions, then of the row: per share held before the first of them."""
+        shares, cash = 1.0, 0.0
+        for action in carried:
+            cash, shares = cash + shares * action.dividend, shares * action.split
+        cash += shares * float(self.series.dividend[place])
+        return shares * float(self.series.split[place]), cash
+
+    def _weigh(
+        self, base: int | None, before: float, since: int, place: int
+    ) -> tuple[Move, Held | None, Sequence[_Action]]:
+        """(move, doubt, actions it carries): without those of rows set aside where it is more credible without them."""
+        carried = [action for action in self.aside if action.day > since]
+        move = self._move(base, before, since, place, carried)
+        doubted = doubt(self.series, self.judging, move)
+        if not carried:
+            return move, doubted, carried
+        alone = self._move(base, before, since, place, ())
+        why = doubt(self.series, self.judging, alone)
+        nearer = abs(np.log(alone.growth)) < abs(np.log(move.growth))
+        denied = nearer and any(action.doubted for action in carried)
+        if (doubted or denied) and (why is None or why.code not in NOT_ANSWERED):
+            return alone, why, ()
+        return move, doubted, carried
+
+    def _move(
+        self, base: int | None, before: float, since: int, place: int, carried: Sequence[_Action]
+    ) -> Move:
+        split, dividend = self._total(place, carried)
+        days = int(self.series.days[place]) - since
+        return Move(base, before, days, place, split, dividend, float(self.series.close[place]) / before)

@@ -13,7 +13,7 @@ from resources.prices.columns import SYMBOL
 from resources.prices.rows import symbol_codes
 from resources.prices.series import Days, Mask, Series
 from resources.prices.source import Delivery, Finding
-from resources.screening.jumps import Release
+from resources.screening.doubts import Release
 
 PRICES = ("open", "high", "low", "close")
 NOT_A_SESSION = "NOT_A_SESSION"

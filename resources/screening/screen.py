@@ -2,53 +2,24 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
-from resources.prices.series import Days, Mask, Record, Series, make_series
+from resources.prices.series import Mask, Record, Series, make_series
 from resources.prices.source import QUARANTINE, Delivery, Finding
-from resources.screening.jumps import JumpLimits, Release, jumps
-from resources.screening.price_warnings import WatchLimits, watch
+from resources.screening.context import Context, Rename
+from resources.screening.price_warnings import watch
 from resources.screening.row_checks import Fault, duplicates, high_low, row_faults
-
-
-@dataclass(frozen=True)
-class Rename:
-    """Rows of `old` dated before `effective` (days since 1970) belong to `new`."""
-
-    old: str
-    new: str
-    effective: int
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the checks compare a delivery with.
-
-    today     the clock's date: later rows are set aside
-    sessions  (s,) int32 days since 1970 on which the exchange trades, ascending
-    record    newest close of each symbol of this source on record
-    splits    (symbol, days since 1970) -> shares after per share before, from the corporate actions
-    released  (symbol, day, code): rows that someone has looked at and found true
-    """
-
-    today: date
-    sessions: Days
-    record: Mapping[str, Record] = field(default_factory=dict)
-    splits: Mapping[tuple[str, int], float] = field(default_factory=dict)
-    released: frozenset[Release] = frozenset()
-    renames: tuple[Rename, ...] = ()
-    jump_limits: JumpLimits = field(default_factory=JumpLimits)
-    watch_limits: WatchLimits = field(default_factory=WatchLimits)
+from resources.screening.settling import lost_rows, settle
 
 
 def screen(delivery: Delivery, context: Context) -> Delivery:
     """The delivery with its bad rows in `quarantined`, its good ones in `rows`, and a finding for each kind.
 
-    Nothing is repaired, but a split that only the corporate actions know is filled in, with a warning.
+    Rows that were set aside before and are believed now come after its own. Nothing is repaired, but a split or
+    dividend that only a corporate action, an adjusted close or a row set aside tells is filled in, with a warning.
     """
     if delivery.rows.num_rows == 0:
         return delivery
@@ -59,22 +30,27 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
     twice, dropped, told_twice = duplicates(series, rows, delivery)
     if twice or dropped:
         kept = _without(rows.num_rows, kept, twice, dropped)
-        series = make_series(rows, kept, context.record)
-    if delivery.basis == "as_traded":
-        rows, filled = explained(rows, series, context.splits)
-        series = make_series(rows, kept, context.record) if filled else series
-        warnings += filled
-    held = list(jumps(series, context.record, context.released, context.jump_limits))
-    jumped = [Fault(int(series.order[item.place]), item.code, item.reason) for item in held]
-    kept = _without(rows.num_rows, kept, jumped)
-    warnings += [*told_twice, *high_low(rows, series), *not_delivered(series, context.record)]
-    warnings += watch(series, rows, [item.place for item in held], context.sessions, context.watch_limits)
-    aside = quarantine(delivery, rows, [*faults, *twice, *jumped])
+    settled = settle(delivery, rows, kept, lost_rows(rows, [*faults, *twice]), context)
+    series = make_series(settled.rows, kept, context.record)
+    out = {fault.place for fault in settled.held}
+    held = [place for place, row in enumerate(series.order.tolist()) if row in out] if out else []
+    kept = _without(rows.num_rows, kept, settled.held)
+    warnings += [
+        *told_twice,
+        *settled.warnings,
+        *high_low(rows, series),
+        *not_delivered(series, context.record),
+    ]
+    warnings += watch(series, settled.rows, held, context.sessions, context.watch_limits)
+    aside = quarantine(delivery, rows, [*faults, *twice, *settled.held])
+    believed = settled.rows if kept is None else settled.rows.filter(pa.array(kept))
     return replace(
         delivery,
-        rows=rows if kept is None else rows.filter(pa.array(kept)),
-        lines=delivery.lines if kept is None or delivery.lines is None else delivery.lines[kept],
-        quarantined=aside,
+        rows=pa.concat_tables([believed, settled.again]) if settled.again.num_rows else believed,
+        lines=None
+        if delivery.lines is None or settled.again.num_rows
+        else delivery.lines[slice(None) if kept is None else kept],
+        quarantined=pa.concat_tables([aside, kept_beside(*settled.aside)]),
         warnings=(*delivery.warnings, *warnings, *_summaries(aside)),
     )
 
@@ -101,34 +77,6 @@ def renamed(rows: pa.Table, renames: tuple[Rename, ...]) -> tuple[pa.Table, list
     return rows.set_column(0, rows.schema.field("symbol"), array), warnings
 
 
-def explained(
-    rows: pa.Table, series: Series, splits: Mapping[tuple[str, int], float]
-) -> tuple[pa.Table, list[Finding]]:
-    """The rows with the splits that only the corporate actions know, and a warning for each."""
-    codes = {name: code for code, name in enumerate(series.symbols)}
-    bounds, firsts = (
-        series.bounds(),
-        {int(series.codes[place]): index for index, place in enumerate(series.bounds()[:-1])},
-    )
-    filled, warnings = None, []
-    for (symbol, day), ratio in splits.items():
-        index = firsts.get(codes.get(symbol, -1))
-        if index is None:
-            continue
-        start, end = bounds[index], bounds[index + 1]
-        place = start + np.searchsorted(series.days[start:end], day)
-        if place < end and series.days[place] == day and series.split[place] == 1 and ratio != 1:
-            filled = np.array(rows["split"].to_numpy()) if filled is None else filled
-            filled[series.order[place]] = ratio
-            when = np.datetime64(day, "D").item()
-            said = f"{symbol} splits {ratio:g}:1 on {when} by the corporate actions; the file does not say so"
-            warnings.append(Finding("SPLIT_FROM_ACTION", "WARN", said, 1, symbol, when))
-    if filled is None:
-        return rows, []
-    place = rows.schema.get_field_index("split")
-    return rows.set_column(place, rows.schema.field("split"), pa.array(filled, from_pandas=True)), warnings
-
-
 def not_delivered(series: Series, record: Mapping[str, Record]) -> Iterator[Finding]:
     """A warning that names symbols which were there to the last day on record and are not in a newer file."""
     newest = max((known.day for known in record.values()), default=0)
@@ -147,19 +95,22 @@ def quarantine(delivery: Delivery, rows: pa.Table, faults: list[Fault]) -> pa.Ta
         return QUARANTINE.empty_table()
     faults = sorted(faults, key=lambda fault: fault.place)
     places = np.array([fault.place for fault in faults])
-    bad = rows.take(pa.array(places))
     lines = places + delivery.first_line if delivery.lines is None else delivery.lines[places]
-    raw = [",".join("" if cell is None else str(cell) for cell in row.values()) for row in bad.to_pylist()]
+    codes, reasons = [fault.code for fault in faults], [fault.reason for fault in faults]
+    return _quarantined(rows.take(pa.array(places)), pa.array(lines, pa.int64()), codes, reasons)
+
+
+def kept_beside(rows: pa.Table, codes: list[str], reasons: list[str]) -> pa.Table:
+    """The `QUARANTINE` rows of rows that stand in no line of the payload, or are believed all the same."""
+    return _quarantined(rows, pa.nulls(len(rows), pa.int64()), codes, reasons)
+
+
+def _quarantined(rows: pa.Table, lines: pa.Array, codes: list[str], reasons: list[str]) -> pa.Table:
+    raw = [",".join("" if cell is None else str(cell) for cell in row.values()) for row in rows.to_pylist()]
+    columns = {"symbol": rows["symbol"].cast(pa.string()), "date": rows["date"], "line": lines}
+    told = {"code": codes, "reason": reasons, "raw": raw}
     return pa.table(
-        {
-            "symbol": bad["symbol"].cast(pa.string()),
-            "date": bad["date"],
-            "line": pa.array(lines, pa.int64()),
-            "code": pa.array([fault.code for fault in faults], pa.string()),
-            "reason": pa.array([fault.reason for fault in faults], pa.string()),
-            "raw": pa.array(raw, pa.string()),
-        },
-        schema=QUARANTINE,
+        columns | {name: pa.array(texts, pa.string()) for name, texts in told.items()}, schema=QUARANTINE
     )
 
 

@@ -16,9 +16,9 @@ from resources.prices.reference import ReferenceFolder
 from resources.prices.series import Days, Record
 from resources.prices.source import PriceSource
 from resources.prices.yahoo import YahooSource, yfinance_client
-from resources.screening.jumps import JumpLimits
+from resources.screening.context import Context, Rename
+from resources.screening.doubts import JumpLimits
 from resources.screening.price_warnings import WatchLimits
-from resources.screening.screen import Context, Rename
 from resources.settings.policy_schema import Strict
 from resources.settings.yaml_files import load_yaml
 
@@ -128,7 +128,7 @@ class ReleaseEntry(Strict):
 
     symbol: Symbol
     date: date
-    code: Literal["JUMP_75", "SPLIT_UNEXPLAINED", "NOT_A_SESSION"]
+    code: Literal["JUMP_75", "SPLIT_UNEXPLAINED", "SPLIT_DOUBTED", "DIVIDEND_DOUBTED", "NOT_A_SESSION"]
     source: Name | None = None
     reason: Annotated[str, Field(min_length=5)]
 

@@ -14,7 +14,8 @@ create table prices (
     split double not null check (isfinite(split) and split > 0),
     vendor_adj_close double,
     currency varchar not null, basis varchar not null, source varchar not null, simulated boolean not null,
-    known_at date, ingest_seq bigint not null, row_hash blob not null
+    known_at date, ingest_seq bigint not null, row_hash blob not null,
+    withdrawn boolean
 );
 create table corporate_actions (
     symbol varchar not null, date date not null, kind varchar not null, value double, currency varchar, note varchar,

@@ -33,6 +33,7 @@ LOGS: dict[str, Log] = {
             "basis",
             "simulated",
             "known_at",
+            "withdrawn",
         ),
     ),
     "corporate_actions": Log(("symbol", "date", "kind", "source"), ("value", "currency", "note")),

@@ -8,7 +8,7 @@ with bound as (
 ), seen as (
     select p.*, list_position(b.precedence, p.source) as preference from prices p, bound b
     where p.date <= b.as_of and p.ingest_seq <= b.watermark_seq and list_contains(b.precedence, p.source)
-    qualify row_number() over (partition by symbol, date, source order by ingest_seq desc) = 1
+    qualify row_number() over (partition by symbol, date, source order by ingest_seq desc) = 1 and withdrawn is null
 ), chosen as (
     select *, (close * split + dividend) / lag(close) over (partition by symbol order by date) as growth
     from (select * from seen qualify preference = min(preference) over (partition by symbol))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -145,29 +145,18 @@ def test_a_spike_is_set_aside_alone() -> None:
     assert aside(checked(series("A", [100, 101, 185, 101, 102]))) == [("JUMP_75", 4)]
 
 
-def test_a_new_level_is_held_a_week_and_then_believed() -> None:
-    result = checked(series("A", [100, *[185.0] * 10]))
-    held = [number for _, number in aside(result)]
-    assert held == list(range(3, 3 + len(held)))
-    believed = day(len(held) + 1)
-    assert believed - day(0) > timedelta(days=7) >= day(len(held)) - day(0)
+@pytest.mark.parametrize("after", [185.0, 255.0, 355.0])
+def test_a_new_level_waits_until_five_more_rows_hold_it_and_is_then_believed_whole(after: float) -> None:
+    waiting = checked(series("A", [100, *[after] * 5]))
+    assert aside(waiting) == [("JUMP_75", line) for line in range(3, 8)]
+    assert checked(series("A", [100, *[after] * 6])).quarantined.num_rows == 0
 
 
-def test_day_by_day_or_in_bulk_the_same_rows_are_held() -> None:
-    closes = [100.0, 101, 185, 186, 187, 188, 189, 190, 191, 192, 96, 95.5, 96.4, 97]
-    bulk = {number - 2 for _, number in aside(checked(series("A", closes)))}
-    record: dict[str, Record] = {}
-    daily = set()
-    for place, close in enumerate(closes):
-        result = checked(series("A", [close], place), replace(CONTEXT, record=record))
-        if result.rows.num_rows:
-            record = {"A": Record(number_of(day(place)), close)}
-        else:
-            daily.add(place)
-            split = aside(result)[0][0] == "SPLIT_UNEXPLAINED"
-            record = {"A": replace(record["A"], held=split)}
-    assert daily == bulk
-    assert {2, 10, 13} <= daily
+@pytest.mark.parametrize("after", [21.0, 420.0])
+def test_a_level_beyond_four_to_one_is_not_believed_because_it_holds(after: float) -> None:
+    result = checked(series("A", [100, *[after] * 40]))
+    assert result.rows.num_rows == 1
+    assert {code for code, _ in aside(result)} <= {"JUMP_75", "SPLIT_UNEXPLAINED"}
 
 
 @pytest.mark.parametrize("after", [50.0, 10.0, 300.0, 1000.0])
@@ -185,7 +174,9 @@ def test_a_split_in_the_file_explains_the_price() -> None:
 
 
 def test_a_split_that_the_file_claims_and_the_price_denies() -> None:
-    assert aside(checked([line("A", day(0), 100), line("A", day(1), 100.5, split=2)])) == [("JUMP_75", 3)]
+    assert aside(checked([line("A", day(0), 100), line("A", day(1), 100.5, split=2)])) == [
+        ("SPLIT_DOUBTED", 3)
+    ]
 
 
 def test_a_corporate_action_explains_a_split_and_is_written_into_the_row() -> None:

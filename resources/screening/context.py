@@ -1,0 +1,45 @@
+"""What the checks of a delivery compare it with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from resources.prices.series import Days, Record
+from resources.screening.doubts import JumpLimits, Release
+from resources.screening.evidence import Elsewhere, nowhere
+from resources.screening.merged import Recorded
+from resources.screening.price_warnings import WatchLimits
+
+
+@dataclass(frozen=True)
+class Rename:
+    """Rows of `old` dated before `effective` (days since 1970) belong to `new`."""
+
+    old: str
+    new: str
+    effective: int
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the checks compare a delivery with.
+
+    today     the clock's date: later rows are set aside
+    sessions  (s,) int32 days since 1970 on which the exchange trades, ascending
+    record    newest close of each symbol of this source on record
+    splits    (symbol, days since 1970) -> shares after per share before, from the corporate actions
+    released  (symbol, day, code): rows that someone has looked at and found true
+    recorded  the rows around the delivery, on record or set aside
+    elsewhere what other sources say of a symbol
+    """
+
+    today: date
+    sessions: Days
+    record: Mapping[str, Record] = field(default_factory=dict)
+    splits: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    released: frozenset[Release] = frozenset()
+    renames: tuple[Rename, ...] = ()
+    jump_limits: JumpLimits = field(default_factory=JumpLimits)
+    watch_limits: WatchLimits = field(default_factory=WatchLimits)
+    recorded: Recorded = field(default_factory=Recorded)
+    elsewhere: Elsewhere = nowhere

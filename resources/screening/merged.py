@@ -1,0 +1,123 @@
+"""A delivery's rows among those on record and those set aside before: one series, judged as a whole."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from optimizer.typing import Array
+from resources.prices.rows import symbol_codes
+from resources.prices.series import Mask, Record, Series, filled, make_series
+from resources.prices.source import PRICE_ROWS
+
+NEVER = np.iinfo(np.int32).min
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What a row without a usable price says: split and dividend (none: 1 and 0), and its close if it has one."""
+
+    day: int
+    split: float
+    dividend: float
+    close: float | None = None
+
+    @property
+    def actions(self) -> tuple[float, float]:
+        """Split and dividend."""
+        return self.split, self.dividend
+
+    def repeats(self, series: Series, place: int) -> bool:
+        """Whether it says what the row at a place says (Friday's row, sent again on Saturday)."""
+        said = (self.close, self.split, self.dividend)
+        return said == (series.close[place], series.split[place], series.dividend[place])
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What is known already around a delivery, of its source.
+
+    rows             `PRICE_ROWS`, one a symbol and day, with the split and dividend that each row states itself
+    aside            (n,) whether the row is set aside
+    split, dividend  (n,) as they stand in the log, where a row carries those of rows set aside before it; NaN of those
+    known_at         (n,) days since 1970; NEVER without one
+    lost             symbol -> rows without a usable price, by day
+    """
+
+    rows: pa.Table = field(default_factory=PRICE_ROWS.empty_table)
+    aside: Mask = field(default_factory=lambda: np.zeros(0, bool))
+    split: Array = field(default_factory=lambda: np.zeros(0))
+    dividend: Array = field(default_factory=lambda: np.zeros(0))
+    known_at: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    lost: Mapping[str, Sequence[Lost]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A delivery's rows, then those recorded; `kept` says which of them make up the series.
+
+    delivered  how many of the rows are the delivery's
+    """
+
+    rows: pa.Table
+    kept: Mask | None
+    delivered: int
+    recorded: Recorded
+
+    def series(self, before: Mapping[str, Record]) -> Series:
+        """The rows kept, by symbol and day; `before` gives the close that stands before them."""
+        return make_series(self.rows, self.kept, before)
+
+    def is_aside(self, place: int) -> bool:
+        """Whether a row was set aside before this delivery."""
+        return place >= self.delivered and bool(self.recorded.aside[place - self.delivered])
+
+
+def merge(rows: pa.Table, kept: Mask | None, recorded: Recorded, known_at: date | None) -> Merged:
+    """The rows of both, one of each symbol and day: the delivery's, unless it was known before the recorded one.
+
+    Where the delivery cannot know a split or dividend (NULL), the recorded one stands.
+    """
+    if recorded.rows.num_rows == 0:
+        return Merged(rows, kept, rows.num_rows, recorded)
+    both = pa.concat_tables([rows, recorded.rows]).unify_dictionaries()
+    codes, _ = symbol_codes(both["symbol"])
+    days = both["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
+    use = np.ones(len(both), bool)
+    if kept is not None:
+        use[: rows.num_rows] = kept
+    places = np.flatnonzero(use)
+    order = places[np.lexsort((places, days[places], codes[places]))]
+    twice = (np.diff(codes[order]) == 0) & (np.diff(days[order]) == 0)
+    told, stood = order[:-1][twice], order[1:][twice]
+    since = recorded.known_at[stood - rows.num_rows]
+    waits = recorded.aside[stood - rows.num_rows]
+    now = NEVER if known_at is None else int(np.datetime64(known_at, "D").astype(int))
+    outdated = (since > now) & (now != NEVER) & ~waits
+    use[told[outdated]] = False
+    use[stood[~outdated]] = False
+    both = _completed(both, told[~outdated & ~waits], stood[~outdated & ~waits])
+    return Merged(both, use, rows.num_rows, recorded)
+
+
+def _completed(rows: pa.Table, told: npt.NDArray[np.int64], stood: npt.NDArray[np.int64]) -> pa.Table:
+    for name in ("split", "dividend"):
+        values = rows[name].to_numpy().copy()
+        unknown = np.isnan(values[told])
+        values[told[unknown]] = values[stood[unknown]]
+        rows = with_column(rows, name, values)
+    return rows
+
+
+def with_column(rows: pa.Table, name: str, values: Array) -> pa.Table:
+    """The rows with other values (NaN for null) in a column."""
+    place = rows.schema.get_field_index(name)
+    return rows.set_column(place, rows.schema.field(name), pa.array(values, from_pandas=True))
+
+
+def stated(rows: pa.Table) -> tuple[Array, Array]:
+    """(split, dividend) of each row, (n,) each; none where the row states none."""
+    return filled(rows["split"], 1.0), filled(rows["dividend"], 0.0)

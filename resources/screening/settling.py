@@ -1,0 +1,232 @@
+"""What becomes of a delivery's rows among those known already: believed, set aside, or believed again."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from resources.prices.rounding import significant
+from resources.prices.series import Mask, Record, Series
+from resources.prices.source import CARRIED, Delivery, Finding
+from resources.screening.context import Context
+from resources.screening.doubts import Held, Judging
+from resources.screening.evidence import Evidence
+from resources.screening.jumps import Verdicts, judge
+from resources.screening.merged import Lost, Merged, merge, with_column
+from resources.screening.row_checks import Fault
+from resources.screening.stated_actions import explained, told_by_adjusted
+
+KEEPING = ("MISSING_CLOSE", "NOT_FINITE", "NON_POSITIVE", "BAD_VOLUME", "NOT_A_SESSION", "DUPLICATE_CONFLICT")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The verdicts on a delivery.
+
+    rows     the delivery's rows, with the splits and dividends that others state for them
+    held     of them those set aside
+    again    rows set aside before and believed now, and rows on record whose split or dividend is another now
+    aside    rows for `quarantine` besides those held: rows that carry the actions of others, as they state themselves,
+             and rows on record that are no longer believed; with code and reason of each
+    """
+
+    rows: pa.Table
+    held: list[Fault]
+    again: pa.Table
+    aside: tuple[pa.Table, list[str], list[str]]
+    warnings: list[Finding]
+
+
+def settle(
+    delivery: Delivery, rows: pa.Table, kept: Mask | None, lost: Mapping[str, Sequence[Lost]], known: Context
+) -> Settled:
+    """Judges a delivery's kept rows as one series with those recorded; rows (n,) of `PRICE_ROWS`.
+
+    lost  symbol -> rows of the delivery without a usable price
+    """
+    merged = merge(rows, kept, known.recorded, delivery.known_at)
+    before = _before(merged, known.record)
+    series, warnings = merged.series(before), []
+    if delivery.basis == "as_traded":
+        filled, told = explained(merged.rows, series, known.splits)
+        merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)
+        filled, told = told_by_adjusted(merged.rows, series, merged.delivered)
+        merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)
+    restated = delivery.basis == "split_adjusted"
+    evidence = Evidence(series, merged.rows, known.elsewhere, merged.delivered if restated else None)
+    judging = Judging(
+        evidence,
+        known.jump_limits,
+        known.released,
+        _lost(lost, known),
+        splits=delivery.basis != "total_return",
+    )
+    return _settled(merged, series, judge(series, *_looked(merged, series), judging), warnings)
+
+
+def _with_rows(
+    merged: Merged,
+    series: Series,
+    before: Mapping[str, Record],
+    rows: pa.Table,
+    told: list[Finding],
+    warnings: list[Finding],
+) -> tuple[Merged, Series, list[Finding]]:
+    if not told:
+        return merged, series, warnings
+    merged = Merged(rows, merged.kept, merged.delivered, merged.recorded)
+    return merged, merged.series(before), [*warnings, *told]
+
+
+def _before(merged: Merged, record: Mapping[str, Record]) -> dict[str, Record]:
+    """The closes on record that stand before a symbol's first row: a row is not compared with a later day's."""
+    if not record:
+        return {}
+    series = merged.series({})
+    firsts = np.flatnonzero(series.first)
+    days = {series.symbols[series.codes[place]]: int(series.days[place]) for place in firsts}
+    return {name: known for name, known in record.items() if known.day < days.get(name, known.day)}
+
+
+def _lost(lost: Mapping[str, Sequence[Lost]], known: Context) -> dict[str, list[Lost]]:
+    both: defaultdict[str, dict[int, Lost]] = defaultdict(dict)
+    for part in (known.recorded.lost, lost):
+        for symbol, items in part.items():
+            for item in items:
+                told = Lost(
+                    item.day,
+                    1.0 if (symbol, item.day) in known.splits else item.split,
+                    item.dividend,
+                    item.close,
+                )
+                both[symbol][item.day] = told
+    return {symbol: [items[day] for day in sorted(items)] for symbol, items in both.items()}
+
+
+def _looked(merged: Merged, series: Series) -> tuple[np.typing.NDArray[np.int64], Mask]:
+    """(places to be judged whatever their move, rows (n,) whose move is settled: on record, as the row before)."""
+    count = merged.delivered
+    on_record = np.zeros(len(merged.rows), bool)
+    must = np.zeros(len(merged.rows), bool)
+    recorded = merged.recorded
+    if recorded.rows.num_rows:
+        on_record[count:] = ~recorded.aside
+        rows = merged.rows.slice(count)
+        own = np.stack([rows[name].to_numpy() for name in ("split", "dividend")])
+        must[count:] = recorded.aside | (own != np.stack([recorded.split, recorded.dividend])).any(axis=0)
+    stands = on_record[series.order]
+    settled = stands & np.concatenate([[False], stands[:-1]]) & ~series.first
+    return np.flatnonzero(must[series.order]), settled
+
+
+def _settled(merged: Merged, series: Series, verdicts: Verdicts, warnings: list[Finding]) -> Settled:
+    rows, count = merged.rows, merged.delivered
+    places = {int(series.order[place]): values for place, values in verdicts.carried.items()}
+    for column, name in enumerate(("split", "dividend")):
+        if places:
+            values = rows[name].to_numpy().copy()
+            values[list(places)] = significant(np.array([told[column] for told in places.values()]))
+            rows = with_column(rows, name, values)
+    held = {int(series.order[item.place]): item for item in verdicts.held}
+    again, changed = _again(merged, rows, series, held)
+    carrying = sorted(place for place in places if place < count or place in changed)
+    aside = [(place, CARRIED, _carries(merged.rows, rows, place)) for place in carrying]
+    for place, item in sorted(held.items()):
+        if place >= count and not merged.is_aside(place):
+            aside.append((place, item.code, f"it is no longer believed: {item.reason}"))
+    own = merged.rows.take(pa.array([place for place, _, _ in aside], pa.int64()))
+    codes, reasons = [code for _, code, _ in aside], [reason for _, _, reason in aside]
+    return Settled(
+        rows.slice(0, count),
+        [Fault(place, item.code, item.reason) for place, item in held.items() if place < count],
+        again,
+        (own, codes, reasons),
+        [*warnings, *_told(own, codes, reasons), *_released(merged, again)],
+    )
+
+
+def _again(
+    merged: Merged, rows: pa.Table, series: Series, held: Mapping[int, Held]
+) -> tuple[pa.Table, set[int]]:
+    """Recorded rows that become rows of the log once more, and their places."""
+    count, recorded = merged.delivered, merged.recorded
+    if not recorded.rows.num_rows:
+        return rows.slice(0, 0), set()
+    told = [rows[name].slice(count).to_numpy() for name in ("split", "dividend")]
+    other = ~np.isclose(told[0], recorded.split, 1e-7, 0) | ~np.isclose(told[1], recorded.dividend, 1e-7, 0)
+    used = np.zeros(len(rows), bool)
+    used[series.order] = True
+    used[list(held)] = False
+    places = np.flatnonzero(used[count:] & (recorded.aside | other)) + count
+    return rows.take(pa.array(places)), set(places.tolist())
+
+
+def _carries(own: pa.Table, rows: pa.Table, place: int) -> str:
+    now, alone = rows.slice(place, 1).to_pylist()[0], own.slice(place, 1).to_pylist()[0]
+    split, dividend = alone["split"] or 1.0, alone["dividend"] or 0.0
+    return (
+        f"it carries the actions of rows set aside before it: split {now['split']:g} and dividend {now['dividend']:g}, "
+        f"its own are {split:g} and {dividend:g}"
+    )
+
+
+def _told(own: pa.Table, codes: list[str], reasons: list[str]) -> Iterator[Finding]:
+    for row, code, reason in zip(own.to_pylist(), codes, reasons, strict=True):
+        name = code if code == CARRIED else "WITHDRAWN"
+        yield Finding(
+            name, "WARN", f"{row['symbol']} on {row['date']}: {reason}", 1, row["symbol"], row["date"]
+        )
+
+
+def _released(merged: Merged, again: pa.Table) -> Iterator[Finding]:
+    """A warning for each symbol whose rows were set aside and are believed now."""
+    keys = zip(
+        merged.recorded.rows["symbol"].to_pylist(), merged.recorded.rows["date"].to_pylist(), strict=True
+    )
+    waited = {key for key, aside in zip(keys, merged.recorded.aside.tolist(), strict=True) if aside}
+    days: defaultdict[str, list[date]] = defaultdict(list)
+    for key in zip(again["symbol"].to_pylist(), again["date"].to_pylist(), strict=True):
+        if key in waited:
+            days[key[0]].append(key[1])
+    for symbol, its in sorted(days.items()):
+        said = (
+            f"{len(its)} rows of {symbol} set aside before are believed now: what came since speaks for them"
+        )
+        yield Finding("RELEASED", "WARN", said, len(its), symbol, min(its))
+
+
+def lost_rows(rows: pa.Table, faults: Iterable[Fault]) -> dict[str, list[Lost]]:
+    """What rows without a usable price say of split and dividend, by symbol."""
+    bad = [rows.slice(fault.place, 1).to_pylist()[0] for fault in faults if fault.code in KEEPING]
+    return agreed(
+        (str(row["symbol"]), lost(row["date"], row["close"], row["split"], row["dividend"])) for row in bad
+    )
+
+
+def agreed(said: Iterable[tuple[str, Lost]]) -> dict[str, list[Lost]]:
+    """Symbol -> what is said of its days; nothing of a day on which nothing, or two different things, are said."""
+    told: dict[tuple[str, int], Lost | None] = {}
+    for symbol, item in said:
+        key = symbol, item.day
+        same = item.actions == (told.get(key) or item).actions
+        told[key] = item if key not in told or (told[key] and same) else None
+    found: defaultdict[str, list[Lost]] = defaultdict(list)
+    for (symbol, _), item_or_none in sorted(told.items(), key=lambda entry: entry[0]):
+        if item_or_none is not None and item_or_none.actions != (1.0, 0.0):
+            found[symbol].append(item_or_none)
+    return dict(found)
+
+
+def lost(day: date, close: float | None, split: float | None, dividend: float | None) -> Lost:
+    """What a row without a usable price says; an impossible split or dividend is none."""
+    good = split is not None and np.isfinite(split) and split > 0
+    paid = dividend is not None and np.isfinite(dividend) and dividend > 0
+    return Lost(
+        int(np.datetime64(day, "D").astype(int)),
+        float(split or 1) if good else 1.0,
+        float(dividend or 0) if paid else 0.0,
+        close,
+    )

@@ -1,0 +1,85 @@
+"""Splits that a price row does not state itself: those of the corporate actions, and those its adjusted close tells."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from resources.prices.factors import nearest_split
+from resources.prices.rounding import significant
+from resources.prices.series import Series
+from resources.prices.source import Finding
+from resources.screening.doubts import SPLITS
+from resources.screening.evidence import Evidence
+from resources.screening.merged import with_column
+
+LATE = 7  # days by which the row of an action without a row of its own may follow it
+NEAR = 0.002  # of a simple ratio, relative: what an adjusted close and a dividend beside it leave
+
+
+def explained(
+    rows: pa.Table, series: Series, splits: Mapping[tuple[str, int], float]
+) -> tuple[pa.Table, list[Finding]]:
+    """The rows with the splits that only the corporate actions know, and a warning for each.
+
+    An action on a day without a row belongs to the next one, unless a row near it states the split itself.
+    """
+    codes = {name: code for code, name in enumerate(series.symbols)}
+    bounds = series.bounds()
+    firsts = {int(series.codes[place]): index for index, place in enumerate(bounds[:-1])}
+    found, warnings = {}, []
+    for (symbol, day), ratio in splits.items():
+        index = firsts.get(codes.get(symbol, -1))
+        if index is None or ratio == 1:
+            continue
+        days = series.days[bounds[index] : bounds[index + 1]]
+        after = int(np.searchsorted(days, day))
+        if after == len(days) or not (days[after] == day or (after and days[after] - day <= LATE)):
+            continue
+        near = np.abs(days - day) <= (0 if days[after] == day else LATE)
+        place = int(bounds[index]) + after
+        if (series.split[bounds[index] : bounds[index + 1]][near] != 1).any():
+            continue
+        found[place] = ratio
+        when = np.datetime64(int(series.days[place]), "D").item()
+        said = f"{symbol} splits {ratio:g}:1 on {when} by the corporate actions; the file does not say so"
+        warnings.append(Finding("SPLIT_FROM_ACTION", "WARN", said, 1, symbol, when))
+    return _with(rows, series, "split", found), warnings
+
+
+def told_by_adjusted(rows: pa.Table, series: Series, delivered: int) -> tuple[pa.Table, list[Finding]]:
+    """The delivery's rows with the splits that only their adjusted closes tell, and a warning for each.
+
+    The price moves, the adjusted close does not, and the split that makes them agree is a simple one, or the stated
+    one with a dividend per new share (ours are per old share).
+    """
+    if rows["vendor_adj_close"].null_count == len(rows):
+        return rows, []
+    evidence = Evidence(series, rows, one_base=delivered)
+    found, paid, warnings = {}, {}, []
+    for place in np.flatnonzero((np.abs(series.growth - 1) > SPLITS) & ~series.first).tolist():
+        adjusted, growth = evidence.adjusted_growth(place - 1, place), float(series.growth[place])
+        if not (adjusted > 0 and abs(np.log(adjusted)) < abs(np.log(growth)) / 2):
+            continue
+        dividend, stated = float(series.dividend[place]), float(series.split[place])
+        asked = adjusted * float(series.previous[place]) / (float(series.close[place]) + dividend)
+        ratio = (
+            stated if abs(asked / stated - 1) <= NEAR else float(nearest_split(np.array([asked]), NEAR)[0])
+        )
+        if not ratio or ratio == 1 or (stated != 1 and ratio != stated):
+            continue
+        found[place], paid[place] = ratio, dividend * ratio
+        symbol = series.symbols[series.codes[place]]
+        when = np.datetime64(int(series.days[place]), "D").item()
+        said = f"{symbol} splits {ratio:g}:1 on {when} by its adjusted closes"
+        said += f", with a dividend of {dividend:g} a new share" if dividend else "; the row states no split"
+        warnings.append(Finding("SPLIT_FROM_ADJUSTED", "WARN", said, 1, symbol, when))
+    return _with(_with(rows, series, "split", found), series, "dividend", paid), warnings
+
+
+def _with(rows: pa.Table, series: Series, name: str, found: Mapping[int, float]) -> pa.Table:
+    if not found:
+        return rows
+    values = rows[name].to_numpy().copy()
+    values[series.order[list(found)]] = significant(np.array(list(found.values())))
+    return with_column(rows, name, values)

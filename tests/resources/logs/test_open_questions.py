@@ -1,0 +1,80 @@
+"""What is asked about rows set aside, and when it is answered."""
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+from bench import PRICE_TYPES, STAMP, ingest
+
+from resources.logs.ingest import insert_rows
+from resources.logs.open_questions import OpenQuestion, open_questions
+from resources.store.warehouse import Warehouse
+
+DAYS = [date(2024, 1, number) for number in (2, 3, 4, 5)]
+
+
+def believed(
+    warehouse: Warehouse, *days: date, symbol: str = "AAA", source: str = "inbox", close: float = 100.0
+) -> None:
+    rows = [
+        {
+            "symbol": symbol, "date": day, "open": None, "high": None, "low": None, "close": close + day.day,
+            "volume": 1, "dividend": 0.0, "split": 1.0, "vendor_adj_close": None, "currency": "USD",
+            "basis": "as_traded", "source": source, "simulated": False, "known_at": None,
+        }
+        for day in days
+    ]  # fmt: skip
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "prices", pa.Table.from_pylist(rows, schema=PRICE_TYPES))
+
+
+def aside(warehouse: Warehouse, seq: int, code: str, *days: date, symbol: str = "AAA") -> None:
+    with warehouse.write(STAMP) as tx:
+        rows: list[dict[str, object]] = [
+            {"ingest_seq": seq, "log": "prices", "source": "inbox", "symbol": symbol, "date": day, "line": 1,
+             "code": code, "reason": f"{code} on {day}", "raw": ""}
+            for day in days
+        ]  # fmt: skip
+        insert_rows(tx.con, "quarantine", rows)
+
+
+def asked(warehouse: Warehouse, watermark: int | None = None) -> list[OpenQuestion]:
+    with warehouse.live() as con:
+        return [item for item in open_questions(con, watermark) if item.source == "inbox"]
+
+
+def test_rows_set_aside_are_asked_about_until_one_of_their_day_is_believed(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    believed(warehouse, DAYS[0])
+    aside(warehouse, 2, "SPLIT_UNEXPLAINED", *DAYS[1:])
+    (question,) = asked(warehouse)
+    assert (question.symbol, question.source, question.code, question.rows) == (
+        "AAA",
+        "inbox",
+        "SPLIT_UNEXPLAINED",
+        3,
+    )
+    assert (question.first, question.last, question.believed, question.blocking) == (
+        DAYS[1],
+        DAYS[3],
+        DAYS[0],
+        True,
+    )
+    assert question.reason == f"SPLIT_UNEXPLAINED on {DAYS[1]}"
+    assert "corporate_actions.csv" in question.remedy
+    assert "set aside, 3 from 2024-01-03 to 2024-01-05" in str(question)
+    believed(warehouse, DAYS[2], DAYS[3], source="backup")  # another source answers for itself alone
+    assert asked(warehouse) == [question]
+    aside(warehouse, 3, "JUMP_75", DAYS[3])  # asked again: the newest word on a day counts
+    assert [(item.code, item.rows) for item in asked(warehouse)] == [("JUMP_75", 1), ("SPLIT_UNEXPLAINED", 2)]
+    assert [(item.code, item.rows) for item in asked(warehouse, 2)] == [("SPLIT_UNEXPLAINED", 3)]
+
+
+def test_what_was_believed_before_answers_nothing_and_what_comes_later_does(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    believed(warehouse, *DAYS[:2])
+    aside(warehouse, 2, "JUMP_75", DAYS[1])  # a correction that is not believed
+    (question,) = asked(warehouse)
+    assert (question.rows, question.blocking) == (1, False)
+    believed(warehouse, DAYS[1], close=200.0)
+    assert asked(warehouse) == []
