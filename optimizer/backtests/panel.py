@@ -180,18 +180,6 @@ def decision_days(dates: pd.DatetimeIndex, frequency: str, first: int) -> list[i
     return [first, *(int(day) for day in ends if day > first)]
 
 
-def annual_rates(dates: pd.DatetimeIndex, rate: float | pd.Series) -> Array:
-    """(T,) the annual rate known at each close."""
-    if not isinstance(rate, pd.Series):
-        return np.full(len(dates), float(rate))
-    known = rate.reindex(dates, method="ffill").to_numpy(dtype=np.float64)
-    if np.isnan(known).any():
-        raise DataError(
-            f"no risk-free rate is known on {dates[int(np.argmax(np.isnan(known)))].date()}; add it"
-        )
-    return np.asarray(known)
-
-
 def growth(rates: Array) -> Array:
     """(T,) growth of 1 from the close before, at the rate known there."""
     return np.concatenate([[1.0], (1 + rates[:-1]) ** (1 / TRADING_DAYS)])

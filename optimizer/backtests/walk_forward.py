@@ -12,11 +12,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from optimizer.backtests.panel import BacktestSettings, History, Window, annual_rates, decision_days, growth
+from optimizer.backtests.panel import BacktestSettings, History, Window, decision_days, growth
 from optimizer.backtests.point_in_time import Vintages
 from optimizer.backtests.report import KNOWLEDGE, BacktestResult, report
 from optimizer.backtests.simulation import Account, Pricing, make_market
 from optimizer.errors import DataError, InfeasibleError, PolicyError
+from optimizer.measures.analytics import annual_rates
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import FundExposureMap
 from optimizer.typing import Array

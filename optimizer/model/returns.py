@@ -1,7 +1,7 @@
 """Returns from prices: dividends and splits counted once, gaps never filled, frequencies annualised right."""
 
 from collections.abc import Hashable, Sequence
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +96,12 @@ def complete_rows(returns: Array) -> Array:
     return np.asarray(np.isfinite(returns).all(axis=1))
 
 
-def per_period(annual_rate: float, periods: int = TRADING_DAYS) -> float:
-    """The rate that compounds to `annual_rate` over a year of that many periods."""
+@overload
+def per_period(annual_rate: float, periods: int = TRADING_DAYS) -> float: ...
+@overload
+def per_period(annual_rate: float | Array, periods: int = TRADING_DAYS) -> float | Array: ...
+def per_period(annual_rate: float | Array, periods: int = TRADING_DAYS) -> float | Array:
+    """The rate that compounds to `annual_rate` over a year of that many periods; of each where (T,) are given."""
+    if isinstance(annual_rate, np.ndarray):
+        return np.asarray((1 + annual_rate) ** (1 / periods) - 1)
     return float((1 + annual_rate) ** (1 / periods) - 1)
