@@ -69,7 +69,9 @@ def excess_returns(returns: Array, risk_free_rate: float | Array, periods: int =
     """(T,) the returns less the rate of their own period; DataError for a rate too many or too few."""
     rate = per_period(risk_free_rate, periods)
     if isinstance(rate, np.ndarray) and rate.shape != returns.shape:
-        raise DataError(f"{rate.shape} risk-free rates for {returns.shape} returns; give one for each, or one for all")
+        raise DataError(
+            f"{rate.shape} risk-free rates for {returns.shape} returns; give one for each, or one for all"
+        )
     return np.asarray(returns - rate)
 
 
@@ -153,7 +155,11 @@ def sortino(returns: Array, risk_free_rate: float | Array = 0.0, periods: int = 
 def omega(returns: Array, target: float | Array = 0.0) -> float:
     """Sum of the gains over the target per period / sum of the shortfalls (Keating & Shadwick 2002)."""
     short = np.maximum(target - returns, 0).sum()
-    return float(np.maximum(returns - target, 0).sum() / short) if short > ROUNDING * len(returns) else float("nan")
+    return (
+        float(np.maximum(returns - target, 0).sum() / short)
+        if short > ROUNDING * len(returns)
+        else float("nan")
+    )
 
 
 def value_at_risk(returns: Array, level: float = 0.95) -> float:
@@ -232,7 +238,7 @@ def beta(returns: Array, benchmark: Array) -> float:
 def alpha(
     returns: Array, benchmark: Array, risk_free_rate: float | Array = 0.0, periods: int = TRADING_DAYS
 ) -> float:
-    """Jensen's alpha per year: mean excess return less beta x the benchmark's, x periods; beta of the excess returns."""
+    """Jensen's alpha per year: mean excess return less beta x the benchmark's, x periods."""
     own, theirs = (excess_returns(r, risk_free_rate, periods) for r in (returns, benchmark))
     return float((own.mean() - beta(own, theirs) * theirs.mean()) * periods)
 

@@ -26,7 +26,8 @@ from resources.store.ledger import Connection
 
 if TYPE_CHECKING:
     from optimizer.backtests.report import BacktestResult
-    from optimizer.backtests.walk_forward import BacktestSettings, Method
+    from optimizer.backtests.decisions import Method
+    from optimizer.backtests.walk_forward import BacktestSettings
 
 POLICY = "policy"
 EQUAL = "equal_weight"

@@ -41,7 +41,11 @@ def test_only_lines_with_their_sum_are_believed(tmp_path: Path, damage: bytes) -
     Checkpoint(path)[DAYS[0]] = {"AAA": 0.25, "BBB": 0.75}
     Checkpoint(path)[DAYS[1]] = {"AAA": 1.0}
     first, second = path.read_bytes().splitlines(keepends=True)
-    for torn in (first + second + damage, damage + b"\n" + first + second, first + second.replace(b"1.0", b"0.9")):
+    for torn in (
+        first + second + damage,
+        damage + b"\n" + first + second,
+        first + second.replace(b"1.0", b"0.9"),
+    ):
         path.write_bytes(torn)
         found = Checkpoint(path)
         kept = [DAYS[0], DAYS[1]] if second in torn else [DAYS[0]]
