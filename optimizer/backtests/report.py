@@ -48,7 +48,7 @@ class BacktestResult:
 
     @cached_property
     def cash(self) -> pd.Series:
-        """Cash after the trades of each close; with the shares it makes up the NAV, which is before them at the first."""
+        """After the trades of each close; nav = shares x price + cash at all but the first, which is before them."""
         first = len(self.dates) - len(self.nav)
         return pd.Series(self.account.cash_path[first : len(self.dates)], self.nav.index, name="cash")
 

@@ -31,10 +31,13 @@ def test_a_fee_per_share_counts_the_shares_as_traded():
     flat = table({"A": [100.0] * 60, "B": [50.0] * 60})
     chosen = BacktestSettings(costs=CostModel(commission=0, impact_bps=0, per_share=0.01), min_history=5)
     run = OptimizationBacktest(flat).backtest_strategy
-    assert run(equal_weight, settings=chosen).trades["cost"].sum() == pytest.approx(150 * (1 - 1.5e-4), rel=1e-6)
+    assert run(equal_weight, settings=chosen).trades["cost"].sum() == pytest.approx(
+        150 * (1 - 1.5e-4), rel=1e-6
+    )
     split = flat.assign(A=np.where(np.arange(60) < 30, 400.0, 100.0))  # four for one, long after the purchase
     told = BacktestSettings(costs=chosen.costs, min_history=5, closes=split)
-    assert run(equal_weight, "yearly", settings=told).trades["cost"].sum() == pytest.approx(112.5 * (1 - 1.125e-4), rel=1e-6)
+    cost = run(equal_weight, "yearly", settings=told).trades["cost"].sum()
+    assert cost == pytest.approx(112.5 * (1 - 1.125e-4), rel=1e-6)
 
 
 def test_the_excess_of_cash_over_the_rate_of_its_day_is_nothing():
