@@ -25,8 +25,8 @@ from resources.settings.policy_grid import varied
 from resources.store.ledger import Connection
 
 if TYPE_CHECKING:
-    from optimizer.backtests.report import BacktestResult
     from optimizer.backtests.decisions import Method
+    from optimizer.backtests.report import BacktestResult
     from optimizer.backtests.walk_forward import BacktestSettings
 
 POLICY = "policy"

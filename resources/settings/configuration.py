@@ -52,7 +52,15 @@ class BacktestFile(Strict):
 
 
 PackCode = Literal[
-    "COVERAGE", "STALE_PACK", "STALE_SYMBOL", "SOURCES_DISAGREE", "STALE_RATE", "STALE_5", "REVERSAL"
+    "COVERAGE",
+    "STALE_PACK",
+    "STALE_SYMBOL",
+    "SOURCES_DISAGREE",
+    "STALE_RATE",
+    "STALE_5",
+    "REVERSAL",
+    "UNIT_RATE",
+    "CURRENCY_MISMATCH",
 ]
 
 
