@@ -15,8 +15,8 @@ def rate_faults(
     con: Connection, as_of: date, watermark: int, rate_days: int, fx_days: int
 ) -> Iterator[Fault]:
     """(code, symbol, date, value, message) of each; the days are the greatest age that is not stale."""
-    yield from _old_interest(con, as_of, watermark, rate_days)
     yield from _exchange(con, as_of, watermark, fx_days)
+    yield from _old_interest(con, as_of, watermark, rate_days)
     yield from _mismatches(con, as_of, watermark)
 
 
