@@ -40,7 +40,7 @@ class BacktestSettings:
     closes            base currency for one share as traded, by date and symbol, for fees and lots; None: the prices
     lot_size          shares in a lot; 0: fractions of a share
     min_trade         least value of a trade, base currency
-    payouts           symbol -> the day from which on nobody holds it, and what a unit of its price is paid
+    payouts           (symbol, day from which on nobody holds it) -> what a unit of its price is paid
     """
 
     initial_value: float = 1_000_000.0
@@ -59,7 +59,7 @@ class BacktestSettings:
     closes: pd.DataFrame | None = None
     lot_size: float = 0.0
     min_trade: float = 0.0
-    payouts: Mapping[str, tuple[date, float]] = field(default_factory=dict)
+    payouts: Mapping[tuple[str, date], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -179,15 +179,12 @@ def _delisting(settings: BacktestSettings, symbols: Sequence[str]) -> Array:
 
 def _payouts(settings: BacktestSettings, history: History) -> Payouts:
     """By the row of the first close on or after the day, and the column."""
-    rows = {
-        symbol: int(history.dates.searchsorted(pd.Timestamp(day)))
-        for symbol, (day, _) in settings.payouts.items()
-    }
-    return {
-        (rows[symbol], history.place[symbol]): value
-        for symbol, (_, value) in settings.payouts.items()
-        if symbol in history.place and rows[symbol] < len(history.dates)
-    }
+    found = {}
+    for (symbol, day), value in settings.payouts.items():
+        row = int(history.dates.searchsorted(pd.Timestamp(day)))
+        if symbol in history.place and row < len(history.dates):
+            found[row, history.place[symbol]] = value
+    return found
 
 
 def _walk(

@@ -24,8 +24,9 @@ from resources.store.warehouse import Transaction
 
 
 class BacktestFile(Strict):
-    """How `backtest_results` replays the policies."""
+    """How `backtest_results` replays the policies; `nav` in base currency, that of the book when left out."""
 
+    nav: float | None = Field(default=None, gt=0)
     years: float = Field(default=10.0, gt=0)
     rebalance: str = "monthly"
     knowledge: Literal["final", "vintage"] = "final"

@@ -131,14 +131,14 @@ def test_a_name_that_ceases_to_be_is_paid_out_on_its_day():
     prices = table({"A": closes, "B": [20.0] * 10})
     day = prices.index[5].date()
     for paid, left in ((0.0, 5e5), (6.0, 8e5)):
-        chosen = BacktestSettings(costs=FREE, min_history=1, payouts={"A": (day, paid)})
+        chosen = BacktestSettings(costs=FREE, min_history=1, payouts={("A", day): paid})
         result = OptimizationBacktest(prices).backtest_strategy(equal_weight, "yearly", settings=chosen)
         stop = result.trades[result.trades["reason"] == "stopped"]
         assert stop["date"].item().date() == day
         assert stop["price"].item() == paid
         assert result.nav.loc[prices.index[5]] == pytest.approx(left)
         assert result.nav.loc[prices.index[4]] == pytest.approx(9e5)
-    alone = BacktestSettings(costs=FREE, min_history=1, payouts={"A": (day, 0.0)})
+    alone = BacktestSettings(costs=FREE, min_history=1, payouts={("A", day): 0.0})
     lost = OptimizationBacktest(prices[["A"]]).backtest_strategy(equal_weight, "yearly", settings=alone)
     assert lost.ruined == prices.index[5]
 
