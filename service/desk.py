@@ -164,7 +164,7 @@ def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
     mandate = replace(
         case.mandate,
         views=inputs.views,
-        lots=policy.lot_size,
+        lots=policy.shares_in_a_lot,
         taxes=plan,
         liquidity=impact_liquidity(reading.con, loaded.pack, inputs.snapshot),
     )

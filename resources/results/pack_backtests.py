@@ -181,7 +181,7 @@ def _contender(
             trials=trials,
             liquidity=past.liquidity if policy.root_impact else None,
             closes=past.closes,
-            lot_size=file.lot_size,
+            lot_size=file.lot_size or 0.0,
             min_trade=policy.min_trade_value,
             payouts=past.payouts,
         ),
