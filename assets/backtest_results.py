@@ -23,8 +23,7 @@ from resources.results.pack_backtests import (
     attribution,
     backtest,
     backtest_frames,
-    benchmark_index,
-    read_past,
+    replay_past,
 )
 from resources.results.pack_estimates import load_case
 from resources.settings.policy_grid import is_variant
@@ -38,7 +37,7 @@ SHOWN = ("annual_return", "volatility", "sharpe", "max_drawdown", "turnover", "c
 
 @dg.asset(
     partitions_def=PACKS, deps=INPUTS, group_name="research",
-    kinds={"python", "duckdb"}, owners=OWNERS, code_version="2",
+    kinds={"python", "duckdb"}, owners=OWNERS, code_version="3",
     check_specs=[
         dg.AssetCheckSpec(ALL_REPLAYED, asset="backtest_results", description="No policy failed on the way."),
     ],
@@ -55,12 +54,18 @@ def backtest_results(
     ready = [s for s in snapshots if config.portfolio in (None, s.name, s.portfolio_id)]
     frames: dict[Snapshot, dict[str, pd.DataFrame]] = {}
     failed: dict[str, str] = {}
+    notes: list[str] = []
     kept = {snapshot: _kept(stage, pack, snapshot) for snapshot in ready}
     for snapshot in ready:
         try:
-            frames[snapshot] = _replay(stage, pack, snapshot, kept[snapshot], _teller(context, snapshot))
+            frames[snapshot], told = _replay(
+                stage, pack, snapshot, kept[snapshot], _teller(context, snapshot)
+            )
+            notes += [f"{snapshot.name}: {note}" for note in told]
         except PackfolioError as error:
             failed[snapshot.name] = snapshot.problem or str(error)
+    for note in notes:
+        context.log.warning(note)
     with stage.write() as tx:
         entries = record_each(tx, "backtest_results", pack, frames, INPUTS)
     for checkpoints in kept.values():
@@ -82,7 +87,7 @@ def backtest_results(
             for title, picture in _plots(stage, con, pack, s, tables).items()
         }
         said = KNOWLEDGE[stage.desk.backtest.knowledge]
-        extra = {**plots, "summary": preview(summary, 160), "knowledge": said}
+        extra = {**plots, "summary": preview(summary, 160), "knowledge": said, "warnings": "\n".join(notes)}
         return materialized(con, "backtest_results", pack, entries, extra, check_results=[check])
 
 
@@ -98,14 +103,14 @@ def _teller(context: dg.AssetExecutionContext, snapshot: Snapshot) -> Callable[[
 
 def _replay(
     stage: Stage, pack: Pack, snapshot: Snapshot, decisions: Checkpoints, progress: Callable[[int, int], None]
-) -> dict[str, pd.DataFrame]:
+) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    """The tables of a portfolio, and what its replay warns of."""
+    settings = stage.desk.backtest
     with stage.read() as con:
         case = load_case(con, pack, snapshot, stage.desk.funds)
-        past = read_past(con, pack, case, stage.desk.backtest)
-    results = backtest(case, past, stage.desk.backtest, pack.as_of, decisions, progress)
-    simulated = bool(case.inputs.simulated)
-    parts = attribution(results, case, past.prices)
-    return backtest_frames(results, benchmark_index(past.prices, snapshot.benchmark), parts, simulated)
+        past = replay_past(con, pack, case, settings)
+    replay = backtest(case, past, settings, pack.as_of, decisions, progress)
+    return backtest_frames(replay, attribution(replay, past), past.simulated), replay.notes
 
 
 def _kept(stage: Stage, pack: Pack, snapshot: Snapshot) -> Checkpoints:

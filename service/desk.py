@@ -12,8 +12,9 @@ from resources.books.orders import past_reasons
 from resources.books.snapshots import Snapshot, read_snapshots, under_policy
 from resources.books.tax_lots import read_plan
 from resources.books.universes import STALE_SESSIONS
-from resources.packs.pack_prices import read_panel, risk_free_rate, window_start
+from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack, find_pack, latest_fresh
+from resources.packs.rates import risk_free_rate
 from resources.results.pack_estimates import Case, evidence_with_scenarios, impact_liquidity, load_case
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.playbooks import Playbooks, load_playbooks
@@ -163,7 +164,7 @@ def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
     mandate = replace(
         case.mandate,
         views=inputs.views,
-        lots=policy.lot_size,
+        lots=policy.shares_in_a_lot,
         taxes=plan,
         liquidity=impact_liquidity(reading.con, loaded.pack, inputs.snapshot),
     )

@@ -63,13 +63,14 @@ def cross_validate(
     tested: int = 2,
     purge: int = 5,
     embargo: int = 5,
-    risk_free_rate: float = 0.0,
+    risk_free_rate: float | Array = 0.0,
 ) -> CrossValidation:
     """The m = tested / groups x C(groups, tested) out-of-sample histories of weights fitted on the other blocks.
 
     returns  (T, n) simple returns without gaps, as many a year as their dates have
     fit      returns (t, n) of the training rows -> weights, which are kept (rebalanced every row, without
              costs) over each test block
+    risk_free_rate  annual; one for all rows, or (T,) that of each
     """
     if returns.isna().to_numpy().any():
         raise DataError("returns have gaps; keep the dates on which every symbol has one")

@@ -1,7 +1,7 @@
 """The panel of a backtest as each day knew it: what was listed, when to decide, which rates held."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from optimizer.backtests.simulation import Flags, Rows
+from optimizer.backtests.market import Flags, Rows
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.costs import CostModel
 from optimizer.model.liquidity import LiquidityPanel
@@ -37,6 +37,10 @@ class BacktestSettings:
     known             date -> prices as known at that close, for vintage data; None: final data cut by date
     trials            strategies tried before this one, for the deflated Sharpe ratio
     liquidity         of each close, for the square-root impact of `costs`; None: that of `costs` at every close
+    closes            base currency for one share as traded, by date and symbol, for fees and lots; None: the prices
+    lot_size          shares in a lot; 0: fractions of a share
+    min_trade         least value of a trade, base currency
+    payouts           (symbol, day from which on nobody holds it) -> what a unit of its price is paid
     """
 
     initial_value: float = 1_000_000.0
@@ -52,6 +56,10 @@ class BacktestSettings:
     known: Callable[[pd.Timestamp], pd.DataFrame] | None = None
     trials: int = 1
     liquidity: LiquidityPanel | None = None
+    closes: pd.DataFrame | None = None
+    lot_size: float = 0.0
+    min_trade: float = 0.0
+    payouts: Mapping[tuple[str, date], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,18 +186,6 @@ def decision_days(dates: pd.DatetimeIndex, frequency: str, first: int) -> list[i
     period = dates.to_period(PERIOD_CODES[frequency])
     ends = np.flatnonzero(np.diff(period.asi8))
     return [first, *(int(day) for day in ends if day > first)]
-
-
-def annual_rates(dates: pd.DatetimeIndex, rate: float | pd.Series) -> Array:
-    """(T,) the annual rate known at each close."""
-    if not isinstance(rate, pd.Series):
-        return np.full(len(dates), float(rate))
-    known = rate.reindex(dates, method="ffill").to_numpy(dtype=np.float64)
-    if np.isnan(known).any():
-        raise DataError(
-            f"no risk-free rate is known on {dates[int(np.argmax(np.isnan(known)))].date()}; add it"
-        )
-    return np.asarray(known)
 
 
 def growth(rates: Array, periods: float) -> Array:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from optimizer.backtests.dated_facts import DatedFacts
+from optimizer.backtests.existing_names import policy_among
 from optimizer.backtests.panel import Window
 from optimizer.beliefs.estimators.recipes import estimate_window
 from optimizer.beliefs.estimators.windows import first_row
@@ -26,6 +28,8 @@ class PolicyStrategy:
     """A policy replayed through the past; views and ratings are today's opinions and stay out.
 
     liquidity  of each close, for a policy with root_impact
+    facts      what each day knew besides prices
+    closes     base currency for one share as traded, by date and symbol, for a fee per share; None: the prices are
     The first purchase is not bound by the turnover limit or the no-trade band.
     """
 
@@ -34,7 +38,9 @@ class PolicyStrategy:
     recipe: Recipe
     prior: str
     liquidity: LiquidityPanel | None = None
-    _seen: dict[tuple[str, ...], tuple[Recipe, Universe]] = field(
+    facts: DatedFacts = field(default_factory=DatedFacts)
+    closes: pd.DataFrame | None = None
+    _seen: dict[tuple[str, ...], tuple[Recipe, Universe, Policy]] = field(
         default_factory=dict, init=False, repr=False
     )
 
@@ -55,49 +61,69 @@ class PolicyStrategy:
 
     def decide(self, window: Window, held: Array) -> Array:
         """(k,) target weights; held (k,) at the window's last close."""
-        recipe, universe = self._among(window.symbols)
+        recipe, universe, policy = self._known(window)
         since = first_row(window.prices, window.dates, recipe)
         prices, dates = window.prices[since:], window.dates[since:]
         check_values(prices, dates, window.symbols)
         evidence = estimate_window(prices, dates, window.symbols, recipe)
-        policy = self.policy if held.any() else replace(self.policy, max_turnover=None, no_trade_band=None)
+        believed = self._believed(evidence, universe, policy)
         # What is held is the last answer, drifted; a run that is resumed starts from the same.
         start = held if held.any() else None
-        believed, costs = self._believed(evidence, universe), self._costs(window)
+        policy = policy if held.any() else replace(policy, max_turnover=None, no_trade_band=None)
+        costs = self._costs(window)
         return solve(believed, policy, universe, held, costs=costs, start=start).weights
 
     def _costs(self, window: Window) -> CostCurve | None:
-        """What trades will cost by the liquidity of the last close; None where the policy's linear rates say it all."""
+        """What trades will cost by the last close; None where the policy's linear rates say it all."""
         policy = self.policy
-        if policy.cost_horizon_years is None or not policy.root_impact or window.worth is None:
+        varying = policy.root_impact or policy.commission_per_share
+        if policy.cost_horizon_years is None or not varying or window.worth is None:
             return None
-        known = self.liquidity.at(pd.Timestamp(window.dates[-1])) if self.liquidity is not None else {}
-        model = replace(CostModel.of(policy, known), per_share=0.0)
-        return model.curve(window.symbols, nav=window.worth)
+        day = pd.Timestamp(window.dates[-1])
+        known = self.liquidity.at(day) if self.liquidity is not None else {}
+        prices = window.prices[-1]
+        if self.closes is not None:
+            prices = self.closes.loc[day].reindex(list(window.symbols)).to_numpy(dtype=np.float64)
+        return CostModel.of(policy, known).curve(window.symbols, prices, window.worth)
 
-    def _believed(self, evidence: Estimates, universe: Universe) -> Estimates:
+    def _believed(self, evidence: Estimates, universe: Universe, policy: Policy) -> Estimates:
         """The prior in total returns, and its covariance: `form_beliefs` without views, in factors where they are."""
         factors = evidence.low_rank
         if factors is None:
-            beliefs = form_beliefs(evidence, universe, self.policy, Mandate(prior=self.prior))
+            beliefs = form_beliefs(evidence, universe, policy, Mandate(prior=self.prior))
             return beliefs.estimates(evidence)
-        settings, rate = self.policy.black_litterman, self.policy.risk_free_rate or 0.0
+        settings, rate = policy.black_litterman, policy.risk_free_rate or 0.0
         market, start = starting_point(self.prior, evidence, universe, rate)
         excess = settings.delta * (factors @ market) if start is None else start
-        blended = settings.covariance == "posterior" and self.policy.view_model == "black_litterman"
+        blended = settings.covariance == "posterior" and policy.view_model == "black_litterman"
         scale = 1.0 + settings.tau if blended else 1.0
         return replace(evidence, mean=excess + rate, covariance=scaled(factors, scale), trusted=True)
 
-    def _among(self, symbols: tuple[str, ...]) -> tuple[Recipe, Universe]:
-        """Recipe and universe of the names that exist; kept, for they seldom change."""
+    def _known(self, window: Window) -> tuple[Recipe, Universe, Policy]:
+        """Recipe, universe and policy of the names that exist, with what the last day knew."""
+        recipe, universe, policy = self._among(window.symbols)
+        facts = self.facts
+        if facts.rates is None and facts.caps is None:
+            return recipe, universe, policy
+        day = pd.Timestamp(window.dates[-1])
+        caps, rate = facts.caps_of(day, window.symbols), facts.rate(day)
+        if caps is not None:
+            made = facts.benchmark(day, window.symbols, self.universe.benchmark or {})
+            universe = replace(universe, benchmark=made, market_caps=caps)
+        return recipe, universe, policy if rate is None else replace(policy, risk_free_rate=rate)
+
+    def _among(self, symbols: tuple[str, ...]) -> tuple[Recipe, Universe, Policy]:
+        """Recipe, universe and policy of the names that exist; kept, for they seldom change."""
         if symbols not in self._seen:
-            universe = replace(self.universe, symbols=symbols, benchmark=self._benchmark(symbols))
-            self._seen[symbols] = replace(self.recipe, symbols=symbols), universe
+            self._seen[symbols] = (
+                replace(self.recipe, symbols=symbols),
+                replace(self.universe, symbols=symbols, benchmark=self._lasting(symbols)),
+                policy_among(self.policy, self.universe, symbols),
+            )
         return self._seen[symbols]
 
-    def _benchmark(self, symbols: tuple[str, ...]) -> dict[str, float] | None:
-        """The benchmark's weights among the names that exist, made whole."""
-        existing = set(symbols)
-        known = {symbol: w for symbol, w in (self.universe.benchmark or {}).items() if symbol in existing}
-        total = sum(known.values())
-        return {symbol: w / total for symbol, w in known.items()} if total else None
+    def _lasting(self, symbols: tuple[str, ...]) -> dict[str, float] | None:
+        """The benchmark's weights among the names that exist, where no day changes them."""
+        if self.facts.weighting == "market_cap":
+            return None
+        return self.facts.benchmark(pd.Timestamp(0), symbols, self.universe.benchmark or {})

@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from optimizer.backtests.simulation import Account, Rows
+from optimizer.backtests.market import Rows
+from optimizer.backtests.simulation import Account, Fills
 from optimizer.errors import DataError
 from optimizer.measures.analytics import Metrics, performance_metrics
 from optimizer.measures.performance import money_weighted_return
@@ -24,9 +25,10 @@ KNOWLEDGE = {
 class BacktestResult:
     """What a strategy did; money in the base currency, returns and weights as fractions. Tables are made when read.
 
-    account, dates, symbols  what was held and traded, in arrays
-    nav, returns  by date; the first NAV is the money before the first trade
-    skipped    date -> why a decision led to no trade
+    account, dates, symbols  what was held and traded, in arrays; the dates end where the strategy does
+    nav, returns  by date from the close of the first trade on; the first NAV is the money before that trade
+    skipped    date -> why a decision could not be made or carried out: the holdings were kept
+    ruined     the date on which all was lost, the last of the NAV, which is 0 there; None: never
     knowledge  in words, what its decisions saw
     """
 
@@ -39,15 +41,20 @@ class BacktestResult:
     skipped: Mapping[pd.Timestamp, str]
     knowledge: str
 
+    @property
+    def ruined(self) -> pd.Timestamp | None:
+        """The last date of a strategy that lost all."""
+        return self.dates[-1] if self.account.ruined else None
+
     @cached_property
     def cash(self) -> pd.Series:
-        """Cash at each close."""
+        """After the trades of each close; nav = shares x price + cash at all but the first, which is before them."""
         first = len(self.dates) - len(self.nav)
-        return pd.Series(self.account.cash_path[first:], self.nav.index, name="cash")
+        return pd.Series(self.account.cash_path[first : len(self.dates)], self.nav.index, name="cash")
 
     @cached_property
     def shares(self) -> pd.DataFrame:
-        """Held after each trade, dates x symbols: nav = shares x price + cash at every close."""
+        """Held after each trade, dates x symbols."""
         held = dict(self.account.holdings)
         return pd.DataFrame(np.stack(list(held.values())), self.dates[list(held)], list(self.symbols))
 
@@ -57,11 +64,12 @@ class BacktestResult:
         days = list(dict(self.account.holdings))
         shares = self.shares.to_numpy()
         values = np.where(shares != 0, shares * np.nan_to_num(self.account.market.marks[days]), 0.0)
-        return pd.DataFrame(values / self.account.nav[days][:, None], self.shares.index, self.shares.columns)
+        nav = np.where(self.account.nav[days] > 0, self.account.nav[days], np.inf)
+        return pd.DataFrame(values / nav[:, None], self.shares.index, self.shares.columns)
 
     @cached_property
     def trades(self) -> pd.DataFrame:
-        """Date, symbol, quantity (signed), price, value (signed), cost, reason ("rebalance", "stopped")."""
+        """Date, symbol, quantity, price, value (signed as it is), cost, reason ("rebalance", "stopped", "ruined")."""
         fills = self.account.fills
         counts = [len(fill.names) for fill in fills]
         days = np.repeat([fill.day for fill in fills], counts).astype(int)
@@ -81,7 +89,7 @@ class BacktestResult:
     @cached_property
     def costs(self) -> pd.Series:
         """By date of trade."""
-        days, spent = _by_day(self.account, _joined([fill.costs for fill in self.account.fills]))
+        days, spent = _by_day(self.account.fills, _joined([fill.costs for fill in self.account.fills]))
         return pd.Series(spent, self.dates[days].rename("date"), name="cost")
 
     def money_weighted_return(self, flows: pd.Series | None = None) -> float:
@@ -109,7 +117,7 @@ class BacktestResult:
         paid = np.bincount(_columns(account), trades["value"].to_numpy(), len(self.symbols))
         profit = pd.Series(account.values() - paid, list(self.symbols))
         cost = -float(trades["cost"].sum())
-        interest = account.cash - float(self.cash.iloc[0]) + float(paid.sum()) - cost
+        interest = account.cash - account.opening + float(paid.sum()) - cost
         found = pd.concat([profit, pd.Series({"CASH": interest, "COSTS": cost})])
         return pd.Series(found / self.nav.iloc[0], name="contribution")
 
@@ -124,26 +132,33 @@ def report(
     benchmark: pd.Series | None,
     knowledge: str,
 ) -> BacktestResult:
-    """The result of an account that was run to the last date; `rates` (T,) annual, known at each close."""
-    first = account.holdings[0][0]
-    nav = pd.Series(account.nav[first:], dates[first:], name="nav")
-    returns = pd.Series(
-        account.nav[first + 1 :] / account.nav[first:-1] - 1, dates[first + 1 :], name="return"
-    )
-    rate = float(rates[first:].mean())
-    metrics = performance_metrics(
-        returns, _aligned(benchmark, nav), risk_free_rate=rate, trials=trials, periods=periods_per_year(dates)
-    )
+    """The result of an account that was run to its end; `rates` (T,) annual, known at each close."""
+    first, end, periods = account.holdings[0][0], account.day + 1, periods_per_year(dates)
+    nav = pd.Series(account.nav[first:end].copy(), dates[first:end], name="nav")
+    nav.iloc[0] = account.opening
+    values = nav.to_numpy()
+    returns = pd.Series(values[1:] / values[:-1] - 1, dates[first + 1 : end], name="return")
+    known = rates[first : end - 1]
+    metrics = _performance(returns, _aligned(benchmark, nav), known, trials, account.ruined, periods)
     return BacktestResult(
         account,
-        dates,
+        dates[:end],
         symbols,
         nav,
         returns,
-        metrics | _trading(account, first, periods_per_year(dates)),
+        metrics | _trading(account, first, periods) | {"skipped_count": float(len(skipped))},
         skipped,
         KNOWLEDGE[knowledge],
     )
+
+
+def _performance(
+    returns: pd.Series, benchmark: pd.Series | None, rates: Array, trials: int, ruined: bool, periods: float
+) -> Metrics:
+    """Every measure; of a strategy that was ruined within a day of its first trade, those that one return has."""
+    if ruined and len(returns) == 1:
+        return dict.fromkeys(("total_return", "annual_return", "max_drawdown", "best_day", "worst_day"), -1.0)
+    return performance_metrics(returns, benchmark, risk_free_rate=rates, trials=trials, periods=periods)
 
 
 def _aligned(benchmark: pd.Series | None, nav: pd.Series) -> pd.Series | None:
@@ -165,9 +180,8 @@ def _joined(arrays: list[Array]) -> Array:
     return np.concatenate(arrays) if arrays else np.zeros(0)
 
 
-def _by_day(account: Account, amounts: Array) -> tuple[Rows, Array]:
+def _by_day(fills: Sequence[Fills], amounts: Array) -> tuple[Rows, Array]:
     """The days with fills, ascending, and what (m,) amounts, one a trade, add up to on each."""
-    fills = account.fills
     days, place = np.unique([fill.day for fill in fills], return_inverse=True)
     each = np.repeat(place, [len(fill.names) for fill in fills])
     return days.astype(np.intp), np.asarray(np.bincount(each, amounts, len(days)), dtype=np.float64)
@@ -175,19 +189,20 @@ def _by_day(account: Account, amounts: Array) -> tuple[Rows, Array]:
 
 def _trading(account: Account, first: int, periods: float) -> Metrics:
     """Turnover one-way per year without the first purchase, cost drag per year, cash and counts."""
-    nav, fills = account.nav, account.fills
-    years = max(len(nav) - 1 - first, 1) / periods
+    nav, fills = account.nav, [fill for fill in account.fills if fill.reason != "ruined"]
+    worth = np.where(nav > 0, nav, np.inf)  # what follows ruin is a fraction of nothing
+    lived, years = slice(first, account.day + 1), max(account.day - first, 1) / periods
     costs = _joined([fill.costs for fill in fills])
     values = _joined([fill.shares for fill in fills]) * _joined([fill.prices for fill in fills])
-    days, traded = _by_day(account, np.abs(values))
-    _, spent = _by_day(account, costs)
+    days, traded = _by_day(fills, np.abs(values))
+    _, spent = _by_day(fills, costs)
     return {
-        "turnover": float((traded / nav[days])[1:].sum()) / 2 / years,
-        "cost_drag": float((spent / nav[days]).sum()) / years,
+        "turnover": float((traded / worth[days])[1:].sum()) / 2 / years,
+        "cost_drag": float((spent / worth[days]).sum()) / years,
         "total_cost": float(costs.sum()),
         "trade_count": float(len(costs)),
         "rebalance_count": float(len({f.day for f in fills if f.reason == "rebalance" and len(f.names)})),
         "stopped_count": float(sum(len(fill.names) for fill in fills if fill.reason == "stopped")),
-        "average_cash": float(np.mean(account.cash_path[first:] / nav[first:])),
-        "final_value": float(nav[-1]),
+        "average_cash": float(np.mean(account.cash_path[lived] / worth[lived])),
+        "final_value": float(nav[account.day]),
     }

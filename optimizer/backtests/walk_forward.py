@@ -1,30 +1,29 @@
 """Walk-forward backtests: decide at one close on what was known then, trade at the next, pay for everything."""
 
-import inspect
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
-from functools import cached_property
 from itertools import product
-from math import isfinite
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from optimizer.backtests.panel import BacktestSettings, History, Window, annual_rates, decision_days, growth
+from optimizer.backtests.decisions import Decisions, Method, Plan, checked_weights, decide
+from optimizer.backtests.execution import Pricing
+from optimizer.backtests.market import Payouts, make_market
+from optimizer.backtests.panel import BacktestSettings, History, decision_days, growth
 from optimizer.backtests.point_in_time import Vintages
 from optimizer.backtests.report import KNOWLEDGE, BacktestResult, report
-from optimizer.backtests.simulation import Account, Pricing, make_market
-from optimizer.errors import DataError, InfeasibleError, PolicyError
+from optimizer.backtests.simulation import Account
+from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyError, SolverError
+from optimizer.measures.analytics import annual_rates
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import FundExposureMap
 from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 
-CASH_TOLERANCE = 1e-9
-NOBODY = "no symbol has a price and history enough"
-
+UNDECIDED = (InfeasibleError, SolverError, DataError)
 
 __all__ = [
     "BacktestResult",
@@ -34,46 +33,6 @@ __all__ = [
     "equal_weight",
     "sweep",
 ]
-
-
-class Answer(Protocol):
-    """What an OptimizationResult offers to a backtest."""
-
-    weights: Mapping[str, float]
-    success: bool
-    message: str
-
-
-@runtime_checkable
-class ArrayMethod(Protocol):
-    """A strategy that also decides on arrays, which spares a table of prices a decision."""
-
-    def decide(self, window: Window, held: Array) -> Array:
-        """(k,) target weights of the window's names; held (k,) at its last close."""
-
-
-Method = Callable[..., Answer | Mapping[str, float]]
-Decisions = MutableMapping[pd.Timestamp, Mapping[str, float]]
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """A strategy, the rows on which it decides, and whom to tell."""
-
-    method: Method
-    days: Sequence[int]
-    progress: Callable[[int, int], None] | None
-
-    @cached_property
-    def on_arrays(self) -> ArrayMethod | None:
-        """The strategy, where it decides on arrays."""
-        method: object = self.method
-        return method if isinstance(method, ArrayMethod) else None
-
-    @cached_property
-    def told_held(self) -> bool:
-        """Whether the strategy takes what is held."""
-        return self.on_arrays is not None or "held" in inspect.signature(self.method).parameters
 
 
 class OptimizationBacktest:
@@ -125,9 +84,11 @@ class OptimizationBacktest:
         benchmark            total-return prices by date
         decisions            filled as the run goes; given again, an interrupted run resumes from it
         progress             called with (decisions done, of)
-        The first decision is at the first close; every trade is at the close after its decision.
+        The first decision is at the first close; every trade is at the close after its decision, and all measures count
+        from the first one. A decision that cannot be made or paid for keeps what is held, see `skipped`; a strategy
+        that loses all ends there, see `ruined`.
         Raises DataError for too little history or a start before anything was known, PolicyError for weights that
-        need cash below cash_min.
+        need cash below cash_min, and what the first decision raised where none could be made.
         """
         chosen, since = self._seen(knowledge, settings or BacktestSettings(), start_date)
         chosen = chosen if costs is None else replace(chosen, costs=costs)
@@ -136,8 +97,13 @@ class OptimizationBacktest:
         first = history.first_decision(start_date, since)
         rates = annual_rates(history.dates, chosen.risk_free_rate)
         yearly = periods_per_year(history.dates)
-        earned, paid = growth(rates, yearly), growth(rates + chosen.financing_spread, yearly)
-        market = make_market(history.prices, earned, paid, chosen.gap_days)
+        market = make_market(
+            history.prices,
+            growth(rates, yearly),
+            growth(rates + chosen.financing_spread, yearly),
+            chosen.gap_days,
+            _payouts(chosen, history),
+        )
         account = Account(market, chosen.initial_value, first, _delisting(chosen, history.symbols))
         plan = Plan(optimization_method, decision_days(history.dates, rebalance_frequency, first), progress)
         skipped = _walk(account, history, plan, chosen, {} if decisions is None else decisions)
@@ -213,28 +179,71 @@ def _delisting(settings: BacktestSettings, symbols: Sequence[str]) -> Array:
     return np.full(len(symbols), given)
 
 
+def _payouts(settings: BacktestSettings, history: History) -> Payouts:
+    """By the row of the first close on or after the day, and the column."""
+    found = {}
+    for (symbol, day), value in settings.payouts.items():
+        row = int(history.dates.searchsorted(pd.Timestamp(day)))
+        if symbol in history.place and row < len(history.dates):
+            found[row, history.place[symbol]] = value
+    return found
+
+
 def _walk(
     account: Account, history: History, plan: Plan, settings: BacktestSettings, decisions: Decisions
 ) -> dict[pd.Timestamp, str]:
     """Decides and trades through time; returns why decisions were skipped."""
-    skipped = {}
-    pricing = Pricing(settings.costs, history.symbols, _roots(settings, history))
+    failed: dict[pd.Timestamp, PackfolioError] = {}
+    pricing = _pricing(settings, history)
     for done, (day, as_of) in enumerate(zip(plan.days, history.dates[list(plan.days)].tolist(), strict=True)):
-        if plan.told_held or settings.band is not None:
+        if account.fills and (plan.told_held or settings.band is not None):
             account.advance(day)
+        if account.ruined:
+            break
         try:
             if as_of not in decisions:
-                decisions[as_of] = _decide(plan, history, day, account)
-        except InfeasibleError as reason:
-            skipped[as_of] = str(reason)
-        else:
-            wanted = _checked(decisions[as_of], history, as_of, settings.cash_min)
-            if settings.band is None or not account.fills or _away(account, wanted) > settings.band:
-                account.advance(day + 1)
-                account.rebalance(wanted, pricing, settings.cash_min)
+                decisions[as_of] = decide(plan, history, day, account)
+            _carry_out(account, decisions[as_of], history, day, pricing, settings)
+        except UNDECIDED as reason:
+            failed[as_of] = reason
         if plan.progress is not None:
             plan.progress(done + 1, len(plan.days))
-    return skipped
+    if failed and not account.fills:
+        raise next(iter(failed.values()))
+    return {as_of: str(reason) for as_of, reason in failed.items()}
+
+
+def _carry_out(
+    account: Account,
+    weights: Mapping[str, float],
+    history: History,
+    day: int,
+    pricing: Pricing,
+    settings: BacktestSettings,
+) -> None:
+    """Trades to a decision at the close after it; raises what `Pricing.trades` raises."""
+    wanted = checked_weights(weights, history, history.dates[day], settings.cash_min)
+    if not account.fills:
+        account.fund(day + 1)
+    elif settings.band is not None and _away(account, wanted) <= settings.band:
+        return
+    account.advance(day + 1)
+    if not account.ruined:
+        account.rebalance(wanted, pricing, settings.cash_min)
+
+
+def _pricing(settings: BacktestSettings, history: History) -> Pricing:
+    closes = settings.closes
+    if closes is not None:
+        closes = closes.reindex(index=history.dates, columns=list(history.symbols))
+    return Pricing(
+        settings.costs,
+        history.symbols,
+        _roots(settings, history),
+        None if closes is None else closes.to_numpy(dtype=np.float64),
+        settings.lot_size,
+        settings.min_trade,
+    )
 
 
 def _roots(settings: BacktestSettings, history: History) -> Array | None:
@@ -246,56 +255,3 @@ def _roots(settings: BacktestSettings, history: History) -> Array | None:
 
 def _away(account: Account, wanted: Array) -> float:
     return float(np.abs(wanted - account.weights()).max(initial=0.0))
-
-
-def _decide(plan: Plan, history: History, day: int, account: Account) -> Mapping[str, float]:
-    if plan.on_arrays is not None:
-        return _decide_on_arrays(plan.on_arrays, history, day, account)
-    seen = history.until(day)
-    if seen.empty:
-        raise InfeasibleError(NOBODY)
-    if plan.told_held:
-        weights = account.weights()
-        held = {history.symbols[i]: float(weights[i]) for i in np.flatnonzero(weights)}
-        answer = plan.method(seen, history.dates[day], held=held)
-    else:
-        answer = plan.method(seen, history.dates[day])
-    if isinstance(answer, Mapping):
-        return answer
-    if not answer.success:
-        raise InfeasibleError(answer.message)
-    return answer.weights
-
-
-def _decide_on_arrays(
-    method: ArrayMethod, history: History, day: int, account: Account
-) -> Mapping[str, float]:
-    window, columns = history.window(day)
-    if not window.symbols:
-        raise InfeasibleError(NOBODY)
-    told = replace(window, worth=float(account.nav[account.day]))
-    weights = method.decide(told, account.weights()[columns])
-    return dict(zip(window.symbols, weights.tolist(), strict=True))
-
-
-def _checked(weights: Mapping[str, float], history: History, as_of: pd.Timestamp, cash_min: float) -> Array:
-    """(n,) the weights in the order of the panel; PolicyError for a wrong one."""
-    place = history.place
-    if tuple(weights) == history.symbols:
-        wanted = np.fromiter(weights.values(), float, len(place))
-    else:
-        if unknown := sorted(weights.keys() - place.keys()):
-            raise PolicyError(
-                f"weights of {as_of.date()} name {', '.join(unknown)}, which market_data has not"
-            )
-        wanted = np.zeros(len(place))
-        wanted[[place[symbol] for symbol in weights]] = list(weights.values())
-    total = float(wanted.sum())
-    if not isfinite(total):
-        raise PolicyError(f"weights of {as_of.date()} are not all numbers; return 0 for what is not held")
-    if 1 - total < cash_min - CASH_TOLERANCE:
-        raise PolicyError(
-            f"weights of {as_of.date()} add up to {total:.6g}: cash would be {1 - total:.4g} of "
-            f"the NAV, below cash_min {cash_min:g}; hold less, or lower cash_min to allow borrowing"
-        )
-    return wanted

@@ -22,13 +22,14 @@ def performance_metrics(
     returns: pd.Series,
     benchmark: pd.Series | None = None,
     *,
-    risk_free_rate: float = 0.0,
+    risk_free_rate: float | Array = 0.0,
     trials: int = 1,
     periods: float | None = None,
 ) -> Metrics:
     """Every measure of one series of returns; fractions, per year unless the name says otherwise.
 
     returns    (T,) simple returns per period, by date;  benchmark  likewise, on the same dates
+    risk_free_rate  annual; one for all periods, or (T,) that of each
     trials     strategies tried before this one was chosen, for the deflated Sharpe ratio
     periods    per year; None: as many as the dates have, 252 where there are none
     The value at risk and expected shortfall are of one period; durations are in periods.
@@ -66,7 +67,7 @@ def performance_metrics(
     return found | _relative(r, p.checked(benchmark.to_numpy(dtype=np.float64)), risk_free_rate, periods)
 
 
-def _relative(r: Array, b: Array, risk_free_rate: float, periods: float) -> Metrics:
+def _relative(r: Array, b: Array, risk_free_rate: float | Array, periods: float) -> Metrics:
     return {
         "benchmark_return": p.annual_return(b, periods),
         "beta": p.beta(r, b),
@@ -77,6 +78,18 @@ def _relative(r: Array, b: Array, risk_free_rate: float, periods: float) -> Metr
         "down_capture": p.capture(r, b, up=False),
         "hit_rate_against_benchmark": p.hit_rate(r, b),
     }
+
+
+def annual_rates(dates: pd.DatetimeIndex, rate: float | pd.Series) -> Array:
+    """(T,) the annual rate known at each close; DataError for a date before the first one known."""
+    if not isinstance(rate, pd.Series):
+        return np.full(len(dates), float(rate))
+    known = rate.reindex(dates, method="ffill").to_numpy(dtype=np.float64)
+    if np.isnan(known).any():
+        raise DataError(
+            f"no risk-free rate is known on {dates[int(np.argmax(np.isnan(known)))].date()}; add it"
+        )
+    return np.asarray(known)
 
 
 def monthly_table(returns: pd.Series) -> pd.DataFrame:
@@ -97,6 +110,7 @@ class PortfolioAnalytics:
     history      date -> what was held from that close on; without it today's holdings are taken to have been
                  held throughout, and `pro_forma` says so
     fund_map     look-through of the funds, for the attribution by exposure
+    risk_free_rate  per year; a number, or a series by date (the last known holds)
     """
 
     def __init__(
@@ -106,7 +120,7 @@ class PortfolioAnalytics:
         *,
         history: Mapping[date, Portfolio] | None = None,
         fund_map: FundExposureMap | None = None,
-        risk_free_rate: float = 0.02,
+        risk_free_rate: float | pd.Series = 0.02,
     ) -> None:
         check_prices(market_data)
         self.portfolio = portfolio
@@ -167,7 +181,7 @@ class PortfolioAnalytics:
     def calculate_sharpe_ratio(self) -> float:
         """Per year, over the risk-free rate."""
         returns = self.calculate_returns()
-        return p.sharpe(returns.to_numpy(), self.risk_free_rate, periods_per_year(returns.index))
+        return p.sharpe(returns.to_numpy(), self._rates(), periods_per_year(returns.index))
 
     def calculate_max_drawdown(self) -> dict[str, object]:
         """Depth (negative), dates of peak, trough and recovery (None while it lasts), duration in days."""
@@ -200,7 +214,7 @@ class PortfolioAnalytics:
         other = None
         if benchmark is not None:
             other = benchmark.reindex(self._shares.index).pct_change(fill_method=None).iloc[1:]
-        return performance_metrics(returns, other, risk_free_rate=self.risk_free_rate)
+        return performance_metrics(returns, other, risk_free_rate=self._rates())
 
     def calculate_attribution(self) -> pd.Series:
         """Contribution of each name to the chained return; their sum is that return."""
@@ -226,6 +240,10 @@ class PortfolioAnalytics:
             "best_position": str(parts.idxmax()) if len(parts) else None,
             "worst_position": str(parts.idxmin()) if len(parts) else None,
         }
+
+    def _rates(self) -> Array:
+        """(T - 1,) the annual rate known at the close before each return."""
+        return annual_rates(pd.DatetimeIndex(self._shares.index), self.risk_free_rate)[:-1]
 
     def _prices(self) -> pd.DataFrame:
         return self.market_data.loc[self._start :, list(self._shares.columns)]

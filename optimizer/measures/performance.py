@@ -1,7 +1,7 @@
 """Measures of realised performance from periodic simple returns; sources: Bacon 2008 unless another is named.
 
 Every `returns` is (T,) simple returns per period, `periods` those of a year (252 daily, 52 weekly, 12 monthly), and
-`risk_free_rate` an annual rate, charged per period as (1 + rf)^(1 / periods) - 1.
+`risk_free_rate` an annual rate, one for all or (T,) that of each period, charged as (1 + rf)^(1 / periods) - 1.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from optimizer.typing import Array
 
 EULER = 0.5772156649015329
 NORMAL = NormalDist()
+ROUNDING = 1e-15  # what the last bits of a return per period may be off by
 NO_RATE = "no internal rate of return exists for these flows; report the time-weighted one"
 
 
@@ -62,14 +63,24 @@ def _moment(returns: Array, order: Literal[3, 4]) -> float:
     spread = away.std()
     square = away * away  # a power of a float array takes forty times as long as a product
     power = square * away if order == 3 else square * square
-    return float(power.mean() / spread**order) if spread > 1e-15 else float("nan")
+    return float(power.mean() / spread**order) if spread > ROUNDING else float("nan")
 
 
-def sharpe(returns: Array, risk_free_rate: float = 0.0, periods: float = TRADING_DAYS) -> float:
+def excess_returns(returns: Array, risk_free_rate: float | Array, periods: float = TRADING_DAYS) -> Array:
+    """(T,) the returns less the rate of their own period; DataError for a rate too many or too few."""
+    rate = per_period(risk_free_rate, periods)
+    if isinstance(rate, np.ndarray) and rate.shape != returns.shape:
+        raise DataError(
+            f"{rate.shape} risk-free rates for {returns.shape} returns; give one for each, or one for all"
+        )
+    return np.asarray(returns - rate)
+
+
+def sharpe(returns: Array, risk_free_rate: float | Array = 0.0, periods: float = TRADING_DAYS) -> float:
     """Mean excess return / its standard deviation, per year (Sharpe 1994); NaN without variation."""
-    excess = returns - per_period(risk_free_rate, periods)
+    excess = excess_returns(returns, risk_free_rate, periods)
     spread = np.std(excess, ddof=1)
-    return float(excess.mean() / spread * sqrt(periods)) if spread > 1e-15 else float("nan")
+    return float(excess.mean() / spread * sqrt(periods)) if spread > ROUNDING else float("nan")
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,7 @@ class SharpeTest:
 
 def sharpe_test(
     returns: Array,
-    risk_free_rate: float = 0.0,
+    risk_free_rate: float | Array = 0.0,
     periods: float = TRADING_DAYS,
     *,
     level: float = 0.95,
@@ -104,9 +115,10 @@ def sharpe_test(
     trials          strategies tried before this one was chosen
     trial_variance  variance of their annual Sharpe ratios; default the estimate's own variance
     """
-    ratio = sharpe(returns, risk_free_rate, periods)
+    excess = excess_returns(returns, risk_free_rate, periods)
+    ratio = sharpe(excess, 0.0, periods)
     one = ratio / sqrt(periods)
-    shape = 1 - skewness(returns) * one + (kurtosis(returns) - 1) / 4 * one**2
+    shape = 1 - skewness(excess) * one + (kurtosis(excess) - 1) / 4 * one**2
     error = sqrt(shape / (len(returns) - 1))
     half = NORMAL.inv_cdf(0.5 + level / 2) * error * sqrt(periods)
     spread = error if trial_variance is None else sqrt(trial_variance / periods)
@@ -129,22 +141,26 @@ def _expected_maximum(trials: int) -> float:
     return (1 - EULER) * NORMAL.inv_cdf(1 - 1 / trials) + EULER * NORMAL.inv_cdf(1 - 1 / (trials * np.e))
 
 
-def downside_deviation(returns: Array, target: float = 0.0) -> float:
+def downside_deviation(returns: Array, target: float | Array = 0.0) -> float:
     """Root mean square of what falls short of the target per period, over all periods."""
     return float(np.sqrt(np.mean(np.minimum(returns - target, 0) ** 2)))
 
 
-def sortino(returns: Array, risk_free_rate: float = 0.0, periods: float = TRADING_DAYS) -> float:
+def sortino(returns: Array, risk_free_rate: float | Array = 0.0, periods: float = TRADING_DAYS) -> float:
     """Mean excess return / downside deviation, per year; NaN when nothing fell short."""
-    target = per_period(risk_free_rate, periods)
-    below = downside_deviation(returns, target)
-    return float((returns.mean() - target) / below * sqrt(periods)) if below > 0 else float("nan")
+    excess = excess_returns(returns, risk_free_rate, periods)
+    below = downside_deviation(excess)
+    return float(excess.mean() / below * sqrt(periods)) if below > ROUNDING else float("nan")
 
 
-def omega(returns: Array, target: float = 0.0) -> float:
-    """Sum of the gains over the target / sum of the shortfalls (Keating & Shadwick 2002)."""
+def omega(returns: Array, target: float | Array = 0.0) -> float:
+    """Sum of the gains over the target per period / sum of the shortfalls (Keating & Shadwick 2002)."""
     short = np.maximum(target - returns, 0).sum()
-    return float(np.maximum(returns - target, 0).sum() / short) if short > 0 else float("nan")
+    return (
+        float(np.maximum(returns - target, 0).sum() / short)
+        if short > ROUNDING * len(returns)
+        else float("nan")
+    )
 
 
 def value_at_risk(returns: Array, level: float = 0.95) -> float:
@@ -221,12 +237,11 @@ def beta(returns: Array, benchmark: Array) -> float:
 
 
 def alpha(
-    returns: Array, benchmark: Array, risk_free_rate: float = 0.0, periods: float = TRADING_DAYS
+    returns: Array, benchmark: Array, risk_free_rate: float | Array = 0.0, periods: float = TRADING_DAYS
 ) -> float:
     """Jensen's alpha per year: mean excess return less beta x the benchmark's, x periods."""
-    rate = per_period(risk_free_rate, periods)
-    slope = beta(returns, benchmark)
-    return float(((returns - rate).mean() - slope * (benchmark - rate).mean()) * periods)
+    own, theirs = (excess_returns(r, risk_free_rate, periods) for r in (returns, benchmark))
+    return float((own.mean() - beta(own, theirs) * theirs.mean()) * periods)
 
 
 def tracking_error(returns: Array, benchmark: Array, periods: float = TRADING_DAYS) -> float:

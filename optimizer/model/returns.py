@@ -1,7 +1,7 @@
 """Returns from prices: dividends and splits counted once, gaps compounded and never filled."""
 
 from collections.abc import Hashable, Sequence
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,25 @@ def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
     gives exactly the tail of the whole history.
     Raises DataError for a dividend or split on a row without a price.
     """
+    priced, last, growth = _daily_growth(close, dividend, split)
+    later = np.ones_like(close)
+    later[:-1] = np.cumprod(growth[::-1], axis=0)[::-1]
+    return np.where(priced, last[-1] / later, np.nan)
+
+
+def growth_index(close: Array, dividend: Array, split: Array) -> Array:
+    """The same returns, equal to `close` on each symbol's first row: no row depends on a later one.
+
+    Shapes and errors as in `total_return_index`; (T, n) with T >= 1.
+    """
+    priced, _, growth = _daily_growth(close, dividend, split)
+    first = close[priced.argmax(axis=0), np.arange(close.shape[1])]
+    index = np.cumprod(np.vstack([first, growth]), axis=0)
+    return np.where(priced, index, np.nan)
+
+
+def _daily_growth(close: Array, dividend: Array, split: Array) -> tuple[Array, Array, Array]:
+    """Where there is a price, the last close so far, and (T - 1, ...) growth of 1 since the last close before."""
     priced = np.isfinite(close)
     event = (np.nan_to_num(dividend) != 0) | (np.nan_to_num(split, nan=1.0) != 1)
     if (event & ~priced).any():
@@ -31,10 +50,7 @@ def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
     last = pd.DataFrame(close).ffill().to_numpy().reshape(close.shape)
     with np.errstate(invalid="ignore", divide="ignore"):
         growth = (close[1:] * split[1:] + dividend[1:]) / last[:-1]
-    growth = np.where(priced[1:] & np.isfinite(last[:-1]), growth, 1.0)
-    later = np.ones_like(close)
-    later[:-1] = np.cumprod(growth[::-1], axis=0)[::-1]
-    return np.where(priced, last[-1] / later, np.nan)
+    return priced, last, np.where(priced[1:] & np.isfinite(last[:-1]), growth, 1.0)
 
 
 def simple_returns(prices: Array) -> Array:
@@ -98,6 +114,12 @@ def period_ends(dates: Dates, frequency: str) -> Rows:
     return ends[:-1] if len(weekdays_left) else ends
 
 
-def per_period(annual_rate: float, periods: float = TRADING_DAYS) -> float:
-    """The rate that compounds to `annual_rate` over a year of that many periods."""
+@overload
+def per_period(annual_rate: float, periods: float = TRADING_DAYS) -> float: ...
+@overload
+def per_period(annual_rate: float | Array, periods: float = TRADING_DAYS) -> float | Array: ...
+def per_period(annual_rate: float | Array, periods: float = TRADING_DAYS) -> float | Array:
+    """The rate that compounds to `annual_rate` over a year of that many periods; of each where (T,) are given."""
+    if isinstance(annual_rate, np.ndarray):
+        return np.asarray((1 + annual_rate) ** (1 / periods) - 1)
     return float((1 + annual_rate) ** (1 / periods) - 1)

@@ -13,8 +13,9 @@ from optimizer.tax.lots import Lot
 from resources.books.tax_lots import Fill, LotBook, Lots, average_costs, read_lot_book
 from resources.packs.delistings import Delisting, delistings
 from resources.packs.liquidity import newest_liquidity
-from resources.packs.pack_prices import Panel, exchange_rate, read_panel
+from resources.packs.pack_prices import Panel, read_panel
 from resources.packs.packs import Pack, find_pack
+from resources.packs.rates import exchange_rate
 from resources.settings.portfolios import PortfolioFile
 from resources.store.ledger import Connection
 

@@ -19,22 +19,20 @@ from resources.books.paper import Holdings, paper_holdings
 from resources.books.tax_lots import average_costs, lot_frame, read_lots
 from resources.books.universes import (
     STALE_SESSIONS,
+    WEIGHTINGS,
     benchmark_symbols,
     benchmark_weights,
+    cap_weights,
     gappy_symbols,
+    market_caps,
     universe_of,
     unpriced_symbols,
     young_symbols,
 )
 from resources.packs.liquidity import liquidity_of
-from resources.packs.pack_prices import (
-    exchange_rate,
-    newest_facts,
-    read_panel,
-    risk_free_rate,
-    window_start,
-)
+from resources.packs.pack_prices import newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
+from resources.packs.rates import exchange_rate, risk_free_rate
 from resources.settings.policy_schema import PolicyFile
 from resources.settings.portfolios import VIEW, PortfolioFile, ScenarioViewFile, ViewFile
 from resources.store.ledger import Connection
@@ -50,6 +48,8 @@ class Snapshot:
     investable what the policy may buy; what is held besides is sold
     excluded   symbol of the universe -> why it cannot be bought today
     benchmark  symbol -> weight, a fraction
+    measure    how those weights are made each day: "fixed", "equal_weight" or "market_cap"
+    listed     whether the portfolio lists its universe; else it is all that is priced
     problem    why this portfolio cannot be computed today; None when it can
     """
 
@@ -66,6 +66,8 @@ class Snapshot:
     policy: PolicyFile
     views: tuple[ViewFile | ScenarioViewFile, ...]
     problem: str | None
+    measure: str = "fixed"
+    listed: bool = True
 
     def recipe(self) -> Recipe:
         """How this portfolio's estimates are made."""
@@ -88,7 +90,7 @@ class Snapshot:
             "benchmark": json.dumps(dict(self.benchmark)), "problem": self.problem,
             "universe": json.dumps({
                 "symbols": self.symbols, "investable": self.investable, "excluded": dict(self.excluded),
-                "prior": self.prior,
+                "prior": self.prior, "measure": self.measure, "listed": self.listed,
             }),
         }  # fmt: skip
         held = [
@@ -133,6 +135,8 @@ def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: Port
     benchmark: dict[str, float] = {}
     try:
         benchmark = {} if problem else benchmark_weights(con, pack, file, investable)
+        if file.prior == "market_cap" and not problem:
+            cap_weights(con, pack, investable, file.base_currency)
     except DataError as error:
         problem = str(error)
     priced = {*investable, *(symbol for symbol in (*holdings.quantities, *named) if symbol not in unpriced)}
@@ -140,6 +144,7 @@ def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: Port
     return Snapshot(
         str(file.id), file.name, file.mode, file.base_currency, holdings, kept, investable, excluded,
         benchmark, file.prior, file.policy, tuple(file.views), problem,
+        file.benchmark if file.benchmark in WEIGHTINGS else "fixed", file.universe != "all",
     )  # fmt: skip
 
 
@@ -210,7 +215,7 @@ def _snapshot(con: Connection, pack: Pack, row: tuple[object, ...]) -> Snapshot:
         ),
         tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], json.loads(benchmark), known["prior"],
         PolicyFile.model_validate_json(policy), tuple(VIEW.validate_python(view) for view in json.loads(views)),
-        None if row[10] is None else problem,
+        None if row[10] is None else problem, known.get("measure", "fixed"), known.get("listed", True),
     )  # fmt: skip
 
 
@@ -249,7 +254,6 @@ def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExpo
     policy = snapshot.policy.to_policy()
     rf = policy.risk_free_rate
     rf = risk_free_rate(con, pack, snapshot.base_currency) if rf is None else rf
-    caps = newest_facts(con, pack, "market_caps", "market_cap", symbols)
     sectors = newest_facts(con, pack, "securities", "sector", symbols)
     ratings = newest_facts(con, pack, "ratings", "rating", symbols)
     return Inputs(
@@ -263,7 +267,7 @@ def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExpo
             sectors={symbol: str(sector) for symbol, sector in sectors.items()},
             funds=look_through(funds, newest_facts(con, pack, "securities", "kind", symbols), policy),
             benchmark=snapshot.benchmark,
-            market_caps={symbol: float(str(cap)) for symbol, cap in caps.items()} or None,
+            market_caps=market_caps(con, pack, symbols, snapshot.base_currency) or None,
         ),
         policy=replace(policy, risk_free_rate=rf),
         views=tuple(view.to_view(rf) for view in snapshot.views),

@@ -1,6 +1,6 @@
 """What a portfolio may hold under a pack, what it may not and why, and what it is measured against."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -10,10 +10,12 @@ from optimizer.proposals.proposal import MIN_OBSERVATIONS
 from resources.packs.delistings import delistings
 from resources.packs.pack_prices import newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
+from resources.packs.rates import ways
 from resources.settings.portfolios import PortfolioFile
 from resources.store.ledger import Connection
 
 STALE_SESSIONS = 5
+WEIGHTINGS = ("equal_weight", "market_cap")  # of the investable names; any other benchmark has fixed weights
 UNPRICED = f"has no price in the last {STALE_SESSIONS} sessions"
 
 
@@ -72,7 +74,7 @@ def benchmark_symbols(file: PortfolioFile) -> tuple[str, ...]:
     """The symbols that a benchmark names."""
     if isinstance(file.benchmark, dict):
         return tuple(sorted(file.benchmark))
-    return () if file.benchmark in ("equal_weight", "market_cap") else (file.benchmark,)
+    return () if file.benchmark in WEIGHTINGS else (file.benchmark,)
 
 
 def benchmark_weights(
@@ -84,16 +86,31 @@ def benchmark_weights(
     if file.benchmark == "equal_weight":
         return {symbol: 1 / len(investable) for symbol in investable}
     if file.benchmark == "market_cap":
-        return cap_weights(con, pack, investable)
+        return cap_weights(con, pack, investable, file.base_currency)
     return {file.benchmark: 1.0}
 
 
-def cap_weights(con: Connection, pack: Pack, symbols: tuple[str, ...]) -> dict[str, float]:
+def cap_weights(con: Connection, pack: Pack, symbols: tuple[str, ...], currency: str) -> dict[str, float]:
     """Weights in proportion to market capitalisation; raises DataError naming the symbols without one."""
-    caps = newest_facts(con, pack, "market_caps", "market_cap", symbols)
+    caps = market_caps(con, pack, symbols, currency)
     if missing := [symbol for symbol in symbols if symbol not in caps]:
         raise DataError(
-            f"{pack.id} has no market cap of {missing}: ingest market_caps, or choose another benchmark"
+            f"{pack.id} has no market cap of {missing} that can be told in {currency}: ingest market_caps and the "
+            f"fx_rates of their currencies, or choose another benchmark and prior"
         )
-    values = np.array([float(str(caps[symbol])) for symbol in symbols])
+    values = np.array([caps[symbol] for symbol in symbols])
     return dict(zip(symbols, (values / values.sum()).tolist(), strict=True))
+
+
+def market_caps(con: Connection, pack: Pack, symbols: Sequence[str], currency: str) -> dict[str, float]:
+    """The newest market capitalisation of each symbol that has one, in one currency at the pack's rates.
+
+    One in a currency without a rate is not known.
+    """
+    caps = newest_facts(con, pack, "market_caps", "market_cap", symbols)
+    stated = newest_facts(con, pack, "market_caps", "currency", symbols)
+    rates = ways(con, pack, sorted({str(unit) for unit in stated.values()}), currency, [pack.as_of])
+    known = {
+        symbol: float(str(cap)) * float(rates[str(stated[symbol])].rates[0]) for symbol, cap in caps.items()
+    }
+    return {symbol: cap for symbol, cap in known.items() if np.isfinite(cap)}

@@ -85,6 +85,7 @@ class Inbox:
                 progress(f"{settings.name}: {name_of(delivery)}")
                 if isinstance(delivery, Delivery) and delivery.log == PRICES:
                     delivery = self._screened(delivery, calendar)
+                    delivery = delivery if settings.currency else self._in_own_currencies(delivery)
                 done.append(self._store(settings.name, delivery))
         return done
 
@@ -129,6 +130,20 @@ class Inbox:
             )
             screened = screen(delivery, replace(context, recorded=around, elsewhere=elsewhere))
             return replace(screened, withdrawn=no_longer_believed(con, screened))
+
+    def _in_own_currencies(self, delivery: Delivery) -> Delivery:
+        """The delivery of a source that states no currency, in those of the securities on record."""
+        with self.warehouse.live() as con:
+            known = dict(
+                con.execute(
+                    "select symbol, arg_max(currency, (date, ingest_seq)) from securities group by symbol"
+                ).fetchall()
+            )
+        symbols = delivery.rows["symbol"].to_pylist()
+        if not any(known.get(symbol, delivery.currency) != delivery.currency for symbol in set(symbols)):
+            return delivery
+        told = pa.array([known.get(symbol, delivery.currency) for symbol in symbols]).dictionary_encode()
+        return replace(delivery, rows=delivery.rows.append_column("currency", told))
 
     def _store(self, source: str, delivery: Delivery | FileRejected) -> Ingested:
         with self.warehouse.write(self.stamp) as tx:

@@ -10,6 +10,7 @@ import pandas as pd
 from optimizer.errors import DataError
 from optimizer.model.costs import Liquidity
 from optimizer.model.liquidity import LIQUIDITY_DAYS, LiquidityPanel, rolling_liquidity
+from optimizer.model.returns import growth_index
 from resources.packs.pack_prices import chosen_sources, in_currency, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.store.ledger import Connection
@@ -29,7 +30,8 @@ def read_liquidity(
     panel = read_panel(con, pack, symbols, since)
     closes = in_currency(con, pack, panel, currency, panel.close)
     volumes = _volumes(con, pack, symbols, since).reindex_like(closes)
-    return rolling_liquidity(closes * volumes, in_currency(con, pack, panel, currency))
+    grown = growth_index(panel.close, panel.dividend, panel.split)
+    return rolling_liquidity(closes * volumes, in_currency(con, pack, panel, currency, grown))
 
 
 def _volumes(con: Connection, pack: Pack, symbols: Sequence[str], start: date) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Reading what a pack saw: prices as arrays, last closes, exchange rates, the risk-free rate."""
+"""Reading what a pack saw: prices as arrays, last closes, facts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from optimizer.errors import DataError
 from optimizer.model.returns import total_return_index
 from optimizer.typing import Array
 from resources.packs.packs import Pack
+from resources.packs.rates import missing_rate, ways
 from resources.store.ledger import Connection
 
 
@@ -130,84 +131,21 @@ def _scatter(names: tuple[str, ...], table: Mapping[str, Any]) -> Panel:
 def in_currency(
     con: Connection, pack: Pack, panel: Panel, currency: str, values: Array | None = None
 ) -> pd.DataFrame:
-    """The panel's total-return prices, or (T, n) `values` of its symbols, each converted at the rates of its dates."""
+    """The panel's total-return prices, or (T, n) `values` of its symbols, each converted at the rates of its dates.
+
+    Raises DataError for a price of a date on which no way to `currency` is known.
+    """
     index = pd.DatetimeIndex(panel.dates, name="date")
     prices = panel.total_return() if values is None else pd.DataFrame(values, index, list(panel.symbols))
-    for foreign in sorted({*panel.currency} - {"", currency}):
-        rates = exchange_rate_series(con, pack, foreign, currency, panel.dates)
-        columns = [s for s, c in zip(panel.symbols, panel.currency, strict=True) if c == foreign]
+    foreign = sorted({*panel.currency} - {"", currency})
+    for unit, way in ways(con, pack, foreign, currency, panel.dates).items():
+        rates = way.rates
+        columns = [s for s, c in zip(panel.symbols, panel.currency, strict=True) if c == unit]
+        unknown = np.isnan(rates) & prices[columns].notna().to_numpy().any(axis=1)
+        if unknown.any():
+            raise DataError(missing_rate(pack, unit, currency, panel.dates[int(np.argmax(unknown))]))
         prices[columns] = prices[columns].to_numpy() * rates[:, None]
     return prices
-
-
-def exchange_rate(con: Connection, pack: Pack, base: str, quote: str) -> float:
-    """Units of `quote` for one `base` on the pack's date; raises DataError without a path between them."""
-    return float(exchange_rate_series(con, pack, base, quote, [pack.as_of])[0])
-
-
-def exchange_rate_series(con: Connection, pack: Pack, base: str, quote: str, dates: Sequence[date]) -> Array:
-    """(T,) units of `quote` for one `base`, of each date the newest rate: direct, inverse, or through a third currency.
-
-    Raises DataError when no path exists; a missing rate is never 1.
-    """
-    if base == quote:
-        return np.ones(len(dates))
-    table = _rates(con, pack)
-    currencies = sorted({currency for pair in table for currency in pair})
-    paths = [[(base, quote)], *([(base, middle), (middle, quote)] for middle in currencies)]
-    for path in paths:
-        legs = [_leg(table, leg, dates) for leg in path]
-        if all(leg is not None and np.isfinite(leg).all() for leg in legs):
-            return np.asarray(np.prod([leg for leg in legs if leg is not None], axis=0))
-    raise DataError(
-        f"{pack.id} has no exchange rate {base}/{quote} for {min(dates)}, nor a path to it: "
-        f"ingest fx_rates for that pair from that date on"
-    )
-
-
-Pair = tuple[str, str]
-
-
-def _rates(con: Connection, pack: Pack) -> dict[Pair, tuple[list[date], list[float]]]:
-    rows = con.execute(
-        "select base, quote, date, rate from fx_rates where date <= ? and ingest_seq <= ? "
-        "qualify row_number() over (partition by base, quote, date order by ingest_seq desc) = 1 order by all",
-        [pack.as_of, pack.watermark],
-    ).fetchall()
-    table: dict[Pair, tuple[list[date], list[float]]] = {}
-    for base, quote, day, rate in rows:
-        days, rates = table.setdefault((str(base), str(quote)), ([], []))
-        days.append(day)
-        rates.append(float(rate))
-    return table
-
-
-def _leg(
-    table: Mapping[Pair, tuple[list[date], list[float]]], leg: Pair, dates: Sequence[date]
-) -> Array | None:
-    """The newest known rate on each date; NaN before the first one."""
-    for pair, power in ((leg, 1), (leg[::-1], -1)):
-        if pair in table:
-            days, rates = table[pair]
-            at = np.searchsorted(
-                np.array(days, "datetime64[D]"), np.array(dates, "datetime64[D]"), side="right"
-            )
-            return np.where(at > 0, np.array(rates)[np.maximum(at - 1, 0)] ** power, np.nan)
-    return None
-
-
-def risk_free_rate(con: Connection, pack: Pack, currency: str) -> float:
-    """The newest risk-free rate of a currency on record for the pack, per year; raises DataError without one."""
-    found = con.execute(
-        "select rate from risk_free_rates where currency = ? and date <= ? and ingest_seq <= ? "
-        "order by date desc, ingest_seq desc limit 1",
-        [currency, pack.as_of, pack.watermark],
-    ).fetchall()
-    if not found:
-        raise DataError(
-            f"{pack.id} has no risk-free rate for {currency}: set risk_free_rate in the policy, or ingest one"
-        )
-    return float(found[0][0])
 
 
 def newest_facts(

@@ -7,8 +7,9 @@ import pandas as pd
 
 from optimizer.backtests.point_in_time import Vintages
 from optimizer.errors import DataError
-from resources.packs.pack_prices import chosen_sources, exchange_rate_series
+from resources.packs.pack_prices import chosen_sources
 from resources.packs.packs import Pack
+from resources.packs.rates import exchange_rate_series
 from resources.store.ledger import Connection
 
 

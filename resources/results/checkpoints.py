@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
+DIGEST = 64  # characters of a SHA-256
+
 
 class Checkpoint(dict[pd.Timestamp, Mapping[str, float]]):
     """Date -> weights, read from the file; every new decision is appended to it before the next one is made.
 
-    A line that was cut short by a kill is decided again. Numbers are written so that they read back bit for bit.
+    A line is `SHA-256 [day, weights]`; one whose sum does not fit, cut short by a kill or damaged, is dropped from the
+    file and decided again. Numbers are written so that they read back bit for bit.
     """
 
     def __init__(self, path: Path) -> None:
@@ -20,23 +23,34 @@ class Checkpoint(dict[pd.Timestamp, Mapping[str, float]]):
         self.path = path
         if not path.exists():
             return
-        text = path.read_text(encoding="utf-8")
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            path.write_text(whole, encoding="utf-8")
-        for line in whole.splitlines():
-            day, weights = json.loads(line)
+        lines = path.read_bytes().splitlines(keepends=True)
+        believed = [line for line in lines if _fits(line)]
+        if believed != lines:
+            path.write_bytes(b"".join(believed))
+        for line in believed:
+            day, weights = json.loads(line[DIGEST + 1 :])
             super().__setitem__(pd.Timestamp(day), weights)
 
     def __setitem__(self, day: pd.Timestamp, weights: Mapping[str, float]) -> None:
+        text = json.dumps([day.isoformat(), dict(weights)]).encode()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([day.isoformat(), dict(weights)]) + "\n")
+        with self.path.open("ab") as file:
+            file.write(_sum(text) + b" " + text + b"\n")
         super().__setitem__(day, weights)
 
     def finish(self) -> None:
         """Forget the file: the result is on record."""
         self.path.unlink(missing_ok=True)
+
+
+def _sum(text: bytes) -> bytes:
+    return sha256(text).hexdigest().encode()
+
+
+def _fits(line: bytes) -> bool:
+    """Whether a line is whole: it ends, and its sum is that of its text."""
+    digest, text = line[:DIGEST], line[DIGEST + 1 : -1]
+    return line == digest + b" " + text + b"\n" and digest == _sum(text)
 
 
 @dataclass(frozen=True)

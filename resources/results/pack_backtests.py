@@ -3,30 +3,29 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from optimizer.backtests.point_in_time import Vintages
 from optimizer.backtests.policy_strategy import PolicyStrategy
+from optimizer.errors import DataError
 from optimizer.model.costs import CostModel
-from optimizer.model.liquidity import LiquidityPanel
 from optimizer.model.policy import Policy
-from resources.books.snapshots import Inputs, under_policy
-from resources.packs.liquidity import read_liquidity
-from resources.packs.pack_prices import in_currency, read_panel
+from resources.books.snapshots import under_policy
 from resources.packs.packs import Pack
-from resources.packs.point_in_time import read_vintages
 from resources.results.checkpoints import Checkpoints
 from resources.results.pack_estimates import Case
+from resources.results.replay_inputs import Past, read_past
 from resources.settings.configuration import BacktestFile
 from resources.settings.policy_grid import varied
+from resources.settings.policy_schema import PolicyFile
 from resources.store.ledger import Connection
 
 if TYPE_CHECKING:
+    from optimizer.backtests.decisions import Method
     from optimizer.backtests.report import BacktestResult
-    from optimizer.backtests.walk_forward import BacktestSettings, Method
+    from optimizer.backtests.walk_forward import BacktestSettings
 
 POLICY = "policy"
 EQUAL = "equal_weight"
@@ -39,31 +38,35 @@ def longest_lookback(policy: Policy, settings: BacktestFile) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Past:
-    """What the replays of a portfolio read.
+class Contender:
+    """A strategy and the terms on which it is replayed."""
 
-    prices     (T, n) total-return prices in base currency over the backtest's years and the lookback before them
-    vintages   what became known when of the investable names, where decisions are to see that; else None
-    liquidity  of the investable names at each close, where a policy has root_impact; else None
+    method: "Method"
+    settings: "BacktestSettings"
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """The strategies of a portfolio side by side.
+
+    results    by name
+    benchmark  an index at each close;  weights  (T, m) those it is made of
+    notes      what cut a replay short, or left a decision without an answer
     """
 
-    prices: pd.DataFrame
-    vintages: Vintages | None
-    liquidity: LiquidityPanel | None
+    results: "Mapping[str, BacktestResult]"
+    benchmark: pd.Series
+    weights: pd.DataFrame
+    notes: tuple[str, ...]
 
 
-def read_past(con: Connection, pack: Pack, case: Case, settings: BacktestFile) -> Past:
-    """The past of a portfolio as the pack saw it."""
-    snapshot, policy = case.snapshot, case.inputs.policy
-    lookback = longest_lookback(policy, settings)
-    start = pack.as_of - timedelta(days=settings.years * DAYS_A_YEAR + lookback * 1.5)
-    names, currency = snapshot.investable, snapshot.base_currency
-    rooted = policy.root_impact or any(settings.sweep.get("root_impact", ()))
-    return Past(
-        in_currency(con, pack, read_panel(con, pack, snapshot.symbols, start), currency),
-        read_vintages(con, pack, names, currency) if settings.knowledge == "vintage" else None,
-        read_liquidity(con, pack, names, currency, start) if rooted else None,
-    )
+def replay_past(con: Connection, pack: Pack, case: Case, settings: BacktestFile) -> Past:
+    """The backtest's years of a portfolio and the lookback before them, as the pack saw them."""
+    policy = case.inputs.policy
+    days = settings.years * DAYS_A_YEAR + longest_lookback(policy, settings) * 1.5
+    rooted = bool(policy.root_impact or any(settings.sweep.get("root_impact", ())))
+    start = pack.as_of - timedelta(days=days)
+    return read_past(con, pack, case, start, vintage=settings.knowledge == "vintage", rooted=rooted)
 
 
 def backtest(
@@ -73,65 +76,115 @@ def backtest(
     as_of: date,
     kept: Checkpoints,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, "BacktestResult"]:
+) -> Replay:
     """The policy, it under the methods and keys to compare, and equal weights, walked forward side by side.
 
     kept      the decisions of each, filled as the run goes; given again, an interrupted run goes on
     progress  called with (decisions done, of), those of all strategies in all
     """
-    from optimizer.backtests.walk_forward import OptimizationBacktest, equal_weight
+    from optimizer.backtests.dated_facts import benchmark_index, benchmark_weights
+    from optimizer.backtests.walk_forward import OptimizationBacktest
 
-    snapshot, strategies = case.snapshot, strategies_of(case, past, settings)
-    prices, vintages = past.prices, past.vintages
-    investable = prices[list(snapshot.investable)]
-    history = longest_lookback(case.inputs.policy, settings) + 1
-    start = as_of - timedelta(days=settings.years * DAYS_A_YEAR)
+    named, vintages = contenders(case, past, settings), past.vintages
+    prices = past.prices[list(past.names)]
+    begin = as_of - timedelta(days=settings.years * DAYS_A_YEAR)
+    start = max(begin, past.since[0])
     if vintages is not None:
         vintages.known_on(pd.Timestamp(as_of))
         start = max(start, vintages.first.date())
-    bench = OptimizationBacktest(investable, vintages=vintages)
-    shared: dict[str, Any] = {"min_history": history, "trials": len(strategies)}
-    methods: dict[str, Method] = {**strategies, EQUAL: equal_weight}
-    return {
+    history = longest_lookback(case.inputs.policy, settings) + 1
+    weights = benchmark_weights(past.prices, past.facts, case.snapshot.benchmark, past.names)
+    benchmark = benchmark_index(past.prices, weights)
+    bench = OptimizationBacktest(prices, vintages=vintages)
+    results = {
         name: bench.backtest_strategy(
-            method,
+            contender.method,
             settings.rebalance,
             decisions=kept.of(name),
-            settings=replace(_costs_and_cash(strategies.get(name, strategies[POLICY])), **shared),
+            settings=contender.settings,
             knowledge=settings.knowledge,
-            start_date=first_possible(investable, start, history),
-            benchmark=benchmark_index(prices, snapshot.benchmark),
-            progress=_overall(progress, place, len(methods)),
+            start_date=first_possible(prices, start, history),
+            benchmark=benchmark,
+            progress=_overall(progress, place, len(named)),
         )
-        for place, (name, method) in enumerate(methods.items())
+        for place, (name, contender) in enumerate(named.items())
     }
+    late = (f"{past.since[1]} are on record since {past.since[0]}: nothing before is replayed",)
+    return Replay(results, benchmark, weights, (*(late if past.since[0] > begin else ()), *_told(results)))
 
 
-def strategies_of(case: Case, past: Past, settings: BacktestFile) -> dict[str, PolicyStrategy]:
-    """The policy as it is, under each method of `compare`, and under each combination of `sweep`, by name."""
+def _told(results: "Mapping[str, BacktestResult]") -> list[str]:
+    """The decisions that could not be made or carried out, and the strategies that lost all."""
+    notes = []
+    for name, result in results.items():
+        if result.skipped:
+            day, reason = next(iter(result.skipped.items()))
+            notes.append(
+                f"{name}: {len(result.skipped)} decisions kept the weights of the day before, the first on "
+                f"{day.date()}: {reason}"
+            )
+        if result.ruined is not None:
+            notes.append(f"{name} lost all on {result.ruined.date()} and ends there")
+    return notes
+
+
+def contenders(case: Case, past: Past, settings: BacktestFile) -> dict[str, Contender]:
+    """The policy, it under each method of `compare` and combination of `sweep`, and equal weights, by name."""
+    from optimizer.backtests.walk_forward import equal_weight
+
     own = case.snapshot.policy
-    rate = case.inputs.policy.risk_free_rate or 0.0
     named = {POLICY: own}
     named |= {name: own.model_copy(update={"method": name}) for name in settings.compare}
     named |= varied(own, settings.sweep) if settings.sweep else {}
-    return {name: _strategy(under_policy(case.inputs, policy, rate), past) for name, policy in named.items()}
+    nav = worth(case, settings)
+    found = {
+        name: _contender(case, past, settings, policy, nav, len(named)) for name, policy in named.items()
+    }
+    return found | {EQUAL: Contender(equal_weight, found[POLICY].settings)}
 
 
-def _strategy(inputs: Inputs, past: Past) -> PolicyStrategy:
-    recipe = replace(inputs.snapshot.recipe(), symbols=())
-    return PolicyStrategy(inputs.policy, inputs.universe, recipe, inputs.snapshot.prior, past.liquidity)
+def worth(case: Case, settings: BacktestFile) -> float:
+    """The money of the replay: what `backtest.nav` says, else what the book is worth; raises DataError for nothing."""
+    nav = settings.nav or float(case.portfolio.total_value(case.prices))
+    if nav <= 0:
+        raise DataError(
+            f"{case.snapshot.name} is worth {nav:.2f}: state backtest: {{nav: ...}} in pipeline.yaml"
+        )
+    return nav
 
 
-def _costs_and_cash(strategy: PolicyStrategy) -> "BacktestSettings":
-    """How the strategy's policy has its trades paid for."""
+def _contender(
+    case: Case, past: Past, settings: BacktestFile, file: PolicyFile, nav: float, trials: int
+) -> Contender:
+    """The policy of `file` on the portfolio's own terms: its money, lots, least trades and costs."""
     from optimizer.backtests.walk_forward import BacktestSettings
 
-    policy = strategy.policy
-    return BacktestSettings(
-        costs=CostModel.of(policy),
-        liquidity=strategy.liquidity if policy.root_impact else None,
-        risk_free_rate=policy.risk_free_rate or 0.0,
-        cash_min=min(policy.cash_min, 0.0),
+    known = replace(case.inputs, universe=past.universe)
+    inputs = under_policy(known, file, case.inputs.policy.risk_free_rate or 0.0)
+    policy, facts = inputs.policy, past.facts
+    if file.risk_free_rate is not None:
+        facts = replace(facts, rates=None)
+    recipe = replace(inputs.snapshot.recipe(), symbols=())
+    strategy = PolicyStrategy(
+        policy, inputs.universe, recipe, inputs.snapshot.prior, past.liquidity, facts, past.closes
+    )
+    history = longest_lookback(case.inputs.policy, settings) + 1
+    return Contender(
+        strategy,
+        BacktestSettings(
+            initial_value=nav,
+            costs=CostModel.of(policy),
+            risk_free_rate=(policy.risk_free_rate or 0.0) if facts.rates is None else facts.rates,
+            cash_min=min(policy.cash_min, 0.0),
+            history_days=history,
+            min_history=history,
+            trials=trials,
+            liquidity=past.liquidity if policy.root_impact else None,
+            closes=past.closes,
+            lot_size=file.lot_size or 0.0,
+            min_trade=policy.min_trade_value,
+            payouts=past.payouts,
+        ),
     )
 
 
@@ -145,32 +198,23 @@ def _overall(
 
 
 def first_possible(prices: pd.DataFrame, start: date, history: int) -> date:
-    """The first date >= start on which every symbol has history enough."""
-    enough = (prices.notna().cumsum() >= history).all(axis=1).to_numpy()
+    """The first date >= start on which any symbol has history enough; the others join when they have."""
+    enough = ((prices.notna().cumsum() >= history) & prices.notna()).any(axis=1).to_numpy()
     dates = pd.DatetimeIndex(prices.index)
     able = np.flatnonzero(enough & (dates >= pd.Timestamp(start)))
     chosen: datetime = (dates[able[0]] if len(able) else dates[-1]).to_pydatetime()
     return chosen.date()
 
 
-def benchmark_index(prices: pd.DataFrame, weights: Mapping[str, float]) -> pd.Series:
-    """The benchmark's weights, rebalanced daily without cost, as an index that starts at 1."""
-    held = prices[list(weights)]
-    if held.isna().to_numpy().any():
-        held = held.ffill()  # the return through a gap is that of the price after it
-    returns = held.pct_change(fill_method=None).fillna(0.0).to_numpy()
-    return pd.Series(np.cumprod(1 + returns @ np.array(list(weights.values()))), prices.index)
-
-
-def backtest_frames(
-    results: "Mapping[str, BacktestResult]", benchmark: pd.Series, parts: pd.DataFrame, simulated: bool
-) -> dict[str, pd.DataFrame]:
+def backtest_frames(replay: Replay, parts: pd.DataFrame, simulated: bool) -> dict[str, pd.DataFrame]:
     """Rows of `backtest_results` (by strategy and day), `backtest_summary` (by measure) and `backtest_attribution`.
 
     simulated  whether any price behind them is simulated
+    The benchmark begins where the policy does.
     """
+    results = replay.results
     daily = [_daily(name, result) for name, result in sorted(results.items())]
-    common = benchmark.loc[daily[0]["date"].iloc[0] :]
+    common = replay.benchmark.loc[results[POLICY].nav.index[0] :]
     daily.append(
         pd.DataFrame({
             "strategy": "benchmark", "date": pd.DatetimeIndex(common.index).date,
@@ -191,14 +235,17 @@ def backtest_frames(
     }
 
 
-def attribution(results: "Mapping[str, BacktestResult]", case: Case, prices: pd.DataFrame) -> pd.DataFrame:
-    """Where each strategy's return came from: by symbol, by exposure, and by sector against the benchmark."""
+def attribution(replay: Replay, past: Past) -> pd.DataFrame:
+    """Where each strategy's return came from: by symbol, by exposure, and by sector against the benchmark.
+
+    A strategy that lost all has no parts by sector: none would add up.
+    """
     from optimizer.backtests.attribution import attribution_by_exposure, attribution_by_group
 
-    universe, benchmark = case.inputs.universe, case.snapshot.benchmark
-    sectors = {symbol: universe.sectors.get(symbol, "no sector") for symbol in case.snapshot.symbols}
+    universe = past.universe
+    sectors = {symbol: universe.sectors.get(symbol, "no sector") for symbol in past.prices.columns}
     rows: list[tuple[str, str, str, str, float]] = []
-    for name, result in sorted(results.items()):
+    for name, result in sorted(replay.results.items()):
         told = {"symbol": {str(symbol): float(part) for symbol, part in result.attribution.items()}}
         if universe.funds is not None:
             told["exposure"] = attribution_by_exposure(result, universe.funds)
@@ -207,12 +254,13 @@ def attribution(results: "Mapping[str, BacktestResult]", case: Case, prices: pd.
             for kind, found in told.items()
             for part, value in found.items()
         ]
-        by_sector = attribution_by_group(result, sectors, prices, benchmark)
-        rows += [
-            (name, "sector", str(sector), str(effect), float(value))
-            for sector, effects in by_sector.iterrows()
-            for effect, value in effects.items()
-        ]
+        if result.ruined is None:
+            by_sector = attribution_by_group(result, sectors, past.prices, replay.weights)
+            rows += [
+                (name, "sector", str(sector), str(effect), float(value))
+                for sector, effects in by_sector.iterrows()
+                for effect, value in effects.items()
+            ]
     return pd.DataFrame(rows, columns=["strategy", "breakdown", "part", "effect", "contribution"])
 
 
@@ -226,7 +274,7 @@ def _daily(name: str, result: "BacktestResult") -> pd.DataFrame:
             "date": dates.date,
             "nav": result.nav.to_numpy(),
             "return": result.returns.reindex(dates, fill_value=0.0).to_numpy(),
-            "turnover": (0.5 * traded / result.nav).to_numpy(),
+            "turnover": (0.5 * traded / result.nav.where(result.nav > 0, np.inf)).to_numpy(),
             "cost": result.costs.reindex(dates, fill_value=0.0).to_numpy(),
             "drawdown": (result.nav / result.nav.cummax() - 1).to_numpy(),
         }

@@ -120,7 +120,7 @@ def load_case(
     )  # a paper fill may have overdrawn it; today's trades repay that first
     plan = read_plan(con, pack, snapshot.portfolio_id, snapshot.holdings.lots, snapshot.policy)
     mandate = Mandate(
-        snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.lot_size, plan,
+        snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.shares_in_a_lot, plan,
         impact_liquidity(con, pack, snapshot),
         tuple(f"{symbol} is left out: it {why}" for symbol, why in snapshot.excluded.items()),
     )  # fmt: skip

@@ -21,8 +21,9 @@ from optimizer.risk.scenarios import (
 )
 from optimizer.typing import Array
 from resources.books.snapshots import look_through
-from resources.packs.pack_prices import exchange_rate, in_currency, newest_facts, read_panel, window_start
+from resources.packs.pack_prices import in_currency, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
+from resources.packs.rates import exchange_rate
 from resources.results.pack_estimates import Case
 from resources.settings.playbooks import Playbooks
 from resources.store.ledger import Connection

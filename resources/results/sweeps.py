@@ -14,7 +14,7 @@ from optimizer.model.exposures import FundExposureMap
 from resources.books.snapshots import Snapshot
 from resources.packs.packs import Pack
 from resources.results.checkpoints import Checkpoints
-from resources.results.pack_backtests import EQUAL, backtest, read_past
+from resources.results.pack_backtests import EQUAL, Replay, backtest, replay_past
 from resources.results.pack_estimates import load_case
 from resources.results.queries import notes_of
 from resources.settings.configuration import BacktestFile, Configuration
@@ -45,15 +45,18 @@ def sweep_policies(
     A portfolio that cannot be replayed is in `failed` with its reason.
     """
     told: dict[str, Any] = {"portfolios": {}, "trials": {}, "probability_of_overfitting": {}, "failed": {}}
+    told["warnings"] = []
     for snapshot in snapshots:
         key = "\n".join([pack.content_hash, repr(snapshot), desk.digest, code_version(), repr(settings)])
         kept = Checkpoints(cache, key)
         try:
-            found = _sweep(con, pack, desk.funds, settings, snapshot, kept, partial(progress, snapshot.name))
+            replay = _sweep(con, pack, desk.funds, settings, snapshot, kept, partial(progress, snapshot.name))
         except PackfolioError as error:
             told["failed"][snapshot.name] = str(error)
             continue
         kept.finish()
+        found = replay.results
+        told["warnings"] += [f"{snapshot.name}: {note}" for note in replay.notes]
         tried = [result for name, result in found.items() if name != EQUAL]
         told["portfolios"][snapshot.name] = {name: _told(result.metrics) for name, result in found.items()}
         told["trials"][snapshot.name] = len(tried)
@@ -70,11 +73,11 @@ def _sweep(
     snapshot: Snapshot,
     kept: Checkpoints,
     progress: Callable[[int, int], None],
-) -> "dict[str, BacktestResult]":
+) -> Replay:
     if snapshot.problem:
         raise DataError(snapshot.problem)
     case = load_case(con, pack, snapshot, funds)
-    return backtest(case, read_past(con, pack, case, settings), settings, pack.as_of, kept, progress)
+    return backtest(case, replay_past(con, pack, case, settings), settings, pack.as_of, kept, progress)
 
 
 def _overfitting(tried: "Sequence[BacktestResult]") -> float | None:

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Protocol
 
 from resources.screening.bad_prints import recent_prints
+from resources.screening.currencies import rate_faults
 from resources.screening.price_warnings import WatchLimits
 from resources.store.ledger import Connection
 
@@ -94,7 +95,12 @@ def check_pack(
         *_coverage(con, newest, previous, past, limits),
         *_stale_symbols(newest, past, limits),
         *_disagreements(con, as_of, watermark, limits),
-        *_stale_rates(con, as_of, watermark, limits),
+        *(
+            Finding(code, "WARN", message, symbol, day, value)
+            for code, symbol, day, value, message in rate_faults(
+                con, as_of, watermark, limits.rate_days, limits.fx_days
+            )
+        ),
         *(
             Finding(code, "WARN", message, symbol, day, value)
             for code, symbol, day, value, message in recent_prints(con, as_of, watermark, limits.prints)
@@ -215,18 +221,3 @@ def _disagreements(con: Connection, as_of: date, watermark: int, limits: CheckLi
             f"{symbol}: the close of {day} is {gap:.1%} higher in {high} than in {low}; {days} such days"
         )
         yield Finding("SOURCES_DISAGREE", "WARN", message, str(symbol), day, float(gap))
-
-
-def _stale_rates(con: Connection, as_of: date, watermark: int, limits: CheckLimits) -> Iterator[Finding]:
-    """Risk-free and exchange rates on record that stop too long before the as-of date."""
-    rows = con.execute(
-        "select 'risk-free rate of ' || currency, max(date), $3 from risk_free_rates "
-        "where date <= $1 and ingest_seq <= $2 group by currency having count(distinct date) > 1 "
-        "union all select 'exchange rate ' || base || '/' || quote, max(date), $4 from fx_rates "
-        "where date <= $1 and ingest_seq <= $2 group by base, quote order by 1",
-        [as_of, watermark, limits.rate_days, limits.fx_days],
-    ).fetchall()
-    for name, newest, allowed in rows:
-        if (age := (as_of - newest).days) > allowed:
-            message = f"the newest {name} is of {newest}, {age} days before {as_of}; {allowed} are allowed"
-            yield Finding("STALE_RATE", "WARN", message, date=newest, value=float(age))

@@ -24,8 +24,9 @@ from resources.store.warehouse import Transaction
 
 
 class BacktestFile(Strict):
-    """How `backtest_results` replays the policies."""
+    """How `backtest_results` replays the policies; `nav` in base currency, that of the book when left out."""
 
+    nav: float | None = Field(default=None, gt=0)
     years: float = Field(default=10.0, gt=0)
     rebalance: str = "monthly"
     knowledge: Literal["final", "vintage"] = "final"
@@ -52,7 +53,15 @@ class BacktestFile(Strict):
 
 
 PackCode = Literal[
-    "COVERAGE", "STALE_PACK", "STALE_SYMBOL", "SOURCES_DISAGREE", "STALE_RATE", "STALE_5", "REVERSAL"
+    "COVERAGE",
+    "STALE_PACK",
+    "STALE_SYMBOL",
+    "SOURCES_DISAGREE",
+    "STALE_RATE",
+    "STALE_5",
+    "REVERSAL",
+    "UNIT_RATE",
+    "CURRENCY_MISMATCH",
 ]
 
 

@@ -80,7 +80,8 @@ class HarvestFile(Strict):
 class PolicyFile(Strict):
     """A policy: `_pct` is 0-100, `risk_free_rate` a fraction per year, costs in base currency and basis points.
 
-    `max_turnover_pct` counts buys and sells: it is twice the one-way turnover.
+    `max_turnover_pct` counts buys and sells: it is twice the one-way turnover. Without `lot_size` orders are whole
+    shares, and backtests, which need not send any, trade fractions.
     """
 
     method: str = "mean_variance"
@@ -130,7 +131,7 @@ class PolicyFile(Strict):
     buy_tax_bps: float = Field(default=0.0, ge=0)
     sell_tax_bps: float = Field(default=0.0, ge=0)
     root_impact: float = Field(default=0.0, ge=0, le=10)
-    lot_size: float = Field(default=1.0, gt=0)
+    lot_size: float | None = Field(default=None, gt=0)
     min_lot_value: float = Field(default=0.0, ge=0)
     cost_horizon_years: float | None = Field(default=None, gt=0)
     tax: TaxFile | None = None
@@ -222,6 +223,11 @@ class PolicyFile(Strict):
             check_method(self.tax.method, harvests=True)
             HarvestRule(self.harvest.substitutes)
         return self
+
+    @property
+    def shares_in_a_lot(self) -> float:
+        """What orders are whole numbers of."""
+        return 1.0 if self.lot_size is None else self.lot_size
 
     def to_policy(self) -> Policy:
         """The same policy in fractions."""

@@ -24,6 +24,7 @@ from resources.settings.yaml_files import load_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 Symbol = Annotated[str, Field(pattern=f"^{SYMBOL}$")]
+ASSUMED_CURRENCY = "USD"
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -32,13 +33,14 @@ class SourceSettings(Strict):
 
     live      whether prices are still coming: schedule and default as-of date follow live sources only
     exchange  ISO 10383 code of the calendar its rows are checked against
+    currency  of its prices, also GBX, GBp, ILA, ZAc; where it is not stated that of each security on record, else USD
     """
 
     name: Name
     enabled: bool = True
     live: bool = False
     exchange: str = "XNYS"
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, Field(pattern=r"^([A-Z]{3}|GBp|ZAc)$")] | None = None
 
 
 class FolderSettings(SourceSettings):
@@ -178,12 +180,13 @@ def open_source(
 
     today  the clock's date: where a live download ends
     """
+    currency = settings.currency or ASSUMED_CURRENCY
     shaping = overrides.of(settings.name).model_dump(mode="json")
     match settings:
         case FolderSettings():
             reading = Reading(
                 settings.name,
-                settings.currency,
+                currency,
                 settings.basis,
                 tuple(settings.ignore_columns),
                 settings.max_file_mb << 20,
@@ -196,7 +199,7 @@ def open_source(
                 settings.start,
                 today,
                 yfinance_client(settings.pause_seconds, settings.attempts),
-                Reading(settings.name, settings.currency, "split_adjusted"),
+                Reading(settings.name, currency, "split_adjusted"),
             )
         case EmbeddedSettings():
             return EmbeddedSource(

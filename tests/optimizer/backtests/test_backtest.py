@@ -46,8 +46,8 @@ def momentum(history, as_of):
 
 
 def naive(prices, weights_at, cost, rate=0.0):
-    """An independent loop over days, one share count a name, no gaps: NAV by day."""
-    first = min(weights_at)
+    """An independent loop over days, one share count a name, no gaps: NAV by day, the first before the first trade."""
+    first = min(weights_at) + 1
     shares, cash, navs = np.zeros(prices.shape[1]), 1e6, []
     for t in range(first, len(prices)):
         p = prices.iloc[t].to_numpy()
@@ -63,14 +63,16 @@ def naive(prices, weights_at, cost, rate=0.0):
             cash = nav - cost.costs(prices.columns, w * low - shares * p).sum() - w.sum() * low
             shares = w * low / p
         navs.append(shares @ p + cash)
-    return np.array(navs)
+    return np.array([1e6, *navs[1:]])
 
 
 def assert_consistent(result, prices):
     marks = prices.ffill().loc[result.nav.index]
     shares = result.shares.reindex(result.nav.index).ffill()
     value = (shares * marks.fillna(0.0)).sum(axis=1) + result.cash
-    np.testing.assert_allclose(result.nav, value, rtol=1e-9)
+    np.testing.assert_allclose(result.nav.iloc[1:], value.iloc[1:], rtol=1e-9)
+    bought = result.trades.set_index("date").loc[lambda rows: rows.index == result.nav.index[0]]
+    assert result.nav.iloc[0] == pytest.approx(value.iloc[0] + bought["cost"].sum(), rel=1e-12)
     assert (result.cash >= -1e-9 * result.nav).all()
     assert result.costs.sum() == pytest.approx(result.trades["cost"].sum())
     total = result.nav.iloc[-1] / result.nav.iloc[0] - 1
@@ -101,11 +103,32 @@ def test_nav_agrees_with_an_independent_loop():
 def test_the_decision_is_executed_at_the_next_close():
     prices = panel(days=40)
     result = OptimizationBacktest(prices).backtest_strategy(equal_weight, settings=SETTINGS, costs=FREE)
-    assert result.nav.index[0] == prices.index[19]
-    assert result.trades["date"].iloc[0] == prices.index[20]
-    assert result.returns.iloc[0] == 0
+    assert result.nav.index[0] == result.trades["date"].iloc[0] == prices.index[20]
     expected = (prices.iloc[21] / prices.iloc[20]).mean() - 1
-    assert result.returns.iloc[1] == pytest.approx(expected, abs=1e-12)
+    assert result.returns.iloc[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_every_measure_counts_from_the_first_trade_and_charges_it():
+    rise = pd.DataFrame(np.outer(1.01 ** np.arange(60), [100.0, 50.0]), panel(60).index, ["A", "B"])
+    run = OptimizationBacktest(rise).backtest_strategy
+    free = run(equal_weight, settings=SETTINGS, costs=FREE, benchmark=rise["A"])
+    assert free.metrics["total_return"] == pytest.approx(1.01**39 - 1)
+    assert free.metrics["annual_return"] == pytest.approx(free.metrics["benchmark_return"])
+    assert free.metrics["tracking_error"] == pytest.approx(0, abs=1e-12)
+    dear = run(
+        equal_weight, settings=SETTINGS, costs=CostModel(commission=0, impact_bps=100), benchmark=rise["A"]
+    )
+    assert dear.metrics["total_return"] == pytest.approx(1.01**39 / 1.01 - 1, rel=1e-12)
+
+    def waits(history, as_of):
+        if as_of < rise.index[30]:
+            raise InfeasibleError("max_weight cannot hold yet")
+        return equal_weight(history, as_of)
+
+    late = run(waits, "weekly", settings=SETTINGS, costs=FREE, benchmark=rise["A"])
+    assert late.nav.index[0] > rise.index[30]
+    assert late.metrics["annual_return"] == pytest.approx(free.metrics["annual_return"])
+    assert late.metrics["skipped_count"] == len(late.skipped) > 1
 
 
 @settings(max_examples=15, deadline=None)
@@ -171,11 +194,11 @@ def test_a_strategy_may_ask_what_is_held():
 
     result = OptimizationBacktest(prices).backtest_strategy(keeps, settings=SETTINGS, costs=FREE)
     assert told[0] == {}
-    first, second = prices.iloc[20], prices.loc[result.weights.index].iloc[2]
+    first, second = prices.iloc[20], prices.loc[result.weights.index].iloc[1]
     grown = (second / first)[["S0", "S1"]]
     at_decision = prices.iloc[decision_days(prices.index, "monthly", 19)[1]] / first
     assert told[1]["S0"] == pytest.approx(at_decision["S0"] / (at_decision["S0"] + at_decision["S1"]))
-    assert result.nav.loc[result.weights.index[2]] == pytest.approx(1e6 * grown.mean(), rel=1e-3)
+    assert result.nav.loc[result.weights.index[1]] == pytest.approx(1e6 * grown.mean(), rel=1e-3)
 
 
 def test_cash_earns_and_debt_pays_the_financing_rate():
@@ -183,7 +206,7 @@ def test_cash_earns_and_debt_pays_the_financing_rate():
     half = OptimizationBacktest(prices).backtest_strategy(
         lambda history, as_of: {}, settings=BacktestSettings(min_history=20, risk_free_rate=0.04, costs=FREE)
     )
-    assert half.nav.iloc[-1] == pytest.approx(1e6 * 1.04 ** (280 / 252), rel=1e-12)
+    assert half.nav.iloc[-1] == pytest.approx(1e6 * 1.04 ** (279 / 252), rel=1e-12)
     flat = pd.DataFrame(100.0, prices.index, ["A"])
     levered = OptimizationBacktest(flat).backtest_strategy(
         lambda history, as_of: {"A": 1.5},
@@ -398,7 +421,7 @@ def test_a_vintage_backtest_starts_when_something_was_known():
     rows["known_at"] = rows["known_at"].clip(lower=prices.index[60])
     run = OptimizationBacktest(prices, vintages=Vintages(rows)).backtest_strategy
     found = run(equal_weight, knowledge="vintage", settings=SETTINGS)
-    assert found.nav.index[0] == prices.index[60]
+    assert found.nav.index[0] == prices.index[61]
     with pytest.raises(DataError, match="nothing was known on"):
         run(equal_weight, knowledge="vintage", start_date=prices.index[40].date(), settings=SETTINGS)
     with pytest.raises(DataError, match="give vintages"):
@@ -422,7 +445,7 @@ def test_wrong_input_is_named():
         OptimizationBacktest(prices * -1).backtest_strategy(equal_weight, settings=SETTINGS)
     with pytest.raises(DataError, match="dates are needed"):
         OptimizationBacktest(prices.reset_index(drop=True))
-    with pytest.raises(PolicyError, match="use up the NAV"):
+    with pytest.raises(InfeasibleError, match="use up the NAV"):
         run(equal_weight, settings=SETTINGS, costs=CostModel(commission=1e6))
 
 

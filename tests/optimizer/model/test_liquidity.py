@@ -88,7 +88,7 @@ def test_goal_trade_list_and_backtest_charge_one_trade_the_same_to_the_cent() ->
         after = {row.symbol: value / (nav - by_hand)}
         replay = OptimizationBacktest(prices).backtest_strategy(
             lambda history, as_of, wanted=after: wanted,
-            "yearly", start_date=DAYS[99].date(), end_date=DAYS[101].date(),
+            "yearly", start_date=DAYS[99].date(), end_date=DAYS[102].date(),
             settings=BacktestSettings(costs=CostModel.of(POLICY), liquidity=panel, min_history=2),
         )  # fmt: skip
         assert replay.trades["value"].item() == pytest.approx(value, abs=0.01)
@@ -108,7 +108,7 @@ def test_impact_that_grows_with_the_money_moves_the_optimum_and_a_policy_replays
                 initial_value=money, costs=CostModel.of(POLICY), liquidity=panel, min_history=61, history_days=61
             ),
         )  # fmt: skip
-        return found.weights.iloc[1]
+        return found.weights.iloc[0]
 
     small, large = first_weights(1e4), first_weights(1e9)
     assert large.sum() < small.sum() - 0.1
@@ -140,7 +140,11 @@ def test_a_trade_without_a_volume_is_refused_by_name() -> None:
     run = OptimizationBacktest(prices).backtest_strategy
     assert len(run(lambda history, as_of: {"A": 0.5}, settings=settings, start_date=DAYS[40].date()).trades)
     with pytest.raises(DataError, match="C is traded at close 42 of the panel without a known volume"):
-        run(lambda history, as_of: {"C": 0.5}, settings=settings, start_date=DAYS[40].date())
+        run(
+            lambda history, as_of: {"C": 0.5}, settings=settings, start_date=DAYS[40].date(), end_date=DAYS[45].date()
+        )  # fmt: skip
+    late = run(lambda history, as_of: {"C": 0.5}, settings=settings, start_date=DAYS[40].date())
+    assert "C is traded at close 42" in late.skipped[DAYS[40]]
     estimates = Estimates(SYMBOLS, mean=np.zeros(3), covariance=np.eye(3))
     with pytest.raises(PolicyError, match="root_impact grows with the money traded"):
         solve(estimates, POLICY, Universe(SYMBOLS), np.zeros(3))

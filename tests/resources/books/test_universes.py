@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 from bench import STAMP, ingest, price_rows
 
-from resources.books.universes import UNPRICED, unpriced_symbols, young_symbols
+from optimizer.errors import DataError
+from resources.books.universes import UNPRICED, cap_weights, unpriced_symbols, young_symbols
 from resources.packs.delistings import Delisting, delistings
 from resources.packs.packs import Pack, cut_pack
 from resources.screening.pack_checks import CheckLimits
@@ -66,3 +67,27 @@ def test_a_young_name_is_left_out_unless_all_are_young(seen: tuple[Connection, P
     assert young_symbols(*seen, ["NEW"], 40) == {}
     assert young_symbols(*seen, ["NEW", "OLD"], 20) == {}
     assert young_symbols(*seen, [], 40) == {}
+
+
+def test_caps_are_weighed_in_one_currency_and_one_without_a_rate_is_not_known(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    facts = [("OLD", 100.0, "USD"), ("NEW", 14000.0, "JPY"), ("LOST", 1.0, "XXX"), ("BACK", 5000.0, "GBX")]
+    caps = [
+        {"symbol": s, "date": DAYS[0], "market_cap": cap, "currency": unit, "source": "desk"}
+        for s, cap, unit in facts
+    ]
+    fx = [("USD", "JPY", 140.0), ("GBP", "USD", 2.0)]
+    rates = [
+        {"base": base, "quote": quote, "date": DAYS[-1], "rate": rate, "source": "desk"}
+        for base, quote, rate in fx
+    ]
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(days=DAYS, symbols=("OLD", "NEW", "LOST", "BACK")))
+        ingest(tx, "market_caps", pa.Table.from_pylist(caps))
+        ingest(tx, "fx_rates", pa.Table.from_pylist(rates))
+        pack = cut_pack(tx, DAYS[-1], ["feed"], DAYS, CheckLimits()).pack
+    with warehouse.live() as con:
+        found = cap_weights(con, pack, ("OLD", "NEW", "BACK"), "USD")
+        assert found == pytest.approx(dict.fromkeys(("OLD", "NEW", "BACK"), 1 / 3))
+        with pytest.raises(DataError, match=r"no market cap of \['LOST'\] that can be told in USD"):
+            cap_weights(con, pack, ("OLD", "LOST"), "USD")

@@ -148,3 +148,12 @@ def test_the_default_date_is_the_newest_on_record(desk: Desk) -> None:
     with desk.warehouse.live() as con:
         newest = default_as_of(con, configuration, desk.folder / "cache", datetime(2024, 3, 1, tzinfo=UTC))
     assert newest == date(2024, 1, 3)
+
+
+def test_a_source_without_a_currency_takes_that_of_each_security_on_record(desk: Desk) -> None:
+    (desk.folder / "reference" / "securities.csv").write_text(
+        "symbol,date,currency,simulated\nAAA,2020-01-01,GBX,false\n", encoding="utf-8"
+    )
+    desk.ingest(first=FIRST)
+    told = desk.rows("select distinct symbol, currency from prices order by all")
+    assert told == [("AAA", "GBX"), ("BBB", "USD")]

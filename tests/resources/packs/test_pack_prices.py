@@ -10,16 +10,9 @@ import pytest
 from bench import DAYS, STAMP, SYMBOLS, cut, ingest, price_rows
 
 from optimizer.errors import DataError
-from resources.packs.pack_prices import (
-    chosen_sources,
-    exchange_rate,
-    exchange_rate_series,
-    newest_facts,
-    read_panel,
-    risk_free_rate,
-    window_start,
-)
+from resources.packs.pack_prices import chosen_sources, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack, cut_pack
+from resources.packs.rates import exchange_rate, exchange_rate_series, risk_free_rate
 from resources.screening.pack_checks import CheckLimits
 from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse

@@ -26,6 +26,35 @@ def test_decisions_survive_a_kill_bit_for_bit_and_a_line_cut_short_is_made_again
     assert Checkpoint(path) == {}
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"\x00" * 64 + b"\n",
+        b"\xff\xfe torn",
+        b"null\n[]\n\n",
+        b'["2024-02-29T00:00:00", {"AAA": 1.0}]\n',
+        b"0" * 64 + b' ["2024-02-29T00:00:00", {"AAA": 1.0}]\n',
+    ],
+)
+def test_only_lines_with_their_sum_are_believed(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "decisions.jsonl"
+    Checkpoint(path)[DAYS[0]] = {"AAA": 0.25, "BBB": 0.75}
+    Checkpoint(path)[DAYS[1]] = {"AAA": 1.0}
+    first, second = path.read_bytes().splitlines(keepends=True)
+    for torn in (
+        first + second + damage,
+        damage + b"\n" + first + second,
+        first + second.replace(b"1.0", b"0.9"),
+    ):
+        path.write_bytes(torn)
+        found = Checkpoint(path)
+        kept = [DAYS[0], DAYS[1]] if second in torn else [DAYS[0]]
+        assert list(found) == kept
+        assert found[DAYS[0]] == {"AAA": 0.25, "BBB": 0.75}
+        found[DAYS[2]] = {"BBB": 1.0}
+        assert list(Checkpoint(path)) == [*kept, DAYS[2]]
+
+
 def test_a_backtest_that_was_killed_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     days = pd.bdate_range("2020-01-01", periods=300)

@@ -1,0 +1,108 @@
+"""What a day knew besides prices: the risk-free rate, market capitalisations, and the benchmark made of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from optimizer.errors import DataError
+from optimizer.measures.analytics import annual_rates
+from optimizer.typing import Array
+
+GAP_DAYS = 5  # closes in a row without a price after which a name no longer counts
+Weighting = Literal["fixed", "equal_weight", "market_cap"]
+
+
+@dataclass(frozen=True, eq=False)
+class DatedFacts:
+    """Facts by date, each used from its date on.
+
+    rates      risk-free rates per year by date, the last known holds; None: the policy's own
+    caps       (T, n) market capitalisations in base currency at each close, NaN where none is known; None: none are
+    weighting  of the benchmark: "fixed" weights, or made anew each day of the names that exist
+    """
+
+    rates: pd.Series | None = None
+    caps: pd.DataFrame | None = None
+    weighting: Weighting = "fixed"
+
+    def rate(self, day: pd.Timestamp) -> float | None:
+        """The risk-free rate known that day; None where the policy states its own."""
+        return None if self.rates is None else float(annual_rates(pd.DatetimeIndex([day]), self.rates)[0])
+
+    def caps_of(self, day: pd.Timestamp, symbols: Sequence[str]) -> dict[str, float] | None:
+        """Capitalisations known that day; None where they are not needed. DataError where not one is known."""
+        if self.caps is None:
+            return None
+        row = (
+            self.caps[self.caps.index == day]
+            .reindex(columns=list(symbols))
+            .to_numpy(dtype=np.float64)
+            .ravel()
+        )
+        known = {symbol: float(cap) for symbol, cap in zip(symbols, row, strict=True) if cap > 0}
+        if not known:
+            raise DataError(
+                f"no market cap is known on {day.date()}; ingest those of that time, or start later"
+            )
+        return known
+
+    def benchmark(
+        self, day: pd.Timestamp, symbols: Sequence[str], fixed: Mapping[str, float]
+    ) -> dict[str, float] | None:
+        """Benchmark weights among the symbols, adding up to 1; None where it holds none of them."""
+        made: Mapping[str, float] = fixed
+        if self.weighting == "equal_weight":
+            made = dict.fromkeys(symbols, 1.0)
+        elif self.weighting == "market_cap":
+            made = self.caps_of(day, symbols) or {}
+        among = set(symbols)
+        known = {symbol: weight for symbol, weight in made.items() if symbol in among}
+        total = sum(known.values())
+        return {symbol: weight / total for symbol, weight in known.items()} if total else None
+
+
+def carried_caps(stated: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
+    """(T, n) capitalisations at each close: the newest one stated, carried on by the name's return since.
+
+    stated  base currency, by the date from which each is known, NaN where nothing new is told
+    prices  (T, n) total-return prices
+    """
+    names, marks = list(prices.columns), prices.ffill(limit=GAP_DAYS)
+    days = np.where(stated.notna(), np.arange(1.0, len(stated) + 1)[:, None], np.nan)
+    every = stated.index.union(prices.index)
+    told = stated.reindex(index=every, columns=names).ffill().reindex(prices.index)
+    place = pd.DataFrame(days, stated.index, stated.columns).reindex(index=every, columns=names).ffill()
+    new = place.reindex(prices.index).diff().ne(0) | marks.shift().isna()
+    return (told / marks).where(new).ffill() * marks
+
+
+def benchmark_weights(
+    prices: pd.DataFrame, facts: DatedFacts, fixed: Mapping[str, float], members: Sequence[str]
+) -> pd.DataFrame:
+    """(T, m) weights of the benchmark at each close; a row of zeros where it has no member yet.
+
+    fixed    symbol -> weight, kept throughout, where that is the weighting
+    members  else the names it is made of, as far as they are priced
+    """
+    if facts.weighting == "fixed":
+        rows = np.tile(np.array([*fixed.values()]), (len(prices), 1))
+        return pd.DataFrame(rows, prices.index, list(fixed))
+    names = list(members)
+    size = prices[names].ffill(limit=GAP_DAYS).notna().astype(np.float64)
+    if facts.weighting == "market_cap" and facts.caps is not None:
+        size = facts.caps[names].fillna(0.0) * size
+    total = size.sum(axis=1)
+    return size.div(total.where(total > 0, 1.0), axis=0)
+
+
+def benchmark_index(prices: pd.DataFrame, weights: pd.DataFrame) -> pd.Series:
+    """An index of (T, m) weights at each close, traded daily without cost; it starts at 1.
+
+    A name earns nothing while it has no price, and its whole move on the day on which it has one again.
+    """
+    moves = prices[list(weights.columns)].ffill().pct_change(fill_method=None).fillna(0.0).to_numpy()
+    earned: Array = (weights.to_numpy()[:-1] * moves[1:]).sum(axis=1)
+    return pd.Series(np.concatenate([[1.0], np.cumprod(1 + earned)]), prices.index)

@@ -1,0 +1,47 @@
+"""A policy on a day on which not all of its names exist: what it says of the others says nothing yet."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from math import isinf
+
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Universe
+from optimizer.model.text_limits import parse_limit
+
+
+def policy_among(policy: Policy, universe: Universe, symbols: Collection[str]) -> Policy:
+    """The policy as it binds the names that exist.
+
+    Limits of absent names and of sectors without any are left out, risk budgets are made whole without them.
+    """
+    absent = set(universe.symbols) - set(symbols)
+    if not absent:
+        return policy
+    present = {universe.sectors[s] for s in symbols if s in universe.sectors}
+    empty = set(universe.sectors.values()) - present
+    budgets = {s: share for s, share in policy.risk_budgets.items() if s not in absent}
+    total = sum(budgets.values())
+    lines = [_without(line, absent | empty) for line in policy.limits]
+    return replace(
+        policy,
+        asset_limits={s: pair for s, pair in policy.asset_limits.items() if s not in absent},
+        sector_limits={s: pair for s, pair in policy.sector_limits.items() if s not in empty},
+        risk_budgets={s: share / total for s, share in budgets.items()} if total else {},
+        limits=tuple(line for line in lines if line is not None),
+    )
+
+
+def _without(line: str, absent: Collection[str]) -> str | None:
+    """The limit without its absent names; None where nothing is left of it."""
+    limit = parse_limit(line)
+    kept = {name: factor for name, factor in limit.terms.items() if name.rpartition(":")[2] not in absent}
+    if kept == limit.terms:
+        return line
+    if not any(kept.values()):
+        return None
+    terms = " ".join(
+        f'{"-" if factor < 0 else "+"} {abs(factor)!r} * "{name}"' for name, factor in kept.items()
+    )
+    low = "" if isinf(limit.low) else f"{limit.low!r} <= "
+    high = "" if isinf(limit.high) else f" <= {limit.high!r}"
+    return f"{low}{terms}{high}"

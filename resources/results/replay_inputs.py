@@ -1,0 +1,189 @@
+"""What the replays of a portfolio read: the past as the pack saw it, each fact from its date on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from optimizer.backtests.dated_facts import DatedFacts, Weighting, carried_caps
+from optimizer.backtests.point_in_time import Vintages
+from optimizer.errors import DataError
+from optimizer.model.exposures import FundExposureMap
+from optimizer.model.liquidity import LiquidityPanel
+from optimizer.model.portfolio import Universe
+from optimizer.model.returns import growth_index
+from optimizer.typing import Array
+from resources.books.snapshots import look_through
+from resources.packs.delistings import KIND
+from resources.packs.liquidity import read_liquidity
+from resources.packs.pack_prices import Panel, newest_facts, read_panel
+from resources.packs.packs import Pack
+from resources.packs.point_in_time import read_vintages
+from resources.packs.rates import exchange_rate_series, exchange_rates, risk_free_rates
+from resources.results.pack_estimates import Case
+from resources.store.ledger import Connection
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """What the replays of a portfolio read, in its base currency.
+
+    names      what the policy could hold at some time: its universe, with what is gone since
+    prices     (T, m) total-return prices of the names and of a fixed benchmark's, equal to the close at the first
+    closes     (T, n) of one share of each name as traded
+    universe   sectors and funds of the names
+    facts      what each day knew besides prices
+    payouts    (symbol, day) -> what a unit of its price was paid that ceased to be
+    vintages   what became known when of the names, where decisions are to see that; else None
+    liquidity  of the names at each close, where a policy has root_impact; else None
+    since      the first day of which all facts are on record, and which facts begin there
+    simulated  whether any price is
+    """
+
+    names: tuple[str, ...]
+    prices: pd.DataFrame
+    closes: pd.DataFrame
+    universe: Universe
+    facts: DatedFacts
+    payouts: Mapping[tuple[str, date], float]
+    vintages: Vintages | None
+    liquidity: LiquidityPanel | None
+    since: tuple[date, str]
+    simulated: bool
+
+
+def read_past(con: Connection, pack: Pack, case: Case, start: date, *, vintage: bool, rooted: bool) -> Past:
+    """The past of a portfolio from `start` on; raises DataError where nothing of it is priced.
+
+    vintage  whether decisions see the prices of their day;  rooted  whether a policy has root_impact
+    """
+    snapshot, currency = case.snapshot, case.snapshot.base_currency
+    listed = {*snapshot.investable, *snapshot.excluded}
+    names = _priced(con, pack, start, listed if snapshot.listed else None)
+    symbols = sorted({*names, *(snapshot.benchmark if snapshot.measure == "fixed" else ())})
+    panel = read_panel(con, pack, symbols, start)
+    if not names:
+        raise DataError(f"{pack.id} sees no price of the universe since {start}: ingest their history")
+    rates = _rates(con, pack, panel, currency)
+    prices, closes = _in_base(panel, rates)
+    facts, since = _facts(con, pack, case, prices[list(names)])
+    return Past(
+        names=names,
+        prices=prices,
+        closes=closes[list(names)],
+        universe=_universe(con, pack, case, names),
+        facts=facts,
+        payouts=_payouts(con, pack, panel, prices, closes, currency),
+        vintages=read_vintages(con, pack, names, currency) if vintage else None,
+        liquidity=read_liquidity(con, pack, names, currency, start) if rooted else None,
+        since=since,
+        simulated=any(panel.simulated),
+    )
+
+
+def _priced(con: Connection, pack: Pack, start: date, listed: set[str] | None) -> tuple[str, ...]:
+    """What was priced since, of those listed: a name that is gone today was there to be held."""
+    rows = con.execute(
+        "select distinct symbol from prices where date between ? and ? and ingest_seq <= ? order by 1",
+        [start, pack.as_of, pack.watermark],
+    ).fetchall()
+    return tuple(str(symbol) for (symbol,) in rows if listed is None or symbol in listed)
+
+
+def _rates(con: Connection, pack: Pack, panel: Panel, currency: str) -> Array:
+    """(T, m) base currency for one of each symbol's own, NaN where none was known."""
+    known = exchange_rates(con, pack)
+    ways = {unit: known.way(unit, currency, panel.dates).rates for unit in {*panel.currency} - {""}}
+    nothing = np.full(len(panel.dates), np.nan)
+    return np.column_stack([ways.get(unit, nothing) for unit in panel.currency])
+
+
+def _in_base(panel: Panel, rates: Array) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Total-return prices and closes; a price of a day without a rate is no price yet."""
+    index, known = pd.DatetimeIndex(panel.dates, name="date"), np.isfinite(rates)
+    close = panel.close * rates
+    dividend, split = np.where(known, panel.dividend * rates, 0.0), np.where(known, panel.split, 1.0)
+    grown = growth_index(close, dividend, split)
+    names = list(panel.symbols)
+    return pd.DataFrame(grown, index, names), pd.DataFrame(close, index, names)
+
+
+def _universe(con: Connection, pack: Pack, case: Case, names: Sequence[str]) -> Universe:
+    own, policy = case.inputs.universe, case.inputs.policy
+    symbols = tuple(sorted({*names, *case.snapshot.symbols}))
+    sectors = newest_facts(con, pack, "securities", "sector", symbols)
+    kinds = newest_facts(con, pack, "securities", "kind", symbols)
+    return replace(
+        own,
+        symbols=symbols,
+        sectors={symbol: str(sector) for symbol, sector in sectors.items()},
+        funds=look_through(own.funds or FundExposureMap({}), kinds, policy),
+        market_caps=None,
+    )
+
+
+def _facts(
+    con: Connection, pack: Pack, case: Case, prices: pd.DataFrame
+) -> tuple[DatedFacts, tuple[date, str]]:
+    """The facts, and from when on they are known: a single rate on record is a constant."""
+    snapshot, begins = case.snapshot, [(date.min, "")]
+    rates = None
+    if snapshot.policy.risk_free_rate is None:
+        rates = risk_free_rates(con, pack, snapshot.base_currency)
+        rates = rates if len(rates) > 1 else None
+    if rates is not None:
+        begins.append((rates.index[0].date(), f"risk-free rates of {snapshot.base_currency}"))
+    caps = None
+    if "market_cap" in (snapshot.measure, snapshot.prior):
+        stated = _stated_caps(con, pack, list(prices.columns), snapshot.base_currency)
+        begins.append((stated.index[0].date(), "market capitalisations"))
+        caps = carried_caps(stated, prices)
+    return DatedFacts(rates, caps, cast(Weighting, snapshot.measure)), max(begins)
+
+
+def _stated_caps(con: Connection, pack: Pack, symbols: list[str], currency: str) -> pd.DataFrame:
+    """Capitalisations as stated, by date and symbol, at the rates of their dates."""
+    rows = con.execute(
+        "select date, symbol, currency, market_cap from market_caps where symbol in (select unnest(?)) and date <= ? "
+        "and ingest_seq <= ? qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1 "
+        "order by date, symbol",
+        [symbols, pack.as_of, pack.watermark],
+    ).fetchall()
+    if not rows:
+        raise DataError(
+            f"{pack.id} has no market cap of {symbols}: ingest market_caps, or choose another benchmark"
+        )
+    table = pd.DataFrame(rows, columns=["date", "symbol", "currency", "cap"])
+    table["cap"] = table["cap"].astype(float)
+    known = exchange_rates(con, pack)
+    for unit, own in table.groupby("currency"):
+        table.loc[own.index, "cap"] *= known.way(str(unit), currency, own["date"].tolist()).rates
+    wide = table.pivot(index="date", columns="symbol", values="cap").dropna(how="all")
+    if wide.empty:
+        raise DataError(
+            f"{pack.id} has no market cap that can be told in {currency}: ingest fx_rates of their currencies"
+        )
+    return wide.set_axis(pd.DatetimeIndex(wide.index))
+
+
+def _payouts(
+    con: Connection, pack: Pack, panel: Panel, prices: pd.DataFrame, closes: pd.DataFrame, currency: str
+) -> dict[tuple[str, date], float]:
+    """What holders of the panel's names were paid that were delisted, for a unit of the total-return price."""
+    rows = con.execute(
+        f"select symbol, date, value, currency from corporate_actions where kind = '{KIND}' "
+        f"and symbol in (select unnest(?)) and date <= ? and ingest_seq <= ? "
+        f"qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1 order by symbol, date",
+        [list(panel.symbols), pack.as_of, pack.watermark],
+    ).fetchall()
+    own, found = dict(zip(panel.symbols, panel.currency, strict=True)), {}
+    for symbol, day, value, unit in rows:
+        priced = closes[symbol][closes.index < pd.Timestamp(day)].dropna()
+        if len(priced):
+            rate = exchange_rate_series(con, pack, unit or own[symbol], currency, [day])[0]
+            grown = prices.at[priced.index[-1], symbol] / priced.iloc[-1]
+            found[str(symbol), day] = float(value) * float(rate) * float(grown)
+    return found

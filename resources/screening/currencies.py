@@ -1,0 +1,86 @@
+"""Rates that are too old or contradict a definition, and securities that are quoted in another currency than stated."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from optimizer.model.exchange_rates import ExchangeRates, main_currency
+from resources.store.ledger import Connection
+
+RECENT = timedelta(days=14)
+DEFINED = 1e-6  # relative difference of a stated rate from its definition
+Fault = tuple[str, str | None, date | None, float | None, str]
+
+
+def rate_faults(
+    con: Connection, as_of: date, watermark: int, rate_days: int, fx_days: int
+) -> Iterator[Fault]:
+    """(code, symbol, date, value, message) of each; the days are the greatest age that is not stale."""
+    yield from _exchange(con, as_of, watermark, fx_days)
+    yield from _old_interest(con, as_of, watermark, rate_days)
+    yield from _mismatches(con, as_of, watermark)
+
+
+def _old_interest(con: Connection, as_of: date, watermark: int, allowed: int) -> Iterator[Fault]:
+    rows = con.execute(
+        "select currency, max(date) from risk_free_rates where date <= ? and ingest_seq <= ? "
+        "group by currency having count(distinct date) > 1 order by 1",
+        [as_of, watermark],
+    ).fetchall()
+    for currency, newest in rows:
+        yield from _stale(f"risk-free rate of {currency}", newest, as_of, allowed)
+
+
+def _exchange(con: Connection, as_of: date, watermark: int, allowed: int) -> Iterator[Fault]:
+    """Pairs between which even the freshest way is old, and rates that contradict what a unit is."""
+    rows = con.execute(
+        "select base, quote, max(date), arg_max(rate, (date, ingest_seq)) from fx_rates "
+        "where date <= ? and ingest_seq <= ? group by base, quote order by 1, 2",
+        [as_of, watermark],
+    ).fetchall()
+    rates = ExchangeRates({(base, quote): ([day], [rate]) for base, quote, day, rate in rows})
+    told: set[frozenset[str]] = set()
+    for base, quote, newest, rate in rows:
+        (own, one), (other, two) = main_currency(base), main_currency(quote)
+        if own == other:
+            if abs(rate * two / one - 1) > DEFINED:
+                message = (
+                    f"the exchange rate {base}/{quote} is on record as {rate:g}; it is {one / two:g} by definition, "
+                    f"which is used: take the rate out of fx_rates"
+                )
+                yield "UNIT_RATE", None, newest, float(rate), message
+            continue
+        if (pair := frozenset((own, other))) not in told:
+            told.add(pair)
+            freshest = rates.way(base, quote, [as_of]).told[0].astype(object)
+            yield from _stale(f"exchange rate {base}/{quote}", freshest, as_of, allowed)
+
+
+def _stale(name: str, newest: date, as_of: date, allowed: int) -> Iterator[Fault]:
+    if (age := (as_of - newest).days) > allowed:
+        message = f"the newest {name} is of {newest}, {age} days before {as_of}; {allowed} are allowed"
+        yield "STALE_RATE", None, newest, float(age), message
+
+
+def _mismatches(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]:
+    """Symbols whose newest prices are told in another currency than the security's."""
+    rows = con.execute(
+        """
+        with security as (
+            select symbol, arg_max(currency, (date, ingest_seq)) as currency from securities
+            where date <= $1 and ingest_seq <= $2 group by symbol
+        ), price as (
+            select symbol, source, max(date) as newest, arg_max(currency, (date, ingest_seq)) as currency from prices
+            where date between $3 and $1 and ingest_seq <= $2 group by symbol, source
+        )
+        select p.symbol, p.source, p.newest, p.currency, s.currency from price p join security s using (symbol)
+        where p.currency <> s.currency order by 1, 2
+        """,
+        [as_of, watermark, as_of - RECENT],
+    ).fetchall()
+    for symbol, source, newest, priced, stated in rows:
+        if main_currency(priced)[0] != main_currency(stated)[0]:
+            message = (
+                f"{symbol}: {source} tells its prices in {priced}, securities say that it is quoted in {stated}; "
+                f"{priced} is used: correct the currency of the source in sources.yaml, or that of the security"
+            )
+            yield "CURRENCY_MISMATCH", str(symbol), newest, None, message

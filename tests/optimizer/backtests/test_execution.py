@@ -1,0 +1,165 @@
+"""What one strategy costs and suffers on the way: fees per share, whole lots, small trades, payouts, ruin."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optimizer.backtests.attribution import attribution_by_group
+from optimizer.backtests.walk_forward import BacktestSettings, OptimizationBacktest, equal_weight
+from optimizer.errors import DataError, SolverError
+from optimizer.model.costs import CostModel
+
+FREE = CostModel(commission=0.0, impact_bps=0.0)
+
+
+def table(columns, days=None):
+    count = len(next(iter(columns.values())))
+    return pd.DataFrame(columns, pd.bdate_range("2017-01-02", periods=count) if days is None else days)
+
+
+def moving(days=120, n=4, seed=3):
+    rng = np.random.default_rng(seed)
+    closes = (
+        np.exp(np.cumsum(rng.normal(0, 0.02, (days, n)), axis=0)) * np.array([11.0, 95.0, 260.0, 1900.0])[:n]
+    )
+    return table({f"S{i}": closes[:, i] for i in range(n)})
+
+
+def test_a_fee_per_share_counts_the_shares_as_traded():
+    flat = table({"A": [100.0] * 60, "B": [50.0] * 60})
+    chosen = BacktestSettings(costs=CostModel(commission=0, impact_bps=0, per_share=0.01), min_history=5)
+    run = OptimizationBacktest(flat).backtest_strategy
+    assert run(equal_weight, settings=chosen).trades["cost"].sum() == pytest.approx(
+        150 * (1 - 1.5e-4), rel=1e-6
+    )
+    split = flat.assign(A=np.where(np.arange(60) < 30, 400.0, 100.0))  # four for one, long after the purchase
+    told = BacktestSettings(costs=chosen.costs, min_history=5, closes=split)
+    cost = run(equal_weight, "yearly", settings=told).trades["cost"].sum()
+    assert cost == pytest.approx(112.5 * (1 - 1.125e-4), rel=1e-6)
+
+
+def test_the_excess_of_cash_over_the_rate_of_its_day_is_nothing():
+    prices = moving(400, 1)
+    rate = pd.Series(np.where(np.arange(400) < 200, 0.0, 0.05), prices.index)
+    chosen = BacktestSettings(costs=FREE, min_history=1, risk_free_rate=rate)
+    found = OptimizationBacktest(prices).backtest_strategy(lambda h, d: {}, "yearly", settings=chosen).metrics
+    assert found["total_return"] == pytest.approx(1.05 ** (199 / 252) - 1)
+    assert np.isnan([found["sharpe"], found["sortino"], found["omega"]]).all()
+    half = OptimizationBacktest(prices).backtest_strategy(lambda h, d: {"S0": 0.5}, settings=chosen)
+    daily = (1 + rate.shift().reindex(half.returns.index)) ** (1 / 252) - 1
+    excess = half.returns - daily
+    assert half.metrics["sharpe"] == pytest.approx(excess.mean() / excess.std() * np.sqrt(252))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 99), nav=st.floats(3e3, 1e6), lot=st.sampled_from([1.0, 10.0, 0.5]),
+    least=st.sampled_from([0.0, 100.0, 800.0]), cash=st.floats(0.0, 0.3),
+)  # fmt: skip
+def test_trades_are_whole_lots_none_too_small_and_cash_never_falls_short(seed, nav, lot, least, cash):
+    prices = moving(seed=seed)
+    rng = np.random.default_rng(seed)
+    closes = prices * rng.uniform(0.5, 2, (1, 4))
+
+    def some(history, as_of):
+        return dict(zip(prices.columns, rng.dirichlet(np.ones(4)) * (1 - cash), strict=True))
+
+    chosen = BacktestSettings(
+        initial_value=nav, costs=CostModel(commission=1.0, impact_bps=5.0), min_history=5, lot_size=lot,
+        min_trade=least, closes=closes, cash_min=min(cash, 0.05),
+    )  # fmt: skip
+    result = OptimizationBacktest(prices).backtest_strategy(some, "weekly", settings=chosen)
+    trades = result.trades
+    shares = (
+        trades["value"].to_numpy()
+        / closes.to_numpy()[
+            prices.index.get_indexer(trades["date"]), closes.columns.get_indexer(trades["symbol"])
+        ]
+    )
+    assert np.abs(shares / lot - np.round(shares / lot)).max(initial=0.0) < 1e-6
+    assert (trades["value"].abs() >= least - 1e-6).all()
+    first = result.cash.loc[sorted(set(trades["date"]))] / result.nav.loc[sorted(set(trades["date"]))]
+    assert (first >= chosen.cash_min - 1e-9).all()
+    assert result.attribution.sum() == pytest.approx(result.metrics["total_return"], abs=1e-9)
+
+
+def test_lots_of_a_large_book_change_next_to_nothing():
+    prices = moving()
+    exact = OptimizationBacktest(prices).backtest_strategy(
+        equal_weight, settings=BacktestSettings(initial_value=1e9, min_history=5)
+    )
+    whole = OptimizationBacktest(prices).backtest_strategy(
+        equal_weight, settings=BacktestSettings(initial_value=1e9, min_history=5, lot_size=1.0)
+    )
+    np.testing.assert_allclose(whole.nav, exact.nav, rtol=1e-6)
+
+
+def test_a_short_that_loses_all_ends_at_a_dated_zero_with_its_measures():
+    prices = table({"T": [100.0, 100, 150, 260, 100, 100]})
+    chosen = BacktestSettings(costs=FREE, min_history=1)
+    result = OptimizationBacktest(prices).backtest_strategy(
+        lambda h, d: {"T": -1.0}, "yearly", settings=chosen
+    )
+    assert result.ruined == prices.index[3] == result.nav.index[-1] == result.dates[-1]
+    assert result.nav.tolist() == [1e6, 5e5, 0.0]
+    assert (result.metrics["total_return"], result.metrics["max_drawdown"]) == (-1.0, -1.0)
+    assert result.metrics["annual_return"] == -1.0
+    assert result.metrics["final_value"] == 0.0
+    assert result.trades["reason"].iloc[-1] == "ruined"
+    assert (result.shares.iloc[-1] == 0).all()
+    assert (result.weights.iloc[-1] == 0).all()
+    assert result.attribution.sum() == pytest.approx(-1)
+    with pytest.raises(DataError, match="lost all on 2017-01-05"):
+        attribution_by_group(result, {"T": "x"}, prices, {"T": 1.0})
+
+
+def test_ruin_on_the_first_day_and_by_borrowing():
+    run = OptimizationBacktest(table({"T": [100.0, 100, 300, 100]})).backtest_strategy
+    at_once = run(lambda h, d: {"T": -1.0}, settings=BacktestSettings(costs=FREE, min_history=1))
+    assert at_once.metrics["total_return"] == at_once.returns.item() == -1.0
+    falls = OptimizationBacktest(table({"T": [100.0, 100, 90, 40, 90, 90]})).backtest_strategy
+    lent = falls(lambda h, d: {"T": 2.0}, settings=BacktestSettings(costs=FREE, min_history=1, cash_min=-1.0))
+    assert str(lent.ruined.date()) == "2017-01-05"
+    safe = falls(lambda h, d: {"T": 1.0}, settings=BacktestSettings(costs=FREE, min_history=1))
+    assert safe.ruined is None
+
+
+def test_a_name_that_ceases_to_be_is_paid_out_on_its_day():
+    closes = [10.0, 10, 10, 8, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan]
+    prices = table({"A": closes, "B": [20.0] * 10})
+    day = prices.index[5].date()
+    for paid, left in ((0.0, 5e5), (6.0, 8e5)):
+        chosen = BacktestSettings(costs=FREE, min_history=1, payouts={("A", day): paid})
+        result = OptimizationBacktest(prices).backtest_strategy(equal_weight, "yearly", settings=chosen)
+        stop = result.trades[result.trades["reason"] == "stopped"]
+        assert stop["date"].item().date() == day
+        assert stop["price"].item() == paid
+        assert result.nav.loc[prices.index[5]] == pytest.approx(left)
+        assert result.nav.loc[prices.index[4]] == pytest.approx(9e5)
+    alone = BacktestSettings(costs=FREE, min_history=1, payouts={("A", day): 0.0})
+    lost = OptimizationBacktest(prices[["A"]]).backtest_strategy(equal_weight, "yearly", settings=alone)
+    assert lost.ruined == prices.index[5]
+
+
+def test_one_decision_without_a_certificate_keeps_the_holdings_and_ends_nothing():
+    prices = moving()
+
+    def doubtful(history, as_of):
+        if as_of.month == 3:
+            raise SolverError("no solver gave an answer that its certificate confirms")
+        return equal_weight(history, as_of)
+
+    run = OptimizationBacktest(prices).backtest_strategy
+    result = run(doubtful, "monthly", settings=BacktestSettings(costs=FREE, min_history=5))
+    assert [f"{day:%Y-%m}" for day in result.skipped] == ["2017-03"]
+    assert result.metrics["skipped_count"] == 1
+    assert not (result.trades["date"].dt.month == 4).any()
+    assert (result.trades["date"].dt.month == 5).any()
+
+    def never(history, as_of):
+        raise SolverError("nothing is certified")
+
+    with pytest.raises(SolverError, match="nothing is certified"):
+        run(never, settings=BacktestSettings(min_history=5))
