@@ -10,11 +10,12 @@ from optimizer.model.returns import log_returns as log_returns, simple_returns a
 from optimizer.model.text_limits import parse_limit as parse_limit
 from optimizer.beliefs.black_litterman import MarketView as MarketView, Posterior as Posterior, posterior as posterior
 from optimizer.beliefs.entropy_pooling import ScenarioView as ScenarioView, pool as pool, pooled_estimates as pooled_estimates
-from optimizer.beliefs.estimators.covariances import ewma_covariance as ewma_covariance, pairwise_covariance as pairwise_covariance, sample_covariance as sample_covariance, semi_covariance as semi_covariance
+from optimizer.beliefs.estimators.covariances import ewma_covariance as ewma_covariance, sample_covariance as sample_covariance, semi_covariance as semi_covariance
 from optimizer.beliefs.estimators.exposure_model import look_through as look_through, look_through_return as look_through_return
 from optimizer.beliefs.estimators.garch import garch as garch
 from optimizer.beliefs.estimators.gerber import gerber as gerber
 from optimizer.beliefs.estimators.means import bayes_stein as bayes_stein, capm as capm, equilibrium as equilibrium, ewma as ewma, historical as historical, james_stein as james_stein
+from optimizer.beliefs.estimators.pairwise import pairwise_moments as pairwise_moments
 from optimizer.beliefs.estimators.psd import nearest_psd as nearest_psd
 from optimizer.beliefs.estimators.recipes import estimate as estimate
 from optimizer.beliefs.estimators.return_estimator import ReturnEstimator as ReturnEstimator
