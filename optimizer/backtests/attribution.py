@@ -7,7 +7,7 @@ import pandas as pd
 
 from optimizer.backtests.report import BacktestResult
 from optimizer.errors import DataError
-from optimizer.measures.attribution import brinson, by_exposure, group_sums
+from optimizer.measures.attribution import brinson, by_exposure, group_contributions, group_sums
 from optimizer.measures.performance import total_return
 from optimizer.model.exposures import FundExposureMap
 from optimizer.typing import Array
@@ -57,8 +57,10 @@ def attribution_by_group(
     fixed = table.assign(**{CASH: cash}).iloc[:-1].set_axis(dates)
     theirs = group_sums(fixed, growth.set_axis(dates).assign(**{CASH: 0.0}), told)
     names = sorted({*own[0].columns, *theirs[0].columns})
-    found = brinson(*(frame.reindex(columns=names, fill_value=0.0) for frame in (*own, *theirs)))
-    before_costs = (own[0] * own[1]).sum(axis=1).to_numpy()
+    earned = group_contributions(weights, returns, told)
+    parts = (*own, *theirs, earned)
+    found = brinson(*(frame.reindex(columns=names, fill_value=0.0) for frame in parts))
+    before_costs = earned.sum(axis=1).to_numpy()
     net = float(result.nav.iloc[-1] / result.nav.iloc[0] - 1)
     found.loc[COSTS] = [net - total_return(before_costs), 0.0, 0.0]
     return found

@@ -14,6 +14,7 @@ from optimizer.measures import performance as p
 from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 
+LEAST_TRAINING = 2
 Rows = npt.NDArray[np.intp]
 Fit = Callable[[pd.DataFrame], Mapping[str, float]]
 
@@ -71,6 +72,8 @@ def cross_validate(
     fit      returns (t, n) of the training rows -> weights, which are kept (rebalanced every row, without
              costs) over each test block
     risk_free_rate  annual; one for all rows, or (T,) that of each
+    Raises PolicyError where purge and embargo leave a fold fewer than LEAST_TRAINING rows, and for a weight of a name
+    that returns do not have.
     """
     if returns.isna().to_numpy().any():
         raise DataError("returns have gaps; keep the dates on which every symbol has one")
@@ -79,7 +82,16 @@ def cross_validate(
     used = np.zeros(groups, dtype=int)
     values = returns.to_numpy(dtype=np.float64)
     for split in combinatorial_splits(len(returns), groups, tested, purge=purge, embargo=embargo):
+        if len(split.train) < LEAST_TRAINING:
+            raise PolicyError(
+                f"{len(split.train)} rows are left to train on when groups {[g for g, _ in split.tests]} are tested; "
+                f"at least {LEAST_TRAINING} are needed: test fewer groups, purge or embargo fewer rows, or give more"
+            )
         weights = fit(returns.iloc[split.train])
+        if unknown := sorted(set(weights) - set(returns.columns)):
+            raise PolicyError(
+                f"fit gives weights to {', '.join(map(str, unknown))}, of which there are no returns"
+            )
         w = np.array([weights.get(symbol, 0.0) for symbol in returns.columns])
         for group, rows in split.tests:
             paths[rows, used[group]] = values[rows] @ w
@@ -94,21 +106,33 @@ def probability_of_overfitting(returns: pd.DataFrame, blocks: int = 10) -> float
 
     returns  (T, m) of m strategies;  combinatorially symmetric cross-validation (Bailey, Borwein, Lopez de
              Prado & Zhu 2017), with the Sharpe ratio as the measure
+    Strategies that are the same count once. Raises PolicyError for fewer than two, for an odd number of blocks and for
+    blocks of fewer than two rows, DataError for a strategy that does not move: it has no Sharpe ratio.
     """
-    if blocks % 2 or returns.shape[1] < 2:
+    table = np.unique(returns.to_numpy(dtype=np.float64), axis=1)
+    if blocks < 2 or blocks % 2 or table.shape[1] < 2 or len(table) < 2 * blocks:
         raise PolicyError(
-            f"{blocks} blocks, {returns.shape[1]} strategies; use an even number and at least two"
+            f"{blocks} blocks of {len(table)} rows, {table.shape[1]} different strategies; use an even number of "
+            f"blocks of at least two rows, and at least two strategies"
         )
-    parts = np.array_split(returns.to_numpy(dtype=np.float64), blocks)
+    still = returns.columns[returns.std(ddof=0).to_numpy() <= p.ROUNDING]
+    if len(still):
+        raise DataError(f"{', '.join(map(str, still))} does not move and has no Sharpe ratio; leave it out")
+    parts = np.array_split(table, blocks)
     below = []
     for chosen in combinations(range(blocks), blocks // 2):
         inside = np.vstack([parts[b] for b in chosen])
-        outside = np.vstack([parts[b] for b in range(blocks) if b not in chosen])
+        outside = _ratios(np.vstack([parts[b] for b in range(blocks) if b not in chosen]))
         best = int(np.argmax(_ratios(inside)))
-        rank = float(np.sum(_ratios(outside) < _ratios(outside)[best]) + 1) / (returns.shape[1] + 1)
+        rank = (np.sum(outside < outside[best]) + (np.sum(outside == outside[best]) + 1) / 2) / (
+            len(outside) + 1
+        )
         below.append(rank <= 0.5)
     return float(np.mean(below))
 
 
 def _ratios(returns: Array) -> Array:
-    return np.asarray(returns.mean(axis=0) / returns.std(axis=0, ddof=1))
+    """(m,) Sharpe ratios; 0 for one that stood still in these rows."""
+    spread = returns.std(axis=0, ddof=1)
+    moves = spread > p.ROUNDING
+    return np.asarray(np.divide(returns.mean(axis=0), spread, out=np.zeros(len(spread)), where=moves))

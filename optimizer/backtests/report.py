@@ -1,7 +1,7 @@
 """What a backtest reports: series by date, trades, and every measure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +11,7 @@ from optimizer.backtests.market import Rows
 from optimizer.backtests.simulation import Account, Fills
 from optimizer.errors import DataError
 from optimizer.measures.analytics import Metrics, performance_metrics
-from optimizer.measures.performance import money_weighted_return
+from optimizer.measures.performance import NORMAL, deflated_sharpe, money_weighted_return
 from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 
@@ -159,6 +159,32 @@ def _performance(
     if ruined and len(returns) == 1:
         return dict.fromkeys(("total_return", "annual_return", "max_drawdown", "best_day", "worst_day"), -1.0)
     return performance_metrics(returns, benchmark, risk_free_rate=rates, trials=trials, periods=periods)
+
+
+def deflated(results: Mapping[str, BacktestResult], tried: Sequence[str]) -> dict[str, BacktestResult]:
+    """The results with their deflated Sharpe ratios among those `tried`, by the spread of these ratios.
+
+    Trials whose returns are the same count once; where fewer than two differ, the results stay as they are.
+    """
+    distinct = {
+        results[name].returns.to_numpy().tobytes(): results[name].metrics.get("sharpe", np.nan)
+        for name in tried
+    }
+    ratios = [ratio for ratio in distinct.values() if np.isfinite(ratio)]
+    if len(ratios) < 2:
+        return dict(results)
+    spread = float(np.var(ratios, ddof=1))
+
+    def among(metrics: Metrics) -> Metrics:
+        error = (metrics["sharpe_high"] - metrics["sharpe_low"]) / 2 / NORMAL.inv_cdf(0.975)
+        return metrics | {"deflated_sharpe": deflated_sharpe(metrics["sharpe"], error, len(ratios), spread)}
+
+    return {
+        name: replace(result, metrics=among(result.metrics))
+        if result.metrics.get("sharpe_high", 0)
+        else result
+        for name, result in results.items()
+    }
 
 
 def _aligned(benchmark: pd.Series | None, nav: pd.Series) -> pd.Series | None:

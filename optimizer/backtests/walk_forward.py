@@ -14,7 +14,7 @@ from optimizer.backtests.execution import Pricing
 from optimizer.backtests.market import Payouts, make_market
 from optimizer.backtests.panel import BacktestSettings, History, decision_days, growth
 from optimizer.backtests.point_in_time import Vintages
-from optimizer.backtests.report import KNOWLEDGE, BacktestResult, report
+from optimizer.backtests.report import KNOWLEDGE, BacktestResult, deflated, report
 from optimizer.backtests.simulation import Account
 from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyError, SolverError
 from optimizer.measures.analytics import annual_rates
@@ -143,18 +143,15 @@ class OptimizationBacktest:
         """The same run for several strategies and equal weights ("equal_weight"), by name.
 
         decisions  name -> its own, as in `backtest_strategy`
-        Each deflated Sharpe ratio counts the strategies compared as trials.
+        Each deflated Sharpe ratio counts the strategies compared that differ as trials, by the spread of their ratios.
         """
         kept = decisions or {}
-        chosen: BacktestSettings = options.pop("settings", None) or BacktestSettings()
-        trials = replace(chosen, trials=max(chosen.trials, len(methods)))
         named = {**methods, "equal_weight": equal_weight}
-        return {
-            name: self.backtest_strategy(
-                method, rebalance_frequency, settings=trials, decisions=kept.get(name), **options
-            )
+        results = {
+            name: self.backtest_strategy(method, rebalance_frequency, decisions=kept.get(name), **options)
             for name, method in named.items()
         }
+        return deflated(results, list(methods))
 
 
 def equal_weight(history: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, float]:

@@ -24,19 +24,21 @@ def performance_metrics(
     *,
     risk_free_rate: float | Array = 0.0,
     trials: int = 1,
+    trial_variance: float | None = None,
     periods: float | None = None,
 ) -> Metrics:
     """Every measure of one series of returns; fractions, per year unless the name says otherwise.
 
     returns    (T,) simple returns per period, by date;  benchmark  likewise, on the same dates
     risk_free_rate  annual; one for all periods, or (T,) that of each
-    trials     strategies tried before this one was chosen, for the deflated Sharpe ratio
+    trials     distinct strategies tried before this one was chosen, for the deflated Sharpe ratio
+    trial_variance  variance of their Sharpe ratios per year; None: the variance of this one's estimate
     periods    per year; None: as many as the dates have, 252 where there are none
     The value at risk and expected shortfall are of one period; durations are in periods.
     """
     r = p.checked(returns.to_numpy(dtype=np.float64))
     periods = periods_per_year(returns.index) if periods is None else periods
-    test = p.sharpe_test(r, risk_free_rate, periods, trials=trials)
+    test = p.sharpe_test(r, risk_free_rate, periods, trials=trials, trial_variance=trial_variance)
     fall = p.max_drawdown(r)
     found = {
         "total_return": p.total_return(r),
@@ -52,6 +54,7 @@ def performance_metrics(
         "omega": p.omega(r, per_period(risk_free_rate, periods)),
         "max_drawdown": fall.depth,
         "max_drawdown_days": float(fall.duration),
+        "longest_drawdown_days": float(p.longest_drawdown(r).duration),
         "value_at_risk_95": p.value_at_risk(r),
         "expected_shortfall_95": p.expected_shortfall(r),
         "skewness": p.skewness(r),
@@ -148,9 +151,11 @@ class PortfolioAnalytics:
         shares, prices = self._shares.to_numpy(), self._prices().to_numpy()
         before = (shares * prices).sum(axis=1)[:-1] + self._cash.to_numpy()[:-1]
         gain = (shares[:-1] * np.diff(prices, axis=0)).sum(axis=1)
-        if (before <= 0).any():
+        empty = (before == 0) & (gain == 0)  # sold out: nothing is earned until it is funded again
+        if ((before <= 0) & ~empty).any():
             raise DataError(f"{self.portfolio.name} was worth nothing at some close; start its history later")
-        daily = pd.Series(gain / before, self._shares.index[1:], name="return")
+        earned = np.divide(gain, before, out=np.zeros(len(gain)), where=~empty)
+        daily = pd.Series(earned, self._shares.index[1:], name="return")
         if frequency == "daily":
             return daily
         code = {"weekly": "W-FRI", "monthly": "M", "annual": "Y"}[frequency]
@@ -184,7 +189,7 @@ class PortfolioAnalytics:
         return p.sharpe(returns.to_numpy(), self._rates(), periods_per_year(returns.index))
 
     def calculate_max_drawdown(self) -> dict[str, object]:
-        """Depth (negative), dates of peak, trough and recovery (None while it lasts), duration in days."""
+        """Depth (negative), dates of peak, trough and recovery (None while it lasts), duration in calendar days."""
         returns = self.calculate_returns()
         fall = p.max_drawdown(returns.to_numpy())
         days = self._shares.index

@@ -9,6 +9,8 @@ from optimizer.errors import DataError
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.typing import Array
 
+HELD = 1e-12  # a net weight nearer to nothing has no return of its own
+
 
 def contributions(weights: pd.DataFrame, returns: pd.DataFrame) -> pd.Series:
     """Contribution of each name to the chained total return, which their sum equals.
@@ -38,16 +40,22 @@ def brinson(
     returns: pd.DataFrame,
     benchmark_weights: pd.DataFrame,
     benchmark_returns: pd.DataFrame,
+    earned: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Allocation, selection and interaction by group, linked so that they add up to the active return.
 
     All are (T, g): weights and returns of g groups per period (Brinson, Hood & Beebower 1986; allocation
     against the benchmark's total, Brinson & Fachler 1985; linked as Carino 1999).
+    earned  (T, g) what each group added, for groups of longs and shorts that cancel; weights x returns otherwise
+    A group that one side does not hold has that side's return of the other's: nothing was selected in it.
     """
     w, r = weights.to_numpy(), returns.to_numpy()
     b, s = benchmark_weights.to_numpy(), benchmark_returns.to_numpy()
-    total, market = (w * r).sum(axis=1), (b * s).sum(axis=1)
-    effects = np.stack([(w - b) * (s - market[:, None]), b * (r - s), (w - b) * (r - s)])
+    own = w * r if earned is None else earned.to_numpy()
+    r, s = np.where(np.abs(w) > HELD, r, s), np.where((np.abs(b) > HELD) | (np.abs(w) <= HELD), s, r)
+    total, market = own.sum(axis=1), (b * s).sum(axis=1)
+    # of a group whose longs and shorts cancel, what it earned is all interaction
+    effects = np.stack([(w - b) * (s - market[:, None]), b * (r - s), (w - b) * (r - s) + own - w * r])
     # weights that add up to less than the benchmark's leave cash, which allocation must carry
     gap = (total - market) - effects.sum(axis=(0, 2))
     if np.abs(gap).max() > 1e-9:
@@ -70,14 +78,24 @@ def _carino(r: Array, b: Array) -> Array:
 def group_sums(
     weights: pd.DataFrame, returns: pd.DataFrame, groups: Mapping[str, str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Weights and returns (T, g) of groups of names; a group without weight returns 0.
+    """Weights and returns (T, g) of groups of names; a group without net weight returns 0.
 
     weights, returns  (T, n) of the names;  groups  symbol -> group
     """
-    missing = [str(symbol) for symbol in weights.columns if symbol not in groups]
+    total = _summed(weights, groups)
+    earned = group_contributions(weights, returns, groups)
+    return total, (earned / total.where(total.abs() > HELD)).fillna(0.0)
+
+
+def group_contributions(
+    weights: pd.DataFrame, returns: pd.DataFrame, groups: Mapping[str, str]
+) -> pd.DataFrame:
+    """(T, g) weights x returns of the names of each group: what it earned, whatever its net weight."""
+    return _summed(weights * returns.to_numpy(), groups)
+
+
+def _summed(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
+    missing = [str(symbol) for symbol in table.columns if symbol not in groups]
     if missing:
         raise DataError(f"no group for {', '.join(missing)}; give each symbol one")
-    names = [groups[str(symbol)] for symbol in weights.columns]
-    total = weights.T.groupby(names).sum().T
-    earned = (weights * returns.to_numpy()).T.groupby(names).sum().T
-    return total, (earned / total.where(total != 0)).fillna(0.0)
+    return table.T.groupby([groups[str(symbol)] for symbol in table.columns]).sum().T

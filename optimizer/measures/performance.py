@@ -4,6 +4,7 @@ Every `returns` is (T,) simple returns per period, `periods` those of a year (25
 `risk_free_rate` an annual rate, one for all or (T,) that of each period, charged as (1 + rf)^(1 / periods) - 1.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
@@ -20,6 +21,8 @@ EULER = 0.5772156649015329
 NORMAL = NormalDist()
 ROUNDING = 1e-15  # what the last bits of a return per period may be off by
 NO_RATE = "no internal rate of return exists for these flows; report the time-weighted one"
+GROWTHS, GROWTH_STEPS = (-20.0, 27.0), 4703  # log growth a year, from a loss of all but nothing; a step is 1%
+AT_PEAK = 1e-12  # the last bits of a product of returns: nearer to the peak than this is at the peak
 
 
 def checked(returns: Array, least: int = 2) -> Array:
@@ -132,6 +135,15 @@ def sharpe_test(
     )
 
 
+def deflated_sharpe(ratio: float, error: float, trials: int, trial_variance: float) -> float:
+    """Probability that a Sharpe ratio beats the best of trials without skill (Bailey & Lopez de Prado 2014).
+
+    ratio, error    of the strategy, per year, and its standard error;  trials  distinct strategies tried
+    trial_variance  variance across their Sharpe ratios, per year
+    """
+    return NORMAL.cdf((ratio - sqrt(trial_variance) * _expected_maximum(trials)) / error)
+
+
 def _expected_maximum(trials: int) -> float:
     """Expected largest of that many standard normals (Bailey & Lopez de Prado 2014, eq. 1)."""
     if trials < 1:
@@ -187,7 +199,7 @@ def normal_value_at_risk(returns: Array, level: float = 0.95) -> float:
 
 @dataclass(frozen=True)
 class Drawdown:
-    """The deepest fall from a peak; indices count periods, 0 being the start before the first return.
+    """A fall from a peak; indices count periods, 0 being the start before the first return.
 
     depth       negative fraction, 0 when the value never fell
     recovered   index at which the peak was reached again, None when it was not
@@ -210,9 +222,24 @@ def drawdowns(returns: Array) -> Array:
 def max_drawdown(returns: Array) -> Drawdown:
     """The deepest drawdown with its peak, trough and recovery."""
     falls = drawdowns(returns)
-    trough = int(np.argmin(falls))
-    peak = int(np.flatnonzero(falls[: trough + 1] >= 0)[-1])
-    after = np.flatnonzero(falls[trough:] >= 0)
+    return _fall_around(falls, int(np.argmin(falls)))
+
+
+def longest_drawdown(returns: Array) -> Drawdown:
+    """The drawdown that took longest from its peak to its recovery, or to the end; of equal ones the first."""
+    falls = drawdowns(returns)
+    peaks = np.flatnonzero(falls >= -AT_PEAK)
+    spans = np.diff(np.append(peaks, len(falls)))
+    open_end = spans[-1] - 1  # the last one lasts to the last close, where no peak is
+    spans[-1] = open_end
+    start = int(peaks[int(np.argmax(spans))])
+    end = start + int(spans.max())
+    return _fall_around(falls, start + int(np.argmin(falls[start : end + 1])))
+
+
+def _fall_around(falls: Array, trough: int) -> Drawdown:
+    peak = int(np.flatnonzero(falls[: trough + 1] >= -AT_PEAK)[-1])
+    after = np.flatnonzero(falls[trough:] >= -AT_PEAK)
     recovered = int(trough + after[0]) if len(after) else None
     end = recovered if recovered is not None else len(falls) - 1
     return Drawdown(float(falls[trough]), peak, trough, recovered, end - peak)
@@ -232,8 +259,9 @@ def ulcer_index(returns: Array) -> float:
 def beta(returns: Array, benchmark: Array) -> float:
     """Regression slope on the benchmark; NaN when it does not move."""
     away = benchmark - benchmark.mean()
-    square = float(away @ away)
-    return float(away @ (returns - returns.mean()) / square) if square > 0 else float("nan")
+    if away.std() <= ROUNDING:
+        return float("nan")
+    return float(away @ (returns - returns.mean()) / (away @ away))
 
 
 def alpha(
@@ -255,48 +283,70 @@ def information_ratio(returns: Array, benchmark: Array, periods: float = TRADING
 
 
 def capture(returns: Array, benchmark: Array, *, up: bool) -> float:
-    """Mean return in the periods in which the benchmark rose (fell) / the benchmark's own."""
-    chosen = benchmark > 0 if up else benchmark < 0
+    """Mean return in the periods in which the benchmark rose (fell) / the benchmark's own; NaN without one."""
+    chosen = benchmark > ROUNDING if up else benchmark < -ROUNDING
     if not chosen.any():
         return float("nan")
     return float(returns[chosen].mean() / benchmark[chosen].mean())
 
 
 def hit_rate(returns: Array, benchmark: Array | None = None) -> float:
-    """Share of the periods with a return above the benchmark's, or above 0."""
-    return float(np.mean(returns > (0.0 if benchmark is None else benchmark)))
+    """Share of the periods with a return above the benchmark's, or above 0, by more than its last bits."""
+    return float(np.mean(returns - (0.0 if benchmark is None else benchmark) > ROUNDING))
 
 
 def time_weighted_return(values: Array, flows: Array) -> float:
-    """Chained return between external flows.
+    """Chained return between external flows; a span in which nothing was held earns nothing.
 
     values  (T,) at the end of each date with the day's flow;  flows  (T,) into the portfolio on that date
+    Raises DataError for a return on a value of 0 or below.
     """
     before, after = values[:-1], values[1:] - flows[1:]
-    if (before <= 0).any():
+    empty = (before == 0) & (after == 0)
+    if ((before <= 0) & ~empty).any():
         raise DataError("a value of 0 or below has no return; start the series where it is funded")
-    return float(np.prod(after / before) - 1)
+    return float(np.prod(np.divide(after, before, out=np.ones(len(before)), where=~empty)) - 1)
 
 
 def money_weighted_return(values: Array, flows: Array, years: Array) -> float:
-    """Annual internal rate of return: the rate at which the flows grow to the last value.
+    """Annual internal rate of return: the rate at which the flows grow to the last value; -1 where all was lost.
 
     values  (T,), flows (T,) as in `time_weighted_return`;  years  (T,) time of each date, in years
+    Raises DataError where no rate solves it, and where several do, naming them.
     """
     payments = np.concatenate([[values[0]], flows[1:]])
     left = years[-1] - years
+    paid = payments != 0
+    payments, left = payments[paid], left[paid]
+    if values[-1] == 0 and (payments >= 0).all():
+        return -1.0
 
-    def excess(rate: float) -> float:
-        return float(payments @ (1 + rate) ** left - values[-1])
+    def excess(growth: Array) -> Array:
+        """At log growths a year (k,), scaled so that nothing overflows: the sign is what counts."""
+        most = np.maximum(growth * left.max(initial=0.0), 0.0)[:, None]
+        grown: Array = np.exp(growth[:, None] * left - most) @ payments
+        return np.asarray(grown - values[-1] * np.exp(-most[:, 0]))
 
-    low, high = -1 + 1e-9, 1.0
-    while excess(high) < 0:
-        high = 2 * high + 1
-        if high > 1e12:
-            raise DataError(NO_RATE)
-    if excess(low) > 0:
+    grid = np.linspace(*GROWTHS, GROWTH_STEPS)
+    signs = np.sign(excess(grid))
+    places = np.flatnonzero(signs[:-1] * signs[1:] < 0)
+    rates = [float(np.expm1(_root(excess, grid[i], grid[i + 1]))) for i in places]
+    rates += [float(np.expm1(growth)) for growth in grid[signs == 0]]
+    if not rates:
         raise DataError(NO_RATE)
-    for _ in range(200):
+    if len(rates) > 1:
+        told = ", ".join(f"{rate:.2%}" for rate in sorted(rates))
+        raise DataError(
+            f"several internal rates of return solve these flows ({told}); report the time-weighted one"
+        )
+    return rates[0]
+
+
+def _root(excess: Callable[[Array], Array], low: float, high: float) -> float:
+    """Where the function changes its sign, by bisection."""
+    rising = excess(np.array([low]))[0] < 0
+    for _ in range(80):
         middle = (low + high) / 2
-        low, high = (middle, high) if excess(middle) < 0 else (low, middle)
+        below = (excess(np.array([middle]))[0] < 0) == rising
+        low, high = (middle, high) if below else (low, middle)
     return (low + high) / 2

@@ -83,6 +83,7 @@ def backtest(
     progress  called with (decisions done, of), those of all strategies in all
     """
     from optimizer.backtests.dated_facts import benchmark_index, benchmark_weights
+    from optimizer.backtests.report import deflated
     from optimizer.backtests.walk_forward import OptimizationBacktest
 
     named, vintages = contenders(case, past, settings), past.vintages
@@ -109,6 +110,7 @@ def backtest(
         )
         for place, (name, contender) in enumerate(named.items())
     }
+    results = deflated(results, [name for name in named if name != EQUAL])
     late = (f"{past.since[1]} are on record since {past.since[0]}: nothing before is replayed",)
     return Replay(results, benchmark, weights, (*(late if past.since[0] > begin else ()), *_told(results)))
 
@@ -134,12 +136,13 @@ def contenders(case: Case, past: Past, settings: BacktestFile) -> dict[str, Cont
 
     own = case.snapshot.policy
     named = {POLICY: own}
-    named |= {name: own.model_copy(update={"method": name}) for name in settings.compare}
-    named |= varied(own, settings.sweep) if settings.sweep else {}
+    others = {name: own.model_copy(update={"method": name}) for name in settings.compare}
+    others |= varied(own, settings.sweep) if settings.sweep else {}
+    for name, policy in others.items():  # one that says what another says is no trial of its own
+        if policy.model_dump() not in [known.model_dump() for known in named.values()]:
+            named[name] = policy
     nav = worth(case, settings)
-    found = {
-        name: _contender(case, past, settings, policy, nav, len(named)) for name, policy in named.items()
-    }
+    found = {name: _contender(case, past, settings, policy, nav) for name, policy in named.items()}
     return found | {EQUAL: Contender(equal_weight, found[POLICY].settings)}
 
 
@@ -153,9 +156,7 @@ def worth(case: Case, settings: BacktestFile) -> float:
     return nav
 
 
-def _contender(
-    case: Case, past: Past, settings: BacktestFile, file: PolicyFile, nav: float, trials: int
-) -> Contender:
+def _contender(case: Case, past: Past, settings: BacktestFile, file: PolicyFile, nav: float) -> Contender:
     """The policy of `file` on the portfolio's own terms: its money, lots, least trades and costs."""
     from optimizer.backtests.walk_forward import BacktestSettings
 
@@ -178,7 +179,6 @@ def _contender(
             cash_min=min(policy.cash_min, 0.0),
             history_days=history,
             min_history=history,
-            trials=trials,
             liquidity=past.liquidity if policy.root_impact else None,
             closes=past.closes,
             lot_size=file.lot_size or 0.0,

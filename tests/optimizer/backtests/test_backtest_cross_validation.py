@@ -67,3 +67,23 @@ def test_impossible_settings_are_named():
         probability_of_overfitting(RETURNS, 5)
     with pytest.raises(DataError, match="gaps"):
         cross_validate(RETURNS.where(RETURNS > 0), lambda training: {})
+
+
+def test_folds_that_leave_nothing_to_train_on_are_refused() -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(5e-4, 0.01, (100, 3)), columns=list("ABC"))
+    with pytest.raises(PolicyError, match=r"\d+ rows are left to train on when groups \[\d, \d\] are tested"):
+        cross_validate(table, lambda rows: dict.fromkeys("ABC", 1 / 3), purge=30, embargo=30)
+    with pytest.raises(PolicyError, match="fit gives weights to Z"):
+        cross_validate(table, lambda rows: {"A": 0.5, "Z": 0.5})
+
+
+def test_overfitting_counts_what_differs_and_names_what_stands_still() -> None:
+    table = pd.DataFrame(np.random.default_rng(0).normal(5e-4, 0.01, (1000, 6)))
+    alone = probability_of_overfitting(table)
+    assert probability_of_overfitting(table.assign(twin=table[0], again=table[3])) == alone
+    with pytest.raises(DataError, match="cash does not move"):
+        probability_of_overfitting(table.assign(cash=1e-4))
+    with pytest.raises(PolicyError, match="1 different strategies"):
+        probability_of_overfitting(table[[0]].assign(twin=table[0]))
+    with pytest.raises(PolicyError, match="blocks of 12 rows"):
+        probability_of_overfitting(table.head(12))

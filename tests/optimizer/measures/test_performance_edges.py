@@ -1,0 +1,127 @@
+"""Figures at their edges: nothing moves, nothing is held, everything is lost, or there is more than one answer."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optimizer.errors import DataError
+from optimizer.measures import performance as p
+from optimizer.measures.analytics import PortfolioAnalytics, performance_metrics
+from optimizer.measures.attribution import brinson, group_contributions, group_sums
+from optimizer.model.portfolio import Portfolio, Position
+
+CASH = np.full(250, 1.02 ** (1 / 252) - 1)
+MOVES = np.random.default_rng(1).normal(0.0004, 0.01, 250)
+
+
+def steps(*path: float) -> np.ndarray:
+    values = np.array(path)
+    return values[1:] / values[:-1] - 1
+
+
+@given(st.lists(st.floats(0.5, 2.0), min_size=1, max_size=12), st.floats(0.3, 0.999))
+def test_a_price_that_is_back_at_its_peak_has_recovered(moves: list[float], fall: float) -> None:
+    peak = 100 * max(np.cumprod([1.0, *moves]).max(), 1.0)
+    found = p.max_drawdown(steps(peak, peak * fall, peak * (1 + fall) / 2, peak, peak * 0.9999999))
+    assert (found.peak, found.trough, found.recovered, found.duration) == (0, 1, 3, 3)
+
+
+def test_the_longest_fall_is_not_the_deepest() -> None:
+    path = (100, 50, 100, 99, 98, 99, 99.5, 100, 99)
+    deep, long = p.max_drawdown(steps(*path)), p.longest_drawdown(steps(*path))
+    assert (deep.depth, deep.duration, deep.recovered) == (-0.5, 2, 2)
+    assert (long.depth, long.peak, long.trough, long.recovered, long.duration) == (
+        pytest.approx(-0.02),
+        2,
+        4,
+        7,
+        5,
+    )
+    measures = performance_metrics(pd.Series(steps(*path)))
+    assert (measures["max_drawdown_days"], measures["longest_drawdown_days"]) == (2, 5)
+
+
+def test_a_fall_that_lasts_is_counted_to_the_end() -> None:
+    assert p.longest_drawdown(steps(100, 101, 100, 99, 98)).duration == 3
+    assert p.longest_drawdown(steps(100, 101, 102)).duration == 0
+    assert p.longest_drawdown(np.full(3, -0.1)).duration == 3
+
+
+def test_what_does_not_move_has_no_beta_and_no_ratio() -> None:
+    assert np.isnan(p.beta(MOVES, CASH)) and np.isnan(p.alpha(MOVES, CASH, 0.02))
+    assert np.isnan(p.sharpe(CASH, 0.02)) and np.isnan(p.sortino(CASH, 0.02))
+    assert np.isnan(p.capture(MOVES, np.zeros(250), up=True)) and p.beta(CASH, MOVES) == pytest.approx(
+        0, abs=1e-12
+    )
+
+
+def test_hit_rates_do_not_hang_on_the_last_bit() -> None:
+    other = MOVES * 3 / 3 + 1e-17
+    assert p.hit_rate(MOVES, other) == p.hit_rate(other, MOVES) == 0
+    assert p.hit_rate(np.array([1e-17, 0.01, -0.01, 0.02])) == 0.5
+
+
+def test_time_weighted_return_passes_over_an_empty_span() -> None:
+    values, flows = np.array([100, 0, 0, 50, 55.0]), np.array([100, -110, 0, 50, 0.0])
+    assert p.time_weighted_return(values, flows) == pytest.approx(1.1 * 1.1 - 1)
+    with pytest.raises(DataError, match="start the series where it is funded"):
+        p.time_weighted_return(np.array([0.0, 5.0]), np.array([0.0, 0.0]))
+
+
+def test_a_book_that_was_sold_out_and_funded_again_has_returns() -> None:
+    days = pd.bdate_range("2024-01-01", periods=4)
+    held = {days[0].date(): Portfolio("p", 0, {"A": Position("A", 1)}), days[1].date(): Portfolio("p", 0, {}),
+            days[2].date(): Portfolio("p", 0, {"A": Position("A", 2)})}  # fmt: skip
+    prices = pd.DataFrame({"A": [100, 110, 500, 550.0]}, days)
+    found = PortfolioAnalytics(held[days[2].date()], prices, history=held)
+    assert found.calculate_returns().tolist() == pytest.approx([0.1, 0.0, 0.1])
+    assert found.calculate_time_weighted_return() == pytest.approx(0.21)
+
+
+def test_the_money_weighted_return_says_when_there_is_no_one_answer() -> None:
+    years = np.array([0.0, 1, 2])
+    with pytest.raises(DataError, match=r"several internal rates of return .*25\.00%, 400\.00%"):
+        p.money_weighted_return(np.array([1.6, 0, 0]), np.array([1.6, -10, 10]), years)
+    with pytest.raises(DataError, match="no internal rate of return exists"):
+        p.money_weighted_return(np.array([1.0, 0, 0]), np.array([1.0, -3, 4]), years)
+    assert p.money_weighted_return(np.array([100.0, 50, 0]), np.zeros(3), years) == -1
+    assert p.money_weighted_return(np.array([100.0, 0, 121]), np.zeros(3), years) == pytest.approx(0.1)
+    assert p.money_weighted_return(np.array([100.0, 0, 1e-7]), np.zeros(3), years) == pytest.approx(
+        -1, abs=1e-4
+    )
+
+
+def test_trials_that_hardly_differ_deflate_little() -> None:
+    alone = p.sharpe_test(MOVES)
+    error = (alone.high - alone.low) / 2 / p.NORMAL.inv_cdf(0.975)
+    assert p.deflated_sharpe(alone.ratio, error, 4, 0.0) == pytest.approx(alone.probabilistic)
+    expected = 0.5772156649 * p.NORMAL.inv_cdf(1 - 1 / (4 * np.e)) + 0.4227843351 * p.NORMAL.inv_cdf(0.75)
+    by_hand = p.NORMAL.cdf((alone.ratio - 0.3 * expected) / error)
+    assert p.deflated_sharpe(alone.ratio, error, 4, 0.09) == pytest.approx(by_hand, abs=1e-9)
+
+
+def test_nothing_is_selected_in_a_group_that_is_not_held() -> None:
+    r = pd.DataFrame({"x": [0.05, -0.02], "y": [0.01, 0.03]})
+    own, theirs = (
+        pd.DataFrame({"x": [0.0, 0.0], "y": [1.0, 1.0]}),
+        pd.DataFrame({"x": [0.5, 0.0], "y": [0.5, 1.0]}),
+    )
+    told = {"x": "x", "y": "y"}
+    effects = brinson(*group_sums(own, r, told), *group_sums(theirs, r, told))
+    assert effects.loc["x", ["selection", "interaction"]].abs().max() == 0
+    assert effects.to_numpy().sum() == pytest.approx(1.01 * 1.03 - 1.03 * 1.03)
+
+
+def test_groups_of_longs_and_shorts_that_cancel_add_up() -> None:
+    r = pd.DataFrame(np.random.default_rng(2).normal(0, 0.01, (60, 5)), columns=list("ABCDE")).assign(E=0.0)
+    own = pd.DataFrame(np.tile([0.5, -0.5, 0.5, -0.5, 1.0], (60, 1)), columns=list("ABCDE"))
+    theirs = pd.DataFrame(np.tile([0.25, 0.25, 0.25, 0.25, 0.0], (60, 1)), columns=list("ABCDE"))
+    told = {"A": "x", "B": "x", "C": "y", "D": "y", "E": "CASH"}
+    effects = brinson(
+        *group_sums(own, r, told), *group_sums(theirs, r, told), group_contributions(own, r, told)
+    )
+    active = (1 + (own * r).sum(axis=1)).prod() - (1 + (theirs * r).sum(axis=1)).prod()
+    assert effects.to_numpy().sum() == pytest.approx(active, abs=1e-12)
+    assert effects.loc["x", "selection"] == 0
