@@ -96,7 +96,8 @@ class Evidence:
         before = np.arange(max(0, place - MOVES), place)
         series = self.series
         near = series.days[before] >= series.days[place] - MONTH
-        return before[(series.codes[before] == series.codes[place]) & near]
+        places: Ints = before[(series.codes[before] == series.codes[place]) & near]
+        return places
 
     def _of_the_market(self, place: int, growth: float) -> bool:
         now = np.log(self.market(place))

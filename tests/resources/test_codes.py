@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs/reference/data-quality.md").read_text("utf-8")
 PLACES = [
     *(ROOT / "resources/prices").glob("*.py"),
     ROOT / "resources/prices/reference.py",
-    ROOT / "resources/screening/pack_checks.py",
+    *(ROOT / "resources/screening").glob("*.py"),
 ]
 WORD = r"[A-Z][A-Z0-9_]{3,}"
 NO_CODES = {"FAIL", "WARN", "QUAR", "INFO", "RECORD_TYPE", "AAPL", "SP500", "XNYS", "BAD_"}
