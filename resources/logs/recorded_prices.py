@@ -142,7 +142,10 @@ def _recorded(on_record: pa.Table, waiting: list[Row], own: Mapping[Key, Row], l
     newer = {(row["symbol"], row["date"]) for row in waiting}
     if newer:
         stays = [key not in newer for key in keys]
-        on_record, keys = on_record.filter(pa.array(stays, pa.bool_())), [key for key in keys if key not in newer]
+        on_record, keys = (
+            on_record.filter(pa.array(stays, pa.bool_())),
+            [key for key in keys if key not in newer],
+        )
     rows = on_record.select(PRICE_ROWS.names).cast(PRICE_ROWS)
     split, dividend = (rows[name].to_numpy().copy() for name in ("split", "dividend"))
     carrying = [place for place, key in enumerate(keys) if key in own] if own else []

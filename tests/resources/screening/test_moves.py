@@ -51,6 +51,13 @@ def test_an_adjusted_close_tells_a_split_of_any_ratio(ratio: float) -> None:
     assert returns(result) == pytest.approx([0.01, 102 / 101 - 1, 101.5 / 102 - 1], abs=1e-6)
 
 
+def test_a_bad_print_beside_a_right_adjusted_close_is_no_split() -> None:
+    calm = [(100.0, 50.0, 1.0, 0.0), (101.0, 50.5, 1.0, 0.0)]
+    result = adjusted([*calm, (10.1, 50.5, 1.0, 0.0), *calm])
+    assert result.rows["split"].to_pylist() == [1.0] * 4
+    assert len(aside(result)) == 1
+
+
 def test_a_dividend_of_each_new_share_is_taken_as_one_of_each_old_share() -> None:
     """A spin-off of 24 beside a reverse split of 1:3, as some vendors tell them: (58 + 24.2) / 3 an old share."""
     result = adjusted([(27.4, 58.0, 1, 0), (27.4, 58.0, 1, 0), (58.0, 58.0, 1 / 3, 24.2), (58.1, 58.1, 1, 0)])

@@ -164,6 +164,13 @@ def test_stale_closes_are_noted_once_a_run() -> None:
     assert warned(checked(trading)) == {}
 
 
+def test_a_bill_fund_whose_close_often_stays_is_not_stale() -> None:
+    bills = [100 + number // 6 / 100 for number in range(300)]
+    assert warned(checked(series("BIL", bills))) == {}
+    moving = [100 + number % 3 / 4 for number in range(294)]
+    assert warned(checked(series("A", [*moving, *[99.0] * 6]))) == {"STALE_5": 1}
+
+
 def test_missing_sessions_are_counted_from_the_first_row_on() -> None:
     result = checked([*series("A", CALM), *series("B", CALM[:2], 4), line("A", day(8), 101)])
     assert warned(result) == {"MISSING_SESSION": 2}
