@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from resources.prices.series import Ints, Series
+from resources.screening.price_warnings import CROSS_SECTION
 
-CROSS_SECTION = 20  # symbols a day needs for a median that means the market
 MONTH = 45  # days back in which a symbol's usual moves are looked for
 MOVES, FEWEST = 20, 10  # of them: how many, and how many at least
 USUAL = 8.0  # robust deviations that a move may have by itself
@@ -96,7 +96,8 @@ class Evidence:
         before = np.arange(max(0, place - MOVES), place)
         series = self.series
         near = series.days[before] >= series.days[place] - MONTH
-        return before[(series.codes[before] == series.codes[place]) & near]
+        places: Ints = before[(series.codes[before] == series.codes[place]) & near]
+        return places
 
     def _of_the_market(self, place: int, growth: float) -> bool:
         now = np.log(self.market(place))

@@ -13,6 +13,7 @@ from resources.prices.series import Days, Ints, Mask, Series
 from resources.prices.source import Finding
 
 CROSS_SECTION = 20  # symbols a day needs for a median that means the market
+YEAR = 250  # rows that show what is usual for a symbol
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def stale(series: Series, rows: pa.Table, sessions: int) -> Mask:
     places = np.flatnonzero(same)
     if not len(places):
         return same
+    usual = _often(series, same)
     volume = rows["volume"]
     now = volume.take(pa.array(series.order[places])).to_numpy()
     before = volume.take(pa.array(series.order[places - 1])).to_numpy()
@@ -145,7 +147,15 @@ def stale(series: Series, rows: pa.Table, sessions: int) -> Mask:
     length = np.arange(len(places)) - np.repeat(starts, np.diff(np.append(starts, len(places)))) + 1
     ends = np.zeros(len(series), bool)
     ends[places[length == sessions]] = True
-    return ends
+    return ends & ~usual
+
+
+def _often(series: Series, flagged: Mask) -> Mask:
+    """Rows (n,) of symbols with a year of rows of which a tenth are flagged: nothing unusual for them (a bill fund)."""
+    bounds = series.bounds()
+    rows = np.diff(bounds)
+    often = (rows >= YEAR) & (np.add.reduceat(flagged.astype(np.int64), bounds[:-1]) > rows / 10)
+    return np.repeat(often, rows)
 
 
 def stale_prints(series: Series, rows: pa.Table, limits: WatchLimits) -> Mask:

@@ -49,7 +49,8 @@ def settle(
     """
     merged = merge(rows, kept, known.recorded, delivery.known_at)
     before = _before(merged, known.record)
-    series, warnings = merged.series(before), []
+    series = merged.series(before)
+    warnings: list[Finding] = []
     if delivery.basis == "as_traded":
         filled, told = explained(merged.rows, series, known.splits)
         merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)

@@ -1,6 +1,7 @@
 """Splits that a price row does not state itself: those of the corporate actions, and those its adjusted close tells."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ from resources.prices.rounding import significant
 from resources.prices.series import Series
 from resources.prices.source import Finding
 from resources.screening.doubts import SPLITS
-from resources.screening.evidence import Evidence
+from resources.screening.evidence import Evidence, alike
 from resources.screening.merged import with_column
 
 LATE = 7  # days by which the row of an action without a row of its own may follow it
@@ -66,7 +67,7 @@ def told_by_adjusted(rows: pa.Table, series: Series, delivered: int) -> tuple[pa
         ratio = (
             stated if abs(asked / stated - 1) <= NEAR else float(nearest_split(np.array([asked]), NEAR)[0])
         )
-        if not ratio or ratio == 1 or (stated != 1 and ratio != stated):
+        if not ratio or ratio == 1 or (stated != 1 and ratio != stated) or _returns(series, place):
             continue
         found[place], paid[place] = ratio, dividend * ratio
         symbol = series.symbols[series.codes[place]]
@@ -75,6 +76,13 @@ def told_by_adjusted(rows: pa.Table, series: Series, delivered: int) -> tuple[pa
         said += f", with a dividend of {dividend:g} a new share" if dividend else "; the row states no split"
         warnings.append(Finding("SPLIT_FROM_ADJUSTED", "WARN", said, 1, symbol, when))
     return _with(_with(rows, series, "split", found), series, "dividend", paid), warnings
+
+
+def _returns(series: Series, place: int) -> bool:
+    """Whether the row before or after makes the opposite move: a bad print that the adjusted close left out."""
+    beside = [other for other in (place, place + 1) if other < len(series) and not series.first[other]]
+    moves = [float(series.close[other] / series.previous[other]) for other in (place - 1, *beside)]
+    return any(alike(one, 1 / other) for one, other in pairwise(moves) if one > 0 and other > 0)
 
 
 def _with(rows: pa.Table, series: Series, name: str, found: Mapping[int, float]) -> pa.Table:

@@ -7,10 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.logs.ingest import store_delivery
+from resources.logs.open_questions import open_questions
 from resources.logs.recorded_prices import (
     known_splits,
     newest_closes_on_record,
@@ -111,14 +113,15 @@ def corrected(draw: st.DrawFn) -> tuple[list[Row], list[list[Row]], set[date]]:
     return rows, files, {day(session) for session, *_ in wrong}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(arrivals())
 def test_files_may_be_cut_and_ordered_in_any_way(case: tuple[list[Row], list[list[Row]]]) -> None:
     rows, files = case
     assert believed(files) == believed([rows])
 
 
-@settings(max_examples=12, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
 @given(corrected())
 def test_a_close_that_was_corrected_leaves_no_trace(
     case: tuple[list[Row], list[list[Row]], set[date]],
@@ -127,3 +130,30 @@ def test_a_close_that_was_corrected_leaves_no_trace(
     rows, files, told_twice = case
     right, got = believed([rows]), believed(files)
     assert {when: row for when, row in got.items() if when in right or when not in told_twice} == right
+
+
+def test_a_row_believed_first_is_withdrawn_by_what_comes_later_and_asked_about(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    arrive(warehouse, [(3, 900.0, 1.0, 0.0)], "spike")  # nothing speaks against it yet
+    arrive(warehouse, [(0, 64.0, 1.0, 0.0), (1, 64.5, 1.0, 0.0), (4, 64.2, 1.0, 0.0)], "around")
+    with warehouse.live() as con:
+        (question,) = open_questions(con)
+        told = con.execute("select close, withdrawn from prices where date = ? order by ingest_seq", [day(3)])
+        assert told.fetchall() == [(900.0, None), (900.0, True)]
+        assert con.execute("select symbol, date from check_findings where code = 'WITHDRAWN'").fetchall() == [
+            ("A", day(3))
+        ]
+    assert (question.code, question.first, question.blocking) == ("SPLIT_UNEXPLAINED", day(3), False)
+    arrive(warehouse, [(3, 64.1, 1.0, 0.0)], "corrected")
+    with warehouse.live() as con:
+        assert open_questions(con) == []
+
+
+def test_rows_set_aside_are_released_once_the_level_holds(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    for session in range(9):
+        close = 100.0 if session < 2 else 185.0 + session
+        arrive(warehouse, [(session, close, 1.0, 0.0)], f"day{session}")
+        with warehouse.live() as con:
+            waiting = sum(question.rows for question in open_questions(con))
+        assert waiting == (session - 1 if 2 <= session < 7 else 0)

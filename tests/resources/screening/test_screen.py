@@ -1,71 +1,17 @@
 """The row lines of the bad-input matrix: what is set aside, what gets a warning, what passes."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
+from price_lines import CONTEXT, aside, checked, day, delivery, line, number_of, series, warned
 
 from resources.prices.files import Reading, read_delivery
 from resources.prices.series import Record
-from resources.prices.source import Delivery
 from resources.screening.price_warnings import WatchLimits
-from resources.screening.screen import Context, Rename, screen
-
-FIRST = date(2024, 1, 1)
-DAYS = np.arange(np.datetime64("2023-12-01"), np.datetime64("2025-12-31"))
-SESSIONS = DAYS[np.is_busday(DAYS, holidays=[np.datetime64("2024-01-15")])].astype(np.int32)
-CONTEXT = Context(date(2025, 6, 30), SESSIONS)
-
-
-def day(number: int) -> date:
-    """The number-th session from 2024-01-01 on."""
-    start = int(np.searchsorted(SESSIONS, number_of(FIRST)))
-    found: date = np.datetime64(int(SESSIONS[start + number]), "D").item()
-    return found
-
-
-def number_of(when: date) -> int:
-    return int(np.datetime64(when, "D").astype(np.int64))
-
-
-def line(symbol: str, when: date, close: float | str, **cells: object) -> str:
-    given = {"open": "", "high": "", "low": "", "volume": "", "dividend": 0, "split": 1} | cells
-    order = (
-        given["open"],
-        given["high"],
-        given["low"],
-        close,
-        given["volume"],
-        given["dividend"],
-        given["split"],
-    )
-    return ",".join(map(str, (symbol, when, *order)))
-
-
-def delivery(lines: Sequence[str], name: str = "tidy.csv") -> Delivery:
-    text = "symbol,date,open,high,low,close,volume,dividend,split\n" + "".join(f"{row}\n" for row in lines)
-    return read_delivery(text.encode(), name, "sha", "key", Reading("test", "USD"))
-
-
-def series(symbol: str, closes: Sequence[float], start: int = 0, **cells: object) -> list[str]:
-    return [line(symbol, day(start + place), close, **cells) for place, close in enumerate(closes)]
-
-
-def checked(lines: Sequence[str], context: Context = CONTEXT) -> Delivery:
-    return screen(delivery(lines), context)
-
-
-def aside(result: Delivery) -> list[tuple[str, int]]:
-    table = result.quarantined
-    return list(zip(table["code"].to_pylist(), table["line"].to_pylist(), strict=True))
-
-
-def warned(result: Delivery) -> dict[str, int]:
-    return {finding.code: finding.count for finding in result.warnings if finding.severity == "WARN"}
-
+from resources.screening.screen import Rename, screen
 
 CALM = [100.0, 101.0, 100.5, 101.5, 100.8, 101.2]
 
@@ -216,6 +162,13 @@ def test_stale_closes_are_noted_once_a_run() -> None:
     assert warned(checked(series("A", [100, 101, *[101.0] * 7, 102, *[102.0] * 5]))) == {"STALE_5": 2}
     trading = [line("A", day(place), 101, volume=1000 + place) for place in range(10)]
     assert warned(checked(trading)) == {}
+
+
+def test_a_bill_fund_whose_close_often_stays_is_not_stale() -> None:
+    bills = [100 + number // 6 / 100 for number in range(300)]
+    assert warned(checked(series("BIL", bills))) == {}
+    moving = [100 + number % 3 / 4 for number in range(294)]
+    assert warned(checked(series("A", [*moving, *[99.0] * 6]))) == {"STALE_5": 1}
 
 
 def test_missing_sessions_are_counted_from_the_first_row_on() -> None:
