@@ -1,7 +1,7 @@
 """What the CLI and the service show, read from the published copy as plain values."""
 
-from collections.abc import Iterator
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from optimizer.errors import DataError, PolicyError
@@ -193,7 +193,7 @@ def _cut_short(shown: Row) -> Iterator[str]:
     for portfolio, strategies in shown.items():
         for name, measures in strategies.items():
             if skipped := measures.get("skipped_count"):
-                yield f"{portfolio}, {name}: {skipped:.0f} decisions were skipped and kept the weights of the day before"
+                yield f"{portfolio}, {name}: {skipped:.0f} decisions kept the weights of the day before"
             if measures.get("total_return") == -1:
                 yield f"{portfolio}, {name}: all was lost, and the strategy ends there"
 
