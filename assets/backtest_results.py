@@ -128,7 +128,9 @@ def _plots(
     drawn = rows[
         ~rows["strategy"].map(is_variant)
     ]  # a sweep's variants are in the tables: a picture has no room
-    nav = drawn.pivot(index="date", columns="strategy", values="nav").dropna()
+    nav = (
+        drawn.pivot(index="date", columns="strategy", values="nav").ffill().dropna()
+    )  # what is lost stays lost
     simulated = bool(rows["simulated"].any())
     own = rows[rows["strategy"] == POLICY].set_index("date")["return"]
     found = {

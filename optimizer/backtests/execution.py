@@ -6,7 +6,7 @@ from math import nan
 
 import numpy as np
 
-from optimizer.backtests.market import Flags, Rows
+from optimizer.backtests.market import Flags
 from optimizer.errors import DataError, InfeasibleError
 from optimizer.model.costs import CostCurve, CostModel
 from optimizer.typing import Array
@@ -22,12 +22,14 @@ class Order:
     """What one close is asked for: (n,) weights, what is held and tradable there, and the least cash.
 
     held    (n,) values at the last marks;  prices  (n,) NaN where a name is not traded
+    closed  (n,) the names that are not traded; None: all are
     """
 
     weights: Array
     held: Array
     nav: float
     prices: Array
+    closed: Flags | None
     cash_min: float
 
 
@@ -72,18 +74,15 @@ class Pricing:
         would fall below `cash_min`. Lots are rounded so that they leave no less cash.
         Raises InfeasibleError where the costs use up the NAV, DataError for a trade in a name of unknown volume.
         """
-        curve, closed = self.at(day, order.prices), np.isnan(order.prices)
-        while True:
-            stuck = closed if closed.any() else None
+        curve, stuck = self.at(day, order.prices), order.closed
+        traded, costs = _settled_trades(order, stuck, curve)
+        while self.min_trade and (small := (np.abs(traded) < self.min_trade) & (traded != 0)).any():
+            stuck = small if stuck is None else stuck | small
             traded, costs = _settled_trades(order, stuck, curve)
-            small = (np.abs(traded) < self.min_trade) & (traded != 0)
-            if not small.any():
-                break
-            closed = closed | small
         if self.lot:
             traded = self._in_lots(traded, self._share_prices(day, order.prices), order.held)
             costs = curve.costs(traded)
-        self._require_volume(day, traded.nonzero()[0])
+        self._require_volume(day, traded)
         return traded, costs
 
     def _share_prices(self, day: int, prices: Array) -> Array:
@@ -97,8 +96,11 @@ class Pricing:
         whole[(whole > 0) & (whole < self.min_trade)] = 0.0
         return np.where(traded == -held, traded, whole)
 
-    def _require_volume(self, day: int, names: Rows) -> None:
-        if self.roots is not None and (unknown := names[np.isnan(self.roots[day, names])]).size:
+    def _require_volume(self, day: int, traded: Array) -> None:
+        if (
+            self.roots is not None
+            and (unknown := np.flatnonzero(np.isnan(self.roots[day]) & (traded != 0))).size
+        ):
             raise DataError(
                 f"{self.symbols[unknown[0]]} is traded at close {day + 1} of the panel without a known volume; start "
                 f"later, or drop root_impact"

@@ -126,14 +126,17 @@ class Account:
     def rebalance(self, weights: Array, pricing: Pricing, cash_min: float) -> None:
         """Trades to the weights (n,) of the NAV after costs, at this close, as `Pricing.trades` can."""
         prices = self.market.traded[self.day]
-        order = Order(weights, self.values(), float(self.nav[self.day]), prices, cash_min)
+        closed = None
+        if not self.market.whole and (absent := np.isnan(prices)).any():
+            closed = absent
+        order = Order(weights, self.values(), float(self.nav[self.day]), prices, closed, cash_min)
         traded, costs = pricing.trades(self.day, order)
         names = traded.nonzero()[0]
         at, moved = prices[names], traded[names] / prices[names]
-        closed = names[-traded[names] == order.held[names]]
+        sold_out = names[-traded[names] == order.held[names]]
         self.shares = self.shares.copy()
         self.shares[names] += moved
-        self.shares[closed] = 0.0
+        self.shares[sold_out] = 0.0
         self.cash += -float(traded.sum()) - float(costs.sum())
         self.fills.append(Fills(self.day, names, moved, at, costs[names], "rebalance"))
         self._record()

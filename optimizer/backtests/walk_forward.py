@@ -200,7 +200,8 @@ def _walk(
         try:
             if as_of not in decisions:
                 decisions[as_of] = decide(plan, history, day, account)
-            _carry_out(account, decisions[as_of], history, day, pricing, settings)
+            wanted = checked_weights(decisions[as_of], history, as_of, settings.cash_min)
+            _carry_out(account, wanted, day, pricing, settings)
         except UNDECIDED as reason:
             failed[as_of] = reason
         if plan.progress is not None:
@@ -211,15 +212,9 @@ def _walk(
 
 
 def _carry_out(
-    account: Account,
-    weights: Mapping[str, float],
-    history: History,
-    day: int,
-    pricing: Pricing,
-    settings: BacktestSettings,
+    account: Account, wanted: Array, day: int, pricing: Pricing, settings: BacktestSettings
 ) -> None:
-    """Trades to a decision at the close after it; raises what `Pricing.trades` raises."""
-    wanted = checked_weights(weights, history, history.dates[day], settings.cash_min)
+    """Trades to (n,) weights at the close after their decision; raises what `Pricing.trades` raises."""
     if not account.fills:
         account.fund(day + 1)
     elif settings.band is not None and _away(account, wanted) <= settings.band:

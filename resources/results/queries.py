@@ -1,6 +1,7 @@
 """What the CLI and the service show, read from the published copy as plain values."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from optimizer.errors import DataError, PolicyError
@@ -183,8 +184,18 @@ def backtest_of(con: Connection, pack_id: str, portfolio: str | None = None) -> 
         for row in measures:
             by_strategy.setdefault(row["strategy"], {})[row["metric"]] = row["value"]
         shown[found["name"]] = by_strategy
-    notes = [*notes_of(con, pack), *_knowledge_of(con, pack)]
+    notes = [*notes_of(con, pack), *_knowledge_of(con, pack), *_cut_short(shown)]
     return {"pack_id": pack.id, "notes": notes, "portfolios": shown, "attribution": parts}
+
+
+def _cut_short(shown: Row) -> Iterator[str]:
+    """The strategies that kept yesterday's weights for want of an answer, or lost all."""
+    for portfolio, strategies in shown.items():
+        for name, measures in strategies.items():
+            if skipped := measures.get("skipped_count"):
+                yield f"{portfolio}, {name}: {skipped:.0f} decisions kept the weights of the day before"
+            if measures.get("total_return") == -1:
+                yield f"{portfolio}, {name}: all was lost, and the strategy ends there"
 
 
 def _knowledge_of(con: Connection, pack: Pack) -> list[str]:
