@@ -8,20 +8,12 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from resources.prices.renames import Rename, renamed
 from resources.prices.series import Days, Mask, Record, Series, make_series
 from resources.prices.source import QUARANTINE, Delivery, Finding
 from resources.screening.jumps import JumpLimits, Release, jumps
 from resources.screening.price_warnings import WatchLimits, watch
 from resources.screening.row_checks import Fault, duplicates, high_low, row_faults
-
-
-@dataclass(frozen=True)
-class Rename:
-    """Rows of `old` dated before `effective` (days since 1970) belong to `new`."""
-
-    old: str
-    new: str
-    effective: int
 
 
 @dataclass(frozen=True)
@@ -77,28 +69,6 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
         quarantined=aside,
         warnings=(*delivery.warnings, *warnings, *_summaries(aside)),
     )
-
-
-def renamed(rows: pa.Table, renames: tuple[Rename, ...]) -> tuple[pa.Table, list[Finding]]:
-    """The rows with renamed symbols under their present names, and a warning for each rename that applied."""
-    symbol = rows["symbol"].combine_chunks()
-    names = symbol.dictionary.to_pylist()
-    known = {rename.old: rename for rename in renames if rename.old in names}
-    if not known:
-        return rows, []
-    days = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
-    codes = symbol.indices.to_numpy().copy()
-    warnings = []
-    for rename in known.values():
-        before = (codes == names.index(rename.old)) & (days < rename.effective)
-        if rename.new not in names:
-            names.append(rename.new)
-        codes[before] = names.index(rename.new)
-        if count := int(before.sum()):
-            said = f"{count} rows of {rename.old} are kept as {rename.new}, its later name"
-            warnings.append(Finding("RENAMED", "WARN", said, count, rename.new))
-    array = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(names, pa.string()))
-    return rows.set_column(0, rows.schema.field("symbol"), array), warnings
 
 
 def explained(
