@@ -7,7 +7,8 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from optimizer.model.action_kinds import KINDS, CorporateAction, scaled
+from optimizer.errors import PolicyError
+from optimizer.model.action_kinds import ENDS, KINDS, CorporateAction, scaled
 from optimizer.model.portfolio import ZERO, Number, exact, money, price_of
 
 DUST = Decimal("1e-9")  # shares; holdings come back from the warehouse as doubles
@@ -117,6 +118,22 @@ def adjust_holdings(
             step = adjust_position(action, now, rate=rate, prices=prices)
             now, cash, gains = step.held, cash + step.cash, [*gains, *step.realised]
     return Adjusted(now, cash, tuple(gains))
+
+
+def final_return(
+    action: CorporateAction, last: Number, *, rate: Number = 1, prices: Mapping[str, Number] | None = None
+) -> float:
+    """What a share that ceased to be gave its holder on its last close, a fraction; a backtest's `delisting_return`.
+
+    last    its last close, base currency;  rate, prices  as in `adjust_position`
+    Raises PolicyError for an action that ends no share.
+    """
+    if action.kind not in ENDS:
+        raise PolicyError(f"{action} ends no share; {' and '.join(ENDS)} do")
+    paid = action.per_share * exact(rate)
+    if action.new_symbol:
+        paid += scaled(price_of(action.new_symbol, prices or {}), action.ratio)
+    return float(paid / price_of(action.symbol, {action.symbol: last}) - 1)
 
 
 def _renamed(action: CorporateAction, own: Sequence[H], _: _Day) -> Adjusted[H]:
