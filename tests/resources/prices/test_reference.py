@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from optimizer.errors import DataError
+from optimizer.model.action_kinds import KINDS
 from resources.prices.reference import TABLES, ReferenceFolder, read_reference
 from resources.prices.source import Delivery, FileRejected
 from resources.store.tables import LOGS
@@ -105,3 +106,16 @@ def test_a_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
 def test_a_missing_folder_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"sources\.yaml"):
         list(ReferenceFolder(tmp_path / "nowhere").deliveries(None, None, lambda key: False))
+
+
+def test_the_recipe_shows_every_kind_and_each_line_is_right() -> None:
+    page = (CONFIG.parent / "docs/how-to/corporate-actions.md").read_text("utf-8")
+    example = page.partition("```csv\n")[2].partition("```")[0]
+    rows = read_reference(
+        example.encode(), "x.csv", "corporate_actions", TABLES["corporate_actions"]
+    ).to_pylist()
+    assert {row["kind"] for row in rows} == set(KINDS)
+    table = {
+        word for line in page.splitlines() if line.startswith("| `") for word in line.split("|")[1].split("`")
+    }
+    assert set(KINDS) <= table
