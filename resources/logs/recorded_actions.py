@@ -70,7 +70,10 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
     They hold rows set aside as moves; rows whose split or dividend is another than that stated of their day (or of
     days without a price before it); or rows under a name that their company gave up later.
     """
-    con.register("acts", _acts(con, own))
+    acts = _acts(con, own)
+    if not acts.num_rows:
+        return {}
+    con.register("acts", acts)
     rows = con.execute(
         f"""
         with said as (
@@ -144,20 +147,20 @@ def tell_unknown_symbols(warehouse: Warehouse, stamp: Stamp, named: Collection[s
 
 
 def _unknown_symbols(con: Connection, named: Collection[str]) -> dict[str, list[str]]:
+    """Those with a recent price are known without a walk through the whole log."""
     told = con.execute(
         "select distinct symbol from corporate_actions a where not exists (select 1 from check_findings f "
         "where f.code = 'UNKNOWN_SYMBOL' and f.symbol = a.symbol and f.materialization > a.ingest_seq) "
-        "and not exists (select 1 from prices p where p.symbol = a.symbol) order by 1"
+        "and symbol not in (select symbol from prices "
+        "where date > (select max(date) from log_leaves where log = 'prices') - 30) order by 1"
     ).fetchall()
-    if not told:
+    left = [str(row[0]) for row in told if row[0] not in named]
+    if not left:
         return {}
-    known = {*named} | {
-        str(row[0])
-        for row in con.execute(
-            "select symbol from prices union select symbol from securities union "
-            "select new_symbol from corporate_actions where new_symbol is not null union "
-            "select symbol from corporate_actions where kind = 'rename'"
-        ).fetchall()
-    }
-    near = {str(symbol): get_close_matches(str(symbol), sorted(known), 3) for (symbol,) in told}
-    return {symbol: names for symbol, names in near.items() if symbol not in known}
+    rows = con.execute(
+        "select symbol from prices union select symbol from securities union "
+        "select new_symbol from corporate_actions where new_symbol is not null union "
+        "select symbol from corporate_actions where kind = 'rename'"
+    ).fetchall()
+    known = {*named, *(str(row[0]) for row in rows)}
+    return {symbol: get_close_matches(symbol, sorted(known), 3) for symbol in left if symbol not in known}
