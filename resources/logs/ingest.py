@@ -135,7 +135,7 @@ class Inbox:
         context = screening(
             self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, stated.splits
         )
-        return screen(with_dividends(delivery, stated.dividends, record), context)
+        return screen(with_dividends(delivery, stated.dividends, stated.splits, record), context)
 
     def _renames(self, source: str) -> tuple[Rename, ...]:
         return load_overrides(self.desk.folder).of(source).present_names()

@@ -85,13 +85,15 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
             select delivery_key, any_value(payload_name) as payload, max(ingest_seq) as ingest_seq from ingests
             where source = $1 and status = 'ingested' group by delivery_key
         ), near as (
-            select p.ingest_seq, s.since, p.split as split, p.dividend as dividend, s.split as ratio, s.dividend as cash
+            select p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend, s.split as ratio,
+                s.dividend as cash
             from prices p join said s on p.symbol = s.symbol
-            where p.source = $1 and p.basis = 'as_traded' and p.date between s.date and s.date + {NEXT_DAYS}
+            where p.source = $1 and p.basis <> 'total_return' and p.date between s.date and s.date + {NEXT_DAYS}
             qualify row_number() over (partition by p.symbol, s.date order by p.date, p.ingest_seq desc) = 1
         ), explained as (
             select ingest_seq, since from near
-            where abs(split / ratio - 1) > {SAME_RATIO} or abs(dividend - cash) > {SAME_CASH} * greatest(dividend, cash)
+            where basis = 'as_traded' and abs(split / ratio - 1) > {SAME_RATIO}
+                or abs(dividend - cash) > {SAME_CASH} * greatest(dividend, cash)
             union all
             select p.ingest_seq, a.ingest_seq from prices p join acts a on p.symbol = a.told
             where p.source = $1 and a.kind = 'rename' and p.date < a.date

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
+from math import prod
 
 import numpy as np
 import pyarrow as pa
@@ -14,19 +15,24 @@ Stated = Mapping[tuple[str, int], tuple[float, str | None]]
 SAME_CASH = 0.01  # relative; vendors round dividends
 
 
-def with_dividends(delivery: Delivery, stated: Stated, record: Mapping[str, Record]) -> Delivery:
+def with_dividends(
+    delivery: Delivery, stated: Stated, splits: Mapping[tuple[str, int], float], record: Mapping[str, Record]
+) -> Delivery:
     """The delivery with the dividends that its rows leave out, and a warning for each filled in or contradicted.
 
     stated  (symbol, days since 1970) -> cash per share of that day in all, and its currency (None: the prices')
+    splits  the same -> shares after per share before; a dividend beside split-adjusted closes is divided by later ones
     record  newest close of each symbol on record
     One of a day without a row acts on the next row. Of two different ones the larger is taken: a row may know only
-    the ordinary part. Closes that carry dividends or splits already are left alone.
+    the ordinary part. Total-return closes carry dividends already and are left alone.
     """
     rows = delivery.rows
     own = {symbol for symbol, _ in stated} & set(rows["symbol"].unique().to_pylist())
-    if delivery.basis != "as_traded" or not own:
+    if delivery.basis == "total_return" or not own:
         return delivery
     series = make_series(rows, None, record)
+    if delivery.basis == "split_adjusted":
+        stated = _adjusted(stated, splits, int(series.days.max()))
     values, warnings = np.array(rows["dividend"].fill_null(0.0).to_numpy()), list(delivery.warnings)
     for place, cash, finding in _found(series, stated, delivery.currency):
         values[series.order[place]] = cash
@@ -41,6 +47,18 @@ def with_dividends(delivery: Delivery, stated: Stated, record: Mapping[str, Reco
         )
     rows = rows.set_column(column, rows.schema.field(column), told)
     return replace(delivery, rows=rows, warnings=tuple(warnings))
+
+
+def _adjusted(stated: Stated, splits: Mapping[tuple[str, int], float], last: int) -> Stated:
+    """The dividends in shares of the last day."""
+    later: dict[str, list[tuple[int, float]]] = {}
+    for (symbol, day), ratio in splits.items():
+        if day <= last:
+            later.setdefault(symbol, []).append((day, ratio))
+    return {
+        (symbol, day): (cash / prod(ratio for split, ratio in later.get(symbol, ()) if split > day), currency)
+        for (symbol, day), (cash, currency) in stated.items()
+    }
 
 
 def _found(series: Series, stated: Stated, currency: str) -> Iterator[tuple[int, float, Finding]]:

@@ -258,3 +258,11 @@ def test_a_wrong_action_is_refused_with_its_line_its_field_and_the_valid_kinds(d
     said = " ".join(map(str, refused.findings))
     assert "did you mean AAA" in said and "did you mean split" in said and "return_of_capital" in said
     assert desk.rows("select count(*) from corporate_actions") == [(0,)]
+
+
+def test_a_dividend_beside_split_adjusted_closes_is_told_in_their_shares(desk: Desk) -> None:
+    settings = desk.folder / "config/sources.yaml"
+    settings.write_text(settings.read_text().replace("as_traded", "split_adjusted"))
+    adjusted = "symbol,date,close\nAAA,2024-01-02,50\nAAA,2024-01-03,49.5\nAAA,2024-01-04,51\n"
+    desk.ingest(a=adjusted, actions=f"{ACTIONS}AAA,2024-01-03,dividend,1,\nAAA,2024-01-04,split,2,\n")
+    assert [row[1:] for row in newest(desk, "AAA")] == [(50, 0, 1), (49.5, 0.5, 1), (51, 0, 1)]
