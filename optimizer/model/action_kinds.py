@@ -149,12 +149,12 @@ def nearest_kind(word: str) -> str | None:
 def share_ratio(value: float) -> Fraction:
     """The ratio that a printed number stands for: 0.33333333 is 1/3, 0.0052631579 is 1/190, 1.5 is 3/2.
 
-    A number of d digits is a fraction p/q that rounds to it when p x q <= 10^(d-3): then one of a thousand numbers
-    would by chance look like such a fraction. Any other number is what it says.
+    A number of d digits is a fraction p/q that rounds to it when p x q <= 6 x 10^(d-3): 0.333, 0.667 and 0.167 are the
+    shortest. Few numbers look like such a fraction by chance. Any other number is what it says.
     """
     told = exact(value).normalize()
     digits, plain = len(told.as_tuple().digits), Fraction(told)
-    most = 10 ** (digits - 3) if digits > 3 else 0
+    most = 6 * 10 ** (digits - 3) if digits > 2 else 0
     for bound in (10, 100, 1_000, 10_000, 100_000):
         near = plain.limit_denominator(bound) or plain
         rounded = Decimal(f"{near.numerator / near.denominator:.{digits}g}").normalize()

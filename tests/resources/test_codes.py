@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/data-quality.md").read_text("utf-8")
 PLACES = [
     *(ROOT / "resources/prices").glob("*.py"),
-    ROOT / "resources/prices/reference.py",
+    ROOT / "resources/logs/recorded_actions.py",
     ROOT / "resources/screening/pack_checks.py",
 ]
 WORD = r"[A-Z][A-Z0-9_]{3,}"

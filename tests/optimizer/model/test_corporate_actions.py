@@ -176,10 +176,10 @@ def test_actions_of_a_day_in_any_order_and_renames_at_once() -> None:
 @pytest.mark.parametrize(
     ("printed", "ratio"),
     [
+        (0.333, Fraction(1, 3)), (0.667, Fraction(2, 3)), (1.2345, Fraction(2469, 2000)),
         (0.33333333, Fraction(1, 3)), (0.3333, Fraction(1, 3)), (0.66666667, Fraction(2, 3)), (1.2, Fraction(6, 5)),
         (11, Fraction(11)), (0.0052631579, Fraction(1, 190)), (0.0028571429, Fraction(1, 350)),
         (1.05, Fraction(21, 20)), (1.5, Fraction(3, 2)), (1.3333333, Fraction(4, 3)), (0.33, Fraction(33, 100)),
-        (1.2345, Fraction(2469, 2000)),
         (3.1415927, Fraction(31415927, 10**7)), (0.090909091, Fraction(1, 11)), (1.0145, Fraction(2029, 2000)),
     ],
 )  # fmt: skip
