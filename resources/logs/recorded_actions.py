@@ -67,8 +67,8 @@ def stated_actions(con: Connection, own: Iterable[Rename] = ()) -> StatedActions
 def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = ()) -> dict[str, str]:
     """Key -> payload of the deliveries of a price source that actions stated since then explain: to be read again.
 
-    They hold rows set aside as moves; rows whose split or dividend is another than that stated of their day (or of
-    days without a price before it); or rows under a name that their company gave up later.
+    They hold rows set aside since the action's day; rows whose split or dividend is another than that stated of their
+    day (or of days without a price before it); or rows under a name that their company gave up later.
     """
     acts = _acts(con, own)
     if not acts.num_rows:
@@ -99,7 +99,7 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
             where p.source = $1 and a.kind = 'rename' and p.date < a.date
             union all
             select q.ingest_seq, a.ingest_seq from quarantine q join acts a on q.symbol = a.symbol
-            where q.source = $1 and q.log = 'prices' and q.code in ('SPLIT_UNEXPLAINED', 'JUMP_75')
+            where q.source = $1 and q.log = 'prices' and q.date >= a.date
         )
         select distinct n.delivery_key, n.payload from newest n join explained e using (ingest_seq)
         where e.since > n.ingest_seq order by all
