@@ -67,10 +67,10 @@ def append_log(
     """
     if rows.num_rows == 0:
         return Appended(0, 0, 0)
-    rows = _completed(rows, LOGS[log])
     ends = pc.min_max(rows["date"])
     low, high = ends["min"].as_py(), ends["max"].as_py()
     known = con.execute(f"select 1 from {log} where date between ? and ? limit 1", [low, high]).fetchall()
+    rows = _completed(rows, LOGS[log])
     if known:
         appended = _append_compared(con, log, rows, ingest_seq, low, high, read_before)
     else:
@@ -146,6 +146,7 @@ def _against_record(shape: Log, log: str, low: date, high: date, read_before: in
 
     What was known earlier than the row on record corrects nothing: an old file is being read again.
     """
+    said_since = "false" if read_before is None else f"c.ingest_seq > {read_before}"
     keys = ", ".join(shape.keys)
     filled = ", ".join(
         f"coalesce(i.{name}, c.{name}, {default}) as {name}"
@@ -156,7 +157,6 @@ def _against_record(shape: Log, log: str, low: date, high: date, read_before: in
     # the same value, told again later, is the same
     compared = [name for name in shape.values if name != "known_at"]
     outdated = "i.known_at < c.known_at" if "known_at" in shape.values else "false"
-    outdated += f" or c.ingest_seq > {read_before}" if read_before is not None else ""
     return f"""
         with c as (
             select * from {log} where date between date '{low}' and date '{high}'
@@ -166,7 +166,7 @@ def _against_record(shape: Log, log: str, low: date, high: date, read_before: in
         )
         select i.* exclude (on_record),
             case when on_record is null then 'new'
-                 when {outdated} then 'same'
+                 when {outdated} or {said_since} then 'same'
                  when {" and ".join(_same(name) for name in compared)} then 'same' else 'corrected' end as fate
         from i left join c using ({keys})
     """

@@ -2,6 +2,7 @@
 
 from resources.prices.series import Record
 from resources.prices.source import Delivery
+from resources.settings.sources import days_since_1970
 from resources.store.ledger import Connection
 
 
@@ -37,3 +38,11 @@ def _newest_closes(
         [source, *params],
     ).fetchall()
     return {str(symbol): (int(day), float(close)) for symbol, day, close in rows}
+
+
+def known_splits(con: Connection) -> dict[tuple[str, int], float]:
+    """(symbol, days since 1970) -> shares after per share before, as the corporate actions say."""
+    rows = con.execute(
+        "select symbol, date, arg_max(value, ingest_seq) from corporate_actions where kind = 'split' group by all"
+    ).fetchall()
+    return {(str(symbol), days_since_1970(day)): float(ratio) for symbol, day, ratio in rows}
