@@ -29,6 +29,7 @@ class IngestConfig(dg.Config):
 
 
 @dg.asset(
+    deps=["reference_data"],  # what explains a price is on record before it
     group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1", retry_policy=RETRY,
     check_specs=[
         dg.AssetCheckSpec(ALL_READ, asset="prices", description="No file was refused."),

@@ -184,7 +184,8 @@ The service has [variables of its own](api.md).
 """
 REFERENCE = """\
 The folder that `reference_folder` of `sources.yaml` names. One file a log; each row is a fact that holds from its date
-on. UTF-8, ISO dates, plain numbers, `true` or `false`.
+on. UTF-8, ISO dates, plain numbers, `true` or `false`. The kinds of corporate actions, with an example of each:
+[state corporate actions](../how-to/corporate-actions.md).
 """
 
 

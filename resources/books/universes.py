@@ -7,7 +7,7 @@ import numpy as np
 from optimizer.errors import DataError
 from optimizer.model.sessions import costly_gaps
 from optimizer.proposals.proposal import MIN_OBSERVATIONS
-from resources.packs.delistings import delistings
+from resources.packs.delistings import gone_symbols
 from resources.packs.pack_prices import newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.rates import ways
@@ -23,7 +23,7 @@ def unpriced_symbols(con: Connection, pack: Pack, symbols: list[str]) -> dict[st
     """Symbol -> why it has no price that a trade could be made at."""
     last = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
     found = {symbol: UNPRICED for column, symbol in enumerate(symbols) if last.last_close(column) is None}
-    return found | {symbol: str(end) for symbol, end in delistings(con, pack, symbols).items()}
+    return found | gone_symbols(con, pack, symbols)
 
 
 def young_symbols(con: Connection, pack: Pack, symbols: list[str], lookback_days: int) -> dict[str, str]:

@@ -56,11 +56,14 @@ def _general_text(con: Connection, log: str) -> str:
     return ledger.row_text([column for column in ledger.columns(con, log) if column[0] in kept])
 
 
-def append_log(con: Connection, log: str, rows: pa.Table, ingest_seq: int) -> Appended:
+def append_log(
+    con: Connection, log: str, rows: pa.Table, ingest_seq: int, read_before: int | None = None
+) -> Appended:
     """Append what `rows` brings that is not on record, and a leaf for each date touched, in the open transaction.
 
-    rows        the columns of the log, of one source; keys unique
+    rows        columns of the log, of one source; keys unique; a value column that is left out is empty
     ingest_seq  id of the ledger row that this transaction will get
+    read_before of a payload that is read again: its ledger row then; what others said since stands
     """
     if rows.num_rows == 0:
         return Appended(0, 0, 0)
@@ -69,8 +72,9 @@ def append_log(con: Connection, log: str, rows: pa.Table, ingest_seq: int) -> Ap
     ends = pc.min_max(rows["date"])
     low, high = ends["min"].as_py(), ends["max"].as_py()
     known = con.execute(f"select 1 from {log} where date between ? and ? limit 1", [low, high]).fetchall()
+    rows = _completed(rows, LOGS[log])
     if known:
-        appended = _append_compared(con, log, rows, ingest_seq, low, high)
+        appended = _append_compared(con, log, rows, ingest_seq, low, high, read_before)
     else:
         con.register("incoming", in_date_order(rows))
         _insert(con, log, ingest_seq, _all_new(LOGS[log]))
@@ -79,6 +83,14 @@ def append_log(con: Connection, log: str, rows: pa.Table, ingest_seq: int) -> Ap
     if appended.rows:
         _append_leaves(con, log, ingest_seq, only_new=not known)
     return appended
+
+
+def _completed(rows: pa.Table, shape: Log) -> pa.Table:
+    for name in shape.values:
+        if name not in rows.column_names:
+            kind = pa.float64() if name in NUMBERS else pa.string()
+            rows = rows.append_column(name, pa.nulls(rows.num_rows, kind))
+    return rows
 
 
 def in_date_order(rows: pa.Table) -> pa.RecordBatchReader:
@@ -96,11 +108,13 @@ def in_date_order(rows: pa.Table) -> pa.RecordBatchReader:
 
 
 def _append_compared(
-    con: Connection, log: str, rows: pa.Table, ingest_seq: int, low: date, high: date
+    con: Connection, log: str, rows: pa.Table, ingest_seq: int, low: date, high: date, read_before: int | None
 ) -> Appended:
     """Append what differs from the record of the same dates."""
     con.register("incoming", rows)
-    con.execute(f"create or replace temp table compared as {_against_record(LOGS[log], log, low, high)}")
+    con.execute(
+        f"create or replace temp table compared as {_against_record(LOGS[log], log, low, high, read_before)}"
+    )
     con.unregister("incoming")
     _insert(
         con,
@@ -129,11 +143,12 @@ def _all_new(shape: Log) -> str:
     return f"select * {replaced} from incoming"
 
 
-def _against_record(shape: Log, log: str, low: date, high: date) -> str:
+def _against_record(shape: Log, log: str, low: date, high: date, read_before: int | None) -> str:
     """SQL: the incoming rows, completed from the newest rows on record, each with its fate.
 
     What was known earlier than the row on record corrects nothing: an old file is being read again.
     """
+    said_since = "false" if read_before is None else f"c.ingest_seq > {read_before}"
     keys = ", ".join(shape.keys)
     filled = ", ".join(
         f"coalesce(i.{name}, c.{name}, {default}) as {name}"
@@ -153,15 +168,16 @@ def _against_record(shape: Log, log: str, low: date, high: date) -> str:
         )
         select i.* exclude (on_record),
             case when on_record is null then 'new'
-                 when {outdated} then 'same'
+                 when {outdated} or {said_since} then 'same'
                  when {" and ".join(_same(name) for name in compared)} then 'same' else 'corrected' end as fate
         from i left join c using ({keys})
     """
 
 
-NUMBERS = frozenset(
-    ["open", "high", "low", "close", "volume", "dividend", "split", "value", "market_cap", "rating", "rate"]
-)
+NUMBERS = frozenset([
+    "open", "high", "low", "close", "volume", "dividend", "split", "value", "market_cap", "rating", "rate", "cash",
+    "cash_in_lieu", "basis_share",
+])  # fmt: skip
 
 
 def _same(name: str) -> str:

@@ -12,14 +12,21 @@ import pyarrow as pa
 from optimizer.errors import DataError
 from resources.logs.appending import Appended, append_log
 from resources.logs.calendars import Calendar, load_calendar
+from resources.logs.recorded_actions import (
+    ACTIONS,
+    explained_deliveries,
+    stated_actions,
+    tell_unknown_symbols,
+)
 from resources.logs.recorded_prices import (
-    known_splits,
     newest_closes_on_record,
     no_longer_believed,
     prices_elsewhere,
     rows_around,
 )
+from resources.prices.renames import Rename, renamed
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding
+from resources.prices.stated_dividends import with_dividends
 from resources.screening.screen import screen
 from resources.settings.configuration import Configuration
 from resources.settings.sources import (
@@ -87,7 +94,7 @@ class Inbox:
                     delivery = self._screened(delivery, calendar)
                     delivery = delivery if settings.currency else self._in_own_currencies(delivery)
                 done.append(self._store(settings.name, delivery))
-        return done
+        return [*done, *self._unheard_of()]
 
     def reference(self, progress: Progress) -> list[Ingested]:
         """The reference folder and what the embedded sources say of their own symbols."""
@@ -105,31 +112,48 @@ class Inbox:
             return newest_price(con, [source])
 
     def _seen(self, source: str) -> Callable[[str], bool]:
-        """Whether a delivery is known; one that holds back a split is read again once an action explains it."""
+        """Whether a delivery is known; one that an action explains which was stated later is read again."""
         with self.warehouse.live() as con:
-            rows = con.execute(
-                """
-                select delivery_key from ingests where source = $1 and ingest_seq not in (
-                    select q.ingest_seq from quarantine q join corporate_actions a
-                    on a.symbol = q.symbol and a.kind = 'split' and a.ingest_seq > q.ingest_seq
-                    where q.source = $1 and q.code = 'SPLIT_UNEXPLAINED')
-                """,
-                [source],
-            ).fetchall()
-        known = {str(row[0]) for row in rows}
+            rows = con.execute("select delivery_key from ingests where source = ?", [source]).fetchall()
+            known = {str(row[0]) for row in rows} - set(
+                explained_deliveries(con, source, self._renames(source))
+            )
         return known.__contains__
+
+    def _unheard_of(self) -> list[Ingested]:
+        """Refuses the actions on symbols that nobody knows: asked when all prices are in, told once."""
+        named = set[str]()
+        for file in self.desk.portfolios.files:
+            named.update(
+                *(held.positions for held in file.holdings), () if file.universe == "all" else file.universe
+            )
+        findings = tell_unknown_symbols(self.warehouse, self.stamp, named)
+        refused = Ingested("reference", ACTIONS, f"{ACTIONS}.csv", "rejected", findings=findings)
+        return [refused] if findings else []
 
     def _screened(self, delivery: Delivery, calendar: Calendar) -> Delivery:
         overrides = load_overrides(self.desk.folder)
-        renamed = [entry.new for entry in overrides.of(delivery.source).renames]
         with self.warehouse.live() as con:
-            record, splits = newest_closes_on_record(con, delivery), known_splits(con)
-            around, elsewhere = rows_around(con, delivery, renamed), prices_elsewhere(con, delivery.source)
+            stated = stated_actions(con, self._renames(delivery.source))
+            rows, told = renamed(delivery.rows, stated.renames)
+            delivery = replace(delivery, rows=rows, warnings=(*delivery.warnings, *told))
+            record = newest_closes_on_record(con, delivery)
+            delivery = with_dividends(delivery, stated.dividends, stated.splits, record)
+            around, elsewhere = rows_around(con, delivery), prices_elsewhere(con, delivery.source)
             context = screening(
-                self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, splits
+                self.desk.sources,
+                overrides,
+                delivery.source,
+                self.today,
+                calendar.days,
+                record,
+                stated.splits,
             )
             screened = screen(delivery, replace(context, recorded=around, elsewhere=elsewhere))
             return replace(screened, withdrawn=no_longer_believed(con, screened))
+
+    def _renames(self, source: str) -> tuple[Rename, ...]:
+        return load_overrides(self.desk.folder).of(source).present_names()
 
     def _in_own_currencies(self, delivery: Delivery) -> Delivery:
         """The delivery of a source that states no currency, in those of the securities on record."""
@@ -201,7 +225,11 @@ def _same_text(text: str, count: int) -> pa.Array:
 def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
     """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
     entry_id = tx.next_id()
-    appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id)
+    before = tx.con.execute(
+        "select max(ingest_seq) from ingests where source = ? and delivery_key = ? and status = 'ingested'",
+        [delivery.source, delivery.key],
+    ).fetchall()[0][0]
+    appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, before)
     insert_rows(tx.con, "ingests", [_ingest_row(entry_id, delivery, path, appended)])
     if delivery.quarantined.num_rows:
         constants = {"ingest_seq": entry_id, "log": delivery.log, "source": delivery.source}

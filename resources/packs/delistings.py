@@ -1,4 +1,4 @@
-"""Shares that ceased to be: what the corporate actions say a holder was paid for them."""
+"""Shares that ceased to be: what the corporate actions say became of them, and what a holder was paid."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from resources.packs.packs import Pack
 from resources.store.ledger import Connection
 
 KIND = "delisting"
+GONE = ("delisting", "merger", "rename")
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,36 @@ def delistings(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str,
         for symbol, day, value, currency, again in rows
         if not again
     }
+
+
+def gone_symbols(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str, str]:
+    """Symbol -> why nobody can hold it any more; not of a name that was priced again later, by another company."""
+    rows = con.execute(
+        """
+        with gone as (
+            select symbol, date, kind, value, new_symbol, cash, currency from corporate_actions
+            where kind in (select unnest($1)) and symbol in (select unnest($2)) and date <= $3 and ingest_seq <= $4
+            qualify row_number() over (partition by symbol order by date desc, ingest_seq desc) = 1
+        )
+        select g.* from gone g where not exists (
+            select 1 from prices p
+            where p.symbol = g.symbol and p.date > g.date and p.date <= $3 and p.ingest_seq <= $4
+        ) order by symbol
+        """,
+        [list(GONE), sorted(symbols), pack.as_of, pack.watermark],
+    ).fetchall()
+    ends = delistings(con, pack, [row[0] for row in rows if row[2] == KIND])
+    return {
+        str(symbol): str(ends[symbol]) if symbol in ends else _became(day, kind, value, new, cash, currency)
+        for symbol, day, kind, value, new, cash, currency in rows
+    }
+
+
+def _became(
+    day: date, kind: str, value: float | None, new: str | None, cash: float | None, currency: str | None
+) -> str:
+    if kind == "rename":
+        return f"is called {new} since {day}"
+    paid = [f"{value:g} {new}"] if new else []
+    paid += [f"{cash:g} {currency or 'in cash'}"] if cash else []
+    return f"was merged on {day} for {' and '.join(paid)} a share"

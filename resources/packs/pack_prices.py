@@ -1,7 +1,7 @@
 """Reading what a pack saw: prices as arrays, last closes, facts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -13,6 +13,7 @@ from optimizer.model.returns import total_return_index
 from optimizer.typing import Array
 from resources.packs.packs import Pack
 from resources.packs.rates import missing_rate, ways
+from resources.packs.spin_offs import distributions, spin_offs
 from resources.store.ledger import Connection
 
 
@@ -23,6 +24,7 @@ class Panel:
     dates      (T,) ascending
     close, dividend, split  (T, n) as traded; NaN where a symbol has no price that day
     currency, simulated, basis  (n,) of each symbol's newest row; "" and False without one
+    in_kind    (T, n) value of what a share spun off, per share after the day's split; None where nothing was
     """
 
     symbols: tuple[str, ...]
@@ -33,10 +35,12 @@ class Panel:
     currency: tuple[str, ...]
     simulated: tuple[bool, ...]
     basis: tuple[str, ...]
+    in_kind: Array | None = None
 
     def total_return(self) -> pd.DataFrame:
-        """Total-return prices (T x n): close, dividends and splits as one index, anchored at the newest close."""
-        index = total_return_index(self.close, self.dividend, self.split)
+        """Total-return prices (T x n) of close, dividends, spin-offs and splits, anchored at the newest close."""
+        paid = self.dividend if self.in_kind is None else self.dividend + self.in_kind * self.split
+        index = total_return_index(self.close, paid, self.split)
         return pd.DataFrame(
             index, index=pd.DatetimeIndex(self.dates, name="date"), columns=list(self.symbols)
         )
@@ -79,20 +83,40 @@ def chosen_sources(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict[
 def read_panel(
     con: Connection, pack: Pack, symbols: Sequence[str], start: date = date.min, end: date = date.max
 ) -> Panel:
-    """The given symbols from `start` to `end` (all that there is, when left out), as the pack saw them."""
-    names = tuple(symbols)
+    """The given symbols from `start` to `end` (all that there is, when left out), as the pack saw them.
+
+    What is spun off counts at its first close; a ticker that another company had before does not show its rows.
+    Raises DataError for a spin-off in another currency that states no `basis_share`.
+    """
+    panel = _read(con, pack, tuple(symbols), start, end)
+    spun = spin_offs(con, pack, panel.symbols)
+    if not spun:
+        return panel
+    children = _read(
+        con, pack, tuple(sorted({action.new_symbol or "" for action in spun})), date.min, date.max
+    )
+    dividend, in_kind = distributions(panel, children, spun)
+    return replace(panel, dividend=dividend, in_kind=in_kind)
+
+
+def _read(con: Connection, pack: Pack, names: tuple[str, ...], start: date, end: date) -> Panel:
     table = con.execute(
         """
-        with wanted as (select unnest(?) as symbol, unnest(?) as source, unnest(?) as position)
+        with wanted as (select unnest(?) as symbol, unnest(?) as source, unnest(?) as position),
+        given_up as (
+            select symbol, max(date) as day from corporate_actions
+            where kind = 'rename' and date <= ? and ingest_seq <= ? group by symbol
+        )
         select w.position, p.date - date '1970-01-01' as day, p.close, p.dividend, p.split,
             p.currency, p.simulated, p.basis
         from prices p join wanted w on p.symbol = w.symbol and p.source = w.source
-        where p.date between ? and ? and p.ingest_seq <= ?
+            left join given_up g on p.symbol = g.symbol
+        where p.date between ? and ? and p.ingest_seq <= ? and (g.day is null or p.date >= g.day)
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
             and p.withdrawn is null
         order by p.date, w.position
         """,
-        [*_wanted(con, pack, names), start, min(end, pack.as_of), pack.watermark],
+        [*_wanted(con, pack, names), pack.as_of, pack.watermark, start, min(end, pack.as_of), pack.watermark],
     ).fetchnumpy()
     return _scatter(names, table)
 

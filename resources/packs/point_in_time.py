@@ -7,9 +7,10 @@ import pandas as pd
 
 from optimizer.backtests.point_in_time import Vintages
 from optimizer.errors import DataError
-from resources.packs.pack_prices import chosen_sources
+from resources.packs.pack_prices import Panel, chosen_sources, read_panel
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate_series
+from resources.packs.spin_offs import CARRIED
 from resources.store.ledger import Connection
 
 
@@ -35,6 +36,7 @@ def read_vintages(con: Connection, pack: Pack, symbols: Sequence[str], currency:
     if not len(rows["date"]):
         raise DataError(f"{pack.id} sees no price of {', '.join(symbols)}: ingest their history")
     table = pd.DataFrame({name: np.asarray(values) for name, values in rows.items()})
+    _add_spin_offs(table, read_panel(con, pack, symbols))
     for foreign in sorted(set(table["currency"]) - {currency}):
         own = table["currency"] == foreign
         days = pd.DatetimeIndex(table.loc[own, "date"]).date.tolist()
@@ -42,3 +44,14 @@ def read_vintages(con: Connection, pack: Pack, symbols: Sequence[str], currency:
         table.loc[own, "close"] *= rates
         table.loc[own, "dividend"] *= rates
     return Vintages(table)
+
+
+def _add_spin_offs(table: pd.DataFrame, panel: Panel) -> None:
+    """What was spun off is a dividend of every row of its day that does not carry it already."""
+    if panel.in_kind is None:
+        return
+    for row, column in np.argwhere(panel.in_kind > 0):
+        day = table["date"] == pd.Timestamp(panel.dates[row])
+        own = day & (table["symbol"] == panel.symbols[column])
+        worth = panel.in_kind[row, column] * table.loc[own, "split"]
+        table.loc[own, "dividend"] += worth.where(table.loc[own, "dividend"] < CARRIED * worth, 0.0)

@@ -1,5 +1,6 @@
 """Reference data from CSV files: securities, market caps, ratings, corporate actions, FX rates, rates."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from optimizer.errors import DataError
-from resources.prices.columns import Columns, plain
+from optimizer.model.action_kinds import action_faults
+from resources.prices.columns import SYMBOL, Columns, plain
 from resources.prices.csv_file import read_csv
 from resources.prices.rounding import significant
 from resources.prices.source import Delivery, FileRejected, Finding, Seen, delivery_key, file_sha256
@@ -43,7 +45,17 @@ TABLES = {
     "market_caps": Table(SYMBOL_DATE, {"market_cap": NUMBER, "currency": TEXT}, {}),
     "ratings": Table(SYMBOL_DATE, {"rating": NUMBER}, {}),
     "corporate_actions": Table(
-        SYMBOL_DATE | {"kind": TEXT}, {}, {"value": NUMBER, "currency": TEXT, "note": TEXT}
+        SYMBOL_DATE | {"kind": TEXT},
+        {},
+        {
+            "value": NUMBER,
+            "new_symbol": TEXT,
+            "cash": NUMBER,
+            "cash_in_lieu": NUMBER,
+            "basis_share": NUMBER,
+            "currency": TEXT,
+            "note": TEXT,
+        },
     ),
     "fx_rates": Table({"base": TEXT, "quote": TEXT, "date": DAY}, {"rate": NUMBER}, {}),
     "risk_free_rates": Table({"currency": TEXT, "date": DAY}, {"rate": NUMBER}, {"note": TEXT}),
@@ -116,7 +128,7 @@ def recognise(header: list[str], table: Table) -> Columns:
 
 
 def value_faults(found: pa.Table, log: str, table: Table) -> Iterator[Finding]:
-    """Empty required cells, numbers that cannot be, and facts told twice, each with its line."""
+    """Empty required cells, numbers, symbols and actions that cannot be, and facts told twice, with their lines."""
     for column in table.keys | table.required:
         values = found[column]
         empty = pc.equal(values, "") if values.type == TEXT else pc.is_null(values, nan_is_null=True)
@@ -132,8 +144,9 @@ def value_faults(found: pa.Table, log: str, table: Table) -> Iterator[Finding]:
                 f"{column} is {numbers[place]:g}; it must be a finite{' positive' * (log in POSITIVE)} number"
             )
             yield Finding("BAD_NUMBER", "FAIL", said, line=int(place) + 2)
+    yield from _no_symbols(found)
     if log == "corporate_actions":
-        yield from _unvalued(found)
+        yield from _wrong_actions(found)
     if log == "macro_series":
         yield from _known_too_early(found)
     first: dict[tuple[object, ...], int] = {}
@@ -155,14 +168,21 @@ def _known_too_early(found: pa.Table) -> Iterator[Finding]:
             yield Finding("KNOWN_TOO_EARLY", "FAIL", said, line=line)
 
 
-VALUED = {"split": "shares after per share before", "delisting": "cash per share, 0 when it is worthless"}
+def _no_symbols(found: pa.Table) -> Iterator[Finding]:
+    """Names that no symbol can have, `aapl` for AAPL: nothing would ever be found under them."""
+    for column in {"symbol", "new_symbol"} & set(found.column_names):
+        for line, name in enumerate(found[column].to_pylist(), 2):
+            if name and not re.fullmatch(SYMBOL, name):
+                near = name.strip().upper()
+                hint = f"; did you mean {near}?" if re.fullmatch(SYMBOL, near) else ""
+                said = f"{column} is {name!r}; a symbol has capitals, digits and . ^ = _ / - only{hint}"
+                yield Finding("BAD_SYMBOL", "FAIL", said, symbol=near, line=line)
 
 
-def _unvalued(actions: pa.Table) -> Iterator[Finding]:
-    """Actions that mean nothing without their value."""
-    values = actions["value"].to_pylist() if "value" in actions.column_names else [None] * len(actions)
-    for line, (kind, value) in enumerate(zip(actions["kind"].to_pylist(), values, strict=True), 2):
-        least = 0.0 if kind == "delisting" else np.nextafter(0.0, 1.0)
-        if kind in VALUED and (value is None or not value >= least):
-            said = f"a {kind} needs its value: {VALUED[kind]}; it is {value}"
-            yield Finding("MISSING_VALUE", "FAIL", said, line=line)
+def _wrong_actions(found: pa.Table) -> Iterator[Finding]:
+    """Actions that the vocabulary does not know, or that lack what their kind needs."""
+    for line, stated in enumerate(found.to_pylist(), 2):
+        for column, said in action_faults(stated["kind"], stated) if stated["kind"] else ():
+            empty = stated.get(column) in (None, "")
+            code = "UNKNOWN_KIND" if column == "kind" else "MISSING_VALUE" if empty else "BAD_ACTION"
+            yield Finding(code, "FAIL", f"{stated['symbol']}: {said}", symbol=stated["symbol"], line=line)

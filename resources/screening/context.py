@@ -12,15 +12,6 @@ from resources.screening.price_warnings import WatchLimits
 
 
 @dataclass(frozen=True)
-class Rename:
-    """Rows of `old` dated before `effective` (days since 1970) belong to `new`."""
-
-    old: str
-    new: str
-    effective: int
-
-
-@dataclass(frozen=True)
 class Context:
     """What the checks compare a delivery with.
 
@@ -38,7 +29,6 @@ class Context:
     record: Mapping[str, Record] = field(default_factory=dict)
     splits: Mapping[tuple[str, int], float] = field(default_factory=dict)
     released: frozenset[Release] = frozenset()
-    renames: tuple[Rename, ...] = ()
     jump_limits: JumpLimits = field(default_factory=JumpLimits)
     watch_limits: WatchLimits = field(default_factory=WatchLimits)
     recorded: Recorded = field(default_factory=Recorded)

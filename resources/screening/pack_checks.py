@@ -90,10 +90,11 @@ def check_pack(
     """Everything that is wrong with what a pack would see."""
     newest = _newest_dates(con, as_of, watermark)
     past = [day for day in sessions if day <= as_of]
+    ended = _ended(con, as_of, watermark)
     found = [
         *_whole(newest, as_of, past, limits),
-        *_coverage(con, newest, previous, past, limits),
-        *_stale_symbols(newest, past, limits),
+        *_coverage(con, newest, previous, past, limits, ended),
+        *_stale_symbols({s: day for s, day in newest.items() if day >= ended.get(s, day)}, past, limits),
         *_disagreements(con, as_of, watermark, limits),
         *(
             Finding(code, "WARN", message, symbol, day, value)
@@ -132,6 +133,16 @@ def _newest_dates(con: Connection, as_of: date, watermark: int) -> dict[str, dat
     return {str(symbol): day for symbol, day in rows}
 
 
+def _ended(con: Connection, as_of: date, watermark: int) -> dict[str, date]:
+    """Symbol -> the day on which a delisting, a merger or another name ended it."""
+    rows = con.execute(
+        "select symbol, max(date) from corporate_actions where kind in ('delisting', 'merger', 'rename') "
+        "and date <= ? and ingest_seq <= ? group by symbol",
+        [as_of, watermark],
+    ).fetchall()
+    return {str(symbol): day for symbol, day in rows}
+
+
 def _age(day: date, sessions: Sequence[date]) -> int:
     """Sessions after `day`; `sessions` ascend."""
     return len(sessions) - bisect_right(sessions, day)
@@ -163,13 +174,14 @@ def _coverage(
     previous: Earlier | None,
     sessions: Sequence[date],
     limits: CheckLimits,
+    ended: Mapping[str, date],
 ) -> list[Finding]:
-    """Symbols that were alive in the pack before, and are no longer."""
+    """Symbols that were alive in the pack before, and are no longer, though no action ended them."""
     if previous is None:
         return []
     before = _newest_dates(con, previous.as_of, previous.watermark)
     priced, session = max(before.values(), default=date.min), min(sessions[-1:], default=date.max)
-    alive = [symbol for symbol, day in before.items() if day == priced]
+    alive = [symbol for symbol, day in before.items() if day == priced and day >= ended.get(symbol, day)]
     lost = [symbol for symbol in alive if newest.get(symbol, date.min) < session]
     if not alive or 1 - len(lost) / len(alive) >= limits.coverage:
         return []

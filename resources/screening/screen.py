@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from resources.prices.series import Mask, Record, Series, make_series
 from resources.prices.source import QUARANTINE, Delivery, Finding
-from resources.screening.context import Context, Rename
+from resources.screening.context import Context
 from resources.screening.price_warnings import watch
 from resources.screening.row_checks import Fault, duplicates, high_low, row_faults
 from resources.screening.settling import lost_rows, settle
@@ -23,7 +23,7 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
     """
     if delivery.rows.num_rows == 0:
         return delivery
-    rows, warnings = renamed(delivery.rows, context.renames)
+    rows, warnings = delivery.rows, list[Finding]()
     faults = list(row_faults(rows, context.today, context.sessions, context.released))
     kept = _without(rows.num_rows, None, faults)
     series = make_series(rows, kept, context.record)
@@ -53,28 +53,6 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
         quarantined=pa.concat_tables([aside, kept_beside(*settled.aside)]),
         warnings=(*delivery.warnings, *warnings, *_summaries(aside)),
     )
-
-
-def renamed(rows: pa.Table, renames: tuple[Rename, ...]) -> tuple[pa.Table, list[Finding]]:
-    """The rows with renamed symbols under their present names, and a warning for each rename that applied."""
-    symbol = rows["symbol"].combine_chunks()
-    names = symbol.dictionary.to_pylist()
-    known = {rename.old: rename for rename in renames if rename.old in names}
-    if not known:
-        return rows, []
-    days = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
-    codes = symbol.indices.to_numpy().copy()
-    warnings = []
-    for rename in known.values():
-        before = (codes == names.index(rename.old)) & (days < rename.effective)
-        if rename.new not in names:
-            names.append(rename.new)
-        codes[before] = names.index(rename.new)
-        if count := int(before.sum()):
-            said = f"{count} rows of {rename.old} are kept as {rename.new}, its later name"
-            warnings.append(Finding("RENAMED", "WARN", said, count, rename.new))
-    array = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(names, pa.string()))
-    return rows.set_column(0, rows.schema.field("symbol"), array), warnings
 
 
 def not_delivered(series: Series, record: Mapping[str, Record]) -> Iterator[Finding]:

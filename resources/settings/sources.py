@@ -13,10 +13,11 @@ from resources.prices.embedded import EmbeddedSource, SimulatedFund
 from resources.prices.files import Reading
 from resources.prices.folder import FolderSource
 from resources.prices.reference import ReferenceFolder
+from resources.prices.renames import Rename
 from resources.prices.series import Days, Record
 from resources.prices.source import PriceSource
 from resources.prices.yahoo import YahooSource, yfinance_client
-from resources.screening.context import Context, Rename
+from resources.screening.context import Context
 from resources.screening.doubts import JumpLimits
 from resources.screening.price_warnings import WatchLimits
 from resources.settings.policy_schema import Strict
@@ -144,6 +145,12 @@ class RenameEntry(Strict):
     source: Name | None = None
     reason: Annotated[str, Field(min_length=5)]
 
+    @model_validator(mode="after")
+    def _is_another_name(self) -> "RenameEntry":
+        if self.old == self.new:
+            raise ValueError(f"{self.old} is renamed to itself; state the other name")
+        return self
+
 
 class Overrides(Strict):
     """`overrides.yaml`: what someone has looked at and decided."""
@@ -157,6 +164,10 @@ class Overrides(Strict):
             releases=[entry for entry in self.releases if entry.source in (None, source)],
             renames=[entry for entry in self.renames if entry.source in (None, source)],
         )
+
+    def present_names(self) -> tuple[Rename, ...]:
+        """The renames, as price rows take them."""
+        return tuple(Rename(entry.old, entry.new, days_since_1970(entry.effective)) for entry in self.renames)
 
 
 def load_sources(config: Path) -> SourcesFile:
@@ -236,7 +247,6 @@ def screening(
         record,
         splits,
         frozenset((entry.symbol, days_since_1970(entry.date), entry.code) for entry in own.releases),
-        tuple(Rename(entry.old, entry.new, days_since_1970(entry.effective)) for entry in own.renames),
         JumpLimits(jump=limits.jump),
         limits.watch(),
     )

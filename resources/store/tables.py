@@ -36,7 +36,10 @@ LOGS: dict[str, Log] = {
             "withdrawn",
         ),
     ),
-    "corporate_actions": Log(("symbol", "date", "kind", "source"), ("value", "currency", "note")),
+    "corporate_actions": Log(
+        ("symbol", "date", "kind", "source"),
+        ("value", "currency", "note", "new_symbol", "cash", "cash_in_lieu", "basis_share"),
+    ),
     "securities": Log(
         ("symbol", "date", "source"), ("name", "sector", "currency", "exchange", "kind", "simulated", "note")
     ),

@@ -7,7 +7,7 @@ from pipeline.definitions import defs
 
 CHAIN = {
     "decisions": set(),
-    "prices": set(),
+    "prices": {"reference_data"},
     "reference_data": set(),
     "pricing_pack": {"prices", "reference_data"},
     "portfolio_snapshots": {"pricing_pack"},

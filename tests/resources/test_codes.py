@@ -16,6 +16,7 @@ PAGE = (ROOT / "docs/reference/data-quality.md").read_text("utf-8")
 PLACES = [
     *(ROOT / "resources/prices").glob("*.py"),
     *(ROOT / "resources/screening").glob("*.py"),
+    ROOT / "resources/logs/recorded_actions.py",
 ]
 WORD = r"[A-Z][A-Z0-9_]{3,}"
 NO_CODES = {"FAIL", "WARN", "QUAR", "INFO", "RECORD_TYPE", "AAPL", "SP500", "XNYS", "BAD_"}

@@ -157,3 +157,121 @@ def test_a_source_without_a_currency_takes_that_of_each_security_on_record(desk:
     desk.ingest(first=FIRST)
     told = desk.rows("select distinct symbol, currency from prices order by all")
     assert told == [("AAA", "GBX"), ("BBB", "USD")]
+
+
+ACTIONS = "symbol,date,kind,value,new_symbol\n"
+
+
+def newest(desk: Desk, symbol: str) -> list[tuple[object, ...]]:
+    return desk.rows(
+        "select date, close, dividend, split from prices "
+        f"where symbol = '{symbol}' qualify row_number() over (partition by date order by ingest_seq desc) = 1 "
+        "order by date"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "close"), [(1.5, 67.0), (1.2, 84.0), (11, 9.2), (0.0052631579, 19000), (1.05, 96)]
+)
+def test_a_split_of_any_ratio_is_taken_the_same_evening_and_when_stated_later(
+    tmp_path: Path, ratio: float, close: float
+) -> None:
+    day = f"{HEADER}AAA,2024-01-04,{close},0,1\n"
+    told = f"{ACTIONS}AAA,2024-01-04,split,{ratio},\n"
+    there = [(tmp_path / name) for name in ("evening", "later")]
+    for folder in there:
+        folder.mkdir()
+    evening, later = map(Desk, there)
+    evening.ingest(a=FIRST)
+    evening.ingest(b=day, actions=told)
+    later.ingest(a=FIRST)
+    later.ingest(b=day)
+    later.ingest(actions=told)
+    for desk in (evening, later):
+        assert newest(desk, "AAA")[-1][1:] == (close, 0, ratio)
+        assert desk.ingest() == []
+
+
+def test_a_corrected_action_corrects_the_row_that_it_filled(desk: Desk) -> None:
+    desk.ingest(a=FIRST, actions=f"{ACTIONS}AAA,2024-01-03,dividend,0.8,\nBBB,2024-01-03,dividend,0.2,\n")
+    assert [row[2] for row in newest(desk, "AAA")] == [0, 0.8]  # the file says 0.5: the larger, and a warning
+    assert [row[2] for row in newest(desk, "BBB")] == [0, 0.2]
+    codes = desk.rows(
+        "select code, count(*) from check_findings where code like 'DIVIDEND%' group by 1 order by 1"
+    )
+    assert codes == [("DIVIDEND_CONTRADICTED", 1), ("DIVIDEND_FROM_ACTION", 1)]
+    desk.ingest(actions=f"{ACTIONS}AAA,2024-01-03,dividend,0,\nBBB,2024-01-03,dividend,0.3,\n")
+    assert [row[2] for row in newest(desk, "AAA")] == [0, 0.5]
+    assert [row[2] for row in newest(desk, "BBB")] == [0, 0.3]
+    assert desk.ingest() == []
+
+
+def test_all_cash_of_a_day_counts_and_a_day_without_a_row_pays_on_the_next(desk: Desk) -> None:
+    desk.ingest(
+        a=HEADER + "CCC,2024-01-02,50,0,1\nCCC,2024-01-04,48,0,1\n",
+        actions=f"{ACTIONS}CCC,2024-01-03,dividend,0.5,\nCCC,2024-01-03,special_dividend,1.5,\n",
+    )
+    assert [row[2] for row in newest(desk, "CCC")] == [0, 2]
+    desk.ingest(actions=f"{ACTIONS}CCC,2024-01-05,return_of_capital,3,\n")
+    desk.ingest(b=HEADER + "CCC,2024-01-08,45,0,1\n")  # another evening's file
+    assert [row[2] for row in newest(desk, "CCC")] == [0, 2, 3]
+
+
+def test_a_dividend_in_another_currency_is_not_taken_for_the_prices_own(desk: Desk) -> None:
+    told = "symbol,date,kind,value,currency\nBBB,2024-01-03,dividend,20,GBX\n"
+    desk.ingest(a=FIRST, actions=told)
+    assert [row[2] for row in newest(desk, "BBB")] == [0, 0]
+    assert "in GBX" in str(
+        desk.rows("select message from check_findings where code = 'DIVIDEND_CONTRADICTED'")
+    )
+
+
+def test_what_others_said_since_stands_when_a_file_is_read_again(desk: Desk) -> None:
+    desk.ingest(a=FIRST)
+    desk.ingest(b=HEADER + "BBB,2024-01-02,50.4,0,1\n")
+    desk.ingest(actions=f"{ACTIONS}BBB,2024-01-03,dividend,0.3,\n")
+    assert newest(desk, "BBB") == [(date(2024, 1, 2), 50.4, 0, 1), (date(2024, 1, 3), 51, 0.3, 1)]
+
+
+def test_a_rename_on_record_moves_the_rows_and_later_statements_find_them(desk: Desk) -> None:
+    desk.ingest(a=FIRST)
+    desk.ingest(
+        b=HEADER + "NEW,2024-01-04,102,0,1\n",
+        actions=f"{ACTIONS}AAA,2024-01-04,rename,,NEW\nAAA,2024-01-02,dividend,0.25,\n",
+    )
+    assert newest(desk, "NEW") == [
+        (date(2024, 1, 2), 100, 0.25, 1), (date(2024, 1, 3), 101, 0.5, 1), (date(2024, 1, 4), 102, 0, 1),
+    ]  # fmt: skip
+    assert desk.ingest() == []
+
+
+def test_an_action_on_a_symbol_that_nobody_knows_is_told_once_with_the_nearest(desk: Desk) -> None:
+    done = desk.ingest(
+        a=FIRST, actions=f"{ACTIONS}AAB,2024-01-03,split,2,\nAAA,2024-01-03,spin_off,1,CHILD\n"
+    )
+    (refused,) = [item for item in done if item.status == "rejected"]
+    (finding,) = refused.findings
+    assert (finding.code, finding.symbol) == ("UNKNOWN_SYMBOL", "AAB")
+    assert "did you mean AAA" in finding.message
+    assert desk.rows("select symbol from check_findings where code = 'UNKNOWN_SYMBOL'") == [("AAB",)]
+    assert desk.ingest() == []
+
+
+def test_a_wrong_action_is_refused_with_its_line_its_field_and_the_valid_kinds(desk: Desk) -> None:
+    done = desk.ingest(a=FIRST, actions=f"{ACTIONS}AAA,2024-01-03,stock_split,2,\naaa,2024-01-03,split,2,\n")
+    (refused,) = [item for item in done if item.status == "rejected"]
+    assert [(finding.code, finding.line) for finding in refused.findings] == [
+        ("BAD_SYMBOL", 3),
+        ("UNKNOWN_KIND", 2),
+    ]
+    said = " ".join(map(str, refused.findings))
+    assert "did you mean AAA" in said and "did you mean split" in said and "return_of_capital" in said
+    assert desk.rows("select count(*) from corporate_actions") == [(0,)]
+
+
+def test_a_dividend_beside_split_adjusted_closes_is_told_in_their_shares(desk: Desk) -> None:
+    settings = desk.folder / "config/sources.yaml"
+    settings.write_text(settings.read_text().replace("as_traded", "split_adjusted"))
+    adjusted = "symbol,date,close\nAAA,2024-01-02,50\nAAA,2024-01-03,49.5\nAAA,2024-01-04,51\n"
+    desk.ingest(a=adjusted, actions=f"{ACTIONS}AAA,2024-01-03,dividend,1,\nAAA,2024-01-04,split,2,\n")
+    assert [row[1:] for row in newest(desk, "AAA")] == [(50, 0, 1), (49.5, 0.5, 1), (51, 0, 1)]

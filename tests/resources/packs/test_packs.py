@@ -140,6 +140,24 @@ def test_a_symbol_that_stops_is_named_and_too_many_reject_the_pack(warehouse: Wa
     assert kept == [("COVERAGE", 1), ("STALE_SYMBOL", 2)]
 
 
+def test_who_was_delisted_merged_or_renamed_is_not_missed(warehouse: Warehouse) -> None:
+    cut(warehouse, DAYS[-1])
+    day = DAYS[-1] + timedelta(days=3)
+    add(warehouse, days=(day,), symbols=SYMBOLS[:2])
+    terms = [
+        {"symbol": "CCC", "kind": "rename", "new_symbol": "NEW"},
+        {"symbol": "DDD", "kind": "merger", "cash": 9.0},
+    ]
+    rows = [dict.fromkeys(("value", "currency", "note", "cash", "new_symbol")) | row for row in terms]
+    with warehouse.write(STAMP) as tx:
+        actions = pa.Table.from_pylist([row | {"date": day, "source": "desk"} for row in rows])
+        ingest(tx, "corporate_actions", actions)
+    with warehouse.write(STAMP) as tx:
+        found = cut_pack(tx, day, ["feed"], [*DAYS, day], CheckLimits(symbol_stale_sessions=1))
+    assert found.pack.fresh
+    assert found.findings == ()
+
+
 def test_without_prices_there_is_no_pack_to_use(tmp_path: Path) -> None:
     empty = Warehouse(tmp_path / "empty")
     assert cut(empty, DAYS[0]).verdict == "rejected"

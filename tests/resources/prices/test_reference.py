@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from optimizer.errors import DataError
+from optimizer.model.action_kinds import KINDS
 from resources.prices.reference import TABLES, ReferenceFolder, read_reference
 from resources.prices.source import Delivery, FileRejected
 from resources.store.tables import LOGS
@@ -47,7 +48,8 @@ def test_optional_columns_may_be_absent_and_empty_text_is_null() -> None:
     (row,) = read_reference(
         text.encode(), "x.csv", "corporate_actions", TABLES["corporate_actions"]
     ).to_pylist()
-    assert row == {"symbol": "A", "date": date(2024, 1, 2), "kind": "split", "value": 2.0, "currency": None, "note": None}  # fmt: skip  # noqa: E501
+    stated = {"symbol": "A", "date": date(2024, 1, 2), "kind": "split", "value": 2.0}
+    assert row == dict.fromkeys(TABLES["corporate_actions"].types) | stated
 
 
 @pytest.mark.parametrize(
@@ -62,8 +64,15 @@ def test_optional_columns_may_be_absent_and_empty_text_is_null() -> None:
         (
             "corporate_actions",
             "symbol,date,kind,value\nA,2024-01-02,delisting,\nB,2024-01-02,delisting,0\nC,2024-01-02,split,0\n",
-            [("MISSING_VALUE", 2), ("MISSING_VALUE", 4)],
+            [("MISSING_VALUE", 2), ("BAD_ACTION", 4)],
         ),
+        (
+            "corporate_actions",
+            "symbol,date,kind,value,new_symbol,cash\nA,2024-01-02,spinoff,1,B,\nA,2024-01-03,merger,,,\n"
+            "A,2024-01-04,rename,,b,\nA,2024-01-05,split,2,,1\nA,2024-01-06,merger,,,5\n",
+            [("BAD_SYMBOL", 4), ("UNKNOWN_KIND", 2), ("MISSING_VALUE", 3), ("BAD_ACTION", 5)],
+        ),
+        ("market_caps", "symbol,date,market_cap,currency\naapl,2024-01-02,1,USD\n", [("BAD_SYMBOL", 2)]),
         ("ratings", "symbol,date,rating\n,2024-01-02,1\n", [("MISSING_VALUE", 2)]),
         ("ratings", "symbol,date,rating\nA,02.01.2024,1\n", [("BAD_DATE", 2)]),
         ("ratings", "symbol,date,rating\nA,2024-01-02,1\nA,2024-01-02,2\n", [("DUPLICATE_CONFLICT", 3)]),
@@ -97,3 +106,16 @@ def test_a_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
 def test_a_missing_folder_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"sources\.yaml"):
         list(ReferenceFolder(tmp_path / "nowhere").deliveries(None, None, lambda key: False))
+
+
+def test_the_recipe_shows_every_kind_and_each_line_is_right() -> None:
+    page = (CONFIG.parent / "docs/how-to/corporate-actions.md").read_text("utf-8")
+    example = page.partition("```csv\n")[2].partition("```")[0]
+    rows = read_reference(
+        example.encode(), "x.csv", "corporate_actions", TABLES["corporate_actions"]
+    ).to_pylist()
+    assert {row["kind"] for row in rows} == set(KINDS)
+    table = {
+        word for line in page.splitlines() if line.startswith("| `") for word in line.split("|")[1].split("`")
+    }
+    assert set(KINDS) <= table

@@ -11,7 +11,7 @@ from price_lines import CONTEXT, aside, checked, day, delivery, line, number_of,
 from resources.prices.files import Reading, read_delivery
 from resources.prices.series import Record
 from resources.screening.price_warnings import WatchLimits
-from resources.screening.screen import Rename, screen
+from resources.screening.screen import screen
 
 CALM = [100.0, 101.0, 100.5, 101.5, 100.8, 101.2]
 
@@ -247,16 +247,6 @@ def test_a_feed_that_leaves_out_the_day_before_leaves_actions_open_and_says_so()
     assert warnings(day(3), day(4), known=3) == {}
     assert warnings(day(3), day(4), known=2) == {"ACTION_UNKNOWN": 1}
     assert warnings(day(4), known=4) == {}
-
-
-def test_a_renamed_symbol_keeps_its_history_and_its_old_name_is_free_again() -> None:
-    context = replace(CONTEXT, renames=(Rename("OLD", "NEW", number_of(day(3))),))
-    result = checked(
-        [*series("OLD", CALM[:3]), *series("NEW", [101], 3), *series("OLD", [5, 5.1], 3)], context
-    )
-    assert result.rows["symbol"].to_pylist() == ["NEW"] * 4 + ["OLD"] * 2
-    assert result.quarantined.num_rows == 0
-    assert warned(result) == {"RENAMED": 3}
 
 
 def test_the_order_of_rows_changes_nothing_but_the_lines() -> None:

@@ -9,8 +9,8 @@ import pytest
 from optimizer.errors import PolicyError
 from resources.prices.embedded import EmbeddedSource
 from resources.prices.folder import FolderSource
+from resources.prices.renames import Rename
 from resources.prices.yahoo import YahooSource
-from resources.screening.screen import Rename
 from resources.settings.sources import (
     Overrides,
     SourcesFile,
@@ -95,7 +95,9 @@ def test_overrides_reach_the_checks_of_their_source() -> None:
     file = parsed(THREE + "limits: {jump: 0.9, stale_sessions: 4}\n")
     context = screening(file, overrides, "inbox", TODAY, sessions, {}, {})
     assert context.released == {("MS", days_since_1970(date(2008, 10, 13)), "JUMP_75")}
-    assert context.renames == (Rename("PCLN", "BKNG", days_since_1970(date(2018, 2, 27))),)
+    assert overrides.of("inbox").present_names() == (
+        Rename("PCLN", "BKNG", days_since_1970(date(2018, 2, 27))),
+    )
     assert (context.jump_limits.jump, context.watch_limits.stale_sessions) == (0.9, 4)
     assert len(screening(file, overrides, "other", TODAY, sessions, {}, {}).released) == 2
 

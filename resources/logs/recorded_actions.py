@@ -1,0 +1,168 @@
+"""What the log of corporate actions says of prices: splits, dividends, renames, and which deliveries they explain."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import pandas as pd
+import pyarrow as pa
+
+from optimizer.model.action_kinds import CASH_KINDS
+from resources.prices.renames import Rename, present_name, segments
+from resources.prices.source import Finding
+from resources.prices.stated_dividends import SAME_CASH, Stated
+from resources.store.ledger import Connection, Stamp
+from resources.store.warehouse import Warehouse
+
+ACTIONS = "corporate_actions"
+
+SPLITS = ("split", "stock_dividend")
+SAME_RATIO = 1e-3
+NEXT_DAYS = 10  # calendar days within which an action of a day without a price acts on the next one
+
+NEWEST = """
+    select symbol, date, kind, value, new_symbol, currency, ingest_seq, date - date '1970-01-01' as day
+    from corporate_actions
+    qualify row_number() over (partition by symbol, date, kind, source order by ingest_seq desc) = 1
+"""
+
+
+@dataclass(frozen=True)
+class StatedActions:
+    """What the corporate actions say of price rows, by (symbol, days since 1970).
+
+    splits     shares after per share before, of all splits and stock dividends of that day
+    dividends  as `with_dividends` wants them
+    renames    symbols that have another name since
+    """
+
+    splits: Mapping[tuple[str, int], float]
+    dividends: Stated
+    renames: tuple[Rename, ...]
+
+
+def stated_actions(con: Connection, own: Iterable[Rename] = ()) -> StatedActions:
+    """What the newest word on each action says to price rows, whose symbols are those of today.
+
+    own  renames that apply besides those on record
+    """
+    rows = con.execute(
+        f"select symbol, day, kind, value, new_symbol, currency from ({NEWEST}) order by all"
+    ).fetchall()
+    told = (Rename(str(row[0]), str(row[4]), int(row[1])) for row in rows if row[2] == "rename" and row[4])
+    renames = (*own, *told)
+    names = segments(renames)
+    splits: dict[tuple[str, int], float] = {}
+    dividends: dict[tuple[str, int], tuple[float, str | None]] = {}
+    for symbol, day, kind, value, _, currency in rows:
+        key = present_name(names, str(symbol), int(day)), int(day)
+        if value is not None and kind in SPLITS:
+            splits[key] = splits.get(key, 1.0) * (value + (kind == "stock_dividend"))
+        elif value is not None and kind in CASH_KINDS:
+            before = dividends.get(key, (0.0, None))
+            dividends[key] = before[0] + value, currency or before[1]
+    return StatedActions(splits, dividends, renames)
+
+
+def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = ()) -> dict[str, str]:
+    """Key -> payload of the deliveries of a price source that actions stated since then explain: to be read again.
+
+    They hold rows set aside since the action's day; rows whose split or dividend is another than that stated of their
+    day (or of days without a price before it); or rows under a name that their company gave up later.
+    """
+    acts = _acts(con, own)
+    if not acts.num_rows:
+        return {}
+    con.register("acts", acts)
+    rows = con.execute(
+        f"""
+        with said as (
+            select symbol, date, max(ingest_seq) as since,
+                product(case kind when 'split' then value when 'stock_dividend' then 1 + value end) as split,
+                sum(value) filter (kind in (select unnest($2))) as dividend
+            from acts group by symbol, date having split is not null or dividend is not null
+        ), newest as (
+            select delivery_key, any_value(payload_name) as payload, max(ingest_seq) as ingest_seq from ingests
+            where source = $1 and status = 'ingested' group by delivery_key
+        ), near as (
+            select p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend, s.split as ratio,
+                s.dividend as cash
+            from prices p join said s on p.symbol = s.symbol
+            where p.source = $1 and p.basis <> 'total_return' and p.date between s.date and s.date + {NEXT_DAYS}
+            qualify row_number() over (partition by p.symbol, s.date order by p.date, p.ingest_seq desc) = 1
+        ), explained as (
+            select ingest_seq, since from near
+            where basis = 'as_traded' and abs(split / ratio - 1) > {SAME_RATIO}
+                or abs(dividend - cash) > {SAME_CASH} * greatest(dividend, cash)
+            union all
+            select p.ingest_seq, a.ingest_seq from prices p join acts a on p.symbol = a.told
+            where p.source = $1 and a.kind = 'rename' and p.date < a.date
+            union all
+            select q.ingest_seq, a.ingest_seq from quarantine q join acts a on q.symbol = a.symbol
+            where q.source = $1 and q.log = 'prices' and q.date >= a.date
+        )
+        select distinct n.delivery_key, n.payload from newest n join explained e using (ingest_seq)
+        where e.since > n.ingest_seq order by all
+        """,
+        [source, list(CASH_KINDS)],
+    ).fetchall()
+    con.unregister("acts")
+    return {str(key): str(payload) for key, payload in rows}
+
+
+def _acts(con: Connection, own: Iterable[Rename]) -> pa.Table:
+    """The newest word on each action: `symbol` is the present name of the one that it was `told` of."""
+    acts = con.sql(NEWEST).to_arrow_table()
+    names = segments(stated_actions(con, own).renames)
+    told, days = acts["symbol"].to_pylist(), acts["day"].to_pylist()
+    present = [present_name(names, symbol, day) for symbol, day in zip(told, days, strict=True)]
+    return acts.rename_columns({"symbol": "told"}).append_column("symbol", pa.array(present, pa.string()))
+
+
+def tell_unknown_symbols(warehouse: Warehouse, stamp: Stamp, named: Collection[str]) -> tuple[Finding, ...]:
+    """Puts on record which actions are on symbols that nobody knows, with the nearest that are known; each once.
+
+    named  symbols that the portfolios name; known are these, the priced ones, and those of securities.csv
+    """
+    with warehouse.live() as con:
+        unknown = _unknown_symbols(con, named)
+    if not unknown:
+        return ()
+    findings = []
+    for symbol, near in unknown.items():
+        hint = f"did you mean {', '.join(near)}?" if near else "correct it, or deliver its prices"
+        said = f"{symbol} has no price and is in no securities.csv or portfolio, but an action is stated of it; {hint}"
+        findings.append(Finding("UNKNOWN_SYMBOL", "FAIL", said, symbol=symbol))
+    rows = [
+        {
+            "code": item.code,
+            "severity": item.severity,
+            "symbol": item.symbol,
+            "message": item.message,
+            "value": 1.0,
+        }
+        for item in findings
+    ]
+    with warehouse.write(stamp) as tx:
+        tx.record(ACTIONS, {"check_findings": pd.DataFrame(rows)})
+    return tuple(findings)
+
+
+def _unknown_symbols(con: Connection, named: Collection[str]) -> dict[str, list[str]]:
+    """Those with a recent price are known without a walk through the whole log."""
+    told = con.execute(
+        "select distinct symbol from corporate_actions a where not exists (select 1 from check_findings f "
+        "where f.code = 'UNKNOWN_SYMBOL' and f.symbol = a.symbol and f.materialization > a.ingest_seq) "
+        "and symbol not in (select symbol from prices "
+        "where date > (select max(date) from log_leaves where log = 'prices') - 30) order by 1"
+    ).fetchall()
+    left = [str(row[0]) for row in told if row[0] not in named]
+    if not left:
+        return {}
+    rows = con.execute(
+        "select symbol from prices union select symbol from securities union "
+        "select new_symbol from corporate_actions where new_symbol is not null union "
+        "select symbol from corporate_actions where kind = 'rename'"
+    ).fetchall()
+    known = {*named, *(str(row[0]) for row in rows)}
+    return {symbol: get_close_matches(symbol, sorted(known), 3) for symbol in left if symbol not in known}
