@@ -24,9 +24,9 @@ from resources.logs.recorded_prices import (
     prices_elsewhere,
     rows_around,
 )
+from resources.logs.stated_dividends import with_dividends
 from resources.prices.renames import Rename, renamed
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding
-from resources.prices.stated_dividends import with_dividends
 from resources.screening.screen import screen
 from resources.settings.configuration import Configuration
 from resources.settings.sources import (
