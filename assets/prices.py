@@ -13,7 +13,9 @@ from assets.materialized import preview, table_schema
 from assets.partitions import OWNERS
 from optimizer.errors import PackfolioError
 from resources.dagster_resources import DeskResource, WarehouseResource
-from resources.logs.ingest import Inbox, Ingested
+from resources.logs.ingest import Inbox
+from resources.logs.refused_files import REJECTED
+from resources.logs.storing import Ingested
 from resources.store.warehouse import frame
 
 RETRY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL)
@@ -43,13 +45,6 @@ def prices(
     with no_retry_of_known_faults():
         inbox = _inbox(context, warehouse, desk)
         done = inbox.prices(start, end, context.log.info, config.source)
-    refused = [item for item in done if item.status == "rejected"]
-    check = dg.AssetCheckResult(
-        check_name=ALL_READ,
-        passed=not refused,
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={item.payload: "; ".join(map(str, item.findings)) for item in refused},
-    )
     told = [
         {
             "severity": one.severity,
@@ -59,7 +54,7 @@ def prices(
             "message": one.message,
         }
         for item in done
-        if item.status != "rejected"
+        if item.status != REJECTED
         for one in item.findings
     ]
     believable = dg.AssetCheckResult(
@@ -68,12 +63,13 @@ def prices(
         severity=dg.AssetCheckSeverity.WARN,
         metadata=answers(OF_PRICES, told, inbox.desk.sources.limits),
     )
-    return _result(inbox, "prices", done, [check, believable])
+    return _result(inbox, "prices", done, [_all_read("prices", done), believable])
 
 
 @dg.asset(
-    group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1", retry_policy=RETRY
-)
+    group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1", retry_policy=RETRY,
+    check_specs=[dg.AssetCheckSpec(ALL_READ, asset="reference_data", description="No file was refused.")],
+)  # fmt: skip
 def reference_data(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource
 ) -> dg.MaterializeResult:
@@ -81,7 +77,18 @@ def reference_data(
     with no_retry_of_known_faults():
         inbox = _inbox(context, warehouse, desk)
         done = inbox.reference(context.log.info)
-    return _result(inbox, "securities", done, [])
+    return _result(inbox, "securities", done, [_all_read("reference_data", done)])
+
+
+def _all_read(asset: str, done: Sequence[Ingested]) -> dg.AssetCheckResult:
+    refused = [item for item in done if item.status == REJECTED]
+    return dg.AssetCheckResult(
+        check_name=ALL_READ,
+        asset_key=asset,
+        passed=not refused,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={item.payload: "; ".join(map(str, item.findings)) for item in refused},
+    )
 
 
 @contextmanager
@@ -101,7 +108,7 @@ def _inbox(context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk
 def _result(
     inbox: Inbox, table: str, done: Sequence[Ingested], checks: list[dg.AssetCheckResult]
 ) -> dg.MaterializeResult:
-    counts: Counter[str] = Counter()
+    counts = Counter(dict.fromkeys(("new", "corrected", "same", "quarantined"), 0))
     for item in done:
         counts.update(new=item.new, corrected=item.corrected, same=item.same, quarantined=item.quarantined)
     findings = [
@@ -127,6 +134,8 @@ def _result(
             "dagster/table_name": f"packfolio.main.{table}",
             "dagster/column_schema": schema,
             "payloads": len(done),
+            "refused": sum(item.status == REJECTED for item in done),
+            "symbols": len(frozenset().union(*(item.symbols for item in done))),
             **{f"rows_{name}": count for name, count in counts.items()},
             "ingested": preview(pd.DataFrame([item.row() for item in done])),
             "findings": preview(pd.DataFrame(findings)),

@@ -12,7 +12,7 @@ from pipeline.interrupted_runs import sweep
 from pipeline.jobs import daily_run, ingest
 from resources.audit.restatements import proposed_revisions
 from resources.dagster_resources import DeskResource, WarehouseResource
-from resources.logs.calendars import Calendar, load_calendar
+from resources.logs.calendars import Calendar, desk_calendar
 from resources.packs.packs import newest_revision, pack_id, watermark
 from resources.settings.configuration import Configuration
 from resources.settings.sources import FolderSettings
@@ -28,7 +28,7 @@ def live_exchange(desk: Configuration) -> str | None:
 
 def _calendar(desk: Configuration, warehouse: WarehouseResource, now: datetime) -> Calendar | None:
     exchange = live_exchange(desk)
-    return load_calendar(exchange, now.date(), Path(warehouse.home) / "cache") if exchange else None
+    return desk_calendar(desk, exchange, now.date(), Path(warehouse.home) / "cache") if exchange else None
 
 
 @dg.schedule(

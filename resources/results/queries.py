@@ -1,9 +1,11 @@
 """What the CLI and the service show, read from the published copy as plain values."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from optimizer.errors import DataError, PolicyError
+from resources.logs.open_questions import open_questions
 from resources.packs.packs import Pack, find_pack, latest_fresh
 from resources.store.ledger import Connection
 
@@ -135,6 +137,11 @@ def packs_table(con: Connection) -> list[Row]:
         "select pack_id, as_of, verdict, symbols, rows, supersedes, reason, left(content_hash, 12) as content, "
         "quality, created_at from pricing_packs order by as_of desc, revision desc",
     )
+
+
+def set_aside_today(con: Connection) -> list[Row]:
+    """What is delivered and set aside, by symbol: how many rows, since when, why, and what to do."""
+    return [{**asdict(question), "said": str(question)} for question in open_questions(con)]
 
 
 def pack_details(con: Connection, pack_id: str) -> Row:

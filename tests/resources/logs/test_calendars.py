@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from optimizer.errors import DataError, PolicyError
-from resources.logs.appending import calendars
+from resources.logs import calendars
 from resources.logs.calendars import Calendar, load_calendar
 
 TODAY = date(2026, 3, 2)

@@ -142,7 +142,7 @@ def test_equal_content_under_another_name_is_another_delivery(tmp_path: Path) ->
 
 
 def test_a_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
-    write(tmp_path, a__csv="broken", b__csv="symbol,date,close\nA,2024-01-02,5\n", c__txt="notes")
+    write(tmp_path, a__csv="broken", b__csv="symbol,date,close\nA,2024-01-02,5\n", c__part="half")
     (tmp_path / ".b.csv.part").write_text("half")
     refused, good = source(tmp_path).deliveries(None, None, nothing_seen)
     assert isinstance(refused, FileRejected)

@@ -1,0 +1,81 @@
+"""What is set aside today and why: rows that were delivered and that nobody has believed or corrected since."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from resources.store.ledger import Connection
+
+RELEASE = "release it in overrides.yaml if it is true, or wait for the vendor's correction"
+REMEDIES = {
+    "SPLIT_UNEXPLAINED": "state the split in corporate_actions.csv, or release the first row in overrides.yaml",
+    "JUMP_75": RELEASE,
+    "DIVIDEND_DOUBTED": f"ask the vendor whether it is in pence; {RELEASE}",
+    "SPLIT_DOUBTED": RELEASE,
+    "NOT_A_SESSION": "correct the date or the source's exchange; state a true session in overrides.yaml",
+    "FUTURE_DATE": "wait for the day, or correct the date",
+    "DUPLICATE_CONFLICT": "send one row of this symbol and date",
+    "BAD_SYMBOL": "correct the symbol",
+}
+RESEND = "send the row again with what is right"
+
+
+@dataclass(frozen=True)
+class OpenQuestion:
+    """Rows of one symbol that are set aside for one reason.
+
+    rows         days set aside; first and last of them
+    reason       of the first of them
+    remedy       what to do
+    believed     the newest day of the symbol that the source gives and that is believed; None without one
+    """
+
+    symbol: str
+    source: str
+    code: str
+    rows: int
+    first: date | None
+    last: date | None
+    reason: str
+    remedy: str
+    believed: date | None = None
+
+    @property
+    def blocking(self) -> bool:
+        """Whether the symbol's newest prices are among them: what is believed of it ends before they do."""
+        return self.last is not None and (self.believed is None or self.believed < self.last)
+
+    def __str__(self) -> str:
+        span = f"of {self.first}" if self.first == self.last else f"from {self.first} to {self.last}"
+        return f"prices of {self.symbol} are delivered and set aside, {self.rows} {span} ({self.code}): {self.remedy}"
+
+
+def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQuestion]:
+    """One entry a symbol, source and code, as known at the watermark (now, when left out), the newest rows first.
+
+    A row is no longer asked about once a row of its symbol, date and source that came with it or later is believed.
+    """
+    rows = con.execute(
+        """
+        with aside as (
+            select coalesce(symbol, '') as symbol, source, date, code, reason, ingest_seq from quarantine
+            where log = 'prices' and ($1 is null or ingest_seq <= $1)
+            qualify rank() over (partition by symbol, source, date order by ingest_seq desc) = 1
+        ), unanswered as (
+            select * from aside a where not exists (
+                select 1 from prices p where p.symbol = a.symbol and p.date = a.date and p.source = a.source
+                and p.ingest_seq >= a.ingest_seq and ($1 is null or p.ingest_seq <= $1))
+        ), asked as (
+            select symbol, source, code, count(distinct date) as rows, min(date) as first, max(date) as last,
+                arg_min(reason, (date, reason)) as reason
+            from unanswered group by symbol, source, code
+        )
+        select a.*, (select max(date) from prices p where p.symbol = a.symbol and p.source = a.source
+                     and ($1 is null or p.ingest_seq <= $1)) as believed
+        from asked a order by last desc nulls last, symbol, source, code
+        """,
+        [watermark],
+    ).fetchall()
+    return [
+        OpenQuestion(symbol, source, code, count, first, last, reason, REMEDIES.get(code, RESEND), believed)
+        for symbol, source, code, count, first, last, reason, believed in rows
+    ]
