@@ -54,9 +54,10 @@ OF_PACK = (
     DataCheck("coverage", "The symbols of the pack before are priced again.", ("NO_PRICES", "COVERAGE"), ("coverage",)),
     DataCheck("freshness", "Prices are of the last sessions.", ("STALE_PACK", "STALE_SYMBOL"),
               ("stale_sessions", "symbol_stale_sessions")),
+    DataCheck("delivered", "All that was delivered is read and believed.", ("SET_ASIDE", "FILE_REFUSED")),
     DataCheck("newest_closes", "No newest close is repeated for days, or undoes a bad print.", ("STALE_5", "REVERSAL")),
-    DataCheck("sources_agree", "Sources tell the same close of the same symbol and day.", ("SOURCES_DISAGREE",),
-              ("source_gap",)),
+    DataCheck("sources_agree", "Sources tell the same close of the same symbol and day, and none has stopped.",
+              ("SOURCES_DISAGREE", "SOURCE_STOPPED"), ("source_gap",)),
     DataCheck("rates", "Risk-free and exchange rates are recent.", ("STALE_RATE",), ("rate_days", "fx_days")),
 )  # fmt: skip
 

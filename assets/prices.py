@@ -14,6 +14,7 @@ from assets.partitions import OWNERS
 from optimizer.errors import PackfolioError
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.logs.ingest import Inbox
+from resources.logs.open_questions import open_questions
 from resources.logs.refused_files import REJECTED
 from resources.logs.storing import Ingested
 from resources.store.warehouse import frame
@@ -34,7 +35,7 @@ class IngestConfig(dg.Config):
     group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1", retry_policy=RETRY,
     check_specs=[
         dg.AssetCheckSpec(ALL_READ, asset="prices", description="No file was refused."),
-        dg.AssetCheckSpec(BELIEVABLE, asset="prices", description="No row was set aside or warned about."),
+        dg.AssetCheckSpec(BELIEVABLE, asset="prices", description="No row is set aside, and none was warned about."),
     ],
 )  # fmt: skip
 def prices(
@@ -57,11 +58,16 @@ def prices(
         if item.status != REJECTED
         for one in item.findings
     ]
+    with inbox.warehouse.live() as con:
+        aside = open_questions(con)
     believable = dg.AssetCheckResult(
         check_name=BELIEVABLE,
-        passed=not told,
+        passed=not told and not any(question.blocking for question in aside),
         severity=dg.AssetCheckSeverity.WARN,
-        metadata=answers(OF_PRICES, told, inbox.desk.sources.limits),
+        metadata={
+            **answers(OF_PRICES, told, inbox.desk.sources.limits),
+            "set_aside": preview(pd.DataFrame([vars(question) for question in aside])),
+        },
     )
     return _result(inbox, "prices", done, [_all_read("prices", done), believable])
 

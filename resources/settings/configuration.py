@@ -52,8 +52,9 @@ class BacktestFile(Strict):
 
 
 PackCode = Literal[
-    "COVERAGE", "STALE_PACK", "STALE_SYMBOL", "SOURCES_DISAGREE", "STALE_RATE", "STALE_5", "REVERSAL"
-]
+    "COVERAGE", "STALE_PACK", "STALE_SYMBOL", "SOURCES_DISAGREE", "STALE_RATE", "STALE_5", "REVERSAL",
+    "SET_ASIDE", "FILE_REFUSED", "SOURCE_STOPPED",
+]  # fmt: skip
 
 
 class ChecksFile(Strict):
