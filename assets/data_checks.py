@@ -36,10 +36,11 @@ OF_PRICES = (
         ("BAD_SYMBOL", "MISSING_CLOSE", "NOT_FINITE", "NON_POSITIVE", "BAD_DIVIDEND", "BAD_SPLIT", "BAD_VOLUME",
          "HIGH_LOW"),
     ),
-    DataCheck("told_once", "No symbol and day is told twice.", ("DUPLICATE_CONFLICT", "DUPLICATE_SAME")),
+    DataCheck("told_once", "No symbol and day is told twice.",
+              ("DUPLICATE_CONFLICT", "DUPLICATE_SAME", "DUPLICATE_VOLUME")),
     DataCheck(
         "calendar", "Every session of the exchange has its row, and no other day has one.",
-        ("FUTURE_DATE", "NOT_A_SESSION", "MISSING_SESSION", "NOT_DELIVERED"),
+        ("FUTURE_DATE", "NOT_A_SESSION", "MISSING_SESSION", "NOT_DELIVERED", "CALENDAR_ENDS"),
     ),
     DataCheck("jumps", "No move is beyond belief, by itself or against the market.", ("JUMP_75", "JUMP_BAND"),
               ("jump", "band")),

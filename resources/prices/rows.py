@@ -46,7 +46,8 @@ def price_rows(table: pa.Table, name: str, stated: Basis | None = None) -> Price
     basis, warnings = _basis(set(table.column_names), name, known_at, stated)
     days = table["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
     if not stated and basis == "as_traded" and "split" in columns:
-        _splits_show(codes, symbols, days, columns, name)
+        alone = "symbol" not in table.column_names  # one in a file of many symbols may be an error of its row
+        _splits_show(codes, symbols, days, columns, name, enough=1 if alone else 2)
     if basis == "total_return":
         columns = {
             "close": columns["adj_close" if "adj_close" in columns else "close"],
@@ -123,9 +124,14 @@ def _basis(
 
 
 def _splits_show(
-    codes: Codes, symbols: list[str], days: npt.NDArray[np.int32], columns: dict[str, Array], name: str
+    codes: Codes,
+    symbols: list[str],
+    days: npt.NDArray[np.int32],
+    columns: dict[str, Array],
+    name: str,
+    enough: int,
 ) -> None:
-    """Raises FileRejected where a stated split does not show in the closes: they are adjusted for it already."""
+    """Raises FileRejected where `enough` splits do not show in the closes: they are adjusted for them already."""
     order = np.lexsort((days, codes))
     close, split = columns["close"][order], columns["split"][order]
     with np.errstate(divide="ignore", invalid="ignore"):  # zero prices are screened out later
@@ -133,7 +139,7 @@ def _splits_show(
         wide = np.log(split[1:])
     stated = (np.diff(codes[order]) == 0) & (split[1:] > 0) & (np.abs(wide) > UNSEEN) & np.isfinite(moved)
     hidden = stated & (np.abs(moved) < np.abs(moved + wide))
-    if 2 * hidden.sum() <= stated.sum():
+    if hidden.sum() < enough or 2 * hidden.sum() <= stated.sum():
         return
     place = order[1:][hidden][0]
     day = np.datetime64(int(days[place]), "D").item()
