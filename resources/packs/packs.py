@@ -11,6 +11,7 @@ import pandas as pd
 from optimizer.errors import DataError
 from resources.logs.appending import root_hash
 from resources.packs.missing_data import missing_data
+from resources.packs.price_sources import stopped_sources
 from resources.screening.pack_checks import (
     CheckLimits,
     Finding,
@@ -172,7 +173,8 @@ def cut_pack(
         return Cut(newest, False, ())
     draft = _draft(con, as_of, mark, (newest.revision if newest else 0) + 1, tuple(precedence))
     findings = check_pack(con, draft.as_of, mark, previous_fresh(con, as_of), sessions, limits)
-    findings += with_severities(missing_data(con, as_of, mark), limits)
+    found = (*missing_data(con, as_of, mark), *stopped_sources(con, as_of, mark, precedence))
+    findings += with_severities(found, limits)
     blocking = [finding.message for finding in findings if finding.severity == "FAIL"]
     supersedes = newest.id if newest and newest.fresh and revise else None
     verdict, reason = "rejected" if blocking else "fresh", "; ".join(blocking) or revise

@@ -15,8 +15,10 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/data-quality.md").read_text("utf-8")
 PLACES = [
     *(ROOT / "resources/prices").glob("*.py"),
-    ROOT / "resources/prices/reference.py",
-    ROOT / "resources/screening/pack_checks.py",
+    *(ROOT / "resources/screening").glob("*.py"),
+    ROOT / "resources/logs/calendars.py",
+    ROOT / "resources/packs/missing_data.py",
+    ROOT / "resources/packs/price_sources.py",
 ]
 WORD = r"[A-Z][A-Z0-9_]{3,}"
 NO_CODES = {"FAIL", "WARN", "QUAR", "INFO", "RECORD_TYPE", "AAPL", "SP500", "XNYS", "BAD_"}
