@@ -81,7 +81,7 @@ def ingest(
     end: Annotated[datetime | None, typer.Option(formats=DAYS, help="No price after this day.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Bring every source's new deliveries into the logs."""
+    """Bring every source's new deliveries into the logs; tell files, rows, symbols, what is set aside or refused."""
     with _instance() as instance, working("ingesting", as_json) as watch:
         from pipeline import runs
 

@@ -69,6 +69,7 @@ def test_what_is_set_aside_or_refused_is_named_with_its_remedy(desk: Environment
     assert (
         "prices of BAD are delivered and set aside since 2024-01-02" in found(desk, "note")["prices of BAD"]
     )
+    (desk.config.parent / "inbox" / "history.csv").unlink()
     broken = desk.config.parent / "inbox" / "broken.csv"
     broken.write_text("symbol,date,close\nAAA,2024-01-02,n/a\n")
     store = Warehouse(desk.home, desk.anchor)
