@@ -186,17 +186,20 @@ def wanted_sources(
 ) -> list[tuple[AnySettings, Path | None]]:
     """The enabled sources, or the one that `wanted` names, with the place in its folder where `wanted` is a path.
 
-    `reference` names the reference folder, which is no source of prices. Raises PolicyError that lists the sources.
+    `reference` names the reference folder, which every ingest reads and which is no source of prices. Raises
+    PolicyError that lists the sources.
     """
     enabled = [source for source in file.sources if source.enabled]
     if wanted is None:
         return [(source, None) for source in enabled]
-    if wanted == SOURCE and file.reference_folder:
-        return []
     for source in enabled:
         if wanted == source.name:
             return [(source, None)]
     place = Path(wanted).resolve()
+    if file.reference_folder:
+        reference = (config / file.reference_folder).resolve()
+        if wanted == SOURCE or (place.exists() and reference in (place, *place.parents)):
+            return []
     for source in enabled:
         if isinstance(source, FolderSettings) and place.exists():
             folder = (config / source.path).resolve()

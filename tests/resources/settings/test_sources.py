@@ -134,7 +134,9 @@ def test_a_source_is_asked_for_by_its_name_or_by_a_place_in_its_folder(tmp_path:
     assert wanted_sources(settings, config, "inbox") == [(inbox, None)]
     assert wanted_sources(settings, config, str(tmp_path / "inbox")) == [(inbox, None)]
     assert wanted_sources(settings, config, str(file)) == [(inbox, config / "../inbox/sub/a.csv")]
-    assert wanted_sources(settings, config, "reference") == []
+    (tmp_path / "reference").mkdir()
+    for reference in ("reference", str(tmp_path / "reference")):
+        assert wanted_sources(settings, config, reference) == []
 
 
 @pytest.mark.parametrize("wanted", ["inbx", "inbox/none.csv", "/", "yahoo"])
