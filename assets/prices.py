@@ -13,7 +13,10 @@ from assets.shared.materialized import preview, table_schema
 from assets.shared.partitions import OWNERS
 from optimizer.errors import PackfolioError
 from resources.dagster_resources import DeskResource, WarehouseResource
-from resources.logs.ingest import Inbox, Ingested
+from resources.logs.ingest import Inbox
+from resources.logs.open_questions import open_questions
+from resources.logs.refused_files import REJECTED
+from resources.logs.storing import Ingested
 from resources.store.warehouse import frame
 
 RETRY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL)
@@ -33,7 +36,7 @@ class IngestConfig(dg.Config):
     group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1", retry_policy=RETRY,
     check_specs=[
         dg.AssetCheckSpec(ALL_READ, asset="prices", description="No file was refused."),
-        dg.AssetCheckSpec(BELIEVABLE, asset="prices", description="No row was set aside or warned about."),
+        dg.AssetCheckSpec(BELIEVABLE, asset="prices", description="No row is set aside, and none was warned about."),
     ],
 )  # fmt: skip
 def prices(
@@ -44,13 +47,6 @@ def prices(
     with no_retry_of_known_faults():
         inbox = _inbox(context, warehouse, desk)
         done = inbox.prices(start, end, context.log.info, config.source)
-    refused = [item for item in done if item.status == "rejected"]
-    check = dg.AssetCheckResult(
-        check_name=ALL_READ,
-        passed=not refused,
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={item.payload: "; ".join(map(str, item.findings)) for item in refused},
-    )
     told = [
         {
             "severity": one.severity,
@@ -60,21 +56,27 @@ def prices(
             "message": one.message,
         }
         for item in done
-        if item.status != "rejected"
+        if item.status != REJECTED
         for one in item.findings
     ]
+    with inbox.warehouse.live() as con:
+        aside = open_questions(con)
     believable = dg.AssetCheckResult(
         check_name=BELIEVABLE,
-        passed=not told,
+        passed=not told and not any(question.blocking for question in aside),
         severity=dg.AssetCheckSeverity.WARN,
-        metadata=answers(OF_PRICES, told, inbox.desk.sources.limits),
+        metadata={
+            **answers(OF_PRICES, told, inbox.desk.sources.limits),
+            "set_aside": preview(pd.DataFrame([vars(question) for question in aside])),
+        },
     )
-    return _result(inbox, "prices", done, [check, believable])
+    return _result(inbox, "prices", done, [_all_read("prices", done), believable])
 
 
 @dg.asset(
-    group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1", retry_policy=RETRY
-)
+    group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1", retry_policy=RETRY,
+    check_specs=[dg.AssetCheckSpec(ALL_READ, asset="reference_data", description="No file was refused.")],
+)  # fmt: skip
 def reference_data(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource
 ) -> dg.MaterializeResult:
@@ -82,7 +84,18 @@ def reference_data(
     with no_retry_of_known_faults():
         inbox = _inbox(context, warehouse, desk)
         done = inbox.reference(context.log.info)
-    return _result(inbox, "securities", done, [])
+    return _result(inbox, "securities", done, [_all_read("reference_data", done)])
+
+
+def _all_read(asset: str, done: Sequence[Ingested]) -> dg.AssetCheckResult:
+    refused = [item for item in done if item.status == REJECTED]
+    return dg.AssetCheckResult(
+        check_name=ALL_READ,
+        asset_key=asset,
+        passed=not refused,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={item.payload: "; ".join(map(str, item.findings)) for item in refused},
+    )
 
 
 @contextmanager
@@ -102,7 +115,7 @@ def _inbox(context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk
 def _result(
     inbox: Inbox, table: str, done: Sequence[Ingested], checks: list[dg.AssetCheckResult]
 ) -> dg.MaterializeResult:
-    counts: Counter[str] = Counter()
+    counts = Counter(dict.fromkeys(("new", "corrected", "same", "quarantined"), 0))
     for item in done:
         counts.update(new=item.new, corrected=item.corrected, same=item.same, quarantined=item.quarantined)
     findings = [
@@ -128,6 +141,8 @@ def _result(
             "dagster/table_name": f"packfolio.main.{table}",
             "dagster/column_schema": schema,
             "payloads": len(done),
+            "refused": sum(item.status == REJECTED for item in done),
+            "symbols": len(frozenset().union(*(item.symbols for item in done))),
             **{f"rows_{name}": count for name, count in counts.items()},
             "ingested": preview(pd.DataFrame([item.row() for item in done])),
             "findings": preview(pd.DataFrame(findings)),

@@ -25,8 +25,8 @@ import pyarrow.parquet as pq
 
 from resources.audit.verification import verify
 from resources.logs.calendars import Calendar, load_calendar
-from resources.logs.ingest import store_delivery
 from resources.logs.recorded_prices import newest_closes_on_record
+from resources.logs.storing import store_delivery
 from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack, cut_pack
 from resources.prices.files import Reading

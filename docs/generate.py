@@ -25,6 +25,7 @@ from resources.settings.portfolios import (
     ViewFile,
 )
 from resources.settings.sources import (
+    ClosureEntry,
     EmbeddedSettings,
     FolderSettings,
     FundSettings,
@@ -64,7 +65,7 @@ FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
     "pipeline.yaml": ("Checks and the backtest.", (PipelineFile, ChecksFile, BacktestFile)),
     "overrides.yaml": (
         "What someone has looked at and decided; may be absent.",
-        (Overrides, ReleaseEntry, RenameEntry),
+        (Overrides, ReleaseEntry, RenameEntry, ClosureEntry),
     ),
     "funds.yaml": ("What each fund holds, for look-through.", (FundsFile, FundFile)),
 }
@@ -77,6 +78,7 @@ TITLES = {
     "YahooSettings": "a source of kind `yahoo`", "EmbeddedSettings": "a source of kind `embedded`",
     "FundSettings": "an entry of `funds` of an embedded source", "Limits": "`limits`", "ChecksFile": "`checks`",
     "BacktestFile": "`backtest`", "ReleaseEntry": "an entry of `releases`", "RenameEntry": "an entry of `renames`",
+    "ClosureEntry": "an entry of `closures`",
     "FundFile": "an entry of `funds`",
 }  # fmt: skip
 

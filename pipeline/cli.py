@@ -74,18 +74,33 @@ def _instance() -> Iterator[Any]:
 
 @app.command()
 def ingest(
-    source: Annotated[str | None, typer.Option(help="One source of sources.yaml.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="One source of sources.yaml, or the path of a file or folder of one.")
+    ] = None,
     start: Annotated[datetime | None, typer.Option(formats=DAYS, help="No price before this day.")] = None,
     end: Annotated[datetime | None, typer.Option(formats=DAYS, help="No price after this day.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Bring every source's new deliveries into the logs."""
+    """Bring every source's new deliveries into the logs; tell files, rows, symbols, what is set aside or refused."""
     with _instance() as instance, working("ingesting", as_json) as watch:
         from pipeline import runs
 
         outcome = runs.ingest(instance, source, _iso(start), _iso(end), watch)
+    from resources.results.queries import set_aside_today
+
+    with reader() as con:
+        aside = set_aside_today(con)
+    if not as_json:
+        from pipeline.commands.show import show_set_aside
+
+        show_set_aside(out, aside)
     finish(
-        {"status": "done" if outcome.status == 0 else "failed", "reason": outcome.reason},
+        {
+            "status": "done" if outcome.status == 0 else "failed",
+            "reason": outcome.reason,
+            **outcome.counts,
+            **({"set_aside_today": aside} if as_json else {}),
+        },
         outcome.status,
         as_json,
     )

@@ -15,6 +15,9 @@ from optimizer.errors import PackfolioError
 from pipeline.environment import Environment
 from resources.audit.restatements import Proposal, proposed_revisions
 from resources.audit.verification import verify
+from resources.logs.open_questions import open_questions
+from resources.logs.refused_files import refused_files
+from resources.packs.missing_data import set_aside_since
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.sources import FolderSettings
 from resources.store import ledger
@@ -24,6 +27,7 @@ from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 
 OK, NOTE, FAULT = "ok", "note", "fault"
+MOST_TOLD = 20
 SMALLEST_DISK = 2 << 30  # bytes: a daily run writes megabytes, publishing needs a second copy
 
 
@@ -129,10 +133,12 @@ def _warehouse(environment: Environment) -> Iterator[Finding]:
         with store.read() as con:
             seen = ledger.head(con)
             proposals = _proposals(environment, con)
+            missing = list(_missing(con))
     except duckdb.Error as error:
         do = f"delete {store.published}; `packfolio packs verify` makes it again"
         yield Finding("published copy", FAULT, str(error), do)
         return
+    yield from missing
     for proposal in proposals:
         yield Finding("restatement", NOTE, f"{proposal.pack_id}: {proposal.reason}", proposal.command)
     behind = live[0] - seen[0]
@@ -141,6 +147,19 @@ def _warehouse(environment: Environment) -> Iterator[Finding]:
         yield Finding("published copy", NOTE, said, "run `packfolio run` again; it ends by publishing")
     else:
         yield Finding("published copy", OK, "readers see the newest state")
+
+
+def _missing(con: Connection) -> Iterator[Finding]:
+    """What is delivered and not believed, and what is refused, today."""
+    for file in refused_files(con):
+        do = "correct it and `packfolio ingest`; take it away if it is not wanted"
+        yield Finding(f"file {file.name}", FAULT, f"{file.source}: {file}", do)
+    aside = open_questions(con)
+    for question in [question for question in aside if question.blocking][:MOST_TOLD]:
+        yield Finding(f"prices of {question.symbol}", NOTE, set_aside_since(question), question.remedy)
+    if aside:
+        said = f"{len(aside)} open questions about {sum(question.rows for question in aside)} rows set aside"
+        yield Finding("set aside", NOTE, said, "see `packfolio packs show`, and `packfolio ingest --json`")
 
 
 def _proposals(environment: Environment, con: Connection) -> list[Proposal]:

@@ -1,7 +1,7 @@
 """Running the jobs in this process: what the CLI, the backfill and the tests share."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from uuid import uuid4
 
@@ -11,22 +11,25 @@ from assets.shared.partitions import PACKS
 from optimizer.errors import DataError
 from pipeline.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
-from resources.logs.calendars import load_calendar
+from resources.logs.calendars import desk_calendar
 from resources.logs.ingest import default_as_of
 from resources.packs.packs import newest_revision, pack_id
 from resources.settings.configuration import Configuration, load_configuration
+from resources.settings.sources import wanted_sources
 from resources.store.warehouse import Warehouse
 
 DONE, FAILED, USAGE, FAULT = 0, 1, 2, 3
+COUNTED = ("payloads", "symbols", "refused", "rows_new", "rows_corrected", "rows_quarantined")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its exit status, the pack, and why, where it is not 0."""
+    """How a run ended: its exit status, the pack, and why, where it is not 0; what an ingest brought, by name."""
 
     status: int
     pack_id: str | None
     reason: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 Watch = Callable[[str, int, int], None]
@@ -94,9 +97,11 @@ def ingest(
 ) -> Outcome:
     """Runs the `ingest` job and publishes; a refused file makes the status FAILED, the other files are in.
 
-    Raises PolicyError for a mistake in the configuration, DataError when nothing could be ingested.
+    source  a source's name, or the path of a file or folder of one; all sources when left out
+    Raises PolicyError for a mistake in the configuration or an unknown source, DataError when nothing came in.
     """
-    desk()
+    configuration = desk()
+    wanted_sources(configuration.sources, configuration.folder, source)
     config = dg.RunConfig(ops={"prices": {"config": _given(source=source, start=start, end=end)}})
     result = _execute("ingest", instance, config, watch)
     if not result.success:
@@ -106,7 +111,27 @@ def ingest(
     refused = [
         check for check in checks if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
     ]
-    return Outcome(FAILED, None, _said(refused)) if refused else Outcome(DONE, None)
+    return Outcome(FAILED if refused else DONE, None, _said(refused), _brought(result))
+
+
+def _brought(result: dg.ExecuteInProcessResult) -> dict[str, int]:
+    """What an ingest read: files, rows new or corrected, symbols, rows set aside, and files refused."""
+    told = {}
+    for asset in ("prices", "reference_data"):
+        (made,) = result.asset_materializations_for_node(asset)
+        told[asset] = {
+            name: int(str(value.value)) for name, value in made.metadata.items() if name in COUNTED
+        }
+    of_prices, of_reference = told["prices"], told["reference_data"]
+    return {
+        "files": of_prices["payloads"],
+        "rows": of_prices["rows_new"] + of_prices["rows_corrected"],
+        "symbols": of_prices["symbols"],
+        "set_aside": of_prices["rows_quarantined"],
+        "reference_files": of_reference["payloads"],
+        "reference_rows": of_reference["rows_new"] + of_reference["rows_corrected"],
+        "refused": of_prices["refused"] + of_reference["refused"],
+    }
 
 
 def choose_as_of(wanted: date | None, now: datetime | None = None) -> date:
@@ -125,7 +150,7 @@ def choose_as_of(wanted: date | None, now: datetime | None = None) -> date:
 
 def _is_open(configuration: Configuration, store: Warehouse, day: date, now: datetime) -> bool:
     exchange = configuration.sources.sources[0].exchange
-    calendar = load_calendar(exchange, now.date(), store.home / "cache")
+    calendar = desk_calendar(configuration, exchange, now.date(), store.home / "cache")
     return day > calendar.last_closed_session(now) and (calendar.is_session(day) or day >= now.date())
 
 
@@ -180,7 +205,7 @@ def run_range(
     """The chain of every session of a range; a rejected pack stops no other."""
     configuration, store = desk(), warehouse()
     exchange = next(source.exchange for source in configuration.sources.sources if source.enabled)
-    sessions = load_calendar(exchange, end, store.home / "cache").sessions(start, end)
+    sessions = desk_calendar(configuration, exchange, end, store.home / "cache").sessions(start, end)
     outcomes = []
     for day in sessions:
         outcomes.append(run_pack(instance, day))

@@ -8,17 +8,21 @@ from pathlib import Path
 import dagster as dg
 
 from optimizer.errors import DataError
+from pipeline.attempts import PARTITION, SENSOR, attempts
 from pipeline.interrupted_runs import sweep
 from pipeline.jobs import daily_run, ingest
 from resources.audit.restatements import proposed_revisions
 from resources.dagster_resources import DeskResource, WarehouseResource
-from resources.logs.calendars import Calendar, load_calendar
+from resources.logs.calendars import Calendar, desk_calendar
 from resources.packs.packs import newest_revision, pack_id, watermark
+from resources.prices.folder import is_delivery
 from resources.settings.configuration import Configuration
 from resources.settings.sources import FolderSettings
+from resources.store.ledger import sha256
 
 LOOK_BACK = timedelta(days=14)
 SETTLED_SECONDS = 5.0
+INBOX = "inbox_files"
 
 
 def live_exchange(desk: Configuration) -> str | None:
@@ -28,7 +32,7 @@ def live_exchange(desk: Configuration) -> str | None:
 
 def _calendar(desk: Configuration, warehouse: WarehouseResource, now: datetime) -> Calendar | None:
     exchange = live_exchange(desk)
-    return load_calendar(exchange, now.date(), Path(warehouse.home) / "cache") if exchange else None
+    return desk_calendar(desk, exchange, now.date(), Path(warehouse.home) / "cache") if exchange else None
 
 
 @dg.schedule(
@@ -55,7 +59,11 @@ def after_the_close(
 def missing_sessions(
     context: dg.SensorEvaluationContext, warehouse: WarehouseResource, desk: DeskResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """A run for each closed session of the last two weeks that has no pack: a missed tick, a machine that slept."""
+    """A run for each closed session of the last two weeks without a fresh pack: a missed tick, a late file.
+
+    A session whose run failed, or whose pack was rejected, is run again: at once when something was ingested since,
+    else after a wait that doubles with each attempt.
+    """
     now = datetime.now(UTC)
     calendar = _calendar(desk.load(), warehouse, now)
     if calendar is None:
@@ -63,36 +71,63 @@ def missing_sessions(
         return
     last = calendar.last_closed_session(now - timedelta(hours=4))
     with warehouse.open().live() as con:
-        missing = [
-            day for day in calendar.sessions(last - LOOK_BACK, last) if newest_revision(con, day) is None
-        ]
-    for day in missing:
-        yield dg.RunRequest(run_key=f"missing-{pack_id(day)}", partition_key=pack_id(day))
-    if not missing:
-        yield dg.SkipReason(f"every session up to {last} has its pack")
+        mark = watermark(con)
+        newest = {day: newest_revision(con, day) for day in calendar.sessions(last - LOOK_BACK, last)}
+    missing = {day: pack for day, pack in newest.items() if pack is None or not pack.fresh}
+    asked = 0
+    for day, pack in missing.items():
+        key, earlier = pack_id(day), attempts(context, {PARTITION: pack_id(day)}, daily_run.name)
+        news = pack is not None and mark > pack.watermark
+        attempt = earlier.ended + 1
+        if earlier.due(now.timestamp(), 1 if news else attempt):
+            asked += 1
+            yield dg.RunRequest(run_key=f"missing-{key}-{attempt}", partition_key=key)
+    if not asked:
+        waiting = f"{len(missing)} sessions wait for their next attempt"
+        yield dg.SkipReason(waiting if missing else f"every session up to {last} has its pack")
 
 
-@dg.sensor(job=ingest, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.STOPPED)
+@dg.sensor(name=INBOX, job=ingest, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.STOPPED)
 def inbox_files(context: dg.SensorEvaluationContext, desk: DeskResource) -> dg.SensorResult | dg.SkipReason:
-    """Ingestion when a file in a folder source is new or changed, and has lain still for some seconds."""
+    """Ingestion when a file in a folder source is new or changed, whatever its date, and has lain still some seconds.
+
+    The cursor holds the times and the size of each file; each request has a key of its own. A run that failed is asked
+    for again, each time after a longer wait.
+    """
+    now = datetime.now(UTC).timestamp()
     configuration = desk.load()
     folders = [s for s in configuration.sources.sources if s.enabled and isinstance(s, FolderSettings)]
-    now = datetime.now(UTC).timestamp()
     found: dict[str, list[float]] = {}
     for folder in folders:
-        root = configuration.folder / folder.path
-        for file in sorted(root.glob(folder.pattern)) if root.is_dir() else ():
-            stat = file.stat()
-            if file.is_file() and now - stat.st_mtime > SETTLED_SECONDS:
-                found[f"{folder.name}/{file.relative_to(root).as_posix()}"] = [stat.st_mtime, stat.st_size]
+        found |= _settled(folder.name, configuration.folder / folder.path, folder.pattern, now)
     known = json.loads(context.cursor) if context.cursor else {}
-    arrived = [name for name, state in found.items() if known.get(name) != state]
-    if not arrived:
-        return dg.SkipReason("no new file" if folders else "no source is a folder")
-    cursor = json.dumps(found, sort_keys=True)
-    return dg.SensorResult(
-        [dg.RunRequest(run_key=f"inbox-{max(s[0] for s in found.values())}")], cursor=cursor
-    )
+    arrived = {name: state for name, state in found.items() if known.get(name) != state}
+    if arrived:
+        key = f"inbox-{sha256(json.dumps(arrived, sort_keys=True))[:16]}-1"
+    else:
+        last = attempts(context, {SENSOR: INBOX}, ingest.name, newest=1)
+        if not last.failed:
+            return dg.SkipReason("no new file" if folders else "no source is a folder")
+        first, _, count = last.key.rpartition("-")
+        if not last.due(now, int(count) + 1):
+            return dg.SkipReason("the last ingestion failed; it is tried again later")
+        key = f"{first}-{int(count) + 1}"
+    return dg.SensorResult([dg.RunRequest(run_key=key)], cursor=json.dumps(found, sort_keys=True))
+
+
+def _settled(source: str, root: Path, pattern: str, now: float) -> dict[str, list[float]]:
+    """The files that nobody writes any more -> when they were written and changed, and their size.
+
+    A time ahead of our clock is another machine's: such a file does not wait for ours to catch up.
+    """
+    found = {}
+    for file in sorted(root.glob(pattern)) if root.is_dir() else ():
+        if is_delivery(file) and file.exists():
+            stat = file.stat()
+            if abs(now - stat.st_mtime) > SETTLED_SECONDS:
+                place = f"{source}/{file.relative_to(root).as_posix()}"
+                found[place] = [stat.st_mtime, stat.st_ctime, stat.st_size]
+    return found
 
 
 @dg.sensor(minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.STOPPED, job=ingest)

@@ -10,7 +10,7 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from optimizer.errors import DataError
-from resources.logs.calendars import load_calendar
+from resources.logs.calendars import desk_calendar
 from resources.packs.packs import Pack, newest_fresh, parse_pack_id
 from resources.settings.configuration import Configuration, load_configuration
 from resources.store.code_version import code_version
@@ -102,6 +102,5 @@ class Stage:
     def sessions(self, start: date, end: date) -> tuple[date, ...]:
         """Sessions of the first enabled source's exchange in start..end."""
         exchange = next(source.exchange for source in self.desk.sources.sources if source.enabled)
-        return load_calendar(exchange, self.stamp.at.date(), self.warehouse.home / "cache").sessions(
-            start, end
-        )
+        today, cache = self.stamp.at.date(), self.warehouse.home / "cache"
+        return desk_calendar(self.desk, exchange, today, cache).sessions(start, end)

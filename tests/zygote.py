@@ -28,7 +28,7 @@ def serve() -> None:
     import matplotlib.pyplot
 
     assert matplotlib.pyplot
-    for name in ("runs", "jobs", "schedules", "definitions"):
+    for name in ("runs", "jobs", "stages"):
         del sys.modules[
             f"pipeline.{name}"
         ]  # these ask the environment where they are, and each fork has its own

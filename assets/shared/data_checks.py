@@ -36,10 +36,11 @@ OF_PRICES = (
         ("BAD_SYMBOL", "MISSING_CLOSE", "NOT_FINITE", "NON_POSITIVE", "BAD_DIVIDEND", "BAD_SPLIT", "BAD_VOLUME",
          "HIGH_LOW"),
     ),
-    DataCheck("told_once", "No symbol and day is told twice.", ("DUPLICATE_CONFLICT", "DUPLICATE_SAME")),
+    DataCheck("told_once", "No symbol and day is told twice.",
+              ("DUPLICATE_CONFLICT", "DUPLICATE_SAME", "DUPLICATE_VOLUME")),
     DataCheck(
         "calendar", "Every session of the exchange has its row, and no other day has one.",
-        ("FUTURE_DATE", "NOT_A_SESSION", "MISSING_SESSION", "NOT_DELIVERED"),
+        ("FUTURE_DATE", "NOT_A_SESSION", "MISSING_SESSION", "NOT_DELIVERED", "CALENDAR_ENDS"),
     ),
     DataCheck("jumps", "No move is beyond belief, by itself or against the market.",
               ("JUMP_75", "JUMP_BAND", "RELEASED", "WITHDRAWN"), ("jump", "band")),
@@ -56,9 +57,10 @@ OF_PACK = (
     DataCheck("coverage", "The symbols of the pack before are priced again.", ("NO_PRICES", "COVERAGE"), ("coverage",)),
     DataCheck("freshness", "Prices are of the last sessions.", ("STALE_PACK", "STALE_SYMBOL"),
               ("stale_sessions", "symbol_stale_sessions")),
+    DataCheck("delivered", "All that was delivered is read and believed.", ("SET_ASIDE", "FILE_REFUSED")),
     DataCheck("newest_closes", "No newest close is repeated for days, or undoes a bad print.", ("STALE_5", "REVERSAL")),
-    DataCheck("sources_agree", "Sources tell the same close of the same symbol and day.", ("SOURCES_DISAGREE",),
-              ("source_gap",)),
+    DataCheck("sources_agree", "Sources tell the same close of the same symbol and day, and none has stopped.",
+              ("SOURCES_DISAGREE", "SOURCE_STOPPED"), ("source_gap",)),
     DataCheck("rates", "Risk-free and exchange rates are recent.", ("STALE_RATE",), ("rate_days", "fx_days")),
 )  # fmt: skip
 

@@ -229,6 +229,17 @@ def show_details(out: Console, details: Row) -> None:
             out.print(f"{name:<16} {'' if value is None else value}", highlight=False, soft_wrap=True)
 
 
+MOST_TOLD = 20
+
+
+def show_set_aside(out: Console, aside: Sequence[Row]) -> None:
+    """What is delivered and set aside, the newest first, a line each."""
+    for row in aside[:MOST_TOLD]:
+        out.print(f"[yellow]![/yellow] {row['said']}", highlight=False, soft_wrap=True)
+    if len(aside) > MOST_TOLD:
+        out.print(f"  and {len(aside) - MOST_TOLD} more: packfolio ingest --json", highlight=False)
+
+
 def show_findings(out: Console, findings: Sequence[Row]) -> None:
     """What the doctor found: state, what is, what to do."""
     colours = {"ok": "green", "note": "yellow", "fault": "red"}

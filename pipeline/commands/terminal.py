@@ -46,7 +46,7 @@ def finish(document: dict[str, Any], status: int, as_json: bool) -> None:
     if as_json:
         print_json(document)
     else:
-        said = "; ".join(f"{name}: {value}" for name, value in document.items() if value)
+        said = "; ".join(f"{name}: {value}" for name, value in document.items() if value not in (None, ""))
         (err if status else out).print(said, highlight=False, soft_wrap=True)
     raise typer.Exit(status)
 

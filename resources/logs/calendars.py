@@ -1,6 +1,7 @@
 """Trading sessions of an exchange, kept as a small file because building them costs a second."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from importlib.metadata import version
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
 from optimizer.errors import DataError, PolicyError
+from resources.prices.source import Delivery, Finding
+from resources.settings.configuration import Configuration
+from resources.settings.sources import load_overrides
 
 Dates = npt.NDArray[np.datetime64]
 FIRST_DAY = "1960-01-01"
@@ -20,13 +25,15 @@ FIRST_DAY = "1960-01-01"
 class Calendar:
     """An exchange's sessions, ascending.
 
-    dates   (s,) datetime64[D], at least to the end of the year after the one it was loaded in
-    closes  (s,) int64, seconds since 1970 UTC
+    dates        (s,) datetime64[D], at least to the end of the year after the one it was loaded in
+    closes       (s,) int64, seconds since 1970 UTC
+    known_until  the last day whose holidays are known; after it every day of the exchange's week is a session
     """
 
     exchange: str
     dates: Dates
     closes: npt.NDArray[np.int64]
+    known_until: date = date.max
 
     @property
     def days(self) -> npt.NDArray[np.int32]:
@@ -55,10 +62,24 @@ class Calendar:
         day: date = self.dates[closed - 1].item()
         return day
 
+    def without(self, closed: Iterable[date]) -> "Calendar":
+        """The calendar without days on which the exchange stayed shut."""
+        days = np.array(sorted(closed), "datetime64[D]")
+        open_ = ~np.isin(self.dates, days)
+        return replace(self, dates=self.dates[open_], closes=self.closes[open_])
+
     def _check(self, day: date) -> None:
         first, last = self.dates[0].item(), self.dates[-1].item()
         if not first <= day <= last:
             raise DataError(f"{day} lies outside the {self.exchange} calendar, which holds {first} to {last}")
+
+
+def desk_calendar(desk: Configuration, exchange: str, today: date, cache: Path) -> Calendar:
+    """The sessions of an exchange, less the closures that the desk states in `overrides.yaml`."""
+    stated = load_overrides(desk.folder).closures
+    return load_calendar(exchange, today, cache).without(
+        closure.date for closure in stated if closure.exchange == exchange
+    )
 
 
 def load_calendar(exchange: str, today: date, cache: Path) -> Calendar:
@@ -68,17 +89,24 @@ def load_calendar(exchange: str, today: date, cache: Path) -> Calendar:
     Raises PolicyError for an unknown exchange.
     """
     last_year = today.year + 2
-    file = cache / f"sessions-{exchange.replace('/', '_')}-{version('exchange_calendars')}-{last_year}.npy"
+    file = cache / f"calendar-{exchange.replace('/', '_')}-{version('exchange_calendars')}-{last_year}.npy"
     try:
         table = np.load(file, allow_pickle=False)
-    except (FileNotFoundError, ValueError, EOFError):
+        known_until = table[0, 0]
+    except (FileNotFoundError, ValueError, EOFError, IndexError):
         table = build_sessions(exchange, last_year)
+        known_until = table[0, 0]
         save_atomically(file, table)
-    return Calendar(exchange, table[0].astype("datetime64[D]"), table[1])
+    until: date = known_until.astype("datetime64[D]").item()
+    return Calendar(exchange, table[0, 1:].astype("datetime64[D]"), table[1, 1:], until)
 
 
 def build_sessions(exchange: str, last_year: int) -> npt.NDArray[np.int64]:
-    """(2, s) days and closing seconds since 1970 UTC, from the exchange_calendars library."""
+    """(2, 1 + s) days and closing seconds since 1970 UTC, from the exchange_calendars library.
+
+    The first column is the last day whose holidays are known. Some exchanges publish them a year ahead: after that
+    day every day of their week counts as a session, that closes when the last known one does.
+    """
     import exchange_calendars as xc  # half a second to import
 
     names = xc.get_calendar_names()
@@ -87,14 +115,37 @@ def build_sessions(exchange: str, last_year: int) -> npt.NDArray[np.int64]:
         raise PolicyError(
             f"exchange {exchange!r} is unknown; nearest: {', '.join(near) or 'XNYS, XTSE, XLON'}"
         )
-    end = f"{last_year}-12-31"
-    try:
-        calendar = xc.get_calendar(exchange, start=FIRST_DAY, end=end)
-    except (ValueError, NotImplementedError):  # some exchanges are recorded for fewer years
-        calendar = xc.get_calendar(exchange, end=end)
+    kind = type(xc.get_calendar(exchange))
+    start, wanted = np.datetime64(FIRST_DAY), np.datetime64(f"{last_year}-12-31")
+    if (bound := kind.bound_min()) is not None:
+        start = max(start, bound.to_datetime64().astype("datetime64[D]"))
+    known = wanted
+    if (bound := kind.bound_max()) is not None:
+        known = min(known, bound.to_datetime64().astype("datetime64[D]"))
+    calendar = xc.get_calendar(exchange, start=str(start), end=str(known))
     closes = calendar.closes.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[s]")
     days = calendar.sessions.to_numpy("datetime64[D]")
-    return np.stack([days.astype(np.int64), closes.astype(np.int64)])
+    later = np.arange(known + 1, wanted + 1)
+    later = later[np.is_busday(later, weekmask=calendar.weekmask)]
+    hour = closes[-1] - days[-1]
+    return np.stack(
+        [
+            np.concatenate([[known], days, later]).astype(np.int64),
+            np.concatenate([closes[:1], closes, later + hour]).astype("datetime64[s]").astype(np.int64),
+        ]
+    )
+
+
+def calendar_ends(calendar: Calendar, delivery: Delivery) -> list[Finding]:
+    """A warning where rows are newer than the holidays that are known of their exchange."""
+    newest = pc.max(delivery.rows["date"]).as_py() or date.min
+    if newest <= calendar.known_until:
+        return []
+    said = (
+        f"the holidays of {calendar.exchange} are known to {calendar.known_until}; after it every weekday counts as a "
+        f"session: upgrade exchange_calendars, or state closures in overrides.yaml"
+    )
+    return [Finding("CALENDAR_ENDS", "WARN", said, day=newest)]
 
 
 def save_atomically(file: Path, table: npt.NDArray[np.int64]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from pydantic import AwareDatetime, Field, ValidationError
 
-from resources.logs.ingest import insert_rows
+from resources.logs.storing import insert_rows
 from resources.settings.policy_schema import Strict
 from resources.store.ledger import Connection, append_entry
 from resources.store.ledger import sha256 as text_sha256

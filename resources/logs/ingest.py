@@ -1,17 +1,14 @@
 """Deliveries into the logs: each payload in one transaction, known ones skipped, bad rows set aside."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from optimizer.errors import DataError
-from resources.logs.appending import Appended, append_log
-from resources.logs.calendars import Calendar, load_calendar
+from resources.logs.calendars import Calendar, calendar_ends, desk_calendar
 from resources.logs.recorded_actions import (
     ACTIONS,
     explained_deliveries,
@@ -24,9 +21,11 @@ from resources.logs.recorded_prices import (
     prices_elsewhere,
     rows_around,
 )
+from resources.logs.refused_files import REJECTED, WITHDRAWN, refused_files
 from resources.logs.stated_dividends import with_dividends
+from resources.logs.storing import Ingested, record_status, store_delivery, store_rejection
 from resources.prices.renames import Rename, renamed
-from resources.prices.source import PRICES, Delivery, FileRejected, Finding
+from resources.prices.source import PRICES, Delivery, FileRejected, refusing
 from resources.screening.screen import screen
 from resources.settings.configuration import Configuration
 from resources.settings.sources import (
@@ -35,30 +34,12 @@ from resources.settings.sources import (
     open_reference,
     open_source,
     screening,
+    wanted_sources,
 )
-from resources.store.ledger import Connection, Stamp, append_entry, sha256
-from resources.store.warehouse import Transaction, Warehouse
+from resources.store.ledger import Connection, Stamp
+from resources.store.warehouse import Warehouse
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Ingested:
-    """What became of one payload."""
-
-    source: str
-    log: str
-    payload: str
-    status: str
-    new: int = 0
-    corrected: int = 0
-    same: int = 0
-    quarantined: int = 0
-    findings: tuple[Finding, ...] = ()
-
-    def row(self) -> dict[str, object]:
-        """The counts, for a table."""
-        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "findings"}
 
 
 @dataclass(frozen=True)
@@ -78,22 +59,27 @@ class Inbox:
     def prices(
         self, start: date | None, end: date | None, progress: Progress, only: str | None = None
     ) -> list[Ingested]:
-        """Every enabled price source, or the one named `only`."""
+        """Every enabled price source, or the one that `only` names, or the file or folder of one.
+
+        Raises PolicyError that lists the sources where `only` is none of them.
+        """
         done: list[Ingested] = []
         overrides = load_overrides(self.desk.folder)
-        for settings in self.desk.sources.sources:
-            if not settings.enabled or only not in (None, settings.name):
-                continue
-            source = open_source(settings, self.desk.folder, overrides, self.today)
-            calendar = load_calendar(settings.exchange, self.today, self.cache)
+        for settings, place in wanted_sources(self.desk.sources, self.desk.folder, only):
+            source = open_source(settings, self.desk.folder, overrides, self.today, place)
+            calendar = desk_calendar(self.desk, settings.exchange, self.today, self.cache)
             since = start or (self._newest(settings.name) if isinstance(settings, YahooSettings) else None)
-            deliveries = source.deliveries(since, end, self._seen(settings.name))
-            for delivery in deliveries:
+            own: list[Ingested] = []
+            for delivery in source.deliveries(since, end, self._seen(settings.name)):
                 progress(f"{settings.name}: {name_of(delivery)}")
                 if isinstance(delivery, Delivery) and delivery.log == PRICES:
                     delivery = self._screened(delivery, calendar)
-                    delivery = delivery if settings.currency else self._in_own_currencies(delivery)
-                done.append(self._store(settings.name, delivery))
+                    if isinstance(delivery, Delivery) and not settings.currency:
+                        delivery = self._in_own_currencies(delivery)
+                own.append(self._store(settings.name, delivery))
+            if (start, end, place) == (None, None, None):
+                self._withdraw(settings.name, own)
+            done += own
         return [*done, *self._unheard_of()]
 
     def reference(self, progress: Progress) -> list[Ingested]:
@@ -105,7 +91,20 @@ class Inbox:
         for delivery in folder.deliveries(None, None, self._seen(folder.name)):
             progress(f"{folder.name}: {name_of(delivery)}")
             done.append(self._store(folder.name, delivery))
+        self._withdraw(folder.name, done)
         return done
+
+    def _withdraw(self, source: str, done: Sequence[Ingested]) -> None:
+        """Puts on record which refused payloads of a source, read whole, are no longer there to be read."""
+        still = {item.payload for item in done if item.status == REJECTED}
+        with self.warehouse.live() as con:
+            gone = [file for file in refused_files(con) if file.source == source and file.name not in still]
+        if gone:
+            with self.warehouse.write(self.stamp) as tx:
+                for file in gone:
+                    record_status(
+                        tx, file.source, file.log, file.name, file.sha256, WITHDRAWN, "it is gone", ()
+                    )
 
     def _newest(self, source: str) -> date | None:
         with self.warehouse.live() as con:
@@ -128,29 +127,32 @@ class Inbox:
                 *(held.positions for held in file.holdings), () if file.universe == "all" else file.universe
             )
         findings = tell_unknown_symbols(self.warehouse, self.stamp, named)
-        refused = Ingested("reference", ACTIONS, f"{ACTIONS}.csv", "rejected", findings=findings)
+        refused = Ingested("reference", ACTIONS, f"{ACTIONS}.csv", REJECTED, findings=findings)
         return [refused] if findings else []
 
-    def _screened(self, delivery: Delivery, calendar: Calendar) -> Delivery:
+    def _screened(self, delivery: Delivery, calendar: Calendar) -> Delivery | FileRejected:
+        """The delivery with what is wrong in it set aside; one that no check can read is refused."""
+        try:
+            with self.warehouse.live() as con, refusing(delivery.payload_name, delivery.payload_sha256):
+                screened = self._checked(con, delivery, calendar)
+        except FileRejected as refused:
+            return refused
+        told = calendar_ends(calendar, delivery)
+        return replace(screened, warnings=(*screened.warnings, *told))
+
+    def _checked(self, con: Connection, delivery: Delivery, calendar: Calendar) -> Delivery:
         overrides = load_overrides(self.desk.folder)
-        with self.warehouse.live() as con:
-            stated = stated_actions(con, self._renames(delivery.source))
-            rows, told = renamed(delivery.rows, stated.renames)
-            delivery = replace(delivery, rows=rows, warnings=(*delivery.warnings, *told))
-            record = newest_closes_on_record(con, delivery)
-            delivery = with_dividends(delivery, stated.dividends, stated.splits, record)
-            around, elsewhere = rows_around(con, delivery), prices_elsewhere(con, delivery.source)
-            context = screening(
-                self.desk.sources,
-                overrides,
-                delivery.source,
-                self.today,
-                calendar.days,
-                record,
-                stated.splits,
-            )
-            screened = screen(delivery, replace(context, recorded=around, elsewhere=elsewhere))
-            return replace(screened, withdrawn=no_longer_believed(con, screened))
+        stated = stated_actions(con, self._renames(delivery.source))
+        rows, told = renamed(delivery.rows, stated.renames)
+        delivery = replace(delivery, rows=rows, warnings=(*delivery.warnings, *told))
+        record = newest_closes_on_record(con, delivery)
+        delivery = with_dividends(delivery, stated.dividends, stated.splits, record)
+        around, elsewhere = rows_around(con, delivery), prices_elsewhere(con, delivery.source)
+        context = screening(
+            self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, stated.splits
+        )
+        screened = screen(delivery, replace(context, recorded=around, elsewhere=elsewhere))
+        return replace(screened, withdrawn=no_longer_believed(con, screened))
 
     def _renames(self, source: str) -> tuple[Rename, ...]:
         return load_overrides(self.desk.folder).of(source).present_names()
@@ -173,7 +175,7 @@ class Inbox:
         with self.warehouse.write(self.stamp) as tx:
             self.desk.keep(tx)
             if isinstance(delivery, FileRejected):
-                return _store_rejection(tx, source, delivery)
+                return store_rejection(tx, source, delivery)
             return store_delivery(tx, delivery, self._payload_path(delivery))
 
     def _payload_path(self, delivery: Delivery) -> str:
@@ -194,116 +196,6 @@ def name_of(delivery: Delivery | FileRejected) -> str:
     return delivery.payload_name if isinstance(delivery, Delivery) else delivery.name
 
 
-def log_rows(delivery: Delivery) -> pa.Table:
-    """The delivery's rows with the constant columns of their log filled in."""
-    rows = delivery.rows
-    if delivery.withdrawn.num_rows:
-        taken_back = pa.chunked_array(
-            [pa.nulls(rows.num_rows, pa.bool_()), pa.repeat(True, delivery.withdrawn.num_rows)]
-        )
-        rows = pa.concat_tables([rows, delivery.withdrawn]).append_column("withdrawn", taken_back)
-    count = rows.num_rows
-    constants: dict[str, pa.Array] = {"source": _same_text(delivery.source, count)}
-    if delivery.log == PRICES:
-        constants |= {
-            "currency": _same_text(delivery.currency, count),
-            "basis": _same_text(delivery.basis, count),
-            "simulated": pa.repeat(delivery.simulated, count),
-            "known_at": pa.repeat(pa.scalar(delivery.known_at, pa.date32()), count),
-        }
-    for name, values in constants.items():
-        if name not in rows.column_names:
-            rows = rows.append_column(name, values)
-    return rows
-
-
-def _same_text(text: str, count: int) -> pa.Array:
-    """A column of one text, which takes a byte a row."""
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array([text]))
-
-
-def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
-    """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
-    entry_id = tx.next_id()
-    before = tx.con.execute(
-        "select max(ingest_seq) from ingests where source = ? and delivery_key = ? and status = 'ingested'",
-        [delivery.source, delivery.key],
-    ).fetchall()[0][0]
-    appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, before)
-    insert_rows(tx.con, "ingests", [_ingest_row(entry_id, delivery, path, appended)])
-    if delivery.quarantined.num_rows:
-        constants = {"ingest_seq": entry_id, "log": delivery.log, "source": delivery.source}
-        insert_rows(tx.con, "quarantine", delivery.quarantined.to_pandas().assign(**constants))
-    _insert_findings(tx.con, delivery.warnings, entry_id)
-    _seal(tx, entry_id, delivery.log, appended.rows)
-    return Ingested(
-        delivery.source, delivery.log, delivery.payload_name, "ingested", appended.new, appended.corrected,
-        appended.same, delivery.set_aside, delivery.warnings,
-    )  # fmt: skip
-
-
-def _store_rejection(tx: Transaction, source: str, refused: FileRejected) -> Ingested:
-    """A refused file leaves its reasons on record once; nothing of its content."""
-    outcome = Ingested(source, PRICES, refused.name, "rejected", findings=refused.findings)
-    known = tx.con.execute(
-        "select 1 from ingests where source = ? and payload_name = ? and payload_sha256 = ? and status = 'rejected'",
-        [source, refused.name, refused.payload_sha256],
-    ).fetchall()
-    if known:
-        return outcome
-    entry_id = tx.next_id()
-    row = {
-        "ingest_seq": entry_id, "source": source, "log": PRICES, "payload_name": refused.name,
-        "payload_sha256": refused.payload_sha256, "delivery_key": f"rejected:{refused.payload_sha256}",
-        "status": "rejected", "rows_new": 0, "rows_corrected": 0, "rows_same": 0, "rows_quarantined": 0,
-        "message": str(refused),
-    }  # fmt: skip
-    insert_rows(tx.con, "ingests", [row])
-    _insert_findings(tx.con, refused.findings, entry_id)
-    _seal(tx, entry_id, PRICES, 0)
-    return outcome
-
-
-def _ingest_row(entry_id: int, delivery: Delivery, path: str, appended: Appended) -> dict[str, object]:
-    return {
-        "ingest_seq": entry_id, "source": delivery.source, "log": delivery.log, "payload_name": delivery.payload_name,
-        "payload_sha256": delivery.payload_sha256, "delivery_key": delivery.key, "payload_path": path,
-        "known_at": delivery.known_at, "status": "ingested", "rows_new": appended.new,
-        "rows_corrected": appended.corrected, "rows_same": appended.same,
-        "rows_quarantined": delivery.set_aside,
-    }  # fmt: skip
-
-
-def insert_rows(con: Connection, table: str, rows: list[dict[str, object]] | pd.DataFrame) -> None:
-    """Rows by name, under a ledger row that the caller appends in the same transaction."""
-    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
-    con.register("incoming_rows", frame)
-    con.execute(f"insert into {table} by name select * from incoming_rows")
-    con.unregister("incoming_rows")
-
-
-def _insert_findings(con: Connection, findings: Iterable[Finding], entry_id: int) -> None:
-    rows: list[dict[str, object]] = [
-        {
-            "code": finding.code, "severity": finding.severity, "symbol": finding.symbol, "date": finding.day,
-            "value": float(finding.count), "message": finding.message, "materialization": entry_id,
-        }
-        for finding in findings
-    ]  # fmt: skip
-    if rows:
-        insert_rows(con, "check_findings", rows)
-
-
-def _seal(tx: Transaction, entry_id: int, log: str, rows: int) -> None:
-    """The ledger row of an ingest: its content is the leaves it wrote."""
-    leaves = tx.con.execute(
-        "select date, hash from log_leaves where ingest_seq = ? order by date", [entry_id]
-    ).fetchall()
-    content = sha256("\n".join(f"{day}|{digest}" for day, digest in leaves))
-    written = [log, "log_leaves", "ingests", "quarantine", "check_findings"]
-    append_entry(tx.con, tx.stamp, entry_id, log, content, rows, tables=written)
-
-
 def newest_price(con: Connection, sources: Iterable[str]) -> date | None:
     """The newest date on record of the given sources."""
     found = con.execute(
@@ -321,7 +213,8 @@ def default_as_of(con: Connection, desk: Configuration, cache: Path, now: dateti
     enabled = [source for source in desk.sources.sources if source.enabled]
     live = [source for source in enabled if source.live]
     if live:
-        return load_calendar(live[0].exchange, now.astimezone(UTC).date(), cache).last_closed_session(now)
+        today = now.astimezone(UTC).date()
+        return desk_calendar(desk, live[0].exchange, today, cache).last_closed_session(now)
     newest = newest_price(con, [source.name for source in enabled])
     if newest is None:
         raise DataError("no prices are on record: check the sources in sources.yaml, then `packfolio ingest`")

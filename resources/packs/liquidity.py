@@ -11,7 +11,7 @@ from optimizer.errors import DataError
 from optimizer.model.costs import Liquidity
 from optimizer.model.liquidity import LIQUIDITY_DAYS, LiquidityPanel, rolling_liquidity
 from optimizer.model.returns import growth_index
-from resources.packs.pack_prices import chosen_sources, in_currency, read_panel, window_start
+from resources.packs.pack_prices import chosen_sources, in_currency, read_panel, span_columns, window_start
 from resources.packs.packs import Pack
 from resources.store.ledger import Connection
 
@@ -36,18 +36,21 @@ def read_liquidity(
 
 def _volumes(con: Connection, pack: Pack, symbols: Sequence[str], start: date) -> pd.DataFrame:
     """Shares traded each day, dates x symbols, NaN where a source states none."""
-    sources = chosen_sources(con, pack, symbols)
+    spans = chosen_sources(con, pack, symbols)
     found = con.execute(
         """
-        with wanted as (select unnest(?) as symbol, unnest(?) as source)
+        with wanted as (
+            select unnest(?) as symbol, unnest(?) as source, unnest(?::date[]) as first_day,
+                unnest(?::date[]) as last_day)
         select p.date, p.symbol, p.volume::double as volume
-        from prices p join wanted w on p.symbol = w.symbol and p.source = w.source
+        from prices p join wanted w
+            on p.symbol = w.symbol and p.source = w.source and p.date between w.first_day and w.last_day
         where p.date between ? and ? and p.ingest_seq <= ?
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
             and p.withdrawn is null
         order by p.date, p.symbol
         """,
-        [list(sources), list(sources.values()), start, pack.as_of, pack.watermark],
+        [*span_columns(spans), start, pack.as_of, pack.watermark],
     ).fetchnumpy()
     table = pd.DataFrame({name: np.ma.filled(values, np.nan) if name == "volume" else np.asarray(values)
                           for name, values in found.items()})  # fmt: skip

@@ -12,6 +12,7 @@ from optimizer.errors import DataError
 from optimizer.model.returns import total_return_index
 from optimizer.typing import Array
 from resources.packs.packs import Pack
+from resources.packs.price_sources import Span, source_spans
 from resources.packs.rates import missing_rate, ways
 from resources.packs.spin_offs import distributions, spin_offs
 from resources.store.ledger import Connection
@@ -63,21 +64,21 @@ def window_start(con: Connection, pack: Pack, sessions: int) -> date:
     return date(found.year, found.month, found.day)
 
 
-def chosen_sources(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict[str, str]:
-    """The source of each symbol: the first of the pack's precedence that ever priced it."""
-    preferred = {source: rank for rank, source in enumerate(pack.precedence)}
-    if len(preferred) == 1:
-        return dict.fromkeys(symbols, pack.precedence[0])
-    rows = con.execute(
-        "select distinct symbol, source from prices where symbol in (select unnest(?)) and date <= ? "
-        "and ingest_seq <= ?",
-        [list(symbols), pack.as_of, pack.watermark],
-    ).fetchall()
-    best: dict[str, str] = {}
-    for symbol, source in sorted(rows):
-        if source in preferred and preferred[source] < preferred.get(best.get(symbol, ""), len(preferred)):
-            best[symbol] = source
-    return best
+def chosen_sources(con: Connection, pack: Pack, symbols: Sequence[str]) -> list[Span]:
+    """The source of each symbol, of each of its days: the first of the pack's precedence, the next where it stops."""
+    if len(pack.precedence) == 1:
+        only = pack.precedence[0]
+        return [
+            Span(name, only, "first", None, None, None, pack.as_of, date.min, pack.as_of)
+            for name in dict.fromkeys(symbols)
+        ]
+    spans = source_spans(con, pack.as_of, pack.watermark, pack.precedence, symbols)
+    return [span for span in spans if span.last_day is not None]
+
+
+def span_columns(spans: Sequence[Span]) -> list[list[object]]:
+    """Symbols, sources, first and last days: the parameters of a query that joins prices to their spans."""
+    return [[getattr(span, name) for span in spans] for name in ("symbol", "source", "first_day", "last_day")]
 
 
 def read_panel(
@@ -102,14 +103,17 @@ def read_panel(
 def _read(con: Connection, pack: Pack, names: tuple[str, ...], start: date, end: date) -> Panel:
     table = con.execute(
         """
-        with wanted as (select unnest(?) as symbol, unnest(?) as source, unnest(?) as position),
+        with wanted as (
+            select unnest(?) as symbol, unnest(?) as source, unnest(?::date[]) as first_day,
+                unnest(?::date[]) as last_day, unnest(?) as position),
         given_up as (
             select symbol, max(date) as day from corporate_actions
             where kind = 'rename' and date <= ? and ingest_seq <= ? group by symbol
         )
         select w.position, p.date - date '1970-01-01' as day, p.close, p.dividend, p.split,
             p.currency, p.simulated, p.basis
-        from prices p join wanted w on p.symbol = w.symbol and p.source = w.source
+        from prices p join wanted w
+            on p.symbol = w.symbol and p.source = w.source and p.date between w.first_day and w.last_day
             left join given_up g on p.symbol = g.symbol
         where p.date between ? and ? and p.ingest_seq <= ? and (g.day is null or p.date >= g.day)
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
@@ -121,10 +125,10 @@ def _read(con: Connection, pack: Pack, names: tuple[str, ...], start: date, end:
     return _scatter(names, table)
 
 
-def _wanted(con: Connection, pack: Pack, names: Sequence[str]) -> list[object]:
-    sources = chosen_sources(con, pack, names)
-    positions = [index for index, name in enumerate(names) if name in sources]
-    return [[names[i] for i in positions], [sources[names[i]] for i in positions], positions]
+def _wanted(con: Connection, pack: Pack, names: Sequence[str]) -> list[list[object]]:
+    spans = chosen_sources(con, pack, names)
+    places = {name: index for index, name in enumerate(names)}
+    return [*span_columns(spans), [places[span.symbol] for span in spans]]
 
 
 def _scatter(names: tuple[str, ...], table: Mapping[str, Any]) -> Panel:

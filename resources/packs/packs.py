@@ -10,7 +10,15 @@ import pandas as pd
 
 from optimizer.errors import DataError
 from resources.logs.appending import root_hash
-from resources.screening.pack_checks import CheckLimits, Finding, check_pack, quality_score
+from resources.packs.missing_data import missing_data
+from resources.packs.price_sources import stopped_sources
+from resources.screening.pack_checks import (
+    CheckLimits,
+    Finding,
+    check_pack,
+    quality_score,
+    with_severities,
+)
 from resources.store.ledger import Connection
 from resources.store.tables import LOGS
 from resources.store.warehouse import Transaction
@@ -128,8 +136,12 @@ def previous_fresh(con: Connection, as_of: date) -> Pack | None:
 
 
 def watermark(con: Connection) -> int:
-    """The newest ingest that brought rows; 0 when none did."""
-    return int(con.execute("select coalesce(max(ingest_seq), 0) from log_leaves").fetchall()[0][0])
+    """The newest ingest: of rows believed, of rows set aside, of a refusal; 0 when there was none."""
+    found = con.execute(
+        "select greatest((select coalesce(max(ingest_seq), 0) from log_leaves), "
+        "(select coalesce(max(ingest_seq), 0) from ingests))"
+    ).fetchall()
+    return int(found[0][0])
 
 
 @dataclass(frozen=True)
@@ -161,6 +173,8 @@ def cut_pack(
         return Cut(newest, False, ())
     draft = _draft(con, as_of, mark, (newest.revision if newest else 0) + 1, tuple(precedence))
     findings = check_pack(con, draft.as_of, mark, previous_fresh(con, as_of), sessions, limits)
+    found = (*missing_data(con, as_of, mark), *stopped_sources(con, as_of, mark, precedence))
+    findings += with_severities(found, limits)
     blocking = [finding.message for finding in findings if finding.severity == "FAIL"]
     supersedes = newest.id if newest and newest.fresh and revise else None
     verdict, reason = "rejected" if blocking else "fresh", "; ".join(blocking) or revise

@@ -7,7 +7,7 @@ import pandas as pd
 
 from optimizer.backtests.point_in_time import Vintages
 from optimizer.errors import DataError
-from resources.packs.pack_prices import Panel, chosen_sources, read_panel
+from resources.packs.pack_prices import Panel, chosen_sources, read_panel, span_columns
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate_series
 from resources.packs.spin_offs import CARRIED
@@ -20,18 +20,21 @@ def read_vintages(con: Connection, pack: Pack, symbols: Sequence[str], currency:
     A row is known from its `known_at` on, bulk history from the day on which it was ingested. Exchange rates are those
     that the pack sees, of each row's date. Raises DataError where there is no price.
     """
-    sources = chosen_sources(con, pack, symbols)
+    spans = chosen_sources(con, pack, symbols)
     rows = con.execute(
         """
-        with wanted as (select unnest(?) as symbol, unnest(?) as source)
+        with wanted as (
+            select unnest(?) as symbol, unnest(?) as source, unnest(?::date[]) as first_day,
+                unnest(?::date[]) as last_day)
         select p.symbol, p.date, coalesce(p.known_at, m."at"::date) as known_at, p.close, p.dividend, p.split,
             p.currency
-        from prices p join wanted w on p.symbol = w.symbol and p.source = w.source
+        from prices p join wanted w
+            on p.symbol = w.symbol and p.source = w.source and p.date between w.first_day and w.last_day
             join materializations m on m.id = p.ingest_seq
         where p.date <= ? and p.ingest_seq <= ? and p.withdrawn is null
         order by p.ingest_seq, p.date, p.symbol
         """,
-        [list(sources), list(sources.values()), pack.as_of, pack.watermark],
+        [*span_columns(spans), pack.as_of, pack.watermark],
     ).fetchnumpy()
     if not len(rows["date"]):
         raise DataError(f"{pack.id} sees no price of {', '.join(symbols)}: ingest their history")

@@ -26,8 +26,12 @@ TYPES = {
     ),
 }
 SYMBOL = r"[A-Z0-9^][A-Z0-9.^=_/-]{0,23}"
-DATED_NAME = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})$")
-EXTENSIONS = (".csv.gz", ".csv", ".parquet")
+EXTENSIONS = (".csv.gz", ".csv", ".txt.gz", ".txt", ".parquet")
+YAHOO_BASIS = (
+    "Stock Splits is a column of Yahoo, whose closes are adjusted for splits already; state the basis of the source: "
+    "split_adjusted, or total_return where dividends are in the closes too (auto_adjust=True)"
+)
+YAHOO = "stock_splits"  # Yahoo's own name for a column beside closes that are adjusted for it already
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,13 @@ class Columns:
     findings: tuple[Finding, ...] = field(default=())
 
 
-def recognise(header: Sequence[str], ignored: Sequence[str] = (), line: int | None = 1) -> Columns:
-    """Our names for a header's columns, and what is missing, unknown or there twice."""
+def recognise(
+    header: Sequence[str], ignored: Sequence[str] = (), line: int | None = 1, *, basis_stated: bool = True
+) -> Columns:
+    """Our names for a header's columns, and what is missing, unknown or there twice.
+
+    basis_stated  whether the source says what its closes are; where it does not, Yahoo's columns leave it open
+    """
     skipped = {plain(name) for name in ignored}
     names = [None if plain(name) in skipped else ALIASES.get(plain(name), plain(name)) for name in header]
     findings = []
@@ -63,6 +72,8 @@ def recognise(header: Sequence[str], ignored: Sequence[str] = (), line: int | No
         findings.append(_fail("MISSING_COLUMN", "there is no date column; name it date or timestamp", line))
     if not {"close", "adj_close"} & set(names):
         findings.append(_fail("MISSING_COLUMN", "there is no close or adj_close column; one is needed", line))
+    if not basis_stated and YAHOO in {plain(name) for name in header} - skipped:
+        findings.append(_fail("AMBIGUOUS_BASIS", YAHOO_BASIS, line))
     return Columns(tuple(names), tuple(findings))
 
 
@@ -74,7 +85,7 @@ def plain(name: str) -> str:
 def stem(name: str) -> str:
     """A payload's file name without folder and extension."""
     last = name.rsplit("/", 1)[-1]
-    return next((last.removesuffix(end) for end in EXTENSIONS if last.endswith(end)), last)
+    return next((last[: -len(end)] for end in EXTENSIONS if last.lower().endswith(end)), last)
 
 
 def _fail(code: str, message: str, line: int | None) -> Finding:

@@ -30,8 +30,9 @@ def read_csv(
 
     recognise  gives our names for a header's columns
     types      of the columns, under our names
-    Raises FileRejected with all findings. UTF-8 with or without BOM; LF or CRLF; ISO dates; plain numbers.
+    Raises FileRejected with all findings. UTF-8 with or without BOM; LF, CRLF or CR; ISO dates; plain numbers.
     """
+    data = lf_ended(data)
     faults = list(text_faults(data))
     if any(fault.code != "TRUNCATED" for fault in faults):
         raise FileRejected(name, faults)
@@ -75,6 +76,11 @@ def too_large(size: int, limit: int) -> Finding:
     return _fail("TOO_LARGE", f"at least {size >> 20} MB where {limit >> 20} MB are allowed; {remedy}")
 
 
+def lf_ended(data: bytes) -> bytes:
+    """The bytes with LF at each line's end where they have the CR of an old Mac instead."""
+    return data if b"\n" in data else data.replace(b"\r", b"\n")
+
+
 def text_faults(data: bytes) -> Iterator[Finding]:
     """What is wrong with the bytes before any of them is understood."""
     if not data.strip():
@@ -96,6 +102,11 @@ def text_faults(data: bytes) -> Iterator[Finding]:
     if lengths.max() > LONGEST_LINE:
         said = f"the line has {lengths.max()} bytes, at most {LONGEST_LINE} are allowed"
         yield _fail("LONG_LINE", said, int(lengths.argmax()) + 1)
+    if (alone := data.count(b"\r") - data.count(b"\r\n")) > 0:
+        said = (
+            f"{alone} carriage returns stand alone beside other line ends; save it with one kind of line end"
+        )
+        yield _fail("LINE_ENDS", said)
     if not data.endswith(b"\n"):
         yield _fail("TRUNCATED", "the last line does not end: it may be cut off in a number", len(ends) + 1)
 

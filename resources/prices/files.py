@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from resources.prices.columns import EXTENSIONS, TYPES, recognise
+from resources.prices.columns import EXTENSIONS, TYPES, Columns, recognise
 from resources.prices.csv_file import gunzip, read_csv, too_large
 from resources.prices.parquet_file import read_parquet
 from resources.prices.rows import price_rows
-from resources.prices.source import Basis, Delivery, FileRejected, Finding
+from resources.prices.source import Basis, Delivery, FileRejected, Finding, refusing
 
 CSV_HEADER = 1
+INDEX = "__index_level_0__"  # pandas writes the index of a frame so
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,9 @@ def read_delivery(payload: Path | bytes, name: str, sha256: str, key: str, how: 
     """The delivery in a CSV, gzipped CSV or Parquet payload; raises FileRejected with all its faults."""
     if isinstance(payload, Path) and (size := payload.stat().st_size) > how.limit:
         raise FileRejected(name, [too_large(size, how.limit)], sha256)
-    try:
+    with refusing(name, sha256):
         table, first_line = _table(payload, name, how)
         rows = price_rows(table, name, how.basis)
-    except FileRejected as refused:
-        raise FileRejected(name, refused.findings, sha256) from None
     return Delivery(
         source=how.source,
         key=key,
@@ -56,12 +55,27 @@ def read_delivery(payload: Path | bytes, name: str, sha256: str, key: str, how: 
 
 
 def _table(payload: Path | bytes, name: str, how: Reading) -> tuple[pa.Table, int]:
-    if name.endswith(".parquet"):
+    kind = name.lower()
+    if kind.endswith(".parquet"):
         source = str(payload) if isinstance(payload, Path) else pa.BufferReader(payload)
-        return read_parquet(source, name, how.ignored), 1
-    if not name.endswith(EXTENSIONS):
-        said = f"its name must end in one of {', '.join(EXTENSIONS)}"
-        raise FileRejected(name, [Finding("UNKNOWN_FORMAT", "FAIL", said)])
+        return read_parquet(source, name, lambda header: _columns(header, how, [INDEX], None)), 1
+    if not kind.endswith(EXTENSIONS):
+        raise FileRejected(name, [unknown_format()])
     data = payload.read_bytes() if isinstance(payload, Path) else payload
-    content = gunzip(data, name, how.limit) if name.endswith(".gz") else data
-    return read_csv(content, name, lambda header: recognise(header, how.ignored), TYPES), 1 + CSV_HEADER
+    content = gunzip(data, name, how.limit) if kind.endswith(".gz") else data
+    return read_csv(content, name, lambda header: _columns(header, how), TYPES), 1 + CSV_HEADER
+
+
+def _columns(
+    header: Sequence[str], how: Reading, unnamed: Sequence[str] = (), line: int | None = 1
+) -> Columns:
+    return recognise(header, [*how.ignored, *unnamed], line, basis_stated=how.basis is not None)
+
+
+def unknown_format() -> Finding:
+    """The finding for a file that is none of ours."""
+    said = (
+        f"its name must end in one of {', '.join(EXTENSIONS)}; convert it, move it out of the folder, or narrow the "
+        f"`pattern` of the source"
+    )
+    return Finding("UNKNOWN_FORMAT", "FAIL", said)

@@ -9,10 +9,19 @@ import numpy as np
 import pyarrow as pa
 
 from optimizer.errors import DataError
-from resources.prices.columns import EXTENSIONS
+from resources.prices.file_names import name_date
 from resources.prices.files import Reading, read_delivery
-from resources.prices.rows import name_date
-from resources.prices.source import Delivery, FileRejected, Finding, Seen, delivery_key, file_sha256
+from resources.prices.source import (
+    Delivery,
+    FileRejected,
+    Finding,
+    Seen,
+    delivery_key,
+    file_sha256,
+    refusing,
+)
+
+UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp", ".temp", ".swp", "~")
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,7 @@ class FolderSource:
     """Files under `path` that match `pattern`, by the date in their names, else by name.
 
     shaping   settings that change what is read from a file (overrides of this source): part of each key
+    only      the one file or folder under `path` that is wanted
     """
 
     name: str
@@ -27,6 +37,7 @@ class FolderSource:
     pattern: str
     reading: Reading
     shaping: object = None
+    only: Path | None = None
 
     def deliveries(
         self, since: date | None, until: date | None, seen: Seen
@@ -42,18 +53,17 @@ class FolderSource:
             if told and ((since and told < since) or (until and told > until)):
                 continue
             try:
-                sha = file_sha256(file)
-                how = self.reading
-                key = delivery_key(
-                    name, sha, [how.currency, how.basis, how.ignored, self.shaping, since, until]
-                )
-                if not seen(key):
-                    yield between(self._read(file, name, sha, key), since, until)
+                with refusing(name):
+                    sha = file_sha256(file)
+                    how = self.reading
+                    key = delivery_key(
+                        name, sha, [how.currency, how.basis, how.ignored, self.shaping, since, until]
+                    )
+                    delivery = None if seen(key) else between(self._read(file, name, sha, key), since, until)
+                if delivery:
+                    yield delivery
             except FileRejected as refused:
                 yield refused
-            except OSError as error:
-                said = f"{error.strerror}; check the file and its permissions"
-                yield FileRejected(name, [Finding("UNREADABLE", "FAIL", said)])
 
     def _read(self, file: Path, name: str, sha: str, key: str) -> Delivery:
         """The delivery of a file that holds still; raises FileRejected."""
@@ -68,12 +78,23 @@ class FolderSource:
             raise DataError(
                 f"source {self.name}: {self.path} is no folder; create it or correct sources.yaml"
             )
-        found = [
-            file
-            for file in self.path.glob(self.pattern)
-            if file.name.endswith(EXTENSIONS) and not file.name.startswith(".") and file.is_file()
-        ]
+        found = [file for file in self.path.glob(self.pattern) if is_delivery(file)]
+        if self.only:
+            found = [file for file in found if self.only in (file, *file.parents)]
         return sorted(found, key=lambda file: (str(name_date(file.name) or ""), file.as_posix()))
+
+
+def is_delivery(file: Path) -> bool:
+    """Whether a file of an inbox is meant to be read: all but hidden ones and those that are still being written.
+
+    A link that leads nowhere counts: it is refused by its name.
+    """
+    return (
+        (file.is_file() or file.is_symlink())
+        and not file.is_dir()
+        and not file.name.startswith((".", "~$"))
+        and not file.name.lower().endswith(UNFINISHED)
+    )
 
 
 def between(delivery: Delivery, since: date | None, until: date | None) -> Delivery:

@@ -1,6 +1,6 @@
 """Parquet price files: columns by our names, types checked, nothing guessed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from resources.prices.columns import TYPES, recognise
+from resources.prices.columns import TYPES, Columns
 from resources.prices.source import FileRejected, Finding
 
 if TYPE_CHECKING:
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20  # rows
 
 
-def read_parquet(source: "pa.NativeFile | str", name: str, ignored: Sequence[str] = ()) -> pa.Table:
+def read_parquet(
+    source: "pa.NativeFile | str", name: str, recognise: Callable[[list[str]], Columns]
+) -> pa.Table:
     """The file's rows under our column names, in its order: row i is `line` i + 1.
 
+    recognise  gives our names for the file's columns
     Raises FileRejected with all findings: damage, columns, types, times of day, missing dates.
     """
     import pyarrow.parquet as pq  # drags in its own start-up cost
@@ -27,7 +30,7 @@ def read_parquet(source: "pa.NativeFile | str", name: str, ignored: Sequence[str
     try:
         file = pq.ParquetFile(source, read_dictionary=["symbol"])
         header = file.schema_arrow.names
-        columns = recognise(header, [*ignored, "__index_level_0__"], line=None)
+        columns = recognise(header)
         if columns.findings:
             raise FileRejected(name, columns.findings)
         wanted = {given: ours for given, ours in zip(header, columns.kept, strict=True) if ours}

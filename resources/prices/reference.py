@@ -14,8 +14,17 @@ from optimizer.errors import DataError
 from optimizer.model.action_kinds import action_faults
 from resources.prices.columns import SYMBOL, Columns, plain
 from resources.prices.csv_file import read_csv
+from resources.prices.folder import is_delivery
 from resources.prices.rounding import significant
-from resources.prices.source import Delivery, FileRejected, Finding, Seen, delivery_key, file_sha256
+from resources.prices.source import (
+    Delivery,
+    FileRejected,
+    Finding,
+    Seen,
+    delivery_key,
+    file_sha256,
+    refusing,
+)
 
 TEXT, DAY, NUMBER, YES_NO = pa.string(), pa.date32(), pa.float64(), pa.bool_()
 SOURCE = "reference"
@@ -77,19 +86,30 @@ class ReferenceFolder:
         """One delivery a file that exists, whole; the days asked for do not matter."""
         if not self.path.is_dir():
             raise DataError(f"reference data: {self.path} is no folder; create it or correct sources.yaml")
+        yield from self._unknown()
         for log, table in TABLES.items():
             file = self.path / f"{log}.csv"
             if not file.exists():
                 continue
-            sha = file_sha256(file)
-            key = delivery_key(file.name, sha, log)
-            if seen(key):
-                continue
             try:
-                rows = read_reference(file.read_bytes(), file.name, log, table)
+                with refusing(file.name, log=log):
+                    sha = file_sha256(file)
+                key = delivery_key(file.name, sha, log)
+                if seen(key):
+                    continue
+                with refusing(file.name, sha, log):
+                    rows = read_reference(file.read_bytes(), file.name, log, table)
                 yield Delivery(self.name, key, file.name, sha, file, rows, log=log, first_line=2)
             except FileRejected as refused:
-                yield FileRejected(file.name, refused.findings, sha)
+                yield refused
+
+    def _unknown(self) -> Iterator[FileRejected]:
+        """The files of the folder that nobody reads, a name misspelt."""
+        known = {f"{log}.csv" for log in TABLES}
+        for file in sorted(self.path.iterdir()):
+            if file.name not in known and is_delivery(file):
+                said = f"no reference file has this name; they are {', '.join(sorted(known))}"
+                yield FileRejected(file.name, [Finding("UNKNOWN_FILE", "FAIL", said)], log="securities")
 
 
 def read_reference(data: bytes, name: str, log: str, table: Table) -> pa.Table:

@@ -1,6 +1,5 @@
 """From a file's columns to price rows: whose symbol, on which basis, with which dividends and splits."""
 
-import re
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,13 +8,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from optimizer.typing import Array
-from resources.prices.columns import DATED_NAME, SYMBOL, stem
 from resources.prices.factors import actions
+from resources.prices.file_names import name_date, named_symbol
 from resources.prices.rounding import significant
 from resources.prices.source import PRICE_ROWS, Basis, FileRejected, Finding
 
 Codes = npt.NDArray[np.int32]
-RAW = ("open", "high", "low", "close")
+UNSEEN = 0.08  # a ratio nearer to 1:1 than this cannot be told from a day's move
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,19 @@ def price_rows(table: pa.Table, name: str, stated: Basis | None = None) -> Price
     columns = {
         column: _numbers(table[column]) for column in table.column_names if column not in ("symbol", "date")
     }
+    told: list[Finding] = []
     if "symbol" in table.column_names:
         codes, symbols = symbol_codes(table["symbol"])
         known_at = name_date(name)
     else:
-        codes, symbols = np.zeros(table.num_rows, np.int32), [_own_symbol(name)]
+        symbol, told = named_symbol(name)
+        codes, symbols = np.zeros(table.num_rows, np.int32), [symbol]
         known_at = None
     basis, warnings = _basis(set(table.column_names), name, known_at, stated)
     days = table["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
+    if not stated and basis == "as_traded" and "split" in columns:
+        alone = "symbol" not in table.column_names  # one in a file of many symbols may be an error of its row
+        _splits_show(codes, symbols, days, columns, name, enough=1 if alone else 2)
     if basis == "total_return":
         columns = {
             "close": columns["adj_close" if "adj_close" in columns else "close"],
@@ -60,7 +64,7 @@ def price_rows(table: pa.Table, name: str, stated: Basis | None = None) -> Price
             "split": np.where(columns["split"] == 0, 1.0, columns["split"])
         }  # Yahoo writes 0 for none
     columns["vendor_adj_close"] = columns.pop("adj_close", np.full(len(days), np.nan))
-    return PriceRows(build(codes, symbols, days, columns), basis, known_at, tuple(warnings))
+    return PriceRows(build(codes, symbols, days, columns), basis, known_at, (*told, *warnings))
 
 
 def build(
@@ -96,23 +100,6 @@ def symbol_codes(column: pa.ChunkedArray) -> tuple[Codes, list[str]]:
     return rank[array.indices.to_numpy()], list(names[order])
 
 
-def name_date(name: str) -> date | None:
-    """The date at the end of a file's name (`prices_20150715.csv.gz`), if there is one."""
-    found = DATED_NAME.search(stem(name))
-    try:
-        return date(*map(int, found.groups())) if found else None
-    except ValueError:
-        return None
-
-
-def _own_symbol(name: str) -> str:
-    symbol = stem(name).upper()
-    if not re.fullmatch(SYMBOL, symbol):
-        said = f"no symbol column, and the file's name {symbol!r} is no symbol; add one or rename the file"
-        raise FileRejected(name, [Finding("MISSING_COLUMN", "FAIL", said, line=1)])
-    return symbol
-
-
 def _basis(
     columns: set[str], name: str, known_at: date | None, stated: Basis | None
 ) -> tuple[Basis, list[Finding]]:
@@ -134,6 +121,33 @@ def _basis(
         return "split_adjusted", [Finding("BASIS_ASSUMED", "WARN", said)]
     said = "close and adj_close without dividends and splits: state the basis, as_traded or split_adjusted"
     raise FileRejected(name, [Finding("AMBIGUOUS_BASIS", "FAIL", said, line=1)])
+
+
+def _splits_show(
+    codes: Codes,
+    symbols: list[str],
+    days: npt.NDArray[np.int32],
+    columns: dict[str, Array],
+    name: str,
+    enough: int,
+) -> None:
+    """Raises FileRejected where `enough` splits do not show in the closes: they are adjusted for them already."""
+    order = np.lexsort((days, codes))
+    close, split = columns["close"][order], columns["split"][order]
+    with np.errstate(divide="ignore", invalid="ignore"):  # zero prices are screened out later
+        moved = np.log(close[1:] / close[:-1])
+        wide = np.log(split[1:])
+    stated = (np.diff(codes[order]) == 0) & (split[1:] > 0) & (np.abs(wide) > UNSEEN) & np.isfinite(moved)
+    hidden = stated & (np.abs(moved) < np.abs(moved + wide))
+    if hidden.sum() < enough or 2 * hidden.sum() <= stated.sum():
+        return
+    place = order[1:][hidden][0]
+    day = np.datetime64(int(days[place]), "D").item()
+    said = (
+        f"{symbols[codes[place]]} states a split of {columns['split'][place]:g} on {day} that its closes do not show: "
+        f"they are adjusted for it already; state the basis of the source, split_adjusted or as_traded"
+    )
+    raise FileRejected(name, [Finding("AMBIGUOUS_BASIS", "FAIL", said)])
 
 
 def _derived(

@@ -1,8 +1,11 @@
 """What every price source gives: deliveries of rows, in date order, each traceable to its payload."""
 
+import csv
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -12,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from optimizer.errors import DataError
+from optimizer.errors import DataError, PackfolioError
 
 Basis = Literal["as_traded", "split_adjusted", "total_return"]
 Severity = Literal["FAIL", "QUAR", "WARN"]
@@ -71,13 +74,43 @@ class Finding:
 
 
 class FileRejected(DataError):  # noqa: N818  says what happened to it
-    """A file of which nothing can be taken; carries everything that is wrong in it."""
+    """A file of which nothing can be taken; carries everything that is wrong in it, and the log it was meant for."""
 
-    def __init__(self, name: str, findings: Sequence[Finding], payload_sha256: str = "") -> None:
+    def __init__(
+        self, name: str, findings: Sequence[Finding], payload_sha256: str = "", log: str = "prices"
+    ) -> None:
         super().__init__(f"{name} is refused: " + "; ".join(map(str, findings)))
         self.name = name
         self.findings = tuple(findings)
         self.payload_sha256 = payload_sha256
+        self.log = log
+
+
+# What a stranger's bytes can do to a parser.
+PARSING_FAULTS = (
+    ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError, MemoryError, RuntimeError,
+    csv.Error, pa.ArrowException, zlib.error,
+)  # fmt: skip
+
+
+@contextmanager
+def refusing(name: str, payload_sha256: str = "", log: str = "prices") -> Iterator[None]:
+    """Whatever goes wrong while a payload is read refuses that payload by its name: the others go on.
+
+    Raises FileRejected; other errors that we name ourselves pass.
+    """
+    try:
+        yield
+    except FileRejected as refused:
+        raise FileRejected(name, refused.findings, refused.payload_sha256 or payload_sha256, log) from None
+    except PackfolioError:
+        raise
+    except OSError as error:
+        said = f"{error.strerror or error}; check the file and its permissions"
+        raise FileRejected(name, [Finding("UNREADABLE", "FAIL", said)], payload_sha256, log) from None
+    except PARSING_FAULTS as error:
+        said = f"reading it ended in {type(error).__name__}: {error}; look at the file, and send it again"
+        raise FileRejected(name, [Finding("DAMAGED", "FAIL", said)], payload_sha256, log) from error
 
 
 def no_quarantine() -> pa.Table:

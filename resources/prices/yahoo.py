@@ -9,7 +9,7 @@ from typing import Any
 
 from optimizer.errors import DataError
 from resources.prices.files import Reading, read_delivery
-from resources.prices.source import Delivery, FileRejected, Finding, Seen, delivery_key
+from resources.prices.source import Delivery, FileRejected, Finding, Seen, delivery_key, refusing
 
 # (symbol, first day, day after the last) -> the answer as a CSV file with Yahoo's column names
 Client = Callable[[str, date, date], bytes]
@@ -41,19 +41,20 @@ class YahooSource:
         """One delivery a symbol; a symbol without an answer is yielded as its error."""
         end = (until or self.today) + timedelta(days=1)
         for symbol in self.symbols:
+            name = f"{symbol}.csv"
             try:
                 first = max(since - OVERLAP, self.start) if since else self.start
                 payload = self.client(symbol, first, end)
-                if first > self.start and has_split(payload):
-                    first = self.start
-                    payload = self.client(symbol, first, end)
-                name = f"{symbol}.csv"
+                with refusing(name):
+                    restated = first > self.start and has_split(payload)
+                if restated:
+                    payload = self.client(symbol, self.start, end)
                 sha = hashlib.sha256(payload).hexdigest()
                 key = delivery_key(name, sha, self.reading.currency)
                 if not seen(key):
                     yield read_delivery(payload, name, sha, key, self.reading)
             except Unreachable as error:
-                yield FileRejected(symbol, [Finding("UNREACHABLE", "FAIL", str(error), symbol=symbol)])
+                yield FileRejected(name, [Finding("UNREACHABLE", "FAIL", str(error), symbol=symbol)])
             except FileRejected as refused:
                 yield refused
 

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from optimizer.errors import DataError, PolicyError
+from resources.logs.open_questions import open_questions
+from resources.packs.missing_data import set_aside_since
 from resources.packs.packs import Pack, find_pack, latest_fresh
 from resources.store.ledger import Connection
 
@@ -73,17 +76,30 @@ def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Ro
     }  # fmt: skip
 
 
+MISSING = ("SET_ASIDE", "FILE_REFUSED", "SOURCE_STOPPED")
+MOST_MISSING = 20
 CAVEATS = ("SURVIVORSHIP", "NOT_TRADABLE", "NO_DIVIDENDS", "SIMULATED")
 
 
 def notes_of(con: Connection, pack: Pack) -> list[str]:
-    """What a reader must know of the prices behind a pack: survivors, adjusted, simulated."""
+    """What a reader must know of the prices behind a pack: survivors, adjusted, simulated; and what is missing."""
     found = rows(
         con,
         "select distinct code, message from check_findings where pack_id is null and materialization <= ? "
         "and code in (select unnest(?)) order by code",
         [pack.watermark, list(CAVEATS)],
     )
+    missing = rows(
+        con,
+        "select code, symbol, severity, message from check_findings where pack_id = ? and code in (select unnest(?)) "
+        "order by severity desc, date desc, symbol",
+        [pack.id, list(MISSING)],
+    )
+    found += [row for row in missing if row["severity"] != "INFO"][:MOST_MISSING]
+    if rest := [row for row in missing if row not in found]:
+        names = ", ".join(sorted({row["symbol"] or "no symbol" for row in rest})[:MOST_MISSING])
+        said = f"{len(rest)} more findings of {names}: packfolio packs show {pack.id}"
+        found.append({"code": "SET_ASIDE", "message": said})
     return [f"{row['code']}: {row['message']}" for row in found]
 
 
@@ -136,6 +152,14 @@ def packs_table(con: Connection) -> list[Row]:
         "select pack_id, as_of, verdict, symbols, rows, supersedes, reason, left(content_hash, 12) as content, "
         "quality, created_at from pricing_packs order by as_of desc, revision desc",
     )
+
+
+def set_aside_today(con: Connection) -> list[Row]:
+    """What is delivered and set aside, by symbol: how many rows, since when, why, and what to do."""
+    return [
+        {**asdict(question), "said": f"{set_aside_since(question)}; {question.remedy}"}
+        for question in open_questions(con)
+    ]
 
 
 def pack_details(con: Connection, pack_id: str) -> Row:

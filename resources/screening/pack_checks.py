@@ -2,7 +2,7 @@
 
 import datetime as dt
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
 from typing import Protocol
@@ -107,6 +107,11 @@ def check_pack(
             for code, symbol, day, value, message in recent_prints(con, as_of, watermark, limits.prints)
         ),
     ]
+    return with_severities(found, limits)
+
+
+def with_severities(found: Iterable[Finding], limits: CheckLimits) -> list[Finding]:
+    """The findings with the severities that the desk wants."""
     return [replace(item, severity=limits.severities.get(item.code, item.severity)) for item in found]
 
 

@@ -104,14 +104,18 @@ def duplicates(
     starts = np.flatnonzero(again & np.concatenate([[True], ~again[:-1]]))
     faults: list[Fault] = []
     surplus: list[int] = []
+    volumes: list[tuple[str, date]] = []
     for start in starts:
         end = start + 1
         while end <= len(again) and again[end - 1]:
             end += 1
         places = sorted(series.order[start:end].tolist())
         told = rows.take(pa.array(places)).drop_columns(["vendor_adj_close"]).to_pylist()
-        if all(row == told[0] for row in told):
-            surplus += places[1:]
+        if all(row | {"volume": 0} == told[0] | {"volume": 0} for row in told):
+            most = max(range(len(told)), key=lambda place: told[place]["volume"] or 0)
+            surplus += [place for place in places if place != places[most]]
+            other = sum(row["volume"] != told[most]["volume"] for row in told)
+            volumes += [(told[0]["symbol"], told[0]["date"])] * other
             continue
         at = [
             place + delivery.first_line if delivery.lines is None else delivery.lines[place]
@@ -121,8 +125,18 @@ def duplicates(
         faults += [Fault(place, "DUPLICATE_CONFLICT", said) for place in places]
     if not surplus:
         return faults, surplus, []
-    said = f"{len(surplus)} rows stand twice with the same values; one of each is kept"
-    return faults, surplus, [Finding("DUPLICATE_SAME", "WARN", said, len(surplus))]
+    return faults, surplus, list(_told_twice(len(surplus), volumes))
+
+
+def _told_twice(surplus: int, volumes: list[tuple[str, date]]) -> Iterator[Finding]:
+    """Warnings about rows left out beside their twin; `volumes` are those that differ in the volume."""
+    if same := surplus - len(volumes):
+        said = f"{same} rows stand twice with the same values; one of each is kept"
+        yield Finding("DUPLICATE_SAME", "WARN", said, same)
+    if volumes:
+        symbol, day = volumes[0]
+        said = f"{len(volumes)} rows differ from a twin in the volume, the first {symbol} of {day}; the larger is kept"
+        yield Finding("DUPLICATE_VOLUME", "WARN", said, len(volumes), symbol, day)
 
 
 def high_low(rows: pa.Table, series: Series) -> Iterator[Finding]:

@@ -53,16 +53,9 @@ class BacktestFile(Strict):
 
 
 PackCode = Literal[
-    "COVERAGE",
-    "STALE_PACK",
-    "STALE_SYMBOL",
-    "SOURCES_DISAGREE",
-    "STALE_RATE",
-    "STALE_5",
-    "REVERSAL",
-    "UNIT_RATE",
-    "CURRENCY_MISMATCH",
-]
+    "COVERAGE", "STALE_PACK", "STALE_SYMBOL", "SOURCES_DISAGREE", "STALE_RATE", "STALE_5", "REVERSAL", "UNIT_RATE",
+    "CURRENCY_MISMATCH", "SET_ASIDE", "FILE_REFUSED", "SOURCE_STOPPED",
+]  # fmt: skip
 
 
 class ChecksFile(Strict):

@@ -1,9 +1,19 @@
 """The policy as a desk writes it, in percent; the edge between YAML or JSON and `optimizer.model.policy.Policy`."""
 
+import re
+from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import BlackLittermanSettings, Policy
@@ -14,6 +24,15 @@ AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a va
 
 Percent = Annotated[float, Field(allow_inf_nan=False)]
 PercentRange = tuple[Percent, Percent]
+
+
+def _unquoted(value: Any) -> Any:
+    """A date in quotes is the date, as it is without them."""
+    return date.fromisoformat(value) if isinstance(value, str) and ISO_DAY.fullmatch(value) else value
+
+
+ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.A)
+Day = Annotated[date, BeforeValidator(_unquoted)]
 
 
 class Strict(BaseModel):

@@ -14,7 +14,7 @@ from optimizer.beliefs.black_litterman import MarketView
 from optimizer.beliefs.entropy_pooling import ScenarioView
 from optimizer.errors import PolicyError
 from optimizer.tax.lots import Lot
-from resources.settings.policy_schema import Percent, PolicyFile, Strict
+from resources.settings.policy_schema import Day, Percent, PolicyFile, Strict
 from resources.settings.yaml_files import load_yaml
 
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
@@ -100,7 +100,7 @@ VIEW: TypeAdapter[ViewFile | ScenarioViewFile] = TypeAdapter(AnyViewFile)
 class LotFile(Strict):
     """Shares bought together: how many, at what cost per share in base currency, and when."""
 
-    acquired: date
+    acquired: Day
     quantity: float = Field(gt=0)
     cost_basis: float = Field(ge=0)
     id: str | None = Field(default=None, min_length=1, max_length=40)
@@ -150,7 +150,7 @@ class PositionFile(Strict):
 class HoldingsFile(Strict):
     """What was held at the close of a date."""
 
-    as_of: date
+    as_of: Day
     cash: float = 0.0
     positions: dict[Symbol, PositionFile] = Field(default={})
 

@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from optimizer.errors import PolicyError
 from resources.prices.columns import SYMBOL
 from resources.prices.embedded import EmbeddedSource, SimulatedFund
 from resources.prices.files import Reading
 from resources.prices.folder import FolderSource
-from resources.prices.reference import ReferenceFolder
+from resources.prices.reference import SOURCE, ReferenceFolder
 from resources.prices.renames import Rename
 from resources.prices.series import Days, Record
 from resources.prices.source import PriceSource
@@ -20,7 +21,7 @@ from resources.prices.yahoo import YahooSource, yfinance_client
 from resources.screening.context import Context
 from resources.screening.doubts import JumpLimits
 from resources.screening.price_warnings import WatchLimits
-from resources.settings.policy_schema import Strict
+from resources.settings.policy_schema import Day, Strict
 from resources.settings.yaml_files import load_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
@@ -60,7 +61,7 @@ class YahooSettings(SourceSettings):
 
     kind: Literal["yahoo"]
     symbols: Annotated[list[Symbol], Field(min_length=1)]
-    start: date
+    start: Day
     pause_seconds: Annotated[float, Field(ge=0)] = 1.0
     attempts: Annotated[int, Field(ge=1, le=10)] = 5
 
@@ -130,7 +131,7 @@ class ReleaseEntry(Strict):
     """A row that looks wrong and is true; the reason goes on record."""
 
     symbol: Symbol
-    date: date
+    date: Day
     code: Literal["JUMP_75", "SPLIT_UNEXPLAINED", "SPLIT_DOUBTED", "DIVIDEND_DOUBTED", "NOT_A_SESSION"]
     source: Name | None = None
     reason: Annotated[str, Field(min_length=5)]
@@ -141,7 +142,7 @@ class RenameEntry(Strict):
 
     old: Symbol
     new: Symbol
-    effective: date
+    effective: Day
     source: Name | None = None
     reason: Annotated[str, Field(min_length=5)]
 
@@ -152,14 +153,23 @@ class RenameEntry(Strict):
         return self
 
 
+class ClosureEntry(Strict):
+    """A day on which an exchange did not trade, although its calendar says so: mourning, a storm, a lost system."""
+
+    exchange: str
+    date: Day
+    reason: Annotated[str, Field(min_length=5)]
+
+
 class Overrides(Strict):
     """`overrides.yaml`: what someone has looked at and decided."""
 
     releases: list[ReleaseEntry] = Field(default_factory=list)
     renames: list[RenameEntry] = Field(default_factory=list)
+    closures: list[ClosureEntry] = Field(default_factory=list)
 
     def of(self, source: str) -> "Overrides":
-        """The entries that apply to one source."""
+        """The releases and renames that apply to one source."""
         return Overrides(
             releases=[entry for entry in self.releases if entry.source in (None, source)],
             renames=[entry for entry in self.renames if entry.source in (None, source)],
@@ -181,18 +191,58 @@ def load_overrides(config: Path) -> Overrides:
     return load_yaml(file, Overrides) if file.exists() else Overrides()
 
 
+AnySettings = FolderSettings | YahooSettings | EmbeddedSettings
+
+
+def wanted_sources(
+    file: SourcesFile, config: Path, wanted: str | None
+) -> list[tuple[AnySettings, Path | None]]:
+    """The enabled sources, or the one that `wanted` names, with the place in its folder where `wanted` is a path.
+
+    `reference` names the reference folder, which every ingest reads and which is no source of prices. Raises
+    PolicyError that lists the sources.
+    """
+    enabled = [source for source in file.sources if source.enabled]
+    if wanted is None:
+        return [(source, None) for source in enabled]
+    for source in enabled:
+        if wanted == source.name:
+            return [(source, None)]
+    place = Path(wanted).resolve()
+    if file.reference_folder:
+        reference = (config / file.reference_folder).resolve()
+        if wanted == SOURCE or (place.exists() and reference in (place, *place.parents)):
+            return []
+    for source in enabled:
+        if isinstance(source, FolderSettings) and place.exists():
+            folder = (config / source.path).resolve()
+            if place == folder:
+                return [(source, None)]
+            if folder in place.parents:
+                return [(source, config / source.path / place.relative_to(folder))]
+    raise PolicyError(f"there is no source {wanted!r}; {_known_sources(file, config)}")
+
+
+def _known_sources(file: SourcesFile, config: Path) -> str:
+    """What a desk may ask for, in words."""
+    told = []
+    for source in file.sources:
+        where = f" ({(config / source.path).resolve()})" if isinstance(source, FolderSettings) else ""
+        told.append(f"{source.name}{where}{'' if source.enabled else ' (switched off)'}")
+    told += [SOURCE] if file.reference_folder else []
+    return f"sources.yaml has {', '.join(told)}; name one, or the path of a file in its folder"
+
+
 def open_source(
-    settings: FolderSettings | YahooSettings | EmbeddedSettings,
-    config: Path,
-    overrides: Overrides,
-    today: date,
+    settings: AnySettings, config: Path, overrides: Overrides, today: date, only: Path | None = None
 ) -> PriceSource:
     """The source that the settings describe.
 
     today  the clock's date: where a live download ends
+    only   the one file or folder of a folder source that is wanted
     """
     currency = settings.currency or ASSUMED_CURRENCY
-    shaping = overrides.of(settings.name).model_dump(mode="json")
+    shaping = overrides.of(settings.name).model_dump(mode="json", include={"releases", "renames"})
     match settings:
         case FolderSettings():
             reading = Reading(
@@ -202,7 +252,8 @@ def open_source(
                 tuple(settings.ignore_columns),
                 settings.max_file_mb << 20,
             )
-            return FolderSource(settings.name, config / settings.path, settings.pattern, reading, shaping)
+            folder = config / settings.path
+            return FolderSource(settings.name, folder, settings.pattern, reading, shaping, only)
         case YahooSettings():
             return YahooSource(
                 settings.name,

@@ -1,6 +1,7 @@
 """Reading the YAML that a desk edits: every mistake named by file, line and key, all at once."""
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,20 +18,57 @@ Place = tuple[str | int, ...]
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same grammar, ten times as fast
 
 
-class _UniqueKeys(_Safe):  # type: ignore[misc]
-    """The safe loader, refusing a key that stands twice: YAML would keep the last one silently."""
+class _Loader(_Safe):  # type: ignore[misc]
+    """The safe loader, with every place where YAML would silently read something else than was meant in `faults`.
+
+    A key that stands twice (the last one would win), a key that is no text (ON, NO, 0700), an octal number or one by
+    sixties (0700 is 448, 1:30 is 90), and no day of the calendar.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.faults: list[tuple[int, str]] = []
+
+    def fault(self, node: yaml.Node, said: str) -> None:
+        """Notes what is wrong at a node."""
+        self.faults.append((node.start_mark.line + 1, said))
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping whose keys are unique; raises yaml.MarkedYAMLError otherwise."""
+        """A mapping whose keys are unique and text."""
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key.value!r} stands twice; keep one", problem_mark=key.start_mark
-                )
+                self.fault(key, f"the key {key.value!r} stands twice; keep one")
+            if key.tag not in (TEXT, MERGE):
+                self.fault(key, f"the key {key.value} is no text in YAML; quote it: '{key.value}'")
             seen.add(key.value)
         built: dict[Any, Any] = super().construct_mapping(node, deep)
         return built
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """A number in decimals."""
+        kind = super().construct_yaml_int if node.tag == INTEGER else super().construct_yaml_float
+        value: int | float = kind(node)
+        if ODD_NUMBER.fullmatch(node.value):
+            said = f"{node.value} is read as {value} in YAML; quote it where it is text, else write it in decimals"
+            self.fault(node, said)
+        return value
+
+    def construct_day(self, node: yaml.ScalarNode) -> Any:
+        """A day of the calendar."""
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError as error:
+            self.fault(node, f"{node.value} is no day of the calendar: {error}")
+            return None
+
+
+QUOTED = ("'", '"', "|", ">")
+TEXT, INTEGER, MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "merge"))
+ODD_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)", re.A)
+_Loader.add_constructor(INTEGER, _Loader.construct_number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_day)
 
 
 def load_yaml(path: Path, model: type[Model]) -> Model:
@@ -46,17 +84,21 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
 
 def parse_yaml(text: str, model: type[Model], name: str) -> Model:
     """`text` as a `model`; `name` stands for it in messages."""
+    loader = _Loader(text)
     try:
-        loaded = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  a SafeLoader that also refuses duplicate keys
+        loaded = loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PolicyError(f"{name}:{line}: {error.problem}") from None
+    finally:
+        loader.dispose()
+    if loader.faults:
+        raise PolicyError("\n".join(f"{name}:{line}: {said}" for line, said in sorted(loader.faults)))
     try:
-        return model.model_validate(loaded)
+        return model.model_validate({} if loaded is None else loaded)
     except ValidationError as error:
-        lines = _lines(yaml.compose(text, Loader=_Safe))
-        found = [_message(f"{name}:{_line(lines, item)}", item, model) for item in error.errors()]
-        raise PolicyError("\n".join(found)) from None
+        root = yaml.compose(text, Loader=_Safe)
+        raise PolicyError("\n".join(_told(name, item, model, root) for item in error.errors())) from None
 
 
 def parse_value(value: object, model: type[Model], name: str) -> Model:
@@ -79,26 +121,27 @@ def field_faults(value: object, model: type[BaseModel], name: str) -> list[str]:
     return []
 
 
-def _lines(node: yaml.Node | None, place: Place = ()) -> dict[Place, int]:
-    """The line of every key and list item of a document."""
-    if node is None:
-        return {(): 1}
-    lines = {place: node.start_mark.line + 1}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            lines |= _lines(value, (*place, key.value))
-            lines[(*place, key.value)] = key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            lines |= _lines(value, (*place, index))
-    return lines
+def _told(name: str, error: ErrorDetails, model: type[BaseModel], root: yaml.Node | None) -> str:
+    line, node = _at(root, tuple(error["loc"]))
+    said = _message(f"{name}:{line}", error, model)
+    no_text = node is not None and node.tag != TEXT and getattr(node, "style", "|") not in QUOTED
+    if node is not None and no_text and error["type"] in ("string_type", "literal_error"):
+        said += f"; YAML reads {node.value} as no text: quote it, '{node.value}'"
+    return said
 
 
-def _line(lines: dict[Place, int], error: ErrorDetails) -> int:
-    known = tuple(error["loc"])
-    while known not in lines and known:
-        known = known[:-1]
-    return lines.get(known, 1)
+def _at(node: yaml.Node | None, place: Place) -> tuple[int, yaml.Node | None]:
+    """The line of a key or list item, and its node; parts of the place that name a kind, not a key, are passed over."""
+    line = 1 if node is None else node.start_mark.line + 1
+    for part in place:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == part), None)
+            if found:
+                line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line, node
 
 
 def _message(where: str, error: ErrorDetails, model: type[BaseModel]) -> str:

@@ -1,17 +1,60 @@
 -- What is derived from the tables; made again whenever they change.
 
--- What a pack saw: of each symbol the preferred source, of each date the newest row up to the watermark.
+-- Which source tells a symbol's prices, and from which day to which: the most preferred one, and where it stops the
+-- next that goes on. `how`: first; joined (it tells the same close on the day of the seam, on the same basis and in the
+-- same currency); alone (it does not, and the other stopped over a week before: all prices are its own); unused (it
+-- does not, and the other may only be late).
+create or replace macro pack_sources(until, mark, preferred, wanted) as table
+with told as (
+    select symbol, source, list_position(preferred, source) as preference, min(date) as oldest, max(date) as newest,
+        arg_max(basis, (date, ingest_seq)) as basis, arg_max(currency, (date, ingest_seq)) as currency
+    from prices
+    where date <= until and ingest_seq <= mark and list_contains(preferred, source)
+        and (wanted is null or list_contains(wanted, symbol))
+    group by symbol, source
+), later as (
+    select * from told qualify newest > coalesce(max(newest) over (
+        partition by symbol order by preference rows between unbounded preceding and 1 preceding), date '0001-01-01')
+), pairs as (
+    select *, lag(source) over seams as before, lag(newest) over seams as seam,
+        basis = lag(basis) over seams and currency = lag(currency) over seams as alike
+    from later window seams as (partition by symbol order by preference)
+), closes as (
+    select p.symbol, p.source, p.date, arg_max(p.close, p.ingest_seq) as close
+    from prices p join pairs k on p.symbol = k.symbol and p.date = k.seam and p.source in (k.source, k.before)
+    where p.ingest_seq <= mark group by all
+), judged as (
+    select k.*, here.close / there.close - 1 as gap,
+        case when k.before is null then 'first' when alike and abs(gap) <= 0.01 then 'joined'
+            when k.newest - k.seam > 7 then 'alone' else 'unused' end as how
+    from pairs k left join closes here on here.symbol = k.symbol and here.source = k.source and here.date = k.seam
+        left join closes there on there.symbol = k.symbol and there.source = k.before and there.date = k.seam
+), used as (
+    select * from judged where how <> 'unused' qualify preference >= coalesce(
+        max(preference) filter (how = 'alone') over (partition by symbol), 0)
+)
+select symbol, source, how, before, seam, gap, oldest, newest,
+    case when how = 'joined' then lag(newest) over (partition by symbol order by preference) + 1
+        else date '0001-01-01' end as first_day, newest as last_day
+from used
+union all
+select symbol, source, how, before, seam, gap, oldest, newest, null, null from judged where how = 'unused';
+
+-- What a pack saw: of each symbol the source of that day, of each date the newest row up to the watermark.
 -- adj_close is a total-return index anchored at the newest close.
 create or replace macro pack_prices(pack) as table
 with bound as (
     select as_of, watermark_seq, from_json(precedence, '["varchar"]') as precedence from pricing_packs where pack_id = pack
+), sources as (
+    select * from pack_sources((select as_of from bound), (select watermark_seq from bound),
+        (select precedence from bound), null)
 ), seen as (
-    select p.*, list_position(b.precedence, p.source) as preference from prices p, bound b
-    where p.date <= b.as_of and p.ingest_seq <= b.watermark_seq and list_contains(b.precedence, p.source)
-    qualify row_number() over (partition by symbol, date, source order by ingest_seq desc) = 1 and withdrawn is null
+    select p.* from prices p join sources s
+        on p.symbol = s.symbol and p.source = s.source and p.date between s.first_day and s.last_day, bound b
+    where p.date <= b.as_of and p.ingest_seq <= b.watermark_seq
+    qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1 and p.withdrawn is null
 ), chosen as (
-    select *, (close * split + dividend) / lag(close) over (partition by symbol order by date) as growth
-    from (select * from seen qualify preference = min(preference) over (partition by symbol))
+    select *, (close * split + dividend) / lag(close) over (partition by symbol order by date) as growth from seen
 )
 select pack as pack_id, symbol, date, open, high, low, close, volume, dividend, split,
     last_value(close) over (partition by symbol order by date rows between unbounded preceding and unbounded following)

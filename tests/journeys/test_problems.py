@@ -37,3 +37,41 @@ def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(tmp_path:
     assert zygote.read("packs", "verify")["faults"] == []
     assert zygote.read("packs", "replay", pack)["identical"]
     zygote.stop()
+
+
+def test_what_is_missing_under_a_number_is_told_wherever_it_is_read(tmp_path: Path) -> None:
+    """Rows set aside, a file refused: the ingest, the run, the book's reason, the pack and the doctor name them."""
+    days = make_desk(tmp_path)
+    (tmp_path / "config" / "portfolios" / "paper.yaml").unlink()
+    zygote, since, last = Zygote(tmp_path).start(), days[-12], str(days[-1])
+    status, said = zygote.packfolio("ingest", "--source", "inbx")
+    assert status == 2 and "sources.yaml has inbox" in said
+    history = tmp_path / "inbox" / "history.csv"
+    lines = history.read_text().splitlines(keepends=True)
+    for place, line in enumerate(lines):
+        symbol, day, _ = line.split(",")
+        if symbol == "BBB" and day >= str(since):
+            lines[place] = f"BBB,{day},-1\n"
+    history.write_text("".join(lines))
+    told = zygote.read("ingest", "--source", str(history))
+    assert (told["status"], told["files"], told["symbols"], told["set_aside"]) == ("done", 1, 5, 12)
+    assert told["rows"] == len(lines) - 1 - 12
+    (aside,) = told["set_aside_today"]
+    assert (aside["symbol"], aside["rows"], aside["first"]) == ("BBB", 12, str(since))
+    (tmp_path / "inbox" / "notes.docx").write_text("not a table")
+    status, said = zygote.packfolio("run", "--as-of", last)
+    assert status == 1 and "notes.docx: UNKNOWN_FORMAT" in said
+    assert (
+        f"BBB has no price in the last 5 sessions: prices of BBB are delivered and set aside since {since}"
+        in said
+    )
+    notes = zygote.read("trades", "latest")["notes"]
+    assert any(note.startswith("SET_ASIDE: prices of BBB") for note in notes)
+    assert any(note.startswith("FILE_REFUSED: notes.docx") for note in notes)
+    shown = zygote.read("packs", "show", "latest")
+    assert {"SET_ASIDE", "FILE_REFUSED"} <= {finding["code"] for finding in shown["findings"]}
+    assert shown["quality"] < 80
+    status, said = zygote.packfolio("doctor")
+    assert status != 0 and "file notes.docx" in said and f"set aside since {since}" in said
+    assert zygote.read("packs", "replay", f"PP_{last}")["identical"]
+    zygote.stop()

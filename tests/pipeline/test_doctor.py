@@ -1,6 +1,7 @@
 """What the doctor finds: each thing that can be wrong with a desk is a line with what to do, and never a traceback."""
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -10,6 +11,8 @@ from small_desk import make_desk
 
 from pipeline.doctor import examine
 from pipeline.environment import Environment
+from resources.logs.ingest import Inbox
+from resources.settings.configuration import load_configuration
 from resources.store.warehouse import Warehouse
 
 BLOCK, HEADERS = 262_144, 3 * 4096  # of a DuckDB file
@@ -60,6 +63,28 @@ def test_a_source_whose_folder_is_gone_and_a_file_that_cannot_be_read(desk: Envi
         "sources: [{name: inbox, kind: folder, path: ../inbox, baiss: as_traded}]\n"
     )
     assert "did you mean 'basis'" in found(desk, "fault")["configuration"]
+
+
+def test_what_is_set_aside_or_refused_is_named_with_its_remedy(desk: Environment) -> None:
+    assert (
+        "prices of BAD are delivered and set aside since 2024-01-02" in found(desk, "note")["prices of BAD"]
+    )
+    (desk.config.parent / "inbox" / "history.csv").unlink()
+    broken = desk.config.parent / "inbox" / "broken.csv"
+    broken.write_text("symbol,date,close\nAAA,2024-01-02,n/a\n")
+    store = Warehouse(desk.home, desk.anchor)
+
+    def ingested() -> dict[str, str]:
+        Inbox(store, load_configuration(desk.config), STAMP, date(2024, 3, 1)).prices(
+            None, None, lambda said: None
+        )
+        store.publish()
+        return found(desk, "fault")
+
+    told = ingested()
+    assert "BAD_NUMBER line 2" in told["file broken.csv"] and "correct it" in told["file broken.csv"]
+    broken.unlink()
+    assert ingested() == {}
 
 
 def test_what_a_stopped_run_leaves_is_a_note(desk: Environment) -> None:

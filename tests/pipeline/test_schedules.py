@@ -2,17 +2,23 @@
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from bench import DAYS, STAMP, SYMBOLS, ingest, price_rows
 from command_line import Desk
 
+from pipeline import attempts
 from pipeline.interrupted_runs import PROCESS_TAG, process_tag, sweep
 from pipeline.schedules import after_the_close, inbox_files, missing_sessions, stuck_runs
 from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.packs.packs import cut_pack
+from resources.screening.pack_checks import CheckLimits
+from resources.store.warehouse import Warehouse
 
+INBOX = {"dagster/sensor_name": "inbox_files"}  # the tag by which Dagster knows a sensor's runs
 NEW_YORK_EVENING = "2026-07-{day:02d}T22:30:00+00:00"
 
 
@@ -75,6 +81,105 @@ def test_a_settled_file_in_the_inbox_starts_ingestion_once(desk: Desk) -> None:
     assert isinstance(again, dg.SkipReason)
 
 
+def _arrive(desk: Desk, name: str, age: float) -> None:
+    file = desk.config.parent / "inbox" / name
+    file.write_text(f"symbol,date,close\n{name[0].upper()},2026-07-01,10\n", encoding="utf-8")
+    os.utime(file, (datetime.now(UTC).timestamp() - age,) * 2)
+
+
+def _look(
+    desk: Desk, cursor: str | None, instance: dg.DagsterInstance | None = None
+) -> tuple[list[str], str | None]:
+    """The run keys that the inbox's sensor asks for, and its cursor."""
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources=_resources(desk))
+    answer = inbox_files(context)
+    if isinstance(answer, dg.SkipReason):
+        return [], cursor
+    assert isinstance(answer, dg.SensorResult)
+    return [str(request.run_key) for request in answer.run_requests or ()], answer.cursor
+
+
+@pytest.mark.parametrize("age", [3600.0, 60.0, -3600.0])
+def test_a_file_is_ingested_whatever_its_time(desk: Desk, age: float) -> None:
+    """Copied with its old time, or by a machine whose clock is ahead: Dagster runs each key once."""
+    _arrive(desk, "a.csv", 60)
+    first, cursor = _look(desk, None)
+    _arrive(desk, "b.csv", age)
+    second, cursor = _look(desk, cursor)
+    assert len(first) == len(second) == 1
+    assert first != second
+    assert _look(desk, cursor)[0] == []
+
+
+def _ended(
+    instance: dg.DagsterInstance, job: dg.JobDefinition, tags: dict[str, str], status: dg.DagsterRunStatus
+) -> None:
+    run = instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    kind = {dg.DagsterRunStatus.FAILURE: "PIPELINE_FAILURE", dg.DagsterRunStatus.SUCCESS: "PIPELINE_SUCCESS"}
+    if status in kind:
+        instance.report_dagster_event(dg.DagsterEvent(kind[status], job_name=job.name), run_id=run.run_id)
+
+
+@dg.op
+def nothing() -> None:
+    """A step that does nothing."""
+
+
+def _job(name: str) -> dg.JobDefinition:
+    return dg.GraphDefinition(name=name, node_defs=[nothing]).to_job()
+
+
+def test_an_ingestion_that_failed_is_asked_for_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    _arrive(desk, "a.csv", 60)
+    with dg.DagsterInstance.ephemeral() as instance:
+        (first,), cursor = _look(desk, None, instance)
+        assert _look(desk, cursor, instance)[0] == []  # not started yet
+        _ended(instance, _job("ingest"), INBOX | {"dagster/run_key": first}, dg.DagsterRunStatus.FAILURE)
+        assert _look(desk, cursor, instance)[0] == []  # too soon
+        monkeypatch.setattr(attempts, "FIRST_WAIT", 0.0)
+        (second,), cursor = _look(desk, cursor, instance)
+        assert second != first
+        _ended(instance, _job("ingest"), INBOX | {"dagster/run_key": second}, dg.DagsterRunStatus.SUCCESS)
+        assert _look(desk, cursor, instance)[0] == []
+
+
+def _missing(desk: Desk, instance: dg.DagsterInstance) -> dict[str, str]:
+    """Partition -> run key of the runs that the sensor of missing sessions asks for."""
+    context = dg.build_sensor_context(instance=instance, resources=_resources(desk))
+    asked = [one for one in missing_sessions(context) if isinstance(one, dg.RunRequest)]
+    return {str(one.partition_key): str(one.run_key) for one in asked}
+
+
+def test_a_session_whose_run_failed_is_asked_for_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = _missing(desk, instance)
+        day = max(first)
+        _ended(instance, _job("daily_run"), {"dagster/partition": day}, dg.DagsterRunStatus.FAILURE)
+        _ended(instance, _job("daily_run"), {"dagster/partition": min(first)}, dg.DagsterRunStatus.STARTED)
+        assert set(first) - set(_missing(desk, instance)) == {day, min(first)}  # too soon; it goes on
+        monkeypatch.setattr(attempts, "FIRST_WAIT", 0.0)
+        again = _missing(desk, instance)
+        assert again[day] != first[day]
+        assert min(first) not in again
+
+
+def test_a_session_whose_file_came_late_is_asked_for_at_once(desk: Desk) -> None:
+    """Its pack was rejected for want of prices, and prices have come since."""
+    warehouse = Warehouse(desk.home)
+    with dg.DagsterInstance.ephemeral() as instance:
+        day = max(_missing(desk, instance))
+        with warehouse.write(STAMP) as tx:
+            ingest(tx, "prices", price_rows(symbols=SYMBOLS[:1]))
+        with warehouse.write(STAMP) as tx:
+            cut = cut_pack(tx, date.fromisoformat(day[3:]), ["feed"], DAYS, CheckLimits())
+        assert not cut.pack.fresh
+        _ended(instance, _job("daily_run"), {"dagster/partition": day}, dg.DagsterRunStatus.SUCCESS)
+        assert day not in _missing(desk, instance)
+        with warehouse.write(STAMP) as tx:
+            ingest(tx, "prices", price_rows(symbols=SYMBOLS[1:2]))
+        assert day in _missing(desk, instance)
+
+
 def test_closed_sessions_without_a_pack_are_run(desk: Desk) -> None:
     asked = list(missing_sessions(dg.build_sensor_context(resources=_resources(desk))))
     keys = [request.partition_key for request in asked if isinstance(request, dg.RunRequest)]
@@ -83,14 +188,7 @@ def test_closed_sessions_without_a_pack_are_run(desk: Desk) -> None:
 
 
 def test_a_run_whose_process_is_gone_is_marked_as_failed(tmp_path: Path) -> None:
-    @dg.op
-    def nothing() -> None:
-        return None
-
-    @dg.job
-    def empty() -> None:
-        nothing()
-
+    empty = _job("empty")
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         alive = instance.create_run_for_job(empty, tags=process_tag())
         killed = instance.create_run_for_job(empty, tags={PROCESS_TAG: "999999:1"})

@@ -17,6 +17,9 @@ PLACES = [
     *(ROOT / "resources/prices").glob("*.py"),
     *(ROOT / "resources/screening").glob("*.py"),
     ROOT / "resources/logs/recorded_actions.py",
+    ROOT / "resources/logs/calendars.py",
+    ROOT / "resources/packs/missing_data.py",
+    ROOT / "resources/packs/price_sources.py",
 ]
 WORD = r"[A-Z][A-Z0-9_]{3,}"
 NO_CODES = {"FAIL", "WARN", "QUAR", "INFO", "RECORD_TYPE", "AAPL", "SP500", "XNYS", "BAD_"}

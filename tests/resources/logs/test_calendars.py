@@ -1,12 +1,15 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from optimizer.errors import DataError, PolicyError
 from resources.logs import calendars
-from resources.logs.calendars import Calendar, load_calendar
+from resources.logs.calendars import Calendar, calendar_ends, load_calendar
+from resources.prices.source import Delivery
 
 TODAY = date(2026, 3, 2)
 
@@ -69,3 +72,39 @@ def test_wrong_questions_get_an_answer_that_helps(nyse: Calendar, tmp_path: Path
         nyse.is_session(date(1950, 1, 3))
     with pytest.raises(DataError, match="time zone"):
         nyse.last_closed_session(datetime(2026, 3, 2, 21, 0))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("exchange", ["XBOM", "XSES", "XSHG"])
+def test_holidays_that_are_known_a_year_ahead_are_enough(exchange: str, tmp_path: Path) -> None:
+    """After the last known one every weekday counts; the second load, from the file, says the same."""
+    today = date(2026, 11, 27)
+    calendar = load_calendar(exchange, today, tmp_path)
+    assert not calendar.is_session(date(2026, 1, 26 if exchange == "XBOM" else 1))
+    assert calendar.known_until == date(2026, 12, 31)
+    assert calendar.is_session(date(2027, 1, 4))
+    assert not calendar.is_session(date(2027, 1, 3))
+    assert calendar.dates[-1] >= np.datetime64("2028-12-29")
+    assert calendar.last_closed_session(datetime(2027, 1, 4, 23, tzinfo=UTC)) == date(2027, 1, 4)
+    again = load_calendar(exchange, today, tmp_path)
+    assert (again.known_until, len(again.dates)) == (calendar.known_until, len(calendar.dates))
+    assert (np.diff(calendar.dates.astype(int)) > 0).all()
+    assert (np.diff(calendar.closes) > 0).all()
+
+
+def test_a_day_without_trading_is_no_session(nyse: Calendar) -> None:
+    mourning = date(2025, 1, 9)
+    late = Calendar("XNYS", np.array([mourning], "datetime64[D]"), np.array([0]))
+    assert late.without([mourning]).dates.size == 0
+    closed = nyse.without([date(2026, 3, 3), date(2026, 3, 7)])
+    assert not closed.is_session(date(2026, 3, 3))
+    assert len(closed.dates) == len(closed.closes) == len(nyse.dates) - 1
+    assert closed.last_closed_session(datetime(2026, 3, 3, 23, tzinfo=UTC)) == date(2026, 3, 2)
+
+
+def test_rows_beyond_the_known_holidays_are_told() -> None:
+    rows = pa.table({"date": pa.array([date(2026, 12, 30), date(2027, 1, 4)])})
+    delivery = Delivery("s", "k", "n", "h", b"", rows)
+    whole = Calendar("XBOM", np.array([], "datetime64[D]"), np.array([]))
+    assert calendar_ends(whole, delivery) == []
+    (told,) = calendar_ends(replace(whole, known_until=date(2026, 12, 31)), delivery)
+    assert (told.code, told.severity) == ("CALENDAR_ENDS", "WARN")

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 from small_desk import FILES
 
-from resources.logs.ingest import Inbox, Ingested, default_as_of
+from resources.logs.ingest import Inbox, default_as_of
+from resources.logs.refused_files import refused_files
+from resources.logs.storing import Ingested
+from resources.packs.packs import watermark
+from resources.prices.source import Delivery
+from resources.screening.screen import screen
 from resources.settings.configuration import load_configuration
 from resources.store.ledger import Stamp
 from resources.store.warehouse import Warehouse
@@ -275,3 +280,77 @@ def test_a_dividend_beside_split_adjusted_closes_is_told_in_their_shares(desk: D
     adjusted = "symbol,date,close\nAAA,2024-01-02,50\nAAA,2024-01-03,49.5\nAAA,2024-01-04,51\n"
     desk.ingest(a=adjusted, actions=f"{ACTIONS}AAA,2024-01-03,dividend,1,\nAAA,2024-01-04,split,2,\n")
     assert [row[1:] for row in newest(desk, "AAA")] == [(50, 0, 1), (49.5, 0.5, 1), (51, 0, 1)]
+
+
+def refused(desk: Desk, watermark: int | None = None) -> dict[str, str]:
+    """The refused payloads -> why, as known at a watermark."""
+    with desk.warehouse.live() as con:
+        return {file.name: file.reason for file in refused_files(con, watermark)}
+
+
+def test_a_refused_file_is_named_until_it_comes_right_or_is_taken_away(desk: Desk) -> None:
+    broken, whole = "symbol,date,close\nAAA,2024-01-02,n/a\n", FIRST
+    desk.ingest(prices=broken, other=FIRST)
+    ledger = desk.rows("select count(*) from materializations")
+    assert list(refused(desk)) == ["prices.csv"]
+    assert "BAD_NUMBER line 2" in refused(desk)["prices.csv"]
+    assert [item.status for item in desk.ingest()] == ["rejected"]  # told each time, recorded once
+    assert desk.rows("select count(*) from materializations") == ledger
+    with desk.warehouse.live() as con:
+        mark = watermark(con)
+    desk.ingest(prices=whole)
+    assert refused(desk) == {}
+    assert list(refused(desk, mark)) == ["prices.csv"]  # as it was known then
+    desk.ingest(prices=broken)  # sent again
+    assert list(refused(desk)) == ["prices.csv"]
+    (desk.folder / "inbox" / "prices.csv").unlink()
+    assert desk.ingest() == []
+    assert refused(desk) == {}
+    ledger = desk.rows("select count(*) from materializations")
+    desk.ingest()
+    assert desk.rows("select count(*) from materializations") == ledger
+
+
+def test_a_file_that_was_not_looked_at_stays_refused(desk: Desk) -> None:
+    desk.ingest(prices="broken", other=FIRST)
+    stamp = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
+    inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), stamp, TODAY)
+    inbox.prices(None, None, lambda said: None, str(desk.folder / "inbox" / "other.csv"))
+    inbox.prices(None, date(2023, 1, 1), lambda said: None)
+    assert list(refused(desk)) == ["prices.csv"]
+
+
+def test_a_refused_reference_file_is_told_under_its_log(desk: Desk) -> None:
+    line = "AAA,2024-01-03,split,2,USD,a\n"
+    done = desk.ingest(actions="symbol,date,kind,value,currency,note\n" + line * 2, prices=FIRST)
+    assert [(item.source, item.log, item.payload, item.status) for item in done] == [
+        ("reference", "corporate_actions", "corporate_actions.csv", "rejected"),
+        ("inbox", "prices", "prices.csv", "ingested"),
+    ]
+    assert list(refused(desk)) == ["corporate_actions.csv"]
+
+
+def test_a_file_that_a_check_trips_over_is_refused_and_the_others_go_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trips(delivery: Delivery, context: object) -> Delivery:
+        if delivery.payload_name == "a.csv":
+            raise OverflowError("too large")
+        return screen(delivery, context)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("resources.logs.ingest.screen", trips)
+    done = desk.ingest(a=FIRST, b=FIRST)
+    assert [(item.payload, item.status) for item in done] == [("a.csv", "rejected"), ("b.csv", "ingested")]
+    assert "OverflowError: too large" in refused(desk)["a.csv"]
+
+
+def test_a_closure_that_the_desk_states_is_no_session(desk: Desk) -> None:
+    closure = "{exchange: XNYS, date: 2024-01-03, reason: a storm over New York}"
+    (desk.folder / "config" / "overrides.yaml").write_text(f"closures: [{closure}]\n")
+    (done,) = desk.ingest(prices=FIRST)
+    assert (done.new, done.quarantined, done.symbols) == (2, 2, {"AAA", "BBB"})
+    assert {row[0] for row in desk.rows("select code from quarantine")} == {"NOT_A_SESSION"}
+    other = closure.replace("XNYS", "XTSE")
+    (desk.folder / "config" / "overrides.yaml").write_text(f"closures: [{other}]\n")
+    (done,) = desk.ingest(again=FIRST)
+    assert (done.new, done.quarantined) == (2, 0)

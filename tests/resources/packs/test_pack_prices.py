@@ -58,7 +58,7 @@ def seen(tmp_path: Path) -> Iterator[Seen]:
 
 def test_each_symbol_takes_the_preferred_source_that_has_it(seen: Seen) -> None:
     con, pack = seen
-    assert chosen_sources(con, pack, SYMBOLS) == {
+    assert {span.symbol: span.source for span in chosen_sources(con, pack, SYMBOLS)} == {
         "AAA": "feed",
         "BBB": "feed",
         "CCC": "backup",

@@ -157,3 +157,11 @@ def test_parquet_types_that_lose_nothing_are_taken() -> None:
         ("NA", date(2024, 1, 2), 1.0),
         ("B", date(2024, 1, 3), 2.0),
     ]
+
+
+def test_the_line_ends_of_an_old_mac_are_read_and_a_mixture_is_refused() -> None:
+    text = HEADER + ROW
+    assert rows(read(text.replace("\n", "\r"))) == rows(read(text))
+    with pytest.raises(FileRejected) as refused:
+        read(HEADER + ROW + ROW.replace("\n", "\r") + ROW)
+    assert "LINE_ENDS" in {finding.code for finding in refused.value.findings}

@@ -5,18 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.errors import DataError
-from resources.prices import folder
+from resources.prices import files, folder
 from resources.prices.factors import actions
 from resources.prices.files import Reading, read_delivery
 from resources.prices.folder import FolderSource
 from resources.prices.rounding import significant
 from resources.prices.source import Delivery, FileRejected
 
+TIDY = "symbol,date,close\nA,2024-01-02,5\n"
 FEED = "symbol,date,open,high,low,close,volume,adj_close\n"
 
 
@@ -142,7 +144,7 @@ def test_equal_content_under_another_name_is_another_delivery(tmp_path: Path) ->
 
 
 def test_a_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
-    write(tmp_path, a__csv="broken", b__csv="symbol,date,close\nA,2024-01-02,5\n", c__txt="notes")
+    write(tmp_path, a__csv="broken", b__csv="symbol,date,close\nA,2024-01-02,5\n", c__part="half")
     (tmp_path / ".b.csv.part").write_text("half")
     refused, good = source(tmp_path).deliveries(None, None, nothing_seen)
     assert isinstance(refused, FileRejected)
@@ -236,3 +238,83 @@ def test_a_file_that_the_system_refuses_is_named(tmp_path: Path, monkeypatch: py
     assert [(item.code, item.message) for item in refused.findings] == [
         ("UNREADABLE", "Permission denied; check the file and its permissions")
     ]
+
+
+def codes_of(place: Path, **how: Any) -> dict[str, list[str]]:
+    """File name -> codes of its refusal, or of its warnings."""
+    found = source(place, **how).deliveries(None, None, nothing_seen)
+    return {
+        one.name if isinstance(one, FileRejected) else one.payload_name: [
+            finding.code for finding in (one.findings if isinstance(one, FileRejected) else one.warnings)
+        ]
+        for one in found
+    }
+
+
+def test_no_file_of_an_inbox_is_passed_over_in_silence(tmp_path: Path) -> None:
+    """Read where it is a table under any name, refused by name otherwise; what is hidden or unfinished is neither."""
+    for name in ("a.csv", "B.CSV", "c.txt", "d.TXT"):
+        (tmp_path / name).write_text(TIDY)
+    for name in ("e.xlsx", "f.json", "README", ".hidden.csv", "g.csv.part", "~$e.xlsx", "h.csv~", "i.tmp"):
+        (tmp_path / name).write_text("nothing of ours")
+    (tmp_path / "j.csv").symlink_to(tmp_path / "gone.csv")
+    assert codes_of(tmp_path) == {
+        **{name: ["NO_DIVIDENDS"] for name in ("a.csv", "B.CSV", "c.txt", "d.TXT")},
+        **{name: ["UNKNOWN_FORMAT"] for name in ("e.xlsx", "f.json", "README")},
+        "j.csv": ["UNREADABLE"],
+    }
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), KeyError("x"), RecursionError("x"), pa.ArrowNotImplementedError("x")]
+)
+def test_whatever_a_file_does_to_its_parser_it_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    write(tmp_path, a__csv=TIDY, b__csv=TIDY)
+    whole = files.price_rows
+
+    def trips(table: pa.Table, name: str, stated: Any = None) -> Any:
+        if name == "a.csv":
+            raise error
+        return whole(table, name, stated)
+
+    monkeypatch.setattr(files, "price_rows", trips)
+    refused, good = source(tmp_path).deliveries(None, None, nothing_seen)
+    assert isinstance(refused, FileRejected)
+    assert (refused.name, [one.code for one in refused.findings]) == ("a.csv", ["DAMAGED"])
+    assert type(error).__name__ in str(refused)
+    assert refused.payload_sha256
+    assert isinstance(good, Delivery)
+
+
+YAHOO = "Date,Open,High,Low,Close,{more}Volume,Dividends,Stock Splits\n"
+
+
+@pytest.mark.parametrize("more", ["", "Adj Close,"])
+def test_the_columns_of_yahoo_leave_the_basis_open(tmp_path: Path, more: str) -> None:
+    row = f"2024-01-02,1,1,1,100,{'100,' if more else ''}10,0,0\n"
+    write(tmp_path, KO__csv=YAHOO.format(more=more) + row)
+    assert codes_of(tmp_path) == {"KO.csv": ["AMBIGUOUS_BASIS"]}
+    assert codes_of(tmp_path, basis="split_adjusted") == {"KO.csv": []}
+
+
+@given(ratio=st.sampled_from([1.25, 1.2, 1.5, 2.0, 7.0, 20.0, 0.1, 0.5]), adjusted=st.booleans())
+def test_splits_that_the_closes_do_not_show_leave_the_basis_open(ratio: float, adjusted: bool) -> None:
+    """Under any vendor's names: a close that the split has not moved is adjusted for it already."""
+    after = 101.0 if adjusted else 101.0 / ratio
+    text = f"date,close,split\n2024-01-02,100,1\n2024-01-03,{after!r},{ratio}\n2024-01-04,{after!r},1\n"
+    reading = Reading("desk", "USD")
+    if adjusted:
+        with pytest.raises(FileRejected, match=r"AMBIGUOUS_BASIS.*2024-01-03"):
+            read_delivery(text.encode(), "AAA.csv", "", "", reading)
+    else:
+        assert read_delivery(text.encode(), "AAA.csv", "", "", reading).basis == "as_traded"
+
+
+def test_one_file_of_a_folder_may_be_wanted_alone(tmp_path: Path) -> None:
+    write(tmp_path, a__csv=TIDY, b__csv="broken")
+    wanted = FolderSource("desk", tmp_path, "**/*", Reading("desk", "USD"), only=tmp_path / "a.csv")
+    assert [
+        getattr(one, "payload_name", "refused") for one in wanted.deliveries(None, None, nothing_seen)
+    ] == ["a.csv"]

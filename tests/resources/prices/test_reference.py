@@ -119,3 +119,19 @@ def test_the_recipe_shows_every_kind_and_each_line_is_right() -> None:
         word for line in page.splitlines() if line.startswith("| `") for word in line.split("|")[1].split("`")
     }
     assert set(KINDS) <= table
+
+
+def test_a_file_that_nobody_reads_and_one_that_is_damaged_are_refused_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "corporate_action.csv").write_text("symbol,date,kind,value\nA,2024-01-02,split,2\n")
+    (tmp_path / "ratings.csv").write_bytes(b"symbol,date,rating\nA,2024-01-02,\x005\n")
+    (tmp_path / "fx_rates.csv").write_text("base,quote,date,rate\nUSD,CAD,2025-10-24,1.4\n")
+    (tmp_path / ".notes").write_text("hidden")
+    found = list(ReferenceFolder(tmp_path).deliveries(None, None, lambda key: False))
+    refused = {one.name: (one.log, one.findings[0].code) for one in found if isinstance(one, FileRejected)}
+    assert refused == {
+        "corporate_action.csv": ("securities", "UNKNOWN_FILE"),
+        "ratings.csv": ("ratings", "NUL_BYTE"),
+    }
+    assert [one.log for one in found if isinstance(one, Delivery)] == ["fx_rates"]

@@ -79,6 +79,20 @@ def test_a_row_told_twice_is_kept_once() -> None:
     assert warned(result) == {"DUPLICATE_SAME": 1}
 
 
+@pytest.mark.parametrize(
+    ("volumes", "kept"), [((100, 200), 200), ((200, 100), 200), (("", 5), 5), ((5, ""), 5)]
+)
+def test_rows_that_differ_in_the_volume_only_are_one_row(volumes: tuple[object, object], kept: int) -> None:
+    """In either order: two counts of one day's trade are no reason to lose the day."""
+    twins = [line("A", day(2), CALM[2], volume=volume) for volume in volumes]
+    result = checked([line("A", day(0), 100), line("A", day(1), 101), *twins])
+    assert aside(result) == []
+    assert result.rows["volume"].to_pylist() == [None, None, kept]
+    (told,) = (finding for finding in result.warnings if finding.code == "DUPLICATE_VOLUME")
+    assert (told.severity, told.count, told.symbol, told.day) == ("WARN", 1, "A", day(2))
+    assert "DUPLICATE_SAME" not in warned(result)
+
+
 def test_rows_that_contradict_each_other_are_both_set_aside_with_their_lines() -> None:
     result = checked([*series("A", CALM), line("A", day(2), 100.6)])
     assert aside(result) == [("DUPLICATE_CONFLICT", 4), ("DUPLICATE_CONFLICT", 8)]

@@ -20,6 +20,7 @@ from resources.settings.sources import (
     open_reference,
     open_source,
     screening,
+    wanted_sources,
 )
 from resources.settings.yaml_files import parse_yaml
 
@@ -122,3 +123,42 @@ def test_an_override_makes_its_files_be_read_again(tmp_path: Path) -> None:
 
 def test_without_an_overrides_file_there_are_none(tmp_path: Path) -> None:
     assert load_overrides(tmp_path) == Overrides()
+
+
+def test_a_source_is_asked_for_by_its_name_or_by_a_place_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "inbox" / "sub").mkdir(parents=True)
+    file = tmp_path / "inbox" / "sub" / "a.csv"
+    file.write_text("")
+    config = tmp_path / "config"
+    settings = parsed(THREE.replace("path: inbox", "path: ../inbox") + "reference_folder: ../reference\n")
+    inbox, _, embedded = settings.sources
+    assert wanted_sources(settings, config, None) == [(inbox, None), (embedded, None)]
+    assert wanted_sources(settings, config, "inbox") == [(inbox, None)]
+    assert wanted_sources(settings, config, str(tmp_path / "inbox")) == [(inbox, None)]
+    assert wanted_sources(settings, config, str(file)) == [(inbox, config / "../inbox/sub/a.csv")]
+    (tmp_path / "reference").mkdir()
+    for reference in ("reference", str(tmp_path / "reference")):
+        assert wanted_sources(settings, config, reference) == []
+
+
+@pytest.mark.parametrize("wanted", ["inbx", "inbox/none.csv", "/", "yahoo"])
+def test_an_unknown_source_is_an_error_that_lists_them(wanted: str, tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"there is no source .*inbox \(.*yahoo \(switched off\), embedded"):
+        wanted_sources(parsed(THREE), tmp_path, wanted)
+
+
+def test_a_closure_needs_a_reason_and_rereads_nothing(tmp_path: Path) -> None:
+    text = 'closures: [{exchange: XNYS, date: "2025-01-09", reason: "mourning of President Carter"}]'
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "t.csv").write_text("symbol,date,close\nMS,2024-01-02,5\n")
+    stated = parse_yaml(text, Overrides, "overrides.yaml")
+    assert stated.closures[0].date == date(2025, 1, 9)  # a date in quotes is a date
+    settings = parsed(THREE).sources[0]
+    keys = [
+        [getattr(one, "key", "") for one in open_source(settings, tmp_path, overrides, TODAY).deliveries(
+            None, None, lambda key: False)]
+        for overrides in (stated, Overrides())
+    ]  # fmt: skip
+    assert keys[0] == keys[1]
+    with pytest.raises(PolicyError, match="reason"):
+        parse_yaml(text.replace("mourning of President Carter", ""), Overrides, "overrides.yaml")

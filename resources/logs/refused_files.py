@@ -1,0 +1,43 @@
+"""Which payloads are refused today: of each, the last word on record."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from resources.store.ledger import Connection
+
+REJECTED, WITHDRAWN = "rejected", "withdrawn"
+
+
+@dataclass(frozen=True)
+class RefusedFile:
+    """A payload of which nothing was taken, and that came neither right nor away since.
+
+    since    when it was first refused so, UTC
+    reason   everything that is wrong in it, with what to do
+    """
+
+    source: str
+    log: str
+    name: str
+    sha256: str
+    since: datetime
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}; nothing of it is on record, since {self.since:%Y-%m-%d}"
+
+
+def refused_files(con: Connection, watermark: int | None = None) -> list[RefusedFile]:
+    """The refused payloads as known at the watermark (now, when left out), by source and name."""
+    rows = con.execute(
+        """
+        with last as (
+            select * from ingests where $1 is null or ingest_seq <= $1
+            qualify row_number() over (partition by source, payload_name order by ingest_seq desc) = 1
+        )
+        select l.source, l.log, l.payload_name, l.payload_sha256, m."at", l.message
+        from last l join materializations m on m.id = l.ingest_seq where l.status = $2 order by all
+        """,
+        [watermark, REJECTED],
+    ).fetchall()
+    return [RefusedFile(*row) for row in rows]

@@ -1,0 +1,157 @@
+"""What becomes of one payload: its rows in the logs, those set aside, its findings, under one ledger row."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from resources.logs.appending import Appended, append_log
+from resources.logs.refused_files import REJECTED, refused_files
+from resources.prices.source import PRICES, Delivery, FileRejected, Finding
+from resources.store.ledger import Connection, append_entry, sha256
+from resources.store.warehouse import Transaction
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What became of one payload."""
+
+    source: str
+    log: str
+    payload: str
+    status: str
+    new: int = 0
+    corrected: int = 0
+    same: int = 0
+    quarantined: int = 0
+    findings: tuple[Finding, ...] = ()
+    symbols: frozenset[str] = frozenset()
+
+    def row(self) -> dict[str, object]:
+        """The counts, for a table."""
+        hidden = ("findings", "symbols")
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in hidden}
+
+
+def log_rows(delivery: Delivery) -> pa.Table:
+    """The delivery's rows with the constant columns of their log filled in."""
+    rows = delivery.rows
+    if delivery.withdrawn.num_rows:
+        taken_back = pa.chunked_array(
+            [pa.nulls(rows.num_rows, pa.bool_()), pa.repeat(True, delivery.withdrawn.num_rows)]
+        )
+        rows = pa.concat_tables([rows, delivery.withdrawn]).append_column("withdrawn", taken_back)
+    count = rows.num_rows
+    constants: dict[str, pa.Array] = {"source": _same_text(delivery.source, count)}
+    if delivery.log == PRICES:
+        constants |= {
+            "currency": _same_text(delivery.currency, count),
+            "basis": _same_text(delivery.basis, count),
+            "simulated": pa.repeat(delivery.simulated, count),
+            "known_at": pa.repeat(pa.scalar(delivery.known_at, pa.date32()), count),
+        }
+    for name, values in constants.items():
+        if name not in rows.column_names:
+            rows = rows.append_column(name, values)
+    return rows
+
+
+def _same_text(text: str, count: int) -> pa.Array:
+    """A column of one text, which takes a byte a row."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array([text]))
+
+
+def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
+    """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
+    entry_id = tx.next_id()
+    before = tx.con.execute(
+        "select max(ingest_seq) from ingests where source = ? and delivery_key = ? and status = 'ingested'",
+        [delivery.source, delivery.key],
+    ).fetchall()[0][0]
+    appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, before)
+    insert_rows(tx.con, "ingests", [_ingest_row(entry_id, delivery, path, appended)])
+    if delivery.quarantined.num_rows:
+        constants = {"ingest_seq": entry_id, "log": delivery.log, "source": delivery.source}
+        insert_rows(tx.con, "quarantine", delivery.quarantined.to_pandas().assign(**constants))
+    _insert_findings(tx.con, delivery.warnings, entry_id)
+    _seal(tx, entry_id, delivery.log, appended.rows)
+    return Ingested(
+        delivery.source, delivery.log, delivery.payload_name, "ingested", appended.new, appended.corrected,
+        appended.same, delivery.set_aside, delivery.warnings, _symbols(delivery),
+    )  # fmt: skip
+
+
+def _symbols(delivery: Delivery) -> frozenset[str]:
+    """The symbols of a delivery of prices, those of rows set aside among them."""
+    if delivery.log != PRICES:
+        return frozenset()
+    told = (delivery.rows["symbol"], delivery.quarantined["symbol"])
+    return frozenset(symbol for column in told for symbol in column.unique().to_pylist() if symbol)
+
+
+def store_rejection(tx: Transaction, source: str, refused: FileRejected) -> Ingested:
+    """A refused file leaves its reasons on record once; nothing of its content."""
+    outcome = Ingested(source, refused.log, refused.name, REJECTED, findings=refused.findings)
+    known = [(file.source, file.name, file.sha256) for file in refused_files(tx.con)]
+    if (source, refused.name, refused.payload_sha256) not in known:
+        said, findings = str(refused), refused.findings
+        record_status(tx, source, refused.log, refused.name, refused.payload_sha256, REJECTED, said, findings)
+    return outcome
+
+
+def record_status(
+    tx: Transaction, source: str, log: str, name: str, sha: str, status: str, message: str,
+    findings: Iterable[Finding],
+) -> None:  # fmt: skip
+    """A row of `ingests` about a payload that brings nothing into the logs."""
+    entry_id = tx.next_id()
+    row = {
+        "ingest_seq": entry_id, "source": source, "log": log, "payload_name": name, "payload_sha256": sha,
+        "delivery_key": f"{status}:{sha}", "status": status, "rows_new": 0, "rows_corrected": 0, "rows_same": 0,
+        "rows_quarantined": 0, "message": message,
+    }  # fmt: skip
+    insert_rows(tx.con, "ingests", [row])
+    _insert_findings(tx.con, findings, entry_id)
+    _seal(tx, entry_id, log, 0)
+
+
+def _ingest_row(entry_id: int, delivery: Delivery, path: str, appended: Appended) -> dict[str, object]:
+    return {
+        "ingest_seq": entry_id, "source": delivery.source, "log": delivery.log, "payload_name": delivery.payload_name,
+        "payload_sha256": delivery.payload_sha256, "delivery_key": delivery.key, "payload_path": path,
+        "known_at": delivery.known_at, "status": "ingested", "rows_new": appended.new,
+        "rows_corrected": appended.corrected, "rows_same": appended.same,
+        "rows_quarantined": delivery.set_aside,
+    }  # fmt: skip
+
+
+def insert_rows(con: Connection, table: str, rows: list[dict[str, object]] | pd.DataFrame) -> None:
+    """Rows by name, under a ledger row that the caller appends in the same transaction."""
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
+    con.register("incoming_rows", frame)
+    con.execute(f"insert into {table} by name select * from incoming_rows")
+    con.unregister("incoming_rows")
+
+
+def _insert_findings(con: Connection, findings: Iterable[Finding], entry_id: int) -> None:
+    rows: list[dict[str, object]] = [
+        {
+            "code": finding.code, "severity": finding.severity, "symbol": finding.symbol, "date": finding.day,
+            "value": float(finding.count), "message": finding.message, "materialization": entry_id,
+        }
+        for finding in findings
+    ]  # fmt: skip
+    if rows:
+        insert_rows(con, "check_findings", rows)
+
+
+def _seal(tx: Transaction, entry_id: int, log: str, rows: int) -> None:
+    """The ledger row of an ingest: its content is the leaves it wrote."""
+    leaves = tx.con.execute(
+        "select date, hash from log_leaves where ingest_seq = ? order by date", [entry_id]
+    ).fetchall()
+    content = sha256("\n".join(f"{day}|{digest}" for day, digest in leaves))
+    written = [log, "log_leaves", "ingests", "quarantine", "check_findings"]
+    append_entry(tx.con, tx.stamp, entry_id, log, content, rows, tables=written)

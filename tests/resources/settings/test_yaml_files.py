@@ -1,0 +1,75 @@
+"""What YAML would read as something else than was meant is refused, by line, with the remedy."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from optimizer.errors import PolicyError
+from resources.settings.policy_schema import Day, Strict
+from resources.settings.yaml_files import parse_yaml
+
+
+class Example(Strict):
+    name: str = ""
+    names: list[str] | None = None
+    shares: dict[str, float] = Field(default={})
+    amount: float = 0.0
+    count: int = 0
+    day: Day | None = None
+
+
+def said(text: str) -> str:
+    with pytest.raises(PolicyError) as refused:
+        parse_yaml(text, Example, "desk.yaml")
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("word", ["ON", "NO", "yes", "off", "TRUE", "7203", "1.5", "2024-01-02", "null", "~"])
+def test_a_word_that_is_no_text_asks_for_quotes(word: str) -> None:
+    assert "desk.yaml:2: name: Input should be a valid string" in said(f"day: 2024-01-02\nname: {word}\n")
+    assert f"quote it, '{word}'" in said(f"name: {word}\n")
+    listed = said(f"names:\n  - AAA\n  - {word}\n")
+    assert listed.startswith("desk.yaml:3: names.")
+    assert f"quote it, '{word}'" in listed
+    assert f"desk.yaml:2: the key {word} is no text in YAML; quote it: '{word}'" in said(
+        f"shares:\n  {word}: 5\n"
+    )
+    quoted = parse_yaml(f"name: '{word}'\nnames: ['{word}']\nshares: {{'{word}': 5}}\n", Example, "desk.yaml")
+    assert (quoted.name, quoted.names, quoted.shares) == (word, [word], {word: 5.0})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0700", 448), ("010", 8), ("1:30", 90), ("-0700", -448), ("1:30.5", 90.5)]
+)
+def test_a_number_that_is_not_in_decimals_is_refused(text: str, value: float) -> None:
+    for key in ("amount", "count", "name"):
+        assert f"desk.yaml:1: {text} is read as {value} in YAML" in said(f"{key}: {text}\n")
+
+
+@given(st.decimals(-(10**12), 10**12, places=6) | st.integers(-(10**12), 10**12))
+def test_a_number_in_decimals_is_itself(value: Decimal | int) -> None:
+    assert parse_yaml(f"amount: {value}\n", Example, "desk.yaml").amount == float(value)
+
+
+@given(st.dates())
+def test_a_date_in_quotes_is_a_date(day: date) -> None:
+    bare, quoted = (parse_yaml(f"day: {text}\n", Example, "").day for text in (day, f'"{day}"'))
+    assert bare == quoted == day
+
+
+def test_what_is_no_day_of_the_calendar_is_refused_with_its_line() -> None:
+    assert said("day: 2022-02-30\n").startswith("desk.yaml:1: 2022-02-30 is no day of the calendar")
+    assert said("name: a\nday: '2022-02-30'\n").startswith("desk.yaml:2: day: day is out of range")
+    assert "valid date" in said("day: '30/02/2022'\n")
+
+
+def test_everything_is_said_at_once_and_an_empty_file_has_the_defaults() -> None:
+    found = said("amount: 0700\nshares: {ON: 1, A: 2, A: 3}\n").splitlines()
+    assert [line.split(": ", 1)[0] for line in found] == ["desk.yaml:1", "desk.yaml:2", "desk.yaml:2"]
+    assert (
+        parse_yaml("", Example, "desk.yaml") == parse_yaml("# nothing\n", Example, "desk.yaml") == Example()
+    )
