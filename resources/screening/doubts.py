@@ -18,7 +18,6 @@ PAYS, SPLITS = (
     0.04,
     0.08,
 )  # a dividend below this fraction of the price, or a split nearer to 1, needs none either
-SIDEWAYS = 0.08  # a lively price may move so far beside its split
 ANSWERED = 4.0  # usual moves by which a price may miss the fall that a dividend asks for
 WEEK = 7
 Release = tuple[str, int, str]
@@ -29,8 +28,7 @@ class JumpLimits:
     """How far a price may move between two sessions.
 
     jump           fraction, total return: a move beyond it is doubted; beyond a week it grows with the root of the time
-    split          relative distance from n:1 or 1:n, n = 2, 3, ..., that looks like a forgotten split; more for a
-                   lively price
+    split          relative distance from n:1 or 1:n, n = 2, 3, ..., that looks like a forgotten split
     confirmed      rows at a new level, the first among them, after which it is believed
     level          a level further off than this many times is not believed because it holds
     """
@@ -119,8 +117,7 @@ def _split_code(judging: Judging, move: Move) -> str | None:
         return None
     times = max(move.ratio, 1 / move.ratio)
     whole = round(times)
-    beside = min(SIDEWAYS, 3 * judging.evidence.usual_move(move.place))
-    if whole < 2 or abs(times / whole - 1) > max(judging.limits.split, beside):
+    if whole < 2 or abs(times / whole - 1) > judging.limits.split:
         return None
     denied = judging.evidence.denies_split(move.base, move.place, move.before, move.growth)
     return None if denied else SPLIT_UNEXPLAINED

@@ -99,7 +99,7 @@ def merge(rows: pa.Table, kept: Mask | None, recorded: Recorded, known_at: date 
     outdated = (since > now) & (now != NEVER) & ~waits
     use[told[outdated]] = False
     use[stood[~outdated]] = False
-    both = _completed(both, told[~outdated & ~waits], stood[~outdated & ~waits])
+    both = _completed(both, told[~outdated], stood[~outdated])
     return Merged(both, use, rows.num_rows, recorded)
 
 

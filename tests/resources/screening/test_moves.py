@@ -10,6 +10,7 @@ from price_lines import CONTEXT, aside, checked, day, line, number_of, series, w
 
 from resources.prices.files import Reading, read_delivery
 from resources.prices.source import Basis, Delivery
+from resources.screening.merged import NEVER, Recorded, merge
 from resources.screening.screen import Context, screen
 
 
@@ -197,3 +198,20 @@ def test_a_jump_over_a_long_gap_may_be_larger() -> None:
         [*series("A", [100.0]), *series("A", [190.0], 90)],
     )
     assert (len(aside(checked(near))), len(aside(checked(far)))) == (1, 0)
+
+
+def test_what_an_earlier_evening_said_of_a_row_set_aside_stands_where_the_later_one_cannot_know_it() -> None:
+    told = read_delivery(
+        f"symbol,date,close,adj_close\nA,{day(1)},203,203\n".encode(),
+        "prices_20240103.csv",
+        "s",
+        "k",
+        Reading("t", "USD"),
+    )
+    assert told.rows["split"].to_pylist() == [None]
+    before = checked([line("A", day(1), 203, split=2, dividend=0.5)]).rows
+    recorded = Recorded(
+        before, np.array([True]), np.array([np.nan]), np.array([np.nan]), np.array([NEVER], np.int32)
+    )
+    merged = merge(told.rows, None, recorded, told.known_at)
+    assert (merged.series({}).split.tolist(), merged.series({}).dividend.tolist()) == ([2.0], [0.5])
