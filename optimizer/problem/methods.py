@@ -11,6 +11,7 @@ from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import Policy
 from optimizer.model.returns import per_period
+from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.convex_limits import Norm
 from optimizer.numerics.matrices import scaled
 from optimizer.problem.drawdown_costs import Drawdown
@@ -190,21 +191,25 @@ def scenarios_of(setting: Setting) -> tuple[Array, float]:
     return scenarios - periodic, periodic
 
 
-# What each of these makes least, by the policy and its return_threshold per period; per period of the scenarios,
+def _shortfall(policy: Policy, periods: float = TRADING_DAYS, *, order: int) -> Cost:
+    return LowerPartialMoment(per_period(policy.return_threshold, periods), order)
+
+
+# What each of these makes least, by the policy and the scenarios' periods per year; per period of the scenarios,
 # drawdowns as fractions of the value at the start.
-SCENARIO_COSTS: Mapping[str, Callable[[Policy, float], Cost]] = {
-    "cdar": lambda policy, threshold: Drawdown("tail", policy.tail_level),
-    "evar": lambda policy, threshold: EntropicTail(policy.tail_level),
-    "worst_realization": lambda policy, threshold: WorstRealization(),
-    "mean_absolute_deviation": lambda policy, threshold: MeanAbsoluteDeviation(),
-    "semi_deviation": lambda policy, threshold: SemiDeviation(),
-    "first_lower_partial_moment": lambda policy, threshold: LowerPartialMoment(threshold, 1),
-    "second_lower_partial_moment": lambda policy, threshold: LowerPartialMoment(threshold, 2),
-    "gini_mean_difference": lambda policy, threshold: GiniMeanDifference(),
-    "ulcer_index": lambda policy, threshold: Drawdown("ulcer"),
-    "max_drawdown": lambda policy, threshold: Drawdown("max"),
-    "average_drawdown": lambda policy, threshold: Drawdown("mean"),
-    "kelly": lambda policy, threshold: GrowthLoss(),
+SCENARIO_COSTS: Mapping[str, Callable[..., Cost]] = {
+    "cdar": lambda policy, periods=TRADING_DAYS: Drawdown("tail", policy.tail_level),
+    "evar": lambda policy, periods=TRADING_DAYS: EntropicTail(policy.tail_level),
+    "worst_realization": lambda policy, periods=TRADING_DAYS: WorstRealization(),
+    "mean_absolute_deviation": lambda policy, periods=TRADING_DAYS: MeanAbsoluteDeviation(),
+    "semi_deviation": lambda policy, periods=TRADING_DAYS: SemiDeviation(),
+    "first_lower_partial_moment": partial(_shortfall, order=1),
+    "second_lower_partial_moment": partial(_shortfall, order=2),
+    "gini_mean_difference": lambda policy, periods=TRADING_DAYS: GiniMeanDifference(),
+    "ulcer_index": lambda policy, periods=TRADING_DAYS: Drawdown("ulcer"),
+    "max_drawdown": lambda policy, periods=TRADING_DAYS: Drawdown("max"),
+    "average_drawdown": lambda policy, periods=TRADING_DAYS: Drawdown("mean"),
+    "kelly": lambda policy, periods=TRADING_DAYS: GrowthLoss(),
 }
 
 
@@ -225,7 +230,7 @@ def scenario_goal(setting: Setting, name: str) -> Scenario:
     """Least of that cost over the scenarios; `kelly` reports growth, ln per year."""
     excess, periodic = scenarios_of(setting)
     periods, odds = setting.estimates.periods_per_year, setting.estimates.probabilities
-    cost = SCENARIO_COSTS[name](setting.policy, per_period(setting.policy.return_threshold, periods))
+    cost = SCENARIO_COSTS[name](setting.policy, periods)
     if odds is not None:
         if not isinstance(cost, BY_ODDS):
             raise PolicyError(

@@ -8,23 +8,25 @@ import numpy as np
 import pandas as pd
 
 from optimizer.beliefs.estimators.recipes import estimate
-from optimizer.beliefs.estimators.windows import session_count
+from optimizer.beliefs.estimators.windows import first_row, session_count
 from optimizer.errors import DataError
 from optimizer.model.costs import Liquidity
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.exposures import FundExposureMap
 from optimizer.model.portfolio import Portfolio, Position
+from optimizer.model.sessions import Dates
 from optimizer.problem.methods import ON_SCENARIOS
 from optimizer.proposals.proposal import MIN_OBSERVATIONS, Mandate, without_evidence
 from resources.books.snapshots import Inputs, Snapshot, read_inputs
 from resources.books.tax_lots import read_plan
 from resources.packs.liquidity import liquidity_of
-from resources.packs.pack_prices import in_currency, read_panel, window_start
+from resources.packs.pack_prices import Panel, in_currency, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.results.stage_outputs import covariance_digest, read_estimates
 from resources.store.ledger import Connection
 
 FURTHEST = 4  # times as far back as before, at most
+A_HOLIDAY = 21  # days; no market is closed for so long, so that a search that finds nothing in them is over
 
 
 def recipe_prices(con: Connection, pack: Pack, recipe: Recipe) -> pd.DataFrame:
@@ -33,13 +35,25 @@ def recipe_prices(con: Connection, pack: Pack, recipe: Recipe) -> pd.DataFrame:
     The desk's days are read first, then further back while that finds more sessions of these symbols: others may trade
     on days on which they do not.
     """
-    wanted, days, seen = recipe.lookback_days + 1, recipe.lookback_days + 1, -1
-    while True:
-        panel = read_panel(con, pack, recipe.symbols, window_start(con, pack, days))
-        found = session_count(np.isfinite(panel.close), np.array(panel.dates, "datetime64[D]"), recipe)
-        if found >= wanted or found <= seen:
-            return in_currency(con, pack, panel, recipe.currency)
-        seen, days = found, min(days * wanted // max(found, 1) + 1, FURTHEST * days)
+    wanted = days = recipe.lookback_days + 1
+    panel = read_panel(con, pack, recipe.symbols, window_start(con, pack, days))
+    found, more = 0, _sessions(panel, recipe)
+    while found < more < wanted:
+        found, days = more, min(days * wanted // more, FURTHEST * days) + A_HOLIDAY
+        further = read_panel(con, pack, recipe.symbols, window_start(con, pack, days))
+        more = _sessions(further, recipe)
+        if more > found:
+            first = first_row(further.close, _dates(further), recipe)
+            panel = read_panel(con, pack, recipe.symbols, further.dates[first])
+    return in_currency(con, pack, panel, recipe.currency)
+
+
+def _sessions(panel: Panel, recipe: Recipe) -> int:
+    return session_count(np.isfinite(panel.close), _dates(panel), recipe)
+
+
+def _dates(panel: Panel) -> Dates:
+    return np.array(panel.dates, "datetime64[D]")
 
 
 def estimate_evidence(con: Connection, pack: Pack, recipe: Recipe) -> Estimates:

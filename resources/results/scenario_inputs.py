@@ -91,7 +91,7 @@ def read_exposed(
     base = in_currency(con, pack, panel, case.snapshot.base_currency)[kept]
     kinds = newest_facts(con, pack, "securities", "kind", kept)
     known = look_through(funds, kinds, case.inputs.policy)
-    rows = _estimated_on(own, books.chosen_proxies({*kept}))
+    rows = estimated_on(own, books.chosen_proxies({*kept}))
     natural, converted = log_returns(own.to_numpy()[rows]), log_returns(base.to_numpy()[rows])
     sens, proxies = _sensitivities(kept, natural, converted, known, books, values)
     currency = {s: c for s, c in zip(recent.symbols, recent.currency, strict=True) if s in last}
@@ -119,7 +119,7 @@ def read_exposed(
     return Exposed(pack, case, values, sens, markets, replays, base, notes, known)
 
 
-def _estimated_on(prices: pd.DataFrame, proxies: Mapping[str, Mapping[str, float]]) -> Rows | slice:
+def estimated_on(prices: pd.DataFrame, proxies: Mapping[str, Mapping[str, float]]) -> Rows | slice:
     """The dates of (T, n) prices that sensitivities are estimated between: the factor proxies and all names that have
     history are priced on them, but for those that would cost the others too many."""
     priced = prices.notna().to_numpy()

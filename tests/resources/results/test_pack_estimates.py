@@ -188,3 +188,17 @@ def test_what_is_missing_and_the_periods_are_on_record_with_the_estimates(
             assert stored.periods_per_year == computed.periods_per_year
     usual = matrices.loc[matrices["recipe"] == Recipe(symbols=("AAA", "BBB")).name, "recipe_text"]
     assert "notes" not in usual.iloc[0] and "periods_per_year" not in usual.iloc[0]
+
+
+def test_a_name_that_is_young_asks_for_no_rates_of_days_before_it(desk: tuple[Warehouse, Pack]) -> None:
+    """The euro's rates begin with the young name's prices."""
+    warehouse, pack = desk
+    rates = [{"base": "USD", "quote": "EUR", "date": WEEKDAYS[-253], "rate": 0.9, "source": "feed"}]
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "fx_rates", pa.Table.from_pylist(rates))
+    with warehouse.write(STAMP) as tx:
+        later = cut_pack(tx, WEEKDAYS[-1], ["feed"], WEEKDAYS, CheckLimits(), revise="rates").pack
+    with warehouse.live() as con:
+        euros = estimate_evidence(con, later, Recipe(symbols=("AAA", "NEW"), currency="EUR"))
+        dollars = estimate_evidence(con, pack, Recipe(symbols=("AAA", "NEW")))
+    assert euros.mean == pytest.approx(dollars.mean)
