@@ -266,3 +266,14 @@ def test_a_dividend_beside_split_adjusted_closes_is_told_in_their_shares(desk: D
     adjusted = "symbol,date,close\nAAA,2024-01-02,50\nAAA,2024-01-03,49.5\nAAA,2024-01-04,51\n"
     desk.ingest(a=adjusted, actions=f"{ACTIONS}AAA,2024-01-03,dividend,1,\nAAA,2024-01-04,split,2,\n")
     assert [row[1:] for row in newest(desk, "AAA")] == [(50, 0, 1), (49.5, 0.5, 1), (51, 0, 1)]
+
+
+def test_what_was_stated_wrongly_is_taken_back_also_of_a_file_that_cannot_know(desk: Desk) -> None:
+    wrong = f"{ACTIONS}BBB,2024-01-03,dividend,0.3,\nBBB,2024-01-04,split,1.05,\n"
+    desk.ingest(
+        a="symbol,date,close\nBBB,2024-01-02,50\nBBB,2024-01-03,51\nBBB,2024-01-04,49\n", actions=wrong
+    )
+    assert [row[2:] for row in newest(desk, "BBB")] == [(0, 1), (0.3, 1), (0, 1.05)]
+    desk.ingest(actions=wrong.replace("0.3", "0").replace("1.05", "1"))
+    assert [row[2:] for row in newest(desk, "BBB")] == [(0, 1), (0, 1), (0, 1)]
+    assert desk.ingest() == []
