@@ -1,22 +1,26 @@
 """Dividends that only the corporate actions know, filled into the price rows that they act on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import prod
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from resources.prices.series import Record, Series, make_series
+from resources.prices.rows import symbol_codes
+from resources.prices.series import Record, Series, filled, make_series
 from resources.prices.source import Delivery, Finding
 
-Stated = Mapping[tuple[str, int], tuple[float, str | None]]
+Key = tuple[str, int]
+Stated = Mapping[Key, tuple[float, str | None]]
+V = TypeVar("V")
 SAME_CASH = 0.01  # relative; vendors round dividends
 
 
 def with_dividends(
-    delivery: Delivery, stated: Stated, splits: Mapping[tuple[str, int], float], record: Mapping[str, Record]
+    delivery: Delivery, stated: Stated, splits: Mapping[Key, float], record: Mapping[str, Record]
 ) -> Delivery:
     """The delivery with the dividends that its rows leave out, and a warning for each filled in or contradicted.
 
@@ -24,32 +28,44 @@ def with_dividends(
     splits  the same -> shares after per share before; a dividend beside split-adjusted closes is divided by later ones
     record  newest close of each symbol on record
     One of a day without a row acts on the next row. Of two different ones the larger is taken: a row may know only
-    the ordinary part. Total-return closes carry dividends already and are left alone.
+    the ordinary part. Total-return closes carry dividends already and are left alone. What is taken back (a dividend
+    of 0, a split of 1) is none where the row itself cannot know.
     """
     rows = delivery.rows
-    own = {symbol for symbol, _ in stated} & set(rows["symbol"].unique().to_pylist())
-    if delivery.basis == "total_return" or not own:
+    codes, symbols = symbol_codes(rows["symbol"])
+    named = {symbol for symbol, _ in (*stated, *splits)}
+    own = np.isin(codes, [code for code, symbol in enumerate(symbols) if symbol in named])
+    if delivery.basis == "total_return" or not own.any():
         return delivery
-    series = make_series(rows, None, record)
+    series = make_series(rows, own, record)
     if delivery.basis == "split_adjusted":
         stated = _adjusted(stated, splits, int(series.days.max()))
-    values, warnings = np.array(rows["dividend"].fill_null(0.0).to_numpy()), list(delivery.warnings)
-    for place, cash, finding in _found(series, stated, delivery.currency):
-        values[series.order[place]] = cash
-        warnings.append(finding)
-    if len(warnings) == len(delivery.warnings):
-        return delivery
-    column = rows.schema.get_field_index("dividend")
-    told = pa.array(values, from_pandas=True)
-    if rows["dividend"].null_count:  # a payload that cannot know the others still leaves what is on record
-        told = pa.array(
-            np.where(rows["dividend"].is_null().to_numpy() & (values == 0), np.nan, values), from_pandas=True
-        )
-    rows = rows.set_column(column, rows.schema.field(column), told)
-    return replace(delivery, rows=rows, warnings=tuple(warnings))
+    found = list(_found(series, stated, delivery.currency))
+    undone = [(place, 1.0) for _, place, ratio in _places(series, splits) if ratio == 1]
+    rows = _with(rows, series, "dividend", [(place, cash) for place, cash, _ in found])
+    rows = _with(
+        rows,
+        series,
+        "split",
+        [item for item in undone if rows["split"][series.order[item[0]]].as_py() is None],
+    )
+    warnings = (finding for _, _, finding in found if finding)
+    return replace(delivery, rows=rows, warnings=(*delivery.warnings, *warnings))
 
 
-def _adjusted(stated: Stated, splits: Mapping[tuple[str, int], float], last: int) -> Stated:
+def _with(rows: pa.Table, series: Series, name: str, found: Sequence[tuple[int, float]]) -> pa.Table:
+    """The rows with other values at places of the series; a cell that is empty stays so."""
+    if not found:
+        return rows
+    values = np.array(filled(rows[name], np.nan))
+    for place, value in found:
+        values[series.order[place]] = value
+    return rows.set_column(
+        rows.column_names.index(name), rows.schema.field(name), pa.array(values, from_pandas=True)
+    )
+
+
+def _adjusted(stated: Stated, splits: Mapping[Key, float], last: int) -> Stated:
     """The dividends in shares of the last day."""
     later: dict[str, list[tuple[int, float]]] = {}
     for (symbol, day), ratio in splits.items():
@@ -61,20 +77,27 @@ def _adjusted(stated: Stated, splits: Mapping[tuple[str, int], float], last: int
     }
 
 
-def _found(series: Series, stated: Stated, currency: str) -> Iterator[tuple[int, float, Finding]]:
-    """(place in the series, cash, warning) of each dividend that a row leaves out or tells differently."""
+def _places(series: Series, stated: Mapping[Key, V]) -> Iterator[tuple[Key, int, V]]:
+    """What is stated of a symbol and day with the row of that day, or the one that follows it here."""
     bounds = series.bounds()
     spans = {series.symbols[series.codes[start]]: (start, end) for start, end in pairwise(bounds.tolist())}
-    for (symbol, day), (cash, told) in stated.items():
+    for (symbol, day), value in stated.items():
         start, end = spans.get(symbol, (0, 0))
         place = start + int(np.searchsorted(series.days[start:end], day))
-        if place == end or not cash:
+        if place == end:
             continue
-        if series.days[place] != day and place == start and not series.previous_day[place] < day:
-            continue  # the row that follows that day may be another delivery's
+        if series.days[place] == day or place > start or series.previous_day[place] < day:
+            yield (symbol, day), place, value
+
+
+def _found(series: Series, stated: Stated, currency: str) -> Iterator[tuple[int, float, Finding | None]]:
+    """(place in the series, cash, warning) of each dividend that a row leaves out or tells differently."""
+    for (symbol, day), place, (cash, told) in _places(series, stated):
         own, when = float(series.dividend[place]), np.datetime64(int(series.days[place]), "D").item()
         says = f"{symbol} pays {cash:g} a share on {np.datetime64(day, 'D')} by the corporate actions"
-        if told not in (None, currency):
+        if cash == 0:
+            yield place, own, None
+        elif told not in (None, currency):
             said = f"{says}, in {told}; its prices are in {currency}, so that it is not taken: state it in {currency}"
             yield place, own, Finding("DIVIDEND_CONTRADICTED", "WARN", said, 1, symbol, when)
         elif own == 0:

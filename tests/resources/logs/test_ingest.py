@@ -354,3 +354,14 @@ def test_a_closure_that_the_desk_states_is_no_session(desk: Desk) -> None:
     (desk.folder / "config" / "overrides.yaml").write_text(f"closures: [{other}]\n")
     (done,) = desk.ingest(again=FIRST)
     assert (done.new, done.quarantined) == (2, 0)
+
+
+def test_what_was_stated_wrongly_is_taken_back_also_of_a_file_that_cannot_know(desk: Desk) -> None:
+    wrong = f"{ACTIONS}BBB,2024-01-03,dividend,0.3,\nBBB,2024-01-04,split,1.05,\n"
+    desk.ingest(
+        a="symbol,date,close\nBBB,2024-01-02,50\nBBB,2024-01-03,51\nBBB,2024-01-04,49\n", actions=wrong
+    )
+    assert [row[2:] for row in newest(desk, "BBB")] == [(0, 1), (0.3, 1), (0, 1.05)]
+    desk.ingest(actions=wrong.replace("0.3", "0").replace("1.05", "1"))
+    assert [row[2:] for row in newest(desk, "BBB")] == [(0, 1), (0, 1), (0, 1)]
+    assert desk.ingest() == []
