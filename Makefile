@@ -7,7 +7,7 @@ BIN := .venv/bin
 CODE := optimizer resources assets pipeline service tests benchmarks
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run ui test test-slow test-kernels test-all-kernels lint format types validate audit check bench peers lock clean
+.PHONY: help run ui test test-slow test-kernels test-all-kernels mutate lint format types validate audit check bench peers lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
@@ -30,6 +30,9 @@ test-kernels: .venv/dev.stamp ## the quicker numerical tests under another BLAS 
 
 test-all-kernels: .venv/dev.stamp ## all numerical tests under every BLAS kernel, with one thread and with two
 	@$(BIN)/python tests/kernels.py all
+
+mutate: .venv/dev.stamp ## plant small faults and see whether the tests notice; writes benchmarks/RESULTS-tests.md
+	@$(BIN)/python -m benchmarks.mutate
 
 lint: .venv/dev.stamp ## ruff: rules and format
 	@$(BIN)/ruff check .

@@ -131,7 +131,7 @@ def build(folder: Path) -> Path:
     }
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.cli", "run", "--as-of", PACK[3:], "--json"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder / "home"

@@ -36,13 +36,12 @@ class DatedFacts:
         """Capitalisations known that day; None where they are not needed. DataError where not one is known."""
         if self.caps is None:
             return None
-        row = (
-            self.caps[self.caps.index == day]
-            .reindex(columns=list(symbols))
-            .to_numpy(dtype=np.float64)
-            .ravel()
-        )
-        known = {symbol: float(cap) for symbol, cap in zip(symbols, row, strict=True) if cap > 0}
+        row = self.caps.loc[:day].iloc[-1:].reindex(columns=list(symbols))
+        known = {
+            str(symbol): float(cap)
+            for symbol, cap in zip(row.columns, row.to_numpy().ravel(), strict=False)
+            if cap > 0
+        }
         if not known:
             raise DataError(
                 f"no market cap is known on {day.date()}; ingest those of that time, or start later"

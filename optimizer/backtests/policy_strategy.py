@@ -83,7 +83,8 @@ class PolicyStrategy:
         known = self.liquidity.at(day) if self.liquidity is not None else {}
         prices = window.prices[-1]
         if self.closes is not None:
-            prices = self.closes.loc[day].reindex(list(window.symbols)).to_numpy(dtype=np.float64)
+            told = self.closes.loc[:day, list(window.symbols)].ffill()
+            prices = told.iloc[-1].to_numpy(dtype=np.float64)
         return CostModel.of(policy, known).curve(window.symbols, prices, window.worth)
 
     def _believed(self, evidence: Estimates, universe: Universe, policy: Policy) -> Estimates:

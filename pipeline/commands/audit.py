@@ -138,14 +138,20 @@ def restatements(as_json: Json = False) -> None:
 def changes_since(
     con: Any, since: str, pack: str, symbol: str | None, portfolio: str | None
 ) -> list[dict[str, Any]]:
-    """Why weights changed between two packs, portfolio by portfolio, for one symbol or all."""
+    """Why weights changed between two packs, portfolio by portfolio, for one symbol or all.
+
+    A portfolio that is new since then has no earlier weights, and is left out unless it is asked for by name.
+    """
     from resources.audit.weight_changes import weight_changes
     from resources.packs.packs import find_pack
     from resources.results.queries import portfolios_of
 
+    chosen = portfolios_of(con, find_pack(con, pack), portfolio)
+    before = {row["portfolio_id"] for row in portfolios_of(con, find_pack(con, since), None)}
     found = [
-        weight_changes(con, since, pack, chosen["portfolio_id"])
-        for chosen in portfolios_of(con, find_pack(con, pack), portfolio)
+        weight_changes(con, since, pack, row["portfolio_id"])
+        for row in chosen
+        if portfolio is not None or row["portfolio_id"] in before
     ]
     for one in found:
         one["weights"] = [row for row in one["weights"] if symbol in (None, row["symbol"])]

@@ -25,8 +25,10 @@ def prepare_scratch(source: Path, pack: Pack, home: Path) -> None:
     with duckdb.connect(str(home / "warehouse.duckdb")) as con:
         create_schema(con)
         con.execute(f"attach '{quoted(source)}' as kept (read_only)")
+        # A backtest may come weeks later, and reads no other pack: what was revised meanwhile was not there yet.
         last = con.execute(
-            "select max(id) from kept.materializations where pack_id = ?", [pack.id]
+            "select max(id) from kept.materializations where pack_id = ? and asset <> 'backtest_results'",
+            [pack.id],
         ).fetchall()[0][0]
         for table in (*LOGS, "log_leaves", "ingests", "quarantine"):
             _copy(con, table, "ingest_seq <= ?", [pack.watermark])

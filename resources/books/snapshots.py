@@ -48,8 +48,7 @@ class Snapshot:
     investable what the policy may buy; what is held besides is sold
     excluded   symbol of the universe -> why it cannot be bought today
     benchmark  symbol -> weight, a fraction
-    measure    how those weights are made each day: "fixed", "equal_weight" or "market_cap"
-    listed     whether the portfolio lists its universe; else it is all that is priced
+    measure    how those weights are made: "fixed", "equal_weight" or "market_cap";  listed  False: all may be held
     problem    why this portfolio cannot be computed today; None when it can
     """
 

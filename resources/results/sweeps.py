@@ -45,7 +45,7 @@ def sweep_policies(
     A portfolio that cannot be replayed is in `failed` with its reason.
     """
     told: dict[str, Any] = {"portfolios": {}, "trials": {}, "probability_of_overfitting": {}, "failed": {}}
-    told["warnings"] = []
+    warned: list[str] = []
     for snapshot in snapshots:
         key = "\n".join([pack.content_hash, repr(snapshot), desk.digest, code_version(), repr(settings)])
         kept = Checkpoints(cache, key)
@@ -56,12 +56,12 @@ def sweep_policies(
             continue
         kept.finish()
         found = replay.results
-        told["warnings"] += [f"{snapshot.name}: {note}" for note in replay.notes]
+        warned += [f"{snapshot.name}: {note}" for note in replay.notes]
         tried = [result for name, result in found.items() if name != EQUAL]
         told["portfolios"][snapshot.name] = {name: _told(result.metrics) for name, result in found.items()}
         told["trials"][snapshot.name] = len(tried)
         told["probability_of_overfitting"][snapshot.name] = _overfitting(tried)
-    notes = [*notes_of(con, pack), f"Backtest: {KNOWLEDGE[settings.knowledge]}"]
+    notes = [*notes_of(con, pack), f"Backtest: {KNOWLEDGE[settings.knowledge]}", *warned]
     return {"pack_id": pack.id, "notes": notes, "sweep": settings.sweep, **told}
 
 

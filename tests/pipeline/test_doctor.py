@@ -3,14 +3,18 @@
 import shutil
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
+import dagster as dg
 import duckdb
 import pytest
 from bench import STAMP, fill, ingest, price_rows
 from small_desk import make_desk
 
+from pipeline import doctor
 from pipeline.doctor import examine
 from pipeline.environment import Environment
+from pipeline.interrupted_runs import PROCESS_TAG
 from resources.logs.ingest import Inbox
 from resources.settings.configuration import load_configuration
 from resources.store.warehouse import Warehouse
@@ -47,6 +51,77 @@ def test_a_sound_desk_has_no_fault_and_says_that_its_anchor_lies_beside_it(desk:
     assert {"home", "configuration", "source inbox", "warehouse", "published copy"} <= found(
         desk, "ok"
     ).keys()
+
+
+def test_every_check_is_told_with_its_figures(desk: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    gib = 2**30
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=2 * gib + 1))
+    monkeypatch.setattr(doctor, "_same_disk", lambda one, other: False)
+    config = "sources:\n  - {name: inbox, kind: folder, path: ../inbox, basis: as_traded, live: true}\n"
+    (desk.config / "sources.yaml").write_text(
+        config + "  - {name: spare, kind: folder, path: ../none, basis: as_traded, enabled: false}\n"
+    )
+    sound = found(desk, "ok", database=True)
+    rows, lines = sound["warehouse"].split(", ")[1:], len(desk.anchor.read_text().splitlines())
+    assert sound["home"] == f"{desk.home}, 2.0 GiB free; "
+    assert sound["configuration"] == f"{desk.config}: portfolios book, paper; "
+    assert sound["source inbox"] == "folder, live; "
+    assert rows == [
+        f"{lines} ledger rows",
+        f"{(desk.home / 'warehouse.duckdb').stat().st_size / 2**20:.1f} MiB; ",
+    ]
+    assert sound["published copy"] == "readers see the newest state; "
+    assert sound["anchor"] == f"{desk.anchor}, {lines} lines; "
+    assert sound["blocks"].startswith("every block was read, in ")
+    assert f"{lines} ledger rows are what was recorded" in sound["verification"]
+    notes = found(desk, "note")
+    assert notes["source spare"] == "is switched off; set enabled: true in sources.yaml to use it"
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=2 * gib))
+    assert found(desk, "note")["home"] == (
+        f"{desk.home}, 2.0 GiB free; make room: a full disk ends a run, and loses nothing"
+    )
+
+
+def test_the_anchor_is_on_another_disk_or_on_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = {"home": 1, "beside": 1, "apart": 2}
+    monkeypatch.setattr(Path, "stat", lambda path: SimpleNamespace(st_dev=devices[path.name]))
+    assert doctor._same_disk(Path("beside"), Path("home"))
+    assert not doctor._same_disk(Path("apart"), Path("home"))
+
+
+def test_a_home_that_cannot_be_written_is_a_fault(desk: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.os, "access", lambda place, how: False)
+    assert found(desk, "fault")["home"] == (
+        f"{desk.home} cannot be written; correct its permissions, or set PACKFOLIO_HOME"
+    )
+
+
+def test_a_run_whose_process_is_gone_is_a_note(desk: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "DAGSTER_HOME",
+        "PACKFOLIO_HOME",
+        "PACKFOLIO_CONFIG",
+        "PACKFOLIO_ANCHOR",
+        "PACKFOLIO_DECISIONS",
+    ):
+        monkeypatch.setenv(name, "")
+    desk.prepare()
+    assert found(desk, "ok")["runs"] == "no run is stuck; "
+
+    @dg.job
+    def empty() -> None:
+        return None
+
+    with dg.DagsterInstance.get() as instance:
+        run = instance.create_run_for_job(empty, tags={PROCESS_TAG: "999999:1"})
+        started = dg.DagsterEvent("PIPELINE_START", job_name="empty")
+        instance.report_dagster_event(started, run_id=run.run_id)
+    assert found(desk, "note")["runs"] == (
+        f"1 run(s) never ended, their process is gone: {run.run_id}; "
+        "any `packfolio run` marks them as failed; their tables are whole"
+    )
 
 
 def test_a_new_desk_is_told_what_comes_first(desk: Environment) -> None:

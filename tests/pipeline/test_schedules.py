@@ -2,7 +2,7 @@
 
 import json
 import os
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 
 import dagster as dg
@@ -10,9 +10,9 @@ import pytest
 from bench import DAYS, STAMP, SYMBOLS, ingest, price_rows
 from command_line import Desk
 
-from pipeline import attempts
+from pipeline import attempts, schedules
 from pipeline.interrupted_runs import PROCESS_TAG, process_tag, sweep
-from pipeline.schedules import after_the_close, inbox_files, missing_sessions, stuck_runs
+from pipeline.schedules import after_the_close, inbox_files, missing_sessions, restatements, stuck_runs
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.packs.packs import cut_pack
 from resources.screening.pack_checks import CheckLimits
@@ -51,7 +51,7 @@ def _tick(desk: Desk, moment: str) -> dg.RunRequest | dg.SkipReason:
 def test_a_session_gets_the_pack_of_its_date(desk: Desk) -> None:
     asked = _tick(desk, NEW_YORK_EVENING.format(day=2))
     assert isinstance(asked, dg.RunRequest)
-    assert asked.partition_key == "PP_2026-07-02"
+    assert asked.partition_key == asked.run_key == "PP_2026-07-02"
 
 
 def test_an_exchange_holiday_is_skipped(desk: Desk) -> None:
@@ -70,6 +70,8 @@ def test_without_a_live_source_nothing_starts(tmp_path: Path) -> None:
 def test_a_settled_file_in_the_inbox_starts_ingestion_once(desk: Desk) -> None:
     file = desk.config.parent / "inbox" / "prices.csv"
     file.write_text("symbol,date,close\nAAA,2026-07-01,10\n", encoding="utf-8")
+    (file.parent / "folder").mkdir()
+    os.utime(file.parent / "folder", (0, 0))
     first = inbox_files(dg.build_sensor_context(resources=_resources(desk)))
     assert isinstance(first, dg.SkipReason)  # it may still be growing
     os.utime(file, (datetime.now(UTC).timestamp() - 60,) * 2)
@@ -78,7 +80,13 @@ def test_a_settled_file_in_the_inbox_starts_ingestion_once(desk: Desk) -> None:
     assert len(arrived.run_requests or ()) == 1
     assert list(json.loads(str(arrived.cursor))) == ["inbox/prices.csv"]
     again = inbox_files(dg.build_sensor_context(cursor=arrived.cursor, resources=_resources(desk)))
-    assert isinstance(again, dg.SkipReason)
+    assert again == dg.SkipReason("no new file")
+    file.write_text("symbol,date,close\nAAA,2026-07-01,10.5\n", encoding="utf-8")
+    os.utime(file, (datetime.now(UTC).timestamp() - 30,) * 2)
+    changed = inbox_files(dg.build_sensor_context(cursor=arrived.cursor, resources=_resources(desk)))
+    assert isinstance(changed, dg.SensorResult)
+    [before], [after] = arrived.run_requests or (), changed.run_requests or ()
+    assert before.run_key != after.run_key == f"inbox-{file.stat().st_mtime}"
 
 
 def _arrive(desk: Desk, name: str, age: float) -> None:
@@ -180,11 +188,48 @@ def test_a_session_whose_file_came_late_is_asked_for_at_once(desk: Desk) -> None
         assert day in _missing(desk, instance)
 
 
-def test_closed_sessions_without_a_pack_are_run(desk: Desk) -> None:
+def test_without_a_folder_no_file_can_arrive(tmp_path: Path) -> None:
+    still = Desk.example(tmp_path / "still")
+    skipped = inbox_files(dg.build_sensor_context(resources=_resources(still)))
+    assert skipped == dg.SkipReason("no source is a folder")
+
+
+class _Clock(datetime):
+    """A clock that stands at an hour of July 2026."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "_Clock":
+        return cls(2026, 7, 14, 23, 59, tzinfo=tz)  # the close was at 20:00
+
+
+def test_closed_sessions_without_a_pack_are_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "datetime", _Clock)
     asked = list(missing_sessions(dg.build_sensor_context(resources=_resources(desk))))
-    keys = [request.partition_key for request in asked if isinstance(request, dg.RunRequest)]
-    assert 8 <= len(keys) <= 11  # the sessions of two weeks
-    assert keys == sorted(keys)
+    days = ("06-29", "06-30", "07-01", "07-02", "07-06", "07-07", "07-08", "07-09", "07-10", "07-13")
+    keys = [f"PP_2026-{day}" for day in days]  # not the 14th: the vendor has four hours after its close
+    assert [(request.partition_key, request.run_key) for request in asked] == [  # type: ignore[union-attr]
+        (key, f"missing-{key}") for key in keys
+    ]
+    with WarehouseResource(home=str(desk.home)).open().write(STAMP) as tx:
+        for key in keys:
+            tx.con.execute(
+                "insert into pricing_packs by name select ? as pack_id, cast(? as date) as as_of, 1 as watermark_seq, "
+                "1 as revision, 'fresh' as verdict, 0 as symbols, 0 as rows, '[]' as precedence, '' as content_hash, "
+                "now()::timestamp as created_at, '' as run_id, 1 as materialization", [key, key[3:]],
+            )  # fmt: skip
+    [skipped] = missing_sessions(dg.build_sensor_context(resources=_resources(desk)))
+    assert skipped == dg.SkipReason("every session up to 2026-07-13 has its pack")
+
+
+def test_without_a_live_source_no_session_is_missing(tmp_path: Path) -> None:
+    still = Desk.example(tmp_path / "still")
+    [skipped] = missing_sessions(dg.build_sensor_context(resources=_resources(still)))
+    assert skipped == dg.SkipReason("no source is live: nothing new can come")
+
+
+def test_before_the_first_run_no_restatement_is_looked_for(desk: Desk) -> None:
+    skipped = restatements(dg.build_sensor_context(resources=_resources(desk)))
+    assert "packfolio run" in str(skipped.skip_message)
 
 
 def test_a_run_whose_process_is_gone_is_marked_as_failed(tmp_path: Path) -> None:

@@ -1,47 +1,380 @@
-"""What the terminal shows of numbers that come in ready."""
+"""What the terminal shows of numbers that come in ready: whole tables, read line by line."""
 
-from rich.console import Console
+from datetime import date
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
-from pipeline.commands.show import show_backtest, show_variants
+import pytest
+from printed import block, printed
 
-MEASURES = {
-    "annual_return": 0.1234, "volatility": 0.2, "sharpe": 0.5, "deflated_sharpe": 0.75, "sortino": None,
-    "max_drawdown": -0.25, "turnover": 0.4, "cost_drag": 0.0012,
+from pipeline.commands.show import (
+    amount,
+    percent,
+    shares,
+    show_backtest,
+    show_details,
+    show_explanation,
+    show_findings,
+    show_rows,
+    show_trades,
+    show_variants,
+    show_verification,
+)
+
+RESULT: dict[str, Any] = {
+    "status": "optimal", "method": "mean_variance", "reason": None, "expected_return": 0.0816, "volatility": 0.1243,
+    "sharpe": 0.4952, "notional": 1.154, "warnings": ["one name is stale"],
 }  # fmt: skip
-VARIANTS = {"lookback_days=126": MEASURES, "lookback_days=252": MEASURES | {"sharpe": 0.6}}
+BUY: dict[str, Any] = {
+    "action": "BUY", "quantity": 1500.0, "symbol": "AAA", "simulated": False, "price": 10.5,
+    "value": Decimal("15750.00"), "cost": Decimal("28.63"), "current_weight": 0.1, "target_weight": 0.25751,
+    "rationale": "views raise it",
+}  # fmt: skip
+SELL = BUY | {
+    "action": "SELL", "quantity": 0.25, "symbol": "BBB", "simulated": True, "price": 1234.5,
+    "value": Decimal("308.63"), "cost": Decimal("5.46"), "current_weight": 0.0031, "target_weight": 0.0,
+    "rationale": "not in the universe",
+}  # fmt: skip
+HOLD = BUY | {
+    "action": "HOLD", "quantity": 0.0, "symbol": "CCC", "price": 7.0, "value": Decimal(0), "cost": Decimal(0),
+    "current_weight": 0.5, "target_weight": 0.5014, "rationale": "within the band",
+}  # fmt: skip
+TOTALS: dict[str, Any] = {
+    "nav_before": Decimal("100000.00"), "nav_after": Decimal("99965.91"), "costs": Decimal("34.09"),
+    "cost_bps": 3.409, "turnover_two_way": 0.16059, "turnover": 0.080295, "cash_after": Decimal("34.567"),
+    "tax": None, "short_term_gain": Decimal("-20"), "long_term_gain": Decimal("1500.5"),
+    "warnings": ["the last share was left out"],
+}  # fmt: skip
+BOOK: dict[str, Any] = {
+    "name": "book", "mode": "live", "base_currency": "USD", "problem": None, "result": RESULT, "totals": TOTALS,
+    "trades": [BUY, SELL, HOLD],
+}  # fmt: skip
+
+
+def trades_of(*books: dict[str, Any], styles: bool = False) -> str:
+    shown = {
+        "pack_id": "PP_2024-02-29",
+        "as_of": date(2024, 2, 29),
+        "portfolios": books,
+        "notes": ["SIMULATED: BBB"],
+    }
+    return printed(show_trades, shown, styles=styles)
+
+
+def test_the_trades_of_two_books() -> None:
+    second = BOOK | {
+        "name": "second", "mode": "paper", "base_currency": "CAD", "trades": [BUY],
+        "totals": TOTALS | {"tax": Decimal("305.25"), "warnings": None},
+        "result": RESULT | {"warnings": None, "sharpe": None, "notional": 1.0},
+    }  # fmt: skip
+    assert trades_of(BOOK, second) == block("""
+        |
+        |PP_2024-02-29  as of 2024-02-29
+        |
+        |book (live, USD)
+        |  mean_variance: expected 8.2% a year, volatility 12.4%, Sharpe 0.50, notional 115%
+        |
+        |        shares   symbol               price       value    cost     now   target   why
+        | ─────────────────────────────────────────────────────────────────────────────────────────────────────
+        | BUY     1,500   AAA                  10.50   15,750.00   28.63   10.0%    25.8%   views raise it
+        | SELL     0.25   BBB (simulated)   1,234.50      308.63    5.46    0.3%     0.0%   not in the universe
+        | HOLD        0   CCC                   7.00        0.00    0.00   50.0%    50.1%   within the band
+        |
+        |  NAV 100,000.00 -> 99,965.91; costs 34.09 (3.41 bps); turnover 16.1% two-way, 8.0% one-way; cash after 34.57
+        |  ! one name is stale
+        |  ! the last share was left out
+        |
+        |second (paper, CAD)
+        |  mean_variance: expected 8.2% a year, volatility 12.4%, Sharpe , notional 100%
+        |
+        |       shares   symbol   price       value    cost     now   target   why
+        | ───────────────────────────────────────────────────────────────────────────────────
+        | BUY    1,500   AAA      10.50   15,750.00   28.63   10.0%    25.8%   views raise it
+        |
+        |  NAV 100,000.00 -> 99,965.91; costs 34.09 (3.41 bps); turnover 16.1% two-way, 8.0% one-way; cash after 34.57
+        |  the sales realise -20.00 short-term and 1,500.50 long-term; estimated tax 305.25, not in the costs
+        |
+        |about the prices  SIMULATED: BBB
+    """)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"result": None, "problem": "AAA has no price"}, "AAA has no price"),
+        ({"result": RESULT | {"status": "infeasible", "reason": "min_sector Energy"}}, "min_sector Energy"),
+        ({"result": None}, "not computed"),
+    ],
+)
+def test_a_book_without_weights_says_why_and_shows_no_trades(changed: dict[str, Any], why: str) -> None:
+    assert trades_of(BOOK | changed) == block(f"""
+        |
+        |PP_2024-02-29  as of 2024-02-29
+        |
+        |book (live, USD)
+        |  no weights today: {why}
+        |
+        |about the prices  SIMULATED: BBB
+    """)
+
+
+@pytest.mark.parametrize("totals", [None, TOTALS | {"nav_before": None, "warnings": None}])
+def test_a_book_whose_value_is_not_known_has_no_totals(totals: dict[str, Any] | None) -> None:
+    said = trades_of(BOOK | {"totals": totals})
+    assert "NAV" not in said
+    assert said.splitlines()[-3:] == ["|  ! one name is stale", "|", "|about the prices  SIMULATED: BBB"]
+
+
+def test_what_is_bought_is_green_what_is_sold_red_and_what_is_kept_dim() -> None:
+    said = trades_of(BOOK, styles=True)
+    for code, action in (("32", "BUY"), ("31", "SELL"), ("2", "HOLD")):
+        assert f" \x1b[{code}m{action}\x1b[0m " in said
+    assert "BBB \x1b[2m(simulated)\x1b[0m" in said
+
+
+REASONED: dict[str, Any] = {
+    "name": "book", "action": "SELL", "quantity": 300.0, "symbol": "AAA", "rationale": "drift", "current_weight": 0.2,
+    "target_weight": 0.1, "achieved_weight": 0.1012, "lower": 0.0, "upper": 0.4, "risk_contribution": 0.05,
+    "prior_return": 0.06, "posterior_return": 0.0725, "historical_return": 0.11, "volatility": None, "binding": "",
+    "lots": [], "tax": None,
+}  # fmt: skip
+LOTS = [
+    {
+        "lot_id": "a1", "acquired": date(2022, 5, 3), "quantity": 200.0, "cost_basis": 41.5, "sold": 200.0,
+        "gain": Decimal("1700.00"), "long_term": True,
+    },
+    {
+        "lot_id": "b2", "acquired": date(2024, 1, 9), "quantity": 150.0, "cost_basis": 52.25, "sold": 100.0,
+        "gain": Decimal("-225.00"), "long_term": False,
+    },
+    {
+        "lot_id": "c3", "acquired": date(2024, 2, 1), "quantity": 10.0, "cost_basis": 1050.0, "sold": None,
+        "gain": None, "long_term": None,
+    },
+]  # fmt: skip
+
+
+def test_an_explanation_is_a_table_a_portfolio_with_its_lots() -> None:
+    taxed = REASONED | {"name": "taxed", "binding": "max_weight", "lots": LOTS, "tax": Decimal("190")}
+    assert printed(show_explanation, [REASONED, taxed]) == block("""
+        |
+        |book  SELL 300 AAA
+        |  drift
+        |
+        |
+        | ───────────────────────────────────
+        | weight now                   20.00%
+        | target weight                10.00%
+        | weight after                 10.12%
+        | lowest allowed                0.00%
+        | highest allowed              40.00%
+        | share of the risk             5.00%
+        | expected return, prior        6.00%
+        | expected return, posterior    7.25%
+        | historical return            11.00%
+        | volatility
+        | limits that bind               none
+        |
+        |
+        |taxed  SELL 300 AAA
+        |  drift
+        |
+        |
+        | ───────────────────────────────────────
+        | weight now                       20.00%
+        | target weight                    10.00%
+        | weight after                     10.12%
+        | lowest allowed                    0.00%
+        | highest allowed                  40.00%
+        | share of the risk                 5.00%
+        | expected return, prior            6.00%
+        | expected return, posterior        7.25%
+        | historical return                11.00%
+        | volatility
+        | limits that bind             max_weight
+        |
+        |tax 190.00
+        |
+        | lot   acquired     shares       cost   sold       gain
+        | ───────────────────────────────────────────────────────────────────
+        | a1    2022-05-03      200      41.50    200   1,700.00   long-term
+        | b2    2024-01-09      150      52.25    100    -225.00   short-term
+        | c3    2024-02-01       10   1,050.00
+        |
+    """)
+    assert "tax" not in printed(show_explanation, [REASONED | {"lots": LOTS[:1]}])
+
+
+MEASURES: dict[str, Any] = {
+    "annual_return": 0.1234, "volatility": 0.2, "sharpe": 0.5, "deflated_sharpe": 0.75, "sortino": None,
+    "max_drawdown": -0.25, "turnover": 0.4, "cost_drag": 0.00124,
+}  # fmt: skip
+VARIANTS = {
+    "lookback_days=126": MEASURES,
+    "lookback_days=252": MEASURES | {"sharpe": 0.6, "sortino": 0.913},
+    "lookback_days=504": MEASURES | {"sharpe": None, "turnover": 1.5},
+}
+SWEPT = {
+    "pack_id": "PP_2024-02-29", "notes": ["prices of a test"],
+    "portfolios": {"book": VARIANTS, "paper": {"tau=0.1": MEASURES}}, "trials": {"book": 3, "paper": 1},
+    "probability_of_overfitting": {"book": 0.4, "paper": None},
+}  # fmt: skip
 
 
 def test_a_sweep_is_a_line_a_variant_with_the_number_of_trials() -> None:
-    out = Console(record=True, width=160)
-    show_variants(out, {
-        "pack_id": "PP_2024-02-29", "notes": ["prices of a test"], "portfolios": {"book": VARIANTS},
-        "trials": {"book": 2}, "probability_of_overfitting": {"book": 0.4},
-    })  # fmt: skip
-    text = out.export_text()
-    [line] = [line for line in text.splitlines() if line.strip().startswith("lookback_days=126")]
-    assert line.split() == [
-        "lookback_days=126",
-        "12.3%",
-        "20.0%",
-        "0.50",
-        "75.0%",
-        "-25.0%",
-        "40.0%",
-        "0.12%",
+    assert printed(show_variants, SWEPT) == block("""
+        |book under PP_2024-02-29
+        |
+        |                     return   volatility   Sharpe   deflated   Sortino   drawdown   turnover   cost a year
+        | ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+        | lookback_days=126    12.3%        20.0%     0.50      75.0%               -25.0%      40.0%         0.12%
+        | lookback_days=252    12.3%        20.0%     0.60      75.0%      0.91     -25.0%      40.0%         0.12%
+        | lookback_days=504    12.3%        20.0%               75.0%               -25.0%     150.0%         0.12%
+        |
+        |  deflated: how sure it is that the Sharpe ratio beats the best of 3 policies without skill
+        |  in 40% of the splits into halves the best of one is below the middle in the other
+        |paper under PP_2024-02-29
+        |
+        |           return   volatility   Sharpe   deflated   Sortino   drawdown   turnover   cost a year
+        | ───────────────────────────────────────────────────────────────────────────────────────────────
+        | tau=0.1    12.3%        20.0%     0.50      75.0%               -25.0%      40.0%         0.12%
+        |
+        |  deflated: how sure it is that the Sharpe ratio beats the best of 1 policies without skill
+        |
+        |about the prices  prices of a test
+    """)
+
+
+def test_the_variant_of_the_best_sharpe_ratio_stands_out() -> None:
+    bold = [line for line in printed(show_variants, SWEPT, styles=True).splitlines() if "\x1b[1mlook" in line]
+    assert [line.count("lookback_days=252") for line in bold] == [1]
+
+
+def test_the_measures_of_a_backtest_stand_side_by_side_and_its_variants_below() -> None:
+    parts = [
+        ("policy", "exposure", "EQUITY", "total", 0.0512), ("policy", "exposure", "RATES", "total", -0.0034),
+        ("policy", "sector", "Energy", "allocation", 0.001), ("policy", "sector", "Energy", "selection", -0.002),
+        ("policy", "sector", "Energy", "interaction", 0.0003), ("benchmark", "exposure", "EQUITY", "total", 0.9),
+    ]  # fmt: skip
+    names = ("strategy", "breakdown", "part", "effect", "contribution")
+    strategies = {
+        "equal_weight": {"sharpe": 0.41234, "cagr": 0.07},
+        "policy": {"sharpe": 0.5, "cagr": 0.08125, "turnover": 2.0},
+    }
+    shown = {
+        "pack_id": "PP_2024-02-29", "notes": ["a note"],
+        "portfolios": {"the book": strategies | VARIANTS, "paper": {"policy": {"tail_ratio_of_the_year": -1.0}}},
+        "attribution": {"the book": [dict(zip(names, part, strict=True)) for part in parts]},
+    }  # fmt: skip
+    assert printed(show_backtest, shown) == block("""
+        |the book under PP_2024-02-29
+        |
+        |            equal_weight   policy
+        | ────────────────────────────────
+        | cagr             0.0700   0.0813
+        | sharpe           0.4123   0.5000
+        | turnover                  2.0000
+        |
+        |under the values of the sweep
+        |
+        |                     return   volatility   Sharpe   deflated   Sortino   drawdown   turnover   cost a year
+        | ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+        | lookback_days=126    12.3%        20.0%     0.50      75.0%               -25.0%      40.0%         0.12%
+        | lookback_days=252    12.3%        20.0%     0.60      75.0%      0.91     -25.0%      40.0%         0.12%
+        | lookback_days=504    12.3%        20.0%               75.0%               -25.0%     150.0%         0.12%
+        |
+        |
+        | return by exposure    total
+        | ───────────────────────────
+        | EQUITY                5.12%
+        | RATES                -0.34%
+        |
+        |
+        | return by sector   allocation   selection   interaction
+        | ───────────────────────────────────────────────────────
+        | Energy                  0.10%      -0.20%         0.03%
+        |
+        |paper under PP_2024-02-29
+        |
+        |                           policy
+        | ────────────────────────────────
+        | tail_ratio_of_the_year   -1.0000
+        |
+        |
+        |about the prices  a note
+    """)
+
+
+def test_any_rows_are_a_table_whose_numbers_stand_to_the_right() -> None:
+    rows = [
+        {"pack": "A", "rows": 12, "reason": None, "gap": 0.5},
+        {"pack": "LONGER", "rows": 3, "reason": "late", "gap": 12.25},
     ]
-    assert "beats the best of 2 policies without skill" in text
-    assert "in 40% of the splits" in text
+    assert printed(show_rows, rows) == block("""
+        |
+        | pack     rows   reason     gap
+        | ──────────────────────────────
+        | A          12              0.5
+        | LONGER      3   late     12.25
+        |
+    """)
+    assert printed(show_rows, []) == "|nothing yet"
 
 
-def test_the_variants_of_a_kept_backtest_have_a_table_of_their_own() -> None:
-    out = Console(record=True, width=160)
-    show_backtest(out, {
-        "pack_id": "PP_2024-02-29", "notes": [], "portfolios": {"book": {"policy": MEASURES, **VARIANTS}},
-        "attribution": {},
-    })  # fmt: skip
-    text = out.export_text()
-    assert (
-        text.index("cost_drag")
-        < text.index("under the values of the sweep")
-        < text.index("lookback_days=126")
-    )
+def test_a_packs_own_values_come_first_and_its_lists_as_tables() -> None:
+    logs = [{"log": "prices", "dates": 3}, {"log": "fx_rates", "dates": 12}]
+    details = {"pack_id": "PP_2024-02-29", "reason": None, "rows": 1500, "logs": logs, "findings": []}
+    assert printed(show_details, details) == block("""
+        |pack_id          PP_2024-02-29
+        |reason
+        |rows             1500
+        |
+        |logs
+        |
+        | log        dates
+        | ────────────────
+        | prices         3
+        | fx_rates      12
+        |
+        |
+        |findings
+        |nothing yet
+    """)
+
+
+def test_a_finding_is_its_state_in_colour_and_what_to_do() -> None:
+    findings = [
+        {"state": "ok", "check": "python", "found": "sound", "do": ""},
+        {"state": "note", "check": "anchor", "found": "beside it", "do": "set it"},
+        {"state": "fault", "check": "home", "found": "read-only"},
+    ]
+    assert printed(show_findings, findings, styles=True) == block("""
+        |\x1b[32m   ok\x1b[0m  python: sound
+        |\x1b[33m note\x1b[0m  anchor: beside it
+        |       set it
+        |\x1b[31mfault\x1b[0m  home: read-only
+    """)
+
+
+def test_a_verification_tells_faults_then_notes_and_what_was_checked_only_without_a_fault() -> None:
+    sound = SimpleNamespace(faults=[], notes=["no anchor"], checked="12 rows")
+    broken = SimpleNamespace(faults=["prices: AAA changed"], notes=["no anchor"], checked="12 rows")
+    assert printed(show_verification, sound) == "| note  no anchor\n|   ok  12 rows"
+    assert printed(show_verification, broken) == "|fault  prices: AAA changed\n| note  no anchor"
+
+
+def test_numbers_are_written_with_their_digits_and_nothing_where_there_is_none() -> None:
+    assert [percent(0.15349), percent(-0.5, 0), percent(0.00125, 2), percent(None)] == [
+        "15.3%",
+        "-50%",
+        "0.12%",
+        "",
+    ]
+    assert [amount(1234.5), amount(Decimal("0.125"), 0), amount(None)] == ["1,234.50", "0", ""]
+    assert [shares(1500.0), shares(0.25), shares(1234567.125), shares(None)] == [
+        "1,500",
+        "0.25",
+        "1,234,567.125",
+        "",
+    ]

@@ -16,9 +16,13 @@ from service.settings import Settings
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home of the desk; `home.parent / "config"` is its configuration."""
+    """The home of the desk; `home.parent / "config"` is its configuration.
+
+    Mutants of the service, which builds no desk, share the one in PACKFOLIO_TEST_DESK.
+    """
     root = tmp_path_factory.getbasetemp()
     root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    root = Path(os.environ.get("PACKFOLIO_TEST_DESK", root))
     folder = root / "desk"
     with FileLock(root / "desk.lock"):
         if not (folder / "done").exists():

@@ -210,3 +210,32 @@ def test_wrong_questions_are_named(prices):
         analytics.calculate_var(method="magic")
     with pytest.raises(PolicyError, match="needs a fund map"):
         analytics.calculate_exposure_attribution()
+
+
+def test_a_series_of_rates_is_subtracted_period_by_period():
+    rng = np.random.default_rng(8)
+    r, b = rng.normal(5e-4, 0.01, (2, 300))
+    rates = np.where(np.arange(300) < 150, 0.0, 0.06)
+    excess = r - ((1 + rates) ** (1 / 252) - 1)
+    assert p.sharpe(r, rates) == pytest.approx(excess.mean() / excess.std(ddof=1) * np.sqrt(252))
+    assert p.sortino(r, rates) == pytest.approx(p.sortino(excess))
+    assert p.sharpe_test(r, rates).low == pytest.approx(p.sharpe_test(excess).low)
+    assert p.sharpe(r, np.full(300, 0.03)) == pytest.approx(p.sharpe(r, 0.03))
+    assert p.alpha(r, b, np.full(300, 0.03)) == pytest.approx(p.alpha(r, b, 0.03))
+    with pytest.raises(DataError, match="give one for each"):
+        p.sharpe(r, rates[1:])
+    cash = (1 + rates) ** (1 / 252) - 1
+    assert np.isnan([p.sharpe(cash, rates), p.sortino(cash, rates), p.omega(cash, cash)]).all()
+
+
+def test_a_portfolio_earns_its_ratio_over_the_rate_of_each_day():
+    days = pd.bdate_range("2023-01-02", periods=50)
+    prices = pd.DataFrame({"A": 100 * np.exp(np.cumsum(np.random.default_rng(2).normal(0, 0.01, 50)))}, days)
+    book = Portfolio("book")
+    book.add_position(Position("A", 10, 90))
+    rates = pd.Series([0.0, 0.08], [days[0], days[20]])
+    told = PortfolioAnalytics(book, prices, risk_free_rate=rates)
+    held = np.where(np.arange(49) < 20, 0.0, 0.08)  # of each return the rate known at the close before
+    excess = prices["A"].pct_change().iloc[1:] - ((1 + held) ** (1 / 252) - 1)
+    assert told.calculate_sharpe_ratio() == pytest.approx(excess.mean() / excess.std() * np.sqrt(252))
+    assert told.calculate_metrics()["sharpe"] == pytest.approx(told.calculate_sharpe_ratio())

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.returns import (
     check_prices,
+    growth_index,
     log_returns,
     per_period,
     period_ends,
@@ -100,3 +101,16 @@ def test_the_index_reproduces_a_vendors_adjusted_returns():
     index = total_return_index(*(wide[name].to_numpy(dtype=float) for name in ("close", "dividend", "split")))
     theirs = simple_returns(wide["adj_close"].to_numpy(dtype=float))
     assert np.abs(simple_returns(index) - theirs).max() < 1e-3
+
+
+def test_an_index_from_the_first_close_has_the_same_returns_and_forgets_what_comes_later():
+    rng = np.random.default_rng(3)
+    close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, (60, 3)), axis=0))
+    close[:20, 1] = close[30:33, 2] = np.nan
+    dividend, split = np.where(np.arange(60)[:, None] == 40, 1.5, 0.0) * np.ones(3), np.ones((60, 3))
+    split[50, 0] = 3.0
+    ratio = growth_index(close, dividend, split) / total_return_index(close, dividend, split)
+    np.testing.assert_allclose(np.nanmin(ratio, axis=0), np.nanmax(ratio, axis=0), rtol=1e-12)
+    forward = growth_index(close, dividend, split)
+    assert (forward[0, 0], forward[20, 1]) == (close[0, 0], close[20, 1])
+    assert growth_index(close[:45], dividend[:45], split[:45]).tobytes() == forward[:45].tobytes()

@@ -78,3 +78,18 @@ def test_wrong_measures_and_conflicts_are_named():
         frontier(FOUR, POLICY, BOOK, points=1)
     with pytest.raises(InfeasibleError, match="min_return"):
         frontier(FOUR, Policy(min_return=3.0), BOOK)
+
+
+def test_with_cash_it_is_the_capital_market_line_up_to_the_tangent_portfolio():
+    """Tobin 1958, by hand: excess means 4% and 6%, variances 0.04 and 0.09; the best Sharpe ratio is root 0.08."""
+    two = Estimates(("A", "B"), np.array([0.06, 0.08]), np.diag([0.04, 0.09]))
+    points = frontier(two, Policy(risk_free_rate=0.02, cash_max=1.0), Universe(("A", "B")), points=7)
+    assert [p.expected_return for p in points] == pytest.approx(
+        [0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08], abs=1e-8
+    )
+    for p in points[:5]:  # the tangent portfolio, 60% and 40%, earns 6.8%
+        share = (p.expected_return - 0.02) / 0.048
+        assert p.solution.weights == pytest.approx([0.6 * share, 0.4 * share], abs=1e-6)
+        assert p.volatility == pytest.approx((p.expected_return - 0.02) / np.sqrt(0.08), abs=1e-7)
+    assert points[5].volatility == pytest.approx(np.sqrt(0.25 * 0.04 + 0.25 * 0.09), rel=1e-6)
+    assert points[6].volatility == pytest.approx(0.3, rel=1e-6)

@@ -1,0 +1,152 @@
+"""The auditor's commands, typed at the desk of three packs and at copies of it that were tampered with."""
+
+import json
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from terminal import terminal
+from typed_desk import BOOK, REVISED, THURSDAY, WEDNESDAY, Typed, read_published
+
+from pipeline.schedules import restatements
+from resources.dagster_resources import DeskResource, WarehouseResource
+
+pytestmark = pytest.mark.xdist_group("terminal")
+
+
+def test_what_a_revision_changed_is_told_cell_by_cell(typed: Typed) -> None:
+    found = typed.at.read("packs", "diff", WEDNESDAY, REVISED)
+    [prices] = found["logs"]
+    [change] = prices["restated"]
+    assert (found["from"], found["to"], found["same_content"]) == (WEDNESDAY, REVISED, False)
+    assert (prices["log"], prices["rows_added"], prices["rows_missing"], prices["rows_restated"]) == (
+        "prices",
+        0,
+        0,
+        1,
+    )
+    assert (change["key"]["symbol"], change["column"], change["after"]) == ("AAA", "close", 90.0)
+    lines = typed.at("packs", "diff", WEDNESDAY, REVISED).lines
+    assert lines[0] == f"{WEDNESDAY} -> {WEDNESDAY}.2"
+    assert lines[2] == f"    AAA 2024-02-28 inbox  close {change['before']:.6g} -> 90"
+
+
+def test_a_row_is_traced_to_its_prices_and_written_as_events(typed: Typed, tmp_path: Path) -> None:
+    key = ("trace", "trades", THURSDAY, "AAA", BOOK)
+    tree = typed.at.read(*key)
+    assert tree["facts"]["symbol"] == "AAA"
+    assert typed.at(*key).lines[0].startswith(tree["label"])
+    events = tmp_path / "events.jsonl"
+    assert typed.at.read(*key, "--openlineage", str(events)) == tree
+    assert all(json.loads(line)["eventType"] for line in events.read_text().splitlines())
+    assert len(events.read_text().splitlines()) > 3
+
+
+def test_a_restatement_that_moves_weights_is_proposed_and_not_acted_on(typed: Typed, tmp_path: Path) -> None:
+    shutil.copytree(typed.at.folder, tmp_path / "desk")
+    (tmp_path / "desk" / "inbox" / "again.csv").write_text("symbol,date,close\nAAA,2024-02-27,150\n")
+    none = typed.at("packs", "restatements")
+    assert (none.status, none.out) == (
+        0,
+        "no restatement moves a live portfolio's weight by more than 0.50%\n",
+    )
+    with terminal(tmp_path / "desk") as at:
+        at.read("ingest")
+        found = at.read("packs", "restatements")
+        assert [one["portfolio"] for one in found] == ["book", "tight"]
+        assert found[0]["moved"] > 0.005 and found[0]["pack_id"] == THURSDAY
+        said = at("packs", "restatements").lines
+        assert said == [
+            line for one in found for line in (f"{THURSDAY}  {one['reason']}", f"  {one['command']}")
+        ]
+        resources = {
+            "warehouse": WarehouseResource(home=str(at.home)), "desk": DeskResource(folder=str(at.config)),
+        }  # fmt: skip
+        looked = restatements(context := dg.build_sensor_context(resources=resources))
+        assert looked.skip_message == "; ".join(f"proposed: {one['command']}" for one in found)
+        again = restatements(dg.build_sensor_context(cursor=context.cursor, resources=resources))
+        assert again.skip_message == "nothing was ingested since the last look"
+        notes = [one["found"] for one in at.read("doctor") if one["check"] == "restatement"]
+        assert notes == [f"{THURSDAY}: {one['reason']}" for one in found]
+    assert len(typed.at.read("packs", "list")) == 4
+
+
+def test_a_pack_is_replayed_as_recorded_or_with_another_policy(typed: Typed, tmp_path: Path) -> None:
+    # It was backtested after the day before had been revised, which its paper book could not know.
+    found = typed.at.read("packs", "replay", THURSDAY)
+    assert found["identical"] and found["units"] == found["identical_units"] and found["pack_id"] == THURSDAY
+    kept = f"select distinct asset, portfolio_id from materializations where pack_id = '{THURSDAY}'"
+    assert found["units"] == len(read_published(typed.at, f"{kept} and asset <> 'pricing_packs'"))
+    other = tmp_path / "config"
+    shutil.copytree(typed.at.config, other)
+    book = other / "portfolios" / "book.yaml"
+    book.write_text(book.read_text().replace("max_single_position_pct: 40", "max_single_position_pct: 30"))
+    said = typed.at("packs", "replay", WEDNESDAY, "--with", str(other))
+    assert said.status == 0 and said.out.startswith("differs  ")
+    assert "max_single_position_pct" in said.out and "optimal_weights: " in said.out
+    refused = typed.at("packs", "replay", WEDNESDAY, "--with", str(tmp_path / "none"))
+    assert refused.status == 2 and f"there is no folder {tmp_path / 'none'}" in refused.err
+
+
+def test_verification_ends_with_3_for_a_fault_and_0_without(typed: Typed, tmp_path: Path) -> None:
+    sound = typed.at.read("packs", "verify", THURSDAY)
+    assert sound["faults"] == []
+    assert typed.at("packs", "verify").lines[-1].startswith("   ok  1,")
+    refused = typed.at("packs", "verify", "--anchor", str(tmp_path / "none.jsonl"))
+    assert (refused.status, refused.err.strip()) == (
+        2, f"PolicyError --anchor: there is no file {tmp_path / 'none.jsonl'}",
+    )  # fmt: skip
+    shutil.copytree(typed.at.folder, tmp_path / "desk")
+    anchor = tmp_path / "desk" / "home" / "anchors.jsonl"
+    lines = anchor.read_text().splitlines(keepends=True)
+    anchor.write_text("".join(lines[:-1]) + lines[-1].replace('"count": ', '"count": 9'))
+    with terminal(tmp_path / "desk") as at:
+        told = at.read("packs", "verify", status=3)
+        assert len(told["faults"]) == 1 and "anchor" in json.dumps(told["faults"])
+        said = at("packs", "verify")
+        assert said.status == 3 and said.out.startswith("fault  ") and "   ok  " not in said.out
+        assert at("packs", "verify", "--anchor", str(typed.at.home / "anchors.jsonl")).status == 0
+
+
+def test_a_key_signs_what_follows_and_verification_asks_for_it(typed: Typed, tmp_path: Path) -> None:
+    made = typed.at.read("anchor", "keygen", str(tmp_path / "key"))
+    assert made == {"private key": str(tmp_path / "key"), "public key": str(tmp_path / "key.pub")}
+    assert typed.at.read("packs", "verify", "--key", str(tmp_path / "key.pub"), status=3)["faults"]
+    inside = typed.at("anchor", "keygen", str(typed.at.home / "key"))
+    assert inside.status == 2 and not (typed.at.home / "key").exists()
+
+
+def test_a_backup_is_restored_and_what_stood_there_is_set_aside(typed: Typed, tmp_path: Path) -> None:
+    made = typed.at.read("backup", str(tmp_path / "copy"))
+    assert made["folder"] == str(tmp_path / "copy") and made["count"] > 20
+    shutil.copytree(typed.at.config, tmp_path / "desk" / "config")
+    with terminal(tmp_path / "desk") as at:
+        missing = at("backup", str(tmp_path / "other"))
+        assert missing.status == 2 and "run `packfolio run` first" in missing.err
+        put = at.read("restore", str(tmp_path / "copy"))
+        assert put == {"restored": str(tmp_path / "copy"), "set aside": ""}
+        again = at.read("restore", str(tmp_path / "copy"), "--reason", "to try it once more")
+        assert Path(again["set aside"]).exists()
+        assert [pack["pack_id"] for pack in at.read("packs", "list")][1] == THURSDAY
+
+
+def test_the_doctor_accepts_a_break_only_for_a_reason(typed: Typed, tmp_path: Path) -> None:
+    for words in (("doctor", "--accept", "restored by hand"), ("doctor", "db", "--accept", " no ")):
+        refused = typed.at(*words)
+        assert refused.status == 2 and "write `packfolio doctor db --accept REASON`" in refused.err
+    assert typed.at("doctor", "cellar").status == 2
+    assert typed.at("doctor").status == 0
+    shutil.copytree(typed.at.folder, tmp_path / "desk")
+    anchor = tmp_path / "desk" / "home" / "anchors.jsonl"
+    last = json.loads(anchor.read_text().splitlines()[-1])
+    with anchor.open("a") as file:
+        file.write(json.dumps({**last, "count": last["count"] + 5, "head": "f" * 64}) + "\n")
+    with terminal(tmp_path / "desk") as at:
+        assert [one["check"] for one in at.read("doctor", "db", status=3) if one["state"] == "fault"] == [
+            "verification"
+        ]
+        accepted = at("doctor", "db", "--accept", " the end was cut off ")
+        assert accepted.status == 0, accepted
+        assert "  verification: " in accepted.out and "fault" not in accepted.out
+        assert at("doctor", "db").status == 0

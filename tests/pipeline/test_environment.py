@@ -1,0 +1,118 @@
+"""Where a process finds its things, what it prepares, and the bar that it shows while it works."""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+import typer
+from rich.console import Console
+
+import pipeline.commands.terminal
+from pipeline.commands.terminal import finish, print_json, working
+from pipeline.environment import DAGSTER_YAML, Environment
+
+NAMES = ("PACKFOLIO_HOME", "PACKFOLIO_CONFIG", "PACKFOLIO_ANCHOR", "PACKFOLIO_DECISIONS", "DAGSTER_HOME")
+
+
+@pytest.fixture(autouse=True)
+def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.setenv(name, "")  # so that what a test sets is taken back
+        monkeypatch.delenv(name)
+
+
+def test_without_a_word_all_lies_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / ".packfolio"
+    assert Environment.of_process() == Environment(
+        home, tmp_path / "config", home / "anchors.jsonl", home / "decisions.jsonl"
+    )
+
+
+def test_each_variable_moves_one_thing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACKFOLIO_HOME", str(tmp_path / "a"))
+    monkeypatch.setenv("PACKFOLIO_CONFIG", str(tmp_path / "b"))
+    beside = Environment(
+        tmp_path / "a", tmp_path / "b", tmp_path / "a" / "anchors.jsonl", tmp_path / "a" / "decisions.jsonl"
+    )
+    assert Environment.of_process() == beside
+    monkeypatch.setenv("PACKFOLIO_ANCHOR", str(tmp_path / "c"))
+    monkeypatch.setenv("PACKFOLIO_DECISIONS", str(tmp_path / "d"))
+    assert Environment.of_process() == Environment(*(tmp_path / name for name in "abcd"))
+
+
+def test_what_is_prepared_is_what_child_processes_find(tmp_path: Path) -> None:
+    here = Environment(*(tmp_path / name for name in ("a/home", "b", "c", "d")))
+    here.prepare()
+    settings = here.home / "dagster" / "dagster.yaml"
+    assert settings.read_text(encoding="utf-8") == DAGSTER_YAML
+    assert [path.name for path in settings.parent.iterdir()] == ["dagster.yaml"]
+    assert Environment.of_process() == here
+    assert os.environ["DAGSTER_HOME"] == str(here.dagster_home)
+    settings.write_text("# edited\n", encoding="utf-8")
+    here.prepare()
+    assert settings.read_text(encoding="utf-8") == "# edited\n"
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What a terminal on standard error receives."""
+    shown = io.StringIO()
+    monkeypatch.setattr(
+        pipeline.commands.terminal,
+        "err",
+        Console(file=shown, force_terminal=True, width=160, color_system=None),
+    )
+    return shown
+
+
+def test_a_bar_tells_what_is_done_and_how_much(screen: io.StringIO) -> None:
+    with working("running", quiet=False) as watch:
+        watch("trades", 7, 14)
+        watch("x" * 100, 14, 14)
+    text = screen.getvalue()
+    assert f"running: {'x' * 61} " in text and "x" * 62 not in text
+    assert f"{'━' * 30}" in text  # full: 14 of 14
+
+
+def test_nobody_is_told_where_nobody_looks(screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    with working("running", quiet=True) as watch:
+        watch("trades", 1, 2)
+    monkeypatch.setattr(pipeline.commands.terminal, "err", Console(file=screen, force_terminal=False))
+    with working("running", quiet=False) as watch:
+        watch("trades", 1, 2)
+    assert screen.getvalue() == ""
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> object:
+    import logging
+
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def test_an_end_is_told_on_the_stream_of_its_status(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, stderr in (("out", False), ("err", True)):
+        monkeypatch.setattr(pipeline.commands.terminal, name, Console(stderr=stderr, width=100))
+    document = {"status": "done", "pack_id": None, "reason": "", "rows": 3}
+    ends = []
+    for status in (0, 3):
+        with pytest.raises(typer.Exit) as ended:
+            finish(document, status, as_json=False)
+        ends.append(ended.value.exit_code)
+    said = capsys.readouterr()
+    assert ends == [0, 3]
+    assert said.out == said.err == "status: done; rows: 3\n"
+
+
+def test_json_is_one_document_without_numbers_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": Path("x"), "b": [1.5]})
+    assert capsys.readouterr().out == '{\n  "a": "x",\n  "b": [\n    1.5\n  ]\n}\n'
+    with pytest.raises(ValueError, match="Out of range"):
+        print_json(float("nan"))

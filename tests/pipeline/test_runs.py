@@ -1,0 +1,141 @@
+"""Which as-of date a run may have, which sessions a range has, and what is told of a failed step."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optimizer.errors import DataError
+from pipeline import runs
+from pipeline.runs import Outcome, choose_as_of, run_range, why
+from resources.logs.calendars import Calendar
+
+SESSIONS = [date(2026, 7, day) for day in (1, 2, 6, 7)]  # Friday the 3rd is Independence Day, observed
+CLOSES = np.array([f"{day}T20:00" for day in SESSIONS], "datetime64[s]").astype(np.int64)
+PADDED = np.array([date(2026, 6, 1), *SESSIONS, date(2027, 12, 31)], "datetime64[D]")
+CALENDAR = Calendar("XTSE", PADDED, np.array([0, *CLOSES, 2**40]))
+
+
+def july(day: int, hour: int = 18) -> datetime:
+    return datetime(2026, 7, day, hour, tzinfo=UTC)
+
+
+def source(**changes: Any) -> SimpleNamespace:
+    return SimpleNamespace(**{"exchange": "XTSE", "live": True, "enabled": True, **changes})
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
+    """The sources of a desk whose newest price is that of the newest closed session, or of 1 July without live ones."""
+    sources = [source()]
+
+    @contextmanager
+    def live() -> Iterator[None]:
+        yield None
+
+    def newest(con: None, configuration: Any, cache: Path, now: datetime) -> date:
+        living = any(one.live and one.enabled for one in sources)
+        return CALENDAR.last_closed_session(now) if living else date(2026, 7, 1)
+
+    def load(exchange: str, today: date, cache: Path) -> Calendar:
+        assert (exchange, cache) == ("XTSE", tmp_path / "cache")
+        return CALENDAR
+
+    monkeypatch.setattr(runs, "desk", lambda: SimpleNamespace(sources=SimpleNamespace(sources=sources)))
+    monkeypatch.setattr(runs, "warehouse", lambda: SimpleNamespace(home=tmp_path, live=live))
+    monkeypatch.setattr(runs, "default_as_of", newest)
+    monkeypatch.setattr(runs, "load_calendar", load)
+    return sources
+
+
+@pytest.mark.parametrize(
+    ("now", "wanted", "expected"),
+    [
+        (july(2), None, date(2026, 7, 1)),
+        (july(2, 20), None, date(2026, 7, 2)),  # the close itself
+        (july(2), date(2026, 7, 1), date(2026, 7, 1)),
+        (july(2, 20), date(2026, 7, 2), date(2026, 7, 2)),
+        (july(5), date(2026, 7, 3), date(2026, 7, 3)),  # a holiday that is over sees the close before it
+        (july(5), date(2026, 7, 4), date(2026, 7, 4)),
+    ],
+)
+def test_a_run_is_of_a_closed_session_or_of_a_day_that_is_over(
+    desk: list[SimpleNamespace], now: datetime, wanted: date | None, expected: date
+) -> None:
+    assert choose_as_of(wanted, now) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "wanted", "newest"),
+    [
+        (july(2), date(2026, 7, 2), date(2026, 7, 1)),  # still open
+        (july(2), date(2026, 7, 3), date(2026, 7, 1)),  # tomorrow
+        (july(5), date(2026, 7, 5), date(2026, 7, 2)),  # a Sunday that is not over
+        (july(6, 19), date(2026, 7, 6), date(2026, 7, 2)),
+    ],
+)
+def test_a_day_that_may_still_bring_prices_is_refused(
+    desk: list[SimpleNamespace], now: datetime, wanted: date, newest: date
+) -> None:
+    with pytest.raises(DataError) as refused:
+        choose_as_of(wanted, now)
+    assert (
+        str(refused.value) == f"the session of {wanted} is not closed yet; the newest closed one is {newest}"
+    )
+
+
+@pytest.mark.parametrize("only", [source(live=False), source(enabled=False)])
+def test_without_a_live_source_only_the_future_is_refused(
+    desk: list[SimpleNamespace], only: SimpleNamespace
+) -> None:
+    desk[:] = [only]
+    assert choose_as_of(None, july(2)) == date(2026, 7, 1)
+    assert choose_as_of(date(2026, 7, 2), july(2)) == date(2026, 7, 2)
+    with pytest.raises(DataError):
+        choose_as_of(date(2026, 7, 3), july(2))
+
+
+def test_a_range_runs_every_session_of_the_first_enabled_source_and_stops_for_none(
+    desk: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk[:] = [source(enabled=False, exchange="XNYS"), source(live=False)]
+    ran: list[date] = []
+
+    def run_pack(instance: object, day: date) -> Outcome:
+        ran.append(day)
+        rejected = day == date(2026, 7, 2)
+        return Outcome(3, "PP", "it is rejected") if rejected else Outcome(0, "PP")
+
+    monkeypatch.setattr(runs, "run_pack", run_pack)
+    said: list[str] = []
+    found = run_range(None, date(2026, 7, 2), date(2026, 7, 6), said.append)  # type: ignore[arg-type]
+    assert ran == [date(2026, 7, 2), date(2026, 7, 6)]
+    assert [one.status for one in found] == [3, 0]
+    assert said == ["PP_2026-07-02: it is rejected", "PP_2026-07-06: done"]
+
+
+def test_the_innermost_error_of_each_failed_step_is_told() -> None:
+    def failed(key: str, *messages: str) -> SimpleNamespace:
+        error = None
+        for message in reversed(messages):
+            error = SimpleNamespace(message=message, cause=error)
+        return SimpleNamespace(
+            step_key=key, is_step_failure=True, step_failure_data=SimpleNamespace(error=error)
+        )
+
+    events = [
+        SimpleNamespace(is_step_failure=False),
+        failed("prices", "the step failed", "a layer\n", " there is no file\n"),
+        failed("trades"),
+    ]
+
+    def of(*kept: SimpleNamespace) -> Any:
+        return SimpleNamespace(filter_events=lambda wanted: [event for event in kept if wanted(event)])
+
+    assert why(of(*events)) == "prices: there is no file; trades: failed"
+    assert why(of(events[0])) == "the run failed; see packfolio ui"

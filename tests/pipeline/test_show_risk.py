@@ -1,0 +1,107 @@
+"""What the risk commands show on a terminal, for two portfolios each."""
+
+from datetime import date
+from typing import Any
+
+from printed import block, printed
+
+from pipeline.commands.show_risk import show_impact, show_regime, show_stress
+
+
+def test_the_impact_of_the_trades_is_a_table_a_portfolio() -> None:
+    impact = [
+        {"metric": "value", "current": 100000.0, "post": 99960.5, "delta": -39.5},
+        {"metric": "expected_return", "current": 0.08, "post": 0.0825, "delta": 0.0025},
+        {"metric": "sharpe", "current": 0.5, "post": 0.55, "delta": 0.05},
+        {"metric": "quality", "current": None, "post": 8.25, "delta": None},
+    ]
+    portfolios = [{"name": "book", "impact": impact}, {"name": "a second book", "impact": impact[1:2]}]
+    assert printed(show_impact, {"pack_id": "PP_A", "portfolios": portfolios}) == block("""
+        |book under PP_A
+        |
+        |                       before       after   change
+        | ─────────────────────────────────────────────────
+        | value             100,000.00   99,960.50   -39.50
+        | expected return        8.00%       8.25%    0.25%
+        | sharpe                  0.50        0.55     0.05
+        | quality                             8.25
+        |
+        |a second book under PP_A
+        |
+        |                   before   after   change
+        | ─────────────────────────────────────────
+        | expected return    8.00%   8.25%    0.25%
+        |
+    """)
+
+
+def test_a_scenario_is_a_line_with_what_its_own_hedges_leave() -> None:
+    crash: dict[str, Any] = {
+        "scenario_id": "CRASH", "profit": -12345.6, "standard_error": 321.5, "hedge_offset": 4000.0,
+        "hedge_cost": 150.25, "note": "a note",
+    }  # fmt: skip
+    rates = crash | {
+        "scenario_id": "RATES", "profit": 10.0, "hedge_offset": 0.0, "hedge_cost": 0.0, "note": "nothing is lost",
+    }  # fmt: skip
+    put: dict[str, Any] = {
+        "scenario_id": "CRASH", "action": "BUY", "quantity": 1200, "instrument": "SPX", "option_type": "PUT",
+    }  # fmt: skip
+    sale = put | {"action": "SELL", "quantity": 30, "instrument": "SPY", "option_type": None}
+    book = {
+        "name": "book", "base_currency": "CAD", "scenarios": [crash, rates], "hedges": [put, sale],
+    }  # fmt: skip
+    other = {
+        "name": "a second book",
+        "base_currency": "USD",
+        "scenarios": [rates | {"profit": -2.0}],
+        "hedges": [],
+    }
+    assert printed(show_stress, {"pack_id": "PP_A", "portfolios": [book, other]}) == block("""
+        |book under PP_A, CAD
+        |
+        | scenario    profit   ± error   after hedges   cost   hedges
+        | ───────────────────────────────────────────────────────────────────────────────────
+        | CRASH      -12,346       322         -8,346    150   BUY 1,200 SPX PUT, SELL 30 SPY
+        | RATES           10       322             10      0   nothing is lost
+        |
+        |a second book under PP_A, USD
+        |
+        | scenario   profit   ± error   after hedges   cost   hedges
+        | ───────────────────────────────────────────────────────────────────
+        | RATES          -2       322             -2      0   nothing is lost
+        |
+    """)
+
+
+def test_a_regime_is_told_with_its_rivals_and_indicators_or_why_there_is_none() -> None:
+    drivers = [
+        {
+            "series": "UNRATE", "date": date(2024, 1, 1), "known_at": date(2024, 2, 12), "value": 3.71234,
+            "z_score": -1.234, "points": 120,
+        },
+        {
+            "series": "CPI", "date": date(2024, 1, 2), "known_at": date(2024, 2, 14), "value": 308.4171,
+            "z_score": 0.5, "points": 9,
+        },
+    ]  # fmt: skip
+    found = {
+        "pack_id": "PP_A", "regime": "LATE_CYCLE", "score": 0.8123, "margin": 0.25, "drivers": drivers,
+        "scores": {"LATE_CYCLE": 0.8123, "RECESSION": 0.5623}, "problems": [],
+    }  # fmt: skip
+    assert printed(show_regime, found) == block("""
+        |PP_A: LATE_CYCLE, score 0.81 of 1 (no probability), 0.25 before the next
+        |
+        | regime       score
+        | ──────────────────
+        | LATE_CYCLE    0.81
+        | RECESSION     0.56
+        |
+        |
+        | series   of           known since   value   z-score   points
+        | ────────────────────────────────────────────────────────────
+        | UNRATE   2024-01-01   2024-02-12    3.712     -1.23      120
+        | CPI      2024-01-02   2024-02-14    308.4     +0.50        9
+        |
+    """)
+    none = found | {"regime": None, "problems": ["UNRATE: too old", "CPI: too short"]}
+    assert printed(show_regime, none) == "|PP_A: no regime is detected; UNRATE: too old; CPI: too short"

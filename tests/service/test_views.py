@@ -1,0 +1,86 @@
+"""What the daily run wrote, read through the API: each view against its table, for two portfolios and more."""
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+from fastapi.testclient import TestClient
+from service_desk import PACK, PORTFOLIO
+
+from service import OptimizerService, views
+from service.api import create_app
+from service.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def client(settings: Settings) -> Iterator[TestClient]:
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+ORDERS = {
+    "trades": ("latest_trades", "trades", "sequence"),
+    "weights": ("latest_optimal_weights", "optimal_weights", "symbol"),
+    "exposures": ("latest_portfolio_exposures", "portfolio_exposures", "exposure_type"),
+    "results": ("latest_optimization_results", "optimization_results", "method"),
+    "impact": ("latest_impact", "impact", "metric"), "hedges": ("latest_hedges", "hedges", "scenario_id, sequence"),
+    "scenarios": ("latest_scenario_losses", "scenario_losses", "profit, scenario_id"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("view", ORDERS)
+def test_a_view_has_the_rows_of_each_portfolio_in_their_order(
+    client: TestClient, settings: Settings, view: str
+) -> None:
+    table, key, order = ORDERS[view]
+    told = client.get(f"/v1/packs/{PACK}/{view}").json()
+    assert (told["pack_id"], told["as_of"]) == (PACK, "2025-10-26")
+    names = [one["name"] for one in told["portfolios"]]
+    assert names == ["empty", "mixed", "newcomers", "opinions", "seed"]
+    with duckdb.connect(str(settings.home / "published.duckdb"), read_only=True) as con:
+        for one in told["portfolios"]:
+            found = con.execute(
+                f"select * from {table} where pack_id = ? and portfolio_id = ? order by {order}",
+                [PACK, one["portfolio_id"]],
+            ).fetchall()
+            shown = [name[0] for name in con.description or ()]
+            assert len(one[key]) == len(found)
+            hidden = {"pack_id", "portfolio_id", "materialization"}
+            assert all(set(row) == set(shown) - hidden for row in one[key])
+            for column in order.split(", "):
+                assert [row[column] for row in one[key]] == [row[shown.index(column)] for row in found]
+    alone = client.get(f"/v1/packs/{PACK}/{view}", params={"portfolio": "mixed"}).json()["portfolios"]
+    assert alone == told["portfolios"][1:2]
+
+
+def test_portfolios_and_the_catalogue_are_told_in_full(client: TestClient, service: OptimizerService) -> None:
+    told = {one["name"]: one for one in client.get(f"/v1/packs/{PACK}/portfolios").json()}
+    assert told["mixed"]["symbols"] == ["AAPL", "GLD", "HYG", "JNK", "LQD", "QQQ", "SPY", "TLT"]
+    seed = told["seed"]
+    assert (seed["portfolio_id"], seed["mode"], seed["base_currency"], seed["problem"]) == (
+        PORTFOLIO,
+        "live",
+        "USD",
+        None,
+    )
+    assert seed["policy"]["max_single_position_pct"] == 60 and "max_sector_pct" not in seed["policy"]
+    catalogue = client.get("/v1/catalogue").json()
+    assert {"equity", "rates", "volatility"} < set(catalogue["factors"]) and len(catalogue["factors"]) == 7
+    by_name = {one["scenario_id"]: one for one in catalogue["scenarios"]}
+    assert by_name["LAST_SPRING"]["window"] == ["2025-03-03", "2025-04-30"]
+    assert by_name["LAST_SPRING"]["shocks"] == {"equity": -0.1}
+    assert by_name["equity_selloff"]["window"] is None
+    assert catalogue["methods"] == sorted(catalogue["methods"]) and "hrp" in catalogue["methods"]
+    assert set(catalogue["regimes"]) == set(service.desk.playbooks.regimes)
+    row = {"warnings": '["a"]', "numbers": "", "reason": '["b"]', "diagnostics": None}
+    assert views._decoded(row) == {"warnings": ["a"], "numbers": "", "reason": '["b"]', "diagnostics": None}
+
+
+def test_a_pattern_asked_for_twice_gives_equal_answers_with_their_metadata(client: TestClient) -> None:
+    body = {"pattern_id": "efficient_frontier", "inputs": {"portfolio_id": "mixed"}}
+    one, two = (client.post("/v1/execute", json=body).json() for _ in range(2))
+    assert one["result"] == two["result"] and one["trace_id"] != two["trace_id"]
+    assert one["metadata"] == {
+        "agent_name": "optimizer", "source": f"optimizer:{PACK}", "asof": "2025-10-26", "ttl": 300,
+    }  # fmt: skip
+    assert one["warnings"] == list(dict.fromkeys(one["result"]["warnings"]))
