@@ -58,12 +58,12 @@ def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQu
         """
         with aside as (
             select coalesce(symbol, '') as symbol, source, date, code, reason, ingest_seq from quarantine
-            where log = 'prices' and code <> 'CARRIED' and ($1 is null or ingest_seq <= $1)
+            where log = 'prices' and ($1 is null or ingest_seq <= $1)
             qualify rank() over (partition by symbol, source, date order by ingest_seq desc) = 1
         ), unanswered as (
             select * from aside a where not exists (
                 select 1 from prices p where p.symbol = a.symbol and p.date = a.date and p.source = a.source
-                and p.withdrawn is null and p.ingest_seq >= a.ingest_seq and ($1 is null or p.ingest_seq <= $1))
+                and p.ingest_seq >= a.ingest_seq and ($1 is null or p.ingest_seq <= $1))
         ), asked as (
             select symbol, source, code, count(distinct date) as rows, min(date) as first, max(date) as last,
                 arg_min(reason, (date, reason)) as reason
