@@ -114,12 +114,7 @@ class TaxPlan:
             raise DataError(
                 f"{symbol}: the lots hold {total} shares, the book {quantity}; correct the lots of its position"
             )
-        if total == quantity:
-            return known
-        largest = max(known, key=lambda lot: lot.quantity)  # what splits and storage left of a share
-        return [
-            replace(lot, quantity=lot.quantity + quantity - total) if lot is largest else lot for lot in known
-        ]
+        return evened(known, quantity)
 
     def sell(self, symbol: str, held: Decimal, quantity: Decimal, price: Number) -> Disposal:
         """The lots that a sale of that many of the shares held disposes of."""
@@ -181,6 +176,13 @@ class TaxPlan:
                 tax = self.sell(symbol, position.quantity, shares, price).tax(self.rates)
                 found[symbol] = max(float(tax / (shares * price)), 0.0)
         return found
+
+
+def evened(lots: Sequence[Lot], quantity: Decimal) -> Sequence[Lot]:
+    """The lots, so many shares in all: the largest takes what splits and storage left of a share."""
+    left = quantity - sum((lot.quantity for lot in lots), ZERO)
+    largest = max(lots, key=lambda lot: lot.quantity, default=None)
+    return [replace(lot, quantity=lot.quantity + left) if lot is largest and left else lot for lot in lots]
 
 
 def check_method(method: str, harvests: bool) -> None:

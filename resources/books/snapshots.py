@@ -15,8 +15,11 @@ from optimizer.model.estimates import Recipe
 from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
+from resources.books.adjustments import adjustment_frame, read_adjustments
+from resources.books.day_before import DayBefore
 from resources.books.paper import Holdings, paper_holdings
-from resources.books.tax_lots import average_costs, lot_frame, read_lots
+from resources.books.stated import stated_holdings
+from resources.books.tax_lots import lot_frame, read_lots
 from resources.books.universes import (
     STALE_SESSIONS,
     benchmark_symbols,
@@ -38,6 +41,7 @@ from resources.settings.policy_schema import PolicyFile
 from resources.settings.portfolios import VIEW, PortfolioFile, ScenarioViewFile, ViewFile
 from resources.store.ledger import Connection
 
+UNKNOWN = Holdings(None, Decimal(0), {})
 REMEDY = "deliver its price, state its delisting, or take it out (docs/how-to/delisted-symbol.md)"
 
 
@@ -50,6 +54,7 @@ class Snapshot:
     excluded   symbol of the universe -> why it cannot be bought today
     benchmark  symbol -> weight, a fraction
     problem    why this portfolio cannot be computed today; None when it can
+    waits_for  the pack whose trades must come before this day; None where they are there
     """
 
     portfolio_id: str
@@ -65,6 +70,7 @@ class Snapshot:
     policy: PolicyFile
     views: tuple[ViewFile | ScenarioViewFile, ...]
     problem: str | None
+    waits_for: str | None = None
 
     def recipe(self) -> Recipe:
         """How this portfolio's estimates are made."""
@@ -86,7 +92,7 @@ class Snapshot:
             "benchmark": json.dumps(dict(self.benchmark)), "problem": self.problem,
             "universe": json.dumps({
                 "symbols": self.symbols, "investable": self.investable, "excluded": dict(self.excluded),
-                "prior": self.prior,
+                "prior": self.prior, **({"waits_for": self.waits_for} if self.waits_for else {}),
             }),
         }  # fmt: skip
         held = [
@@ -99,15 +105,18 @@ class Snapshot:
         ]
         columns = ["symbol", "quantity", "cost_basis"]
         lots = {"tax_lots": lot_frame(self.holdings.lots)} if self.holdings.lots else {}
+        changed = self.holdings.adjustments
+        adjustments = {"holding_adjustments": adjustment_frame(changed)} if changed else {}
         return {
             "portfolio_snapshots": pd.DataFrame([row]), "holdings": pd.DataFrame(held, columns=columns), **lots,
+            **adjustments,
         }  # fmt: skip
 
 
-def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: PortfolioFile) -> Snapshot:
+def take_snapshot(con: Connection, pack: Pack, previous: DayBefore | None, file: PortfolioFile) -> Snapshot:
     """The portfolio of `file` under `pack`; what is wrong with it today is its `problem`, not an error.
 
-    previous  where the holdings of a paper book are taken from: see `last_held`
+    previous  what the holdings of a paper book rest on
     """
     holdings, problem = _holdings(con, pack, previous, file)
     wanted = universe_of(con, pack, file)
@@ -133,26 +142,22 @@ def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: Port
     kept = tuple(symbol for symbol in symbols if symbol in priced)
     return Snapshot(
         str(file.id), file.name, file.mode, file.base_currency, holdings, kept, investable, excluded,
-        benchmark, file.prior, file.policy, tuple(file.views), problem,
+        benchmark, file.prior, file.policy, tuple(file.views), problem, previous.missing if previous else None,
     )  # fmt: skip
 
 
 def _holdings(
-    con: Connection, pack: Pack, previous: Pack | None, file: PortfolioFile
+    con: Connection, pack: Pack, previous: DayBefore | None, file: PortfolioFile
 ) -> tuple[Holdings, str | None]:
     """What is held, and why that is not known, where it is not."""
     try:
-        if file.mode == "paper" and previous is not None:
-            return paper_holdings(con, pack, previous, file), None
-        held = file.holdings_at(pack.as_of)
+        if file.mode != "paper" or previous is None:
+            return stated_holdings(con, pack, file), None
+        if previous.missing is None:
+            return paper_holdings(con, pack, previous.pack, file), None
+        return UNKNOWN, previous.waiting(file.name)
     except (PolicyError, DataError) as error:
-        return Holdings(None, Decimal(0), {}, {}), str(error)
-    quantities = {
-        s: Decimal(str(position.quantity)) for s, position in held.positions.items() if position.quantity
-    }
-    costs = {s: p.cost_basis for s, p in held.positions.items() if p.quantity and p.cost_basis is not None}
-    lots = {s: p.tax_lots(s) for s, p in sorted(held.positions.items()) if p.lots}
-    return Holdings(held.as_of, Decimal(str(held.cash)), quantities, costs | average_costs(lots), lots), None
+        return UNKNOWN, str(error)
 
 
 def _without_volume(con: Connection, pack: Pack, tradable: set[str], file: PortfolioFile) -> str | None:
@@ -200,11 +205,11 @@ def _snapshot(con: Connection, pack: Pack, row: tuple[object, ...]) -> Snapshot:
             None if row[4] is None else date.fromisoformat(dated[:10]), Decimal(cash),
             {symbol: Decimal(str(quantity)) for symbol, quantity, _ in held},
             {symbol: cost for symbol, _, cost in held if cost is not None},
-            read_lots(con, pack, portfolio_id),
+            read_lots(con, pack, portfolio_id), read_adjustments(con, pack, portfolio_id),
         ),
         tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], json.loads(benchmark), known["prior"],
         PolicyFile.model_validate_json(policy), tuple(VIEW.validate_python(view) for view in json.loads(views)),
-        None if row[10] is None else problem,
+        None if row[10] is None else problem, known.get("waits_for"),
     )  # fmt: skip
 
 

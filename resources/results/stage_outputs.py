@@ -19,7 +19,7 @@ from optimizer.proposals.proposal import Beliefs
 from optimizer.proposals.result import describe
 from optimizer.solvers.audit import Binding
 from optimizer.solvers.solve import Solution
-from optimizer.tax.taxes import TaxLine, TaxPlan
+from optimizer.tax.taxes import TaxLine
 from optimizer.trading.trade_list import TradeList
 from optimizer.typing import Array
 from resources.books.tax_lots import sale_frame
@@ -128,12 +128,8 @@ def trade_frames(
     currencies: Mapping[str, str],
     fx: Mapping[str, float],
     simulated: frozenset[str],
-    plan: TaxPlan | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Rows of `trades`, in execution order, of `trade_lists`, and of `lot_sales` where sales are taxed.
-
-    plan  what the list was taxed by
-    """
+    """Rows of `trades`, in execution order, of `trade_lists`, and of `lot_sales` where sales are taxed."""
     lines = {line.symbol: line for line in trades.taxes.lines} if trades.taxes else {}
     rows = [
         {
@@ -157,7 +153,7 @@ def trade_frames(
         "warnings": json_text(trades.warnings),
         **({name: getattr(trades.taxes, name) for name in TAX_COLUMNS} if trades.taxes else {}),
     }  # fmt: skip
-    sales = {"lot_sales": sale_frame(trades.taxes, plan)} if trades.taxes and plan else {}
+    sales = {"lot_sales": sale_frame(trades.taxes)} if trades.taxes else {}
     return {
         "trades": pd.DataFrame(rows, columns=TRADE_COLUMNS + (TAX_COLUMNS if lines else [])),
         "trade_lists": pd.DataFrame([total]), **sales,
