@@ -15,8 +15,10 @@ from optimizer.model.estimates import Recipe
 from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
+from optimizer.trading.frozen import FrozenPosition
 from resources.books.adjustments import adjustment_frame, read_adjustments
 from resources.books.day_before import DayBefore
+from resources.books.frozen_positions import frozen_positions, frozen_row, read_frozen
 from resources.books.paper import Holdings, paper_holdings
 from resources.books.stated import stated_holdings
 from resources.books.tax_lots import lot_frame, read_lots
@@ -24,11 +26,12 @@ from resources.books.universes import (
     STALE_SESSIONS,
     benchmark_symbols,
     benchmark_weights,
+    missing_rates,
     universe_of,
     unpriced_symbols,
+    without_volume,
     young_symbols,
 )
-from resources.packs.liquidity import liquidity_of
 from resources.packs.pack_prices import (
     exchange_rate,
     newest_facts,
@@ -55,6 +58,7 @@ class Snapshot:
     benchmark  symbol -> weight, a fraction
     problem    why this portfolio cannot be computed today; None when it can
     waits_for  the pack whose trades must come before this day; None where they are there
+    frozen     what is held without a price today, where the policy keeps that at its last known one
     """
 
     portfolio_id: str
@@ -71,6 +75,7 @@ class Snapshot:
     views: tuple[ViewFile | ScenarioViewFile, ...]
     problem: str | None
     waits_for: str | None = None
+    frozen: tuple[FrozenPosition, ...] = ()
 
     def recipe(self) -> Recipe:
         """How this portfolio's estimates are made."""
@@ -93,6 +98,7 @@ class Snapshot:
             "universe": json.dumps({
                 "symbols": self.symbols, "investable": self.investable, "excluded": dict(self.excluded),
                 "prior": self.prior, **({"waits_for": self.waits_for} if self.waits_for else {}),
+                **({"frozen": [frozen_row(one) for one in self.frozen]} if self.frozen else {}),
             }),
         }  # fmt: skip
         held = [
@@ -123,16 +129,19 @@ def take_snapshot(con: Connection, pack: Pack, previous: DayBefore | None, file:
     named = benchmark_symbols(file)
     symbols = sorted({*wanted, *holdings.quantities, *named})
     unpriced = unpriced_symbols(con, pack, symbols)
-    needed = [symbol for symbol in (*sorted(holdings.quantities), *named) if symbol in unpriced]
+    frozen, without_rate = frozen_positions(con, pack, unpriced, holdings, file)
+    problem = problem or without_rate
+    kept_anyway = {one.symbol for one in frozen}
+    needed = [s for s in (*sorted(holdings.quantities.keys() - kept_anyway), *named) if s in unpriced]
     if needed and not problem:
         problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
-    problem = problem or _missing_rates(con, pack, symbols, file)
+    problem = problem or missing_rates(con, pack, symbols, file)
     young = young_symbols(con, pack, sorted({*wanted} - {*unpriced}), file.policy.lookback_days)
     excluded = {symbol: why for symbol, why in sorted((unpriced | young).items()) if symbol in wanted}
     investable = tuple(symbol for symbol in sorted(wanted) if symbol not in excluded)
     if not investable and not problem:
         problem = "no symbol of its universe has a price"
-    problem = problem or _without_volume(con, pack, {*investable, *holdings.quantities}, file)
+    problem = problem or without_volume(con, pack, {*investable, *holdings.quantities} - kept_anyway, file)
     benchmark: dict[str, float] = {}
     try:
         benchmark = {} if problem else benchmark_weights(con, pack, file, investable)
@@ -143,6 +152,7 @@ def take_snapshot(con: Connection, pack: Pack, previous: DayBefore | None, file:
     return Snapshot(
         str(file.id), file.name, file.mode, file.base_currency, holdings, kept, investable, excluded,
         benchmark, file.prior, file.policy, tuple(file.views), problem, previous.missing if previous else None,
+        frozen,
     )  # fmt: skip
 
 
@@ -158,26 +168,6 @@ def _holdings(
         return UNKNOWN, previous.waiting(file.name)
     except (PolicyError, DataError) as error:
         return UNKNOWN, str(error)
-
-
-def _without_volume(con: Connection, pack: Pack, tradable: set[str], file: PortfolioFile) -> str | None:
-    if not file.policy.root_impact:
-        return None
-    try:
-        liquidity_of(con, pack, tradable, (), file.base_currency)
-    except DataError as error:
-        return str(error)
-    return None
-
-
-def _missing_rates(con: Connection, pack: Pack, symbols: list[str], file: PortfolioFile) -> str | None:
-    panel = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
-    try:
-        for currency in sorted({currency for currency in panel.currency if currency}):
-            exchange_rate(con, pack, currency, file.base_currency)
-    except DataError as error:
-        return str(error)
-    return None
 
 
 def read_snapshots(con: Connection, pack: Pack) -> list[Snapshot]:
@@ -210,6 +200,7 @@ def _snapshot(con: Connection, pack: Pack, row: tuple[object, ...]) -> Snapshot:
         tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], json.loads(benchmark), known["prior"],
         PolicyFile.model_validate_json(policy), tuple(VIEW.validate_python(view) for view in json.loads(views)),
         None if row[10] is None else problem, known.get("waits_for"),
+        tuple(map(read_frozen, known.get("frozen", ()))),
     )  # fmt: skip
 
 

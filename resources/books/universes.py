@@ -5,7 +5,8 @@ import numpy as np
 from optimizer.errors import DataError
 from optimizer.proposals.proposal import MIN_OBSERVATIONS
 from resources.packs.delistings import delistings
-from resources.packs.pack_prices import newest_facts, read_panel, window_start
+from resources.packs.liquidity import liquidity_of
+from resources.packs.pack_prices import exchange_rate, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.settings.portfolios import PortfolioFile
 from resources.store.ledger import Connection
@@ -78,3 +79,25 @@ def cap_weights(con: Connection, pack: Pack, symbols: tuple[str, ...]) -> dict[s
         )
     values = np.array([float(str(caps[symbol])) for symbol in symbols])
     return dict(zip(symbols, (values / values.sum()).tolist(), strict=True))
+
+
+def without_volume(con: Connection, pack: Pack, tradable: set[str], file: PortfolioFile) -> str | None:
+    """Why square-root impact cannot be measured for what may be traded; None where it can, or is not asked for."""
+    if not file.policy.root_impact:
+        return None
+    try:
+        liquidity_of(con, pack, tradable, (), file.base_currency)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def missing_rates(con: Connection, pack: Pack, symbols: list[str], file: PortfolioFile) -> str | None:
+    """Why the symbols cannot be valued in a portfolio's currency; None where they can."""
+    panel = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
+    try:
+        for currency in sorted({currency for currency in panel.currency if currency}):
+            exchange_rate(con, pack, currency, file.base_currency)
+    except DataError as error:
+        return str(error)
+    return None

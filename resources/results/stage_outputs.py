@@ -137,8 +137,9 @@ def trade_frames(
             "value": row.value, "cost": row.cost, "rationale": row.rationale,
             "current_quantity": float(row.current_quantity), "target_quantity": float(row.target_quantity),
             "current_weight": row.current_weight, "target_weight": row.target_weight,
-            "achieved_weight": row.achieved_weight, "currency": currencies[row.symbol],
-            "local_price": float(row.price) / fx[row.symbol], "fx_rate": fx[row.symbol],
+            "achieved_weight": row.achieved_weight, "currency": currencies.get(row.symbol),
+            "local_price": float(row.price) / fx.get(row.symbol, float(row.fx_rate)),
+            "fx_rate": fx.get(row.symbol, float(row.fx_rate)),
             "simulated": row.symbol in simulated, "sequence": sequence, "numbers": json_text(row.numbers),
             **(_realised(lines[row.symbol]) if row.symbol in lines else {}),
         }
