@@ -57,7 +57,9 @@ def portfolio_snapshots(
             before, snapshot = seen[file.name]
             if file.mode == "paper" and before != day_before(tx.con, pack, file):  # another run came between
                 before, snapshot = taken_from(tx.con, pack, file)
-            inputs = {"pricing_pack": pack.content_hash} | (dict(before.inputs) if before else {})
+            inputs = {"pricing_pack": pack.content_hash}
+            if before and before.rests_on:
+                inputs |= {"previous_pack": before.pack.content_hash, "previous_state": before.state}
             taken.append(snapshot)
             entries.append(
                 tx.record(

@@ -1,6 +1,5 @@
 """What the day of a paper book rests on: its day before, computed to the end, and whether that has changed since."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from resources.packs.packs import Pack, find_pack
@@ -57,13 +56,9 @@ class DayBefore:
         )
 
     @property
-    def inputs(self) -> Mapping[str, str]:
-        """What the ledger keeps of it."""
-        return {
-            "previous_pack": self.pack.content_hash,
-            "previous_day": self.pack.id,
-            "previous_state": self.state,
-        }
+    def rests_on(self) -> dict[str, str] | None:
+        """What the snapshot keeps of it; nothing while it waits."""
+        return {"pack": self.pack.id, "state": self.state} if self.missing is None else None
 
 
 def day_before(con: Connection, pack: Pack, file: PortfolioFile) -> DayBefore | None:
@@ -72,19 +67,22 @@ def day_before(con: Connection, pack: Pack, file: PortfolioFile) -> DayBefore | 
     The packs of the days between must have been computed for it, for their trades come first.
     """
     found = con.execute(
-        f"with packs as ({CURRENT}) select p.pack_id, s.mode, s.holdings_date, "
-        "json_extract_string(s.universe, '$.waits_for') from packs p left join latest_portfolio_snapshots s "
-        "on s.pack_id = p.pack_id and s.portfolio_id = ? where p.as_of < ? order by p.as_of desc",
+        "select p.pack_id, row_number() over (partition by as_of order by revision desc) = 1 as counts, s.mode, "
+        "s.holdings_date, json_extract_string(s.universe, '$.waits_for') from pricing_packs p "
+        "left join latest_portfolio_snapshots s on s.pack_id = p.pack_id and s.portfolio_id = ? "
+        "where p.verdict = 'fresh' and p.as_of < ? order by as_of desc, revision desc",
         [str(file.id), pack.as_of],
     ).fetchall()
     missing: str | None = None
-    for pack_id, mode, known, waits_for in found:
+    for pack_id, counts, mode, known, waits_for in found:
+        if not counts and missing is None:  # a revision took its place, and was computed
+            continue
         if mode is None or waits_for is not None:
-            missing = pack_id
+            missing = pack_id if counts else missing
         elif mode != "paper":
             return None
         elif known is not None:
-            if not _computed(con, pack_id, str(file.id)):
+            if counts and not _computed(con, pack_id, str(file.id)):
                 missing = pack_id
             return DayBefore(find_pack(con, pack_id), state_of(con, pack_id, str(file.id)), missing)
     return None
@@ -162,8 +160,8 @@ def out_of_date(con: Connection) -> list[OutOfDate]:
     found = con.execute(
         f"""
         with packs as ({CURRENT}), states as ({_states()}), days as (
-            select s.portfolio_id, s.name, p.as_of, p.pack_id, t.state, m.input_hashes ->> 'previous_day' as rested_on,
-                m.input_hashes ->> 'previous_state' as rested_state,
+            select s.portfolio_id, s.name, p.as_of, p.pack_id, t.state, s.universe ->> '$.rests_on.pack' as rested_on,
+                s.universe ->> '$.rests_on.state' as rested_state,
                 m.input_hashes ->> 'previous_pack' is not null and rested_on is null as unrecorded
             from packs p join latest_portfolio_snapshots s using (pack_id) join states t using (pack_id, portfolio_id)
                 join materializations m on m.id = s.materialization

@@ -265,15 +265,17 @@ def _given(items: Items, symbol: str, extra: Decimal, day: date) -> Items:
     return (*items, Position(symbol, extra))
 
 
-def apply_units(book: Carried, units: Mapping[str, Fraction], day: date) -> Carried:
+def apply_units(book: Carried, units: Mapping[str, Fraction], panel: Panel, day: date) -> Carried:
     """The book in the units of today's adjusted closes: as many shares more as keep their value."""
     for symbol, ratio in sorted(units.items()):
         held = sum((item.quantity for item in book.items if item.symbol == symbol), ZERO)
         if not held:
             continue
         extra = scaled(held, ratio) - held
+        splits = panel.basis[panel.symbols.index(symbol)] == "split_adjusted"
+        kind, told = ("split", "split by") if splits else ("restated", "is restated by")
         note = (
-            f"{symbol} split by {float(ratio):.8g}: its adjusted closes were restated, {float(held):,.10g} shares "
+            f"{symbol} {told} {float(ratio):.8g}: its adjusted closes were restated, {float(held):,.10g} shares "
             f"became {float(held + extra):,.10g}"
         )
         items = tuple(
@@ -281,5 +283,5 @@ def apply_units(book: Carried, units: Mapping[str, Fraction], day: date) -> Carr
             if item.symbol == symbol else item
             for item in book.items
         )  # fmt: skip
-        book = book.then(items, ZERO, [Adjustment(symbol, day, "split", extra, ZERO, note)])
+        book = book.then(items, ZERO, [Adjustment(symbol, day, kind, extra, ZERO, note)])
     return book

@@ -8,7 +8,7 @@ from decimal import ROUND_DOWN, Decimal
 from optimizer.model.action_kinds import ENDS, CorporateAction, scaled
 from optimizer.model.costs import CostModel
 from optimizer.model.portfolio import ZERO, exact, money
-from resources.books.adjustments import Adjustment, Carried, carry
+from resources.books.adjustments import Adjustment, Carried, Market, carry
 from resources.books.late_news import News, apply_units, unit_changes
 from resources.books.lot_book import Fill, LotBook, read_lot_book
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
@@ -86,7 +86,7 @@ def paper_holdings(con: Connection, pack: Pack, previous: Pack, file: PortfolioF
     market, units = market_of(con, pack, panel, file.base_currency), unit_changes(seen, panel)
     lots = read_lot_book(con, pack, previous, file)
     book = apply_units(
-        Carried(lots.items({order.symbol: order.held for order in orders}), cash), units, pack.as_of
+        Carried(lots.items({order.symbol: order.held for order in orders}), cash), units, panel, pack.as_of
     )
     orders = [
         replace(one, change=scaled(one.change, units[one.symbol])) if one.symbol in units else one
@@ -97,22 +97,8 @@ def paper_holdings(con: Connection, pack: Pack, previous: Pack, file: PortfolioF
     policy = file.policy.to_policy()
     traded = [order.symbol for order in orders if order.change]
     known = newest_liquidity(con, pack, traded, file.base_currency) if policy.root_impact and traded else {}
-    happened = [
-        action
-        for action in actions_seen(stated, panel)
-        if action.kind == "delisting" or action.day > since.get(action.symbol, previous.as_of)
-    ]
-    book = carry(book, happened, market, lambda action: action.day <= previous.as_of)
-    return fill(
-        book,
-        [order.after(happened) for order in orders],
-        panel,
-        since,
-        rates,
-        CostModel.of(policy, known),
-        pack.as_of,
-        lots,
-    )
+    step = Step(panel, since, rates, previous.as_of, pack.as_of)
+    return fill(book, orders, stated, market, step, CostModel.of(policy, known), lots)
 
 
 def _recorded(con: Connection, previous: Pack, portfolio_id: str) -> tuple[Decimal, list[Order]]:
@@ -131,33 +117,55 @@ def _recorded(con: Connection, previous: Pack, portfolio_id: str) -> tuple[Decim
     return Decimal(str(cash)), [Order.to(*row) for row in trades]
 
 
-def fill(
-    book: Carried,
-    orders: Sequence[Order],
-    panel: Panel,
-    since: Mapping[str, date],
-    rates: Mapping[str, float],
-    costs: CostModel,
-    as_of: date,
-    lots: LotBook,
-) -> Holdings:
-    """Holdings after orders were filled at the newest close.
+@dataclass(frozen=True)
+class Step:
+    """From one pack to the next.
 
-    orders  in today's shares
-    since   symbol -> date of the price that its order was made at
+    panel   prices of the time between, as the later one sees them
+    since   symbol -> date of the newest close that the earlier one saw: its orders were made at that
     rates   currency -> base currency
+    """
+
+    panel: Panel
+    since: Mapping[str, date]
+    rates: Mapping[str, float]
+    before: date
+    as_of: date
+
+    def later(self, actions: Iterable[CorporateAction]) -> list[CorporateAction]:
+        """The actions of this step; the end of a share counts whenever it is told."""
+        return [a for a in actions if a.kind == "delisting" or a.day > self.since.get(a.symbol, self.before)]
+
+    def close(self, symbol: str) -> Decimal | None:
+        """A symbol's newest close in base currency; None where it has none since."""
+        if symbol not in self.panel.symbols:
+            return None
+        column = self.panel.symbols.index(symbol)
+        last = self.panel.last_close(column)
+        if last is None or last[0] <= self.since.get(symbol, date.min):
+            return None
+        return exact(last[1]) * exact(self.rates.get(self.panel.currency[column], 1.0))
+
+
+def fill(
+    book: Carried, orders: Iterable[Order], stated: Sequence[CorporateAction], market: Market, step: Step,
+    costs: CostModel, lots: LotBook,
+) -> Holdings:  # fmt: skip
+    """Holdings after the actions of the step, and after the orders were filled at the newest close.
+
+    stated  the corporate actions on record; those of the price rows are added
     A name without a price since stays as it was: nobody could have traded it.
     """
-    columns, held = {symbol: column for column, symbol in enumerate(panel.symbols)}, book.quantities()
-    for order in orders:
-        column = columns.get(order.symbol)
-        last = panel.last_close(column) if column is not None else None
+    happened = step.later(actions_seen(stated, step.panel))
+    book = carry(book, happened, market, lambda action: action.day <= step.before)
+    held = book.quantities()
+    for order in (order.after(happened) for order in orders):
         change = -held.get(order.symbol, ZERO) if order.closing else order.change
-        if column is None or last is None or not change or last[0] <= since.get(order.symbol, date.min):
+        price = step.close(order.symbol)
+        if price is None or not change:
             continue
-        price = exact(last[1]) * exact(rates.get(panel.currency[column], 1.0))
         cost = costs.cost(order.symbol, change, price)
-        filled = lots.after(book.items, order.symbol, Fill(change, price, cost, as_of))
+        filled = lots.after(book.items, order.symbol, Fill(change, price, cost, step.as_of))
         book = book.then(filled.items, -(money(change * price) + cost), filled.adjustments)
     kept = book.lots()
-    return Holdings(as_of, book.cash, book.quantities(), average_costs(kept), kept, book.adjustments)
+    return Holdings(step.as_of, book.cash, book.quantities(), average_costs(kept), kept, book.adjustments)

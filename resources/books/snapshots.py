@@ -57,6 +57,7 @@ class Snapshot:
     excluded   symbol of the universe -> why it cannot be bought today
     benchmark  symbol -> weight, a fraction
     problem    why this portfolio cannot be computed today; None when it can
+    rests_on   of a paper book the pack of its day before, and the hash of what was taken from it
     waits_for  the pack whose trades must come before this day; None where they are there
     frozen     what is held without a price today, where the policy keeps that at its last known one
     """
@@ -74,6 +75,7 @@ class Snapshot:
     policy: PolicyFile
     views: tuple[ViewFile | ScenarioViewFile, ...]
     problem: str | None
+    rests_on: Mapping[str, str] | None = None
     waits_for: str | None = None
     frozen: tuple[FrozenPosition, ...] = ()
 
@@ -97,7 +99,8 @@ class Snapshot:
             "benchmark": json.dumps(dict(self.benchmark)), "problem": self.problem,
             "universe": json.dumps({
                 "symbols": self.symbols, "investable": self.investable, "excluded": dict(self.excluded),
-                "prior": self.prior, **({"waits_for": self.waits_for} if self.waits_for else {}),
+                "prior": self.prior, **({"rests_on": self.rests_on} if self.rests_on else {}),
+                **({"waits_for": self.waits_for} if self.waits_for else {}),
                 **({"frozen": [frozen_row(one) for one in self.frozen]} if self.frozen else {}),
             }),
         }  # fmt: skip
@@ -151,7 +154,8 @@ def take_snapshot(con: Connection, pack: Pack, previous: DayBefore | None, file:
     kept = tuple(symbol for symbol in symbols if symbol in priced)
     return Snapshot(
         str(file.id), file.name, file.mode, file.base_currency, holdings, kept, investable, excluded,
-        benchmark, file.prior, file.policy, tuple(file.views), problem, previous.missing if previous else None,
+        benchmark, file.prior, file.policy, tuple(file.views), problem, previous.rests_on if previous else None,
+        previous.missing if previous else None,
         frozen,
     )  # fmt: skip
 
@@ -199,7 +203,7 @@ def _snapshot(con: Connection, pack: Pack, row: tuple[object, ...]) -> Snapshot:
         ),
         tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], json.loads(benchmark), known["prior"],
         PolicyFile.model_validate_json(policy), tuple(VIEW.validate_python(view) for view in json.loads(views)),
-        None if row[10] is None else problem, known.get("waits_for"),
+        None if row[10] is None else problem, known.get("rests_on"), known.get("waits_for"),
         tuple(map(read_frozen, known.get("frozen", ()))),
     )  # fmt: skip
 
