@@ -145,11 +145,14 @@ class OutOfDate:
         if not self.skipped:
             was = f"rests on an older version of {self.before}"
         after = f", and so do the {self.later} day(s) after it" if self.later else ""
+        day = f"{self.portfolio}: its day under {self.pack_id} {was}{after}"
+        return f"{day}: compute them again in order, {self.command}"
+
+    @property
+    def command(self) -> str:
+        """What to type for the first of them."""
         day = self.pack_id.removeprefix("PP_").split(".")[0]
-        return (
-            f"{self.portfolio}: its day under {self.pack_id} {was}{after}: compute them again in order, "
-            f"packfolio run --as-of {day} --portfolio {self.portfolio}"
-        )
+        return f"packfolio run --as-of {day} --portfolio {self.portfolio}"
 
 
 def out_of_date(con: Connection) -> list[OutOfDate]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import ROUND_DOWN, Decimal
+from fractions import Fraction
 
 from optimizer.model.action_kinds import ENDS, CorporateAction, scaled
 from optimizer.model.costs import CostModel
@@ -71,52 +72,6 @@ class Order:
         return order
 
 
-def paper_holdings(con: Connection, pack: Pack, previous: Pack, file: PortfolioFile) -> Holdings:
-    """The holdings after the trades of `previous`, under which this portfolio was held."""
-    cash, orders = _recorded(con, previous, str(file.id))
-    symbols = [order.symbol for order in orders]
-    stated = actions_on_record(con, pack, symbols)
-    names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
-    start = previous.as_of - LOOK_BACK
-    panel, seen = read_panel(con, pack, names, start), read_panel(con, previous, names, start)
-    since = {
-        symbol: (seen.last_close(column) or (start if symbol in symbols else previous.as_of,))[0]
-        for column, symbol in enumerate(names)
-    }
-    market, units = market_of(con, pack, panel, file.base_currency), unit_changes(seen, panel)
-    lots = read_lot_book(con, pack, previous, file)
-    book = apply_units(
-        Carried(lots.items({order.symbol: order.held for order in orders}), cash), units, panel, pack.as_of
-    )
-    orders = [
-        replace(one, change=scaled(one.change, units[one.symbol])) if one.symbol in units else one
-        for one in orders
-    ]
-    book = News(con, pack, previous, str(file.id), since, units).changes(book, market)
-    rates = {c: exchange_rate(con, pack, c, file.base_currency) for c in sorted({*panel.currency} - {""})}
-    policy = file.policy.to_policy()
-    traded = [order.symbol for order in orders if order.change]
-    known = newest_liquidity(con, pack, traded, file.base_currency) if policy.root_impact and traded else {}
-    step = Step(panel, since, rates, previous.as_of, pack.as_of)
-    return fill(book, orders, stated, market, step, CostModel.of(policy, known), lots)
-
-
-def _recorded(con: Connection, previous: Pack, portfolio_id: str) -> tuple[Decimal, list[Order]]:
-    """Cash and orders of a day; without orders what was held is still held."""
-    key: list[object] = [previous.id, portfolio_id]
-    where = "where pack_id = ? and portfolio_id = ? order by symbol"
-    cash = con.execute(
-        "select cash from latest_portfolio_snapshots where pack_id = ? and portfolio_id = ?", key
-    ).fetchall()[0][0]
-    trades = con.execute(
-        f"select symbol, current_quantity, target_quantity from latest_trades {where}", key
-    ).fetchall()
-    if not trades:
-        held = con.execute(f"select symbol, quantity from latest_holdings {where}", key).fetchall()
-        return Decimal(str(cash)), [Order(symbol, exact(quantity), ZERO) for symbol, quantity in held]
-    return Decimal(str(cash)), [Order.to(*row) for row in trades]
-
-
 @dataclass(frozen=True)
 class Step:
     """From one pack to the next.
@@ -145,6 +100,100 @@ class Step:
         if last is None or last[0] <= self.since.get(symbol, date.min):
             return None
         return exact(last[1]) * exact(self.rates.get(self.panel.currency[column], 1.0))
+
+
+@dataclass(frozen=True)
+class Between:
+    """The time from one pack to the next, of some symbols and of what they became.
+
+    stated  the corporate actions on record;  panel, seen  prices as the later and the earlier pack see them
+    """
+
+    con: Connection
+    pack: Pack
+    previous: Pack
+    stated: Sequence[CorporateAction]
+    panel: Panel
+    seen: Panel
+    since: Mapping[str, date]
+    base: str
+
+    @classmethod
+    def of(cls, con: Connection, pack: Pack, previous: Pack, symbols: Sequence[str], base: str) -> "Between":
+        """Everything that a book which held the symbols must go through."""
+        stated = actions_on_record(con, pack, symbols)
+        names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
+        start = previous.as_of - LOOK_BACK
+        panel, seen = read_panel(con, pack, names, start), read_panel(con, previous, names, start)
+        since = {
+            symbol: (seen.last_close(column) or (start if symbol in symbols else previous.as_of,))[0]
+            for column, symbol in enumerate(names)
+        }
+        return cls(con, pack, previous, stated, panel, seen, since, base)
+
+    @property
+    def units(self) -> dict[str, Fraction]:
+        """As in `unit_changes`."""
+        return unit_changes(self.seen, self.panel)
+
+    @property
+    def market(self) -> Market:
+        """As in `market_of`."""
+        return market_of(self.con, self.pack, self.panel, self.base)
+
+    def known_late(self, book: Carried, portfolio_id: str) -> Carried:
+        """The book after what became known of the time before this one."""
+        book = apply_units(book, self.units, self.panel, self.pack.as_of)
+        news = News(self.con, self.pack, self.previous, portfolio_id, self.since, self.units)
+        return news.changes(book, self.market)
+
+    def step(self) -> Step:
+        """The time itself; raises DataError where a currency has no rate."""
+        currencies = sorted({*self.panel.currency} - {""})
+        rates = {currency: exchange_rate(self.con, self.pack, currency, self.base) for currency in currencies}
+        return Step(self.panel, self.since, rates, self.previous.as_of, self.pack.as_of)
+
+
+def paper_holdings(con: Connection, pack: Pack, previous: Pack, file: PortfolioFile) -> Holdings:
+    """The holdings after the trades of `previous`, under which this portfolio was held."""
+    cash, orders = _recorded(con, previous, str(file.id))
+    lots = read_lot_book(con, pack, previous, file)
+    between = Between.of(con, pack, previous, [order.symbol for order in orders], file.base_currency)
+    step, units = between.step(), between.units
+    book = Carried(lots.items({order.symbol: order.held for order in orders}), cash)
+    book = between.known_late(book, str(file.id))
+    orders = [replace(one, change=scaled(one.change, units.get(one.symbol, Fraction(1)))) for one in orders]
+    policy = file.policy.to_policy()
+    traded = [order.symbol for order in orders if order.change]
+    known = newest_liquidity(con, pack, traded, file.base_currency) if policy.root_impact and traded else {}
+    return fill(book, orders, between.stated, between.market, step, CostModel.of(policy, known), lots)
+
+
+def pending_news(
+    con: Connection, now: Pack, pack: Pack, portfolio_id: str, base: str, held: Holdings
+) -> tuple[Adjustment, ...]:
+    """What a paper book's next pack will adjust, because it became known after `pack`; `now` sees it already."""
+    if not held.quantities:
+        return ()
+    items = LotBook(held.lots).items(held.quantities)
+    between = Between.of(con, now, pack, sorted(held.quantities), base)
+    return between.known_late(Carried(items), portfolio_id).adjustments
+
+
+def _recorded(con: Connection, previous: Pack, portfolio_id: str) -> tuple[Decimal, list[Order]]:
+    """Cash and orders of a day; without orders what was held is still held."""
+    key: list[object] = [previous.id, portfolio_id]
+    where = "where pack_id = ? and portfolio_id = ? order by symbol"
+    cash = con.execute(
+        "select cash from latest_portfolio_snapshots where pack_id = ? and portfolio_id = ?", key
+    ).fetchall()[0][0]
+    trades = con.execute(
+        f"select symbol, current_quantity, target_quantity from latest_trades {where}", key
+    ).fetchall()
+    if not trades:
+        held = con.execute(f"select symbol, quantity from latest_holdings {where}", key).fetchall()
+        return Decimal(str(cash)), [Order(symbol, exact(quantity), ZERO) for symbol, quantity in held]
+    return Decimal(str(cash)), [Order.to(*row) for row in trades]
 
 
 def fill(

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from book_chain import DAYS, Chain, book_file, cash, flat, shares
 
+from resources.audit.restatements import book_news
+
 D1, D2, D3, D4, D5 = DAYS[20:25]
 EX = DAYS[22]  # D3
 HELD = "cash: 1000, positions: {AAA: 300, BBB: 10}"
@@ -182,3 +184,41 @@ def test_a_lot_that_is_delisted_to_nothing_is_a_loss_on_record(tmp_path: Path) -
     assert [(one.lot_id, one.cost_basis, one.proceeds, one.long_term) for one in details] == [
         ("AAA-20210104", 9000, 0, True), ("AAA-20240102", 3000, 0, False),
     ]  # fmt: skip
+
+
+def test_restatements_name_what_reaches_a_paper_book_and_what_will(tmp_path: Path) -> None:
+    book = chain(tmp_path)
+    book.prices("AAA", upto(flat(100.0), D4))
+    for day in (D1, D2, D3):
+        book.day(day)
+
+    def told() -> list[str]:
+        with book.warehouse.live() as con:
+            return [f"{one.symbol}: {one.reason}" for one in book_news(con)]
+
+    assert told() == []
+    book.prices("AAA", {D3: 100.0}, dividend={EX: 5.0})
+    (pending,) = told()
+    assert pending.startswith("AAA: AAA dividend of 2024-01-24: 5: 1,500.00 on the 300 AAA of that day")
+    assert pending.endswith("adjusts the paper book in its next pack")
+    assert cash(book.day(D4)) == 2500
+    (reached,) = told()
+    assert reached.endswith(f"adjusts the paper book in PP_{D4}")
+
+
+def test_a_name_without_a_price_blocks_the_book_or_is_frozen_at_its_last(tmp_path: Path) -> None:
+    policy = "{lookback_days: 20, risk_free_rate: 0.01, on_missing_price: %s}"
+    for how, problem in (("block", "AAA has no price in the last 5 sessions"), ("freeze", None)):
+        book = chain(tmp_path / how, policy=policy % how)
+        book.prices("AAA", upto(flat(100.0), DAYS[10]))
+        found = book.snapshot(D5)
+        assert found.problem is None if problem is None else problem in str(found.problem)
+        assert [(one.symbol, one.value, one.day) for one in found.frozen] == (
+            [("AAA", 30_000, DAYS[10])] if how == "freeze" else []
+        )
+        assert found.symbols == ("BBB",)
+    book.order(D5, {"AAA": 300, "BBB": 20})
+    book.prices("AAA", {DAYS[25]: 110.0})
+    book.prices("BBB", {DAYS[25]: 50.0})
+    after = book.snapshot(DAYS[25])
+    assert (shares(after), after.frozen) == ({"AAA": 300, "BBB": 20}, ())
