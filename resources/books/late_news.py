@@ -41,18 +41,14 @@ def unit_changes(seen: Panel, panel: Panel) -> dict[str, Fraction]:
         at = {day: row for row, day in enumerate(panel.dates)}
         now = np.array([panel.close[at[day], column] if day in at else np.nan for day in seen.dates])
         both = np.isfinite(before) & np.isfinite(now)
-        ratio = (
-            _ratio(before[both], now[both], simple=panel.basis[column] == "split_adjusted")
-            if both.any()
-            else None
-        )
+        ratio = unit_ratio(before[both], now[both], panel.basis[column]) if both.any() else None
         if ratio is not None and ratio != 1:
             found[symbol] = ratio
     return found
 
 
-def _ratio(before: Array, now: Array, simple: bool) -> Fraction | None:
-    """before / now (n,) as one ratio; None where they do not move together. A split is a simple fraction."""
+def unit_ratio(before: Array, now: Array, basis: str) -> Fraction | None:
+    """Closes before / now (n,) as one ratio; None where they do not move together. A split is a simple fraction."""
     ratios = before / now
     middle = float(np.median(ratios))
     off = np.abs(ratios / middle - 1)
@@ -61,7 +57,7 @@ def _ratio(before: Array, now: Array, simple: bool) -> Fraction | None:
     agreeing = off < NEAR
     mean = float(before[agreeing].sum() / now[agreeing].sum())
     tolerance = 2e-6 + 2 * float(off[agreeing].max()) / np.sqrt(agreeing.sum())
-    bounds = (1, 10, 100, 1000, 10_000) if simple else (1,)
+    bounds = (1, 10, 100, 1000, 10_000) if basis == "split_adjusted" else (1,)
     for bound in bounds:
         near = Fraction(mean).limit_denominator(bound)
         if near and abs(float(near) / mean - 1) <= tolerance:

@@ -59,26 +59,35 @@ def actions_seen(
 
     splits  whether a stated split counts where the closes carry it already, as for shares counted on its eve
     """
-    carried = {
-        s for s, basis in zip(panel.symbols, panel.basis, strict=True) if basis not in ("", "as_traded")
-    }
-    found = [a for a in stated if splits or not (a.kind in RATIOS and a.symbol in carried)]
+    basis = dict(zip(panel.symbols, panel.basis, strict=True))
+    found = [action for action in stated if not _in_closes(action, basis.get(action.symbol, ""), splits)]
     for column, symbol in enumerate(panel.symbols):
         own = [action for action in stated if action.symbol == symbol]
         currency = panel.currency[column] or None
         for row in np.flatnonzero(np.isfinite(panel.close[:, column])):
-            day, paid, ratio = (
-                panel.dates[row],
-                float(panel.dividend[row, column]),
-                float(panel.split[row, column]),
-            )
+            day, paid = panel.dates[row], float(panel.dividend[row, column])
             of_day = [action for action in own if action.day == day]
-            rest = paid - sum(action.value or 0.0 for action in of_day if action.kind in CASH_KINDS)
-            if rest > SAME * paid:
-                found.append(CorporateAction(symbol, day, "dividend", rest, currency=currency))
+            told = sum(action.value or 0.0 for action in of_day if action.kind in CASH_KINDS)
+            if paid and told and basis[symbol] == "split_adjusted":
+                # the row is in shares of today, the statement in those of its day
+                found = [_times(action, paid / told) if action in of_day else action for action in found]
+            elif paid - told > SAME * paid:
+                found.append(CorporateAction(symbol, day, "dividend", paid - told, currency=currency))
+            ratio = float(panel.split[row, column])
             if ratio != 1 and not any(action.kind in RATIOS for action in of_day):
                 found.append(CorporateAction(symbol, day, "split", ratio, currency=currency))
     return _one_dividend(found)
+
+
+def _in_closes(action: CorporateAction, basis: str, splits: bool) -> bool:
+    """Whether the closes carry an action, so that nothing is left of it for a holder to receive."""
+    if basis == "total_return" and action.kind in CASH_KINDS:
+        return True
+    return action.kind in RATIOS and basis not in ("", "as_traded") and not splits
+
+
+def _times(action: CorporateAction, factor: float) -> CorporateAction:
+    return replace(action, value=(action.value or 0.0) * factor) if action.kind in CASH_KINDS else action
 
 
 def _one_dividend(actions: Iterable[CorporateAction]) -> list[CorporateAction]:

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from book_chain import DAYS, Chain, book_file, flat, shares
 
+from resources.books.orders import past_reasons
+from resources.packs.packs import newest_fresh
+
 D1, D2, D3, D4 = DAYS[20:24]
 
 
@@ -105,3 +108,17 @@ def test_a_computed_day_that_is_computed_again_alike_changes_nothing(book: Chain
         book.day(day, {"AAA": 100})
     book.day(D1, {"AAA": 100})
     assert book.out_of_date() == []
+
+
+@pytest.mark.parametrize(("mode", "said"), [("paper", {}), ("live", {"AAA": (-100.0, -100.0)})])
+def test_orders_of_a_paper_book_are_never_called_unfilled(
+    tmp_path: Path, mode: str, said: dict[str, object]
+) -> None:
+    book = Chain(tmp_path, book_file("cash: 1000, positions: {AAA: 300, BBB: 10}", mode=mode))
+    book.prices("BBB", flat(50.0))
+    book.prices("AAA", {day: 50.0 for day in DAYS if day <= D1})
+    book.day(D1, {"AAA": 200})
+    found = book.snapshot(D2)  # AAA is not priced: nobody could have sold it
+    assert shares(found)["AAA"] == 300
+    with book.warehouse.live() as con:
+        assert past_reasons(con, newest_fresh(con, D2), found.portfolio_id).unfilled == said

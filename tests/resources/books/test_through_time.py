@@ -222,3 +222,34 @@ def test_a_name_without_a_price_blocks_the_book_or_is_frozen_at_its_last(tmp_pat
     book.prices("BBB", {DAYS[25]: 50.0})
     after = book.snapshot(DAYS[25])
     assert (shares(after), after.frozen) == ({"AAA": 300, "BBB": 20}, ())
+
+
+@pytest.mark.parametrize(("day", "held"), [("2024-01-23", 1200), ("2024-01-24", 300)])
+def test_a_live_book_of_adjusted_closes_goes_through_a_split_that_came_after_its_date(
+    tmp_path: Path, day: str, held: int
+) -> None:
+    book = chain(tmp_path, mode="live")
+    book.file = book_file(HELD, mode="live").model_copy(
+        update={
+            "holdings": [book_file(HELD).holdings[0].model_copy(update={"as_of": date.fromisoformat(day)})]
+        }
+    )
+    for known in DAYS[10:25]:  # an evening each, history restated on that of the split
+        if known >= EX:
+            book.prices("AAA", {past: 25.0 for past in DAYS if past <= known}, basis="split_adjusted")
+        else:
+            book.prices("AAA", {known: 100.0}, basis="split_adjusted")
+    assert shares(book.snapshot(D5))["AAA"] == held
+    book.action("AAA", EX, "split", 4.0)  # stated besides, it counts once
+    book.cut(D5, revise="a split")
+    assert shares(book.snapshot(D5))["AAA"] == held
+
+
+@pytest.mark.parametrize("mode", ["live", "paper"])
+def test_a_stated_split_counts_for_adjusted_closes_that_carried_it_from_the_first(
+    tmp_path: Path, mode: str
+) -> None:
+    book = chain(tmp_path, mode=mode)
+    book.prices("AAA", flat(25.0), basis="split_adjusted")
+    book.action("AAA", EX, "split", 4.0)
+    assert shares(book.snapshot(D4))["AAA"] == 1200  # the file is of before the split
