@@ -100,7 +100,8 @@ class Chain:
             held = {symbol: float(quantity) for symbol, quantity in snapshot.holdings.quantities.items()}
             rows = [
                 {
-                    "symbol": symbol, "action": "SELL" if symbol in wanted else "HOLD", "quantity": 0.0, "price": 1.0, "value": 0, "cost": 0,
+                    "symbol": symbol, "action": "SELL" if symbol in wanted else "HOLD", "quantity": 0.0, "price": 1.0,
+                    "value": 0, "cost": 0,
                     "rationale": "", "current_quantity": held.get(symbol, 0.0),
                     "target_quantity": wanted.get(symbol, held.get(symbol, 0.0)),
                 }
