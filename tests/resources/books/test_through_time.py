@@ -62,11 +62,16 @@ def test_what_a_live_book_holds_is_not_split_twice_and_gets_no_cash(tmp_path: Pa
 
 
 def test_lots_of_a_live_book_go_through_the_split_with_their_cost(tmp_path: Path) -> None:
-    lots = "{lots: [{acquired: 2020-01-02, quantity: 300, cost_basis: 80}]}"
+    lots = "{lots: [{acquired: 2020-01-02, quantity: 300, cost_basis: 80, held_since: 2019-05-06}]}"
     book = chain(tmp_path, f"cash: 0, positions: {{AAA: {lots}}}", mode="live")
     book.prices("AAA", halved(4), split={EX: 4.0})
     (lot,) = book.snapshot(D4).holdings.lots["AAA"]
-    assert (lot.quantity, lot.cost_basis, lot.acquired) == (1200, 20, date(2020, 1, 2))
+    assert (lot.quantity, lot.cost_basis, lot.acquired, lot.held_since) == (
+        1200,
+        20,
+        date(2020, 1, 2),
+        date(2019, 5, 6),
+    )
 
 
 @pytest.mark.parametrize(("basis", "parts"), [("split_adjusted", 4), ("split_adjusted", 1 / 3), ("split_adjusted", 1.5), ("total_return", 1.02)])  # fmt: skip  # noqa: E501
