@@ -114,7 +114,7 @@ class LotFile(Strict):
         """Refuses a holding period that begins after the purchase."""
         if self.held_since is not None and self.held_since > self.acquired:
             raise ValueError(
-                f"held_since is {self.held_since}, after the purchase of {self.acquired}; give that day or an earlier one"
+                f"held_since is {self.held_since}, after the purchase of {self.acquired}; give that day or one before"
             )
         return self
 
