@@ -71,7 +71,7 @@ def _orders(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> di
         )  # fmt: skip
     except PackfolioError as error:
         return no_trades(str(error))
-    return trade_frames(answer, inputs.currencies, inputs.rates, inputs.simulated, case.mandate.taxes)
+    return trade_frames(answer, inputs.currencies, inputs.rates, inputs.simulated)
 
 
 def _reasons(con: Connection, pack: Pack, snapshot: Snapshot, beliefs: Beliefs | None) -> Reasons:

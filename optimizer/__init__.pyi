@@ -27,8 +27,9 @@ from optimizer.measures.analytics import PortfolioAnalytics as PortfolioAnalytic
 from optimizer.measures.attribution import brinson as brinson
 from optimizer.solvers.audit import Certificate as Certificate
 from optimizer.solvers.solve import Solution as Solution, solve as solve
-from optimizer.tax.lots import Lot as Lot, TaxRates as TaxRates, harvest_losses as harvest_losses, sell as sell, wash_sales as wash_sales
+from optimizer.tax.lots import Lot as Lot, TaxRates as TaxRates, harvest_losses as harvest_losses, sell as sell
 from optimizer.tax.taxes import Taxes as Taxes
+from optimizer.tax.wash_sales import wash_sales as wash_sales
 from optimizer.trading.impact import Impact as Impact, impact as impact
 from optimizer.trading.trade_list import TradeList as TradeList
 from optimizer.trading.trades import build_trades as build_trades

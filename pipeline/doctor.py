@@ -13,7 +13,7 @@ import duckdb
 
 from optimizer.errors import PackfolioError
 from pipeline.environment import Environment
-from resources.audit.restatements import Proposal, proposed_revisions
+from resources.audit.restatements import BookNews, Proposal, book_news, proposed_revisions
 from resources.audit.verification import verify
 from resources.logs.open_questions import open_questions
 from resources.logs.refused_files import refused_files
@@ -140,7 +140,7 @@ def _warehouse(environment: Environment) -> Iterator[Finding]:
         return
     yield from missing
     for proposal in proposals:
-        yield Finding("restatement", NOTE, f"{proposal.pack_id}: {proposal.reason}", proposal.command)
+        yield Finding("restatement", NOTE, f"{proposal.pack_id}: {proposal.reason}", proposal.command or "")
     behind = live[0] - seen[0]
     if behind:
         said = f"readers are {behind} ledger row(s) behind: a run was stopped, or one goes on"
@@ -162,10 +162,11 @@ def _missing(con: Connection) -> Iterator[Finding]:
         yield Finding("set aside", NOTE, said, "see `packfolio packs show`, and `packfolio ingest --json`")
 
 
-def _proposals(environment: Environment, con: Connection) -> list[Proposal]:
+def _proposals(environment: Environment, con: Connection) -> list[Proposal | BookNews]:
     """None without a fresh pack or a readable configuration, which other findings tell."""
     try:
-        return proposed_revisions(con, load_configuration(environment.config).restated_weight)
+        threshold = load_configuration(environment.config).restated_weight
+        return [*proposed_revisions(con, threshold), *book_news(con)]
     except PackfolioError:
         return []
 

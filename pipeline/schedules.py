@@ -11,7 +11,7 @@ from optimizer.errors import DataError
 from pipeline.attempts import PARTITION, SENSOR, attempts
 from pipeline.interrupted_runs import sweep
 from pipeline.jobs import daily_run, ingest
-from resources.audit.restatements import proposed_revisions
+from resources.audit.restatements import book_news, proposed_revisions
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.logs.calendars import Calendar, desk_calendar
 from resources.packs.packs import newest_revision, pack_id, watermark
@@ -141,13 +141,16 @@ def restatements(
             if context.cursor == newest:
                 return dg.SkipReason("nothing was ingested since the last look")
             proposals = proposed_revisions(con, desk.load().restated_weight)
+            news = book_news(con)
     except DataError as error:  # before the first run, or the first fresh pack
         return dg.SkipReason(str(error))
     context.update_cursor(newest)
     for proposal in proposals:
         context.log.warning(f"{proposal.reason}; to accept it: {proposal.command}")
-    said = "; ".join(f"proposed: {proposal.command}" for proposal in proposals)
-    return dg.SkipReason(said or "no restatement moves a live portfolio")
+    for one in news:
+        context.log.warning(one.reason)
+    said = [f"proposed: {proposal.command}" for proposal in proposals] + [one.reason for one in news]
+    return dg.SkipReason("; ".join(said) or "no restatement moves a live portfolio")
 
 
 @dg.sensor(minimum_interval_seconds=120, default_status=dg.DefaultSensorStatus.RUNNING, job=ingest)

@@ -17,6 +17,7 @@ from optimizer.problem.methods import ON_ODDS, ON_SCENARIOS, reads_means
 from optimizer.solvers.solve import Solution, solve
 from optimizer.tax.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
 from optimizer.tax.taxes import TaxPlan
+from optimizer.trading.frozen import FrozenPosition, beside_frozen, with_frozen
 from optimizer.trading.impact import Impact, impact
 from optimizer.trading.rationale import Reasons
 from optimizer.trading.taxed_trades import with_taxes
@@ -68,6 +69,7 @@ class Mandate:
     lots        shares in a lot
     taxes       the tax lots and how sales are taxed; None = taxes are not looked at
     notes       what a reader of the weights must know: what was left out, and why
+    frozen      positions without a price today, whose value is part of the portfolio's cash
     """
 
     investable: tuple[str, ...] | None = None
@@ -78,6 +80,7 @@ class Mandate:
     taxes: TaxPlan | None = None
     liquidity: Mapping[str, Liquidity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    frozen: tuple[FrozenPosition, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,8 +205,10 @@ def applied_policy(
     if estimates.observations and estimates.observations < MIN_OBSERVATIONS:
         method = "equal_weight"
         warnings.append(f"Insufficient data for optimization ({estimates.observations} days)")
+    warnings += [str(position) for position in mandate.frozen]
     limits = {**policy.asset_limits, **dict.fromkeys(closed, (0.0, 0.0))}
-    return replace(policy, method=method, asset_limits=limits), closed, tuple(warnings)
+    applied = replace(beside_frozen(policy, mandate.frozen), method=method, asset_limits=limits)
+    return applied, closed, tuple(warnings)
 
 
 def choose_weights(
@@ -288,7 +293,7 @@ def order_trades(
         reasons=told,
         sell_rates=rates,
     )
-    return with_taxes(found, plan) if plan else found
+    return with_frozen(with_taxes(found, plan) if plan else found, mandate.frozen)
 
 
 def propose(

@@ -7,8 +7,9 @@ from datetime import timedelta
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, Portfolio, price_of
 from optimizer.solvers.solve import Solution
-from optimizer.tax.lots import WASH_DAYS, Harvest, Lot, harvest_losses
+from optimizer.tax.lots import Harvest, Lot, harvest_losses
 from optimizer.tax.taxes import HarvestRule, TaxPlan
+from optimizer.tax.wash_sales import WASH_DAYS
 
 NOTHING = 1e-9
 

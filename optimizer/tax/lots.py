@@ -1,4 +1,4 @@
-"""Tax lots: which shares a sale disposes of, the gains it realises, wash sales, and losses worth harvesting."""
+"""Tax lots: which shares a sale disposes of, the gains it realises, and losses worth harvesting."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,18 +8,31 @@ from decimal import Decimal
 from optimizer.errors import PolicyError
 from optimizer.model.portfolio import ZERO, Number, exact, money, price_of
 
-WASH_DAYS = 30
+
+def long_term(held_since: date, day: date) -> bool:
+    """Whether shares held since one day and sold on another were held for more than one year (26 U.S.C. 1222).
+
+    The year begins on the day after the purchase: what is bought on the last day of a month is long-term from the
+    first day of the thirteenth month after it (Rev. Rul. 66-7).
+    """
+    first = held_since + timedelta(days=1)
+    leap_day = (first.month, first.day) == (2, 29)
+    return day >= (date(first.year + 1, 3, 1) if leap_day else first.replace(year=first.year + 1))
 
 
 @dataclass(frozen=True)
 class Lot:
-    """Shares bought together: quantity > 0, cost per share in the base currency, and when."""
+    """Shares bought together: quantity > 0, cost per share in the base currency, and when.
+
+    held_since  where their holding period is another's too, as after a wash sale: when that began; None = acquired
+    """
 
     lot_id: str
     symbol: str
     quantity: Decimal
     cost_basis: Decimal
     acquired: date
+    held_since: date | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quantity", exact(self.quantity))
@@ -28,11 +41,8 @@ class Lot:
             raise PolicyError(f"lot {self.lot_id} has {self.quantity} shares; a lot has more than 0")
 
     def long_term(self, day: date) -> bool:
-        """Held for more than one year on that day (26 U.S.C. 1222)."""
-        leap_day = (self.acquired.month, self.acquired.day) == (2, 29)
-        return day > self.acquired.replace(
-            year=self.acquired.year + 1, day=28 if leap_day else self.acquired.day
-        )
+        """Held for more than one year on that day."""
+        return long_term(self.held_since or self.acquired, day)
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,8 @@ class Realised:
     proceeds: Decimal
     cost: Decimal
     long_term: bool
+    acquired: date
+    held_since: date
 
     @property
     def gain(self) -> Decimal:
@@ -145,7 +157,12 @@ def _dispose(lots: Sequence[Lot], taken: Mapping[str, Decimal], sale: _Sale) -> 
         shares = taken.get(lot.lot_id, ZERO)
         if shares:
             proceeds, cost = money(shares * sale.price), money(shares * lot.cost_basis)
-            realised.append(Realised(lot.lot_id, lot.symbol, shares, proceeds, cost, lot.long_term(sale.day)))
+            realised.append(
+                Realised(
+                    lot.lot_id, lot.symbol, shares, proceeds, cost, lot.long_term(sale.day), lot.acquired,
+                    lot.held_since or lot.acquired,
+                )
+            )  # fmt: skip
         if lot.quantity > shares:
             remaining.append(replace(lot, quantity=lot.quantity - shares))
     return Disposal(tuple(realised), tuple(remaining))
@@ -172,37 +189,6 @@ def _specific(
     if sum(taken.values(), ZERO) != wanted:
         raise PolicyError(f"the chosen lots give {sum(taken.values(), ZERO)} shares; {wanted} are to be sold")
     return taken
-
-
-@dataclass(frozen=True)
-class WashSale:
-    """A loss that a purchase within 30 days before or after the sale disallows (26 U.S.C. 1091).
-
-    sold  the day of an earlier sale; None for one of the same day's list
-    """
-
-    symbol: str
-    loss: Decimal
-    bought: date
-    sold: date | None = None
-
-    def __str__(self) -> str:
-        sale = f" from the sale of {self.sold}" if self.sold else ""
-        return f"{self.symbol}: the loss of {self.loss}{sale} is disallowed by the purchase of {self.bought}"
-
-
-def wash_sales(disposal: Disposal, day: date, purchases: Sequence[tuple[str, date]]) -> tuple[WashSale, ...]:
-    """The losses of a sale that day which purchases (symbol, date) of the same symbol disallow."""
-    window = timedelta(days=WASH_DAYS)
-    losses: dict[str, Decimal] = {}
-    for part in disposal.realised:
-        if part.gain < 0:
-            losses[part.symbol] = losses.get(part.symbol, ZERO) - part.gain
-    return tuple(
-        WashSale(symbol, losses[symbol], bought)
-        for symbol, bought in purchases
-        if symbol in losses and abs(bought - day) <= window
-    )
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from optimizer.errors import DataError, PolicyError
-from optimizer.model.portfolio import ZERO, Number, Portfolio, exact, price_of
-from optimizer.tax.lots import ORDERS, WASH_DAYS, Disposal, Lot, TaxRates, WashSale, sell
+from optimizer.model.portfolio import ZERO, Number, Portfolio, exact, money, price_of
+from optimizer.tax.lots import ORDERS, Disposal, Lot, TaxRates, sell
+from optimizer.tax.wash_sales import WASH_DAYS, Loss, Match, WashSale, losses_of, match, told
 
 SAME_SHARES = Decimal("0.000001")
 CHEAPEST_FIRST = ("hifo", "min_tax")
@@ -15,12 +16,24 @@ CHEAPEST_FIRST = ("hifo", "min_tax")
 
 @dataclass(frozen=True)
 class TaxLine:
-    """One sale: the lots it disposes of, gains in the base currency before costs, and losses that may not count."""
+    """One sale: the lots it disposes of, gains in the base currency before costs, and losses that do not count.
+
+    tax  of the gains, and of the losses that count
+    """
 
     symbol: str
     disposal: Disposal
     tax: Decimal
-    wash_sales: tuple[WashSale, ...]
+    washed: tuple[Match, ...]
+
+    @property
+    def wash_sales(self) -> tuple[WashSale, ...]:
+        """One for each purchase that disallows a part of the loss."""
+        return told(self.washed)
+
+    def disallowed(self, lot_id: str) -> Decimal:
+        """The part of the loss of a lot that does not count."""
+        return sum((one.amount for one in self.washed if one.loss.lot_id == lot_id), ZERO)
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class Taxes:
 
     @property
     def tax(self) -> Decimal:
-        """Short- and long-term gains at their rates; a loss that a wash sale may disallow counts here all the same."""
+        """Short- and long-term gains at their rates, without the losses that a wash sale disallows."""
         return sum((line.tax for line in self.lines), ZERO)
 
     @property
@@ -75,7 +88,7 @@ class TaxPlan:
     method    as in `sell`
     order     for "specific": symbol -> lot ids, the first is sold first; lots not named follow, the oldest first
     in_costs  whether tax counts when trades are chosen, and is kept in cash
-    losses    (symbol, date, loss > 0) realised before, which a purchase within 30 days disallows
+    losses    realised before, which a purchase within 30 days disallows
     harvest   which losses to realise; None = none
     Raises PolicyError for an unknown method, or a harvest by a method that does not sell losses first.
     """
@@ -86,11 +99,12 @@ class TaxPlan:
     order: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rates: TaxRates = field(default_factory=TaxRates)
     in_costs: bool = False
-    losses: Sequence[tuple[str, date, Decimal]] = ()
+    losses: Sequence[Loss] = ()
     harvest: HarvestRule | None = None
 
     def __post_init__(self) -> None:
         check_method(self.method, self.harvest is not None)
+        object.__setattr__(self, "losses", tuple(Loss(*loss) for loss in self.losses))
 
     def held(self, symbol: str, quantity: Decimal) -> Sequence[Lot]:
         """The lots of a symbol, that many shares in all; DataError where lots and book differ."""
@@ -100,12 +114,7 @@ class TaxPlan:
             raise DataError(
                 f"{symbol}: the lots hold {total} shares, the book {quantity}; correct the lots of its position"
             )
-        if total == quantity:
-            return known
-        largest = max(known, key=lambda lot: lot.quantity)  # what splits and storage left of a share
-        return [
-            replace(lot, quantity=lot.quantity + quantity - total) if lot is largest else lot for lot in known
-        ]
+        return evened(known, quantity)
 
     def sell(self, symbol: str, held: Decimal, quantity: Decimal, price: Number) -> Disposal:
         """The lots that a sale of that many of the shares held disposes of."""
@@ -133,10 +142,22 @@ class TaxPlan:
         """Symbol -> when it was last sold at a loss in the 30 days before, and the loss."""
         start = self.day - timedelta(days=WASH_DAYS)
         return {
-            symbol: (day, loss)
-            for symbol, day, loss in sorted(self.losses, key=lambda item: item[1])
-            if start <= day <= self.day
+            loss.symbol: (loss.day, loss.loss)
+            for loss in sorted(self.losses, key=lambda loss: loss.day)
+            if start <= loss.day <= self.day
         }
+
+    def line(self, symbol: str, held: Decimal, quantity: Decimal, price: Number) -> TaxLine:
+        """A sale with its tax: shares that it leaves, bought shortly before, disallow a loss as well."""
+        gone = self.sell(symbol, held, quantity, price)
+        washed = match(losses_of(gone, self.day), gone.remaining)
+        lost = sum((one.amount * self.rates.rate(one.long_term) for one in washed), ZERO)
+        return TaxLine(symbol, gone, gone.tax(self.rates) + money(lost), washed)
+
+    def repurchases(self, symbol: str, quantity: Decimal) -> tuple[WashSale, ...]:
+        """The losses of earlier sales that a purchase of that many shares today disallows."""
+        earlier = [loss for loss in self.losses if loss.symbol == symbol and loss.day <= self.day]
+        return told(match(earlier, [Lot("bought today", symbol, quantity, ZERO, self.day)]), earlier=True)
 
     def sell_rates(
         self, portfolio: Portfolio, prices: Mapping[str, Number], target: Mapping[str, float]
@@ -155,6 +176,13 @@ class TaxPlan:
                 tax = self.sell(symbol, position.quantity, shares, price).tax(self.rates)
                 found[symbol] = max(float(tax / (shares * price)), 0.0)
         return found
+
+
+def evened(lots: Sequence[Lot], quantity: Decimal) -> Sequence[Lot]:
+    """The lots, so many shares in all: the largest takes what splits and storage left of a share."""
+    left = quantity - sum((lot.quantity for lot in lots), ZERO)
+    largest = max(lots, key=lambda lot: lot.quantity, default=None)
+    return [replace(lot, quantity=lot.quantity + left) if lot is largest and left else lot for lot in lots]
 
 
 def check_method(method: str, harvests: bool) -> None:

@@ -1,11 +1,12 @@
 """A trade list with the taxes of its sales: the lots that go, gains and tax a line and in all, and wash sales."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from optimizer.model.portfolio import ZERO
-from optimizer.tax.lots import WASH_DAYS, WashSale, wash_sales
 from optimizer.tax.taxes import Taxes, TaxLine, TaxPlan
+from optimizer.tax.wash_sales import WASH_DAYS, WashSale
 from optimizer.trading.rationale import Numbers
 from optimizer.trading.trade_list import TradeList, TradeRow
 
@@ -13,31 +14,28 @@ from optimizer.trading.trade_list import TradeList, TradeRow
 def taxes_of(trades: TradeList, plan: TaxPlan) -> Taxes:
     """The tax consequences of a list; short positions have none here.
 
-    Shares that a sale leaves count as bought when they were: a purchase shortly before disallows a loss as well.
     Raises DataError where lots and holdings differ, PolicyError as `sell` does.
     """
-    lines = []
-    for row in sorted((row for row in trades.rows if row.action == "SELL"), key=lambda row: row.symbol):
-        if row.current_quantity > 0:
-            shares = min(row.quantity, row.current_quantity)  # what is sold beyond opens a short position
-            gone = plan.sell(row.symbol, row.current_quantity, shares, row.price)
-            kept = tuple((lot.symbol, lot.acquired) for lot in gone.remaining)
-            washed = wash_sales(gone, plan.day, kept)
-            lines.append(TaxLine(row.symbol, gone, gone.tax(plan.rates), washed[:1]))
-    before = plan.recent_losses()
-    again = tuple(
-        WashSale(row.symbol, before[row.symbol][1], plan.day, before[row.symbol][0])
-        for row in sorted(trades.rows, key=lambda row: row.symbol)
-        if row.action == "BUY" and row.symbol in before
+    rows = sorted(trades.rows, key=lambda row: row.symbol)
+    lines = tuple(
+        # what is sold beyond the shares held opens a short position
+        plan.line(row.symbol, row.current_quantity, min(row.quantity, row.current_quantity), row.price)
+        for row in rows
+        if row.action == "SELL" and row.current_quantity > 0
     )
-    return Taxes(tuple(lines), again)
+    again = [
+        wash for row in rows if row.action == "BUY" for wash in plan.repurchases(row.symbol, row.quantity)
+    ]
+    return Taxes(lines, tuple(again))
 
 
 def with_taxes(trades: TradeList, plan: TaxPlan) -> TradeList:
     """The list with its taxes, told in each line's reason and numbers; raises what `taxes_of` raises."""
     taxes = taxes_of(trades, plan)
     lines = {line.symbol: line for line in taxes.lines}
-    again = {wash.symbol: wash for wash in taxes.repurchases}
+    again: dict[str, list[WashSale]] = {}
+    for wash in taxes.repurchases:
+        again.setdefault(wash.symbol, []).append(wash)
     rows = []
     for row in trades.rows:
         if row.action == "SELL" and row.symbol in lines:
@@ -63,8 +61,10 @@ def _sold(row: TradeRow, line: TaxLine) -> TradeRow:
         "tax": float(line.tax),
     }
     for wash in line.wash_sales:
-        numbers["wash_sale_loss"] = float(wash.loss)
-        told += f"; wash sale: shares bought on {wash.bought} disallow the loss of {wash.loss:,.2f}"
+        numbers["wash_sale_loss"] = numbers.get("wash_sale_loss", 0.0) + float(wash.loss)
+        told += (
+            f"; wash sale: shares bought on {wash.bought} disallow the loss of {wash.loss:,.2f}{_part(wash)}"
+        )
     return replace(row, rationale=f"{row.rationale}; {told}", numbers=row.numbers | numbers)
 
 
@@ -72,10 +72,15 @@ def _tax(tax: Decimal) -> str:
     return f"tax {tax:,.2f}" if tax >= ZERO else f"a saving of {-tax:,.2f} in tax"
 
 
-def _bought_again(row: TradeRow, wash: WashSale) -> TradeRow:
-    told = (
-        f"wash sale: bought again within {WASH_DAYS} days of the sale of {wash.sold}, it disallows the loss of "
-        f"{wash.loss:,.2f}"
-    )
-    numbers = row.numbers | {"wash_sale_loss": float(wash.loss)}
+def _part(wash: WashSale) -> str:
+    return f" on {wash.part}" if wash.part else ""
+
+
+def _bought_again(row: TradeRow, washes: Sequence[WashSale]) -> TradeRow:
+    parts = [
+        f"of the sale of {wash.sold}, it disallows the loss of {wash.loss:,.2f}{_part(wash)}"
+        for wash in washes
+    ]
+    told = f"wash sale: bought again within {WASH_DAYS} days {'; '.join(parts)}"
+    numbers = row.numbers | {"wash_sale_loss": float(sum((wash.loss for wash in washes), ZERO))}
     return replace(row, rationale=f"{row.rationale}; {told}", numbers=numbers)

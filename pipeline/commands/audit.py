@@ -117,18 +117,19 @@ def diff(first: PackArgument, second: PackArgument, as_json: Json = False) -> No
 
 
 def restatements(as_json: Json = False) -> None:
-    """Restated history that would move a live portfolio, and the revision to decide on; nothing is revised."""
-    from resources.audit.restatements import proposed_revisions
+    """Restated history: revisions to decide on for live portfolios, and what reaches paper books; revises nothing."""
+    from resources.audit.restatements import BookNews, Proposal, book_news, proposed_revisions
     from resources.settings.configuration import load_configuration
 
     threshold = load_configuration(Environment.of_process().config).restated_weight
     with reader() as con:
-        found = proposed_revisions(con, threshold)
+        found: list[Proposal | BookNews] = [*proposed_revisions(con, threshold), *book_news(con)]
     if as_json:
         print_json([one.as_json() for one in found])
         return
     for one in found:
-        out.print(f"{one.pack_id}  {one.reason}\n  {one.command}", highlight=False, soft_wrap=True)
+        command = f"\n  {one.command}" if one.command else ""
+        out.print(f"{one.pack_id}  {one.reason}{command}", highlight=False, soft_wrap=True)
     if not found:
         out.print(
             f"no restatement moves a live portfolio's weight by more than {threshold:.2%}", highlight=False

@@ -47,7 +47,7 @@ def show_trades(out: Console, shown: Row) -> None:
 def _show_notes(out: Console, notes: Sequence[str]) -> None:
     out.print()
     for note in notes:
-        out.print(f"[dim]about the prices  {note}[/dim]", highlight=False, soft_wrap=True)
+        out.print(f"[dim]note  {note}[/dim]", highlight=False, soft_wrap=True)
 
 
 def _show_portfolio(out: Console, portfolio: Row) -> None:

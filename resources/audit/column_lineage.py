@@ -66,6 +66,11 @@ COLUMNS: Mapping[str, Sources] = {
         "quantity": ("trades.quantity", "tax_lots.quantity"),
         "gain": ("trades.price", "tax_lots.cost_basis"),
         "long_term": ("tax_lots.acquired",),
+        "disallowed": ("lot_sales.gain", "tax_lots.acquired"),
+    },
+    "holding_adjustments": {
+        "quantity": ("prices.split", "corporate_actions.value"),
+        "cash": ("prices.dividend", "prices.close", "corporate_actions.value", "fx_rates.rate"),
     },
     "impact": {
         "current": (*_HELD, "covariances.values", "ratings.rating"),

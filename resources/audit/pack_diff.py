@@ -19,6 +19,10 @@ COMPARED = {
     ),
     "holdings": (("portfolio_id", "symbol"), ("quantity", "cost_basis")),
     "tax_lots": (("portfolio_id", "symbol", "lot_id"), ("quantity", "cost_basis", "acquired")),
+    "holding_adjustments": (
+        ("portfolio_id", "symbol", "date", "kind", "lot_id"),
+        ("quantity", "cash", "note"),
+    ),
     "return_estimates": (("recipe", "symbol"), ("expected_return", "volatility", "observations")),
     "covariances": (("recipe", "symbol"), ("covariance_hash", "values")),
     "posterior_returns": (

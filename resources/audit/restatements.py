@@ -1,4 +1,4 @@
-"""Restated history that would move a live portfolio: what a revision would change, before anyone cuts it."""
+"""Restated history: what a revision would change of a live portfolio, and what reaches a paper book by itself."""
 
 from dataclasses import dataclass, replace
 from shlex import quote
@@ -6,6 +6,8 @@ from shlex import quote
 from optimizer.errors import PackfolioError
 from resources.audit.pack_diff import log_changes
 from resources.audit.weight_changes import portfolio_state, solved_weights
+from resources.books.day_before import out_of_date
+from resources.books.paper import pending_news
 from resources.books.snapshots import read_snapshots
 from resources.logs.appending import root_hash
 from resources.packs.packs import Pack, latest_fresh, watermark
@@ -40,6 +42,50 @@ class Proposal:
     def as_json(self) -> Row:
         """For `--json`."""
         return {**vars(self), "command": self.command}
+
+
+@dataclass(frozen=True)
+class BookNews:
+    """Something of a paper book's past that changed after it was computed.
+
+    symbol   what it is about; None for the whole book
+    command  what to type; None where nothing is to do
+    """
+
+    pack_id: str
+    portfolio: str
+    symbol: str | None
+    reason: str
+    command: str | None = None
+
+    def as_json(self) -> Row:
+        """For `--json`, in the shape of a proposal."""
+        return {**vars(self), "moved": None}
+
+
+def book_news(con: Connection) -> list[BookNews]:
+    """What becomes known late of paper books, and days of theirs that no longer follow from the day before.
+
+    What reached a book under the newest fresh pack, and what was ingested since and will reach it in its next pack.
+    Raises DataError when there is no fresh pack.
+    """
+    pack = latest_fresh(con)
+    now = replace(pack, watermark=watermark(con))
+    found = [
+        BookNews(late.pack_id, late.portfolio, None, str(late), late.command) for late in out_of_date(con)
+    ]
+    for book in read_snapshots(con, pack):
+        if book.mode != "paper" or book.holdings.as_of is None:
+            continue
+        reached = [one for one in book.holdings.adjustments if one.late and one.lot_id is None]
+        pending = pending_news(con, now, pack, book.portfolio_id, book.base_currency, book.holdings)
+        found += [
+            BookNews(pack.id, book.name, one.symbol, f"{one.note}; adjusts the paper book in {when}")
+            for when, told in ((pack.id, reached), ("its next pack", pending))
+            for one in told
+            if one.lot_id is None
+        ]
+    return found
 
 
 def proposed_revisions(con: Connection, threshold: float) -> list[Proposal]:

@@ -19,7 +19,9 @@ def past_reasons(con: Connection, pack: Pack, portfolio_id: str) -> Reasons:
         return Reasons()
     return Reasons(
         previous_target=_earlier(con, before, portfolio_id, "optimal_weights", "weight"),
-        unfilled=unfilled_orders(con, pack, before, portfolio_id),
+        unfilled={}
+        if _on_paper(con, pack, portfolio_id)
+        else unfilled_orders(con, pack, before, portfolio_id),
         previous_returns=_earlier(con, before, portfolio_id, "posterior_returns", "posterior_return"),
     )
 
@@ -30,6 +32,15 @@ def _earlier(con: Connection, before: Pack, portfolio_id: str, table: str, value
         [before.id, portfolio_id],
     ).fetchall()
     return {str(symbol): float(found) for symbol, found in rows}
+
+
+def _on_paper(con: Connection, pack: Pack, portfolio_id: str) -> bool:
+    """Whether a portfolio's orders count as filled in any case."""
+    found = con.execute(
+        "select mode from latest_portfolio_snapshots where pack_id = ? and portfolio_id = ?",
+        [pack.id, portfolio_id],
+    ).fetchall()
+    return found == [("paper",)]
 
 
 def unfilled_orders(

@@ -1,120 +1,221 @@
-"""Paper portfolios: the previous pack's trades count as filled at this pack's close."""
+"""Paper portfolios: the trades of the day before count as filled at this pack's close, after what happened between."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
+from fractions import Fraction
 
-import numpy as np
-
+from optimizer.model.action_kinds import ENDS, CorporateAction, scaled
 from optimizer.model.costs import CostModel
-from optimizer.model.portfolio import exact, money
-from optimizer.tax.lots import Lot
-from resources.books.tax_lots import Fill, LotBook, Lots, average_costs, read_lot_book
-from resources.packs.delistings import Delisting, delistings
+from optimizer.model.portfolio import ZERO, exact, money
+from resources.books.adjustments import Adjustment, Carried, Market, carry
+from resources.books.late_news import News, apply_units, unit_changes
+from resources.books.lot_book import Fill, LotBook, read_lot_book
+from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
+from resources.books.tax_lots import Lots, average_costs
 from resources.packs.liquidity import newest_liquidity
 from resources.packs.pack_prices import Panel, read_panel
-from resources.packs.packs import Pack, find_pack
+from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate
 from resources.settings.portfolios import PortfolioFile
 from resources.store.ledger import Connection
 
+LOOK_BACK = timedelta(days=14)
+
 
 @dataclass(frozen=True)
 class Holdings:
-    """What is held: shares by symbol, cash and average costs in base currency, and the date it is known for."""
+    """What is held: shares by symbol, cash and average costs in base currency, and the date it is known for.
+
+    adjustments  what changed since the day before without a trade
+    """
 
     as_of: date | None
     cash: Decimal
     quantities: Mapping[str, Decimal]
     cost_basis: Mapping[str, float] = field(default_factory=dict)
     lots: Lots = field(default_factory=dict)
+    adjustments: tuple[Adjustment, ...] = ()
 
 
-def last_held(con: Connection, pack: Pack, file: PortfolioFile) -> Pack | None:
-    """The newest earlier fresh pack under which the holdings of a paper book are on record."""
-    found = con.execute(
-        "select p.pack_id from pricing_packs p join latest_portfolio_snapshots s using (pack_id) "
-        "where p.verdict = 'fresh' and p.as_of < ? and s.portfolio_id = ? and s.mode = 'paper' "
-        "and s.holdings_date is not null order by p.as_of desc, p.revision desc limit 1",
-        [pack.as_of, str(file.id)],
-    ).fetchall()
-    return find_pack(con, str(found[0][0])) if found else None
+@dataclass(frozen=True)
+class Order:
+    """Shares of a symbol when the order was made, and how many more are wanted (less below 0).
+
+    closing  whether none are wanted: then all that is held goes, however many it has become
+    """
+
+    symbol: str
+    held: Decimal
+    change: Decimal
+    closing: bool = False
+
+    @classmethod
+    def to(cls, symbol: str, held: float, wanted: float) -> "Order":
+        """The order that makes so many shares of those held."""
+        return cls(symbol, exact(held), exact(wanted) - exact(held), closing=not wanted)
+
+    def after(self, actions: Iterable[CorporateAction]) -> "Order":
+        """The order in today's shares and under today's name; void where the shares are gone."""
+        order = self
+        for action in sorted(actions, key=lambda action: action.day):
+            if action.symbol != order.symbol:
+                continue
+            if action.kind == "rename":
+                order = replace(order, symbol=str(action.new_symbol))
+            elif action.kind in ENDS:
+                return replace(order, change=ZERO, closing=False)
+            elif action.kind in RATIOS:
+                change = scaled(order.change, action.ratio)
+                whole = action.cash_in_lieu is not None
+                order = replace(order, change=change.to_integral_value(ROUND_DOWN) if whole else change)
+        return order
+
+
+@dataclass(frozen=True)
+class Step:
+    """From one pack to the next.
+
+    panel   prices of the time between, as the later one sees them
+    since   symbol -> date of the newest close that the earlier one saw: its orders were made at that
+    rates   currency -> base currency
+    """
+
+    panel: Panel
+    since: Mapping[str, date]
+    rates: Mapping[str, float]
+    before: date
+    as_of: date
+
+    def later(self, actions: Iterable[CorporateAction]) -> list[CorporateAction]:
+        """The actions of this step; the end of a share counts whenever it is told."""
+        return [a for a in actions if a.kind == "delisting" or a.day > self.since.get(a.symbol, self.before)]
+
+    def close(self, symbol: str) -> Decimal | None:
+        """A symbol's newest close in base currency; None where it has none since."""
+        if symbol not in self.panel.symbols:
+            return None
+        column = self.panel.symbols.index(symbol)
+        last = self.panel.last_close(column)
+        if last is None or last[0] <= self.since.get(symbol, date.min):
+            return None
+        return exact(last[1]) * exact(self.rates.get(self.panel.currency[column], 1.0))
+
+
+@dataclass(frozen=True)
+class Between:
+    """The time from one pack to the next, of some symbols and of what they became.
+
+    stated  the corporate actions on record;  panel, seen  prices as the later and the earlier pack see them
+    """
+
+    con: Connection
+    pack: Pack
+    previous: Pack
+    stated: Sequence[CorporateAction]
+    panel: Panel
+    seen: Panel
+    since: Mapping[str, date]
+    base: str
+
+    @classmethod
+    def of(cls, con: Connection, pack: Pack, previous: Pack, symbols: Sequence[str], base: str) -> "Between":
+        """Everything that a book which held the symbols must go through."""
+        stated = actions_on_record(con, pack, symbols)
+        names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
+        start = previous.as_of - LOOK_BACK
+        panel, seen = read_panel(con, pack, names, start), read_panel(con, previous, names, start)
+        since = {
+            symbol: (seen.last_close(column) or (start if symbol in symbols else previous.as_of,))[0]
+            for column, symbol in enumerate(names)
+        }
+        return cls(con, pack, previous, stated, panel, seen, since, base)
+
+    @property
+    def units(self) -> dict[str, Fraction]:
+        """As in `unit_changes`."""
+        return unit_changes(self.seen, self.panel)
+
+    @property
+    def market(self) -> Market:
+        """As in `market_of`."""
+        return market_of(self.con, self.pack, self.panel, self.base)
+
+    def known_late(self, book: Carried, portfolio_id: str) -> Carried:
+        """The book after what became known of the time before this one."""
+        book = apply_units(book, self.units, self.panel, self.pack.as_of)
+        news = News(self.con, self.pack, self.previous, portfolio_id, self.since, self.units)
+        return news.changes(book, self.market)
+
+    def step(self) -> Step:
+        """The time itself; raises DataError where a currency has no rate."""
+        currencies = sorted({*self.panel.currency} - {""})
+        rates = {currency: exchange_rate(self.con, self.pack, currency, self.base) for currency in currencies}
+        return Step(self.panel, self.since, rates, self.previous.as_of, self.pack.as_of)
 
 
 def paper_holdings(con: Connection, pack: Pack, previous: Pack, file: PortfolioFile) -> Holdings:
     """The holdings after the trades of `previous`, under which this portfolio was held."""
-    key: list[object] = [previous.id, str(file.id)]
+    cash, orders = _recorded(con, previous, str(file.id))
+    lots = read_lot_book(con, pack, previous, file)
+    between = Between.of(con, pack, previous, [order.symbol for order in orders], file.base_currency)
+    step, units = between.step(), between.units
+    book = Carried(lots.items({order.symbol: order.held for order in orders}), cash)
+    book = between.known_late(book, str(file.id))
+    orders = [replace(one, change=scaled(one.change, units.get(one.symbol, Fraction(1)))) for one in orders]
+    policy = file.policy.to_policy()
+    traded = [order.symbol for order in orders if order.change]
+    known = newest_liquidity(con, pack, traded, file.base_currency) if policy.root_impact and traded else {}
+    return fill(book, orders, between.stated, between.market, step, CostModel.of(policy, known), lots)
+
+
+def pending_news(
+    con: Connection, now: Pack, pack: Pack, portfolio_id: str, base: str, held: Holdings
+) -> tuple[Adjustment, ...]:
+    """What a paper book's next pack will adjust, because it became known after `pack`; `now` sees it already."""
+    if not held.quantities:
+        return ()
+    items = LotBook(held.lots).items(held.quantities)
+    between = Between.of(con, now, pack, sorted(held.quantities), base)
+    return between.known_late(Carried(items), portfolio_id).adjustments
+
+
+def _recorded(con: Connection, previous: Pack, portfolio_id: str) -> tuple[Decimal, list[Order]]:
+    """Cash and orders of a day; without orders what was held is still held."""
+    key: list[object] = [previous.id, portfolio_id]
     where = "where pack_id = ? and portfolio_id = ? order by symbol"
     cash = con.execute(
         "select cash from latest_portfolio_snapshots where pack_id = ? and portfolio_id = ?", key
     ).fetchall()[0][0]
-    orders = con.execute(
+    trades = con.execute(
         f"select symbol, current_quantity, target_quantity from latest_trades {where}", key
     ).fetchall()
-    if not orders:  # no trades were computed: what was held is still held
+    if not trades:
         held = con.execute(f"select symbol, quantity from latest_holdings {where}", key).fetchall()
-        orders = [(symbol, quantity, quantity) for symbol, quantity in held]
-    symbols, start = [row[0] for row in orders], previous.as_of - timedelta(days=14)
-    panel, seen = read_panel(con, pack, symbols, start), read_panel(con, previous, symbols, start)
-    since = [(seen.last_close(column) or (start,))[0] for column in range(len(symbols))]
-    gone = delistings(con, pack, symbols)
-    currencies = {*panel.currency, *(item.currency for item in gone.values())} - {""}
-    rates = {c: exchange_rate(con, pack, c, file.base_currency) for c in sorted(currencies)}
-    policy = file.policy.to_policy()
-    traded = [symbol for symbol, before, wanted in orders if before != wanted and symbol not in gone]
-    known = newest_liquidity(con, pack, traded, file.base_currency) if policy.root_impact and traded else {}
-    costs = CostModel.of(policy, known)
-    kept = read_lot_book(con, previous, str(file.id), file.policy)
-    return fill(Decimal(str(cash)), orders, panel, since, gone, rates, costs, pack.as_of, kept)
+        return Decimal(str(cash)), [Order(symbol, exact(quantity), ZERO) for symbol, quantity in held]
+    return Decimal(str(cash)), [Order.to(*row) for row in trades]
 
 
 def fill(
-    cash: Decimal,
-    orders: list[tuple[str, float, float]],
-    panel: Panel,
-    since: Sequence[date],
-    gone: Mapping[str, Delisting],
-    rates: Mapping[str, float],
-    costs: CostModel,
-    as_of: date,
-    kept: LotBook | None = None,
-) -> Holdings:
-    """Holdings after splits and dividends since the orders were made, and their filling at the newest close.
+    book: Carried, orders: Iterable[Order], stated: Sequence[CorporateAction], market: Market, step: Step,
+    costs: CostModel, lots: LotBook,
+) -> Holdings:  # fmt: skip
+    """Holdings after the actions of the step, and after the orders were filled at the newest close.
 
-    orders  (symbol, quantity before, quantity wanted), in the shares of the day they were made
-    since   of each order the date of the price it was made at: later splits and dividends are still to come
-    gone    shares that ceased to be: paid out in cash without costs, orders in them are void
-    rates   currency -> base currency
-    kept    the tax lots before; None where none are kept
+    stated  the corporate actions on record; those of the price rows are added
     A name without a price since stays as it was: nobody could have traded it.
     """
-    quantities: dict[str, Decimal] = {}
-    lots: dict[str, tuple[Lot, ...]] = {}
-    for column, (symbol, before, wanted) in enumerate(orders):
-        held, target, ratio = exact(before), exact(wanted), Decimal(1)
-        filled: Fill | None = None
-        rate = exact(rates.get(panel.currency[column], 1.0))
-        end = gone.get(symbol)
-        for row in np.flatnonzero(np.isfinite(panel.close[:, column])):
-            if panel.dates[row] <= since[column] or (end and panel.dates[row] > end.day):
-                continue
-            cash += money(
-                held * exact(float(panel.dividend[row, column])) * rate
-            )  # per share before the split
-            split = exact(float(panel.split[row, column]))
-            held, target, ratio = held * split, target * split, ratio * split
-        last = panel.last_close(column)
-        if end:
-            cash += money(held * exact(end.value) * exact(rates[end.currency]))
-            held = Decimal(0)
-        elif last is not None and last[0] > since[column]:
-            price, change = exact(last[1]) * rate, target - held
-            cost = costs.cost(symbol, change, price)
-            cash -= money(change * price) + cost
-            held, filled = target, Fill(change, price, cost, as_of)
-        if held:
-            quantities[symbol] = held
-            if kept is not None:
-                lots[symbol] = kept.after(symbol, ratio, filled)
-    return Holdings(as_of, cash, quantities, average_costs(lots), lots)
+    happened = step.later(actions_seen(stated, step.panel))
+    book = carry(book, happened, market, lambda action: action.day <= step.before)
+    held = book.quantities()
+    for order in (order.after(happened) for order in orders):
+        change = -held.get(order.symbol, ZERO) if order.closing else order.change
+        price = step.close(order.symbol)
+        if price is None or not change:
+            continue
+        cost = costs.cost(order.symbol, change, price)
+        filled = lots.after(book.items, order.symbol, Fill(change, price, cost, step.as_of))
+        book = book.then(filled.items, -(money(change * price) + cost), filled.adjustments)
+    kept = book.lots()
+    return Holdings(step.as_of, book.cash, book.quantities(), average_costs(kept), kept, book.adjustments)

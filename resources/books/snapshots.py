@@ -15,8 +15,13 @@ from optimizer.model.estimates import Recipe
 from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
+from optimizer.trading.frozen import FrozenPosition
+from resources.books.adjustments import adjustment_frame, read_adjustments
+from resources.books.day_before import DayBefore
+from resources.books.frozen_positions import frozen_positions, frozen_row, read_frozen
 from resources.books.paper import Holdings, paper_holdings
-from resources.books.tax_lots import average_costs, lot_frame, read_lots
+from resources.books.stated import stated_holdings
+from resources.books.tax_lots import lot_frame, read_lots
 from resources.books.universes import (
     STALE_SESSIONS,
     WEIGHTINGS,
@@ -25,11 +30,12 @@ from resources.books.universes import (
     cap_weights,
     gappy_symbols,
     market_caps,
+    missing_rates,
     universe_of,
     unpriced_symbols,
+    without_volume,
     young_symbols,
 )
-from resources.packs.liquidity import liquidity_of
 from resources.packs.pack_prices import newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate, risk_free_rate
@@ -37,6 +43,7 @@ from resources.settings.policy_schema import PolicyFile
 from resources.settings.portfolios import VIEW, PortfolioFile, ScenarioViewFile, ViewFile
 from resources.store.ledger import Connection
 
+UNKNOWN = Holdings(None, Decimal(0), {})
 REMEDY = "deliver its price, state its delisting, or take it out (docs/how-to/delisted-symbol.md)"
 
 
@@ -50,6 +57,9 @@ class Snapshot:
     benchmark  symbol -> weight, a fraction
     measure    how those weights are made: "fixed", "equal_weight" or "market_cap";  listed  False: all may be held
     problem    why this portfolio cannot be computed today; None when it can
+    rests_on   of a paper book the pack of its day before, and the hash of what was taken from it
+    waits_for  the pack whose trades must come before this day; None where they are there
+    frozen     what is held without a price today, where the policy keeps that at its last known one
     """
 
     portfolio_id: str
@@ -67,6 +77,9 @@ class Snapshot:
     problem: str | None
     measure: str = "fixed"
     listed: bool = True
+    rests_on: Mapping[str, str] | None = None
+    waits_for: str | None = None
+    frozen: tuple[FrozenPosition, ...] = ()
 
     def recipe(self) -> Recipe:
         """How this portfolio's estimates are made."""
@@ -90,6 +103,9 @@ class Snapshot:
             "universe": json.dumps({
                 "symbols": self.symbols, "investable": self.investable, "excluded": dict(self.excluded),
                 "prior": self.prior, "measure": self.measure, "listed": self.listed,
+                **({"rests_on": self.rests_on} if self.rests_on else {}),
+                **({"waits_for": self.waits_for} if self.waits_for else {}),
+                **({"frozen": [frozen_row(one) for one in self.frozen]} if self.frozen else {}),
             }),
         }  # fmt: skip
         held = [
@@ -102,25 +118,31 @@ class Snapshot:
         ]
         columns = ["symbol", "quantity", "cost_basis"]
         lots = {"tax_lots": lot_frame(self.holdings.lots)} if self.holdings.lots else {}
+        changed = self.holdings.adjustments
+        adjustments = {"holding_adjustments": adjustment_frame(changed)} if changed else {}
         return {
             "portfolio_snapshots": pd.DataFrame([row]), "holdings": pd.DataFrame(held, columns=columns), **lots,
+            **adjustments,
         }  # fmt: skip
 
 
-def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: PortfolioFile) -> Snapshot:
+def take_snapshot(con: Connection, pack: Pack, previous: DayBefore | None, file: PortfolioFile) -> Snapshot:
     """The portfolio of `file` under `pack`; what is wrong with it today is its `problem`, not an error.
 
-    previous  where the holdings of a paper book are taken from: see `last_held`
+    previous  what the holdings of a paper book rest on
     """
     holdings, problem = _holdings(con, pack, previous, file)
     wanted = universe_of(con, pack, file)
     named = benchmark_symbols(file)
     symbols = sorted({*wanted, *holdings.quantities, *named})
     unpriced = unpriced_symbols(con, pack, symbols)
-    needed = [symbol for symbol in (*sorted(holdings.quantities), *named) if symbol in unpriced]
+    frozen, without_rate = frozen_positions(con, pack, unpriced, holdings, file)
+    problem = problem or without_rate
+    kept_anyway = {one.symbol for one in frozen}
+    needed = [s for s in (*sorted(holdings.quantities.keys() - kept_anyway), *named) if s in unpriced]
     if needed and not problem:
         problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
-    problem = problem or _missing_rates(con, pack, symbols, file)
+    problem = problem or missing_rates(con, pack, symbols, file)
     young = young_symbols(con, pack, sorted({*wanted} - {*unpriced}), file.policy.lookback_days)
     closed = unpriced | young
     if file.policy.on_gaps == "exclude":
@@ -130,7 +152,7 @@ def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: Port
     investable = tuple(symbol for symbol in sorted(wanted) if symbol not in excluded)
     if not investable and not problem:
         problem = "no symbol of its universe has a price"
-    problem = problem or _without_volume(con, pack, {*investable, *holdings.quantities}, file)
+    problem = problem or without_volume(con, pack, {*investable, *holdings.quantities} - kept_anyway, file)
     benchmark: dict[str, float] = {}
     try:
         benchmark = {} if problem else benchmark_weights(con, pack, file, investable)
@@ -144,45 +166,22 @@ def take_snapshot(con: Connection, pack: Pack, previous: Pack | None, file: Port
         str(file.id), file.name, file.mode, file.base_currency, holdings, kept, investable, excluded,
         benchmark, file.prior, file.policy, tuple(file.views), problem,
         file.benchmark if file.benchmark in WEIGHTINGS else "fixed", file.universe != "all",
+        previous.rests_on if previous else None, previous.missing if previous else None, frozen,
     )  # fmt: skip
 
 
 def _holdings(
-    con: Connection, pack: Pack, previous: Pack | None, file: PortfolioFile
+    con: Connection, pack: Pack, previous: DayBefore | None, file: PortfolioFile
 ) -> tuple[Holdings, str | None]:
     """What is held, and why that is not known, where it is not."""
     try:
-        if file.mode == "paper" and previous is not None:
-            return paper_holdings(con, pack, previous, file), None
-        held = file.holdings_at(pack.as_of)
+        if file.mode != "paper" or previous is None:
+            return stated_holdings(con, pack, file), None
+        if previous.missing is None:
+            return paper_holdings(con, pack, previous.pack, file), None
+        return UNKNOWN, previous.waiting(file.name)
     except (PolicyError, DataError) as error:
-        return Holdings(None, Decimal(0), {}, {}), str(error)
-    quantities = {
-        s: Decimal(str(position.quantity)) for s, position in held.positions.items() if position.quantity
-    }
-    costs = {s: p.cost_basis for s, p in held.positions.items() if p.quantity and p.cost_basis is not None}
-    lots = {s: p.tax_lots(s) for s, p in sorted(held.positions.items()) if p.lots}
-    return Holdings(held.as_of, Decimal(str(held.cash)), quantities, costs | average_costs(lots), lots), None
-
-
-def _without_volume(con: Connection, pack: Pack, tradable: set[str], file: PortfolioFile) -> str | None:
-    if not file.policy.root_impact:
-        return None
-    try:
-        liquidity_of(con, pack, tradable, (), file.base_currency)
-    except DataError as error:
-        return str(error)
-    return None
-
-
-def _missing_rates(con: Connection, pack: Pack, symbols: list[str], file: PortfolioFile) -> str | None:
-    panel = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
-    try:
-        for currency in sorted({currency for currency in panel.currency if currency}):
-            exchange_rate(con, pack, currency, file.base_currency)
-    except DataError as error:
-        return str(error)
-    return None
+        return UNKNOWN, str(error)
 
 
 def read_snapshots(con: Connection, pack: Pack) -> list[Snapshot]:
@@ -210,11 +209,12 @@ def _snapshot(con: Connection, pack: Pack, row: tuple[object, ...]) -> Snapshot:
             None if row[4] is None else date.fromisoformat(dated[:10]), Decimal(cash),
             {symbol: Decimal(str(quantity)) for symbol, quantity, _ in held},
             {symbol: cost for symbol, _, cost in held if cost is not None},
-            read_lots(con, pack, portfolio_id),
+            read_lots(con, pack, portfolio_id), read_adjustments(con, pack, portfolio_id),
         ),
         tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], json.loads(benchmark), known["prior"],
         PolicyFile.model_validate_json(policy), tuple(VIEW.validate_python(view) for view in json.loads(views)),
         None if row[10] is None else problem, known.get("measure", "fixed"), known.get("listed", True),
+        known.get("rests_on"), known.get("waits_for"), tuple(map(read_frozen, known.get("frozen", ()))),
     )  # fmt: skip
 
 

@@ -8,10 +8,11 @@ from optimizer.errors import DataError
 from optimizer.model.sessions import costly_gaps
 from optimizer.proposals.proposal import MIN_OBSERVATIONS
 from resources.packs.delistings import gone_symbols
+from resources.packs.liquidity import liquidity_of
 from resources.packs.missing_data import questions_at, set_aside_since
 from resources.packs.pack_prices import newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
-from resources.packs.rates import ways
+from resources.packs.rates import exchange_rate, ways
 from resources.settings.portfolios import PortfolioFile
 from resources.store.ledger import Connection
 
@@ -118,3 +119,25 @@ def market_caps(con: Connection, pack: Pack, symbols: Sequence[str], currency: s
         symbol: float(str(cap)) * float(rates[str(stated[symbol])].rates[0]) for symbol, cap in caps.items()
     }
     return {symbol: cap for symbol, cap in known.items() if np.isfinite(cap)}
+
+
+def without_volume(con: Connection, pack: Pack, tradable: set[str], file: PortfolioFile) -> str | None:
+    """Why square-root impact cannot be measured for what may be traded; None where it can, or is not asked for."""
+    if not file.policy.root_impact:
+        return None
+    try:
+        liquidity_of(con, pack, tradable, (), file.base_currency)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def missing_rates(con: Connection, pack: Pack, symbols: list[str], file: PortfolioFile) -> str | None:
+    """Why the symbols cannot be valued in a portfolio's currency; None where they can."""
+    panel = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
+    try:
+        for currency in sorted({currency for currency in panel.currency if currency}):
+            exchange_rate(con, pack, currency, file.base_currency)
+    except DataError as error:
+        return str(error)
+    return None

@@ -13,10 +13,11 @@ from optimizer.errors import DataError
 from optimizer.model.costs import Liquidity
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.exposures import FundExposureMap
-from optimizer.model.portfolio import Portfolio, Position
+from optimizer.model.portfolio import ZERO, Portfolio, Position
 from optimizer.model.sessions import Dates
 from optimizer.problem.methods import ON_SCENARIOS
 from optimizer.proposals.proposal import MIN_OBSERVATIONS, Mandate, without_evidence
+from optimizer.trading.frozen import weighed
 from resources.books.snapshots import Inputs, Snapshot, read_inputs
 from resources.books.tax_lots import read_plan
 from resources.packs.liquidity import liquidity_of
@@ -122,21 +123,24 @@ def load_case(
 ) -> Case:
     """Reads everything `propose` needs for a snapshot without a problem; `found` in place of the stored estimates."""
     inputs = read_inputs(con, pack, snapshot, funds)
+    kept = {one.symbol for one in snapshot.frozen}
     portfolio = Portfolio(
         snapshot.name,
         positions={
             symbol: Position(symbol, quantity, Decimal(str(snapshot.holdings.cost_basis.get(symbol) or 0)))
             for symbol, quantity in snapshot.holdings.quantities.items()
+            if symbol not in kept
         },
     )
-    portfolio.cash = (
-        snapshot.holdings.cash
-    )  # a paper fill may have overdrawn it; today's trades repay that first
+    # A paper fill may have overdrawn it; today's trades repay that first.
+    portfolio.cash = snapshot.holdings.cash + sum((one.value for one in snapshot.frozen), ZERO)
+    frozen = weighed(snapshot.frozen, portfolio.total_value(inputs.prices))
     plan = read_plan(con, pack, snapshot.portfolio_id, snapshot.holdings.lots, snapshot.policy)
     mandate = Mandate(
         snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.shares_in_a_lot, plan,
         impact_liquidity(con, pack, snapshot),
         tuple(f"{symbol} is left out: it {why}" for symbol, why in snapshot.excluded.items()),
+        frozen,
     )  # fmt: skip
     return Case(snapshot, inputs, portfolio, found or evidence(con, pack, snapshot), mandate)
 
@@ -145,5 +149,5 @@ def impact_liquidity(con: Connection, pack: Pack, snapshot: Snapshot) -> Mapping
     """The liquidity that the policy's square-root impact is measured by; nothing where it has none."""
     if not snapshot.policy.root_impact:
         return {}
-    tradable = {*snapshot.investable, *snapshot.holdings.quantities}
+    tradable = {*snapshot.investable, *snapshot.holdings.quantities} - {one.symbol for one in snapshot.frozen}
     return liquidity_of(con, pack, tradable, snapshot.benchmark, snapshot.base_currency)

@@ -1,11 +1,12 @@
 """What the CLI and the service show, read from the published copy as plain values."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from optimizer.errors import DataError, PolicyError
+from resources.books.day_before import out_of_date
 from resources.logs.open_questions import open_questions
 from resources.packs.missing_data import set_aside_since
 from resources.packs.packs import Pack, find_pack, latest_fresh
@@ -68,12 +69,29 @@ def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Ro
                 "totals": _decoded(totals[0]) if totals else None,
                 "trades": [_decoded(order) for order in orders],
                 "lot_sales": sales,
+                "adjustments": rows(
+                    con, f"select * {hidden} from latest_holding_adjustments {where} order by all", key
+                ),
             }
         )
+    names = {found["name"] for found in shown}
+    behind = [str(late) for late in out_of_date(con) if late.portfolio in names]
     return {
-        "pack_id": pack.id, "as_of": pack.as_of, "verdict": pack.verdict, "notes": notes_of(con, pack),
-        "portfolios": shown,
+        "pack_id": pack.id, "as_of": pack.as_of, "verdict": pack.verdict,
+        "notes": [*notes_of(con, pack), *book_notes(shown), *behind], "portfolios": shown,
     }  # fmt: skip
+
+
+def book_notes(portfolios: Sequence[Row]) -> list[str]:
+    """What changed in a book without a trade, besides dividends paid on their day."""
+    return [
+        f"{found['name']}: {note}"
+        for found in portfolios
+        for note in sorted({
+            row["note"] for row in found["adjustments"]
+            if row["lot_id"] is None and (row["late"] or row["kind"] != "dividend")
+        })
+    ]  # fmt: skip
 
 
 MISSING = ("SET_ASIDE", "FILE_REFUSED", "SOURCE_STOPPED")

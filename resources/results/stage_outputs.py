@@ -20,7 +20,7 @@ from optimizer.proposals.proposal import Beliefs
 from optimizer.proposals.result import describe
 from optimizer.solvers.audit import Binding
 from optimizer.solvers.solve import Solution
-from optimizer.tax.taxes import TaxLine, TaxPlan
+from optimizer.tax.taxes import TaxLine
 from optimizer.trading.trade_list import TradeList
 from optimizer.typing import Array
 from resources.books.tax_lots import sale_frame
@@ -137,12 +137,8 @@ def trade_frames(
     currencies: Mapping[str, str],
     fx: Mapping[str, float],
     simulated: frozenset[str],
-    plan: TaxPlan | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Rows of `trades`, in execution order, of `trade_lists`, and of `lot_sales` where sales are taxed.
-
-    plan  what the list was taxed by
-    """
+    """Rows of `trades`, in execution order, of `trade_lists`, and of `lot_sales` where sales are taxed."""
     lines = {line.symbol: line for line in trades.taxes.lines} if trades.taxes else {}
     rows = [
         {
@@ -150,8 +146,9 @@ def trade_frames(
             "value": row.value, "cost": row.cost, "rationale": row.rationale,
             "current_quantity": float(row.current_quantity), "target_quantity": float(row.target_quantity),
             "current_weight": row.current_weight, "target_weight": row.target_weight,
-            "achieved_weight": row.achieved_weight, "currency": currencies[row.symbol],
-            "local_price": float(row.price) / fx[row.symbol], "fx_rate": fx[row.symbol],
+            "achieved_weight": row.achieved_weight, "currency": currencies.get(row.symbol),
+            "local_price": float(row.price) / fx.get(row.symbol, float(row.fx_rate)),
+            "fx_rate": fx.get(row.symbol, float(row.fx_rate)),
             "simulated": row.symbol in simulated, "sequence": sequence, "numbers": json_text(row.numbers),
             **(_realised(lines[row.symbol]) if row.symbol in lines else {}),
         }
@@ -166,7 +163,7 @@ def trade_frames(
         "warnings": json_text(trades.warnings),
         **({name: getattr(trades.taxes, name) for name in TAX_COLUMNS} if trades.taxes else {}),
     }  # fmt: skip
-    sales = {"lot_sales": sale_frame(trades.taxes, plan)} if trades.taxes and plan else {}
+    sales = {"lot_sales": sale_frame(trades.taxes)} if trades.taxes else {}
     return {
         "trades": pd.DataFrame(rows, columns=TRADE_COLUMNS + (TAX_COLUMNS if lines else [])),
         "trade_lists": pd.DataFrame([total]), **sales,

@@ -157,6 +157,7 @@ class PolicyFile(Strict):
     harvest: HarvestFile | None = None
     on_conflict: Literal["fail", "transition"] = "transition"
     forced_cash: Literal["fail", "hold"] = "hold"
+    on_missing_price: Literal["freeze", "block"] = "block"
 
     @field_validator(
         "max_single_position_pct", "max_sector_pct", "max_turnover_pct", "max_notional_pct", "max_gross_pct",

@@ -98,12 +98,25 @@ VIEW: TypeAdapter[ViewFile | ScenarioViewFile] = TypeAdapter(AnyViewFile)
 
 
 class LotFile(Strict):
-    """Shares bought together: how many, at what cost per share in base currency, and when."""
+    """Shares bought together: how many, at what cost per share in base currency, and when.
+
+    held_since  where a wash sale made the holding period longer: when it began
+    """
 
     acquired: Day
     quantity: float = Field(gt=0)
     cost_basis: float = Field(ge=0)
     id: str | None = Field(default=None, min_length=1, max_length=40)
+    held_since: date | None = None
+
+    @model_validator(mode="after")
+    def held_before_bought(self) -> "LotFile":
+        """Refuses a holding period that begins after the purchase."""
+        if self.held_since is not None and self.held_since > self.acquired:
+            raise ValueError(
+                f"held_since is {self.held_since}, after the purchase of {self.acquired}; give that day or one before"
+            )
+        return self
 
 
 class PositionFile(Strict):
@@ -142,7 +155,12 @@ class PositionFile(Strict):
             if name in named:
                 raise PolicyError(f"{symbol}: two lots have the id {name}; give each its own")
             named[name] = Lot(
-                name, symbol, Decimal(str(lot.quantity)), Decimal(str(lot.cost_basis)), lot.acquired
+                name,
+                symbol,
+                Decimal(str(lot.quantity)),
+                Decimal(str(lot.cost_basis)),
+                lot.acquired,
+                lot.held_since,
             )
         return tuple(named.values())
 

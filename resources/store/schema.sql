@@ -105,7 +105,13 @@ create table holdings ( -- written with portfolio_snapshots
 create table tax_lots ( -- written with portfolio_snapshots
     pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, lot_id varchar not null,
     quantity double not null check (quantity > 0), cost_basis double not null, acquired date not null,
-    materialization bigint not null
+    materialization bigint not null, held_since date
+);
+create table holding_adjustments ( -- written with portfolio_snapshots
+    pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, date date not null,
+    kind varchar not null, lot_id varchar, quantity double not null, cash decimal(18, 4) not null,
+    proceeds decimal(18, 4), cost_basis decimal(18, 4), acquired date, long_term boolean, late boolean not null,
+    note varchar not null, materialization bigint not null
 );
 create table return_estimates (
     pack_id varchar not null, recipe varchar not null, symbol varchar not null, expected_return double,
@@ -161,7 +167,8 @@ create table trade_lists ( -- written with trades
 create table lot_sales ( -- written with trades
     pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, lot_id varchar not null,
     quantity double not null check (quantity > 0), proceeds decimal(18, 4) not null, cost_basis decimal(18, 4) not null,
-    gain decimal(18, 4) not null, long_term boolean not null, acquired date not null, materialization bigint not null
+    gain decimal(18, 4) not null, long_term boolean not null, acquired date not null, materialization bigint not null,
+    disallowed decimal(18, 4)
 );
 create table impact (
     pack_id varchar not null, portfolio_id varchar not null, metric varchar not null, current double, post double,

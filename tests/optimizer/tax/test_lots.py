@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import product
 
@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.errors import PolicyError
-from optimizer.tax.lots import ORDERS, Lot, TaxRates, harvest_losses, sell, wash_sales
+from optimizer.tax.lots import ORDERS, Lot, TaxRates, harvest_losses, sell
+from optimizer.tax.wash_sales import wash_sales
 
 LOTS = (
     Lot("1", "X", 100, 10, date(2020, 1, 15)),
@@ -57,6 +58,31 @@ def test_long_term_begins_the_day_after_the_anniversary():
     assert lot.long_term(date(2024, 3, 6))
     assert not leap.long_term(date(2021, 2, 28))
     assert leap.long_term(date(2021, 3, 1))
+
+
+@given(st.dates(date(1999, 12, 1), date(2030, 1, 1)))
+def test_long_term_is_the_first_day_of_the_year_after_the_one_that_begins_on_the_day_after(bought):
+    """Rev. Rul. 66-7, by counting days: 365 later, or 366 where a 29 February lies between."""
+    began = bought + timedelta(days=1)
+    ends = (
+        date(began.year + 1, began.month, began.day)
+        if (began.month, began.day) != (2, 29)
+        else date(began.year + 1, 3, 1)
+    )
+    lot = Lot("a", "X", 1, 1, bought)
+    assert not lot.long_term(ends - timedelta(days=1)) and lot.long_term(ends)
+    assert 365 <= (ends - began).days <= 366
+
+
+@pytest.mark.parametrize(("bought", "first"), [
+    (date(2023, 2, 28), date(2024, 3, 1)), (date(2019, 2, 28), date(2020, 3, 1)), (date(2024, 2, 28), date(2025, 3, 1)),
+    (date(2024, 2, 29), date(2025, 3, 1)), (date(2023, 12, 31), date(2025, 1, 1)),
+])  # fmt: skip
+def test_what_is_bought_on_the_last_of_a_month_is_long_term_from_the_first_of_the_thirteenth_after(
+    bought, first
+):
+    lot = Lot("a", "X", 1, 1, bought)
+    assert not lot.long_term(first - timedelta(days=1)) and lot.long_term(first)
 
 
 @given(

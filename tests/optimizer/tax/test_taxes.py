@@ -50,10 +50,11 @@ def plan(method="fifo", lots=LOTS, day=DAY, **told):
 @pytest.mark.parametrize(
     ("method", "short", "long", "tax"),
     [
-        ("fifo", 10 * (100 - 130), 40 * (100 - 70), Decimal("120")),  # -300 x 0.4 + 1200 x 0.2
+        ("fifo", 10 * (100 - 130), 40 * (100 - 70), Decimal("240")),  # 1200 x 0.2; the 300 are washed
         ("lifo", 30 * (100 - 90) + 20 * (100 - 130), 0, Decimal("-120")),
-        ("hifo", 30 * (100 - 130) + 20 * (100 - 90), 0, Decimal("-280")),
-        ("min_tax", 30 * (100 - 130) + 20 * (100 - 90), 0, Decimal("-280")),  # 4 a share, against 6 for a1
+        # ten shares of a3 stay and disallow a third of the loss of 900
+        ("hifo", 30 * (100 - 130) + 20 * (100 - 90), 0, Decimal("-160")),
+        ("min_tax", 30 * (100 - 130) + 20 * (100 - 90), 0, Decimal("-160")),  # 4 a share, against 6 for a1
         ("average", 10 * (100 - 94), 40 * (100 - 94), Decimal("72")),  # average cost 94, the oldest first
     ],
 )
@@ -65,11 +66,14 @@ def test_gains_and_tax_by_method(method, short, long, tax):
 def test_lots_go_in_the_order_named_and_a_loss_beside_shares_bought_within_thirty_days_is_a_wash_sale():
     named = {"order": {"A": ("a2", "a1")}}
     found = taxes_of(sale_of_fifty(), plan("specific", **named))
-    assert (found.short_term_gain, found.long_term_gain, found.tax) == (-900, 600, Decimal("-240"))
+    assert (found.short_term_gain, found.long_term_gain, found.tax) == (-900, 600, Decimal("120"))
     assert found.warnings == (
         "Wash sale: A: the loss of 900.0000 is disallowed by the purchase of 2024-05-20",
     )
-    assert taxes_of(sale_of_fifty(), plan("specific", day=date(2024, 6, 20), **named)).warnings == ()
+    (line,) = found.lines
+    assert (line.disallowed("a2"), line.disallowed("a1")) == (900, 0)
+    later = taxes_of(sale_of_fifty(), plan("specific", day=date(2024, 6, 20), **named))
+    assert (later.warnings, later.tax) == ((), Decimal("-240"))
     with pytest.raises(PolicyError, match="A has no lot a9; it has"):
         taxes_of(sale_of_fifty(), plan("specific", order={"A": ("a9",)}))
 
@@ -114,3 +118,14 @@ def test_a_harvest_needs_a_method_that_sells_losses_first():
         HarvestRule({"A": "A"})
     with pytest.raises(PolicyError, match="tax method 'best' does not exist"):
         plan("best")
+
+
+def test_a_purchase_disallows_as_many_lost_shares_as_it_buys():
+    lost = [
+        ("B", date(2024, 6, 1), Decimal(75), Decimal(150)),
+        ("B", date(2024, 5, 3), Decimal(1000), Decimal(1)),
+    ]
+    told = with_taxes(sale_of_fifty(), plan("hifo", day=date(2024, 6, 25), losses=lost))
+    bought = told.rows[1]
+    assert bought.numbers["wash_sale_loss"] == 50  # 100 of the 150 shares; the sale of May is too long ago
+    assert "it disallows the loss of 50.00 on 100 of 150 shares" in bought.rationale

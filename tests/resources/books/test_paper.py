@@ -1,17 +1,20 @@
 """Paper books: yesterday's orders filled at today's close, after splits and dividends, to the cent."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from optimizer.model.action_kinds import CorporateAction
 from optimizer.model.costs import CostModel
 from optimizer.model.policy import Policy
 from optimizer.tax.lots import Lot
-from resources.books.paper import fill
-from resources.books.tax_lots import LotBook
-from resources.packs.delistings import Delisting
+from resources.books.adjustments import Carried
+from resources.books.lot_book import LotBook
+from resources.books.paper import Holdings, Order, Step, fill
 from resources.packs.pack_prices import Panel
 
 DAYS = (date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4))
@@ -40,16 +43,36 @@ def panel(close: list[float], dividend: list[float] | None = None, split: list[f
 Filled = tuple[Decimal, dict[str, Decimal]]
 
 
+def after(
+    orders: list[tuple[str, float, float]],
+    prices: Panel,
+    costs: CostModel = FREE,
+    rate: float = 1.0,
+    gone: list[CorporateAction] | None = None,
+    lots: LotBook | None = None,
+) -> Holdings:
+    """Orders of the first day filled on the last, from a cash of 1,000."""
+    kept = lots or LotBook()
+    book = Carried(kept.items({symbol: Decimal(held) for symbol, held, _ in orders}), Decimal("1000.00"))
+    step = Step(prices, {"AAA": DAYS[0]}, {"USD": rate}, DAYS[0], DAYS[-1])
+    return fill(
+        book, [Order.to(*order) for order in orders], gone or [], lambda _: (rate, {}), step, costs, kept
+    )
+
+
 def filled(
     orders: list[tuple[str, float, float]],
     prices: Panel,
     costs: CostModel = FREE,
     rate: float = 1.0,
-    gone: dict[str, Delisting] | None = None,
+    gone: list[CorporateAction] | None = None,
 ) -> Filled:
-    since = [DAYS[0]] * len(orders)
-    held = fill(Decimal("1000.00"), orders, prices, since, gone or {}, {"USD": rate}, costs, DAYS[-1])
+    held = after(orders, prices, costs, rate, gone)
     return held.cash, dict(held.quantities)
+
+
+def delisted(day: date, value: float) -> list[CorporateAction]:
+    return [CorporateAction("AAA", day, "delisting", value, currency="USD")]
 
 
 def test_an_order_is_filled_at_the_newest_close_and_pays_its_costs() -> None:
@@ -90,18 +113,18 @@ def test_a_foreign_price_is_paid_in_base_currency(rate: float) -> None:
 
 
 def test_a_delisted_share_is_paid_out_without_costs_and_its_order_is_void() -> None:
-    gone = {"AAA": Delisting(DAYS[1], 60.0, "USD")}
+    gone = delisted(DAYS[1], 60.0)
     assert filled([("AAA", 10, 50)], panel([50, 51, 52]), COSTS, gone=gone) == (Decimal("1600.00"), {})
 
 
 def test_dividends_and_splits_up_to_the_delisting_count_and_later_ones_do_not() -> None:
-    gone = {"AAA": Delisting(DAYS[1], 30.0, "USD")}
+    gone = delisted(DAYS[1], 30.0)
     prices = panel([50, 25, 25], dividend=[0, 1, 9], split=[1, 2, 3])
     assert filled([("AAA", 10, 10)], prices, gone=gone) == (Decimal("1610.00"), {})
 
 
 def test_what_is_paid_for_a_delisted_share_is_exchanged() -> None:
-    gone = {"AAA": Delisting(DAYS[2], 60.0, "USD")}
+    gone = delisted(DAYS[2], 60.0)
     assert filled([("AAA", 10, 10)], panel([50, 51, 52]), rate=0.5, gone=gone)[0] == Decimal("1300.00")
 
 
@@ -113,9 +136,8 @@ def lots_after(
         Lot("old", "AAA", Decimal(6), Decimal(40), date(2020, 1, 2)),
         Lot("new", "AAA", Decimal(4), Decimal(45), date(2023, 1, 3)),
     )
-    kept = LotBook({"AAA": lots}, {"AAA": sold}, averaged)
-    since = [DAYS[0]] * len(orders)
-    held = fill(Decimal(1000), orders, prices, since, {}, {"USD": 1.0}, COSTS, DAYS[-1], kept)
+    kept = LotBook({"AAA": lots}, {"AAA": sold}, averaged, keeps=True)
+    held = after(orders, prices, COSTS, lots=kept)
     found = held.lots.get("AAA", ())
     assert sum(lot.quantity for lot in found) == held.quantities.get("AAA", 0)
     return [(lot.lot_id, lot.quantity, lot.cost_basis) for lot in found]
@@ -144,3 +166,42 @@ def test_after_a_sale_at_average_cost_the_rest_has_that_cost() -> None:
     assert lots_after([("AAA", 10, 4)], panel([50, 51, 52]), {"old": Decimal(6)}, averaged=True) == [
         ("new", 4, 42),
     ]
+
+
+def test_a_sale_that_the_list_says_nothing_of_takes_the_oldest_lots_first() -> None:
+    assert lots_after([("AAA", 10, 3)], panel([50, 51, 52]), {}) == [("new", 3, 45)]
+    assert lots_after([("AAA", 10, 3)], panel([50, 51, 52]), {"new": Decimal(2)}) == [
+        ("old", 1, 40),
+        ("new", 2, 45),
+    ]
+
+
+orders = st.lists(st.integers(-40, 40), min_size=1, max_size=5)
+
+
+@given(
+    orders=orders,
+    split=st.sampled_from([1.0, 2.0, 1.5, 0.33333333]),
+    averaged=st.booleans(),
+    chosen=st.integers(0, 9),
+)
+def test_lots_always_add_up_to_what_is_held_long(
+    orders: list[int], split: float, averaged: bool, chosen: int
+) -> None:
+    lots: dict[str, tuple[Lot, ...]] = {}
+    held = Decimal(0)
+    for day, target in enumerate(orders, 1):
+        book = LotBook(lots, {"AAA": {"AAA-20240104": Decimal(chosen)}}, averaged, keeps=True, taxed=True)
+        step = Step(
+            panel([50, 51, 52], split=[1, split, 1]),
+            {"AAA": DAYS[0]},
+            {},
+            DAYS[0],
+            DAYS[-1] + timedelta(days=day),
+        )
+        start = Carried(book.items({"AAA": held}), Decimal(0))
+        found = fill(start, [Order.to("AAA", float(held), target)], [], lambda _: (1, {}), step, FREE, book)
+        held, lots = found.quantities.get("AAA", Decimal(0)), dict(found.lots)
+        total = sum((lot.quantity for lot in lots.get("AAA", ())), Decimal(0))
+        assert total == pytest.approx(max(held, Decimal(0)), abs=Decimal("1e-9"))
+        assert len({lot.lot_id for lot in lots.get("AAA", ())}) == len(lots.get("AAA", ()))

@@ -10,6 +10,7 @@ from bench import STAMP, ingest, price_rows
 from optimizer.errors import DataError
 from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
 from optimizer.model.policy import Policy
+from resources.books.day_before import DayBefore, day_before
 from resources.books.snapshots import (
     REMEDY,
     Snapshot,
@@ -63,7 +64,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, Pack]:
     return warehouse, pack
 
 
-def taken(desk: tuple[Warehouse, Pack], *changes: tuple[str, str], previous: Pack | None = None) -> Snapshot:
+def taken(
+    desk: tuple[Warehouse, Pack], *changes: tuple[str, str], previous: DayBefore | None = None
+) -> Snapshot:
     warehouse, pack = desk
     with warehouse.live() as con:
         return take_snapshot(con, pack, previous, book(*changes))
@@ -103,7 +106,10 @@ def test_a_paper_book_whose_rate_is_missing_has_a_problem_and_no_holdings(
         tx.record(
             "portfolio_snapshots", snapshot.frames(), pack_id=before.id, portfolio_id=snapshot.portfolio_id
         )
-    found = taken(desk, paper, previous=before)
+    with warehouse.live() as con:
+        _, pack = desk
+        rests = day_before(con, pack, book(paper, (HELD, "positions: {EUR: 5}")))
+    found = taken(desk, paper, previous=rests)
     assert found.problem is not None and "EUR" in found.problem
     assert (found.holdings.as_of, dict(found.holdings.quantities)) == (None, {})
 

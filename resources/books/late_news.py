@@ -1,0 +1,283 @@
+"""What became known only after a paper book's day before was computed, as dated adjustments of what it holds now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+
+from optimizer.model.action_kinds import CorporateAction, scaled
+from optimizer.model.portfolio import ZERO, Position, exact, money
+from optimizer.tax.lots import Lot
+from optimizer.typing import Array
+from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, scaled_items
+from resources.books.day_before import CURRENT
+from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen
+from resources.packs.pack_prices import Panel, read_panel
+from resources.packs.packs import Pack
+from resources.store.ledger import Connection
+
+Key = tuple[str, date, str]
+AGREEING = (
+    0.8  # of the closes on record must have moved by the same factor before it is the unit that changed
+)
+NEAR = 0.02
+SAME_DIVIDEND = Decimal("0.005")  # relative; a vendor rounds the dividends that it restates
+
+
+def unit_changes(seen: Panel, panel: Panel) -> dict[str, Fraction]:
+    """Symbol -> shares of today for one of the day before, where a vendor restated its adjusted closes.
+
+    Split-adjusted closes are all divided when a share is split, total-return ones with each dividend too: what was held
+    is worth at them what it was worth before.
+    """
+    found = {}
+    for column, symbol in enumerate(panel.symbols):
+        if panel.basis[column] in ("", "as_traded") or symbol not in seen.symbols:
+            continue
+        before = seen.close[:, seen.symbols.index(symbol)]
+        at = {day: row for row, day in enumerate(panel.dates)}
+        now = np.array([panel.close[at[day], column] if day in at else np.nan for day in seen.dates])
+        both = np.isfinite(before) & np.isfinite(now)
+        ratio = unit_ratio(before[both], now[both], panel.basis[column]) if both.any() else None
+        if ratio is not None and ratio != 1:
+            found[symbol] = ratio
+    return found
+
+
+def unit_ratio(before: Array, now: Array, basis: str) -> Fraction | None:
+    """Closes before / now (n,) as one ratio; None where they do not move together. A split is a simple fraction."""
+    ratios = before / now
+    middle = float(np.median(ratios))
+    off = np.abs(ratios / middle - 1)
+    if (off < NEAR).mean() < AGREEING:
+        return None
+    agreeing = off < NEAR
+    mean = float(before[agreeing].sum() / now[agreeing].sum())
+    tolerance = 2e-6 + 2 * float(off[agreeing].max()) / np.sqrt(agreeing.sum())
+    bounds = (1, 10, 100, 1000, 10_000) if basis == "split_adjusted" else (1,)
+    for bound in bounds:
+        near = Fraction(mean).limit_denominator(bound)
+        if near and abs(float(near) / mean - 1) <= tolerance:
+            return near
+    return Fraction(mean)
+
+
+@dataclass(frozen=True)
+class News:
+    """What a pack sees of the time up to a paper book's day before, against what that day saw.
+
+    since  symbol -> date of the newest close that it saw;  units  as in `unit_changes`
+    """
+
+    con: Connection
+    pack: Pack
+    previous: Pack
+    portfolio_id: str
+    since: Mapping[str, date]
+    units: Mapping[str, Fraction]
+
+    def changes(self, book: Carried, market: Market) -> Carried:
+        """The book with everything that became known late; nothing is read twice where nothing did."""
+        names = self._ever_held()
+        first = self._first_change(names)
+        if first is None:
+            return book
+        panels = [read_panel(self.con, pack, names, first) for pack in (self.previous, self.pack)]
+        was, now = (
+            self._known(actions_seen(actions_on_record(self.con, pack, names), panel))
+            for pack, panel in zip((self.previous, self.pack), panels, strict=True)
+        )
+        for key in sorted({*was, *now}):
+            book = self._change(book, key, was, now, market)
+        return self._corrected_fills(book, panels[0], panels[1], market)
+
+    def _ever_held(self) -> list[str]:
+        found = self.con.execute(
+            "select distinct symbol from latest_holdings h join pricing_packs p using (pack_id) "
+            "where portfolio_id = ? and as_of <= ? order by 1",
+            [self.portfolio_id, self.previous.as_of],
+        ).fetchall()
+        return [str(row[0]) for row in found]
+
+    def _first_change(self, names: list[str]) -> date | None:
+        """The first date up to the day before of which something was ingested since."""
+        bounds = [names, self.previous.as_of, self.previous.watermark, self.pack.watermark]
+        found = [
+            self.con.execute(
+                f"select min(date) from {log} where symbol in (select unnest(?)) and date <= ? "
+                "and ingest_seq > ? and ingest_seq <= ?",
+                bounds,
+            ).fetchall()[0][0]
+            for log in ("prices", "corporate_actions")
+        ]
+        return min((day for day in found if day is not None), default=None)
+
+    def _known(self, actions: list[CorporateAction]) -> dict[Key, CorporateAction]:
+        """The actions of the time up to the newest close that the day before saw; `fill` takes those after it."""
+        return {
+            (action.symbol, action.day, action.kind): action
+            for action in actions
+            if action.kind != "delisting" and action.day <= self.since.get(action.symbol, self.previous.as_of)
+        }
+
+    def _change(
+        self,
+        book: Carried,
+        key: Key,
+        was: Mapping[Key, CorporateAction],
+        now: Mapping[Key, CorporateAction],
+        market: Market,
+    ) -> Carried:
+        kind = key[2]
+        told, before = now.get(key), was.get(key)
+        action = told or before
+        if action is None or (told and before and told == before):
+            return book
+        if kind in ("dividend", "special_dividend"):
+            return self._paid(book, action, told, before, was, market)
+        if kind in RATIOS:
+            ratio = (told.ratio if told else Fraction(1)) / (before.ratio if before else Fraction(1))
+            return self._multiplied(book, action, ratio, was, now) if ratio != 1 else book
+        return carry(book, [told], market, lambda _: True) if told and not before else book
+
+    def _paid(
+        self, book: Carried, action: CorporateAction, told: CorporateAction | None, before: CorporateAction | None,
+        was: Mapping[Key, CorporateAction], market: Market,
+    ) -> Carried:  # fmt: skip
+        paid, known = (one.per_share if one else ZERO for one in (told, before))
+        each = scaled(paid, self.units.get(action.symbol, Fraction(1))) - known
+        held = self._entitled(action, was)
+        if not held or abs(each) <= SAME_DIVIDEND * max(paid, known):
+            return book
+        cash = money(held * each * exact(market(action)[0]))
+        note = f"{action}: {cash:,.2f} on the {float(held):,.10g} {action.symbol} of that day; known late"
+        return book.then(
+            book.items,
+            cash,
+            [Adjustment(action.symbol, action.day, action.kind, ZERO, cash, note, late=True)],
+        )
+
+    def _multiplied(
+        self, book: Carried, action: CorporateAction, ratio: Fraction, was: Mapping[Key, CorporateAction],
+        now: Mapping[Key, CorporateAction],
+    ) -> Carried:  # fmt: skip
+        symbol = action.symbol
+        extra = scaled(self._entitled(action, was), ratio) - self._entitled(action, was)
+        for later in now.values():
+            if later.symbol == symbol and later.kind in RATIOS and later.day > action.day:
+                extra = scaled(extra, later.ratio)
+        if not extra:
+            return book
+        held = sum((item.quantity for item in book.items if item.symbol == symbol), ZERO)
+        items = (
+            scaled_items(book.items, symbol, extra) if held else _given(book.items, symbol, extra, action.day)
+        )
+        note = f"{action}: {float(extra):+,.10g} {symbol} for the shares of that day; known late"
+        return book.then(
+            items, ZERO, [Adjustment(symbol, action.day, action.kind, extra, ZERO, note, late=True)]
+        )
+
+    def _entitled(self, action: CorporateAction, was: Mapping[Key, CorporateAction]) -> Decimal:
+        """The shares held on the eve of an action, in shares of that eve; none before the book's first day."""
+        found = self.con.execute(
+            f"with packs as ({CURRENT}) select p.as_of, h.quantity from packs p join latest_portfolio_snapshots s "
+            "using (pack_id) left join latest_holdings h on h.pack_id = p.pack_id and h.portfolio_id = s.portfolio_id "
+            "and h.symbol = ? where s.portfolio_id = ? and s.holdings_date is not null and p.as_of < ? "
+            "order by p.as_of desc limit 1",
+            [action.symbol, self.portfolio_id, min(action.day, self.pack.as_of)],
+        ).fetchall()
+        if not found or found[0][1] is None:
+            return ZERO
+        day, shares = found[0][0], exact(found[0][1])
+        for earlier in was.values():
+            if earlier.symbol == action.symbol and earlier.kind in RATIOS and day < earlier.day < action.day:
+                shares = scaled(shares, earlier.ratio)
+        return shares
+
+    def _corrected_fills(self, book: Carried, seen: Panel, panel: Panel, market: Market) -> Carried:
+        """Cash for orders that were filled at a close which turned out to be another."""
+        rows = {day: row for row, day in enumerate(panel.dates)}
+        for column, symbol in enumerate(seen.symbols):
+            unit = float(self.units.get(symbol, Fraction(1)))
+            for row in np.flatnonzero(np.isfinite(seen.close[:, column])):
+                day, old = seen.dates[row], float(seen.close[row, column])
+                new = float(panel.close[rows[day], column]) * unit if day in rows else np.nan
+                if np.isfinite(new) and abs(new / old - 1) > (1e-6 if unit == 1 else NEAR):
+                    book = self._refilled(book, symbol, day, old, new, market)
+        return book
+
+    def _refilled(
+        self, book: Carried, symbol: str, day: date, old: float, new: float, market: Market
+    ) -> Carried:
+        change, filled = self._filled(symbol, day)
+        if not change:
+            return book
+        rate = exact(market(CorporateAction(symbol, day, "split", 1.0))[0])
+        each = (exact(new) - exact(old)) * rate
+        cash = money(-change * each)
+        note = (
+            f"{symbol}: its close of {day} is {new:,.10g}, not {old:,.10g}: {cash:,.2f} for the "
+            f"{float(abs(change)):,.10g} shares {'bought' if change > 0 else 'sold'} at it; known late"
+        )
+        bought = f"{symbol}-{filled:%Y%m%d}"
+        items = tuple(
+            replace(item, cost_basis=max(item.cost_basis + each, ZERO))
+            if isinstance(item, Lot) and item.symbol == symbol and item.lot_id == bought else item
+            for item in book.items
+        )  # fmt: skip
+        return book.then(items, cash, [Adjustment(symbol, day, "correction", ZERO, cash, note, late=True)])
+
+    def _filled(self, symbol: str, day: date) -> tuple[Decimal, date]:
+        """The shares of a symbol that orders bought at the close of a day (sold below 0), and the pack's day."""
+        days = self.con.execute(
+            f"with packs as ({CURRENT}) select p.as_of, p.pack_id from packs p join latest_portfolio_snapshots s "
+            "using (pack_id) where s.portfolio_id = ? and s.holdings_date is not null and p.as_of <= ? "
+            "order by p.as_of",
+            [self.portfolio_id, self.previous.as_of],
+        ).fetchall()
+        later = [number for number, (as_of, _) in enumerate(days) if as_of >= day]
+        if not later or later[0] == 0 or days[later[0] - 1][0] >= day:
+            return ZERO, day
+        filled, before = days[later[0]][0], days[later[0] - 1][1]
+        newer = self.con.execute(
+            "select count(*) from prices where symbol = ? and date > ? and date <= ? and ingest_seq <= ?",
+            [symbol, day, filled, self.previous.watermark],
+        ).fetchall()[0][0]
+        order = self.con.execute(
+            "select target_quantity - current_quantity from latest_trades where pack_id = ? and portfolio_id = ? "
+            "and symbol = ?",
+            [before, self.portfolio_id, symbol],
+        ).fetchall()
+        return (exact(order[0][0]), filled) if order and not newer else (ZERO, filled)
+
+
+def _given(items: Items, symbol: str, extra: Decimal, day: date) -> Items:
+    """Shares of a name that is no longer held: their cost went with those that were sold."""
+    if any(isinstance(item, Lot) for item in items) and extra > 0:
+        return (*items, Lot(f"{symbol}-{day:%Y%m%d}-late", symbol, extra, ZERO, day))
+    return (*items, Position(symbol, extra))
+
+
+def apply_units(book: Carried, units: Mapping[str, Fraction], panel: Panel, day: date) -> Carried:
+    """The book in the units of today's adjusted closes: as many shares more as keep their value."""
+    for symbol, ratio in sorted(units.items()):
+        held = sum((item.quantity for item in book.items if item.symbol == symbol), ZERO)
+        if not held:
+            continue
+        extra = scaled(held, ratio) - held
+        splits = panel.basis[panel.symbols.index(symbol)] == "split_adjusted"
+        kind, told = ("split", "split by") if splits else ("restated", "is restated by")
+        note = (
+            f"{symbol} {told} {float(ratio):.8g}: its adjusted closes were restated, {float(held):,.10g} shares "
+            f"became {float(held + extra):,.10g}"
+        )
+        items = tuple(
+            replace(item, quantity=scaled(item.quantity, ratio), cost_basis=scaled(item.cost_basis, 1 / ratio))
+            if item.symbol == symbol else item
+            for item in book.items
+        )  # fmt: skip
+        book = book.then(items, ZERO, [Adjustment(symbol, day, kind, extra, ZERO, note)])
+    return book

@@ -1,0 +1,134 @@
+"""The corporate actions of some symbols as a pack saw them: those on record, and those that its price rows state."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from optimizer.model.action_kinds import CASH_KINDS, CorporateAction, action_faults
+from optimizer.model.portfolio import Number
+from resources.books.adjustments import Market
+from resources.packs.delistings import delistings
+from resources.packs.pack_prices import Panel
+from resources.packs.packs import Pack
+from resources.packs.rates import exchange_rate
+from resources.store.ledger import Connection
+
+RATIOS = ("split", "stock_dividend")
+SAME = 1e-6
+FIELDS = ("value", "new_symbol", "cash", "cash_in_lieu", "basis_share", "currency")
+
+
+def actions_on_record(con: Connection, pack: Pack, symbols: Iterable[str]) -> list[CorporateAction]:
+    """Every action that a pack saw on the symbols, and on those that they became; by day."""
+    names, found = set[str](), list[CorporateAction]()
+    wanted = set(symbols)
+    while wanted:
+        names |= wanted
+        found += _stated(con, pack, sorted(wanted))
+        wanted = {action.new_symbol for action in found if action.new_symbol} - names
+    ends = delistings(con, pack, sorted(names))
+    found += [
+        CorporateAction(symbol, end.day, "delisting", end.value, currency=end.currency)
+        for symbol, end in ends.items()
+    ]
+    return sorted(found, key=lambda action: (action.day, action.symbol, action.kind))
+
+
+def _stated(con: Connection, pack: Pack, symbols: list[str]) -> list[CorporateAction]:
+    """Of each (symbol, date, kind) the newest statement; the end of a share is told by `delistings`."""
+    found = con.execute(
+        "select * from corporate_actions where symbol in (select unnest(?)) and date <= ? and ingest_seq <= ? "
+        "and kind <> 'delisting' "
+        "qualify row_number() over (partition by symbol, date, kind order by ingest_seq desc) = 1",
+        [symbols, pack.as_of, pack.watermark],
+    )
+    names = [item[0] for item in found.description or []]
+    rows: list[dict[str, Any]] = [dict(zip(names, values, strict=True)) for values in found.fetchall()]
+    return [
+        CorporateAction(row["symbol"], row["date"], row["kind"], *(row.get(name) for name in FIELDS))
+        for row in rows
+        if not any(action_faults(str(row["kind"]), row))  # of a release that took any kind
+    ]
+
+
+def actions_seen(
+    stated: Sequence[CorporateAction], panel: Panel, *, splits: bool = False
+) -> list[CorporateAction]:
+    """The stated actions, and the dividends and splits of the price rows that they do not state.
+
+    splits  whether a stated split counts where the closes carry it already, as for shares counted on its eve
+    """
+    basis = dict(zip(panel.symbols, panel.basis, strict=True))
+    found = [action for action in stated if not _in_closes(action, basis.get(action.symbol, ""), splits)]
+    for column, symbol in enumerate(panel.symbols):
+        own = [action for action in stated if action.symbol == symbol]
+        currency = panel.currency[column] or None
+        before = None
+        for row in np.flatnonzero(np.isfinite(panel.close[:, column])):
+            day, paid = panel.dates[row], float(panel.dividend[row, column])
+            # what happened on a day without a close is told by the next row
+            of_day = [a for a in own if a.day == day or (before is not None and before < a.day < day)]
+            before = day
+            told = sum(action.value or 0.0 for action in of_day if action.kind in CASH_KINDS)
+            if paid and told and basis[symbol] == "split_adjusted":
+                # the row is in shares of today, the statement in those of its day
+                found = [_times(action, paid / told) if action in of_day else action for action in found]
+            elif paid - told > SAME * paid:
+                found.append(CorporateAction(symbol, day, "dividend", paid - told, currency=currency))
+            ratio = float(panel.split[row, column])
+            if ratio != 1 and not any(action.kind in RATIOS for action in of_day):
+                found.append(CorporateAction(symbol, day, "split", ratio, currency=currency))
+    return _one_dividend(found)
+
+
+def _in_closes(action: CorporateAction, basis: str, splits: bool) -> bool:
+    """Whether the closes carry an action, so that nothing is left of it for a holder to receive."""
+    if basis == "total_return" and action.kind in CASH_KINDS:
+        return True
+    return action.kind in RATIOS and basis not in ("", "as_traded") and not splits
+
+
+def _times(action: CorporateAction, factor: float) -> CorporateAction:
+    return replace(action, value=(action.value or 0.0) * factor) if action.kind in CASH_KINDS else action
+
+
+def _one_dividend(actions: Iterable[CorporateAction]) -> list[CorporateAction]:
+    """What a row pays beyond a stated dividend is part of that dividend."""
+    merged: dict[tuple[str, date, str], CorporateAction] = {}
+    for action in actions:
+        key = action.symbol, action.day, action.kind
+        before = merged.get(key)
+        if before and action.kind == "dividend":
+            action = replace(before, value=(before.value or 0.0) + (action.value or 0.0))
+        merged[key] = action
+    return list(merged.values())
+
+
+def market_of(con: Connection, pack: Pack, panel: Panel, base: str) -> Market:
+    """Rates and prices after an action, from what a pack saw: the first close of its day or later."""
+    rates: dict[str, float] = {}
+    columns = {symbol: column for column, symbol in enumerate(panel.symbols)}
+
+    def rate(currency: str) -> float:
+        if currency not in rates:
+            rates[currency] = exchange_rate(con, pack, currency, base)
+        return rates[currency]
+
+    def market(action: CorporateAction) -> tuple[Number, Mapping[str, Number]]:
+        prices: dict[str, Number] = {}
+        for symbol in {action.symbol, action.new_symbol} & columns.keys():
+            close = panel.close[:, columns[str(symbol)]]
+            after = [row for row in np.flatnonzero(np.isfinite(close)) if panel.dates[row] >= action.day]
+            if after:
+                prices[str(symbol)] = float(close[after[0]]) * rate(panel.currency[columns[str(symbol)]])
+        own = (
+            action.currency
+            or (panel.currency[columns[action.symbol]] if action.symbol in columns else "")
+            or base
+        )
+        return rate(own), prices
+
+    return market

@@ -1,0 +1,147 @@
+"""A paper or live book through real packs of a small warehouse, day by day, with orders given by hand."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from bench import PRICE_TYPES, STAMP, ingest
+
+from resources.books.day_before import DayBefore, OutOfDate, day_before, out_of_date
+from resources.books.snapshots import Snapshot, read_snapshots, take_snapshot
+from resources.packs.packs import Pack, cut_pack, newest_fresh
+from resources.results.stage_outputs import TRADE_COLUMNS
+from resources.screening.pack_checks import CheckLimits
+from resources.settings.portfolios import PortfolioFile
+from resources.settings.yaml_files import parse_yaml
+from resources.store.ledger import Connection
+from resources.store.warehouse import Warehouse
+
+ACTIONS = pa.schema([
+    ("symbol", pa.string()), ("date", pa.date32()), ("kind", pa.string()), ("value", pa.float64()),
+    ("currency", pa.string()), ("note", pa.string()), ("source", pa.string()),
+])  # fmt: skip
+DAYS = tuple(date(2024, 1, day) for day in range(2, 31))
+
+
+def book_file(holdings: str, mode: str = "paper", policy: str = "{lookback_days: 20, risk_free_rate: 0.01, commission_per_trade: 0, market_impact_bps: 0}", more: str = "") -> PortfolioFile:  # fmt: skip  # noqa: E501
+    """A portfolio of AAA and BBB; the holdings are of 2024-01-02."""
+    text = (
+        f"id: 11111111-1111-1111-1111-111111111111\nname: book\nmode: {mode}\nuniverse: [AAA, BBB]\n{more}"
+        f"policy: {policy}\nholdings: [{{as_of: 2024-01-02, {holdings}}}]\n"
+    )
+    return parse_yaml(text, PortfolioFile, "book.yaml")
+
+
+class Chain:
+    """One book in a warehouse of its own."""
+
+    def __init__(self, folder: Path, file: PortfolioFile) -> None:
+        self.warehouse, self.file = Warehouse(folder), file
+
+    def prices(
+        self, symbol: str, closes: Mapping[date, float], *, dividend: Mapping[date, float] | None = None,
+        split: Mapping[date, float] | None = None, basis: str = "as_traded",
+    ) -> None:  # fmt: skip
+        """A delivery of one symbol's closes."""
+        rows = [
+            {
+                "symbol": symbol, "date": day, "open": None, "high": None, "low": None, "close": close, "volume": 1000,
+                "dividend": (dividend or {}).get(day, 0.0), "split": (split or {}).get(day, 1.0),
+                "vendor_adj_close": None, "currency": "USD", "basis": basis, "source": "feed", "simulated": False,
+                "known_at": None,
+            }
+            for day, close in closes.items()
+        ]  # fmt: skip
+        with self.warehouse.write(STAMP) as tx:
+            ingest(tx, "prices", pa.Table.from_pylist(rows, schema=PRICE_TYPES))
+
+    def action(self, symbol: str, day: date, kind: str, value: float) -> None:
+        """One corporate action on record."""
+        row = {"symbol": symbol, "date": day, "kind": kind, "value": value, "source": "desk"}
+        with self.warehouse.write(STAMP) as tx:
+            ingest(tx, "corporate_actions", pa.Table.from_pylist([row], schema=ACTIONS))
+
+    def cut(self, day: date, revise: str | None = None) -> Pack:
+        """The pack of a day."""
+        with self.warehouse.write(STAMP) as tx:
+            return cut_pack(tx, day, ["feed"], DAYS, CheckLimits(coverage=0.1), revise=revise).pack
+
+    def snapshot(self, day: date) -> Snapshot:
+        """The book under the pack of a day, on record."""
+        self.cut(day)
+        with self.warehouse.write(STAMP) as tx:
+            pack = newest_fresh(tx.con, day)
+            before = self.before(tx.con, pack)
+            found = take_snapshot(tx.con, pack, before, self.file)
+            tx.record(
+                "portfolio_snapshots", found.frames(), pack_id=pack.id, portfolio_id=found.portfolio_id,
+                inputs={"pricing_pack": pack.content_hash},
+            )  # fmt: skip
+            (back,) = read_snapshots(tx.con, pack)
+        assert sorted(one.note for one in back.holdings.adjustments) == sorted(
+            one.note for one in found.holdings.adjustments
+        )
+        return found
+
+    def before(self, con: Connection, pack: Pack) -> DayBefore | None:
+        """What the book's day rests on."""
+        return day_before(con, pack, self.file) if self.file.mode == "paper" else None
+
+    def order(
+        self, day: date, wanted: Mapping[str, float], sold: Iterable[tuple[str, str, float]] = ()
+    ) -> None:
+        """The trades of a day: symbol -> shares wanted; what is left out stays. `sold`: (symbol, lot, shares)."""
+        with self.warehouse.write(STAMP) as tx:
+            pack = newest_fresh(tx.con, day)
+            (snapshot,) = read_snapshots(tx.con, pack)
+            held = {symbol: float(quantity) for symbol, quantity in snapshot.holdings.quantities.items()}
+            rows = [
+                {
+                    "symbol": symbol, "action": "SELL" if symbol in wanted else "HOLD", "quantity": 0.0, "price": 1.0,
+                    "value": 0, "cost": 0,
+                    "rationale": "", "current_quantity": held.get(symbol, 0.0),
+                    "target_quantity": wanted.get(symbol, held.get(symbol, 0.0)),
+                }
+                for symbol in sorted({*held, *wanted})
+            ]  # fmt: skip
+            lots = [
+                {"symbol": s, "lot_id": lot, "quantity": shares, "proceeds": 0, "cost_basis": 0, "gain": 0,
+                 "long_term": False, "acquired": day} for s, lot, shares in sold
+            ]  # fmt: skip
+            frames = {
+                "trades": pd.DataFrame(rows, columns=TRADE_COLUMNS),
+                "trade_lists": pd.DataFrame(
+                    [{"cash_before": snapshot.holdings.cash, "constraints_met": True}]
+                ),
+                **({"lot_sales": pd.DataFrame(lots)} if lots else {}),
+            }
+            tx.record("trades", frames, pack_id=pack.id, portfolio_id=snapshot.portfolio_id)
+
+    def day(self, day: date, wanted: Mapping[str, float] | None = None, **told: Iterable[tuple[str, str, float]]) -> Snapshot:  # fmt: skip  # noqa: E501
+        """Snapshot and trades of a day."""
+        found = self.snapshot(day)
+        self.order(day, wanted or {}, **told)
+        return found
+
+    def out_of_date(self) -> list[OutOfDate]:
+        """Days that no longer follow from the day before."""
+        with self.warehouse.live() as con:
+            return out_of_date(con)
+
+
+def shares(snapshot: Snapshot) -> dict[str, float]:
+    """What is held."""
+    return {symbol: float(quantity) for symbol, quantity in snapshot.holdings.quantities.items()}
+
+
+def flat(close: float, days: Iterable[date] = DAYS) -> dict[date, float]:
+    """The same close every day."""
+    return dict.fromkeys(days, close)
+
+
+def cash(snapshot: Snapshot) -> Decimal:
+    """Its cash."""
+    return snapshot.holdings.cash
