@@ -10,8 +10,8 @@ from assets.plots.risk_charts import frontier_plot, monthly_plot
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import PortfolioConfig, opened, record_each
+from optimizer import PackfolioError
 from optimizer.backtests.report import KNOWLEDGE
-from optimizer.errors import PackfolioError
 from optimizer.measures.analytics import monthly_table
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource

@@ -10,7 +10,7 @@ from assets.plots.risk_charts import losses_plot
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import opened, record_each
-from optimizer.errors import PackfolioError
+from optimizer import PackfolioError
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource
 from resources.packs.packs import Pack

@@ -10,7 +10,7 @@ from assets.posterior_returns import posterior_returns
 from assets.shared.materialized import materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import Frames, opened, record_each
-from optimizer.errors import InfeasibleError, PackfolioError
+from optimizer import InfeasibleError, PackfolioError
 from optimizer.problem.policy_limits import Setting
 from optimizer.proposals.proposal import believe, choose_weights
 from resources.books.snapshots import Snapshot

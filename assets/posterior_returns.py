@@ -7,7 +7,7 @@ from assets.plots.charts import posterior_plot
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import opened, record_each
-from optimizer.errors import PackfolioError
+from optimizer import PackfolioError
 from optimizer.proposals.proposal import Beliefs, believe
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource

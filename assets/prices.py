@@ -11,7 +11,7 @@ import pandas as pd
 from assets.shared.data_checks import OF_PRICES, answers
 from assets.shared.materialized import preview, table_schema
 from assets.shared.partitions import OWNERS
-from optimizer.errors import PackfolioError
+from optimizer import PackfolioError
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.logs.ingest import Inbox
 from resources.logs.open_questions import open_questions

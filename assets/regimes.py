@@ -5,7 +5,8 @@ import dagster as dg
 from assets.pricing_pack import pricing_pack
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
-from optimizer.risk.regime_detector import Detection, detect
+from optimizer import detect
+from optimizer.risk.regime_detector import Detection
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.packs.macro import read_macro, regime_frames
 

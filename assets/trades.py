@@ -10,7 +10,7 @@ from assets.optimal_weights import optimal_weights
 from assets.shared.materialized import bullets, materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import opened, record_each
-from optimizer.errors import PackfolioError
+from optimizer import PackfolioError
 from optimizer.problem.methods import reads_means
 from optimizer.proposals.proposal import Beliefs, believe, expected_returns, order_trades, view_effects
 from optimizer.trading.rationale import Reasons

@@ -62,12 +62,8 @@ def spread_weights(n: int, decisions: int) -> np.ndarray:
 
 def ours(folder: Path) -> None:
     """Our backtest; writes seconds, NAV and the weights decided."""
-    from optimizer.backtests.policy_strategy import PolicyStrategy
-    from optimizer.backtests.walk_forward import BacktestSettings, OptimizationBacktest, equal_weight
-    from optimizer.model.costs import CostModel
-    from optimizer.model.estimates import Recipe
-    from optimizer.model.policy import Policy
-    from optimizer.model.portfolio import Universe
+    from optimizer import CostModel, OptimizationBacktest, Policy, PolicyStrategy, Recipe, Universe
+    from optimizer.backtests.walk_forward import BacktestSettings, equal_weight
 
     for n in SIZES:
         prices = make_prices(n)

@@ -11,11 +11,7 @@ import pandas as pd
 
 from benchmarks.problems import DAYS, RISK_FREE, make
 from benchmarks.timing import least_seconds
-from optimizer.beliefs.estimators.recipes import estimate
-from optimizer.model.estimates import Estimates, Recipe
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.solvers.solve import solve
+from optimizer import Estimates, Policy, Recipe, Universe, estimate, solve
 
 SIZES = (2000, 5000)
 POLICIES = {

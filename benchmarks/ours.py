@@ -7,11 +7,7 @@ import numpy as np
 
 from benchmarks.problems import RISK_FREE, TURNOVER, Problem
 from benchmarks.timing import Solver, measure
-from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.solvers.solve import solve
+from optimizer import Estimates, ExposureType, Fund, FundExposureMap, Policy, Universe, solve
 
 BETA = ExposureType.EQUITY
 POLICIES: Mapping[str, Callable[[Problem], Policy]] = {

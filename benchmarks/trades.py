@@ -11,14 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from optimizer.beliefs.estimators.sample import Sample
-from optimizer.beliefs.estimators.shrinkage import ledoit_wolf
-from optimizer.model.costs import CostModel
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Portfolio, Position, Universe
-from optimizer.trading.trade_list import TradeList
-from optimizer.trading.trades import AVERSION, RIDGE, build_trades
+from optimizer import (
+    CostModel,
+    Estimates,
+    Policy,
+    Portfolio,
+    Position,
+    Sample,
+    TradeList,
+    Universe,
+    build_trades,
+    ledoit_wolf,
+)
+from optimizer.trading.trades import AVERSION, RIDGE
 
 RESULTS = Path(__file__).with_name("RESULTS-trades.md")
 NAMES, RUNS, SEEDS = 500, 3, (0, 1, 2)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from optimizer.errors import PackfolioError, PolicyError
+from optimizer import PackfolioError, PolicyError
 from pipeline.commands import audit as audit_commands
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since

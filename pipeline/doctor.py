@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from optimizer.errors import PackfolioError
+from optimizer import PackfolioError
 from pipeline.environment import Environment
 from resources.audit.restatements import BookNews, Proposal, book_news, proposed_revisions
 from resources.audit.verification import verify

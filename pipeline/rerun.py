@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 import assets
-from optimizer.errors import DataError
+from optimizer import DataError
 from pipeline.environment import Environment
 from pipeline.jobs import CHAIN, RESEARCH
 from pipeline.runs import why

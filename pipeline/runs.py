@@ -8,7 +8,7 @@ from uuid import uuid4
 import dagster as dg
 
 from assets.shared.partitions import PACKS
-from optimizer.errors import DataError
+from optimizer import DataError
 from pipeline.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
 from resources.logs.calendars import desk_calendar

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from pipeline.attempts import PARTITION, SENSOR, attempts
 from pipeline.interrupted_runs import sweep
 from pipeline.jobs import daily_run, ingest

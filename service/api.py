@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
-from optimizer.errors import PackfolioError, PolicyError
+from optimizer import PackfolioError, PolicyError
 from resources.packs.packs import Pack
 from resources.settings.policy_schema import Strict
 from resources.settings.yaml_files import parse_value

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.estimates import Estimates
+from optimizer import DataError, Estimates, PolicyError
 from optimizer.trading.rationale import Reasons
 from resources.books.orders import past_reasons
 from resources.books.snapshots import Snapshot, read_snapshots, under_policy

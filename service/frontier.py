@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from optimizer import Estimates, Policy
+from optimizer import frontier as efficient
 from optimizer.measures.portfolio_measures import expected_return, volatility
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.proposals.frontier import frontier as efficient
 from optimizer.proposals.proposal import applied_policy, enough, form_beliefs
 from optimizer.typing import Array
 from service.answers import FrontierAnswer, FrontierPoint

@@ -8,8 +8,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from optimizer.errors import DataError
-from optimizer.model.costs import trade_cost
+from optimizer import DataError, trade_cost
 from resources.results.queries import regime_of
 from resources.settings.playbooks import Shocks
 from resources.settings.yaml_files import parse_value

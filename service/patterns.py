@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 from resources.settings.playbooks import Shocks
 from resources.settings.policy_schema import Strict
 from service import optimizer_service

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 from resources.settings.policy_schema import PolicyFile
 from resources.settings.yaml_files import parse_value
 

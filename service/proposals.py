@@ -5,12 +5,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from optimizer.errors import PolicyError
-from optimizer.model.costs import CostModel
+from optimizer import CostModel, Impact, Mandate, PolicyError, Proposal, Taxes, propose
 from optimizer.model.portfolio import ZERO, exact, money
-from optimizer.proposals.proposal import Mandate, Proposal, enough, orders_impact, propose
-from optimizer.tax.taxes import Taxes
-from optimizer.trading.impact import Impact, Side, impact_of
+from optimizer.proposals.proposal import enough, orders_impact
+from optimizer.trading.impact import Side, impact_of
 from optimizer.trading.trade_list import LimitCheck, TradeRow
 from resources.results.pack_estimates import Case
 from resources.results.stage_outputs import as_json

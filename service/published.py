@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from threading import Condition, Lock
 from typing import Any, TypeVar
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 

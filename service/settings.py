@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 

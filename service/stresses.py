@@ -5,11 +5,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from optimizer.errors import PolicyError
-from optimizer.model.costs import CostModel
-from optimizer.risk.hedges import Hedge, HedgeLimits, Instrument
-from optimizer.risk.regimes import Book, Recommendation, advise
-from optimizer.risk.scenarios import Scenario, Stress, find_scenario
+from optimizer import CostModel, HedgeLimits, Instrument, PolicyError, Scenario, advise
+from optimizer.risk.hedges import Hedge
+from optimizer.risk.regimes import Book, Recommendation
+from optimizer.risk.scenarios import Stress, find_scenario
 from resources.results.risk_outputs import Hedged, hedge_row, hedged, stressed
 from resources.results.scenario_inputs import Exposed, read_exposed
 from resources.settings.playbooks import Playbooks

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from assets.plots.svg import FAINT, image, label, picture, rect, rule, ticks
-from optimizer.model.estimates import Estimates
+from optimizer import Estimates
 from optimizer.proposals.proposal import Beliefs
 from optimizer.typing import Array
 

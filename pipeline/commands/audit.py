@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 from pipeline.commands.terminal import Json, PackArgument, finish, out, print_json, reader, working
 from pipeline.environment import Environment
 

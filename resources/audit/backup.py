@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.prices.source import file_sha256
 from resources.store import ledger
 from resources.store.anchors import read_anchors, write_anchor

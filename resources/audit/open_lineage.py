@@ -19,7 +19,7 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.transport.file import FileConfig, FileTransport
 from openlineage.client.transport.http import HttpConfig, HttpTransport
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.audit.column_lineage import COLUMNS
 from resources.audit.tracing import PARENTS
 from resources.results.queries import Row

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import duckdb
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.audit.pack_diff import COMPARED, changes
 from resources.logs.appending import root_hash
 from resources.packs.packs import Pack

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from shlex import quote
 
-from optimizer.errors import PackfolioError
+from optimizer import PackfolioError
 from resources.audit.pack_diff import log_changes
 from resources.audit.weight_changes import portfolio_state, solved_weights
 from resources.books.day_before import out_of_date

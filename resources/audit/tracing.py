@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from optimizer.errors import DataError, PolicyError
+from optimizer import DataError, PolicyError
 from resources.packs.packs import Pack, find_pack
 from resources.prices.source import file_sha256
 from resources.results.queries import Row, rows

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from optimizer.errors import DataError, PackfolioError, PolicyError
-from optimizer.model.exposures import FundExposureMap
+from optimizer import DataError, FundExposureMap, PackfolioError, PolicyError
 from optimizer.proposals.proposal import believe, choose_weights
 from resources.audit.replay import recorded_configuration
 from resources.books.snapshots import Snapshot, read_snapshots

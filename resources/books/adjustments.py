@@ -8,10 +8,10 @@ from itertools import groupby
 
 import pandas as pd
 
+from optimizer import Lot, Position
 from optimizer.model.action_kinds import KINDS, CorporateAction
 from optimizer.model.corporate_actions import Adjusted, adjust_holdings, adjust_position
-from optimizer.model.portfolio import ZERO, Number, Position, exact
-from optimizer.tax.lots import Lot
+from optimizer.model.portfolio import ZERO, Number, exact
 from resources.packs.packs import Pack
 from resources.store.ledger import Connection
 

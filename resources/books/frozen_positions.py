@@ -5,12 +5,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from optimizer.trading.frozen import FrozenPosition
 from resources.books.paper import Holdings
 from resources.books.universes import UNPRICED
-from resources.packs.pack_prices import exchange_rate, read_panel
+from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
+from resources.packs.rates import exchange_rate
 from resources.settings.portfolios import PortfolioFile
 from resources.store.ledger import Connection
 

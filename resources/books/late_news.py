@@ -8,15 +8,16 @@ from fractions import Fraction
 
 import numpy as np
 
+from optimizer import Lot, Position
 from optimizer.model.action_kinds import CorporateAction, scaled
-from optimizer.model.portfolio import ZERO, Position, exact, money
-from optimizer.tax.lots import Lot
+from optimizer.model.portfolio import ZERO, exact, money
 from optimizer.typing import Array
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, scaled_items
 from resources.books.day_before import CURRENT
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen
-from resources.packs.pack_prices import Panel, read_panel
+from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
+from resources.packs.panels import Panel
 from resources.store.ledger import Connection
 
 Key = tuple[str, date, str]

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from optimizer.model.portfolio import ZERO, Position, exact
-from optimizer.tax.lots import Disposal, Lot, sell
+from optimizer import Lot, Position, sell
+from optimizer.model.portfolio import ZERO, exact
+from optimizer.tax.lots import Disposal
 from optimizer.tax.taxes import SAME_SHARES, evened
 from optimizer.tax.wash_sales import Loss, losses_of, match, replaced
 from resources.books.adjustments import Adjustment, Carried, Items

@@ -11,8 +11,8 @@ from optimizer.model.action_kinds import CASH_KINDS, CorporateAction, action_fau
 from optimizer.model.portfolio import Number
 from resources.books.adjustments import Market
 from resources.packs.delistings import delistings
-from resources.packs.pack_prices import Panel
 from resources.packs.packs import Pack
+from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate
 from resources.store.ledger import Connection
 

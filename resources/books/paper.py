@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
 
+from optimizer import CostModel
 from optimizer.model.action_kinds import ENDS, CorporateAction, scaled
-from optimizer.model.costs import CostModel
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.books.adjustments import Adjustment, Carried, Market, carry
 from resources.books.late_news import News, apply_units, unit_changes
@@ -15,8 +15,9 @@ from resources.books.lot_book import Fill, LotBook, read_lot_book
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
 from resources.books.tax_lots import Lots, average_costs
 from resources.packs.liquidity import newest_liquidity
-from resources.packs.pack_prices import Panel, read_panel
+from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
+from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate
 from resources.settings.portfolios import PortfolioFile
 from resources.store.ledger import Connection

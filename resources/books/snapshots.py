@@ -8,13 +8,18 @@ from decimal import Decimal
 
 import pandas as pd
 
-from optimizer.beliefs.black_litterman import MarketView
-from optimizer.beliefs.entropy_pooling import ScenarioView
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.estimates import Recipe
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer import (
+    DataError,
+    ExposureType,
+    Fund,
+    FundExposureMap,
+    MarketView,
+    Policy,
+    PolicyError,
+    Recipe,
+    ScenarioView,
+    Universe,
+)
 from optimizer.trading.frozen import FrozenPosition
 from resources.books.adjustments import adjustment_frame, read_adjustments
 from resources.books.day_before import DayBefore

@@ -7,9 +7,9 @@ from itertools import groupby
 
 import numpy as np
 
+from optimizer import Lot, Position
 from optimizer.model.action_kinds import CASH_KINDS, CorporateAction
-from optimizer.model.portfolio import ZERO, Position, exact
-from optimizer.tax.lots import Lot
+from optimizer.model.portfolio import ZERO, exact
 from resources.books.adjustments import Adjustment, Carried, Items, carry
 from resources.books.late_news import NEAR, apply_units, unit_ratio
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of

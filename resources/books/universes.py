@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from optimizer.model.sessions import costly_gaps
 from optimizer.proposals.proposal import MIN_OBSERVATIONS
 from resources.packs.delistings import gone_symbols

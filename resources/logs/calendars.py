@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from optimizer.errors import DataError, PolicyError
+from optimizer import DataError, PolicyError
 from resources.prices.source import Delivery, Finding
 from resources.settings.configuration import Configuration
 from resources.settings.sources import load_overrides

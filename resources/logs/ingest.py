@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.logs.calendars import Calendar, calendar_ends, desk_calendar
 from resources.logs.recorded_actions import (
     ACTIONS,
@@ -24,8 +24,8 @@ from resources.logs.recorded_prices import (
 from resources.logs.refused_files import REJECTED, WITHDRAWN, refused_files
 from resources.logs.stated_dividends import with_dividends
 from resources.logs.storing import Ingested, record_status, store_delivery, store_rejection
-from resources.prices.renames import Rename, renamed
 from resources.prices.source import PRICES, Delivery, FileRejected, refusing
+from resources.screening.renames import Rename, renamed
 from resources.screening.screen import screen
 from resources.settings.configuration import Configuration
 from resources.settings.sources import (

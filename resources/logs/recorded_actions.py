@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from optimizer.model.action_kinds import CASH_KINDS
 from resources.logs.stated_dividends import SAME_CASH, Stated
-from resources.prices.renames import Rename, present_name, segments
 from resources.prices.source import Finding
+from resources.screening.renames import Rename, present_name, segments
 from resources.store.ledger import Connection, Stamp
 from resources.store.warehouse import Warehouse
 

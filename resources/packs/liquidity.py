@@ -7,9 +7,8 @@ from math import inf
 import numpy as np
 import pandas as pd
 
-from optimizer.errors import DataError
-from optimizer.model.costs import Liquidity
-from optimizer.model.liquidity import LIQUIDITY_DAYS, LiquidityPanel, rolling_liquidity
+from optimizer import DataError, Liquidity, LiquidityPanel, rolling_liquidity
+from optimizer.model.liquidity import LIQUIDITY_DAYS
 from optimizer.model.returns import growth_index
 from resources.packs.pack_prices import chosen_sources, in_currency, read_panel, span_columns, window_start
 from resources.packs.packs import Pack

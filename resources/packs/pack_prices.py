@@ -1,55 +1,21 @@
 """Reading what a pack saw: prices as arrays, last closes, facts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from optimizer.errors import DataError
-from optimizer.model.returns import total_return_index
+from optimizer import DataError
 from optimizer.typing import Array
 from resources.packs.packs import Pack
+from resources.packs.panels import Panel
 from resources.packs.price_sources import Span, source_spans
 from resources.packs.rates import missing_rate, ways
 from resources.packs.spin_offs import distributions, spin_offs
 from resources.store.ledger import Connection
-
-
-@dataclass(frozen=True)
-class Panel:
-    """Prices of some symbols as a pack saw them.
-
-    dates      (T,) ascending
-    close, dividend, split  (T, n) as traded; NaN where a symbol has no price that day
-    currency, simulated, basis  (n,) of each symbol's newest row; "" and False without one
-    in_kind    (T, n) value of what a share spun off, per share after the day's split; None where nothing was
-    """
-
-    symbols: tuple[str, ...]
-    dates: tuple[date, ...]
-    close: Array
-    dividend: Array
-    split: Array
-    currency: tuple[str, ...]
-    simulated: tuple[bool, ...]
-    basis: tuple[str, ...]
-    in_kind: Array | None = None
-
-    def total_return(self) -> pd.DataFrame:
-        """Total-return prices (T x n) of close, dividends, spin-offs and splits, anchored at the newest close."""
-        paid = self.dividend if self.in_kind is None else self.dividend + self.in_kind * self.split
-        index = total_return_index(self.close, paid, self.split)
-        return pd.DataFrame(
-            index, index=pd.DatetimeIndex(self.dates, name="date"), columns=list(self.symbols)
-        )
-
-    def last_close(self, column: int) -> tuple[date, float] | None:
-        """(date, close) of a symbol's newest price."""
-        priced = np.flatnonzero(np.isfinite(self.close[:, column]))
-        return (self.dates[priced[-1]], float(self.close[priced[-1], column])) if len(priced) else None
 
 
 def window_start(con: Connection, pack: Pack, sessions: int) -> date:

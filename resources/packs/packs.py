@@ -8,7 +8,7 @@ from datetime import date
 
 import pandas as pd
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.logs.appending import root_hash
 from resources.packs.missing_data import missing_data
 from resources.packs.price_sources import stopped_sources

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from optimizer.backtests.point_in_time import Vintages
-from optimizer.errors import DataError
-from resources.packs.pack_prices import Panel, chosen_sources, read_panel, span_columns
+from optimizer import DataError, Vintages
+from resources.packs.pack_prices import chosen_sources, read_panel, span_columns
 from resources.packs.packs import Pack
+from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate_series
 from resources.packs.spin_offs import CARRIED
 from resources.store.ledger import Connection

@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from optimizer.model.exchange_rates import ExchangeRates, Way
 from optimizer.typing import Array
 from resources.packs.packs import Pack

@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from optimizer.model.action_kinds import CASH_KINDS, CorporateAction
 from optimizer.typing import Array
 from resources.packs.packs import Pack
+from resources.packs.panels import Panel
 from resources.store.ledger import Connection
-
-if TYPE_CHECKING:
-    from resources.packs.pack_prices import Panel
 
 WITHIN = timedelta(days=10)  # of the action, the first close counts
 CARRIED = 0.5  # of its value: a dividend in the row from there on is the spin-off, as vendors adjust for it
@@ -41,9 +38,7 @@ def spin_offs(con: Connection, pack: Pack, symbols: Sequence[str]) -> list[Corpo
     ]
 
 
-def distributions(
-    panel: "Panel", children: "Panel", actions: Sequence[CorporateAction]
-) -> tuple[Array, Array]:
+def distributions(panel: Panel, children: Panel, actions: Sequence[CorporateAction]) -> tuple[Array, Array]:
     """(dividends in cash, value of the shares spun off), both (T, n), per share before and after the day's split.
 
     A row's own dividend is the spin-off where it is at least half as large, and beyond the cash that was stated.
@@ -68,12 +63,12 @@ def distributions(
     return dividend, in_kind
 
 
-def _first_close(panel: "Panel", column: int, day: date) -> int | None:
+def _first_close(panel: Panel, column: int, day: date) -> int | None:
     found = np.flatnonzero(np.isfinite(panel.close[:, column]))
     return next((int(row) for row in found if day <= panel.dates[row] <= day + WITHIN), None)
 
 
-def _worth(panel: "Panel", children: "Panel", action: CorporateAction, row: int, column: int) -> float:
+def _worth(panel: Panel, children: Panel, action: CorporateAction, row: int, column: int) -> float:
     """Value of what one share spun off: at the first close of the new one, else by the share of the cost; else 0."""
     child = children.symbols.index(str(action.new_symbol))
     first = _first_close(children, child, action.day)

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
 
-from optimizer.errors import DataError, PolicyError
+from optimizer import DataError, PolicyError
 from optimizer.typing import Array
 from resources.prices.folder import between
 from resources.prices.rounding import significant

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.prices.file_names import name_date
 from resources.prices.files import Reading, read_delivery
 from resources.prices.source import (

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from optimizer.model.action_kinds import action_faults
 from resources.prices.columns import SYMBOL, Columns, plain
 from resources.prices.csv_file import read_csv

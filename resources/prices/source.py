@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from optimizer.errors import DataError, PackfolioError
+from optimizer import DataError, PackfolioError
 
 Basis = Literal["as_traded", "split_adjusted", "total_return"]
 Severity = Literal["FAIL", "QUAR", "WARN"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.prices.files import Reading, read_delivery
 from resources.prices.source import Delivery, FileRejected, Finding, Seen, delivery_key, refusing
 

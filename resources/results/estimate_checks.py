@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from optimizer.model.estimates import Estimates
+from optimizer import Estimates
 from resources.packs.packs import Pack, previous_fresh
 from resources.screening.pack_checks import CheckLimits
 from resources.store.ledger import Connection

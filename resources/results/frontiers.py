@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from optimizer.errors import InfeasibleError, SolverError
+from optimizer import InfeasibleError, SolverError
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.proposals.proposal import applied_policy, believe
 from resources.packs.packs import Pack
@@ -21,7 +21,7 @@ def efficient_frontier(
 
     None where the history is too short for beliefs, or the limits without turnover leave no portfolio at all.
     """
-    from optimizer.proposals.frontier import frontier
+    from optimizer import frontier
 
     inputs = case.inputs
     beliefs, believed = believe(case.evidence, inputs.universe, inputs.policy, case.mandate)

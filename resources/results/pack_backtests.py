@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from optimizer.backtests.policy_strategy import PolicyStrategy
-from optimizer.errors import DataError
-from optimizer.model.costs import CostModel
-from optimizer.model.policy import Policy
+from optimizer import CostModel, DataError, Policy, PolicyStrategy
 from resources.books.snapshots import under_policy
 from resources.packs.packs import Pack
 from resources.results.checkpoints import Checkpoints
@@ -23,8 +20,8 @@ from resources.settings.policy_schema import PolicyFile
 from resources.store.ledger import Connection
 
 if TYPE_CHECKING:
+    from optimizer import BacktestResult
     from optimizer.backtests.decisions import Method
-    from optimizer.backtests.report import BacktestResult
     from optimizer.backtests.walk_forward import BacktestSettings
 
 POLICY = "policy"
@@ -82,9 +79,9 @@ def backtest(
     kept      the decisions of each, filled as the run goes; given again, an interrupted run goes on
     progress  called with (decisions done, of), those of all strategies in all
     """
+    from optimizer import OptimizationBacktest
     from optimizer.backtests.dated_facts import benchmark_index, benchmark_weights
     from optimizer.backtests.report import deflated
-    from optimizer.backtests.walk_forward import OptimizationBacktest
 
     named, vintages = contenders(case, past, settings), past.vintages
     prices = past.prices[list(past.names)]

@@ -7,22 +7,29 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from optimizer.beliefs.estimators.recipes import estimate
+from optimizer import (
+    DataError,
+    Estimates,
+    FundExposureMap,
+    Liquidity,
+    Mandate,
+    Portfolio,
+    Position,
+    Recipe,
+    estimate,
+)
 from optimizer.beliefs.estimators.windows import first_row, session_count
-from optimizer.errors import DataError
-from optimizer.model.costs import Liquidity
-from optimizer.model.estimates import Estimates, Recipe
-from optimizer.model.exposures import FundExposureMap
-from optimizer.model.portfolio import ZERO, Portfolio, Position
+from optimizer.model.portfolio import ZERO
 from optimizer.model.sessions import Dates
 from optimizer.problem.methods import ON_SCENARIOS
-from optimizer.proposals.proposal import MIN_OBSERVATIONS, Mandate, without_evidence
+from optimizer.proposals.proposal import MIN_OBSERVATIONS, without_evidence
 from optimizer.trading.frozen import weighed
 from resources.books.snapshots import Inputs, Snapshot, read_inputs
 from resources.books.tax_lots import read_plan
 from resources.packs.liquidity import liquidity_of
-from resources.packs.pack_prices import Panel, in_currency, read_panel, window_start
+from resources.packs.pack_prices import in_currency, read_panel, window_start
 from resources.packs.packs import Pack
+from resources.packs.panels import Panel
 from resources.results.stage_outputs import covariance_digest, read_estimates
 from resources.store.ledger import Connection
 

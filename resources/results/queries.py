@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from optimizer.errors import DataError, PolicyError
+from optimizer import DataError, PolicyError
 from resources.books.day_before import out_of_date
 from resources.logs.open_questions import open_questions
 from resources.packs.missing_data import set_aside_since

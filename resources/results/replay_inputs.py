@@ -8,19 +8,16 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from optimizer import DataError, FundExposureMap, LiquidityPanel, Universe, Vintages
 from optimizer.backtests.dated_facts import DatedFacts, Weighting, carried_caps
-from optimizer.backtests.point_in_time import Vintages
-from optimizer.errors import DataError
-from optimizer.model.exposures import FundExposureMap
-from optimizer.model.liquidity import LiquidityPanel
-from optimizer.model.portfolio import Universe
 from optimizer.model.returns import growth_index
 from optimizer.typing import Array
 from resources.books.snapshots import look_through
 from resources.packs.delistings import KIND
 from resources.packs.liquidity import read_liquidity
-from resources.packs.pack_prices import Panel, newest_facts, read_panel
+from resources.packs.pack_prices import newest_facts, read_panel
 from resources.packs.packs import Pack
+from resources.packs.panels import Panel
 from resources.packs.point_in_time import read_vintages
 from resources.packs.rates import exchange_rate_series, exchange_rates, risk_free_rates
 from resources.results.pack_estimates import Case

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 
 import pandas as pd
 
-from optimizer.model.exposures import ExposureType
-from optimizer.risk.hedges import Hedge, HedgeLimits, HedgePlan, Instrument, plan_hedges
-from optimizer.risk.scenarios import Scenario, Stress, stress
-from optimizer.trading.impact import NUMBERS, Impact
+from optimizer import ExposureType, HedgeLimits, Impact, Instrument, Scenario, plan_hedges, stress
+from optimizer.risk.hedges import Hedge, HedgePlan
+from optimizer.risk.scenarios import Stress
+from optimizer.trading.impact import NUMBERS
 from resources.results.scenario_inputs import Exposed
 
 

@@ -7,18 +7,10 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from optimizer.errors import DataError
-from optimizer.model.exposures import FundExposureMap
-from optimizer.model.returns import log_returns, simple_returns
+from optimizer import DataError, FundExposureMap, estimate_sensitivities, log_returns, simple_returns
 from optimizer.model.sessions import Rows, common_rows, costly_gaps, periods_per_year
 from optimizer.risk.hedges import Market
-from optimizer.risk.scenarios import (
-    FACTORS,
-    Sensitivities,
-    declared_sensitivities,
-    estimate_sensitivities,
-    factor_moves,
-)
+from optimizer.risk.scenarios import FACTORS, Sensitivities, declared_sensitivities, factor_moves
 from optimizer.typing import Array
 from resources.books.snapshots import look_through
 from resources.packs.pack_prices import in_currency, newest_facts, read_panel, window_start

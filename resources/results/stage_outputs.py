@@ -8,20 +8,14 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from optimizer.errors import DataError
+from optimizer import DataError, Estimates, ExposureType, Policy, Recipe, Solution, TradeList, Universe
 from optimizer.measures.portfolio_measures import risk_contributions
-from optimizer.model.estimates import Estimates, Recipe
-from optimizer.model.exposures import ExposureType
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.problem.policy_limits import Setting
 from optimizer.proposals.proposal import Beliefs
 from optimizer.proposals.result import describe
 from optimizer.solvers.audit import Binding
-from optimizer.solvers.solve import Solution
 from optimizer.tax.taxes import TaxLine
-from optimizer.trading.trade_list import TradeList
 from optimizer.typing import Array
 from resources.books.tax_lots import sale_frame
 from resources.packs.packs import Pack

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from optimizer import DataError, FundExposureMap, PackfolioError
 from optimizer.backtests.report import KNOWLEDGE
-from optimizer.errors import DataError, PackfolioError
-from optimizer.model.exposures import FundExposureMap
 from resources.books.snapshots import Snapshot
 from resources.packs.packs import Pack
 from resources.results.checkpoints import Checkpoints
@@ -22,7 +21,7 @@ from resources.store.code_version import code_version
 from resources.store.ledger import Connection
 
 if TYPE_CHECKING:
-    from optimizer.backtests.report import BacktestResult
+    from optimizer import BacktestResult
 
 BLOCKS = 10
 DAYS_A_BLOCK = 5
@@ -82,7 +81,7 @@ def _sweep(
 
 def _overfitting(tried: "Sequence[BacktestResult]") -> float | None:
     """How often the best in half of the time was below the middle in the other; None where that has no answer."""
-    from optimizer.backtests.cross_validation import probability_of_overfitting
+    from optimizer import probability_of_overfitting
 
     returns = pd.concat([result.returns for result in tried], axis=1)
     if len(tried) < 2 or len(returns) < DAYS_A_BLOCK * BLOCKS:

@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import Field, field_validator
 
-from optimizer.model.exposures import FundExposureMap
+from optimizer import FundExposureMap
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.funds import load_funds
 from resources.settings.playbooks import Playbooks, load_playbooks, missing_playbooks

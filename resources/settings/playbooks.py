@@ -10,12 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from optimizer.errors import PolicyError
-from optimizer.model.exposures import ExposureType
-from optimizer.risk.hedges import HedgeLimits, Instrument
-from optimizer.risk.regime_detector import Band, Detector, Indicator
+from optimizer import Detector, ExposureType, HedgeLimits, Instrument, PolicyError, Scenario
+from optimizer.risk.regime_detector import Band, Indicator
 from optimizer.risk.regimes import REGIMES, Advice
-from optimizer.risk.scenarios import FACTORS, Loads, Scenario
+from optimizer.risk.scenarios import FACTORS, Loads
 from resources.settings.policy_schema import Percent, PolicyFile, Strict
 from resources.settings.yaml_files import load_yaml
 

@@ -15,8 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from optimizer.model.exposures import ExposureType
-from optimizer.model.policy import BlackLittermanSettings, Policy
+from optimizer import BlackLittermanSettings, ExposureType, Policy
 from optimizer.tax.taxes import HarvestRule, check_method
 
 # A weight limit between 0 and 1 percent is more likely a fraction written where percent belongs.

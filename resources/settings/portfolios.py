@@ -10,10 +10,7 @@ from uuid import UUID
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
 
-from optimizer.beliefs.black_litterman import MarketView
-from optimizer.beliefs.entropy_pooling import ScenarioView
-from optimizer.errors import PolicyError
-from optimizer.tax.lots import Lot
+from optimizer import Lot, MarketView, PolicyError, ScenarioView
 from resources.settings.policy_schema import Day, Percent, PolicyFile, Strict
 from resources.settings.yaml_files import load_yaml
 

@@ -8,19 +8,19 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 from resources.prices.columns import SYMBOL
 from resources.prices.embedded import EmbeddedSource, SimulatedFund
 from resources.prices.files import Reading
 from resources.prices.folder import FolderSource
 from resources.prices.reference import SOURCE, ReferenceFolder
-from resources.prices.renames import Rename
 from resources.prices.series import Days, Record
 from resources.prices.source import PriceSource
 from resources.prices.yahoo import YahooSource, yfinance_client
 from resources.screening.context import Context
 from resources.screening.doubts import JumpLimits
 from resources.screening.price_warnings import WatchLimits
+from resources.screening.renames import Rename
 from resources.settings.policy_schema import Day, Strict
 from resources.settings.yaml_files import load_yaml
 

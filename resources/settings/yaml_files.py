@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]

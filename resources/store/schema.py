@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import duckdb
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.store.code_version import code_version
 from resources.store.ledger import Connection, Stamp, append_entry, head, sha256
 from resources.store.tables import ASSET_OF, OUTPUTS

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 
 KEY = "PACKFOLIO_ANCHOR_KEY"  # path of the private key
 PURPOSE = b"packfolio anchor\n"  # a signature given for anything else does not fit a line

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.store import anchors, ledger
 from resources.store.duckdb_engine import attached
 from resources.store.ledger import Connection, Entry, Stamp

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 from uuid import uuid4
 
-from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyError, SolverError
+from optimizer import DataError, InfeasibleError, PackfolioError, PolicyError, SolverError
 from service.desk import UnknownPackError
 from service.settings import Settings
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.errors import PackfolioError, PolicyError
+from optimizer import PackfolioError, PolicyError
 from service.desk import Desk
 from service.report.contents import contents
 from service.report.page import render

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.errors import InfeasibleError, PolicyError, SolverError
-from optimizer.model.exposures import ExposureType
+from optimizer import ExposureType, InfeasibleError, PolicyError, SolverError
 from resources.packs.packs import Pack
 from resources.results.queries import backtest_of, notes_of, pack_details, rows, trades_of
 from resources.settings.policy_grid import is_variant

@@ -11,8 +11,8 @@ import pytest
 from assets.plots.charts import covariance_plot, diverging, risk_plot, weights_plot
 from assets.plots.risk_charts import frontier_plot, losses_plot, monthly_plot
 from assets.plots.svg import label, picture, png, ticks
+from optimizer import Estimates
 from optimizer.measures.analytics import monthly_table
-from optimizer.model.estimates import Estimates
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -4,7 +4,7 @@ the figures that the book and the R package PerformanceAnalytics print for them.
 import numpy as np
 import pytest
 
-from optimizer.measures import performance as p
+from optimizer import performance as p
 
 PORTFOLIO = np.array(
     [0.3, 2.6, 1.1, -1.0, 1.5, 2.5, 1.6, 6.7, -1.4, 4.0, -0.5, 8.1,

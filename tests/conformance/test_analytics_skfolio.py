@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from optimizer.measures import performance as p
+from optimizer import performance as p
 
 RETURNS = np.random.default_rng(11).standard_t(4, 750) * 0.009 + 0.0005
 

@@ -7,8 +7,7 @@ Idzorek, A Step-by-Step Guide to the Black-Litterman Model (2005), tables 1-6.
 import numpy as np
 import pytest
 
-from optimizer.beliefs.black_litterman import MarketView, posterior
-from optimizer.model.policy import BlackLittermanSettings
+from optimizer import BlackLittermanSettings, MarketView, posterior
 
 COUNTRIES = ("AUL", "CAN", "FRA", "GER", "JAP", "UKG", "USA")
 CORRELATIONS = """

@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 
+from optimizer import Estimates, Policy, Universe, solve
 from optimizer.measures.portfolio_measures import risk_contributions, volatility
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.solvers.solve import solve
 
 MEAN = np.array([0.08, 0.03, 0.10])
 COVARIANCE = np.array([[0.04, 0.01, 0.03], [0.01, 0.02, 0.005], [0.03, 0.005, 0.06]])

@@ -3,13 +3,10 @@
 import numpy as np
 import pytest
 
+from optimizer import Estimates, Policy, Universe, solve
 from optimizer.measures.performance import expected_shortfall
 from optimizer.measures.portfolio_measures import diversification_ratio, risk_contributions
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
 from optimizer.problem.hierarchical import correlation_distance, hrp, hrp_condensed, linkage
-from optimizer.solvers.solve import solve
 
 FOUR = ("A1", "A2", "A3", "A4")
 RISK = np.array([0.10, 0.20, 0.30, 0.40])

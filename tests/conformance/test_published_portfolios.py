@@ -3,12 +3,8 @@
 import numpy as np
 import pytest
 
+from optimizer import Estimates, Policy, Solution, Universe, frontier, solve
 from optimizer.measures.performance import expected_shortfall
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.proposals.frontier import frontier
-from optimizer.solvers.solve import Solution, solve
 
 
 def solved(estimates: Estimates, **policy: object) -> Solution:

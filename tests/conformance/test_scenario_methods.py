@@ -7,10 +7,7 @@ The weights of least risk, at most 35% in a name, as skfolio 1.12.2 (MeanRisk, C
 import numpy as np
 import pytest
 
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.solvers.solve import solve
+from optimizer import Estimates, Policy, Universe, solve
 
 RNG = np.random.default_rng(7)
 RETURNS = (

@@ -5,12 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer import DataError, Estimates, Policy, PolicyError, Solution, Universe, solve
 from optimizer.problem.methods import ON_ODDS, SCENARIO_COSTS
-from optimizer.solvers.solve import Solution, solve
 
 RNG = np.random.default_rng(21)
 NAMES = tuple("ABCDE")

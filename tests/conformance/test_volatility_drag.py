@@ -9,9 +9,15 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from optimizer import ExposureType, Fund, FundExposureMap, OptimizationConstraints, OptimizationEngine
-from optimizer.beliefs.estimators.exposure_model import look_through
-from optimizer.model.estimates import Estimates
+from optimizer import (
+    Estimates,
+    ExposureType,
+    Fund,
+    FundExposureMap,
+    OptimizationConstraints,
+    OptimizationEngine,
+    look_through,
+)
 
 EQUITY = ExposureType.US_LARGE_EQUITY
 MEAN, RISK, CASH, FEE, SPREAD = 0.08, 0.18, 0.03, 0.0095, 0.005

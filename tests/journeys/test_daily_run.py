@@ -14,7 +14,7 @@ import pytest
 import yaml
 from command_line import Desk
 
-from optimizer.proposals.proposal import propose
+from optimizer import propose
 from resources.books.snapshots import read_snapshots
 from resources.packs.packs import find_pack, latest_fresh
 from resources.results.pack_estimates import evidence, load_case

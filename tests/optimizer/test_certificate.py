@@ -3,13 +3,10 @@
 import numpy as np
 import pytest
 
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer import Certificate, Estimates, Policy, Universe, solve
 from optimizer.numerics.convex_limits import Limits, Linear, polyhedron
 from optimizer.problem.goals import Support
-from optimizer.solvers.audit import Certificate, certify
-from optimizer.solvers.solve import solve
+from optimizer.solvers.audit import certify
 
 NAMES = ("A", "B", "C")
 VARIANCES, MEAN, AVERSION, RATE = np.array([0.04, 0.09, 0.16]), np.array([0.05, 0.08, 0.12]), 2.0, 0.02

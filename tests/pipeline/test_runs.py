@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from pipeline import runs
 from pipeline.runs import Outcome, choose_as_of, run_range, why
 from resources.logs.calendars import Calendar

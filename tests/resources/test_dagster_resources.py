@@ -4,7 +4,7 @@ import duckdb
 import pytest
 from dagster_duckdb import DuckDBResource
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.dagster_resources import PublishedResource
 from resources.store.warehouse import Warehouse
 

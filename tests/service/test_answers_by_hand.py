@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from service_desk import PACK, PORTFOLIO
 
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
+from optimizer import DataError, Estimates, Policy, PolicyError
 from service import OptimizerService, answers, proposals
 from service import frontier as frontiers
 from service.proposals import shares, traded

@@ -10,15 +10,22 @@ import pandas as pd
 import pytest
 from source_tree import ROOT
 
-from optimizer.beliefs.black_litterman import MarketView
-from optimizer.beliefs.entropy_pooling import ScenarioView, pool
-from optimizer.beliefs.estimators.recipes import estimate
-from optimizer.errors import PackfolioError
-from optimizer.model.estimates import Estimates, Recipe
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Portfolio, Position, Universe
-from optimizer.proposals.proposal import Mandate, propose
-from optimizer.solvers.solve import solve
+from optimizer import (
+    Estimates,
+    Mandate,
+    MarketView,
+    PackfolioError,
+    Policy,
+    Portfolio,
+    Position,
+    Recipe,
+    ScenarioView,
+    Universe,
+    estimate,
+    pool,
+    propose,
+    solve,
+)
 from resources.results.estimate_checks import condition_number, ill_conditioned
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile, ViewFile

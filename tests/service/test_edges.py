@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from optimizer.errors import DataError, PackfolioError, PolicyError, SolverError
+from optimizer import DataError, PackfolioError, PolicyError, SolverError
 from service.desk import UnknownPackError
 from service.http import describe, guard
 from service.http.guard import CODES, Guard, code_of

@@ -14,7 +14,7 @@ import pytest
 from service_desk import NEWCOMERS, PACK, PORTFOLIO
 from source_tree import ROOT
 
-from optimizer.errors import DataError, InfeasibleError, PolicyError
+from optimizer import DataError, InfeasibleError, PolicyError
 from service import OptimizerService
 from service.answers import plain
 

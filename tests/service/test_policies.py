@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 from service.policies import merged_policy, parse_policy
 from service.screen.tables import to_csv
 

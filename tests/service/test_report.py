@@ -9,7 +9,7 @@ import pytest
 from command_line import Desk as CommandLine
 from service_desk import EMPTY, PACK, PORTFOLIO
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 from service import OptimizerService
 from service.desk import UnknownPackError
 from service.report.contents import Contents, contents

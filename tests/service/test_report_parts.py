@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from optimizer.errors import DataError, PolicyError
+from optimizer import DataError, PolicyError
 from service.answers import FrontierAnswer, FrontierPoint, ScenarioAnswer, StressAnswer
 from service.report import __main__ as command
 from service.report import figures, page

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from service_desk import EMPTY, NEWCOMERS, PACK, PORTFOLIO
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from service import OptimizerService, PolicyConstraints
 from service.patterns import RequestContext, optimizer_propose_trades
 

@@ -6,23 +6,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.backtests.point_in_time import Vintages
-from optimizer.backtests.policy_strategy import PolicyStrategy
-from optimizer.backtests.walk_forward import (
-    BacktestSettings,
+from optimizer import (
+    CostModel,
+    DataError,
+    InfeasibleError,
+    Mandate,
     OptimizationBacktest,
-    decision_days,
-    equal_weight,
+    Policy,
+    PolicyError,
+    PolicyStrategy,
+    Recipe,
+    Universe,
+    Vintages,
+    estimate,
+    solve,
     sweep,
 )
-from optimizer.beliefs.estimators.recipes import estimate
-from optimizer.errors import DataError, InfeasibleError, PolicyError
-from optimizer.model.costs import CostModel
-from optimizer.model.estimates import Recipe
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.proposals.proposal import Mandate, form_beliefs
-from optimizer.solvers.solve import solve
+from optimizer.backtests.walk_forward import BacktestSettings, decision_days, equal_weight
+from optimizer.proposals.proposal import form_beliefs
 
 FREE = CostModel(commission=0.0, impact_bps=0.0)
 SETTINGS = BacktestSettings(min_history=20)

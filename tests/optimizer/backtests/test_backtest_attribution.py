@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from optimizer import CostModel, DataError, ExposureType, Fund, FundExposureMap, OptimizationBacktest
 from optimizer.backtests.attribution import attribution_by_exposure, attribution_by_group
-from optimizer.backtests.walk_forward import BacktestSettings, OptimizationBacktest
-from optimizer.errors import DataError
-from optimizer.model.costs import CostModel
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
+from optimizer.backtests.walk_forward import BacktestSettings
 
 
 def panel():

@@ -4,12 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from optimizer.backtests.cross_validation import (
-    combinatorial_splits,
-    cross_validate,
-    probability_of_overfitting,
-)
-from optimizer.errors import DataError, PolicyError
+from optimizer import DataError, PolicyError, combinatorial_splits, cross_validate, probability_of_overfitting
 
 RNG = np.random.default_rng(0)
 RETURNS = pd.DataFrame(

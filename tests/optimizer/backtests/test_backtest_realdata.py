@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from optimizer.backtests.walk_forward import BacktestSettings, OptimizationBacktest, equal_weight
+from optimizer import CostModel, OptimizationBacktest
+from optimizer.backtests.walk_forward import BacktestSettings, equal_weight
 from optimizer.measures.analytics import monthly_table
-from optimizer.model.costs import CostModel
 
 SHARED = os.environ.get("PACKFOLIO_SHARED_DATA")
 pytestmark = [

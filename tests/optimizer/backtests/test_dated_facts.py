@@ -4,15 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from optimizer import CostModel, DataError, OptimizationBacktest, Policy, PolicyStrategy, Recipe, Universe
 from optimizer.backtests.dated_facts import DatedFacts, benchmark_index, benchmark_weights, carried_caps
 from optimizer.backtests.existing_names import policy_among
-from optimizer.backtests.policy_strategy import PolicyStrategy
-from optimizer.backtests.walk_forward import BacktestSettings, OptimizationBacktest
-from optimizer.errors import DataError
-from optimizer.model.costs import CostModel
-from optimizer.model.estimates import Recipe
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer.backtests.walk_forward import BacktestSettings
 
 DAYS = pd.bdate_range("2023-01-02", periods=8)
 PRICES = pd.DataFrame({"A": [1.0, 1, 2, 2, 2, 2, 2, 2], "B": [np.nan, np.nan, 5, 5, 5, 5, 5, 10]}, DAYS)

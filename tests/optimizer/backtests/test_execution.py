@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from optimizer import CostModel, DataError, OptimizationBacktest, SolverError
 from optimizer.backtests.attribution import attribution_by_group
-from optimizer.backtests.walk_forward import BacktestSettings, OptimizationBacktest, equal_weight
-from optimizer.errors import DataError, SolverError
-from optimizer.model.costs import CostModel
+from optimizer.backtests.walk_forward import BacktestSettings, equal_weight
 
 FREE = CostModel(commission=0.0, impact_bps=0.0)
 

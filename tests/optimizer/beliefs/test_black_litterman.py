@@ -3,9 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.beliefs.black_litterman import MarketView, posterior
-from optimizer.errors import PolicyError
-from optimizer.model.policy import BlackLittermanSettings
+from optimizer import BlackLittermanSettings, MarketView, PolicyError, posterior
 
 NAMES = ("A", "B", "C", "D")
 W = np.array([0.4, 0.3, 0.2, 0.1])

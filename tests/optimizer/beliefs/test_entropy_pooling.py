@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from optimizer import Estimates, PolicyError, ScenarioView, pool, pooled_estimates
 from optimizer.beliefs.entropy_dual import Rows, tilt
-from optimizer.beliefs.entropy_pooling import ScenarioView, pool, pooled_estimates
-from optimizer.errors import PolicyError
-from optimizer.model.estimates import Estimates
 
 SYMBOLS = ("A", "B", "C")
 

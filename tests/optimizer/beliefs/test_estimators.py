@@ -4,20 +4,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.beliefs.estimators.covariances import ewma_covariance, sample_covariance
+from optimizer import (
+    DataError,
+    PolicyError,
+    Recipe,
+    ReturnEstimator,
+    Sample,
+    bayes_stein,
+    capm,
+    denoised,
+    equilibrium,
+    estimate,
+    ewma_covariance,
+    gerber,
+    historical,
+    james_stein,
+    nearest_psd,
+    pairwise_moments,
+    sample_covariance,
+    statistical_factors,
+)
 from optimizer.beliefs.estimators.factored import FACTORED
 from optimizer.beliefs.estimators.garch import garch_variances
-from optimizer.beliefs.estimators.gerber import gerber
-from optimizer.beliefs.estimators.means import bayes_stein, capm, equilibrium, historical, james_stein
-from optimizer.beliefs.estimators.pairwise import pairwise_moments
-from optimizer.beliefs.estimators.psd import nearest_psd
-from optimizer.beliefs.estimators.recipes import COVARIANCES, MEANS, estimate
-from optimizer.beliefs.estimators.return_estimator import ReturnEstimator
-from optimizer.beliefs.estimators.sample import Sample
+from optimizer.beliefs.estimators.recipes import COVARIANCES, MEANS
 from optimizer.beliefs.estimators.shrinkage import ledoit_wolf_intensity
-from optimizer.beliefs.estimators.spectral import denoised, noise_edge, statistical_factors
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.estimates import Recipe
+from optimizer.beliefs.estimators.spectral import noise_edge
 from optimizer.numerics.matrices import block
 
 

@@ -8,17 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.beliefs.estimators.recipes import estimate
-from optimizer.beliefs.estimators.return_estimator import ReturnEstimator
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.estimates import Estimates, Recipe
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer import (
+    DataError,
+    Estimates,
+    ExposureType,
+    Fund,
+    FundExposureMap,
+    ObjectiveType,
+    OptimizationConstraints,
+    OptimizationEngine,
+    Policy,
+    PolicyError,
+    Recipe,
+    ReturnEstimator,
+    Universe,
+    estimate,
+    solve,
+)
 from optimizer.model.sessions import periods_per_year
-from optimizer.proposals.engine import OptimizationEngine
-from optimizer.proposals.engine_constraints import ObjectiveType, OptimizationConstraints
-from optimizer.solvers.solve import solve
 
 PLAIN = Recipe(covariance_method="sample")
 

@@ -4,12 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from optimizer.errors import DataError, PolicyError
-from optimizer.measures import performance as p
-from optimizer.measures.analytics import PortfolioAnalytics, monthly_table, performance_metrics
-from optimizer.measures.attribution import brinson, contributions, group_sums
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-from optimizer.model.portfolio import Portfolio, Position
+from optimizer import (
+    DataError,
+    ExposureType,
+    Fund,
+    FundExposureMap,
+    PolicyError,
+    Portfolio,
+    PortfolioAnalytics,
+    Position,
+    brinson,
+    performance_metrics,
+)
+from optimizer import performance as p
+from optimizer.measures.analytics import monthly_table
+from optimizer.measures.attribution import contributions, group_sums
 
 DAYS = pd.bdate_range("2020-01-01", periods=300)
 

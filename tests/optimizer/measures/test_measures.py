@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from optimizer import Estimates, Policy, Universe, solve
 from optimizer.measures.performance import expected_shortfall
 from optimizer.measures.portfolio_measures import (
     diversification_ratio,
@@ -11,11 +12,7 @@ from optimizer.measures.portfolio_measures import (
     turnover,
     volatility,
 )
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
 from optimizer.solvers.fast.risk_budgets import free_budgets
-from optimizer.solvers.solve import solve
 
 COVARIANCE = np.array([[0.04, 0.006], [0.006, 0.01]])
 HALF = np.array([0.5, 0.5])

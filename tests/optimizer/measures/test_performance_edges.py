@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.errors import DataError
-from optimizer.measures import performance as p
-from optimizer.measures.analytics import PortfolioAnalytics, performance_metrics
-from optimizer.measures.attribution import brinson, group_contributions, group_sums
-from optimizer.model.portfolio import Portfolio, Position
+from optimizer import DataError, Portfolio, PortfolioAnalytics, Position, brinson, performance_metrics
+from optimizer import performance as p
+from optimizer.measures.attribution import group_contributions, group_sums
 
 CASH = np.full(250, 1.02 ** (1 / 252) - 1)
 MOVES = np.random.default_rng(1).normal(0.0004, 0.01, 250)

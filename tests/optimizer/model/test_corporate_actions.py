@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.errors import DataError
+from optimizer import DataError, Lot, Position
 from optimizer.model.action_kinds import KINDS, CorporateAction, action_faults, nearest_kind, share_ratio
 from optimizer.model.corporate_actions import STEPS, adjust_holdings, adjust_position
-from optimizer.model.portfolio import Position
-from optimizer.tax.lots import Lot
 
 DAY = date(2024, 6, 3)
 

@@ -3,9 +3,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.costs import CostModel, Liquidity, trade_cost
-from optimizer.model.policy import Policy
+from optimizer import CostModel, DataError, Liquidity, Policy, PolicyError, trade_cost
 
 
 @pytest.mark.parametrize(

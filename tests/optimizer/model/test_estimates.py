@@ -3,8 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.estimates import Estimates, Recipe
+from optimizer import DataError, Estimates, PolicyError, Recipe
 from optimizer.numerics.matrices import LowRank
 
 MEAN = np.array([0.05, 0.08])

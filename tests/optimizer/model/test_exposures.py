@@ -3,10 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.beliefs.estimators.exposure_model import look_through, look_through_return
-from optimizer.errors import PolicyError
-from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ExposureCalculator, ExposureType, Fund, FundExposureMap
+from optimizer import (
+    Estimates,
+    ExposureCalculator,
+    ExposureType,
+    Fund,
+    FundExposureMap,
+    PolicyError,
+    look_through,
+    look_through_return,
+)
 
 T = ExposureType
 RSST = Fund("RSST", "stacked", {T.US_LARGE_EQUITY: 1.0, T.MANAGED_FUTURES: 1.0}, fee=0.0098, spread=0.005)

@@ -8,15 +8,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from optimizer import Estimates, Policy, Portfolio, Universe
-from optimizer.backtests.policy_strategy import PolicyStrategy
-from optimizer.backtests.walk_forward import BacktestSettings, OptimizationBacktest
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.costs import CostModel, Liquidity
-from optimizer.model.estimates import Recipe
-from optimizer.model.liquidity import LIQUIDITY_DAYS, rolling_liquidity
-from optimizer.proposals.proposal import Mandate, propose
-from optimizer.solvers.solve import solve
+from optimizer import (
+    CostModel,
+    DataError,
+    Estimates,
+    Liquidity,
+    Mandate,
+    OptimizationBacktest,
+    Policy,
+    PolicyError,
+    PolicyStrategy,
+    Portfolio,
+    Recipe,
+    Universe,
+    propose,
+    rolling_liquidity,
+    solve,
+)
+from optimizer.backtests.walk_forward import BacktestSettings
+from optimizer.model.liquidity import LIQUIDITY_DAYS
 
 DAYS = pd.bdate_range("2023-01-02", periods=120)
 SYMBOLS = ("A", "B", "C")

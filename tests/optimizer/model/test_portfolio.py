@@ -3,8 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.portfolio import Portfolio, Position, Trade, Universe
+from optimizer import DataError, PolicyError, Portfolio, Position, Trade, Universe
 
 
 def test_partial_sale_leaves_the_basis_of_the_rest_and_realises_the_gain():

@@ -7,16 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.returns import (
-    check_prices,
-    growth_index,
-    log_returns,
-    per_period,
-    period_ends,
-    simple_returns,
-    total_return_index,
-)
+from optimizer import DataError, PolicyError, log_returns, simple_returns, total_return_index
+from optimizer.model.returns import check_prices, growth_index, per_period, period_ends
 
 
 def test_a_split_and_a_dividend_count_once():

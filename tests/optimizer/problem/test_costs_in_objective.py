@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from optimizer.errors import PolicyError
-from optimizer.model.costs import CostModel, Liquidity
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.solvers.solve import solve
+from optimizer import CostModel, Estimates, Liquidity, Policy, PolicyError, Universe, solve
 
 ONE = Estimates(("A",), np.array([0.08]), np.array([[0.04]]))
 CASH = {"risk_free_rate": 0.02, "cash_max": 1.0, "risk_aversion": 3.0}

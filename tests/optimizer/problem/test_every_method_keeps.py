@@ -3,13 +3,9 @@
 import numpy as np
 import pytest
 
-from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ExposureType as Kind
-from optimizer.model.exposures import Fund, FundExposureMap
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer import Estimates, Fund, FundExposureMap, Policy, Universe, solve
+from optimizer import ExposureType as Kind
 from optimizer.problem.methods import METHODS
-from optimizer.solvers.solve import solve
 
 NAMES = ("GLD", "QQQ", "RSST", "SPY", "TLT")
 FUNDS = FundExposureMap(

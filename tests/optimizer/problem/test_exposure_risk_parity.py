@@ -3,13 +3,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from optimizer.errors import InfeasibleError, PolicyError
-from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ExposureType as T
-from optimizer.model.exposures import Fund, FundExposureMap
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.solvers.solve import Solution, solve
+from optimizer import (
+    Estimates,
+    Fund,
+    FundExposureMap,
+    InfeasibleError,
+    Policy,
+    PolicyError,
+    Solution,
+    Universe,
+    solve,
+)
+from optimizer import ExposureType as T
 
 MARKETS = np.array([[0.0256, 0.0010, 0.0004], [0.0010, 0.0225, 0.0009], [0.0004, 0.0009, 0.0036]])
 KINDS = (T.US_LARGE_EQUITY, T.GOLD, T.US_TREASURY)

@@ -1,10 +1,7 @@
 import numpy as np
 import pytest
 
-from optimizer.errors import DataError
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer import DataError, Estimates, Policy, Universe, solve
 from optimizer.problem.hierarchical import (
     RECIPES,
     bisect,
@@ -16,7 +13,6 @@ from optimizer.problem.hierarchical import (
     linkage,
     nco,
 )
-from optimizer.solvers.solve import solve
 
 
 def blocks(sizes: tuple[int, ...], inside: float = 0.8) -> np.ndarray:

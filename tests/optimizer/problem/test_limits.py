@@ -3,14 +3,19 @@
 import numpy as np
 import pytest
 
-from optimizer.errors import InfeasibleError, PolicyError
+from optimizer import (
+    Estimates,
+    ExposureType,
+    Fund,
+    FundExposureMap,
+    InfeasibleError,
+    Policy,
+    PolicyError,
+    Universe,
+    parse_limit,
+    solve,
+)
 from optimizer.measures.portfolio_measures import risk_contributions
-from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.model.text_limits import parse_limit
-from optimizer.solvers.solve import solve
 
 NAMES = ("AAPL", "MSFT", "TLT", "XOM")
 RNG = np.random.default_rng(1)

@@ -5,17 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.errors import PolicyError
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer import Estimates, Policy, PolicyError, Universe, solve
 from optimizer.numerics.convex_limits import outer
 from optimizer.problem.drawdown_costs import Drawdown
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.methods import SCENARIO_COSTS
 from optimizer.problem.scenario_costs import EntropicTail
 from optimizer.solvers.audit import certify
-from optimizer.solvers.solve import solve
 
 NAMES = sorted(SCENARIO_COSTS)
 POLICY = Policy(tail_level=0.9, return_threshold=0.05)
@@ -252,9 +248,15 @@ def test_a_cost_is_of_total_returns_with_what_cash_earns():
 
 
 def test_the_engine_takes_scenarios_in_the_order_of_its_symbols():
-    from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-    from optimizer.proposals.engine import OptimizationEngine
-    from optimizer.proposals.engine_constraints import METHOD_OF, ObjectiveType, OptimizationConstraints
+    from optimizer import (
+        ExposureType,
+        Fund,
+        FundExposureMap,
+        ObjectiveType,
+        OptimizationConstraints,
+        OptimizationEngine,
+    )
+    from optimizer.proposals.engine_constraints import METHOD_OF
 
     funds = FundExposureMap([Fund(s, s, {ExposureType.US_LARGE_EQUITY: 1.0}) for s in ("A", "B", "C")])
     returns = np.random.default_rng(4).standard_normal((60, 3)) * [0.01, 0.02, 0.03]

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from optimizer import (
+    CostCurve,
     DataError,
     ExposureType,
     Fund,
@@ -14,14 +15,13 @@ from optimizer import (
     ObjectiveType,
     OptimizationConstraints,
     OptimizationEngine,
+    Policy,
     PolicyError,
     Portfolio,
     PortfolioAnalytics,
     Position,
     ReturnEstimator,
 )
-from optimizer.model.costs import CostCurve
-from optimizer.model.policy import Policy
 from optimizer.proposals.exposure_matching import ExposureRisk
 
 T = ExposureType

@@ -1,12 +1,8 @@
 import numpy as np
 import pytest
 
-from optimizer.errors import InfeasibleError, PolicyError
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.proposals.frontier import RISKS, frontier
-from optimizer.solvers.solve import solve
+from optimizer import Estimates, InfeasibleError, Policy, PolicyError, Universe, frontier, solve
+from optimizer.proposals.frontier import RISKS
 
 NAMES = ("A", "B", "C", "D")
 RNG = np.random.default_rng(3)

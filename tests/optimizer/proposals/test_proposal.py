@@ -1,14 +1,21 @@
 import numpy as np
 import pytest
 
-from optimizer.beliefs.black_litterman import MarketView
-from optimizer.beliefs.entropy_pooling import ScenarioView, moved
-from optimizer.errors import PolicyError
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Portfolio, Position, Universe
+from optimizer import (
+    Estimates,
+    Mandate,
+    MarketView,
+    Policy,
+    PolicyError,
+    Portfolio,
+    Position,
+    ScenarioView,
+    Universe,
+    propose,
+)
+from optimizer.beliefs.entropy_pooling import moved
 from optimizer.problem.methods import ON_ODDS, SCENARIO_COSTS
-from optimizer.proposals.proposal import Mandate, form_beliefs, propose
+from optimizer.proposals.proposal import form_beliefs
 
 RETURNS = np.random.default_rng(1).standard_normal((120, 2)) * [0.01, 0.015]
 PAIR = Estimates(("A", "B"), np.array([0.06, 0.07]), np.cov(RETURNS.T) * 252, RETURNS, observations=120)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_tree import ROOT
 
-from optimizer.errors import PolicyError
-from optimizer.risk.hedges import HedgeLimits, Instrument, Market, black_scholes, plan_hedges, quote
-from optimizer.risk.scenarios import FACTORS, Sensitivities, applied_moves, estimate_sensitivities, stress
+from optimizer import HedgeLimits, Instrument, PolicyError, estimate_sensitivities, plan_hedges, stress
+from optimizer.risk.hedges import Market, black_scholes, quote
+from optimizer.risk.scenarios import FACTORS, Sensitivities, applied_moves
 from optimizer.typing import Array
 from resources.settings.playbooks import load_playbooks
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from source_tree import ROOT
 
-from optimizer.errors import PolicyError
-from optimizer.risk.regime_detector import Band, Detector, Indicator, Observation, detect
+from optimizer import Detector, PolicyError, detect
+from optimizer.risk.regime_detector import Band, Indicator, Observation
 from resources.settings.playbooks import load_playbooks
 
 SHIPPED = load_playbooks(ROOT / "config").detector

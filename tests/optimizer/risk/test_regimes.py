@@ -7,10 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from source_tree import ROOT
 
-from optimizer.errors import PolicyError
-from optimizer.model.costs import CostModel
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-from optimizer.risk.regimes import REGIMES, Advice, Book, advise
+from optimizer import CostModel, ExposureType, Fund, FundExposureMap, PolicyError, advise
+from optimizer.risk.regimes import REGIMES, Advice, Book
 from resources.settings.playbooks import load_playbooks
 
 PLAYBOOK = load_playbooks(ROOT / "config").regimes

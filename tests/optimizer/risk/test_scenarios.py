@@ -5,17 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.errors import PolicyError
-from optimizer.model.exposures import ExposureType, Fund
+from optimizer import ExposureType, Fund, PolicyError, Scenario, estimate_sensitivities, stress
 from optimizer.risk.scenarios import (
     FACTORS,
-    Scenario,
     Sensitivities,
     declared_sensitivities,
-    estimate_sensitivities,
     factor_moves,
     find_scenario,
-    stress,
 )
 from optimizer.typing import Array
 

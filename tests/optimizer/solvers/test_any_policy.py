@@ -5,12 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from optimizer.errors import DataError, InfeasibleError, PolicyError
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer import DataError, Estimates, InfeasibleError, Policy, PolicyError, Universe, solve
 from optimizer.problem.methods import METHODS, SCENARIO_COSTS
-from optimizer.solvers.solve import solve
 
 SECTORS = ("tech", "food", "bank")
 CLASSIC = tuple(sorted(set(METHODS) - set(SCENARIO_COSTS)))

@@ -3,15 +3,11 @@ import re
 import numpy as np
 import pytest
 
-from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer import Estimates, ExposureType, Fund, FundExposureMap, Policy, Universe, solve
 from optimizer.numerics.convex_limits import Absolute, Limits, Linear, Norm, outer, polyhedron, scale_range
 from optimizer.problem.goals import Support
 from optimizer.problem.methods import METHODS, SCENARIO_COSTS
 from optimizer.solvers.audit import certify, lower_bound
-from optimizer.solvers.solve import solve
 
 N = 5
 NAMES = tuple("ABCDE")

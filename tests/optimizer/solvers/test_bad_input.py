@@ -3,15 +3,21 @@
 import numpy as np
 import pytest
 
-from optimizer.beliefs.black_litterman import MarketView
-from optimizer.errors import DataError, PackfolioError, PolicyError
-from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.proposals.engine import OptimizationEngine
-from optimizer.proposals.engine_constraints import OptimizationConstraints
-from optimizer.solvers.solve import solve
+from optimizer import (
+    DataError,
+    Estimates,
+    ExposureType,
+    Fund,
+    FundExposureMap,
+    MarketView,
+    OptimizationConstraints,
+    OptimizationEngine,
+    PackfolioError,
+    Policy,
+    PolicyError,
+    Universe,
+    solve,
+)
 
 TWO = np.array([[0.04, 0.01], [0.01, 0.09]])
 MEAN = np.array([0.08, 0.05])

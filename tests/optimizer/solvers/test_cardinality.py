@@ -6,13 +6,9 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from optimizer.errors import InfeasibleError, PolicyError
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer import Estimates, InfeasibleError, Policy, PolicyError, Solution, Universe, solve
 from optimizer.solvers import cardinality
 from optimizer.solvers.cardinality import sign
-from optimizer.solvers.solve import Solution, solve
 
 METHODS = ("min_volatility", "mean_variance", "max_sharpe", "cvar", "max_return", "min_tracking_error")
 

@@ -6,11 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.errors import InfeasibleError, PolicyError
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.solvers.solve import Solution, solve
+from optimizer import Estimates, InfeasibleError, Policy, PolicyError, Solution, Universe, solve
 
 PAIR = Estimates(("A", "B"), np.array([0.05, 0.01]), np.array([[0.04, 0.01], [0.01, 0.02]]), observations=252)
 

@@ -5,11 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.errors import DataError, InfeasibleError, PolicyError, SolverError
+from optimizer import (
+    DataError,
+    Estimates,
+    InfeasibleError,
+    Policy,
+    PolicyError,
+    Solution,
+    SolverError,
+    Universe,
+    solve,
+)
 from optimizer.measures.performance import expected_shortfall
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF, Polyhedron
 from optimizer.numerics.lp import solve_lp
@@ -21,7 +28,6 @@ from optimizer.problem.methods import METHODS, SCENARIO_COSTS
 from optimizer.solvers.fast.cvar_ellipsoids import tail_program
 from optimizer.solvers.fast.cvar_generation import least_tail
 from optimizer.solvers.general import solve_general
-from optimizer.solvers.solve import Solution, solve
 from optimizer.solvers.solver_choice import LANES, certified
 
 SPECIAL = [

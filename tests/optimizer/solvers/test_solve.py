@@ -3,14 +3,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from optimizer.errors import InfeasibleError, PolicyError
+from optimizer import (
+    Estimates,
+    ExposureType,
+    Fund,
+    FundExposureMap,
+    InfeasibleError,
+    Policy,
+    PolicyError,
+    Universe,
+    solve,
+)
 from optimizer.measures.portfolio_measures import turnover
-from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
 from optimizer.problem.methods import METHODS
-from optimizer.solvers.solve import solve
 
 NAMES = ("A", "B", "C", "D")
 RNG = np.random.default_rng(3)
@@ -239,13 +244,13 @@ def test_wrong_settings_are_refused_with_the_remedy():
     with pytest.raises(PolicyError, match="XYZ"):
         solve(THREE, Policy(method="min_volatility", asset_limits={"XYZ": (0, 1)}), SMALL)
     with pytest.raises(PolicyError, match="funds"):
-        from optimizer.model.exposures import ExposureType
+        from optimizer import ExposureType
 
         solve(THREE, Policy(method="min_volatility", max_exposures={ExposureType.EQUITY: 1}), SMALL)
 
 
 def test_a_riskless_portfolio_has_no_best_ratio():
-    from optimizer.errors import DataError
+    from optimizer import DataError
 
     flat = Estimates(("A", "B"), np.array([0.1, 0.05]), np.array([[0.04, 0.0], [0.0, 0.0]]))
     with pytest.raises(DataError, match="no risk at all"):

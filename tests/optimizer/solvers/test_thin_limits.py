@@ -3,16 +3,12 @@
 import numpy as np
 import pytest
 
-from optimizer.errors import DataError, InfeasibleError
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer import DataError, Estimates, InfeasibleError, Policy, Universe, solve
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, Linear
 from optimizer.problem.feasible_set import Arena, plain
 from optimizer.problem.goals import RiskBudget
 from optimizer.solvers.audit import certify
-from optimizer.solvers.solve import solve
 from optimizer.solvers.solver_choice import LANES
 
 

@@ -3,13 +3,9 @@
 import numpy as np
 import pytest
 
-from optimizer.errors import InfeasibleError
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer import Estimates, InfeasibleError, Policy, Solution, Universe, solve
 from optimizer.numerics.matrices import LowRank
 from optimizer.solvers.fast import quadratic
-from optimizer.solvers.solve import Solution, solve
 
 METHODS = ("min_volatility", "max_sharpe", "mean_variance", "max_diversification", "min_tracking_error")
 

@@ -4,11 +4,7 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from optimizer.errors import InfeasibleError, PolicyError
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.solvers.solve import solve
+from optimizer import Estimates, InfeasibleError, Policy, PolicyError, Universe, solve
 
 NAMES = ("A", "B", "C", "D")
 RNG = np.random.default_rng(4)

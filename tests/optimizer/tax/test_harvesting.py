@@ -7,11 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Portfolio, Position, Universe
-from optimizer.proposals.proposal import Mandate, propose
-from optimizer.tax.lots import Lot, TaxRates
+from optimizer import Estimates, Lot, Mandate, Policy, Portfolio, Position, TaxRates, Universe, propose
 from optimizer.tax.taxes import HarvestRule, TaxPlan
 
 DAY = date(2024, 6, 3)

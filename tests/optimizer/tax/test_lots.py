@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.errors import PolicyError
-from optimizer.tax.lots import ORDERS, Lot, TaxRates, harvest_losses, sell
-from optimizer.tax.wash_sales import wash_sales
+from optimizer import Lot, PolicyError, TaxRates, harvest_losses, sell, wash_sales
+from optimizer.tax.lots import ORDERS
 
 LOTS = (
     Lot("1", "X", 100, 10, date(2020, 1, 15)),

@@ -6,15 +6,21 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from optimizer.errors import DataError, PolicyError
-from optimizer.model.costs import CostModel
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Portfolio, Position, Universe
-from optimizer.tax.lots import Lot, TaxRates
+from optimizer import (
+    CostModel,
+    DataError,
+    Estimates,
+    Lot,
+    Policy,
+    PolicyError,
+    Portfolio,
+    Position,
+    TaxRates,
+    Universe,
+    build_trades,
+)
 from optimizer.tax.taxes import HarvestRule, TaxPlan
 from optimizer.trading.taxed_trades import taxes_of, with_taxes
-from optimizer.trading.trades import build_trades
 
 DAY = date(2024, 6, 3)
 LOTS = {

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.tax.lots import Lot, sell
-from optimizer.tax.wash_sales import WASH_DAYS, Loss, losses_of, match, replaced, wash_sales
+from optimizer import Lot, sell, wash_sales
+from optimizer.tax.wash_sales import WASH_DAYS, Loss, losses_of, match, replaced
 
 DAY = date(2023, 6, 30)
 OLD = Lot("old", "X", 1000, 200, date(2021, 1, 4))

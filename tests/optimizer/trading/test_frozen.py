@@ -6,10 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Portfolio, Position, Universe
-from optimizer.proposals.proposal import Mandate, propose
+from optimizer import Estimates, Mandate, Policy, Portfolio, Position, Universe, propose
 from optimizer.trading.frozen import FrozenPosition, weighed
 
 PRICES = {"A": 100, "B": 50}

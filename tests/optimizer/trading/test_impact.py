@@ -3,12 +3,19 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Portfolio, Position, Universe
-from optimizer.trading.impact import NUMBERS, impact, impact_of
-from optimizer.trading.trades import build_trades
+from optimizer import (
+    Estimates,
+    ExposureType,
+    Fund,
+    FundExposureMap,
+    Policy,
+    Portfolio,
+    Position,
+    Universe,
+    build_trades,
+    impact,
+)
+from optimizer.trading.impact import NUMBERS, impact_of
 
 SYMBOLS = ("A", "B", "C")
 RNG = np.random.default_rng(0)

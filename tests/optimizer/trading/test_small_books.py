@@ -7,13 +7,19 @@ from itertools import product
 import numpy as np
 import pytest
 
-from optimizer.errors import InfeasibleError
-from optimizer.model.costs import CostModel
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Portfolio, Position, Universe, money
-from optimizer.trading.trade_list import TradeList
-from optimizer.trading.trades import AVERSION, RIDGE, build_trades
+from optimizer import (
+    CostModel,
+    Estimates,
+    InfeasibleError,
+    Policy,
+    Portfolio,
+    Position,
+    TradeList,
+    Universe,
+    build_trades,
+)
+from optimizer.model.portfolio import money
+from optimizer.trading.trades import AVERSION, RIDGE
 
 NEAR = 1.1e-5  # the search ends when a list is proven to be within a tenth of a basis point of NAV
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.model.costs import CostModel
+from optimizer import CostModel
 from optimizer.trading.lot_relaxation import RoundingProblem, alone, separable
 from optimizer.trading.perspective_bound import relax, sharpened
 from optimizer.trading.trade_elimination import thinned

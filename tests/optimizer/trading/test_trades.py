@@ -6,13 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.errors import DataError, InfeasibleError, PolicyError
-from optimizer.model.costs import CostModel
-from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Portfolio, Position, Universe
+from optimizer import (
+    CostModel,
+    DataError,
+    Estimates,
+    InfeasibleError,
+    Policy,
+    PolicyError,
+    Portfolio,
+    Position,
+    Universe,
+    build_trades,
+)
 from optimizer.trading.rationale import Reasons
-from optimizer.trading.trades import build_trades
 
 FREE = CostModel(commission=0.0, impact_bps=0.0)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bench import STAMP, ingest, price_rows
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.audit.backup import accept_break, backup, restore
 from resources.audit.verification import verify
 from resources.store.anchors import read_anchors

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from bench import BOOK, DAYS, STAMP, cut, ingest, price_rows
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.audit.open_lineage import emit, lineage_events
 from resources.audit.tracing import trace_row
 from resources.store.warehouse import Warehouse

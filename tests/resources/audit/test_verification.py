@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from bench import BOOK, DAYS, STAMP, cut, fill, ingest, price_rows
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault, Report
 from resources.audit.verification import verify
 from resources.store.anchors import Anchors, read_anchors, write_anchor

@@ -8,14 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optimizer import CostModel, Lot, Policy
 from optimizer.model.action_kinds import CorporateAction
-from optimizer.model.costs import CostModel
-from optimizer.model.policy import Policy
-from optimizer.tax.lots import Lot
 from resources.books.adjustments import Carried
 from resources.books.lot_book import LotBook
 from resources.books.paper import Holdings, Order, Step, fill
-from resources.packs.pack_prices import Panel
+from resources.packs.panels import Panel
 
 DAYS = (date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4))
 COSTS = CostModel.of(Policy(commission=5.0, impact_bps=15.0))

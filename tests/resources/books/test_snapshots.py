@@ -7,9 +7,7 @@ import pyarrow as pa
 import pytest
 from bench import STAMP, ingest, price_rows
 
-from optimizer.errors import DataError
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-from optimizer.model.policy import Policy
+from optimizer import DataError, ExposureType, Fund, FundExposureMap, Policy
 from resources.books.day_before import DayBefore, day_before
 from resources.books.snapshots import (
     REMEDY,

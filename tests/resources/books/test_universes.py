@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from bench import STAMP, ingest, price_rows
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.books.universes import UNPRICED, cap_weights, unpriced_symbols, young_symbols
 from resources.packs.delistings import Delisting, delistings
 from resources.packs.packs import Pack, cut_pack

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from optimizer.errors import DataError, PolicyError
+from optimizer import DataError, PolicyError
 from resources.logs import calendars
 from resources.logs.calendars import Calendar, calendar_ends, load_calendar
 from resources.prices.source import Delivery

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from bench import DAYS, STAMP, SYMBOLS, cut, ingest, price_rows
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.packs.pack_prices import chosen_sources, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack, cut_pack
 from resources.packs.rates import exchange_rate, exchange_rate_series, risk_free_rate

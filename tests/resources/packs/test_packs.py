@@ -9,7 +9,7 @@ from bench import DAYS, STAMP, SYMBOLS, cut, ingest, price_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.packs.packs import (
     Pack,
     cut_pack,

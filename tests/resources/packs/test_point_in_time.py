@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from bench import DAYS, STAMP, SYMBOLS, ingest, price_rows
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.packs.packs import cut_pack
 from resources.packs.point_in_time import read_vintages
 from resources.screening.pack_checks import CheckLimits

@@ -9,15 +9,14 @@ import pyarrow as pa
 import pytest
 from bench import PRICE_TYPES, STAMP, ingest
 
+from optimizer import CostModel, DataError, OptimizationBacktest, PolicyError
 from optimizer.backtests.panel import BacktestSettings
-from optimizer.backtests.walk_forward import OptimizationBacktest
-from optimizer.errors import DataError, PolicyError
 from optimizer.model.action_kinds import CorporateAction
 from optimizer.model.corporate_actions import final_return
-from optimizer.model.costs import CostModel
 from resources.packs.delistings import gone_symbols
-from resources.packs.pack_prices import Panel, read_panel
+from resources.packs.pack_prices import read_panel
 from resources.packs.packs import cut_pack
+from resources.packs.panels import Panel
 from resources.packs.point_in_time import read_vintages
 from resources.screening.pack_checks import CheckLimits
 from resources.store.warehouse import Warehouse

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optimizer.errors import DataError, PolicyError
+from optimizer import DataError, PolicyError
 from resources.logs.calendars import load_calendar
 from resources.prices import embedded
 from resources.prices.embedded import EmbeddedSource, Panel, SimulatedFund

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.prices import files, folder
 from resources.prices.factors import actions
 from resources.prices.files import Reading, read_delivery

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from optimizer.model.action_kinds import KINDS
 from resources.prices.reference import TABLES, ReferenceFolder, read_reference
 from resources.prices.source import Delivery, FileRejected

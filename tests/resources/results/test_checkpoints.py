@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from optimizer.backtests.walk_forward import BacktestSettings, OptimizationBacktest
+from optimizer import OptimizationBacktest
+from optimizer.backtests.walk_forward import BacktestSettings
 from resources.results.checkpoints import Checkpoint
 
 DAYS = pd.bdate_range("2024-01-31", periods=3, freq="BME")

@@ -9,7 +9,7 @@ from bench import DAYS, STAMP, cut, ingest, price_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.model.estimates import Estimates
+from optimizer import Estimates
 from optimizer.numerics.matrices import LowRank
 from resources.results.estimate_checks import condition_number, drifted, ill_conditioned
 from resources.screening.pack_checks import CheckLimits

@@ -9,7 +9,7 @@ from bench import PRICE_TYPES, STAMP, ingest, price_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.model.estimates import Recipe
+from optimizer import Recipe
 from optimizer.proposals.proposal import ASSUMED_VOLATILITY
 from resources.books.snapshots import Snapshot, take_snapshot
 from resources.books.universes import gappy_symbols

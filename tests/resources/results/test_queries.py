@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from bench import BOOK, DAYS, STAMP, cut, ingest, price_rows
 
+from optimizer import DataError, PackfolioError, PolicyError
 from optimizer.backtests.report import KNOWLEDGE
-from optimizer.errors import DataError, PackfolioError, PolicyError
 from resources.packs.packs import find_pack
 from resources.results import queries as reading
 from resources.store.ledger import Connection

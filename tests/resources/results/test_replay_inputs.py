@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from bench import PRICE_TYPES, STAMP, ingest
 
-from optimizer.model.exposures import FundExposureMap
+from optimizer import FundExposureMap
 from optimizer.proposals.proposal import without_evidence
 from resources.books.snapshots import take_snapshot
 from resources.packs.packs import cut_pack

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.errors import PolicyError
-from optimizer.model.exposures import ExposureCalculator, ExposureType
+from optimizer import ExposureCalculator, ExposureType, PolicyError
 from resources.settings.funds import load_funds, parse_funds
 
 SHIPPED = Path(__file__).parents[3] / "config" / "funds.yaml"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 from resources.settings.configuration import PipelineFile
 from resources.settings.policy_grid import read_grid, varied
 from resources.settings.policy_schema import PolicyFile

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.beliefs.entropy_pooling import ScenarioView
-from optimizer.errors import PolicyError
+from optimizer import PolicyError, ScenarioView
 from resources.settings.portfolios import VIEW, PortfolioFile, ViewFile, load_portfolios
 from resources.settings.yaml_files import parse_yaml
 

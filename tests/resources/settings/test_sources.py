@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 from resources.prices.embedded import EmbeddedSource
 from resources.prices.folder import FolderSource
-from resources.prices.renames import Rename
 from resources.prices.yahoo import YahooSource
+from resources.screening.renames import Rename
 from resources.settings.sources import (
     Overrides,
     SourcesFile,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 from resources.settings.policy_schema import Day, Strict
 from resources.settings.yaml_files import parse_yaml
 

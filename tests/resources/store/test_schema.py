@@ -12,7 +12,7 @@ import pytest
 from bench import DAYS, SYMBOLS, cut
 
 import resources.store.schema as schema
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.audit.verification import SCHEMA, verify
 from resources.packs.packs import find_pack
 from resources.store.anchors import read_anchors

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from bench import BOOK, STAMP, fill
 
-from optimizer.errors import PolicyError
+from optimizer import PolicyError
 from resources.audit.verification import verify
 from resources.store.anchors import Anchors, read_anchors, write_anchor
 from resources.store.signatures import KEY, PublicKey, make_keys

@@ -15,7 +15,7 @@ import pytest
 from bench import BOOK, STAMP, fill
 
 import resources.store.warehouse as door
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.audit.backup import accept_break
 from resources.audit.verification import verify
 from resources.store.anchors import read_anchors

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from resources.prices.source import Finding
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from optimizer.errors import DataError
-from resources.prices.renames import Rename, present_name, renamed, segments
+from optimizer import DataError
+from resources.screening.renames import Rename, present_name, renamed, segments
 
 # XXX became YYY on day 10 and YYY became WWW on day 30; another company had the ticker XXX from day 10 on, until it
 # became ZZZ on day 20. On day 40 P and Q changed their names with each other.
