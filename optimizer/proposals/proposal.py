@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from math import isfinite
 
 import numpy as np
 
@@ -96,9 +97,11 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
     """
     rate = policy.risk_free_rate or 0.0
     market, start = starting_point(mandate.prior, estimates, universe, rate)
+    partial = left_out_of_prior(mandate.prior, estimates, universe)
     if policy.view_model == "entropy_pooling":
         excess = policy.black_litterman.delta * (estimates.covariance @ market) if start is None else start
-        return _pooled(estimates, excess + rate, policy, mandate)
+        found = _pooled(estimates, excess + rate, policy, mandate)
+        return replace(found, warnings=partial + found.warnings)
     views = [view for view in mandate.views if isinstance(view, MarketView)]
     if len(views) < len(mandate.views):
         raise PolicyError(
@@ -106,11 +109,16 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
             "entropy_pooling for views of a kind"
         )
     answer = posterior(
-        estimates.symbols, market, estimates.covariance, views, policy.black_litterman, prior=start
+        estimates.symbols,
+        market,
+        estimates.covariance,
+        views,
+        policy.black_litterman,
+        prior=start,
+        trusted=True,
     )
-    return Beliefs(
-        estimates.symbols, answer.prior + rate, answer.mean + rate, answer.covariance, answer.warnings
-    )
+    warnings = partial + answer.warnings
+    return Beliefs(estimates.symbols, answer.prior + rate, answer.mean + rate, answer.covariance, warnings)
 
 
 def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate) -> Beliefs:
@@ -155,6 +163,8 @@ def _benchmark(estimates: Estimates, universe: Universe, rate: float) -> Start:
 
 def _market_cap(estimates: Estimates, universe: Universe, rate: float) -> Start:
     caps = _weights(universe.market_caps, "market_cap", estimates)
+    if caps.min() < 0 or caps.sum() <= 0:
+        raise PolicyError("prior 'market_cap' needs capitalisations >= 0, one above 0; correct them")
     return np.asarray(caps / caps.sum()), None
 
 
@@ -166,11 +176,42 @@ def _historical(estimates: Estimates, universe: Universe, rate: float) -> Start:
 
 
 def _weights(known: Mapping[str, float] | None, what: str, estimates: Estimates) -> Array:
+    """(n,) what is known of the symbols, in proportion, with the sum of all that is known."""
     if not known:
         raise PolicyError(
             f"prior {what!r} needs weights, and there are none; ingest them or choose another prior"
         )
-    return np.array([known.get(symbol, 0.0) for symbol in estimates.symbols])
+    wrong = [f"{symbol} {weight}" for symbol, weight in known.items() if not isfinite(weight)]
+    if wrong:
+        raise PolicyError(f"prior {what!r} has weights that are no numbers: {', '.join(wrong)}; correct them")
+    inside = np.array([known.get(symbol, 0.0) for symbol in estimates.symbols])
+    if not _outside(known, estimates):
+        return inside
+    if inside.sum() <= 0:
+        raise PolicyError(
+            f"prior {what!r} has no weight in the symbols estimated; it is in {', '.join(sorted(known)[:8])}: "
+            f"estimate these too, or choose another prior"
+        )
+    return np.asarray(inside * (sum(known.values()) / inside.sum()))
+
+
+def _outside(known: Mapping[str, float], estimates: Estimates) -> dict[str, float]:
+    inside = set(estimates.symbols)
+    return {symbol: weight for symbol, weight in sorted(known.items()) if weight and symbol not in inside}
+
+
+def left_out_of_prior(prior: str, estimates: Estimates, universe: Universe) -> tuple[str, ...]:
+    """A warning where part of the prior's weights is in names that are not estimated: the others stand for it."""
+    known = {"benchmark": universe.benchmark, "market_cap": universe.market_caps}.get(prior)
+    outside = _outside(known, estimates) if known else {}
+    if not known or not outside:
+        return ()
+    share = sum(outside.values()) / sum(known.values())
+    names = ", ".join([*list(outside)[:8], *(["..."] if len(outside) > 8 else [])])
+    return (
+        f"{share:.1%} of prior {prior!r} is in {names}, not estimated; the prior returns are those of the rest, "
+        f"scaled up to the whole",
+    )
 
 
 PRIORS = {"benchmark": _benchmark, "market_cap": _market_cap, "historical": _historical}
