@@ -90,7 +90,8 @@ class PolicyStrategy:
     def _among(self, symbols: tuple[str, ...]) -> tuple[Recipe, Universe]:
         """Recipe and universe of the names that exist; kept, for they seldom change."""
         if symbols not in self._seen:
-            universe = replace(self.universe, symbols=symbols, benchmark=self._benchmark(symbols))
+            allowed = tuple(symbol for symbol in symbols if symbol in set(self.universe.symbols))
+            universe = replace(self.universe, symbols=allowed, benchmark=self._benchmark(symbols))
             self._seen[symbols] = replace(self.recipe, symbols=symbols), universe
         return self._seen[symbols]
 

@@ -113,13 +113,17 @@ def posterior(
     chosen = settings or BlackLittermanSettings()
     _check_settings(chosen)
     symbols, n = tuple(symbols), len(symbols)
+    weights = _checked_weights(symbols, market_weights)
     if not trusted:
         check_symbols(symbols)
-        covariance = finite("covariance", covariance, (n, n))
-        check_covariance(covariance, symbols)
+        covariance = np.asarray(covariance, dtype=float)
+        if covariance.shape != (n, n):
+            raise PolicyError(
+                f"covariance has shape {covariance.shape}; it must be {n} x {n}, as the symbols"
+            )
+        check_covariance(finite("covariance", covariance, (n, n)), symbols)
     if not all(isinstance(view, MarketView) for view in views):
         raise PolicyError("views must be a list of MarketView; put each opinion in one")
-    weights = _checked_weights(symbols, market_weights)
     prior = equilibrium(covariance, weights, chosen.delta) if prior is None else finite("prior", prior, (n,))
     if not views:
         return Posterior(prior, prior, _predictive(covariance, chosen.tau * covariance, chosen))

@@ -317,6 +317,13 @@ def _written(setting: Setting, limit: TextLimit) -> Linear:
     row = sum((f * named_row(setting, name, limit.text) for name, f in limit.terms.items()), np.zeros(1))
     # Cash is 1 less the sum of the weights.
     offset = sum(f for name, f in limit.terms.items() if name.lower() == "cash")
+    names = [name.removeprefix("symbol:") for name, factor in limit.terms.items() if factor > 0]
+    single = len(limit.terms) == 1 and set(names) & set(setting.symbols)
+    if setting.policy.long_only and single and (-INF < limit.low < 0 or limit.high < 0):
+        raise PolicyError(
+            f"limit {limit.text!r} allows a short position and the policy is long-only, which forbids it; write at "
+            f"least 0, or set long_only to False"
+        )
     return Linear((limit.text, limit.text), row, limit.low, limit.high, offset)
 
 
