@@ -15,7 +15,8 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.model.returns import check_values
 from optimizer.numerics.matrices import scaled
-from optimizer.proposals.proposal import Mandate, form_beliefs, starting_point
+from optimizer.proposals.priors import starting_point
+from optimizer.proposals.proposal import Mandate, form_beliefs
 from optimizer.solvers.solve import solve
 from optimizer.typing import Array
 

@@ -68,7 +68,8 @@ class MarketView:
     def sides(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The symbols held long and those held short by the view's portfolio."""
         if self.view_type == "relative" and not self.against and isinstance(self.weights, str):
-            return tuple(self.assets[:1]), tuple(self.assets[1:])
+            first, second = self.assets
+            return (first,), (second,)
         return tuple(self.assets), tuple(self.against)
 
 
