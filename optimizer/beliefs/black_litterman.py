@@ -242,6 +242,8 @@ def _shares(market_weights: Array, side: tuple[str, ...], view: MarketView) -> A
 
 def _checked_weights(symbols: Sequence[str], market_weights: Array) -> Array:
     n = len(symbols)
+    if isinstance(market_weights, Mapping):
+        raise PolicyError("market_weights is a mapping; give an array in the order of the symbols")
     weights = np.asarray(market_weights, dtype=float)
     if weights.shape != (n,) or not np.isfinite(weights).all():
         raise PolicyError(f"market_weights has shape {weights.shape}; it must be {n} finite fractions")
@@ -294,6 +296,8 @@ def _check_view(view: MarketView) -> None:
         raise PolicyError(
             f"view on {named}: a relative view compares two assets; put the other group in `against`"
         )
+    for name in ("expected_return", "confidence"):
+        checked_number(f"view {named}: {name}", getattr(view, name))
     if not isfinite(view.expected_return) or abs(view.expected_return) > 5:
         raise PolicyError(f"view {named}: expected_return is {view.expected_return}; write 0.02 for 2%")
     if not (isfinite(view.confidence) and 0 <= view.confidence <= 1):

@@ -16,6 +16,7 @@ from optimizer.beliefs.entropy_dual import Rows, conflict, tilt
 from optimizer.beliefs.tail_views import CVAR_TOLERANCE, TailView
 from optimizer.errors import PolicyError
 from optimizer.model.estimates import ABSURD_RETURN, Estimates, check_symbols, finite
+from optimizer.model.ranges import checked_mapping, checked_number
 from optimizer.typing import Array
 
 STAGES = (("mean",), ("volatility", "cvar"), ("correlation",))
@@ -31,7 +32,7 @@ class ScenarioView:
     kind        "mean": expected total return per year; "volatility": per year; "cvar": expected loss of one
                 period in the worst 1 - level of cases, positive for a loss; "correlation": of two symbols
     assets      symbol -> weight of the portfolio it is about, {"A": 1, "B": -1} for A's lead over B; the two
-                symbols of a correlation, with weight 1 each
+                symbols of a correlation, with weight 1 each; a list of symbols is weight 1 each
     value       what the number is, in the unit of `kind`
     sense       "=", ">=" or "<="
     confidence  0 = no effect, 1 = holds exactly; between: the share of the mixture in which it holds
@@ -47,6 +48,12 @@ class ScenarioView:
     level: float = 0.95
 
     def __post_init__(self) -> None:
+        if not isinstance(self.assets, str | Mapping):
+            object.__setattr__(self, "assets", dict.fromkeys(self.assets, 1.0))
+        for name, number in checked_mapping("view: assets", self.assets).items():
+            checked_number(f"view: the weight of {name}", number)
+        for name in ("value", "confidence", "level"):
+            checked_number(f"view on {self.kind}: {name}", getattr(self, name))
         _check_view(self)
 
     def __str__(self) -> str:

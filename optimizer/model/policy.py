@@ -132,17 +132,30 @@ class Policy:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, checked_range(name, getattr(self, name)))
         object.__setattr__(self, "limits", checked_lines(self.limits))
+        object.__setattr__(self, "black_litterman", black_litterman_of(self.black_litterman))
         check_numbers(self)
         check_limits(self)
         if self.long_only:
             check_no_shorts(self)
 
 
+def black_litterman_of(given: object) -> BlackLittermanSettings:
+    """The settings, also from a mapping of some of them; raises PolicyError for anything else."""
+    if isinstance(given, BlackLittermanSettings):
+        return given
+    known = [item.name for item in fields(BlackLittermanSettings)]
+    if not isinstance(given, Mapping) or not set(given) <= set(known):
+        raise PolicyError(
+            f"black_litterman is {given!r}; it must be BlackLittermanSettings, or some of {known}"
+        )
+    return BlackLittermanSettings(**given)
+
+
 def check_numbers(policy: Policy) -> None:
     """Raises PolicyError where a field that is a number holds something else."""
     for item in fields(policy):
         value = getattr(policy, item.name)
-        if item.type is float or (item.type == (float | None) and value is not None):
+        if item.type in (int, float) or (item.type == (float | None) and value is not None):
             checked_number(item.name, value)
 
 

@@ -58,8 +58,8 @@ def checked_shares(name: str, limits: object) -> Mapping[str, float]:
 
 
 def checked_exposures(name: str, limits: object) -> Mapping[ExposureType, float]:
-    """Numbers by exposure type, which may be given by its name; raises PolicyError for an unknown one."""
-    given = checked_shares(name, limits)
+    """Numbers by exposure type, which may be given by its name; None is no limit. Raises PolicyError."""
+    given = checked_shares(name, {k: v for k, v in checked_mapping(name, limits).items() if v is not None})
     return {k if isinstance(k, ExposureType) else ExposureType.parse(str(k)): v for k, v in given.items()}
 
 

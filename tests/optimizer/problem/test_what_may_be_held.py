@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 
 from optimizer.backtests.policy_strategy import PolicyStrategy
+from optimizer.beliefs.black_litterman import MarketView, posterior
+from optimizer.beliefs.entropy_pooling import ScenarioView
 from optimizer.errors import DataError, InfeasibleError, PolicyError
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.exposures import ExposureType
-from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer.model.policy import BlackLittermanSettings, Policy
+from optimizer.model.portfolio import Portfolio, Universe
 from optimizer.problem.methods import METHODS, ON_SCENARIOS
 from optimizer.proposals.engine_constraints import OptimizationConstraints
 from optimizer.solvers.solve import solve
+from optimizer.trading.trades import build_trades
 
 NAMES = ("A", "B", "C", "D")
 DAYS = np.random.default_rng(5).standard_normal((120, 4)) * [0.01, 0.012, 0.008, 0.015]
@@ -116,6 +119,8 @@ def test_an_end_that_is_none_is_open(open_end: dict[str, object], written: str):
         ({"max_turnover": True}, "max_turnover is True"),
         ({"max_exposures": {"equty": 0.3}}, "exposure type 'equty' does not exist"),
         ({"risk_budgets": {"A": "all"}}, "risk_budgets of A is 'all'"),
+        ({"lookback_days": "a year"}, "lookback_days is 'a year'; it must be a number"),
+        ({"black_litterman": {"delt": 2}}, "black_litterman is {'delt': 2}; it must be"),
         ({"limits": 0.3}, "limits are 0.3; they must be lines of text"),
         ({"limits": ("A <= 0.1", 3)}, "they must be lines of text"),
         ({"asset_limits": {"A": (0, float("inf"))}}, "limits of A: inf is not a number"),
@@ -132,6 +137,41 @@ def test_names_and_lines_are_taken_as_a_file_writes_them():
     assert policy.max_exposures == {ExposureType.EQUITY: 0.6}
     assert policy.limits == ("A <= 0.1",) and policy.asset_limits == {"A": (0, 0.2)}
     assert Policy(limits="A <= 0.1").limits == ("A <= 0.1",)
+    assert Policy(max_exposures={"equity": None}).max_exposures == {}
+    assert Policy(black_litterman={"delta": 3.0}).black_litterman == BlackLittermanSettings(delta=3.0)
+    assert ScenarioView("mean", ["A", "B"], 0.1).assets == {"A": 1.0, "B": 1.0}
+
+
+def test_views_of_the_wrong_kind_are_refused_in_words():
+    for wrong in (
+        lambda: MarketView(["A"], "absolute", "much", 0.5),
+        lambda: ScenarioView("mean", "A", 0.1),
+        lambda: ScenarioView("mean", {"A": "1"}, 0.1),
+        lambda: ScenarioView("mean", {"A": 1}, "much"),
+    ):
+        with pytest.raises(PolicyError, match="it must be a"):
+            wrong()
+    with pytest.raises(PolicyError, match="market_weights is a mapping"):
+        posterior(("A", "B"), {"A": 0.5, "B": 0.5}, np.diag([0.04, 0.09]), [])
+
+
+def test_trades_name_the_target_rate_or_lot_that_is_no_number():
+    nothing = float("nan")
+    two, book, prices = (
+        Estimates(("A", "B"), None, np.diag([0.04, 0.09])),
+        Portfolio("p", 1000),
+        {"A": 10, "B": 5},
+    )
+
+    def ask(target: dict[str, float], **options: object) -> None:
+        build_trades(book, prices, target, two, Policy(), Universe(("A", "B")), **options)
+
+    with pytest.raises(PolicyError, match="the target of A is nan"):
+        ask({"A": nothing, "B": 0.5})
+    with pytest.raises(DataError, match="the exchange rate of A is nan"):
+        ask({"A": 0.5}, fx={"A": nothing})
+    with pytest.raises(DataError, match="the lot of A is nan"):
+        ask({"A": 0.5}, lots=nothing)
 
 
 IDLE = np.diag([0.04, 0.09, 0.0, 0.01])
