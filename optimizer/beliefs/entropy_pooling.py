@@ -48,8 +48,9 @@ class ScenarioView:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        if not isinstance(self.assets, str | Mapping):
-            object.__setattr__(self, "assets", dict.fromkeys(self.assets, 1.0))
+        given: object = self.assets
+        if isinstance(given, list | tuple):
+            object.__setattr__(self, "assets", dict.fromkeys(given, 1.0))
         for name, number in checked_mapping("view: assets", self.assets).items():
             checked_number(f"view: the weight of {name}", number)
         for name in ("value", "confidence", "level"):
