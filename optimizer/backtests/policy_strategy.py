@@ -18,7 +18,8 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.model.returns import check_values
 from optimizer.numerics.matrices import scaled
-from optimizer.proposals.proposal import Mandate, form_beliefs, starting_point
+from optimizer.proposals.priors import starting_point
+from optimizer.proposals.proposal import Mandate, form_beliefs
 from optimizer.solvers.solve import solve
 from optimizer.typing import Array
 
@@ -116,9 +117,10 @@ class PolicyStrategy:
     def _among(self, symbols: tuple[str, ...]) -> tuple[Recipe, Universe, Policy]:
         """Recipe, universe and policy of the names that exist; kept, for they seldom change."""
         if symbols not in self._seen:
+            allowed = tuple(symbol for symbol in symbols if symbol in set(self.universe.symbols))
             self._seen[symbols] = (
                 replace(self.recipe, symbols=symbols),
-                replace(self.universe, symbols=symbols, benchmark=self._lasting(symbols)),
+                replace(self.universe, symbols=allowed, benchmark=self._lasting(symbols)),
                 policy_among(self.policy, self.universe, symbols),
             )
         return self._seen[symbols]

@@ -7,22 +7,22 @@ Entropy Pooling).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from math import isfinite
 
 import numpy as np
 
 from optimizer.beliefs.entropy_dual import Rows, conflict, tilt
+from optimizer.beliefs.tail_views import CVAR_TOLERANCE, TailView
 from optimizer.errors import PolicyError
 from optimizer.model.estimates import ABSURD_RETURN, Estimates, check_symbols, finite
+from optimizer.model.ranges import checked_mapping, checked_number
 from optimizer.typing import Array
 
 STAGES = (("mean",), ("volatility", "cvar"), ("correlation",))
 SENSES = ("=", ">=", "<=")
 FEW = 0.1
 CVAR_ROUNDS = 200
-CVAR_TOLERANCE = 1e-9
-STARTS = 16
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ScenarioView:
     kind        "mean": expected total return per year; "volatility": per year; "cvar": expected loss of one
                 period in the worst 1 - level of cases, positive for a loss; "correlation": of two symbols
     assets      symbol -> weight of the portfolio it is about, {"A": 1, "B": -1} for A's lead over B; the two
-                symbols of a correlation, with weight 1 each
+                symbols of a correlation, with weight 1 each; a list of symbols is weight 1 each
     value       what the number is, in the unit of `kind`
     sense       "=", ">=" or "<="
     confidence  0 = no effect, 1 = holds exactly; between: the share of the mixture in which it holds
@@ -48,6 +48,13 @@ class ScenarioView:
     level: float = 0.95
 
     def __post_init__(self) -> None:
+        given: object = self.assets
+        if isinstance(given, list | tuple):
+            object.__setattr__(self, "assets", dict.fromkeys(given, 1.0))
+        for name, number in checked_mapping("view: assets", self.assets).items():
+            checked_number(f"view: the weight of {name}", number)
+        for name in ("value", "confidence", "level"):
+            checked_number(f"view on {self.kind}: {name}", getattr(self, name))
         _check_view(self)
 
     def __str__(self) -> str:
@@ -158,12 +165,15 @@ class _Case:
         """(T,) probabilities when all these views hold, stage by stage."""
         found, rows = self.prior, Rows.none(len(self.prior))
         heard: list[ScenarioView] = []
-        tails: list[_TailView] = []
+        tails: list[TailView] = []
         for kinds in STAGES:
             fresh = [view for view in views if view.kind in kinds]
             for view in fresh:
                 if view.kind == "cvar":
-                    tails.append(_TailView.of(view, -self._portfolio(view), found, len(heard)))
+                    losses = -self._portfolio(view)
+                    tails.append(
+                        TailView.of(losses, view.level, view.value, view.sense, len(heard), now=found)
+                    )
                 else:
                     rows = rows.joined(self._rows(view, found, len(heard)))
                 heard.append(view)
@@ -210,14 +220,16 @@ class _Case:
         return deviation / spread
 
     def _with_tails(
-        self, rows: Rows, tails: Sequence["_TailView"], found: Array, heard: Sequence[ScenarioView]
+        self, rows: Rows, tails: Sequence[TailView], found: Array, heard: Sequence[ScenarioView]
     ) -> Array:
-        cuts = [Rows.none(len(found)) for _ in tails]
+        cuts: list[Rows] = []
+        for tail in tails:
+            cuts.append(tail.first(self.prior, rows.joined(*cuts), found))
         for _ in range(CVAR_ROUNDS):
-            cuts = [tail.cut(kept, found) for tail, kept in zip(tails, cuts, strict=True)]
             before, found = found, self._solved(rows.joined(*cuts), heard)
             if np.abs(found - before).max() <= CVAR_TOLERANCE and all(tail.holds(found) for tail in tails):
                 return found
+            cuts = [tail.cut(kept, found) for tail, kept in zip(tails, cuts, strict=True)]
         names = "; ".join(str(heard[tail.place]) for tail in tails)
         raise PolicyError(f"the views {names} did not settle in {CVAR_ROUNDS} rounds; loosen or drop one")
 
@@ -230,64 +242,6 @@ class _Case:
                 f"loosen or drop one, or give it a sense (>=, <=) in place of ="
             )
         return found
-
-
-@dataclass(frozen=True, eq=False)
-class _TailView:
-    """A view on CVaR, the least over v of v + E[(loss - v)+] / (1 - level) (Rockafellar & Uryasev 2000).
-
-    At least c: the row of every v must hold, and is added where it is broken. At most c: the row of one v will
-    do; the first is the best of a few, the next the best for the probabilities found, which never adds entropy.
-    """
-
-    losses: Array
-    level: float
-    value: float
-    upward: bool
-    place: int
-
-    @classmethod
-    def of(cls, view: ScenarioView, losses: Array, now: Array, place: int) -> "_TailView":
-        tail = cls(losses, view.level, view.value, view.sense == ">=", place)
-        return replace(tail, upward=bool(now @ tail.line(now) <= view.value)) if view.sense == "=" else tail
-
-    def line(self, p: Array) -> Array:
-        """(T,) the function of the losses whose expectation is their CVaR under p."""
-        return self._at(self._quantile(p))
-
-    def _at(self, quantile: float) -> Array:
-        return np.asarray(quantile + np.maximum(self.losses - quantile, 0.0) / (1.0 - self.level))
-
-    def _quantile(self, p: Array) -> float:
-        order = np.argsort(-self.losses, kind="stable")
-        worst = min(int(np.searchsorted(np.cumsum(p[order]), 1.0 - self.level)), len(order) - 1)
-        return float(self.losses[order[worst]])
-
-    def _first(self, p: Array) -> Rows:
-        below = np.unique(self.losses[self.losses < self.value])
-        tried = below[:: max(len(below) // STARTS, 1)][::-1]
-        rows = [
-            Rows.one(self._at(quantile) - self.value, "<=", self.place)
-            for quantile in (*tried, self._quantile(p))
-        ]
-        tilted = [tilt(p, row) for row in rows]
-        entropies = [np.inf if q is None else float(q @ np.log(q / p)) for q in tilted]
-        return rows[int(np.argmin(entropies))]
-
-    def cut(self, kept: Rows, p: Array) -> Rows:
-        """The rows to hold next."""
-        if not self.upward:
-            if not len(kept.values):
-                return self._first(p)
-            return Rows.one(self.line(p) - self.value, "<=", self.place)
-        if len(kept.values) and self.holds(p):
-            return kept
-        return kept.joined(Rows.one(self.line(p) - self.value, ">=", self.place))
-
-    def holds(self, p: Array) -> bool:
-        missed = self.value - float(p @ self.line(p))
-        size = float(np.abs(self.losses).max())
-        return (missed if self.upward else -missed) <= CVAR_TOLERANCE * size
 
 
 def _described(p: Array, prior: Array, returns: Array, periods: float) -> Pooled:

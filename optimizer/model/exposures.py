@@ -155,6 +155,18 @@ def _ancestors(kind: ExposureType) -> tuple[ExposureType, ...]:
 _ANCESTORS = {kind: _ancestors(kind) for kind in ExposureType}
 
 
+def _nearest(own: ExposureType, kinds: tuple[ExposureType, ...]) -> tuple[ExposureType, ...]:
+    """The one of the kinds that the type counts for: itself, else the lowest above it; () for none."""
+    above = [kind for kind in (own, *own.parents) if kind in kinds]
+    lowest = tuple(kind for kind in above if not any(kind in lower.parents for lower in above))
+    if len(lowest) > 1:
+        raise PolicyError(
+            f"{own.value} is part of {' and of '.join(kind.value for kind in lowest)}, and would count twice; "
+            f"leave one of these out, or list {own.value} itself"
+        )
+    return lowest
+
+
 @dataclass(frozen=True)
 class Fund:
     """One tradable symbol and what it holds.
@@ -274,6 +286,20 @@ class FundExposureMap(Mapping[str, Fund]):
         funds, kinds = self.select(symbols), tuple(types)
         amounts = [[fund.exposure(kind) for fund in funds] for kind in kinds]
         return np.array(amounts, dtype=float).reshape(len(kinds), len(funds))
+
+    def shares(self, symbols: Iterable[str], types: Iterable[ExposureType]) -> Array:
+        """(k, n) the same with each amount counted once: for the nearest of the types that it belongs to.
+
+        Raises PolicyError where two of them, neither below the other, claim it.
+        """
+        funds, kinds = self.select(symbols), tuple(types)
+        place = {kind: row for row, kind in enumerate(kinds)}
+        amounts = np.zeros((len(kinds), len(funds)))
+        for column, fund in enumerate(funds):
+            for own, amount in fund.exposures.items():
+                for kind in _nearest(own, kinds):
+                    amounts[place[kind], column] += amount
+        return amounts
 
     def notional(self, symbols: Iterable[str]) -> Array:
         """(n,) sum of |exposure| per 1 of NAV of each symbol."""

@@ -1,15 +1,23 @@
 """What the desk wants and forbids, parsed once; every number is a fraction, every rate per year."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import isfinite
 from typing import Literal, get_args
 
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ExposureType
+from optimizer.model.ranges import (
+    Range,
+    checked_exposures,
+    checked_lines,
+    checked_number,
+    checked_range,
+    checked_ranges,
+    checked_shares,
+)
 from optimizer.model.text_limits import parse_limit
 
-Range = tuple[float, float]
 PERCENT_MEANT = 10.0  # ten times NAV, or 1000% a year
 
 OnConflict = Literal["fail", "transition"]
@@ -56,7 +64,8 @@ class Policy:
     the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
     `root_impact`: y in the cost y x daily volatility x value x sqrt(value / daily volume) of a trade, near 1.
     `forced_cash` "hold": where the other limits do not let everything be invested, cash_max gives way by the
-    least that will do. Raises PolicyError for a non-finite or crossed limit.
+    least that will do. An end of a range that is None is open; exposure types may be given by their names.
+    Raises PolicyError for a limit that is not finite, crosses its partner, or that another setting makes void.
     """
 
     method: str = "mean_variance"
@@ -113,7 +122,58 @@ class Policy:
     forced_cash: ForcedCash = "fail"
 
     def __post_init__(self) -> None:
+        for name, taken in (
+            *((f"{kind}_limits", checked_ranges) for kind in ("asset", "sector", "factor")),
+            *((name, checked_exposures) for name in ("min_exposures", "max_exposures", "exposure_budgets")),
+            ("risk_budgets", checked_shares),
+        ):
+            object.__setattr__(self, name, taken(name, getattr(self, name)))
+        for name in ("net_limits", "beta_limits"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, checked_range(name, getattr(self, name)))
+        object.__setattr__(self, "limits", checked_lines(self.limits))
+        object.__setattr__(self, "black_litterman", black_litterman_of(self.black_litterman))
+        check_numbers(self)
         check_limits(self)
+        if self.long_only:
+            check_no_shorts(self)
+
+
+def black_litterman_of(given: object) -> BlackLittermanSettings:
+    """The settings, also from a mapping of some of them; raises PolicyError for anything else."""
+    if isinstance(given, BlackLittermanSettings):
+        return given
+    known = [item.name for item in fields(BlackLittermanSettings)]
+    if not isinstance(given, Mapping) or not set(given) <= set(known):
+        raise PolicyError(
+            f"black_litterman is {given!r}; it must be BlackLittermanSettings, or some of {known}"
+        )
+    return BlackLittermanSettings(**given)
+
+
+def check_numbers(policy: Policy) -> None:
+    """Raises PolicyError where a field that is a number holds something else."""
+    for item in fields(policy):
+        value = getattr(policy, item.name)
+        if item.type in (int, float) or (item.type == (float | None) and value is not None):
+            checked_number(item.name, value)
+
+
+def check_no_shorts(policy: Policy) -> None:
+    """Raises PolicyError for a limit below 0 on a name: a long-only book makes it void."""
+    lows = {"min_weight": policy.min_weight, "max_weight": policy.max_weight}
+    lows |= {f"asset_limits of {name}": low for name, (low, _) in policy.asset_limits.items()}
+    lows |= {
+        f"asset_limits of {name}": high
+        for name, (_, high) in policy.asset_limits.items()
+        if high is not None and high < 0
+    }
+    for name, low in lows.items():
+        if low is not None and low < 0:
+            raise PolicyError(
+                f"{name}: {low:g} is below 0 and the policy is long-only, which forbids short positions; "
+                f"write at least 0, or set long_only to False"
+            )
 
 
 def check_limits(policy: Policy) -> None:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Literal
 
 from optimizer.errors import DataError, PolicyError
@@ -19,11 +19,15 @@ ZERO = Decimal(0)
 CSV_COLUMNS = ("symbol", "quantity", "cost_basis", "purchase_date", "leverage_factor", "asset_class")
 
 
-def exact(value: Number) -> Decimal:
-    """The decimal that the number prints as; DataError when it is not finite."""
-    number = value if isinstance(value, Decimal) else Decimal(str(value).strip())
+def exact(value: Number, what: str = "") -> Decimal:
+    """The decimal that the number prints as; DataError, with what it is, when it is no finite number."""
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(str(value).strip())
+    except InvalidOperation:
+        number = Decimal("nan")
     if not number.is_finite():
-        raise DataError(f"{value} is not a finite number; give an amount")
+        found = f"{what} is {value}, which" if what else str(value)
+        raise DataError(f"{found} is not a finite number; give an amount")
     return number
 
 
@@ -36,7 +40,7 @@ def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
     """The price of one symbol in the base currency; DataError when it is missing or not positive."""
     if symbol not in prices:
         raise DataError(f"{symbol} has no price; give one price per symbol that is held or wanted")
-    price = exact(prices[symbol])
+    price = exact(prices[symbol], f"the price of {symbol}")
     if price <= 0:
         raise DataError(f"{symbol} has the price {price}; it must be above 0: correct the price")
     return price
@@ -78,8 +82,8 @@ class Position:
     asset_class: str = "Unknown"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "quantity", exact(self.quantity))
-        object.__setattr__(self, "cost_basis", exact(self.cost_basis))
+        object.__setattr__(self, "quantity", exact(self.quantity, f"the quantity of {self.symbol}"))
+        object.__setattr__(self, "cost_basis", exact(self.cost_basis, f"the cost basis of {self.symbol}"))
         if not self.leverage_factor > 0:
             raise PolicyError(f"{self.symbol}: leverage_factor is {self.leverage_factor}; it must be above 0")
 
@@ -120,9 +124,9 @@ class Trade:
     cost: Decimal = ZERO
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "quantity", exact(self.quantity))
-        object.__setattr__(self, "price", exact(self.price))
-        object.__setattr__(self, "cost", money(self.cost))
+        object.__setattr__(self, "quantity", exact(self.quantity, f"the quantity of {self.symbol}"))
+        object.__setattr__(self, "price", exact(self.price, f"the price of {self.symbol}"))
+        object.__setattr__(self, "cost", money(exact(self.cost, f"the cost of {self.symbol}")))
 
     @property
     def action(self) -> Action:

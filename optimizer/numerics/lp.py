@@ -7,14 +7,12 @@ import numpy as np
 from optimizer.errors import SolverError
 from optimizer.numerics.answers import Answer, NoAnswerError
 from optimizer.numerics.convex_limits import Polyhedron
-from optimizer.numerics.qp import solve_qp
 from optimizer.typing import Array
 
 if TYPE_CHECKING:
     import highspy
 
 TIME_LIMIT_SECONDS = 120.0
-TIE = 1e-9
 
 
 def solve_lp(cost: Array, space: Polyhedron) -> Answer:
@@ -25,6 +23,17 @@ def solve_lp(cost: Array, space: Polyhedron) -> Answer:
     run(solver)
     solution = solver.getSolution()
     return Answer(np.array(solution.col_value), np.array(solution.row_dual) * size, "HiGHS")
+
+
+def inhabited(space: Polyhedron) -> bool:
+    """Whether the polyhedron has a point; raises NoAnswerError where that is not found out."""
+    try:
+        solve_lp(np.zeros(space.rows.shape[1]), space)
+    except NoAnswerError as stop:
+        if stop.infeasible:
+            return False
+        raise
+    return True
 
 
 def make_solver() -> "highspy.Highs":
@@ -81,30 +90,3 @@ def _model(cost: Array, space: Polyhedron) -> object:
     matrix.index_ = np.nonzero(present)[1].astype(np.int32)
     matrix.value_ = space.rows[present]
     return model
-
-
-def break_ties(cost: Array, answer: Answer, covariance: Array, space: Polyhedron) -> Answer:
-    """Of all x with the least cost the one of least w'Sw; the answer is optimal, its multipliers prove the face.
-
-    cost (p,), covariance (n, n) of the first columns. By complementary slackness the optimal face is where rows
-    with a multiplier and columns with a reduced cost stay at their bounds.
-    """
-    reduced = cost - answer.multipliers @ space.rows
-    worth = TIE * float(np.abs(cost).max())
-    free = np.abs(reduced) <= worth
-    priced = np.abs(answer.multipliers) > worth
-    if free.sum() <= priced.sum():
-        return answer
-    fixed = space.rows[:, ~free] @ answer.x[~free]
-    low, high = space.low - fixed, space.high - fixed
-    low[priced] = high[priced] = np.where(answer.multipliers > 0, low, high)[priced]
-    face = Polyhedron(space.rows[:, free], low, high, space.floor[free], space.ceiling[free], space.scale)
-    P = np.zeros((len(cost), len(cost)))
-    P[: len(covariance), : len(covariance)] = covariance
-    P = P[np.ix_(free, free)]
-    fixed_w = np.where(free, 0.0, answer.x)[: len(covariance)]
-    q = np.zeros(len(cost))
-    q[: len(covariance)] = covariance @ fixed_w
-    x = answer.x.copy()
-    x[free] = solve_qp(P, q[free], face).x
-    return Answer(x, answer.multipliers, f"{answer.solver}, least risk among equals")

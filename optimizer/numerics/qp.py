@@ -7,6 +7,7 @@ import numpy as np
 from optimizer.numerics.answers import Answer, NoAnswerError
 from optimizer.numerics.column_generation import by_candidates
 from optimizer.numerics.convex_limits import INF, Polyhedron
+from optimizer.numerics.lp import inhabited
 from optimizer.numerics.polish import polish
 from optimizer.typing import Array
 
@@ -45,7 +46,16 @@ def _dense(P: Array, q: Array, space: Polyhedron) -> Answer:
         try:
             return second(P, q, space)
         except NoAnswerError as other:
-            raise (other if other.infeasible else stop) from None
+            raise _verdict(stop, other, space) from None
+
+
+def _verdict(first: NoAnswerError, second: NoAnswerError, space: Polyhedron) -> NoAnswerError:
+    """Infeasible where both say so, or one and a linear program: DAQP calls feasible programs infeasible at times."""
+    if first.infeasible and second.infeasible:
+        return second
+    if (first.infeasible or second.infeasible) and inhabited(space):
+        return NoAnswerError("DAQP and PIQP", "no answer where there is one", infeasible=False)
+    return second if second.infeasible else first
 
 
 def _daqp(P: Array, q: Array, space: Polyhedron) -> Answer:

@@ -6,18 +6,19 @@ from functools import partial
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import DataError, PolicyError
 from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import Policy
+from optimizer.model.ranges import ends
 from optimizer.model.returns import per_period
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.convex_limits import Norm
 from optimizer.numerics.matrices import scaled
 from optimizer.problem.drawdown_costs import Drawdown
 from optimizer.problem.gini import GiniMeanDifference
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded
-from optimizer.problem.hierarchical import RECIPES
+from optimizer.problem.goals import RISKLESS, Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded
+from optimizer.problem.hierarchical import RECIPES, IntArray
 from optimizer.problem.policy_limits import Setting, aligned, mean_of
 from optimizer.problem.scenario_costs import (
     Cost,
@@ -118,11 +119,15 @@ def risk_parity(setting: Setting) -> RiskBudget:
         raise PolicyError("risk_parity holds every name long; set long_only, or choose another method")
     given = setting.policy.risk_budgets
     held = aligned(given, setting.symbols, "risk_budgets") if given else _holdable(setting)
+    _refuse_idle(setting, np.flatnonzero(held), "risk_parity")
     return RiskBudget(setting.estimates.risk, held / held.sum())
 
 
 def exposure_risk_parity(setting: Setting) -> RiskBudget:
-    """Equal contributions of what the funds hold, or those of `exposure_budgets`, however many funds hold it."""
+    """Equal contributions of what the funds hold, or those of `exposure_budgets`, however many funds hold it.
+
+    What a fund lists counts for the nearest type with a budget: gold for gold beside commodities, else for these.
+    """
     policy, funds = setting.policy, setting.universe.funds
     if funds is None:
         raise PolicyError(
@@ -135,7 +140,7 @@ def exposure_risk_parity(setting: Setting) -> RiskBudget:
     listed = [kind for kind in funds.types(setting.symbols) if kind is not ExposureType.CASH]
     given = policy.exposure_budgets or dict.fromkeys(listed, 1.0 / max(len(listed), 1))
     kinds = tuple(kind for kind in ExposureType if given.get(kind, 0.0) > 0)
-    matrix = funds.matrix(setting.symbols, kinds)
+    matrix = funds.shares(setting.symbols, kinds)
     missing = [kind.name for kind, row in zip(kinds, matrix, strict=True) if not (row > 0).any()]
     if missing or not kinds:
         raise PolicyError(
@@ -146,14 +151,29 @@ def exposure_risk_parity(setting: Setting) -> RiskBudget:
 
 
 def _holdable(setting: Setting) -> Array:
-    """(n,) 1 where the asset's own limits allow a long position, else 0."""
-    limits = setting.policy.asset_limits
-    if not limits:
+    """(n,) 1 where the universe and the asset's own limits allow a long position, else 0."""
+    limits, outside = setting.policy.asset_limits, set(setting.left_out())
+    if not limits and not outside:
         return np.ones(len(setting.symbols))
-    held = np.array([float(limits.get(symbol, (0.0, 1.0))[1] > 0) for symbol in setting.symbols])
+    closed = outside | {symbol for symbol, pair in limits.items() if ends(pair)[1] <= 0}
+    held = np.array([float(symbol not in closed) for symbol in setting.symbols])
     if not held.any():
-        raise PolicyError("asset_limits allow no name at all; this method needs one that may be held")
+        raise PolicyError(
+            "universe and asset_limits allow no name at all; this method needs one that may be held"
+        )
     return held
+
+
+def _refuse_idle(setting: Setting, held: IntArray, method: str) -> None:
+    """Raises DataError with the names among those held that have no risk, and so no share of it."""
+    variances = setting.estimates.variances
+    least = RISKLESS**2 * float(variances.max())
+    idle = [setting.symbols[i] for i in held if variances[i] <= least]
+    if idle and len(held) > 1:
+        raise DataError(
+            f"{', '.join(idle)} never moved, and method {method} shares out risk; close these by asset_limits (0, 0), "
+            f"or use a shrunk covariance"
+        )
 
 
 def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:
@@ -163,7 +183,9 @@ def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:
     """
     if not setting.policy.long_only:
         raise PolicyError(f"method {recipe} holds names long only; set long_only, or choose another method")
-    covariance, held = setting.estimates.covariance, np.flatnonzero(_holdable(setting))
+    held = np.flatnonzero(_holdable(setting))
+    _refuse_idle(setting, held, recipe)
+    covariance = setting.estimates.covariance
     ideal = np.zeros(len(covariance))
     ideal[held] = RECIPES[recipe](covariance[np.ix_(held, held)])
     ideal *= 1.0 - max(setting.policy.cash_min, 0.0)

@@ -12,6 +12,7 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
+from optimizer.model.ranges import ends
 from optimizer.model.text_limits import TextLimit, parse_limit
 from optimizer.numerics.convex_limits import INF, Absolute, Limits, Linear, Norm
 from optimizer.typing import Array
@@ -37,6 +38,13 @@ class Setting:
     def symbols(self) -> tuple[str, ...]:
         """The names, in the order of every array."""
         return self.estimates.symbols
+
+    def left_out(self) -> tuple[str, ...]:
+        """The names that the universe does not have: they are not held."""
+        if self.universe.symbols == self.symbols:
+            return ()
+        allowed = set(self.universe.symbols)
+        return tuple(symbol for symbol in self.symbols if symbol not in allowed)
 
     def reference(self) -> Array:
         """(n,) weights that tracking error is measured against: the benchmark's, else the held ones."""
@@ -79,7 +87,7 @@ def checked_weights(weights: Array, n: int) -> Array:
 def build_limits(setting: Setting) -> Limits:
     """Every limit of the policy, in the order in which messages name them."""
     policy = setting.policy
-    lower, upper, lower_groups, upper_groups = weight_bounds(policy, setting.symbols)
+    lower, upper, lower_groups, upper_groups = weight_bounds(setting)
     return Limits(
         setting.symbols,
         lower,
@@ -106,26 +114,38 @@ def build_limits(setting: Setting) -> Limits:
     )
 
 
-def weight_bounds(
-    policy: Policy, symbols: tuple[str, ...]
-) -> tuple[Array, Array, tuple[str, ...], tuple[str, ...]]:
-    """Lower and upper (n,) with the policy item behind each; `asset_limits` replace the general ones."""
+def weight_bounds(setting: Setting) -> tuple[Array, Array, tuple[str, ...], tuple[str, ...]]:
+    """Lower and upper (n,) with the policy item behind each; `asset_limits` replace the general ones.
+
+    A name that the universe leaves out is not held; PolicyError where a limit demands some of it.
+    """
+    policy, symbols = setting.policy, setting.symbols
     n = len(symbols)
     shorting_free = -INF if not policy.long_only else 0.0
-    floor = shorting_free if policy.min_weight is None else max(policy.min_weight, shorting_free)
+    floor = shorting_free if policy.min_weight is None else policy.min_weight
     lower, upper = np.full(n, floor), np.full(n, INF if policy.max_weight is None else policy.max_weight)
     lower_groups = ["min_weight" if policy.min_weight else "long_only"] * n
     upper_groups = ["max_weight"] * n
+    place = {symbol: i for i, symbol in enumerate(symbols)}
     unknown = sorted(set(policy.asset_limits) - set(symbols))
     if unknown:
         raise PolicyError(
             f"asset_limits names {', '.join(unknown)}, not among the symbols: {', '.join(symbols)}"
         )
-    for symbol, (low, high) in sorted(policy.asset_limits.items()):
-        i = symbols.index(symbol)
+    for symbol, pair in sorted(policy.asset_limits.items()):
+        i, (low, high) = place[symbol], ends(pair)
         lower[i], upper[i] = max(low, shorting_free), high
         lower_groups[i] = "long_only" if lower[i] == 0 and policy.long_only else f"min_weight {symbol}"
         upper_groups[i] = f"max_weight {symbol}"
+    for symbol in setting.left_out():
+        i = place[symbol]
+        if symbol in policy.asset_limits and (lower[i] > 0 or upper[i] < 0):
+            raise PolicyError(
+                f"asset_limits demand {symbol}, which the universe leaves out; add it there, or drop the limit"
+            )
+        lower[i] = upper[i] = 0.0
+        lower_groups[i] = "long_only" if policy.long_only else f"universe {symbol}"
+        upper_groups[i] = f"universe {symbol}"
     return lower, upper, tuple(lower_groups), tuple(upper_groups)
 
 
@@ -153,7 +173,7 @@ def sector_limits(setting: Setting) -> tuple[Linear, ...]:
     limits = []
     for sector, row in members.items():
         own = sector in policy.sector_limits
-        low, high = policy.sector_limits.get(sector, (-INF, general))
+        low, high = ends(policy.sector_limits.get(sector, (None, general)))
         names = (f"min_sector {sector}", f"max_sector {sector}")
         if np.isfinite([low, high]).any():
             limits.append(Linear(names, row, low, high, groups=names if own else (names[0], "max_sector")))
@@ -251,7 +271,9 @@ def gross_limit(setting: Setting) -> tuple[Absolute, ...]:
 def net_range(setting: Setting) -> tuple[Linear, ...]:
     """low <= sum w <= high."""
     pair = setting.policy.net_limits
-    return () if pair is None else (Linear(("min_net", "max_net"), np.ones(len(setting.symbols)), *pair),)
+    return (
+        () if pair is None else (Linear(("min_net", "max_net"), np.ones(len(setting.symbols)), *ends(pair)),)
+    )
 
 
 def beta_range(setting: Setting) -> tuple[Linear, ...]:
@@ -263,13 +285,13 @@ def beta_range(setting: Setting) -> tuple[Linear, ...]:
         raise PolicyError("beta_limits need a benchmark; this portfolio has none: add one")
     reference = setting.reference()
     pull = setting.estimates.covariance @ reference
-    return (Linear(("min_beta", "max_beta"), pull / float(reference @ pull), *pair),)
+    return (Linear(("min_beta", "max_beta"), pull / float(reference @ pull), *ends(pair)),)
 
 
 def factor_ranges(setting: Setting) -> tuple[Linear, ...]:
     """low <= sum of loading x w <= high, for each factor."""
     return tuple(
-        Linear((f"min_factor {name}", f"max_factor {name}"), loadings(setting, name), *pair)
+        Linear((f"min_factor {name}", f"max_factor {name}"), loadings(setting, name), *ends(pair))
         for name, pair in sorted(setting.policy.factor_limits.items())
     )
 
@@ -295,6 +317,13 @@ def _written(setting: Setting, limit: TextLimit) -> Linear:
     row = sum((f * named_row(setting, name, limit.text) for name, f in limit.terms.items()), np.zeros(1))
     # Cash is 1 less the sum of the weights.
     offset = sum(f for name, f in limit.terms.items() if name.lower() == "cash")
+    names = [name.removeprefix("symbol:") for name, factor in limit.terms.items() if factor > 0]
+    single = len(limit.terms) == 1 and set(names) & set(setting.symbols)
+    if setting.policy.long_only and single and (-INF < limit.low < 0 or limit.high < 0):
+        raise PolicyError(
+            f"limit {limit.text!r} allows a short position and the policy is long-only, which forbids it; write at "
+            f"least 0, or set long_only to False"
+        )
     return Linear((limit.text, limit.text), row, limit.low, limit.high, offset)
 
 

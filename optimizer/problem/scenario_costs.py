@@ -111,9 +111,11 @@ class EntropicTail:
 
         days = r.shape[0]
         t, z, u = cp.Variable(), cp.Variable(nonneg=True), cp.Variable(days)
-        cone = cp.constraints.ExpCone(-r - t, z * np.ones(days), u)
         if self.odds is not None:
-            return t - z * np.log(1.0 - self.level), [cone, self.odds @ u <= z]
+            # The odds stand in the exponent: as factors of u they would spread its scale over many digits.
+            cone = cp.constraints.ExpCone(-r - t + z * np.log(self.odds), z * np.ones(days), u)
+            return t - z * np.log(1.0 - self.level), [cone, cp.sum(u) <= z]
+        cone = cp.constraints.ExpCone(-r - t, z * np.ones(days), u)
         return t - z * np.log((1.0 - self.level) * days), [cone, cp.sum(u) <= z]
 
 

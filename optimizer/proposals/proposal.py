@@ -14,6 +14,7 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Number, Portfolio, Universe, exact, money
 from optimizer.problem.methods import ON_ODDS, ON_SCENARIOS, reads_means
+from optimizer.proposals.priors import left_out_of_prior, starting_point
 from optimizer.solvers.solve import Solution, solve
 from optimizer.tax.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
 from optimizer.tax.taxes import TaxPlan
@@ -101,9 +102,11 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
     """
     rate = policy.risk_free_rate or 0.0
     market, start = starting_point(mandate.prior, estimates, universe, rate)
+    partial = left_out_of_prior(mandate.prior, estimates, universe)
     if policy.view_model == "entropy_pooling":
         excess = policy.black_litterman.delta * (estimates.covariance @ market) if start is None else start
-        return _pooled(estimates, excess + rate, policy, mandate)
+        found = _pooled(estimates, excess + rate, policy, mandate)
+        return replace(found, warnings=partial + found.warnings)
     views = [view for view in mandate.views if isinstance(view, MarketView)]
     if len(views) < len(mandate.views):
         raise PolicyError(
@@ -111,11 +114,16 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
             "entropy_pooling for views of a kind"
         )
     answer = posterior(
-        estimates.symbols, market, estimates.covariance, views, policy.black_litterman, prior=start
+        estimates.symbols,
+        market,
+        estimates.covariance,
+        views,
+        policy.black_litterman,
+        prior=start,
+        trusted=True,
     )
-    return Beliefs(
-        estimates.symbols, answer.prior + rate, answer.mean + rate, answer.covariance, answer.warnings
-    )
+    warnings = partial + answer.warnings
+    return Beliefs(estimates.symbols, answer.prior + rate, answer.mean + rate, answer.covariance, warnings)
 
 
 def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate) -> Beliefs:
@@ -140,46 +148,6 @@ def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate
     deaf = f"method {policy.method} counts every day alike, so the views have no part in its weights"
     warnings = (*found.warnings, *((deaf,) if policy.method in ON_SCENARIOS else ()))
     return Beliefs(symbols, prior, found.mean, found.covariance, warnings)
-
-
-Start = tuple[Array, Array | None]
-
-
-def starting_point(prior: str, estimates: Estimates, universe: Universe, rate: float) -> Start:
-    """The prior's weights (n,), and its excess returns (n,) where it has no equilibrium.
-
-    Raises PolicyError for an unknown prior, or one whose weights are missing.
-    """
-    if prior not in PRIORS:
-        raise PolicyError(f"prior {prior!r} does not exist; use one of {list(PRIORS)}")
-    return PRIORS[prior](estimates, universe, rate)
-
-
-def _benchmark(estimates: Estimates, universe: Universe, rate: float) -> Start:
-    return _weights(universe.benchmark, "benchmark", estimates), None
-
-
-def _market_cap(estimates: Estimates, universe: Universe, rate: float) -> Start:
-    caps = _weights(universe.market_caps, "market_cap", estimates)
-    return np.asarray(caps / caps.sum()), None
-
-
-def _historical(estimates: Estimates, universe: Universe, rate: float) -> Start:
-    """The estimated means, and equal weights inside a group view."""
-    if estimates.mean is None:
-        raise PolicyError("prior 'historical' needs estimated means; choose another prior")
-    return np.full(len(estimates.symbols), 1 / len(estimates.symbols)), estimates.mean - rate
-
-
-def _weights(known: Mapping[str, float] | None, what: str, estimates: Estimates) -> Array:
-    if not known:
-        raise PolicyError(
-            f"prior {what!r} needs weights, and there are none; ingest them or choose another prior"
-        )
-    return np.array([known.get(symbol, 0.0) for symbol in estimates.symbols])
-
-
-PRIORS = {"benchmark": _benchmark, "market_cap": _market_cap, "historical": _historical}
 
 
 def applied_policy(

@@ -16,14 +16,15 @@ from optimizer.numerics.convex_limits import (
     outer,
     polyhedron,
 )
-from optimizer.numerics.lp import solve_lp
+from optimizer.numerics.lp import inhabited, solve_lp
 from optimizer.problem.feasible_set import plain
 from optimizer.problem.goals import Quadratic
 from optimizer.solvers.general import solve_general
-from optimizer.solvers.solver_choice import inhabited, optimum
+from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
 
 SLACK_TOLERANCE, CUTS = 1e-8, 300
+LEAST_UNIT = 0.01  # of a bound that is 0 or near it, when shares of bounds are compared
 
 
 @dataclass(frozen=True)
@@ -183,17 +184,51 @@ def every_group(limits: Limits) -> tuple[str, ...]:
 
 
 def explain(limits: Limits) -> InfeasibleError:
-    """The error that names the limits of one smallest conflict and what each must give."""
+    """The error that names the limits of one smallest conflict and what makes a portfolio possible.
+
+    Those of which each alone will do are in every conflict, and so among these; where none does, the least that several
+    must give together is told.
+    """
     flat = replace(limits, norms=())
     kept = conflicting(limits if inhabited(polyhedron(limits)) else flat)
     conflicts = tuple(_conflict(limits, kept, group) for group in every_group(kept))
-    helpful = [str(c) for c in conflicts if np.isfinite(c.relaxation) and c.limit != "long_only"]
-    others = [c.limit for c in conflicts if not np.isfinite(c.relaxation) or c.limit == "long_only"]
-    also = f" (in conflict with {', '.join(others)})" if others else ""
-    more = "" if any(c.enough for c in conflicts) else "; then other limits conflict as well"
-    return InfeasibleError(
-        f"no portfolio keeps all limits; relax one of: {'; '.join(helpful)}{also}{more}", conflicts
-    )
+    alone = [c for c in conflicts if c.enough and c.limit != "long_only"]
+    if alone:
+        told = f"relax one of: {'; '.join(map(str, alone))}"
+    else:
+        finite = [str(c) for c in conflicts if np.isfinite(c.relaxation) and c.limit != "long_only"]
+        first = (
+            f"{'; or '.join(finite)} for one conflict to end"
+            if finite
+            else "no single limit ends the conflict"
+        )
+        told = f"{first}; then other limits conflict as well"
+        if way := joint_relaxation(limits):
+            told += f"; relax together: {' and '.join(map(str, way))}"
+    return InfeasibleError(f"no portfolio keeps all limits; {told}", conflicts)
+
+
+def joint_relaxation(limits: Limits) -> tuple[Conflict, ...]:
+    """The least that several limits must give together, in shares of their bounds; () where no shorting forbids all."""
+    soft = tuple(group for group in groups_of(limits) if group != "long_only")
+    problem = elastic(limits, soft)
+    price = problem.cost(np.array([1.0 / max(abs(bound_of(limits, group)), LEAST_UNIT) for group in soft]))
+    for kept in range(len(limits.norms), -1, -1):
+        try:
+            x = _least_slack(problem, price, limits.norms[:kept])
+        except NoAnswerError as stop:
+            if stop.infeasible:
+                continue
+            raise
+        w, slacks = x[: len(limits.symbols)], x[len(x) - len(soft) :]
+        given = dict(zip(soft, slacks.tolist(), strict=True))
+        given |= {norm.name: norm.violation(w) for norm in limits.norms[kept:]}
+        return tuple(
+            Conflict(group, bound_of(limits, group), amount, enough=False)
+            for group, amount in given.items()
+            if amount > SLACK_TOLERANCE
+        )
+    return ()
 
 
 def _conflict(limits: Limits, kept: Limits, group: str) -> Conflict:

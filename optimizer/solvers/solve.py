@@ -136,6 +136,7 @@ def solve(
         *(limit.text for limit in unmet),
         *best.notes,
         *shortfall(goal, best.weights),
+        *unbudgeted(goal, best.weights, setting),
         *target_missed(best, setting),
     )
     solution = Solution(
@@ -154,7 +155,12 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
             "own constraints cannot be combined with min_position, max_holdings or no_trade_band; drop one of them"
         )
     arena, best = optimum_within(goal, wanted, constraints)
-    notes = (*best.notes, *shortfall(goal, best.weights), *target_missed(best, setting))
+    notes = (
+        *best.notes,
+        *shortfall(goal, best.weights),
+        *unbudgeted(goal, best.weights, setting),
+        *target_missed(best, setting),
+    )
     value = goal.value(best.weights)
     return Solution(
         setting.symbols, best.weights, value, setting.policy.method, goal, arena, best, warnings=notes
@@ -306,6 +312,20 @@ def rescaled(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Optim
     candidate = Candidate(w, best.multipliers, best.solver, goal.support(w))
     again = certified(best.lane, arena, candidate, goal)
     return replace(again, notes=best.notes) if again.certificate.ok else best
+
+
+def unbudgeted(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
+    """A warning that names what is held without a share of the risk: a hedge, of which nothing says how much."""
+    if not isinstance(goal, RiskBudget) or goal.loadings is not None:
+        return ()
+    hedges = np.flatnonzero((goal.budgets == 0) & (w > NOTHING))
+    if not len(hedges):
+        return ()
+    told = ", ".join(f"{setting.symbols[i]} {w[i]:.1%}" for i in hedges)
+    return (
+        f"risk_budgets give no share of the risk to {told}; it is held because it hedges the others: give it a share, "
+        f"or close it by asset_limits (0, 0)",
+    )
 
 
 def shortfall(goal: Goal, w: Array) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from optimizer.errors import SolverError
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Polyhedron, outer
-from optimizer.numerics.lp import solve_lp
+from optimizer.numerics.lp import inhabited, solve_lp
 from optimizer.problem.feasible_set import Arena
 from optimizer.problem.goals import (
     Goal,
@@ -94,17 +94,6 @@ def vanishing(goal: Goal, w: Array) -> bool:
     Limits scale with the weights and tolerances do not: weights of 1e-15 in all names seem to keep every limit.
     """
     return goal.homogeneous and float(np.abs(w).max()) <= LEAST
-
-
-def inhabited(space: Polyhedron) -> bool:
-    """Whether the polyhedron has a point."""
-    try:
-        solve_lp(np.zeros(space.rows.shape[1]), space)
-    except NoAnswerError as stop:
-        if stop.infeasible:
-            return False
-        raise
-    return True
 
 
 def rewarding(goal: Goal, arena: Arena) -> bool:

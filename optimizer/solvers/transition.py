@@ -11,6 +11,7 @@ from optimizer.problem.feasible_set import Arena
 from optimizer.problem.goals import Quadratic
 from optimizer.problem.policy_limits import Setting
 from optimizer.solvers.conflicts import (
+    LEAST_UNIT,
     Elastic,
     allowed,
     bound_of,
@@ -25,7 +26,6 @@ from optimizer.typing import Array
 HARD = ("max_turnover", "cash_min", "cash_max", "long_only")
 MARGIN = 1e-7
 NORM_MARGIN = 1e-5  # relative; less leaves a set without an inside, which no solver can search
-LEAST_UNIT = 0.01
 
 
 @dataclass(frozen=True)

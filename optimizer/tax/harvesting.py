@@ -3,9 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import inf
 
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, Portfolio, price_of
+from optimizer.model.ranges import Range, ends
 from optimizer.solvers.solve import Solution
 from optimizer.tax.lots import Harvest, Lot, harvest_losses
 from optimizer.tax.taxes import HarvestRule, TaxPlan
@@ -95,10 +97,11 @@ def not_bought_back(policy: Policy, plan: TaxPlan | None, held: Mapping[str, flo
     """The policy with what was harvested within 30 days capped at what is held (fractions of NAV)."""
     if plan is None or plan.harvest is None:
         return policy
-    caps = {}
+    caps: dict[str, Range] = {}
     for symbol in sorted(set(plan.harvest.substitutes) & set(plan.recent_losses())):
-        low, high = policy.asset_limits.get(symbol, (min(0.0, held.get(symbol, 0.0)), 1.0))
-        caps[symbol] = (low, max(low, min(high, _cap(policy), held.get(symbol, 0.0))))
+        pair = policy.asset_limits.get(symbol, (min(0.0, held.get(symbol, 0.0)), 1.0))
+        low, high = ends(pair)
+        caps[symbol] = (pair[0], max(low, min(high, _cap(policy), held.get(symbol, 0.0))))
     return replace(policy, asset_limits={**policy.asset_limits, **caps})
 
 
@@ -118,12 +121,13 @@ def harvest_limits(
     limits = optimum.arena.limits
     lower = dict(zip(limits.symbols, limits.lower.tolist(), strict=True))
     upper = dict(zip(limits.symbols, limits.upper.tolist(), strict=True))
-    caps: dict[str, tuple[float, float]] = {}
+    caps: dict[str, Range] = {}
     more: dict[str, float] = {}
     for swap in found:
         moved = min(wanted[swap.symbol], held[swap.symbol]) - swap.kept
         if moved > NOTHING:
-            caps[swap.symbol] = (min(lower[swap.symbol], swap.kept), swap.kept)
+            least = lower[swap.symbol]
+            caps[swap.symbol] = (min(least, swap.kept) if least > -inf else None, swap.kept)
             more[swap.substitute] = more.get(swap.substitute, 0.0) + moved
     for symbol, weight in more.items():
         if symbol not in caps:

@@ -59,13 +59,13 @@ def make_book(
     for symbol in sorted({*portfolio.positions, *wanted}):
         if fx is not None and symbol not in fx:
             raise DataError(f"{symbol} has no exchange rate; give the base currency's price of its currency")
-        rate = exact(fx[symbol]) if fx is not None else Decimal(1)
+        rate = exact(fx[symbol], f"the exchange rate of {symbol}") if fx is not None else Decimal(1)
         if rate <= 0:
             raise DataError(f"{symbol} has the exchange rate {rate}; it must be above 0: correct the rate")
         local = price_of(symbol, prices)
         held = portfolio.positions.get(symbol)
         quantity = held.quantity if held else ZERO
-        lot = exact(lots[symbol] if isinstance(lots, Mapping) else lots)
+        lot = exact(lots[symbol] if isinstance(lots, Mapping) else lots, f"the lot of {symbol}")
         if lot <= 0:
             raise PolicyError(f"{symbol}: a lot of {lot} shares; it must be above 0")
         lines[symbol] = Line(local, rate, local * rate, quantity, lot, money(quantity * local * rate))

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from math import isfinite
 
 import numpy as np
 
-from optimizer.errors import Conflict, InfeasibleError
+from optimizer.errors import Conflict, InfeasibleError, PolicyError
 from optimizer.model.costs import CostModel
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
@@ -59,6 +60,11 @@ def build_trades(
     Cash >= cash_min and turnover are hard; each other limit holds where lots allow, else its check says not.
     Raises DataError for a missing price or rate, InfeasibleError when cash and turnover cannot both hold.
     """
+    for symbol, weight in target.items():
+        if not isfinite(weight):
+            raise PolicyError(
+                f"the target of {symbol} is {weight}; it must be a fraction of the NAV, 0 to sell it"
+            )
     wanted = {symbol: weight for symbol, weight in target.items() if abs(weight) > NOISE}
     book = make_book(portfolio, prices, wanted, fx, lots)
     if not book.lines:

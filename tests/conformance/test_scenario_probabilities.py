@@ -85,3 +85,35 @@ def test_probabilities_are_positive_and_add_up_to_one(wrong: list[float]):
         Estimates(("A",), None, np.eye(1), np.zeros((2, 1)), probabilities=np.array(wrong))
     with pytest.raises(DataError, match="probabilities has shape"):
         Estimates(("A",), None, np.eye(1), np.zeros((3, 1)), probabilities=np.array(wrong))
+
+
+@pytest.mark.parametrize("stress", [1.3, 1.5])
+def test_least_evar_of_pooled_days_is_scipys(stress: float):
+    """Views give days odds from 1e-9 to 0.01, over which the cone must stay solvable."""
+    from scipy.optimize import minimize, minimize_scalar
+
+    from optimizer import ScenarioView, pooled_estimates
+
+    names = ("A", "B", "C")
+    days = np.random.default_rng(1).standard_t(4, size=(600, 3)) @ (np.eye(3) * 0.008 + 0.004)
+    base = Estimates(names, days.mean(axis=0) * 252, np.cov(days.T) * 252, scenarios=days)
+    tail = np.sort(-days[:, 0])[-30:].mean()
+    pooled = pooled_estimates(base, [ScenarioView("cvar", {"A": 1}, stress * tail)])
+
+    def entropic(w: np.ndarray) -> float:
+        loss = -(days @ w)
+        top = loss.max()
+
+        def bound(log_z: float) -> float:
+            z = np.exp(log_z)
+            return z * (np.log(pooled.probabilities @ np.exp((loss - top) / z)) + top / z - np.log(0.05))
+
+        return float(minimize_scalar(bound, bounds=(-10, 1), method="bounded", options={"xatol": 1e-10}).fun)
+
+    free = {"bounds": [(0, 1)] * 3, "constraints": [{"type": "eq", "fun": lambda w: w.sum() - 1}]}
+    best = minimize(
+        lambda w: 100 * entropic(w), np.full(3, 1 / 3), method="SLSQP", options={"ftol": 1e-12}, **free
+    )
+    found = solve(pooled, Policy(method="evar"), Universe(names))
+    assert found.certificate.ok
+    assert entropic(found.weights) == pytest.approx(best.fun / 100, rel=1e-4)

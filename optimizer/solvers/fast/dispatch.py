@@ -6,8 +6,9 @@ import numpy as np
 
 from optimizer.numerics.answers import Answer, NoAnswerError
 from optimizer.numerics.convex_limits import Limits, Norm
-from optimizer.numerics.lp import break_ties, solve_lp
+from optimizer.numerics.lp import solve_lp
 from optimizer.numerics.matrices import block, dense
+from optimizer.numerics.ties import break_ties
 from optimizer.problem.feasible_set import Arena
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Support, Tail, Traded

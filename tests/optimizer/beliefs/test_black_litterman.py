@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer import BlackLittermanSettings, MarketView, PolicyError, posterior
+from optimizer import BlackLittermanSettings, DataError, MarketView, PolicyError, posterior
 
 NAMES = ("A", "B", "C", "D")
 W = np.array([0.4, 0.3, 0.2, 0.1])
@@ -183,3 +183,70 @@ def test_order_changes_nothing_and_the_posterior_covariance_lies_between(seed, o
     top = np.trace(covariance)
     assert np.linalg.eigvalsh(plain.covariance - covariance)[0] >= -1e-9 * top
     assert np.linalg.eigvalsh(1.05 * covariance - plain.covariance)[0] >= -1e-9 * top
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (np.array([[0.04, np.nan], [np.nan, 0.09]]), r"covariance\[0, 1\] is nan"),
+        (np.array([[0.04, 0.01], [0.02, 0.09]]), "covariance is not symmetric: A,B"),
+        (np.array([[0.04, 0.1], [0.1, 0.09]]), "negative eigenvalue"),
+        (np.array([[-0.04, 0.0], [0.0, 0.09]]), "the variance of A is -0.04"),
+    ],
+)
+def test_a_covariance_that_no_returns_have_is_refused(broken: np.ndarray, said: str):
+    half, opinion = np.array([0.5, 0.5]), [view(["A"], "absolute", 0.05)]
+    with pytest.raises(DataError, match=said):
+        posterior(("A", "B"), half, broken, opinion)
+
+
+def test_a_prior_symbols_and_views_are_checked_too():
+    half, opinion, good = np.array([0.5, 0.5]), [view(["A"], "absolute", 0.05)], np.diag([0.04, 0.09])
+    with pytest.raises(DataError, match=r"prior\[1\] is inf"):
+        posterior(("A", "B"), half, good, opinion, prior=np.array([0.1, np.inf]))
+    with pytest.raises(DataError, match=r"prior has shape \(3,\)"):
+        posterior(("A", "B"), half, good, opinion, prior=np.zeros(3))
+    with pytest.raises(DataError, match="A given more than once"):
+        posterior(("A", "A"), half, good, opinion)
+    with pytest.raises(PolicyError, match="a list of MarketView"):
+        posterior(("A", "B"), half, good, ["A = 0.05"])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    weights=st.lists(st.floats(-2, 2).filter(lambda w: abs(w) > 0.01), min_size=1, max_size=4),
+    q=st.floats(-0.2, 0.2),
+)
+def test_a_view_of_own_weights_and_full_confidence_holds_for_that_portfolio(weights: list[float], q: float):
+    held = dict(zip(NAMES, weights, strict=False))
+    row = np.array([held.get(symbol, 0.0) for symbol in NAMES])
+    for opinion in (
+        view(held, "absolute", q, 1.0),
+        view(list(held), "absolute", q, 1.0, weights=held),
+        view(held, "relative", q, 1.0),
+    ):
+        assert float(row @ posterior(NAMES, W, S, [opinion]).mean) == pytest.approx(q, abs=1e-9)
+
+
+def test_own_weights_of_both_sides_and_how_such_a_view_reads():
+    opinion = view({"A": 0.7, "B": 0.3}, "relative", 0.02, 1.0, against={"C": 0.5, "D": 0.5})
+    mean = posterior(NAMES, W, S, [opinion]).mean
+    assert float(np.array([0.7, 0.3, -0.5, -0.5]) @ mean) == pytest.approx(0.02)
+    assert str(opinion) == "0.7 A +0.3 B -0.5 C -0.5 D = 0.02"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"assets": {"A": 0.7}, "against": ["B"], "view_type": "relative"},
+        {"assets": ["A", "B"], "weights": {"A": 1.0}},
+        {"assets": {"A": np.nan}},
+        {"assets": {"A": "all"}},
+        {"assets": {"A": 60.0, "B": 40.0}},
+        {"assets": {"A": 0.0}},
+    ],
+    ids=str,
+)
+def test_own_weights_that_say_no_portfolio_are_refused(wrong: dict[str, object]):
+    with pytest.raises(PolicyError, match="weight"):
+        MarketView(**{"view_type": "absolute", "expected_return": 0.1, "confidence": 1.0, **wrong})

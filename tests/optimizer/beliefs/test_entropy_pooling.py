@@ -195,3 +195,27 @@ def test_an_unknown_symbol_and_a_bad_prior_are_named() -> None:
         pool(SYMBOLS, history(), [ScenarioView("mean", {"D": 1}, 0.1)])
     with pytest.raises(PolicyError, match="add up to 2"):
         pool(SYMBOLS, history(), [], prior=np.full(500, 2 / 500))
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("share", [0.6, 0.8, 0.95])
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_calmer_tail_is_the_best_of_every_quantile(seed: int, share: float, beside: bool) -> None:
+    """Few days with jumps: the entropy has several valleys; also beside a view on the mean, whose row counts too."""
+    rng = np.random.default_rng(seed)
+    x = 0.01 * rng.standard_normal((60, 3)) + 5e-4
+    x[:, 0] -= 0.02 * (rng.random(60) < 0.05) * rng.random() * 2
+    prior = rng.dirichlet(np.full(60, 20.0))
+    losses = -x[:, 0]
+    value = share * cvar(losses, prior, 0.95)
+    lean = ScenarioView("mean", {"B": 1}, float(252 * prior @ x[:, 1]) + 0.05)
+    mean = Rows.one(x[:, 1] - lean.value / 252, "=", 0) if beside else Rows.none(60)
+    tail = ScenarioView("cvar", {"A": 1}, value, sense="<=")
+    found = pool(SYMBOLS, x, [lean, tail] if beside else [tail], prior=prior)
+    best = np.inf
+    for edge in losses[losses < value]:
+        row = Rows.one(edge + np.maximum(losses - edge, 0) / 0.05 - value, "<=", 1)
+        p = tilt(prior, mean.joined(row))
+        best = best if p is None else min(best, float(p @ np.log(p / prior)))
+    assert found.relative_entropy <= best * (1 + 1e-9) + 1e-12
+    assert cvar(losses, found.probabilities, 0.95) <= value + 1e-9

@@ -69,3 +69,15 @@ def test_wrong_input_is_named():
         Position("X", 5).remove_shares(6, 1)
     with pytest.raises(PolicyError, match="sort them"):
         Universe(("B", "A"))
+
+
+@pytest.mark.parametrize("price", [float("nan"), float("inf"), "n/a", None, ""])
+def test_a_price_that_is_no_number_is_named_with_its_symbol(price: object):
+    book = Portfolio("book", positions={"AAA": Position("AAA", 10, 5)})
+    for ask in (book.total_value, book.get_weights):
+        with pytest.raises(DataError, match=r"the price of AAA is .*not a finite number"):
+            ask({"AAA": price})
+    with pytest.raises(DataError, match="the quantity of AAA is"):
+        Position("AAA", price)
+    with pytest.raises(DataError, match="the price of AAA is"):
+        Trade("AAA", 1, price)

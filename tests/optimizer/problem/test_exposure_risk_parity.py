@@ -105,3 +105,39 @@ def test_limits_hold_and_no_allowed_portfolio_has_a_lower_objective(seed: int):
     for v in rng.dirichlet(np.ones(n), 100):
         if limits.violation(v) <= 0 and (exposures @ v).min() > 1e-6:
             assert goal.value(v) >= found.objective - 1e-6
+
+
+def of_kinds(kinds: tuple[T, ...], **policy: object) -> np.ndarray:
+    """Shares of the variance of funds with one exposure each."""
+    names = tuple(f"F{i}" for i in range(len(kinds)))
+    scale = np.array([0.18, 0.13, 0.15, 0.2])[: len(kinds)]
+    covariance = np.outer(scale, scale) * (0.1 + 0.9 * np.eye(len(kinds)))
+    funds = FundExposureMap([Fund(name, name, {kind: 1.0}) for name, kind in zip(names, kinds, strict=True)])
+    settings_ = Policy(method="exposure_risk_parity", risk_free_rate=0.0, **policy)
+    found = solve(Estimates(names, None, covariance), settings_, Universe(names, funds=funds))
+    return found.weights * (covariance @ found.weights) / (found.weights @ covariance @ found.weights)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        (T.US_LARGE_EQUITY, T.US_TREASURY_LONG, T.GOLD, T.COMMODITIES),
+        (T.US_LARGE_EQUITY, T.EQUITY, T.US_EQUITY, T.BONDS),
+        (T.US_TREASURY_LONG, T.US_TREASURY, T.LONG_DURATION_BONDS, T.GOLD),
+    ],
+)
+def test_a_child_is_not_counted_beside_its_parent(kinds: tuple[T, ...]):
+    np.testing.assert_allclose(of_kinds(kinds), 0.25, atol=1e-6)
+
+
+def test_a_budget_of_a_parent_takes_what_has_none_of_its_own():
+    kinds = (T.US_LARGE_EQUITY, T.GOLD, T.COMMODITIES, T.REAL_ESTATE)
+    found = of_kinds(kinds, exposure_budgets={T.EQUITY: 0.4, T.REAL_ASSETS: 0.4, T.GOLD: 0.2})
+    assert found[0] == pytest.approx(0.4, abs=1e-6) and found[1] == pytest.approx(0.2, abs=1e-6)
+    assert found[2] + found[3] == pytest.approx(0.4, abs=1e-6)
+    with pytest.raises(
+        PolicyError, match="us_treasury_long is part of us_treasury and of long_duration_bonds"
+    ):
+        of_kinds(
+            (T.GOLD, T.US_TREASURY_LONG), exposure_budgets={T.US_TREASURY: 0.5, T.LONG_DURATION_BONDS: 0.5}
+        )

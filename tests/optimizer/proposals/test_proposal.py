@@ -112,3 +112,28 @@ def test_moved_days_have_the_moments_asked_for_whatever_the_order_of_the_names()
         PolicyError, match="needs scenarios that tell the 2 names apart, and these 120 days do not"
     ):
         moved(RETURNS[:, [0, 0]], np.zeros(2), covariance)
+
+
+@pytest.mark.parametrize("model", ["black_litterman", "entropy_pooling"])
+@pytest.mark.parametrize("prior", ["benchmark", "market_cap"])
+def test_a_prior_that_is_partly_elsewhere_is_scaled_up_and_says_so(prior: str, model: str):
+    policy = Policy(risk_free_rate=0.02, view_model=model)
+    key = "benchmark" if prior == "benchmark" else "market_caps"
+    part, mandate = {"A": 0.3, "B": 0.1, "ZZZ": 0.6}, Mandate(prior=prior)
+    found = form_beliefs(PAIR, Universe(("A", "B"), **{key: part}), policy, mandate)
+    whole = form_beliefs(PAIR, Universe(("A", "B"), **{key: {"A": 0.75, "B": 0.25}}), policy, mandate)
+    np.testing.assert_allclose(found.mean, whole.mean, rtol=1e-12)
+    assert whole.warnings == ()
+    assert f"60.0% of prior {prior!r} is in ZZZ, not estimated" in found.warnings[0]
+    with pytest.raises(PolicyError, match="no weight in the symbols estimated; it is in ZZZ"):
+        form_beliefs(PAIR, Universe(("A", "B"), **{key: {"ZZZ": 1.0}}), policy, mandate)
+    with pytest.raises(PolicyError, match="no numbers: B nan"):
+        form_beliefs(PAIR, Universe(("A", "B"), **{key: {"A": 1.0, "B": np.nan}}), policy, mandate)
+
+
+def test_a_benchmark_that_holds_cash_is_taken_as_it_is():
+    found = form_beliefs(
+        PAIR, Universe(("A", "B"), benchmark={"A": 0.4, "B": 0.2}), Policy(risk_free_rate=0.0), Mandate()
+    )
+    np.testing.assert_allclose(found.prior, 2.5 * (PAIR.covariance @ [0.4, 0.2]))
+    assert found.warnings == ()

@@ -269,6 +269,26 @@ def test_an_infeasible_program_says_so():
     assert caught.value.infeasible
 
 
+def test_infeasible_is_believed_of_one_solver_only_with_proof(monkeypatch: pytest.MonkeyPatch):
+    """DAQP's false "infeasible" beside a PIQP that gives up is no proof; a linear program is."""
+    from optimizer.numerics import qp
+
+    def gives(solver: str, *, infeasible: bool) -> object:
+        def stop(*_: object) -> None:
+            raise NoAnswerError(solver, "stopped", infeasible=infeasible)
+
+        return stop
+
+    monkeypatch.setattr(qp, "_daqp", gives("DAQP", infeasible=True))
+    monkeypatch.setattr(qp, "_piqp", gives("PIQP", infeasible=False))
+    for total, truth in ((1.0, False), (3.0, True)):
+        budget = np.full(1, total)
+        space = Polyhedron(np.ones((1, 2)), budget, budget, np.zeros(2), np.ones(2), np.ones(1))
+        with pytest.raises(NoAnswerError) as caught:
+            solve_qp(np.eye(2), np.zeros(2), space)
+        assert caught.value.infeasible is truth
+
+
 def test_the_general_lane_proves_infeasibility_too():
     found = solve(Instance(1).estimates, Policy(method="min_volatility"), Instance(1).universe)
     n = len(found.symbols)

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from optimizer import (
     InfeasibleError,
     Policy,
     PolicyError,
+    Solution,
     Universe,
     solve,
 )
@@ -264,6 +266,45 @@ def test_two_conflicts_at_once_name_what_would_end_one():
         solve(FOUR, policy, BOOK)
     assert {c.limit for c in caught.value.conflicts} == {"cash_max", "max_sector"}
     assert all(np.isfinite(c.relaxation) and not c.enough for c in caught.value.conflicts)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_a_conflict_tells_to_relax_makes_a_portfolio(seed: int):
+    """Each limit told by `relax one of` alone, and those told to be relaxed together."""
+    rng = np.random.default_rng(seed)
+    names = tuple("ABCDEF")
+    it = Estimates(names, rng.uniform(0.02, 0.1, 6), np.diag(rng.uniform(0.01, 0.09, 6)))
+    limits = {
+        "max_weight": float(rng.choice([0.03, 0.12, 0.3])),
+        "max_sector": float(rng.choice([0.2, 0.45])),
+        "max_turnover": float(rng.choice([0.05, 0.3])),
+        "min_return": float(rng.choice([0.05, 0.2])),
+    }
+    universe = Universe(names, dict(zip(names, "xxxyyy", strict=True)))
+
+    def answer(given: dict[str, float]) -> Solution:
+        policy = Policy(method="min_volatility", risk_free_rate=0.0, cash_max=0.1, **given)
+        return solve(it, policy, universe, np.full(6, 1 / 6))
+
+    try:
+        answer(limits)
+    except InfeasibleError as error:
+        told, conflicts = str(error), error.conflicts
+    else:
+        return
+    named = {c.limit: c.relaxation for c in conflicts if c.limit in limits}
+    alone = {name for name in limits if "one of" in told and f"{name} is" in told}
+    for name in alone:
+        sign = -1 if name == "min_return" else 1
+        answer({**limits, name: limits[name] + sign * (named[name] + 1e-6)})
+    if "one of" not in told:
+        together = told.split("relax together: ")[1]
+        given = re.findall(r"(\w+) is \S+ and must give way by (\S+)", together)
+        signs = {"min_return": -1, "cash_min": -1}
+        relaxed = {**limits, "cash_max": 0.1}
+        for name, amount in given:
+            relaxed[name] += signs.get(name, 1) * (float(amount) * 1.001 + 1e-6)
+        solve(it, Policy(method="min_volatility", risk_free_rate=0.0, **relaxed), universe, np.full(6, 1 / 6))
 
 
 def test_the_relaxation_of_a_flat_limit_against_a_curved_one_is_enough_and_no_more():

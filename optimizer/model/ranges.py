@@ -1,0 +1,71 @@
+"""Limits as callers write them: numbers, pairs with open ends, exposure types by name."""
+
+from collections.abc import Iterable, Mapping
+from math import inf
+from numbers import Real
+
+from optimizer.errors import PolicyError
+from optimizer.model.exposures import ExposureType
+
+Range = tuple[float | None, float | None]
+
+
+def ends(pair: Range) -> tuple[float, float]:
+    """Least and most; an end that is None is open."""
+    low, high = pair
+    return -inf if low is None else low, inf if high is None else high
+
+
+def checked_number(name: str, value: object) -> None:
+    """Raises PolicyError where the value is no number; None is none."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise PolicyError(f"{name} is {value!r}; it must be a number, a fraction like 0.1 for 10%")
+
+
+def checked_range(name: str, pair: object) -> Range:
+    """The least and the most; raises PolicyError for anything but two numbers, each of which may be None."""
+    ordered = isinstance(pair, Iterable) and not isinstance(pair, str | Mapping | set | frozenset)
+    found = tuple(pair) if ordered and isinstance(pair, Iterable) else ()
+    if len(found) != 2:
+        raise PolicyError(f"{name} is {pair!r}; it must be (least, most), None for an open end: (None, 0.3)")
+    for end in found:
+        if end is not None:
+            checked_number(name, end)
+    return found
+
+
+def checked_mapping(name: str, limits: object) -> Mapping[str, object]:
+    """The limits by name; raises PolicyError for anything but a mapping, None being an empty one."""
+    if limits is None:
+        return {}
+    if not isinstance(limits, Mapping):
+        raise PolicyError(f"{name} is {limits!r}; it must be a mapping of names: {{'NAME': ...}}")
+    return limits
+
+
+def checked_ranges(name: str, limits: object) -> Mapping[str, Range]:
+    """Ranges by name; raises PolicyError as `checked_mapping` and `checked_range`."""
+    given = checked_mapping(name, limits)
+    return {key: checked_range(f"{name} of {key}", pair) for key, pair in given.items()}
+
+
+def checked_shares(name: str, limits: object) -> Mapping[str, float]:
+    """Numbers by name; raises PolicyError for anything else."""
+    given = checked_mapping(name, limits)
+    for key, value in given.items():
+        checked_number(f"{name} of {key}", value)
+    return given  # type: ignore[return-value]
+
+
+def checked_exposures(name: str, limits: object) -> Mapping[ExposureType, float]:
+    """Numbers by exposure type, which may be given by its name; None is no limit. Raises PolicyError."""
+    given = checked_shares(name, {k: v for k, v in checked_mapping(name, limits).items() if v is not None})
+    return {k if isinstance(k, ExposureType) else ExposureType.parse(str(k)): v for k, v in given.items()}
+
+
+def checked_lines(limits: object) -> tuple[str, ...]:
+    """Lines of text, or one alone; raises PolicyError for anything else."""
+    lines = (limits,) if isinstance(limits, str) else () if limits is None else limits
+    if not isinstance(lines, Iterable) or not all(isinstance(line, str) for line in lines):
+        raise PolicyError(f"limits are {limits!r}; they must be lines of text: ['Equity <= 0.6']")
+    return tuple(lines)
