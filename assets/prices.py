@@ -17,6 +17,7 @@ from resources.logs.ingest import Inbox
 from resources.logs.open_questions import open_questions
 from resources.logs.refused_files import REJECTED
 from resources.logs.storing import Ingested
+from resources.prices.reference import SOURCE
 from resources.store.warehouse import frame
 
 RETRY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL)
@@ -132,10 +133,12 @@ def _result(
         logs = frame(con, "select log, count(distinct date) as dates, max(date) as newest, max(ingest_seq) as "
                           "ingest_seq from log_leaves group by log order by log")  # fmt: skip
         schema = table_schema(con, table)
-        version = con.execute(
-            "select coalesce(max(ingest_seq), 0) from log_leaves where (log = 'prices') = ?",
-            [table == "prices"],
-        ).fetchall()[0][0]
+        newest = (
+            "log_leaves where log = 'prices'"
+            if table == "prices"
+            else f"ingests where source = '{SOURCE}' and status = 'ingested'"
+        )
+        version = con.execute(f"select coalesce(max(ingest_seq), 0) from {newest}").fetchall()[0][0]
     return dg.MaterializeResult(
         metadata={
             "dagster/table_name": f"packfolio.main.{table}",

@@ -15,7 +15,15 @@ import pytest
 
 import pipeline.cli
 
-LOADED = ("runs", "jobs", "schedules", "definitions", "replay")  # these ask the environment where they are
+LOADED = (
+    "stages",
+    "runs",
+    "backfill",
+    "jobs",
+    "schedules",
+    "definitions",
+    "rerun",
+)  # these ask the environment where they are
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,8 @@ def book_news(con: Connection) -> list[BookNews]:
     found = [
         BookNews(late.pack_id, late.portfolio, None, str(late), late.command) for late in out_of_date(con)
     ]
-    for book in read_snapshots(con, pack):
-        if book.mode != "paper" or book.holdings.as_of is None:
+    for book in read_snapshots(con, pack, mode="paper"):
+        if book.holdings.as_of is None:
             continue
         reached = [one for one in book.holdings.adjustments if one.late and one.lot_id is None]
         pending = pending_news(con, now, pack, book.portfolio_id, book.base_currency, book.holdings)

@@ -189,12 +189,12 @@ def _holdings(
         return UNKNOWN, str(error)
 
 
-def read_snapshots(con: Connection, pack: Pack) -> list[Snapshot]:
-    """The newest snapshot of every portfolio under a pack, by name."""
+def read_snapshots(con: Connection, pack: Pack, mode: str | None = None) -> list[Snapshot]:
+    """The newest snapshot of every portfolio under a pack, or of those of one mode, by name."""
     rows = con.execute(
         "select portfolio_id, name, mode, base_currency, holdings_date, cash, policy, views, benchmark, universe, "
-        "problem from latest_portfolio_snapshots where pack_id = ? order by name",
-        [pack.id],
+        "problem from latest_portfolio_snapshots where pack_id = ? and (? is null or mode = ?) order by name",
+        [pack.id, mode, mode],
     ).fetchall()
     return [_snapshot(con, pack, row) for row in rows]
 

@@ -47,18 +47,24 @@ def test_a_restatement_that_moves_weights_is_proposed_and_not_acted_on(typed: Ty
     shutil.copytree(typed.at.folder, tmp_path / "desk")
     (tmp_path / "desk" / "inbox" / "again.csv").write_text("symbol,date,close\nAAA,2024-02-27,150\n")
     none = typed.at("packs", "restatements")
-    assert (none.status, none.out) == (
-        0,
-        "no restatement moves a live portfolio's weight by more than 0.50%\n",
-    )
+    assert (
+        none.status == 0 and len(none.lines) == 2
+    )  # Wednesday was revised after Thursday's paper day was computed
+    assert f"paper: its day under {THURSDAY} rests on an older version of {REVISED}" in none.lines[0]
     with terminal(tmp_path / "desk") as at:
         at.read("ingest")
         found = at.read("packs", "restatements")
-        assert [one["portfolio"] for one in found] == ["book", "tight"]
+        assert {one["portfolio"] for one in found if one["moved"] is not None} == {"book", "tight"}
         assert found[0]["moved"] > 0.005 and found[0]["pack_id"] == THURSDAY
         said = at("packs", "restatements").lines
         assert said == [
-            line for one in found for line in (f"{THURSDAY}  {one['reason']}", f"  {one['command']}")
+            line
+            for one in found
+            for line in (
+                f"{one['pack_id']}  {one['reason']}",
+                f"  {one['command']}" if one["command"] else None,
+            )
+            if line
         ]
         resources = {
             "warehouse": WarehouseResource(home=str(at.home)), "desk": DeskResource(folder=str(at.config)),

@@ -42,14 +42,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespac
         living = any(one.live and one.enabled for one in sources)
         return CALENDAR.last_closed_session(now) if living else date(2026, 7, 1)
 
-    def load(exchange: str, today: date, cache: Path) -> Calendar:
+    def load(desk: Any, exchange: str, today: date, cache: Path) -> Calendar:
         assert (exchange, cache) == ("XTSE", tmp_path / "cache")
         return CALENDAR
 
     monkeypatch.setattr(runs, "desk", lambda: SimpleNamespace(sources=SimpleNamespace(sources=sources)))
     monkeypatch.setattr(runs, "warehouse", lambda: SimpleNamespace(home=tmp_path, live=live))
     monkeypatch.setattr(runs, "default_as_of", newest)
-    monkeypatch.setattr(runs, "load_calendar", load)
+    monkeypatch.setattr(runs, "desk_calendar", load)
     return sources
 
 

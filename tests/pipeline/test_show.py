@@ -95,7 +95,7 @@ def test_the_trades_of_two_books() -> None:
         |  NAV 100,000.00 -> 99,965.91; costs 34.09 (3.41 bps); turnover 16.1% two-way, 8.0% one-way; cash after 34.57
         |  the sales realise -20.00 short-term and 1,500.50 long-term; estimated tax 305.25, not in the costs
         |
-        |about the prices  SIMULATED: BBB
+        |note  SIMULATED: BBB
     """)
 
 
@@ -115,7 +115,7 @@ def test_a_book_without_weights_says_why_and_shows_no_trades(changed: dict[str, 
         |book (live, USD)
         |  no weights today: {why}
         |
-        |about the prices  SIMULATED: BBB
+        |note  SIMULATED: BBB
     """)
 
 
@@ -123,7 +123,7 @@ def test_a_book_without_weights_says_why_and_shows_no_trades(changed: dict[str, 
 def test_a_book_whose_value_is_not_known_has_no_totals(totals: dict[str, Any] | None) -> None:
     said = trades_of(BOOK | {"totals": totals})
     assert "NAV" not in said
-    assert said.splitlines()[-3:] == ["|  ! one name is stale", "|", "|about the prices  SIMULATED: BBB"]
+    assert said.splitlines()[-3:] == ["|  ! one name is stale", "|", "|note  SIMULATED: BBB"]
 
 
 def test_what_is_bought_is_green_what_is_sold_red_and_what_is_kept_dim() -> None:
@@ -242,7 +242,7 @@ def test_a_sweep_is_a_line_a_variant_with_the_number_of_trials() -> None:
         |
         |  deflated: how sure it is that the Sharpe ratio beats the best of 1 policies without skill
         |
-        |about the prices  prices of a test
+        |note  prices of a test
     """)
 
 
@@ -302,7 +302,7 @@ def test_the_measures_of_a_backtest_stand_side_by_side_and_its_variants_below() 
         | tail_ratio_of_the_year   -1.0000
         |
         |
-        |about the prices  a note
+        |note  a note
     """)
 
 

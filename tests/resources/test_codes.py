@@ -17,6 +17,7 @@ PLACES = [
     *(ROOT / "resources/prices").glob("*.py"),
     *(ROOT / "resources/screening").glob("*.py"),
     ROOT / "resources/logs/recorded_actions.py",
+    ROOT / "resources/logs/stated_dividends.py",
     ROOT / "resources/logs/calendars.py",
     ROOT / "resources/packs/missing_data.py",
     ROOT / "resources/packs/price_sources.py",

@@ -47,6 +47,8 @@ def con(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             create table latest_optimal_weights as select * from (values
                 ('PP_1', 'a', 'HALF', 0.6), ('PP_1', 'b', 'HALF', 0.2), ('PP_2', 'a', 'HALF', 0.9)
             ) as t(pack_id, portfolio_id, symbol, weight);
+            create table latest_portfolio_snapshots as select 'PP_2' as pack_id, * from (values
+                ('a', 'live'), ('b', 'live')) as t(portfolio_id, mode);
             create table latest_posterior_returns as select * from (values
                 ('PP_1', 'a', 'HALF', 0.07), ('PP_1', 'b', 'HALF', 0.03), ('PP_2', 'b', 'HALF', 0.5)
             ) as t(pack_id, portfolio_id, symbol, posterior_return);

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 from bench import PRICE_TYPES, STAMP, ingest
 
-from resources.logs.ingest import insert_rows
 from resources.logs.open_questions import OpenQuestion, open_questions
+from resources.logs.storing import insert_rows
 from resources.store.warehouse import Warehouse
 
 DAYS = [date(2024, 1, number) for number in (2, 3, 4, 5)]
