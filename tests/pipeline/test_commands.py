@@ -27,9 +27,7 @@ def test_an_ingest_takes_one_source_and_the_days_asked_for(typed: Typed) -> None
 def test_a_run_prints_the_trades_of_the_pack_it_cut(typed: Typed) -> None:
     assert (typed.first["status"], typed.first["reason"], typed.first["pack_id"]) == ("done", "", WEDNESDAY)
     shown = typed.at.read("trades", WEDNESDAY)
-    later = [
-        note for note in shown["notes"] if note.startswith("paper: its day under")
-    ]  # what a revision changed since
+    later = [note for note in shown["notes"] if note.startswith("paper: its day under")]
     shown["notes"] = [note for note in shown["notes"] if note not in later]
     assert len(later) == 1 and {**shown, "status": "done", "reason": ""} == typed.first
     assert [book["name"] for book in shown["portfolios"]] == ["book", "paper"]
