@@ -54,7 +54,7 @@ def test_a_restatement_that_moves_weights_is_proposed_and_not_acted_on(typed: Ty
     with terminal(tmp_path / "desk") as at:
         at.read("ingest")
         found = at.read("packs", "restatements")
-        assert {one["portfolio"] for one in found if one["moved"] is not None} == {"book"}
+        assert {one["portfolio"] for one in found if one["portfolio"] != "paper"} == {"book", "tight"}
         assert found[0]["moved"] > 0.005 and found[0]["pack_id"] == THURSDAY
         said = at("packs", "restatements").lines
         assert said == [
@@ -71,7 +71,7 @@ def test_a_restatement_that_moves_weights_is_proposed_and_not_acted_on(typed: Ty
         }  # fmt: skip
         looked = restatements(context := dg.build_sensor_context(resources=resources))
         assert looked.skip_message == "; ".join(
-            one["reason"] if one["moved"] is None else f"proposed: {one['command']}" for one in found
+            one["reason"] if one["portfolio"] == "paper" else f"proposed: {one['command']}" for one in found
         )
         again = restatements(dg.build_sensor_context(cursor=context.cursor, resources=resources))
         assert again.skip_message == "nothing was ingested since the last look"
