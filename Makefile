@@ -20,7 +20,7 @@ ui: .venv/runtime.stamp ## Dagster on http://127.0.0.1:3000, with the assets and
 	@$(BIN)/packfolio ui
 
 test: .venv/dev.stamp ## the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: .venv/dev.stamp ## the slow tests alone
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "slow and not network"

@@ -99,8 +99,14 @@ def runs_later(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
 
 
+@cache
+def parsed(root: Path, path: Path) -> Source:
+    """A file that was read before is not read again: rules follow imports through the whole tree."""
+    return Source(root, path)
+
+
 def sources(root: Path) -> list[Source]:
-    return [Source(root, path) for folder in CODE for path in sorted((root / folder).rglob("*.py"))]
+    return [parsed(root, path) for folder in CODE for path in sorted((root / folder).rglob("*.py"))]
 
 
 def plant(root: Path, name: str, text: str) -> None:

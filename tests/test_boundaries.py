@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from source_tree import ROOT, Source, front_door, plant, sources
+from source_tree import ROOT, Source, front_door, parsed, plant, sources
 
 FOLDERS = {
     "optimizer": {"optimizer"},
@@ -131,7 +131,7 @@ def no_circles(source: Source) -> Iterator[str]:
 
 @cache
 def imported(root: Path, path: Path) -> frozenset[Path]:
-    source = Source(root, path)
+    source = parsed(root, path)
     found = {source.ours(item.module) for item in source.imports}
     return frozenset(p for p in found if p and p.name != "__init__.py")
 
@@ -225,7 +225,7 @@ def hot_start(source: Source) -> Iterator[str]:
                 path = at.ours(prefix)
                 if path and path not in seen:
                     seen.add(path)
-                    waiting.append((Source(source.root, path), f"{trail} -> {prefix}"))
+                    waiting.append((parsed(source.root, path), f"{trail} -> {prefix}"))
 
 
 RULES: dict[str, Callable[[Source], Iterator[str]]] = {
