@@ -2,12 +2,12 @@
 
 import dagster as dg
 
+from pipeline import stages  # the module: Dagster takes a file with one Definitions object
 from pipeline.backfill import backfill
 from pipeline.schedules import after_the_close, inbox_files, missing_sessions, restatements, stuck_runs
-from pipeline.stages import stages
 
 defs = dg.Definitions.merge(
-    stages,
+    stages.stages,
     dg.Definitions(
         jobs=[backfill],
         schedules=[after_the_close],
