@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 
+from pipeline import definitions
 from pipeline.definitions import defs
 
 CHAIN = {
@@ -22,6 +23,13 @@ CHAIN = {
     "backtest_results": {"return_estimates", "covariances", "portfolio_snapshots"},
 }
 PARTITIONED = set(CHAIN) - {"decisions", "prices", "reference_data"}
+
+
+def test_dagster_finds_one_definitions_object_in_the_module() -> None:
+    """With a second one at module scope neither the UI nor the daemon loads the code location."""
+    assert [name for name, found in vars(definitions).items() if isinstance(found, dg.Definitions)] == [
+        "defs"
+    ]
 
 
 def test_the_assets_and_what_each_needs() -> None:
