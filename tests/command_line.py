@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from fork_server import ROOT, call, server
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,12 @@ class Desk:
             "COLUMNS": "200",
         }
         environment.pop("PACKFOLIO_ANCHOR", None)
-        return subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", *arguments],
-            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False,
-        )  # fmt: skip
+        with TemporaryFile("w+") as out, TemporaryFile("w+") as errors, Path(os.devnull).open() as nothing:
+            descriptors = nothing.fileno(), out.fileno(), errors.fileno()
+            status = call(server(), ["packfolio", *arguments], ROOT, environment, descriptors)
+            out.seek(0)
+            errors.seek(0)
+            return subprocess.CompletedProcess(arguments, status, out.read(), errors.read())
 
     def read(self, *arguments: str) -> Any:
         """The JSON document of a command that succeeds."""

@@ -1,14 +1,12 @@
 """A synthetic desk: made-up prices with known sensitivities, run through the real ingest -> pack -> pipeline path."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import exchange_calendars
 import numpy as np
 import pandas as pd
+from command_line import Desk
 from source_tree import ROOT
 
 PACK = "PP_2025-10-26"
@@ -124,15 +122,7 @@ holdings:
 def build(folder: Path) -> Path:
     """The home of a desk whose pack PP_2025-10-26 is run; its configuration is `folder/config`."""
     write_files(folder)
-    environment = {
-        **os.environ,
-        "PACKFOLIO_HOME": str(folder / "home"),
-        "PACKFOLIO_CONFIG": str(folder / "config"),
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "run", "--as-of", PACK[3:], "--json"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False,
-    )  # fmt: skip
+    done = Desk(folder / "home", folder / "config").packfolio("run", "--as-of", PACK[3:], "--json")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder / "home"
 

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import fork_server
 import pytest
+from built_once import own_copy
 from command_line import ROOT, Desk
 
 from optimizer.beliefs.estimators.recipes import COVARIANCES, MEANS
@@ -64,17 +66,25 @@ def name_of(item: Path | Block) -> str:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, dict[str, str]]:
     """A home in which the example portfolios were run, and what the run printed."""
-    made = Desk.example(tmp_path_factory.mktemp("documents"))
-    done = made.packfolio("run")
+    folder, printed = own_copy(tmp_path_factory, "documents", _run)
+    return Desk(folder / "home", folder / "config"), {"packfolio run": printed}
+
+
+def _run(folder: Path) -> str:
+    done = Desk.example(folder).packfolio("run")
     assert done.returncode == 0, done.stderr + done.stdout
-    return made, {"packfolio run": done.stdout}
+    return done.stdout
 
 
 def shell(script: str, folder: Path, made: Desk) -> subprocess.CompletedProcess[str]:
     programs = folder / "programs"
     programs.mkdir()
-    for name, arguments in (("packfolio", "-m pipeline.cli"), ("python", "")):
-        (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
+    stand_in = f"{sys.executable} -SE {fork_server.__file__} call {fork_server.server()}"
+    for name, start in (
+        ("packfolio", f'exec {stand_in} packfolio "$@"'),
+        ("python", f'[ "$*" != - ] || exec {stand_in} python -\nexec {sys.executable} "$@"'),
+    ):
+        (programs / name).write_text(f"#!/bin/sh\n{start}\n")
         (programs / name).chmod(0o755)
     environment = {
         **os.environ,

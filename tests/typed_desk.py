@@ -36,6 +36,7 @@ class Typed:
     """The desk, and what each of the commands said that made it."""
 
     at: Terminal
+    made_in: Path
     ingested: dict[str, tuple[Any, list[tuple[Any, ...]]]]
     first: Any
     second: Said
@@ -72,7 +73,7 @@ def typed_desk(folder: Path) -> Typed:
         revised = at.read("packs", "revise", "2024-02-28", "--reason", "  a restated close ", status=1)
         backtest = at.read("backtest", "--portfolio", "book")
         write_risk(at.home)
-        return Typed(at, ingested, first, second, rejected, revised, backtest)
+        return Typed(at, at.home, ingested, first, second, rejected, revised, backtest)
 
 
 def read_published(at: Terminal, sql: str) -> list[tuple[Any, ...]]:

@@ -1,12 +1,12 @@
 """Two runs at once, readers while a run writes, a second run of the same day, a file that is not whole yet."""
 
 import threading
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
+from built_once import own_copy
 from small_desk import make_desk, price_file
 from zygote import Zygote, at_once
 
@@ -17,16 +17,17 @@ Desk = tuple[Zygote, Zygote, list[date]]
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """Two zygotes over one home, in which one day was run."""
-    folder = tmp_path_factory.mktemp("together")
+    folder, days = own_copy(tmp_path_factory, "together", _run_one_day)
+    return Zygote(folder), Zygote(folder), days
+
+
+def _run_one_day(folder: Path) -> list[date]:
     days = make_desk(folder)
-    one, other = Zygote(folder).start(), Zygote(folder).start()
-    status, said = one.packfolio("run", "--as-of", str(days[-4]))
+    status, said = Zygote(folder).packfolio("run", "--as-of", str(days[-4]))
     assert status == 0, said
-    yield one, other, days
-    one.stop()
-    other.stop()
+    return days
 
 
 def ledger(home: Path) -> list[tuple[object, ...]]:

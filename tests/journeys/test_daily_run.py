@@ -12,6 +12,7 @@ import dagster as dg
 import duckdb
 import pytest
 import yaml
+from built_once import own_copy
 from command_line import Desk
 
 from optimizer import propose
@@ -27,11 +28,15 @@ PACK = "PP_2022-12-28"
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """A home in which the default run was made, for two as-of dates."""
-    made = Desk.example(tmp_path_factory.mktemp("desk"))
+    folder, _ = own_copy(tmp_path_factory, "example", _run_two_days)
+    return Desk(folder / "home", folder / "config")
+
+
+def _run_two_days(folder: Path) -> None:
+    made = Desk.example(folder)
     for arguments in (("run", "--as-of", "2022-12-27"), ("run",)):
         done = made.packfolio(*arguments)
         assert done.returncode == 0, done.stderr + done.stdout
-    return made
 
 
 @pytest.fixture

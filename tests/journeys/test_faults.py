@@ -47,7 +47,7 @@ def test_a_disk_that_is_full_or_read_only_is_told_in_a_line_and_loses_nothing(
 ) -> None:
     place, change = disk
     day = str(make_desk(tmp_path)[-1])
-    zygote = Zygote(tmp_path).start()
+    zygote = Zygote(tmp_path)
     for room in ROOM:
         change(f"size={room}")
         status, said = zygote.packfolio("run", "--as-of", day, home="small")
@@ -65,4 +65,3 @@ def test_a_disk_that_is_full_or_read_only_is_told_in_a_line_and_loses_nothing(
         assert zygote.packfolio("run", "--as-of", day, home=home)[0] == 0
     assert record(place) == record(tmp_path / "roomy")
     assert zygote.read("packs", "verify", home="small")["faults"] == []
-    zygote.stop()

@@ -74,7 +74,7 @@ class Evenings:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         (folder / "inbox").mkdir()
-        self.zygote = Zygote(folder).start()
+        self.zygote = Zygote(folder)
 
     def run(self, twice_every: int) -> None:
         for number, day in enumerate(self.sessions):
@@ -241,7 +241,6 @@ def test_two_weeks_with_a_missing_file_and_a_name_that_vanishes(tmp_path: Path) 
         assert held.fetchall() == [(0,)]
     assert problem is None
     assert json.loads(universe)["excluded"]["LO"].startswith("was delisted on 2015-06-10 for 71.37")
-    desk.zygote.stop()
 
 
 @pytest.mark.slow
@@ -253,4 +252,3 @@ def test_the_whole_year(tmp_path: Path) -> None:
     desk.check_early_days()
     desk.check_nav()
     desk.check_replays()
-    desk.zygote.stop()

@@ -1,7 +1,7 @@
 """A run that is killed at any moment loses nothing, shows nothing by halves, and converges when it is run again."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from random import Random
@@ -15,12 +15,11 @@ pytestmark = pytest.mark.xdist_group("zygote")
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Zygote, list[date]]]:
+def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Zygote, list[date]]:
     folder = tmp_path_factory.mktemp("kills")
     days = make_desk(folder)
-    zygote = Zygote(folder).start()
-    yield zygote, days
-    zygote.stop()
+    zygote = Zygote(folder)
+    return zygote, days
 
 
 def record(home: Path) -> list[tuple[object, ...]]:

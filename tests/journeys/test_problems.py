@@ -14,7 +14,7 @@ pytestmark = pytest.mark.xdist_group("zygote")
 def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(tmp_path: Path) -> None:
     days = make_desk(tmp_path)
     (tmp_path / "config" / "portfolios" / "paper.yaml").unlink()
-    zygote, pack = Zygote(tmp_path).start(), f"PP_{days[-1]}"
+    zygote, pack = Zygote(tmp_path), f"PP_{days[-1]}"
     for day in ("1980-01-01", "2999-01-04"):
         status, said = zygote.packfolio("run", "--as-of", day)
         assert status == 1 and "Traceback" not in said
@@ -36,14 +36,13 @@ def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(tmp_path:
             assert con.execute(f"select count(*) from latest_{table}").fetchall() == [(0,)]
     assert zygote.read("packs", "verify")["faults"] == []
     assert zygote.read("packs", "replay", pack)["identical"]
-    zygote.stop()
 
 
 def test_what_is_missing_under_a_number_is_told_wherever_it_is_read(tmp_path: Path) -> None:
     """Rows set aside, a file refused: the ingest, the run, the book's reason, the pack and the doctor name them."""
     days = make_desk(tmp_path)
     (tmp_path / "config" / "portfolios" / "paper.yaml").unlink()
-    zygote, since, last = Zygote(tmp_path).start(), days[-12], str(days[-1])
+    zygote, since, last = Zygote(tmp_path), days[-12], str(days[-1])
     status, said = zygote.packfolio("ingest", "--source", "inbx")
     assert status == 2 and "sources.yaml has inbox" in said
     history = tmp_path / "inbox" / "history.csv"
@@ -74,4 +73,3 @@ def test_what_is_missing_under_a_number_is_told_wherever_it_is_read(tmp_path: Pa
     status, said = zygote.packfolio("doctor")
     assert status != 0 and "file notes.docx" in said and f"set aside since {since}" in said
     assert zygote.read("packs", "replay", f"PP_{last}")["identical"]
-    zygote.stop()

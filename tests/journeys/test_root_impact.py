@@ -27,7 +27,7 @@ def test_the_impact_of_a_trade_follows_from_the_volumes_of_the_pack(tmp_path: Pa
     prices.loc[prices["symbol"] == "EEE", "volume"] = pd.NA
     prices["volume"] = prices["volume"].astype("Int64")
     history.write_text(prices.to_csv(index=False))
-    zygote, pack = Zygote(tmp_path).start(), f"PP_{days[-1]}"
+    zygote, pack = Zygote(tmp_path), f"PP_{days[-1]}"
     if replayed:
         status, said = zygote.packfolio("run", "--as-of", str(days[-1]))
         assert status == 1
@@ -51,4 +51,3 @@ def test_the_impact_of_a_trade_follows_from_the_volumes_of_the_pack(tmp_path: Pa
         swept = zygote.read("backtest", "--sweep", "root_impact=0,1,2")["portfolios"]["book"]
         drags = [swept[f"root_impact={y}"]["cost_drag"] for y in (0, 1, 2)]
         assert drags[0] < drags[1] == swept["policy"]["cost_drag"]
-    zygote.stop()

@@ -1,9 +1,9 @@
 """An auditor's day: walk from a trade to its prices, replay it, and find what somebody edited."""
 
 import json
+import os
 import re
 import shutil
-from collections.abc import Iterator
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+from built_once import own_copy
 from lineage_events import fit_the_specification, join_up
 from small_desk import SYMBOLS, make_desk
 from zygote import Zygote
@@ -29,15 +30,23 @@ PICKLE = re.compile(rb"\x80[\x02-\x05].*\.", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Zygote:
     """Two packs, then a correction of an old price and a revision of the second pack."""
-    folder = tmp_path_factory.mktemp("audit")
+    folder, _ = own_copy(tmp_path_factory, "audited", _run_and_revise)
+    return _watched(folder)
+
+
+def _watched(folder: Path) -> Zygote:
+    """The desk's runs hold a vendor's secret and the desk's key in their environment."""
+    return Zygote(folder, environment={
+        **os.environ, "VENDOR_TOKEN": CANARY, KEY: str(folder / "keys" / "desk"),
+    })  # fmt: skip
+
+
+def _run_and_revise(folder: Path) -> None:
     days = make_desk(folder)
     make_keys(folder / "keys" / "desk", folder / "home")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("VENDOR_TOKEN", CANARY)
-        environment.setenv(KEY, str(folder / "keys" / "desk"))
-        zygote = Zygote(folder).start()
+    zygote = _watched(folder)
     for day in days[-2:]:
         status, said = zygote.packfolio("run", "--as-of", str(day))
         assert status == 0, said
@@ -50,8 +59,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
     ):
         status, said = zygote.packfolio(*arguments)
         assert status == 0, said
-    yield zygote
-    zygote.stop()
 
 
 def _close(folder: Path, day: date) -> float:

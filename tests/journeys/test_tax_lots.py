@@ -3,9 +3,11 @@
 import asyncio
 import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+from built_once import own_copy
 from small_desk import make_desk
 from zygote import Zygote
 
@@ -54,16 +56,19 @@ holdings:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A desk whose two books carry lots, run on two days."""
-    folder = tmp_path_factory.mktemp("lots")
-    days = make_desk(folder)
+    folder, days = own_copy(tmp_path_factory, "lots", _run_two_days)
+    return Zygote(folder), [f"PP_{day}" for day in days], days
+
+
+def _run_two_days(folder: Path) -> list[date]:
+    days = make_desk(folder)[-2:]
     (folder / "config" / "portfolios" / "book.yaml").write_text(LIVE)
     (folder / "config" / "portfolios" / "paper.yaml").write_text(PAPER)
-    zygote = Zygote(folder).start()
-    for day in days[-2:]:
+    zygote = Zygote(folder)
+    for day in days:
         status, said = zygote.packfolio("run", "--as-of", str(day))
         assert status == 0, said
-    yield zygote, [f"PP_{day}" for day in days[-2:]], days[-2:]
-    zygote.stop()
+    return days
 
 
 def portfolio(ran: Any, day: int, name: str) -> Any:

@@ -26,7 +26,7 @@ def test_a_usd_and_a_cad_line_convert_at_the_packs_rates_and_a_missing_rate_is_t
         sources.write("  - {name: canada, kind: folder, path: ../canada, basis: as_traded, currency: CAD}\n")
         sources.write("reference_folder: reference\n")
     (config / "reference").mkdir()
-    zygote = Zygote(tmp_path).start()
+    zygote = Zygote(tmp_path)
 
     status, said = zygote.packfolio("run", "--as-of", str(days[-2]))
     assert (status, f"no exchange rate CAD/USD for {days[-2]}" in " ".join(said.split())) == (1, True), said
@@ -51,7 +51,6 @@ def test_a_usd_and_a_cad_line_convert_at_the_packs_rates_and_a_missing_rate_is_t
     paid = sum((Decimal(row["cost"]) for row in rows.values()), Decimal(0))
     cash = Decimal(totals["cash_before"]) - Decimal(totals["cash_after"])
     assert sums["BUY"] + paid == sums["SELL"] + cash
-    zygote.stop()
     with Warehouse(
         tmp_path / "home"
     ).read() as con:  # risk is that of a holder in USD: the rate's moves are in it

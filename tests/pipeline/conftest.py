@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from terminal import terminal
+from built_once import own_copy
+from terminal import Terminal, terminal
 from typed_desk import Typed, typed_desk
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Typed:
-    return typed_desk(tmp_path_factory.mktemp("desk"))
+    """The desk that is read and copied; what was typed while it was made speaks of `made_in`."""
+    folder, told = own_copy(tmp_path_factory, "typed", typed_desk)
+    return replace(told, at=Terminal(folder))
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def test_a_run_with_an_infeasible_portfolio_trades_for_the_others_and_fails(type
         "paper (paper, USD)",
         "tight (live, USD)",
     ]
-    home = typed.at.home
+    home = typed.made_in
     assert lines[-3:] == [
         f"warehouse  {home / 'warehouse.duckdb'}",
         f"readers    {home / 'published.duckdb'}",

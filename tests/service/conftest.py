@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
-from service_desk import PACK, build
+from built_once import built_once
+from service_desk import build
 
 import service.optimizer_service as optimizer_service
 from service import OptimizerService
@@ -20,14 +20,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Mutants of the service, which builds no desk, share the one in PACKFOLIO_TEST_DESK.
     """
-    root = tmp_path_factory.getbasetemp()
-    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
-    root = Path(os.environ.get("PACKFOLIO_TEST_DESK", root))
-    folder = root / "desk"
-    with FileLock(root / "desk.lock"):
-        if not (folder / "done").exists():
-            build(folder)
-            (folder / "done").write_text(PACK)
+    root = os.environ.get("PACKFOLIO_TEST_DESK")
+    folder, _ = built_once(tmp_path_factory, "desk", build, Path(root) if root else None)
     return folder / "home"
 
 

@@ -1,0 +1,155 @@
+"""Commands in forked processes of one that has loaded everything: real processes, without their start-up.
+
+`python tests/fork_server.py serve SOCKET` serves until its stdin is closed. `python tests/fork_server.py call SOCKET
+packfolio ...` is a stand-in for `packfolio ...`, and `call SOCKET python -` for a Python that reads its program.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import types
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST = 400.0  # seconds
+
+
+def _serve(address: str) -> None:
+    _load()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those who attend a call end by themselves
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(address)
+        door.listen(64)
+        print("ready", flush=True)
+        while sys.stdin not in (ready := select.select([door, sys.stdin], [], [])[0]):
+            assert door in ready
+            caller, _ = door.accept()
+            with caller:
+                if os.fork() == 0:
+                    door.close()
+                    _attend(caller)
+
+
+def _load() -> None:
+    """What every run needs, but for the modules that ask the environment where they are: each fork has its own."""
+    import matplotlib.pyplot
+
+    import pipeline.runs
+    from assets.plots import charts
+    from optimizer import solve
+
+    assert matplotlib.pyplot and charts and solve
+    for name in ("runs", "jobs", "stages"):
+        del sys.modules[f"pipeline.{name}"]
+        delattr(pipeline, name)
+
+
+def _attend(caller: socket.socket) -> None:
+    """Forks the process of one call, and tells the caller its number and how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    head, descriptors, *_ = socket.recv_fds(caller, 8, 3)
+    with caller.makefile("rb") as stream:
+        call = json.loads(stream.read(int.from_bytes(head, "big")))
+    child = os.fork()
+    if child == 0:
+        caller.close()
+        for place, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, place)
+            os.close(descriptor)
+        _run(call)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    caller.sendall(f"{child}\n".encode())
+    _, status = os.waitpid(child, 0)
+    with suppress(OSError):  # a caller that was killed does not ask
+        caller.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
+def _run(call: dict[str, object]) -> None:
+    os.environ.clear()
+    os.environ.update(call["environment"])  # type: ignore[call-overload]
+    os.chdir(str(call["folder"]))
+    sys.argv = list(call["words"])  # type: ignore[call-overload]
+    status = 0
+    try:
+        if sys.argv[0] == "packfolio":
+            from pipeline.cli import main
+
+            main()
+        else:
+            sys.modules["__main__"] = program = types.ModuleType("__main__")
+            exec(compile(sys.stdin.read(), "<stdin>", "exec"), program.__dict__)  # noqa: S102  as `python -` does
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:  # noqa: BLE001  the fork must not run on into its parent's code
+        import traceback
+
+        traceback.print_exc()
+        status = 70
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+@cache
+def server() -> str:
+    """The address of this process's server; it ends with this process."""
+    address = str(Path(tempfile.mkdtemp(prefix="fork-")) / "door")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    started = subprocess.Popen(
+        [sys.executable, "-W", "ignore", __file__, "serve", address],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment,
+    )  # fmt: skip
+    assert started.stdout and started.stdout.readline() == b"ready\n"
+    _KEPT.append(started)
+    return address
+
+
+_KEPT: list[subprocess.Popen[bytes]] = []
+
+
+def call(
+    address: str,
+    words: list[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    descriptors: tuple[int, int, int],
+    started: Callable[[int], None] = lambda pid: None,
+) -> int:
+    """The exit status of a command, -9 when it was killed; `started` is told the number of its process."""
+    body = json.dumps({"words": words, "folder": str(folder), "environment": dict(environment)}).encode()
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(LONGEST)
+        line.connect(address)
+        socket.send_fds(line, [len(body).to_bytes(8, "big")], descriptors)
+        line.sendall(body)
+        line.shutdown(socket.SHUT_WR)
+        with line.makefile("r") as said:
+            started(int(said.readline()))
+            return int(said.readline())
+
+
+def _call(address: str, words: list[str]) -> int:
+    def forward(pid: int) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, frame: os.kill(pid, number))
+
+    return call(address, words, Path.cwd(), os.environ, (0, 1, 2), forward)
+
+
+if __name__ == "__main__":
+    action, address, *words = sys.argv[1:]
+    if action == "serve":
+        sys.path.insert(0, str(ROOT))
+        _serve(address)
+    else:
+        sys.exit(_call(address, words))
