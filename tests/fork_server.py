@@ -4,6 +4,7 @@
 packfolio ...` is a stand-in for `packfolio ...`, and `call SOCKET python -` for a Python that reads its program.
 """
 
+import atexit
 import json
 import os
 import select
@@ -15,6 +16,7 @@ import tempfile
 import types
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -45,8 +47,10 @@ def _load() -> None:
     import pipeline.runs
     from assets.plots import charts
     from optimizer import solve
+    from resources.logs.calendars import build_sessions
 
     assert matplotlib.pyplot and charts and solve
+    build_sessions("XNYS", datetime.now(UTC).year + 2)
     for name in ("runs", "jobs", "stages"):
         del sys.modules[f"pipeline.{name}"]
         delattr(pipeline, name)
@@ -110,11 +114,8 @@ def server() -> str:
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment,
     )  # fmt: skip
     assert started.stdout and started.stdout.readline() == b"ready\n"
-    _KEPT.append(started)
+    atexit.register(started.communicate)
     return address
-
-
-_KEPT: list[subprocess.Popen[bytes]] = []
 
 
 def call(

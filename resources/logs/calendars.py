@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
+from functools import cache
 from importlib.metadata import version
 from os import getpid
 from pathlib import Path
@@ -101,6 +102,7 @@ def load_calendar(exchange: str, today: date, cache: Path) -> Calendar:
     return Calendar(exchange, table[0, 1:].astype("datetime64[D]"), table[1, 1:], until)
 
 
+@cache
 def build_sessions(exchange: str, last_year: int) -> npt.NDArray[np.int64]:
     """(2, 1 + s) days and closing seconds since 1970 UTC, from the exchange_calendars library.
 
@@ -128,12 +130,14 @@ def build_sessions(exchange: str, last_year: int) -> npt.NDArray[np.int64]:
     later = np.arange(known + 1, wanted + 1)
     later = later[np.is_busday(later, weekmask=calendar.weekmask)]
     hour = closes[-1] - days[-1]
-    return np.stack(
+    table = np.stack(
         [
             np.concatenate([[known], days, later]).astype(np.int64),
             np.concatenate([closes[:1], closes, later + hour]).astype("datetime64[s]").astype(np.int64),
         ]
     )
+    table.setflags(write=False)
+    return table
 
 
 def calendar_ends(calendar: Calendar, delivery: Delivery) -> list[Finding]:
