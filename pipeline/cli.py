@@ -22,9 +22,7 @@ from pipeline.environment import Environment
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    help="Prices to trades, every number traceable.",
 )
 packs = typer.Typer(no_args_is_help=True, help="The pricing packs.")
 app.add_typer(packs, name="packs")
@@ -36,6 +34,25 @@ AsOf = Annotated[
         "--as-of", formats=DAYS, help="The as-of date; the newest closed session, or pack, when left out."
     ),
 ]
+
+
+def _version(asked: bool) -> None:
+    if not asked:
+        return
+    from importlib.metadata import version
+
+    out.print(f"packfolio {version('packfolio')}", highlight=False)
+    raise typer.Exit
+
+
+@app.callback()
+def packfolio(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Prices to trades, every number traceable."""
+    del version
 
 
 def main() -> None:
