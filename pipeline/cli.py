@@ -14,6 +14,8 @@ import typer
 
 from optimizer import PackfolioError, PolicyError
 from pipeline.commands import audit as audit_commands
+from pipeline.commands import holdings as holdings_commands
+from pipeline.commands import init as init_command
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
 from pipeline.commands.machine_faults import machine_fault
@@ -382,6 +384,8 @@ def _show_rows(query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool) 
     show_rows(out, rows)
 
 
+init_command.register(app)
+holdings_commands.register(app)
 audit_commands.register(app, packs)
 risk_commands.register(app)
 
