@@ -126,10 +126,7 @@ def with_block(text: str, block: str, name: str) -> str:
     Raises DataError where `holdings` is not written as a list of lines.
     """
     lines = text.splitlines(keepends=True)
-    start = next(
-        (i for i, line in enumerate(lines) if line.rstrip() == "holdings:" or line.startswith("holdings: #")),
-        None,
-    )
+    start = next((i for i, line in enumerate(lines) if HEAD.match(line)), None)
     if start is None:
         raise DataError(
             f"{name}: write `holdings:` on a line of its own with an entry `- as_of: ...` a date below it"
