@@ -323,9 +323,10 @@ def ui(
     ] = False,
 ) -> None:
     """Open Dagster: assets, plots, lineage, runs. Loopback only: it has no authentication."""
-    Environment.of_process().prepare()
+    here = Environment.of_process()
+    here.prepare()
     command = ["dagster-webserver", "--read-only"] if read_only else ["dagster", "dev"]
-    arguments = ["-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    arguments = ["-w", str(here.workspace), "-h", "127.0.0.1", "-p", str(port)]
     executable = os.path.join(os.path.dirname(sys.executable), command[0])  # noqa: PTH118, PTH120
     raise typer.Exit(subprocess.call([executable, *command[1:], *arguments]))  # noqa: S603  our own arguments
 

@@ -243,9 +243,9 @@ def _dates_alone(header: Sequence[str]) -> Change:
 
 def _field_row(heads: Sequence[Sequence[str]]) -> int | None:
     """Which of the two header rows of yfinance's `download()` names the columns; None for another file."""
-    if len(heads) < 3 or len(heads[0]) != len(heads[1]) or heads[2][0].lower() not in ("date", "datetime"):
+    if len(heads) < 3 or len(heads[0]) != len(heads[1]) or len(heads[0]) < 2:
         return None
-    if any(heads[2][1:]):
+    if [cell.lower() for cell in heads[2][:1]] not in (["date"], ["datetime"]) or any(heads[2][1:]):
         return None
     for place in (0, 1):
         if {plain(cell) for cell in heads[place][1:]} <= PRICE_FIELDS | {"dividends", "stock_splits"}:
