@@ -17,7 +17,7 @@ from resources.packs.packs import Pack
 from resources.results.pack_estimates import load_case
 from resources.results.risk_outputs import Hedged, hedge_frames, hedged
 from resources.results.scenario_inputs import Exposed, read_exposed
-from resources.settings.playbooks import Playbooks
+from resources.settings.playbooks import HEDGES, SCENARIOS, Playbooks
 from resources.store.ledger import Connection
 from resources.store.warehouse import frame
 
@@ -41,7 +41,7 @@ def hedges(
     books = stage.desk.playbooks
     pack, snapshots = opened(stage, context.partition_key)
     with stage.read() as con:
-        answers = {s: _answer(con, stage, pack, s, books) for s in snapshots if books}
+        answers = {s: _answer(con, stage, pack, s, books) for s in snapshots if books.scenarios}
     frames = {snapshot: hedge_frames(book, found) for snapshot, (book, found, _) in answers.items()}
     with stage.write() as tx:
         entries = record_each(tx, "hedges", pack, frames, INPUTS)
@@ -52,11 +52,12 @@ def hedges(
     return result
 
 
-def _check(answers: Mapping[Snapshot, Answer], books: Playbooks | None) -> dg.AssetCheckResult:
+def _check(answers: Mapping[Snapshot, Answer], books: Playbooks) -> dg.AssetCheckResult:
     without = {snapshot.name: reason for snapshot, (_, _, reason) in answers.items() if reason}
-    told = without if books else {"none": "the configuration has no scenarios"}
+    lacking = books.without(SCENARIOS, HEDGES)
+    told = {**without, **({"left out": lacking} if lacking else {})}
     return dg.AssetCheckResult(
-        check_name=ALL_STRESSED, passed=not without, severity=dg.AssetCheckSeverity.WARN, metadata=dict(told)
+        check_name=ALL_STRESSED, passed=not without, severity=dg.AssetCheckSeverity.WARN, metadata=told
     )
 
 

@@ -9,6 +9,7 @@ from optimizer import detect
 from optimizer.risk.regime_detector import Detection
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.packs.macro import read_macro, regime_frames
+from resources.settings.playbooks import REGIME_RULES
 
 READABLE = "its_indicators_can_be_read"
 NOTHING = "no macro series are on record: put macro_series.csv into the reference folder"
@@ -27,14 +28,17 @@ def regimes(
     """Scores of the regimes, no probabilities; no regime without macro series, and then it says so."""
     stage = warehouse.stage(context, desk)
     books = stage.desk.playbooks
+    lacking = books.without(REGIME_RULES)
     with stage.write() as tx:  # milliseconds: one look at the warehouse, and one write
         pack = stage.pack(tx.con, context.partition_key)
         series = read_macro(tx.con, pack)
-        found = detect(series, pack.as_of, books.detector) if books else Detection((), {})
+        found = detect(series, pack.as_of, books.detector) if books.detector else Detection((), {})
         frames = regime_frames(found)
         entry = tx.record("regimes", frames, pack_id=pack.id, inputs={"pricing_pack": pack.content_hash})
         shown = {
-            "regime": found.regime or (found.problems[0] if series and found.problems else NOTHING),
+            "regime": found.regime
+            or lacking
+            or (found.problems[0] if series and found.problems else NOTHING),
             "scores": preview(frames["regimes"]),
             "drivers": preview(frames["regime_drivers"]),
         }

@@ -8,7 +8,6 @@ from typing import Any, get_args, get_origin
 
 import duckdb
 import typer
-import yaml
 from pydantic import BaseModel
 
 from pipeline.cli import app
@@ -37,6 +36,7 @@ from resources.settings.sources import (
     SourcesFile,
     YahooSettings,
 )
+from resources.store.descriptions import column_place, sentences
 
 HERE = Path(__file__).resolve().parent / "reference"
 SCHEMA = HERE.parent.parent / "resources" / "store" / "schema.sql"
@@ -87,7 +87,7 @@ class Sentences:
     """`sentences.yaml`; remembers which of its entries were used."""
 
     def __init__(self) -> None:
-        self.said: dict[str, Any] = yaml.safe_load((HERE / "sentences.yaml").read_text("utf-8"))
+        self.said = sentences()
         self.used: set[tuple[str, ...]] = set()
 
     def get(self, *path: str) -> Any:
@@ -95,15 +95,14 @@ class Sentences:
         found: Any = self.said
         for part in path:
             if part not in found:
-                raise KeyError(f"docs/reference/sentences.yaml has no entry {' / '.join(path)}: write one")
+                raise KeyError(f"resources/sentences.yaml has no entry {' / '.join(path)}: write one")
             found = found[part]
         self.used.add(path)
         return found
 
     def column(self, table: str, name: str) -> str:
         """What a column holds."""
-        own = f"{table}.{name}"
-        return str(self.get("columns", own if own in self.said["columns"] else name))
+        return str(self.get("columns", column_place(table, name)))
 
     def unused(self) -> list[str]:
         """Entries that describe nothing."""
@@ -297,7 +296,7 @@ def pages() -> dict[str, str]:
     said = Sentences()
     made = {name: page(said) for name, page in PAGES.items()}
     if unused := said.unused():
-        raise ValueError(f"docs/reference/sentences.yaml describes nothing with: {', '.join(unused)}")
+        raise ValueError(f"resources/sentences.yaml describes nothing with: {', '.join(unused)}")
     return made
 
 

@@ -14,6 +14,8 @@ import typer
 
 from optimizer import PackfolioError, PolicyError
 from pipeline.commands import audit as audit_commands
+from pipeline.commands import holdings as holdings_commands
+from pipeline.commands import init as init_command
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
 from pipeline.commands.machine_faults import machine_fault
@@ -22,9 +24,7 @@ from pipeline.environment import Environment
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    help="Prices to trades, every number traceable.",
 )
 packs = typer.Typer(no_args_is_help=True, help="The pricing packs.")
 app.add_typer(packs, name="packs")
@@ -36,6 +36,25 @@ AsOf = Annotated[
         "--as-of", formats=DAYS, help="The as-of date; the newest closed session, or pack, when left out."
     ),
 ]
+
+
+def _version(asked: bool) -> None:
+    if not asked:
+        return
+    from importlib.metadata import version
+
+    out.print(f"packfolio {version('packfolio')}", highlight=False)
+    raise typer.Exit
+
+
+@app.callback()
+def packfolio(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Prices to trades, every number traceable."""
+    del version
 
 
 def main() -> None:
@@ -304,9 +323,10 @@ def ui(
     ] = False,
 ) -> None:
     """Open Dagster: assets, plots, lineage, runs. Loopback only: it has no authentication."""
-    Environment.of_process().prepare()
+    here = Environment.of_process()
+    here.prepare()
     command = ["dagster-webserver", "--read-only"] if read_only else ["dagster", "dev"]
-    arguments = ["-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    arguments = ["-w", str(here.workspace), "-h", "127.0.0.1", "-p", str(port)]
     executable = os.path.join(os.path.dirname(sys.executable), command[0])  # noqa: PTH118, PTH120
     raise typer.Exit(subprocess.call([executable, *command[1:], *arguments]))  # noqa: S603  our own arguments
 
@@ -365,6 +385,8 @@ def _show_rows(query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool) 
     show_rows(out, rows)
 
 
+init_command.register(app)
+holdings_commands.register(app)
 audit_commands.register(app, packs)
 risk_commands.register(app)
 

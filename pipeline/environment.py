@@ -11,6 +11,11 @@ nux: {enabled: false}
 run_monitoring: {enabled: true, max_runtime_seconds: 14400, free_slots_after_run_end_seconds: 300}
 retention: {schedule: {purge_after_days: 90}, sensor: {purge_after_days: {skipped: 7, failure: 30, success: 90}}}
 """
+WORKSPACE_YAML = """\
+# Written by packfolio: the code location that `packfolio ui` opens from any folder.
+load_from:
+  - python_module: {module_name: pipeline.definitions, location_name: packfolio}
+"""
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,22 @@ class Environment:
         """Dagster's own folder."""
         return self.home / "dagster"
 
+    @property
+    def workspace(self) -> Path:
+        """What Dagster's webserver and daemon load, wherever they are started."""
+        return self.dagster_home / "workspace.yaml"
+
     def prepare(self) -> None:
         """Create the home and point Dagster at it, once, before any of its processes start."""
         self.dagster_home.mkdir(parents=True, exist_ok=True)
-        settings = self.dagster_home / "dagster.yaml"
-        if not settings.exists():
-            half = settings.with_suffix(f".{os.getpid()}")
-            half.write_text(DAGSTER_YAML, encoding="utf-8")
-            half.replace(settings)
+        for settings, text in (
+            (self.dagster_home / "dagster.yaml", DAGSTER_YAML),
+            (self.workspace, WORKSPACE_YAML),
+        ):
+            if not settings.exists():
+                half = settings.with_suffix(f".{os.getpid()}")
+                half.write_text(text, encoding="utf-8")
+                half.replace(settings)
         os.environ["DAGSTER_HOME"] = str(self.dagster_home)
         os.environ["PACKFOLIO_HOME"] = str(self.home)
         os.environ["PACKFOLIO_CONFIG"] = str(self.config)

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from optimizer import PackfolioError, PolicyError
 from resources.packs.packs import Pack
 from resources.settings.policy_schema import Strict
+from resources.settings.words import in_words
 from resources.settings.yaml_files import parse_value
 from service.answers import Answer
 from service.decisions import DecisionLog
@@ -248,7 +249,7 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        said = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        said = "; ".join(f"{'.'.join(map(str, item['loc']))}: {in_words(item)}" for item in error.errors())
         return answer(request, "request_invalid", said)
 
     @app.exception_handler(BadJsonError)

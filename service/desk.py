@@ -11,6 +11,7 @@ from resources.books.orders import past_reasons
 from resources.books.snapshots import Snapshot, read_snapshots, under_policy
 from resources.books.tax_lots import read_plan
 from resources.books.universes import STALE_SESSIONS
+from resources.packs.near_symbols import unknown_symbols
 from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack, find_pack, latest_fresh
 from resources.packs.rates import risk_free_rate
@@ -176,7 +177,9 @@ def _require_prices(reading: Reading, pack: Pack, symbols: Iterable[str]) -> Non
     wanted = sorted(set(symbols))
     panel = read_panel(reading.con, pack, wanted, window_start(reading.con, pack, STALE_SESSIONS))
     if unpriced := [symbol for column, symbol in enumerate(wanted) if panel.last_close(column) is None]:
-        raise PolicyError(f"{pack.id} prices no {', '.join(unpriced)}; trade what it prices")
+        unknown = unknown_symbols(reading.con, pack, unpriced)
+        told = [symbol + (f" ({unknown[symbol]})" if symbol in unknown else "") for symbol in unpriced]
+        raise PolicyError(f"{pack.id} prices no {', '.join(told)}; trade what it prices")
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from optimizer import DataError, trade_cost
 from resources.results.queries import regime_of
-from resources.settings.playbooks import Shocks
+from resources.settings.playbooks import HEDGES, SCENARIOS, Shocks
 from resources.settings.yaml_files import parse_value
 from service.answers import Answer, as_dict
 from service.desk import Desk
@@ -106,6 +106,7 @@ class OptimizerService:
     ) -> Answer:
         """`suggest_hedges` in the caller's thread."""
         books = self.desk.playbooks
+        books.require(SCENARIOS, HEDGES)
         named = None if custom_shocks else [scenario_id]
         scenario = chosen_scenarios(books, named, _sizes(custom_shocks))[0]
         limits = books.hedge_limits

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from optimizer import PolicyError
-from resources.settings.playbooks import Shocks
+from resources.settings.playbooks import TEMPLATES, Shocks
 from resources.settings.policy_schema import Strict
 from service import optimizer_service
 from service.answers import (
@@ -103,6 +103,8 @@ Result = dict[str, Any]
 
 def _rebalance(service: OptimizerService, inputs: RebalanceInputs, pack: str) -> Result:
     templates = service.desk.playbooks.templates
+    if inputs.template is not None:
+        service.desk.playbooks.require(TEMPLATES)
     if inputs.template is not None and inputs.template not in templates:
         raise PolicyError(f"there is no template {inputs.template!r}; there are {', '.join(templates)}")
     template = templates[inputs.template] if inputs.template else None

@@ -11,7 +11,7 @@ from optimizer.risk.regimes import Book, Recommendation
 from optimizer.risk.scenarios import Stress, find_scenario
 from resources.results.risk_outputs import Hedged, hedge_row, hedged, stressed
 from resources.results.scenario_inputs import Exposed, read_exposed
-from resources.settings.playbooks import Playbooks
+from resources.settings.playbooks import REGIME_RULES, SCENARIOS, Playbooks
 from service.answers import (
     HedgeAnswer,
     HedgesAnswer,
@@ -28,7 +28,11 @@ from service.desk import Desk, Loaded
 def chosen_scenarios(
     books: Playbooks, scenario_ids: Sequence[str] | None, custom: Mapping[str, float] | None
 ) -> list[Scenario]:
-    """The scenarios asked for, all when none is named; custom shocks are one more."""
+    """The scenarios asked for, all when none is named; custom shocks are one more.
+
+    Raises PolicyError for a desk without scenarios.yaml, which also says what moves with what.
+    """
+    books.require(SCENARIOS)
     named = [find_scenario(books.scenarios, wanted) for wanted in scenario_ids or ()]
     if custom:
         named.append(Scenario("custom", "Custom shocks", custom))
@@ -38,6 +42,7 @@ def chosen_scenarios(
 def exposed(desk: Desk, loaded: Loaded) -> Exposed:
     """What scenarios need to know of a portfolio, and what is to be said of its pack; kept per pack."""
     books = desk.playbooks
+    books.require(SCENARIOS)
     digest = desk.configuration.digest
     funds = desk.configuration.funds
     with desk.read() as reading:
@@ -126,6 +131,7 @@ def _hedge_answer(book: Exposed, answer: Hedged, hedge: Hedge) -> HedgeAnswer:
 def regime_answer(desk: Desk, book: Exposed, regime: str) -> RegimeAnswer:
     """A regime's playbook applied to the portfolio."""
     case = book.case
+    desk.playbooks.require(REGIME_RULES)
     if regime not in desk.playbooks.regimes:
         raise PolicyError(f"there is no regime {regime!r}; there are {', '.join(desk.playbooks.regimes)}")
     prices = {**{s: market.price for s, market in book.markets.items()}, **case.prices}

@@ -98,9 +98,13 @@ def trace(reading: Reading, pack_id: str, table: str, symbol: str | None, portfo
 
 
 def catalogue(desk: Desk) -> dict[str, Any]:
-    """Scenarios with their shocks, factors, the keys of custom shocks, regimes, policy templates and methods."""
+    """Scenarios with their shocks, factors, the keys of custom shocks, regimes, policy templates and methods.
+
+    What the desk has no file for is empty, with the reason under `left_out`.
+    """
     books = desk.playbooks
     return {
+        "left_out": {name.removesuffix(".yaml"): books.without(name) for name in books.missing},
         "factors": list(FACTORS),
         "shocks": list(Shocks.model_fields),
         "methods": sorted(METHODS),

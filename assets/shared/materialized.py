@@ -9,14 +9,17 @@ import pandas as pd
 
 from resources.audit.column_lineage import COLUMNS, asset_of
 from resources.packs.packs import Pack
+from resources.store.descriptions import column_sentence
 from resources.store.ledger import Connection, Entry, columns, head, sha256
 
 PREVIEW_ROWS = 25
 
 
 def table_schema(con: Connection, table: str) -> dg.TableSchema:
-    """The columns of a warehouse table, as Dagster shows them."""
-    return dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns(con, table)])
+    """The columns of a warehouse table with what they hold, as Dagster shows them."""
+    return dg.TableSchema([
+        dg.TableColumn(name, kind, column_sentence(table, name)) for name, kind in columns(con, table)
+    ])  # fmt: skip
 
 
 def column_lineage(table: str) -> dg.TableColumnLineage:

@@ -26,7 +26,7 @@ def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
     priced, last, growth = _daily_growth(close, dividend, split)
     later = np.ones_like(close)
     later[:-1] = np.cumprod(growth[::-1], axis=0)[::-1]
-    return np.where(priced, last[-1] / later, np.nan)
+    return np.where(priced, last[-1:] / later, np.nan)
 
 
 def growth_index(close: Array, dividend: Array, split: Array) -> Array:

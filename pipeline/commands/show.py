@@ -7,10 +7,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.commands.narrow import show_lines, show_table
+from resources.results.measure_text import measure_text
 from resources.settings.policy_grid import is_variant
 
 Row = Mapping[str, Any]
-ACTIONS = {"BUY": "green", "SELL": "red", "HOLD": "dim"}
+ACTIONS = {"BUY": "green", "SELL": "magenta", "HOLD": "dim"}  # red is for what is wrong
+ROOM_FOR_REASONS = 120
 
 
 def columns_table(title: str, columns: Iterable[tuple[str, bool]]) -> Table:
@@ -63,19 +66,7 @@ def _show_portfolio(out: Console, portfolio: Row) -> None:
         f"notional {percent(result['notional'], 0)}",
         highlight=False,
     )
-    table = columns_table("", [
-        ("", False), ("shares", True), ("symbol", False), ("price", True), ("value", True), ("cost", True),
-        ("now", True), ("target", True), ("why", False),
-    ])  # fmt: skip
-    for order in portfolio["trades"]:
-        colour = ACTIONS[order["action"]]
-        name = order["symbol"] + (" [dim](simulated)[/dim]" if order["simulated"] else "")
-        table.add_row(
-            f"[{colour}]{order['action']}[/{colour}]", shares(order["quantity"]), name, amount(order["price"]),
-            amount(order["value"]), amount(order["cost"]), percent(order["current_weight"]),
-            percent(order["target_weight"]), order["rationale"],
-        )  # fmt: skip
-    out.print(table)
+    _show_orders(out, portfolio["trades"])
     if totals and totals["nav_before"] is not None:
         out.print(
             f"  NAV {amount(totals['nav_before'])} -> {amount(totals['nav_after'])}; costs {amount(totals['costs'])} "
@@ -87,6 +78,37 @@ def _show_portfolio(out: Console, portfolio: Row) -> None:
             out.print(f"  {_taxes(totals)}", highlight=False)
     for warning in [*(result["warnings"] or []), *((totals or {}).get("warnings") or [])]:
         out.print(f"  [yellow]![/yellow] {warning}", highlight=False, soft_wrap=True)
+
+
+ORDER_HEADS = (
+    ("", False), ("shares", True), ("symbol", False), ("price", True), ("value", True), ("now", True),
+    ("target", True), ("cost", True),
+)  # fmt: skip
+
+
+def _show_orders(out: Console, orders: Sequence[Row]) -> None:
+    """The orders with their reasons: beside each where there is room, else below it."""
+    if out.width < ROOM_FOR_REASONS:
+        show_lines(
+            out, ORDER_HEADS, [_order_cells(order) for order in orders], [str(o["rationale"]) for o in orders]
+        )
+        return
+    *heads, cost = ORDER_HEADS
+    table = columns_table("", [*heads[:5], cost, *heads[5:], ("why", False)])
+    for order in orders:
+        *cells, paid = _order_cells(order)
+        table.add_row(*cells[:5], paid, *cells[5:], order["rationale"])
+    out.print(table)
+
+
+def _order_cells(order: Row) -> list[str]:
+    colour = ACTIONS[order["action"]]
+    return [
+        f"[{colour}]{order['action']}[/{colour}]", shares(order["quantity"]),
+        order["symbol"] + (" [dim](simulated)[/dim]" if order["simulated"] else ""), amount(order["price"]),
+        amount(order["value"]), percent(order["current_weight"]), percent(order["target_weight"]),
+        amount(order["cost"]),
+    ]  # fmt: skip
 
 
 def _taxes(totals: Row) -> str:
@@ -110,7 +132,7 @@ def show_explanation(out: Console, rows: Sequence[Row]) -> None:
         ):  # fmt: skip
             table.add_row(label, percent(row[key], 2))
         table.add_row("limits that bind", row["binding"] or "none")
-        out.print(table)
+        show_table(out, table)
         if row["lots"]:
             _show_lots(out, row)
 
@@ -133,7 +155,7 @@ def _show_lots(out: Console, row: Row) -> None:
             lot["lot_id"], str(lot["acquired"]), shares(lot["quantity"]), amount(lot["cost_basis"]),
             shares(lot["sold"]), amount(lot["gain"]), term,
         )  # fmt: skip
-    out.print(table)
+    show_table(out, table)
 
 
 VARIANT_MEASURES = (
@@ -146,7 +168,7 @@ VARIANT_MEASURES = (
 def show_variants(out: Console, shown: Row) -> None:
     """The measures of each swept policy."""
     for name, variants in shown["portfolios"].items():
-        out.print(_variants_table(f"{name} under {shown['pack_id']}", variants))
+        show_table(out, _variants_table(f"{name} under {shown['pack_id']}", variants))
         _show_luck(out, shown["trials"][name], shown["probability_of_overfitting"][name])
     _show_notes(out, shown["notes"])
 
@@ -183,10 +205,11 @@ def show_backtest(out: Console, shown: Row) -> None:
         )
         metrics = sorted({metric for measures in strategies.values() for metric in measures})
         for metric in metrics:
-            table.add_row(metric, *(amount(measures.get(metric), 4) for measures in strategies.values()))
-        out.print(table)
+            cells = (measure_text(measures.get(metric), metric) for measures in strategies.values())
+            table.add_row(metric.replace("_", " "), *cells)
+        show_table(out, table)
         if variants:
-            out.print(_variants_table("under the values of the sweep", variants))
+            show_table(out, _variants_table("under the values of the sweep", variants))
         _show_parts(out, [row for row in shown["attribution"].get(name, ()) if row["strategy"] == "policy"])
     _show_notes(out, shown["notes"])
 
@@ -205,7 +228,7 @@ def _show_parts(out: Console, found: Sequence[Row]) -> None:
             table = columns_table("", [(f"return by {breakdown}", False), *((e, True) for e in effects)])
             for part, told in parts.items():
                 table.add_row(part, *(percent(told[effect], 2) for effect in effects))
-            out.print(table)
+            show_table(out, table)
 
 
 def show_rows(out: Console, rows: Sequence[Row]) -> None:
@@ -216,7 +239,7 @@ def show_rows(out: Console, rows: Sequence[Row]) -> None:
     table = columns_table("", [(name, isinstance(value, int | float)) for name, value in rows[0].items()])
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
-    out.print(table)
+    show_table(out, table)
 
 
 def show_details(out: Console, details: Row) -> None:

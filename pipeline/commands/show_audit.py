@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
+from pipeline.commands.narrow import show_table
+
 Row = Mapping[str, Any]
 HASH = re.compile(r"[0-9a-f]{32,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 IN_LABEL = {"pack_id", "portfolio_id", "symbol", "written", "policy", "newest"}
@@ -155,4 +157,4 @@ def show_weight_changes(out: Console, found: Sequence[Row]) -> None:
         for row in one["weights"]:
             parts = (f"{100 * row['parts'][name]:+.2f}" for name in one["order"])
             table.add_row(row["symbol"], f"{100 * row['before']:.2f}", *parts, f"{100 * row['after']:.2f}")
-        out.print(table)
+        show_table(out, table)

@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from pipeline.commands.narrow import show_table
 from pipeline.commands.show import Row, amount, columns_table, percent
 
 FRACTIONS = ("sharpe", "quality")
@@ -17,7 +18,7 @@ def show_impact(out: Console, found: Row) -> None:
         for row in portfolio["impact"]:
             shown = [_figure(row["metric"], row[side]) for side in ("current", "post", "delta")]
             table.add_row(row["metric"].replace("_", " "), *shown)
-        out.print(table)
+        show_table(out, table)
 
 
 def _figure(metric: str, value: float | None) -> str:
@@ -47,7 +48,7 @@ def show_stress(out: Console, found: Row) -> None:
                 amount(row["profit"] + row["hedge_offset"], 0), amount(row["hedge_cost"], 0),
                 ", ".join(hedges.get(row["scenario_id"], [])) or row["note"],
             )  # fmt: skip
-        out.print(table)
+        show_table(out, table)
 
 
 def show_regime(out: Console, found: Row) -> None:

@@ -6,30 +6,58 @@ import numpy as np
 
 from optimizer.trading.rationale import Reasons
 from resources.packs.pack_prices import read_panel
-from resources.packs.packs import Pack, previous_fresh
+from resources.packs.packs import Pack, find_pack
 from resources.store.ledger import Connection
 
 UNFILLED = 1e-6
 
 
 def past_reasons(con: Connection, pack: Pack, portfolio_id: str) -> Reasons:
-    """What the pack before knows of the causes of a portfolio's trades; nothing without such a pack."""
-    before = previous_fresh(con, pack.as_of)
+    """What the pack before knows of the causes of a portfolio's trades; nothing without such a pack.
+
+    Only what was on record when the pack was cut: what is computed later of an earlier day is no reason of its trades.
+    """
+    cut = _cut_at(con, pack)
+    before = _pack_before(con, pack, cut)
     if before is None:
         return Reasons()
+    on_paper = _on_paper(con, pack, portfolio_id)
     return Reasons(
-        previous_target=_earlier(con, before, portfolio_id, "optimal_weights", "weight"),
-        unfilled={}
-        if _on_paper(con, pack, portfolio_id)
-        else unfilled_orders(con, pack, before, portfolio_id),
-        previous_returns=_earlier(con, before, portfolio_id, "posterior_returns", "posterior_return"),
+        previous_target=_earlier(con, before, portfolio_id, "optimal_weights", "weight", cut),
+        unfilled={} if on_paper else unfilled_orders(con, pack, before, portfolio_id, cut),
+        previous_returns=_earlier(con, before, portfolio_id, "posterior_returns", "posterior_return", cut),
     )
 
 
-def _earlier(con: Connection, before: Pack, portfolio_id: str, table: str, value: str) -> dict[str, float]:
+def _cut_at(con: Connection, pack: Pack) -> int:
+    """The ledger row that wrote a pack; what has a smaller number was there before it."""
+    query = "select min(id) from materializations where asset = 'pricing_pack' and pack_id = ?"
+    return int(con.execute(query, [pack.id]).fetchall()[0][0])
+
+
+def _pack_before(con: Connection, pack: Pack, cut: int) -> Pack | None:
+    """The newest fresh pack of an earlier date that was there when this one was cut."""
+    found = con.execute(
+        "select p.pack_id from pricing_packs p join materializations m on m.asset = 'pricing_pack' and "
+        "m.pack_id = p.pack_id where p.verdict = 'fresh' and p.as_of < ? and m.id < ? "
+        "order by p.as_of desc, p.revision desc limit 1",
+        [pack.as_of, cut],
+    ).fetchall()
+    return find_pack(con, str(found[0][0])) if found else None
+
+
+# The newest version of an asset under a pack, for a portfolio, that was there before a ledger row.
+VERSION = (
+    "(select max(id) from materializations where asset = ? and pack_id = ? and portfolio_id = ? and id < ?)"
+)
+
+
+def _earlier(
+    con: Connection, before: Pack, portfolio_id: str, table: str, value: str, cut: int
+) -> dict[str, float]:
     rows = con.execute(
-        f"select symbol, {value} from latest_{table} where pack_id = ? and portfolio_id = ? order by symbol",
-        [before.id, portfolio_id],
+        f"select symbol, {value} from {table} where materialization = {VERSION} order by symbol",
+        [table, before.id, portfolio_id, cut],
     ).fetchall()
     return {str(symbol): float(found) for symbol, found in rows}
 
@@ -44,17 +72,18 @@ def _on_paper(con: Connection, pack: Pack, portfolio_id: str) -> bool:
 
 
 def unfilled_orders(
-    con: Connection, pack: Pack, before: Pack, portfolio_id: str
+    con: Connection, pack: Pack, before: Pack, portfolio_id: str, cut: int
 ) -> dict[str, tuple[float, float]]:
     """Symbol -> (shares that `before` ordered, those of them not filled), signed, in shares of today.
 
+    cut  the ledger row of the pack: orders of a later one are none of its day
     Shares that moved the other way, or further than ordered, are the desk's own trades: nothing is left of the order.
     """
     orders = con.execute(
-        "select t.symbol, t.current_quantity, t.target_quantity, coalesce(h.quantity, 0) from latest_trades t "
+        "select t.symbol, t.current_quantity, t.target_quantity, coalesce(h.quantity, 0) from trades t "
         "left join latest_holdings h on h.pack_id = ? and h.portfolio_id = t.portfolio_id and h.symbol = t.symbol "
-        "where t.pack_id = ? and t.portfolio_id = ? and t.action <> 'HOLD' order by 1",
-        [pack.id, before.id, portfolio_id],
+        f"where t.materialization = {VERSION} and t.action <> 'HOLD' order by 1",
+        [pack.id, "trades", before.id, portfolio_id, cut],
     ).fetchall()
     if not orders:
         return {}

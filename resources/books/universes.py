@@ -10,6 +10,7 @@ from optimizer.proposals.proposal import MIN_OBSERVATIONS
 from resources.packs.delistings import gone_symbols
 from resources.packs.liquidity import liquidity_of
 from resources.packs.missing_data import questions_at, set_aside_since
+from resources.packs.near_symbols import unknown_symbols
 from resources.packs.pack_prices import newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate, ways
@@ -25,6 +26,9 @@ def unpriced_symbols(con: Connection, pack: Pack, symbols: list[str]) -> dict[st
     """Symbol -> why it has no price that a trade could be made at."""
     last = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
     found = {symbol: UNPRICED for column, symbol in enumerate(symbols) if last.last_close(column) is None}
+    found |= {
+        symbol: f"{UNPRICED}: {said}" for symbol, said in unknown_symbols(con, pack, sorted(found)).items()
+    }
     for question in questions_at(con, pack.as_of, pack.watermark) if found else ():
         if question.blocking and question.symbol in found:
             found[question.symbol] = f"{UNPRICED}: {set_aside_since(question)}; {question.remedy}"

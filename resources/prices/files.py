@@ -11,6 +11,8 @@ from resources.prices.csv_file import gunzip, read_csv, too_large
 from resources.prices.parquet_file import read_parquet
 from resources.prices.rows import price_rows
 from resources.prices.source import Basis, Delivery, FileRejected, Finding, refusing
+from resources.prices.vendor_layouts import rewritten
+from resources.prices.vendor_tables import Lines, vendor_table
 
 CSV_HEADER = 1
 INDEX = "__index_level_0__"  # pandas writes the index of a frame so
@@ -37,7 +39,7 @@ def read_delivery(payload: Path | bytes, name: str, sha256: str, key: str, how: 
     if isinstance(payload, Path) and (size := payload.stat().st_size) > how.limit:
         raise FileRejected(name, [too_large(size, how.limit)], sha256)
     with refusing(name, sha256):
-        table, first_line = _table(payload, name, how)
+        table, lines, told = _table(payload, name, how)
         rows = price_rows(table, name, how.basis)
     return Delivery(
         source=how.source,
@@ -49,21 +51,33 @@ def read_delivery(payload: Path | bytes, name: str, sha256: str, key: str, how: 
         basis=rows.basis,
         currency=how.currency,
         known_at=rows.known_at,
-        first_line=first_line,
-        warnings=rows.warnings,
+        first_line=1 if name.lower().endswith(".parquet") else 1 + CSV_HEADER,
+        lines=lines,
+        warnings=(*told, *rows.warnings),
     )
 
 
-def _table(payload: Path | bytes, name: str, how: Reading) -> tuple[pa.Table, int]:
+def _table(
+    payload: Path | bytes, name: str, how: Reading
+) -> tuple[pa.Table, Lines | None, Sequence[Finding]]:
+    """The rows under our names; the line of each, where they do not follow each other; what is to be told of it."""
     kind = name.lower()
     if kind.endswith(".parquet"):
         source = str(payload) if isinstance(payload, Path) else pa.BufferReader(payload)
-        return read_parquet(source, name, lambda header: _columns(header, how, [INDEX], None)), 1
+        return read_parquet(source, name, lambda header: _columns(header, how, [INDEX], None)), None, ()
     if not kind.endswith(EXTENSIONS):
         raise FileRejected(name, [unknown_format()])
     data = payload.read_bytes() if isinstance(payload, Path) else payload
     content = gunzip(data, name, how.limit) if kind.endswith(".gz") else data
-    return read_csv(content, name, lambda header: _columns(header, how), TYPES), 1 + CSV_HEADER
+
+    def recognised(header: Sequence[str]) -> Columns:
+        return _columns(header, how)
+
+    if (found := rewritten(content, name, how.ignored)) is None:
+        return read_csv(content, name, recognised, TYPES), None, ()
+    return *vendor_table(
+        found, name, how.basis, recognised, lambda text, seen, types: read_csv(text, name, seen, types)
+    ), found.warnings  # fmt: skip
 
 
 def _columns(

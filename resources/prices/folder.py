@@ -103,5 +103,6 @@ def between(delivery: Delivery, since: date | None, until: date | None) -> Deliv
         return delivery
     days = delivery.rows["date"].to_numpy()
     inside = (days >= np.datetime64(since or date.min)) & (days <= np.datetime64(until or date.max))
-    lines = np.flatnonzero(inside) + delivery.first_line
+    own = delivery.lines
+    lines = np.flatnonzero(inside) + delivery.first_line if own is None else own[inside]
     return replace(delivery, rows=delivery.rows.filter(pa.array(inside)), lines=lines)

@@ -2,22 +2,22 @@
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 from pydantic import Field, field_validator
 
-from optimizer import FundExposureMap
+from optimizer import FundExposureMap, PolicyError
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.funds import load_funds
-from resources.settings.playbooks import Playbooks, load_playbooks, missing_playbooks
+from resources.settings.playbooks import Playbooks, load_playbooks
 from resources.settings.policy_grid import Scalar, grid_faults
 from resources.settings.policy_schema import Strict
 from resources.settings.portfolios import Portfolios, load_portfolios
 from resources.settings.sources import SourcesFile, load_sources
-from resources.settings.yaml_files import load_yaml
+from resources.settings.yaml_files import every_mistake, load_yaml
 from resources.store.code_version import environment_text
 from resources.store.ledger import sha256
 from resources.store.warehouse import Transaction
@@ -87,7 +87,7 @@ class Configuration:
 
     text       every file's text, as one JSON document
     digest     SHA-256 of `text`: what a ledger row names as its configuration
-    playbooks  scenarios, hedges and regimes; None for a desk that does without their files
+    playbooks  scenarios, hedges, regimes and templates; empty where the desk does without their files
     restated_weight  a restatement that moves a live weight by more, fraction of NAV, is proposed as a revision
     """
 
@@ -99,7 +99,7 @@ class Configuration:
     sources: SourcesFile
     checks: CheckLimits
     backtest: BacktestFile
-    playbooks: Playbooks | None
+    playbooks: Playbooks
     restated_weight: float
 
     def keep(self, tx: Transaction) -> None:
@@ -112,6 +112,10 @@ class Configuration:
 
 def load_configuration(folder: Path) -> Configuration:
     """The configuration in `folder`; raises PolicyError naming every mistake by file, line and key."""
+    if not folder.is_dir():
+        raise PolicyError(
+            f"there is no configuration folder {folder}; make a desk with `packfolio init`, or set PACKFOLIO_CONFIG"
+        )
     texts = {
         path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(folder.rglob("*.yaml"))
@@ -122,17 +126,33 @@ def load_configuration(folder: Path) -> Configuration:
 @lru_cache(maxsize=4)
 def _parsed(folder: Path, text: str) -> Configuration:
     """Parsed once for each state of the files: every stage of a run asks for it."""
-    pipeline = load_yaml(folder / "pipeline.yaml", PipelineFile)
-    sources = load_sources(folder)
+    pipeline = partial(load_yaml, folder / "pipeline.yaml", PipelineFile)
+    sources, funds = partial(load_sources, folder), partial(load_funds, folder / "funds.yaml")
+    portfolios, playbooks = partial(load_portfolios, folder / "portfolios"), partial(load_playbooks, folder)
+    try:
+        return _joined(folder, text, pipeline(), sources(), funds(), portfolios(), playbooks())
+    except PolicyError as error:
+        raise every_mistake(error, pipeline, sources, funds, portfolios, playbooks) from None
+
+
+def _joined(
+    folder: Path,
+    text: str,
+    pipeline: PipelineFile,
+    sources: SourcesFile,
+    funds: FundExposureMap,
+    portfolios: Portfolios,
+    playbooks: Playbooks,
+) -> Configuration:
     return Configuration(
         folder,
         text,
         sha256(text),
-        load_portfolios(folder / "portfolios"),
-        load_funds(folder / "funds.yaml"),
+        portfolios,
+        funds,
         sources,
         CheckLimits(**pipeline.checks.model_dump(), prints=sources.limits.watch()),
         pipeline.backtest,
-        None if missing_playbooks(folder) else load_playbooks(folder),
+        playbooks,
         pipeline.restated_weight,
     )

@@ -1,7 +1,7 @@
 """The desk's scenarios, hedging instruments, regime playbook and policy templates, as `config/` states them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -15,7 +15,7 @@ from optimizer.risk.regime_detector import Band, Indicator
 from optimizer.risk.regimes import REGIMES, Advice
 from optimizer.risk.scenarios import FACTORS, Loads
 from resources.settings.policy_schema import Percent, PolicyFile, Strict
-from resources.settings.yaml_files import load_yaml
+from resources.settings.yaml_files import Model, every_mistake, load_yaml
 
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
 Factor = Literal["rates", "inflation", "credit", "usd", "equity", "commodity", "volatility"]
@@ -227,10 +227,12 @@ class TemplatesFile(Strict):
 
 @dataclass(frozen=True)
 class Playbooks:
-    """What the service answers with, besides packs.
+    """What the service answers with, besides packs; a desk may do without each of the four files.
 
     proxies    factor -> alternatives, each {symbol: coefficient}, the preferred first
+    detector   None without regimes.yaml
     templates  name -> policy keys
+    missing    the files that the desk does without: what they would say is empty
     """
 
     scenarios: Mapping[str, Scenario]
@@ -239,8 +241,9 @@ class Playbooks:
     instruments: tuple[Instrument, ...]
     hedge_limits: HedgeLimits
     regimes: Mapping[str, tuple[Advice, ...]]
-    detector: Detector
+    detector: Detector | None
     templates: Mapping[str, Mapping[str, object]]
+    missing: tuple[str, ...] = ()
 
     def proxy_symbols(self) -> tuple[str, ...]:
         """Every symbol that could stand for a factor, ascending."""
@@ -253,38 +256,68 @@ class Playbooks:
         }
         return {factor: legs for factor, legs in found.items() if legs is not None}
 
+    def without(self, *names: str) -> str | None:
+        """What to say where one of the files would be needed; None where the desk has them all."""
+        lacking = [name for name in names if name in self.missing]
+        if not lacking:
+            return None
+        return (
+            f"the desk has no {', '.join(lacking)}: copy them from the config/ that Packfolio comes with, "
+            "or do without"
+        )
 
-NAMES = ("scenarios", "hedges", "regimes", "policy_templates")
+    def require(self, *names: str) -> None:
+        """Raises PolicyError where the desk lacks one of the files."""
+        if said := self.without(*names):
+            raise PolicyError(said)
 
 
-def missing_playbooks(folder: Path) -> list[str]:
-    """Those of the four files that a configuration folder lacks: a desk may do without."""
-    return [f"{name}.yaml" for name in NAMES if not (folder / f"{name}.yaml").exists()]
+SCENARIOS, HEDGES, REGIME_RULES, TEMPLATES = FILES = (
+    "scenarios.yaml", "hedges.yaml", "regimes.yaml", "policy_templates.yaml",
+)  # fmt: skip
 
 
 def load_playbooks(folder: Path) -> Playbooks:
     """The playbooks in a configuration folder; raises PolicyError naming every mistake by file, line and key."""
-    if missing := missing_playbooks(folder):
-        raise PolicyError(
-            f"{folder} has no {', '.join(missing)}: copy them from the config/ that Packfolio comes with"
-        )
-    texts = {name: (folder / f"{name}.yaml").read_text(encoding="utf-8") for name in NAMES}
+    found = [folder / name for name in FILES if (folder / name).exists()]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in found}
     return _parsed(folder, json.dumps(texts))
 
 
 @lru_cache(maxsize=4)
 def _parsed(folder: Path, text: str) -> Playbooks:
     """Parsed once for each state of the files."""
-    stress = load_yaml(folder / "scenarios.yaml", ScenariosFile)
-    hedging = load_yaml(folder / "hedges.yaml", HedgesFile)
-    cycle = load_yaml(folder / "regimes.yaml", RegimesFile)
+    there = json.loads(text)
+
+    def read(name: str, model: type[Model]) -> Callable[[], Model | None]:
+        return lambda: load_yaml(folder / name, model) if name in there else None
+
+    stress, hedging = read(SCENARIOS, ScenariosFile), read(HEDGES, HedgesFile)
+    cycle, policies = read(REGIME_RULES, RegimesFile), read(TEMPLATES, TemplatesFile)
+    try:
+        return _joined(stress(), hedging(), cycle(), policies())
+    except PolicyError as error:
+        raise every_mistake(error, stress, hedging, cycle, policies) from None
+
+
+def _joined(
+    stress: ScenariosFile | None,
+    hedging: HedgesFile | None,
+    cycle: RegimesFile | None,
+    policies: TemplatesFile | None,
+) -> Playbooks:
+    given = (stress, hedging, cycle, policies)
+    loads = stress.loads.items() if stress else ()
     return Playbooks(
-        {name: found.to_scenario(name) for name, found in stress.scenarios.items()},
-        {factor: tuple(choices) for factor, choices in stress.proxies.items()},
-        {ExposureType.parse(name): dict[str, float](**found) for name, found in stress.loads.items()},
-        tuple(found.to_instrument() for found in hedging.instruments),
-        hedging.limits.to_limits(),
-        {name: tuple(advice.to_advice() for advice in cycle.regimes[name]) for name in REGIMES},
-        cycle.detector.to_detector(),
-        load_yaml(folder / "policy_templates.yaml", TemplatesFile).templates,
+        {name: found.to_scenario(name) for name, found in stress.scenarios.items()} if stress else {},
+        {factor: tuple(choices) for factor, choices in stress.proxies.items()} if stress else {},
+        {ExposureType.parse(kind): dict[str, float](**load) for kind, load in loads},
+        tuple(found.to_instrument() for found in hedging.instruments) if hedging else (),
+        (hedging.limits if hedging else HedgeLimitsFile()).to_limits(),
+        {name: tuple(advice.to_advice() for advice in cycle.regimes[name]) for name in REGIMES}
+        if cycle
+        else {},
+        cycle.detector.to_detector() if cycle else None,
+        policies.templates if policies else {},
+        tuple(name for name, file in zip(FILES, given, strict=True) if file is None),
     )

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from optimizer import PolicyError
+from resources.settings.words import in_words
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]
@@ -82,6 +84,17 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
     return parse_yaml(text, model, str(path))
 
 
+def every_mistake(first: PolicyError, *reads: Callable[[], object]) -> PolicyError:
+    """One error with the mistakes of all the reads, in their order; `first` where none of them is wrong."""
+    said = []
+    for read in reads:
+        try:
+            read()
+        except PolicyError as error:
+            said.append(str(error))
+    return PolicyError("\n".join(said)) if said else first
+
+
 def parse_yaml(text: str, model: type[Model], name: str) -> Model:
     """`text` as a `model`; `name` stands for it in messages."""
     loader = _Loader(text)
@@ -147,7 +160,7 @@ def _at(node: yaml.Node | None, place: Place) -> tuple[int, yaml.Node | None]:
 def _message(where: str, error: ErrorDetails, model: type[BaseModel]) -> str:
     place = tuple(error["loc"])
     key = ".".join(str(part) for part in place)
-    said = error["msg"].removeprefix("Value error, ")
+    said = in_words(error)
     if error["type"] == "extra_forbidden":
         said = f"unknown key{_nearest(str(place[-1]), place[:-1], model)}"
     elif error["type"] != "missing" and not isinstance(error.get("input"), dict | list):

@@ -1,22 +1,23 @@
 """What a report shows: the pack's materialized rows, and what the service computes on top of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from optimizer import ExposureType, InfeasibleError, PolicyError, SolverError
+from optimizer import ExposureType, PackfolioError, PolicyError
 from resources.packs.packs import Pack
 from resources.results.queries import backtest_of, notes_of, pack_details, rows, trades_of
 from resources.settings.policy_grid import is_variant
 from service.answers import FrontierAnswer, StressAnswer
 from service.desk import Desk, Loaded, Reading
 from service.frontier import frontier
-from service.stresses import exposed, stress_answer
+from service.stresses import chosen_scenarios, exposed, stress_answer
 
 Row = dict[str, Any]
+Answered = TypeVar("Answered", FrontierAnswer, StressAnswer)
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Section:
 
     exposures  type -> (now, target), fractions of NAV;  problem: why there are no trades
     frontier, stress  computed under the configuration of today; None where the portfolio has a problem
+    left_out   "frontier", "stress" -> why it can not be computed
     backtest   strategy -> rows of date, nav, return, drawdown;  measures: strategy -> metric -> value
     attribution  breakdown -> {"part", effect: contribution}, of the policy, the largest first
     """
@@ -35,6 +37,7 @@ class Section:
     exposures: dict[str, tuple[float, float]]
     frontier: FrontierAnswer | None
     stress: StressAnswer | None
+    left_out: dict[str, str]
     backtest: dict[str, list[Row]]
     backtest_pack: str | None
     measures: dict[str, dict[str, float]]
@@ -124,13 +127,15 @@ def _section(desk: Desk, pack: Pack, row: Row, stored: Row) -> Section:
     if not problem and row["result"]["status"] != "optimal":
         problem = row["result"]["reason"]
     loaded = None if row["problem"] else desk.case(pack.id, row["portfolio_id"])
+    left_out: dict[str, str] = {}
     return Section(
         name=row["name"],
         facts=row,
         weights=stored["weights"],
         exposures=_exposures(loaded, stored["exposures"]),
-        frontier=_frontier(loaded),
-        stress=_stress(desk, loaded),
+        frontier=_tried("frontier", loaded, frontier, left_out),
+        stress=_tried("stress", loaded, lambda found: _stress(desk, found), left_out),
+        left_out=left_out,
         backtest=stored["backtest"],
         backtest_pack=stored["backtest_pack"],
         measures=stored["measures"],
@@ -148,19 +153,22 @@ def _attribution(found: Sequence[Row]) -> dict[str, list[Row]]:
     return {kind: list(parts.values()) for kind, parts in told.items()}
 
 
-def _frontier(loaded: Loaded | None) -> FrontierAnswer | None:
+def _tried(
+    name: str, loaded: Loaded | None, compute: Callable[[Loaded], Answered], left_out: dict[str, str]
+) -> Answered | None:
+    """What is computed for a portfolio without a problem; where it can not be, the reason goes into `left_out`."""
     if loaded is None:
         return None
     try:
-        return frontier(loaded)
-    except (InfeasibleError, SolverError):
-        return None  # the limits leave no portfolio at all, which the section's problem says
-
-
-def _stress(desk: Desk, loaded: Loaded | None) -> StressAnswer | None:
-    if loaded is None:
+        return compute(loaded)
+    except PackfolioError as error:
+        left_out[name] = str(error)
         return None
-    return stress_answer(exposed(desk, loaded), list(desk.playbooks.scenarios.values()))
+
+
+def _stress(desk: Desk, loaded: Loaded) -> StressAnswer:
+    scenarios = chosen_scenarios(desk.playbooks, None, None)
+    return stress_answer(exposed(desk, loaded), scenarios)
 
 
 def _exposures(loaded: Loaded | None, target: dict[str, float]) -> dict[str, tuple[float, float]]:

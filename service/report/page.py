@@ -6,24 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from resources.results.measure_text import measure_text
 from resources.settings.policy_grid import is_variant
 from service.report import figures
 from service.report.contents import Contents, Row, Section
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 MOVED = 1e-6
-AMOUNTS = ("final_value", "total_cost")
-RATIOS = (
-    "sharpe",
-    "sortino",
-    "calmar",
-    "omega",
-    "beta",
-    "information_ratio",
-    "skewness",
-    "kurtosis",
-    "ulcer",
-)
 
 
 def render(report: Contents) -> str:
@@ -59,7 +48,7 @@ def _template() -> Any:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(pct=_percent, num=_number, short=_short, measure=_measure, words=_words)
+    environment.filters.update(pct=_percent, num=_number, short=_short, measure=measure_text, words=_words)
     environment.tests["variant"] = is_variant
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
@@ -121,12 +110,3 @@ def _words(listed: str) -> str:
 
 def _short(digest: str | None) -> str:
     return (digest or "")[:16]
-
-
-def _measure(value: float | None, metric: str) -> str:
-    """A measure of a backtest in the form in which people read it."""
-    if metric.endswith(("_count", "_days")):
-        return _number(value, 0)
-    if metric in AMOUNTS:
-        return _number(value)
-    return _number(value, 2) if metric.startswith(RATIOS) else _percent(value, 2)

@@ -18,6 +18,7 @@ from service.screen.tables import (
 )
 
 Row = dict[str, Any]
+FIRST = "equity_selloff"  # the scenario that a reader sees first, where the desk has it
 
 
 def show_trades(answer: Row) -> None:
@@ -92,8 +93,19 @@ def _point(point: Row, what: str) -> Row:
     }
 
 
+def says_why_not(client: Client, *parts: str) -> bool:
+    """Whether the desk lacks a file that a tab needs: then its place has the reason."""
+    left_out = client.get("/v1/catalogue").get("left_out", {})
+    reasons = [left_out[part] for part in parts if part in left_out]
+    for reason in reasons:
+        st.info(f"Left out: {reason}.")
+    return bool(reasons)
+
+
 def show_scenarios(client: Client, pack: str, name: str) -> None:
     """Profit and loss under every scenario."""
+    if says_why_not(client, "scenarios"):
+        return
     with st.spinner("Pricing the scenarios"):
         found = client.execute("portfolio_stress", portfolio_id=name, pricing_pack_id=pack)
     rows = scenario_rows(found["scenarios"])
@@ -125,11 +137,13 @@ def _show_own_shocks(client: Client, pack: str, name: str) -> None:
 
 def show_hedges(client: Client, pack: str, name: str) -> None:
     """Hedges against one scenario."""
+    if says_why_not(client, "scenarios", "hedges"):
+        return
     scenarios = {s["scenario_id"]: s["name"] for s in client.get("/v1/catalogue")["scenarios"]}
     chosen = st.selectbox(
         "Scenario",
         list(scenarios),
-        index=list(scenarios).index("equity_selloff"),
+        index=[*scenarios, FIRST].index(FIRST) % len(scenarios),
         format_func=lambda found: scenarios[found],
     )
     budget = st.slider("Budget, bps of the portfolio", 5, 500, 100, 5)
@@ -154,6 +168,8 @@ def show_hedges(client: Client, pack: str, name: str) -> None:
 
 def show_regime(client: Client, pack: str, name: str) -> None:
     """What a regime asks of the holdings."""
+    if says_why_not(client, "scenarios", "regimes"):
+        return
     seen = client.get(f"/v1/packs/{pack}/regime")
     regimes = client.get("/v1/catalogue")["regimes"]
     chosen = regimes.index(seen["regime"] or "DELEVERAGING")

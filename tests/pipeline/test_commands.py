@@ -227,7 +227,7 @@ def test_servers_are_started_as_processes_with_these_words(
 
     monkeypatch.setattr(subprocess, "call", call)
     python, scripts = sys.executable, Path(sys.executable).parent
-    local = ["-w", "workspace.yaml", "-h", "127.0.0.1", "-p"]
+    local = ["-w", str(typed.at.home / "dagster" / "workspace.yaml"), "-h", "127.0.0.1", "-p"]
     api = [
         "-m",
         "uvicorn",

@@ -52,14 +52,14 @@ BOOK: dict[str, Any] = {
 }  # fmt: skip
 
 
-def trades_of(*books: dict[str, Any], styles: bool = False) -> str:
+def trades_of(*books: dict[str, Any], styles: bool = False, width: int = 200) -> str:
     shown = {
         "pack_id": "PP_2024-02-29",
         "as_of": date(2024, 2, 29),
         "portfolios": books,
         "notes": ["SIMULATED: BBB"],
     }
-    return printed(show_trades, shown, styles=styles)
+    return printed(show_trades, shown, styles=styles, width=width)
 
 
 def test_the_trades_of_two_books() -> None:
@@ -99,6 +99,44 @@ def test_the_trades_of_two_books() -> None:
     """)
 
 
+LONG = "Increase weight from 10.0% to 25.8%: the views move its expected return from 6.1% to 9.4%, and its cap binds"
+
+
+def test_on_80_columns_the_reason_stands_below_its_line() -> None:
+    said = trades_of(BOOK | {"trades": [BUY | {"rationale": LONG}, SELL, HOLD]}, width=80)
+    assert (
+        block("""
+        |      shares  symbol              price      value    now  target   cost
+        |BUY    1,500  AAA                 10.50  15,750.00  10.0%   25.8%  28.63
+        |      Increase weight from 10.0% to 25.8%: the views move its expected return
+        |      from 6.1% to 9.4%, and its cap binds
+        |SELL    0.25  BBB (simulated)  1,234.50     308.63   0.3%    0.0%   5.46
+        |      not in the universe
+        |HOLD       0  CCC                  7.00       0.00  50.0%   50.1%   0.00
+        |      within the band
+    """)
+        in said
+    )
+    narrow = trades_of(BOOK, width=60)
+    assert "|BUY    1,500  AAA                 10.50  15,750.00  10.0%\n" in narrow and "28.63" not in narrow
+
+
+def test_a_table_without_room_is_told_row_by_row() -> None:
+    rows = [
+        {"pack": "PP_2024-02-29", "content_hash": "a" * 64, "reason": None},
+        {"pack": "B", "content_hash": "", "reason": "why"},
+    ]
+    assert printed(show_rows, rows, width=60) == block(f"""
+        |
+        |pack          PP_2024-02-29
+        |content_hash  {"a" * 64}
+        |
+        |pack          B
+        |reason        why
+        |
+    """)
+
+
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
@@ -126,9 +164,9 @@ def test_a_book_whose_value_is_not_known_has_no_totals(totals: dict[str, Any] | 
     assert said.splitlines()[-3:] == ["|  ! one name is stale", "|", "|note  SIMULATED: BBB"]
 
 
-def test_what_is_bought_is_green_what_is_sold_red_and_what_is_kept_dim() -> None:
+def test_what_is_bought_is_green_what_is_sold_is_not_red_and_what_is_kept_dim() -> None:
     said = trades_of(BOOK, styles=True)
-    for code, action in (("32", "BUY"), ("31", "SELL"), ("2", "HOLD")):
+    for code, action in (("32", "BUY"), ("35", "SELL"), ("2", "HOLD")):
         assert f" \x1b[{code}m{action}\x1b[0m " in said
     assert "BBB \x1b[2m(simulated)\x1b[0m" in said
 
@@ -272,9 +310,9 @@ def test_the_measures_of_a_backtest_stand_side_by_side_and_its_variants_below() 
         |
         |            equal_weight   policy
         | ────────────────────────────────
-        | cagr             0.0700   0.0813
-        | sharpe           0.4123   0.5000
-        | turnover                  2.0000
+        | cagr              7.00%    8.13%
+        | sharpe             0.41     0.50
+        | turnover                 200.00%
         |
         |under the values of the sweep
         |

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from optimizer import DataError, PolicyError
+from resources.results.measure_text import measure_text
 from service.answers import FrontierAnswer, FrontierPoint, ScenarioAnswer, StressAnswer
 from service.report import __main__ as command
 from service.report import figures, page
@@ -209,7 +210,7 @@ def test_numbers_are_read_with_their_digits() -> None:
         "trade_count": "1,235", "max_drawdown_days": "1,235", "final_value": "1,234.57", "total_cost": "1,234.57",
         "sharpe_low": "1,234.57", "information_ratio": "1,234.57", "volatility": "123456.70%",
     }  # fmt: skip
-    assert {metric: page._measure(1234.567, metric) for metric in measures} == measures
+    assert {metric: measure_text(1234.567, metric) for metric in measures} == measures
 
 
 def section(**changes: Any) -> Any:

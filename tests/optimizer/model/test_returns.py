@@ -20,6 +20,11 @@ def test_a_split_and_a_dividend_count_once():
     assert simple_returns(index) == pytest.approx([0.02, 0.0])
 
 
+def test_no_day_has_no_index() -> None:
+    for shape in ((0,), (0, 3), (0, 0)):
+        assert total_return_index(np.zeros(shape), np.zeros(shape), np.ones(shape)).shape == shape
+
+
 @given(st.integers(1, 40), st.integers(0, 10_000))
 def test_a_window_is_the_tail_of_the_whole_history(start, seed):
     rng = np.random.default_rng(seed)

@@ -11,6 +11,7 @@ from bench import STAMP, ingest, price_rows
 from optimizer import DataError
 from resources.books.universes import UNPRICED, cap_weights, unpriced_symbols, young_symbols
 from resources.packs.delistings import Delisting, delistings
+from resources.packs.near_symbols import near, unknown_symbols
 from resources.packs.packs import Pack, cut_pack
 from resources.screening.pack_checks import CheckLimits
 from resources.store.ledger import Connection
@@ -52,8 +53,18 @@ def test_a_name_is_closed_with_its_reason(seen: tuple[Connection, Pack]) -> None
     assert unpriced_symbols(*seen, ["BACK", "GONE", "LOST", "NEW", "NONE", "OLD"]) == {
         "GONE": f"was delisted on {DAYS[-9]} for 12.5 USD a share",
         "LOST": UNPRICED,
-        "NONE": UNPRICED,
+        "NONE": f"{UNPRICED}: no source has ever priced it; did you mean GONE?",
     }
+
+
+def test_a_name_that_nobody_ever_priced_is_told_with_the_near_ones(seen: tuple[Connection, Pack]) -> None:
+    told = unknown_symbols(*seen, ["OLDD", "G.O.N.E", "XYZQ", "LOST"])
+    assert told == {
+        "OLDD": "no source has ever priced it; did you mean OLD?",
+        "G.O.N.E": "no source has ever priced it; did you mean GONE?",
+        "XYZQ": "no source has ever priced it; correct it, or ingest its prices",
+    }
+    assert near("brk.b", ["BRK-A", "BRK-B", "BRKB"]) == ["BRK-B", "BRKB", "BRK-A"]
 
 
 def test_a_delisting_takes_the_currency_of_the_last_price_and_is_void_once_the_name_is_priced_again(

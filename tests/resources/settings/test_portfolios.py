@@ -96,7 +96,7 @@ def test_lots_are_named_by_symbol_and_date_and_make_up_the_position() -> None:
         (("quantity: 5", "cost_basis: 11"), "the lots say what the shares cost; leave the position's cost_basis out"),
         (("acquired: 2023-01-02, quantity: 3", "acquired: 2024-01-03, quantity: 3"),
          "lot AAA-20240103 was acquired on 2024-01-03, after the holdings of 2024-01-02"),
-        (("cost_basis: 10}", "cost_basis: -10}"), "greater than or equal to 0"),
+        (("cost_basis: 10}", "cost_basis: -10}"), "must be at least 0"),
         (("10}\n          - {", "10, id: a}\n          - {id: a, "), "two lots have the id a; give each its own"),
         (("method: hifo", "method: best"), "tax method 'best' does not exist; use one of fifo, lifo, hifo"),
         (("method: hifo", "method: fifo"), "tax method fifo sells others first; use one of hifo, min_tax"),

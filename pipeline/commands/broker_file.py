@@ -1,0 +1,152 @@
+"""A broker's file on the terminal: what was understood of it, and what is asked about the rest."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimizer import DataError, PolicyError
+from pipeline.commands.terminal import err, out
+
+if TYPE_CHECKING:
+    from resources.brokers.holdings import Holdings
+    from resources.brokers.statement import Answers, Statement
+
+DAYS = ["%Y-%m-%d"]
+AsOfHoldings = Annotated[
+    datetime | None,
+    typer.Option("--as-of", formats=DAYS, help="Date of the holdings; the file's own when left out."),
+]
+Account = Annotated[
+    str | None, typer.Option("--account", help="The account, where the file has several; `all` adds them up.")
+]
+CashLines = Annotated[
+    list[str] | None, typer.Option("--cash", help="Symbol or line that is cash; may be repeated.")
+]
+SkippedLines = Annotated[
+    list[str] | None, typer.Option("--skip", help="Symbol or line to leave out; may be repeated.")
+]
+Symbols = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--symbol",
+        metavar="THEIRS=OURS",
+        help="A symbol that prices have otherwise; may be repeated.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the options say about a broker's file."""
+
+    as_of: date | None
+    account: str | None
+    answers: "Answers"
+
+
+def choices(
+    as_of: datetime | None,
+    account: str | None,
+    cash: Sequence[str] | None,
+    skip: Sequence[str] | None,
+    symbols: Sequence[str] | None,
+) -> Choices:
+    """The options as values; raises PolicyError for a --symbol that is not THEIRS=OURS."""
+    from resources.brokers.statement import Answers
+
+    pairs = [text.partition("=") for text in symbols or ()]
+    if wrong := [theirs for theirs, sign, ours in pairs if not (theirs and sign and ours)]:
+        raise PolicyError(f"--symbol {wrong[0]}: write THEIRS=OURS, such as 'BRK B=BRK.B'")
+    answers = Answers(
+        frozenset(cash or ()), frozenset(skip or ()), {theirs: ours for theirs, _, ours in pairs}
+    )
+    return Choices(as_of.date() if as_of else None, account, answers)
+
+
+def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Holdings, Statement]":
+    """The holdings in a broker's file; on a terminal what is unclear is asked, elsewhere refused line by line.
+
+    Raises DataError and PolicyError with what to answer.
+    """
+    from resources.brokers.files import export_text
+    from resources.brokers.holdings import holdings, last_weekday
+    from resources.brokers.layouts import read_statement
+
+    text = export_text(file)
+    found = _of_account(read_statement(text, file.name, chosen.answers), chosen.account, file.name)
+    while found.questions and _asks():
+        chosen = replace(chosen, answers=_asked(found, chosen.answers))
+        found = _of_account(read_statement(text, file.name, chosen.answers), chosen.account, file.name)
+    day = chosen.as_of or found.as_of or (_asked_day() if _asks() else None)
+    if day is None:
+        raise PolicyError(
+            f"{file.name} states no date: say of which day the holdings are, --as-of YYYY-MM-DD"
+        )
+    held = holdings(found, day if chosen.as_of else last_weekday(day))
+    if not quiet:
+        show_understood(held, found)
+    return held, found
+
+
+def _asks() -> bool:
+    return sys.stdin.isatty() and err.is_terminal
+
+
+def _of_account(found: "Statement", account: str | None, name: str) -> "Statement":
+    from dataclasses import replace as changed
+
+    if account is None:
+        return found
+    if account == "all":
+        one = {
+            part: [changed(line, account="all") for line in getattr(found, part)]
+            for part in ("held", "cash", "questions")
+        }
+        return changed(found, **one)
+    if account not in found.accounts:
+        raise PolicyError(f"{name} has no account {account!r}; it has {', '.join(found.accounts)}")
+    return found.of_account(account)
+
+
+def _asked(found: "Statement", answers: "Answers") -> "Answers":
+    """The answers with one more, to the first question."""
+    question = found.questions[0]
+    err.print(f"[yellow]?[/yellow] {question}", highlight=False, soft_wrap=True)
+    said = typer.prompt("  c = it is cash, s = leave it out, or its symbol", err=True).strip()
+    line = str(question.line)
+    match said.lower():
+        case "c":
+            return replace(answers, cash=answers.cash | {line})
+        case "s":
+            return replace(answers, skip=answers.skip | {line})
+        case _:
+            return replace(answers, symbols={**answers.symbols, line: said.upper()})
+
+
+def _asked_day() -> date:
+    said = typer.prompt("The file states no date. Holdings of which day (YYYY-MM-DD)?", err=True)
+    try:
+        return date.fromisoformat(said.strip())
+    except ValueError:
+        raise DataError(f"{said!r} is no date such as 2024-01-31") from None
+
+
+def show_understood(held: "Holdings", found: "Statement") -> None:
+    """What was read of a file, and which lines were left out."""
+    from pipeline.commands.show import amount, columns_table, shares
+
+    heads = (("symbol", False), ("shares", True), ("cost a share", True), ("lots", True))
+    table = columns_table(f"{found.layout}, holdings of {held.as_of}", heads)
+    for position in held.positions:
+        cost = None if position.cost is None else float(position.cost)
+        lots = str(len(position.lots)) if position.lots else ""
+        table.add_row(position.symbol, shares(float(position.quantity)), amount(cost), lots)
+    table.add_row("cash", amount(float(held.cash)), "", "")
+    out.print(table)
+    for line, why in found.left_out:
+        out.print(f"[dim]line {line} is left out: {why}[/dim]", highlight=False, soft_wrap=True)

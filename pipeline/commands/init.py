@@ -1,0 +1,135 @@
+"""`packfolio init`: a desk of one's own, from a broker's file and a place where prices come from."""
+
+import sys
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
+
+import typer
+
+from optimizer import PolicyError
+from pipeline.commands.broker_file import (
+    Account,
+    AsOfHoldings,
+    CashLines,
+    Choices,
+    SkippedLines,
+    Symbols,
+    choices,
+    understood,
+)
+from pipeline.commands.terminal import out
+
+if TYPE_CHECKING:
+    from resources.settings.new_desk import NewBook
+
+YEARS = 5
+EMBEDDED_END = date(2022, 12, 28)
+FIRST_DAY = date(1990, 1, 1)  # a paper book begins with its cash under whatever pack comes first
+Basis = Annotated[
+    str | None,
+    typer.Option(
+        help="Of one's own prices: as_traded, split_adjusted, total_return; else told by the columns."
+    ),
+]
+
+
+def init(
+    folder: Annotated[Path | None, typer.Argument(help="The desk's folder; asked when left out.")] = None,
+    prices: Annotated[
+        str | None, typer.Option(help="`example`, `yahoo`, or the folder of one's own price files.")
+    ] = None,
+    holdings: Annotated[
+        Path | None, typer.Option(help="Positions as a broker exported them (CSV): makes a live portfolio.")
+    ] = None,
+    symbols: Annotated[
+        str | None,
+        typer.Option(help="Without a broker's file: what a paper portfolio may hold, such as AAPL,MSFT."),
+    ] = None,
+    money: Annotated[float, typer.Option(help="What a paper portfolio begins with.", min=0)] = 100_000.0,
+    name: Annotated[str, typer.Option(help="Name of the portfolio.")] = "main",
+    risk_free_rate: Annotated[float, typer.Option(help="A fraction per year.")] = 0.03,
+    basis: Basis = None,
+    as_of: AsOfHoldings = None,
+    account: Account = None,
+    cash: CashLines = None,
+    skip: SkippedLines = None,
+    symbol: Symbols = None,
+) -> None:
+    """Make a desk: its folder, where prices come from, and a first portfolio; asks for what is left out."""
+    from resources.settings import new_desk
+
+    place = folder or Path(_asked("Folder of the desk", "FOLDER", "desk"))
+    source = prices or _asked(
+        "Prices: example, yahoo, or the folder of your price files", "--prices", "example"
+    )
+    kind = source if source in (new_desk.EXAMPLE, new_desk.YAHOO) else new_desk.OWN
+    own = Path(source).resolve()
+    if kind == new_desk.OWN and not own.is_dir():
+        raise PolicyError(
+            f"--prices {source} is neither example nor yahoo, nor a folder; create it, or name another"
+        )
+    if (place / "config").exists():
+        raise PolicyError(f"{place / 'config'} exists already: choose another folder")
+    today = datetime.now().astimezone().date()
+    rate = None if kind == new_desk.EXAMPLE else Decimal(str(risk_free_rate))
+    book: NewBook | None = None
+    if holdings is not None:
+        book = _live(holdings, choices(as_of, account, cash, skip, symbol), name, rate, kind)
+    elif symbols or kind != new_desk.EXAMPLE:
+        listed = symbols or _asked("Symbols that it may hold, separated by commas", "--symbols or --holdings")
+        book = _paper(listed, money, name, rate, as_of.date() if as_of else FIRST_DAY)
+    if kind == new_desk.EXAMPLE or book is None:
+        files = {f"portfolios/{book.name}.yaml": book.text()} if book else {}
+    else:
+        start = today.replace(day=1) - timedelta(days=366 * YEARS)
+        text = new_desk.sources_text(kind, own.as_posix(), basis, book.symbols, start)
+        files = new_desk.starting_files(book, text, today)
+    made = new_desk.make_desk(place, files, example=kind == new_desk.EXAMPLE)
+    out.print(
+        f"\nmade {made}: {', '.join(sorted(files)) or 'the example as it is'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    out.print(f"next   cd {place} && packfolio run", highlight=False, soft_wrap=True)
+
+
+def _asked(question: str, option: str, default: str | None = None) -> str:
+    """A person's answer; raises PolicyError where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise PolicyError(f"say {option}: nobody can be asked here")
+    return str(typer.prompt(question, default=default)).strip()
+
+
+def _live(file: Path, chosen: Choices, name: str, rate: Decimal | None, kind: str) -> "NewBook":
+    """A portfolio of what a broker's file holds."""
+    from resources.brokers.holdings import holdings_yaml
+    from resources.settings.new_desk import EXAMPLE, NewBook
+
+    held, found = understood(file, chosen)
+    if kind == EXAMPLE and held.as_of > EMBEDDED_END:
+        raise PolicyError(
+            f"the example's prices end on {EMBEDDED_END}, before the holdings of {held.as_of}: add --as-of "
+            f"{EMBEDDED_END}, or bring prices of your own"
+        )
+    names = [position.symbol for position in held.positions]
+    if not names:
+        raise PolicyError(
+            f"{file} holds no shares, so nothing may be bought: say --symbols in place of --holdings"
+        )
+    return NewBook(uuid4(), name, "live", names, holdings_yaml(held, str(file), found.layout), rate)
+
+
+def _paper(listed: str, money: float, name: str, rate: Decimal | None, begin: date) -> "NewBook":
+    from resources.settings.new_desk import NewBook
+
+    names = list(dict.fromkeys(part.strip() for part in listed.split(",") if part.strip()))
+    block = f"  - as_of: {begin}\n    cash: {money:.2f}\n"
+    return NewBook(uuid4(), name, "paper", names, block, rate)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(init)

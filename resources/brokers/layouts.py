@@ -1,0 +1,164 @@
+"""The tables of positions that brokers export: how each is recognised, and what its columns are."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from optimizer import DataError
+from resources.brokers.amounts import last_day_in
+from resources.brokers.interactive_brokers import is_activity_statement, read_activity_statement
+from resources.brokers.statement import Answers, Row, Statement, statement
+
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One broker's table.
+
+    columns   our names -> the names that its header may give them, in lower case
+    marks     names of which a header has all
+    american  whether 03/04/2024 is a day of March
+    """
+
+    name: str
+    columns: Mapping[str, Names]
+    marks: Names
+    american: bool = True
+
+
+LAYOUTS = (
+    Layout(
+        "Fidelity",
+        {
+            "account": ("account number", "account name/number"), "symbol": ("symbol",), "name": ("description",),
+            "quantity": ("quantity",), "price": ("last price",), "value": ("current value",),
+            "cost": ("cost basis total", "cost basis"), "each": ("average cost basis", "cost basis per share"),
+            "acquired": ("acquired", "date acquired"),
+        },
+        ("symbol", "last price", "current value"),
+    ),
+    Layout(
+        "Schwab",
+        {
+            "symbol": ("symbol",), "name": ("description",), "quantity": ("qty (quantity)", "quantity", "qty"),
+            "price": ("price",), "value": ("mkt val (market value)", "market value", "mkt val"),
+            "cost": ("cost basis",), "kind": ("security type",), "acquired": ("open date", "opened date"),
+        },
+        ("symbol", "description", "price", "security type"),
+    ),
+    Layout(
+        "Vanguard",
+        {
+            "account": ("account number",), "symbol": ("symbol",), "name": ("investment name",),
+            "quantity": ("shares",), "price": ("share price",), "value": ("total value",),
+        },
+        ("investment name", "symbol", "shares", "total value"),
+    ),
+)  # fmt: skip
+GENERIC = Layout(
+    "generic",
+    {
+        "account": ("account", "account number"), "symbol": ("symbol", "ticker"),
+        "name": ("name", "description", "security"), "quantity": ("quantity", "shares", "units", "qty"),
+        "price": ("price", "last price", "share price"), "value": ("value", "market value", "total value"),
+        "cost": ("cost", "total cost", "cost basis", "cost basis total"),
+        "each": ("average cost", "unit cost", "cost per share", "price paid", "average price"),
+        "acquired": ("acquired", "date acquired", "purchase date", "trade date", "open date"),
+        "kind": ("type", "security type"),
+    },
+    (),
+    american=False,
+)  # fmt: skip
+SEPARATORS = (",", "\t", ";")
+WANTED = (
+    "positions exports of Vanguard, Schwab, Fidelity and Interactive Brokers are read, and any CSV with the columns "
+    "symbol and quantity (price, value, cost, average cost, acquired, account are understood too)"
+)
+
+
+def read_statement(text: str, name: str, answers: Answers | None = None) -> Statement:
+    """The positions in a broker's export.
+
+    name  of the file, for messages
+    Raises DataError where no table of positions is found, or two columns are the same thing.
+    """
+    given = answers or Answers()
+    for separator in SEPARATORS:
+        lines = _lines(text, separator)
+        if is_activity_statement([cells for _, cells in lines]):
+            return read_activity_statement(lines, given)
+        for _, cells in lines:
+            if layout := _recognised([plain(cell) for cell in cells]):
+                return _table(lines, layout, given, name)
+    raise DataError(f"{name} has no table of positions that we know; {WANTED}")
+
+
+def plain(heading: str) -> str:
+    """A heading in lower case with single spaces."""
+    return re.sub(r"[\s_]+", " ", heading).strip().lower()
+
+
+def _lines(text: str, separator: str) -> list[tuple[int, list[str]]]:
+    """(line, cells) of each line that has any."""
+    body = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator)
+    return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+
+
+def _recognised(header: Sequence[str]) -> Layout | None:
+    for layout in LAYOUTS:
+        if set(layout.marks) <= set(header):
+            return layout
+    needed = [set(GENERIC.columns[name]) & set(header) for name in ("symbol", "quantity")]
+    return GENERIC if all(needed) else None
+
+
+def _table(lines: Sequence[tuple[int, list[str]]], layout: Layout, answers: Answers, name: str) -> Statement:
+    rows: list[Row] = []
+    left_out: list[tuple[int, str]] = []
+    title, account, header = "", "", [""]
+    for line, cells in lines:
+        names = [plain(cell) for cell in cells]
+        told = [cell.strip() for cell in cells if cell.strip()]
+        if _recognised(names) == layout:
+            header, account = _columns(names, layout, f"{name}:{line}"), title
+        elif header != [""] and {"trade date", "settlement date", "transaction type"} & set(names):
+            left_out.append((line, "a table of something else begins; it is not read"))
+            break
+        elif header == [""] or (len(told) == 1 and " " in told[0]):
+            title = told[0]
+            left_out.append((line, f"no position: {title[:60]}"))
+        else:
+            rows.append(_row(line, cells, header, account))
+    as_of = next(filter(None, (last_day_in(" ".join(cells)) for cells in _prose(lines))), None)
+    return statement(layout.name, as_of, rows, answers, american=layout.american, left_out=left_out)
+
+
+def _prose(lines: Sequence[tuple[int, list[str]]]) -> Iterator[list[str]]:
+    """The lines around the tables: of one cell."""
+    return (cells for _, cells in lines if sum(bool(cell.strip()) for cell in cells) == 1)
+
+
+def _columns(names: Sequence[str], layout: Layout, where: str) -> list[str]:
+    """Our name of each column, "" for one that is not needed; raises DataError where two are the same thing."""
+    ours = {theirs: our for our, told in layout.columns.items() for theirs in told}
+    found = [ours.get(name, "") for name in names]
+    if twice := sorted({name for name in found if name and found.count(name) > 1}):
+        told = [given for given, our in zip(names, found, strict=True) if our in twice]
+        raise DataError(f"{where}: the columns {told} say the same thing; leave one of them out")
+    return found
+
+
+def _row(line: int, cells: Sequence[str], header: Sequence[str], account: str) -> Row:
+    """A line under our names; cells beyond the header must be empty, as brokers end lines with a separator."""
+    more = [cell for cell in cells[len(header) :] if cell.strip()]
+    values = {name: cell for name, cell in zip(header, cells, strict=False) if name}
+    trouble = (
+        f"it has {len(cells)} cells where the header has {len(header)}"
+        if more or len(cells) < len(header) - 1
+        else ""
+    )
+    return Row(line, **{"account": account, **values}, trouble=trouble)

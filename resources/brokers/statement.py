@@ -1,0 +1,215 @@
+"""What a file of positions says, line by line: shares, cash, and what nobody can tell without asking."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from resources.brokers.amounts import amount, day
+from resources.prices.columns import SYMBOL
+
+MONEY_FUNDS = frozenset({
+    "VMFXX", "VMRXX", "VUSXX", "SPAXX", "FDRXX", "FZFXX", "SPRXX", "FZDXX", "SWVXX", "SNVXX", "SNAXX", "SNSXX", "SNOXX",
+})  # fmt: skip
+CASH_NAMES = re.compile(r"cash( (&|and) cash investments)?|usd|us dollars?|pending activity|sweep.*", re.I)
+MONEY_MARKET = re.compile(r"money market", re.I)
+CUSIP = re.compile(r"(?=.*\d.*\d)[0-9A-Z]{9}")
+TOTALS = re.compile(r"(account|positions|grand)?\s*total\b.*", re.I)
+NEAR, CENTS = Decimal("0.005"), Decimal("0.05")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table of positions, as text under our names; what a layout does not have is empty.
+
+    cost, each  total cost, and cost of one share;  kind: what the broker says it is
+    trouble     what the layout's reader already knows to be wrong with it
+    """
+
+    line: int
+    account: str = ""
+    symbol: str = ""
+    name: str = ""
+    quantity: str = ""
+    price: str = ""
+    value: str = ""
+    cost: str = ""
+    each: str = ""
+    acquired: str = ""
+    kind: str = ""
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Shares on one line: `cost` in all, and when they were bought, where the file tells."""
+
+    line: int
+    account: str
+    symbol: str
+    quantity: Decimal
+    cost: Decimal | None
+    acquired: date | None
+
+
+@dataclass(frozen=True)
+class Cash:
+    """Money on one line, by the name that the file gives it."""
+
+    line: int
+    account: str
+    name: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Question:
+    """A line that can not be understood; `key` is how an answer names it."""
+
+    line: int
+    account: str
+    key: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.key}: {self.said}"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a person decided of lines, by their symbol as it stands in the file or their line number."""
+
+    cash: frozenset[str] = frozenset()
+    skip: frozenset[str] = frozenset()
+    symbols: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, row: Row, chosen: frozenset[str]) -> bool:
+        """Whether a decision is about a row."""
+        return bool({row.symbol.strip(), str(row.line)} & chosen)
+
+    def symbol(self, row: Row) -> str:
+        """The row's symbol, or the one that stands for it."""
+        own = row.symbol.strip()
+        return self.symbols.get(own, self.symbols.get(str(row.line), own.rstrip("*")))
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A file of positions.
+
+    as_of      the date that the file states; None where it states none
+    left_out   (line, why) of lines that are no positions
+    """
+
+    layout: str
+    as_of: date | None
+    held: Sequence[Held]
+    cash: Sequence[Cash]
+    questions: Sequence[Question]
+    left_out: Sequence[tuple[int, str]]
+
+    @property
+    def accounts(self) -> list[str]:
+        """The accounts of the file, in its order."""
+        return list(dict.fromkeys(one.account for one in (*self.held, *self.cash, *self.questions)))
+
+    def of_account(self, account: str) -> "Statement":
+        """The lines of one account."""
+        keep = {
+            name: [one for one in getattr(self, name) if one.account == account]
+            for name in ("held", "cash", "questions")
+        }
+        return Statement(self.layout, self.as_of, left_out=self.left_out, **keep)
+
+
+def statement(
+    layout: str, as_of: date | None, rows: Sequence[Row], answers: Answers, *, american: bool,
+    left_out: Sequence[tuple[int, str]] = (),
+) -> Statement:  # fmt: skip
+    """The rows, each understood as shares or cash, left out by an answer, or in question."""
+    held, cash, questions, out = [], [], [], list(left_out)
+    for row in rows:
+        try:
+            found = _understood(row, answers, american)
+        except ValueError as error:
+            found = Question(row.line, row.account, row.symbol.strip() or row.name.strip() or "?", str(error))
+        match found:
+            case Held():
+                held.append(found)
+            case Cash():
+                cash.append(found)
+            case Question():
+                questions.append(found)
+            case str():
+                out.append((row.line, found))
+    return Statement(layout, as_of, held, cash, questions, sorted(out))
+
+
+def _understood(row: Row, answers: Answers, american: bool) -> Held | Cash | str:
+    """What a row is; a text says why it is left out. Raises ValueError for what is to be asked."""
+    if answers.of(row, answers.skip):
+        return "left out as asked"
+    if TOTALS.fullmatch(row.symbol.strip() or row.name.strip()):
+        return "a total"
+    if is_cash(row) or answers.of(row, answers.cash):
+        return Cash(row.line, row.account, row.symbol.strip() or row.name.strip(), _money(row))
+    if row.trouble:
+        raise ValueError(row.trouble)
+    symbol = answers.symbol(row)
+    _check_symbol(symbol)
+    quantity = amount(row.quantity)
+    if quantity is None:
+        raise ValueError("there is no number of shares; is it cash?")
+    if quantity == 0:
+        return "no share is held of it"
+    _check_value(quantity, amount(row.price), amount(row.value))
+    return Held(
+        row.line, row.account, symbol, quantity, _cost(row, quantity), day(row.acquired, american=american)
+    )
+
+
+def is_cash(row: Row) -> bool:
+    """Whether a row is cash or a money-market fund, whose share is a dollar: CASH and USD are symbols of others too."""
+    symbol = row.symbol.strip()
+    return amount(row.price) in (None, 1) and bool(
+        symbol.endswith("**")
+        or symbol.rstrip("*") in MONEY_FUNDS
+        or CASH_NAMES.fullmatch(symbol or row.name.strip())
+        or MONEY_MARKET.search(f"{row.name} {row.kind}")
+    )
+
+
+def _money(row: Row) -> Decimal:
+    value, quantity, price = amount(row.value), amount(row.quantity), amount(row.price)
+    if value is None and quantity is not None:
+        value = quantity * (price if price is not None else 1)
+    if value is None:
+        raise ValueError("it is cash, and no amount is given")
+    return value
+
+
+def _check_symbol(symbol: str) -> None:
+    if not symbol:
+        raise ValueError("there is no symbol")
+    if CUSIP.fullmatch(symbol):
+        raise ValueError("it is a CUSIP, as bonds have, and no symbol of a price source")
+    if not re.fullmatch(SYMBOL, symbol):
+        raise ValueError("it is no symbol that a price source has")
+
+
+def _check_value(quantity: Decimal, price: Decimal | None, value: Decimal | None) -> None:
+    """Raises ValueError where shares x price is not the value: a contract of many, a bond, a price of another day."""
+    if price is None or value is None:
+        return
+    if abs(quantity * price - value) > max(NEAR * abs(value), CENTS):
+        raise ValueError(
+            f"{quantity:,} shares at {price:,} are {quantity * price:,.2f}, and the file says {value:,.2f}"
+        )
+
+
+def _cost(row: Row, quantity: Decimal) -> Decimal | None:
+    total, each = amount(row.cost), amount(row.each)
+    if total is None and each is not None:
+        total = each * quantity
+    return None if total is None or total * quantity < 0 else total

@@ -1,0 +1,290 @@
+"""Price files in the layouts of vendors, rewritten line by line into the plain columns that all files are read by.
+
+A layout is recognised by its first lines; what is no vendor's is left as it is. Nothing is guessed: a file that could
+mean two things is refused with its layout's name and the remedy.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from resources.prices.columns import ALIASES, SYMBOL, TYPES, plain
+from resources.prices.source import FileRejected, Finding
+
+Change = Callable[[int, list[str]], list[str]]
+HEAD = 4096  # bytes that the first lines are looked for in
+PRICE_FIELDS = frozenset({"open", "high", "low", "close", "adj_close", "volume"})
+STOOQ = {
+    "<TICKER>": "symbol", "<DATE>": "date", "<OPEN>": "open", "<HIGH>": "high", "<LOW>": "low", "<CLOSE>": "close",
+    "<VOL>": "volume",
+}  # fmt: skip
+NO_SYMBOL = frozenset({
+    "PRICE", "VALUE", "NAV", "VWAP", "RETURN", "CHANGE", "INDEX", "TURNOVER", "TRADES", "LAST", "BID", "ASK", "MID",
+})  # fmt: skip
+DECIMAL_COMMA, DECIMAL_POINT = re.compile(r"[+-]?\d+,\d+", re.A), re.compile(r"[+-]?\d+\.\d+", re.A)
+MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00:00([+-]\d{2}:?\d{2})?", re.A)
+STATE = "state the basis of the source: as_traded, split_adjusted or total_return"
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A vendor's file in plain columns.
+
+    text      what is to be read in its place, line for line but for `dropped` lines below the header
+    columns   (our column, symbol) of each column after the date, of a table with a column a symbol; else empty
+    open_     why its closes may be adjusted, so that the source must state their basis; "" where they tell
+    """
+
+    layout: str
+    text: bytes
+    dropped: int = 0
+    columns: tuple[tuple[str, str], ...] = ()
+    open_: str = ""
+    warnings: tuple[Finding, ...] = field(default=())
+
+
+def rewritten(data: bytes, name: str, ignored: Sequence[str] = ()) -> Rewritten | None:
+    """The file in plain columns where it is in a vendor's layout; None where it is to be read as it is.
+
+    ignored  columns that the source leaves out
+    Raises FileRejected for a file that could mean two things.
+    """
+    head = data[:HEAD].removeprefix(b"\xef\xbb\xbf")
+    try:
+        first = head.decode(errors="ignore").splitlines()[:3]
+        separator = _separator(first[0]) if first else ","
+        heads = [_cells(line, separator) for line in first]
+        text = data.decode("utf-8-sig") if separator != "," or _is_vendors(heads, ignored) else ""
+    except (UnicodeDecodeError, csv.Error):
+        return None  # the plain reader says what is wrong with the bytes
+    if not text:
+        return None
+    notes = ""
+    if separator != ",":
+        text, notes = _with_commas(text, separator, name), f"{'semicolons' if separator == ';' else 'tabs'}"
+    found = _of_vendor(text, heads, name, ignored)
+    return found or Rewritten(f"a table with {notes}", text.encode())
+
+
+def _is_vendors(heads: Sequence[Sequence[str]], ignored: Sequence[str]) -> bool:
+    return bool(
+        heads
+        and (
+            "<TICKER>" in heads[0]
+            or {"close/last", "date"} <= {plain(cell) for cell in heads[0]}
+            or _is_history(heads)
+            or _field_row(heads) is not None
+            or wide_symbols(heads[0], ignored)
+        )
+    )
+
+
+def _of_vendor(
+    text: str, heads: Sequence[Sequence[str]], name: str, ignored: Sequence[str]
+) -> Rewritten | None:
+    if "<TICKER>" in heads[0]:
+        return _stooq(text, heads[0], name)
+    if {"close/last", "date"} <= {plain(cell) for cell in heads[0]}:
+        return _nasdaq(text, heads[0], name)
+    if _is_history(heads):
+        return Rewritten("yfinance's history", _changed(text, _dates_alone(heads[0])).encode())
+    if (place := _field_row(heads)) is not None:
+        return _download(text, heads, place, name)
+    if symbols := wide_symbols(heads[0], ignored):
+        header = ["date", *(f"column {place}" for place in range(1, len(heads[0])))]
+        plain_text = _changed(text, lambda line, cells: header if line == 1 else cells)
+        columns = tuple(("close", symbol) for symbol in symbols)
+        return Rewritten("a table with a column a symbol", plain_text.encode(), columns=columns)
+    return None
+
+
+def _separator(first: str) -> str:
+    """The separator of a header: a comma, unless there is none and another stands in it."""
+    return next((mark for mark in (";", "\t") if mark in first and "," not in first), ",")
+
+
+def _cells(line: str, separator: str = ",") -> list[str]:
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+
+
+def _lines(text: str) -> Iterator[tuple[int, str, str]]:
+    """(number, line, its end) of each line."""
+    for number, line in enumerate(io.StringIO(text, newline=""), 1):
+        bare = line.rstrip("\r\n")
+        yield number, bare, line[len(bare) :]
+
+
+def _changed(text: str, change: Change, separator: str = ",") -> str:
+    """Each line's cells changed; line ends stay, so that a cut-off last line is still noticed."""
+    out = io.StringIO()
+    for number, line, end in _lines(text):
+        cells = change(number, _cells(line, separator)) if line.strip() else []
+        out.write(",".join(f'"{cell}"' if "," in cell or '"' in cell else cell for cell in cells) + end)
+    return out.getvalue()
+
+
+def _with_commas(text: str, separator: str, name: str) -> str:
+    """A file with another separator as one with commas; decimal commas become points where all numbers have them.
+
+    Raises FileRejected where some numbers have commas and others points, or a comma may stand for thousands.
+    """
+    commas: list[tuple[int, str]] = []
+    points: list[tuple[int, str]] = []
+    for number, line, _ in _lines(text):
+        for cell in _cells(line, separator) if number > 1 else ():
+            if DECIMAL_COMMA.fullmatch(cell):
+                commas.append((number, cell))
+            elif DECIMAL_POINT.fullmatch(cell):
+                points.append((number, cell))
+    if commas and points:
+        said = (
+            f"numbers with a decimal comma ({commas[0][1]}) stand beside numbers with a point ({points[0][1]}, line "
+            f"{points[0][0]}); write all of them with a point"
+        )
+        raise FileRejected(name, [_fail("MIXED_DECIMALS", said, commas[0][0])])
+    if commas and all(len(cell.partition(",")[2]) == 3 for _, cell in commas):
+        said = f"{commas[0][1]} may be a decimal or thousands: every comma has three digits after it; write a point"
+        raise FileRejected(name, [_fail("MIXED_DECIMALS", said, commas[0][0])])
+    return _changed(
+        text,
+        lambda number, cells: [c.replace(",", ".") if DECIMAL_COMMA.fullmatch(c) else c for c in cells],
+        separator,
+    )
+
+
+def _stooq(text: str, header: Sequence[str], name: str) -> Rewritten:
+    """Stooq's ASCII files: a line a day with its ticker, which has the market behind a dot."""
+    names = [STOOQ.get(cell, cell) for cell in header]
+    kept = [place for place, ours in enumerate(names) if ours in STOOQ.values()]
+    period, ticker = header.index("<PER>") if "<PER>" in header else None, header.index("<TICKER>")
+    bare: dict[str, str] = {}
+
+    def change(line: int, cells: list[str]) -> list[str]:
+        if line == 1:
+            return [names[place] for place in kept]
+        if len(cells) != len(header):
+            return cells  # the plain reader names the line
+        if period is not None and cells[period] != "D":
+            said = f"<PER> is {cells[period]}: only daily prices (D) are read; export daily data"
+            raise FileRejected(name, [_fail("NOT_DAILY", f"Stooq's layout: {said}", line)])
+        told = cells[ticker]
+        cells = [*cells]
+        if told.endswith(".US"):
+            bare[told] = cells[ticker] = told.removesuffix(".US")
+        return [_iso(cells[place]) if names[place] == "date" else cells[place] for place in kept]
+
+    plain_text = _changed(text, change)
+    warnings = [
+        Finding(
+            "SYMBOL_FROM_NAME", "WARN", f"the rows of {told} are taken as those of {symbol}", symbol=symbol
+        )
+        for told, symbol in sorted(bare.items())
+    ]
+    said = f"Stooq's layout: its closes are adjusted, for splits or for dividends too, as the export was asked; {STATE}"
+    return Rewritten("Stooq", plain_text.encode(), open_=said, warnings=tuple(warnings))
+
+
+def _iso(cell: str) -> str:
+    return f"{cell[:4]}-{cell[4:6]}-{cell[6:]}" if re.fullmatch(r"\d{8}", cell, re.A) else cell
+
+
+def _nasdaq(text: str, header: Sequence[str], name: str) -> Rewritten:
+    """Nasdaq's historical quotes: American dates, dollar signs, thousands with commas."""
+    names = ["close" if plain(cell) == "close/last" else plain(cell) for cell in header]
+
+    def change(line: int, cells: list[str]) -> list[str]:
+        if line == 1 or len(cells) != len(header):
+            return names if line == 1 else cells
+        return [
+            _american(cell) if ours == "date" else _dollars(cell)
+            for ours, cell in zip(names, cells, strict=True)
+        ]
+
+    said = f"Nasdaq's layout: its closes are adjusted for splits, and dividends are not told; {STATE}"
+    return Rewritten("Nasdaq", _changed(text, change).encode(), open_=said)
+
+
+def _american(cell: str) -> str:
+    try:
+        return datetime.strptime(cell, "%m/%d/%Y").date().isoformat()  # noqa: DTZ007  a date alone
+    except ValueError:
+        return cell
+
+
+def _dollars(cell: str) -> str:
+    bare = cell.removeprefix("$")
+    if bare == "N/A":
+        return ""
+    return bare.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", bare, re.A) else bare
+
+
+def _is_history(heads: Sequence[Sequence[str]]) -> bool:
+    """yfinance's `Ticker.history()`: dates of midnight at the exchange."""
+    names = {plain(cell) for cell in heads[0]}
+    if not {"date", "dividends", "stock_splits"} <= names or len(heads) < 2:
+        return False
+    return any(MIDNIGHT.fullmatch(cell) for cell in heads[1])
+
+
+def _dates_alone(header: Sequence[str]) -> Change:
+    """Midnight becomes the date that it begins; any other time stays, and is refused."""
+    place = [plain(cell) for cell in header].index("date")
+
+    def change(line: int, cells: list[str]) -> list[str]:
+        if line > 1 and len(cells) > place and (found := MIDNIGHT.fullmatch(cells[place])):
+            return [*cells[:place], found[1], *cells[place + 1 :]]
+        return cells
+
+    return change
+
+
+def _field_row(heads: Sequence[Sequence[str]]) -> int | None:
+    """Which of the two header rows of yfinance's `download()` names the columns; None for another file."""
+    if len(heads) < 3 or len(heads[0]) != len(heads[1]) or len(heads[0]) < 2:
+        return None
+    if [cell.lower() for cell in heads[2][:1]] not in (["date"], ["datetime"]) or any(heads[2][1:]):
+        return None
+    for place in (0, 1):
+        if {plain(cell) for cell in heads[place][1:]} <= PRICE_FIELDS | {"dividends", "stock_splits"}:
+            return place
+    return None
+
+
+def _download(text: str, heads: Sequence[Sequence[str]], place: int, name: str) -> Rewritten:
+    """yfinance's `download()`: a row of fields and a row of tickers above a row that says Date."""
+    fields, tickers = heads[place][1:], heads[1 - place][1:]
+    if strange := sorted({cell for cell in tickers if not re.fullmatch(SYMBOL, cell)}):
+        said = f"yfinance's layout: {strange} are no symbols; name the tickers in the second header row"
+        raise FileRejected(name, [_fail("MISSING_COLUMN", said, 2 - place)])
+    header = ["date", *(f"column {number}" for number in range(1, len(fields) + 1))]
+    lines = list(io.StringIO(text, newline=""))
+    body = "".join([",".join(header) + "\n", *lines[3:]])
+    columns = tuple(
+        (ALIASES.get(plain(given), plain(given)), ticker)
+        for given, ticker in zip(fields, tickers, strict=True)
+    )
+    adjusted = any(ours == "adj_close" for ours, _ in columns)
+    said = (
+        "" if adjusted else f"yfinance's layout: auto_adjust may have put dividends into the closes; {STATE}"
+    )
+    made = _changed(body, _dates_alone(header))
+    return Rewritten("yfinance's download", made.encode(), 2, columns, said)
+
+
+def wide_symbols(header: Sequence[str], ignored: Sequence[str]) -> list[str]:
+    """The symbols of a table with a date and a column of closes for each of at least two symbols; else none."""
+    names = [plain(cell) for cell in header]
+    known = {*TYPES, *ALIASES, *(plain(name) for name in ignored)} - {"date"}
+    if names[:1] not in (["date"], ["timestamp"], [""]) or len(names) < 3 or known & set(names[1:]):
+        return []
+    symbols = [cell.strip() for cell in header[1:]]
+    real = all(re.fullmatch(SYMBOL, symbol) and symbol not in NO_SYMBOL for symbol in symbols)
+    letters = all(re.search(r"[A-Z^]", symbol) for symbol in symbols)
+    return symbols if real and letters and len(set(symbols)) == len(symbols) else []
+
+
+def _fail(code: str, message: str, line: int | None = None) -> Finding:
+    return Finding(code, "FAIL", message, line=line)

@@ -1,0 +1,65 @@
+"""A vendor's file, rewritten into plain columns, as the table that all files become."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from optimizer.typing import Array
+from resources.prices.columns import TYPES, Columns
+from resources.prices.source import Basis, FileRejected, Finding
+from resources.prices.vendor_layouts import Rewritten
+
+Recognise = Callable[[list[str]], Columns]
+Read = Callable[[bytes, Recognise, Mapping[str, pa.DataType]], pa.Table]
+Lines = npt.NDArray[np.int64]
+HEADER = 1
+
+
+def vendor_table(
+    found: Rewritten, name: str, stated: Basis | None, recognise: Recognise, read: Read
+) -> tuple[pa.Table, Lines]:
+    """The rows of a vendor's file under our names, and the line of the payload that each comes from.
+
+    stated     the basis that the source declares
+    recognise  gives our names for a plain header;  read: the reader of plain CSV
+    Raises FileRejected, with the layout's name and the payload's own lines.
+    """
+    if found.open_ and stated is None:
+        raise FileRejected(name, [Finding("AMBIGUOUS_BASIS", "FAIL", found.open_, line=1)])
+    try:
+        if not found.columns:
+            table = read(found.text, recognise, TYPES)
+            return table, np.arange(table.num_rows, dtype=np.int64) + HEADER + found.dropped + 1
+        names = ("date", *(f"column {place}" for place in range(1, len(found.columns) + 1)))
+        types = {"date": pa.date32(), **dict.fromkeys(names[1:], pa.float64())}
+        wide = read(found.text, lambda header: Columns(names), types)
+    except FileRejected as refused:
+        raise FileRejected(name, [_told(finding, found) for finding in refused.findings]) from None
+    return _melted(wide, found)
+
+
+def _told(finding: Finding, found: Rewritten) -> Finding:
+    """A finding with the layout's name, at the payload's line."""
+    line = finding.line
+    place = line + found.dropped if line is not None and line > HEADER else line
+    return replace(finding, message=f"({found.layout}) {finding.message}", line=place)
+
+
+def _melted(wide: pa.Table, found: Rewritten) -> tuple[pa.Table, Lines]:
+    """A row a day and symbol of a table with a column a symbol; a day without any number of it is no row."""
+    symbols = sorted({symbol for _, symbol in found.columns})
+    fields = list(dict.fromkeys(ours for ours, _ in found.columns))
+    days, size = wide["date"].to_numpy(), wide.num_rows
+    cube: dict[str, Array] = {ours: np.full((size, len(symbols)), np.nan) for ours in fields}
+    for place, (ours, symbol) in enumerate(found.columns, 1):
+        cube[ours][:, symbols.index(symbol)] = wide[f"column {place}"].to_numpy()
+    row, code = np.nonzero(np.any([np.isfinite(values) for values in cube.values()], axis=0))
+    table = {
+        "symbol": pa.DictionaryArray.from_arrays(pa.array(code, pa.int32()), pa.array(symbols, pa.string())),
+        "date": pa.array(days[row]),
+        **{ours: pa.array(values[row, code]) for ours, values in cube.items()},
+    }
+    return pa.table(table), row.astype(np.int64) + HEADER + found.dropped + 1

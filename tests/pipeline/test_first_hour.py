@@ -1,0 +1,128 @@
+"""From a broker's file and a folder of prices to trades of one's own: two commands; and again each month."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from brokers_exports import LAYOUTS, PATHS
+from small_desk import price_file, sessions
+from terminal import Terminal, terminal
+
+from resources.settings.configuration import load_configuration
+
+pytestmark = pytest.mark.xdist_group("terminal")
+DATED = ("Fidelity", "Interactive Brokers", "Schwab")
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[Terminal]:
+    """A terminal beside a folder of prices; the desk is yet to be made."""
+    (tmp_path / "prices").mkdir()
+    (tmp_path / "prices" / "all.csv").write_text(price_file(sessions(), ("AAPL", "KO")))
+    with terminal(tmp_path / "desk") as found:
+        yield found
+
+
+def init(at: Terminal, layout: str, *more: str) -> list[str]:
+    """The words that make a desk of a layout's export."""
+    dated = [] if layout in DATED else ["--as-of", "2022-12-23"]
+    prices = str(at.folder.parent / "prices")
+    return ["init", str(at.folder), "--prices", prices, "--holdings", str(PATHS[layout]), *dated, *more]
+
+
+@pytest.mark.parametrize(
+    "layout", ["Interactive Brokers", *(pytest.param(name, marks=pytest.mark.slow) for name in LAYOUTS)]
+)
+def test_two_commands_lead_from_an_export_to_trades(at: Terminal, layout: str) -> None:
+    made = at(*init(at, layout, "--basis", "total_return"))
+    assert made.status == 0, made
+    shown = [line.split() for line in made.lines]
+    assert [line[:2] for line in shown if line[:1] in (["AAPL"], ["KO"], ["cash"])][-3:] == [
+        ["KO", "40.5"], ["cash", "1,484.50"],
+    ] or ["AAPL", "100"] in [line[:2] for line in shown]  # fmt: skip
+    assert made.lines[-1] == f"next   cd {at.folder} && packfolio run"
+    ran = at.read("run")
+    (book,) = ran["portfolios"]
+    assert (ran["status"], ran["pack_id"], book["name"]) == ("done", "PP_2024-02-29", "main")
+    assert {trade["symbol"] for trade in book["trades"]} == {"AAPL", "KO"}
+    assert any(trade["action"] != "HOLD" for trade in book["trades"])
+
+
+def test_an_import_each_month_adds_a_dated_block(at: Terminal, tmp_path: Path) -> None:
+    assert at(*init(at, "Fidelity")).status == 0
+    path = at.config / "portfolios" / "main.yaml"
+    first = path.read_text()
+    later = tmp_path / "january.csv"
+    later.write_text(
+        LAYOUTS["Fidelity"].replace("Dec-23", "Jan-20").replace("2022", "2023"), encoding="utf-8"
+    )
+    added = at.read("holdings", "import", str(later), "--portfolio", "main")
+    assert (added["status"], added["as_of"], added["cash"]) == ("added", "2023-01-20", 1484.5)
+    assert path.read_text().startswith(first)
+    (book,) = load_configuration(at.config).portfolios.files
+    assert [str(held.as_of) for held in book.holdings] == ["2022-12-23", "2023-01-20"]
+    again = at("holdings", "import", str(later), "--portfolio", "main")
+    assert (again.status, again.lines[-1]) == (0, f"{path} has these holdings already: nothing to add")
+    unknown = at("holdings", "import", str(later), "--portfolio", "other")
+    assert (unknown.status, unknown.err) == (
+        2,
+        "PolicyError there is no portfolio 'other'; there are ['main']\n",
+    )
+
+
+def test_what_cannot_be_told_is_refused_by_line_where_nobody_can_be_asked(
+    at: Terminal, tmp_path: Path
+) -> None:
+    odd = tmp_path / "odd.csv"
+    odd.write_text(LAYOUTS["generic"] + "BRK B;10;;300;3000\n")
+    words = ["init", str(at.folder), "--prices", "yahoo", "--holdings", str(odd), "--as-of", "2022-12-23"]
+    refused = at(*words)
+    assert refused.status == 1 and "line 5: BRK B: it is no symbol that a price source has" in refused.err
+    assert not at.config.exists()
+    assert at(*words, "--symbol", "BRK B=BRK-B").status == 0
+    desk = load_configuration(at.config)
+    assert desk.portfolios.files[0].universe == ["AAPL", "BRK-B", "KO"]
+    assert desk.sources.sources[0].symbols == ["AAPL", "BRK-B", "KO"]
+    twice = at(*words)
+    assert twice.status == 2 and "exists already" in twice.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "say FOLDER: nobody can be asked here"),
+        (["desk"], "say --prices: nobody can be asked here"),
+        (["desk", "--prices", "bloomberg"], "--prices bloomberg is neither example nor yahoo, nor a folder"),
+        (["desk", "--prices", "yahoo"], "say --symbols or --holdings: nobody can be asked here"),
+        (["desk", "--prices", "yahoo", "--holdings", "no.csv"], "no.csv: No such file or directory"),
+        (["desk", "--prices", "example", "--holdings", str(PATHS["generic"])], "states no date"),
+        (
+            ["desk", "--prices", "example", "--holdings", str(PATHS["generic"]), "--as-of", "2023-01-03"],
+            "the example's prices end on 2022-12-28",
+        ),
+        (["desk", "--prices", "yahoo", "--symbols", "AAPL", "--name", "Main Book"], "name: must have the form"),
+    ],
+)  # fmt: skip
+def test_a_mistake_leaves_no_desk_behind(
+    at: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = at("init", *words)
+    assert refused.status in (1, 2) and said in refused.err.replace("\n", " "), refused
+    assert not (tmp_path / "desk" / "config").exists() and not (tmp_path / "desk" / "config.part").exists()
+
+
+def test_the_example_and_a_paper_book_are_desks_too(at: Terminal, tmp_path: Path) -> None:
+    assert at("init", str(tmp_path / "shown"), "--prices", "example").status == 0
+    shown = load_configuration(tmp_path / "shown" / "config")
+    assert {book.name for book in shown.portfolios.files} == {"us-equity", "leverage-aware"}
+    assert shown.playbooks.missing == ()
+    assert (
+        at("init", str(at.folder), "--prices", "example", "--symbols", "KO, XOM", "--money", "5000").status
+        == 0
+    )
+    desk = load_configuration(at.config)
+    paper = desk.portfolios.find("main")
+    assert (paper.mode, paper.universe, paper.holdings[0].cash) == ("paper", ["KO", "XOM"], 5000)
+    refused = at("holdings", "import", str(PATHS["Fidelity"]), "--portfolio", "main")
+    assert refused.status == 2 and "main is a paper book" in refused.err

@@ -1,0 +1,131 @@
+"""Every broker's layout gives the same shares and cash; what cannot be told is asked by its line."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from brokers_exports import FIDELITY, GENERIC, INTERACTIVE_BROKERS, LAYOUTS, SCHWAB, VANGUARD
+
+from optimizer import DataError
+from resources.brokers.holdings import holdings, last_weekday
+from resources.brokers.layouts import read_statement
+from resources.brokers.statement import Answers, Statement
+
+DAY = date(2022, 12, 23)
+
+
+def read(text: str, **answers: object) -> Statement:
+    return read_statement(text, "x.csv", Answers(**answers))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
+def test_every_layout_gives_the_same_shares_and_cash(name: str) -> None:
+    found = read(LAYOUTS[name])
+    assert (found.layout, found.questions) == (name, [])
+    assert found.as_of == (None if name in ("Vanguard", "generic") else DAY)
+    held = holdings(found, DAY)
+    assert held.cash == Decimal("1484.50")
+    assert [(one.symbol, one.quantity) for one in held.positions] == [("AAPL", 100), ("KO", Decimal("40.5"))]
+    costs = {one.symbol: one.cost for one in held.positions}
+    if name == "Vanguard":
+        assert costs == {"AAPL": None, "KO": None}
+    elif name == "Interactive Brokers":
+        assert costs == {"AAPL": None, "KO": 50}
+        assert held.positions[0].lots == ((date(2021, 3, 5), 60, 120), (date(2022, 3, 7), 40, 195))
+    else:
+        assert costs == {"AAPL": 150, "KO": 50}
+
+
+def test_what_is_no_position_is_left_out_with_its_line() -> None:
+    assert dict(read(SCHWAB).left_out) == {
+        1: "no position: Positions for account Individual ...123 as of 05:20 PM ET, 2", 7: "a total",
+    }  # fmt: skip
+    assert [line for line, _ in read(FIDELITY).left_out] == [7, 9, 11]
+    assert dict(read(VANGUARD).left_out) == {7: "a table of something else begins; it is not read"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("BRK B;10;;300;3000", "it is no symbol that a price source has"),
+        ("912796XY1;1000;;0.98;980", "it is a CUSIP, as bonds have, and no symbol of a price source"),
+        ("SPY;-1;;400.00;-40000", "-1 shares at 400.00 are -400.00, and the file says -40,000.00"),
+        ("MSFT;;;;", "there is no number of shares; is it cash?"),
+        ("MSFT;ten;;;", "'ten' is no amount such as 1,234.50"),
+        (";10;;;", "there is no symbol"),
+        ("MSFT;1.000,5;;;", "'1.000,5' is no amount such as 1,234.50"),
+        ("MSFT;10;;;;9", "it has 6 cells where the header has 5"),
+        ("CASH;10;;60;600", None),  # a company's symbol, by its price
+    ],
+)
+def test_a_line_that_cannot_be_told_is_asked_and_answered_by_its_number(line: str, said: str | None) -> None:
+    text = GENERIC + line + "\n"
+    found = read(text)
+    if said is None:
+        assert not found.questions and found.held[-1].symbol == "CASH"
+        return
+    (question,) = found.questions
+    assert (question.line, question.said) == (5, said)
+    with pytest.raises(DataError, match=r"(?s)line 5: .*--cash X"):
+        holdings(found, DAY)
+    skipped = read(text, skip=frozenset({"5"}))
+    assert holdings(skipped, DAY) == holdings(read(GENERIC), DAY)
+    assert skipped.left_out[-1] == (5, "left out as asked")
+
+
+def test_an_answer_names_a_symbol_or_says_that_a_line_is_cash() -> None:
+    found = read(
+        GENERIC + "BRK B;10;;300;3000\nSWEEPX;5;;1;5\n",
+        symbols={"BRK B": "BRK.B"},
+        cash=frozenset({"SWEEPX"}),
+    )
+    held = holdings(found, DAY)
+    assert [one.symbol for one in held.positions] == ["AAPL", "BRK.B", "KO"] and held.cash == Decimal(
+        "1489.50"
+    )
+
+
+def test_accounts_are_chosen_and_never_added_up_by_themselves() -> None:
+    more = FIDELITY.replace(
+        "\n\n", "\nZ2,ROTH,AAPL,APPLE INC,7,$131.86,,$923.02,,,,,,$700.00,$100.00,Cash,\n\n", 1
+    )
+    found = read(more)
+    assert found.accounts == ["Z1", "Z2"]
+    with pytest.raises(DataError, match=r"accounts Z1, Z2: choose one with --account"):
+        holdings(found, DAY)
+    assert [one.quantity for one in holdings(found.of_account("Z2"), DAY).positions] == [7]
+
+
+def test_interactive_brokers_positions_that_are_no_shares_are_asked() -> None:
+    odd = INTERACTIVE_BROKERS.replace(
+        "Stocks,USD,KO,-,40.5,1", "Equity and Index Options,USD,KO 20JAN23 60 C,-,1,100"
+    )
+    assert [q.said for q in read(odd).questions] == [
+        "it is of the category Equity and Index Options, and only Stocks (shares and funds) are read"
+    ]
+    torn = INTERACTIVE_BROKERS.replace('10:00:00",40,', '10:00:00",39,')
+    assert [q.said for q in read(torn).questions] == ["its lots have 99 shares and the position 100"]
+    abroad = INTERACTIVE_BROKERS.replace("Base Currency Summary,1484.5,1484.5", "CHF,1,1")
+    assert [q.key for q in read(abroad).questions] == ["CHF cash", "EUR cash"]
+
+
+def test_lots_of_a_plain_table() -> None:
+    text = "symbol,quantity,cost,acquired\nKO,10,500,2021-01-04\nKO,5,300,2022-02-01\nXOM,1,100,2020-05-05\nXOM,2,,\n"
+    held = holdings(read(text), DAY)
+    assert held.positions[0].lots == ((date(2021, 1, 4), 10, 50), (date(2022, 2, 1), 5, 60))
+    assert (held.positions[1].lots, held.positions[1].cost, held.positions[1].quantity) == ((), None, 3)
+    (question,) = read("symbol,quantity,acquired\nKO,10,03/04/2021\n").questions
+    assert question.said == "'03/04/2021' is no date; write dates such as 2024-01-31"
+
+
+def test_a_file_without_positions_names_what_is_read() -> None:
+    for text in ("", "a,b\n1,2\n", "symbol,price\nKO,5\n", "just a letter"):
+        with pytest.raises(DataError, match=r"x\.csv has no table of positions .*Interactive Brokers"):
+            read(text)
+    with pytest.raises(DataError, match=r"x\.csv:1: the columns \['quantity', 'shares'\] say the same thing"):
+        read("symbol,quantity,shares\nKO,1,2\n")
+
+
+def test_a_weekend_is_the_friday_before() -> None:
+    days = [date(2022, 12, 22), DAY, date(2022, 12, 24), date(2022, 12, 25), date(2022, 12, 26)]
+    assert [last_weekday(day) for day in days] == [date(2022, 12, 22), DAY, DAY, DAY, date(2022, 12, 26)]

@@ -1,0 +1,190 @@
+"""Every vendor's layout is read right, or refused by its name with the remedy; a symbol is never invented."""
+
+import hashlib
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resources.prices.files import Reading, read_delivery
+from resources.prices.source import Basis, Delivery, FileRejected
+from resources.prices.vendor_layouts import rewritten
+
+STOOQ = """<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>
+AAPL.US,D,20240102,000000,187.15,188.44,183.885,185.64,82488700,0
+AAPL.US,D,20240103,000000,184.22,185.88,183.43,184.25,58414500,0
+SAP.DE,D,20240103,000000,138,139,137,138.5,1000,0
+"""
+NASDAQ = """Date,Close/Last,Volume,Open,High,Low
+01/03/2024,$184.25,"58,414,460",$184.22,$185.88,$183.43
+01/02/2024,"$1,185.64",82488670,$187.15,"$1,188.44",$183.885
+"""
+ALPHA = """timestamp,open,high,low,close,adjusted_close,volume,dividend_amount,split_coefficient
+2024-01-03,184.22,185.88,183.43,184.25,183.1,58414460,0.0000,1.0
+2024-01-02,187.15,188.44,183.885,185.64,184.5,82488674,0.2400,1.0
+"""
+HISTORY = """Date,Open,High,Low,Close,Volume,Dividends,Stock Splits
+2024-01-02 00:00:00-05:00,187.15,188.44,183.885,185.64,82488700,0.24,0.0
+2024-07-03 00:00:00-04:00,184.22,185.88,183.43,184.25,58414500,0.0,0.0
+"""
+DOWNLOAD = """Price,Close,Close,Volume,Volume
+Ticker,AAPL,MSFT,AAPL,MSFT
+Date,,,,
+2024-01-02,185.64,370.87,82488700,25258600
+2024-01-03,184.25,,58414500,
+"""
+BY_TICKER = """Ticker,AAPL,AAPL,MSFT,MSFT
+Price,Adj Close,Close,Adj Close,Close
+Date,,,,
+2024-01-02,184.9,185.64,368.1,370.87
+"""
+WIDE = """Date,AAPL,BRK-B,^GSPC
+2024-01-02,185.64,,4742.83
+2024-01-03,184.25,360.1,4704.81
+"""
+EUROPE = """symbol;date;close;volume
+SAP;2024-01-02;138,52;1000
+SAP;2024-01-03;1139,5;2000
+"""
+
+
+def read(text: str, name: str, basis: Basis | None = "split_adjusted") -> Delivery:
+    data = text.encode()
+    return read_delivery(data, name, hashlib.sha256(data).hexdigest(), "key", Reading("s", "USD", basis))
+
+
+def closes(found: Delivery) -> list[tuple[str, date, float]]:
+    return [(row["symbol"], row["date"], row["close"]) for row in found.rows.to_pylist()]
+
+
+def refused(
+    text: str, name: str, basis: Basis | None = "split_adjusted"
+) -> list[tuple[str, int | None, str]]:
+    with pytest.raises(FileRejected) as error:
+        read(text, name, basis)
+    return [(finding.code, finding.line, finding.message) for finding in error.value.findings]
+
+
+TUESDAY, WEDNESDAY = date(2024, 1, 2), date(2024, 1, 3)
+
+
+def test_stooq_has_its_tickers_in_the_file() -> None:
+    found = read(STOOQ, "d_us_txt.txt")
+    assert closes(found) == [
+        ("AAPL", TUESDAY, 185.64),
+        ("AAPL", WEDNESDAY, 184.25),
+        ("SAP.DE", WEDNESDAY, 138.5),
+    ]
+    assert found.rows["volume"].to_pylist() == [82488700, 58414500, 1000]
+    assert [(w.code, w.message) for w in found.warnings] == [
+        ("SYMBOL_FROM_NAME", "the rows of AAPL.US are taken as those of AAPL")
+    ]
+    assert refused(STOOQ.replace("US,D,20240103", "US,60,20240103"), "x.txt") == [
+        ("NOT_DAILY", 3, "Stooq's layout: <PER> is 60: only daily prices (D) are read; export daily data")
+    ]
+    ((code, line, said),) = refused(STOOQ, "x.txt", None)
+    assert (code, line) == ("AMBIGUOUS_BASIS", 1) and said.startswith(
+        "Stooq's layout: its closes are adjusted"
+    )
+    ((code, line, said),) = refused(STOOQ.replace("20240103", "2024013", 1), "x.txt")
+    assert (code, line) == ("BAD_DATE", 3) and said.startswith("(Stooq) '2024013' is no ISO date")
+
+
+def test_nasdaq_has_american_dates_and_dollars_and_no_symbol() -> None:
+    found = read(NASDAQ, "AAPL.csv")
+    assert closes(found) == [("AAPL", WEDNESDAY, 184.25), ("AAPL", TUESDAY, 1185.64)]
+    assert found.rows["volume"].to_pylist() == [58414460, 82488670]
+    assert found.rows["high"].to_pylist() == [185.88, 1188.44]
+    ((code, _, said),) = refused(NASDAQ, "HistoricalData_1706745600000.csv")
+    assert code == "MISSING_COLUMN" and "names no symbol" in said and "rename it AAPL.csv" in said
+    assert refused(NASDAQ, "AAPL.csv", None)[0][2].startswith(
+        "Nasdaq's layout: its closes are adjusted for splits"
+    )
+
+
+def test_alpha_vantage_is_read_as_it_is() -> None:
+    for name in ("daily_adjusted_AAPL.csv", "AAPL.csv"):
+        found = read(ALPHA, name, "as_traded")
+        assert closes(found) == [("AAPL", WEDNESDAY, 184.25), ("AAPL", TUESDAY, 185.64)]
+        assert found.rows["dividend"].to_pylist() == [0, 0.24]
+
+
+def test_yfinance_history_has_midnights_of_the_exchange() -> None:
+    found = read(HISTORY, "AAPL.csv")
+    assert closes(found) == [("AAPL", TUESDAY, 185.64), ("AAPL", date(2024, 7, 3), 184.25)]
+    assert refused(HISTORY, "AAPL.csv", None)[0][0] == "AMBIGUOUS_BASIS"
+    assert refused(HISTORY.replace("03 00:00", "03 09:30"), "AAPL.csv")[0][:2] == ("TIMESTAMP", 3)
+
+
+def test_yfinance_download_has_a_column_a_field_and_ticker() -> None:
+    found = read(DOWNLOAD, "prices.csv")
+    assert closes(found) == [
+        ("AAPL", TUESDAY, 185.64),
+        ("MSFT", TUESDAY, 370.87),
+        ("AAPL", WEDNESDAY, 184.25),
+    ]
+    assert found.rows["volume"].to_pylist() == [82488700, 25258600, 58414500]
+    assert found.lines is not None and found.lines.tolist() == [4, 4, 5]
+    other = read(BY_TICKER, "prices.csv")
+    assert closes(other) == [("AAPL", TUESDAY, 185.64), ("MSFT", TUESDAY, 370.87)]
+    assert other.rows["vendor_adj_close"].to_pylist() == [184.9, 368.1]
+    assert refused(DOWNLOAD, "prices.csv", None)[0][2].startswith(
+        "yfinance's layout: auto_adjust may have put"
+    )
+    ((code, line, said),) = refused(DOWNLOAD.replace("184.25", "1,84"), "prices.csv")[:1]
+    assert (code, line) == ("COLUMN_COUNT", 5) and said.startswith("(yfinance's download) ")
+    assert refused(DOWNLOAD.replace("Ticker,AAPL", "Ticker,apple"), "p.csv")[0][0] == "MISSING_COLUMN"
+
+
+def test_a_wide_table_has_a_column_a_symbol() -> None:
+    found = read(WIDE, "closes_2024.csv")
+    assert closes(found) == [
+        ("AAPL", TUESDAY, 185.64), ("^GSPC", TUESDAY, 4742.83),
+        ("AAPL", WEDNESDAY, 184.25), ("BRK-B", WEDNESDAY, 360.1), ("^GSPC", WEDNESDAY, 4704.81),
+    ]  # fmt: skip
+    assert refused(WIDE.replace("360.1", "n/a"), "w.csv")[0][:2] == ("BAD_NUMBER", 3)
+    for header in (
+        "Date,AAPL,VWAP",
+        "Date,AAPL,Close",
+        "Date,AAPL",
+        "Date,AAPL,aapl",
+        "Day,AAPL,MSFT",
+        "Date,1,2",
+    ):
+        assert {code for code, _, _ in refused(f"{header}\n2024-01-02,1,2\n", "w.csv")} <= {
+            "EXTRA_COLUMN", "MISSING_COLUMN", "COLUMN_COUNT", "DUPLICATE_COLUMN",
+        }  # fmt: skip
+
+
+def test_semicolons_and_decimal_commas_are_read_where_the_file_is_consistent() -> None:
+    found = read(EUROPE, "prices.csv")
+    assert closes(found) == [("SAP", TUESDAY, 138.52), ("SAP", WEDNESDAY, 1139.5)]
+    tabs = read(EUROPE.replace(",", ".").replace(";", "\t"), "prices.txt")
+    assert closes(tabs) == closes(found)
+    mixed = refused(EUROPE.replace("1139,5", "1139.5"), "p.csv")
+    assert mixed[0][:2] == ("MIXED_DECIMALS", 2) and "(1139.5, line 3)" in mixed[0][2]
+    thousands = refused(EUROPE.replace("138,52", "1,138").replace("1139,5", "1,139"), "p.csv")
+    assert thousands[0][0] == "MIXED_DECIMALS" and "may be a decimal or thousands" in thousands[0][2]
+    assert refused(EUROPE.replace("138,52", "1.138,52"), "p.csv")[0][:2] == ("BAD_NUMBER", 2)
+    assert refused(EUROPE.removesuffix("\n"), "p.csv")[0][0] == "TRUNCATED"
+
+
+DAYS, PRICES = st.dates(date(1990, 1, 1), date(2024, 1, 1)), st.decimals("0.01", 99999, places=2)
+
+
+@given(st.lists(st.tuples(DAYS, PRICES), min_size=1))
+def test_a_decimal_comma_is_the_same_number(rows) -> None:
+    lines = [("SAP", day.isoformat(), f"{price:.2f}") for day, price in rows]
+    plain = "symbol,date,close\n" + "".join(",".join(line) + "\n" for line in lines)
+    comma = "symbol;date;close\n" + "".join(";".join(line).replace(".", ",") + "\n" for line in lines)
+    assert closes(read(comma, "p.csv")) == closes(read(plain, "p.csv"))
+    assert rewritten(plain.encode(), "p.csv") is None
+
+
+@given(st.binary(max_size=300))
+def test_a_strangers_bytes_are_left_to_the_plain_reader_or_refused(data: bytes) -> None:
+    try:
+        rewritten(data, "p.csv")
+    except FileRejected as error:
+        assert error.findings
