@@ -12,6 +12,7 @@ from optimizer.numerics.lp import inhabited
 from optimizer.problem.feasible_set import plain
 from optimizer.problem.goals import Quadratic
 from optimizer.solvers.elastic import (
+    LEAST_UNIT,
     SLACK_TOLERANCE,
     bound_of,
     elastic,
@@ -83,13 +84,18 @@ def least_relaxations(limits: Limits, groups: tuple[str, ...]) -> dict[str, floa
             raise
         given = dict(zip(flat, x[len(x) - len(flat) :].tolist(), strict=True))
     if flat and curved:
-        given = {group: amount * (1 + ROOMY) + FLAT_ROOM * (amount > 0) for group, amount in given.items()}
+        given = {
+            group: amount * (1 + ROOMY) + FLAT_ROOM * (amount > SLACK_TOLERANCE)
+            for group, amount in given.items()
+        }
+    wide = widened(replace(limits, norms=()), given)
     for norm in curved:
-        least = least_norm(widened(replace(limits, norms=held), given), norm)
+        least = least_norm(wide.with_norms(held), norm)
         if not np.isfinite(least):
             return {}
-        given[norm.name] = max(least - norm.bound, 0.0)
-        held = (*held, replace(norm, bound=max(norm.bound, least * (1 + ROOMY))))
+        bound = max(norm.bound, least * (1 + ROOMY) if len(groups) > 1 else least)
+        given[norm.name] = bound - norm.bound
+        held = (*held, replace(norm, bound=bound))
     return given
 
 
@@ -147,6 +153,11 @@ def ways_out(limits: Limits, kept: Limits, written: Limits) -> tuple[tuple[Confl
             queue.extend(chosen | {group} for group in every_group(conflicting(rest)) if group != LONG_ONLY)
     sets = (tuple(group for group in every_group(limits) if group in chosen) for chosen in found)
     ways = tuple(filter(None, (_together(limits, written, groups) for groups in sets)))
+    ways = tuple(
+        sorted(
+            ways, key=lambda way: (len(way), sum(c.relaxation / max(abs(c.bound), LEAST_UNIT) for c in way))
+        )
+    )
     return ways or tuple(filter(None, (_all_together(limits, written),)))
 
 
