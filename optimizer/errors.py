@@ -1,6 +1,7 @@
 """Errors grouped by who can act on them; each message says what is, what must be, and what to do."""
 
 from dataclasses import dataclass
+from math import floor, isfinite, log10
 
 
 class PackfolioError(Exception):
@@ -23,24 +24,63 @@ class Conflict:
     bound       its value now
     relaxation  by how much it must give way if the others of the set stay, in the limit's own unit; infinite where
                 that does not help (a cap on names of which too few exist)
-    enough      whether all limits of the policy can hold then; False where others conflict as well
+    enough      whether all limits of the policy can hold then; False where others conflict or give way as well
+    room        what more leaves a choice and not one portfolio alone, where limits are curved; else 0
+    unit        printed after the numbers
     """
 
     limit: str
     bound: float
     relaxation: float
     enough: bool = True
+    room: float = 0.0
+    unit: str = ""
+
+    @property
+    def stated(self) -> float:
+        """What a message says: relaxation and room, rounded up so that with the bound as printed it is enough."""
+        return rounded_up(self.relaxation + self.room + abs(float(f"{self.bound:g}") - self.bound))
 
     def __str__(self) -> str:
-        return f"{self.limit} is {self.bound:g} and must give way by {self.relaxation:.4g}"
+        bound, amount = f"{self.bound:g}{self.unit}", f"{self.stated:.4g}{self.unit}"
+        return f"{self.limit} is {bound} and must give way by {amount}"
+
+
+def rounded_up(amount: float) -> float:
+    """The next number of four digits that is not less by more than solvers tell apart."""
+    near = float(f"{amount:.4g}")
+    if not isfinite(amount) or near >= amount - 1e-10:
+        return near
+    return float(f"{near + 10.0 ** (floor(log10(amount)) - 3):.4g}")
 
 
 class InfeasibleError(PackfolioError):
-    """The limits contradict each other; someone must relax one of those named (HTTP 409)."""
+    """The limits contradict each other; someone must relax one of those named (HTTP 409).
 
-    def __init__(self, message: str, conflicts: tuple[Conflict, ...] = ()) -> None:
+    conflicts  the limits of one smallest conflict
+    ways       sets of limits whose giving way together makes a portfolio possible, the smallest first; up to three
+               where no limit is enough alone
+    """
+
+    def __init__(
+        self, message: str, conflicts: tuple[Conflict, ...] = (), ways: tuple[tuple[Conflict, ...], ...] = ()
+    ) -> None:
         super().__init__(message)
         self.conflicts = conflicts
+        self.ways = ways
+
+    @classmethod
+    def of(cls, conflicts: tuple[Conflict, ...], ways: tuple[tuple[Conflict, ...], ...]) -> "InfeasibleError":
+        """The error that says what to relax."""
+        together = " or else ".join(" and ".join(map(str, way)) for way in ways)
+        if any(conflict.enough for way in ways for conflict in way):
+            told = f"relax one of: {'; '.join(str(conflict) for way in ways for conflict in way)}"
+        else:
+            finite = [str(c) for c in conflicts if isfinite(c.relaxation) and c.limit != "long_only"]
+            ends = f"{'; or '.join(finite)} for one conflict to end"
+            told = f"{ends if finite else 'no single limit ends the conflict'}; then other limits conflict as well"
+            told += f"; relax together: {together}" if ways else ""
+        return cls(f"no portfolio keeps all limits; {told}", conflicts, ways)
 
 
 class SolverError(PackfolioError):

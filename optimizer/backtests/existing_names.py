@@ -1,6 +1,6 @@
 """A policy on a day on which not all of its names exist: what it says of the others says nothing yet."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from math import isinf
 
@@ -24,11 +24,20 @@ def policy_among(policy: Policy, universe: Universe, symbols: Collection[str]) -
     lines = [_without(line, absent | empty) for line in policy.limits]
     return replace(
         policy,
+        priorities=_ranked(policy, dict(zip(policy.limits, lines, strict=True)), absent | empty),
         asset_limits={s: pair for s, pair in policy.asset_limits.items() if s not in absent},
         sector_limits={s: pair for s, pair in policy.sector_limits.items() if s not in empty},
         risk_budgets={s: share / total for s, share in budgets.items()} if total else {},
         limits=tuple(line for line in lines if line is not None),
     )
+
+
+def _ranked(policy: Policy, lines: Mapping[str, str | None], absent: Collection[str]) -> dict[str, int]:
+    """The priorities by what the limits are called now."""
+    named = {lines.get(key, key): level for key, level in policy.priorities.items()}
+    return {
+        key: level for key, level in named.items() if key is not None and key.partition(" ")[2] not in absent
+    }
 
 
 def _without(line: str, absent: Collection[str]) -> str | None:

@@ -12,6 +12,7 @@ from optimizer.model.ranges import (
     checked_exposures,
     checked_lines,
     checked_number,
+    checked_priorities,
     checked_range,
     checked_ranges,
     checked_shares,
@@ -63,6 +64,9 @@ class Policy:
     `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
     the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
     `root_impact`: y in the cost y x daily volatility x value x sqrt(value / daily volume) of a trade, near 1.
+    `priorities` limit -> 0 to 9: where limits cannot all hold, those of 9 give way first, of 1 last and of 0, as of
+    those not named, never. A key is a field ("max_turnover"), a limit as messages name it ("max_sector Energy") or a
+    line of `limits`.
     `forced_cash` "hold": where the other limits do not let everything be invested, cash_max gives way by the
     least that will do. An end of a range that is None is open; exposure types may be given by their names.
     Raises PolicyError for a limit that is not finite, crosses its partner, or that another setting makes void.
@@ -120,6 +124,7 @@ class Policy:
     cost_horizon_years: float | None = None
     on_conflict: OnConflict = "fail"
     forced_cash: ForcedCash = "fail"
+    priorities: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, taken in (
@@ -133,6 +138,7 @@ class Policy:
                 object.__setattr__(self, name, checked_range(name, getattr(self, name)))
         object.__setattr__(self, "limits", checked_lines(self.limits))
         object.__setattr__(self, "black_litterman", black_litterman_of(self.black_litterman))
+        object.__setattr__(self, "priorities", checked_priorities(self.priorities, self.limits))
         check_numbers(self)
         check_limits(self)
         if self.long_only:

@@ -1,11 +1,21 @@
 """Limits as callers write them: numbers, pairs with open ends, exposure types by name."""
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from math import inf
 from numbers import Real
 
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ExposureType
+
+LOWEST_PRIORITY = 9
+# The fields whose limits may have a priority; and what always holds.
+YIELDING = (
+    "min_weight", "max_weight", "asset_limits", "max_sector", "sector_limits", "min_exposures", "max_exposures",
+    "max_notional", "max_gross", "net_limits", "beta_limits", "factor_limits", "limits", "cash_min", "cash_max",
+    "max_turnover", "max_tracking_error", "max_volatility", "target_volatility", "min_return",
+)  # fmt: skip
+FIXED = ("long_only", "universe", "min_position", "max_holdings", "no_trade_band")
 
 Range = tuple[float | None, float | None]
 
@@ -69,3 +79,31 @@ def checked_lines(limits: object) -> tuple[str, ...]:
     if not isinstance(lines, Iterable) or not all(isinstance(line, str) for line in lines):
         raise PolicyError(f"limits are {limits!r}; they must be lines of text: ['Equity <= 0.6']")
     return tuple(lines)
+
+
+def checked_priorities(given: object, lines: tuple[str, ...]) -> Mapping[str, int]:
+    """Priorities by limit; raises PolicyError for one that is no whole number from 0 to 9, or of what cannot give way.
+
+    lines  the policy's limits in text. Limits of one name or sector are known where estimates are: a solve refuses
+    those that it does not have.
+    """
+    found: dict[str, int] = {}
+    for key, level in checked_mapping("priorities", given).items():
+        if not isinstance(level, int) or isinstance(level, bool) or not 0 <= level <= LOWEST_PRIORITY:
+            raise PolicyError(
+                f"priorities: that of {key} is {level!r}; it must be a whole number from 0 (holds always) to "
+                f"{LOWEST_PRIORITY} (gives way first)"
+            )
+        if str(key).partition(" ")[0] in FIXED:
+            raise PolicyError(
+                f"priorities: {key} cannot give way; leave it out, or change that setting itself"
+            )
+        narrow = isinstance(key, str) and (" " in key or key in lines or key.startswith(("min_", "max_")))
+        if key not in YIELDING and not narrow:
+            near = get_close_matches(str(key), YIELDING, 1)
+            raise PolicyError(
+                f"priorities: {key!r} is no limit; {f'did you mean {near[0]}? ' if near else ''}use a field "
+                f"({', '.join(YIELDING)}), one limit (max_sector Energy, max_weight AAPL), or a line as it is written"
+            )
+        found[key] = level
+    return found

@@ -12,6 +12,7 @@ import numpy as np
 from optimizer.typing import Array
 
 INF = np.inf
+LONG_ONLY = "long_only"
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class Limits:
 
     lower, upper  (n,) bounds of each weight, infinite where there is none
     lower_groups  the policy item behind each lower bound ("long_only", "min_weight"); likewise upper_groups
+    floor         where a lower bound ends that gives way: 0 in a long-only book
     """
 
     symbols: tuple[str, ...]
@@ -109,6 +111,7 @@ class Limits:
     linear: tuple[Linear, ...] = ()
     absolute: tuple[Absolute, ...] = ()
     norms: tuple[Norm, ...] = ()
+    floor: float = -INF
 
     def with_norms(self, norms: tuple[Norm, ...]) -> "Limits":
         """The same limits and more ellipsoidal ones."""
@@ -118,12 +121,16 @@ class Limits:
         """The same limits less one policy item."""
         return replace(
             self,
-            lower=_opened(self.lower, self.lower_groups, group, -INF),
+            lower=_opened(self.lower, self.lower_groups, group, self.floor_without(group)),
             upper=_opened(self.upper, self.upper_groups, group, INF),
             linear=tuple(_drop_side(limit, group) for limit in self.linear),
             absolute=tuple(limit for limit in self.absolute if limit.name != group),
             norms=tuple(limit for limit in self.norms if limit.name != group),
         )
+
+    def floor_without(self, group: str) -> float:
+        """The lower bound of a weight once that policy item is gone."""
+        return -INF if group == LONG_ONLY else self.floor
 
     def violation(self, w: Array) -> float:
         """The largest violation of any limit at w, in the limits' own units."""

@@ -58,7 +58,7 @@ def run(solver: "highspy.Highs") -> None:
 
     solver.run()
     status = solver.getModelStatus()
-    if status == highspy.HighsModelStatus.kUnknown:
+    if status in (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kNotset):
         solver.setOptionValue("presolve", "off")
         solver.clearSolver()
         solver.run()

@@ -111,6 +111,7 @@ def build_limits(setting: Setting) -> Limits:
             *gross_limit(setting),
         ),
         norms=(*volatility_cap(setting), *tracking_error_limit(setting)),
+        floor=0.0 if policy.long_only else -INF,
     )
 
 

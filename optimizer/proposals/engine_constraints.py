@@ -57,7 +57,7 @@ AS_IN_POLICY = (
     "net_limits", "beta_limits", "factor_limits", "limits", "min_position", "max_holdings", "no_trade_band",
     "max_turnover", "max_tracking_error", "max_volatility", "min_return", "risk_budgets", "exposure_budgets",
     "risk_aversion", "mean_doubt", "mean_doubt_shape", "tail_level", "return_threshold", "cost_horizon_years",
-    "impact_bps", "buy_tax_bps", "sell_tax_bps", "on_conflict", "forced_cash",
+    "impact_bps", "buy_tax_bps", "sell_tax_bps", "on_conflict", "forced_cash", "priorities",
 )  # fmt: skip
 
 
@@ -116,6 +116,7 @@ class OptimizationConstraints:
     sell_tax_bps: float = 0.0
     on_conflict: OnConflict = "fail"
     forced_cash: ForcedCash = "fail"
+    priorities: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.to_policy("min_volatility", None)

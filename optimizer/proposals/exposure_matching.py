@@ -65,6 +65,10 @@ def match_exposures(
             "target exposures cannot be combined with min_position, max_holdings, no_trade_band or "
             "cost_horizon_years; drop these, or choose another method"
         )
+    if any(policy.priorities.values()):
+        raise PolicyError(
+            "target exposures cannot be combined with priorities; drop them, or choose another method"
+        )
     kinds, wanted = aims(funds, setting.symbols, target)
     matrix = funds.matrix(setting.symbols, kinds)
     metric = np.eye(len(kinds)) if risk is None else risk.of(kinds)

@@ -14,6 +14,7 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Number, Portfolio, Universe, exact, money
 from optimizer.problem.methods import ON_ODDS, ON_SCENARIOS, reads_means
+from optimizer.problem.priorities import closing
 from optimizer.proposals.priors import left_out_of_prior, starting_point
 from optimizer.solvers.solve import Solution, solve
 from optimizer.tax.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
@@ -174,8 +175,8 @@ def applied_policy(
         method = "equal_weight"
         warnings.append(f"Insufficient data for optimization ({estimates.observations} days)")
     warnings += [str(position) for position in mandate.frozen]
-    limits = {**policy.asset_limits, **dict.fromkeys(closed, (0.0, 0.0))}
-    applied = replace(beside_frozen(policy, mandate.frozen), method=method, asset_limits=limits)
+    limited = closing(policy, dict.fromkeys(closed, (0.0, 0.0)))
+    applied = replace(beside_frozen(limited, mandate.frozen), method=method)
     return applied, closed, tuple(warnings)
 
 

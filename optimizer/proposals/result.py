@@ -22,8 +22,8 @@ from optimizer.model.exposures import ExposureCalculator, ExposureType
 from optimizer.model.portfolio import Number, Portfolio, Trade
 from optimizer.problem.policy_limits import Setting, notional
 from optimizer.solvers.audit import Binding, Certificate
+from optimizer.solvers.hierarchy import Unmet
 from optimizer.solvers.solve import Solution
-from optimizer.solvers.transition import Unmet
 from optimizer.trading.trades import build_trades
 from optimizer.typing import Array
 

@@ -1,116 +1,31 @@
-"""What to say and do when limits contradict each other: the smallest set in conflict, and the way out."""
+"""What to say when limits contradict each other: a smallest set in conflict, and the least that makes a portfolio."""
 
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
 from optimizer.errors import Conflict, InfeasibleError
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import (
-    INF,
-    Absolute,
-    Limits,
-    Linear,
-    Norm,
-    Polyhedron,
-    outer,
-    polyhedron,
-)
-from optimizer.numerics.lp import inhabited, solve_lp
+from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm, polyhedron
+from optimizer.numerics.lp import inhabited
 from optimizer.problem.feasible_set import plain
 from optimizer.problem.goals import Quadratic
-from optimizer.solvers.general import solve_general
-from optimizer.solvers.solver_choice import optimum
-from optimizer.typing import Array
+from optimizer.solvers.elastic import (
+    LEAST_UNIT,
+    SLACK_TOLERANCE,
+    bound_of,
+    elastic,
+    groups_of,
+    least_slack,
+    unit_of,
+    widened,
+)
+from optimizer.solvers.solver_choice import Optimum, optimum
 
-SLACK_TOLERANCE, CUTS = 1e-8, 300
-LEAST_UNIT = 0.01  # of a bound that is 0 or near it, when shares of bounds are compared
-
-
-@dataclass(frozen=True)
-class Elastic:
-    """A polyhedron in which policy items may give way: its last columns say by how much, in own units.
-
-    groups  the policy items, in the order of those columns
-    limits  the limits in the order of its rows, bounds that may give way among them as rows
-    """
-
-    space: Polyhedron
-    groups: tuple[str, ...]
-    limits: Limits
-
-    def cost(self, prices: Array) -> Array:
-        """(p,) prices (k,) on the slack columns."""
-        whole = np.zeros(self.space.rows.shape[1])
-        whole[len(whole) - len(self.groups) :] = prices
-        return whole
-
-
-def groups_of(limits: Limits) -> tuple[str, ...]:
-    """The policy items behind the affine and absolute limits, each once, in the order of the policy."""
-    finite = [
-        *(g for g, b in zip(limits.lower_groups, limits.lower, strict=True) if b > -INF),
-        *(g for g, b in zip(limits.upper_groups, limits.upper, strict=True) if b < INF),
-    ]
-    for limit in limits.linear:
-        low, high = limit.groups or limit.names
-        finite += [low] * (limit.low > -INF) + [high] * (limit.high < INF)
-    return tuple(dict.fromkeys([*finite, *(limit.name for limit in limits.absolute)]))
-
-
-def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
-    """The limits with one slack column, >= 0, for each policy item that may give way."""
-    n = len(limits.symbols)
-    bounds = [
-        *(
-            Linear((group, "-"), row, low=bound)
-            for group, row, bound in zip(limits.lower_groups, np.eye(n), limits.lower, strict=True)
-            if group in soft and bound > -INF
-        ),
-        *(
-            Linear(("-", group), row, high=bound)
-            for group, row, bound in zip(limits.upper_groups, np.eye(n), limits.upper, strict=True)
-            if group in soft and bound < INF
-        ),
-    ]
-    firm = replace(
-        limits,
-        lower=np.where([g in soft for g in limits.lower_groups], -INF, limits.lower),
-        upper=np.where([g in soft for g in limits.upper_groups], INF, limits.upper),
-        linear=tuple(half for limit in limits.linear for half in _halves(limit)) + tuple(bounds),
-    )
-    base = polyhedron(firm)
-    columns = np.zeros((len(base.rows), len(soft)))
-    for i, linear in enumerate(firm.linear):
-        for sign, group in zip((1.0, -1.0), linear.groups or linear.names, strict=True):
-            if group in soft:
-                columns[i, soft.index(group)] = sign / base.scale[i]
-    ceiling = base.ceiling.copy()
-    for absolute, row in zip(firm.absolute, base.bounds, strict=True):
-        if absolute.name in soft:
-            columns[row, soft.index(absolute.name)] = -1.0
-            ceiling[n:] = INF
-    k = len(soft)
-    space = Polyhedron(
-        np.hstack([base.rows, columns]),
-        base.low,
-        base.high,
-        np.append(base.floor, np.zeros(k)),
-        np.append(ceiling, np.full(k, INF)),
-        base.scale,
-        base.bounds,
-    )
-    return Elastic(space, soft, firm)
-
-
-def _halves(limit: Linear) -> tuple[Linear, ...]:
-    """The two sides apart, so that each can give way alone."""
-    low, high = limit.groups or limit.names
-    sides = (
-        replace(limit, names=(low, "-"), groups=None, high=INF),
-        replace(limit, names=("-", high), groups=None, low=-INF),
-    )
-    return tuple(half for half in sides if half.low > -INF or half.high < INF)
+ROOMY = 1e-4  # of a curved limit; less leaves a set without an inside, which no solver can search
+FLAT_ROOM = 1e-6
+TOLD, TOGETHER, CONFLICTS_SOUGHT = 3, 3, 12
 
 
 def allowed(limits: Limits) -> bool:
@@ -121,57 +36,73 @@ def allowed(limits: Limits) -> bool:
     return least_norm(replace(limits, norms=tuple(others)), norm) <= norm.bound
 
 
+def tightened(limits: Limits, share: float = ROOMY) -> Limits:
+    """The same with ellipsoidal limits less by a ten-thousandth."""
+    return replace(
+        limits, norms=tuple(replace(norm, bound=norm.bound * (1 - share)) for norm in limits.norms)
+    )
+
+
+def calmest(norm: Norm) -> Quadratic:
+    """The goal whose best weights have the least value of an ellipsoidal limit."""
+    pull = norm.covariance @ norm.center
+    return Quadratic(norm.covariance, -pull, norm.name, "root", 0.5 * float(norm.center @ pull))
+
+
 def least_norm(limits: Limits, norm: Norm) -> float:
     """The least value of an ellipsoidal limit among weights that keep the given ones; infinite where none do."""
-    pull = norm.covariance @ norm.center
-    distance = Quadratic(norm.covariance, -pull, norm.name, "root", 0.5 * float(norm.center @ pull))
     try:
-        return norm.value(optimum(distance, plain(limits)).weights)
+        found: Optimum = optimum(calmest(norm), plain(limits))
     except NoAnswerError:
         return INF
+    return norm.value(found.weights)
 
 
 def least_relaxation(limits: Limits, group: str) -> float:
     """By how much one policy item must give way if all others stay; infinite where that does not help."""
-    for norm in limits.norms:
-        if norm.name == group:
-            return least_norm(limits.without(group), norm) - norm.bound
-    problem = elastic(limits, (group,))
-    price = problem.cost(np.ones(1))
-    try:
-        return float(_least_slack(problem, price, limits.norms)[-1])
-    except NoAnswerError as stop:
-        if stop.infeasible:
-            return INF
-        raise
+    return least_relaxations(limits, (group,)).get(group, INF)
 
 
-def _least_slack(problem: Elastic, price: Array, norms: tuple[Norm, ...]) -> Array:
-    """The columns (p,) of least price'x: a linear program, with ellipsoidal limits a conic one."""
-    if not norms:
-        return solve_lp(price, problem.space).x
-    try:
-        found = solve_general(Quadratic(None, price, "slack", "negative"), len(price), problem.space, norms)
-        return np.maximum(found.x, problem.space.floor)
-    except NoAnswerError as stop:
-        if stop.infeasible:
+def least_relaxations(limits: Limits, groups: tuple[str, ...]) -> dict[str, float]:
+    """By how much some policy items must give way together if all others stay; {} where that does not help.
+
+    The sum of shares of their bounds is least; ellipsoidal limits give what is then still needed, one after the other.
+    """
+    held = tuple(norm for norm in limits.norms if norm.name not in groups)
+    curved = tuple(norm for norm in limits.norms if norm.name in groups)
+    flat = tuple(group for group in groups_of(limits) if group in groups)
+    given: dict[str, float] = {}
+    if flat:
+        problem = elastic(limits, flat)
+        try:
+            x = least_slack(
+                problem.space, problem.cost(np.array([1.0 / unit_of(limits, g) for g in flat])), held
+            ).x
+        except NoAnswerError as stop:
+            if stop.infeasible:
+                return {}
             raise
-    # Cutting planes (Kelley 1960): slower, and always with an answer.
-    space = problem.space
-    for _ in range(CUTS):
-        x = solve_lp(price, space).x
-        w = x[: len(problem.limits.symbols)]
-        broken = tuple(norm for norm in norms if norm.violation(w) > SLACK_TOLERANCE)
-        if not broken:
-            break
-        space = outer(space, broken, w)
-    return x
+        given = dict(zip(flat, x[len(x) - len(flat) :].tolist(), strict=True))
+    if flat and curved:
+        given = {
+            group: amount * (1 + ROOMY) + FLAT_ROOM * (amount > SLACK_TOLERANCE)
+            for group, amount in given.items()
+        }
+    wide = widened(replace(limits, norms=()), given)
+    for norm in curved:
+        least = least_norm(wide.with_norms(held), norm)
+        if not np.isfinite(least):
+            return {}
+        bound = max(norm.bound, least * (1 + ROOMY) if len(groups) > 1 else least)
+        given[norm.name] = bound - norm.bound
+        held = (*held, replace(norm, bound=bound))
+    return given
 
 
 def conflicting(limits: Limits) -> Limits:
     """A smallest set of limits that cannot hold together (deletion filter; Chinneck & Dravnieks 1991)."""
-    kept = limits
-    for group in every_group(limits):
+    kept = limits if allowed(replace(limits, norms=())) else replace(limits, norms=())
+    for group in every_group(kept):
         rest = kept.without(group)
         if not allowed(rest):
             kept = rest
@@ -183,71 +114,76 @@ def every_group(limits: Limits) -> tuple[str, ...]:
     return (*groups_of(limits), *(norm.name for norm in limits.norms))
 
 
-def explain(limits: Limits) -> InfeasibleError:
+def explain(limits: Limits, written: Limits | None = None) -> InfeasibleError:
     """The error that names the limits of one smallest conflict and what makes a portfolio possible.
 
-    Those of which each alone will do are in every conflict, and so among these; where none does, the least that several
-    must give together is told.
+    Those of which each alone will do are in every conflict, and so among these; where none does, the smallest sets that
+    will do together are told, up to three.
+    written  the limits with the bounds that messages give; the same by default
     """
-    flat = replace(limits, norms=())
-    kept = conflicting(limits if inhabited(polyhedron(limits)) else flat)
-    conflicts = tuple(_conflict(limits, kept, group) for group in every_group(kept))
-    alone = [c for c in conflicts if c.enough and c.limit != "long_only"]
-    if alone:
-        told = f"relax one of: {'; '.join(map(str, alone))}"
-    else:
-        finite = [str(c) for c in conflicts if np.isfinite(c.relaxation) and c.limit != "long_only"]
-        first = (
-            f"{'; or '.join(finite)} for one conflict to end"
-            if finite
-            else "no single limit ends the conflict"
+    told = written or limits
+    kept = conflicting(limits)
+    conflicts = tuple(_conflict(limits, told, kept, group) for group in every_group(kept))
+    alone = tuple((c,) for c in conflicts if c.enough and c.limit != LONG_ONLY)
+    return InfeasibleError.of(conflicts, alone or ways_out(limits, kept, told))
+
+
+def ways_out(limits: Limits, kept: Limits, written: Limits) -> tuple[tuple[Conflict, ...], ...]:
+    """The smallest sets of limits that make a portfolio possible together, up to three, each by the least it takes.
+
+    kept  a smallest conflict: one of its limits is in each set. What ends it and leaves another conflict is joined by
+    each limit of that one (Reiter 1987), to sets of three; where these do not do, all limits together.
+    """
+    found: list[frozenset[str]] = []
+    seen: set[frozenset[str]] = set()
+    queue = deque(frozenset((group,)) for group in every_group(kept) if group != LONG_ONLY)
+    sought = 0
+    while queue and len(found) < TOLD and sought < CONFLICTS_SOUGHT:
+        chosen = queue.popleft()
+        if chosen in seen or any(smaller <= chosen for smaller in found):
+            continue
+        seen.add(chosen)
+        rest = limits
+        for group in chosen:
+            rest = rest.without(group)
+        if allowed(rest):
+            found.append(chosen)
+        elif len(chosen) < TOGETHER:
+            sought += 1
+            queue.extend(chosen | {group} for group in every_group(conflicting(rest)) if group != LONG_ONLY)
+    sets = (tuple(group for group in every_group(limits) if group in chosen) for chosen in found)
+    ways = tuple(filter(None, (_together(limits, written, groups) for groups in sets)))
+    ways = tuple(
+        sorted(
+            ways, key=lambda way: (len(way), sum(c.relaxation / max(abs(c.bound), LEAST_UNIT) for c in way))
         )
-        told = f"{first}; then other limits conflict as well"
-        if way := joint_relaxation(limits):
-            told += f"; relax together: {' and '.join(map(str, way))}"
-    return InfeasibleError(f"no portfolio keeps all limits; {told}", conflicts)
+    )
+    return ways or tuple(filter(None, (_all_together(limits, written),)))
 
 
-def joint_relaxation(limits: Limits) -> tuple[Conflict, ...]:
-    """The least that several limits must give together, in shares of their bounds; () where no shorting forbids all."""
-    soft = tuple(group for group in groups_of(limits) if group != "long_only")
-    problem = elastic(limits, soft)
-    price = problem.cost(np.array([1.0 / max(abs(bound_of(limits, group)), LEAST_UNIT) for group in soft]))
-    for kept in range(len(limits.norms), -1, -1):
-        try:
-            x = _least_slack(problem, price, limits.norms[:kept])
-        except NoAnswerError as stop:
-            if stop.infeasible:
-                continue
-            raise
-        w, slacks = x[: len(limits.symbols)], x[len(x) - len(soft) :]
-        given = dict(zip(soft, slacks.tolist(), strict=True))
-        given |= {norm.name: norm.violation(w) for norm in limits.norms[kept:]}
-        return tuple(
-            Conflict(group, bound_of(limits, group), amount, enough=False)
-            for group, amount in given.items()
-            if amount > SLACK_TOLERANCE
-        )
-    return ()
-
-
-def _conflict(limits: Limits, kept: Limits, group: str) -> Conflict:
-    """What one item of the conflict `kept` must give: so that all limits hold, else so that this conflict ends."""
-    everywhere = least_relaxation(limits, group)
-    enough = bool(np.isfinite(everywhere))
-    return Conflict(
-        group, bound_of(limits, group), everywhere if enough else least_relaxation(kept, group), enough
+def _together(limits: Limits, written: Limits, groups: tuple[str, ...]) -> tuple[Conflict, ...]:
+    """What these limits give together, with room where limits are curved; () where no room makes it enough."""
+    given = least_relaxations(tightened(limits, 2 * ROOMY), groups)
+    return tuple(
+        Conflict(group, bound_of(written, group), amount, False, ROOMY * amount if limits.norms else 0.0)
+        for group, amount in given.items()
+        if amount > SLACK_TOLERANCE
     )
 
 
-def bound_of(limits: Limits, group: str) -> float:
-    """The tightest bound that a policy item sets."""
-    lows = [b for g, b in zip(limits.lower_groups, limits.lower, strict=True) if g == group]
-    highs = [b for g, b in zip(limits.upper_groups, limits.upper, strict=True) if g == group]
-    for limit in limits.linear:
-        low_group, high_group = limit.groups or limit.names
-        lows += [limit.low] * (low_group == group and limit.low > -INF)
-        highs += [limit.high] * (high_group == group and limit.high < INF)
-    curved: list[Absolute | Norm] = [*limits.absolute, *limits.norms]
-    highs += [limit.bound for limit in curved if limit.name == group]
-    return float(max(lows)) if lows else float(min(highs))
+def _all_together(limits: Limits, written: Limits) -> tuple[Conflict, ...]:
+    """The least that all limits must give together; () where no shorting forbids all. Curved ones give way last."""
+    flat = tuple(group for group in groups_of(limits) if group != LONG_ONLY)
+    names = tuple(norm.name for norm in limits.norms)
+    ways = (_together(limits, written, (*flat, *names[kept:])) for kept in range(len(names), -1, -1))
+    return next(filter(None, ways), ())
+
+
+def _conflict(limits: Limits, written: Limits, kept: Limits, group: str) -> Conflict:
+    """What one item of the conflict `kept` must give: so that all limits hold, else so that this conflict ends."""
+    everywhere = least_relaxation(limits, group)
+    room = least_relaxation(tightened(limits, 2 * ROOMY), group) - everywhere if limits.norms else 0.0
+    bound = bound_of(written, group)
+    if np.isfinite(everywhere) and np.isfinite(room):
+        return Conflict(group, bound, everywhere, True, max(room, 0.0))
+    return Conflict(group, bound, least_relaxation(kept, group), enough=False)

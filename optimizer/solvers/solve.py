@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from optimizer.errors import InfeasibleError, PolicyError, SolverError
+from optimizer.errors import PackfolioError, PolicyError
 from optimizer.measures.portfolio_measures import turnover, volatility
 from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
@@ -17,21 +17,21 @@ from optimizer.problem.feasible_set import Arena, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.problem.methods import goal_of, target_cap
 from optimizer.problem.policy_limits import Setting, build_limits, checked_weights
+from optimizer.problem.priorities import levels_of
 from optimizer.problem.weight_intervals import NOTHING, held_below, moved_below
 from optimizer.solvers import cardinality
 from optimizer.solvers.audit import Binding, Certificate, bindings
-from optimizer.solvers.cardinality import Choice, choose_names, impossible
+from optimizer.solvers.cardinality import Choice, choose_names, impossible, sign
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
-from optimizer.solvers.solver_choice import NoScaleError, Optimum, certified, optimum
-from optimizer.solvers.transition import Unmet, transition, unmet_limits
+from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_limits
+from optimizer.solvers.search import Way, search
+from optimizer.solvers.solver_choice import Optimum, certified, optimum
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within
 from optimizer.typing import Array
 
 TARGET_TOLERANCE = 1e-6
 BUDGET_TOLERANCE = 1e-5
-# Less leaves a set without an inside, which no solver can search; curved limits need more than flat ones.
-FLAT_CASH_MARGIN, CURVED_CASH_MARGIN, ROOMY = 1e-6, 1e-4, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,8 @@ class Solution:
     weights                (n,) fractions of NAV in the order of `symbols`; with `cash` they sum to 1
     objective              the method's measure (volatility, utility, Sharpe ratio, ...)
     lane                   "fast" or "general"
-    unmet                  limits that the held positions keep from being met yet (on_conflict="transition")
+    unmet                  limits that gave way by their priority, or that the held positions keep from being met yet
+                           (on_conflict="transition")
     unconstrained_turnover one-way, without the turnover limit, where that limit binds; else None
     bound                  with min_position, max_holdings or no_trade_band: no choice of the names to hold or
                            trade has a better objective; else None
@@ -58,6 +59,7 @@ class Solution:
     warnings: tuple[str, ...] = ()
     unconstrained_turnover: float | None = None
     bound: float | None = None
+    hierarchy: Hierarchy | None = None
 
     @property
     def optimality_gap(self) -> float:
@@ -88,6 +90,24 @@ class Solution:
     def constraints_met(self) -> bool:
         """Whether every limit of the policy holds."""
         return not self.unmet
+
+    @cached_property
+    def levels(self) -> tuple[PriorityLevel, ...]:
+        """What each priority gave and cost, the firmest first; () where every limit with a priority holds."""
+        if self.hierarchy is None:
+            return ()
+        values = [best_within(self.goal, level.arena) for level in self.hierarchy.levels[:-1]]
+        values = [best_within(self.goal, self.hierarchy.start), *values, self.objective]
+        scale = 1e4 if in_returns(self.goal) else np.nan
+        worse = sign(self.goal) * np.diff(values)
+        return tuple(
+            PriorityLevel(
+                level.priority, tuple(u for u in self.unmet if u.priority == level.priority),
+                level.violation, level.proven, cost, scale * cost,
+            )
+            for level, cost in zip(self.hierarchy.levels, worse.tolist(), strict=True)
+            if level.priority
+        )  # fmt: skip
 
     @cached_property
     def binding(self) -> tuple[Binding, ...]:
@@ -122,17 +142,18 @@ def solve(
     setting = Setting(estimates, policy, universe, weights, costs)
     goal = goal_of(setting)
     wanted = build_limits(setting).with_norms(target_cap(setting, goal))
+    levels_of(wanted, policy)  # refuses what is no limit here, in conflict or not
     if constraints is not None:
         return solved_within(goal, wanted, constraints, setting)
     near = None if start is None else checked_weights(start, len(estimates.symbols))
-    arena, best, warnings = search(goal, plain(wanted, near), setting)
-    choice = chosen(goal, arena, best, setting)
-    arena, best = (choice.arena, choice.best) if choice else (arena, best)
+    way, best = search(goal, plain(wanted, near), setting)
+    choice = chosen(goal, way, best, setting)
+    arena, best = (choice.arena, choice.best) if choice else (way.arena, best)
     best = rescaled(goal, arena, best, setting)
     unmet = unmet_limits(wanted, best.weights, setting) if arena.elastic else ()
     unmet = (*unmet, *unmet_holdings(best.weights, setting))
     warnings = (
-        *warnings,
+        *way.warnings,
         *(limit.text for limit in unmet),
         *best.notes,
         *shortfall(goal, best.weights),
@@ -141,7 +162,7 @@ def solve(
     )
     solution = Solution(
         estimates.symbols, best.weights, goal.value(best.weights), policy.method, goal, arena, best, unmet,
-        warnings, bound=choice.bound if choice else None,
+        warnings, bound=choice.bound if choice else None, hierarchy=way.levels,
     )  # fmt: skip
     return solution if arena.elastic else with_turnover(solution, setting)
 
@@ -150,6 +171,8 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
     """The solution under constraints of the user's own; these know neither transition nor names to choose."""
     if not allowed(wanted):
         raise explain(wanted)
+    if any(setting.policy.priorities.values()):
+        raise PolicyError("own constraints cannot be combined with priorities; drop one of them")
     if cardinality.wanted(setting.policy):
         raise PolicyError(
             "own constraints cannot be combined with min_position, max_holdings or no_trade_band; drop one of them"
@@ -167,14 +190,28 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
     )
 
 
-def chosen(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Choice | None:
+def best_within(goal: Goal, arena: Arena) -> float:
+    """The goal's best value there; NaN where it has none."""
+    try:
+        return goal.value(optimum(goal, arena).weights)
+    except (NoAnswerError, PackfolioError):
+        return float("nan")
+
+
+def in_returns(goal: Goal) -> bool:
+    """Whether the goal's value is a return or a risk, which basis points are of."""
+    return not isinstance(goal, Ratio | RiskBudget) and not goal.measure.startswith("distance")
+
+
+def chosen(goal: Goal, way: Way, best: Optimum, setting: Setting) -> Choice | None:
     """The best names to hold and trade, where the policy says so; None where transition does without."""
     policy = setting.policy
     if not cardinality.wanted(policy) or not (goal.homogeneous or unmet_holdings(best.weights, setting)):
         return None
-    choice = choose_names(goal, arena, best, policy, setting.held)
-    if choice is None and policy.on_conflict == "fail":
-        raise impossible(arena, policy)
+    choice = choose_names(goal, way.arena, best, policy, setting.held)
+    given_way = way.levels is not None and any(level.priority for level in way.levels.levels)
+    if choice is None and (policy.on_conflict == "fail" or given_way):
+        raise impossible(way.arena, policy)
     return choice
 
 
@@ -196,106 +233,6 @@ def unmet_holdings(w: Array, setting: Setting) -> tuple[Unmet, ...]:
     if moved is not None and band:
         found.append(Unmet("no_trade_band", moved, band, np.inf))
     return tuple(found)
-
-
-def search(goal: Goal, arena: Arena, setting: Setting) -> tuple[Arena, Optimum, tuple[str, ...]]:
-    """The best weights in the arena, else on the way out of its conflict; where they were found, and warnings."""
-    limits = arena.limits
-    warnings: tuple[str, ...] = ()
-    try:
-        return arena, optimum(goal, arena), warnings
-    except NoAnswerError:
-        pass
-    except NoScaleError as stop:
-        raise InfeasibleError(
-            f"under these limits the best {goal.measure} has {stop}; widen the limits that are narrower than that, "
-            f"or lower cash_max"
-        ) from stop
-    except SolverError:
-        if allowed(limits):
-            if cramped(limits):
-                raise explain(tightened(limits)) from None
-            raise
-    for margin in (None, ROOMY, 10 * ROOMY):
-        try:
-            arena, warnings = way_out(goal, limits, setting, margin)
-            return arena, optimum(goal, arena), warnings
-        except NoAnswerError as stop:
-            failure: InfeasibleError | SolverError = nothing_defined(goal)
-            failure.__cause__ = stop
-        except SolverError as stop:
-            failure = stop
-    raise failure
-
-
-def tightened(limits: Limits) -> Limits:
-    """The same with ellipsoidal limits less by a ten-thousandth."""
-    return replace(
-        limits, norms=tuple(replace(norm, bound=norm.bound * (1 - ROOMY)) for norm in limits.norms)
-    )
-
-
-def cramped(limits: Limits) -> bool:
-    """Whether ellipsoidal limits leave a single portfolio and no room: nothing proves it the best."""
-    return bool(limits.norms) and not allowed(tightened(limits))
-
-
-def way_out(
-    goal: Goal, wanted: Limits, setting: Setting, margin: float | None
-) -> tuple[Arena, tuple[str, ...]]:
-    """Where to look when the limits allow nothing: with forced cash, in transition, or nowhere (raises).
-
-    margin  what least cash and least violation may grow by, so that there is a choice; None: as little as may do
-    """
-    policy, limits = setting.policy, wanted
-    if allowed(limits):
-        raise nothing_defined(goal)
-    firm = limits.without("max_turnover")
-    if policy.forced_cash == "hold" and not allowed(firm) and allowed(firm.without("cash_max")):
-        limits, cash = with_forced_cash(limits, firm, margin)
-        warning = f"the limits leave {cash:.1%} in cash, more than cash_max {policy.cash_max:.1%}"
-        firm = limits.without("max_turnover")
-        if allowed(limits):
-            return plain(limits), (warning,)
-        if policy.on_conflict == "transition" and policy.max_turnover is not None:
-            return transition(limits, margin), (warning,)
-    if policy.on_conflict == "transition" and policy.max_turnover is not None and allowed(firm):
-        return transition(limits, margin), ()
-    raise explain(wanted)
-
-
-def nothing_defined(goal: Goal) -> InfeasibleError | SolverError:
-    """The limits allow portfolios, but none on which the goal is defined."""
-    match goal:
-        case Ratio():
-            beside, remedy = ("", "") if goal.doubt is None else (" at its worst mean", "mean_doubt or ")
-            return InfeasibleError(
-                f"no allowed portfolio has an expected return above the risk-free rate{beside}, so there is no best "
-                f"{goal.measure}; use method min_volatility, lower {remedy}risk_free_rate, or revise the returns"
-            )
-        case RiskBudget() if goal.loadings is not None:
-            return InfeasibleError(
-                "risk budgets need something of every exposure, and the limits or funds force some to 0; leave these "
-                "out by exposure_budgets, add funds that hold them, or relax the limits"
-            )
-        case RiskBudget():
-            return InfeasibleError(
-                "risk budgets need a weight above 0 in every name, and the limits force some to 0; exclude "
-                "these by asset_limits (0, 0), or relax the limits on them"
-            )
-        case _:
-            return SolverError("the solvers find no allowed portfolio where there is one; report the policy")
-
-
-def with_forced_cash(limits: Limits, firm: Limits, margin: float | None) -> tuple[Limits, float]:
-    """`limits` with cash_max raised to the least cash that `firm` allows, and that cash."""
-    n = len(limits.symbols)
-    invested = Quadratic(None, np.full(n, -1.0), "invested share", "negative")
-    best = optimum(invested, plain(firm.without("cash_max")))
-    cash = 1.0 - float(best.weights.sum())
-    room = margin or (CURVED_CASH_MARGIN if limits.norms else FLAT_CASH_MARGIN)
-    budget = replace(limits.linear[0], high=cash + room)
-    return replace(limits, linear=(budget, *limits.linear[1:])), cash
 
 
 def rescaled(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Optimum:

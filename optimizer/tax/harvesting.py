@@ -8,6 +8,7 @@ from math import inf
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, Portfolio, price_of
 from optimizer.model.ranges import Range, ends
+from optimizer.problem.priorities import closing
 from optimizer.solvers.solve import Solution
 from optimizer.tax.lots import Harvest, Lot, harvest_losses
 from optimizer.tax.taxes import HarvestRule, TaxPlan
@@ -102,7 +103,7 @@ def not_bought_back(policy: Policy, plan: TaxPlan | None, held: Mapping[str, flo
         pair = policy.asset_limits.get(symbol, (min(0.0, held.get(symbol, 0.0)), 1.0))
         low, high = ends(pair)
         caps[symbol] = (pair[0], max(low, min(high, _cap(policy), held.get(symbol, 0.0))))
-    return replace(policy, asset_limits={**policy.asset_limits, **caps})
+    return closing(policy, caps)
 
 
 def _cap(policy: Policy) -> float:
@@ -133,7 +134,10 @@ def harvest_limits(
         if symbol not in caps:
             high = min(upper[symbol], 1.0)
             caps[symbol] = (min(wanted[symbol] + weight, high), high)
-    return replace(policy, asset_limits={**policy.asset_limits, **caps}, on_conflict="fail") if caps else None
+    if not caps:
+        return None
+    firm = {**policy.asset_limits, **caps}
+    return replace(policy, asset_limits=firm, on_conflict="fail", priorities={})
 
 
 def harvest_reasons(found: tuple[Swap, ...], target: Mapping[str, float]) -> dict[str, str]:

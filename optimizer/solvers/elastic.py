@@ -1,0 +1,222 @@
+"""Limits that may give way: a polyhedron with a column for each, which says by how much, and the least of these."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimizer.errors import SolverError
+from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.convex_limits import (
+    INF,
+    LONG_ONLY,
+    Absolute,
+    Limits,
+    Linear,
+    Norm,
+    Polyhedron,
+    outer,
+    polyhedron,
+)
+from optimizer.numerics.lp import solve_lp
+from optimizer.problem.goals import Quadratic
+from optimizer.solvers.audit import lower_bound
+from optimizer.solvers.general import solve_general
+from optimizer.typing import Array
+
+SLACK_TOLERANCE, CUTS = 1e-8, 300
+UNPROVEN = 1e-6  # between a least violation and its bound, in shares of bounds
+LEAST_UNIT = 0.01  # of a bound that is 0 or near it, when shares of bounds are compared
+
+
+@dataclass(frozen=True)
+class Elastic:
+    """A polyhedron in which policy items may give way: its last columns say by how much, in own units.
+
+    groups  the policy items, in the order of those columns
+    limits  the limits in the order of its rows, bounds that may give way among them as rows
+    """
+
+    space: Polyhedron
+    groups: tuple[str, ...]
+    limits: Limits
+
+    def cost(self, prices: Array) -> Array:
+        """(p,) prices (k,) on the slack columns."""
+        whole = np.zeros(self.space.rows.shape[1])
+        whole[len(whole) - len(self.groups) :] = prices
+        return whole
+
+
+@dataclass(frozen=True)
+class LeastSlack:
+    """Columns (p,) of least price'x, and a number that weak duality proves no columns to go below."""
+
+    x: Array
+    value: float
+    proven: float
+
+    def checked(self) -> "LeastSlack":
+        """The same; SolverError where the bound stays away from what was found."""
+        if self.value - self.proven > UNPROVEN * max(1.0, self.value):
+            raise SolverError(
+                f"the least violation found is {self.value:.6g}, and no more than {self.proven:.6g} is proven; report "
+                f"the policy"
+            )
+        return self
+
+
+def groups_of(limits: Limits) -> tuple[str, ...]:
+    """The policy items behind the affine and absolute limits, each once, in the order of the policy."""
+    finite = [
+        *(g for g, b in zip(limits.lower_groups, limits.lower, strict=True) if b > -INF),
+        *(g for g, b in zip(limits.upper_groups, limits.upper, strict=True) if b < INF),
+    ]
+    for limit in limits.linear:
+        low, high = limit.groups or limit.names
+        finite += [low] * (limit.low > -INF) + [high] * (limit.high < INF)
+    return tuple(dict.fromkeys([*finite, *(limit.name for limit in limits.absolute)]))
+
+
+def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
+    """The limits with one slack column, >= 0, for each policy item that may give way."""
+    n = len(limits.symbols)
+    bounds = [
+        *(
+            Linear((group, "-"), row, low=bound)
+            for group, row, bound in zip(limits.lower_groups, np.eye(n), limits.lower, strict=True)
+            if group in soft and bound > -INF
+        ),
+        *(
+            Linear(("-", group), row, high=bound)
+            for group, row, bound in zip(limits.upper_groups, np.eye(n), limits.upper, strict=True)
+            if group in soft and bound < INF
+        ),
+    ]
+    floors = np.array([limits.floor_without(group) for group in limits.lower_groups])
+    firm = replace(
+        limits,
+        lower=np.where(
+            [g in soft for g in limits.lower_groups], np.minimum(floors, limits.lower), limits.lower
+        ),
+        upper=np.where([g in soft for g in limits.upper_groups], INF, limits.upper),
+        linear=tuple(half for limit in limits.linear for half in _halves(limit)) + tuple(bounds),
+    )
+    base = polyhedron(firm)
+    columns = np.zeros((len(base.rows), len(soft)))
+    for i, linear in enumerate(firm.linear):
+        for sign, group in zip((1.0, -1.0), linear.groups or linear.names, strict=True):
+            if group in soft:
+                columns[i, soft.index(group)] = sign / base.scale[i]
+    ceiling = base.ceiling.copy()
+    for absolute, row in zip(firm.absolute, base.bounds, strict=True):
+        if absolute.name in soft:
+            columns[row, soft.index(absolute.name)] = -1.0
+            ceiling[n:] = INF
+    k = len(soft)
+    space = Polyhedron(
+        np.hstack([base.rows, columns]),
+        base.low,
+        base.high,
+        np.append(base.floor, np.zeros(k)),
+        np.append(ceiling, np.full(k, INF)),
+        base.scale,
+        base.bounds,
+    )
+    return Elastic(space, soft, firm)
+
+
+def _halves(limit: Linear) -> tuple[Linear, ...]:
+    """The two sides apart, so that each can give way alone."""
+    low, high = limit.groups or limit.names
+    sides = (
+        replace(limit, names=(low, "-"), groups=None, high=INF),
+        replace(limit, names=("-", high), groups=None, low=-INF),
+    )
+    return tuple(half for half in sides if half.low > -INF or half.high < INF)
+
+
+def least_slack(space: Polyhedron, price: Array, norms: tuple[Norm, ...] = ()) -> LeastSlack:
+    """The columns of least price'x that keep ellipsoidal limits as well, with the bound that their tangents prove.
+
+    A linear program, with ellipsoidal limits a conic one. Raises NoAnswerError where no columns are allowed.
+    """
+    if not norms:
+        found = solve_lp(price, space)
+        x, proof = found.x, lower_bound(space, price, found.multipliers)
+    else:
+        x, touching = _least_within(space, price, norms)
+        proof = lower_bound(touching, price, solve_lp(price, touching).multipliers)
+    value = float(price @ x)
+    return LeastSlack(x, value, min(max(proof, 0.0), value))
+
+
+def _least_within(space: Polyhedron, price: Array, norms: tuple[Norm, ...]) -> tuple[Array, Polyhedron]:
+    """The columns, and a polyhedron around all that is allowed that touches it there."""
+    n = len(norms[0].center)
+    try:
+        found = solve_general(Quadratic(None, price, "slack", "negative"), len(price), space, norms)
+        x = np.maximum(found.x, space.floor)
+        return x, outer(space, norms, x[:n], found.normals)
+    except NoAnswerError as stop:
+        if stop.infeasible:
+            raise
+    # Cutting planes (Kelley 1960): slower, and always with an answer.
+    for _ in range(CUTS):
+        x = solve_lp(price, space).x
+        broken = tuple(norm for norm in norms if norm.violation(x[:n]) > SLACK_TOLERANCE)
+        if not broken:
+            break
+        space = outer(space, broken, x[:n])
+    return x, space
+
+
+def unit_of(limits: Limits, group: str) -> float:
+    """What a violation of a policy item is divided by to compare it with others: its bound, 0.01 at least."""
+    return max(abs(bound_of(limits, group)), LEAST_UNIT)
+
+
+def bound_of(limits: Limits, group: str) -> float:
+    """The tightest bound that a policy item sets."""
+    lows = [b for g, b in zip(limits.lower_groups, limits.lower, strict=True) if g == group]
+    highs = [b for g, b in zip(limits.upper_groups, limits.upper, strict=True) if g == group]
+    for limit in limits.linear:
+        low_group, high_group = limit.groups or limit.names
+        lows += [limit.low] * (low_group == group and limit.low > -INF)
+        highs += [limit.high] * (high_group == group and limit.high < INF)
+    curved: list[Absolute | Norm] = [*limits.absolute, *limits.norms]
+    highs += [limit.bound for limit in curved if limit.name == group]
+    return float(max(lows)) if lows else float(min(highs))
+
+
+def widened(limits: Limits, given: dict[str, float]) -> Limits:
+    """The limits with policy items relaxed by so much, in their own units; no short positions come of it."""
+    gave = [
+        np.array([given.get(group, 0.0) for group in side])
+        for side in (limits.lower_groups, limits.upper_groups)
+    ]
+    floors = np.array([limits.floor_without(group) for group in limits.lower_groups])
+    linear = []
+    for limit in limits.linear:
+        low, high = limit.groups or limit.names
+        linear.append(
+            replace(limit, low=limit.low - given.get(low, 0.0), high=limit.high + given.get(high, 0.0))
+        )
+    return replace(
+        limits,
+        lower=np.where(gave[0] > 0, np.maximum(limits.lower - gave[0], floors), limits.lower),
+        upper=limits.upper + gave[1],
+        linear=tuple(linear),
+        absolute=tuple(replace(a, bound=a.bound + given.get(a.name, 0.0)) for a in limits.absolute),
+        norms=tuple(replace(norm, bound=norm.bound + given.get(norm.name, 0.0)) for norm in limits.norms),
+    )
+
+
+def individual(limits: Limits) -> Limits:
+    """The same limits with every bound a policy item of its own, so that one may give way without the others."""
+    lower = tuple(
+        group if group == LONG_ONLY else f"min_weight {symbol}"
+        for symbol, group in zip(limits.symbols, limits.lower_groups, strict=True)
+    )
+    upper = tuple(f"max_weight {symbol}" for symbol in limits.symbols)
+    linear = tuple(replace(limit, groups=None) for limit in limits.linear)
+    return replace(limits, lower_groups=lower, upper_groups=upper, linear=linear)

@@ -1,0 +1,254 @@
+"""Limits that give way by priority: of each level the violation is made least, and kept so for those after it.
+
+The way from a held portfolio towards its limits within the turnover limit is one such hierarchy.
+"""
+
+from dataclasses import dataclass, field, replace
+from math import ceil, inf, isfinite
+
+import numpy as np
+
+from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm, Polyhedron
+from optimizer.problem.feasible_set import Arena
+from optimizer.problem.policy_limits import Setting
+from optimizer.problem.priorities import levels_of
+from optimizer.solvers.conflicts import allowed, calmest, explain, least_relaxation
+from optimizer.solvers.elastic import (
+    Elastic,
+    elastic,
+    groups_of,
+    individual,
+    least_slack,
+    unit_of,
+)
+from optimizer.solvers.solver_choice import optimum
+from optimizer.typing import Array
+
+HARD = ("max_turnover", "cash_min", "cash_max", LONG_ONLY)
+MARGIN = 1e-7
+NORM_MARGIN = 1e-5  # relative; less leaves a set without an inside, which no solver can search
+TRANSITION = 0  # the priority of what gives way for the sake of turnover alone
+
+Levels = tuple[tuple[int, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """A limit that does not hold.
+
+    rebalances  how many of this turnover it takes until it can hold, this one included; infinite if never
+    priority    by which it gave way; 0 where the held positions alone keep it from being met
+    unit        printed after the numbers
+    """
+
+    limit: str
+    value: float
+    bound: float
+    rebalances: float
+    priority: int = TRANSITION
+    unit: str = ""
+
+    @property
+    def text(self) -> str:
+        """One sentence for the desk."""
+        value, bound = f"{self.value:.4g}{self.unit}", f"{self.bound:.4g}{self.unit}"
+        if self.priority:
+            gave = f"{abs(self.value - self.bound):.4g}{self.unit}"
+            return (
+                f"{self.limit} gives way by {gave}, by its priority {self.priority}: {value}, limit {bound}"
+            )
+        when = f"it can hold after {self.rebalances:.0f} rebalances" if isfinite(self.rebalances) else (
+            "it cannot hold under this turnover limit"
+        )  # fmt: skip
+        return f"{self.limit} is not met yet: {value}, limit {bound}; {when}"
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The limits of one priority after they gave way as little as those before them allow.
+
+    violation  the sum of their violations, each in shares of its bound
+    proven     no portfolio that keeps the levels before has less
+    arena      what is left to choose from
+    """
+
+    priority: int
+    violation: float
+    proven: float
+    arena: Arena
+
+
+@dataclass(frozen=True)
+class PriorityLevel:
+    """What the limits of one priority gave, and what keeping them so far cost.
+
+    gave       the limits that do not hold, with value and bound in their own units
+    violation  the sum of their violations, each divided by its bound (0.01 at least)
+    proven     no portfolio that keeps what comes before this level has less
+    cost       by how much the objective is worse than without the limits of this level and those after it, in the
+               goal's own unit; NaN where the goal has no best value without them
+    cost_bps   the same in basis points; NaN for a goal that is no return and no risk (a ratio, risk budgets)
+    """
+
+    priority: int
+    gave: tuple[Unmet, ...]
+    violation: float
+    proven: float
+    cost: float
+    cost_bps: float
+
+    @property
+    def text(self) -> str:
+        """One sentence for the desk."""
+        gave = ", ".join(limit.limit for limit in self.gave) or "nothing"
+        amount = f"{self.cost_bps:.2g} bps" if isfinite(self.cost_bps) else f"{self.cost:.4g}"
+        cost = f"; keeping it so far costs {amount} of the objective" if isfinite(self.cost) else ""
+        return f"priority {self.priority}: {gave} gives way, {self.violation:.4g} of the bounds in all{cost}"
+
+
+@dataclass(frozen=True, eq=False)
+class Hierarchy:
+    """What is left to choose from before any level, and after each."""
+
+    start: Arena
+    levels: tuple[Level, ...] = field(default=())
+
+    @property
+    def arena(self) -> Arena:
+        """Where the answer lies."""
+        return self.levels[-1].arena if self.levels else self.start
+
+
+def hierarchy(limits: Limits, levels: Levels, margin: float | None = None) -> Hierarchy:
+    """The limits of no level hold; of the others each level gives way by its least violation, in that order.
+
+    limits  every bound a policy item of its own
+    margin  what a least violation may grow by, so that there is a choice; None: as little as may do
+    Flat limits of a level come before curved ones. Raises NoAnswerError where what holds always allows nothing,
+    SolverError where a least violation cannot be proven.
+    """
+    yielding = {group for _, groups in levels for group in groups}
+    curved = {norm.name: norm for norm in limits.norms}
+    problem = elastic(limits, tuple(group for group in groups_of(limits) if group in yielding))
+    firm = tuple(norm for norm in limits.norms if norm.name not in yielding)
+    arena = Arena(replace(problem.limits, norms=firm), problem.space, elastic=True)
+    found = Hierarchy(arena)
+    for priority, groups in levels:
+        arena, violation, proven = _flat(arena, problem, limits, groups, margin or MARGIN)
+        for norm in (curved[group] for group in groups if group in curved):
+            arena, excess, least = _with_norm(arena, norm, margin or NORM_MARGIN)
+            unit = unit_of(limits, norm.name)
+            violation, proven = violation + excess / unit, proven + least / unit
+        found = replace(found, levels=(*found.levels, Level(priority, violation, proven, arena)))
+    return found
+
+
+def _flat(
+    arena: Arena, problem: Elastic, limits: Limits, groups: tuple[str, ...], margin: float
+) -> tuple[Arena, float, float]:
+    """The arena in which the flat limits of a level give way as little as may be, by how much, and the bound on it."""
+    prices = np.array([1.0 / unit_of(limits, g) if g in groups else 0.0 for g in problem.groups])
+    if not prices.any():
+        return arena, 0.0, 0.0
+    price = problem.cost(prices)
+    least = least_slack(arena.space, price, arena.limits.norms).checked()
+    capped = _capped(arena.space, price, least.value, margin)
+    return replace(arena, given=capped), least.value, least.proven
+
+
+def _capped(base: Polyhedron, prices: Array, least: float, margin: float) -> Polyhedron:
+    size = float(prices.max(initial=0.0)) or 1.0
+    return replace(
+        base,
+        rows=np.vstack([base.rows, prices / size]),
+        low=np.append(base.low, -INF),
+        high=np.append(base.high, (least * (1 + margin) + margin) / size),
+        scale=np.append(base.scale, 1.0),
+    )
+
+
+def _with_norm(arena: Arena, norm: Norm, margin: float) -> tuple[Arena, float, float]:
+    """With the limit, or where the arena does not allow it the least value it can have; its excess, and the bound."""
+    best = optimum(calmest(norm), arena)
+    value = norm.value(best.weights)
+    proven = float(np.sqrt(max(value**2 - 2 * max(best.certificate.gap, 0.0), 0.0)))
+    bound = max(norm.bound, value * (1 + margin))
+    narrower = replace(arena, limits=arena.limits.with_norms((replace(norm, bound=bound),)))
+    return narrower, max(value - norm.bound, 0.0), max(proven - norm.bound, 0.0)
+
+
+def transition(limits: Limits, own: Levels) -> Levels:
+    """Turnover, cash and no-shorting hold, all other limits give way before those with priorities of their own.
+
+    Cash is let go over cash_max, as little as possible, only where turnover leaves no other way. Raises
+    InfeasibleError where turnover does not even allow the least cash or the end of short positions.
+    limits  every bound a policy item of its own
+    """
+    named = {group for _, groups in own for group in groups}
+    hard = tuple(group for group in HARD if group not in named)
+    first: Levels = ()
+    if not allowed(only(limits, hard)):
+        hard = tuple(group for group in hard if group != "cash_max")
+        first = ((TRANSITION, ("cash_max",)),)
+    if not allowed(only(limits, hard)):
+        raise explain(only(limits, hard))
+    flat = tuple(g for g in groups_of(limits) if g not in (*hard, *named, *(first and ("cash_max",))))
+    curved = tuple((TRANSITION, (norm.name,)) for norm in limits.norms if norm.name not in named)
+    return (*first, (TRANSITION, flat), *curved, *own)
+
+
+def only(limits: Limits, groups: tuple[str, ...]) -> Limits:
+    """The affine and absolute limits of these policy items alone."""
+    for group in groups_of(limits):
+        if group not in groups:
+            limits = limits.without(group)
+    return replace(limits, norms=())
+
+
+def unmet_limits(wanted: Limits, w: Array, setting: Setting) -> tuple[Unmet, ...]:
+    """The limits that w breaks, the worst first; wanted: the policy's limits."""
+    single = individual(wanted)
+    priority = {name: level for level, names in levels_of(wanted, setting.policy).items() for name in names}
+    found = []
+    for group in groups_of(single):
+        value, bound, excess = _standing(single, group, w)
+        if excess > 10 * MARGIN:
+            level = priority.get(group, TRANSITION)
+            when = inf if level else _rebalances(single, group, setting)
+            found.append(Unmet(group, value, bound, when, level))
+    found += [
+        Unmet(norm.name, norm.value(w), norm.bound, inf, priority.get(norm.name, TRANSITION))
+        for norm in single.norms
+        if norm.violation(w) > 10 * MARGIN
+    ]
+    return tuple(sorted(found, key=lambda u: (-abs(u.value - u.bound), u.limit)))
+
+
+def _standing(limits: Limits, group: str, w: Array) -> tuple[float, float, float]:
+    """Value, bound and violation of one policy item at w."""
+    for i in range(len(w)):
+        if limits.lower_groups[i] == group:
+            return float(w[i]), float(limits.lower[i]), float(limits.lower[i] - w[i])
+        if limits.upper_groups[i] == group:
+            return float(w[i]), float(limits.upper[i]), float(w[i] - limits.upper[i])
+    for linear in limits.linear:
+        value, sides = linear.value(w), []
+        if linear.names[0] == group:
+            sides.append((value, linear.low, linear.low - value))
+        if linear.names[1] == group:
+            sides.append((value, linear.high, value - linear.high))
+        if sides:
+            return max(sides, key=lambda side: side[2])
+    for absolute in limits.absolute:
+        if absolute.name == group:
+            return absolute.value(w), absolute.bound, absolute.violation(w)
+    raise KeyError(group)
+
+
+def _rebalances(limits: Limits, group: str, setting: Setting) -> float:
+    limit = setting.policy.max_turnover
+    if not limit:
+        return inf
+    alone = only(limits, (*HARD, group))
+    needed = limit + least_relaxation(alone, "max_turnover")
+    return ceil(needed / limit - 1e-6) if isfinite(needed) else inf

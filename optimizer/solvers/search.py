@@ -1,0 +1,145 @@
+"""Where the best weights are sought: inside the limits, and where these contradict each other on a way out of that."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimizer.errors import InfeasibleError, SolverError
+from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.convex_limits import Limits
+from optimizer.problem.feasible_set import Arena, plain
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
+from optimizer.problem.policy_limits import Setting
+from optimizer.problem.priorities import levels_of
+from optimizer.solvers.conflicts import ROOMY, allowed, explain, tightened
+from optimizer.solvers.elastic import individual
+from optimizer.solvers.hierarchy import Hierarchy, Levels, hierarchy, transition
+from optimizer.solvers.solver_choice import NoScaleError, Optimum, optimum
+
+# Less leaves a set without an inside, which no solver can search; curved limits need more than flat ones.
+FLAT_CASH_MARGIN, CURVED_CASH_MARGIN = 1e-6, 1e-4
+NONE: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """Where to look: the arena, warnings, and the levels by which limits gave way, None where all hold."""
+
+    arena: Arena
+    warnings: tuple[str, ...] = ()
+    levels: Hierarchy | None = None
+
+
+def search(goal: Goal, arena: Arena, setting: Setting) -> tuple[Way, Optimum]:
+    """The best weights in the arena, else on the way out of its conflict, and where they were found."""
+    limits = arena.limits
+    try:
+        return Way(arena), optimum(goal, arena)
+    except NoAnswerError:
+        pass
+    except NoScaleError as stop:
+        raise InfeasibleError(
+            f"under these limits the best {goal.measure} has {stop}; widen the limits that are narrower than that, "
+            f"or lower cash_max"
+        ) from stop
+    except SolverError:
+        if allowed(limits):
+            if cramped(limits):
+                raise explain(tightened(limits), limits) from None
+            raise
+    for margin in (None, ROOMY, 10 * ROOMY):
+        try:
+            way = way_out(goal, limits, setting, margin)
+            return way, optimum(goal, way.arena)
+        except NoAnswerError as stop:
+            failure: InfeasibleError | SolverError = nothing_defined(goal)
+            failure.__cause__ = stop
+        except SolverError as stop:
+            failure = stop
+    raise failure
+
+
+def cramped(limits: Limits) -> bool:
+    """Whether ellipsoidal limits leave a single portfolio and no room: nothing proves it the best."""
+    return bool(limits.norms) and not allowed(tightened(limits))
+
+
+def way_out(goal: Goal, wanted: Limits, setting: Setting, margin: float | None) -> Way:
+    """Where to look when the limits allow nothing: what gives way by priority, with forced cash, or in transition.
+
+    margin  what least cash and least violation may grow by, so that there is a choice; None: as little as may do
+    Raises InfeasibleError where there is no way out.
+    """
+    policy = setting.policy
+    if allowed(wanted):
+        raise nothing_defined(goal)
+    own = tuple(levels_of(wanted, policy).items())
+    yielding = tuple(group for _, groups in own for group in groups)
+    limits, told = individual(wanted) if own else wanted, NONE
+    firm = without(limits, yielding)
+    if policy.forced_cash == "hold" and not (own and allowed(firm)):
+        limits, told = with_forced_cash(limits, firm.without("max_turnover"), margin)
+        if told and allowed(limits):
+            return Way(plain(limits), told)
+        firm = without(limits, yielding)
+    if own and allowed(firm):
+        return _given_way(limits, own, margin, told)
+    moving = policy.on_conflict == "transition" and policy.max_turnover is not None
+    if moving and allowed(firm.without("max_turnover")):
+        return _given_way(limits, transition(individual(limits), own), margin, told)
+    raise explain(_firm_part(wanted, yielding) if own else wanted)
+
+
+def _given_way(limits: Limits, levels: Levels, margin: float | None, told: tuple[str, ...]) -> Way:
+    found = hierarchy(individual(limits), levels, margin)
+    return Way(found.arena, told, found)
+
+
+def without(limits: Limits, groups: tuple[str, ...]) -> Limits:
+    """The limits less these policy items."""
+    for group in groups:
+        limits = limits.without(group)
+    return limits
+
+
+def _firm_part(wanted: Limits, yielding: tuple[str, ...]) -> Limits:
+    """What holds always, in the policy's own items."""
+    rest = without(individual(wanted), yielding)
+    linear = tuple(replace(a, groups=b.groups) for a, b in zip(rest.linear, wanted.linear, strict=True))
+    return replace(rest, lower_groups=wanted.lower_groups, upper_groups=wanted.upper_groups, linear=linear)
+
+
+def nothing_defined(goal: Goal) -> InfeasibleError | SolverError:
+    """The limits allow portfolios, but none on which the goal is defined."""
+    match goal:
+        case Ratio():
+            beside, remedy = ("", "") if goal.doubt is None else (" at its worst mean", "mean_doubt or ")
+            return InfeasibleError(
+                f"no allowed portfolio has an expected return above the risk-free rate{beside}, so there is no best "
+                f"{goal.measure}; use method min_volatility, lower {remedy}risk_free_rate, or revise the returns"
+            )
+        case RiskBudget() if goal.loadings is not None:
+            return InfeasibleError(
+                "risk budgets need something of every exposure, and the limits or funds force some to 0; leave these "
+                "out by exposure_budgets, add funds that hold them, or relax the limits"
+            )
+        case RiskBudget():
+            return InfeasibleError(
+                "risk budgets need a weight above 0 in every name, and the limits force some to 0; exclude "
+                "these by asset_limits (0, 0), or relax the limits on them"
+            )
+        case _:
+            return SolverError("the solvers find no allowed portfolio where there is one; report the policy")
+
+
+def with_forced_cash(limits: Limits, firm: Limits, margin: float | None) -> tuple[Limits, tuple[str, ...]]:
+    """`limits` with cash_max raised to the least cash that `firm` allows, and a warning; as given if cash is not it."""
+    if allowed(firm) or not allowed(firm.without("cash_max")):
+        return limits, ()
+    n, budget = len(limits.symbols), limits.linear[0]
+    invested = Quadratic(None, np.full(n, -1.0), "invested share", "negative")
+    best = optimum(invested, plain(firm.without("cash_max")))
+    cash = 1.0 - float(best.weights.sum())
+    room = margin or (CURVED_CASH_MARGIN if limits.norms else FLAT_CASH_MARGIN)
+    told = f"the limits leave {cash:.1%} in cash, more than cash_max {budget.high:.1%}"
+    return replace(limits, linear=(replace(budget, high=cash + room), *limits.linear[1:])), (told,)

@@ -1,0 +1,169 @@
+"""What the report of a conflict says to relax, by as much as it says, does make a portfolio."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optimizer import Estimates, InfeasibleError, Policy, Universe, solve
+from optimizer.errors import Conflict, rounded_up
+
+NAMES = tuple("ABCDEFGH")
+SECTORS = dict(zip(NAMES, "xxxyyyzz", strict=True))
+SAID = re.compile(r"([\w.<>=% +*-]+?) is (\S+) and must give way by (\S+?)(?=;| and | or |$)")
+
+
+def estimates(rng: np.random.Generator) -> Estimates:
+    spread = rng.standard_normal((8, 8)) * 0.08
+    return Estimates(NAMES, rng.uniform(0.01, 0.15, 8), spread @ spread.T + 0.01 * np.eye(8))
+
+
+def contradictory(rng: np.random.Generator) -> tuple[Policy, np.ndarray | None]:
+    """Random limits that often cannot hold together."""
+    choices: dict[str, Any] = {
+        "max_weight": float(rng.choice([0.02, 0.07, 0.13, 0.3])),
+        "min_weight": float(rng.choice([0.01, 0.11, 0.14])),
+        "asset_limits": {
+            "A": (float(rng.choice([0.1, 0.35])), 0.6),
+            "H": (0.0, float(rng.choice([0.0, 0.01]))),
+        },
+        "max_sector": float(rng.choice([0.15, 0.3, 0.45])),
+        "sector_limits": {
+            "x": (0.0, float(rng.choice([0.05, 0.2]))),
+            "z": (float(rng.choice([0.3, 0.7])), 1.0),
+        },
+        "max_turnover": float(rng.choice([0.0, 0.03, 0.2])),
+        "min_return": float(rng.choice([0.06, 0.12, 0.3])),
+        "max_volatility": float(rng.choice([0.02, 0.07, 0.1])),
+        "max_tracking_error": float(rng.choice([0.01, 0.05])),
+        "max_notional": float(rng.choice([0.5, 0.9])),
+        "limits": (str(rng.choice(["A + B >= 55%", "D <= 0.3 * A", "invested <= 0.8"])),),
+        "cash_min": float(rng.choice([0.0, 0.05])),
+        "beta_limits": (0.2, float(rng.choice([0.5, 0.9]))),
+    }
+    chosen = {name: value for name, value in choices.items() if rng.random() < 0.35}
+    chosen["cash_max"] = chosen.get("cash_min", 0.0) + float(rng.choice([0.0, 0.1]))
+    if chosen.get("min_weight", 0) > chosen.get("max_weight", 1):
+        del chosen["min_weight"]
+    if rng.random() < 0.2:
+        chosen |= {
+            "long_only": False,
+            "min_weight": -0.2,
+            "max_weight": 0.4,
+            "max_gross": float(rng.choice([0.5, 1.1])),
+        }
+    return Policy(method="min_volatility", risk_free_rate=0.01, **chosen), rng.dirichlet(np.full(8, 0.4))
+
+
+def relaxed(policy: Policy, name: str, amount: float) -> Policy:
+    """The policy with one limit, named as in a message, wider by so much."""
+    kind, _, whose = name.partition(" ")
+    low, high = (amount, 0.0) if kind.startswith("min_") or kind == "cash_min" else (0.0, amount)
+    fields = {"sector": "sector_limits", "weight": "asset_limits"}
+    if name in policy.limits:
+        _, sign, bound = name.rpartition(" <= " if "<=" in name else " >= ")
+        amount = amount if "<=" in name else -amount
+        if bound.replace(".", "").replace("%", "").isdigit():
+            limit = float(bound.rstrip("%")) / (100 if "%" in bound else 1) + amount
+            return replace(policy, limits=(f"{name.rpartition(sign)[0]}{sign}{limit:.12f}",))
+        return replace(policy, limits=(f"{name} + {amount:.12f}",))
+    if whose and (field := fields[kind.partition("_")[2]]):
+        own = getattr(policy, field)
+        pair = own[whose]
+        least = pair[0] - low if not policy.long_only or field != "asset_limits" else max(pair[0] - low, 0.0)
+        return replace(policy, **{field: {**own, whose: (least, pair[1] + high)}})
+    if kind in ("min_beta", "max_beta"):
+        pair = policy.beta_limits or (0.0, 0.0)
+        return replace(policy, beta_limits=(pair[0] - low, pair[1] + high))
+    bound = getattr(policy, kind) - low + high
+    if kind == "min_weight" and policy.long_only:
+        bound = max(bound, 0.0)
+    return replace(policy, **{kind: bound})
+
+
+def every_way(error: InfeasibleError) -> list[list[tuple[str, float]]]:
+    """The sets that the message says to relax, with the amounts as it prints them."""
+    said = str(error).partition("; ")[2]
+    if said.startswith("relax one of: "):
+        parts = said.removeprefix("relax one of: ").split("; ")
+    else:
+        parts = said.partition("relax together: ")[2].split(" or else ")
+    return [
+        [(name.strip().removeprefix("and "), float(by)) for name, _, by in SAID.findall(part)]
+        for part in parts
+    ]
+
+
+def check(seed: int) -> bool:
+    rng = np.random.default_rng(seed)
+    it = estimates(rng)
+    policy, held = contradictory(rng)
+    universe = Universe(NAMES, SECTORS, benchmark={"A": 0.5, "E": 0.5})
+    try:
+        solve(it, policy, universe, held)
+    except InfeasibleError as error:
+        if not error.conflicts:
+            return False
+        ways = every_way(error)
+        assert [[name for name, _ in way] for way in ways] == [
+            [c.limit for c in way] for way in error.ways
+        ], error
+        assert ways, error
+        for way in ways:
+            wider = policy
+            for name, amount in way:
+                wider = relaxed(wider, name, amount)
+            found = solve(it, wider, universe, held)
+            assert found.certificate.ok and found.constraints_met, (seed, way)
+            if len(way) > 1:  # a smallest set: none of it is enough without the others, however much it gives
+                alone = [(name, amount) for name, amount in way][:-1]
+                assert not feasible(it, policy, alone, universe, held), (seed, way)
+        return True
+    return False
+
+
+def feasible(
+    it: Estimates, policy: Policy, given: list[tuple[str, float]], universe: Universe, held: np.ndarray
+) -> bool:
+    wider = policy
+    for name, amount in given:
+        wider = relaxed(wider, name, amount)
+    try:
+        solve(it, wider, universe, held)
+    except InfeasibleError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("start", range(0, 60, 20))
+def test_relaxing_by_what_is_said_is_enough(start: int):
+    assert sum(check(seed) for seed in range(start, start + 20)) >= 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(100, 1000, 100))
+def test_relaxing_by_what_is_said_is_enough_in_many_policies(start: int):
+    for seed in range(start, start + 100):
+        check(seed)
+
+
+@pytest.mark.parametrize(
+    ("amount", "stated"),
+    [(0.05, 0.05), (0.0500001, 0.05001), (1 / 3, 0.3334), (12345.6, 12350.0), (0.0, 0.0)],
+)
+def test_amounts_are_rounded_up(amount: float, stated: float):
+    assert rounded_up(amount) == stated
+    assert Conflict("max_weight", 1 / 3, 1 / 3).stated >= 1 / 3
+
+
+def test_relaxing_a_least_weight_does_not_allow_short_positions():
+    it = estimates(np.random.default_rng(0))
+    policy = Policy(method="min_volatility", min_weight=0.01, limits=("A + B + C >= 1.05",))
+    with pytest.raises(InfeasibleError) as caught:
+        solve(it, policy, Universe(NAMES))
+    assert {c.limit: c.relaxation for way in caught.value.ways for c in way}.keys() == {
+        "A + B + C >= 1.05",
+        "cash_min",
+    }
