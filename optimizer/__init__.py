@@ -47,6 +47,7 @@ _HOMES = {
     "proposals.engine_constraints": "ObjectiveType OptimizationConstraints",
     "proposals.exposure_matching": "match_exposures",
     "proposals.frontier": "FrontierPoint frontier",
+    "proposals.portfolio_estimator": "PortfolioEstimator",
     "proposals.proposal": "Mandate Proposal propose",
     "proposals.result": "OptimizationResult",
     "backtests.cross_validation": "combinatorial_splits cross_validate probability_of_overfitting",

@@ -8,6 +8,7 @@ from typing import overload
 import numpy as np
 
 from optimizer.errors import DataError, PolicyError
+from optimizer.model.alignment import named_columns, named_rows, named_square, named_vector
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.matrices import LowRank, Matrix, variances
 from optimizer.typing import Array
@@ -34,14 +35,18 @@ class _Covariance:
         return np.asarray(kept["covariance"])
 
     def __set__(self, estimates: "Estimates", value: Array | LowRank) -> None:
-        estimates.__dict__["low_rank" if isinstance(value, LowRank) else "covariance"] = value
+        if isinstance(value, LowRank):
+            estimates.__dict__["low_rank"] = value
+        else:
+            estimates.__dict__["covariance"] = named_square("covariance", value, tuple(estimates.symbols))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Estimates:
     """Expected returns and risk of n symbols.
 
-    symbols       n unique names; every array follows their order
+    symbols       n unique names; every array follows their order, and what carries names is put into it: a Series or
+                  dict of means, a DataFrame of covariances or scenarios
     mean          (n,) expected total return, fraction per year; None where no method needs it
     covariance    (n, n) symmetric positive semidefinite, per year; may be given as a LowRank
     scenarios     (T, n) simple returns, one row a period, or None
@@ -49,6 +54,7 @@ class Estimates:
     observations  rows the estimates rest on; 0 = not stated
     notes         what a reader must know: sessions without a price, matrix repaired, ...
     periods_per_year  of the scenarios and observations: 252 where they are daily
+    correlation   (n, n) by which the hierarchical methods tell which names are alike; None: that of the covariance
     trusted       True skips the costly checks (symmetry, eigenvalues, percent for fraction); only for
                   estimators of our own, which are positive semidefinite by construction
     Raises DataError with the argument, its value and the remedy.
@@ -62,6 +68,7 @@ class Estimates:
     notes: tuple[str, ...] = ()
     probabilities: Array | None = None
     periods_per_year: float = float(TRADING_DAYS)
+    correlation: Array | None = None
     trusted: InitVar[bool] = False
 
     def __post_init__(self, trusted: bool) -> None:
@@ -76,9 +83,16 @@ class Estimates:
             finite("covariance's root", factored.root, (None, n))
             finite("covariance's diagonal", factored.diagonal, (n,))
         if self.mean is not None:
-            object.__setattr__(self, "mean", finite("mean", self.mean, (n,)))
+            mean = named_vector("mean", self.mean, symbols)
+            object.__setattr__(self, "mean", finite("mean", mean, (n,)))
+        odds = named_rows("probabilities", self.probabilities, self.scenarios)
+        object.__setattr__(self, "probabilities", odds)
         if self.scenarios is not None:
-            object.__setattr__(self, "scenarios", finite("scenarios", self.scenarios, (None, n)))
+            scenarios = named_columns("scenarios", self.scenarios, symbols)
+            object.__setattr__(self, "scenarios", finite("scenarios", scenarios, (None, n)))
+        if self.correlation is not None:
+            own = named_square("correlation", self.correlation, symbols)
+            object.__setattr__(self, "correlation", checked_correlation(finite("correlation", own, (n, n))))
         check_periods(self.periods_per_year)
         if self.probabilities is not None:
             days = 0 if self.scenarios is None else len(self.scenarios)
@@ -202,6 +216,20 @@ def finite(name: str, values: Array, shape: tuple[int | None, ...]) -> Array:
             f"{name}{list(first)} is {array[first]}; each must be finite: drop the symbol or fill the gap"
         )
     return read_only(array)
+
+
+def checked_correlation(correlation: Array) -> Array:
+    """(n, n) as it is; raises DataError unless symmetric, 1 on the diagonal and between -1 and 1.
+
+    Any measure of likeness serves (ranks, tails), so it need not be positive semidefinite.
+    """
+    if np.abs(correlation - correlation.T).max() > PSD_TOLERANCE:
+        raise DataError("correlation is not symmetric; both halves must hold the same numbers")
+    if np.abs(correlation.diagonal() - 1.0).max() > PSD_TOLERANCE:
+        raise DataError("correlation has a diagonal other than 1; divide a covariance by both volatilities")
+    if np.abs(correlation).max() > 1.0 + PSD_TOLERANCE:
+        raise DataError(f"correlation reaches {np.abs(correlation).max():g}; each must lie between -1 and 1")
+    return correlation
 
 
 def unequal(probabilities: Array, days: int) -> Array | None:

@@ -50,7 +50,7 @@ def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
 class Universe:
     """What a portfolio may hold, and what is known of it.
 
-    symbols      ascending, unique
+    symbols      unique; kept in ascending order, whatever the given one
     sectors      symbol -> sector
     funds        look-through exposures, None when nothing is looked through
     benchmark    symbol -> weight, a fraction
@@ -66,8 +66,9 @@ class Universe:
     factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if list(self.symbols) != sorted(set(self.symbols)):
-            raise PolicyError(f"symbols {self.symbols} must be unique and ascending; sort them")
+        if len(set(self.symbols)) < len(tuple(self.symbols)):
+            raise PolicyError(f"symbols {self.symbols} must be unique; keep each once")
+        object.__setattr__(self, "symbols", tuple(sorted(self.symbols)))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Weights by clusters of correlated names: no expected returns, no inverse of the covariance.
 
-All recipes take a covariance (n, n) per year and give long-only weights (n,) that sum to 1.
+All recipes take a covariance (n, n) per year and give long-only weights (n,) that sum to 1. Which names are alike is
+told by its correlation, or by one of the caller's own, `alike` (n, n).
 """
 
 from collections.abc import Callable, Mapping
@@ -11,25 +12,37 @@ import numpy.typing as npt
 
 from optimizer.errors import DataError
 from optimizer.problem.goals import RISKLESS
+from optimizer.problem.leaf_order import nearest_order
 from optimizer.typing import Array
 
 IntArray = npt.NDArray[np.intp]
 Link = Literal["single", "ward"]
 
 
-def hrp(covariance: Array) -> Array:
+def hrp(covariance: Array, alike: Array | None = None) -> Array:
     """Hierarchical risk parity as published: distances of distances, single linkage (Lopez de Prado 2016)."""
-    distance = correlation_distance(covariance)
+    distance = distances(covariance, alike)
     columns = np.sqrt(np.maximum(_squared_differences(distance), 0.0))
     return bisect(covariance, leaf_order(columns, "single"))
 
 
-def hrp_condensed(covariance: Array) -> Array:
+def hrp_condensed(covariance: Array, alike: Array | None = None) -> Array:
     """Hierarchical risk parity on the correlation distances themselves, single linkage."""
-    return bisect(covariance, leaf_order(correlation_distance(covariance), "single"))
+    return bisect(covariance, leaf_order(distances(covariance, alike), "single"))
 
 
-def herc(covariance: Array) -> Array:
+def hrp_ward(covariance: Array, alike: Array | None = None) -> Array:
+    """Hierarchical risk parity on Ward's tree, leaves ordered so that neighbours are as alike as the tree allows.
+
+    Ward 1963; the order of least sum of distances between neighbours: Bar-Joseph, Gifford & Jaakkola 2001.
+    """
+    away = distances(covariance, alike)
+    if len(away) == 1:
+        return np.ones(1)
+    return bisect(covariance, nearest_order(away, linkage(away, "ward")))
+
+
+def herc(covariance: Array, alike: Array | None = None) -> Array:
     """Hierarchical equal risk contribution with variances (Raffinot 2018): Ward linkage, risk split down the tree.
 
     Each fork of the tree, down to the chosen clusters, shares out inversely to the sides' variances; inside a
@@ -38,7 +51,7 @@ def herc(covariance: Array) -> Array:
     n = len(covariance)
     if n == 1:
         return np.ones(1)
-    tree = linkage(correlation_distance(covariance), "ward")
+    tree = linkage(distances(covariance, alike), "ward")
     clusters = cut(tree, cluster_count(tree))
     weights = np.zeros(n)
     for members in clusters:
@@ -54,12 +67,12 @@ def herc(covariance: Array) -> Array:
     return weights
 
 
-def nco(covariance: Array) -> Array:
+def nco(covariance: Array, alike: Array | None = None) -> Array:
     """Nested clustered optimisation (Lopez de Prado 2019): least variance inside clusters, then among them."""
     n = len(covariance)
     if n == 1:
         return np.ones(1)
-    tree = linkage(correlation_distance(covariance), "ward")
+    tree = linkage(distances(covariance, alike), "ward")
     clusters = cut(tree, cluster_count(tree))
     inside = np.zeros((n, len(clusters)))
     for c, members in enumerate(clusters):
@@ -67,12 +80,18 @@ def nco(covariance: Array) -> Array:
     return np.asarray(inside @ least_variance(inside.T @ covariance @ inside))
 
 
-RECIPES: Mapping[str, Callable[[Array], Array]] = {
+RECIPES: Mapping[str, Callable[[Array, Array | None], Array]] = {
     "hrp": hrp,
     "hrp_condensed": hrp_condensed,
+    "hrp_ward": hrp_ward,
     "herc": herc,
     "nco": nco,
 }
+
+
+def distances(covariance: Array, alike: Array | None) -> Array:
+    """(n, n) by the caller's correlation, else by that of the covariance."""
+    return correlation_distance(covariance if alike is None else alike)
 
 
 def correlation_distance(covariance: Array) -> Array:

@@ -187,7 +187,10 @@ def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:
     _refuse_idle(setting, held, recipe)
     covariance = setting.estimates.covariance
     ideal = np.zeros(len(covariance))
-    ideal[held] = RECIPES[recipe](covariance[np.ix_(held, held)])
+    alike = setting.estimates.correlation
+    ideal[held] = RECIPES[recipe](
+        covariance[np.ix_(held, held)], None if alike is None else alike[np.ix_(held, held)]
+    )
     ideal *= 1.0 - max(setting.policy.cash_min, 0.0)
     metric = covariance + 0.01 * float(np.trace(covariance)) / len(covariance) * np.eye(len(covariance))
     pull = metric @ ideal

@@ -160,13 +160,14 @@ def sector_limits(setting: Setting) -> tuple[Linear, ...]:
     policy, sectors = setting.policy, setting.universe.sectors
     if policy.max_sector is None and not policy.sector_limits:
         return ()
-    missing = [symbol for symbol in setting.symbols if symbol not in sectors]
+    outside = set(setting.left_out())
+    missing = [symbol for symbol in setting.symbols if symbol not in sectors and symbol not in outside]
     if missing:
         raise PolicyError(
             f"no sector is known for {', '.join(missing)}; sector limits need one for each symbol"
         )
-    members = {sector: np.array([float(sectors[s] == sector) for s in setting.symbols]) for sector in
-               sorted({sectors[s] for s in setting.symbols})}  # fmt: skip
+    members = {sector: np.array([float(sectors.get(s) == sector) for s in setting.symbols]) for sector in
+               sorted({sectors[s] for s in setting.symbols if s in sectors})}  # fmt: skip
     unknown = sorted(set(policy.sector_limits) - set(members))
     if unknown:
         raise PolicyError(f"sector_limits names {', '.join(unknown)}; the sectors are {', '.join(members)}")
@@ -303,10 +304,13 @@ def loadings(setting: Setting, factor: str) -> Array:
     if factor not in factors:
         known = ", ".join(sorted(factors)) or "none"
         raise PolicyError(f"factor {factor!r} has no loadings; those given are {known}: add it to factors")
-    missing = [symbol for symbol in setting.symbols if symbol not in factors[factor]]
+    outside = set(setting.left_out())
+    missing = [
+        symbol for symbol in setting.symbols if symbol not in factors[factor] and symbol not in outside
+    ]
     if missing:
         raise PolicyError(f"factor {factor} has no loading for {', '.join(missing)}; give one, 0 for none")
-    return np.array([factors[factor][symbol] for symbol in setting.symbols])
+    return np.array([factors[factor].get(symbol, 0.0) for symbol in setting.symbols])
 
 
 def written_limits(setting: Setting) -> tuple[Linear, ...]:

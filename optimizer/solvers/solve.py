@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optimizer.errors import PackfolioError, PolicyError
 from optimizer.measures.portfolio_measures import turnover, volatility
+from optimizer.model.alignment import as_series, named_holdings
 from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
@@ -29,6 +31,11 @@ from optimizer.solvers.search import Way, search
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within
 from optimizer.typing import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from optimizer.model.alignment import Weights
 
 TARGET_TOLERANCE = 1e-6
 BUDGET_TOLERANCE = 1e-5
@@ -70,6 +77,11 @@ class Solution:
     def cash(self) -> float:
         """1 - sum of the weights."""
         return 1.0 - float(self.weights.sum())
+
+    @property
+    def series(self) -> "pd.Series":
+        """The weights under their names."""
+        return as_series(self.weights, self.symbols, "weight")
 
     @property
     def lane(self) -> str:
@@ -122,30 +134,33 @@ def solve(
     estimates: Estimates,
     policy: Policy,
     universe: Universe,
-    held: Array | None = None,
+    held: "Weights | None" = None,
     *,
     costs: CostCurve | None = None,
     constraints: OwnConstraints | None = None,
-    start: Array | None = None,
+    start: "Weights | None" = None,
 ) -> Solution:
     """The best weights for the policy's method under all its limits, certified.
 
-    held   (n,) current weights in the order of `estimates.symbols`; needed for turnover and trading costs
+    held   current weights, a Series or dict by name (0 where not named), or (n,) in the order of `estimates.symbols`;
+           needed for turnover and trading costs
     costs  what trades given in weights cost once, `CostModel.curve(symbols, prices, nav)`; with the policy's
            cost_horizon_years; None: the policy's impact_bps
     constraints  from the weights as a cvxpy expression (n,) to cvxpy constraints of one's own
-    start  (n,) weights near the answer, say those of yesterday, in few names: it is found sooner, and is the same
+    start  weights near the answer in either form, say those of yesterday, in few names: it is found sooner, and is the
+           same
     Raises PolicyError for wrong input, InfeasibleError naming the limits in conflict, SolverError when no lane
     gives an answer that its certificate confirms.
     """
-    weights = None if held is None else checked_weights(held, len(estimates.symbols))
+    symbols = estimates.symbols
+    weights = None if held is None else checked_weights(named_holdings("held", held, symbols), len(symbols))
     setting = Setting(estimates, policy, universe, weights, costs)
     goal = goal_of(setting)
     wanted = build_limits(setting).with_norms(target_cap(setting, goal))
     levels_of(wanted, policy)  # refuses what is no limit here, in conflict or not
     if constraints is not None:
         return solved_within(goal, wanted, constraints, setting)
-    near = None if start is None else checked_weights(start, len(estimates.symbols))
+    near = None if start is None else checked_weights(named_holdings("start", start, symbols), len(symbols))
     way, best = search(goal, plain(wanted, near), setting)
     choice = chosen(goal, way, best, setting)
     arena, best = (choice.arena, choice.best) if choice else (way.arena, best)

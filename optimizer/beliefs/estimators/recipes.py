@@ -1,7 +1,9 @@
 """From a table of prices or returns and a recipe to estimates; methods are chosen by name from two tables."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,12 +25,16 @@ from optimizer.beliefs.estimators.windows import (
     gap_notes,
     yearly_periods,
 )
+from optimizer.beliefs.own_numbers import with_benchmark, with_own
 from optimizer.errors import PolicyError
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.returns import check_table, check_values, per_period, period_ends, simple_returns
 from optimizer.model.sessions import Dates, common_rows
 from optimizer.numerics.matrices import Matrix, scaled
 from optimizer.typing import Array
+
+if TYPE_CHECKING:
+    from optimizer.model.alignment import Weights
 
 Estimator = Callable[[Sample], Array]
 
@@ -71,12 +77,20 @@ def estimate(
     *,
     returns: pd.DataFrame | None = None,
     market: str | None = None,
+    mean: "Weights | None" = None,
+    covariance: Array | pd.DataFrame | None = None,
+    correlation: Array | pd.DataFrame | None = None,
+    benchmark: pd.Series | None = None,
 ) -> Estimates:
     """Expected returns, covariance and scenarios by a recipe, per year.
 
     prices   dates x symbols, total-return prices at any frequency, ascending; NaN = no price that day
     returns  in place of prices: dates x symbols, simple returns; a row that lacks one is left out
     market   the column that stands for the market in `capm`; None = the average of the symbols
+    mean, covariance, correlation  own numbers in place of the estimated ones, by name in any order: means per year
+             (those not named are estimated), covariance per year, correlation for the hierarchical methods
+    benchmark  a series like the symbols', by date: its name, else "benchmark", becomes the last symbol; a Universe
+             without it, and with benchmark={name: 1.0}, measures tracking error and beta against it and holds none
     Returns run from one date on which all are priced to the next, and there are as many a year as those dates have.
     Raises PolicyError for an unknown method or symbol, DataError for bad prices or too short a history.
     """
@@ -84,8 +98,18 @@ def estimate(
     if given is None or (prices is not None and returns is not None):
         raise PolicyError("estimate reads prices or returns; give one of them")
     symbols = recipe.symbols or tuple(map(str, given.columns))
+    if benchmark is not None:
+        given, name = with_benchmark(given, benchmark)
+        symbols, recipe = (*symbols, name), replace(recipe, symbols=(*symbols, name))
+    found = _estimated_from(given, symbols, recipe, market, of_returns=returns is not None)
+    return with_own(found, mean, covariance, correlation)
+
+
+def _estimated_from(
+    given: pd.DataFrame, symbols: tuple[str, ...], recipe: Recipe, market: str | None, *, of_returns: bool
+) -> Estimates:
     values = _chosen(given, symbols, market)
-    if returns is not None:
+    if of_returns:
         return _from_returns(values, given.index, symbols, recipe, market is not None)
     rows = slice(first_row(values, given.index, recipe), None)
     check_values(values[rows], given.index[rows], (*symbols, market))

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from optimizer.problem.hierarchical import (
     correlation_distance,
     cut,
     herc,
+    hrp_ward,
     least_variance,
     linkage,
     nco,
@@ -89,3 +92,27 @@ def test_limits_hold_and_the_way_from_the_recipe_is_told(recipe: str):
     capped = solve(estimates, Policy(method=recipe, max_weight=0.2), Universe(names))
     assert capped.weights.max() <= 0.2 + 1e-9
     assert f"distance from {recipe} weights" in capped.warnings[0]
+
+
+def orders(tree: np.ndarray, node: int) -> list[list[int]]:
+    """Every order of the leaves that turning the forks of a tree gives."""
+    n = len(tree) + 1
+    if node < n:
+        return [[node]]
+    left, right = (orders(tree, int(child)) for child in tree[node - n, :2])
+    return [order for a in left for b in right for order in (a + b, b + a)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_other_order_of_wards_leaves_has_nearer_neighbours(seed: int):
+    rng = np.random.default_rng(seed)
+    returns = rng.standard_normal((50, 6)) * rng.uniform(0.5, 2, 6) + rng.standard_normal((50, 1))
+    if seed == 0:
+        returns[:, 4] = returns[:, 1]
+    covariance = np.cov(returns.T)
+    away = correlation_distance(covariance)
+    tree = linkage(away, "ward")
+    reach = {tuple(o): sum(away[i, j] for i, j in pairwise(o)) for o in orders(tree, 10)}
+    nearest = [np.array(order) for order, length in reach.items() if length <= min(reach.values()) + 1e-12]
+    w = hrp_ward(covariance)
+    assert any(np.allclose(bisect(covariance, order), w, atol=1e-12) for order in nearest)

@@ -106,8 +106,9 @@ def test_solve():
         solve(it, Policy(method="min_vol"), universe)
     with pytest.raises(PolicyError, match="asset_limits names C, not among the symbols: A, B"):
         solve(it, Policy(method="min_volatility", asset_limits={"C": (0, 1)}), universe)
-    with pytest.raises(PolicyError, match=r"symbols \('B', 'A'\) must be unique and ascending; sort them"):
-        Universe(("B", "A"))
+    with pytest.raises(PolicyError, match=r"symbols \('B', 'A', 'B'\) must be unique; keep each once"):
+        Universe(("B", "A", "B"))
+    assert Universe(("B", "A")) == Universe(("A", "B"))
     with pytest.raises(PolicyError, match="the benchmark holds C, not among the 2 symbols; add them"):
         solve(it, Policy(method="min_tracking_error"), Universe(("A", "B"), benchmark={"C": 1.0}))
     with pytest.raises(PolicyError, match="max_turnover needs the held weights"):
