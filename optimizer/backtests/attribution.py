@@ -7,16 +7,15 @@ import pandas as pd
 
 from optimizer.backtests.report import BacktestResult
 from optimizer.errors import DataError
-from optimizer.measures.attribution import brinson, by_exposure, group_contributions, group_sums
-from optimizer.measures.performance import total_return
+from optimizer.measures.attribution import HELD, brinson, by_exposure, group_sums, summed
 from optimizer.model.exposures import FundExposureMap
 from optimizer.typing import Array
 
-CASH, COSTS = "CASH", "COSTS"
+CASH, COSTS, DELAY = "CASH", "COSTS", "DELAY"
 
 
 def attribution_by_exposure(result: BacktestResult, funds: FundExposureMap) -> dict[str, float]:
-    """Exposure type, CASH or COSTS -> part of the total return; each fund's is shared out by |exposure|."""
+    """Exposure type, CASH or COSTS -> part of the total return; each fund's is shared out as `by_exposure` does."""
     parts = result.attribution
     found = {kind.name: part for kind, part in by_exposure(parts.drop([CASH, COSTS]), funds).items()}
     found[CASH] = found.get(CASH, 0.0) + float(parts[CASH])
@@ -35,46 +34,48 @@ def attribution_by_group(
     prices     dates x symbols, total-return prices of the benchmark's names
     benchmark  symbol -> weight, a fraction, kept by daily trades without cost, or those of each close, dates x symbols;
                the rest of 1 is in cash at no interest, and a name earns nothing before its first price
-    Rows are the groups, CASH, and COSTS: what trading costs took off the return. Raises DataError for a name without a
-    group, and for a strategy that was ruined: no link makes the parts of a total loss add up.
+    Rows are the groups, CASH, COSTS and DELAY. COSTS is what `result.attribution` says: the money paid per start NAV;
+    the groups are those of the book with that money beside it in cash. DELAY is what the benchmark earned between the
+    first decision and its trade (Perold 1988). Without DELAY they add up to the active return since the first trade,
+    from which all measures count; with it, to that since the decision. Raises DataError for a name without a group or
+    a close without weights, and for a strategy that was ruined: no link makes the parts of a total loss add up.
     """
     if result.ruined is not None:
         raise DataError(f"the strategy lost all on {result.ruined.date()}; its return has no parts by group")
-    weights, returns = _daily(result)
-    dates = pd.DatetimeIndex(weights.index)
+    weights, earned = _daily(result)
     told = {**groups, CASH: CASH}
-    own = group_sums(weights, returns, told)
+    own = summed(weights, told), summed(earned, told)
     table = _each_close(benchmark, result.nav.index)
-    growth = (
-        prices[list(table.columns)]
-        .ffill()
-        .reindex(result.nav.index)
-        .pct_change(fill_method=None)
-        .fillna(0.0)
-        .iloc[1:]
-    )
-    cash = 1 - table.sum(axis=1)
-    fixed = table.assign(**{CASH: cash}).iloc[:-1].set_axis(dates)
-    theirs = group_sums(fixed, growth.set_axis(dates).assign(**{CASH: 0.0}), told)
+    decided = result.dates[[-len(result.nav) - 1]].append(result.nav.index)
+    growth = prices[list(table.columns)].ffill().reindex(decided).pct_change(fill_method=None).fillna(0.0)
+    waited = float(growth.iloc[1].to_numpy() @ table.iloc[0].to_numpy())
+    fixed = table.assign(**{CASH: 1 - table.sum(axis=1)}).iloc[:-1].set_axis(weights.index)
+    theirs = group_sums(fixed, growth.iloc[2:].assign(**{CASH: 0.0}), told)
     names = sorted({*own[0].columns, *theirs[0].columns})
-    earned = group_contributions(weights, returns, told)
-    parts = (*own, *theirs, earned)
-    found = brinson(*(frame.reindex(columns=names, fill_value=0.0) for frame in parts))
-    before_costs = earned.sum(axis=1).to_numpy()
-    net = float(result.nav.iloc[-1] / result.nav.iloc[0] - 1)
-    found.loc[COSTS] = [net - total_return(before_costs), 0.0, 0.0]
+    held, gained, other, others = (f.reindex(columns=names, fill_value=0.0) for f in (*own, *theirs))
+    rates = (gained / held.where(held.abs() > HELD)).fillna(0.0)
+    found = brinson(held, rates, other, others, gained)
+    grown = float(np.prod(1 + (other * others).sum(axis=1)))
+    found.loc[COSTS] = [float(result.attribution[COSTS]), 0.0, 0.0]
+    found.loc[DELAY] = [-waited * grown, 0.0, 0.0]
     return found
 
 
 def _each_close(benchmark: Mapping[str, float] | pd.DataFrame, dates: pd.Index) -> pd.DataFrame:
     """Weights at each close, dates x symbols."""
-    if isinstance(benchmark, pd.DataFrame):
-        return benchmark.reindex(dates)
-    return pd.DataFrame(np.tile([*benchmark.values()], (len(dates), 1)), dates, [*benchmark])
+    if not isinstance(benchmark, pd.DataFrame):
+        return pd.DataFrame(np.tile([*benchmark.values()], (len(dates), 1)), dates, [*benchmark])
+    table = benchmark.reindex(dates)
+    if (gaps := table.isna().any(axis=1)).any():
+        raise DataError(f"the benchmark has no weights on {dates[gaps][0]:%Y-%m-%d}; give those of each close")
+    return table
 
 
 def _daily(result: BacktestResult) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Weights (T, n + 1) at the close before each day, cash last, and what each earned that day before costs."""
+    """Weights (T, n + 1) at the close before each day, cash last, and what each added: with all costs put back in cash.
+
+    With the costs paid so far beside the NAV, money earned per start NAV is what daily returns compound to.
+    """
     account, first, end = result.account, len(result.dates) - len(result.nav), len(result.dates)
     marks = np.nan_to_num(account.market.marks[first:end])
     shares = _shares(result, first)
@@ -82,15 +83,14 @@ def _daily(result: BacktestResult) -> tuple[pd.DataFrame, pd.DataFrame]:
     for fill in account.fills:
         np.add.at(flows[fill.day - first], fill.names, fill.shares * fill.prices)
         costs[fill.day - first] += fill.costs.sum()
-    values, cash = shares * marks, account.cash_path[first:end]
+    values, cash, spent = shares * marks, account.cash_path[first:end], np.cumsum(costs)
     profit = np.diff(values, axis=0) - flows[1:]
     interest = np.diff(cash) + flows[1:].sum(axis=1) + costs[1:]
-    held = np.column_stack([values[:-1], cash[:-1]])
+    held = np.column_stack([values[:-1], cash[:-1] + spent[:-1]])
     earned = np.column_stack([profit, interest])
     columns, index = [*result.symbols, CASH], result.nav.index[1:]
-    rate = np.divide(earned, held, out=np.zeros_like(earned), where=held != 0)
-    weights = held / account.nav[first : end - 1, None]
-    return pd.DataFrame(weights, index, columns), pd.DataFrame(rate, index, columns)
+    worth = (account.nav[first : end - 1] + spent[:-1])[:, None]
+    return pd.DataFrame(held / worth, index, columns), pd.DataFrame(earned / worth, index, columns)
 
 
 def _shares(result: BacktestResult, first: int) -> Array:

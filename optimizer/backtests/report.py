@@ -214,7 +214,7 @@ def _by_day(fills: Sequence[Fills], amounts: Array) -> tuple[Rows, Array]:
 
 
 def _trading(account: Account, first: int, periods: float) -> Metrics:
-    """Turnover one-way per year without the first purchase, cost drag per year, cash and counts."""
+    """Turnover one-way per year without the close of the first trades, cost drag per year, cash and counts."""
     nav, fills = account.nav, [fill for fill in account.fills if fill.reason != "ruined"]
     worth = np.where(nav > 0, nav, np.inf)  # what follows ruin is a fraction of nothing
     lived, years = slice(first, account.day + 1), max(account.day - first, 1) / periods

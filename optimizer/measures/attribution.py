@@ -26,12 +26,18 @@ def contributions(weights: pd.DataFrame, returns: pd.DataFrame) -> pd.Series:
 
 
 def by_exposure(parts: pd.Series, funds: FundExposureMap) -> dict[ExposureType, float]:
-    """Contributions by type of exposure: each fund's is shared out by |exposure|; the sum stays."""
+    """Contributions by type of exposure: each fund's is shared out by the size of its legs; the sum stays.
+
+    A fund that is long one type and short another counts as UNKNOWN: its return alone does not tell what one leg
+    made and the other lost.
+    """
     found: dict[ExposureType, float] = {}
     for fund in funds.select([str(symbol) for symbol in parts.index]):
-        gross = sum(abs(amount) for amount in fund.exposures.values())
-        for kind, amount in fund.exposures.items():
-            found[kind] = found.get(kind, 0.0) + float(parts[fund.symbol]) * abs(amount) / gross
+        mixed = len({amount > 0 for amount in fund.exposures.values()}) > 1
+        legs = {ExposureType.UNKNOWN: 1.0} if mixed else fund.exposures
+        gross = sum(legs.values())
+        for kind, amount in legs.items():
+            found[kind] = found.get(kind, 0.0) + float(parts[fund.symbol]) * amount / gross
     return {kind: found[kind] for kind in ExposureType if kind in found}
 
 
@@ -82,7 +88,7 @@ def group_sums(
 
     weights, returns  (T, n) of the names;  groups  symbol -> group
     """
-    total = _summed(weights, groups)
+    total = summed(weights, groups)
     earned = group_contributions(weights, returns, groups)
     return total, (earned / total.where(total.abs() > HELD)).fillna(0.0)
 
@@ -91,10 +97,11 @@ def group_contributions(
     weights: pd.DataFrame, returns: pd.DataFrame, groups: Mapping[str, str]
 ) -> pd.DataFrame:
     """(T, g) weights x returns of the names of each group: what it earned, whatever its net weight."""
-    return _summed(weights * returns.to_numpy(), groups)
+    return summed(weights * returns.to_numpy(), groups)
 
 
-def _summed(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
+def summed(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
+    """(T, g) sums of the columns (T, n) of each group; DataError for a symbol without one."""
     missing = [str(symbol) for symbol in table.columns if symbol not in groups]
     if missing:
         raise DataError(f"no group for {', '.join(missing)}; give each symbol one")

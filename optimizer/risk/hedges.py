@@ -1,7 +1,7 @@
 """Hedges against a scenario: what gains under it, at what cost, chosen and sized for the least loss left."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, floor, log, sqrt
 from statistics import NormalDist
 from typing import Literal
@@ -224,7 +224,7 @@ def plan_hedges(
 
     replayed  symbol -> real return over the scenario's window; instruments without one move by sensitivity
     An instrument is used only against factors that cost the book something, and only if it gains by more than
-    one standard error. With a cost per unit of offset each, a cap each and one budget this is the continuous
+    one standard error, and more than it costs; one that does not is noted. With a cost per unit of offset each, a cap each and one budget this is the continuous
     knapsack, where taking the cheapest offset first is optimal (Dantzig 1957); whole units are rounded down, so
     that no hedge covers more than its share. Instruments against the same factor share that factor's loss.
     """
@@ -236,16 +236,21 @@ def plan_hedges(
     causes = {f: max(-profit, 0.0) + untold for f, profit in stressed.by_factor.items()}
     hurt = {f: due for f, due in causes.items() if due > MATERIAL * loss} or dict.fromkeys(FACTORS, loss)
     moves = applied_moves(stressed.scenario, sensitivities)
-    usable = []
+    usable, notes = [], []
     for instrument in instruments:
         if instrument.symbol not in markets or not set(instrument.against) & set(hurt):
             continue
         real = (replayed or {}).get(instrument.symbol)
         found = quote(instrument, markets[instrument.symbol], sensitivities, moves, limits, real)
-        if found.gain - found.error > 0:
+        if found.gain - found.error > 0 and found.gain > found.cost:
             usable.append((instrument, found))
+        elif found.gain - found.error > 0:
+            notes.append(
+                f"{instrument.name} is left out: it costs {found.cost:.2%} of its notional and brings {found.gain:.2%}"
+            )
     usable.sort(key=lambda pair: (pair[1].cost / (pair[1].gain - pair[1].error), pair[0].name))
-    return _filled(usable, hurt, loss, nav, markets, limits)
+    plan = _filled(usable, hurt, loss, nav, markets, limits)
+    return replace(plan, notes=(*plan.notes, *notes))
 
 
 def _filled(
@@ -281,19 +286,11 @@ def _filled(
         for factor in own:
             open_losses[factor] *= 1 - share
     if not usable:
-        notes.append("No instrument of the catalogue that the pack prices gains under this scenario")
+        notes.append("No instrument of the catalogue that the pack prices gains more than it costs under this scenario")
     return HedgePlan(tuple(hedges), loss, tuple(notes))
 
 
 def _hedge(instrument: Instrument, found: Quote, quantity: int, notional: float, due: float) -> Hedge:
     offset = notional * found.gain
-    return Hedge(
-        instrument,
-        found,
-        quantity,
-        notional,
-        offset / due,
-        offset,
-        notional * found.error,
-        notional * found.cost,
-    )
+    error, cost = notional * found.error, notional * found.cost
+    return Hedge(instrument, found, quantity, notional, offset / due, offset, error, cost)

@@ -237,7 +237,7 @@ def attribution(replay: Replay, past: Past) -> pd.DataFrame:
 
     A strategy that lost all has no parts by sector: none would add up.
     """
-    from optimizer.backtests.attribution import attribution_by_exposure, attribution_by_group
+    from optimizer.backtests.attribution import DELAY, attribution_by_exposure, attribution_by_group
 
     universe = past.universe
     sectors = {symbol: universe.sectors.get(symbol, "no sector") for symbol in past.prices.columns}
@@ -252,7 +252,7 @@ def attribution(replay: Replay, past: Past) -> pd.DataFrame:
             for part, value in found.items()
         ]
         if result.ruined is None:
-            by_sector = attribution_by_group(result, sectors, past.prices, replay.weights)
+            by_sector = attribution_by_group(result, sectors, past.prices, replay.weights).drop(DELAY)
             rows += [
                 (name, "sector", str(sector), str(effect), float(value))
                 for sector, effects in by_sector.iterrows()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from optimizer import CostModel, DataError, ExposureType, Fund, FundExposureMap, OptimizationBacktest
 from optimizer.backtests.attribution import attribution_by_exposure, attribution_by_group
 from optimizer.backtests.walk_forward import BacktestSettings
+from optimizer.measures.attribution import by_exposure
 
 
 def panel():
@@ -49,9 +50,40 @@ def test_attribution_by_name_exposure_and_group_adds_up_to_the_total(seed, inves
     parts = attribution_by_group(result, groups, prices, benchmark)
     daily = prices[list(benchmark)].loc[result.nav.index].pct_change().iloc[1:] @ np.array([0.6, 0.3])
     active = total - (np.prod(1 + daily) - 1)
-    assert parts.to_numpy().sum() == pytest.approx(active, abs=1e-9)
-    assert list(parts.index) == ["CASH", "even", "odd", "COSTS"]
-    assert parts.loc["COSTS", "allocation"] <= 1e-12
+    assert parts.drop("DELAY").to_numpy().sum() == pytest.approx(active, abs=1e-9)
+    assert list(parts.index) == ["CASH", "even", "odd", "COSTS", "DELAY"]
+    decided = prices.index[prices.index.get_loc(result.nav.index[0]) - 1]
+    whole = prices[list(benchmark)].loc[decided:].pct_change().iloc[1:] @ np.array([0.6, 0.3])
+    since_decision = total - (np.prod(1 + whole) - 1)
+    assert parts.to_numpy().sum() == pytest.approx(since_decision, abs=1e-9)
+    paid = -result.trades["cost"].sum() / result.nav.iloc[0]
+    by_exposure = attribution_by_exposure(result, funds)
+    for told in (parts.loc["COSTS"].sum(), by_exposure["COSTS"], result.attribution["COSTS"]):
+        assert told == pytest.approx(paid, abs=1e-12)
+
+
+def test_a_fund_that_is_long_and_short_keeps_its_return_together():
+    parts = pd.Series({"L": 0.03, "S": -0.01, "M": 0.02})
+    funds = FundExposureMap(
+        [
+            Fund("L", "two longs", {ExposureType.EQUITY: 1.0, ExposureType.BONDS: 0.5}),
+            Fund("S", "inverse", {ExposureType.EQUITY: -1.0}),
+            Fund("M", "long and short", {ExposureType.EQUITY: 1.3, ExposureType.BONDS: -0.3}),
+        ]
+    )
+    found = by_exposure(parts, funds)
+    assert found == pytest.approx(
+        {ExposureType.EQUITY: 0.02 - 0.01, ExposureType.BONDS: 0.01, ExposureType.UNKNOWN: 0.02}
+    )
+
+
+def test_a_close_without_benchmark_weights_is_named():
+    prices = panel()
+    free = BacktestSettings(min_history=2, costs=CostModel(commission=0.0, impact_bps=0.0))
+    result = OptimizationBacktest(prices).backtest_strategy(lambda h, d: {"S0": 1.0}, settings=free)
+    weights = pd.DataFrame(0.25, prices.index, prices.columns).drop(prices.index[40])
+    with pytest.raises(DataError, match=f"no weights on {prices.index[40]:%Y-%m-%d}"):
+        attribution_by_group(result, dict.fromkeys(prices, "all"), prices, weights)
 
 
 def test_selection_and_allocation_are_told_apart():

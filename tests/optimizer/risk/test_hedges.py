@@ -53,7 +53,7 @@ def test_each_hedge_gains_and_no_loss_means_no_hedge(scenario: object, seed: int
     for hedge in plan.hedges:
         growth = exp(found.of([hedge.instrument.symbol]).values[0] @ moves)
         assert hedge.offset == pytest.approx(hedge.notional * gain_of(hedge.instrument, growth, moves))
-        assert hedge.offset > hedge.standard_error >= 0 and hedge.cost > 0 and hedge.quantity >= 1
+        assert hedge.offset > max(hedge.standard_error, hedge.cost) and hedge.cost > 0 and hedge.quantity >= 1
     assert 0 <= plan.residual <= plan.loss
     assert plan.residual == pytest.approx(plan.loss - sum(hedge.offset for hedge in plan.hedges))
     assert plan.cost <= LIMITS.max_cost_bps * 1e-4 * 1e6 + 1e-6
@@ -103,6 +103,24 @@ def test_the_cheapest_offset_goes_first_and_the_budget_holds() -> None:
     assert loose.residual < tight.residual
     rates = [h.cost / (h.offset - h.standard_error) for h in loose.hedges]
     assert rates == sorted(rates)
+
+
+def test_a_hedge_that_costs_more_than_it_brings_is_left_out_and_says_so() -> None:
+    found = sensitivities(np.array([[0, 0, 0, 0, 1.0, 0, 0]], dtype=float))
+    result = stress({"B0": 1e6}, found, BOOKS.scenarios["equity_selloff"])
+
+    def short(carry_bps: float) -> Instrument:
+        return Instrument("SPY", "etf", "SELL", ("equity",), spread_bps=0.0, carry_bps=carry_bps)
+
+    def plan(carry_bps: float):  # type: ignore[no-untyped-def]
+        return plan_hedges(result, 1e6, [short(carry_bps)], MARKETS, found, HedgeLimits(max_cost_bps=1e4))
+
+    brings = plan(1.0).hedges[0].quote.gain
+    at_par = brings * 1e4 * 365 / HedgeLimits().horizon_days  # carry that eats up the gain
+    assert len(plan(0.99 * at_par).hedges) == 1
+    dear = plan(1.01 * at_par)
+    assert dear.hedges == () and dear.residual == dear.loss
+    assert any("SELL SPY is left out: it costs" in note for note in dear.notes)
 
 
 def test_an_instrument_that_cannot_be_is_refused() -> None:
