@@ -10,7 +10,7 @@ from resources.prices.columns import EXTENSIONS, TYPES, Columns, recognise
 from resources.prices.csv_file import gunzip, read_csv, too_large
 from resources.prices.parquet_file import read_parquet
 from resources.prices.rows import price_rows
-from resources.prices.source import Basis, Delivery, FileRejected, Finding, refusing
+from resources.prices.source import Allowance, Basis, Delivery, FileRejected, Finding, refusing
 
 CSV_HEADER = 1
 INDEX = "__index_level_0__"  # pandas writes the index of a frame so
@@ -34,10 +34,11 @@ class Reading:
 
 def read_delivery(payload: Path | bytes, name: str, sha256: str, key: str, how: Reading) -> Delivery:
     """The delivery in a CSV, gzipped CSV or Parquet payload; raises FileRejected with all its faults."""
-    if isinstance(payload, Path) and (size := payload.stat().st_size) > how.limit:
-        raise FileRejected(name, [too_large(size, how.limit)], sha256)
     with refusing(name, sha256):
-        table, first_line = _table(payload, name, how)
+        size = payload.stat().st_size if isinstance(payload, Path) else len(payload)
+        if size > how.limit:
+            raise FileRejected(name, [too_large(size, how.limit)])
+        table, first_line = _table(payload, name, how, Allowance.of(size, how.limit))
         rows = price_rows(table, name, how.basis)
     return Delivery(
         source=how.source,
@@ -54,16 +55,15 @@ def read_delivery(payload: Path | bytes, name: str, sha256: str, key: str, how: 
     )
 
 
-def _table(payload: Path | bytes, name: str, how: Reading) -> tuple[pa.Table, int]:
+def _table(payload: Path | bytes, name: str, how: Reading, allowed: Allowance) -> tuple[pa.Table, int]:
     kind = name.lower()
     if kind.endswith(".parquet"):
-        source = str(payload) if isinstance(payload, Path) else pa.BufferReader(payload)
-        return read_parquet(source, name, lambda header: _columns(header, how, [INDEX], None)), 1
+        return read_parquet(payload, name, lambda header: _columns(header, how, [INDEX], None), allowed), 1
     if not kind.endswith(EXTENSIONS):
         raise FileRejected(name, [unknown_format()])
     data = payload.read_bytes() if isinstance(payload, Path) else payload
     content = gunzip(data, name, how.limit) if kind.endswith(".gz") else data
-    return read_csv(content, name, lambda header: _columns(header, how), TYPES), 1 + CSV_HEADER
+    return read_csv(content, name, lambda header: _columns(header, how), TYPES, allowed), 1 + CSV_HEADER
 
 
 def _columns(

@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import Field, field_validator
 
-from optimizer import FundExposureMap
+from optimizer import FundExposureMap, PolicyError
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.funds import load_funds
 from resources.settings.playbooks import Playbooks, load_playbooks, missing_playbooks
@@ -17,7 +17,7 @@ from resources.settings.policy_grid import Scalar, grid_faults
 from resources.settings.policy_schema import Strict
 from resources.settings.portfolios import Portfolios, load_portfolios
 from resources.settings.sources import SourcesFile, load_sources
-from resources.settings.yaml_files import load_yaml
+from resources.settings.yaml_files import load_yaml, read_text
 from resources.store.code_version import environment_text
 from resources.store.ledger import sha256
 from resources.store.warehouse import Transaction
@@ -112,10 +112,14 @@ class Configuration:
 
 def load_configuration(folder: Path) -> Configuration:
     """The configuration in `folder`; raises PolicyError naming every mistake by file, line and key."""
-    texts = {
-        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(folder.rglob("*.yaml"))
-    }
+    texts, wrong = {}, []
+    for path in sorted(folder.rglob("*.yaml")):
+        try:
+            texts[path.relative_to(folder).as_posix()] = read_text(path)
+        except PolicyError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise PolicyError("\n".join(wrong))
     return _parsed(folder, json.dumps(texts, sort_keys=True))
 
 

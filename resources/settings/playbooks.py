@@ -15,7 +15,7 @@ from optimizer.risk.regime_detector import Band, Indicator
 from optimizer.risk.regimes import REGIMES, Advice
 from optimizer.risk.scenarios import FACTORS, Loads
 from resources.settings.policy_schema import Percent, PolicyFile, Strict
-from resources.settings.yaml_files import load_yaml
+from resources.settings.yaml_files import load_yaml, read_text
 
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
 Factor = Literal["rates", "inflation", "credit", "usd", "equity", "commodity", "volatility"]
@@ -268,7 +268,7 @@ def load_playbooks(folder: Path) -> Playbooks:
         raise PolicyError(
             f"{folder} has no {', '.join(missing)}: copy them from the config/ that Packfolio comes with"
         )
-    texts = {name: (folder / f"{name}.yaml").read_text(encoding="utf-8") for name in NAMES}
+    texts = {name: read_text(folder / f"{name}.yaml") for name in NAMES}
     return _parsed(folder, json.dumps(texts))
 
 
