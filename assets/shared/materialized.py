@@ -1,6 +1,7 @@
 """What every asset reports of what it wrote: version, counts, schema, a preview, plots."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from resources.store.descriptions import column_sentence
 from resources.store.ledger import Connection, Entry, columns, head, sha256
 
 PREVIEW_ROWS = 25
+MARKDOWN = re.compile(r"[\\`*_\[\]<>#|~!&]")
 
 
 def table_schema(con: Connection, table: str) -> dg.TableSchema:
@@ -58,8 +60,13 @@ def _plain(value: Any) -> Any:
 
 
 def bullets(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
-    """Texts as a list."""
-    return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines) or "none")
+    """Texts as a list; what Markdown or HTML would read as more than text is escaped."""
+    return dg.MetadataValue.md("\n".join(f"- {literal(line)}" for line in lines) or "none")
+
+
+def literal(text: str) -> str:
+    """Text that Markdown shows as it stands, on one line."""
+    return MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def warnings_of(rows: pd.DataFrame) -> dg.MarkdownMetadataValue:

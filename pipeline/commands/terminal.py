@@ -1,6 +1,7 @@
 """What all commands share: the two consoles, one JSON document on stdout, the published copy, a spinner."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,12 +9,36 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.errors import MarkupError
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from pipeline.environment import Environment
 
 WIDTH = None if sys.stdout.isatty() else 160  # a log file or a pipe has no width of its own
-out, err = Console(width=WIDTH), Console(stderr=True)
+STYLES = "bold|dim|red|green|yellow|cyan"
+NO_MARKUP = re.compile(rf"(?<!\\)\[(?=[a-z#/@])(?!/?(?:{STYLES})\])")
+UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """Text in which what would move the cursor, change a colour or turn the reading order is spelled out."""
+    return UNSEEN.sub(lambda sign: repr(sign[0])[1:-1], text)
+
+
+class Terminal(Console):
+    """A console on which names and messages from outside are text: only our own styles are markup."""
+
+    def render_str(self, text: str, **how: Any) -> Text:  # type: ignore[override]
+        """The text as it is shown."""
+        shown = visible(text)
+        try:
+            return super().render_str(NO_MARKUP.sub(r"\\[", shown), **how)
+        except MarkupError:  # a style that is closed and was not opened
+            return super().render_str(shown, **{**how, "markup": False})
+
+
+out, err = Terminal(width=WIDTH, emoji=False), Terminal(stderr=True, emoji=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -73,9 +98,14 @@ def working(what: str, quiet: bool) -> Iterator[Callable[[str, int, int], None]]
         logging.disable(logging.CRITICAL)
         yield lambda doing, done, steps: None
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(30), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(30),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda doing, done, steps: bar.update(
-            task, description=f"{what}: {doing}"[:70], completed=done, total=steps
+            task, description=visible(f"{what}: {doing}")[:70], completed=done, total=steps
         )

@@ -1,10 +1,12 @@
 """Deliveries into the logs: each payload in one transaction, known ones skipped, bad rows set aside."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
 from optimizer import DataError
@@ -24,7 +26,7 @@ from resources.logs.recorded_prices import (
 from resources.logs.refused_files import REJECTED, WITHDRAWN, refused_files
 from resources.logs.stated_dividends import with_dividends
 from resources.logs.storing import Ingested, record_status, store_delivery, store_rejection
-from resources.prices.source import PRICES, Delivery, FileRejected, refusing
+from resources.prices.source import PRICES, Delivery, FileRejected, Finding, refusing, shown
 from resources.screening.renames import Rename, renamed
 from resources.screening.screen import screen
 from resources.settings.configuration import Configuration
@@ -40,6 +42,14 @@ from resources.store.ledger import Connection, Stamp
 from resources.store.warehouse import Warehouse
 
 Progress = Callable[[str], None]
+# What a table or a driver says to values that are none; a disk or a lock that refuses is another matter.
+NO_VALUES = (
+    duckdb.DataError,
+    duckdb.IntegrityError,
+    duckdb.InvalidInputException,
+    UnicodeError,
+    pa.ArrowInvalid,
+)
 
 
 @dataclass(frozen=True)
@@ -172,17 +182,27 @@ class Inbox:
         return replace(delivery, rows=delivery.rows.append_column("currency", told))
 
     def _store(self, source: str, delivery: Delivery | FileRejected) -> Ingested:
-        with self.warehouse.write(self.stamp) as tx:
-            self.desk.keep(tx)
+        """What became of the delivery; one whose values no table takes is refused like one that cannot be read."""
+        try:
+            with self.warehouse.write(self.stamp) as tx:
+                self.desk.keep(tx)
+                if isinstance(delivery, FileRejected):
+                    return store_rejection(tx, source, delivery)
+                return store_delivery(tx, delivery, self._payload_path(delivery))
+        except NO_VALUES as error:
             if isinstance(delivery, FileRejected):
-                return store_rejection(tx, source, delivery)
-            return store_delivery(tx, delivery, self._payload_path(delivery))
+                raise
+            said = f"the log takes no such values ({shown(str(error))}); correct them, and send it again"
+            faults = [Finding("NOT_STORABLE", "FAIL", said)]
+            refused = FileRejected(delivery.payload_name, faults, delivery.payload_sha256, delivery.log)
+            return self._store(source, refused)
 
     def _payload_path(self, delivery: Delivery) -> str:
         """Where the raw payload is: the file, or a copy of bytes that nobody else keeps."""
         if isinstance(delivery.payload, Path):
             return str(delivery.payload)
-        kept = self.warehouse.home / "payloads" / f"{delivery.payload_sha256[:16]}-{delivery.payload_name}"
+        name = re.sub(r"[^\w.^=-]", "_", delivery.payload_name)  # no part of it may lead elsewhere
+        kept = self.warehouse.home / "payloads" / f"{delivery.payload_sha256[:16]}-{name}"
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
             half = kept.with_suffix(".part")

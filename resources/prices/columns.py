@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from resources.prices.source import Finding
+from resources.prices.source import Finding, shown
 
 ALIASES = {
     "ticker": "symbol",
@@ -60,14 +60,18 @@ def recognise(
         if name is not None and names.count(name) > 1:
             twice = [given for given, ours in zip(header, names, strict=True) if ours == name]
             findings.append(
-                _fail("DUPLICATE_COLUMN", f"columns {twice} are the same thing; leave one of them out", line)
+                _fail(
+                    "DUPLICATE_COLUMN",
+                    f"columns {shown(str(twice))} are the same thing; leave one out",
+                    line,
+                )
             )
     extra = [
         given for given, ours in zip(header, names, strict=True) if ours is not None and ours not in TYPES
     ]
     if extra:
         remedy = "remove them, or name them under ignore_columns of the source"
-        findings.append(_fail("EXTRA_COLUMN", f"columns {extra} are unknown; {remedy}", line))
+        findings.append(_fail("EXTRA_COLUMN", f"columns {shown(str(extra))} are unknown; {remedy}", line))
     if "date" not in names:
         findings.append(_fail("MISSING_COLUMN", "there is no date column; name it date or timestamp", line))
     if not {"close", "adj_close"} & set(names):

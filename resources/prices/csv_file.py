@@ -1,21 +1,24 @@
 """CSV price files: read whole by pyarrow, or refused with everything that is wrong in them."""
 
 import csv
+import gzip
 import io
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
 
 from resources.prices.columns import Columns
-from resources.prices.source import FileRejected, Finding
+from resources.prices.source import Allowance, FileRejected, Finding, shown
 
 LONGEST_LINE = 10_000
 MOST_FINDINGS = 50
+BLOCK = 1 << 20  # bytes unpacked at once
 NUMBER = re.compile(
     r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|nan|inf(inity)?)\s*", re.I | re.A
 )
@@ -24,7 +27,11 @@ TIMESTAMP = re.compile(r"\s*\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}", re.A)
 
 
 def read_csv(
-    data: bytes, name: str, recognise: Callable[[list[str]], Columns], types: Mapping[str, pa.DataType]
+    data: bytes,
+    name: str,
+    recognise: Callable[[list[str]], Columns],
+    types: Mapping[str, pa.DataType],
+    allowed: Allowance,
 ) -> pa.Table:
     """The file's rows under our column names, in its order: row i stands in line i + 2.
 
@@ -39,6 +46,8 @@ def read_csv(
     text = data.removeprefix(b"\xef\xbb\xbf")
     head, _, body = text.partition(b"\n")
     header = next(csv.reader([head.decode().rstrip("\r")]), [])
+    if too_much := list(allowed.faults(len(data), data.count(b"\n") - 1, len(header))):
+        raise FileRejected(name, too_much)
     columns = recognise(header)
     faults += columns.findings
     if not body.strip():
@@ -47,27 +56,32 @@ def read_csv(
         try:
             return _parse(body.rstrip(b"\r\n") + b"\n", columns, types)
         except pa.ArrowInvalid as error:
-            faults.append(_fail("UNPARSABLE", str(error)))
-    wrong = list(row_faults(text.decode(), columns, types))
+            faults.append(_fail("UNPARSABLE", shown(str(error))))
+    wrong = at_most(row_faults(text, columns, types))
     if wrong:  # they say more than the parser does
         faults = [fault for fault in faults if fault.code != "UNPARSABLE"]
-    raise FileRejected(name, [*faults, *_at_most(wrong)])
+    raise FileRejected(name, [*faults, *wrong])
 
 
 def gunzip(data: bytes, name: str, limit: int) -> bytes:
-    """The content of a gzip file of at most `limit` bytes; raises FileRejected."""
-    unpacker = zlib.decompressobj(wbits=31)
+    """The content of a gzip file, all its members, of what is allowed for its size; raises FileRejected."""
+    allowed, parts, size = Allowance.of(len(data), limit), list[bytes](), 0
     try:
-        content = unpacker.decompress(data, limit + 1)
-    except zlib.error as error:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            while part := packed.read(BLOCK):
+                parts.append(part)
+                size += len(part)
+                if too_much := list(allowed.faults(size, 0, 0)):
+                    raise FileRejected(name, too_much)
+    except EOFError:
+        raise FileRejected(
+            name, [_fail("TRUNCATED", "the gzip stream ends early; send the whole file")]
+        ) from None
+    except (gzip.BadGzipFile, zlib.error) as error:
         raise FileRejected(
             name, [_fail("DAMAGED", f"it is not a whole gzip file ({error}); send it again")]
         ) from None
-    if len(content) > limit:
-        raise FileRejected(name, [too_large(len(content), limit)])
-    if not unpacker.eof:
-        raise FileRejected(name, [_fail("TRUNCATED", "the gzip stream ends early; send the whole file")])
-    return content
+    return b"".join(parts)
 
 
 def too_large(size: int, limit: int) -> Finding:
@@ -111,9 +125,9 @@ def text_faults(data: bytes) -> Iterator[Finding]:
         yield _fail("TRUNCATED", "the last line does not end: it may be cut off in a number", len(ends) + 1)
 
 
-def row_faults(text: str, columns: Columns, types: Mapping[str, pa.DataType]) -> Iterator[Finding]:
+def row_faults(text: bytes, columns: Columns, types: Mapping[str, pa.DataType]) -> Iterator[Finding]:
     """What is wrong in the lines after the header, each with its line."""
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(text), "utf-8", newline=""))
     next(reader)
     for cells in reader:
         line = reader.line_num
@@ -125,11 +139,13 @@ def row_faults(text: str, columns: Columns, types: Mapping[str, pa.DataType]) ->
             if kind == pa.date32():
                 yield from _date_fault(cell, line)
             elif kind == pa.bool_() and cell not in ("true", "false"):
-                yield _fail("BAD_VALUE", f"{column} is {cell!r}; it must be true or false", line)
+                yield _fail("BAD_VALUE", f"{column} is {told(cell)}; it must be true or false", line)
             elif kind == pa.float64() and cell and not NUMBER.fullmatch(cell):
-                yield _fail("BAD_NUMBER", f"{column} is {cell!r}; write plain numbers such as 1234.5", line)
+                yield _fail(
+                    "BAD_NUMBER", f"{column} is {told(cell)}; write plain numbers such as 1234.5", line
+                )
             elif column == "volume" and cell and not _is_whole(cell):
-                yield _fail("BAD_NUMBER", f"volume is {cell!r}; it must be a whole number", line)
+                yield _fail("BAD_NUMBER", f"volume is {told(cell)}; it must be a whole number", line)
 
 
 def _is_whole(cell: str) -> bool:
@@ -139,14 +155,14 @@ def _is_whole(cell: str) -> bool:
 
 def _date_fault(cell: str, line: int) -> Iterator[Finding]:
     if TIMESTAMP.match(cell):
-        yield _fail("TIMESTAMP", f"{cell!r} has a time; dates only, such as 2024-01-31", line)
+        yield _fail("TIMESTAMP", f"{told(cell)} has a time; dates only, such as 2024-01-31", line)
     elif not DATE.fullmatch(cell):
-        yield _fail("BAD_DATE", f"{cell!r} is no ISO date; write dates such as 2024-01-31", line)
+        yield _fail("BAD_DATE", f"{told(cell)} is no ISO date; write dates such as 2024-01-31", line)
     else:
         try:
             date.fromisoformat(cell.strip())
         except ValueError:
-            yield _fail("BAD_DATE", f"{cell!r} is no day of the calendar", line)
+            yield _fail("BAD_DATE", f"{told(cell)} is no day of the calendar", line)
 
 
 def _parse(body: bytes, columns: Columns, types: Mapping[str, pa.DataType]) -> pa.Table:
@@ -175,11 +191,17 @@ def _parse(body: bytes, columns: Columns, types: Mapping[str, pa.DataType]) -> p
     return table
 
 
-def _at_most(found: list[Finding]) -> list[Finding]:
-    if len(found) <= MOST_FINDINGS:
-        return found
-    rest = len(found) - MOST_FINDINGS
-    return [*found[:MOST_FINDINGS], Finding("MORE", "FAIL", f"and {rest} more lines like these", rest)]
+def told(cell: str) -> str:
+    """A cell as a message quotes it."""
+    return f"'{shown(cell, 60)}'"
+
+
+def at_most(found: Iterator[Finding]) -> list[Finding]:
+    """The first findings, and how many more there are."""
+    first = list(islice(found, MOST_FINDINGS))
+    rest = sum(1 for _ in found)
+    more = [Finding("MORE", "FAIL", f"and {rest} more lines like these", rest)] if rest else []
+    return [*first, *more]
 
 
 def _line_of(data: bytes, place: int) -> int:

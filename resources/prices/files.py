@@ -10,7 +10,7 @@ from resources.prices.columns import EXTENSIONS, TYPES, Columns, recognise
 from resources.prices.csv_file import gunzip, read_csv, too_large
 from resources.prices.parquet_file import read_parquet
 from resources.prices.rows import price_rows
-from resources.prices.source import Basis, Delivery, FileRejected, Finding, refusing
+from resources.prices.source import Allowance, Basis, Delivery, FileRejected, Finding, refusing
 from resources.prices.vendor_layouts import rewritten
 from resources.prices.vendor_tables import Lines, vendor_table
 
@@ -36,10 +36,11 @@ class Reading:
 
 def read_delivery(payload: Path | bytes, name: str, sha256: str, key: str, how: Reading) -> Delivery:
     """The delivery in a CSV, gzipped CSV or Parquet payload; raises FileRejected with all its faults."""
-    if isinstance(payload, Path) and (size := payload.stat().st_size) > how.limit:
-        raise FileRejected(name, [too_large(size, how.limit)], sha256)
     with refusing(name, sha256):
-        table, lines, told = _table(payload, name, how)
+        size = payload.stat().st_size if isinstance(payload, Path) else len(payload)
+        if size > how.limit:
+            raise FileRejected(name, [too_large(size, how.limit)])
+        table, lines, told = _table(payload, name, how, Allowance.of(size, how.limit))
         rows = price_rows(table, name, how.basis)
     return Delivery(
         source=how.source,
@@ -58,13 +59,14 @@ def read_delivery(payload: Path | bytes, name: str, sha256: str, key: str, how: 
 
 
 def _table(
-    payload: Path | bytes, name: str, how: Reading
+    payload: Path | bytes, name: str, how: Reading, allowed: Allowance
 ) -> tuple[pa.Table, Lines | None, Sequence[Finding]]:
     """The rows under our names; the line of each, where they do not follow each other; what is to be told of it."""
     kind = name.lower()
     if kind.endswith(".parquet"):
-        source = str(payload) if isinstance(payload, Path) else pa.BufferReader(payload)
-        return read_parquet(source, name, lambda header: _columns(header, how, [INDEX], None)), None, ()
+        return (
+            read_parquet(payload, name, lambda header: _columns(header, how, [INDEX], None), allowed), None, ()
+        )  # fmt: skip
     if not kind.endswith(EXTENSIONS):
         raise FileRejected(name, [unknown_format()])
     data = payload.read_bytes() if isinstance(payload, Path) else payload
@@ -74,9 +76,9 @@ def _table(
         return _columns(header, how)
 
     if (found := rewritten(content, name, how.ignored)) is None:
-        return read_csv(content, name, recognised, TYPES), None, ()
+        return read_csv(content, name, recognised, TYPES, allowed), None, ()
     return *vendor_table(
-        found, name, how.basis, recognised, lambda text, seen, types: read_csv(text, name, seen, types)
+        found, name, how.basis, recognised, lambda text, seen, types: read_csv(text, name, seen, types, allowed)
     ), found.warnings  # fmt: skip
 
 

@@ -45,15 +45,12 @@ class FolderSource:
         """One delivery a file, in date order; raises DataError when the folder is missing."""
         for file in self._files():
             name = file.relative_to(self.path).as_posix()
-            if not file.resolve().is_relative_to(self.path.resolve()):
-                said = f"it leads out of {self.path}; put the file itself there"
-                yield FileRejected(name, [Finding("OUTSIDE_FOLDER", "FAIL", said)])
-                continue
             told = name_date(name)
             if told and ((since and told < since) or (until and told > until)):
                 continue
             try:
                 with refusing(name):
+                    self._look_at(file, name)
                     sha = file_sha256(file)
                     how = self.reading
                     key = delivery_key(
@@ -64,6 +61,15 @@ class FolderSource:
                     yield delivery
             except FileRejected as refused:
                 yield refused
+
+    def _look_at(self, file: Path, name: str) -> None:
+        """Raises FileRejected for a link that leads out of the folder, and for a name that nobody can read."""
+        if not name.isprintable():
+            said = "its name has signs that cannot be printed; rename it"
+            raise FileRejected(name, [Finding("BAD_NAME", "FAIL", said)])
+        if not file.resolve().is_relative_to(self.path.resolve()):
+            said = f"it leads out of {self.path}; put the file itself there"
+            raise FileRejected(name, [Finding("OUTSIDE_FOLDER", "FAIL", said)])
 
     def _read(self, file: Path, name: str, sha: str, key: str) -> Delivery:
         """The delivery of a file that holds still; raises FileRejected."""
@@ -87,14 +93,13 @@ class FolderSource:
 def is_delivery(file: Path) -> bool:
     """Whether a file of an inbox is meant to be read: all but hidden ones and those that are still being written.
 
-    A link that leads nowhere counts: it is refused by its name.
+    A link that leads nowhere counts, and so does what may not be looked at: it is refused by its name.
     """
-    return (
-        (file.is_file() or file.is_symlink())
-        and not file.is_dir()
-        and not file.name.startswith((".", "~$"))
-        and not file.name.lower().endswith(UNFINISHED)
-    )
+    try:
+        there = (file.is_file() or file.is_symlink()) and not file.is_dir()
+    except OSError:
+        there = True
+    return there and not file.name.startswith((".", "~$")) and not file.name.lower().endswith(UNFINISHED)
 
 
 def between(delivery: Delivery, since: date | None, until: date | None) -> Delivery:

@@ -1,6 +1,7 @@
 """Parquet price files: columns by our names, types checked, nothing guessed."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,36 +10,65 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from resources.prices.columns import TYPES, Columns
-from resources.prices.source import FileRejected, Finding
+from resources.prices.source import Allowance, FileRejected, Finding, shown
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 BLOCK = 1 << 20  # rows
+FIRST_DAY, LAST_DAY = (int(np.datetime64(day).astype(int)) for day in ("0001-01-01", "9999-12-31"))
 
 
 def read_parquet(
-    source: "pa.NativeFile | str", name: str, recognise: Callable[[list[str]], Columns]
+    source: Path | bytes, name: str, recognise: Callable[[list[str]], Columns], allowed: Allowance
 ) -> pa.Table:
     """The file's rows under our column names, in its order: row i is `line` i + 1.
 
     recognise  gives our names for the file's columns
-    Raises FileRejected with all findings: damage, columns, types, times of day, missing dates.
+    What the file says of itself is held against what is allowed before any of it is unpacked. Raises FileRejected with
+    all findings: damage, size, columns, types, times of day, missing dates.
     """
     import pyarrow.parquet as pq  # drags in its own start-up cost
 
+    def opened(*dictionaries: str) -> pq.ParquetFile:
+        place = str(source) if isinstance(source, Path) else pa.BufferReader(source)
+        return pq.ParquetFile(place, read_dictionary=list(dictionaries))
+
     try:
-        file = pq.ParquetFile(source, read_dictionary=["symbol"])
+        file = opened()
         header = file.schema_arrow.names
+        if too_much := list(allowed.faults(0, file.metadata.num_rows, len(header))):
+            raise FileRejected(name, too_much)
         columns = recognise(header)
         if columns.findings:
             raise FileRejected(name, columns.findings)
         wanted = {given: ours for given, ours in zip(header, columns.kept, strict=True) if ours}
-        return _read(file, name, wanted)
+        _check_types(file, name, wanted)
+        if too_much := list(allowed.faults(_unpacked(file, wanted), 0, 0)):
+            raise FileRejected(name, too_much)
+        symbols = [given for given, ours in wanted.items() if ours == "symbol"]
+        return _read(opened(*symbols), name, wanted)
     except (pa.ArrowInvalid, OSError) as error:
-        raise FileRejected(
-            name, [_fail("DAMAGED", f"it is not a whole Parquet file ({error}); send it again")]
-        ) from None
+        said = f"it is not a whole Parquet file ({shown(str(error))}); send it again"
+        raise FileRejected(name, [_fail("DAMAGED", said)]) from None
+
+
+def _check_types(file: "pq.ParquetFile", name: str, wanted: Mapping[str, str]) -> None:
+    """Refuses a file whose schema alone says that a column is of the wrong type."""
+    types = {field.name: field.type for field in file.schema_arrow}
+    found = [
+        fault for given, ours in wanted.items() for fault in type_faults(ours, pa.nulls(0, types[given]))
+    ]
+    if found:
+        raise FileRejected(name, found)
+
+
+def _unpacked(file: "pq.ParquetFile", wanted: Mapping[str, str]) -> int:
+    """Bytes that the wanted columns take unpacked, as the file says."""
+    meta = file.metadata
+    groups = [meta.row_group(group) for group in range(meta.num_row_groups)]
+    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    return sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in wanted)
 
 
 def _read(file: "pq.ParquetFile", name: str, wanted: Mapping[str, str]) -> pa.Table:
@@ -80,7 +110,7 @@ def type_faults(name: str, values: pa.Array) -> list[Finding]:
         return [_fail("BAD_TYPE", f"{name} is {kind}; it must be a number")]
     if name == "volume" and not pt.is_integer(kind):
         whole = pc.or_(pc.is_nan(values.cast(pa.float64())), pc.equal(pc.round(values), values))
-        if not pc.all(whole).as_py():
+        if not pc.all(whole, min_count=0).as_py():
             return [_fail("BAD_NUMBER", "volume has fractions; it must be whole numbers")]
     return []
 
@@ -88,13 +118,15 @@ def type_faults(name: str, values: pa.Array) -> list[Finding]:
 def _date_faults(values: pa.Array) -> list[Finding]:
     if values.null_count:
         return [_fail("BAD_DATE", f"{values.null_count} dates are missing")]
-    if pt.is_date(values.type):
-        return []
-    if not pt.is_timestamp(values.type):
+    if not (pt.is_date(values.type) or pt.is_timestamp(values.type)):
         return [_fail("BAD_TYPE", f"date is {values.type}; it must be a date")]
-    midnight = pc.equal(pc.floor_temporal(values, unit="day"), values)
-    if values.type.tz is not None or not pc.all(midnight).as_py():
-        return [_fail("TIMESTAMP", f"date is {values.type} with a zone or times of day; dates only")]
+    if pt.is_timestamp(values.type):
+        midnight = pc.equal(pc.floor_temporal(values, unit="day"), values)
+        if values.type.tz is not None or not pc.all(midnight, min_count=0).as_py():
+            return [_fail("TIMESTAMP", f"date is {values.type} with a zone or times of day; dates only")]
+    ends = pc.min_max(values.cast(pa.date32()).cast(pa.int32())).as_py()
+    if len(values) and not FIRST_DAY <= ends["min"] <= ends["max"] <= LAST_DAY:
+        return [_fail("BAD_DATE", "there are dates outside the years 1 to 9999")]
     return []
 
 

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 from optimizer import DataError
 from optimizer.model.action_kinds import action_faults
 from resources.prices.columns import SYMBOL, Columns, plain
-from resources.prices.csv_file import read_csv
+from resources.prices.csv_file import at_most, read_csv, told, too_large
 from resources.prices.folder import is_delivery
 from resources.prices.rounding import significant
 from resources.prices.source import (
+    Allowance,
     Delivery,
     FileRejected,
     Finding,
@@ -24,10 +25,12 @@ from resources.prices.source import (
     delivery_key,
     file_sha256,
     refusing,
+    shown,
 )
 
 TEXT, DAY, NUMBER, YES_NO = pa.string(), pa.date32(), pa.float64(), pa.bool_()
 SOURCE = "reference"
+LARGEST = 1 << 30  # bytes
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class ReferenceFolder:
                 continue
             try:
                 with refusing(file.name, log=log):
+                    _look_at(file)
                     sha = file_sha256(file)
                 key = delivery_key(file.name, sha, log)
                 if seen(key):
@@ -112,10 +116,21 @@ class ReferenceFolder:
                 yield FileRejected(file.name, [Finding("UNKNOWN_FILE", "FAIL", said)], log="securities")
 
 
+def _look_at(file: Path) -> None:
+    """Raises FileRejected for what is no file (a pipe would be waited for), or too large to be read whole."""
+    if not file.is_file():
+        raise FileRejected(
+            file.name, [Finding("UNREADABLE", "FAIL", "it is no file; put the file itself there")]
+        )
+    if (size := file.stat().st_size) > LARGEST:
+        raise FileRejected(file.name, [too_large(size, LARGEST)])
+
+
 def read_reference(data: bytes, name: str, log: str, table: Table) -> pa.Table:
     """The rows of a reference file; raises FileRejected with everything wrong in it."""
-    found = read_csv(data, name, lambda header: recognise(header, table), table.types)
-    findings = list(value_faults(found, log, table))
+    allowed = Allowance.of(len(data), LARGEST)
+    found = read_csv(data, name, lambda header: recognise(header, table), table.types, allowed)
+    findings = at_most(value_faults(found, log, table))
     if findings:
         raise FileRejected(name, findings)
     arrays = {}
@@ -140,7 +155,7 @@ def recognise(header: list[str], table: Table) -> Columns:
     }
     said = f"; the columns are {', '.join(table.types)}"
     findings = [
-        Finding(code, "FAIL", f"{', '.join(columns)}{said}", line=1)
+        Finding(code, "FAIL", f"{shown(', '.join(columns))}{said}", line=1)
         for code, columns in wrong.items()
         if columns
     ]
@@ -195,7 +210,7 @@ def _no_symbols(found: pa.Table) -> Iterator[Finding]:
             if name and not re.fullmatch(SYMBOL, name):
                 near = name.strip().upper()
                 hint = f"; did you mean {near}?" if re.fullmatch(SYMBOL, near) else ""
-                said = f"{column} is {name!r}; a symbol has capitals, digits and . ^ = _ / - only{hint}"
+                said = f"{column} is {told(name)}; a symbol has capitals, digits and . ^ = _ / - only{hint}"
                 yield Finding("BAD_SYMBOL", "FAIL", said, symbol=near, line=line)
 
 

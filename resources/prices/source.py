@@ -1,9 +1,7 @@
 """What every price source gives: deliveries of rows, in date order, each traceable to its payload."""
 
-import csv
 import hashlib
 import json
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,6 +44,10 @@ QUARANTINE = pa.schema(
     ]
 )
 PRICES = "prices"
+LONGEST_NAME = 1_000
+MOST_COLUMNS = 1_000
+SMALL_UNPACKED, MOST_SHRUNK = 16 << 20, 50
+SMALL_ROWS = 100_000
 CARRIED = (
     "CARRIED"  # in `quarantine`: what a believed row stated itself that carries the actions of rows set aside
 )
@@ -73,24 +75,23 @@ class Finding:
         return f"{self.code} {place}{self.message}"
 
 
+def shown(text: str, most: int = 200) -> str:
+    """Text from outside as a message may hold it: what cannot be printed is spelled out, and a long end is cut."""
+    spelled = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text[: most + 1])
+    return spelled if len(spelled) <= most else f"{spelled[:most]}..."
+
+
 class FileRejected(DataError):  # noqa: N818  says what happened to it
     """A file of which nothing can be taken; carries everything that is wrong in it, and the log it was meant for."""
 
     def __init__(
         self, name: str, findings: Sequence[Finding], payload_sha256: str = "", log: str = "prices"
     ) -> None:
-        super().__init__(f"{name} is refused: " + "; ".join(map(str, findings)))
-        self.name = name
+        self.name = shown(name, LONGEST_NAME)
+        super().__init__(f"{self.name} is refused: " + "; ".join(map(str, findings)))
         self.findings = tuple(findings)
         self.payload_sha256 = payload_sha256
         self.log = log
-
-
-# What a stranger's bytes can do to a parser.
-PARSING_FAULTS = (
-    ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError, MemoryError, RuntimeError,
-    csv.Error, pa.ArrowException, zlib.error,
-)  # fmt: skip
 
 
 @contextmanager
@@ -108,9 +109,41 @@ def refusing(name: str, payload_sha256: str = "", log: str = "prices") -> Iterat
     except OSError as error:
         said = f"{error.strerror or error}; check the file and its permissions"
         raise FileRejected(name, [Finding("UNREADABLE", "FAIL", said)], payload_sha256, log) from None
-    except PARSING_FAULTS as error:
-        said = f"reading it ended in {type(error).__name__}: {error}; look at the file, and send it again"
+    except Exception as error:  # what a stranger's bytes can do to a parser has no list
+        said = f"reading it ended in {type(error).__name__}: {shown(str(error))}; look at the file, and send it again"
         raise FileRejected(name, [Finding("DAMAGED", "FAIL", said)], payload_sha256, log) from error
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a payload may unpack to: an honest one has no more rows than bytes, and shrinks to no fiftieth.
+
+    A megabyte of anything is read, or refused, in a part of a gigabyte of memory and of a minute.
+    """
+
+    unpacked: int
+    rows: int
+
+    @classmethod
+    def of(cls, packed: int, limit: int) -> "Allowance":
+        """That of a payload of `packed` bytes, where `limit` bytes are allowed at all."""
+        return cls(min(limit, max(SMALL_UNPACKED, packed * MOST_SHRUNK)), max(SMALL_ROWS, packed // 2))
+
+    def faults(self, unpacked: int, rows: int, columns: int) -> Iterator[Finding]:
+        """What there is too much of."""
+        if unpacked > self.unpacked:
+            said = f"it unpacks to more than the {self.unpacked >> 20} MB that are allowed for its size"
+            yield Finding(
+                "TOO_LARGE", "FAIL", f"{said}; send it unpacked, or raise max_file_mb of the source"
+            )
+        if rows > self.rows:
+            said = f"it has {rows} rows where at most {self.rows} are allowed for its size; split it"
+            yield Finding("TOO_MANY_ROWS", "FAIL", said)
+        if columns > MOST_COLUMNS:
+            said = (
+                f"it has {columns} columns, at most {MOST_COLUMNS} are allowed; leave out what is not needed"
+            )
+            yield Finding("TOO_MANY_COLUMNS", "FAIL", said)
 
 
 def no_quarantine() -> pa.Table:

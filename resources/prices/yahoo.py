@@ -44,11 +44,10 @@ class YahooSource:
             name = f"{symbol}.csv"
             try:
                 first = max(since - OVERLAP, self.start) if since else self.start
-                payload = self.client(symbol, first, end)
-                with refusing(name):
-                    restated = first > self.start and has_split(payload)
-                if restated:
-                    payload = self.client(symbol, self.start, end)
+                with refusing(name):  # whatever the vendor's library makes of an answer concerns one symbol
+                    payload = self.client(symbol, first, end)
+                    if first > self.start and has_split(payload):
+                        payload = self.client(symbol, self.start, end)
                 sha = hashlib.sha256(payload).hexdigest()
                 key = delivery_key(name, sha, self.reading.currency)
                 if not seen(key):

@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 from resources.prices.columns import SYMBOL
 from resources.prices.rows import symbol_codes
 from resources.prices.series import Days, Mask, Series
-from resources.prices.source import Delivery, Finding
+from resources.prices.source import Delivery, Finding, shown
 from resources.screening.doubts import Release
 
 PRICES = ("open", "high", "low", "close")
 NOT_A_SESSION = "NOT_A_SESSION"
+LINES_TOLD = 10
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,8 @@ def _symbol_faults(rows: pa.Table) -> Iterator[Fault]:
     bad = np.array([re.fullmatch(SYMBOL, symbol) is None for symbol in symbols])
     if bad.any():
         for place in np.flatnonzero(bad[codes]):
-            said = (
-                f"{symbols[codes[place]]!r} is no symbol: capitals, digits and . - _ / ^ =, not first + - = @"
-            )
+            name = shown(symbols[codes[place]], 60)
+            said = f"'{name}' is no symbol: capitals, digits and . - _ / ^ =, not first + - = @"
             yield Fault(int(place), "BAD_SYMBOL", said)
 
 
@@ -102,6 +102,9 @@ def duplicates(
     if not again.any():
         return [], [], []
     starts = np.flatnonzero(again & np.concatenate([[True], ~again[:-1]]))
+    twins = series.order[np.concatenate([[False], again]) | np.concatenate([again, [False]])]
+    values = rows.take(pa.array(twins)).drop_columns(["vendor_adj_close"]).to_pylist()
+    row_at = dict(zip(twins.tolist(), values, strict=True))
     faults: list[Fault] = []
     surplus: list[int] = []
     volumes: list[tuple[str, date]] = []
@@ -110,7 +113,7 @@ def duplicates(
         while end <= len(again) and again[end - 1]:
             end += 1
         places = sorted(series.order[start:end].tolist())
-        told = rows.take(pa.array(places)).drop_columns(["vendor_adj_close"]).to_pylist()
+        told = [row_at[place] for place in places]
         if all(row | {"volume": 0} == told[0] | {"volume": 0} for row in told):
             most = max(range(len(told)), key=lambda place: told[place]["volume"] or 0)
             surplus += [place for place in places if place != places[most]]
@@ -121,7 +124,9 @@ def duplicates(
             place + delivery.first_line if delivery.lines is None else delivery.lines[place]
             for place in places
         ]
-        said = f"lines {', '.join(map(str, at))} give different values for the same symbol and date; send one"
+        more = f" and {len(at) - LINES_TOLD} more" if len(at) > LINES_TOLD else ""
+        told_lines = ", ".join(map(str, at[:LINES_TOLD])) + more
+        said = f"lines {told_lines} give different values for the same symbol and date; send one"
         faults += [Fault(place, "DUPLICATE_CONFLICT", said) for place in places]
     if not surplus:
         return faults, surplus, []

@@ -17,7 +17,7 @@ from resources.settings.policy_grid import Scalar, grid_faults
 from resources.settings.policy_schema import Strict
 from resources.settings.portfolios import Portfolios, load_portfolios
 from resources.settings.sources import SourcesFile, load_sources
-from resources.settings.yaml_files import every_mistake, load_yaml
+from resources.settings.yaml_files import every_mistake, load_yaml, read_text
 from resources.store.code_version import environment_text
 from resources.store.ledger import sha256
 from resources.store.warehouse import Transaction
@@ -116,10 +116,14 @@ def load_configuration(folder: Path) -> Configuration:
         raise PolicyError(
             f"there is no configuration folder {folder}; make a desk with `packfolio init`, or set PACKFOLIO_CONFIG"
         )
-    texts = {
-        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(folder.rglob("*.yaml"))
-    }
+    texts, wrong = {}, []
+    for path in sorted(folder.rglob("*.yaml")):
+        try:
+            texts[path.relative_to(folder).as_posix()] = read_text(path)
+        except PolicyError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise PolicyError("\n".join(wrong))
     return _parsed(folder, json.dumps(texts, sort_keys=True))
 
 

@@ -15,7 +15,7 @@ from optimizer.risk.regime_detector import Band, Indicator
 from optimizer.risk.regimes import REGIMES, Advice
 from optimizer.risk.scenarios import FACTORS, Loads
 from resources.settings.policy_schema import Percent, PolicyFile, Strict
-from resources.settings.yaml_files import Model, every_mistake, load_yaml
+from resources.settings.yaml_files import Model, every_mistake, load_yaml, read_text
 
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
 Factor = Literal["rates", "inflation", "credit", "usd", "equity", "commodity", "volatility"]
@@ -280,7 +280,7 @@ SCENARIOS, HEDGES, REGIME_RULES, TEMPLATES = FILES = (
 def load_playbooks(folder: Path) -> Playbooks:
     """The playbooks in a configuration folder; raises PolicyError naming every mistake by file, line and key."""
     found = [folder / name for name in FILES if (folder / name).exists()]
-    texts = {path.name: path.read_text(encoding="utf-8") for path in found}
+    texts = {path.name: read_text(path) for path in found}
     return _parsed(folder, json.dumps(texts))
 
 

@@ -1,5 +1,6 @@
 """The portfolios of the desk: one YAML file each in `config/portfolios/`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -227,7 +228,8 @@ class PortfolioFile(Strict):
     def unique(cls, value: list[str] | str) -> list[str] | str:
         """Refuses a symbol that stands twice."""
         if isinstance(value, list) and len(set(value)) != len(value):
-            raise ValueError(f"these symbols stand twice: {sorted({s for s in value if value.count(s) > 1})}")
+            twice = sorted(symbol for symbol, count in Counter(value).items() if count > 1)
+            raise ValueError(f"these symbols stand twice: {twice}")
         return value
 
     @field_validator("benchmark")

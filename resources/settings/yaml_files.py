@@ -11,11 +11,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from optimizer import PolicyError
+from resources.prices.source import shown
 from resources.settings.words import in_words
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]
-
+LARGEST, DEEPEST, MOST_TOLD = 8 << 20, 32, 50  # bytes, levels, mistakes
 
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same grammar, ten times as fast
 
@@ -39,10 +40,14 @@ class _Loader(_Safe):  # type: ignore[misc]
         """A mapping whose keys are unique and text."""
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                said = "a key is a list or a mapping; it must be a word"
+                raise yaml.MarkedYAMLError(problem=said, problem_mark=key.start_mark)
+            word = shown(key.value)
             if key.value in seen:
-                self.fault(key, f"the key {key.value!r} stands twice; keep one")
+                self.fault(key, f"the key '{word}' stands twice; keep one")
             if key.tag not in (TEXT, MERGE):
-                self.fault(key, f"the key {key.value} is no text in YAML; quote it: '{key.value}'")
+                self.fault(key, f"the key {word} is no text in YAML; quote it: '{word}'")
             seen.add(key.value)
         built: dict[Any, Any] = super().construct_mapping(node, deep)
         return built
@@ -52,8 +57,8 @@ class _Loader(_Safe):  # type: ignore[misc]
         kind = super().construct_yaml_int if node.tag == INTEGER else super().construct_yaml_float
         value: int | float = kind(node)
         if ODD_NUMBER.fullmatch(node.value):
-            said = f"{node.value} is read as {value} in YAML; quote it where it is text, else write it in decimals"
-            self.fault(node, said)
+            said = f"{shown(node.value)} is read as {value} in YAML"
+            self.fault(node, f"{said}; quote it where it is text, else write it in decimals")
         return value
 
     def construct_day(self, node: yaml.ScalarNode) -> Any:
@@ -61,7 +66,7 @@ class _Loader(_Safe):  # type: ignore[misc]
         try:
             return super().construct_yaml_timestamp(node)
         except ValueError as error:
-            self.fault(node, f"{node.value} is no day of the calendar: {error}")
+            self.fault(node, f"{shown(node.value)} is no day of the calendar: {error}")
             return None
 
 
@@ -73,15 +78,23 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_day)
 
 
-def load_yaml(path: Path, model: type[Model]) -> Model:
-    """The file as a `model`; raises PolicyError with every mistake as `file:line: key: what to do`."""
+def read_text(path: Path) -> str:
+    """The text of a file that a desk edits; raises PolicyError for one that is none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        if (size := path.stat().st_size) > LARGEST:
+            raise PolicyError(f"{path}: it has {size >> 20} MB, at most {LARGEST >> 20} are read; split it")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise PolicyError(
             f"{path}: {error.strerror}; create it, or set PACKFOLIO_CONFIG to the folder that has it"
         ) from None
-    return parse_yaml(text, model, str(path))
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{path}: byte {error.start + 1} is not UTF-8; save it as UTF-8") from None
+
+
+def load_yaml(path: Path, model: type[Model]) -> Model:
+    """The file as a `model`; raises PolicyError with every mistake as `file:line: key: what to do`."""
+    return parse_yaml(read_text(path), model, str(path))
 
 
 def every_mistake(first: PolicyError, *reads: Callable[[], object]) -> PolicyError:
@@ -97,21 +110,57 @@ def every_mistake(first: PolicyError, *reads: Callable[[], object]) -> PolicyErr
 
 def parse_yaml(text: str, model: type[Model], name: str) -> Model:
     """`text` as a `model`; `name` stands for it in messages."""
-    loader = _Loader(text)
     try:
-        loaded = loader.get_single_data()
+        loaded = _loaded(text, name)
+        return model.model_validate({} if loaded is None else loaded)
+    except PolicyError:
+        raise
+    except ValidationError as error:
+        root = yaml.compose(text, Loader=_Safe)
+        said = [_told(name, item, model, root) for item in error.errors()[:MOST_TOLD]]
+        raise PolicyError(_all_of(said, error.error_count(), name)) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PolicyError(f"{name}:{line}: {error.problem}") from None
+    except Exception as error:  # what a stranger's text can do to a parser has no list
+        said = f"reading it ended in {type(error).__name__}: {shown(str(error))}"
+        raise PolicyError(f"{name}: {said}; look at the file, and write it as the examples do") from error
+
+
+def _loaded(text: str, name: str) -> Any:
+    """What the text says, as plain values; raises PolicyError where YAML would read something else than was meant."""
+    _refuse_structure(text, name)
+    loader = _Loader(text)
+    try:
+        loaded = loader.get_single_data()
     finally:
         loader.dispose()
     if loader.faults:
-        raise PolicyError("\n".join(f"{name}:{line}: {said}" for line, said in sorted(loader.faults)))
-    try:
-        return model.model_validate({} if loaded is None else loaded)
-    except ValidationError as error:
-        root = yaml.compose(text, Loader=_Safe)
-        raise PolicyError("\n".join(_told(name, item, model, root) for item in error.errors())) from None
+        said = [f"{name}:{line}: {fault}" for line, fault in sorted(loader.faults)[:MOST_TOLD]]
+        raise PolicyError(_all_of(said, len(loader.faults), name))
+    return loaded
+
+
+def _refuse_structure(text: str, name: str) -> None:
+    """Raises PolicyError for an alias, which can make a gigabyte of a line, and for what is nested too deep.
+
+    Looked for in the stream of events, before anything is built.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_Safe):
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            said = f"*{event.anchor} stands for what &{event.anchor} says: aliases are not read"
+            raise PolicyError(f"{name}:{line}: {said}; write it out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise PolicyError(f"{name}:{line}: it is nested deeper than {DEEPEST} levels; no setting is")
+
+
+def _all_of(said: list[str], count: int, name: str) -> str:
+    """The mistakes told, and how many more there are."""
+    more = [f"{name}: and {count - len(said)} more mistakes"] if count > len(said) else []
+    return "\n".join([*said, *more])
 
 
 def parse_value(value: object, model: type[Model], name: str) -> Model:
@@ -122,7 +171,8 @@ def parse_value(value: object, model: type[Model], name: str) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise PolicyError("\n".join(_message(name, item, model) for item in error.errors())) from None
+        said = [_message(name, item, model) for item in error.errors()[:MOST_TOLD]]
+        raise PolicyError(_all_of(said, error.error_count(), name)) from None
 
 
 def field_faults(value: object, model: type[BaseModel], name: str) -> list[str]:
@@ -139,7 +189,7 @@ def _told(name: str, error: ErrorDetails, model: type[BaseModel], root: yaml.Nod
     said = _message(f"{name}:{line}", error, model)
     no_text = node is not None and node.tag != TEXT and getattr(node, "style", "|") not in QUOTED
     if node is not None and no_text and error["type"] in ("string_type", "literal_error"):
-        said += f"; YAML reads {node.value} as no text: quote it, '{node.value}'"
+        said += f"; YAML reads {shown(node.value)} as no text: quote it, '{shown(node.value)}'"
     return said
 
 
@@ -159,12 +209,12 @@ def _at(node: yaml.Node | None, place: Place) -> tuple[int, yaml.Node | None]:
 
 def _message(where: str, error: ErrorDetails, model: type[BaseModel]) -> str:
     place = tuple(error["loc"])
-    key = ".".join(str(part) for part in place)
+    key = shown(".".join(str(part) for part in place))
     said = in_words(error)
     if error["type"] == "extra_forbidden":
         said = f"unknown key{_nearest(str(place[-1]), place[:-1], model)}"
     elif error["type"] != "missing" and not isinstance(error.get("input"), dict | list):
-        said += f" (it is {error.get('input')!r})"
+        said += f" (it is {shown(repr(error.get('input')))})"
     return ": ".join(filter(None, (where, key, said)))
 
 

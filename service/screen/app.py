@@ -16,6 +16,7 @@ from service.screen.panels import (
     show_trades,
     show_weights,
 )
+from service.screen.tables import literal
 
 Row = dict[str, Any]
 
@@ -28,7 +29,7 @@ def main() -> None:
     try:
         page(client)
     except AnswerError as error:
-        st.error(str(error))
+        st.error(literal(str(error)))
 
 
 def page(client: Client) -> None:
@@ -47,7 +48,7 @@ def page(client: Client) -> None:
         own = portfolios[name]
         constraints = limits(own["policy"], methods(client))
     if own["problem"]:
-        st.warning(f"{name} cannot be computed under {pack}: {own['problem']}")
+        st.warning(f"{name} cannot be computed under {pack}: {literal(own['problem'])}")
         return
     st.caption(f"{name} under {pack}, in {own['base_currency']}: {len(own['symbols'])} symbols")
     if st.button("Generate Rebalance Trades", type="primary"):
@@ -105,7 +106,7 @@ def metrics(answer: Row) -> None:
     columns[3].metric("Value", f"{answer['current_value']:,.0f}")
     columns[4].metric("Limits", "hold" if answer["constraints_met"] else "not all hold")
     if answer["warnings"]:
-        st.warning("\n".join(f"- {warning}" for warning in answer["warnings"]))
+        st.warning("\n".join(f"- {literal(warning)}" for warning in answer["warnings"]))
 
 
 def tabs(client: Client, pack: str, name: str, constraints: Row, answer: Row, packs: list[str]) -> None:

@@ -10,6 +10,7 @@ from service.screen.tables import (
     exposure_rows,
     hedge_rows,
     impact_rows,
+    literal,
     money,
     percent,
     scenario_rows,
@@ -81,7 +82,7 @@ def show_frontier(client: Client, pack: str, name: str, constraints: Row) -> Non
         rows.append(_point(found["current"], "held now"))
     st.subheader("Efficient frontier under these limits, without turnover")
     for warning in found["warnings"]:
-        st.warning(warning)
+        st.warning(literal(warning))
     st.scatter_chart(rows, x="Volatility %", y="Expected return %", color="What", size=80)
 
 
@@ -111,7 +112,7 @@ def show_scenarios(client: Client, pack: str, name: str) -> None:
     rows = scenario_rows(found["scenarios"])
     st.subheader("Scenarios, the worst first")
     for warning in found["warnings"]:
-        st.warning(warning)
+        st.warning(literal(warning))
     st.bar_chart(rows, x="Scenario", y="Profit %", horizontal=True, sort="Profit %", height=900)
     st.dataframe(rows, hide_index=True)
     _show_own_shocks(client, pack, name)
@@ -161,7 +162,7 @@ def show_hedges(client: Client, pack: str, name: str) -> None:
     columns[2].metric("Loss left", money(found["residual_loss"]))
     columns[3].metric("Cost", f"{found['total_cost_bps']:.1f} bps")
     for warning in found["warnings"]:
-        st.info(warning)
+        st.info(literal(warning))
     if found["hedges"]:
         st.dataframe(hedge_rows(found["hedges"]), hide_index=True)
 
@@ -180,7 +181,7 @@ def show_regime(client: Client, pack: str, name: str) -> None:
             "suggest_deleveraging_hedges", portfolio_id=name, pricing_pack_id=pack, regime=regime
         )
     for rec in found["recommendations"]:
-        st.markdown(f"**{rec['action'].replace('_', ' ').capitalize()}**: {rec['rationale']}")
+        st.markdown(f"**{rec['action'].replace('_', ' ').capitalize()}**: {literal(rec['rationale'])}")
         held = ", ".join(rec["instruments"]) or "nothing"
         others = f"; could be bought: {', '.join(rec['candidates'])}" if rec["candidates"] else ""
         st.caption(
@@ -194,7 +195,7 @@ def show_regime(client: Client, pack: str, name: str) -> None:
 def show_detected(seen: Row) -> None:
     """Which regime the macro series look like, and what they say; or why none is detected."""
     if seen["regime"] is None:
-        st.info(f"No regime is detected, so one is to be chosen: {'; '.join(seen['problems'])}.")
+        st.info(f"No regime is detected, so one is to be chosen: {literal('; '.join(seen['problems']))}.")
         return
     st.caption(
         f"The published figures look like {seen['regime']}: score {seen['score']:.2f} of 1, {seen['margin']:.2f} "

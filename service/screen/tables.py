@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,11 @@ def percent(value: float | None, digits: int = 1) -> str:
 def money(value: float | None) -> str:
     """1234.5 -> 1,234.50; a dash for what is not known."""
     return "–" if value is None else f"{value:,.2f}"
+
+
+def literal(text: str) -> str:
+    """Text from outside as Markdown shows it: as it stands, with no link, picture or heading in it."""
+    return re.sub(r"[\\`\[\]<>$]", r"\\\g<0>", " ".join(text.split()))
 
 
 def to_csv(rows: Sequence[Row]) -> str:

@@ -9,13 +9,14 @@ import pytest
 
 from resources.prices import csv_file
 from resources.prices.columns import TYPES, recognise
-from resources.prices.source import FileRejected
+from resources.prices.source import Allowance, FileRejected
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/data-quality.md").read_text("utf-8")
 PLACES = [
     *(ROOT / "resources/prices").glob("*.py"),
     *(ROOT / "resources/screening").glob("*.py"),
+    ROOT / "resources/logs/ingest.py",
     ROOT / "resources/logs/recorded_actions.py",
     ROOT / "resources/logs/stated_dividends.py",
     ROOT / "resources/logs/calendars.py",
@@ -64,5 +65,7 @@ def test_a_parser_that_gives_up_is_quoted(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(csv_file, "_parse", gives_up)
     with pytest.raises(FileRejected) as refused:
-        csv_file.read_csv(b"symbol,date,close\nA,2024-01-02,10\n", "a.csv", recognise, TYPES)
+        csv_file.read_csv(
+            b"symbol,date,close\nA,2024-01-02,10\n", "a.csv", recognise, TYPES, Allowance.of(100, 1 << 20)
+        )
     assert [(item.code, item.message) for item in refused.value.findings] == [("UNPARSABLE", "no idea")]

@@ -1,11 +1,14 @@
 """Deliveries into the logs: each payload once and whole, bad rows set aside, splits read again once explained."""
 
+import gzip
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 from small_desk import FILES
 
+import resources.logs.ingest as ingest_module
 from resources.logs.ingest import Inbox, default_as_of
 from resources.logs.refused_files import refused_files
 from resources.logs.storing import Ingested
@@ -14,7 +17,7 @@ from resources.prices.source import Delivery
 from resources.screening.screen import screen
 from resources.settings.configuration import load_configuration
 from resources.store.ledger import Stamp
-from resources.store.warehouse import Warehouse
+from resources.store.warehouse import Transaction, Warehouse
 
 TODAY = date(2024, 3, 1)
 HEADER = "symbol,date,close,dividend,split\n"
@@ -365,3 +368,47 @@ def test_what_was_stated_wrongly_is_taken_back_also_of_a_file_that_cannot_know(d
     desk.ingest(actions=wrong.replace("0.3", "0").replace("1.05", "1"))
     assert [row[2:] for row in newest(desk, "BBB")] == [(0, 1), (0, 1), (0, 1)]
     assert desk.ingest() == []
+
+
+def test_hostile_files_are_refused_each_by_its_name_and_the_good_one_is_in(desk: Desk) -> None:
+    inbox = desk.folder / "inbox"
+    (inbox / "a\x1b[2J.csv").write_text(FIRST)
+    (inbox / "zeros.csv.gz").write_bytes(gzip.compress(bytes(32 << 20), 1))
+    (inbox / "forged.parquet").write_bytes(b"PAR1" + bytes(range(256)) + b"\x10\x00\x00\x00PAR1")
+    (desk.folder / "reference" / "ratings.csv").write_bytes(b"symbol,date,rating\n\xff\n")
+    done = {item.payload: item.status for item in desk.ingest(good=FIRST)}
+    assert done.pop("good.csv") == "ingested"
+    assert done == dict.fromkeys(
+        ("a\\x1b[2J.csv", "zeros.csv.gz", "forged.parquet", "ratings.csv"), "rejected"
+    )
+
+
+def test_values_that_no_table_takes_refuse_their_file_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = ingest_module.store_delivery
+
+    def picky(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
+        if delivery.payload_name == "bad.csv":
+            raise duckdb.ConversionException("no such value")
+        return stored(tx, delivery, path)
+
+    monkeypatch.setattr(ingest_module, "store_delivery", picky)
+    done = {
+        item.payload: [finding.code for finding in item.findings]
+        for item in desk.ingest(bad=FIRST, good=FIRST)
+    }
+    assert done["bad.csv"] == ["NOT_STORABLE"]
+    assert desk.rows("select payload_name, status from ingests order by ingest_seq")[0] == (
+        "bad.csv",
+        "rejected",
+    )
+    assert len(desk.log()) == 4
+
+
+def test_a_thousand_lines_that_contradict_each_other_are_told_in_a_line(desk: Desk) -> None:
+    (done,) = desk.ingest(
+        prices=HEADER + "".join(f"AAA,2024-01-02,{100 + n % 3},0,1\n" for n in range(1_000))
+    )
+    assert done.quarantined == 1_000
+    assert desk.rows("select max(length(reason)) from quarantine")[0][0] < 200  # type: ignore[operator]
