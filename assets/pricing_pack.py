@@ -65,9 +65,9 @@ def pricing_pack(
         )
         sources = frame(
             con,
-            "select source, basis, simulated, count(distinct symbol) as symbols, max(date) as newest from prices "
-            "where date between ? and ? and ingest_seq <= ? group by all order by all",
-            [as_of - timedelta(days=14), as_of, cut.pack.watermark],
+            "select source, basis, simulated, count(distinct symbol) as symbols, max(date) as newest "
+            "from believed_prices(?) where date between ? and ? group by all order by all",
+            [cut.pack.watermark, as_of - timedelta(days=14), as_of],
         )
         return materialized(
             con, "pricing_packs", cut.pack, [entry] if isinstance(entry, Entry) else [],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 import numpy as np
@@ -95,6 +96,23 @@ def benchmark_weights(
         size = facts.caps[names].fillna(0.0) * size
     total = size.sum(axis=1)
     return size.div(total.where(total > 0, 1.0), axis=0)
+
+
+def last_worths(
+    prices: pd.DataFrame,
+    payouts: Mapping[tuple[str, date], float],
+    heirs: Mapping[tuple[str, date], tuple[str, float]],
+) -> pd.DataFrame:
+    """(T, n) prices that end with what a unit of a name was worth that ceased to be, see `BacktestSettings`."""
+    told = prices.copy()
+    for symbol, day in sorted({*payouts, *heirs}):
+        heir, units = heirs.get((symbol, day), (None, 0.0))
+        since = prices.index.searchsorted(pd.Timestamp(day))
+        worth = np.zeros(len(prices)) if heir is None else units * prices[heir].to_numpy(dtype=np.float64)
+        rows = np.flatnonzero(np.isfinite(worth[since:])) + since
+        if symbol in prices.columns and len(rows):
+            told.loc[prices.index[rows[0]], symbol] = payouts.get((symbol, day), 0.0) + worth[rows[0]]
+    return told
 
 
 def benchmark_index(prices: pd.DataFrame, weights: pd.DataFrame) -> pd.Series:

@@ -11,7 +11,18 @@ from optimizer.typing import Array
 
 Rows = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
-Payouts = Mapping[tuple[int, int], float]
+
+
+@dataclass(frozen=True)
+class Payout:
+    """What a unit of a name gets that ceases to be: cash, and units of another name, its heir."""
+
+    cash: float
+    heir: int | None = None
+    units: float = 0.0
+
+
+Payouts = Mapping[tuple[int, int], Payout]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +35,7 @@ class Market:
     whole    whether every name has a price at every close
     stops    whether any name ever stops
     earned, paid  (T,) growth of 1 of cash, and of debt, from the previous close
-    payouts  (row, column) -> what a unit of a name is paid that ceases to be at that close
+    payouts  (row, column) -> what a unit of a name gets that ceases to be at that close
     """
 
     traded: Array

@@ -40,7 +40,8 @@ class BacktestSettings:
     closes            base currency for one share as traded, by date and symbol, for fees and lots; None: the prices
     lot_size          shares in a lot; 0: fractions of a share
     min_trade         least value of a trade, base currency
-    payouts           (symbol, day from which on nobody holds it) -> what a unit of its price is paid
+    payouts           (symbol, day from which on nobody holds it) -> cash for a unit of its price
+    heirs             the same -> (another symbol, units of its price) for a unit of its price, besides the cash
     """
 
     initial_value: float = 1_000_000.0
@@ -60,6 +61,7 @@ class BacktestSettings:
     lot_size: float = 0.0
     min_trade: float = 0.0
     payouts: Mapping[tuple[str, date], float] = field(default_factory=dict)
+    heirs: Mapping[tuple[str, date], tuple[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from optimizer.errors import DataError
 from optimizer.model.returns import total_return_index
 
 NEEDED = ("symbol", "date", "known_at", "close")
-DEFAULTS = {"dividend": 0.0, "split": 1.0}
+DEFAULTS = {"dividend": 0.0, "split": 1.0, "withdrawn": False}
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +18,9 @@ class Vintages:
     """What became known when.
 
     rows  in order of delivery: symbol, date, known_at (the day from which on the row is known), close as traded or
-          any other price, dividend (cash per share, 0 where left out), split (share multiplier, 1 where left out);
-          of several rows of one symbol and date the one that became known last holds
+          any other price, dividend (cash per share, 0 where left out), split (share multiplier, 1 where left out),
+          withdrawn (from then on the day has no price, False where left out); of several rows of one symbol and date
+          the one that became known last holds
     Raises DataError for a missing column or value.
     """
 
@@ -51,13 +51,12 @@ class Vintages:
                 f"start there or later, or use knowledge='final'"
             )
         rows = self._ordered.iloc[: int(self._ordered["known_at"].searchsorted(as_of, side="right"))]
-        rows = rows[rows["date"] <= as_of]
+        rows = _believed(rows[rows["date"] <= as_of])
         days, row = np.unique(rows["date"].to_numpy(), return_inverse=True)
         symbols, column = np.unique(rows["symbol"].to_numpy(), return_inverse=True)
-        table = {name: np.full((len(days), len(symbols)), np.nan) for name in ("close", *DEFAULTS)}
-        newest = _newest(row * len(symbols) + column)
+        table = {name: np.full((len(days), len(symbols)), np.nan) for name in ("close", "dividend", "split")}
         for name, values in table.items():
-            values[row[newest], column[newest]] = rows[name].to_numpy(dtype=float)[newest]
+            values[row, column] = rows[name].to_numpy(dtype=float)
         prices = total_return_index(table["close"], table["dividend"], table["split"])
         return pd.DataFrame(prices, pd.DatetimeIndex(days), list(symbols))
 
@@ -70,7 +69,11 @@ class Vintages:
         return told.sort_values("known_at", kind="stable", ignore_index=True)
 
 
-def _newest(cells: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Where each cell occurs last."""
+def _believed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The last row of each symbol and date, where it is not one that takes the price back."""
+    _, day = np.unique(rows["date"].to_numpy(), return_inverse=True)
+    symbols, symbol = np.unique(rows["symbol"].to_numpy(), return_inverse=True)
+    cells = day * len(symbols) + symbol
     _, place = np.unique(cells[::-1], return_index=True)
-    return np.asarray(len(cells) - 1 - place)
+    last = len(cells) - 1 - place
+    return rows.iloc[last[~rows["withdrawn"].to_numpy(dtype=bool)[last]]]

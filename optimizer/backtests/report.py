@@ -69,7 +69,7 @@ class BacktestResult:
 
     @cached_property
     def trades(self) -> pd.DataFrame:
-        """Date, symbol, quantity, price, value (signed as it is), cost, reason ("rebalance", "stopped", "ruined")."""
+        """Date, symbol, quantity, price, value (signed as it is), cost, reason (see `Fills`)."""
         fills = self.account.fills
         counts = [len(fill.names) for fill in fills]
         days = np.repeat([fill.day for fill in fills], counts).astype(int)
@@ -215,7 +215,7 @@ def _by_day(fills: Sequence[Fills], amounts: Array) -> tuple[Rows, Array]:
 
 def _trading(account: Account, first: int, periods: float) -> Metrics:
     """Turnover one-way per year without the close of the first trades, cost drag per year, cash and counts."""
-    nav, fills = account.nav, [fill for fill in account.fills if fill.reason != "ruined"]
+    nav, fills = account.nav, [fill for fill in account.fills if fill.reason not in ("ruined", "exchanged")]
     worth = np.where(nav > 0, nav, np.inf)  # what follows ruin is a fraction of nothing
     lived, years = slice(first, account.day + 1), max(account.day - first, 1) / periods
     costs = _joined([fill.costs for fill in fills])

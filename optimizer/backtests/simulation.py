@@ -9,12 +9,15 @@ from optimizer.backtests.execution import Order, Pricing
 from optimizer.backtests.market import Market, Rows
 from optimizer.typing import Array
 
-Reason = Literal["rebalance", "stopped", "ruined"]
+Reason = Literal["rebalance", "stopped", "exchanged", "ruined"]
 
 
 @dataclass(frozen=True, eq=False)
 class Fills:
-    """The trades of one close: names (k,) as columns, signed shares, prices, costs (k,), and why."""
+    """The trades of one close: names (k,) as columns, signed shares, prices, costs (k,), and why.
+
+    "exchanged" is no trade: shares of a name that ceased to be became those of its heir, and cash where it paid some.
+    """
 
     day: int
     names: Rows
@@ -111,17 +114,29 @@ class Account:
         self._record()
 
     def _give_up(self, names: Rows) -> None:
-        shares, marks = self.shares[names], self.market.marks[self.day, names]
-        prices = marks * (1 + self.delisting[names])
-        for place, name in enumerate(names.tolist()):
-            prices[place] = self.market.payouts.get((self.day, name), prices[place])
-        self.cash += float(shares @ prices)
-        self.shares = self.shares.copy()
+        ends = [self.market.payouts.get((self.day, name)) for name in names.tolist()]
+        inherited = np.array([end is not None and end.heir is not None for end in ends])
+        paid = self.market.marks[self.day, names] * (1 + self.delisting[names])
+        for place, end in enumerate(ends):
+            paid[place] = paid[place] if end is None else end.cash
+        shares, self.shares = self.shares[names], self.shares.copy()
+        self.cash += float(shares @ paid)
         self.shares[names] = 0.0
-        self.fills.append(Fills(self.day, names, -shares, prices, np.zeros(len(names)), "stopped"))
+        self._fill(names[~inherited], -shares[~inherited], paid[~inherited], "stopped")
+        for name, held, cash, end in zip(names.tolist(), shares.tolist(), paid.tolist(), ends, strict=True):
+            if end is not None and end.heir is not None:
+                price, got = float(self.market.marks[self.day, end.heir]), held * end.units
+                self.shares[end.heir] += got
+                both = np.array([name, end.heir])
+                worth = np.array([cash + end.units * price, price])
+                self._fill(both, np.array([-held, got]), worth, "exchanged")
         self._record()
         if self.nav[self.day] <= 0:
             self._ruin(self.day)
+
+    def _fill(self, names: Rows, shares: Array, prices: Array, reason: Reason) -> None:
+        if len(names):
+            self.fills.append(Fills(self.day, names, shares, prices, np.zeros(len(names)), reason))
 
     def rebalance(self, weights: Array, pricing: Pricing, cash_min: float) -> None:
         """Trades to the weights (n,) of the NAV after costs, at this close, as `Pricing.trades` can."""

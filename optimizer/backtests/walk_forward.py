@@ -11,7 +11,7 @@ import pandas as pd
 
 from optimizer.backtests.decisions import Decisions, Method, Plan, checked_weights, decide
 from optimizer.backtests.execution import Pricing
-from optimizer.backtests.market import Payouts, make_market
+from optimizer.backtests.market import Payout, Payouts, make_market
 from optimizer.backtests.panel import BacktestSettings, History, decision_days, growth
 from optimizer.backtests.point_in_time import Vintages
 from optimizer.backtests.report import KNOWLEDGE, BacktestResult, deflated, report
@@ -177,12 +177,22 @@ def _delisting(settings: BacktestSettings, symbols: Sequence[str]) -> Array:
 
 
 def _payouts(settings: BacktestSettings, history: History) -> Payouts:
-    """By the row of the first close on or after the day, and the column."""
+    """By the row of the first close on or after the day, of its heir where it has one, and the column.
+
+    Raises PolicyError for an heir without a column.
+    """
     found = {}
-    for (symbol, day), value in settings.payouts.items():
+    for symbol, day in sorted({*settings.payouts, *settings.heirs}):
         row = int(history.dates.searchsorted(pd.Timestamp(day)))
+        heir, units = settings.heirs.get((symbol, day), (None, 0.0))
+        if heir is not None and heir not in history.place:
+            raise PolicyError(f"{symbol} became {heir} on {day}, which is not in market_data; add its prices")
+        place = None if heir is None else history.place[heir]
+        while place is not None and row < len(history.dates) and np.isnan(history.prices[row, place]):
+            row += 1
         if symbol in history.place and row < len(history.dates):
-            found[row, history.place[symbol]] = value
+            cash = settings.payouts.get((symbol, day), 0.0)
+            found[row, history.place[symbol]] = Payout(cash, place, units)
     return found
 
 

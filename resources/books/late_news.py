@@ -244,8 +244,8 @@ class News:
             return ZERO, day
         filled, before = days[later[0]][0], days[later[0] - 1][1]
         newer = self.con.execute(
-            "select count(*) from prices where symbol = ? and date > ? and date <= ? and ingest_seq <= ?",
-            [symbol, day, filled, self.previous.watermark],
+            "select count(*) from believed_prices(?) where symbol = ? and date > ? and date <= ?",
+            [self.previous.watermark, symbol, day, filled],
         ).fetchall()[0][0]
         order = self.con.execute(
             "select target_quantity - current_quantity from latest_trades where pack_id = ? and portfolio_id = ? "

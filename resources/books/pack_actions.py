@@ -38,12 +38,10 @@ def actions_on_record(con: Connection, pack: Pack, symbols: Iterable[str]) -> li
 
 
 def _stated(con: Connection, pack: Pack, symbols: list[str]) -> list[CorporateAction]:
-    """Of each (symbol, date, kind) the newest statement; the end of a share is told by `delistings`."""
+    """Of each (symbol, date, kind) the newest word; the end of a share is told by `delistings`."""
     found = con.execute(
-        "select * from corporate_actions where symbol in (select unnest(?)) and date <= ? and ingest_seq <= ? "
-        "and kind <> 'delisting' "
-        "qualify row_number() over (partition by symbol, date, kind order by ingest_seq desc) = 1",
-        [symbols, pack.as_of, pack.watermark],
+        "select * from stated_actions(?) where symbol in (select unnest(?)) and date <= ? and kind <> 'delisting'",
+        [pack.watermark, symbols, pack.as_of],
     )
     names = [item[0] for item in found.description or []]
     rows: list[dict[str, Any]] = [dict(zip(names, values, strict=True)) for values in found.fetchall()]

@@ -63,10 +63,10 @@ def _units(con: Connection, pack: Pack, symbols: list[str], day: date) -> dict[s
         "with wanted as (select unnest(?) as symbol, unnest(?) as source, unnest(?::date[]) as first_day, "
         "unnest(?::date[]) as last_day) "
         "select symbol, arg_min(close, ingest_seq), arg_max(close, ingest_seq), arg_max(basis, ingest_seq) "
-        "from prices p join wanted using (symbol, source) where p.date between ? and ? and ingest_seq <= ? "
-        "and p.date between first_day and last_day and withdrawn is null "
+        "from believed_prices(?) p join wanted using (symbol, source) where p.date between ? and ? "
+        "and p.date between first_day and last_day "
         "and basis <> 'as_traded' group by symbol, p.date order by symbol, p.date",
-        [*span_columns(spans), day - LOOK_BACK, day, pack.watermark],
+        [*span_columns(spans), pack.watermark, day - LOOK_BACK, day],
     ).fetchall()
     units = {}
     for symbol, group in groupby(found, key=lambda row: str(row[0])):

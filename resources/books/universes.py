@@ -73,8 +73,8 @@ def universe_of(con: Connection, pack: Pack, file: PortfolioFile) -> tuple[str, 
     if file.universe != "all":
         return tuple(file.universe)
     rows = con.execute(
-        "select distinct symbol from prices where date between ? and ? and ingest_seq <= ? order by 1",
-        [window_start(con, pack, STALE_SESSIONS), pack.as_of, pack.watermark],
+        "select distinct symbol from believed_prices(?) where date between ? and ? order by 1",
+        [pack.watermark, window_start(con, pack, STALE_SESSIONS), pack.as_of],
     ).fetchall()
     return tuple(str(row[0]) for row in rows)
 

@@ -217,11 +217,16 @@ def name_of(delivery: Delivery | FileRejected) -> str:
 
 
 def newest_price(con: Connection, sources: Iterable[str]) -> date | None:
-    """The newest date on record of the given sources."""
-    found = con.execute(
-        "select max(date) from prices where source in (select unnest(?))", [list(sources)]
-    ).fetchall()[0][0]
-    return found if found is None else date(found.year, found.month, found.day)
+    """The newest date of a believed price of the given sources; looked for among the recent rows first."""
+    recent = "date > (select max(date) from log_leaves where log = 'prices') - 30"
+    for where in (recent, "true"):
+        found = con.execute(
+            f"select max(date) from believed_prices(null) where {where} and source in (select unnest(?))",
+            [list(sources)],
+        ).fetchall()[0][0]
+        if found is not None:
+            return date(found.year, found.month, found.day)
+    return None
 
 
 def default_as_of(con: Connection, desk: Configuration, cache: Path, now: datetime) -> date:

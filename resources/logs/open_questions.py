@@ -62,15 +62,15 @@ def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQu
             qualify rank() over (partition by symbol, source, date order by ingest_seq desc) = 1
         ), unanswered as (
             select * from aside a where not exists (
-                select 1 from prices p where p.symbol = a.symbol and p.date = a.date and p.source = a.source
-                and p.withdrawn is null and p.ingest_seq >= a.ingest_seq and ($1 is null or p.ingest_seq <= $1))
+                select 1 from believed_prices($1) p where p.symbol = a.symbol and p.date = a.date
+                and p.source = a.source and p.ingest_seq >= a.ingest_seq)
         ), asked as (
             select symbol, source, code, count(distinct date) as rows, min(date) as first, max(date) as last,
                 arg_min(reason, (date, reason)) as reason
             from unanswered group by symbol, source, code
         )
-        select a.*, (select max(date) from prices p where p.symbol = a.symbol and p.source = a.source
-                     and ($1 is null or p.ingest_seq <= $1)) as believed
+        select a.*, (select max(date) from believed_prices($1) p
+                     where p.symbol = a.symbol and p.source = a.source) as believed
         from asked a order by last desc nulls last, symbol, source, code
         """,
         [watermark],

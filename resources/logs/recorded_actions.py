@@ -20,10 +20,14 @@ SPLITS = ("split", "stock_dividend")
 SAME_RATIO = 1e-3
 NEXT_DAYS = 10  # calendar days within which an action of a day without a price acts on the next one
 
+# The newest word on each action, whoever said it; one that was withdrawn is none: a split of 1, cash of 0, no new name.
 NEWEST = """
-    select symbol, date, kind, value, new_symbol, currency, ingest_seq, date - date '1970-01-01' as day
+    select symbol, date, kind,
+        case when withdrawn is null then value when kind = 'split' then 1.0 else 0.0 end as value,
+        case when withdrawn is null then new_symbol end as new_symbol, currency, ingest_seq,
+        date - date '1970-01-01' as day
     from corporate_actions
-    qualify row_number() over (partition by symbol, date, kind, source order by ingest_seq desc) = 1
+    qualify row_number() over (partition by symbol, date, kind order by ingest_seq desc) = 1
 """
 
 
@@ -87,7 +91,7 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
         ), near as (
             select p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend, s.split as ratio,
                 s.dividend as cash
-            from prices p join said s on p.symbol = s.symbol
+            from believed_prices(null) p join said s on p.symbol = s.symbol
             where p.source = $1 and p.basis <> 'total_return' and p.date between s.date and s.date + {NEXT_DAYS}
             qualify row_number() over (partition by p.symbol, s.date order by p.date, p.ingest_seq desc) = 1
         ), explained as (
@@ -95,7 +99,7 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
             where basis = 'as_traded' and abs(split / ratio - 1) > {SAME_RATIO}
                 or abs(dividend - cash) > {SAME_CASH} * greatest(dividend, cash)
             union all
-            select p.ingest_seq, a.ingest_seq from prices p join acts a on p.symbol = a.told
+            select p.ingest_seq, a.ingest_seq from believed_prices(null) p join acts a on p.symbol = a.told
             where p.source = $1 and a.kind = 'rename' and p.date < a.date
             union all
             select q.ingest_seq, a.ingest_seq from quarantine q join acts a on q.symbol = a.symbol

@@ -40,8 +40,8 @@ def _newest_closes(
     con: Connection, source: str, where: str, params: list[object]
 ) -> dict[str, tuple[int, float]]:
     rows = con.execute(
-        "select symbol, max(date) - date '1970-01-01', arg_max(close, (date, ingest_seq)) from prices "
-        f"where source = ? and {where} group by symbol",
+        "select symbol, max(date) - date '1970-01-01', arg_max(close, (date, ingest_seq)) "
+        f"from believed_prices(null) where source = ? and {where} group by symbol",
         [source, *params],
     ).fetchall()
     return {str(symbol): (int(day), float(close)) for symbol, day, close in rows}
@@ -81,12 +81,12 @@ def _on_record(con: Connection, delivery: Delivery, starts: Mapping[str, date], 
     con.register("wanted", pa.table({"symbol": list(starts), "start": list(starts.values())}))
     rows = con.sql(
         f"""
-        select {COLUMNS}, p.known_at - date '1970-01-01' as known from prices p join wanted w on p.symbol = w.symbol
+        select {COLUMNS}, p.known_at - date '1970-01-01' as known
+        from believed_prices(null) p join wanted w on p.symbol = w.symbol
         where p.source = $source and p.date between $low::date - {MONTH} and $high::date + {MONTH}
         and p.date >= w.start - {MONTH}
         and not exists (select 1 from told_again t where t.symbol = p.symbol and t.date = p.date)
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
-            and p.withdrawn is null
         order by p.symbol, p.date
         """,
         params={"source": delivery.source, "low": min(starts.values()), "high": last},
@@ -101,8 +101,8 @@ def _set_aside(con: Connection, source: str, symbols: list[str]) -> tuple[list[R
     found = con.execute(
         """
         with newest as (
-            select symbol, date, max(ingest_seq) as seq from prices
-            where source = $1 and withdrawn is null and symbol in (select unnest($2)) and (symbol, date) in
+            select symbol, date, max(ingest_seq) as seq from believed_prices(null)
+            where source = $1 and symbol in (select unnest($2)) and (symbol, date) in
                 (select symbol, date from quarantine where log = 'prices' and source = $1)
             group by all
         )
@@ -194,10 +194,10 @@ def no_longer_believed(con: Connection, delivery: Delivery) -> pa.Table:
     con.register("doubted", pa.Table.from_pylist(aside))
     rows = con.sql(
         f"""
-        select {COLUMNS} from prices p join doubted d on p.symbol = d.symbol and p.date = d.date
+        select {COLUMNS} from believed_prices(null) p join doubted d on p.symbol = d.symbol and p.date = d.date
         where p.source = $source
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
-            and p.withdrawn is null and abs(p.close - d.close) <= {SAME_VALUE} * p.close
+            and abs(p.close - d.close) <= {SAME_VALUE} * p.close
         order by p.symbol, p.date
         """,
         params={"source": delivery.source},
@@ -211,19 +211,12 @@ def prices_elsewhere(con: Connection, source: str) -> Elsewhere:
 
     def told(symbol: str) -> Mapping[int, tuple[float, float, float]]:
         rows = con.execute(
-            "select date - date '1970-01-01', close, split, dividend from prices where symbol = $1 and source = "
-            "(select min(source) from prices where symbol = $1 and source <> $2) "
-            "qualify row_number() over (partition by date order by ingest_seq desc) = 1 and withdrawn is null",
+            "with told as (select * from believed_prices(null) where symbol = $1 and source <> $2) "
+            "select date - date '1970-01-01', close, split, dividend from told "
+            "where source = (select min(source) from told) "
+            "qualify row_number() over (partition by date order by ingest_seq desc) = 1",
             [symbol, source],
         ).fetchall()
         return {int(day): (float(close), float(split), float(paid)) for day, close, split, paid in rows}
 
     return cache(told)
-
-
-def known_splits(con: Connection) -> dict[tuple[str, int], float]:
-    """(symbol, days since 1970) -> shares after per share before, as the corporate actions say."""
-    rows = con.execute(
-        "select symbol, date, arg_max(value, ingest_seq) from corporate_actions where kind = 'split' group by all"
-    ).fetchall()
-    return {(str(symbol), days_since_1970(day)): float(ratio) for symbol, day, ratio in rows}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from resources.packs.packs import Pack
+from resources.screening.renames import Rename, segments
 from resources.store.ledger import Connection
 
 KIND = "delisting"
@@ -33,12 +34,12 @@ def delistings(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str,
     rows = con.execute(
         f"""
         with gone as (
-            select symbol, date, value, currency from corporate_actions
-            where kind = '{KIND}' and symbol in (select unnest($1)) and date <= $2 and ingest_seq <= $3
-            qualify row_number() over (partition by symbol order by date desc, ingest_seq desc) = 1
+            select symbol, date, value, currency from stated_actions($3)
+            where kind = '{KIND}' and symbol in (select unnest($1)) and date <= $2
+            qualify row_number() over (partition by symbol order by date desc) = 1
         ), told as (
-            select symbol, max(date) as newest, arg_max(currency, (date, ingest_seq)) as currency from prices
-            where symbol in (select symbol from gone) and date <= $2 and ingest_seq <= $3 group by symbol
+            select symbol, max(date) as newest, arg_max(currency, (date, ingest_seq)) as currency
+            from believed_prices($3) where symbol in (select symbol from gone) and date <= $2 group by symbol
         )
         select symbol, g.date, g.value, coalesce(g.currency, t.currency), coalesce(t.newest > g.date, false)
         from gone g left join told t using (symbol) order by symbol
@@ -57,13 +58,12 @@ def gone_symbols(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[st
     rows = con.execute(
         """
         with gone as (
-            select symbol, date, kind, value, new_symbol, cash, currency from corporate_actions
-            where kind in (select unnest($1)) and symbol in (select unnest($2)) and date <= $3 and ingest_seq <= $4
+            select symbol, date, kind, value, new_symbol, cash, currency from stated_actions($4)
+            where kind in (select unnest($1)) and symbol in (select unnest($2)) and date <= $3
             qualify row_number() over (partition by symbol order by date desc, ingest_seq desc) = 1
         )
         select g.* from gone g where not exists (
-            select 1 from prices p
-            where p.symbol = g.symbol and p.date > g.date and p.date <= $3 and p.ingest_seq <= $4
+            select 1 from believed_prices($4) p where p.symbol = g.symbol and p.date > g.date and p.date <= $3
         ) order by symbol
         """,
         [list(GONE), sorted(symbols), pack.as_of, pack.watermark],
@@ -73,6 +73,20 @@ def gone_symbols(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[st
         str(symbol): str(ends[symbol]) if symbol in ends else _became(day, kind, value, new, cash, currency)
         for symbol, day, kind, value, new, cash, currency in rows
     }
+
+
+def present_names(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str, str]:
+    """Symbol -> what the company is called now that had it last, of those that were given up for another name."""
+    renames = [
+        Rename(str(old), str(new), int(day))
+        for old, new, day in con.execute(
+            "select symbol, new_symbol, date - date '1970-01-01' from stated_actions(?) "
+            "where kind = 'rename' and date <= ?",
+            [pack.watermark, pack.as_of],
+        ).fetchall()
+    ]
+    gone = gone_symbols(con, pack, symbols) if renames else {}
+    return {old: parts[-1].name for old, parts in segments(renames).items() if old in gone}
 
 
 def _became(

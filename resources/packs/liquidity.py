@@ -29,7 +29,7 @@ def read_liquidity(
     panel = read_panel(con, pack, symbols, since)
     closes = in_currency(con, pack, panel, currency, panel.close)
     volumes = _volumes(con, pack, symbols, since).reindex_like(closes)
-    grown = growth_index(panel.close, panel.dividend, panel.split)
+    grown = growth_index(panel.close, panel.paid, panel.split)
     return rolling_liquidity(closes * volumes, in_currency(con, pack, panel, currency, grown))
 
 
@@ -42,14 +42,13 @@ def _volumes(con: Connection, pack: Pack, symbols: Sequence[str], start: date) -
             select unnest(?) as symbol, unnest(?) as source, unnest(?::date[]) as first_day,
                 unnest(?::date[]) as last_day)
         select p.date, p.symbol, p.volume::double as volume
-        from prices p join wanted w
+        from believed_prices(?) p join wanted w
             on p.symbol = w.symbol and p.source = w.source and p.date between w.first_day and w.last_day
-        where p.date between ? and ? and p.ingest_seq <= ?
+        where p.date between ? and ?
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
-            and p.withdrawn is null
         order by p.date, p.symbol
         """,
-        [*span_columns(spans), start, pack.as_of, pack.watermark],
+        [*span_columns(spans), pack.watermark, start, pack.as_of],
     ).fetchnumpy()
     table = pd.DataFrame({name: np.ma.filled(values, np.nan) if name == "volume" else np.asarray(values)
                           for name, values in found.items()})  # fmt: skip

@@ -73,20 +73,18 @@ def _read(con: Connection, pack: Pack, names: tuple[str, ...], start: date, end:
             select unnest(?) as symbol, unnest(?) as source, unnest(?::date[]) as first_day,
                 unnest(?::date[]) as last_day, unnest(?) as position),
         given_up as (
-            select symbol, max(date) as day from corporate_actions
-            where kind = 'rename' and date <= ? and ingest_seq <= ? group by symbol
+            select symbol, max(date) as day from stated_actions(?) where kind = 'rename' and date <= ? group by symbol
         )
         select w.position, p.date - date '1970-01-01' as day, p.close, p.dividend, p.split,
             p.currency, p.simulated, p.basis
-        from prices p join wanted w
+        from believed_prices(?) p join wanted w
             on p.symbol = w.symbol and p.source = w.source and p.date between w.first_day and w.last_day
             left join given_up g on p.symbol = g.symbol
-        where p.date between ? and ? and p.ingest_seq <= ? and (g.day is null or p.date >= g.day)
+        where p.date between ? and ? and (g.day is null or p.date >= g.day)
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
-            and p.withdrawn is null
         order by p.date, w.position
         """,
-        [*_wanted(con, pack, names), pack.as_of, pack.watermark, start, min(end, pack.as_of), pack.watermark],
+        [*_wanted(con, pack, names), pack.watermark, pack.as_of, pack.watermark, start, min(end, pack.as_of)],
     ).fetchnumpy()
     return _scatter(names, table)
 
@@ -157,8 +155,8 @@ def newest_facts(
 def simulated_symbols(con: Connection, pack: Pack, symbols: Sequence[str]) -> frozenset[str]:
     """Those of the symbols whose prices were computed under assumptions: nobody traded them."""
     rows = con.execute(
-        "select distinct symbol from prices where simulated and symbol in (select unnest(?)) and date between ? and ? "
-        "and ingest_seq <= ?",
-        [list(symbols), window_start(con, pack, 5), pack.as_of, pack.watermark],
+        "select distinct symbol from believed_prices($1) where simulated and symbol in (select unnest($2)) "
+        "and date between $3 and $4",
+        [pack.watermark, list(symbols), window_start(con, pack, 5), pack.as_of],
     ).fetchall()
     return frozenset(str(row[0]) for row in rows)

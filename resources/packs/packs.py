@@ -186,8 +186,8 @@ def cut_pack(
 def _draft(con: Connection, as_of: date, mark: int, revision: int, precedence: tuple[str, ...]) -> Pack:
     content, rows = root_hash(con, list(LOGS), as_of, mark)
     symbols = con.execute(
-        "select count(distinct symbol) from prices where date between ?::date - 14 and ? and ingest_seq <= ?",
-        [as_of, as_of, mark],
+        "select count(distinct symbol) from believed_prices($1) where date between $2::date - 14 and $2",
+        [mark, as_of],
     ).fetchall()[0][0]
     return Pack(
         pack_id(as_of, revision),

@@ -30,10 +30,14 @@ class Panel:
     basis: tuple[str, ...]
     in_kind: Array | None = None
 
+    @property
+    def paid(self) -> Array:
+        """(T, n) what a share paid, in cash and in shares of others, per share before the day's split."""
+        return self.dividend if self.in_kind is None else self.dividend + self.in_kind * self.split
+
     def total_return(self) -> pd.DataFrame:
         """Total-return prices (T x n) of close, dividends, spin-offs and splits, anchored at the newest close."""
-        paid = self.dividend if self.in_kind is None else self.dividend + self.in_kind * self.split
-        index = total_return_index(self.close, paid, self.split)
+        index = total_return_index(self.close, self.paid, self.split)
         return pd.DataFrame(
             index, index=pd.DatetimeIndex(self.dates, name="date"), columns=list(self.symbols)
         )

@@ -17,8 +17,9 @@ from resources.store.ledger import Connection
 def read_vintages(con: Connection, pack: Pack, symbols: Sequence[str], currency: str) -> Vintages:
     """Every delivery of the symbols' prices that the pack may see, in one currency, in the order of ingestion.
 
-    A row is known from its `known_at` on, bulk history from the day on which it was ingested. Exchange rates are those
-    that the pack sees, of each row's date. Raises DataError where there is no price.
+    A row is known from its `known_at` on, bulk history from the day on which it was ingested; that it is believed no
+    longer is known in the same way. Exchange rates are those that the pack sees, of each row's date. Raises
+    DataError where there is no price.
     """
     spans = chosen_sources(con, pack, symbols)
     rows = con.execute(
@@ -27,11 +28,11 @@ def read_vintages(con: Connection, pack: Pack, symbols: Sequence[str], currency:
             select unnest(?) as symbol, unnest(?) as source, unnest(?::date[]) as first_day,
                 unnest(?::date[]) as last_day)
         select p.symbol, p.date, coalesce(p.known_at, m."at"::date) as known_at, p.close, p.dividend, p.split,
-            p.currency
+            p.currency, coalesce(p.withdrawn, false) as withdrawn
         from prices p join wanted w
             on p.symbol = w.symbol and p.source = w.source and p.date between w.first_day and w.last_day
             join materializations m on m.id = p.ingest_seq
-        where p.date <= ? and p.ingest_seq <= ? and p.withdrawn is null
+        where p.date <= ? and p.ingest_seq <= ?
         order by p.ingest_seq, p.date, p.symbol
         """,
         [*span_columns(spans), pack.as_of, pack.watermark],

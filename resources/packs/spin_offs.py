@@ -21,9 +21,7 @@ def spin_offs(con: Connection, pack: Pack, symbols: Sequence[str]) -> list[Corpo
     rows = con.execute(
         """
         with said as (
-            select * from corporate_actions
-            where symbol in (select unnest($1)) and date <= $2 and ingest_seq <= $3
-            qualify row_number() over (partition by symbol, date, kind order by ingest_seq desc) = 1
+            from stated_actions($3) where symbol in (select unnest($1)) and date <= $2
         )
         select symbol, date, kind, value, new_symbol, basis_share from said where new_symbol is not null
             and kind = 'spin_off' or kind in (select unnest($4)) and value is not null and (symbol, date) in

@@ -67,6 +67,7 @@ TABLES = {
             "basis_share": NUMBER,
             "currency": TEXT,
             "note": TEXT,
+            "withdrawn": YES_NO,
         },
     ),
     "fx_rates": Table({"base": TEXT, "quote": TEXT, "date": DAY}, {"rate": NUMBER}, {}),
@@ -140,6 +141,8 @@ def read_reference(data: bytes, name: str, log: str, table: Table) -> pa.Table:
             values = pa.array(significant(values.to_numpy()), from_pandas=True)
         if kind == TEXT and column in found.column_names:
             values = pc.if_else(pc.equal(values, ""), pa.scalar(None, TEXT), values)
+        if column == "withdrawn":  # false is what an empty cell says
+            values = pc.if_else(pc.fill_null(values, False), True, pa.scalar(None, YES_NO))
         arrays[column] = values
     return pa.table(arrays)
 
@@ -215,9 +218,11 @@ def _no_symbols(found: pa.Table) -> Iterator[Finding]:
 
 
 def _wrong_actions(found: pa.Table) -> Iterator[Finding]:
-    """Actions that the vocabulary does not know, or that lack what their kind needs."""
+    """Actions that the vocabulary does not know, or that lack what their kind needs; one taken back needs no more."""
     for line, stated in enumerate(found.to_pylist(), 2):
         for column, said in action_faults(stated["kind"], stated) if stated["kind"] else ():
+            if stated.get("withdrawn") and column != "kind":
+                continue
             empty = stated.get(column) in (None, "")
             code = "UNKNOWN_KIND" if column == "kind" else "MISSING_VALUE" if empty else "BAD_ACTION"
             yield Finding(code, "FAIL", f"{stated['symbol']}: {said}", symbol=stated["symbol"], line=line)

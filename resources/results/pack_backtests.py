@@ -92,7 +92,7 @@ def backtest(
         start = max(start, vintages.first.date())
     history = longest_lookback(case.inputs.policy, settings) + 1
     weights = benchmark_weights(past.prices, past.facts, case.snapshot.benchmark, past.names)
-    benchmark = benchmark_index(past.prices, weights)
+    benchmark = benchmark_index(past.to_the_end, weights)
     bench = OptimizationBacktest(prices, vintages=vintages)
     results = {
         name: bench.backtest_strategy(
@@ -109,7 +109,8 @@ def backtest(
     }
     results = deflated(results, [name for name in named if name != EQUAL])
     late = (f"{past.since[1]} are on record since {past.since[0]}: nothing before is replayed",)
-    return Replay(results, benchmark, weights, (*(late if past.since[0] > begin else ()), *_told(results)))
+    notes = (*(late if past.since[0] > begin else ()), *past.ends.notes, *_told(results))
+    return Replay(results, benchmark, weights, notes)
 
 
 def _told(results: "Mapping[str, BacktestResult]") -> list[str]:
@@ -180,7 +181,8 @@ def _contender(case: Case, past: Past, settings: BacktestFile, file: PolicyFile,
             closes=past.closes,
             lot_size=file.lot_size or 0.0,
             min_trade=policy.min_trade_value,
-            payouts=past.payouts,
+            payouts=past.ends.payouts,
+            heirs=past.ends.heirs,
         ),
     )
 
@@ -252,7 +254,7 @@ def attribution(replay: Replay, past: Past) -> pd.DataFrame:
             for part, value in found.items()
         ]
         if result.ruined is None:
-            by_sector = attribution_by_group(result, sectors, past.prices, replay.weights).drop(DELAY)
+            by_sector = attribution_by_group(result, sectors, past.to_the_end, replay.weights).drop(DELAY)
             rows += [
                 (name, "sector", str(sector), str(effect), float(value))
                 for sector, effects in by_sector.iterrows()
@@ -263,7 +265,7 @@ def attribution(replay: Replay, past: Past) -> pd.DataFrame:
 
 def _daily(name: str, result: "BacktestResult") -> pd.DataFrame:
     dates = pd.DatetimeIndex(result.nav.index)
-    trades = result.trades
+    trades = result.trades[result.trades["reason"] != "exchanged"]
     traded = trades["value"].abs().groupby(trades["date"]).sum().reindex(dates, fill_value=0.0)
     return pd.DataFrame(
         {

@@ -1,6 +1,6 @@
 """What the replays of a portfolio read: the past as the pack saw it, each fact from its date on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import cast
@@ -9,17 +9,18 @@ import numpy as np
 import pandas as pd
 
 from optimizer import DataError, FundExposureMap, LiquidityPanel, Universe, Vintages
-from optimizer.backtests.dated_facts import DatedFacts, Weighting, carried_caps
+from optimizer.backtests.dated_facts import DatedFacts, Weighting, carried_caps, last_worths
 from optimizer.model.returns import growth_index
 from optimizer.typing import Array
 from resources.books.snapshots import look_through
-from resources.packs.delistings import KIND
+from resources.packs.delistings import present_names
 from resources.packs.liquidity import read_liquidity
 from resources.packs.pack_prices import newest_facts, read_panel
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.point_in_time import read_vintages
-from resources.packs.rates import exchange_rate_series, exchange_rates, risk_free_rates
+from resources.packs.rates import exchange_rates, risk_free_rates
+from resources.results.ended_names import Ends, ends_of
 from resources.results.pack_estimates import Case
 from resources.store.ledger import Connection
 
@@ -33,7 +34,7 @@ class Past:
     closes     (T, n) of one share of each name as traded
     universe   sectors and funds of the names
     facts      what each day knew besides prices
-    payouts    (symbol, day) -> what a unit of its price was paid that ceased to be
+    ends       what became of names that ceased to be
     vintages   what became known when of the names, where decisions are to see that; else None
     liquidity  of the names at each close, where a policy has root_impact; else None
     since      the first day of which all facts are on record, and which facts begin there
@@ -45,11 +46,16 @@ class Past:
     closes: pd.DataFrame
     universe: Universe
     facts: DatedFacts
-    payouts: Mapping[tuple[str, date], float]
+    ends: Ends
     vintages: Vintages | None
     liquidity: LiquidityPanel | None
     since: tuple[date, str]
     simulated: bool
+
+    @property
+    def to_the_end(self) -> pd.DataFrame:
+        """The prices, and what names that ceased to be were worth on their day: an index earns that too."""
+        return last_worths(self.prices, self.ends.payouts, self.ends.heirs)
 
 
 def read_past(con: Connection, pack: Pack, case: Case, start: date, *, vintage: bool, rooted: bool) -> Past:
@@ -59,6 +65,8 @@ def read_past(con: Connection, pack: Pack, case: Case, start: date, *, vintage: 
     """
     snapshot, currency = case.snapshot, case.snapshot.base_currency
     listed = {*snapshot.investable, *snapshot.excluded}
+    renamed = present_names(con, pack, listed)
+    listed = {renamed.get(symbol, symbol) for symbol in listed}
     names = _priced(con, pack, start, listed if snapshot.listed else None)
     symbols = sorted({*names, *(snapshot.benchmark if snapshot.measure == "fixed" else ())})
     panel = read_panel(con, pack, symbols, start)
@@ -73,7 +81,7 @@ def read_past(con: Connection, pack: Pack, case: Case, start: date, *, vintage: 
         closes=closes[list(names)],
         universe=_universe(con, pack, case, names),
         facts=facts,
-        payouts=_payouts(con, pack, panel, prices, closes, currency),
+        ends=ends_of(con, pack, panel, prices, closes, names, currency),
         vintages=read_vintages(con, pack, names, currency) if vintage else None,
         liquidity=read_liquidity(con, pack, names, currency, start) if rooted else None,
         since=since,
@@ -84,8 +92,8 @@ def read_past(con: Connection, pack: Pack, case: Case, start: date, *, vintage: 
 def _priced(con: Connection, pack: Pack, start: date, listed: set[str] | None) -> tuple[str, ...]:
     """What was priced since, of those listed: a name that is gone today was there to be held."""
     rows = con.execute(
-        "select distinct symbol from prices where date between ? and ? and ingest_seq <= ? order by 1",
-        [start, pack.as_of, pack.watermark],
+        "select distinct symbol from believed_prices(?) where date between ? and ? order by 1",
+        [pack.watermark, start, pack.as_of],
     ).fetchall()
     return tuple(str(symbol) for (symbol,) in rows if listed is None or symbol in listed)
 
@@ -102,7 +110,7 @@ def _in_base(panel: Panel, rates: Array) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Total-return prices and closes; a price of a day without a rate is no price yet."""
     index, known = pd.DatetimeIndex(panel.dates, name="date"), np.isfinite(rates)
     close = panel.close * rates
-    dividend, split = np.where(known, panel.dividend * rates, 0.0), np.where(known, panel.split, 1.0)
+    dividend, split = np.where(known, panel.paid * rates, 0.0), np.where(known, panel.split, 1.0)
     grown = growth_index(close, dividend, split)
     names = list(panel.symbols)
     return pd.DataFrame(grown, index, names), pd.DataFrame(close, index, names)
@@ -164,23 +172,3 @@ def _stated_caps(con: Connection, pack: Pack, symbols: list[str], currency: str)
             f"{pack.id} has no market cap that can be told in {currency}: ingest fx_rates of their currencies"
         )
     return wide.set_axis(pd.DatetimeIndex(wide.index))
-
-
-def _payouts(
-    con: Connection, pack: Pack, panel: Panel, prices: pd.DataFrame, closes: pd.DataFrame, currency: str
-) -> dict[tuple[str, date], float]:
-    """What holders of the panel's names were paid that were delisted, for a unit of the total-return price."""
-    rows = con.execute(
-        f"select symbol, date, value, currency from corporate_actions where kind = '{KIND}' "
-        f"and symbol in (select unnest(?)) and date <= ? and ingest_seq <= ? "
-        f"qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1 order by symbol, date",
-        [list(panel.symbols), pack.as_of, pack.watermark],
-    ).fetchall()
-    own, found = dict(zip(panel.symbols, panel.currency, strict=True)), {}
-    for symbol, day, value, unit in rows:
-        priced = closes[symbol][closes.index < pd.Timestamp(day)].dropna()
-        if len(priced):
-            rate = exchange_rate_series(con, pack, unit or own[symbol], currency, [day])[0]
-            grown = prices.at[priced.index[-1], symbol] / priced.iloc[-1]
-            found[str(symbol), day] = float(value) * float(rate) * float(grown)
-    return found

@@ -20,9 +20,9 @@ Print = tuple[str, str, date, float, str]
 def recent_prints(con: Connection, as_of: date, watermark: int, limits: WatchLimits) -> Iterator[Print]:
     """(code, symbol, day, value, message) of each newest close that repeats too long, or undoes the day before it."""
     told = con.sql(
-        "select source, symbol, date, close, volume, dividend, split, ingest_seq from prices "
-        "where date between ? and ? and ingest_seq <= ?",
-        params=[as_of - SEEN, as_of, watermark],
+        "select source, symbol, date, close, volume, dividend, split, ingest_seq "
+        "from believed_prices($1) where date between $2 and $3",
+        params=[watermark, as_of - SEEN, as_of],
     ).to_arrow_table()
     for source, rows in _last_words(told):
         columns = [

@@ -69,8 +69,8 @@ def _mismatches(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]
             select symbol, arg_max(currency, (date, ingest_seq)) as currency from securities
             where date <= $1 and ingest_seq <= $2 group by symbol
         ), price as (
-            select symbol, source, max(date) as newest, arg_max(currency, (date, ingest_seq)) as currency from prices
-            where date between $3 and $1 and ingest_seq <= $2 group by symbol, source
+            select symbol, source, max(date) as newest, arg_max(currency, (date, ingest_seq)) as currency
+            from believed_prices($2) where date between $3 and $1 group by symbol, source
         )
         select p.symbol, p.source, p.newest, p.currency, s.currency from price p join security s using (symbol)
         where p.currency <> s.currency order by 1, 2

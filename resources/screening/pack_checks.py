@@ -131,9 +131,8 @@ def quality_score(findings: Sequence[Finding], symbols: int) -> float:
 
 def _newest_dates(con: Connection, as_of: date, watermark: int) -> dict[str, date]:
     rows = con.execute(
-        "select symbol, max(date) from prices where date between ? and ? and ingest_seq <= ? "
-        "group by symbol order by 1",
-        [as_of - RECENT, as_of, watermark],
+        "select symbol, max(date) from believed_prices($1) where date between $2 and $3 group by symbol order by 1",
+        [watermark, as_of - RECENT, as_of],
     ).fetchall()
     return {str(symbol): day for symbol, day in rows}
 
@@ -141,9 +140,9 @@ def _newest_dates(con: Connection, as_of: date, watermark: int) -> dict[str, dat
 def _ended(con: Connection, as_of: date, watermark: int) -> dict[str, date]:
     """Symbol -> the day on which a delisting, a merger or another name ended it."""
     rows = con.execute(
-        "select symbol, max(date) from corporate_actions where kind in ('delisting', 'merger', 'rename') "
-        "and date <= ? and ingest_seq <= ? group by symbol",
-        [as_of, watermark],
+        "select symbol, max(date) from stated_actions(?) where kind in ('delisting', 'merger', 'rename') "
+        "and date <= ? group by symbol",
+        [watermark, as_of],
     ).fetchall()
     return {str(symbol): day for symbol, day in rows}
 
@@ -211,21 +210,18 @@ def _stale_symbols(newest: dict[str, date], sessions: Sequence[date], limits: Ch
 
 def _disagreements(con: Connection, as_of: date, watermark: int, limits: CheckLimits) -> Iterator[Finding]:
     """Closes of one symbol and day that two sources tell differently, on the same basis; the widest of each symbol."""
-    within: list[object] = [as_of - RECENT, as_of, watermark]
-    span = "where date between ? and ? and ingest_seq <= ?"
-    if con.execute(
-        f"select min(source) is not distinct from max(source) from prices {span}", within
-    ).fetchall()[0][0]:
+    told = "from believed_prices($1) where date between $2 and $3"
+    within: list[object] = [watermark, as_of - RECENT, as_of]
+    if con.execute(f"select min(source) is not distinct from max(source) {told}", within).fetchall()[0][0]:
         return
     rows = con.execute(
-        """
+        f"""
         with told as (
-            select symbol, date, source, basis, currency, arg_max(close, ingest_seq) as close from prices
-            where date between ? and ? and ingest_seq <= ? group by all
+            select symbol, date, source, basis, currency, arg_max(close, ingest_seq) as close {told} group by all
         ), gaps as (
             select symbol, date, max(close) / min(close) - 1 as gap, arg_min(source, close) as low,
                    arg_max(source, close) as high
-            from told group by symbol, date, basis, currency having count(*) > 1 and gap > ?
+            from told group by symbol, date, basis, currency having count(*) > 1 and gap > $4
         )
         select symbol, arg_max(date, (gap, date)), max(gap), arg_max(low, (gap, date)), arg_max(high, (gap, date)),
                count(*)

@@ -20,7 +20,7 @@ create table prices (
 create table corporate_actions (
     symbol varchar not null, date date not null, kind varchar not null, value double, currency varchar, note varchar,
     source varchar not null, ingest_seq bigint not null, row_hash blob not null, new_symbol varchar, cash double,
-    cash_in_lieu double, basis_share double
+    cash_in_lieu double, basis_share double, withdrawn boolean
 );
 create table securities (
     symbol varchar not null, date date not null, name varchar, sector varchar, currency varchar not null,

@@ -38,7 +38,7 @@ LOGS: dict[str, Log] = {
     ),
     "corporate_actions": Log(
         ("symbol", "date", "kind", "source"),
-        ("value", "currency", "note", "new_symbol", "cash", "cash_in_lieu", "basis_share"),
+        ("value", "currency", "note", "new_symbol", "cash", "cash_in_lieu", "basis_share", "withdrawn"),
     ),
     "securities": Log(
         ("symbol", "date", "source"), ("name", "sector", "currency", "exchange", "kind", "simulated", "note")

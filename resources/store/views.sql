@@ -1,5 +1,21 @@
 -- What is derived from the tables; made again whenever they change.
 
+-- The price rows up to a watermark (all, where it is null) that were not withdrawn since. Of several of one symbol, date
+-- and source the newest counts. Everything that reads believed prices reads them here.
+create or replace macro believed_prices(mark) as table
+select p.* from prices p anti join (
+    select symbol, date, source, ingest_seq from prices where withdrawn and (mark is null or ingest_seq <= mark)
+) w on p.symbol = w.symbol and p.date = w.date and p.source = w.source and p.ingest_seq < w.ingest_seq
+where p.withdrawn is null and (mark is null or p.ingest_seq <= mark);
+
+-- The newest statement of each corporate action up to a watermark (all, where it is null), whichever source made it; none
+-- of those that were withdrawn. Every reader of what happened to shares reads it here.
+create or replace macro stated_actions(mark) as table
+select * from (
+    from corporate_actions where mark is null or ingest_seq <= mark
+    qualify row_number() over (partition by symbol, date, kind order by ingest_seq desc) = 1
+) where withdrawn is null;
+
 -- Which source tells a symbol's prices, and from which day to which: the most preferred one, and where it stops the
 -- next that goes on. `how`: first; joined (it tells the same close on the day of the seam, on the same basis and in the
 -- same currency); alone (it does not, and the other stopped over a week before: all prices are its own); unused (it
@@ -8,8 +24,8 @@ create or replace macro pack_sources(until, mark, preferred, wanted) as table
 with told as (
     select symbol, source, list_position(preferred, source) as preference, min(date) as oldest, max(date) as newest,
         arg_max(basis, (date, ingest_seq)) as basis, arg_max(currency, (date, ingest_seq)) as currency
-    from prices
-    where date <= until and ingest_seq <= mark and list_contains(preferred, source)
+    from believed_prices(mark)
+    where date <= until and list_contains(preferred, source)
         and (wanted is null or list_contains(wanted, symbol))
     group by symbol, source
 ), later as (
@@ -21,8 +37,9 @@ with told as (
     from later window seams as (partition by symbol order by preference)
 ), closes as (
     select p.symbol, p.source, p.date, arg_max(p.close, p.ingest_seq) as close
-    from prices p join pairs k on p.symbol = k.symbol and p.date = k.seam and p.source in (k.source, k.before)
-    where p.ingest_seq <= mark group by all
+    from believed_prices(mark) p
+        join pairs k on p.symbol = k.symbol and p.date = k.seam and p.source in (k.source, k.before)
+    group by all
 ), judged as (
     select k.*, here.close / there.close - 1 as gap,
         case when k.before is null then 'first' when alike and abs(gap) <= 0.01 then 'joined'
@@ -49,10 +66,10 @@ with bound as (
     select * from pack_sources((select as_of from bound), (select watermark_seq from bound),
         (select precedence from bound), null)
 ), seen as (
-    select p.* from prices p join sources s
+    select p.* from believed_prices((select watermark_seq from bound)) p join sources s
         on p.symbol = s.symbol and p.source = s.source and p.date between s.first_day and s.last_day, bound b
-    where p.date <= b.as_of and p.ingest_seq <= b.watermark_seq
-    qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1 and p.withdrawn is null
+    where p.date <= b.as_of
+    qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
 ), chosen as (
     select *, (close * split + dividend) / lag(close) over (partition by symbol order by date) as growth from seen
 )

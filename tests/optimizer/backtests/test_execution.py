@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer import CostModel, DataError, OptimizationBacktest, SolverError
+from optimizer import CostModel, DataError, OptimizationBacktest, PolicyError, SolverError
 from optimizer.backtests.attribution import attribution_by_group
 from optimizer.backtests.walk_forward import BacktestSettings, equal_weight
 
@@ -140,6 +140,25 @@ def test_a_name_that_ceases_to_be_is_paid_out_on_its_day():
     alone = BacktestSettings(costs=FREE, min_history=1, payouts={("A", day): 0.0})
     lost = OptimizationBacktest(prices[["A"]]).backtest_strategy(equal_weight, "yearly", settings=alone)
     assert lost.ruined == prices.index[5]
+
+
+def test_a_name_that_becomes_another_is_exchanged_on_the_heirs_next_close():
+    prices = table({"A": [10.0] * 4 + [np.nan] * 6, "B": [20.0] * 5 + [np.nan] + [20.0] * 3 + [40.0]})
+    end = prices.index[5].date()
+    chosen = BacktestSettings(
+        costs=FREE, min_history=1, payouts={("A", end): 5.0}, heirs={("A", end): ("B", 0.25)}
+    )
+    run = OptimizationBacktest(prices).backtest_strategy
+    result = run(equal_weight, "yearly", settings=chosen)
+    told = result.trades[result.trades["reason"] == "exchanged"].set_index("symbol")
+    assert (told["date"] == prices.index[6]).all()  # the first close of B
+    assert told["quantity"].to_dict() == {"A": -5e4, "B": 1.25e4}
+    assert told["price"].to_dict() == {"A": 10.0, "B": 20.0}
+    assert result.nav.iloc[:-1].tolist() == [1e6] * len(result.nav.iloc[:-1])
+    assert result.nav.iloc[-1] == 1e6 + (2.5e4 + 1.25e4) * 20
+    assert result.metrics["turnover"] == 0
+    with pytest.raises(PolicyError, match="A became C on"):
+        run(equal_weight, settings=BacktestSettings(min_history=1, heirs={("A", end): ("C", 1.0)}))
 
 
 def test_one_decision_without_a_certificate_keeps_the_holdings_and_ends_nothing():

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from resources.logs.ingest import store_delivery
 from resources.logs.open_questions import open_questions
+from resources.logs.recorded_actions import stated_actions
 from resources.logs.recorded_prices import (
-    known_splits,
     newest_closes_on_record,
     no_longer_believed,
     rows_around,
@@ -44,7 +44,7 @@ def arrive(warehouse: Warehouse, rows: Sequence[Row], name: str) -> None:
     text = f"symbol,date,close,split,dividend\n{lines}"
     file = read_delivery(text.encode(), f"{name}.csv", name, name, Reading("desk", "USD"))
     with warehouse.live() as con:
-        record, splits = newest_closes_on_record(con, file), known_splits(con)
+        record, splits = newest_closes_on_record(con, file), stated_actions(con).splits
         context = Context(date(2024, 12, 30), SESSIONS, record, splits, recorded=rows_around(con, file))
         screened = screen(file, context)
         screened = replace(screened, withdrawn=no_longer_believed(con, screened))
