@@ -19,8 +19,19 @@ from pipeline.commands import init as init_command
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
 from pipeline.commands.machine_faults import machine_fault
-from pipeline.commands.terminal import Json, PackArgument, err, finish, out, print_json, reader, working
+from pipeline.commands.terminal import (
+    Json,
+    PackArgument,
+    err,
+    finish,
+    out,
+    print_json,
+    readable_or_none,
+    reader,
+    working,
+)
 from pipeline.environment import Environment
+from resources.store.record_error import exit_status
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -65,7 +76,7 @@ def main() -> None:
         app()
     except PackfolioError as error:
         err.print(f"[red]{type(error).__name__}[/red] {error}", highlight=False, soft_wrap=True)
-        sys.exit(2 if isinstance(error, PolicyError) else 1)
+        sys.exit(exit_status(error))
     except Exception as error:
         said = machine_fault(error, Environment.of_process().home)
         if said:
@@ -323,6 +334,7 @@ def ui(
     ] = False,
 ) -> None:
     """Open Dagster: assets, plots, lineage, runs. Loopback only: it has no authentication."""
+    readable_or_none()
     here = Environment.of_process()
     here.prepare()
     command = ["dagster-webserver", "--read-only"] if read_only else ["dagster", "dev"]
@@ -337,6 +349,7 @@ def api(
     workers: Annotated[int, typer.Option(help="Processes; one a core solves the most.")] = 1,
 ) -> None:
     """Answer on demand over HTTP: trades, impact, hedges, stress. Loopback only; docs under /docs."""
+    readable_or_none()
     Environment.of_process().prepare()
     server = ["-m", "uvicorn", "service.api:serve", "--factory", "--no-access-log", "--host", "127.0.0.1"]
     chosen = ["--port", str(port), "--workers", str(workers)]
@@ -349,6 +362,7 @@ def screen(
     api_url: Annotated[str, typer.Option("--api", help="Address of the API.")] = "http://127.0.0.1:8000",
 ) -> None:
     """Open the desk's screen in the browser; it needs `packfolio api` running."""
+    readable_or_none()
     page = Path(__file__).resolve().parent.parent / "service" / "screen" / "app.py"
     server = [
         "-m",

@@ -14,7 +14,7 @@ import duckdb
 from optimizer import PackfolioError
 from pipeline.environment import Environment
 from resources.audit.restatements import BookNews, Proposal, book_news, proposed_revisions
-from resources.audit.verification import verify
+from resources.audit.verification import check_published, verify_home
 from resources.logs.open_questions import open_questions
 from resources.logs.refused_files import refused_files
 from resources.packs.missing_data import set_aside_since
@@ -23,7 +23,9 @@ from resources.settings.sources import FolderSettings
 from resources.store import ledger
 from resources.store.anchors import read_anchors
 from resources.store.code_version import environment_text
+from resources.store.continuity import refuse_lost
 from resources.store.ledger import Connection
+from resources.store.record_error import RecordError
 from resources.store.warehouse import Warehouse
 
 OK, NOTE, FAULT = "ok", "note", "fault"
@@ -78,9 +80,8 @@ def _home(environment: Environment) -> Iterator[Finding]:
         "home", state, said, "" if state == OK else "make room: a full disk ends a run, and loses nothing"
     )
     if left := sorted(path.name for path in home.glob("*.tmp")):
-        yield Finding(
-            "leftovers", NOTE, f"{', '.join(left)}: a publish was cut short", "the next run replaces it"
-        )
+        said = f"{', '.join(left)}: a publish was cut short, or a verification"
+        yield Finding("leftovers", NOTE, said, "the next run replaces a file; delete a folder")
 
 
 def _configuration(environment: Environment) -> Iterator[Finding]:
@@ -110,12 +111,12 @@ def _sources(environment: Environment, desk: Configuration) -> Iterator[Finding]
 
 def _warehouse(environment: Environment) -> Iterator[Finding]:
     store = Warehouse(environment.home, environment.anchor)
-    if not store.path.exists():
-        yield Finding(
-            "warehouse", NOTE, f"there is no {store.path} yet", "the first `packfolio run` makes it"
-        )
-        return
     try:
+        refuse_lost(store.path, read_anchors(store.anchor))
+        if not store.path.exists():
+            do = "the first `packfolio run` makes it"
+            yield Finding("warehouse", NOTE, f"there is no {store.path} yet", do)
+            return
         with store.live() as con:
             live = ledger.head(con)
     except (PackfolioError, duckdb.Error) as error:
@@ -134,13 +135,17 @@ def _warehouse(environment: Environment) -> Iterator[Finding]:
             seen = ledger.head(con)
             proposals = _proposals(environment, con)
             missing = list(_missing(con))
-    except duckdb.Error as error:
-        do = f"delete {store.published}; `packfolio packs verify` makes it again"
-        yield Finding("published copy", FAULT, str(error), do)
+    except (RecordError, duckdb.Error) as error:
+        yield Finding("published copy", FAULT, str(error), "delete it; `packfolio ingest` makes it again")
         return
     yield from missing
     for proposal in proposals:
         yield Finding("restatement", NOTE, f"{proposal.pack_id}: {proposal.reason}", proposal.command or "")
+    forged, _ = check_published(store, read_anchors(store.anchor))
+    for fault in forged:
+        yield Finding("published copy", FAULT, str(fault), "`packfolio ingest`, and find out who wrote it")
+    if forged:
+        return
     behind = live[0] - seen[0]
     if behind:
         said = f"readers are {behind} ledger row(s) behind: a run was stopped, or one goes on"
@@ -224,16 +229,13 @@ def _database(environment: Environment) -> Iterator[Finding]:
     store, began = Warehouse(environment.home, environment.anchor), datetime.now(UTC)
     if not store.path.exists():
         return
-    anchors = read_anchors(environment.anchor)  # read first: a run that goes on may only be ahead of it
     try:
-        with store.live() as con:  # before it is published: a damaged file takes no sound copy's place
+        with store.snapshot() as (con, _):
             _read_blocks(con)
-        store.publish()
-        with store.read() as con:
-            report = verify(con, anchors)
-    except duckdb.Error as error:
+    except RecordError as error:
         yield Finding("blocks", FAULT, str(error), "the file is damaged: `packfolio restore` a backup")
         return
+    report = verify_home(store)
     seconds = (datetime.now(UTC) - began).total_seconds()
     yield Finding("blocks", OK, f"every block was read, in {seconds:.1f} s")
     for fault in report.faults:

@@ -15,7 +15,8 @@ from resources.packs.packs import Pack, newest_fresh, parse_pack_id
 from resources.settings.configuration import Configuration, load_configuration
 from resources.store.code_version import code_version
 from resources.store.ledger import Connection, Stamp
-from resources.store.warehouse import Transaction, Warehouse
+from resources.store.transaction import Transaction
+from resources.store.warehouse import Warehouse
 
 
 class DeskResource(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -51,7 +51,6 @@ DUCKDB_DOORS = {  # file -> what it opens; no reader of another's file may be op
     "resources/store/warehouse.py": "the published copy, read-only",
     "resources/audit/replay.py": "a scratch warehouse beside a copy",
     "resources/audit/backup.py": "a database that a backup replaces",
-    "resources/audit/verification.py": "an empty one in memory",
 }
 EXCEPT_DOORS = {  # edges of what is ours: file -> why
     "service/http/guard.py": "no traceback may reach a caller",

@@ -10,7 +10,7 @@ from resources.dagster_resources import Stage
 from resources.packs.packs import Pack
 from resources.results.stage_outputs import inputs_of
 from resources.store.ledger import Entry
-from resources.store.warehouse import Transaction
+from resources.store.transaction import Transaction
 
 Frames = Mapping[str, pd.DataFrame]
 

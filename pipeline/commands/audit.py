@@ -10,7 +10,8 @@ from optimizer import PolicyError
 from pipeline.commands.terminal import Json, PackArgument, finish, out, print_json, reader, working
 from pipeline.environment import Environment
 
-FAULT = 3
+FAULT, BREAK = 3, 4
+STATUS = {"ok": 0, "fault": FAULT, "accepted": BREAK}
 REASON = "Why; goes on record."
 Reason = Annotated[str | None, typer.Option(help=REASON)]
 
@@ -66,29 +67,25 @@ def verify_packs(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Recompute every hash from the rows; exit 3 when anything was changed, removed or added."""
-    from resources.audit.verification import verify
-    from resources.store.anchors import read_anchors
+    """Recompute every hash from the rows; exit 3 for a fault, 4 where all is sound but a break was once accepted."""
+    from resources.audit.verification import verify_home
     from resources.store.signatures import PublicKey
     from resources.store.warehouse import Warehouse
 
     here = Environment.of_process()
     if anchor is not None and not anchor.is_file():
         raise PolicyError(f"--anchor: there is no file {anchor}")
-    public = PublicKey(key) if key else None
-    remembered = read_anchors(anchor or here.anchor)  # read first: the warehouse may only be ahead of it
-    store = Warehouse(here.home, here.anchor)
-    if store.path.exists():
-        store.publish()  # what is verified is the warehouse, not an older copy of it
-    with reader() as con, working("verifying", as_json):
-        report = verify(con, remembered, pack, public)
+    public = PublicKey.of_file(key) if key else None
+    other = None if anchor is None or anchor.resolve() == here.anchor else anchor
+    with working("verifying", as_json):
+        report = verify_home(Warehouse(here.home, here.anchor), other, pack, public)
     if as_json:
         print_json(report.as_json())
     else:
         from pipeline.commands.show import show_verification
 
         show_verification(out, report)
-    raise typer.Exit(FAULT if report.faults else 0)
+    raise typer.Exit(STATUS[report.status])
 
 
 def keygen(

@@ -86,6 +86,17 @@ def reader() -> Iterator[Any]:
         yield con
 
 
+def readable_or_none() -> None:
+    """Raises RecordError for a damaged published copy, before a server starts that could only fail; none is well."""
+    from resources.store.warehouse import Warehouse
+
+    here = Environment.of_process()
+    store = Warehouse(here.home, here.anchor)
+    if store.published.exists():
+        with store.read():
+            pass
+
+
 @contextmanager
 def working(what: str, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar while something runs; yields what it is told by: (doing, steps done, of).

@@ -3,16 +3,18 @@
 import json
 import shutil
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-from filelock import FileLock
 
 from optimizer import DataError
-from resources.prices.source import file_sha256
 from resources.store import ledger
-from resources.store.anchors import read_anchors, write_anchor
+from resources.store.anchor_lines import ACCEPTED, INTENT
+from resources.store.anchors import Anchors, append_line, read_anchors
+from resources.store.code_version import code_version
+from resources.store.file_lock import held
+from resources.store.ledger import file_sha256
 from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
 DATABASE, ANCHORS, PAYLOADS, MANIFEST = "warehouse.duckdb", "anchors.jsonl", "payloads", "manifest.json"
@@ -38,9 +40,7 @@ def backup(warehouse: Warehouse, target: Path, at: datetime) -> Manifest:
     half = target.with_name(target.name + ".part")
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True)
-    count, head = warehouse.copy(half / DATABASE)
-    if warehouse.anchor.exists():
-        shutil.copyfile(warehouse.anchor, half / ANCHORS)
+    count, head = warehouse.copy(half / DATABASE, half / ANCHORS)
     if (warehouse.home / PAYLOADS).exists():
         shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS)
     manifest = Manifest(count, head, file_sha256(half / DATABASE), at.isoformat())
@@ -69,28 +69,46 @@ def restore(warehouse: Warehouse, source: Path, at: datetime, reason: str | None
     Raises DataError for a damaged backup, and for a loss without a reason.
     """
     manifest = read_manifest(source)
-    anchors = read_anchors(warehouse.anchor)
-    lost = any(line.count > manifest.count for line in anchors.lines) or any(
-        line.count == manifest.count and line.head != manifest.head for line in anchors.lines
-    )
+    there = read_anchors(warehouse.anchor)
+    at = at.astimezone(UTC).replace(tzinfo=None)
+    lost = _is_lost(there, manifest)
     if lost and not reason:
-        newest = max(line.count for line in anchors.lines)
         raise DataError(
-            f"the backup ends at ledger row {manifest.count}, the anchor remembers {newest}: what came after would be "
-            f"lost; give --reason to accept that, and it goes on record"
+            f"the backup ends at ledger row {manifest.count}, the anchor remembers {_newest(there)}: what came after "
+            f"would be lost; give --reason to accept that, and it goes on record"
         )
     warehouse.home.mkdir(parents=True, exist_ok=True)
-    with FileLock(warehouse.home / "warehouse.lock", timeout=LOCK_SECONDS):
+    with held(warehouse.home / "warehouse.lock", LOCK_SECONDS, str(warehouse.path)):
         aside = _set_aside(warehouse, at)
         fresh = warehouse.home / "restored.tmp"
         shutil.copyfile(source / DATABASE, fresh)
         fresh.replace(warehouse.path)
+        if not warehouse.anchor.exists() and (source / ANCHORS).exists():
+            warehouse.anchor.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / ANCHORS, warehouse.anchor)
     if (source / PAYLOADS).exists():
         shutil.copytree(source / PAYLOADS, warehouse.home / PAYLOADS, dirs_exist_ok=True)
-    if lost:
-        write_anchor(warehouse.anchor, manifest.count, manifest.head, at, accepted=reason)
+    if lost and reason:
+        with (
+            warehouse.disputed() as con
+        ):  # the clock of a machine that was just set up is not believed over the ledger
+            newest = con.execute('select max("at") from materializations').fetchall()[0][0]
+        accept_break(warehouse, ledger.Stamp("by hand", newest or at, code_version(), "none"), reason)
     warehouse.publish()
     return aside
+
+
+def _newest(anchors: Anchors) -> int:
+    return max((line.count for line in anchors.lines), default=0)
+
+
+def _is_lost(anchors: Anchors, manifest: Manifest) -> bool:
+    """Whether the anchor knows of rows that the backup does not hold, or holds otherwise."""
+    done = [line for line in anchors.lines if line.kind != INTENT]
+    return any(
+        line.count > manifest.count or (line.count == manifest.count and line.head != manifest.head)
+        for line in done
+    )
 
 
 def _set_aside(warehouse: Warehouse, at: datetime) -> Path | None:
@@ -115,19 +133,14 @@ def accept_break(warehouse: Warehouse, stamp: ledger.Stamp, reason: str) -> int:
 
     Gives the id of the ledger row. Changed cells stay faults: only the anchor's memory is at issue.
     """
-    with warehouse.live() as con:
+    with warehouse.disputed() as con:
         con.execute("begin")
-        entry = ledger.head(con)[0] + 1
-        ledger.append_entry(
-            con,
-            stamp,
-            entry,
-            "accepted_break",
-            ledger.sha256(reason),
-            0,
-            tables=(),
-            inputs={"reason": reason},
+        entry, inputs = ledger.head(con)[0] + 1, {"reason": reason}
+        said = ledger.sha256(reason)
+        ledger.append_entry(con, stamp, entry, "accepted_break", said, 0, tables=(), inputs=inputs)
+        there = read_anchors(warehouse.anchor)
+        append_line(
+            warehouse.anchor, ACCEPTED, *ledger.head(con), stamp.at, {"accepted": reason}, after=there
         )
         con.execute("commit")
-        write_anchor(warehouse.anchor, *ledger.head(con), stamp.at, accepted=reason)
     return entry

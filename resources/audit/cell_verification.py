@@ -23,6 +23,8 @@ class Line:
     rows: int
     cells: Mapping[str, tuple[str, str]]
     this_hash: str
+    content_hash: str
+    inputs: Mapping[str, str]
 
 
 def unequal_cells(con: Connection, by_id: Mapping[int, Line], only: set[int] | None) -> list[tuple[int, str]]:

@@ -38,16 +38,23 @@ class Report:
     faults   what is wrong
     notes    what cannot be excluded, and what should be known
     checked  what was recomputed, in one line
+    breaks   the breaks that were ever accepted: they never go away
     """
 
     faults: Sequence[Fault]
     notes: Sequence[str]
     checked: str
+    breaks: Sequence[str] = ()
+
+    @property
+    def status(self) -> str:
+        """`fault`, `accepted` where a break is on record and all else is sound, or `ok`."""
+        return "fault" if self.faults else "accepted" if self.breaks else "ok"
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {
-            "status": "fault" if self.faults else "ok",
+            "status": self.status,
             "checked": self.checked,
             "faults": [asdict(fault) for fault in self.faults],
             "notes": list(self.notes),

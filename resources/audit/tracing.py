@@ -6,9 +6,8 @@ from pathlib import Path
 
 from optimizer import DataError, PolicyError
 from resources.packs.packs import Pack, find_pack
-from resources.prices.source import file_sha256
 from resources.results.queries import Row, rows
-from resources.store.ledger import Connection, columns
+from resources.store.ledger import Connection, columns, file_sha256
 from resources.store.tables import OUTPUTS, ledger_column
 
 # What each table was computed from; what is computed from prices alone ends at the pack.

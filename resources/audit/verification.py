@@ -5,18 +5,30 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
-
+from resources.audit.anchor_verification import accepted_breaks, check_anchors, check_signatures
 from resources.audit.cell_verification import Line, explain_cells, unequal_cells
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault, Report
 from resources.audit.log_verification import LogCheck
 from resources.logs.appending import root_hash
 from resources.packs.packs import find_pack
-from resources.store.anchors import Anchors, read_anchors, unsigned
-from resources.store.ledger import GENESIS, LEDGER_FIELDS, Connection, chain_hash
-from resources.store.schema import create_schema
+from resources.store.anchors import Anchors, read_anchors
+from resources.store.catalog import unlike_release
+from resources.store.continuity import difference
+from resources.store.ledger import (
+    GENESIS,
+    LEDGER_FIELDS,
+    Connection,
+    chain_hash,
+    file_sha256,
+    hash_at,
+    head,
+)
+from resources.store.record_error import RecordError
 from resources.store.signatures import PublicKey
 from resources.store.tables import LOGS
+from resources.store.warehouse import Warehouse
+
+COPY = "published copy"
 
 
 def verify(
@@ -48,7 +60,50 @@ def verify(
     anchors = anchor if isinstance(anchor, Anchors) else read_anchors(anchor)
     lost, notes = check_anchors(lines, anchors)
     forged, unread = check_signatures(anchors, key)
-    return Report([*faults, *forged, *lost], [*notes, *unread], _checked(con, lines, within))
+    breaks = accepted_breaks(anchors)
+    return Report([*faults, *forged, *lost], [*breaks, *notes, *unread], _checked(con, lines, within), breaks)
+
+
+def verify_home(
+    warehouse: Warehouse, other: Path | None = None, pack_id: str | None = None, key: PublicKey | None = None
+) -> Report:
+    """Recomputes the live warehouse of a home, and looks at what readers see; changes nothing, and may only read.
+
+    other  another file of anchors than the home's own, such as the auditor's copy of it
+    Raises DataError where there never was a warehouse.
+    """
+    try:
+        with warehouse.snapshot() as (con, own):
+            report = verify(con, own if other is None else read_anchors(other), pack_id, key)
+            last = own.settled
+            newer = last and other is None and difference(own, head(con), hash_at(con, last.count))
+    except RecordError as error:  # lost or damaged: there is nothing to recompute
+        own, newer = read_anchors(warehouse.anchor), None
+        report = Report([Fault("warehouse", CHANGED, str(error))], [], "nothing", accepted_breaks(own))
+    published, notes = check_published(warehouse, own)
+    faults = [*report.faults, *published]
+    if newer and not any(fault.table == "materializations" for fault in faults):
+        faults.append(Fault("materializations", ADDED, newer))
+    return replace(report, faults=faults, notes=[*report.notes, *notes])
+
+
+def check_published(warehouse: Warehouse, anchors: Anchors) -> tuple[list[Fault], list[str]]:
+    """The copy that readers see against the digests that were recorded at publishing: (faults, notes)."""
+    known = [line.told["sha256"] for line in anchors.published]
+    if not warehouse.published.exists():
+        return [], ["there is no published copy: readers see nothing until the next run"]
+    digest, unfinished = file_sha256(warehouse.published), warehouse.published.with_suffix(".tmp")
+    if not known:
+        return [], ["the published copy is from before digests were recorded: the next run records its own"]
+    if digest == known[-1]:
+        return [], []
+    if digest in known:
+        said = "the published copy is an older one"
+        if unfinished.exists() and file_sha256(unfinished) == known[-1]:
+            return [], [f"{said}: a publish was cut short, the next one replaces it"]
+        return [Fault(COPY, CHANGED, f"{said} than the last that was published: it was put back")], []
+    remedy = "`packfolio ingest` publishes the true state and keeps this one as evidence"
+    return [Fault(COPY, CHANGED, f"{warehouse.published} is not the file that was published; {remedy}")], []
 
 
 def _within(con: Connection, pack_id: str | None) -> str:
@@ -72,7 +127,7 @@ def _ledger(con: Connection) -> tuple[list[Line], list[Fault]]:
         lines.append(
             Line(
                 fields["id"], fields["asset"], fields["pack_id"], fields["portfolio_id"], fields["rows"],
-                _cells(fields["cells"]), fields["this_hash"],
+                _cells(fields["cells"]), fields["this_hash"], fields["content_hash"], _inputs(fields["input_hashes"]),
             )
         )  # fmt: skip
         previous = (fields["id"], fields["this_hash"])
@@ -84,6 +139,13 @@ def _cells(text: str) -> dict[str, tuple[str, str]]:
     try:
         return {table: (kept[0], kept[1]) for table, kept in json.loads(text).items()}
     except (ValueError, AttributeError, LookupError, TypeError):
+        return {}
+
+
+def _inputs(text: str) -> dict[str, str]:
+    try:
+        return {str(name): str(value) for name, value in json.loads(text).items()}
+    except (ValueError, AttributeError):
         return {}
 
 
@@ -163,79 +225,15 @@ def _roots(con: Connection, pack_id: str | None) -> list[Fault]:
     ]
 
 
-SCHEMA = (
-    "select table_name || '.' || column_name, data_type || is_nullable from duckdb_columns() where not internal "
-    "union all select 'view ' || view_name, sql from duckdb_views() where not internal "
-    "union all select 'macro ' || function_name, macro_definition from duckdb_functions() where not internal"
-)
-
-
 def _schema(con: Connection) -> list[Fault]:
-    """Tables, views and macros that are not the ones of this release: a changed view shows other rows."""
-    with duckdb.connect() as fresh:
-        create_schema(fresh)
-        expected = dict(fresh.execute(SCHEMA).fetchall())
-    found = dict(con.execute(SCHEMA).fetchall())
+    """Whatever the database holds besides rows that is not of this release: a changed view shows other rows."""
     return [
         Fault(
-            "schema", MISSING if name not in found else ADDED if name not in expected else CHANGED,
+            "schema", MISSING if not here else ADDED if not released else CHANGED,
             f"{name} is not that of this release",
         )
-        for name in sorted(found.keys() | expected.keys())
-        if found.get(name) != expected.get(name)
+        for name, (here, released) in unlike_release(con).items()
     ]  # fmt: skip
-
-
-def check_anchors(lines: Iterable[Line], anchors: Anchors) -> tuple[list[Fault], list[str]]:
-    """The ledger against the lines written outside the warehouse: (faults, notes)."""
-    hashes = {line.id: line.this_hash for line in lines}
-    length = max(hashes, default=0)
-    notes = [f"anchor line {number} cannot be read and was passed over" for number in anchors.unreadable]
-    if not anchors.lines:
-        said = "there is no anchor: a cut-off end and a history rewritten as a whole cannot be excluded"
-        return [], [*notes, said]
-    accepted = max((at for at, line in enumerate(anchors.lines) if line.accepted), default=0)
-    notes += [
-        f"a break was accepted at {line.at}, ledger row {line.count}: {line.accepted}"
-        for line in anchors.lines
-        if line.accepted
-    ]
-    standing = anchors.lines[accepted:]
-    last = standing[-1]
-    faults = []
-    if (longest := max(line.count for line in standing)) > length:
-        message = f"the ledger ends at row {length}, the anchor remembers {longest}: cut off, or an older copy put back"
-        faults.append(Fault("materializations", MISSING, message, ledger_row=longest))
-    rewritten = [line for line in standing if line.count in hashes and hashes[line.count] != line.head]
-    if rewritten:
-        message = f"ledger row {rewritten[0].count} is not the one anchored at {rewritten[0].at}: history was rewritten"
-        faults.append(Fault("materializations", CHANGED, message, ledger_row=rewritten[0].count))
-    if length > last.count:
-        notes.append(
-            f"the last {length - last.count} ledger row(s) are not anchored: a run was killed there, or they were "
-            f"added by someone"
-        )
-    return faults, notes
-
-
-def check_signatures(anchors: Anchors, key: PublicKey | None) -> tuple[list[Fault], list[str]]:
-    """The lines of the anchor against the desk's public key: (faults, notes)."""
-    count = sum(line.signature is not None for line in anchors.lines)
-    if key is None:
-        return [], [f"{count} anchor line(s) are signed: give --key to check by whom"] if count else []
-    faults = [
-        Fault(
-            "anchor",
-            CHANGED,
-            f"the line of {line.at}, ledger row {line.count}, {wrong}",
-            ledger_row=line.count,
-        )
-        for line, wrong in unsigned(anchors.lines, key)
-    ]
-    if not anchors.lines:
-        faults = [Fault("anchor", MISSING, "there is no line to check against the key")]
-    before = next((at for at, line in enumerate(anchors.lines) if line.signature), 0)
-    return faults, [f"the first {before} anchor line(s) are from before the desk had a key"] if before else []
 
 
 def _checked(con: Connection, lines: list[Line], within: str) -> str:

@@ -16,7 +16,7 @@ from resources.logs.storing import insert_rows
 from resources.settings.policy_schema import Strict
 from resources.store.ledger import Connection, append_entry
 from resources.store.ledger import sha256 as text_sha256
-from resources.store.warehouse import Transaction
+from resources.store.transaction import Transaction
 
 TABLE, SOURCE = "decisions", "service"
 DAMAGED = "DAMAGED_LINE"

@@ -11,7 +11,7 @@ from resources.logs.appending import Appended, append_log
 from resources.logs.refused_files import REJECTED, refused_files
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding
 from resources.store.ledger import Connection, append_entry, sha256
-from resources.store.warehouse import Transaction
+from resources.store.transaction import Transaction
 
 
 @dataclass(frozen=True)

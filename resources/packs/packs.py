@@ -21,7 +21,7 @@ from resources.screening.pack_checks import (
 )
 from resources.store.ledger import Connection
 from resources.store.tables import LOGS
-from resources.store.warehouse import Transaction
+from resources.store.transaction import Transaction
 
 ID = re.compile(r"PP_(\d{4}-\d{2}-\d{2})(?:\.([2-9]|[1-9]\d+))?")
 

@@ -31,8 +31,8 @@ from resources.prices.source import (
     Finding,
     Seen,
     delivery_key,
-    file_sha256,
 )
+from resources.store.ledger import file_sha256
 
 PACKAGE = "skfolio"
 STOCKS, INDEX, FACTORS = "sp500_dataset.csv.gz", "sp500_index.csv.gz", "factors_dataset.csv.gz"

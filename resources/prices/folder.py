@@ -17,9 +17,9 @@ from resources.prices.source import (
     Finding,
     Seen,
     delivery_key,
-    file_sha256,
     refusing,
 )
+from resources.store.ledger import file_sha256
 
 UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp", ".temp", ".swp", "~")
 

@@ -23,10 +23,10 @@ from resources.prices.source import (
     Finding,
     Seen,
     delivery_key,
-    file_sha256,
     refusing,
     shown,
 )
+from resources.store.ledger import file_sha256
 
 TEXT, DAY, NUMBER, YES_NO = pa.string(), pa.date32(), pa.float64(), pa.bool_()
 SOURCE = "reference"

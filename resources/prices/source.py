@@ -213,9 +213,3 @@ def delivery_key(name: str, payload_sha256: str, shaping: Any) -> str:
     """SHA-256 over what determines a delivery's rows: payload, its name, and the settings that shape it."""
     text = json.dumps([name, payload_sha256, shaping], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

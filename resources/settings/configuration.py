@@ -20,7 +20,7 @@ from resources.settings.sources import SourcesFile, load_sources
 from resources.settings.yaml_files import every_mistake, load_yaml, read_text
 from resources.store.code_version import environment_text
 from resources.store.ledger import sha256
-from resources.store.warehouse import Transaction
+from resources.store.transaction import Transaction
 
 
 class BacktestFile(Strict):

@@ -2,50 +2,121 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
-from resources.store.signatures import PublicKey, signed, signing_key
+from resources.store.anchor_lines import (
+    ACCEPTED,
+    INTENT,
+    PUBLISHED,
+    Anchor,
+    HalfError,
+    check_order,
+    check_place,
+    number_of,
+    read_line,
+)
+from resources.store.ledger import GENESIS, bytes_sha256
+from resources.store.record_error import RecordError
+from resources.store.signatures import signed, signing_key
 
-
-@dataclass(frozen=True)
-class Anchor:
-    """One line: after the commit at `at`, the ledger had `count` rows and the newest hash was `head`.
-
-    accepted  reason why a ledger that differs from the lines before was accepted from here on; None otherwise
-    """
-
-    count: int
-    head: str
-    at: str
-    accepted: str | None = None
-    signature: str | None = None
-
-    @property
-    def fields(self) -> dict[str, object]:
-        """What is signed."""
-        told: dict[str, object] = {"count": self.count, "head": self.head, "at": self.at}
-        return told | ({"accepted": self.accepted} if self.accepted else {})
+TAIL = 1 << 16  # bytes that are read of the end; a line takes a few hundred
 
 
 @dataclass(frozen=True)
 class Anchors:
-    """The lines of an anchor file, oldest first, and the numbers of the lines that cannot be read."""
+    """The lines of an anchor file, oldest first; the numbers of half lines; what is odd about which lines.
 
-    lines: tuple[Anchor, ...]
-    unreadable: tuple[int, ...]
+    end   SHA-256 of the last line as it stands in the file
+    size  number of lines of any kind
+    """
+
+    lines: tuple[Anchor, ...] = ()
+    torn: tuple[int, ...] = ()
+    odd: tuple[tuple[int, str], ...] = ()
+    end: str = GENESIS
+    size: int = 0
+
+    @cached_property
+    def settled(self) -> Anchor | None:
+        """The last line that tells of something done."""
+        return next((line for line in reversed(self.lines) if line.kind != INTENT), None)
+
+    @property
+    def pending(self) -> Anchor | None:
+        """The commit that was announced and of which nobody said how it ended: its process was killed, or it failed."""
+        return self.lines[-1] if self.lines and self.lines[-1].kind == INTENT else None
+
+    @cached_property
+    def accepted(self) -> Anchor | None:
+        """The last accepted break; the lines from it on bind."""
+        return next((line for line in reversed(self.lines) if line.kind == ACCEPTED), None)
+
+    @property
+    def disputed(self) -> tuple[tuple[int, str], ...]:
+        """The odd lines that nobody accepted since."""
+        since = self.accepted.place if self.accepted else 0
+        return tuple(odd for odd in self.odd if odd[0] > since)
+
+    @property
+    def published(self) -> tuple[Anchor, ...]:
+        """The lines of published copies, oldest first."""
+        return tuple(line for line in self.lines if line.kind == PUBLISHED)
 
 
-def write_anchor(path: Path, count: int, head: str, at: datetime, accepted: str | None = None) -> None:
-    """Append one line, signed where the desk has a key, and force it to the disk."""
-    line = json.dumps(signed(Anchor(count, head, at.isoformat(), accepted).fields, signing_key())) + "\n"
+def read_anchors(path: Path) -> Anchors:
+    """What the anchor file says; a missing file says nothing."""
+    if not path.exists():
+        return Anchors()
+    return _parsed(_split(path.read_bytes()), 0, GENESIS)
+
+
+def read_end(path: Path) -> Anchors:
+    """The last lines alone, as many as are needed to go on from them; raises RecordError where they are odd."""
+    if not path.exists():
+        return Anchors()
+    with path.open("rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - TAIL)
+        file.seek(start)
+        raw = _split(file.read())[1 if start else 0 :]  # the first may be cut in half
+    number = number_of(raw[0]) if start and raw else None
+    found = _parsed(raw, number - 1, None) if number else Anchors()
+    if found.settled is None:
+        found = read_anchors(path)
+    if found.disputed:
+        number, why = found.disputed[-1]
+        raise RecordError(
+            f"line {number} of the anchor {path} {why}; nothing was written: see `packfolio packs verify`, put the "
+            f"true file back, or go on with `packfolio doctor db --accept REASON`, which stays on record"
+        )
+    return found
+
+
+def append_line(
+    path: Path, kind: str, count: int, head: str, at: datetime, told: Mapping[str, str] | None = None,
+    *, new_key: Path | None = None, after: Anchors | None = None,
+) -> None:  # fmt: skip
+    """Append one line, signed where the desk has a key, and force it to the disk; the caller holds the home's lock.
+
+    told     what a line of that kind says besides
+    new_key  a second private key that signs it too
+    after    the lines before, where they have been read; else their end is read
+    Raises PolicyError where a key cannot be read, RecordError where the last line is odd.
+    """
+    before = read_end(path) if after is None else after
+    line = {
+        "number": before.size + 1, "previous": before.end, "kind": kind,
+        "count": count, "head": head, "at": at.isoformat(), **(told or {}),
+    }  # fmt: skip
+    text = json.dumps(signed(line, signing_key(), new_key)).encode() + b"\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         if _torn(file.seek(0, os.SEEK_END), path):  # a killed writer left half a line
-            line = "\n" + line
-        file.write(line.encode())
+            text = b"\n" + text
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
 
@@ -58,29 +129,30 @@ def _torn(size: int, path: Path) -> bool:
         return file.read(1) != b"\n"
 
 
-def read_anchors(path: Path) -> Anchors:
-    """What the anchor file says; a missing file says nothing."""
-    if not path.exists():
-        return Anchors((), ())
-    lines, unreadable = [], []
-    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+def _split(raw: bytes) -> list[bytes]:
+    lines = raw.split(b"\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _parsed(raw: Iterable[bytes], before: int, previous: str | None) -> Anchors:
+    """Lines that follow line `before`, whose hash is `previous` (None: not known, nor what it told)."""
+    lines: list[Anchor] = []
+    torn: list[int] = []
+    odd: list[tuple[int, str]] = []
+    known, settled, number = previous is not None, None, before
+    for number, text in enumerate(raw, before + 1):
         try:
-            found = json.loads(text)
-            told = int(found["count"]), str(found["head"]), str(found["at"])
-            lines.append(Anchor(*told, found.get("accepted"), found.get("signature")))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            unreadable.append(number)
-    return Anchors(tuple(lines), tuple(unreadable))
-
-
-def unsigned(lines: Sequence[Anchor], key: PublicKey) -> list[tuple[Anchor, str]]:
-    """The lines that the holder of the key did not sign, each with what is wrong.
-
-    Lines before the first signed one were written before the desk had a key; a file without any is all unsigned.
-    """
-    first = next((at for at, line in enumerate(lines) if line.signature), 0)
-    return [
-        (line, "has no signature" if line.signature is None else "is signed by another key, or was changed")
-        for line in lines[first:]
-        if line.signature is None or not key.fits(line.fields, line.signature)
-    ]
+            line = read_line(number, text)
+            check_place(line, previous, lines[-1] if lines else None)
+            if known:
+                check_order(line, settled, lines[-1] if lines else None)
+        except HalfError:
+            torn.append(number)
+        except ValueError as error:
+            odd.append((number, str(error)))
+        else:
+            lines.append(line)
+            if line.kind != INTENT:
+                known, settled = True, line
+        previous = bytes_sha256(text)
+    return Anchors(tuple(lines), tuple(torn), tuple(odd), previous or GENESIS, number)

@@ -8,13 +8,35 @@ from pathlib import Path
 import duckdb
 
 from resources.store.ledger import Connection
+from resources.store.record_error import RecordError
 
 NAME = "warehouse"
+DAMAGED = ("Corrupt database file", "not a valid DuckDB database file", "Could not read enough bytes")
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """What DuckDB says in the block of a file that is damaged becomes a RecordError with its remedy."""
+    try:
+        yield
+    except duckdb.Error as error:
+        said = str(error).splitlines()[0]
+        if not isinstance(error, duckdb.SerializationException) and not any(sign in said for sign in DAMAGED):
+            raise
+        raise RecordError(
+            f"{path} is damaged ({said}): `packfolio restore` a backup; a damaged copy for readers alone is made again "
+            f"by `packfolio ingest`"
+        ) from error
 
 
 def quoted(path: Path) -> str:
     """A path as the inside of an SQL string."""
     return str(path).replace("'", "''")
+
+
+def empty() -> Connection:
+    """An empty database in memory; the caller closes it."""
+    return duckdb.connect()
 
 
 @lru_cache(maxsize=4)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 
@@ -37,6 +38,17 @@ class Entry:
 def sha256(text: str) -> str:
     """Hex SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def bytes_sha256(raw: bytes) -> str:
+    """Hex SHA-256 of bytes."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def columns(con: Connection, table: str) -> list[tuple[str, str]]:
@@ -77,6 +89,12 @@ def head(con: Connection) -> tuple[int, str]:
     """(number of ledger rows, hash of the newest one)."""
     found = con.execute("select id, this_hash from materializations order by id desc limit 1").fetchall()
     return (int(found[0][0]), str(found[0][1])) if found else (0, GENESIS)
+
+
+def hash_at(con: Connection, row: int) -> str | None:
+    """The hash of one ledger row; None where there is none."""
+    found = con.execute("select this_hash from materializations where id = ?", [row]).fetchall()
+    return str(found[0][0]) if found else None
 
 
 def latest(con: Connection, asset: str, pack_id: str | None, portfolio_id: str | None) -> Entry | None:

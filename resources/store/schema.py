@@ -1,6 +1,6 @@
 """The tables of a warehouse: made in an empty one, brought forward in an older one, refused in a newer one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 
@@ -8,7 +8,7 @@ import duckdb
 
 from optimizer import DataError
 from resources.store.code_version import code_version
-from resources.store.ledger import Connection, Stamp, append_entry, head, sha256
+from resources.store.ledger import GENESIS, Connection, Stamp, append_entry, head, sha256
 from resources.store.tables import ASSET_OF, OUTPUTS
 
 HERE = files("resources.store")
@@ -43,10 +43,14 @@ def refuse_newer(found: int, where: str) -> None:
         )
 
 
-def prepare_schema(con: Connection, where: str) -> bool:
+Announce = Callable[[tuple[int, str], tuple[int, str], datetime], None]
+
+
+def prepare_schema(con: Connection, where: str, announce: Announce | None = None) -> bool:
     """Make the schema in an empty database, or bring an older one forward, in one transaction with its ledger row.
 
-    where  names the file in the error
+    where     names the file in the error
+    announce  is told the ledger's head before and after, and when, before the commit of a new ledger row
     Gives whether the ledger has a new row: who brought it forward, from where, and the ledger's head before.
     Raises DataError for a schema newer than this release.
     """
@@ -54,6 +58,7 @@ def prepare_schema(con: Connection, where: str) -> bool:
     refuse_newer(found, where)
     if found == VERSION:
         return False
+    before = head(con) if found else (0, GENESIS)
     con.execute("begin")
     if found == 0:
         create_schema(con)
@@ -62,15 +67,17 @@ def prepare_schema(con: Connection, where: str) -> bool:
         for sql in steps:
             con.execute(sql)
         _derive(con)
-        _record_upgrade(con, found, steps)
+        at = datetime.now(UTC).replace(tzinfo=None)
+        _record_upgrade(con, found, steps, at)
+        if announce:
+            announce(before, head(con), at)
     con.execute("commit")
     if found:
         con.execute("checkpoint")
     return found > 0
 
 
-def _record_upgrade(con: Connection, found: int, steps: Sequence[str]) -> None:
-    at = datetime.now(UTC).replace(tzinfo=None)
+def _record_upgrade(con: Connection, found: int, steps: Sequence[str], at: datetime) -> None:
     stamp = Stamp("schema upgrade", at, code_version(), "none")
     inputs = {"from_schema": str(found), "to_schema": str(VERSION)}
     content = sha256("\n".join(steps))

@@ -4,11 +4,18 @@ import base64
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from optimizer import PolicyError
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
 KEY = "PACKFOLIO_ANCHOR_KEY"  # path of the private key
+SIGNATURE, COUNTERSIGNATURE = "signature", "countersignature"
+SIGNATURES = frozenset({SIGNATURE, COUNTERSIGNATURE})
 PURPOSE = b"packfolio anchor\n"  # a signature given for anything else does not fit a line
 
 
@@ -40,23 +47,33 @@ def make_keys(path: Path, home: Path) -> Path:
     return public
 
 
-def signed(fields: Mapping[str, object], key: Path | None) -> dict[str, object]:
-    """The fields of a line with their signature; as they are where the desk has no key.
+def signed(fields: Mapping[str, object], key: Path | None, new_key: Path | None = None) -> dict[str, object]:
+    """The fields of a line with their signature, and a second one; as they are where the desk has no key.
 
-    Raises PolicyError where the key cannot be read.
+    Raises PolicyError where a key cannot be read.
     """
-    if key is None:
-        return dict(fields)
+    message = _message(fields)
+    found = dict(fields)
+    for name, path in zip((SIGNATURE, COUNTERSIGNATURE), (key, new_key), strict=True):
+        if path is not None:
+            found[name] = base64.b64encode(private_key(path).sign(message)).decode()
+    return found
+
+
+def private_key(path: Path) -> "Ed25519PrivateKey":
+    """The private key of a file; raises PolicyError where it is none."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        private = load_pem_private_key(key.read_bytes(), password=None)
+        found = load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
-        raise PolicyError(f"{KEY}: {key} is no readable private key ({error}); nothing was written") from None
-    if not isinstance(private, Ed25519PrivateKey):
-        raise PolicyError(f"{KEY}: {key} is no Ed25519 key; make one with `packfolio anchor keygen`")
-    return {**fields, "signature": base64.b64encode(private.sign(_message(fields))).decode()}
+        raise PolicyError(
+            f"{KEY}: {path} is no readable private key ({error}); nothing was written"
+        ) from None
+    if not isinstance(found, Ed25519PrivateKey):
+        raise PolicyError(f"{KEY}: {path} is no Ed25519 key; make one with `packfolio anchor keygen`")
+    return found
 
 
 def signing_key() -> Path | None:
@@ -65,33 +82,46 @@ def signing_key() -> Path | None:
     return Path(path) if path else None
 
 
+@dataclass(frozen=True)
 class PublicKey:
-    """The public half of the desk's key.
+    """The public half of a key: its 32 bytes in base64, as a line of the anchor names it."""
 
-    Raises PolicyError for a file that holds none.
-    """
+    text: str
 
-    def __init__(self, path: Path) -> None:
+    @classmethod
+    def of_file(cls, path: Path) -> "PublicKey":
+        """Of a PEM file; raises PolicyError for a file that holds none."""
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
         try:
             found = load_pem_public_key(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise PolicyError(f"--key: {path} is no readable public key ({error})") from None
+            raise PolicyError(f"{path} is no readable public key ({error})") from None
         if not isinstance(found, Ed25519PublicKey):
-            raise PolicyError(f"--key: {path} is no Ed25519 key")
-        self._key = found
+            raise PolicyError(f"{path} is no Ed25519 key")
+        return cls(_text(found))
 
-    def fits(self, fields: Mapping[str, object], signature: str) -> bool:
+    @classmethod
+    def of_private(cls, path: Path) -> "PublicKey":
+        """Of the file of a private key; raises PolicyError where it holds none."""
+        return cls(_text(private_key(path).public_key()))
+
+    def fits(self, fields: Mapping[str, object], signature: object) -> bool:
         """Whether the holder of the key signed these fields."""
         from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         try:
-            self._key.verify(base64.b64decode(signature, validate=True), _message(fields))
+            key = Ed25519PublicKey.from_public_bytes(base64.b64decode(self.text, validate=True))
+            key.verify(base64.b64decode(str(signature), validate=True), _message(fields))
         except (InvalidSignature, ValueError):
             return False
         return True
+
+
+def _text(key: "Ed25519PublicKey") -> str:
+    return base64.b64encode(key.public_bytes_raw()).decode()
 
 
 def _message(fields: Mapping[str, object]) -> bytes:

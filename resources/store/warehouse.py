@@ -2,97 +2,30 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
-from filelock import FileLock, Timeout
 
 from optimizer import DataError
-from resources.store import anchors, ledger
-from resources.store.duckdb_engine import attached
-from resources.store.ledger import Connection, Entry, Stamp
+from resources.store import ledger
+from resources.store.anchor_lines import BEGUN, COMMIT, FORGED, INTENT, PUBLISHED
+from resources.store.anchors import Anchors, append_line, read_anchors, read_end
+from resources.store.continuity import refuse_another, refuse_lost, refuse_planted
+from resources.store.duckdb_engine import attached, damage_told
+from resources.store.file_lock import held, shared_lock
+from resources.store.ledger import Connection, Stamp, file_sha256
 from resources.store.schema import VERSION, prepare_schema, refuse_newer, schema_version
 from resources.store.signatures import signed, signing_key
+from resources.store.transaction import Transaction
 
+Head = tuple[int, str]  # number of ledger rows, hash of the newest
 LOCK_SECONDS = 120.0
 CLOCK_SLACK = timedelta(hours=1)
-
-
-class PackLike(Protocol):
-    """What an output needs to know of the pack it was computed from."""
-
-    @property
-    def id(self) -> str:
-        """The pack's ID."""
-
-
-@dataclass(frozen=True)
-class Transaction:
-    """One open write transaction; everything in it becomes visible together, or not at all."""
-
-    con: Connection
-    stamp: Stamp
-
-    def next_id(self) -> int:
-        """The id of the ledger row that the next write will get."""
-        return ledger.head(self.con)[0] + 1
-
-    def record(
-        self,
-        asset: str,
-        frames: Mapping[str, pd.DataFrame | pa.Table],
-        *,
-        pack_id: str | None = None,
-        portfolio_id: str | None = None,
-        inputs: Mapping[str, str] | None = None,
-    ) -> Entry:
-        """Append `frames` (table -> rows) as one version of (asset, pack, portfolio); unchanged content writes nothing.
-
-        Raises DataError when a frame has a column that its table lacks.
-        """
-        entry_id = self.next_id()
-        keys = {"pack_id": pack_id, "portfolio_id": portfolio_id, "materialization": entry_id}
-        staged = {table: self._stage(table, frame, keys) for table, frame in sorted(frames.items())}
-        digests = {table: ledger.content_hash(self.con, name) for table, name in staged.items()}
-        content = ledger.sha256("\n".join(f"{table}:{digest}" for table, (digest, _) in digests.items()))
-        rows = sum(count for _, count in digests.values())
-        before = ledger.latest(self.con, asset, pack_id, portfolio_id)
-        if before is None or before.content_hash != content:
-            for table, name in staged.items():
-                self.con.execute(f"insert into {table} by name select * from {name}")
-        for name in staged.values():
-            self.con.execute(f"drop table temp.{name}")
-        if before is not None and before.content_hash == content:
-            return before
-        return ledger.append_entry(
-            self.con, self.stamp, entry_id, asset, content, rows,
-            tables=frames, pack_id=pack_id, portfolio_id=portfolio_id, inputs=inputs,
-        )  # fmt: skip
-
-    def _stage(self, table: str, frame: pd.DataFrame | pa.Table, keys: Mapping[str, object]) -> str:
-        """A temporary table with the types of `table`, the rows of `frame`, and its keys filled in."""
-        name = f"staged_{table}"
-        types = dict(ledger.columns(self.con, table))
-        names = list(frame.columns if isinstance(frame, pd.DataFrame) else frame.column_names)
-        if unknown := sorted(set(names) - set(types)):
-            raise DataError(f"{table} has no columns {unknown}; it has {sorted(types)}")
-        self.con.execute(f"create or replace temp table {name} as select * from {table} limit 0")
-        constants = {key: value for key, value in keys.items() if key in types and key not in names}
-        # DuckDB cannot read a view that runs backwards; a copy runs forwards
-        self.con.register("incoming", frame.copy() if isinstance(frame, pd.DataFrame) else frame)
-        selected = ", ".join([*(f'"{column}"' for column in names), *(f"? as {key}" for key in constants)])
-        self.con.execute(
-            f"insert into {name} by name select {selected} from incoming", list(constants.values())
-        )
-        self.con.unregister("incoming")
-        return name
 
 
 class Warehouse:
@@ -117,27 +50,52 @@ class Warehouse:
 
     @contextmanager
     def live(self) -> Iterator[Connection]:
-        """The live database, for the pipeline's own short reads; waits for the writer before it."""
-        with self._locked(), self._connect(self.path) as con:
-            self._prepare(con)
+        """The live database, for the pipeline's own short reads; waits for the writer before it.
+
+        Raises RecordError for a warehouse that is lost, damaged, tampered with, or not the one that the anchor
+        remembers.
+        """
+        with self._locked(), self._opened(read_end(self.anchor)) as con:
             yield con
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def disputed(self) -> Iterator[Connection]:
+        """The live database, whatever the anchor remembers: for those who restore it, or accept it as it is."""
+        with self._locked(), self._opened(Anchors()) as con:
+            yield con
+
+    @contextmanager
+    def _opened(self, anchors: Anchors) -> Iterator[Connection]:
+        """The database, looked at before it is used, in the schema of this release; called with the lock held."""
+        refuse_lost(self.path, anchors)
+        ours = _UNTOUCHED.get(self.path) == _state(self.path)
+        try:
+            with damage_told(self.path), self._connect(self.path) as con:
+                con.execute("set python_enable_replacements = false")
+                con.execute("set preserve_insertion_order = true")
+                refuse_another(con, self.path, anchors)
+                if prepare_schema(con, str(self.path), self._announce):
+                    self._settle(ledger.head(con), _now())
+                if not ours:  # nobody but this process has written since it looked
+                    refuse_planted(con, self.path)
+                ours = True
+                yield con
+        finally:
+            if ours:
+                _UNTOUCHED[self.path] = _state(self.path)
+
+    def _locked(self) -> AbstractContextManager[None]:
         """Keeps other processes and threads out of the live database; waits for the one before."""
         self.home.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(self.home / "warehouse.lock", timeout=LOCK_SECONDS):
-                yield
-        except Timeout:
-            raise DataError(
-                f"{self.path} has been locked by another process for {LOCK_SECONDS:.0f} s; wait for that run to end, "
-                f"or see `packfolio doctor`"
-            ) from None
+        return held(self.home / "warehouse.lock", LOCK_SECONDS, f"{self.path}")
 
     @contextmanager
     def write(self, stamp: Stamp) -> Iterator[Transaction]:
-        """One transaction: commits at the end of the block, rolls back when it raises; then the anchor follows."""
+        """One transaction: commits at the end of the block, rolls back when it raises.
+
+        The anchor is told before the commit what the ledger is about to be, and after it that it is so: between the
+        two a kill leaves a ledger that the anchor knows either way, and no other one passes for it.
+        """
         signed({}, signing_key())  # a key that cannot be read must show before anything is written
         with self.live() as con:
             before = ledger.head(con)
@@ -145,79 +103,164 @@ class Warehouse:
             con.execute("begin")
             try:
                 yield Transaction(con, stamp)
+                after = ledger.head(con)
+                if after != before:
+                    self._announce(before, after, stamp.at)
                 con.execute("commit")
             except BaseException:
                 with suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
                     con.execute("rollback")
                 raise
-            after = ledger.head(con)
             if after != before:
-                anchors.write_anchor(self.anchor, *after, stamp.at)
+                append_line(self.anchor, COMMIT, *after, stamp.at)
 
-    def _prepare(self, con: Connection) -> None:
-        """The schema of this release, anchored where that took a step; deterministic settings for every connection."""
-        con.execute("set python_enable_replacements = false")
-        con.execute("set preserve_insertion_order = true")
-        if prepare_schema(con, str(self.path)):
-            anchors.write_anchor(self.anchor, *ledger.head(con), datetime.now(UTC).replace(tzinfo=None))
+    def _announce(self, before: Head, after: Head, at: datetime) -> None:
+        """Tell the anchor which commit comes next."""
+        self._settle(before, at)
+        append_line(self.anchor, INTENT, *after, at)
+
+    def _settle(self, head: Head, at: datetime) -> None:
+        """Tell the anchor what it does not know yet: a commit whose process was killed, or where it begins."""
+        anchors = read_end(self.anchor)
+        if anchors.pending and anchors.pending.state == head:
+            append_line(self.anchor, COMMIT, *head, at, after=anchors)
+        elif head[0] and (anchors.settled is None or anchors.settled.state != head):
+            append_line(self.anchor, BEGUN, *head, at, after=anchors)
 
     def publish(self) -> Path:
-        """Replace the published copy by the present state, atomically; open readers keep what they have."""
+        """Replace the published copy by the present state, atomically; open readers keep what they have.
+
+        The anchor remembers the digest of each copy. One in its place that was never published is kept as evidence.
+        Raises RecordError as `live` does: a good copy is never replaced by a warehouse that is not to be believed.
+        """
         fresh = self.home / "published.tmp"
-        try:
-            self.copy(fresh)
-        except OSError:
-            fresh.unlink(missing_ok=True)  # half a copy would fill the disk that was too small for it
-            raise
-        fresh.replace(self.published)
+        with self._locked():
+            try:
+                head = self._copied(fresh)
+                self._settle(head, _now())
+                digest, known = file_sha256(fresh), read_anchors(self.anchor).published
+                self._keep_evidence(head, {line.told["sha256"] for line in known})
+                if not known or known[-1].told["sha256"] != digest:
+                    append_line(self.anchor, PUBLISHED, *head, _now(), {"sha256": digest})
+            except OSError:
+                fresh.unlink(missing_ok=True)  # half a copy would fill the disk that was too small for it
+                raise
+            fresh.replace(self.published)
         return self.published
 
-    def copy(self, target: Path) -> tuple[int, str]:
-        """Copy the present state to `target`, on the disk when this returns; gives (count, head) of its ledger."""
+    def _keep_evidence(self, head: Head, known: Set[str]) -> None:
+        """Sets aside what stands in the readers' place and was never published, and puts it on record."""
+        if not known or not self.published.exists():
+            return
+        digest = file_sha256(self.published)
+        if digest not in known:
+            kept = self.home / "evidence" / f"published-{digest[:16]}.duckdb"
+            kept.parent.mkdir(exist_ok=True)
+            shutil.copyfile(self.published, kept)
+            append_line(self.anchor, FORGED, *head, _now(), {"sha256": digest, "kept": kept.name})
+
+    def copy(self, target: Path, anchor: Path) -> Head:
+        """Copy the present state to `target`, and the anchor as of then; gives (count, head) of its ledger.
+
+        The copy is on the disk when this returns. Raises RecordError as `live` does.
+        """
         with self._locked():
-            with self._connect(self.path) as con:
-                self._prepare(con)
-                found = ledger.head(con)
-                con.execute("checkpoint")
+            if self.anchor.exists():
+                shutil.copyfile(self.anchor, anchor)
+            return self._copied(target)
+
+    def _copied(self, target: Path) -> Head:
+        with self._opened(read_end(self.anchor)) as con:
+            found = ledger.head(con)
+            con.execute("checkpoint")
+        with damage_told(self.path):
             shutil.copyfile(self.path, target)
         with target.open("rb") as file:
             os.fsync(file.fileno())
         return found
 
     @contextmanager
+    def snapshot(self) -> Iterator[tuple[Connection, Anchors]]:
+        """A copy of the live database as it stands, and the anchor as of then; needs no right to write in the home.
+
+        Raises RecordError for a warehouse that is lost or damaged, DataError where there never was one.
+        """
+        own = os.access(self.home, os.W_OK)
+        with TemporaryDirectory(prefix="look-", suffix=".tmp", dir=self.home if own else None) as folder:
+            place = Path(folder) / self.path.name
+            with (
+                self._locked()
+                if own
+                else shared_lock(self.home / "warehouse.lock", LOCK_SECONDS, f"{self.path}")
+            ):
+                anchors = read_anchors(self.anchor)
+                refuse_lost(self.path, anchors)
+                if not self.path.exists():
+                    raise DataError(
+                        f"there is no {self.path} yet: run `packfolio run` first, or set PACKFOLIO_HOME"
+                    )
+                for suffix in ("", ".wal"):
+                    part = self.path.with_name(self.path.name + suffix)
+                    if part.exists():
+                        shutil.copyfile(part, place.with_name(part.name))
+            with damage_told(self.path), duckdb.connect(str(place)) as con:
+                con.execute("set python_enable_replacements = false")
+                con.execute("set enable_external_access = false")
+                prepare_schema(con, str(self.path))
+                yield con, anchors
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """The published copy, read-only: what the CLI, the API and the screen see while a run writes.
 
-        Raises DataError before the first run.
+        Raises DataError before the first run, RecordError for a damaged copy.
         """
-        con = self.open_published()
-        try:
-            yield con
-        finally:
-            con.close()
+        with damage_told(self.published):
+            con = self.open_published()
+            try:
+                yield con
+            finally:
+                con.close()
 
     def open_published(self) -> Connection:
         """A connection to the published copy, made anew where an older release left it; the caller closes it.
 
-        Raises DataError before the first run, and for a copy of a newer release.
+        Raises DataError before the first run, and for a copy of a newer release; RecordError for a damaged one.
         """
         if not self.published.exists():
             raise DataError(
                 f"there is no {self.published} yet: run `packfolio run` first, or set PACKFOLIO_HOME"
             )
-        con = duckdb.connect(str(self.published), read_only=True)
-        found = schema_version(con)
-        if found < VERSION:
-            con.close()
-            self.publish()
+        with damage_told(self.published):
             con = duckdb.connect(str(self.published), read_only=True)
-        try:
-            refuse_newer(found, str(self.published))
-            con.execute("set enable_external_access = false")
-        except BaseException:
-            con.close()
-            raise
-        return con
+            found = schema_version(con)
+            if found < VERSION:
+                con.close()
+                self.publish()
+                con = duckdb.connect(str(self.published), read_only=True)
+            try:
+                refuse_newer(found, str(self.published))
+                con.execute("set enable_external_access = false")
+            except BaseException:
+                con.close()
+                raise
+            return con
+
+
+_UNTOUCHED: dict[Path, tuple[int, int, int] | None] = {}  # the files as this process left them
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """What changes with every write to a file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_ctime_ns, found.st_size
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def _refuse_earlier_clock(con: Connection, stamp: Stamp) -> None:

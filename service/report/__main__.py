@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from optimizer import PackfolioError, PolicyError
+from resources.store.record_error import exit_status
 from service.desk import Desk
 from service.report.contents import contents
 from service.report.page import render
@@ -26,7 +27,7 @@ def write(
         _save(place, render(report))
     except PackfolioError as error:
         typer.echo(f"{type(error).__name__} {error}", err=True)
-        sys.exit(2 if isinstance(error, PolicyError) else 1)
+        sys.exit(exit_status(error))
     typer.echo(place)
 
 

@@ -63,17 +63,19 @@ def test_every_check_is_told_with_its_figures(desk: Environment, monkeypatch: py
     )
     sound = found(desk, "ok", database=True)
     rows, lines = sound["warehouse"].split(", ")[1:], len(desk.anchor.read_text().splitlines())
+    with Warehouse(desk.home).live() as con:
+        (written,) = con.execute("select count(*) from materializations").fetchone() or (0,)
     assert sound["home"] == f"{desk.home}, 2.0 GiB free; "
     assert sound["configuration"] == f"{desk.config}: portfolios book, paper; "
     assert sound["source inbox"] == "folder, live; "
     assert rows == [
-        f"{lines} ledger rows",
+        f"{written} ledger rows",
         f"{(desk.home / 'warehouse.duckdb').stat().st_size / 2**20:.1f} MiB; ",
     ]
     assert sound["published copy"] == "readers see the newest state; "
     assert sound["anchor"] == f"{desk.anchor}, {lines} lines; "
     assert sound["blocks"].startswith("every block was read, in ")
-    assert f"{lines} ledger rows are what was recorded" in sound["verification"]
+    assert f"{written} ledger rows are what was recorded" in sound["verification"]
     notes = found(desk, "note")
     assert notes["source spare"] == "is switched off; set enabled: true in sources.yaml to use it"
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=2 * gib))
@@ -208,6 +210,10 @@ def test_a_damaged_file_is_a_fault(desk: Environment, name: str, start: int) -> 
     if name == "warehouse.duckdb":
         assert "`packfolio restore` a backup" in told["blocks"]
         assert (desk.home / "published.duckdb").read_bytes() == published
-    else:  # the copy is told of, and made again from the sound warehouse
-        assert told.keys() == {"published copy"} and "delete" in told["published copy"]
-        assert found(desk, "fault", database=True) == {}
+    else:  # the copy is told of, made again from the sound warehouse, and kept as evidence
+        assert told.keys() == {"published copy", "verification"} and "delete" in told["published copy"]
+        Warehouse(desk.home).publish()
+        (kept,) = (desk.home / "evidence").iterdir()
+        assert kept.read_bytes() == bytes(held)
+        (left,) = found(desk, "fault", database=True).values()
+        assert f"evidence/{kept.name}" in left

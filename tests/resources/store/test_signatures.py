@@ -12,7 +12,8 @@ from bench import BOOK, STAMP, fill
 
 from optimizer import PolicyError
 from resources.audit.verification import verify
-from resources.store.anchors import Anchors, read_anchors, write_anchor
+from resources.store.anchor_lines import ACCEPTED, Anchor
+from resources.store.anchors import Anchors, append_line, read_anchors
 from resources.store.signatures import KEY, PublicKey, make_keys
 from resources.store.warehouse import Warehouse
 
@@ -26,7 +27,7 @@ def public(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PublicKey:
     path = tmp_path / "keys" / "desk"
     made = make_keys(path, tmp_path / "home")
     monkeypatch.setenv(KEY, str(path))
-    return PublicKey(made)
+    return PublicKey.of_file(made)
 
 
 def said(warehouse: Warehouse, anchors: Anchors, key: PublicKey | None) -> tuple[list[str], list[str]]:
@@ -38,31 +39,37 @@ def said(warehouse: Warehouse, anchors: Anchors, key: PublicKey | None) -> tuple
 def test_every_commit_is_signed_and_the_key_fits(tmp_path: Path, public: PublicKey) -> None:
     warehouse = fill(tmp_path / "home")
     anchors = read_anchors(warehouse.anchor)
-    assert all(line.signature for line in anchors.lines)
+    assert all("signature" in line.told for line in anchors.lines)
     assert said(warehouse, anchors, public) == ([], [])
     assert "give --key" in said(warehouse, anchors, None)[1][0]
 
 
 def test_a_changed_a_missing_and_a_foreign_signature_are_named(tmp_path: Path, public: PublicKey) -> None:
     warehouse = fill(tmp_path / "home")
-    lines = read_anchors(warehouse.anchor).lines
-    stripped = Anchors((*lines[:-1], replace(lines[-1], signature=None)), ())
+    anchors = read_anchors(warehouse.anchor)
+    lines, last = anchors.lines, anchors.lines[-1]
+    stripped = replace(anchors, lines=(*lines[:-1], resigned(last, None)))
     assert said(warehouse, stripped, public)[0] == [
-        f"the line of {lines[-1].at}, ledger row {lines[-1].count}, has no signature"
+        f"line {last.place} of {last.at}, ledger row {last.count}, has no signature"
     ]
-    moved = Anchors((*lines[:-1], replace(lines[-1], signature=lines[0].signature)), ())
+    moved = replace(anchors, lines=(*lines[:-1], resigned(last, lines[0].told["signature"])))
     assert "another key, or was changed" in said(warehouse, moved, public)[0][0]
-    other = PublicKey(make_keys(tmp_path / "other", tmp_path / "home"))
-    assert len(said(warehouse, Anchors(lines, ()), other)[0]) == len(lines)
-    assert said(warehouse, Anchors((), ()), public)[0] == ["there is no line to check against the key"]
-    bare = Anchors(tuple(replace(line, signature=None) for line in lines), ())
+    other = PublicKey.of_file(make_keys(tmp_path / "other", tmp_path / "home"))
+    assert len(said(warehouse, anchors, other)[0]) == len(lines)
+    assert said(warehouse, Anchors(), public)[0] == ["there is no line to check against the key"]
+    bare = replace(anchors, lines=tuple(resigned(line, None) for line in lines))
     assert len(said(warehouse, bare, public)[0]) == len(lines)
+
+
+def resigned(line: Anchor, signature: object) -> Anchor:
+    told = {name: value for name, value in line.told.items() if name != "signature"}
+    return replace(line, told=told if signature is None else {**told, "signature": signature})
 
 
 def test_lines_from_before_the_key_are_a_note(tmp_path: Path) -> None:
     warehouse = fill(tmp_path / "home")
     count = len(read_anchors(warehouse.anchor).lines)
-    public = PublicKey(make_keys(tmp_path / "desk", warehouse.home))
+    public = PublicKey.of_file(make_keys(tmp_path / "desk", warehouse.home))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(KEY, str(tmp_path / "desk"))
         with warehouse.write(STAMP) as tx:
@@ -76,10 +83,11 @@ def test_lines_from_before_the_key_are_a_note(tmp_path: Path) -> None:
 
 def test_an_accepted_break_is_signed_with_its_reason(tmp_path: Path, public: PublicKey) -> None:
     file = tmp_path / "anchors.jsonl"
-    write_anchor(file, 1, "one", AT, accepted="a disk was lost")
+    append_line(file, ACCEPTED, 1, "1" * 64, AT, {"accepted": "a disk was lost"})
     (line,) = read_anchors(file).lines
-    assert line.signature and public.fits(line.fields, line.signature)
-    assert not public.fits(replace(line, accepted="nothing happened").fields, line.signature)
+    assert public.fits(line.fields, line.told["signature"])
+    for changed in ({"accepted": "nothing happened"}, {"number": 2}, {"previous": "1" * 64}):
+        assert not public.fits({**line.fields, **changed}, line.told["signature"])
     assert "PRIVATE" not in json.dumps(line.fields)
 
 
@@ -108,4 +116,4 @@ def test_a_key_that_cannot_be_read_stops_the_write(
         pass
     assert not warehouse.path.exists()
     with pytest.raises(PolicyError, match="no readable public key"):
-        PublicKey(path)
+        PublicKey.of_file(path)

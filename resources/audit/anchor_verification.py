@@ -1,0 +1,145 @@
+"""The anchor against the ledger, against itself, and against the desk's public key."""
+
+from collections.abc import Iterable, Sequence
+
+from resources.audit.cell_verification import Line
+from resources.audit.faults import CHANGED, MISSING, Fault
+from resources.store.anchor_lines import ACCEPTED, BEGUN, FORGED, INTENT, REVOKED, ROTATED, Anchor
+from resources.store.anchors import Anchors
+from resources.store.signatures import COUNTERSIGNATURE, SIGNATURE, PublicKey
+
+Found = tuple[list[Fault], list[str]]  # faults, notes
+
+
+def check_anchors(lines: Iterable[Line], anchors: Anchors) -> Found:
+    """The ledger against the lines written outside the warehouse."""
+    by_id = {line.id: line for line in lines}
+    length = max(by_id, default=0)
+    faults, notes = _by_itself(anchors)
+    if anchors.settled is None:
+        said = "there is no anchor: a cut-off end and a history rewritten as a whole cannot be excluded"
+        return faults, [*notes, said]
+    since = anchors.accepted.place if anchors.accepted else 0
+    standing = [line for line in anchors.lines if line.place >= since and line.kind != INTENT]
+    last = standing[-1]
+    if (longest := max(line.count for line in standing)) > length:
+        message = f"the ledger ends at row {length}, the anchor remembers {longest}: cut off, or an older copy put back"
+        faults.append(Fault("materializations", MISSING, message, ledger_row=longest))
+    rewritten = [
+        line for line in standing if line.count in by_id and by_id[line.count].this_hash != line.head
+    ]
+    if rewritten:
+        message = f"ledger row {rewritten[0].count} is not the one anchored at {rewritten[0].at}: history was rewritten"
+        faults.append(Fault("materializations", CHANGED, message, ledger_row=rewritten[0].count))
+    if anchors.accepted and anchors.accepted.numbered:
+        faults += _borne_out(anchors.accepted, by_id.get(anchors.accepted.count))
+    if length > last.count:
+        notes.append(
+            f"the last {length - last.count} ledger row(s) are not anchored: a run was killed there, or they were "
+            f"added by someone"
+        )
+    return faults, notes
+
+
+def _by_itself(anchors: Anchors) -> Found:
+    """What is odd about the lines themselves; once it was accepted it is a note, and stays one."""
+    notes = [f"anchor line {number} is half a line, which a killed run leaves" for number in anchors.torn]
+    faults = [Fault("anchor", CHANGED, f"line {number} {why}") for number, why in anchors.disputed]
+    settled = [odd for odd in anchors.odd if odd not in anchors.disputed]
+    notes += [f"line {number} of the anchor {why}; accepted since" for number, why in settled]
+    since = anchors.accepted.place if anchors.accepted else 0
+    for line in anchors.lines:
+        if line.kind == FORGED:
+            said = (
+                f"readers had a copy that nobody published, until {line.at}; it is kept in the home as "
+                f"evidence/{line.told['kept']}"
+            )
+            if line.place > since:
+                faults.append(Fault("published copy", CHANGED, said))
+            else:
+                notes.append(f"{said}; accepted since")
+        elif line.kind == BEGUN:
+            notes.append(
+                f"the anchor begins at ledger row {line.count}, at {line.at}: it remembers nothing before"
+            )
+        elif line.kind in (ROTATED, REVOKED):
+            notes.append(f"line {line.place} of {line.at}: {_of_keys(line)}")
+    return faults, notes
+
+
+def _of_keys(line: Anchor) -> str:
+    if line.kind == ROTATED:
+        return f"the key {line.told['new_key']} signs in place of {line.told['old_key']}"
+    return f"the key {line.told['revoked_key']} is revoked: {line.told['reason']}"
+
+
+def _borne_out(accepted: Anchor, row: Line | None) -> list[Fault]:
+    """An accepted break is a row of the ledger too: a line alone is another hand's."""
+    if row is not None and row.asset == "accepted_break" and row.inputs.get("reason") == accepted.accepted:
+        return []
+    message = f"line {accepted.place} accepts a break ({accepted.accepted}) that the ledger knows nothing of"
+    return [Fault("anchor", CHANGED, message, ledger_row=accepted.count)]
+
+
+def accepted_breaks(anchors: Anchors) -> list[str]:
+    """Every break that was ever accepted, in words."""
+    return [
+        f"a break was accepted at {line.at}, ledger row {line.count}: {line.accepted}"
+        for line in anchors.lines
+        if line.kind == ACCEPTED
+    ]
+
+
+def check_signatures(anchors: Anchors, key: PublicKey | None) -> Found:
+    """The lines of the anchor against the desk's public key, and the keys that it followed or that followed it."""
+    signed = [line for line in anchors.lines if SIGNATURE in line.told]
+    if key is None:
+        return [], [f"{len(signed)} anchor line(s) are signed: give --key to check by whom"] if signed else []
+    if not anchors.lines:
+        return [Fault("anchor", MISSING, "there is no line to check against the key")], []
+    first = signed[0].place if signed else 0
+    wrong = unsigned([line for line in anchors.lines if line.place >= first], key)
+    said = [(line, f"line {line.place} of {line.at}, ledger row {line.count}, {why}") for line, why in wrong]
+    faults = [Fault("anchor", CHANGED, message, ledger_row=line.count) for line, message in said]
+    before = sum(line.place < first for line in anchors.lines)
+    return faults, [f"the first {before} anchor line(s) are from before the desk had a key"] if before else []
+
+
+def unsigned(lines: Sequence[Anchor], key: PublicKey) -> list[tuple[Anchor, str]]:
+    """The lines that the desk did not sign with the key that was its own then, each with what is wrong."""
+    turns = [line for line in lines if line.kind == ROTATED and _both_signed(line)]
+    current, revoked = _first_key(turns, key), set[str]()
+    wrong = []
+    for line in lines:
+        if problem := _unsigned(line, current, revoked):
+            wrong.append((line, problem))
+        elif line in turns and line.told["old_key"] == current.text:
+            current = PublicKey(line.told["new_key"])
+        elif line.kind == REVOKED:
+            revoked.add(line.told["revoked_key"])
+    return wrong
+
+
+def _unsigned(line: Anchor, key: PublicKey, revoked: set[str]) -> str | None:
+    signature = line.told.get(SIGNATURE)
+    if signature is None:
+        return "has no signature"
+    if key.text in revoked:
+        return "is signed by a key that was revoked"
+    if not key.fits(line.fields, signature):
+        return "is signed by another key, or was changed"
+    return "is not signed by the new key" if line.kind == ROTATED and not _both_signed(line) else None
+
+
+def _both_signed(line: Anchor) -> bool:
+    return PublicKey(line.told["old_key"]).fits(line.fields, line.told.get(SIGNATURE)) and PublicKey(
+        line.told["new_key"]
+    ).fits(line.fields, line.told.get(COUNTERSIGNATURE))
+
+
+def _first_key(turns: Sequence[Anchor], key: PublicKey) -> PublicKey:
+    """The key that the oldest lines were signed with: walked back from the given one, turn by turn."""
+    for line in reversed(turns):
+        if line.told["new_key"] == key.text:
+            key = PublicKey(line.told["old_key"])
+    return key

@@ -1,0 +1,177 @@
+"""The lines of the anchor: what each kind says, and what is odd about one.
+
+A line is a JSON object. It says its number in the file and the SHA-256 of the line before it, and where the desk has a
+key its signature covers both: a line that is repeated, moved, removed or slipped in shows. Lines that earlier releases
+wrote have neither; they may only stand at the beginning.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from resources.store.ledger import GENESIS
+from resources.store.signatures import SIGNATURES
+
+INTENT, COMMIT, BEGUN, ACCEPTED, PUBLISHED = "intent", "commit", "begun", "accepted", "published"
+FORGED, ROTATED, REVOKED = "forged", "rotated", "revoked"
+PLACE = ("number", "previous", "kind")
+EVERY = ("count", "head", "at")
+# What a line of each kind says besides PLACE, EVERY and its signature.
+KINDS: Mapping[str, frozenset[str]] = {
+    BEGUN: frozenset(),  # the anchor starts beside a ledger that has rows already
+    INTENT: frozenset(),  # the transaction that is about to commit makes the ledger this
+    COMMIT: frozenset(),  # it did
+    PUBLISHED: frozenset({"sha256"}),  # of the copy that readers get from here on
+    FORGED: frozenset(
+        {"sha256", "kept"}
+    ),  # a copy stood there that nobody published; under which name it is kept
+    ACCEPTED: frozenset(
+        {"accepted"}
+    ),  # why a record that differs from the lines before is accepted from here on
+    ROTATED: frozenset({"old_key", "new_key"}),  # signed by both
+    REVOKED: frozenset({"revoked_key", "reason"}),
+}
+LONGEST = 1 << 63
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """One line: after what it tells of, at `at`, the ledger had `count` rows and the newest hash was `head`.
+
+    place  which line of the file it is, from 1
+    told   the whole line, as written
+    """
+
+    place: int
+    count: int
+    head: str
+    at: str
+    kind: str
+    told: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def state(self) -> tuple[int, str]:
+        """Length and newest hash of the ledger."""
+        return self.count, self.head
+
+    @property
+    def accepted(self) -> str | None:
+        """The reason why a ledger that differs from the lines before was accepted from here on; None otherwise."""
+        return self.told.get("accepted")
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it states its place and the line before, as every line does since schema 8."""
+        return "number" in self.told
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What is signed."""
+        return {name: value for name, value in self.told.items() if name not in SIGNATURES}
+
+
+class HalfError(ValueError):
+    """A line that a kill or a power cut left unfinished."""
+
+
+def read_line(number: int, text: bytes) -> Anchor:
+    """A line by itself; raises ValueError that says what is odd about it."""
+    told = _object(text)
+    names = set(told) - SIGNATURES
+    kind = told.get("kind", COMMIT)
+    if "number" in told:
+        if not isinstance(kind, str) or kind not in KINDS:
+            raise ValueError(f"is of a kind that this release does not know ({str(kind)[:40]!r})")
+        wanted = {*PLACE, *EVERY, *KINDS[kind]}
+    else:
+        wanted = {*EVERY, *({"accepted"} if "accepted" in told else ())}
+    if names != wanted:
+        raise ValueError(
+            f"says {', '.join(sorted(names ^ wanted))[:80]}, which a line of its kind must, or must not"
+        )
+    count, head, at = told["count"], told["head"], told["at"]
+    if type(count) is not int or not 0 <= count < LONGEST:
+        raise ValueError("has a count that is no number of rows")
+    if not _is_hash(head):
+        raise ValueError("has a head that is no SHA-256")
+    texts = [told[name] for name in told if name not in ("number", "count")]
+    if not all(isinstance(value, str) and value.strip() for value in texts):
+        raise ValueError("leaves empty what it must say")
+    _time(at)
+    return Anchor(number, count, head, at, ACCEPTED if "accepted" in told else kind, told)
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(text.decode(), object_pairs_hook=_once)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        if not text.rstrip().endswith(b"}"):
+            raise HalfError from None
+        raise ValueError("is no JSON object") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is no JSON object ({str(error)[:60]})") from None
+    if not isinstance(found, dict):
+        raise ValueError("is no JSON object")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _time(text: str) -> None:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"has a time that is none ({text[:40]!r})") from None
+
+
+def _is_hash(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == len(GENESIS) and not set(value) - set("0123456789abcdef")
+
+
+def check_place(line: Anchor, previous: str | None, before: Anchor | None) -> None:
+    """Raises ValueError unless the line belongs where it stands."""
+    if not line.numbered:
+        if before and before.numbered:
+            raise ValueError("has no number, though the lines before it have")
+        if before and line.accepted is None and line.count <= before.count:
+            raise ValueError(f"stands twice or out of order: row {line.count} comes after row {before.count}")
+        return
+    if line.told["number"] != line.place or type(line.told["number"]) is not int:
+        raise ValueError(
+            f"says that it is line {str(line.told['number'])[:20]}: it was repeated, moved or slipped in"
+        )
+    if previous is not None and line.told["previous"] != previous:
+        raise ValueError("does not follow the line before it: one of the two was changed or slipped in")
+
+
+def check_order(line: Anchor, settled: Anchor | None, before: Anchor | None) -> None:
+    """Raises ValueError unless a numbered line may come after what was told last, and after the line before."""
+    if not line.numbered or line.kind == ACCEPTED:
+        return
+    last = (settled.count, settled.head) if settled else (0, GENESIS)
+    if line.kind == BEGUN:
+        fits = settled is None or not settled.numbered
+    elif line.kind == INTENT:
+        fits = line.count > last[0]
+    elif line.kind == COMMIT:
+        fits = before is not None and before.kind == INTENT and (before.count, before.head) == line.state
+    else:
+        fits = line.state == last
+    if not fits:
+        raise ValueError(f"tells of row {line.count} ({line.kind}), which cannot come after row {last[0]}")
+
+
+def number_of(text: bytes) -> int | None:
+    """The number that a line says; None where it says none."""
+    try:
+        number = _object(text).get("number")
+    except ValueError:
+        return None
+    return number if type(number) is int else None
