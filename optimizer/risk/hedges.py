@@ -286,7 +286,9 @@ def _filled(
         for factor in own:
             open_losses[factor] *= 1 - share
     if not usable:
-        notes.append("No instrument of the catalogue that the pack prices gains more than it costs under this scenario")
+        notes.append(
+            "No instrument of the catalogue that the pack prices gains more than it costs under this scenario"
+        )
     return HedgePlan(tuple(hedges), loss, tuple(notes))
 
 
