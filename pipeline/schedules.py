@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -33,6 +33,15 @@ def live_exchange(desk: Configuration) -> str | None:
 def _calendar(desk: Configuration, warehouse: WarehouseResource, now: datetime) -> Calendar | None:
     exchange = live_exchange(desk)
     return desk_calendar(desk, exchange, now.date(), Path(warehouse.home) / "cache") if exchange else None
+
+
+def closed_sessions(desk: Configuration, warehouse: WarehouseResource, now: datetime) -> list[date]:
+    """The sessions of live sources that closed in the two weeks before `now`; none where no source is live."""
+    calendar = _calendar(desk, warehouse, now)
+    if calendar is None:
+        return []
+    last = calendar.last_closed_session(now)
+    return list(calendar.sessions(last - LOOK_BACK, last))
 
 
 @dg.schedule(

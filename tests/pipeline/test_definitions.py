@@ -47,6 +47,7 @@ def test_the_jobs_schedules_and_sensors() -> None:
     assert jobs == {"ingest", "daily_run", "pack_run", "research", "backfill"}
     assert {schedule.name for schedule in repository.schedule_defs} == {"after_the_close"}
     assert {sensor.name for sensor in repository.sensor_defs} == {
+        "alerts",
         "inbox_files",
         "missing_sessions",
         "restatements",
