@@ -256,9 +256,10 @@ def cli_page(said: Sentences) -> str:
 
 
 COMMANDS = """\
-`packfolio` is in `.venv/bin` after `make run`. `packfolio --version` prints the version, `packfolio --install-completion`
-teaches the shell to complete commands and options. On fewer than 120 columns reasons stand below their lines. Every reading command takes `--json`: one JSON document on standard
-output and nothing else. Dates are `YYYY-MM-DD`.
+`packfolio` is in `.venv/bin` after `make run`. Every reading command takes `--json`: one JSON document on standard
+output and nothing else. Dates are `YYYY-MM-DD`. `packfolio --version` prints the version, and
+`packfolio --install-completion` teaches the shell to complete commands and options. On fewer than 120 columns the
+reasons of trades stand below their lines.
 
 | exit status | means |
 | --- | --- |

@@ -10,7 +10,7 @@ from rich.console import Console
 
 import pipeline.commands.terminal
 from pipeline.commands.terminal import finish, print_json, working
-from pipeline.environment import DAGSTER_YAML, Environment
+from pipeline.environment import DAGSTER_YAML, WORKSPACE_YAML, Environment
 
 NAMES = ("PACKFOLIO_HOME", "PACKFOLIO_CONFIG", "PACKFOLIO_ANCHOR", "PACKFOLIO_DECISIONS", "DAGSTER_HOME")
 
@@ -49,7 +49,8 @@ def test_what_is_prepared_is_what_child_processes_find(tmp_path: Path) -> None:
     here.prepare()
     settings = here.home / "dagster" / "dagster.yaml"
     assert settings.read_text(encoding="utf-8") == DAGSTER_YAML
-    assert [path.name for path in settings.parent.iterdir()] == ["dagster.yaml"]
+    assert here.workspace.read_text(encoding="utf-8") == WORKSPACE_YAML
+    assert sorted(path.name for path in settings.parent.iterdir()) == ["dagster.yaml", "workspace.yaml"]
     assert Environment.of_process() == here
     assert os.environ["DAGSTER_HOME"] == str(here.dagster_home)
     settings.write_text("# edited\n", encoding="utf-8")

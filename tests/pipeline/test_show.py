@@ -308,11 +308,11 @@ def test_the_measures_of_a_backtest_stand_side_by_side_and_its_variants_below() 
     assert printed(show_backtest, shown) == block("""
         |the book under PP_2024-02-29
         |
-        |            equal_weight   policy
-        | ────────────────────────────────
-        | cagr              7.00%    8.13%
-        | sharpe             0.41     0.50
-        | turnover                 200.00%
+        |            equal_weight    policy
+        | ─────────────────────────────────
+        | cagr              7.00%     8.13%
+        | sharpe             0.41      0.50
+        | turnover                  200.00%
         |
         |under the values of the sweep
         |
