@@ -110,19 +110,15 @@ def ingest(
     with reader() as con:
         aside = set_aside_today(con)
     if not as_json:
-        from pipeline.commands.show import show_set_aside
+        from pipeline.commands.show import show_ingested
 
-        show_set_aside(out, aside)
-    finish(
-        {
-            "status": "done" if outcome.status == 0 else "failed",
-            "reason": outcome.reason,
-            **outcome.counts,
-            **({"set_aside_today": aside} if as_json else {}),
-        },
-        outcome.status,
-        as_json,
-    )
+        show_ingested(out, outcome.counts, aside)
+        if outcome.reason:
+            err.print(outcome.reason, highlight=False, soft_wrap=True)
+        raise typer.Exit(outcome.status)
+    status = "done" if outcome.status == 0 else "failed"
+    document = {"status": status, "reason": outcome.reason, **outcome.counts, "set_aside_today": aside}
+    finish(document, outcome.status, as_json)
 
 
 def _iso(value: datetime | None) -> str | None:

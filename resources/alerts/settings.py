@@ -65,7 +65,7 @@ class NotifyFile(Strict):
     @model_validator(mode="after")
     def named_once(self) -> "NotifyFile":
         """Refuses two channels of one name: what was sent is remembered by it."""
-        names = [channel.name for channel in (*self.webhooks, *self.mail)]
+        names = [hook.name for hook in self.webhooks] + [box.name for box in self.mail]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"channel names stand twice: {', '.join(twice)}")
         return self

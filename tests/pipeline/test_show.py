@@ -16,6 +16,7 @@ from pipeline.commands.show import (
     show_details,
     show_explanation,
     show_findings,
+    show_ingested,
     show_rows,
     show_trades,
     show_variants,
@@ -119,6 +120,19 @@ def test_on_80_columns_the_reason_stands_below_its_line() -> None:
     )
     narrow = trades_of(BOOK, width=60)
     assert "|BUY    1,500  AAA                 10.50  15,750.00  10.0%\n" in narrow and "28.63" not in narrow
+
+
+def test_an_ingest_is_told_in_counts() -> None:
+    counts = {
+        "files": 2, "rows": 1490, "symbols": 5, "set_aside": 1, "reference_files": 0, "reference_rows": 0, "refused": 0,
+    }  # fmt: skip
+    aside = [{"said": "AAA: 1 row is set aside"}]
+    assert printed(show_ingested, counts, aside) == block("""
+        |prices      1,490 new rows of 5 symbols in 2 files, 1 rows set aside
+        |reference   0 new rows in 0 files
+        |! AAA: 1 row is set aside
+    """)
+    assert "|refused     3 files" in printed(show_ingested, counts | {"refused": 3}, [])
 
 
 def test_a_table_without_room_is_told_row_by_row() -> None:
