@@ -257,7 +257,7 @@ def list_packs(as_json: Json = False) -> None:
     """Every pack with its verdict."""
     from resources.results.queries import packs_table
 
-    _show_rows(packs_table, as_json)
+    _show_rows(packs_table, as_json, ("created_at", "content", "quality", "supersedes", "rows"))
 
 
 @packs.command("show")
@@ -370,7 +370,9 @@ def screen(
     raise typer.Exit(subprocess.call([sys.executable, *server, *quiet], env=environment))  # noqa: S603  our own arguments
 
 
-def _show_rows(query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool) -> None:
+def _show_rows(
+    query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool, least_wanted: Sequence[str]
+) -> None:
     with reader() as con:
         rows = query(con)
     if as_json:
@@ -378,7 +380,7 @@ def _show_rows(query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool) 
         return
     from pipeline.commands.show import show_rows
 
-    show_rows(out, rows)
+    show_rows(out, rows, least_wanted)
 
 
 init_command.register(app)

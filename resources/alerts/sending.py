@@ -4,6 +4,7 @@ import smtplib
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from email.message import EmailMessage
+from functools import partial
 
 import requests
 
@@ -17,8 +18,8 @@ Send = Callable[[Sequence[Alert]], None]
 
 def channels(file: NotifyFile) -> Mapping[str, Send]:
     """Name of each channel -> how to send; sending raises DataError where it is not taken."""
-    hooks = {hook.name: lambda alerts, hook=hook: post(hook, alerts) for hook in file.webhooks}
-    boxes = {box.name: lambda alerts, box=box: write(box, alerts) for box in file.mail}
+    hooks: dict[str, Send] = {hook.name: partial(post, hook) for hook in file.webhooks}
+    boxes: dict[str, Send] = {box.name: partial(write, box) for box in file.mail}
     return {**hooks, **boxes}
 
 
