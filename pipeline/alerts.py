@@ -18,7 +18,10 @@ from resources.dagster_resources import DeskResource, WarehouseResource
 LATE = timedelta(hours=4)  # after the close, before a session counts as missed
 
 
-@dg.sensor(job=daily_run, minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.STOPPED)
+@dg.sensor(
+    job=daily_run, minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Tells the channels of notify.yaml what went wrong; it starts nothing.",
+)  # fmt: skip
 def alerts(
     context: dg.SensorEvaluationContext, warehouse: WarehouseResource, desk: DeskResource
 ) -> dg.SkipReason:

@@ -55,6 +55,13 @@ def test_the_jobs_schedules_and_sensors() -> None:
     }
 
 
+def test_every_schedule_sensor_and_job_says_what_it_does() -> None:
+    repository = defs.get_repository_def()
+    jobs = [repository.get_job(name) for name in repository.job_names if not name.startswith("__")]
+    told = {one.name: one.description for one in (*repository.schedule_defs, *repository.sensor_defs, *jobs)}
+    assert [name for name, said in told.items() if not said] == []
+
+
 @pytest.mark.parametrize("name", sorted(CHAIN))
 def test_every_asset_says_what_it_is(name: str) -> None:
     node = defs.resolve_asset_graph().get(dg.AssetKey(name))
