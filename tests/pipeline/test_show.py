@@ -365,9 +365,9 @@ def test_the_measures_of_a_backtest_stand_side_by_side_and_its_variants_below() 
         |
         |paper under PP_2024-02-29
         |
-        |                           policy
-        | ────────────────────────────────
-        | tail_ratio_of_the_year   -1.0000
+        |                            policy
+        | ─────────────────────────────────
+        | tail ratio of the year   -100.00%
         |
         |
         |note  a note
