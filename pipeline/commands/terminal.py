@@ -1,6 +1,7 @@
 """What all commands share: the two consoles, one JSON document on stdout, the published copy, a spinner."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from pipeline.environment import Environment
 
-WIDTH = None if sys.stdout.isatty() else 160  # a log file or a pipe has no width of its own
+# A log file or a pipe has no width of its own, unless it is told one.
+WIDTH = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 160
 out, err = Console(width=WIDTH), Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
