@@ -66,14 +66,12 @@ clean: ## remove the environments and caches; the warehouse in .packfolio stays
 	rm -rf .venv .peers .locker .mypy_cache .ruff_cache .pytest_cache .hypothesis build ./*.egg-info
 
 .venv/runtime.stamp: requirements/runtime.lock pyproject.toml | .venv/bin/python
-	@echo "installing requirements/runtime.lock" >&2
-	@$(INSTALL) --no-deps --require-hashes -r requirements/runtime.lock
+	@requirements/install $(BIN)/python requirements/runtime.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev.stamp: requirements/dev.lock pyproject.toml | .venv/bin/python
-	@echo "installing requirements/dev.lock" >&2
-	@$(INSTALL) --no-deps --require-hashes -r requirements/dev.lock
+	@requirements/install $(BIN)/python requirements/dev.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 

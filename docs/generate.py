@@ -11,6 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from pipeline.cli import app
+from resources.alerts.settings import MailFile, NotifyFile, WebhookFile
 from resources.prices.reference import TABLES
 from resources.settings.configuration import BacktestFile, ChecksFile, PipelineFile
 from resources.settings.funds import FundFile, FundsFile
@@ -68,6 +69,10 @@ FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
         (Overrides, ReleaseEntry, RenameEntry, ClosureEntry),
     ),
     "funds.yaml": ("What each fund holds, for look-through.", (FundsFile, FundFile)),
+    "notify.yaml": (
+        "Where alerts are sent, by the sensor `alerts`; may be absent. Secrets stand in the environment.",
+        (NotifyFile, WebhookFile, MailFile),
+    ),
 }
 TITLES = {
     "PolicyFile": "`policy`", "BlackLittermanFile": "`policy: black_litterman`", "ViewFile": "an entry of `views`",
@@ -79,7 +84,7 @@ TITLES = {
     "FundSettings": "an entry of `funds` of an embedded source", "Limits": "`limits`", "ChecksFile": "`checks`",
     "BacktestFile": "`backtest`", "ReleaseEntry": "an entry of `releases`", "RenameEntry": "an entry of `renames`",
     "ClosureEntry": "an entry of `closures`",
-    "FundFile": "an entry of `funds`",
+    "FundFile": "an entry of `funds`", "WebhookFile": "an entry of `webhooks`", "MailFile": "an entry of `mail`",
 }  # fmt: skip
 
 
@@ -171,7 +176,8 @@ The folder is `config/`, or the one that `PACKFOLIO_CONFIG` names. Unknown keys,
 number belongs are refused, all at once, as `file:line: key: what to do`; `packfolio doctor` checks without running.
 Scenarios, hedges, regimes and policy templates explain themselves in their files: see
 [scenarios](../how-to/add-a-scenario.md), [hedges](../how-to/add-a-hedge.md) and
-[regimes](../how-to/detect-the-regime.md). A desk may do without them; then the run writes no scenario losses.
+[regimes](../how-to/detect-the-regime.md). A desk may do without each of
+them: report, screen and service then have the reason in the place of what they cannot say.
 
 | variable | default | means |
 | --- | --- | --- |
@@ -251,7 +257,9 @@ def cli_page(said: Sentences) -> str:
 
 COMMANDS = """\
 `packfolio` is in `.venv/bin` after `make run`. Every reading command takes `--json`: one JSON document on standard
-output and nothing else. Dates are `YYYY-MM-DD`.
+output and nothing else. Dates are `YYYY-MM-DD`. `packfolio --version` prints the version, and
+`packfolio --install-completion` teaches the shell to complete commands and options. On fewer than 120 columns the
+reasons of trades stand below their lines.
 
 | exit status | means |
 | --- | --- |

@@ -121,19 +121,15 @@ def ingest(
     with reader() as con:
         aside = set_aside_today(con)
     if not as_json:
-        from pipeline.commands.show import show_set_aside
+        from pipeline.commands.show import show_ingested
 
-        show_set_aside(out, aside)
-    finish(
-        {
-            "status": "done" if outcome.status == 0 else "failed",
-            "reason": outcome.reason,
-            **outcome.counts,
-            **({"set_aside_today": aside} if as_json else {}),
-        },
-        outcome.status,
-        as_json,
-    )
+        show_ingested(out, outcome.counts, aside)
+        if outcome.reason:
+            err.print(outcome.reason, highlight=False, soft_wrap=True)
+        raise typer.Exit(outcome.status)
+    status = "done" if outcome.status == 0 else "failed"
+    document = {"status": status, "reason": outcome.reason, **outcome.counts, "set_aside_today": aside}
+    finish(document, outcome.status, as_json)
 
 
 def _iso(value: datetime | None) -> str | None:
@@ -272,7 +268,7 @@ def list_packs(as_json: Json = False) -> None:
     """Every pack with its verdict."""
     from resources.results.queries import packs_table
 
-    _show_rows(packs_table, as_json)
+    _show_rows(packs_table, as_json, ("created_at", "content", "quality", "supersedes", "rows"))
 
 
 @packs.command("show")
@@ -388,7 +384,9 @@ def screen(
     raise typer.Exit(subprocess.call([sys.executable, *server, *quiet], env=environment))  # noqa: S603  our own arguments
 
 
-def _show_rows(query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool) -> None:
+def _show_rows(
+    query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool, least_wanted: Sequence[str]
+) -> None:
     with reader() as con:
         rows = query(con)
     if as_json:
@@ -396,7 +394,7 @@ def _show_rows(query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool) 
         return
     from pipeline.commands.show import show_rows
 
-    show_rows(out, rows)
+    show_rows(out, rows, least_wanted)
 
 
 init_command.register(app)

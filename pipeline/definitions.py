@@ -3,6 +3,7 @@
 import dagster as dg
 
 from pipeline import stages  # the module: Dagster takes a file with one Definitions object
+from pipeline.alerts import alerts
 from pipeline.backfill import backfill
 from pipeline.schedules import after_the_close, inbox_files, missing_sessions, restatements, stuck_runs
 
@@ -11,6 +12,6 @@ defs = dg.Definitions.merge(
     dg.Definitions(
         jobs=[backfill],
         schedules=[after_the_close],
-        sensors=[inbox_files, missing_sessions, restatements, stuck_runs],
+        sensors=[alerts, inbox_files, missing_sessions, restatements, stuck_runs],
     ),
 )

@@ -11,6 +11,7 @@ from assets.shared.partitions import PACKS
 from optimizer import DataError
 from pipeline.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
+from pipeline.timeline import on_the_timeline
 from resources.logs.calendars import desk_calendar
 from resources.logs.ingest import default_as_of
 from resources.packs.packs import newest_revision, pack_id
@@ -68,14 +69,15 @@ def _execute(
             watch(entry.user_message if event is None else str(event.step_key), done, steps)
 
     instance.add_event_listener(run_id, listen)
-    return definition.execute_in_process(
-        run_config=config,
-        instance=instance,
-        partition_key=partition_key,
-        raise_on_error=False,
-        run_id=run_id,
-        tags=process_tag(),
-    )
+    with on_the_timeline(instance, job):
+        return definition.execute_in_process(
+            run_config=config,
+            instance=instance,
+            partition_key=partition_key,
+            raise_on_error=False,
+            run_id=run_id,
+            tags=process_tag(),
+        )
 
 
 def warehouse() -> Warehouse:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -35,11 +35,21 @@ def _calendar(desk: Configuration, warehouse: WarehouseResource, now: datetime) 
     return desk_calendar(desk, exchange, now.date(), Path(warehouse.home) / "cache") if exchange else None
 
 
+def closed_sessions(desk: Configuration, warehouse: WarehouseResource, now: datetime) -> list[date]:
+    """The sessions of live sources that closed in the two weeks before `now`; none where no source is live."""
+    calendar = _calendar(desk, warehouse, now)
+    if calendar is None:
+        return []
+    last = calendar.last_closed_session(now)
+    return list(calendar.sessions(last - LOOK_BACK, last))
+
+
 @dg.schedule(
     job=daily_run,
     cron_schedule="30 18 * * 1-5",
     execution_timezone="America/New_York",
     default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="The daily run of every session of the live sources, two and a half hours after the regular close.",
 )
 def after_the_close(
     context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource, desk: DeskResource
@@ -55,7 +65,10 @@ def after_the_close(
     return dg.RunRequest(run_key=key, partition_key=key)
 
 
-@dg.sensor(job=daily_run, minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.STOPPED)
+@dg.sensor(
+    job=daily_run, minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.STOPPED,
+    description="A run for each closed session of the last two weeks without a fresh pack.",
+)  # fmt: skip
 def missing_sessions(
     context: dg.SensorEvaluationContext, warehouse: WarehouseResource, desk: DeskResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -87,7 +100,10 @@ def missing_sessions(
         yield dg.SkipReason(waiting if missing else f"every session up to {last} has its pack")
 
 
-@dg.sensor(name=INBOX, job=ingest, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.STOPPED)
+@dg.sensor(
+    name=INBOX, job=ingest, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Ingestion when a file of a folder source is new or changed, and has lain still some seconds.",
+)  # fmt: skip
 def inbox_files(context: dg.SensorEvaluationContext, desk: DeskResource) -> dg.SensorResult | dg.SkipReason:
     """Ingestion when a file in a folder source is new or changed, whatever its date, and has lain still some seconds.
 
@@ -130,7 +146,10 @@ def _settled(source: str, root: Path, pattern: str, now: float) -> dict[str, lis
     return found
 
 
-@dg.sensor(minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.STOPPED, job=ingest)
+@dg.sensor(
+    job=ingest, minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Says when restated history would move a live portfolio; it proposes a revision and starts nothing.",
+)  # fmt: skip
 def restatements(
     context: dg.SensorEvaluationContext, warehouse: WarehouseResource, desk: DeskResource
 ) -> dg.SkipReason:
@@ -153,7 +172,10 @@ def restatements(
     return dg.SkipReason("; ".join(said) or "no restatement moves a live portfolio")
 
 
-@dg.sensor(minimum_interval_seconds=120, default_status=dg.DefaultSensorStatus.RUNNING, job=ingest)
+@dg.sensor(
+    job=ingest, minimum_interval_seconds=120, default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Marks as failed the runs whose process is gone; it starts nothing.",
+)  # fmt: skip
 def stuck_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Marks as failed the runs whose process is gone: a killed run would otherwise count as running for ever."""
     swept = sweep(context.instance)

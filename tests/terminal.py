@@ -16,6 +16,7 @@ import pytest
 import pipeline.cli
 
 LOADED = (
+    "alerts",
     "stages",
     "runs",
     "backfill",

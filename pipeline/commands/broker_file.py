@@ -98,16 +98,10 @@ def _asks() -> bool:
 
 
 def _of_account(found: "Statement", account: str | None, name: str) -> "Statement":
-    from dataclasses import replace as changed
-
     if account is None:
         return found
     if account == "all":
-        one = {
-            part: [changed(line, account="all") for line in getattr(found, part)]
-            for part in ("held", "cash", "questions")
-        }
-        return changed(found, **one)
+        return found.of_account(None)
     if account not in found.accounts:
         raise PolicyError(f"{name} has no account {account!r}; it has {', '.join(found.accounts)}")
     return found.of_account(account)

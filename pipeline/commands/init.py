@@ -119,7 +119,9 @@ def _live(file: Path, chosen: Choices, name: str, rate: Decimal | None, kind: st
         raise PolicyError(
             f"{file} holds no shares, so nothing may be bought: say --symbols in place of --holdings"
         )
-    return NewBook(uuid4(), name, "live", names, holdings_yaml(held, str(file), found.layout), rate)
+    return NewBook(
+        uuid4(), name, "live", names, holdings_yaml(held, str(file), found.layout), rate, held.as_of
+    )
 
 
 def _paper(listed: str, money: float, name: str, rate: Decimal | None, begin: date) -> "NewBook":

@@ -1,5 +1,6 @@
 """Tables on a narrow terminal: the long text below its line, or a row as lines of name and value."""
 
+import re
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -9,11 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 GAP = 2
+ROOM = 12  # columns beyond its longest words that a table with wrapped texts needs to be read
+HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def fits(out: Console, table: Table) -> bool:
-    """Whether a table has room on the console without breaking a line."""
-    return Measurement.get(out, out.options.update(max_width=10_000), table).maximum <= out.width
+    """Whether a table has room on the console: whole, or with its texts wrapped and not squeezed."""
+    found = Measurement.get(out, out.options.update(max_width=10_000), table)
+    return found.maximum <= out.width or found.minimum + ROOM <= out.width
 
 
 def show_lines(
@@ -48,10 +52,14 @@ def _line(cells: Sequence[Text], heads: Sequence[tuple[str, bool]], widths: Sequ
 
 
 def show_table(out: Console, table: Table) -> None:
-    """A table where it has room; else each row as lines of heading and value, empty values left out."""
-    if fits(out, table):
-        out.print(table)
-        return
+    """A table where it has room, its hashes cut if need be; else each row as lines of heading and value.
+
+    Empty values are left out of the lines, and hashes are whole there.
+    """
+    for one in (table, _with_short_hashes(table)):
+        if fits(out, one):
+            out.print(one)
+            return
     heads = [str(column.header) for column in table.columns]
     width = max(map(len, heads))
     if table.title:
@@ -63,3 +71,15 @@ def show_table(out: Console, table: Table) -> None:
             if value:
                 out.print(Text(f"{head:<{width}}  ", "dim") + value, soft_wrap=" " not in value.plain)
     out.print()
+
+
+def _with_short_hashes(table: Table) -> Table:
+    """The table with the first twelve characters of each hash."""
+    short = Table(
+        title=table.title, title_justify=table.title_justify, box=table.box, pad_edge=table.pad_edge
+    )
+    for column in table.columns:
+        short.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap)
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        short.add_row(*(HASH.sub(lambda found: found[0][:12], str(cell)) for cell in row))
+    return short

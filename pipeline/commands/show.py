@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.commands.narrow import show_lines, show_table
+from pipeline.commands.narrow import fits, show_lines, show_table
 from resources.results.measure_text import measure_text
 from resources.settings.policy_grid import is_variant
 
@@ -231,14 +231,18 @@ def _show_parts(out: Console, found: Sequence[Row]) -> None:
             show_table(out, table)
 
 
-def show_rows(out: Console, rows: Sequence[Row]) -> None:
-    """Any rows as a table."""
+def show_rows(out: Console, rows: Sequence[Row], least_wanted: Sequence[str] = ()) -> None:
+    """Any rows as a table; where it has no room, the least wanted columns are cut, the first of them first."""
     if not rows:
         out.print("nothing yet")
         return
-    table = columns_table("", [(name, isinstance(value, int | float)) for name, value in rows[0].items()])
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    for cut in range(len(least_wanted) + 1):
+        named = {name: value for name, value in rows[0].items() if name not in least_wanted[:cut]}
+        table = columns_table("", [(name, isinstance(value, int | float)) for name, value in named.items()])
+        for row in rows:
+            table.add_row(*("" if row[name] is None else str(row[name]) for name in named))
+        if fits(out, table):
+            break
     show_table(out, table)
 
 
@@ -261,6 +265,19 @@ def show_set_aside(out: Console, aside: Sequence[Row]) -> None:
         out.print(f"[yellow]![/yellow] {row['said']}", highlight=False, soft_wrap=True)
     if len(aside) > MOST_TOLD:
         out.print(f"  and {len(aside) - MOST_TOLD} more: packfolio ingest --json", highlight=False)
+
+
+def show_ingested(out: Console, counts: Mapping[str, int], aside: Sequence[Row]) -> None:
+    """What an ingest brought, in one line a kind; then what is set aside."""
+    brought = f"{counts['rows']:,} new rows of {counts['symbols']:,} symbols in {counts['files']:,} files"
+    out.print(f"prices      {brought}, {counts['set_aside']:,} rows set aside", highlight=False)
+    out.print(
+        f"reference   {counts['reference_rows']:,} new rows in {counts['reference_files']:,} files",
+        highlight=False,
+    )
+    if counts["refused"]:
+        out.print(f"[red]refused[/red]     {counts['refused']:,} files", highlight=False)
+    show_set_aside(out, aside)
 
 
 def show_findings(out: Console, findings: Sequence[Row]) -> None:

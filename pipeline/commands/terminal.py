@@ -1,6 +1,7 @@
 """What all commands share: the two consoles, one JSON document on stdout, the published copy, a spinner."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ from rich.text import Text
 
 from pipeline.environment import Environment
 
-WIDTH = None if sys.stdout.isatty() else 160  # a log file or a pipe has no width of its own
+# A log file or a pipe has no width of its own, unless it is told one.
+WIDTH = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 160
 STYLES = "bold|dim|red|green|yellow|cyan"
 NO_MARKUP = re.compile(rf"(?<!\\)\[(?=[a-z#/@])(?!/?(?:{STYLES})\])")
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -31,14 +31,14 @@ def past_reasons(con: Connection, pack: Pack, portfolio_id: str) -> Reasons:
 
 def _cut_at(con: Connection, pack: Pack) -> int:
     """The ledger row that wrote a pack; what has a smaller number was there before it."""
-    query = "select min(id) from materializations where asset = 'pricing_pack' and pack_id = ?"
+    query = "select min(id) from materializations where asset = 'pricing_packs' and pack_id = ?"
     return int(con.execute(query, [pack.id]).fetchall()[0][0])
 
 
 def _pack_before(con: Connection, pack: Pack, cut: int) -> Pack | None:
     """The newest fresh pack of an earlier date that was there when this one was cut."""
     found = con.execute(
-        "select p.pack_id from pricing_packs p join materializations m on m.asset = 'pricing_pack' and "
+        "select p.pack_id from pricing_packs p join materializations m on m.asset = 'pricing_packs' and "
         "m.pack_id = p.pack_id where p.verdict = 'fresh' and p.as_of < ? and m.id < ? "
         "order by p.as_of desc, p.revision desc limit 1",
         [pack.as_of, cut],

@@ -30,7 +30,7 @@ def read_activity_statement(lines: Lines, answers: Answers) -> Statement:
 def _records(lines: Lines, section: str) -> list[Record]:
     """(line, heading -> cell) of a section's data, under the header above it."""
     header: list[str] = []
-    found = []
+    found: list[Record] = []
     for line, cells in lines:
         if cells[0] != section or len(cells) < 2:
             continue

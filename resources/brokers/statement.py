@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
@@ -112,15 +112,22 @@ class Statement:
     @property
     def accounts(self) -> list[str]:
         """The accounts of the file, in its order."""
-        return list(dict.fromkeys(one.account for one in (*self.held, *self.cash, *self.questions)))
+        lines = [(one.line, one.account) for one in self.held]
+        lines += [(one.line, one.account) for one in self.cash]
+        lines += [(one.line, one.account) for one in self.questions]
+        return list(dict.fromkeys(account for _, account in sorted(lines)))
 
-    def of_account(self, account: str) -> "Statement":
-        """The lines of one account."""
-        keep = {
-            name: [one for one in getattr(self, name) if one.account == account]
-            for name in ("held", "cash", "questions")
-        }
-        return Statement(self.layout, self.as_of, left_out=self.left_out, **keep)
+    def of_account(self, account: str | None) -> "Statement":
+        """The lines of one account; those of all as one where None."""
+        name = account or ""
+        return replace(
+            self,
+            held=[replace(one, account=name) for one in self.held if account in (None, one.account)],
+            cash=[replace(one, account=name) for one in self.cash if account in (None, one.account)],
+            questions=[
+                replace(one, account=name) for one in self.questions if account in (None, one.account)
+            ],
+        )
 
 
 def statement(
@@ -129,6 +136,7 @@ def statement(
 ) -> Statement:  # fmt: skip
     """The rows, each understood as shares or cash, left out by an answer, or in question."""
     held, cash, questions, out = [], [], [], list(left_out)
+    found: Held | Cash | Question | str
     for row in rows:
         try:
             found = _understood(row, answers, american)

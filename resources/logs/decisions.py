@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from resources.logs.storing import insert_rows
 from resources.settings.policy_schema import Strict
+from resources.settings.words import told
 from resources.store.ledger import Connection, append_entry
 from resources.store.ledger import sha256 as text_sha256
 from resources.store.transaction import Transaction
@@ -110,7 +111,7 @@ def parse_line(number: int, raw: bytes) -> Decision | Damaged:
     try:
         return Decision.model_validate_json(raw, strict=False)
     except (ValidationError, ValueError, RecursionError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        reason = told(error)[0] if isinstance(error, ValidationError) else str(error)
         shown = raw.decode("utf-8", "replace")[:LONGEST_SHOWN]
         return Damaged(number, f"it is no decision: {reason}; see docs/how-to/run-the-service.md", shown)
 

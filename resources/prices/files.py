@@ -11,8 +11,8 @@ from resources.prices.csv_file import gunzip, read_csv, too_large
 from resources.prices.parquet_file import read_parquet
 from resources.prices.rows import price_rows
 from resources.prices.source import Allowance, Basis, Delivery, FileRejected, Finding, refusing
-from resources.prices.vendor_layouts import rewritten
-from resources.prices.vendor_tables import Lines, vendor_table
+from resources.prices.vendors.layouts import rewritten
+from resources.prices.vendors.tables import Lines, vendor_table
 
 CSV_HEADER = 1
 INDEX = "__index_level_0__"  # pandas writes the index of a frame so

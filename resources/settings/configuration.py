@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
@@ -14,13 +15,15 @@ from resources.screening.pack_checks import CheckLimits
 from resources.settings.funds import load_funds
 from resources.settings.playbooks import Playbooks, load_playbooks
 from resources.settings.policy_grid import Scalar, grid_faults
-from resources.settings.policy_schema import Strict
+from resources.settings.policy_schema import Day, Strict
 from resources.settings.portfolios import Portfolios, load_portfolios
 from resources.settings.sources import SourcesFile, load_sources
 from resources.settings.yaml_files import every_mistake, load_yaml, read_text
 from resources.store.code_version import environment_text
 from resources.store.ledger import sha256
 from resources.store.transaction import Transaction
+
+FIRST_DAY = date(1990, 1, 1)
 
 
 class BacktestFile(Strict):
@@ -74,8 +77,9 @@ class ChecksFile(Strict):
 
 
 class PipelineFile(Strict):
-    """`pipeline.yaml`."""
+    """`pipeline.yaml`; `first_pack` is the first date that a pack may have: Dagster's partitions begin there."""
 
+    first_pack: Day = FIRST_DAY
     checks: ChecksFile = ChecksFile()
     backtest: BacktestFile = BacktestFile()
     restated_weight: float = Field(default=0.005, gt=0, lt=1)
@@ -108,6 +112,17 @@ class Configuration:
             known = tx.con.execute("select 1 from configs where config_hash = ?", [digest]).fetchall()
             if not known:
                 tx.record("configs", {"configs": pd.DataFrame([{"config_hash": digest, "text": text}])})
+
+
+def first_pack(folder: Path) -> date:
+    """`first_pack` of the configuration in `folder`; its default where the file is missing or has mistakes.
+
+    Dagster asks before anything runs; whatever runs then tells the mistakes.
+    """
+    try:
+        return load_yaml(folder / "pipeline.yaml", PipelineFile).first_pack
+    except PolicyError:
+        return FIRST_DAY
 
 
 def load_configuration(folder: Path) -> Configuration:

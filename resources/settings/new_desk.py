@@ -21,7 +21,8 @@ SPREAD = 1.5  # the largest weight of a new book, as a multiple of equal weights
 class NewBook:
     """A portfolio to begin with.
 
-    block  its `holdings:` as YAML lines;  rate: risk-free, a fraction per year; None where the packs have one
+    block  its `holdings:` as YAML lines;  first: their date, where no pack can be older
+    rate   risk-free, a fraction per year; None where the packs have one
     """
 
     id: UUID
@@ -30,6 +31,7 @@ class NewBook:
     symbols: Sequence[str]
     block: str
     rate: Decimal | None
+    first: date | None = None
     currency: str = "USD"
 
     def text(self) -> str:
@@ -64,9 +66,10 @@ MODES = {
 }
 PIPELINE = """\
 # Checks of packs and the replay of policies; what is left out has its default: docs/reference/configuration.md.
-checks: {coverage: 0.8}
-backtest: {years: 5}
+{first}checks: {{coverage: 0.8}}
+backtest: {{years: 5}}
 """
+FIRST = "first_pack: {day}        # no pack is older: Dagster's partitions begin here\n"
 FUNDS = """\
 # What each fund holds, for look-through; a fund that is not here is taken as one asset.
 as_of: "{today}"
@@ -142,8 +145,9 @@ def make_desk(folder: Path, files: Mapping[str, str], *, example: bool = False) 
 
 def starting_files(book: NewBook, sources: str, today: date) -> dict[str, str]:
     """The files of a desk on prices of its own."""
+    first = FIRST.format(day=book.first) if book.first else ""
     return {
-        "pipeline.yaml": PIPELINE,
+        "pipeline.yaml": PIPELINE.format(first=first),
         "funds.yaml": FUNDS.format(today=f"{today:%Y-%m}"),
         "sources.yaml": sources,
         f"portfolios/{book.name}.yaml": book.text(),

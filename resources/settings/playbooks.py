@@ -8,13 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from optimizer import Detector, ExposureType, HedgeLimits, Instrument, PolicyError, Scenario
 from optimizer.risk.regime_detector import Band, Indicator
 from optimizer.risk.regimes import REGIMES, Advice
 from optimizer.risk.scenarios import FACTORS, Loads
 from resources.settings.policy_schema import Percent, PolicyFile, Strict
+from resources.settings.words import told
 from resources.settings.yaml_files import Model, every_mistake, load_yaml, read_text
 
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
@@ -220,8 +221,14 @@ class TemplatesFile(Strict):
     @classmethod
     def are_policies(cls, value: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
         """Refuses a template that is no policy."""
-        for keys in value.values():
-            PolicyFile.model_validate(keys)
+        wrong = []
+        for name, keys in value.items():
+            try:
+                PolicyFile.model_validate(keys)
+            except ValidationError as error:
+                wrong += [f"{name}: {said}" for said in told(error)]
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return value
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 OWN = ("value_error", "assertion_error")  # the words of our own checks
@@ -65,3 +66,11 @@ def in_words(error: ErrorDetails | Mapping[str, Any]) -> str:
         return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     said = WORDS.get(kind)
     return said.format(**context) if said else "is not what belongs here; see the reference of this key"
+
+
+def told(error: ValidationError) -> list[str]:
+    """Everything that is wrong with a value, each as `key: what must be there`."""
+    return [
+        ": ".join(filter(None, (".".join(map(str, found["loc"])), in_words(found))))
+        for found in error.errors()
+    ]

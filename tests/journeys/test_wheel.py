@@ -116,6 +116,14 @@ def test_a_desk_is_made_and_run_from_any_folder(
     ):
         with served(installed, environment, desk, *words) as port:
             assert said in answered(f"http://127.0.0.1:{port}{path}")
+            if words[0] == "ui":
+                query = "{runsOrError {... on Runs {results {jobName repositoryOrigin {repositoryLocationName}}}}}"
+                told = requests.post(
+                    f"http://127.0.0.1:{port}/graphql", json={"query": query}, timeout=60
+                ).json()
+                runs = told["data"]["runsOrError"]["results"]
+                assert {run["jobName"] for run in runs} == {"ingest", "pack_run"}
+                assert {run["repositoryOrigin"]["repositoryLocationName"] for run in runs} == {"packfolio"}
 
 
 @contextlib.contextmanager

@@ -47,11 +47,19 @@ def test_the_jobs_schedules_and_sensors() -> None:
     assert jobs == {"ingest", "daily_run", "pack_run", "research", "backfill"}
     assert {schedule.name for schedule in repository.schedule_defs} == {"after_the_close"}
     assert {sensor.name for sensor in repository.sensor_defs} == {
+        "alerts",
         "inbox_files",
         "missing_sessions",
         "restatements",
         "stuck_runs",
     }
+
+
+def test_every_schedule_sensor_and_job_says_what_it_does() -> None:
+    repository = defs.get_repository_def()
+    jobs = [repository.get_job(name) for name in repository.job_names if not name.startswith("__")]
+    told = {one.name: one.description for one in (*repository.schedule_defs, *repository.sensor_defs, *jobs)}
+    assert [name for name, said in told.items() if not said] == []
 
 
 @pytest.mark.parametrize("name", sorted(CHAIN))

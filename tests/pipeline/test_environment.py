@@ -2,15 +2,18 @@
 
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
 from rich.console import Console
+from source_tree import ROOT
 
 import pipeline.commands.terminal
 from pipeline.commands.terminal import finish, print_json, working
-from pipeline.environment import DAGSTER_YAML, Environment
+from pipeline.environment import DAGSTER_YAML, WORKSPACE_YAML, Environment
 
 NAMES = ("PACKFOLIO_HOME", "PACKFOLIO_CONFIG", "PACKFOLIO_ANCHOR", "PACKFOLIO_DECISIONS", "DAGSTER_HOME")
 
@@ -49,7 +52,8 @@ def test_what_is_prepared_is_what_child_processes_find(tmp_path: Path) -> None:
     here.prepare()
     settings = here.home / "dagster" / "dagster.yaml"
     assert settings.read_text(encoding="utf-8") == DAGSTER_YAML
-    assert [path.name for path in settings.parent.iterdir()] == ["dagster.yaml"]
+    assert here.workspace.read_text(encoding="utf-8") == WORKSPACE_YAML
+    assert sorted(path.name for path in settings.parent.iterdir()) == ["dagster.yaml", "workspace.yaml"]
     assert Environment.of_process() == here
     assert os.environ["DAGSTER_HOME"] == str(here.dagster_home)
     settings.write_text("# edited\n", encoding="utf-8")
@@ -116,3 +120,17 @@ def test_json_is_one_document_without_numbers_that_json_lacks(capsys: pytest.Cap
     assert capsys.readouterr().out == '{\n  "a": "x",\n  "b": [\n    1.5\n  ]\n}\n'
     with pytest.raises(ValueError, match="Out of range"):
         print_json(float("nan"))
+
+
+@pytest.mark.parametrize(("columns", "width"), [("80", "80"), (None, "160")])
+def test_a_pipe_is_160_columns_wide_unless_it_is_told(columns: str | None, width: str) -> None:
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")
+    }
+    program = "from pipeline.commands.terminal import out; print(out.width)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT, env=environment | ({"COLUMNS": columns} if columns else {}), check=True, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == width

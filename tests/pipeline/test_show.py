@@ -16,6 +16,7 @@ from pipeline.commands.show import (
     show_details,
     show_explanation,
     show_findings,
+    show_ingested,
     show_rows,
     show_trades,
     show_variants,
@@ -121,12 +122,41 @@ def test_on_80_columns_the_reason_stands_below_its_line() -> None:
     assert "|BUY    1,500  AAA                 10.50  15,750.00  10.0%\n" in narrow and "28.63" not in narrow
 
 
-def test_a_table_without_room_is_told_row_by_row() -> None:
+def test_an_ingest_is_told_in_counts() -> None:
+    counts = {
+        "files": 2, "rows": 1490, "symbols": 5, "set_aside": 1, "reference_files": 0, "reference_rows": 0, "refused": 0,
+    }  # fmt: skip
+    aside = [{"said": "AAA: 1 row is set aside"}]
+    assert printed(show_ingested, counts, aside) == block("""
+        |prices      1,490 new rows of 5 symbols in 2 files, 1 rows set aside
+        |reference   0 new rows in 0 files
+        |! AAA: 1 row is set aside
+    """)
+    assert "|refused     3 files" in printed(show_ingested, counts | {"refused": 3}, [])
+
+
+def test_a_table_without_room_loses_hashes_then_columns_and_is_told_row_by_row_last() -> None:
     rows = [
         {"pack": "PP_2024-02-29", "content_hash": "a" * 64, "reason": None},
         {"pack": "B", "content_hash": "", "reason": "why"},
     ]
-    assert printed(show_rows, rows, width=60) == block(f"""
+    assert printed(show_rows, rows, width=60) == block("""
+        |
+        | pack            content_hash   reason
+        | ─────────────────────────────────────
+        | PP_2024-02-29   aaaaaaaaaaaa
+        | B                              why
+        |
+    """)
+    assert printed(show_rows, rows, ["content_hash"], width=30) == block("""
+        |
+        | pack            reason
+        | ──────────────────────
+        | PP_2024-02-29
+        | B               why
+        |
+    """)
+    assert printed(show_rows, rows, width=30) == block(f"""
         |
         |pack          PP_2024-02-29
         |content_hash  {"a" * 64}
@@ -308,11 +338,11 @@ def test_the_measures_of_a_backtest_stand_side_by_side_and_its_variants_below() 
     assert printed(show_backtest, shown) == block("""
         |the book under PP_2024-02-29
         |
-        |            equal_weight   policy
-        | ────────────────────────────────
-        | cagr              7.00%    8.13%
-        | sharpe             0.41     0.50
-        | turnover                 200.00%
+        |            equal_weight    policy
+        | ─────────────────────────────────
+        | cagr              7.00%     8.12%
+        | sharpe             0.41      0.50
+        | turnover                  200.00%
         |
         |under the values of the sweep
         |
@@ -335,9 +365,9 @@ def test_the_measures_of_a_backtest_stand_side_by_side_and_its_variants_below() 
         |
         |paper under PP_2024-02-29
         |
-        |                           policy
-        | ────────────────────────────────
-        | tail_ratio_of_the_year   -1.0000
+        |                            policy
+        | ─────────────────────────────────
+        | tail ratio of the year   -100.00%
         |
         |
         |note  a note

@@ -32,10 +32,10 @@ def con(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with duckdb.connect() as con:
         con.execute("""
             create table materializations as select * from (values
-                (1, 'pricing_pack', 'PP_1', null), (2, 'trades', 'PP_1', 'a'), (3, 'trades', 'PP_1', 'b'),
+                (1, 'pricing_packs', 'PP_1', null), (2, 'trades', 'PP_1', 'a'), (3, 'trades', 'PP_1', 'b'),
                 (4, 'optimal_weights', 'PP_1', 'a'), (5, 'optimal_weights', 'PP_1', 'b'),
                 (6, 'posterior_returns', 'PP_1', 'a'), (7, 'posterior_returns', 'PP_1', 'b'),
-                (8, 'pricing_pack', 'PP_2', null), (9, 'optimal_weights', 'PP_2', 'a'),
+                (8, 'pricing_packs', 'PP_2', null), (9, 'optimal_weights', 'PP_2', 'a'),
                 (10, 'posterior_returns', 'PP_2', 'b'), (11, 'trades', 'PP_0', 'a')
             ) as t(id, asset, pack_id, portfolio_id);
             create table pricing_packs as select * from (values
@@ -112,12 +112,12 @@ def test_what_was_computed_after_the_pack_was_cut_is_no_reason_of_its_trades(
     con.execute(
         "insert into trades select * replace (12 as materialization, 999.0 as target_quantity) from trades"
     )
-    con.execute("insert into materializations values (13, 'pricing_pack', 'PP_1.2', null)")
+    con.execute("insert into materializations values (13, 'pricing_packs', 'PP_1.2', null)")
     con.execute("insert into pricing_packs values ('PP_1.2', date '2024-02-28', 2, 'fresh')")
     assert past_reasons(con, PACK, "a") == known
     con.execute(
-        "update materializations set id = id + 100 where pack_id = 'PP_1' and asset <> 'pricing_pack'"
+        "update materializations set id = id + 100 where pack_id = 'PP_1' and asset <> 'pricing_packs'"
     )
     assert past_reasons(con, PACK, "a") == Reasons()
-    con.execute("update materializations set id = 100 where pack_id = 'PP_1' and asset = 'pricing_pack'")
+    con.execute("update materializations set id = 100 where pack_id = 'PP_1' and asset = 'pricing_packs'")
     assert past_reasons(con, PACK, "a") == Reasons()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from resources.prices.files import Reading, read_delivery
 from resources.prices.source import Basis, Delivery, FileRejected
-from resources.prices.vendor_layouts import rewritten
+from resources.prices.vendors.layouts import rewritten
 
 STOOQ = """<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>
 AAPL.US,D,20240102,000000,187.15,188.44,183.885,185.64,82488700,0

@@ -11,6 +11,7 @@ from pydantic_core import ErrorType
 
 from optimizer import PolicyError
 from resources.settings.configuration import PipelineFile, load_configuration
+from resources.settings.playbooks import load_playbooks
 from resources.settings.policy_schema import Strict
 from resources.settings.words import WORDS, in_words
 from resources.settings.yaml_files import parse_yaml
@@ -112,6 +113,17 @@ def test_an_empty_file_of_any_kind_is_taken_or_refused_in_words(tmp_path: Path, 
     with pytest.raises(PolicyError) as refused:
         load_configuration(tmp_path)
     assert not LIBRARY.search(str(refused.value)) and "File" not in str(refused.value)
+
+
+def test_a_mistake_in_a_template_is_told_with_its_name_and_key(tmp_path: Path) -> None:
+    (tmp_path / "policy_templates.yaml").write_text(
+        "templates: {bold: {risk_aversion: -1, lookback_days: 1}}\n"
+    )
+    with pytest.raises(PolicyError) as refused:
+        load_playbooks(tmp_path)
+    said = str(refused.value)
+    assert "bold: risk_aversion: must be greater than 0; bold: lookback_days: must be at least 2" in said
+    assert not LIBRARY.search(said)
 
 
 def test_the_library_is_asked_for_the_kinds_it_has() -> None:

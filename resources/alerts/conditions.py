@@ -1,0 +1,86 @@
+"""What is wrong with the desk's day: each condition with a key that stays the same while it lasts."""
+
+import shutil
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from resources.store.ledger import Connection
+
+LOOK_BACK = timedelta(days=14)
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A condition: `key` names it, `kind` is one of missed_session, rejected_pack, no_answer, limit_broken, disk."""
+
+    key: str
+    kind: str
+    said: str
+
+
+def conditions(con: Connection, today: date, sessions: Collection[date]) -> Iterator[Alert]:
+    """What the warehouse knows to be wrong.
+
+    sessions  the closed sessions of live sources that should have a pack by now; none where no source is live
+    """
+    yield from _missed(con, sessions)
+    yield from _rejected(con, today - LOOK_BACK)
+    yield from _unanswered(con)
+    yield from _broken(con)
+
+
+def _missed(con: Connection, sessions: Collection[date]) -> Iterator[Alert]:
+    there = {row[0] for row in con.execute("select distinct as_of from pricing_packs").fetchall()}
+    for day in sorted(set(sessions) - there):
+        said = f"the session of {day} has no pack: run `packfolio run --as-of {day}`"
+        yield Alert(f"missed {day}", "missed_session", said)
+
+
+def _rejected(con: Connection, since: date) -> Iterator[Alert]:
+    rows = con.execute(
+        "select pack_id, reason from pricing_packs where as_of >= ? "
+        "qualify row_number() over (partition by as_of order by revision desc) = 1 and verdict = 'rejected' order by 1",
+        [since],
+    ).fetchall()
+    for pack_id, reason in rows:
+        yield Alert(f"rejected {pack_id}", "rejected_pack", f"{pack_id} is rejected: {reason}")
+
+
+NEWEST = (
+    "(select pack_id from pricing_packs where verdict = 'fresh' order by as_of desc, revision desc limit 1)"
+)
+
+
+def _unanswered(con: Connection) -> Iterator[Alert]:
+    """Books of the newest fresh pack that were computed and have no weights."""
+    rows = con.execute(
+        "select s.pack_id, s.name, coalesce(s.problem, r.reason, r.status) from latest_portfolio_snapshots s "
+        "left join latest_optimization_results r using (pack_id, portfolio_id) "
+        f"where s.pack_id = {NEWEST} and (s.problem is not null or r.status <> 'optimal') order by 2"
+    ).fetchall()
+    for pack_id, name, why in rows:
+        yield Alert(
+            f"no answer {pack_id} {name}", "no_answer", f"{name} has no answer under {pack_id}: {why}"
+        )
+
+
+def _broken(con: Connection) -> Iterator[Alert]:
+    rows = con.execute(
+        "select s.pack_id, s.name from latest_portfolio_snapshots s join latest_trade_lists t "
+        f"using (pack_id, portfolio_id) where s.pack_id = {NEWEST} and not t.constraints_met order by 2"
+    ).fetchall()
+    for pack_id, name in rows:
+        see = f"`packfolio trades {pack_id} --portfolio {name}`"
+        said = f"{name} does not keep all its limits under {pack_id}: see {see}"
+        yield Alert(f"limit {pack_id} {name}", "limit_broken", said)
+
+
+def disk(home: Path, least_gib: float) -> Iterator[Alert]:
+    """A disk that is nearly full."""
+    free = shutil.disk_usage(home).free / GIB
+    if free < least_gib:
+        said = f"the disk of {home} has {free:.1f} GiB free, less than {least_gib:g}: make room, or runs will end in it"
+        yield Alert("disk", "disk", said)

@@ -1,0 +1,56 @@
+"""The sensor tells what the typed desk has wrong with it: a rejected pack, a book without an answer."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from typed_desk import THURSDAY, Typed
+
+from pipeline import alerts as sensor
+from pipeline.alerts import alerts
+from resources.alerts.conditions import conditions
+from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.store.warehouse import Warehouse
+
+pytestmark = pytest.mark.xdist_group("terminal")
+
+
+def test_what_the_warehouse_knows_to_be_wrong(typed: Typed) -> None:
+    sessions = [date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1)]
+    with Warehouse(typed.at.home).read() as con:
+        found = {alert.key: alert for alert in conditions(con, date(2024, 3, 21), sessions)}
+        quiet = [alert.kind for alert in conditions(con, date(2025, 3, 21), [])]
+    assert set(found) == {"missed 2024-03-01", "rejected PP_2024-03-20", f"no answer {THURSDAY} tight"}
+    assert found["missed 2024-03-01"].said.endswith("run `packfolio run --as-of 2024-03-01`")
+    assert "PP_2024-03-20 is rejected: no symbol has a price" in found["rejected PP_2024-03-20"].said
+    assert "tight has no answer" in found[f"no answer {THURSDAY} tight"].said
+    assert quiet == ["no_answer"]
+
+
+def test_the_sensor_sends_and_remembers(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resources = {
+        "warehouse": WarehouseResource(home=str(typed.at.home)),
+        "desk": DeskResource(folder=str(typed.at.config)),
+    }
+    silent = alerts(dg.build_sensor_context(resources=resources))
+    assert str(silent.skip_message) == "notify.yaml names no channel: nothing is sent"
+    sent: list[list[str]] = []
+    monkeypatch.setattr(
+        sensor, "channels", lambda file: {"chat": lambda found: sent.append([a.key for a in found])}
+    )
+    notify = typed.at.config / "notify.yaml"
+    notify.write_text("webhooks: [{name: chat, url: 'http://127.0.0.1:1/'}]\nfree_gib: 0\n")
+    try:
+        context = dg.build_sensor_context(resources=resources)
+        first = alerts(context)
+        again = alerts(dg.build_sensor_context(resources=resources, cursor=context.cursor))
+    finally:
+        notify.unlink()
+    assert sent == [[f"no answer {THURSDAY} tight"]]
+    assert str(first.skip_message) == f"chat was told of no answer {THURSDAY} tight"
+    assert str(again.skip_message) == "nothing new is wrong"
+    assert json.loads(context.cursor or "") == {"chat": [f"no answer {THURSDAY} tight"]}

@@ -1,0 +1,158 @@
+"""Alerts reach a webhook and a mailbox, once while a condition lasts; what is not taken is sent again."""
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optimizer import DataError, PolicyError
+from pipeline.alerts import send_new
+from resources.alerts.conditions import Alert, disk
+from resources.alerts.sending import channels
+from resources.alerts.settings import NotifyFile, load_notify
+
+FULL = Alert("disk", "disk", "the disk is full")
+LOST = Alert("missed 2024-02-29", "missed_session", "the session of 2024-02-29 has no pack")
+
+
+class Receiver:
+    """A web server that keeps what is posted to it, and answers with `status`."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+        self.status = 200
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                outer.taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(outer.status)
+                self.end_headers()
+
+            def log_message(self, *told: Any) -> None:
+                """Says nothing."""
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+
+
+class Mailbox(socketserver.StreamRequestHandler):
+    """As much of SMTP as a client needs to hand over a mail."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 ready\r\n")
+        for line in self.rfile:
+            word = line[:4].upper()
+            if word == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                text = b"".join(iter(self.rfile.readline, b".\r\n")).decode()
+                self.server.taken.append(text)  # type: ignore[attr-defined]
+            self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
+            if word == b"QUIT":
+                return
+
+
+@contextmanager
+def running(server: socketserver.BaseServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    with running(made.server):
+        yield made
+
+
+def test_a_webhook_is_told_once_and_again_when_it_did_not_take_it(receiver: Receiver) -> None:
+    ways = channels(NotifyFile.model_validate({"webhooks": [{"name": "chat", "url": receiver.url}]}))
+    receiver.status = 503
+    told, said, failed = send_new([FULL], ways, {})
+    assert (told, said, failed) == ({"chat": []}, [], ["webhook chat answered with status 503"])
+    receiver.status = 200
+    told, said, failed = send_new([FULL, LOST], ways, told)
+    assert (told, failed) == ({"chat": ["disk", LOST.key]}, [])
+    assert said == ["chat was told of disk, missed 2024-02-29"]
+    assert receiver.taken[-1] == {
+        "text": "the disk is full\nthe session of 2024-02-29 has no pack",
+        "alerts": [vars(FULL), vars(LOST)],
+    }
+    before = len(receiver.taken)
+    told, said, _ = send_new([FULL], ways, told)
+    assert (told, said, len(receiver.taken)) == ({"chat": ["disk"]}, [], before)
+    told, said, _ = send_new([FULL, LOST], ways, told)  # it was over, and is there again
+    assert said == ["chat was told of missed 2024-02-29"]
+
+
+def test_a_mail_is_handed_over() -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), Mailbox) as server:
+        server.taken = []  # type: ignore[attr-defined]
+        with running(server):
+            box = {
+                "name": "desk", "to": ["pm@desk.example", "ops@desk.example"], "sender": "packfolio@desk.example",
+                "host": "127.0.0.1", "port": server.server_address[1], "starttls": False,
+            }  # fmt: skip
+            ways = channels(NotifyFile.model_validate({"mail": [box]}))
+            assert send_new([FULL, LOST], ways, {})[2] == []
+        (text,) = server.taken  # type: ignore[attr-defined]
+    assert "Subject: Packfolio: the disk is full and 1 more" in text
+    assert "To: pm@desk.example, ops@desk.example" in text and "the session of 2024-02-29 has no pack" in text
+    (reason,) = send_new([FULL], ways, {})[2]
+    assert reason.startswith("mail desk was not taken by 127.0.0.1:")
+
+
+def test_an_address_that_is_a_secret_is_in_no_message(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = NotifyFile.model_validate({"webhooks": [{"name": "chat", "url_env": "CHAT_HOOK"}]})
+    send = channels(file)["chat"]
+    with pytest.raises(PolicyError, match="the environment has no CHAT_HOOK"):
+        send([FULL])
+    monkeypatch.setenv("CHAT_HOOK", receiver.url)
+    send([FULL])
+    assert len(receiver.taken) == 1
+    monkeypatch.setenv("CHAT_HOOK", "http://127.0.0.1:1/very-secret")
+    with pytest.raises(DataError, match="webhook chat was not reached") as unreached:
+        send([FULL])
+    assert "very-secret" not in str(unreached.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("webhooks: [{name: a}]", "give url, or url_env"),
+        ("webhooks: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]", "channel names stand twice: a"),
+        ("mail: [{name: a, to: [x], sender: a@b, host: h}]", "must have the form"),
+        ("mail: [{name: a, to: [x@y], sender: a@b, host: h, user: u}]", "user and password_env belong together"),
+        (
+            "mail: [{name: a, to: [x@y], sender: a@b, host: h, user: u, password_env: P, starttls: false}]",
+            "a password needs starttls",
+        ),
+        ("webhook: []", "did you mean 'webhooks'?"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_notify_yaml_is_told(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "notify.yaml").write_text(text + "\n")
+    with pytest.raises(PolicyError) as refused:
+        load_notify(tmp_path)
+    assert said in str(refused.value)
+
+
+def test_a_desk_may_do_without_and_a_full_disk_is_told(tmp_path: Path) -> None:
+    assert load_notify(tmp_path) is None
+    assert list(disk(tmp_path, 0)) == []
+    (alert,) = disk(tmp_path, 1e9)
+    assert (alert.key, alert.kind) == ("disk", "disk") and "less than 1e+09" in alert.said
