@@ -26,6 +26,7 @@ from resources.results.pack_backtests import (
     replay_past,
 )
 from resources.results.pack_estimates import load_case
+from resources.settings.limit_words import reason_of
 from resources.settings.policy_grid import is_variant
 from resources.store.ledger import Connection
 from resources.store.warehouse import frame
@@ -63,7 +64,7 @@ def backtest_results(
             )
             notes += [f"{snapshot.name}: {note}" for note in told]
         except PackfolioError as error:
-            failed[snapshot.name] = snapshot.problem or str(error)
+            failed[snapshot.name] = snapshot.problem or reason_of(error)
     for note in notes:
         context.log.warning(note)
     with stage.write() as tx:

@@ -23,6 +23,7 @@ from resources.results.stage_outputs import (
     result_frame,
     weight_frame,
 )
+from resources.settings.limit_words import reason_of
 from resources.store.ledger import Connection
 from resources.store.warehouse import frame
 
@@ -32,7 +33,7 @@ INPUTS = ["posterior_returns", "return_estimates", "covariances", "portfolio_sna
 
 @dg.asset(
     partitions_def=PACKS, deps=[posterior_returns], group_name="portfolios", kinds={"python", "duckdb", "cvxpy"},
-    owners=OWNERS, code_version="2",
+    owners=OWNERS, code_version="3",
     check_specs=[
         dg.AssetCheckSpec(ALL_ANSWERED, asset="optimal_weights", description="No portfolio is without weights today."),
     ],
@@ -61,7 +62,7 @@ def _answer(stage: Stage, pack: Pack, snapshot: Snapshot) -> Frames:
             case = load_case(con, pack, snapshot, stage.desk.funds)
         return _weights(case)
     except InfeasibleError as error:
-        return _refusal(snapshot, "infeasible", str(error))
+        return _refusal(snapshot, "infeasible", reason_of(error))
     except PackfolioError as error:
         return _refusal(snapshot, "failed", str(error))
 

@@ -19,7 +19,8 @@ from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import load_case
-from resources.results.stage_outputs import no_trades, read_bindings, trade_frames
+from resources.results.stage_outputs import no_trades, read_bindings, read_given, trade_frames
+from resources.settings.limit_words import reason_of
 from resources.store.ledger import Connection
 from resources.store.warehouse import frame
 
@@ -70,7 +71,7 @@ def _orders(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> di
             _reasons(con, pack, snapshot, beliefs if reads_means(inputs.policy) else None),
         )  # fmt: skip
     except PackfolioError as error:
-        return no_trades(str(error))
+        return no_trades(reason_of(error))
     return trade_frames(answer, inputs.currencies, inputs.rates, inputs.simulated)
 
 
@@ -83,6 +84,7 @@ def _reasons(con: Connection, pack: Pack, snapshot: Snapshot, beliefs: Beliefs |
     return replace(
         past_reasons(con, pack, snapshot.portfolio_id),
         binding=read_bindings(diagnostics),
+        gave=read_given(diagnostics),
         returns=expected_returns(beliefs),
         views=view_effects(beliefs),
     )

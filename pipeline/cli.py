@@ -75,7 +75,9 @@ def main() -> None:
     try:
         app()
     except PackfolioError as error:
-        err.print(f"[red]{type(error).__name__}[/red] {error}", highlight=False, soft_wrap=True)
+        from resources.settings.limit_words import reason_of
+
+        err.print(f"[red]{type(error).__name__}[/red] {reason_of(error)}", highlight=False, soft_wrap=True)
         sys.exit(exit_status(error))
     except Exception as error:
         said = machine_fault(error, Environment.of_process().home)

@@ -69,6 +69,22 @@ class ConstraintAnswer(Answer):
     slack: float
 
 
+class LevelAnswer(Answer):
+    """What the limits of one priority gave, so that those before them hold, and what keeping them so far cost.
+
+    gave       the limits that do not hold, at the weights before rounding; `slack` is negative by what each gave
+    violation  the sum of what they gave, each / its bound;  proven: no portfolio that keeps what comes before has less
+    cost       of the method's objective, in its unit;  cost_bps  in basis points, where it is a return or a risk
+    """
+
+    priority: int
+    gave: list[ConstraintAnswer]
+    violation: float
+    proven: float
+    cost: float
+    cost_bps: float
+
+
 class SolverAnswer(Answer):
     """How the weights were found, and what certifies them."""
 
@@ -114,6 +130,7 @@ class RebalanceAnswer(Answer):
     te_post: float
     policy_as_applied: dict[str, Any]
     solver: SolverAnswer | None = None
+    levels: list[LevelAnswer] = []
     short_term_gain: Money | None = None
     long_term_gain: Money | None = None
     estimated_tax: Money | None = None

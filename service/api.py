@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from optimizer import PackfolioError, PolicyError
 from resources.packs.packs import Pack
+from resources.settings.limit_words import reason_of
 from resources.settings.policy_schema import Strict
 from resources.settings.words import in_words
 from resources.settings.yaml_files import parse_value
@@ -245,7 +246,7 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(PackfolioError)
     async def known(request: Request, error: PackfolioError) -> JSONResponse:
-        return answer(request, code_of(error), str(error))
+        return answer(request, code_of(error), reason_of(error))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

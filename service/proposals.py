@@ -8,13 +8,16 @@ from typing import Any
 from optimizer import CostModel, Impact, Mandate, PolicyError, Proposal, Taxes, propose
 from optimizer.model.portfolio import ZERO, exact, money
 from optimizer.proposals.proposal import enough, orders_impact
+from optimizer.solvers.hierarchy import PriorityLevel
 from optimizer.trading.impact import Side, impact_of
 from optimizer.trading.trade_list import LimitCheck, TradeRow
 from resources.results.pack_estimates import Case
 from resources.results.stage_outputs import as_json
+from resources.settings.limit_words import desk_warnings
 from service.answers import (
     ConstraintAnswer,
     ImpactAnswer,
+    LevelAnswer,
     LotSaleAnswer,
     RebalanceAnswer,
     Shares,
@@ -83,8 +86,21 @@ def _rebalance(loaded: Loaded, mandate: Mandate, answer: Proposal, change: Impac
             lane=solution.lane, solver=solution.solver,
             primal_residual=solution.certificate.primal_residual, relative_gap=solution.certificate.relative_gap,
         ),
+        levels=[_level(level) for level in solution.levels],
         **_totals(trades.taxes),
     )  # fmt: skip
+
+
+def _level(level: PriorityLevel) -> LevelAnswer:
+    gave = [LimitCheck(u.limit, u.bound, u.value, -abs(u.value - u.bound)) for u in level.gave]
+    return LevelAnswer(
+        priority=level.priority,
+        gave=[_constraint(check) for check in gave],
+        violation=level.violation,
+        proven=level.proven,
+        cost=level.cost,
+        cost_bps=level.cost_bps,
+    )
 
 
 def _head(loaded: Loaded) -> dict[str, Any]:
@@ -113,10 +129,11 @@ def _nothing(loaded: Loaded) -> RebalanceAnswer:
 def _warnings(case: Case, answer: Proposal) -> list[str]:
     """The proposal's warnings; turnover in the policy's own measure, buys and sells."""
     free, limit = answer.solution.unconstrained_turnover, case.snapshot.policy.max_turnover_pct
+    warnings = desk_warnings(answer.warnings, answer.solution)
     if free is None or limit is None:
-        return list(answer.warnings)
+        return warnings
     said = f"{SCALED} {limit:.1f}% turnover limit"
-    kept = [warning for warning in answer.warnings if not warning.startswith(SCALED)]
+    kept = [warning for warning in warnings if not warning.startswith(SCALED)]
     return [*kept, said, f"Without its limit turnover would be {200 * free:.1f}%"]
 
 

@@ -290,6 +290,7 @@ def propose(
     reasons = replace(
         past or Reasons(),
         binding=solution.binding,
+        gave=tuple(limit for limit in solution.unmet if limit.priority),
         returns=expected_returns(heard),
         views=view_effects(heard),
     )

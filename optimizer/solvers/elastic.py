@@ -19,7 +19,7 @@ from optimizer.numerics.convex_limits import (
 )
 from optimizer.numerics.lp import solve_lp
 from optimizer.problem.goals import Quadratic
-from optimizer.solvers.audit import lower_bound
+from optimizer.solvers.audit import RADIUS, lower_bound
 from optimizer.solvers.general import solve_general
 from optimizer.typing import Array
 
@@ -47,22 +47,32 @@ class Elastic:
         return whole
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LeastSlack:
-    """Columns (p,) of least price'x, and a number that weak duality proves no columns to go below."""
+    """Columns (p,) of least price'x, and a polyhedron around all that is allowed that touches it there."""
 
     x: Array
-    value: float
-    proven: float
+    price: Array
+    touching: Polyhedron
 
-    def checked(self) -> "LeastSlack":
-        """The same; SolverError where the bound stays away from what was found."""
-        if self.value - self.proven > UNPROVEN * max(1.0, self.value):
+    @property
+    def value(self) -> float:
+        """price'x."""
+        return float(self.price @ self.x)
+
+    def proven(self) -> float:
+        """What weak duality proves no columns to go below; SolverError where that stays away from what was found."""
+        around = self.touching
+        box = replace(
+            around, floor=np.maximum(around.floor, -RADIUS), ceiling=np.minimum(around.ceiling, RADIUS)
+        )
+        least = lower_bound(around, self.price, solve_lp(self.price, box).multipliers)
+        if self.value - least > UNPROVEN * max(1.0, self.value):
             raise SolverError(
-                f"the least violation found is {self.value:.6g}, and no more than {self.proven:.6g} is proven; report "
+                f"the least violation found is {self.value:.6g}, and no more than {least:.6g} is proven; report "
                 f"the policy"
             )
-        return self
+        return min(max(least, 0.0), self.value)
 
 
 def groups_of(limits: Limits) -> tuple[str, ...]:
@@ -136,18 +146,14 @@ def _halves(limit: Linear) -> tuple[Linear, ...]:
 
 
 def least_slack(space: Polyhedron, price: Array, norms: tuple[Norm, ...] = ()) -> LeastSlack:
-    """The columns of least price'x that keep ellipsoidal limits as well, with the bound that their tangents prove.
+    """The columns of least price'x that keep ellipsoidal limits as well: a linear program, with these a conic one.
 
-    A linear program, with ellipsoidal limits a conic one. Raises NoAnswerError where no columns are allowed.
+    Raises NoAnswerError where no columns are allowed.
     """
     if not norms:
-        found = solve_lp(price, space)
-        x, proof = found.x, lower_bound(space, price, found.multipliers)
-    else:
-        x, touching = _least_within(space, price, norms)
-        proof = lower_bound(touching, price, solve_lp(price, touching).multipliers)
-    value = float(price @ x)
-    return LeastSlack(x, value, min(max(proof, 0.0), value))
+        return LeastSlack(solve_lp(price, space).x, price, space)
+    x, touching = _least_within(space, price, norms)
+    return LeastSlack(x, price, touching)
 
 
 def _least_within(space: Polyhedron, price: Array, norms: tuple[Norm, ...]) -> tuple[Array, Polyhedron]:

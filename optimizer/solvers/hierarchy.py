@@ -151,9 +151,9 @@ def _flat(
     if not prices.any():
         return arena, 0.0, 0.0
     price = problem.cost(prices)
-    least = least_slack(arena.space, price, arena.limits.norms).checked()
+    least = least_slack(arena.space, price, arena.limits.norms)
     capped = _capped(arena.space, price, least.value, margin)
-    return replace(arena, given=capped), least.value, least.proven
+    return replace(arena, given=capped), least.value, least.proven()
 
 
 def _capped(base: Polyhedron, prices: Array, least: float, margin: float) -> Polyhedron:

@@ -106,7 +106,7 @@ class Solution:
     @cached_property
     def levels(self) -> tuple[PriorityLevel, ...]:
         """What each priority gave and cost, the firmest first; () where every limit with a priority holds."""
-        if self.hierarchy is None:
+        if self.hierarchy is None or not any(level.priority for level in self.hierarchy.levels):
             return ()
         values = [best_within(self.goal, level.arena) for level in self.hierarchy.levels[:-1]]
         values = [best_within(self.goal, self.hierarchy.start), *values, self.objective]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from optimizer.solvers.audit import Binding
+from optimizer.solvers.hierarchy import Unmet
 
 Numbers = dict[str, float]
 
@@ -13,6 +14,7 @@ class Reasons:
     """What the earlier stages know of the causes; all of it may be absent.
 
     binding           limits the target touches, with shadow prices
+    gave              limits that gave way by their priority
     excluded          symbol -> why it is sold down ("quality 4.2 is below the minimum 6.0")
     previous_target   symbol -> weight wanted last time, fraction; tells drift from a changed target
     unfilled          symbol -> (shares ordered last time, those of them not filled), signed, in shares of today
@@ -21,6 +23,7 @@ class Reasons:
     """
 
     binding: tuple[Binding, ...] = ()
+    gave: tuple[Unmet, ...] = ()
     excluded: Mapping[str, str] = field(default_factory=dict)
     previous_target: Mapping[str, float] = field(default_factory=dict)
     unfilled: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -105,6 +108,12 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
             numbers[f"{limit.limit} bound"] = limit.bound
             numbers[f"{limit.limit} shadow_price"] = limit.shadow_price
             causes.append(limit.text)
+    for unmet in reasons.gave:
+        if _concerns(unmet.limit, move):
+            numbers[f"{unmet.limit} gave"] = abs(unmet.value - unmet.bound)
+            way = " one-way" if unmet.limit == "max_turnover" else ""
+            given = f"{abs(unmet.value - unmet.bound):.2%}{way}"
+            causes.append(f"{unmet.limit} gives way by {given}, by its priority {unmet.priority}")
     return causes
 
 

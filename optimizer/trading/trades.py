@@ -73,17 +73,34 @@ def build_trades(
     setting = Setting(estimates, policy, universe, held)
     owed = aligned(sell_rates, setting.symbols, "the tax rates") if sell_rates else 0.0
     goal = aligned(wanted, setting.symbols, "the target")
+    given = replace(setting, policy=_given_way(policy, goal, held))
     asked = _Asked(
-        setting, build_limits(setting), goal, book, costs or CostModel.of(policy), aversion, band, owed
+        given, policy, build_limits(setting), goal, book, costs or CostModel.of(policy), aversion, band, owed
     )
-    return _require_cash_and_turnover(_paid_list(asked, reasons or Reasons()))
+    return _require_cash_and_turnover(_paid_list(asked, reasons or Reasons()), policy)
+
+
+def _given_way(policy: Policy, wanted: Array, held: Array) -> Policy:
+    """The policy with least cash and turnover, where these have a priority, as far as the target (n,) needs them."""
+    if not any(policy.priorities.values()):
+        return policy
+    least, most = policy.cash_min, policy.max_turnover
+    if policy.priorities.get("cash_min"):
+        least = min(least, 1.0 - float(wanted.sum()))
+    if policy.priorities.get("max_turnover") and most is not None:
+        most = max(most, 0.5 * float(np.abs(wanted - held).sum()))
+    return replace(policy, cash_min=least, max_turnover=most)
 
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """What is asked of a list: policy and estimates, limits, target (n,), book, costs, and taxes on sales (n,)."""
+    """What is asked of a list: policy and estimates, limits, target (n,), book, costs, and taxes on sales (n,).
+
+    setting  with least cash and turnover as far as the target lets them give way;  policy  as it is written
+    """
 
     setting: Setting
+    policy: Policy
     limits: Limits
     wanted: Array
     book: Book
@@ -175,12 +192,13 @@ def _lacking(found: TradeList, policy: Policy) -> tuple[float, float]:
     return float(lacking), float(excess)
 
 
-def _require_cash_and_turnover(found: TradeList) -> TradeList:
-    """The list; InfeasibleError where cash or turnover does not hold on it."""
+def _require_cash_and_turnover(found: TradeList, policy: Policy) -> TradeList:
+    """The list; InfeasibleError where cash or turnover does not hold on it, and has no priority to give way by."""
     conflicts = tuple(
         Conflict(check.constraint, check.limit, -check.slack)
         for check in found.constraints
         if check.constraint in ("cash_min", "max_turnover") and not check.met
+        if not policy.priorities.get(check.constraint)
     )
     if conflicts:
         raise InfeasibleError(f"no list of whole lots exists: {'; '.join(map(str, conflicts))}", conflicts)
@@ -228,7 +246,7 @@ def _trade_list(asked: _Asked, problem: RoundingProblem, answer: Rounded, reason
     achieved = aligned(weights, setting.symbols, "the trade list")
     turnover = float((bought + sold) / book.nav / 2)
     traded = answer.lots * problem.step
-    checks = check_limits(setting.policy, limits, achieved, float(cash_after / nav_after), turnover, traded)
+    checks = check_limits(asked.policy, limits, achieved, float(cash_after / nav_after), turnover, traded)
     moves = _moves(setting, problem, achieved, book)
     miss = problem.held + answer.lots * problem.step - problem.wanted
     return TradeList(

@@ -12,6 +12,7 @@ from resources.books.snapshots import read_snapshots
 from resources.logs.appending import root_hash
 from resources.packs.packs import Pack, latest_fresh, watermark
 from resources.results.queries import Row
+from resources.settings.limit_words import reason_of
 from resources.store.ledger import Connection
 from resources.store.tables import LOGS
 
@@ -126,7 +127,7 @@ def _proposal(
         after = solved_weights(con, replace(state, prices=now, estimates=now))
     except PackfolioError as error:
         return Proposal(
-            pack.id, portfolio, None, None, f"{restated}: {portfolio} has no weights now: {error}"
+            pack.id, portfolio, None, None, f"{restated}: {portfolio} has no weights now: {reason_of(error)}"
         )
     moves = {name: after.get(name, 0.0) - before.get(name, 0.0) for name in sorted({*before, *after})}
     symbol = max(moves, key=lambda name: abs(moves[name]))

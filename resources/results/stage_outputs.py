@@ -15,10 +15,12 @@ from optimizer.problem.policy_limits import Setting
 from optimizer.proposals.proposal import Beliefs
 from optimizer.proposals.result import describe
 from optimizer.solvers.audit import Binding
+from optimizer.solvers.hierarchy import Unmet
 from optimizer.tax.taxes import TaxLine
 from optimizer.typing import Array
 from resources.books.tax_lots import sale_frame
 from resources.packs.packs import Pack
+from resources.settings.limit_words import desk_warnings
 from resources.store.ledger import Connection, sha256
 
 # Above this many symbols a covariance is kept as its recipe and hash, and computed again when it is read.
@@ -243,21 +245,26 @@ def result_frame(solution: Solution, setting: Setting) -> pd.DataFrame:
         "lane": solution.lane,
         "policy_as_applied": as_json(setting.policy),
     }
+    if solution.levels:
+        diagnostics["levels"] = [asdict(level) for level in solution.levels]
     return pd.DataFrame([{
         "method": solution.method, "status": "optimal", "objective": solution.objective,
         "expected_return": found.expected_return if known else np.nan,
         "volatility": found.expected_volatility if known else np.nan,
         "sharpe": found.sharpe_ratio if known else np.nan,
         "notional": found.total_notional, "cash": solution.cash, "turnover": found.turnover,
-        "constraints_met": solution.constraints_met, "warnings": json_text(solution.warnings),
+        "constraints_met": solution.constraints_met,
+        "warnings": json_text(desk_warnings(solution.warnings, solution)),
         "certificate": json_text(asdict(solution.certificate)), "solver": solution.solver,
         "diagnostics": json_text(diagnostics),
     }])  # fmt: skip
 
 
 def as_json(policy: Policy) -> dict[str, object]:
-    """A policy as JSON values."""
+    """A policy as JSON values; without priorities there is no word of them."""
     found = asdict(policy)
+    if not policy.priorities:
+        del found["priorities"]
     for name in ("min_exposures", "max_exposures"):
         found[name] = {kind.name: bound for kind, bound in getattr(policy, name).items()}
     return found
@@ -282,6 +289,12 @@ def exposure_frame(solution: Solution, universe: Universe) -> pd.DataFrame:
             for kind, amount in zip(kinds, amounts.tolist(), strict=True)
         ]
     return pd.DataFrame(rows, columns=["exposure_type", "amount"])
+
+
+def read_given(diagnostics: str) -> tuple[Unmet, ...]:
+    """The limits that gave way by their priority, which `optimization_results.diagnostics` keeps."""
+    kept = (Unmet(**limit) for limit in json.loads(diagnostics)["unmet"])
+    return tuple(limit for limit in kept if limit.priority)
 
 
 def read_bindings(diagnostics: str) -> tuple[Binding, ...]:

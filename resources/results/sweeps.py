@@ -17,6 +17,7 @@ from resources.results.pack_backtests import EQUAL, Replay, backtest, replay_pas
 from resources.results.pack_estimates import load_case
 from resources.results.queries import notes_of
 from resources.settings.configuration import BacktestFile, Configuration
+from resources.settings.limit_words import reason_of
 from resources.store.code_version import code_version
 from resources.store.ledger import Connection
 
@@ -51,7 +52,7 @@ def sweep_policies(
         try:
             replay = _sweep(con, pack, desk.funds, settings, snapshot, kept, partial(progress, snapshot.name))
         except PackfolioError as error:
-            told["failed"][snapshot.name] = str(error)
+            told["failed"][snapshot.name] = reason_of(error)
             continue
         kept.finish()
         found = replay.results

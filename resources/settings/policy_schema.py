@@ -16,10 +16,13 @@ from pydantic import (
 )
 
 from optimizer import BlackLittermanSettings, ExposureType, Policy
+from optimizer.model.ranges import YIELDING
 from optimizer.tax.taxes import HarvestRule, check_method
 
 # A weight limit between 0 and 1 percent is more likely a fraction written where percent belongs.
 AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a value of at least 1"
+
+OWN_KEYS = {"max_weight": "max_single_position_pct"}
 
 Percent = Annotated[float, Field(allow_inf_nan=False)]
 PercentRange = tuple[Percent, Percent]
@@ -157,6 +160,7 @@ class PolicyFile(Strict):
     on_conflict: Literal["fail", "transition"] = "transition"
     forced_cash: Literal["fail", "hold"] = "hold"
     on_missing_price: Literal["freeze", "block"] = "block"
+    priorities: dict[str, Annotated[int, Field(ge=0, le=9)]] = {}
 
     @field_validator(
         "max_single_position_pct", "max_sector_pct", "max_turnover_pct", "max_notional_pct", "max_gross_pct",
@@ -298,7 +302,20 @@ class PolicyFile(Strict):
             cost_horizon_years=self.cost_horizon_years,
             on_conflict=self.on_conflict,
             forced_cash=self.forced_cash,
+            priorities={field_of(key): level for key, level in self.priorities.items()},
         )
+
+
+def key_of(field: str) -> str:
+    """What a field of `Policy` is called in a file; any other name as it is."""
+    key = OWN_KEYS.get(field, f"{field}_pct")
+    return key if key in PolicyFile.model_fields else field
+
+
+def field_of(key: str) -> str:
+    """The field of `Policy` that a key of a file fills; any other name, as of one limit or a line, as it is."""
+    named = {key_of(field): field for field in YIELDING}
+    return named.get(key, key)
 
 
 def _exposures(limits: dict[str, float]) -> dict[ExposureType, float]:

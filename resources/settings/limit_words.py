@@ -1,0 +1,70 @@
+"""Limits in the words and units of a desk: the keys of its files, percent, and turnover as buys and sales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from optimizer import Conflict, InfeasibleError
+from resources.settings.policy_schema import key_of
+
+if TYPE_CHECKING:
+    from optimizer import Solution
+    from optimizer.solvers.hierarchy import PriorityLevel, Unmet
+
+PLAIN = ("beta", "factor")  # amounts that are no share of the value
+
+
+def desk_units(name: str) -> tuple[str, float, str]:
+    """What a limit is called in a file, what its amounts are multiplied by, and what is printed after them."""
+    if any(sign in name for sign in "<>="):
+        return (name, 100.0, "%") if "%" in name else (name, 1.0, "")
+    kind = name.partition(" ")[0]
+    if kind.partition("_")[2] in PLAIN:
+        return name, 1.0, ""
+    return key_of(name), 200.0 if name == "max_turnover" else 100.0, "%"
+
+
+def desk_conflict(conflict: Conflict) -> Conflict:
+    """The same in the desk's words and units."""
+    key, factor, unit = desk_units(conflict.limit)
+    return replace(
+        conflict, limit=key, bound=factor * conflict.bound, relaxation=factor * conflict.relaxation,
+        room=factor * conflict.room, unit=unit,
+    )  # fmt: skip
+
+
+def desk_unmet(unmet: Unmet) -> Unmet:
+    """The same in the desk's words and units; numbers of names and least changes stay as they are."""
+    key, factor, unit = desk_units(unmet.limit)
+    if unmet.limit == "max_holdings":
+        return unmet
+    return replace(unmet, limit=key, value=factor * unmet.value, bound=factor * unmet.bound, unit=unit)
+
+
+def desk_levels(solution: Solution) -> tuple[PriorityLevel, ...]:
+    """What each priority gave and cost, in the desk's words and units."""
+    return tuple(replace(level, gave=tuple(map(desk_unmet, level.gave))) for level in solution.levels)
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says, as a desk reads it."""
+    told = str(error)
+    if not isinstance(error, InfeasibleError):
+        return told
+    named = {
+        str(c): str(desk_conflict(c)) for c in (*error.conflicts, *(c for way in error.ways for c in way))
+    }
+    for said in sorted(named, key=len, reverse=True):
+        told = told.replace(said, named[said])
+    return told
+
+
+def desk_warnings(warnings: Iterable[str], solution: Solution) -> list[str]:
+    """Warnings of a proposal with its unmet limits as a desk reads them, and what each priority gave and cost."""
+    named = {limit.text: desk_unmet(limit).text for limit in solution.unmet}
+    return [
+        *(named.get(warning, warning) for warning in warnings),
+        *(level.text for level in desk_levels(solution)),
+    ]

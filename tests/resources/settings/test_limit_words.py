@@ -1,0 +1,114 @@
+"""Conflicts and priorities in a desk's own words: the keys of its files, percent, turnover as buys and sales."""
+
+import numpy as np
+import pytest
+
+from optimizer import Conflict, Estimates, InfeasibleError, Policy, PolicyError, Universe, solve
+from resources.settings.limit_words import desk_conflict, desk_levels, desk_warnings, reason_of
+from resources.settings.policy_schema import PolicyFile, field_of, key_of
+from resources.settings.yaml_files import parse_yaml
+
+NAMES = ("A", "B", "C", "D")
+FOUR = Estimates(NAMES, np.array([0.05, 0.09, 0.03, 0.06]), np.diag([0.04, 0.09, 0.01, 0.02]))
+BOOK = Universe(NAMES, dict(zip(NAMES, "xxyy", strict=True)))
+HELD = np.array([1.0, 0.0, 0.0, 0.0])
+
+
+def read(text: str) -> PolicyFile:
+    return parse_yaml(text, PolicyFile, "model.yaml")
+
+
+@pytest.mark.parametrize(
+    ("conflict", "said"),
+    [
+        (Conflict("max_weight", 0.15, 0.1), "max_single_position_pct is 15% and must give way by 10%"),
+        (Conflict("max_turnover", 0.1, 0.05001), "max_turnover_pct is 20% and must give way by 10.01%"),
+        (Conflict("max_sector x", 0.3, 1 / 3), "max_sector x is 30% and must give way by 33.34%"),
+        (Conflict("max_beta", 0.9, 0.05), "max_beta is 0.9 and must give way by 0.05"),
+        (Conflict("A + B >= 55%", 0.55, 0.05), "A + B >= 55% is 55% and must give way by 5%"),
+        (Conflict("A + B >= 0.55", 0.55, 0.05), "A + B >= 0.55 is 0.55 and must give way by 0.05"),
+    ],
+    ids=str,
+)
+def test_a_conflict_in_the_units_of_a_file(conflict: Conflict, said: str):
+    assert str(desk_conflict(conflict)) == said
+
+
+def test_what_a_desk_is_told_to_relax_is_enough_in_its_file():
+    """Each way out in turn, by the keys and amounts as printed."""
+    file = "method: min_volatility\nmax_single_position_pct: 22\ncash_max_pct: 1.5\nforced_cash: fail\n"
+    with pytest.raises(InfeasibleError) as caught:
+        solve(FOUR, read(file + "risk_free_rate: 0.0\n").to_policy(), BOOK)
+    told = reason_of(caught.value)
+    assert told == (
+        "no portfolio keeps all limits; relax one of: max_single_position_pct is 22% and must give way by 2.625%; "
+        "cash_max_pct is 1.5% and must give way by 10.5%"
+    )
+    for key, old, new in (("max_single_position_pct", "22", "24.625"), ("cash_max_pct", "1.5", "12")):
+        wider = file.replace(f"{key}: {old}\n", f"{key}: {new}\n") + "risk_free_rate: 0.0\n"
+        assert solve(FOUR, read(wider).to_policy(), BOOK).constraints_met
+
+
+def test_another_error_says_what_it_says():
+    assert reason_of(PolicyError("no such method")) == "no such method"
+
+
+def test_every_field_has_its_key_and_back():
+    assert (
+        key_of("max_weight") == "max_single_position_pct"
+        and field_of("max_single_position_pct") == "max_weight"
+    )
+    assert key_of("max_turnover") == "max_turnover_pct" and field_of("max_turnover_pct") == "max_turnover"
+    assert key_of("beta_limits") == field_of("beta_limits") == "beta_limits"
+    assert field_of("max_sector Energy") == "max_sector Energy"
+
+
+RANKED = """
+method: min_volatility
+max_single_position_pct: 30
+max_sector_pct: 60
+max_turnover_pct: 40
+limits: ["C >= 5%"]
+priorities: {max_turnover_pct: 2, max_sector y: 5, "C >= 5%": 1, max_single_position_pct: 1}
+"""
+
+
+def test_priorities_are_read_by_the_keys_of_a_file_and_told_in_percent():
+    policy = read(RANKED).to_policy()
+    assert policy.priorities == {"max_turnover": 2, "max_sector y": 5, "C >= 5%": 1, "max_weight": 1}
+    found = solve(FOUR, policy, BOOK, HELD)
+    told = desk_warnings(found.warnings, found)
+    assert any(
+        said.startswith("max_turnover_pct gives way by 100%, by its priority 2: 140%, limit 40%")
+        for said in told
+    )
+    assert any(
+        said.startswith("priority 2: max_turnover_pct gives way, 2.5 of the bounds in all") for said in told
+    )
+    levels = desk_levels(found)
+    assert [level.priority for level in levels] == [1, 2, 5]
+    assert levels[1].gave[0].limit == "max_turnover_pct" and levels[1].gave[0].value == pytest.approx(
+        140, abs=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("priorities", "said"),
+    [
+        ("{max_turnover_pct: 10}", "less than or equal to 9"),
+        ("{max_turnover_pct: 1.5}", "valid integer"),
+        ("{max_turnover_pct: true}", "valid integer"),
+        ("{turnover: 1}", "did you mean max_turnover"),
+        ("{long_only: 1}", "long_only cannot give way"),
+        ("[max_turnover_pct]", "valid dictionary"),
+    ],
+)
+def test_wrong_priorities_are_refused_with_their_line(priorities: str, said: str):
+    with pytest.raises(PolicyError, match=said):
+        read(f"priorities: {priorities}\n")
+
+
+def test_without_priorities_the_policy_is_as_before():
+    assert read("method: min_volatility").to_policy() == Policy(
+        method="min_volatility", on_conflict="transition", forced_cash="hold"
+    )
