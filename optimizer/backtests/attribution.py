@@ -67,7 +67,9 @@ def _each_close(benchmark: Mapping[str, float] | pd.DataFrame, dates: pd.Index) 
         return pd.DataFrame(np.tile([*benchmark.values()], (len(dates), 1)), dates, [*benchmark])
     table = benchmark.reindex(dates)
     if (gaps := table.isna().any(axis=1)).any():
-        raise DataError(f"the benchmark has no weights on {dates[gaps][0]:%Y-%m-%d}; give those of each close")
+        raise DataError(
+            f"the benchmark has no weights on {dates[gaps][0]:%Y-%m-%d}; give those of each close"
+        )
     return table
 
 

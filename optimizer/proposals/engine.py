@@ -173,6 +173,10 @@ class OptimizationEngine:
         import cvxpy as cp
 
         names = tuple(symbols)
+        if weights.shape != (len(names),):
+            raise PolicyError(
+                f"weights have shape {weights.shape}; a variable of {len(names)} symbols is needed"
+            )
         estimates = Estimates(names, None, np.eye(len(names)), trusted=True)
         setting = Setting(
             estimates, constraints.to_policy("", None), Universe(tuple(sorted(names)), funds=self.fund_map)
