@@ -9,6 +9,7 @@ from optimizer.errors import DataError
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.typing import Array
 
+ABSURD = 1e6
 HELD = 1e-12  # a net weight nearer to nothing has no return of its own
 
 
@@ -63,8 +64,8 @@ def brinson(
         raise DataError(
             f"the tables have shapes {[table.shape for table in tables]}; all must be T x g, T >= 1"
         )
-    if not all(np.isfinite(table.to_numpy()).all() for table in tables):
-        raise DataError("a weight or return is not a finite number; fill or drop that period")
+    if not all((np.abs(table.to_numpy()) < ABSURD).all() for table in tables):
+        raise DataError("a weight or return is no fraction; fill or drop that period")
     w, r = weights.to_numpy(), returns.to_numpy()
     b, s = benchmark_weights.to_numpy(), benchmark_returns.to_numpy()
     own = w * r if earned is None else earned.to_numpy()

@@ -145,8 +145,9 @@ def sharpe_test(
 def deflated_sharpe(ratio: float, error: float, trials: int, trial_variance: float) -> float:
     """Probability that a Sharpe ratio beats the best of trials without skill (Bailey & Lopez de Prado 2014).
 
-    NaN where the ratio is. ratio, error  of the strategy, per year, and its standard error;  trials  distinct strategies tried
+    ratio, error    of the strategy, per year, and its standard error;  trials  distinct strategies tried
     trial_variance  variance across their Sharpe ratios, per year
+    Raises DataError for numbers that are none, an error of 0 and fewer than one trial.
     """
     return NORMAL.cdf((ratio - sqrt(trial_variance) * _expected_maximum(trials)) / error)
 
@@ -176,7 +177,7 @@ def sortino(returns: Array, risk_free_rate: float | Array = 0.0, periods: float 
 
 @counted(1)
 def omega(returns: Array, target: float | Array = 0.0) -> float:
-    """Sum of the gains over the target per period / sum of the shortfalls, NaN without any (Keating & Shadwick 2002)."""
+    """Sum of the gains over the target per period / sum of the shortfalls, NaN without (Keating & Shadwick 2002)."""
     short = np.maximum(target - returns, 0).sum()
     return (
         float(np.maximum(returns - target, 0).sum() / short)

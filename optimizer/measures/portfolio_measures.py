@@ -52,10 +52,9 @@ def herfindahl(w: Array) -> float:
     return float(w @ w)
 
 
-@counted()
 def growth_rate(mean: float, risk: float) -> float:
-    """Expected compound growth mu - s^2/2 per year; reported beside, never inside, the arithmetic mean."""
-    return mean - 0.5 * risk**2
+    """Expected compound growth mu - s^2/2 per year, NaN without a mean; beside, never inside, the arithmetic mean."""
+    return mean - 0.5 * risk * risk
 
 
 @counted()

@@ -89,11 +89,8 @@ def _ratios(prices: Array) -> Array:
     """(T-1, n) each price / the one before."""
     with np.errstate(all="ignore"):
         ratios = prices[1:] / prices[:-1]
-    if prices.size and not (
-        np.fmin.reduce(prices, axis=None) > 0 and np.fmax.reduce(ratios, axis=None, initial=1.0) < np.inf
-    ):
-        if not np.isnan(prices).all():
-            raise DataError("a price is not a positive number of ordinary size; correct it, or make it NaN")
+    if np.fmin.reduce(prices, axis=None, initial=1.0) <= 0 or np.isinf(ratios).any():
+        raise DataError("a price is not a positive number of ordinary size; correct it, or make it NaN")
     return np.asarray(ratios)
 
 

@@ -62,7 +62,7 @@ def match_exposures(
             raise PolicyError(
                 f"the target of {kind.value} is {amount}; write a fraction of the NAV, 0.6 for 60%"
             )
-    if not tolerance >= 0:
+    if not 0 <= tolerance <= ABSURD_WEIGHT:
         raise PolicyError(f"exposure_tolerance is {tolerance}; it must be a distance >= 0")
     policy = setting.policy
     if cardinality.wanted(policy) or policy.cost_horizon_years is not None:

@@ -132,9 +132,9 @@ def estimate_sensitivities(
     for table, rows, columns in (
         (returns, len(moves), len(symbols)), (moves, len(moves), len(FACTORS)), (declared, len(symbols), len(FACTORS))
     ):  # fmt: skip
-        if table.shape != (rows, columns) or np.isinf(table).any():
+        if table.shape != (rows, columns) or (np.abs(table) > ABSURD).any():
             raise DataError(
-                f"a table has shape {table.shape}; {rows} x {columns} numbers, finite or NaN, are needed"
+                f"a table has shape {table.shape}; {rows} x {columns} numbers, fractions or NaN, are needed"
             )
     n, k = len(symbols), len(FACTORS)
     observed = np.asarray(np.isfinite(moves).sum(axis=0) >= MIN_OBSERVATIONS)

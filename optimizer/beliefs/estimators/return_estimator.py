@@ -13,6 +13,8 @@ from optimizer.model.returns import check_prices
 from optimizer.model.sessions import common_rows, periods_per_year
 from optimizer.typing import Array
 
+CENTURY = 100
+
 
 @dataclass(frozen=True, eq=False)
 class ReturnEstimator:
@@ -59,8 +61,10 @@ class ReturnEstimator:
         frequency: str = "daily",
     ) -> Estimates:
         """Both at once, checked, with the scenarios they rest on."""
-        if not lookback_years > 0:
-            raise PolicyError(f"lookback_years is {lookback_years}; it must be above 0")
+        if not 0 < lookback_years <= CENTURY:
+            raise PolicyError(
+                f"lookback_years is {lookback_years}; it must be above 0, and {CENTURY} at most"
+            )
         check_prices(self.market_data)
         columns = {*symbols, *([self.market] if self.market else [])} & {*self.market_data.columns}
         dates = self.market_data.index[common_rows(self.market_data[list(columns)].to_numpy(dtype=float))]
