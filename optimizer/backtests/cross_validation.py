@@ -15,6 +15,7 @@ from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 
 LEAST_TRAINING = 2
+ABSURD = 1e6
 Rows = npt.NDArray[np.intp]
 Fit = Callable[[pd.DataFrame], Mapping[str, float]]
 
@@ -34,8 +35,11 @@ def combinatorial_splits(rows: int, groups: int, tested: int, *, purge: int, emb
     embargo  more rows left out after it
     Raises PolicyError for impossible numbers.
     """
-    if not 1 <= tested < groups <= rows:
-        raise PolicyError(f"{tested} of {groups} groups of {rows} rows; use 1 <= tested < groups <= rows")
+    if not 1 <= tested < groups <= rows or min(purge, embargo) < 0:
+        raise PolicyError(
+            f"{tested} of {groups} groups of {rows} rows; use 1 <= tested < groups <= rows, "
+            f"purge and embargo from 0"
+        )
     blocks = np.array_split(np.arange(rows), groups)
     for chosen in combinations(range(groups), tested):
         free = np.ones(rows, dtype=bool)
@@ -75,12 +79,12 @@ def cross_validate(
     Raises PolicyError where purge and embargo leave a fold fewer than LEAST_TRAINING rows, and for a weight of a name
     that returns do not have.
     """
-    if returns.isna().to_numpy().any():
-        raise DataError("returns have gaps; keep the dates on which every symbol has one")
+    values = _complete(returns)
+    if not 1 <= tested < groups:
+        raise PolicyError(f"{tested} of {groups} groups are tested; use 1 <= tested < groups <= rows")
     count = comb(groups, tested) * tested // groups
     paths = np.full((len(returns), count), np.nan)
     used = np.zeros(groups, dtype=int)
-    values = returns.to_numpy(dtype=np.float64)
     for split in combinatorial_splits(len(returns), groups, tested, purge=purge, embargo=embargo):
         if len(split.train) < LEAST_TRAINING:
             raise PolicyError(
@@ -109,7 +113,7 @@ def probability_of_overfitting(returns: pd.DataFrame, blocks: int = 10) -> float
     Strategies that are the same count once. Raises PolicyError for fewer than two, for an odd number of blocks and for
     blocks of fewer than two rows, DataError for a strategy that does not move: it has no Sharpe ratio.
     """
-    table = np.unique(returns.to_numpy(dtype=np.float64), axis=1)
+    table = np.unique(_complete(returns), axis=1)
     if blocks < 2 or blocks % 2 or table.shape[1] < 2 or len(table) < 2 * blocks:
         raise PolicyError(
             f"{blocks} blocks of {len(table)} rows, {table.shape[1]} different strategies; use an even number of "
@@ -129,6 +133,14 @@ def probability_of_overfitting(returns: pd.DataFrame, blocks: int = 10) -> float
         )
         below.append(rank <= 0.5)
     return float(np.mean(below))
+
+
+def _complete(returns: pd.DataFrame) -> Array:
+    """(T, n) the returns; DataError for one that is none."""
+    values = returns.to_numpy(dtype=np.float64)
+    if not (np.abs(values) < ABSURD).all():
+        raise DataError("returns have gaps or are no fractions; keep the dates on which every symbol has one")
+    return values
 
 
 def _ratios(returns: Array) -> Array:

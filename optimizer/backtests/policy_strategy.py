@@ -9,6 +9,7 @@ import pandas as pd
 from optimizer.backtests.dated_facts import DatedFacts
 from optimizer.backtests.existing_names import policy_among
 from optimizer.backtests.panel import Window
+from optimizer.beliefs.black_litterman import delta_of
 from optimizer.beliefs.estimators.recipes import estimate_window
 from optimizer.beliefs.estimators.windows import first_row
 from optimizer.model.costs import CostCurve, CostModel
@@ -18,7 +19,7 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.model.returns import check_values
 from optimizer.numerics.matrices import scaled
-from optimizer.proposals.priors import starting_point
+from optimizer.proposals.priors import market_aversion, starting_point
 from optimizer.proposals.proposal import Mandate, form_beliefs
 from optimizer.solvers.solve import solve
 from optimizer.typing import Array
@@ -94,9 +95,10 @@ class PolicyStrategy:
         if factors is None:
             beliefs = form_beliefs(evidence, universe, policy, Mandate(prior=self.prior))
             return beliefs.estimates(evidence)
-        settings, rate = policy.black_litterman, policy.risk_free_rate or 0.0
+        rate = policy.risk_free_rate or 0.0
         market, start = starting_point(self.prior, evidence, universe, rate)
-        excess = settings.delta * (factors @ market) if start is None else start
+        settings = market_aversion(policy, evidence, market) if start is None else policy.black_litterman
+        excess = delta_of(settings) * (factors @ market) if start is None else start
         blended = settings.covariance == "posterior" and policy.view_model == "black_litterman"
         scale = 1.0 + settings.tau if blended else 1.0
         return replace(evidence, mean=excess + rate, covariance=scaled(factors, scale), trusted=True)

@@ -14,8 +14,8 @@ import numpy as np
 
 from optimizer.beliefs.entropy_dual import Rows, conflict, tilt
 from optimizer.beliefs.tail_views import CVAR_TOLERANCE, TailView
-from optimizer.errors import PolicyError
-from optimizer.model.estimates import ABSURD_RETURN, Estimates, check_symbols, finite
+from optimizer.errors import DataError, PolicyError
+from optimizer.model.estimates import ABSURD_RETURN, Estimates, check_periods, check_symbols, finite
 from optimizer.model.ranges import checked_mapping, checked_number
 from optimizer.typing import Array
 
@@ -94,10 +94,14 @@ def pool(
     prior      (T,) probabilities; None = all alike
     Views of less than full confidence hold in a mixture (Meucci 2008, section 4): with confidences c1 < c2 the
     result is (1 - c2) prior + (c2 - c1) {second view} + c1 {both views}.
-    Raises PolicyError for an unknown symbol or views that no weighting of these scenarios fulfils, by name.
+    Raises PolicyError for an unknown symbol or views that no weighting of these scenarios fulfils, by name, DataError
+    for scenarios that are none.
     """
     check_symbols(tuple(symbols))
     returns = finite("scenarios", scenarios, (None, len(symbols)))
+    if not len(returns) or (np.abs(returns) > ABSURD_RETURN).any():
+        raise DataError(f"{len(returns)} scenarios; at least one is needed, of fractions: write 0.01 for 1%")
+    check_periods(periods_per_year)
     start = _prior(prior, len(returns))
     case = _Case(tuple(symbols), returns, start, periods_per_year)
     mixed = np.zeros(len(returns))

@@ -34,7 +34,8 @@ def performance_metrics(
     trials     distinct strategies tried before this one was chosen, for the deflated Sharpe ratio
     trial_variance  variance of their Sharpe ratios per year; None: the variance of this one's estimate
     periods    per year; None: as many as the dates have, 252 where there are none
-    The value at risk and expected shortfall are of one period; durations are in periods.
+    The value at risk and expected shortfall are of one period; durations are in periods. A ratio whose divisor is 0 is
+    NaN. Raises DataError for fewer than two returns and for one that is none.
     """
     r = p.checked(returns.to_numpy(dtype=np.float64))
     periods = periods_per_year(returns.index) if periods is None else periods
@@ -126,11 +127,15 @@ class PortfolioAnalytics:
         risk_free_rate: float | pd.Series = 0.02,
     ) -> None:
         check_prices(market_data)
+        if not len(market_data):
+            raise DataError("market_data has no row; give prices by date, two at least")
         self.portfolio = portfolio
         self.market_data = market_data
         self.fund_map = fund_map
         self.risk_free_rate = risk_free_rate
         self.pro_forma = not history
+        if not isinstance(market_data.index, pd.DatetimeIndex):
+            raise DataError(f"market_data is indexed by {market_data.index.dtype}; dates are needed")
         first = pd.Timestamp(market_data.index[0])
         dated = {pd.Timestamp(day): held for day, held in (history or {}).items()} or {first: portfolio}
         self._start = min(dated)
@@ -184,7 +189,7 @@ class PortfolioAnalytics:
         return p.volatility(returns.to_numpy(), periods_per_year(returns.index))
 
     def calculate_sharpe_ratio(self) -> float:
-        """Per year, over the risk-free rate."""
+        """Per year, over the risk-free rate; NaN without variation."""
         returns = self.calculate_returns()
         return p.sharpe(returns.to_numpy(), self._rates(), periods_per_year(returns.index))
 
@@ -214,7 +219,7 @@ class PortfolioAnalytics:
         return p.expected_shortfall(self.calculate_returns().to_numpy(), level)
 
     def calculate_metrics(self, benchmark: pd.Series | None = None) -> Metrics:
-        """Every measure of `performance_metrics`; `benchmark` (T,) are total-return prices by date."""
+        """Every measure of `performance_metrics`, NaN likewise; `benchmark` (T,) are total-return prices by date."""
         returns = self.calculate_returns()
         other = None
         if benchmark is not None:
@@ -233,14 +238,14 @@ class PortfolioAnalytics:
         return by_exposure(self.calculate_attribution(), self.fund_map)
 
     def generate_analytics_summary(self) -> dict[str, object]:
-        """Period, all measures, drawdown dates, best and worst name by contribution."""
-        parts = self.calculate_attribution()
+        """Period, all measures (NaN as there), drawdown dates, best and worst name by contribution."""
+        parts, told = self.calculate_attribution(), self.calculate_metrics()
         index = self._shares.index
         return {
             "start": index[0],
             "end": index[-1],
             "pro_forma": self.pro_forma,
-            **self.calculate_metrics(),
+            **told,
             **self.calculate_max_drawdown(),
             "best_position": str(parts.idxmax()) if len(parts) else None,
             "worst_position": str(parts.idxmin()) if len(parts) else None,

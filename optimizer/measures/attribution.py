@@ -9,6 +9,7 @@ from optimizer.errors import DataError
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.typing import Array
 
+ABSURD = 1e6
 HELD = 1e-12  # a net weight nearer to nothing has no return of its own
 
 
@@ -19,9 +20,11 @@ def contributions(weights: pd.DataFrame, returns: pd.DataFrame) -> pd.Series:
     A day's part is weight x return; it is carried at the growth up to that day, so that parts add up
     (the value of 1 invested at the start).
     """
+    if weights.shape != returns.shape:
+        raise DataError(f"weights are {weights.shape} and returns {returns.shape}; give one for each")
     daily = weights.to_numpy() * returns.to_numpy()
     growth = np.cumprod(1 + daily.sum(axis=1))
-    carried = np.concatenate([[1.0], growth[:-1]])
+    carried = np.concatenate([[1.0], growth])[: len(daily)]
     return pd.Series(carried @ daily, weights.columns, name="contribution")
 
 
@@ -53,8 +56,16 @@ def brinson(
     All are (T, g): weights and returns of g groups per period (Brinson, Hood & Beebower 1986; allocation
     against the benchmark's total, Brinson & Fachler 1985; linked as Carino 1999).
     earned  (T, g) what each group added, for groups of longs and shorts that cancel; weights x returns otherwise
+    Raises DataError for tables that do not fit, numbers that are none, and a total loss, which has no links.
     A group that one side does not hold has that side's return of the other's: nothing was selected in it.
     """
+    tables = [weights, returns, benchmark_weights, benchmark_returns, *([] if earned is None else [earned])]
+    if len({table.shape for table in tables}) > 1 or not weights.size:
+        raise DataError(
+            f"the tables have shapes {[table.shape for table in tables]}; all must be T x g, T >= 1"
+        )
+    if not all((np.abs(table.to_numpy()) < ABSURD).all() for table in tables):
+        raise DataError("a weight or return is no fraction; fill or drop that period")
     w, r = weights.to_numpy(), returns.to_numpy()
     b, s = benchmark_weights.to_numpy(), benchmark_returns.to_numpy()
     own = w * r if earned is None else earned.to_numpy()
@@ -64,8 +75,12 @@ def brinson(
     effects = np.stack([(w - b) * (s - market[:, None]), b * (r - s), (w - b) * (r - s) + own - w * r])
     # weights that add up to less than the benchmark's leave cash, which allocation must carry
     gap = (total - market) - effects.sum(axis=(0, 2))
-    if np.abs(gap).max() > 1e-9:
+    if np.abs(gap).max() > 1e-9 * max(1.0, float(np.abs(effects).max())):
         raise DataError("weights of portfolio and benchmark must add up to the same sum; add cash as a group")
+    if min(total.min(), market.min()) <= -1:
+        raise DataError(
+            "portfolio or benchmark lost all in a period; no link makes the parts of a total loss add up"
+        )
     link = _carino(total, market) / _carino(np.array([_chain(total)]), np.array([_chain(market)]))[0]
     linked = np.einsum("t,etg->ge", link, effects)
     return pd.DataFrame(linked, weights.columns, ["allocation", "selection", "interaction"])

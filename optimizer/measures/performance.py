@@ -2,6 +2,7 @@
 
 Every `returns` is (T,) simple returns per period, `periods` those of a year (252 daily, 52 weekly, 12 monthly), and
 `risk_free_rate` an annual rate, one for all or (T,) that of each period, charged as (1 + rf)^(1 / periods) - 1.
+Each raises DataError for too few returns, one that is no finite number, and arrays of different lengths.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import numpy as np
 from optimizer.errors import DataError
 from optimizer.model.returns import per_period
 from optimizer.model.sessions import TRADING_DAYS
+from optimizer.numerics.counted import counted
 from optimizer.typing import Array
 
 EULER = 0.5772156649015329
@@ -35,27 +37,32 @@ def checked(returns: Array, least: int = 2) -> Array:
     return values
 
 
+@counted(1, lowest=-1.0)
 def total_return(returns: Array) -> float:
     """Compounded return of the whole period."""
     return float(np.prod(1 + returns) - 1)
 
 
+@counted(1, lowest=-1.0)
 def annual_return(returns: Array, periods: float = TRADING_DAYS) -> float:
     """Compound growth per year (CAGR)."""
     growth = np.prod(1 + returns)
     return float(growth ** (periods / len(returns)) - 1)
 
 
+@counted(2)
 def volatility(returns: Array, periods: float = TRADING_DAYS) -> float:
     """Sample standard deviation per year."""
     return float(np.std(returns, ddof=1) * sqrt(periods))
 
 
+@counted(1)
 def skewness(returns: Array) -> float:
     """Third standardised moment of the sample, population form; NaN without variation."""
     return _moment(returns, 3)
 
 
+@counted(1)
 def kurtosis(returns: Array) -> float:
     """Fourth standardised moment of the sample, population form, 3 for a normal; NaN without variation."""
     return _moment(returns, 4)
@@ -69,16 +76,13 @@ def _moment(returns: Array, order: Literal[3, 4]) -> float:
     return float(power.mean() / spread**order) if spread > ROUNDING else float("nan")
 
 
+@counted(1)
 def excess_returns(returns: Array, risk_free_rate: float | Array, periods: float = TRADING_DAYS) -> Array:
-    """(T,) the returns less the rate of their own period; DataError for a rate too many or too few."""
-    rate = per_period(risk_free_rate, periods)
-    if isinstance(rate, np.ndarray) and rate.shape != returns.shape:
-        raise DataError(
-            f"{rate.shape} risk-free rates for {returns.shape} returns; give one for each, or one for all"
-        )
-    return np.asarray(returns - rate)
+    """(T,) the returns less the rate of their own period."""
+    return np.asarray(returns - per_period(risk_free_rate, periods))
 
 
+@counted(2)
 def sharpe(returns: Array, risk_free_rate: float | Array = 0.0, periods: float = TRADING_DAYS) -> float:
     """Mean excess return / its standard deviation, per year (Sharpe 1994); NaN without variation."""
     excess = excess_returns(returns, risk_free_rate, periods)
@@ -90,6 +94,7 @@ def sharpe(returns: Array, risk_free_rate: float | Array = 0.0, periods: float =
 class SharpeTest:
     """A Sharpe ratio per year with its uncertainty.
 
+    All are NaN where the returns do not vary.
     low, high      confidence interval under non-normal returns (Mertens 2002)
     probabilistic  probability that the true ratio is above the benchmark's (Bailey & Lopez de Prado 2012)
     deflated       the same against the best expected of `trials` strategies without skill (2014)
@@ -102,6 +107,7 @@ class SharpeTest:
     deflated: float
 
 
+@counted(2)
 def sharpe_test(
     returns: Array,
     risk_free_rate: float | Array = 0.0,
@@ -135,11 +141,13 @@ def sharpe_test(
     )
 
 
+@counted()
 def deflated_sharpe(ratio: float, error: float, trials: int, trial_variance: float) -> float:
     """Probability that a Sharpe ratio beats the best of trials without skill (Bailey & Lopez de Prado 2014).
 
     ratio, error    of the strategy, per year, and its standard error;  trials  distinct strategies tried
     trial_variance  variance across their Sharpe ratios, per year
+    Raises DataError for numbers that are none, an error of 0 and fewer than one trial.
     """
     return NORMAL.cdf((ratio - sqrt(trial_variance) * _expected_maximum(trials)) / error)
 
@@ -153,11 +161,13 @@ def _expected_maximum(trials: int) -> float:
     return (1 - EULER) * NORMAL.inv_cdf(1 - 1 / trials) + EULER * NORMAL.inv_cdf(1 - 1 / (trials * np.e))
 
 
+@counted(1)
 def downside_deviation(returns: Array, target: float | Array = 0.0) -> float:
     """Root mean square of what falls short of the target per period, over all periods."""
     return float(np.sqrt(np.mean(np.minimum(returns - target, 0) ** 2)))
 
 
+@counted(1)
 def sortino(returns: Array, risk_free_rate: float | Array = 0.0, periods: float = TRADING_DAYS) -> float:
     """Mean excess return / downside deviation, per year; NaN when nothing fell short."""
     excess = excess_returns(returns, risk_free_rate, periods)
@@ -165,8 +175,9 @@ def sortino(returns: Array, risk_free_rate: float | Array = 0.0, periods: float 
     return float(excess.mean() / below * sqrt(periods)) if below > ROUNDING else float("nan")
 
 
+@counted(1)
 def omega(returns: Array, target: float | Array = 0.0) -> float:
-    """Sum of the gains over the target per period / sum of the shortfalls (Keating & Shadwick 2002)."""
+    """Sum of the gains over the target per period / sum of the shortfalls, NaN without (Keating & Shadwick 2002)."""
     short = np.maximum(target - returns, 0).sum()
     return (
         float(np.maximum(returns - target, 0).sum() / short)
@@ -175,11 +186,13 @@ def omega(returns: Array, target: float | Array = 0.0) -> float:
     )
 
 
+@counted(1)
 def value_at_risk(returns: Array, level: float = 0.95) -> float:
     """Historical one-period loss not exceeded with that probability; positive is a loss."""
     return float(-np.quantile(returns, 1 - level))
 
 
+@counted(1)
 def expected_shortfall(returns: Array, level: float = 0.95) -> float:
     """Mean loss of the worst (1 - level) of the periods, the boundary one by its share; positive is a loss.
 
@@ -192,6 +205,7 @@ def expected_shortfall(returns: Array, level: float = 0.95) -> float:
     return float(-(worst[:whole].sum() + part) / count)
 
 
+@counted(2)
 def normal_value_at_risk(returns: Array, level: float = 0.95) -> float:
     """One-period loss of a normal distribution with the sample's mean and deviation; positive is a loss."""
     return float(-(returns.mean() + NORMAL.inv_cdf(1 - level) * np.std(returns, ddof=1)))
@@ -213,18 +227,21 @@ class Drawdown:
     duration: int
 
 
+@counted(1, lowest=-1.0)
 def drawdowns(returns: Array) -> Array:
     """(T + 1,) value / running peak - 1, with the start value in front."""
     value = np.concatenate([[1.0], np.cumprod(1 + returns)])
     return np.asarray(value / np.maximum.accumulate(value) - 1)
 
 
+@counted(1, lowest=-1.0)
 def max_drawdown(returns: Array) -> Drawdown:
     """The deepest drawdown with its peak, trough and recovery."""
     falls = drawdowns(returns)
     return _fall_around(falls, int(np.argmin(falls)))
 
 
+@counted(1, lowest=-1.0)
 def longest_drawdown(returns: Array) -> Drawdown:
     """The drawdown that took longest from its peak to its recovery, or to the end; of equal ones the first."""
     falls = drawdowns(returns)
@@ -245,17 +262,20 @@ def _fall_around(falls: Array, trough: int) -> Drawdown:
     return Drawdown(float(falls[trough]), peak, trough, recovered, end - peak)
 
 
+@counted(1, lowest=-1.0)
 def calmar(returns: Array, periods: float = TRADING_DAYS) -> float:
     """Compound annual return / depth of the deepest drawdown; NaN without one."""
     depth = max_drawdown(returns).depth
     return annual_return(returns, periods) / -depth if depth < 0 else float("nan")
 
 
+@counted(1, lowest=-1.0)
 def ulcer_index(returns: Array) -> float:
     """Root mean square of the drawdowns (Martin & McCann 1989)."""
     return float(np.sqrt(np.mean(drawdowns(returns)[1:] ** 2)))
 
 
+@counted(1)
 def beta(returns: Array, benchmark: Array) -> float:
     """Regression slope on the benchmark; NaN when it does not move."""
     away = benchmark - benchmark.mean()
@@ -264,24 +284,28 @@ def beta(returns: Array, benchmark: Array) -> float:
     return float(away @ (returns - returns.mean()) / (away @ away))
 
 
+@counted(1)
 def alpha(
     returns: Array, benchmark: Array, risk_free_rate: float | Array = 0.0, periods: float = TRADING_DAYS
 ) -> float:
-    """Jensen's alpha per year: mean excess return less beta x the benchmark's, x periods."""
+    """Jensen's alpha per year: mean excess return less beta x the benchmark's, x periods; NaN where beta is."""
     own, theirs = (excess_returns(r, risk_free_rate, periods) for r in (returns, benchmark))
     return float((own.mean() - beta(own, theirs) * theirs.mean()) * periods)
 
 
+@counted(2)
 def tracking_error(returns: Array, benchmark: Array, periods: float = TRADING_DAYS) -> float:
     """Sample standard deviation of the active return, per year."""
     return volatility(returns - benchmark, periods)
 
 
+@counted(2)
 def information_ratio(returns: Array, benchmark: Array, periods: float = TRADING_DAYS) -> float:
     """Mean active return per year / tracking error; NaN when there is none."""
     return sharpe(returns - benchmark, 0.0, periods)
 
 
+@counted(1)
 def capture(returns: Array, benchmark: Array, *, up: bool) -> float:
     """Mean return in the periods in which the benchmark rose (fell) / the benchmark's own; NaN without one."""
     chosen = benchmark > ROUNDING if up else benchmark < -ROUNDING
@@ -290,11 +314,13 @@ def capture(returns: Array, benchmark: Array, *, up: bool) -> float:
     return float(returns[chosen].mean() / benchmark[chosen].mean())
 
 
+@counted(1)
 def hit_rate(returns: Array, benchmark: Array | None = None) -> float:
     """Share of the periods with a return above the benchmark's, or above 0, by more than its last bits."""
     return float(np.mean(returns - (0.0 if benchmark is None else benchmark) > ROUNDING))
 
 
+@counted(1)
 def time_weighted_return(values: Array, flows: Array) -> float:
     """Chained return between external flows; a span in which nothing was held earns nothing.
 
@@ -308,6 +334,7 @@ def time_weighted_return(values: Array, flows: Array) -> float:
     return float(np.prod(np.divide(after, before, out=np.ones(len(before)), where=~empty)) - 1)
 
 
+@counted(1)
 def money_weighted_return(values: Array, flows: Array, years: Array) -> float:
     """Annual internal rate of return: the rate at which the flows grow to the last value; -1 where all was lost.
 

@@ -1,26 +1,34 @@
-"""What a portfolio is worth knowing by: risk, return, concentration; plain numpy, fractions per year."""
+"""What a portfolio is worth knowing by: risk, return, concentration; plain numpy, fractions per year.
+
+Each raises DataError for a number that is not finite and for arrays that do not belong together.
+"""
 
 import numpy as np
 
+from optimizer.numerics.counted import counted
 from optimizer.numerics.matrices import Matrix, variances
 from optimizer.typing import Array
 
 
+@counted()
 def volatility(w: Array, covariance: Matrix) -> float:
     """sqrt(w' S w); w (n,), covariance (n, n) per year."""
     return float(np.sqrt(max(float(w @ covariance @ w), 0.0)))
 
 
+@counted()
 def expected_return(w: Array, mean: Array, cash_rate: float) -> float:
     """mean'w + (1 - sum w) x cash_rate; mean (n,) total returns per year, cash earns or pays the cash rate."""
     return float(mean @ w) + (1.0 - float(w.sum())) * cash_rate
 
 
+@counted()
 def turnover(w: Array, held: Array) -> float:
     """One-way: half of sum |w - held|; the change of cash is not counted."""
     return 0.5 * float(np.abs(w - held).sum())
 
 
+@counted()
 def risk_contributions(w: Array, covariance: Matrix) -> Array:
     """(n,) shares w_i (S w)_i / w'Sw of the variance; they sum to 1; NaN when the variance is 0."""
     marginal = covariance @ w
@@ -30,6 +38,7 @@ def risk_contributions(w: Array, covariance: Matrix) -> Array:
     return np.asarray(w * marginal / variance)
 
 
+@counted()
 def diversification_ratio(w: Array, covariance: Matrix) -> float:
     """sum |w_i| s_i / s_p (Choueifaty & Coignard 2008); NaN when the portfolio has no risk."""
     risk = volatility(w, covariance)
@@ -37,16 +46,18 @@ def diversification_ratio(w: Array, covariance: Matrix) -> float:
     return weighted / risk if risk > 0 else float("nan")
 
 
+@counted()
 def herfindahl(w: Array) -> float:
     """Sum of squared weights."""
     return float(w @ w)
 
 
 def growth_rate(mean: float, risk: float) -> float:
-    """Expected compound growth mu - s^2/2 per year; reported beside, never inside, the arithmetic mean."""
-    return mean - 0.5 * risk**2
+    """Expected compound growth mu - s^2/2 per year, NaN without a mean; beside, never inside, the arithmetic mean."""
+    return mean - 0.5 * risk * risk
 
 
+@counted()
 def worst_weights(losses: Array, level: float, odds: Array | None = None) -> Array:
     """(T,) weights of the expected tail loss: odds / (1 - level) on the worst, the rest on the next; equal odds for
     None."""
@@ -61,6 +72,7 @@ def worst_weights(losses: Array, level: float, odds: Array | None = None) -> Arr
     return weights
 
 
+@counted()
 def entropic_weights(r: Array, level: float, odds: Array | None = None) -> Array:
     """(T,) weights p ~ odds x exp(-r / z) of the entropic value at risk (Ahmadi-Javid 2012), z by bisection.
 
@@ -89,11 +101,13 @@ def entropic_weights(r: Array, level: float, odds: Array | None = None) -> Array
     return tilted(high)[0]
 
 
+@counted()
 def gini_weights(days: int) -> Array:
     """(T,) weights of the sorted values, ascending, in the mean |a - b| over pairs of different days."""
     return np.asarray(2.0 * (2.0 * np.arange(1, days + 1) - days - 1) / (days * max(days - 1, 1)))
 
 
+@counted()
 def drawdowns(r: Array) -> Array:
     """(T,) fall of the uncompounded sum of returns from its highest, the start included; >= 0."""
     level = np.cumsum(r)

@@ -87,8 +87,10 @@ class CostModel:
         return (self.impact_bps + (self.buy_tax_bps if buy else self.sell_tax_bps)) * BPS
 
     def cost(self, symbol: str, quantity: Number, price: Number) -> Decimal:
-        """The cost of one trade of signed quantity, exact to 4 decimals; DataError without its liquidity."""
+        """The cost of one trade of signed quantity, exact to 4 decimals; DataError for no price or liquidity."""
         shares = abs(exact(quantity))
+        if exact(price) < 0:
+            raise DataError(f"{symbol} has the price {price}; it must not be below 0: correct the price")
         value = money(shares * exact(price))
         if not value:
             return trade_cost(0)
@@ -104,11 +106,21 @@ class CostModel:
         prices   (n,) base currency per share; needed when there is a fee per share
         returns  (n,) base currency, 0 where nothing is traded
         """
+        if values.shape != (len(symbols),) or not np.isfinite(values).all():
+            raise DataError(
+                f"values are {values}; a finite amount is needed for each of {len(symbols)} symbols"
+            )
         return self.curve(symbols, prices).costs(values)
 
     def curve(self, symbols: Sequence[str], prices: Array | None = None, nav: float = 1.0) -> "CostCurve":
         """The model's coefficients for trades given as fractions of `nav` (base currency)."""
         ones = np.ones(len(symbols))
+        if not (isfinite(nav) and nav > 0):
+            raise DataError(f"nav is {nav}; costs per unit of it need an amount above 0")
+        if prices is not None and not (prices.shape == ones.shape and (prices > 0).all()):
+            raise DataError(
+                f"prices have shape {prices.shape}; one above 0 is needed for each of {len(ones)} symbols"
+            )
         if self.per_share and prices is None:
             raise PolicyError("a fee per share needs prices; give them")
         per_value = self.per_share / prices if self.per_share and prices is not None else 0 * ones
@@ -154,7 +166,9 @@ class CostCurve:
         return not (self.rooted or self.fixed.any() or self.buy.any() or self.sell.any())
 
     def costs(self, trades: Array) -> Array:
-        """(n,) costs of (n,) signed trades."""
+        """(n,) costs of (n,) signed trades, NaN where a trade is; DataError for another number of them."""
+        if trades.shape[-1:] != self.fixed.shape:
+            raise DataError(f"trades have shape {trades.shape}; there are costs of {len(self.fixed)} names")
         if self.nothing:
             return np.zeros(trades.shape)
         size = np.abs(trades)

@@ -8,10 +8,11 @@ from math import isfinite
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import DataError, PolicyError
 from optimizer.typing import Array
 
 NOTIONAL_TOLERANCE = 0.01
+ABSURD_WEIGHT = 1e6
 
 
 class ExposureType(Enum):
@@ -267,6 +268,8 @@ class FundExposureMap(Mapping[str, Fund]):
     def select(self, symbols: Iterable[str]) -> tuple[Fund, ...]:
         """The fund of each symbol, in that order; raises PolicyError naming all that are not mapped."""
         wanted = tuple(symbols)
+        if strange := [symbol for symbol in wanted if not isinstance(symbol, str)]:
+            raise PolicyError(f"{strange[0]!r} is no symbol; give symbols, and weights as symbol -> weight")
         missing = [symbol for symbol in wanted if symbol not in self.funds]
         if missing and self.unmapped == "error":
             raise PolicyError(
@@ -315,9 +318,16 @@ class ExposureCalculator:
     def calculate(self, weights: Mapping[str, float]) -> dict[ExposureType, float]:
         """Exposure to each listed type as a fraction of NAV (weights are fractions of NAV by symbol)."""
         kinds = self.fund_map.types(weights)
-        amounts = self.fund_map.matrix(weights, kinds) @ np.array(list(weights.values()), dtype=float)
+        amounts = self.fund_map.matrix(weights, kinds) @ _finite_weights(weights)
         return dict(zip(kinds, amounts.tolist(), strict=True))
 
     def total_notional(self, weights: Mapping[str, float]) -> float:
         """Sum of |weight| x notional, as a fraction of NAV."""
-        return float(self.fund_map.notional(weights) @ np.abs(list(weights.values())))
+        return float(self.fund_map.notional(weights) @ np.abs(_finite_weights(weights)))
+
+
+def _finite_weights(weights: Mapping[str, float]) -> Array:
+    for symbol, weight in weights.items():
+        if not abs(weight) <= ABSURD_WEIGHT:
+            raise DataError(f"the weight of {symbol} is {weight}; write a fraction of the NAV, 0.1 for 10%")
+    return np.array(list(weights.values()), dtype=float)

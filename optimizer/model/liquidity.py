@@ -8,6 +8,7 @@ import pandas as pd
 
 from optimizer.errors import DataError
 from optimizer.model.costs import Liquidity
+from optimizer.model.returns import check_prices
 from optimizer.typing import Array
 
 LIQUIDITY_DAYS = 21
@@ -24,7 +25,9 @@ class LiquidityPanel:
     volatility: pd.DataFrame
 
     def at(self, day: pd.Timestamp) -> dict[str, Liquidity]:
-        """What was known at a close; a name without volume is absent."""
+        """What was known at a close; a name without volume is absent; DataError for a date the panel has not."""
+        if day not in self.volume.index:
+            raise DataError(f"liquidity is not known on {day.date()}; give it for the dates of the prices")
         row = self.volume.index.get_loc(day)
         volume, volatility = self.volume.to_numpy()[row], self.volatility.to_numpy()[row]
         return {
@@ -51,7 +54,11 @@ def rolling_liquidity(
     """The mean value traded and the sample deviation of the returns over the last `days` closes.
 
     traded  (T, n) value traded each day, base currency, NaN where none is stated;  prices  (T, n) total-return prices
+    Raises DataError for prices that are none, an infinite value traded or fewer than two days.
     """
+    check_prices(prices)
+    if days < 2 or np.isinf(traded.to_numpy(dtype=float)).any():
+        raise DataError(f"{days} days of values traded; at least 2 are needed, and each value finite or NaN")
     priced = prices.notna()  # a return through a gap belongs to the day after it
     returns = (
         (prices if priced.to_numpy().all() else prices.ffill()).pct_change(fill_method=None).where(priced)

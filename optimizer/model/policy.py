@@ -33,13 +33,13 @@ DOUBT_SHAPES: tuple[str, ...] = get_args(DoubtShape)
 class BlackLittermanSettings:
     """How the equilibrium and the views become a posterior (He & Litterman 1999; Idzorek 2005).
 
-    delta       the market's risk aversion in pi = delta S w
+    delta       the market's risk aversion in pi = delta S w; "implied" = the one that the estimated means imply
     tau         weight of the prior's uncertainty
     confidence  "idzorek": 0 = no effect, 1 = the view holds exactly; "he_litterman": omega = tau p'Sp / c
     covariance  "posterior" = S + M, "sigma" = S
     """
 
-    delta: float = 2.5
+    delta: float | Literal["implied"] = 2.5
     tau: float = 0.05
     confidence: Literal["idzorek", "he_litterman"] = "idzorek"
     covariance: Literal["posterior", "sigma"] = "posterior"

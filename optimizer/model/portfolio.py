@@ -32,8 +32,13 @@ def exact(value: Number, what: str = "") -> Decimal:
 
 
 def money(value: Number) -> Decimal:
-    """An amount in the base currency, rounded half up to DECIMAL(18,4)."""
-    return exact(value).quantize(MONEY_STEP, ROUND_HALF_UP)
+    """An amount in the base currency, rounded half up to DECIMAL(18,4); DataError for one that is too large."""
+    try:
+        return exact(value).quantize(MONEY_STEP, ROUND_HALF_UP)
+    except InvalidOperation:
+        raise DataError(
+            f"{value} is more than DECIMAL(18,4) holds; give an amount in the base currency"
+        ) from None
 
 
 def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:

@@ -21,12 +21,27 @@ def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
     split     same shape, share multiplier on the ex-date, 1 without one (2.0 = two for one)
     A day earns (close x split + dividend) / previous close. Computed backwards, so that a window of rows
     gives exactly the tail of the whole history.
-    Raises DataError for a dividend or split on a row without a price.
+    Raises DataError for a dividend or split on a row without a price, a price or split that is not positive, and
+    arrays of different shapes.
     """
+    _check_events(close, dividend, split)
     priced, last, growth = _daily_growth(close, dividend, split)
     later = np.ones_like(close)
     later[:-1] = np.cumprod(growth[::-1], axis=0)[::-1]
     return np.where(priced, last[-1:] / later, np.nan)
+
+
+def _check_events(close: Array, dividend: Array, split: Array) -> None:
+    if not close.shape == dividend.shape == split.shape or not len(close):
+        raise DataError(
+            f"close, dividend and split have shapes {close.shape}, {dividend.shape}, {split.shape}; one row at least, "
+            f"and the same for each, is needed"
+        )
+    odd = (close <= 0) | np.isinf(close) | (split <= 0) | np.isinf(split) | np.isinf(dividend)
+    if odd.any():
+        raise DataError(
+            f"row {int(np.argwhere(odd)[0][0])} has a close or split that is not a positive number; correct it"
+        )
 
 
 def growth_index(close: Array, dividend: Array, split: Array) -> Array:
@@ -57,13 +72,26 @@ def simple_returns(prices: Array) -> Array:
     """(T-1, n) returns from each row of (T, n) prices to the next; NaN where either price is missing.
 
     Take the rows that are priced first (`common_rows`): then a return through a gap is the compounded one.
+    Raises DataError for a price that is not positive.
     """
-    return prices[1:] / prices[:-1] - 1
+    return np.asarray(_ratios(prices) - 1)
 
 
 def log_returns(prices: Array) -> Array:
-    """(T-1, n) log returns from each row of (T, n) prices to the next; NaN where either price is missing."""
-    return np.diff(np.log(prices), axis=0)
+    """(T-1, n) log returns from each row of (T, n) prices to the next; NaN where either price is missing.
+
+    Raises DataError for a price that is not positive.
+    """
+    return np.asarray(np.log(_ratios(prices)))
+
+
+def _ratios(prices: Array) -> Array:
+    """(T-1, n) each price / the one before."""
+    with np.errstate(all="ignore"):
+        ratios = prices[1:] / prices[:-1]
+    if np.fmin.reduce(prices, axis=None, initial=1.0) <= 0 or np.isinf(ratios).any():
+        raise DataError("a price is not a positive number of ordinary size; correct it, or make it NaN")
+    return np.asarray(ratios)
 
 
 def check_prices(prices: pd.DataFrame) -> None:

@@ -66,7 +66,7 @@ def session_rows(priced: Flags, dates: Dates) -> Flags:
 
 def alive(priced: Flags) -> slice:
     """The rows of (T, n) from the first on which every name has had a price."""
-    return slice(int(priced.argmax(axis=0).max(initial=0)), None)
+    return slice(int(priced.argmax(axis=0).max(initial=0)) if len(priced) else 0, None)
 
 
 def costly_gaps(

@@ -287,6 +287,10 @@ def beta_range(setting: Setting) -> tuple[Linear, ...]:
         raise PolicyError("beta_limits need a benchmark; this portfolio has none: add one")
     reference = setting.reference()
     pull = setting.estimates.covariance @ reference
+    if not float(reference @ pull) > 0:
+        raise PolicyError(
+            "beta_limits need a benchmark that moves; this one has no risk: drop them, or change it"
+        )
     return (Linear(("min_beta", "max_beta"), pull / float(reference @ pull), *ends(pair)),)
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optimizer.beliefs.black_litterman import MarketView, posterior
+from optimizer.beliefs.black_litterman import posterior
+from optimizer.beliefs.market_views import MarketView, ViewMatrix
 from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
@@ -114,12 +115,17 @@ class OptimizationEngine:
         symbols: Sequence[str],
         market_weights: Array,
         covariance_matrix: Array,
-        views: Sequence[MarketView],
+        views: Sequence[MarketView] | ViewMatrix,
         risk_aversion: float = 2.5,
         *,
         tau: float = 0.05,
     ) -> Array:
-        """(n,) expected excess returns per year after the views; delta S w_mkt without any."""
+        """(n,) expected excess returns per year after the views; delta S w_mkt without any.
+
+        market_weights  (n,) fractions;  covariance_matrix  (n, n) per year
+        views           opinions, or P, q and omega as a ViewMatrix
+        Raises PolicyError and DataError as `posterior` does.
+        """
         settings = BlackLittermanSettings(delta=risk_aversion, tau=tau)
         return posterior(tuple(symbols), market_weights, covariance_matrix, views, settings).mean
 
@@ -173,6 +179,10 @@ class OptimizationEngine:
         import cvxpy as cp
 
         names = tuple(symbols)
+        if weights.shape != (len(names),):
+            raise PolicyError(
+                f"weights have shape {weights.shape}; a variable of {len(names)} symbols is needed"
+            )
         estimates = Estimates(names, None, np.eye(len(names)), trusted=True)
         setting = Setting(
             estimates, constraints.to_policy("", None), Universe(tuple(sorted(names)), funds=self.fund_map)

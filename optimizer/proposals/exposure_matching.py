@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.errors import PolicyError
-from optimizer.model.exposures import ExposureType, FundExposureMap
+from optimizer.model.exposures import ABSURD_WEIGHT, ExposureType, FundExposureMap
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Linear, Norm
 from optimizer.problem.feasible_set import plain
@@ -57,7 +57,12 @@ def match_exposures(
     funds = setting.universe.funds
     if funds is None or not target:
         raise PolicyError("matching exposures needs funds and at least one target exposure; give both")
-    if not tolerance >= 0:
+    for kind, amount in target.items():
+        if not abs(amount) <= ABSURD_WEIGHT:
+            raise PolicyError(
+                f"the target of {kind.value} is {amount}; write a fraction of the NAV, 0.6 for 60%"
+            )
+    if not 0 <= tolerance <= ABSURD_WEIGHT:
         raise PolicyError(f"exposure_tolerance is {tolerance}; it must be a distance >= 0")
     policy = setting.policy
     if cardinality.wanted(policy) or policy.cost_horizon_years is not None:

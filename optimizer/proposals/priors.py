@@ -1,12 +1,15 @@
 """Where beliefs start from: weights whose equilibrium they are, or estimated means."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isfinite
 
 import numpy as np
 
+from optimizer.beliefs.black_litterman import IMPLIED, implied_risk_aversion
 from optimizer.errors import PolicyError
 from optimizer.model.estimates import Estimates
+from optimizer.model.policy import BlackLittermanSettings, Policy
 from optimizer.model.portfolio import Universe
 from optimizer.typing import Array
 
@@ -21,6 +24,22 @@ def starting_point(prior: str, estimates: Estimates, universe: Universe, rate: f
     if prior not in PRIORS:
         raise PolicyError(f"prior {prior!r} does not exist; use one of {list(PRIORS)}")
     return PRIORS[prior](estimates, universe, rate)
+
+
+def market_aversion(policy: Policy, estimates: Estimates, market: Array) -> BlackLittermanSettings:
+    """The policy's settings with the market's risk aversion as a number, implied by the estimated means where asked.
+
+    market  (n,) weights. Raises PolicyError without means, DataError where they imply none.
+    """
+    settings = policy.black_litterman
+    if settings.delta != IMPLIED:
+        return settings
+    if estimates.mean is None:
+        raise PolicyError(
+            "black_litterman.delta 'implied' needs estimated means; state a number, 2.5 is customary"
+        )
+    excess = estimates.mean - (policy.risk_free_rate or 0.0)
+    return replace(settings, delta=implied_risk_aversion(market, estimates.risk, excess))
 
 
 def _benchmark(estimates: Estimates, universe: Universe, rate: float) -> Start:

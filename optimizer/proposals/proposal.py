@@ -6,8 +6,10 @@ from decimal import Decimal
 
 import numpy as np
 
-from optimizer.beliefs.black_litterman import MarketView, posterior
+from optimizer.beliefs.black_litterman import delta_of, posterior
 from optimizer.beliefs.entropy_pooling import ScenarioView, moved, pool
+from optimizer.beliefs.estimators.means import equilibrium
+from optimizer.beliefs.market_views import MarketView
 from optimizer.errors import InfeasibleError, PolicyError
 from optimizer.model.costs import CostCurve, CostModel, Liquidity
 from optimizer.model.estimates import Estimates
@@ -15,7 +17,7 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Number, Portfolio, Universe, exact, money
 from optimizer.problem.methods import ON_ODDS, ON_SCENARIOS, reads_means
 from optimizer.problem.priorities import closing
-from optimizer.proposals.priors import left_out_of_prior, starting_point
+from optimizer.proposals.priors import left_out_of_prior, market_aversion, starting_point
 from optimizer.solvers.solve import Solution, solve
 from optimizer.tax.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
 from optimizer.tax.taxes import TaxPlan
@@ -104,8 +106,9 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
     rate = policy.risk_free_rate or 0.0
     market, start = starting_point(mandate.prior, estimates, universe, rate)
     partial = left_out_of_prior(mandate.prior, estimates, universe)
+    settings = market_aversion(policy, estimates, market) if start is None else policy.black_litterman
     if policy.view_model == "entropy_pooling":
-        excess = policy.black_litterman.delta * (estimates.covariance @ market) if start is None else start
+        excess = equilibrium(estimates.covariance, market, delta_of(settings)) if start is None else start
         found = _pooled(estimates, excess + rate, policy, mandate)
         return replace(found, warnings=partial + found.warnings)
     views = [view for view in mandate.views if isinstance(view, MarketView)]
@@ -119,7 +122,7 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
         market,
         estimates.covariance,
         views,
-        policy.black_litterman,
+        settings,
         prior=start,
         trusted=True,
     )

@@ -224,9 +224,10 @@ def plan_hedges(
 
     replayed  symbol -> real return over the scenario's window; instruments without one move by sensitivity
     An instrument is used only against factors that cost the book something, and only if it gains by more than
-    one standard error, and more than it costs; one that does not is noted. With a cost per unit of offset each, a cap each and one budget this is the continuous
-    knapsack, where taking the cheapest offset first is optimal (Dantzig 1957); whole units are rounded down, so
-    that no hedge covers more than its share. Instruments against the same factor share that factor's loss.
+    one standard error, and more than it costs; one that does not is noted. With a cost per unit of offset each, a
+    cap each and one budget this is the continuous knapsack, where taking the cheapest offset first is optimal
+    (Dantzig 1957); whole units are rounded down, so that no hedge covers more than its share. Instruments against
+    the same factor share that factor's loss.
     """
     loss = -stressed.total
     if loss <= 0:

@@ -10,6 +10,7 @@ import numpy as np
 from optimizer.errors import PolicyError
 from optimizer.risk.regimes import REGIMES
 
+ABSURD, TINY = 1e15, 1e-100
 Transform = Literal["level", "yearly_change"]
 
 
@@ -154,6 +155,8 @@ def _driver(
         )
     if len(inside) < detector.least_points or newest.date not in values:
         return _unread(indicator, newest, f"{len(inside)} usable values, {detector.least_points} are needed")
+    if not np.abs(inside).max() < ABSURD:
+        return _unread(indicator, newest, "one of its values is no number of ordinary size")
     spread = float(np.std(inside, ddof=1))
     if spread == 0:
         return _unread(indicator, newest, "it has not moved in the whole window")
@@ -176,7 +179,7 @@ def _yearly_changes(known: Sequence[Observation]) -> dict[dt.date, float]:
     """Change over a year; a day without a value one year before has none."""
     levels = _levels(known)
     earlier = {day: levels.get(_year_before(day)) for day in levels}
-    return {day: levels[day] / then - 1 for day, then in earlier.items() if then}
+    return {day: levels[day] / then - 1 for day, then in earlier.items() if then and abs(then) > TINY}
 
 
 def _year_before(day: dt.date) -> dt.date:

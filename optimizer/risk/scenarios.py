@@ -7,7 +7,7 @@ from math import isfinite
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import DataError, PolicyError
 from optimizer.model.exposures import ExposureType, Fund
 from optimizer.typing import Array
 
@@ -16,6 +16,7 @@ YIELDS = ("rates", "inflation", "credit")
 PRICES = ("usd", "equity", "commodity", "volatility")
 FACTORS = YIELDS + PRICES
 MIN_OBSERVATIONS = 60
+ABSURD = 1e15  # no book is worth as much
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,16 @@ def estimate_sensitivities(
     returns   (T, n) daily log returns, NaN where a symbol has none
     moves     (T, k) of FACTORS; NaN columns have no proxy
     declared  (n, k) used for a symbol with fewer than 60 days, and for factors without a proxy; NaN = not known
-    Raises PolicyError naming the symbols that have neither history nor declared sensitivities.
+    Raises PolicyError naming the symbols that have neither history nor declared sensitivities, DataError for tables
+    that do not fit or hold an infinite number.
     """
+    for table, rows, columns in (
+        (returns, len(moves), len(symbols)), (moves, len(moves), len(FACTORS)), (declared, len(symbols), len(FACTORS))
+    ):  # fmt: skip
+        if table.shape != (rows, columns) or (np.abs(table) > ABSURD).any():
+            raise DataError(
+                f"a table has shape {table.shape}; {rows} x {columns} numbers, fractions or NaN, are needed"
+            )
     n, k = len(symbols), len(FACTORS)
     observed = np.asarray(np.isfinite(moves).sum(axis=0) >= MIN_OBSERVATIONS)
     rows = np.asarray(np.isfinite(moves[:, observed]).all(axis=1))
@@ -244,9 +253,13 @@ def stress(
 
     values    symbol -> value held, base currency, negative when short
     replayed  symbol -> real return over the scenario's window, a fraction; the others are priced by sensitivity
-    Linear in the log moves: the convexity of bonds and options is not in it.
+    Linear in the log moves: the convexity of bonds and options is not in it. Raises DataError for a value or return
+    that is no number, PolicyError for a symbol without sensitivities.
     """
     real = replayed or {}
+    for told in (values, real):
+        if wrong := [f"{symbol} {number}" for symbol, number in told.items() if not abs(number) < ABSURD]:
+            raise DataError(f"{', '.join(wrong)} is no amount or return; correct it")
     sens = sensitivities.of(tuple(values))
     moves = applied_moves(scenario, sens)
     held = np.array(list(values.values()), dtype=float)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from math import isfinite
 
 import numpy as np
 
 from optimizer.errors import Conflict, InfeasibleError, PolicyError
 from optimizer.model.costs import CostModel
 from optimizer.model.estimates import Estimates
+from optimizer.model.exposures import ABSURD_WEIGHT
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Action, Number, Portfolio, Universe, exact, money
 from optimizer.numerics.convex_limits import Limits
@@ -24,6 +24,7 @@ from optimizer.typing import Array
 
 AVERSION = 100.0
 RIDGE = 1e-6
+MOST_AVERSE = 1e6
 NOISE = 1e-8
 MONEY_ROUNDING = 1e-4  # of a line: half a step of money for its value, half for its cost
 SEARCHES = 4
@@ -61,10 +62,14 @@ def build_trades(
     Raises DataError for a missing price or rate, InfeasibleError when cash and turnover cannot both hold.
     """
     for symbol, weight in target.items():
-        if not isfinite(weight):
+        if not abs(weight) <= ABSURD_WEIGHT:
             raise PolicyError(
                 f"the target of {symbol} is {weight}; it must be a fraction of the NAV, 0 to sell it"
             )
+    if not (0 < aversion <= MOST_AVERSE and 0 <= band <= 1):
+        raise PolicyError(
+            f"aversion is {aversion} and band {band}; 0 < aversion <= {MOST_AVERSE:g} and 0 <= band <= 1 are needed"
+        )
     wanted = {symbol: weight for symbol, weight in target.items() if abs(weight) > NOISE}
     book = make_book(portfolio, prices, wanted, fx, lots)
     if not book.lines:

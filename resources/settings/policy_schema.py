@@ -60,7 +60,7 @@ def _range(pair: PercentRange) -> tuple[float, float]:
 class BlackLittermanFile(Strict):
     """How equilibrium and views become the posterior."""
 
-    delta: float = Field(default=2.5, gt=0)
+    delta: Annotated[float, Field(gt=0)] | Literal["implied"] = 2.5
     tau: float = Field(default=0.05, gt=0)
     confidence: Literal["idzorek", "he_litterman"] = "idzorek"
     covariance: Literal["posterior", "sigma"] = "posterior"

@@ -9,32 +9,75 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    TypeAdapter,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from optimizer import Lot, MarketView, PolicyError, ScenarioView
-from resources.settings.policy_schema import Day, Percent, PolicyFile, Strict
+from resources.settings.policy_schema import Day, Percent, PolicyFile, Strict, fraction
 from resources.settings.yaml_files import load_yaml
 
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
 
 
 class ViewFile(Strict):
-    """An opinion: absolute views are total returns per year, relative ones the lead of `assets` over `against`."""
+    """An opinion: absolute views are total returns per year, relative ones the lead of `assets` over `against`.
 
-    assets: list[Symbol] = Field(min_length=1)
+    `assets` and `against` as mappings are portfolios of their own, weights as fractions: `{AAPL: 0.9, MSFT: 0.1}`.
+    """
+
+    assets: list[Symbol] | dict[Symbol, Percent] = Field(min_length=1)
     type: Literal["absolute", "relative"]
     expected_return_pct: Percent
-    confidence: float = Field(ge=0, le=1)
-    against: list[Symbol] = Field(default=[])
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    against: list[Symbol] | dict[Symbol, Percent] = Field(default=[])
     weights: Literal["market", "equal"] = "market"
+    error_pct: Percent | None = Field(default=None, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def one_certainty(self) -> "ViewFile":
+        """Refuses a view with neither or both of confidence and error."""
+        if (self.confidence is None) == (self.error_pct is None):
+            raise ValueError("give confidence, from 0 to 1, or error_pct in place of it")
+        return self
+
+    @model_serializer(mode="wrap")
+    def as_stated(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the certainty that is not stated, so that views written before errors existed read as ever."""
+        found: dict[str, Any] = dump(self)
+        return {
+            key: value
+            for key, value in found.items()
+            if key not in ("confidence", "error_pct") or value is not None
+        }
 
     def to_view(self, risk_free_rate: float) -> MarketView:
         """The view in excess returns: the risk-free rate comes off an absolute one."""
         total = self.expected_return_pct / 100
-        excess = total - risk_free_rate if self.type == "absolute" else total
         return MarketView(
-            self.assets, self.type, excess, self.confidence, against=self.against, weights=self.weights
+            self.assets,
+            self.type,
+            total - risk_free_rate * self._invested(),
+            self.confidence,
+            against=self.against,
+            weights=self.weights,
+            error=fraction(self.error_pct),
         )
+
+    def _invested(self) -> float:
+        """What the view's portfolio puts into names, and so not into cash."""
+        if isinstance(self.assets, dict) or isinstance(self.against, dict):
+            sides = (self.assets, self.against)
+            long, short = (sum(s.values()) if isinstance(s, dict) else len(s) for s in sides)
+            return float(long - short)
+        return 1.0 if self.type == "absolute" else 0.0
 
 
 class ScenarioViewFile(Strict):

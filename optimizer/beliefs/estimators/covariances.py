@@ -2,17 +2,19 @@
 
 import numpy as np
 
-from optimizer.beliefs.estimators.sample import Sample
+from optimizer.beliefs.estimators.sample import Sample, estimator
 from optimizer.typing import Array
 
 RISKMETRICS_HALF_LIFE = float(np.log(0.5) / np.log(0.94))
 
 
+@estimator(2)
 def sample_covariance(sample: Sample) -> Array:
     """Unbiased sample covariance, sum of products of deviations / (T - 1)."""
     return np.asarray(sample.centred.T @ sample.centred / (sample.rows - 1))
 
 
+@estimator()
 def ewma_covariance(sample: Sample) -> Array:
     """Exponentially weighted second moments about zero, decay 0.94 unless a half-life is given.
 
@@ -22,6 +24,7 @@ def ewma_covariance(sample: Sample) -> Array:
     return np.asarray(scaled.T @ scaled)
 
 
+@estimator()
 def semi_covariance(sample: Sample) -> Array:
     """Second moments of returns below the risk-free rate, sum of min(r - rf, 0) products / T.
 

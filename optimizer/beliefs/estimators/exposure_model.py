@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from optimizer.errors import PolicyError
-from optimizer.model.estimates import Estimates
+from optimizer.model.estimates import ABSURD_RETURN, Estimates
 from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
 
 
@@ -24,6 +24,9 @@ def look_through_return(fund: Fund, market_returns: Mapping[ExposureType, float]
         raise PolicyError(
             f"the fee of {fund.symbol} is not known; state it in the fund map, 0 if there is none"
         )
+    numbers = [risk_free, *(market_returns[kind] for kind in fund.exposures)]
+    if not all(abs(number) <= ABSURD_RETURN for number in numbers):
+        raise PolicyError(f"returns of {numbers} per year; fractions are expected: write 0.08 for 8%")
     gross = sum(amount * market_returns[kind] for kind, amount in fund.exposures.items())
     borrowed = fund.funded - 1
     return gross - borrowed * risk_free - max(borrowed, 0.0) * fund.spread - fund.fee

@@ -3,13 +3,14 @@
 import numpy as np
 
 from optimizer.beliefs.estimators.covariances import sample_covariance
-from optimizer.beliefs.estimators.sample import Sample
+from optimizer.beliefs.estimators.sample import Sample, estimator
 from optimizer.typing import Array
 
 GRID_SHARE = (0.02, 0.05, 0.1, 0.2)
 GRID_PERSISTENCE = (0.8, 0.9, 0.95, 0.98)
 
 
+@estimator(2)
 def garch(sample: Sample) -> Array:
     """(n, n) per period: GARCH(1,1) forecasts of the next period's variances with the sample correlation.
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from optimizer.beliefs.estimators.sample import Sample
+from optimizer.beliefs.estimators.sample import Sample, estimator
 from optimizer.typing import Array
 
 THRESHOLD = 0.5
 
 
+@estimator(2)
 def gerber(sample: Sample) -> Array:
     """(n, n) per period: sample volatilities with the Gerber correlation in its positive semidefinite form.
 

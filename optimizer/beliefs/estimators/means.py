@@ -3,25 +3,33 @@
 import numpy as np
 
 from optimizer.beliefs.estimators.covariances import sample_covariance
-from optimizer.beliefs.estimators.sample import Sample
+from optimizer.beliefs.estimators.sample import Sample, estimator
 from optimizer.errors import DataError, PolicyError
+from optimizer.numerics.counted import counted
 from optimizer.typing import Array
 
 MEAN_HALF_LIFE = 126.0
 SINGULAR = 1e-13
 
 
+@estimator(gaps=True)
 def historical(sample: Sample) -> Array:
-    """Arithmetic averages, each over the periods its symbol has."""
-    whole = bool(np.isfinite(sample.average).all())
-    return sample.average if whole else np.asarray(np.nanmean(sample.returns, axis=0))
+    """Arithmetic averages, each over the periods its symbol has; DataError for one without any."""
+    if sample.complete:
+        return sample.average
+    known = np.isfinite(sample.returns)
+    if not known.any(axis=0).all():
+        raise DataError("a symbol has no return at all; leave it out")
+    return np.asarray(np.where(known, sample.returns, 0.0).sum(axis=0) / known.sum(axis=0))
 
 
+@estimator()
 def ewma(sample: Sample) -> Array:
     """Exponentially weighted averages, half-life 126 periods unless given."""
     return np.asarray(sample.decay_weights(MEAN_HALF_LIFE) @ sample.returns)
 
 
+@estimator(2)
 def capm(sample: Sample) -> Array:
     """Risk-free rate + beta x the market's average excess return (Sharpe 1964), beta by least squares."""
     market = sample.returns.mean(axis=1) if sample.market is None else sample.market
@@ -35,6 +43,7 @@ def capm(sample: Sample) -> Array:
     return np.asarray(sample.risk_free + beta * (market.mean() - sample.risk_free))
 
 
+@estimator(2)
 def james_stein(sample: Sample) -> Array:
     """Averages shrunk to their grand mean, positive part (James & Stein 1961; Efron & Morris 1976).
 
@@ -51,6 +60,7 @@ def james_stein(sample: Sample) -> Array:
     return _shrink(sample.average, target, weight)
 
 
+@estimator()
 def bayes_stein(sample: Sample) -> Array:
     """Averages shrunk to the return of the minimum variance portfolio (Jorion 1986, JFQA 21).
 
@@ -73,6 +83,7 @@ def bayes_stein(sample: Sample) -> Array:
     return _shrink(sample.average, target, (n + 2) / (n + 2 + rows * distance))
 
 
+@counted()
 def equilibrium(covariance: Array, weights: Array, delta: float) -> Array:
     """Excess returns that make `weights` the optimum of an investor with risk aversion `delta`: delta S w.
 

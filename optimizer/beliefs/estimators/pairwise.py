@@ -6,7 +6,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from optimizer.errors import DataError
-from optimizer.model.returns import period_ends, simple_returns
+from optimizer.model.returns import check_values, period_ends, simple_returns
 from optimizer.model.sessions import Dates, Flags, Rows
 from optimizer.typing import Array
 
@@ -23,6 +23,11 @@ def pairwise_moments(
     Returns run from one common date of a pair to the next. The matrix may be indefinite, see `nearest_psd`. Raises
     DataError naming a pair that shares fewer than 30 returns.
     """
+    if prices.shape != (len(dates), len(symbols)) or not prices.size:
+        raise DataError(
+            f"prices have shape {prices.shape} for {len(dates)} dates and {len(symbols)} symbols; T x n"
+        )
+    check_values(prices, dates, symbols)
     n = prices.shape[1]
     mean, covariance, fewest = np.empty(n), np.empty((n, n)), len(prices)
     for first, second in combinations_with_replacement(_alike(~np.isnan(prices)), 2):

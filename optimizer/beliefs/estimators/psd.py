@@ -10,9 +10,16 @@ def nearest_psd(covariance: Array, *, tolerance: float = 1e-7, rounds: int = 100
     """The (n, n) covariance with the same variances whose correlation is nearest to the given one.
 
     Alternating projections with Dykstra's correction (Higham 2002, IMA J. Numer. Anal. 22). A matrix that is
-    positive semidefinite already is returned as it is. Raises DataError for a negative variance, or where the
-    projections do not settle.
+    positive semidefinite already is returned as it is. Raises DataError for a matrix that is not symmetric and finite,
+    a negative variance, or where the projections do not settle.
     """
+    n = len(covariance)
+    if not n or covariance.shape != (n, n) or not np.isfinite(covariance).all():
+        raise DataError(
+            f"covariance has shape {covariance.shape}; a square matrix of finite numbers is needed"
+        )
+    if tolerance < 0 or _uneven(covariance):
+        raise DataError("covariance is not symmetric, or tolerance is below 0; give one that is, and 1e-7")
     if float(np.linalg.eigvalsh(covariance)[0]) >= 0:
         return covariance
     variance = np.diag(covariance)
@@ -31,6 +38,10 @@ def nearest_psd(covariance: Array, *, tolerance: float = 1e-7, rounds: int = 100
         if np.abs(correlation - previous).max() < tolerance:
             return _unit_diagonal(_positive_part(correlation), deviation, diagonal)
     raise DataError(f"no nearest correlation after {rounds} projections; estimate on complete rows instead")
+
+
+def _uneven(matrix: Array) -> bool:
+    return bool(np.abs(matrix - matrix.T).max() > 1e-9 * max(float(np.abs(matrix).max()), 1e-300))
 
 
 def _positive_part(matrix: Array) -> Array:

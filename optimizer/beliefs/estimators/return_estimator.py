@@ -9,8 +9,11 @@ import pandas as pd
 from optimizer.beliefs.estimators.recipes import estimate
 from optimizer.errors import PolicyError
 from optimizer.model.estimates import Estimates, Recipe
+from optimizer.model.returns import check_prices
 from optimizer.model.sessions import common_rows, periods_per_year
 from optimizer.typing import Array
+
+CENTURY = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +61,11 @@ class ReturnEstimator:
         frequency: str = "daily",
     ) -> Estimates:
         """Both at once, checked, with the scenarios they rest on."""
-        if not lookback_years > 0:
-            raise PolicyError(f"lookback_years is {lookback_years}; it must be above 0")
+        if not 0 < lookback_years <= CENTURY:
+            raise PolicyError(
+                f"lookback_years is {lookback_years}; it must be above 0, and {CENTURY} at most"
+            )
+        check_prices(self.market_data)
         columns = {*symbols, *([self.market] if self.market else [])} & {*self.market_data.columns}
         dates = self.market_data.index[common_rows(self.market_data[list(columns)].to_numpy(dtype=float))]
         yearly = periods_per_year(dates) if self.periods_per_year is None else self.periods_per_year

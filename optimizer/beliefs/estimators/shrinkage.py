@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from optimizer.beliefs.estimators.sample import Sample
+from optimizer.beliefs.estimators.sample import Sample, estimator
 from optimizer.typing import Array
 
 
+@estimator()
 def ledoit_wolf(sample: Sample) -> Array:
     """Shrinkage to a scaled identity (Ledoit & Wolf 2004, J. Multivariate Anal. 88)."""
     empirical, variance = _moments(sample)
@@ -27,6 +28,7 @@ def ledoit_wolf_intensity(sample: Sample, empirical: Array) -> float:
     return min(error, spread) / spread if spread > 0 and error > 0 else 0.0
 
 
+@estimator()
 def oas(sample: Sample) -> Array:
     """Oracle approximating shrinkage to a scaled identity (Chen, Wiesel, Eldar & Hero 2010, IEEE TSP 58)."""
     empirical, variance = _moments(sample)
@@ -42,6 +44,7 @@ def oas_intensity(sample: Sample, empirical: Array) -> float:
     return 1.0 if spread <= 0 else min((square + variance**2) / spread, 1.0)
 
 
+@estimator()
 def ledoit_wolf_constant_correlation(sample: Sample) -> Array:
     """Shrinkage to equal correlations (Ledoit & Wolf 2004, Honey, I Shrunk the Sample Covariance Matrix)."""
     x, rows = sample.centred, sample.rows

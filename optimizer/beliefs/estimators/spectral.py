@@ -3,10 +3,11 @@
 import numpy as np
 
 from optimizer.beliefs.estimators.covariances import sample_covariance
-from optimizer.beliefs.estimators.sample import Sample
+from optimizer.beliefs.estimators.sample import Sample, estimator
 from optimizer.typing import Array
 
 
+@estimator(2)
 def denoised(sample: Sample) -> Array:
     """Sample volatilities with a correlation whose noise eigenvalues are replaced by their average.
 
@@ -22,6 +23,7 @@ def denoised(sample: Sample) -> Array:
     return np.asarray(correlation * np.outer(scale, scale))
 
 
+@estimator(2)
 def statistical_factors(sample: Sample) -> Array:
     """Sample volatilities with the correlation of the principal components above the noise, and what is left.
 

@@ -1,0 +1,183 @@
+"""Opinions on returns for Black-Litterman: in words, as portfolios, or as the matrices of the textbook."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from difflib import get_close_matches
+from math import isfinite
+
+import numpy as np
+
+from optimizer.errors import PolicyError
+from optimizer.model.estimates import check_covariance, finite
+from optimizer.model.ranges import checked_number
+from optimizer.typing import Array
+
+VIEW_TYPES = ("absolute", "relative")
+VIEW_WEIGHTS = ("market", "equal")
+ABSURD_GROSS = 10.0
+
+
+@dataclass(frozen=True)
+class MarketView:
+    """One opinion on returns.
+
+    assets           absolute: the symbols whose (weighted) return it is about; relative: the first of two
+                     against the second, or, with `against`, all of these against all of those; a mapping of
+                     symbol -> weight is a portfolio as it stands, signs included: {"A": 0.9, "B": 0.1}
+    view_type        "absolute" or "relative"
+    expected_return  excess return of the assets, or their lead over the others; fraction per year
+    confidence       0 = no effect, 1 = holds exactly (Idzorek 2005)
+    error            in place of a confidence: standard deviation of the view's error, fraction per year, whose square
+                     is its omega; 0 = holds exactly
+    against          the other side of a relative view on groups, a mapping where `assets` is one
+    weights          inside a group: "market" capitalisation (He & Litterman 1999) or "equal", or symbol -> weight
+                     of every name, to which the mappings are turned
+    Raises PolicyError for anything else.
+    """
+
+    assets: Sequence[str] | Mapping[str, float]
+    view_type: str
+    expected_return: float
+    confidence: float | None = None
+    _: KW_ONLY
+    against: Sequence[str] | Mapping[str, float] = ()
+    weights: str | Mapping[str, float] = "market"
+    error: float | None = None
+
+    def __post_init__(self) -> None:
+        if own := _own_weights(self):
+            object.__setattr__(self, "weights", own)
+        object.__setattr__(self, "assets", _names("assets", self.assets))
+        object.__setattr__(self, "against", _names("against", self.against))
+        _check_view(self)
+
+    def __str__(self) -> str:
+        long, short = self.sides
+        if not isinstance(self.weights, str):
+            signed = {s: w * (-1 if s in self.against else 1) for s, w in self.weights.items()}
+            told = " ".join(f"{weight:+g} {symbol}" for symbol, weight in signed.items())
+            return f"{told.removeprefix('+')} = {self.expected_return:g}"
+        lead = "+".join(long) + (f" - {'+'.join(short)}" if short else "")
+        return f"{lead} = {self.expected_return:g}"
+
+    @property
+    def sides(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The symbols held long and those held short by the view's portfolio."""
+        if self.view_type == "relative" and not self.against and isinstance(self.weights, str):
+            first, second = self.assets
+            return (first,), (second,)
+        return tuple(self.assets), tuple(self.against)
+
+
+@dataclass(frozen=True, eq=False)
+class ViewMatrix:
+    """Views as the textbook writes them: P mu = q + error, the errors with covariance omega.
+
+    P      (k, n) a portfolio a row, its columns in the order of the symbols
+    q      (k,) their excess returns, fractions per year
+    omega  (k, k) covariance of the errors, per year, or (k,) its diagonal; 0 = holds exactly
+    Raises DataError for other shapes, numbers that are not finite, and an omega that is no covariance.
+    """
+
+    P: Array
+    q: Array
+    omega: Array
+
+    def __post_init__(self) -> None:
+        P = finite("P", self.P, (None, None))
+        k = len(P)
+        omega = np.asarray(self.omega, dtype=float)
+        omega = finite("omega", np.diag(omega) if omega.ndim == 1 else omega, (k, k))
+        if k and omega.any():
+            check_covariance(omega, tuple(f"view {i}" for i in range(k)))
+        for name, value in (("P", P), ("q", finite("q", self.q, (k,))), ("omega", omega)):
+            object.__setattr__(self, name, value)
+
+
+def view_portfolios(symbols: tuple[str, ...], market_weights: Array, views: Sequence[MarketView]) -> Array:
+    """(k, n) portfolio of each view: its assets add up to 1, their opponents to -1, where it has no own weights."""
+    place = {symbol: i for i, symbol in enumerate(symbols)}
+    portfolios = np.zeros((len(views), len(symbols)))
+    for row, view in zip(portfolios, views, strict=True):
+        for side, sign in zip(view.sides, (1.0, -1.0), strict=True):
+            columns = [_column(symbol, place, view) for symbol in side]
+            if columns:
+                row[columns] = sign * _shares(market_weights[columns], side, view)
+    return portfolios
+
+
+def _column(symbol: str, place: dict[str, int], view: MarketView) -> int:
+    if symbol not in place:
+        near = get_close_matches(symbol, place, n=3) or sorted(place)[:20]
+        raise PolicyError(
+            f"view {view} names {symbol}, which is not among the {len(place)} symbols: {', '.join(near)}"
+        )
+    return place[symbol]
+
+
+def _shares(market_weights: Array, side: tuple[str, ...], view: MarketView) -> Array:
+    if not isinstance(view.weights, str):
+        return np.array([view.weights[symbol] for symbol in side])
+    if view.weights == "equal" or len(side) == 1:
+        return np.full(len(side), 1 / len(side))
+    total = float(market_weights.sum())
+    if (market_weights < 0).any() or total <= 0:
+        raise PolicyError(f"view {view}: {'+'.join(side)} has no market weight; say weights='equal'")
+    return np.asarray(market_weights / total)
+
+
+def _own_weights(view: MarketView) -> dict[str, float]:
+    """Symbol -> weight where the view states its portfolio; PolicyError where only a part of it has weights."""
+    sides = [side for side in (view.assets, view.against) if side]
+    mappings = [side for side in sides if isinstance(side, Mapping)]
+    stated = [*mappings, *([view.weights] if isinstance(view.weights, Mapping) else [])]
+    own = {symbol: weight for side in stated for symbol, weight in side.items()}
+    if stated and (sorted(map(str, own)) != sorted(str(symbol) for side in sides for symbol in side)):
+        raise PolicyError(
+            f"view on {own}: give a weight to each of its names and to no other, {{'A': 0.9, 'B': 0.1}}"
+        )
+    for symbol, weight in own.items():
+        checked_number(f"view: the weight of {symbol}", weight)
+        if not isfinite(weight) or abs(weight) > ABSURD_GROSS:
+            raise PolicyError(f"view: the weight of {symbol} is {weight}; write a fraction, 0.9 for 90%")
+    if own and not any(own.values()):
+        raise PolicyError(f"view on {own}: all weights are 0; give one that is not")
+    return own
+
+
+def _names(field: str, names: Sequence[str] | Mapping[str, float]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise PolicyError(f"view: {field} is the text {names!r}; give a list of symbols: [{names!r}]")
+    return tuple(names)
+
+
+def _check_view(view: MarketView) -> None:
+    if view.view_type not in VIEW_TYPES:
+        raise PolicyError(f"view type {view.view_type!r} does not exist; use one of {', '.join(VIEW_TYPES)}")
+    if isinstance(view.weights, str) and view.weights not in VIEW_WEIGHTS:
+        raise PolicyError(f"view weights {view.weights!r} do not exist; use one of {', '.join(VIEW_WEIGHTS)}")
+    named = [*view.assets, *view.against]
+    if not view.assets or len(set(named)) < len(named):
+        raise PolicyError(f"view on {named}: name at least one asset, and each once")
+    if view.view_type == "absolute" and view.against:
+        raise PolicyError(f"view on {named}: an absolute view takes no `against`; drop it or say relative")
+    if (
+        view.view_type == "relative"
+        and not view.against
+        and len(view.assets) != 2
+        and isinstance(view.weights, str)
+    ):
+        raise PolicyError(
+            f"view on {named}: a relative view compares two assets; put the other group in `against`"
+        )
+    for name in ("expected_return", "confidence", "error"):
+        if getattr(view, name) is not None:
+            checked_number(f"view {named}: {name}", getattr(view, name))
+    if (view.confidence is None) == (view.error is None):
+        raise PolicyError(f"view {named}: give its confidence, or its error in place of it")
+    if not isfinite(view.expected_return) or abs(view.expected_return) > 5:
+        raise PolicyError(f"view {named}: expected_return is {view.expected_return}; write 0.02 for 2%")
+    if view.error is not None and not 0 <= view.error <= 5:
+        raise PolicyError(f"view {named}: error is {view.error}; write 0.02 for 2% a year")
+    if view.confidence is not None and not 0 <= view.confidence <= 1:
+        raise PolicyError(f"view {named}: confidence is {view.confidence}; it must lie in [0, 1]")

@@ -1,0 +1,93 @@
+"""What figures are counted from: finite numbers in arrays of one length, and enough of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from inspect import signature
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from optimizer.errors import DataError
+from optimizer.typing import Array
+
+P = ParamSpec("P")
+R = TypeVar("R")
+# Between what a parameter of that name must lie, and whether the lower end itself will do.
+RANGES: Mapping[str, tuple[float, float, bool]] = {
+    "periods": (0.0, np.inf, False), "level": (0.0, 1.0, False), "risk_free_rate": (-1.0, np.inf, False),
+    "trial_variance": (0.0, np.inf, True), "error": (0.0, np.inf, False), "days": (0.0, np.inf, False),
+}  # fmt: skip
+
+
+def counted(least: int = 1, lowest: float = -np.inf) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A function that raises DataError, by name, where it could only answer with a NaN or a warning of numpy.
+
+    least   length that its first row must have;  lowest  what no number of that row may be below
+    All its arrays must be as long as the first row, and every number in them finite; a matrix must be square. Lists and
+    Series are taken as arrays. Numbers must be finite and within RANGES.
+    """
+
+    def guard(function: Callable[P, R]) -> Callable[P, R]:
+        names = tuple(signature(function).parameters)
+
+        @wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                told = [*zip(names, args, strict=False), *kwargs.items()]
+                values = [_checked(name, value) for name, value in told]
+                _check_lengths(told, values, least, lowest)
+                given = len(args)
+                named = dict(zip(kwargs, values[given:], strict=True))
+                with np.errstate(over="raise", divide="raise", invalid="raise"):
+                    return function(*values[:given], **named)  # type: ignore[arg-type]
+            except DataError as error:
+                raise DataError(f"{function.__name__}: {error}") from None
+            except (FloatingPointError, OverflowError) as error:
+                raise DataError(
+                    f"{function.__name__}: nothing can be counted from these numbers ({error}); correct those "
+                    f"that are too large, too small or alike"
+                ) from error
+
+        return checked
+
+    return guard
+
+
+def _checked(name: str, value: Any) -> Any:
+    """The value, a list or Series as an array; DataError for one that is not finite or out of its range."""
+    if isinstance(value, np.ndarray) or hasattr(value, "to_numpy") or isinstance(value, list | tuple):
+        array = _floats(name, value)
+        if not np.isfinite(array).all():
+            first = array[~np.isfinite(array)][0]
+            raise DataError(f"{name} holds {first}; each must be a finite number: fill or drop it")
+        return array
+    if isinstance(value, float | int):
+        low, high, included = RANGES.get(name, (-np.inf, np.inf, False))
+        if not (low < value < high or (included and value == low)):
+            raise DataError(f"{name} is {value}; it must be a number between {low:g} and {high:g}")
+    return value
+
+
+def _floats(name: str, value: Any) -> Array:
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (ValueError, TypeError):
+        raise DataError(f"{name} is {value!r}; it must be an array of numbers") from None
+
+
+def _check_lengths(told: Sequence[tuple[str, Any]], values: Sequence[Any], least: int, lowest: float) -> None:
+    arrays = [(name, v) for (name, _), v in zip(told, values, strict=True) if isinstance(v, np.ndarray)]
+    if not arrays:
+        return
+    rows = [(name, array) for name, array in arrays if array.ndim == 1]
+    if not rows or len(rows[0][1]) < least:
+        name, found = (rows or arrays)[0]
+        raise DataError(f"{name} has shape {found.shape}; at least {least} numbers in one row are needed")
+    name, first = rows[0]
+    if first.size and first.min() < lowest:
+        raise DataError(f"{name} holds {first.min():g}, and nothing may be below {lowest:g}; correct it")
+    for other, array in arrays:
+        if array.shape not in ((len(first),), (len(first), len(first))):
+            raise DataError(
+                f"{other} has shape {array.shape} for {len(first)} numbers of {name}; give one for each"
+            )
