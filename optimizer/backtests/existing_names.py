@@ -7,6 +7,7 @@ from math import isinf
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.model.text_limits import parse_limit
+from optimizer.problem.trade_bounds import RESTRICTIONS
 
 
 def policy_among(policy: Policy, universe: Universe, symbols: Collection[str]) -> Policy:
@@ -25,10 +26,16 @@ def policy_among(policy: Policy, universe: Universe, symbols: Collection[str]) -
     return replace(
         policy,
         asset_limits={s: pair for s, pair in policy.asset_limits.items() if s not in absent},
+        trade_limits={s: most for s, most in policy.trade_limits.items() if s not in absent},
         sector_limits={s: pair for s, pair in policy.sector_limits.items() if s not in empty},
         risk_budgets={s: share / total for s, share in budgets.items()} if total else {},
         limits=tuple(line for line in lines if line is not None),
     )
+
+
+def unrestricted(policy: Policy) -> Policy:
+    """Without the restrictions, which are those of today."""
+    return replace(policy, **{item: {} for item in RESTRICTIONS})
 
 
 def _without(line: str, absent: Collection[str]) -> str | None:

@@ -14,7 +14,7 @@ from optimizer.model.ranges import ends
 from optimizer.model.returns import per_period
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.convex_limits import Norm
-from optimizer.numerics.matrices import scaled
+from optimizer.numerics.matrices import plus_diagonal, scaled
 from optimizer.problem.drawdown_costs import Drawdown
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.goals import RISKLESS, Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded
@@ -301,7 +301,35 @@ def goal_of(setting: Setting) -> Goal:
     if method not in METHODS:
         raise PolicyError(f"method {method!r} does not exist; use one of {', '.join(sorted(METHODS))}")
     goal = METHODS[method](setting)
+    if setting.policy.l2_penalty:
+        goal = spread_out(goal, setting.policy)
     return goal if setting.policy.cost_horizon_years is None else after_costs(goal, setting)
+
+
+def spread_out(goal: Goal, policy: Policy) -> Quadratic:
+    """The goal less l2_penalty x sum of squared weights, in utility per year (DeMiguel et al. 2009)."""
+    if not isinstance(goal, Quadratic) or policy.method not in AFTER_COSTS:
+        raise PolicyError(
+            f"method {policy.method} cannot count l2_penalty; leave it out, or use one of {', '.join(AFTER_COSTS)}"
+        )
+    goal = as_penalty(goal, policy)
+    curved = plus_diagonal(goal.P, 2.0 * policy.l2_penalty, len(goal.q))
+    measure = f"{goal.measure} less L2"
+    return replace(goal, P=curved, measure=measure, ties=None, center=None)
+
+
+def as_penalty(goal: Quadratic, policy: Policy) -> Quadratic:
+    """A goal of risk alone as a penalty of risk_aversion / 2 per unit of variance, to compare with rates per year."""
+    if goal.report != "root" or goal.P is None:
+        return goal
+    weight = policy.risk_aversion
+    return Quadratic(
+        scaled(goal.P, weight),
+        weight * goal.q,
+        f"negative {goal.measure} penalty",
+        "negative",
+        weight * goal.constant,
+    )
 
 
 def after_costs(goal: Goal, setting: Setting) -> Traded:
@@ -320,15 +348,7 @@ def after_costs(goal: Goal, setting: Setting) -> Traded:
         raise PolicyError(
             "cost_horizon_years needs the held weights; none are given: give them, or leave it out"
         )
-    if goal.report == "root" and goal.P is not None:
-        weight = policy.risk_aversion
-        goal = Quadratic(
-            scaled(goal.P, weight),
-            weight * goal.q,
-            f"negative {goal.measure} penalty",
-            "negative",
-            weight * goal.constant,
-        )
+    goal = as_penalty(goal, policy)
     if setting.costs is None and policy.root_impact:
         raise PolicyError(
             "root_impact grows with the money traded, which weights do not tell; give costs: CostModel.curve(symbols, "

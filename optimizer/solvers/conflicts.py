@@ -9,6 +9,7 @@ from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import (
     INF,
     Absolute,
+    Largest,
     Limits,
     Linear,
     Norm,
@@ -55,7 +56,7 @@ def groups_of(limits: Limits) -> tuple[str, ...]:
     for limit in limits.linear:
         low, high = limit.groups or limit.names
         finite += [low] * (limit.low > -INF) + [high] * (limit.high < INF)
-    return tuple(dict.fromkeys([*finite, *(limit.name for limit in limits.absolute)]))
+    return tuple(dict.fromkeys([*finite, *(limit.name for limit in limits.raised)]))
 
 
 def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
@@ -86,9 +87,9 @@ def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
             if group in soft:
                 columns[i, soft.index(group)] = sign / base.scale[i]
     ceiling = base.ceiling.copy()
-    for absolute, row in zip(firm.absolute, base.bounds, strict=True):
-        if absolute.name in soft:
-            columns[row, soft.index(absolute.name)] = -1.0
+    for raised, row in zip(firm.raised, base.bounds, strict=True):
+        if raised.name in soft:
+            columns[row, soft.index(raised.name)] = -1.0
             ceiling[n:] = INF
     k = len(soft)
     space = Polyhedron(
@@ -248,6 +249,6 @@ def bound_of(limits: Limits, group: str) -> float:
         low_group, high_group = limit.groups or limit.names
         lows += [limit.low] * (low_group == group and limit.low > -INF)
         highs += [limit.high] * (high_group == group and limit.high < INF)
-    curved: list[Absolute | Norm] = [*limits.absolute, *limits.norms]
+    curved: list[Absolute | Largest | Norm] = [*limits.raised, *limits.norms]
     highs += [limit.bound for limit in curved if limit.name == group]
     return float(max(lows)) if lows else float(min(highs))

@@ -19,14 +19,14 @@ from optimizer.problem.feasible_set import Arena, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.problem.methods import goal_of, target_cap
 from optimizer.problem.policy_limits import Setting, build_limits, checked_weights
-from optimizer.problem.weight_intervals import NOTHING, held_below, moved_below
+from optimizer.problem.weight_intervals import NOTHING
 from optimizer.solvers import cardinality
 from optimizer.solvers.audit import Binding, Certificate, bindings
-from optimizer.solvers.cardinality import Choice, choose_names, impossible
+from optimizer.solvers.cardinality import Choice, choose_names, impossible, unmet_holdings
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
 from optimizer.solvers.solver_choice import NoScaleError, Optimum, certified, optimum
-from optimizer.solvers.transition import Unmet, transition, unmet_limits
+from optimizer.solvers.transition import Unmet, tied, transition, unmet_limits, untied
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within
 from optimizer.typing import Array
 
@@ -167,7 +167,8 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
         raise explain(wanted)
     if cardinality.wanted(setting.policy):
         raise PolicyError(
-            "own constraints cannot be combined with min_position, max_holdings or no_trade_band; drop one of them"
+            "own constraints cannot be combined with min_position, max_holdings, no_trade_band or large_holdings; drop "
+            "one of them"
         )
     arena, best = optimum_within(goal, wanted, constraints)
     notes = (
@@ -191,26 +192,6 @@ def chosen(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Choice 
     if choice is None and policy.on_conflict == "fail":
         raise impossible(arena, policy)
     return choice
-
-
-def unmet_holdings(w: Array, setting: Setting) -> tuple[Unmet, ...]:
-    """The limits on the number and size of holdings and trades that weights (n,) break."""
-    policy, found = setting.policy, []
-    if not cardinality.wanted(policy):
-        return ()
-    least, most = held_below(w, policy.min_position or 0.0), policy.max_holdings
-    if least is not None and policy.min_position:
-        found.append(Unmet("min_position", least, policy.min_position, np.inf))
-    names = int((np.abs(w) > NOTHING).sum())
-    if most is not None and names > most:
-        found.append(Unmet("max_holdings", names, most, np.inf))
-    band = policy.no_trade_band
-    if band and setting.held is None:
-        raise PolicyError("no_trade_band needs the held weights; none are given: give them, or drop the band")
-    moved = moved_below(w, setting.held, band) if band and setting.held is not None else None
-    if moved is not None and band:
-        found.append(Unmet("no_trade_band", moved, band, np.inf))
-    return tuple(found)
 
 
 def search(goal: Goal, arena: Arena, setting: Setting) -> tuple[Arena, Optimum, tuple[str, ...]]:
@@ -265,16 +246,16 @@ def way_out(
     policy, limits = setting.policy, wanted
     if allowed(limits):
         raise nothing_defined(goal)
-    firm = limits.without("max_turnover")
+    firm = untied(limits)
     if policy.forced_cash == "hold" and not allowed(firm) and allowed(firm.without("cash_max")):
         limits, cash = with_forced_cash(limits, firm, margin)
         warning = f"the limits leave {cash:.1%} in cash, more than cash_max {policy.cash_max:.1%}"
-        firm = limits.without("max_turnover")
+        firm = untied(limits)
         if allowed(limits):
             return plain(limits), (warning,)
-        if policy.on_conflict == "transition" and policy.max_turnover is not None:
+        if policy.on_conflict == "transition" and tied(limits):
             return transition(limits, margin), (warning,)
-    if policy.on_conflict == "transition" and policy.max_turnover is not None and allowed(firm):
+    if policy.on_conflict == "transition" and tied(limits) and allowed(firm):
         return transition(limits, margin), ()
     raise explain(wanted)
 

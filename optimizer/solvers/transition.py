@@ -10,6 +10,7 @@ from optimizer.numerics.lp import solve_lp
 from optimizer.problem.feasible_set import Arena
 from optimizer.problem.goals import Quadratic
 from optimizer.problem.policy_limits import Setting
+from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.solvers.conflicts import (
     LEAST_UNIT,
     Elastic,
@@ -50,14 +51,15 @@ class Unmet:
 
 
 def transition(limits: Limits, margin: float | None = None) -> Arena:
-    """Turnover, cash and no-shorting hold; of the others the sum of violations, each / its bound, is least.
+    """Turnover, trades of names, cash and no shorting hold; of the others the sum of violations / bounds is least.
 
     Cash is let go over cash_max, as little as possible, only where turnover leaves no other way. Raises
     InfeasibleError where turnover does not even allow the least cash or the end of short positions.
     `margin` is what the least violation may grow by, so that there is a choice; None: as little as may do.
     """
     single = individual(limits)
-    hard = HARD if allowed(only(single, HARD)) else tuple(h for h in HARD if h != "cash_max")
+    firm = (*HARD, *filter(of_a_trade, groups_of(single)))
+    hard = firm if allowed(only(single, firm)) else tuple(h for h in firm if h != "cash_max")
     if not allowed(only(single, hard)):
         raise explain(only(single, hard))
     soft = tuple(group for group in groups_of(single) if group not in hard)
@@ -98,13 +100,28 @@ def _with_norm(arena: Arena, norm: Norm, margin: float) -> Arena:
     return replace(arena, limits=arena.limits.with_norms((replace(norm, bound=bound),)))
 
 
+def untied(limits: Limits) -> Limits:
+    """The same limits without those on what may be traded, turnover and restrictions."""
+    for group in ("max_turnover", *filter(of_a_trade, groups_of(limits))):
+        limits = limits.without(group)
+    return limits
+
+
+def tied(limits: Limits) -> bool:
+    """Whether what is held binds what may be wanted."""
+    return any(group == "max_turnover" or of_a_trade(group) for group in groups_of(limits))
+
+
 def individual(limits: Limits) -> Limits:
     """The same limits with every bound a policy item of its own, so that one may give way without the others."""
     lower = tuple(
-        group if group in HARD else f"min_weight {symbol}"
+        group if group in HARD or of_a_trade(group) else f"min_weight {symbol}"
         for symbol, group in zip(limits.symbols, limits.lower_groups, strict=True)
     )
-    upper = tuple(f"max_weight {symbol}" for symbol in limits.symbols)
+    upper = tuple(
+        group if of_a_trade(group) else f"max_weight {symbol}"
+        for symbol, group in zip(limits.symbols, limits.upper_groups, strict=True)
+    )
     linear = tuple(replace(limit, groups=None) for limit in limits.linear)
     return replace(limits, lower_groups=lower, upper_groups=upper, linear=linear)
 
@@ -148,9 +165,9 @@ def _standing(limits: Limits, group: str, w: Array) -> tuple[float, float, float
             sides.append((value, linear.high, value - linear.high))
         if sides:
             return max(sides, key=lambda side: side[2])
-    for absolute in limits.absolute:
-        if absolute.name == group:
-            return absolute.value(w), absolute.bound, absolute.violation(w)
+    for raised in limits.raised:
+        if raised.name == group:
+            return raised.value(w), raised.bound, raised.violation(w)
     raise KeyError(group)
 
 
