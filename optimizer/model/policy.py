@@ -57,6 +57,7 @@ class Policy:
     within kappa standard errors of the estimate, each name's error by itself ("diagonal") or correlated ("full").
     `tail_level` is the confidence of cvar, cdar and evar: 0.95 looks at the worst 5%; `return_threshold`, per year, is
     what the lower partial moments count shortfalls from.
+    `wasserstein_radius`, a return per period, is how far robust_cvar lets the true distribution be from the scenarios.
     `max_gross` bounds sum |w|, `net_limits` sum w, `beta_limits` the beta against the benchmark, `factor_limits` the
     sum of loading x w; `limits` are lines of text ("Equity <= 0.6", docs/how-to/limits.md). `risk_budgets` symbol ->
     share of the variance for method risk_parity, summing to 1.
@@ -84,6 +85,7 @@ class Policy:
     mean_doubt_shape: DoubtShape = "diagonal"
     tail_level: float = 0.95
     return_threshold: float = 0.0
+    wasserstein_radius: float = 0.001
     l2_penalty: float = 0.0
 
     lookback_days: int = 252
@@ -264,7 +266,7 @@ def check_limits(policy: Policy) -> None:
     check_budgets(policy.risk_budgets)
     check_concentration(policy)
     trades = {f"trade_limits of {symbol}": most for symbol, most in policy.trade_limits.items()}
-    plain = ("max_turnover", "max_notional", "max_gross", "max_trade", "l2_penalty")
+    plain = ("max_turnover", "max_notional", "max_gross", "max_trade", "l2_penalty", "wasserstein_radius")
     for name, bound in {**{name: getattr(policy, name) for name in plain}, **trades}.items():
         if bound is not None and not (isfinite(bound) and bound >= 0):
             raise PolicyError(f"{name} is {bound}; it must be a fraction >= 0")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.numerics.convex_limits import Absolute, Largest, Limits, Norm, Polyhedron
-from optimizer.problem.goals import Goal, Support
+from optimizer.problem.goals import Goal
+from optimizer.problem.support import Support
 from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.typing import Array
 

@@ -18,6 +18,7 @@ from optimizer.numerics.convex_limits import INF
 from optimizer.problem.feasible_set import Arena
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
 from optimizer.problem.policy_limits import Setting
+from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.problem.weight_intervals import (
     CLOSE,
     NOTHING,
@@ -127,8 +128,11 @@ class Search:
     def _least_places(self) -> Index:
         """Zeros, but risk budgets hold every name that has one."""
         start = self.pieces.first()
-        if not isinstance(self.goal, RiskBudget) or self.goal.loadings is not None:
-            return start
+        match self.goal:
+            case TailBudget() | RiskBudget(loadings=None):
+                pass
+            case _:
+                return start
         names = self.goal.budgets > 0
         if names.sum() > self.most:
             raise InfeasibleError(
@@ -264,7 +268,7 @@ class Search:
 def sign(goal: Goal) -> float:
     """1 where a lower value of the goal is better, else -1."""
     match goal:
-        case Ratio() | Traded():
+        case Ratio() | Traded() | TailRatio():
             return -1.0
         case Quadratic():
             return 1.0 if goal.report == "root" else -1.0

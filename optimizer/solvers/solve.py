@@ -19,6 +19,7 @@ from optimizer.problem.feasible_set import Arena, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.problem.methods import goal_of, target_cap
 from optimizer.problem.policy_limits import Setting, build_limits, checked_weights
+from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.problem.weight_intervals import NOTHING
 from optimizer.solvers import cardinality
 from optimizer.solvers.audit import Binding, Certificate, bindings
@@ -263,8 +264,9 @@ def way_out(
 def nothing_defined(goal: Goal) -> InfeasibleError | SolverError:
     """The limits allow portfolios, but none on which the goal is defined."""
     match goal:
-        case Ratio():
-            beside, remedy = ("", "") if goal.doubt is None else (" at its worst mean", "mean_doubt or ")
+        case Ratio() | TailRatio():
+            doubt = goal.doubt if isinstance(goal, Ratio) else None
+            beside, remedy = ("", "") if doubt is None else (" at its worst mean", "mean_doubt or ")
             return InfeasibleError(
                 f"no allowed portfolio has an expected return above the risk-free rate{beside}, so there is no best "
                 f"{goal.measure}; use method min_volatility, lower {remedy}risk_free_rate, or revise the returns"
@@ -274,7 +276,7 @@ def nothing_defined(goal: Goal) -> InfeasibleError | SolverError:
                 "risk budgets need something of every exposure, and the limits or funds force some to 0; leave these "
                 "out by exposure_budgets, add funds that hold them, or relax the limits"
             )
-        case RiskBudget():
+        case RiskBudget() | TailBudget():
             return InfeasibleError(
                 "risk budgets need a weight above 0 in every name, and the limits force some to 0; exclude "
                 "these by asset_limits (0, 0), or relax the limits on them"
@@ -327,12 +329,12 @@ def unbudgeted(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
 def shortfall(goal: Goal, w: Array) -> tuple[str, ...]:
     """A warning when the limits keep an answer from what the method is named after."""
     match goal:
-        case RiskBudget():
+        case RiskBudget() | TailBudget():
             shares = goal.shares(w)
             if np.abs(shares - goal.budgets).max() > BUDGET_TOLERANCE:
                 worst = int(np.argmax(np.abs(shares - goal.budgets)))
                 return (
-                    f"risk budgets cannot be met under the limits: one share of the variance is "
+                    f"risk budgets cannot be met under the limits: one share of the {goal.shared} is "
                     f"{shares[worst]:.1%} where {goal.budgets[worst]:.1%} is wanted",
                 )
         case Quadratic() if goal.measure.startswith("distance") and goal.value(w) > BUDGET_TOLERANCE:

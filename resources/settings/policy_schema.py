@@ -111,6 +111,7 @@ class PolicyFile(Strict):
     mean_doubt_shape: Literal["diagonal", "full"] = "diagonal"
     tail_level: float = Field(default=0.95, ge=0.5, lt=1)
     return_threshold: float = Field(default=0.0, gt=-0.5, lt=1)
+    wasserstein_radius: float = Field(default=0.001, ge=0, le=1)
     l2_penalty: float = Field(default=0.0, ge=0)
 
     lookback_days: int = Field(default=252, ge=2)
@@ -291,6 +292,7 @@ class PolicyFile(Strict):
             mean_doubt_shape=self.mean_doubt_shape,
             tail_level=self.tail_level,
             return_threshold=self.return_threshold,
+            wasserstein_radius=self.wasserstein_radius,
             l2_penalty=self.l2_penalty,
             lookback_days=self.lookback_days,
             mean_method=self.mean_method,
