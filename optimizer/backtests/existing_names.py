@@ -7,7 +7,6 @@ from math import isinf
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.model.text_limits import parse_limit
-from optimizer.problem.trade_bounds import RESTRICTIONS
 
 
 def policy_among(policy: Policy, universe: Universe, symbols: Collection[str]) -> Policy:
@@ -35,7 +34,7 @@ def policy_among(policy: Policy, universe: Universe, symbols: Collection[str]) -
 
 def unrestricted(policy: Policy) -> Policy:
     """Without the restrictions, which are those of today."""
-    return replace(policy, **{item: {} for item in RESTRICTIONS})
+    return replace(policy, do_not_buy={}, do_not_sell={}, do_not_trade={})
 
 
 def _without(line: str, absent: Collection[str]) -> str | None:

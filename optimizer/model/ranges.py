@@ -75,7 +75,7 @@ def checked_reasons(name: str, given: object) -> Mapping[str, str]:
 
 def checked_largest(name: str, given: object) -> Mapping[int, float]:
     """The most that the N largest may be together, by N; raises PolicyError for anything else."""
-    found = checked_shares(name, given)
+    found: Mapping[object, float] = dict(checked_shares(name, given))
     for count in found:
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise PolicyError(

@@ -58,7 +58,7 @@ class Absolute:
     def after(self, w: Array, move: Array) -> Array:
         """(c, n) the value when one weight of w (n,) changes by a move (c, n)."""
         away = w - self.center
-        return self.value(w) + self.coefficients * (np.abs(away + move) - np.abs(away))
+        return np.asarray(self.value(w) + self.coefficients * (np.abs(away + move) - np.abs(away)))
 
     def violation(self, w: Array) -> float:
         """By how much the value exceeds the bound; 0 inside."""
@@ -87,7 +87,7 @@ class Largest:
         # The sums of the largest, and of one fewer, among the others.
         among = np.where(place < most, sums[min(most + 1, len(w))] - sizes[:-1], sums[most])
         fewer = np.where(place < most - 1, sums[most] - sizes[:-1], sums[most - 1])
-        return np.maximum(among, fewer + np.abs(w + move))
+        return np.asarray(np.maximum(among, fewer + np.abs(w + move)))
 
     def violation(self, w: Array) -> float:
         """By how much the value exceeds the bound; 0 inside."""
