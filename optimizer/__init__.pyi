@@ -11,7 +11,7 @@ from optimizer.model.text_limits import parse_limit as parse_limit
 from optimizer.beliefs.black_litterman import Posterior as Posterior, implied_risk_aversion as implied_risk_aversion, posterior as posterior
 from optimizer.beliefs.market_views import MarketView as MarketView, ViewMatrix as ViewMatrix
 from optimizer.beliefs.entropy_pooling import ScenarioView as ScenarioView, pool as pool, pooled_estimates as pooled_estimates
-from optimizer.beliefs.estimators.covariances import ewma_covariance as ewma_covariance, sample_covariance as sample_covariance, semi_covariance as semi_covariance
+from optimizer.beliefs.estimators.covariances import ewma_covariance as ewma_covariance, regime_ewma as regime_ewma, sample_covariance as sample_covariance, semi_covariance as semi_covariance
 from optimizer.beliefs.estimators.exposure_model import look_through as look_through, look_through_return as look_through_return
 from optimizer.beliefs.estimators.garch import garch as garch
 from optimizer.beliefs.estimators.gerber import gerber as gerber
@@ -21,7 +21,7 @@ from optimizer.beliefs.estimators.psd import nearest_psd as nearest_psd
 from optimizer.beliefs.estimators.recipes import estimate as estimate
 from optimizer.beliefs.estimators.return_estimator import ReturnEstimator as ReturnEstimator
 from optimizer.beliefs.estimators.sample import Sample as Sample
-from optimizer.beliefs.estimators.shrinkage import ledoit_wolf as ledoit_wolf, ledoit_wolf_constant_correlation as ledoit_wolf_constant_correlation, oas as oas
+from optimizer.beliefs.estimators.shrinkage import geodesic as geodesic, graphical_lasso as graphical_lasso, ledoit_wolf as ledoit_wolf, ledoit_wolf_constant_correlation as ledoit_wolf_constant_correlation, oas as oas
 from optimizer.beliefs.estimators.spectral import denoised as denoised, statistical_factors as statistical_factors
 from optimizer.measures import performance as performance, portfolio_measures as portfolio_measures
 from optimizer.measures.analytics import PortfolioAnalytics as PortfolioAnalytics, performance_metrics as performance_metrics

@@ -26,6 +26,7 @@ def policy_among(policy: Policy, universe: Universe, symbols: Collection[str]) -
         policy,
         priorities=_ranked(policy, dict(zip(policy.limits, lines, strict=True)), absent | empty),
         asset_limits={s: pair for s, pair in policy.asset_limits.items() if s not in absent},
+        trade_limits={s: most for s, most in policy.trade_limits.items() if s not in absent},
         sector_limits={s: pair for s, pair in policy.sector_limits.items() if s not in empty},
         risk_budgets={s: share / total for s, share in budgets.items()} if total else {},
         limits=tuple(line for line in lines if line is not None),
@@ -38,6 +39,11 @@ def _ranked(policy: Policy, lines: Mapping[str, str | None], absent: Collection[
     return {
         key: level for key, level in named.items() if key is not None and key.partition(" ")[2] not in absent
     }
+
+
+def unrestricted(policy: Policy) -> Policy:
+    """Without the restrictions, which are those of today."""
+    return replace(policy, do_not_buy={}, do_not_sell={}, do_not_trade={})
 
 
 def _without(line: str, absent: Collection[str]) -> str | None:

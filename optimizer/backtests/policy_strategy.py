@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer.backtests.dated_facts import DatedFacts
-from optimizer.backtests.existing_names import policy_among
+from optimizer.backtests.existing_names import policy_among, unrestricted
 from optimizer.backtests.panel import Window
 from optimizer.beliefs.black_litterman import delta_of
 from optimizer.beliefs.estimators.recipes import estimate_window
@@ -27,12 +27,12 @@ from optimizer.typing import Array
 
 @dataclass(frozen=True, eq=False)
 class PolicyStrategy:
-    """A policy replayed through the past; views and ratings are today's opinions and stay out.
+    """A policy replayed through the past; views, ratings and restrictions are today's and stay out.
 
     liquidity  of each close, for a policy with root_impact
     facts      what each day knew besides prices
     closes     base currency for one share as traded, by date and symbol, for a fee per share; None: the prices are
-    The first purchase is not bound by the turnover limit or the no-trade band.
+    The first purchase is not bound by the turnover limit, the no-trade band or the limits on trades of one name.
     """
 
     policy: Policy
@@ -71,7 +71,11 @@ class PolicyStrategy:
         believed = self._believed(evidence, universe, policy)
         # What is held is the last answer, drifted; a run that is resumed starts from the same.
         start = held if held.any() else None
-        policy = policy if held.any() else replace(policy, max_turnover=None, no_trade_band=None)
+        policy = (
+            policy
+            if held.any()
+            else replace(policy, max_turnover=None, no_trade_band=None, max_trade=None, trade_limits={})
+        )
         costs = self._costs(window)
         return solve(believed, policy, universe, held, costs=costs, start=start).weights
 
@@ -123,7 +127,7 @@ class PolicyStrategy:
             self._seen[symbols] = (
                 replace(self.recipe, symbols=symbols),
                 replace(self.universe, symbols=allowed, benchmark=self._lasting(symbols)),
-                policy_among(self.policy, self.universe, symbols),
+                policy_among(unrestricted(self.policy), self.universe, symbols),
             )
         return self._seen[symbols]
 

@@ -10,11 +10,13 @@ from optimizer.model.exposures import ExposureType
 from optimizer.model.ranges import (
     Range,
     checked_exposures,
+    checked_largest,
     checked_lines,
     checked_number,
     checked_priorities,
     checked_range,
     checked_ranges,
+    checked_reasons,
     checked_shares,
 )
 from optimizer.model.text_limits import parse_limit
@@ -56,10 +58,16 @@ class Policy:
     within kappa standard errors of the estimate, each name's error by itself ("diagonal") or correlated ("full").
     `tail_level` is the confidence of cvar, cdar and evar: 0.95 looks at the worst 5%; `return_threshold`, per year, is
     what the lower partial moments count shortfalls from.
+    `wasserstein_radius`, a return per period, is how far robust_cvar lets the true distribution be from the scenarios.
     `max_gross` bounds sum |w|, `net_limits` sum w, `beta_limits` the beta against the benchmark, `factor_limits` the
     sum of loading x w; `limits` are lines of text ("Equity <= 0.6", docs/how-to/limits.md). `risk_budgets` symbol ->
     share of the variance for method risk_parity, summing to 1.
     `min_position`: a weight is 0 or at least this; `max_holdings`: the most names with a weight.
+    `largest_limits` {10: 0.4}: the ten largest weights, in size, are at most this together; `large_holdings` (0.05,
+    0.4): weights above the first number are at most the second together, the 5/10/40 rule with max_weight 0.1.
+    `do_not_buy`, `do_not_sell`, `do_not_trade`: symbol -> the reason, or symbols alone; `max_trade` bounds the change
+    of every name's weight, `trade_limits` that of one. These hold before all limits on weights.
+    `l2_penalty` k takes k x sum of squared weights off the utility, per year.
     `no_trade_band`: a name keeps its current weight, is closed, or changes by at least this.
     `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
     the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
@@ -81,6 +89,8 @@ class Policy:
     mean_doubt_shape: DoubtShape = "diagonal"
     tail_level: float = 0.95
     return_threshold: float = 0.0
+    wasserstein_radius: float = 0.001
+    l2_penalty: float = 0.0
 
     lookback_days: int = 252
     mean_method: str = "historical"
@@ -107,6 +117,13 @@ class Policy:
     min_position: float | None = None
     max_holdings: int | None = None
     no_trade_band: float | None = None
+    largest_limits: Mapping[int, float] = field(default_factory=dict)
+    large_holdings: tuple[float, float] | None = None
+    do_not_buy: Mapping[str, str] = field(default_factory=dict)
+    do_not_sell: Mapping[str, str] = field(default_factory=dict)
+    do_not_trade: Mapping[str, str] = field(default_factory=dict)
+    max_trade: float | None = None
+    trade_limits: Mapping[str, float] = field(default_factory=dict)
     cash_min: float = 0.0
     cash_max: float = 0.0
     max_turnover: float | None = None
@@ -130,10 +147,12 @@ class Policy:
         for name, taken in (
             *((f"{kind}_limits", checked_ranges) for kind in ("asset", "sector", "factor")),
             *((name, checked_exposures) for name in ("min_exposures", "max_exposures", "exposure_budgets")),
-            ("risk_budgets", checked_shares),
+            *((name, checked_shares) for name in ("risk_budgets", "trade_limits")),
+            ("largest_limits", checked_largest),
+            *((f"do_not_{verb}", checked_reasons) for verb in ("buy", "sell", "trade")),
         ):
             object.__setattr__(self, name, taken(name, getattr(self, name)))
-        for name in ("net_limits", "beta_limits"):
+        for name in ("net_limits", "beta_limits", "large_holdings"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, checked_range(name, getattr(self, name)))
         object.__setattr__(self, "limits", checked_lines(self.limits))
@@ -251,14 +270,35 @@ def check_limits(policy: Policy) -> None:
     for line in policy.limits:
         parse_limit(line)
     check_budgets(policy.risk_budgets)
-    for name in ("max_turnover", "max_notional", "max_gross"):
-        bound = getattr(policy, name)
+    check_concentration(policy)
+    trades = {f"trade_limits of {symbol}": most for symbol, most in policy.trade_limits.items()}
+    plain = ("max_turnover", "max_notional", "max_gross", "max_trade", "l2_penalty", "wasserstein_radius")
+    for name, bound in {**{name: getattr(policy, name) for name in plain}, **trades}.items():
         if bound is not None and not (isfinite(bound) and bound >= 0):
             raise PolicyError(f"{name} is {bound}; it must be a fraction >= 0")
     for name in ("max_tracking_error", "max_volatility", "target_volatility"):
         bound = getattr(policy, name)
         if bound is not None and not (isfinite(bound) and bound > 0):
             raise PolicyError(f"{name} is {bound}; it must be a fraction per year above 0 (0.02 for 2%)")
+
+
+def check_concentration(policy: Policy) -> None:
+    """Raises PolicyError where a limit on the largest weights is no fraction above 0, or cannot be kept."""
+    for count, most in policy.largest_limits.items():
+        if not (isfinite(most) and 0 < most <= PERCENT_MEANT):
+            raise PolicyError(
+                f"largest_limits of {count} is {most}; it must be a fraction above 0 (0.4 for 40%)"
+            )
+    if policy.large_holdings is None:
+        return
+    threshold, most = policy.large_holdings
+    if threshold is None or most is None or not (0 < threshold <= 1 and threshold <= most <= PERCENT_MEANT):
+        raise PolicyError(
+            f"large_holdings is {policy.large_holdings}; it must be a threshold in (0, 1] and what larger weights may "
+            f"be together, at least the threshold: (0.05, 0.4)"
+        )
+    if not policy.long_only:
+        raise PolicyError("large_holdings are for long-only books; set long_only, or use largest_limits")
 
 
 def check_budgets(budgets: Mapping[str, float]) -> None:

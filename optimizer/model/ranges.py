@@ -67,6 +67,33 @@ def checked_shares(name: str, limits: object) -> Mapping[str, float]:
     return given  # type: ignore[return-value]
 
 
+def checked_reasons(name: str, given: object) -> Mapping[str, str]:
+    """Reasons by symbol, "" where a plain list gives none; raises PolicyError for anything else."""
+    if isinstance(given, str):
+        raise PolicyError(
+            f"{name} is {given!r}; it must be symbols with reasons: {{'AAPL': 'results are due'}}"
+        )
+    listed = isinstance(given, Iterable) and not isinstance(given, Mapping)
+    found = (
+        dict.fromkeys(given, "") if listed and isinstance(given, Iterable) else checked_mapping(name, given)
+    )
+    for symbol, reason in found.items():
+        if not isinstance(symbol, str) or not isinstance(reason, str):
+            raise PolicyError(f"{name} of {symbol!r} is {reason!r}; symbol and reason must be text")
+    return found  # type: ignore[return-value]
+
+
+def checked_largest(name: str, given: object) -> Mapping[int, float]:
+    """The most that the N largest may be together, by N; raises PolicyError for anything else."""
+    found: Mapping[object, float] = dict(checked_shares(name, given))
+    for count in found:
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise PolicyError(
+                f"{name} has the number {count!r}; it must be a whole number of names, at least 1"
+            )
+    return found  # type: ignore[return-value]
+
+
 def checked_exposures(name: str, limits: object) -> Mapping[ExposureType, float]:
     """Numbers by exposure type, which may be given by its name; None is no limit. Raises PolicyError."""
     given = checked_shares(name, {k: v for k, v in checked_mapping(name, limits).items() if v is not None})

@@ -1,8 +1,8 @@
 """Limits as values: convex functions of the weights with bounds, written once for every solver and the audit.
 
-Three kinds are enough: affine (sector, exposure, cash), weighted absolute distance (turnover, notional) and
-ellipsoidal distance (volatility, tracking error). Each stays true when weights and bounds are multiplied by the
-same scale, so one set of limits serves utility, ratio and risk-budget problems.
+Four kinds are enough: affine (sector, exposure, cash), weighted absolute distance (turnover, notional), ellipsoidal
+distance (volatility, tracking error) and the sum of the largest sizes (concentration). Each stays true when weights and
+bounds are multiplied by the same scale, so one set of limits serves utility, ratio and risk-budget problems.
 """
 
 from dataclasses import dataclass, replace
@@ -55,6 +55,40 @@ class Absolute:
     def value(self, w: Array) -> float:
         """The weighted distance."""
         return float(self.coefficients @ np.abs(w - self.center))
+
+    def after(self, w: Array, move: Array) -> Array:
+        """(c, n) the value when one weight of w (n,) changes by a move (c, n)."""
+        away = w - self.center
+        return np.asarray(self.value(w) + self.coefficients * (np.abs(away + move) - np.abs(away)))
+
+    def violation(self, w: Array) -> float:
+        """By how much the value exceeds the bound; 0 inside."""
+        return max(self.value(w) - self.bound, 0.0)
+
+
+@dataclass(frozen=True)
+class Largest:
+    """The sum of the `count` largest |w| <= bound."""
+
+    name: str
+    count: int
+    bound: float
+
+    def value(self, w: Array) -> float:
+        """The sum."""
+        return float(np.sort(np.abs(w))[::-1][: self.count].sum())
+
+    def after(self, w: Array, move: Array) -> Array:
+        """(c, n) the value when one weight of w (n,) changes by a move (c, n)."""
+        sizes = np.append(np.abs(w), 0.0)
+        order = np.argsort(-sizes, kind="stable")
+        place = np.argsort(order)[: len(w)]
+        sums = np.concatenate([[0.0], np.cumsum(sizes[order])])
+        most = min(self.count, len(w))
+        # The sums of the largest, and of one fewer, among the others.
+        among = np.where(place < most, sums[min(most + 1, len(w))] - sizes[:-1], sums[most])
+        fewer = np.where(place < most - 1, sums[most] - sizes[:-1], sums[most - 1])
+        return np.asarray(np.maximum(among, fewer + np.abs(w + move)))
 
     def violation(self, w: Array) -> float:
         """By how much the value exceeds the bound; 0 inside."""
@@ -111,7 +145,13 @@ class Limits:
     linear: tuple[Linear, ...] = ()
     absolute: tuple[Absolute, ...] = ()
     norms: tuple[Norm, ...] = ()
+    largest: tuple[Largest, ...] = ()
     floor: float = -INF
+
+    @property
+    def raised(self) -> tuple[Absolute | Largest, ...]:
+        """The limits whose rows need columns of their own, in the order of a polyhedron's `bounds`."""
+        return (*self.absolute, *self.largest)
 
     def with_norms(self, norms: tuple[Norm, ...]) -> "Limits":
         """The same limits and more ellipsoidal ones."""
@@ -126,6 +166,7 @@ class Limits:
             linear=tuple(_drop_side(limit, group) for limit in self.linear),
             absolute=tuple(limit for limit in self.absolute if limit.name != group),
             norms=tuple(limit for limit in self.norms if limit.name != group),
+            largest=tuple(limit for limit in self.largest if limit.name != group),
         )
 
     def floor_without(self, group: str) -> float:
@@ -135,7 +176,7 @@ class Limits:
     def violation(self, w: Array) -> float:
         """The largest violation of any limit at w, in the limits' own units."""
         worst = max(float((self.lower - w).max()), float((w - self.upper).max()), 0.0)
-        every: list[Linear | Absolute | Norm] = [*self.linear, *self.absolute, *self.norms]
+        every: list[Linear | Absolute | Largest | Norm] = [*self.linear, *self.raised, *self.norms]
         return max([worst, *(limit.violation(w) for limit in every)])
 
 
@@ -160,7 +201,7 @@ class Polyhedron:
 
     rows    (m, p);  low, high  (m,);  floor, ceiling  (p,)
     scale   (m,) the limit's row was divided by this; a multiplier per own unit is multiplier / scale
-    bounds  the rows that hold the bounds of the absolute limits
+    bounds  the rows that hold the bounds of the absolute limits, then of those on the largest weights
     kinks   absolute limits kept as they are, without sales; their rows are empty and bear only their multiplier
     """
 
@@ -210,7 +251,35 @@ def polyhedron(limits: Limits) -> Polyhedron:
         high[row] = absolute.bound + float(signed @ absolute.center)
         bounds.append(row)
         row += 1
-    return Polyhedron(rows, low, high, floor, ceiling, scale, tuple(bounds))
+    space = Polyhedron(rows, low, high, floor, ceiling, scale, tuple(bounds))
+    for largest in limits.largest:
+        space = _with_largest(space, largest, limits.lower)
+    return space
+
+
+def _with_largest(space: Polyhedron, limit: Largest, lower: Array) -> Polyhedron:
+    """With rows and columns for it: count x t + sum s <= bound, s >= |w| - t, s and t >= 0 (Ogryczak & Tamir 2003).
+
+    lower  (n,) of the weights: where it is not below 0, |w| is w
+    """
+    n, (m, p) = len(lower), space.rows.shape
+    short = np.flatnonzero(lower < 0)
+    names = np.append(np.arange(n), short)
+    links = np.zeros((len(names) + 1, p + n + 1))
+    own = np.arange(len(names))
+    links[own, names] = np.where(own < n, -1.0, 1.0)
+    links[own, p + names], links[own, -1] = 1.0, 1.0
+    links[-1, p:-1], links[-1, -1] = 1.0, float(limit.count)
+    return replace(
+        space,
+        rows=np.vstack([np.hstack([space.rows, np.zeros((m, n + 1))]), links]),
+        low=np.concatenate([space.low, np.zeros(len(names)), [-INF]]),
+        high=np.concatenate([space.high, np.full(len(names), INF), [limit.bound]]),
+        floor=np.append(space.floor, np.zeros(n + 1)),
+        ceiling=np.append(space.ceiling, np.full(n + 1, INF)),
+        scale=np.append(space.scale, np.ones(len(links))),
+        bounds=(*space.bounds, m + len(names)),
+    )
 
 
 def folded(limits: Limits) -> Polyhedron:
@@ -245,11 +314,11 @@ def scale_range(limits: Limits, w: Array) -> tuple[float, float]:
             amount, least, most = -amount, -most, -least
         if amount > 0:
             low, high = max(low, least / amount), min(high, most / amount)
-    curved: tuple[Absolute | Norm, ...] = (*limits.absolute, *limits.norms)
+    curved: tuple[Absolute | Largest | Norm, ...] = (*limits.raised, *limits.norms)
     return (_reach(curved, w, min(low, 1.0)), _reach(curved, w, max(high, 1.0)))
 
 
-def _reach(curved: tuple[Absolute | Norm, ...], w: Array, end: float) -> float:
+def _reach(curved: tuple[Absolute | Largest | Norm, ...], w: Array, end: float) -> float:
     """The factor nearest to `end`, on the way there from 1, that convex limits still allow (bisection)."""
     if all(limit.violation(end * w) <= 0 for limit in curved):
         return end

@@ -67,6 +67,15 @@ def scaled(matrix: Matrix, factor: float) -> Matrix:
     return matrix * factor
 
 
+def plus_diagonal(matrix: Matrix | None, size: float, n: int) -> Matrix:
+    """The matrix (n, n), 0 for None, with a size more on its diagonal."""
+    if matrix is None:
+        return size * np.eye(n)
+    if isinstance(matrix, LowRank):
+        return LowRank(matrix.root, matrix.diagonal + size)
+    return matrix + size * np.eye(n)
+
+
 def block(matrix: Matrix, names: Index) -> Array:
     """(k, k) rows and columns of k names."""
     if not isinstance(matrix, LowRank):

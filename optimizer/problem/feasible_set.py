@@ -26,14 +26,21 @@ class Arena:
     @cached_property
     def space(self) -> Polyhedron:
         """The affine and absolute limits as rows alone, with columns for sales: for solvers that know nothing else."""
-        if self.given is None and self.limits.absolute:
+        if self.given is None and self.limits.raised:
             return polyhedron(self.limits)
         return self.frame
 
     @cached_property
     def frame(self) -> Polyhedron:
         """The same without columns for sales: what proofs and multipliers are about."""
-        return folded(self.limits) if self.given is None else self.given
+        if self.given is not None:
+            return self.given
+        return self.space if self.limits.largest else folded(self.limits)
+
+    @property
+    def wide(self) -> bool:
+        """Whether even the frame has more columns than weights."""
+        return self.elastic or bool(self.limits.largest)
 
     def prices(self, multipliers: Array) -> Array:
         """Multipliers of the rows of `frame` from those of `space`; the same number more at the end are kept."""

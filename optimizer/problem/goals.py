@@ -17,25 +17,14 @@ from optimizer.model.costs import CostCurve
 from optimizer.numerics.matrices import Matrix, variances
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.scenario_costs import Cost
+from optimizer.problem.support import Support
+from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio
 from optimizer.typing import Array
 
 RISKLESS = 1e-6
 RESTING = 1e-6  # a smaller trade is none, whose cost has a kink
 KINK = 1e-6
 FEW_DAYS = 100  # fewer make too few pairs for Newton's method, and a program that is soon solved
-
-
-@dataclass(frozen=True)
-class Support:
-    """cost(v) >= offset + slope @ v for every v, with equality but for `slack` at the point it was made for.
-
-    slope  (n,);  size: the magnitude of the cost's parts, against which a gap is judged
-    """
-
-    slope: Array
-    offset: float
-    size: float
-    slack: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -174,6 +163,7 @@ class RiskBudget:
     covariance: Matrix
     budgets: Array
     measure: str = "risk-budget objective"
+    shared: ClassVar[str] = "variance"
     loadings: Array | None = None
     homogeneous: ClassVar[bool] = True
 
@@ -301,7 +291,7 @@ class Scenario:
         return Support(slope, offset, size, cost - offset - float(slope @ w))
 
 
-Goal = Quadratic | Traded | Ratio | RiskBudget | Tail | Scenario
+Goal = Quadratic | Traded | Ratio | RiskBudget | Tail | Scenario | TailRatio | TailBudget | RobustTail
 
 
 def doubt_size(doubt: Array | None, w: Array) -> float:
@@ -322,7 +312,7 @@ def without_algorithm(goal: Goal) -> bool:
             return not isinstance(goal.risk, GiniMeanDifference) or len(goal.scenarios) < FEW_DAYS
         case RiskBudget():
             return goal.loadings is not None
-    return isinstance(goal, Traded)
+    return isinstance(goal, Traded | TailRatio | TailBudget | RobustTail)
 
 
 def doubted(goal: Goal) -> bool:
@@ -331,7 +321,9 @@ def doubted(goal: Goal) -> bool:
 
 
 def at_kink(goal: Goal, w: Array) -> bool:
-    """Whether w is so near to nothing that the doubt of its mean has no slope."""
+    """Whether w is so near to nothing that the doubt of it has no slope."""
+    if isinstance(goal, RobustTail):
+        return float(np.linalg.norm(w)) <= KINK
     return isinstance(goal, Quadratic) and goal.doubt is not None and doubt_size(goal.doubt, w) <= KINK
 
 

@@ -6,20 +6,20 @@ from functools import partial
 
 import numpy as np
 
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import PolicyError
 from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import Policy
-from optimizer.model.ranges import ends
 from optimizer.model.returns import per_period
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.convex_limits import Norm
-from optimizer.numerics.matrices import scaled
+from optimizer.numerics.matrices import plus_diagonal, scaled
 from optimizer.problem.drawdown_costs import Drawdown
 from optimizer.problem.gini import GiniMeanDifference
-from optimizer.problem.goals import RISKLESS, Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded
-from optimizer.problem.hierarchical import RECIPES, IntArray
-from optimizer.problem.policy_limits import Setting, aligned, mean_of
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
+from optimizer.problem.hierarchical import RECIPES
+from optimizer.problem.policy_limits import Setting, mean_of
+from optimizer.problem.risk_shares import budgets_of, holdable, refuse_idle
 from optimizer.problem.scenario_costs import (
     Cost,
     EntropicTail,
@@ -28,6 +28,13 @@ from optimizer.problem.scenario_costs import (
     MeanAbsoluteDeviation,
     SemiDeviation,
     WorstRealization,
+)
+from optimizer.problem.tails.tail_methods import (
+    cvar,
+    cvar_risk_parity,
+    max_return_to_cvar,
+    robust_cvar,
+    scenarios_of,
 )
 from optimizer.typing import Array
 
@@ -101,7 +108,7 @@ def min_tracking_error(setting: Setting) -> Quadratic:
 
 def equal_weight(setting: Setting) -> Quadratic:
     """The allowed weights nearest to equal ones, of the names that may be held."""
-    equal = _holdable(setting)
+    equal = holdable(setting)
     equal /= equal.sum()
     return Quadratic(
         np.eye(len(equal)),
@@ -115,12 +122,7 @@ def equal_weight(setting: Setting) -> Quadratic:
 
 def risk_parity(setting: Setting) -> RiskBudget:
     """Equal contributions to the variance, of the names that may be held; or the given shares of it."""
-    if not setting.policy.long_only:
-        raise PolicyError("risk_parity holds every name long; set long_only, or choose another method")
-    given = setting.policy.risk_budgets
-    held = aligned(given, setting.symbols, "risk_budgets") if given else _holdable(setting)
-    _refuse_idle(setting, np.flatnonzero(held), "risk_parity")
-    return RiskBudget(setting.estimates.risk, held / held.sum())
+    return RiskBudget(setting.estimates.risk, budgets_of(setting, "risk_parity"))
 
 
 def exposure_risk_parity(setting: Setting) -> RiskBudget:
@@ -150,32 +152,6 @@ def exposure_risk_parity(setting: Setting) -> RiskBudget:
     return RiskBudget(setting.estimates.covariance, budgets, loadings=matrix)
 
 
-def _holdable(setting: Setting) -> Array:
-    """(n,) 1 where the universe and the asset's own limits allow a long position, else 0."""
-    limits, outside = setting.policy.asset_limits, set(setting.left_out())
-    if not limits and not outside:
-        return np.ones(len(setting.symbols))
-    closed = outside | {symbol for symbol, pair in limits.items() if ends(pair)[1] <= 0}
-    held = np.array([float(symbol not in closed) for symbol in setting.symbols])
-    if not held.any():
-        raise PolicyError(
-            "universe and asset_limits allow no name at all; this method needs one that may be held"
-        )
-    return held
-
-
-def _refuse_idle(setting: Setting, held: IntArray, method: str) -> None:
-    """Raises DataError with the names among those held that have no risk, and so no share of it."""
-    variances = setting.estimates.variances
-    least = RISKLESS**2 * float(variances.max())
-    idle = [setting.symbols[i] for i in held if variances[i] <= least]
-    if idle and len(held) > 1:
-        raise DataError(
-            f"{', '.join(idle)} never moved, and method {method} shares out risk; close these by asset_limits (0, 0), "
-            f"or use a shrunk covariance"
-        )
-
-
 def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:
     """The allowed weights nearest to those of a hierarchical recipe, in tracking variance; the same where allowed.
 
@@ -183,8 +159,8 @@ def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:
     """
     if not setting.policy.long_only:
         raise PolicyError(f"method {recipe} holds names long only; set long_only, or choose another method")
-    held = np.flatnonzero(_holdable(setting))
-    _refuse_idle(setting, held, recipe)
+    held = np.flatnonzero(holdable(setting))
+    refuse_idle(setting, held, recipe)
     covariance = setting.estimates.covariance
     ideal = np.zeros(len(covariance))
     alike = setting.estimates.correlation
@@ -196,24 +172,6 @@ def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:
     pull = metric @ ideal
     distance = f"distance from {recipe} weights"
     return Quadratic(metric, -pull, distance, "root", 0.5 * float(ideal @ pull), center=ideal)
-
-
-def cvar(setting: Setting) -> Tail:
-    """Least expected loss in the worst 1 - tail_level of days."""
-    excess, periodic = scenarios_of(setting)
-    level = setting.policy.tail_level
-    return Tail(excess, periodic, level, f"CVaR {level:.4g}", setting.estimates.probabilities)
-
-
-def scenarios_of(setting: Setting) -> tuple[Array, float]:
-    """(T, n) returns in excess of cash, and what cash earns a period; PolicyError without scenarios."""
-    scenarios, method = setting.estimates.scenarios, setting.policy.method
-    if scenarios is None or not len(scenarios):
-        raise PolicyError(
-            f"method {method} needs scenarios; the estimates have none: estimate them from prices"
-        )
-    periodic = per_period(setting.cash_rate(), setting.estimates.periods_per_year)
-    return scenarios - periodic, periodic
 
 
 def _shortfall(policy: Policy, periods: float = TRADING_DAYS, *, order: int) -> Cost:
@@ -240,8 +198,9 @@ SCENARIO_COSTS: Mapping[str, Callable[..., Cost]] = {
 
 # Drawdowns depend on the order of the days, the worst day on none's odds, and Gini's pairs are those of sorted days.
 BY_ODDS = (EntropicTail, MeanAbsoluteDeviation, SemiDeviation, LowerPartialMoment, GrowthLoss)
+ON_TAILS = ("cvar", "max_return_to_cvar", "cvar_risk_parity", "robust_cvar")
 ON_ODDS = (
-    "cvar",
+    *ON_TAILS,
     "evar",
     "mean_absolute_deviation",
     "semi_deviation",
@@ -280,14 +239,17 @@ METHODS: Mapping[str, Callable[[Setting], Goal]] = {
     "min_tracking_error": min_tracking_error,
     "equal_weight": equal_weight,
     "cvar": cvar,
+    "max_return_to_cvar": max_return_to_cvar,
+    "cvar_risk_parity": cvar_risk_parity,
+    "robust_cvar": robust_cvar,
     **{name: partial(nearest_to_clusters, recipe=name) for name in RECIPES},
     **{name: partial(scenario_goal, name=name) for name in SCENARIO_COSTS},
 }
 
 
 # What optimises over return scenarios, not over a covariance; and what reads expected returns.
-ON_SCENARIOS = frozenset({"cvar", *SCENARIO_COSTS})
-ON_MEANS = frozenset({"mean_variance", "max_sharpe", "max_return", "target_volatility"})
+ON_SCENARIOS = frozenset({*ON_TAILS, *SCENARIO_COSTS})
+ON_MEANS = frozenset({"mean_variance", "max_sharpe", "max_return", "target_volatility", "max_return_to_cvar"})
 
 
 def reads_means(policy: Policy) -> bool:
@@ -301,7 +263,35 @@ def goal_of(setting: Setting) -> Goal:
     if method not in METHODS:
         raise PolicyError(f"method {method!r} does not exist; use one of {', '.join(sorted(METHODS))}")
     goal = METHODS[method](setting)
+    if setting.policy.l2_penalty:
+        goal = spread_out(goal, setting.policy)
     return goal if setting.policy.cost_horizon_years is None else after_costs(goal, setting)
+
+
+def spread_out(goal: Goal, policy: Policy) -> Quadratic:
+    """The goal less l2_penalty x sum of squared weights, in utility per year (DeMiguel et al. 2009)."""
+    if not isinstance(goal, Quadratic) or policy.method not in AFTER_COSTS:
+        raise PolicyError(
+            f"method {policy.method} cannot count l2_penalty; leave it out, or use one of {', '.join(AFTER_COSTS)}"
+        )
+    goal = as_penalty(goal, policy)
+    curved = plus_diagonal(goal.P, 2.0 * policy.l2_penalty, len(goal.q))
+    measure = f"{goal.measure} less L2"
+    return replace(goal, P=curved, measure=measure, ties=None, center=None)
+
+
+def as_penalty(goal: Quadratic, policy: Policy) -> Quadratic:
+    """A goal of risk alone as a penalty of risk_aversion / 2 per unit of variance, to compare with rates per year."""
+    if goal.report != "root" or goal.P is None:
+        return goal
+    weight = policy.risk_aversion
+    return Quadratic(
+        scaled(goal.P, weight),
+        weight * goal.q,
+        f"negative {goal.measure} penalty",
+        "negative",
+        weight * goal.constant,
+    )
 
 
 def after_costs(goal: Goal, setting: Setting) -> Traded:
@@ -320,15 +310,7 @@ def after_costs(goal: Goal, setting: Setting) -> Traded:
         raise PolicyError(
             "cost_horizon_years needs the held weights; none are given: give them, or leave it out"
         )
-    if goal.report == "root" and goal.P is not None:
-        weight = policy.risk_aversion
-        goal = Quadratic(
-            scaled(goal.P, weight),
-            weight * goal.q,
-            f"negative {goal.measure} penalty",
-            "negative",
-            weight * goal.constant,
-        )
+    goal = as_penalty(goal, policy)
     if setting.costs is None and policy.root_impact:
         raise PolicyError(
             "root_impact grows with the money traded, which weights do not tell; give costs: CostModel.curve(symbols, "

@@ -14,7 +14,8 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.model.ranges import ends
 from optimizer.model.text_limits import TextLimit, parse_limit
-from optimizer.numerics.convex_limits import INF, Absolute, Limits, Linear, Norm
+from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear, Norm
+from optimizer.problem.trade_bounds import within_trades
 from optimizer.typing import Array
 
 HAIR = 1e-3
@@ -87,7 +88,9 @@ def checked_weights(weights: Array, n: int) -> Array:
 def build_limits(setting: Setting) -> Limits:
     """Every limit of the policy, in the order in which messages name them."""
     policy = setting.policy
-    lower, upper, lower_groups, upper_groups = weight_bounds(setting)
+    lower, upper, lower_groups, upper_groups = within_trades(
+        policy, setting.symbols, setting.held, weight_bounds(setting)
+    )
     return Limits(
         setting.symbols,
         lower,
@@ -111,6 +114,9 @@ def build_limits(setting: Setting) -> Limits:
             *gross_limit(setting),
         ),
         norms=(*volatility_cap(setting), *tracking_error_limit(setting)),
+        largest=tuple(
+            Largest(f"largest {count}", count, most) for count, most in sorted(policy.largest_limits.items())
+        ),
         floor=0.0 if policy.long_only else -INF,
     )
 

@@ -36,7 +36,7 @@ def keys_of(limits: Limits) -> dict[str, tuple[str, ...]]:
     for limit in limits.linear:
         for name, group in zip(limit.names, limit.groups or limit.names, strict=True):
             found[name] = (name, group if group in GENERAL else _field(name))
-    names = (*(limit.name for limit in limits.absolute), *(norm.name for norm in limits.norms))
+    names = (*(limit.name for limit in limits.raised), *(norm.name for norm in limits.norms))
     return found | {name: (name,) for name in names}
 
 

@@ -1,11 +1,11 @@
-"""Where each weight may be: intervals with gaps between them, for least positions and the no-trade band."""
+"""Where each weight may be: intervals, for least positions, the no-trade band and large holdings."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.numerics.convex_limits import INF, Linear
+from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear
 from optimizer.problem.feasible_set import Arena
 from optimizer.typing import Array
 
@@ -24,12 +24,27 @@ class Pieces:
 
     low, high  (n, k) of the intervals;  count  (n,) how many;  empty  (n,) the place of the interval [0, 0], -1
     where a name has none of its own
+    rule  (threshold, the most that holdings above it are together), None without; intervals end at the threshold
     """
 
     low: Array
     high: Array
     count: Index
     empty: Index
+    rule: tuple[float, float] | None = None
+
+    @property
+    def first_large(self) -> Index:
+        """(n,) the place of each name's first interval above the threshold; `count` where it has none."""
+        if self.rule is None:
+            return self.count
+        place = np.arange(self.low.shape[1])
+        small = (self.low < self.rule[0]) & (place < self.count[:, None])
+        return np.asarray(small.sum(axis=1), dtype=np.intp)
+
+    def held(self, start: Index, stop: Index) -> Mask:
+        """(n,) True where the intervals from `start` to `stop` leave nothing but a holding."""
+        return (start > self.empty) | (stop < self.empty)
 
     def first(self) -> Index:
         """(n,) zeros: the place of each name's lowest interval."""
@@ -50,11 +65,19 @@ class Pieces:
         return found, away[np.arange(len(w)), found]
 
 
-def pieces_of(arena: Arena, least: float, counted: bool, held: Array | None, band: float) -> Pieces | None:
+def pieces_of(
+    arena: Arena,
+    least: float,
+    counted: bool,
+    held: Array | None,
+    band: float,
+    rule: tuple[float, float] | None = None,
+) -> Pieces | None:
     """The intervals that the bounds of the arena leave each name; None where one has none.
 
-    least    a weight is 0 or at least this;  counted: whether names are, so that 0 is an interval by itself
+    least    a weight is 0 or at least this in size;  counted: whether names are, so that 0 is an interval by itself
     held     (n,) weights now: with a band a name keeps its own, is closed, or moves by at least `band`
+    rule     of large holdings, as in Pieces
     """
     n = len(arena.limits.symbols)
     own = arena.given
@@ -67,12 +90,24 @@ def pieces_of(arena: Arena, least: float, counted: bool, held: Array | None, ban
         )
         for i in range(n)
     ]
+    if rule is not None:
+        found = [_parted(own, rule[0]) for own in found]
     if not all(found):
         return None
     most = max(map(len, found))
     table = np.array([[*own, *[own[-1]] * (most - len(own))] for own in found])
     empty = np.array([own.index((0.0, 0.0)) if (0.0, 0.0) in own else -1 for own in found])
-    return Pieces(table[:, :, 0], table[:, :, 1], np.array([len(own) for own in found]), empty)
+    return Pieces(table[:, :, 0], table[:, :, 1], np.array([len(own) for own in found]), empty, rule)
+
+
+def _parted(intervals: list[tuple[float, float]], edge: float) -> list[tuple[float, float]]:
+    """The same with those that go over the edge in two."""
+    parts = [
+        part
+        for low, high in intervals
+        for part in ([(low, edge), (edge, high)] if low < edge < high else [(low, high)])
+    ]
+    return sorted(set(parts))
 
 
 def _intervals(
@@ -85,7 +120,9 @@ def _intervals(
         parts = [(floor, ceiling)]
     apart = counted or least > 0
     if apart:
-        parts = [(max(low, least, 0.0), high) for low, high in parts]
+        above = [(max(low, least, 0.0), high) for low, high in parts]
+        below = [(low, min(high, -least)) for low, high in parts if low < 0]
+        parts = above + below
     parts = [(max(low, floor), min(high, ceiling)) for low, high in parts]
     parts = [(low, high) for low, high in parts if low <= high]
     if floor <= 0.0 <= ceiling and (apart or not any(low <= 0.0 <= high for low, high in parts)):
@@ -98,7 +135,7 @@ def narrowed(
 ) -> Arena | None:
     """The arena with each name in its intervals from `start` to `stop`; None where that contradicts a bound.
 
-    most  adds what every choice of so many names keeps: sum of w / upper <= most
+    most  adds what every choice of so many names keeps: sum of |w| / bound <= most
     """
     limits = arena.limits
     n = len(limits.symbols)
@@ -120,12 +157,44 @@ def narrowed(
             return None
         return replace(arena, limits=tight, given=replace(arena.given, floor=floor, ceiling=ceiling))
     if most is not None and most < n:
-        budget = limits.linear[0]
-        reach = np.minimum(limits.upper, max(budget.offset - budget.low, 0.0))
-        if (reach > 0).all() and (reach < INF).all():
-            cut = Linear(("-", "max_holdings"), 1.0 / reach, high=float(most))
-            tight = replace(tight, linear=(*tight.linear, cut))
+        tight = _with_fewest(tight, limits, most)
+    if pieces.rule is not None:
+        tight = _with_large(tight, pieces, start)
     return Arena(tight)
+
+
+def _with_fewest(tight: Limits, limits: Limits, most: int) -> Limits:
+    """With what every choice of so many names keeps, by the bounds that the limits give all of them."""
+    if (limits.lower < 0).any():
+        reach = np.maximum(-limits.lower, limits.upper)
+        if not ((reach > 0).all() and (reach < INF).all()):
+            return tight
+        size = Absolute("max_holdings", 1.0 / reach, np.zeros(len(reach)), float(most))
+        return replace(tight, absolute=(*tight.absolute, size))
+    budget = limits.linear[0]
+    reach = np.minimum(limits.upper, max(budget.offset - budget.low, 0.0))
+    if not ((reach > 0).all() and (reach < INF).all()):
+        return tight
+    cut = Linear(("-", "max_holdings"), 1.0 / reach, high=float(most))
+    return replace(tight, linear=(*tight.linear, cut))
+
+
+def _with_large(tight: Limits, pieces: Pieces, start: Index) -> Limits:
+    """With the rule for names that are large whatever is chosen, and what every choice of large ones keeps.
+
+    With l large holdings the k greatest weights are at most min(most, l x cap) + (k - l) x threshold.
+    """
+    threshold, most = pieces.rule or (INF, INF)
+    sure = start >= pieces.first_large
+    if sure.any():
+        total = Linear(("-", "large_holdings"), sure.astype(float), high=most)
+        tight = replace(tight, linear=(*tight.linear, total))
+    cap = min(float(tight.upper.max()), most)
+    fits = min(int(most / threshold + CLOSE), len(start))
+    if cap <= threshold or fits * cap <= most:
+        return tight
+    reach = max(min(most, large * cap) + (fits - large) * threshold for large in range(fits + 1))
+    return replace(tight, largest=(*tight.largest, Largest("large_holdings", fits, reach)))
 
 
 def _renamed(groups: tuple[str, ...], where: Mask, name: str) -> tuple[str, ...]:
@@ -133,9 +202,15 @@ def _renamed(groups: tuple[str, ...], where: Mask, name: str) -> tuple[str, ...]
 
 
 def held_below(w: Array, least: float) -> float | None:
-    """The smallest holding that is more than nothing and less than `least`; None without one."""
-    small = w[(w > NOTHING) & (w < least - CLOSE)]
+    """The size of the smallest holding that is more than nothing and less than `least`; None without one."""
+    size = np.abs(w)
+    small = size[(size > NOTHING) & (size < least - CLOSE)]
     return float(small.min()) if len(small) else None
+
+
+def large_sum(w: Array, threshold: float) -> float:
+    """What holdings above the threshold are together."""
+    return float(w[w > threshold + CLOSE].sum())
 
 
 def moved_below(w: Array, held: Array, band: float) -> float | None:

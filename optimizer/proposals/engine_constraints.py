@@ -23,6 +23,9 @@ class ObjectiveType(Enum):
     TARGET_VOLATILITY = "target_volatility"
     EQUAL_WEIGHT = "equal_weight"
     MIN_CVAR = "minimize_cvar"
+    MIN_ROBUST_CVAR = "minimize_robust_cvar"
+    MAX_RETURN_TO_CVAR = "maximize_return_to_cvar"
+    CVAR_RISK_PARITY = "cvar_risk_parity"
     MIN_EVAR = "minimize_evar"
     MIN_CDAR = "minimize_cdar"
     MIN_WORST_REALIZATION = "minimize_worst_realization"
@@ -48,6 +51,9 @@ METHOD_OF = {
     ObjectiveType.TARGET_VOLATILITY: "target_volatility",
     ObjectiveType.EQUAL_WEIGHT: "equal_weight",
     ObjectiveType.MAX_GROWTH: "kelly",
+    ObjectiveType.MIN_ROBUST_CVAR: "robust_cvar",
+    ObjectiveType.MAX_RETURN_TO_CVAR: "max_return_to_cvar",
+    ObjectiveType.CVAR_RISK_PARITY: "cvar_risk_parity",
     **{ObjectiveType(f"minimize_{name}"): name for name in ("cvar", *SCENARIO_COSTS) if name != "kelly"},
 }
 
@@ -55,6 +61,8 @@ METHOD_OF = {
 AS_IN_POLICY = (
     "target_volatility", "long_only", "max_weight", "asset_limits", "max_sector", "cash_min", "cash_max", "max_gross",
     "net_limits", "beta_limits", "factor_limits", "limits", "min_position", "max_holdings", "no_trade_band",
+    "largest_limits", "large_holdings", "do_not_buy", "do_not_sell", "do_not_trade", "max_trade", "trade_limits",
+    "l2_penalty", "wasserstein_radius",
     "max_turnover", "max_tracking_error", "max_volatility", "min_return", "risk_budgets", "exposure_budgets",
     "risk_aversion", "mean_doubt", "mean_doubt_shape", "tail_level", "return_threshold", "cost_horizon_years",
     "impact_bps", "buy_tax_bps", "sell_tax_bps", "on_conflict", "forced_cash", "priorities",
@@ -99,6 +107,15 @@ class OptimizationConstraints:
     min_position: float | None = None
     max_holdings: int | None = None
     no_trade_band: float | None = None
+    largest_limits: Mapping[int, float] = field(default_factory=dict)
+    large_holdings: tuple[float, float] | None = None
+    do_not_buy: Mapping[str, str] = field(default_factory=dict)
+    do_not_sell: Mapping[str, str] = field(default_factory=dict)
+    do_not_trade: Mapping[str, str] = field(default_factory=dict)
+    max_trade: float | None = None
+    trade_limits: Mapping[str, float] = field(default_factory=dict)
+    l2_penalty: float = 0.0
+    wasserstein_radius: float = 0.001
     max_turnover: float | None = None
     max_tracking_error: float | None = None
     max_volatility: float | None = None

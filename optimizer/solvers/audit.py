@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.numerics.convex_limits import Absolute, Limits, Norm, Polyhedron
-from optimizer.problem.goals import Goal, Support
+from optimizer.numerics.convex_limits import Absolute, Largest, Limits, Norm, Polyhedron
+from optimizer.problem.goals import Goal
+from optimizer.problem.support import Support
+from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.typing import Array
 
 VIOLATION_TOLERANCE = 1e-8
@@ -123,18 +125,21 @@ def bindings(
 def _box_bindings(goal: Goal, limits: Limits, w: Array, prices: Array) -> list[Binding]:
     lower = np.flatnonzero(np.abs(w - limits.lower) <= BINDING_TOLERANCE)
     upper = np.flatnonzero(np.abs(w - limits.upper) <= BINDING_TOLERANCE)
+    sides = (
+        ("min_weight", lower, limits.lower, limits.lower_groups, -prices),
+        ("max_weight", upper, limits.upper, limits.upper_groups, prices),
+    )
     return [
-        *(
-            _binding(goal, f"min_weight {limits.symbols[i]}", w[i], limits.lower[i], -prices[i])
-            for i in lower
-            if limits.lower_groups[i] != "long_only"
-        ),
-        *(
-            _binding(goal, f"max_weight {limits.symbols[i]}", w[i], limits.upper[i], prices[i])
-            for i in upper
-            if limits.upper_groups[i] != "unheld"
-        ),
+        _binding(goal, _named(side, limits.symbols[i], groups[i]), w[i], bounds[i], gains[i])
+        for side, touched, bounds, groups, gains in sides
+        for i in touched
+        if groups[i] not in ("long_only", "unheld")
     ]
+
+
+def _named(side: str, symbol: str, group: str) -> str:
+    """A bound is told by its side; one on the trade of a name by the policy item behind it."""
+    return group if of_a_trade(group) else f"{side} {symbol}"
 
 
 def _row_bindings(goal: Goal, limits: Limits, space: Polyhedron, w: Array, prices: Array) -> list[Binding]:
@@ -144,8 +149,8 @@ def _row_bindings(goal: Goal, limits: Limits, space: Polyhedron, w: Array, price
         value = limit.value(w)
         if limit.low < limit.high:
             found += [_binding(goal, name, value, at, p) for name, at, p in sides if _touches(value, at)]
-    curved: list[tuple[Absolute | Norm, float]] = [
-        *zip(limits.absolute, prices[list(space.bounds)], strict=True),
+    curved: list[tuple[Absolute | Largest | Norm, float]] = [
+        *zip(limits.raised, prices[list(space.bounds)], strict=True),
         *zip(limits.norms, prices[len(prices) - len(limits.norms) :], strict=True),
     ]
     for curve, price in curved:

@@ -1,4 +1,4 @@
-"""Which names to hold, and which to trade: least positions, a most number of names and the no-trade band.
+"""Which names to hold, trade and hold much of: least positions, most names, the no-trade band, large holdings.
 
 Branch and bound over the intervals of each weight (pieces): each node is the convex problem with some of them left,
 solved and certified like any other; its proven bound is the node's. What is open when the nodes are used up gives the
@@ -17,7 +17,20 @@ from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF
 from optimizer.problem.feasible_set import Arena
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
-from optimizer.problem.weight_intervals import CLOSE, NOTHING, Index, Pieces, narrowed, pieces_of
+from optimizer.problem.policy_limits import Setting
+from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
+from optimizer.problem.weight_intervals import (
+    CLOSE,
+    NOTHING,
+    Index,
+    Pieces,
+    held_below,
+    large_sum,
+    moved_below,
+    narrowed,
+    pieces_of,
+)
+from optimizer.solvers.hierarchy import Unmet
 from optimizer.solvers.mixed_integer import best_places
 from optimizer.solvers.solver_choice import Optimum, optimum
 from optimizer.typing import Array
@@ -52,26 +65,23 @@ class Node:
 
 def wanted(policy: Policy) -> bool:
     """Whether the policy says anything about which names to hold or trade."""
-    return bool(policy.min_position) or policy.max_holdings is not None or bool(policy.no_trade_band)
+    counted = policy.max_holdings is not None or policy.large_holdings is not None
+    return counted or bool(policy.min_position) or bool(policy.no_trade_band)
 
 
 def choose_names(
     goal: Goal, arena: Arena, best: Optimum, policy: Policy, held: Array | None
 ) -> Choice | None:
-    """The best weights that keep `min_position`, `max_holdings` and `no_trade_band`; None without any.
+    """The best weights that keep the limits on which names to hold, trade and hold much of; None without any.
 
-    best  the answer without these limits;  held (n,) weights now. Raises PolicyError for least positions or numbers
-    of names in a book that may be short, and for a band without held weights.
+    best  the answer without these limits;  held (n,) weights now. Raises PolicyError for a band without held weights.
     """
     least, most, band = policy.min_position or 0.0, policy.max_holdings, policy.no_trade_band or 0.0
-    if not policy.long_only and (least or most is not None):
-        raise PolicyError(
-            "min_position and max_holdings are for long-only books; set long_only, or drop them"
-        )
     if band and held is None:
         raise PolicyError("no_trade_band needs the held weights; none are given: give them, or drop the band")
     n = len(best.weights)
-    pieces = pieces_of(arena, least, most is not None and most < n, held, band)
+    rule = policy.large_holdings
+    pieces = pieces_of(arena, least, most is not None and most < n, held, band, rule)
     if pieces is None:
         return None
     return Search(goal, arena, pieces, n if most is None else most).run(best)
@@ -118,8 +128,11 @@ class Search:
     def _least_places(self) -> Index:
         """Zeros, but risk budgets hold every name that has one."""
         start = self.pieces.first()
-        if not isinstance(self.goal, RiskBudget) or self.goal.loadings is not None:
-            return start
+        match self.goal:
+            case TailBudget() | RiskBudget(loadings=None):
+                pass
+            case _:
+                return start
         names = self.goal.budgets > 0
         if names.sum() > self.most:
             raise InfeasibleError(
@@ -138,17 +151,32 @@ class Search:
             name = int(np.argmax(away))
             cut = place[name] - (self.pieces.low[name, place[name]] > node.w[name])
         else:
-            open_ = (self.pieces.empty == node.start) & (node.stop > node.start) & (node.w > NOTHING)
-            sure = node.start > self.pieces.empty
-            if self.most == len(node.w) or (open_ | sure).sum() <= self.most:
-                self._settle(node, np.where((node.w <= NOTHING) & ~sure, self._resting(node, place), place))
+            sure, size = self.pieces.held(node.start, node.stop), np.abs(node.w)
+            open_ = ~sure & (node.stop > node.start) & (size > NOTHING)
+            large = self._too_large(node)
+            if large is not None:
+                name, cut = large, self.pieces.first_large[large] - 1
+            elif self.most == len(node.w) or (open_ | sure).sum() <= self.most:
+                self._settle(node, np.where((size <= NOTHING) & ~sure, self._resting(node, place), place))
                 return []
-            name = int(np.argmax(np.where(open_, node.w, -1.0)))
-            cut = node.start[name]
+            else:
+                name = int(np.argmax(np.where(open_, size, -1.0)))
+                cut = self.pieces.empty[name] - (node.w[name] < 0)
         mark = np.arange(len(node.w)) == name
         above = (np.where(mark, cut + 1, node.start), node.stop)
         below = (node.start, np.where(mark, cut, node.stop))
         return [child for child in (self._relaxed(node, *pair) for pair in (above, below)) if child]
+
+    def _too_large(self, node: Node) -> int | None:
+        """Where large holdings are too much together, the largest that may yet be no large one; else None."""
+        if self.pieces.rule is None:
+            return None
+        threshold, most = self.pieces.rule
+        if large_sum(node.w, threshold) <= most + CLOSE:
+            return None
+        first = self.pieces.first_large
+        open_ = (node.start < first) & (node.stop >= first) & (node.w > threshold + CLOSE)
+        return int(np.argmax(np.where(open_, node.w, -1.0))) if open_.any() else None
 
     def _resting(self, node: Node, place: Index) -> Index:
         """Of names without a weight the interval [0, 0], where that is one of the node's."""
@@ -163,10 +191,11 @@ class Search:
 
     def _relaxed(self, parent: Node, start: Index, stop: Index) -> Node | None:
         empty = self.pieces.empty
-        if self.most < len(start) and (start > empty).sum() >= self.most:
-            stop = np.where(start == empty, start, stop)
+        sure = self.pieces.held(start, stop)
+        if self.most < len(start) and sure.sum() >= self.most:
+            start, stop = np.where(sure, start, empty), np.where(sure, stop, empty)
         arena = narrowed(self.arena, self.pieces, start, stop, self.most)
-        if arena is None or (self.most < len(start) and (start > empty).sum() > self.most):
+        if arena is None or (self.most < len(start) and sure.sum() > self.most):
             return None
         self.solved += 1
         try:
@@ -189,17 +218,34 @@ class Search:
     def _round(self, node: Node) -> None:
         """Try the intervals nearest to the node's relaxed weights, and those above its gaps; the largest names."""
         place, away = self.pieces.nearest(node.w, node.start, node.stop)
-        place = np.where((node.w <= NOTHING) & (away <= CLOSE), self._resting(node, place), place)
+        place = np.where((np.abs(node.w) <= NOTHING) & (away <= CLOSE), self._resting(node, place), place)
         below = (away > CLOSE) & (self.pieces.bounds(place, place)[1] < node.w)
         for choice in (place, np.where(below, np.minimum(place + 1, node.stop), place)):
-            self._try(self._fewest(node, choice))
+            for few in self._fewer_large(node, self._fewest(node, choice)):
+                self._try(few)
+
+    def _fewer_large(self, node: Node, place: Index) -> list[Index]:
+        """The same with as many large holdings as fit at the threshold, and with those that fit at their weights."""
+        if self.pieces.rule is None:
+            return [place]
+        threshold, most = self.pieces.rule
+        first, order = self.pieces.first_large, np.argsort(-node.w, kind="stable")
+        large = [i for i in order if place[i] >= first[i]]
+        whole = np.cumsum(node.w[large]) <= most + CLOSE
+        kept = (
+            large[: int(most / threshold + CLOSE)],
+            [i for i, fits in zip(large, whole, strict=True) if fits],
+        )
+        names = np.arange(len(place))
+        small = np.maximum(first - 1, node.start)
+        return [np.where((place >= first) & ~np.isin(names, some), small, place) for some in kept]
 
     def _fewest(self, node: Node, place: Index) -> Index:
         """The same with the smallest names left out, where there are more than the most."""
         if self.most == len(place):
             return place
-        sure = node.start > self.pieces.empty
-        order = np.argsort(-np.where(sure, 2.0, node.w), kind="stable")[: self.most]
+        sure = self.pieces.held(node.start, node.stop)
+        order = np.argsort(-np.where(sure, np.inf, np.abs(node.w)), kind="stable")[: self.most]
         rest = ~np.isin(np.arange(len(place)), order) & (self.pieces.empty >= 0)
         return np.where(rest, self.pieces.empty, place)
 
@@ -222,7 +268,7 @@ class Search:
 def sign(goal: Goal) -> float:
     """1 where a lower value of the goal is better, else -1."""
     match goal:
-        case Ratio() | Traded():
+        case Ratio() | Traded() | TailRatio():
             return -1.0
         case Quadratic():
             return 1.0 if goal.report == "root" else -1.0
@@ -235,7 +281,7 @@ def impossible(arena: Arena, policy: Policy) -> InfeasibleError:
     """No choice of names keeps the limits; what the number of names would have to be at least."""
     limits = arena.limits
     invest = -limits.linear[0].high + limits.linear[0].offset
-    reach = np.cumsum(np.sort(np.minimum(limits.upper, 1e6))[::-1])
+    reach = np.cumsum(np.sort(np.minimum(np.maximum(limits.upper, 0.0), 1e6))[::-1])
     enough = int(np.searchsorted(reach, invest - 1e-9)) + 1
     said = []
     if policy.max_holdings is not None:
@@ -243,9 +289,35 @@ def impossible(arena: Arena, policy: Policy) -> InfeasibleError:
         said.append(f"max_holdings {policy.max_holdings}{note}")
     if policy.min_position:
         said.append(f"min_position {policy.min_position:g}")
+    if policy.large_holdings is not None:
+        said.append(f"large_holdings {policy.large_holdings[0]:g}, {policy.large_holdings[1]:g}")
     if policy.no_trade_band:
         said.append(f"no_trade_band {policy.no_trade_band:g}")
     return InfeasibleError(
         f"no choice of names keeps {' and '.join(said)} with the other limits; relax "
         f"{'one of these' if len(said) > 1 else 'it'}, the caps, turnover or cash_max"
     )
+
+
+def unmet_holdings(w: Array, setting: Setting) -> tuple[Unmet, ...]:
+    """The limits on the number and size of holdings and trades that weights (n,) break."""
+    policy, found = setting.policy, []
+    if not wanted(policy):
+        return ()
+    least, most = held_below(w, policy.min_position or 0.0), policy.max_holdings
+    if least is not None and policy.min_position:
+        found.append(Unmet("min_position", least, policy.min_position, np.inf))
+    names = int((np.abs(w) > NOTHING).sum())
+    if most is not None and names > most:
+        found.append(Unmet("max_holdings", names, most, np.inf))
+    if policy.large_holdings is not None:
+        threshold, together = policy.large_holdings
+        if (large := large_sum(w, threshold)) > together + CLOSE:
+            found.append(Unmet("large_holdings", large, together, np.inf))
+    band = policy.no_trade_band
+    if band and setting.held is None:
+        raise PolicyError("no_trade_band needs the held weights; none are given: give them, or drop the band")
+    moved = moved_below(w, setting.held, band) if band and setting.held is not None else None
+    if moved is not None and band:
+        found.append(Unmet("no_trade_band", moved, band, np.inf))
+    return tuple(found)

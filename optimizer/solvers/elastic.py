@@ -10,6 +10,7 @@ from optimizer.numerics.convex_limits import (
     INF,
     LONG_ONLY,
     Absolute,
+    Largest,
     Limits,
     Linear,
     Norm,
@@ -19,6 +20,7 @@ from optimizer.numerics.convex_limits import (
 )
 from optimizer.numerics.lp import solve_lp
 from optimizer.problem.goals import Quadratic
+from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.solvers.audit import RADIUS, lower_bound
 from optimizer.solvers.general import solve_general
 from optimizer.typing import Array
@@ -84,7 +86,7 @@ def groups_of(limits: Limits) -> tuple[str, ...]:
     for limit in limits.linear:
         low, high = limit.groups or limit.names
         finite += [low] * (limit.low > -INF) + [high] * (limit.high < INF)
-    return tuple(dict.fromkeys([*finite, *(limit.name for limit in limits.absolute)]))
+    return tuple(dict.fromkeys([*finite, *(limit.name for limit in limits.raised)]))
 
 
 def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
@@ -118,9 +120,9 @@ def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
             if group in soft:
                 columns[i, soft.index(group)] = sign / base.scale[i]
     ceiling = base.ceiling.copy()
-    for absolute, row in zip(firm.absolute, base.bounds, strict=True):
-        if absolute.name in soft:
-            columns[row, soft.index(absolute.name)] = -1.0
+    for raised, row in zip(firm.raised, base.bounds, strict=True):
+        if raised.name in soft:
+            columns[row, soft.index(raised.name)] = -1.0
             ceiling[n:] = INF
     k = len(soft)
     space = Polyhedron(
@@ -189,7 +191,7 @@ def bound_of(limits: Limits, group: str) -> float:
         low_group, high_group = limit.groups or limit.names
         lows += [limit.low] * (low_group == group and limit.low > -INF)
         highs += [limit.high] * (high_group == group and limit.high < INF)
-    curved: list[Absolute | Norm] = [*limits.absolute, *limits.norms]
+    curved: list[Absolute | Largest | Norm] = [*limits.raised, *limits.norms]
     highs += [limit.bound for limit in curved if limit.name == group]
     return float(max(lows)) if lows else float(min(highs))
 
@@ -213,6 +215,7 @@ def widened(limits: Limits, given: dict[str, float]) -> Limits:
         upper=limits.upper + gave[1],
         linear=tuple(linear),
         absolute=tuple(replace(a, bound=a.bound + given.get(a.name, 0.0)) for a in limits.absolute),
+        largest=tuple(replace(a, bound=a.bound + given.get(a.name, 0.0)) for a in limits.largest),
         norms=tuple(replace(norm, bound=norm.bound + given.get(norm.name, 0.0)) for norm in limits.norms),
     )
 
@@ -220,9 +223,12 @@ def widened(limits: Limits, given: dict[str, float]) -> Limits:
 def individual(limits: Limits) -> Limits:
     """The same limits with every bound a policy item of its own, so that one may give way without the others."""
     lower = tuple(
-        group if group == LONG_ONLY else f"min_weight {symbol}"
+        group if group == LONG_ONLY or of_a_trade(group) else f"min_weight {symbol}"
         for symbol, group in zip(limits.symbols, limits.lower_groups, strict=True)
     )
-    upper = tuple(f"max_weight {symbol}" for symbol in limits.symbols)
+    upper = tuple(
+        group if of_a_trade(group) else f"max_weight {symbol}"
+        for symbol, group in zip(limits.symbols, limits.upper_groups, strict=True)
+    )
     linear = tuple(replace(limit, groups=None) for limit in limits.linear)
     return replace(limits, lower_groups=lower, upper_groups=upper, linear=linear)

@@ -13,6 +13,7 @@ from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF, Norm, Polyhedron
 from optimizer.numerics.matrices import dense, variances
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded
+from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio
 from optimizer.typing import Array
 
 if TYPE_CHECKING:
@@ -159,6 +160,12 @@ def prices_of(goal: Goal, own: list[cp.Constraint]) -> Array | None:
             return -np.asarray(own[0].dual_value)
         case Traded():
             return -np.asarray(own[0].dual_value) * size_of(goal.base)
+        case TailRatio() | TailBudget():
+            return np.asarray(own[0].dual_value)
+        case RobustTail():
+            price, direction = own[1].dual_value
+            away = -np.ravel(direction) / max(float(np.ravel(price)[0]), 1e-300)
+            return np.append(own[0].dual_value, away)
         case Quadratic() if goal.doubt is not None:
             price, direction = own[0].dual_value
             size = max(float(np.linalg.norm(direction)), float(np.ravel(price)[0]), 1.0)
@@ -208,19 +215,36 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
             risk = 0.5 * cp.sum_squares(root(dense(goal.covariance) / size**2).T @ w)
             return risk - goal.budgets[kept] @ cp.log(w[kept]), []
         case Tail():
-            size = float(np.abs(goal.scenarios).max()) or 1.0
-            losses = -(goal.scenarios / size) @ w
-            worst, beyond = cp.Variable(), cp.Variable(len(goal.scenarios), nonneg=True)
-            if goal.odds is not None:
-                return worst + goal.most @ beyond, [losses <= worst + beyond]
-            count = (1.0 - goal.level) * len(goal.scenarios)
-            return worst + cp.sum(beyond) / count, [losses <= worst + beyond]
+            return tail_loss(goal, w, float(np.abs(goal.scenarios).max()) or 1.0)
+        case TailRatio():
+            unit = float(np.abs(goal.gain).max()) or 1.0
+            loss, own = tail_loss(goal, w, float(np.abs(goal.scenarios).mean()) or 1.0)
+            return loss, [*own, (goal.gain / unit) @ w >= 1]
+        case RobustTail():
+            size = float(np.abs(goal.scenarios).mean()) or 1.0
+            loss, own = tail_loss(goal, w, size)
+            length = cp.Variable()
+            return loss + goal.penalty / size * length, [*own, cp.SOC(length, w)]
         case Scenario():
             unit = float(np.abs(goal.scenarios).mean()) or 1.0
             returns = cp.Variable(len(goal.scenarios))
             link = returns == (goal.scenarios / unit) @ w + goal.cash / unit
             cost, own = goal.risk.express(returns, unit)
             return cost, [link, *own]
+
+
+def tail_loss(
+    goal: Tail | TailRatio | TailBudget | RobustTail, w: cp.Expression, size: float
+) -> tuple[cp.Expression, list[cp.Constraint]]:
+    """The mean loss in the worst scenarios / size, and its rule (Rockafellar & Uryasev 2000)."""
+    import cvxpy as cp
+
+    losses = -(goal.scenarios / size) @ w
+    worst, beyond = cp.Variable(), cp.Variable(len(goal.scenarios), nonneg=True)
+    if goal.odds is not None:
+        return worst + goal.most @ beyond, [losses <= worst + beyond]
+    count = (1.0 - goal.level) * len(goal.scenarios)
+    return worst + cp.sum(beyond) / count, [losses <= worst + beyond]
 
 
 def size_of(goal: Quadratic) -> float:

@@ -12,6 +12,7 @@ from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm, Polyh
 from optimizer.problem.feasible_set import Arena
 from optimizer.problem.policy_limits import Setting
 from optimizer.problem.priorities import levels_of
+from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.solvers.conflicts import allowed, calmest, explain, least_relaxation
 from optimizer.solvers.elastic import (
     Elastic,
@@ -178,14 +179,14 @@ def _with_norm(arena: Arena, norm: Norm, margin: float) -> tuple[Arena, float, f
 
 
 def transition(limits: Limits, own: Levels) -> Levels:
-    """Turnover, cash and no-shorting hold, all other limits give way before those with priorities of their own.
+    """Turnover, trades of names, cash and no-shorting hold; all others give way before those with priorities.
 
     Cash is let go over cash_max, as little as possible, only where turnover leaves no other way. Raises
     InfeasibleError where turnover does not even allow the least cash or the end of short positions.
     limits  every bound a policy item of its own
     """
     named = {group for _, groups in own for group in groups}
-    hard = tuple(group for group in HARD if group not in named)
+    hard = tuple(g for g in (*HARD, *filter(of_a_trade, groups_of(limits))) if g not in named)
     first: Levels = ()
     if not allowed(only(limits, hard)):
         hard = tuple(group for group in hard if group != "cash_max")
@@ -195,6 +196,18 @@ def transition(limits: Limits, own: Levels) -> Levels:
     flat = tuple(g for g in groups_of(limits) if g not in (*hard, *named, *(first and ("cash_max",))))
     curved = tuple((TRANSITION, (norm.name,)) for norm in limits.norms if norm.name not in named)
     return (*first, (TRANSITION, flat), *curved, *own)
+
+
+def untied(limits: Limits) -> Limits:
+    """The same limits without those on what may be traded, turnover and restrictions."""
+    for group in ("max_turnover", *filter(of_a_trade, groups_of(limits))):
+        limits = limits.without(group)
+    return limits
+
+
+def tied(limits: Limits) -> bool:
+    """Whether what is held binds what may be wanted."""
+    return any(group == "max_turnover" or of_a_trade(group) for group in groups_of(limits))
 
 
 def only(limits: Limits, groups: tuple[str, ...]) -> Limits:
@@ -239,9 +252,9 @@ def _standing(limits: Limits, group: str, w: Array) -> tuple[float, float, float
             sides.append((value, linear.high, value - linear.high))
         if sides:
             return max(sides, key=lambda side: side[2])
-    for absolute in limits.absolute:
-        if absolute.name == group:
-            return absolute.value(w), absolute.bound, absolute.violation(w)
+    for raised in limits.raised:
+        if raised.name == group:
+            return raised.value(w), raised.bound, raised.violation(w)
     raise KeyError(group)
 
 

@@ -40,7 +40,7 @@ class Mixed:
 def best_places(goal: Goal, arena: Arena, pieces: Pieces, most: int) -> Mixed | None:
     """The best intervals and a bound; None where goal or limits are not linear, or HiGHS finds none in its nodes."""
     reach = _reach(arena, pieces)
-    if reach is None or not may_be_linear(goal) or arena.limits.norms:
+    if reach is None or not may_be_linear(goal) or arena.limits.norms or pieces.rule is not None:
         return None
     import cvxpy as cp
 

@@ -11,9 +11,10 @@ from optimizer.problem.feasible_set import Arena, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.problem.policy_limits import Setting
 from optimizer.problem.priorities import levels_of
+from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.solvers.conflicts import ROOMY, allowed, explain, tightened
 from optimizer.solvers.elastic import individual
-from optimizer.solvers.hierarchy import Hierarchy, Levels, hierarchy, transition
+from optimizer.solvers.hierarchy import Hierarchy, Levels, hierarchy, tied, transition, untied
 from optimizer.solvers.solver_choice import NoScaleError, Optimum, optimum
 
 # Less leaves a set without an inside, which no solver can search; curved limits need more than flat ones.
@@ -78,14 +79,13 @@ def way_out(goal: Goal, wanted: Limits, setting: Setting, margin: float | None) 
     limits, told = individual(wanted) if own else wanted, NONE
     firm = without(limits, yielding)
     if policy.forced_cash == "hold" and not (own and allowed(firm)):
-        limits, told = with_forced_cash(limits, firm.without("max_turnover"), margin)
+        limits, told = with_forced_cash(limits, untied(firm), margin)
         if told and allowed(limits):
             return Way(plain(limits), told)
         firm = without(limits, yielding)
     if own and allowed(firm):
         return _given_way(limits, own, margin, told)
-    moving = policy.on_conflict == "transition" and policy.max_turnover is not None
-    if moving and allowed(firm.without("max_turnover")):
+    if policy.on_conflict == "transition" and tied(limits) and allowed(untied(firm)):
         return _given_way(limits, transition(individual(limits), own), margin, told)
     raise explain(_firm_part(wanted, yielding) if own else wanted)
 
@@ -112,8 +112,9 @@ def _firm_part(wanted: Limits, yielding: tuple[str, ...]) -> Limits:
 def nothing_defined(goal: Goal) -> InfeasibleError | SolverError:
     """The limits allow portfolios, but none on which the goal is defined."""
     match goal:
-        case Ratio():
-            beside, remedy = ("", "") if goal.doubt is None else (" at its worst mean", "mean_doubt or ")
+        case Ratio() | TailRatio():
+            doubt = goal.doubt if isinstance(goal, Ratio) else None
+            beside, remedy = ("", "") if doubt is None else (" at its worst mean", "mean_doubt or ")
             return InfeasibleError(
                 f"no allowed portfolio has an expected return above the risk-free rate{beside}, so there is no best "
                 f"{goal.measure}; use method min_volatility, lower {remedy}risk_free_rate, or revise the returns"
@@ -123,7 +124,7 @@ def nothing_defined(goal: Goal) -> InfeasibleError | SolverError:
                 "risk budgets need something of every exposure, and the limits or funds force some to 0; leave these "
                 "out by exposure_budgets, add funds that hold them, or relax the limits"
             )
-        case RiskBudget():
+        case RiskBudget() | TailBudget():
             return InfeasibleError(
                 "risk budgets need a weight above 0 in every name, and the limits force some to 0; exclude "
                 "these by asset_limits (0, 0), or relax the limits on them"

@@ -20,10 +20,11 @@ from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.problem.methods import goal_of, target_cap
 from optimizer.problem.policy_limits import Setting, build_limits, checked_weights
 from optimizer.problem.priorities import levels_of
-from optimizer.problem.weight_intervals import NOTHING, held_below, moved_below
+from optimizer.problem.tails.tail_goals import TailBudget
+from optimizer.problem.weight_intervals import NOTHING
 from optimizer.solvers import cardinality
 from optimizer.solvers.audit import Binding, Certificate, bindings
-from optimizer.solvers.cardinality import Choice, choose_names, impossible, sign
+from optimizer.solvers.cardinality import Choice, choose_names, impossible, sign, unmet_holdings
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
 from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_limits
@@ -190,7 +191,8 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
         raise PolicyError("own constraints cannot be combined with priorities; drop one of them")
     if cardinality.wanted(setting.policy):
         raise PolicyError(
-            "own constraints cannot be combined with min_position, max_holdings or no_trade_band; drop one of them"
+            "own constraints cannot be combined with min_position, max_holdings, no_trade_band or large_holdings; drop "
+            "one of them"
         )
     arena, best = optimum_within(goal, wanted, constraints)
     notes = (
@@ -230,26 +232,6 @@ def chosen(goal: Goal, way: Way, best: Optimum, setting: Setting) -> Choice | No
     return choice
 
 
-def unmet_holdings(w: Array, setting: Setting) -> tuple[Unmet, ...]:
-    """The limits on the number and size of holdings and trades that weights (n,) break."""
-    policy, found = setting.policy, []
-    if not cardinality.wanted(policy):
-        return ()
-    least, most = held_below(w, policy.min_position or 0.0), policy.max_holdings
-    if least is not None and policy.min_position:
-        found.append(Unmet("min_position", least, policy.min_position, np.inf))
-    names = int((np.abs(w) > NOTHING).sum())
-    if most is not None and names > most:
-        found.append(Unmet("max_holdings", names, most, np.inf))
-    band = policy.no_trade_band
-    if band and setting.held is None:
-        raise PolicyError("no_trade_band needs the held weights; none are given: give them, or drop the band")
-    moved = moved_below(w, setting.held, band) if band and setting.held is not None else None
-    if moved is not None and band:
-        found.append(Unmet("no_trade_band", moved, band, np.inf))
-    return tuple(found)
-
-
 def rescaled(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Optimum:
     """Of all multiples of an answer to a homogeneous goal, that with the target volatility, else least cash."""
     if not goal.homogeneous or arena.elastic or setting.policy.cash_min == setting.policy.cash_max:
@@ -283,12 +265,12 @@ def unbudgeted(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
 def shortfall(goal: Goal, w: Array) -> tuple[str, ...]:
     """A warning when the limits keep an answer from what the method is named after."""
     match goal:
-        case RiskBudget():
+        case RiskBudget() | TailBudget():
             shares = goal.shares(w)
             if np.abs(shares - goal.budgets).max() > BUDGET_TOLERANCE:
                 worst = int(np.argmax(np.abs(shares - goal.budgets)))
                 return (
-                    f"risk budgets cannot be met under the limits: one share of the variance is "
+                    f"risk budgets cannot be met under the limits: one share of the {goal.shared} is "
                     f"{shares[worst]:.1%} where {goal.budgets[worst]:.1%} is wanted",
                 )
         case Quadratic() if goal.measure.startswith("distance") and goal.value(w) > BUDGET_TOLERANCE:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.errors import SolverError
+from optimizer.errors import DataError, SolverError
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Polyhedron, outer
 from optimizer.numerics.lp import inhabited, solve_lp
@@ -16,21 +16,25 @@ from optimizer.problem.goals import (
     Ratio,
     RiskBudget,
     Scenario,
-    Support,
     Tail,
     Traded,
     at_kink,
     doubted,
     without_algorithm,
 )
+from optimizer.problem.support import Support
+from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio
 from optimizer.solvers.audit import GAP_TOLERANCE, RADIUS, Certificate, certify
-from optimizer.solvers.damped_newton import budgets_by_steps
+from optimizer.solvers.damped_newton import budgets_by_steps, robust_by_steps
 from optimizer.solvers.fast.cvar_generation import least_tail
 from optimizer.solvers.fast.dispatch import Candidate, refined, refined_tail, solve_fast
 from optimizer.solvers.fast.risk_budgets import LEAST
 from optimizer.solvers.general import Found, solve_general
 from optimizer.solvers.newton_refinement import sharpened
 from optimizer.typing import Array
+
+# Goals whose line comes from a solver's multipliers of the days.
+OverScenarios = Scenario | TailRatio | TailBudget | RobustTail
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +101,23 @@ def vanishing(goal: Goal, w: Array) -> bool:
 
 
 def rewarding(goal: Goal, arena: Arena) -> bool:
-    """Whether a ratio's gain can be above 0; other goals ask for nothing."""
-    if not isinstance(goal, Ratio):
+    """Whether a ratio's gain can be above 0; other goals ask for nothing. DataError where nothing is lost in a tail."""
+    if isinstance(goal, TailRatio | TailBudget):
+        refuse_without_loss(goal, arena)
+    if not isinstance(goal, Ratio | TailRatio):
         return True
     gain = optimum(Quadratic(None, -goal.gain, "gain", "negative"), arena)
     return float(goal.gain @ gain.weights) > 1e-9 * float(np.abs(goal.gain).max())
+
+
+def refuse_without_loss(goal: TailRatio | TailBudget, arena: Arena) -> None:
+    """Raises DataError where an allowed portfolio loses nothing on its worst days: no ratio or share of it is best."""
+    least = optimum(Tail(goal.scenarios, 0.0, goal.level, goal.measure, goal.odds), arena).weights
+    if goal.loss(least) <= LEAST * float(np.abs(goal.scenarios).max()):
+        raise DataError(
+            f"an allowed portfolio loses nothing on its worst {1 - goal.level:.3g} of the scenarios, so the "
+            f"{goal.measure} has no best value; use more history, a higher tail_level or another method"
+        )
 
 
 def _fast(goal: Goal, arena: Arena) -> Candidate:
@@ -114,7 +130,7 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
     found = _conic(goal, arena)
     x = found.x
     none = np.zeros(len(arena.frame.rows) + len(norms))
-    if isinstance(goal, Scenario):
+    if isinstance(goal, OverScenarios):
         return _scenario_candidate(goal, arena, found)
     if isinstance(goal, RiskBudget) and goal.loadings is not None:
         return Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
@@ -154,7 +170,7 @@ def limit_prices(goal: Goal, arena: Arena, w: Array, support: Support) -> Array 
     return np.asarray(np.maximum(-multipliers[-len(norms) :] / scale, 0.0))
 
 
-def _scenario_candidate(goal: Scenario, arena: Arena, found: Found) -> Candidate:
+def _scenario_candidate(goal: OverScenarios, arena: Arena, found: Found) -> Candidate:
     none = np.zeros(len(arena.frame.rows) + len(arena.limits.norms))
     support = goal.support(found.x[: len(arena.limits.symbols)], found.prices)
     return Candidate(found.x, none, found.solver, support, found.normals)
@@ -162,7 +178,7 @@ def _scenario_candidate(goal: Scenario, arena: Arena, found: Found) -> Candidate
 
 def _accepts(goal: Goal, arena: Arena) -> Callable[[Found], bool] | None:
     """Whether the audit confirms an answer as it is; None for goals whose answers are sharpened first."""
-    if not isinstance(goal, Scenario):
+    if not isinstance(goal, OverScenarios):
         return None
     return lambda found: (
         certified("general", arena, _scenario_candidate(goal, arena, found), goal).certificate.ok
@@ -170,7 +186,7 @@ def _accepts(goal: Goal, arena: Arena) -> Callable[[Found], bool] | None:
 
 
 def _conic(goal: Goal, arena: Arena) -> Found:
-    if isinstance(goal, RiskBudget) and goal.loadings is not None:
+    if isinstance(goal, TailBudget) or (isinstance(goal, RiskBudget) and goal.loadings is not None):
         return budgets_by_steps(goal, arena.space, arena.limits.norms)
     n = len(arena.limits.symbols)
     try:
@@ -179,6 +195,9 @@ def _conic(goal: Goal, arena: Arena) -> Found:
         if stop.infeasible or not isinstance(goal, RiskBudget):
             raise
     else:
+        accepts = _accepts(goal, arena)
+        if isinstance(goal, RobustTail) and accepts and not accepts(found) and not at_kink(goal, found.x[:n]):
+            return robust_by_steps(goal, found, arena.space, arena.limits.norms)
         if not isinstance(goal, RiskBudget) or found.x[:n][goal.budgets > 0].min() > LEAST:
             return found
     # Where a name with a budget cannot be held, an exponential cone may end at weights without a sign or a scale.

@@ -17,6 +17,7 @@ from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF, Limits, Linear
 from optimizer.problem.feasible_set import Arena, plain
 from optimizer.problem.goals import Goal, Quadratic, Scenario, Traded
+from optimizer.problem.tails.tail_goals import RobustTail
 from optimizer.solvers.audit import Certificate
 from optimizer.solvers.fast.dispatch import Candidate
 from optimizer.solvers.general import climb, cone, express, normal_of, prices_of, rules
@@ -52,7 +53,9 @@ def optimum_within(goal: Goal, limits: Limits, constraints: OwnConstraints) -> t
         w = np.asarray(x.value)[:n]
         prices = prices_of(goal, links)
         support = (
-            goal.support(w, prices) if isinstance(goal, Quadratic | Scenario | Traded) else goal.support(w)
+            goal.support(w, prices)
+            if isinstance(goal, Quadratic | Scenario | Traded | RobustTail)
+            else goal.support(w)
         )
         touched = plain(replace(limits, linear=(*limits.linear, *tangents(own, x, n))))
         normals = tuple(normal_of(*pair) for pair in zip(limits.norms, cones, strict=True))

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from optimizer.model.policy import Policy
-from optimizer.numerics.convex_limits import Absolute, Limits, Norm
+from optimizer.numerics.convex_limits import Absolute, Largest, Limits, Linear, Norm
+from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.problem.weight_intervals import NOTHING
 from optimizer.trading.lot_relaxation import RoundingProblem
 from optimizer.trading.trade_list import LimitCheck
@@ -37,11 +38,25 @@ def lot_box(
     floor = np.minimum(limits.lower, 0.0)
     lower = np.where(wanted < limits.lower - BROKEN, np.maximum(wanted - step, floor), limits.lower)
     lower = np.where(wanted >= least - BROKEN, np.maximum(lower, least), lower)
-    caps = np.where(limits.upper > 0, limits.upper * shrink, limits.upper)
+    traded = np.array([of_a_trade(group) for group in limits.upper_groups])  # of the NAV before, as held is
+    caps = np.where((limits.upper > 0) & ~traded, limits.upper * shrink, limits.upper)
     upper = np.where(wanted > limits.upper + BROKEN, wanted + step, caps)
+    if least:
+        upper = np.where(wanted <= BROKEN - least, np.minimum(upper, -least), upper)
     lower, upper = _outside_band(wanted, held, band, lower, upper)
     rest = np.where(np.abs(held) < min_trade, held, 0.0)
-    return np.where(wanted == 0, rest, lower), np.where(wanted == 0, rest, upper)
+    return _within_trades(limits, np.where(wanted == 0, rest, lower), np.where(wanted == 0, rest, upper))
+
+
+def _within_trades(limits: Limits, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """The bounds within what may be traded of each name, which holds whatever the target."""
+    firm_low = np.array([of_a_trade(group) for group in limits.lower_groups])
+    firm_high = np.array([of_a_trade(group) for group in limits.upper_groups])
+    lower = np.where(firm_low, np.maximum(lower, limits.lower), lower)
+    upper = np.where(firm_high, np.minimum(upper, limits.upper), upper)
+    return np.where(firm_high, np.minimum(lower, upper), lower), np.where(
+        firm_low, np.maximum(lower, upper), upper
+    )
 
 
 def _outside_band(wanted: Array, held: Array, band: float, lower: Array, upper: Array) -> tuple[Array, Array]:
@@ -53,6 +68,22 @@ def _outside_band(wanted: Array, held: Array, band: float, lower: Array, upper: 
     lower = np.where(kept, held, np.where(bought, np.maximum(lower, held + band), lower))
     upper = np.where(kept, held, np.where(sold, np.minimum(upper, held - band), upper))
     return lower, np.maximum(lower, upper)
+
+
+def large_kept(limits: Limits, rule: tuple[float, float] | None, wanted: Array) -> Limits:
+    """The limits with what the target holds at most at the threshold of large holdings kept there, the others summed.
+
+    rule  (threshold, the most that larger ones are together), None for none
+    """
+    if rule is None:
+        return limits
+    large = wanted > rule[0] + NOTHING
+    total = Linear(("-", "large_holdings"), large.astype(float), high=rule[1])
+    return replace(
+        limits,
+        upper=np.where(large, limits.upper, np.minimum(limits.upper, rule[0])),
+        linear=(*limits.linear, total),
+    )
 
 
 def left_alone(problem: RoundingProblem, band: float) -> RoundingProblem:
@@ -82,13 +113,17 @@ def lot_rows(limits: Limits, wanted: Array, step: Array, shrink: float) -> tuple
 
 def lot_curves(
     limits: Limits, wanted: Array, step: Array, shrink: float
-) -> tuple[tuple[Absolute, ...], tuple[Norm, ...]]:
+) -> tuple[tuple[Absolute | Largest, ...], tuple[Norm, ...]]:
     """The convex limits but turnover."""
     traded = np.where(wanted != 0, step, 0.0)
-    absolute = tuple(
+    absolute: tuple[Absolute | Largest, ...] = tuple(
         replace(a, bound=_bound(a.bound, a.value(wanted), float((a.coefficients * traded).max()), shrink))
         for a in limits.absolute
         if a.name != "max_turnover"
+    )
+    absolute += tuple(
+        replace(big, bound=_bound(big.bound, big.value(wanted), float(traded.max(initial=0.0)), shrink))
+        for big in limits.largest
     )
     norms = tuple(
         replace(n, bound=_bound(n.bound, n.value(wanted), float((_risk(n) * traded).max()), shrink))
@@ -108,16 +143,27 @@ def _bound(bound: float, at_target: float, slack: float, shrink: float) -> float
 
 
 def check_limits(
-    policy: Policy, limits: Limits, weights: Array, cash: float, turnover: float, traded: Array
+    policy: Policy,
+    limits: Limits,
+    weights: Array,
+    cash: float,
+    turnover: float,
+    traded: Array,
+    held: Array | None = None,
 ) -> tuple[LimitCheck, ...]:
     """Every limit of the policy recomputed; full investment binds target weights only and is not among them.
 
     weights   (n,) fractions of the NAV after costs;  cash likewise;  turnover  one-way, of the NAV before
-    traded    (n,) change of each holding, fractions of the NAV before
+    traded    (n,) change of each holding, fractions of the NAV before;  held  (n,) likewise, None for 0
     """
+    reached = traded if held is None else held + traded
     checks = [_at_least("cash_min", policy.cash_min, cash)]
-    checks += _worst_by_group(limits.lower_groups, limits.lower, weights, _at_least)
-    checks += _worst_by_group(limits.upper_groups, limits.upper, weights, _at_most)
+    for groups, bounds, check in (
+        (limits.lower_groups, limits.lower, _at_least),
+        (limits.upper_groups, limits.upper, _at_most),
+    ):
+        counted = np.where([of_a_trade(group) for group in groups], reached, weights)
+        checks += _worst_by_group(groups, bounds, counted, check)
     for limit in limits.linear:
         if limit.names[0] != "cash_min":
             value = limit.value(weights)
@@ -125,7 +171,7 @@ def check_limits(
                 _at_least(limit.names[0], limit.low, value),
                 _at_most(limit.names[1], limit.high, value),
             ]
-    curves: list[Absolute | Norm] = [*limits.absolute, *limits.norms]
+    curves: list[Absolute | Largest | Norm] = [*limits.raised, *limits.norms]
     for curve in curves:
         value = turnover if curve.name == "max_turnover" else curve.value(weights)
         checks.append(_at_most(curve.name, curve.bound, value))
@@ -140,9 +186,12 @@ def _names(policy: Policy, weights: Array) -> list[LimitCheck]:
     """The least position and the number of names, as held."""
     held, checks = weights[np.abs(weights) > NOTHING], []
     if policy.min_position and len(held):
-        checks.append(_at_least("min_position", policy.min_position, float(held.min())))
+        checks.append(_at_least("min_position", policy.min_position, float(np.abs(held).min())))
     if policy.max_holdings is not None:
         checks.append(_at_most("max_holdings", policy.max_holdings, len(held)))
+    if policy.large_holdings is not None:
+        threshold, most = policy.large_holdings
+        checks.append(_at_most("large_holdings", most, float(held[held > threshold + NOTHING].sum())))
     return checks
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.model.costs import CostCurve
-from optimizer.numerics.convex_limits import Absolute, Norm
+from optimizer.numerics.convex_limits import Absolute, Largest, Norm
 from optimizer.typing import Array
 
 TOLERANCE = 1e-12
@@ -48,7 +48,7 @@ class RoundingProblem:
     cash_min: float
     max_traded: float = np.inf
     min_trade: float = 0.0
-    absolute: tuple[Absolute, ...] = ()
+    absolute: tuple[Absolute | Largest, ...] = ()
     norms: tuple[Norm, ...] = ()
 
     @property

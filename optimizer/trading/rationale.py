@@ -16,6 +16,7 @@ class Reasons:
     binding           limits the target touches, with shadow prices
     gave              limits that gave way by their priority
     excluded          symbol -> why it is sold down ("quality 4.2 is below the minimum 6.0")
+    restricted        symbol -> what is not done with it, and why ("do not buy: results are due")
     previous_target   symbol -> weight wanted last time, fraction; tells drift from a changed target
     unfilled          symbol -> (shares ordered last time, those of them not filled), signed, in shares of today
     previous_returns, returns   symbol -> expected total return per year, before and now
@@ -25,6 +26,7 @@ class Reasons:
     binding: tuple[Binding, ...] = ()
     gave: tuple[Unmet, ...] = ()
     excluded: Mapping[str, str] = field(default_factory=dict)
+    restricted: Mapping[str, str] = field(default_factory=dict)
     previous_target: Mapping[str, float] = field(default_factory=dict)
     unfilled: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     previous_returns: Mapping[str, float] = field(default_factory=dict)
@@ -54,7 +56,8 @@ def explain(move: Move, reasons: Reasons, *, traded: bool) -> tuple[str, Numbers
         "achieved_weight": move.achieved,
         "target_less_current": move.target - move.current,
     }
-    causes = _causes(move, reasons, numbers) if traded else []
+    kept = [reasons.restricted[move.symbol]] if move.symbol in reasons.restricted else []
+    causes = _causes(move, reasons, numbers) if traded else kept
     text = _traded(move) if traded else _kept(move)
     return (f"{text}: {'; '.join(causes)}" if causes else text), numbers
 

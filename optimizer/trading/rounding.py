@@ -84,9 +84,7 @@ class _Walk:
         room = (self.row_values - p.bounds)[:, None, None]
         soft = soft + _over(room + p.rows[:, None, :] * move).sum(axis=0)
         for limit in p.absolute:
-            away = self.weights - limit.center
-            change = limit.coefficients * (np.abs(away + move) - np.abs(away))
-            soft = soft + _over(limit.value(self.weights) + change - limit.bound)
+            soft = soft + _over(limit.after(self.weights, move) - limit.bound)
         for norm in p.norms:
             pull = norm.covariance @ (self.weights - norm.center)
             square = norm.value(self.weights) ** 2 + 2 * pull * move + norm.covariance.diagonal() * move**2

@@ -14,7 +14,8 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Action, Number, Portfolio, Universe, exact, money
 from optimizer.numerics.convex_limits import Limits
 from optimizer.problem.policy_limits import Setting, aligned, build_limits
-from optimizer.trading.lot_limits import check_limits, left_alone, lot_box, lot_curves, lot_rows
+from optimizer.problem.trade_bounds import restrictions_of
+from optimizer.trading.lot_limits import check_limits, large_kept, left_alone, lot_box, lot_curves, lot_rows
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem, alone, separable
 from optimizer.trading.priced_portfolio import Book, Line, make_book
 from optimizer.trading.rationale import Move, Reasons, explain
@@ -82,7 +83,9 @@ def build_trades(
     asked = _Asked(
         given, policy, build_limits(setting), goal, book, costs or CostModel.of(policy), aversion, band, owed
     )
-    return _require_cash_and_turnover(_paid_list(asked, reasons or Reasons()), policy)
+    told = reasons or Reasons()
+    told = replace(told, restricted={**restrictions_of(policy), **told.restricted})
+    return _require_cash_and_turnover(_paid_list(asked, told), policy)
 
 
 def _given_way(policy: Policy, wanted: Array, held: Array) -> Policy:
@@ -133,6 +136,7 @@ def _problem(asked: _Asked, shrink: float | None) -> tuple[RoundingProblem, floa
         shrink = 1 - spent if spent < SMALL_COSTS else 1.0
     min_trade = policy.min_trade_value / nav
     least, band = policy.min_position or 0.0, policy.no_trade_band or 0.0
+    limits = large_kept(limits, policy.large_holdings, wanted)
     lower, upper = lot_box(limits, wanted, held, step, min_trade, shrink, least, band)
     rows, bounds = lot_rows(limits, wanted, step, shrink)
     absolute, norms = lot_curves(limits, wanted, step, shrink)
@@ -251,7 +255,8 @@ def _trade_list(asked: _Asked, problem: RoundingProblem, answer: Rounded, reason
     achieved = aligned(weights, setting.symbols, "the trade list")
     turnover = float((bought + sold) / book.nav / 2)
     traded = answer.lots * problem.step
-    checks = check_limits(asked.policy, limits, achieved, float(cash_after / nav_after), turnover, traded)
+    cash = float(cash_after / nav_after)
+    checks = check_limits(asked.policy, limits, achieved, cash, turnover, traded, problem.held)
     moves = _moves(setting, problem, achieved, book)
     miss = problem.held + answer.lots * problem.step - problem.wanted
     return TradeList(

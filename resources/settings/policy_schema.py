@@ -114,6 +114,8 @@ class PolicyFile(Strict):
     mean_doubt_shape: Literal["diagonal", "full"] = "diagonal"
     tail_level: float = Field(default=0.95, ge=0.5, lt=1)
     return_threshold: float = Field(default=0.0, gt=-0.5, lt=1)
+    wasserstein_radius: float = Field(default=0.001, ge=0, le=1)
+    l2_penalty: float = Field(default=0.0, ge=0)
 
     lookback_days: int = Field(default=252, ge=2)
     mean_method: str = "historical"
@@ -128,6 +130,13 @@ class PolicyFile(Strict):
     min_position_pct: Percent | None = Field(default=None, ge=0, le=100)
     max_holdings: int | None = Field(default=None, ge=1)
     no_trade_band_pct: Percent | None = Field(default=None, ge=0, lt=100)
+    largest_limits_pct: dict[int, Percent] = {}
+    large_holdings_pct: PercentRange | None = None
+    do_not_buy: dict[str, str] = {}
+    do_not_sell: dict[str, str] = {}
+    do_not_trade: dict[str, str] = {}
+    max_trade_pct: Percent | None = Field(default=None, ge=0)
+    trade_limits_pct: dict[str, Percent] = {}
     asset_limits_pct: dict[str, PercentRange] = {}
     max_sector_pct: Percent | None = Field(default=None, gt=0)
     sector_limits_pct: dict[str, PercentRange] = {}
@@ -164,6 +173,7 @@ class PolicyFile(Strict):
 
     @field_validator(
         "max_single_position_pct", "max_sector_pct", "max_turnover_pct", "max_notional_pct", "max_gross_pct",
+        "max_trade_pct",
         "target_volatility_pct",
         "max_volatility_pct",
     )  # fmt: skip
@@ -207,7 +217,21 @@ class PolicyFile(Strict):
             return {key: tuple(pair) if isinstance(pair, list) else pair for key, pair in value.items()}
         return value
 
-    @field_validator("net_limits_pct", "beta_limits", "limits", mode="before")
+    @field_validator("largest_limits_pct", mode="before")
+    @classmethod
+    def counts(cls, value: Any) -> Any:
+        """JSON has text where a number of names belongs."""
+        if isinstance(value, dict):
+            return {int(k) if isinstance(k, str) and k.isdecimal() else k: most for k, most in value.items()}
+        return value
+
+    @field_validator("do_not_buy", "do_not_sell", "do_not_trade", mode="before")
+    @classmethod
+    def reasons(cls, value: Any) -> Any:
+        """A list of symbols gives no reasons."""
+        return dict.fromkeys(value, "") if isinstance(value, list | tuple) else value
+
+    @field_validator("net_limits_pct", "large_holdings_pct", "beta_limits", "limits", mode="before")
     @classmethod
     def tuples(cls, value: Any) -> Any:
         """YAML has lists where a pair or several belong."""
@@ -226,6 +250,14 @@ class PolicyFile(Strict):
     def net_in_percent(cls, value: PercentRange | None) -> PercentRange | None:
         """Refuses an upper limit in (0, 1)."""
         _no_fraction(None if value is None else value[1])
+        return value
+
+    @field_validator("large_holdings_pct", "largest_limits_pct", "trade_limits_pct")
+    @classmethod
+    def sums_in_percent(cls, value: Any) -> Any:
+        """Refuses a sum or trade in (0, 1)."""
+        for most in value.values() if isinstance(value, dict) else value or ():
+            _no_fraction(most)
         return value
 
     @field_validator("min_exposures_pct", "max_exposures_pct", "exposure_budgets_pct")
@@ -264,6 +296,8 @@ class PolicyFile(Strict):
             mean_doubt_shape=self.mean_doubt_shape,
             tail_level=self.tail_level,
             return_threshold=self.return_threshold,
+            wasserstein_radius=self.wasserstein_radius,
+            l2_penalty=self.l2_penalty,
             lookback_days=self.lookback_days,
             mean_method=self.mean_method,
             covariance_method=self.covariance_method,
@@ -275,6 +309,13 @@ class PolicyFile(Strict):
             min_position=fraction(self.min_position_pct),
             max_holdings=self.max_holdings,
             no_trade_band=fraction(self.no_trade_band_pct),
+            largest_limits={count: most / 100 for count, most in self.largest_limits_pct.items()},
+            large_holdings=None if self.large_holdings_pct is None else _range(self.large_holdings_pct),
+            do_not_buy=self.do_not_buy,
+            do_not_sell=self.do_not_sell,
+            do_not_trade=self.do_not_trade,
+            max_trade=fraction(self.max_trade_pct),
+            trade_limits={symbol: most / 100 for symbol, most in self.trade_limits_pct.items()},
             asset_limits={symbol: _range(pair) for symbol, pair in self.asset_limits_pct.items()},
             max_sector=fraction(self.max_sector_pct),
             sector_limits={sector: _range(pair) for sector, pair in self.sector_limits_pct.items()},

@@ -20,15 +20,16 @@ ODDS = TIMES / TIMES.sum()
 COSTS = {
     name: SCENARIO_COSTS[name](Policy(tail_level=0.9, return_threshold=0.05))
     for name in ON_ODDS
-    if name != "cvar"
+    if name in SCENARIO_COSTS
 }
 LIMITS = [{}, {"max_tracking_error": 0.03}, {"max_turnover": 0.2}]
 
 
 def solved(method: str, scenarios: np.ndarray, odds: np.ndarray | None = None, **limits: float) -> Solution:
     covariance = np.cov(DAYS.T) * 252
-    estimates = Estimates(NAMES, None, covariance, scenarios, probabilities=odds, trusted=True)
-    policy = Policy(method=method, max_weight=0.5, tail_level=0.9, **limits)
+    mean = np.array([0.05, 0.06, 0.08, 0.07, 0.1])
+    estimates = Estimates(NAMES, mean, covariance, scenarios, probabilities=odds, trusted=True)
+    policy = Policy(method=method, max_weight=0.5, tail_level=0.9, risk_free_rate=0.0, **limits)
     universe = Universe(NAMES, benchmark=dict.fromkeys(NAMES, 0.2))
     return solve(estimates, policy, universe, np.full(5, 0.2))
 

@@ -9,14 +9,25 @@ import numpy as np
 import pandas as pd
 
 from optimizer.beliefs.estimators import means
-from optimizer.beliefs.estimators.covariances import ewma_covariance, sample_covariance, semi_covariance
+from optimizer.beliefs.estimators.covariances import (
+    ewma_covariance,
+    regime_ewma,
+    sample_covariance,
+    semi_covariance,
+)
 from optimizer.beliefs.estimators.factored import FACTORED
 from optimizer.beliefs.estimators.garch import garch
 from optimizer.beliefs.estimators.gerber import gerber
 from optimizer.beliefs.estimators.pairwise import pairwise_moments
 from optimizer.beliefs.estimators.psd import nearest_psd
 from optimizer.beliefs.estimators.sample import Sample
-from optimizer.beliefs.estimators.shrinkage import ledoit_wolf, ledoit_wolf_constant_correlation, oas
+from optimizer.beliefs.estimators.shrinkage import (
+    geodesic,
+    graphical_lasso,
+    ledoit_wolf,
+    ledoit_wolf_constant_correlation,
+    oas,
+)
 from optimizer.beliefs.estimators.spectral import denoised, statistical_factors
 from optimizer.beliefs.estimators.windows import (
     check_enough,
@@ -56,9 +67,12 @@ COVARIANCES: Mapping[str, Estimator] = {
     "denoised": denoised,
     "statistical_factors": statistical_factors,
     "garch": garch,
+    "regime_ewma": regime_ewma,
+    "geodesic": geodesic,
+    "graphical_lasso": graphical_lasso,
 }
 PAIRWISE = {"mean_method": "historical", "covariance_method": "sample"}
-RANKED = ("sample", "ewma", "semi", "gerber", "garch")
+RANKED = ("sample", "ewma", "regime_ewma", "semi", "gerber", "garch", "geodesic")
 MIN_SCENARIOS = 30
 
 

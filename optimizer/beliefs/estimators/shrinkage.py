@@ -1,8 +1,11 @@
 """Covariances shrunk towards a simple target by a closed-form intensity; (n, n) per period, 1/T moments."""
 
+import warnings
+
 import numpy as np
 
 from optimizer.beliefs.estimators.sample import Sample, estimator
+from optimizer.errors import DataError
 from optimizer.typing import Array
 
 
@@ -65,6 +68,69 @@ def ledoit_wolf_constant_correlation(sample: Sample) -> Array:
         return empirical
     intensity = float(np.clip((variances.sum() - covariances) / distance / rows, 0, 1))
     return np.asarray(intensity * target + (1 - intensity) * empirical)
+
+
+@estimator()
+def geodesic(sample: Sample) -> Array:
+    """Sample volatilities, and a correlation part of the way from the sample's to none on the geodesic between them.
+
+    C^(1 - a) scaled to a unit diagonal, a Ledoit and Wolf's weight for standardised returns: eigenvalues move by
+    ratios, where linear shrinkage moves them by differences. A singular correlation stays singular.
+    Source: the affine-invariant metric of Bhatia, Positive Definite Matrices (2007), chapter 6.
+    """
+    empirical, _ = _moments(sample)
+    deviation, correlation, moving = _correlation(empirical)
+    if len(moving) > 1:
+        unit = Sample(sample.centred[:, moving] / deviation[moving])
+        share = ledoit_wolf_intensity(unit, correlation[np.ix_(moving, moving)])
+        correlation[np.ix_(moving, moving)] = towards_none(correlation[np.ix_(moving, moving)], share)
+    return np.asarray(correlation * np.outer(deviation, deviation))
+
+
+def towards_none(correlation: Array, share: float) -> Array:
+    """(n, n) the point at a share of the way on the geodesic to the identity, with a unit diagonal."""
+    values, vectors = np.linalg.eigh(correlation)
+    moved = (vectors * np.maximum(values, 0.0) ** (1.0 - share)) @ vectors.T
+    scale = 1.0 / np.sqrt(np.diag(moved))
+    return np.asarray(moved * np.outer(scale, scale))
+
+
+@estimator()
+def graphical_lasso(sample: Sample) -> Array:
+    """Sample volatilities, and the correlation of greatest likelihood less a penalty on partial correlations.
+
+    Most partial correlations become 0. The penalty on the size of the off-diagonal entries of the inverse is
+    sqrt(ln n / T), the rate of Ravikumar et al. 2011. Raises DataError where coordinate descent does not settle.
+    Source: Friedman, Hastie & Tibshirani 2008, Biostatistics 9.
+    """
+    from sklearn.covariance import graphical_lasso as fitted
+    from sklearn.exceptions import ConvergenceWarning
+
+    empirical, _ = _moments(sample)
+    deviation, correlation, moving = _correlation(empirical)
+    penalty = min(np.sqrt(np.log(max(len(moving), 1)) / sample.rows), 1.0)
+    if len(moving) > 1:
+        own = correlation[np.ix_(moving, moving)]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", ConvergenceWarning)
+                sparse = fitted(own, penalty, tol=1e-7, enet_tol=1e-9, max_iter=1000)[0]
+        except (ConvergenceWarning, FloatingPointError) as stop:
+            raise DataError(
+                f"the graphical lasso of {len(moving)} names and {sample.rows} returns does not settle ({stop}); use "
+                f"ledoit_wolf, or more returns"
+            ) from stop
+        correlation[np.ix_(moving, moving)] = (sparse + sparse.T) / 2
+    return np.asarray(correlation * np.outer(deviation, deviation))
+
+
+def _correlation(covariance: Array) -> tuple[Array, Array, Array]:
+    """(n,) deviations, (n, n) correlations, 0 beside what never moves, and the places of what does."""
+    deviation = np.sqrt(np.diag(covariance))
+    safe = np.where(deviation > 0, deviation, 1.0)
+    correlation = covariance / np.outer(safe, safe)
+    np.fill_diagonal(correlation, 1.0)
+    return deviation, correlation, np.flatnonzero(deviation > 0)
 
 
 def _moments(sample: Sample) -> tuple[Array, float]:

@@ -11,7 +11,9 @@ from optimizer.numerics.matrices import block, dense
 from optimizer.numerics.ties import break_ties
 from optimizer.problem.feasible_set import Arena
 from optimizer.problem.gini import GiniMeanDifference
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Support, Tail, Traded
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded
+from optimizer.problem.support import Support
+from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio
 from optimizer.solvers.fast.cvar_ellipsoids import least_tail_within
 from optimizer.solvers.fast.cvar_generation import least_tail
 from optimizer.solvers.fast.ellipsoid_limit import solve_priced
@@ -59,7 +61,7 @@ def solve_fast(goal: Goal, arena: Arena) -> Candidate:
             return _tail(goal, arena)
         case Scenario(risk=GiniMeanDifference() as risk):
             return _difference(goal, risk, arena)
-        case Scenario() | Traded():
+        case Scenario() | Traded() | TailRatio() | TailBudget() | RobustTail():
             raise NoAnswerError("none", f"no special algorithm for {goal.measure}", infeasible=False)
     if broken(arena.limits, answer.x[: len(arena.limits.symbols)]):
         return refined(goal, arena, answer.x)

@@ -71,14 +71,12 @@ def best_ratio_in(gain: Array, covariance: Matrix, arena: Arena) -> Answer:
 def _suits_pivots(arena: Arena) -> bool:
     """Small books are faster by a compiled solver; in books with short positions hardly a weight rests on a bound."""
     limits = arena.limits
-    return (
-        not arena.elastic and len(limits.symbols) > SMALL and bool(limits.absolute or limits.lower.min() >= 0)
-    )
+    return not arena.wide and len(limits.symbols) > SMALL and bool(limits.absolute or limits.lower.min() >= 0)
 
 
 def _suits_trades(arena: Arena) -> bool:
     """One absolute limit over so many names that a column for each sale is what takes the time."""
-    return not arena.elastic and len(arena.frame.kinks) == 1 and len(arena.limits.symbols) >= MANY_NAMES
+    return not arena.wide and len(arena.frame.kinks) == 1 and len(arena.limits.symbols) >= MANY_NAMES
 
 
 def _priced(answer: Answer, arena: Arena) -> Answer:

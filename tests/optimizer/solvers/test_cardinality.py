@@ -116,15 +116,6 @@ def test_wrong_ones_are_refused(policy: dict, message: str):
         Policy(**policy)
 
 
-def test_a_short_book_is_refused():
-    it, universe, held = book(3, 6)
-    with pytest.raises(PolicyError, match="are for long-only books"):
-        policy = Policy(
-            method="min_volatility", long_only=False, min_weight=-0.2, min_position=0.3, cash_max=0.0
-        )
-        solve(it, policy, universe, held)
-
-
 def best_trades(
     it: Estimates, universe: Universe, held: np.ndarray, policy: dict, band: float, least: float, most: int
 ) -> float:

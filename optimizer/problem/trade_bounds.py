@@ -1,0 +1,74 @@
+"""What may be traded of one name: restrictions with their reasons, and the most that a name's weight may change."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from optimizer.errors import PolicyError
+from optimizer.model.policy import Policy
+from optimizer.typing import Array
+
+RESTRICTIONS = ("do_not_buy", "do_not_sell", "do_not_trade")
+OF_A_TRADE = (*RESTRICTIONS, "max_trade")
+Bounds = tuple[Array, Array, tuple[str, ...], tuple[str, ...]]
+
+
+def of_a_trade(group: str) -> bool:
+    """Whether a policy item is about the trade of one name: it holds before all limits on weights."""
+    return group.partition(" ")[0] in OF_A_TRADE
+
+
+def restrictions_of(policy: Policy) -> dict[str, str]:
+    """Symbol -> what is not done with it, and why: "do not buy: results are due"."""
+    found: dict[str, list[str]] = {}
+    for item in RESTRICTIONS:
+        for symbol, reason in getattr(policy, item).items():
+            words = item.replace("_", " ")
+            found.setdefault(symbol, []).append(f"{words}: {reason}" if reason else words)
+    return {symbol: ", ".join(said) for symbol, said in found.items()}
+
+
+def within_trades(policy: Policy, symbols: tuple[str, ...], held: Array | None, bounds: Bounds) -> Bounds:
+    """Bounds of the weights narrowed to what may be traded; restricted names outside the symbols are not held anyway.
+
+    held  (n,) current weights. Raises PolicyError without them, or for a `trade_limits` of an unknown symbol.
+    """
+    if unknown := sorted(set(policy.trade_limits) - set(symbols)):
+        raise PolicyError(
+            f"trade_limits names {', '.join(unknown)}, not among the symbols: {', '.join(symbols)}"
+        )
+    moves = _moves(policy, symbols)
+    if not moves:
+        return bounds
+    if held is None:
+        raise PolicyError(
+            "max_trade, trade_limits and restrictions need the held weights; none are given: give them, or drop these"
+        )
+    lower, upper, lower_groups, upper_groups = bounds[0].copy(), bounds[1].copy(), [*bounds[2]], [*bounds[3]]
+    place = {symbol: i for i, symbol in enumerate(symbols)}
+    for symbol, (down, up) in moves.items():
+        i = place[symbol]
+        if held[i] - down[0] > lower[i]:
+            lower[i], lower_groups[i] = held[i] - down[0], f"{down[1]} {symbol}"
+        if held[i] + up[0] < upper[i]:
+            upper[i], upper_groups[i] = held[i] + up[0], f"{up[1]} {symbol}"
+    return lower, upper, tuple(lower_groups), tuple(upper_groups)
+
+
+def _moves(
+    policy: Policy, symbols: tuple[str, ...]
+) -> Mapping[str, tuple[tuple[float, str], tuple[float, str]]]:
+    """Symbol -> the most that it may fall and rise by, each with its policy item; symbols without any are left out."""
+    found = {}
+    for symbol in symbols:
+        most = policy.trade_limits.get(symbol, policy.max_trade)
+        down = up = (np.inf if most is None else most, "max_trade")
+        if symbol in policy.do_not_sell:
+            down = (0.0, "do_not_sell")
+        if symbol in policy.do_not_buy:
+            up = (0.0, "do_not_buy")
+        if symbol in policy.do_not_trade:
+            down = up = (0.0, "do_not_trade")
+        if min(down[0], up[0]) < np.inf:
+            found[symbol] = (down, up)
+    return found
