@@ -205,12 +205,10 @@ def _same_disk(one: Path, other: Path) -> bool:
 def _runs(environment: Environment) -> Iterator[Finding]:
     if not (environment.dagster_home / "dagster.yaml").exists():
         return
-    environment.prepare()
-    import dagster as dg
-
+    from pipeline.history import made_history
     from pipeline.interrupted_runs import stuck
 
-    with dg.DagsterInstance.get() as instance:
+    with made_history(environment) as instance:
         found = stuck(instance)
     if found:
         said = f"{len(found)} run(s) never ended, their process is gone: {', '.join(run.run_id for run in found)}"
