@@ -96,6 +96,10 @@ def check_published(warehouse: Warehouse, anchors: Anchors) -> tuple[list[Fault]
     if not warehouse.published.exists():
         return [], ["there is no published copy: readers see nothing until the next run"]
     digest, unfinished = file_sha256(warehouse.published), warehouse.published.with_suffix(".tmp")
+    if anchors.disputed:
+        return [], [
+            "what the anchor says of the published copy is not believed while its own lines are at issue"
+        ]
     if not known:
         return [], ["no digest of the published copy is on record yet: the next run leaves its own"]
     if digest == known[-1]:
