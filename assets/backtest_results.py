@@ -51,7 +51,7 @@ def backtest_results(
 ) -> dg.MaterializeResult:
     """Walk-forward: decisions at one close, trades at the next, costs, no look-ahead; views stay out of the past."""
     stage = warehouse.stage(context, desk)
-    pack, snapshots = opened(stage, context.partition_key)
+    pack, snapshots, seen = opened(stage, context.partition_key, INPUTS)
     ready = [s for s in snapshots if config.portfolio in (None, s.name, s.portfolio_id)]
     frames: dict[Snapshot, dict[str, pd.DataFrame]] = {}
     failed: dict[str, str] = {}
@@ -68,7 +68,7 @@ def backtest_results(
     for note in notes:
         context.log.warning(note)
     with stage.write() as tx:
-        entries = record_each(tx, "backtest_results", pack, frames, INPUTS)
+        entries = record_each(tx, "backtest_results", pack, frames, seen)
     for checkpoints in kept.values():
         checkpoints.finish()
     stage.warehouse.publish()

@@ -10,12 +10,16 @@ from assets.plots.charts import covariance_plot
 from assets.portfolio_snapshots import portfolio_snapshots
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
+from optimizer import DataError, Recipe
 from resources.books.snapshots import read_snapshots
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.packs.pack_prices import simulated_symbols
+from resources.packs.packs import Pack
 from resources.results.estimate_checks import DRIFT_COLUMNS, condition_number, drifted, ill_conditioned
 from resources.results.pack_estimates import estimate_evidence
-from resources.results.stage_outputs import estimate_frames, inputs_of
+from resources.results.stage_inputs import inputs_of
+from resources.results.stage_outputs import estimate_frames
+from resources.store.ledger import Connection
 from resources.store.warehouse import frame
 
 STEADY, SOUND = "steady", "sound"
@@ -26,6 +30,11 @@ def _spec(name: str, description: str) -> dg.AssetSpec:
         name, deps=[portfolio_snapshots], group_name="model", kinds={"python", "duckdb"}, owners=OWNERS,
         code_version="1", description=description,
     )  # fmt: skip
+
+
+def _recipes(con: Connection, pack: Pack) -> dict[str, Recipe]:
+    """The recipes by which the portfolios of a pack want their estimates, by name."""
+    return {s.recipe().name: s.recipe() for s in read_snapshots(con, pack) if not s.problem}
 
 
 @dg.multi_asset(
@@ -52,7 +61,7 @@ def estimates(
     stage = warehouse.stage(context, desk)
     with stage.read() as con:
         pack = stage.pack(con, context.partition_key)
-        recipes = {s.recipe().name: s.recipe() for s in read_snapshots(con, pack) if not s.problem}
+        recipes = _recipes(con, pack)
         found = {
             name: (recipe, estimate_evidence(con, pack, recipe)) for name, recipe in sorted(recipes.items())
         }
@@ -62,6 +71,11 @@ def estimates(
         moved = pd.DataFrame(drifted(con, pack, items, stage.desk.checks), columns=DRIFT_COLUMNS)
     returns, matrices = estimate_frames(found, simulated)
     with stage.write() as tx:
+        if _recipes(tx.con, pack).keys() != recipes.keys():
+            raise DataError(
+                f"another run changed the recipes of {pack.id} while they were estimated: nothing was written; "
+                f"run it again"
+            )
         inputs = inputs_of(tx.con, pack, ["portfolio_snapshots"])
         means = tx.record("return_estimates", {"return_estimates": returns}, pack_id=pack.id, inputs=inputs)
         risks = tx.record("covariances", {"covariances": matrices}, pack_id=pack.id, inputs=inputs)

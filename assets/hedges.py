@@ -39,12 +39,12 @@ def hedges(
     """Loss of what is held today under each scenario of the registry, and the hedges that gain under it."""
     stage = warehouse.stage(context, desk)
     books = stage.desk.playbooks
-    pack, snapshots = opened(stage, context.partition_key)
+    pack, snapshots, seen = opened(stage, context.partition_key, INPUTS)
     with stage.read() as con:
         answers = {s: _answer(con, stage, pack, s, books) for s in snapshots if books.scenarios}
     frames = {snapshot: hedge_frames(book, found) for snapshot, (book, found, _) in answers.items()}
     with stage.write() as tx:
-        entries = record_each(tx, "hedges", pack, frames, INPUTS)
+        entries = record_each(tx, "hedges", pack, frames, seen)
         result = materialized(
             tx.con, "hedges", pack, entries, _shown(tx.con, pack), check_results=[_check(answers, books)]
         )

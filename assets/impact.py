@@ -34,11 +34,11 @@ def impact(
 ) -> dg.MaterializeResult:
     """Value, risk, return, quality, concentration and exposures of each portfolio before and after its trades."""
     stage = warehouse.stage(context, desk)
-    pack, snapshots = opened(stage, context.partition_key)
+    pack, snapshots, seen = opened(stage, context.partition_key, INPUTS)
     with stage.read() as con:
         frames = {snapshot: {"impact": _impact(con, stage, pack, snapshot)} for snapshot in snapshots}
     with stage.write() as tx:
-        entries = record_each(tx, "impact", pack, frames, INPUTS)
+        entries = record_each(tx, "impact", pack, frames, seen)
         shown = preview(_shown(tx.con, pack), 60)
         checks = [_check(tx.con, pack)]
         return materialized(tx.con, "impact", pack, entries, {"impact": shown}, check_results=checks)

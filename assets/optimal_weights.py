@@ -43,10 +43,10 @@ def optimal_weights(
 ) -> dg.MaterializeResult:
     """Target weights per portfolio with their certificate; a portfolio without an answer gets its reason."""
     stage = warehouse.stage(context, desk)
-    pack, snapshots = opened(stage, context.partition_key)
+    pack, snapshots, seen = opened(stage, context.partition_key, INPUTS)
     answers = {snapshot: _answer(stage, pack, snapshot) for snapshot in snapshots}
     with stage.write() as tx:
-        entries = record_each(tx, "optimal_weights", pack, answers, INPUTS)
+        entries = record_each(tx, "optimal_weights", pack, answers, seen)
     with stage.read() as con:
         return materialized(
             con, "optimal_weights", pack, entries, _shown(con, pack), check_results=[_check(answers)]

@@ -30,7 +30,7 @@ def posterior_returns(
 ) -> dg.MaterializeResult:
     """Black-Litterman: equilibrium (prior) and posterior expected total returns per portfolio and symbol."""
     stage = warehouse.stage(context, desk)
-    pack, snapshots = opened(stage, context.partition_key)
+    pack, snapshots, seen = opened(stage, context.partition_key, INPUTS)
     with stage.read() as con:
         formed = {snapshot: _beliefs(con, stage, pack, snapshot) for snapshot in snapshots}
         symbols = sorted({symbol for snapshot in formed for symbol in snapshot.symbols})
@@ -38,7 +38,7 @@ def posterior_returns(
     rows = {snapshot: {"posterior_returns": _rows(belief, simulated)} for snapshot, belief in formed.items()}
     beliefs = {snapshot: belief for snapshot, belief in formed.items() if belief is not None}
     with stage.write() as tx:
-        entries = record_each(tx, "posterior_returns", pack, rows, INPUTS)
+        entries = record_each(tx, "posterior_returns", pack, rows, seen)
     with stage.read() as con:
         shown = frame(
             con,

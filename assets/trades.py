@@ -42,11 +42,11 @@ def trades(
 ) -> dg.MaterializeResult:
     """Orders per portfolio in execution order, with costs and rationale; HOLD rows included."""
     stage = warehouse.stage(context, desk)
-    pack, snapshots = opened(stage, context.partition_key)
+    pack, snapshots, seen = opened(stage, context.partition_key, INPUTS)
     with stage.read() as con:
         frames = {snapshot: _orders(con, stage, pack, snapshot) for snapshot in snapshots}
     with stage.write() as tx:
-        entries = record_each(tx, "trades", pack, frames, INPUTS)
+        entries = record_each(tx, "trades", pack, frames, seen)
     stage.warehouse.publish()
     with stage.read() as con:
         return materialized(con, "trades", pack, entries, _shown(con, pack), check_results=_checks(con, pack))

@@ -94,13 +94,9 @@ def _day(value: datetime | None) -> date | None:
 @contextmanager
 def _instance() -> Iterator[Any]:
     """Dagster's history in the home; runs whose process was killed are marked as failed first."""
-    Environment.of_process().prepare()
-    import dagster as dg
+    from pipeline.history import opened_history
 
-    from pipeline.interrupted_runs import sweep
-
-    with dg.DagsterInstance.get() as instance:
-        sweep(instance)
+    with opened_history(Environment.of_process()) as instance:
         yield instance
 
 
@@ -334,7 +330,8 @@ def ui(
     """Open Dagster: assets, plots, lineage, runs. Loopback only: it has no authentication."""
     readable_or_none()
     here = Environment.of_process()
-    here.prepare()
+    with _instance():  # made by this process alone: those that it starts would make it at once
+        pass
     command = ["dagster-webserver", "--read-only"] if read_only else ["dagster", "dev"]
     arguments = ["-w", str(here.workspace), "-h", "127.0.0.1", "-p", str(port)]
     executable = os.path.join(os.path.dirname(sys.executable), command[0])  # noqa: PTH118, PTH120

@@ -49,7 +49,7 @@ def examine(environment: Environment, *, database: bool = False) -> list[dict[st
     database  also read every block of the warehouse and recompute every hash
     """
     checks: list[Callable[[Environment], Iterator[Finding]]] = [
-        _program, _home, _configuration, _warehouse, _anchor, _runs, *([_database] if database else []),
+        _program, _home, _configuration, _warehouse, _anchor, _runs, _database if database else _continuity,
     ]  # fmt: skip
     return [asdict(finding) for check in checks for finding in check(environment)]
 
@@ -117,7 +117,7 @@ def _warehouse(environment: Environment) -> Iterator[Finding]:
             do = "the first `packfolio run` makes it"
             yield Finding("warehouse", NOTE, f"there is no {store.path} yet", do)
             return
-        with store.live() as con:
+        with store.disputed() as con:
             live = ledger.head(con)
     except (PackfolioError, duckdb.Error) as error:
         yield Finding(
@@ -205,12 +205,10 @@ def _same_disk(one: Path, other: Path) -> bool:
 def _runs(environment: Environment) -> Iterator[Finding]:
     if not (environment.dagster_home / "dagster.yaml").exists():
         return
-    environment.prepare()
-    import dagster as dg
-
+    from pipeline.history import made_history
     from pipeline.interrupted_runs import stuck
 
-    with dg.DagsterInstance.get() as instance:
+    with made_history(environment) as instance:
         found = stuck(instance)
     if found:
         said = f"{len(found)} run(s) never ended, their process is gone: {', '.join(run.run_id for run in found)}"
@@ -222,6 +220,18 @@ def _runs(environment: Environment) -> Iterator[Finding]:
 def _read_blocks(con: Connection) -> None:
     for (table,) in con.execute("select table_name from duckdb_tables() where not internal").fetchall():
         con.execute(f"select bit_xor(hash(t)) from {table} t").fetchall()
+
+
+def _continuity(environment: Environment) -> Iterator[Finding]:
+    """Whether the ledger goes on from its anchor; what a verification looks at in full."""
+    store = Warehouse(environment.home, environment.anchor)
+    if not store.path.exists():
+        return
+    try:
+        with store.live():
+            pass
+    except RecordError as error:
+        yield Finding("verification", FAULT, str(error), "see `packfolio packs verify`")
 
 
 def _database(environment: Environment) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from resources.logs.ingest import default_as_of
 from resources.packs.packs import newest_revision, pack_id
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.sources import wanted_sources
+from resources.store.record_error import RecordError
 from resources.store.warehouse import Warehouse
 
 DONE, FAILED, USAGE, FAULT = 0, 1, 2, 3
@@ -56,6 +57,8 @@ def _execute(
         raise DataError(
             f"{partition_key} cannot be: packs are cut from {first} to today; choose a date between them"
         )
+    with warehouse().live():  # a warehouse that is not to be believed is refused before anything starts
+        pass
     definition = stages.resolve_job_def(job)
     # Log lines are in the history; the terminal has the bar.
     config.loggers = {"console": {"config": {"log_level": "CRITICAL"}}}
@@ -107,7 +110,8 @@ def ingest(
     config = dg.RunConfig(ops={"prices": {"config": _given(source=source, start=start, end=end)}})
     result = _execute("ingest", instance, config, watch)
     if not result.success:
-        raise DataError(f"nothing was ingested: {why(result)}")
+        kind = RecordError if is_record_fault(result) else DataError
+        raise kind(f"nothing was ingested: {why(result)}")
     warehouse().publish()
     checks = result.get_asset_check_evaluations()
     refused = [
@@ -172,6 +176,8 @@ def run_pack(
         }
     )
     result = _execute("pack_run", instance, config, watch, pack_id(as_of))
+    if is_record_fault(result):
+        return Outcome(FAULT, None, why(result))
     if not result.success:  # the last stage publishes; a run that stopped before it must be seen too
         warehouse().publish()
     with warehouse().live() as con:
@@ -197,7 +203,7 @@ def run_backtest(
     config = dg.RunConfig(ops={"backtest_results": {"config": _given(portfolio=portfolio)}})
     result = _execute("research", instance, config, watch, pack_id(as_of))
     if not result.success:
-        return Outcome(FAILED, pack_id(as_of), why(result))
+        return Outcome(FAULT if is_record_fault(result) else FAILED, pack_id(as_of), why(result))
     refused = [check for check in result.get_asset_check_evaluations() if not check.passed]
     return Outcome(FAILED, pack_id(as_of), _said(refused)) if refused else Outcome(DONE, pack_id(as_of))
 
@@ -218,6 +224,17 @@ def run_range(
 
 def _given(**settings: str | None) -> dict[str, str]:
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def is_record_fault(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether a step ended because what is stored is not what was recorded."""
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        error = event.step_failure_data.error
+        while error is not None:
+            if error.cls_name == RecordError.__name__:
+                return True
+            error = error.cause
+    return False
 
 
 def why(result: dg.ExecuteInProcessResult) -> str:

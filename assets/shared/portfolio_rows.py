@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 import pandas as pd
 
+from optimizer import DataError
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.dagster_resources import Stage
 from resources.packs.packs import Pack
-from resources.results.stage_outputs import inputs_of
+from resources.results.stage_inputs import Inputs, read_inputs
 from resources.store.ledger import Entry
 from resources.store.transaction import Transaction
 
@@ -21,21 +22,32 @@ class PortfolioConfig(dg.Config):
     portfolio: str | None = None
 
 
-def opened(stage: Stage, partition_key: str) -> tuple[Pack, list[Snapshot]]:
-    """The pack of a partition, and every portfolio as it stands under it."""
+def opened(stage: Stage, partition_key: str, inputs: Sequence[str]) -> tuple[Pack, list[Snapshot], Inputs]:
+    """The pack of a partition, every portfolio as it stands under it, and the versions of the assets `inputs`."""
     with stage.read() as con:
         pack = stage.pack(con, partition_key)
-        return pack, read_snapshots(con, pack)
+        return pack, read_snapshots(con, pack), read_inputs(con, pack, inputs)
 
 
 def record_each(
-    tx: Transaction, asset: str, pack: Pack, rows: Mapping[Snapshot, Frames], inputs: Sequence[str]
+    tx: Transaction, asset: str, pack: Pack, rows: Mapping[Snapshot, Frames], seen: Inputs
 ) -> list[Entry]:
-    """One version of the asset for each portfolio, with the versions of its `inputs` that it came from."""
+    """One version of the asset for each portfolio, with the versions of its inputs that it came from.
+
+    Raises DataError where another run wrote newer inputs after they were `seen`: nothing computed from the older ones
+    may take their place.
+    """
+    now = read_inputs(tx.con, pack, seen.assets)
+    if late := [
+        snapshot.name for snapshot in rows if now.of(snapshot.portfolio_id) != seen.of(snapshot.portfolio_id)
+    ]:
+        raise DataError(
+            f"another run changed what {asset} of {', '.join(late[:5])} is computed from, while it was computed: "
+            f"nothing of it was written; run it again"
+        )
     return [
         tx.record(
-            asset, frames, pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
-            inputs=inputs_of(tx.con, pack, inputs, snapshot.portfolio_id),
+            asset, frames, pack_id=pack.id, portfolio_id=snapshot.portfolio_id, inputs=seen.of(snapshot.portfolio_id)
         )
         for snapshot, frames in rows.items()
     ]  # fmt: skip

@@ -217,6 +217,7 @@ def _accept(here: Environment, what: str, reason: str) -> None:
         )
     warehouse, stamp = _warehouse(here)
     accept_break(warehouse, stamp, reason)
+    warehouse.publish()  # readers see what was accepted, and the anchor its digest
 
 
 def _warehouse(here: Environment) -> tuple[Any, Any]:

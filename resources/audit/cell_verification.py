@@ -1,13 +1,27 @@
 """Recomputing what each ledger row wrote, table by table, and naming the rows that are not what it wrote."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain, combinations
 
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault
-from resources.store.ledger import UNSPECIFIED, Connection, cells_sql, columns, row_text
-from resources.store.tables import LEDGERED, LOGS, ledger_column
+from resources.store.ledger import (
+    UNSPECIFIED,
+    Connection,
+    cells_sql,
+    columns,
+    content_of,
+    contents_sql,
+    row_text,
+    sha256,
+)
+from resources.store.tables import ASSET_OF, LEDGERED, LOGS, OUTPUTS, ledger_column
+
+CONTENT = (*OUTPUTS, "pricing_packs", "check_findings")  # written by `Transaction.record`
+OWNER = {**ASSET_OF, "check_findings": "pricing_packs"}
+EMPTY = sha256("")
 
 Cells = dict[tuple[int, str], tuple[str, str]]  # (ledger row, table) -> hash, first digits of the row hashes
 
@@ -43,6 +57,35 @@ def unequal_cells(con: Connection, by_id: Mapping[int, Line], only: set[int] | N
         if only is None or line.id in only
     }
     return [key for key in found.keys() | kept.keys() if found.get(key) != kept.get(key)]
+
+
+def unlike_content(con: Connection, lines: Iterable[Line]) -> list[Fault]:
+    """The outputs whose stored rows are not the content that their ledger row states.
+
+    The content was hashed before the rows were stored, their cells after: what changed them in between shows here.
+    """
+    found: dict[tuple[int, str], str] = {}
+    for table in CONTENT:
+        sql = contents_sql(con, table)
+        found |= {(entry, table): digest for entry, digest in con.execute(sql).fetchall()}
+    return [
+        Fault(
+            line.asset, CHANGED, f"its rows are not the content that ledger row {line.id} states",
+            portfolio_id=line.portfolio_id, ledger_row=line.id, packs=(line.pack_id,) if line.pack_id else (),
+        )
+        for line in lines
+        if line.asset in CONTENT and not _states(line, found)
+    ]  # fmt: skip
+
+
+def _states(line: Line, found: Mapping[tuple[int, str], str]) -> bool:
+    """Whether the ledger row's content is that of its rows, beside whatever tables it wrote no row of."""
+    written = {table: found.get((line.id, table), EMPTY) for table in line.cells if table in CONTENT}
+    could = [table for table in CONTENT if OWNER.get(table, table) == line.asset and table not in written]
+    beside = chain.from_iterable(combinations(could, count) for count in range(len(could) + 1))
+    return any(
+        content_of({**written, **dict.fromkeys(empty, EMPTY)}) == line.content_hash for empty in beside
+    )
 
 
 def explain_cells(con: Connection, line: Line | None, entry: int, table: str) -> list[Fault]:

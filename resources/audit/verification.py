@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from resources.audit.anchor_verification import accepted_breaks, check_anchors, check_signatures
-from resources.audit.cell_verification import Line, explain_cells, unequal_cells
+from resources.audit.cell_verification import Line, explain_cells, unequal_cells, unlike_content
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault, Report
 from resources.audit.log_verification import LogCheck
 from resources.logs.appending import root_hash
@@ -55,6 +55,9 @@ def verify(
     for entry, table in sorted(broken):
         if table != "log_leaves" or entry not in named:
             faults += explain_cells(con, by_id.get(entry), entry, table)
+    told = {entry for entry, _ in broken}
+    sound = [line for line in lines if line.id in wanted - told]
+    faults += unlike_content(con, sound)
     faults += _seen_by(con, logged)
     faults += [] if logged else _roots(con, pack_id)
     anchors = anchor if isinstance(anchor, Anchors) else read_anchors(anchor)
@@ -93,8 +96,12 @@ def check_published(warehouse: Warehouse, anchors: Anchors) -> tuple[list[Fault]
     if not warehouse.published.exists():
         return [], ["there is no published copy: readers see nothing until the next run"]
     digest, unfinished = file_sha256(warehouse.published), warehouse.published.with_suffix(".tmp")
+    if anchors.disputed:
+        return [], [
+            "what the anchor says of the published copy is not believed while its own lines are at issue"
+        ]
     if not known:
-        return [], ["the published copy is from before digests were recorded: the next run records its own"]
+        return [], ["no digest of the published copy is on record yet: the next run leaves its own"]
     if digest == known[-1]:
         return [], []
     if digest in known:

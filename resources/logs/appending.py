@@ -19,8 +19,9 @@ UNKNOWABLE = {"dividend": "0", "split": "1"}
 # The text of a price row is positional, because it is hashed 25 million times; the other logs use the general form.
 PRICE_TEXT = (
     "concat(symbol, '|', date - date '1970-01-01', '|', {open}, '|', {high}, '|', {low}, '|', {close}, '|', "
-    "volume, '|', case when dividend <> 0 then dividend end, '|', case when split <> 1 then split end, '|', "
-    "source, '|', basis, '|', currency, '|', simulated, '|', known_at, case when withdrawn then '|withdrawn' end)"
+    "volume, '|', case when dividend <> 0 or signbit(dividend) then dividend end, '|', case when split <> 1 then split "
+    "end, '|', source, '|', basis, '|', currency, '|', simulated, '|', known_at, "
+    "case when withdrawn then '|withdrawn' when not withdrawn then '|kept' end)"
 )
 # A price of at most four decimals is written with four: half the time of looking for the shortest text of a double.
 FOUR_DECIMALS = "try_cast({0} as decimal(18, 4))"

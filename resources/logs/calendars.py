@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import version
+from io import BytesIO
 from os import getpid
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from resources.settings.sources import load_overrides
 
 Dates = npt.NDArray[np.datetime64]
 FIRST_DAY = "1960-01-01"
+DIGEST = 32  # bytes of a SHA-256
 
 
 @dataclass(frozen=True)
@@ -86,18 +89,16 @@ def desk_calendar(desk: Configuration, exchange: str, today: date, cache: Path) 
 def load_calendar(exchange: str, today: date, cache: Path) -> Calendar:
     """The sessions of an exchange (ISO 10383 code), to the end of the second year after today's.
 
-    cache  folder for the session file, one per exchange, library version and last year
+    cache  folder for the session file, one per exchange, library version and last year; it is believed by its hash
     Raises PolicyError for an unknown exchange.
     """
     last_year = today.year + 2
     file = cache / f"calendar-{exchange.replace('/', '_')}-{version('exchange_calendars')}-{last_year}.npy"
-    try:
-        table = np.load(file, allow_pickle=False)
-        known_until = table[0, 0]
-    except (FileNotFoundError, ValueError, EOFError, IndexError):
+    table = read_hashed(file)
+    if table is None:
         table = build_sessions(exchange, last_year)
-        known_until = table[0, 0]
         save_atomically(file, table)
+    known_until = table[0, 0]
     until: date = known_until.astype("datetime64[D]").item()
     return Calendar(exchange, table[0, 1:].astype("datetime64[D]"), table[1, 1:], until)
 
@@ -152,10 +153,21 @@ def calendar_ends(calendar: Calendar, delivery: Delivery) -> list[Finding]:
     return [Finding("CALENDAR_ENDS", "WARN", said, day=newest)]
 
 
+def read_hashed(file: Path) -> npt.NDArray[np.int64] | None:
+    """The array that `save_atomically` wrote; None where there is none, or where it is not what was written."""
+    raw = file.read_bytes() if file.exists() else b""
+    body, digest = raw[:-DIGEST], raw[-DIGEST:]
+    if not body or sha256(body).digest() != digest:
+        return None
+    table: npt.NDArray[np.int64] = np.load(BytesIO(body), allow_pickle=False)
+    return table
+
+
 def save_atomically(file: Path, table: npt.NDArray[np.int64]) -> None:
-    """Write an array so that a reader sees all of it or nothing."""
+    """Write an array and its SHA-256 so that a reader sees all of it or nothing."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(f".{getpid()}.part")
-    with part.open("wb") as out:
-        np.save(out, table, allow_pickle=False)
+    body = BytesIO()
+    np.save(body, table, allow_pickle=False)
+    part.write_bytes(body.getvalue() + sha256(body.getvalue()).digest())
     part.replace(file)

@@ -23,9 +23,9 @@ from resources.logs.recorded_prices import (
     prices_elsewhere,
     rows_around,
 )
-from resources.logs.refused_files import REJECTED, WITHDRAWN, refused_files
+from resources.logs.refused_files import REJECTED, WITHDRAWN, RefusedFile, refused_files
 from resources.logs.stated_dividends import with_dividends
-from resources.logs.storing import Ingested, record_status, store_delivery, store_rejection
+from resources.logs.storing import Ingested, record_status, store_delivery, store_rejection, taken_since
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding, refusing, shown
 from resources.screening.renames import Rename, renamed
 from resources.screening.screen import screen
@@ -38,7 +38,7 @@ from resources.settings.sources import (
     screening,
     wanted_sources,
 )
-from resources.store.ledger import Connection, Stamp
+from resources.store.ledger import Connection, Stamp, file_sha256, head
 from resources.store.warehouse import Warehouse
 
 Progress = Callable[[str], None]
@@ -80,13 +80,10 @@ class Inbox:
             calendar = desk_calendar(self.desk, settings.exchange, self.today, self.cache)
             since = start or (self._newest(settings.name) if isinstance(settings, YahooSettings) else None)
             own: list[Ingested] = []
-            for delivery in source.deliveries(since, end, self._seen(settings.name)):
+            seen, mark = self._seen(settings.name)
+            for delivery in source.deliveries(since, end, seen):
                 progress(f"{settings.name}: {name_of(delivery)}")
-                if isinstance(delivery, Delivery) and delivery.log == PRICES:
-                    delivery = self._screened(delivery, calendar)
-                    if isinstance(delivery, Delivery) and not settings.currency:
-                        delivery = self._in_own_currencies(delivery)
-                own.append(self._store(settings.name, delivery))
+                own += self._take(settings.name, delivery, mark, calendar, stated=bool(settings.currency))
             if (start, end, place) == (None, None, None):
                 self._withdraw(settings.name, own)
             done += own
@@ -98,20 +95,25 @@ class Inbox:
         if folder is None:
             return []
         done = []
-        for delivery in folder.deliveries(None, None, self._seen(folder.name)):
+        seen, mark = self._seen(folder.name)
+        for delivery in folder.deliveries(None, None, seen):
             progress(f"{folder.name}: {name_of(delivery)}")
-            done.append(self._store(folder.name, delivery))
+            done += self._take(folder.name, delivery, mark)
         self._withdraw(folder.name, done)
         return done
 
     def _withdraw(self, source: str, done: Sequence[Ingested]) -> None:
         """Puts on record which refused payloads of a source, read whole, are no longer there to be read."""
         still = {item.payload for item in done if item.status == REJECTED}
+
+        def gone(con: Connection) -> list[RefusedFile]:
+            return [file for file in refused_files(con) if file.source == source and file.name not in still]
+
         with self.warehouse.live() as con:
-            gone = [file for file in refused_files(con) if file.source == source and file.name not in still]
-        if gone:
+            any_gone = bool(gone(con))
+        if any_gone:
             with self.warehouse.write(self.stamp) as tx:
-                for file in gone:
+                for file in gone(tx.con):
                     record_status(
                         tx, file.source, file.log, file.name, file.sha256, WITHDRAWN, "it is gone", ()
                     )
@@ -120,14 +122,15 @@ class Inbox:
         with self.warehouse.live() as con:
             return newest_price(con, [source])
 
-    def _seen(self, source: str) -> Callable[[str], bool]:
-        """Whether a delivery is known; one that an action explains which was stated later is read again."""
+    def _seen(self, source: str) -> tuple[Callable[[str], bool], int]:
+        """Whether a delivery is known, as of the ledger row that is given too.
+
+        One that an action explains which was stated later is read again.
+        """
         with self.warehouse.live() as con:
             rows = con.execute("select delivery_key from ingests where source = ?", [source]).fetchall()
-            known = {str(row[0]) for row in rows} - set(
-                explained_deliveries(con, source, self._renames(source))
-            )
-        return known.__contains__
+            again = explained_deliveries(con, source, self._renames(source))
+            return ({str(row[0]) for row in rows} - set(again)).__contains__, head(con)[0]
 
     def _unheard_of(self) -> list[Ingested]:
         """Refuses the actions on symbols that nobody knows: asked when all prices are in, told once."""
@@ -140,13 +143,44 @@ class Inbox:
         refused = Ingested("reference", ACTIONS, f"{ACTIONS}.csv", REJECTED, findings=findings)
         return [refused] if findings else []
 
-    def _screened(self, delivery: Delivery, calendar: Calendar) -> Delivery | FileRejected:
-        """The delivery with what is wrong in it set aside; one that no check can read is refused."""
+    def _take(
+        self,
+        source: str,
+        delivery: Delivery | FileRejected,
+        mark: int,
+        calendar: Calendar | None = None,
+        *,
+        stated: bool = True,
+    ) -> list[Ingested]:
+        """What becomes of a payload, decided in the transaction that writes it; nothing where it was taken meanwhile.
+
+        mark      the ledger row up to which it was looked for
+        calendar  of prices, which are screened
+        stated    whether the source states one currency
+        """
         try:
-            with self.warehouse.live() as con, refusing(delivery.payload_name, delivery.payload_sha256):
-                screened = self._checked(con, delivery, calendar)
-        except FileRejected as refused:
-            return refused
+            with self.warehouse.write(self.stamp) as tx:
+                if isinstance(delivery, FileRejected):
+                    self.desk.keep(tx)
+                    return [store_rejection(tx, source, delivery)]
+                if taken_since(tx.con, source, delivery.key, mark):
+                    return []
+                self.desk.keep(tx)
+                if calendar and delivery.log == PRICES:
+                    delivery = self._screened(tx.con, delivery, calendar)
+                    delivery = delivery if stated else _in_own_currencies(tx.con, delivery)
+                return [store_delivery(tx, delivery, self._payload_path(delivery))]
+        except FileRejected as refused:  # nothing of it was written: its reasons are, by themselves
+            return self._take(source, refused, mark)
+        except NO_VALUES as error:
+            if isinstance(delivery, FileRejected):
+                raise
+            return self._take(source, _not_storable(delivery, error), mark)
+
+    def _screened(self, con: Connection, delivery: Delivery, calendar: Calendar) -> Delivery:
+        """The delivery with what is wrong in it set aside; raises FileRejected for one that no check can read."""
+        with refusing(delivery.payload_name, delivery.payload_sha256):
+            screened = self._checked(con, delivery, calendar)
         told = calendar_ends(calendar, delivery)
         return replace(screened, warnings=(*screened.warnings, *told))
 
@@ -167,48 +201,39 @@ class Inbox:
     def _renames(self, source: str) -> tuple[Rename, ...]:
         return load_overrides(self.desk.folder).of(source).present_names()
 
-    def _in_own_currencies(self, delivery: Delivery) -> Delivery:
-        """The delivery of a source that states no currency, in those of the securities on record."""
-        with self.warehouse.live() as con:
-            known = dict(
-                con.execute(
-                    "select symbol, arg_max(currency, (date, ingest_seq)) from securities group by symbol"
-                ).fetchall()
-            )
-        symbols = delivery.rows["symbol"].to_pylist()
-        if not any(known.get(symbol, delivery.currency) != delivery.currency for symbol in set(symbols)):
-            return delivery
-        told = pa.array([known.get(symbol, delivery.currency) for symbol in symbols]).dictionary_encode()
-        return replace(delivery, rows=delivery.rows.append_column("currency", told))
-
-    def _store(self, source: str, delivery: Delivery | FileRejected) -> Ingested:
-        """What became of the delivery; one whose values no table takes is refused like one that cannot be read."""
-        try:
-            with self.warehouse.write(self.stamp) as tx:
-                self.desk.keep(tx)
-                if isinstance(delivery, FileRejected):
-                    return store_rejection(tx, source, delivery)
-                return store_delivery(tx, delivery, self._payload_path(delivery))
-        except NO_VALUES as error:
-            if isinstance(delivery, FileRejected):
-                raise
-            said = f"the log takes no such values ({shown(str(error))}); correct them, and send it again"
-            faults = [Finding("NOT_STORABLE", "FAIL", said)]
-            refused = FileRejected(delivery.payload_name, faults, delivery.payload_sha256, delivery.log)
-            return self._store(source, refused)
-
     def _payload_path(self, delivery: Delivery) -> str:
         """Where the raw payload is: the file, or a copy of bytes that nobody else keeps."""
         if isinstance(delivery.payload, Path):
             return str(delivery.payload)
         name = re.sub(r"[^\w.^=-]", "_", delivery.payload_name)  # no part of it may lead elsewhere
         kept = self.warehouse.home / "payloads" / f"{delivery.payload_sha256[:16]}-{name}"
-        if not kept.exists():
+        if not kept.exists() or file_sha256(kept) != delivery.payload_sha256:
             kept.parent.mkdir(parents=True, exist_ok=True)
             half = kept.with_suffix(".part")
             half.write_bytes(delivery.payload)
             half.replace(kept)
         return str(kept.relative_to(self.warehouse.home))
+
+
+def _not_storable(delivery: Delivery, error: Exception) -> FileRejected:
+    """A delivery whose values no table takes is refused like one that cannot be read."""
+    said = f"the log takes no such values ({shown(str(error))}); correct them, and send it again"
+    faults = [Finding("NOT_STORABLE", "FAIL", said)]
+    return FileRejected(delivery.payload_name, faults, delivery.payload_sha256, delivery.log)
+
+
+def _in_own_currencies(con: Connection, delivery: Delivery) -> Delivery:
+    """The delivery of a source that states no currency, in those of the securities on record."""
+    known = dict(
+        con.execute(
+            "select symbol, arg_max(currency, (date, ingest_seq)) from securities group by symbol"
+        ).fetchall()
+    )
+    symbols = delivery.rows["symbol"].to_pylist()
+    if not any(known.get(symbol, delivery.currency) != delivery.currency for symbol in set(symbols)):
+        return delivery
+    told = pa.array([known.get(symbol, delivery.currency) for symbol in symbols]).dictionary_encode()
+    return replace(delivery, rows=delivery.rows.append_column("currency", told))
 
 
 def name_of(delivery: Delivery | FileRejected) -> str:

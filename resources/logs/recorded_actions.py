@@ -129,27 +129,26 @@ def tell_unknown_symbols(warehouse: Warehouse, stamp: Stamp, named: Collection[s
     named  symbols that the portfolios name; known are these, the priced ones, and those of securities.csv
     """
     with warehouse.live() as con:
-        unknown = _unknown_symbols(con, named)
-    if not unknown:
-        return ()
-    findings = []
-    for symbol, near in unknown.items():
-        hint = f"did you mean {', '.join(near)}?" if near else "correct it, or deliver its prices"
-        said = f"{symbol} has no price and is in no securities.csv or portfolio, but an action is stated of it; {hint}"
-        findings.append(Finding("UNKNOWN_SYMBOL", "FAIL", said, symbol=symbol))
-    rows = [
-        {
-            "code": item.code,
-            "severity": item.severity,
-            "symbol": item.symbol,
-            "message": item.message,
-            "value": 1.0,
-        }
-        for item in findings
-    ]
+        if not _unknown_symbols(con, named):
+            return ()
     with warehouse.write(stamp) as tx:
-        tx.record(ACTIONS, {"check_findings": pd.DataFrame(rows)})
+        findings = [_unknown(symbol, near) for symbol, near in _unknown_symbols(tx.con, named).items()]
+        rows = [
+            {
+                "code": item.code, "severity": item.severity, "symbol": item.symbol, "message": item.message,
+                "value": 1.0,
+            }
+            for item in findings
+        ]  # fmt: skip
+        if rows:
+            tx.record(ACTIONS, {"check_findings": pd.DataFrame(rows)})
     return tuple(findings)
+
+
+def _unknown(symbol: str, near: Collection[str]) -> Finding:
+    hint = f"did you mean {', '.join(near)}?" if near else "correct it, or deliver its prices"
+    said = f"{symbol} has no price and is in no securities.csv or portfolio, but an action is stated of it; {hint}"
+    return Finding("UNKNOWN_SYMBOL", "FAIL", said, symbol=symbol)
 
 
 def _unknown_symbols(con: Connection, named: Collection[str]) -> dict[str, list[str]]:

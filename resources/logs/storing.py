@@ -63,6 +63,15 @@ def _same_text(text: str, count: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array([text]))
 
 
+def taken_since(con: Connection, source: str, key: str, mark: int) -> bool:
+    """Whether another process took a delivery after the ledger row `mark`: it is accepted once."""
+    found = con.execute(
+        "select 1 from ingests where source = ? and delivery_key = ? and ingest_seq > ? limit 1",
+        [source, key, mark],
+    )
+    return bool(found.fetchall())
+
+
 def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
     """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
     entry_id = tx.next_id()

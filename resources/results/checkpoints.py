@@ -14,7 +14,8 @@ DIGEST = 64  # characters of a SHA-256
 class Checkpoint(dict[pd.Timestamp, Mapping[str, float]]):
     """Date -> weights, read from the file; every new decision is appended to it before the next one is made.
 
-    A line is `SHA-256 [day, weights]`; one whose sum does not fit, cut short by a kill or damaged, is dropped from the
+    A line is `SHA-256 [day, weights]`; the sum covers the file's name too, which stands for all that the decisions
+    follow from. A line whose sum does not fit, cut short by a kill, damaged or of another replay, is dropped from the
     file and decided again. Numbers are written so that they read back bit for bit.
     """
 
@@ -24,7 +25,7 @@ class Checkpoint(dict[pd.Timestamp, Mapping[str, float]]):
         if not path.exists():
             return
         lines = path.read_bytes().splitlines(keepends=True)
-        believed = [line for line in lines if _fits(line)]
+        believed = [line for line in lines if _fits(path.name, line)]
         if believed != lines:
             path.write_bytes(b"".join(believed))
         for line in believed:
@@ -35,7 +36,7 @@ class Checkpoint(dict[pd.Timestamp, Mapping[str, float]]):
         text = json.dumps([day.isoformat(), dict(weights)]).encode()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
-            file.write(_sum(text) + b" " + text + b"\n")
+            file.write(_sum(self.path.name, text) + b" " + text + b"\n")
         super().__setitem__(day, weights)
 
     def finish(self) -> None:
@@ -43,14 +44,14 @@ class Checkpoint(dict[pd.Timestamp, Mapping[str, float]]):
         self.path.unlink(missing_ok=True)
 
 
-def _sum(text: bytes) -> bytes:
-    return sha256(text).hexdigest().encode()
+def _sum(name: str, text: bytes) -> bytes:
+    return sha256(name.encode() + b"\n" + text).hexdigest().encode()
 
 
-def _fits(line: bytes) -> bool:
-    """Whether a line is whole: it ends, and its sum is that of its text."""
+def _fits(name: str, line: bytes) -> bool:
+    """Whether a line is whole and of this file: it ends, and its sum is that of its text."""
     digest, text = line[:DIGEST], line[DIGEST + 1 : -1]
-    return line == digest + b" " + text + b"\n" and digest == _sum(text)
+    return line == digest + b" " + text + b"\n" and digest == _sum(name, text)
 
 
 @dataclass(frozen=True)

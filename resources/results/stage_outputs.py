@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import numpy as np
@@ -190,19 +190,6 @@ TRADE_COLUMNS = [
     "sequence", "numbers",
 ]  # fmt: skip
 TAX_COLUMNS = ["short_term_gain", "long_term_gain", "tax"]
-
-
-def inputs_of(
-    con: Connection, pack: Pack, assets: Sequence[str], portfolio_id: str | None = None
-) -> dict[str, str]:
-    """Asset -> content hash of its newest version under a pack: what a ledger row names as its inputs."""
-    rows = con.execute(
-        "select asset, coalesce(portfolio_id, '') as portfolio, arg_max(content_hash, id) from materializations "
-        "where pack_id = ? and asset in (select unnest(?)) and (portfolio_id is null or portfolio_id = ?) "
-        "group by all order by asset",
-        [pack.id, list(assets), portfolio_id],
-    ).fetchall()
-    return {"pricing_pack": pack.content_hash, **{str(asset): str(digest) for asset, _, digest in rows}}
 
 
 def weight_frame(

@@ -63,8 +63,9 @@ class Anchors:
 
     @property
     def published(self) -> tuple[Anchor, ...]:
-        """The lines of published copies, oldest first."""
-        return tuple(line for line in self.lines if line.kind == PUBLISHED)
+        """The lines of published copies since the last accepted break, oldest first."""
+        since = self.accepted.place if self.accepted else 0
+        return tuple(line for line in self.lines if line.kind == PUBLISHED and line.place > since)
 
 
 def read_anchors(path: Path) -> Anchors:

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-FOLDERS = ("optimizer", "resources", "assets")
+FOLDERS = ("optimizer", "resources", "assets", "pipeline", "service", "reporting", "ui")
 LIBRARIES = (
     "clarabel", "cvxpy", "daqp", "dagster", "duckdb", "exchange_calendars", "highspy", "numpy", "pandas", "piqp",
     "pyarrow", "scikit-learn", "scipy", "skfolio",
@@ -18,11 +18,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @cache
 def code_version() -> str:
-    """`0.1.0+1a2b3c4d`: the digest changes with any line of code that a stage runs, and with any library's version."""
+    """`0.1.0+1a2b3c4d`: the digest changes with any line that ships, and with any library's version.
+
+    Python, SQL, configuration, templates: whatever lies in the program's folders, but what Python compiles there.
+    """
     digest = hashlib.sha256(json.dumps(libraries()).encode())
     for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+        for path in sorted((ROOT / folder).rglob("*")):
+            name = path.relative_to(ROOT)
+            if path.is_file() and "__pycache__" not in name.parts and not path.name.startswith("."):
+                content = path.read_bytes()
+                digest.update(f"{name.as_posix()}\0{len(content)}\0".encode() + content)
     return f"{_version('packfolio')}+{digest.hexdigest()[:8]}"
 
 

@@ -85,6 +85,19 @@ def content_hash(con: Connection, table: str) -> tuple[str, int]:
     return sha256(str(found[0])), int(found[1])
 
 
+def contents_sql(con: Connection, table: str) -> str:
+    """SQL for (ledger row, content hash) of each ledger row that wrote in `table`, as in `content_hash`."""
+    return (
+        f"select entry, sha256(string_agg(h, '' order by h)) from (select {ledger_column(table)} as entry, "
+        f"sha256({row_text(columns(con, table), NOT_CONTENT)}) as h from {table}) group by entry"
+    )
+
+
+def content_of(digests: Mapping[str, str]) -> str:
+    """The content hash of one version: over those of its tables."""
+    return sha256("\n".join(f"{table}:{digest}" for table, digest in sorted(digests.items())))
+
+
 def head(con: Connection) -> tuple[int, str]:
     """(number of ledger rows, hash of the newest one)."""
     found = con.execute("select id, this_hash from materializations order by id desc limit 1").fetchall()

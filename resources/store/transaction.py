@@ -39,7 +39,7 @@ class Transaction:
         keys = {"pack_id": pack_id, "portfolio_id": portfolio_id, "materialization": entry_id}
         staged = {table: self._stage(table, frame, keys) for table, frame in sorted(frames.items())}
         digests = {table: ledger.content_hash(self.con, name) for table, name in staged.items()}
-        content = ledger.sha256("\n".join(f"{table}:{digest}" for table, (digest, _) in digests.items()))
+        content = ledger.content_of({table: digest for table, (digest, _) in digests.items()})
         rows = sum(count for _, count in digests.values())
         before = ledger.latest(self.con, asset, pack_id, portfolio_id)
         if before is None or before.content_hash != content:

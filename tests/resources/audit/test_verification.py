@@ -9,12 +9,13 @@ from pathlib import Path
 from random import Random
 
 import duckdb
+import pandas as pd
 import pytest
 from bench import BOOK, DAYS, STAMP, cut, fill, ingest, price_rows
 
 from optimizer import DataError
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault, Report
-from resources.audit.verification import verify
+from resources.audit.verification import verify, verify_home
 from resources.store.anchors import read_anchors
 from resources.store.ledger import Connection, columns
 from resources.store.tables import LEDGERED
@@ -258,3 +259,99 @@ def test_ledger_rows_after_the_last_anchor_are_a_note(original: Path, tmp_path: 
         report = verify(con, replace(anchors, lines=anchors.lines[:-4]))
         assert report.faults == []
         assert report.notes[0].startswith("the last 2 ledger row(s) are not anchored")
+
+
+PLANTED = {
+    "trigger": "create trigger planted after insert on trades for each statement delete from impact",
+    "macro": "create macro planted(x) as x + 1",
+    "a macro in the place of a function": "create macro sha256(x) as 'ab'",
+    "a macro in the place of the catalogue": "create macro duckdb_triggers() as table select 1 as trigger_name",
+    "a macro of a changed default": "create or replace macro pack_prices(pack) as table select 1 as close",
+    "view": "create view planted as select 1 as one",
+    "view changed": "create or replace view latest_hedges as select * from hedges where false",
+    "table": "create table planted (a int)",
+    "schema": "create schema planted",
+    "table of another schema": "create schema s; create table s.trades (a int)",
+    "default": "alter table tax_lots alter quantity set default 3",
+    "constraint gone": "alter table check_findings alter severity drop not null",
+    "type of a column": "alter table tax_lots alter held_since type timestamp",
+    "column": "alter table decisions add column planted int",
+    "index": "create index planted on fx_rates (base)",
+    "unique index": "create unique index planted on pricing_packs (pack_id)",
+    "sequence": "create sequence planted",
+    "type": "create type planted as enum ('a')",
+    "comment on a table": "comment on table trades is 'planted'",
+    "comment on a column": "comment on column trades.price is 'planted'",
+    "comment on a view": "comment on view latest_trades is 'planted'",
+}
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_whatever_a_database_can_hold_besides_rows_is_named(
+    original: Path, tmp_path: Path, kind: str
+) -> None:
+    with tampered(original, tmp_path) as con:
+        con.execute(PLANTED[kind])
+        faults = [fault for fault in check(con, tmp_path).faults if fault.table == "schema"]
+        assert faults and all("is not that of this release" in fault.message for fault in faults)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update prices set withdrawn = false where symbol = 'AAA' and date = '2024-01-02'",
+        "update prices set vendor_adj_close = 'inf' where symbol = 'AAA' and date = '2024-01-02'",
+        "update ratings set rating = '-0.0'::double where symbol = 'AAA'",
+        'update covariances set "values" = list_reverse("values") where symbol = \'AAA\'',
+        'update covariances set "values" = list_transform("values", lambda x: -x) where symbol = \'AAA\'',
+        "update covariances set \"values\" = null where symbol = 'AAA'",
+        'update covariances set "values" = list_append("values", null) where symbol = \'AAA\'',
+    ],
+)
+def test_values_that_compare_as_equal_or_hide_a_row_are_told_apart(
+    original: Path, tmp_path: Path, statement: str
+) -> None:
+    with tampered(original, tmp_path) as con:
+        assert con.execute(statement).fetchall() != [(0,)]
+        assert any(fault.table == statement.split()[1] for fault in check(con, tmp_path).faults)
+
+
+def test_a_dividend_of_nothing_has_a_sign(original: Path, tmp_path: Path) -> None:
+    """An update to a value that compares as equal writes nothing: the row has to be put in another's place."""
+    with tampered(original, tmp_path) as con:
+        row = "from prices where symbol = 'AAA' and date = '2024-01-02'"
+        con.execute(f"create temp table one as select * replace ('-0.0'::double as dividend) {row}")
+        con.execute(f"delete {row}")
+        con.execute("insert into prices from one")
+        fault = single(con, tmp_path)
+        assert (fault.what, fault.symbol, fault.date) == (CHANGED, "AAA", DAYS[0])
+
+
+def test_a_zero_in_a_list_has_a_sign(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    rows = pd.DataFrame([{"recipe": "r", "symbol": "AAA", "values": [0.0, 1.0]}])
+    with warehouse.write(STAMP) as tx:
+        tx.record("covariances", {"covariances": rows}, pack_id="PP_2024-01-05")
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute("update covariances set \"values\" = ['-0.0'::double, 1.0]")
+        assert [fault.table for fault in verify(con, warehouse.anchor).faults] == ["covariances"]
+
+
+def test_rows_that_were_changed_before_they_were_hashed_are_not_their_content(tmp_path: Path) -> None:
+    """What a trigger does: the cells are those that were written, and not those that were computed."""
+    warehouse = Warehouse(tmp_path)
+    weights = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})
+    with warehouse.write(STAMP) as tx:
+        tx.con.execute(
+            "create trigger planted after insert on optimization_results for each statement "
+            "update optimal_weights set weight = 0.5"
+        )
+        frames = {
+            "optimal_weights": weights,
+            "optimization_results": pd.DataFrame({"method": ["m"], "status": ["ok"]}),
+        }
+        tx.record("optimal_weights", frames, pack_id="p", portfolio_id=BOOK)
+        tx.con.execute("drop trigger planted on optimization_results")
+    (fault,) = verify_home(warehouse).faults
+    assert (fault.table, fault.ledger_row, fault.portfolio_id) == ("optimal_weights", 1, BOOK)
+    assert "not the content that ledger row 1 states" in fault.message

@@ -2,7 +2,10 @@
 
 import gzip
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import pytest
@@ -412,3 +415,47 @@ def test_a_thousand_lines_that_contradict_each_other_are_told_in_a_line(desk: De
     )
     assert done.quarantined == 1_000
     assert desk.rows("select max(length(reason)) from quarantine")[0][0] < 200  # type: ignore[operator]
+
+
+def test_a_delivery_that_another_ingest_takes_meanwhile_is_taken_once(desk: Desk) -> None:
+    """The other begins after this one has looked, and ends before it writes: its correction stands."""
+    restated = FIRST.replace("AAA,2024-01-02,100", "AAA,2024-01-02,102")
+    for name, text in {"one": FIRST, "two": restated}.items():
+        (desk.folder / "inbox" / f"{name}.csv").write_text(text, encoding="utf-8")
+    stamp = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
+    inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), stamp, TODAY)
+    others: list[list[Ingested]] = []
+
+    def meanwhile(said: str) -> None:
+        if not others:
+            others.append([])
+            others[0] = desk.ingest()
+
+    assert inbox.prices(None, None, meanwhile) == []
+    assert [item.payload for item in others[0]] == ["one.csv", "two.csv"]
+    assert desk.rows("select delivery_key from ingests group by 1 having count(*) > 1") == []
+    newest = "select arg_max(close, ingest_seq) from prices where symbol = 'AAA' and date = '2024-01-02'"
+    assert desk.rows(newest) == [(102.0,)]
+
+
+def test_a_refusal_that_two_ingests_find_is_on_record_once(desk: Desk) -> None:
+    (desk.folder / "inbox" / "bad.csv").write_text(
+        "symbol,date,close\nAAA,2024-01-02,n/a\n", encoding="utf-8"
+    )
+    stamp = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
+    inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), stamp, TODAY)
+    done: list[Ingested] = []
+    inbox.prices(None, None, lambda said: done.extend(desk.ingest()))
+    assert desk.rows("select count(*) from ingests") == [(1,)]
+
+
+def test_a_kept_payload_is_believed_by_its_hash(desk: Desk) -> None:
+    raw, kept = b"downloaded", desk.folder / "home" / "payloads"
+    delivery: Any = SimpleNamespace(payload=raw, payload_sha256=sha256(raw).hexdigest(), payload_name="a.csv")
+    stamp = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
+    inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), stamp, TODAY)
+    place = desk.folder / "home" / inbox._payload_path(delivery)
+    assert place.parent == kept and place.read_bytes() == raw
+    place.write_bytes(b"replaced")
+    assert desk.folder / "home" / inbox._payload_path(delivery) == place
+    assert place.read_bytes() == raw

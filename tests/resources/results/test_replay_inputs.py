@@ -173,9 +173,9 @@ def test_a_book_is_replayed_with_its_own_money_or_the_one_stated(clean: World) -
     assert worth(clean.case, SETTINGS.model_copy(update={"nav": 3e6})) == 3e6
 
 
-def test_a_replay_begins_where_its_facts_do_and_says_so(clean: World) -> None:
+def test_a_replay_begins_where_its_facts_do_and_says_so(clean: World, tmp_path: Path) -> None:
     assert clean.past.since == (DAYS[0], "risk-free rates of USD")
     late = BacktestFile(years=3, rebalance="monthly")
-    replay = backtest(clean.case, clean.past, late, DAYS[-1], Checkpoints(Path("none"), "x"))  # fmt: skip
+    replay = backtest(clean.case, clean.past, late, DAYS[-1], Checkpoints(tmp_path, "x"))  # fmt: skip
     assert f"risk-free rates of USD are on record since {DAYS[0]}: nothing before is replayed" in replay.notes
     assert replay.results[POLICY].nav.index[0].date() > DAYS[40] > DAYS[0] + timedelta(days=1)

@@ -1,0 +1,52 @@
+"""What a stage computes from: the newest versions of other assets, as its ledger rows name them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from resources.packs.packs import Pack
+from resources.store.ledger import Connection
+
+
+def inputs_of(
+    con: Connection, pack: Pack, assets: Sequence[str], portfolio_id: str | None = None
+) -> dict[str, str]:
+    """Asset -> content hash of its newest version under a pack: what a ledger row names as its inputs."""
+    rows = con.execute(
+        "select asset, coalesce(portfolio_id, '') as portfolio, arg_max(content_hash, id) from materializations "
+        "where pack_id = ? and asset in (select unnest(?)) and (portfolio_id is null or portfolio_id = ?) "
+        "group by all order by asset",
+        [pack.id, list(assets), portfolio_id],
+    ).fetchall()
+    return {"pricing_pack": pack.content_hash, **{str(asset): str(digest) for asset, _, digest in rows}}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The newest versions of some assets under a pack, as one look found them.
+
+    shared  asset -> content hash, of what has no portfolio
+    own     portfolio -> the same, of what has
+    """
+
+    assets: tuple[str, ...]
+    shared: Mapping[str, str]
+    own: Mapping[str, Mapping[str, str]]
+
+    def of(self, portfolio_id: str) -> dict[str, str]:
+        """What a ledger row of that portfolio names as its inputs."""
+        return dict(sorted({**self.shared, **self.own.get(portfolio_id, {})}.items()))
+
+
+def read_inputs(con: Connection, pack: Pack, assets: Sequence[str]) -> Inputs:
+    """What is computed from these assets rests on, for all portfolios of a pack."""
+    rows = con.execute(
+        "select asset, portfolio_id, arg_max(content_hash, id) from materializations "
+        "where pack_id = ? and asset in (select unnest(?)) group by all",
+        [pack.id, list(assets)],
+    ).fetchall()
+    own: dict[str, dict[str, str]] = {}
+    for asset, portfolio, digest in rows:
+        if portfolio is not None:
+            own.setdefault(str(portfolio), {})[str(asset)] = str(digest)
+    shared = {str(asset): str(digest) for asset, portfolio, digest in rows if portfolio is None}
+    return Inputs(tuple(assets), {"pricing_pack": pack.content_hash, **shared}, own)

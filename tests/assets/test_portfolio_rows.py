@@ -1,0 +1,46 @@
+"""What a stage wrote from inputs that another run has replaced meanwhile takes no newer result's place."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pytest
+from bench import BOOK, STAMP
+
+from assets.shared.portfolio_rows import record_each
+from optimizer import DataError
+from resources.results.stage_inputs import read_inputs
+from resources.store.warehouse import Warehouse
+
+WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})
+TRADES = {"backtest_summary": pd.DataFrame({"strategy": ["s"], "metric": ["m"], "value": [1.0]})}
+PACK: Any = SimpleNamespace(id="PP_2024-01-05", content_hash="c")
+
+
+class Book(NamedTuple):
+    name: str
+    portfolio_id: str
+
+
+def weigh(warehouse: Warehouse, weights: pd.DataFrame, book: str = BOOK) -> None:
+    with warehouse.write(STAMP) as tx:
+        tx.record("optimal_weights", {"optimal_weights": weights}, pack_id=PACK.id, portfolio_id=book)
+
+
+def test_a_stage_whose_inputs_were_replaced_writes_nothing(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    rows: Any = {Book("book", BOOK): TRADES}
+    weigh(warehouse, WEIGHTS)
+    with warehouse.live() as con:
+        seen = read_inputs(con, PACK, ["optimal_weights"])
+    weigh(warehouse, WEIGHTS)  # the same again is no other version
+    weigh(warehouse, WEIGHTS, book="of another portfolio")
+    with warehouse.write(STAMP) as tx:
+        assert record_each(tx, "backtest_results", PACK, rows, seen)[0].changed
+    weigh(warehouse, WEIGHTS.assign(weight=0.5))
+    refused = pytest.raises(DataError, match="another run changed what backtest_results of book")
+    with refused, warehouse.write(STAMP) as tx:
+        record_each(tx, "backtest_results", PACK, rows, seen)
+    with warehouse.live() as con:
+        assert con.execute("select count(*) from backtest_summary").fetchall() == [(1,)]

@@ -1,0 +1,256 @@
+"""A warehouse that the anchor does not remember is refused by every door, and neither written, shown nor replaced."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+from bench import STAMP, cut, fill, ingest, price_rows
+
+import resources.store.warehouse as door
+from resources.audit.backup import accept_break, backup, restore
+from resources.audit.verification import verify_home
+from resources.store.anchor_lines import ACCEPTED, BEGUN, COMMIT, FORGED, INTENT
+from resources.store.anchors import read_anchors
+from resources.store.record_error import RecordError, exit_status
+from resources.store.warehouse import Warehouse
+
+LATER = date(2024, 1, 8)
+
+
+def write(warehouse: Warehouse, close: float = 100.0) -> None:
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(close=close, days=(LATER,)))
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published home of one ingest, an older copy of its warehouse, and its backup."""
+    folder = tmp_path_factory.mktemp("home")
+    warehouse = Warehouse(folder / "home")
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows())
+    warehouse.publish()
+    shutil.copy(warehouse.path, folder / "older.duckdb")
+    backup(warehouse, folder / "kept", STAMP.at)
+    write(warehouse)
+    warehouse.publish()
+    return folder
+
+
+@pytest.fixture
+def warehouse(original: Path, tmp_path: Path) -> Warehouse:
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    return Warehouse(tmp_path / "home")
+
+
+def lose(warehouse: Warehouse) -> None:
+    warehouse.path.unlink()
+
+
+def empty(warehouse: Warehouse) -> None:
+    warehouse.path.unlink()
+    duckdb.connect(str(warehouse.path)).close()
+
+
+def put_back(warehouse: Warehouse) -> None:
+    shutil.copy(warehouse.home.parent / "older.duckdb", warehouse.path)
+
+
+def swap(warehouse: Warehouse) -> None:
+    other = Warehouse(warehouse.home.parent / "other")
+    for close in (90.0, 91.0, 92.0):
+        write(other, close)
+    shutil.copy(other.path, warehouse.path)
+
+
+def append(warehouse: Warehouse) -> None:
+    """Another hand writes a row that is chained as it must be."""
+    stranger = Warehouse(warehouse.home, warehouse.home.parent / "nowhere.jsonl")
+    write(stranger, 101.0)
+
+
+def cut_lines(warehouse: Warehouse) -> None:
+    lines = warehouse.anchor.read_text().splitlines(keepends=True)
+    warehouse.anchor.write_text("".join(lines[:3]))
+
+
+def plant(warehouse: Warehouse) -> None:
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute("create trigger planted after insert on prices for each statement delete from quarantine")
+
+
+def damage(warehouse: Warehouse) -> None:
+    raw = bytearray(warehouse.path.read_bytes())
+    raw[:4096] = b"\x5a" * 4096
+    warehouse.path.write_bytes(raw)
+
+
+CASES: dict[str, tuple[Callable[[Warehouse], None], str]] = {
+    "lost": (lose, "is gone, and the anchor remembers 2 ledger rows.*restore"),
+    "empty": (empty, "ends at row 0, the anchor remembers 2"),
+    "older": (put_back, "ends at row 1, the anchor remembers 2.*restore.*--accept"),
+    "foreign": (swap, "row 2 is not the one anchored.*another desk"),
+    "newer": (append, "ends at row 3, the anchor at 2: the rows after it were added by another hand"),
+    "cut anchor": (cut_lines, "ends at row 2, the anchor at 1.*lines were cut off the anchor"),
+    "planted": (plant, "trigger prices.planted.*restore"),
+    "damaged": (damage, "is damaged .*restore"),
+}
+DOORS: dict[str, Callable[[Warehouse], object]] = {
+    "write": write,
+    "publish": Warehouse.publish,
+    "live": lambda warehouse: warehouse.live().__enter__(),
+    "backup": lambda warehouse: backup(warehouse, warehouse.home.parent / "new", STAMP.at),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_door_refuses_it_and_changes_nothing(warehouse: Warehouse, case: str) -> None:
+    harm, said = CASES[case]
+    harm(warehouse)
+    files = (warehouse.path, warehouse.published, warehouse.anchor)
+    before = [path.read_bytes() if path.exists() else None for path in files]
+    for name, use in DOORS.items():
+        with pytest.raises(RecordError, match=said) as told:
+            use(warehouse)
+        assert exit_status(told.value) == 3
+        assert [path.read_bytes() if path.exists() else None for path in files] == before, name
+    report = verify_home(warehouse)
+    assert report.status == "fault"
+    assert [path.read_bytes() if path.exists() else None for path in files] == before
+
+
+@pytest.mark.parametrize("case", sorted(CASES.keys() - {"planted"}))
+def test_a_restore_or_an_accepted_break_goes_on_and_stays_visible(warehouse: Warehouse, case: str) -> None:
+    harm, _ = CASES[case]
+    harm(warehouse)
+    if case in ("newer", "foreign", "older", "cut anchor"):
+        accept_break(warehouse, STAMP, "looked into")
+    else:
+        restore(warehouse, warehouse.home.parent / "kept", STAMP.at, "looked into")
+    write(warehouse, 103.0)
+    warehouse.publish()
+    report = verify_home(warehouse)
+    assert ([str(fault) for fault in report.faults], report.status) == ([], "accepted")
+    assert "looked into" in report.breaks[0]
+
+
+@pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
+def test_a_run_killed_around_its_commit_goes_on(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Between its two lines of the anchor a ledger is known either way; nothing is refused, and nothing is a fault."""
+    real = door.append_line
+
+    def killed(path: Path, kind: str, *told: object, **more: object) -> None:
+        if kind == (COMMIT if moment == "after the commit" else "never"):
+            raise KeyboardInterrupt
+        real(path, kind, *told, **more)  # type: ignore[arg-type]
+        if kind == INTENT and moment == "before the commit":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(door, "append_line", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write(warehouse, 101.0)
+    monkeypatch.undo()
+    assert verify_home(warehouse).faults == []
+    for close in (102.0, 103.0):
+        write(warehouse, close)
+    warehouse.publish()
+    assert verify_home(warehouse).faults == []
+    with warehouse.live() as con:
+        rows = con.execute("select count(*) from materializations").fetchall()
+    assert rows == [(5 if moment == "after the commit" else 4,)]
+
+
+def test_an_accepted_line_that_the_ledger_does_not_bear_out_is_a_fault(warehouse: Warehouse) -> None:
+    """Who can append to the anchor alone cannot make an older warehouse pass."""
+    put_back(warehouse)
+    anchors = read_anchors(warehouse.anchor)
+    first = next(line for line in anchors.lines if line.kind == COMMIT)
+    door.append_line(
+        warehouse.anchor, ACCEPTED, *first.state, STAMP.at, {"accepted": "trust me"}, after=anchors
+    )
+    report = verify_home(warehouse)
+    assert "accepts a break (trust me) that the ledger knows nothing of" in str(report.faults[0])
+
+
+def test_an_anchor_that_begins_late_says_so(warehouse: Warehouse) -> None:
+    moved = Warehouse(warehouse.home, warehouse.home.parent / "worm" / "anchors.jsonl")
+    write(moved, 101.0)
+    assert [line.kind for line in read_anchors(moved.anchor).lines] == [BEGUN, INTENT, COMMIT]
+    report = verify_home(moved)
+    assert report.faults == []
+    assert any("begins at ledger row 2" in note for note in report.notes)
+
+
+def forge(path: Path) -> bytes:
+    with duckdb.connect(str(path)) as con:
+        con.execute("update quarantine set reason = 'forged'")
+    return path.read_bytes()
+
+
+def test_a_forged_copy_is_named_kept_as_evidence_and_stays_a_fault_until_it_is_accepted(
+    warehouse: Warehouse,
+) -> None:
+    held = forge(warehouse.published)
+    (fault,) = verify_home(warehouse).faults
+    assert "is not the file that was published" in str(fault)
+    assert warehouse.published.read_bytes() == held  # to look changes nothing
+    warehouse.publish()
+    (kept,) = (warehouse.home / "evidence").iterdir()
+    assert kept.read_bytes() == held
+    assert [line.told["kept"] for line in read_anchors(warehouse.anchor).lines if line.kind == FORGED] == [
+        kept.name
+    ]
+    (fault,) = verify_home(warehouse).faults
+    assert kept.name in str(fault)
+    accept_break(warehouse, STAMP, "a test of the desk")
+    report = verify_home(warehouse)
+    assert (report.status, any(kept.name in note for note in report.notes)) == ("accepted", True)
+
+
+def test_an_older_published_copy_is_a_fault_unless_a_publish_was_cut_short(warehouse: Warehouse) -> None:
+    older = warehouse.published.read_bytes()
+    write(warehouse, 101.0)
+    warehouse.publish()
+    newer = warehouse.published.read_bytes()
+    warehouse.published.write_bytes(older)
+    (fault,) = verify_home(warehouse).faults
+    assert "put back" in str(fault)
+    (warehouse.home / "published.tmp").write_bytes(newer)
+    report = verify_home(warehouse)
+    assert (report.faults, "cut short" in report.notes[-1]) == ([], True)
+    warehouse.publish()
+    assert not (warehouse.home / "evidence").exists()
+    assert verify_home(warehouse).faults == []
+
+
+def test_publishing_what_is_published_adds_no_line(warehouse: Warehouse) -> None:
+    warehouse.publish()
+    before = warehouse.anchor.read_bytes()
+    warehouse.publish()
+    assert warehouse.anchor.read_bytes() == before
+
+
+def test_verification_needs_no_right_to_write(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for an auditor who may only read: whoever runs this test may be root, so the right itself is asked for."""
+    before = {path: path.read_bytes() for path in warehouse.home.rglob("*") if path.is_file()}
+    monkeypatch.setattr(door.os, "access", lambda place, how: False)
+    monkeypatch.setattr(door, "held", None)
+    assert verify_home(warehouse).faults == []
+    assert {path: path.read_bytes() for path in warehouse.home.rglob("*") if path.is_file()} == before
+
+
+def test_a_cut_and_an_upgrade_are_ordinary(tmp_path: Path) -> None:
+    warehouse = fill(tmp_path / "home")
+    warehouse.publish()
+    cut(warehouse, LATER)
+    assert verify_home(warehouse).faults == []
+    stamp = replace(STAMP, run_id="again")
+    with warehouse.write(stamp):
+        pass  # nothing written: the anchor says nothing
+    assert verify_home(warehouse).faults == []
