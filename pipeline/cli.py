@@ -14,6 +14,7 @@ import typer
 
 from optimizer import PackfolioError, PolicyError
 from pipeline.commands import audit as audit_commands
+from pipeline.commands import proofs as proof_commands
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
 from pipeline.commands.machine_faults import machine_fault
@@ -366,6 +367,7 @@ def _show_rows(query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool) 
 
 
 audit_commands.register(app, packs)
+proof_commands.register(app)
 risk_commands.register(app)
 
 

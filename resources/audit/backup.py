@@ -128,6 +128,7 @@ def accept_break(warehouse: Warehouse, stamp: ledger.Stamp, reason: str) -> int:
             tables=(),
             inputs={"reason": reason},
         )
+        root = warehouse.tree.grow(con)
         con.execute("commit")
-        write_anchor(warehouse.anchor, *ledger.head(con), stamp.at, accepted=reason)
+        write_anchor(warehouse.anchor, *ledger.head(con), stamp.at, accepted=reason, root=root)
     return entry

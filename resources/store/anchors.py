@@ -15,6 +15,7 @@ class Anchor:
     """One line: after the commit at `at`, the ledger had `count` rows and the newest hash was `head`.
 
     accepted  reason why a ledger that differs from the lines before was accepted from here on; None otherwise
+    root      root of the Merkle tree over the `count` rows, as hexadecimal digits; None in lines of older releases
     """
 
     count: int
@@ -22,11 +23,13 @@ class Anchor:
     at: str
     accepted: str | None = None
     signature: str | None = None
+    root: str | None = None
 
     @property
     def fields(self) -> dict[str, object]:
         """What is signed."""
         told: dict[str, object] = {"count": self.count, "head": self.head, "at": self.at}
+        told |= {"root": self.root} if self.root else {}
         return told | ({"accepted": self.accepted} if self.accepted else {})
 
 
@@ -38,9 +41,12 @@ class Anchors:
     unreadable: tuple[int, ...]
 
 
-def write_anchor(path: Path, count: int, head: str, at: datetime, accepted: str | None = None) -> None:
+def write_anchor(
+    path: Path, count: int, head: str, at: datetime, accepted: str | None = None, root: str | None = None
+) -> None:
     """Append one line, signed where the desk has a key, and force it to the disk."""
-    line = json.dumps(signed(Anchor(count, head, at.isoformat(), accepted).fields, signing_key())) + "\n"
+    told = Anchor(count, head, at.isoformat(), accepted, root=root).fields
+    line = json.dumps(signed(told, signing_key())) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         if _torn(file.seek(0, os.SEEK_END), path):  # a killed writer left half a line
@@ -67,7 +73,7 @@ def read_anchors(path: Path) -> Anchors:
         try:
             found = json.loads(text)
             told = int(found["count"]), str(found["head"]), str(found["at"])
-            lines.append(Anchor(*told, found.get("accepted"), found.get("signature")))
+            lines.append(Anchor(*told, found.get("accepted"), found.get("signature"), found.get("root")))
         except (ValueError, KeyError, TypeError, AttributeError):
             unreadable.append(number)
     return Anchors(tuple(lines), tuple(unreadable))

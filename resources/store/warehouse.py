@@ -18,6 +18,7 @@ from optimizer import DataError
 from resources.store import anchors, ledger
 from resources.store.duckdb_engine import attached
 from resources.store.ledger import Connection, Entry, Stamp
+from resources.store.ledger_tree import LedgerTree
 from resources.store.schema import VERSION, prepare_schema, refuse_newer, schema_version
 from resources.store.signatures import signed, signing_key
 
@@ -113,6 +114,7 @@ class Warehouse:
         self.path = home / "warehouse.duckdb"
         self.published = home / "published.duckdb"
         self.anchor = anchor or home / "anchors.jsonl"
+        self.tree = LedgerTree(home / "ledger.tree")
         self._connect = connect
 
     @contextmanager
@@ -145,21 +147,33 @@ class Warehouse:
             con.execute("begin")
             try:
                 yield Transaction(con, stamp)
+                after = ledger.head(con)
+                root = self.tree.grow(con) if after != before else ""
                 con.execute("commit")
             except BaseException:
                 with suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
                     con.execute("rollback")
                 raise
-            after = ledger.head(con)
             if after != before:
-                anchors.write_anchor(self.anchor, *after, stamp.at)
+                anchors.write_anchor(self.anchor, *after, stamp.at, root=root)
 
     def _prepare(self, con: Connection) -> None:
         """The schema of this release, anchored where that took a step; deterministic settings for every connection."""
         con.execute("set python_enable_replacements = false")
         con.execute("set preserve_insertion_order = true")
         if prepare_schema(con, str(self.path)):
-            anchors.write_anchor(self.anchor, *ledger.head(con), datetime.now(UTC).replace(tzinfo=None))
+            self._anchor_now(con)
+
+    def _anchor_now(self, con: Connection) -> None:
+        at = datetime.now(UTC).replace(tzinfo=None)
+        anchors.write_anchor(self.anchor, *ledger.head(con), at, root=self.tree.grow(con))
+
+    def checkpoint(self) -> None:
+        """See that the newest line of the anchor has the root of the tree: lines of older releases have none."""
+        with self.live() as con:
+            lines = anchors.read_anchors(self.anchor).lines
+            if ledger.head(con)[0] and not (lines and lines[-1].root):
+                self._anchor_now(con)
 
     def publish(self) -> Path:
         """Replace the published copy by the present state, atomically; open readers keep what they have."""
