@@ -1,6 +1,6 @@
 """The commands of proofs that leave the house: prove, check, and the checkpoints that others keep."""
 
-import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,12 +32,11 @@ def prove(
     days: Annotated[int, typer.Option(min=1, help="Newest dates of which price rows are shown.")] = 5,
 ) -> None:
     """Print the proof of a result, as JSON: its rows and all they came from, for somebody who has nothing else."""
+    from resources.proofs.checkpoints import rooted_lines
     from resources.proofs.proving import Witnessed, prove
-    from resources.store.anchors import read_anchors
 
     store = _store()
-    store.checkpoint()
-    lines = read_anchors(store.anchor).lines
+    lines = rooted_lines(store, _now())
     sizes = [int(one) if one.isdecimal() else _rows_of(Path(one)) for one in since or ()]
     with reader() as con, store.tree.read(con) as tree:
         document = prove(con, tree, table, key, Witnessed(lines, since=sizes), days)
@@ -78,13 +77,13 @@ def check(
 
 def checkpoint() -> None:
     """Print the newest checkpoint, for an auditor or a witness to keep; one is written where no line has a root yet."""
-    from resources.proofs.proving import checkpoint
-    from resources.store.anchors import read_anchors
+    from resources.proofs.checkpoints import as_written, rooted_lines
 
-    store = _store()
-    store.checkpoint()
-    lines = [line for line in read_anchors(store.anchor).lines if line.root]
-    typer.echo(json.dumps(checkpoint(lines[-1])))
+    print_json(as_written(rooted_lines(_store(), _now())[-1]))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def _store() -> Any:

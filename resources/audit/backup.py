@@ -128,7 +128,6 @@ def accept_break(warehouse: Warehouse, stamp: ledger.Stamp, reason: str) -> int:
             tables=(),
             inputs={"reason": reason},
         )
-        root = warehouse.tree.grow(con)
         con.execute("commit")
-        write_anchor(warehouse.anchor, *ledger.head(con), stamp.at, accepted=reason, root=root)
+        write_anchor(warehouse.anchor, *ledger.head(con), stamp.at, accepted=reason)
     return entry

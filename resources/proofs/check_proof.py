@@ -24,16 +24,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 FORMAT = "packfolio-proof-1"
 PARTS = ("format", "result", "checkpoint", "head", "ledger", "cells", "leaves", "logs", "links", "witnesses")
 ANCHOR, WITNESS = b"packfolio anchor\n", b"packfolio witness\n"  # what a signature was given for
-# A ledger row as it is hashed: a JSON list of these.
-LEDGER = (
-    "id", "asset", "pack_id", "portfolio_id", "run_id", "at", "code_version", "config_hash", "input_hashes",
-    "content_hash", "rows", "cells", "previous_hash",
-)  # fmt: skip
-# A row of prices as it is hashed: these, joined by "|"; `day` counts from 1970-01-01.
-PRICES = (
-    "symbol", "day", "open", "high", "low", "close", "volume", "dividend", "split", "source", "basis", "currency",
-    "simulated", "known_at",
-)  # fmt: skip
+# A ledger row is hashed as a JSON list, a row of prices joined by "|"; its `day` counts from 1970-01-01.
+LEDGER = "id asset pack_id portfolio_id run_id at code_version config_hash input_hashes content_hash rows cells previous_hash"
+PRICES = "symbol day open high low close volume dividend split source basis currency simulated known_at"
 NOT_OPENED = "previous_"  # inputs that are another day's results: that day's own proof opens them
 HASH, SHORT = "[0-9a-f]{64}", "[0-9A-F]{32}"  # SHA-256, and its first half as rows of the logs are hashed
 
@@ -163,7 +156,6 @@ def signed_by(key: Ed25519PublicKey, purpose: bytes, fields: Mapping[str, Any]) 
     return base64.b64encode(signature).decode() == text
 
 
-# --- the proof ---
 class Proof:
     """A proof of which each part is checked, in the order in which they rest on each other."""
 
@@ -172,7 +164,6 @@ class Proof:
             raise Refused(f"this is no proof of the format {FORMAT}")
         parts = dict(zip(PARTS, _object(document, "the proof", PARTS), strict=True))
         self.notes: list[str] = []
-        self.witnesses = list(parts["witnesses"])
         self.checkpoint = checkpoint_of(parts["checkpoint"], "the checkpoint")
         self.size, self.root = self.checkpoint["count"], bytes.fromhex(self.checkpoint["root"])
         head, path = bytes.fromhex(self.checkpoint["head"]), _path(parts["head"], "the path of the head")
@@ -189,13 +180,14 @@ class Proof:
         brought = self._logs(parts["logs"], self._leaves(parts["leaves"], reached))
         if stray := sorted(self.ledger.keys() - reached - brought):
             raise Refused(f"nothing leads to ledger row {stray[0]}, which is in the proof")
+        self.witnesses = [self._witness(item) for item in parts["witnesses"]]
         self.links = {self.size: self.checkpoint["root"]}
         self.links |= dict(self._link(item) for item in parts["links"])
 
     def _ledger_row(self, item: Any) -> tuple[int, Json]:
         """A ledger row that is in the tree of the checkpoint, with its number."""
         text, path = _object(item, "a ledger row", ("text", "path"))
-        fields = dict(zip(LEDGER, parsed(text, "a ledger row"), strict=True))
+        fields = dict(zip(LEDGER.split(), parsed(text, "a ledger row"), strict=True))
         number = _number(fields["id"], "the number of a ledger row")
         this_hash = hashlib.sha256(text.encode()).digest()
         if root_by_path(this_hash, number - 1, self.size, _path(path, "a path")) != self.root:
@@ -255,13 +247,12 @@ class Proof:
 
     def _leaves(self, value: Any, reached: set[int]) -> dict[str, str]:
         """Log and date -> hash of the rows that the pack saw of that date."""
-        lines = list(value)
         packs = {self.inputs[number]["logs"] for number in reached if "logs" in self.inputs[number]}
-        if packs != ({_sha256("\n".join(lines))} if lines else set()):
+        if packs != ({_sha256("\n".join(value))} if value else set()):
             raise Refused("the dates that the pack saw are not those of its content hash")
-        if not lines:
+        if not value:
             self.notes.append("its ledger row names no pack that it was computed from")
-        return {place: digest for place, _, digest in (line.rpartition("|") for line in lines)}
+        return {place: digest for place, _, digest in (line.rpartition("|") for line in value)}
 
     def _logs(self, value: Any, leaves: Mapping[str, str]) -> set[int]:
         """The ledger rows that brought the shown rows of the logs, which the pack must have seen."""
@@ -304,11 +295,14 @@ class Proof:
             raise Refused(f"the link to {size} rows does not hold: it, its path or the root differs")
         return size, root
 
-    def witnessed(self, key: Ed25519PublicKey) -> None:
-        """Refuses a checkpoint that the holder of the key has not co-signed."""
-        told = {name: self.checkpoint[name] for name in ("count", "root")}.items()
-        if not any(told <= one.items() and signed_by(key, WITNESS, one) for one in self.witnesses):
-            raise Refused("a witness that was asked for has not co-signed the checkpoint")
+    def _witness(self, item: Any) -> bytes:
+        """The public key of a witness that co-signed the checkpoint."""
+        key, told = base64.b64decode(item["key"], validate=True), {"key": item["key"]}
+        told |= {name: self.checkpoint[name] for name in ("count", "head", "root")}
+        by = Ed25519PublicKey.from_public_bytes(key)
+        if not told.items() <= item.items() or not signed_by(by, WITNESS, item):
+            raise Refused("a witness signed something else than the checkpoint, or its line was changed")
+        return key
 
     def continues(self, document: Any) -> None:
         """Refuses a checkpoint, or that of an earlier proof, which this proof's ledger does not continue."""
@@ -331,9 +325,9 @@ def _log_hash(log: str, day: str, row: Mapping[str, str], where: str) -> str:
     """The hash of a row of a log, of that date."""
     if log != "prices":
         told, digest = row["date"], _row_hash(row)
+    elif list(row) != PRICES.split() or "|" in "".join(row.values()):
+        raise Refused(f"a row of {where} has other columns than prices have")
     else:
-        if tuple(row) != PRICES or "|" in "".join(row.values()):
-            raise Refused(f"a row of {where} has other columns than prices have")
         told = str(date(1970, 1, 1) + timedelta(days=int(row["day"])))
         digest = _sha256("|".join(row.values()))
     if told != day:
@@ -348,7 +342,8 @@ def check(document: Any, key: Any = None, kept: Sequence[Any] = (), witnesses: S
         if key and not signed_by(key, ANCHOR, proof.checkpoint):
             raise Refused("the checkpoint bears no signature of this key, or was changed since")
         for witness in witnesses:
-            proof.witnessed(witness)
+            if witness.public_bytes_raw() not in proof.witnesses:
+                raise Refused("a witness that was asked for has not co-signed the checkpoint")
         for one in kept:
             proof.continues(one)
     except ODD as error:
@@ -387,8 +382,9 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         found = check(parsed(*proof), key, [parsed(*one) for one in kept], witnesses)
     except Refused as refusal:
-        refused = {"proven": False, "reason": str(refusal)}
-        print(json.dumps(refused) if told.json else f"not proven: {refusal}")
+        print(
+            json.dumps({"proven": False, "reason": str(refusal)}) if told.json else f"not proven: {refusal}"
+        )
         return 3
     answer = {"proven": True, **found.result, "checkpoint": found.checkpoint, "notes": found.notes}
     print(json.dumps(answer, indent=2) if told.json else "\n".join(_told(found)))

@@ -80,7 +80,7 @@ def newest_prices(con: Connection, pack: Pack, symbols: Sequence[str], days: int
         [pack.id, list(symbols), days],
     ).fetchall()
     return [
-        LogRow(day, seq, digest, dict(zip(PRICES, text.split("|"), strict=True)))
+        LogRow(day, seq, digest, dict(zip(PRICES.split(), text.split("|"), strict=True)))
         for day, seq, digest, text in found
     ]
 

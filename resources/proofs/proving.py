@@ -10,12 +10,13 @@ from resources.audit.tracing import row_key
 from resources.logs.appending import visible_leaves
 from resources.packs.packs import Pack
 from resources.proofs.check_proof import FORMAT, NOT_OPENED, Refused, check
+from resources.proofs.checkpoints import as_written, linked_sizes
 from resources.proofs.opened_rows import Asked, Part, newest_prices, newest_rates, open_cells, open_log
 from resources.store.anchors import Anchor
 from resources.store.ledger import LEDGER_FIELDS, Connection, chain_text, columns, head
-from resources.store.ledger_tree import entries_from, tree_of
-from resources.store.merkle import Tree
 from resources.store.tables import LOGS, OUTPUTS
+from resources.tree.ledger_tree import entries_from, tree_of
+from resources.tree.merkle import Tree
 
 PROVEN = ("pricing_packs", *OUTPUTS)
 DAYS = 5  # newest dates of each symbol of which the price rows are shown
@@ -112,6 +113,8 @@ class Proving:
                 f"ledger row {claim.ledger_row} is not anchored yet: the anchor ends at {self.line.count}; "
                 f"run `packfolio packs verify`"
             )
+        if late := [size for size in on.since if not 0 < size <= self.line.count]:
+            raise PolicyError(f"--since: a proof of {self.line.count} rows cannot continue {late[0]}")
         self.ledger: dict[int, Fields] = {}
 
     def _newest_checkpoint(self) -> Anchor:
@@ -137,7 +140,7 @@ class Proving:
         return {
             "format": FORMAT,
             "result": {"table": claim.table, "ledger_row": claim.ledger_row, "key": claim.key},
-            "checkpoint": checkpoint(self.line),
+            "checkpoint": as_written(self.line),
             "head": self._path(count),
             "ledger": [
                 {"text": chain_text(row), "path": self._path(number)}
@@ -146,7 +149,7 @@ class Proving:
             "cells": [*cells, *self._brought(logs)],
             "leaves": [f"{log}|{day}|{digest}" for log, day, digest, _ in leaves],
             "logs": logs,
-            "links": [self._link(size) for size in linked_sizes(self.on, count)],
+            "links": [self._link(size) for size in linked_sizes(self.on.lines, self.on.since, count, LINKED)],
             "witnesses": [one for one in self.on.cosigned if one.get("root") == self.line.root],
         }
 
@@ -233,21 +236,3 @@ class Proving:
             yield open_cells(self.con, number, "log_leaves", places, [names])
             told = "log in (select unnest(?::varchar[]))"
             yield open_cells(self.con, number, "ingests", told, [sorted({part["log"] for part in of_it})])
-
-
-def checkpoint(line: Anchor) -> Fields:
-    """A line of the anchor as it stands in the file."""
-    return line.fields | ({"signature": line.signature} if line.signature else {})
-
-
-def linked_sizes(on: Witnessed, count: int) -> list[int]:
-    """Numbers of rows of the checkpoints to which a proof links: the newest, each month's last, and those asked for.
-
-    Raises PolicyError for one that is not before this checkpoint.
-    """
-    if late := [size for size in on.since if not 0 < size <= count]:
-        raise PolicyError(f"--since: there is no checkpoint of {late[0]} rows up to ledger row {count}")
-    earlier = [line for line in on.lines if 0 < line.count < count]
-    months = {line.at[:7]: line.count for line in earlier}
-    newest = sorted({line.count for line in earlier})[-LINKED:]
-    return sorted({*newest, *months.values(), *on.since} - {count})

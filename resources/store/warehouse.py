@@ -18,9 +18,9 @@ from optimizer import DataError
 from resources.store import anchors, ledger
 from resources.store.duckdb_engine import attached
 from resources.store.ledger import Connection, Entry, Stamp
-from resources.store.ledger_tree import LedgerTree
 from resources.store.schema import VERSION, prepare_schema, refuse_newer, schema_version
 from resources.store.signatures import signed, signing_key
+from resources.tree.ledger_tree import LedgerTree
 
 LOCK_SECONDS = 120.0
 CLOCK_SLACK = timedelta(hours=1)
@@ -162,18 +162,8 @@ class Warehouse:
         con.execute("set python_enable_replacements = false")
         con.execute("set preserve_insertion_order = true")
         if prepare_schema(con, str(self.path)):
-            self._anchor_now(con)
-
-    def _anchor_now(self, con: Connection) -> None:
-        at = datetime.now(UTC).replace(tzinfo=None)
-        anchors.write_anchor(self.anchor, *ledger.head(con), at, root=self.tree.grow(con))
-
-    def checkpoint(self) -> None:
-        """See that the newest line of the anchor has the root of the tree: lines of older releases have none."""
-        with self.live() as con:
-            lines = anchors.read_anchors(self.anchor).lines
-            if ledger.head(con)[0] and not (lines and lines[-1].root):
-                self._anchor_now(con)
+            at, root = datetime.now(UTC).replace(tzinfo=None), self.tree.grow(con)
+            anchors.write_anchor(self.anchor, *ledger.head(con), at, root=root)
 
     def publish(self) -> Path:
         """Replace the published copy by the present state, atomically; open readers keep what they have."""

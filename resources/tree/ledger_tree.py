@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from duckdb import DuckDBPyConnection as Connection
+
 from optimizer import DataError
-from resources.store.ledger import Connection
-from resources.store.merkle import WIDTH, Tree, grown, node_count, size_within
+from resources.tree.merkle import WIDTH, Tree, grown, node_count, size_within
 
 
 class LedgerTree:

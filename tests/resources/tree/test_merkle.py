@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.proofs.check_proof import consistent_roots, root_by_path
-from resources.store.ledger_tree import tree_of
-from resources.store.merkle import (
+from resources.tree.ledger_tree import tree_of
+from resources.tree.merkle import (
     EMPTY,
     WIDTH,
     Tree,
