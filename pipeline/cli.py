@@ -16,6 +16,7 @@ from optimizer import PackfolioError, PolicyError
 from pipeline.commands import audit as audit_commands
 from pipeline.commands import holdings as holdings_commands
 from pipeline.commands import init as init_command
+from pipeline.commands import proofs as proof_commands
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
 from pipeline.commands.machine_faults import machine_fault
@@ -399,6 +400,7 @@ def _show_rows(
 init_command.register(app)
 holdings_commands.register(app)
 audit_commands.register(app, packs)
+proof_commands.register(app)
 risk_commands.register(app)
 
 

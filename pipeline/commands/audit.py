@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from optimizer import PolicyError
+from pipeline.commands.proofs import checkpoint
 from pipeline.commands.terminal import Json, PackArgument, finish, out, print_json, reader, working
 from pipeline.environment import Environment
 
@@ -26,6 +27,7 @@ def register(app: typer.Typer, packs: typer.Typer) -> None:
         no_args_is_help=True, help="The anchor outside the warehouse: make a key to sign it."
     )
     anchor.command("keygen")(keygen)
+    anchor.command("checkpoint")(checkpoint)
     app.add_typer(anchor, name="anchor")
     packs.command("verify")(verify_packs)
     packs.command("restatements")(restatements)

@@ -61,12 +61,8 @@ def trace_row(con: Connection, table: str, key: Sequence[str]) -> Row:
         raise PolicyError(f"there is no lineage of {table!r}; trace one of {sorted(TRACED)}")
     if not key:
         raise PolicyError(f"name the pack: packfolio trace {table} PACK [SYMBOL] [PORTFOLIO]")
-    walk = Walk(con, find_pack(con, key[0]))
-    symbol, portfolio = ([*key[1:], None, None])[:2]
-    if "symbol" not in dict(columns(con, table)) and table != "pricing_packs":
-        portfolio, symbol = symbol or portfolio, None
-    if portfolio:
-        portfolio = walk.portfolio_id(portfolio)
+    pack, symbol, portfolio = row_key(con, table, key)
+    walk = Walk(con, pack)
     if table in ("pricing_packs", "prices"):
         return walk.pack_node(symbol) | {"environments": walk.environments()}
     found = walk.nodes(table, symbol, portfolio)
@@ -74,6 +70,30 @@ def trace_row(con: Connection, table: str, key: Sequence[str]) -> Row:
         raise DataError(f"{table} has no row of {' '.join(key)}; see `packfolio trades {walk.pack.id}`")
     tree = found[0] if len(found) == 1 else _several(table, walk.pack, found)
     return tree | {"environments": walk.environments()}
+
+
+def row_key(con: Connection, table: str, key: Sequence[str]) -> tuple[Pack, str | None, str | None]:
+    """(pack, symbol, UUID of the portfolio) of PACK, SYMBOL, PORTFOLIO as far as the table has them.
+
+    Raises PolicyError for an unknown portfolio, DataError for an unknown pack.
+    """
+    pack = find_pack(con, key[0])
+    symbol, portfolio = ([*key[1:], None, None])[:2]
+    if "symbol" not in dict(columns(con, table)) and table != "pricing_packs":
+        portfolio, symbol = symbol or portfolio, None
+    return pack, symbol, _portfolio_id(con, pack, portfolio) if portfolio else None
+
+
+def _portfolio_id(con: Connection, pack: Pack, wanted: str) -> str:
+    found = rows(
+        con,
+        "select portfolio_id, name from latest_portfolio_snapshots where pack_id = ? order by name",
+        [pack.id],
+    )
+    for row in found:
+        if wanted in (row["portfolio_id"], row["name"]):
+            return str(row["portfolio_id"])
+    raise PolicyError(f"{pack.id} has no portfolio {wanted!r}; it has {[row['name'] for row in found]}")
 
 
 def _several(table: str, pack: Pack, found: list[Row]) -> Row:
@@ -96,20 +116,6 @@ class Walk:
             [sorted(self._codes)],
         )
         return {row["config_hash"]: json.loads(row["text"]) for row in found}
-
-    def portfolio_id(self, wanted: str) -> str:
-        """The UUID of a portfolio by name or UUID; raises PolicyError that lists the names."""
-        found = rows(
-            self.con,
-            "select portfolio_id, name from latest_portfolio_snapshots where pack_id = ? order by name",
-            [self.pack.id],
-        )
-        for row in found:
-            if wanted in (row["portfolio_id"], row["name"]):
-                return str(row["portfolio_id"])
-        raise PolicyError(
-            f"{self.pack.id} has no portfolio {wanted!r}; it has {[row['name'] for row in found]}"
-        )
 
     def nodes(self, table: str, symbol: str | None, portfolio: str | None) -> list[Row]:
         """The newest rows of a table under the pack, each with what it came from."""

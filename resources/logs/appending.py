@@ -44,8 +44,12 @@ class Appended:
 
 def row_hash_sql(con: Connection, log: str) -> str:
     """SQL for the 128-bit hash of a log row: the first half of SHA-256 over its key and value cells."""
-    text = _price_text() if log == "prices" else _general_text(con, log)
-    return f"unhex(left(sha256({text}), 32))"
+    return f"unhex(left(sha256({log_row_text(con, log)}), 32))"
+
+
+def log_row_text(con: Connection, log: str) -> str:
+    """SQL for the text of a log row that is hashed."""
+    return _price_text() if log == "prices" else _general_text(con, log)
 
 
 def _price_text() -> str:
@@ -208,13 +212,20 @@ LEAVES = pa.schema([
 
 
 def root_hash(con: Connection, logs: Sequence[str], as_of: date, watermark: int) -> tuple[str, int]:
-    """(content hash, price rows) of what is visible: the newest leaf <= watermark of each date <= as_of of each log."""
-    found = con.execute(
+    """(content hash, price rows) of what is visible."""
+    found = visible_leaves(con, logs, as_of, watermark)
+    text = "\n".join(f"{log}|{day}|{digest}" for log, day, digest, _ in found)
+    return ledger.sha256(text), sum(int(row[3]) for row in found if row[0] == "prices")
+
+
+def visible_leaves(
+    con: Connection, logs: Sequence[str], as_of: date, watermark: int
+) -> list[tuple[str, date, str, int]]:
+    """(log, date, hash, rows) of the newest leaf <= watermark of each date <= as_of of each log, in that order."""
+    return con.execute(
         """
         select log, date, arg_max(hash, ingest_seq) as hash, arg_max(rows, ingest_seq) as rows from log_leaves
         where date <= ? and ingest_seq <= ? and log in (select unnest(?)) group by log, date order by log, date
         """,
         [as_of, watermark, list(logs)],
     ).fetchall()
-    text = "\n".join(f"{log}|{day}|{digest}" for log, day, digest, _ in found)
-    return ledger.sha256(text), sum(int(row[3]) for row in found if row[0] == "prices")

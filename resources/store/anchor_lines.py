@@ -15,14 +15,16 @@ from resources.store.ledger import GENESIS
 from resources.store.signatures import SIGNATURES
 
 INTENT, COMMIT, BEGUN, ACCEPTED, PUBLISHED = "intent", "commit", "begun", "accepted", "published"
-FORGED, ROTATED, REVOKED = "forged", "rotated", "revoked"
+FORGED, ROTATED, REVOKED, CHECKPOINT = "forged", "rotated", "revoked", "checkpoint"
 PLACE = ("number", "previous", "kind")
 EVERY = ("count", "head", "at")
+ROOT = "root"  # of the Merkle tree over the rows; a line may say it, those of schema 7 and before do not
 # What a line of each kind says besides PLACE, EVERY and its signature.
 KINDS: Mapping[str, frozenset[str]] = {
     BEGUN: frozenset(),  # the anchor starts beside a ledger that has rows already
     INTENT: frozenset(),  # the transaction that is about to commit makes the ledger this
     COMMIT: frozenset(),  # it did
+    CHECKPOINT: frozenset(),  # the root of its tree, which earlier lines did not say
     PUBLISHED: frozenset({"sha256"}),  # of the copy that readers get from here on
     FORGED: frozenset(
         {"sha256", "kept"}
@@ -62,6 +64,16 @@ class Anchor:
         return self.told.get("accepted")
 
     @property
+    def root(self) -> str | None:
+        """Root of the Merkle tree over the rows, as hexadecimal digits; None in lines that say none."""
+        return self.told.get(ROOT)
+
+    @property
+    def rooted(self) -> dict[str, str]:
+        """The root as a line says it."""
+        return {ROOT: self.root} if self.root else {}
+
+    @property
     def numbered(self) -> bool:
         """Whether it states its place and the line before, as every line does since schema 8."""
         return "number" in self.told
@@ -79,7 +91,7 @@ class HalfError(ValueError):
 def read_line(number: int, text: bytes) -> Anchor:
     """A line by itself; raises ValueError that says what is odd about it."""
     told = _object(text)
-    names = set(told) - SIGNATURES
+    names = set(told) - SIGNATURES - {ROOT}
     kind = told.get("kind", COMMIT)
     if "number" in told:
         if not isinstance(kind, str) or kind not in KINDS:
@@ -94,8 +106,9 @@ def read_line(number: int, text: bytes) -> Anchor:
     count, head, at = told["count"], told["head"], told["at"]
     if type(count) is not int or not 0 <= count < LONGEST:
         raise ValueError("has a count that is no number of rows")
-    if not _is_hash(head):
-        raise ValueError("has a head that is no SHA-256")
+    for name in ("head", ROOT):
+        if not _is_hash(told.get(name, head)):
+            raise ValueError(f"has a {name} that is no SHA-256")
     texts = [told[name] for name in told if name not in ("number", "count")]
     if not all(isinstance(value, str) and value.strip() for value in texts):
         raise ValueError("leaves empty what it must say")

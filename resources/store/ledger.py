@@ -167,7 +167,12 @@ LEDGER_FIELDS = (
 
 def chain_hash(fields: Mapping[str, object]) -> str:
     """The hash of a ledger row: of its own fields, which cover the row before it and every cell it wrote."""
-    return sha256(json.dumps([fields[name] if name != "at" else str(fields[name]) for name in LEDGER_FIELDS]))
+    return sha256(chain_text(fields))
+
+
+def chain_text(fields: Mapping[str, object]) -> str:
+    """The text of a ledger row that is hashed."""
+    return json.dumps([fields[name] if name != "at" else str(fields[name]) for name in LEDGER_FIELDS])
 
 
 def append_entry(

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ import pandas as pd
 
 from optimizer import DataError
 from resources.store import ledger
-from resources.store.anchor_lines import BEGUN, COMMIT, FORGED, INTENT, PUBLISHED
+from resources.store.anchor_lines import BEGUN, CHECKPOINT, COMMIT, FORGED, INTENT, PUBLISHED
 from resources.store.anchors import Anchors, append_line, read_anchors, read_end
 from resources.store.continuity import refuse_another, refuse_lost, refuse_planted
 from resources.store.duckdb_engine import attached, damage_told
@@ -22,6 +22,7 @@ from resources.store.ledger import Connection, Stamp, file_sha256
 from resources.store.schema import VERSION, prepare_schema, refuse_newer, schema_version
 from resources.store.signatures import signed, signing_key
 from resources.store.transaction import Transaction
+from resources.tree.ledger_tree import LedgerTree
 
 Head = tuple[int, str]  # number of ledger rows, hash of the newest
 LOCK_SECONDS = 120.0
@@ -46,6 +47,7 @@ class Warehouse:
         self.path = home / "warehouse.duckdb"
         self.published = home / "published.duckdb"
         self.anchor = anchor or home / "anchors.jsonl"
+        self.tree = LedgerTree(home / "ledger.tree")
         self._connect = connect
 
     @contextmanager
@@ -105,27 +107,35 @@ class Warehouse:
                 yield Transaction(con, stamp)
                 after = ledger.head(con)
                 if after != before:
-                    self._announce(before, after, stamp.at)
+                    root = {"root": self.tree.grow(con)}
+                    self._announce(before, after, stamp.at, root)
                 con.execute("commit")
             except BaseException:
                 with suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
                     con.execute("rollback")
                 raise
             if after != before:
-                append_line(self.anchor, COMMIT, *after, stamp.at)
+                append_line(self.anchor, COMMIT, *after, stamp.at, root)
 
-    def _announce(self, before: Head, after: Head, at: datetime) -> None:
-        """Tell the anchor which commit comes next."""
+    def _announce(self, before: Head, after: Head, at: datetime, root: Mapping[str, str]) -> None:
+        """Tell the anchor which commit comes next, with the root of the ledger's tree after it."""
         self._settle(before, at)
-        append_line(self.anchor, INTENT, *after, at)
+        append_line(self.anchor, INTENT, *after, at, root)
 
     def _settle(self, head: Head, at: datetime) -> None:
         """Tell the anchor what it does not know yet: a commit whose process was killed, or where it begins."""
         anchors = read_end(self.anchor)
         if anchors.pending and anchors.pending.state == head:
-            append_line(self.anchor, COMMIT, *head, at, after=anchors)
+            append_line(self.anchor, COMMIT, *head, at, anchors.pending.rooted, after=anchors)
         elif head[0] and (anchors.settled is None or anchors.settled.state != head):
             append_line(self.anchor, BEGUN, *head, at, after=anchors)
+
+    def state_root(self, at: datetime) -> None:
+        """A line of the anchor with the root of the ledger's tree, for a ledger whose lines have none yet."""
+        with self._locked(), self._opened(read_end(self.anchor)) as con:
+            head, root = ledger.head(con), self.tree.grow(con)
+            self._settle(head, at)
+            append_line(self.anchor, CHECKPOINT, *head, at, {"root": root})
 
     def publish(self) -> Path:
         """Replace the published copy by the present state, atomically; open readers keep what they have.

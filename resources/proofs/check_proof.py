@@ -1,0 +1,398 @@
+"""Checks a proof of Packfolio: plain Python and `cryptography`, no other file of this repository; copy it anywhere.
+
+    python check_proof.py proof.json --key desk.pub [--checkpoint earlier.json] [--witness witness.pub] [--json]
+
+Exit status: 0 the proof holds; 3 it does not, with the reason in one sentence; 2 a file or a key cannot be read.
+docs/methods/proofs.md says what each part of a proof is.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+FORMAT = "packfolio-proof-1"
+PARTS = ("format", "result", "checkpoint", "head", "ledger", "cells", "leaves", "logs", "links", "witnesses")
+ANCHOR, WITNESS = b"packfolio anchor\n", b"packfolio witness\n"  # what a signature was given for
+# A ledger row is hashed as a JSON list, a row of prices joined by "|"; its `day` counts from 1970-01-01.
+LEDGER = (
+    "id asset pack_id portfolio_id run_id at code_version config_hash input_hashes content_hash rows cells "
+    "previous_hash"
+)
+PRICES = "symbol day open high low close volume dividend split source basis currency simulated known_at"
+NOT_OPENED = "previous_"  # inputs that are another day's results: that day's own proof opens them
+HASH, SHORT = "[0-9a-f]{64}", "[0-9A-F]{32}"  # SHA-256, and its first half as rows of the logs are hashed
+
+Json = dict[str, Any]
+Roots = tuple[bytes | None, bytes | None]
+
+
+class Refused(Exception):  # noqa: N818  it is the answer, not a mishap
+    """Why a proof does not hold, in one sentence."""
+
+
+# --- the tree: RFC 6962 section 2.1, checked as in RFC 9162 section 2.1 ---
+def root_by_path(entry: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """The root that a path leads to from leaf `index`, counted from 0, of `size`; None for a path of another length."""
+    leaf = hashlib.sha256(b"\x00" + entry).digest()
+    return _climb(index, size - 1, leaf, path)[1] if 0 <= index < size else None
+
+
+def consistent_roots(old: int, size: int, root: bytes, path: Sequence[bytes]) -> Roots:
+    """The roots of the older tree, known as `root`, and of the newer one that a path leads to; None as above."""
+    if old == size and not path:
+        return root, root
+    if not 0 < old < size or not path:
+        return None, None
+    zeros = ((old - 1) ^ old).bit_length() - 1  # levels at which the older tree is whole
+    first, *rest = [root, *path] if old >> zeros == 1 else path
+    return _climb((old - 1) >> zeros, (size - 1) >> zeros, first, rest)
+
+
+def _climb(at: int, last: int, start: bytes, path: Sequence[bytes]) -> Roots:
+    """The roots over what is left of a node, and over all, from node `at` of a level that ends with node `last`."""
+    before = after = start
+    for node in path:
+        if last == 0:
+            return None, None
+        if at & 1 or at == last:
+            before, after = _node(node, before), _node(node, after)
+            while at and not at & 1:
+                at, last = at >> 1, last >> 1
+        else:
+            after = _node(after, node)
+        at, last = at >> 1, last >> 1
+    return (before, after) if last == 0 else (None, None)
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# --- shapes: whatever the JSON holds, what is wrong with it is a sentence ---
+ODD = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+
+
+def _object(value: Any, where: str, names: Sequence[str]) -> list[Any]:
+    """The values of an object that has these names and no other, in their order."""
+    if odd := sorted(value.keys() ^ {*names}):
+        raise Refused(f"{where} {'lacks' if odd[0] in names else 'has an unknown'} {odd[0]!r}")
+    return [value[name] for name in names]
+
+
+def _number(value: Any, where: str) -> int:
+    if type(value) is not int or not 0 < value < 1 << 62:
+        raise Refused(f"{where} must be a whole number above 0")
+    return value
+
+
+def _hashes(value: Any, where: str, digits: str = HASH) -> list[str]:
+    if type(value) is not list or not all(re.fullmatch(digits, one) for one in value):
+        raise Refused(f"{where} must hold hashes")
+    return value
+
+
+def _path(value: Any, where: str) -> list[bytes]:
+    return [bytes.fromhex(digest) for digest in _hashes(value, where)]
+
+
+def _row(value: Any, where: str) -> dict[str, str]:
+    if not all(isinstance(cell, str) for cell in value.values()):
+        raise Refused(f"a row of {where} must hold texts")
+    return dict(value)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Json:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return dict(pairs)
+
+
+def parsed(text: str | bytes, where: str) -> Any:
+    """The JSON of a text; Refused for whatever is none, or can be read in two ways."""
+    try:
+        return json.loads(text, object_pairs_hook=_once, parse_constant=int)
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"{where} is no JSON that can be checked: {error}") from None
+
+
+def checkpoint_of(value: Any, where: str) -> Json:
+    """A line of the anchor with the root of its tree, and whatever else its signature covers."""
+    if "root" not in value:
+        raise Refused(f"{where} has no root: it is none, or a release wrote it that kept no tree")
+    _number(value["count"], f"the number of rows of {where}")
+    _hashes([value["head"], value["root"]], where)
+    return dict(value)
+
+
+def read_key(path: Path) -> Ed25519PublicKey:
+    """The public key of a PEM file; raises ValueError or OSError where it is none."""
+    key = load_pem_public_key(path.read_bytes())
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError(f"{path} is no Ed25519 key")
+    return key
+
+
+def signed_by(key: Ed25519PublicKey, purpose: bytes, fields: Mapping[str, Any]) -> bool:
+    """Whether `fields["signature"]` is the key's, over the other fields."""
+    told = {name: value for name, value in fields.items() if name != "signature"}
+    try:
+        text = str(fields.get("signature", ""))
+        signature = base64.b64decode(text, validate=True)
+        key.verify(signature, purpose + json.dumps(told, sort_keys=True).encode())
+    except (InvalidSignature, ValueError):
+        return False
+    return base64.b64encode(signature).decode() == text
+
+
+class Proof:
+    """A proof of which each part is checked, in the order in which they rest on each other."""
+
+    def __init__(self, document: Any) -> None:
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise Refused(f"this is no proof of the format {FORMAT}")
+        parts = dict(zip(PARTS, _object(document, "the proof", PARTS), strict=True))
+        self.notes: list[str] = []
+        self.checkpoint = checkpoint_of(parts["checkpoint"], "the checkpoint")
+        self.size, self.root = self.checkpoint["count"], bytes.fromhex(self.checkpoint["root"])
+        head, path = bytes.fromhex(self.checkpoint["head"]), _path(parts["head"], "the path of the head")
+        if root_by_path(head, self.size - 1, self.size, path) != self.root:
+            raise Refused("the head of the checkpoint is not the last row of its tree")
+        self.ledger = dict(self._ledger_row(item) for item in parts["ledger"])
+        told = {at: parsed(row["input_hashes"], "inputs") for at, row in self.ledger.items()}
+        self.inputs = {at: _row(inputs, "inputs") for at, inputs in told.items()}
+        self.cells: dict[tuple[int, str], list[dict[str, str]]] = {}
+        for item in parts["cells"]:
+            self._open_cells(item)
+        self.result = self._result(parts["result"])
+        reached = self._reached(self.result["ledger_row"])
+        brought = self._logs(parts["logs"], self._leaves(parts["leaves"], reached))
+        if stray := sorted(self.ledger.keys() - reached - brought):
+            raise Refused(f"nothing leads to ledger row {stray[0]}, which is in the proof")
+        self.witnesses = [self._witness(item) for item in parts["witnesses"]]
+        self.links = {self.size: self.checkpoint["root"]}
+        self.links |= dict(self._link(item) for item in parts["links"])
+
+    def _ledger_row(self, item: Any) -> tuple[int, Json]:
+        """A ledger row that is in the tree of the checkpoint, with its number."""
+        text, path = _object(item, "a ledger row", ("text", "path"))
+        fields = dict(zip(LEDGER.split(), parsed(text, "a ledger row"), strict=True))
+        number = _number(fields["id"], "the number of a ledger row")
+        this_hash = hashlib.sha256(text.encode()).digest()
+        if root_by_path(this_hash, number - 1, self.size, _path(path, "a path")) != self.root:
+            raise Refused(f"ledger row {number} is not in the tree: it, its path or the root differs")
+        return number, fields
+
+    def _open_cells(self, item: Any) -> None:
+        """Rows that are shown of those that a ledger row wrote in one table."""
+        number, table, shown, others = _object(item, "cells", ("ledger_row", "table", "rows", "others"))
+        where = f"{table} of ledger row {_number(number, 'a ledger row')}"
+        if number not in self.ledger:
+            raise Refused(f"the proof lacks the ledger row of {where}")
+        rows, hidden = [_row(row, where) for row in shown], _hashes(others, where)
+        digest = _sha256("".join(sorted([*map(_row_hash, rows), *hidden])))
+        if parsed(self.ledger[number]["cells"], where).get(table, [""])[0] != digest:
+            raise Refused(f"the rows of {where} are not those that it wrote")
+        self.cells[number, table] = rows
+        if hidden:
+            self.notes.append(f"{where}: {len(rows)} of its {len(rows) + len(hidden)} rows are shown")
+
+    def _result(self, item: Any) -> Json:
+        table, number, key = _object(item, "the result", ("table", "ledger_row", "key"))
+        rows = self.cells.get((_number(number, "a ledger row"), table), [])
+        if not rows:
+            raise Refused(f"the proof lacks the rows of {table} that it is about")
+        if "pack_id" not in key or any(row.get(name) != key[name] for row in rows for name in key):
+            raise Refused(f"the rows of {table} are not those of the key that the proof names")
+        return {"table": table, "ledger_row": number, "key": _row(key, "the key"), "rows": rows}
+
+    def _reached(self, result: int) -> set[int]:
+        """The ledger rows that a result came from, its own included; an input that none of them brings is refused."""
+        reached, waiting = set(), [result]
+        while waiting:
+            number = waiting.pop()
+            if number in reached:
+                continue
+            reached.add(number)
+            for name, digest in self.inputs[number].items():
+                if name.startswith(NOT_OPENED):
+                    self.notes.append(f"ledger row {number} rests on {name} {digest[:12]}…, not opened here")
+                elif name != "logs":
+                    waiting.append(self._source(number, name, digest))
+        return reached
+
+    def _source(self, number: int, name: str, digest: str) -> int:
+        """The ledger row that brought an input of another."""
+        pack, portfolio = self.ledger[number]["pack_id"], self.ledger[number]["portfolio_id"]
+        for earlier, row in self.ledger.items():
+            if name == "pricing_pack":
+                fits = row["asset"] == "pricing_packs" and self.inputs[earlier].get("logs") == digest
+            else:
+                fits = (row["asset"], row["content_hash"]) == (name, digest)
+            before = earlier < number and row["pack_id"] == pack
+            if fits and before and row["portfolio_id"] in (None, portfolio):
+                return earlier
+        raise Refused(f"the proof lacks the {name} that ledger row {number} was computed from")
+
+    def _leaves(self, value: Any, reached: set[int]) -> dict[str, str]:
+        """Log and date -> hash of the rows that the pack saw of that date."""
+        packs = {self.inputs[number]["logs"] for number in reached if "logs" in self.inputs[number]}
+        if packs != ({_sha256("\n".join(value))} if value else set()):
+            raise Refused("the dates that the pack saw are not those of its content hash")
+        if not value:
+            self.notes.append("its ledger row names no pack that it was computed from")
+        return {place: digest for place, _, digest in (line.rpartition("|") for line in value)}
+
+    def _logs(self, value: Any, leaves: Mapping[str, str]) -> set[int]:
+        """The ledger rows that brought the shown rows of the logs, which the pack must have seen."""
+        self.logs: dict[tuple[int, str], list[dict[str, str]]] = {}
+        first: dict[
+            tuple[str, str, str], int
+        ] = {}  # a row -> the earliest ledger row that is known to hold it
+        shown, seen, brought = set(), set(), set()
+        for item in value:
+            names = ("log", "date", "ledger_row", "rows", "others")
+            log, day, number, rows, others = _object(item, "a date of a log", names)
+            where = f"{log} of {day} in ledger row {_number(number, 'a ledger row')}"
+            opened = [_log_hash(log, day, _row(row, where), where) for row in rows]
+            known = sorted([*opened, *_hashes(others, where, SHORT)])
+            digest = _sha256("".join(known))
+            leaf = {"log": log, "date": day, "hash": digest, "rows": str(len(known))}.items()
+            if not any(leaf <= row.items() for row in self.cells.get((number, "log_leaves"), ())):
+                raise Refused(f"the rows of {where} are not those that were on record then")
+            if not any(row.get("log") == log for row in self.cells.get((number, "ingests"), ())):
+                raise Refused(f"the proof lacks the payload of {where}")
+            for one in known:
+                first[log, day, one] = min(number, first.get((log, day, one), number))
+            if leaves.get(f"{log}|{day}") == digest:
+                seen.update(known)
+            brought.add(number)
+            self.logs[number, f"{log} of {day}"] = rows
+            shown |= {(log, day, one, number) for one in opened}
+        for log, day, one, number in sorted(shown):
+            if one not in seen or first[log, day, one] != number:
+                raise Refused(
+                    f"a row of {log} of {day} is not one that the pack saw, or came with another payload"
+                )
+        return brought
+
+    def _link(self, item: Any) -> tuple[int, str]:
+        """Size and root of an earlier tree that this one continues."""
+        count, root, path = _object(item, "a link", ("count", "root", "path"))
+        old, size = bytes.fromhex(_hashes([root], "the root of a link")[0]), _number(count, "a link")
+        if consistent_roots(size, self.size, old, _path(path, "a link")) != (old, self.root):
+            raise Refused(f"the link to {size} rows does not hold: it, its path or the root differs")
+        return size, root
+
+    def _witness(self, item: Any) -> bytes:
+        """The public key of a witness that co-signed the checkpoint."""
+        key, told = base64.b64decode(item["key"], validate=True), {"key": item["key"]}
+        told |= {name: self.checkpoint[name] for name in ("count", "head", "root")}
+        by = Ed25519PublicKey.from_public_bytes(key)
+        if not told.items() <= item.items() or not signed_by(by, WITNESS, item):
+            raise Refused("a witness signed something else than the checkpoint, or its line was changed")
+        return key
+
+    def continues(self, document: Any) -> None:
+        """Refuses a checkpoint, or that of an earlier proof, which this proof's ledger does not continue."""
+        kept = checkpoint_of(document.get("checkpoint", document), "the checkpoint that was kept")
+        count = kept["count"]
+        if count > self.size:
+            raise Refused(f"the proof is older than the checkpoint: {self.size} rows, not {count} or more")
+        if count not in self.links:
+            raise Refused(f"the proof has no link to {count} rows: `packfolio prove --since {count}` adds it")
+        if self.links[count] != kept["root"]:
+            raise Refused(f"the checkpoint of {count} rows is of another history than this ledger")
+
+
+def _row_hash(row: Mapping[str, str]) -> str:
+    cells = (f"{name}={row[name]}".replace("\x1f", "\x1f\x1f") for name in sorted(row))  # doubled in a text
+    return _sha256("\x1f".join(cells))
+
+
+def _log_hash(log: str, day: str, row: Mapping[str, str], where: str) -> str:
+    """The hash of a row of a log, of that date."""
+    if log != "prices":
+        told, digest = row["date"], _row_hash(row)
+    elif list(row) != PRICES.split() or "|" in "".join(row.values()):
+        raise Refused(f"a row of {where} has other columns than prices have")
+    else:
+        told = str(date(1970, 1, 1) + timedelta(days=int(row["day"])))
+        digest = _sha256("|".join(row.values()))
+    if told != day:
+        raise Refused(f"a row of {where} is of another date")
+    return digest[:32].upper()
+
+
+def check(document: Any, key: Any = None, kept: Sequence[Any] = (), witnesses: Sequence[Any] = ()) -> Proof:
+    """What a proof shows; raises Refused with the reason when it does not hold."""
+    try:
+        proof = Proof(document)
+        if key and not signed_by(key, ANCHOR, proof.checkpoint):
+            raise Refused("the checkpoint bears no signature of this key, or was changed since")
+        for witness in witnesses:
+            if witness.public_bytes_raw() not in proof.witnesses:
+                raise Refused("a witness that was asked for has not co-signed the checkpoint")
+        for one in kept:
+            proof.continues(one)
+    except ODD as error:
+        raise Refused(f"the proof is not formed as one: {type(error).__name__} {error}") from None
+    if not key:
+        proof.notes.append("no signature was checked: without --key, anyone may have made this proof")
+    return proof
+
+
+def _told(proof: Proof) -> Iterator[str]:
+    result, kept = proof.result, proof.checkpoint
+    named = f"{result['table']} of {' '.join(result['key'].values())}"
+    yield f"proven: {named}, ledger row {result['ledger_row']} of {kept['count']} at {kept['at']}"
+    for (number, table), rows in (*proof.cells.items(), *proof.logs.items()):
+        yield f"{table}, ledger row {number}"
+        yield from (
+            "  " + "  ".join(f"{name}={cell}" for name, cell in row.items() if len(cell) < 70) for row in rows
+        )
+    yield from (f"note: {note}" for note in proof.notes)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The command line; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="check", description="Checks a proof of Packfolio.")
+    parser.add_argument("proof", type=Path)
+    parser.add_argument("--key", type=Path, help="the desk's public key")
+    parser.add_argument("--checkpoint", type=Path, action="append", default=[], help="one that was kept")
+    parser.add_argument("--witness", type=Path, action="append", default=[], help="a witness's public key")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    told = parser.parse_args(words)
+    try:
+        key, witnesses = told.key and read_key(told.key), [read_key(path) for path in told.witness]
+        proof, *kept = [(path.read_bytes(), str(path)) for path in (told.proof, *told.checkpoint)]
+    except (OSError, TypeError, ValueError) as error:
+        parser.error(f"a file or a key cannot be read: {error}")
+    try:
+        found = check(parsed(*proof), key, [parsed(*one) for one in kept], witnesses)
+    except Refused as refusal:
+        print(
+            json.dumps({"proven": False, "reason": str(refusal)}) if told.json else f"not proven: {refusal}"
+        )
+        return 3
+    answer = {"proven": True, **found.result, "checkpoint": found.checkpoint, "notes": found.notes}
+    print(json.dumps(answer, indent=2) if told.json else "\n".join(_told(found)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

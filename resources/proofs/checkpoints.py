@@ -1,0 +1,48 @@
+"""Checkpoints: lines of the anchor with the root of the ledger's tree, which auditors and witnesses keep."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from optimizer import DataError
+from resources.store.anchor_lines import INTENT, Anchor
+from resources.store.anchors import read_anchors
+from resources.store.ledger import head
+from resources.store.warehouse import Warehouse
+
+
+def rooted_lines(store: Warehouse, at: datetime) -> list[Anchor]:
+    """The lines of the anchor that have a root, oldest first, since the last break that was accepted.
+
+    One is written, at `at`, where there is none: older releases wrote no root.
+    Raises DataError where nothing was recorded yet.
+    """
+    lines = _rooted(store)
+    if not lines:
+        with store.live() as con:
+            if not head(con)[0]:
+                raise DataError("nothing is on record yet: run `packfolio run` first")
+        store.state_root(at)
+        lines = _rooted(store)
+    return lines
+
+
+def _rooted(store: Warehouse) -> list[Anchor]:
+    anchors = read_anchors(store.anchor)
+    since = anchors.accepted.place if anchors.accepted else 0
+    return [line for line in anchors.lines if line.place >= since and line.kind != INTENT and line.root]
+
+
+def as_written(line: Anchor) -> dict[str, object]:
+    """A line as it stands in the file."""
+    return dict(line.told)
+
+
+def linked_sizes(lines: Sequence[Anchor], since: Sequence[int], count: int, newest: int) -> list[int]:
+    """Numbers of rows of the checkpoints to which a proof of `count` rows links.
+
+    They are the `newest` ones, the last of each month, and those of `since`.
+    """
+    earlier = [line for line in lines if 0 < line.count < count]
+    months = {line.at[:7]: line.count for line in earlier}
+    last = sorted({line.count for line in earlier})[-newest:]
+    return sorted({*last, *months.values(), *since} - {count})

@@ -1,0 +1,291 @@
+"""A proof holds, and whatever is changed in it is told in one sentence, never by a traceback."""
+
+import copy
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from bench import BOOK, DAYS, STAMP, cut, ingest, price_rows
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optimizer import DataError, PolicyError
+from resources.proofs import check_proof
+from resources.proofs.check_proof import Refused, check, main, read_key
+from resources.proofs.checkpoints import as_written, rooted_lines
+from resources.proofs.proving import Witnessed, prove
+from resources.store.signatures import KEY, make_keys
+from resources.store.warehouse import Warehouse
+
+PACK = "PP_2024-01-05"
+WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB", "CCC"], "weight": [0.25, 0.5, 0.25]})
+ESTIMATES = pd.DataFrame(
+    {"recipe": "plain", "symbol": ["AAA", "BBB", "CCC"], "expected_return": [0.05, 0.06, 0.07]}
+)
+TRADES = pd.DataFrame({
+    "symbol": ["AAA", "BBB"], "action": ["BUY", "SELL"], "quantity": [3.0, 4.0], "price": [100.0, 101.5],
+    "value": [300, 406], "cost": [1, 2], "rationale": ["no doubt", "a unit separator \x1f inside, and ümlauts"],
+    "current_quantity": [0.0, 9.0], "target_quantity": [3.0, 5.0], "currency": ["USD", "USD"], "fx_rate": [1.0, 1.0],
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Made:
+    """A desk that signs, the checkpoint of an early day, and the proof of a trade of a later one."""
+
+    store: Warehouse
+    public: Path
+    early: dict[str, Any]
+    proof: dict[str, Any]
+
+    def prove(self, table: str, *key: str, since: tuple[int, ...] = ()) -> dict[str, Any]:
+        lines = rooted_lines(self.store, STAMP.at)
+        with self.store.live() as con, self.store.tree.read(con) as tree:
+            found: dict[str, Any] = prove(con, tree, table, key, Witnessed(lines, since=since))
+        return json.loads(json.dumps(found))
+
+
+def fill(home: Path) -> Warehouse:
+    """Prices, a correction of one date, a pack, and three stages that rest on each other."""
+    store = Warehouse(home)
+    with store.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows())
+    with store.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(close=101.0, days=DAYS[-1:], symbols=("AAA",)))
+    pack = cut(store, DAYS[-1])
+    seen = {"pricing_pack": pack.content_hash}
+    with store.write(STAMP) as tx:
+        estimates = tx.record(
+            "return_estimates", {"return_estimates": ESTIMATES}, pack_id=pack.id, inputs=seen
+        )
+    inputs = seen | {"return_estimates": estimates.content_hash}
+    with store.write(STAMP) as tx:
+        weights = tx.record(
+            "optimal_weights", {"optimal_weights": WEIGHTS}, pack_id=pack.id, portfolio_id=BOOK, inputs=inputs
+        )
+    inputs |= {"optimal_weights": weights.content_hash, "previous_state": "f" * 64}
+    with store.write(STAMP) as tx:
+        tx.record("trades", {"trades": TRADES}, pack_id=pack.id, portfolio_id=BOOK, inputs=inputs)
+    return store
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    folder = tmp_path_factory.mktemp("proofs")
+    public = make_keys(folder / "desk", folder / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(KEY, str(folder / "desk"))
+        desk = Made(fill(folder / "home"), public, {}, {})
+        early = as_written(rooted_lines(desk.store, STAMP.at)[1])
+        yield replace(desk, early=early, proof=desk.prove("trades", PACK, "AAA"))
+
+
+def refused(document: Any, key: Path | None = None, *kept: Any) -> str:
+    with pytest.raises(Refused) as caught:
+        check(document, read_key(key) if key else None, kept)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_trade_is_proven_down_to_its_prices_and_their_payloads(made: Made) -> None:
+    found = check(made.proof, read_key(made.public), [made.early, made.proof])
+    assert found.result["key"] == {"pack_id": PACK, "portfolio_id": BOOK, "symbol": "AAA"}
+    assert [row["action"] for row in found.result["rows"]] == ["BUY"]
+    shown = {table: [row.get("symbol") for row in rows] for (_, table), rows in found.cells.items()}
+    assert shown["optimal_weights"] == shown["return_estimates"] == ["AAA"]
+    closes = {place: [row["close"] for row in rows] for place, rows in found.logs.items()}
+    assert closes[2, "prices of 2024-01-05"] == ["101.0000"] and closes[1, "prices of 2024-01-04"] == [
+        "102.0000"
+    ]
+    payloads = [
+        row["payload_sha256"]
+        for (_, table), rows in found.cells.items()
+        if table == "ingests"
+        for row in rows
+    ]
+    assert payloads == ["abc", "abc"]
+    assert "ledger row 6 rests on previous_state ffffffffffff…, not opened here" in found.notes
+
+
+def test_a_row_with_a_separator_inside_and_a_whole_table_are_proven(made: Made) -> None:
+    assert "\x1f" in check(made.prove("trades", PACK, "BBB")).result["rows"][0]["rationale"]
+    whole = made.prove("optimal_weights", PACK)
+    assert len(check(whole).result["rows"]) == 3 and whole["cells"][0]["others"] == []
+    assert check(made.prove("pricing_packs", PACK)).result["table"] == "pricing_packs"
+    assert check(made.prove("return_estimates", PACK, "CCC")).result["ledger_row"] == 4
+
+
+def texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The places of all values in a document that are no list or object, and of all that could be taken out."""
+    if isinstance(value, dict | list):
+        for at in value if isinstance(value, dict) else range(len(value)):
+            yield from texts(value[at], (*path, at))
+    if path:
+        yield path
+
+
+def put(document: Any, path: tuple[Any, ...], value: Any) -> None:
+    for step in path[:-1]:
+        document = document[step]
+    if value is None:
+        del document[path[-1]]
+    else:
+        document[path[-1]] = value
+
+
+def changed(value: Any, at: int) -> Any:
+    if isinstance(value, str):
+        if not value:
+            return "x"
+        at %= len(value)
+        return value[:at] + ("0" if value[at] != "0" else "1") + value[at + 1 :]
+    return value + 1 if isinstance(value, int) else "something else"
+
+
+@given(data=st.data())
+def test_every_changed_and_every_missing_value_is_told(made: Made, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(list(texts(made.proof))))
+    document = copy.deepcopy(made.proof)
+    inner = document
+    for step in path:
+        inner = inner[step]
+    gone = data.draw(st.booleans())
+    if gone and path[0] in ("links", "witnesses") and len(path) == 2:
+        gone = False  # a link that is not asked for may be left out
+    value = None if gone else changed(inner, data.draw(st.integers(0, 200)))
+    put(document, path, value)
+    refused(document, made.public, made.early)
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+NAMES = st.sampled_from([*check_proof.PARTS, "x"])
+ODD = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner), max_leaves=20)
+ODD_FILES = [
+    b"", b"{", b"[]", b"null", b"NaN", b'{"format": NaN}', b'{"format": 1, "format": 1}', b"[" * 9000, b"9" * 5000,
+    b'"\\ud800"', b"\x00\xff",
+]  # fmt: skip
+
+
+@given(ODD, st.data())
+def test_odd_documents_are_refused_in_a_sentence(made: Made, odd: Any, data: st.DataObject) -> None:
+    refused(odd)
+    document = copy.deepcopy(made.proof)
+    path = data.draw(st.sampled_from([path for path in texts(document) if path[0] != "witnesses"]))
+    put(document, path, [odd])
+    refused(document, made.public)
+    with pytest.raises(Refused):
+        check(made.proof, None, [odd])
+
+
+@pytest.mark.parametrize("text", ODD_FILES, ids=range(len(ODD_FILES)))
+def test_odd_files_are_told_with_status_3(
+    tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str], text: bytes
+) -> None:
+    (tmp_path / "odd").write_bytes(text)
+    (tmp_path / "proof").write_text(json.dumps(made.proof))
+    assert main([str(tmp_path / "odd")]) == 3
+    assert main([str(tmp_path / "proof"), "--checkpoint", str(tmp_path / "odd"), "--json"]) == 3
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_other_keys_and_other_histories_are_told(tmp_path: Path, made: Made) -> None:
+    other = make_keys(tmp_path / "other", made.store.home)
+    assert "no signature of this key" in refused(made.proof, other)
+    unsigned = {name: value for name, value in made.proof["checkpoint"].items() if name != "signature"}
+    assert "no signature" in refused(made.proof | {"checkpoint": unsigned}, made.public)
+    early = made.early
+    assert "another history" in refused(made.proof, made.public, early | {"root": "0" * 64})
+    assert "older than the checkpoint" in refused(made.proof, made.public, early | {"count": 99})
+    assert "no link to 2 rows" in refused(made.proof | {"links": []}, made.public, early)
+    assert "has no root" in refused(made.proof, None, {"count": 2, "head": "0" * 64, "at": "then"})
+    rewritten = fill(tmp_path / "rewritten")
+    lines = rooted_lines(rewritten, STAMP.at)
+    assert [line.root for line in lines] == [line.root for line in rooted_lines(made.store, STAMP.at)]
+
+
+def test_a_row_cannot_be_given_to_another_payload(made: Made) -> None:
+    document = made.prove("trades", PACK, "BBB")
+    first, second = (part for part in document["logs"] if part["date"] == "2024-01-05")
+    assert (first["ledger_row"], second["ledger_row"], second["rows"]) == (1, 2, [])
+    digest = hashlib.sha256("|".join(first["rows"][0].values()).encode()).hexdigest()[:32].upper()
+    second["others"].remove(digest)
+    second["rows"], first["rows"] = first["rows"], []
+    first["others"].append(digest)
+    assert "came with another payload" in refused(document)
+
+
+def test_what_cannot_be_proven_is_told_with_the_remedy(tmp_path: Path, made: Made) -> None:
+    with pytest.raises(PolicyError, match="no proof of 'prices'"):
+        made.prove("prices", PACK)
+    with pytest.raises(PolicyError, match="name the pack"):
+        made.prove("trades")
+    with pytest.raises(DataError, match="trades has no row of PP_2024-01-05 ZZZ"):
+        made.prove("trades", PACK, "ZZZ")
+    with pytest.raises(PolicyError, match="cannot continue 99"):
+        made.prove("trades", PACK, "AAA", since=(99,))
+    shutil.copytree(made.store.home, tmp_path / "home")
+    store = replace(made, store=Warehouse(tmp_path / "home"))
+    with store.store.live() as con:
+        con.execute("update trades set quantity = 4 where symbol = 'AAA'")
+    with pytest.raises(DataError, match="not those that it wrote; run `packfolio packs verify`"):
+        store.prove("trades", PACK, "AAA")
+
+
+def test_a_damaged_missing_or_foreign_file_of_nodes_is_made_anew(tmp_path: Path, made: Made) -> None:
+    shutil.copytree(made.store.home, tmp_path / "home")
+    desk = replace(made, store=Warehouse(tmp_path / "home"))
+    file = desk.store.tree.path
+    nodes = file.read_bytes()
+    for damage in (
+        b"",
+        nodes[:-1],
+        nodes[:40],
+        bytes(len(nodes)),
+        nodes + nodes,
+        nodes[:64] + bytes(32) + nodes[96:],
+    ):
+        file.write_bytes(damage)
+        assert desk.prove("trades", PACK, "AAA") == made.proof
+        with desk.store.live() as con:
+            assert desk.store.tree.grow(con) == made.proof["checkpoint"]["root"]
+    file.unlink()
+    assert desk.prove("trades", PACK, "AAA") == made.proof
+    with pytest.raises(ZeroDivisionError), desk.store.write(STAMP) as tx:
+        tx.record("optimal_weights", {"optimal_weights": WEIGHTS[:1]}, pack_id=PACK, portfolio_id=BOOK)
+        raise ZeroDivisionError
+    assert desk.prove("trades", PACK, "AAA") == made.proof
+
+
+def test_the_file_runs_alone_and_is_short(tmp_path: Path, made: Made) -> None:
+    source = Path(check_proof.__file__)
+    assert len(source.read_text("utf-8").splitlines()) < 400
+    shutil.copy(source, tmp_path / "check_proof.py")
+    for name, document in {"proof.json": made.proof, "earlier.json": made.early}.items():
+        (tmp_path / name).write_text(json.dumps(document))
+    command = [sys.executable, "-I", "check_proof.py", "proof.json", "--key", str(made.public)]
+    done = subprocess.run(
+        [*command, "--checkpoint", "earlier.json"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert done.stdout.startswith(f"proven: trades of {PACK} {BOOK} AAA, ledger row 6 of 6 at 2024-01-05")
+    (tmp_path / "proof.json").write_text(
+        json.dumps(made.proof).replace('"quantity": "3.0"', '"quantity": "4.0"')
+    )
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        3,
+        "not proven: the rows of trades of ledger row 6 are not those that it wrote\n",
+        "",
+    )
+    done = subprocess.run(
+        [*command[:-1], "none.pub"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "cannot be read" in done.stderr
