@@ -2,9 +2,10 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -76,7 +77,7 @@ class Warehouse:
                 con.execute("set python_enable_replacements = false")
                 con.execute("set preserve_insertion_order = true")
                 refuse_another(con, self.path, anchors)
-                if prepare_schema(con, str(self.path), self._announce):
+                if prepare_schema(con, str(self.path), partial(self._announce, con)):
                     self._settle(ledger.head(con), _now())
                 if not ours:  # nobody but this process has written since it looked
                     refuse_planted(con, self.path)
@@ -107,20 +108,19 @@ class Warehouse:
                 yield Transaction(con, stamp)
                 after = ledger.head(con)
                 if after != before:
-                    root = {"root": self.tree.grow(con)}
-                    self._announce(before, after, stamp.at, root)
+                    self._announce(con, before, after, stamp.at)
                 con.execute("commit")
             except BaseException:
                 with suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
                     con.execute("rollback")
                 raise
             if after != before:
-                append_line(self.anchor, COMMIT, *after, stamp.at, root)
+                self._settle(after, stamp.at)
 
-    def _announce(self, before: Head, after: Head, at: datetime, root: Mapping[str, str]) -> None:
+    def _announce(self, con: Connection, before: Head, after: Head, at: datetime) -> None:
         """Tell the anchor which commit comes next, with the root of the ledger's tree after it."""
         self._settle(before, at)
-        append_line(self.anchor, INTENT, *after, at, root)
+        append_line(self.anchor, INTENT, *after, at, {"root": self.tree.grow(con)})
 
     def _settle(self, head: Head, at: datetime) -> None:
         """Tell the anchor what it does not know yet: a commit whose process was killed, or where it begins."""
