@@ -85,8 +85,9 @@ def checked_reasons(name: str, given: object) -> Mapping[str, str]:
 
 def checked_largest(name: str, given: object) -> Mapping[int, float]:
     """The most that the N largest may be together, by N; raises PolicyError for anything else."""
-    found: Mapping[object, float] = dict(checked_shares(name, given))
-    for count in found:
+    found = checked_shares(name, given)
+    counts: list[object] = list(found)
+    for count in counts:
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise PolicyError(
                 f"{name} has the number {count!r}; it must be a whole number of names, at least 1"

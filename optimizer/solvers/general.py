@@ -220,6 +220,10 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
             unit = float(np.abs(goal.gain).max()) or 1.0
             loss, own = tail_loss(goal, w, float(np.abs(goal.scenarios).mean()) or 1.0)
             return loss, [*own, (goal.gain / unit) @ w >= 1]
+        case TailBudget():
+            loss, own = tail_loss(goal, w, float(np.abs(goal.scenarios).mean()) or 1.0)
+            kept = np.flatnonzero(goal.budgets > 0)
+            return loss - goal.budgets[kept] @ cp.log(w[kept]), own
         case RobustTail():
             size = float(np.abs(goal.scenarios).mean()) or 1.0
             loss, own = tail_loss(goal, w, size)

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 
 from optimizer.beliefs.estimators.sample import Sample, estimator
 from optimizer.errors import DataError
@@ -124,11 +125,11 @@ def graphical_lasso(sample: Sample) -> Array:
     return np.asarray(correlation * np.outer(deviation, deviation))
 
 
-def _correlation(covariance: Array) -> tuple[Array, Array, Array]:
+def _correlation(covariance: Array) -> tuple[Array, Array, npt.NDArray[np.intp]]:
     """(n,) deviations, (n, n) correlations, 0 beside what never moves, and the places of what does."""
     deviation = np.sqrt(np.diag(covariance))
     safe = np.where(deviation > 0, deviation, 1.0)
-    correlation = covariance / np.outer(safe, safe)
+    correlation = np.asarray(covariance / np.outer(safe, safe))
     np.fill_diagonal(correlation, 1.0)
     return deviation, correlation, np.flatnonzero(deviation > 0)
 

@@ -11,6 +11,7 @@ from optimizer.numerics.homogeneous import best_ratio
 from optimizer.numerics.matrices import dense
 from optimizer.numerics.qp import solve_qp
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded, doubt_slope
+from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio
 from optimizer.solvers.fast.limit_curvature import cone_curvature, priced_curvature
 from optimizer.solvers.fast.risk_budgets import limited_budgets
 from optimizer.typing import Array
@@ -71,5 +72,5 @@ def _round(goal: Goal, base: Polyhedron, norms: tuple[Norm, ...], w: Array, pric
             scale = 1.0 / float(np.sqrt(w @ goal.covariance @ w))
             bend = cone_curvature(norms, w, prices, scale, p)
             return limited_budgets(dense(goal.covariance), goal.budgets, base, bend)
-        case Tail() | Scenario() | Traded():
+        case Tail() | Scenario() | Traded() | TailRatio() | TailBudget() | RobustTail():
             raise NoAnswerError("Newton", f"{goal.measure} is not smooth", infeasible=False)
