@@ -1,6 +1,8 @@
 """Weights by clusters of correlated names: no expected returns, no inverse of the covariance.
 
-All recipes take a covariance (n, n) per year and give long-only weights (n,) that sum to 1.
+All recipes take a covariance (n, n) per year and give long-only weights (n,) that sum to 1. As published, the
+halves of HRP depend on the order of the names, and where distances are equal the clusters of every recipe do: the
+optimizer passes names in alphabetical order.
 """
 
 from collections.abc import Callable, Mapping

@@ -17,15 +17,29 @@ from resources.settings.yaml_files import load_yaml
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
 
 
-class ViewFile(Strict):
-    """An opinion: absolute views are total returns per year, relative ones the lead of `assets` over `against`."""
+Weights = dict[Symbol, Annotated[float, Field(allow_inf_nan=False)]]
+Names = list[Symbol] | Weights
 
-    assets: list[Symbol] = Field(min_length=1)
+
+class ViewFile(Strict):
+    """An opinion: absolute views are total returns per year, relative ones the lead of `assets` over `against`.
+
+    assets, against  symbols, or symbol -> weight: a portfolio as it stands, signs included
+    weights          inside a group, or symbol -> weight of every name
+    """
+
+    assets: Names = Field(min_length=1)
     type: Literal["absolute", "relative"]
     expected_return_pct: Percent
     confidence: float = Field(ge=0, le=1)
-    against: list[Symbol] = Field(default=[])
-    weights: Literal["market", "equal"] = "market"
+    against: Names = Field(default=[])
+    weights: Literal["market", "equal"] | Weights = "market"
+
+    @model_validator(mode="after")
+    def as_the_library_takes_it(self) -> "ViewFile":
+        """Refuses what `MarketView` refuses."""
+        self.to_view(0.0)
+        return self
 
     def to_view(self, risk_free_rate: float) -> MarketView:
         """The view in excess returns: the risk-free rate comes off an absolute one."""

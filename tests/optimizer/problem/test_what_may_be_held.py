@@ -203,3 +203,15 @@ def test_a_hedge_without_a_risk_budget_is_named():
     )
     assert plain.weights[1] == pytest.approx(0, abs=1e-9)
     assert not any("no share" in warning for warning in plain.warnings)
+
+
+def test_a_universe_takes_lists_and_the_words_of_a_file():
+    listed = Universe(["A", "B"], benchmark="equal_weight")
+    assert listed.symbols == ("A", "B") and listed.benchmark == {"A": 0.5, "B": 0.5}
+    assert Universe(("A", "B"), benchmark="SPY").benchmark == {"SPY": 1.0}
+    capped = Universe(("A", "B"), benchmark="market_cap", market_caps={"A": 3.0, "B": 1.0})
+    assert capped.benchmark == {"A": 0.75, "B": 0.25}
+    with pytest.raises(PolicyError, match="market_caps lacks B"):
+        Universe(("A", "B"), benchmark="market_cap", market_caps={"A": 3.0})
+    with pytest.raises(PolicyError, match="symbols is the text 'SPY'"):
+        Universe("SPY")
