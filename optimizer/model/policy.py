@@ -166,15 +166,17 @@ def check_numbers(policy: Policy) -> None:
 
 
 def check_no_shorts(policy: Policy) -> None:
-    """Raises PolicyError for a limit below 0 on a name: a long-only book makes it void."""
-    lows = {"min_weight": policy.min_weight, "max_weight": policy.max_weight}
-    lows |= {f"asset_limits of {name}": low for name, (low, _) in policy.asset_limits.items()}
-    lows |= {
-        f"asset_limits of {name}": high
-        for name, (_, high) in policy.asset_limits.items()
-        if high is not None and high < 0
-    }
-    for name, low in lows.items():
+    """Raises PolicyError for a limit below 0 on a name, a sector or all names: a long-only book makes it void."""
+    bounds = [
+        ("min_weight", policy.min_weight),
+        ("max_weight", policy.max_weight),
+        ("max_sector", policy.max_sector),
+    ]
+    for field_name in ("asset_limits", "sector_limits"):
+        for name, pair in getattr(policy, field_name).items():
+            bounds += [(f"{field_name} of {name}", bound) for bound in pair]
+    bounds += [("net_limits", bound) for bound in policy.net_limits or ()]
+    for name, low in bounds:
         if low is not None and low < 0:
             raise PolicyError(
                 f"{name}: {low:g} is below 0 and the policy is long-only, which forbids short positions; "
