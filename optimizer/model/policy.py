@@ -166,16 +166,17 @@ def check_numbers(policy: Policy) -> None:
 
 
 def check_no_shorts(policy: Policy) -> None:
-    """Raises PolicyError for a limit below 0 on a name, a sector or all names: a long-only book makes it void."""
+    """Raises PolicyError for a limit below 0 that a long-only book makes void: on a name, or all that a group has."""
     bounds = [
         ("min_weight", policy.min_weight),
         ("max_weight", policy.max_weight),
         ("max_sector", policy.max_sector),
     ]
-    for field_name in ("asset_limits", "sector_limits"):
-        for name, pair in getattr(policy, field_name).items():
-            bounds += [(f"{field_name} of {name}", bound) for bound in pair]
-    bounds += [("net_limits", bound) for bound in policy.net_limits or ()]
+    bounds += [(f"asset_limits of {name}", end) for name, pair in policy.asset_limits.items() for end in pair]
+    groups = {f"sector_limits of {name}": pair for name, pair in policy.sector_limits.items()}
+    groups |= {"net_limits": policy.net_limits} if policy.net_limits else {}
+    # A group's least below 0 says nothing beside a most, and is what some write for none.
+    bounds += [(name, low if high is None else high) for name, (low, high) in groups.items()]
     for name, low in bounds:
         if low is not None and low < 0:
             raise PolicyError(

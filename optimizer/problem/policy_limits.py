@@ -319,7 +319,8 @@ def _written(setting: Setting, limit: TextLimit) -> Linear:
     # Cash is 1 less the sum of the weights.
     offset = sum(f for name, f in limit.terms.items() if name.lower() == "cash")
     held = all(factor > 0 and _is_held(setting, name) for name, factor in limit.terms.items())
-    if setting.policy.long_only and held and (-INF < limit.low < 0 or limit.high < 0):
+    void = -INF < limit.low < 0 and (limit.high == INF or set(limit.terms) <= set(setting.symbols))
+    if setting.policy.long_only and held and (void or limit.high < 0):
         raise PolicyError(
             f"limit {limit.text!r} allows a short position and the policy is long-only, which forbids it; write at "
             f"least 0, or set long_only to False"

@@ -26,7 +26,7 @@ def ask(service: OptimizerService, portfolio: str, policy: dict[str, Any]) -> di
 
 def test_a_level_is_told_in_the_answer(service: OptimizerService) -> None:
     policy = {**TIGHT, "priorities": {"asset_limits_pct": 2}}
-    answer = ask(service, "mixed", policy)
+    answer = ask(service, "seed", policy)
     RebalanceAnswer.model_validate(answer)
     [level] = answer["levels"]
     assert level["priority"] == 2 and level["violation"] - level["proven"] <= 1e-6
@@ -40,9 +40,9 @@ def test_a_level_is_told_in_the_answer(service: OptimizerService) -> None:
 
 def test_a_conflict_is_told_in_percent_and_relaxing_by_it_is_enough(service: OptimizerService) -> None:
     with pytest.raises(InfeasibleError) as caught:
-        ask(service, "mixed", TIGHT)
+        ask(service, "seed", TIGHT)
     told = reason_of(caught.value)
     assert "cash_max_pct is 5% and must give way by " in told
     amount = float(told.split("cash_max_pct is 5% and must give way by ")[1].split("%")[0])
-    answer = ask(service, "mixed", {**TIGHT, "cash_max_pct": 5 + amount})
+    answer = ask(service, "seed", {**TIGHT, "cash_max_pct": 5 + amount})
     assert answer["levels"] == [] and answer["trades"]

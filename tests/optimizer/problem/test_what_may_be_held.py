@@ -72,9 +72,10 @@ def test_the_universe_binds_in_a_backtest():
         {"max_weight": -0.1},
         {"asset_limits": {"C": (-0.3, 0.3)}},
         {"asset_limits": {"C": (None, -0.1)}},
-        {"sector_limits": {"x": (-0.1, 0.3)}},
+        {"sector_limits": {"x": (-0.1, None)}},
+        {"sector_limits": {"x": (None, -0.1)}},
         {"max_sector": -0.1},
-        {"net_limits": (-0.2, 0.2)},
+        {"net_limits": (-0.2, None)},
     ],
     ids=str,
 )
@@ -85,7 +86,7 @@ def test_a_short_limit_of_a_long_only_book_is_refused(limits: dict[str, object])
 
 
 def test_a_written_short_limit_of_a_long_only_book_is_refused():
-    for line in ("C >= -0.3", "x >= -10%", "A + y >= -0.1", "symbol:A <= -0.1", "-0.2 <= invested <= 1"):
+    for line in ("C >= -0.3", "x >= -10%", "A + y >= -0.1", "symbol:A <= -0.1", "-0.2 <= C <= 1"):
         with pytest.raises(PolicyError, match="long-only"):
             solve(FOUR, Policy(method="min_volatility", limits=(line,)), BOOK)
     solve(FOUR, Policy(method="min_volatility", limits=("C - A >= -0.3", "cash >= -0.1")), BOOK)

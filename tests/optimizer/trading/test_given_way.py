@@ -19,6 +19,7 @@ from optimizer import (
 
 NAMES = ("A", "B", "C")
 THREE = Estimates(NAMES, None, np.diag([0.04, 0.05, 0.06]), observations=250)
+BOTH = Universe(NAMES, benchmark="equal_weight")
 BOOK = Portfolio("book", 0, {"A": Position("A", 1000)})
 PRICES = dict.fromkeys(NAMES, 10.0)
 TIGHT = Policy(method="min_volatility", risk_free_rate=0.0, max_weight=0.5, max_turnover=0.1, cash_max=0.02)
@@ -26,7 +27,7 @@ TIGHT = Policy(method="min_volatility", risk_free_rate=0.0, max_weight=0.5, max_
 
 def test_turnover_that_gave_way_in_the_weights_gives_way_in_the_list_and_is_a_reason():
     ranked = replace(TIGHT, priorities={"max_turnover": 2})
-    found = propose(BOOK, PRICES, THREE, ranked, Universe(NAMES), Mandate())
+    found = propose(BOOK, PRICES, THREE, ranked, BOTH, Mandate())
     [level] = found.solution.levels
     assert level.gave[0].limit == "max_turnover" and found.trades.turnover == pytest.approx(0.5, abs=0.01)
     checks = {check.constraint: check for check in found.trades.constraints}
@@ -39,17 +40,15 @@ def test_turnover_that_gave_way_in_the_weights_gives_way_in_the_list_and_is_a_re
 
 def test_without_a_priority_turnover_holds_on_the_list():
     target = {"A": 0.5, "B": 0.5}
-    kept = build_trades(BOOK, PRICES, target, THREE, TIGHT, Universe(NAMES))
+    kept = build_trades(BOOK, PRICES, target, THREE, TIGHT, BOTH)
     assert kept.turnover <= 0.1
-    given = build_trades(
-        BOOK, PRICES, target, THREE, replace(TIGHT, priorities={"max_turnover": 1}), Universe(NAMES)
-    )
+    given = build_trades(BOOK, PRICES, target, THREE, replace(TIGHT, priorities={"max_turnover": 1}), BOTH)
     assert 0.45 <= given.turnover <= 0.5
 
 
 def test_a_cap_that_gave_way_is_named_in_the_reason_of_its_name_alone():
     ranked = replace(TIGHT, max_turnover=0.1, priorities={"max_weight": 1})
-    found = propose(BOOK, PRICES, THREE, ranked, Universe(NAMES), Mandate())
+    found = propose(BOOK, PRICES, THREE, ranked, BOTH, Mandate())
     reasons = {row.symbol: row.rationale for row in found.trades.rows}
     assert "max_weight A gives way by" in reasons["A"]
     assert "gives way" not in reasons["B"] + reasons["C"]
@@ -61,7 +60,7 @@ def test_what_is_closed_or_capped_by_others_gives_no_way():
         method="min_volatility", risk_free_rate=0.0, max_weight=0.4, asset_limits={"C": (0, 0.4)},
         priorities={"asset_limits": 1, "max_weight": 1},
     )  # fmt: skip
-    found = propose(BOOK, PRICES, THREE, ranked, Universe(NAMES), Mandate(investable=("A", "B")))
+    found = propose(BOOK, PRICES, THREE, ranked, BOTH, Mandate(investable=("A", "B")))
     assert found.solution.weights[2] == 0.0
     assert {u.limit for u in found.solution.unmet} == {"max_weight A", "max_weight B"}
 
@@ -71,10 +70,8 @@ def test_least_cash_with_a_priority_may_be_spent():
         method="min_volatility", risk_free_rate=0.0, cash_min=0.1, cash_max=1.0, limits=("invested >= 0.95",)
     )
     with pytest.raises(InfeasibleError):
-        propose(BOOK, PRICES, THREE, policy, Universe(NAMES), Mandate())
-    found = propose(
-        BOOK, PRICES, THREE, replace(policy, priorities={"cash_min": 3}), Universe(NAMES), Mandate()
-    )
+        propose(BOOK, PRICES, THREE, policy, BOTH, Mandate())
+    found = propose(BOOK, PRICES, THREE, replace(policy, priorities={"cash_min": 3}), BOTH, Mandate())
     assert found.solution.cash == pytest.approx(0.05, abs=1e-6)
     left = float(found.trades.cash_after / found.trades.nav_after)
     assert 0.04 <= left < 0.1
