@@ -185,15 +185,18 @@ def check_numbers(policy: Policy) -> None:
 
 
 def check_no_shorts(policy: Policy) -> None:
-    """Raises PolicyError for a limit below 0 on a name: a long-only book makes it void."""
-    lows = {"min_weight": policy.min_weight, "max_weight": policy.max_weight}
-    lows |= {f"asset_limits of {name}": low for name, (low, _) in policy.asset_limits.items()}
-    lows |= {
-        f"asset_limits of {name}": high
-        for name, (_, high) in policy.asset_limits.items()
-        if high is not None and high < 0
-    }
-    for name, low in lows.items():
+    """Raises PolicyError for a limit below 0 that a long-only book makes void: on a name, or all that a group has."""
+    bounds = [
+        ("min_weight", policy.min_weight),
+        ("max_weight", policy.max_weight),
+        ("max_sector", policy.max_sector),
+    ]
+    bounds += [(f"asset_limits of {name}", end) for name, pair in policy.asset_limits.items() for end in pair]
+    groups = {f"sector_limits of {name}": pair for name, pair in policy.sector_limits.items()}
+    groups |= {"net_limits": policy.net_limits} if policy.net_limits else {}
+    # A group's least below 0 says nothing beside a most, and is what some write for none.
+    bounds += [(name, low if high is None else high) for name, (low, high) in groups.items()]
+    for name, low in bounds:
         if low is not None and low < 0:
             raise PolicyError(
                 f"{name}: {low:g} is below 0 and the policy is long-only, which forbids short positions; "

@@ -55,10 +55,10 @@ def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
 class Universe:
     """What a portfolio may hold, and what is known of it.
 
-    symbols      unique; kept in ascending order, whatever the given one
+    symbols      unique; a list is as good, and kept in ascending order, whatever the given one
     sectors      symbol -> sector
     funds        look-through exposures, None when nothing is looked through
-    benchmark    symbol -> weight, a fraction
+    benchmark    symbol -> weight, a fraction; "equal_weight", "market_cap" or one symbol
     market_caps  symbol -> value, in one currency
     factors      factor -> symbol -> loading, per unit of weight
     """
@@ -71,9 +71,29 @@ class Universe:
     factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        symbols: object = self.symbols
+        if isinstance(symbols, str):
+            raise PolicyError(f"symbols is the text {symbols!r}; give a list: [{symbols!r}]")
         if len(set(self.symbols)) < len(tuple(self.symbols)):
             raise PolicyError(f"symbols {self.symbols} must be unique; keep each once")
         object.__setattr__(self, "symbols", tuple(sorted(self.symbols)))
+        benchmark: object = self.benchmark
+        if isinstance(benchmark, str):
+            object.__setattr__(self, "benchmark", self._named(benchmark))
+
+    def _named(self, benchmark: str) -> dict[str, float]:
+        """The weights that a word stands for, as in a portfolio's file."""
+        if benchmark == "equal_weight":
+            return dict.fromkeys(self.symbols, 1 / len(self.symbols))
+        if benchmark != "market_cap":
+            return {benchmark: 1.0}
+        caps = self.market_caps or {}
+        if missing := [symbol for symbol in self.symbols if symbol not in caps]:
+            raise PolicyError(
+                f"the benchmark is market_cap, and market_caps lacks {', '.join(missing)}; add them"
+            )
+        total = sum(caps[symbol] for symbol in self.symbols)
+        return {symbol: caps[symbol] / total for symbol in self.symbols}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Weights by clusters of correlated names: no expected returns, no inverse of the covariance.
 
 All recipes take a covariance (n, n) per year and give long-only weights (n,) that sum to 1. Which names are alike is
-told by its correlation, or by one of the caller's own, `alike` (n, n).
+told by its correlation, or by one of the caller's own, `alike` (n, n). As published, the halves of HRP depend on the
+order of the names, and where distances are equal the clusters of every recipe do: the optimizer passes names in
+alphabetical order.
 """
 
 from collections.abc import Callable, Mapping

@@ -155,11 +155,13 @@ def exposure_risk_parity(setting: Setting) -> RiskBudget:
 def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:
     """The allowed weights nearest to those of a hierarchical recipe, in tracking variance; the same where allowed.
 
-    A hundredth of the average variance on the diagonal tells twins apart.
+    A hundredth of the average variance on the diagonal tells twins apart. The recipes see the names in alphabetical
+    order, whatever the order of the estimates: equal distances merge, and the sides of a fork stand, in that order.
     """
     if not setting.policy.long_only:
         raise PolicyError(f"method {recipe} holds names long only; set long_only, or choose another method")
     held = np.flatnonzero(holdable(setting))
+    held = held[np.argsort(np.array(setting.symbols)[held], kind="stable")]
     refuse_idle(setting, held, recipe)
     covariance = setting.estimates.covariance
     ideal = np.zeros(len(covariance))

@@ -332,14 +332,23 @@ def _written(setting: Setting, limit: TextLimit) -> Linear:
     row = sum((f * named_row(setting, name, limit.text) for name, f in limit.terms.items()), np.zeros(1))
     # Cash is 1 less the sum of the weights.
     offset = sum(f for name, f in limit.terms.items() if name.lower() == "cash")
-    names = [name.removeprefix("symbol:") for name, factor in limit.terms.items() if factor > 0]
-    single = len(limit.terms) == 1 and set(names) & set(setting.symbols)
-    if setting.policy.long_only and single and (-INF < limit.low < 0 or limit.high < 0):
+    held = all(factor > 0 and _is_held(setting, name) for name, factor in limit.terms.items())
+    void = -INF < limit.low < 0 and (limit.high == INF or set(limit.terms) <= set(setting.symbols))
+    if setting.policy.long_only and held and (void or limit.high < 0):
         raise PolicyError(
             f"limit {limit.text!r} allows a short position and the policy is long-only, which forbids it; write at "
             f"least 0, or set long_only to False"
         )
     return Linear((limit.text, limit.text), row, limit.low, limit.high, offset)
+
+
+def _is_held(setting: Setting, name: str) -> bool:
+    """Whether a name stands for weights themselves: a symbol, a sector or all that is invested."""
+    kind, _, rest = name.rpartition(":")
+    sectors = {sector.lower() for sector in setting.universe.sectors.values()}
+    return kind in ("", "symbol", "sector") and (
+        rest in setting.symbols or rest.lower() in sectors or rest.lower() == "invested"
+    )
 
 
 def named_row(setting: Setting, name: str, text: str) -> Array:

@@ -63,7 +63,7 @@ def levels_of(limits: Limits, policy: Policy) -> dict[int, tuple[str, ...]]:
 
 
 def _refuse_strangers(given: Mapping[str, int], known: Mapping[str, tuple[str, ...]]) -> None:
-    strangers = sorted(set(given) - set(known) - set(YIELDING))
+    strangers = sorted({key for key, level in given.items() if level} - set(known) - set(YIELDING))
     if strangers:
         near = get_close_matches(strangers[0], [*known, *YIELDING], 3)
         raise PolicyError(

@@ -16,16 +16,20 @@ from pydantic import (
 )
 
 from optimizer import BlackLittermanSettings, ExposureType, Policy
-from optimizer.model.ranges import YIELDING
+from optimizer.model.ranges import YIELDING, Range
 from optimizer.tax.taxes import HarvestRule, check_method
 
 # A weight limit between 0 and 1 percent is more likely a fraction written where percent belongs.
 AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a value of at least 1"
 
+MAPPINGS = (
+    "asset_limits_pct", "sector_limits_pct", "min_exposures_pct", "max_exposures_pct", "exposure_budgets_pct",
+    "risk_budgets_pct", "priorities",
+)  # fmt: skip
 OWN_KEYS = {"max_weight": "max_single_position_pct"}
 
 Percent = Annotated[float, Field(allow_inf_nan=False)]
-PercentRange = tuple[Percent, Percent]
+PercentRange = tuple[Percent | None, Percent | None]
 
 
 def _unquoted(value: Any) -> Any:
@@ -53,8 +57,8 @@ def _no_fraction(percent: float | None, whose: str = "") -> None:
         raise ValueError(whose + AMBIGUOUS.format(value=percent, percent=100 * percent))
 
 
-def _range(pair: PercentRange) -> tuple[float, float]:
-    return pair[0] / 100, pair[1] / 100
+def _range(pair: PercentRange) -> Range:
+    return fraction(pair[0]), fraction(pair[1])
 
 
 class BlackLittermanFile(Strict):
@@ -145,7 +149,7 @@ class PolicyFile(Strict):
     max_notional_pct: Percent | None = Field(default=None, gt=0)
     max_gross_pct: Percent | None = Field(default=None, gt=0)
     net_limits_pct: PercentRange | None = None
-    beta_limits: tuple[float, float] | None = None
+    beta_limits: tuple[float | None, float | None] | None = None
     limits: tuple[str, ...] = ()
     risk_budgets_pct: dict[str, Percent] = {}
     cash_min_pct: Percent = 0.0
@@ -209,6 +213,14 @@ class PolicyFile(Strict):
             raise ValueError(f"on_gaps: pairwise needs {needed}; set that too, or on_gaps: exclude or keep")
         return self
 
+    @field_validator(*MAPPINGS, mode="before")
+    @classmethod
+    def nothing_is_empty(cls, value: Any) -> Any:
+        """A key without a value, and an exposure whose limit is null, are no limit."""
+        if isinstance(value, dict):
+            return {key: limit for key, limit in value.items() if limit is not None}
+        return {} if value is None else value
+
     @field_validator("asset_limits_pct", "sector_limits_pct", mode="before")
     @classmethod
     def pairs(cls, value: Any) -> Any:
@@ -233,8 +245,10 @@ class PolicyFile(Strict):
 
     @field_validator("net_limits_pct", "large_holdings_pct", "beta_limits", "limits", mode="before")
     @classmethod
-    def tuples(cls, value: Any) -> Any:
-        """YAML has lists where a pair or several belong."""
+    def tuples(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML has lists where a pair or several belong; one line of text, or none, stands for as many."""
+        if info.field_name == "limits" and (value is None or isinstance(value, str)):
+            return () if value is None else (value,)
         return tuple(value) if isinstance(value, list) else value
 
     @field_validator("asset_limits_pct", "sector_limits_pct", "max_exposures_pct")

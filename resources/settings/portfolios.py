@@ -27,25 +27,31 @@ from resources.settings.yaml_files import load_yaml
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
 
 
+Weights = dict[Symbol, Annotated[float, Field(allow_inf_nan=False)]]
+Names = list[Symbol] | Weights
+
+
 class ViewFile(Strict):
     """An opinion: absolute views are total returns per year, relative ones the lead of `assets` over `against`.
 
-    `assets` and `against` as mappings are portfolios of their own, weights as fractions: `{AAPL: 0.9, MSFT: 0.1}`.
+    assets, against  symbols, or symbol -> weight: a portfolio as it stands, signs included: `{AAPL: 0.9, MSFT: 0.1}`
+    weights          inside a group, or symbol -> weight of every name
     """
 
-    assets: list[Symbol] | dict[Symbol, Percent] = Field(min_length=1)
+    assets: Names = Field(min_length=1)
     type: Literal["absolute", "relative"]
     expected_return_pct: Percent
     confidence: float | None = Field(default=None, ge=0, le=1)
-    against: list[Symbol] | dict[Symbol, Percent] = Field(default=[])
-    weights: Literal["market", "equal"] = "market"
+    against: Names = Field(default=[])
+    weights: Literal["market", "equal"] | Weights = "market"
     error_pct: Percent | None = Field(default=None, ge=0, le=100)
 
     @model_validator(mode="after")
-    def one_certainty(self) -> "ViewFile":
-        """Refuses a view with neither or both of confidence and error."""
+    def as_the_library_takes_it(self) -> "ViewFile":
+        """Refuses a view with neither or both of confidence and error, and what `MarketView` refuses."""
         if (self.confidence is None) == (self.error_pct is None):
             raise ValueError("give confidence, from 0 to 1, or error_pct in place of it")
+        self.to_view(0.0)
         return self
 
     @model_serializer(mode="wrap")
@@ -73,8 +79,12 @@ class ViewFile(Strict):
 
     def _invested(self) -> float:
         """What the view's portfolio puts into names, and so not into cash."""
+        sides = (self.assets, self.against)
+        if isinstance(self.weights, dict):
+            stated = self.weights
+            long, short = (sum(stated.get(symbol, 0.0) for symbol in side) for side in sides)
+            return float(long - short)
         if isinstance(self.assets, dict) or isinstance(self.against, dict):
-            sides = (self.assets, self.against)
             long, short = (sum(s.values()) if isinstance(s, dict) else len(s) for s in sides)
             return float(long - short)
         return 1.0 if self.type == "absolute" else 0.0

@@ -201,7 +201,7 @@ def _at(node: yaml.Node | None, place: Place) -> tuple[int, yaml.Node | None]:
             found = next(((key, value) for key, value in node.value if key.value == part), None)
             if found:
                 line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             line = node.start_mark.line + 1
     return line, node

@@ -10,6 +10,7 @@ from service.screen.tables import (
     exposure_rows,
     hedge_rows,
     impact_rows,
+    level_rows,
     literal,
     money,
     percent,
@@ -42,6 +43,14 @@ def show_trades(answer: Row) -> None:
         ],
         hide_index=True,
     )
+    show_levels(answer)
+
+
+def show_levels(answer: Row) -> None:
+    """What gave way by its priority, and what keeping each level so far costs; nothing where all limits hold."""
+    if answer.get("levels"):
+        st.subheader("Limits that gave way by priority")
+        st.dataframe(level_rows(answer["levels"]), hide_index=True)
 
 
 def show_weights(answer: Row) -> None:

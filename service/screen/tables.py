@@ -115,6 +115,22 @@ def scenario_rows(scenarios: Sequence[Row]) -> list[Row]:
     ]
 
 
+def level_rows(levels: Sequence[Row]) -> list[Row]:
+    """A row a limit that gave way, the firmest priority first."""
+    return [
+        {
+            "Priority": level["priority"],
+            "Limit": given["constraint"],
+            "Allowed": percent(given["limit"]),
+            "Reached": percent(given["achieved"]),
+            "Gave": percent(-given["slack"]),
+            "Level costs, bps": None if level["cost_bps"] is None else round(level["cost_bps"], 2),
+        }
+        for level in levels
+        for given in level["gave"]
+    ]
+
+
 def exposure_rows(impact: Row) -> list[Row]:
     """Look-through exposures before and after, percent of the portfolio, long form for a chart."""
     sides = (("Before", impact["current_exposures"]), ("After", impact["post_exposures"]))

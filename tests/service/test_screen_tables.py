@@ -12,6 +12,7 @@ from service.screen.tables import (
     exposure_rows,
     hedge_rows,
     impact_rows,
+    level_rows,
     money,
     percent,
     scenario_rows,
@@ -31,6 +32,21 @@ def test_a_spreadsheet_takes_no_text_for_a_formula() -> None:
         "Name,Change", "'=1+1,-1.5", "'+a,-1.5", "'-b,-1.5", "'@c,-1.5", "'\td,-1.5", "plain,-1.5", "a=b,-1.5",
     ]  # fmt: skip
     assert to_csv([]) == ""
+
+
+def test_what_gave_way_is_a_row_a_limit() -> None:
+    gave = {"constraint": "max_turnover", "limit": 0.2, "achieved": 0.31, "slack": -0.11}
+    levels = [
+        {"priority": 1, "gave": [], "cost_bps": 3.0},
+        {"priority": 2, "gave": [gave], "cost_bps": 1.237},
+        {"priority": 3, "gave": [{**gave, "constraint": "max_sector x"}], "cost_bps": None},
+    ]
+    first, second = level_rows(levels)
+    assert first == {
+        "Priority": 2, "Limit": "max_turnover", "Allowed": "20.0%", "Reached": "31.0%", "Gave": "11.0%",
+        "Level costs, bps": 1.24,
+    }  # fmt: skip
+    assert second["Limit"] == "max_sector x" and second["Level costs, bps"] is None
 
 
 def test_a_trade_is_a_row_of_nine_figures() -> None:

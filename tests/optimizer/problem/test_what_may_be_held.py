@@ -72,6 +72,10 @@ def test_the_universe_binds_in_a_backtest():
         {"max_weight": -0.1},
         {"asset_limits": {"C": (-0.3, 0.3)}},
         {"asset_limits": {"C": (None, -0.1)}},
+        {"sector_limits": {"x": (-0.1, None)}},
+        {"sector_limits": {"x": (None, -0.1)}},
+        {"max_sector": -0.1},
+        {"net_limits": (-0.2, None)},
     ],
     ids=str,
 )
@@ -82,8 +86,9 @@ def test_a_short_limit_of_a_long_only_book_is_refused(limits: dict[str, object])
 
 
 def test_a_written_short_limit_of_a_long_only_book_is_refused():
-    with pytest.raises(PolicyError, match="long-only"):
-        solve(FOUR, Policy(method="min_volatility", limits=("C >= -0.3",)), BOOK)
+    for line in ("C >= -0.3", "x >= -10%", "A + y >= -0.1", "symbol:A <= -0.1", "-0.2 <= C <= 1"):
+        with pytest.raises(PolicyError, match="long-only"):
+            solve(FOUR, Policy(method="min_volatility", limits=(line,)), BOOK)
     solve(FOUR, Policy(method="min_volatility", limits=("C - A >= -0.3", "cash >= -0.1")), BOOK)
 
 
@@ -203,3 +208,15 @@ def test_a_hedge_without_a_risk_budget_is_named():
     )
     assert plain.weights[1] == pytest.approx(0, abs=1e-9)
     assert not any("no share" in warning for warning in plain.warnings)
+
+
+def test_a_universe_takes_lists_and_the_words_of_a_file():
+    listed = Universe(["A", "B"], benchmark="equal_weight")
+    assert listed.symbols == ("A", "B") and listed.benchmark == {"A": 0.5, "B": 0.5}
+    assert Universe(("A", "B"), benchmark="SPY").benchmark == {"SPY": 1.0}
+    capped = Universe(("A", "B"), benchmark="market_cap", market_caps={"A": 3.0, "B": 1.0})
+    assert capped.benchmark == {"A": 0.75, "B": 0.25}
+    with pytest.raises(PolicyError, match="market_caps lacks B"):
+        Universe(("A", "B"), benchmark="market_cap", market_caps={"A": 3.0})
+    with pytest.raises(PolicyError, match="symbols is the text 'SPY'"):
+        Universe("SPY")
