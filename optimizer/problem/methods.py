@@ -322,9 +322,10 @@ def after_costs(goal: Goal, setting: Setting) -> Traded:
         goal = Quadratic(
             scaled(goal.P, weight),
             weight * goal.q,
-            f"negative {goal.measure} penalty",
+            goal.measure,
             "negative",
             weight * goal.constant,
+            penalty=weight,
         )
     if setting.costs is None and policy.root_impact:
         raise PolicyError(

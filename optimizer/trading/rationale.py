@@ -18,6 +18,7 @@ class Reasons:
     unfilled          symbol -> (shares ordered last time, those of them not filled), signed, in shares of today
     previous_returns, returns   symbol -> expected total return per year, before and now
     views             symbol -> expected return less its equilibrium prior, per year
+    two_way           whether turnover is told in buys + sales, as the desk's files and the service have it
     """
 
     binding: tuple[Binding, ...] = ()
@@ -27,6 +28,7 @@ class Reasons:
     previous_returns: Mapping[str, float] = field(default_factory=dict)
     returns: Mapping[str, float] = field(default_factory=dict)
     views: Mapping[str, float] = field(default_factory=dict)
+    two_way: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
         if _concerns(limit.limit, move):
             numbers[f"{limit.limit} bound"] = limit.bound
             numbers[f"{limit.limit} shadow_price"] = limit.shadow_price
-            causes.append(limit.text)
+            causes.append(limit.told(two_way=reasons.two_way))
     return causes
 
 

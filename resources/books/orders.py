@@ -16,8 +16,9 @@ def past_reasons(con: Connection, pack: Pack, portfolio_id: str) -> Reasons:
     """What the pack before knows of the causes of a portfolio's trades; nothing without such a pack."""
     before = previous_fresh(con, pack.as_of)
     if before is None:
-        return Reasons()
+        return Reasons(two_way=True)
     return Reasons(
+        two_way=True,
         previous_target=_earlier(con, before, portfolio_id, "optimal_weights", "weight"),
         unfilled={}
         if _on_paper(con, pack, portfolio_id)
