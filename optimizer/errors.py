@@ -4,15 +4,33 @@ from dataclasses import dataclass
 
 
 class PackfolioError(Exception):
-    """Base of every error that Packfolio raises on purpose."""
+    """Base of every error that Packfolio raises on purpose.
+
+    >>> issubclass(PolicyError, PackfolioError)
+    True
+    """
 
 
 class PolicyError(PackfolioError, ValueError):
-    """The policy, a view or an argument is wrong; its author must act (HTTP 422)."""
+    """The policy, a view or an argument is wrong; its author must act (HTTP 422).
+
+    >>> try:
+    ...     Policy(max_weight=2.0, min_weight=3.0)
+    ... except PolicyError as error:
+    ...     print(type(error).__name__)
+    PolicyError
+    """
 
 
 class DataError(PackfolioError, ValueError):
-    """Prices, rates or estimates are wrong or missing; their supplier must act (HTTP 409)."""
+    """Prices, rates or estimates are wrong or missing; their supplier must act (HTTP 409).
+
+    >>> try:
+    ...     performance.total_return(np.array([np.nan]))
+    ... except DataError as error:
+    ...     print(error)
+    total_return: returns holds nan; each must be a finite number: fill or drop it
+    """
 
 
 @dataclass(frozen=True)
@@ -24,6 +42,9 @@ class Conflict:
     relaxation  by how much it must give way if the others of the set stay, in the limit's own unit; infinite where
                 that does not help (a cap on names of which too few exist)
     enough      whether all limits of the policy can hold then; False where others conflict as well
+
+    >>> Conflict('max_weight', 0.2, 0.14).limit
+    'max_weight'
     """
 
     limit: str
@@ -36,7 +57,14 @@ class Conflict:
 
 
 class InfeasibleError(PackfolioError):
-    """The limits contradict each other; someone must relax one of those named (HTTP 409)."""
+    """The limits contradict each other; someone must relax one of those named (HTTP 409).
+
+    >>> try:
+    ...     solve(estimates, Policy(method='min_volatility', max_weight=0.2), universe)
+    ... except InfeasibleError as error:
+    ...     print(len(error.conflicts) > 0)
+    True
+    """
 
     def __init__(self, message: str, conflicts: tuple[Conflict, ...] = ()) -> None:
         super().__init__(message)
@@ -44,4 +72,8 @@ class InfeasibleError(PackfolioError):
 
 
 class SolverError(PackfolioError):
-    """No solver gave an answer that its certificate confirms; we must act (HTTP 500)."""
+    """No solver gave an answer that its certificate confirms; we must act (HTTP 500).
+
+    >>> issubclass(SolverError, PackfolioError)
+    True
+    """
