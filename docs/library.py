@@ -75,7 +75,11 @@ def documented() -> Iterator[tuple[str, str, Any]]:
             yield home[name], name, value
             continue
         for key, function in vars(value).items():
-            if inspect.isfunction(function) and function.__module__ == value.__name__ and key[0] != "_":
+            if (
+                inspect.isfunction(function)
+                and function.__module__.startswith("optimizer.measures")
+                and key[0] != "_"
+            ):
                 yield home[name], f"{name}.{key}", function
 
 

@@ -5,7 +5,6 @@ Every `returns` is (T,) simple returns per period, `periods` those of a year (25
 Each raises DataError for too few returns, one that is no finite number, and arrays of different lengths.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
@@ -14,6 +13,13 @@ from typing import Literal
 import numpy as np
 
 from optimizer.errors import DataError
+from optimizer.measures.drawdowns import Drawdown as Drawdown
+from optimizer.measures.drawdowns import drawdowns as drawdowns
+from optimizer.measures.drawdowns import longest_drawdown as longest_drawdown
+from optimizer.measures.drawdowns import max_drawdown as max_drawdown
+from optimizer.measures.drawdowns import ulcer_index as ulcer_index
+from optimizer.measures.flows import money_weighted_return as money_weighted_return
+from optimizer.measures.flows import time_weighted_return as time_weighted_return
 from optimizer.model.returns import per_period
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.counted import counted
@@ -22,9 +28,6 @@ from optimizer.typing import Array
 EULER = 0.5772156649015329
 NORMAL = NormalDist()
 ROUNDING = 1e-15  # what the last bits of a return per period may be off by
-NO_RATE = "no internal rate of return exists for these flows; report the time-weighted one"
-GROWTHS, GROWTH_STEPS = (-20.0, 27.0), 4703  # log growth a year, from a loss of all but nothing; a step is 1%
-AT_PEAK = 1e-12  # the last bits of a product of returns: nearer to the peak than this is at the peak
 
 
 def checked(returns: Array, least: int = 2) -> Array:
@@ -272,69 +275,6 @@ def normal_value_at_risk(returns: Array, level: float = 0.95) -> float:
     return float(-(returns.mean() + NORMAL.inv_cdf(1 - level) * np.std(returns, ddof=1)))
 
 
-@dataclass(frozen=True)
-class Drawdown:
-    """A fall from a peak; indices count periods, 0 being the start before the first return.
-
-    depth       negative fraction, 0 when the value never fell
-    recovered   index at which the peak was reached again, None when it was not
-    duration    periods from the peak to the recovery, or to the end
-    """
-
-    depth: float
-    peak: int
-    trough: int
-    recovered: int | None
-    duration: int
-
-
-@counted(1, lowest=-1.0)
-def drawdowns(returns: Array) -> Array:
-    """(T + 1,) value / running peak - 1, with the start value in front.
-
-    >>> drawdowns([0.1, -0.1]).round(4).tolist()
-    [0.0, 0.0, -0.1]
-    """
-    value = np.concatenate([[1.0], np.cumprod(1 + returns)])
-    return np.asarray(value / np.maximum.accumulate(value) - 1)
-
-
-@counted(1, lowest=-1.0)
-def max_drawdown(returns: Array) -> Drawdown:
-    """The deepest drawdown with its peak, trough and recovery.
-
-    >>> round(max_drawdown([0.1, -0.1, 0.2]).depth, 4)
-    -0.1
-    """
-    falls = drawdowns(returns)
-    return _fall_around(falls, int(np.argmin(falls)))
-
-
-@counted(1, lowest=-1.0)
-def longest_drawdown(returns: Array) -> Drawdown:
-    """The drawdown that took longest from its peak to its recovery, or to the end; of equal ones the first.
-
-    >>> longest_drawdown([0.1, -0.1, 0.2]).duration
-    2
-    """
-    falls = drawdowns(returns)
-    peaks = np.flatnonzero(falls >= -AT_PEAK)
-    spans = np.diff(np.append(peaks, len(falls)))
-    open_end = spans[-1] - 1  # the last one lasts to the last close, where no peak is
-    spans[-1] = open_end
-    start = int(peaks[int(np.argmax(spans))])
-    end = start + int(spans.max())
-    return _fall_around(falls, start + int(np.argmin(falls[start : end + 1])))
-
-
-def _fall_around(falls: Array, trough: int) -> Drawdown:
-    peak = int(np.flatnonzero(falls[: trough + 1] >= -AT_PEAK)[-1])
-    after = np.flatnonzero(falls[trough:] >= -AT_PEAK)
-    recovered = int(trough + after[0]) if len(after) else None
-    end = recovered if recovered is not None else len(falls) - 1
-    return Drawdown(float(falls[trough]), peak, trough, recovered, end - peak)
-
-
 @counted(1, lowest=-1.0)
 def calmar(returns: Array, periods: float = TRADING_DAYS) -> float:
     """Compound annual return / depth of the deepest drawdown; NaN without one.
@@ -344,16 +284,6 @@ def calmar(returns: Array, periods: float = TRADING_DAYS) -> float:
     """
     depth = max_drawdown(returns).depth
     return annual_return(returns, periods) / -depth if depth < 0 else float("nan")
-
-
-@counted(1, lowest=-1.0)
-def ulcer_index(returns: Array) -> float:
-    """Root mean square of the drawdowns (Martin & McCann 1989).
-
-    >>> round(ulcer_index([0.1, -0.1]), 4)
-    0.0707
-    """
-    return float(np.sqrt(np.mean(drawdowns(returns)[1:] ** 2)))
 
 
 @counted(1)
@@ -423,68 +353,3 @@ def hit_rate(returns: Array, benchmark: Array | None = None) -> float:
     0.5
     """
     return float(np.mean(returns - (0.0 if benchmark is None else benchmark) > ROUNDING))
-
-
-@counted(1)
-def time_weighted_return(values: Array, flows: Array) -> float:
-    """Chained return between external flows; a span in which nothing was held earns nothing.
-
-    values  (T,) at the end of each date with the day's flow;  flows  (T,) into the portfolio on that date
-    Raises DataError for a return on a value of 0 or below.
-
-    >>> round(time_weighted_return([100.0, 160.0, 176.0], [0.0, 50.0, 0.0]), 4)
-    0.21
-    """
-    before, after = values[:-1], values[1:] - flows[1:]
-    empty = (before == 0) & (after == 0)
-    if ((before <= 0) & ~empty).any():
-        raise DataError("a value of 0 or below has no return; start the series where it is funded")
-    return float(np.prod(np.divide(after, before, out=np.ones(len(before)), where=~empty)) - 1)
-
-
-@counted(1)
-def money_weighted_return(values: Array, flows: Array, years: Array) -> float:
-    """Annual internal rate of return: the rate at which the flows grow to the last value; -1 where all was lost.
-
-    values  (T,), flows (T,) as in `time_weighted_return`;  years  (T,) time of each date, in years
-    Raises DataError where no rate solves it, and where several do, naming them.
-
-    >>> round(money_weighted_return([100.0, 110.0], [0.0, 0.0], [0.0, 1.0]), 4)
-    0.1
-    """
-    payments = np.concatenate([[values[0]], flows[1:]])
-    left = years[-1] - years
-    paid = payments != 0
-    payments, left = payments[paid], left[paid]
-    if values[-1] == 0 and (payments >= 0).all():
-        return -1.0
-
-    def excess(growth: Array) -> Array:
-        """At log growths a year (k,), scaled so that nothing overflows: the sign is what counts."""
-        most = np.maximum(growth * left.max(initial=0.0), 0.0)[:, None]
-        grown: Array = np.exp(growth[:, None] * left - most) @ payments
-        return np.asarray(grown - values[-1] * np.exp(-most[:, 0]))
-
-    grid = np.linspace(*GROWTHS, GROWTH_STEPS)
-    signs = np.sign(excess(grid))
-    places = np.flatnonzero(signs[:-1] * signs[1:] < 0)
-    rates = [float(np.expm1(_root(excess, grid[i], grid[i + 1]))) for i in places]
-    rates += [float(np.expm1(growth)) for growth in grid[signs == 0]]
-    if not rates:
-        raise DataError(NO_RATE)
-    if len(rates) > 1:
-        told = ", ".join(f"{rate:.2%}" for rate in sorted(rates))
-        raise DataError(
-            f"several internal rates of return solve these flows ({told}); report the time-weighted one"
-        )
-    return rates[0]
-
-
-def _root(excess: Callable[[Array], Array], low: float, high: float) -> float:
-    """Where the function changes its sign, by bisection."""
-    rising = excess(np.array([low]))[0] < 0
-    for _ in range(80):
-        middle = (low + high) / 2
-        below = (excess(np.array([middle]))[0] < 0) == rising
-        low, high = (middle, high) if below else (low, middle)
-    return (low + high) / 2
