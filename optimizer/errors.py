@@ -5,15 +5,33 @@ from math import floor, isfinite, log10
 
 
 class PackfolioError(Exception):
-    """Base of every error that Packfolio raises on purpose."""
+    """Base of every error that Packfolio raises on purpose.
+
+    >>> issubclass(PolicyError, PackfolioError)
+    True
+    """
 
 
 class PolicyError(PackfolioError, ValueError):
-    """The policy, a view or an argument is wrong; its author must act (HTTP 422)."""
+    """The policy, a view or an argument is wrong; its author must act (HTTP 422).
+
+    >>> try:
+    ...     Policy(max_weight=2.0, min_weight=3.0)
+    ... except PolicyError as error:
+    ...     print(type(error).__name__)
+    PolicyError
+    """
 
 
 class DataError(PackfolioError, ValueError):
-    """Prices, rates or estimates are wrong or missing; their supplier must act (HTTP 409)."""
+    """Prices, rates or estimates are wrong or missing; their supplier must act (HTTP 409).
+
+    >>> try:
+    ...     performance.total_return(np.array([np.nan]))
+    ... except DataError as error:
+    ...     print(error)
+    total_return: returns holds nan; each must be a finite number: fill or drop it
+    """
 
 
 @dataclass(frozen=True)
@@ -27,6 +45,9 @@ class Conflict:
     enough      whether all limits of the policy can hold then; False where others conflict or give way as well
     room        what more leaves a choice and not one portfolio alone, where limits are curved; else 0
     unit        printed after the numbers
+
+    >>> Conflict('max_weight', 0.2, 0.14).limit
+    'max_weight'
     """
 
     limit: str
@@ -60,6 +81,12 @@ class InfeasibleError(PackfolioError):
     conflicts  the limits of one smallest conflict
     ways       sets of limits whose giving way together makes a portfolio possible, the smallest first; up to three
                where no limit is enough alone
+
+    >>> try:
+    ...     solve(estimates, Policy(method='min_volatility', max_weight=0.2), universe)
+    ... except InfeasibleError as error:
+    ...     print(len(error.conflicts) > 0)
+    True
     """
 
     def __init__(
@@ -84,4 +111,8 @@ class InfeasibleError(PackfolioError):
 
 
 class SolverError(PackfolioError):
-    """No solver gave an answer that its certificate confirms; we must act (HTTP 500)."""
+    """No solver gave an answer that its certificate confirms; we must act (HTTP 500).
+
+    >>> issubclass(SolverError, PackfolioError)
+    True
+    """

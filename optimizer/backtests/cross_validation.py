@@ -34,6 +34,9 @@ def combinatorial_splits(rows: int, groups: int, tested: int, *, purge: int, emb
     purge    rows left out of the training on both sides of a test block, whose labels overlap it
     embargo  more rows left out after it
     Raises PolicyError for impossible numbers.
+
+    >>> len(list(combinatorial_splits(60, 6, 2, purge=1, embargo=1)))
+    15
     """
     if not 1 <= tested < groups <= rows or min(purge, embargo) < 0:
         raise PolicyError(
@@ -78,6 +81,9 @@ def cross_validate(
     risk_free_rate  annual; one for all rows, or (T,) that of each
     Raises PolicyError where purge and embargo leave a fold fewer than LEAST_TRAINING rows, and for a weight of a name
     that returns do not have.
+
+    >>> cross_validate(prices.pct_change().iloc[1:], lambda table: {'GOLD': 1.0}, groups=4).paths.shape
+    (300, 3)
     """
     values = _complete(returns)
     if not 1 <= tested < groups:
@@ -112,6 +118,9 @@ def probability_of_overfitting(returns: pd.DataFrame, blocks: int = 10) -> float
              Prado & Zhu 2017), with the Sharpe ratio as the measure
     Strategies that are the same count once. Raises PolicyError for fewer than two, for an odd number of blocks and for
     blocks of fewer than two rows, DataError for a strategy that does not move: it has no Sharpe ratio.
+
+    >>> probability_of_overfitting(prices.pct_change().iloc[1:], blocks=4) <= 1.0
+    True
     """
     table = np.unique(_complete(returns), axis=1)
     if blocks < 2 or blocks % 2 or table.shape[1] < 2 or len(table) < 2 * blocks:

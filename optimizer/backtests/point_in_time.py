@@ -22,6 +22,10 @@ class Vintages:
           withdrawn (from then on the day has no price, False where left out); of several rows of one symbol and date
           the one that became known last holds
     Raises DataError for a missing column or value.
+
+    >>> rows = pd.DataFrame({'symbol': ['A'], 'date': ['2024-01-02'], 'known_at': ['2024-01-03'], 'close': [5.0]})
+    >>> Vintages(rows).first.date().isoformat()
+    '2024-01-03'
     """
 
     rows: pd.DataFrame

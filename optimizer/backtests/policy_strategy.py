@@ -33,6 +33,10 @@ class PolicyStrategy:
     facts      what each day knew besides prices
     closes     base currency for one share as traded, by date and symbol, for a fee per share; None: the prices are
     The first purchase is not bound by the turnover limit, the no-trade band or the limits on trades of one name.
+
+    >>> strategy = PolicyStrategy(policy, universe, Recipe(lookback_days=60), 'historical')
+    >>> sorted(strategy(prices, prices.index[-1], {}))
+    ['BONDS', 'EQUITY', 'GOLD']
     """
 
     policy: Policy

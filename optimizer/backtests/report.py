@@ -30,6 +30,10 @@ class BacktestResult:
     skipped    date -> why a decision could not be made or carried out: the holdings were kept
     ruined     the date on which all was lost, the last of the NAV, which is 0 there; None: never
     knowledge  in words, what its decisions saw
+
+    >>> result = OptimizationBacktest(prices).backtest_strategy(lambda history, day: {'GOLD': 1.0})
+    >>> result.ruined is None
+    True
     """
 
     account: Account

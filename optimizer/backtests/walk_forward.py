@@ -41,6 +41,9 @@ class OptimizationBacktest:
     market_data  (T, n) total-return prices in the base currency, dates x symbols, NaN where there is none
     fund_map     kept for strategies that look through funds
     vintages     when each price of these symbols became known, for knowledge="vintage"
+
+    >>> OptimizationBacktest(prices).backtest_strategy(lambda history, day: {'GOLD': 1.0}).trades['reason'].tolist()[0]
+    'rebalance'
     """
 
     def __init__(
@@ -160,7 +163,11 @@ def equal_weight(history: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, float]
 
 
 def sweep(make: Callable[..., Method], grid: Mapping[str, Sequence[Any]]) -> dict[str, Method]:
-    """A strategy for every combination of the grid's values, named "key=value, ...", for `compare`."""
+    """A strategy for every combination of the grid's values, named "key=value, ...", for `compare`.
+
+    >>> sorted(sweep(lambda share: lambda history, day: {'GOLD': share}, {'share': [0.5, 1.0]}))
+    ['share=0.5', 'share=1.0']
+    """
     return {
         ", ".join(f"{key}={value}" for key, value in zip(grid, values, strict=True)): make(
             **dict(zip(grid, values, strict=True))

@@ -32,6 +32,10 @@ class Posterior:
     covariance  (n, n) per year: S + M, or S itself ("sigma"); M is the uncertainty of the mean, tau S without
                 views, so that a view of vanishing confidence changes nothing
     warnings    views that contradict each other or cannot hold, with what is left of each
+
+    >>> view = MarketView(['GOLD'], 'absolute', 0.04, 1.0)
+    >>> posterior(symbols, market, covariance, [view]).mean.round(4).tolist()[2]
+    0.04
     """
 
     prior: Array
@@ -60,6 +64,9 @@ def posterior(
     trusted         True skips the costly checks of the covariance: only for one that `Estimates` has checked
     Raises PolicyError for an unknown symbol, exact duplicates that differ, a group without market weight, or
     weights in percent; DataError for a covariance or prior that no `Estimates` would take.
+
+    >>> posterior(symbols, market, covariance, []).mean.round(4).tolist()
+    [0.0066, 0.0447, 0.0167]
     """
     chosen = settings or BlackLittermanSettings()
     _check_settings(chosen)
@@ -140,6 +147,9 @@ def implied_risk_aversion(market_weights: Array, covariance: Matrix, excess_retu
 
     market_weights  (n,) fractions;  covariance  (n, n) per year;  excess_returns  (n,) expected, per year
     Raises DataError where the market has no risk, or returns no more than cash: no aversion explains it.
+
+    >>> round(implied_risk_aversion(market, covariance, 2.5 * covariance @ market), 4)
+    2.5
     """
     earned, risk = float(market_weights @ excess_returns), float(market_weights @ covariance @ market_weights)
     if not (risk > 0 and earned > 0):

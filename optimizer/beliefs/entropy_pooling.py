@@ -37,6 +37,9 @@ class ScenarioView:
     sense       "=", ">=" or "<="
     confidence  0 = no effect, 1 = holds exactly; between: the share of the mixture in which it holds
     Raises PolicyError for anything else.
+
+    >>> print(ScenarioView('volatility', {'EQUITY': 1.0}, 0.25, sense='>='))
+    volatility(EQUITY) >= 0.25
     """
 
     kind: str
@@ -96,6 +99,10 @@ def pool(
     result is (1 - c2) prior + (c2 - c1) {second view} + c1 {both views}.
     Raises PolicyError for an unknown symbol or views that no weighting of these scenarios fulfils, by name, DataError
     for scenarios that are none.
+
+    >>> found = pool(symbols, sample.returns, [ScenarioView('mean', {'EQUITY': 1.0}, 0.10)])
+    >>> found.mean.round(4).tolist()[1]
+    0.1
     """
     check_symbols(tuple(symbols))
     returns = finite("scenarios", scenarios, (None, len(symbols)))
@@ -118,6 +125,9 @@ def pooled_estimates(estimates: Estimates, views: Sequence[ScenarioView]) -> Est
 
     The result has the scenarios with their new probabilities. Raises PolicyError where the estimates have none,
     and as `pool`.
+
+    >>> pooled_estimates(history, [ScenarioView('mean', {'EQUITY': 1.0}, 0.10)]).mean.round(4).tolist()[1]
+    0.1
     """
     if estimates.scenarios is None:
         raise PolicyError("entropy pooling needs scenarios; the estimates have none: estimate from prices")

@@ -33,6 +33,9 @@ class MarketView:
     weights          inside a group: "market" capitalisation (He & Litterman 1999) or "equal", or symbol -> weight
                      of every name, to which the mappings are turned
     Raises PolicyError for anything else.
+
+    >>> print(MarketView(['GOLD', 'BONDS'], 'relative', 0.01, 0.3))
+    GOLD - BONDS = 0.01
     """
 
     assets: Sequence[str] | Mapping[str, float]
@@ -77,6 +80,9 @@ class ViewMatrix:
     q      (k,) their excess returns, fractions per year
     omega  (k, k) covariance of the errors, per year, or (k,) its diagonal; 0 = holds exactly
     Raises DataError for other shapes, numbers that are not finite, and an omega that is no covariance.
+
+    >>> ViewMatrix(np.array([[0.0, 1.0, 0.0]]), np.array([0.06]), np.array([0.0004])).omega.tolist()
+    [[0.0004]]
     """
 
     P: Array

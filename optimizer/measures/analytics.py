@@ -36,6 +36,9 @@ def performance_metrics(
     periods    per year; None: as many as the dates have, 252 where there are none
     The value at risk and expected shortfall are of one period; durations are in periods. A ratio whose divisor is 0 is
     NaN. Raises DataError for fewer than two returns and for one that is none.
+
+    >>> round(performance_metrics(prices['GOLD'].pct_change().iloc[1:])['hit_rate'], 3) > 0.4
+    True
     """
     r = p.checked(returns.to_numpy(dtype=np.float64))
     periods = periods_per_year(returns.index) if periods is None else periods
@@ -115,6 +118,9 @@ class PortfolioAnalytics:
                  held throughout, and `pro_forma` says so
     fund_map     look-through of the funds, for the attribution by exposure
     risk_free_rate  per year; a number, or a series by date (the last known holds)
+
+    >>> round(PortfolioAnalytics(book, prices).calculate_volatility(), 4) > 0
+    True
     """
 
     def __init__(

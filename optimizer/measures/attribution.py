@@ -58,6 +58,11 @@ def brinson(
     earned  (T, g) what each group added, for groups of longs and shorts that cancel; weights x returns otherwise
     Raises DataError for tables that do not fit, numbers that are none, and a total loss, which has no links.
     A group that one side does not hold has that side's return of the other's: nothing was selected in it.
+
+    >>> one = pd.DataFrame({'a': [0.6], 'b': [0.4]})
+    >>> earned = pd.DataFrame({'a': [0.10], 'b': [0.02]})
+    >>> brinson(one, earned, 0 * one + 0.5, 0 * one + 0.05).sum().round(4).to_dict()
+    {'allocation': 0.0, 'selection': 0.01, 'interaction': 0.008}
     """
     tables = [weights, returns, benchmark_weights, benchmark_returns, *([] if earned is None else [earned])]
     if len({table.shape for table in tables}) > 1 or not weights.size:

@@ -5,7 +5,6 @@ Every `returns` is (T,) simple returns per period, `periods` those of a year (25
 Each raises DataError for too few returns, one that is no finite number, and arrays of different lengths.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
@@ -14,6 +13,13 @@ from typing import Literal
 import numpy as np
 
 from optimizer.errors import DataError
+from optimizer.measures.drawdowns import Drawdown as Drawdown
+from optimizer.measures.drawdowns import drawdowns as drawdowns
+from optimizer.measures.drawdowns import longest_drawdown as longest_drawdown
+from optimizer.measures.drawdowns import max_drawdown as max_drawdown
+from optimizer.measures.drawdowns import ulcer_index as ulcer_index
+from optimizer.measures.flows import money_weighted_return as money_weighted_return
+from optimizer.measures.flows import time_weighted_return as time_weighted_return
 from optimizer.model.returns import per_period
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.counted import counted
@@ -22,13 +28,14 @@ from optimizer.typing import Array
 EULER = 0.5772156649015329
 NORMAL = NormalDist()
 ROUNDING = 1e-15  # what the last bits of a return per period may be off by
-NO_RATE = "no internal rate of return exists for these flows; report the time-weighted one"
-GROWTHS, GROWTH_STEPS = (-20.0, 27.0), 4703  # log growth a year, from a loss of all but nothing; a step is 1%
-AT_PEAK = 1e-12  # the last bits of a product of returns: nearer to the peak than this is at the peak
 
 
 def checked(returns: Array, least: int = 2) -> Array:
-    """The returns as floats; DataError when there are too few or one is not a number >= -1."""
+    """The returns as floats; DataError when there are too few or one is not a number >= -1.
+
+    >>> checked([0.01, -0.02]).tolist()
+    [0.01, -0.02]
+    """
     values = np.asarray(returns, dtype=np.float64)
     if values.ndim != 1 or len(values) < least:
         raise DataError(f"{values.shape} returns; at least {least} in one row are needed")
@@ -39,32 +46,52 @@ def checked(returns: Array, least: int = 2) -> Array:
 
 @counted(1, lowest=-1.0)
 def total_return(returns: Array) -> float:
-    """Compounded return of the whole period."""
+    """Compounded return of the whole period.
+
+    >>> round(total_return([0.1, -0.1]), 4)
+    -0.01
+    """
     return float(np.prod(1 + returns) - 1)
 
 
 @counted(1, lowest=-1.0)
 def annual_return(returns: Array, periods: float = TRADING_DAYS) -> float:
-    """Compound growth per year (CAGR)."""
+    """Compound growth per year (CAGR).
+
+    >>> round(annual_return([0.01] * 12, 12), 4)
+    0.1268
+    """
     growth = np.prod(1 + returns)
     return float(growth ** (periods / len(returns)) - 1)
 
 
 @counted(2)
 def volatility(returns: Array, periods: float = TRADING_DAYS) -> float:
-    """Sample standard deviation per year."""
+    """Sample standard deviation per year.
+
+    >>> round(volatility([0.01, -0.01, 0.02], 12), 4)
+    0.0529
+    """
     return float(np.std(returns, ddof=1) * sqrt(periods))
 
 
 @counted(1)
 def skewness(returns: Array) -> float:
-    """Third standardised moment of the sample, population form; NaN without variation."""
+    """Third standardised moment of the sample, population form; NaN without variation.
+
+    >>> round(skewness([0.0, 0.0, 0.03]), 4)
+    0.7071
+    """
     return _moment(returns, 3)
 
 
 @counted(1)
 def kurtosis(returns: Array) -> float:
-    """Fourth standardised moment of the sample, population form, 3 for a normal; NaN without variation."""
+    """Fourth standardised moment of the sample, population form, 3 for a normal; NaN without variation.
+
+    >>> round(kurtosis([0.0, 0.0, 0.03]), 4)
+    1.5
+    """
     return _moment(returns, 4)
 
 
@@ -78,13 +105,21 @@ def _moment(returns: Array, order: Literal[3, 4]) -> float:
 
 @counted(1)
 def excess_returns(returns: Array, risk_free_rate: float | Array, periods: float = TRADING_DAYS) -> Array:
-    """(T,) the returns less the rate of their own period."""
+    """(T,) the returns less the rate of their own period.
+
+    >>> excess_returns([0.01, 0.02], 0.0).tolist()
+    [0.01, 0.02]
+    """
     return np.asarray(returns - per_period(risk_free_rate, periods))
 
 
 @counted(2)
 def sharpe(returns: Array, risk_free_rate: float | Array = 0.0, periods: float = TRADING_DAYS) -> float:
-    """Mean excess return / its standard deviation, per year (Sharpe 1994); NaN without variation."""
+    """Mean excess return / its standard deviation, per year (Sharpe 1994); NaN without variation.
+
+    >>> round(sharpe([0.01, -0.01, 0.02], 0.0, 12), 4)
+    1.5119
+    """
     excess = excess_returns(returns, risk_free_rate, periods)
     spread = np.std(excess, ddof=1)
     return float(excess.mean() / spread * sqrt(periods)) if spread > ROUNDING else float("nan")
@@ -123,6 +158,9 @@ def sharpe_test(
     against         the annual Sharpe ratio to beat
     trials          strategies tried before this one was chosen
     trial_variance  variance of their annual Sharpe ratios; default the estimate's own variance
+
+    >>> round(sharpe_test([0.01, -0.01, 0.02, 0.0]).probabilistic, 4)
+    0.7463
     """
     excess = excess_returns(returns, risk_free_rate, periods)
     ratio = sharpe(excess, 0.0, periods)
@@ -148,6 +186,9 @@ def deflated_sharpe(ratio: float, error: float, trials: int, trial_variance: flo
     ratio, error    of the strategy, per year, and its standard error;  trials  distinct strategies tried
     trial_variance  variance across their Sharpe ratios, per year
     Raises DataError for numbers that are none, an error of 0 and fewer than one trial.
+
+    >>> round(deflated_sharpe(2.5, 0.46, 100, 0.5), 4)
+    0.9388
     """
     return NORMAL.cdf((ratio - sqrt(trial_variance) * _expected_maximum(trials)) / error)
 
@@ -163,13 +204,21 @@ def _expected_maximum(trials: int) -> float:
 
 @counted(1)
 def downside_deviation(returns: Array, target: float | Array = 0.0) -> float:
-    """Root mean square of what falls short of the target per period, over all periods."""
+    """Root mean square of what falls short of the target per period, over all periods.
+
+    >>> round(downside_deviation([0.01, -0.02]), 4)
+    0.0141
+    """
     return float(np.sqrt(np.mean(np.minimum(returns - target, 0) ** 2)))
 
 
 @counted(1)
 def sortino(returns: Array, risk_free_rate: float | Array = 0.0, periods: float = TRADING_DAYS) -> float:
-    """Mean excess return / downside deviation, per year; NaN when nothing fell short."""
+    """Mean excess return / downside deviation, per year; NaN when nothing fell short.
+
+    >>> round(sortino([0.01, -0.02, 0.03], 0.0, 12), 4)
+    2.0
+    """
     excess = excess_returns(returns, risk_free_rate, periods)
     below = downside_deviation(excess)
     return float(excess.mean() / below * sqrt(periods)) if below > ROUNDING else float("nan")
@@ -177,7 +226,11 @@ def sortino(returns: Array, risk_free_rate: float | Array = 0.0, periods: float 
 
 @counted(1)
 def omega(returns: Array, target: float | Array = 0.0) -> float:
-    """Sum of the gains over the target per period / sum of the shortfalls, NaN without (Keating & Shadwick 2002)."""
+    """Sum of the gains over the target per period / sum of the shortfalls, NaN without (Keating & Shadwick 2002).
+
+    >>> round(omega([0.01, -0.02, 0.03]), 4)
+    2.0
+    """
     short = np.maximum(target - returns, 0).sum()
     return (
         float(np.maximum(returns - target, 0).sum() / short)
@@ -188,7 +241,11 @@ def omega(returns: Array, target: float | Array = 0.0) -> float:
 
 @counted(1)
 def value_at_risk(returns: Array, level: float = 0.95) -> float:
-    """Historical one-period loss not exceeded with that probability; positive is a loss."""
+    """Historical one-period loss not exceeded with that probability; positive is a loss.
+
+    >>> round(value_at_risk([-0.05, -0.01, 0.0, 0.01], 0.75), 4)
+    0.02
+    """
     return float(-np.quantile(returns, 1 - level))
 
 
@@ -197,6 +254,9 @@ def expected_shortfall(returns: Array, level: float = 0.95) -> float:
     """Mean loss of the worst (1 - level) of the periods, the boundary one by its share; positive is a loss.
 
     Rockafellar & Uryasev 2002; what the optimizer minimises over scenarios.
+
+    >>> round(expected_shortfall([-0.05, -0.01, 0.0, 0.01], 0.75), 4)
+    0.05
     """
     count = (1 - level) * len(returns)
     worst = np.sort(returns)
@@ -207,77 +267,32 @@ def expected_shortfall(returns: Array, level: float = 0.95) -> float:
 
 @counted(2)
 def normal_value_at_risk(returns: Array, level: float = 0.95) -> float:
-    """One-period loss of a normal distribution with the sample's mean and deviation; positive is a loss."""
-    return float(-(returns.mean() + NORMAL.inv_cdf(1 - level) * np.std(returns, ddof=1)))
+    """One-period loss of a normal distribution with the sample's mean and deviation; positive is a loss.
 
-
-@dataclass(frozen=True)
-class Drawdown:
-    """A fall from a peak; indices count periods, 0 being the start before the first return.
-
-    depth       negative fraction, 0 when the value never fell
-    recovered   index at which the peak was reached again, None when it was not
-    duration    periods from the peak to the recovery, or to the end
+    >>> round(normal_value_at_risk([-0.01, 0.01]), 4)
+    0.0233
     """
-
-    depth: float
-    peak: int
-    trough: int
-    recovered: int | None
-    duration: int
-
-
-@counted(1, lowest=-1.0)
-def drawdowns(returns: Array) -> Array:
-    """(T + 1,) value / running peak - 1, with the start value in front."""
-    value = np.concatenate([[1.0], np.cumprod(1 + returns)])
-    return np.asarray(value / np.maximum.accumulate(value) - 1)
-
-
-@counted(1, lowest=-1.0)
-def max_drawdown(returns: Array) -> Drawdown:
-    """The deepest drawdown with its peak, trough and recovery."""
-    falls = drawdowns(returns)
-    return _fall_around(falls, int(np.argmin(falls)))
-
-
-@counted(1, lowest=-1.0)
-def longest_drawdown(returns: Array) -> Drawdown:
-    """The drawdown that took longest from its peak to its recovery, or to the end; of equal ones the first."""
-    falls = drawdowns(returns)
-    peaks = np.flatnonzero(falls >= -AT_PEAK)
-    spans = np.diff(np.append(peaks, len(falls)))
-    open_end = spans[-1] - 1  # the last one lasts to the last close, where no peak is
-    spans[-1] = open_end
-    start = int(peaks[int(np.argmax(spans))])
-    end = start + int(spans.max())
-    return _fall_around(falls, start + int(np.argmin(falls[start : end + 1])))
-
-
-def _fall_around(falls: Array, trough: int) -> Drawdown:
-    peak = int(np.flatnonzero(falls[: trough + 1] >= -AT_PEAK)[-1])
-    after = np.flatnonzero(falls[trough:] >= -AT_PEAK)
-    recovered = int(trough + after[0]) if len(after) else None
-    end = recovered if recovered is not None else len(falls) - 1
-    return Drawdown(float(falls[trough]), peak, trough, recovered, end - peak)
+    return float(-(returns.mean() + NORMAL.inv_cdf(1 - level) * np.std(returns, ddof=1)))
 
 
 @counted(1, lowest=-1.0)
 def calmar(returns: Array, periods: float = TRADING_DAYS) -> float:
-    """Compound annual return / depth of the deepest drawdown; NaN without one."""
+    """Compound annual return / depth of the deepest drawdown; NaN without one.
+
+    >>> round(calmar([0.1, -0.1, 0.2], 3), 4)
+    1.88
+    """
     depth = max_drawdown(returns).depth
     return annual_return(returns, periods) / -depth if depth < 0 else float("nan")
 
 
-@counted(1, lowest=-1.0)
-def ulcer_index(returns: Array) -> float:
-    """Root mean square of the drawdowns (Martin & McCann 1989)."""
-    return float(np.sqrt(np.mean(drawdowns(returns)[1:] ** 2)))
-
-
 @counted(1)
 def beta(returns: Array, benchmark: Array) -> float:
-    """Regression slope on the benchmark; NaN when it does not move."""
+    """Regression slope on the benchmark; NaN when it does not move.
+
+    >>> round(beta([0.02, -0.02], [0.01, -0.01]), 4)
+    2.0
+    """
     away = benchmark - benchmark.mean()
     if away.std() <= ROUNDING:
         return float("nan")
@@ -288,26 +303,42 @@ def beta(returns: Array, benchmark: Array) -> float:
 def alpha(
     returns: Array, benchmark: Array, risk_free_rate: float | Array = 0.0, periods: float = TRADING_DAYS
 ) -> float:
-    """Jensen's alpha per year: mean excess return less beta x the benchmark's, x periods; NaN where beta is."""
+    """Jensen's alpha per year: mean excess return less beta x the benchmark's, x periods; NaN where beta is.
+
+    >>> round(alpha([0.02, -0.02], [0.01, -0.01]), 4)
+    0.0
+    """
     own, theirs = (excess_returns(r, risk_free_rate, periods) for r in (returns, benchmark))
     return float((own.mean() - beta(own, theirs) * theirs.mean()) * periods)
 
 
 @counted(2)
 def tracking_error(returns: Array, benchmark: Array, periods: float = TRADING_DAYS) -> float:
-    """Sample standard deviation of the active return, per year."""
+    """Sample standard deviation of the active return, per year.
+
+    >>> round(tracking_error([0.02, -0.02], [0.01, -0.01], 12), 4)
+    0.049
+    """
     return volatility(returns - benchmark, periods)
 
 
 @counted(2)
 def information_ratio(returns: Array, benchmark: Array, periods: float = TRADING_DAYS) -> float:
-    """Mean active return per year / tracking error; NaN when there is none."""
+    """Mean active return per year / tracking error; NaN when there is none.
+
+    >>> round(information_ratio([0.02, 0.01], [0.01, 0.01], 12), 4)
+    2.4495
+    """
     return sharpe(returns - benchmark, 0.0, periods)
 
 
 @counted(1)
 def capture(returns: Array, benchmark: Array, *, up: bool) -> float:
-    """Mean return in the periods in which the benchmark rose (fell) / the benchmark's own; NaN without one."""
+    """Mean return in the periods in which the benchmark rose (fell) / the benchmark's own; NaN without one.
+
+    >>> round(capture([0.02, -0.02], [0.01, -0.01], up=True), 4)
+    2.0
+    """
     chosen = benchmark > ROUNDING if up else benchmark < -ROUNDING
     if not chosen.any():
         return float("nan")
@@ -316,64 +347,9 @@ def capture(returns: Array, benchmark: Array, *, up: bool) -> float:
 
 @counted(1)
 def hit_rate(returns: Array, benchmark: Array | None = None) -> float:
-    """Share of the periods with a return above the benchmark's, or above 0, by more than its last bits."""
+    """Share of the periods with a return above the benchmark's, or above 0, by more than its last bits.
+
+    >>> hit_rate([0.02, -0.02])
+    0.5
+    """
     return float(np.mean(returns - (0.0 if benchmark is None else benchmark) > ROUNDING))
-
-
-@counted(1)
-def time_weighted_return(values: Array, flows: Array) -> float:
-    """Chained return between external flows; a span in which nothing was held earns nothing.
-
-    values  (T,) at the end of each date with the day's flow;  flows  (T,) into the portfolio on that date
-    Raises DataError for a return on a value of 0 or below.
-    """
-    before, after = values[:-1], values[1:] - flows[1:]
-    empty = (before == 0) & (after == 0)
-    if ((before <= 0) & ~empty).any():
-        raise DataError("a value of 0 or below has no return; start the series where it is funded")
-    return float(np.prod(np.divide(after, before, out=np.ones(len(before)), where=~empty)) - 1)
-
-
-@counted(1)
-def money_weighted_return(values: Array, flows: Array, years: Array) -> float:
-    """Annual internal rate of return: the rate at which the flows grow to the last value; -1 where all was lost.
-
-    values  (T,), flows (T,) as in `time_weighted_return`;  years  (T,) time of each date, in years
-    Raises DataError where no rate solves it, and where several do, naming them.
-    """
-    payments = np.concatenate([[values[0]], flows[1:]])
-    left = years[-1] - years
-    paid = payments != 0
-    payments, left = payments[paid], left[paid]
-    if values[-1] == 0 and (payments >= 0).all():
-        return -1.0
-
-    def excess(growth: Array) -> Array:
-        """At log growths a year (k,), scaled so that nothing overflows: the sign is what counts."""
-        most = np.maximum(growth * left.max(initial=0.0), 0.0)[:, None]
-        grown: Array = np.exp(growth[:, None] * left - most) @ payments
-        return np.asarray(grown - values[-1] * np.exp(-most[:, 0]))
-
-    grid = np.linspace(*GROWTHS, GROWTH_STEPS)
-    signs = np.sign(excess(grid))
-    places = np.flatnonzero(signs[:-1] * signs[1:] < 0)
-    rates = [float(np.expm1(_root(excess, grid[i], grid[i + 1]))) for i in places]
-    rates += [float(np.expm1(growth)) for growth in grid[signs == 0]]
-    if not rates:
-        raise DataError(NO_RATE)
-    if len(rates) > 1:
-        told = ", ".join(f"{rate:.2%}" for rate in sorted(rates))
-        raise DataError(
-            f"several internal rates of return solve these flows ({told}); report the time-weighted one"
-        )
-    return rates[0]
-
-
-def _root(excess: Callable[[Array], Array], low: float, high: float) -> float:
-    """Where the function changes its sign, by bisection."""
-    rising = excess(np.array([low]))[0] < 0
-    for _ in range(80):
-        middle = (low + high) / 2
-        below = (excess(np.array([middle]))[0] < 0) == rising
-        low, high = (middle, high) if below else (low, middle)
-    return (low + high) / 2

@@ -12,25 +12,41 @@ from optimizer.typing import Array
 
 @counted()
 def volatility(w: Array, covariance: Matrix) -> float:
-    """sqrt(w' S w); w (n,), covariance (n, n) per year."""
+    """sqrt(w' S w); w (n,), covariance (n, n) per year.
+
+    >>> round(volatility(np.array([0.5, 0.5]), np.diag([0.01, 0.04])), 4)
+    0.1118
+    """
     return float(np.sqrt(max(float(w @ covariance @ w), 0.0)))
 
 
 @counted()
 def expected_return(w: Array, mean: Array, cash_rate: float) -> float:
-    """mean'w + (1 - sum w) x cash_rate; mean (n,) total returns per year, cash earns or pays the cash rate."""
+    """mean'w + (1 - sum w) x cash_rate; mean (n,) total returns per year, cash earns or pays the cash rate.
+
+    >>> round(expected_return(np.array([0.5, 0.3]), np.array([0.04, 0.08]), 0.02), 4)
+    0.048
+    """
     return float(mean @ w) + (1.0 - float(w.sum())) * cash_rate
 
 
 @counted()
 def turnover(w: Array, held: Array) -> float:
-    """One-way: half of sum |w - held|; the change of cash is not counted."""
+    """One-way: half of sum |w - held|; the change of cash is not counted.
+
+    >>> round(turnover(np.array([0.5, 0.5]), np.array([0.7, 0.3])), 4)
+    0.2
+    """
     return 0.5 * float(np.abs(w - held).sum())
 
 
 @counted()
 def risk_contributions(w: Array, covariance: Matrix) -> Array:
-    """(n,) shares w_i (S w)_i / w'Sw of the variance; they sum to 1; NaN when the variance is 0."""
+    """(n,) shares w_i (S w)_i / w'Sw of the variance; they sum to 1; NaN when the variance is 0.
+
+    >>> risk_contributions(np.array([0.5, 0.5]), np.diag([0.01, 0.04])).tolist()
+    [0.19999999999999998, 0.7999999999999999]
+    """
     marginal = covariance @ w
     variance = float(w @ marginal)
     if variance <= 0:
@@ -40,7 +56,11 @@ def risk_contributions(w: Array, covariance: Matrix) -> Array:
 
 @counted()
 def diversification_ratio(w: Array, covariance: Matrix) -> float:
-    """sum |w_i| s_i / s_p (Choueifaty & Coignard 2008); NaN when the portfolio has no risk."""
+    """sum |w_i| s_i / s_p (Choueifaty & Coignard 2008); NaN when the portfolio has no risk.
+
+    >>> round(diversification_ratio(np.array([0.5, 0.5]), np.diag([0.01, 0.04])), 4)
+    1.3416
+    """
     risk = volatility(w, covariance)
     weighted = float(np.abs(w) @ np.sqrt(np.maximum(variances(covariance), 0.0)))
     return weighted / risk if risk > 0 else float("nan")
@@ -48,19 +68,31 @@ def diversification_ratio(w: Array, covariance: Matrix) -> float:
 
 @counted()
 def herfindahl(w: Array) -> float:
-    """Sum of squared weights."""
+    """Sum of squared weights.
+
+    >>> herfindahl(np.array([0.5, 0.5]))
+    0.5
+    """
     return float(w @ w)
 
 
 def growth_rate(mean: float, risk: float) -> float:
-    """Expected compound growth mu - s^2/2 per year, NaN without a mean; beside, never inside, the arithmetic mean."""
+    """Expected compound growth mu - s^2/2 per year, NaN without a mean; beside, never inside, the arithmetic mean.
+
+    >>> growth_rate(0.08, 0.2)
+    0.06
+    """
     return mean - 0.5 * risk * risk
 
 
 @counted()
 def worst_weights(losses: Array, level: float, odds: Array | None = None) -> Array:
     """(T,) weights of the expected tail loss: odds / (1 - level) on the worst, the rest on the next; equal odds for
-    None."""
+    None.
+
+    >>> worst_weights(np.array([1.0, 3.0, 2.0, 0.0]), 0.5).tolist()
+    [0.0, 0.5, 0.5, 0.0]
+    """
     count = (1.0 - level) * len(losses)
     order = np.argsort(-losses, kind="stable")
     weights = np.zeros(len(losses))
@@ -78,6 +110,9 @@ def entropic_weights(r: Array, level: float, odds: Array | None = None) -> Array
 
     Their entropy relative to the odds, equal ones for None, is ln 1 / (1 - level), or less where the worst days alone
     have less.
+
+    >>> round(float(entropic_weights(np.array([-0.02, 0.01]), 0.3)[0]), 3)
+    0.895
     """
     allowed = -np.log1p(-level)
     losses = r.min() - r
@@ -103,12 +138,20 @@ def entropic_weights(r: Array, level: float, odds: Array | None = None) -> Array
 
 @counted()
 def gini_weights(days: int) -> Array:
-    """(T,) weights of the sorted values, ascending, in the mean |a - b| over pairs of different days."""
+    """(T,) weights of the sorted values, ascending, in the mean |a - b| over pairs of different days.
+
+    >>> gini_weights(2).tolist()
+    [-1.0, 1.0]
+    """
     return np.asarray(2.0 * (2.0 * np.arange(1, days + 1) - days - 1) / (days * max(days - 1, 1)))
 
 
 @counted()
 def drawdowns(r: Array) -> Array:
-    """(T,) fall of the uncompounded sum of returns from its highest, the start included; >= 0."""
+    """(T,) fall of the uncompounded sum of returns from its highest, the start included; >= 0.
+
+    >>> drawdowns(np.array([0.1, -0.05])).round(4).tolist()
+    [0.0, 0.05]
+    """
     level = np.cumsum(r)
     return np.asarray(np.maximum(np.maximum.accumulate(level), 0.0) - level)

@@ -18,14 +18,22 @@ BPS = 1e-4
 
 
 def trade_cost(value: Number, commission: Number = 5, impact_bps: Number = 15) -> Decimal:
-    """Commission + |value| x impact_bps / 10,000 in the value's currency; no trade, no cost."""
+    """Commission + |value| x impact_bps / 10,000 in the value's currency; no trade, no cost.
+
+    >>> trade_cost(10_000)
+    Decimal('20.0000')
+    """
     traded = abs(exact(value))
     return money(exact(commission) + traded * exact(impact_bps) / 10_000) if traded else money(0)
 
 
 @dataclass(frozen=True)
 class Liquidity:
-    """How one symbol trades: volume in base currency a day (inf: without impact), volatility a day (fraction)."""
+    """How one symbol trades: volume in base currency a day (inf: without impact), volatility a day (fraction).
+
+    >>> Liquidity(daily_volume=1e8, daily_volatility=0.02)
+    Liquidity(daily_volume=100000000.0, daily_volatility=0.02)
+    """
 
     daily_volume: float
     daily_volatility: float
@@ -46,6 +54,9 @@ class CostModel:
     root_impact  y in the cost y x daily volatility x value x sqrt(value / daily volume)
                  (Almgren et al. 2005; Toth et al. 2011: y near 1); it needs `liquidity`
     liquidity    symbol -> Liquidity
+
+    >>> CostModel(commission=5.0, impact_bps=15.0).cost('A', 100, 100)
+    Decimal('20.0000')
     """
 
     commission: float = 5.0
@@ -144,7 +155,11 @@ class CostModel:
 
 @dataclass(frozen=True)
 class CostCurve:
-    """Cost of a trade t: fixed where t is not 0, + rate x |t| + root x |t|^1.5; all (n,), in t's unit."""
+    """Cost of a trade t: fixed where t is not 0, + rate x |t| + root x |t|^1.5; all (n,), in t's unit.
+
+    >>> CostModel(5.0, 10.0).curve(('A',), nav=1e5).costs(np.array([0.1])).round(6).tolist()
+    [0.00015]
+    """
 
     fixed: Array
     buy: Array

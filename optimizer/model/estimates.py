@@ -58,6 +58,9 @@ class Estimates:
     trusted       True skips the costly checks (symmetry, eigenvalues, percent for fraction); only for
                   estimators of our own, which are positive semidefinite by construction
     Raises DataError with the argument, its value and the remedy.
+
+    >>> Estimates(('A', 'B'), np.array([0.05, 0.08]), np.diag([0.01, 0.04])).volatility.round(2).tolist()
+    [0.1, 0.2]
     """
 
     symbols: tuple[str, ...]
@@ -142,6 +145,9 @@ class Recipe:
     risk_free_rate  per year, for `capm` and `semi`
     half_life      of exponential weights, in periods; None = the method's own
     periods_per_year  how many returns a year has; None = as many as the dates have (`periods_per_year` of them)
+
+    >>> Recipe(mean_method='historical', covariance_method='oas', lookback_days=120).covariance_method
+    'oas'
     """
 
     mean_method: str = "historical"

@@ -19,6 +19,9 @@ class LiquidityPanel:
     """Volume (base currency a day) and volatility (fraction a day) of the days up to each close, dates x symbols.
 
     NaN where a name had no volume at all in those days, or too few prices.
+
+    >>> rolling_liquidity(1e6 + 0 * prices, prices).at(prices.index[-1])['GOLD'].daily_volume
+    1000000.0
     """
 
     volume: pd.DataFrame
@@ -55,6 +58,9 @@ def rolling_liquidity(
 
     traded  (T, n) value traded each day, base currency, NaN where none is stated;  prices  (T, n) total-return prices
     Raises DataError for prices that are none, an infinite value traded or fewer than two days.
+
+    >>> rolling_liquidity(1e6 + 0 * prices, prices).volume.shape
+    (301, 3)
     """
     check_prices(prices)
     if days < 2 or np.isinf(traded.to_numpy(dtype=float)).any():

@@ -39,6 +39,9 @@ class BlackLittermanSettings:
     tau         weight of the prior's uncertainty
     confidence  "idzorek": 0 = no effect, 1 = the view holds exactly; "he_litterman": omega = tau p'Sp / c
     covariance  "posterior" = S + M, "sigma" = S
+
+    >>> BlackLittermanSettings(delta='implied').tau
+    0.05
     """
 
     delta: float | Literal["implied"] = 2.5
@@ -78,6 +81,9 @@ class Policy:
     `forced_cash` "hold": where the other limits do not let everything be invested, cash_max gives way by the
     least that will do. An end of a range that is None is open; exposure types may be given by their names.
     Raises PolicyError for a limit that is not finite, crosses its partner, or that another setting makes void.
+
+    >>> Policy(method='cvar', max_weight=0.4).tail_level
+    0.95
     """
 
     method: str = "mean_variance"

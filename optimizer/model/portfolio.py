@@ -61,6 +61,9 @@ class Universe:
     benchmark    symbol -> weight, a fraction; "equal_weight", "market_cap" or one symbol
     market_caps  symbol -> value, in one currency
     factors      factor -> symbol -> loading, per unit of weight
+
+    >>> Universe(('A', 'B'), sectors={'A': 'x', 'B': 'y'}).symbols
+    ('A', 'B')
     """
 
     symbols: tuple[str, ...]
@@ -98,7 +101,11 @@ class Universe:
 
 @dataclass(frozen=True)
 class Position:
-    """One holding: signed quantity of shares, average cost per share in the base currency."""
+    """One holding: signed quantity of shares, average cost per share in the base currency.
+
+    >>> Position('A', Decimal(10), Decimal(50)).market_value(60)
+    Decimal('600.0000')
+    """
 
     symbol: str
     quantity: Decimal
@@ -142,7 +149,11 @@ class Position:
 
 @dataclass(frozen=True)
 class Trade:
-    """One order of the library: signed quantity (buys above 0), price, and cost in the base currency."""
+    """One order of the library: signed quantity (buys above 0), price, and cost in the base currency.
+
+    >>> Trade('A', Decimal(-5), Decimal(20)).action
+    'SELL'
+    """
 
     symbol: str
     quantity: Decimal
@@ -173,7 +184,11 @@ class Trade:
 
 
 class Portfolio:
-    """A named book of positions and cash in one currency."""
+    """A named book of positions and cash in one currency.
+
+    >>> book.get_weights(quotes)['EQUITY']
+    0.5
+    """
 
     def __init__(self, name: str, cash: Number = 0, positions: Mapping[str, Position] | None = None) -> None:
         if exact(cash) < 0:

@@ -23,6 +23,9 @@ def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
     gives exactly the tail of the whole history.
     Raises DataError for a dividend or split on a row without a price, a price or split that is not positive, and
     arrays of different shapes.
+
+    >>> total_return_index(np.array([100.0, 99.0]), np.array([0.0, 2.0]), np.ones(2)).round(3).tolist()
+    [98.02, 99.0]
     """
     _check_events(close, dividend, split)
     priced, last, growth = _daily_growth(close, dividend, split)
@@ -73,6 +76,9 @@ def simple_returns(prices: Array) -> Array:
 
     Take the rows that are priced first (`common_rows`): then a return through a gap is the compounded one.
     Raises DataError for a price that is not positive.
+
+    >>> simple_returns(np.array([[100.0], [110.0]])).round(4).tolist()
+    [[0.1]]
     """
     return np.asarray(_ratios(prices) - 1)
 
@@ -81,6 +87,9 @@ def log_returns(prices: Array) -> Array:
     """(T-1, n) log returns from each row of (T, n) prices to the next; NaN where either price is missing.
 
     Raises DataError for a price that is not positive.
+
+    >>> log_returns(np.array([[100.0], [110.0]])).round(4).tolist()
+    [[0.0953]]
     """
     return np.asarray(np.log(_ratios(prices)))
 

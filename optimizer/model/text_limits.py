@@ -39,6 +39,9 @@ def parse_limit(text: str) -> TextLimit:
 
     A name is a symbol, a sector, an exposure type, a factor, "cash" or "invested"; with spaces or signs in it, it
     stands in double quotes. `sector:`, `exposure:`, `factor:` and `symbol:` tell names apart that are several of these.
+
+    >>> parse_limit('EQUITY + GOLD <= 60%').high
+    0.6
     """
     tokens = _tokens(text)
     places = [i for i, (kind, _) in enumerate(tokens) if kind == "compare"]

@@ -36,6 +36,7 @@ class Quadratic:
     ties  (n, n) covariance by which the least risky of equally good answers is taken
     center  (n,) the least of all weights where it is known beforehand: Pw + q is 0 there
     report  "root": sqrt(2 cost) is what people read (volatility); "negative": -cost (utility, return)
+    penalty  of the square of what the measure names, where the cost is half of that: 0 where it is another
     """
 
     P: Matrix | None
@@ -46,6 +47,7 @@ class Quadratic:
     ties: Array | None = None
     doubt: Array | None = None
     center: Array | None = None
+    penalty: float = 0.0
     homogeneous: ClassVar[bool] = False
 
     def value(self, w: Array) -> float:
@@ -91,6 +93,14 @@ class Traded:
     def measure(self) -> str:
         """What the value is called."""
         return f"{self.base.measure} after trading costs"
+
+    def per_value(self, w: Array) -> float:
+        """Change of what the measure names per unit of `value`, the trading costs given: 1, or of a penalised risk."""
+        penalty = self.base.penalty
+        if not penalty:
+            return 1.0
+        risk = float(np.sqrt(max(-2 * self.base.value(w) / penalty, 0.0)))
+        return -1.0 / (penalty * max(risk, 1e-12))
 
     def costs(self, w: Array) -> float:
         """Trading costs per year."""

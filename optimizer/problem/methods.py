@@ -290,9 +290,10 @@ def as_penalty(goal: Quadratic, policy: Policy) -> Quadratic:
     return Quadratic(
         scaled(goal.P, weight),
         weight * goal.q,
-        f"negative {goal.measure} penalty",
+        goal.measure,
         "negative",
         weight * goal.constant,
+        penalty=weight,
     )
 
 

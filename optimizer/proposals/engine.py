@@ -37,6 +37,10 @@ class OptimizationEngine:
 
     Wrong input raises PolicyError or DataError; contradictory limits and uncertified answers come back as
     `success=False` with no weights and a message that names the limits.
+
+    >>> engine = OptimizationEngine(None, funds)
+    >>> engine.optimize_risk_parity(symbols, covariance, OptimizationConstraints()).success
+    True
     """
 
     def __init__(self, analytics: PortfolioAnalytics | None, fund_map: FundExposureMap) -> None:

@@ -11,7 +11,11 @@ from optimizer.problem.methods import SCENARIO_COSTS
 
 
 class ObjectiveType(Enum):
-    """Types of optimization objectives."""
+    """Types of optimization objectives.
+
+    >>> ObjectiveType.MAX_SHARPE.value
+    'maximize_sharpe_ratio'
+    """
 
     MAX_SHARPE = "maximize_sharpe_ratio"
     MIN_VOLATILITY = "minimize_volatility"
@@ -82,6 +86,9 @@ class OptimizationConstraints:
     factors              factor -> symbol -> loading, for `factor_limits` and lines of text
     Every limit of `Policy` is here; those without a word above are as there. Raises PolicyError for a non-finite or
     crossed limit.
+
+    >>> OptimizationConstraints(max_weight=0.4).long_only
+    True
     """
 
     min_weight: float = 0.0

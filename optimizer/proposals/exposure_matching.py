@@ -53,6 +53,11 @@ def match_exposures(
     risk       nearest is then by tracking error to the target per year; without it by least squares
     tolerance  by how much more the distance may be for the sake of cheaper funds, in its own unit
     Raises PolicyError without funds or target, InfeasibleError naming the limits in conflict.
+
+    >>> from optimizer.problem.policy_limits import Setting
+    >>> setting = Setting(estimates, Policy(cash_max=1.0), Universe(symbols, funds=funds))
+    >>> match_exposures(setting, {ExposureType.EQUITY: 0.6}, cheapest=False).weights.round(3).tolist()
+    [0.0, 0.6, 0.0]
     """
     funds = setting.universe.funds
     if funds is None or not target:

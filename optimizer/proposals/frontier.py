@@ -28,6 +28,9 @@ class FrontierPoint:
     """A portfolio with no less risk at its expected return.
 
     expected_return, volatility  per year;  risk  by the frontier's measure, in its unit
+
+    >>> frontier(estimates, policy, universe, points=3)[0].volatility < 0.06
+    True
     """
 
     expected_return: float
@@ -53,6 +56,9 @@ def frontier(
     measure  a method that makes a risk least: one of RISKS
     points   at least 2; fewer come back where the limits allow a single return only
     Raises PolicyError for another measure, and what `solve` raises; a policy in conflict is not moved towards.
+
+    >>> len(frontier(estimates, policy, universe, points=3))
+    3
     """
     if measure not in RISKS:
         raise PolicyError(f"measure {measure!r} is not a risk; use one of {', '.join(RISKS)}")

@@ -74,6 +74,9 @@ class Mandate:
     taxes       the tax lots and how sales are taxed; None = taxes are not looked at
     notes       what a reader of the weights must know: what was left out, and why
     frozen      positions without a price today, whose value is part of the portfolio's cash
+
+    >>> Mandate(prior='historical').lots
+    1
     """
 
     investable: tuple[str, ...] | None = None
@@ -89,7 +92,11 @@ class Mandate:
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """Today's trades and everything they rest on."""
+    """Today's trades and everything they rest on.
+
+    >>> propose(book, quotes, estimates, policy, universe, Mandate(prior='historical')).policy.method
+    'mean_variance'
+    """
 
     policy: Policy
     beliefs: Beliefs | None
@@ -284,6 +291,10 @@ def propose(
     policy     with its risk-free rate filled in
     past       what was wanted, ordered and expected last time, where that is known
     Raises PolicyError, DataError, InfeasibleError and SolverError as its steps do.
+
+    >>> found = propose(book, quotes, estimates, policy, universe, Mandate(prior='historical'))
+    >>> found.solution.certificate.ok
+    True
     """
     told = mandate or Mandate()
     beliefs, believed = believe(estimates, universe, policy, told)

@@ -46,6 +46,9 @@ class OptimizationResult:
                            fund's share split over its exposures by their size
     turnover               one-way against the weights held before, NaN where none were given
     certificate            violation and distance to the optimum, recomputed;  lane, solver  how it was found
+
+    >>> OptimizationEngine(None, funds).optimize_risk_parity(symbols, covariance, OptimizationConstraints()).method
+    'risk_parity'
     """
 
     weights: dict[str, float]

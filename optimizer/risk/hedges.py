@@ -48,6 +48,9 @@ class Instrument:
     spread_bps   cost of dealing, of the notional; of an option's premium
     contract     units of the underlying that one option is on
     carry_bps    per year of the notional, while it is held: borrowing a fund sold short, financing one bought
+
+    >>> Instrument('SPY', 'option', 'BUY', ('equity',), 'PUT').name
+    'SPY PUT'
     """
 
     symbol: str
@@ -93,6 +96,9 @@ class HedgeLimits:
     max_cost_bps  of the NAV, over the horizon;  max_count  instruments
     max_share     of the loss due to its factors that one instrument may cover
     target        of the loss to be covered;  horizon_days  for which carry is paid
+
+    >>> HedgeLimits(max_cost_bps=50.0).max_count
+    3
     """
 
     max_cost_bps: float = 100.0
@@ -228,6 +234,10 @@ def plan_hedges(
     cap each and one budget this is the continuous knapsack, where taking the cheapest offset first is optimal
     (Dantzig 1957); whole units are rounded down, so that no hedge covers more than its share. Instruments against
     the same factor share that factor's loss.
+
+    >>> stressed = stress({'EQUITY': -100.0}, sensitivities, Scenario('down', 'fall', {'equity': -0.1}))
+    >>> plan_hedges(stressed, 1e3, [], {}, sensitivities, HedgeLimits()).notes
+    ('The portfolio does not lose under this scenario; no hedge is needed',)
     """
     loss = -stressed.total
     if loss <= 0:

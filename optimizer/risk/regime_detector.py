@@ -53,6 +53,9 @@ class Detector:
 
     window_years  of history that a z-score compares with;  least_points  that it needs
     rules         phase -> series -> band
+
+    >>> Detector((), {}).window_years
+    10.0
     """
 
     indicators: tuple[Indicator, ...]
@@ -120,6 +123,8 @@ def detect(series: Mapping[str, Sequence[Observation]], as_of: dt.date, detector
     """The phase that the figures published by `as_of` look like.
 
     series  name -> observations, one a day of reference; what became known later is passed over
+
+    >>> detect({}, day, Detector((), {})).regime
     """
     drivers = tuple(
         _driver(indicator, series.get(indicator.series, ()), as_of, detector)

@@ -103,6 +103,10 @@ def advise(playbook: Playbook, regime: str, book: Book, costs: CostModel) -> tup
     """The regime's playbook applied to what is held; purchases are paid from cash and the sales before them.
 
     Raises PolicyError that lists the regimes for an unknown one.
+
+    >>> from optimizer.risk.regimes import Book
+    >>> advise({'REFLATION': ()}, 'REFLATION', Book({}, {}, Decimal(100), {}, funds), CostModel())
+    ()
     """
     if regime not in playbook:
         raise PolicyError(f"there is no regime {regime!r}; there are {', '.join(playbook)}")

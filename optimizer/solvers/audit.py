@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.numerics.convex_limits import Absolute, Largest, Limits, Norm, Polyhedron
-from optimizer.problem.goals import Goal
+from optimizer.problem.goals import Goal, Ratio, RiskBudget, Tail, Traded
 from optimizer.problem.support import Support
+from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.typing import Array
 
@@ -18,6 +19,13 @@ VIOLATION_TOLERANCE = 1e-8
 GAP_TOLERANCE = 1e-6
 BINDING_TOLERANCE = 1e-6
 RADIUS = 10.0
+UNFELT = 1e-9
+# What a measure is called where a reader wants to know what a limit costs; the others are called what they are.
+TOLD = {
+    "return": "expected return", "worst realization": "loss of the worst period",
+    "lower partial moment 1": "average shortfall", "lower partial moment 2": "downside deviation",
+    "semi-deviation": "deviation below the mean", "Gini mean difference": "mean difference of two periods",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,9 @@ class Certificate:
     primal_residual  largest violation of any limit
     gap              no allowed portfolio has a cost lower by more than this, in the goal's own cost
     relative_gap     gap / magnitude of the cost's parts
+
+    >>> solve(estimates, Policy(method='min_volatility'), universe).certificate.ok
+    True
     """
 
     primal_residual: float
@@ -43,7 +54,8 @@ class Certificate:
 class Binding:
     """A limit that the answer touches, and what one unit more of it is worth.
 
-    shadow_price  change of the goal's measure per unit of the bound, positive when relaxing helps
+    shadow_price  change of the goal's value per unit of the bound, positive when relaxing helps
+    text          the same as a manager would tell it, turnover one-way
     """
 
     limit: str
@@ -51,6 +63,13 @@ class Binding:
     bound: float
     shadow_price: float
     text: str
+
+    def told(self, *, two_way: bool) -> str:
+        """The text, its turnover in buys + sales where asked: one point of these is half a point one-way."""
+        if not two_way or self.limit != "max_turnover":
+            return self.text
+        one, both = (f"max_turnover ({self.bound * f:.4g}%" for f in (100, 200))
+        return self.text.replace(f"{one}) by 1 point", f"{both} in buys and sales) by 2 points")
 
 
 def lower_bound(space: Polyhedron, slope: Array, multipliers: Array) -> float:
@@ -130,7 +149,7 @@ def _box_bindings(goal: Goal, limits: Limits, w: Array, prices: Array) -> list[B
         ("max_weight", upper, limits.upper, limits.upper_groups, prices),
     )
     return [
-        _binding(goal, _named(side, limits.symbols[i], groups[i]), w[i], bounds[i], gains[i])
+        _binding(goal, w, _named(side, limits.symbols[i], groups[i]), w[i], bounds[i], gains[i])
         for side, touched, bounds, groups, gains in sides
         for i in touched
         if groups[i] not in ("long_only", "unheld")
@@ -148,7 +167,7 @@ def _row_bindings(goal: Goal, limits: Limits, space: Polyhedron, w: Array, price
         sides = ((limit.names[0], limit.low, -price), (limit.names[1], limit.high, price))
         value = limit.value(w)
         if limit.low < limit.high:
-            found += [_binding(goal, name, value, at, p) for name, at, p in sides if _touches(value, at)]
+            found += [_binding(goal, w, name, value, at, p) for name, at, p in sides if _touches(value, at)]
     curved: list[tuple[Absolute | Largest | Norm, float]] = [
         *zip(limits.raised, prices[list(space.bounds)], strict=True),
         *zip(limits.norms, prices[len(prices) - len(limits.norms) :], strict=True),
@@ -156,7 +175,7 @@ def _row_bindings(goal: Goal, limits: Limits, space: Polyhedron, w: Array, price
     for curve, price in curved:
         value = curve.value(w)
         if _touches(value, curve.bound):
-            found.append(_binding(goal, curve.name, value, curve.bound, price))
+            found.append(_binding(goal, w, curve.name, value, curve.bound, price))
     return found
 
 
@@ -164,9 +183,24 @@ def _touches(value: float, bound: float) -> bool:
     return bool(np.isfinite(bound)) and abs(value - bound) <= BINDING_TOLERANCE * max(1.0, abs(bound))
 
 
-def _binding(goal: Goal, name: str, value: float, bound: float, gain: float) -> Binding:
-    """`gain` is the change of the goal's measure when the bound gives way by one unit."""
-    verb, point = "raises" if gain > 0 else "lowers", 0.01 * abs(gain)
-    worth = f"{point:.2g}" if "ratio" in goal.measure else f"{1e4 * point:.2g} bps"
-    text = f"relaxing {name} ({100 * bound:.4g}%) by 1 point {verb} the {goal.measure} by {worth}"
+def _binding(goal: Goal, w: Array, name: str, value: float, bound: float, gain: float) -> Binding:
+    """`gain` is the change of the goal's value when the bound gives way by one unit."""
+    text = f"relaxing {name} ({100 * bound:.4g}%) by 1 point {_worth(goal, w, 0.01 * gain)}"
     return Binding(name, float(value), float(bound), abs(float(gain)), text)
+
+
+def _worth(goal: Goal, w: Array, gain: float) -> str:
+    """What a change of the goal's value does, as a manager would tell it."""
+    if isinstance(goal, RiskBudget | TailBudget):
+        return "brings the shares of risk nearer to their budgets"
+    base = goal.base if isinstance(goal, Traded) else goal
+    change = gain * goal.per_value(w) if isinstance(goal, Traded) else gain
+    what = TOLD.get(base.measure, base.measure)
+    if isinstance(base, Tail):
+        what = f"mean loss of the worst {100 * (1 - base.level):.4g}% of periods"
+    if base is not goal:
+        what += " after trading costs"
+    if abs(change) < UNFELT:
+        return f"leaves the {what} as it is"
+    worth = f"{abs(change):.2g}" if isinstance(goal, Ratio | TailRatio) else f"{1e4 * abs(change):.2g} bps"
+    return f"{'raises' if change > 0 else 'lowers'} the {what} by {worth}"

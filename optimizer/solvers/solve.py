@@ -54,6 +54,9 @@ class Solution:
     unconstrained_turnover one-way, without the turnover limit, where that limit binds; else None
     bound                  with min_position, max_holdings or no_trade_band: no choice of the names to hold or
                            trade has a better objective; else None
+
+    >>> solve(estimates, Policy(method='min_volatility'), universe).weights.round(3).tolist()
+    [0.879, 0.016, 0.106]
     """
 
     symbols: tuple[str, ...]
@@ -152,6 +155,9 @@ def solve(
            same
     Raises PolicyError for wrong input, InfeasibleError naming the limits in conflict, SolverError when no lane
     gives an answer that its certificate confirms.
+
+    >>> solve(estimates, Policy(method='max_sharpe', risk_free_rate=0.02), universe).weights.round(3).tolist()
+    [0.473, 0.314, 0.213]
     """
     symbols = estimates.symbols
     weights = None if held is None else checked_weights(named_holdings("held", held, symbols), len(symbols))

@@ -25,6 +25,9 @@ class Lot:
     """Shares bought together: quantity > 0, cost per share in the base currency, and when.
 
     held_since  where their holding period is another's too, as after a wash sale: when that began; None = acquired
+
+    >>> lot.long_term(day)
+    True
     """
 
     lot_id: str
@@ -47,7 +50,11 @@ class Lot:
 
 @dataclass(frozen=True)
 class TaxRates:
-    """Tax on realised gains, fractions; a loss saves the same."""
+    """Tax on realised gains, fractions; a loss saves the same.
+
+    >>> TaxRates(short=0.37, long=0.2).rate(True)
+    Decimal('0.2')
+    """
 
     short: float = 0.37
     long: float = 0.20
@@ -135,6 +142,9 @@ def sell(
     method  fifo, lifo, hifo (highest cost first), min_tax (least tax at `rates`), average (all lots at their
             average cost, oldest first), specific (`chosen`: lot id -> shares)
     Raises PolicyError for an unknown method, too few shares, or lots of several symbols.
+
+    >>> sell([lot], 5, 80, day).long_term_gain
+    Decimal('100.0000')
     """
     total, wanted = sum((lot.quantity for lot in lots), ZERO), exact(quantity)
     if len({lot.symbol for lot in lots}) > 1:
@@ -211,7 +221,11 @@ def harvest_losses(
     min_loss: Number = 0,
     rates: TaxRates | None = None,
 ) -> tuple[Harvest, ...]:
-    """One proposal per symbol whose lots under water lose more than `min_loss`, the largest saving first."""
+    """One proposal per symbol whose lots under water lose more than `min_loss`, the largest saving first.
+
+    >>> len(harvest_losses([lot], {'A': 40}, day))
+    1
+    """
     told = rates or TaxRates()
     found = []
     for symbol in sorted({lot.symbol for lot in lots}):

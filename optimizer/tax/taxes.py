@@ -41,6 +41,9 @@ class Taxes:
     """The sales of a list, by symbol; negative gains are losses, a negative tax is a saving against other gains.
 
     repurchases  losses of earlier sales that the list's purchases disallow
+
+    >>> Taxes(()).tax
+    Decimal('0')
     """
 
     lines: tuple[TaxLine, ...]

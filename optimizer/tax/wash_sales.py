@@ -152,6 +152,10 @@ def wash_sales(disposal: Disposal, day: date, purchases: Sequence[Purchase]) -> 
     """The losses of a sale that day which purchases of the same symbol disallow.
 
     purchases  (symbol, date, shares); without shares as many as were sold at a loss
+
+    >>> loss = sell([lot], 5, 40, day)
+    >>> len(wash_sales(loss, day, [('A', date(2024, 3, 5))]))
+    1
     """
     losses = losses_of(disposal, day)
     sold = sum((loss.shares or ZERO for loss in losses), ZERO)

@@ -63,7 +63,11 @@ NEED_ESTIMATES = ("expected_return", "volatility", "sharpe", "max_drawdown", "tr
 
 @dataclass(frozen=True)
 class Impact:
-    """Both sides; value after = value before - costs, since trades alone create nothing."""
+    """Both sides; value after = value before - costs, since trades alone create nothing.
+
+    >>> impact({'BONDS': 1.0}, {'EQUITY': 1.0}, Decimal(1000), Decimal(5), estimates, policy, universe).costs
+    Decimal('5')
+    """
 
     current: Side
     post: Side
@@ -122,6 +126,10 @@ def impact(
     before, after  symbol -> fraction of the NAV on that side
     value, costs   NAV before the trades, and what they cost, in the base currency
     estimates      of every name on either side
+
+    >>> found = impact({'BONDS': 1.0}, {'EQUITY': 1.0}, Decimal(1000), Decimal(5), estimates, policy, universe)
+    >>> found.delta()['volatility'] > 0
+    True
     """
     reference = before if universe.benchmark is None else universe.benchmark
     listed = universe.funds.types(sorted({*before, *after})) if universe.funds else ()

@@ -21,6 +21,7 @@ class Reasons:
     unfilled          symbol -> (shares ordered last time, those of them not filled), signed, in shares of today
     previous_returns, returns   symbol -> expected total return per year, before and now
     views             symbol -> expected return less its equilibrium prior, per year
+    two_way           whether turnover is told in buys + sales, as the desk's files and the service have it
     """
 
     binding: tuple[Binding, ...] = ()
@@ -32,6 +33,7 @@ class Reasons:
     previous_returns: Mapping[str, float] = field(default_factory=dict)
     returns: Mapping[str, float] = field(default_factory=dict)
     views: Mapping[str, float] = field(default_factory=dict)
+    two_way: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,14 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
         if _concerns(limit.limit, move):
             numbers[f"{limit.limit} bound"] = limit.bound
             numbers[f"{limit.limit} shadow_price"] = limit.shadow_price
-            causes.append(limit.text)
+            causes.append(limit.told(two_way=reasons.two_way))
     for unmet in reasons.gave:
         if _concerns(unmet.limit, move):
             numbers[f"{unmet.limit} gave"] = abs(unmet.value - unmet.bound)
-            way = " one-way" if unmet.limit == "max_turnover" else ""
-            given = f"{abs(unmet.value - unmet.bound):.2%}{way}"
-            causes.append(f"{unmet.limit} gives way by {given}, by its priority {unmet.priority}")
+            gave, way = abs(unmet.value - unmet.bound), ""
+            if unmet.limit == "max_turnover":
+                gave, way = (2 * gave, " two-way") if reasons.two_way else (gave, " one-way")
+            causes.append(f"{unmet.limit} gives way by {gave:.2%}{way}, by its priority {unmet.priority}")
     return causes
 
 

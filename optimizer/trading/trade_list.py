@@ -67,6 +67,9 @@ class TradeList:
     objective, bound  tracking penalty plus costs, and what no permitted list can go below; fractions of NAV
     taxes             of the sales, where the portfolio says how it is taxed; they are paid later, so that no sum here
                       includes them
+
+    >>> build_trades(book, quotes, {'BONDS': 1.0}, estimates, policy, universe).costs > 0
+    True
     """
 
     rows: tuple[TradeRow, ...]

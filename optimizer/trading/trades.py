@@ -61,6 +61,10 @@ def build_trades(
     sell_rates symbol -> tax on the gain per unit of value sold, >= 0: weighed as a cost, and kept in cash
     Cash >= cash_min and turnover are hard; each other limit holds where lots allow, else its check says not.
     Raises DataError for a missing price or rate, InfeasibleError when cash and turnover cannot both hold.
+
+    >>> found = build_trades(book, quotes, {'BONDS': 1.0}, estimates, policy, universe)
+    >>> [(row.symbol, row.action) for row in found.rows]
+    [('EQUITY', 'SELL'), ('BONDS', 'BUY')]
     """
     for symbol, weight in target.items():
         if not abs(weight) <= ABSURD_WEIGHT:

@@ -20,9 +20,10 @@ def past_reasons(con: Connection, pack: Pack, portfolio_id: str) -> Reasons:
     cut = _cut_at(con, pack)
     before = _pack_before(con, pack, cut)
     if before is None:
-        return Reasons()
+        return Reasons(two_way=True)
     on_paper = _on_paper(con, pack, portfolio_id)
     return Reasons(
+        two_way=True,
         previous_target=_earlier(con, before, portfolio_id, "optimal_weights", "weight", cut),
         unfilled={} if on_paper else unfilled_orders(con, pack, before, portfolio_id, cut),
         previous_returns=_earlier(con, before, portfolio_id, "posterior_returns", "posterior_return", cut),

@@ -50,7 +50,11 @@ def public() -> Iterator[Subject]:
         value = getattr(optimizer, name)
         if isinstance(value, types.ModuleType):
             for key, function in vars(value).items():
-                if inspect.isfunction(function) and function.__module__ == value.__name__ and key[0] != "_":
+                if (
+                    inspect.isfunction(function)
+                    and function.__module__.startswith("optimizer.measures")
+                    and key[0] != "_"
+                ):
                     yield Subject(key, function)
         elif inspect.isclass(value):
             if name not in ANSWERS:

@@ -16,6 +16,9 @@ def look_through_return(fund: Fund, market_returns: Mapping[ExposureType, float]
     risk_free       per year; F is the sum of the funded exposures, so a short fund earns interest
     Not for a fund's own price history, which carries financing and fee already. Raises PolicyError where a
     market has no return, or the fee is not known.
+
+    >>> round(look_through_return(funds['EQUITY'], {ExposureType.EQUITY: 0.07}, 0.02), 4)
+    0.069
     """
     missing = [kind.value for kind in fund.exposures if kind not in market_returns]
     if missing:
@@ -40,6 +43,10 @@ def look_through(
     markets    its symbols are the values of the exposure types ("us_large_equity"), each as a fund lists it
     risk_free  per year; means as in `look_through_return`, covariance B' S B with B the (k, n) exposures
     More funds than markets make the covariance singular. Raises PolicyError as `look_through_return` does.
+
+    >>> markets = Estimates(('equity',), np.array([0.07]), np.array([[0.03]]))
+    >>> look_through(funds, ('EQUITY',), markets, 0.02).mean.round(4).tolist()
+    [0.069]
     """
     funds = fund_map.select(symbols)
     kinds = [ExposureType.parse(name) for name in markets.symbols]

@@ -15,6 +15,9 @@ def garch(sample: Sample) -> Array:
     """(n, n) per period: GARCH(1,1) forecasts of the next period's variances with the sample correlation.
 
     Source: Bollerslev (1986), J. Econometrics 31; constant correlation, Bollerslev (1990), RES 72.
+
+    >>> garch(sample).shape
+    (3, 3)
     """
     covariance = sample_covariance(sample)
     deviation = np.sqrt(np.diag(covariance))

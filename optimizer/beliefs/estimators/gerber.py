@@ -15,6 +15,9 @@ def gerber(sample: Sample) -> Array:
     A return counts as a move when it exceeds half its symbol's volatility; the correlation of two symbols is
     (same direction - opposite) / geometric mean of their own counts.
     Source: Gerber, Markowitz, Ernst, Miao, Javid & Sargen, The Gerber Statistic (2022), JPM 48.
+
+    >>> gerber(sample).shape
+    (3, 3)
     """
     deviation = sample.returns.std(axis=0, ddof=1)
     threshold = THRESHOLD * deviation

@@ -14,7 +14,11 @@ SINGULAR = 1e-13
 
 @estimator(gaps=True)
 def historical(sample: Sample) -> Array:
-    """Arithmetic averages, each over the periods its symbol has; DataError for one without any."""
+    """Arithmetic averages, each over the periods its symbol has; DataError for one without any.
+
+    >>> (252 * historical(sample)).round(3).tolist()
+    [-0.108, -0.315, -0.124]
+    """
     if sample.complete:
         return sample.average
     known = np.isfinite(sample.returns)
@@ -25,13 +29,21 @@ def historical(sample: Sample) -> Array:
 
 @estimator()
 def ewma(sample: Sample) -> Array:
-    """Exponentially weighted averages, half-life 126 periods unless given."""
+    """Exponentially weighted averages, half-life 126 periods unless given.
+
+    >>> ewma(sample).shape
+    (3,)
+    """
     return np.asarray(sample.decay_weights(MEAN_HALF_LIFE) @ sample.returns)
 
 
 @estimator(2)
 def capm(sample: Sample) -> Array:
-    """Risk-free rate + beta x the market's average excess return (Sharpe 1964), beta by least squares."""
+    """Risk-free rate + beta x the market's average excess return (Sharpe 1964), beta by least squares.
+
+    >>> capm(sample).shape
+    (3,)
+    """
     market = sample.returns.mean(axis=1) if sample.market is None else sample.market
     deviation = market - market.mean()
     variance = float(deviation @ deviation)
@@ -48,6 +60,9 @@ def james_stein(sample: Sample) -> Array:
     """Averages shrunk to their grand mean, positive part (James & Stein 1961; Efron & Morris 1976).
 
     The weight of the grand mean is (n mean(l) - 2 max(l)) / T / |m - g|^2, l the covariance's eigenvalues.
+
+    >>> james_stein(sample).shape
+    (3,)
     """
     target = np.full_like(sample.average, sample.average.mean())
     distance = float(((sample.average - target) ** 2).sum())
@@ -65,6 +80,9 @@ def bayes_stein(sample: Sample) -> Array:
     """Averages shrunk to the return of the minimum variance portfolio (Jorion 1986, JFQA 21).
 
     Raises PolicyError unless there are more than n + 2 periods, DataError for a singular covariance.
+
+    >>> bayes_stein(sample).shape
+    (3,)
     """
     rows, n = sample.returns.shape
     if rows <= n + 2:
@@ -89,6 +107,9 @@ def equilibrium(covariance: Array, weights: Array, delta: float) -> Array:
 
     covariance  (n, n) per year, weights (n,) of the market; the result is (n,) per year
     Source: Black & Litterman (1992); Sharpe, Imputing Expected Returns (1974).
+
+    >>> equilibrium(covariance, market, 2.5).round(4).tolist()
+    [0.0066, 0.0447, 0.0167]
     """
     return np.asarray(delta * (covariance @ weights))
 

@@ -22,6 +22,10 @@ def pairwise_moments(
     periods  of some dates: how many of them a year has
     Returns run from one common date of a pair to the next. The matrix may be indefinite, see `nearest_psd`. Raises
     DataError naming a pair that shares fewer than 30 returns.
+
+    >>> mean, _, rows = pairwise_moments(prices.to_numpy(), prices.index, symbols, 'daily', lambda dates: 252.0)
+    >>> rows
+    300
     """
     if prices.shape != (len(dates), len(symbols)) or not prices.size:
         raise DataError(

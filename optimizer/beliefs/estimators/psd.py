@@ -12,6 +12,9 @@ def nearest_psd(covariance: Array, *, tolerance: float = 1e-7, rounds: int = 100
     Alternating projections with Dykstra's correction (Higham 2002, IMA J. Numer. Anal. 22). A matrix that is
     positive semidefinite already is returned as it is. Raises DataError for a matrix that is not symmetric and finite,
     a negative variance, or where the projections do not settle.
+
+    >>> nearest_psd(np.array([[1.0, 1.2], [1.2, 1.0]])).round(4).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
     """
     n = len(covariance)
     if not n or covariance.shape != (n, n) or not np.isfinite(covariance).all():

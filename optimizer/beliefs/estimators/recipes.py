@@ -107,6 +107,9 @@ def estimate(
              without it, and with benchmark={name: 1.0}, measures tracking error and beta against it and holds none
     Returns run from one date on which all are priced to the next, and there are as many a year as those dates have.
     Raises PolicyError for an unknown method or symbol, DataError for bad prices or too short a history.
+
+    >>> estimate(prices, Recipe(lookback_days=120)).observations
+    120
     """
     given = prices if returns is None else returns
     if given is None or (prices is not None and returns is not None):

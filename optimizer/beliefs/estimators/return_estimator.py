@@ -25,6 +25,9 @@ class ReturnEstimator:
     market          the column that stands for the market in `capm`; None = the average of the symbols
     periods_per_year  of the prices; None = as many as the dates have on which all the symbols are priced
     Its methods raise PolicyError for an unknown method or symbol, DataError for bad or too few prices.
+
+    >>> ReturnEstimator(prices).estimate_covariance_matrix(symbols).shape
+    (3, 3)
     """
 
     market_data: pd.DataFrame

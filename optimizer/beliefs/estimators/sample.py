@@ -20,6 +20,9 @@ class Sample:
     risk_free  per period
     half_life  of exponential weights, in periods; None = the estimator's own default
     Raises DataError for a table without rows or columns, a return that is infinite, or a market of another length.
+
+    >>> sample.rows
+    300
     """
 
     returns: Array

@@ -12,7 +12,11 @@ from optimizer.typing import Array
 
 @estimator()
 def ledoit_wolf(sample: Sample) -> Array:
-    """Shrinkage to a scaled identity (Ledoit & Wolf 2004, J. Multivariate Anal. 88)."""
+    """Shrinkage to a scaled identity (Ledoit & Wolf 2004, J. Multivariate Anal. 88).
+
+    >>> ledoit_wolf(sample).shape
+    (3, 3)
+    """
     empirical, variance = _moments(sample)
     return _towards_identity(empirical, variance, ledoit_wolf_intensity(sample, empirical))
 
@@ -34,7 +38,11 @@ def ledoit_wolf_intensity(sample: Sample, empirical: Array) -> float:
 
 @estimator()
 def oas(sample: Sample) -> Array:
-    """Oracle approximating shrinkage to a scaled identity (Chen, Wiesel, Eldar & Hero 2010, IEEE TSP 58)."""
+    """Oracle approximating shrinkage to a scaled identity (Chen, Wiesel, Eldar & Hero 2010, IEEE TSP 58).
+
+    >>> oas(sample).shape
+    (3, 3)
+    """
     empirical, variance = _moments(sample)
     return _towards_identity(empirical, variance, oas_intensity(sample, empirical))
 
@@ -50,7 +58,11 @@ def oas_intensity(sample: Sample, empirical: Array) -> float:
 
 @estimator()
 def ledoit_wolf_constant_correlation(sample: Sample) -> Array:
-    """Shrinkage to equal correlations (Ledoit & Wolf 2004, Honey, I Shrunk the Sample Covariance Matrix)."""
+    """Shrinkage to equal correlations (Ledoit & Wolf 2004, Honey, I Shrunk the Sample Covariance Matrix).
+
+    >>> ledoit_wolf_constant_correlation(sample).shape
+    (3, 3)
+    """
     x, rows = sample.centred, sample.rows
     empirical, _ = _moments(sample)
     n = len(empirical)

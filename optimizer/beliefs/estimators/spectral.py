@@ -14,6 +14,9 @@ def denoised(sample: Sample) -> Array:
     Noise is what lies below the Marchenko-Pastur edge.
     Source: Laloux, Cizeau, Bouchaud & Potters (1999), PRL 83; Lopez de Prado (2020), Machine Learning for
     Asset Managers, 2.5 (constant residual eigenvalue).
+
+    >>> denoised(sample).shape
+    (3, 3)
     """
     deviation, values, vectors = _spectrum(sample)
     noise = values <= noise_edge(values, sample.rows)
@@ -29,6 +32,9 @@ def statistical_factors(sample: Sample) -> Array:
 
     At least one component is kept; the rest of each variance is specific to its symbol.
     Source: Connor & Korajczyk (1986); number of components by the Marchenko-Pastur edge.
+
+    >>> statistical_factors(sample).shape
+    (3, 3)
     """
     deviation, values, vectors = _spectrum(sample)
     kept = max(1, int((values > noise_edge(values, sample.rows)).sum()))

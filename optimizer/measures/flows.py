@@ -1,0 +1,77 @@
+"""Returns of a value that money is paid into and out of: time-weighted and money-weighted (Bacon 2008)."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from optimizer.errors import DataError
+from optimizer.numerics.counted import counted
+from optimizer.typing import Array
+
+NO_RATE = "no internal rate of return exists for these flows; report the time-weighted one"
+GROWTHS, GROWTH_STEPS = (-20.0, 27.0), 4703  # log growth a year, from a loss of all but nothing; a step is 1%
+
+
+@counted(1)
+def time_weighted_return(values: Array, flows: Array) -> float:
+    """Chained return between external flows; a span in which nothing was held earns nothing.
+
+    values  (T,) at the end of each date with the day's flow;  flows  (T,) into the portfolio on that date
+    Raises DataError for a return on a value of 0 or below.
+
+    >>> round(time_weighted_return([100.0, 160.0, 176.0], [0.0, 50.0, 0.0]), 4)
+    0.21
+    """
+    before, after = values[:-1], values[1:] - flows[1:]
+    empty = (before == 0) & (after == 0)
+    if ((before <= 0) & ~empty).any():
+        raise DataError("a value of 0 or below has no return; start the series where it is funded")
+    return float(np.prod(np.divide(after, before, out=np.ones(len(before)), where=~empty)) - 1)
+
+
+@counted(1)
+def money_weighted_return(values: Array, flows: Array, years: Array) -> float:
+    """Annual internal rate of return: the rate at which the flows grow to the last value; -1 where all was lost.
+
+    values  (T,), flows (T,) as in `time_weighted_return`;  years  (T,) time of each date, in years
+    Raises DataError where no rate solves it, and where several do, naming them.
+
+    >>> round(money_weighted_return([100.0, 110.0], [0.0, 0.0], [0.0, 1.0]), 4)
+    0.1
+    """
+    payments = np.concatenate([[values[0]], flows[1:]])
+    left = years[-1] - years
+    paid = payments != 0
+    payments, left = payments[paid], left[paid]
+    if values[-1] == 0 and (payments >= 0).all():
+        return -1.0
+
+    def excess(growth: Array) -> Array:
+        """At log growths a year (k,), scaled so that nothing overflows: the sign is what counts."""
+        most = np.maximum(growth * left.max(initial=0.0), 0.0)[:, None]
+        grown: Array = np.exp(growth[:, None] * left - most) @ payments
+        return np.asarray(grown - values[-1] * np.exp(-most[:, 0]))
+
+    grid = np.linspace(*GROWTHS, GROWTH_STEPS)
+    signs = np.sign(excess(grid))
+    places = np.flatnonzero(signs[:-1] * signs[1:] < 0)
+    rates = [float(np.expm1(_root(excess, grid[i], grid[i + 1]))) for i in places]
+    rates += [float(np.expm1(growth)) for growth in grid[signs == 0]]
+    if not rates:
+        raise DataError(NO_RATE)
+    if len(rates) > 1:
+        told = ", ".join(f"{rate:.2%}" for rate in sorted(rates))
+        raise DataError(
+            f"several internal rates of return solve these flows ({told}); report the time-weighted one"
+        )
+    return rates[0]
+
+
+def _root(excess: Callable[[Array], Array], low: float, high: float) -> float:
+    """Where the function changes its sign, by bisection."""
+    rising = excess(np.array([low]))[0] < 0
+    for _ in range(80):
+        middle = (low + high) / 2
+        below = (excess(np.array([middle]))[0] < 0) == rising
+        low, high = (middle, high) if below else (low, middle)
+    return (low + high) / 2
