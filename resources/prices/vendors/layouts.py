@@ -15,7 +15,7 @@ from resources.prices.columns import ALIASES, SYMBOL, TYPES, plain
 from resources.prices.source import FileRejected, Finding
 
 Change = Callable[[int, list[str]], list[str]]
-HEAD = 4096  # bytes that the first lines are looked for in
+HEAD = 1 << 15  # bytes that the first lines are looked for in
 PRICE_FIELDS = frozenset({"open", "high", "low", "close", "adj_close", "volume"})
 STOOQ = {
     "<TICKER>": "symbol", "<DATE>": "date", "<OPEN>": "open", "<HIGH>": "high", "<LOW>": "low", "<CLOSE>": "close",
