@@ -21,9 +21,23 @@ STOOQ = {
     "<TICKER>": "symbol", "<DATE>": "date", "<OPEN>": "open", "<HIGH>": "high", "<LOW>": "low", "<CLOSE>": "close",
     "<VOL>": "volume",
 }  # fmt: skip
-NO_SYMBOL = frozenset({
-    "PRICE", "VALUE", "NAV", "VWAP", "RETURN", "CHANGE", "INDEX", "TURNOVER", "TRADES", "LAST", "BID", "ASK", "MID",
-})  # fmt: skip
+NO_SYMBOL = frozenset(
+    [
+        "PRICE",
+        "VALUE",
+        "NAV",
+        "VWAP",
+        "RETURN",
+        "CHANGE",
+        "INDEX",
+        "TURNOVER",
+        "TRADES",
+        "LAST",
+        "BID",
+        "ASK",
+        "MID",
+    ]
+)
 DECIMAL_COMMA, DECIMAL_POINT = re.compile(r"[+-]?\d+,\d+", re.A), re.compile(r"[+-]?\d+\.\d+", re.A)
 MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00:00([+-]\d{2}:?\d{2})?", re.A)
 STATE = "state the basis of the source: as_traded, split_adjusted or total_return"
