@@ -120,7 +120,7 @@ def ingest(
     with reader() as con:
         aside = set_aside_today(con)
     if not as_json:
-        from pipeline.commands.show import show_ingested
+        from pipeline.commands.show_ingest import show_ingested
 
         show_ingested(out, outcome.counts, aside)
         if outcome.reason:

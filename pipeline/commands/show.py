@@ -256,30 +256,6 @@ def show_details(out: Console, details: Row) -> None:
             out.print(f"{name:<16} {'' if value is None else value}", highlight=False, soft_wrap=True)
 
 
-MOST_TOLD = 20
-
-
-def show_set_aside(out: Console, aside: Sequence[Row]) -> None:
-    """What is delivered and set aside, the newest first, a line each."""
-    for row in aside[:MOST_TOLD]:
-        out.print(f"[yellow]![/yellow] {row['said']}", highlight=False, soft_wrap=True)
-    if len(aside) > MOST_TOLD:
-        out.print(f"  and {len(aside) - MOST_TOLD} more: packfolio ingest --json", highlight=False)
-
-
-def show_ingested(out: Console, counts: Mapping[str, int], aside: Sequence[Row]) -> None:
-    """What an ingest brought, in one line a kind; then what is set aside."""
-    brought = f"{counts['rows']:,} new rows of {counts['symbols']:,} symbols in {counts['files']:,} files"
-    out.print(f"prices      {brought}, {counts['set_aside']:,} rows set aside", highlight=False)
-    out.print(
-        f"reference   {counts['reference_rows']:,} new rows in {counts['reference_files']:,} files",
-        highlight=False,
-    )
-    if counts["refused"]:
-        out.print(f"[red]refused[/red]     {counts['refused']:,} files", highlight=False)
-    show_set_aside(out, aside)
-
-
 def show_findings(out: Console, findings: Sequence[Row]) -> None:
     """What the doctor found: state, what is, what to do."""
     colours = {"ok": "green", "note": "yellow", "fault": "red"}

@@ -1,6 +1,7 @@
 """What all commands share: the two consoles, one JSON document on stdout, the published copy, a spinner."""
 
 import json
+import math
 import os
 import re
 import sys
@@ -64,8 +65,20 @@ PackArgument = Annotated[
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, default=str, indent=2, allow_nan=False) + "\n")
+    """One JSON document on stdout; a figure that is infinite or no number is null, for JSON has neither."""
+    sys.stdout.write(json.dumps(_finite(document), default=str, indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {name: _finite(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_finite(one) for one in value]
+        case _:
+            return value
 
 
 def finish(document: dict[str, Any], status: int, as_json: bool) -> None:

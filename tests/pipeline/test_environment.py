@@ -1,6 +1,7 @@
 """Where a process finds its things, what it prepares, and the bar that it shows while it works."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -118,8 +119,8 @@ def test_an_end_is_told_on_the_stream_of_its_status(
 def test_json_is_one_document_without_numbers_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"a": Path("x"), "b": [1.5]})
     assert capsys.readouterr().out == '{\n  "a": "x",\n  "b": [\n    1.5\n  ]\n}\n'
-    with pytest.raises(ValueError, match="Out of range"):
-        print_json(float("nan"))
+    print_json({"a": float("nan"), "b": [float("inf"), (-float("inf"), 1)], "c": {"d": 2.5}})
+    assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, [None, 1]], "c": {"d": 2.5}}
 
 
 @pytest.mark.parametrize(("columns", "width"), [("80", "80"), (None, "160")])

@@ -8,6 +8,7 @@ from brokers_exports import LAYOUTS, PATHS
 from small_desk import price_file, sessions
 from terminal import Terminal, terminal
 
+from pipeline.commands import broker_file
 from resources.settings.configuration import load_configuration
 
 pytestmark = pytest.mark.xdist_group("terminal")
@@ -126,3 +127,29 @@ def test_the_example_and_a_paper_book_are_desks_too(at: Terminal, tmp_path: Path
     assert (paper.mode, paper.universe, paper.holdings[0].cash) == ("paper", ["KO", "XOM"], 5000)
     refused = at("holdings", "import", str(PATHS["Fidelity"]), "--portfolio", "main")
     assert refused.status == 2 and "main is a paper book" in refused.err
+
+
+def test_on_a_terminal_what_is_unclear_is_asked(
+    at: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / "odd.csv"
+    odd.write_text(LAYOUTS["generic"] + "BRK B;10;;300;3000\n912796XY1;5;;99;495\nMARGIN X;7;;;7\n")
+    answers, asked = iter(["brk-b", "s", "c", "2022-12-23"]), []
+    monkeypatch.setattr(broker_file, "_asks", lambda: True)
+    monkeypatch.setattr(broker_file.typer, "prompt", lambda text, **more: asked.append(text) or next(answers))
+    made = at("init", str(at.folder), "--prices", "yahoo", "--holdings", str(odd))
+    assert made.status == 0, made
+    assert len(asked) == 4 and asked[-1].startswith("The file states no date")
+    (book,) = load_configuration(at.config).portfolios.files
+    (held,) = book.holdings
+    assert (str(held.as_of), held.cash) == ("2022-12-23", 1491.5)
+    assert {symbol: one.quantity for symbol, one in held.positions.items()} == {
+        "AAPL": 100,
+        "BRK-B": 10,
+        "KO": 40.5,
+    }
+    assert [line for line in made.err.splitlines() if line.startswith("? ")] == [
+        "? line 5: BRK B: it is no symbol that a price source has",
+        "? line 6: 912796XY1: it is a CUSIP, as bonds have, and no symbol of a price source",
+        "? line 7: MARGIN X: it is no symbol that a price source has",
+    ]

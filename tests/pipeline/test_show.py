@@ -16,12 +16,12 @@ from pipeline.commands.show import (
     show_details,
     show_explanation,
     show_findings,
-    show_ingested,
     show_rows,
     show_trades,
     show_variants,
     show_verification,
 )
+from pipeline.commands.show_ingest import show_ingested
 
 RESULT: dict[str, Any] = {
     "status": "optimal", "method": "mean_variance", "reason": None, "expected_return": 0.0816, "volatility": 0.1243,

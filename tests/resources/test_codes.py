@@ -14,7 +14,7 @@ from resources.prices.source import Allowance, FileRejected
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/data-quality.md").read_text("utf-8")
 PLACES = [
-    *(ROOT / "resources/prices").glob("*.py"),
+    *(ROOT / "resources/prices").rglob("*.py"),
     *(ROOT / "resources/screening").glob("*.py"),
     ROOT / "resources/logs/ingest.py",
     ROOT / "resources/logs/recorded_actions.py",

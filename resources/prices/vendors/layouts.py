@@ -15,15 +15,13 @@ from resources.prices.columns import ALIASES, SYMBOL, TYPES, plain
 from resources.prices.source import FileRejected, Finding
 
 Change = Callable[[int, list[str]], list[str]]
-HEAD = 4096  # bytes that the first lines are looked for in
+HEAD = 1 << 15  # bytes that the first lines are looked for in
 PRICE_FIELDS = frozenset({"open", "high", "low", "close", "adj_close", "volume"})
 STOOQ = {
     "<TICKER>": "symbol", "<DATE>": "date", "<OPEN>": "open", "<HIGH>": "high", "<LOW>": "low", "<CLOSE>": "close",
     "<VOL>": "volume",
 }  # fmt: skip
-NO_SYMBOL = frozenset({
-    "PRICE", "VALUE", "NAV", "VWAP", "RETURN", "CHANGE", "INDEX", "TURNOVER", "TRADES", "LAST", "BID", "ASK", "MID",
-})  # fmt: skip
+NO_SYMBOL = re.compile("PRICE|VALUE|NAV|VWAP|RETURN|CHANGE|INDEX|TURNOVER|TRADES|LAST|BID|ASK|MID")
 DECIMAL_COMMA, DECIMAL_POINT = re.compile(r"[+-]?\d+,\d+", re.A), re.compile(r"[+-]?\d+\.\d+", re.A)
 MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00:00([+-]\d{2}:?\d{2})?", re.A)
 STATE = "state the basis of the source: as_traded, split_adjusted or total_return"
@@ -281,7 +279,7 @@ def wide_symbols(header: Sequence[str], ignored: Sequence[str]) -> list[str]:
     if names[:1] not in (["date"], ["timestamp"], [""]) or len(names) < 3 or known & set(names[1:]):
         return []
     symbols = [cell.strip() for cell in header[1:]]
-    real = all(re.fullmatch(SYMBOL, symbol) and symbol not in NO_SYMBOL for symbol in symbols)
+    real = all(re.fullmatch(SYMBOL, symbol) and not NO_SYMBOL.fullmatch(symbol) for symbol in symbols)
     letters = all(re.search(r"[A-Z^]", symbol) for symbol in symbols)
     return symbols if real and letters and len(set(symbols)) == len(symbols) else []
 
