@@ -1,6 +1,6 @@
 """Deliveries into the logs: each payload in one transaction, known ones skipped, bad rows set aside."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from resources.logs.recorded_prices import (
 from resources.logs.refused_files import REJECTED, WITHDRAWN, refused_files
 from resources.logs.stated_dividends import with_dividends
 from resources.logs.storing import Ingested, record_status, store_delivery, store_rejection
-from resources.prices.source import PRICES, Delivery, FileRejected, refusing
+from resources.prices.source import PRICES, Delivery, FileRejected, delivered, refusing, splits_of
 from resources.screening.renames import Rename, renamed
 from resources.screening.screen import screen
 from resources.settings.configuration import Configuration
@@ -70,14 +70,18 @@ class Inbox:
             calendar = desk_calendar(self.desk, settings.exchange, self.today, self.cache)
             since = start or (self._newest(settings.name) if isinstance(settings, YahooSettings) else None)
             own: list[Ingested] = []
-            for delivery in source.deliveries(since, end, self._seen(settings.name)):
+            units = {} if settings.currency else self._stated_currencies()
+            for delivery in delivered(source, since, end, self._seen(settings.name)):
                 progress(f"{settings.name}: {name_of(delivery)}")
                 if isinstance(delivery, Delivery) and delivery.log == PRICES:
-                    delivery = self._screened(delivery, calendar)
-                    if isinstance(delivery, Delivery) and not settings.currency:
-                        delivery = self._in_own_currencies(delivery)
+                    if delivery.stated.num_rows:
+                        self._store(settings.name, splits_of(delivery))
+                    delivery = self._screened(delivery, calendar, units)
+                    if isinstance(delivery, Delivery):
+                        delivery = in_own_currencies(delivery, units)
                 own.append(self._store(settings.name, delivery))
-            if (start, end, place) == (None, None, None):
+            whole = settings.name not in {item.payload for item in own if item.status == REJECTED}
+            if whole and (start, end, place) == (None, None, None):
                 self._withdraw(settings.name, own)
             done += own
         return [*done, *self._unheard_of()]
@@ -130,24 +134,28 @@ class Inbox:
         refused = Ingested("reference", ACTIONS, f"{ACTIONS}.csv", REJECTED, findings=findings)
         return [refused] if findings else []
 
-    def _screened(self, delivery: Delivery, calendar: Calendar) -> Delivery | FileRejected:
+    def _screened(
+        self, delivery: Delivery, calendar: Calendar, units: Mapping[str, str]
+    ) -> Delivery | FileRejected:
         """The delivery with what is wrong in it set aside; one that no check can read is refused."""
         try:
             with self.warehouse.live() as con, refusing(delivery.payload_name, delivery.payload_sha256):
-                screened = self._checked(con, delivery, calendar)
+                screened = self._checked(con, delivery, calendar, units)
         except FileRejected as refused:
             return refused
         told = calendar_ends(calendar, delivery)
         return replace(screened, warnings=(*screened.warnings, *told))
 
-    def _checked(self, con: Connection, delivery: Delivery, calendar: Calendar) -> Delivery:
+    def _checked(
+        self, con: Connection, delivery: Delivery, calendar: Calendar, units: Mapping[str, str]
+    ) -> Delivery:
         overrides = load_overrides(self.desk.folder)
         stated = stated_actions(con, self._renames(delivery.source))
         rows, told = renamed(delivery.rows, stated.renames)
         delivery = replace(delivery, rows=rows, warnings=(*delivery.warnings, *told))
-        record = newest_closes_on_record(con, delivery)
+        record = newest_closes_on_record(con, delivery, units)
         delivery = with_dividends(delivery, stated.dividends, stated.splits, record)
-        around, elsewhere = rows_around(con, delivery), prices_elsewhere(con, delivery.source)
+        around, elsewhere = rows_around(con, delivery, units=units), prices_elsewhere(con, delivery.source)
         context = screening(
             self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, stated.splits
         )
@@ -157,19 +165,14 @@ class Inbox:
     def _renames(self, source: str) -> tuple[Rename, ...]:
         return load_overrides(self.desk.folder).of(source).present_names()
 
-    def _in_own_currencies(self, delivery: Delivery) -> Delivery:
-        """The delivery of a source that states no currency, in those of the securities on record."""
+    def _stated_currencies(self) -> dict[str, str]:
+        """Symbol -> currency, as the securities on record say."""
         with self.warehouse.live() as con:
-            known = dict(
+            return dict(
                 con.execute(
                     "select symbol, arg_max(currency, (date, ingest_seq)) from securities group by symbol"
                 ).fetchall()
             )
-        symbols = delivery.rows["symbol"].to_pylist()
-        if not any(known.get(symbol, delivery.currency) != delivery.currency for symbol in set(symbols)):
-            return delivery
-        told = pa.array([known.get(symbol, delivery.currency) for symbol in symbols]).dictionary_encode()
-        return replace(delivery, rows=delivery.rows.append_column("currency", told))
 
     def _store(self, source: str, delivery: Delivery | FileRejected) -> Ingested:
         with self.warehouse.write(self.stamp) as tx:
@@ -189,6 +192,15 @@ class Inbox:
             half.write_bytes(delivery.payload)
             half.replace(kept)
         return str(kept.relative_to(self.warehouse.home))
+
+
+def in_own_currencies(delivery: Delivery, units: Mapping[str, str]) -> Delivery:
+    """The delivery with the currency of each symbol that `units` knows in place of its source's."""
+    symbols = delivery.rows["symbol"].to_pylist()
+    if not any(units.get(symbol, delivery.currency) != delivery.currency for symbol in set(symbols)):
+        return delivery
+    told = pa.array([units.get(symbol, delivery.currency) for symbol in symbols]).dictionary_encode()
+    return replace(delivery, rows=delivery.rows.append_column("currency", told))
 
 
 def name_of(delivery: Delivery | FileRejected) -> str:

@@ -51,6 +51,7 @@ def read_delivery(payload: Path | bytes, name: str, sha256: str, key: str, how: 
         known_at=rows.known_at,
         first_line=first_line,
         warnings=rows.warnings,
+        stated=rows.stated,
     )
 
 
