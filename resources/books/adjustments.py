@@ -188,15 +188,3 @@ def _told(
 def held_of(items: Iterable[Lot | Position], symbol: str) -> Decimal:
     """The shares of a symbol."""
     return sum((item.quantity for item in items if item.symbol == symbol), ZERO)
-
-
-def scaled_items(items: Items, symbol: str, extra: Decimal) -> Items:
-    """The book with so many more shares of a symbol at the same cost in all, shared out among what is held of it."""
-    held = held_of(items, symbol)
-    more = 1 + extra / held
-    return tuple(
-        replace(item, quantity=item.quantity * more, cost_basis=item.cost_basis / more)
-        if item.symbol == symbol
-        else item
-        for item in items
-    )

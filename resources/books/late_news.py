@@ -9,10 +9,10 @@ from math import prod
 
 import numpy as np
 
-from optimizer import Lot, Position
+from optimizer import Lot
 from optimizer.model.action_kinds import CorporateAction, scaled
 from optimizer.model.portfolio import ZERO, exact, money
-from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of, scaled_items
+from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of
 from resources.books.day_before import CURRENT
 from resources.books.lot_book import LotBook
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
@@ -103,9 +103,6 @@ class News:
             return book
         if kind in ("dividend", "special_dividend"):
             return self._paid(book, action, told, before, was, market)
-        if kind in RATIOS:
-            ratio = (told.ratio if told else Fraction(1)) / (before.ratio if before else Fraction(1))
-            return self._multiplied(book, action, ratio, was, now) if ratio != 1 else book
         if kind == "delisting" and (told is None or before is None):
             return (
                 book  # one told late acts in `fill`; where its name is priced again, another company has it
@@ -141,24 +138,6 @@ class News:
             book.items,
             cash,
             [Adjustment(action.symbol, action.day, action.kind, ZERO, cash, note, late=True)],
-        )
-
-    def _multiplied(
-        self, book: Carried, action: CorporateAction, ratio: Fraction, was: Mapping[Key, CorporateAction],
-        now: Mapping[Key, CorporateAction],
-    ) -> Carried:  # fmt: skip
-        symbol = action.symbol
-        extra = scaled(self._entitled(action, was), ratio) - self._entitled(action, was)
-        extra = scaled(extra, self._multiple(symbol, action.day, now))
-        if not extra:
-            return book
-        held = held_of(book.items, symbol)
-        items = (
-            scaled_items(book.items, symbol, extra) if held else _given(book.items, symbol, extra, action.day)
-        )
-        note = f"{action}: {float(extra):+,.10g} {symbol} for the shares of that day; known late"
-        return book.then(
-            items, ZERO, [Adjustment(symbol, action.day, action.kind, extra, ZERO, note, late=True)]
         )
 
     def _entitled(self, action: CorporateAction, was: Mapping[Key, CorporateAction]) -> Decimal:
@@ -251,10 +230,3 @@ class News:
 def _named(*actions: CorporateAction | None) -> set[str]:
     """The symbols that actions are about, and that they give."""
     return {name for one in actions if one for name in (one.symbol, one.new_symbol) if name}
-
-
-def _given(items: Items, symbol: str, extra: Decimal, day: date) -> Items:
-    """Shares of a name that is no longer held: their cost went with those that were sold."""
-    if any(isinstance(item, Lot) for item in items) and extra > 0:
-        return (*items, Lot(f"{symbol}-{day:%Y%m%d}-late", symbol, extra, ZERO, day))
-    return (*items, Position(symbol, extra))

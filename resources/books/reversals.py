@@ -1,13 +1,13 @@
 """An action that turned out to be another, or none: the difference, on the shares of its eve, to a book of today."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
 from optimizer import Lot, Position
 from optimizer.model.action_kinds import CorporateAction, scaled
-from optimizer.model.portfolio import ZERO, exact
+from optimizer.model.portfolio import ZERO
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of
 
 
@@ -33,13 +33,12 @@ class Restated:
         items, moved = book.items, dict[str, Decimal]()
         for symbol in sorted({item.symbol for item in (*was.items, *now.items)}):
             ratio = self.since.get(symbol, Fraction(1))
-            items = _recosted(items, symbol, was.items, now.items, ratio)
-            extra = scaled(held_of(now.items, symbol) - held_of(was.items, symbol), ratio)
+            then, given = (tuple(one for one in side.items if one.symbol == symbol) for side in (was, now))
+            items = _recosted(items, symbol, then, given, ratio)
+            extra = scaled(held_of(given, symbol) - held_of(then, symbol), ratio)
             if extra:
                 moved[symbol] = extra
-                items = _resized(
-                    items, symbol, extra, [one for one in now.items if one.symbol == symbol], ratio
-                )
+                items = _resized(items, symbol, extra, then, given)
         cash = now.cash - was.cash
         if items == book.items and not cash:
             return book
@@ -72,11 +71,10 @@ def _negative(one: Adjustment) -> Adjustment:
     )
 
 
-def _recosted(items: Items, symbol: str, was: Items, now: Items, ratio: Fraction) -> Items:
-    """The lots of a symbol with the cost that the action gives them now."""
+def _recosted(items: Items, symbol: str, then: Items, given: Items, ratio: Fraction) -> Items:
+    """The lots of a symbol with the cost that the action gives them now, not the one that it gave them then."""
     old, new = (
-        {item.lot_id: item.cost_basis for item in side if isinstance(item, Lot) and item.symbol == symbol}
-        for side in (was, now)
+        {one.lot_id: one.cost_basis for one in side if isinstance(one, Lot)} for side in (then, given)
     )
     return tuple(
         replace(
@@ -89,22 +87,29 @@ def _recosted(items: Items, symbol: str, was: Items, now: Items, ratio: Fraction
     )
 
 
-def _resized(
-    items: Items, symbol: str, extra: Decimal, given: Iterable[Lot | Position], ratio: Fraction
-) -> Items:
-    """So many more shares of a symbol, at the cost of those held, else as they were given; below 0 so many less."""
-    held = held_of(items, symbol)
-    if held > 0 and held + extra > 0:
-        more = 1 + extra / held
-        return tuple(
-            replace(item, quantity=item.quantity * more) if item.symbol == symbol else item for item in items
-        )
-    others = tuple(item for item in items if item.symbol != symbol)
-    if held + extra <= 0:
-        return (*others, *([Position(symbol, held + extra)] if held + extra else []))
-    source = list(given)
-    share = (held + extra) / exact(scaled(held_of(source, symbol), ratio))
-    return (*others, *(
-        replace(item, quantity=scaled(item.quantity, ratio) * share, cost_basis=scaled(item.cost_basis, 1 / ratio))
-        for item in source
-    ))  # fmt: skip
+def _resized(items: Items, symbol: str, extra: Decimal, then: Items, given: Items) -> Items:
+    """So many more shares of a symbol, below 0 less: of the lots that the action was about, else of all that is held.
+
+    Where none are held they come as they are given now, at the cost that is not gone with those of then.
+    """
+    named = {one.lot_id for one in (*then, *given) if isinstance(one, Lot)}
+    for own in (
+        [one for one in items if one.symbol == symbol and isinstance(one, Lot) and one.lot_id in named],
+        [one for one in items if one.symbol == symbol],
+    ):
+        held = held_of(own, symbol)
+        if held > 0 and held + extra > 0:
+            more = 1 + extra / held
+            return tuple(replace(one, quantity=one.quantity * more) if one in own else one for one in items)
+    left = held_of(items, symbol) + extra
+    others = tuple(one for one in items if one.symbol != symbol)
+    if left <= 0:
+        return (*others, *([Position(symbol, left)] if left else []))
+    share = left / held_of(given, symbol)
+    cost = max(_cost(given) - _cost(then), ZERO) / _cost(given) / share if _cost(given) else ZERO
+    back = (replace(one, quantity=one.quantity * share, cost_basis=one.cost_basis * cost) for one in given)
+    return (*others, *back)
+
+
+def _cost(items: Items) -> Decimal:
+    return sum((one.quantity * one.cost_basis for one in items), ZERO)

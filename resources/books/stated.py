@@ -37,7 +37,7 @@ def stated_holdings(con: Connection, pack: Pack, file: PortfolioFile) -> Holding
     seen = [action for action in actions_seen(stated, panel, splits=True) if action.day > held.as_of]
     units = _unstated(_units(con, pack, symbols, held.as_of), seen)
     since = [action for action in seen if not (action.symbol in units and action.kind in RATIOS)]
-    changing = [action for action in since if action.kind not in (*CASH_KINDS, "delisting")]
+    changing = [action for action in since if action.kind not in (*CASH_KINDS[:2], "delisting")]
     market = market_of(con, pack, panel, file.base_currency)
     book = apply_units(Carried(items, Decimal(str(held.cash))), units, panel, pack.as_of)
     book = carry(book, changing, market, lambda _: False)
@@ -46,9 +46,12 @@ def stated_holdings(con: Connection, pack: Pack, file: PortfolioFile) -> Holding
         for action in since
         if action.kind in CASH_KINDS[1:] and action.symbol in symbols
     ]
-    return Holdings(
-        held.as_of, book.cash, book.quantities(), _costs(book, held), book.lots(), (*book.adjustments, *told),
-    )  # fmt: skip
+    returned = [one for one in book.adjustments if one.kind == CASH_KINDS[2] and one.lot_id is None]
+    kept = [one for one in book.adjustments if one not in returned]
+    cash = book.cash - sum(
+        (one.cash for one in returned), ZERO
+    )  # it lowers the cost; the desk has it in its cash
+    return Holdings(held.as_of, cash, book.quantities(), _costs(book, held), book.lots(), (*kept, *told))
 
 
 def _unstated(units: Mapping[str, Fraction], seen: Sequence[CorporateAction]) -> dict[str, Fraction]:
