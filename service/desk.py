@@ -8,7 +8,7 @@ from uuid import UUID
 from optimizer import DataError, Estimates, PolicyError
 from optimizer.trading.rationale import Reasons
 from resources.books.orders import past_reasons
-from resources.books.snapshots import Snapshot, read_snapshots, under_policy
+from resources.books.snapshots import Snapshot, read_snapshots
 from resources.books.tax_lots import read_plan
 from resources.books.universes import STALE_SESSIONS
 from resources.packs.near_symbols import unknown_symbols
@@ -16,6 +16,7 @@ from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack, find_pack, latest_fresh
 from resources.packs.rates import risk_free_rate
 from resources.results.pack_estimates import Case, evidence_with_scenarios, impact_liquidity, load_case
+from resources.results.pack_inputs import under_policy
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.playbooks import Playbooks, load_playbooks
 from resources.settings.policy_schema import PolicyFile

@@ -21,7 +21,8 @@ from resources.store.warehouse import Warehouse
 
 ACTIONS = pa.schema([
     ("symbol", pa.string()), ("date", pa.date32()), ("kind", pa.string()), ("value", pa.float64()),
-    ("currency", pa.string()), ("note", pa.string()), ("source", pa.string()),
+    ("currency", pa.string()), ("note", pa.string()), ("source", pa.string()), ("new_symbol", pa.string()),
+    ("cash", pa.float64()), ("cash_in_lieu", pa.float64()), ("basis_share", pa.float64()), ("withdrawn", pa.bool_()),
 ])  # fmt: skip
 DAYS = tuple(date(2024, 1, day) for day in range(2, 31))
 
@@ -58,9 +59,9 @@ class Chain:
         with self.warehouse.write(STAMP) as tx:
             ingest(tx, "prices", pa.Table.from_pylist(rows, schema=PRICE_TYPES))
 
-    def action(self, symbol: str, day: date, kind: str, value: float) -> None:
+    def action(self, symbol: str, day: date, kind: str, value: float | None = None, **more: object) -> None:
         """One corporate action on record."""
-        row = {"symbol": symbol, "date": day, "kind": kind, "value": value, "source": "desk"}
+        row = {"symbol": symbol, "date": day, "kind": kind, "value": value, "source": "desk", **more}
         with self.warehouse.write(STAMP) as tx:
             ingest(tx, "corporate_actions", pa.Table.from_pylist([row], schema=ACTIONS))
 

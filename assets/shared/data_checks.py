@@ -61,7 +61,8 @@ OF_PACK = (
     DataCheck("newest_closes", "No newest close is repeated for days, or undoes a bad print.", ("STALE_5", "REVERSAL")),
     DataCheck("sources_agree", "Sources tell the same close of the same symbol and day, and none has stopped.",
               ("SOURCES_DISAGREE", "SOURCE_STOPPED"), ("source_gap",)),
-    DataCheck("rates", "Risk-free and exchange rates are recent.", ("STALE_RATE",), ("rate_days", "fx_days")),
+    DataCheck("rates", "Risk-free and exchange rates are recent.", ("STALE_RATE", "CURRENCY_CHANGED"),
+              ("rate_days", "fx_days")),
 )  # fmt: skip
 
 

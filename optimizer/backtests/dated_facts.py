@@ -23,11 +23,20 @@ class DatedFacts:
     rates      risk-free rates per year by date, the last known holds; None: the policy's own
     caps       (T, n) market capitalisations in base currency at each close, NaN where none is known; None: none are
     weighting  of the benchmark: "fixed" weights, or made anew each day of the names that exist
+    sectors    by date from which on they hold and symbol, all known at each; None: those of the universe never changed
     """
 
     rates: pd.Series | None = None
     caps: pd.DataFrame | None = None
     weighting: Weighting = "fixed"
+    sectors: pd.DataFrame | None = None
+
+    def sectors_of(self, day: pd.Timestamp) -> dict[str, str] | None:
+        """Symbol -> sector as known that day, the first one stated before that; None where they never changed."""
+        if self.sectors is None:
+            return None
+        row = self.sectors.iloc[max(int(self.sectors.index.searchsorted(day, side="right")) - 1, 0)].dropna()
+        return {str(symbol): str(sector) for symbol, sector in row.items()}
 
     def rate(self, day: pd.Timestamp) -> float | None:
         """The risk-free rate known that day; None where the policy states its own."""
@@ -62,6 +71,14 @@ class DatedFacts:
         known = {symbol: weight for symbol, weight in made.items() if symbol in among}
         total = sum(known.values())
         return {symbol: weight / total for symbol, weight in known.items()} if total else None
+
+
+def dated_sectors(stated: pd.DataFrame) -> pd.DataFrame | None:
+    """What is known at each date of (T, n) statements, NaN where nothing new is told; None where nothing changes.
+
+    Before its first statement a name is in the sector of that one: where nothing else is known.
+    """
+    return stated.ffill().bfill() if (stated.nunique() > 1).any() else None
 
 
 def carried_caps(stated: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:

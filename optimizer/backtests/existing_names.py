@@ -9,16 +9,19 @@ from optimizer.model.portfolio import Universe
 from optimizer.model.text_limits import parse_limit
 
 
-def policy_among(policy: Policy, universe: Universe, symbols: Collection[str]) -> Policy:
+def policy_among(
+    policy: Policy, universe: Universe, symbols: Collection[str], sectors: Collection[str] = ()
+) -> Policy:
     """The policy as it binds the names that exist.
 
+    sectors  those that names of the universe have at other times
     Limits of absent names and of sectors without any are left out, risk budgets are made whole without them.
     """
     absent = set(universe.symbols) - set(symbols)
-    if not absent:
-        return policy
     present = {universe.sectors[s] for s in symbols if s in universe.sectors}
-    empty = set(universe.sectors.values()) - present
+    empty = {*universe.sectors.values(), *sectors} - present
+    if not absent and not empty:
+        return policy
     budgets = {s: share for s, share in policy.risk_budgets.items() if s not in absent}
     total = sum(budgets.values())
     lines = [_without(line, absent | empty) for line in policy.limits]

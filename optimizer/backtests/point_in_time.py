@@ -80,4 +80,4 @@ def _believed(rows: pd.DataFrame) -> pd.DataFrame:
     cells = day * len(symbols) + symbol
     _, place = np.unique(cells[::-1], return_index=True)
     last = len(cells) - 1 - place
-    return rows.iloc[last[~rows["withdrawn"].to_numpy(dtype=bool)[last]]]
+    return pd.DataFrame(rows.iloc[last[~rows["withdrawn"].to_numpy(dtype=bool)[last]]])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -46,9 +47,7 @@ class PolicyStrategy:
     liquidity: LiquidityPanel | None = None
     facts: DatedFacts = field(default_factory=DatedFacts)
     closes: pd.DataFrame | None = None
-    _seen: dict[tuple[str, ...], tuple[Recipe, Universe, Policy]] = field(
-        default_factory=dict, init=False, repr=False
-    )
+    _seen: dict[object, tuple[Recipe, Universe, Policy]] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(
         self, history: pd.DataFrame, as_of: pd.Timestamp, held: Mapping[str, float]
@@ -113,27 +112,39 @@ class PolicyStrategy:
 
     def _known(self, window: Window) -> tuple[Recipe, Universe, Policy]:
         """Recipe, universe and policy of the names that exist, with what the last day knew."""
-        recipe, universe, policy = self._among(window.symbols)
-        facts = self.facts
+        facts, day = self.facts, pd.Timestamp(window.dates[-1])
+        recipe, universe, policy = self._among(window.symbols, facts.sectors_of(day))
         if facts.rates is None and facts.caps is None:
             return recipe, universe, policy
-        day = pd.Timestamp(window.dates[-1])
         caps, rate = facts.caps_of(day, window.symbols), facts.rate(day)
         if caps is not None:
             made = facts.benchmark(day, window.symbols, self.universe.benchmark or {})
             universe = replace(universe, benchmark=made, market_caps=caps)
         return recipe, universe, policy if rate is None else replace(policy, risk_free_rate=rate)
 
-    def _among(self, symbols: tuple[str, ...]) -> tuple[Recipe, Universe, Policy]:
-        """Recipe, universe and policy of the names that exist; kept, for they seldom change."""
-        if symbols not in self._seen:
-            allowed = tuple(symbol for symbol in symbols if symbol in set(self.universe.symbols))
-            self._seen[symbols] = (
+    def _among(
+        self, symbols: tuple[str, ...], sectors: Mapping[str, str] | None
+    ) -> tuple[Recipe, Universe, Policy]:
+        """Recipe, universe and policy of the names that exist, in a day's sectors; kept, for they seldom change."""
+        key = symbols, None if sectors is None else tuple(sorted(sectors.items()))
+        if key not in self._seen:
+            universe, others = self.universe, set[str]()
+            if sectors is not None:
+                others = {*universe.sectors.values(), *self._ever}
+                universe = replace(universe, sectors=sectors)
+            allowed = tuple(symbol for symbol in symbols if symbol in set(universe.symbols))
+            self._seen[key] = (
                 replace(self.recipe, symbols=symbols),
-                replace(self.universe, symbols=allowed, benchmark=self._lasting(symbols)),
-                policy_among(unrestricted(self.policy), self.universe, symbols),
+                replace(universe, symbols=allowed, benchmark=self._lasting(symbols)),
+                policy_among(unrestricted(self.policy), universe, symbols, others),
             )
-        return self._seen[symbols]
+        return self._seen[key]
+
+    @cached_property
+    def _ever(self) -> frozenset[str]:
+        """Every sector that a name has at some time."""
+        told = self.facts.sectors
+        return frozenset() if told is None else frozenset(map(str, told.stack()))
 
     def _lasting(self, symbols: tuple[str, ...]) -> dict[str, float] | None:
         """The benchmark's weights among the names that exist, where no day changes them."""

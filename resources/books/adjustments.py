@@ -146,15 +146,15 @@ def _told(
     action: CorporateAction, before: Items, after: Adjusted[Lot | Position], late: bool
 ) -> list[Adjustment]:
     """An action's rows: what it did to its symbol, to the one it gives, and to each lot that it paid for."""
-    held = _shares(before, action.symbol)
+    held = held_of(before, action.symbol)
     if not held:
         return []
     named = [action.symbol] + ([action.new_symbol] if action.new_symbol else [])
-    moved = {symbol: _shares(after.held, symbol) - _shares(before, symbol) for symbol in named}
+    moved = {symbol: held_of(after.held, symbol) - held_of(before, symbol) for symbol in named}
     left = [
-        f"{float(_shares(after.held, symbol)):,.10g} {symbol}"
+        f"{float(held_of(after.held, symbol)):,.10g} {symbol}"
         for symbol in named
-        if _shares(after.held, symbol)
+        if held_of(after.held, symbol)
     ]
     paid = [f"{after.cash:,.2f} in cash"] if after.cash or not left else []
     gain = sum((one.gain for one in after.realised if isinstance(one.holding, Lot)), ZERO)
@@ -185,17 +185,6 @@ def _told(
     return rows
 
 
-def _shares(items: Iterable[Lot | Position], symbol: str) -> Decimal:
+def held_of(items: Iterable[Lot | Position], symbol: str) -> Decimal:
+    """The shares of a symbol."""
     return sum((item.quantity for item in items if item.symbol == symbol), ZERO)
-
-
-def scaled_items(items: Items, symbol: str, extra: Decimal) -> Items:
-    """The book with so many more shares of a symbol at the same cost in all, shared out among what is held of it."""
-    held = _shares(items, symbol)
-    more = 1 + extra / held
-    return tuple(
-        replace(item, quantity=item.quantity * more, cost_basis=item.cost_basis / more)
-        if item.symbol == symbol
-        else item
-        for item in items
-    )

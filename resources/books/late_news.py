@@ -5,72 +5,35 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from math import prod
 
 import numpy as np
 
-from optimizer import Lot, Position
+from optimizer import Lot
 from optimizer.model.action_kinds import CorporateAction, scaled
 from optimizer.model.portfolio import ZERO, exact, money
-from optimizer.typing import Array
-from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, scaled_items
+from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of
 from resources.books.day_before import CURRENT
-from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen
+from resources.books.lot_book import LotBook
+from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
+from resources.books.restated_units import NEAR
+from resources.books.reversals import Restated
+from resources.books.tax_lots import read_lots
 from resources.packs.pack_prices import read_panel
-from resources.packs.packs import Pack
+from resources.packs.packs import Pack, find_pack
 from resources.packs.panels import Panel
+from resources.packs.spin_offs import WITHIN
 from resources.store.ledger import Connection
 
 Key = tuple[str, date, str]
-AGREEING = (
-    0.8  # of the closes on record must have moved by the same factor before it is the unit that changed
-)
-NEAR = 0.02
 SAME_DIVIDEND = Decimal("0.005")  # relative; a vendor rounds the dividends that it restates
-
-
-def unit_changes(seen: Panel, panel: Panel) -> dict[str, Fraction]:
-    """Symbol -> shares of today for one of the day before, where a vendor restated its adjusted closes.
-
-    Split-adjusted closes are all divided when a share is split, total-return ones with each dividend too: what was held
-    is worth at them what it was worth before.
-    """
-    found = {}
-    for column, symbol in enumerate(panel.symbols):
-        if panel.basis[column] in ("", "as_traded") or symbol not in seen.symbols:
-            continue
-        before = seen.close[:, seen.symbols.index(symbol)]
-        at = {day: row for row, day in enumerate(panel.dates)}
-        now = np.array([panel.close[at[day], column] if day in at else np.nan for day in seen.dates])
-        both = np.isfinite(before) & np.isfinite(now)
-        ratio = unit_ratio(before[both], now[both], panel.basis[column]) if both.any() else None
-        if ratio is not None and ratio != 1:
-            found[symbol] = ratio
-    return found
-
-
-def unit_ratio(before: Array, now: Array, basis: str) -> Fraction | None:
-    """Closes before / now (n,) as one ratio; None where they do not move together. A split is a simple fraction."""
-    ratios = before / now
-    middle = float(np.median(ratios))
-    off = np.abs(ratios / middle - 1)
-    if (off < NEAR).mean() < AGREEING:
-        return None
-    agreeing = off < NEAR
-    mean = float(before[agreeing].sum() / now[agreeing].sum())
-    tolerance = 2e-6 + 2 * float(off[agreeing].max()) / np.sqrt(agreeing.sum())
-    bounds = (1, 10, 100, 1000, 10_000) if basis == "split_adjusted" else (1,)
-    for bound in bounds:
-        near = Fraction(mean).limit_denominator(bound)
-        if near and abs(float(near) / mean - 1) <= tolerance:
-            return near
-    return Fraction(mean)
 
 
 @dataclass(frozen=True)
 class News:
     """What a pack sees of the time up to a paper book's day before, against what that day saw.
 
-    since  symbol -> date of the newest close that it saw;  units  as in `unit_changes`
+    since  symbol -> date of the newest close that it saw;  units  as in `unit_changes`;  base  the book's currency
     """
 
     con: Connection
@@ -79,6 +42,7 @@ class News:
     portfolio_id: str
     since: Mapping[str, date]
     units: Mapping[str, Fraction]
+    base: str
 
     def changes(self, book: Carried, market: Market) -> Carried:
         """The book with everything that became known late; nothing is read twice where nothing did."""
@@ -121,7 +85,7 @@ class News:
         return {
             (action.symbol, action.day, action.kind): action
             for action in actions
-            if action.kind != "delisting" and action.day <= self.since.get(action.symbol, self.previous.as_of)
+            if action.day <= self.since.get(action.symbol, self.previous.as_of)
         }
 
     def _change(
@@ -139,10 +103,25 @@ class News:
             return book
         if kind in ("dividend", "special_dividend"):
             return self._paid(book, action, told, before, was, market)
-        if kind in RATIOS:
-            ratio = (told.ratio if told else Fraction(1)) / (before.ratio if before else Fraction(1))
-            return self._multiplied(book, action, ratio, was, now) if ratio != 1 else book
-        return carry(book, [told], market, lambda _: True) if told and not before else book
+        if kind == "delisting" and (told is None or before is None):
+            return (
+                book  # one told late acts in `fill`; where its name is priced again, another company has it
+            )
+        if kind in ("merger", "rename") and told and not before:  # whatever is held of it ceased to be
+            return carry(book, [told], market, lambda _: True)
+        since = {symbol: self._multiple(symbol, action.day, now) for symbol in _named(told, before)}
+        return Restated(before, told, self._eve(action, was), since).apply(book, self._market(told, before))
+
+    def _market(self, *actions: CorporateAction | None) -> Market:
+        """As in `market_of`, of the first closes after an action of whatever age."""
+        days = [action.day for action in actions if action is not None]
+        panel = read_panel(self.con, self.pack, sorted(_named(*actions)), min(days), max(days) + WITHIN)
+        return market_of(self.con, self.pack, panel, self.base)
+
+    def _multiple(self, symbol: str, day: date, now: Mapping[Key, CorporateAction]) -> Fraction:
+        """Shares of a symbol today for one of a day."""
+        later = (a.ratio for a in now.values() if a.symbol == symbol and a.kind in RATIOS and a.day > day)
+        return prod(later, start=Fraction(1))
 
     def _paid(
         self, book: Carried, action: CorporateAction, told: CorporateAction | None, before: CorporateAction | None,
@@ -161,42 +140,35 @@ class News:
             [Adjustment(action.symbol, action.day, action.kind, ZERO, cash, note, late=True)],
         )
 
-    def _multiplied(
-        self, book: Carried, action: CorporateAction, ratio: Fraction, was: Mapping[Key, CorporateAction],
-        now: Mapping[Key, CorporateAction],
-    ) -> Carried:  # fmt: skip
-        symbol = action.symbol
-        extra = scaled(self._entitled(action, was), ratio) - self._entitled(action, was)
-        for later in now.values():
-            if later.symbol == symbol and later.kind in RATIOS and later.day > action.day:
-                extra = scaled(extra, later.ratio)
-        if not extra:
-            return book
-        held = sum((item.quantity for item in book.items if item.symbol == symbol), ZERO)
-        items = (
-            scaled_items(book.items, symbol, extra) if held else _given(book.items, symbol, extra, action.day)
-        )
-        note = f"{action}: {float(extra):+,.10g} {symbol} for the shares of that day; known late"
-        return book.then(
-            items, ZERO, [Adjustment(symbol, action.day, action.kind, extra, ZERO, note, late=True)]
-        )
-
     def _entitled(self, action: CorporateAction, was: Mapping[Key, CorporateAction]) -> Decimal:
         """The shares held on the eve of an action, in shares of that eve; none before the book's first day."""
+        return held_of(self._eve(action, was), action.symbol)
+
+    def _eve(self, action: CorporateAction, was: Mapping[Key, CorporateAction]) -> Items:
+        """The same, in lots where it was."""
         found = self.con.execute(
-            f"with packs as ({CURRENT}) select p.as_of, h.quantity from packs p join latest_portfolio_snapshots s "
-            "using (pack_id) left join latest_holdings h on h.pack_id = p.pack_id and h.portfolio_id = s.portfolio_id "
-            "and h.symbol = ? where s.portfolio_id = ? and s.holdings_date is not null and p.as_of < ? "
+            f"with packs as ({CURRENT}) select p.as_of, p.pack_id, h.quantity from packs p "
+            "join latest_portfolio_snapshots s using (pack_id) left join latest_holdings h "
+            "on h.pack_id = p.pack_id and h.portfolio_id = s.portfolio_id and h.symbol = ? "
+            "where s.portfolio_id = ? and s.holdings_date is not null and p.as_of < ? "
             "order by p.as_of desc limit 1",
             [action.symbol, self.portfolio_id, min(action.day, self.pack.as_of)],
         ).fetchall()
-        if not found or found[0][1] is None:
-            return ZERO
-        day, shares = found[0][0], exact(found[0][1])
-        for earlier in was.values():
-            if earlier.symbol == action.symbol and earlier.kind in RATIOS and day < earlier.day < action.day:
-                shares = scaled(shares, earlier.ratio)
-        return shares
+        if not found or found[0][2] is None:
+            return ()
+        day, pack, shares = found[0]
+        lots = read_lots(self.con, find_pack(self.con, pack), self.portfolio_id)
+        ratio = prod(
+            (a.ratio for a in was.values()
+             if a.symbol == action.symbol and a.kind in RATIOS and day < a.day < action.day),
+            start=Fraction(1),
+        )  # fmt: skip
+        return tuple(
+            replace(
+                item, quantity=scaled(item.quantity, ratio), cost_basis=scaled(item.cost_basis, 1 / ratio)
+            )
+            for item in LotBook(lots).items({action.symbol: exact(shares)})
+        )
 
     def _corrected_fills(self, book: Carried, seen: Panel, panel: Panel, market: Market) -> Carried:
         """Cash for orders that were filled at a close which turned out to be another."""
@@ -255,30 +227,6 @@ class News:
         return (exact(order[0][0]), filled) if order and not newer else (ZERO, filled)
 
 
-def _given(items: Items, symbol: str, extra: Decimal, day: date) -> Items:
-    """Shares of a name that is no longer held: their cost went with those that were sold."""
-    if any(isinstance(item, Lot) for item in items) and extra > 0:
-        return (*items, Lot(f"{symbol}-{day:%Y%m%d}-late", symbol, extra, ZERO, day))
-    return (*items, Position(symbol, extra))
-
-
-def apply_units(book: Carried, units: Mapping[str, Fraction], panel: Panel, day: date) -> Carried:
-    """The book in the units of today's adjusted closes: as many shares more as keep their value."""
-    for symbol, ratio in sorted(units.items()):
-        held = sum((item.quantity for item in book.items if item.symbol == symbol), ZERO)
-        if not held:
-            continue
-        extra = scaled(held, ratio) - held
-        splits = panel.basis[panel.symbols.index(symbol)] == "split_adjusted"
-        kind, told = ("split", "split by") if splits else ("restated", "is restated by")
-        note = (
-            f"{symbol} {told} {float(ratio):.8g}: its adjusted closes were restated, {float(held):,.10g} shares "
-            f"became {float(held + extra):,.10g}"
-        )
-        items = tuple(
-            replace(item, quantity=scaled(item.quantity, ratio), cost_basis=scaled(item.cost_basis, 1 / ratio))
-            if item.symbol == symbol else item
-            for item in book.items
-        )  # fmt: skip
-        book = book.then(items, ZERO, [Adjustment(symbol, day, kind, extra, ZERO, note)])
-    return book
+def _named(*actions: CorporateAction | None) -> set[str]:
+    """The symbols that actions are about, and that they give."""
+    return {name for one in actions if one for name in (one.symbol, one.new_symbol) if name}

@@ -98,7 +98,8 @@ class LotBook:
         for lot in sorted(lots, key=lambda lot: (lot.acquired, lot.lot_id)):
             more = min(lot.quantity - chosen[lot.lot_id], rest)
             chosen[lot.lot_id], rest = chosen[lot.lot_id] + more, rest - more
-        return sell(lots, shares, filled.price, filled.day, "specific", chosen=chosen)
+        taken = sum(chosen.values(), ZERO)  # shares, but for the last of 28 digits
+        return sell(lots, taken, filled.price, filled.day, "specific", chosen=chosen)
 
     def _washed(
         self, symbol: str, others: Items, lots: Sequence[Lot | Position], lost: Sequence[Loss]

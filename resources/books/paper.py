@@ -10,9 +10,10 @@ from optimizer import CostModel
 from optimizer.model.action_kinds import ENDS, CorporateAction, scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.books.adjustments import Adjustment, Carried, Market, carry
-from resources.books.late_news import News, apply_units, unit_changes
+from resources.books.late_news import News
 from resources.books.lot_book import Fill, LotBook, read_lot_book
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
+from resources.books.restated_units import apply_units, unit_changes
 from resources.books.tax_lots import Lots, average_costs
 from resources.packs.liquidity import newest_liquidity
 from resources.packs.pack_prices import read_panel
@@ -146,7 +147,7 @@ class Between:
     def known_late(self, book: Carried, portfolio_id: str) -> Carried:
         """The book after what became known of the time before this one."""
         book = apply_units(book, self.units, self.panel, self.pack.as_of)
-        news = News(self.con, self.pack, self.previous, portfolio_id, self.since, self.units)
+        news = News(self.con, self.pack, self.previous, portfolio_id, self.since, self.units, self.base)
         return news.changes(book, self.market)
 
     def step(self) -> Step:

@@ -1,5 +1,6 @@
 """Holdings as the desk's file states them, brought through what happened to the shares since its date."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -11,9 +12,9 @@ from optimizer import Lot, Position
 from optimizer.model.action_kinds import CASH_KINDS, CorporateAction
 from optimizer.model.portfolio import ZERO, exact
 from resources.books.adjustments import Adjustment, Carried, Items, carry
-from resources.books.late_news import NEAR, apply_units, unit_ratio
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
 from resources.books.paper import LOOK_BACK, Holdings
+from resources.books.restated_units import NEAR, apply_units, unit_ratio
 from resources.books.tax_lots import average_costs
 from resources.packs.pack_prices import chosen_sources, read_panel, span_columns
 from resources.packs.packs import Pack
@@ -33,13 +34,10 @@ def stated_holdings(con: Connection, pack: Pack, file: PortfolioFile) -> Holding
     stated = actions_on_record(con, pack, symbols)
     names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
     panel = read_panel(con, pack, names, held.as_of + timedelta(days=1))
-    units = _units(con, pack, symbols, held.as_of)
-    since = [
-        action
-        for action in actions_seen(stated, panel, splits=True)
-        if action.day > held.as_of and not (action.symbol in units and action.kind in RATIOS)
-    ]
-    changing = [action for action in since if action.kind not in (*CASH_KINDS, "delisting")]
+    seen = [action for action in actions_seen(stated, panel, splits=True) if action.day > held.as_of]
+    units = _unstated(_units(con, pack, symbols, held.as_of), seen)
+    since = [action for action in seen if not (action.symbol in units and action.kind in RATIOS)]
+    changing = [action for action in since if action.kind not in (*CASH_KINDS[:2], "delisting")]
     market = market_of(con, pack, panel, file.base_currency)
     book = apply_units(Carried(items, Decimal(str(held.cash))), units, panel, pack.as_of)
     book = carry(book, changing, market, lambda _: False)
@@ -48,9 +46,25 @@ def stated_holdings(con: Connection, pack: Pack, file: PortfolioFile) -> Holding
         for action in since
         if action.kind in CASH_KINDS[1:] and action.symbol in symbols
     ]
-    return Holdings(
-        held.as_of, book.cash, book.quantities(), _costs(book, held), book.lots(), (*book.adjustments, *told),
-    )  # fmt: skip
+    returned = [one for one in book.adjustments if one.kind == CASH_KINDS[2] and one.lot_id is None]
+    kept = [one for one in book.adjustments if one not in returned]
+    cash = book.cash - sum(
+        (one.cash for one in returned), ZERO
+    )  # it lowers the cost; the desk has it in its cash
+    return Holdings(held.as_of, cash, book.quantities(), _costs(book, held), book.lots(), (*kept, *told))
+
+
+def _unstated(units: Mapping[str, Fraction], seen: Sequence[CorporateAction]) -> dict[str, Fraction]:
+    """The restated units of which the stated splits know nothing: those that do tell of earlier ones too."""
+    found = dict(units)
+    for symbol, ratio in units.items():
+        later = Fraction(1)
+        for action in sorted(seen, key=lambda action: action.day, reverse=True):
+            if action.symbol == symbol and action.kind in RATIOS:
+                later *= action.ratio
+                if abs(float(later / ratio) - 1) < NEAR:
+                    found.pop(symbol, None)
+    return found
 
 
 def _units(con: Connection, pack: Pack, symbols: list[str], day: date) -> dict[str, Fraction]:

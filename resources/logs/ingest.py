@@ -1,7 +1,7 @@
 """Deliveries into the logs: each payload in one transaction, known ones skipped, bad rows set aside."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -26,7 +26,16 @@ from resources.logs.recorded_prices import (
 from resources.logs.refused_files import REJECTED, WITHDRAWN, RefusedFile, refused_files
 from resources.logs.stated_dividends import with_dividends
 from resources.logs.storing import Ingested, record_status, store_delivery, store_rejection, taken_since
-from resources.prices.source import PRICES, Delivery, FileRejected, Finding, refusing, shown
+from resources.prices.source import (
+    PRICES,
+    Delivery,
+    FileRejected,
+    Finding,
+    delivered,
+    refusing,
+    shown,
+    splits_of,
+)  # fmt: skip
 from resources.screening.renames import Rename, renamed
 from resources.screening.screen import screen
 from resources.settings.configuration import Configuration
@@ -81,10 +90,13 @@ class Inbox:
             since = start or (self._newest(settings.name) if isinstance(settings, YahooSettings) else None)
             own: list[Ingested] = []
             seen, mark = self._seen(settings.name)
-            for delivery in source.deliveries(since, end, seen):
+            for delivery in delivered(source, since, end, seen):
                 progress(f"{settings.name}: {name_of(delivery)}")
+                if isinstance(delivery, Delivery) and delivery.stated.num_rows:
+                    self._take(settings.name, splits_of(delivery), mark)
                 own += self._take(settings.name, delivery, mark, calendar, stated=bool(settings.currency))
-            if (start, end, place) == (None, None, None):
+            whole = settings.name not in {item.payload for item in own if item.status == REJECTED}
+            if whole and (start, end, place) == (None, None, None):
                 self._withdraw(settings.name, own)
             done += own
         return [*done, *self._unheard_of()]
@@ -167,8 +179,8 @@ class Inbox:
                     return []
                 self.desk.keep(tx)
                 if calendar and delivery.log == PRICES:
-                    delivery = self._screened(tx.con, delivery, calendar)
-                    delivery = delivery if stated else _in_own_currencies(tx.con, delivery)
+                    units = {} if stated else stated_currencies(tx.con)
+                    delivery = in_own_currencies(self._screened(tx.con, delivery, calendar, units), units)
                 return [store_delivery(tx, delivery, self._payload_path(delivery))]
         except FileRejected as refused:  # nothing of it was written: its reasons are, by themselves
             return self._take(source, refused, mark)
@@ -177,21 +189,25 @@ class Inbox:
                 raise
             return self._take(source, _not_storable(delivery, error), mark)
 
-    def _screened(self, con: Connection, delivery: Delivery, calendar: Calendar) -> Delivery:
+    def _screened(
+        self, con: Connection, delivery: Delivery, calendar: Calendar, units: Mapping[str, str]
+    ) -> Delivery:
         """The delivery with what is wrong in it set aside; raises FileRejected for one that no check can read."""
         with refusing(delivery.payload_name, delivery.payload_sha256):
-            screened = self._checked(con, delivery, calendar)
+            screened = self._checked(con, delivery, calendar, units)
         told = calendar_ends(calendar, delivery)
         return replace(screened, warnings=(*screened.warnings, *told))
 
-    def _checked(self, con: Connection, delivery: Delivery, calendar: Calendar) -> Delivery:
+    def _checked(
+        self, con: Connection, delivery: Delivery, calendar: Calendar, units: Mapping[str, str]
+    ) -> Delivery:
         overrides = load_overrides(self.desk.folder)
         stated = stated_actions(con, self._renames(delivery.source))
         rows, told = renamed(delivery.rows, stated.renames)
         delivery = replace(delivery, rows=rows, warnings=(*delivery.warnings, *told))
-        record = newest_closes_on_record(con, delivery)
+        record = newest_closes_on_record(con, delivery, units)
         delivery = with_dividends(delivery, stated.dividends, stated.splits, record)
-        around, elsewhere = rows_around(con, delivery), prices_elsewhere(con, delivery.source)
+        around, elsewhere = rows_around(con, delivery, units=units), prices_elsewhere(con, delivery.source)
         context = screening(
             self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, stated.splits
         )
@@ -222,17 +238,18 @@ def _not_storable(delivery: Delivery, error: Exception) -> FileRejected:
     return FileRejected(delivery.payload_name, faults, delivery.payload_sha256, delivery.log)
 
 
-def _in_own_currencies(con: Connection, delivery: Delivery) -> Delivery:
-    """The delivery of a source that states no currency, in those of the securities on record."""
-    known = dict(
-        con.execute(
-            "select symbol, arg_max(currency, (date, ingest_seq)) from securities group by symbol"
-        ).fetchall()
-    )
+def stated_currencies(con: Connection) -> dict[str, str]:
+    """Symbol -> currency, as the securities on record say."""
+    query = "select symbol, arg_max(currency, (date, ingest_seq)) from securities group by symbol"
+    return dict(con.execute(query).fetchall())
+
+
+def in_own_currencies(delivery: Delivery, units: Mapping[str, str]) -> Delivery:
+    """The delivery with the currency of each symbol that `units` knows in place of its source's."""
     symbols = delivery.rows["symbol"].to_pylist()
-    if not any(known.get(symbol, delivery.currency) != delivery.currency for symbol in set(symbols)):
+    if not any(units.get(symbol, delivery.currency) != delivery.currency for symbol in set(symbols)):
         return delivery
-    told = pa.array([known.get(symbol, delivery.currency) for symbol in symbols]).dictionary_encode()
+    told = pa.array([units.get(symbol, delivery.currency) for symbol in symbols]).dictionary_encode()
     return replace(delivery, rows=delivery.rows.append_column("currency", told))
 
 

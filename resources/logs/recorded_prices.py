@@ -1,8 +1,9 @@
 """What the logs say already of the symbols of a delivery: its rows are checked against that."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,13 @@ from resources.store.tables import SAME_VALUE
 COLUMNS = ", ".join(f"p.{name}" for name in PRICE_ROWS.names)
 
 
-def newest_closes_on_record(con: Connection, delivery: Delivery) -> dict[str, Record]:
+def newest_closes_on_record(
+    con: Connection, delivery: Delivery, units: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Record]:
     """The newest close of each recent symbol of a delivery's source, and of each symbol that it brings.
 
+    units  symbol -> currency in which the delivery tells it, where that is not its source's: a close in another one is
+           nothing to compare with
     Recent rows lie together, so that they are found without a walk through the whole log.
     """
     source = delivery.source
@@ -33,35 +38,43 @@ def newest_closes_on_record(con: Connection, delivery: Delivery) -> dict[str, Re
     others = set(delivery.rows["symbol"].unique().to_pylist()) - set(newest)
     if others:
         newest |= _newest_closes(con, source, "symbol in (select unnest(?))", [sorted(others)])
-    return {symbol: Record(day, close) for symbol, (day, close) in sorted(newest.items())}
+    return {
+        symbol: Record(day, close)
+        for symbol, (day, close, unit) in sorted(newest.items())
+        if unit == units.get(symbol, delivery.currency)
+    }
 
 
 def _newest_closes(
     con: Connection, source: str, where: str, params: list[object]
-) -> dict[str, tuple[int, float]]:
+) -> dict[str, tuple[int, float, str]]:
     rows = con.execute(
-        "select symbol, max(date) - date '1970-01-01', arg_max(close, (date, ingest_seq)) "
+        "select symbol, max(date) - date '1970-01-01', arg_max(close, (date, ingest_seq)), "
+        "arg_max(currency, (date, ingest_seq)) "
         f"from believed_prices(null) where source = ? and {where} group by symbol",
         [source, *params],
     ).fetchall()
-    return {str(symbol): (int(day), float(close)) for symbol, day, close in rows}
+    return {str(symbol): (int(day), float(close), str(unit)) for symbol, day, close, unit in rows}
 
 
-def rows_around(con: Connection, delivery: Delivery, renamed: Iterable[str] = ()) -> Recorded:
-    """The rows of the delivery's symbols (and of those `renamed` to) near its dates: on record, or set aside since.
+def rows_around(
+    con: Connection, delivery: Delivery, units: Mapping[str, str] = MappingProxyType({})
+) -> Recorded:
+    """The rows of the delivery's symbols near its dates: on record in the same currency, or set aside since.
 
+    units  as in `newest_closes_on_record`
     Of a symbol with rows set aside, from a month before the first of them on. Rows on record that the delivery
     tells again in full are left out: its own word counts.
     """
     days = delivery.rows["date"].to_numpy()
     if not len(days):
         return Recorded()
-    symbols = sorted({*delivery.rows["symbol"].unique().to_pylist(), *renamed} - {None})
+    symbols = sorted({*delivery.rows["symbol"].unique().to_pylist()} - {None})
     aside, own = _set_aside(con, delivery.source, symbols)
     starts = dict.fromkeys(symbols, days.min().astype("datetime64[D]").item())
     for row in [*aside, *own.values()]:
         starts[row["symbol"]] = min(starts[row["symbol"]], row["date"])
-    on_record = _on_record(con, delivery, starts, days.max().astype("datetime64[D]").item())
+    on_record = _on_record(con, delivery, units, starts, days.max().astype("datetime64[D]").item())
     waiting = [row for row in aside if row["code"] in WAITING and row["close"]]
     losing = [row for row in aside if row["code"] in KEEPING]
     return _recorded(on_record, waiting, own, losing)
@@ -71,18 +84,29 @@ Row = dict[str, Any]
 Key = tuple[str, date]
 
 
-def _on_record(con: Connection, delivery: Delivery, starts: Mapping[str, date], last: date) -> pa.Table:
+def _on_record(
+    con: Connection, delivery: Delivery, units: Mapping[str, str], starts: Mapping[str, date], last: date
+) -> pa.Table:
     """The newest rows on record of the symbols from a month before their start to a month after the last day."""
     split, dividend = (pc.is_valid(delivery.rows[name]) for name in ("split", "dividend"))
     told = delivery.rows.select(["symbol", "date"]).filter(pc.and_(split, dividend))
     if delivery.known_at is not None:  # an older evening's word may not count
         told = told.slice(0, 0)
     con.register("told_again", told)
-    con.register("wanted", pa.table({"symbol": list(starts), "start": list(starts.values())}))
+    con.register(
+        "wanted",
+        pa.table(
+            {
+                "symbol": list(starts),
+                "start": list(starts.values()),
+                "unit": [units.get(symbol, delivery.currency) for symbol in starts],
+            }
+        ),
+    )
     rows = con.sql(
         f"""
         select {COLUMNS}, p.known_at - date '1970-01-01' as known
-        from believed_prices(null) p join wanted w on p.symbol = w.symbol
+        from believed_prices(null) p join wanted w on p.symbol = w.symbol and p.currency = w.unit
         where p.source = $source and p.date between $low::date - {MONTH} and $high::date + {MONTH}
         and p.date >= w.start - {MONTH}
         and not exists (select 1 from told_again t where t.symbol = p.symbol and t.date = p.date)

@@ -13,7 +13,7 @@ from optimizer.typing import Array
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.price_sources import Span, source_spans
-from resources.packs.rates import missing_rate, ways
+from resources.packs.rates import exchange_rates, missing_rate, ways
 from resources.packs.spin_offs import distributions, spin_offs
 from resources.store.ledger import Connection
 
@@ -52,7 +52,8 @@ def read_panel(
 ) -> Panel:
     """The given symbols from `start` to `end` (all that there is, when left out), as the pack saw them.
 
-    What is spun off counts at its first close; a ticker that another company had before does not show its rows.
+    What is spun off counts at its first close; a ticker that another company had before does not show its rows. Prices
+    of a symbol that changed its currency are all told in the newest, at the rates of their dates.
     Raises DataError for a spin-off in another currency that states no `basis_share`.
     """
     panel = _read(con, pack, tuple(symbols), start, end)
@@ -86,7 +87,28 @@ def _read(con: Connection, pack: Pack, names: tuple[str, ...], start: date, end:
         """,
         [*_wanted(con, pack, names), pack.watermark, pack.as_of, pack.watermark, start, min(end, pack.as_of)],
     ).fetchnumpy()
-    return _scatter(names, table)
+    return _scatter(names, _in_newest_currency(con, pack, table))
+
+
+def _in_newest_currency(con: Connection, pack: Pack, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rows, by date, with each symbol told in its newest currency; a row of a date without a rate is no price."""
+    units = np.asarray(table["currency"], dtype=object)
+    if not len(units) or (units == units[0]).all():
+        return table
+    position = np.asarray(table["position"], dtype=int)
+    newest = np.empty(position.max() + 1, dtype=object)
+    newest[position] = units  # dates ascend: the newest row wins
+    other = np.flatnonzero(units != newest[position])
+    if not len(other):
+        return table
+    told = {name: np.array(values) for name, values in table.items()}
+    known, days = exchange_rates(con, pack), told["day"].astype("datetime64[D]").astype(object)
+    for old, new in sorted({(units[row], newest[position[row]]) for row in other.tolist()}):
+        rows = other[(units[other] == old) & (newest[position[other]] == new)]
+        rates = known.way(old, new, days[rows].tolist()).rates
+        for name in ("close", "dividend"):
+            told[name][rows] *= rates
+    return {name: values[np.isfinite(told["close"].astype(float))] for name, values in told.items()}
 
 
 def _wanted(con: Connection, pack: Pack, names: Sequence[str]) -> list[list[object]]:

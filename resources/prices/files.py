@@ -55,6 +55,7 @@ def read_delivery(payload: Path | bytes, name: str, sha256: str, key: str, how: 
         first_line=1 if name.lower().endswith(".parquet") else 1 + CSV_HEADER,
         lines=lines,
         warnings=(*told, *rows.warnings),
+        stated=rows.stated,
     )
 
 

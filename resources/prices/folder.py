@@ -46,7 +46,9 @@ class FolderSource:
         for file in self._files():
             name = file.relative_to(self.path).as_posix()
             told = name_date(name)
-            if told and ((since and told < since) or (until and told > until)):
+            if (
+                told and since and told < since
+            ):  # one of a later date may bring earlier days, none brings later ones
                 continue
             try:
                 with refusing(name):
@@ -57,7 +59,7 @@ class FolderSource:
                         name, sha, [how.currency, how.basis, how.ignored, self.shaping, since, until]
                     )
                     delivery = None if seen(key) else between(self._read(file, name, sha, key), since, until)
-                if delivery:
+                if delivery and delivery.rows.num_rows:
                     yield delivery
             except FileRejected as refused:
                 yield refused

@@ -11,7 +11,7 @@ from optimizer.typing import Array
 from resources.prices.factors import actions
 from resources.prices.file_names import name_date, named_symbol
 from resources.prices.rounding import significant
-from resources.prices.source import PRICE_ROWS, Basis, FileRejected, Finding
+from resources.prices.source import PRICE_ROWS, STATED, Basis, FileRejected, Finding
 
 Codes = npt.NDArray[np.int32]
 UNSEEN = 0.08  # a ratio nearer to 1:1 than this cannot be told from a day's move
@@ -19,12 +19,13 @@ UNSEEN = 0.08  # a ratio nearer to 1:1 than this cannot be told from a day's mov
 
 @dataclass(frozen=True)
 class PriceRows:
-    """`PRICE_ROWS` in the payload's order, and how they are to be understood."""
+    """`PRICE_ROWS` in the payload's order, how they are to be understood, and `STATED` of adjusted closes."""
 
     table: pa.Table
     basis: Basis
     known_at: date | None
     warnings: tuple[Finding, ...]
+    stated: pa.Table
 
 
 def price_rows(table: pa.Table, name: str, stated: Basis | None = None) -> PriceRows:
@@ -48,6 +49,9 @@ def price_rows(table: pa.Table, name: str, stated: Basis | None = None) -> Price
     if not stated and basis == "as_traded" and "split" in columns:
         alone = "symbol" not in table.column_names  # one in a file of many symbols may be an error of its row
         _splits_show(codes, symbols, days, columns, name, enough=1 if alone else 2)
+    stated_splits = STATED.empty_table()
+    if basis != "as_traded" and "split" in columns:
+        stated_splits = _stated(codes, symbols, days, columns["split"])
     if basis == "total_return":
         columns = {
             "close": columns["adj_close" if "adj_close" in columns else "close"],
@@ -64,7 +68,21 @@ def price_rows(table: pa.Table, name: str, stated: Basis | None = None) -> Price
             "split": np.where(columns["split"] == 0, 1.0, columns["split"])
         }  # Yahoo writes 0 for none
     columns["vendor_adj_close"] = columns.pop("adj_close", np.full(len(days), np.nan))
-    return PriceRows(build(codes, symbols, days, columns), basis, known_at, (*told, *warnings))
+    return PriceRows(build(codes, symbols, days, columns), basis, known_at, (*told, *warnings), stated_splits)
+
+
+def _stated(codes: Codes, symbols: list[str], days: npt.NDArray[np.int32], split: Array) -> pa.Table:
+    """The splits of the rows: of the closes nothing is left of them, but of holdings counted before them."""
+    places = np.flatnonzero(np.isfinite(split) & (split > 0) & (split != 1))
+    rows = {
+        (symbols[codes[place]], int(days[place])): ratio
+        for place, ratio in zip(places.tolist(), significant(split[places]).tolist(), strict=True)
+    }
+    columns = [
+        [symbol for symbol, _ in rows], pa.array([day for _, day in rows], pa.int32()).view(pa.date32()),
+        ["split"] * len(rows), list(rows.values()),
+    ]  # fmt: skip
+    return pa.table(columns, schema=STATED)
 
 
 def build(

@@ -33,6 +33,9 @@ PRICE_ROWS = pa.schema(
         ("vendor_adj_close", pa.float64()),
     ]
 )
+STATED = pa.schema(
+    [("symbol", pa.string()), ("date", pa.date32()), ("kind", pa.string()), ("value", pa.float64())]
+)
 QUARANTINE = pa.schema(
     [
         ("symbol", pa.string()),
@@ -164,6 +167,7 @@ class Delivery:
     lines           (n,) line of each row in the payload; None: consecutive from `first_line`
     quarantined     `QUARANTINE`: rows set aside
     withdrawn       `PRICE_ROWS`: rows on record that are no longer believed, as they stand there
+    stated          `STATED`: splits that the rows state beside closes which carry them already
     warnings        findings about rows that are kept (WARN) and one a code for those set aside (QUAR)
     """
 
@@ -182,12 +186,21 @@ class Delivery:
     lines: npt.NDArray[np.int64] | None = None
     quarantined: pa.Table = field(default_factory=no_quarantine)
     withdrawn: pa.Table = field(default_factory=PRICE_ROWS.empty_table)
+    stated: pa.Table = field(default_factory=STATED.empty_table)
     warnings: tuple[Finding, ...] = ()
 
     @property
     def set_aside(self) -> int:
         """How many rows were set aside."""
         return sum(code != CARRIED for code in self.quarantined["code"].to_pylist())
+
+
+def splits_of(delivery: Delivery) -> Delivery:
+    """What a delivery of adjusted closes says of splits, as one for the log of corporate actions."""
+    return Delivery(
+        delivery.source, f"{delivery.key}:splits", delivery.payload_name, delivery.payload_sha256, delivery.payload,
+        delivery.stated, currency=delivery.currency, log="corporate_actions", first_line=delivery.first_line,
+    )  # fmt: skip
 
 
 class PriceSource(Protocol):
@@ -207,6 +220,16 @@ class PriceSource(Protocol):
         error, so that the others go on.
         """
         ...
+
+
+def delivered(
+    source: PriceSource, since: date | None, until: date | None, seen: Seen
+) -> Iterator[Delivery | FileRejected]:
+    """The source's deliveries; one that cannot be read at all is refused by its name, so that others go on."""
+    try:
+        yield from source.deliveries(since, until, seen)
+    except DataError as error:
+        yield FileRejected(source.name, [Finding("UNREADABLE", "FAIL", str(error))])
 
 
 def delivery_key(name: str, payload_sha256: str, shaping: Any) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from optimizer import CostModel, DataError, Policy, PolicyStrategy
-from resources.books.snapshots import under_policy
 from resources.packs.packs import Pack
 from resources.results.checkpoints import Checkpoints
 from resources.results.pack_estimates import Case
+from resources.results.pack_inputs import under_policy
 from resources.results.replay_inputs import Past, read_past
 from resources.settings.configuration import BacktestFile
 from resources.settings.policy_grid import varied

@@ -24,12 +24,13 @@ from optimizer.model.sessions import Dates
 from optimizer.problem.methods import ON_SCENARIOS
 from optimizer.proposals.proposal import MIN_OBSERVATIONS, without_evidence
 from optimizer.trading.frozen import weighed
-from resources.books.snapshots import Inputs, Snapshot, read_inputs
+from resources.books.snapshots import Snapshot
 from resources.books.tax_lots import read_plan
 from resources.packs.liquidity import liquidity_of
 from resources.packs.pack_prices import in_currency, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
+from resources.results.pack_inputs import Inputs, read_inputs
 from resources.results.stage_outputs import covariance_digest, read_estimates
 from resources.store.ledger import Connection
 

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from optimizer import DataError, FundExposureMap, LiquidityPanel, Universe, Vintages
-from optimizer.backtests.dated_facts import DatedFacts, Weighting, carried_caps, last_worths
+from optimizer.backtests.dated_facts import DatedFacts, Weighting, carried_caps, dated_sectors, last_worths
 from optimizer.model.returns import growth_index
 from optimizer.typing import Array
-from resources.books.snapshots import look_through
 from resources.packs.delistings import present_names
 from resources.packs.liquidity import read_liquidity
 from resources.packs.pack_prices import newest_facts, read_panel
@@ -22,6 +21,7 @@ from resources.packs.point_in_time import read_vintages
 from resources.packs.rates import exchange_rates, risk_free_rates
 from resources.results.ended_names import Ends, ends_of
 from resources.results.pack_estimates import Case
+from resources.results.pack_inputs import look_through
 from resources.store.ledger import Connection
 
 
@@ -146,7 +146,21 @@ def _facts(
         stated = _stated_caps(con, pack, list(prices.columns), snapshot.base_currency)
         begins.append((stated.index[0].date(), "market capitalisations"))
         caps = carried_caps(stated, prices)
-    return DatedFacts(rates, caps, cast(Weighting, snapshot.measure)), max(begins)
+    sectors = dated_sectors(_stated_sectors(con, pack, list(prices.columns)))
+    return DatedFacts(rates, caps, cast(Weighting, snapshot.measure), sectors), max(begins)
+
+
+def _stated_sectors(con: Connection, pack: Pack, symbols: list[str]) -> pd.DataFrame:
+    """Sectors as stated, by date and symbol."""
+    rows = con.execute(
+        "select date, symbol, sector from securities where symbol in (select unnest(?)) and date <= ? "
+        "and ingest_seq <= ? qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1 "
+        "order by date, symbol",
+        [symbols, pack.as_of, pack.watermark],
+    ).fetchall()
+    table = pd.DataFrame(rows, columns=["date", "symbol", "sector"]).dropna()
+    wide = table.pivot(index="date", columns="symbol", values="sector")
+    return wide.set_axis(pd.DatetimeIndex(wide.index))
 
 
 def _stated_caps(con: Connection, pack: Pack, symbols: list[str], currency: str) -> pd.DataFrame:

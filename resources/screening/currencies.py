@@ -18,6 +18,7 @@ def rate_faults(
     yield from _exchange(con, as_of, watermark, fx_days)
     yield from _old_interest(con, as_of, watermark, rate_days)
     yield from _mismatches(con, as_of, watermark)
+    yield from _changes(con, as_of, watermark)
 
 
 def _old_interest(con: Connection, as_of: date, watermark: int, allowed: int) -> Iterator[Fault]:
@@ -84,3 +85,26 @@ def _mismatches(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]
                 f"{priced} is used: correct the currency of the source in sources.yaml, or that of the security"
             )
             yield "CURRENCY_MISMATCH", str(symbol), newest, None, message
+
+
+def _changes(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]:
+    """Symbols whose prices are told in another currency since some day."""
+    rows = con.execute(
+        """
+        with told as (
+            select symbol, source, date, arg_max(currency, ingest_seq) as unit from believed_prices($2)
+            where date between $3 and $1 group by all
+        ), last as (
+            select symbol, source, arg_max(unit, date) as unit from told group by all having count(distinct unit) > 1
+        )
+        select t.symbol, t.source, max(t.date), arg_max(t.unit, t.date), any_value(l.unit)
+        from told t join last l using (symbol, source) where t.unit <> l.unit group by all order by 1, 2
+        """,
+        [as_of, watermark, as_of - RECENT],
+    ).fetchall()
+    for symbol, source, last, old, new in rows:
+        message = (
+            f"{symbol}: {source} tells its prices in {new}, in {old} until {last}: those are converted at the rates of "
+            f"their dates, and left out where none is on record"
+        )
+        yield "CURRENCY_CHANGED", str(symbol), last, None, message

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from optimizer import CostModel, DataError, OptimizationBacktest, Policy, PolicyStrategy, Recipe, Universe
-from optimizer.backtests.dated_facts import DatedFacts, benchmark_index, benchmark_weights, carried_caps
+from optimizer.backtests.dated_facts import (
+    DatedFacts,
+    benchmark_index,
+    benchmark_weights,
+    carried_caps,
+    dated_sectors,
+)
 from optimizer.backtests.existing_names import policy_among
 from optimizer.backtests.walk_forward import BacktestSettings
 
@@ -102,3 +108,33 @@ def test_each_decision_knows_the_rate_and_the_capitalisations_of_its_day():
     assert facts.rate(turn - pd.Timedelta(days=1)) == 0.0
     assert facts.rate(turn) == 0.05
     assert DatedFacts().rate(turn) is None
+
+
+def test_each_decision_knows_the_sectors_of_its_day():
+    """A is moved from Gold to Tech, whose limit then binds; a sector that is empty on a day says nothing."""
+    days = pd.bdate_range("2023-01-02", periods=120)
+    rng = np.random.default_rng(5)
+    spread = np.array([0.001, 0.02, 0.02])
+    prices = pd.DataFrame(100 * np.exp(np.cumsum(rng.normal(0, spread, (120, 3)), axis=0)), days, list("ABC"))
+    stated = pd.DataFrame(
+        {"A": ["Gold", "Tech"], "B": [np.nan, "Tech"], "C": ["Oil", np.nan]},
+        [days[0], days[80]],
+        dtype=object,
+    )
+    sectors = dated_sectors(stated)
+    assert sectors is not None and dated_sectors(stated[["B", "C"]]) is None
+    facts = DatedFacts(sectors=sectors)
+    assert facts.sectors_of(days[0]) == {"A": "Gold", "B": "Tech", "C": "Oil"}
+    assert facts.sectors_of(days[80]) == {"A": "Tech", "B": "Tech", "C": "Oil"}
+    policy = Policy(
+        method="min_volatility", sector_limits={"Tech": (0.0, 0.3), "Gold": (0.0, 0.9)}, risk_free_rate=0.0
+    )
+    universe = Universe(("A", "B", "C"), sectors=dict(zip("ABC", ["Tech", "Tech", "Oil"], strict=True)))
+    strategy = PolicyStrategy(
+        policy, universe, Recipe(lookback_days=40, symbols=()), "historical", facts=facts
+    )
+    chosen = BacktestSettings(min_history=41, history_days=41, costs=CostModel(0.0, 0.0))
+    result = OptimizationBacktest(prices).backtest_strategy(strategy, "weekly", settings=chosen)
+    held = result.weights["A"]
+    assert held.loc[: days[80]].iloc[:-1].min() > 0.7
+    assert (held.loc[days[82] :].iloc[1:] + result.weights["B"].loc[days[82] :].iloc[1:]).max() < 0.301

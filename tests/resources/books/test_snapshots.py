@@ -12,14 +12,12 @@ from resources.books.day_before import DayBefore, day_before
 from resources.books.snapshots import (
     REMEDY,
     Snapshot,
-    look_through,
-    read_inputs,
     read_snapshots,
     take_snapshot,
-    under_policy,
 )
 from resources.books.universes import UNPRICED
 from resources.packs.packs import Pack, cut_pack
+from resources.results.pack_inputs import look_through, read_inputs, under_policy
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.yaml_files import parse_yaml

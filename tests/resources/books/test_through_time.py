@@ -100,6 +100,23 @@ def test_history_that_was_adjusted_all_along_splits_nothing(tmp_path: Path) -> N
     assert [shares(book.day(day))["AAA"] for day in (D2, D3, D4)] == [300, 300, 300]
 
 
+@pytest.mark.parametrize("mode", ["live", "paper"])
+@pytest.mark.parametrize("restated", [False, True])
+def test_stated_splits_bring_a_book_through_a_history_that_came_after_them(
+    tmp_path: Path, mode: str, restated: bool
+) -> None:
+    """A split before the first delivery shows in no restatement; the vendor's own word on it does."""
+    book = chain(tmp_path, mode=mode)
+    if restated:  # a second split, after the first delivery
+        book.prices("AAA", upto(flat(50.0), D3), basis="split_adjusted")
+        book.action("AAA", D4, "split", 2.0)
+    book.action("AAA", D1, "split", 4.0)
+    book.prices("AAA", flat(25.0), basis="split_adjusted")
+    found = book.snapshot(D5)
+    assert shares(found)["AAA"] == 300 * 4 * (2 if restated else 1)
+    assert sum("AAA split of" in one.note for one in found.holdings.adjustments) == 1 + restated
+
+
 def test_an_order_is_split_with_the_shares_of_a_restated_history(tmp_path: Path) -> None:
     book = chain(tmp_path)
     book.prices("AAA", upto(flat(100.0), D2), basis="split_adjusted")

@@ -459,3 +459,62 @@ def test_a_kept_payload_is_believed_by_its_hash(desk: Desk) -> None:
     place.write_bytes(b"replaced")
     assert desk.folder / "home" / inbox._payload_path(delivery) == place
     assert place.read_bytes() == raw
+
+
+def test_splits_beside_closes_that_carry_them_are_kept_as_actions(tmp_path: Path) -> None:
+    sources = FILES["sources.yaml"].replace("as_traded", "split_adjusted")
+    desk = Desk(tmp_path)
+    (tmp_path / "config" / "sources.yaml").write_text(sources)
+    rows = "2024-01-02,25,25,0,0\n2024-01-03,25,25,0.1,4\n2024-01-04,25.5,25.5,0,1\n"
+    header = "Date,Close,Adj Close,Dividends,Stock Splits\n"
+    (done,) = desk.ingest(AAA=header + rows)
+    assert (done.log, done.new) == ("prices", 3)
+    said = "select symbol, date, kind, value, source from corporate_actions order by all"
+    split = ("AAA", date(2024, 1, 3), "split", 4.0, "inbox")
+    assert desk.rows(said) == [split]
+    assert {row[4] for row in desk.log()} == {1.0}  # nothing of it is left in the closes
+    desk.ingest(AAA=header + rows + "2024-01-05,13,13,0,2\n")
+    assert desk.rows(said) == [split, ("AAA", date(2024, 1, 5), "split", 2.0, "inbox")]
+
+
+def test_a_file_of_another_currency_is_not_compared_with_the_closes_before(desk: Desk) -> None:
+    settings = desk.folder / "config" / "sources.yaml"
+    pence = "symbol,date,close\n" + "".join(f"AAA,2024-01-{day:02},{1000 + day}\n" for day in (2, 3, 4, 5))
+    text = settings.read_text()
+    settings.write_text(text.replace("basis", "currency: GBX, basis"))
+    desk.ingest(pence=pence)
+    settings.write_text(text.replace("basis", "currency: GBP, basis"))
+    (desk.folder / "inbox" / "pence.csv").unlink()  # it would be read again, as pounds
+    pounds = "symbol,date,close\n" + "".join(f"AAA,2024-01-{day:02},{10 + day / 100}\n" for day in (8, 9, 10))
+    assert counts(desk.ingest(pounds=pounds))[-1] == ("ingested", 3, 0, 0, 0)
+
+
+def test_the_end_of_an_ingest_is_of_rows_not_of_file_names(desk: Desk) -> None:
+    desk.ingest()
+    (desk.folder / "inbox" / "prices_20240110.csv").write_text(FIRST)
+    stamp = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
+    inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), stamp, TODAY)
+    (done,) = inbox.prices(None, date(2024, 1, 2), lambda said: None)
+    assert (done.payload, done.new) == ("prices_20240110.csv", 2)
+
+
+def test_a_source_whose_folder_is_missing_is_refused_and_the_others_go_on(desk: Desk) -> None:
+    settings = desk.folder / "config" / "sources.yaml"
+    settings.write_text(
+        settings.read_text().replace(
+            "sources:\n", "sources:\n  - {name: gone, kind: folder, path: ../gone}\n"
+        )
+    )
+    done = desk.ingest(prices=FIRST)
+    assert [(item.source, item.status, item.new) for item in done] == [
+        ("gone", "rejected", 0),
+        ("inbox", "ingested", 4),
+    ]
+    with desk.warehouse.live() as con:
+        (refused,) = refused_files(con)
+    assert refused.name == "gone" and "is no folder; create it or correct sources.yaml" in refused.reason
+    assert desk.ingest()[0].status == "rejected"
+    (desk.folder / "gone").mkdir()
+    assert desk.ingest() == []
+    with desk.warehouse.live() as con:
+        assert refused_files(con) == []

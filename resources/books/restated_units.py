@@ -1,0 +1,79 @@
+"""Shares counted anew where a vendor restated the adjusted closes that they are valued at."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+
+import numpy as np
+
+from optimizer.model.action_kinds import scaled
+from optimizer.model.portfolio import ZERO
+from optimizer.typing import Array
+from resources.books.adjustments import Adjustment, Carried, held_of
+from resources.packs.panels import Panel
+
+AGREEING = (
+    0.8  # of the closes on record must have moved by the same factor before it is the unit that changed
+)
+NEAR = 0.02
+
+
+def unit_changes(seen: Panel, panel: Panel) -> dict[str, Fraction]:
+    """Symbol -> shares of today for one of the day before, where a vendor restated its adjusted closes.
+
+    Split-adjusted closes are all divided when a share is split, total-return ones with each dividend too: what was held
+    is worth at them what it was worth before.
+    """
+    found = {}
+    for column, symbol in enumerate(panel.symbols):
+        if panel.basis[column] in ("", "as_traded") or symbol not in seen.symbols:
+            continue
+        before = seen.close[:, seen.symbols.index(symbol)]
+        at = {day: row for row, day in enumerate(panel.dates)}
+        now = np.array([panel.close[at[day], column] if day in at else np.nan for day in seen.dates])
+        both = np.isfinite(before) & np.isfinite(now)
+        ratio = unit_ratio(before[both], now[both], panel.basis[column]) if both.any() else None
+        if ratio is not None and ratio != 1:
+            found[symbol] = ratio
+    return found
+
+
+def unit_ratio(before: Array, now: Array, basis: str) -> Fraction | None:
+    """Closes before / now (n,) as one ratio; None where they do not move together. A split is a simple fraction."""
+    ratios = before / now
+    middle = float(np.median(ratios))
+    off = np.abs(ratios / middle - 1)
+    if (off < NEAR).mean() < AGREEING:
+        return None
+    agreeing = off < NEAR
+    mean = float(before[agreeing].sum() / now[agreeing].sum())
+    tolerance = 2e-6 + 2 * float(off[agreeing].max()) / np.sqrt(agreeing.sum())
+    bounds = (1, 10, 100, 1000, 10_000) if basis == "split_adjusted" else (1,)
+    for bound in bounds:
+        near = Fraction(mean).limit_denominator(bound)
+        if near and abs(float(near) / mean - 1) <= tolerance:
+            return near
+    return Fraction(mean)
+
+
+def apply_units(book: Carried, units: Mapping[str, Fraction], panel: Panel, day: date) -> Carried:
+    """The book in the units of today's adjusted closes: as many shares more as keep their value."""
+    for symbol, ratio in sorted(units.items()):
+        held = held_of(book.items, symbol)
+        if not held:
+            continue
+        extra = scaled(held, ratio) - held
+        splits = panel.basis[panel.symbols.index(symbol)] == "split_adjusted"
+        kind, told = ("split", "split by") if splits else ("restated", "is restated by")
+        note = (
+            f"{symbol} {told} {float(ratio):.8g}: its adjusted closes were restated, {float(held):,.10g} shares "
+            f"became {float(held + extra):,.10g}"
+        )
+        items = tuple(
+            replace(item, quantity=scaled(item.quantity, ratio), cost_basis=scaled(item.cost_basis, 1 / ratio))
+            if item.symbol == symbol else item
+            for item in book.items
+        )  # fmt: skip
+        book = book.then(items, ZERO, [Adjustment(symbol, day, kind, extra, ZERO, note)])
+    return book

@@ -1,0 +1,115 @@
+"""An action that turned out to be another, or none: the difference, on the shares of its eve, to a book of today."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+
+from optimizer import Lot, Position
+from optimizer.model.action_kinds import CorporateAction, scaled
+from optimizer.model.portfolio import ZERO
+from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of
+
+
+@dataclass(frozen=True)
+class Restated:
+    """What was said of an action before, and what is said now; None: nothing.
+
+    eve    what a book held of the action's symbol just before it
+    since  symbol -> shares of today for one right after the action
+    """
+
+    before: CorporateAction | None
+    told: CorporateAction | None
+    eve: Items
+    since: Mapping[str, Fraction]
+
+    def apply(self, book: Carried, market: Market) -> Carried:
+        """The book as if what is said now had been said then; shares sold since and never had are owed."""
+        was, now = (
+            carry(Carried(self.eve), [] if action is None else [action], market, lambda _: True)
+            for action in (self.before, self.told)
+        )
+        items, moved = book.items, dict[str, Decimal]()
+        for symbol in sorted({item.symbol for item in (*was.items, *now.items)}):
+            ratio = self.since.get(symbol, Fraction(1))
+            then, given = (tuple(one for one in side.items if one.symbol == symbol) for side in (was, now))
+            items = _recosted(items, symbol, then, given, ratio)
+            extra = scaled(held_of(given, symbol) - held_of(then, symbol), ratio)
+            if extra:
+                moved[symbol] = extra
+                items = _resized(items, symbol, extra, then, given)
+        cash = now.cash - was.cash
+        if items == book.items and not cash:
+            return book
+        return book.then(items, cash, self._adjustments(moved, cash, was, now))
+
+    def _adjustments(
+        self, moved: Mapping[str, Decimal], cash: Decimal, was: Carried, now: Carried
+    ) -> list[Adjustment]:
+        action = self.told or self.before
+        assert action is not None  # noqa: S101  one of them is there
+        said = "was withdrawn" if self.told is None else f"not {self.before}" if self.before else "known late"
+        changes = [f"{float(extra):+,.10g} {symbol}" for symbol, extra in moved.items()]
+        changes += [f"{cash:+,.2f} in cash"] if cash else []
+        note = f"{action}, {said}: {' and '.join(changes) or 'another cost'} for the shares of that day; known late"
+        rows = [
+            Adjustment(
+                symbol, action.day, action.kind, moved.get(symbol, ZERO), cash if symbol == action.symbol else ZERO,
+                note, late=True,
+            )
+            for symbol in sorted({action.symbol, *moved})
+        ]  # fmt: skip
+        undone = [_negative(one) for one in was.adjustments if one.lot_id is not None]
+        return [*rows, *undone, *(one for one in now.adjustments if one.lot_id is not None)]
+
+
+def _negative(one: Adjustment) -> Adjustment:
+    """What an action realised of a lot, taken back."""
+    return replace(
+        one, quantity=-one.quantity, proceeds=-(one.proceeds or ZERO), cost_basis=-(one.cost_basis or ZERO)
+    )
+
+
+def _recosted(items: Items, symbol: str, then: Items, given: Items, ratio: Fraction) -> Items:
+    """The lots of a symbol with the cost that the action gives them now, not the one that it gave them then."""
+    old, new = (
+        {one.lot_id: one.cost_basis for one in side if isinstance(one, Lot)} for side in (then, given)
+    )
+    return tuple(
+        replace(
+            item,
+            cost_basis=max(item.cost_basis + scaled(new[item.lot_id] - old[item.lot_id], 1 / ratio), ZERO),
+        )
+        if isinstance(item, Lot) and item.symbol == symbol and item.lot_id in old.keys() & new.keys()
+        else item
+        for item in items
+    )
+
+
+def _resized(items: Items, symbol: str, extra: Decimal, then: Items, given: Items) -> Items:
+    """So many more shares of a symbol, below 0 less: of the lots that the action was about, else of all that is held.
+
+    Where none are held they come as they are given now, at the cost that is not gone with those of then.
+    """
+    named = {one.lot_id for one in (*then, *given) if isinstance(one, Lot)}
+    for own in (
+        [one for one in items if one.symbol == symbol and isinstance(one, Lot) and one.lot_id in named],
+        [one for one in items if one.symbol == symbol],
+    ):
+        held = held_of(own, symbol)
+        if held > 0 and held + extra > 0:
+            more = 1 + extra / held
+            return tuple(replace(one, quantity=one.quantity * more) if one in own else one for one in items)
+    left = held_of(items, symbol) + extra
+    others = tuple(one for one in items if one.symbol != symbol)
+    if left <= 0:
+        return (*others, *([Position(symbol, left)] if left else []))
+    share = left / held_of(given, symbol)
+    cost = max(_cost(given) - _cost(then), ZERO) / _cost(given) / share if _cost(given) else ZERO
+    back = (replace(one, quantity=one.quantity * share, cost_basis=one.cost_basis * cost) for one in given)
+    return (*others, *back)
+
+
+def _cost(items: Items) -> Decimal:
+    return sum((one.quantity * one.cost_basis for one in items), ZERO)

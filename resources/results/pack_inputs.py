@@ -1,0 +1,102 @@
+"""A snapshot with the prices and facts that the optimizer wants, as the pack saw them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from optimizer import ExposureType, Fund, FundExposureMap, MarketView, Policy, ScenarioView, Universe
+from resources.books.snapshots import Snapshot
+from resources.books.universes import STALE_SESSIONS, market_caps
+from resources.packs.pack_prices import newest_facts, read_panel, window_start
+from resources.packs.packs import Pack
+from resources.packs.rates import exchange_rate, risk_free_rate
+from resources.settings.policy_schema import PolicyFile
+from resources.store.ledger import Connection
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A snapshot with the prices and facts that the optimizer wants.
+
+    prices   symbol -> price of one share in base currency, at the pack's exchange rates
+    rates    symbol -> base currency per unit of the symbol's own
+    policy   with the risk-free rate filled in
+    views    of the policy's view_model
+    """
+
+    snapshot: Snapshot
+    prices: Mapping[str, float]
+    rates: Mapping[str, float]
+    currencies: Mapping[str, str]
+    simulated: frozenset[str]
+    universe: Universe
+    policy: Policy
+    views: tuple[MarketView | ScenarioView, ...]
+    ratings: Mapping[str, float]
+
+
+def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposureMap) -> Inputs:
+    """Everything the optimizer needs for a snapshot, besides estimates."""
+    symbols = snapshot.symbols
+    panel = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
+    rates = {c: exchange_rate(con, pack, c, snapshot.base_currency) for c in sorted({*panel.currency} - {""})}
+    closes = {s: panel.last_close(column) for column, s in enumerate(symbols)}
+    prices = {
+        symbol: found[1] * rates[panel.currency[column]]
+        for column, (symbol, found) in enumerate(closes.items())
+        if found is not None
+    }
+    policy = snapshot.policy.to_policy()
+    rf = policy.risk_free_rate
+    rf = risk_free_rate(con, pack, snapshot.base_currency) if rf is None else rf
+    sectors = newest_facts(con, pack, "securities", "sector", symbols)
+    ratings = newest_facts(con, pack, "ratings", "rating", symbols)
+    return Inputs(
+        snapshot=snapshot,
+        prices=prices,
+        rates={symbol: rates[currency] for symbol, currency in zip(symbols, panel.currency, strict=True)},
+        currencies=dict(zip(symbols, panel.currency, strict=True)),
+        simulated=frozenset(s for s, simulated in zip(symbols, panel.simulated, strict=True) if simulated),
+        universe=Universe(
+            symbols,
+            sectors={symbol: str(sector) for symbol, sector in sectors.items()},
+            funds=look_through(funds, newest_facts(con, pack, "securities", "kind", symbols), policy),
+            benchmark=snapshot.benchmark,
+            market_caps=market_caps(con, pack, symbols, snapshot.base_currency) or None,
+        ),
+        policy=replace(policy, risk_free_rate=rf),
+        views=tuple(view.to_view(rf) for view in snapshot.views),
+        ratings={symbol: float(str(rating)) for symbol, rating in ratings.items()},
+    )
+
+
+def look_through(funds: FundExposureMap, kinds: Mapping[str, object], policy: Policy) -> FundExposureMap:
+    """The funds, and each stock of the reference data as 100% equity.
+
+    Whatever else is unmapped counts as UNKNOWN, unless the policy limits exposures: then it is an error.
+    """
+    stocks = {
+        s: Fund(s, s, {ExposureType.EQUITY: 1.0})
+        for s, kind in kinds.items()
+        if kind == "stock" and s not in funds
+    }
+    return FundExposureMap({**funds, **stocks}, unmapped=_unmapped(policy))
+
+
+def _unmapped(policy: Policy) -> str:
+    limited = policy.min_exposures or policy.max_exposures or policy.max_notional is not None
+    return "error" if limited else "unknown"
+
+
+def under_policy(inputs: Inputs, policy: PolicyFile, pack_rate: float) -> Inputs:
+    """The same facts under another policy; `pack_rate` is the pack's risk-free rate per year."""
+    told = policy.to_policy()
+    rf = pack_rate if told.risk_free_rate is None else told.risk_free_rate
+    funds = FundExposureMap(inputs.universe.funds or {}, unmapped=_unmapped(told))
+    snapshot = replace(inputs.snapshot, policy=policy)
+    return replace(
+        inputs,
+        snapshot=snapshot,
+        policy=replace(told, risk_free_rate=rf),
+        views=tuple(view.to_view(rf) for view in snapshot.views),
+        universe=replace(inputs.universe, funds=funds),
+    )

@@ -1,0 +1,124 @@
+"""A paper and a live book through every kind of action on one day, against figures made by hand."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from book_chain import DAYS, Chain, book_file, cash, shares
+
+D2, D3, D4 = DAYS[21:24]
+EX = D3
+# 100 shares of each, bought on 2020-01-02 at 40 and worth 50; what is stated of it, and its price afterwards.
+TOLD: dict[str, tuple[dict[str, object], float | None]] = {
+    "PAY": ({"kind": "dividend", "value": 2.0}, 48.0),
+    "EXTRA": ({"kind": "special_dividend", "value": 5.0}, 45.0),
+    "BACK": ({"kind": "return_of_capital", "value": 3.0}, 47.0),
+    "CUT": ({"kind": "split", "value": 4.0}, 12.5),
+    "REV": ({"kind": "split", "value": 0.125, "cash_in_lieu": 400.0}, 400.0),
+    "GIFT": ({"kind": "stock_dividend", "value": 0.05}, 50 / 1.05),
+    "OLD": ({"kind": "spin_off", "value": 0.25, "new_symbol": "KID", "basis_share": 0.2}, 45.0),
+    "SWAP": ({"kind": "merger", "value": 0.5, "new_symbol": "NEW"}, None),
+    "BOTH": ({"kind": "merger", "value": 0.4, "new_symbol": "NEW", "cash": 10.0}, None),
+    "CASH": ({"kind": "merger", "cash": 50.0}, None),
+    "NAME": ({"kind": "rename", "new_symbol": "LATER"}, None),
+    "DEAD": ({"kind": "delisting", "value": 0.0}, None),
+    "GONE": ({"kind": "delisting", "value": 50.0}, None),
+}
+GIVEN = {"KID": 20.0, "NEW": 100.0, "LATER": 50.0}
+LOT = "{lots: [{acquired: 2020-01-02, quantity: 100, cost_basis: 40}]}"
+SHARES = {
+    "PAY": 100, "EXTRA": 100, "BACK": 100, "CUT": 400, "REV": 12, "GIFT": 105, "OLD": 100, "KID": 25,
+    "NEW": 100 * 0.5 + 100 * 0.4, "LATER": 100,
+}  # fmt: skip
+COSTS = {
+    "PAY": 4000, "EXTRA": 4000, "BACK": 4000 - 300, "CUT": 4000, "REV": 4000 - 0.5 * 320, "GIFT": 4000, "OLD": 3200,
+    "KID": 800, "NEW": 4000 + 4000, "LATER": 4000,
+}  # fmt: skip
+# In lieu of half a share of REV 200, of which 160 is cost; of BOTH the cash is all gain: 40 + 10 for what cost 40.
+GAINS = {"REV": 200 - 160, "BOTH": 1000, "CASH": 5000 - 4000, "DEAD": -4000, "GONE": 5000 - 4000}
+MERGED = 200 + 1000 + 5000  # in lieu of REV, with BOTH, for CASH
+PAID = 200 + 500 + 300 + 5000  # PAY, EXTRA, BACK, GONE
+
+
+def book(folder: Path, mode: str) -> Chain:
+    held = ", ".join(f"{symbol}: {LOT}" for symbol in TOLD)
+    found = Chain(folder, book_file(f"cash: 1000, positions: {{{held}}}", mode=mode))
+    for symbol in ("AAA", "BBB"):
+        found.prices(symbol, dict.fromkeys(DAYS, 10.0))
+    for symbol, (_, after) in TOLD.items():
+        closes = {day: 50.0 if day < EX else after for day in DAYS}
+        found.prices(symbol, {day: close for day, close in closes.items() if close is not None})
+    for symbol, price in GIVEN.items():
+        found.prices(symbol, {day: price for day in DAYS if day >= EX})
+    return found
+
+
+def state(found: Chain) -> None:
+    for symbol, (said, _) in TOLD.items():
+        found.action(symbol, EX, **said)  # type: ignore[arg-type]
+
+
+def price(symbol: str) -> float:
+    return GIVEN.get(symbol) or TOLD[symbol][1] or 0.0
+
+
+def costs(found: dict[str, tuple[object, ...]]) -> dict[str, float]:
+    return {
+        symbol: float(sum((lot.quantity * lot.cost_basis for lot in lots), Decimal(0)))  # type: ignore[attr-defined]
+        for symbol, lots in found.items()
+    }
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "a day late"])
+def test_a_paper_book(tmp_path: Path, late: bool) -> None:
+    desk = book(tmp_path, "paper")
+    assert cash(desk.day(D2)) + 13 * 100 * 50 == 66_000
+    if late:
+        desk.day(D3)
+    state(desk)
+    found = desk.snapshot(D4 if late else D3)
+    assert shares(found) == pytest.approx(SHARES, abs=1e-12)
+    assert cash(found) == 1000 + MERGED + PAID
+    value = float(cash(found)) + sum(float(count) * price(symbol) for symbol, count in shares(found).items())
+    assert value == pytest.approx(66_000 - 5_000)  # DEAD was worth 50 a share
+    assert costs(dict(found.holdings.lots)) == pytest.approx(COSTS)  # type: ignore[arg-type]
+    gains: dict[str, float] = {}
+    for one in found.holdings.adjustments:
+        if one.lot_id is not None and one.proceeds is not None and one.cost_basis is not None:
+            gains[one.symbol] = gains.get(one.symbol, 0.0) + float(one.proceeds - one.cost_basis)
+    assert gains == GAINS
+    assert {one.acquired for lots in found.holdings.lots.values() for one in lots} == {date(2020, 1, 2)}
+
+
+def test_a_paper_book_trades_on_with_what_it_became(tmp_path: Path) -> None:
+    desk = book(tmp_path, "paper")
+    state(desk)
+    desk.day(
+        D2, {"PAY": 90, "CUT": 50}
+    )  # the orders go through the actions too: 200 of the 400 are sold at 12.50
+    found = desk.day(D3, {"NEW": 60, "PAY": 0})
+    assert (shares(found)["PAY"], shares(found)["CUT"]) == (90, 200)
+    assert cash(found) == 1000 + MERGED + PAID + 10 * 48 + 200 * 12.5
+    after = desk.day(D4)
+    assert shares(after)["NEW"] == 60 and "PAY" not in shares(after)
+    assert cash(after) == cash(found) + 30 * 100 + 90 * 48
+    left = costs(dict(after.holdings.lots))["NEW"]  # type: ignore[arg-type]
+    assert left == pytest.approx(
+        10 * 100 + 50 * 80
+    )  # 30 of the 40 that were BOTH, 100 each, the first by name
+    value = sum(float(count) * price(symbol) for symbol, count in shares(after).items())
+    assert float(cash(after)) + value == pytest.approx(61_000)
+
+
+def test_a_live_book(tmp_path: Path) -> None:
+    """What its shares became, with the cash of mergers and in lieu; other cash and ends are the desk's own to state."""
+    desk = book(tmp_path, "live")
+    state(desk)
+    found = desk.snapshot(D4)
+    assert shares(found) == pytest.approx(SHARES | {"DEAD": 100, "GONE": 100}, abs=1e-12)
+    assert cash(found) == 1000 + MERGED
+    assert costs(dict(found.holdings.lots)) == pytest.approx(COSTS | {"DEAD": 4000, "GONE": 4000})  # type: ignore[arg-type]
+    assert "DEAD was delisted on" in str(found.problem) and "GONE was delisted on" in str(found.problem)
+    told = [one.note for one in found.holdings.adjustments if "not in the cash" in one.note]
+    assert sorted(note.split()[0] for note in told) == ["BACK", "EXTRA"]

@@ -1,0 +1,119 @@
+"""Spin-offs, mergers, new names, returns of capital that are restated or taken back late, against figures by hand."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from book_chain import DAYS, Chain, book_file, cash, flat, shares
+
+from resources.audit.restatements import book_news
+
+D1, D2, D3, D4, D5 = DAYS[20:25]
+EX = D2
+LOTS = "{lots: [{acquired: 2020-01-02, quantity: 300, cost_basis: 80}]}"
+WITHDRAWN = {"withdrawn": True}
+
+
+def book_with(tmp_path: Path, kind: str, value: float | None, lots: bool = True, **more: object) -> Chain:
+    """300 AAA that cost 80 through an action of D2, and the day after it."""
+    book = Chain(tmp_path, book_file(f"cash: 1000, positions: {{AAA: {LOTS if lots else 300}, BBB: 10}}"))
+    ends = kind in ("merger", "rename", "delisting")
+    book.prices("AAA", {day: 100.0 for day in DAYS if day < EX or not ends})
+    for symbol in ("BBB", "DDD"):
+        book.prices(symbol, flat(50.0))
+    book.prices("CCC", {day: 40.0 for day in DAYS if day >= EX or kind == "merger"})
+    book.day(D1)
+    book.action("AAA", EX, kind, value, **more)
+    book.day(D2)
+    return book
+
+
+def costs(book: Chain, day: date) -> tuple[dict[str, float], float, dict[str, float]]:
+    """(shares, cash, cost in all by symbol) of the book on a day."""
+    found = book.day(day)
+    assert found.holdings.as_of is not None, found.problem
+    each = {
+        symbol: float(sum((lot.quantity * lot.cost_basis for lot in lots), Decimal(0)))
+        for symbol, lots in found.holdings.lots.items()
+    }
+    return shares(found), cash(found), each
+
+
+def test_a_spin_off_taken_back_and_one_restated(tmp_path: Path) -> None:
+    book = book_with(tmp_path, "spin_off", 0.5, new_symbol="CCC", basis_share=0.25)
+    assert costs(book, D3) == ({"AAA": 300, "BBB": 10, "CCC": 150}, 1000, {"AAA": 18_000, "CCC": 6_000})
+    book.action("AAA", EX, "spin_off", 0.6, new_symbol="CCC", basis_share=0.2)
+    restated = costs(book, D4)
+    assert restated[:2] == ({"AAA": 300, "BBB": 10, "CCC": 180}, 1000)
+    assert restated[2] == pytest.approx({"AAA": 19_200, "CCC": 4_800})
+    book.action("AAA", EX, "spin_off", **WITHDRAWN)
+    assert costs(book, D5) == ({"AAA": 300, "BBB": 10}, 1000, {"AAA": pytest.approx(24_000)})
+
+
+def test_a_spin_off_told_late_gives_to_who_held_on_its_eve(tmp_path: Path) -> None:
+    book = Chain(tmp_path, book_file("cash: 1000, positions: {AAA: 300, BBB: 10}"))
+    for symbol, close in (("AAA", 100.0), ("BBB", 50.0), ("CCC", 40.0)):
+        book.prices(symbol, flat(close))
+    book.day(D1)
+    book.day(D2, {"AAA": 0})
+    assert shares(book.day(D3)) == {"BBB": 10}
+    book.action("AAA", EX, "spin_off", 0.5, new_symbol="CCC")
+    assert shares(book.day(D4)) == {"BBB": 10, "CCC": 150}
+
+
+def test_a_merger_restated_and_taken_back(tmp_path: Path) -> None:
+    book = book_with(tmp_path, "merger", 2.0, new_symbol="CCC", cash=20.0)
+    assert costs(book, D3) == ({"BBB": 10, "CCC": 600}, 7000, {"CCC": 300 * (80 + 20 - 20)})
+    book.action("AAA", EX, "merger", 2.5, new_symbol="CCC")
+    assert costs(book, D4) == ({"BBB": 10, "CCC": 750}, 1000, {"CCC": pytest.approx(24_000)})
+    book.action("AAA", EX, "merger", **WITHDRAWN)
+    assert costs(book, D5) == ({"AAA": 300, "BBB": 10}, 1000, {"AAA": pytest.approx(24_000)})
+
+
+def test_shares_of_a_merger_that_never_was_are_owed_once_they_are_sold(tmp_path: Path) -> None:
+    book = book_with(tmp_path, "merger", 2.5, lots=False, new_symbol="CCC")
+    book.order(D2, {"CCC": 0})
+    assert (shares(book.day(D3)), cash(book.day(D3))) == ({"BBB": 10}, 1000 + 750 * 40)
+    book.action("AAA", EX, "merger", **WITHDRAWN)
+    found = book.day(D4)
+    assert (shares(found), cash(found)) == ({"AAA": 300, "BBB": 10, "CCC": -750}, 31_000)
+
+
+def test_a_new_name_taken_back_and_another_one(tmp_path: Path) -> None:
+    book = book_with(tmp_path, "rename", None, new_symbol="CCC")
+    assert costs(book, D3) == ({"BBB": 10, "CCC": 300}, 1000, {"CCC": 24_000})
+    book.action("AAA", EX, "rename", new_symbol="DDD")
+    assert costs(book, D4) == ({"BBB": 10, "DDD": 300}, 1000, {"DDD": 24_000})
+    book.action("AAA", EX, "rename", **WITHDRAWN)
+    assert costs(book, D5) == ({"AAA": 300, "BBB": 10}, 1000, {"AAA": 24_000})
+
+
+def test_a_return_of_capital_restated_moves_cash_and_cost(tmp_path: Path) -> None:
+    book = book_with(tmp_path, "return_of_capital", 5.0)
+    assert costs(book, D3) == ({"AAA": 300, "BBB": 10}, 2500, {"AAA": 22_500})
+    book.action("AAA", EX, "return_of_capital", 3.0)
+    assert costs(book, D4) == ({"AAA": 300, "BBB": 10}, 1900, {"AAA": 23_100})
+    book.action("AAA", EX, "return_of_capital", **WITHDRAWN)
+    assert costs(book, D5) == ({"AAA": 300, "BBB": 10}, 1000, {"AAA": 24_000})
+
+
+def test_a_delisting_for_another_sum_pays_the_difference(tmp_path: Path) -> None:
+    book = book_with(tmp_path, "delisting", 90.0)
+    assert costs(book, D3) == ({"BBB": 10}, 28_000, {})
+    book.action("AAA", EX, "delisting", 95.0)
+    found = book.day(D4)
+    assert (shares(found), cash(found)) == ({"BBB": 10}, 29_500)
+    details = [(one.proceeds, one.cost_basis) for one in found.holdings.adjustments if one.lot_id is not None]
+    assert sorted(details) == [(-27_000, -24_000), (28_500, 24_000)]
+
+
+def test_restatements_name_what_is_taken_back(tmp_path: Path) -> None:
+    book = book_with(tmp_path, "spin_off", 0.5, new_symbol="CCC", basis_share=0.25)
+    book.day(D3)
+    book.action("AAA", EX, "spin_off", **WITHDRAWN)
+    with book.warehouse.live() as con:
+        told = {one.symbol: one.reason for one in book_news(con)}
+    assert told.keys() == {"AAA", "CCC"}
+    assert "was withdrawn: -150 CCC for the shares of that day; known late" in told["CCC"]
+    assert told["CCC"].endswith("adjusts the paper book in its next pack")
