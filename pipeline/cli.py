@@ -19,7 +19,7 @@ from pipeline.commands.audit import changes_since
 from pipeline.commands.machine_faults import machine_fault
 from pipeline.commands.processes import become
 from pipeline.commands.terminal import Json, PackArgument, err, finish, out, print_json, reader, working
-from pipeline.environment import Environment
+from pipeline.environment import Environment, keep_private
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,6 +43,7 @@ def main() -> None:
     """Entry point: known errors and what the machine refuses become one line and an exit status, never a traceback."""
     # Imports make a million objects that stay: to look for cycles among them again and again takes half a second.
     gc.set_threshold(200_000, 100, 1000)
+    keep_private()
     try:
         app()
     except PackfolioError as error:

@@ -10,12 +10,14 @@ import duckdb
 from filelock import FileLock
 
 from optimizer import DataError
+from resources.audit.verification import verify
 from resources.prices.source import file_sha256
 from resources.store import ledger
 from resources.store.anchors import read_anchors, write_anchor
 from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
 DATABASE, ANCHORS, PAYLOADS, MANIFEST = "warehouse.duckdb", "anchors.jsonl", "payloads", "manifest.json"
+DECISIONS = "decisions.jsonl"
 
 
 @dataclass(frozen=True)
@@ -28,25 +30,42 @@ class Manifest:
     at: str
 
 
-def backup(warehouse: Warehouse, target: Path, at: datetime) -> Manifest:
+def backup(warehouse: Warehouse, target: Path, at: datetime, decisions: Path | None = None) -> Manifest:
     """Copy everything to the new folder `target`; runs may go on, they wait for a moment.
 
-    Raises DataError when the folder exists: a backup is never written over another.
+    decisions  the service's log of proposals
+    What was copied is verified before it gets its name: half a backup, or a faulty one, is none. Raises DataError when
+    the folder exists, for a backup is never written over another, and for a warehouse with faults.
     """
     if target.exists():
         raise DataError(f"{target} exists already; name a folder that does not")
     half = target.with_name(target.name + ".part")
     shutil.rmtree(half, ignore_errors=True)
-    half.mkdir(parents=True)
+    half.mkdir(parents=True, mode=0o700)
     count, head = warehouse.copy(half / DATABASE)
     if warehouse.anchor.exists():
         shutil.copyfile(warehouse.anchor, half / ANCHORS)
     if (warehouse.home / PAYLOADS).exists():
         shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS)
+    if decisions is not None and decisions.exists():
+        shutil.copyfile(decisions, half / DECISIONS)
+    _refuse_faulty(half)
     manifest = Manifest(count, head, file_sha256(half / DATABASE), at.isoformat())
     (half / MANIFEST).write_text(json.dumps(asdict(manifest)) + "\n", encoding="utf-8")
     half.replace(target)
     return manifest
+
+
+def _refuse_faulty(half: Path) -> None:
+    """Raises DataError for a copy whose hashes, recomputed from its rows, are not those of its ledger and anchor."""
+    with duckdb.connect(str(half / DATABASE), read_only=True) as con:
+        report = verify(con, read_anchors(half / ANCHORS))
+    if report.faults:
+        shutil.rmtree(half)
+        raise DataError(
+            f"the warehouse has {len(report.faults)} faults, the first: {report.faults[0]}; a backup of it would be "
+            f"none: see `packfolio packs verify`, and keep the backups there are"
+        )
 
 
 def read_manifest(source: Path) -> Manifest:
@@ -62,9 +81,12 @@ def read_manifest(source: Path) -> Manifest:
     return manifest
 
 
-def restore(warehouse: Warehouse, source: Path, at: datetime, reason: str | None = None) -> Path | None:
+def restore(
+    warehouse: Warehouse, source: Path, at: datetime, reason: str | None = None, decisions: Path | None = None
+) -> Path | None:
     """Put a backup in the warehouse's place; gives where the replaced one was set aside, if any.
 
+    decisions  where the service's log of proposals belongs; one that is there is kept
     reason  needed when the anchor remembers a ledger that the backup does not continue: it goes on record there
     Raises DataError for a damaged backup, and for a loss without a reason.
     """
@@ -87,6 +109,10 @@ def restore(warehouse: Warehouse, source: Path, at: datetime, reason: str | None
         fresh.replace(warehouse.path)
     if (source / PAYLOADS).exists():
         shutil.copytree(source / PAYLOADS, warehouse.home / PAYLOADS, dirs_exist_ok=True)
+    for place, name in ((warehouse.anchor, ANCHORS), (decisions, DECISIONS)):
+        if place is not None and not place.exists() and (source / name).exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, place)
     if lost:
         write_anchor(warehouse.anchor, manifest.count, manifest.head, at, accepted=reason)
     warehouse.publish()

@@ -73,12 +73,21 @@ class ChecksFile(Strict):
     severities: dict[PackCode, Literal["FAIL", "WARN", "INFO"]] = Field(default_factory=dict)
 
 
+class HousekeepingFile(Strict):
+    """Backups and history; `backup_folder` is relative to the configuration folder, None: no backup by itself."""
+
+    backup_folder: str | None = None
+    keep_backups: int = Field(default=30, ge=1)
+    history_days: int = Field(default=730, ge=7)
+
+
 class PipelineFile(Strict):
     """`pipeline.yaml`."""
 
     checks: ChecksFile = ChecksFile()
     backtest: BacktestFile = BacktestFile()
     restated_weight: float = Field(default=0.005, gt=0, lt=1)
+    housekeeping: HousekeepingFile = HousekeepingFile()
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,11 @@ class Configuration:
             known = tx.con.execute("select 1 from configs where config_hash = ?", [digest]).fetchall()
             if not known:
                 tx.record("configs", {"configs": pd.DataFrame([{"config_hash": digest, "text": text}])})
+
+
+def housekeeping(folder: Path) -> HousekeepingFile:
+    """What `pipeline.yaml` says of backups and history: of no concern to any result, and read by itself."""
+    return load_yaml(folder / "pipeline.yaml", PipelineFile).housekeeping
 
 
 def load_configuration(folder: Path) -> Configuration:

@@ -60,6 +60,7 @@ def test_sigterm_finishes_what_is_being_answered_and_frees_the_port(
         con = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         con.request("POST", "/v1/execute", json.dumps(asked), {"Content-Type": "application/json"})
         told.append(con.getresponse().status)
+        con.close()
 
     asking = threading.Thread(target=ask)
     asking.start()
@@ -89,7 +90,10 @@ def test_half_a_request_is_dropped_and_others_are_served_meanwhile(
     con = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     con.request("GET", "/health")
     assert con.getresponse().status == 200
+    con.close()
     said = {name: one.recv(1000) for name, one in slow.items()}  # ends when the server closes
+    for one in slow.values():
+        one.close()
     assert said.pop("half a body") == b""
     assert all(text.startswith(b"HTTP/1.1 408") for text in said.values())
 
