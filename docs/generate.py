@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pipeline.cli import app
 from resources.alerts.settings import MailFile, NotifyFile, WebhookFile
 from resources.prices.reference import TABLES
-from resources.settings.configuration import BacktestFile, ChecksFile, PipelineFile
+from resources.settings.configuration import BacktestFile, ChecksFile, HousekeepingFile, PipelineFile
 from resources.settings.funds import FundFile, FundsFile
 from resources.settings.policy_schema import BlackLittermanFile, HarvestFile, PolicyFile, TaxFile
 from resources.settings.portfolios import (
@@ -63,7 +63,10 @@ FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
         "Where prices come from. Every source has the keys of the first table after this one, and those of its kind.",
         (SourcesFile, SourceSettings, FolderSettings, YahooSettings, EmbeddedSettings, FundSettings, Limits),
     ),
-    "pipeline.yaml": ("Checks and the backtest.", (PipelineFile, ChecksFile, BacktestFile)),
+    "pipeline.yaml": (
+        "Checks, the backtest, housekeeping.",
+        (PipelineFile, ChecksFile, BacktestFile, HousekeepingFile),
+    ),
     "overrides.yaml": (
         "What someone has looked at and decided; may be absent.",
         (Overrides, ReleaseEntry, RenameEntry, ClosureEntry),
@@ -82,7 +85,7 @@ TITLES = {
     "SourceSettings": "every source", "FolderSettings": "a source of kind `folder`",
     "YahooSettings": "a source of kind `yahoo`", "EmbeddedSettings": "a source of kind `embedded`",
     "FundSettings": "an entry of `funds` of an embedded source", "Limits": "`limits`", "ChecksFile": "`checks`",
-    "BacktestFile": "`backtest`", "ReleaseEntry": "an entry of `releases`", "RenameEntry": "an entry of `renames`",
+    "BacktestFile": "`backtest`", "HousekeepingFile": "`housekeeping`", "ReleaseEntry": "an entry of `releases`", "RenameEntry": "an entry of `renames`",
     "ClosureEntry": "an entry of `closures`",
     "FundFile": "an entry of `funds`", "WebhookFile": "an entry of `webhooks`", "MailFile": "an entry of `mail`",
 }  # fmt: skip

@@ -20,6 +20,7 @@ from pipeline.commands import proofs as proof_commands
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
 from pipeline.commands.machine_faults import machine_fault
+from pipeline.commands.processes import become
 from pipeline.commands.terminal import (
     Json,
     PackArgument,
@@ -31,7 +32,7 @@ from pipeline.commands.terminal import (
     reader,
     working,
 )
-from pipeline.environment import Environment
+from pipeline.environment import Environment, keep_private
 from resources.store.record_error import exit_status
 
 app = typer.Typer(
@@ -73,6 +74,7 @@ def main() -> None:
     """Entry point: known errors and what the machine refuses become one line and an exit status, never a traceback."""
     # Imports make a million objects that stay: to look for cycles among them again and again takes half a second.
     gc.set_threshold(200_000, 100, 1000)
+    keep_private()
     try:
         app()
     except PackfolioError as error:
@@ -336,20 +338,22 @@ def ui(
     command = ["dagster-webserver", "--read-only"] if read_only else ["dagster", "dev"]
     arguments = ["-w", str(here.workspace), "-h", "127.0.0.1", "-p", str(port)]
     executable = os.path.join(os.path.dirname(sys.executable), command[0])  # noqa: PTH118, PTH120
-    raise typer.Exit(subprocess.call([executable, *command[1:], *arguments]))  # noqa: S603  our own arguments
+    become([executable, *command[1:], *arguments])
 
 
 @app.command()
 def api(
-    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; one that others reach takes keys.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(help="Processes; one a core solves the most.")] = 1,
 ) -> None:
-    """Answer on demand over HTTP: trades, impact, hedges, stress. Loopback only; docs under /docs."""
+    """Answer on demand over HTTP: trades, impact, hedges, stress. Loopback only without keys; docs under /docs."""
     readable_or_none()
     Environment.of_process().prepare()
-    server = ["-m", "uvicorn", "service.api:serve", "--factory", "--no-access-log", "--host", "127.0.0.1"]
-    chosen = ["--port", str(port), "--workers", str(workers)]
-    raise typer.Exit(subprocess.call([sys.executable, *server, *chosen]))  # noqa: S603  our own arguments
+    chosen = ["--host", host, "--port", str(port), "--workers", str(workers)]
+    become([sys.executable, "-m", "service.http.server", *chosen])
 
 
 @app.command()
@@ -380,8 +384,7 @@ def screen(
         "--client.showErrorDetails",
         "none",
     ]
-    environment = {**os.environ, "PACKFOLIO_API": api_url}
-    raise typer.Exit(subprocess.call([sys.executable, *server, *quiet], env=environment))  # noqa: S603  our own arguments
+    become([sys.executable, *server, *quiet], PACKFOLIO_API=api_url)
 
 
 def _show_rows(

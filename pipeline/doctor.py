@@ -30,6 +30,7 @@ from resources.store.warehouse import Warehouse
 
 OK, NOTE, FAULT = "ok", "note", "fault"
 MOST_TOLD = 20
+LARGE_HISTORY = 2 << 30  # bytes
 SMALLEST_DISK = 2 << 30  # bytes: a daily run writes megabytes, publishing needs a second copy
 
 
@@ -79,6 +80,9 @@ def _home(environment: Environment) -> Iterator[Finding]:
     yield Finding(
         "home", state, said, "" if state == OK else "make room: a full disk ends a run, and loses nothing"
     )
+    if home.stat().st_mode & 0o077:
+        said = f"{home} can be read by other users of this machine"
+        yield Finding("privacy", NOTE, said, f"chmod -R go-rwx {home}, unless they are meant to read it")
     if left := sorted(path.name for path in home.glob("*.tmp")):
         said = f"{', '.join(left)}: a publish was cut short, or a verification"
         yield Finding("leftovers", NOTE, said, "the next run replaces a file; delete a folder")
@@ -206,15 +210,23 @@ def _runs(environment: Environment) -> Iterator[Finding]:
     if not (environment.dagster_home / "dagster.yaml").exists():
         return
     from pipeline.history import made_history
-    from pipeline.interrupted_runs import stuck
+    from pipeline.interrupted_runs import quiet, stuck
 
     with made_history(environment) as instance:
-        found = stuck(instance)
+        found, silent = stuck(instance), quiet(instance)
     if found:
-        said = f"{len(found)} run(s) never ended, their process is gone: {', '.join(run.run_id for run in found)}"
+        said = f"{len(found)} run(s) never ended, their process is gone: {'; '.join(map(str, found))}"
         yield Finding("runs", NOTE, said, "any `packfolio run` marks them as failed; their tables are whole")
-    else:
+    for one in silent:
+        yield Finding(
+            "runs", NOTE, str(one), "look at it in `packfolio ui`, and terminate it there if it hangs"
+        )
+    if not found and not silent:
         yield Finding("runs", OK, "no run is stuck")
+    size = sum(file.stat().st_size for file in environment.dagster_home.rglob("*") if file.is_file())
+    do = "start the schedule weekly_purge, or lower housekeeping.history_days" if size > LARGE_HISTORY else ""
+    said = f"Dagster's history of runs takes {size / 2**20:.0f} MiB"
+    yield Finding("history", NOTE if do else OK, said, do)
 
 
 def _read_blocks(con: Connection) -> None:

@@ -18,6 +18,11 @@ load_from:
 """
 
 
+def keep_private() -> None:
+    """What this process and its children write is for its user alone: files 0600, folders 0700."""
+    os.umask(0o077)
+
+
 @dataclass(frozen=True)
 class Environment:
     """Home (warehouse, published copy, Dagster's history, caches), configuration, anchor, the service's decisions."""
@@ -52,7 +57,8 @@ class Environment:
         return self.dagster_home / "workspace.yaml"
 
     def prepare(self) -> None:
-        """Create the home and point Dagster at it, once, before any of its processes start."""
+        """Create the home and point Dagster at it, once, before any of its processes start; all of it is private."""
+        keep_private()
         self.dagster_home.mkdir(parents=True, exist_ok=True)
         for settings, text in (
             (self.dagster_home / "dagster.yaml", DAGSTER_YAML),

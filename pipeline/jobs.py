@@ -1,10 +1,20 @@
-"""The jobs: the daily run, ingestion alone, one pack, the backtest."""
+"""The jobs: the daily run, ingestion alone, one pack, the backtest; a backup, and an end to Dagster's old runs."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
+
+from optimizer import DataError
+from resources.audit.rotation import backup_into
+from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.settings.configuration import HousekeepingFile, housekeeping
 
 CHAIN = dg.AssetSelection.groups("packs", "model", "portfolios")
 INGEST = dg.AssetSelection.groups("prices", "service")
 RESEARCH = dg.AssetSelection.groups("research")
+AT_ONCE = 200  # runs that are read at once
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 ingest = dg.define_asset_job(
     "ingest", selection=INGEST, description="Bring every source's new deliveries into the logs."
@@ -24,3 +34,48 @@ research = dg.define_asset_job(
     selection=RESEARCH,
     description="Replay each policy through the past.",
 )
+
+
+@dg.op
+def make_backup(context: dg.OpExecutionContext, warehouse: WarehouseResource, desk: DeskResource) -> None:
+    """A verified backup into the folder that pipeline.yaml names; the oldest beyond `keep_backups` are taken away."""
+    settings, config = housekeeping(Path(desk.folder)), Path(desk.folder)
+    if settings.backup_folder is None:
+        raise DataError("pipeline.yaml names no housekeeping.backup_folder; name one on other storage")
+    place, manifest, gone = backup_into(
+        warehouse.open(), config / settings.backup_folder, datetime.now(UTC), warehouse.decision_log,
+        settings.keep_backups,
+    )  # fmt: skip
+    context.log.info(
+        f"{place}: {manifest.count} ledger rows, verified; taken away: {', '.join(gone) or 'none'}"
+    )
+
+
+@dg.op
+def purge_history(context: dg.OpExecutionContext, desk: DeskResource) -> None:
+    """Deletes from Dagster's history the runs that ended longer ago than pipeline.yaml says."""
+    count = purge(context.instance, housekeeping(Path(desk.folder)), datetime.now(UTC))
+    context.log.info(f"{count} runs were deleted from Dagster's history; the ledger keeps what they wrote")
+
+
+def purge(instance: dg.DagsterInstance, settings: HousekeepingFile, now: datetime) -> int:
+    """How many ended runs were older than the history is kept, and are deleted with their events."""
+    before, count = now - timedelta(days=settings.history_days), 0
+    old = dg.RunsFilter(statuses=ENDED, created_before=before)
+    while runs := instance.get_runs(old, limit=AT_ONCE):
+        for run in runs:
+            instance.delete_run(run.run_id)
+        count += len(runs)
+    return count
+
+
+@dg.job(description="Copy warehouse, anchor, payloads and decisions to the backup folder, verified.")
+def backup() -> None:
+    """Copy warehouse, anchor, payloads and decisions to the backup folder, verified."""
+    make_backup()
+
+
+@dg.job(description="Delete runs from Dagster's history that are older than it is kept.")
+def purge_runs() -> None:
+    """Delete runs from Dagster's history that are older than it is kept."""
+    purge_history()

@@ -9,14 +9,14 @@ import dagster as dg
 
 from optimizer import DataError
 from pipeline.attempts import PARTITION, SENSOR, attempts
-from pipeline.interrupted_runs import sweep
-from pipeline.jobs import daily_run, ingest
+from pipeline.interrupted_runs import quiet, sweep
+from pipeline.jobs import backup, daily_run, ingest, purge_runs
 from resources.audit.restatements import book_news, proposed_revisions
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.logs.calendars import Calendar, desk_calendar
 from resources.packs.packs import newest_revision, pack_id, watermark
 from resources.prices.folder import is_delivery
-from resources.settings.configuration import Configuration
+from resources.settings.configuration import Configuration, housekeeping
 from resources.settings.sources import FolderSettings
 from resources.store.ledger import sha256
 
@@ -178,5 +178,29 @@ def restatements(
 )  # fmt: skip
 def stuck_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Marks as failed the runs whose process is gone: a killed run would otherwise count as running for ever."""
-    swept = sweep(context.instance)
-    return dg.SkipReason(f"marked as failed: {', '.join(swept)}" if swept else "no run is stuck")
+    swept, silent = sweep(context.instance), quiet(context.instance)
+    said = [f"marked as failed: {', '.join(swept)}"] if swept else []
+    for one in silent:
+        context.log.warning(str(one))
+        said.append(str(one))
+    return dg.SkipReason("; ".join(said) or "no run is stuck")
+
+
+@dg.schedule(
+    job=backup, cron_schedule="0 23 * * *", execution_timezone="America/New_York",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+)  # fmt: skip
+def nightly_backup(desk: DeskResource) -> dg.RunRequest | dg.SkipReason:
+    """A backup every night, where pipeline.yaml names a folder for it."""
+    if housekeeping(Path(desk.folder)).backup_folder is None:
+        return dg.SkipReason("pipeline.yaml names no housekeeping.backup_folder")
+    return dg.RunRequest()
+
+
+@dg.schedule(
+    job=purge_runs, cron_schedule="30 23 * * 6", execution_timezone="America/New_York",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+)  # fmt: skip
+def weekly_purge() -> dg.RunRequest:
+    """An end to old runs in Dagster's history, every Saturday night."""
+    return dg.RunRequest()

@@ -3,11 +3,12 @@
 import dagster as dg
 
 import assets
-from pipeline.environment import Environment
+from pipeline.environment import Environment, keep_private
 from pipeline.jobs import daily_run, ingest, pack_run, research
 from resources.dagster_resources import DeskResource, PublishedResource, WarehouseResource
 
 environment = Environment.of_process()
+keep_private()  # Dagster's own processes come this way
 
 stages = dg.Definitions(
     assets=dg.load_assets_from_package_module(assets),

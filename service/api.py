@@ -3,32 +3,31 @@
 import asyncio
 import json
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Path, Query, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi import Depends, FastAPI, Path, Query, Request
+from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
-from starlette.exceptions import HTTPException
 
-from optimizer import PackfolioError, PolicyError
+from optimizer import PolicyError
 from resources.packs.packs import Pack
-from resources.settings.limit_words import reason_of
 from resources.settings.policy_schema import Strict
-from resources.settings.words import in_words
 from resources.settings.yaml_files import parse_value
-from service.answers import Answer
 from service.decisions import DecisionLog
 from service.desk import Desk
-from service.http.guard import CODES, Guard, TooLargeError, code_of, problem
-from service.http.intake import BadJsonError, Busy, Solvers, inlined, parsed_json
+from service.http import docs_page
+from service.http.callers import Caller
+from service.http.errors import ErrorAnswer, answer_errors
+from service.http.guard import CODES, Guard
+from service.http.intake import Solvers, inlined, parsed_json, require_json
 from service.optimizer_service import OptimizerService
 from service.patterns import PATTERNS, metadata
 from service.settings import Settings
-from service.views import VIEWS, catalogue, decisions, pack_list, portfolio_list, regime, trace
+from service.views import VIEWS, Asked, Seen, catalogue, decisions, pack_list, portfolio_list, regime, trace
 
 PackId = Annotated[str, Path(pattern=r"^PP_\d{4}-\d{2}-\d{2}(\.([2-9]|[1-9]\d{0,3}))?$", max_length=20)]
 Wanted = Annotated[str | None, Query(max_length=64, description="UUID or name; all when left out")]
@@ -40,15 +39,6 @@ class ExecuteRequest(Strict):
 
     pattern_id: str = Field(max_length=64)
     inputs: dict[str, Any] = Field(default_factory=dict)
-
-
-class ErrorAnswer(Answer):
-    """The one shape of every error; codes are stable."""
-
-    code: str
-    message: str
-    remedy: str
-    trace_id: str
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -63,7 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         desk.published.close()
 
     app = FastAPI(
-        title="Packfolio", version="1", lifespan=lifespan,
+        title="Packfolio", version="1", lifespan=lifespan, docs_url=None, redoc_url=None,
         description="Trades, impact, hedges and stress tests from immutable pricing packs.",
         responses={status: {"model": ErrorAnswer} for status in sorted({status for status, _ in CODES.values()})},
     )  # fmt: skip
@@ -72,7 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.decisions = DecisionLog(told.decisions)
     app.add_middleware(Guard, settings=told)
     _routes(app)
-    _errors(app)
+    answer_errors(app)
     return app
 
 
@@ -80,7 +70,19 @@ def serve() -> FastAPI:
     """The application of a server process, which writes one line a request to its standard error."""
     lines = logging.getLogger("packfolio.service")
     lines.addHandler(logging.StreamHandler())
+    os.umask(0o077)  # what it writes is the desk's alone
     return create_app()
+
+
+def _page(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=2000, description="How many, at most")] = 1000,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="How many are passed over")] = 0,
+) -> Asked:
+    return Asked(request.scope["state"]["who"], limit, offset)
+
+
+Page = Annotated[Asked, Depends(_page)]
 
 
 def _routes(app: FastAPI) -> None:
@@ -94,6 +96,7 @@ def _routes(app: FastAPI) -> None:
     app.get("/v1/packs/{pack_id}/decisions", summary="What was proposed, as ingested")(decisions_of_pack)
     app.get("/v1/packs/{pack_id}/trace", summary="From a row back to prices and files")(trace_of_pack)
     app.get("/v1/packs/{pack_id}/{view}", summary="What the pipeline materialized for a pack")(view_of_pack)
+    app.get("/docs", include_in_schema=False)(docs)
     app.get("/health", summary="Whether the process lives")(health)
     app.get("/ready", summary="Whether the warehouse can be read, and how old its newest pack is")(ready)
 
@@ -121,10 +124,9 @@ async def execute(request: Request) -> Response:
 
     Without `pricing_pack_id` the newest fresh pack is used, and named in the answer.
     """
-    if not request.headers.get("content-type", "").startswith("application/json"):
-        raise BadJsonError(
-            "its Content-Type is not application/json"
-        )  # a web page of others can send no other
+    require_json(request.headers.get("content-type", ""))
+    caller: Caller = request.scope["state"]["who"]
+    caller.require("propose")
     asked = parse_value(parsed_json(await request.body()), ExecuteRequest, "request")
     if asked.pattern_id not in PATTERNS:
         raise PolicyError(f"there is no pattern {asked.pattern_id!r}; there are {', '.join(PATTERNS)}")
@@ -136,6 +138,12 @@ async def execute(request: Request) -> Response:
         with service.desk.read() as reading:
             named = inputs.pricing_pack_id
             pack = reading.newest() if named is None else reading.pack(named)
+            snapshots = (
+                [{"name": one.name, "portfolio_id": one.portfolio_id} for one in reading.snapshots(pack)]
+                if caller.portfolios
+                else []
+            )
+            caller.chosen(snapshots, inputs.portfolio_id)
         return pack, pattern.run(service, inputs, pack.id)
 
     pack, result = await request.app.state.solvers.run(work)
@@ -164,9 +172,9 @@ def _json_response(value: Any, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-def packs(request: Request) -> Response:
+def packs(request: Request, asked: Page) -> Response:
     """Every pack with its verdict."""
-    return _read(request, ("packs",), pack_list)
+    return _read(request, ("packs",), asked, lambda reading: pack_list(reading, asked))
 
 
 def read_catalogue(request: Request) -> Response:
@@ -174,54 +182,70 @@ def read_catalogue(request: Request) -> Response:
     return _json_response(catalogue(request.app.state.service.desk))
 
 
-def portfolios(request: Request, pack_id: PackId) -> Response:
+def portfolios(request: Request, pack_id: PackId, asked: Page) -> Response:
     """Names, currencies and policies of a pack's portfolios."""
-    return _read(request, ("portfolios", pack_id), lambda reading: portfolio_list(reading, pack_id))
+    key = ("portfolios", pack_id)
+    return _read(request, key, asked, lambda reading: portfolio_list(reading, pack_id, asked))
 
 
-async def view_of_pack(
-    request: Request,
-    pack_id: PackId,
-    view: ViewName,
-    portfolio: Wanted = None,
+def view_of_pack(
+    request: Request, pack_id: PackId, view: ViewName, asked: Page, portfolio: Wanted = None
 ) -> Response:
     """Trades, weights, exposures or results as the pipeline wrote them."""
-    return _read(
-        request, (view, pack_id, portfolio), lambda reading: VIEWS[view](reading, pack_id, portfolio)
-    )
+    key = (view, pack_id, portfolio)
+    return _read(request, key, asked, lambda reading: VIEWS[view](reading, pack_id, portfolio, asked))
 
 
 def regime_of_pack(request: Request, pack_id: PackId) -> Response:
     """Scores of the regimes (no probabilities) and the indicators behind them; or why there is none."""
-    return _read(request, ("regime", pack_id), lambda reading: regime(reading, pack_id))
+    whole = Asked(request.scope["state"]["who"])
+    return _read(request, ("regime", pack_id), whole, lambda reading: regime(reading, pack_id))
 
 
-def decisions_of_pack(request: Request, pack_id: PackId) -> Response:
-    """Who was proposed what under a pack; a proposal is here after the next run."""
-    return _read(request, ("decisions", pack_id), lambda reading: decisions(reading, pack_id))
+def decisions_of_pack(request: Request, pack_id: PackId, asked: Page) -> Response:
+    """Who was proposed what under a pack, for keys of the scope admin; a proposal is here after the next run."""
+    asked.caller.require("admin")
+    key = ("decisions", pack_id)
+    return _read(request, key, asked, lambda reading: decisions(reading, pack_id, asked))
 
 
 def trace_of_pack(
     request: Request,
     pack_id: PackId,
+    asked: Page,
     table: Annotated[str, Query(max_length=64, description="A table of the pack")] = "trades",
     symbol: Annotated[str | None, Query(max_length=32, description="All when left out")] = None,
     portfolio: Wanted = None,
 ) -> Response:
     """The lineage of a row: stages, pack, price rows, ingests, files; with hashes, code and configuration."""
     key = ("trace", pack_id, table, symbol, portfolio)
-    return _read(request, key, lambda reading: trace(reading, pack_id, table, symbol, portfolio))
+    return _read(
+        request, key, asked, lambda reading: trace(reading, pack_id, table, symbol, portfolio, asked)
+    )
 
 
-def _read(request: Request, key: tuple[Any, ...], compute: Callable[[Any], Any]) -> Response:
-    """A view as JSON bytes, computed once for each published copy."""
+def _read(request: Request, key: tuple[Any, ...], asked: Asked, compute: Callable[[Any], Seen]) -> Response:
+    """A view as JSON bytes, computed once for each published copy; headers say how many there are, and what is next."""
     service: OptimizerService = request.app.state.service
+
+    def made() -> tuple[bytes, int]:
+        value, there = compute(reading)
+        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode(), there
+
+    part = (asked.caller.portfolios, asked.limit, asked.offset)
     with service.desk.read() as reading:
-        body = reading.memory.keep(
-            ("body", *key),
-            lambda: json.dumps(compute(reading), allow_nan=False, separators=(",", ":")).encode(),
-        )
-    return Response(body, media_type="application/json")
+        body, there = reading.memory.keep(("body", *key, *part), made)
+    headers, end = {"X-Total-Count": str(there)}, asked.offset + asked.limit
+    if end < there:
+        following = request.url.include_query_params(offset=end, limit=asked.limit)
+        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def docs(request: Request) -> HTMLResponse:
+    """What can be asked, as a page that loads nothing from elsewhere."""
+    page = docs_page.docs_page(request.app.openapi())
+    return HTMLResponse(page, headers={"Content-Security-Policy": docs_page.POLICY})
 
 
 async def health() -> dict[str, str]:
@@ -236,40 +260,3 @@ def ready(request: Request) -> dict[str, Any]:
         newest = reading.newest()
     age = (datetime.now(UTC).date() - newest.as_of).days
     return {"status": "ready", "newest_pack": newest.id, "as_of": newest.as_of.isoformat(), "age_days": age}
-
-
-def _errors(app: FastAPI) -> None:
-    def answer(request: Request, code: str, message: str) -> JSONResponse:
-        shape = problem(code, message, request.scope["state"]["trace_id"])
-        headers = {"Retry-After": "1"} if CODES[code][0] in (429, 503) else None
-        return JSONResponse(shape, CODES[code][0], headers)
-
-    @app.exception_handler(PackfolioError)
-    async def known(request: Request, error: PackfolioError) -> JSONResponse:
-        return answer(request, code_of(error), reason_of(error))
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        said = "; ".join(f"{'.'.join(map(str, item['loc']))}: {in_words(item)}" for item in error.errors())
-        return answer(request, "request_invalid", said)
-
-    @app.exception_handler(BadJsonError)
-    async def no_json(request: Request, error: BadJsonError) -> JSONResponse:
-        return answer(request, "json_invalid", f"the body is not a JSON object we take: {error}")
-
-    @app.exception_handler(TooLargeError)
-    async def too_large(request: Request, error: TooLargeError) -> JSONResponse:
-        return answer(request, "too_large", "the body is larger than what is taken")
-
-    @app.exception_handler(Busy)
-    async def busy(request: Request, error: Busy) -> JSONResponse:
-        return answer(request, "busy", "too many requests wait for a solver")
-
-    @app.exception_handler(TimeoutError)
-    async def late(request: Request, error: TimeoutError) -> JSONResponse:
-        return answer(request, "timeout", "the answer took too long")
-
-    @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
-        codes = {404: "not_found", 405: "method_not_allowed"}
-        return answer(request, codes.get(error.status_code, "request_invalid"), str(error.detail))

@@ -50,7 +50,7 @@ class Reading:
     def _find(self, wanted: str) -> Pack:
         try:
             return find_pack(self.con, wanted)
-        except DataError as error:
+        except (DataError, PolicyError) as error:  # there is none, or there can be none
             raise UnknownPackError(str(error)) from None
 
     def newest(self) -> Pack:
@@ -96,7 +96,7 @@ class Desk:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.published = Published(Warehouse(settings.home))
+        self.published = Published(Warehouse(settings.home), settings.read_seconds)
 
     @property
     def playbooks(self) -> Playbooks:

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Condition, Lock
+from threading import Lock
 from typing import Any, TypeVar
 
+import duckdb
+
 from optimizer import DataError
+from resources.store.duckdb_engine import cursor_of, open_copy
 from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 
@@ -35,21 +38,25 @@ class Memory:
         return value
 
 
-class Published:
-    """One open connection to the published copy, reopened when a run has replaced the file.
+class Copy:
+    """One state of the published copy while somebody reads it: its connection, and what was computed from it."""
 
-    DuckDB keeps one database per path while anyone has it open, so the old one is closed before the new one is
-    opened: readers finish first, and those that come meanwhile wait. A reader holds it for milliseconds, never
-    while it solves. What was computed from one copy goes with it; `lasting` is for what no later copy can change.
+    def __init__(self, con: Connection, version: Version) -> None:
+        self.con, self.version, self.memory, self.readers = con, version, Memory(), 0
+
+
+class Published:
+    """The newest state of the published copy, opened anew when a run has replaced the file.
+
+    A reader keeps the state that he began with; the next one gets the newest, however long the first may take: neither
+    a publish nor a reader ever waits for another reader. A state that was replaced is closed when its last reader has
+    gone. What was computed from one state goes with it; `lasting` is for what no later one can change.
     """
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self.warehouse = warehouse
-        self._changed = Condition()
-        self._readers = 0
-        self._version: Version | None = None
-        self._con: Connection | None = None
-        self._memory = Memory()
+    def __init__(self, warehouse: Warehouse, seconds: float = 15.0) -> None:
+        self.warehouse, self.seconds = warehouse, seconds
+        self._lock = Lock()
+        self._newest: Copy | None = None
         self.lasting = Memory()
 
     def version(self) -> Version:
@@ -64,37 +71,42 @@ class Published:
 
     @contextmanager
     def read(self) -> Iterator[tuple[Connection, Memory]]:
-        """A cursor on the newest copy, and the memory of that copy."""
-        with self._changed:
-            con, memory = self._open()
-            self._readers += 1
-        cursor = con.cursor()
+        """A cursor on the newest copy, and the memory of that copy; raises TimeoutError for a query without end."""
+        with self._lock:
+            copy = self._open()
+            copy.readers += 1
+        cursor = cursor_of(copy.con)
         try:
-            yield cursor, memory
+            yield cursor, copy.memory
+        except duckdb.InterruptException:
+            raise TimeoutError(f"a query took more than {self.seconds:g} seconds") from None
         finally:
             cursor.close()
-            with self._changed:
-                self._readers -= 1
-                self._changed.notify_all()
+            with self._lock:
+                copy.readers -= 1
+                self._close(copy)
 
-    def _open(self) -> tuple[Connection, Memory]:
-        """The connection of the newest copy; called with the lock held."""
-        while self._con is None or self._version != self.version():
-            if self._readers:
-                self._changed.wait()
-                continue
-            if self._con is not None:
-                self._con.close()
-            self._con, self._memory = None, Memory()
-            self._version = self.version()
-            self._con = self.warehouse.open_published()
-        return self._con, self._memory
+    def _open(self) -> Copy:
+        """The newest copy; called with the lock held. One replaced while it is opened is the next reader's."""
+        version = self.version()
+        if self._newest is None or self._newest.version != version:
+            self.warehouse.open_published().close()  # made anew where an older release left it; refused from a newer
+            replaced, self._newest = (
+                self._newest,
+                Copy(open_copy(self.warehouse.published, self.seconds), version),
+            )
+            if replaced is not None:
+                self._close(replaced)
+        return self._newest
+
+    def _close(self, copy: Copy) -> None:
+        """Closes a copy that was replaced and that nobody reads; called with the lock held."""
+        if copy is not self._newest and not copy.readers:
+            copy.con.close()
 
     def close(self) -> None:
-        """Closes the connection once its readers are done."""
-        with self._changed:
-            while self._readers:
-                self._changed.wait()
-            if self._con is not None:
-                self._con.close()
-            self._con = None
+        """Lets go of the newest copy; who still reads it ends first."""
+        with self._lock:
+            newest, self._newest = self._newest, None
+            if newest is not None:
+                self._close(newest)

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from optimizer import PolicyError
 
-DIGEST = re.compile(r"[0-9a-f]{64}")
+SCOPES = ("read", "propose", "admin")  # each includes those before it
+KEY = re.compile(rf"[0-9a-f]{{64}}(:({'|'.join(SCOPES)})(:[a-z0-9-]+(\+[a-z0-9-]+)*)?)?")
 
 
 @dataclass(frozen=True)
 class Settings:
     """One service's settings.
 
-    keys        SHA-256 of each valid API key; empty: only callers on this machine are served
+    keys        of each valid API key its SHA-256, and where it may not do all, `:scope` and `:portfolio+portfolio`;
+                empty: only callers on this machine are served
     per_second  requests one caller may make, on average over ten seconds
     """
 
@@ -28,6 +30,7 @@ class Settings:
     timeout_seconds: float = 30.0
     solvers: int = 2
     waiting: int = 32
+    read_seconds: float = 15.0
 
     @classmethod
     def of_process(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -50,11 +53,22 @@ class Settings:
 def _keys(environment: Mapping[str, str]) -> frozenset[str]:
     text = environment.get("PACKFOLIO_API_KEYS", "")
     if file := environment.get("PACKFOLIO_API_KEYS_FILE"):
-        text += "\n" + Path(file).read_text(encoding="utf-8")
-    keys = frozenset(re.split(r"[\s,]+", text.strip())) - {""}
-    if wrong := [key for key in keys if not DIGEST.fullmatch(key)]:
+        text += "\n" + _file_text(Path(file))
+    lines = [line.partition("#")[0] for line in text.splitlines()]
+    keys = frozenset(re.split(r"[\s,]+", " ".join(lines).strip())) - {""}
+    if wrong := [key for key in keys if not KEY.fullmatch(key)]:
         raise PolicyError(
-            f"{len(wrong)} API keys are no SHA-256 in hexadecimal; keep the digest of a key, never the key: "
+            f"{len(wrong)} API keys are no SHA-256 in hexadecimal, with a scope of {', '.join(SCOPES)} and portfolios "
+            f"where it has them, as in DIGEST:propose:us-equity+paper; keep the digest of a key, never the key: "
             f"printf %s KEY | sha256sum"
         )
+    if len({key[:64] for key in keys}) < len(keys):
+        raise PolicyError("an API key stands twice with different scopes; keep one line of each digest")
     return keys
+
+
+def _file_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"PACKFOLIO_API_KEYS_FILE: {path} cannot be read: {error}") from None

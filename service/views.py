@@ -1,30 +1,52 @@
 """What the pipeline materialized for a pack, as plain JSON values."""
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from optimizer.problem.methods import METHODS
 from optimizer.risk.scenarios import FACTORS
 from resources.audit.tracing import trace_row
+from resources.packs.packs import Pack
 from resources.results.queries import packs_table, portfolios_of, regime_of, rows
 from resources.settings.playbooks import Shocks
+from resources.store.ledger import columns
 from service.answers import plain
 from service.desk import Desk, Reading
+from service.http.callers import Caller
 
-Rows = list[dict[str, Any]]
+Item = TypeVar("Item")
 HIDDEN = "exclude (pack_id, portfolio_id, materialization)"
 
 
-def pack_list(reading: Reading) -> Any:
+@dataclass(frozen=True)
+class Asked:
+    """Who reads, and which part of what there is: `limit` packs, portfolios or decisions from `offset` on."""
+
+    caller: Caller
+    limit: int = 1000
+    offset: int = 0
+
+    def page(self, items: Sequence[Item]) -> Sequence[Item]:
+        """The part that is asked for."""
+        return items[self.offset : self.offset + self.limit]
+
+
+Seen = tuple[Any, int]  # a view, and how many items there are of which it shows some
+
+
+def pack_list(reading: Reading, asked: Asked) -> Seen:
     """Every pack, the newest first."""
-    return plain(packs_table(reading.con))
+    found = packs_table(reading.con)
+    return plain(asked.page(found)), len(found)
 
 
-def portfolio_list(reading: Reading, pack_id: str) -> Any:
+def portfolio_list(reading: Reading, pack_id: str, asked: Asked) -> Seen:
     """The portfolios of a pack with policy, universe size and problem."""
     pack = reading.pack(pack_id)
-    return [
+    seen = [one for one in reading.snapshots(pack) if asked.caller.sees(one.name, one.portfolio_id)]
+    shown = [
         {
             "portfolio_id": snapshot.portfolio_id,
             "name": snapshot.name,
@@ -34,22 +56,31 @@ def portfolio_list(reading: Reading, pack_id: str) -> Any:
             "policy": snapshot.policy.model_dump(mode="json", exclude_none=True),
             "problem": snapshot.problem,
         }
-        for snapshot in reading.snapshots(pack)
+        for snapshot in asked.page(seen)
     ]
+    return shown, len(seen)
 
 
-def _by_portfolio(table: str, order: str) -> Callable[[Reading, str, str | None], Any]:
-    def view(reading: Reading, pack_id: str, portfolio: str | None) -> Any:
+def _portfolios(reading: Reading, pack: Pack, wanted: str | None, caller: Caller) -> list[dict[str, Any]]:
+    """The portfolios of a pack that the caller may see, or the one that he names."""
+    if wanted is not None:
+        caller.chosen(portfolios_of(reading.con, pack, None), wanted)
+    found = portfolios_of(reading.con, pack, wanted)
+    return [row for row in found if caller.sees(row["name"], row["portfolio_id"])]
+
+
+def _by_portfolio(table: str, order: str) -> Callable[[Reading, str, str | None, Asked], Seen]:
+    def view(reading: Reading, pack_id: str, portfolio: str | None, asked: Asked) -> Seen:
         pack = reading.pack(pack_id)
-        shown = []
-        for found in portfolios_of(reading.con, pack, portfolio):
+        seen, shown = _portfolios(reading, pack, portfolio, asked.caller), []
+        for found in asked.page(seen):
             listed = rows(
                 reading.con,
                 f"select * {HIDDEN} from latest_{table} where pack_id = ? and portfolio_id = ? order by {order}",
                 [pack.id, found["portfolio_id"]],
             )
             shown.append({**found, table: [_decoded(row) for row in listed]})
-        return plain({"pack_id": pack.id, "as_of": pack.as_of, "portfolios": shown})
+        return plain({"pack_id": pack.id, "as_of": pack.as_of, "portfolios": shown}), len(seen)
 
     return view
 
@@ -63,7 +94,7 @@ def _decoded(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-VIEWS: Mapping[str, Callable[[Reading, str, str | None], Any]] = {
+VIEWS: Mapping[str, Callable[[Reading, str, str | None, Asked], Seen]] = {
     "trades": _by_portfolio("trades", "sequence"),
     "weights": _by_portfolio("optimal_weights", "symbol"),
     "exposures": _by_portfolio("portfolio_exposures", "exposure_type"),
@@ -74,27 +105,36 @@ VIEWS: Mapping[str, Callable[[Reading, str, str | None], Any]] = {
 }
 
 
-def regime(reading: Reading, pack_id: str) -> Any:
+def regime(reading: Reading, pack_id: str) -> Seen:
     """The regime that a pack's macro series look like."""
-    return plain(regime_of(reading.con, reading.pack(pack_id).id))
+    return plain(regime_of(reading.con, reading.pack(pack_id).id)), 1
 
 
-def decisions(reading: Reading, pack_id: str) -> Any:
+def decisions(reading: Reading, pack_id: str, asked: Asked) -> Seen:
     """What was proposed under a pack and has been ingested since, the newest first."""
     pack = reading.pack(pack_id)
+    there = reading.con.execute("select count(*) from decisions where pack_id = ?", [pack.id]).fetchall()[0][
+        0
+    ]
     found = rows(
         reading.con,
-        'select * exclude (pack_id, ingest_seq) from decisions where pack_id = ? order by "at" desc, line_sha256',
-        [pack.id],
+        'select * exclude (pack_id, ingest_seq) from decisions where pack_id = ? order by "at" desc, line_sha256 '
+        "limit ? offset ?",
+        [pack.id, asked.limit, asked.offset],
     )
     shown = [{**row, "trades": json.loads(row["trades"])} for row in found]
-    return plain({"pack_id": pack.id, "decisions": shown})
+    return plain({"pack_id": pack.id, "decisions": shown}), there
 
 
-def trace(reading: Reading, pack_id: str, table: str, symbol: str | None, portfolio: str | None) -> Any:
-    """From rows of a table back to the price rows and files they came from."""
-    reading.pack(pack_id)
-    return plain(trace_row(reading.con, table, [pack_id, *(key for key in (symbol, portfolio) if key)]))
+def trace(
+    reading: Reading, pack_id: str, table: str, symbol: str | None, portfolio: str | None, asked: Asked
+) -> Seen:
+    """From rows of a table back to the price rows and files they came from; `limit` rows in all are told."""
+    pack = reading.pack(pack_id)
+    if asked.caller.portfolios is not None and "portfolio_id" in dict(columns(reading.con, table)):
+        asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio or "")
+    key = [pack_id, *(part for part in (symbol, portfolio) if part)]
+    return plain(trace_row(reading.con, table, key, asked.limit, asked.offset)), 1
 
 
 def catalogue(desk: Desk) -> dict[str, Any]:

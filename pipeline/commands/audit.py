@@ -236,16 +236,33 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def backup(target: Annotated[Path, typer.Argument(help="A new folder.")], as_json: Json = False) -> None:
-    """Copy warehouse, anchor and payloads, consistently, while runs go on."""
+def backup(
+    target: Annotated[Path | None, typer.Argument(help="A new folder.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="A folder of backups: a new one in it, named by the time.")
+    ] = None,
+    keep: Annotated[int, typer.Option(min=1, help="With --to: the newest ones that stay.")] = 30,
+    as_json: Json = False,
+) -> None:
+    """Copy warehouse, anchor, payloads and decisions, consistently, while runs go on; verified before it counts."""
     from resources.audit.backup import backup as copy_all
+    from resources.audit.rotation import backup_into
 
-    warehouse, _ = _warehouse(Environment.of_process())
+    here = Environment.of_process()
+    warehouse, _ = _warehouse(here)
+    if (target is None) == (to is None):
+        raise PolicyError(
+            "name a new folder, `packfolio backup FOLDER`, or a folder of backups with --to FOLDER"
+        )
+    if to is not None:
+        place, manifest, gone = backup_into(warehouse, to.resolve(), _now(), here.decisions, keep)
+        finish({"folder": str(place), **vars(manifest), "taken away": ", ".join(gone)}, 0, as_json)
+    assert target is not None  # noqa: S101  one of both is given
     if not warehouse.path.exists():
         raise PolicyError(
             f"there is no {warehouse.path} to back up: run `packfolio run` first, or set PACKFOLIO_HOME"
         )
-    manifest = copy_all(warehouse, target.resolve(), _now())
+    manifest = copy_all(warehouse, target.resolve(), _now(), here.decisions)
     finish({"folder": str(target), **vars(manifest)}, 0, as_json)
 
 
@@ -257,6 +274,7 @@ def restore(
     """Put a backup in the warehouse's place; what was there is set aside."""
     from resources.audit.backup import restore as put_back
 
-    warehouse, _ = _warehouse(Environment.of_process())
-    aside = put_back(warehouse, source.resolve(), _now(), reason)
+    here = Environment.of_process()
+    warehouse, _ = _warehouse(here)
+    aside = put_back(warehouse, source.resolve(), _now(), reason, here.decisions)
     finish({"restored": str(source), "set aside": str(aside or "")}, 0, as_json)

@@ -32,7 +32,7 @@ def visible(text: str) -> str:
 class Terminal(Console):
     """A console on which names and messages from outside are text: only our own styles are markup."""
 
-    def render_str(self, text: str, **how: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **how: Any) -> Text:
         """The text as it is shown."""
         shown = visible(text)
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from optimizer import DataError
+from resources.audit.verification import verify
 from resources.store import ledger
 from resources.store.anchor_lines import ACCEPTED, INTENT
 from resources.store.anchors import Anchors, append_line, read_anchors
@@ -18,6 +19,7 @@ from resources.store.ledger import file_sha256
 from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
 DATABASE, ANCHORS, PAYLOADS, MANIFEST = "warehouse.duckdb", "anchors.jsonl", "payloads", "manifest.json"
+DECISIONS = "decisions.jsonl"
 
 
 @dataclass(frozen=True)
@@ -30,23 +32,40 @@ class Manifest:
     at: str
 
 
-def backup(warehouse: Warehouse, target: Path, at: datetime) -> Manifest:
+def backup(warehouse: Warehouse, target: Path, at: datetime, decisions: Path | None = None) -> Manifest:
     """Copy everything to the new folder `target`; runs may go on, they wait for a moment.
 
-    Raises DataError when the folder exists: a backup is never written over another.
+    decisions  the service's log of proposals
+    What was copied is verified before it gets its name: half a backup, or a faulty one, is none. Raises DataError when
+    the folder exists, for a backup is never written over another, and for a warehouse with faults.
     """
     if target.exists():
         raise DataError(f"{target} exists already; name a folder that does not")
     half = target.with_name(target.name + ".part")
     shutil.rmtree(half, ignore_errors=True)
-    half.mkdir(parents=True)
+    half.mkdir(parents=True, mode=0o700)
     count, head = warehouse.copy(half / DATABASE, half / ANCHORS)
     if (warehouse.home / PAYLOADS).exists():
         shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS)
+    if decisions is not None and decisions.exists():
+        shutil.copyfile(decisions, half / DECISIONS)
+    _refuse_faulty(half)
     manifest = Manifest(count, head, file_sha256(half / DATABASE), at.isoformat())
     (half / MANIFEST).write_text(json.dumps(asdict(manifest)) + "\n", encoding="utf-8")
     half.replace(target)
     return manifest
+
+
+def _refuse_faulty(half: Path) -> None:
+    """Raises DataError for a copy whose hashes, recomputed from its rows, are not those of its ledger and anchor."""
+    with duckdb.connect(str(half / DATABASE), read_only=True) as con:
+        report = verify(con, read_anchors(half / ANCHORS))
+    if report.faults:
+        shutil.rmtree(half)
+        raise DataError(
+            f"the warehouse has {len(report.faults)} faults, the first: {report.faults[0]}; a backup of it would be "
+            f"none: see `packfolio packs verify`, and keep the backups there are"
+        )
 
 
 def read_manifest(source: Path) -> Manifest:
@@ -62,9 +81,12 @@ def read_manifest(source: Path) -> Manifest:
     return manifest
 
 
-def restore(warehouse: Warehouse, source: Path, at: datetime, reason: str | None = None) -> Path | None:
+def restore(
+    warehouse: Warehouse, source: Path, at: datetime, reason: str | None = None, decisions: Path | None = None
+) -> Path | None:
     """Put a backup in the warehouse's place; gives where the replaced one was set aside, if any.
 
+    decisions  where the service's log of proposals belongs; one that is there is kept
     reason  needed when the anchor remembers a ledger that the backup does not continue: it goes on record there
     Raises DataError for a damaged backup, and for a loss without a reason.
     """
@@ -88,6 +110,9 @@ def restore(warehouse: Warehouse, source: Path, at: datetime, reason: str | None
             shutil.copyfile(source / ANCHORS, warehouse.anchor)
     if (source / PAYLOADS).exists():
         shutil.copytree(source / PAYLOADS, warehouse.home / PAYLOADS, dirs_exist_ok=True)
+    if decisions is not None and not decisions.exists() and (source / DECISIONS).exists():
+        decisions.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / DECISIONS, decisions)
     if lost and reason:
         with (
             warehouse.disputed() as con

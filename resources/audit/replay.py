@@ -10,6 +10,7 @@ from resources.audit.pack_diff import COMPARED, changes
 from resources.logs.appending import root_hash
 from resources.packs.packs import Pack
 from resources.results.queries import Row, rows
+from resources.settings.yaml_files import written_out
 from resources.store.duckdb_engine import quoted
 from resources.store.ledger import Connection
 from resources.store.schema import create_schema
@@ -71,7 +72,7 @@ def recorded_configuration(con: Connection, pack: Pack, folder: Path) -> str:
         if path.is_absolute() or ".." in path.parts:
             raise DataError(f"the recorded configuration names a file outside its folder: {name}")
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(content, encoding="utf-8")
+        (folder / path).write_text(written_out(content), encoding="utf-8")
     return str(digest)
 
 

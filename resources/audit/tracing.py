@@ -49,12 +49,18 @@ LONG = {
     "materialization",
 }
 NEWEST = 5  # price rows shown
+EVERY = 2**31
+MORE = "ask for one symbol or portfolio, or from an offset on"
 
 
-def trace_row(con: Connection, table: str, key: Sequence[str]) -> Row:
+def trace_row(
+    con: Connection, table: str, key: Sequence[str], most: int | None = None, offset: int = 0
+) -> Row:
     """The lineage of a row as a tree of {"label", "facts", "from"}, with the environments it was computed in.
 
-    key  PACK, then SYMBOL, then PORTFOLIO (name or UUID), as far as the table has them
+    key     PACK, then SYMBOL, then PORTFOLIO (name or UUID), as far as the table has them
+    most    rows told in all, those they came from among them; what is left out is said. None: all
+    offset  rows of the table passed over
     Raises PolicyError for a table or key that does not exist, naming the valid ones.
     """
     if table not in TRACED:
@@ -62,10 +68,10 @@ def trace_row(con: Connection, table: str, key: Sequence[str]) -> Row:
     if not key:
         raise PolicyError(f"name the pack: packfolio trace {table} PACK [SYMBOL] [PORTFOLIO]")
     pack, symbol, portfolio = row_key(con, table, key)
-    walk = Walk(con, pack)
+    walk = Walk(con, pack, most)
     if table in ("pricing_packs", "prices"):
         return walk.pack_node(symbol) | {"environments": walk.environments()}
-    found = walk.nodes(table, symbol, portfolio)
+    found = walk.nodes(table, symbol, portfolio, offset)
     if not found:
         raise DataError(f"{table} has no row of {' '.join(key)}; see `packfolio trades {walk.pack.id}`")
     tree = found[0] if len(found) == 1 else _several(table, walk.pack, found)
@@ -103,8 +109,8 @@ def _several(table: str, pack: Pack, found: list[Row]) -> Row:
 class Walk:
     """A walk back from one row; each node below another is what that one was computed from."""
 
-    def __init__(self, con: Connection, pack: Pack) -> None:
-        self.con, self.pack = con, pack
+    def __init__(self, con: Connection, pack: Pack, most: int | None = None) -> None:
+        self.con, self.pack, self.left = con, pack, EVERY if most is None else most
         self._told: set[tuple[str, str | None, str | None]] = set()
         self._codes: set[str] = set()
 
@@ -117,8 +123,8 @@ class Walk:
         )
         return {row["config_hash"]: json.loads(row["text"]) for row in found}
 
-    def nodes(self, table: str, symbol: str | None, portfolio: str | None) -> list[Row]:
-        """The newest rows of a table under the pack, each with what it came from."""
+    def nodes(self, table: str, symbol: str | None, portfolio: str | None, offset: int = 0) -> list[Row]:
+        """The newest rows of a table under the pack, each with what it came from, while some may be told."""
         if table == "pricing_packs":
             return [self.pack_node(symbol)]
         known = dict(columns(self.con, table))
@@ -131,10 +137,21 @@ class Walk:
             where.append("recipe = ?")
             params.append(recipe)
         source = f"latest_{table}" if table in OUTPUTS else table
-        found = rows(
-            self.con, f"select * from {source} where {' and '.join(where)} order by all", list(params)
-        )
-        return [self._node(table, row, symbol, portfolio) for row in found]
+        rest = f"from {source} where {' and '.join(where)}"
+        page = f"order by all limit {self.left} offset {offset}"
+        found = rows(self.con, f"select * {rest} {page}", list(params))
+        there = offset + len(found)
+        if len(found) == self.left:
+            there = self.con.execute(f"select count(*) {rest}", list(params)).fetchall()[0][0]
+        told: list[Row] = []
+        for row in found:
+            if self.left <= 0:
+                break
+            self.left -= 1
+            told.append(self._node(table, row, symbol, portfolio))
+        if missing := there - offset - len(told):
+            told.append({"label": f"{missing} more rows of {table}: {MORE}", "facts": {}, "from": []})
+        return told
 
     def _node(self, table: str, row: Row, symbol: str | None, portfolio: str | None) -> Row:
         symbol, portfolio = row.get("symbol", symbol), row.get("portfolio_id", portfolio)
@@ -256,7 +273,11 @@ class Walk:
     def _payload(self, row: Row) -> str:
         """Whether the raw payload is still what was ingested."""
         home = Path(
-            str(self.con.execute("select path from duckdb_databases() where not internal").fetchall()[0][0])
+            str(
+                self.con.execute("select path from duckdb_databases() where path is not null").fetchall()[0][
+                    0
+                ]
+            )
         ).parent
         path = home / str(row.get("payload_path", ""))
         if not path.is_file():

@@ -8,7 +8,7 @@ from datetime import date
 
 import pandas as pd
 
-from optimizer import DataError
+from optimizer import DataError, PolicyError
 from resources.logs.appending import root_hash
 from resources.packs.missing_data import missing_data
 from resources.packs.price_sources import stopped_sources
@@ -57,14 +57,14 @@ def pack_id(as_of: date, revision: int = 1) -> str:
 
 
 def parse_pack_id(text: str) -> tuple[date, int]:
-    """(as-of date, revision) of a pack ID; raises DataError for anything else."""
+    """(as-of date, revision) of a pack ID; raises PolicyError for anything else."""
     found = ID.fullmatch(text)
     try:
         if found:
             return date.fromisoformat(found[1]), int(found[2] or 1)
     except ValueError:
         pass
-    raise DataError(
+    raise PolicyError(
         f"{text!r} is not a pack ID; one looks like PP_2025-10-26, or PP_2025-10-26.2 for a revision"
     )
 
@@ -92,7 +92,7 @@ def _packs(con: Connection, where: str, params: list[object]) -> list[Pack]:
 
 
 def find_pack(con: Connection, wanted: str) -> Pack:
-    """The pack of that ID, whatever its verdict; raises DataError when there is none."""
+    """The pack of that ID, whatever its verdict; raises PolicyError for what is no ID, DataError when there is none."""
     parse_pack_id(wanted)
     found = _packs(con, "pack_id = ?", [wanted])
     if not found:

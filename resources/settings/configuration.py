@@ -76,6 +76,14 @@ class ChecksFile(Strict):
     severities: dict[PackCode, Literal["FAIL", "WARN", "INFO"]] = Field(default_factory=dict)
 
 
+class HousekeepingFile(Strict):
+    """Backups and history; `backup_folder` is relative to the configuration folder, None: no backup by itself."""
+
+    backup_folder: str | None = None
+    keep_backups: int = Field(default=30, ge=1)
+    history_days: int = Field(default=730, ge=7)
+
+
 class PipelineFile(Strict):
     """`pipeline.yaml`; `first_pack` is the first date that a pack may have: Dagster's partitions begin there."""
 
@@ -83,6 +91,7 @@ class PipelineFile(Strict):
     checks: ChecksFile = ChecksFile()
     backtest: BacktestFile = BacktestFile()
     restated_weight: float = Field(default=0.005, gt=0, lt=1)
+    housekeeping: HousekeepingFile = HousekeepingFile()
 
 
 @dataclass(frozen=True)
@@ -123,6 +132,11 @@ def first_pack(folder: Path) -> date:
         return load_yaml(folder / "pipeline.yaml", PipelineFile).first_pack
     except PolicyError:
         return FIRST_DAY
+
+
+def housekeeping(folder: Path) -> HousekeepingFile:
+    """What `pipeline.yaml` says of backups and history: of no concern to any result, and read by itself."""
+    return load_yaml(folder / "pipeline.yaml", PipelineFile).housekeeping
 
 
 def load_configuration(folder: Path) -> Configuration:

@@ -117,8 +117,8 @@ def parse_yaml(text: str, model: type[Model], name: str) -> Model:
         raise
     except ValidationError as error:
         root = yaml.compose(text, Loader=_Safe)
-        said = [_told(name, item, model, root) for item in error.errors()[:MOST_TOLD]]
-        raise PolicyError(_all_of(said, error.error_count(), name)) from None
+        mistakes = [_told(name, item, model, root) for item in error.errors()[:MOST_TOLD]]
+        raise PolicyError(_all_of(mistakes, error.error_count(), name)) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PolicyError(f"{name}:{line}: {error.problem}") from None
@@ -148,13 +148,28 @@ def _refuse_structure(text: str, name: str) -> None:
     """
     depth = 0
     for event in yaml.parse(text, Loader=_Safe):
-        line = event.start_mark.line + 1
+        line = 1 + (event.start_mark.line if event.start_mark else 0)
         if isinstance(event, yaml.AliasEvent):
             said = f"*{event.anchor} stands for what &{event.anchor} says: aliases are not read"
             raise PolicyError(f"{name}:{line}: {said}; write it out")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise PolicyError(f"{name}:{line}: it is nested deeper than {DEEPEST} levels; no setting is")
+
+
+class _WrittenOut(yaml.SafeDumper):
+    """Writes everything out where it stands."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Always."""
+        return True
+
+
+def written_out(text: str) -> str:
+    """The text with each alias replaced by what it stands for: for what was recorded when aliases were read."""
+    if not any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Safe)):
+        return text
+    return str(yaml.dump(yaml.load(text, Loader=_Safe), Dumper=_WrittenOut, sort_keys=False))  # noqa: S506  it is safe
 
 
 def _all_of(said: list[str], count: int, name: str) -> str:

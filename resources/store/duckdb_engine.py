@@ -49,6 +49,26 @@ def _engine(home: Path) -> Connection:
     return con
 
 
+def open_copy(path: Path, seconds: float) -> Connection:
+    """A DuckDB of its own that reads the file and nothing else; two states of one path may be open beside each other.
+
+    seconds  a query that takes longer ends in duckdb.InterruptException
+    The file is named by `cursor_of`, for every cursor anew.
+    """
+    con = duckdb.connect()
+    con.execute(f"attach '{quoted(path.absolute())}' as {NAME} (read_only)")
+    con.execute(f"set max_execution_time = {int(1000 * seconds)}")
+    con.execute("set enable_external_access = false")
+    return con
+
+
+def cursor_of(con: Connection) -> Connection:
+    """A cursor that looks at the file of `open_copy`."""
+    cursor = con.cursor()
+    cursor.execute(f"use {NAME}")
+    return cursor
+
+
 @contextmanager
 def attached(path: Path) -> Iterator[Connection]:
     """A connection to the database file `path`, which is closed, and free for others, at the end of the block.

@@ -1,18 +1,18 @@
 """What stands before every request: trace id, size, key and rate; a log line after it; and no traceback outside."""
 
-import hmac
 import json
 import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from hashlib import sha256
-from ipaddress import ip_address
 from typing import Any
 from uuid import uuid4
 
+from starlette.requests import ClientDisconnect
+
 from optimizer import DataError, InfeasibleError, PackfolioError, PolicyError, SolverError
 from service.desk import UnknownPackError
+from service.http.callers import Caller, ForbiddenError, caller_of
 from service.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -21,10 +21,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+NOBODY = Caller("", "read", frozenset())  # on the open paths
 log = logging.getLogger("packfolio.service")
 TRACE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-HOST = re.compile(r":\d+$")
-LOCAL_NAMES = ("localhost", "testclient", "testserver")  # the last two: Starlette's client within the process
 BURST_SECONDS = 10.0
 OPEN_PATHS = ("/health", "/ready")
 
@@ -39,6 +38,8 @@ CODES: Mapping[str, tuple[int, str]] = {
     "data_missing": (409, "Ingest what is missing, run the pipeline, and ask again; or choose another pack."),
     "limits_conflict": (409, "Relax one of the limits that the message names."),
     "unauthorized": (401, "Send a valid key in the header X-API-Key."),
+    "forbidden": (403, "Ask for what the message names, or with another key."),
+    "media_type": (415, "Send JSON, with the header Content-Type: application/json."),
     "too_large": (413, "Send a smaller request."),
     "too_many_requests": (429, "Wait a second and ask again."),
     "busy": (503, "The solvers are busy; ask again after the seconds in Retry-After."),
@@ -48,6 +49,7 @@ CODES: Mapping[str, tuple[int, str]] = {
 }
 ERRORS: tuple[tuple[type[PackfolioError], str], ...] = (
     (UnknownPackError, "pricing_pack_not_found"),
+    (ForbiddenError, "forbidden"),
     (PolicyError, "policy_invalid"),
     (InfeasibleError, "limits_conflict"),
     (SolverError, "solver_failed"),
@@ -84,6 +86,8 @@ class Guard:
         answered = _Answered(send, trace)
         try:
             await self._serve(scope, headers, receive, answered)
+        except ClientDisconnect:  # nobody is there to be answered
+            log.info("gone trace_id=%s", trace)
         except Exception:  # the edge of the process: nothing of it may reach the caller
             log.exception("failed trace_id=%s", trace)
             if not answered.status:
@@ -93,8 +97,9 @@ class Guard:
     async def _serve(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, answered: "_Answered"
     ) -> None:
-        caller = self._caller(scope, headers)
-        scope["state"]["caller"] = caller or ""
+        found = caller_of(scope, headers, self.settings)
+        caller = found.name if found else None
+        scope["state"] |= {"caller": caller or "", "who": found or NOBODY}
         length = headers.get(b"content-length", b"0")
         if caller is None and scope["path"] not in OPEN_PATHS:
             await answered.problem("unauthorized", "there is no valid key in X-API-Key")
@@ -106,19 +111,6 @@ class Guard:
             await answered.problem("too_large", f"at most {self.settings.max_body_bytes} bytes are taken")
         else:
             await self.app(scope, _limited(receive, self.settings.max_body_bytes), answered)
-
-    def _caller(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str | None:
-        """The first digits of the key's digest; the machine itself where no keys are set up; None for anyone else.
-
-        Without keys the Host header must name this machine too, or a web page could ask through a name of its own.
-        """
-        if self.settings.keys:
-            given = sha256(headers.get(b"x-api-key", b"")).hexdigest()
-            known = [key for key in sorted(self.settings.keys) if hmac.compare_digest(key, given)]
-            return known[0][:12] if known else None
-        client = (scope.get("client") or ("", 0))[0]
-        asked = HOST.sub("", headers.get(b"host", b"").decode("latin-1"))
-        return "loopback" if _is_loopback(client) and _is_loopback(asked.strip("[]")) else None
 
     def _allowed(self, caller: str) -> bool:
         """A token bucket a caller: `per_second` on average, ten seconds' worth at once."""
@@ -149,13 +141,6 @@ def _trace(headers: Mapping[bytes, bytes]) -> str:
     return given.decode() if TRACE.fullmatch(given) else uuid4().hex
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host in LOCAL_NAMES
-
-
 class TooLargeError(Exception):
     """A body without a stated length grew beyond the limit."""
 
@@ -183,7 +168,11 @@ class _Answered:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", []), (b"x-request-id", self._trace.encode())]
+            message["headers"] = [
+                *message.get("headers", []),
+                (b"x-request-id", self._trace.encode()),
+                (b"x-content-type-options", b"nosniff"),
+            ]
         await self._send(message)
 
     async def problem(self, code: str, message: str) -> None:

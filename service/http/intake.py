@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from email.message import Message
 from typing import Any, TypeVar
 
 from service.settings import Settings
@@ -12,6 +13,24 @@ Value = TypeVar("Value")
 
 class BadJsonError(Exception):
     """The body is not one JSON object."""
+
+
+class MediaTypeError(Exception):
+    """The body is said to be something else than JSON."""
+
+
+def require_json(content_type: str) -> None:
+    """Raises MediaTypeError for another type than JSON in UTF-8; case does not matter (RFC 9110, 8.3.1).
+
+    A web page of others can send no such type without asking first, which nobody answers.
+    """
+    message = Message()
+    message["content-type"] = content_type
+    if message.get_content_type() != "application/json" or "/" not in content_type:
+        raise MediaTypeError(f"its Content-Type is {content_type[:60]!r}, not application/json")
+    charset = message.get_content_charset("utf-8")
+    if charset not in ("utf-8", "utf8", "us-ascii"):
+        raise MediaTypeError(f"its charset is {charset[:20]!r}; JSON is sent in UTF-8")
 
 
 def parsed_json(body: bytes) -> dict[str, Any]:

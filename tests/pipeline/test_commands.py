@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typed_desk import REVISED, THURSDAY, WEDNESDAY, Typed, read_published
 
 from pipeline.commands import backtest_sweep
@@ -218,23 +219,20 @@ def test_servers_are_started_as_processes_with_these_words(
 ) -> None:
     started: list[tuple[list[str], str | None]] = []
 
-    def call(words: list[str], env: dict[str, str] | None = None) -> int:
-        started.append((words, (env or os.environ).get("PACKFOLIO_API")))
+    def call(words: list[str]) -> int:
+        started.append((words, None))
         return 7
 
+    def execve(program: str, words: list[str], env: dict[str, str]) -> None:
+        assert program == words[0]
+        started.append((words, env.get("PACKFOLIO_API")))
+        raise typer.Exit(7)
+
     monkeypatch.setattr(subprocess, "call", call)
+    monkeypatch.setattr(os, "execve", execve)
     python, scripts = sys.executable, Path(sys.executable).parent
     local = ["-w", str(typed.at.home / "dagster" / "workspace.yaml"), "-h", "127.0.0.1", "-p"]
-    api = [
-        "-m",
-        "uvicorn",
-        "service.api:serve",
-        "--factory",
-        "--no-access-log",
-        "--host",
-        "127.0.0.1",
-        "--port",
-    ]
+    api = ["-m", "service.http.server", "--host", "127.0.0.1", "--port"]
     page = Path(__file__).parents[2] / "service" / "screen" / "app.py"
     screen = [
         "-m", "streamlit", "run", str(page), "--server.address", "127.0.0.1", "--server.port", "PORT",
@@ -252,6 +250,11 @@ def test_servers_are_started_as_processes_with_these_words(
         ),
         (("api",), [python, *api, "8000", "--workers", "1"], None),
         (("api", "--port", "8001", "--workers", "3"), [python, *api, "8001", "--workers", "3"], None),
+        (
+            ("api", "--host", "10.0.0.5"),
+            [python, *api[:3], "10.0.0.5", "--port", "8000", "--workers", "1"],
+            None,
+        ),
         (("screen",), [python, *eight], "http://127.0.0.1:8000"),
         (
             ("screen", "--port", "9001", "--api", "http://127.0.0.1:8001"),

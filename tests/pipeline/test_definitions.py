@@ -44,8 +44,12 @@ def test_the_assets_and_what_each_needs() -> None:
 def test_the_jobs_schedules_and_sensors() -> None:
     repository = defs.get_repository_def()
     jobs = {name for name in repository.job_names if not name.startswith("__")}
-    assert jobs == {"ingest", "daily_run", "pack_run", "research", "backfill"}
-    assert {schedule.name for schedule in repository.schedule_defs} == {"after_the_close"}
+    assert jobs == {"ingest", "daily_run", "pack_run", "research", "backfill", "backup", "purge_runs"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {
+        "after_the_close",
+        "nightly_backup",
+        "weekly_purge",
+    }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "alerts",
         "inbox_files",

@@ -66,7 +66,11 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         (("127.0.0.1", 5), "127.0.0.1:8000", True),
         (("127.0.0.1", 5), "localhost", True),
         (("::1", 5), "[::1]:8000", True),
-        (("127.8.8.8", 5), "testserver", True), (("10.0.0.1", 5), "localhost", False), (None, "localhost", False),
+        (("127.8.8.8", 5), "LOCALHOST:80", True), (("::ffff:127.0.0.1", 5), "127.1.2.3", True),
+        (("testclient", 5), "testserver", True), (("127.0.0.1", 5), "testserver", False),
+        (("10.0.0.1", 5), "localhost", False), (None, "localhost", False),
+        *((("127.0.0.1", 5), name, False) for name in ("127.evil.com", "127.0.0.1.evil.com", "localhost.evil.com")),
+        *((("127.0.0.1", 5), name, False) for name in ("0.0.0.0", "127.1", "[::]", "", "127.0.0.1:x")),  # noqa: S104
         (("127.0.0.1", 5), "evil.example:8000", False), (("127.0.0.1", 5), "10.0.0.1", False),
     ],
 )  # fmt: skip

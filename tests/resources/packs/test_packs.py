@@ -9,7 +9,7 @@ from bench import DAYS, STAMP, SYMBOLS, cut, ingest, price_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer import DataError
+from optimizer import DataError, PolicyError
 from resources.packs.packs import (
     Pack,
     cut_pack,
@@ -53,7 +53,7 @@ def test_ids_read_back_as_they_were_written(day: date, revision: int) -> None:
      "PP_2024-01-05\n", "PP_2024-01-05.2 "],
 )  # fmt: skip
 def test_what_is_no_id_is_refused(text: str) -> None:
-    with pytest.raises(DataError, match="is not a pack ID"):
+    with pytest.raises(PolicyError, match="is not a pack ID"):
         parse_pack_id(text)
 
 

@@ -12,7 +12,7 @@ from optimizer import PolicyError
 from resources.settings.configuration import load_configuration
 from resources.settings.policy_schema import Day, Strict
 from resources.settings.portfolios import PortfolioFile
-from resources.settings.yaml_files import DEEPEST, LARGEST, load_yaml, parse_yaml
+from resources.settings.yaml_files import DEEPEST, LARGEST, load_yaml, parse_yaml, written_out
 
 
 class Example(Strict):
@@ -104,3 +104,10 @@ def test_files_that_are_no_text_or_too_large_are_told_all_at_once(tmp_path: Path
     first, second = str(error.value).splitlines()
     assert "a.yaml: byte 10 is not UTF-8" in first
     assert "b.yaml: it has 9 MB, at most 8 are read" in second
+
+
+def test_a_configuration_recorded_with_aliases_is_written_out_for_its_replay() -> None:
+    text = "a: &x [{b: '1', c: 2024-01-02}]\nd: *x\n"
+    assert parse_yaml(written_out("names: &n [a, '1']\n"), Example, "").names == ["a", "1"]
+    assert "*" not in written_out(text) and written_out(text).count("2024-01-02") == 2
+    assert written_out("a: 1  # kept as it stands\n") == "a: 1  # kept as it stands\n"

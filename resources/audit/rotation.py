@@ -1,0 +1,42 @@
+"""Backups in a folder, one after the other: each under the time it was made, the oldest taken away."""
+
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from optimizer import DataError
+from resources.audit.backup import MANIFEST, Manifest, backup
+from resources.store.warehouse import Warehouse
+
+NAME = "packfolio-%Y%m%dT%H%M%SZ"
+OURS = re.compile(r"packfolio-\d{8}T\d{6}Z")
+
+
+def backup_into(
+    warehouse: Warehouse, folder: Path, at: datetime, decisions: Path, keep: int
+) -> tuple[Path, Manifest, list[str]]:
+    """A new backup in the folder, then only the newest `keep` stay; gives its place, manifest, and what was taken away.
+
+    Only whole backups with a name of ours count, and only these are taken away. Raises DataError for a home without
+    a warehouse, and what `backup` raises; then nothing is taken away.
+    """
+    if not warehouse.path.exists():
+        raise DataError(
+            f"there is no {warehouse.path} to back up: run `packfolio run` first, or set PACKFOLIO_HOME"
+        )
+    if folder.resolve().is_relative_to(warehouse.home.resolve()):
+        raise DataError(f"{folder} lies in the home that it would save; name a folder on other storage")
+    target = folder / at.astimezone(UTC).strftime(NAME)
+    manifest = backup(warehouse, target, at, decisions)
+    gone = backups(folder)[:-keep]
+    for old in gone:
+        shutil.rmtree(old)
+    return target, manifest, [old.name for old in gone]
+
+
+def backups(folder: Path) -> list[Path]:
+    """The whole backups of a folder, the oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(one for one in folder.iterdir() if OURS.fullmatch(one.name) and (one / MANIFEST).is_file())

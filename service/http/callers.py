@@ -1,0 +1,93 @@
+"""Who asks: a key with its scope and portfolios, or this machine; and which names of it are its own."""
+
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from ipaddress import ip_address
+from typing import Any
+
+from optimizer import PackfolioError
+from service.settings import SCOPES, Settings
+
+PORT = re.compile(r":\d{1,5}$")
+IN_PROCESS = (
+    "testclient"  # what Starlette's client within the process calls itself; no socket has such an address
+)
+FORWARDED = (b"forwarded", b"x-forwarded-for")
+
+
+class ForbiddenError(PackfolioError):
+    """The key is good, and not for this."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, and what he may.
+
+    name        the first digits of his key's digest, or `loopback`
+    scope       read, propose or admin; each includes those before it
+    portfolios  names or UUIDs that he may ask for; None: all
+    """
+
+    name: str
+    scope: str = "admin"
+    portfolios: frozenset[str] | None = None
+
+    def require(self, scope: str) -> None:
+        """Raises ForbiddenError for a scope beyond his own."""
+        if SCOPES.index(scope) > SCOPES.index(self.scope):
+            raise ForbiddenError(f"this key may {self.scope}; that takes a key with the scope {scope}")
+
+    def sees(self, *names: str) -> bool:
+        """Whether he may ask for the portfolio of that name or UUID."""
+        return self.portfolios is None or not self.portfolios.isdisjoint(names)
+
+    def chosen(self, portfolios: Iterable[Mapping[str, Any]], wanted: str) -> None:
+        """Raises ForbiddenError unless `wanted` is among his portfolios; rows with `name` and `portfolio_id`."""
+        if self.portfolios is None:
+            return
+        for row in portfolios:
+            if wanted in (row["name"], row["portfolio_id"]) and self.sees(row["name"], row["portfolio_id"]):
+                return
+        raise ForbiddenError(f"this key may ask for the portfolios {', '.join(sorted(self.portfolios))} only")
+
+
+LOOPBACK = Caller("loopback")
+
+
+def caller_of(scope: Mapping[str, Any], headers: Mapping[bytes, bytes], settings: Settings) -> Caller | None:
+    """Whose key it is; this machine where no keys are set up; None for anyone else.
+
+    Without keys the Host header must name this machine too, or a web page could ask through a name of its own; and
+    nobody who comes through a proxy is this machine.
+    """
+    if settings.keys:
+        given = sha256(headers.get(b"x-api-key", b"")).hexdigest()
+        known = [key for key in sorted(settings.keys) if hmac.compare_digest(key[:64], given)]
+        return _holder(known[0]) if known else None
+    client = (scope.get("client") or ("", 0))[0]
+    asked = PORT.sub("", headers.get(b"host", b"").decode("latin-1"))
+    if client == IN_PROCESS:
+        return LOOPBACK if asked == "testserver" or is_loopback(asked) else None
+    here = is_loopback(client) and is_loopback(asked) and not any(name in headers for name in FORWARDED)
+    return LOOPBACK if here else None
+
+
+def _holder(key: str) -> Caller:
+    digest, scope, portfolios = (*key.split(":"), "", "")[:3]
+    return Caller(digest[:12], scope or "admin", frozenset(portfolios.split("+")) if portfolios else None)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name is this machine by definition: 127.0.0.0/8, ::1, localhost; no other name is."""
+    bare = host.lower()
+    if bare == "localhost":
+        return True
+    try:
+        address = ip_address(bare[1:-1] if bare.startswith("[") and bare.endswith("]") else bare)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)

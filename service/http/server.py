@@ -1,0 +1,111 @@
+"""The server process: `python -m service.http.server`, which `packfolio api` becomes; slow requests are dropped."""
+
+import argparse
+import sys
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from optimizer import PackfolioError, PolicyError
+from service.http.callers import is_loopback
+from service.settings import Settings
+
+WHOLE_REQUEST_SECONDS = 10.0
+FINISH_SECONDS = 35  # after SIGTERM; a little more than the longest answer
+LARGEST_HEAD = 65_536  # bytes
+REFUSAL = "HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+LATE, TOO_LONG = "408 Request Timeout", "431 Request Header Fields Too Large"
+
+
+class PunctualProtocol(HttpToolsProtocol):
+    """HTTP with a clock: a connection whose request is not whole in time, or whose head has no end, is closed."""
+
+    deadline: Any = None
+    unread = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """The clock runs from the first moment: somebody who never asks holds nothing."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a head are counted; those of a body are the guard's."""
+        self.unread += len(data)
+        super().data_received(data)
+        if self.unread > LARGEST_HEAD and self.deadline is not None and not self._answering():
+            self._drop(TOO_LONG)
+
+    def on_message_begin(self) -> None:
+        """The next request on the same connection has its own clock."""
+        super().on_message_begin()
+        self._wait()
+
+    def on_headers_complete(self) -> None:
+        """What follows is the body."""
+        self.unread = 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole; how long the answer takes is the solvers' clock."""
+        super().on_message_complete()
+        self.unread = 0
+        self._stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self.deadline is None:
+            self.deadline = self.loop.call_later(WHOLE_REQUEST_SECONDS, self._drop, LATE)
+
+    def _stop(self) -> None:
+        if self.deadline is not None:
+            self.deadline.cancel()
+        self.deadline = None
+
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _drop(self, why: str) -> None:
+        self._stop()
+        if self.transport.is_closing():
+            return
+        if not self._answering():
+            self.transport.write(REFUSAL.format(why).encode())
+        self.transport.close()
+
+
+def main(words: list[str]) -> int:
+    """Serve until a signal; exit status 2 for what cannot be served."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--workers", type=int, default=1)
+    chosen = parser.parse_args(words)
+    try:
+        refuse_open_door(chosen.host, Settings.of_process())
+    except PackfolioError as error:
+        sys.stderr.write(f"{type(error).__name__} {error}\n")
+        return 2
+    uvicorn.run(
+        "service.api:serve", factory=True, host=chosen.host, port=chosen.port, workers=chosen.workers,
+        http=PunctualProtocol, ws="none", access_log=False, proxy_headers=False, server_header=False,
+        timeout_graceful_shutdown=FINISH_SECONDS,
+    )  # fmt: skip
+    return 0
+
+
+def refuse_open_door(host: str, settings: Settings) -> None:
+    """Raises PolicyError for an address that others can reach, where nobody needs a key."""
+    if not settings.keys and not is_loopback(host):
+        raise PolicyError(
+            f"--host {host} is not this machine alone, and no keys are set up: set PACKFOLIO_API_KEYS_FILE to a file "
+            f"of their SHA-256 digests, or stay on 127.0.0.1"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

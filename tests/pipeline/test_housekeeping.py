@@ -1,0 +1,121 @@
+"""Backups that are verified before they count, an end to old runs, and a home that is its user's alone."""
+
+import shutil
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+from bench import STAMP, ingest, price_rows
+from typed_desk import Typed
+
+from optimizer import DataError
+from pipeline.jobs import backup as backup_job
+from pipeline.jobs import purge, purge_runs
+from pipeline.schedules import nightly_backup
+from resources.audit.backup import ANCHORS, DECISIONS, backup, restore
+from resources.audit.rotation import backup_into, backups
+from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.settings.configuration import HousekeepingFile
+from resources.store.warehouse import Warehouse
+
+AT = datetime(2024, 1, 9, 7, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    made = Warehouse(tmp_path / "home")
+    with made.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows())
+    (made.home / "decisions.jsonl").write_text('{"a": 1}\n')
+    return made
+
+
+def test_a_backup_holds_the_decisions_and_brings_anchor_and_decisions_back(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    decisions, kept = warehouse.home / "decisions.jsonl", tmp_path / "kept"
+    backup(warehouse, kept, AT, decisions)
+    anchor = warehouse.anchor.read_text()
+    assert (kept / DECISIONS).read_text() == '{"a": 1}\n' and (kept / ANCHORS).read_text() == anchor
+    shutil.rmtree(warehouse.home)
+    assert restore(warehouse, kept, AT, decisions=decisions) is None
+    assert (decisions.read_text(), warehouse.anchor.read_text()) == ('{"a": 1}\n', anchor)
+    decisions.write_text("newer\n")
+    restore(warehouse, kept, AT, decisions=decisions)
+    assert decisions.read_text() == "newer\n"  # what is there is not written over
+
+
+def test_a_backup_of_a_faulty_warehouse_is_none_and_takes_nothing_away(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    folder, decisions = tmp_path / "backups", tmp_path / "decisions.jsonl"
+    backup_into(warehouse, folder, AT, decisions, keep=1)
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute("update prices set close = close + 1 where symbol = 'AAA'")
+    with pytest.raises(DataError, match="faults, the first: prices: AAA"):
+        backup_into(warehouse, folder, AT + timedelta(days=1), decisions, keep=1)
+    assert [one.name for one in folder.iterdir()] == ["packfolio-20240109T073000Z"]
+
+
+def test_the_newest_backups_stay_and_nothing_else_is_taken_away(warehouse: Warehouse, tmp_path: Path) -> None:
+    folder, decisions = tmp_path / "backups", warehouse.home / "decisions.jsonl"
+    folder.mkdir()
+    (folder / "packfolio-20200101T000000Z").mkdir()  # not whole: nobody knows what it is
+    (folder / "holiday").mkdir()
+    gone = [
+        backup_into(warehouse, folder, AT + timedelta(days=day), decisions, keep=2)[2] for day in range(4)
+    ]
+    assert gone == [[], [], ["packfolio-20240109T073000Z"], ["packfolio-20240110T073000Z"]]
+    assert [one.name[-17:-9] for one in backups(folder)] == ["0111T073", "0112T073"] or len(
+        backups(folder)
+    ) == 2
+    assert {one.name for one in folder.iterdir()} >= {"packfolio-20200101T000000Z", "holiday"}
+    with pytest.raises(DataError, match="lies in the home"):
+        backup_into(warehouse, warehouse.home / "backups", AT, decisions, keep=2)
+    with pytest.raises(DataError, match="to back up"):
+        backup_into(Warehouse(tmp_path / "none"), folder, AT, decisions, keep=2)
+
+
+def test_the_job_backs_up_where_the_desk_says(warehouse: Warehouse, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    resources = {
+        "warehouse": WarehouseResource(home=str(warehouse.home)), "desk": DeskResource(folder=str(config)),
+    }  # fmt: skip
+    (config / "pipeline.yaml").write_text("checks: {}\n")
+    context = dg.build_schedule_context(resources={"desk": resources["desk"]})
+    assert isinstance(nightly_backup(context), dg.SkipReason)
+    with dg.DagsterInstance.ephemeral() as instance:
+        refused = backup_job.execute_in_process(instance=instance, resources=resources, raise_on_error=False)
+        assert not refused.success
+        (config / "pipeline.yaml").write_text("housekeeping: {backup_folder: ../backups, keep_backups: 3}\n")
+        assert isinstance(nightly_backup(context), dg.RunRequest)
+        assert backup_job.execute_in_process(instance=instance, resources=resources).success
+    (made,) = backups(tmp_path / "backups")
+    assert (made / DECISIONS).exists()
+
+
+def test_old_runs_leave_dagsters_history_and_newer_ones_stay(tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text("housekeeping: {history_days: 30}\n")
+    resources = {"desk": DeskResource(folder=str(tmp_path))}
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):
+            assert purge_runs.execute_in_process(instance=instance, resources=resources).success
+        going_on = instance.add_run(dg.DagsterRun(job_name="x", status=dg.DagsterRunStatus.STARTED))
+        settings, now = HousekeepingFile(history_days=30), datetime.now(UTC)
+        assert purge(instance, settings, now + timedelta(days=29)) == 0
+        assert purge(instance, settings, now + timedelta(days=31)) == 2
+        assert [run.run_id for run in instance.get_runs()] == [going_on.run_id]
+
+
+def test_a_home_and_all_in_it_is_its_users_alone(typed: Typed) -> None:
+    """What an ingest of the command line leaves, whatever the shell's own mask allows."""
+    said = typed.at("ingest", "--json")
+    assert said.status == 0
+    home = Path(typed.at.home)
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    open_ones = [path for path in home.rglob("*") if path.stat().st_mode & 0o077 and not path.is_symlink()]
+    assert open_ones == []
