@@ -94,7 +94,7 @@ class Desk:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.published = Published(Warehouse(settings.home))
+        self.published = Published(Warehouse(settings.home, settings.anchor))
 
     @property
     def playbooks(self) -> Playbooks:

@@ -6,6 +6,7 @@ from threading import Condition, Lock
 from typing import Any, TypeVar
 
 from optimizer import DataError
+from resources.store.duckdb_engine import damage_told
 from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 
@@ -70,7 +71,8 @@ class Published:
             self._readers += 1
         cursor = con.cursor()
         try:
-            yield cursor, memory
+            with damage_told(self.warehouse.published):
+                yield cursor, memory
         finally:
             cursor.close()
             with self._changed:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -158,6 +158,17 @@ class Warehouse:
             kept.parent.mkdir(exist_ok=True)
             shutil.copyfile(self.published, kept)
             append_line(self.anchor, FORGED, *head, _now(), {"sha256": digest, "kept": kept.name})
+
+    def tell_anchor(self, kind: str, told: Mapping[str, str], new_key: Path | None = None) -> int:
+        """Write a line about something else than a commit, such as a key; gives its number.
+
+        Raises RecordError as `live` does.
+        """
+        with self._locked(), self._opened(read_end(self.anchor)) as con:
+            head = ledger.head(con)
+            self._settle(head, _now())
+            append_line(self.anchor, kind, *head, _now(), told, new_key=new_key)
+        return read_end(self.anchor).size
 
     def copy(self, target: Path, anchor: Path) -> Head:
         """Copy the present state to `target`, and the anchor as of then; gives (count, head) of its ledger.
