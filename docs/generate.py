@@ -259,7 +259,8 @@ output and nothing else. Dates are `YYYY-MM-DD`.
 | 0 | done |
 | 1 | the work failed, with a reason; or a portfolio has no answer today |
 | 2 | wrong usage or configuration |
-| 3 | a check or a verification found a fault |
+| 3 | a check or a verification found a fault; a file is damaged, lost, or not the one that the anchor remembers |
+| 4 | `packs verify` alone: all is sound, but a break was once accepted |
 """
 PLACEHOLDERS = {"str": "text", "int": "number", "bool": "", "datetime": "date", "Path": "path"}
 
