@@ -16,7 +16,7 @@ from optimizer import PackfolioError, PolicyError
 from pipeline.commands import audit as audit_commands
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
-from pipeline.commands.machine_faults import machine_fault
+from pipeline.commands.machine_faults import is_damaged, machine_fault
 from pipeline.commands.terminal import (
     Json,
     PackArgument,
@@ -29,7 +29,7 @@ from pipeline.commands.terminal import (
     working,
 )
 from pipeline.environment import Environment
-from resources.store.record_error import exit_status
+from resources.store.record_error import FAILED, FAULT, exit_status
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -62,7 +62,7 @@ def main() -> None:
         said = machine_fault(error, Environment.of_process().home)
         if said:
             err.print(f"[red]{type(error).__name__}[/red] {said}", highlight=False, soft_wrap=True)
-            sys.exit(1)
+            sys.exit(FAULT if is_damaged(error) else FAILED)
         raise
 
 
