@@ -84,7 +84,9 @@ TITLES = {
     "HoldingsFile": "an entry of `holdings`", "PositionFile": "a position in long form",
     "SourceSettings": "every source", "FolderSettings": "a source of kind `folder`",
     "YahooSettings": "a source of kind `yahoo`", "EmbeddedSettings": "a source of kind `embedded`",
-    "FundSettings": "an entry of `funds` of an embedded source", "Limits": "`limits`", "ChecksFile": "`checks`",
+    "FundSettings": "an entry of `funds` of an embedded source",
+    "Limits": "`limits`",
+    "ChecksFile": "`checks`",
     "BacktestFile": "`backtest`", "HousekeepingFile": "`housekeeping`", "ReleaseEntry": "an entry of `releases`", "RenameEntry": "an entry of `renames`",
     "ClosureEntry": "an entry of `closures`",
     "FundFile": "an entry of `funds`", "WebhookFile": "an entry of `webhooks`", "MailFile": "an entry of `mail`",
@@ -269,7 +271,8 @@ reasons of trades stand below their lines.
 | 0 | done |
 | 1 | the work failed, with a reason; or a portfolio has no answer today |
 | 2 | wrong usage or configuration |
-| 3 | a check or a verification found a fault |
+| 3 | a check or a verification found a fault; a file is damaged, lost, or not the one that the anchor remembers |
+| 4 | `packs verify` alone: all is sound, but a break was once accepted |
 """
 PLACEHOLDERS = {"str": "text", "int": "number", "bool": "", "datetime": "date", "Path": "path"}
 

@@ -19,7 +19,7 @@ from pipeline.commands import init as init_command
 from pipeline.commands import proofs as proof_commands
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
-from pipeline.commands.machine_faults import machine_fault
+from pipeline.commands.machine_faults import is_damaged, machine_fault
 from pipeline.commands.processes import become
 from pipeline.commands.terminal import (
     Json,
@@ -33,7 +33,7 @@ from pipeline.commands.terminal import (
     working,
 )
 from pipeline.environment import Environment, keep_private
-from resources.store.record_error import exit_status
+from resources.store.record_error import FAILED, FAULT, exit_status
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -86,7 +86,7 @@ def main() -> None:
         said = machine_fault(error, Environment.of_process().home)
         if said:
             err.print(f"[red]{type(error).__name__}[/red] {said}", highlight=False, soft_wrap=True)
-            sys.exit(1)
+            sys.exit(FAULT if is_damaged(error) else FAILED)
         raise
 
 

@@ -116,7 +116,7 @@ def _sources(environment: Environment, desk: Configuration) -> Iterator[Finding]
 def _warehouse(environment: Environment) -> Iterator[Finding]:
     store = Warehouse(environment.home, environment.anchor)
     try:
-        refuse_lost(store.path, read_anchors(store.anchor))
+        refuse_lost(store.path, store.published, read_anchors(store.anchor))
         if not store.path.exists():
             do = "the first `packfolio run` makes it"
             yield Finding("warehouse", NOTE, f"there is no {store.path} yet", do)
@@ -252,8 +252,8 @@ def _database(environment: Environment) -> Iterator[Finding]:
     if not store.path.exists():
         return
     try:
-        with store.snapshot() as (con, _):
-            _read_blocks(con)
+        with store.snapshot() as look:
+            _read_blocks(look.con)
     except RecordError as error:
         yield Finding("blocks", FAULT, str(error), "the file is damaged: `packfolio restore` a backup")
         return

@@ -96,7 +96,7 @@ class Desk:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.published = Published(Warehouse(settings.home), settings.read_seconds)
+        self.published = Published(Warehouse(settings.home, settings.anchor), settings.read_seconds)
 
     @property
     def playbooks(self) -> Playbooks:

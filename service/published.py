@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from optimizer import DataError
-from resources.store.duckdb_engine import cursor_of, open_copy
+from resources.store.duckdb_engine import cursor_of, damage_told, open_copy
 from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 
@@ -77,7 +77,8 @@ class Published:
             copy.readers += 1
         cursor = cursor_of(copy.con)
         try:
-            yield cursor, copy.memory
+            with damage_told(self.warehouse.published):
+                yield cursor, copy.memory
         except duckdb.InterruptException:
             raise TimeoutError(f"a query took more than {self.seconds:g} seconds") from None
         finally:

@@ -31,15 +31,16 @@ class Settings:
     solvers: int = 2
     waiting: int = 32
     read_seconds: float = 15.0
+    anchor: Path | None = None
 
     @classmethod
     def of_process(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """From PACKFOLIO_HOME, PACKFOLIO_CONFIG, PACKFOLIO_DECISIONS, PACKFOLIO_API_KEYS (or ..._FILE).
+        """From PACKFOLIO_HOME, ..._CONFIG, ..._ANCHOR, ..._DECISIONS, ..._API_KEYS (or ..._API_KEYS_FILE).
 
         Raises PolicyError for a key that is not the SHA-256 of one.
         """
         home = Path(environment.get("PACKFOLIO_HOME", ".packfolio")).resolve()
-        decisions = environment.get("PACKFOLIO_DECISIONS")
+        anchor, decisions = environment.get("PACKFOLIO_ANCHOR"), environment.get("PACKFOLIO_DECISIONS")
         return cls(
             home,
             Path(environment.get("PACKFOLIO_CONFIG", "config")).resolve(),
@@ -47,6 +48,7 @@ class Settings:
             _keys(environment),
             per_second=float(environment.get("PACKFOLIO_REQUESTS_PER_SECOND", "1000")),
             solvers=os.cpu_count() or 1,
+            anchor=Path(anchor).resolve() if anchor else None,
         )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from optimizer import PolicyError
-from pipeline.commands.proofs import checkpoint
+from pipeline.commands import anchor_keys
 from pipeline.commands.terminal import Json, PackArgument, finish, out, print_json, reader, working
 from pipeline.environment import Environment
 
@@ -23,12 +23,7 @@ def register(app: typer.Typer, packs: typer.Typer) -> None:
     app.command()(doctor)
     app.command()(backup)
     app.command()(restore)
-    anchor = typer.Typer(
-        no_args_is_help=True, help="The anchor outside the warehouse: make a key to sign it."
-    )
-    anchor.command("keygen")(keygen)
-    anchor.command("checkpoint")(checkpoint)
-    app.add_typer(anchor, name="anchor")
+    anchor_keys.register(app)
     packs.command("verify")(verify_packs)
     packs.command("restatements")(restatements)
     packs.command("diff")(diff)
@@ -88,17 +83,6 @@ def verify_packs(
 
         show_verification(out, report)
     raise typer.Exit(STATUS[report.status])
-
-
-def keygen(
-    path: Annotated[Path, typer.Argument(help="A new file for the private key, outside the home folder.")],
-    as_json: Json = False,
-) -> None:
-    """Make the desk's Ed25519 key, by which each anchor line is signed once PACKFOLIO_ANCHOR_KEY names it."""
-    from resources.store.signatures import make_keys
-
-    public = make_keys(path.resolve(), Environment.of_process().home)
-    finish({"private key": str(path), "public key": str(public)}, 0, as_json)
 
 
 def diff(first: PackArgument, second: PackArgument, as_json: Json = False) -> None:

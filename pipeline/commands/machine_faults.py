@@ -5,12 +5,18 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from resources.store.record_error import is_damage
+
 FULL = 1 << 20  # bytes: with less, neither the warehouse nor Dagster's history can grow
 SAFE = "what was committed is whole, and nothing else is visible: run it again"
 
 
 def machine_fault(error: BaseException, home: Path) -> str | None:
     """What a file, a disk or a database file refused, and what to do; None for a fault of the program."""
+    if broken := [cause for cause in _causes(error) if is_damage(cause)]:
+        return (
+            f"a file of {home} is damaged ({str(broken[-1]).splitlines()[0]}): `packfolio restore` a backup"
+        )
     refusals = [cause for cause in _causes(error) if _is_refusal(cause)]
     if not refusals:
         return None
@@ -19,6 +25,11 @@ def machine_fault(error: BaseException, home: Path) -> str | None:
         return f"the disk of {home} is full ({free / 1024:.0f} KiB are free); make room there; {SAFE}"
     said = str(refusals[-1]).splitlines()[0]
     return f"{said}; see that {home} can be read and written (`packfolio doctor`); {SAFE}"
+
+
+def is_damaged(error: BaseException) -> bool:
+    """Whether the error comes from a database file that is damaged."""
+    return any(is_damage(cause) for cause in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

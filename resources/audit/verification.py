@@ -13,15 +13,12 @@ from resources.logs.appending import root_hash
 from resources.packs.packs import find_pack
 from resources.store.anchors import Anchors, read_anchors
 from resources.store.catalog import unlike_release
-from resources.store.continuity import difference
 from resources.store.ledger import (
     GENESIS,
     LEDGER_FIELDS,
     Connection,
     chain_hash,
     file_sha256,
-    hash_at,
-    head,
 )
 from resources.store.record_error import RecordError
 from resources.store.signatures import PublicKey
@@ -76,10 +73,10 @@ def verify_home(
     Raises DataError where there never was a warehouse.
     """
     try:
-        with warehouse.snapshot() as (con, own):
-            report = verify(con, own if other is None else read_anchors(other), pack_id, key)
-            last = own.settled
-            newer = last and other is None and difference(own, head(con), hash_at(con, last.count))
+        with warehouse.snapshot() as look:
+            own = look.anchors
+            report = verify(look.con, own if other is None else read_anchors(other), pack_id, key)
+            newer = look.unlike if other is None else None
     except RecordError as error:  # lost or damaged: there is nothing to recompute
         own, newer = read_anchors(warehouse.anchor), None
         report = Report([Fault("warehouse", CHANGED, str(error))], [], "nothing", accepted_breaks(own))

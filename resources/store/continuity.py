@@ -1,37 +1,50 @@
 """Whether the warehouse goes on from what the anchor remembers; another one is refused, and never written or shown."""
 
+from datetime import timedelta
 from pathlib import Path
 
+from optimizer import DataError
 from resources.store import ledger
 from resources.store.anchors import Anchors
 from resources.store.catalog import unlike_release
-from resources.store.ledger import Connection
+from resources.store.ledger import Connection, Stamp
 from resources.store.record_error import RecordError
 from resources.store.schema import schema_version
 
+CLOCK_SLACK = timedelta(hours=1)
 ACCEPT = "or accept it: `packfolio doctor db --accept REASON`, which stays on record"
 
 
-def refuse_lost(path: Path, anchors: Anchors) -> None:
-    """Raises RecordError where the anchor remembers a warehouse and the file is gone."""
-    last = anchors.settled
-    if last and last.count and not path.exists():
+def refuse_lost(path: Path, published: Path, anchors: Anchors) -> None:
+    """Raises RecordError where the file is gone, and the anchor remembers it, or readers have a copy of it."""
+    if path.exists():
+        return
+    remedy = (
+        "mount its disk, or `packfolio restore` a backup; a new desk needs a PACKFOLIO_HOME and a PACKFOLIO_ANCHOR of "
+        "its own"
+    )
+    if anchors.settled and anchors.settled.count:
         raise RecordError(
-            f"{path} is gone, and the anchor remembers {last.count} ledger rows: mount its disk, or "
-            f"`packfolio restore` a backup; a new desk needs a PACKFOLIO_HOME and a PACKFOLIO_ANCHOR of its own"
+            f"{path} is gone, and the anchor remembers {anchors.settled.count} ledger rows: {remedy}"
         )
+    if published.exists():
+        raise RecordError(f"{path} is gone, and readers still have a copy of it, {published}: {remedy}")
 
 
 def refuse_another(con: Connection, path: Path, anchors: Anchors) -> None:
     """Raises RecordError for a ledger that is shorter, longer or another than the one that the anchor remembers."""
+    if problem := unlike_anchor(con, anchors):
+        raise RecordError(f"{path}: {problem}; `packfolio restore` the newest backup, {ACCEPT}")
+
+
+def unlike_anchor(con: Connection, anchors: Anchors) -> str | None:
+    """How the ledger of a database, of whatever release, differs from the anchor; None where it goes on from it."""
     last = anchors.settled
     if last is None:
-        return
+        return None
     there = schema_version(con) > 0
     head = ledger.head(con) if there else (0, ledger.GENESIS)
-    problem = difference(anchors, head, ledger.hash_at(con, last.count) if there else None)
-    if problem:
-        raise RecordError(f"{path}: {problem}; `packfolio restore` the newest backup, {ACCEPT}")
+    return difference(anchors, head, ledger.hash_at(con, last.count) if there else None)
 
 
 def difference(anchors: Anchors, head: tuple[int, str], at_last: str | None) -> str | None:
@@ -64,4 +77,15 @@ def refuse_planted(con: Connection, path: Path) -> None:
         raise RecordError(
             f"{path} is not as this release made it: {', '.join(list(unlike)[:5])}; nothing was read or written: see "
             f"`packfolio packs verify`, and `packfolio restore` the newest backup"
+        )
+
+
+def refuse_earlier_clock(con: Connection, stamp: Stamp) -> None:
+    """A clock that is behind would set today's prices aside as future ones, and date what is known too early."""
+    newest = con.execute('select "at" from materializations order by id desc limit 1').fetchall()
+    if newest and newest[0][0] - stamp.at > CLOCK_SLACK:
+        raise DataError(
+            f"the clock says {stamp.at:%Y-%m-%d %H:%M} UTC, but the newest ledger row was written at "
+            f"{newest[0][0]:%Y-%m-%d %H:%M}: set the clock right; if it was ahead then, "
+            f"`packfolio doctor db --accept REASON` puts that on record, and runs go on"
         )

@@ -8,10 +8,9 @@ from pathlib import Path
 import duckdb
 
 from resources.store.ledger import Connection
-from resources.store.record_error import RecordError
+from resources.store.record_error import RecordError, is_damage
 
 NAME = "warehouse"
-DAMAGED = ("Corrupt database file", "not a valid DuckDB database file", "Could not read enough bytes")
 
 
 @contextmanager
@@ -20,9 +19,9 @@ def damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        said = str(error).splitlines()[0]
-        if not isinstance(error, duckdb.SerializationException) and not any(sign in said for sign in DAMAGED):
+        if not is_damage(error):
             raise
+        said = str(error).splitlines()[0]
         raise RecordError(
             f"{path} is damaged ({said}): `packfolio restore` a backup; a damaged copy for readers alone is made again "
             f"by `packfolio ingest`"

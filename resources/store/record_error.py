@@ -3,6 +3,8 @@
 from optimizer import DataError, PackfolioError, PolicyError
 
 FAILED, USAGE, FAULT = 1, 2, 3  # exit statuses of a command
+# What DuckDB says of a file that is damaged.
+DAMAGED = ("Corrupt database file", "not a valid DuckDB database file", "Could not read enough bytes")
 
 
 class RecordError(DataError):
@@ -12,3 +14,10 @@ class RecordError(DataError):
 def exit_status(error: PackfolioError) -> int:
     """The exit status of a command that ends with an error."""
     return FAULT if isinstance(error, RecordError) else USAGE if isinstance(error, PolicyError) else FAILED
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether DuckDB says that a file is damaged; told by the class's name, whose import would slow every command."""
+    kind = type(error)
+    own = kind.__module__ == "_duckdb"
+    return own and (kind.__name__ == "SerializationException" or any(sign in str(error) for sign in DAMAGED))

@@ -2,9 +2,10 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,13 @@ from optimizer import DataError
 from resources.store import ledger
 from resources.store.anchor_lines import BEGUN, CHECKPOINT, COMMIT, FORGED, INTENT, PUBLISHED
 from resources.store.anchors import Anchors, append_line, read_anchors, read_end
-from resources.store.continuity import refuse_another, refuse_lost, refuse_planted
+from resources.store.continuity import (
+    refuse_another,
+    refuse_earlier_clock,
+    refuse_lost,
+    refuse_planted,
+    unlike_anchor,
+)
 from resources.store.duckdb_engine import attached, damage_told
 from resources.store.file_lock import held, shared_lock
 from resources.store.ledger import Connection, Stamp, file_sha256
@@ -27,7 +34,15 @@ from resources.tree.ledger_tree import LedgerTree
 
 Head = tuple[int, str]  # number of ledger rows, hash of the newest
 LOCK_SECONDS = 120.0
-CLOCK_SLACK = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A copy of the live database, the anchor when it was made, and how the ledger then differed from it, if it did."""
+
+    con: Connection
+    anchors: Anchors
+    unlike: str | None
 
 
 class Warehouse:
@@ -64,19 +79,21 @@ class Warehouse:
     @contextmanager
     def disputed(self) -> Iterator[Connection]:
         """The live database, whatever the anchor remembers: for those who restore it, or accept it as it is."""
-        with self._locked(), self._opened(Anchors()) as con:
+        with self._locked(), self._opened(None) as con:
             yield con
 
     @contextmanager
-    def _opened(self, anchors: Anchors) -> Iterator[Connection]:
+    def _opened(self, anchors: Anchors | None) -> Iterator[Connection]:
         """The database, looked at before it is used, in the schema of this release; called with the lock held."""
-        refuse_lost(self.path, anchors)
-        ours = _UNTOUCHED.get(self.path) == _state(self.path)
+        if anchors is not None:
+            refuse_lost(self.path, self.published, anchors)
+        ours = _UNTOUCHED.get(self.path, ()) == _state(self.path)
         try:
             with damage_told(self.path), self._connect(self.path) as con:
                 con.execute("set python_enable_replacements = false")
                 con.execute("set preserve_insertion_order = true")
-                refuse_another(con, self.path, anchors)
+                if anchors is not None:
+                    refuse_another(con, self.path, anchors)
                 if prepare_schema(con, str(self.path), partial(self._announce, con)):
                     self._settle(ledger.head(con), _now())
                 if not ours:  # nobody but this process has written since it looked
@@ -102,7 +119,7 @@ class Warehouse:
         signed({}, signing_key())  # a key that cannot be read must show before anything is written
         with self.live() as con:
             before = ledger.head(con)
-            _refuse_earlier_clock(con, stamp)
+            refuse_earlier_clock(con, stamp)
             con.execute("begin")
             try:
                 yield Transaction(con, stamp)
@@ -169,6 +186,17 @@ class Warehouse:
             shutil.copyfile(self.published, kept)
             append_line(self.anchor, FORGED, *head, _now(), {"sha256": digest, "kept": kept.name})
 
+    def tell_anchor(self, kind: str, told: Mapping[str, str], new_key: Path | None = None) -> int:
+        """Write a line about something else than a commit, such as a key; gives its number.
+
+        Raises RecordError as `live` does.
+        """
+        with self._locked(), self._opened(read_end(self.anchor)) as con:
+            head = ledger.head(con)
+            self._settle(head, _now())
+            append_line(self.anchor, kind, *head, _now(), told, new_key=new_key)
+        return read_end(self.anchor).size
+
     def copy(self, target: Path, anchor: Path) -> Head:
         """Copy the present state to `target`, and the anchor as of then; gives (count, head) of its ledger.
 
@@ -190,7 +218,7 @@ class Warehouse:
         return found
 
     @contextmanager
-    def snapshot(self) -> Iterator[tuple[Connection, Anchors]]:
+    def snapshot(self) -> Iterator[Look]:
         """A copy of the live database as it stands, and the anchor as of then; needs no right to write in the home.
 
         Raises RecordError for a warehouse that is lost or damaged, DataError where there never was one.
@@ -204,7 +232,7 @@ class Warehouse:
                 else shared_lock(self.home / "warehouse.lock", LOCK_SECONDS, f"{self.path}")
             ):
                 anchors = read_anchors(self.anchor)
-                refuse_lost(self.path, anchors)
+                refuse_lost(self.path, self.published, anchors)
                 if not self.path.exists():
                     raise DataError(
                         f"there is no {self.path} yet: run `packfolio run` first, or set PACKFOLIO_HOME"
@@ -216,8 +244,9 @@ class Warehouse:
             with damage_told(self.path), duckdb.connect(str(place)) as con:
                 con.execute("set python_enable_replacements = false")
                 con.execute("set enable_external_access = false")
+                unlike = unlike_anchor(con, anchors)
                 prepare_schema(con, str(self.path))
-                yield con, anchors
+                yield Look(con, anchors, unlike)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -257,31 +286,19 @@ class Warehouse:
             return con
 
 
-_UNTOUCHED: dict[Path, tuple[int, int, int] | None] = {}  # the files as this process left them
+State = tuple[tuple[int, int, int], ...]
+_UNTOUCHED: dict[Path, State] = {}  # the files as this process left them
 
 
-def _state(path: Path) -> tuple[int, int, int] | None:
-    """What changes with every write to a file; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_ctime_ns, found.st_size
+def _state(path: Path) -> State:
+    """What changes with every write to a database file or to its log of unfinished writes."""
+    parts = (path, path.with_name(path.name + ".wal"))
+    found = [part.stat() for part in parts if part.exists()]
+    return tuple((each.st_ino, each.st_ctime_ns, each.st_size) for each in found)
 
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _refuse_earlier_clock(con: Connection, stamp: Stamp) -> None:
-    """A clock that is behind would set today's prices aside as future ones, and date what is known too early."""
-    newest = con.execute('select "at" from materializations order by id desc limit 1').fetchall()
-    if newest and newest[0][0] - stamp.at > CLOCK_SLACK:
-        raise DataError(
-            f"the clock says {stamp.at:%Y-%m-%d %H:%M} UTC, but the newest ledger row was written at "
-            f"{newest[0][0]:%Y-%m-%d %H:%M}: set the clock right; if it was ahead then, "
-            f"`packfolio doctor db --accept REASON` puts that on record, and runs go on"
-        )
 
 
 def frame(con: Connection, sql: str, params: list[object] | None = None) -> pd.DataFrame:

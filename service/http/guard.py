@@ -11,6 +11,7 @@ from uuid import uuid4
 from starlette.requests import ClientDisconnect
 
 from optimizer import DataError, InfeasibleError, PackfolioError, PolicyError, SolverError
+from resources.store.record_error import RecordError
 from service.desk import UnknownPackError
 from service.http.callers import Caller, ForbiddenError, caller_of
 from service.settings import Settings
@@ -36,6 +37,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "not_found": (404, "See /docs for the paths there are."),
     "method_not_allowed": (405, "See /docs for the methods of this path."),
     "data_missing": (409, "Ingest what is missing, run the pipeline, and ask again; or choose another pack."),
+    "record_damaged": (503, "Tell the desk: its record is damaged, and must be restored from a backup."),
     "limits_conflict": (409, "Relax one of the limits that the message names."),
     "unauthorized": (401, "Send a valid key in the header X-API-Key."),
     "forbidden": (403, "Ask for what the message names, or with another key."),
@@ -50,6 +52,7 @@ CODES: Mapping[str, tuple[int, str]] = {
 ERRORS: tuple[tuple[type[PackfolioError], str], ...] = (
     (UnknownPackError, "pricing_pack_not_found"),
     (ForbiddenError, "forbidden"),
+    (RecordError, "record_damaged"),
     (PolicyError, "policy_invalid"),
     (InfeasibleError, "limits_conflict"),
     (SolverError, "solver_failed"),

@@ -125,6 +125,51 @@ def test_a_key_signs_what_follows_and_verification_asks_for_it(typed: Typed, tmp
     assert inside.status == 2 and not (typed.at.home / "key").exists()
 
 
+def test_a_key_is_rotated_and_revoked_by_lines_of_the_anchor(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(typed.at.folder, tmp_path / "desk")
+    with terminal(tmp_path / "desk") as at:
+        for name in ("one", "two"):
+            at.read("anchor", "keygen", str(tmp_path / name))
+        assert "set PACKFOLIO_ANCHOR_KEY" in at("anchor", "rotate", str(tmp_path / "two")).err
+        revoked = ("anchor", "revoke", str(tmp_path / "one.pub"), "--reason", "its laptop was lost")
+        assert at(*revoked).status == 2
+        monkeypatch.setenv("PACKFOLIO_ANCHOR_KEY", str(tmp_path / "one"))
+        assert at("anchor", "rotate", str(tmp_path / "one")).status == 2
+        assert at(*revoked).status == 2
+        line = at.read("anchor", "rotate", str(tmp_path / "two"))["line"]
+        monkeypatch.setenv("PACKFOLIO_ANCHOR_KEY", str(tmp_path / "two"))
+        assert at.read(*revoked)["line"] == line + 1
+        for name in ("one", "two"):
+            told = at.read("packs", "verify", "--key", str(tmp_path / f"{name}.pub"))
+            assert any("its laptop was lost" in note for note in told["notes"])
+
+
+@pytest.mark.parametrize("file", ["warehouse.duckdb", "published.duckdb"])
+def test_a_damaged_file_is_told_as_that_by_every_command(typed: Typed, tmp_path: Path, file: str) -> None:
+    shutil.copytree(typed.at.folder, tmp_path / "desk")
+    path = tmp_path / "desk" / "home" / file
+    raw = bytearray(path.read_bytes())
+    raw[:4096] = b"\x5a" * 4096
+    path.write_bytes(raw)
+    reading: list[tuple[str, ...]] = [
+        ("trades",), ("packs", "list"), ("packs", "show"), ("explain", "latest", "AAA"), ("packs", "restatements"),
+        ("trace", "trades", THURSDAY), ("packs", "diff", WEDNESDAY, THURSDAY), ("api",), ("screen",), ("report",),
+    ]  # fmt: skip
+    writing: list[tuple[str, ...]] = [("ingest",), ("run",), ("backup", str(tmp_path / "copy"))]
+    with terminal(tmp_path / "desk") as at:
+        for words in reading if file == "published.duckdb" else writing:
+            said = at(*words)
+            assert said.status == 3, (words, said)
+            told = " ".join((said.out + said.err).split())
+            if words != ("report",):  # a process of its own, which has another standard error
+                assert f"{file} is damaged" in told and "restore" in told, words
+        assert at("packs", "verify").status == 3
+        found = at.read("doctor", status=3)
+        assert any("restore" in one["found"] for one in found if one["state"] == "fault")
+
+
 def test_a_backup_is_restored_and_what_stood_there_is_set_aside(typed: Typed, tmp_path: Path) -> None:
     made = typed.at.read("backup", str(tmp_path / "copy"))
     assert made["folder"] == str(tmp_path / "copy") and made["count"] > 20

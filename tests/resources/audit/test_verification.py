@@ -233,7 +233,8 @@ def test_a_cut_off_end_is_found_by_the_anchor_alone(original: Path, tmp_path: Pa
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", price_rows(days=(date(2024, 1, 8),)))
     shutil.copy(older, warehouse.path)
-    with warehouse.snapshot() as (con, _):
+    with warehouse.snapshot() as look:
+        con = look.con
         faults = verify(con, warehouse.anchor).faults
         assert [fault.what for fault in faults] == [MISSING]
         assert "cut off, or an older copy put back" in faults[0].message

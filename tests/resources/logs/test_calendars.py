@@ -61,6 +61,16 @@ def test_a_damaged_file_is_built_again(tmp_path: Path) -> None:
     assert np.array_equal(load_calendar("24/7", TODAY, tmp_path).dates, whole.dates)
 
 
+def test_a_file_that_somebody_edited_is_built_again(tmp_path: Path) -> None:
+    whole = load_calendar("24/7", TODAY, tmp_path)
+    (file,) = tmp_path.iterdir()
+    raw = bytearray(file.read_bytes())
+    raw[-64] ^= 1  # the closing time of one of the last sessions
+    file.write_bytes(raw)
+    again = load_calendar("24/7", TODAY, tmp_path)
+    assert np.array_equal(again.closes, whole.closes) and file.read_bytes() != raw
+
+
 def test_an_exchange_with_a_short_record_still_loads(tmp_path: Path) -> None:
     assert load_calendar("XTKS", TODAY, tmp_path).is_session(date(2025, 1, 6))
 

@@ -79,3 +79,11 @@ def test_a_backtest_that_was_killed_goes_on_and_ends_with_the_same_bytes(tmp_pat
     whole = run(inverse, settings=chosen)
     assert resumed.nav.to_numpy().tobytes() == whole.nav.to_numpy().tobytes()
     pd.testing.assert_frame_equal(resumed.trades, whole.trades, check_exact=True)
+
+
+def test_a_line_of_another_replay_is_not_believed(tmp_path: Path) -> None:
+    one, other = tmp_path / "backtest-one.jsonl", tmp_path / "backtest-other.jsonl"
+    Checkpoint(one)[DAYS[0]] = {"AAA": 1.0}
+    other.write_bytes(one.read_bytes())
+    assert Checkpoint(other) == {}
+    assert list(Checkpoint(one)) == [DAYS[0]]

@@ -48,3 +48,25 @@ def test_code_outside_a_repository_of_its_own_has_no_commit(
     assert found() == {"commit": None, "dirty": None}
     monkeypatch.setenv("PATH", "")
     assert found() == {"commit": None, "dirty": None}
+
+
+@pytest.mark.parametrize(
+    "name", ["optimizer/a.py", "resources/store/views.sql", "resources/store/migrations/0002-a.sql",
+             "service/report/page.html.j2", "resources/settings/policies.yaml", "assets/table.csv"],
+)  # fmt: skip
+def test_any_edited_line_that_ships_is_another_version(checkout: Path, name: str) -> None:
+    def version() -> str:
+        return code_version.code_version.__wrapped__()
+
+    path = checkout / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("one\n")
+    before = version()
+    path.write_text("two\n")
+    edited = version()
+    path.rename(path.with_name("other"))
+    assert len({before, edited, version()}) == 3
+    path.with_name("other").rename(path)
+    (path.parent / "__pycache__").mkdir()
+    (path.parent / "__pycache__" / "a.pyc").write_bytes(b"compiled")
+    assert version() == edited

@@ -12,7 +12,7 @@ from bench import BOOK, STAMP, fill
 
 from optimizer import PolicyError
 from resources.audit.verification import verify
-from resources.store.anchor_lines import ACCEPTED, Anchor
+from resources.store.anchor_lines import ACCEPTED, REVOKED, ROTATED, Anchor
 from resources.store.anchors import Anchors, append_line, read_anchors
 from resources.store.signatures import KEY, PublicKey, make_keys
 from resources.store.warehouse import Warehouse
@@ -117,3 +117,60 @@ def test_a_key_that_cannot_be_read_stops_the_write(
     assert not warehouse.path.exists()
     with pytest.raises(PolicyError, match="no readable public key"):
         PublicKey.of_file(path)
+
+
+def write(warehouse: Warehouse, weight: float) -> None:
+    with warehouse.write(STAMP) as tx:
+        frames = {"optimal_weights": WEIGHTS.assign(weight=weight)}
+        tx.record("optimal_weights", frames, pack_id="PP_2024-01-05", portfolio_id=BOOK)
+
+
+def test_a_key_is_replaced_by_a_line_that_both_sign_and_either_verifies(
+    tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, new = Warehouse(tmp_path / "home"), tmp_path / "new"
+    successor = PublicKey.of_file(make_keys(new, warehouse.home))
+    stranger = PublicKey.of_file(make_keys(tmp_path / "stranger", warehouse.home))
+    write(warehouse, 0.1)
+    told = {"old_key": public.text, "new_key": successor.text}
+    warehouse.tell_anchor(ROTATED, told, new)
+    monkeypatch.setenv(KEY, str(new))
+    write(warehouse, 0.2)
+    anchors = read_anchors(warehouse.anchor)
+    for key in (public, successor):
+        faults, notes = said(warehouse, anchors, key)
+        assert faults == []
+        assert f"the key {successor.text} signs in place of {public.text}" in notes[0]
+    assert len(said(warehouse, anchors, stranger)[0]) == len(anchors.lines)
+    monkeypatch.setenv(KEY, str(tmp_path / "keys" / "desk"))
+    write(warehouse, 0.3)  # the old key signs on
+    late = said(warehouse, read_anchors(warehouse.anchor), successor)[0]
+    assert len(late) == 2 and all("another key" in one for one in late)
+
+
+def test_a_rotation_that_the_old_key_did_not_sign_turns_nothing(
+    tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, thief = Warehouse(tmp_path / "home"), tmp_path / "thief"
+    stolen = PublicKey.of_file(make_keys(thief, warehouse.home))
+    write(warehouse, 0.1)
+    monkeypatch.setenv(KEY, str(thief))
+    warehouse.tell_anchor(ROTATED, {"old_key": public.text, "new_key": stolen.text}, thief)
+    write(warehouse, 0.2)
+    faults = said(warehouse, read_anchors(warehouse.anchor), public)[0]
+    assert len(faults) == 3 and all("another key" in fault for fault in faults)
+
+
+def test_a_revoked_key_signs_nothing_more(
+    tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, new = Warehouse(tmp_path / "home"), tmp_path / "new"
+    successor = PublicKey.of_file(make_keys(new, warehouse.home))
+    write(warehouse, 0.1)
+    warehouse.tell_anchor(ROTATED, {"old_key": public.text, "new_key": successor.text}, new)
+    monkeypatch.setenv(KEY, str(new))
+    warehouse.tell_anchor(REVOKED, {"revoked_key": successor.text, "reason": "a laptop was lost"})
+    write(warehouse, 0.2)
+    faults, notes = said(warehouse, read_anchors(warehouse.anchor), public)
+    assert len(faults) == 2 and all("a key that was revoked" in fault for fault in faults)
+    assert any("a laptop was lost" in note for note in notes)
