@@ -1,7 +1,10 @@
 """Checkpoints: lines of the anchor with the root of the ledger's tree, which auditors and witnesses keep."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from optimizer import DataError
 from resources.store.anchors import Anchor, read_anchors, write_anchor
@@ -35,6 +38,21 @@ def _rooted(store: Warehouse) -> list[Anchor]:
 def as_written(line: Anchor) -> dict[str, object]:
     """A line as it stands in the file."""
     return line.fields | ({"signature": line.signature} if line.signature else {})
+
+
+def cosignatures(anchor: Path) -> list[dict[str, Any]]:
+    """What witnesses signed, from the file beside the anchor; raises DataError for a line that is none."""
+    file = anchor.with_name("witnesses.jsonl")
+    lines = file.read_text("utf-8", errors="replace").splitlines() if file.exists() else []
+    found = []
+    for number, text in enumerate(lines, 1):
+        try:
+            found.append(dict(json.loads(text)))
+        except (ValueError, TypeError, RecursionError):
+            raise DataError(
+                f"line {number} of {file} is none that `packfolio witness` printed: take it out"
+            ) from None
+    return found
 
 
 def linked_sizes(lines: Sequence[Anchor], since: Sequence[int], count: int, newest: int) -> list[int]:

@@ -5,8 +5,12 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from optimizer import PolicyError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEY = "PACKFOLIO_ANCHOR_KEY"  # path of the private key
 PURPOSE = b"packfolio anchor\n"  # a signature given for anything else does not fit a line
@@ -47,16 +51,23 @@ def signed(fields: Mapping[str, object], key: Path | None) -> dict[str, object]:
     """
     if key is None:
         return dict(fields)
+    return {**fields, "signature": base64.b64encode(private_key(key).sign(_message(fields))).decode()}
+
+
+def private_key(path: Path) -> "Ed25519PrivateKey":
+    """The private key of a file; raises PolicyError where it is none."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        private = load_pem_private_key(key.read_bytes(), password=None)
+        found = load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
-        raise PolicyError(f"{KEY}: {key} is no readable private key ({error}); nothing was written") from None
-    if not isinstance(private, Ed25519PrivateKey):
-        raise PolicyError(f"{KEY}: {key} is no Ed25519 key; make one with `packfolio anchor keygen`")
-    return {**fields, "signature": base64.b64encode(private.sign(_message(fields))).decode()}
+        raise PolicyError(
+            f"{KEY}: {path} is no readable private key ({error}); nothing was written"
+        ) from None
+    if not isinstance(found, Ed25519PrivateKey):
+        raise PolicyError(f"{KEY}: {path} is no Ed25519 key; make one with `packfolio anchor keygen`")
+    return found
 
 
 def signing_key() -> Path | None:
