@@ -30,10 +30,7 @@ LEDGER = (
 )
 PRICES = "symbol day open high low close volume dividend split source basis currency simulated known_at"
 NOT_OPENED = "previous_"  # inputs that are another day's results: that day's own proof opens them
-HASH, SHORT = (
-    "[0-9a-f]{64}",
-    "[0-9A-F]{32}",
-)  # SHA-256, and the half of it by which rows of the logs are known
+HASH, SHORT = "[0-9a-f]{64}", "[0-9A-F]{32}"  # SHA-256, and its first half for rows of the logs
 
 Roots = tuple[bytes | None, bytes | None]
 
