@@ -1,4 +1,4 @@
-"""What the Merkle log costs at a million ledger rows: growing by a row, a path, a link, checking them, a tree made anew.
+"""What the Merkle log costs at a million ledger rows: a row more, a path, a link, checking both, a tree made anew.
 
 python -m benchmarks.proofs [--rows 1000000] [--write]
 """
@@ -37,9 +37,8 @@ def measure(rows: int, home: Path) -> dict[str, tuple[float, float]]:
     found = {}
     with duckdb.connect(str(home / "ledger.duckdb")) as con:
         con.execute("set threads = 1")
-        con.execute(
-            f"create table materializations as select i + 1 as id, sha256(i::varchar) as this_hash from range({rows}) t(i)"
-        )
+        made = f"select i + 1 as id, sha256(i::varchar) as this_hash from range({rows}) t(i)"
+        con.execute(f"create table materializations as {made}")
         tree = LedgerTree(home / "ledger.tree")
         started = time.perf_counter()
         tree.grow(con)
@@ -56,14 +55,8 @@ def measure(rows: int, home: Path) -> dict[str, tuple[float, float]]:
         with tree.read(con) as nodes:
             root = nodes.root(size)
             places = [(number * 7919) % rows for number in range(TIMES)]
-            entries = [
-                bytes.fromhex(
-                    con.execute("select this_hash from materializations where id = ?", [at + 1]).fetchall()[
-                        0
-                    ][0]
-                )
-                for at in places
-            ]
+            found_at = "select this_hash from materializations where id = ?"
+            entries = [bytes.fromhex(con.execute(found_at, [at + 1]).fetchall()[0][0]) for at in places]
             paths = [nodes.inclusion(at, size) for at in places]
             links = [(at + 1, nodes.root(at + 1), nodes.consistency(at + 1, size)) for at in places]
             found["path of a row"] = timed(lambda n: nodes.inclusion(places[n], size))
