@@ -87,7 +87,8 @@ TITLES = {
     "FundSettings": "an entry of `funds` of an embedded source",
     "Limits": "`limits`",
     "ChecksFile": "`checks`",
-    "BacktestFile": "`backtest`", "HousekeepingFile": "`housekeeping`", "ReleaseEntry": "an entry of `releases`", "RenameEntry": "an entry of `renames`",
+    "BacktestFile": "`backtest`", "HousekeepingFile": "`housekeeping`",
+    "ReleaseEntry": "an entry of `releases`", "RenameEntry": "an entry of `renames`",
     "ClosureEntry": "an entry of `closures`",
     "FundFile": "an entry of `funds`", "WebhookFile": "an entry of `webhooks`", "MailFile": "an entry of `mail`",
 }  # fmt: skip

@@ -1,14 +1,26 @@
 """The commands of proofs that leave the house: prove, check, and the checkpoints that others keep."""
 
+import json
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from optimizer import PolicyError
-from pipeline.commands.terminal import Json, print_json, reader
+from pipeline.commands.terminal import Json, out, print_json, reader
 from pipeline.environment import Environment
+
+FAULT = 3
+
+
+class Form(StrEnum):
+    """What `prove` prints."""
+
+    proof = "proof"
+    in_toto = "in-toto"
+
 
 Checkpoint = Annotated[
     list[Path] | None,
@@ -20,6 +32,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(prove)
     app.command()(check)
+    app.command()(witness)
 
 
 def prove(
@@ -30,17 +43,29 @@ def prove(
         typer.Option(metavar="FILE|ROWS", help="Also link to this checkpoint; may be repeated."),
     ] = None,
     days: Annotated[int, typer.Option(min=1, help="Newest dates of which price rows are shown.")] = 5,
+    witnessed: Annotated[
+        bool, typer.Option("--witnessed", help="Rest on the newest checkpoint that a witness co-signed.")
+    ] = False,
+    form: Annotated[
+        Form, typer.Option("--format", help="proof, or in-toto: a signed statement of its provenance.")
+    ] = Form.proof,
 ) -> None:
     """Print the proof of a result, as JSON: its rows and all they came from, for somebody who has nothing else."""
-    from resources.proofs.checkpoints import rooted_lines
+    from resources.proofs.checkpoints import cosignatures, rooted_lines
+    from resources.proofs.in_toto import envelope
     from resources.proofs.proving import Witnessed, prove
+    from resources.store.signatures import signing_key
 
-    store = _store()
-    lines = rooted_lines(store, _now())
+    store, signer = _store(), signing_key()
+    if form is Form.in_toto and signer is None:
+        raise PolicyError(
+            "an in-toto statement is signed: set PACKFOLIO_ANCHOR_KEY to the desk's private key"
+        )
     sizes = [int(one) if one.isdecimal() else _rows_of(Path(one)) for one in since or ()]
+    on = Witnessed(rooted_lines(store, _now()), cosignatures(store.anchor), sizes, witnessed)
     with reader() as con, store.tree.read(con) as tree:
-        document = prove(con, tree, table, key, Witnessed(lines, since=sizes), days)
-    print_json(document)
+        document = prove(con, tree, table, key, on, days)
+        print_json(document if signer is None or form is Form.proof else envelope(con, document, signer))
 
 
 def _rows_of(file: Path) -> int:
@@ -73,6 +98,28 @@ def check(
     words += [word for file in checkpoint or () for word in ("--checkpoint", str(file))]
     words += [word for file in witness or () for word in ("--witness", str(file))]
     raise typer.Exit(main(words))
+
+
+def witness(
+    proof: Annotated[Path, typer.Argument(help="Any proof of the desk's, with its newest checkpoint.")],
+    key: Annotated[Path, typer.Option(help="The desk's public key.")],
+    sign_with: Annotated[Path, typer.Option(help="The witness's own private key.")],
+    seen: Annotated[
+        Path, typer.Option(help="File of the checkpoint seen last; made, and replaced when it grew.")
+    ],
+) -> None:
+    """Co-sign the checkpoint of a proof, if it continues the one seen last; needs no home.
+
+    The line it prints goes to the desk, into `witnesses.jsonl` beside the anchor. Exit 3 when the proof does not hold.
+    """
+    from resources.proofs.check_proof import Refused
+    from resources.proofs.witnessing import cosign
+
+    try:
+        typer.echo(json.dumps(cosign(proof, key, sign_with, seen, _now())))
+    except Refused as refusal:
+        out.print(f"not signed: {refusal}", highlight=False, soft_wrap=True)
+        raise typer.Exit(FAULT) from None
 
 
 def checkpoint() -> None:

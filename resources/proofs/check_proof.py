@@ -2,8 +2,7 @@
 
     python check_proof.py proof.json --key desk.pub [--checkpoint earlier.json] [--witness witness.pub] [--json]
 
-Exit status: 0 the proof holds; 3 it does not, with the reason in one sentence; 2 a file or a key cannot be read.
-docs/methods/proofs.md says what each part of a proof is.
+Exit status: 0 it holds; 3 it does not, and why; 2 a file or key cannot be read. docs/methods/proofs.md has the format.
 """
 
 import argparse
@@ -31,9 +30,8 @@ LEDGER = (
 )
 PRICES = "symbol day open high low close volume dividend split source basis currency simulated known_at"
 NOT_OPENED = "previous_"  # inputs that are another day's results: that day's own proof opens them
-HASH, SHORT = "[0-9a-f]{64}", "[0-9A-F]{32}"  # SHA-256, and its first half as rows of the logs are hashed
+HASH, SHORT = "[0-9a-f]{64}", "[0-9A-F]{32}"  # SHA-256, and its first half for rows of the logs
 
-Json = dict[str, Any]
 Roots = tuple[bytes | None, bytes | None]
 
 
@@ -41,7 +39,7 @@ class Refused(Exception):  # noqa: N818  it is the answer, not a mishap
     """Why a proof does not hold, in one sentence."""
 
 
-# --- the tree: RFC 6962 section 2.1, checked as in RFC 9162 section 2.1 ---
+# The tree: RFC 6962 section 2.1, checked as in RFC 9162 section 2.1.
 def root_by_path(entry: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
     """The root that a path leads to from leaf `index`, counted from 0, of `size`; None for a path of another length."""
     leaf = hashlib.sha256(b"\x00" + entry).digest()
@@ -83,7 +81,6 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# --- shapes: whatever the JSON holds, what is wrong with it is a sentence ---
 ODD = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 
 
@@ -116,7 +113,7 @@ def _row(value: Any, where: str) -> dict[str, str]:
     return dict(value)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> Json:
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) < len(pairs):
         raise ValueError("a name stands twice in one object")
     return dict(pairs)
@@ -130,7 +127,7 @@ def parsed(text: str | bytes, where: str) -> Any:
         raise Refused(f"{where} is no JSON that can be checked: {error}") from None
 
 
-def checkpoint_of(value: Any, where: str) -> Json:
+def checkpoint_of(value: Any, where: str) -> dict[str, Any]:
     """A line of the anchor with the root of its tree, and whatever else its signature covers."""
     if "root" not in value:
         raise Refused(f"{where} has no root: it is none, or a release wrote it that kept no tree")
@@ -176,10 +173,14 @@ class Proof:
         told = {at: parsed(row["input_hashes"], "inputs") for at, row in self.ledger.items()}
         self.inputs = {at: _row(inputs, "inputs") for at, inputs in told.items()}
         self.cells: dict[tuple[int, str], list[dict[str, str]]] = {}
+        self.hidden: dict[tuple[int, str], int] = {}
         for item in parts["cells"]:
             self._open_cells(item)
         self.result = self._result(parts["result"])
         reached = self._reached(self.result["ledger_row"])
+        written = {(number, table) for number in reached for table in self._written(number)}
+        if closed := sorted(written - self.cells.keys()):
+            raise Refused(f"the proof lacks the rows of {closed[0][1]} of ledger row {closed[0][0]}")
         brought = self._logs(parts["logs"], self._leaves(parts["leaves"], reached))
         if stray := sorted(self.ledger.keys() - reached - brought):
             raise Refused(f"nothing leads to ledger row {stray[0]}, which is in the proof")
@@ -187,7 +188,7 @@ class Proof:
         self.links = {self.size: self.checkpoint["root"]}
         self.links |= dict(self._link(item) for item in parts["links"])
 
-    def _ledger_row(self, item: Any) -> tuple[int, Json]:
+    def _ledger_row(self, item: Any) -> tuple[int, dict[str, Any]]:
         """A ledger row that is in the tree of the checkpoint, with its number."""
         text, path = _object(item, "a ledger row", ("text", "path"))
         fields = dict(zip(LEDGER.split(), parsed(text, "a ledger row"), strict=True))
@@ -197,26 +198,29 @@ class Proof:
             raise Refused(f"ledger row {number} is not in the tree: it, its path or the root differs")
         return number, fields
 
+    def _written(self, number: int) -> dict[str, Any]:
+        return dict(parsed(self.ledger[number]["cells"], "cells")) if number in self.ledger else {}
+
     def _open_cells(self, item: Any) -> None:
         """Rows that are shown of those that a ledger row wrote in one table."""
         number, table, shown, others = _object(item, "cells", ("ledger_row", "table", "rows", "others"))
         where = f"{table} of ledger row {_number(number, 'a ledger row')}"
-        if number not in self.ledger:
-            raise Refused(f"the proof lacks the ledger row of {where}")
         rows, hidden = [_row(row, where) for row in shown], _hashes(others, where)
         digest = _sha256("".join(sorted([*map(_row_hash, rows), *hidden])))
-        if parsed(self.ledger[number]["cells"], where).get(table, [""])[0] != digest:
+        if self._written(number).get(table, [""])[0] != digest:
             raise Refused(f"the rows of {where} are not those that it wrote")
-        self.cells[number, table] = rows
-        if hidden:
-            self.notes.append(f"{where}: {len(rows)} of its {len(rows) + len(hidden)} rows are shown")
+        self.cells[number, table], self.hidden[number, table] = rows, len(hidden)
 
-    def _result(self, item: Any) -> Json:
+    def _result(self, item: Any) -> dict[str, Any]:
         table, number, key = _object(item, "the result", ("table", "ledger_row", "key"))
         rows = self.cells.get((_number(number, "a ledger row"), table), [])
         if not rows:
             raise Refused(f"the proof lacks the rows of {table} that it is about")
-        if "pack_id" not in key or any(row.get(name) != key[name] for row in rows for name in key):
+        names = {"pack_id", "portfolio_id", "symbol"} & rows[0].keys()
+        whole = names - {"symbol"} if not self.hidden[number, table] else names
+        if key.keys() not in (names, whole) or any(
+            row.get(name) != key[name] for row in rows for name in key
+        ):
             raise Refused(f"the rows of {table} are not those of the key that the proof names")
         return {"table": table, "ledger_row": number, "key": _row(key, "the key"), "rows": rows}
 
@@ -238,13 +242,11 @@ class Proof:
     def _source(self, number: int, name: str, digest: str) -> int:
         """The ledger row that brought an input of another."""
         pack, portfolio = self.ledger[number]["pack_id"], self.ledger[number]["portfolio_id"]
+        asset = "pricing_packs" if name == "pricing_pack" else name
         for earlier, row in self.ledger.items():
-            if name == "pricing_pack":
-                fits = row["asset"] == "pricing_packs" and self.inputs[earlier].get("logs") == digest
-            else:
-                fits = (row["asset"], row["content_hash"]) == (name, digest)
-            before = earlier < number and row["pack_id"] == pack
-            if fits and before and row["portfolio_id"] in (None, portfolio):
+            brought = self.inputs[earlier].get("logs") if name == "pricing_pack" else row["content_hash"]
+            before = earlier < number and row["pack_id"] == pack and row["portfolio_id"] in (None, portfolio)
+            if before and (row["asset"], brought) == (asset, digest):
                 return earlier
         raise Refused(f"the proof lacks the {name} that ledger row {number} was computed from")
 
@@ -253,8 +255,6 @@ class Proof:
         packs = {self.inputs[number]["logs"] for number in reached if "logs" in self.inputs[number]}
         if packs != ({_sha256("\n".join(value))} if value else set()):
             raise Refused("the dates that the pack saw are not those of its content hash")
-        if not value:
-            self.notes.append("its ledger row names no pack that it was computed from")
         return {place: digest for place, _, digest in (line.rpartition("|") for line in value)}
 
     def _logs(self, value: Any, leaves: Mapping[str, str]) -> set[int]:
@@ -263,7 +263,7 @@ class Proof:
         first: dict[
             tuple[str, str, str], int
         ] = {}  # a row -> the earliest ledger row that is known to hold it
-        shown, seen, brought = set(), set(), set()
+        shown, seen = set(), set()
         for item in value:
             names = ("log", "date", "ledger_row", "rows", "others")
             log, day, number, rows, others = _object(item, "a date of a log", names)
@@ -280,7 +280,6 @@ class Proof:
                 first[log, day, one] = min(number, first.get((log, day, one), number))
             if leaves.get(f"{log}|{day}") == digest:
                 seen.update(known)
-            brought.add(number)
             self.logs[number, f"{log} of {day}"] = rows
             shown |= {(log, day, one, number) for one in opened}
         for log, day, one, number in sorted(shown):
@@ -288,7 +287,9 @@ class Proof:
                 raise Refused(
                     f"a row of {log} of {day} is not one that the pack saw, or came with another payload"
                 )
-        return brought
+        if sum(len(rows) for (_, table), rows in self.cells.items() if table == "log_leaves") > len(value):
+            raise Refused("the proof lacks the rows of a date of which it has the leaf")
+        return {number for number, _ in self.logs}
 
     def _link(self, item: Any) -> tuple[int, str]:
         """Size and root of an earlier tree that this one continues."""
@@ -361,7 +362,7 @@ def _told(proof: Proof) -> Iterator[str]:
     named = f"{result['table']} of {' '.join(result['key'].values())}"
     yield f"proven: {named}, ledger row {result['ledger_row']} of {kept['count']} at {kept['at']}"
     for (number, table), rows in (*proof.cells.items(), *proof.logs.items()):
-        yield f"{table}, ledger row {number}"
+        yield f"{table}, ledger row {number}, {proof.hidden.get((number, table), 0)} other rows not shown"
         yield from (
             "  " + "  ".join(f"{name}={cell}" for name, cell in row.items() if len(cell) < 70) for row in rows
         )

@@ -1,23 +1,27 @@
 """Checkpoints: lines of the anchor with the root of the ledger's tree, which auditors and witnesses keep."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from optimizer import DataError
 from resources.store.anchor_lines import INTENT, Anchor
 from resources.store.anchors import read_anchors
 from resources.store.ledger import head
+from resources.store.signatures import SIGNATURE, signing_key
 from resources.store.warehouse import Warehouse
 
 
 def rooted_lines(store: Warehouse, at: datetime) -> list[Anchor]:
     """The lines of the anchor that have a root, oldest first, since the last break that was accepted.
 
-    One is written, at `at`, where there is none: older releases wrote no root.
+    One is written, at `at`, where there is none, or the newest is from before the desk had a key.
     Raises DataError where nothing was recorded yet.
     """
     lines = _rooted(store)
-    if not lines:
+    if not lines or (signing_key() and not lines[-1].told.get(SIGNATURE)):
         with store.live() as con:
             if not head(con)[0]:
                 raise DataError("nothing is on record yet: run `packfolio run` first")
@@ -35,6 +39,21 @@ def _rooted(store: Warehouse) -> list[Anchor]:
 def as_written(line: Anchor) -> dict[str, object]:
     """A line as it stands in the file."""
     return dict(line.told)
+
+
+def cosignatures(anchor: Path) -> list[dict[str, Any]]:
+    """What witnesses signed, from the file beside the anchor; raises DataError for a line that is none."""
+    file = anchor.with_name("witnesses.jsonl")
+    lines = file.read_text("utf-8", errors="replace").splitlines() if file.exists() else []
+    found = []
+    for number, text in enumerate(lines, 1):
+        try:
+            found.append(dict(json.loads(text)))
+        except (ValueError, TypeError, RecursionError):
+            raise DataError(
+                f"line {number} of {file} is none that `packfolio witness` printed: take it out"
+            ) from None
+    return found
 
 
 def linked_sizes(lines: Sequence[Anchor], since: Sequence[int], count: int, newest: int) -> list[int]:

@@ -32,11 +32,13 @@ class Witnessed:
     lines      the anchor's, oldest first
     cosigned   what witnesses signed, as they wrote it
     since      numbers of rows of checkpoints that somebody kept
+    only       whether the checkpoint must be one that a witness signed
     """
 
     lines: Sequence[Anchor]
     cosigned: Sequence[Mapping[str, object]] = ()
     since: Sequence[int] = ()
+    only: bool = False
 
 
 def prove(
@@ -119,13 +121,15 @@ class Proving:
 
     def _newest_checkpoint(self) -> Anchor:
         length = head(self.con)[0]
-        fitting = (line for line in reversed(self.on.lines) if line.root and line.count <= length)
-        line = next(fitting, None)
-        if line is None:
+        signed = {one.get("root") for one in self.on.cosigned}
+        for line in reversed(self.on.lines):
+            if line.root and line.count <= length and (not self.on.only or line.root in signed):
+                return line
+        if self.on.only:
             raise DataError(
-                "no anchor line has the root of the ledger: `packfolio anchor checkpoint` writes one"
+                "no checkpoint has been co-signed: `packfolio witness` does, docs/how-to/prove-a-number.md"
             )
-        return line
+        raise DataError("no anchor line has the root of the ledger: `packfolio anchor checkpoint` writes one")
 
     def document(self, days: int) -> Fields:
         """The whole proof."""
@@ -210,7 +214,7 @@ class Proving:
         for number, row in sorted(self.ledger.items()):
             tables = json.loads(row["cells"]).keys() - {claim.table if number == claim.ledger_row else ""}
             parts += [self._cells(number, table, asked) for table in sorted(tables)]
-        return [part for part in parts if part["rows"]]
+        return parts
 
     def _cells(self, number: int, table: str, asked: Asked) -> Part:
         return open_cells(self.con, number, table, *asked.where(dict(columns(self.con, table))))

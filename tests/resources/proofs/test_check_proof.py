@@ -7,85 +7,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
-from bench import BOOK, DAYS, STAMP, cut, ingest, price_rows
+from bench import BOOK, STAMP
 from hypothesis import given
 from hypothesis import strategies as st
+from proof_desk import PACK, WEIGHTS, Made, fill
 
 from optimizer import DataError, PolicyError
 from resources.proofs import check_proof
 from resources.proofs.check_proof import Refused, check, main, read_key
-from resources.proofs.checkpoints import as_written, rooted_lines
-from resources.proofs.proving import Witnessed, prove
-from resources.store.signatures import KEY, make_keys
+from resources.proofs.checkpoints import rooted_lines
+from resources.store.signatures import make_keys
 from resources.store.warehouse import Warehouse
-
-PACK = "PP_2024-01-05"
-WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB", "CCC"], "weight": [0.25, 0.5, 0.25]})
-ESTIMATES = pd.DataFrame(
-    {"recipe": "plain", "symbol": ["AAA", "BBB", "CCC"], "expected_return": [0.05, 0.06, 0.07]}
-)
-TRADES = pd.DataFrame({
-    "symbol": ["AAA", "BBB"], "action": ["BUY", "SELL"], "quantity": [3.0, 4.0], "price": [100.0, 101.5],
-    "value": [300, 406], "cost": [1, 2], "rationale": ["no doubt", "a unit separator \x1f inside, and ümlauts"],
-    "current_quantity": [0.0, 9.0], "target_quantity": [3.0, 5.0], "currency": ["USD", "USD"], "fx_rate": [1.0, 1.0],
-})  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Made:
-    """A desk that signs, the checkpoint of an early day, and the proof of a trade of a later one."""
-
-    store: Warehouse
-    public: Path
-    early: dict[str, Any]
-    proof: dict[str, Any]
-
-    def prove(self, table: str, *key: str, since: tuple[int, ...] = ()) -> dict[str, Any]:
-        lines = rooted_lines(self.store, STAMP.at)
-        with self.store.live() as con, self.store.tree.read(con) as tree:
-            found: dict[str, Any] = prove(con, tree, table, key, Witnessed(lines, since=since))
-        return json.loads(json.dumps(found))
-
-
-def fill(home: Path) -> Warehouse:
-    """Prices, a correction of one date, a pack, and three stages that rest on each other."""
-    store = Warehouse(home)
-    with store.write(STAMP) as tx:
-        ingest(tx, "prices", price_rows())
-    with store.write(STAMP) as tx:
-        ingest(tx, "prices", price_rows(close=101.0, days=DAYS[-1:], symbols=("AAA",)))
-    pack = cut(store, DAYS[-1])
-    seen = {"pricing_pack": pack.content_hash}
-    with store.write(STAMP) as tx:
-        estimates = tx.record(
-            "return_estimates", {"return_estimates": ESTIMATES}, pack_id=pack.id, inputs=seen
-        )
-    inputs = seen | {"return_estimates": estimates.content_hash}
-    with store.write(STAMP) as tx:
-        weights = tx.record(
-            "optimal_weights", {"optimal_weights": WEIGHTS}, pack_id=pack.id, portfolio_id=BOOK, inputs=inputs
-        )
-    inputs |= {"optimal_weights": weights.content_hash, "previous_state": "f" * 64}
-    with store.write(STAMP) as tx:
-        tx.record("trades", {"trades": TRADES}, pack_id=pack.id, portfolio_id=BOOK, inputs=inputs)
-    return store
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    folder = tmp_path_factory.mktemp("proofs")
-    public = make_keys(folder / "desk", folder / "home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(KEY, str(folder / "desk"))
-        desk = Made(fill(folder / "home"), public, {}, {})
-        early = as_written(rooted_lines(desk.store, STAMP.at)[1])
-        yield replace(desk, early=early, proof=desk.prove("trades", PACK, "AAA"))
 
 
 def refused(document: Any, key: Path | None = None, *kept: Any) -> str:

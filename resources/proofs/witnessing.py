@@ -1,0 +1,34 @@
+"""Witnesses: another's key under a checkpoint, given only where the ledger has grown from what was seen before."""
+
+import base64
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from optimizer import PolicyError
+from resources.proofs.check_proof import WITNESS, check, parsed, read_key
+from resources.store.signatures import private_key
+
+
+def cosign(proof: Path, desk: Path, own: Path, seen: Path, at: datetime) -> dict[str, Any]:
+    """The witness's line for the checkpoint of a proof, which is remembered in `seen` from now on.
+
+    Raises Refused where the proof does not hold, or does not continue the checkpoint that was seen last; PolicyError
+    where a file cannot be read.
+    """
+    try:
+        key, text = read_key(desk), proof.read_bytes()
+        before = [parsed(seen.read_bytes(), str(seen))] if seen.exists() else []
+    except (OSError, TypeError, ValueError) as error:
+        raise PolicyError(f"a file or a key cannot be read: {error}") from None
+    private = private_key(own)
+    found = check(parsed(text, str(proof)), key, before).checkpoint
+    fresh = seen.with_name(seen.name + ".tmp")
+    fresh.write_text(json.dumps(found) + "\n", "utf-8")
+    os.replace(fresh, seen)  # noqa: PTH105  before the signature leaves: what was signed is never forgotten
+    line = {"at": at.isoformat(), **{name: found[name] for name in ("count", "head", "root")}}
+    line["key"] = base64.b64encode(private.public_key().public_bytes_raw()).decode()
+    signature = private.sign(WITNESS + json.dumps(line, sort_keys=True).encode())
+    return {**line, "signature": base64.b64encode(signature).decode()}

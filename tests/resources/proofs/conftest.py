@@ -1,0 +1,22 @@
+"""The desk whose proofs are checked, made once for each file of tests."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from bench import STAMP
+from proof_desk import PACK, Made, fill
+
+from resources.proofs.checkpoints import as_written, rooted_lines
+from resources.store.signatures import KEY, make_keys
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    folder = tmp_path_factory.mktemp("proofs")
+    public = make_keys(folder / "desk", folder / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(KEY, str(folder / "desk"))
+        desk = Made(fill(folder / "home"), public, {}, {})
+        early = as_written(rooted_lines(desk.store, STAMP.at)[1])
+        yield replace(desk, early=early, proof=desk.prove("trades", PACK, "AAA"))

@@ -1,0 +1,67 @@
+"""Provenance in a DSSE envelope, checked here as its specification has it, by `cryptography` alone."""
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from proof_desk import PACK, Made
+
+from resources.proofs.in_toto import envelope
+from resources.store.signatures import signing_key
+
+
+def opened(made: Made, proof: dict[str, Any]) -> dict[str, Any]:
+    """The statement of an envelope whose signature holds over `DSSEv1 SP LEN(type) SP type SP LEN(body) SP body`."""
+    with made.store.live() as con:
+        found = envelope(con, proof, signing_key())
+    public = load_pem_public_key(made.public.read_bytes())
+    body = base64.b64decode(found["payload"], validate=True)
+    kind = found["payloadType"]
+    message = f"DSSEv1 {len(kind)} {kind} {len(body)} ".encode() + body
+    [signature] = found["signatures"]
+    public.verify(base64.b64decode(signature["sig"]), message)
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert signature["keyid"] == hashlib.sha256(der).hexdigest()
+    assert kind == "application/vnd.in-toto+json"
+    return dict(json.loads(body))
+
+
+def digests(items: list[dict[str, Any]]) -> dict[str, str]:
+    return {item["name"]: item["digest"]["sha256"] for item in items}
+
+
+def test_a_packs_subject_is_its_content_hash_and_its_materials_are_the_payloads(made: Made) -> None:
+    told = opened(made, made.prove("pricing_packs", PACK))
+    with made.store.live() as con:
+        [(content, code)] = con.execute(
+            "select p.content_hash, code_version from pricing_packs p join materializations m on m.id = materialization"
+        ).fetchall()
+    assert (told["_type"], told["predicateType"]) == (
+        "https://in-toto.io/Statement/v1",
+        "https://slsa.dev/provenance/v1",
+    )
+    assert digests(told["subject"]) == {f"packfolio:pricing_packs/{PACK}": content}
+    assert digests(told["predicate"]["buildDefinition"]["resolvedDependencies"]) == {"a.csv": "abc"}
+    assert told["predicate"]["runDetails"]["builder"]["id"] == f"urn:packfolio:code:{code}"
+    assert told["predicate"]["runDetails"]["metadata"] == {
+        "invocationId": "run-1",
+        "finishedOn": "2024-01-05T22:00:00Z",
+    }
+
+
+def test_a_trades_materials_are_its_inputs_and_the_payloads(made: Made) -> None:
+    told = opened(made, made.proof)
+    found = digests(told["predicate"]["buildDefinition"]["resolvedDependencies"])
+    assert found.keys() == {
+        "packfolio:pricing_pack",
+        "packfolio:return_estimates",
+        "packfolio:optimal_weights",
+        "a.csv",
+    }
+    assert all(len(digest) == 64 for name, digest in found.items() if name != "a.csv")
+    assert (
+        told["predicate"]["runDetails"]["byproducts"][0]["digest"]["sha256"]
+        == made.proof["checkpoint"]["root"]
+    )

@@ -1,0 +1,103 @@
+"""A witness signs only what has grown from what it saw; two histories shown to two witnesses are found."""
+
+import copy
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bench import BOOK, STAMP
+from proof_desk import PACK, WEIGHTS, Made
+
+from optimizer import DataError, PolicyError
+from resources.proofs.check_proof import Refused, check, read_key
+from resources.proofs.checkpoints import cosignatures
+from resources.proofs.witnessing import cosign
+from resources.store.signatures import make_keys
+from resources.store.warehouse import Warehouse
+
+
+def another_weight(made: Made, folder: Path, first: float) -> Made:
+    """A copy of the desk at which one more row was written."""
+    shutil.copytree(made.store.home, folder)
+    store = Warehouse(folder)
+    with store.write(STAMP) as tx:
+        weights = WEIGHTS.assign(weight=[first, 0.5, 0.5 - first])
+        tx.record("optimal_weights", {"optimal_weights": weights}, pack_id=PACK, portfolio_id=BOOK)
+    grown = replace(made, store=store)
+    return replace(grown, proof=grown.prove("pricing_packs", PACK))
+
+
+def written(folder: Path, name: str, made: Made) -> Path:
+    path = folder / name
+    path.write_text(json.dumps(made.proof))
+    return path
+
+
+def test_what_was_seen_to_grow_is_signed_and_asked_for(tmp_path: Path, made: Made) -> None:
+    own, seen = tmp_path / "witness", tmp_path / "seen.json"
+    public = make_keys(own, made.store.home)
+    first = cosign(written(tmp_path, "one", made), made.public, own, seen, STAMP.at)
+    grown = another_weight(made, tmp_path / "grown", 0.1)
+    second = cosign(written(tmp_path, "two", grown), made.public, own, seen, STAMP.at)
+    assert (first["count"], second["count"]) == (6, 7)
+    assert json.loads(seen.read_text()) == grown.proof["checkpoint"]
+    file = grown.store.home / "witnesses.jsonl"
+    file.write_text(json.dumps(first) + "\n")
+    proof = grown.prove("trades", PACK, "AAA", cosigned=cosignatures(grown.store.anchor))
+    assert proof["checkpoint"]["count"] == 6  # the newest that a witness signed
+    check(proof, read_key(made.public), witnesses=[read_key(public)])
+    with pytest.raises(Refused, match="has not co-signed"):
+        check(made.proof, read_key(made.public), witnesses=[read_key(public)])
+    for name, value in {
+        "count": 5,
+        "at": "later",
+        "key": second["key"][::-1],
+        "signature": second["signature"],
+    }.items():
+        changed = copy.deepcopy(proof)
+        changed["witnesses"][0][name] = value
+        with pytest.raises(Refused):
+            check(changed)
+    file.write_text("half a li")
+    with pytest.raises(DataError, match=r"line 1 of .*witnesses.jsonl is none"):
+        cosignatures(grown.store.anchor)
+    with pytest.raises(DataError, match="no checkpoint has been co-signed"):
+        grown.prove("trades", PACK, "AAA", cosigned=[{"root": "0" * 64}])
+
+
+def test_two_histories_shown_to_two_witnesses_are_found(tmp_path: Path, made: Made) -> None:
+    seen = {}
+    for name, first in (("one", 0.1), ("two", 0.2)):
+        desk = another_weight(made, tmp_path / f"desk {name}", first)
+        own, state = tmp_path / name, tmp_path / f"seen {name}"
+        make_keys(own, made.store.home)
+        cosign(written(tmp_path, f"proof {name}", desk), made.public, own, state, STAMP.at)
+        seen[name] = (desk, json.loads(state.read_text()))
+    desk, own_view = seen["one"]
+    check(desk.proof, read_key(made.public), [own_view])
+    with pytest.raises(Refused, match="of 7 rows is of another history"):
+        check(desk.proof, read_key(made.public), [own_view, seen["two"][1]])
+    with pytest.raises(
+        Refused, match="another history"
+    ):  # the second history is not signed by the first witness
+        cosign(tmp_path / "proof two", made.public, tmp_path / "one", tmp_path / "seen one", STAMP.at)
+    assert json.loads((tmp_path / "seen one").read_text()) == own_view
+
+
+def test_an_older_or_forged_checkpoint_is_not_signed(tmp_path: Path, made: Made) -> None:
+    own, seen = tmp_path / "witness", tmp_path / "seen.json"
+    make_keys(own, made.store.home)
+    other = make_keys(tmp_path / "other", made.store.home)
+    proof = written(tmp_path, "proof", made)
+    with pytest.raises(Refused, match="no signature of this key"):
+        cosign(proof, other, own, seen, STAMP.at)
+    assert not seen.exists()
+    seen.write_text(json.dumps(made.proof["checkpoint"] | {"count": 7}))
+    with pytest.raises(Refused, match="older than the checkpoint"):
+        cosign(proof, made.public, own, seen, STAMP.at)
+    with pytest.raises(PolicyError, match="cannot be read"):
+        cosign(tmp_path / "none", made.public, own, seen, STAMP.at)
+    with pytest.raises(PolicyError, match="no readable private key"):
+        cosign(proof, made.public, made.public, tmp_path / "fresh", STAMP.at)
