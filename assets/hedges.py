@@ -68,10 +68,10 @@ def _answer(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot, books
     try:
         case = load_case(con, pack, snapshot, stage.desk.funds)
         book = read_exposed(con, pack, case, stage.desk.funds, books)
+        scenarios = books.scenarios.values() if book.values else ()
+        return book, [hedged(book, found, books.instruments, books.hedge_limits) for found in scenarios], None
     except PackfolioError as error:
         return None, [], str(error)
-    scenarios = books.scenarios.values() if book.values else ()
-    return book, [hedged(book, found, books.instruments, books.hedge_limits) for found in scenarios], None
 
 
 def _shown(con: Connection, pack: Pack) -> dict[str, Any]:

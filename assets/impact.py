@@ -9,6 +9,7 @@ from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import opened, record_each
 from assets.trades import trades
+from optimizer import PackfolioError
 from optimizer.proposals.proposal import orders_impact
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource
@@ -36,7 +37,9 @@ def impact(
     stage = warehouse.stage(context, desk)
     pack, snapshots, seen = opened(stage, context.partition_key, INPUTS)
     with stage.read() as con:
-        frames = {snapshot: {"impact": _impact(con, stage, pack, snapshot)} for snapshot in snapshots}
+        frames = {
+            snapshot: {"impact": _impact(context, con, stage, pack, snapshot)} for snapshot in snapshots
+        }
     with stage.write() as tx:
         entries = record_each(tx, "impact", pack, frames, seen)
         shown = preview(_shown(tx.con, pack), 60)
@@ -44,17 +47,24 @@ def impact(
         return materialized(tx.con, "impact", pack, entries, {"impact": shown}, check_results=checks)
 
 
-def _impact(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> pd.DataFrame:
-    """The rows of one portfolio; none where it has no trades today."""
+def _impact(
+    context: dg.AssetExecutionContext, con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot
+) -> pd.DataFrame:
+    """The rows of one portfolio; none where it has no trades today, or what stops it, which stops no other."""
     orders = _orders(con, pack, snapshot)
     if snapshot.problem or orders is None:
         return impact_frame(None)
-    found = evidence_with_scenarios(con, pack, snapshot.recipe())
-    case = load_case(con, pack, snapshot, stage.desk.funds, found)
-    policy, universe = case.inputs.policy, case.inputs.universe
-    return impact_frame(
-        orders_impact(case.portfolio, case.prices, orders, case.evidence, policy, universe, case.mandate)
-    )
+    try:
+        found = evidence_with_scenarios(con, pack, snapshot.recipe())
+        case = load_case(con, pack, snapshot, stage.desk.funds, found)
+        policy, universe = case.inputs.policy, case.inputs.universe
+        change = orders_impact(
+            case.portfolio, case.prices, orders, case.evidence, policy, universe, case.mandate
+        )
+    except PackfolioError as error:
+        context.log.warning(f"{snapshot.name}: its trades' impact cannot be told: {error}")
+        return impact_frame(None)
+    return impact_frame(change)
 
 
 def _orders(con: Connection, pack: Pack, snapshot: Snapshot) -> dict[str, tuple[Decimal, Decimal]] | None:

@@ -39,7 +39,7 @@ def counted(least: int = 1, lowest: float = -np.inf) -> Callable[[Callable[P, R]
                 given = len(args)
                 named = dict(zip(kwargs, values[given:], strict=True))
                 with np.errstate(over="raise", divide="raise", invalid="raise"):
-                    return function(*values[:given], **named)  # type: ignore[arg-type]
+                    return function(*values[:given], **named)
             except DataError as error:
                 raise DataError(f"{function.__name__}: {error}") from None
             except (FloatingPointError, OverflowError) as error:

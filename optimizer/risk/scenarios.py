@@ -135,12 +135,12 @@ def estimate_sensitivities(
     >>> sensitivities.sources
     ('declared',)
     """
-    for table, rows, columns in (
+    for table, height, width in (
         (returns, len(moves), len(symbols)), (moves, len(moves), len(FACTORS)), (declared, len(symbols), len(FACTORS))
     ):  # fmt: skip
-        if table.shape != (rows, columns) or (np.abs(table) > ABSURD).any():
+        if table.shape != (height, width) or (np.abs(table) > ABSURD).any():
             raise DataError(
-                f"a table has shape {table.shape}; {rows} x {columns} numbers, fractions or NaN, are needed"
+                f"a table has shape {table.shape}; {height} x {width} numbers, fractions or NaN, are needed"
             )
     n, k = len(symbols), len(FACTORS)
     observed = np.asarray(np.isfinite(moves).sum(axis=0) >= MIN_OBSERVATIONS)
