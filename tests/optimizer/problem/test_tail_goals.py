@@ -31,6 +31,7 @@ def best(it: Estimates, method: str, limits: dict, held: np.ndarray, rate: float
     import cvxpy as cp
 
     warnings.filterwarnings("ignore", "Solution may be inaccurate")  # within what is asked of it here
+    warnings.filterwarnings("ignore", "geo_mean is being approximated")  # with an error of 0, it says
     n, days = len(it.symbols), len(it.scenarios)
     w, level = cp.Variable(n), cp.Variable()
     periodic = (1 + rate) ** (1 / 252) - 1
