@@ -62,7 +62,10 @@ FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
         "Where prices come from. Every source has the keys of the first table after this one, and those of its kind.",
         (SourcesFile, SourceSettings, FolderSettings, YahooSettings, EmbeddedSettings, FundSettings, Limits),
     ),
-    "pipeline.yaml": ("Checks, the backtest, housekeeping.", (PipelineFile, ChecksFile, BacktestFile, HousekeepingFile)),
+    "pipeline.yaml": (
+        "Checks, the backtest, housekeeping.",
+        (PipelineFile, ChecksFile, BacktestFile, HousekeepingFile),
+    ),
     "overrides.yaml": (
         "What someone has looked at and decided; may be absent.",
         (Overrides, ReleaseEntry, RenameEntry, ClosureEntry),
@@ -77,7 +80,8 @@ TITLES = {
     "SourceSettings": "every source", "FolderSettings": "a source of kind `folder`",
     "YahooSettings": "a source of kind `yahoo`", "EmbeddedSettings": "a source of kind `embedded`",
     "FundSettings": "an entry of `funds` of an embedded source", "Limits": "`limits`", "ChecksFile": "`checks`",
-    "BacktestFile": "`backtest`", "HousekeepingFile": "`housekeeping`", "ReleaseEntry": "an entry of `releases`", "RenameEntry": "an entry of `renames`",
+    "BacktestFile": "`backtest`", "HousekeepingFile": "`housekeeping`",
+    "ReleaseEntry": "an entry of `releases`", "RenameEntry": "an entry of `renames`",
     "ClosureEntry": "an entry of `closures`",
     "FundFile": "an entry of `funds`",
 }  # fmt: skip
