@@ -215,8 +215,10 @@ def _runs(environment: Environment) -> Iterator[Finding]:
     with made_history(environment) as instance:
         found, silent = stuck(instance), quiet(instance)
     if found:
-        said = f"{len(found)} run(s) never ended, their process is gone: {'; '.join(map(str, found))}"
+        said = f"{len(found)} run(s) never ended, their process is gone: {', '.join(run.run_id for run in found)}"
         yield Finding("runs", NOTE, said, "any `packfolio run` marks them as failed; their tables are whole")
+    for one in found:
+        yield Finding(f"run {one.run_id}", NOTE, str(one), "look at what it did in `packfolio ui`")
     for one in silent:
         yield Finding(
             "runs", NOTE, str(one), "look at it in `packfolio ui`, and terminate it there if it hangs"

@@ -31,6 +31,7 @@ from service.views import VIEWS, Asked, Seen, catalogue, decisions, pack_list, p
 
 PackId = Annotated[str, Path(pattern=r"^PP_\d{4}-\d{2}-\d{2}(\.([2-9]|[1-9]\d{0,3}))?$", max_length=20)]
 Wanted = Annotated[str | None, Query(max_length=64, description="UUID or name; all when left out")]
+BEYOND = "no finite answer follows from these numbers: ask with smaller ones"
 ViewName = Literal["trades", "weights", "exposures", "results", "impact", "scenarios", "hedges"]
 
 
@@ -144,7 +145,10 @@ async def execute(request: Request) -> Response:
                 else []
             )
             caller.chosen(snapshots, inputs.portfolio_id)
-        return pack, pattern.run(service, inputs, pack.id)
+        try:
+            return pack, pattern.run(service, inputs, pack.id)
+        except ArithmeticError as error:
+            raise PolicyError(f"{BEYOND} ({type(error).__name__})") from error
 
     pack, result = await request.app.state.solvers.run(work)
     state = request.scope["state"]
@@ -153,7 +157,10 @@ async def execute(request: Request) -> Response:
         await asyncio.to_thread(
             decisions.record, state["caller"], state["trace_id"], datetime.now(UTC), result
         )
-    return _json_response(_envelope(result, pack, state["trace_id"]))
+    try:
+        return _json_response(_envelope(result, pack, state["trace_id"]))
+    except ValueError:  # of json.dumps: a figure is infinite
+        raise PolicyError(BEYOND) from None
 
 
 def _envelope(result: dict[str, Any], pack: Pack, trace_id: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from service.optimizer_service import OptimizerService
 from service.policies import merged_policy
 
 TTL_SECONDS = 300
+MOST = 1e15  # shares or money of a trade: cents are still told apart
 
 
 class PortfolioInputs(Strict):
@@ -58,8 +59,8 @@ class TradeInput(Strict):
 
     symbol: str = Field(min_length=1, max_length=32)
     action: str
-    quantity: float = Field(ge=0)
-    estimated_cost: float | None = Field(default=None, ge=0)
+    quantity: float = Field(ge=0, le=MOST)
+    estimated_cost: float | None = Field(default=None, ge=0, le=MOST)
 
 
 class ImpactInputs(PortfolioInputs):

@@ -93,6 +93,55 @@ def test_no_path_breaks_the_service(client: TestClient, path: str, portfolio: st
         assert answer.status_code < 500, answer.text
 
 
+EXTREME = st.sampled_from(
+    [
+        0.0,
+        -0.0,
+        5e-324,
+        1e-300,
+        1e-12,
+        99.999999999,
+        100,
+        1e15,
+        1.7e308,
+        -1.7e308,
+        2**53 + 1,
+        2**63,
+        10**300,
+        -1,
+        1e-6,
+    ]
+)
+MOST_OF_THE_POLICY = sorted(set(PolicyFile.model_fields) - {"method", "tax", "harvest"})
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    keys=st.dictionaries(st.sampled_from(MOST_OF_THE_POLICY), EXTREME, min_size=1, max_size=3),
+    shock=EXTREME,
+    quantity=EXTREME,
+    page=st.fixed_dictionaries(
+        {"limit": EXTREME, "offset": EXTREME, "table": st.sampled_from(["trades", "prices"])}
+    ),
+)
+def test_no_finite_number_breaks_the_service(
+    client: TestClient, keys: dict[str, Any], shock: float, quantity: float, page: dict[str, Any]
+) -> None:
+    trades = [{"symbol": "SPY", "action": "BUY", "quantity": quantity, "estimated_cost": abs(quantity)}]
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("policy_rebalance", {"constraints": keys, "ratings": {"SPY": shock}}),
+        ("analyze_impact", {"proposed_trades": trades}),
+        ("portfolio_stress", {"custom_shocks": {"equity_pct": shock, "rates_bps": quantity}}),
+        ("suggest_hedges", {"custom_shocks": {"usd_pct": shock}, "max_cost_bps": quantity}),
+    ]
+    for pattern, inputs in asked:
+        answer = client.post(
+            "/v1/execute", json={"pattern_id": pattern, "inputs": {"portfolio_id": "mixed", **inputs}}
+        )
+        assert answer.status_code in (200, 409, 422), (pattern, inputs, answer.text[:500])
+    assert client.get(f"/v1/packs/{PACK}/trace", params=page).status_code in (200, 409, 422)
+
+
 @given(content=st.binary(max_size=60))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_break_the_service(client: TestClient, content: bytes) -> None:
