@@ -1,12 +1,14 @@
 """The anchor against the ledger, against itself, and against the desk's public key."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from resources.audit.cell_verification import Line
 from resources.audit.faults import CHANGED, MISSING, Fault
 from resources.store.anchor_lines import ACCEPTED, BEGUN, FORGED, INTENT, REVOKED, ROTATED, Anchor
 from resources.store.anchors import Anchors
 from resources.store.signatures import COUNTERSIGNATURE, SIGNATURE, PublicKey
+from resources.tree.ledger_tree import tree_of
 
 Found = tuple[list[Fault], list[str]]  # faults, notes
 
@@ -31,6 +33,7 @@ def check_anchors(lines: Iterable[Line], anchors: Anchors) -> Found:
     if rewritten:
         message = f"ledger row {rewritten[0].count} is not the one anchored at {rewritten[0].at}: history was rewritten"
         faults.append(Fault("materializations", CHANGED, message, ledger_row=rewritten[0].count))
+    faults += _unlike_trees(by_id, standing)
     if anchors.accepted and anchors.accepted.numbered:
         faults += _borne_out(anchors.accepted, by_id.get(anchors.accepted.count))
     if length > last.count:
@@ -39,6 +42,23 @@ def check_anchors(lines: Iterable[Line], anchors: Anchors) -> Found:
             f"added by someone"
         )
     return faults, notes
+
+
+def _unlike_trees(by_id: Mapping[int, Line], standing: Sequence[Anchor]) -> list[Fault]:
+    """Lines whose root is not that of the tree over the rows that they count; a broken chain is told elsewhere."""
+    hashes = [by_id[number].this_hash for number in sorted(by_id)]
+    if len(by_id) != max(by_id, default=0) or not all(re.fullmatch("[0-9a-f]{64}", one) for one in hashes):
+        return []
+    tree = tree_of([bytes.fromhex(one) for one in hashes])
+    return [
+        Fault(
+            "anchor",
+            CHANGED,
+            f"the root anchored at {line.at} is not that of the first {line.count} ledger rows",
+        )
+        for line in standing
+        if line.root and 0 < line.count <= len(hashes) and tree.root(line.count).hex() != line.root
+    ]
 
 
 def _by_itself(anchors: Anchors) -> Found:

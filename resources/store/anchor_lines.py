@@ -106,6 +106,8 @@ def read_line(number: int, text: bytes) -> Anchor:
     count, head, at = told["count"], told["head"], told["at"]
     if type(count) is not int or not 0 <= count < LONGEST:
         raise ValueError("has a count that is no number of rows")
+    if kind == CHECKPOINT and ROOT not in told:
+        raise ValueError("is a checkpoint without a root")
     for name in ("head", ROOT):
         if not _is_hash(told.get(name, head)):
             raise ValueError(f"has a {name} that is no SHA-256")
