@@ -15,20 +15,20 @@ from optimizer.backtests.report import KNOWLEDGE
 from optimizer.measures.analytics import monthly_table
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.checkpoints import Checkpoints
 from resources.results.frontiers import efficient_frontier
-from resources.results.pack_backtests import (
+from resources.results.pack_estimates import load_case
+from resources.results.replays.checkpoints import Checkpoints
+from resources.results.replays.pack_backtests import (
     POLICY,
     attribution,
     backtest,
     backtest_frames,
     replay_past,
 )
-from resources.results.pack_estimates import load_case
 from resources.settings.limit_words import reason_of
 from resources.settings.policy_grid import is_variant
-from resources.store.ledger import Connection
 from resources.store.warehouse import frame
 
 ALL_REPLAYED = "every_policy_was_replayed"

@@ -13,13 +13,13 @@ from assets.shared.partitions import OWNERS, PACKS
 from optimizer import DataError, Recipe
 from resources.books.snapshots import read_snapshots
 from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import simulated_symbols
 from resources.packs.packs import Pack
 from resources.results.estimate_checks import DRIFT_COLUMNS, condition_number, drifted, ill_conditioned
 from resources.results.pack_estimates import estimate_evidence
 from resources.results.stage_inputs import inputs_of
 from resources.results.stage_outputs import estimate_frames
-from resources.store.ledger import Connection
 from resources.store.warehouse import frame
 
 STEADY, SOUND = "steady", "sound"

@@ -13,12 +13,12 @@ from assets.shared.portfolio_rows import opened, record_each
 from optimizer import PackfolioError
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import load_case
 from resources.results.risk_outputs import Hedged, hedge_frames, hedged
 from resources.results.scenario_inputs import Exposed, read_exposed
 from resources.settings.playbooks import HEDGES, SCENARIOS, Playbooks
-from resources.store.ledger import Connection
 from resources.store.warehouse import frame
 
 ALL_STRESSED = "every_portfolio_is_stressed"

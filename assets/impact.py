@@ -13,10 +13,10 @@ from optimizer import PackfolioError
 from optimizer.proposals.proposal import orders_impact
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import evidence_with_scenarios, load_case
 from resources.results.risk_outputs import impact_frame
-from resources.store.ledger import Connection
 from resources.store.warehouse import frame
 
 COSTS_ALONE = "value_falls_by_the_costs_alone"

@@ -15,6 +15,7 @@ from optimizer.problem.policy_limits import Setting
 from optimizer.proposals.proposal import believe, choose_weights
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import Case, load_case
 from resources.results.stage_outputs import (
@@ -24,7 +25,6 @@ from resources.results.stage_outputs import (
     weight_frame,
 )
 from resources.settings.limit_words import reason_of
-from resources.store.ledger import Connection
 from resources.store.warehouse import frame
 
 ALL_ANSWERED = "every_portfolio_has_an_answer"

@@ -10,9 +10,9 @@ from assets.shared.portfolio_rows import PortfolioConfig
 from resources.books.day_before import DayBefore, day_before, out_of_date
 from resources.books.snapshots import Snapshot, take_snapshot
 from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.settings.portfolios import PortfolioFile
-from resources.store.ledger import Connection
 from resources.store.warehouse import frame
 
 COMPLETE = "complete"

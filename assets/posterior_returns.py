@@ -11,11 +11,11 @@ from optimizer import PackfolioError
 from optimizer.proposals.proposal import Beliefs, believe
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import simulated_symbols
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import load_case
 from resources.results.stage_outputs import belief_frame
-from resources.store.ledger import Connection
 from resources.store.warehouse import frame
 
 INPUTS = ["return_estimates", "covariances", "portfolio_snapshots"]

@@ -9,9 +9,9 @@ from assets.shared.data_checks import OF_PACK, answers
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.ledger.ledger import Entry, latest
 from resources.packs.packs import Pack, cut_pack, parse_pack_id
 from resources.screening.pack_checks import CheckLimits
-from resources.store.ledger import Entry, latest
 from resources.store.warehouse import frame
 
 CHECK = "fit_for_use"

@@ -17,11 +17,11 @@ from optimizer.trading.rationale import Reasons
 from resources.books.orders import past_reasons
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import load_case
 from resources.results.stage_outputs import no_trades, read_bindings, read_given, trade_frames
 from resources.settings.limit_words import reason_of
-from resources.store.ledger import Connection
 from resources.store.warehouse import frame
 
 LIMITS_HOLD = "limits_hold_on_whole_lots"

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.audit.verification import verify
+from resources.ledger.ledger import Connection, Stamp
 from resources.logs.calendars import Calendar, load_calendar
 from resources.logs.recorded_prices import newest_closes_on_record
 from resources.logs.storing import store_delivery
@@ -34,7 +35,6 @@ from resources.prices.folder import FolderSource
 from resources.prices.source import Delivery
 from resources.screening.pack_checks import CheckLimits
 from resources.screening.screen import Context, screen
-from resources.store.ledger import Connection, Stamp
 from resources.store.warehouse import Warehouse
 
 HERE = Path(__file__).parent

@@ -14,8 +14,8 @@ from statistics import median
 
 import duckdb
 
+from resources.ledger.ledger_tree import LedgerTree
 from resources.proofs.check_proof import consistent_roots, root_by_path
-from resources.tree.ledger_tree import LedgerTree
 
 HERE = Path(__file__).parent
 TARGETS_MS = {"grow by a row": 1.0, "path of a row": 5.0, "link to an earlier checkpoint": 5.0}

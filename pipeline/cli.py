@@ -33,7 +33,7 @@ from pipeline.commands.terminal import (
     working,
 )
 from pipeline.environment import Environment, keep_private
-from resources.store.record_error import FAILED, FAULT, exit_status
+from resources.ledger.record_error import FAILED, FAULT, exit_status
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -122,7 +122,7 @@ def ingest(
     with reader() as con:
         aside = set_aside_today(con)
     if not as_json:
-        from pipeline.commands.show_ingest import show_ingested
+        from pipeline.commands.printed.show_ingest import show_ingested
 
         show_ingested(out, outcome.counts, aside)
         if outcome.reason:
@@ -159,7 +159,7 @@ def run(
     if as_json:
         print_json({"status": "done" if not status else "failed", "reason": reason, **shown})
     else:
-        from pipeline.commands.show import show_trades
+        from pipeline.commands.printed.show import show_trades
 
         show_trades(out, shown)
         _tell_where(outcome.pack_id)
@@ -182,7 +182,7 @@ def trades(pack: PackArgument = "latest", portfolio: PortfolioOption = None, as_
     if as_json:
         print_json(shown)
         return
-    from pipeline.commands.show import show_trades
+    from pipeline.commands.printed.show import show_trades
 
     show_trades(out, shown)
 
@@ -203,8 +203,8 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Why a symbol is traded, or not: the reason and the numbers behind it."""
-    from pipeline.commands.show import show_explanation
-    from pipeline.commands.show_audit import show_weight_changes
+    from pipeline.commands.printed.show import show_explanation
+    from pipeline.commands.printed.show_audit import show_weight_changes
     from resources.results.queries import explanation
 
     if since is None and symbol is None:
@@ -259,7 +259,7 @@ def backtest(
     if as_json:
         print_json(shown)
         return
-    from pipeline.commands.show import show_backtest
+    from pipeline.commands.printed.show import show_backtest
 
     show_backtest(out, shown)
 
@@ -282,7 +282,7 @@ def show_pack(pack: PackArgument = "latest", as_json: Json = False) -> None:
     if as_json:
         print_json(details)
         return
-    from pipeline.commands.show import show_details
+    from pipeline.commands.printed.show import show_details
 
     show_details(out, details)
 
@@ -395,7 +395,7 @@ def _show_rows(
     if as_json:
         print_json(rows)
         return
-    from pipeline.commands.show import show_rows
+    from pipeline.commands.printed.show import show_rows
 
     show_rows(out, rows, least_wanted)
 

@@ -15,17 +15,17 @@ from optimizer import PackfolioError
 from pipeline.environment import Environment
 from resources.audit.restatements import BookNews, Proposal, book_news, proposed_revisions
 from resources.audit.verification import check_published, verify_home
+from resources.ledger import ledger
+from resources.ledger.anchors import read_anchors
+from resources.ledger.ledger import Connection
+from resources.ledger.record_error import RecordError
 from resources.logs.open_questions import open_questions
 from resources.logs.refused_files import refused_files
 from resources.packs.missing_data import set_aside_since
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.sources import FolderSettings
-from resources.store import ledger
-from resources.store.anchors import read_anchors
 from resources.store.code_version import environment_text
 from resources.store.continuity import refuse_lost
-from resources.store.ledger import Connection
-from resources.store.record_error import RecordError
 from resources.store.warehouse import Warehouse
 
 OK, NOTE, FAULT = "ok", "note", "fault"

@@ -1,15 +1,24 @@
-"""Dagster's history of runs in the home: one process at a time makes it, or brings it forward."""
+"""Dagster's history of runs in the home: who makes it, and how runs of the command line get on its timeline."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import dagster as dg
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from pipeline.environment import Environment
 from pipeline.interrupted_runs import sweep
 from resources.store.file_lock import held
 
 START_SECONDS = 120.0
+MODULE, LOCATION, REPOSITORY = "pipeline.definitions", "packfolio", "__repository__"
 
 
 @contextmanager
@@ -28,3 +37,16 @@ def opened_history(environment: Environment) -> Iterator[dg.DagsterInstance]:
     with made_history(environment) as instance:
         sweep(instance)
         yield instance
+
+
+@contextmanager
+def on_the_timeline(instance: dg.DagsterInstance, job: str) -> Iterator[None]:
+    """While the block runs, runs made by the instance are of the code location that `packfolio ui` opens."""
+    target = LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE)
+    repository = RemoteRepositoryOrigin(ManagedGrpcPythonEnvCodeLocationOrigin(target, LOCATION), REPOSITORY)
+    create = partial(instance.create_run_for_job, remote_job_origin=RemoteJobOrigin(repository, job))
+    instance.create_run_for_job = create  # type: ignore[method-assign]  # execute_in_process has no argument for it
+    try:
+        yield
+    finally:
+        del instance.create_run_for_job

@@ -9,15 +9,15 @@ import dagster as dg
 
 from assets.shared.partitions import PACKS
 from optimizer import DataError
+from pipeline.history import on_the_timeline
 from pipeline.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
-from pipeline.timeline import on_the_timeline
+from resources.ledger.record_error import RecordError
 from resources.logs.calendars import desk_calendar
 from resources.logs.ingest import default_as_of
 from resources.packs.packs import newest_revision, pack_id
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.sources import wanted_sources
-from resources.store.record_error import RecordError
 from resources.store.warehouse import Warehouse
 
 DONE, FAILED, USAGE, FAULT = 0, 1, 2, 3

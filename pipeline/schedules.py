@@ -13,12 +13,12 @@ from pipeline.interrupted_runs import quiet, sweep
 from pipeline.jobs import backup, daily_run, ingest, purge_runs
 from resources.audit.restatements import book_news, proposed_revisions
 from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.ledger.ledger import sha256
 from resources.logs.calendars import Calendar, desk_calendar
 from resources.packs.packs import newest_revision, pack_id, watermark
 from resources.prices.folder import is_delivery
 from resources.settings.configuration import Configuration, housekeeping
 from resources.settings.sources import FolderSettings
-from resources.store.ledger import sha256
 
 LOOK_BACK = timedelta(days=14)
 SETTLED_SECONDS = 5.0

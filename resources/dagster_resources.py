@@ -10,11 +10,11 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from optimizer import DataError
+from resources.ledger.ledger import Connection, Stamp
 from resources.logs.calendars import desk_calendar
 from resources.packs.packs import Pack, newest_fresh, parse_pack_id
 from resources.settings.configuration import Configuration, load_configuration
 from resources.store.code_version import code_version
-from resources.store.ledger import Connection, Stamp
 from resources.store.transaction import Transaction
 from resources.store.warehouse import Warehouse
 

@@ -11,6 +11,7 @@ from resources.books.orders import past_reasons
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.books.tax_lots import read_plan
 from resources.books.universes import STALE_SESSIONS
+from resources.ledger.ledger import Connection
 from resources.packs.near_symbols import unknown_symbols
 from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack, find_pack, latest_fresh
@@ -20,7 +21,6 @@ from resources.results.pack_inputs import under_policy
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.playbooks import Playbooks, load_playbooks
 from resources.settings.policy_schema import PolicyFile
-from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 from service.published import Memory, Published
 from service.settings import Settings

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import duckdb
 
 from optimizer import DataError
+from resources.ledger.ledger import Connection
 from resources.store.duckdb_engine import cursor_of, damage_told, open_copy
-from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 
 Value = TypeVar("Value")

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from optimizer.problem.methods import METHODS
 from optimizer.risk.scenarios import FACTORS
 from resources.audit.tracing import trace_row
+from resources.ledger.ledger import columns
 from resources.packs.packs import Pack
 from resources.results.queries import packs_table, portfolios_of, regime_of, rows
 from resources.settings.playbooks import Shocks
-from resources.store.ledger import columns
 from service.answers import plain
 from service.desk import Desk, Reading
 from service.http.callers import Caller

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from resources.ledger.ledger import Stamp, append_entry, columns
+from resources.ledger.tables import LOGS, OUTPUTS
 from resources.logs.appending import append_log
 from resources.packs.packs import Pack, cut_pack
 from resources.screening.pack_checks import CheckLimits
-from resources.store.ledger import Stamp, append_entry, columns
-from resources.store.tables import LOGS, OUTPUTS
 from resources.store.warehouse import Transaction, Warehouse
 
 STAMP = Stamp("run-1", datetime(2024, 1, 5, 22, tzinfo=UTC).replace(tzinfo=None), "0.1.0+test", "c0ffee")

@@ -11,12 +11,12 @@ from bench import PRICE_TYPES, STAMP, ingest
 
 from resources.books.day_before import DayBefore, OutOfDate, day_before, out_of_date
 from resources.books.snapshots import Snapshot, read_snapshots, take_snapshot
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, cut_pack, newest_fresh
 from resources.results.stage_outputs import TRADE_COLUMNS
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.yaml_files import parse_yaml
-from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 
 ACTIONS = pa.schema([

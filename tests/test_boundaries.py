@@ -265,7 +265,7 @@ VIOLATIONS = [
     ("wing_order", "optimizer/model/costs.py", "from optimizer import Policy\n"),
     ("wing_order", "optimizer/numerics/minvar.py", "from . import qp\nfrom ..solvers.solve import solve\n"),
     ("wing_order", "optimizer/newcomer.py", "x = 1\n"),
-    ("wing_order", "resources/store/tables.py", "from resources.packs.packs import Pack\n"),
+    ("wing_order", "resources/ledger/tables.py", "from resources.packs.packs import Pack\n"),
     ("wings_say_what_they_are_for", "optimizer/newcomer/__init__.py", ""),
     ("front_door_is_used", "assets/trades.py", "from optimizer.proposals.engine import OptimizationEngine\n"),
     ("no_circles", "pipeline/jobs.py", "def f():\n    from pipeline.runs import run\n"),

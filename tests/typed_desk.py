@@ -10,7 +10,7 @@ import pandas as pd
 from small_desk import make_desk
 from terminal import Said, Terminal, terminal
 
-from resources.store.ledger import Stamp
+from resources.ledger.ledger import Stamp
 from resources.store.warehouse import Warehouse
 
 SOURCES = """

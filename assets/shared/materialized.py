@@ -9,9 +9,9 @@ import dagster as dg
 import pandas as pd
 
 from resources.audit.column_lineage import COLUMNS, asset_of
+from resources.ledger.ledger import Connection, Entry, columns, head, sha256
 from resources.packs.packs import Pack
 from resources.store.descriptions import column_sentence
-from resources.store.ledger import Connection, Entry, columns, head, sha256
 
 PREVIEW_ROWS = 25
 MARKDOWN = re.compile(r"[\\`*_\[\]<>#|~!&]")

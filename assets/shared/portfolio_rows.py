@@ -8,9 +8,9 @@ import pandas as pd
 from optimizer import DataError
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.dagster_resources import Stage
+from resources.ledger.ledger import Entry
 from resources.packs.packs import Pack
 from resources.results.stage_inputs import Inputs, read_inputs
-from resources.store.ledger import Entry
 from resources.store.transaction import Transaction
 
 Frames = Mapping[str, pd.DataFrame]

@@ -24,7 +24,7 @@ def keygen(
     as_json: Json = False,
 ) -> None:
     """Make the desk's Ed25519 key, by which each anchor line is signed once PACKFOLIO_ANCHOR_KEY names it."""
-    from resources.store.signatures import make_keys
+    from resources.ledger.signatures import make_keys
 
     public = make_keys(path.resolve(), Environment.of_process().home)
     finish({"private key": str(path), "public key": str(public)}, 0, as_json)
@@ -37,8 +37,8 @@ def rotate(
     as_json: Json = False,
 ) -> None:
     """Write into the anchor, signed by the present key and by the new one, that the new one signs from here on."""
-    from resources.store.anchor_lines import ROTATED
-    from resources.store.signatures import KEY, PublicKey, signing_key
+    from resources.ledger.anchor_lines import ROTATED
+    from resources.ledger.signatures import KEY, PublicKey, signing_key
     from resources.store.warehouse import Warehouse
 
     here, old = Environment.of_process(), signing_key()
@@ -64,8 +64,8 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Write into the anchor that a key is not to be believed any more: what it signs after this line is a fault."""
-    from resources.store.anchor_lines import REVOKED
-    from resources.store.signatures import KEY, PublicKey, signing_key
+    from resources.ledger.anchor_lines import REVOKED
+    from resources.ledger.signatures import KEY, PublicKey, signing_key
     from resources.store.warehouse import Warehouse
 
     here, signs = Environment.of_process(), signing_key()

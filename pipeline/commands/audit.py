@@ -51,7 +51,7 @@ def trace(
     if as_json:
         print_json(tree)
         return
-    from pipeline.commands.show_audit import show_lineage
+    from pipeline.commands.printed.show_audit import show_lineage
 
     show_lineage(out, tree)
 
@@ -66,7 +66,7 @@ def verify_packs(
 ) -> None:
     """Recompute every hash from the rows; exit 3 for a fault, 4 where all is sound but a break was once accepted."""
     from resources.audit.verification import verify_home
-    from resources.store.signatures import PublicKey
+    from resources.ledger.signatures import PublicKey
     from resources.store.warehouse import Warehouse
 
     here = Environment.of_process()
@@ -79,7 +79,7 @@ def verify_packs(
     if as_json:
         print_json(report.as_json())
     else:
-        from pipeline.commands.show import show_verification
+        from pipeline.commands.printed.show import show_verification
 
         show_verification(out, report)
     raise typer.Exit(STATUS[report.status])
@@ -94,7 +94,7 @@ def diff(first: PackArgument, second: PackArgument, as_json: Json = False) -> No
     if as_json:
         print_json(found)
         return
-    from pipeline.commands.show_audit import show_diff
+    from pipeline.commands.printed.show_audit import show_diff
 
     show_diff(out, found)
 
@@ -161,7 +161,7 @@ def replay(
     if as_json:
         print_json(found)
     else:
-        from pipeline.commands.show_audit import show_replay
+        from pipeline.commands.printed.show_audit import show_replay
 
         show_replay(out, found)
     raise typer.Exit(0 if found["identical"] or config else FAULT)
@@ -188,7 +188,7 @@ def doctor(
     if as_json:
         print_json(findings)
     else:
-        from pipeline.commands.show import show_findings
+        from pipeline.commands.printed.show import show_findings
 
         show_findings(out, findings)
     raise typer.Exit(FAULT if any(finding["state"] == "fault" for finding in findings) else 0)
@@ -207,8 +207,8 @@ def _accept(here: Environment, what: str, reason: str) -> None:
 
 
 def _warehouse(here: Environment) -> tuple[Any, Any]:
+    from resources.ledger.ledger import Stamp
     from resources.store.code_version import code_version
-    from resources.store.ledger import Stamp
     from resources.store.warehouse import Warehouse
 
     return Warehouse(here.home, here.anchor), Stamp(

@@ -16,7 +16,7 @@ def show_sweep(day: date, portfolio: str | None, options: Sequence[str], as_json
     if as_json:
         print_json(found)
     else:
-        from pipeline.commands.show import show_variants
+        from pipeline.commands.printed.show import show_variants
 
         show_variants(out, found)
         for name, reason in found["failed"].items():
@@ -28,7 +28,7 @@ def _replayed(day: date, portfolio: str | None, options: Sequence[str], quiet: b
     from resources.books.snapshots import read_snapshots
     from resources.packs.packs import newest_fresh
     from resources.results.queries import portfolios_of
-    from resources.results.sweeps import sweep_policies
+    from resources.results.replays.sweeps import sweep_policies
     from resources.settings.configuration import load_configuration
     from resources.settings.policy_grid import read_grid
 

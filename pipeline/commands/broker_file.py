@@ -132,7 +132,7 @@ def _asked_day() -> date:
 
 def show_understood(held: "Holdings", found: "Statement") -> None:
     """What was read of a file, and which lines were left out."""
-    from pipeline.commands.show import amount, columns_table, shares
+    from pipeline.commands.printed.show import amount, columns_table, shares
 
     heads = (("symbol", False), ("shares", True), ("cost a share", True), ("lots", True))
     table = columns_table(f"{found.layout}, holdings of {held.as_of}", heads)

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from resources.store.record_error import is_damage
+from resources.ledger.record_error import is_damage
 
 FULL = 1 << 20  # bytes: with less, neither the warehouse nor Dagster's history can grow
 SAFE = "what was committed is whole, and nothing else is visible: run it again"

@@ -51,10 +51,10 @@ def prove(
     ] = Form.proof,
 ) -> None:
     """Print the proof of a result, as JSON: its rows and all they came from, for somebody who has nothing else."""
+    from resources.ledger.signatures import signing_key
     from resources.proofs.checkpoints import cosignatures, rooted_lines
     from resources.proofs.in_toto import envelope
     from resources.proofs.proving import Witnessed, prove
-    from resources.store.signatures import signing_key
 
     store, signer = _store(), signing_key()
     if form is Form.in_toto and signer is None:

@@ -58,6 +58,6 @@ def _show(how: str, read: Any, key: tuple[Any, ...], as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    from pipeline.commands import show_risk
+    from pipeline.commands.printed import show_risk
 
     getattr(show_risk, how)(out, found)

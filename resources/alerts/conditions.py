@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from resources.store.ledger import Connection
+from resources.ledger.ledger import Connection
 
 LOOK_BACK = timedelta(days=14)
 GIB = 1 << 30

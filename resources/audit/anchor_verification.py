@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from resources.audit.cell_verification import Line
 from resources.audit.faults import CHANGED, MISSING, Fault
-from resources.store.anchor_lines import ACCEPTED, BEGUN, FORGED, INTENT, REVOKED, ROTATED, Anchor
-from resources.store.anchors import Anchors
-from resources.store.signatures import COUNTERSIGNATURE, SIGNATURE, PublicKey
-from resources.tree.ledger_tree import tree_of
+from resources.ledger.anchor_lines import ACCEPTED, BEGUN, FORGED, INTENT, REVOKED, ROTATED, Anchor
+from resources.ledger.anchors import Anchors
+from resources.ledger.ledger_tree import tree_of
+from resources.ledger.signatures import COUNTERSIGNATURE, SIGNATURE, PublicKey
 
 Found = tuple[list[Fault], list[str]]  # faults, notes
 

@@ -10,12 +10,12 @@ import duckdb
 
 from optimizer import DataError
 from resources.audit.verification import verify
-from resources.store import ledger
-from resources.store.anchor_lines import ACCEPTED, INTENT
-from resources.store.anchors import Anchors, append_line, read_anchors
+from resources.ledger import ledger
+from resources.ledger.anchor_lines import ACCEPTED, INTENT
+from resources.ledger.anchors import Anchors, append_line, read_anchors
+from resources.ledger.ledger import file_sha256
 from resources.store.code_version import code_version
 from resources.store.file_lock import held
-from resources.store.ledger import file_sha256
 from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
 DATABASE, ANCHORS, PAYLOADS, MANIFEST = "warehouse.duckdb", "anchors.jsonl", "payloads", "manifest.json"

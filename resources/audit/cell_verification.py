@@ -7,7 +7,7 @@ from datetime import date
 from itertools import chain, combinations
 
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault
-from resources.store.ledger import (
+from resources.ledger.ledger import (
     UNSPECIFIED,
     Connection,
     cells_sql,
@@ -17,7 +17,7 @@ from resources.store.ledger import (
     row_text,
     sha256,
 )
-from resources.store.tables import ASSET_OF, LEDGERED, LOGS, OUTPUTS, ledger_column
+from resources.ledger.tables import ASSET_OF, LEDGERED, LOGS, OUTPUTS, ledger_column
 
 CONTENT = (*OUTPUTS, "pricing_packs", "check_findings")  # written by `Transaction.record`
 OWNER = {**ASSET_OF, "check_findings": "pricing_packs"}

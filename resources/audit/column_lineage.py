@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from resources.store.tables import ASSET_OF, LOGS
+from resources.ledger.tables import ASSET_OF, LOGS
 
 Sources = Mapping[str, tuple[str, ...]]
 

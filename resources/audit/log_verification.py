@@ -6,10 +6,10 @@ from datetime import date
 from functools import cached_property
 
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault
+from resources.ledger.ledger import Connection, sha256
+from resources.ledger.tables import LOGS
 from resources.logs.appending import row_hash_sql
 from resources.logs.leaves import Leaf, layered_rows, plain_rows, read_leaves
-from resources.store.ledger import Connection, sha256
-from resources.store.tables import LOGS
 
 NAMED = 20  # rows of one kind that are named before the rest is only counted
 

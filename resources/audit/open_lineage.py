@@ -22,8 +22,8 @@ from openlineage.client.transport.http import HttpConfig, HttpTransport
 from optimizer import DataError
 from resources.audit.column_lineage import COLUMNS
 from resources.audit.tracing import PARENTS
+from resources.ledger.ledger import Connection, columns
 from resources.results.queries import Row
-from resources.store.ledger import Connection, columns
 
 SPACE = "packfolio"
 

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from resources.ledger.ledger import Connection
+from resources.ledger.tables import LOGS
 from resources.packs.packs import Pack, find_pack
 from resources.results.queries import Row, rows
-from resources.store.ledger import Connection
-from resources.store.tables import LOGS
 
 SHOWN = 50  # changes listed in full; all are counted
 

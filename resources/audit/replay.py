@@ -7,14 +7,14 @@ import duckdb
 
 from optimizer import DataError
 from resources.audit.pack_diff import COMPARED, changes
+from resources.ledger.ledger import Connection
+from resources.ledger.tables import ASSET_OF, LOGS, OUTPUTS
 from resources.logs.appending import root_hash
 from resources.packs.packs import Pack
 from resources.results.queries import Row, rows
 from resources.settings.yaml_files import written_out
 from resources.store.duckdb_engine import quoted
-from resources.store.ledger import Connection
 from resources.store.schema import create_schema
-from resources.store.tables import ASSET_OF, LOGS, OUTPUTS
 
 
 def prepare_scratch(source: Path, pack: Pack, home: Path) -> None:

@@ -9,12 +9,12 @@ from resources.audit.weight_changes import portfolio_state, solved_weights
 from resources.books.day_before import out_of_date
 from resources.books.paper import pending_news
 from resources.books.snapshots import read_snapshots
+from resources.ledger.ledger import Connection
+from resources.ledger.tables import LOGS
 from resources.logs.appending import root_hash
 from resources.packs.packs import Pack, latest_fresh, watermark
 from resources.results.queries import Row
 from resources.settings.limit_words import reason_of
-from resources.store.ledger import Connection
-from resources.store.tables import LOGS
 
 NAMED = 5  # restated symbols that a reason names
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from optimizer import DataError, PolicyError
+from resources.ledger.ledger import Connection, columns, file_sha256
+from resources.ledger.tables import OUTPUTS, ledger_column
 from resources.packs.packs import Pack, find_pack
 from resources.results.queries import Row, rows
-from resources.store.ledger import Connection, columns, file_sha256
-from resources.store.tables import OUTPUTS, ledger_column
 
 # What each table was computed from; what is computed from prices alone ends at the pack.
 PARENTS = {

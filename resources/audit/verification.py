@@ -9,20 +9,20 @@ from resources.audit.anchor_verification import accepted_breaks, check_anchors, 
 from resources.audit.cell_verification import Line, explain_cells, unequal_cells, unlike_content
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault, Report
 from resources.audit.log_verification import LogCheck
-from resources.logs.appending import root_hash
-from resources.packs.packs import find_pack
-from resources.store.anchors import Anchors, read_anchors
-from resources.store.catalog import unlike_release
-from resources.store.ledger import (
+from resources.ledger.anchors import Anchors, read_anchors
+from resources.ledger.ledger import (
     GENESIS,
     LEDGER_FIELDS,
     Connection,
     chain_hash,
     file_sha256,
 )
-from resources.store.record_error import RecordError
-from resources.store.signatures import PublicKey
-from resources.store.tables import LOGS
+from resources.ledger.record_error import RecordError
+from resources.ledger.signatures import PublicKey
+from resources.ledger.tables import LOGS
+from resources.logs.appending import root_hash
+from resources.packs.packs import find_pack
+from resources.store.catalog import unlike_release
 from resources.store.warehouse import Warehouse
 
 COPY = "published copy"

@@ -9,11 +9,11 @@ from optimizer import DataError, FundExposureMap, PackfolioError, PolicyError
 from optimizer.proposals.proposal import believe, choose_weights
 from resources.audit.replay import recorded_configuration
 from resources.books.snapshots import Snapshot, read_snapshots
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, find_pack
 from resources.results.pack_estimates import estimate_evidence, load_case
 from resources.results.queries import Row, rows
 from resources.settings.configuration import load_configuration
-from resources.store.ledger import Connection
 
 Weights = dict[str, float]
 

@@ -12,8 +12,8 @@ from optimizer import Lot, Position
 from optimizer.model.action_kinds import KINDS, CorporateAction
 from optimizer.model.corporate_actions import Adjusted, adjust_holdings, adjust_position
 from optimizer.model.portfolio import ZERO, Number, exact
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.store.ledger import Connection
 
 Items = tuple[Lot | Position, ...]
 Market = Callable[[CorporateAction], tuple[Number, Mapping[str, Number]]]

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, find_pack
 from resources.settings.portfolios import PortfolioFile
-from resources.store.ledger import Connection
 
 # Of each as-of date the pack that counts.
 CURRENT = (

@@ -9,11 +9,11 @@ from optimizer import DataError
 from optimizer.trading.frozen import FrozenPosition
 from resources.books.paper import Holdings
 from resources.books.universes import UNPRICED
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate
 from resources.settings.portfolios import PortfolioFile
-from resources.store.ledger import Connection
 
 
 def frozen_positions(

@@ -19,11 +19,11 @@ from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen
 from resources.books.restated_units import NEAR
 from resources.books.reversals import Restated
 from resources.books.tax_lots import read_lots
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack, find_pack
 from resources.packs.panels import Panel
 from resources.packs.spin_offs import WITHIN
-from resources.store.ledger import Connection
 
 Key = tuple[str, date, str]
 SAME_DIVIDEND = Decimal("0.005")  # relative; a vendor rounds the dividends that it restates

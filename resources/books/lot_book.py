@@ -12,10 +12,10 @@ from optimizer.tax.taxes import SAME_SHARES, evened
 from optimizer.tax.wash_sales import Loss, losses_of, match, replaced
 from resources.books.adjustments import Adjustment, Carried, Items
 from resources.books.tax_lots import Lots, read_lots, recent_losses
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.settings.policy_schema import PolicyFile
 from resources.settings.portfolios import PortfolioFile
-from resources.store.ledger import Connection
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from datetime import timedelta
 import numpy as np
 
 from optimizer.trading.rationale import Reasons
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack, find_pack
-from resources.store.ledger import Connection
 
 UNFILLED = 1e-6
 

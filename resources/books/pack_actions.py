@@ -10,11 +10,11 @@ import numpy as np
 from optimizer.model.action_kinds import CASH_KINDS, CorporateAction, action_faults
 from optimizer.model.portfolio import Number
 from resources.books.adjustments import Market
+from resources.ledger.ledger import Connection
 from resources.packs.delistings import delistings
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate
-from resources.store.ledger import Connection
 
 RATIOS = ("split", "stock_dividend")
 SAME = 1e-6

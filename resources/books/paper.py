@@ -15,13 +15,13 @@ from resources.books.lot_book import Fill, LotBook, read_lot_book
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
 from resources.books.restated_units import apply_units, unit_changes
 from resources.books.tax_lots import Lots, average_costs
+from resources.ledger.ledger import Connection
 from resources.packs.liquidity import newest_liquidity
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate
 from resources.settings.portfolios import PortfolioFile
-from resources.store.ledger import Connection
 
 LOOK_BACK = timedelta(days=14)
 

@@ -32,10 +32,10 @@ from resources.books.universes import (
     without_volume,
     young_symbols,
 )
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.settings.policy_schema import PolicyFile
 from resources.settings.portfolios import VIEW, PortfolioFile, ScenarioViewFile, ViewFile
-from resources.store.ledger import Connection
 
 UNKNOWN = Holdings(None, Decimal(0), {})
 REMEDY = "deliver its price, state its delisting, or take it out (docs/how-to/delisted-symbol.md)"

@@ -16,10 +16,10 @@ from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen
 from resources.books.paper import LOOK_BACK, Holdings
 from resources.books.restated_units import NEAR, apply_units, unit_ratio
 from resources.books.tax_lots import average_costs
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import chosen_sources, read_panel, span_columns
 from resources.packs.packs import Pack
 from resources.settings.portfolios import HoldingsFile, PortfolioFile
-from resources.store.ledger import Connection
 
 
 def stated_holdings(con: Connection, pack: Pack, file: PortfolioFile) -> Holdings:

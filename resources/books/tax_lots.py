@@ -12,10 +12,10 @@ from optimizer.model.action_kinds import scaled, share_ratio
 from optimizer.model.portfolio import ZERO, exact, money
 from optimizer.tax.taxes import HarvestRule, TaxPlan
 from optimizer.tax.wash_sales import Loss
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
 from resources.settings.policy_schema import PolicyFile
-from resources.store.ledger import Connection
 
 Lots = Mapping[str, tuple[Lot, ...]]
 LOT_COLUMNS = ["symbol", "lot_id", "quantity", "cost_basis", "acquired", "held_since"]

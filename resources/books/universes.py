@@ -7,6 +7,7 @@ import numpy as np
 from optimizer import DataError
 from optimizer.model.sessions import costly_gaps
 from optimizer.proposals.proposal import MIN_OBSERVATIONS
+from resources.ledger.ledger import Connection
 from resources.packs.delistings import gone_symbols
 from resources.packs.liquidity import liquidity_of
 from resources.packs.missing_data import questions_at, set_aside_since
@@ -15,7 +16,6 @@ from resources.packs.pack_prices import newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate, ways
 from resources.settings.portfolios import PortfolioFile
-from resources.store.ledger import Connection
 
 STALE_SESSIONS = 5
 WEIGHTINGS = ("equal_weight", "market_cap")  # of the investable names; any other benchmark has fixed weights

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from resources.ledger import ledger
+from resources.ledger.ledger import Connection
+from resources.ledger.tables import LOGS, SAME_VALUE, Log
 from resources.logs.leaves import BLOCK, layered_rows, plain_rows, read_leaves
-from resources.store import ledger
-from resources.store.ledger import Connection
-from resources.store.tables import LOGS, SAME_VALUE, Log
 
 # NULL in these columns of a delivery means "this payload cannot know it": what is on record stays.
 UNKNOWABLE = {"dividend": "0", "split": "1"}

@@ -12,11 +12,11 @@ from typing import Any
 import pandas as pd
 from pydantic import AwareDatetime, Field, ValidationError
 
+from resources.ledger.ledger import Connection, append_entry
+from resources.ledger.ledger import sha256 as text_sha256
 from resources.logs.storing import insert_rows
 from resources.settings.policy_schema import Strict
 from resources.settings.words import told
-from resources.store.ledger import Connection, append_entry
-from resources.store.ledger import sha256 as text_sha256
 from resources.store.transaction import Transaction
 
 TABLE, SOURCE = "decisions", "service"

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from optimizer import DataError
+from resources.ledger.ledger import Connection, Stamp, file_sha256, head
 from resources.logs.calendars import Calendar, calendar_ends, desk_calendar
 from resources.logs.recorded_actions import (
     ACTIONS,
@@ -47,7 +48,6 @@ from resources.settings.sources import (
     screening,
     wanted_sources,
 )
-from resources.store.ledger import Connection, Stamp, file_sha256, head
 from resources.store.warehouse import Warehouse
 
 Progress = Callable[[str], None]

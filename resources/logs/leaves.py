@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from optimizer.typing import Array
-from resources.store.ledger import Connection
-from resources.store.tables import LOGS
+from resources.ledger.ledger import Connection
+from resources.ledger.tables import LOGS
 
 BLOCK = 1 << 20  # rows in memory at a time
 

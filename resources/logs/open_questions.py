@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from resources.store.ledger import Connection
+from resources.ledger.ledger import Connection
 
 RELEASE = "release it in overrides.yaml if it is true, or wait for the vendor's correction"
 REMEDIES = {

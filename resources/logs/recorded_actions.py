@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow as pa
 
 from optimizer.model.action_kinds import CASH_KINDS
+from resources.ledger.ledger import Connection, Stamp
 from resources.logs.stated_dividends import SAME_CASH, Stated
 from resources.prices.source import Finding
 from resources.screening.renames import Rename, present_name, segments
-from resources.store.ledger import Connection, Stamp
 from resources.store.warehouse import Warehouse
 
 ACTIONS = "corporate_actions"

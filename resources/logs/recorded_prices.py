@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from resources.ledger.ledger import Connection
+from resources.ledger.tables import SAME_VALUE
 from resources.prices.series import Record
 from resources.prices.source import CARRIED, PRICE_ROWS, Delivery
 from resources.screening.doubts import WAITING
@@ -17,8 +19,6 @@ from resources.screening.evidence import MONTH, Elsewhere
 from resources.screening.merged import NEVER, Recorded, with_column
 from resources.screening.settling import KEEPING, agreed, lost
 from resources.settings.sources import days_since_1970
-from resources.store.ledger import Connection
-from resources.store.tables import SAME_VALUE
 
 COLUMNS = ", ".join(f"p.{name}" for name in PRICE_ROWS.names)
 

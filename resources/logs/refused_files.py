@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from resources.store.ledger import Connection
+from resources.ledger.ledger import Connection
 
 REJECTED, WITHDRAWN = "rejected", "withdrawn"
 

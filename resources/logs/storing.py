@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from resources.ledger.ledger import Connection, append_entry, sha256
 from resources.logs.appending import Appended, append_log
 from resources.logs.refused_files import REJECTED, refused_files
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding
-from resources.store.ledger import Connection, append_entry, sha256
 from resources.store.transaction import Transaction
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.screening.renames import Rename, segments
-from resources.store.ledger import Connection
 
 KIND = "delisting"
 GONE = ("delisting", "merger", "rename")

@@ -10,9 +10,9 @@ import pandas as pd
 from optimizer import DataError, Liquidity, LiquidityPanel, rolling_liquidity
 from optimizer.model.liquidity import LIQUIDITY_DAYS
 from optimizer.model.returns import growth_index
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import chosen_sources, in_currency, read_panel, span_columns, window_start
 from resources.packs.packs import Pack
-from resources.store.ledger import Connection
 
 # Of an index in the benchmark that is neither held nor bought nobody needs the volume.
 NEVER_TRADED = Liquidity(inf, 0.0)

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from optimizer.risk.regime_detector import Detection, Observation
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.store.ledger import Connection
 
 Series = dict[str, list[Observation]]
 

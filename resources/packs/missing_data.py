@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import date
 
+from resources.ledger.ledger import Connection
 from resources.logs.open_questions import OpenQuestion, open_questions
 from resources.logs.refused_files import refused_files
 from resources.screening.pack_checks import Finding
-from resources.store.ledger import Connection
 
 SET_ASIDE, FILE_REFUSED = "SET_ASIDE", "FILE_REFUSED"
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.store.ledger import Connection
 
 MOST = 3
 

@@ -10,12 +10,12 @@ import pandas as pd
 
 from optimizer import DataError
 from optimizer.typing import Array
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.price_sources import Span, source_spans
 from resources.packs.rates import exchange_rates, missing_rate, ways
 from resources.packs.spin_offs import distributions, spin_offs
-from resources.store.ledger import Connection
 
 
 def window_start(con: Connection, pack: Pack, sessions: int) -> date:

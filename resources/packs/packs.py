@@ -9,6 +9,8 @@ from datetime import date
 import pandas as pd
 
 from optimizer import DataError, PolicyError
+from resources.ledger.ledger import Connection
+from resources.ledger.tables import LOGS
 from resources.logs.appending import root_hash
 from resources.packs.missing_data import missing_data
 from resources.packs.price_sources import stopped_sources
@@ -19,8 +21,6 @@ from resources.screening.pack_checks import (
     quality_score,
     with_severities,
 )
-from resources.store.ledger import Connection
-from resources.store.tables import LOGS
 from resources.store.transaction import Transaction
 
 ID = re.compile(r"PP_(\d{4}-\d{2}-\d{2})(?:\.([2-9]|[1-9]\d+))?")

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from optimizer import DataError, Vintages
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import chosen_sources, read_panel, span_columns
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate_series
 from resources.packs.spin_offs import CARRIED
-from resources.store.ledger import Connection
 
 
 def read_vintages(con: Connection, pack: Pack, symbols: Sequence[str], currency: str) -> Vintages:

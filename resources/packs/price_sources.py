@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from resources.ledger.ledger import Connection
 from resources.screening.pack_checks import Finding
-from resources.store.ledger import Connection
 
 SOURCE_STOPPED = "SOURCE_STOPPED"
 RECENT_DAYS = 14

@@ -9,8 +9,8 @@ import pandas as pd
 from optimizer import DataError
 from optimizer.model.exchange_rates import ExchangeRates, Way
 from optimizer.typing import Array
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.store.ledger import Connection
 
 
 def exchange_rate(con: Connection, pack: Pack, base: str, quote: str) -> float:

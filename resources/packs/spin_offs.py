@@ -8,9 +8,9 @@ import numpy as np
 from optimizer import DataError
 from optimizer.model.action_kinds import CASH_KINDS, CorporateAction
 from optimizer.typing import Array
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
-from resources.store.ledger import Connection
 
 WITHIN = timedelta(days=10)  # of the action, the first close counts
 CARRIED = 0.5  # of its value: a dividend in the row from there on is the spin-off, as vendors adjust for it

@@ -20,6 +20,7 @@ import pyarrow.csv as pc
 
 from optimizer import DataError, PolicyError
 from optimizer.typing import Array
+from resources.ledger.ledger import file_sha256
 from resources.prices.folder import between
 from resources.prices.rounding import significant
 from resources.prices.rows import build
@@ -32,7 +33,6 @@ from resources.prices.source import (
     Seen,
     delivery_key,
 )
-from resources.store.ledger import file_sha256
 
 PACKAGE = "skfolio"
 STOCKS, INDEX, FACTORS = "sp500_dataset.csv.gz", "sp500_index.csv.gz", "factors_dataset.csv.gz"

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from optimizer import DataError
+from resources.ledger.ledger import file_sha256
 from resources.prices.file_names import name_date
 from resources.prices.files import Reading, read_delivery
 from resources.prices.source import (
@@ -19,7 +20,6 @@ from resources.prices.source import (
     delivery_key,
     refusing,
 )
-from resources.store.ledger import file_sha256
 
 UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp", ".temp", ".swp", "~")
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from optimizer import DataError
 from optimizer.model.action_kinds import action_faults
+from resources.ledger.ledger import file_sha256
 from resources.prices.columns import SYMBOL, Columns, plain
 from resources.prices.csv_file import at_most, read_csv, told, too_large
 from resources.prices.folder import is_delivery
@@ -26,7 +27,6 @@ from resources.prices.source import (
     refusing,
     shown,
 )
-from resources.store.ledger import file_sha256
 
 TEXT, DAY, NUMBER, YES_NO = pa.string(), pa.date32(), pa.float64(), pa.bool_()
 SOURCE = "reference"

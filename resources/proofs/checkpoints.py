@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from optimizer import DataError
-from resources.store.anchor_lines import INTENT, Anchor
-from resources.store.anchors import read_anchors
-from resources.store.ledger import head
-from resources.store.signatures import SIGNATURE, signing_key
+from resources.ledger.anchor_lines import INTENT, Anchor
+from resources.ledger.anchors import read_anchors
+from resources.ledger.ledger import head
+from resources.ledger.signatures import SIGNATURE, signing_key
 from resources.store.warehouse import Warehouse
 
 

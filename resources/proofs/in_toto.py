@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from resources.ledger.ledger import Connection
+from resources.ledger.signatures import private_key
 from resources.packs.packs import find_pack
 from resources.proofs.check_proof import LEDGER, NOT_OPENED
-from resources.store.ledger import Connection
-from resources.store.signatures import private_key
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from resources.ledger.ledger import Connection, columns, row_text
+from resources.ledger.tables import LOGS, ledger_column
 from resources.logs.appending import log_row_text
 from resources.logs.leaves import layered_rows
 from resources.packs.packs import Pack
 from resources.proofs.check_proof import PRICES
-from resources.store.ledger import Connection, columns, row_text
-from resources.store.tables import LOGS, ledger_column
 
 Part = dict[str, Any]
 

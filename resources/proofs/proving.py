@@ -7,16 +7,16 @@ from typing import Any
 
 from optimizer import DataError, PolicyError
 from resources.audit.tracing import row_key
+from resources.ledger.anchor_lines import Anchor
+from resources.ledger.ledger import LEDGER_FIELDS, Connection, chain_text, columns, head
+from resources.ledger.ledger_tree import entries_from, tree_of
+from resources.ledger.merkle import Tree
+from resources.ledger.tables import LOGS, OUTPUTS
 from resources.logs.appending import visible_leaves
 from resources.packs.packs import Pack
 from resources.proofs.check_proof import FORMAT, NOT_OPENED, Refused, check
 from resources.proofs.checkpoints import as_written, linked_sizes
 from resources.proofs.opened_rows import Asked, Part, newest_prices, newest_rates, open_cells, open_log
-from resources.store.anchor_lines import Anchor
-from resources.store.ledger import LEDGER_FIELDS, Connection, chain_text, columns, head
-from resources.store.tables import LOGS, OUTPUTS
-from resources.tree.ledger_tree import entries_from, tree_of
-from resources.tree.merkle import Tree
 
 PROVEN = ("pricing_packs", *OUTPUTS)
 DAYS = 5  # newest dates of each symbol of which the price rows are shown

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from optimizer import PolicyError
+from resources.ledger.signatures import private_key
 from resources.proofs.check_proof import WITNESS, check, parsed, read_key
-from resources.store.signatures import private_key
 
 
 def cosign(proof: Path, desk: Path, own: Path, seen: Path, at: datetime) -> dict[str, Any]:

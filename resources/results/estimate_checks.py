@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from optimizer import Estimates
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, previous_fresh
 from resources.screening.pack_checks import CheckLimits
-from resources.store.ledger import Connection
 
 DRIFT_COLUMNS = ("recipe", "symbol", "estimate", "before", "now", "limit")
 

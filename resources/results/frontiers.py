@@ -7,9 +7,9 @@ import numpy as np
 from optimizer import InfeasibleError, SolverError
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.proposals.proposal import applied_policy, believe
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import Case
-from resources.store.ledger import Connection
 
 Point = tuple[float, float]
 

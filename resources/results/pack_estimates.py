@@ -26,13 +26,13 @@ from optimizer.proposals.proposal import MIN_OBSERVATIONS, without_evidence
 from optimizer.trading.frozen import weighed
 from resources.books.snapshots import Snapshot
 from resources.books.tax_lots import read_plan
+from resources.ledger.ledger import Connection
 from resources.packs.liquidity import liquidity_of
 from resources.packs.pack_prices import in_currency, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.results.pack_inputs import Inputs, read_inputs
 from resources.results.stage_outputs import covariance_digest, read_estimates
-from resources.store.ledger import Connection
 
 FURTHEST = 4  # times as far back as before, at most
 A_HOLIDAY = 21  # days; no market is closed for so long, so that a search that finds nothing in them is over

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from optimizer import ExposureType, Fund, FundExposureMap, MarketView, Policy, ScenarioView, Universe
 from resources.books.snapshots import Snapshot
 from resources.books.universes import STALE_SESSIONS, market_caps
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate, risk_free_rate
 from resources.settings.policy_schema import PolicyFile
-from resources.store.ledger import Connection
 
 
 @dataclass(frozen=True)

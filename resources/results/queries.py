@@ -7,10 +7,10 @@ from typing import Any
 
 from optimizer import DataError, PolicyError
 from resources.books.day_before import out_of_date
+from resources.ledger.ledger import Connection
 from resources.logs.open_questions import open_questions
 from resources.packs.missing_data import set_aside_since
 from resources.packs.packs import Pack, find_pack, latest_fresh
-from resources.store.ledger import Connection
 
 Row = dict[str, Any]
 

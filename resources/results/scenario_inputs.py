@@ -12,13 +12,13 @@ from optimizer.model.sessions import Rows, common_rows, costly_gaps, periods_per
 from optimizer.risk.hedges import Market
 from optimizer.risk.scenarios import FACTORS, Sensitivities, declared_sensitivities, factor_moves
 from optimizer.typing import Array
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import in_currency, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate
 from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import look_through
 from resources.settings.playbooks import Playbooks
-from resources.store.ledger import Connection
 
 LOOKBACK = 756
 LEAST_DAYS = 100

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.store.ledger import Connection
 
 
 def inputs_of(

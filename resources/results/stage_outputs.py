@@ -19,9 +19,9 @@ from optimizer.solvers.hierarchy import Unmet
 from optimizer.tax.taxes import TaxLine
 from optimizer.typing import Array
 from resources.books.tax_lots import sale_frame
+from resources.ledger.ledger import Connection, sha256
 from resources.packs.packs import Pack
 from resources.settings.limit_words import desk_warnings
-from resources.store.ledger import Connection, sha256
 
 # Above this many symbols a covariance is kept as its recipe and hash, and computed again when it is read.
 STORED_SYMBOLS = 500

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
+from resources.ledger.ledger import Connection
 from resources.prices.rows import symbol_codes
 from resources.prices.series import Series, filled, make_series
 from resources.prices.source import PRICE_ROWS
 from resources.screening.price_warnings import WatchLimits, market_excess, reversals
-from resources.store.ledger import Connection
 
 SEEN = timedelta(days=60)  # enough rows to know what is usual for a symbol
 RECENT = 14  # days; an older row belongs to a symbol that stopped

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from optimizer.model.exchange_rates import ExchangeRates, main_currency
-from resources.store.ledger import Connection
+from resources.ledger.ledger import Connection
 
 RECENT = timedelta(days=14)
 DEFINED = 1e-6  # relative difference of a stated rate from its definition

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
 from typing import Protocol
 
+from resources.ledger.ledger import Connection
 from resources.screening.bad_prints import recent_prints
 from resources.screening.currencies import rate_faults
 from resources.screening.price_warnings import WatchLimits
-from resources.store.ledger import Connection
 
 RECENT = timedelta(days=14)
 WHOLE_PACK = 5.0  # points of quality that a warning about the whole pack costs

@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from optimizer import FundExposureMap, PolicyError
+from resources.ledger.ledger import sha256
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.funds import load_funds
 from resources.settings.playbooks import Playbooks, load_playbooks
@@ -20,7 +21,6 @@ from resources.settings.portfolios import Portfolios, load_portfolios
 from resources.settings.sources import SourcesFile, load_sources
 from resources.settings.yaml_files import every_mistake, load_yaml, read_text
 from resources.store.code_version import environment_text
-from resources.store.ledger import sha256
 from resources.store.transaction import Transaction
 
 FIRST_DAY = date(1990, 1, 1)

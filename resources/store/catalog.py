@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from resources.ledger.ledger import Connection
 from resources.store.duckdb_engine import empty
-from resources.store.ledger import Connection
 from resources.store.schema import create_schema
 
 

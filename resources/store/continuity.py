@@ -4,11 +4,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from optimizer import DataError
-from resources.store import ledger
-from resources.store.anchors import Anchors
+from resources.ledger import ledger
+from resources.ledger.anchors import Anchors
+from resources.ledger.ledger import Connection, Stamp
+from resources.ledger.record_error import RecordError
 from resources.store.catalog import unlike_release
-from resources.store.ledger import Connection, Stamp
-from resources.store.record_error import RecordError
 from resources.store.schema import schema_version
 
 CLOCK_SLACK = timedelta(hours=1)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import duckdb
 
-from resources.store.ledger import Connection
-from resources.store.record_error import RecordError, is_damage
+from resources.ledger.ledger import Connection
+from resources.ledger.record_error import RecordError, is_damage
 
 NAME = "warehouse"
 

@@ -7,9 +7,9 @@ from importlib.resources import files
 import duckdb
 
 from optimizer import DataError
+from resources.ledger.ledger import GENESIS, Connection, Stamp, append_entry, head, sha256
+from resources.ledger.tables import ASSET_OF, OUTPUTS
 from resources.store.code_version import code_version
-from resources.store.ledger import GENESIS, Connection, Stamp, append_entry, head, sha256
-from resources.store.tables import ASSET_OF, OUTPUTS
 
 HERE = files("resources.store")
 

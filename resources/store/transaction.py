@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from optimizer import DataError
-from resources.store import ledger
-from resources.store.ledger import Connection, Entry, Stamp
+from resources.ledger import ledger
+from resources.ledger.ledger import Connection, Entry, Stamp
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,12 @@ import duckdb
 import pandas as pd
 
 from optimizer import DataError
-from resources.store import ledger
-from resources.store.anchor_lines import BEGUN, CHECKPOINT, COMMIT, FORGED, INTENT, PUBLISHED
-from resources.store.anchors import Anchors, append_line, read_anchors, read_end
+from resources.ledger import ledger
+from resources.ledger.anchor_lines import BEGUN, CHECKPOINT, COMMIT, FORGED, INTENT, PUBLISHED
+from resources.ledger.anchors import Anchors, append_line, read_anchors, read_end
+from resources.ledger.ledger import Connection, Stamp, file_sha256
+from resources.ledger.ledger_tree import LedgerTree
+from resources.ledger.signatures import signed, signing_key
 from resources.store.continuity import (
     refuse_another,
     refuse_earlier_clock,
@@ -26,11 +29,8 @@ from resources.store.continuity import (
 )
 from resources.store.duckdb_engine import attached, damage_told
 from resources.store.file_lock import held, shared_lock
-from resources.store.ledger import Connection, Stamp, file_sha256
 from resources.store.schema import VERSION, prepare_schema, refuse_newer, schema_version
-from resources.store.signatures import signed, signing_key
 from resources.store.transaction import Transaction
-from resources.tree.ledger_tree import LedgerTree
 
 Head = tuple[int, str]  # number of ledger rows, hash of the newest
 LOCK_SECONDS = 120.0

@@ -11,7 +11,7 @@ from uuid import uuid4
 from starlette.requests import ClientDisconnect
 
 from optimizer import DataError, InfeasibleError, PackfolioError, PolicyError, SolverError
-from resources.store.record_error import RecordError
+from resources.ledger.record_error import RecordError
 from service.desk import UnknownPackError
 from service.http.callers import Caller, ForbiddenError, caller_of
 from service.settings import Settings

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from optimizer import PackfolioError, PolicyError
-from resources.store.record_error import exit_status
+from resources.ledger.record_error import exit_status
 from service.desk import Desk
 from service.report.contents import contents
 from service.report.page import render

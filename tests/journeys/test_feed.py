@@ -14,9 +14,9 @@ import duckdb
 import pytest
 from zygote import Zygote
 
+from resources.ledger.tables import LOGS
 from resources.logs.appending import root_hash
 from resources.logs.calendars import load_calendar
-from resources.store.tables import LOGS
 
 SHARED = Path(os.environ.get("PACKFOLIO_SHARED_DATA", "nowhere")) / "feed" / "2015"
 pytestmark = [

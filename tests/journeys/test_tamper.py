@@ -21,7 +21,7 @@ from zygote import Zygote
 
 from pipeline.schedules import restatements
 from resources.dagster_resources import DeskResource, WarehouseResource
-from resources.store.signatures import KEY, make_keys
+from resources.ledger.signatures import KEY, make_keys
 
 pytestmark = pytest.mark.xdist_group("audit")
 BOOK = "11111111-1111-1111-1111-111111111111"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from printed import block, printed
 
-from pipeline.commands.show import (
+from pipeline.commands.printed.show import (
     amount,
     percent,
     shares,
@@ -21,7 +21,7 @@ from pipeline.commands.show import (
     show_variants,
     show_verification,
 )
-from pipeline.commands.show_ingest import show_ingested
+from pipeline.commands.printed.show_ingest import show_ingested
 
 RESULT: dict[str, Any] = {
     "status": "optimal", "method": "mean_variance", "reason": None, "expected_return": 0.0816, "volatility": 0.1243,

@@ -4,7 +4,7 @@ from typing import Any
 
 from printed import block, printed
 
-from pipeline.commands.show_audit import (
+from pipeline.commands.printed.show_audit import (
     short,
     show_changes,
     show_diff,

@@ -5,7 +5,7 @@ from typing import Any
 
 from printed import block, printed
 
-from pipeline.commands.show_risk import show_impact, show_regime, show_stress
+from pipeline.commands.printed.show_risk import show_impact, show_regime, show_stress
 
 
 def test_the_impact_of_the_trades_is_a_table_a_portfolio() -> None:

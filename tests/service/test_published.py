@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from resources.store.ledger import Stamp
+from resources.ledger.ledger import Stamp
 from resources.store.warehouse import Warehouse
 from service.published import Published
 

@@ -10,8 +10,8 @@ from bench import STAMP, ingest, price_rows
 from optimizer import DataError
 from resources.audit.backup import accept_break, backup, restore
 from resources.audit.verification import verify, verify_home
-from resources.store.anchors import read_anchors
-from resources.store.ledger import head
+from resources.ledger.anchors import read_anchors
+from resources.ledger.ledger import head
 from resources.store.warehouse import Warehouse
 
 AT = datetime(2024, 1, 9, 7, 30, tzinfo=UTC)

@@ -4,9 +4,9 @@ import duckdb
 
 from pipeline.definitions import defs
 from resources.audit.column_lineage import COLUMNS, asset_of
-from resources.store.ledger import columns
+from resources.ledger.ledger import columns
+from resources.ledger.tables import OUTPUTS
 from resources.store.schema import create_schema
-from resources.store.tables import OUTPUTS
 
 
 def test_every_named_column_exists_and_every_output_has_sources() -> None:

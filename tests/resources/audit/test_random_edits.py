@@ -16,9 +16,9 @@ from bench import BOOK, DAYS, STAMP, cut, fill, ingest, price_rows
 from resources.audit.backup import backup, restore
 from resources.audit.faults import Report
 from resources.audit.verification import verify_home
-from resources.store.ledger import columns
-from resources.store.signatures import KEY, PublicKey, make_keys
-from resources.store.tables import LEDGERED
+from resources.ledger.ledger import columns
+from resources.ledger.signatures import KEY, PublicKey, make_keys
+from resources.ledger.tables import LEDGERED
 from resources.store.warehouse import Warehouse
 
 WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})

@@ -16,9 +16,9 @@ from bench import BOOK, DAYS, STAMP, cut, fill, ingest, price_rows
 from optimizer import DataError
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault, Report
 from resources.audit.verification import verify, verify_home
-from resources.store.anchors import read_anchors
-from resources.store.ledger import Connection, columns
-from resources.store.tables import LEDGERED
+from resources.ledger.anchors import read_anchors
+from resources.ledger.ledger import Connection, columns
+from resources.ledger.tables import LEDGERED
 from resources.store.warehouse import Warehouse
 
 TABLES = (*LEDGERED, "materializations")

@@ -10,11 +10,11 @@ from bench import STAMP, ingest, price_rows
 
 from optimizer import DataError
 from resources.books.universes import UNPRICED, cap_weights, unpriced_symbols, young_symbols
+from resources.ledger.ledger import Connection
 from resources.packs.delistings import Delisting, delistings
 from resources.packs.near_symbols import near, unknown_symbols
 from resources.packs.packs import Pack, cut_pack
 from resources.screening.pack_checks import CheckLimits
-from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 
 DAYS = tuple(date(2024, 1, 1) + timedelta(days=number) for number in range(60))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from resources.audit.verification import verify
+from resources.ledger.ledger import Stamp
 from resources.logs.decisions import append_decision, ingest_decisions
-from resources.store.ledger import Stamp
 from resources.store.warehouse import Warehouse
 
 STAMP = Stamp("run", datetime(2025, 10, 27, tzinfo=UTC).replace(tzinfo=None), "code", "config")

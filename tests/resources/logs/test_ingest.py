@@ -12,6 +12,7 @@ import pytest
 from small_desk import FILES
 
 import resources.logs.ingest as ingest_module
+from resources.ledger.ledger import Stamp
 from resources.logs.ingest import Inbox, default_as_of
 from resources.logs.refused_files import refused_files
 from resources.logs.storing import Ingested
@@ -19,7 +20,6 @@ from resources.packs.packs import watermark
 from resources.prices.source import Delivery
 from resources.screening.screen import screen
 from resources.settings.configuration import load_configuration
-from resources.store.ledger import Stamp
 from resources.store.warehouse import Transaction, Warehouse
 
 TODAY = date(2024, 3, 1)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resources.ledger.ledger import Stamp
 from resources.logs.ingest import store_delivery
 from resources.logs.open_questions import open_questions
 from resources.logs.recorded_actions import stated_actions
@@ -22,7 +23,6 @@ from resources.logs.recorded_prices import (
 from resources.prices.files import Reading, read_delivery
 from resources.screening.context import Context
 from resources.screening.screen import screen
-from resources.store.ledger import Stamp
 from resources.store.warehouse import Warehouse
 
 STAMP = Stamp("run", datetime(2024, 3, 1, 22), "code", "config")  # noqa: DTZ001  the ledger's times are naive UTC

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from bench import DAYS, STAMP, ingest, price_rows
 
+from resources.ledger.ledger import Connection
 from resources.logs.ingest import newest_price
 from resources.packs.delistings import gone_symbols
 from resources.packs.pack_prices import read_panel
@@ -19,7 +20,6 @@ from resources.packs.packs import Pack, cut_pack
 from resources.packs.point_in_time import read_vintages
 from resources.packs.price_sources import source_spans
 from resources.screening.pack_checks import CheckLimits
-from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 
 NEXT = DAYS[-1] + timedelta(days=1)

@@ -10,11 +10,11 @@ import pytest
 from bench import DAYS, STAMP, SYMBOLS, cut, ingest, price_rows
 
 from optimizer import DataError
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import chosen_sources, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack, cut_pack
 from resources.packs.rates import exchange_rate, exchange_rate_series, risk_free_rate
 from resources.screening.pack_checks import CheckLimits
-from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 
 Seen = tuple[Connection, Pack]

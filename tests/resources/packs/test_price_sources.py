@@ -11,10 +11,10 @@ import pytest
 from bench import STAMP, ingest, price_rows
 from small_desk import sessions
 
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Cut, cut_pack
 from resources.screening.pack_checks import CheckLimits
-from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 
 DAYS = sessions()[-20:]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bench import STAMP
 
+from resources.ledger.tables import SAME_VALUE
 from resources.logs.calendars import Calendar, load_calendar
 from resources.logs.ingest import store_delivery
 from resources.logs.open_questions import open_questions
@@ -17,7 +18,6 @@ from resources.prices.files import Reading
 from resources.prices.folder import FolderSource
 from resources.prices.source import Delivery
 from resources.screening.screen import Context, screen
-from resources.store.tables import SAME_VALUE
 from resources.store.warehouse import Warehouse
 
 TODAY = date(2026, 3, 2)

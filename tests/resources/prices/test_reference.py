@@ -7,9 +7,9 @@ import pytest
 
 from optimizer import DataError
 from optimizer.model.action_kinds import KINDS
+from resources.ledger.tables import LOGS
 from resources.prices.reference import TABLES, ReferenceFolder, read_reference
 from resources.prices.source import Delivery, FileRejected
-from resources.store.tables import LOGS
 
 CONFIG = Path(__file__).parents[3] / "config"
 

@@ -7,8 +7,8 @@ import pytest
 from bench import STAMP
 from proof_desk import PACK, Made, fill
 
+from resources.ledger.signatures import KEY, make_keys
 from resources.proofs.checkpoints import as_written, rooted_lines
-from resources.store.signatures import KEY, make_keys
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from proof_desk import PACK, WEIGHTS, Made, fill
 
 from optimizer import DataError, PolicyError
+from resources.ledger.signatures import make_keys
 from resources.proofs import check_proof
 from resources.proofs.check_proof import Refused, check, main, read_key
 from resources.proofs.checkpoints import rooted_lines
-from resources.store.signatures import make_keys
 from resources.store.warehouse import Warehouse
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from proof_desk import PACK, Made
 
+from resources.ledger.signatures import signing_key
 from resources.proofs.in_toto import envelope
-from resources.store.signatures import signing_key
 
 
 def opened(made: Made, proof: dict[str, Any]) -> dict[str, Any]:

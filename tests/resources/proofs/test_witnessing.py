@@ -11,10 +11,10 @@ from bench import BOOK, STAMP
 from proof_desk import PACK, WEIGHTS, Made
 
 from optimizer import DataError, PolicyError
+from resources.ledger.signatures import make_keys
 from resources.proofs.check_proof import Refused, check, read_key
 from resources.proofs.checkpoints import cosignatures
 from resources.proofs.witnessing import cosign
-from resources.store.signatures import make_keys
 from resources.store.warehouse import Warehouse
 
 

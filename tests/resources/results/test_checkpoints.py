@@ -6,7 +6,7 @@ import pytest
 
 from optimizer import OptimizationBacktest
 from optimizer.backtests.walk_forward import BacktestSettings
-from resources.results.checkpoints import Checkpoint
+from resources.results.replays.checkpoints import Checkpoint
 
 DAYS = pd.bdate_range("2024-01-31", periods=3, freq="BME")
 

@@ -10,15 +10,15 @@ from small_desk import FILES, sessions
 from optimizer import FundExposureMap
 from optimizer.proposals.proposal import without_evidence
 from resources.books.snapshots import take_snapshot
+from resources.ledger.ledger import Stamp
 from resources.logs.ingest import Inbox
 from resources.packs.packs import cut_pack
-from resources.results.checkpoints import Checkpoints
-from resources.results.pack_backtests import EQUAL, Replay, backtest, replay_past
 from resources.results.pack_estimates import load_case
+from resources.results.replays.checkpoints import Checkpoints
+from resources.results.replays.pack_backtests import EQUAL, Replay, backtest, replay_past
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.configuration import BacktestFile, load_configuration
 from resources.settings.portfolios import PortfolioFile
-from resources.store.ledger import Stamp
 from resources.store.warehouse import Warehouse
 
 DAYS = sessions()[-140:]

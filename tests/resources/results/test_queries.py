@@ -13,9 +13,9 @@ from bench import BOOK, DAYS, STAMP, cut, ingest, price_rows
 
 from optimizer import DataError, PackfolioError, PolicyError
 from optimizer.backtests.report import KNOWLEDGE
+from resources.ledger.ledger import Connection
 from resources.packs.packs import find_pack
 from resources.results import queries as reading
-from resources.store.ledger import Connection
 from resources.store.warehouse import Warehouse
 
 OTHER = "22222222-2222-2222-2222-222222222222"

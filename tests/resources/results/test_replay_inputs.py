@@ -15,10 +15,10 @@ from optimizer import FundExposureMap
 from optimizer.proposals.proposal import without_evidence
 from resources.books.snapshots import take_snapshot
 from resources.packs.packs import cut_pack
-from resources.results.checkpoints import Checkpoints
-from resources.results.pack_backtests import EQUAL, POLICY, Replay, backtest, replay_past, worth
 from resources.results.pack_estimates import Case, load_case
-from resources.results.replay_inputs import Past
+from resources.results.replays.checkpoints import Checkpoints
+from resources.results.replays.pack_backtests import EQUAL, POLICY, Replay, backtest, replay_past, worth
+from resources.results.replays.replay_inputs import Past
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.configuration import BacktestFile
 from resources.settings.portfolios import PortfolioFile

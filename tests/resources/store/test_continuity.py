@@ -13,9 +13,9 @@ from bench import STAMP, cut, fill, ingest, price_rows
 import resources.store.warehouse as door
 from resources.audit.backup import accept_break, backup, restore
 from resources.audit.verification import verify_home
-from resources.store.anchor_lines import ACCEPTED, BEGUN, COMMIT, FORGED, INTENT
-from resources.store.anchors import read_anchors
-from resources.store.record_error import RecordError, exit_status
+from resources.ledger.anchor_lines import ACCEPTED, BEGUN, COMMIT, FORGED, INTENT
+from resources.ledger.anchors import read_anchors
+from resources.ledger.record_error import RecordError, exit_status
 from resources.store.warehouse import Warehouse
 
 LATER = date(2024, 1, 8)

@@ -14,8 +14,8 @@ from bench import DAYS, SYMBOLS, cut
 import resources.store.schema as schema
 from optimizer import DataError
 from resources.audit.verification import verify
+from resources.ledger.anchors import read_anchors
 from resources.packs.packs import find_pack
-from resources.store.anchors import read_anchors
 from resources.store.catalog import read_catalog
 from resources.store.code_version import code_version
 from resources.store.schema import VERSION, create_schema, latest_view, migrations, schema_version

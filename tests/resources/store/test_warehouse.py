@@ -18,9 +18,9 @@ import resources.store.warehouse as door
 from optimizer import DataError
 from resources.audit.backup import accept_break
 from resources.audit.verification import verify
-from resources.store.anchor_lines import COMMIT, INTENT
-from resources.store.anchors import read_anchors
-from resources.store.ledger import GENESIS, head, latest
+from resources.ledger.anchor_lines import COMMIT, INTENT
+from resources.ledger.anchors import read_anchors
+from resources.ledger.ledger import GENESIS, head, latest
 from resources.store.warehouse import Warehouse
 
 WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})

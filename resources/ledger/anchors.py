@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from resources.store.anchor_lines import (
+from resources.ledger.anchor_lines import (
     ACCEPTED,
     INTENT,
     PUBLISHED,
@@ -19,9 +19,9 @@ from resources.store.anchor_lines import (
     number_of,
     read_line,
 )
-from resources.store.ledger import GENESIS, bytes_sha256
-from resources.store.record_error import RecordError
-from resources.store.signatures import signed, signing_key
+from resources.ledger.ledger import GENESIS, bytes_sha256
+from resources.ledger.record_error import RecordError
+from resources.ledger.signatures import signed, signing_key
 
 TAIL = 1 << 16  # bytes that are read of the end; a line takes a few hundred
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from resources.store.ledger import GENESIS
-from resources.store.signatures import SIGNATURES
+from resources.ledger.ledger import GENESIS
+from resources.ledger.signatures import SIGNATURES
 
 INTENT, COMMIT, BEGUN, ACCEPTED, PUBLISHED = "intent", "commit", "begun", "accepted", "published"
 FORGED, ROTATED, REVOKED, CHECKPOINT = "forged", "rotated", "revoked", "checkpoint"

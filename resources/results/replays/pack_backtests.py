@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from optimizer import CostModel, DataError, Policy, PolicyStrategy
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.checkpoints import Checkpoints
 from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import under_policy
-from resources.results.replay_inputs import Past, read_past
+from resources.results.replays.checkpoints import Checkpoints
+from resources.results.replays.replay_inputs import Past, read_past
 from resources.settings.configuration import BacktestFile
 from resources.settings.policy_grid import varied
 from resources.settings.policy_schema import PolicyFile
-from resources.store.ledger import Connection
 
 if TYPE_CHECKING:
     from optimizer import BacktestResult

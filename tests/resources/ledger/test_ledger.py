@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.audit.verification import verify
-from resources.store.ledger import content_hash, head, row_text
+from resources.ledger.ledger import content_hash, head, row_text
 from resources.store.warehouse import Warehouse
 
 CELLS = st.tuples(

@@ -8,7 +8,7 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection as Connection
 
 from optimizer import DataError
-from resources.tree.merkle import WIDTH, Tree, grown, node_count, size_within
+from resources.ledger.merkle import WIDTH, Tree, grown, node_count, size_within
 
 
 class LedgerTree:

@@ -11,15 +11,15 @@ import pandas as pd
 from optimizer import DataError, FundExposureMap, PackfolioError
 from optimizer.backtests.report import KNOWLEDGE
 from resources.books.snapshots import Snapshot
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.checkpoints import Checkpoints
-from resources.results.pack_backtests import EQUAL, Replay, backtest, replay_past
 from resources.results.pack_estimates import load_case
 from resources.results.queries import notes_of
+from resources.results.replays.checkpoints import Checkpoints
+from resources.results.replays.pack_backtests import EQUAL, Replay, backtest, replay_past
 from resources.settings.configuration import BacktestFile, Configuration
 from resources.settings.limit_words import reason_of
 from resources.store.code_version import code_version
-from resources.store.ledger import Connection
 
 if TYPE_CHECKING:
     from optimizer import BacktestResult

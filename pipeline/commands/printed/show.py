@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.commands.narrow import fits, show_lines, show_table
+from pipeline.commands.printed.narrow import fits, show_lines, show_table
 from resources.results.measure_text import measure_text
 from resources.settings.policy_grid import is_variant
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
-from pipeline.commands.narrow import show_table
+from pipeline.commands.printed.narrow import show_table
 
 Row = Mapping[str, Any]
 HASH = re.compile(r"[0-9a-f]{32,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

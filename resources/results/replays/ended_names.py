@@ -9,12 +9,12 @@ import pandas as pd
 
 from optimizer import DataError
 from optimizer.model.action_kinds import ENDS, CorporateAction
+from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import in_currency, read_panel
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate_series
 from resources.packs.spin_offs import WITHIN
-from resources.store.ledger import Connection
 
 Key = tuple[str, date]
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.store import anchors as module
-from resources.store.anchor_lines import ACCEPTED, COMMIT, INTENT, KINDS, PUBLISHED
-from resources.store.anchors import Anchors, append_line, read_anchors, read_end
-from resources.store.record_error import RecordError
+from resources.ledger import anchors as module
+from resources.ledger.anchor_lines import ACCEPTED, COMMIT, INTENT, KINDS, PUBLISHED
+from resources.ledger.anchors import Anchors, append_line, read_anchors, read_end
+from resources.ledger.record_error import RecordError
 
 AT = datetime(2024, 1, 5, 22, tzinfo=UTC).replace(tzinfo=None)
 

@@ -12,6 +12,7 @@ from optimizer import DataError, FundExposureMap, LiquidityPanel, Universe, Vint
 from optimizer.backtests.dated_facts import DatedFacts, Weighting, carried_caps, dated_sectors, last_worths
 from optimizer.model.returns import growth_index
 from optimizer.typing import Array
+from resources.ledger.ledger import Connection
 from resources.packs.delistings import present_names
 from resources.packs.liquidity import read_liquidity
 from resources.packs.pack_prices import newest_facts, read_panel
@@ -19,10 +20,9 @@ from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.point_in_time import read_vintages
 from resources.packs.rates import exchange_rates, risk_free_rates
-from resources.results.ended_names import Ends, ends_of
 from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import look_through
-from resources.store.ledger import Connection
+from resources.results.replays.ended_names import Ends, ends_of
 
 
 @dataclass(frozen=True, eq=False)

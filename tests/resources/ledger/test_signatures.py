@@ -12,9 +12,9 @@ from bench import BOOK, STAMP, fill
 
 from optimizer import PolicyError
 from resources.audit.verification import verify
-from resources.store.anchor_lines import ACCEPTED, REVOKED, ROTATED, Anchor
-from resources.store.anchors import Anchors, append_line, read_anchors
-from resources.store.signatures import KEY, PublicKey, make_keys
+from resources.ledger.anchor_lines import ACCEPTED, REVOKED, ROTATED, Anchor
+from resources.ledger.anchors import Anchors, append_line, read_anchors
+from resources.ledger.signatures import KEY, PublicKey, make_keys
 from resources.store.warehouse import Warehouse
 
 WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})

@@ -2,8 +2,8 @@
 
 from rich.console import Console
 
-from pipeline.commands.narrow import show_table
-from pipeline.commands.show import Row, amount, columns_table, percent
+from pipeline.commands.printed.narrow import show_table
+from pipeline.commands.printed.show import Row, amount, columns_table, percent
 
 FRACTIONS = ("sharpe", "quality")
 

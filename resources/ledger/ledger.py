@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from resources.store.tables import LOGS, NOT_CONTENT, ledger_column
+from resources.ledger.tables import LOGS, NOT_CONTENT, ledger_column
 
 GENESIS = "0" * 64
 Connection = duckdb.DuckDBPyConnection

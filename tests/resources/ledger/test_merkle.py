@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.proofs.check_proof import consistent_roots, root_by_path
-from resources.tree.ledger_tree import tree_of
-from resources.tree.merkle import (
+from resources.ledger.ledger_tree import tree_of
+from resources.ledger.merkle import (
     EMPTY,
     WIDTH,
     Tree,
@@ -19,6 +18,7 @@ from resources.tree.merkle import (
     size_within,
     split,
 )
+from resources.proofs.check_proof import consistent_roots, root_by_path
 
 # The eight leaves, their roots and proofs of the reference implementation of RFC 6962 (transparency-dev/merkle).
 ENTRIES = [
