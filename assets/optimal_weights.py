@@ -11,7 +11,7 @@ from assets.shared.materialized import materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import Frames, opened, record_each
 from optimizer import InfeasibleError, PackfolioError
-from optimizer.problem.policy_limits import Setting
+from optimizer.problem.setting import Setting
 from optimizer.proposals.proposal import believe, choose_weights
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource

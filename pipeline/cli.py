@@ -1,7 +1,6 @@
 """The command line: `packfolio --help`. Heavy imports stay inside commands, so that help and reading are instant."""
 
 import gc
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +15,11 @@ from optimizer import PackfolioError, PolicyError
 from pipeline.commands import audit as audit_commands
 from pipeline.commands import holdings as holdings_commands
 from pipeline.commands import init as init_command
+from pipeline.commands import processes
 from pipeline.commands import proofs as proof_commands
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
 from pipeline.commands.machine_faults import is_damaged, machine_fault
-from pipeline.commands.processes import become
 from pipeline.commands.terminal import (
     Json,
     PackArgument,
@@ -28,7 +27,6 @@ from pipeline.commands.terminal import (
     finish,
     out,
     print_json,
-    readable_or_none,
     reader,
     working,
 )
@@ -323,70 +321,6 @@ def report(
     raise typer.Exit(subprocess.call(command))  # noqa: S603  our own arguments
 
 
-@app.command()
-def ui(
-    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 3000,
-    read_only: Annotated[
-        bool, typer.Option("--read-only", help="For auditors: look, launch nothing.")
-    ] = False,
-) -> None:
-    """Open Dagster: assets, plots, lineage, runs. Loopback only: it has no authentication."""
-    readable_or_none()
-    here = Environment.of_process()
-    with _instance():  # made by this process alone: those that it starts would make it at once
-        pass
-    command = ["dagster-webserver", "--read-only"] if read_only else ["dagster", "dev"]
-    arguments = ["-w", str(here.workspace), "-h", "127.0.0.1", "-p", str(port)]
-    executable = os.path.join(os.path.dirname(sys.executable), command[0])  # noqa: PTH118, PTH120
-    become([executable, *command[1:], *arguments])
-
-
-@app.command()
-def api(
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; one that others reach takes keys.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-    workers: Annotated[int, typer.Option(help="Processes; one a core solves the most.")] = 1,
-) -> None:
-    """Answer on demand over HTTP: trades, impact, hedges, stress. Loopback only without keys; docs under /docs."""
-    readable_or_none()
-    Environment.of_process().prepare()
-    chosen = ["--host", host, "--port", str(port), "--workers", str(workers)]
-    become([sys.executable, "-m", "service.http.server", *chosen])
-
-
-@app.command()
-def screen(
-    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 8501,
-    api_url: Annotated[str, typer.Option("--api", help="Address of the API.")] = "http://127.0.0.1:8000",
-) -> None:
-    """Open the desk's screen in the browser; it needs `packfolio api` running."""
-    readable_or_none()
-    page = Path(__file__).resolve().parent.parent / "service" / "screen" / "app.py"
-    server = [
-        "-m",
-        "streamlit",
-        "run",
-        str(page),
-        "--server.address",
-        "127.0.0.1",
-        "--server.port",
-        str(port),
-    ]
-    quiet = [
-        "--server.headless",
-        "true",
-        "--browser.gatherUsageStats",
-        "false",
-        "--client.toolbarMode",
-        "viewer",
-        "--client.showErrorDetails",
-        "none",
-    ]
-    become([sys.executable, *server, *quiet], PACKFOLIO_API=api_url)
-
-
 def _show_rows(
     query: Callable[[Any], Sequence[dict[str, Any]]], as_json: bool, least_wanted: Sequence[str]
 ) -> None:
@@ -400,6 +334,7 @@ def _show_rows(
     show_rows(out, rows, least_wanted)
 
 
+processes.register(app)
 init_command.register(app)
 holdings_commands.register(app)
 audit_commands.register(app, packs)

@@ -28,7 +28,7 @@ def _settings(case: Case) -> Any:
 
 
 def _setting(case: Case) -> Any:
-    from optimizer.problem.policy_limits import Setting
+    from optimizer.problem.setting import Setting
 
     return Setting(case.estimates(), case.policy(), case.universe(), case.one(None, case.weights()))
 

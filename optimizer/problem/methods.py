@@ -14,11 +14,9 @@ from optimizer.model.returns import per_period
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.convex_limits import Norm
 from optimizer.numerics.matrices import plus_diagonal, scaled
-from optimizer.problem.drawdown_costs import Drawdown
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
 from optimizer.problem.hierarchical import RECIPES
-from optimizer.problem.policy_limits import Setting, mean_of
 from optimizer.problem.risk_shares import budgets_of, holdable, refuse_idle
 from optimizer.problem.scenario_costs import (
     Cost,
@@ -29,6 +27,8 @@ from optimizer.problem.scenario_costs import (
     SemiDeviation,
     WorstRealization,
 )
+from optimizer.problem.setting import Setting, mean_of
+from optimizer.problem.tails.drawdown_costs import Drawdown
 from optimizer.problem.tails.tail_methods import (
     cvar,
     cvar_risk_parity,

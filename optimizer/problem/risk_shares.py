@@ -6,7 +6,7 @@ from optimizer.errors import DataError, PolicyError
 from optimizer.model.ranges import ends
 from optimizer.problem.goals import RISKLESS
 from optimizer.problem.hierarchical import IntArray
-from optimizer.problem.policy_limits import Setting, aligned
+from optimizer.problem.setting import Setting, aligned
 from optimizer.typing import Array
 
 

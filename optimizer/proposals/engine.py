@@ -16,7 +16,8 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.exposures import ExposureCalculator, ExposureType, FundExposureMap
 from optimizer.model.policy import BlackLittermanSettings
 from optimizer.model.portfolio import Universe
-from optimizer.problem.policy_limits import Setting, checked_weights, exposure_limits, notional
+from optimizer.problem.policy_limits import exposure_limits, notional
+from optimizer.problem.setting import Setting, checked_weights
 from optimizer.proposals.engine_constraints import METHOD_OF, ObjectiveType, OptimizationConstraints
 from optimizer.proposals.exposure_matching import ExposureRisk, match_exposures
 from optimizer.proposals.result import OptimizationResult, describe, failure

@@ -11,7 +11,8 @@ from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Linear, Norm
 from optimizer.problem.feasible_set import plain
 from optimizer.problem.goals import Quadratic
-from optimizer.problem.policy_limits import Setting, build_limits
+from optimizer.problem.policy_limits import build_limits
+from optimizer.problem.setting import Setting
 from optimizer.solvers import cardinality
 from optimizer.solvers.conflicts import explain
 from optimizer.solvers.solve import Solution
@@ -54,7 +55,7 @@ def match_exposures(
     tolerance  by how much more the distance may be for the sake of cheaper funds, in its own unit
     Raises PolicyError without funds or target, InfeasibleError naming the limits in conflict.
 
-    >>> from optimizer.problem.policy_limits import Setting
+    >>> from optimizer.problem.setting import Setting
     >>> setting = Setting(estimates, Policy(cash_max=1.0), Universe(symbols, funds=funds))
     >>> match_exposures(setting, {ExposureType.EQUITY: 0.6}, cheapest=False).weights.round(3).tolist()
     [0.0, 0.6, 0.0]

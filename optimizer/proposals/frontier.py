@@ -10,7 +10,7 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.problem.methods import SCENARIO_COSTS
-from optimizer.problem.policy_limits import mean_of
+from optimizer.problem.setting import mean_of
 from optimizer.solvers.solve import Solution, solve
 from optimizer.typing import Array
 

@@ -20,7 +20,8 @@ from optimizer.measures.portfolio_measures import (
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import ExposureCalculator, ExposureType
 from optimizer.model.portfolio import Number, Portfolio, Trade
-from optimizer.problem.policy_limits import Setting, notional
+from optimizer.problem.policy_limits import notional
+from optimizer.problem.setting import Setting
 from optimizer.solvers.audit import Binding, Certificate
 from optimizer.solvers.hierarchy import Unmet
 from optimizer.solvers.solve import Solution

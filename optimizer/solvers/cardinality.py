@@ -17,7 +17,7 @@ from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF
 from optimizer.problem.feasible_set import Arena
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
-from optimizer.problem.policy_limits import Setting
+from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.problem.weight_intervals import (
     CLOSE,

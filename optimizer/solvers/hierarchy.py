@@ -10,8 +10,8 @@ import numpy as np
 
 from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm, Polyhedron
 from optimizer.problem.feasible_set import Arena
-from optimizer.problem.policy_limits import Setting
 from optimizer.problem.priorities import levels_of
+from optimizer.problem.setting import Setting
 from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.solvers.conflicts import allowed, calmest, explain, least_relaxation
 from optimizer.solvers.elastic import (

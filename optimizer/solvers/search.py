@@ -9,8 +9,8 @@ from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits
 from optimizer.problem.feasible_set import Arena, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
-from optimizer.problem.policy_limits import Setting
 from optimizer.problem.priorities import levels_of
+from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.solvers.conflicts import ROOMY, allowed, explain, tightened
 from optimizer.solvers.elastic import individual

@@ -18,8 +18,9 @@ from optimizer.numerics.convex_limits import Limits, scale_range
 from optimizer.problem.feasible_set import Arena, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.problem.methods import goal_of, target_cap
-from optimizer.problem.policy_limits import Setting, build_limits, checked_weights
+from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import levels_of
+from optimizer.problem.setting import Setting, checked_weights
 from optimizer.problem.tails.tail_goals import TailBudget
 from optimizer.problem.weight_intervals import NOTHING
 from optimizer.solvers import cardinality

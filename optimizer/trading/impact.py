@@ -13,7 +13,7 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
-from optimizer.problem.policy_limits import aligned
+from optimizer.problem.setting import aligned
 from optimizer.trading.trade_list import TradeList
 
 NAN = float("nan")

@@ -13,7 +13,8 @@ from optimizer.model.exposures import ABSURD_WEIGHT
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Action, Number, Portfolio, Universe, exact, money
 from optimizer.numerics.convex_limits import Limits
-from optimizer.problem.policy_limits import Setting, aligned, build_limits
+from optimizer.problem.policy_limits import build_limits
+from optimizer.problem.setting import Setting, aligned
 from optimizer.problem.trade_bounds import restrictions_of
 from optimizer.trading.lot_limits import check_limits, large_kept, left_alone, lot_box, lot_curves, lot_rows
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem, alone, separable

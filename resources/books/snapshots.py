@@ -35,7 +35,8 @@ from resources.books.universes import (
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.settings.policy_schema import PolicyFile
-from resources.settings.portfolios import VIEW, PortfolioFile, ScenarioViewFile, ViewFile
+from resources.settings.portfolios import PortfolioFile
+from resources.settings.view_files import VIEW, ScenarioViewFile, ViewFile
 
 UNKNOWN = Holdings(None, Decimal(0), {})
 REMEDY = "deliver its price, state its delisting, or take it out (docs/how-to/delisted-symbol.md)"

@@ -11,7 +11,7 @@ import pandas as pd
 from optimizer import DataError, Estimates, ExposureType, Policy, Recipe, Solution, TradeList, Universe
 from optimizer.measures.portfolio_measures import risk_contributions
 from optimizer.model.sessions import TRADING_DAYS
-from optimizer.problem.policy_limits import Setting
+from optimizer.problem.setting import Setting
 from optimizer.proposals.proposal import Beliefs
 from optimizer.proposals.result import describe
 from optimizer.solvers.audit import Binding

@@ -57,6 +57,10 @@ def _no_fraction(percent: float | None, whose: str = "") -> None:
         raise ValueError(whose + AMBIGUOUS.format(value=percent, percent=100 * percent))
 
 
+def _both(pair: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if pair is None else (pair[0] / 100, pair[1] / 100)
+
+
 def _range(pair: PercentRange) -> Range:
     return fraction(pair[0]), fraction(pair[1])
 
@@ -135,7 +139,7 @@ class PolicyFile(Strict):
     max_holdings: int | None = Field(default=None, ge=1)
     no_trade_band_pct: Percent | None = Field(default=None, ge=0, lt=100)
     largest_limits_pct: dict[int, Percent] = {}
-    large_holdings_pct: PercentRange | None = None
+    large_holdings_pct: tuple[Percent, Percent] | None = None
     do_not_buy: dict[str, str] = {}
     do_not_sell: dict[str, str] = {}
     do_not_trade: dict[str, str] = {}
@@ -324,7 +328,7 @@ class PolicyFile(Strict):
             max_holdings=self.max_holdings,
             no_trade_band=fraction(self.no_trade_band_pct),
             largest_limits={count: most / 100 for count, most in self.largest_limits_pct.items()},
-            large_holdings=None if self.large_holdings_pct is None else _range(self.large_holdings_pct),
+            large_holdings=_both(self.large_holdings_pct),
             do_not_buy=self.do_not_buy,
             do_not_sell=self.do_not_sell,
             do_not_trade=self.do_not_trade,

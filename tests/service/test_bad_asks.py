@@ -28,7 +28,8 @@ from optimizer import (
 )
 from resources.results.estimate_checks import condition_number, ill_conditioned
 from resources.screening.pack_checks import CheckLimits
-from resources.settings.portfolios import PortfolioFile, ViewFile
+from resources.settings.portfolios import PortfolioFile
+from resources.settings.view_files import ViewFile
 from resources.settings.yaml_files import parse_value, parse_yaml
 from service.http.guard import code_of
 from service.policies import parse_policy

@@ -22,7 +22,7 @@ from optimizer import (
 )
 from optimizer.proposals.proposal import form_beliefs
 from resources.settings.policy_schema import BlackLittermanFile
-from resources.settings.portfolios import VIEW
+from resources.settings.view_files import VIEW
 
 NAMES = ("A", "B", "C")
 MARKET = np.array([0.5, 0.3, 0.2])

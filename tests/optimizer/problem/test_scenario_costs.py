@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from optimizer import Estimates, Policy, PolicyError, Universe, solve
 from optimizer.numerics.convex_limits import outer
-from optimizer.problem.drawdown_costs import Drawdown
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.methods import SCENARIO_COSTS
 from optimizer.problem.scenario_costs import EntropicTail
+from optimizer.problem.tails.drawdown_costs import Drawdown
 from optimizer.solvers.audit import certify
 
 NAMES = sorted(SCENARIO_COSTS)

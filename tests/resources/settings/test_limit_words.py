@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from optimizer import Conflict, Estimates, InfeasibleError, Policy, PolicyError, Universe, solve
-from optimizer.problem.policy_limits import Setting
+from optimizer.problem.setting import Setting
 from resources.results.stage_outputs import read_given, result_frame
 from resources.settings.limit_words import desk_conflict, desk_levels, desk_warnings, reason_of
 from resources.settings.policy_schema import PolicyFile, field_of, key_of

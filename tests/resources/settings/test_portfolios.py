@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from optimizer import PolicyError, ScenarioView
-from resources.settings.portfolios import VIEW, PortfolioFile, ViewFile, load_portfolios
+from resources.settings.portfolios import PortfolioFile, load_portfolios
+from resources.settings.view_files import VIEW, ViewFile
 from resources.settings.yaml_files import parse_yaml
 
 CONFIG = Path(__file__).parents[3] / "config"

@@ -6,7 +6,7 @@ import pytest
 
 from optimizer import MarketView, PolicyError
 from resources.settings.policy_schema import PolicyFile
-from resources.settings.portfolios import VIEW
+from resources.settings.view_files import VIEW
 from resources.settings.yaml_files import parse_yaml
 from service.policies import parse_policy
 

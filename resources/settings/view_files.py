@@ -1,0 +1,138 @@
+"""Views as a desk writes them: on returns, or on the distribution of scenarios."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    TypeAdapter,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from optimizer import MarketView, ScenarioView
+from resources.settings.policy_schema import Percent, Strict, fraction
+
+Symbol = Annotated[str, Field(min_length=1, max_length=32)]
+Weights = dict[Symbol, Annotated[float, Field(allow_inf_nan=False)]]
+Names = list[Symbol] | Weights
+
+
+class ViewFile(Strict):
+    """An opinion: absolute views are total returns per year, relative ones the lead of `assets` over `against`.
+
+    assets, against  symbols, or symbol -> weight: a portfolio as it stands, signs included: `{AAPL: 0.9, MSFT: 0.1}`
+    weights          inside a group, or symbol -> weight of every name
+    """
+
+    assets: Names = Field(min_length=1)
+    type: Literal["absolute", "relative"]
+    expected_return_pct: Percent
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    against: Names = Field(default=[])
+    weights: Literal["market", "equal"] | Weights = "market"
+    error_pct: Percent | None = Field(default=None, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def as_the_library_takes_it(self) -> "ViewFile":
+        """Refuses a view with neither or both of confidence and error, and what `MarketView` refuses."""
+        if (self.confidence is None) == (self.error_pct is None):
+            raise ValueError("give confidence, from 0 to 1, or error_pct in place of it")
+        self.to_view(0.0)
+        return self
+
+    @model_serializer(mode="wrap")
+    def as_stated(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the certainty that is not stated, so that views written before errors existed read as ever."""
+        found: dict[str, Any] = dump(self)
+        return {
+            key: value
+            for key, value in found.items()
+            if key not in ("confidence", "error_pct") or value is not None
+        }
+
+    def to_view(self, risk_free_rate: float) -> MarketView:
+        """The view in excess returns: the risk-free rate comes off an absolute one."""
+        total = self.expected_return_pct / 100
+        return MarketView(
+            self.assets,
+            self.type,
+            total - risk_free_rate * self._invested(),
+            self.confidence,
+            against=self.against,
+            weights=self.weights,
+            error=fraction(self.error_pct),
+        )
+
+    def _invested(self) -> float:
+        """What the view's portfolio puts into names, and so not into cash."""
+        sides = (self.assets, self.against)
+        if isinstance(self.weights, dict):
+            stated = self.weights
+            long, short = (sum(stated.get(symbol, 0.0) for symbol in side) for side in sides)
+            return float(long - short)
+        if isinstance(self.assets, dict) or isinstance(self.against, dict):
+            long, short = (sum(s.values()) if isinstance(s, dict) else len(s) for s in sides)
+            return float(long - short)
+        return 1.0 if self.type == "absolute" else 0.0
+
+
+class ScenarioViewFile(Strict):
+    """An opinion on a distribution, for `view_model: entropy_pooling`.
+
+    assets     symbol -> weight of the portfolio it is about; a list is 1 each
+    value_pct  percent: a total return or volatility per year, or the loss of one day for cvar; `value` for correlations
+    """
+
+    kind: Literal["mean", "volatility", "cvar", "correlation"]
+    assets: dict[Symbol, Percent] = Field(min_length=1)
+    value_pct: Percent | None = None
+    value: float | None = Field(default=None, ge=-1, le=1)
+    sense: Literal["=", ">=", "<="] = "="
+    confidence: float = Field(default=1.0, ge=0, le=1)
+    level: float = Field(default=0.95, ge=0.5, lt=1)
+
+    @field_validator("assets", mode="before")
+    @classmethod
+    def alike(cls, value: Any) -> Any:
+        """`[AAPL, MSFT]` is short for `{AAPL: 1, MSFT: 1}`."""
+        return dict.fromkeys(value, 1.0) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def one_value(self) -> "ScenarioViewFile":
+        """Refuses a correlation in percent, anything else without a percentage, and what `ScenarioView` refuses."""
+        wanted = "value" if self.kind == "correlation" else "value_pct"
+        if (self.value is None) == (self.value_pct is None) or getattr(self, wanted) is None:
+            raise ValueError(f"a view on {self.kind} is given by {wanted}; write that one")
+        self.to_view()
+        return self
+
+    def to_view(self, risk_free_rate: float = 0.0) -> ScenarioView:
+        """The view, in total returns."""
+        amount = self.value if self.value_pct is None else self.value_pct / 100
+        return ScenarioView(
+            self.kind,
+            self.assets,
+            amount or 0.0,
+            sense=self.sense,
+            confidence=self.confidence,
+            level=self.level,
+        )
+
+
+def view_tag(view: Any) -> str:
+    """Which of the two a view is: it has a kind, or a type."""
+    return (
+        "kind"
+        if isinstance(view, ScenarioViewFile) or (isinstance(view, dict) and "kind" in view)
+        else "type"
+    )
+
+
+AnyViewFile = Annotated[
+    Annotated[ViewFile, Tag("type")] | Annotated[ScenarioViewFile, Tag("kind")], Discriminator(view_tag)
+]
+VIEW: TypeAdapter[ViewFile | ScenarioViewFile] = TypeAdapter(AnyViewFile)
