@@ -16,14 +16,7 @@ from resources.prices.reference import TABLES
 from resources.settings.configuration import BacktestFile, ChecksFile, HousekeepingFile, PipelineFile
 from resources.settings.funds import FundFile, FundsFile
 from resources.settings.policy_schema import BlackLittermanFile, HarvestFile, PolicyFile, TaxFile
-from resources.settings.portfolios import (
-    HoldingsFile,
-    LotFile,
-    PortfolioFile,
-    PositionFile,
-    ScenarioViewFile,
-    ViewFile,
-)
+from resources.settings.portfolios import HoldingsFile, LotFile, PortfolioFile, PositionFile
 from resources.settings.sources import (
     ClosureEntry,
     EmbeddedSettings,
@@ -37,6 +30,7 @@ from resources.settings.sources import (
     SourcesFile,
     YahooSettings,
 )
+from resources.settings.view_files import ScenarioViewFile, ViewFile
 from resources.store.descriptions import column_place, sentences
 
 HERE = Path(__file__).resolve().parent / "reference"

@@ -99,12 +99,12 @@ def test_priorities_are_read_by_the_keys_of_a_file_and_told_in_percent():
 @pytest.mark.parametrize(
     ("priorities", "said"),
     [
-        ("{max_turnover_pct: 10}", "less than or equal to 9"),
-        ("{max_turnover_pct: 1.5}", "valid integer"),
-        ("{max_turnover_pct: true}", "valid integer"),
+        ("{max_turnover_pct: 10}", "must be at most 9"),
+        ("{max_turnover_pct: 1.5}", "must be a whole number"),
+        ("{max_turnover_pct: true}", "must be a whole number"),
         ("{turnover: 1}", "did you mean max_turnover"),
         ("{long_only: 1}", "long_only cannot give way"),
-        ("[max_turnover_pct]", "valid dictionary"),
+        ("[max_turnover_pct]", "must be keys with values"),
     ],
 )
 def test_wrong_priorities_are_refused_with_their_line(priorities: str, said: str):
