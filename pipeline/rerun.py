@@ -37,7 +37,10 @@ def replay(environment: Environment, wanted: str, config: Path | None = None) ->
 
 
 def _run(chain: dg.AssetSelection, pack: Pack, home: Path, config: Path) -> None:
-    resources = {"warehouse": WarehouseResource(home=str(home)), "desk": DeskResource(folder=str(config))}
+    resources = {
+        "warehouse": WarehouseResource(home=str(home), scratch=True),
+        "desk": DeskResource(folder=str(config)),
+    }
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
             [

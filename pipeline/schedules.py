@@ -188,6 +188,7 @@ def stuck_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 @dg.schedule(
     job=backup, cron_schedule="0 23 * * *", execution_timezone="America/New_York",
+    description="A backup every night, where pipeline.yaml names a folder for it.",
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )  # fmt: skip
 def nightly_backup(desk: DeskResource) -> dg.RunRequest | dg.SkipReason:
@@ -199,6 +200,7 @@ def nightly_backup(desk: DeskResource) -> dg.RunRequest | dg.SkipReason:
 
 @dg.schedule(
     job=purge_runs, cron_schedule="30 23 * * 6", execution_timezone="America/New_York",
+    description="An end to old runs in Dagster's history, every Saturday night.",
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )  # fmt: skip
 def weekly_purge() -> dg.RunRequest:

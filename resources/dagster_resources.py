@@ -35,6 +35,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     home: str
     anchor: str | None = None
     decisions: str | None = None
+    scratch: bool = False  # a replay's, see Warehouse
 
     @property
     def decision_log(self) -> Path:
@@ -44,7 +45,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def open(self) -> Warehouse:
         """The warehouse."""
         home = Path(self.home)
-        return Warehouse(home, Path(self.anchor) if self.anchor else None)
+        return Warehouse(home, Path(self.anchor) if self.anchor else None, scratch=self.scratch)
 
     def stage(self, context: dg.AssetExecutionContext, desk: DeskResource) -> "Stage":
         """The warehouse as one stage of one run sees it."""

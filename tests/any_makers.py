@@ -261,6 +261,9 @@ MAKERS: dict[str, Maker] = {
     "brinson.benchmark_weights": _table,
     "earned": lambda c: None,
     "estimate.prices": lambda c: c.one(c.market_data(), None),
+    "estimate.correlation": lambda c: c.one(None, np.eye(c.n), np.eye(c.n + 1)),
+    "estimate.benchmark": lambda c: c.one(None, _table(c).iloc[:, 0].rename("INDEX")),
+    "PortfolioEstimator.deep": lambda c: c.one(True, False),
     "estimate.returns": lambda c: c.one(None, None, _table(c)),
     "recipe": lambda c: o.Recipe(
         c.one("historical", "ewma", "capm", "james_stein", "bayes_stein", "no such"),
@@ -364,6 +367,7 @@ OWNERS: dict[str, Maker] = {
     "OptimizationEngine": lambda c: o.OptimizationEngine(None, c.funds()),
     "Portfolio": lambda c: c.portfolio(),
     "PortfolioAnalytics": lambda c: c.analytics(),
+    "PortfolioEstimator": lambda c: o.PortfolioEstimator(c.policy()),
     "Position": lambda c: o.Position("A", Decimal(3), Decimal(10)),
     "ReturnEstimator": lambda c: o.ReturnEstimator(c.market_data()),
     "Sample": lambda c: o.Sample(c.returns(c.n)),

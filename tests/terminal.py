@@ -82,7 +82,10 @@ def terminal(folder: Path) -> Iterator[Terminal]:
     environment = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("PACKFOLIO_")]:
         del os.environ[name]
-    os.environ |= {"PACKFOLIO_HOME": str(folder / "home"), "PACKFOLIO_CONFIG": str(folder / "config")}
+    os.environ |= {
+        "PACKFOLIO_HOME": str(folder / "home"),
+        "PACKFOLIO_CONFIG": str(folder / "config"),
+    }
     try:
         yield Terminal(folder)
     finally:

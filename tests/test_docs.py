@@ -1,7 +1,8 @@
 """The documents keep their word: blocks run, excerpts are real, links lead somewhere, generated pages are current.
 
-A ```python block runs as a program of its own. A ```bash run block runs with `packfolio` on the path. All blocks of a
-page run in one shell and one folder, in order. A ```text from: COMMAND block must be part of what the command prints.
+A ```python block runs as a program of its own, with the ```python on blocks after it. A ```bash run block runs with
+`packfolio` on the path. All blocks of a page run in one shell and one folder, in order. A ```text from: COMMAND block
+must be part of what the command prints.
 """
 
 import os
@@ -10,7 +11,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import fork_server
@@ -52,7 +53,13 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def runnable(page: Path) -> list[Block]:
-    return [block for block in blocks(page) if block.kind in ("python", "bash run")]
+    found: list[Block] = []
+    for block in blocks(page):
+        if block.kind == "python on":
+            found[-1] = replace(found[-1], text=found[-1].text + block.text)
+        elif block.kind in ("python", "bash run"):
+            found.append(block)
+    return found
 
 
 RUNNABLE = [page for page in PAGES if runnable(page)]

@@ -35,10 +35,10 @@ def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
 
 
 def _check_events(close: Array, dividend: Array, split: Array) -> None:
-    if not close.shape == dividend.shape == split.shape or not len(close):
+    if not close.shape == dividend.shape == split.shape:
         raise DataError(
-            f"close, dividend and split have shapes {close.shape}, {dividend.shape}, {split.shape}; one row at least, "
-            f"and the same for each, is needed"
+            f"close, dividend and split have shapes {close.shape}, {dividend.shape}, {split.shape}; they must be "
+            f"the same"
         )
     odd = (close <= 0) | np.isinf(close) | (split <= 0) | np.isinf(split) | np.isinf(dividend)
     if odd.any():

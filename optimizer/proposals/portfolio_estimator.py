@@ -33,6 +33,10 @@ class PortfolioEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
                  `covariance_`, as those of sklearn.covariance, fitted to the same rows
     held         weights before, by name, for turnover and trading costs
     After `fit`: weights_ (a Series), cash_, solution_ (certified), estimates_.
+
+    >>> found = PortfolioEstimator(Policy(method='min_volatility')).fit(prices.pct_change().dropna())
+    >>> round(float(found.weights_.sum()), 6)
+    1.0
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from pipeline.environment import Environment
 
 # A log file or a pipe has no width of its own, unless it is told one.
 WIDTH = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 160
-STYLES = "bold|dim|red|green|yellow|cyan"
+STYLES = "bold|dim|red|green|yellow|cyan|magenta"
 NO_MARKUP = re.compile(rf"(?<!\\)\[(?=[a-z#/@])(?!/?(?:{STYLES})\])")
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 

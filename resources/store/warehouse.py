@@ -51,6 +51,7 @@ class Warehouse:
     home     folder of `warehouse.duckdb`, its published copy and its lock
     anchor   file outside the database that remembers (count, head hash) of the ledger after each commit
     connect  opens a database file read-write until the end of the block
+    scratch  holds a part of another ledger, of which no tree can be made: nothing of it is ever proved
     """
 
     def __init__(
@@ -58,12 +59,15 @@ class Warehouse:
         home: Path,
         anchor: Path | None = None,
         connect: Callable[[Path], AbstractContextManager[Connection]] = attached,
+        *,
+        scratch: bool = False,
     ) -> None:
         self.home = home
         self.path = home / "warehouse.duckdb"
         self.published = home / "published.duckdb"
         self.anchor = anchor or home / "anchors.jsonl"
         self.tree = LedgerTree(home / "ledger.tree")
+        self._scratch = scratch
         self._connect = connect
 
     @contextmanager
@@ -137,7 +141,8 @@ class Warehouse:
     def _announce(self, con: Connection, before: Head, after: Head, at: datetime) -> None:
         """Tell the anchor which commit comes next, with the root of the ledger's tree after it."""
         self._settle(before, at)
-        append_line(self.anchor, INTENT, *after, at, {"root": self.tree.grow(con)})
+        rooted = {} if self._scratch else {"root": self.tree.grow(con)}
+        append_line(self.anchor, INTENT, *after, at, rooted)
 
     def _settle(self, head: Head, at: datetime) -> None:
         """Tell the anchor what it does not know yet: a commit whose process was killed, or where it begins."""

@@ -214,7 +214,7 @@ def test_impact_stress_and_regime_are_told_on_the_command_line(desk: Desk) -> No
     for words in (("impact", PACK), ("stress", PACK), ("regime", PACK)):
         said = desk.packfolio(*words)
         assert said.returncode == 0 and (PACK in said.stdout), said.stderr
-    assert desk.packfolio("stress", "yesterday").returncode == 1
+    assert desk.packfolio("stress", "yesterday").returncode == 2
 
 
 def test_wrong_words_are_told_apart_from_failed_work(desk: Desk) -> None:
@@ -224,7 +224,7 @@ def test_wrong_words_are_told_apart_from_failed_work(desk: Desk) -> None:
     missing = desk.packfolio("trades", "PP_1999-01-04")
     assert missing.returncode == 1
     assert PACK in missing.stderr
-    assert desk.packfolio("trades", "yesterday").returncode == 1
+    assert desk.packfolio("trades", "yesterday").returncode == 2
 
 
 def test_the_backtest_is_kept_under_the_pack(desk: Desk) -> None:

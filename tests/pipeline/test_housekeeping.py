@@ -42,7 +42,8 @@ def test_a_backup_holds_the_decisions_and_brings_anchor_and_decisions_back(
     assert (kept / DECISIONS).read_text() == '{"a": 1}\n' and (kept / ANCHORS).read_text() == anchor
     shutil.rmtree(warehouse.home)
     assert restore(warehouse, kept, AT, decisions=decisions) is None
-    assert (decisions.read_text(), warehouse.anchor.read_text()) == ('{"a": 1}\n', anchor)
+    assert decisions.read_text() == '{"a": 1}\n'
+    assert warehouse.anchor.read_text().startswith(anchor)  # and the line of the copy that readers get
     decisions.write_text("newer\n")
     restore(warehouse, kept, AT, decisions=decisions)
     assert decisions.read_text() == "newer\n"  # what is there is not written over

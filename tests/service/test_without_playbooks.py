@@ -31,7 +31,7 @@ def bare(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def client(bare: Settings) -> Iterator[TestClient]:
-    with TestClient(create_app(bare), client=("127.0.0.1", 5000)) as found:
+    with TestClient(create_app(bare), base_url="http://127.0.0.1", client=("127.0.0.1", 5000)) as found:
         yield found
 
 

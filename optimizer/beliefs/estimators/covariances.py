@@ -39,6 +39,9 @@ def regime_ewma(sample: Sample) -> Array:
     The multiplier is the weighted average of B^2 = mean over names of (return / forecast of the day before)^2, at half
     the half-life, 84 periods unless one is given; names without a forecast above 0 do not count.
     Source: Menchero, Orr & Wang, The Barra US Equity Model (USE4), 2011, volatility regime adjustment.
+
+    >>> regime_ewma(sample).shape
+    (3, 3)
     """
     half_life = REGIME_HALF_LIFE if sample.half_life is None else sample.half_life
     weights = sample.decay_weights(REGIME_HALF_LIFE)

@@ -90,6 +90,9 @@ def geodesic(sample: Sample) -> Array:
     C^(1 - a) scaled to a unit diagonal, a Ledoit and Wolf's weight for standardised returns: eigenvalues move by
     ratios, where linear shrinkage moves them by differences. A singular correlation stays singular.
     Source: the affine-invariant metric of Bhatia, Positive Definite Matrices (2007), chapter 6.
+
+    >>> geodesic(sample).shape
+    (3, 3)
     """
     empirical, _ = _moments(sample)
     deviation, correlation, moving = _correlation(empirical)
@@ -115,6 +118,9 @@ def graphical_lasso(sample: Sample) -> Array:
     Most partial correlations become 0. The penalty on the size of the off-diagonal entries of the inverse is
     sqrt(ln n / T), the rate of Ravikumar et al. 2011. Raises DataError where coordinate descent does not settle.
     Source: Friedman, Hastie & Tibshirani 2008, Biostatistics 9.
+
+    >>> graphical_lasso(sample).shape
+    (3, 3)
     """
     from sklearn.covariance import graphical_lasso as fitted
     from sklearn.exceptions import ConvergenceWarning

@@ -67,8 +67,9 @@ def test_wrong_input_is_named():
         Portfolio("book").remove_position("X")
     with pytest.raises(PolicyError, match="at most all"):
         Position("X", 5).remove_shares(6, 1)
-    with pytest.raises(PolicyError, match="sort them"):
-        Universe(("B", "A"))
+    with pytest.raises(PolicyError, match="must be unique"):
+        Universe(("B", "A", "B"))
+    assert Universe(("B", "A")).symbols == ("A", "B")
 
 
 @pytest.mark.parametrize("price", [float("nan"), float("inf"), "n/a", None, ""])

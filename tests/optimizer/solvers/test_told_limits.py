@@ -22,9 +22,10 @@ FUNDS = FundExposureMap(
 BOOK = Universe(NAMES, benchmark=dict.fromkeys(NAMES, 0.25), funds=FUNDS)
 HELD = np.array([0.1, 0.1, 0.4, 0.4])
 BETTER = (
-    r"(raises the (utility|expected return|Sharpe ratio|diversification ratio|growth per year)|"
+    r"(raises the (utility|expected return|Sharpe ratio|diversification ratio|ratio of return to CVaR|growth per year)|"
     r"lowers the (volatility|tracking error|mean loss of the worst 5% of periods|distance from [a-z_ ]+ weights|"
-    r"[A-Za-z ]*drawdown|[CE]DaR 0.95|EVaR 0.95|ulcer index|mean absolute deviation|deviation below the mean|"
+    r"[A-Za-z ]*drawdown|[CE]DaR 0.95|EVaR 0.95|robust CVaR 0.95|ulcer index|mean absolute deviation|"
+    r"deviation below the mean|"
     r"average shortfall|downside deviation|mean difference of two periods|loss of the worst period))"
     r"( after trading costs)? by [0-9.e+-]+( bps)?|leaves the [A-Za-z_%0-9 -]+ as it is"
 )
