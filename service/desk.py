@@ -149,13 +149,14 @@ class Desk:
 def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
     """The same portfolio under another policy, with the estimates that this one asks for.
 
-    How the portfolio is taxed is a fact about it: a policy that does not state it leaves it.
+    How the portfolio is taxed and what its cash earns are facts about it: a policy that does not state them leaves them.
     """
     case = loaded.case
     if policy.tax is None:
         own = case.snapshot.policy
         policy = policy.model_copy(update={"tax": own.tax, "harvest": own.harvest})
-    rate = policy.risk_free_rate
+    own_rate = case.snapshot.policy.risk_free_rate
+    rate = own_rate if policy.risk_free_rate is None else policy.risk_free_rate
     if rate is None:
         rate = reading.risk_free_rate(loaded.pack, case.snapshot.base_currency)
     inputs = under_policy(case.inputs, policy, rate)
