@@ -149,7 +149,7 @@ class Desk:
 def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
     """The same portfolio under another policy, with the estimates that this one asks for.
 
-    How the portfolio is taxed and what its cash earns are facts about it: a policy that does not state them leaves them.
+    How the portfolio is taxed and what its cash earns are facts about it: a policy that states neither leaves them.
     """
     case = loaded.case
     if policy.tax is None:

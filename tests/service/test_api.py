@@ -266,13 +266,13 @@ def test_no_request_fails_while_a_run_publishes(client: TestClient, settings: Se
     writer = threading.Thread(target=publish)
     writer.start()
     try:
-        answers = [client.get("/v1/packs") for _ in range(40)] + [
-            execute(client, "policy_rebalance") for _ in range(5)
-        ]
+        answers = [execute(client, "policy_rebalance") for _ in range(5)]
+        while len(answers) < 45 or (len(published) < 2 and writer.is_alive()):
+            answers.append(client.get("/v1/packs"))
     finally:
         stop.set()
         writer.join()
-    assert [answer.status_code for answer in answers] == [200] * 45
+    assert {answer.status_code for answer in answers} == {200}
     assert len(published) > 1
 
 
