@@ -124,9 +124,9 @@ def witness(
 
 def checkpoint() -> None:
     """Print the newest checkpoint, for an auditor or a witness to keep; one is written where no line has a root yet."""
-    from resources.proofs.checkpoints import as_written, rooted_lines
+    from resources.proofs.checkpoints import rooted_lines
 
-    print_json(as_written(rooted_lines(_store(), _now())[-1]))
+    print_json(dict(rooted_lines(_store(), _now())[-1].told))
 
 
 def _now() -> datetime:

@@ -36,11 +36,6 @@ def _rooted(store: Warehouse) -> list[Anchor]:
     return [line for line in anchors.lines if line.place >= since and line.kind != INTENT and line.root]
 
 
-def as_written(line: Anchor) -> dict[str, object]:
-    """A line as it stands in the file."""
-    return dict(line.told)
-
-
 def cosignatures(anchor: Path) -> list[dict[str, Any]]:
     """What witnesses signed, from the file beside the anchor; raises DataError for a line that is none."""
     file = anchor.with_name("witnesses.jsonl")

@@ -15,7 +15,7 @@ from resources.ledger.tables import LOGS, OUTPUTS
 from resources.logs.appending import visible_leaves
 from resources.packs.packs import Pack
 from resources.proofs.check_proof import FORMAT, NOT_OPENED, Refused, check
-from resources.proofs.checkpoints import as_written, linked_sizes
+from resources.proofs.checkpoints import linked_sizes
 from resources.proofs.opened_rows import Asked, Part, newest_prices, newest_rates, open_cells, open_log
 
 PROVEN = ("pricing_packs", *OUTPUTS)
@@ -144,7 +144,7 @@ class Proving:
         return {
             "format": FORMAT,
             "result": {"table": claim.table, "ledger_row": claim.ledger_row, "key": claim.key},
-            "checkpoint": as_written(self.line),
+            "checkpoint": dict(self.line.told),
             "head": self._path(count),
             "ledger": [
                 {"text": chain_text(row), "path": self._path(number)}

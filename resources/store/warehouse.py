@@ -155,9 +155,7 @@ class Warehouse:
     def state_root(self, at: datetime) -> None:
         """A line of the anchor with the root of the ledger's tree, for a ledger whose lines have none yet."""
         with self._locked(), self._opened(read_end(self.anchor)) as con:
-            head, root = ledger.head(con), self.tree.grow(con)
-            self._settle(head, at)
-            append_line(self.anchor, CHECKPOINT, *head, at, {"root": root})
+            self._tell(con, CHECKPOINT, at, {"root": self.tree.grow(con)})
 
     def publish(self) -> Path:
         """Replace the published copy by the present state, atomically; open readers keep what they have.
@@ -197,10 +195,16 @@ class Warehouse:
         Raises RecordError as `live` does.
         """
         with self._locked(), self._opened(read_end(self.anchor)) as con:
-            head = ledger.head(con)
-            self._settle(head, _now())
-            append_line(self.anchor, kind, *head, _now(), told, new_key=new_key)
+            self._tell(con, kind, _now(), told, new_key)
         return read_end(self.anchor).size
+
+    def _tell(
+        self, con: Connection, kind: str, at: datetime, told: Mapping[str, str], new_key: Path | None = None
+    ) -> None:
+        """A line of the anchor on the ledger as it is."""
+        head = ledger.head(con)
+        self._settle(head, at)
+        append_line(self.anchor, kind, *head, at, told, new_key=new_key)
 
     def copy(self, target: Path, anchor: Path) -> Head:
         """Copy the present state to `target`, and the anchor as of then; gives (count, head) of its ledger.

@@ -8,7 +8,7 @@ from bench import STAMP
 from proof_desk import PACK, Made, fill
 
 from resources.ledger.signatures import KEY, make_keys
-from resources.proofs.checkpoints import as_written, rooted_lines
+from resources.proofs.checkpoints import rooted_lines
 
 
 @pytest.fixture(scope="module")
@@ -18,5 +18,5 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(KEY, str(folder / "desk"))
         desk = Made(fill(folder / "home"), public, {}, {})
-        early = as_written(rooted_lines(desk.store, STAMP.at)[1])
+        early = dict(rooted_lines(desk.store, STAMP.at)[1].told)
         yield replace(desk, early=early, proof=desk.prove("trades", PACK, "AAA"))
