@@ -34,7 +34,7 @@ def children_of(session: int) -> list[str]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                state, _, group, own = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+                state, _, _, own = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
                 if int(own) == session and state != "Z":
                     found.append((folder / "cmdline").read_text().replace("\0", " "))
             except OSError:
