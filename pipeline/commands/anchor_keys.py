@@ -1,4 +1,4 @@
-"""The commands of the desk's signing key: make one, put another in its place, revoke one."""
+"""The commands of the anchor: its signing key, made, put in another's place, revoked; and time stamps."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from optimizer import PolicyError
-from pipeline.commands.proofs import checkpoint
+from pipeline.commands.proofs import checkpoint, now, opened_store
 from pipeline.commands.terminal import Json, finish
 from pipeline.environment import Environment
 
@@ -14,7 +14,7 @@ from pipeline.environment import Environment
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     anchor = typer.Typer(no_args_is_help=True, help="The key that signs the anchor outside the warehouse.")
-    for command in (keygen, rotate, revoke, checkpoint):
+    for command in (keygen, rotate, revoke, checkpoint, stamp):
         anchor.command()(command)
     app.add_typer(anchor, name="anchor")
 
@@ -80,3 +80,18 @@ def revoke(
         )
     told = {"revoked_key": key.text, "reason": reason.strip()}
     finish({"line": Warehouse(here.home, here.anchor).tell_anchor(REVOKED, told)}, 0, as_json)
+
+
+def stamp(
+    url: Annotated[str, typer.Argument(help="A time stamp service after RFC 3161.")],
+    roots: Annotated[Path, typer.Option(help="Certificates (PEM) that its answers must rest on.")],
+    as_json: Json = False,
+) -> None:
+    """Have the newest checkpoint stamped by a service's clock; `packs verify --stamp-roots` checks it from then on."""
+    from resources.ledger import timestamps
+    from resources.proofs.checkpoints import rooted_lines
+
+    store = opened_store()
+    line = rooted_lines(store, now())[-1]
+    made = timestamps.stamp(line, url, timestamps.read_roots(roots), timestamps.stamps_beside(store.anchor))
+    finish({"line": made.place, "rows": line.count, "stamped at": made.at}, 0, as_json)

@@ -62,20 +62,25 @@ def verify_packs(
     key: Annotated[
         Path | None, typer.Option(help="The desk's public key: each anchor line must bear its signature.")
     ] = None,
+    stamp_roots: Annotated[
+        Path | None, typer.Option(help="Certificates (PEM) that the time stamps of the anchor must rest on.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Recompute every hash from the rows; exit 3 for a fault, 4 where all is sound but a break was once accepted."""
     from resources.audit.verification import verify_home
     from resources.ledger.signatures import PublicKey
+    from resources.ledger.timestamps import read_roots
     from resources.store.warehouse import Warehouse
 
     here = Environment.of_process()
     if anchor is not None and not anchor.is_file():
         raise PolicyError(f"--anchor: there is no file {anchor}")
     public = PublicKey.of_file(key) if key else None
+    roots = read_roots(stamp_roots) if stamp_roots else []
     other = None if anchor is None or anchor.resolve() == here.anchor else anchor
     with working("verifying", as_json):
-        report = verify_home(Warehouse(here.home, here.anchor), other, pack, public)
+        report = verify_home(Warehouse(here.home, here.anchor), other, pack, public, roots)
     if as_json:
         print_json(report.as_json())
     else:

@@ -56,13 +56,13 @@ def prove(
     from resources.proofs.in_toto import envelope
     from resources.proofs.proving import Witnessed, prove
 
-    store, signer = _store(), signing_key()
+    store, signer = opened_store(), signing_key()
     if form is Form.in_toto and signer is None:
         raise PolicyError(
             "an in-toto statement is signed: set PACKFOLIO_ANCHOR_KEY to the desk's private key"
         )
     sizes = [int(one) if one.isdecimal() else _rows_of(Path(one)) for one in since or ()]
-    on = Witnessed(rooted_lines(store, _now()), cosignatures(store.anchor), sizes, witnessed)
+    on = Witnessed(rooted_lines(store, now()), cosignatures(store.anchor), sizes, witnessed)
     with reader() as con, store.tree.read(con) as tree:
         document = prove(con, tree, table, key, on, days)
         print_json(document if signer is None or form is Form.proof else envelope(con, document, signer))
@@ -116,7 +116,7 @@ def witness(
     from resources.proofs.witnessing import cosign
 
     try:
-        typer.echo(json.dumps(cosign(proof, key, sign_with, seen, _now())))
+        typer.echo(json.dumps(cosign(proof, key, sign_with, seen, now())))
     except Refused as refusal:
         out.print(f"not signed: {refusal}", highlight=False, soft_wrap=True)
         raise typer.Exit(FAULT) from None
@@ -126,14 +126,16 @@ def checkpoint() -> None:
     """Print the newest checkpoint, for an auditor or a witness to keep; one is written where no line has a root yet."""
     from resources.proofs.checkpoints import rooted_lines
 
-    print_json(dict(rooted_lines(_store(), _now())[-1].told))
+    print_json(dict(rooted_lines(opened_store(), now())[-1].told))
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """The moment, in UTC."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _store() -> Any:
+def opened_store() -> Any:
+    """The warehouse of the home; raises PolicyError where nothing was recorded."""
     from resources.store.warehouse import Warehouse
 
     here = Environment.of_process()

@@ -1,9 +1,11 @@
 """Verification: every hash recomputed from the rows, so that what was changed, removed or added has a name."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+from cryptography.x509 import Certificate
 
 from resources.audit.anchor_verification import accepted_breaks, check_anchors, check_signatures
 from resources.audit.cell_verification import Line, explain_cells, unequal_cells, unlike_content
@@ -20,6 +22,7 @@ from resources.ledger.ledger import (
 from resources.ledger.record_error import RecordError
 from resources.ledger.signatures import PublicKey
 from resources.ledger.tables import LOGS
+from resources.ledger.timestamps import read_stamps, stamps_beside, wrong_stamps
 from resources.logs.appending import root_hash
 from resources.packs.packs import find_pack
 from resources.store.catalog import unlike_release
@@ -65,13 +68,19 @@ def verify(
 
 
 def verify_home(
-    warehouse: Warehouse, other: Path | None = None, pack_id: str | None = None, key: PublicKey | None = None
+    warehouse: Warehouse,
+    other: Path | None = None,
+    pack_id: str | None = None,
+    key: PublicKey | None = None,
+    roots: Sequence[Certificate] = (),
 ) -> Report:
     """Recomputes the live warehouse of a home, and looks at what readers see; changes nothing, and may only read.
 
     other  another file of anchors than the home's own, such as the auditor's copy of it
+    roots  certificates that the time stamps of the anchor must rest on
     Raises DataError where there never was a warehouse.
     """
+    stamps = read_stamps(stamps_beside(warehouse.anchor))
     try:
         with warehouse.snapshot() as look:
             own = look.anchors
@@ -81,7 +90,10 @@ def verify_home(
         own, newer = read_anchors(warehouse.anchor), None
         report = Report([Fault("warehouse", CHANGED, str(error))], [], "nothing", accepted_breaks(own))
     published, notes = check_published(warehouse, own)
-    faults = [*report.faults, *published]
+    stamped = [Fault("time stamps", CHANGED, said) for said in wrong_stamps(stamps, own.lines, roots)]
+    if stamps and not roots:
+        notes = [*notes, f"the anchor has {len(stamps)} time stamp(s): give --stamp-roots to check by whom"]
+    faults = [*report.faults, *published, *stamped]
     if newer and not any(fault.table == "materializations" for fault in faults):
         faults.append(Fault("materializations", ADDED, newer))
     return replace(report, faults=faults, notes=[*report.notes, *notes])

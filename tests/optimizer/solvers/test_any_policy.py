@@ -89,27 +89,27 @@ def check(seed: int, methods: tuple[str, ...] = CLASSIC) -> None:
         assert found.certificate.ok, f"{seed}: {found.certificate}"
 
 
-@pytest.mark.parametrize("start", range(0, 300, 50))
+@pytest.mark.parametrize("start", range(0, 120, 40))
 def test_any_policy_is_answered_or_refused_by_name(start: int):
-    for seed in range(start, start + 50):
+    for seed in range(start, start + 40):
         check(seed)
 
 
-@pytest.mark.parametrize("seeds", [range(50), range(50, 100), ONCE_UNPROVEN])
+@pytest.mark.parametrize("seeds", [range(20), range(20, 40), ONCE_UNPROVEN])
 def test_any_policy_over_scenarios_is_answered_or_refused_by_name(seeds: Sequence[int]):
     for seed in seeds:
         check(seed, ON_SCENARIOS)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(1000, 4000, 500))
+@pytest.mark.parametrize("start", range(0, 4000, 500))
 def test_thousands_of_policies_over_scenarios_are_answered_or_refused_by_name(start: int):
     for seed in range(start, start + 500):
         check(seed, ON_SCENARIOS)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(1000, 9000, 500))
+@pytest.mark.parametrize("start", range(0, 9000, 500))
 def test_thousands_of_policies_are_answered_or_refused_by_name(start: int):
     for seed in range(start, start + 500):
         check(seed)
@@ -138,9 +138,9 @@ def check_ranked(seed: int) -> bool:
     return bool(found.levels)
 
 
-@pytest.mark.parametrize("start", range(0, 90, 30))
+@pytest.mark.parametrize("start", range(0, 40, 20))
 def test_any_policy_with_priorities_is_certified_or_refused_by_name(start: int):
-    assert sum(check_ranked(seed) for seed in range(start, start + 30)) >= 3
+    assert sum(check_ranked(seed) for seed in range(start, start + 20)) >= 2
 
 
 @pytest.mark.slow

@@ -137,13 +137,13 @@ def feasible(
     return True
 
 
-@pytest.mark.parametrize("start", range(0, 60, 20))
+@pytest.mark.parametrize("start", range(0, 30, 10))
 def test_relaxing_by_what_is_said_is_enough(start: int):
-    assert sum(check(seed) for seed in range(start, start + 20)) >= 5
+    assert sum(check(seed) for seed in range(start, start + 10)) >= 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(100, 1000, 100))
+@pytest.mark.parametrize("start", range(0, 1000, 100))
 def test_relaxing_by_what_is_said_is_enough_in_many_policies(start: int):
     for seed in range(start, start + 100):
         check(seed)

@@ -146,14 +146,14 @@ def agree_with_pivots(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
             assert found.objective == pytest.approx(other.objective, rel=1e-6, abs=1e-9), (seed, method)
 
 
-@pytest.mark.parametrize("seed", range(20, 32))
+@pytest.mark.parametrize("seed", (21, 22, 23, 25, 26, 31))
 def test_block_pivoting_agrees_with_the_general_solvers(seed: int, monkeypatch: pytest.MonkeyPatch):
     agree_with_pivots(seed, monkeypatch)
 
 
 @pytest.mark.slow
 def test_block_pivoting_agrees_on_hundreds(monkeypatch: pytest.MonkeyPatch):
-    for seed in range(32, 200):
+    for seed in range(20, 200):
         agree_with_pivots(seed, monkeypatch)
 
 

@@ -126,9 +126,9 @@ def agrees(seed: int) -> str | None:
 
 
 def test_small_books_are_as_brute_force_has_them() -> None:
-    assert [said for seed in range(40) if (said := agrees(seed))] == []
+    assert [said for seed in range(15) if (said := agrees(seed))] == []
 
 
 @pytest.mark.slow
 def test_a_thousand_small_books_are_as_brute_force_has_them() -> None:
-    assert [said for seed in range(40, 1040) if (said := agrees(seed))] == []
+    assert [said for seed in range(15, 1015) if (said := agrees(seed))] == []
