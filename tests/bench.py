@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from resources.ledger.ledger import Stamp, append_entry, columns
-from resources.ledger.tables import LOGS, OUTPUTS
+from resources.ledger.ledger import Stamp, append_entry, columns, written_cells
+from resources.ledger.tables import LOGS, OF_PORTFOLIOS, OUTPUTS
 from resources.logs.appending import append_log
 from resources.packs.packs import Pack, cut_pack
 from resources.screening.pack_checks import CheckLimits
@@ -62,7 +62,8 @@ def ingest(tx: Transaction, log: str, rows: pa.Table) -> int:
         [entry, log],
     )
     tables = [log, "log_leaves", "ingests", "quarantine"]
-    append_entry(tx.con, tx.stamp, entry, log, f"content-{entry}", appended.rows, tables=tables)
+    cells = written_cells(tx.con, entry, tables)
+    append_entry(tx.con, tx.stamp, entry, log, f"content-{entry}", appended.rows, cells=cells)
     return entry
 
 
@@ -115,7 +116,8 @@ def fill(home: Path) -> Warehouse:
     pack = cut(warehouse, DAYS[-1])
     for table in OUTPUTS:
         with warehouse.write(STAMP) as tx:
-            tx.record(table, {table: rows_for(tx, table, dice)}, pack_id=pack.id, portfolio_id=BOOK)
+            owner = BOOK if table in OF_PORTFOLIOS else None
+            tx.record(table, {table: rows_for(tx, table, dice)}, pack_id=pack.id, portfolio_id=owner)
     return warehouse
 
 

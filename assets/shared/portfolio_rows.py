@@ -1,6 +1,7 @@
 """What every stage of portfolios does alike: open the pack with its portfolios, and write one version for each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 import pandas as pd
@@ -11,9 +12,34 @@ from resources.dagster_resources import Stage
 from resources.ledger.ledger import Entry
 from resources.packs.packs import Pack
 from resources.results.stage_inputs import Inputs, read_inputs
-from resources.store.transaction import Transaction
+from resources.store.transaction import Rows, Transaction, Versions
 
 Frames = Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a stage says of many portfolios.
+
+    tables  table -> the rows of all of them, with a column `portfolio_id`: Arrow, or a data frame
+    stated  portfolio -> the tables that its version states, with rows or without; in the order of the answers
+    """
+
+    tables: Mapping[str, Rows]
+    stated: Mapping[str, Collection[str]]
+
+    @classmethod
+    def of(cls, rows: Mapping[Snapshot, Frames]) -> "Batch":
+        """From the tables of each portfolio, which have no column `portfolio_id`."""
+        parts: dict[str, dict[str, pd.DataFrame]] = {}
+        for snapshot, frames in rows.items():
+            for table, frame in frames.items():
+                parts.setdefault(table, {})[snapshot.portfolio_id] = frame
+        tables = {
+            table: pd.concat(frames, names=["portfolio_id"]).reset_index(level="portfolio_id")
+            for table, frames in parts.items()
+        }
+        return cls(tables, {snapshot.portfolio_id: tuple(frames) for snapshot, frames in rows.items()})
 
 
 class PortfolioConfig(dg.Config):
@@ -30,24 +56,23 @@ def opened(stage: Stage, partition_key: str, inputs: Sequence[str]) -> tuple[Pac
 
 
 def record_each(
-    tx: Transaction, asset: str, pack: Pack, rows: Mapping[Snapshot, Frames], seen: Inputs
+    tx: Transaction, asset: str, pack: Pack, rows: Mapping[Snapshot, Frames] | Batch, seen: Inputs
 ) -> list[Entry]:
     """One version of the asset for each portfolio, with the versions of its inputs that it came from.
 
-    Raises DataError where another run wrote newer inputs after they were `seen`: nothing computed from the older ones
-    may take their place.
+    rows  the tables of each portfolio; or, for thousands of them, one table for all in a `Batch`: the same is written
+    One insert a table, and one ledger row for all portfolios whose content is not that of their latest version; none
+    where nothing changed. Raises DataError where another run wrote newer inputs after they were `seen`: nothing
+    computed from the older ones may take their place.
     """
+    batch = rows if isinstance(rows, Batch) else Batch.of(rows)
     now = read_inputs(tx.con, pack, seen.assets)
-    if late := [
-        snapshot.name for snapshot in rows if now.of(snapshot.portfolio_id) != seen.of(snapshot.portfolio_id)
-    ]:
+    names = {} if isinstance(rows, Batch) else {snapshot.portfolio_id: snapshot.name for snapshot in rows}
+    if late := [names.get(owner, owner) for owner in batch.stated if now.of(owner) != seen.of(owner)]:
         raise DataError(
             f"another run changed what {asset} of {', '.join(late[:5])} is computed from, while it was computed: "
             f"nothing of it was written; run it again"
         )
-    return [
-        tx.record(
-            asset, frames, pack_id=pack.id, portfolio_id=snapshot.portfolio_id, inputs=seen.of(snapshot.portfolio_id)
-        )
-        for snapshot, frames in rows.items()
-    ]  # fmt: skip
+    if not batch.stated:
+        return []
+    return tx.record_units(asset, pack.id, Versions(batch.tables, batch.stated, seen.shared, seen.own))

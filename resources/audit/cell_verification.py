@@ -1,5 +1,6 @@
 """Recomputing what each ledger row wrote, table by table, and naming the rows that are not what it wrote."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,18 +18,24 @@ from resources.ledger.ledger import (
     row_text,
     sha256,
 )
-from resources.ledger.tables import ASSET_OF, LEDGERED, LOGS, OUTPUTS, ledger_column
+from resources.ledger.tables import ASSET_OF, LEDGERED, LOGS, OUTPUTS, UNITS, ledger_column
+from resources.ledger.units import unit_cells
 
 CONTENT = (*OUTPUTS, "pricing_packs", "check_findings")  # written by `Transaction.record`
 OWNER = {**ASSET_OF, "check_findings": "pricing_packs"}
 EMPTY = sha256("")
 
-Cells = dict[tuple[int, str], tuple[str, str]]  # (ledger row, table) -> hash, first digits of the row hashes
+Part = tuple[int, str | None]  # a ledger row; or the unit of a portfolio, in one that covers many
+Cells = dict[tuple[Part, str], tuple[str, str]]  # (part, table) -> hash, first digits of the row hashes
 
 
 @dataclass(frozen=True)
 class Line:
-    """A ledger row as verification needs it; `cells` maps a table to (hash, first digits of its row hashes)."""
+    """A ledger row, or a unit of one, as verification needs it.
+
+    cells      table -> (hash, first digits of its row hashes)
+    this_hash  a unit has none
+    """
 
     id: int
     asset: str
@@ -39,20 +46,57 @@ class Line:
     this_hash: str
     content_hash: str
     inputs: Mapping[str, str]
+    unit: bool = False
+
+    @property
+    def part(self) -> Part:
+        """What names it."""
+        return self.id, self.portfolio_id if self.unit else None
 
 
-def unequal_cells(con: Connection, by_id: Mapping[int, Line], only: set[int] | None) -> list[tuple[int, str]]:
-    """(ledger row, table) where the rows are not the ones written."""
+def read_units(con: Connection) -> list[Line]:
+    """The units of all ledger rows, as the table has them."""
+    found = con.execute(
+        "select materialization, asset, pack_id, portfolio_id, rows, cells, content_hash, input_hashes "
+        f"from {UNITS} order by all"
+    ).fetchall()
+    return [
+        Line(entry, asset, pack, owner, rows, cells_of(cells), "", content, inputs_of(inputs), unit=True)
+        for entry, asset, pack, owner, rows, cells, content, inputs in found
+    ]
+
+
+def cells_of(text: str) -> dict[str, tuple[str, str]]:
+    """What a row says was written; nothing where the text was tampered with, which its hash tells."""
+    try:
+        return {table: (kept[0], kept[1]) for table, kept in json.loads(text).items()}
+    except (ValueError, AttributeError, LookupError, TypeError):
+        return {}
+
+
+def inputs_of(text: str) -> dict[str, str]:
+    """Asset -> content hash of what a row says it was computed from; nothing where the text was tampered with."""
+    try:
+        return {str(name): str(value) for name, value in json.loads(text).items()}
+    except (ValueError, AttributeError):
+        return {}
+
+
+def unequal_cells(con: Connection, parts: Iterable[Line], only: set[int] | None) -> list[tuple[Part, str]]:
+    """(part, table) where the rows are not the ones written."""
     found: Cells = {}
     for table in sorted(set(LEDGERED) - set(LOGS)):
         where = (
             "true" if only is None else f"{ledger_column(table)} in (select unnest({sorted(only)}::bigint[]))"
         )
-        for entry, digest, rows in con.execute(cells_sql(con, table, where)).fetchall():
-            found[entry, table] = (digest, rows)
+        if table == UNITS:
+            found |= {((entry, None), UNITS): (root, rows) for entry, root, rows in unit_cells(con, where)}
+            continue
+        for entry, unit, digest, rows in con.execute(cells_sql(con, table, where)).fetchall():
+            found[(entry, unit), table] = (digest, rows)
     kept = {
-        (line.id, table): cells
-        for line in by_id.values()
+        (line.part, table): cells
+        for line in parts
         for table, cells in line.cells.items()
         if only is None or line.id in only
     }
@@ -64,23 +108,30 @@ def unlike_content(con: Connection, lines: Iterable[Line]) -> list[Fault]:
 
     The content was hashed before the rows were stored, their cells after: what changed them in between shows here.
     """
-    found: dict[tuple[int, str], str] = {}
+    lines = list(lines)
+    found: dict[tuple[Part, str], str] = {}
     for table in CONTENT:
         sql = contents_sql(con, table)
-        found |= {(entry, table): digest for entry, digest in con.execute(sql).fetchall()}
+        found |= {((entry, unit), table): digest for entry, unit, digest in con.execute(sql).fetchall()}
+    covered: dict[int, dict[str, str]] = {}
+    for line in lines:
+        if line.unit:
+            covered.setdefault(line.id, {})[str(line.portfolio_id)] = line.content_hash
     return [
         Fault(
             line.asset, CHANGED, f"its rows are not the content that ledger row {line.id} states",
             portfolio_id=line.portfolio_id, ledger_row=line.id, packs=(line.pack_id,) if line.pack_id else (),
         )
         for line in lines
-        if line.asset in CONTENT and not _states(line, found)
+        if line.asset in CONTENT and not _states(line, found, covered.get(line.id, {}))
     ]  # fmt: skip
 
 
-def _states(line: Line, found: Mapping[tuple[int, str], str]) -> bool:
-    """Whether the ledger row's content is that of its rows, beside whatever tables it wrote no row of."""
-    written = {table: found.get((line.id, table), EMPTY) for table in line.cells if table in CONTENT}
+def _states(line: Line, found: Mapping[tuple[Part, str], str], covered: Mapping[str, str]) -> bool:
+    """Whether a part's content is that of its rows, beside whatever tables it wrote no row of; or of its units."""
+    if UNITS in line.cells:
+        return content_of(covered) == line.content_hash
+    written = {table: found.get((line.part, table), EMPTY) for table in line.cells if table in CONTENT}
     could = [table for table in CONTENT if OWNER.get(table, table) == line.asset and table not in written]
     beside = chain.from_iterable(combinations(could, count) for count in range(len(could) + 1))
     return any(
@@ -88,19 +139,23 @@ def _states(line: Line, found: Mapping[tuple[int, str], str]) -> bool:
     )
 
 
-def explain_cells(con: Connection, line: Line | None, entry: int, table: str) -> list[Fault]:
-    """Names the rows of one table that a ledger row did not write so."""
+def explain_cells(con: Connection, line: Line | None, part: Part, table: str) -> list[Fault]:
+    """Names the rows of one table that a ledger row, or its unit, did not write so."""
+    entry = part[0]
     if table in UNSPECIFIED:
         message = f"its rows of ledger row {entry} are not the ones that were written"
         return [_row_fault(table, CHANGED, message, entry, line, {})]
     kept = Counter(_split(line.cells.get(table, ("", ""))[1])) if line else Counter[str]()
     extra: list[dict[str, object]] = []
-    for row in _rows_of(con, table, entry):
+    for row in _rows_of(con, table, part):
         short = str(row["short"])
         if kept[short]:
             kept[short] -= 1
         else:
             extra.append(row)
+    if line is None and part[1] is not None and table != UNITS:
+        said = f"ledger row {entry} has no sound unit that wrote it"
+        return [_row_fault(table, ADDED, said, entry, None, row) for row in extra]
     gone = kept.total()
     said = (
         f"not what ledger row {entry} wrote"
@@ -120,11 +175,13 @@ def _split(rows: str) -> list[str]:
     return [rows[at : at + 8] for at in range(0, len(rows), 8)]
 
 
-def _rows_of(con: Connection, table: str, entry: int) -> list[dict[str, object]]:
-    text = row_text(columns(con, table))
+def _rows_of(con: Connection, table: str, part: Part) -> list[dict[str, object]]:
+    described, (entry, unit) = columns(con, table), part
+    text = row_text(described)
+    own = " and portfolio_id = ?" if unit is not None and "portfolio_id" in dict(described) else ""
     found = con.execute(
-        f"select left(sha256({text}), 8) as short, * from {table} where {ledger_column(table)} = ? order by all",
-        [entry],
+        f"select left(sha256({text}), 8) as short, * from {table} where {ledger_column(table)} = ?{own} order by all",
+        [entry, unit] if own else [entry],
     )
     names = [item[0] for item in found.description or []]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

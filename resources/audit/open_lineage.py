@@ -26,6 +26,7 @@ from resources.ledger.ledger import Connection, columns
 from resources.results.queries import Row
 
 SPACE = "packfolio"
+Wrote = tuple[int, str]  # a ledger row, and the content of the unit in it
 
 
 @attr.define
@@ -47,16 +48,16 @@ def lineage_events(con: Connection, tree: Row) -> list[RunEvent]:
     have written several tables: all are outputs of its run, and none of them its input.
     """
     nodes = list(_written(tree))
-    runs: dict[int, RunEvent] = {}
+    runs: dict[Wrote, RunEvent] = {}
     for node in nodes:
-        row = _ledger_row(node)
+        row = _wrote(node)
         if row not in runs:
             runs[row] = _event(node, tree["environments"])
         event = runs[row]
         if _table(node) not in {item.name for item in event.outputs or ()}:
             event.outputs = [*(event.outputs or ()), _output(con, node)]
         elsewhere = [one for one in nodes if _table(one) in PARENTS.get(_table(node), ())]
-        sources = [one for one in (*node["from"], *elsewhere) if _ledger_row(one) != row]
+        sources = [one for one in (*node["from"], *elsewhere) if _wrote(one) != row]
         known = {(item.namespace, item.name) for item in event.inputs or ()}
         for item in (found for source in sources for found in _dataset(source)):
             if (item.namespace, item.name) not in known:
@@ -96,10 +97,12 @@ def _written(node: Row) -> Iterator[Row]:
         yield from _written(child)
 
 
-def _ledger_row(node: Row) -> int:
-    """The ledger row that wrote a node; 0, which is none's, where a node stands for many."""
+def _wrote(node: Row) -> Wrote:
+    """What wrote a node; 0, which is no ledger row, where a node stands for many."""
     written = node["facts"].get("written")
-    return int(written["ledger_row"]) if isinstance(written, dict) else 0
+    return (
+        (int(written["ledger_row"]), str(written["content_hash"])) if isinstance(written, dict) else (0, "")
+    )
 
 
 def _table(node: Row) -> str:

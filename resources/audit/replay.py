@@ -8,7 +8,7 @@ import duckdb
 from optimizer import DataError
 from resources.audit.pack_diff import COMPARED, changes
 from resources.ledger.ledger import Connection
-from resources.ledger.tables import ASSET_OF, LOGS, OUTPUTS
+from resources.ledger.tables import ASSET_OF, LOGS, OUTPUTS, UNITS
 from resources.logs.appending import root_hash
 from resources.packs.packs import Pack
 from resources.results.queries import Row, rows
@@ -40,7 +40,7 @@ def prepare_scratch(source: Path, pack: Pack, home: Path) -> None:
             "pack_id = ? or (as_of < ? and materialization <= ?)",
             [pack.id, pack.as_of, last],
         )
-        for table in OUTPUTS:
+        for table in (*OUTPUTS, UNITS):
             _copy(con, table, "pack_id <> ? and materialization <= ?", [pack.id, last])
         _copy(
             con,
@@ -111,7 +111,7 @@ def compare(then: Connection, now: Connection, pack: Pack) -> Row:
 
 def _contents(con: Connection, pack: Pack) -> dict[tuple[str, str], str]:
     found = con.execute(
-        "select asset, coalesce(portfolio_id, ''), arg_max(content_hash, id) from materializations "
+        "select asset, coalesce(portfolio_id, ''), arg_max(content_hash, materialization) from versions "
         "where pack_id = ? and asset <> 'pricing_packs' group by all",
         [pack.id],
     ).fetchall()

@@ -171,7 +171,8 @@ class Walk:
                 parents += self.nodes(parent, symbol, portfolio)
         if row.get("fx_rate") not in (None, 1.0):
             parents += self._fx_nodes(str(row["currency"]))
-        return {"label": named, "facts": facts | self._written(row[ledger_column(table)]), "from": parents}
+        written = self._written(row[ledger_column(table)], row.get("portfolio_id"))
+        return {"label": named, "facts": facts | written, "from": parents}
 
     def _fx_nodes(self, currency: str) -> list[Row]:
         """The newest rates of every pair with a currency that the pack saw, and the ingests that brought them."""
@@ -208,18 +209,22 @@ class Walk:
             None,
         )
 
-    def _written(self, entry: int) -> Row:
-        """Who wrote a row: run, time, code, configuration, libraries."""
+    def _written(self, entry: int, portfolio: str | None = None) -> Row:
+        """Who wrote a row: run, time, code, configuration, libraries; of a unit, its own content and inputs."""
         line = rows(
             self.con,
-            'select id as ledger_row, run_id, "at", code_version, config_hash, content_hash, input_hashes '
-            "from materializations where id = ?",
-            [entry],
+            'select m.id as ledger_row, m.run_id, m."at", m.code_version, m.config_hash, '
+            "coalesce(u.content_hash, m.content_hash) as content_hash, m.input_hashes, u.input_hashes as own "
+            "from materializations m left join materialization_units u on u.materialization = m.id "
+            "and u.portfolio_id = $2 where m.id = $1",
+            [entry, portfolio],
         )
         if not line:
             return {"ledger_row": f"{entry} is gone: run `packfolio packs verify`"}
-        self._codes.add(line[0]["code_version"])
-        return {"written": {**line[0], "input_hashes": json.loads(line[0]["input_hashes"])}}
+        found = line[0]
+        self._codes.add(found["code_version"])
+        inputs = json.loads(found["input_hashes"]) | json.loads(found.pop("own") or "{}")
+        return {"written": {**found, "input_hashes": inputs}}
 
     def pack_node(self, symbol: str | None) -> Row:
         """The pack and the price rows of a symbol that it saw."""

@@ -1,6 +1,5 @@
 """Verification: every hash recomputed from the rows, so that what was changed, removed or added has a name."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +7,15 @@ from pathlib import Path
 from cryptography.x509 import Certificate
 
 from resources.audit.anchor_verification import accepted_breaks, check_anchors, check_signatures
-from resources.audit.cell_verification import Line, explain_cells, unequal_cells, unlike_content
+from resources.audit.cell_verification import (
+    Line,
+    cells_of,
+    explain_cells,
+    inputs_of,
+    read_units,
+    unequal_cells,
+    unlike_content,
+)
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault, Report
 from resources.audit.log_verification import LogCheck
 from resources.ledger.anchors import Anchors, read_anchors
@@ -41,22 +48,23 @@ def verify(
     Raises DataError for a pack that is not on record.
     """
     lines, faults = _ledger(con)
-    by_id = {line.id: line for line in lines}
+    parts = {line.part: line for line in (*lines, *read_units(con))}
     wanted = {line.id for line in lines if pack_id in (None, line.pack_id)}
     if pack_id and not wanted:
         find_pack(con, pack_id)
     faults += _schema(con)
-    broken = unequal_cells(con, by_id, wanted if pack_id else None)
-    leaves = {entry for entry, table in broken if table == "log_leaves"}
+    broken = unequal_cells(con, parts.values(), wanted if pack_id else None)
+    leaves = {part[0] for part, table in broken if table == "log_leaves"}
     within = _within(con, pack_id)
     logged = [fault for log in LOGS for fault in LogCheck(con, log, within, leaves).faults()]
     logged += _counts(con, lines, logged) if pack_id is None else []
     named = {fault.ledger_row for fault in logged if fault.table == "log_leaves"}
-    for entry, table in sorted(broken):
-        if table != "log_leaves" or entry not in named:
-            faults += explain_cells(con, by_id.get(entry), entry, table)
-    told = {entry for entry, _ in broken}
-    sound = [line for line in lines if line.id in wanted - told]
+    for part, table in sorted(broken, key=repr):
+        if table != "log_leaves" or part[0] not in named:
+            faults += explain_cells(con, parts.get(part), part, table)
+    told = {part for part, _ in broken}
+    told |= {(entry, None) for entry, _ in told}  # a ledger row is not told again for its units
+    sound = [line for part, line in parts.items() if line.id in wanted and part not in told]
     faults += unlike_content(con, sound)
     faults += _seen_by(con, logged)
     faults += [] if logged else _roots(con, pack_id)
@@ -143,26 +151,12 @@ def _ledger(con: Connection) -> tuple[list[Line], list[Fault]]:
         lines.append(
             Line(
                 fields["id"], fields["asset"], fields["pack_id"], fields["portfolio_id"], fields["rows"],
-                _cells(fields["cells"]), fields["this_hash"], fields["content_hash"], _inputs(fields["input_hashes"]),
+                cells_of(fields["cells"]), fields["this_hash"], fields["content_hash"],
+                inputs_of(fields["input_hashes"]),
             )
         )  # fmt: skip
         previous = (fields["id"], fields["this_hash"])
     return lines, faults
-
-
-def _cells(text: str) -> dict[str, tuple[str, str]]:
-    """What a ledger row says it wrote; nothing where the text was tampered with, which its hash tells."""
-    try:
-        return {table: (kept[0], kept[1]) for table, kept in json.loads(text).items()}
-    except (ValueError, AttributeError, LookupError, TypeError):
-        return {}
-
-
-def _inputs(text: str) -> dict[str, str]:
-    try:
-        return {str(name): str(value) for name, value in json.loads(text).items()}
-    except (ValueError, AttributeError):
-        return {}
 
 
 def _ledger_fault(fields: Mapping[str, object], what: str, message: str) -> Fault:

@@ -167,7 +167,7 @@ def out_of_date(con: Connection) -> list[OutOfDate]:
                 s.universe ->> '$.rests_on.state' as rested_state,
                 m.input_hashes ->> 'previous_pack' is not null and rested_on is null as unrecorded
             from packs p join latest_portfolio_snapshots s using (pack_id) join states t using (pack_id, portfolio_id)
-                join materializations m on m.id = s.materialization
+                join versions m using (materialization, portfolio_id)
             where s.mode = 'paper' and s.holdings_date is not null
         ), chained as (
             select *, lag(pack_id) over w as before, lag(state) over w as expected, count(*) over (

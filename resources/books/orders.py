@@ -49,7 +49,8 @@ def _pack_before(con: Connection, pack: Pack, cut: int) -> Pack | None:
 
 # The newest version of an asset under a pack, for a portfolio, that was there before a ledger row.
 VERSION = (
-    "(select max(id) from materializations where asset = ? and pack_id = ? and portfolio_id = ? and id < ?)"
+    "(select max(materialization) from versions where asset = ? and pack_id = ? and portfolio_id = ? "
+    "and materialization < ?)"
 )
 
 
@@ -57,8 +58,8 @@ def _earlier(
     con: Connection, before: Pack, portfolio_id: str, table: str, value: str, cut: int
 ) -> dict[str, float]:
     rows = con.execute(
-        f"select symbol, {value} from {table} where materialization = {VERSION} order by symbol",
-        [table, before.id, portfolio_id, cut],
+        f"select symbol, {value} from {table} where portfolio_id = ? and materialization = {VERSION} order by symbol",
+        [portfolio_id, table, before.id, portfolio_id, cut],
     ).fetchall()
     return {str(symbol): float(found) for symbol, found in rows}
 
@@ -83,8 +84,8 @@ def unfilled_orders(
     orders = con.execute(
         "select t.symbol, t.current_quantity, t.target_quantity, coalesce(h.quantity, 0) from trades t "
         "left join latest_holdings h on h.pack_id = ? and h.portfolio_id = t.portfolio_id and h.symbol = t.symbol "
-        f"where t.materialization = {VERSION} and t.action <> 'HOLD' order by 1",
-        [pack.id, "trades", before.id, portfolio_id, cut],
+        f"where t.portfolio_id = ? and t.materialization = {VERSION} and t.action <> 'HOLD' order by 1",
+        [pack.id, portfolio_id, "trades", before.id, portfolio_id, cut],
     ).fetchall()
     if not orders:
         return {}

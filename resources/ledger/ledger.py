@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
-from resources.ledger.tables import LOGS, NOT_CONTENT, ledger_column
+from resources.ledger.tables import LOGS, NOT_CONTENT, UNITS, ledger_column
 
 GENESIS = "0" * 64
 Connection = duckdb.DuckDBPyConnection
@@ -86,11 +86,20 @@ def content_hash(con: Connection, table: str) -> tuple[str, int]:
 
 
 def contents_sql(con: Connection, table: str) -> str:
-    """SQL for (ledger row, content hash) of each ledger row that wrote in `table`, as in `content_hash`."""
+    """SQL for (ledger row, unit, content hash) of each that wrote in `table`, as in `content_hash` and `cells_sql`."""
+    described = columns(con, table)
     return (
-        f"select entry, sha256(string_agg(h, '' order by h)) from (select {ledger_column(table)} as entry, "
-        f"sha256({row_text(columns(con, table), NOT_CONTENT)}) as h from {table}) group by entry"
+        f"select entry, unit, sha256(string_agg(h, '' order by h)) from (select {_written_by(table, described)}, "
+        f"sha256({row_text(described, NOT_CONTENT)}) as h from {table}) group by entry, unit"
     )
+
+
+def _written_by(table: str, described: list[tuple[str, str]]) -> str:
+    """SQL for the ledger row that wrote a row, and for the portfolio, where that one covers many (else NULL)."""
+    column = ledger_column(table)
+    portfolio = "portfolio_id" if "portfolio_id" in dict(described) else "null"
+    covers = f"{column} in (select materialization from {UNITS})"
+    return f"{column} as entry, case when {covers} then {portfolio} end as unit"
 
 
 def content_of(digests: Mapping[str, str]) -> str:
@@ -133,12 +142,16 @@ class Cells:
 
 
 def cells_sql(con: Connection, table: str, where: str = "true") -> str:
-    """SQL for (ledger row, hash, rows) of each ledger row that wrote in `table`, as in `Cells`."""
+    """SQL for (ledger row, unit, hash, rows) of each that wrote in `table`, as in `Cells`.
+
+    unit  the portfolio, of ledger rows that cover many; else NULL
+    """
+    described = columns(con, table)
     kept = "''" if table in UNSPECIFIED else "string_agg(left(h, 8), '' order by h)"
     return (
-        f"select entry, sha256(string_agg(h, '' order by h)) as hash, {kept} as rows from "
-        f"(select {ledger_column(table)} as entry, sha256({row_text(columns(con, table))}) as h from {table} "
-        f"where {where}) group by entry"
+        f"select entry, unit, sha256(string_agg(h, '' order by h)) as hash, {kept} as rows from "
+        f"(select {_written_by(table, described)}, sha256({row_text(described)}) as h from {table} "
+        f"where {where}) group by entry, unit"
     )
 
 
@@ -146,17 +159,17 @@ def cells_sql(con: Connection, table: str, where: str = "true") -> str:
 UNSPECIFIED = frozenset({"log_leaves"})
 
 
-def written_cells(con: Connection, entry_id: int, tables: Iterable[str]) -> str:
-    """JSON: table -> [hash, rows] of everything the ledger row `entry_id` wrote; tables without rows are left out.
+def written_cells(con: Connection, entry_id: int, tables: Iterable[str]) -> dict[str, list[str]]:
+    """Table -> [hash, rows] of everything the ledger row `entry_id` wrote; tables without rows are left out.
 
     The rows of the logs are covered through `log_leaves`, which hash them date by date.
     """
     cells = {}
     for table in sorted(set(tables) - set(LOGS)):
         sql = cells_sql(con, table, f"{ledger_column(table)} = ?")
-        for _, digest, rows in con.execute(sql, [entry_id]).fetchall():
+        for _, _, digest, rows in con.execute(sql, [entry_id]).fetchall():
             cells[table] = [digest, rows]
-    return json.dumps(cells)
+    return cells
 
 
 LEDGER_FIELDS = (
@@ -183,18 +196,18 @@ def append_entry(
     content_hash: str,
     rows: int,
     *,
-    tables: Iterable[str],
+    cells: Mapping[str, Sequence[str]],
     pack_id: str | None = None,
     portfolio_id: str | None = None,
     inputs: Mapping[str, str] | None = None,
 ) -> Entry:
-    """Chain the ledger row `entry_id` over everything already inserted under that id in this transaction."""
+    """Chain the ledger row `entry_id` over what this transaction inserted under that id, which `cells` covers."""
     _, previous = head(con)
     fields: dict[str, object] = {
         "id": entry_id, "asset": asset, "pack_id": pack_id, "portfolio_id": portfolio_id, "run_id": stamp.run_id,
         "at": stamp.at, "code_version": stamp.code_version, "config_hash": stamp.config_hash,
         "input_hashes": json.dumps(dict(inputs or {}), sort_keys=True), "content_hash": content_hash, "rows": rows,
-        "cells": written_cells(con, entry_id, tables), "previous_hash": previous,
+        "cells": json.dumps(cells), "previous_hash": previous,
     }  # fmt: skip
     fields["this_hash"] = chain_hash(fields)
     names = ", ".join(f'"{name}"' for name in fields)

@@ -53,6 +53,9 @@ LOGS: dict[str, Log] = {
 # The newest row of a log may differ from the one on record by this much, relative, and still be the same value.
 SAME_VALUE = 1e-6
 
+# A row for each portfolio that a ledger row covers.
+UNITS = "materialization_units"
+
 _STATED = re.findall(
     r"^create table (\w+) \((?: -- written with (\w+))?\n(.*?)^\);",
     (files("resources.store") / "schema.sql").read_text(encoding="utf-8"),
@@ -64,13 +67,14 @@ OUTPUTS = tuple(
     for name, _, columns in _STATED
     if "pack_id varchar not null" in columns
     and "materialization bigint" in columns
-    and name != "pricing_packs"
+    and name not in ("pricing_packs", UNITS)
 )
+OF_PORTFOLIOS = frozenset(name for name, _, columns in _STATED if "portfolio_id varchar not null" in columns)
 # Tables written by another asset's transaction, under that asset's ledger row.
 ASSET_OF = {name: asset for name, asset, _ in _STATED if asset}
 
 INGEST_TABLES = (*LOGS, "log_leaves", "ingests", "quarantine", "decisions")
-LEDGERED = (*INGEST_TABLES, "configs", "check_findings", "pricing_packs", *OUTPUTS)
+LEDGERED = (*INGEST_TABLES, "configs", "check_findings", "pricing_packs", *OUTPUTS, UNITS)
 
 # Left out of content hashes: ids, run, times, and the vendor's own adjustment, which every dividend restates.
 NOT_CONTENT = frozenset(

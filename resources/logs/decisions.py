@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from pydantic import AwareDatetime, Field, ValidationError
 
-from resources.ledger.ledger import Connection, append_entry
+from resources.ledger.ledger import Connection, append_entry, written_cells
 from resources.ledger.ledger import sha256 as text_sha256
 from resources.logs.storing import insert_rows
 from resources.settings.policy_schema import Strict
@@ -151,4 +151,5 @@ def _store(
         if lines:
             insert_rows(tx.con, table, pd.DataFrame(lines).assign(ingest_seq=entry_id))
     content = text_sha256("\n".join(str(row["line_sha256"]) for row in rows))
-    append_entry(tx.con, tx.stamp, entry_id, TABLE, content, len(rows), tables=frames)
+    cells = written_cells(tx.con, entry_id, frames)
+    append_entry(tx.con, tx.stamp, entry_id, TABLE, content, len(rows), cells=cells)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from resources.ledger.ledger import Connection, append_entry, sha256
+from resources.ledger.ledger import Connection, append_entry, sha256, written_cells
 from resources.logs.appending import Appended, append_log
 from resources.logs.refused_files import REJECTED, refused_files
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding
@@ -163,4 +163,5 @@ def _seal(tx: Transaction, entry_id: int, log: str, rows: int) -> None:
     ).fetchall()
     content = sha256("\n".join(f"{day}|{digest}" for day, digest in leaves))
     written = [log, "log_leaves", "ingests", "quarantine", "check_findings"]
-    append_entry(tx.con, tx.stamp, entry_id, log, content, rows, tables=written)
+    cells = written_cells(tx.con, entry_id, written)
+    append_entry(tx.con, tx.stamp, entry_id, log, content, rows, cells=cells)

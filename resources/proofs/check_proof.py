@@ -20,8 +20,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-FORMAT = "packfolio-proof-1"
-PARTS = ("format", "result", "checkpoint", "head", "ledger", "cells", "leaves", "logs", "links", "witnesses")
+FORMAT, WITHOUT_UNITS = "packfolio-proof-2", "packfolio-proof-1"
+PARTS = (
+    "format", "result", "checkpoint", "head", "ledger", "units", "cells", "leaves", "logs", "links", "witnesses"
+)  # fmt: skip
+UNITS = "materialization_units"  # a row for each portfolio that one ledger row covers
 ANCHOR, WITNESS = b"packfolio anchor\n", b"packfolio witness\n"  # what a signature was given for
 # A ledger row is hashed as a JSON list, a row of prices joined by "|"; its `day` counts from 1970-01-01.
 LEDGER = (
@@ -160,8 +163,10 @@ class Proof:
     """A proof of which each part is checked, in the order in which they rest on each other."""
 
     def __init__(self, document: Any) -> None:
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
+        if not isinstance(document, dict) or document.get("format") not in (FORMAT, WITHOUT_UNITS):
             raise Refused(f"this is no proof of the format {FORMAT}")
+        if document["format"] == WITHOUT_UNITS:
+            document = {**document, "units": document.get("units", [])}
         parts = dict(zip(PARTS, _object(document, "the proof", PARTS), strict=True))
         self.notes: list[str] = []
         self.checkpoint = checkpoint_of(parts["checkpoint"], "the checkpoint")
@@ -170,6 +175,8 @@ class Proof:
         if root_by_path(head, self.size - 1, self.size, path) != self.root:
             raise Refused("the head of the checkpoint is not the last row of its tree")
         self.ledger = dict(self._ledger_row(item) for item in parts["ledger"])
+        for item in parts["units"]:
+            self._open_unit(item)
         told = {at: parsed(row["input_hashes"], "inputs") for at, row in self.ledger.items()}
         self.inputs = {at: _row(inputs, "inputs") for at, inputs in told.items()}
         self.cells: dict[tuple[int, str], list[dict[str, str]]] = {}
@@ -197,6 +204,23 @@ class Proof:
         if root_by_path(this_hash, number - 1, self.size, _path(path, "a path")) != self.root:
             raise Refused(f"ledger row {number} is not in the tree: it, its path or the root differs")
         return number, fields
+
+    def _open_unit(self, item: Any) -> None:
+        """Reads a ledger row as the unit of one portfolio in it has it: its own content, inputs and cells."""
+        number, told, index, path = _object(item, "a unit", ("ledger_row", "row", "index", "path"))
+        where = f"the unit of ledger row {_number(number, 'a ledger row')}"
+        unit, row = _row(told, where), self.ledger[number]
+        root, shorts = parsed(row["cells"], "cells")[UNITS]
+        size, leaf = len(shorts) // 8, bytes.fromhex(_row_hash(unit))
+        if type(index) is not int or root_by_path(leaf, index, size, _path(path, where)) != bytes.fromhex(
+            root
+        ):
+            raise Refused(f"{where} is not in its tree: it, its path or the root differs")
+        inputs = {**parsed(row["input_hashes"], "inputs"), **parsed(unit["input_hashes"], "inputs")}
+        names = ("portfolio_id", "content_hash", "cells")
+        self.ledger[number] = {
+            **row, **{name: unit[name] for name in names}, "input_hashes": json.dumps(inputs),
+        }  # fmt: skip
 
     def _written(self, number: int) -> dict[str, Any]:
         return dict(parsed(self.ledger[number]["cells"], "cells")) if number in self.ledger else {}

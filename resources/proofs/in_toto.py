@@ -53,6 +53,10 @@ def statement(con: Connection, proof: Mapping[str, Any]) -> dict[str, Any]:
     for item in proof["ledger"]:
         fields = dict(zip(LEDGER.split(), json.loads(item["text"]), strict=True))
         rows[fields["id"]] = fields
+    for item in proof["units"]:
+        unit, of = item["row"], rows[item["ledger_row"]]
+        inputs = json.loads(of["input_hashes"]) | json.loads(unit["input_hashes"])
+        of |= {"content_hash": unit["content_hash"], "input_hashes": json.dumps(inputs)}
     row = rows[result["ledger_row"]]
     inputs = dict(json.loads(row["input_hashes"]))
     content = inputs.pop("logs", row["content_hash"])  # of a pack: the hash of what it sees

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from optimizer import DataError
 from resources.ledger.ledger import Connection, columns, row_text
-from resources.ledger.tables import LOGS, ledger_column
+from resources.ledger.ledger_tree import tree_of
+from resources.ledger.tables import LOGS, UNITS, ledger_column
+from resources.ledger.units import unit_hashes
 from resources.logs.appending import log_row_text
 from resources.logs.leaves import layered_rows
 from resources.packs.packs import Pack
@@ -37,14 +40,41 @@ class Asked:
         return " and ".join(parts), values
 
 
-def open_cells(con: Connection, entry: int, table: str, where: str, values: Sequence[object]) -> Part:
-    """What a ledger row wrote in a table: the rows that fulfil a condition, and the hashes of the others."""
+@dataclass(frozen=True)
+class Unit:
+    """The row of a portfolio that a ledger row covers with others: its cells, its place, and its path to their root."""
+
+    row: dict[str, str]
+    index: int
+    path: list[str]
+
+    @classmethod
+    def read(cls, con: Connection, entry: int, portfolio_id: str) -> "Unit":
+        """The unit of one portfolio; raises DataError where it is gone."""
+        hashes = unit_hashes(con, f"materialization = {entry}")
+        place = next((at for at, (_, owner, _) in enumerate(hashes) if owner == portfolio_id), None)
+        if place is None:
+            raise DataError(
+                f"ledger row {entry} has no unit of portfolio {portfolio_id}: run `packfolio packs verify`"
+            )
+        row = open_cells(con, entry, UNITS, "portfolio_id = ?", [portfolio_id], portfolio_id)["rows"][0]
+        tree = tree_of([bytes.fromhex(digest) for _, _, digest in hashes])
+        return cls(row, place, [node.hex() for node in tree.inclusion(place, len(hashes))])
+
+
+def open_cells(
+    con: Connection, entry: int, table: str, where: str, values: Sequence[object], unit: str | None = None
+) -> Part:
+    """What a ledger row wrote in a table: the rows that fulfil a condition, and the hashes of the others.
+
+    unit  the portfolio whose rows alone count, where the ledger row covers many
+    """
     described = columns(con, table)
     cells = ", ".join(f'"{name}"::varchar' for name, _ in described)
     found = con.execute(
         f"select coalesce({where}, false), sha256({row_text(described)}) as h, {cells} from {table} "
-        f"where {ledger_column(table)} = ? order by h",
-        [*values, entry],
+        f"where {ledger_column(table)} = ?{'' if unit is None else ' and portfolio_id = ?'} order by h",
+        [*values, entry, *([] if unit is None else [unit])],
     ).fetchall()
     names = [name for name, _ in described]
     shown = [_texts(names, row[2:]) for row in found if row[0]]

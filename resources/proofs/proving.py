@@ -11,12 +11,20 @@ from resources.ledger.anchor_lines import Anchor
 from resources.ledger.ledger import LEDGER_FIELDS, Connection, chain_text, columns, head
 from resources.ledger.ledger_tree import entries_from, tree_of
 from resources.ledger.merkle import Tree
-from resources.ledger.tables import LOGS, OUTPUTS
+from resources.ledger.tables import LOGS, OUTPUTS, UNITS
 from resources.logs.appending import visible_leaves
 from resources.packs.packs import Pack
 from resources.proofs.check_proof import FORMAT, NOT_OPENED, Refused, check
 from resources.proofs.checkpoints import linked_sizes
-from resources.proofs.opened_rows import Asked, Part, newest_prices, newest_rates, open_cells, open_log
+from resources.proofs.opened_rows import (
+    Asked,
+    Part,
+    Unit,
+    newest_prices,
+    newest_rates,
+    open_cells,
+    open_log,
+)
 
 PROVEN = ("pricing_packs", *OUTPUTS)
 DAYS = 5  # newest dates of each symbol of which the price rows are shown
@@ -118,6 +126,7 @@ class Proving:
         if late := [size for size in on.since if not 0 < size <= self.line.count]:
             raise PolicyError(f"--since: a proof of {self.line.count} rows cannot continue {late[0]}")
         self.ledger: dict[int, Fields] = {}
+        self.units: dict[int, Unit] = {}
 
     def _newest_checkpoint(self) -> Anchor:
         length = head(self.con)[0]
@@ -150,6 +159,7 @@ class Proving:
                 {"text": chain_text(row), "path": self._path(number)}
                 for number, row in sorted(self.ledger.items())
             ],
+            "units": [{"ledger_row": at, **vars(unit)} for at, unit in sorted(self.units.items())],
             "cells": [*cells, *self._brought(logs)],
             "leaves": [f"{log}|{day}|{digest}" for log, day, digest, _ in leaves],
             "logs": logs,
@@ -173,10 +183,18 @@ class Proving:
             if not found:
                 raise DataError(f"ledger row {number} is gone: run `packfolio packs verify`")
             self.ledger[number] = dict(zip(LEDGER_FIELDS, found[0], strict=True))
+            if UNITS in json.loads(self.ledger[number]["cells"]):
+                self.units[number] = Unit.read(self.con, number, str(self.claim.portfolio_id))
         return self.ledger[number]
 
     def _inputs(self, number: int) -> dict[str, str]:
-        return dict(json.loads(self._ledger_row(number)["input_hashes"]))
+        shared, unit = json.loads(self._ledger_row(number)["input_hashes"]), self.units.get(number)
+        return shared | (json.loads(unit.row["input_hashes"]) if unit else {})
+
+    def _written(self, number: int) -> set[str]:
+        """The tables that a ledger row, or the unit of the portfolio in it, wrote."""
+        told = self.units[number].row if number in self.units else self.ledger[number]
+        return set(json.loads(told["cells"]))
 
     def _follow(self, result: int) -> None:
         """Fetch the ledger rows that a result came from."""
@@ -190,14 +208,13 @@ class Proving:
 
     def _source(self, number: int, name: str, digest: str) -> int:
         """The newest ledger row before one that brought its input."""
-        row = self.ledger[number]
         asset, column = (
             ("pricing_packs", "input_hashes->>'$.logs'") if name == "pricing_pack" else (name, "content_hash")
         )
         found = self.con.execute(
-            f"select max(id) from materializations where asset = ? and {column} = ? and id < ? and pack_id = ? "
-            "and (portfolio_id is null or portfolio_id is not distinct from ?)",
-            [asset, digest, number, row["pack_id"], row["portfolio_id"]],
+            f"select max(materialization) from versions where asset = ? and {column} = ? and materialization < ? "
+            "and pack_id = ? and (portfolio_id is null or portfolio_id is not distinct from ?)",
+            [asset, digest, number, self.ledger[number]["pack_id"], self.claim.portfolio_id],
         ).fetchall()[0][0]
         if found is None:
             raise DataError(f"ledger row {number} names {name} {digest}, which no row before it brought")
@@ -211,13 +228,14 @@ class Proving:
         parts = [self._cells(claim.ledger_row, claim.table, asked)]
         symbols = tuple(sorted({row["symbol"] for row in parts[0]["rows"] if "symbol" in row}))
         asked = Asked(claim.pack.id, claim.portfolio_id, symbols)
-        for number, row in sorted(self.ledger.items()):
-            tables = json.loads(row["cells"]).keys() - {claim.table if number == claim.ledger_row else ""}
+        for number in sorted(self.ledger):
+            tables = self._written(number) - {claim.table if number == claim.ledger_row else ""}
             parts += [self._cells(number, table, asked) for table in sorted(tables)]
         return parts
 
     def _cells(self, number: int, table: str, asked: Asked) -> Part:
-        return open_cells(self.con, number, table, *asked.where(dict(columns(self.con, table))))
+        unit = self.claim.portfolio_id if number in self.units else None
+        return open_cells(self.con, number, table, *asked.where(dict(columns(self.con, table))), unit)
 
     def _logs(self, cells: Sequence[Part], days: int) -> list[Part]:
         """The newest prices of the symbols, and the rates of the currencies they were converted from."""

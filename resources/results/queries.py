@@ -198,8 +198,10 @@ def pack_details(con: Connection, pack_id: str) -> Row:
     )
     written = rows(
         con,
-        'select id, asset, portfolio_id, rows, left(content_hash, 12) as content, "at", run_id from materializations '
-        "where pack_id = ? order by id",
+        "with covered as (select materialization, count(*) as portfolios from materialization_units where pack_id = $1 "
+        "group by all) select id, asset, portfolio_id, portfolios, rows, left(content_hash, 12) as content, "
+        'm."at", m.run_id from materializations m left join covered c on c.materialization = m.id '
+        "where pack_id = $1 order by id",
         [pack.id],
     )
     return {**row, "superseded_by": later, "logs": logs, "findings": findings, "materializations": written}

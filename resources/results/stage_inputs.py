@@ -12,9 +12,9 @@ def inputs_of(
 ) -> dict[str, str]:
     """Asset -> content hash of its newest version under a pack: what a ledger row names as its inputs."""
     rows = con.execute(
-        "select asset, coalesce(portfolio_id, '') as portfolio, arg_max(content_hash, id) from materializations "
-        "where pack_id = ? and asset in (select unnest(?)) and (portfolio_id is null or portfolio_id = ?) "
-        "group by all order by asset",
+        "select asset, coalesce(portfolio_id, '') as portfolio, arg_max(content_hash, materialization) "
+        "from versions where pack_id = ? and asset in (select unnest(?)) "
+        "and (portfolio_id is null or portfolio_id = ?) group by all order by asset",
         [pack.id, list(assets), portfolio_id],
     ).fetchall()
     return {"pricing_pack": pack.content_hash, **{str(asset): str(digest) for asset, _, digest in rows}}
@@ -40,7 +40,7 @@ class Inputs:
 def read_inputs(con: Connection, pack: Pack, assets: Sequence[str]) -> Inputs:
     """What is computed from these assets rests on, for all portfolios of a pack."""
     rows = con.execute(
-        "select asset, portfolio_id, arg_max(content_hash, id) from materializations "
+        "select asset, portfolio_id, arg_max(content_hash, materialization) from versions "
         "where pack_id = ? and asset in (select unnest(?)) group by all",
         [pack.id, list(assets)],
     ).fetchall()

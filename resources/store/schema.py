@@ -8,7 +8,7 @@ import duckdb
 
 from optimizer import DataError
 from resources.ledger.ledger import GENESIS, Connection, Stamp, append_entry, head, sha256
-from resources.ledger.tables import ASSET_OF, OUTPUTS
+from resources.ledger.tables import ASSET_OF, OF_PORTFOLIOS, OUTPUTS
 from resources.store.code_version import code_version
 
 HERE = files("resources.store")
@@ -81,7 +81,7 @@ def _record_upgrade(con: Connection, found: int, steps: Sequence[str], at: datet
     stamp = Stamp("schema upgrade", at, code_version(), "none")
     inputs = {"from_schema": str(found), "to_schema": str(VERSION)}
     content = sha256("\n".join(steps))
-    append_entry(con, stamp, head(con)[0] + 1, "schema", content, 0, tables=(), inputs=inputs)
+    append_entry(con, stamp, head(con)[0] + 1, "schema", content, 0, cells={}, inputs=inputs)
 
 
 def create_schema(con: Connection) -> None:
@@ -99,10 +99,13 @@ def _derive(con: Connection) -> None:
 
 
 def latest_view(table: str) -> str:
-    """SQL of `latest_<table>`: the rows of the newest version of each (pack, portfolio)."""
-    asset = ASSET_OF.get(table, table)
+    """SQL of `latest_<table>`: the rows of the newest version of each (pack, portfolio).
+
+    An inner join, where a semi join would do: a question for one pack then groups that pack's versions alone.
+    """
+    keys = "pack_id, portfolio_id" if table in OF_PORTFOLIOS else "pack_id"
     return (
-        f"create or replace view latest_{table} as select t.* from {table} t semi join "
-        f"(select max(id) as id from materializations where asset = '{asset}' group by pack_id, portfolio_id) m "
-        f"on t.materialization = m.id"
+        f"create or replace view latest_{table} as select t.* from {table} t join "
+        f"(select {keys}, max(materialization) as materialization from versions "
+        f"where asset = '{ASSET_OF.get(table, table)}' group by {keys}) m using ({keys}, materialization)"
     )

@@ -78,6 +78,10 @@ create table materializations (
     content_hash varchar not null, rows bigint not null, cells varchar not null, previous_hash varchar not null,
     this_hash varchar not null
 );
+create table materialization_units (
+    pack_id varchar not null, portfolio_id varchar not null, asset varchar not null, input_hashes varchar not null,
+    content_hash varchar not null, rows bigint not null, cells varchar not null, materialization bigint not null
+);
 create table configs (config_hash varchar not null, text varchar not null, materialization bigint not null);
 create table check_findings (
     pack_id varchar, code varchar not null, severity varchar not null, symbol varchar, date date, value double,

@@ -1,14 +1,34 @@
 """One write: its rows, and the ledger row over them."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
 
 from optimizer import DataError
-from resources.ledger import ledger
+from resources.ledger import ledger, units
 from resources.ledger.ledger import Connection, Entry, Stamp
+from resources.ledger.tables import NOT_CONTENT, UNITS
+
+Rows = pd.DataFrame | pa.Table
+
+
+@dataclass(frozen=True)
+class Versions:
+    """New versions of one asset under one pack, one for each of many portfolios.
+
+    tables  table -> the rows of all of them, with a column `portfolio_id`
+    stated  portfolio -> the tables that its version states; one of them may have no row of it
+    shared  what they were all computed from: asset -> content hash
+    own     portfolio -> the same, of what is its own
+    """
+
+    tables: Mapping[str, Rows]
+    stated: Mapping[str, Collection[str]]
+    shared: Mapping[str, str]
+    own: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -25,7 +45,7 @@ class Transaction:
     def record(
         self,
         asset: str,
-        frames: Mapping[str, pd.DataFrame | pa.Table],
+        frames: Mapping[str, Rows],
         *,
         pack_id: str | None = None,
         portfolio_id: str | None = None,
@@ -35,13 +55,17 @@ class Transaction:
 
         Raises DataError when a frame has a column that its table lacks.
         """
+        if pack_id is not None and portfolio_id is not None:
+            owned = {table: _owned(rows, portfolio_id) for table, rows in frames.items()}
+            new = Versions(owned, {portfolio_id: tuple(frames)}, {}, {portfolio_id: inputs or {}})
+            return self.record_units(asset, pack_id, new)[0]
         entry_id = self.next_id()
-        keys = {"pack_id": pack_id, "portfolio_id": portfolio_id, "materialization": entry_id}
+        keys = {"pack_id": pack_id, "materialization": entry_id}
         staged = {table: self._stage(table, frame, keys) for table, frame in sorted(frames.items())}
         digests = {table: ledger.content_hash(self.con, name) for table, name in staged.items()}
         content = ledger.content_of({table: digest for table, (digest, _) in digests.items()})
         rows = sum(count for _, count in digests.values())
-        before = ledger.latest(self.con, asset, pack_id, portfolio_id)
+        before = ledger.latest(self.con, asset, pack_id, None)
         if before is None or before.content_hash != content:
             for table, name in staged.items():
                 self.con.execute(f"insert into {table} by name select * from {name}")
@@ -51,10 +75,82 @@ class Transaction:
             return before
         return ledger.append_entry(
             self.con, self.stamp, entry_id, asset, content, rows,
-            tables=frames, pack_id=pack_id, portfolio_id=portfolio_id, inputs=inputs,
+            cells=ledger.written_cells(self.con, entry_id, frames),
+            pack_id=pack_id, inputs=inputs,
         )  # fmt: skip
 
-    def _stage(self, table: str, frame: pd.DataFrame | pa.Table, keys: Mapping[str, object]) -> str:
+    def record_units(self, asset: str, pack_id: str, new: Versions) -> list[Entry]:
+        """Append the versions whose content differs from their portfolio's latest, under one ledger row.
+
+        The entries are in the order of `new.stated`. Raises DataError when a table has a column that it must not have.
+        """
+        entry_id = self.next_id()
+        keys = {"pack_id": pack_id, "materialization": entry_id}
+        staged = {table: self._stage(table, rows, keys) for table, rows in sorted(new.tables.items())}
+        found = self._contents(staged, new.stated)
+        before = units.newest_units(self.con, asset, pack_id, new.stated)
+        changed = {
+            portfolio: entry
+            for portfolio, entry in found.items()
+            if portfolio not in before or before[portfolio].content_hash != entry.content_hash
+        }
+        if changed:
+            for table, name in staged.items():
+                self.con.execute(
+                    f"insert into {table} by name select * from {name} "
+                    f"where portfolio_id in (select unnest(?::varchar[]))",
+                    [list(changed)],
+                )
+        for name in staged.values():
+            self.con.execute(f"drop table temp.{name}")
+        if changed:
+            self._cover(asset, pack_id, changed, new)
+        return [changed.get(portfolio) or before[portfolio] for portfolio in found]
+
+    def _contents(self, staged: Mapping[str, str], stated: Mapping[str, Collection[str]]) -> dict[str, Entry]:
+        """Portfolio -> the entry that its staged rows would be."""
+        entry_id, nothing = self.next_id(), (ledger.sha256(""), 0)
+        by_table = {}
+        for table, name in staged.items():
+            text = ledger.row_text(ledger.columns(self.con, name), NOT_CONTENT)
+            by_table[table] = units.contents_by_unit(self.con, name, text)
+            if stray := sorted(owner for owner in by_table[table] if table not in stated.get(owner, ())):
+                raise DataError(f"{table} has rows of {stray[:5]}, which do not state it")
+        entries = {}
+        for portfolio, tables in stated.items():
+            found = {table: by_table.get(table, {}).get(portfolio, nothing) for table in tables}
+            content = ledger.content_of({table: digest for table, (digest, _) in found.items()})
+            rows = sum(count for _, count in found.values())
+            entries[portfolio] = Entry(entry_id, content, rows, changed=True)
+        return entries
+
+    def _cover(self, asset: str, pack_id: str, changed: Mapping[str, Entry], new: Versions) -> None:
+        """Keep a row for each changed unit, and chain the ledger row over them."""
+        entry_id = self.next_id()
+        cells: dict[str, dict[str, list[str]]] = {portfolio: {} for portfolio in changed}
+        for table in sorted(new.tables):
+            text = ledger.row_text(ledger.columns(self.con, table))
+            for portfolio, digest, kept in units.cells_by_unit(self.con, table, text, entry_id):
+                cells[portfolio][table] = [digest, kept]
+        table = pa.table({
+            "portfolio_id": list(changed),
+            "input_hashes": [json.dumps(dict(new.own.get(p, {})), sort_keys=True) for p in changed],
+            "content_hash": [entry.content_hash for entry in changed.values()],
+            "rows": [entry.rows for entry in changed.values()],
+            "cells": [json.dumps(cells[p]) for p in changed],
+        })  # fmt: skip
+        keys = {"asset": asset, "pack_id": pack_id, "materialization": entry_id}
+        name = self._stage(UNITS, table, keys)
+        self.con.execute(f"insert into {UNITS} by name select * from {name}")
+        self.con.execute(f"drop table temp.{name}")
+        ((_, root, kept),) = units.unit_cells(self.con, f"materialization = {entry_id}")
+        content = ledger.content_of({p: entry.content_hash for p, entry in changed.items()})
+        ledger.append_entry(
+            self.con, self.stamp, entry_id, asset, content, sum(entry.rows for entry in changed.values()),
+            cells={UNITS: [root, kept]}, pack_id=pack_id, inputs=new.shared,
+        )  # fmt: skip
+
+    def _stage(self, table: str, frame: Rows, keys: Mapping[str, object]) -> str:
         """A temporary table with the types of `table`, the rows of `frame`, and its keys filled in."""
         name = f"staged_{table}"
         types = dict(ledger.columns(self.con, table))
@@ -71,3 +167,10 @@ class Transaction:
         )
         self.con.unregister("incoming")
         return name
+
+
+def _owned(rows: Rows, portfolio_id: str) -> Rows:
+    """Rows with the column of their portfolio."""
+    if isinstance(rows, pd.DataFrame):
+        return rows.assign(portfolio_id=portfolio_id)
+    return rows.append_column("portfolio_id", pa.array([portfolio_id] * rows.num_rows, pa.string()))

@@ -1,5 +1,13 @@
 -- What is derived from the tables; made again whenever they change.
 
+-- Every version of (asset, pack, portfolio): a ledger row for itself, or a unit of one that covers many portfolios, whose
+-- `input_hashes` are those of its own portfolio alone; the others stand in its ledger row.
+create or replace view versions as
+select id as materialization, asset, pack_id, portfolio_id, input_hashes, content_hash, rows, cells
+from materializations where not starts_with(cells, '{"materialization_units"')
+union all by name
+select materialization, asset, pack_id, portfolio_id, input_hashes, content_hash, rows, cells from materialization_units;
+
 -- The price rows up to a watermark (all, where it is null) that were not withdrawn since. Of several of one symbol, date
 -- and source the newest counts. Everything that reads believed prices reads them here.
 create or replace macro believed_prices(mark) as table

@@ -202,9 +202,12 @@ def _findings(reading: Reading, pack: Pack) -> list[Row]:
 def _written(reading: Reading, pack: Pack) -> list[Row]:
     return rows(
         reading.con,
-        "select m.id, m.asset, s.name as portfolio, m.rows, m.content_hash, m.config_hash, m.code_version, "
-        'm."at", m.run_id, m.this_hash from materializations m left join latest_portfolio_snapshots s '
-        "on s.pack_id = m.pack_id and s.portfolio_id = m.portfolio_id where m.pack_id = ? order by m.id",
+        "with named as (select v.materialization, case count(*) when 1 then any_value(s.name) "
+        "else count(*) || ' portfolios' end as portfolio from versions v join latest_portfolio_snapshots s "
+        "using (pack_id, portfolio_id) where v.pack_id = $1 group by v.materialization) "
+        "select m.id, m.asset, n.portfolio, m.rows, m.content_hash, m.config_hash, m.code_version, "
+        'm."at", m.run_id, m.this_hash from materializations m left join named n on n.materialization = m.id '
+        "where m.pack_id = $1 order by m.id",
         [pack.id],
     )
 

@@ -38,6 +38,7 @@ def con(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
                 (8, 'pricing_packs', 'PP_2', null), (9, 'optimal_weights', 'PP_2', 'a'),
                 (10, 'posterior_returns', 'PP_2', 'b'), (11, 'trades', 'PP_0', 'a')
             ) as t(id, asset, pack_id, portfolio_id);
+            create view versions as select id as materialization, * exclude id from materializations;
             create table pricing_packs as select * from (values
                 ('PP_1', date '2024-02-28', 1, 'fresh'), ('PP_2', date '2024-02-29', 1, 'fresh')
             ) as t(pack_id, as_of, revision, verdict);

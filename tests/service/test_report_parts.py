@@ -300,6 +300,7 @@ def reading() -> Iterator[Any]:
                 (4, 'trades', 'PP_3', 'b', 5, 'h4', 'c', 'v3', timestamp '2024-01-03 21:00', 'r3', 't4')
             ) as t(id, asset, pack_id, portfolio_id, rows, content_hash, config_hash, code_version, "at", run_id,
                    this_hash);
+            create view versions as select id as materialization, * exclude id from materializations;
             create table check_findings as select * from (values
                 ('STALE', 'warn', 'AAA', date '2024-01-01', 'old news', 'PP_1', 2),
                 ('STALE', 'warn', 'BBB', date '2024-01-02', 'new news', 'PP_1', 2),

@@ -18,7 +18,7 @@ from resources.ledger.anchors import read_anchors
 from resources.packs.packs import find_pack
 from resources.store.catalog import read_catalog
 from resources.store.code_version import code_version
-from resources.store.schema import VERSION, create_schema, latest_view, migrations, schema_version
+from resources.store.schema import VERSION, create_schema, migrations, schema_version
 from resources.store.warehouse import Warehouse
 
 RELEASED = Path(__file__).parents[2] / "released"
@@ -34,7 +34,11 @@ def first_release(tmp_path: Path) -> Warehouse:
             for name in ("schema_1.sql", "rows_1.sql"):
                 con.execute((RELEASED / name).read_text("utf-8"))
             for table in ("trades", "optimal_weights"):
-                con.execute(latest_view(table))
+                con.execute(
+                    f"create view latest_{table} as select t.* from {table} t semi join (select max(id) as id "
+                    f"from materializations where asset = '{table}' group by pack_id, portfolio_id) m "
+                    f"on t.materialization = m.id"
+                )
     return warehouse
 
 
