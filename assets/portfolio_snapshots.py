@@ -1,28 +1,52 @@
 """Stage 3: each portfolio as the pack found it, so that no later stage reads a desk's file."""
 
+from collections.abc import Mapping, Sequence
+
 import dagster as dg
 import pandas as pd
 
 from assets.pricing_pack import pricing_pack
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
-from assets.shared.portfolio_rows import PortfolioConfig
+from assets.shared.portfolio_rows import PortfolioConfig, record_each
+from resources.accounts.known import Account, accounts_of, find_account
 from resources.books.day_before import DayBefore, day_before, out_of_date
-from resources.books.snapshots import Snapshot, take_snapshot
+from resources.books.snapshots import Snapshot, take_snapshots
 from resources.dagster_resources import DeskResource, WarehouseResource
-from resources.ledger.ledger import Connection
+from resources.ledger.ledger import Connection, Entry
 from resources.packs.packs import Pack
-from resources.settings.portfolios import PortfolioFile
+from resources.results.stage_inputs import Inputs
+from resources.store.transaction import Transaction
 from resources.store.warehouse import frame
 
 COMPLETE = "complete"
 IN_ORDER = "paper_days_in_order"
 
 
-def taken_from(con: Connection, pack: Pack, file: PortfolioFile) -> tuple[DayBefore | None, Snapshot]:
-    """A portfolio under a pack, and the day before that a paper book's rests on."""
-    before = day_before(con, pack, file) if file.mode == "paper" else None
-    return before, take_snapshot(con, pack, before, file)
+def days_before(con: Connection, pack: Pack, accounts: Sequence[Account]) -> dict[str, DayBefore | None]:
+    """Id -> the day before that a paper book's rests on."""
+    return {one.id: day_before(con, pack, one) for one in accounts if one.mode == "paper"}
+
+
+def _record(
+    tx: Transaction, pack: Pack, taken: Sequence[Snapshot], before: Mapping[str, DayBefore | None]
+) -> list[Entry]:
+    """One version each; a paper book's names what it rests on."""
+    rested = [one for one in taken if (day := before.get(one.portfolio_id)) is not None and day.rests_on]
+    shared = Inputs((), {"pricing_pack": pack.content_hash}, {})
+    alone = {one: one.frames() for one in taken if one not in rested}
+    entries = record_each(tx, "portfolio_snapshots", pack, alone, shared)
+    for one in rested:
+        day = before[one.portfolio_id]
+        if day is not None:
+            inputs = {**shared.shared, "previous_pack": day.pack.content_hash, "previous_state": day.state}
+            entries.append(
+                tx.record(
+                    "portfolio_snapshots", one.frames(), pack_id=pack.id, portfolio_id=one.portfolio_id,
+                    inputs=inputs,
+                )
+            )  # fmt: skip
+    return entries
 
 
 @dg.asset(
@@ -48,25 +72,16 @@ def portfolio_snapshots(
     stage = warehouse.stage(context, desk)
     with stage.read() as con:
         pack = stage.pack(con, context.partition_key)
-        wanted = stage.desk.portfolios
-        files = [wanted.find(config.portfolio)] if config.portfolio else wanted.files
-        seen = {file.name: taken_from(con, pack, file) for file in files}
+        accounts = accounts_of(con, pack, stage.desk.portfolios)
+        if config.portfolio:
+            accounts = [find_account(accounts, config.portfolio)]
+        before = days_before(con, pack, accounts)
+        taken = take_snapshots(con, pack, accounts, before)
     with stage.write() as tx:
-        entries, taken = [], []
-        for file in files:
-            before, snapshot = seen[file.name]
-            if file.mode == "paper" and before != day_before(tx.con, pack, file):  # another run came between
-                before, snapshot = taken_from(tx.con, pack, file)
-            inputs = {"pricing_pack": pack.content_hash}
-            if before and before.rests_on:
-                inputs |= {"previous_pack": before.pack.content_hash, "previous_state": before.state}
-            taken.append(snapshot)
-            entries.append(
-                tx.record(
-                    "portfolio_snapshots", snapshot.frames(), pack_id=pack.id, portfolio_id=snapshot.portfolio_id,
-                    inputs=inputs,
-                )
-            )  # fmt: skip
+        now = days_before(tx.con, pack, accounts)
+        if now != before:  # another run came between
+            before, taken = now, take_snapshots(tx.con, pack, accounts, now)
+        entries = _record(tx, pack, taken, before)
         skipped = [late for late in out_of_date(tx.con) if late.skipped and late.before == pack.id]
     with stage.read() as con:
         held = frame(

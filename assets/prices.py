@@ -12,6 +12,7 @@ from assets.shared.data_checks import OF_PRICES, answers
 from assets.shared.materialized import preview, table_schema
 from assets.shared.partitions import OWNERS
 from optimizer import PackfolioError
+from resources.accounts.ingest import AccountInbox
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.logs.ingest import Inbox
 from resources.logs.open_questions import open_questions
@@ -48,6 +49,8 @@ def prices(
     with no_retry_of_known_faults():
         inbox = _inbox(context, warehouse, desk)
         done = inbox.prices(start, end, context.log.info, config.source)
+        accounts = AccountInbox(inbox.warehouse, inbox.desk, inbox.stamp, inbox.today)
+        done += accounts.take(context.log.info)  # after the prices, which tell what symbols there are
     told = [
         {
             "severity": one.severity,

@@ -58,7 +58,8 @@ def ingest(tx: Transaction, log: str, rows: pa.Table) -> int:
         [entry, log, f"key-{entry}", appended.new],
     )
     tx.con.execute(
-        "insert into quarantine values (?, ?, 'feed', 'BAD', '2024-01-02', 7, 'PRICE_ZERO', 'it is zero', 'BAD,0')",
+        "insert into quarantine values (?, ?, 'feed', 'BAD', '2024-01-02', 7, 'PRICE_ZERO', 'it is zero', 'BAD,0', "
+        "null)",
         [entry, log],
     )
     tables = [log, "log_leaves", "ingests", "quarantine"]

@@ -39,7 +39,7 @@ class LogCheck:
         return found
 
     def _fault(self, what: str, key: Sequence[object], day: date | None, seq: int, message: str) -> Fault:
-        symbol = "/".join(str(part) for part in key) or None
+        symbol = "/".join(str(part) for part in key if part != "") or None
         return Fault(self.log, what, message, symbol=symbol, date=day, ledger_row=seq)
 
     @property

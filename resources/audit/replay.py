@@ -8,7 +8,7 @@ import duckdb
 from optimizer import DataError
 from resources.audit.pack_diff import COMPARED, changes
 from resources.ledger.ledger import Connection
-from resources.ledger.tables import ASSET_OF, LOGS, OUTPUTS, UNITS
+from resources.ledger.tables import ASSET_OF, DATED, LOGS, OUTPUTS, UNITS
 from resources.logs.appending import root_hash
 from resources.packs.packs import Pack
 from resources.results.queries import Row, rows
@@ -51,7 +51,8 @@ def prepare_scratch(source: Path, pack: Pack, home: Path) -> None:
 
 
 def _copy(con: Connection, table: str, where: str, params: list[object]) -> None:
-    con.execute(f"insert into {table} by name select * from kept.{table} where {where}", params)
+    stored = f"* exclude ({DATED[table]})" if table in DATED else "*"
+    con.execute(f"insert into {table} by name select {stored} from kept.{table} where {where}", params)
 
 
 def recorded_configuration(con: Connection, pack: Pack, folder: Path) -> str:

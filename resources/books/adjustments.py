@@ -58,15 +58,20 @@ def adjustment_frame(adjustments: Iterable[Adjustment]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def read_adjustments(con: Connection, pack: Pack, portfolio_id: str) -> tuple[Adjustment, ...]:
-    """How a book was adjusted under a pack, as `holding_adjustments` has it."""
-    found = con.execute(
-        f"select {', '.join(COLUMNS)} from latest_holding_adjustments where pack_id = ? and portfolio_id = ? "
-        "order by date, kind, symbol, lot_id nulls first",
+def read_adjustments(
+    con: Connection, pack: Pack, portfolio_id: str | None
+) -> dict[str, tuple[Adjustment, ...]]:
+    """Portfolio -> how it was adjusted under a pack, of one portfolio or of all that were."""
+    rows = con.execute(
+        f"select portfolio_id, {', '.join(COLUMNS)} from latest_holding_adjustments where pack_id = $1 "
+        "and ($2 is null or portfolio_id = $2) order by portfolio_id, date, kind, symbol, lot_id nulls first",
         [pack.id, portfolio_id],
     ).fetchall()
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in found]
-    return tuple(Adjustment(**row | {"quantity": exact(row["quantity"])}) for row in rows)
+    found: dict[str, tuple[Adjustment, ...]] = {}
+    for key, group in groupby(rows, key=lambda row: str(row[0])):
+        told = (dict(zip(COLUMNS, row[1:], strict=True)) for row in group)
+        found[key] = tuple(Adjustment(**row | {"quantity": exact(row["quantity"])}) for row in told)
+    return found
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from resources.accounts.known import Account
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, find_pack
-from resources.settings.portfolios import PortfolioFile
 
 # Of each as-of date the pack that counts.
 CURRENT = (
@@ -61,8 +61,8 @@ class DayBefore:
         return {"pack": self.pack.id, "state": self.state} if self.missing is None else None
 
 
-def day_before(con: Connection, pack: Pack, file: PortfolioFile) -> DayBefore | None:
-    """What a paper book's day rests on; None where it begins with its file.
+def day_before(con: Connection, pack: Pack, account: Account) -> DayBefore | None:
+    """What a paper book's day rests on; None where it begins with its account.
 
     The packs of the days between must have been computed for it, for their trades come first.
     """
@@ -71,7 +71,7 @@ def day_before(con: Connection, pack: Pack, file: PortfolioFile) -> DayBefore | 
         "s.holdings_date, json_extract_string(s.universe, '$.waits_for') from pricing_packs p "
         "left join latest_portfolio_snapshots s on s.pack_id = p.pack_id and s.portfolio_id = ? "
         "where p.verdict = 'fresh' and p.as_of < ? order by as_of desc, revision desc",
-        [str(file.id), pack.as_of],
+        [account.id, pack.as_of],
     ).fetchall()
     missing: str | None = None
     for pack_id, counts, mode, known, waits_for in found:
@@ -82,9 +82,9 @@ def day_before(con: Connection, pack: Pack, file: PortfolioFile) -> DayBefore | 
         elif mode != "paper":
             return None
         elif known is not None:
-            if counts and not _computed(con, pack_id, str(file.id)):
+            if counts and not _computed(con, pack_id, account.id):
                 missing = pack_id
-            return DayBefore(find_pack(con, pack_id), state_of(con, pack_id, str(file.id)), missing)
+            return DayBefore(find_pack(con, pack_id), state_of(con, pack_id, account.id), missing)
     return None
 
 

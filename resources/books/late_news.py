@@ -157,7 +157,7 @@ class News:
         if not found or found[0][2] is None:
             return ()
         day, pack, shares = found[0]
-        lots = read_lots(self.con, find_pack(self.con, pack), self.portfolio_id)
+        lots = read_lots(self.con, find_pack(self.con, pack), self.portfolio_id).get(self.portfolio_id, {})
         ratio = prod(
             (a.ratio for a in was.values()
              if a.symbol == action.symbol and a.kind in RATIOS and day < a.day < action.day),

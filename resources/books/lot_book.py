@@ -10,12 +10,12 @@ from optimizer.model.portfolio import ZERO, exact
 from optimizer.tax.lots import Disposal
 from optimizer.tax.taxes import SAME_SHARES, evened
 from optimizer.tax.wash_sales import Loss, losses_of, match, replaced
+from resources.accounts.known import Account
 from resources.books.adjustments import Adjustment, Carried, Items
 from resources.books.tax_lots import Lots, read_lots, recent_losses
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.settings.policy_schema import PolicyFile
-from resources.settings.portfolios import PortfolioFile
 
 
 @dataclass(frozen=True)
@@ -123,11 +123,11 @@ class LotBook:
         return Carried((*others, *replaced(mine, matches)), ZERO, tuple(told))
 
 
-def read_lot_book(con: Connection, pack: Pack, previous: Pack, file: PortfolioFile) -> LotBook:
+def read_lot_book(con: Connection, pack: Pack, previous: Pack, account: Account) -> LotBook:
     """What a paper book carries on from the pack before; empty where it keeps no lots."""
-    key: list[object] = [previous.id, str(file.id)]
-    lots = read_lots(con, previous, str(file.id))
-    if file.policy.tax is None and not lots:
+    key: list[object] = [previous.id, account.id]
+    lots = read_lots(con, previous, account.id).get(account.id, {})
+    if account.policy.tax is None and not lots:
         return LotBook()
     sold: dict[str, dict[str, Decimal]] = {}
     for symbol, lot_id, quantity in con.execute(
@@ -139,7 +139,7 @@ def read_lot_book(con: Connection, pack: Pack, previous: Pack, file: PortfolioFi
         "select policy from latest_portfolio_snapshots where pack_id = ? and portfolio_id = ?", key
     ).fetchall()
     before = PolicyFile.model_validate_json(found[0][0]).tax
-    losses = [loss for loss in recent_losses(con, pack, str(file.id)) if loss.day < previous.as_of]
+    losses = [loss for loss in recent_losses(con, pack, account.id) if loss.day < previous.as_of]
     return LotBook(
         lots, sold, before is not None and before.method == "average", keeps=True, taxed=before is not None,
         ordered=previous.as_of, losses=losses,

@@ -9,6 +9,7 @@ from fractions import Fraction
 from optimizer import CostModel
 from optimizer.model.action_kinds import ENDS, CorporateAction, scaled
 from optimizer.model.portfolio import ZERO, exact, money
+from resources.accounts.known import Account
 from resources.books.adjustments import Adjustment, Carried, Market, carry
 from resources.books.late_news import News
 from resources.books.lot_book import Fill, LotBook, read_lot_book
@@ -21,7 +22,6 @@ from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate
-from resources.settings.portfolios import PortfolioFile
 
 LOOK_BACK = timedelta(days=14)
 
@@ -157,18 +157,20 @@ class Between:
         return Step(self.panel, self.since, rates, self.previous.as_of, self.pack.as_of)
 
 
-def paper_holdings(con: Connection, pack: Pack, previous: Pack, file: PortfolioFile) -> Holdings:
+def paper_holdings(con: Connection, pack: Pack, previous: Pack, account: Account) -> Holdings:
     """The holdings after the trades of `previous`, under which this portfolio was held."""
-    cash, orders = _recorded(con, previous, str(file.id))
-    lots = read_lot_book(con, pack, previous, file)
-    between = Between.of(con, pack, previous, [order.symbol for order in orders], file.base_currency)
+    cash, orders = _recorded(con, previous, account.id)
+    lots = read_lot_book(con, pack, previous, account)
+    between = Between.of(con, pack, previous, [order.symbol for order in orders], account.base_currency)
     step, units = between.step(), between.units
     book = Carried(lots.items({order.symbol: order.held for order in orders}), cash)
-    book = between.known_late(book, str(file.id))
+    book = between.known_late(book, account.id)
     orders = [replace(one, change=scaled(one.change, units.get(one.symbol, Fraction(1)))) for one in orders]
-    policy = file.policy.to_policy()
+    policy = account.policy.to_policy()
     traded = [order.symbol for order in orders if order.change]
-    known = newest_liquidity(con, pack, traded, file.base_currency) if policy.root_impact and traded else {}
+    known = (
+        newest_liquidity(con, pack, traded, account.base_currency) if policy.root_impact and traded else {}
+    )
     return fill(book, orders, between.stated, between.market, step, CostModel.of(policy, known), lots)
 
 

@@ -1,12 +1,12 @@
 """A portfolio as a pack found it: what is held, what may be held, what it is measured against, and at what prices."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 
 import pandas as pd
+import pyarrow as pa
 
 from optimizer import (
     DataError,
@@ -14,28 +14,19 @@ from optimizer import (
     Recipe,
 )
 from optimizer.trading.frozen import FrozenPosition
+from optimizer.trading.rebalance_rules import Standing
+from resources.accounts.known import Account
+from resources.accounts.standing import read_standings
 from resources.books.adjustments import adjustment_frame, read_adjustments
 from resources.books.day_before import DayBefore
 from resources.books.frozen_positions import frozen_positions, frozen_row, read_frozen
 from resources.books.paper import Holdings, paper_holdings
 from resources.books.stated import stated_holdings
 from resources.books.tax_lots import lot_frame, read_lots
-from resources.books.universes import (
-    WEIGHTINGS,
-    benchmark_symbols,
-    benchmark_weights,
-    cap_weights,
-    gappy_symbols,
-    missing_rates,
-    universe_of,
-    unpriced_symbols,
-    without_volume,
-    young_symbols,
-)
+from resources.books.universes import WEIGHTINGS, Listing, benchmark_symbols, priced_symbols
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.settings.policy_schema import PolicyFile
-from resources.settings.portfolios import PortfolioFile
 from resources.settings.view_files import VIEW, ScenarioViewFile, ViewFile
 
 UNKNOWN = Holdings(None, Decimal(0), {})
@@ -55,6 +46,8 @@ class Snapshot:
     rests_on   of a paper book the pack of its day before, and the hash of what was taken from it
     waits_for  the pack whose trades must come before this day; None where they are there
     frozen     what is held without a price today, where the policy keeps that at its last known one
+    model      of an account that is rows, the model's name
+    standing   what the policy's rebalance rules are held against; None where it has none
     """
 
     portfolio_id: str
@@ -75,6 +68,8 @@ class Snapshot:
     rests_on: Mapping[str, str] | None = None
     waits_for: str | None = None
     frozen: tuple[FrozenPosition, ...] = ()
+    model: str | None = None
+    standing: Standing | None = None
 
     def recipe(self) -> Recipe:
         """How this portfolio's estimates are made."""
@@ -87,12 +82,12 @@ class Snapshot:
             missing="pairwise" if self.policy.on_gaps == "pairwise" else "complete",
         )
 
-    def frames(self) -> dict[str, pd.DataFrame]:
+    def frames(self) -> dict[str, pa.Table | pd.DataFrame]:
         """The rows of `portfolio_snapshots` and `holdings`."""
         row = {
             "name": self.name, "mode": self.mode, "base_currency": self.base_currency,
             "holdings_date": self.holdings.as_of, "cash": self.holdings.cash,
-            "policy": self.policy.model_dump_json(),
+            "policy": policy_text(self.policy),
             "views": json.dumps([view.model_dump(mode="json") for view in self.views]),
             "benchmark": json.dumps(dict(self.benchmark)), "problem": self.problem,
             "universe": json.dumps({
@@ -101,113 +96,186 @@ class Snapshot:
                 **({"rests_on": self.rests_on} if self.rests_on else {}),
                 **({"waits_for": self.waits_for} if self.waits_for else {}),
                 **({"frozen": [frozen_row(one) for one in self.frozen]} if self.frozen else {}),
+                **({"standing": self.standing.as_json()} if self.standing else {}),
             }),
+            "model": self.model,
         }  # fmt: skip
-        held = [
-            {
-                "symbol": symbol,
-                "quantity": float(quantity),
-                "cost_basis": self.holdings.cost_basis.get(symbol),
-            }
-            for symbol, quantity in sorted(self.holdings.quantities.items())
-        ]
-        columns = ["symbol", "quantity", "cost_basis"]
+        held = sorted(self.holdings.quantities.items())
+        rows = {
+            "symbol": [symbol for symbol, _ in held],
+            "quantity": [float(quantity) for _, quantity in held],
+            "cost_basis": [self.holdings.cost_basis.get(symbol) for symbol, _ in held],
+        }
         lots = {"tax_lots": lot_frame(self.holdings.lots)} if self.holdings.lots else {}
         changed = self.holdings.adjustments
         adjustments = {"holding_adjustments": adjustment_frame(changed)} if changed else {}
         return {
-            "portfolio_snapshots": pd.DataFrame([row]), "holdings": pd.DataFrame(held, columns=columns), **lots,
-            **adjustments,
+            "portfolio_snapshots": pa.table({name: [value] for name, value in row.items()}),
+            "holdings": pa.table(rows, schema=HELD), **lots, **adjustments,
         }  # fmt: skip
 
 
-def take_snapshot(con: Connection, pack: Pack, previous: DayBefore | None, file: PortfolioFile) -> Snapshot:
-    """The portfolio of `file` under `pack`; what is wrong with it today is its `problem`, not an error.
+HELD = pa.schema([("symbol", pa.string()), ("quantity", pa.float64()), ("cost_basis", pa.float64())])
 
-    previous  what the holdings of a paper book rest on
+
+def policy_text(policy: PolicyFile) -> str:
+    """A policy as JSON; without rules there is no word of them, as in packs from before there were any."""
+    return policy.model_dump_json(exclude=None if policy.rebalance else {"rebalance"})
+
+
+Before = Mapping[str, DayBefore | None]
+
+
+def take_snapshots(
+    con: Connection, pack: Pack, accounts: Sequence[Account], before: Before
+) -> list[Snapshot]:
+    """The accounts under `pack`, in their order; what is wrong with one today is its `problem`, not an error.
+
+    before  id -> what the holdings of a paper book rest on
     """
-    holdings, problem = _holdings(con, pack, previous, file)
-    wanted = universe_of(con, pack, file)
-    named = benchmark_symbols(file)
+    stated = [one for one in accounts if one.mode != "paper" or before.get(one.id) is None]
+    found = stated_holdings(con, pack, stated)
+    holdings = {
+        one.id: found[one.id] if one.id in found else _paper(con, pack, before[one.id], one)
+        for one in accounts
+    }
+    wanted: set[str] = set()
+    models = {id(one.model): one.model for one in accounts}
+    everything = priced_symbols(con, pack) if any(m.universe == "all" for m in models.values()) else ()
+    for model in models.values():
+        wanted.update(everything if model.universe == "all" else model.universe, benchmark_symbols(model))
+    for held in holdings.values():
+        wanted.update(() if isinstance(held, str) else held.quantities)
+    listing = Listing(con, pack, tuple(sorted(wanted)), everything)
+    rules = [one.id for one in accounts if one.policy.rebalance is not None]
+    standings = read_standings(con, pack, rules) if rules else {}
+    return [
+        _taken(listing, one, holdings[one.id], before.get(one.id), standings.get(one.id)) for one in accounts
+    ]
+
+
+def take_snapshot(con: Connection, pack: Pack, previous: DayBefore | None, account: Account) -> Snapshot:
+    """One account under `pack`; `previous` as in `take_snapshots`."""
+    return take_snapshots(con, pack, [account], {account.id: previous})[0]
+
+
+def _taken(
+    listing: Listing,
+    account: Account,
+    stated: Holdings | str,
+    previous: DayBefore | None,
+    standing: Standing | None,
+) -> Snapshot:
+    """An account as the pack found it."""
+    con, pack, policy = listing.con, listing.pack, account.policy
+    holdings, problem = (UNKNOWN, stated) if isinstance(stated, str) else (stated, None)
+    listed = listing.universe(account.model)
+    wanted = (
+        tuple(symbol for symbol in listed if symbol not in account.not_held) if account.not_held else listed
+    )
+    named = benchmark_symbols(account.model)
     symbols = sorted({*wanted, *holdings.quantities, *named})
-    unpriced = unpriced_symbols(con, pack, symbols)
-    frozen, without_rate = frozen_positions(con, pack, unpriced, holdings, file)
+    unpriced = {symbol: listing.unpriced[symbol] for symbol in symbols if symbol in listing.unpriced}
+    frozen, without_rate = frozen_positions(con, pack, unpriced, holdings, account)
     problem = problem or without_rate
     kept_anyway = {one.symbol for one in frozen}
     needed = [s for s in (*sorted(holdings.quantities.keys() - kept_anyway), *named) if s in unpriced]
     if needed and not problem:
         problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
-    problem = problem or missing_rates(con, pack, symbols, file)
-    young = young_symbols(con, pack, sorted({*wanted} - {*unpriced}), file.policy.lookback_days)
-    closed = unpriced | young
-    if file.policy.on_gaps == "exclude":
+    problem = problem or listing.missing_rates(symbols, account.base_currency)
+    closed = unpriced | listing.young(sorted({*wanted} - {*unpriced}), policy.lookback_days)
+    if policy.on_gaps == "exclude":
         others = [symbol for symbol in symbols if symbol not in closed]
-        closed |= gappy_symbols(con, pack, others, file.policy.lookback_days, {*holdings.quantities, *named})
+        closed |= listing.gappy(others, policy.lookback_days, {*holdings.quantities, *named})
     excluded = {symbol: why for symbol, why in sorted(closed.items()) if symbol in wanted}
     investable = tuple(symbol for symbol in sorted(wanted) if symbol not in excluded)
+    excluded |= {symbol: account.not_held[symbol] for symbol in sorted(account.not_held) if symbol in listed}
     if not investable and not problem:
         problem = "no symbol of its universe has a price"
-    problem = problem or without_volume(con, pack, {*investable, *holdings.quantities} - kept_anyway, file)
+    problem = problem or listing.without_volume({*investable, *holdings.quantities} - kept_anyway, account)
     benchmark: dict[str, float] = {}
     try:
-        benchmark = {} if problem else benchmark_weights(con, pack, file, investable)
-        if file.prior == "market_cap" and not problem:
-            cap_weights(con, pack, investable, file.base_currency)
+        benchmark = {} if problem else listing.benchmark(account, investable)
+        if account.model.prior == "market_cap" and not problem:
+            listing.cap_weights(investable, account.base_currency)
     except DataError as error:
         problem = str(error)
     priced = {*investable, *(symbol for symbol in (*holdings.quantities, *named) if symbol not in unpriced)}
     kept = tuple(symbol for symbol in symbols if symbol in priced)
+    measure = account.model.benchmark
     return Snapshot(
-        str(file.id), file.name, file.mode, file.base_currency, holdings, kept, investable, excluded,
-        benchmark, file.prior, file.policy, tuple(file.views), problem,
-        file.benchmark if file.benchmark in WEIGHTINGS else "fixed", file.universe != "all",
+        account.id, account.name, account.mode, account.base_currency, holdings, kept, investable, excluded,
+        benchmark, account.model.prior, policy, tuple(account.model.views), problem,
+        measure if isinstance(measure, str) and measure in WEIGHTINGS else "fixed", account.model.universe != "all",
         previous.rests_on if previous else None, previous.missing if previous else None, frozen,
+        account.model_name, standing,
     )  # fmt: skip
 
 
-def _holdings(
-    con: Connection, pack: Pack, previous: DayBefore | None, file: PortfolioFile
-) -> tuple[Holdings, str | None]:
-    """What is held, and why that is not known, where it is not."""
+def _paper(con: Connection, pack: Pack, previous: DayBefore | None, account: Account) -> Holdings | str:
+    """What a paper book holds after its day before, or why that is not known."""
+    if previous is None or previous.missing is not None:
+        return previous.waiting(account.name) if previous else f"{account.name} has no holdings"
     try:
-        if file.mode != "paper" or previous is None:
-            return stated_holdings(con, pack, file), None
-        if previous.missing is None:
-            return paper_holdings(con, pack, previous.pack, file), None
-        return UNKNOWN, previous.waiting(file.name)
+        return paper_holdings(con, pack, previous.pack, account)
     except (PolicyError, DataError) as error:
-        return UNKNOWN, str(error)
+        return str(error)
 
 
-def read_snapshots(con: Connection, pack: Pack, mode: str | None = None) -> list[Snapshot]:
-    """The newest snapshot of every portfolio under a pack, or of those of one mode, by name."""
+SNAPSHOTS = (
+    "select portfolio_id, name, mode, base_currency, holdings_date, cash, policy, views, benchmark, universe, problem, "
+    "model from latest_portfolio_snapshots where pack_id = $1 and ($2 is null or mode = $2) "
+    "and ($3 is null or portfolio_id = $3) order by name, portfolio_id"
+)
+
+
+def read_snapshots(
+    con: Connection, pack: Pack, mode: str | None = None, portfolio_id: str | None = None
+) -> list[Snapshot]:
+    """The newest snapshot of every portfolio under a pack, or of those of one mode, or of one, by name.
+
+    One query a table; what many share, as the policy of their model, is parsed once and is one object.
+    """
+    rows = con.execute(SNAPSHOTS, [pack.id, mode, portfolio_id]).fetchall()
+    held = _held(con, pack, portfolio_id)
+    lots, adjustments = read_lots(con, pack, portfolio_id), read_adjustments(con, pack, portfolio_id)
+    policies = {text: PolicyFile.model_validate_json(text) for text in {str(row[6]) for row in rows}}
+    views = {
+        text: tuple(VIEW.validate_python(view) for view in json.loads(text))
+        for text in {str(row[7]) for row in rows}
+    }
+    benchmarks = {text: json.loads(text) for text in {str(row[8]) for row in rows}}
+    found = []
+    for key, name, kind, currency, dated, cash, policy, seen, benchmark, universe, problem, model in rows:
+        known, (quantities, costs) = json.loads(universe), held.get(key, ({}, {}))
+        holdings = Holdings(
+            dated, Decimal(str(cash)), quantities, costs, lots.get(key, {}), adjustments.get(key, ())
+        )
+        standing = known.get("standing")
+        found.append(Snapshot(
+            key, name, kind, currency, holdings,
+            tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], benchmarks[benchmark],
+            known["prior"], policies[policy], views[seen], problem, known.get("measure", "fixed"),
+            known.get("listed", True), known.get("rests_on"), known.get("waits_for"),
+            tuple(map(read_frozen, known.get("frozen", ()))), model,
+            Standing.of_json(standing) if standing else None,
+        ))  # fmt: skip
+    return found
+
+
+def _held(
+    con: Connection, pack: Pack, portfolio_id: str | None
+) -> dict[str, tuple[dict[str, Decimal], dict[str, float]]]:
+    """Portfolio -> its shares and average costs by symbol, ascending."""
     rows = con.execute(
-        "select portfolio_id, name, mode, base_currency, holdings_date, cash, policy, views, benchmark, universe, "
-        "problem from latest_portfolio_snapshots where pack_id = ? and (? is null or mode = ?) order by name",
-        [pack.id, mode, mode],
-    ).fetchall()
-    return [_snapshot(con, pack, row) for row in rows]
-
-
-def _snapshot(con: Connection, pack: Pack, row: tuple[object, ...]) -> Snapshot:
-    portfolio_id, name, mode, currency, dated, cash, policy, views, benchmark, universe, problem = map(
-        str, row
-    )
-    held = con.execute(
-        "select symbol, quantity, cost_basis from latest_holdings where pack_id = ? and portfolio_id = ? order by 1",
+        "select portfolio_id, symbol, quantity, cost_basis from latest_holdings where pack_id = $1 "
+        "and ($2 is null or portfolio_id = $2) order by portfolio_id, symbol",
         [pack.id, portfolio_id],
     ).fetchall()
-    known = json.loads(universe)
-    return Snapshot(
-        portfolio_id, name, mode, currency,
-        Holdings(
-            None if row[4] is None else date.fromisoformat(dated[:10]), Decimal(cash),
-            {symbol: Decimal(str(quantity)) for symbol, quantity, _ in held},
-            {symbol: cost for symbol, _, cost in held if cost is not None},
-            read_lots(con, pack, portfolio_id), read_adjustments(con, pack, portfolio_id),
-        ),
-        tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], json.loads(benchmark), known["prior"],
-        PolicyFile.model_validate_json(policy), tuple(VIEW.validate_python(view) for view in json.loads(views)),
-        None if row[10] is None else problem, known.get("measure", "fixed"), known.get("listed", True),
-        known.get("rests_on"), known.get("waits_for"), tuple(map(read_frozen, known.get("frozen", ()))),
-    )  # fmt: skip
+    found: dict[str, tuple[dict[str, Decimal], dict[str, float]]] = {}
+    for key, symbol, quantity, cost in rows:
+        quantities, costs = found.setdefault(key, ({}, {}))
+        quantities[symbol] = Decimal(str(quantity))
+        if cost is not None:
+            costs[symbol] = cost
+    return found

@@ -1,17 +1,19 @@
 """Holdings as the desk's file states them, brought through what happened to the shares since its date."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from itertools import groupby
 
 import numpy as np
 
-from optimizer import Lot, Position
+from optimizer import PackfolioError, Position
 from optimizer.model.action_kinds import CASH_KINDS, CorporateAction
-from optimizer.model.portfolio import ZERO, exact
-from resources.books.adjustments import Adjustment, Carried, Items, carry
+from optimizer.model.portfolio import ZERO
+from resources.accounts.known import Account, Stated
+from resources.books.adjustments import Adjustment, Carried, Market, carry
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
 from resources.books.paper import LOOK_BACK, Holdings
 from resources.books.restated_units import NEAR, apply_units, unit_ratio
@@ -19,31 +21,96 @@ from resources.books.tax_lots import average_costs
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import chosen_sources, read_panel, span_columns
 from resources.packs.packs import Pack
-from resources.settings.portfolios import HoldingsFile, PortfolioFile
+from resources.packs.panels import Panel
 
 
-def stated_holdings(con: Connection, pack: Pack, file: PortfolioFile) -> Holdings:
-    """The newest holdings dated on or before the pack, in shares of the pack's day.
+@dataclass(frozen=True)
+class Since:
+    """What happened to some symbols between a day of holdings and a pack.
+
+    stated  the corporate actions on record;  seen  those after the day, and what the price rows state
+    units   symbol -> shares now for one then, of restated closes;  markets  base currency -> its market
+    """
+
+    con: Connection
+    pack: Pack
+    stated: Sequence[CorporateAction]
+    seen: Sequence[CorporateAction]
+    units: Mapping[str, Fraction]
+    panel: Panel
+    markets: dict[str, Market]
+
+    @classmethod
+    def of(cls, con: Connection, pack: Pack, symbols: Sequence[str], day: date) -> "Since":
+        """Asked once for all that hold one of the symbols since a day."""
+        stated = actions_on_record(con, pack, symbols)
+        names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
+        panel = read_panel(con, pack, names, day + timedelta(days=1))
+        seen = [action for action in actions_seen(stated, panel, splits=True) if action.day > day]
+        return cls(con, pack, stated, seen, _unstated(_units(con, pack, list(symbols), day), seen), panel, {})
+
+    def market(self, base: str) -> Market:
+        """As in `market_of`."""
+        if base not in self.markets:
+            self.markets[base] = market_of(self.con, self.pack, self.panel, base)
+        return self.markets[base]
+
+    def own(self, symbols: frozenset[str]) -> tuple[list[CorporateAction], dict[str, Fraction]]:
+        """Actions and units of some symbols, and of what they became."""
+        names, new = set(symbols), set(symbols)
+        while new:
+            new = {a.new_symbol for a in self.stated if a.symbol in names and a.new_symbol} - names
+            names |= new
+        units = {symbol: ratio for symbol, ratio in self.units.items() if symbol in symbols}
+        return [action for action in self.seen if action.symbol in names], units
+
+    @cached_property
+    def touched(self) -> frozenset[str]:
+        """The symbols to which anything happened."""
+        return frozenset({action.symbol for action in self.seen} | self.units.keys())
+
+
+def stated_holdings(con: Connection, pack: Pack, accounts: Sequence[Account]) -> dict[str, Holdings | str]:
+    """Id -> the newest holdings dated on or before the pack, in shares of the pack's day; or why they are not known.
 
     Splits and whatever else changes shares since their date is applied; cash that was paid on them is the desk's own to
-    state, a delisting its own to act on. Raises PolicyError when all holdings are dated later.
+    state, a delisting its own to act on.
     """
-    held = file.holdings_at(pack.as_of)
-    items = _items(held)
-    symbols = sorted({item.symbol for item in items})
-    stated = actions_on_record(con, pack, symbols)
-    names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
-    panel = read_panel(con, pack, names, held.as_of + timedelta(days=1))
-    seen = [action for action in actions_seen(stated, panel, splits=True) if action.day > held.as_of]
-    units = _unstated(_units(con, pack, symbols, held.as_of), seen)
-    since = [action for action in seen if not (action.symbol in units and action.kind in RATIOS)]
-    changing = [action for action in since if action.kind not in (*CASH_KINDS[:2], "delisting")]
-    market = market_of(con, pack, panel, file.base_currency)
-    book = apply_units(Carried(items, Decimal(str(held.cash))), units, panel, pack.as_of)
-    book = carry(book, changing, market, lambda _: False)
-    told = [
+    found: dict[str, Holdings | str] = {
+        one.id: one.wrong or f"{one.name} has no holdings" for one in accounts if one.stated is None
+    }
+    known = sorted((one for one in accounts if one.stated), key=lambda one: one.stated.as_of)  # type: ignore[union-attr]
+    for day, group in groupby(known, key=lambda one: one.stated.as_of):  # type: ignore[union-attr]
+        held = list(group)
+        try:
+            found |= _of_day(con, pack, day, held)
+        except PackfolioError:  # of one of them: the others go on
+            for one in held:
+                try:
+                    found |= _of_day(con, pack, day, [one])
+                except PackfolioError as error:
+                    found[one.id] = str(error)
+    return found
+
+
+def _of_day(con: Connection, pack: Pack, day: date, accounts: Sequence[Account]) -> dict[str, Holdings]:
+    symbols = sorted({item.symbol for one in accounts if one.stated for item in one.stated.items})
+    since = Since.of(con, pack, symbols, day)
+    return {one.id: _carried(since, one.stated, one.base_currency) for one in accounts if one.stated}
+
+
+def _carried(since: Since, held: Stated, base: str) -> Holdings:
+    symbols = frozenset(item.symbol for item in held.items)
+    if not symbols & since.touched:
+        return _as_stated(held)
+    seen, units = since.own(symbols)
+    told = [action for action in seen if not (action.symbol in units and action.kind in RATIOS)]
+    changing = [action for action in told if action.kind not in (*CASH_KINDS[:2], "delisting")]
+    book = apply_units(Carried(held.items, held.cash), units, since.panel, since.pack.as_of)
+    book = carry(book, changing, since.market(base), lambda _: False)
+    notes = [
         _not_in_cash(action, held)
-        for action in since
+        for action in told
         if action.kind in CASH_KINDS[1:] and action.symbol in symbols
     ]
     returned = [one for one in book.adjustments if one.kind == CASH_KINDS[2] and one.lot_id is None]
@@ -51,7 +118,13 @@ def stated_holdings(con: Connection, pack: Pack, file: PortfolioFile) -> Holding
     cash = book.cash - sum(
         (one.cash for one in returned), ZERO
     )  # it lowers the cost; the desk has it in its cash
-    return Holdings(held.as_of, cash, book.quantities(), _costs(book, held), book.lots(), (*kept, *told))
+    return Holdings(held.as_of, cash, book.quantities(), _costs(book, held), book.lots(), (*kept, *notes))
+
+
+def _as_stated(held: Stated) -> Holdings:
+    """The holdings where nothing has happened since."""
+    book = Carried(held.items, held.cash)
+    return Holdings(held.as_of, held.cash, book.quantities(), _costs(book, held), book.lots())
 
 
 def _unstated(units: Mapping[str, Fraction], seen: Sequence[CorporateAction]) -> dict[str, Fraction]:
@@ -94,22 +167,10 @@ def _units(con: Connection, pack: Pack, symbols: list[str], day: date) -> dict[s
     return units
 
 
-def _items(held: HoldingsFile) -> Items:
-    found: list[Lot | Position] = []
-    for symbol, position in sorted(held.positions.items()):
-        if position.lots:
-            found += position.tax_lots(symbol)
-        elif position.quantity:
-            found.append(Position(symbol, exact(position.quantity), exact(position.cost_basis or 0)))
-    return tuple(found)
-
-
-def _costs(book: Carried, held: HoldingsFile) -> dict[str, float]:
+def _costs(book: Carried, held: Stated) -> dict[str, float]:
     """Average costs where they are known: of lots, and of positions that state one."""
-    known = {
-        s for s, position in held.positions.items() if position.quantity and position.cost_basis is not None
-    }
-    renamed = {item.symbol for item in book.items} - set(held.positions)
+    known = held.costed
+    renamed = {item.symbol for item in book.items} - {item.symbol for item in held.items}
     costs = {
         item.symbol: float(item.cost_basis)
         for item in book.items
@@ -119,6 +180,6 @@ def _costs(book: Carried, held: HoldingsFile) -> dict[str, float]:
     return costs | average_costs(book.lots())
 
 
-def _not_in_cash(action: CorporateAction, held: HoldingsFile) -> Adjustment:
+def _not_in_cash(action: CorporateAction, held: Stated) -> Adjustment:
     note = f"{action}: not in the cash that the holdings of {held.as_of} state; state them anew"
     return Adjustment(action.symbol, action.day, action.kind, ZERO, ZERO, note)

@@ -48,16 +48,19 @@ def lot_frame(lots: Lots) -> pd.DataFrame:
     return pd.DataFrame(found, columns=LOT_COLUMNS)
 
 
-def read_lots(con: Connection, pack: Pack, portfolio_id: str) -> dict[str, tuple[Lot, ...]]:
-    """The lots that a portfolio held under a pack."""
-    found: dict[str, tuple[Lot, ...]] = {}
-    for symbol, lot_id, quantity, cost, acquired, held_since in con.execute(
-        "select symbol, lot_id, quantity, cost_basis, acquired, held_since from latest_tax_lots "
-        "where pack_id = ? and portfolio_id = ? order by symbol, acquired, lot_id",
+def read_lots(con: Connection, pack: Pack, portfolio_id: str | None) -> dict[str, dict[str, tuple[Lot, ...]]]:
+    """Portfolio -> the lots that it held under a pack, of one portfolio or of all that have any."""
+    found: dict[str, dict[str, tuple[Lot, ...]]] = {}
+    for key, symbol, lot_id, quantity, cost, acquired, held_since in con.execute(
+        "select portfolio_id, symbol, lot_id, quantity, cost_basis, acquired, held_since from latest_tax_lots "
+        "where pack_id = $1 and ($2 is null or portfolio_id = $2) order by portfolio_id, symbol, acquired, lot_id",
         [pack.id, portfolio_id],
     ).fetchall():
-        lot = Lot(lot_id, symbol, exact(quantity), exact(cost), acquired, held_since)
-        found[symbol] = (*found.get(symbol, ()), lot)
+        lot, own = (
+            Lot(lot_id, symbol, exact(quantity), exact(cost), acquired, held_since),
+            found.setdefault(key, {}),
+        )
+        own[symbol] = (*own.get(symbol, ()), lot)
     return found
 
 

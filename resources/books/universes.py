@@ -1,12 +1,16 @@
 """What a portfolio may hold under a pack, what it may not and why, and what it is measured against."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
 from optimizer import DataError
-from optimizer.model.sessions import costly_gaps
+from optimizer.model.sessions import Dates, Flags, costly_gaps
 from optimizer.proposals.proposal import MIN_OBSERVATIONS
+from resources.accounts.known import Account
 from resources.ledger.ledger import Connection
 from resources.packs.delistings import gone_symbols
 from resources.packs.liquidity import liquidity_of
@@ -15,8 +19,9 @@ from resources.packs.near_symbols import unknown_symbols
 from resources.packs.pack_prices import newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate, ways
-from resources.settings.portfolios import PortfolioFile
+from resources.settings.models import ModelFile
 
+Value = TypeVar("Value")
 STALE_SESSIONS = 5
 WEIGHTINGS = ("equal_weight", "market_cap")  # of the investable names; any other benchmark has fixed weights
 UNPRICED = f"has no price in the last {STALE_SESSIONS} sessions"
@@ -35,43 +40,138 @@ def unpriced_symbols(con: Connection, pack: Pack, symbols: list[str]) -> dict[st
     return found | gone_symbols(con, pack, symbols)
 
 
-def young_symbols(con: Connection, pack: Pack, symbols: list[str], lookback_days: int) -> dict[str, str]:
-    """Symbol -> why its history is too short; none where all are young.
+@dataclass
+class Listing:
+    """What a pack says of many symbols, asked once for all the accounts that hold or want one of them."""
 
-    Estimates need days on which all symbols are priced: one new listing must not leave the others without any.
-    """
-    needed = MIN_OBSERVATIONS + 1
-    panel = read_panel(con, pack, symbols, window_start(con, pack, lookback_days + 1))
-    days = dict(zip(symbols, np.isfinite(panel.close).sum(axis=0).tolist(), strict=True))
-    if max(days.values(), default=0) < needed:
-        return {}
-    return {
-        symbol: f"has {count} days of prices; {needed} are needed"
-        for symbol, count in days.items()
-        if count < needed
-    }
+    con: Connection
+    pack: Pack
+    symbols: tuple[str, ...]
+    everything: tuple[str, ...] = ()  # what universe "all" is
+    _kept: dict[tuple[object, ...], Any] = field(default_factory=dict)
+
+    def keep(self, key: tuple[object, ...], compute: Callable[[], Value]) -> Value:
+        """The value of a key, computed at its first use."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+        found: Value = self._kept[key]
+        return found
+
+    @cached_property
+    def unpriced(self) -> dict[str, str]:
+        """As in `unpriced_symbols`, of all."""
+        return unpriced_symbols(self.con, self.pack, list(self.symbols))
+
+    @cached_property
+    def columns(self) -> dict[str, int]:
+        """Symbol -> its column."""
+        return {symbol: column for column, symbol in enumerate(self.symbols)}
+
+    @cached_property
+    def currencies(self) -> tuple[str, ...]:
+        """The currency of each symbol's newest price; empty where it has none."""
+        start = window_start(self.con, self.pack, STALE_SESSIONS)
+        return read_panel(self.con, self.pack, self.symbols, start).currency
+
+    def priced(self, lookback_days: int) -> tuple[Flags, Dates]:
+        """(T, n) whether each symbol has a price on each date of a window, and the dates."""
+
+        def read() -> tuple[Flags, Dates]:
+            start = window_start(self.con, self.pack, lookback_days + 1)
+            panel = read_panel(self.con, self.pack, self.symbols, start)
+            return np.isfinite(panel.close), np.array(panel.dates, "datetime64[D]")
+
+        return self.keep(("priced", lookback_days), read)
+
+    def young(self, symbols: Sequence[str], lookback_days: int) -> dict[str, str]:
+        """Symbol -> why its history is too short; none where all are young.
+
+        Estimates need days on which all symbols are priced: one new listing must not leave the others without any.
+        """
+        needed = MIN_OBSERVATIONS + 1
+        counts = self.keep(
+            ("days", lookback_days), lambda: self.priced(lookback_days)[0].sum(axis=0).tolist()
+        )
+        days = {symbol: counts[self.columns[symbol]] for symbol in symbols}
+        if max(days.values(), default=0) < needed:
+            return {}
+        return {
+            symbol: f"has {count} days of prices; {needed} are needed"
+            for symbol, count in days.items()
+            if count < needed
+        }
+
+    def gappy(self, symbols: Sequence[str], lookback_days: int, kept: Collection[str]) -> dict[str, str]:
+        """Symbol -> what its gaps would cost the others: they are estimated on the dates on which all are priced.
+
+        kept  symbols that are estimated whatever they cost, being held or in the benchmark
+        """
+        flags, dates = self.priced(lookback_days)
+        whole = self.keep(("whole", lookback_days), lambda: flags.all(axis=0))
+        columns = [self.columns[symbol] for symbol in symbols]
+        if whole[columns].all():
+            return {}
+        own = flags[:, columns]
+        rows = own.any(axis=1)
+        return {
+            symbol: f"has no price on {lacking} of {sessions} sessions, and the others are estimated on the dates on "
+            f"which all are priced; on_gaps: keep or pairwise takes it in"
+            for symbol, (lacking, sessions) in costly_gaps(own[rows], dates[rows], symbols, kept).items()
+        }
+
+    def missing_rates(self, symbols: Sequence[str], base: str) -> str | None:
+        """Why the symbols cannot be valued in a currency; None where they can."""
+        used = {self.currencies[self.columns[symbol]] for symbol in symbols} - {""}
+        told = [
+            self.keep(("rate", unit, base), lambda unit=unit: self._no_rate(unit, base))
+            for unit in sorted(used)
+        ]
+        return next(filter(None, told), None)
+
+    def _no_rate(self, unit: str, base: str) -> str | None:
+        try:
+            exchange_rate(self.con, self.pack, unit, base)
+        except DataError as error:
+            return str(error)
+        return None
+
+    def universe(self, model: ModelFile) -> tuple[str, ...]:
+        """The symbols that accounts of a model may hold: those it lists, or all that the pack prices."""
+        return self.everything if model.universe == "all" else tuple(model.universe)
+
+    def without_volume(self, tradable: Collection[str], account: Account) -> str | None:
+        """Why square-root impact cannot be measured for what may be traded; None where it can, or is not asked for."""
+        if not account.policy.root_impact:
+            return None
+        key = ("volume", frozenset(tradable), account.base_currency)
+        return self.keep(key, lambda: self._no_volume(tradable, account.base_currency))
+
+    def _no_volume(self, tradable: Collection[str], base: str) -> str | None:
+        try:
+            liquidity_of(self.con, self.pack, tradable, (), base)
+        except DataError as error:
+            return str(error)
+        return None
+
+    def cap_weights(self, symbols: tuple[str, ...], currency: str) -> dict[str, float]:
+        """As in the function of that name."""
+        key = ("caps", symbols, currency)
+        return self.keep(key, lambda: cap_weights(self.con, self.pack, symbols, currency))
+
+    def benchmark(self, account: Account, investable: tuple[str, ...]) -> dict[str, float]:
+        """Benchmark weights by symbol; raises DataError when market caps are asked for and missing."""
+        stated = account.model.benchmark
+        if isinstance(stated, dict):
+            return {symbol: percent / 100 for symbol, percent in sorted(stated.items())}
+        if stated == "equal_weight":
+            return {symbol: 1 / len(investable) for symbol in investable}
+        if stated == "market_cap":
+            return self.cap_weights(investable, account.base_currency)
+        return {stated: 1.0}
 
 
-def gappy_symbols(
-    con: Connection, pack: Pack, symbols: list[str], lookback_days: int, kept: Collection[str]
-) -> dict[str, str]:
-    """Symbol -> what its gaps would cost the others: they are estimated on the dates on which all are priced.
-
-    kept  symbols that are estimated whatever they cost, being held or in the benchmark
-    """
-    panel = read_panel(con, pack, symbols, window_start(con, pack, lookback_days + 1))
-    dates = np.array(panel.dates, "datetime64[D]")
-    return {
-        symbol: f"has no price on {lacking} of {sessions} sessions, and the others are estimated on the dates on which "
-        f"all are priced; on_gaps: keep or pairwise takes it in"
-        for symbol, (lacking, sessions) in costly_gaps(np.isfinite(panel.close), dates, symbols, kept).items()
-    }
-
-
-def universe_of(con: Connection, pack: Pack, file: PortfolioFile) -> tuple[str, ...]:
-    """The symbols that a portfolio may hold: those it lists, or all that the pack prices."""
-    if file.universe != "all":
-        return tuple(file.universe)
+def priced_symbols(con: Connection, pack: Pack) -> tuple[str, ...]:
+    """Every symbol that a pack prices, ascending."""
     rows = con.execute(
         "select distinct symbol from believed_prices(?) where date between ? and ? order by 1",
         [pack.watermark, window_start(con, pack, STALE_SESSIONS), pack.as_of],
@@ -79,24 +179,11 @@ def universe_of(con: Connection, pack: Pack, file: PortfolioFile) -> tuple[str, 
     return tuple(str(row[0]) for row in rows)
 
 
-def benchmark_symbols(file: PortfolioFile) -> tuple[str, ...]:
+def benchmark_symbols(model: ModelFile) -> tuple[str, ...]:
     """The symbols that a benchmark names."""
-    if isinstance(file.benchmark, dict):
-        return tuple(sorted(file.benchmark))
-    return () if file.benchmark in WEIGHTINGS else (file.benchmark,)
-
-
-def benchmark_weights(
-    con: Connection, pack: Pack, file: PortfolioFile, investable: tuple[str, ...]
-) -> dict[str, float]:
-    """Benchmark weights by symbol; raises DataError when market caps are asked for and missing."""
-    if isinstance(file.benchmark, dict):
-        return {symbol: percent / 100 for symbol, percent in sorted(file.benchmark.items())}
-    if file.benchmark == "equal_weight":
-        return {symbol: 1 / len(investable) for symbol in investable}
-    if file.benchmark == "market_cap":
-        return cap_weights(con, pack, investable, file.base_currency)
-    return {file.benchmark: 1.0}
+    if isinstance(model.benchmark, dict):
+        return tuple(sorted(model.benchmark))
+    return () if model.benchmark in WEIGHTINGS else (model.benchmark,)
 
 
 def cap_weights(con: Connection, pack: Pack, symbols: tuple[str, ...], currency: str) -> dict[str, float]:
@@ -123,25 +210,3 @@ def market_caps(con: Connection, pack: Pack, symbols: Sequence[str], currency: s
         symbol: float(str(cap)) * float(rates[str(stated[symbol])].rates[0]) for symbol, cap in caps.items()
     }
     return {symbol: cap for symbol, cap in known.items() if np.isfinite(cap)}
-
-
-def without_volume(con: Connection, pack: Pack, tradable: set[str], file: PortfolioFile) -> str | None:
-    """Why square-root impact cannot be measured for what may be traded; None where it can, or is not asked for."""
-    if not file.policy.root_impact:
-        return None
-    try:
-        liquidity_of(con, pack, tradable, (), file.base_currency)
-    except DataError as error:
-        return str(error)
-    return None
-
-
-def missing_rates(con: Connection, pack: Pack, symbols: list[str], file: PortfolioFile) -> str | None:
-    """Why the symbols cannot be valued in a portfolio's currency; None where they can."""
-    panel = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
-    try:
-        for currency in sorted({currency for currency in panel.currency if currency}):
-            exchange_rate(con, pack, currency, file.base_currency)
-    except DataError as error:
-        return str(error)
-    return None

@@ -48,7 +48,23 @@ LOGS: dict[str, Log] = {
     "fx_rates": Log(("base", "quote", "date", "source"), ("rate",)),
     "risk_free_rates": Log(("currency", "date", "source"), ("rate", "note")),
     "macro_series": Log(("series", "date", "known_at", "source"), ("value",)),
+    "accounts": Log(
+        ("account", "date", "source"),
+        ("name", "model", "base_currency", "cash_buffer", "tax_status", "closed", "withdrawn"),
+    ),
+    "account_positions": Log(
+        ("account", "symbol", "date", "lot", "source"), ("quantity", "cost_basis", "acquired", "withdrawn")
+    ),
+    "account_flows": Log(
+        ("account", "date", "reference", "source"), ("amount", "currency", "note", "withdrawn")
+    ),
+    "account_restrictions": Log(
+        ("account", "symbol", "kind", "date", "source"), ("until", "reason", "withdrawn")
+    ),
 }
+
+# What the trade calls the date of some logs: a generated column, and a column of their files.
+DATED = {"accounts": "valid_from", "account_positions": "as_of", "account_restrictions": "valid_from"}
 
 # The newest row of a log may differ from the one on record by this much, relative, and still be the same value.
 SAME_VALUE = 1e-6

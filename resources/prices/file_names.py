@@ -14,6 +14,10 @@ DAY = re.compile(
 )
 MONTH = re.compile(r"(?:19|20)\d\d(?:[-.]?(?:0[1-9]|1[0-2]))?")
 COPY = re.compile(r"\(\d+\)")
+# What lies in an inbox beside prices, told by how its name begins.
+ACCOUNT_FILE = re.compile(
+    r"(accounts|account_positions|account_flows|account_restrictions)(?![a-z]).*\.(csv|csv\.gz|parquet)", re.I
+)
 WORDS = frozenset({
     "adj", "adjusted", "close", "closes", "copy", "csv", "daily", "data", "download", "export", "feed",
     "hist", "historic", "historical", "historicaldata", "history", "ohlc", "ohlcv", "price", "prices",

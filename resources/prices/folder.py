@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from optimizer import DataError
 from resources.ledger.ledger import file_sha256
-from resources.prices.file_names import name_date
+from resources.prices.file_names import ACCOUNT_FILE, name_date
 from resources.prices.files import Reading, read_delivery
 from resources.prices.source import (
     Delivery,
@@ -86,7 +86,11 @@ class FolderSource:
             raise DataError(
                 f"source {self.name}: {self.path} is no folder; create it or correct sources.yaml"
             )
-        found = [file for file in self.path.glob(self.pattern) if is_delivery(file)]
+        found = [
+            file
+            for file in self.path.glob(self.pattern)
+            if is_delivery(file) and not ACCOUNT_FILE.fullmatch(file.name)
+        ]
         if self.only:
             found = [file for file in found if self.only in (file, *file.parents)]
         return sorted(found, key=lambda file: (str(name_date(file.name) or ""), file.as_posix()))

@@ -15,6 +15,7 @@ from optimizer.model.action_kinds import action_faults
 from resources.ledger.ledger import file_sha256
 from resources.prices.columns import SYMBOL, Columns, plain
 from resources.prices.csv_file import at_most, read_csv, told, too_large
+from resources.prices.file_names import ACCOUNT_FILE
 from resources.prices.folder import is_delivery
 from resources.prices.rounding import significant
 from resources.prices.source import (
@@ -112,7 +113,7 @@ class ReferenceFolder:
         """The files of the folder that nobody reads, a name misspelt."""
         known = {f"{log}.csv" for log in TABLES}
         for file in sorted(self.path.iterdir()):
-            if file.name not in known and is_delivery(file):
+            if file.name not in known and not ACCOUNT_FILE.fullmatch(file.name) and is_delivery(file):
                 said = f"no reference file has this name; they are {', '.join(sorted(known))}"
                 yield FileRejected(file.name, [Finding("UNKNOWN_FILE", "FAIL", said)], log="securities")
 

@@ -18,6 +18,7 @@ from pydantic import (
 from optimizer import BlackLittermanSettings, ExposureType, Policy
 from optimizer.model.ranges import YIELDING, Range
 from optimizer.tax.taxes import HarvestRule, check_method
+from optimizer.trading.rebalance_rules import WEEKDAYS, CashRange, Period, RebalanceRules
 
 # A weight limit between 0 and 1 percent is more likely a fraction written where percent belongs.
 AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a value of at least 1"
@@ -28,6 +29,7 @@ MAPPINGS = (
 )  # fmt: skip
 OWN_KEYS = {"max_weight": "max_single_position_pct"}
 
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Percent = Annotated[float, Field(allow_inf_nan=False)]
 PercentRange = tuple[Percent | None, Percent | None]
 
@@ -106,6 +108,59 @@ class HarvestFile(Strict):
     min_loss: float = Field(default=0.0, ge=0)
 
 
+class DriftFile(Strict):
+    """Bands around the newest target weights, in percent; of `relative_pct` of the target, of the others of NAV."""
+
+    absolute_pct: Percent | None = Field(default=None, ge=0)
+    relative_pct: Percent | None = Field(default=None, ge=0)
+    total_pct: Percent | None = Field(default=None, ge=0)
+
+
+class CashFile(Strict):
+    """How much cash is kept, in percent of NAV: outside min..max it is brought to the target."""
+
+    min_pct: Percent = Field(default=0.0, ge=0, lt=100)
+    target_pct: Percent | None = Field(default=None, ge=0, lt=100)
+    max_pct: Percent | None = Field(default=None, ge=0, le=100)
+
+
+class RebalanceFile(Strict):
+    """When a portfolio trades; a rule that is left out does not count. `calendar` is a period, or weekdays."""
+
+    drift: DriftFile = DriftFile()
+    calendar: Period | tuple[Weekday, ...] | None = None
+    cool_down_days: int = Field(default=0, ge=0)
+    cash: CashFile | None = None
+    do_not_trade: str | None = None
+
+    @field_validator("calendar", mode="before")
+    @classmethod
+    def several(cls, value: Any) -> Any:
+        """YAML has lists where several weekdays belong; one stands for itself."""
+        if isinstance(value, str) and value in WEEKDAYS:
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def rules_hold_together(self) -> "RebalanceFile":
+        """Refuses what `RebalanceRules` refuses."""
+        self.to_rules()
+        return self
+
+    def to_rules(self) -> RebalanceRules:
+        """The same rules in fractions."""
+        cash = self.cash
+        return RebalanceRules(
+            drift=fraction(self.drift.absolute_pct),
+            relative_drift=fraction(self.drift.relative_pct),
+            total_drift=fraction(self.drift.total_pct),
+            calendar=self.calendar,
+            cool_down_days=self.cool_down_days,
+            cash=cash and CashRange(cash.min_pct / 100, fraction(cash.target_pct), fraction(cash.max_pct)),
+            do_not_trade=self.do_not_trade,
+        )
+
+
 class PolicyFile(Strict):
     """A policy: `_pct` is 0-100, `risk_free_rate` a fraction per year, costs in base currency and basis points.
 
@@ -178,6 +233,7 @@ class PolicyFile(Strict):
     forced_cash: Literal["fail", "hold"] = "hold"
     on_missing_price: Literal["freeze", "block"] = "block"
     priorities: dict[str, Annotated[int, Field(ge=0, le=9)]] = {}
+    rebalance: RebalanceFile | None = None
 
     @field_validator(
         "max_single_position_pct", "max_sector_pct", "max_turnover_pct", "max_notional_pct", "max_gross_pct",

@@ -1,8 +1,7 @@
 """The portfolios of the desk: one YAML file each in `config/portfolios/`."""
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -16,8 +15,9 @@ from pydantic import (
 )
 
 from optimizer import Lot, PolicyError
-from resources.settings.policy_schema import Day, Percent, PolicyFile, Strict
-from resources.settings.view_files import AnyViewFile, ScenarioViewFile, Symbol
+from resources.settings.models import ModelFile, load_models
+from resources.settings.policy_schema import Day, Strict
+from resources.settings.view_files import Symbol
 from resources.settings.yaml_files import load_yaml
 
 
@@ -128,55 +128,16 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-class PortfolioFile(Strict):
-    """A portfolio.
+class PortfolioFile(ModelFile):
+    """A portfolio: a model of its own, and what is held.
 
     mode       live: the desk writes `holdings`; paper: the pack before this one's trades count as filled
-    universe   symbols that may be held, or "all" that the pack prices
-    benchmark  "equal_weight", "market_cap", a symbol, or symbol -> percent; tracking error is against it
-    prior      where Black-Litterman starts: the benchmark's equilibrium, that of market caps, or the estimated means
     """
 
     id: UUID = Field(strict=False)
-    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)
     mode: Literal["live", "paper"]
     base_currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
-    description: str = ""
-    universe: list[Symbol] | Literal["all"]
-    benchmark: str | dict[Symbol, Percent] = "equal_weight"
-    prior: Literal["benchmark", "market_cap", "historical"] = "benchmark"
-    policy: PolicyFile = PolicyFile()
-    views: list[AnyViewFile] = Field(default=[])
     holdings: list[HoldingsFile] = Field(min_length=1)
-
-    @field_validator("universe")
-    @classmethod
-    def unique(cls, value: list[str] | str) -> list[str] | str:
-        """Refuses a symbol that stands twice."""
-        if isinstance(value, list) and len(set(value)) != len(value):
-            twice = sorted(symbol for symbol, count in Counter(value).items() if count > 1)
-            raise ValueError(f"these symbols stand twice: {twice}")
-        return value
-
-    @field_validator("benchmark")
-    @classmethod
-    def adds_up(cls, value: str | dict[str, float]) -> str | dict[str, float]:
-        """Refuses benchmark weights that are not 100% in all."""
-        if isinstance(value, dict) and abs(sum(value.values()) - 100) > 1e-6:
-            raise ValueError(f"the benchmark's weights add up to {sum(value.values()):g}%; they must be 100%")
-        return value
-
-    @model_validator(mode="after")
-    def views_are_of_the_model(self) -> "PortfolioFile":
-        """Refuses views that the policy's view_model does not take."""
-        pooled = self.policy.view_model == "entropy_pooling"
-        if any(isinstance(view, ScenarioViewFile) != pooled for view in self.views):
-            key = "kind (mean, volatility, cvar, correlation)" if pooled else "type (absolute, relative)"
-            raise ValueError(
-                f"policy.view_model is {self.policy.view_model}, whose views have a {key}; write all of them so, or "
-                f"change view_model"
-            )
-        return self
 
     @model_validator(mode="after")
     def holdings_can_be_held(self) -> "PortfolioFile":
@@ -198,7 +159,7 @@ class PortfolioFile(Strict):
 
     @model_validator(mode="after")
     def taxes_have_lots(self) -> "PortfolioFile":
-        """Refuses taxes on positions whose lots are not stated, and a substitute outside the universe."""
+        """Refuses taxes on positions whose lots are not stated."""
         if self.policy.tax is not None:
             without = sorted(
                 {
@@ -211,13 +172,6 @@ class PortfolioFile(Strict):
             if without:
                 raise ValueError(
                     f"policy.tax needs the tax lots of {', '.join(without)}: state their lots, or drop policy.tax"
-                )
-        if self.policy.harvest is not None and self.universe != "all":
-            known = set(self.universe)
-            outside = sorted(set(self.policy.harvest.substitutes.values()) - known)
-            if outside:
-                raise ValueError(
-                    f"policy.harvest: {', '.join(outside)} may not be held; add the substitutes to the universe"
                 )
         return self
 
@@ -234,9 +188,10 @@ class PortfolioFile(Strict):
 
 @dataclass(frozen=True)
 class Portfolios:
-    """All portfolios of the desk, by name."""
+    """All portfolios of the desk, by name, and the models of the accounts that are rows."""
 
     files: tuple[PortfolioFile, ...]
+    models: Mapping[str, ModelFile] = field(default_factory=dict)
 
     def find(self, wanted: str) -> PortfolioFile:
         """The portfolio of that UUID or name; raises PolicyError that lists the valid names."""
@@ -247,13 +202,21 @@ class Portfolios:
 
 
 def load_portfolios(folder: Path) -> Portfolios:
-    """Every `*.yaml` of the folder, by name; raises PolicyError with all mistakes, or when two share an id or name."""
+    """Every `*.yaml` of the folder, by name, and the models beside it.
+
+    Raises PolicyError with all mistakes, or when two share an id or name.
+    """
+    loaded, wrong = list[PortfolioFile](), list[str]()
+    models: dict[str, ModelFile] = {}
+    try:
+        models = load_models(folder.parent / "models")
+    except PolicyError as error:
+        wrong.append(str(error))
     paths = sorted(folder.glob("*.yaml"))
-    if not paths:
+    if not paths and not models and not wrong:
         raise PolicyError(
             f"{folder} holds no portfolio: add a YAML file, e.g. from docs/how-to/add-a-portfolio.md"
         )
-    loaded, wrong = [], []
     for path in paths:
         try:
             loaded.append(load_yaml(path, PortfolioFile))
@@ -262,13 +225,13 @@ def load_portfolios(folder: Path) -> Portfolios:
     wrong += _shared(loaded)
     if wrong:
         raise PolicyError("\n".join(wrong))
-    return Portfolios(tuple(sorted(loaded, key=lambda item: item.name)))
+    return Portfolios(tuple(sorted(loaded, key=lambda item: item.name)), models)
 
 
 def _shared(portfolios: Sequence[PortfolioFile]) -> list[str]:
     wrong = []
-    for field in ("id", "name"):
-        values = [str(getattr(portfolio, field)) for portfolio in portfolios]
+    for key in ("id", "name"):
+        values = [str(getattr(portfolio, key)) for portfolio in portfolios]
         twice = sorted({value for value in values if values.count(value) > 1})
-        wrong += [f"two portfolios have the {field} {value}" for value in twice]
+        wrong += [f"two portfolios have the {key} {value}" for value in twice]
     return wrong

@@ -276,6 +276,12 @@ def open_source(
             )
 
 
+def inbox_folders(file: SourcesFile, config: Path) -> list[Path]:
+    """The folders in which files besides prices may lie: those of the enabled sources, and the reference folder."""
+    folders = [one.path for one in file.sources if isinstance(one, FolderSettings) and one.enabled]
+    return [config / path for path in (*folders, *([file.reference_folder] if file.reference_folder else []))]
+
+
 def open_reference(file: SourcesFile, config: Path) -> ReferenceFolder | None:
     """The folder of reference data, if the desk has one."""
     return ReferenceFolder(config / file.reference_folder) if file.reference_folder else None

@@ -48,6 +48,30 @@ create table macro_series (
     value double not null check (isfinite(value)),
     source varchar not null, ingest_seq bigint not null, row_hash blob not null
 );
+create table accounts (
+    account varchar not null, date date not null, name varchar, model varchar, base_currency varchar,
+    cash_buffer double check (cash_buffer is null or (isfinite(cash_buffer) and cash_buffer >= 0 and cash_buffer < 1)),
+    tax_status varchar, closed boolean, withdrawn boolean,
+    source varchar not null, ingest_seq bigint not null, row_hash blob not null,
+    valid_from date generated always as (date)
+);
+create table account_positions (
+    account varchar not null, symbol varchar not null, date date not null, lot varchar not null,
+    quantity double check (quantity is null or isfinite(quantity)), cost_basis double, acquired date, withdrawn boolean,
+    source varchar not null, ingest_seq bigint not null, row_hash blob not null,
+    as_of date generated always as (date)
+);
+create table account_flows (
+    account varchar not null, date date not null, reference varchar not null,
+    amount double check (amount is null or isfinite(amount)), currency varchar, note varchar, withdrawn boolean,
+    source varchar not null, ingest_seq bigint not null, row_hash blob not null
+);
+create table account_restrictions (
+    account varchar not null, symbol varchar not null, kind varchar not null, date date not null, until date,
+    reason varchar, withdrawn boolean,
+    source varchar not null, ingest_seq bigint not null, row_hash blob not null,
+    valid_from date generated always as (date)
+);
 create table log_leaves (
     log varchar not null, date date not null, rows bigint not null, hash varchar not null, vendor_hash varchar,
     ingest_seq bigint not null
@@ -61,7 +85,7 @@ create table ingests (
 );
 create table quarantine (
     ingest_seq bigint not null, log varchar not null, source varchar not null, symbol varchar, date date,
-    line bigint, code varchar not null, reason varchar not null, raw varchar
+    line bigint, code varchar not null, reason varchar not null, raw varchar, account varchar
 );
 
 create table decisions (
@@ -100,7 +124,7 @@ create table portfolio_snapshots (
     pack_id varchar not null, portfolio_id varchar not null, name varchar not null, mode varchar not null,
     base_currency varchar not null, holdings_date date, cash decimal(18, 4), policy varchar not null,
     views varchar not null, benchmark varchar not null, universe varchar not null, problem varchar,
-    materialization bigint not null
+    materialization bigint not null, model varchar
 );
 create table holdings ( -- written with portfolio_snapshots
     pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, quantity double not null,

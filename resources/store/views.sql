@@ -87,3 +87,59 @@ select pack as pack_id, symbol, date, open, high, low, close, volume, dividend, 
         as adj_close,
     vendor_adj_close, currency, basis, source, simulated, known_at, ingest_seq
 from chosen;
+
+-- Accounts as known up to a date and a watermark. A row that was withdrawn since does not count; of each key the newest
+-- word does, of each account the newest day.
+create or replace macro known_accounts(until, mark) as table
+with said as (
+    from accounts where date <= until and ingest_seq <= mark
+    qualify row_number() over (partition by account, date order by ingest_seq desc) = 1
+)
+from said where withdrawn is null qualify row_number() over (partition by account order by date desc) = 1;
+
+create or replace macro known_positions(until, mark) as table
+with said as (
+    from account_positions where date <= until and ingest_seq <= mark
+), back as (
+    select account, symbol, date, lot, ingest_seq from said where withdrawn
+), told as (
+    select s.* from said s anti join back b on s.account = b.account and s.symbol = b.symbol and s.date = b.date
+        and s.lot = b.lot and s.ingest_seq < b.ingest_seq
+    where s.withdrawn is null
+), newest as (
+    select account, max(date) as date from told group by account
+)
+select t.* from told t join newest n on t.account = n.account and t.date = n.date
+qualify row_number() over (partition by t.account, t.symbol, t.lot order by t.ingest_seq desc) = 1;
+
+create or replace macro known_flows(until, mark) as table
+with said as (
+    from account_flows where date <= until and ingest_seq <= mark
+    qualify row_number() over (partition by account, date, reference order by ingest_seq desc) = 1
+)
+from said where withdrawn is null;
+
+create or replace macro known_restrictions(day, mark) as table
+with said as (
+    from account_restrictions where date <= day and ingest_seq <= mark
+    qualify row_number() over (partition by account, symbol, kind, date order by ingest_seq desc) = 1
+), newest as (
+    from said where withdrawn is null qualify row_number() over (partition by account, symbol, kind order by date desc) = 1
+)
+from newest n where n.until is null or n.until >= day;
+
+-- Positions set aside that nobody has corrected or taken back, nor overtaken by those of a later day: without them an
+-- account is worth something else.
+create or replace macro positions_set_aside(until, mark) as table
+with last as (
+    select max(ingest_seq) as ingest_seq from ingests
+    where log = 'account_positions' and ingest_seq <= mark group by delivery_key
+), stood as (
+    select account, max(date) as date from known_positions(until, mark) group by account
+)
+select q.account, q.date, q.symbol, q.reason from quarantine q semi join last l on q.ingest_seq = l.ingest_seq
+    left join stood s on q.account = s.account
+where q.log = 'account_positions' and q.code <> 'DUPLICATE_SAME' and q.date <= until and q.account is not null
+    and (s.date is null or q.date >= s.date) and not exists (
+        select 1 from account_positions p where p.account = q.account and p.date = q.date
+            and p.ingest_seq > q.ingest_seq and p.ingest_seq <= mark);

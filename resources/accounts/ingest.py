@@ -1,0 +1,111 @@
+"""Deliveries of accounts into their logs: a file in one transaction, known ones skipped, bad rows set aside."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+
+from resources.accounts.files import Told, account_files, key_of, read_told
+from resources.accounts.rows import MAY_CHANGE, Known, judged
+from resources.ledger.ledger import Connection, Stamp, head
+from resources.logs.refused_files import WITHDRAWN, refused_files
+from resources.logs.storing import Ingested, record_status, store_delivery, store_rejection, taken_since
+from resources.prices.source import Delivery, FileRejected
+from resources.settings.configuration import Configuration
+from resources.settings.sources import inbox_folders
+from resources.store.transaction import Transaction
+from resources.store.warehouse import Warehouse
+
+SOURCE = "accounts"
+
+
+@dataclass(frozen=True)
+class AccountInbox:
+    """The account files of a desk's folders, on one day."""
+
+    warehouse: Warehouse
+    desk: Configuration
+    stamp: Stamp
+    today: date
+
+    def take(self, progress: Callable[[str], None]) -> list[Ingested]:
+        """Every file that is new, or that has rows set aside whose reason may have gone."""
+        files = account_files(inbox_folders(self.desk.sources, self.desk.folder))
+        done: list[Ingested] = []
+        refused: set[str] = set()
+        with self.warehouse.live() as con:
+            told_before, again, mark = *_known(con), head(con)[0]
+        if not files and not told_before:
+            return []
+        for log, file, name in files:
+            try:
+                _, key = key_of(log, file, name)
+                if key in told_before and key not in again:
+                    continue
+                progress(f"{SOURCE}: {name}")
+                done += self._store(read_told(log, file, name), mark)
+            except FileRejected as error:
+                refused.add(name)
+                with self.warehouse.write(self.stamp) as tx:
+                    self.desk.keep(tx)
+                    done.append(store_rejection(tx, SOURCE, error))
+        self._withdraw(refused)
+        return done
+
+    def _store(self, told: Told, mark: int) -> list[Ingested]:
+        """What became of a file, decided in the transaction that writes it; nothing where it says nothing new."""
+        with self.warehouse.write(self.stamp) as tx:
+            if taken_since(tx.con, SOURCE, told.key, mark):
+                return []
+            found = judged(tx.con, told, self.known)
+            if _as_before(tx, told.key, found.aside.select(["line", "code"]).to_pylist()):
+                return []
+            self.desk.keep(tx)
+            delivery = Delivery(
+                SOURCE, told.key, told.name, told.sha256, told.path, found.rows, log=told.log,
+                quarantined=found.aside, warnings=found.findings,
+            )  # fmt: skip
+            return [replace(store_delivery(tx, delivery, str(told.path)), findings=found.findings)]
+
+    @property
+    def known(self) -> Known:
+        """What the rows are held against."""
+        models = {name: not model.policy.long_only for name, model in self.desk.portfolios.models.items()}
+        taken = {word for one in self.desk.portfolios.files for word in (str(one.id), one.name)}
+        return Known(self.today, models, frozenset(taken))
+
+    def _withdraw(self, still: Iterable[str]) -> None:
+        """Puts on record which refused files are no longer there to be read."""
+        there = set(still)
+        with self.warehouse.live() as con:
+            gone = [file for file in refused_files(con) if file.source == SOURCE and file.name not in there]
+        if gone:
+            with self.warehouse.write(self.stamp) as tx:
+                for file in (file for file in refused_files(tx.con) if file in gone):
+                    record_status(
+                        tx, file.source, file.log, file.name, file.sha256, WITHDRAWN, "it is gone", ()
+                    )
+
+
+def _known(con: Connection) -> tuple[set[str], set[str]]:
+    """(delivery keys that were taken, those of them with rows set aside that may be right by now)."""
+    rows = con.execute(
+        "select delivery_key, max(ingest_seq) from ingests where source = ? group by 1", [SOURCE]
+    ).fetchall()
+    open_ = {
+        row[0]
+        for row in con.execute(
+            "select distinct ingest_seq from quarantine where source = ? and code in (select unnest(?))",
+            [SOURCE, list(MAY_CHANGE)],
+        ).fetchall()
+    }
+    return {key for key, _ in rows}, {key for key, seq in rows if seq in open_}
+
+
+def _as_before(tx: Transaction, key: str, aside: list[dict[str, object]]) -> bool:
+    """Whether the file was taken before and the same rows were set aside for the same reasons."""
+    rows = tx.con.execute(
+        "select line, code from quarantine where ingest_seq = (select max(ingest_seq) from ingests "
+        "where source = ? and delivery_key = ? and status = 'ingested') order by line",
+        [SOURCE, key],
+    ).fetchall()
+    return bool(rows) and rows == [(row["line"], row["code"]) for row in aside]

@@ -1,0 +1,209 @@
+"""Rows about accounts: believed, or set aside with a reason while the others go on; corrected and taken back."""
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from accounts_desk import ACCOUNTS, DAYS, cut, deliver, make_desk, take
+from bench import STAMP
+
+from resources.audit.verification import verify
+from resources.ledger.anchors import read_anchors
+from resources.ledger.ledger import Connection
+from resources.packs.packs import cut_pack
+from resources.screening.pack_checks import CheckLimits
+
+GOOD = ACCOUNTS + "A1,Ann,growth,USD,0.02,taxable,2024-01-02\nA2,Bob,taxed,,,exempt,\n"
+
+
+def asked(con: Connection, sql: str) -> list[tuple[object, ...]]:
+    return con.execute(sql).fetchall()
+
+
+def set_aside(folder: Path, files: dict[str, str]) -> tuple[list[tuple[object, ...]], int]:
+    """(line, code) of what is set aside of the last file, and how many of its rows are on record."""
+    warehouse = make_desk(folder, files)
+    done = take(folder, warehouse)[-1]
+    with warehouse.live() as con:
+        aside = asked(con, f"select line, code from quarantine where log = '{done.log}' order by line")
+    return aside, done.new
+
+
+def test_files_become_rows_that_a_pack_binds_and_verify_proves(tmp_path: Path) -> None:
+    positions = (
+        "account,symbol,as_of,quantity,cost_basis\nA1,AAA,2024-02-01,10,99.5\nA1,CASH,2024-02-01,1000.25,\n"
+    )
+    flows = "account,date,amount,currency\nA1,2024-02-05,-250,USD\n"
+    limits = "account,symbol,kind,reason\nA1,BBB,do_not_buy,insider\n"
+    files = {
+        "accounts.csv": GOOD, "account_positions-2024-02-01.csv": positions, "account_flows.csv": flows,
+        "account_restrictions.csv": limits,
+    }  # fmt: skip
+    warehouse = make_desk(tmp_path, files)
+    before = cut(warehouse)
+    assert [(item.log, item.new, item.quarantined) for item in take(tmp_path, warehouse)] == [
+        ("accounts", 2, 0), ("account_positions", 2, 0), ("account_restrictions", 1, 0), ("account_flows", 1, 0),
+    ]  # fmt: skip
+    assert take(tmp_path, warehouse) == []
+    with warehouse.live() as con:
+        assert asked(
+            con, "select account, name, model, valid_from, cash_buffer from accounts order by 1"
+        ) == [
+            ("A1", "Ann", "growth", date(2024, 1, 2), 0.02),
+            ("A2", "Bob", "taxed", date(1990, 1, 1), None),
+        ]
+        assert asked(con, "select symbol, as_of, quantity, cost_basis from account_positions order by 1") == [
+            ("AAA", date(2024, 2, 1), 10.0, 99.5),
+            ("CASH", date(2024, 2, 1), 1000.25, None),
+        ]
+        assert asked(con, "select amount from account_flows") == [(-250.0,)]
+        assert asked(con, "select symbol, kind, reason, valid_from from account_restrictions") == [
+            ("BBB", "do_not_buy", "insider", date(1990, 1, 1))
+        ]
+    with warehouse.write(STAMP) as tx:
+        after = cut_pack(tx, DAYS[-1], ["feed"], DAYS, CheckLimits(), revise="accounts").pack
+    assert after.content_hash != before.content_hash
+    with warehouse.live() as con:
+        assert verify(con, read_anchors(warehouse.anchor)).faults == []
+        con.execute("update account_positions set quantity = 11 where symbol = 'AAA'")
+        (fault,) = verify(con, read_anchors(warehouse.anchor)).faults
+        assert (fault.table, fault.symbol, fault.date) == ("account_positions", "A1/AAA", date(2024, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ("A3,Cy,income,USD,,,", "UNKNOWN_MODEL"),
+        ("A3,Cy,,USD,,,", "UNKNOWN_MODEL"),
+        ("A/3,Cy,growth,USD,,,", "BAD_ACCOUNT"),
+        (",Cy,growth,USD,,,", "BAD_ACCOUNT"),
+        ("A3,Cy,growth,usd,,,", "BAD_CURRENCY"),
+        ("A3,Cy,growth,USD,2,,", "BAD_CASH_BUFFER"),
+        ("A3,Cy,growth,USD,nan,,", "BAD_NUMBER"),
+        ("A3,Cy,growth,USD,-0.1,,", "BAD_CASH_BUFFER"),
+        ("A3,Cy,growth,USD,,maybe,", "BAD_TAX_STATUS"),
+        ("A3,Cy,growth,USD,,,2024-02-30", "BAD_DATE"),
+        ("book,Cy,growth,USD,,,", "TAKEN_KEY"),
+        ("A1,Ann,growth,USD,0.02,taxable,2024-01-02", "DUPLICATE_SAME"),
+    ],
+)
+def test_an_account_that_cannot_be_is_set_aside_and_the_others_go_on(
+    tmp_path: Path, row: str, code: str
+) -> None:
+    assert set_aside(tmp_path, {"accounts.csv": f"{GOOD}{row}\n"}) == ([(4, code)], 2)
+
+
+def test_an_account_told_twice_and_not_alike_is_believed_neither_way(tmp_path: Path) -> None:
+    text = f"{GOOD}A1,Ann,taxed,USD,0.02,taxable,2024-01-02\n"
+    twice = [(2, "DUPLICATE_CONFLICT"), (4, "DUPLICATE_CONFLICT")]
+    assert set_aside(tmp_path, {"accounts.csv": text}) == (twice, 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ("A9,AAA,2024-02-01,1,", "UNKNOWN_ACCOUNT"),
+        ("A1,ZZZ,2024-02-01,1,", "UNKNOWN_SYMBOL"),
+        ("A1,aaa,2024-02-01,1,", "BAD_SYMBOL"),
+        ("A1,BBB,2024-02-01,nan,", "BAD_NUMBER"),
+        ("A1,BBB,2024-02-01,inf,", "BAD_NUMBER"),
+        ("A1,BBB,2024-02-01,ten,", "BAD_NUMBER"),
+        ("A1,BBB,2024-02-01,,", "MISSING_VALUE"),
+        ("A1,BBB,2024-02-01,-5,", "NEGATIVE_QUANTITY"),
+        ("A1,BBB,2024-02-01,1e13,", "ABSURD"),
+        ("A1,BBB,2024-02-01,5,-1", "BAD_COST"),
+        ("A1,BBB,2024-03-02,5,", "FUTURE_DATE"),
+        ("A1,BBB,yesterday,5,", "BAD_DATE"),
+        ("A1,BBB,,5,", "BAD_DATE"),
+    ],
+)
+def test_a_position_that_cannot_be_is_set_aside(tmp_path: Path, row: str, code: str) -> None:
+    text = f"account,symbol,as_of,quantity,cost_basis\nA1,AAA,2024-02-01,1,\n{row}\nA2,CASH,2024-02-01,-5,\n"
+    assert set_aside(tmp_path, {"accounts.csv": GOOD, "account_positions.csv": text}) == ([(3, code)], 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("account_flows.csv", "account,date,amount\nA1,2024-02-05,1\nA1,2024-03-02,100\n", "FUTURE_DATE"),
+        ("account_flows.csv", "account,date,amount\nA1,2024-02-05,1\nA1,2024-02-05,1\n", "DUPLICATE_SAME"),
+        ("account_flows.csv", "account,date,amount\nA1,2024-02-05,1\nA1,2024-02-06,\n", "MISSING_VALUE"),
+        ("account_restrictions.csv", "account,symbol,kind\nA1,*,do_not_trade\nA1,*,do_not_buy\n", "BAD_SYMBOL"),
+        ("account_restrictions.csv", "account,symbol,kind\nA1,*,do_not_trade\nA1,AAA,sell\n", "BAD_KIND"),
+        ("account_restrictions.csv",
+         "account,symbol,kind,until\nA1,AAA,do_not_buy,\nA1,BBB,do_not_buy,1989-01-01\n", "BAD_DATE"),
+    ],
+)  # fmt: skip
+def test_flows_and_restrictions_that_cannot_be_are_set_aside(
+    tmp_path: Path, name: str, text: str, code: str
+) -> None:
+    assert set_aside(tmp_path, {"accounts.csv": GOOD, name: text}) == ([(3, code)], 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("account,name\nA1,Ann\n", "MISSING_COLUMN"),
+        ("account,model,mood\nA1,growth,good\n", "EXTRA_COLUMN"),
+        ("account,model\n", "NO_ROWS"),
+        ("account,model\nA1,growth", "TRUNCATED"),
+        ("account,model\nA1,growth,1\n", "UNPARSABLE"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused_once_and_forgotten_when_it_is_gone(
+    tmp_path: Path, text: str, code: str
+) -> None:
+    warehouse = make_desk(tmp_path, {"accounts.csv": text})
+    (refused,) = take(tmp_path, warehouse)
+    assert (refused.status, refused.findings[0].code) == ("rejected", code)
+    (tmp_path / "inbox" / "accounts.csv").unlink()
+    take(tmp_path, warehouse)
+    with warehouse.live() as con:
+        assert asked(con, "select status from ingests where source = 'accounts' order by ingest_seq") == [
+            ("rejected",), ("withdrawn",),
+        ]  # fmt: skip
+
+
+def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
+    warehouse = make_desk(tmp_path, {"accounts.csv": GOOD})
+    pq.write_table(
+        pa.table({
+            "account": pa.array(["A1", "A1"]).dictionary_encode(), "symbol": ["AAA", "BBB"],
+            "as_of": pa.array([date(2024, 2, 1)] * 2), "quantity": [10.5, float("nan")],
+        }),
+        tmp_path / "inbox" / "account_positions.parquet",
+    )  # fmt: skip
+    assert [(item.log, item.new, item.quarantined) for item in take(tmp_path, warehouse)] == [
+        ("accounts", 2, 0), ("account_positions", 1, 1),
+    ]  # fmt: skip
+
+
+def test_what_was_set_aside_comes_in_when_its_reason_is_gone(tmp_path: Path) -> None:
+    positions = "account,symbol,as_of,quantity\nA1,AAA,2024-03-02,1\nA3,AAA,2024-02-01,1\n"
+    warehouse = make_desk(tmp_path, {"accounts.csv": GOOD, "account_positions.csv": positions})
+    assert [item.quarantined for item in take(tmp_path, warehouse)] == [0, 2]
+    assert take(tmp_path, warehouse) == []
+    deliver(tmp_path, {"accounts-2.csv": "account,model\nA3,growth\n"})
+    assert [(item.new, item.quarantined) for item in take(tmp_path, warehouse)] == [(1, 0), (1, 1)]
+    assert [(item.new, item.same) for item in take(tmp_path, warehouse, date(2024, 3, 2))] == [(1, 1)]
+    assert take(tmp_path, warehouse, date(2024, 3, 3)) == []
+
+
+def test_a_row_is_corrected_and_taken_back_by_new_ones(tmp_path: Path) -> None:
+    header = "account,symbol,as_of,quantity,withdrawn\n"
+    warehouse = make_desk(
+        tmp_path, {"accounts.csv": GOOD, "account_positions-1.csv": f"{header}A1,AAA,2024-02-01,1000000,\n"}
+    )
+    take(tmp_path, warehouse)
+    deliver(tmp_path, {"account_positions-2.csv": f"{header}A1,AAA,2024-02-01,1000000.5,\n"})
+    (corrected,) = take(tmp_path, warehouse)
+    deliver(tmp_path, {"account_positions-3.csv": f"{header}A1,AAA,2024-02-01,,true\n"})
+    (back,) = take(tmp_path, warehouse)
+    assert (corrected.corrected, back.corrected, back.quarantined) == (1, 1, 0)
+    with warehouse.live() as con:
+        assert asked(con, "select quantity, withdrawn from account_positions order by ingest_seq") == [
+            (1000000.0, None), (1000000.5, None), (None, True),
+        ]  # fmt: skip
+        assert verify(con, read_anchors(warehouse.anchor)).faults == []
