@@ -45,7 +45,7 @@ def _points(loaded: Loaded, believed: Estimates, policy: Policy) -> list[Frontie
 def _point(weights: Array, believed: Estimates, policy: Policy) -> FrontierPoint:
     mean = believed.mean if believed.mean is not None else np.zeros(len(weights))
     return FrontierPoint(
-        volatility=volatility(weights, believed.covariance),
+        volatility=volatility(weights, believed.risk),
         expected_return=expected_return(weights, mean, policy.risk_free_rate or 0.0),
         weights={
             s: round(w, 6) for s, w in zip(believed.symbols, weights.tolist(), strict=True) if abs(w) > 1e-6

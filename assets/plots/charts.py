@@ -11,6 +11,7 @@ import pandas as pd
 
 from assets.plots.svg import FAINT, image, label, picture, rect, rule, ticks
 from optimizer import Estimates
+from optimizer.numerics.matrices import block
 from optimizer.proposals.proposal import Beliefs
 from optimizer.typing import Array
 
@@ -50,15 +51,16 @@ def _image(figure: "Figure") -> dg.MarkdownMetadataValue:
 
 def covariance_plot(estimates: Estimates, simulated: frozenset[str]) -> dg.MarkdownMetadataValue:
     """Heat map of the correlations that the covariance implies: red +1, white 0, blue -1."""
-    risk = np.where(estimates.volatility > 0, estimates.volatility, 1.0)
-    correlation = estimates.covariance / np.outer(risk, risk)
     n, side, left, top = len(estimates.symbols), 360, 70, 30
     every = -(-n // MOST_PIXELS)
+    picked = np.arange(0, n, every)
+    risk = np.where(estimates.volatility > 0, estimates.volatility, 1.0)[picked]
+    correlation = block(estimates.risk, picked) / np.outer(risk, risk)
     sampled = f", one symbol in {every}" if every > 1 else ""
     note = SIMULATED_NOTE if simulated.intersection(estimates.symbols) else ""
     parts = [
         label(left, 18, f"Correlations, {estimates.observations} days{sampled}{note}", 13),
-        image(left, top, side, diverging(correlation[::every, ::every])),
+        image(left, top, side, diverging(correlation)),
     ]
     for place, symbol in enumerate(estimates.symbols if n <= MOST_BARS else ()):
         at = (place + 0.5) * side / n + 3

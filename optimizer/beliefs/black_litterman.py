@@ -12,7 +12,7 @@ from optimizer.errors import DataError, PolicyError
 from optimizer.model.estimates import check_covariance, check_magnitude, check_symbols, finite
 from optimizer.model.policy import BlackLittermanSettings
 from optimizer.numerics.counted import counted
-from optimizer.numerics.matrices import Matrix
+from optimizer.numerics.matrices import LowRank, Matrix, dense, less, scaled, variances
 from optimizer.typing import Array
 
 CONFIDENCES = ("idzorek", "he_litterman")
@@ -30,7 +30,7 @@ class Posterior:
     prior       (n,) equilibrium excess returns, per year
     mean        (n,) posterior expected excess returns, per year
     covariance  (n, n) per year: S + M, or S itself ("sigma"); M is the uncertainty of the mean, tau S without
-                views, so that a view of vanishing confidence changes nothing
+                views, so that a view of vanishing confidence changes nothing; in factors where S is
     warnings    views that contradict each other or cannot hold, with what is left of each
 
     >>> view = MarketView(['GOLD'], 'absolute', 0.04, 1.0)
@@ -40,14 +40,14 @@ class Posterior:
 
     prior: Array
     mean: Array
-    covariance: Array
+    covariance: Matrix
     warnings: tuple[str, ...] = ()
 
 
 def posterior(
     symbols: Sequence[str],
     market_weights: Array,
-    covariance: Array,
+    covariance: Matrix,
     views: Sequence[MarketView] | ViewMatrix,
     settings: BlackLittermanSettings | None = None,
     *,
@@ -74,7 +74,7 @@ def posterior(
     weights = _checked_weights(symbols, market_weights)
     if not trusted:
         check_symbols(symbols)
-        covariance = np.asarray(covariance, dtype=float)
+        covariance = np.asarray(dense(covariance), dtype=float)
         if covariance.shape != (n, n):
             raise PolicyError(
                 f"covariance has shape {covariance.shape}; it must be {n} x {n}, as the symbols"
@@ -84,15 +84,13 @@ def posterior(
         equilibrium(covariance, weights, delta_of(chosen)) if prior is None else finite("prior", prior, (n,))
     )
     if not trusted:
-        check_magnitude(start, np.sqrt(np.diag(covariance)), symbols)
+        check_magnitude(start, np.sqrt(variances(covariance)), symbols)
     told = _read(views, symbols, weights, covariance, chosen)
     if not len(told.P):
-        return Posterior(
-            start, start, _predictive(covariance, chosen.tau * covariance, chosen), told.warnings
-        )
-    mean, M = _combine(start, covariance, told, chosen.tau)
+        return Posterior(start, start, _predictive(covariance, None, chosen), told.warnings)
+    mean, learnt = _combine(start, covariance, told, chosen.tau)
     warnings = told.warnings or _unfulfilled(told.P @ mean, told)
-    return Posterior(start, mean, _predictive(covariance, M, chosen), warnings)
+    return Posterior(start, mean, _predictive(covariance, learnt, chosen), warnings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +109,7 @@ def _read(
     views: Sequence[MarketView] | ViewMatrix,
     symbols: tuple[str, ...],
     weights: Array,
-    covariance: Array,
+    covariance: Matrix,
     settings: BlackLittermanSettings,
 ) -> _Read:
     """The views as portfolios with their errors; those without confidence are left out."""
@@ -180,16 +178,39 @@ def view_variances(prior_variances: Array, confidence: Array, kind: str) -> Arra
     return np.asarray(prior_variances * ((1 - confidence) if kind == "idzorek" else 1.0) / confidence)
 
 
-def _predictive(S: Array, M: Array, settings: BlackLittermanSettings) -> Array:
-    return S + M if settings.covariance == "posterior" else S
+@dataclass(frozen=True, eq=False)
+class _Learnt:
+    """What views say of the mean's uncertainty M = tau S - cross precision cross': (n, k) and (k, k)."""
+
+    cross: Array
+    precision: Array
 
 
-def _combine(prior: Array, S: Array, told: _Read, tau: float) -> tuple[Array, Array]:
-    """Posterior mean (n,) and M (n, n), the mean's own uncertainty, through a k x k system."""
+def _predictive(S: Matrix, learnt: _Learnt | None, settings: BlackLittermanSettings) -> Matrix:
+    """S + M, in factors where S is."""
+    tau = settings.tau
+    if settings.covariance != "posterior":
+        return S
+    if isinstance(S, LowRank):
+        whole = scaled(S, 1.0 + tau)
+        return whole if learnt is None else less(whole, _half(learnt))
+    if learnt is None:
+        return S + tau * S
+    M = tau * S - learnt.cross @ learnt.precision @ learnt.cross.T
+    return S + np.asarray((M + M.T) / 2)
+
+
+def _half(learnt: _Learnt) -> Array:
+    """(k, n) rows whose product is what the views take from the uncertainty."""
+    values, vectors = np.linalg.eigh((learnt.precision + learnt.precision.T) / 2)
+    return np.asarray(np.sqrt(np.maximum(values, 0.0))[:, None] * (learnt.cross @ vectors).T)
+
+
+def _combine(prior: Array, S: Matrix, told: _Read, tau: float) -> tuple[Array, _Learnt]:
+    """Posterior mean (n,) and what is learnt of its uncertainty, through a k x k system."""
     cross = tau * (S @ told.P.T)
-    gain = cross @ _pseudo_inverse(told.P @ cross + told.omega)
-    M = tau * S - gain @ cross.T
-    return prior + gain @ (told.q - told.P @ prior), np.asarray((M + M.T) / 2)
+    precision = _pseudo_inverse(told.P @ cross + told.omega)
+    return prior + cross @ precision @ (told.q - told.P @ prior), _Learnt(cross, precision)
 
 
 def _pseudo_inverse(matrix: Array) -> Array:

@@ -17,16 +17,23 @@ class LowRank:
     """A covariance root'root + diag(diagonal), kept so because n x n numbers are many more than r x n.
 
     root      (r, n); diagonal  (n,), not negative; both per year once inside `Estimates`
+    signs     (r,) 1, or -1 for rows whose product is taken away, as views take away doubt; None = all 1
     `matrix @ x` and `x @ matrix` take 2 r n steps; numpy leaves them to this class.
     """
 
     root: Array
     diagonal: Array
+    signs: Array | None = None
     __array_ufunc__: ClassVar[None] = None
+
+    @cached_property
+    def signed(self) -> Array:
+        """(r, n) the root's rows with their signs: the covariance is signed'root + diag(diagonal)."""
+        return self.root if self.signs is None else self.signs[:, None] * self.root
 
     def __matmul__(self, x: Array) -> Array:
         kept = self.diagonal if x.ndim == 1 else self.diagonal[:, None]
-        return np.asarray(self.root.T @ (self.root @ x) + kept * x)
+        return np.asarray(self.signed.T @ (self.root @ x) + kept * x)
 
     def __rmatmul__(self, x: Array) -> Array:
         return self @ x
@@ -37,12 +44,12 @@ class LowRank:
     @cached_property
     def variances(self) -> Array:
         """(n,) the diagonal of the covariance."""
-        return np.asarray(np.einsum("ij,ij->j", self.root, self.root) + self.diagonal)
+        return np.asarray(np.einsum("ij,ij->j", self.signed, self.root) + self.diagonal)
 
     @cached_property
     def dense(self) -> Array:
         """(n, n) the covariance itself."""
-        covariance = self.root.T @ self.root
+        covariance = self.signed.T @ self.root
         covariance.flat[:: len(covariance) + 1] += self.diagonal
         return np.asarray(covariance)
 
@@ -63,7 +70,7 @@ def variances(matrix: Matrix) -> Array:
 def scaled(matrix: Matrix, factor: float) -> Matrix:
     """The matrix times a positive factor."""
     if isinstance(matrix, LowRank):
-        return LowRank(matrix.root * np.sqrt(factor), matrix.diagonal * factor)
+        return LowRank(matrix.root * np.sqrt(factor), matrix.diagonal * factor, matrix.signs)
     return matrix * factor
 
 
@@ -72,16 +79,21 @@ def plus_diagonal(matrix: Matrix | None, size: float, n: int) -> Matrix:
     if matrix is None:
         return size * np.eye(n)
     if isinstance(matrix, LowRank):
-        return LowRank(matrix.root, matrix.diagonal + size)
+        return LowRank(matrix.root, matrix.diagonal + size, matrix.signs)
     return matrix + size * np.eye(n)
+
+
+def less(matrix: LowRank, rows: Array) -> LowRank:
+    """The matrix without rows'rows, rows (k, n)."""
+    signs = np.ones(len(matrix.root)) if matrix.signs is None else matrix.signs
+    return LowRank(np.vstack([matrix.root, rows]), matrix.diagonal, np.append(signs, -np.ones(len(rows))))
 
 
 def block(matrix: Matrix, names: Index) -> Array:
     """(k, k) rows and columns of k names."""
     if not isinstance(matrix, LowRank):
         return np.asarray(matrix[names[:, None], names])
-    part = matrix.root[:, names]
-    square = part.T @ part
+    square = matrix.signed[:, names].T @ matrix.root[:, names]
     square.flat[:: len(square) + 1] += matrix.diagonal[names]
     return np.asarray(square)
 
@@ -109,7 +121,10 @@ class Part:
     def pull(self, k: int, x: Array) -> Array:
         """(k,) what x (j - k,) in the other names adds to the products of the first k."""
         if isinstance(self.matrix, LowRank):
-            return np.asarray(self._rows[:, :k].T @ (self._rows[:, k:] @ x))
+            spread = self._rows[:, k:] @ x
+            return np.asarray(
+                self._rows[:, :k].T @ (spread if self.matrix.signs is None else self.matrix.signs * spread)
+            )
         return np.asarray(self._rows[:k].take(self.names[k:], axis=1) @ x)
 
     def products(self, x: Array) -> Array:
@@ -117,6 +132,6 @@ class Part:
         own = x[self.names]
         if not isinstance(self.matrix, LowRank):
             return np.asarray(own.T @ self._rows)
-        spread = (self._rows @ own).T @ self.matrix.root
+        spread = (self._rows @ own).T @ self.matrix.signed
         spread[:, self.names] += self.matrix.diagonal[self.names] * own.T
         return np.asarray(spread)

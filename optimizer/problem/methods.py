@@ -89,8 +89,7 @@ def doubt_of(setting: Setting) -> Array | None:
         raise PolicyError(
             "mean_doubt needs the number of days that the mean rests on; set observations in Estimates"
         )
-    covariance = setting.estimates.covariance
-    error = covariance if shape == "full" else np.diag(np.diag(covariance))
+    error = setting.estimates.covariance if shape == "full" else np.diag(setting.estimates.variances)
     return kappa**2 * error * (setting.estimates.periods_per_year / days)
 
 

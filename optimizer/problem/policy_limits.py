@@ -223,7 +223,7 @@ def beta_range(setting: Setting) -> tuple[Linear, ...]:
     if setting.universe.benchmark is None:
         raise PolicyError("beta_limits need a benchmark; this portfolio has none: add one")
     reference = setting.reference()
-    pull = setting.estimates.covariance @ reference
+    pull = setting.estimates.risk @ reference
     if not float(reference @ pull) > 0:
         raise PolicyError(
             "beta_limits need a benchmark that moves; this one has no risk: drop them, or change it"

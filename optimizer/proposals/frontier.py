@@ -75,7 +75,7 @@ def frontier(
     def point(solution: Solution) -> FrontierPoint:
         w = solution.weights
         earned = expected_return(w, mean, policy.risk_free_rate or 0.0)
-        return FrontierPoint(earned, safest.goal.value(w), volatility(w, estimates.covariance), solution)
+        return FrontierPoint(earned, safest.goal.value(w), volatility(w, estimates.risk), solution)
 
     first, last = point(safest), point(dearest)
     if last.expected_return - first.expected_return <= SLIVER:

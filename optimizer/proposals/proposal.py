@@ -15,6 +15,7 @@ from optimizer.model.costs import CostCurve, CostModel, Liquidity
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Number, Portfolio, Universe, exact, money
+from optimizer.numerics.matrices import Matrix, variances
 from optimizer.problem.methods import ON_ODDS, ON_SCENARIOS, reads_means
 from optimizer.problem.priorities import closing
 from optimizer.proposals.priors import left_out_of_prior, market_aversion, starting_point
@@ -38,17 +39,22 @@ class Beliefs:
     """What the optimizer believes about returns after the views.
 
     prior, mean    (n,) total returns per year, before and after the views
-    covariance     (n, n) per year
+    covariance     (n, n) per year, in factors where the evidence's is
     scenarios      (T, n) days that the views weigh, and their probabilities (T,); None: those of the evidence, alike
     """
 
     symbols: tuple[str, ...]
     prior: Array
     mean: Array
-    covariance: Array
+    covariance: Matrix
     warnings: tuple[str, ...] = ()
     scenarios: Array | None = None
     probabilities: Array | None = None
+
+    @property
+    def volatility(self) -> Array:
+        """(n,) standard deviations per year."""
+        return np.sqrt(variances(self.covariance))
 
     def moments(self, evidence: Estimates) -> Estimates:
         """`evidence` with these beliefs in place of its mean and covariance; its scenarios stay as they happened."""
@@ -59,7 +65,8 @@ class Beliefs:
         known = self.moments(evidence)
         if self.scenarios is None:
             return known
-        return replace(known, scenarios=self.scenarios, probabilities=self.probabilities, trusted=True)
+        days = {"scenarios": self.scenarios, "probabilities": self.probabilities}
+        return replace(known, covariance=self.covariance, **days, trusted=True)
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
     partial = left_out_of_prior(mandate.prior, estimates, universe)
     settings = market_aversion(policy, estimates, market) if start is None else policy.black_litterman
     if policy.view_model == "entropy_pooling":
-        excess = equilibrium(estimates.covariance, market, delta_of(settings)) if start is None else start
+        excess = equilibrium(estimates.risk, market, delta_of(settings)) if start is None else start
         found = _pooled(estimates, excess + rate, policy, mandate)
         return replace(found, warnings=partial + found.warnings)
     views = [view for view in mandate.views if isinstance(view, MarketView)]
@@ -127,7 +134,7 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
     answer = posterior(
         estimates.symbols,
         market,
-        estimates.covariance,
+        estimates.risk,
         views,
         settings,
         prior=start,
@@ -146,7 +153,7 @@ def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate
             "write the views so, or set view_model black_litterman"
         )
     if not views:
-        return Beliefs(symbols, prior, prior, estimates.covariance)
+        return Beliefs(symbols, prior, prior, estimates.risk)
     if estimates.scenarios is None:
         raise PolicyError("entropy pooling needs scenarios; the estimates have none: estimate from prices")
     yearly = estimates.periods_per_year

@@ -152,7 +152,7 @@ class _Context:
         w = aligned(weights, est.symbols, "the portfolio")
         cash = 1 - float(w.sum()) if value else 0.0
         earned = NAN if est.mean is None else expected_return(w, est.mean, rate)
-        risk = volatility(w, est.covariance)
+        risk = volatility(w, est.risk)
         away = w - aligned(self.reference, est.symbols, "the benchmark")
         funds = self.universe.funds
         held = {symbol: weight for symbol, weight in weights.items() if weight}
@@ -163,7 +163,7 @@ class _Context:
             volatility=risk,
             sharpe=(earned - rate) / risk if risk > 0 else NAN,
             max_drawdown=NAN if est.scenarios is None else max_drawdown(est.scenarios @ w).depth,
-            tracking_error=volatility(away, est.covariance),
+            tracking_error=volatility(away, est.risk),
             quality=_quality(held, self.ratings),
             concentration_top10=_top10(held),
             notional=float(np.abs(w).sum() if funds is None else np.abs(w) @ funds.notional(est.symbols)),

@@ -46,7 +46,7 @@ def efficient_frontier(
         if weights:
             w = np.array([weights.get(symbol, 0.0) for symbol in believed.symbols])
             marked[said] = (
-                volatility(w, believed.covariance),
+                volatility(w, believed.risk),
                 expected_return(w, beliefs.mean, rate),
             )
     return [(point.volatility, point.expected_return) for point in found], marked

@@ -91,7 +91,7 @@ def evidence(con: Connection, pack: Pack, snapshot: Snapshot) -> Estimates:
         "select any_value(covariance_hash) from latest_covariances where pack_id = ? and recipe = ?",
         [pack.id, recipe.name],
     ).fetchall()[0][0]
-    if covariance_digest(again.covariance) != recorded:
+    if covariance_digest(again) != recorded:
         raise DataError(
             f"the covariance {recipe.name} of {pack.id}, computed again, differs from the one recorded: "
             f"code or libraries changed; materialize covariances again"

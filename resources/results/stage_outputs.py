@@ -19,7 +19,7 @@ from optimizer.solvers.hierarchy import Unmet
 from optimizer.tax.taxes import TaxLine
 from optimizer.typing import Array
 from resources.books.tax_lots import sale_frame
-from resources.ledger.ledger import Connection, sha256
+from resources.ledger.ledger import Connection, bytes_sha256, sha256
 from resources.packs.packs import Pack
 from resources.settings.limit_words import desk_warnings
 
@@ -42,9 +42,13 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def covariance_digest(covariance: Array) -> str:
-    """SHA-256 of a matrix, bit for bit."""
-    return sha256(np.ascontiguousarray(covariance, dtype="<f8").tobytes().hex())
+def covariance_digest(found: Estimates) -> str:
+    """SHA-256 of a covariance, bit for bit; of its factors where it has some and is too large to be kept."""
+    factors = found.low_rank if len(found.symbols) > STORED_SYMBOLS else None
+    if factors is None:
+        return sha256(np.ascontiguousarray(found.covariance, dtype="<f8").tobytes().hex())
+    parts = (np.ascontiguousarray(part, dtype="<f8").tobytes() for part in (factors.root, factors.diagonal))
+    return bytes_sha256(b"".join(parts))
 
 
 def estimate_frames(
@@ -73,7 +77,7 @@ def estimate_frames(
 
 
 def _covariance_frame(name: str, recipe: Recipe, found: Estimates) -> pd.DataFrame:
-    text, digest = json_text(_made_by(recipe, found)), covariance_digest(found.covariance)
+    text, digest = json_text(_made_by(recipe, found)), covariance_digest(found)
     too_large = len(found.symbols) > STORED_SYMBOLS or found.mean is None
     stored: list[object] = [None] * len(found.symbols) if too_large else list(found.covariance)
     return pd.DataFrame({
@@ -122,7 +126,7 @@ def belief_frame(beliefs: Beliefs, simulated: frozenset[str]) -> pd.DataFrame:
             "symbol": beliefs.symbols,
             "prior_return": beliefs.prior,
             "posterior_return": beliefs.mean,
-            "posterior_volatility": np.sqrt(np.diag(beliefs.covariance)),
+            "posterior_volatility": beliefs.volatility,
             "simulated": [symbol in simulated for symbol in beliefs.symbols],
         }
     )
@@ -201,7 +205,7 @@ def weight_frame(
     for limit in solution.binding:
         names.setdefault(limit.limit.rpartition(" ")[2], []).append(limit.limit)
     known = believed.mean is not None
-    shares = risk_contributions(solution.weights, believed.covariance) if known else np.nan
+    shares = risk_contributions(solution.weights, believed.risk) if known else np.nan
     return pd.DataFrame(
         {
             "symbol": solution.symbols,

@@ -6,6 +6,7 @@ from optimizer.beliefs.estimators.covariances import sample_covariance
 from optimizer.beliefs.estimators.sample import Sample, estimator
 from optimizer.errors import DataError, PolicyError
 from optimizer.numerics.counted import counted
+from optimizer.numerics.matrices import Matrix
 from optimizer.typing import Array
 
 MEAN_HALF_LIFE = 126.0
@@ -102,7 +103,7 @@ def bayes_stein(sample: Sample) -> Array:
 
 
 @counted()
-def equilibrium(covariance: Array, weights: Array, delta: float) -> Array:
+def equilibrium(covariance: Matrix, weights: Array, delta: float) -> Array:
     """Excess returns that make `weights` the optimum of an investor with risk aversion `delta`: delta S w.
 
     covariance  (n, n) per year, weights (n,) of the market; the result is (n,) per year
