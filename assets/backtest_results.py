@@ -38,7 +38,7 @@ SHOWN = ("annual_return", "volatility", "sharpe", "max_drawdown", "turnover", "c
 
 @dg.asset(
     partitions_def=PACKS, deps=INPUTS, group_name="research",
-    kinds={"python", "duckdb"}, owners=OWNERS, code_version="3",
+    kinds={"python", "duckdb"}, owners=OWNERS, code_version="4",
     check_specs=[
         dg.AssetCheckSpec(ALL_REPLAYED, asset="backtest_results", description="No policy failed on the way."),
     ],

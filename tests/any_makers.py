@@ -174,6 +174,7 @@ MAKERS: dict[str, Maker] = {
     "risk_free": lambda c: c.number(0.02),
     "level": lambda c: c.number(0.95, 0.5),
     "trials": lambda c: c.one(1, 5, 0, -2),
+    "count": lambda c: c.one(1, 5, 0, -2),
     "trial_variance": lambda c: c.number(0.5),
     "sharpe_test.trial_variance": lambda c: c.one(None, c.number(0.5)),
     "performance_metrics.trial_variance": lambda c: c.one(None, c.number(0.5)),

@@ -1,9 +1,11 @@
 """Falls from a peak of the value that returns compound to; `returns` (T,) simple returns per period."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
+from optimizer.errors import DataError
 from optimizer.numerics.counted import counted
 from optimizer.typing import Array
 
@@ -63,6 +65,26 @@ def longest_drawdown(returns: Array) -> Drawdown:
     start = int(peaks[int(np.argmax(spans))])
     end = start + int(spans.max())
     return _fall_around(falls, start + int(np.argmin(falls[start : end + 1])))
+
+
+@counted(1, lowest=-1.0)
+def worst_drawdowns(returns: Array, count: int = 5) -> list[Drawdown]:
+    """The deepest drawdowns, one a stay below a peak, the deepest first; of equal ones the first in time.
+
+    Raises DataError for a count below 1.
+
+    >>> [round(fall.depth, 4) for fall in worst_drawdowns([0.1, -0.1, 0.2, -0.05])]
+    [-0.1, -0.05]
+    """
+    if count < 1:
+        raise DataError(f"count is {count}; ask for one drawdown at least")
+    falls = drawdowns(returns)
+    peaks = np.append(np.flatnonzero(falls >= -AT_PEAK), len(falls))
+    stays = [(start, end) for start, end in pairwise(peaks.tolist()) if end > start + 1]
+    troughs = [start + int(np.argmin(falls[start:end])) for start, end in stays]
+    return [
+        _fall_around(falls, trough) for trough in sorted(troughs, key=lambda at: float(falls[at]))[:count]
+    ]
 
 
 def _fall_around(falls: Array, trough: int) -> Drawdown:

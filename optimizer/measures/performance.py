@@ -18,6 +18,7 @@ from optimizer.measures.drawdowns import drawdowns as drawdowns
 from optimizer.measures.drawdowns import longest_drawdown as longest_drawdown
 from optimizer.measures.drawdowns import max_drawdown as max_drawdown
 from optimizer.measures.drawdowns import ulcer_index as ulcer_index
+from optimizer.measures.drawdowns import worst_drawdowns as worst_drawdowns
 from optimizer.measures.flows import money_weighted_return as money_weighted_return
 from optimizer.measures.flows import time_weighted_return as time_weighted_return
 from optimizer.model.returns import per_period

@@ -81,6 +81,7 @@ COLUMNS: Mapping[str, Sources] = {
     "backtest_results": {"nav": (*_RETURNS, "portfolio_snapshots.policy")},
     "backtest_summary": {"value": ("backtest_results.nav",)},
     "backtest_attribution": {"contribution": ("backtest_results.nav", "portfolio_snapshots.benchmark")},
+    "backtest_weights": {"weight": (*_RETURNS, "portfolio_snapshots.policy")},
     "regimes": {"score": ("regime_drivers.z_score",)},
     "regime_drivers": {"z_score": ("macro_series.value",)},
 }  # fmt: skip

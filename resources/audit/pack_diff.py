@@ -63,6 +63,7 @@ COMPARED = {
     ),
     "backtest_attribution": (("portfolio_id", "strategy", "breakdown", "part", "effect"), ("contribution",)),
     "backtest_summary": (("portfolio_id", "strategy", "metric"), ("value",)),
+    "backtest_weights": (("portfolio_id", "strategy", "date", "symbol"), ("weight",)),
 }
 EFFECTS = ("return_estimates", "posterior_returns", "optimal_weights", "trades")
 

@@ -28,6 +28,7 @@ PARENTS = {
     "backtest_results": ("portfolio_snapshots",),
     "backtest_summary": ("portfolio_snapshots",),
     "backtest_attribution": ("backtest_results",),
+    "backtest_weights": ("backtest_results",),
     "impact": ("trades",),
     "decisions": ("portfolio_snapshots",),
     "regimes": ("regime_drivers",),

@@ -227,3 +227,7 @@ create table backtest_attribution ( -- written with backtest_results
     part varchar not null, effect varchar not null, contribution double not null, simulated boolean,
     materialization bigint not null
 );
+create table backtest_weights ( -- written with backtest_results
+    pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, date date not null,
+    symbol varchar not null, weight double not null, simulated boolean, materialization bigint not null
+);

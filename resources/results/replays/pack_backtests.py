@@ -206,7 +206,8 @@ def first_possible(prices: pd.DataFrame, start: date, history: int) -> date:
 
 
 def backtest_frames(replay: Replay, parts: pd.DataFrame, simulated: bool) -> dict[str, pd.DataFrame]:
-    """Rows of `backtest_results` (by strategy and day), `backtest_summary` (by measure) and `backtest_attribution`.
+    """Rows of `backtest_results` (by strategy and day), `backtest_summary` (by measure), `backtest_attribution`
+    and `backtest_weights`.
 
     simulated  whether any price behind them is simulated
     The benchmark begins where the policy does.
@@ -231,7 +232,22 @@ def backtest_frames(replay: Replay, parts: pd.DataFrame, simulated: bool) -> dic
         "backtest_results": pd.concat(daily, ignore_index=True).assign(simulated=simulated),
         "backtest_summary": pd.DataFrame(measures).assign(simulated=simulated),
         "backtest_attribution": parts.assign(simulated=simulated),
+        "backtest_weights": _held(results[POLICY]).assign(simulated=simulated),
     }
+
+
+def _held(result: "BacktestResult") -> pd.DataFrame:
+    """What the policy held after each of its trades; the other strategies would fill the table tenfold."""
+    weights = result.weights
+    days, names = np.nonzero(weights.to_numpy())
+    return pd.DataFrame(
+        {
+            "strategy": POLICY,
+            "date": pd.DatetimeIndex(weights.index).date[days],
+            "symbol": weights.columns.to_numpy(dtype=object)[names],
+            "weight": weights.to_numpy()[days, names],
+        }
+    )
 
 
 def attribution(replay: Replay, past: Past) -> pd.DataFrame:
