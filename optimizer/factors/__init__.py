@@ -1,0 +1,1 @@
+"""Factor models of risk: descriptors, regressions, covariances of factors, specific risk; nothing here chooses weights."""
