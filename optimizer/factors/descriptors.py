@@ -1,54 +1,22 @@
 """Descriptors of each name at a close: what it is, told by its prices, volume, capitalisation and sector."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from optimizer.factors.panel import MIN_SESSIONS, MONTH, QUARTER, YEAR, FactorPanel, Mask, Plan
+from optimizer.factors.panel import MIN_SESSIONS, MONTH, YEAR, FactorPanel, Mask, Plan
 from optimizer.factors.standardise import orthogonal, standardised
+from optimizer.factors.windows import Windows
 from optimizer.typing import Array
 
-BETA_HALF_LIFE = 63  # sessions (USE4)
-TURNOVER_SHARES = {MONTH: 0.35, QUARTER: 0.35, YEAR: 0.30}  # USE4: STOM, STOQ and STOA
+TURNOVER_SHARES = np.array([0.35, 0.35, 0.30])  # of month, quarter and year (USE4: STOM, STOQ, STOA)
 
 
-@dataclass(frozen=True, eq=False)
-class History:
-    """A panel's returns ready for sums over windows: 0 where there is none, and where there is one.
+def universe_on(panel: FactorPanel, windows: Windows, day: int) -> Mask:
+    """(n,) names of the estimation universe at a close: weighed, of a known sector, with a quarter of returns.
 
-    plain, logs, squares  (T, n) returns, log returns, squared returns
-    present  (T, n) 1.0 or 0.0;  market  (T,) return of the estimation universe by the weights of the close before
-    turnover  (T, n) value traded by capitalisation (by 1 without any), 0 where unknown;  None without volumes
+    Where the history itself is shorter than two quarters, a month of returns is enough.
     """
-
-    plain: Array
-    logs: Array
-    squares: Array
-    present: Array
-    market: Array
-    turnover: Array | None
-
-    @classmethod
-    def of(cls, panel: FactorPanel) -> "History":
-        """The history of a panel."""
-        plain = np.where(panel.present, panel.returns, 0.0)
-        weights = panel.weights if panel.estimation is None else panel.weights * panel.estimation
-        before = np.vstack([weights[:1], weights[:-1]]) * panel.present
-        totals = before.sum(axis=1)
-        market = np.einsum("ij,ij->i", before, plain) / np.where(totals > 0, totals, 1.0)
-        turnover = None
-        if panel.traded is not None:
-            per = panel.traded if panel.caps is None else panel.traded / np.where(panel.caps > 0, panel.caps, np.nan)
-            turnover = np.where(np.isfinite(per), per, 0.0)
-        # A return of -100% has no logarithm; the least that can be told apart from it does.
-        logs = np.log1p(np.maximum(plain, -1.0 + 1e-12))
-        return cls(plain, logs, plain * plain, panel.present.astype(float), market, turnover)
-
-
-def universe_on(panel: FactorPanel, history: History, day: int) -> Mask:
-    """(n,) names of the estimation universe at a close: weighed, of a known sector, with some returns."""
-    returns = history.present[max(0, day - YEAR + 1) : day + 1].sum(axis=0)
-    inside = (panel.weights[day] > 0) & (returns >= min(MIN_SESSIONS, MONTH if day < YEAR // 2 else MIN_SESSIONS))
+    least = MONTH if windows.seen <= YEAR // 2 else MIN_SESSIONS
+    inside = (panel.weights[day] > 0) & (windows.boxes[-1, 0] >= least)
     if panel.sectors is not None:
         inside &= panel.sectors[day] >= 0
     if panel.estimation is not None:
@@ -56,8 +24,8 @@ def universe_on(panel: FactorPanel, history: History, day: int) -> Mask:
     return np.asarray(inside)
 
 
-def exposures_on(panel: FactorPanel, history: History, plan: Plan, day: int, universe: Mask) -> Array:
-    """(n, K) exposures at the close of a session, of all names; needs the YEAR of sessions up to it."""
+def exposures_on(panel: FactorPanel, windows: Windows, plan: Plan, day: int, universe: Mask) -> Array:
+    """(n, K) exposures at the close of a session, of all names; windows are the sums up to it."""
     n = len(panel.symbols)
     exposures = np.zeros((n, len(plan.factors)))
     exposures[:, 0] = 1.0
@@ -65,14 +33,14 @@ def exposures_on(panel: FactorPanel, history: History, plan: Plan, day: int, uni
         told = np.flatnonzero(panel.sectors[day] >= 0)
         exposures[told, 1 + panel.sectors[day][told]] = 1.0
     if plan.styles:
-        exposures[:, 1 + len(plan.sectors) :] = _styles(panel, history, plan, day, universe).T
+        exposures[:, 1 + len(plan.sectors) :] = _styles(panel, windows, plan, day, universe).T
     return exposures
 
 
-def _styles(panel: FactorPanel, history: History, plan: Plan, day: int, universe: Mask) -> Array:
+def _styles(panel: FactorPanel, windows: Windows, plan: Plan, day: int, universe: Mask) -> Array:
     """(p, n) standardised exposures to the styles of the plan."""
     weights = panel.weights[day]
-    raw = raw_descriptors(panel, history, day)
+    raw = raw_descriptors(panel, windows, day)
     raw |= {name: values[day] for name, values in panel.scores.items()}
     base = [style for style in plan.styles if style != "nonlinear_size"]
     row = {style: i for i, style in enumerate(base)}
@@ -91,7 +59,7 @@ def _styles(panel: FactorPanel, history: History, plan: Plan, day: int, universe
     return found
 
 
-def raw_descriptors(panel: FactorPanel, history: History, day: int) -> dict[str, Array]:
+def raw_descriptors(panel: FactorPanel, windows: Windows, day: int) -> dict[str, Array]:
     """(n,) descriptors at a close by name, NaN where too little is known of a name.
 
     size                 logarithm of the capitalisation
@@ -101,52 +69,42 @@ def raw_descriptors(panel: FactorPanel, history: History, day: int) -> dict[str,
     residual_volatility  standard deviation of what that slope leaves (USE4: HSIGMA)
     liquidity            mean logarithm of turnover over a month, a quarter and a year (USE4: STOM, STOQ, STOA)
     """
-    window = slice(max(0, day - YEAR + 1), day + 1)
-    found: dict[str, Array] = {}
+    found = _trends(windows)
+    found["beta"], found["residual_volatility"] = _market_line(windows)
     if panel.caps is not None:
         found["size"] = np.log(np.where(panel.caps[day] > 0, panel.caps[day], np.nan))
-    found |= _trends(history, window)
-    found["beta"], found["residual_volatility"] = _market_line(history, window)
-    if history.turnover is not None:
-        found["liquidity"] = _liquidity(history.turnover[window])
+    if panel.traded is not None:
+        found["liquidity"] = _liquidity(windows)
     return found
 
 
-def _trends(history: History, window: slice) -> dict[str, Array]:
-    length = window.stop - window.start
-    age = np.arange(length - 1, -1, -1)
-    rows = np.array([age >= MONTH, age < MONTH], dtype=float)
-    sums, counts = rows @ history.logs[window], rows @ history.present[window]
-    enough = counts >= rows.sum(axis=1)[:, None] / 2
-    momentum, month = np.where(enough, sums, np.nan)
-    return {"momentum": momentum, "short_term_reversal": -month}
+def _trends(windows: Windows) -> dict[str, Array]:
+    counts, logs = windows.boxes[:, 0], windows.boxes[:, 1]
+    sessions = min(windows.seen, YEAR)
+    year = counts[-1] - counts[0] >= (sessions - MONTH) / 2
+    month = counts[0] >= min(windows.seen, MONTH) / 2
+    return {
+        "momentum": np.where(year, logs[-1] - logs[0], np.nan),
+        "short_term_reversal": np.where(month, -logs[0], np.nan),
+    }
 
 
-def _market_line(history: History, window: slice) -> tuple[Array, Array]:
+def _market_line(windows: Windows) -> tuple[Array, Array]:
     """(n,) slope and residual deviation of each name on the market, over the sessions on which it has a return."""
-    market = history.market[window]
-    decay = 0.5 ** (np.arange(len(market) - 1, -1, -1) / BETA_HALF_LIFE)
-    lines = np.array([decay, decay * market, decay * market**2, np.ones(len(market))])
-    total, market_sum, market_squares, count = lines @ history.present[window]
-    own_sum, products = lines[:2] @ history.plain[window]
-    squares = decay @ history.squares[window]
-    enough = (count >= MIN_SESSIONS / 3) & (total > 0)
+    market, market_squares, own, products, squares, total = windows.decayed
+    enough = windows.boxes[-1, 0] >= MONTH
     safe = np.where(enough, total, 1.0)
-    variance = market_squares - market_sum**2 / safe
-    moved = enough & (variance > 1e-12 * np.maximum(market_squares, np.finfo(float).tiny))
-    covariance = products - market_sum * own_sum / safe
+    variance = market_squares - market**2 / safe
+    moved = enough & (variance > 1e-9 * np.abs(market_squares))
+    covariance = products - market * own / safe
     beta = np.where(moved, covariance / np.where(moved, variance, 1.0), np.nan)
-    left = squares - own_sum**2 / safe - beta * covariance
+    left = squares - own**2 / safe - beta * covariance
     return beta, np.sqrt(np.maximum(left, 0.0) / safe)
 
 
-def _liquidity(turnover: Array) -> Array:
-    """(n,) from (t, n) turnovers, of windows that the history may cut short."""
-    age = np.arange(len(turnover) - 1, -1, -1)
-    rows = np.array([age < span for span in TURNOVER_SHARES], dtype=float)
-    # Per session that the window has, so that a young name's year counts the sessions on which it traded.
-    traded = rows @ turnover / np.maximum(rows @ (turnover > 0), 1.0)
-    with np.errstate(divide="ignore"):
-        logs = np.log(traded)
-    told = np.array(list(TURNOVER_SHARES.values())) @ np.where(np.isfinite(logs), logs, np.nan)
-    return np.asarray(told)
+def _liquidity(windows: Windows) -> Array:
+    """(n,) per session on which there was a turnover, so that a young name is compared like the others."""
+    turnover, count = windows.boxes[:, 2], windows.boxes[:, 3]
+    known = count > 0
+    traded = np.where(known, turnover, 1.0) / np.where(known, count, 1.0)
+    return np.asarray(TURNOVER_SHARES @ np.where(known, np.log(np.maximum(traded, np.finfo(float).tiny)), np.nan))

@@ -8,11 +8,12 @@ import numpy as np
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.factors.covariance import decay_weights, effective_periods, eigenfactor_adjusted, factor_covariance
-from optimizer.factors.descriptors import History, exposures_on, universe_on
+from optimizer.factors.descriptors import exposures_on, universe_on
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.panel import MONTH, YEAR, FactorPanel, Mask, Plan, plan_of, trimmed
 from optimizer.factors.regression import constrained_wls
 from optimizer.factors.specific import Moments, specific_deviation
+from optimizer.factors.windows import Windows
 from optimizer.typing import Array
 
 
@@ -70,7 +71,8 @@ class FactorFit:
 
     sessions   those regressed, in order;  exposures  (n, K) at the last close, for the next session
     universe, weights, constraint  the estimation universe at that close, its weights, and the sectors' shares (K,)
-    moments    of the specific returns;  variances  (K,) decayed sums of squared factor returns
+    windows    sums that descriptors are made of;  moments  of the specific returns
+    variances  (K,) decayed sums of squared factor returns
     """
 
     symbols: tuple[str, ...]
@@ -82,6 +84,7 @@ class FactorFit:
     universe: Mask
     weights: Array
     constraint: Array
+    windows: Windows
     moments: Moments
     variances: Array
 
@@ -134,7 +137,7 @@ class FactorFit:
         if self.last not in panel.dates:
             raise DataError(f"an update needs the sessions up to {self.last}, on which the fit ends")
         before = list(panel.dates).index(self.last)
-        if before < min(YEAR, self.plan.warm_up + len(self.sessions)):
+        if before < min(YEAR, self.windows.seen - 1):
             raise DataError(f"an update needs {YEAR + 1} sessions up to {self.last}; the panel has {before + 1}")
         return _folded(self, trimmed(panel, self.plan), range(before + 1, len(panel.dates)))
 
@@ -150,33 +153,34 @@ def fit(panel: FactorPanel, settings: FactorSettings = FactorSettings()) -> Fact
     """
     plan = plan_of(panel)
     usable = trimmed(panel, plan)
-    n, k, first = len(panel.symbols), len(plan.factors), plan.warm_up - 1
-    moments = Moments.empty(n, settings.specific_lags, settings.specific_half_life)
+    n, k = len(panel.symbols), len(plan.factors)
     blank = FactorFit(
-        panel.symbols, plan, settings, panel.dates[first], (), np.zeros((n, k)), np.zeros(n, bool), np.zeros(n),
-        np.zeros(k), moments, np.zeros(k),
+        panel.symbols, plan, settings, None, (), np.zeros((n, k)), np.zeros(n, bool), np.zeros(n), np.zeros(k),
+        Windows.empty(n), Moments.empty(n, settings.specific_lags, settings.specific_half_life), np.zeros(k),
     )  # fmt: skip
-    fitted = _folded(_at_close(blank, usable, History.of(usable), first), usable, range(first + 1, len(panel.dates)))
+    fitted = _folded(blank, usable, range(len(panel.dates)))
     if not fitted.sessions:
         raise DataError("no session has two names with a return, a capitalisation and a sector; nothing can be fitted")
     return fitted
 
 
 def _folded(start: FactorFit, panel: FactorPanel, days: Sequence[int]) -> FactorFit:
-    history = History.of(panel)
     fitted, sessions = start, list(start.sessions)
     for day in days:
-        fitted, session = _advanced(fitted, panel, len(sessions), day)
-        sessions += [session] if session else []
-        fitted = _at_close(fitted, panel, history, day)
+        if fitted.windows.seen >= start.plan.warm_up:
+            fitted, session = _advanced(fitted, panel, len(sessions), day)
+            sessions += [session] if session else []
+        fitted = _at_close(replace(fitted, windows=fitted.windows.moved(panel, day)), panel, day)
     return replace(fitted, sessions=tuple(sessions))
 
 
-def _at_close(fitted: FactorFit, panel: FactorPanel, history: History, day: int) -> FactorFit:
-    """The fit with exposures and universe as they are at a close."""
-    universe = universe_on(panel, history, day)
+def _at_close(fitted: FactorFit, panel: FactorPanel, day: int) -> FactorFit:
+    """The fit with exposures and universe as they are at a close; without them while the history is too short."""
+    if fitted.windows.seen < fitted.plan.warm_up:
+        return replace(fitted, last=panel.dates[day])
+    universe = universe_on(panel, fitted.windows, day)
     weights = panel.weights[day]
-    exposures = exposures_on(panel, history, fitted.plan, day, universe)
+    exposures = exposures_on(panel, fitted.windows, fitted.plan, day, universe)
     return replace(
         fitted, last=panel.dates[day], exposures=exposures, universe=universe, weights=weights,
         constraint=sector_constraint(fitted.plan, exposures, weights * universe),
