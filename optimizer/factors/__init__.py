@@ -1,1 +1,1 @@
-"""Factor models of risk: descriptors, regressions, covariances of factors, specific risk; nothing here chooses weights."""
+"""Factor models of risk: exposures, regressions, covariances, specific risk; nothing here chooses weights."""

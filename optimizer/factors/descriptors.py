@@ -54,7 +54,9 @@ def _styles(panel: FactorPanel, windows: Windows, plan: Plan, day: int, universe
             found[row["residual_volatility"]], found[row["beta"]], weights, universe
         )
     if again:
-        cleared = dict(zip(again, standardised(np.array(list(again.values())), weights, universe), strict=True))
+        cleared = dict(
+            zip(again, standardised(np.array(list(again.values())), weights, universe), strict=True)
+        )
         return np.array([cleared.get(style, found[row.get(style, 0)]) for style in plan.styles])
     return found
 
@@ -107,4 +109,6 @@ def _liquidity(windows: Windows) -> Array:
     turnover, count = windows.boxes[:, 2], windows.boxes[:, 3]
     known = count > 0
     traded = np.where(known, turnover, 1.0) / np.where(known, count, 1.0)
-    return np.asarray(TURNOVER_SHARES @ np.where(known, np.log(np.maximum(traded, np.finfo(float).tiny)), np.nan))
+    return np.asarray(
+        TURNOVER_SHARES @ np.where(known, np.log(np.maximum(traded, np.finfo(float).tiny)), np.nan)
+    )

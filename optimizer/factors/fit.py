@@ -7,7 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from optimizer.errors import DataError, PolicyError
-from optimizer.factors.covariance import decay_weights, effective_periods, eigenfactor_adjusted, factor_covariance
+from optimizer.factors.covariance import (
+    decay_weights,
+    effective_periods,
+    eigenfactor_adjusted,
+    factor_covariance,
+)
 from optimizer.factors.descriptors import exposures_on, universe_on
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.panel import MONTH, YEAR, FactorPanel, Mask, Plan, plan_of, trimmed
@@ -25,6 +30,9 @@ class FactorSettings:
     shrinkage          of specific risk to the decile of size
     regime_half_life   of the volatility regime; None = no adjustment
     Raises PolicyError for a half-life that is not above 0, or counts below 0.
+
+    >>> FactorSettings(regime_half_life=None).volatility_half_life
+    84.0
     """
 
     volatility_half_life: float = 84.0
@@ -52,7 +60,7 @@ class Session:
     """What one session told: (K,) factor returns and (n,) specific returns, NaN without a return.
 
     r_squared  weighted share of the returns' squares that the factors explain, in the estimation universe
-    factor_bias, specific_bias  mean squared return in forecast deviations, 1 for a good forecast; NaN before there is one
+    factor_bias, specific_bias  mean squared return in forecast deviations, 1 where forecasts are good; NaN early
     names      that carried the regression
     """
 
@@ -99,7 +107,11 @@ class FactorFit:
         own = self.settings
         returns = self.factor_returns
         covariance = factor_covariance(
-            returns, own.volatility_half_life, own.volatility_lags, own.correlation_half_life, own.correlation_lags
+            returns,
+            own.volatility_half_life,
+            own.volatility_lags,
+            own.correlation_half_life,
+            own.correlation_lags,
         )
         covariance = eigenfactor_adjusted(
             covariance, effective_periods(len(returns), own.correlation_half_life),
@@ -138,11 +150,13 @@ class FactorFit:
             raise DataError(f"an update needs the sessions up to {self.last}, on which the fit ends")
         before = list(panel.dates).index(self.last)
         if before < min(YEAR, self.windows.seen - 1):
-            raise DataError(f"an update needs {YEAR + 1} sessions up to {self.last}; the panel has {before + 1}")
+            raise DataError(
+                f"an update needs {YEAR + 1} sessions up to {self.last}; the panel has {before + 1}"
+            )
         return _folded(self, trimmed(panel, self.plan), range(before + 1, len(panel.dates)))
 
 
-def fit(panel: FactorPanel, settings: FactorSettings = FactorSettings()) -> FactorFit:  # noqa: B008  (frozen)
+def fit_factors(panel: FactorPanel, settings: FactorSettings = FactorSettings()) -> FactorFit:
     """The characteristics model of a panel, with the factors that its data allow.
 
     Each session's returns are regressed on the exposures at the close before, by the root of capitalisation, with
@@ -150,6 +164,9 @@ def fit(panel: FactorPanel, settings: FactorSettings = FactorSettings()) -> Fact
     Raises DataError where not even a market factor can be estimated.
     Source: Menchero, Orr & Wang (2011), The Barra US Equity Model (USE4), Methodology Notes, MSCI; Grinold & Kahn
     (2000), Active Portfolio Management; Paleologo (2021), Advanced Portfolio Management.
+
+    >>> fit_factors(FactorPanel(symbols, tuple(range(300)), moves)).model.factors
+    ('market', 'short_term_reversal', 'beta', 'residual_volatility')
     """
     plan = plan_of(panel)
     usable = trimmed(panel, plan)
@@ -160,7 +177,9 @@ def fit(panel: FactorPanel, settings: FactorSettings = FactorSettings()) -> Fact
     )  # fmt: skip
     fitted = _folded(blank, usable, range(len(panel.dates)))
     if not fitted.sessions:
-        raise DataError("no session has two names with a return, a capitalisation and a sector; nothing can be fitted")
+        raise DataError(
+            "no session has two names with a return, a capitalisation and a sector; nothing can be fitted"
+        )
     return fitted
 
 
@@ -235,7 +254,9 @@ def _specific_bias(moments: Moments, residuals: Array, on: Mask, weights: Array)
     forecast = moments.daily
     live = on & (moments.count >= MONTH) & (forecast > 0)
     weight = weights[live]
-    return float(weight @ (residuals[live] ** 2 / forecast[live]) / weight.sum()) if live.any() else float("nan")
+    return (
+        float(weight @ (residuals[live] ** 2 / forecast[live]) / weight.sum()) if live.any() else float("nan")
+    )
 
 
 def _regime(biases: list[float], half_life: float) -> float:

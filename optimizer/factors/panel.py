@@ -40,6 +40,9 @@ class FactorPanel:
     scores        name -> (T, n) further characteristics, the higher the more of it; NaN = unknown
     estimation    (T, n) or (n,) names that may carry the estimation; None = all of them
     Raises DataError for other shapes and infinite numbers.
+
+    >>> FactorPanel(symbols, tuple(range(300)), moves).present.all()
+    np.True_
     """
 
     symbols: tuple[str, ...]
@@ -63,7 +66,9 @@ class FactorPanel:
             if np.isinf(values).any():
                 raise DataError(f"{name} holds an infinite number; leave it out (NaN) or correct its source")
         if clash := set(self.scores) & ({MARKET} | set(NEEDS)):
-            raise DataError(f"characteristics may not be called {', '.join(sorted(clash))}: the model has these")
+            raise DataError(
+                f"characteristics may not be called {', '.join(sorted(clash))}: the model has these"
+            )
         for name in ("sectors", "estimation"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, np.broadcast_to(getattr(self, name), shape))
@@ -164,7 +169,9 @@ def _without_data(panel: FactorPanel) -> tuple[dict[str, str], int]:
         if len(panel.dates) - start > MIN_SESSIONS:
             starts.append(start)
         else:
-            missing[factor] = f"is known on {len(panel.dates) - start} sessions; the log {log} would give more"
+            missing[factor] = (
+                f"is known on {len(panel.dates) - start} sessions; the log {log} would give more"
+            )
     if "size" in missing:
         missing["nonlinear_size"] = missing["size"]
     if "sectors" not in missing and panel.sectors is not None and np.unique(panel.sectors[-1]).size < 2:

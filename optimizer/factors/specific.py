@@ -8,7 +8,10 @@ from optimizer.factors.panel import Mask
 from optimizer.factors.regression import constrained_wls
 from optimizer.typing import Array
 
-FULL_HISTORY, SHORT_HISTORY = 180, 60  # regressions: from the one on a name's own residuals count, at the other in full
+FULL_HISTORY, SHORT_HISTORY = (
+    180,
+    60,
+)  # regressions: from the one on a name's own residuals count, at the other in full
 DECILES = 10
 
 
@@ -30,7 +33,9 @@ class Moments:
     def empty(cls, names: int, lags: int, half_life: float) -> "Moments":
         """Before the first session."""
         n = names
-        return cls(np.zeros((lags + 1, n)), np.zeros(n), np.zeros((lags, n)), np.zeros(n), 0.5 ** (1 / half_life))
+        return cls(
+            np.zeros((lags + 1, n)), np.zeros(n), np.zeros((lags, n)), np.zeros(n), 0.5 ** (1 / half_life)
+        )
 
     def advanced(self, residuals: Array) -> "Moments":
         """With one more session (n,), NaN = none: an absent name's past decays and nothing is added."""
@@ -38,8 +43,12 @@ class Moments:
         now = np.where(known, residuals, 0.0)
         lagged = np.vstack([now[None], self.recent])
         # By the geometric mean of two sessions' weights, which keeps the long-run variance positive.
-        products = self.products * self.decay + lagged * now * self.decay ** (0.5 * np.arange(len(lagged)))[:, None]
-        return Moments(products, self.weight * self.decay + known, lagged[:-1], self.count + known, self.decay)
+        products = (
+            self.products * self.decay + lagged * now * self.decay ** (0.5 * np.arange(len(lagged)))[:, None]
+        )
+        return Moments(
+            products, self.weight * self.decay + known, lagged[:-1], self.count + known, self.decay
+        )
 
     @property
     def daily(self) -> Array:
@@ -55,11 +64,18 @@ class Moments:
         lags = len(self.products) - 1
         bartlett = 2.0 * (1.0 - np.arange(lags + 1) / (lags + 1.0))
         bartlett[0] = 1.0
-        return np.asarray((bartlett @ self.products).clip(0.0) / np.where(self.weight > 0, self.weight, np.nan))
+        return np.asarray(
+            (bartlett @ self.products).clip(0.0) / np.where(self.weight > 0, self.weight, np.nan)
+        )
 
 
 def specific_deviation(
-    moments: Moments, exposures: Array, weights: Array, universe: Mask, constraint: Array, shrinkage: float = 0.1
+    moments: Moments,
+    exposures: Array,
+    weights: Array,
+    universe: Mask,
+    constraint: Array,
+    shrinkage: float = 0.1,
 ) -> Array:
     """(n,) specific standard deviation per session: own where known well, structural where thin, then shrunk.
 

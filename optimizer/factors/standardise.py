@@ -14,8 +14,8 @@ def standardised(raw: Array, weights: Array, universe: Mask) -> Array:
     """(p, n) exposures: within the universe the weighted mean is 0 and the standard deviation 1.
 
     raw       (p, n) descriptors, NaN = unknown;  weights  (n,) not negative;  universe  (n,) names that set the scale
-    Values beyond 3 robust deviations of the median are pulled in to there. An unknown value becomes 0, the market's own;
-    a descriptor in which the universe does not differ becomes 0 for all.
+    Values beyond 3 robust deviations of the median are pulled in to there. An unknown value becomes 0,
+    the market's own; a descriptor in which the universe does not differ becomes 0 for all.
     Source: Menchero, Orr & Wang (2011), The Barra US Equity Model (USE4), 2.2 (trimming and standardisation).
 
     >>> standardised(np.array([[1.0, 2.0, 3.0]]), np.ones(3), np.ones(3, bool)).round(3).tolist()
@@ -25,18 +25,21 @@ def standardised(raw: Array, weights: Array, universe: Mask) -> Array:
     known = np.isfinite(inside)
     counts = known.sum(axis=1)
     low, high = _bounds(np.sort(inside, axis=1), counts)
-    clipped = np.clip(raw, low[:, None], high[:, None])
-    inside = np.where(known, clipped[:, universe], 0.0)
-    scale = weights[universe] * known
-    total = scale.sum(axis=1)
-    mean = (scale * inside).sum(axis=1) / np.where(total > 0, total, 1.0)
-    some = np.maximum(counts, 1)
+    told, scale = known.astype(float), weights[universe]
+    inside = np.where(known, _within(inside, low, high), 0.0)
+    total, some = told @ scale, np.maximum(counts, 1)
+    mean = inside @ scale / np.where(total > 0, total, 1.0)
     centre = inside.sum(axis=1) / some
-    spread = np.sqrt((known * (inside - centre[:, None]) ** 2).sum(axis=1) / some)
+    gaps = (inside - centre[:, None]) * told
+    spread = np.sqrt(np.einsum("ij,ij->i", gaps, gaps) / some)
     flat = spread <= FLAT * np.abs(centre) + np.finfo(float).tiny
-    exposures = (clipped - mean[:, None]) / np.where(flat, 1.0, spread)[:, None]
+    exposures = (_within(raw, low, high) - mean[:, None]) / np.where(flat, 1.0, spread)[:, None]
     exposures[flat | (total <= 0)] = 0.0
     return np.where(np.isfinite(exposures), exposures, 0.0)
+
+
+def _within(values: Array, low: Array, high: Array) -> Array:
+    return np.minimum(np.maximum(values, low[:, None]), high[:, None])
 
 
 def orthogonal(exposure: Array, to: Array, weights: Array, universe: Mask) -> Array:

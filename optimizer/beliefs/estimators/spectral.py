@@ -4,6 +4,7 @@ import numpy as np
 
 from optimizer.beliefs.estimators.covariances import sample_covariance
 from optimizer.beliefs.estimators.sample import Sample, estimator
+from optimizer.factors.series import noise_edge, principal_components, spectrum
 from optimizer.typing import Array
 
 
@@ -18,7 +19,7 @@ def denoised(sample: Sample) -> Array:
     >>> denoised(sample).shape
     (3, 3)
     """
-    deviation, values, vectors = _spectrum(sample)
+    deviation, values, vectors = spectrum(sample_covariance(sample))
     noise = values <= noise_edge(values, sample.rows)
     values = np.where(noise, values[noise].mean() if noise.any() else 0.0, values)
     correlation = (vectors * values) @ vectors.T
@@ -36,34 +37,5 @@ def statistical_factors(sample: Sample) -> Array:
     >>> statistical_factors(sample).shape
     (3, 3)
     """
-    deviation, values, vectors = _spectrum(sample)
-    kept = max(1, int((values > noise_edge(values, sample.rows)).sum()))
-    loadings = vectors[:, -kept:] * np.sqrt(values[-kept:].clip(0))
-    correlation = loadings @ loadings.T
-    np.fill_diagonal(correlation, 1.0)
-    return np.asarray(correlation * np.outer(deviation, deviation))
-
-
-def noise_edge(values: Array, rows: int) -> float:
-    """Largest eigenvalue that a correlation of unrelated symbols would show.
-
-    values  (n,) eigenvalues of the sample correlation, ascending; `rows` = T
-    The variance of the noise is what the eigenvalues above the edge leave over, by fixed-point iteration.
-    """
-    n = len(values)
-    spread = (1 + np.sqrt(n / rows)) ** 2
-    above, edge = -1, float(spread)
-    while above != int((values > edge).sum()):
-        above = int((values > edge).sum())
-        edge = float(spread * values[: n - above].sum() / n)
-    return edge
-
-
-def _spectrum(sample: Sample) -> tuple[Array, Array, Array]:
-    covariance = sample_covariance(sample)
-    deviation = np.sqrt(np.diag(covariance))
-    safe = np.where(deviation > 0, deviation, 1.0)
-    correlation = covariance / np.outer(safe, safe)
-    np.fill_diagonal(correlation, 1.0)
-    values, vectors = np.linalg.eigh(correlation)
-    return deviation, values, vectors
+    names = tuple(map(str, range(sample.returns.shape[1])))
+    return principal_components(sample_covariance(sample), names, sample.rows).covariance.dense
