@@ -138,6 +138,26 @@ class FactorFit:
             _regime([session.specific_bias for session in self.sessions], half_life),
         )
 
+    @property
+    def quality(self) -> dict[str, float]:
+        """What tells how good the fit is, over the last YEAR of sessions; NaN where that is too short to say.
+
+        r_squared       mean share of the cross-section that factors explain
+        factor_bias, specific_bias  root mean squared return in forecast deviations, before the regime; 1 is right
+        factor_regime, specific_regime  multipliers of the variances;  names, sessions  counts
+        """
+        recent = self.sessions[-YEAR:]
+        factor_regime, specific_regime = self.regimes
+        return {
+            "r_squared": float(np.mean([session.r_squared for session in recent])),
+            "factor_bias": _root_mean([session.factor_bias for session in recent]),
+            "specific_bias": _root_mean([session.specific_bias for session in recent]),
+            "factor_regime": factor_regime,
+            "specific_regime": specific_regime,
+            "names": float(self.universe.sum()),
+            "sessions": float(len(self.sessions)),
+        }
+
     def updated(self, panel: FactorPanel) -> "FactorFit":
         """With the sessions of the panel after `last`; equal to a fit of all sessions within rounding.
 
@@ -257,6 +277,11 @@ def _specific_bias(moments: Moments, residuals: Array, on: Mask, weights: Array)
     return (
         float(weight @ (residuals[live] ** 2 / forecast[live]) / weight.sum()) if live.any() else float("nan")
     )
+
+
+def _root_mean(biases: list[float]) -> float:
+    told = [bias for bias in biases if np.isfinite(bias)]
+    return float(np.sqrt(np.mean(told))) if told else float("nan")
 
 
 def _regime(biases: list[float], half_life: float) -> float:

@@ -48,6 +48,7 @@ LOGS: dict[str, Log] = {
     "fx_rates": Log(("base", "quote", "date", "source"), ("rate",)),
     "risk_free_rates": Log(("currency", "date", "source"), ("rate", "note")),
     "macro_series": Log(("series", "date", "known_at", "source"), ("value",)),
+    "characteristics": Log(("symbol", "date", "name", "known_at", "source"), ("value",)),
 }
 
 # The newest row of a log may differ from the one on record by this much, relative, and still be the same value.
