@@ -1,6 +1,6 @@
 """Times the factor model beside its peer, and writes RESULTS-factors.md: `python -m benchmarks.factors --peers PYTHON`.
 
-Both sides fit a synthetic market of 500 names and 1,512 sessions, of which the last 1,260 are regressed on 16 factors (ours 17):
+Both sides fit a synthetic market of 500 names and 1,512 sessions, the last 1,260 regressed on 16 factors (ours 17):
 market, ten industries, five styles. The peer, skfolio's CharacteristicsFactorModel, makes its market by itself.
 CPU seconds of one thread, the least of several runs.
 """

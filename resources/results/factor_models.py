@@ -9,7 +9,7 @@ import pandas as pd
 from optimizer import DataError, FactorModel, FactorPanel, Recipe, fit_factors, simple_returns
 from optimizer.backtests.dated_facts import carried_caps
 from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
-from optimizer.beliefs.estimators.returns_model import settings_of
+from optimizer.beliefs.estimators.spectral import settings_of
 from optimizer.factors.fit import FactorFit
 from optimizer.factors.panel import YEAR, Codes, sector_codes
 from optimizer.model.sessions import TRADING_DAYS

@@ -18,7 +18,7 @@ from optimizer import (
     Recipe,
     estimate,
 )
-from optimizer.beliefs.estimators.returns_model import MIN_RETURNS
+from optimizer.beliefs.estimators.spectral import MIN_RETURNS
 from optimizer.beliefs.estimators.windows import first_row, session_count
 from optimizer.model.portfolio import ZERO
 from optimizer.model.sessions import Dates

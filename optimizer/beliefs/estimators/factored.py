@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from optimizer.beliefs.estimators.covariances import RISKMETRICS_HALF_LIFE
-from optimizer.beliefs.estimators.returns_model import factor_model_factors
 from optimizer.beliefs.estimators.sample import Sample
 from optimizer.beliefs.estimators.shrinkage import ledoit_wolf_intensity, oas_intensity
+from optimizer.beliefs.estimators.spectral import factor_model_factors
 from optimizer.numerics.matrices import LowRank
 from optimizer.typing import Array
 

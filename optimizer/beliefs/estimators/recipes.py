@@ -20,7 +20,6 @@ from optimizer.beliefs.estimators.garch import garch
 from optimizer.beliefs.estimators.gerber import gerber
 from optimizer.beliefs.estimators.pairwise import pairwise_moments
 from optimizer.beliefs.estimators.psd import nearest_psd
-from optimizer.beliefs.estimators.returns_model import factor_model
 from optimizer.beliefs.estimators.sample import Sample
 from optimizer.beliefs.estimators.shrinkage import (
     geodesic,
@@ -29,7 +28,7 @@ from optimizer.beliefs.estimators.shrinkage import (
     ledoit_wolf_constant_correlation,
     oas,
 )
-from optimizer.beliefs.estimators.spectral import denoised, statistical_factors
+from optimizer.beliefs.estimators.spectral import denoised, factor_model, statistical_factors
 from optimizer.beliefs.estimators.windows import (
     check_enough,
     check_returns,
