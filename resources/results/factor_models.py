@@ -11,7 +11,7 @@ from optimizer.backtests.dated_facts import carried_caps
 from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
 from optimizer.beliefs.estimators.spectral import settings_of
 from optimizer.factors.fit import FactorFit
-from optimizer.factors.panel import YEAR, Codes, sector_codes
+from optimizer.factors.panel import YEAR, Codes, Mask, sector_codes
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.typing import Array
 from resources.books.snapshots import read_snapshots
@@ -110,7 +110,7 @@ def _classified(con: Connection, pack: Pack) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def _sessions(priced: Array) -> Array:
+def _sessions(priced: Mask) -> Codes:
     """Places of the days on which the market was open, not only some foreign one."""
     counts = pd.Series(priced.sum(axis=1))
     busiest = counts.rolling(2 * NEARBY + 1, center=True, min_periods=1).max()
@@ -131,7 +131,7 @@ def _sectors(
 ) -> tuple[tuple[str, ...], Codes]:
     """Sector names and (T, n) indices: as stated by each date, before that the first one stated."""
     stated = stated_sectors(con, pack, list(symbols)).reindex(columns=list(symbols))
-    days = pd.DatetimeIndex(dates)
+    days = pd.DatetimeIndex(list(dates))
     told = (
         stated.ffill().bfill().reindex(days, method="ffill").bfill() if len(stated) else stated.reindex(days)
     )
@@ -195,6 +195,21 @@ def _quality(fit: FactorFit) -> pd.DataFrame:
     measured = [(measure, "", value, None) for measure, value in fit.quality.items()]
     missing = [("missing", factor, None, why) for factor, why in sorted(fit.plan.missing.items())]
     return pd.DataFrame([*measured, *missing], columns=["measure", "factor", "value", "note"])
+
+
+def recorded_loadings(con: Connection, pack: Pack, recipe: Recipe) -> dict[str, dict[str, float]]:
+    """Factor -> symbol -> exposure as recorded, for limits that name factors; nothing for other recipes."""
+    if not asks_for_factors(recipe):
+        return {}
+    rows = con.execute(
+        "select factor, symbol, exposure from latest_factor_exposures where pack_id = ? and recipe = ? "
+        "and symbol in (select unnest(?)) order by all",
+        [pack.id, recipe.name, list(recipe.symbols)],
+    ).fetchall()
+    found: dict[str, dict[str, float]] = {}
+    for factor, symbol, exposure in rows:
+        found.setdefault(str(factor), {})[str(symbol)] = float(exposure)
+    return found
 
 
 def recorded_model(con: Connection, pack: Pack, recipe: Recipe) -> FactorModel | None:
