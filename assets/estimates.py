@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from assets.factor_model import factor_model
 from assets.plots.charts import covariance_plot
 from assets.portfolio_snapshots import portfolio_snapshots
 from assets.shared.materialized import bullets, materialized, preview
@@ -27,7 +28,7 @@ STEADY, SOUND = "steady", "sound"
 
 def _spec(name: str, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
-        name, deps=[portfolio_snapshots], group_name="model", kinds={"python", "duckdb"}, owners=OWNERS,
+        name, deps=[portfolio_snapshots, factor_model], group_name="model", kinds={"python", "duckdb"}, owners=OWNERS,
         code_version="1", description=description,
     )  # fmt: skip
 
@@ -76,7 +77,7 @@ def estimates(
                 f"another run changed the recipes of {pack.id} while they were estimated: nothing was written; "
                 f"run it again"
             )
-        inputs = inputs_of(tx.con, pack, ["portfolio_snapshots"])
+        inputs = inputs_of(tx.con, pack, ["portfolio_snapshots", "factor_model"])
         means = tx.record("return_estimates", {"return_estimates": returns}, pack_id=pack.id, inputs=inputs)
         risks = tx.record("covariances", {"covariances": matrices}, pack_id=pack.id, inputs=inputs)
     notes = {name: list(item.notes) for name, (_, item) in found.items() if item.notes}

@@ -8,6 +8,9 @@ from optimizer.model.policy import BlackLittermanSettings as BlackLittermanSetti
 from optimizer.model.portfolio import Portfolio as Portfolio, Position as Position, Trade as Trade, Universe as Universe
 from optimizer.model.returns import log_returns as log_returns, simple_returns as simple_returns, total_return_index as total_return_index
 from optimizer.model.text_limits import parse_limit as parse_limit
+from optimizer.factors.factor_model import FactorModel as FactorModel
+from optimizer.factors.fit import FactorSettings as FactorSettings, fit_factors as fit_factors
+from optimizer.factors.panel import FactorPanel as FactorPanel
 from optimizer.beliefs.black_litterman import Posterior as Posterior, implied_risk_aversion as implied_risk_aversion, posterior as posterior
 from optimizer.beliefs.market_views import MarketView as MarketView, ViewMatrix as ViewMatrix
 from optimizer.beliefs.entropy_pooling import ScenarioView as ScenarioView, pool as pool, pooled_estimates as pooled_estimates

@@ -243,6 +243,8 @@ MAKERS: dict[str, Maker] = {
     "views": lambda c: [c.view() for _ in range(c.one(1, 2, 0))],
     "pool.views": lambda c: [c.scenario_view() for _ in range(c.one(1, 2, 0))],
     "pooled_estimates.views": lambda c: [c.scenario_view() for _ in range(c.one(1, 2, 0))],
+    "fit_factors.panel": lambda c: o.FactorPanel(c.symbols, tuple(range(c.days)), c.returns(c.n)),
+    "fit_factors.settings": lambda c: o.FactorSettings(simulations=c.one(5, 0), shrinkage=c.number(0.1)),
     "settings": lambda c: c.one(
         None, o.BlackLittermanSettings(c.number(2.5), c.number(0.05), c.one("idzorek", "he_litterman"))
     ),

@@ -7,6 +7,7 @@ from resources.ledger.tables import ASSET_OF, LOGS
 Sources = Mapping[str, tuple[str, ...]]
 
 _RETURNS = ("prices.close", "prices.dividend", "prices.split", "fx_rates.rate")
+_FACTS = ("prices.volume", "market_caps.market_cap", "securities.sector", "characteristics.value")
 _PRICED = ("prices.close", "fx_rates.rate")
 _HELD = ("holdings.quantity", *_PRICED)
 _BELIEFS = ("posterior_returns.posterior_return", "covariances.values", "portfolio_snapshots.policy")
@@ -21,7 +22,16 @@ COLUMNS: Mapping[str, Sources] = {
         "quality": ("check_findings.severity",),
     },
     "return_estimates": {"expected_return": _RETURNS, "volatility": _RETURNS},
-    "covariances": {"values": _RETURNS},
+    "factor_exposures": {"exposure": (*_RETURNS, *_FACTS)},
+    "factor_returns": {"return": (*_RETURNS, "factor_exposures.exposure")},
+    "factor_covariances": {"covariance": ("factor_returns.return",)},
+    "specific_risks": {
+        "variance": (*_RETURNS, "factor_exposures.exposure"),
+        "volatility": ("specific_risks.variance",),
+    },
+    "covariances": {
+        "values": (*_RETURNS, "factor_exposures.exposure", "factor_covariances.covariance", "specific_risks.variance"),
+    },
     "posterior_returns": {
         "prior_return": ("covariances.values", "market_caps.market_cap", "return_estimates.expected_return"),
         "posterior_return": (

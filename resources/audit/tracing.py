@@ -20,7 +20,12 @@ PARENTS = {
     "portfolio_exposures": ("optimal_weights",),
     "posterior_returns": ("return_estimates", "covariances", "portfolio_snapshots"),
     "return_estimates": ("pricing_packs",),
-    "covariances": ("pricing_packs",),
+    "covariances": ("factor_exposures", "pricing_packs"),
+    "factor_exposures": ("pricing_packs",),
+    "factor_model_quality": ("pricing_packs",),
+    "factor_returns": ("pricing_packs",),
+    "factor_covariances": ("factor_returns",),
+    "specific_risks": ("factor_exposures",),
     "portfolio_snapshots": ("holdings", "tax_lots", "holding_adjustments", "pricing_packs"),
     "holdings": (),
     "tax_lots": (),
@@ -36,6 +41,7 @@ PARENTS = {
     "hedges": ("scenario_losses", "portfolio_snapshots"),
     "scenario_losses": ("portfolio_snapshots",),
 }
+OF_FACTORS = ("factor_exposures", "specific_risks")
 TRACED = {*PARENTS, "pricing_packs", "prices"}
 # Columns that are long, or that the tree shows elsewhere.
 LONG = {
@@ -49,6 +55,13 @@ LONG = {
     "policy",
     "materialization",
 }
+# The log beside prices that a factor is told by; characteristics have their own name.
+FACTS = {
+    "size": "market_caps",
+    "nonlinear_size": "market_caps",
+    "liquidity": "market_caps",
+    "sector": "securities",
+}
 NEWEST = 5  # price rows shown
 EVERY = 2**31
 MORE = "ask for one symbol or portfolio, or from an offset on"
@@ -59,7 +72,7 @@ def trace_row(
 ) -> Row:
     """The lineage of a row as a tree of {"label", "facts", "from"}, with the environments it was computed in.
 
-    key     PACK, then SYMBOL, then PORTFOLIO (name or UUID), as far as the table has them
+    key     PACK, then SYMBOL, then PORTFOLIO (name or UUID) or FACTOR, as far as the table has them
     most    rows told in all, those they came from among them; what is left out is said. None: all
     offset  rows of the table passed over
     Raises PolicyError for a table or key that does not exist, naming the valid ones.
@@ -68,8 +81,9 @@ def trace_row(
         raise PolicyError(f"there is no lineage of {table!r}; trace one of {sorted(TRACED)}")
     if not key:
         raise PolicyError(f"name the pack: packfolio trace {table} PACK [SYMBOL] [PORTFOLIO]")
-    pack, symbol, portfolio = row_key(con, table, key)
-    walk = Walk(con, pack, most)
+    factor = key[2] if table in OF_FACTORS and len(key) > 2 else None
+    pack, symbol, portfolio = row_key(con, table, key[:2] if factor else key)
+    walk = Walk(con, pack, most, factor)
     if table in ("pricing_packs", "prices"):
         return walk.pack_node(symbol) | {"environments": walk.environments()}
     found = walk.nodes(table, symbol, portfolio, offset)
@@ -110,8 +124,11 @@ def _several(table: str, pack: Pack, found: list[Row]) -> Row:
 class Walk:
     """A walk back from one row; each node below another is what that one was computed from."""
 
-    def __init__(self, con: Connection, pack: Pack, most: int | None = None) -> None:
+    def __init__(
+        self, con: Connection, pack: Pack, most: int | None = None, factor: str | None = None
+    ) -> None:
         self.con, self.pack, self.left = con, pack, EVERY if most is None else most
+        self._factor = factor
         self._told: set[tuple[str, str | None, str | None]] = set()
         self._codes: set[str] = set()
 
@@ -130,7 +147,8 @@ class Walk:
             return [self.pack_node(symbol)]
         known = dict(columns(self.con, table))
         where, params = ["pack_id = ?"], [self.pack.id]
-        for column, value in (("symbol", symbol), ("portfolio_id", portfolio)):
+        wanted = (("symbol", symbol), ("portfolio_id", portfolio), ("factor", self._factor))
+        for column, value in wanted:
             if column in known and value is not None:
                 where.append(f"{column} = ?")
                 params.append(value)
@@ -156,7 +174,8 @@ class Walk:
 
     def _node(self, table: str, row: Row, symbol: str | None, portfolio: str | None) -> Row:
         symbol, portfolio = row.get("symbol", symbol), row.get("portfolio_id", portfolio)
-        named = " ".join(str(part) for part in (table, row.get("symbol"), row.get("exposure_type")) if part)
+        parts = (table, *(row.get(column) for column in ("symbol", "exposure_type", "factor")))
+        named = " ".join(str(part) for part in parts if part)
         facts = {
             name: value
             for name, value in row.items()
@@ -170,10 +189,31 @@ class Walk:
             if seen not in self._told:  # a source of two stages stands under the first
                 self._told.add(seen)
                 parents += self.nodes(parent, symbol, portfolio)
+        if table == "factor_exposures":
+            parents += self._told_by(str(symbol), str(row["factor"]))
         if row.get("fx_rate") not in (None, 1.0):
             parents += self._fx_nodes(str(row["currency"]))
         written = self._written(row[ledger_column(table)], row.get("portfolio_id"))
         return {"label": named, "facts": facts | written, "from": parents}
+
+    def _told_by(self, symbol: str, factor: str) -> list[Row]:
+        """The newest row of the log beside prices that a loading is told by, and the ingest that brought it."""
+        log = FACTS.get(factor.split(":")[0], "characteristics")
+        own = "and name = $4 and known_at <= $2 " if log == "characteristics" else "and $4 <> '' "
+        found = rows(
+            self.con,
+            f"select * exclude (row_hash) from {log} where symbol = $1 and date <= $2 and ingest_seq <= $3 {own}"
+            "order by date desc, ingest_seq desc limit 1",
+            [symbol, self.pack.as_of, self.pack.watermark, factor],
+        )
+        return [
+            {
+                "label": f"{log} {symbol}",
+                "facts": {name: value for name, value in row.items() if value is not None},
+                "from": [self._ingest(row["ingest_seq"])],
+            }
+            for row in found
+        ]
 
     def _fx_nodes(self, currency: str) -> list[Row]:
         """The newest rates of every pair with a currency that the pack saw, and the ingests that brought them."""

@@ -61,6 +61,7 @@ LOGS: dict[str, Log] = {
     "account_restrictions": Log(
         ("account", "symbol", "kind", "date", "source"), ("until", "reason", "withdrawn")
     ),
+    "characteristics": Log(("symbol", "date", "name", "known_at", "source"), ("value",)),
 }
 
 # What the trade calls the date of some logs: a generated column, and a column of their files.

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from optimizer import DataError
 from resources.ledger.ledger import Connection, Stamp, file_sha256, head
+from resources.logs import characteristics
 from resources.logs.calendars import Calendar, calendar_ends, desk_calendar
 from resources.logs.recorded_actions import (
     ACTIONS,
@@ -181,6 +182,8 @@ class Inbox:
                 if calendar and delivery.log == PRICES:
                     units = {} if stated else stated_currencies(tx.con)
                     delivery = in_own_currencies(self._screened(tx.con, delivery, calendar, units), units)
+                if delivery.log == characteristics.LOG:
+                    delivery = characteristics.screened(tx.con, delivery, self.today)
                 return [store_delivery(tx, delivery, self._payload_path(delivery))]
         except FileRejected as refused:  # nothing of it was written: its reasons are, by themselves
             return self._take(source, refused, mark)

@@ -28,12 +28,12 @@ def read_liquidity(
     since = window_start(con, pack, LIQUIDITY_DAYS + 1) if start is None else start
     panel = read_panel(con, pack, symbols, since)
     closes = in_currency(con, pack, panel, currency, panel.close)
-    volumes = _volumes(con, pack, symbols, since).reindex_like(closes)
+    volumes = traded_volumes(con, pack, symbols, since).reindex_like(closes)
     grown = growth_index(panel.close, panel.paid, panel.split)
     return rolling_liquidity(closes * volumes, in_currency(con, pack, panel, currency, grown))
 
 
-def _volumes(con: Connection, pack: Pack, symbols: Sequence[str], start: date) -> pd.DataFrame:
+def traded_volumes(con: Connection, pack: Pack, symbols: Sequence[str], start: date) -> pd.DataFrame:
     """Shares traded each day, dates x symbols, NaN where a source states none."""
     spans = chosen_sources(con, pack, symbols)
     found = con.execute(

@@ -1,4 +1,4 @@
-"""Reference data from CSV files: securities, market caps, ratings, corporate actions, FX rates, rates."""
+"""Reference data from CSV files: securities, caps, ratings, corporate actions, FX and other rates, characteristics."""
 
 import re
 from collections.abc import Iterator
@@ -74,7 +74,9 @@ TABLES = {
     "fx_rates": Table({"base": TEXT, "quote": TEXT, "date": DAY}, {"rate": NUMBER}, {}),
     "risk_free_rates": Table({"currency": TEXT, "date": DAY}, {"rate": NUMBER}, {"note": TEXT}),
     "macro_series": Table({"series": TEXT, "date": DAY, "known_at": DAY}, {"value": NUMBER}, {}),
+    "characteristics": Table(SYMBOL_DATE | {"name": TEXT, "known_at": DAY}, {"value": NUMBER}, {}),
 }
+SCREENED = frozenset(["characteristics"])  # a doubtful row of these is set aside by itself, like a price
 POSITIVE = {"market_caps": "market_cap", "fx_rates": "rate"}
 
 
@@ -188,6 +190,8 @@ def value_faults(found: pa.Table, log: str, table: Table) -> Iterator[Finding]:
         yield from _wrong_actions(found)
     if log == "macro_series":
         yield from _known_too_early(found)
+    if log in SCREENED:
+        return
     first: dict[tuple[object, ...], int] = {}
     for line, row in enumerate(found.select(list(table.keys)).to_pylist(), 2):
         if (earlier := first.setdefault(tuple(row.values()), line)) != line:

@@ -18,6 +18,7 @@ from optimizer import (
     Recipe,
     estimate,
 )
+from optimizer.beliefs.estimators.spectral import MIN_RETURNS
 from optimizer.beliefs.estimators.windows import first_row, session_count
 from optimizer.model.portfolio import ZERO
 from optimizer.model.sessions import Dates
@@ -31,6 +32,7 @@ from resources.packs.liquidity import liquidity_of
 from resources.packs.pack_prices import in_currency, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
+from resources.results.factor_models import asks_for_factors, fitted_model, recorded_model
 from resources.results.pack_inputs import Inputs, read_inputs
 from resources.results.stage_outputs import covariance_digest, read_estimates
 
@@ -70,9 +72,12 @@ def estimate_evidence(con: Connection, pack: Pack, recipe: Recipe) -> Estimates:
     prices = recipe_prices(con, pack, recipe)
     priced = np.isfinite(prices.to_numpy(dtype=float))
     usable = session_count(priced, pd.DatetimeIndex(prices.index), recipe) - 1
-    if usable < MIN_OBSERVATIONS:
+    if usable < (MIN_RETURNS if asks_for_factors(recipe) else MIN_OBSERVATIONS):
         return without_evidence(recipe.symbols, max(usable, 0))
-    return estimate(prices, recipe)
+    if not asks_for_factors(recipe):
+        return estimate(prices, recipe)
+    model = recorded_model(con, pack, recipe) or fitted_model(con, pack, recipe).model
+    return estimate(prices, recipe, factor_model=model)
 
 
 def evidence(con: Connection, pack: Pack, snapshot: Snapshot) -> Estimates:

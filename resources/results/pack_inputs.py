@@ -10,6 +10,7 @@ from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate, risk_free_rate
+from resources.results.factor_models import recorded_loadings
 from resources.settings.policy_schema import PolicyFile
 
 
@@ -62,6 +63,7 @@ def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExpo
             funds=look_through(funds, newest_facts(con, pack, "securities", "kind", symbols), policy),
             benchmark=snapshot.benchmark,
             market_caps=market_caps(con, pack, symbols, snapshot.base_currency) or None,
+            factors=recorded_loadings(con, pack, snapshot.recipe()),
         ),
         policy=replace(policy, risk_free_rate=rf),
         views=tuple(view.to_view(rf) for view in snapshot.views),

@@ -51,7 +51,7 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
         if delivery.lines is None or settled.again.num_rows
         else delivery.lines[slice(None) if kept is None else kept],
         quarantined=pa.concat_tables([aside, kept_beside(*settled.aside)]),
-        warnings=(*delivery.warnings, *warnings, *_summaries(aside)),
+        warnings=(*delivery.warnings, *warnings, *summaries(aside)),
     )
 
 
@@ -102,7 +102,7 @@ def _without(
     return mask
 
 
-def _summaries(aside: pa.Table) -> Iterator[Finding]:
+def summaries(aside: pa.Table) -> Iterator[Finding]:
     """One QUAR finding a code."""
     codes, symbols = aside["code"].to_pylist(), aside["symbol"].to_pylist()
     for code, count in sorted(Counter(codes).items()):

@@ -92,6 +92,7 @@ class PipelineFile(Strict):
     backtest: BacktestFile = BacktestFile()
     restated_weight: float = Field(default=0.005, gt=0, lt=1)
     housekeeping: HousekeepingFile = HousekeepingFile()
+    factor_model: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Configuration:
     digest     SHA-256 of `text`: what a ledger row names as its configuration
     playbooks  scenarios, hedges, regimes and templates; empty where the desk does without their files
     restated_weight  a restatement that moves a live weight by more, fraction of NAV, is proposed as a revision
+    factor_model  whether one is fitted for every recipe, also where a covariance is made otherwise
     """
 
     folder: Path
@@ -114,6 +116,7 @@ class Configuration:
     backtest: BacktestFile
     playbooks: Playbooks
     restated_weight: float
+    factor_model: bool
 
     def keep(self, tx: Transaction) -> None:
         """Store once what replay and lineage need: this text, and what the stamp's code version stands for."""
@@ -188,4 +191,5 @@ def _joined(
         pipeline.backtest,
         playbooks,
         pipeline.restated_weight,
+        pipeline.factor_model,
     )

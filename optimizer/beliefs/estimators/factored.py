@@ -7,6 +7,7 @@ import numpy as np
 from optimizer.beliefs.estimators.covariances import RISKMETRICS_HALF_LIFE
 from optimizer.beliefs.estimators.sample import Sample
 from optimizer.beliefs.estimators.shrinkage import ledoit_wolf_intensity, oas_intensity
+from optimizer.beliefs.estimators.spectral import factor_model_factors
 from optimizer.numerics.matrices import LowRank
 from optimizer.typing import Array
 
@@ -42,6 +43,7 @@ FACTORED: Mapping[str, Callable[[Sample], LowRank]] = {
     "semi": semi_factors,
     "ledoit_wolf": ledoit_wolf_factors,
     "oas": oas_factors,
+    "factor_model": factor_model_factors,
 }
 
 

@@ -28,7 +28,7 @@ from optimizer.beliefs.estimators.shrinkage import (
     ledoit_wolf_constant_correlation,
     oas,
 )
-from optimizer.beliefs.estimators.spectral import denoised, statistical_factors
+from optimizer.beliefs.estimators.spectral import denoised, factor_model, statistical_factors
 from optimizer.beliefs.estimators.windows import (
     check_enough,
     check_returns,
@@ -38,6 +38,7 @@ from optimizer.beliefs.estimators.windows import (
 )
 from optimizer.beliefs.own_numbers import with_benchmark, with_own
 from optimizer.errors import PolicyError
+from optimizer.factors.factor_model import FactorModel
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.returns import check_table, check_values, per_period, period_ends, simple_returns
 from optimizer.model.sessions import Dates, common_rows
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 Estimator = Callable[[Sample], Array]
 
+FACTOR_MODEL = "factor_model"
 MEANS: Mapping[str, Estimator] = {
     "historical": means.historical,
     "ewma": means.ewma,
@@ -70,6 +72,7 @@ COVARIANCES: Mapping[str, Estimator] = {
     "regime_ewma": regime_ewma,
     "geodesic": geodesic,
     "graphical_lasso": graphical_lasso,
+    FACTOR_MODEL: factor_model,
 }
 PAIRWISE = {"mean_method": "historical", "covariance_method": "sample"}
 RANKED = ("sample", "ewma", "regime_ewma", "semi", "gerber", "garch", "geodesic")
@@ -95,6 +98,7 @@ def estimate(
     covariance: Array | pd.DataFrame | None = None,
     correlation: Array | pd.DataFrame | None = None,
     benchmark: pd.Series | None = None,
+    factor_model: FactorModel | None = None,
 ) -> Estimates:
     """Expected returns, covariance and scenarios by a recipe, per year.
 
@@ -105,6 +109,8 @@ def estimate(
              (those not named are estimated), covariance per year, correlation for the hierarchical methods
     benchmark  a series like the symbols', by date: its name, else "benchmark", becomes the last symbol; a Universe
              without it, and with benchmark={name: 1.0}, measures tracking error and beta against it and holds none
+    factor_model  whose covariance of the symbols takes the place of an estimated one; without it the method
+             `factor_model` fits one on the returns alone: no size, sectors, liquidity or characteristics
     Returns run from one date on which all are priced to the next, and there are as many a year as those dates have.
     Raises PolicyError for an unknown method or symbol, DataError for bad prices or too short a history.
 
@@ -118,26 +124,29 @@ def estimate(
     if benchmark is not None:
         given, name = with_benchmark(given, benchmark)
         symbols, recipe = (*symbols, name), replace(recipe, symbols=(*symbols, name))
-    found = _estimated_from(given, symbols, recipe, market, of_returns=returns is not None)
+    risk = None if factor_model is None else factor_model.of(symbols).covariance
+    found = _estimated_from(given, symbols, recipe, market, risk, of_returns=returns is not None)
     return with_own(found, mean, covariance, correlation)
 
 
 def _estimated_from(
-    given: pd.DataFrame, symbols: tuple[str, ...], recipe: Recipe, market: str | None, *, of_returns: bool
-) -> Estimates:
+    given: pd.DataFrame, symbols: tuple[str, ...], recipe: Recipe, market: str | None, risk: Matrix | None,
+    *, of_returns: bool,
+) -> Estimates:  # fmt: skip
     values = _chosen(given, symbols, market)
     if of_returns:
-        return _from_returns(values, given.index, symbols, recipe, market is not None)
+        return _from_returns(values, given.index, symbols, recipe, risk, market is not None)
     rows = slice(first_row(values, given.index, recipe), None)
     check_values(values[rows], given.index[rows], (*symbols, market))
     told = None if market is None else values[rows, -1]
-    return estimate_window(values[rows, : len(symbols)], given.index[rows], symbols, recipe, told)
+    return estimate_window(values[rows, : len(symbols)], given.index[rows], symbols, recipe, told, risk)
 
 
 def estimate_window(
-    values: Array, dates: Dates, symbols: tuple[str, ...], recipe: Recipe, market: Array | None = None
-) -> Estimates:
-    """`estimate` on checked prices: (T, n) from `first_row` on, of n symbols; market (T,)."""
+    values: Array, dates: Dates, symbols: tuple[str, ...], recipe: Recipe, market: Array | None = None,
+    risk: Matrix | None = None,
+) -> Estimates:  # fmt: skip
+    """`estimate` on checked prices: (T, n) from `first_row` on, of n symbols; market (T,); risk, a covariance given."""
     methods = _methods(recipe)
     if recipe.missing == "pairwise":
         return _pairwise(values, dates, symbols, recipe)
@@ -156,11 +165,16 @@ def estimate_window(
     periods, undated = yearly_periods(dates, recipe)
     returns = simple_returns(own)
     check_enough(returns, periods, table, symbols, recipe)
-    return _estimated(returns, symbols, recipe, methods, periods, notes + undated, market is not None)
+    return _estimated(returns, symbols, recipe, methods, periods, notes + undated, risk, market is not None)
 
 
 def _from_returns(
-    values: Array, dates: Dates, symbols: tuple[str, ...], recipe: Recipe, with_market: bool
+    values: Array,
+    dates: Dates,
+    symbols: tuple[str, ...],
+    recipe: Recipe,
+    risk: Matrix | None,
+    with_market: bool,
 ) -> Estimates:
     methods = _methods(recipe)
     if recipe.missing == "pairwise" or recipe.frequency != "daily":
@@ -174,7 +188,7 @@ def _from_returns(
     check_enough(values[rows], periods, recent, symbols, recipe)
     lost = len(recent) - len(rows)
     notes = (f"{lost} of {len(recent)} rows lack a return and are left out",) if lost else ()
-    return _estimated(values[rows], symbols, recipe, methods, periods, notes + undated, with_market)
+    return _estimated(values[rows], symbols, recipe, methods, periods, notes + undated, risk, with_market)
 
 
 def _estimated(
@@ -184,6 +198,7 @@ def _estimated(
     methods: tuple[Estimator, Estimator],
     periods: float,
     notes: tuple[str, ...],
+    risk: Matrix | None,
     with_market: bool,
 ) -> Estimates:
     """From (T, n) complete returns, those of the market in the last column where there is one."""
@@ -197,7 +212,7 @@ def _estimated(
     return Estimates(
         symbols=symbols,
         mean=mean_of(sample) * periods,
-        covariance=_covariance(covariance_of, sample, recipe, periods),
+        covariance=_covariance(covariance_of, sample, recipe, periods) if risk is None else risk,
         scenarios=sample.returns,
         observations=sample.rows,
         notes=notes + _few_rows(sample.rows, len(symbols), recipe),
@@ -236,6 +251,8 @@ def _methods(recipe: Recipe) -> tuple[Estimator, Estimator]:
     covariance_of = choose("covariance_method", recipe.covariance_method, COVARIANCES)
     if recipe.missing not in ("complete", "pairwise"):
         raise PolicyError(f"missing is {recipe.missing!r}; use 'complete' or 'pairwise'")
+    if recipe.covariance_method == FACTOR_MODEL and recipe.frequency != "daily":
+        raise PolicyError(f"covariance_method {FACTOR_MODEL} reads daily returns; set frequency to daily")
     for key, able in PAIRWISE.items():
         if recipe.missing == "pairwise" and getattr(recipe, key) != able:
             raise PolicyError(

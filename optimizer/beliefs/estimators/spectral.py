@@ -1,10 +1,17 @@
-"""Covariances from eigenvalues: noise removed, or a few statistical factors; (n, n) per period."""
+"""Covariances by factors: noise removed, principal components, or the factor model of returns; (n, n) per period."""
 
 import numpy as np
 
 from optimizer.beliefs.estimators.covariances import sample_covariance
 from optimizer.beliefs.estimators.sample import Sample, estimator
+from optimizer.factors.factor_model import FactorModel
+from optimizer.factors.fit import FactorSettings, fit_factors
+from optimizer.factors.panel import MIN_SESSIONS, FactorPanel
+from optimizer.factors.series import noise_edge, principal_components, spectrum
+from optimizer.numerics.matrices import LowRank
 from optimizer.typing import Array
+
+MIN_RETURNS = MIN_SESSIONS + 2
 
 
 @estimator(2)
@@ -18,7 +25,7 @@ def denoised(sample: Sample) -> Array:
     >>> denoised(sample).shape
     (3, 3)
     """
-    deviation, values, vectors = _spectrum(sample)
+    deviation, values, vectors = spectrum(sample_covariance(sample))
     noise = values <= noise_edge(values, sample.rows)
     values = np.where(noise, values[noise].mean() if noise.any() else 0.0, values)
     correlation = (vectors * values) @ vectors.T
@@ -36,34 +43,35 @@ def statistical_factors(sample: Sample) -> Array:
     >>> statistical_factors(sample).shape
     (3, 3)
     """
-    deviation, values, vectors = _spectrum(sample)
-    kept = max(1, int((values > noise_edge(values, sample.rows)).sum()))
-    loadings = vectors[:, -kept:] * np.sqrt(values[-kept:].clip(0))
-    correlation = loadings @ loadings.T
-    np.fill_diagonal(correlation, 1.0)
-    return np.asarray(correlation * np.outer(deviation, deviation))
+    names = tuple(map(str, range(sample.returns.shape[1])))
+    return principal_components(sample_covariance(sample), names, sample.rows).covariance.dense
 
 
-def noise_edge(values: Array, rows: int) -> float:
-    """Largest eigenvalue that a correlation of unrelated symbols would show.
+@estimator(MIN_RETURNS)
+def factor_model(sample: Sample) -> Array:
+    """(n, n) covariance of the characteristics model, of daily returns; `half_life` is that of volatilities.
 
-    values  (n,) eigenvalues of the sample correlation, ascending; `rows` = T
-    The variance of the noise is what the eigenvalues above the edge leave over, by fixed-point iteration.
+    Source: see `fit_factors`, which takes caps, sectors, volumes and characteristics as well.
     """
-    n = len(values)
-    spread = (1 + np.sqrt(n / rows)) ** 2
-    above, edge = -1, float(spread)
-    while above != int((values > edge).sum()):
-        above = int((values > edge).sum())
-        edge = float(spread * values[: n - above].sum() / n)
-    return edge
+    return _fitted(sample).covariance.dense
 
 
-def _spectrum(sample: Sample) -> tuple[Array, Array, Array]:
-    covariance = sample_covariance(sample)
-    deviation = np.sqrt(np.diag(covariance))
-    safe = np.where(deviation > 0, deviation, 1.0)
-    correlation = covariance / np.outer(safe, safe)
-    np.fill_diagonal(correlation, 1.0)
-    values, vectors = np.linalg.eigh(correlation)
-    return deviation, values, vectors
+def factor_model_factors(sample: Sample) -> LowRank:
+    """See `factor_model`."""
+    return _fitted(sample).covariance
+
+
+def settings_of(half_life: float | None, periods_per_year: float) -> FactorSettings:
+    """The model's settings where a recipe states a half-life of its own, for volatilities and specific risks."""
+    usual = FactorSettings(periods_per_year=periods_per_year)
+    if half_life is None:
+        return usual
+    return FactorSettings(
+        volatility_half_life=half_life, specific_half_life=half_life, periods_per_year=periods_per_year
+    )
+
+
+def _fitted(sample: Sample) -> FactorModel:
+    names = tuple(map(str, range(sample.returns.shape[1])))
+    panel = FactorPanel(names, tuple(range(sample.rows)), sample.returns)
+    return fit_factors(panel, settings_of(sample.half_life, 1.0)).model

@@ -13,6 +13,7 @@ from optimizer.backtests.dated_facts import DatedFacts, Weighting, carried_caps,
 from optimizer.model.returns import growth_index
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
+from resources.packs.dated_facts import stated_caps, stated_sectors
 from resources.packs.delistings import present_names
 from resources.packs.liquidity import read_liquidity
 from resources.packs.pack_prices import newest_facts, read_panel
@@ -143,46 +144,8 @@ def _facts(
         begins.append((rates.index[0].date(), f"risk-free rates of {snapshot.base_currency}"))
     caps = None
     if "market_cap" in (snapshot.measure, snapshot.prior):
-        stated = _stated_caps(con, pack, list(prices.columns), snapshot.base_currency)
+        stated = stated_caps(con, pack, list(prices.columns), snapshot.base_currency)
         begins.append((stated.index[0].date(), "market capitalisations"))
         caps = carried_caps(stated, prices)
-    sectors = dated_sectors(_stated_sectors(con, pack, list(prices.columns)))
+    sectors = dated_sectors(stated_sectors(con, pack, list(prices.columns)))
     return DatedFacts(rates, caps, cast(Weighting, snapshot.measure), sectors), max(begins)
-
-
-def _stated_sectors(con: Connection, pack: Pack, symbols: list[str]) -> pd.DataFrame:
-    """Sectors as stated, by date and symbol."""
-    rows = con.execute(
-        "select date, symbol, sector from securities where symbol in (select unnest(?)) and date <= ? "
-        "and ingest_seq <= ? qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1 "
-        "order by date, symbol",
-        [symbols, pack.as_of, pack.watermark],
-    ).fetchall()
-    table = pd.DataFrame(rows, columns=["date", "symbol", "sector"]).dropna()
-    wide = table.pivot(index="date", columns="symbol", values="sector")
-    return wide.set_axis(pd.DatetimeIndex(wide.index))
-
-
-def _stated_caps(con: Connection, pack: Pack, symbols: list[str], currency: str) -> pd.DataFrame:
-    """Capitalisations as stated, by date and symbol, at the rates of their dates."""
-    rows = con.execute(
-        "select date, symbol, currency, market_cap from market_caps where symbol in (select unnest(?)) and date <= ? "
-        "and ingest_seq <= ? qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1 "
-        "order by date, symbol",
-        [symbols, pack.as_of, pack.watermark],
-    ).fetchall()
-    if not rows:
-        raise DataError(
-            f"{pack.id} has no market cap of {symbols}: ingest market_caps, or choose another benchmark"
-        )
-    table = pd.DataFrame(rows, columns=["date", "symbol", "currency", "cap"])
-    table["cap"] = table["cap"].astype(float)
-    known = exchange_rates(con, pack)
-    for unit, own in table.groupby("currency"):
-        table.loc[own.index, "cap"] *= known.way(str(unit), currency, own["date"].tolist()).rates
-    wide = table.pivot(index="date", columns="symbol", values="cap").dropna(how="all")
-    if wide.empty:
-        raise DataError(
-            f"{pack.id} has no market cap that can be told in {currency}: ingest fx_rates of their currencies"
-        )
-    return wide.set_axis(pd.DatetimeIndex(wide.index))

@@ -1,0 +1,293 @@
+"""The characteristics model: a fold over sessions, from a panel to exposures, factor returns and risk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from optimizer.errors import DataError, PolicyError
+from optimizer.factors.covariance import (
+    decay_weights,
+    effective_periods,
+    eigenfactor_adjusted,
+    factor_covariance,
+)
+from optimizer.factors.descriptors import exposures_on, universe_on
+from optimizer.factors.factor_model import FactorModel
+from optimizer.factors.panel import MONTH, YEAR, FactorPanel, Mask, Plan, plan_of, trimmed
+from optimizer.factors.regression import constrained_wls
+from optimizer.factors.specific import Moments, specific_deviation
+from optimizer.factors.windows import Windows
+from optimizer.typing import Array
+
+
+@dataclass(frozen=True)
+class FactorSettings:
+    """Half-lives and lags in sessions; the defaults are those of USE4's short-horizon model (USE4S).
+
+    simulations, eigenfactor_scale, seed  of the eigenfactor adjustment; 0 simulations = none
+    shrinkage          of specific risk to the decile of size
+    regime_half_life   of the volatility regime; None = no adjustment
+    Raises PolicyError for a half-life that is not above 0, or counts below 0.
+
+    >>> FactorSettings(regime_half_life=None).volatility_half_life
+    84.0
+    """
+
+    volatility_half_life: float = 84.0
+    correlation_half_life: float = 504.0
+    specific_half_life: float = 84.0
+    regime_half_life: float | None = 42.0
+    volatility_lags: int = 5
+    correlation_lags: int = 2
+    specific_lags: int = 5
+    simulations: int = 100
+    eigenfactor_scale: float = 1.4
+    shrinkage: float = 0.1
+    seed: int = 0
+    periods_per_year: float = 252.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            least_open = name.endswith(("half_life", "per_year"))
+            if value is not None and not (value > 0 if least_open else value >= 0):
+                raise PolicyError(f"{name} is {value}; it must be {'above' if least_open else 'at least'} 0")
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """What one session told: (K,) factor returns and (n,) specific returns, NaN without a return.
+
+    r_squared  weighted share of the returns' squares that the factors explain, in the estimation universe
+    factor_bias, specific_bias  mean squared return in forecast deviations, 1 where forecasts are good; NaN early
+    names      that carried the regression
+    """
+
+    date: object
+    factor_returns: Array
+    specific_returns: Array
+    r_squared: float
+    factor_bias: float
+    specific_bias: float
+    names: int
+
+
+@dataclass(frozen=True, eq=False)
+class FactorFit:
+    """A fitted model, which the next session updates.
+
+    sessions   those regressed, in order;  exposures  (n, K) at the last close, for the next session
+    universe, weights, constraint  the estimation universe at that close, its weights, and the sectors' shares (K,)
+    windows    sums that descriptors are made of;  moments  of the specific returns
+    variances  (K,) decayed sums of squared factor returns
+    """
+
+    symbols: tuple[str, ...]
+    plan: Plan
+    settings: FactorSettings
+    last: object
+    sessions: tuple[Session, ...]
+    exposures: Array
+    universe: Mask
+    weights: Array
+    constraint: Array
+    windows: Windows
+    moments: Moments
+    variances: Array
+
+    @cached_property
+    def factor_returns(self) -> Array:
+        """(R, K) of the sessions regressed."""
+        return np.array([session.factor_returns for session in self.sessions])
+
+    @cached_property
+    def model(self) -> FactorModel:
+        """Exposures, factor covariance and specific variances for the next session, per year."""
+        own = self.settings
+        returns = self.factor_returns
+        covariance = factor_covariance(
+            returns,
+            own.volatility_half_life,
+            own.volatility_lags,
+            own.correlation_half_life,
+            own.correlation_lags,
+        )
+        covariance = eigenfactor_adjusted(
+            covariance, effective_periods(len(returns), own.correlation_half_life),
+            np.random.default_rng(own.seed), own.simulations, own.eigenfactor_scale,
+        )  # fmt: skip
+        deviation = specific_deviation(
+            self.moments, self.exposures, self.weights, self.universe, self.constraint, own.shrinkage
+        )
+        factor_regime, specific_regime = self.regimes
+        return FactorModel(
+            self.symbols, self.plan.factors, self.plan.groups, self.exposures,
+            covariance * factor_regime * own.periods_per_year,
+            deviation**2 * specific_regime * own.periods_per_year,
+        )  # fmt: skip
+
+    @property
+    def regimes(self) -> tuple[float, float]:
+        """By how much variances of factors and names are multiplied for the volatility of late (USE4, 3.3 and 5.3)."""
+        half_life = self.settings.regime_half_life
+        if half_life is None:
+            return 1.0, 1.0
+        return (
+            _regime([session.factor_bias for session in self.sessions], half_life),
+            _regime([session.specific_bias for session in self.sessions], half_life),
+        )
+
+    @property
+    def quality(self) -> dict[str, float]:
+        """What tells how good the fit is, over the last YEAR of sessions; NaN where that is too short to say.
+
+        r_squared       mean share of the cross-section that factors explain
+        factor_bias, specific_bias  root mean squared return in forecast deviations, before the regime; 1 is right
+        factor_regime, specific_regime  multipliers of the variances;  names, sessions  counts
+        """
+        recent = self.sessions[-YEAR:]
+        factor_regime, specific_regime = self.regimes
+        return {
+            "r_squared": float(np.mean([session.r_squared for session in recent])),
+            "factor_bias": _root_mean([session.factor_bias for session in recent]),
+            "specific_bias": _root_mean([session.specific_bias for session in recent]),
+            "factor_regime": factor_regime,
+            "specific_regime": specific_regime,
+            "names": float(self.universe.sum()),
+            "sessions": float(len(self.sessions)),
+        }
+
+    def updated(self, panel: FactorPanel) -> "FactorFit":
+        """With the sessions of the panel after `last`; equal to a fit of all sessions within rounding.
+
+        panel  of the same symbols; YEAR + 1 sessions up to `last`, or all from the first, then the new ones
+        Raises DataError for other symbols or too little history.
+        """
+        if panel.symbols != self.symbols:
+            raise DataError("an update needs the symbols of the fit; fit the model anew for others")
+        if self.last not in panel.dates:
+            raise DataError(f"an update needs the sessions up to {self.last}, on which the fit ends")
+        before = list(panel.dates).index(self.last)
+        if before < min(YEAR, self.windows.seen - 1):
+            raise DataError(
+                f"an update needs {YEAR + 1} sessions up to {self.last}; the panel has {before + 1}"
+            )
+        return _folded(self, trimmed(panel, self.plan), range(before + 1, len(panel.dates)))
+
+
+def fit_factors(panel: FactorPanel, settings: FactorSettings = FactorSettings()) -> FactorFit:
+    """The characteristics model of a panel, with the factors that its data allow.
+
+    Each session's returns are regressed on the exposures at the close before, by the root of capitalisation, with
+    the sectors' returns adding up to 0 by capitalisation.
+    Raises DataError where not even a market factor can be estimated.
+    Source: Menchero, Orr & Wang (2011), The Barra US Equity Model (USE4), Methodology Notes, MSCI; Grinold & Kahn
+    (2000), Active Portfolio Management; Paleologo (2021), Advanced Portfolio Management.
+
+    >>> fit_factors(FactorPanel(symbols, tuple(range(300)), moves)).model.factors
+    ('market', 'short_term_reversal', 'beta', 'residual_volatility')
+    """
+    plan = plan_of(panel)
+    usable = trimmed(panel, plan)
+    n, k = len(panel.symbols), len(plan.factors)
+    blank = FactorFit(
+        panel.symbols, plan, settings, None, (), np.zeros((n, k)), np.zeros(n, bool), np.zeros(n), np.zeros(k),
+        Windows.empty(n), Moments.empty(n, settings.specific_lags, settings.specific_half_life), np.zeros(k),
+    )  # fmt: skip
+    fitted = _folded(blank, usable, range(len(panel.dates)))
+    if not fitted.sessions:
+        raise DataError(
+            "no session has two names with a return, a capitalisation and a sector; nothing can be fitted"
+        )
+    return fitted
+
+
+def _folded(start: FactorFit, panel: FactorPanel, days: Sequence[int]) -> FactorFit:
+    fitted, sessions = start, list(start.sessions)
+    for day in days:
+        if fitted.windows.seen >= start.plan.warm_up:
+            fitted, session = _advanced(fitted, panel, len(sessions), day)
+            sessions += [session] if session else []
+        fitted = _at_close(replace(fitted, windows=fitted.windows.moved(panel, day)), panel, day)
+    return replace(fitted, sessions=tuple(sessions))
+
+
+def _at_close(fitted: FactorFit, panel: FactorPanel, day: int) -> FactorFit:
+    """The fit with exposures and universe as they are at a close; without them while the history is too short."""
+    if fitted.windows.seen < fitted.plan.warm_up:
+        return replace(fitted, last=panel.dates[day])
+    universe = universe_on(panel, fitted.windows, day)
+    weights = panel.weights[day]
+    exposures = exposures_on(panel, fitted.windows, fitted.plan, day, universe)
+    return replace(
+        fitted, last=panel.dates[day], exposures=exposures, universe=universe, weights=weights,
+        constraint=sector_constraint(fitted.plan, exposures, weights * universe),
+    )  # fmt: skip
+
+
+def sector_constraint(plan: Plan, exposures: Array, weights: Array) -> Array:
+    """(K,) each sector's share of the weights, at its factor; 0 elsewhere."""
+    constraint = np.zeros(len(plan.factors))
+    total = float(weights.sum())
+    if plan.sectors and total > 0:
+        sectors = slice(1, 1 + len(plan.sectors))
+        constraint[sectors] = weights @ exposures[:, sectors] / total
+    return constraint
+
+
+def _advanced(fitted: FactorFit, panel: FactorPanel, done: int, day: int) -> tuple[FactorFit, Session | None]:
+    """The fit with one session's regression; without a regression where fewer than two names have a return."""
+    returns, present = panel.returns[day], panel.present[day]
+    on = fitted.universe & present
+    if on.sum() < 2:
+        return fitted, None
+    design, target, weights = fitted.exposures[on], returns[on], fitted.weights[on]
+    root = np.sqrt(weights)
+    constraint = sector_constraint(fitted.plan, design, weights)
+    found = constrained_wls(design, target, root, constraint)
+    residuals = returns - fitted.exposures @ found
+    session = Session(
+        panel.dates[day], found, residuals,
+        1.0 - _ratio(root @ residuals[on] ** 2, root @ target**2),
+        _factor_bias(fitted, found, done),
+        _specific_bias(fitted.moments, residuals, on, fitted.weights),
+        int(on.sum()),
+    )  # fmt: skip
+    decay = 0.5 ** (1.0 / fitted.settings.volatility_half_life)
+    moved = replace(
+        fitted, moments=fitted.moments.advanced(residuals), variances=fitted.variances * decay + found**2
+    )
+    return moved, session
+
+
+def _factor_bias(fitted: FactorFit, found: Array, done: int) -> float:
+    if done < MONTH:
+        return float("nan")
+    decay = 0.5 ** (1.0 / fitted.settings.volatility_half_life)
+    forecast = fitted.variances * (1.0 - decay) / (1.0 - decay**done)
+    live = forecast > 0
+    return float((found[live] ** 2 / forecast[live]).mean()) if live.any() else float("nan")
+
+
+def _specific_bias(moments: Moments, residuals: Array, on: Mask, weights: Array) -> float:
+    forecast = moments.daily
+    live = on & (moments.count >= MONTH) & (forecast > 0)
+    weight = weights[live]
+    return (
+        float(weight @ (residuals[live] ** 2 / forecast[live]) / weight.sum()) if live.any() else float("nan")
+    )
+
+
+def _root_mean(biases: list[float]) -> float:
+    told = [bias for bias in biases if np.isfinite(bias)]
+    return float(np.sqrt(np.mean(told))) if told else float("nan")
+
+
+def _regime(biases: list[float], half_life: float) -> float:
+    told = np.array([bias for bias in biases if np.isfinite(bias)])
+    return float(decay_weights(len(told), half_life) @ told) if told.size else 1.0
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole > 0 else 0.0

@@ -1,0 +1,186 @@
+"""What a characteristics model is fitted on, and which factors these data allow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.errors import DataError
+from optimizer.factors.factor_model import MARKET, SECTOR, STYLE
+from optimizer.typing import Array
+
+Codes = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+YEAR, QUARTER, MONTH = 252, 63, 21  # sessions
+MIN_SESSIONS = 63  # regressions at least, and returns before a name enters the estimation universe
+NEEDS = {  # style -> sessions of returns before the first regression that its descriptor needs
+    "size": 1,
+    "nonlinear_size": 1,
+    "momentum": YEAR,
+    "short_term_reversal": MONTH,
+    "beta": YEAR // 2,
+    "residual_volatility": YEAR // 2,
+    "liquidity": QUARTER,
+}
+LOGS = {"caps": "market_caps", "sectors": "securities", "traded": "prices (volume)"}
+
+
+@dataclass(frozen=True, eq=False)
+class FactorPanel:
+    """n names over T sessions, every value as it was known at the close of its session.
+
+    dates         (T,) ascending, in any comparable form
+    returns       (T, n) simple total returns of the session; NaN = none
+    caps          (T, n) market capitalisations in one currency, NaN = unknown; None = no data
+    traded        (T, n) value traded, in the same currency; NaN = unknown; None = no data
+    sectors       (T, n) or (n,) index into sector_names, -1 = unknown; None = no data
+    scores        name -> (T, n) further characteristics, the higher the more of it; NaN = unknown
+    estimation    (T, n) or (n,) names that may carry the estimation; None = all of them
+    Raises DataError for other shapes and infinite numbers.
+
+    >>> FactorPanel(symbols, tuple(range(300)), moves).present.all()
+    np.True_
+    """
+
+    symbols: tuple[str, ...]
+    dates: Sequence[object]
+    returns: Array
+    caps: Array | None = None
+    traded: Array | None = None
+    sector_names: tuple[str, ...] = ()
+    sectors: Codes | None = None
+    scores: Mapping[str, Array] = field(default_factory=dict)
+    estimation: Mask | None = None
+
+    def __post_init__(self) -> None:
+        shape = (len(self.dates), len(self.symbols))
+        numbers = {"returns": self.returns, "caps": self.caps, "traded": self.traded, **self.scores}
+        for name, values in numbers.items():
+            if values is None:
+                continue
+            if values.shape != shape:
+                raise DataError(f"{name} has shape {values.shape}; {shape} is needed, a row a session")
+            if np.isinf(values).any():
+                raise DataError(f"{name} holds an infinite number; leave it out (NaN) or correct its source")
+        if clash := set(self.scores) & ({MARKET} | set(NEEDS)):
+            raise DataError(
+                f"characteristics may not be called {', '.join(sorted(clash))}: the model has these"
+            )
+        for name in ("sectors", "estimation"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, np.broadcast_to(getattr(self, name), shape))
+        if self.sectors is not None and self.sectors.max(initial=-1) >= len(self.sector_names):
+            raise DataError("sectors has an index without a name; give sector_names for all of them")
+
+    @cached_property
+    def present(self) -> Mask:
+        """(T, n) where there is a return."""
+        return np.asarray(np.isfinite(self.returns))
+
+    @cached_property
+    def weights(self) -> Array:
+        """(T, n) by which names count: caps, 0 where unknown; 1 without any caps."""
+        if self.caps is None:
+            return np.ones(self.returns.shape)
+        return np.where(self.caps > 0, self.caps, 0.0)
+
+
+def sector_codes(labels: Sequence[str]) -> tuple[tuple[str, ...], Codes]:
+    """The sector names in order, and (n,) their indices; "" is unknown, -1.
+
+    >>> sector_codes(['Tech', '', 'Energy', 'Tech'])
+    (('Energy', 'Tech'), array([ 1, -1,  0,  1]))
+    """
+    names = tuple(sorted({label for label in labels if label}))
+    place = {name: i for i, name in enumerate(names)}
+    return names, np.array([place.get(label, -1) for label in labels], dtype=np.intp)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The factors that a panel allows, in order, and what it lacks for the others.
+
+    styles    descriptors beside market and sectors, the log's characteristics last
+    sectors   their names; () where there are none, or only one
+    warm_up   sessions before the first regression
+    missing   factor -> why it is left out, with the log that would give it
+    """
+
+    styles: tuple[str, ...]
+    sectors: tuple[str, ...]
+    warm_up: int
+    missing: Mapping[str, str]
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """K names: market, `sector:<name>`, styles."""
+        return (MARKET, *(f"sector:{name}" for name in self.sectors), *self.styles)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """(K,) the kind of each factor."""
+        return (MARKET, *(SECTOR for _ in self.sectors), *(STYLE for _ in self.styles))
+
+
+def plan_of(panel: FactorPanel) -> Plan:
+    """Which factors the data allow; raises DataError where not even the market can be estimated."""
+    sessions = len(panel.dates)
+    if sessions <= MIN_SESSIONS + 1 or not panel.symbols:
+        raise DataError(
+            f"a factor model needs more than {MIN_SESSIONS + 1} sessions of returns; the panel has {sessions}"
+        )
+    missing, warm_up = _without_data(panel)
+    for style, needs in NEEDS.items():
+        if style not in missing and sessions - needs < MIN_SESSIONS:
+            missing[style] = f"needs {needs + MIN_SESSIONS} sessions of prices; there are {sessions}"
+    styles = tuple(style for style in NEEDS if style not in missing)
+    scores = tuple(name for name in sorted(panel.scores) if name not in missing)
+    sectors = () if "sectors" in missing else panel.sector_names
+    warm_up = max([warm_up, *(NEEDS[style] for style in styles)])
+    return Plan(styles + scores, sectors, warm_up, missing)
+
+
+def trimmed(panel: FactorPanel, plan: Plan) -> FactorPanel:
+    """The panel without what the plan leaves out, so that nothing half known sets a weight or a universe."""
+    return replace(
+        panel,
+        caps=None if "size" in plan.missing else panel.caps,
+        traded=None if "liquidity" in plan.missing else panel.traded,
+        sectors=panel.sectors if plan.sectors else None,
+        scores={name: values for name, values in panel.scores.items() if name in plan.styles},
+    )
+
+
+def _without_data(panel: FactorPanel) -> tuple[dict[str, str], int]:
+    """Factor -> why its data do not do, and the session from which on the data of all others are known."""
+    missing: dict[str, str] = {}
+    starts = [MONTH]
+    known: dict[str, tuple[Mask | None, str]] = {
+        "size": (None if panel.caps is None else panel.caps > 0, LOGS["caps"]),
+        "liquidity": (None if panel.traded is None else panel.traded > 0, LOGS["traded"]),
+        "sectors": (None if panel.sectors is None else panel.sectors >= 0, LOGS["sectors"]),
+        **{name: (np.isfinite(values), "characteristics") for name, values in panel.scores.items()},
+    }
+    for factor, (told, log) in known.items():
+        start = len(panel.dates) if told is None else _known_from(told)
+        if len(panel.dates) - start > MIN_SESSIONS:
+            starts.append(start)
+        else:
+            missing[factor] = (
+                f"is known on {len(panel.dates) - start} sessions; the log {log} would give more"
+            )
+    if "size" in missing:
+        missing["nonlinear_size"] = missing["size"]
+    if "sectors" not in missing and panel.sectors is not None and np.unique(panel.sectors[-1]).size < 2:
+        missing["sectors"] = "all names are of one sector, which is then the market"
+    return missing, max(starts)
+
+
+def _known_from(told: Mask) -> int:
+    """The first session on which two names are known, and half as many as on the last."""
+    counts = told.sum(axis=1)
+    enough = np.flatnonzero(counts >= max(2, counts[-1] / 2))
+    return int(enough[0]) if enough.size and counts[-1] >= 2 else len(told)

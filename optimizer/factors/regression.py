@@ -1,0 +1,68 @@
+"""The day's cross-sectional regression: weighted, with the sectors adding up to nothing."""
+
+import numpy as np
+
+from optimizer.typing import Array
+
+DEPENDENT = 1e-6  # a pivot of the scaled normal equations below this says that columns depend on each other
+
+
+def constrained_wls(design: Array, target: Array, weights: Array, constraint: Array | None = None) -> Array:
+    """(K,) coefficients that minimise sum of weights (target - design b)^2 subject to constraint b = 0.
+
+    design  (n, K);  target  (n,);  weights  (n,) not negative;  constraint  (K,) or None
+    The coefficient that the constraint weighs most is expressed by the others. Columns of zeros get 0; where columns
+    depend on each other, or n < K, the answer is the shortest (of the coefficients that are left).
+    Source: Menchero, Orr & Wang (2011), USE4, 2.3 and appendix A (constrained regression); Bjorck (1996), Numerical
+    Methods for Least Squares Problems, 2.9.3 (normal equations, corrected once).
+
+    >>> constrained_wls(np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]), np.array([0.03, 0.01]), np.ones(2),
+    ...                 np.array([0.0, 0.5, 0.5])).round(3).tolist()
+    [0.02, 0.01, -0.01]
+    """
+    if constraint is None or not constraint.any():
+        return weighted_least_squares(design, target, weights)
+    out = int(np.abs(constraint).argmax())
+    kept = np.arange(len(constraint)) != out
+    shares = -constraint[kept] / constraint[out]
+    reduced = design[:, kept] + design[:, out : out + 1] * shares
+    answer = np.empty(len(constraint))
+    answer[kept] = weighted_least_squares(reduced, target, weights)
+    answer[out] = shares @ answer[kept]
+    return answer
+
+
+def weighted_least_squares(design: Array, target: Array, weights: Array) -> Array:
+    """(K,) coefficients; columns of zeros get 0, and dependent ones the shortest answer."""
+    root = np.sqrt(weights)
+    scaled, wanted = design * root[:, None], target * root
+    sizes = np.sqrt(np.einsum("ij,ij->j", scaled, scaled))
+    used = sizes > 0
+    answer = np.zeros(design.shape[1])
+    if not used.any():
+        return answer
+    if not used.all():
+        scaled = scaled[:, used]
+    scaled = scaled / sizes[used]
+    found = _by_normal_equations(scaled, wanted)
+    if found is None:
+        # In the sizes as given, so that "shortest" does not depend on our scaling.
+        found = np.linalg.lstsq(scaled * sizes[used], wanted, rcond=None)[0] * sizes[used]
+    answer[used] = found / sizes[used]
+    return answer
+
+
+def _by_normal_equations(scaled: Array, wanted: Array) -> Array | None:
+    """The answer, corrected by its own residual; None where columns depend on each other."""
+    if scaled.shape[0] < scaled.shape[1]:
+        return None
+    try:
+        factor = np.linalg.cholesky(scaled.T @ scaled)
+    except np.linalg.LinAlgError:
+        return None
+    if factor.diagonal().min() < DEPENDENT:
+        return None
+    inverse = np.linalg.inv(factor)
+    found = inverse.T @ (inverse @ (scaled.T @ wanted))
+    correction = inverse.T @ (inverse @ (scaled.T @ (wanted - scaled @ found)))
+    return np.asarray(found + correction)

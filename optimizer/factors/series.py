@@ -1,0 +1,94 @@
+"""Factor models from given factor series, and from principal components of the returns themselves."""
+
+import numpy as np
+
+from optimizer.errors import DataError
+from optimizer.factors.covariance import decay_weights, newey_west
+from optimizer.factors.factor_model import COMPONENT, SERIES, FactorModel
+from optimizer.typing import Array
+
+LEAST_FREEDOM = 12  # returns more than factors, from which on a slope says something
+
+
+def time_series_model(
+    returns: Array, symbols: tuple[str, ...], series: Array, factors: tuple[str, ...], *,
+    half_life: float | None = None, lags: int = 0, periods_per_year: float = 252.0,
+) -> FactorModel:  # fmt: skip
+    """Exposures to given series by regression: r_i = a_i + b_i' f + e_i, name by name.
+
+    returns  (T, n) less the risk-free rate where the series are; NaN = none, and then left out for that name
+    series   (T, K) returns of the factors, such as those of Fama & French;  half_life  of the weights; None = equal
+    lags     of Newey-West in the factors' covariance
+    Raises DataError for other shapes, or a name with fewer than K + 12 returns.
+    Source: Fama & French (1993), JFE 33; Grinold & Kahn (2000), ch. 3.
+
+    >>> r = np.array([[0.01, 0.02], [-0.01, -0.02]] * 10)
+    >>> time_series_model(r, ('A', 'B'), r[:, :1], ('market',)).exposures.round(6).tolist()
+    [[1.0], [2.0]]
+    """
+    rows, k = series.shape
+    if returns.shape != (rows, len(symbols)) or k != len(factors) or not np.isfinite(series).all():
+        raise DataError(
+            f"returns {returns.shape} and series {series.shape} must have the same rows, none missing"
+        )
+    weights = np.full(rows, 1.0 / rows) if half_life is None else decay_weights(rows, half_life)
+    known = np.isfinite(returns)
+    if (few := known.sum(axis=0) < k + LEAST_FREEDOM).any():
+        named = ", ".join(symbol for symbol, lacks in zip(symbols, few, strict=True) if lacks)
+        raise DataError(f"{named}: fewer than {k + LEAST_FREEDOM} returns beside the series; drop them")
+    slopes, specific = np.empty((len(symbols), k)), np.empty(len(symbols))
+    design = np.column_stack([np.ones(rows), series])
+    for i in range(len(symbols)):
+        root = np.sqrt(weights * known[:, i])
+        own = np.where(known[:, i], returns[:, i], 0.0)
+        answer = np.linalg.lstsq(design * root[:, None], own * root, rcond=None)[0]
+        left = (own - design @ answer) * root
+        count = float(known[:, i].sum())
+        slopes[i] = answer[1:]
+        specific[i] = float(left @ left) / float(root @ root) * count / (count - k - 1.0)
+    covariance = newey_west(series, np.inf if half_life is None else half_life, lags)
+    return FactorModel(
+        symbols, factors, (SERIES,) * k, slopes, covariance * periods_per_year, specific * periods_per_year
+    )
+
+
+def principal_components(covariance: Array, symbols: tuple[str, ...], rows: int) -> FactorModel:
+    """The components of the correlation above the noise as factors of variance 1, the rest specific.
+
+    covariance  (n, n) sample covariance of `rows` periods, whose unit the model keeps
+    At least one component is kept.
+    Source: Connor & Korajczyk (1986); number of components by the Marchenko-Pastur edge.
+    """
+    deviation, values, vectors = spectrum(covariance)
+    kept = max(1, int((values > noise_edge(values, rows)).sum()))
+    loadings = vectors[:, -kept:] * np.sqrt(values[-kept:].clip(0.0))
+    specific = (1.0 - np.einsum("ij,ij->i", loadings, loadings)).clip(0.0) * deviation**2
+    names = tuple(f"component {i}" for i in range(kept, 0, -1))
+    return FactorModel(
+        symbols, names, (COMPONENT,) * kept, loadings * deviation[:, None], np.eye(kept), specific
+    )
+
+
+def noise_edge(values: Array, rows: int) -> float:
+    """Largest eigenvalue that a correlation of unrelated symbols would show.
+
+    values  (n,) eigenvalues of the sample correlation, ascending; `rows` = T
+    The variance of the noise is what the eigenvalues above the edge leave over, by fixed-point iteration.
+    """
+    n = len(values)
+    spread = (1 + np.sqrt(n / rows)) ** 2
+    above, edge = -1, float(spread)
+    while above != int((values > edge).sum()):
+        above = int((values > edge).sum())
+        edge = float(spread * values[: n - above].sum() / n)
+    return edge
+
+
+def spectrum(covariance: Array) -> tuple[Array, Array, Array]:
+    """(n,) deviations, and eigenvalues (n,) ascending and eigenvectors (n, n) of the correlation."""
+    deviation = np.sqrt(np.diag(covariance))
+    safe = np.where(deviation > 0, deviation, 1.0)
+    correlation = covariance / np.outer(safe, safe)
+    np.fill_diagonal(correlation, 1.0)
+    values, vectors = np.linalg.eigh(correlation)
+    return deviation, values, vectors

@@ -1,0 +1,135 @@
+"""Specific risk: each name's own residuals, a structural model for thin names, and shrinkage to its size."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.factors.panel import Mask
+from optimizer.factors.regression import constrained_wls
+from optimizer.typing import Array
+
+FULL_HISTORY, SHORT_HISTORY = (
+    180,
+    60,
+)  # regressions: from the one on a name's own residuals count, at the other in full
+DECILES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Decayed products of each name's residuals with those of the sessions before.
+
+    products  (L + 1, n) by lag;  weight  (n,) decayed count of residuals;  recent  (L, n) residuals, 0 where none,
+    newest first;  count  (n,) residuals seen;  decay, the weight of one session against the next
+    """
+
+    products: Array
+    weight: Array
+    recent: Array
+    count: Array
+    decay: float
+
+    @classmethod
+    def empty(cls, names: int, lags: int, half_life: float) -> "Moments":
+        """Before the first session."""
+        n = names
+        return cls(
+            np.zeros((lags + 1, n)), np.zeros(n), np.zeros((lags, n)), np.zeros(n), 0.5 ** (1 / half_life)
+        )
+
+    def advanced(self, residuals: Array) -> "Moments":
+        """With one more session (n,), NaN = none: an absent name's past decays and nothing is added."""
+        known = np.isfinite(residuals)
+        now = np.where(known, residuals, 0.0)
+        lagged = np.vstack([now[None], self.recent])
+        # By the geometric mean of two sessions' weights, which keeps the long-run variance positive.
+        products = (
+            self.products * self.decay + lagged * now * self.decay ** (0.5 * np.arange(len(lagged)))[:, None]
+        )
+        return Moments(
+            products, self.weight * self.decay + known, lagged[:-1], self.count + known, self.decay
+        )
+
+    @property
+    def daily(self) -> Array:
+        """(n,) decayed variance per session, NaN where there is no residual."""
+        return np.asarray(self.products[0] / np.where(self.weight > 0, self.weight, np.nan))
+
+    @property
+    def long_run(self) -> Array:
+        """(n,) variance per session with autocovariances by Bartlett weights; NaN where there is no residual.
+
+        Source: Newey & West (1987); Menchero, Orr & Wang (2011), USE4, 5.1.
+        """
+        lags = len(self.products) - 1
+        bartlett = 2.0 * (1.0 - np.arange(lags + 1) / (lags + 1.0))
+        bartlett[0] = 1.0
+        return np.asarray(
+            (bartlett @ self.products).clip(0.0) / np.where(self.weight > 0, self.weight, np.nan)
+        )
+
+
+def specific_deviation(
+    moments: Moments,
+    exposures: Array,
+    weights: Array,
+    universe: Mask,
+    constraint: Array,
+    shrinkage: float = 0.1,
+) -> Array:
+    """(n,) specific standard deviation per session: own where known well, structural where thin, then shrunk.
+
+    exposures  (n, K);  weights  (n,) capitalisations;  universe  (n,) estimation universe;  constraint  (K,)
+    Source: Menchero, Orr & Wang (2011), USE4, 5.1 (blending, by length of history), 5.2 (Bayesian shrinkage).
+    """
+    own = np.sqrt(moments.long_run)
+    trust = history_trust(moments.count)
+    well = universe & (trust >= 1.0) & (own > 0)
+    if not well.any():
+        well = (moments.count == moments.count.max()) & (own > 0)
+    structural = structural_deviation(own, exposures, weights, well, constraint)
+    blended = trust * np.where(trust > 0, own, 0.0) + (1.0 - trust) * structural
+    return shrunk_to_size(blended, weights, shrinkage)
+
+
+def history_trust(count: Array) -> Array:
+    """(n,) between 0 and 1: how far a name's own residuals are believed.
+
+    USE4's 60 and 180 regressions; where nobody has 180, a third of the longest history and all of it.
+    """
+    full = max(1.0, min(FULL_HISTORY, float(count.max(initial=0.0))))
+    short = full * SHORT_HISTORY / FULL_HISTORY
+    return np.asarray(((count - short) / (full - short)).clip(0.0, 1.0))
+
+
+def structural_deviation(
+    own: Array, exposures: Array, weights: Array, well: Mask, constraint: Array
+) -> Array:
+    """(n,) what a name of such exposures has: exp of a regression of log deviations, scaled to their level."""
+    if not well.any():
+        return np.zeros(len(own))
+    root = np.sqrt(weights)
+    slopes = constrained_wls(exposures[well], np.log(own[well]), root[well], constraint)
+    fitted = np.exp(exposures @ slopes)
+    level = float(root[well] @ own[well]) / float(root[well] @ fitted[well])
+    return np.asarray(level * fitted)
+
+
+def shrunk_to_size(deviation: Array, weights: Array, shrinkage: float) -> Array:
+    """(n,) deviations drawn to the weighted mean of their decile of capitalisation, the further off the more.
+
+    sigma -> v mean + (1 - v) sigma with v = q |sigma - mean| / (spread + q |sigma - mean|), q = shrinkage
+    Names without a weight, or all where weights do not differ, form one group.
+    """
+    order = np.argsort(weights, kind="stable")
+    groups = np.array_split(order, DECILES) if len(np.unique(weights)) > DECILES else [order]
+    result = deviation.copy()
+    for group in groups:
+        own, weight = deviation[group], weights[group]
+        mean = float(weight @ own / weight.sum()) if weight.sum() > 0 else float(own.mean())
+        gap = np.abs(own - mean)
+        spread = float(np.sqrt((gap**2).mean()))
+        reach = shrinkage * gap
+        pull = reach / np.where(spread + reach > 0, spread + reach, 1.0)
+        result[group] = pull * mean + (1.0 - pull) * own
+    return result

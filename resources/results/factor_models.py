@@ -1,0 +1,238 @@
+"""The factor model of a pack: what it is fitted on, its rows, and the model as recorded."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from optimizer import DataError, FactorModel, FactorPanel, Recipe, fit_factors, simple_returns
+from optimizer.backtests.dated_facts import carried_caps
+from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
+from optimizer.beliefs.estimators.spectral import settings_of
+from optimizer.factors.fit import FactorFit
+from optimizer.factors.panel import YEAR, Codes, Mask, sector_codes
+from optimizer.model.sessions import TRADING_DAYS
+from optimizer.typing import Array
+from resources.books.snapshots import read_snapshots
+from resources.ledger.ledger import Connection
+from resources.packs.dated_facts import known_characteristics, stated_caps, stated_sectors
+from resources.packs.liquidity import traded_volumes
+from resources.packs.pack_prices import in_currency, newest_facts, read_panel, window_start
+from resources.packs.packs import Pack
+
+BIAS = (0.8, 1.25)  # of the root mean square of a year's standardised returns; 1 is right
+LEAST_EXPLAINED = 0.1  # of the cross-section's squares
+FEW_NAMES = 3  # to a factor
+NEARBY = 5  # sessions either way, among which a day counts as a session when half as many names are priced
+
+
+def asks_for_factors(recipe: Recipe) -> bool:
+    """Whether the recipe's covariance is that of a factor model."""
+    return recipe.covariance_method == FACTOR_MODEL
+
+
+def wanted_recipes(con: Connection, pack: Pack, *, every: bool) -> dict[str, Recipe]:
+    """The recipes of a pack's portfolios for which a model is fitted, by name: those that ask for one, or every one."""
+    found = (snapshot.recipe() for snapshot in read_snapshots(con, pack) if not snapshot.problem)
+    return {recipe.name: recipe for recipe in found if every or asks_for_factors(recipe)}
+
+
+def out_of_bounds(fit: FactorFit) -> list[str]:
+    """What the last year says against a model, a sentence each; nothing where it holds."""
+    quality, said = fit.quality, []
+    for measure in ("factor_bias", "specific_bias"):
+        low, high = BIAS
+        if np.isfinite(quality[measure]) and not low <= quality[measure] <= high:
+            said.append(f"{measure} {quality[measure]:.2f} is outside {low} to {high}: risks were forecast too "
+                        f"{'low' if quality[measure] > high else 'high'}")  # fmt: skip
+    if quality["r_squared"] < LEAST_EXPLAINED:
+        said.append(
+            f"r_squared {quality['r_squared']:.2f} is below {LEAST_EXPLAINED}: the names move by themselves"
+        )
+    if quality["names"] < FEW_NAMES * len(fit.plan.factors):
+        said.append(
+            f"{quality['names']:.0f} names carry {len(fit.plan.factors)} factors; {FEW_NAMES} a factor are few"
+        )
+    return said
+
+
+def fitted_model(con: Connection, pack: Pack, recipe: Recipe) -> FactorFit:
+    """The model of a recipe on the pack's own data; raises DataError where they do not do."""
+    periods = recipe.periods_per_year or float(TRADING_DAYS)
+    return fit_factors(factor_panel(con, pack, recipe), settings_of(recipe.half_life, periods))
+
+
+def fitted_models(
+    con: Connection, pack: Pack, recipes: Mapping[str, Recipe]
+) -> tuple[dict[str, FactorFit], dict[str, list[str]]]:
+    """The fit of each recipe whose data do, and why the others have none."""
+    fits: dict[str, FactorFit] = {}
+    refused: dict[str, list[str]] = {}
+    for name, recipe in sorted(recipes.items()):
+        try:
+            fits[name] = fitted_model(con, pack, recipe)
+        except DataError as error:
+            refused[name] = [str(error)]
+    return fits, refused
+
+
+def factor_panel(con: Connection, pack: Pack, recipe: Recipe) -> FactorPanel:
+    """All that the pack knew of the recipe's symbols, and of all others of a known sector and capitalisation.
+
+    As many sessions as the recipe looks back are regressed, and a YEAR before them is read for the descriptors.
+    """
+    symbols = tuple(sorted({*recipe.symbols, *_classified(con, pack)}))
+    start = window_start(con, pack, recipe.lookback_days + YEAR + 1)
+    panel = read_panel(con, pack, symbols, start)
+    prices = in_currency(con, pack, panel, recipe.currency)
+    rows = _sessions(np.isfinite(prices.to_numpy(dtype=float)))
+    closes = in_currency(con, pack, panel, recipe.currency, panel.close)
+    traded = closes * traded_volumes(con, pack, symbols, start).reindex_like(closes)
+    names, codes = _sectors(con, pack, symbols, panel.dates)
+    caps = _caps(con, pack, symbols, recipe.currency, prices)
+    returns = simple_returns(prices.to_numpy(dtype=float)[rows])
+    later = rows[1:]
+    dates = tuple(panel.dates[row] for row in later)
+    return FactorPanel(
+        symbols, dates, returns, None if caps is None else caps[later], traded.to_numpy(dtype=float)[later],
+        names, codes[later], known_characteristics(con, pack, symbols, dates),
+    )  # fmt: skip
+
+
+def _classified(con: Connection, pack: Pack) -> list[str]:
+    """The symbols with a sector and a capitalisation on record: the market that factors are estimated on."""
+    rows = con.execute(
+        "select symbol from securities where date <= $1 and ingest_seq <= $2 and sector is not null intersect "
+        "select symbol from market_caps where date <= $1 and ingest_seq <= $2 order by symbol",
+        [pack.as_of, pack.watermark],
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def _sessions(priced: Mask) -> Codes:
+    """Places of the days on which the market was open, not only some foreign one."""
+    counts = pd.Series(priced.sum(axis=1))
+    busiest = counts.rolling(2 * NEARBY + 1, center=True, min_periods=1).max()
+    return np.flatnonzero((counts > 0) & (counts >= busiest / 2))
+
+
+def _caps(
+    con: Connection, pack: Pack, symbols: Sequence[str], currency: str, prices: pd.DataFrame
+) -> Array | None:
+    if not newest_facts(con, pack, "market_caps", "market_cap", symbols):
+        return None
+    stated = stated_caps(con, pack, list(symbols), currency)
+    return np.asarray(carried_caps(stated, prices).reindex(columns=list(symbols)).to_numpy(dtype=float))
+
+
+def _sectors(
+    con: Connection, pack: Pack, symbols: Sequence[str], dates: Sequence[date]
+) -> tuple[tuple[str, ...], Codes]:
+    """Sector names and (T, n) indices: as stated by each date, before that the first one stated."""
+    stated = stated_sectors(con, pack, list(symbols)).reindex(columns=list(symbols))
+    days = pd.DatetimeIndex(list(dates))
+    told = (
+        stated.ffill().bfill().reindex(days, method="ffill").bfill() if len(stated) else stated.reindex(days)
+    )
+    flat = told.fillna("").to_numpy(dtype=str)
+    names, codes = sector_codes(flat.ravel().tolist())
+    return names, codes.reshape(flat.shape)
+
+
+def factor_frames(fits: dict[str, FactorFit]) -> dict[str, pd.DataFrame]:
+    """Rows of the five tables, recipes by name."""
+    tables = {
+        "factor_exposures": _exposures,
+        "factor_returns": _returns,
+        "factor_covariances": _covariances,
+        "specific_risks": _specific,
+        "factor_model_quality": _quality,
+    }
+    none = pd.DataFrame(columns=["recipe"])
+    return {
+        table: pd.concat([none, *(rows_of(fit).assign(recipe=name) for name, fit in sorted(fits.items()))])
+        for table, rows_of in tables.items()
+    }
+
+
+def _exposures(fit: FactorFit) -> pd.DataFrame:
+    model = fit.model
+    n, k = model.exposures.shape
+    return pd.DataFrame({
+        "symbol": np.repeat(model.symbols, k), "factor": np.tile(model.factors, n),
+        "exposure": model.exposures.ravel(),
+    })  # fmt: skip
+
+
+def _returns(fit: FactorFit) -> pd.DataFrame:
+    factors, dates = fit.plan.factors, [session.date for session in fit.sessions]
+    return pd.DataFrame({
+        "date": np.repeat(np.array(dates, dtype=object), len(factors)), "factor": np.tile(factors, len(dates)),
+        "return": fit.factor_returns.ravel(),
+    })  # fmt: skip
+
+
+def _covariances(fit: FactorFit) -> pd.DataFrame:
+    model = fit.model
+    k = len(model.factors)
+    return pd.DataFrame({
+        "factor": np.repeat(model.factors, k), "other": np.tile(model.factors, k),
+        "covariance": model.factor_covariance.ravel(), "factor_group": np.repeat(model.groups, k),
+        "sequence": np.repeat(np.arange(k, dtype=np.int32), k),
+    })  # fmt: skip
+
+
+def _specific(fit: FactorFit) -> pd.DataFrame:
+    variance = fit.model.specific
+    return pd.DataFrame({
+        "symbol": fit.symbols, "volatility": np.sqrt(variance), "variance": variance,
+        "observations": fit.moments.count.astype(np.int32), "estimation": fit.universe,
+    })  # fmt: skip
+
+
+def _quality(fit: FactorFit) -> pd.DataFrame:
+    measured = [(measure, "", value, None) for measure, value in fit.quality.items()]
+    missing = [("missing", factor, None, why) for factor, why in sorted(fit.plan.missing.items())]
+    return pd.DataFrame([*measured, *missing], columns=["measure", "factor", "value", "note"])
+
+
+def recorded_loadings(con: Connection, pack: Pack, recipe: Recipe) -> dict[str, dict[str, float]]:
+    """Factor -> symbol -> exposure as recorded, for limits that name factors; nothing for other recipes."""
+    if not asks_for_factors(recipe):
+        return {}
+    rows = con.execute(
+        "select factor, symbol, exposure from latest_factor_exposures where pack_id = ? and recipe = ? "
+        "and symbol in (select unnest(?)) order by all",
+        [pack.id, recipe.name, list(recipe.symbols)],
+    ).fetchall()
+    found: dict[str, dict[str, float]] = {}
+    for factor, symbol, exposure in rows:
+        found.setdefault(str(factor), {})[str(symbol)] = float(exposure)
+    return found
+
+
+def recorded_model(con: Connection, pack: Pack, recipe: Recipe) -> FactorModel | None:
+    """The model that the stage recorded for a recipe, bit for bit; None where it recorded none."""
+    of = [pack.id, recipe.name]
+    cells = con.execute(
+        "select sequence, factor, factor_group, list(covariance order by place) from (select c.*, o.sequence as place "
+        "from latest_factor_covariances c join (select distinct factor, sequence from latest_factor_covariances "
+        "where pack_id = $1 and recipe = $2) o on c.other = o.factor where pack_id = $1 and recipe = $2) "
+        "group by all order by sequence",
+        of,
+    ).fetchall()
+    if not cells:
+        return None
+    _, factors, groups, covariance = zip(*cells, strict=True)
+    loadings = con.execute(
+        "select e.symbol, list(e.exposure order by o.sequence), any_value(s.variance) from latest_factor_exposures e "
+        "join (select distinct factor, sequence from latest_factor_covariances where pack_id = $1 and recipe = $2) o "
+        "using (factor) join latest_specific_risks s on s.pack_id = $1 and s.recipe = $2 and s.symbol = e.symbol "
+        "where e.pack_id = $1 and e.recipe = $2 group by e.symbol order by e.symbol",
+        of,
+    ).fetchall()
+    symbols, exposures, specific = zip(*loadings, strict=True)
+    return FactorModel(
+        symbols, factors, groups, np.array(exposures), np.array(covariance), np.array(specific)
+    )

@@ -1,0 +1,134 @@
+"""The fold: exposures by hand, an update against a refit, look-ahead, and data that end early."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from factor_market import cut, panel
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from optimizer import DataError, FactorPanel, fit_factors
+from optimizer.factors.fit import FactorFit
+from optimizer.factors.standardise import standardised
+
+WHOLE = panel()
+
+
+@pytest.fixture(scope="module")
+def fitted() -> FactorFit:
+    return fit_factors(WHOLE)
+
+
+def same(one: FactorFit, other: FactorFit) -> None:
+    for name in ("exposures", "factor_covariance", "specific"):
+        assert getattr(one.model, name) == pytest.approx(getattr(other.model, name), abs=1e-10)
+
+
+def test_an_update_is_the_full_refit(fitted: FactorFit):
+    before = fit_factors(cut(WHOLE, 0, 327))
+    same(before.updated(cut(WHOLE, 327 - 254, 330)), fitted)
+    assert len(before.updated(cut(WHOLE, 327 - 254, 330)).sessions) == len(fitted.sessions)
+    with pytest.raises(DataError, match="253 sessions"):
+        before.updated(cut(WHOLE, 200, 330))
+    with pytest.raises(DataError, match="symbols of the fit"):
+        before.updated(panel(names=9))
+
+
+def test_an_update_needs_no_more_than_there_is_while_the_history_is_short():
+    short = cut(WHOLE, 0, 200)
+    before = fit_factors(cut(short, 0, 199))
+    same(before.updated(short), fit_factors(short))
+
+
+def test_nothing_of_a_later_day_reaches_an_earlier_one(fitted: FactorFit):
+    """Garbage after a date changes nothing up to it."""
+    rng = np.random.default_rng(4)
+    at = 315
+    spoilt = {
+        name: np.vstack([getattr(WHOLE, name)[:at], rng.uniform(0, 1, (len(WHOLE.dates) - at, 24))])
+        for name in ("returns", "caps", "traded")
+    }
+    noise = {
+        "value": np.vstack([WHOLE.scores["value"][:at], rng.standard_normal((len(WHOLE.dates) - at, 24))])
+    }
+    other = fit_factors(replace(WHOLE, **spoilt, scores=noise))
+    upto = sum(session.date < at for session in fitted.sessions)
+    assert (other.factor_returns[:upto] == fitted.factor_returns[:upto]).all()
+    assert (other.factor_returns[upto:] != fitted.factor_returns[upto:]).any()
+
+
+def test_momentum_by_hand(fitted: FactorFit):
+    raw = np.log1p(WHOLE.returns[-252:-21]).sum(axis=0)
+    expected = standardised(raw[None], WHOLE.caps[-1], np.ones(24, bool))[0]
+    place = fitted.model.factors.index("momentum")
+    assert fitted.model.exposures[:, place] == pytest.approx(expected, abs=1e-10)
+
+
+def test_beta_by_hand(fitted: FactorFit):
+    """A weighted regression of a year on the market of the caps of the close before."""
+    lagged = WHOLE.caps[-253:-1]
+    market = (lagged * WHOLE.returns[-252:]).sum(axis=1) / lagged.sum(axis=1)
+    root = np.sqrt(0.5 ** (np.arange(251, -1, -1) / 63))
+    design = np.column_stack([np.ones(252), market]) * root[:, None]
+    slopes = np.linalg.lstsq(design, WHOLE.returns[-252:] * root[:, None], rcond=None)[0][1]
+    expected = standardised(slopes[None], WHOLE.caps[-1], np.ones(24, bool))[0]
+    assert fitted.model.exposures[:, fitted.model.factors.index("beta")] == pytest.approx(expected, abs=1e-9)
+
+
+def test_styles_have_no_market_and_unit_spread_and_sectors_no_sum(fitted: FactorFit):
+    model, caps = fitted.model, WHOLE.caps[-1]
+    styles = model.exposures[:, [i for i, group in enumerate(model.groups) if group == "style"]]
+    assert caps @ styles / caps.sum() == pytest.approx(np.zeros(styles.shape[1]), abs=1e-12)
+    assert styles.std(axis=0) == pytest.approx(np.ones(styles.shape[1]))
+    shares = WHOLE.caps[-2] @ model.exposures[:, 1:4] / WHOLE.caps[-2].sum()
+    assert abs(shares @ fitted.sessions[-1].factor_returns[1:4]) < 1e-15
+
+
+def test_returns_are_what_factors_and_names_add_up_to(fitted: FactorFit):
+    before = fit_factors(cut(WHOLE, 0, 329))
+    last = fitted.sessions[-1]
+    told = before.exposures @ last.factor_returns + last.specific_returns
+    assert told == pytest.approx(WHOLE.returns[-1], abs=1e-15)
+
+
+def test_a_desk_without_data_gets_what_they_allow_and_is_told_which_log_gives_more():
+    bare = fit_factors(FactorPanel(WHOLE.symbols, WHOLE.dates, WHOLE.returns))
+    assert bare.model.factors == ("market", "momentum", "short_term_reversal", "beta", "residual_volatility")
+    assert "market_caps" in bare.plan.missing["size"] and "securities" in bare.plan.missing["sectors"]
+    assert "volume" in bare.plan.missing["liquidity"]
+    one_sector = fit_factors(replace(WHOLE, sector_names=("S",), sectors=np.zeros(24, int)))
+    assert "one sector" in one_sector.plan.missing["sectors"]
+    late = WHOLE.caps.copy()
+    late[:-10] = np.nan
+    assert "10 sessions" in fit_factors(replace(WHOLE, caps=late)).plan.missing["size"]
+
+
+def test_a_name_outside_the_estimation_has_exposures_and_a_risk_but_moves_nothing():
+    inside = np.ones(24, bool)
+    inside[3] = False
+    wild = WHOLE.returns.copy()
+    wild[:, 3] *= 3.0
+    one, two = (fit_factors(replace(WHOLE, returns=r, estimation=inside)) for r in (WHOLE.returns, wild))
+    assert (one.factor_returns == two.factor_returns).all()
+    assert two.model.specific[3] > 4 * one.model.specific[3]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_whatever_is_missing_the_model_is_finite_or_refused(data: st.DataObject):
+    names, days = data.draw(st.sampled_from([1, 2, 3, 9])), data.draw(st.sampled_from([66, 110, 150]))
+    made = panel(data.draw(st.integers(0, 99)), days, names, data.draw(st.sampled_from([1, 2, names])))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    holes = rng.random((days, names)) < data.draw(st.sampled_from([0.0, 0.2, 0.9]))
+    returns = np.where(holes, np.nan, made.returns * data.draw(st.sampled_from([1.0, 0.0])))
+    caps = data.draw(
+        st.sampled_from([None, made.caps, np.ones((days, names)), np.where(holes, np.nan, made.caps)])
+    )
+    flat = {"value": np.ones((days, names))}
+    try:
+        model = fit_factors(replace(made, returns=returns, caps=caps, scores=flat)).model
+    except DataError:
+        return
+    assert np.linalg.eigvalsh(model.covariance.dense)[0] >= -1e-12
+    assert np.isfinite(model.covariance.dense).all()

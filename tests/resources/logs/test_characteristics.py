@@ -1,0 +1,85 @@
+"""Characteristics that cannot be believed are set aside with a reason; the rest of the file is taken."""
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from resources.logs.characteristics import screened
+from resources.prices.reference import TABLES, read_reference
+from resources.prices.source import Delivery
+from resources.store.warehouse import Warehouse
+
+TODAY = date(2024, 3, 1)
+HEADER = "symbol,date,name,value,known_at\n"
+
+
+def lines(
+    values: list[float], name: str = "value", day: str = "2024-01-31", known: str = "2024-02-10"
+) -> str:
+    return "".join(f"N{i},{day},{name},{value},{known}\n" for i, value in enumerate(values))
+
+
+def delivered(text: str) -> Delivery:
+    rows = read_reference(
+        (HEADER + text).encode(), "characteristics.csv", "characteristics", TABLES["characteristics"]
+    )
+    return Delivery(
+        "reference", "key", "characteristics.csv", "sha", Path("x"), rows, log="characteristics", first_line=2
+    )
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    return Warehouse(tmp_path_factory.mktemp("log"))
+
+
+def aside(warehouse: Warehouse, text: str) -> tuple[list[tuple[int, str]], int, Delivery]:
+    with warehouse.live() as con:
+        found = screened(con, delivered(text), TODAY)
+    rows = found.quarantined.to_pylist()
+    return [(row["line"], row["code"]) for row in rows], found.rows.num_rows, found
+
+
+def test_what_is_known_after_today_or_before_its_day(empty: Warehouse) -> None:
+    text = lines([1.0], known="2024-03-02") + lines([1.0], "roe", known="2024-01-30") + lines([1.0], "yield")
+    found, kept, delivery = aside(empty, text)
+    assert found == [(2, "FUTURE_KNOWN_AT"), (3, "KNOWN_TOO_EARLY")]
+    assert kept == 1
+    assert "2024-03-02" in delivery.quarantined["reason"][0].as_py()
+
+
+def test_rows_told_twice(empty: Warehouse) -> None:
+    found, kept, delivery = aside(
+        empty, lines([1.0]) + lines([2.0]) + lines([3.0], "roe") + lines([3.0], "roe")
+    )
+    assert found == [(2, "DUPLICATE_CONFLICT"), (3, "DUPLICATE_CONFLICT")]
+    assert kept == 1
+    assert [said.code for said in delivery.warnings] == ["DUPLICATE", "DUPLICATE_CONFLICT"]
+
+
+@pytest.mark.parametrize("factor", [100.0, 0.01, 1000.0, -100.0])
+def test_other_units_than_the_cross_section(empty: Warehouse, factor: float) -> None:
+    values = [0.5, 0.8, 1.1, 0.9, 0.4, 1.5, 0.7, 1.2, 0.6 * factor]
+    found, kept, _ = aside(empty, lines(values))
+    assert found == [(10, "OTHER_UNITS")]
+    assert kept == 8
+
+
+@pytest.mark.parametrize("values", [[0.5, 50.0], [0.0] * 9, [10.0 ** (i / 2) for i in range(12)]])
+def test_few_names_zeros_and_true_spread_are_kept(empty: Warehouse, values: list[float]) -> None:
+    assert aside(empty, lines(values))[:2] == ([], len(values))
+
+
+def test_a_whole_file_in_other_units_is_judged_by_what_is_on_record(tmp_path: Path) -> None:
+    from bench import STAMP, ingest
+
+    warehouse = Warehouse(tmp_path)
+    values = [0.5, 0.8, 1.1, 0.9, 0.4, 1.5, 0.7, 1.2, 0.6]
+    first = delivered(lines(values)).rows
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "characteristics", first.append_column("source", pa.array(["reference"] * len(values))))
+    later = lines([100 * value for value in values], day="2024-02-20", known="2024-02-25")
+    found, kept, _ = aside(warehouse, later)
+    assert len(found) == 9 and kept == 0
