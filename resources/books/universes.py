@@ -6,7 +6,7 @@ import numpy as np
 
 from optimizer import DataError
 from optimizer.model.sessions import costly_gaps
-from optimizer.proposals.proposal import MIN_OBSERVATIONS
+from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
 from resources.ledger.ledger import Connection
 from resources.packs.delistings import gone_symbols
 from resources.packs.liquidity import liquidity_of
