@@ -24,6 +24,7 @@ from optimizer.tax.taxes import TaxPlan
 from optimizer.trading.frozen import FrozenPosition, beside_frozen, with_frozen
 from optimizer.trading.rationale import Reasons
 from optimizer.trading.taxed_trades import with_taxes
+from optimizer.trading.tracking_risk import TrackingRisk
 from optimizer.trading.trade_list import TradeList
 from optimizer.trading.trades import build_trades
 from optimizer.typing import Array
@@ -115,6 +116,10 @@ class CompiledPolicy:
         return CostModel.of(self._applied[0], self.mandate.liquidity)
 
     @cached_property
+    def _risk(self) -> TrackingRisk:
+        return TrackingRisk.of(self.estimates.risk)
+
+    @cached_property
     def _unlimited(self) -> Array:
         """(n,) the best weights without the turnover limit; whatever is held, these are the same."""
         setting = Setting(
@@ -195,6 +200,7 @@ class CompiledPolicy:
             lots=self.mandate.lots,
             reasons=told,
             sell_rates=rates,
+            risk=self._risk,
         )
         return with_frozen(with_taxes(found, plan) if plan else found, self.mandate.frozen)
 
