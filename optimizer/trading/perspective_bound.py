@@ -20,9 +20,9 @@ from optimizer.trading.small_programs import least_within
 from optimizer.trading.trade_elimination import RESTS, thinned
 from optimizer.typing import Array
 
-ROUNDS, SETTLED = 25, 1e-9
+ROUNDS, SETTLED = 25, 1e-7  # of NAV: a thousandth of a basis point
 SHARPER = 1.0
-ALL, COLUMNS = 64, 96
+ALL, COLUMNS, PROMISING = 64, 96, 0.5
 WORTHWHILE = 1e-7
 
 Mask = NDArray[np.bool_]
@@ -65,7 +65,7 @@ def relax(problem: RoundingProblem, near: Array | None = None) -> Relaxation:
         bound = found.bound()
         if best is None or bound >= highest:
             best, highest = found, bound
-        if not columns.changed(found) or abs(bound - before) < SETTLED:
+        if not columns.changed(found) or bound - before < SETTLED:
             break
         before = bound
     if best is None:
@@ -98,8 +98,9 @@ class _Columns:
         if len(p.held) <= ALL:
             self.inside = self.movable.copy()
         elif near is None:
-            self.inside = self.must.copy()
-            self._join(start)
+            distance = np.abs(p.wanted - p.held)
+            cost = p.curve.fixed + np.where(self.side > 0, p.curve.buy, p.curve.sell) * distance
+            self.inside = self.movable & (self.must | (p.own * distance**2 > PROMISING * cost))
         else:
             self.inside = self.movable & (self.must | (np.abs(near - p.held) >= RESTS))
 
@@ -121,6 +122,8 @@ class _Columns:
         settled = (beyond == self.whole).all() and not wrong.any()
         self.side = np.where(wrong, -self.side, self.side)
         self.whole, self.reach = beyond, found.reach
+        if len(p.held) > ALL:
+            self.inside &= ~resting | wrong
         return self._join(found) or not settled
 
     def _join(self, found: "_Priced") -> bool:
