@@ -23,7 +23,8 @@ from optimizer import (
     build_trades,
     ledoit_wolf,
 )
-from optimizer.trading.trades import AVERSION, RIDGE
+from optimizer.trading.tracking_risk import RIDGE
+from optimizer.trading.trades import AVERSION
 
 RESULTS = Path(__file__).with_name("RESULTS-trades.md")
 NAMES, RUNS, SEEDS = 500, 3, (0, 1, 2)

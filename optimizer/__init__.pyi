@@ -46,7 +46,8 @@ from optimizer.proposals.engine_constraints import ObjectiveType as ObjectiveTyp
 from optimizer.proposals.exposure_matching import match_exposures as match_exposures
 from optimizer.proposals.frontier import FrontierPoint as FrontierPoint, frontier as frontier
 from optimizer.proposals.portfolio_estimator import PortfolioEstimator as PortfolioEstimator
-from optimizer.proposals.proposal import Mandate as Mandate, Proposal as Proposal, propose as propose
+from optimizer.proposals.compiled_policy import CompiledPolicy as CompiledPolicy, Mandate as Mandate
+from optimizer.proposals.proposal import Proposal as Proposal, propose as propose, propose_account as propose_account
 from optimizer.proposals.result import OptimizationResult as OptimizationResult
 from optimizer.backtests.cross_validation import combinatorial_splits as combinatorial_splits, cross_validate as cross_validate, probability_of_overfitting as probability_of_overfitting
 from optimizer.backtests.point_in_time import Vintages as Vintages

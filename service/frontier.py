@@ -7,7 +7,8 @@ import numpy as np
 from optimizer import Estimates, Policy
 from optimizer import frontier as efficient
 from optimizer.measures.portfolio_measures import expected_return, volatility
-from optimizer.proposals.proposal import applied_policy, enough, form_beliefs
+from optimizer.proposals.compiled_policy import applied_policy, enough
+from optimizer.proposals.proposal import form_beliefs
 from optimizer.typing import Array
 from service.answers import FrontierAnswer, FrontierPoint
 from service.desk import Loaded

@@ -7,7 +7,8 @@ from typing import Any
 
 from optimizer import CostModel, Impact, Mandate, PolicyError, Proposal, Taxes, propose
 from optimizer.model.portfolio import ZERO, exact, money
-from optimizer.proposals.proposal import enough, orders_impact
+from optimizer.proposals.compiled_policy import enough
+from optimizer.proposals.proposal import orders_impact
 from optimizer.solvers.hierarchy import PriorityLevel
 from optimizer.trading.impact import Side, impact_of
 from optimizer.trading.trade_list import LimitCheck, TradeRow

@@ -20,8 +20,9 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.model.returns import check_values
 from optimizer.numerics.matrices import scaled
+from optimizer.proposals.compiled_policy import Mandate
 from optimizer.proposals.priors import market_aversion, starting_point
-from optimizer.proposals.proposal import Mandate, form_beliefs
+from optimizer.proposals.proposal import form_beliefs
 from optimizer.solvers.solve import solve
 from optimizer.typing import Array
 

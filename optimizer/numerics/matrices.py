@@ -98,6 +98,22 @@ def block(matrix: Matrix, names: Index) -> Array:
     return np.asarray(square)
 
 
+def between(matrix: Matrix, rows: Index, columns: Index) -> Array:
+    """(k, j) what k names have in common with j others; on the diagonal of factors only what is in these."""
+    if not isinstance(matrix, LowRank):
+        return np.asarray(matrix[rows[:, None], columns])
+    return np.asarray(matrix.root[:, rows].T @ matrix.root[:, columns])
+
+
+def product_of_few(matrix: Matrix, names: Index, x: Array) -> Array:
+    """(n,) the product with x (k,) in k names and 0 in the others."""
+    if not isinstance(matrix, LowRank):
+        return np.asarray(x @ matrix[names])
+    product = matrix.root.T @ (matrix.root[:, names] @ x)
+    product[names] += matrix.diagonal[names] * x
+    return np.asarray(product)
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """A matrix as seen from j of its names, whose rows are gathered once for all products with them."""

@@ -74,6 +74,8 @@ def _refuse_strangers(given: Mapping[str, int], known: Mapping[str, tuple[str, .
 
 def closing(policy: Policy, limits: Mapping[str, Range]) -> Policy:
     """The policy with limits of names that hold always, whatever the priority of the desk's own on them."""
+    if not limits:
+        return policy
     own = {f"{side} {symbol}": 0 for symbol in limits for side in ("min_weight", "max_weight")}
     ranked = {**policy.priorities, **own} if any(policy.priorities.values()) else policy.priorities
     return replace(policy, asset_limits={**policy.asset_limits, **limits}, priorities=ranked)

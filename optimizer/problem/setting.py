@@ -1,6 +1,6 @@
 """What a policy is applied to: estimates, universe, holdings and costs, in one order of names."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ class Setting:
 
     held   (n,) current weights in the order of `estimates.symbols`, None when nothing is known of them
     costs  of trades given in weights, paid once; None: those of the policy
+    without_turnover_limit  gives the best weights (n,) without that limit, where somebody knows them already
     """
 
     estimates: Estimates
@@ -26,6 +27,7 @@ class Setting:
     universe: Universe
     held: Array | None = None
     costs: CostCurve | None = None
+    without_turnover_limit: Callable[[], Array] | None = None
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """From a portfolio, prices, estimates and a policy to trades: the one composition that pipeline and service share."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -10,27 +10,20 @@ from optimizer.beliefs.black_litterman import delta_of, posterior
 from optimizer.beliefs.entropy_pooling import ScenarioView, moved, pool
 from optimizer.beliefs.estimators.means import equilibrium
 from optimizer.beliefs.market_views import MarketView
-from optimizer.errors import InfeasibleError, PolicyError
-from optimizer.model.costs import CostCurve, CostModel, Liquidity
+from optimizer.errors import PolicyError
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Number, Portfolio, Universe, exact, money
 from optimizer.numerics.matrices import Matrix, variances
 from optimizer.problem.methods import ON_ODDS, ON_SCENARIOS, reads_means
-from optimizer.problem.priorities import closing
+from optimizer.proposals.compiled_policy import CompiledPolicy, Mandate, enough
 from optimizer.proposals.priors import left_out_of_prior, market_aversion, starting_point
-from optimizer.solvers.solve import Solution, solve
-from optimizer.tax.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
-from optimizer.tax.taxes import TaxPlan
-from optimizer.trading.frozen import FrozenPosition, beside_frozen, with_frozen
+from optimizer.solvers.solve import Solution
 from optimizer.trading.impact import Impact, impact
 from optimizer.trading.rationale import Reasons
-from optimizer.trading.taxed_trades import with_taxes
 from optimizer.trading.trade_list import TradeList
-from optimizer.trading.trades import build_trades
 from optimizer.typing import Array
 
-MIN_OBSERVATIONS = 30
 ASSUMED_VOLATILITY = 0.2
 
 
@@ -67,34 +60,6 @@ class Beliefs:
             return known
         days = {"scenarios": self.scenarios, "probabilities": self.probabilities}
         return replace(known, covariance=self.covariance, **days, trusted=True)
-
-
-@dataclass(frozen=True)
-class Mandate:
-    """What the desk adds to prices and policy.
-
-    investable  symbols that may be bought; a held one besides is sold; None = all
-    views       MarketView in excess returns, or ScenarioView in total ones, as the policy's view_model has them
-    prior       "benchmark", "market_cap" (equilibria) or "historical" (the estimated means)
-    ratings     symbol -> quality score
-    lots        shares in a lot
-    taxes       the tax lots and how sales are taxed; None = taxes are not looked at
-    notes       what a reader of the weights must know: what was left out, and why
-    frozen      positions without a price today, whose value is part of the portfolio's cash
-
-    >>> Mandate(prior='historical').lots
-    1
-    """
-
-    investable: tuple[str, ...] | None = None
-    views: tuple[MarketView | ScenarioView, ...] = ()
-    prior: str = "benchmark"
-    ratings: Mapping[str, float] = field(default_factory=dict)
-    lots: Number = 1
-    taxes: TaxPlan | None = None
-    liquidity: Mapping[str, Liquidity] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    frozen: tuple[FrozenPosition, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,120 +133,6 @@ def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate
     return Beliefs(symbols, prior, found.mean, found.covariance, warnings)
 
 
-def applied_policy(
-    policy: Policy, estimates: Estimates, mandate: Mandate
-) -> tuple[Policy, dict[str, str], tuple[str, ...]]:
-    """The policy as it binds today, why each closed name is sold, and warnings.
-
-    What is not investable, or rated below the minimum, gets the target 0; the unrated are kept and named.
-    """
-    closed: dict[str, str] = {}
-    warnings: list[str] = []
-    allowed = set(estimates.symbols if mandate.investable is None else mandate.investable)
-    for symbol in estimates.symbols:
-        score = mandate.ratings.get(symbol)
-        if symbol not in allowed:
-            closed[symbol] = "it is not in the portfolio's universe"
-        elif policy.min_quality_score is not None and score is not None and score < policy.min_quality_score:
-            closed[symbol] = f"quality {score:g} is below the minimum {policy.min_quality_score:g}"
-    if policy.min_quality_score is not None:
-        unrated = sorted(allowed - set(mandate.ratings))
-        warnings += [f"Unrated, kept: {', '.join(unrated)}"] if unrated else []
-    method = policy.method
-    if estimates.observations and estimates.observations < MIN_OBSERVATIONS:
-        method = "equal_weight"
-        warnings.append(f"Insufficient data for optimization ({estimates.observations} days)")
-    warnings += [str(position) for position in mandate.frozen]
-    limited = closing(policy, dict.fromkeys(closed, (0.0, 0.0)))
-    applied = replace(beside_frozen(limited, mandate.frozen), method=method)
-    return applied, closed, tuple(warnings)
-
-
-def choose_weights(
-    portfolio: Portfolio,
-    prices: Mapping[str, Number],
-    estimates: Estimates,
-    policy: Policy,
-    universe: Universe,
-    mandate: Mandate,
-) -> Solution:
-    """The optimal weights under today's policy; raises what `solve` raises.
-
-    estimates  with beliefs already in place of its mean and covariance
-    """
-    applied, _, warnings = applied_policy(policy, estimates, mandate)
-    warnings = (*mandate.notes, *estimates.notes, *warnings)
-    _refuse_shorts(portfolio, policy)
-    held = portfolio.get_weights(prices)
-    current = np.array([held.get(symbol, 0.0) for symbol in estimates.symbols])
-    applied = not_bought_back(applied, mandate.taxes, held)
-    costs = _costs_in_weights(portfolio, prices, estimates.symbols, applied, mandate)
-    solution = solve(estimates, applied, universe, current, costs=costs)
-    found, left = swaps(portfolio, prices, mandate.taxes, mandate.investable)
-    if limited := harvest_limits(found, solution, held, applied):
-        try:
-            solution = solve(estimates, limited, universe, current, costs=costs)
-            warnings += tuple(swap.text for swap in found)
-        except InfeasibleError as error:
-            left += (f"No losses are harvested: {error}",)
-    return replace(solution, warnings=warnings + left + solution.warnings)
-
-
-def _costs_in_weights(
-    portfolio: Portfolio,
-    prices: Mapping[str, Number],
-    symbols: tuple[str, ...],
-    policy: Policy,
-    mandate: Mandate,
-) -> CostCurve | None:
-    """What the trade list will charge, for trades as fractions of the NAV; None where the goal counts no costs."""
-    nav = float(portfolio.total_value(prices))
-    if policy.cost_horizon_years is None or nav <= 0:
-        return None
-    model = CostModel.of(policy, mandate.liquidity)
-    return model.curve(symbols, np.array([float(prices[symbol]) for symbol in symbols]), nav)
-
-
-def _refuse_shorts(portfolio: Portfolio, policy: Policy) -> None:
-    short = [f"{s} {held.quantity}" for s, held in sorted(portfolio.positions.items()) if held.quantity < 0]
-    if short and policy.long_only:
-        raise PolicyError(
-            f"{portfolio.name} is long-only and holds a negative quantity: {', '.join(short)}; correct it, or set "
-            "long_only to False"
-        )
-
-
-def order_trades(
-    portfolio: Portfolio,
-    prices: Mapping[str, Number],
-    target: Mapping[str, float],
-    estimates: Estimates,
-    policy: Policy,
-    universe: Universe,
-    mandate: Mandate,
-    reasons: Reasons,
-) -> TradeList:
-    """Whole lots nearest to the target in risk terms; raises what `build_trades` raises."""
-    applied, closed, _ = applied_policy(policy, estimates, mandate)
-    plan = mandate.taxes
-    harvested = harvest_reasons(swaps(portfolio, prices, plan, mandate.investable)[0], target)
-    told = replace(reasons, excluded={**harvested, **closed, **reasons.excluded})
-    rates = plan.sell_rates(portfolio, prices, target) if plan and plan.in_costs else None
-    found = build_trades(
-        portfolio,
-        prices,
-        target,
-        estimates,
-        applied,
-        universe,
-        costs=CostModel.of(applied, mandate.liquidity),
-        lots=mandate.lots,
-        reasons=told,
-        sell_rates=rates,
-    )
-    return with_frozen(with_taxes(found, plan) if plan else found, mandate.frozen)
-
-
 def propose(
     portfolio: Portfolio,
     prices: Mapping[str, Number],
@@ -305,7 +156,26 @@ def propose(
     """
     told = mandate or Mandate()
     beliefs, believed = believe(estimates, universe, policy, told)
-    solution = choose_weights(portfolio, prices, believed, policy, universe, told)
+    return propose_account(portfolio, prices, beliefs, CompiledPolicy(believed, policy, universe, told), past)
+
+
+def propose_account(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    beliefs: Beliefs | None,
+    compiled: CompiledPolicy,
+    past: Reasons | None = None,
+) -> Proposal:
+    """Weights and trades of one of the accounts that share a policy and the beliefs it was compiled with.
+
+    prices, past  as in `propose`. Raises what `propose` raises.
+
+    >>> compiled = CompiledPolicy(estimates, policy, universe, Mandate())
+    >>> propose_account(book, quotes, None, compiled).solution.certificate.ok
+    True
+    """
+    policy = compiled.policy
+    solution = compiled.choose_weights(portfolio, prices)
     target = dict(zip(solution.symbols, solution.weights.tolist(), strict=True))
     heard = beliefs if reads_means(policy) else None
     reasons = replace(
@@ -315,9 +185,37 @@ def propose(
         returns=expected_returns(heard),
         views=view_effects(heard),
     )
-    trades = order_trades(portfolio, prices, target, believed, policy, universe, told, reasons)
+    trades = compiled.order_trades(portfolio, prices, target, reasons)
     warnings = (*(beliefs.warnings if beliefs else ()), *solution.warnings, *trades.warnings)
     return Proposal(policy, beliefs, solution, trades, warnings)
+
+
+def choose_weights(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    estimates: Estimates,
+    policy: Policy,
+    universe: Universe,
+    mandate: Mandate,
+) -> Solution:
+    """The optimal weights of one account; as `CompiledPolicy.choose_weights`."""
+    return CompiledPolicy(estimates, policy, universe, mandate).choose_weights(portfolio, prices)
+
+
+def order_trades(
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    target: Mapping[str, float],
+    estimates: Estimates,
+    policy: Policy,
+    universe: Universe,
+    mandate: Mandate,
+    reasons: Reasons,
+) -> TradeList:
+    """Whole lots nearest to one account's target; as `CompiledPolicy.order_trades`."""
+    return CompiledPolicy(estimates, policy, universe, mandate).order_trades(
+        portfolio, prices, target, reasons
+    )
 
 
 def orders_impact(
@@ -362,11 +260,6 @@ def believe(
         return None, evidence
     beliefs = form_beliefs(evidence, universe, policy, mandate)
     return beliefs, beliefs.estimates(evidence)
-
-
-def enough(estimates: Estimates) -> bool:
-    """Whether the history is long enough to form beliefs from it."""
-    return not estimates.observations or estimates.observations >= MIN_OBSERVATIONS
 
 
 def expected_returns(beliefs: Beliefs | None) -> dict[str, float]:

@@ -162,14 +162,21 @@ def solve(
     """
     symbols = estimates.symbols
     weights = None if held is None else checked_weights(named_holdings("held", held, symbols), len(symbols))
-    setting = Setting(estimates, policy, universe, weights, costs)
+    near = None if start is None else checked_weights(named_holdings("start", start, symbols), len(symbols))
+    return solved(Setting(estimates, policy, universe, weights, costs), constraints, near)
+
+
+def solved(
+    setting: Setting, constraints: OwnConstraints | None = None, start: Array | None = None
+) -> Solution:
+    """The same of a setting; start (n,) as in `solve`."""
+    policy = setting.policy
     goal = goal_of(setting)
     wanted = build_limits(setting).with_norms(target_cap(setting, goal))
     levels_of(wanted, policy)  # refuses what is no limit here, in conflict or not
     if constraints is not None:
         return solved_within(goal, wanted, constraints, setting)
-    near = None if start is None else checked_weights(named_holdings("start", start, symbols), len(symbols))
-    way, best = search(goal, plain(wanted, near), setting)
+    way, best = search(goal, plain(wanted, start), setting)
     choice = chosen(goal, way, best, setting)
     arena, best = (choice.arena, choice.best) if choice else (way.arena, best)
     best = rescaled(goal, arena, best, setting)
@@ -184,7 +191,7 @@ def solve(
         *target_missed(best, setting),
     )
     solution = Solution(
-        estimates.symbols, best.weights, goal.value(best.weights), policy.method, goal, arena, best, unmet,
+        setting.symbols, best.weights, goal.value(best.weights), policy.method, goal, arena, best, unmet,
         warnings, bound=choice.bound if choice else None, hierarchy=way.levels,
     )  # fmt: skip
     return solution if arena.elastic else with_turnover(solution, setting)
@@ -312,7 +319,9 @@ def with_turnover(solution: Solution, setting: Setting) -> Solution:
     limit, held = setting.policy.max_turnover, setting.held
     if limit is None or held is None or turnover(solution.weights, held) < limit - 1e-7:
         return solution
-    wanted = turnover(unlimited(solution.goal, solution.arena.limits.without("max_turnover")), held)
+    free = setting.without_turnover_limit
+    best = free() if free else unlimited(solution.goal, solution.arena.limits.without("max_turnover"))
+    wanted = turnover(best, held)
     warning = f"Trades scaled down to meet {limit:.1%} turnover limit (one-way; {wanted:.1%} without it)"
     return replace(
         solution, warnings=(*solution.warnings, warning), unconstrained_turnover=wanted

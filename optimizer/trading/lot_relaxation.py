@@ -6,11 +6,13 @@ cash, turnover and the other limits. All amounts are fractions of the NAV before
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from optimizer.model.costs import CostCurve
 from optimizer.numerics.convex_limits import Absolute, Largest, Norm
+from optimizer.trading.tracking_risk import TrackingRisk
 from optimizer.typing import Array
 
 TOLERANCE = 1e-12
@@ -22,8 +24,8 @@ class RoundingProblem:
 
     held, wanted  (n,) weights now and at the target
     step          (n,) weight of one lot
-    covariance    (n, n) per year;  aversion  a, NAV per unit of annual tracking variance
-    own           (n,) > 0, at most what each name bears alone: a S - diag(own) is positive semidefinite
+    risk          S per year, and what each name bears of it alone
+    aversion      a, NAV per unit of annual tracking variance
     curve         costs of trades given in weights
     lower, upper  (n,) bounds of x
     rows, bounds  (m, n) and (m,): rows @ x <= bounds
@@ -36,9 +38,8 @@ class RoundingProblem:
     held: Array
     wanted: Array
     step: Array
-    covariance: Array
+    risk: TrackingRisk
     aversion: float
-    own: Array
     curve: CostCurve
     lower: Array
     upper: Array
@@ -51,21 +52,41 @@ class RoundingProblem:
     absolute: tuple[Absolute | Largest, ...] = ()
     norms: tuple[Norm, ...] = ()
 
-    @property
+    @cached_property
+    def own(self) -> Array:
+        """(n,) > 0, what each name bears alone: a S - diag(own) is positive semidefinite."""
+        return self.aversion * self.risk.own
+
+    @cached_property
     def min_lots(self) -> Array:
         """(n,) least size of a trade in lots."""
         return np.maximum(np.ceil(self.min_trade / self.step - 1e-9), 1.0)
 
-    @property
+    @cached_property
     def close(self) -> Array:
         """(n,) lots that sell the whole holding; it need not be whole."""
         return -self.held / self.step
 
+    @cached_property
+    def floor_lots(self) -> Array:
+        """(n,) the largest sale in lots: the whole holding, and any where short positions may be had."""
+        return np.where(self.lower >= 0, self.close, -np.inf)
+
+    @cached_property
+    def sellable(self) -> Array:
+        """(n,) whether the whole holding is a sale that is large enough."""
+        return -self.close >= self.min_lots - 1e-9
+
+    def marginal(self, x: Array) -> Array:
+        """(n,) S (x - w)."""
+        return np.asarray(self.risk.covariance @ (x - self.wanted))
+
     def objective(self, lots: Array) -> float:
         """Tracking penalty plus costs, fraction of NAV."""
         trades = lots * self.step
-        miss = self.held + trades - self.wanted
-        return float(self.aversion * miss @ self.covariance @ miss + self.curve.costs(trades).sum())
+        x = self.held + trades
+        penalty = self.aversion * float((x - self.wanted) @ self.marginal(x))
+        return penalty + float(self.curve.costs(trades).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,21 +94,22 @@ class Relaxation:
     """A convex problem's optimum, and what no permitted list goes below.
 
     weights  (n,) the optimum;  start: gives holdings (n,) near the best list, which few relaxations are asked for
+    partial  (n,) how much the bound gains per unit of what a name bears alone: where a commission counts in part
     """
 
     weights: Array
     bound: float
     start: Callable[[], Array]
+    partial: Array | None = None
 
 
 def permitted(problem: RoundingProblem, lots: Array) -> Array:
     """(n,) the nearest trade that is whole, large enough, and no larger than the holding unless short."""
     close, least = problem.close, problem.min_lots
-    whole = np.rint(lots)
-    whole = np.where((problem.lower >= 0) & (whole < close), close, whole)
+    whole = np.maximum(np.rint(lots), problem.floor_lots)
     whole = np.where(np.abs(lots - close) < 1e-9, close, whole)
     edge = np.where(np.abs(lots) >= least / 2, np.copysign(least, lots), 0.0)
-    edge = np.where((problem.lower >= 0) & (edge < close), 0.0, edge)
+    edge = np.where(edge < problem.floor_lots, 0.0, edge)
     return np.where(np.abs(whole) < least - 1e-9, edge, whole)
 
 
@@ -95,23 +117,11 @@ def neighbours(problem: RoundingProblem, lots: Array) -> tuple[Array, Array]:
     """(n,) the next permitted trades above and below."""
     close, least = problem.close, problem.min_lots
     up = np.floor(lots + 1e-9) + 1
-    up = np.where((up > 0) & (up < least), least, up)
-    up = np.where((up < 0) & (up > -least), 0.0, up)
     down = np.ceil(lots - 1e-9) - 1
-    down = np.where((down > 0) & (down < least), 0.0, down)
-    down = np.where((down < 0) & (down > -least), -least, down)
-    beyond = (problem.lower >= 0) & (down < close)
-    sellable = (-close >= least - 1e-9) & (lots > close + 1e-9)
-    return up, np.where(beyond, np.where(sellable, close, lots), down)
-
-
-def alone(covariance: Array) -> Array:
-    """(n,) the variance that the other names do not explain, 1 / (S^-1)_ii: the specific one in a factor model."""
-    return np.asarray(1 / np.linalg.inv(covariance).diagonal())
-
-
-def separable(covariance: Array, share: Array) -> Array:
-    """(n,) the largest multiple of share (n,) > 0 whose diagonal leaves a positive definite covariance semidefinite."""
-    scale = np.sqrt(share)
-    lowest = float(np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0])
-    return np.asarray(max(lowest - 1e-9, 1e-12) * share)
+    if problem.min_trade:
+        up = np.where((up > 0) & (up < least), least, up)
+        up = np.where((up < 0) & (up > -least), 0.0, up)
+        down = np.where((down > 0) & (down < least), 0.0, down)
+        down = np.where((down < 0) & (down > -least), -least, down)
+    beyond = down < problem.floor_lots
+    return up, np.where(beyond, np.where(problem.sellable & (lots > close + 1e-9), close, lots), down)

@@ -3,111 +3,201 @@
 A trade t pays d (t - c)^2 + r |t|, and f when it is not 0. Its convex envelope is a line from 0 to the size
 t* = sqrt(f / d), and the parabola beyond (Frangioni & Gentile 2006): tight where d is large, so d takes from the
 covariance what each name bears alone. The bound that is reported is Lagrange's, at the shadow prices of that convex
-problem: it prices each name's permitted lots one by one, and holds whatever the prices are.
+problem: it prices each name's permitted lots one by one, and holds whatever holdings and prices it is taken at. So
+only names that are traded are columns of the programs; the others join when their price says so.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.errors import InfeasibleError, SolverError
-from optimizer.trading.lot_relaxation import TOLERANCE, Relaxation, RoundingProblem, separable
+from optimizer.numerics.matrices import block
+from optimizer.trading.lot_relaxation import TOLERANCE, Relaxation, RoundingProblem
+from optimizer.trading.small_programs import least_within
 from optimizer.trading.trade_elimination import RESTS, thinned
 from optimizer.typing import Array
 
-ROUNDS = 25
+ROUNDS, SETTLED = 25, 1e-7  # of NAV: a thousandth of a basis point
 SHARPER = 1.0
+ALL, COLUMNS, PROMISING = 64, 96, 0.5
+WORTHWHILE = 1e-7
+
+Mask = NDArray[np.bool_]
 
 
-def sharpened(problem: RoundingProblem) -> tuple[RoundingProblem, Array]:
-    """The problem with more of `own` where that raises the bound most, and the optimum (n,) of its first relaxation.
+def sharpened(problem: RoundingProblem, relaxed: Relaxation) -> RoundingProblem | None:
+    """The problem with more of `own` for the names where that raises the bound most; None where it does not.
 
     A commission counts in part, z, where the relaxed trade t is below the size t*: there a unit more of d raises the
     bound by t^2 (1 / z - 1). Whatever is taken, the rest of the covariance stays convex (Zheng, Sun & Li 2014).
-    Raises InfeasibleError and SolverError as `relax` does.
     """
     p = problem
-    found = _Priced(p, p.wanted, 0.0, 0.0, np.zeros(len(p.bounds)))
-    side, whole = _sides(p, p.wanted), np.abs(p.wanted - p.held) >= found.reach
-    found = _solve(p, side, whole, found.reach, reserved=False)
-    size = np.abs(found.x - p.held)
-    worth = size * np.maximum(found.reach - size, 0.0)
-    part = p.own * worth
-    if not part.any():
-        return p, found.x
-    share = p.own * np.exp(SHARPER * np.sqrt(part / part.max()))
-    own = separable(p.aversion * p.covariance, share)
-    return (replace(p, own=own) if worth @ (own - p.own) > 0 else p), found.x
+    part = p.own * relaxed.partial if relaxed.partial is not None else np.zeros_like(p.held)
+    names = np.flatnonzero(part)
+    if not len(names):
+        return None
+    share = p.risk.own[names] * np.exp(SHARPER * np.sqrt(part[names] / part.max()))
+    risk = p.risk.given_to(names, share)
+    return None if risk is p.risk else replace(p, risk=risk)
 
 
 def relax(problem: RoundingProblem, near: Array | None = None) -> Relaxation:
-    """Solves the relaxation by PIQP, each name on a side and a piece of its envelope, until none changes either.
+    """Solves the relaxation, each traded name on a side and a piece of its envelope, until none changes either.
 
     near  (n,) holdings whose sides and pieces are the first guess; the target by default
-    Raises InfeasibleError when no holdings obey cash, turnover and limits, SolverError when PIQP gives up.
+    Raises InfeasibleError when no holdings obey cash, turnover and limits, SolverError when the solvers give up.
     """
-    p = problem
-    near = p.wanted if near is None else near
-    side = _sides(p, near)
-    found = _Priced(p, near, 0.0, 0.0, np.zeros(len(p.bounds)))
-    whole = np.abs(near - p.held) >= found.reach
-    best, highest, reserved = found, -np.inf, True
+    columns = _Columns(problem, near)
+    best, highest, before = None, -np.inf, -np.inf
     for _ in range(ROUNDS):
-        side = np.where(p.held > p.upper, -1.0, np.where(p.held < p.lower, 1.0, side))
         try:
-            found = _solve(p, side, whole, found.reach, reserved)
+            found = columns.solve()
         except InfeasibleError:
-            if not reserved:
-                raise
-            reserved = (
-                False  # commissions that were set aside may not be due: only without them it is a proof
-            )
+            if not columns.take_more():
+                if not columns.reserved:
+                    raise
+                # Commissions that were set aside may not be due: only without them it is a proof.
+                columns.reserved = False
             continue
         bound = found.bound()
-        if bound >= highest:
+        if best is None or bound >= highest:
             best, highest = found, bound
-        resting = (np.abs(found.x - p.held) < RESTS) & (p.lower < p.held) & (p.held < p.upper)
-        wrong = resting & (found.slope(-side) < -1e-7)
-        beyond = side * (found.x - p.held) >= found.reach
-        if not wrong.any() and (beyond == whole).all():
+        if not columns.changed(found) or bound - before < SETTLED:
             break
-        side, whole = np.where(wrong, -side, side), beyond
-    return Relaxation(
-        best.x, max(highest, 0.0), best.start
-    )  # tracking error and costs are never below nothing
+        before = bound
+    if best is None:
+        raise SolverError("the relaxed trade list did not settle; report the policy and the estimates")
+    # Tracking error and costs are never below nothing.
+    return Relaxation(best.x, max(highest, 0.0), best.start, best.partial())
 
 
-def _sides(problem: RoundingProblem, near: Array) -> Array:
-    """(n,) 1 for names to buy, -1 for names to sell; of those that rest the way to the target."""
-    p = problem
-    rests = np.abs(near - p.held) < RESTS
-    return np.where(np.where(rests, p.wanted, near) >= p.held, 1.0, -1.0)
+class _Columns:
+    """Which names are traded, to which side, and on which piece of the envelope.
+
+    side   (n,) 1 for names to buy, -1 for names to sell;  whole  (n,) beyond the line
+    inside (n,) the columns;  base  (n,) holdings of all other names;  reserved: commissions are set aside in cash
+    """
+
+    def __init__(self, problem: RoundingProblem, near: Array | None) -> None:
+        p = self.problem = problem
+        self.base = np.where(
+            p.upper - p.lower <= TOLERANCE, np.minimum(np.maximum(p.held, p.lower), p.upper), p.held
+        )
+        self.movable = p.upper - p.lower > TOLERANCE
+        self.must = self.movable & ((p.held > p.upper + TOLERANCE) | (p.held < p.lower - TOLERANCE))
+        self.miss = p.marginal(self.base)
+        start = _Priced(p, self.base, 0.0, 0.0, np.zeros(len(p.bounds)), self.miss)
+        self.reach, self.reserved = start.reach, True
+        guess = p.wanted if near is None else near
+        side = np.where(np.where(np.abs(guess - p.held) < RESTS, p.wanted, guess) >= p.held, 1.0, -1.0)
+        self.side = np.where(p.held > p.upper, -1.0, np.where(p.held < p.lower, 1.0, side))
+        self.whole = self.must | (np.abs(np.where(self.movable, guess, self.base) - p.held) >= self.reach)
+        if len(p.held) <= ALL:
+            self.inside = self.movable.copy()
+        elif near is None:
+            distance = np.abs(p.wanted - p.held)
+            cost = p.curve.fixed + np.where(self.side > 0, p.curve.buy, p.curve.sell) * distance
+            self.inside = self.movable & (self.must | (p.own * distance**2 > PROMISING * cost))
+        else:
+            self.inside = self.movable & (self.must | (np.abs(near - p.held) >= RESTS))
+
+    def take_more(self) -> bool:
+        """Adds the columns of the names farthest from their target, as many as there are; False where all are in."""
+        p = self.problem
+        joining = np.flatnonzero(self.movable & ~self.inside)
+        distance = np.abs(p.wanted - p.held)[joining]
+        joining = joining[np.argsort(-distance, kind="stable")[: max(COLUMNS, int(self.inside.sum()))]]
+        self.inside[joining] = True
+        return len(joining) > 0
+
+    def changed(self, found: "_Priced") -> bool:
+        """Turns and adds what the prices found speak for; False where nothing is to be done."""
+        p = self.problem
+        resting = (np.abs(found.x - p.held) < RESTS) & (p.lower < p.held) & (p.held < p.upper) & self.inside
+        wrong = resting & (found.slope(-self.side) < -WORTHWHILE)
+        beyond = self.must | (self.side * (found.x - p.held) >= found.reach)
+        settled = (beyond == self.whole).all() and not wrong.any()
+        self.side = np.where(wrong, -self.side, self.side)
+        self.whole, self.reach = beyond, found.reach
+        if len(p.held) > ALL:
+            self.inside &= ~resting | wrong
+        return self._join(found) or not settled
+
+    def _join(self, found: "_Priced") -> bool:
+        """Adds the columns of the names that a trade would help most; False where there are none."""
+        p = self.problem
+        if bool((self.inside | ~self.movable).all()):
+            return False
+        out = self.movable & ~self.inside
+        up = np.where(out & (p.held < p.upper), found.slope(np.ones_like(p.held)), 0.0)
+        down = np.where(out & (p.held > p.lower), found.slope(-np.ones_like(p.held)), 0.0)
+        steepest = np.minimum(up, down)
+        joining = np.flatnonzero(steepest < -WORTHWHILE)
+        gain = steepest[joining] ** 2 / p.risk.variances[joining]
+        most = max(COLUMNS, int(self.inside.sum()))
+        joining = joining[np.argsort(-gain, kind="stable")[:most]]
+        self.side[joining] = np.where(up[joining] <= down[joining], 1.0, -1.0)
+        alone = np.abs(steepest[joining]) / (2 * p.aversion * p.risk.variances[joining])
+        self.whole[joining] = alone >= self.reach[joining]
+        self.inside[joining] = True
+        return len(joining) > 0
+
+    def solve(self) -> "_Priced":
+        """The optimum with every column's side and piece given: the line, or the parabola where `whole`."""
+        p, names = self.problem, np.flatnonzero(self.inside)
+        side, held = self.side[names], p.held[names]
+        rate = np.where(self.side > 0, p.curve.buy, p.curve.sell)
+        low = np.where(side > 0, np.maximum(p.lower[names] - held, 0.0), p.lower[names] - held)
+        high = np.where(side > 0, p.upper[names] - held, np.minimum(p.upper[names] - held, 0.0))
+        rows = np.vstack([1 + self.side * rate, self.side, p.rows])
+        commissions = float(p.curve.fixed @ self.whole) if self.reserved else 0.0
+        limits = np.concatenate([[p.cash - p.cash_min - commissions, p.max_traded], p.bounds])
+        limits[2:] -= p.rows @ p.held
+        limits -= rows @ (self.base - p.held)
+        kept = np.isfinite(limits)
+        duals, x = np.zeros(len(limits)), self.base.copy()
+        if len(names):
+            line = np.where(self.whole[names], 0.0, 2 * p.own[names])
+            quadratic = 2 * p.aversion * block(p.risk.covariance, names)
+            quadratic.flat[:: len(names) + 1] -= (1 - 1e-6) * line
+            pull = 2 * p.aversion * self.miss[names] + line * side * self.reach[names] + side * rate[names]
+            trades, duals[kept] = least_within(quadratic, pull, rows[kept][:, names], limits[kept], low, high)
+            x[names] += trades
+        elif (limits[kept] < -1e-9).any():
+            raise InfeasibleError("every holding is fixed and the limits do not hold; relax one of them")
+        prices = np.maximum(duals, 0.0)
+        return _Priced(p, x, float(prices[0]), float(prices[1]), prices[2:], p.marginal(x))
 
 
 @dataclass(frozen=True, eq=False)
 class _Priced:
-    """Holdings x (n,) and the shadow prices of cash, turnover and the affine limits (m,)."""
+    """Holdings x (n,), S (x - w) (n,), and the shadow prices of cash, turnover and the affine limits (m,)."""
 
     problem: RoundingProblem
     x: Array
     cash: float
     turnover: float
     rows: Array
+    marginal: Array
 
-    @property
+    @cached_property
     def reach(self) -> Array:
         """(n,) the size t* up to which the envelope is a line."""
         return np.asarray(np.sqrt(self.problem.curve.fixed * (1 + self.cash) / self.problem.own))
 
+    @cached_property
     def shared(self) -> Array:
         """(n,) derivative of the risk that no name bears alone."""
-        p, miss = self.problem, self.x - self.problem.wanted
-        return np.asarray(2 * (p.aversion * (p.covariance @ miss) - p.own * miss))
+        p = self.problem
+        return np.asarray(2 * (p.aversion * self.marginal - p.own * (self.x - p.wanted)))
 
+    @cached_property
     def pull(self) -> Array:
         """(n,) the same, with what a unit takes from cash and limits."""
-        return np.asarray(self.shared() + self.cash + self.rows @ self.problem.rows)
+        return np.asarray(self.shared + self.cash + self.rows @ self.problem.rows)
 
     def rate(self, side: Array) -> Array:
         """(n,) what a unit of trade to a side costs, cash and turnover priced in."""
@@ -118,7 +208,12 @@ class _Priced:
         """(n,) derivative of the envelope for the first unit of trade to a side."""
         p = self.problem
         own = 2 * p.own * (self.reach - side * (p.wanted - p.held))
-        return side * self.pull() + own + self.rate(side)
+        return side * self.pull + own + self.rate(side)
+
+    def partial(self) -> Array:
+        """(n,) how much the bound gains per unit of `own`."""
+        size = np.abs(self.x - self.problem.held)
+        return size * np.maximum(self.reach - size, 0.0)
 
     def start(self) -> Array:
         """(n,) holdings without the trades that do not earn their commission."""
@@ -129,7 +224,7 @@ class _Priced:
     def bound(self) -> float:
         """No permitted list within the limits has a lower objective, for any x and any prices >= 0."""
         p, miss = self.problem, self.x - self.problem.wanted
-        shared = p.aversion * miss @ p.covariance @ miss - p.own @ miss**2 + self.shared() @ (p.held - self.x)
+        shared = p.aversion * miss @ self.marginal - p.own @ miss**2 + self.shared @ (p.held - self.x)
         room = self.cash * (p.cash - p.cash_min) + self.rows @ (p.bounds - p.rows @ p.held)
         turned = self.turnover * p.max_traded if self.turnover else 0.0
         return float(shared + self._cheapest().sum() - room - turned)
@@ -137,75 +232,21 @@ class _Priced:
     def _cheapest(self) -> Array:
         """(n,) the least of: the own penalty, costs, and pull of any permitted trade of each name."""
         p, least = self.problem, self.problem.min_lots
-        pull, target = self.pull(), p.wanted - p.held
-        trades, up = [np.zeros_like(p.held), -p.held], np.ones_like(p.held)
-        for side in (up, -up):
-            best = (side * target - (side * pull + self.rate(side)) / (2 * p.own)) / p.step
-            most = np.floor(np.where(side > 0, p.upper - p.held, p.held - p.lower) / p.step + 1e-9)
+        pull, target = self.pull, p.wanted - p.held
+        up = np.ones_like(p.held)
+        options, rates = [np.zeros_like(p.held), -p.held], [self.rate(up), self.rate(-up)]
+        rates = [rates[0], np.where(p.held > 0, rates[1], rates[0]), rates[0], rates[0], rates[1], rates[1]]
+        for side, rate in ((1.0, rates[2]), (-1.0, rates[4])):
+            best = (side * target - (side * pull + rate) / (2 * p.own)) / p.step
+            nearest, farthest = (p.lower, p.upper) if side > 0 else (p.upper, p.lower)
+            most = np.floor(side * (farthest - p.held) / p.step + 1e-9)
+            needed = np.maximum(np.ceil(side * (nearest - p.held) / p.step - 1e-9), least)
             near = (np.floor(best), np.ceil(best))
-            trades += [side * np.maximum(np.minimum(lots, most), least) * p.step for lots in near]
-        options = np.stack(trades)
-        rates = np.where(options > 0, self.rate(up), self.rate(-up))
-        fixed = p.curve.fixed * (1 + self.cash) * (options != 0)
-        prices = p.own * (options - target) ** 2 + rates * np.abs(options) + fixed + pull * options
-        reached = p.held + options
+            options += [side * np.maximum(np.minimum(lots, most), needed) * p.step for lots in near]
+        trades = np.stack(options)
+        fixed = p.curve.fixed * (1 + self.cash) * (trades != 0)
+        prices = p.own * (trades - target) ** 2 + np.stack(rates) * np.abs(trades) + fixed + pull * trades
+        reached = p.held + trades
         allowed = (reached >= p.lower - TOLERANCE) & (reached <= p.upper + TOLERANCE)
         inside = np.where(allowed, prices, np.inf).min(axis=0)
         return np.asarray(np.where(np.isfinite(inside), inside, prices.min(axis=0)))
-
-
-def _solve(
-    p: RoundingProblem, side: Array, whole: NDArray[np.bool_], reach: Array, reserved: bool
-) -> _Priced:
-    """The optimum with every name's side and piece given: the line, or the parabola where `whole`.
-
-    reserved  whether the commissions of the `whole` are set aside in cash
-    """
-    low = np.where(side > 0, np.maximum(p.lower, np.minimum(p.held, p.upper)), p.lower)
-    high = np.where(side > 0, p.upper, np.minimum(p.upper, np.maximum(p.held, p.lower)))
-    free = high - low > TOLERANCE
-    x = np.where(free, 0.0, low)
-    rate = np.where(side > 0, p.curve.buy, p.curve.sell)
-    rows = np.vstack([1 + side * rate, side, p.rows])
-    commissions = float(p.curve.fixed @ whole) if reserved else 0.0
-    limits = np.concatenate([[p.cash - p.cash_min - commissions, p.max_traded], p.bounds])
-    limits[:2] += rows[:2] @ p.held
-    kept = np.isfinite(limits)
-    quadratic = 2 * p.aversion * p.covariance
-    line = np.where(whole, 0.0, 2 * p.own)
-    linear = side * rate - quadratic @ p.wanted + line * (side * reach + p.held)
-    quadratic[np.diag_indices_from(quadratic)] -= line
-    duals = np.zeros(len(limits))
-    if free.any():
-        x[free], duals[kept] = _minimise(
-            quadratic[np.ix_(free, free)], (linear + quadratic @ x)[free], rows[kept][:, free],
-            (limits - rows @ x)[kept], low[free], high[free],
-        )  # fmt: skip
-    elif (rows @ x - limits)[kept].max(initial=0.0) > 1e-9:
-        raise InfeasibleError("every holding is fixed and the limits do not hold; relax one of them")
-    prices = np.maximum(duals, 0.0)
-    return _Priced(p, x, float(prices[0]), float(prices[1]), prices[2:])
-
-
-def _minimise(
-    quadratic: Array, pull: Array, rows: Array, limits: Array, low: Array, high: Array
-) -> tuple[Array, Array]:
-    """argmin x'Qx / 2 + pull'x subject to rows @ x <= limits and low <= x <= high, and the rows' multipliers."""
-    import piqp
-
-    scale = float(quadratic.diagonal().mean())
-    solver = piqp.DenseSolver()
-    solver.settings.eps_abs = solver.settings.eps_rel = 1e-10
-    # its own settings, 1e-8 by default: the objective of a trade list is 1e-4
-    solver.settings.eps_duality_gap_abs = solver.settings.eps_duality_gap_rel = 1e-12
-    solver.settings.max_iter = 100
-    solver.setup(
-        np.asfortranarray(quadratic / scale), pull / scale, None, None, np.asfortranarray(rows), None,
-        limits, low, high,
-    )  # fmt: skip
-    status = solver.solve()
-    if status == piqp.PIQP_PRIMAL_INFEASIBLE:
-        raise InfeasibleError("no trades keep cash, turnover and limits at once; relax one of them")
-    if status != piqp.PIQP_SOLVED:
-        raise SolverError(f"PIQP stopped with {status} on the relaxed trade list")
-    return solver.result.x, solver.result.z_u * scale

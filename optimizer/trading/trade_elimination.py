@@ -6,6 +6,7 @@ a time keeps most, since each looks worth keeping beside the others.
 
 import numpy as np
 
+from optimizer.numerics.matrices import block
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem
 from optimizer.typing import Array
 
@@ -27,9 +28,9 @@ def thinned(problem: RoundingProblem, x: Array, slope: Array, fee: Array) -> Arr
     if not fee.any() or not 0 < len(names) <= LARGEST:
         return x
     fixed = np.where(open_, 0.0, trades)
-    risk = p.aversion * p.covariance
-    pull = (2 * risk @ (p.held + fixed - p.wanted) + slope)[names]
-    kept = _eliminated(risk[np.ix_(names, names)], pull, np.sign(trades[names]), fee[names])
+    pull = 2 * p.aversion * p.marginal(p.held + fixed)[names] + slope[names]
+    risk = p.aversion * block(p.risk.covariance, names)
+    kept = _eliminated(risk, pull, np.sign(trades[names]), fee[names])
     fixed[names] = kept
     return np.asarray(p.held + fixed)
 

@@ -17,15 +17,15 @@ from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting, aligned
 from optimizer.problem.trade_bounds import restrictions_of
 from optimizer.trading.lot_limits import check_limits, large_kept, left_alone, lot_box, lot_curves, lot_rows
-from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem, alone, separable
+from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem
 from optimizer.trading.priced_portfolio import Book, Line, make_book
 from optimizer.trading.rationale import Move, Reasons, explain
-from optimizer.trading.rounding import Rounded, round_trades
+from optimizer.trading.rounding import GAP, Rounded, round_trades
+from optimizer.trading.tracking_risk import TrackingRisk
 from optimizer.trading.trade_list import TradeList, TradeRow
 from optimizer.typing import Array
 
 AVERSION = 100.0
-RIDGE = 1e-6
 MOST_AVERSE = 1e6
 NOISE = 1e-8
 MONEY_ROUNDING = 1e-4  # of a line: half a step of money for its value, half for its cost
@@ -48,6 +48,8 @@ def build_trades(
     reasons: Reasons | None = None,
     aversion: float = AVERSION,
     sell_rates: Mapping[str, float] | None = None,
+    gap: float = GAP,
+    risk: TrackingRisk | None = None,
 ) -> TradeList:
     """The permitted trades that bring the portfolio nearest to the target weights, in risk terms plus costs.
 
@@ -60,6 +62,8 @@ def build_trades(
     aversion   NAV given up per unit of annual tracking variance to save costs; 100 makes 1% of tracking
                error worth 1% of NAV, so that costs only decide between nearly equal lists
     sell_rates symbol -> tax on the gain per unit of value sold, >= 0: weighed as a cost, and kept in cash
+    gap        a list proven this near to the best is taken, fraction of NAV; 0 searches to the end
+    risk       that of the estimates, where it is made once for many lists: TrackingRisk.of(estimates.risk)
     Cash >= cash_min and turnover are hard; each other limit holds where lots allow, else its check says not.
     Raises DataError for a missing price or rate, InfeasibleError when cash and turnover cannot both hold.
 
@@ -86,8 +90,9 @@ def build_trades(
     goal = aligned(wanted, setting.symbols, "the target")
     given = replace(setting, policy=_given_way(policy, goal, held))
     asked = _Asked(
-        given, policy, build_limits(setting), goal, book, costs or CostModel.of(policy), aversion, band, owed
-    )
+        given, policy, build_limits(setting), goal, book, costs or CostModel.of(policy), aversion, band, owed,
+        risk or TrackingRisk.of(estimates.risk), gap,
+    )  # fmt: skip
     told = reasons or Reasons()
     told = replace(told, restricted={**restrictions_of(policy), **told.restricted})
     return _require_cash_and_turnover(_paid_list(asked, told), policy)
@@ -121,6 +126,8 @@ class _Asked:
     aversion: float
     band: float
     owed: Array | float
+    risk: TrackingRisk
+    gap: float
 
 
 def _problem(asked: _Asked, shrink: float | None) -> tuple[RoundingProblem, float]:
@@ -146,15 +153,12 @@ def _problem(asked: _Asked, shrink: float | None) -> tuple[RoundingProblem, floa
     rows, bounds = lot_rows(limits, wanted, step, shrink)
     absolute, norms = lot_curves(limits, wanted, step, shrink)
     turnover = np.inf if policy.max_turnover is None else 2 * policy.max_turnover
-    covariance = setting.estimates.covariance
-    covariance = covariance + RIDGE * covariance.diagonal().mean() * np.eye(len(symbols))
     problem = RoundingProblem(
         held=held,
         wanted=wanted,
         step=step,
-        covariance=covariance,
+        risk=asked.risk,
         aversion=asked.aversion,
-        own=asked.aversion * separable(covariance, alone(covariance)),
         curve=replace(curve, sell=curve.sell + asked.owed),
         lower=lower,
         upper=upper,
@@ -185,7 +189,7 @@ def _paid_list(asked: _Asked, reasons: Reasons) -> TradeList:
     for _ in range(SEARCHES):
         problem, shrink = _problem(asked, shrink)
         problem = replace(problem, cash=problem.cash + cash, max_traded=problem.max_traded + traded)
-        answer = round_trades(problem)
+        answer = round_trades(problem, asked.gap)
         bound = min(bound, answer.bound)
         found = _trade_list(asked, problem, replace(answer, bound=bound), reasons)
         lacking, excess = _lacking(found, asked.setting.policy)
@@ -273,7 +277,7 @@ def _trade_list(asked: _Asked, problem: RoundingProblem, answer: Rounded, reason
         bought=bought,
         sold=sold,
         costs=costs,
-        tracking_error=max(float(miss @ setting.estimates.covariance @ miss), 0.0) ** 0.5,
+        tracking_error=max(float(miss @ (setting.estimates.risk @ miss)), 0.0) ** 0.5,
         objective=answer.objective,
         bound=answer.bound,
         constraints=checks,

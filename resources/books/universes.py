@@ -9,7 +9,7 @@ import numpy as np
 
 from optimizer import DataError
 from optimizer.model.sessions import Dates, Flags, costly_gaps
-from optimizer.proposals.proposal import MIN_OBSERVATIONS
+from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
 from resources.accounts.known import Account
 from resources.ledger.ledger import Connection
 from resources.packs.delistings import gone_symbols

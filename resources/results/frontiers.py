@@ -6,7 +6,8 @@ import numpy as np
 
 from optimizer import InfeasibleError, SolverError
 from optimizer.measures.portfolio_measures import expected_return, volatility
-from optimizer.proposals.proposal import applied_policy, believe
+from optimizer.proposals.compiled_policy import applied_policy
+from optimizer.proposals.proposal import believe
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import Case

@@ -23,7 +23,8 @@ from optimizer.beliefs.estimators.windows import first_row, session_count
 from optimizer.model.portfolio import ZERO
 from optimizer.model.sessions import Dates
 from optimizer.problem.methods import ON_SCENARIOS
-from optimizer.proposals.proposal import MIN_OBSERVATIONS, without_evidence
+from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
+from optimizer.proposals.proposal import without_evidence
 from optimizer.trading.frozen import weighed
 from resources.books.snapshots import Snapshot
 from resources.books.tax_lots import read_plan

@@ -15,7 +15,8 @@ from optimizer import (
     build_trades,
     solve,
 )
-from optimizer.proposals.proposal import Mandate, propose
+from optimizer.proposals.compiled_policy import Mandate
+from optimizer.proposals.proposal import propose
 
 NAMES = ("A", "B", "C", "D")
 RNG = np.random.default_rng(2)

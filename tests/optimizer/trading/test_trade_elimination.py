@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer import CostModel
-from optimizer.trading.lot_relaxation import RoundingProblem, alone, separable
+from optimizer.trading.lot_relaxation import RoundingProblem
 from optimizer.trading.perspective_bound import relax, sharpened
+from optimizer.trading.tracking_risk import TrackingRisk
 from optimizer.trading.trade_elimination import thinned
 
 FEE = 5e-4
@@ -20,8 +21,7 @@ def problem(covariance: np.ndarray, seed: int = 0, fee: float = FEE) -> Rounding
     held, wanted = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
     symbols = tuple(f"S{i}" for i in range(n))
     return RoundingProblem(
-        held=held, wanted=wanted, step=np.full(n, 1e-9), covariance=covariance, aversion=1.0,
-        own=separable(covariance, alone(covariance)),
+        held=held, wanted=wanted, step=np.full(n, 1e-9), risk=TrackingRisk.of(covariance), aversion=1.0,
         curve=CostModel(commission=fee, impact_bps=0).curve(symbols, np.ones(n), 1.0),
         lower=np.full(n, -1.0), upper=np.full(n, 2.0), rows=np.zeros((0, n)), bounds=np.zeros(0),
         cash=1.0, cash_min=-5.0,
@@ -35,7 +35,7 @@ def random_covariance(seed: int, n: int) -> np.ndarray:
 
 def least(p: RoundingProblem) -> float:
     """The best objective of all choices of names, each with its best trades (no lots, no limits)."""
-    n, best, risk = len(p.held), np.inf, p.aversion * p.covariance
+    n, best, risk = len(p.held), np.inf, p.aversion * p.risk.covariance
     for k in range(n + 1):
         for names in map(list, combinations(range(n), k)):
             miss = p.held - p.wanted
@@ -48,13 +48,13 @@ def least(p: RoundingProblem) -> float:
 
 def objective(p: RoundingProblem, x: np.ndarray) -> float:
     miss = x - p.wanted
-    return float(p.aversion * miss @ p.covariance @ miss + FEE * np.count_nonzero(x != p.held))
+    return float(p.aversion * miss @ p.risk.covariance @ miss + FEE * np.count_nonzero(x != p.held))
 
 
 def test_names_that_move_alone_are_traded_where_the_risk_exceeds_the_commission():
     p = problem(np.diag(np.linspace(0.05, 0.3, 12) ** 2))
     x = thinned(p, p.wanted, np.zeros(12), p.curve.fixed)
-    worth = p.covariance.diagonal() * (p.wanted - p.held) ** 2 > FEE
+    worth = p.risk.variances * (p.wanted - p.held) ** 2 > FEE
     assert 0 < worth.sum() < 12
     np.testing.assert_allclose(x, np.where(worth, p.wanted, p.held), atol=1e-15)
 
@@ -73,15 +73,17 @@ def test_without_commissions_and_at_its_bounds_nothing_is_left_out():
 def test_the_bound_is_below_the_best_of_all_choices_and_the_start_is_better_than_the_relaxed(seed, n):
     p = problem(random_covariance(seed, n), seed)
     best = least(p)
-    sharper, near = sharpened(p)
-    found = relax(sharper, near)
+    first = relax(p)
+    sharper = sharpened(p, first)
+    found = relax(sharper, first.weights) if sharper else first
     assert found.bound <= best + 1e-10
     assert best - 1e-12 <= objective(p, found.start()) <= objective(p, found.weights) + 1e-12
 
 
 def test_what_is_given_to_names_alone_leaves_the_rest_convex_and_raises_the_bound():
     p = problem(random_covariance(5, 60), 5, fee=2e-5)
-    sharper, near = sharpened(p)
-    assert np.linalg.eigvalsh(p.aversion * p.covariance - np.diag(sharper.own))[0] > 0
+    first = relax(p)
+    sharper = sharpened(p, first)
+    assert np.linalg.eigvalsh(p.aversion * p.risk.covariance - np.diag(sharper.own))[0] > 0
     assert (sharper.own > p.own).any() and (sharper.own < p.own).any()
-    assert relax(sharper, near).bound > relax(p).bound
+    assert relax(sharper, first.weights).bound > first.bound

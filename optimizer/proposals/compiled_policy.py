@@ -1,0 +1,214 @@
+"""A policy on one day's estimates, read once for any number of accounts: each brings what it holds and its cash."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from optimizer.beliefs.entropy_pooling import ScenarioView
+from optimizer.beliefs.market_views import MarketView
+from optimizer.errors import InfeasibleError, PolicyError
+from optimizer.model.costs import CostCurve, CostModel, Liquidity
+from optimizer.model.estimates import Estimates
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import Number, Portfolio, Universe
+from optimizer.problem.methods import goal_of
+from optimizer.problem.policy_limits import build_limits
+from optimizer.problem.priorities import closing
+from optimizer.problem.setting import Setting
+from optimizer.problem.trade_bounds import restrictions_of
+from optimizer.solvers.solve import Solution, solved, unlimited
+from optimizer.tax.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
+from optimizer.tax.taxes import TaxPlan
+from optimizer.trading.frozen import FrozenPosition, beside_frozen, with_frozen
+from optimizer.trading.rationale import Reasons
+from optimizer.trading.taxed_trades import with_taxes
+from optimizer.trading.tracking_risk import TrackingRisk
+from optimizer.trading.trade_list import TradeList
+from optimizer.trading.trades import build_trades
+from optimizer.typing import Array
+
+MIN_OBSERVATIONS = 30
+
+
+@dataclass(frozen=True)
+class Mandate:
+    """What the desk adds to prices and policy.
+
+    investable  symbols that may be bought; a held one besides is sold; None = all
+    views       MarketView in excess returns, or ScenarioView in total ones, as the policy's view_model has them
+    prior       "benchmark", "market_cap" (equilibria) or "historical" (the estimated means)
+    ratings     symbol -> quality score
+    lots        shares in a lot
+    taxes       the tax lots and how sales are taxed; None = taxes are not looked at
+    notes       what a reader of the weights must know: what was left out, and why
+    frozen      positions without a price today, whose value is part of the portfolio's cash
+
+    >>> Mandate(prior='historical').lots
+    1
+    """
+
+    investable: tuple[str, ...] | None = None
+    views: tuple[MarketView | ScenarioView, ...] = ()
+    prior: str = "benchmark"
+    ratings: Mapping[str, float] = field(default_factory=dict)
+    lots: Number = 1
+    taxes: TaxPlan | None = None
+    liquidity: Mapping[str, Liquidity] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    frozen: tuple[FrozenPosition, ...] = ()
+
+
+def applied_policy(
+    policy: Policy, estimates: Estimates, mandate: Mandate
+) -> tuple[Policy, dict[str, str], tuple[str, ...]]:
+    """The policy as it binds today, why each closed name is sold, and warnings.
+
+    What is not investable, or rated below the minimum, gets the target 0; the unrated are kept and named.
+    """
+    closed: dict[str, str] = {}
+    warnings: list[str] = []
+    allowed = set(estimates.symbols if mandate.investable is None else mandate.investable)
+    for symbol in estimates.symbols:
+        score = mandate.ratings.get(symbol)
+        if symbol not in allowed:
+            closed[symbol] = "it is not in the portfolio's universe"
+        elif policy.min_quality_score is not None and score is not None and score < policy.min_quality_score:
+            closed[symbol] = f"quality {score:g} is below the minimum {policy.min_quality_score:g}"
+    if policy.min_quality_score is not None:
+        unrated = sorted(allowed - set(mandate.ratings))
+        warnings += [f"Unrated, kept: {', '.join(unrated)}"] if unrated else []
+    applied = beside_frozen(closing(policy, dict.fromkeys(closed, (0.0, 0.0))), mandate.frozen)
+    if not enough(estimates):
+        applied = replace(applied, method="equal_weight")
+        warnings.append(f"Insufficient data for optimization ({estimates.observations} days)")
+    warnings += [str(position) for position in mandate.frozen]
+    return applied, closed, tuple(warnings)
+
+
+def enough(estimates: Estimates) -> bool:
+    """Whether the history is long enough to form beliefs from it."""
+    return not estimates.observations or estimates.observations >= MIN_OBSERVATIONS
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledPolicy:
+    """What a policy asks of estimates, read once: `choose_weights` and `order_trades` of one account after another.
+
+    estimates  with beliefs already in place of its mean and covariance
+
+    >>> CompiledPolicy(estimates, policy, universe, Mandate()).choose_weights(book, quotes).certificate.ok
+    True
+    """
+
+    estimates: Estimates
+    policy: Policy
+    universe: Universe
+    mandate: Mandate
+
+    @cached_property
+    def _applied(self) -> tuple[Policy, dict[str, str], tuple[str, ...]]:
+        return applied_policy(self.policy, self.estimates, self.mandate)
+
+    @cached_property
+    def _costs(self) -> CostModel:
+        return CostModel.of(self._applied[0], self.mandate.liquidity)
+
+    @cached_property
+    def _risk(self) -> TrackingRisk:
+        return TrackingRisk.of(self.estimates.risk)
+
+    @cached_property
+    def _unlimited(self) -> Array:
+        """(n,) the best weights without the turnover limit; whatever is held, these are the same."""
+        setting = Setting(
+            self.estimates, self._applied[0], self.universe, np.zeros(len(self.estimates.symbols))
+        )
+        return unlimited(goal_of(setting), build_limits(setting).without("max_turnover"))
+
+    @cached_property
+    def _heeds_holdings(self) -> bool:
+        """Whether what is held decides about the weights by more than the turnover limit."""
+        policy = self._applied[0]
+        tracked = policy.method == "min_tracking_error" or policy.max_tracking_error is not None
+        return bool(
+            policy.max_trade is not None
+            or policy.trade_limits
+            or restrictions_of(policy)
+            or policy.cost_horizon_years is not None
+            or (tracked and self.universe.benchmark is None)
+        )
+
+    def choose_weights(self, portfolio: Portfolio, prices: Mapping[str, Number]) -> Solution:
+        """The optimal weights of an account under today's policy; raises what `solve` raises.
+
+        prices  symbol -> price of one share in base currency
+        """
+        applied, _, warnings = self._applied
+        mandate = self.mandate
+        warnings = (*mandate.notes, *self.estimates.notes, *warnings)
+        _refuse_shorts(portfolio, self.policy)
+        held = portfolio.get_weights(prices)
+        current = np.array([held.get(symbol, 0.0) for symbol in self.estimates.symbols])
+        limited = not_bought_back(applied, mandate.taxes, held)
+        free = limited is applied and not self._heeds_holdings
+        setting = Setting(
+            self.estimates, limited, self.universe, current, self._curve(portfolio, prices),
+            (lambda: self._unlimited) if free else None,
+        )  # fmt: skip
+        solution = solved(setting)
+        found, left = swaps(portfolio, prices, mandate.taxes, mandate.investable)
+        if harvested := harvest_limits(found, solution, held, limited):
+            try:
+                solution = solved(replace(setting, policy=harvested, without_turnover_limit=None))
+                warnings += tuple(swap.text for swap in found)
+            except InfeasibleError as error:
+                left += (f"No losses are harvested: {error}",)
+        return replace(solution, warnings=warnings + left + solution.warnings)
+
+    def _curve(self, portfolio: Portfolio, prices: Mapping[str, Number]) -> CostCurve | None:
+        """What the list will charge, for trades as fractions of the NAV; None where the goal counts no costs."""
+        if self._applied[0].cost_horizon_years is None:
+            return None
+        nav, symbols = float(portfolio.total_value(prices)), self.estimates.symbols
+        if nav <= 0:
+            return None
+        return self._costs.curve(symbols, np.array([float(prices[symbol]) for symbol in symbols]), nav)
+
+    def order_trades(
+        self,
+        portfolio: Portfolio,
+        prices: Mapping[str, Number],
+        target: Mapping[str, float],
+        reasons: Reasons,
+    ) -> TradeList:
+        """Whole lots nearest to the target in risk terms; raises what `build_trades` raises."""
+        applied, closed, _ = self._applied
+        plan = self.mandate.taxes
+        harvested = harvest_reasons(swaps(portfolio, prices, plan, self.mandate.investable)[0], target)
+        told = replace(reasons, excluded={**harvested, **closed, **reasons.excluded})
+        rates = plan.sell_rates(portfolio, prices, target) if plan and plan.in_costs else None
+        found = build_trades(
+            portfolio,
+            prices,
+            target,
+            self.estimates,
+            applied,
+            self.universe,
+            costs=self._costs,
+            lots=self.mandate.lots,
+            reasons=told,
+            sell_rates=rates,
+            risk=self._risk,
+        )
+        return with_frozen(with_taxes(found, plan) if plan else found, self.mandate.frozen)
+
+
+def _refuse_shorts(portfolio: Portfolio, policy: Policy) -> None:
+    short = [f"{s} {held.quantity}" for s, held in sorted(portfolio.positions.items()) if held.quantity < 0]
+    if short and policy.long_only:
+        raise PolicyError(
+            f"{portfolio.name} is long-only and holds a negative quantity: {', '.join(short)}; correct it, or set "
+            "long_only to False"
+        )
