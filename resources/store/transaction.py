@@ -12,7 +12,7 @@ from resources.ledger import ledger, units
 from resources.ledger.ledger import Connection, Entry, Stamp
 from resources.ledger.tables import NOT_CONTENT, UNITS
 
-Rows = pd.DataFrame | pa.Table
+type Rows = pd.DataFrame | pa.Table
 
 
 @dataclass(frozen=True)
