@@ -7,6 +7,7 @@ import pandas as pd
 
 from assets.plots.charts import backtest_plot
 from assets.plots.risk_charts import frontier_plot, monthly_plot
+from assets.shared.many import FEW
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import PortfolioConfig, opened, record_each
@@ -84,7 +85,7 @@ def backtest_results(
         )
         plots = {
             title: picture
-            for s, tables in frames.items()
+            for s, tables in list(frames.items())[:FEW]
             for title, picture in _plots(stage, con, pack, s, tables).items()
         }
         said = KNOWLEDGE[stage.desk.backtest.knowledge]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from assets.plots.charts import covariance_plot
 from assets.portfolio_snapshots import portfolio_snapshots
+from assets.shared.many import FEW
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from optimizer import DataError, Recipe
@@ -82,7 +83,7 @@ def estimates(
     notes = {name: list(item.notes) for name, (_, item) in found.items() if item.notes}
     plots = {
         f"plot_{number}": covariance_plot(item, simulated)
-        for number, (_, item) in enumerate(found.values(), 1)
+        for number, (_, item) in enumerate(list(found.values())[:FEW], 1)
     }
     with stage.read() as con:
         shown = frame(
@@ -91,7 +92,7 @@ def estimates(
             "where pack_id = ? order by all",
             [pack.id],
         )
-        extra = {"estimates": preview(shown, 60), "notes": notes}
+        extra = {"estimates": preview(shown, 30), "notes": notes}
         check = _check(
             STEADY,
             "return_estimates",

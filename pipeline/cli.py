@@ -145,9 +145,14 @@ def run(
     with _instance() as instance, working("running", as_json) as watch:
         from pipeline import runs
 
-        ingested = runs.ingest(instance, watch=watch)
-        day = runs.choose_as_of(_day(as_of))
-        outcome = runs.run_pack(instance, day, portfolio=portfolio, watch=watch)
+        ingested = runs.ingest(instance, watch=watch, publish=False)
+        try:
+            outcome = runs.run_pack(
+                instance, runs.choose_as_of(_day(as_of)), portfolio=portfolio, watch=watch
+            )
+        except PackfolioError:
+            runs.warehouse().publish()  # what came in is to be seen all the same
+            raise
     status = outcome.status or ingested.status
     reason = "; ".join(filter(None, (ingested.reason, outcome.reason)))
     if outcome.pack_id is None or outcome.status == runs.FAULT:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -12,7 +13,7 @@ from resources.ledger import ledger, units
 from resources.ledger.ledger import Connection, Entry, Stamp
 from resources.ledger.tables import NOT_CONTENT, UNITS
 
-type Rows = pd.DataFrame | pa.Table
+Rows: TypeAlias = pd.DataFrame | pa.Table
 
 
 @dataclass(frozen=True)
