@@ -1,9 +1,10 @@
-"""Dagster's history on SQLite as a daily run needs it: connections stay open, and an event is stored once.
+"""Dagster's history on SQLite as a daily run needs it: connections stay open, and an event is stored once, packed.
 
 Dagster's own storages open a database anew for every statement, make one for every run, and keep what an asset tells of
 itself three times. `dagster.yaml` names these in their place; a home whose file names others keeps them.
 """
 
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -20,16 +21,36 @@ from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 
+SHORT = 500  # characters: what Dagster searches for is shorter, events and pictures are longer
+PACKED = b"zlib text\0"
+
 
 def _engine(address: str) -> db.Engine:
     """An engine that keeps its connections; a commit need not outlive a power cut, the ledger's does."""
     engine = create_engine(address, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
 
     @db.event.listens_for(engine, "connect")
-    def _relaxed(connection: Any, _: object) -> None:
+    def _opened(connection: Any, _: object) -> None:
         connection.execute("pragma synchronous = normal")
+        connection.row_factory = lambda cursor, row: tuple(map(unpacked, row))
+
+    @db.event.listens_for(engine, "before_cursor_execute", retval=True)
+    def _asked(_c: object, _k: object, sql: str, values: Any, _x: object, many: bool) -> tuple[str, Any]:
+        return sql, [tuple(map(packed, row)) for row in values] if many else tuple(map(packed, values))
 
     return engine
+
+
+def packed(value: object) -> object:
+    """A long text as compressed bytes; anything else as it is."""
+    return PACKED + zlib.compress(value.encode()) if isinstance(value, str) and len(value) > SHORT else value
+
+
+def unpacked(value: object) -> object:
+    """What was packed."""
+    if isinstance(value, bytes) and value.startswith(PACKED):
+        return zlib.decompress(value[len(PACKED) :]).decode()
+    return value
 
 
 class EventHistory(ConsolidatedSqliteEventLogStorage):
