@@ -7,7 +7,6 @@ import pandas as pd
 
 from assets.plots.charts import backtest_plot
 from assets.plots.risk_charts import frontier_plot, monthly_plot
-from assets.shared.many import FEW
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import PortfolioConfig, opened, record_each
@@ -19,6 +18,7 @@ from resources.dagster_resources import DeskResource, Stage, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.frontiers import efficient_frontier
+from resources.results.many import FEW
 from resources.results.pack_estimates import load_case
 from resources.results.replays.checkpoints import Checkpoints
 from resources.results.replays.pack_backtests import (

@@ -8,7 +8,6 @@ import pandas as pd
 
 from assets.plots.charts import covariance_plot
 from assets.portfolio_snapshots import portfolio_snapshots
-from assets.shared.many import FEW
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from optimizer import DataError, Recipe
@@ -18,6 +17,7 @@ from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import simulated_symbols
 from resources.packs.packs import Pack
 from resources.results.estimate_checks import DRIFT_COLUMNS, condition_number, drifted, ill_conditioned
+from resources.results.many import FEW
 from resources.results.pack_estimates import estimate_evidence
 from resources.results.stage_inputs import inputs_of
 from resources.results.stage_outputs import estimate_frames

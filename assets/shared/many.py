@@ -7,9 +7,8 @@ import dagster as dg
 import pandas as pd
 
 from assets.shared.materialized import preview
+from resources.results.many import FEW, WORST
 
-FEW = 10  # portfolios that are shown one by one
-WORST = 20
 SHARES = {"lowest": 0.0, "5%": 0.05, "median": 0.5, "95%": 0.95, "highest": 1.0}
 
 
