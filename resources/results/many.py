@@ -10,7 +10,7 @@ MEASURES = ("volatility", "turnover", "cost_bps", "tracking_error")
 
 ANSWERS = """
     select s.name, coalesce(r.status, 'not computed') as outcome, r.volatility, t.turnover, t.cost_bps,
-        t.tracking_error, t.constraints_met, t.nav_before, t.bought, t.sold, t.costs, coalesce(s.problem, r.reason) as reason
+        t.tracking_error, t.constraints_met, t.bought, t.sold, coalesce(s.problem, r.reason) as reason
     from latest_portfolio_snapshots s left join latest_optimization_results r using (pack_id, portfolio_id)
         left join latest_trade_lists t using (pack_id, portfolio_id) where pack_id = $1
 """
