@@ -18,6 +18,7 @@ from resources.dagster_resources import DeskResource, Stage, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.frontiers import efficient_frontier
+from resources.results.many import FEW
 from resources.results.pack_estimates import load_case
 from resources.results.replays.checkpoints import Checkpoints
 from resources.results.replays.pack_backtests import (
@@ -84,7 +85,7 @@ def backtest_results(
         )
         plots = {
             title: picture
-            for s, tables in frames.items()
+            for s, tables in list(frames.items())[:FEW]
             for title, picture in _plots(stage, con, pack, s, tables).items()
         }
         said = KNOWLEDGE[stage.desk.backtest.knowledge]

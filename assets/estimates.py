@@ -18,6 +18,7 @@ from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import simulated_symbols
 from resources.packs.packs import Pack
 from resources.results.estimate_checks import DRIFT_COLUMNS, condition_number, drifted, ill_conditioned
+from resources.results.many import FEW
 from resources.results.pack_estimates import estimate_evidence
 from resources.results.stage_inputs import inputs_of
 from resources.results.stage_outputs import estimate_frames
@@ -83,7 +84,7 @@ def estimates(
     notes = {name: list(item.notes) for name, (_, item) in found.items() if item.notes}
     plots = {
         f"plot_{number}": covariance_plot(item, simulated)
-        for number, (_, item) in enumerate(found.values(), 1)
+        for number, (_, item) in enumerate(list(found.values())[:FEW], 1)
     }
     with stage.read() as con:
         shown = frame(
@@ -92,7 +93,7 @@ def estimates(
             "where pack_id = ? order by all",
             [pack.id],
         )
-        extra = {"estimates": preview(shown, 60), "notes": notes}
+        extra = {"estimates": preview(shown, 30), "notes": notes}
         check = _check(
             STEADY,
             "return_estimates",

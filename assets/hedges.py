@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.impact import impact
 from assets.plots.risk_charts import losses_plot
+from assets.shared.many import are_many, summed
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import opened, record_each
@@ -23,6 +24,7 @@ from resources.store.warehouse import frame
 
 ALL_STRESSED = "every_portfolio_is_stressed"
 INPUTS = ["portfolio_snapshots"]
+SHOWN = 20  # rows of a table in the UI
 Answer = tuple[Exposed | None, list[Hedged], str | None]
 
 
@@ -99,9 +101,14 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
         [pack.id],
     )
     navs = {str(name): float(nav) for name, nav in zip(worth["name"], worth["nav_before"], strict=True)}
+    if are_many(losses["name"].nunique()):
+        worth = losses["name"].map(navs)
+        shares = losses.assign(loss=-losses["profit"] / worth, residual=-losses["residual_loss"] / worth)
+        shares = shares[["name", "scenario_id", "loss", "residual", "hedge_cost", "note"]]
+        return dict(summed(shares, ["scenario_id"], ["loss", "residual"], "loss"))
     plots = {}
     for portfolio, rows in losses.groupby("name"):
         if nav := navs.get(str(portfolio)):
             shares = rows.assign(profit=rows["profit"] / nav, standard_error=rows["standard_error"] / nav)
             plots[f"losses_{portfolio}"] = losses_plot(str(portfolio), shares)
-    return {**plots, "losses": preview(losses, 80), "hedges": preview(chosen, 60)}
+    return {**plots, "losses": preview(losses, SHOWN), "hedges": preview(chosen, SHOWN)}

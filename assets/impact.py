@@ -5,6 +5,7 @@ from decimal import Decimal
 import dagster as dg
 import pandas as pd
 
+from assets.shared.many import are_many, spread
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import opened, record_each
@@ -42,9 +43,14 @@ def impact(
         }
     with stage.write() as tx:
         entries = record_each(tx, "impact", pack, frames, seen)
-        shown = preview(_shown(tx.con, pack), 60)
+        shown = _shown(tx.con, pack)
+        if are_many(len(snapshots)):
+            shown = spread(
+                shown.pivot(index="name", columns="metric", values="delta"), sorted(shown["metric"].unique())
+            )
         checks = [_check(tx.con, pack)]
-        return materialized(tx.con, "impact", pack, entries, {"impact": shown}, check_results=checks)
+        extra = {"impact": preview(shown, 60)}
+        return materialized(tx.con, "impact", pack, entries, extra, check_results=checks)
 
 
 def _impact(

@@ -7,6 +7,7 @@ import numpy as np
 
 from assets.plots.charts import risk_plot, weights_plot
 from assets.posterior_returns import posterior_returns
+from assets.shared.many import are_many, drawn, summed, worst
 from assets.shared.materialized import materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import Frames, opened, record_each
@@ -28,6 +29,8 @@ from resources.settings.limit_words import reason_of
 from resources.store.warehouse import frame
 
 ALL_ANSWERED = "every_portfolio_has_an_answer"
+MEASURES = ("expected_return", "volatility", "sharpe", "notional", "cash", "turnover")
+SHOWN = 30  # rows of a table in the UI
 INPUTS = ["posterior_returns", "return_estimates", "covariances", "portfolio_snapshots"]
 
 
@@ -117,20 +120,14 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
         "where pack_id = ? order by 1, w.weight desc, 2",
         [pack.id],
     )
-    plots = {
-        f"plot_{name}": weights_plot(str(name), rows.set_index("symbol"))
-        for name, rows in weights.groupby("name")
-    }
-    risks = {
-        f"risk_{name}": risk_plot(str(name), rows.set_index("symbol"))
-        for name, rows in weights.groupby("name")
-        if rows["risk_contribution"].notna().any()
-    }
-    shown = preview(results.drop(columns="warnings"))
-    return {
-        **plots,
-        **risks,
-        "results": shown,
-        "warnings": warnings_of(results),
-        "weights": preview(weights, 60),
-    }
+    many = are_many(len(results))
+    names = list((worst(results, "turnover") if many else results)["name"])
+    plots = drawn(weights, names, lambda name, rows: weights_plot(name, rows.set_index("symbol")))
+    told = {f"plot_{name}": plot for name, plot in plots.items()}
+    results, said = results.drop(columns="warnings"), warnings_of(results)
+    if many:
+        return told | summed(results, ["status", "constraints_met"], MEASURES, "turnover")
+    risky = weights[weights["risk_contribution"].notna()]
+    risks = drawn(risky, names, lambda name, rows: risk_plot(name, rows.set_index("symbol")))
+    told |= {f"risk_{name}": plot for name, plot in risks.items()}
+    return {**told, "results": preview(results), "warnings": said, "weights": preview(weights, SHOWN)}

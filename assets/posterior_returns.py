@@ -1,9 +1,12 @@
 """Stage 5: what each portfolio believes of returns, after its views."""
 
+from typing import Any
+
 import dagster as dg
 import pandas as pd
 
 from assets.plots.charts import posterior_plot
+from assets.shared.many import are_many, spread
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import opened, record_each
@@ -50,8 +53,14 @@ def posterior_returns(
         warnings = [
             f"{snapshot.name}: {said}" for snapshot, belief in beliefs.items() for said in belief.warnings
         ]
-        plots = {f"plot_{s.name}": posterior_plot(s.name, belief, simulated) for s, belief in beliefs.items()}
-        extra = {**plots, "warnings": bullets(warnings), "posterior": preview(shown, 60)}
+        if are_many(len(rows)):
+            extra: dict[str, Any] = {
+                "portfolios": len(rows), "without_beliefs": len(rows) - len(beliefs), "warnings": len(warnings),
+                "spread": preview(spread(shown, ["prior_return", "posterior_return", "posterior_volatility"])),
+            }  # fmt: skip
+        else:
+            plots = {f"plot_{s.name}": posterior_plot(s.name, told, simulated) for s, told in beliefs.items()}
+            extra = {**plots, "warnings": bullets(warnings), "posterior": preview(shown, 30)}
         return materialized(con, "posterior_returns", pack, entries, extra)
 
 

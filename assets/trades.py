@@ -7,6 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from assets.optimal_weights import optimal_weights
+from assets.shared.many import are_many, summed
 from assets.shared.materialized import bullets, materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import opened, record_each
@@ -26,6 +27,8 @@ from resources.store.warehouse import frame
 
 LIMITS_HOLD = "limits_hold_on_whole_lots"
 CASH_HOLDS = "cash_is_not_negative"
+MEASURES = ("nav_before", "costs", "cost_bps", "turnover", "cash_after", "tracking_error")
+SHOWN = 40  # orders in the UI
 INPUTS = ["optimal_weights", "posterior_returns", "covariances", "portfolio_snapshots"]
 
 
@@ -47,7 +50,6 @@ def trades(
         frames = {snapshot: _orders(con, stage, pack, snapshot) for snapshot in snapshots}
     with stage.write() as tx:
         entries = record_each(tx, "trades", pack, frames, seen)
-    stage.warehouse.publish()
     with stage.read() as con:
         return materialized(con, "trades", pack, entries, _shown(con, pack), check_results=_checks(con, pack))
 
@@ -125,6 +127,8 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
         "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1",
         [pack.id],
     )
+    if are_many(len(totals)):
+        return summed(totals.drop(columns="warnings"), ["constraints_met"], MEASURES, "cost_bps")
     shown = preview(totals.drop(columns="warnings"))
     reasons = [
         f"{row['name']}, {row['action']} {row['symbol']}: {row['rationale']}"
@@ -133,6 +137,6 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
     return {
         "totals": shown,
         "warnings": warnings_of(totals),
-        "trades": preview(orders.drop(columns="rationale"), 80),
+        "trades": preview(orders.drop(columns="rationale"), SHOWN),
         "reasons": bullets(reasons),
     }

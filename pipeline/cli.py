@@ -145,21 +145,24 @@ def run(
     with _instance() as instance, working("running", as_json) as watch:
         from pipeline import runs
 
-        ingested = runs.ingest(instance, watch=watch)
-        day = runs.choose_as_of(_day(as_of))
-        outcome = runs.run_pack(instance, day, portfolio=portfolio, watch=watch)
+        ingested = runs.ingest(instance, watch=watch, publish=False)
+        try:
+            outcome = runs.run_pack(
+                instance, runs.choose_as_of(_day(as_of)), portfolio=portfolio, watch=watch
+            )
+        except PackfolioError:
+            runs.warehouse().publish()  # what came in is to be seen all the same
+            raise
     status = outcome.status or ingested.status
     reason = "; ".join(filter(None, (ingested.reason, outcome.reason)))
     if outcome.pack_id is None or outcome.status == runs.FAULT:
         finish({"status": "failed", "pack_id": outcome.pack_id, "reason": reason}, status, as_json)
         return
-    shown = _trades(outcome.pack_id, portfolio)
     if as_json:
+        shown = _trades(outcome.pack_id, portfolio)
         print_json({"status": "done" if not status else "failed", "reason": reason, **shown})
     else:
-        from pipeline.commands.printed.show import show_trades
-
-        show_trades(out, shown)
+        _show_trades(outcome.pack_id, portfolio)
         _tell_where(outcome.pack_id)
         if reason:
             err.print(f"[yellow]{reason}[/yellow]", highlight=False, soft_wrap=True)
@@ -176,13 +179,10 @@ def _tell_where(pack: str) -> None:
 @app.command()
 def trades(pack: PackArgument = "latest", portfolio: PortfolioOption = None, as_json: Json = False) -> None:
     """The trades of a pack, with costs and reasons."""
-    shown = _trades(pack, portfolio)
     if as_json:
-        print_json(shown)
-        return
-    from pipeline.commands.printed.show import show_trades
-
-    show_trades(out, shown)
+        print_json(_trades(pack, portfolio))
+    else:
+        _show_trades(pack, portfolio)
 
 
 def _trades(pack: str, portfolio: str | None) -> dict[str, Any]:
@@ -190,6 +190,20 @@ def _trades(pack: str, portfolio: str | None) -> dict[str, Any]:
 
     with reader() as con:
         return trades_of(con, pack, portfolio)
+
+
+def _show_trades(pack: str, portfolio: str | None) -> None:
+    """The trades of each portfolio; of more than a few, what they come to."""
+    from pipeline.commands.printed.show import show_trades
+    from pipeline.commands.printed.show_many import show_summary
+    from resources.results.many import FEW, portfolio_count, summary_of
+
+    with reader() as con:
+        summary = summary_of(con, pack) if portfolio is None and portfolio_count(con, pack) > FEW else None
+    if summary is None:
+        show_trades(out, _trades(pack, portfolio))
+    else:
+        show_summary(out, summary)
 
 
 @app.command()

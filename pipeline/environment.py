@@ -8,6 +8,8 @@ DAGSTER_YAML = """\
 # Written by packfolio; history of runs and events lives beside this file.
 telemetry: {enabled: false}
 nux: {enabled: false}
+run_storage: {module: pipeline.history_storage, class: RunHistory, config: {base_dir: {env: DAGSTER_HOME}}}
+event_log_storage: {module: pipeline.history_storage, class: EventHistory, config: {base_dir: {env: DAGSTER_HOME}}}
 run_monitoring: {enabled: true, max_runtime_seconds: 14400, free_slots_after_run_end_seconds: 300}
 retention: {schedule: {purge_after_days: 90}, sensor: {purge_after_days: {skipped: 7, failure: 30, success: 90}}}
 """

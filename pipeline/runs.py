@@ -99,10 +99,13 @@ def ingest(
     start: str | None = None,
     end: str | None = None,
     watch: Watch = unwatched,
+    *,
+    publish: bool = True,
 ) -> Outcome:
     """Runs the `ingest` job and publishes; a refused file makes the status FAILED, the other files are in.
 
-    source  a source's name, or the path of a file or folder of one; all sources when left out
+    source   a source's name, or the path of a file or folder of one; all sources when left out
+    publish  not wanted where a run of the chain follows, which ends by publishing
     Raises PolicyError for a mistake in the configuration or an unknown source, DataError when nothing came in.
     """
     configuration = desk()
@@ -112,7 +115,8 @@ def ingest(
     if not result.success:
         kind = RecordError if is_record_fault(result) else DataError
         raise kind(f"nothing was ingested: {why(result)}")
-    warehouse().publish()
+    if publish:
+        warehouse().publish()
     checks = result.get_asset_check_evaluations()
     refused = [
         check for check in checks if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR

@@ -41,8 +41,15 @@ for (const { text, path } of proof.ledger) {
   must(isRoot(rootOf(sha("\x00", sha(text)), row[0] - 1, count, path.map(bytes))), `ledger row ${row[0]}`);
   ledger.set(row[0], { inputs: JSON.parse(row[8]), cells: JSON.parse(row[11]) });
 }
+const textOf = (row) => Object.keys(row).sort().map((n) => `${n}=${row[n].replaceAll("\x1f", "\x1f\x1f")}`).join("\x1f");
+for (const { ledger_row, row, index, path } of proof.units) {
+  const covers = ledger.get(ledger_row), [root, shorts] = covers.cells.materialization_units;
+  const found = rootOf(sha("\x00", sha(textOf(row))), index, shorts.length / 8, path.map(bytes));
+  must(found !== null && found.toString("hex") === root, `the unit of ledger row ${ledger_row}`);
+  ledger.set(ledger_row, { inputs: { ...covers.inputs, ...JSON.parse(row.input_hashes) }, cells: JSON.parse(row.cells) });
+}
 for (const { ledger_row, table, rows, others } of proof.cells) {
-  const texts = rows.map((row) => Object.keys(row).sort().map((n) => `${n}=${row[n].replaceAll("\x1f", "\x1f\x1f")}`).join("\x1f"));
+  const texts = rows.map(textOf);
   const digest = hex([...texts.map(hex), ...others].sort().join(""));
   must(ledger.get(ledger_row).cells[table][0] === digest, `${table} of ledger row ${ledger_row}`);
 }

@@ -99,7 +99,7 @@ def materialized(
             "dagster/column_schema": table_schema(con, table),
             "dagster/column_lineage": column_lineage(table),
             "written": sum(entry.changed for entry in entries),
-            "ledger_rows": ", ".join(str(entry.id) for entry in entries),
+            "ledger_rows": ", ".join(str(row) for row in sorted({entry.id for entry in entries})),
             "ledger_head": "{} {}".format(*head(con)),
             **(extra or {}),
         },

@@ -23,7 +23,7 @@ from resources.ledger.ledger import GENESIS, bytes_sha256
 from resources.ledger.record_error import RecordError
 from resources.ledger.signatures import signed, signing_key
 
-TAIL = 1 << 16  # bytes that are read of the end; a line takes a few hundred
+TAIL = 1 << 14  # bytes that are read of the end; a line takes a few hundred, a run writes some thirty
 
 
 @dataclass(frozen=True)

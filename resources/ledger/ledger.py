@@ -109,8 +109,8 @@ def content_of(digests: Mapping[str, str]) -> str:
 
 def head(con: Connection) -> tuple[int, str]:
     """(number of ledger rows, hash of the newest one)."""
-    found = con.execute("select id, this_hash from materializations order by id desc limit 1").fetchall()
-    return (int(found[0][0]), str(found[0][1])) if found else (0, GENESIS)
+    found = con.execute("select max(id), arg_max(this_hash, id) from materializations").fetchall()[0]
+    return (0, GENESIS) if found[0] is None else (int(found[0]), str(found[1]))
 
 
 def hash_at(con: Connection, row: int) -> str | None:

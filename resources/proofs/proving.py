@@ -188,7 +188,8 @@ class Proving:
         return self.ledger[number]
 
     def _inputs(self, number: int) -> dict[str, str]:
-        shared, unit = json.loads(self._ledger_row(number)["input_hashes"]), self.units.get(number)
+        shared = dict[str, str](json.loads(self._ledger_row(number)["input_hashes"]))
+        unit = self.units.get(number)
         return shared | (json.loads(unit.row["input_hashes"]) if unit else {})
 
     def _written(self, number: int) -> set[str]:

@@ -53,25 +53,26 @@ def portfolios_of(con: Connection, pack: Pack, wanted: str | None) -> list[Row]:
 def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
     """Trades, totals and results of a pack's portfolios."""
     pack = find_pack(con, pack_id)
+    known = portfolios_of(con, pack, portfolio)
+    wanted = [found["portfolio_id"] for found in known]
+    result, totals, orders, sales, adjustments = (
+        _by_portfolio(con, pack, table, wanted, order)
+        for table, order in (
+            ("optimization_results", "all"), ("trade_lists", "all"), ("trades", "portfolio_id, sequence"),
+            ("lot_sales", "all"), ("holding_adjustments", "all"),
+        )
+    )  # fmt: skip
     shown = []
-    for found in portfolios_of(con, pack, portfolio):
-        key: list[object] = [pack.id, found["portfolio_id"]]
-        where = "where pack_id = ? and portfolio_id = ?"
-        hidden = "exclude (pack_id, portfolio_id, materialization)"
-        result = rows(con, f"select * {hidden} from latest_optimization_results {where}", key)
-        totals = rows(con, f"select * {hidden} from latest_trade_lists {where}", key)
-        orders = rows(con, f"select * {hidden} from latest_trades {where} order by sequence", key)
-        sales = rows(con, f"select * {hidden} from latest_lot_sales {where} order by all", key)
+    for found in known:
+        owner = found["portfolio_id"]
         shown.append(
             {
                 **found,
-                "result": _decoded(result[0]) if result else None,
-                "totals": _decoded(totals[0]) if totals else None,
-                "trades": [_decoded(order) for order in orders],
-                "lot_sales": sales,
-                "adjustments": rows(
-                    con, f"select * {hidden} from latest_holding_adjustments {where} order by all", key
-                ),
+                "result": _decoded(result[owner][0]) if owner in result else None,
+                "totals": _decoded(totals[owner][0]) if owner in totals else None,
+                "trades": [_decoded(order) for order in orders.get(owner, [])],
+                "lot_sales": sales.get(owner, []),
+                "adjustments": adjustments.get(owner, []),
             }
         )
     names = {found["name"] for found in shown}
@@ -80,6 +81,21 @@ def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Ro
         "pack_id": pack.id, "as_of": pack.as_of, "verdict": pack.verdict,
         "notes": [*notes_of(con, pack), *book_notes(shown), *behind], "portfolios": shown,
     }  # fmt: skip
+
+
+def _by_portfolio(
+    con: Connection, pack: Pack, table: str, wanted: Sequence[str], order: str
+) -> dict[str, list[Row]]:
+    """Portfolio -> its rows of an output table, in one look for all."""
+    found: dict[str, list[Row]] = {}
+    for row in rows(
+        con,
+        f"select portfolio_id, * exclude (pack_id, portfolio_id, materialization) from latest_{table} "
+        f"where pack_id = ? and portfolio_id in (select unnest(?::varchar[])) order by {order}",
+        [pack.id, list(wanted)],
+    ):
+        found.setdefault(row.pop("portfolio_id"), []).append(row)
+    return found
 
 
 def book_notes(portfolios: Sequence[Row]) -> list[str]:

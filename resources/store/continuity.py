@@ -44,7 +44,8 @@ def unlike_anchor(con: Connection, anchors: Anchors) -> str | None:
         return None
     there = schema_version(con) > 0
     head = ledger.head(con) if there else (0, ledger.GENESIS)
-    return difference(anchors, head, ledger.hash_at(con, last.count) if there else None)
+    at_last = head[1] if head[0] == last.count else ledger.hash_at(con, last.count) if there else None
+    return difference(anchors, head, at_last)
 
 
 def difference(anchors: Anchors, head: tuple[int, str], at_last: str | None) -> str | None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -12,7 +13,7 @@ from resources.ledger import ledger, units
 from resources.ledger.ledger import Connection, Entry, Stamp
 from resources.ledger.tables import NOT_CONTENT, UNITS
 
-Rows = pd.DataFrame | pa.Table
+Rows: TypeAlias = pd.DataFrame | pa.Table
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Transaction:
         entry_id = self.next_id()
         keys = {"pack_id": pack_id, "materialization": entry_id}
         staged = {table: self._stage(table, rows, keys) for table, rows in sorted(new.tables.items())}
-        found = self._contents(staged, new.stated)
+        found = self._contents(entry_id, staged, new.stated)
         before = units.newest_units(self.con, asset, pack_id, new.stated)
         changed = {
             portfolio: entry
@@ -104,12 +105,14 @@ class Transaction:
         for name in staged.values():
             self.con.execute(f"drop table temp.{name}")
         if changed:
-            self._cover(asset, pack_id, changed, new)
+            self._cover(entry_id, asset, pack_id, changed, new)
         return [changed.get(portfolio) or before[portfolio] for portfolio in found]
 
-    def _contents(self, staged: Mapping[str, str], stated: Mapping[str, Collection[str]]) -> dict[str, Entry]:
+    def _contents(
+        self, entry_id: int, staged: Mapping[str, str], stated: Mapping[str, Collection[str]]
+    ) -> dict[str, Entry]:
         """Portfolio -> the entry that its staged rows would be."""
-        entry_id, nothing = self.next_id(), (ledger.sha256(""), 0)
+        nothing = (ledger.sha256(""), 0)
         by_table = {}
         for table, name in staged.items():
             text = ledger.row_text(ledger.columns(self.con, name), NOT_CONTENT)
@@ -124,9 +127,10 @@ class Transaction:
             entries[portfolio] = Entry(entry_id, content, rows, changed=True)
         return entries
 
-    def _cover(self, asset: str, pack_id: str, changed: Mapping[str, Entry], new: Versions) -> None:
+    def _cover(
+        self, entry_id: int, asset: str, pack_id: str, changed: Mapping[str, Entry], new: Versions
+    ) -> None:
         """Keep a row for each changed unit, and chain the ledger row over them."""
-        entry_id = self.next_id()
         cells: dict[str, dict[str, list[str]]] = {portfolio: {} for portfolio in changed}
         for table in sorted(new.tables):
             text = ledger.row_text(ledger.columns(self.con, table))

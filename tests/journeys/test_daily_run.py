@@ -120,8 +120,11 @@ def test_a_second_run_of_the_day_changes_nothing(desk: Desk) -> None:
     assert _ledger(desk) == before
 
 
-def test_dagsters_data_versions_change_with_the_content_alone(desk: Desk) -> None:
+def test_dagsters_data_versions_change_with_the_content_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So that staleness means something: all runs saw the same prices, and each of two packs has its version."""
+    monkeypatch.setenv("DAGSTER_HOME", str(desk.home / "dagster"))
     with dg.DagsterInstance.from_config(str(desk.home / "dagster")) as instance:
         versions = {
             name: [

@@ -44,10 +44,11 @@ def show_trades(out: Console, shown: Row) -> None:
     out.print(f"\n[bold]{shown['pack_id']}[/bold]  as of {shown['as_of']}", highlight=False)
     for portfolio in shown["portfolios"]:
         _show_portfolio(out, portfolio)
-    _show_notes(out, shown["notes"])
+    show_notes(out, shown["notes"])
 
 
-def _show_notes(out: Console, notes: Sequence[str]) -> None:
+def show_notes(out: Console, notes: Sequence[str]) -> None:
+    """What a reader must know of the prices behind it."""
     out.print()
     for note in notes:
         out.print(f"[dim]note  {note}[/dim]", highlight=False, soft_wrap=True)
@@ -170,7 +171,7 @@ def show_variants(out: Console, shown: Row) -> None:
     for name, variants in shown["portfolios"].items():
         show_table(out, _variants_table(f"{name} under {shown['pack_id']}", variants))
         _show_luck(out, shown["trials"][name], shown["probability_of_overfitting"][name])
-    _show_notes(out, shown["notes"])
+    show_notes(out, shown["notes"])
 
 
 def _variants_table(title: str, variants: Mapping[str, Row]) -> Table:
@@ -211,7 +212,7 @@ def show_backtest(out: Console, shown: Row) -> None:
         if variants:
             show_table(out, _variants_table("under the values of the sweep", variants))
         _show_parts(out, [row for row in shown["attribution"].get(name, ()) if row["strategy"] == "policy"])
-    _show_notes(out, shown["notes"])
+    show_notes(out, shown["notes"])
 
 
 def _show_parts(out: Console, found: Sequence[Row]) -> None:

@@ -18,7 +18,7 @@ from resources.audit.faults import ADDED, CHANGED, MISSING, Fault, Report
 from resources.audit.verification import verify, verify_home
 from resources.ledger.anchors import read_anchors
 from resources.ledger.ledger import Connection, columns
-from resources.ledger.tables import LEDGERED
+from resources.ledger.tables import LEDGERED, UNITS
 from resources.store.warehouse import Warehouse
 
 TABLES = (*LEDGERED, "materializations")
@@ -138,7 +138,7 @@ def test_a_thousand_single_edits_are_named(original: Path, tmp_path: Path) -> No
 def test_a_deleted_row_of_each_table_is_named(original: Path, tmp_path: Path) -> None:
     with tampered(original, tmp_path) as con:
         gone = {}
-        for table in (table for table in LEDGERED if table != "log_leaves"):
+        for table in (table for table in LEDGERED if table not in ("log_leaves", UNITS)):
             row = con.execute(f"select * from {table} limit 1").fetchall()
             con.execute(f"delete from {table} where rowid = (select min(rowid) from {table})")
             if row:

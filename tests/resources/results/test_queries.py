@@ -14,6 +14,7 @@ from bench import BOOK, DAYS, STAMP, cut, ingest, price_rows
 from optimizer import DataError, PackfolioError, PolicyError
 from optimizer.backtests.report import KNOWLEDGE
 from resources.ledger.ledger import Connection
+from resources.ledger.tables import OF_PORTFOLIOS
 from resources.packs.packs import find_pack
 from resources.results import queries as reading
 from resources.store.warehouse import Warehouse
@@ -101,7 +102,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with warehouse.write(STAMP) as tx:
         for asset, tables in BOOKED.items():
             frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
-            tx.record(asset, frames, pack_id=pack.id, portfolio_id=BOOK)
+            owner = BOOK if asset in OF_PORTFOLIOS else None
+            tx.record(asset, frames, pack_id=pack.id, portfolio_id=owner)
         bare = {"portfolio_snapshots": pd.DataFrame([snapshot("bare")])}
         tx.record("portfolio_snapshots", bare, pack_id=pack.id, portfolio_id=OTHER)
     return warehouse.home

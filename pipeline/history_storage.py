@@ -1,0 +1,109 @@
+"""Dagster's history on SQLite as a daily run needs it: connections stay open, and an event is stored once, packed.
+
+Dagster's own storages open a database anew for every statement, make one for every run, and keep what an asset tells of
+itself three times. `dagster.yaml` names these in their place; a home whose file names others keeps them.
+"""
+
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as db
+from dagster import EventLogEntry
+from dagster._core.execution.plan.outputs import StepOutputData
+from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import (
+    ConsolidatedSqliteEventLogStorage,
+)
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.sql import create_engine
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import ConfigurableClassData
+
+SHORT = 500  # characters: what Dagster searches for is shorter, events and pictures are longer
+PACKED = b"zlib text\0"
+
+
+def _engine(address: str) -> db.Engine:
+    """An engine that keeps its connections; a commit need not outlive a power cut, the ledger's does."""
+    engine = create_engine(address, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
+
+    @db.event.listens_for(engine, "connect")
+    def _opened(connection: Any, _: object) -> None:
+        connection.execute("pragma synchronous = normal")
+        connection.row_factory = lambda cursor, row: tuple(map(unpacked, row))
+
+    @db.event.listens_for(engine, "before_cursor_execute", retval=True)
+    def _asked(_c: object, _k: object, sql: str, values: Any, _x: object, many: bool) -> tuple[str, Any]:
+        return sql, [tuple(map(packed, row)) for row in values] if many else tuple(map(packed, values))
+
+    return engine
+
+
+def packed(value: object) -> object:
+    """A long text as compressed bytes; anything else as it is."""
+    return PACKED + zlib.compress(value.encode()) if isinstance(value, str) and len(value) > SHORT else value
+
+
+def unpacked(value: object) -> object:
+    """What was packed."""
+    if isinstance(value, bytes) and value.startswith(PACKED):
+        return zlib.decompress(value[len(PACKED) :]).decode()
+    return value
+
+
+class EventHistory(ConsolidatedSqliteEventLogStorage):
+    """The events of all runs in one database, `event_log.db`."""
+
+    @cached_property
+    def _kept(self) -> db.Engine:
+        return _engine(self._conn_string)
+
+    @contextmanager
+    def _connect(self) -> Iterator[db.Connection]:
+        with self._kept.begin() as connection:
+            yield connection
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event; what an asset tells of itself is in its materialization, and not in the step's output too."""
+        super().store_event(_without_copy(event))
+
+    def dispose(self) -> None:
+        """Close the connections."""
+        super().dispose()
+        self._kept.dispose()
+
+
+class RunHistory(SqliteRunStorage):
+    """The runs, in `runs.db`."""
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
+    ) -> "RunHistory":
+        """As `dagster.yaml` says."""
+        return cls.from_local(inst_data=inst_data, **config_value)
+
+    @cached_property
+    def _kept(self) -> db.Engine:
+        return _engine(self._conn_string)
+
+    @contextmanager
+    def connect(self) -> Iterator[db.Connection]:
+        """A connection in a transaction."""
+        with self._kept.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close the connections."""
+        super().dispose()
+        self._kept.dispose()
+
+
+def _without_copy(event: EventLogEntry) -> EventLogEntry:
+    told = event.dagster_event
+    data = told.event_specific_data if told else None
+    if told is None or not isinstance(data, StepOutputData) or not data.metadata:
+        return event
+    return event._replace(dagster_event=told._replace(event_specific_data=data._replace(metadata={})))
