@@ -195,6 +195,20 @@ def portfolios(request: Request, pack_id: PackId, asked: Page) -> Response:
     return _read(request, key, asked, lambda reading: portfolio_list(reading, pack_id, asked))
 
 
+def accounts(
+    request: Request,
+    pack_id: PackId,
+    asked: Page,
+    search: Annotated[str | None, Query(max_length=64, description="Part of a key or name")] = None,
+    model: Annotated[str | None, Query(max_length=64, description="Of one model")] = None,
+    outcome: Annotated[str | None, Query(max_length=16, description="Such as trades, no_trade, problem")] = None,
+) -> Response:
+    """The accounts of a pack, and how many there are of each model and outcome."""
+    key = ("accounts", pack_id, search, model, outcome)
+    wanted = AccountsWanted(search, model, outcome, None, asked.limit, asked.offset)
+    return _read(request, key, asked, lambda reading: account_list(reading, pack_id, wanted, asked))
+
+
 def view_of_pack(
     request: Request, pack_id: PackId, view: ViewName, asked: Page, portfolio: Wanted = None
 ) -> Response:

@@ -61,6 +61,15 @@ def portfolio_list(reading: Reading, pack_id: str, asked: Asked) -> Seen:
     return shown, len(seen)
 
 
+def account_list(reading: Reading, pack_id: str, wanted: Wanted, asked: Asked) -> Seen:
+    """The accounts of a pack that are wanted and that the caller may see, with counts by model and outcome."""
+    mine = asked.caller.portfolios
+    found = accounts_page(
+        reading.con, reading.pack(pack_id).id, replace(wanted, mine=None if mine is None else tuple(sorted(mine)))
+    )
+    return plain(found), int(found["there"])
+
+
 def _portfolios(reading: Reading, pack: Pack, wanted: str | None, caller: Caller) -> list[dict[str, Any]]:
     """The portfolios of a pack that the caller may see, or the one that he names."""
     if wanted is not None:
