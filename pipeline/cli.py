@@ -40,7 +40,9 @@ app = typer.Typer(
 )
 packs = typer.Typer(no_args_is_help=True, help="The pricing packs.")
 app.add_typer(packs, name="packs")
-PortfolioOption = Annotated[str | None, typer.Option("--portfolio", help="Key, name or UUID; all when left out.")]
+PortfolioOption = Annotated[
+    str | None, typer.Option("--portfolio", help="Key, name or UUID; all when left out.")
+]
 DAYS = ["%Y-%m-%d"]
 AsOf = Annotated[
     datetime | None,

@@ -237,11 +237,11 @@ def _stated(
     Cash is that of the positions, and what flowed after their day.
     """
     if aside:
-        day, symbol, said = aside[0]
+        when, symbol, said = aside[0]
         more = f", and {len(aside) - 1} more" if len(aside) > 1 else ""
         return (
             None,
-            f"a position of {day} is set aside ({symbol}: {said}){more}; correct the row, or take it back",
+            f"a position of {when} is set aside ({symbol}: {said}){more}; correct the row, or take it back",
         )
     if not positions:
         return None, "it has no positions on record; send account_positions, a row CASH for money alone"

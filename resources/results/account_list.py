@@ -91,7 +91,8 @@ def _told(con: Connection, pack: Pack, key: str) -> Row:
         "account": said[0] if said else None,
         "holdings": rows(
             con,
-            "select symbol, quantity, cost_basis from latest_holdings where pack_id = ? and portfolio_id = ? order by 1",
+            "select symbol, quantity, cost_basis from latest_holdings where pack_id = ? and portfolio_id = ? "
+            "order by 1",
             [pack.id, key],
         ),
         "flows": rows(
