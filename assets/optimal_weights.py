@@ -11,7 +11,7 @@ from assets.shared.many import are_many, drawn, summed, worst
 from assets.shared.materialized import materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import Frames, opened, record_each
-from optimizer import InfeasibleError, PackfolioError
+from optimizer import InfeasibleError, PackfolioError, Policy
 from optimizer.problem.setting import Setting
 from optimizer.proposals.proposal import believe, choose_weights
 from resources.books.snapshots import Snapshot
@@ -19,6 +19,7 @@ from resources.dagster_resources import DeskResource, Stage, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import Case, load_case
+from resources.results.rebalancing import NO_TRADE, decision_of, policy_of_day, quiet_result
 from resources.results.stage_outputs import (
     exposure_frame,
     failure_frame,
@@ -63,22 +64,23 @@ def _answer(stage: Stage, pack: Pack, snapshot: Snapshot) -> Frames:
     try:
         with stage.read() as con:
             case = load_case(con, pack, snapshot, stage.desk.funds)
-        return _weights(case)
+        decision = decision_of(case, pack.as_of)
+        if decision is not None and not decision.trades:
+            return quiet_result(case, decision)
+        return _weights(case, policy_of_day(case, pack.as_of))
     except InfeasibleError as error:
         return _refusal(snapshot, "infeasible", reason_of(error))
     except PackfolioError as error:
         return _refusal(snapshot, "failed", str(error))
 
 
-def _weights(case: Case) -> Frames:
+def _weights(case: Case, policy: Policy) -> Frames:
     inputs = case.inputs
-    _, believed = believe(case.evidence, inputs.universe, inputs.policy, case.mandate)
-    solution = choose_weights(
-        case.portfolio, case.prices, believed, inputs.policy, inputs.universe, case.mandate
-    )
+    _, believed = believe(case.evidence, inputs.universe, policy, case.mandate)
+    solution = choose_weights(case.portfolio, case.prices, believed, policy, inputs.universe, case.mandate)
     held = case.portfolio.get_weights(case.prices)
     current = np.array([held.get(symbol, 0.0) for symbol in solution.symbols])
-    setting = Setting(believed, inputs.policy, inputs.universe, current)
+    setting = Setting(believed, policy, inputs.universe, current)
     return {
         "optimal_weights": weight_frame(solution, current, believed, inputs.simulated),
         "optimization_results": result_frame(solution, setting),
@@ -94,7 +96,7 @@ def _check(answers: dict[Snapshot, Frames]) -> dg.AssetCheckResult:
     without = {
         snapshot.name: str(frames["optimization_results"]["reason"].iloc[0])
         for snapshot, frames in answers.items()
-        if "optimal_weights" not in frames
+        if "optimal_weights" not in frames and frames["optimization_results"]["status"].iloc[0] != NO_TRADE
     }
     return dg.AssetCheckResult(
         check_name=ALL_ANSWERED,

@@ -21,6 +21,7 @@ from resources.dagster_resources import DeskResource, Stage, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import load_case
+from resources.results.rebalancing import decision_of, policy_of_day, quiet_list
 from resources.results.stage_outputs import no_trades, read_bindings, read_given, trade_frames
 from resources.settings.limit_words import reason_of
 from resources.store.warehouse import frame
@@ -62,15 +63,20 @@ def _orders(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> di
             [pack.id, snapshot.portfolio_id],
         ).fetchall()
     )
-    if snapshot.problem or not target:
+    if snapshot.problem or (not target and snapshot.standing is None):
         return no_trades()
     case = load_case(con, pack, snapshot, stage.desk.funds)
-    inputs = case.inputs
-    beliefs, believed = believe(case.evidence, inputs.universe, inputs.policy, case.mandate)
+    decision = decision_of(case, pack.as_of)
+    if decision is not None and not decision.trades:
+        return quiet_list(case, decision)
+    if not target:
+        return no_trades()
+    inputs, policy = case.inputs, policy_of_day(case, pack.as_of)
+    beliefs, believed = believe(case.evidence, inputs.universe, policy, case.mandate)
     try:
         answer = order_trades(
-            case.portfolio, case.prices, target, believed, inputs.policy, inputs.universe, case.mandate,
-            _reasons(con, pack, snapshot, beliefs if reads_means(inputs.policy) else None),
+            case.portfolio, case.prices, target, believed, policy, inputs.universe, case.mandate,
+            _reasons(con, pack, snapshot, beliefs if reads_means(policy) else None),
         )  # fmt: skip
     except PackfolioError as error:
         return no_trades(reason_of(error))

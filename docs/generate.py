@@ -15,7 +15,16 @@ from resources.alerts.settings import MailFile, NotifyFile, WebhookFile
 from resources.prices.reference import TABLES
 from resources.settings.configuration import BacktestFile, ChecksFile, HousekeepingFile, PipelineFile
 from resources.settings.funds import FundFile, FundsFile
-from resources.settings.policy_schema import BlackLittermanFile, HarvestFile, PolicyFile, TaxFile
+from resources.settings.models import ModelFile
+from resources.settings.policy_schema import (
+    BlackLittermanFile,
+    CashFile,
+    DriftFile,
+    HarvestFile,
+    PolicyFile,
+    RebalanceFile,
+    TaxFile,
+)
 from resources.settings.portfolios import HoldingsFile, LotFile, PortfolioFile, PositionFile
 from resources.settings.sources import (
     ClosureEntry,
@@ -39,13 +48,17 @@ NOTICE = "<!-- Written by docs/generate.py; edit the code or sentences.yaml, the
 
 FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
     "portfolios/*.yaml": (
-        "One file a portfolio. Percent is 0 to 100.",
+        "One file a portfolio; a file of `models/*.yaml` has the keys of the second table alone. Percent is 0 to 100.",
         (
             PortfolioFile,
+            ModelFile,
             PolicyFile,
             BlackLittermanFile,
             TaxFile,
             HarvestFile,
+            RebalanceFile,
+            DriftFile,
+            CashFile,
             ViewFile,
             ScenarioViewFile,
             HoldingsFile,
@@ -72,7 +85,10 @@ FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
     ),
 }
 TITLES = {
-    "PolicyFile": "`policy`", "BlackLittermanFile": "`policy: black_litterman`", "ViewFile": "an entry of `views`",
+    "PolicyFile": "`policy`", "ModelFile": "a model, and the rest of a portfolio",
+    "RebalanceFile": "`policy: rebalance`", "DriftFile": "`policy: rebalance: drift`",
+    "CashFile": "`policy: rebalance: cash`",
+    "BlackLittermanFile": "`policy: black_litterman`", "ViewFile": "an entry of `views`",
     "ScenarioViewFile": "an entry of `views` with `view_model: entropy_pooling`",
     "TaxFile": "`policy: tax`", "HarvestFile": "`policy: harvest`", "LotFile": "an entry of `lots`",
     "HoldingsFile": "an entry of `holdings`", "PositionFile": "a position in long form",

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from optimizer import PackfolioError, PolicyError
+from pipeline.commands import accounts as account_commands
 from pipeline.commands import audit as audit_commands
 from pipeline.commands import holdings as holdings_commands
 from pipeline.commands import init as init_command
@@ -39,7 +40,9 @@ app = typer.Typer(
 )
 packs = typer.Typer(no_args_is_help=True, help="The pricing packs.")
 app.add_typer(packs, name="packs")
-PortfolioOption = Annotated[str | None, typer.Option("--portfolio", help="Name or UUID; all when left out.")]
+PortfolioOption = Annotated[
+    str | None, typer.Option("--portfolio", help="Key, name or UUID; all when left out.")
+]
 DAYS = ["%Y-%m-%d"]
 AsOf = Annotated[
     datetime | None,
@@ -351,6 +354,7 @@ def _show_rows(
 processes.register(app)
 init_command.register(app)
 holdings_commands.register(app)
+account_commands.register(app)
 audit_commands.register(app, packs)
 proof_commands.register(app)
 risk_commands.register(app)

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from optimizer import PolicyError
 from resources.packs.packs import Pack
+from resources.results.account_list import Wanted as AccountsWanted
 from resources.settings.policy_schema import Strict
 from resources.settings.yaml_files import parse_value
 from service.decisions import DecisionLog
@@ -27,7 +28,18 @@ from service.http.intake import Solvers, inlined, parsed_json, require_json
 from service.optimizer_service import OptimizerService
 from service.patterns import PATTERNS, metadata
 from service.settings import Settings
-from service.views import VIEWS, Asked, Seen, catalogue, decisions, pack_list, portfolio_list, regime, trace
+from service.views import (
+    VIEWS,
+    Asked,
+    Seen,
+    account_list,
+    catalogue,
+    decisions,
+    pack_list,
+    portfolio_list,
+    regime,
+    trace,
+)
 
 PackId = Annotated[str, Path(pattern=r"^PP_\d{4}-\d{2}-\d{2}(\.([2-9]|[1-9]\d{0,3}))?$", max_length=20)]
 Wanted = Annotated[str | None, Query(max_length=64, description="UUID or name; all when left out")]
@@ -93,6 +105,7 @@ def _routes(app: FastAPI) -> None:
     app.get("/v1/packs", summary="The packs, the newest first")(packs)
     app.get("/v1/catalogue", summary="Scenarios, regimes, policy templates, methods")(read_catalogue)
     app.get("/v1/packs/{pack_id}/portfolios", summary="The portfolios of a pack")(portfolios)
+    app.get("/v1/packs/{pack_id}/accounts", summary="The accounts of a pack, searched and counted")(accounts)
     app.get("/v1/packs/{pack_id}/regime", summary="The detected regime, a score")(regime_of_pack)
     app.get("/v1/packs/{pack_id}/decisions", summary="What was proposed, as ingested")(decisions_of_pack)
     app.get("/v1/packs/{pack_id}/trace", summary="From a row back to prices and files")(trace_of_pack)
@@ -193,6 +206,22 @@ def portfolios(request: Request, pack_id: PackId, asked: Page) -> Response:
     """Names, currencies and policies of a pack's portfolios."""
     key = ("portfolios", pack_id)
     return _read(request, key, asked, lambda reading: portfolio_list(reading, pack_id, asked))
+
+
+def accounts(
+    request: Request,
+    pack_id: PackId,
+    asked: Page,
+    search: Annotated[str | None, Query(max_length=64, description="Part of a key or name")] = None,
+    model: Annotated[str | None, Query(max_length=64, description="Of one model")] = None,
+    outcome: Annotated[
+        str | None, Query(max_length=16, description="Such as trades, no_trade, problem")
+    ] = None,
+) -> Response:
+    """The accounts of a pack, and how many there are of each model and outcome."""
+    key = ("accounts", pack_id, search, model, outcome)
+    wanted = AccountsWanted(search, model, outcome, None, asked.limit, asked.offset)
+    return _read(request, key, asked, lambda reading: account_list(reading, pack_id, wanted, asked))
 
 
 def view_of_pack(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from optimizer.problem.methods import METHODS
@@ -10,6 +10,7 @@ from optimizer.risk.scenarios import FACTORS
 from resources.audit.tracing import trace_row
 from resources.ledger.ledger import columns
 from resources.packs.packs import Pack
+from resources.results.account_list import Wanted, accounts_page
 from resources.results.queries import packs_table, portfolios_of, regime_of, rows
 from resources.settings.playbooks import Shocks
 from service.answers import plain
@@ -59,6 +60,17 @@ def portfolio_list(reading: Reading, pack_id: str, asked: Asked) -> Seen:
         for snapshot in asked.page(seen)
     ]
     return shown, len(seen)
+
+
+def account_list(reading: Reading, pack_id: str, wanted: Wanted, asked: Asked) -> Seen:
+    """The accounts of a pack that are wanted and that the caller may see, with counts by model and outcome."""
+    mine = asked.caller.portfolios
+    found = accounts_page(
+        reading.con,
+        reading.pack(pack_id).id,
+        replace(wanted, mine=None if mine is None else tuple(sorted(mine))),
+    )
+    return plain(found), int(found["there"])
 
 
 def _portfolios(reading: Reading, pack: Pack, wanted: str | None, caller: Caller) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from bench import PRICE_TYPES, STAMP, ingest
 
+from resources.accounts.known import account_of
 from resources.books.day_before import DayBefore, OutOfDate, day_before, out_of_date
 from resources.books.snapshots import Snapshot, read_snapshots, take_snapshot
 from resources.ledger.ledger import Connection
@@ -76,7 +77,7 @@ class Chain:
         with self.warehouse.write(STAMP) as tx:
             pack = newest_fresh(tx.con, day)
             before = self.before(tx.con, pack)
-            found = take_snapshot(tx.con, pack, before, self.file)
+            found = take_snapshot(tx.con, pack, before, account_of(self.file, pack))
             tx.record(
                 "portfolio_snapshots", found.frames(), pack_id=pack.id, portfolio_id=found.portfolio_id,
                 inputs={"pricing_pack": pack.content_hash},
@@ -89,7 +90,7 @@ class Chain:
 
     def before(self, con: Connection, pack: Pack) -> DayBefore | None:
         """What the book's day rests on."""
-        return day_before(con, pack, self.file) if self.file.mode == "paper" else None
+        return day_before(con, pack, account_of(self.file, pack)) if self.file.mode == "paper" else None
 
     def order(
         self, day: date, wanted: Mapping[str, float], sold: Iterable[tuple[str, str, float]] = ()

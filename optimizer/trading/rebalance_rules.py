@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from math import isfinite
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from optimizer.errors import PolicyError
 from optimizer.model.policy import Policy
@@ -92,11 +92,10 @@ class Standing:
         }
 
     @classmethod
-    def of_json(cls, row: Mapping[str, object]) -> "Standing":
+    def of_json(cls, row: Mapping[str, Any]) -> "Standing":
         """The standing that `as_json` tells."""
-        target, days = row["target"], (row["previous"], row["last_trade"])
-        assert isinstance(target, Mapping)
-        return cls(dict(target), *(date.fromisoformat(str(day)) if day else None for day in days))
+        days = (row["previous"], row["last_trade"])
+        return cls(dict(row["target"]), *(date.fromisoformat(day) if day else None for day in days))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ import typer
 
 from pipeline.commands.terminal import Json, PackArgument, out, print_json, reader
 
-PortfolioOption = Annotated[str | None, typer.Option("--portfolio", help="Name or UUID; all when left out.")]
+PortfolioOption = Annotated[
+    str | None, typer.Option("--portfolio", help="Key, name or UUID; all when left out.")
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -1,10 +1,11 @@
-"""Accounts as a pack knows them: what a book in YAML states, and what the rows of the logs say, as one kind of value."""
+"""Accounts as a pack knows them: what a file states, and what the rows of the logs say, as one kind of value."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
+from typing import Any
 
 from optimizer import DataError, Lot, PolicyError, Position
 from optimizer.model.portfolio import ZERO, exact
@@ -163,7 +164,7 @@ RESTRICTIONS = (
 SET_ASIDE = (
     "select account, date, symbol, reason from positions_set_aside(?, ?) order by account, date, symbol"
 )
-Row = tuple[object, ...]
+Row = tuple[Any, ...]
 
 
 def _grouped(con: Connection, pack: Pack, sql: str) -> dict[str, list[Row]]:
@@ -236,25 +237,24 @@ def _stated(
     Cash is that of the positions, and what flowed after their day.
     """
     if aside:
-        day, symbol, said = aside[0]
+        when, symbol, said = aside[0]
         more = f", and {len(aside) - 1} more" if len(aside) > 1 else ""
         return (
             None,
-            f"a position of {day} is set aside ({symbol}: {said}){more}; correct the row, or take it back",
+            f"a position of {when} is set aside ({symbol}: {said}){more}; correct the row, or take it back",
         )
     if not positions:
         return None, "it has no positions on record; send account_positions, a row CASH for money alone"
-    day = positions[0][1]
-    assert isinstance(day, date)
+    day: date = positions[0][1]
     cash, items, costed = ZERO, list[Lot | Position](), set[str]()
     for symbol, _, lot, quantity, cost, acquired in positions:
-        name, shares = str(symbol), exact(quantity)  # type: ignore[arg-type]
+        name, shares = str(symbol), exact(quantity)
         if name == CASH:
             cash += shares
         elif acquired is not None:
-            items.append(Lot(str(lot) or f"{name}-{acquired:%Y%m%d}", name, shares, exact(cost), acquired))  # type: ignore[arg-type]
+            items.append(Lot(str(lot) or f"{name}-{acquired:%Y%m%d}", name, shares, exact(cost), acquired))
         elif shares:
-            items.append(Position(name, shares, exact(cost or 0)))  # type: ignore[arg-type]
+            items.append(Position(name, shares, exact(cost or 0)))
             if cost is not None:
                 costed.add(name)
     if policy.tax is not None and (without := sorted({i.symbol for i in items if isinstance(i, Position)})):
@@ -262,8 +262,8 @@ def _stated(
         return None, f"its model taxes sales, which needs the tax lots of {', '.join(without[:5])}: {said}"
     try:
         for when, amount, currency in flows:
-            if when > day:  # type: ignore[operator]
-                cash += exact(amount) * exact(rate(str(currency or base), base))  # type: ignore[arg-type]
+            if when > day:
+                cash += exact(amount) * exact(rate(str(currency or base), base))
     except DataError as error:
         return None, str(error)
     return Stated(day, cash.quantize(Decimal("0.0001")), tuple(items), frozenset(costed)), None

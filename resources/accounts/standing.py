@@ -6,11 +6,22 @@ from optimizer.trading.rebalance_rules import Standing
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, previous_fresh
 
-# Of each earlier date the pack that counts, the newest fresh revision.
-EARLIER = (
-    "select pack_id, as_of from pricing_packs where verdict = 'fresh' and as_of < $1 "
-    "qualify row_number() over (partition by as_of order by revision desc) = 1"
-)
+# Of each earlier date the pack that counts, the newest fresh revision, and of each portfolio under it the newest rows;
+# all as on record when the pack was cut, so that a day that is computed again later is decided alike.
+KNOWN = """
+    with packs as (
+        select p.pack_id, p.as_of, p.revision, m.id as cut from pricing_packs p
+        join materializations m on m.asset = 'pricing_packs' and m.pack_id = p.pack_id where p.verdict = 'fresh'
+    ), this as (
+        select min(cut) as cut from packs where pack_id = $1
+    ), earlier as (
+        select pack_id, as_of from packs where as_of < $2 and cut < (select cut from this)
+        qualify row_number() over (partition by as_of order by revision desc) = 1
+    ), versions as (
+        select pack_id, portfolio_id, max(id) as id from materializations
+        where asset = $3 and portfolio_id in (select unnest($4)) and id < (select cut from this) group by all
+    )
+"""
 
 
 def read_standings(con: Connection, pack: Pack, portfolio_ids: Sequence[str]) -> dict[str, Standing]:
@@ -18,29 +29,29 @@ def read_standings(con: Connection, pack: Pack, portfolio_ids: Sequence[str]) ->
 
     The target is that of the newest earlier pack whose weights were found; a day inside the rules leaves it as it was.
     """
-    wanted: list[object] = [pack.as_of, list(portfolio_ids)]
-    targets: dict[str, dict[str, float]] = {}
+    ids = list(portfolio_ids)
     rows = con.execute(
-        f"""
-        with earlier as ({EARLIER}), newest as (
-            select r.portfolio_id, arg_max(pack_id, as_of) as pack_id from latest_optimization_results r
-            join earlier using (pack_id)
-            where r.status = 'optimal' and r.portfolio_id in (select unnest($2)) group by 1
+        f"""{KNOWN}, newest as (
+            select r.portfolio_id, arg_max(v.id, as_of) as id from optimization_results r
+            join versions v on r.materialization = v.id join earlier using (pack_id)
+            where r.status = 'optimal' and r.portfolio_id = v.portfolio_id group by 1
         )
-        select w.portfolio_id, w.symbol, w.weight from latest_optimal_weights w
-        join newest using (portfolio_id, pack_id) where w.weight <> 0 order by 1, 2
+        select w.portfolio_id, w.symbol, w.weight from optimal_weights w
+        join newest n on w.materialization = n.id and w.portfolio_id = n.portfolio_id where w.weight <> 0 order by 1, 2
         """,
-        wanted,
+        [pack.id, pack.as_of, "optimal_weights", ids],
     ).fetchall()
+    targets: dict[str, dict[str, float]] = {}
     for key, symbol, weight in rows:
         targets.setdefault(str(key), {})[str(symbol)] = float(weight)
-    traded = dict(
-        con.execute(
-            f"with earlier as ({EARLIER}) select portfolio_id, max(as_of) from latest_trade_lists "
-            "join earlier using (pack_id) where bought + sold > 0 and portfolio_id in (select unnest($2)) group by 1",
-            wanted,
-        ).fetchall()
-    )
+    traded = con.execute(
+        f"""{KNOWN} select t.portfolio_id, max(as_of) from trade_lists t
+        join versions v on t.materialization = v.id and t.portfolio_id = v.portfolio_id
+        join earlier on earlier.pack_id = t.pack_id where bought + sold > 0 group by 1
+        """,
+        [pack.id, pack.as_of, "trades", ids],
+    ).fetchall()
+    last = {str(key): day for key, day in traded}
     before = previous_fresh(con, pack.as_of)
     day = before.as_of if before else None
-    return {key: Standing(targets.get(key, {}), day, traded.get(key)) for key in portfolio_ids}
+    return {key: Standing(targets.get(key, {}), day, last.get(key)) for key in ids}

@@ -59,7 +59,7 @@ def _unanswered(con: Connection) -> Iterator[Alert]:
     rows = con.execute(
         "select s.pack_id, s.name, coalesce(s.problem, r.reason, r.status) from latest_portfolio_snapshots s "
         "left join latest_optimization_results r using (pack_id, portfolio_id) "
-        f"where s.pack_id = {NEWEST} and (s.problem is not null or r.status <> 'optimal') order by 2"
+        f"where s.pack_id = {NEWEST} and (s.problem is not null or r.status not in ('optimal', 'no_trade')) order by 2"
     ).fetchall()
     for pack_id, name, why in rows:
         yield Alert(

@@ -246,7 +246,7 @@ class Walk:
         from resources.books.snapshots import read_snapshots
 
         return next(
-            (s.recipe().name for s in read_snapshots(self.con, self.pack) if s.portfolio_id == portfolio),
+            (s.recipe().name for s in read_snapshots(self.con, self.pack, portfolio_id=portfolio)),
             None,
         )
 

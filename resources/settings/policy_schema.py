@@ -123,6 +123,10 @@ class CashFile(Strict):
     target_pct: Percent | None = Field(default=None, ge=0, lt=100)
     max_pct: Percent | None = Field(default=None, ge=0, le=100)
 
+    def to_range(self) -> CashRange:
+        """The same in fractions."""
+        return CashRange(self.min_pct / 100, fraction(self.target_pct), fraction(self.max_pct))
+
 
 class RebalanceFile(Strict):
     """When a portfolio trades; a rule that is left out does not count. `calendar` is a period, or weekdays."""
@@ -156,7 +160,7 @@ class RebalanceFile(Strict):
             total_drift=fraction(self.drift.total_pct),
             calendar=self.calendar,
             cool_down_days=self.cool_down_days,
-            cash=cash and CashRange(cash.min_pct / 100, fraction(cash.target_pct), fraction(cash.max_pct)),
+            cash=None if cash is None else cash.to_range(),
             do_not_trade=self.do_not_trade,
         )
 

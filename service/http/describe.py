@@ -28,7 +28,8 @@ currency. What is not known is null. Turnover counts buys and sells.
 | `POST /v1/execute` | runs a pattern, below |
 | `GET /v1/packs` | every pack with its verdict, the newest first |
 | `GET /v1/packs/{id}/portfolios` | portfolios of a pack, with their policies |
-| `GET /v1/packs/{id}/trades`, `/weights`, `/exposures`, `/results` | the daily run's; `?portfolio=` UUID or name |
+| `GET /v1/packs/{id}/accounts` | its accounts, counted by model and outcome; `?search=…&model=…&outcome=no_trade` |
+| `GET /v1/packs/{id}/trades`, `/weights`, `/exposures`, `/results` | the daily run's; `?portfolio=` key, UUID or name |
 | `GET /v1/packs/{id}/impact`, `/scenarios`, `/hedges` | what trades change; losses and hedges of what is held |
 | `GET /v1/packs/{id}/trace` | from a row to prices and files; `?table=trades&symbol=AAPL&portfolio=us-equity` |
 | `GET /v1/packs/{id}/regime` | the regime that the published macro series look like: a score, no probability |

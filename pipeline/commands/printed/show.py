@@ -43,7 +43,7 @@ def show_trades(out: Console, shown: Row) -> None:
     """The trades of every portfolio of a pack."""
     out.print(f"\n[bold]{shown['pack_id']}[/bold]  as of {shown['as_of']}", highlight=False)
     for portfolio in shown["portfolios"]:
-        _show_portfolio(out, portfolio)
+        show_portfolio(out, portfolio)
     show_notes(out, shown["notes"])
 
 
@@ -54,9 +54,13 @@ def show_notes(out: Console, notes: Sequence[str]) -> None:
         out.print(f"[dim]note  {note}[/dim]", highlight=False, soft_wrap=True)
 
 
-def _show_portfolio(out: Console, portfolio: Row) -> None:
+def show_portfolio(out: Console, portfolio: Row) -> None:
+    """One portfolio's result, orders, totals and warnings; of one inside its rules the sentence that says so."""
     result, totals = portfolio["result"], portfolio["totals"]
     out.print(f"\n[bold]{portfolio['name']}[/bold] ({portfolio['mode']}, {portfolio['base_currency']})")
+    if result is not None and result["status"] == "no_trade":
+        out.print(f"  {result['reason']}", highlight=False, soft_wrap=True)
+        return
     if result is None or result["status"] != "optimal":
         why = portfolio["problem"] or (result or {}).get("reason") or "not computed"
         out.print(f"  [red]no weights today[/red]: {why}", highlight=False, soft_wrap=True)

@@ -8,6 +8,7 @@ import pytest
 from bench import STAMP, ingest, price_rows
 
 from optimizer import DataError, ExposureType, Fund, FundExposureMap, Policy
+from resources.accounts.known import account_of
 from resources.books.day_before import DayBefore, day_before
 from resources.books.snapshots import (
     REMEDY,
@@ -65,7 +66,7 @@ def taken(
 ) -> Snapshot:
     warehouse, pack = desk
     with warehouse.live() as con:
-        return take_snapshot(con, pack, previous, book(*changes))
+        return take_snapshot(con, pack, previous, account_of(book(*changes), pack))
 
 
 UNIVERSE, HELD = "universe: [AAA, BBB]", "positions: {AAA: 5}"
@@ -104,7 +105,7 @@ def test_a_paper_book_whose_rate_is_missing_has_a_problem_and_no_holdings(
         )
     with warehouse.live() as con:
         _, pack = desk
-        rests = day_before(con, pack, book(paper, (HELD, "positions: {EUR: 5}")))
+        rests = day_before(con, pack, account_of(book(paper, (HELD, "positions: {EUR: 5}")), pack))
     found = taken(desk, paper, previous=rests)
     assert found.problem is not None and "EUR" in found.problem
     assert (found.holdings.as_of, dict(found.holdings.quantities)) == (None, {})

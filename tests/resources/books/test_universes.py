@@ -9,7 +9,7 @@ import pytest
 from bench import STAMP, ingest, price_rows
 
 from optimizer import DataError
-from resources.books.universes import UNPRICED, cap_weights, unpriced_symbols, young_symbols
+from resources.books.universes import UNPRICED, Listing, cap_weights, unpriced_symbols
 from resources.ledger.ledger import Connection
 from resources.packs.delistings import Delisting, delistings
 from resources.packs.near_symbols import near, unknown_symbols
@@ -74,10 +74,11 @@ def test_a_delisting_takes_the_currency_of_the_last_price_and_is_void_once_the_n
 
 
 def test_a_young_name_is_left_out_unless_all_are_young(seen: tuple[Connection, Pack]) -> None:
-    assert young_symbols(*seen, ["NEW", "OLD"], 40) == {"NEW": "has 12 days of prices; 31 are needed"}
-    assert young_symbols(*seen, ["NEW"], 40) == {}
-    assert young_symbols(*seen, ["NEW", "OLD"], 20) == {}
-    assert young_symbols(*seen, [], 40) == {}
+    listing = Listing(*seen, ("NEW", "OLD"))
+    assert listing.young(["NEW", "OLD"], 40) == {"NEW": "has 12 days of prices; 31 are needed"}
+    assert listing.young(["NEW"], 40) == {}
+    assert listing.young(["NEW", "OLD"], 20) == {}
+    assert listing.young([], 40) == {}
 
 
 def test_caps_are_weighed_in_one_currency_and_one_without_a_rate_is_not_known(tmp_path: Path) -> None:

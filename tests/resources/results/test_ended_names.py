@@ -9,6 +9,7 @@ from small_desk import FILES, sessions
 
 from optimizer import FundExposureMap
 from optimizer.proposals.proposal import without_evidence
+from resources.accounts.known import account_of
 from resources.books.snapshots import take_snapshot
 from resources.ledger.ledger import Stamp
 from resources.logs.ingest import Inbox
@@ -62,7 +63,7 @@ def replay(
     with warehouse.write(stamp) as tx:
         pack = cut_pack(tx, DAYS[-1], ["inbox"], DAYS, CheckLimits(coverage=0.0)).pack
     with warehouse.live() as con:
-        snapshot = take_snapshot(con, pack, None, book(universe))
+        snapshot = take_snapshot(con, pack, None, account_of(book(universe), pack))
         assert snapshot.problem is None
         case = load_case(con, pack, snapshot, FundExposureMap({}), without_evidence(snapshot.symbols, 0))
         past = replay_past(con, pack, case, SETTINGS)

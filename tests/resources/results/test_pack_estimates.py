@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from optimizer import Recipe
 from optimizer.proposals.proposal import ASSUMED_VOLATILITY
+from resources.accounts.known import account_of
 from resources.books.snapshots import Snapshot, take_snapshot
-from resources.books.universes import gappy_symbols
+from resources.books.universes import Listing
 from resources.packs.packs import Pack, cut_pack
 from resources.results.pack_estimates import estimate_evidence
 from resources.results.stage_outputs import estimate_frames, read_estimates
@@ -73,7 +74,7 @@ def taken(desk: tuple[Warehouse, Pack], *changes: tuple[str, str]) -> Snapshot:
         assert before in text
         text = text.replace(before, after)
     with warehouse.live() as con:
-        return take_snapshot(con, pack, None, parse_yaml(text, PortfolioFile, "book.yaml"))
+        return take_snapshot(con, pack, None, account_of(parse_yaml(text, PortfolioFile, "book.yaml"), pack))
 
 
 @pytest.mark.parametrize(
@@ -164,9 +165,10 @@ def test_pairwise_estimates_use_what_every_name_has(desk: tuple[Warehouse, Pack]
 def test_whose_gaps_cost_nobody_anything_nobody_names(desk: tuple[Warehouse, Pack]) -> None:
     warehouse, pack = desk
     with warehouse.live() as con:
-        assert gappy_symbols(con, pack, ["AAA", "CCC", "COIN", "TYO"], 252, ()) == {}
-        assert list(gappy_symbols(con, pack, ["AAA", "COIN", "FUND"], 252, ())) == ["FUND"]
-        assert gappy_symbols(con, pack, [], 252, ()) == {}
+        listing = Listing(con, pack, ("AAA", "CCC", "COIN", "FUND", "TYO"))
+        assert listing.gappy(["AAA", "CCC", "COIN", "TYO"], 252, ()) == {}
+        assert list(listing.gappy(["AAA", "COIN", "FUND"], 252, ())) == ["FUND"]
+        assert listing.gappy([], 252, ()) == {}
 
 
 def test_what_is_missing_and_the_periods_are_on_record_with_the_estimates(

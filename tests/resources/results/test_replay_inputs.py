@@ -13,6 +13,7 @@ from bench import PRICE_TYPES, STAMP, ingest
 
 from optimizer import FundExposureMap
 from optimizer.proposals.proposal import without_evidence
+from resources.accounts.known import account_of
 from resources.books.snapshots import take_snapshot
 from resources.packs.packs import cut_pack
 from resources.results.pack_estimates import Case, load_case
@@ -110,7 +111,7 @@ def world(folder: Path, spoilt: bool, settings: BacktestFile, book: dict[str, ob
     with warehouse.write(STAMP) as tx:
         pack = cut_pack(tx, DAYS[-1], ["feed"], DAYS, CheckLimits()).pack
     with warehouse.live() as con:
-        snapshot = take_snapshot(con, pack, None, PortfolioFile.model_validate(book))
+        snapshot = take_snapshot(con, pack, None, account_of(PortfolioFile.model_validate(book), pack))
         assert snapshot.problem is None
         assert snapshot.measure == book["benchmark"]
         case = load_case(con, pack, snapshot, FundExposureMap({}), without_evidence(snapshot.symbols, 0))
