@@ -58,15 +58,17 @@ def adjustment_frame(adjustments: Iterable[Adjustment]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def read_adjustments(con: Connection, pack: Pack, portfolio_id: str) -> tuple[Adjustment, ...]:
-    """How a book was adjusted under a pack, as `holding_adjustments` has it."""
-    found = con.execute(
-        f"select {', '.join(COLUMNS)} from latest_holding_adjustments where pack_id = ? and portfolio_id = ? "
-        "order by date, kind, symbol, lot_id nulls first",
-        [pack.id, portfolio_id],
-    ).fetchall()
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in found]
-    return tuple(Adjustment(**row | {"quantity": exact(row["quantity"])}) for row in rows)
+def read_adjustments_of_all(con: Connection, pack: Pack) -> dict[str, tuple[Adjustment, ...]]:
+    """Portfolio -> how it was adjusted under a pack, as `holding_adjustments` has it, of those that were."""
+    found: dict[str, list[Adjustment]] = {}
+    for portfolio_id, *row in con.execute(
+        f"select portfolio_id, {', '.join(COLUMNS)} from latest_holding_adjustments where pack_id = ? "
+        "order by portfolio_id, date, kind, symbol, lot_id nulls first",
+        [pack.id],
+    ).fetchall():
+        told = dict(zip(COLUMNS, row, strict=True))
+        found.setdefault(portfolio_id, []).append(Adjustment(**told | {"quantity": exact(told["quantity"])}))
+    return {portfolio_id: tuple(made) for portfolio_id, made in found.items()}
 
 
 @dataclass(frozen=True)

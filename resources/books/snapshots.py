@@ -1,10 +1,11 @@
 """A portfolio as a pack found it: what is held, what may be held, what it is measured against, and at what prices."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
+from functools import cache
+from typing import Any
 
 import pandas as pd
 
@@ -14,12 +15,12 @@ from optimizer import (
     Recipe,
 )
 from optimizer.trading.frozen import FrozenPosition
-from resources.books.adjustments import adjustment_frame, read_adjustments
+from resources.books.adjustments import Adjustment, adjustment_frame, read_adjustments_of_all
 from resources.books.day_before import DayBefore
 from resources.books.frozen_positions import frozen_positions, frozen_row, read_frozen
 from resources.books.paper import Holdings, paper_holdings
 from resources.books.stated import stated_holdings
-from resources.books.tax_lots import lot_frame, read_lots
+from resources.books.tax_lots import Lots, lot_frame, read_lots_of_all
 from resources.books.universes import (
     WEIGHTINGS,
     benchmark_symbols,
@@ -186,28 +187,62 @@ def read_snapshots(con: Connection, pack: Pack, mode: str | None = None) -> list
         "problem from latest_portfolio_snapshots where pack_id = ? and (? is null or mode = ?) order by name",
         [pack.id, mode, mode],
     ).fetchall()
-    return [_snapshot(con, pack, row) for row in rows]
+    held = _read_holdings(con, pack)
+    lots, adjustments = read_lots_of_all(con, pack), read_adjustments_of_all(con, pack)
+    texts = _Texts()
+    return [
+        _snapshot(row, texts, held.get(row[0], ()), lots.get(row[0], {}), adjustments.get(row[0], ()))
+        for row in rows
+    ]
 
 
-def _snapshot(con: Connection, pack: Pack, row: tuple[object, ...]) -> Snapshot:
-    portfolio_id, name, mode, currency, dated, cash, policy, views, benchmark, universe, problem = map(
-        str, row
-    )
-    held = con.execute(
-        "select symbol, quantity, cost_basis from latest_holdings where pack_id = ? and portfolio_id = ? order by 1",
-        [pack.id, portfolio_id],
-    ).fetchall()
-    known = json.loads(universe)
+Held = tuple[str, float, float | None]
+
+
+def _read_holdings(con: Connection, pack: Pack) -> dict[str, list[Held]]:
+    """Portfolio -> (symbol, quantity, cost per share) of what it holds, by symbol."""
+    found: dict[str, list[Held]] = {}
+    for portfolio_id, *held in con.execute(
+        "select portfolio_id, symbol, quantity, cost_basis from latest_holdings where pack_id = ? order by all",
+        [pack.id],
+    ).fetchall():
+        found.setdefault(portfolio_id, []).append((held[0], held[1], held[2]))
+    return found
+
+
+class _Texts:
+    """Texts that many portfolios share, read once: the same text gives the same object."""
+
+    def __init__(self) -> None:
+        self.policy = cache(PolicyFile.model_validate_json)
+        self.views = cache(lambda text: tuple(VIEW.validate_python(view) for view in json.loads(text)))
+        self.table = cache(json.loads)
+        self.symbols = cache(lambda text: _symbols(self.table(text)))
+
+
+def _symbols(known: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(known["symbols"]), tuple(known["investable"])
+
+
+def _snapshot(
+    row: tuple[Any, ...],
+    texts: _Texts,
+    held: Sequence[Held],
+    lots: Lots,
+    adjustments: tuple[Adjustment, ...],
+) -> Snapshot:
+    portfolio_id, name, mode, currency, dated, cash, policy, views, benchmark, universe, problem = row
+    known = texts.table(universe)
+    symbols, investable = texts.symbols(universe)
     return Snapshot(
         portfolio_id, name, mode, currency,
         Holdings(
-            None if row[4] is None else date.fromisoformat(dated[:10]), Decimal(cash),
+            dated, Decimal(str(cash)),
             {symbol: Decimal(str(quantity)) for symbol, quantity, _ in held},
             {symbol: cost for symbol, _, cost in held if cost is not None},
-            read_lots(con, pack, portfolio_id), read_adjustments(con, pack, portfolio_id),
+            lots, adjustments,
         ),
-        tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], json.loads(benchmark), known["prior"],
-        PolicyFile.model_validate_json(policy), tuple(VIEW.validate_python(view) for view in json.loads(views)),
-        None if row[10] is None else problem, known.get("measure", "fixed"), known.get("listed", True),
+        symbols, investable, known["excluded"], texts.table(benchmark), known["prior"],
+        texts.policy(policy), texts.views(views), problem, known.get("measure", "fixed"), known.get("listed", True),
         known.get("rests_on"), known.get("waits_for"), tuple(map(read_frozen, known.get("frozen", ()))),
     )  # fmt: skip

@@ -61,6 +61,20 @@ def read_lots(con: Connection, pack: Pack, portfolio_id: str) -> dict[str, tuple
     return found
 
 
+def read_lots_of_all(con: Connection, pack: Pack) -> dict[str, dict[str, tuple[Lot, ...]]]:
+    """Portfolio -> the lots that it held under a pack, of those that have any."""
+    found: dict[str, dict[str, tuple[Lot, ...]]] = {}
+    for portfolio_id, symbol, lot_id, quantity, cost, acquired, held_since in con.execute(
+        "select portfolio_id, symbol, lot_id, quantity, cost_basis, acquired, held_since from latest_tax_lots "
+        "where pack_id = ? order by portfolio_id, symbol, acquired, lot_id",
+        [pack.id],
+    ).fetchall():
+        own = found.setdefault(portfolio_id, {})
+        lot = Lot(lot_id, symbol, exact(quantity), exact(cost), acquired, held_since)
+        own[symbol] = (*own.get(symbol, ()), lot)
+    return found
+
+
 def sale_frame(taxes: Taxes) -> pd.DataFrame:
     """Rows of `lot_sales`: what each sale takes of each lot."""
     found = [
