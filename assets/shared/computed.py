@@ -51,7 +51,8 @@ def computed(
         stands = standing(con, asset, pack, seen, stage.stamp, stage.desk)
         changed = [snapshot for snapshot in snapshots if snapshot.portfolio_id not in stands]
         work = read_work(con, pack, asset, changed, stage.desk) if changed else None
-    answers = compute(work, stage.desk.fleet, stage.warehouse.home) if work else Answers({}, {})
+    name = f"{stage.stamp.run_id}-{asset}"
+    answers = compute(work, stage.desk, stage.warehouse.home, name) if work else Answers({}, {})
     with stage.write() as tx:
         entries = stands | _recorded(tx, asset, pack, answers, seen)
     names = {snapshot.portfolio_id: snapshot.name for snapshot in snapshots}

@@ -53,14 +53,18 @@ def record_each(
     may take their place.
     """
     now = read_inputs(tx.con, pack, seen.assets)
-    names = list(rows.stated) if isinstance(rows, Batch) else [snapshot.portfolio_id for snapshot in rows]
-    if late := [name for name in names if now.of(name) != seen.of(name)]:
+    named = (
+        {portfolio: portfolio for portfolio in rows.stated}
+        if isinstance(rows, Batch)
+        else {snapshot.portfolio_id: snapshot.name for snapshot in rows}
+    )
+    if late := [name for portfolio, name in named.items() if now.of(portfolio) != seen.of(portfolio)]:
         raise DataError(
             f"another run changed what {asset} of {', '.join(late[:5])} is computed from, while it was computed: "
             f"nothing of it was written; run it again"
         )
     each = (
-        {name: _of(rows, name) for name in names}
+        {portfolio: _of(rows, portfolio) for portfolio in named}
         if isinstance(rows, Batch)
         else {snapshot.portfolio_id: frames for snapshot, frames in rows.items()}
     )
