@@ -93,14 +93,14 @@ def on_dask(tasks: Sequence[Task], fleet: FleetFile) -> list[bytes]:
             "processes"
         ) from None
     try:
-        client = Client(fleet.address, timeout="20s", set_as_default=False)
+        client = Client(fleet.address, timeout="20s", set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, TimeoutError) as error:
         raise DataError(
             f"no Dask scheduler answers at {fleet.address} ({error}): start it, or correct fleet.address"
         ) from None
     with client:
         try:
-            found: list[bytes] = client.gather(client.map(run, tasks, pure=False))
+            found: list[bytes] = client.gather(client.map(run, tasks, pure=False))  # type: ignore[no-untyped-call]
         except KilledWorker as error:
             raise DataError(f"{error}: nothing was written; see the workers' memory and logs") from None
     return found
