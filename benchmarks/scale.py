@@ -1,8 +1,8 @@
 """Many accounts on one pack: what a stage costs beside what its mathematics costs, and how both grow.
 
 `python -m benchmarks.scale [--accounts 10 100] [--engine serial] [--write]`: one thread, CPU seconds, in one sitting.
-Accounts are snapshots of 20 to 60 names of ten models, seeded; the desk lies in a temporary folder. The library's rate is measured
-on the same accounts, in the same process: beliefs, weights, whole shares and impact on estimates that are there.
+Accounts are snapshots of 20 to 60 names of ten models, seeded; the desk lies in a temporary folder. The library's rate
+is measured on the same accounts, in the same process: beliefs, weights and whole shares on estimates that are there.
 `--accounts 10 100 1000 10000 --write` writes its section of RESULTS-scale.md; 10,000 take about ten minutes.
 """
 
@@ -283,7 +283,8 @@ def main() -> None:
     text = (
         f"{SYMBOLS} symbols, {DAYS} sessions, {MODELS} models of {NAMES} names, accounts of 20 to {NAMES}; CPU "
         f"seconds, one thread, engine {given.engine}. Library: `propose` on estimates and prices that are there. "
-        f"Computed: all five stages, read, reckoned and put into Arrow. Written: the same with tables, ledger and publish.\n\n"
+        f"Computed: all five stages, read, reckoned and put into Arrow. Written: the same with tables, ledger, publish."
+        f"\n\n"
         f"{told(measure(given.accounts, given.engine))}"
     )
     print(text)

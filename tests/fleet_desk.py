@@ -1,5 +1,6 @@
 """A warehouse with many small accounts of a few models, good and bad, for what computes them in shards."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -70,8 +71,9 @@ class FleetDesk:
             record_each(tx, stage, self.pack, Batch(answers.tables, answers.stated), seen)
 
 
-def make_fleet_desk(folder: Path, accounts: int, seed: int = 3) -> FleetDesk:
-    """`accounts` of each model."""
+def make_fleet_desk(folder: Path, accounts: int | Mapping[str, int], seed: int = 3) -> FleetDesk:
+    """`accounts` of each model, or so many of each."""
+    numbers = accounts if isinstance(accounts, Mapping) else dict.fromkeys(MODELS, accounts)
     warehouse = Warehouse(folder)
     closes = _closes(np.random.default_rng(seed))
     with warehouse.write(STAMP) as tx:
@@ -81,7 +83,7 @@ def make_fleet_desk(folder: Path, accounts: int, seed: int = 3) -> FleetDesk:
     with warehouse.write(STAMP) as tx:
         pack = cut_pack(tx, DAYS[-1], ["feed"], DAYS, CheckLimits()).pack
     made = FleetDesk(warehouse, pack, load_configuration(ROOT / "config"))
-    _take(made, accounts, np.random.default_rng(seed))
+    _take(made, numbers, np.random.default_rng(seed))
     _estimate(made)
     return made
 
@@ -93,7 +95,7 @@ def _closes(rng: np.random.Generator) -> dict[str, dict[date, float]]:
     return {symbol: dict(zip(DAYS, paths[:, i].tolist(), strict=True)) for i, symbol in enumerate(SYMBOLS)}
 
 
-def _take(made: FleetDesk, accounts: int, rng: np.random.Generator) -> None:
+def _take(made: FleetDesk, numbers: Mapping[str, int], rng: np.random.Generator) -> None:
     snapshots = []
     with made.warehouse.live() as con:
         for number, (model, text) in enumerate(MODELS.items()):
@@ -108,7 +110,7 @@ def _take(made: FleetDesk, accounts: int, rng: np.random.Generator) -> None:
             snapshots.append(take_snapshot(con, made.pack, None, file))
     with made.warehouse.write(STAMP) as tx:
         for model in snapshots:
-            for number in range(accounts):
+            for number in range(numbers[model.name]):
                 shares = rng.integers(1, 200, len(STOCKS))
                 held = {s: Decimal(int(q)) for s, q in zip(STOCKS, shares, strict=True) if q % 3}
                 own = replace(model.holdings, quantities=model.holdings.quantities or held)
