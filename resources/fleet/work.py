@@ -57,7 +57,7 @@ def _evidence(
     for snapshot in snapshots:
         if snapshot.problem:
             continue
-        model = (id(snapshot.symbols), id(snapshot.policy), id(snapshot.views), snapshot.base_currency)
+        model = (snapshot.symbols, id(snapshot.policy), id(snapshot.views), snapshot.base_currency)
         if model not in made:
             recipe, days = snapshot.recipe(), by_days(snapshot) or stage == "impact"
             made[model] = (f"{recipe.name}{' by days' if days else ''}", Wanted(recipe, days))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from optimizer import DataError
 from optimizer.model.exchange_rates import ExchangeRates
+from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import converted, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
@@ -55,9 +56,12 @@ class Market:
         found = self.facts[fact]
         return {symbol: found[symbol] for symbol in sorted(set(symbols)) if symbol in found}
 
-    def in_currency(self, panel: Panel, currency: str) -> pd.DataFrame:
-        """Total-return prices, converted at the rates of their dates; raises DataError where one is unknown."""
-        return converted(self.pack, panel, currency, self.rates)
+    def in_currency(self, panel: Panel, currency: str, values: Array | None = None) -> pd.DataFrame:
+        """Total-return prices, or (T, n) `values`, converted at the rates of their dates.
+
+        Raises DataError where one is unknown.
+        """
+        return converted(self.pack, panel, currency, self.rates, values)
 
     def exchange_rate(self, base: str, quote: str) -> float:
         """Units of `quote` for one `base` on the pack's date; raises DataError without a way between them."""

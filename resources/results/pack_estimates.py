@@ -238,7 +238,7 @@ def case_of(inputs: Inputs, found: Estimates, own: Own) -> Case:
     )
     # A paper fill may have overdrawn it; today's trades repay that first.
     portfolio.cash = snapshot.holdings.cash + sum((one.value for one in snapshot.frozen), ZERO)
-    frozen = weighed(snapshot.frozen, portfolio.total_value(inputs.prices))
+    frozen = weighed(snapshot.frozen, portfolio.total_value(inputs.prices)) if snapshot.frozen else ()
     mandate = Mandate(
         snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.shares_in_a_lot, own.plan,
         own.liquidity, tuple(f"{symbol} is left out: it {why}" for symbol, why in snapshot.excluded.items()), frozen,

@@ -17,6 +17,7 @@ from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.markets import Market, Window, read_market
 from resources.packs.packs import Pack
+from resources.packs.panels import Panel
 from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import look_through
 from resources.settings.playbooks import Playbooks
@@ -114,7 +115,9 @@ def exposed_on(market: Market, case: Case, funds: FundExposureMap, books: Playbo
     last = {s: found[1] for i, s in enumerate(symbols) if (found := recent.last_close(i))}
     panel = market.recent(symbols, LOOKBACK + 1)
     kept = [s for s in symbols if s in last]
-    own, base = panel.total_return()[kept], market.in_currency(panel, currency)[kept]
+    table = _total_returns(market, panel, once)
+    own = pd.DataFrame(table, pd.DatetimeIndex(panel.dates, name="date"), list(symbols))[kept]
+    base = market.in_currency(panel, currency, table)[kept]
     known = look_through(funds, market.known("kind", kept), case.inputs.policy)
     rows = estimated_on(own, books.chosen_proxies({*kept}))
     natural, converted = log_returns(own.to_numpy()[rows]), log_returns(base.to_numpy()[rows])
@@ -141,6 +144,16 @@ def exposed_on(market: Market, case: Case, funds: FundExposureMap, books: Playbo
         if scenario.window
     }
     return Exposed(pack, case, values, sens, markets, replays, base, notes, known)
+
+
+def _total_returns(market: Market, panel: Panel, once: Once) -> Array:
+    """(T, n) total-return prices of a part of the market: each column's are its own, whatever stands beside it."""
+    whole = once(
+        "total returns", lambda: market.recent(market.panel.symbols, LOOKBACK + 1).total_return().to_numpy()
+    )
+    table = whole[:, [market.panel.places[symbol] for symbol in panel.symbols]]
+    found: Array = table[np.isfinite(table).any(axis=1)]
+    return found
 
 
 def estimated_on(prices: pd.DataFrame, proxies: Mapping[str, Mapping[str, float]]) -> Rows | slice:

@@ -62,5 +62,5 @@ class Ground:
     @staticmethod
     def _model(snapshot: Snapshot) -> object:
         """What portfolios of one model share; `read_snapshots` gives the same object for the same text."""
-        shared = (snapshot.symbols, snapshot.policy, snapshot.views, snapshot.benchmark)
-        return (snapshot.base_currency, snapshot.prior, *map(id, shared))
+        shared = (snapshot.policy, snapshot.views, snapshot.benchmark)
+        return (snapshot.base_currency, snapshot.prior, snapshot.symbols, *map(id, shared))
