@@ -19,7 +19,7 @@ from resources.packs.pack_prices import simulated_symbols
 from resources.packs.packs import Pack
 from resources.results.estimate_checks import DRIFT_COLUMNS, condition_number, drifted, ill_conditioned
 from resources.results.many import FEW
-from resources.results.pack_estimates import estimate_evidence
+from resources.results.pack_estimates import estimate_on, panels_for
 from resources.results.stage_inputs import inputs_of
 from resources.results.stage_outputs import estimate_frames
 from resources.store.warehouse import frame
@@ -36,7 +36,8 @@ def _spec(name: str, description: str) -> dg.AssetSpec:
 
 def _recipes(con: Connection, pack: Pack) -> dict[str, Recipe]:
     """The recipes by which the portfolios of a pack want their estimates, by name."""
-    return {s.recipe().name: s.recipe() for s in read_snapshots(con, pack) if not s.problem}
+    found = {snapshot.recipe() for snapshot in read_snapshots(con, pack) if not snapshot.problem}
+    return {recipe.name: recipe for recipe in found}
 
 
 @dg.multi_asset(
@@ -64,9 +65,8 @@ def estimates(
     with stage.read() as con:
         pack = stage.pack(con, context.partition_key)
         recipes = _recipes(con, pack)
-        found = {
-            name: (recipe, estimate_evidence(con, pack, recipe)) for name, recipe in sorted(recipes.items())
-        }
+        panels = panels_for(con, pack, recipes.values())
+        found = {name: (recipe, estimate_on(panels, recipe)) for name, recipe in sorted(recipes.items())}
         symbols = sorted({symbol for recipe in recipes.values() for symbol in recipe.symbols})
         simulated = simulated_symbols(con, pack, symbols)
         items = {name: item for name, (_, item) in found.items()}

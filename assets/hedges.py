@@ -1,31 +1,24 @@
 """Stage 9: what every scenario would cost each portfolio, and the hedges against it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
 from assets.impact import impact
 from assets.plots.risk_charts import losses_plot
+from assets.shared.computed import Written, computed
 from assets.shared.many import are_many, summed
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
-from assets.shared.portfolio_rows import opened, record_each
-from optimizer import PackfolioError
-from resources.books.snapshots import Snapshot
-from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.pack_estimates import load_case
-from resources.results.risk_outputs import Hedged, hedge_frames, hedged
-from resources.results.scenario_inputs import Exposed, read_exposed
 from resources.settings.playbooks import HEDGES, SCENARIOS, Playbooks
 from resources.store.warehouse import frame
 
 ALL_STRESSED = "every_portfolio_is_stressed"
 INPUTS = ["portfolio_snapshots"]
 SHOWN = 20  # rows of a table in the UI
-Answer = tuple[Exposed | None, list[Hedged], str | None]
 
 
 @dg.asset(
@@ -41,39 +34,23 @@ def hedges(
     """Loss of what is held today under each scenario of the registry, and the hedges that gain under it."""
     stage = warehouse.stage(context, desk)
     books = stage.desk.playbooks
-    pack, snapshots, seen = opened(stage, context.partition_key, INPUTS)
+    written = computed(stage, "hedges", context.partition_key, INPUTS, due=bool(books.scenarios))
     with stage.read() as con:
-        answers = {s: _answer(con, stage, pack, s, books) for s in snapshots if books.scenarios}
-    frames = {snapshot: hedge_frames(book, found) for snapshot, (book, found, _) in answers.items()}
-    with stage.write() as tx:
-        entries = record_each(tx, "hedges", pack, frames, seen)
         result = materialized(
-            tx.con, "hedges", pack, entries, _shown(tx.con, pack), check_results=[_check(answers, books)]
-        )
+            con, "hedges", written.pack, written.entries, _shown(con, written.pack),
+            check_results=[_check(written, books)],
+        )  # fmt: skip
     stage.warehouse.publish()
     return result
 
 
-def _check(answers: Mapping[Snapshot, Answer], books: Playbooks) -> dg.AssetCheckResult:
-    without = {snapshot.name: reason for snapshot, (_, _, reason) in answers.items() if reason}
+def _check(written: Written, books: Playbooks) -> dg.AssetCheckResult:
+    without = {written.names[portfolio]: "; ".join(said) for portfolio, said in written.answers.told.items()}
     lacking = books.without(SCENARIOS, HEDGES)
     told = {**without, **({"left out": lacking} if lacking else {})}
     return dg.AssetCheckResult(
         check_name=ALL_STRESSED, passed=not without, severity=dg.AssetCheckSeverity.WARN, metadata=told
     )
-
-
-def _answer(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot, books: Playbooks) -> Answer:
-    """The scenarios over one portfolio, or why there are none; what stops it stops no other."""
-    if snapshot.problem:
-        return None, [], snapshot.problem
-    try:
-        case = load_case(con, pack, snapshot, stage.desk.funds)
-        book = read_exposed(con, pack, case, stage.desk.funds, books)
-        scenarios = books.scenarios.values() if book.values else ()
-        return book, [hedged(book, found, books.instruments, books.hedge_limits) for found in scenarios], None
-    except PackfolioError as error:
-        return None, [], str(error)
 
 
 def _shown(con: Connection, pack: Pack) -> dict[str, Any]:

@@ -1,23 +1,16 @@
 """Stage 8: what the trades change, as the service would answer for them."""
 
-from decimal import Decimal
-
 import dagster as dg
 import pandas as pd
 
+from assets.shared.computed import computed
 from assets.shared.many import are_many, spread
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
-from assets.shared.portfolio_rows import opened, record_each
 from assets.trades import trades
-from optimizer import PackfolioError
-from optimizer.proposals.proposal import orders_impact
-from resources.books.snapshots import Snapshot
-from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.pack_estimates import evidence_with_scenarios, load_case
-from resources.results.risk_outputs import impact_frame
 from resources.store.warehouse import frame
 
 COSTS_ALONE = "value_falls_by_the_costs_alone"
@@ -36,53 +29,18 @@ def impact(
 ) -> dg.MaterializeResult:
     """Value, risk, return, quality, concentration and exposures of each portfolio before and after its trades."""
     stage = warehouse.stage(context, desk)
-    pack, snapshots, seen = opened(stage, context.partition_key, INPUTS)
+    written = computed(stage, "impact", context.partition_key, INPUTS)
+    for said in written.told():
+        context.log.warning(said)
+    pack = written.pack
     with stage.read() as con:
-        frames = {
-            snapshot: {"impact": _impact(context, con, stage, pack, snapshot)} for snapshot in snapshots
-        }
-    with stage.write() as tx:
-        entries = record_each(tx, "impact", pack, frames, seen)
-        shown = _shown(tx.con, pack)
-        if are_many(len(snapshots)):
+        shown = _shown(con, pack)
+        if are_many(len(written.names)):
             shown = spread(
                 shown.pivot(index="name", columns="metric", values="delta"), sorted(shown["metric"].unique())
             )
-        checks = [_check(tx.con, pack)]
         extra = {"impact": preview(shown, 60)}
-        return materialized(tx.con, "impact", pack, entries, extra, check_results=checks)
-
-
-def _impact(
-    context: dg.AssetExecutionContext, con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot
-) -> pd.DataFrame:
-    """The rows of one portfolio; none where it has no trades today, or what stops it, which stops no other."""
-    orders = _orders(con, pack, snapshot)
-    if snapshot.problem or orders is None:
-        return impact_frame(None)
-    try:
-        found = evidence_with_scenarios(con, pack, snapshot.recipe())
-        case = load_case(con, pack, snapshot, stage.desk.funds, found)
-        policy, universe = case.inputs.policy, case.inputs.universe
-        change = orders_impact(
-            case.portfolio, case.prices, orders, case.evidence, policy, universe, case.mandate
-        )
-    except PackfolioError as error:
-        context.log.warning(f"{snapshot.name}: its trades' impact cannot be told: {error}")
-        return impact_frame(None)
-    return impact_frame(change)
-
-
-def _orders(con: Connection, pack: Pack, snapshot: Snapshot) -> dict[str, tuple[Decimal, Decimal]] | None:
-    """Symbol -> (shares, negative when sold; cost); None where the trades could not be ordered."""
-    listed = con.execute(
-        "select symbol, action, quantity, cost from latest_trades where pack_id = ? and portfolio_id = ? order by 1",
-        [pack.id, snapshot.portfolio_id],
-    ).fetchall()
-    signs = {"BUY": 1, "SELL": -1, "HOLD": 0}
-    return (
-        {s: (signs[action] * Decimal(str(q)), cost) for s, action, q, cost in listed if q} if listed else None
-    )
+        return materialized(con, "impact", pack, written.entries, extra, check_results=[_check(con, pack)])
 
 
 def _check(con: Connection, pack: Pack) -> dg.AssetCheckResult:

@@ -3,36 +3,22 @@
 from typing import Any
 
 import dagster as dg
-import numpy as np
 
 from assets.plots.charts import risk_plot, weights_plot
 from assets.posterior_returns import posterior_returns
+from assets.shared.computed import computed
 from assets.shared.many import are_many, drawn, summed, worst
 from assets.shared.materialized import materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
-from assets.shared.portfolio_rows import Frames, opened, record_each
-from optimizer import InfeasibleError, PackfolioError, Policy
-from optimizer.problem.setting import Setting
-from optimizer.proposals.proposal import believe, choose_weights
-from resources.books.snapshots import Snapshot
-from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.pack_estimates import Case, load_case
-from resources.results.rebalancing import NO_TRADE, decision_of, policy_of_day, quiet_result
-from resources.results.stage_outputs import (
-    exposure_frame,
-    failure_frame,
-    result_frame,
-    weight_frame,
-)
-from resources.settings.limit_words import reason_of
 from resources.store.warehouse import frame
 
 ALL_ANSWERED = "every_portfolio_has_an_answer"
+INPUTS = ["posterior_returns", "return_estimates", "covariances", "portfolio_snapshots"]
 MEASURES = ("expected_return", "volatility", "sharpe", "notional", "cash", "turnover")
 SHOWN = 30  # rows of a table in the UI
-INPUTS = ["posterior_returns", "return_estimates", "covariances", "portfolio_snapshots"]
 
 
 @dg.asset(
@@ -47,57 +33,22 @@ def optimal_weights(
 ) -> dg.MaterializeResult:
     """Target weights per portfolio with their certificate; a portfolio without an answer gets its reason."""
     stage = warehouse.stage(context, desk)
-    pack, snapshots, seen = opened(stage, context.partition_key, INPUTS)
-    answers = {snapshot: _answer(stage, pack, snapshot) for snapshot in snapshots}
-    with stage.write() as tx:
-        entries = record_each(tx, "optimal_weights", pack, answers, seen)
+    written = computed(stage, "optimal_weights", context.partition_key, INPUTS)
     with stage.read() as con:
         return materialized(
-            con, "optimal_weights", pack, entries, _shown(con, pack), check_results=[_check(answers)]
-        )
+            con, "optimal_weights", written.pack, written.entries, _shown(con, written.pack),
+            check_results=[_check(con, written.pack)],
+        )  # fmt: skip
 
 
-def _answer(stage: Stage, pack: Pack, snapshot: Snapshot) -> Frames:
-    """The rows for one portfolio; what stops it stops no other."""
-    if snapshot.problem:
-        return _refusal(snapshot, "no_data", snapshot.problem)
-    try:
-        with stage.read() as con:
-            case = load_case(con, pack, snapshot, stage.desk.funds)
-        decision = decision_of(case, pack.as_of)
-        if decision is not None and not decision.trades:
-            return quiet_result(case, decision)
-        return _weights(case, policy_of_day(case, pack.as_of))
-    except InfeasibleError as error:
-        return _refusal(snapshot, "infeasible", reason_of(error))
-    except PackfolioError as error:
-        return _refusal(snapshot, "failed", str(error))
-
-
-def _weights(case: Case, policy: Policy) -> Frames:
-    inputs = case.inputs
-    _, believed = believe(case.evidence, inputs.universe, policy, case.mandate)
-    solution = choose_weights(case.portfolio, case.prices, believed, policy, inputs.universe, case.mandate)
-    held = case.portfolio.get_weights(case.prices)
-    current = np.array([held.get(symbol, 0.0) for symbol in solution.symbols])
-    setting = Setting(believed, policy, inputs.universe, current)
-    return {
-        "optimal_weights": weight_frame(solution, current, believed, inputs.simulated),
-        "optimization_results": result_frame(solution, setting),
-        "portfolio_exposures": exposure_frame(solution, inputs.universe),
-    }
-
-
-def _refusal(snapshot: Snapshot, status: str, reason: str) -> Frames:
-    return {"optimization_results": failure_frame(snapshot.policy.method, status, reason)}
-
-
-def _check(answers: dict[Snapshot, Frames]) -> dg.AssetCheckResult:
-    without = {
-        snapshot.name: str(frames["optimization_results"]["reason"].iloc[0])
-        for snapshot, frames in answers.items()
-        if "optimal_weights" not in frames and frames["optimization_results"]["status"].iloc[0] != NO_TRADE
-    }
+def _check(con: Connection, pack: Pack) -> dg.AssetCheckResult:
+    rows = con.execute(
+        "select s.name, r.reason from latest_optimization_results r "
+        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
+        "where pack_id = ? and r.status not in ('optimal', 'no_trade') order by 1",
+        [pack.id],
+    ).fetchall()
+    without = {str(name): str(reason) for name, reason in rows}
     return dg.AssetCheckResult(
         check_name=ALL_ANSWERED,
         passed=not without,

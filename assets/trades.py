@@ -1,36 +1,24 @@
 """Stage 7: whole-lot trades towards the weights, each with its cost and its reason."""
 
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from assets.optimal_weights import optimal_weights
+from assets.shared.computed import computed
 from assets.shared.many import are_many, summed
 from assets.shared.materialized import bullets, materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
-from assets.shared.portfolio_rows import opened, record_each
-from optimizer import PackfolioError
-from optimizer.problem.methods import reads_means
-from optimizer.proposals.proposal import Beliefs, believe, expected_returns, order_trades, view_effects
-from optimizer.trading.rationale import Reasons
-from resources.books.orders import past_reasons
-from resources.books.snapshots import Snapshot
-from resources.dagster_resources import DeskResource, Stage, WarehouseResource
+from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.pack_estimates import load_case
-from resources.results.rebalancing import decision_of, policy_of_day, quiet_list
-from resources.results.stage_outputs import no_trades, read_bindings, read_given, trade_frames
-from resources.settings.limit_words import reason_of
 from resources.store.warehouse import frame
 
 LIMITS_HOLD = "limits_hold_on_whole_lots"
 CASH_HOLDS = "cash_is_not_negative"
+INPUTS = ["optimal_weights", "posterior_returns", "covariances", "portfolio_snapshots"]
 MEASURES = ("nav_before", "costs", "cost_bps", "turnover", "cash_after", "tracking_error")
 SHOWN = 40  # orders in the UI
-INPUTS = ["optimal_weights", "posterior_returns", "covariances", "portfolio_snapshots"]
 
 
 @dg.asset(
@@ -46,56 +34,12 @@ def trades(
 ) -> dg.MaterializeResult:
     """Orders per portfolio in execution order, with costs and rationale; HOLD rows included."""
     stage = warehouse.stage(context, desk)
-    pack, snapshots, seen = opened(stage, context.partition_key, INPUTS)
+    written = computed(stage, "trades", context.partition_key, INPUTS)
+    pack = written.pack
     with stage.read() as con:
-        frames = {snapshot: _orders(con, stage, pack, snapshot) for snapshot in snapshots}
-    with stage.write() as tx:
-        entries = record_each(tx, "trades", pack, frames, seen)
-    with stage.read() as con:
-        return materialized(con, "trades", pack, entries, _shown(con, pack), check_results=_checks(con, pack))
-
-
-def _orders(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> dict[str, pd.DataFrame]:
-    """The trade rows of one portfolio; none where it has no weights today, a warning where none can be ordered."""
-    target = dict(
-        con.execute(
-            "select symbol, weight from latest_optimal_weights where pack_id = ? and portfolio_id = ? order by symbol",
-            [pack.id, snapshot.portfolio_id],
-        ).fetchall()
-    )
-    if snapshot.problem or (not target and snapshot.standing is None):
-        return no_trades()
-    case = load_case(con, pack, snapshot, stage.desk.funds)
-    decision = decision_of(case, pack.as_of)
-    if decision is not None and not decision.trades:
-        return quiet_list(case, decision)
-    if not target:
-        return no_trades()
-    inputs, policy = case.inputs, policy_of_day(case, pack.as_of)
-    beliefs, believed = believe(case.evidence, inputs.universe, policy, case.mandate)
-    try:
-        answer = order_trades(
-            case.portfolio, case.prices, target, believed, policy, inputs.universe, case.mandate,
-            _reasons(con, pack, snapshot, beliefs if reads_means(policy) else None),
-        )  # fmt: skip
-    except PackfolioError as error:
-        return no_trades(reason_of(error))
-    return trade_frames(answer, inputs.currencies, inputs.rates, inputs.simulated)
-
-
-def _reasons(con: Connection, pack: Pack, snapshot: Snapshot, beliefs: Beliefs | None) -> Reasons:
-    """What the stages before, and the pack before, know of the causes."""
-    diagnostics = con.execute(
-        "select diagnostics from latest_optimization_results where pack_id = ? and portfolio_id = ?",
-        [pack.id, snapshot.portfolio_id],
-    ).fetchall()[0][0]
-    return replace(
-        past_reasons(con, pack, snapshot.portfolio_id),
-        binding=read_bindings(diagnostics),
-        gave=read_given(diagnostics),
-        returns=expected_returns(beliefs),
-        views=view_effects(beliefs),
-    )
+        return materialized(
+            con, "trades", pack, written.entries, _shown(con, pack), check_results=_checks(con, pack)
+        )
 
 
 def _checks(con: Connection, pack: Pack) -> list[dg.AssetCheckResult]:

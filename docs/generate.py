@@ -14,6 +14,7 @@ from pipeline.cli import app
 from resources.alerts.settings import MailFile, NotifyFile, WebhookFile
 from resources.prices.reference import TABLES
 from resources.settings.configuration import BacktestFile, ChecksFile, HousekeepingFile, PipelineFile
+from resources.settings.fleet import FleetFile
 from resources.settings.funds import FundFile, FundsFile
 from resources.settings.models import ModelFile
 from resources.settings.policy_schema import (
@@ -71,8 +72,8 @@ FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
         (SourcesFile, SourceSettings, FolderSettings, YahooSettings, EmbeddedSettings, FundSettings, Limits),
     ),
     "pipeline.yaml": (
-        "Checks, the backtest, housekeeping.",
-        (PipelineFile, ChecksFile, BacktestFile, HousekeepingFile),
+        "Checks, the backtest, housekeeping, the fleet.",
+        (PipelineFile, ChecksFile, BacktestFile, HousekeepingFile, FleetFile),
     ),
     "overrides.yaml": (
         "What someone has looked at and decided; may be absent.",
@@ -97,7 +98,7 @@ TITLES = {
     "FundSettings": "an entry of `funds` of an embedded source",
     "Limits": "`limits`",
     "ChecksFile": "`checks`",
-    "BacktestFile": "`backtest`", "HousekeepingFile": "`housekeeping`",
+    "BacktestFile": "`backtest`", "HousekeepingFile": "`housekeeping`", "FleetFile": "`fleet`",
     "ReleaseEntry": "an entry of `releases`", "RenameEntry": "an entry of `renames`",
     "ClosureEntry": "an entry of `closures`",
     "FundFile": "an entry of `funds`", "WebhookFile": "an entry of `webhooks`", "MailFile": "an entry of `mail`",

@@ -12,7 +12,6 @@ import pandas as pd
 from assets.plots.svg import FAINT, image, label, picture, rect, rule, ticks
 from optimizer import Estimates
 from optimizer.numerics.matrices import block
-from optimizer.proposals.proposal import Beliefs
 from optimizer.typing import Array
 
 if TYPE_CHECKING:
@@ -96,16 +95,9 @@ def diverging(values: Array) -> npt.NDArray[np.uint8]:
     return colours
 
 
-def posterior_plot(name: str, beliefs: Beliefs, simulated: frozenset[str]) -> dg.MarkdownMetadataValue:
-    """Prior and posterior expected returns, side by side, the most changed first."""
-    rows = pd.DataFrame(
-        {
-            "prior": beliefs.prior,
-            "posterior": beliefs.mean,
-            "simulated": [symbol in simulated for symbol in beliefs.symbols],
-        },
-        index=list(beliefs.symbols),
-    )
+def posterior_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """Expected returns before and after the views, the most changed first; rows: symbol index, prior, posterior,
+    simulated."""
     order = (rows["posterior"] - rows["prior"]).abs().sort_values(ascending=False, kind="stable").index
     return _bars(
         rows.loc[order], f"{name}: expected return per year, prior and posterior", ("prior", "posterior")

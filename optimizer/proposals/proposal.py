@@ -226,11 +226,13 @@ def orders_impact(
     policy: Policy,
     universe: Universe,
     mandate: Mandate,
+    believed: tuple[Beliefs | None, Estimates] | None = None,
 ) -> Impact:
     """What orders change; cash pays for them, so that the value falls by their costs alone.
 
-    prices  symbol -> price of one share in base currency, of everything held or ordered
-    orders  symbol -> (shares, negative when sold; cost in base currency)
+    prices    symbol -> price of one share in base currency, of everything held or ordered
+    orders    symbol -> (shares, negative when sold; cost in base currency)
+    believed  what `believe` gives, where that is known already
     Risk and return are NaN where the history is too short to form beliefs from.
     """
     held = {symbol: position.quantity for symbol, position in portfolio.positions.items()}
@@ -244,7 +246,7 @@ def orders_impact(
         if left > 0
         else {}
     )
-    beliefs, _ = believe(evidence, universe, policy, mandate)
+    beliefs, _ = believed or believe(evidence, universe, policy, mandate)
     known = beliefs.moments(evidence) if beliefs else evidence
     change = impact(
         portfolio.get_weights(prices), after, value, costs, known, policy, universe, mandate.ratings

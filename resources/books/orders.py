@@ -1,5 +1,6 @@
 """What the pack before wanted and ordered, and what became of it, as far as today's holdings show."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -13,21 +14,32 @@ UNFILLED = 1e-6
 
 
 def past_reasons(con: Connection, pack: Pack, portfolio_id: str) -> Reasons:
-    """What the pack before knows of the causes of a portfolio's trades; nothing without such a pack.
+    """`past_reasons_of` one portfolio."""
+    return past_reasons_of(con, pack, [portfolio_id])[portfolio_id]
+
+
+def past_reasons_of(con: Connection, pack: Pack, portfolios: Sequence[str]) -> dict[str, Reasons]:
+    """Portfolio -> what the pack before knows of the causes of its trades; nothing without such a pack.
 
     Only what was on record when the pack was cut: what is computed later of an earlier day is no reason of its trades.
     """
     cut = _cut_at(con, pack)
     before = _pack_before(con, pack, cut)
     if before is None:
-        return Reasons(two_way=True)
-    on_paper = _on_paper(con, pack, portfolio_id)
-    return Reasons(
-        two_way=True,
-        previous_target=_earlier(con, before, portfolio_id, "optimal_weights", "weight", cut),
-        unfilled={} if on_paper else unfilled_orders(con, pack, before, portfolio_id, cut),
-        previous_returns=_earlier(con, before, portfolio_id, "posterior_returns", "posterior_return", cut),
-    )
+        return dict.fromkeys(portfolios, Reasons(two_way=True))
+    live = _not_on_paper(con, pack, portfolios)
+    targets = _earlier(con, before, portfolios, "optimal_weights", "weight", cut)
+    returns = _earlier(con, before, portfolios, "posterior_returns", "posterior_return", cut)
+    unfilled = unfilled_orders(con, pack, before, live, cut)
+    return {
+        portfolio: Reasons(
+            two_way=True,
+            previous_target=targets.get(portfolio, {}),
+            unfilled=unfilled.get(portfolio, {}),
+            previous_returns=returns.get(portfolio, {}),
+        )
+        for portfolio in portfolios
+    }
 
 
 def _cut_at(con: Connection, pack: Pack) -> int:
@@ -47,55 +59,64 @@ def _pack_before(con: Connection, pack: Pack, cut: int) -> Pack | None:
     return find_pack(con, str(found[0][0])) if found else None
 
 
-# The newest version of an asset under a pack, for a portfolio, that was there before a ledger row.
-VERSION = (
-    "(select max(materialization) from versions where asset = ? and pack_id = ? and portfolio_id = ? "
-    "and materialization < ?)"
+# The newest version of an asset under a pack of each of some portfolios, that was there before a ledger row.
+NEWEST = (
+    "(select portfolio_id, max(materialization) as materialization from versions where asset = ? and pack_id = ? "
+    "and materialization < ? and portfolio_id in (select unnest(?::varchar[])) group by portfolio_id)"
 )
 
 
 def _earlier(
-    con: Connection, before: Pack, portfolio_id: str, table: str, value: str, cut: int
-) -> dict[str, float]:
+    con: Connection, before: Pack, portfolios: Sequence[str], table: str, value: str, cut: int
+) -> dict[str, dict[str, float]]:
+    """Portfolio -> symbol -> what a table of the pack before says."""
     rows = con.execute(
-        f"select symbol, {value} from {table} where portfolio_id = ? and materialization = {VERSION} order by symbol",
-        [portfolio_id, table, before.id, portfolio_id, cut],
+        f"select t.portfolio_id, t.symbol, t.{value} from {table} t "
+        f"join {NEWEST} m using (portfolio_id, materialization) order by 1, 2",
+        [table, before.id, cut, list(portfolios)],
     ).fetchall()
-    return {str(symbol): float(found) for symbol, found in rows}
+    found: dict[str, dict[str, float]] = {}
+    for portfolio, symbol, number in rows:
+        found.setdefault(str(portfolio), {})[str(symbol)] = float(number)
+    return found
 
 
-def _on_paper(con: Connection, pack: Pack, portfolio_id: str) -> bool:
-    """Whether a portfolio's orders count as filled in any case."""
+def _not_on_paper(con: Connection, pack: Pack, portfolios: Sequence[str]) -> list[str]:
+    """Those of the portfolios whose orders count as filled only where their holdings show it."""
     found = con.execute(
-        "select mode from latest_portfolio_snapshots where pack_id = ? and portfolio_id = ?",
-        [pack.id, portfolio_id],
+        "select portfolio_id from latest_portfolio_snapshots where pack_id = ? and mode = 'paper' "
+        "and portfolio_id in (select unnest(?::varchar[]))",
+        [pack.id, list(portfolios)],
     ).fetchall()
-    return found == [("paper",)]
+    on_paper = {str(row[0]) for row in found}
+    return [portfolio for portfolio in portfolios if portfolio not in on_paper]
 
 
 def unfilled_orders(
-    con: Connection, pack: Pack, before: Pack, portfolio_id: str, cut: int
-) -> dict[str, tuple[float, float]]:
-    """Symbol -> (shares that `before` ordered, those of them not filled), signed, in shares of today.
+    con: Connection, pack: Pack, before: Pack, portfolios: Sequence[str], cut: int
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Portfolio -> symbol -> (shares that `before` ordered, those of them not filled), signed, in shares of today.
 
     cut  the ledger row of the pack: orders of a later one are none of its day
     Shares that moved the other way, or further than ordered, are the desk's own trades: nothing is left of the order.
     """
     orders = con.execute(
-        "select t.symbol, t.current_quantity, t.target_quantity, coalesce(h.quantity, 0) from trades t "
+        "select t.portfolio_id, t.symbol, t.current_quantity, t.target_quantity, coalesce(h.quantity, 0) from trades t "
+        f"join {NEWEST} m using (portfolio_id, materialization) "
         "left join latest_holdings h on h.pack_id = ? and h.portfolio_id = t.portfolio_id and h.symbol = t.symbol "
-        f"where t.portfolio_id = ? and t.materialization = {VERSION} and t.action <> 'HOLD' order by 1",
-        [pack.id, portfolio_id, "trades", before.id, portfolio_id, cut],
+        "where t.action <> 'HOLD' order by 1, 2",
+        ["trades", before.id, cut, list(portfolios), pack.id],
     ).fetchall()
     if not orders:
         return {}
-    splits = _splits(con, pack, before, tuple(order[0] for order in orders))
-    found = {}
-    for symbol, held, wanted, now in orders:
+    splits = _splits(con, pack, before, tuple(sorted({order[1] for order in orders})))
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for portfolio, symbol, held, wanted, now in orders:
         ordered, filled = (wanted - held) * splits[symbol], now - held * splits[symbol]
         share = filled / ordered
         if -UNFILLED <= share < 1 - UNFILLED:
-            found[symbol] = (ordered, ordered if share <= UNFILLED else ordered - filled)
+            left = ordered if share <= UNFILLED else ordered - filled
+            found.setdefault(str(portfolio), {})[symbol] = (ordered, left)
     return found
 
 

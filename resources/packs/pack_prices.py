@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from optimizer import DataError
+from optimizer.model.exchange_rates import ExchangeRates
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.price_sources import Span, source_spans
-from resources.packs.rates import exchange_rates, missing_rate, ways
+from resources.packs.rates import exchange_rates, missing_rate
 from resources.packs.spin_offs import distributions, spin_offs
 
 
@@ -149,16 +150,24 @@ def in_currency(
 
     Raises DataError for a price of a date on which no way to `currency` is known.
     """
+    foreign = {*panel.currency} - {"", currency}
+    rates = exchange_rates(con, pack) if foreign else ExchangeRates({})
+    return converted(pack, panel, currency, rates, values)
+
+
+def converted(
+    pack: Pack, panel: Panel, currency: str, rates: ExchangeRates, values: Array | None = None
+) -> pd.DataFrame:
+    """`in_currency` at rates that were read before."""
     index = pd.DatetimeIndex(panel.dates, name="date")
     prices = panel.total_return() if values is None else pd.DataFrame(values, index, list(panel.symbols))
-    foreign = sorted({*panel.currency} - {"", currency})
-    for unit, way in ways(con, pack, foreign, currency, panel.dates).items():
-        rates = way.rates
+    for unit in sorted({*panel.currency} - {"", currency}):
+        told = rates.way(unit, currency, panel.dates).rates
         columns = [s for s, c in zip(panel.symbols, panel.currency, strict=True) if c == unit]
-        unknown = np.isnan(rates) & prices[columns].notna().to_numpy().any(axis=1)
+        unknown = np.isnan(told) & prices[columns].notna().to_numpy().any(axis=1)
         if unknown.any():
             raise DataError(missing_rate(pack, unit, currency, panel.dates[int(np.argmax(unknown))]))
-        prices[columns] = prices[columns].to_numpy() * rates[:, None]
+        prices[columns] = prices[columns].to_numpy() * told[:, None]
     return prices
 
 

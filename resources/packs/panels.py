@@ -1,7 +1,9 @@
 """Prices of some symbols as a pack saw them, as arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -46,3 +48,32 @@ class Panel:
         """(date, close) of a symbol's newest price."""
         priced = np.flatnonzero(np.isfinite(self.close[:, column]))
         return (self.dates[priced[-1]], float(self.close[priced[-1], column])) if len(priced) else None
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Symbol -> its column."""
+        return {symbol: column for column, symbol in enumerate(self.symbols)}
+
+    def select(self, symbols: Sequence[str], start: date = date.min, end: date = date.max) -> "Panel":
+        """Some of the symbols from `start` to `end`, as if they alone had been read: dates on which one is priced."""
+        columns = [self.places[symbol] for symbol in symbols]
+        days = np.array(self.dates, "datetime64[D]")
+        first, last = (
+            np.searchsorted(days, [np.datetime64(start)], "left"),
+            np.searchsorted(days, [np.datetime64(end)], "right"),
+        )
+        window = slice(int(first[0]), int(last[0]))
+        close = self.close[window][:, columns]
+        priced = np.isfinite(close)
+        rows, seen = np.flatnonzero(priced.any(axis=1)), np.asarray(priced.any(axis=0))
+        spun = None if self.in_kind is None else self.in_kind[window][:, columns][rows]
+        known = list(zip(columns, map(bool, seen), strict=True))
+        window_dates = self.dates[window]
+        return Panel(
+            tuple(symbols),
+            tuple(window_dates[row] for row in rows.tolist()),
+            close[rows], self.dividend[window][:, columns][rows], self.split[window][:, columns][rows],
+            currency=tuple(self.currency[i] if priced else "" for i, priced in known),
+            simulated=tuple(self.simulated[i] and priced for i, priced in known),
+            basis=tuple(self.basis[i] if priced else "" for i, priced in known), in_kind=spun,
+        )  # fmt: skip

@@ -46,6 +46,11 @@ def missing_rate(pack: Pack, base: str, quote: str, day: date) -> str:
     )
 
 
+def missing_risk_free_rate(pack: Pack, currency: str) -> str:
+    """What to say where a currency has none."""
+    return f"{pack.id} has no risk-free rate for {currency}: set risk_free_rate in the policy, or ingest one"
+
+
 def exchange_rates(con: Connection, pack: Pack) -> ExchangeRates:
     """Every rate that the pack saw."""
     rows = con.execute(
@@ -74,7 +79,5 @@ def risk_free_rates(con: Connection, pack: Pack, currency: str) -> pd.Series:
         [currency, pack.as_of, pack.watermark],
     ).fetchall()
     if not rows:
-        raise DataError(
-            f"{pack.id} has no risk-free rate for {currency}: set risk_free_rate in the policy, or ingest one"
-        )
+        raise DataError(missing_risk_free_rate(pack, currency))
     return pd.Series([float(rate) for _, rate in rows], pd.DatetimeIndex([day for day, _ in rows]))

@@ -1,6 +1,6 @@
 """The factor model of a pack: what it is fitted on, its rows, and the model as recorded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -197,10 +197,17 @@ def _quality(fit: FactorFit) -> pd.DataFrame:
     return pd.DataFrame([*measured, *missing], columns=["measure", "factor", "value", "note"])
 
 
+def loadings_of(
+    con: Connection, pack: Pack, recipes: Iterable[Recipe]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Recipe -> factor -> symbol -> exposure as recorded, of those recipes that ask for factors."""
+    return {
+        recipe.name: recorded_loadings(con, pack, recipe) for recipe in recipes if asks_for_factors(recipe)
+    }
+
+
 def recorded_loadings(con: Connection, pack: Pack, recipe: Recipe) -> dict[str, dict[str, float]]:
-    """Factor -> symbol -> exposure as recorded, for limits that name factors; nothing for other recipes."""
-    if not asks_for_factors(recipe):
-        return {}
+    """Factor -> symbol -> exposure as recorded, for limits that name factors."""
     rows = con.execute(
         "select factor, symbol, exposure from latest_factor_exposures where pack_id = ? and recipe = ? "
         "and symbol in (select unnest(?)) order by all",

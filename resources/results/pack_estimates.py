@@ -1,7 +1,7 @@
 """Estimates from the prices that a pack saw, in a portfolio's base currency."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import numpy as np
@@ -13,6 +13,7 @@ from optimizer import (
     FundExposureMap,
     Liquidity,
     Mandate,
+    PackfolioError,
     Portfolio,
     Position,
     Recipe,
@@ -25,39 +26,40 @@ from optimizer.model.sessions import Dates
 from optimizer.problem.methods import ON_SCENARIOS
 from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
 from optimizer.proposals.proposal import without_evidence
+from optimizer.tax.taxes import TaxPlan
 from optimizer.trading.frozen import weighed
 from resources.books.snapshots import Snapshot
 from resources.books.tax_lots import read_plan
 from resources.ledger.ledger import Connection
 from resources.packs.liquidity import liquidity_of
-from resources.packs.pack_prices import in_currency, read_panel, window_start
+from resources.packs.markets import Panels
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.results.factor_models import asks_for_factors, fitted_model, recorded_model
 from resources.results.pack_inputs import Inputs, read_inputs
-from resources.results.stage_outputs import covariance_digest, read_estimates
+from resources.results.stage_outputs import covariance_digest, no_estimates, stored_estimates
 
 FURTHEST = 4  # times as far back as before, at most
 A_HOLIDAY = 21  # days; no market is closed for so long, so that a search that finds nothing in them is over
 
 
-def recipe_prices(con: Connection, pack: Pack, recipe: Recipe) -> pd.DataFrame:
+def recipe_prices(panels: Panels, recipe: Recipe) -> pd.DataFrame:
     """Total-return prices (dates x symbols) in the recipe's currency, reaching back as far as its lookback does.
 
     The desk's days are read first, then further back while that finds more sessions of these symbols: others may trade
     on days on which they do not.
     """
     wanted = days = recipe.lookback_days + 1
-    panel = read_panel(con, pack, recipe.symbols, window_start(con, pack, days))
+    panel = panels.read(recipe.symbols, panels.start(days))
     found, more = 0, _sessions(panel, recipe)
     while found < more < wanted:
         found, days = more, min(days * wanted // more, FURTHEST * days) + A_HOLIDAY
-        further = read_panel(con, pack, recipe.symbols, window_start(con, pack, days))
+        further = panels.read(recipe.symbols, panels.start(days))
         more = _sessions(further, recipe)
         if more > found:
             first = first_row(further.close, _dates(further), recipe)
-            panel = read_panel(con, pack, recipe.symbols, further.dates[first])
-    return in_currency(con, pack, panel, recipe.currency)
+            panel = panels.read(recipe.symbols, further.dates[first])
+    return panels.in_currency(panel, recipe.currency)
 
 
 def _sessions(panel: Panel, recipe: Recipe) -> int:
@@ -70,13 +72,26 @@ def _dates(panel: Panel) -> Dates:
 
 def estimate_evidence(con: Connection, pack: Pack, recipe: Recipe) -> Estimates:
     """The recipe on the pack's prices; under 30 common days a stand-in that only equal weights may rest on."""
-    prices = recipe_prices(con, pack, recipe)
+    return estimate_on(Panels(con, pack), recipe)
+
+
+def panels_for(con: Connection, pack: Pack, recipes: Iterable[Recipe]) -> Panels:
+    """The prices of many recipes, read at once."""
+    told = list(recipes)
+    symbols = {symbol for recipe in told for symbol in recipe.symbols}
+    return Panels(con, pack, symbols, max((recipe.lookback_days + 1 for recipe in told), default=0))
+
+
+def estimate_on(panels: Panels, recipe: Recipe) -> Estimates:
+    """`estimate_evidence` on prices that were read for many recipes."""
+    prices = recipe_prices(panels, recipe)
     priced = np.isfinite(prices.to_numpy(dtype=float))
     usable = session_count(priced, pd.DatetimeIndex(prices.index), recipe) - 1
     if usable < (MIN_RETURNS if asks_for_factors(recipe) else MIN_OBSERVATIONS):
         return without_evidence(recipe.symbols, max(usable, 0))
     if not asks_for_factors(recipe):
         return estimate(prices, recipe)
+    con, pack = panels.con, panels.pack
     model = recorded_model(con, pack, recipe) or fitted_model(con, pack, recipe).model
     return estimate(prices, recipe, factor_model=model)
 
@@ -86,19 +101,61 @@ def evidence(con: Connection, pack: Pack, snapshot: Snapshot) -> Estimates:
 
     Raises DataError when what is computed again differs from what was recorded.
     """
-    recipe = snapshot.recipe()
-    stored = read_estimates(con, pack, recipe)
+    found = read_evidence(con, pack, {"own": Wanted(snapshot.recipe(), by_days(snapshot))})["own"]
+    if isinstance(found, PackfolioError):
+        raise found
+    return found
+
+
+def by_days(snapshot: Snapshot) -> bool:
+    """Whether weights are chosen from the days themselves, which no table keeps."""
     policy = snapshot.policy
-    by_days = policy.method in ON_SCENARIOS or (policy.view_model == "entropy_pooling" and snapshot.views)
-    if stored is not None and not by_days:
-        return stored
-    again = estimate_evidence(con, pack, recipe)
+    return policy.method in ON_SCENARIOS or (policy.view_model == "entropy_pooling" and bool(snapshot.views))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The estimates of a recipe, with the return scenarios they were made from or without."""
+
+    recipe: Recipe
+    days: bool
+
+
+def read_evidence(
+    con: Connection, pack: Pack, wanted: Mapping[str, Wanted]
+) -> dict[str, Estimates | PackfolioError]:
+    """By the keys of `wanted` the estimates as recorded, or why there are none.
+
+    A covariance that is too large to be kept, or wanted with its days, is computed again, and must be as recorded.
+    """
+    stored = dict(stored_estimates(con, pack, sorted({one.recipe.name for one in wanted.values()})))
+    again = [one.recipe for one in wanted.values() if one.days or stored.get(one.recipe.name) is None]
+    panels = panels_for(con, pack, again)
+    found: dict[str, Estimates | PackfolioError] = {}
+    for key, one in wanted.items():
+        known = stored.get(one.recipe.name)
+        if one.recipe.name not in stored:
+            found[key] = DataError(no_estimates(pack, one.recipe.name))
+        elif known is not None and not one.days:
+            found[key] = known
+        else:
+            found[key] = _estimated_again(con, pack, panels, one.recipe)
+    return found
+
+
+def _estimated_again(
+    con: Connection, pack: Pack, panels: Panels, recipe: Recipe
+) -> Estimates | PackfolioError:
+    try:
+        again = estimate_on(panels, recipe)
+    except PackfolioError as error:
+        return error
     recorded = con.execute(
         "select any_value(covariance_hash) from latest_covariances where pack_id = ? and recipe = ?",
         [pack.id, recipe.name],
     ).fetchall()[0][0]
     if covariance_digest(again) != recorded:
-        raise DataError(
+        return DataError(
             f"the covariance {recipe.name} of {pack.id}, computed again, differs from the one recorded: "
             f"code or libraries changed; materialize covariances again"
         )
@@ -107,13 +164,28 @@ def evidence(con: Connection, pack: Pack, snapshot: Snapshot) -> Estimates:
 
 def evidence_with_scenarios(con: Connection, pack: Pack, recipe: Recipe) -> Estimates:
     """The recipe's estimates with their return scenarios; what the pipeline recorded of it is taken as recorded."""
-    computed = estimate_evidence(con, pack, recipe)
-    known = con.execute(
-        "select count(*) from latest_return_estimates where pack_id = ? and recipe = ?",
-        [pack.id, recipe.name],
-    ).fetchall()[0][0]
-    stored = read_estimates(con, pack, recipe) if known else None
-    return computed if stored is None else replace(stored, scenarios=computed.scenarios, trusted=True)
+    found = evidence_with_days(con, pack, {recipe.name: recipe})[recipe.name]
+    if isinstance(found, PackfolioError):
+        raise found
+    return found
+
+
+def evidence_with_days(
+    con: Connection, pack: Pack, recipes: Mapping[str, Recipe]
+) -> dict[str, Estimates | PackfolioError]:
+    """By the keys of `recipes` what `evidence_with_scenarios` gives, or why there are no estimates."""
+    stored = dict(stored_estimates(con, pack, sorted({recipe.name for recipe in recipes.values()})))
+    panels = panels_for(con, pack, recipes.values())
+    found: dict[str, Estimates | PackfolioError] = {}
+    for key, recipe in recipes.items():
+        try:
+            computed = estimate_on(panels, recipe)
+        except PackfolioError as error:
+            found[key] = error
+            continue
+        kept = stored.get(recipe.name)
+        found[key] = computed if kept is None else replace(kept, scenarios=computed.scenarios, trusted=True)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,31 +204,53 @@ class Case:
         return self.inputs.prices
 
 
+@dataclass(frozen=True)
+class Own:
+    """What the warehouse knows of one portfolio beside its snapshot, besides prices and facts.
+
+    plan       what its sales are taxed by
+    liquidity  that the policy's square-root impact is measured by
+    """
+
+    plan: TaxPlan | None = None
+    liquidity: Mapping[str, Liquidity] = field(default_factory=dict)
+
+
+def read_own(con: Connection, pack: Pack, snapshot: Snapshot) -> Own:
+    """Reads it; most portfolios have nothing of it, and cost no question."""
+    plan = read_plan(con, pack, snapshot.portfolio_id, snapshot.holdings.lots, snapshot.policy)
+    return Own(plan, impact_liquidity(con, pack, snapshot))
+
+
 def load_case(
     con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposureMap, found: Estimates | None = None
 ) -> Case:
     """Reads everything `propose` needs for a snapshot without a problem; `found` in place of the stored estimates."""
-    inputs = read_inputs(con, pack, snapshot, funds)
+    inputs, own = read_inputs(con, pack, snapshot, funds), read_own(con, pack, snapshot)
+    return case_of(inputs, found or evidence(con, pack, snapshot), own)
+
+
+def case_of(inputs: Inputs, found: Estimates, own: Own) -> Case:
+    """A portfolio whose prices, facts and estimates were read before."""
+    snapshot = inputs.snapshot
     kept = {one.symbol for one in snapshot.frozen}
+    costs = snapshot.holdings.cost_basis
     portfolio = Portfolio(
         snapshot.name,
         positions={
-            symbol: Position(symbol, quantity, Decimal(str(snapshot.holdings.cost_basis.get(symbol) or 0)))
+            symbol: Position(symbol, quantity, Decimal(str(costs.get(symbol) or 0)))
             for symbol, quantity in snapshot.holdings.quantities.items()
             if symbol not in kept
         },
     )
     # A paper fill may have overdrawn it; today's trades repay that first.
     portfolio.cash = snapshot.holdings.cash + sum((one.value for one in snapshot.frozen), ZERO)
-    frozen = weighed(snapshot.frozen, portfolio.total_value(inputs.prices))
-    plan = read_plan(con, pack, snapshot.portfolio_id, snapshot.holdings.lots, snapshot.policy)
+    frozen = weighed(snapshot.frozen, portfolio.total_value(inputs.prices)) if snapshot.frozen else ()
     mandate = Mandate(
-        snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.shares_in_a_lot, plan,
-        impact_liquidity(con, pack, snapshot),
-        tuple(f"{symbol} is left out: it {why}" for symbol, why in snapshot.excluded.items()),
-        frozen,
+        snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.shares_in_a_lot, own.plan,
+        own.liquidity, tuple(f"{symbol} is left out: it {why}" for symbol, why in snapshot.excluded.items()), frozen,
     )  # fmt: skip
-    return Case(snapshot, inputs, portfolio, found or evidence(con, pack, snapshot), mandate)
+    return Case(snapshot, inputs, portfolio, found, mandate)
 
 
 def impact_liquidity(con: Connection, pack: Pack, snapshot: Snapshot) -> Mapping[str, Liquidity]:

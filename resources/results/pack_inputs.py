@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 
 from optimizer import ExposureType, Fund, FundExposureMap, MarketView, Policy, ScenarioView, Universe
 from resources.books.snapshots import Snapshot
-from resources.books.universes import STALE_SESSIONS, market_caps
+from resources.books.universes import STALE_SESSIONS
 from resources.ledger.ledger import Connection
-from resources.packs.pack_prices import newest_facts, read_panel, window_start
+from resources.packs.markets import Market, read_market
 from resources.packs.packs import Pack
-from resources.packs.rates import exchange_rate, risk_free_rate
-from resources.results.factor_models import recorded_loadings
+from resources.results.factor_models import loadings_of
 from resources.settings.policy_schema import PolicyFile
 
 
@@ -37,9 +36,15 @@ class Inputs:
 
 def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposureMap) -> Inputs:
     """Everything the optimizer needs for a snapshot, besides estimates."""
-    symbols = snapshot.symbols
-    panel = read_panel(con, pack, symbols, window_start(con, pack, STALE_SESSIONS))
-    rates = {c: exchange_rate(con, pack, c, snapshot.base_currency) for c in sorted({*panel.currency} - {""})}
+    market = read_market(con, pack, snapshot.symbols, [snapshot.base_currency], [STALE_SESSIONS])
+    return inputs_on(replace(market, loadings=loadings_of(con, pack, [snapshot.recipe()])), snapshot, funds)
+
+
+def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inputs:
+    """The same from a market that was read for many."""
+    symbols, base = snapshot.symbols, snapshot.base_currency
+    panel = market.recent(symbols, STALE_SESSIONS)
+    rates = {c: market.exchange_rate(c, base) for c in sorted({*panel.currency} - {""})}
     closes = {s: panel.last_close(column) for column, s in enumerate(symbols)}
     prices = {
         symbol: found[1] * rates[panel.currency[column]]
@@ -48,9 +53,7 @@ def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExpo
     }
     policy = snapshot.policy.to_policy()
     rf = policy.risk_free_rate
-    rf = risk_free_rate(con, pack, snapshot.base_currency) if rf is None else rf
-    sectors = newest_facts(con, pack, "securities", "sector", symbols)
-    ratings = newest_facts(con, pack, "ratings", "rating", symbols)
+    rf = market.risk_free_rate(base) if rf is None else rf
     return Inputs(
         snapshot=snapshot,
         prices=prices,
@@ -59,15 +62,15 @@ def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExpo
         simulated=frozenset(s for s, simulated in zip(symbols, panel.simulated, strict=True) if simulated),
         universe=Universe(
             symbols,
-            sectors={symbol: str(sector) for symbol, sector in sectors.items()},
-            funds=look_through(funds, newest_facts(con, pack, "securities", "kind", symbols), policy),
+            sectors={symbol: str(sector) for symbol, sector in market.known("sector", symbols).items()},
+            funds=look_through(funds, market.known("kind", symbols), policy),
             benchmark=snapshot.benchmark,
-            market_caps=market_caps(con, pack, symbols, snapshot.base_currency) or None,
-            factors=recorded_loadings(con, pack, snapshot.recipe()),
+            market_caps=market.market_caps(symbols, base) or None,
+            factors=market.loadings.get(snapshot.recipe().name, {}),
         ),
         policy=replace(policy, risk_free_rate=rf),
         views=tuple(view.to_view(rf) for view in snapshot.views),
-        ratings={symbol: float(str(rating)) for symbol, rating in ratings.items()},
+        ratings={symbol: float(str(rating)) for symbol, rating in market.known("rating", symbols).items()},
     )
 
 

@@ -2,12 +2,10 @@
 
 from datetime import date
 
-import pandas as pd
-
 from optimizer import Policy
 from optimizer.trading.rebalance_rules import Decision, decide
 from resources.results.pack_estimates import Case
-from resources.results.stage_outputs import json_text
+from resources.results.stage_outputs import Answer, json_text, one_row
 
 NO_TRADE = "no_trade"
 
@@ -21,23 +19,22 @@ def decision_of(case: Case, day: date) -> Decision | None:
     return decide(rules.to_rules(), standing, weights, 1 - sum(weights.values()), day)
 
 
-def policy_of_day(case: Case, day: date) -> Policy:
+def policy_of_day(case: Case, decision: Decision | None) -> Policy:
     """The policy of a day's trade: while cash is raised nothing is bought, while it is invested nothing sold."""
-    decision = decision_of(case, day)
     return decision.under(case.inputs.policy, case.snapshot.symbols) if decision else case.inputs.policy
 
 
-def quiet_result(case: Case, decision: Decision) -> dict[str, pd.DataFrame]:
+def quiet_result(case: Case, decision: Decision) -> Answer:
     """The row of `optimization_results` for a portfolio inside its rules: its reason is the sentence."""
     weights = case.portfolio.get_weights(case.prices)
     row = {
         "method": case.snapshot.policy.method, "status": NO_TRADE, "reason": decision.sentence,
         "cash": 1 - sum(weights.values()), "turnover": 0.0, "constraints_met": True,
     }  # fmt: skip
-    return {"optimization_results": pd.DataFrame([row])}
+    return {"optimization_results": one_row(row)}
 
 
-def quiet_list(case: Case, decision: Decision) -> dict[str, pd.DataFrame]:
+def quiet_list(case: Case, decision: Decision) -> Answer:
     """The row of `trade_lists` for a portfolio inside its rules: its value, no order, and the sentence."""
     value = case.portfolio.total_value(case.prices)
     zero = dict.fromkeys(("bought", "sold", "costs", "turnover", "turnover_two_way"), 0)
@@ -45,4 +42,4 @@ def quiet_list(case: Case, decision: Decision) -> dict[str, pd.DataFrame]:
         "nav_before": value, "nav_after": value, **zero, "constraints_met": True,
         "warnings": json_text([decision.sentence]),
     }  # fmt: skip
-    return {"trades": pd.DataFrame({"symbol": pd.Series(dtype=object)}), "trade_lists": pd.DataFrame([row])}
+    return {"trades": {}, "trade_lists": one_row(row)}

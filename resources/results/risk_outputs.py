@@ -1,32 +1,30 @@
 """What the service answers about trades, scenarios and regimes, as rows of their tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-
-import pandas as pd
 
 from optimizer import ExposureType, HedgeLimits, Impact, Instrument, Scenario, plan_hedges, stress
 from optimizer.risk.hedges import Hedge, HedgePlan
 from optimizer.risk.scenarios import Stress
 from optimizer.trading.impact import NUMBERS
 from resources.results.scenario_inputs import Exposed
+from resources.results.stage_outputs import Answer, Columns
 
 
-def impact_frame(change: Impact | None) -> pd.DataFrame:
-    """Rows of `impact`: the value in base currency, each number, and each exposure; none without a change to tell."""
-    rows: list[tuple[str, float, float]] = []
-    if change is not None:
-        now, then = change.current, change.post
-        rows.append(("value", float(now.value), float(then.value)))
-        rows += [(name, getattr(now, name), getattr(then, name)) for name in NUMBERS]
-        kinds = [kind for kind in ExposureType if kind in now.exposures or kind in then.exposures]
-        rows += [
-            (f"exposure {kind.name}", now.exposures.get(kind, 0.0), then.exposures.get(kind, 0.0))
-            for kind in kinds
-        ]
-    found = pd.DataFrame(rows, columns=["metric", "current", "post"])
-    return found.assign(delta=found["post"] - found["current"])
+def impact_columns(change: Impact) -> Columns:
+    """Rows of `impact`: the value in base currency, each number, and each exposure."""
+    now, then = change.current, change.post
+    rows: list[tuple[str, float, float]] = [("value", float(now.value), float(then.value))]
+    rows += [(name, getattr(now, name), getattr(then, name)) for name in NUMBERS]
+    kinds = [kind for kind in ExposureType if kind in now.exposures or kind in then.exposures]
+    rows += [
+        (f"exposure {kind.name}", now.exposures.get(kind, 0.0), then.exposures.get(kind, 0.0))
+        for kind in kinds
+    ]
+    metric, current, post = zip(*rows, strict=True)
+    delta = [after - before for before, after in zip(current, post, strict=True)]
+    return {"metric": metric, "current": current, "post": post, "delta": delta}
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ HEDGE_COLUMNS = [
 ]  # fmt: skip
 
 
-def hedge_frames(book: Exposed | None, answers: Sequence[Hedged]) -> dict[str, pd.DataFrame]:
+def hedge_columns(book: Exposed | None, answers: Sequence[Hedged]) -> Answer:
     """Rows of `scenario_losses`, one a scenario, and of `hedges`, one a hedge; none without a book."""
     losses = [
         {
@@ -96,10 +94,11 @@ def hedge_frames(book: Exposed | None, answers: Sequence[Hedged]) -> dict[str, p
         for place, hedge in enumerate(found.plan.hedges)
         if book is not None
     ]
-    return {
-        "scenario_losses": pd.DataFrame(losses, columns=SCENARIO_COLUMNS),
-        "hedges": pd.DataFrame(rows, columns=HEDGE_COLUMNS),
-    }
+    return {"scenario_losses": _columns(losses, SCENARIO_COLUMNS), "hedges": _columns(rows, HEDGE_COLUMNS)}
+
+
+def _columns(rows: Sequence[Mapping[str, object]], names: Sequence[str]) -> Columns:
+    return {name: [row[name] for row in rows] for name in names}
 
 
 def hedge_row(book: Exposed, found: Hedged, hedge: Hedge) -> dict[str, object]:

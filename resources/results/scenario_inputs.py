@@ -1,21 +1,23 @@
 """What scenarios need to know of a portfolio: values, sensitivities, instruments, real returns of the past."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from optimizer import DataError, FundExposureMap, estimate_sensitivities, log_returns, simple_returns
 from optimizer.model.sessions import Rows, common_rows, costly_gaps, periods_per_year
-from optimizer.risk.hedges import Market
+from optimizer.risk.hedges import Market as Quoted
 from optimizer.risk.scenarios import FACTORS, Sensitivities, declared_sensitivities, factor_moves
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
-from resources.packs.pack_prices import in_currency, newest_facts, read_panel, window_start
+from resources.packs.markets import Market, Window, read_market
 from resources.packs.packs import Pack
-from resources.packs.rates import exchange_rate
+from resources.packs.panels import Panel
 from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import look_through
 from resources.settings.playbooks import Playbooks
@@ -24,6 +26,8 @@ LOOKBACK = 756
 LEAST_DAYS = 100
 VOLATILITY_DAYS = 252
 NEAR = timedelta(days=7)
+RECENT = 5  # sessions in which a price must be
+SESSIONS = (RECENT, LOOKBACK + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +45,7 @@ class Exposed:
     case: Case
     values: Mapping[str, float]
     sensitivities: Sensitivities
-    markets: Mapping[str, Market]
+    markets: Mapping[str, Quoted]
     replays: Mapping[str, Mapping[str, float]]
     prices: pd.DataFrame
     notes: Sequence[str]
@@ -64,6 +68,9 @@ class Exposed:
         return float(moves.std(ddof=1) * np.sqrt(yearly)) if len(moves) >= 30 else float("nan")
 
 
+Once = Callable[[object, Callable[[], Any]], Any]
+
+
 def read_exposed(
     con: Connection, pack: Pack, case: Case, funds: FundExposureMap, books: Playbooks
 ) -> Exposed:
@@ -71,26 +78,56 @@ def read_exposed(
 
     funds  what the desk's funds hold
     """
-    values = {s: float(v) for s, v in case.portfolio.values(case.prices).items() if v}
+    symbols = {*_values(case), *wanted_symbols(books)}
+    market = read_market(con, pack, symbols, [case.snapshot.base_currency], SESSIONS, windows_of(books))
+    return exposed_on(market, case, funds, books, lambda _, make: make())
+
+
+def wanted_symbols(books: Playbooks) -> set[str]:
+    """Every symbol whose prices scenarios and hedges ask for, whatever is held."""
+    return {*_candidates(books), *books.proxy_symbols()} - {"CASH"}
+
+
+def windows_of(books: Playbooks) -> set[Window]:
+    """The windows of the past that scenarios replay, from a little before their first day."""
+    told = {scenario.window for scenario in books.scenarios.values() if scenario.window}
+    return {(first - NEAR, last) for first, last in told}
+
+
+def _candidates(books: Playbooks) -> set[str]:
     wanted = {instrument.symbol for instrument in books.instruments}
-    wanted |= {s for advices in books.regimes.values() for advice in advices for s in advice.candidates}
-    symbols = tuple(sorted({*values, *wanted, *books.proxy_symbols()} - {"CASH"}))
-    panel = read_panel(con, pack, symbols, window_start(con, pack, LOOKBACK + 1))
-    recent = read_panel(con, pack, symbols, window_start(con, pack, 5))
+    return wanted | {s for advices in books.regimes.values() for advice in advices for s in advice.candidates}
+
+
+def _values(case: Case) -> dict[str, float]:
+    return {s: float(v) for s, v in case.portfolio.values(case.prices).items() if v}
+
+
+def exposed_on(market: Market, case: Case, funds: FundExposureMap, books: Playbooks, once: Once) -> Exposed:
+    """`read_exposed` from a market that was read for many.
+
+    once  gives by a key what was made before: what depends on the market alone is made once for all portfolios
+    """
+    pack, currency, values = market.pack, case.snapshot.base_currency, _values(case)
+    wanted = _candidates(books)
+    symbols = tuple(sorted({*values, *wanted_symbols(books)} - {"CASH"}))
+    recent = market.recent(symbols, RECENT)
     last = {s: found[1] for i, s in enumerate(symbols) if (found := recent.last_close(i))}
+    panel = market.recent(symbols, LOOKBACK + 1)
     kept = [s for s in symbols if s in last]
-    own = panel.total_return()[kept]
-    base = in_currency(con, pack, panel, case.snapshot.base_currency)[kept]
-    kinds = newest_facts(con, pack, "securities", "kind", kept)
-    known = look_through(funds, kinds, case.inputs.policy)
+    table = _total_returns(market, panel, once)
+    own = pd.DataFrame(table, pd.DatetimeIndex(panel.dates, name="date"), list(symbols))[kept]
+    base = market.in_currency(panel, currency, table)[kept]
+    known = look_through(funds, market.known("kind", kept), case.inputs.policy)
     rows = estimated_on(own, books.chosen_proxies({*kept}))
     natural, converted = log_returns(own.to_numpy()[rows]), log_returns(base.to_numpy()[rows])
     sens, proxies = _sensitivities(kept, natural, converted, known, books, values)
-    currency = {s: c for s, c in zip(recent.symbols, recent.currency, strict=True) if s in last}
+    units = {s: c for s, c in zip(recent.symbols, recent.currency, strict=True) if s in last}
     markets = {
-        s: Market(
-            last[s] * exchange_rate(con, pack, currency[s], case.snapshot.base_currency),
-            _volatility(base[s].dropna()), case.inputs.policy.risk_free_rate or 0.0,
+        s: Quoted(
+            last[s] * market.exchange_rate(units[s], currency),
+            once(("volatility", s, currency), partial(_volatility_of, base[s])),
+            case.inputs.policy.risk_free_rate or 0.0,
         )
         for s in kept
         if s in wanted and s in sens.symbols
@@ -102,13 +139,21 @@ def read_exposed(
         else []
     )
     replays = {
-        name: _replay(
-            con, pack, tuple(sorted({*values, *markets})), case.snapshot.base_currency, scenario.window
-        )
+        name: _replay(market, tuple(sorted({*values, *markets})), currency, scenario.window, once)
         for name, scenario in books.scenarios.items()
         if scenario.window
     }
     return Exposed(pack, case, values, sens, markets, replays, base, notes, known)
+
+
+def _total_returns(market: Market, panel: Panel, once: Once) -> Array:
+    """(T, n) total-return prices of a part of the market: each column's are its own, whatever stands beside it."""
+    whole = once(
+        "total returns", lambda: market.recent(market.panel.symbols, LOOKBACK + 1).total_return().to_numpy()
+    )
+    table = whole[:, [market.panel.places[symbol] for symbol in panel.symbols]]
+    found: Array = table[np.isfinite(table).any(axis=1)]
+    return found
 
 
 def estimated_on(prices: pd.DataFrame, proxies: Mapping[str, Mapping[str, float]]) -> Rows | slice:
@@ -148,9 +193,9 @@ def _sensitivities(
     return estimate_sensitivities(chosen, base[:, usable], moves, declared[usable]), proxies
 
 
-def _volatility(prices: pd.Series) -> float:
+def _volatility_of(table: pd.Series) -> float:
     """Per year, of the last 252 days that have prices."""
-    own = prices.iloc[-VOLATILITY_DAYS - 1 :]
+    own = table.dropna().iloc[-VOLATILITY_DAYS - 1 :]
     moves = log_returns(own.to_numpy())
     return (
         float(moves.std(ddof=1) * np.sqrt(periods_per_year(own.index))) if len(moves) > 20 else float("nan")
@@ -158,22 +203,31 @@ def _volatility(prices: pd.Series) -> float:
 
 
 def _replay(
-    con: Connection, pack: Pack, symbols: tuple[str, ...], currency: str, window: tuple[date, date] | None
+    market: Market, symbols: tuple[str, ...], currency: str, window: tuple[date, date], once: Once
 ) -> dict[str, float]:
-    """Symbol -> real total return over the window, of those that have prices near both of its ends."""
-    if window is None or not symbols or pack.as_of < window[1]:
+    """Symbol -> real total return over the window, of those that have prices near both of its ends.
+
+    Nothing at all where one of them has a price that cannot be told in `currency`: sensitivities price them then.
+    """
+    if not symbols or market.pack.as_of < window[1]:
         return {}
-    panel = read_panel(con, pack, symbols, window[0] - NEAR, window[1])
-    if not panel.dates:
+    real = {
+        symbol: once(("replay", symbol, currency, window), partial(_real, market, symbol, currency, window))
+        for symbol in symbols
+    }
+    if any(isinstance(found, DataError) for found in real.values()):
         return {}
+    return {symbol: found for symbol, found in real.items() if found is not None}
+
+
+def _real(market: Market, symbol: str, currency: str, window: tuple[date, date]) -> float | DataError | None:
+    """The real return of one symbol over a window; None without prices near both of its ends."""
     try:
-        prices = in_currency(con, pack, panel, currency)
-    except DataError:
-        return {}  # no exchange rate so far back: sensitivities price it
-    found = {}
-    for symbol in symbols:
-        own = prices[symbol].dropna()
-        start = own[: np.datetime64(window[0])]
-        if len(start) and own.index[-1] >= np.datetime64(window[1] - NEAR):
-            found[symbol] = float(own.iloc[-1] / start.iloc[-1] - 1)
-    return found
+        panel = market.windows[window[0] - NEAR, window[1]].select((symbol,))
+        own = market.in_currency(panel, currency)[symbol].dropna()
+    except DataError as error:
+        return error  # no exchange rate so far back
+    start = own[: np.datetime64(window[0])]
+    if not len(start) or own.index[-1] < np.datetime64(window[1] - NEAR):
+        return None
+    return float(own.iloc[-1] / start.iloc[-1] - 1)

@@ -2,8 +2,11 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,8 +26,16 @@ from resources.ledger.ledger import Connection, bytes_sha256, sha256
 from resources.packs.packs import Pack
 from resources.settings.limit_words import desk_warnings
 
+Columns = Mapping[str, Sequence[Any] | Array]  # of the rows of one table; none of them: no rows
+Answer = Mapping[str, Columns]  # table -> what one portfolio's version of it holds
+
 # Above this many symbols a covariance is kept as its recipe and hash, and computed again when it is read.
 STORED_SYMBOLS = 500
+
+
+def one_row(row: Mapping[str, object]) -> Columns:
+    """A row as columns."""
+    return {name: [value] for name, value in row.items()}
 
 
 def json_text(value: object) -> str:
@@ -100,44 +111,56 @@ def read_estimates(con: Connection, pack: Pack, recipe: Recipe) -> Estimates | N
 
     Raises DataError when the stage before has not run.
     """
+    for _, found in stored_estimates(con, pack, [recipe.name]):
+        return found
+    raise DataError(no_estimates(pack, recipe.name))
+
+
+def no_estimates(pack: Pack, recipe: str) -> str:
+    """What to say where a recipe was not estimated."""
+    return f"{pack.id} has no estimates {recipe}: materialize return_estimates and covariances"
+
+
+def stored_estimates(
+    con: Connection, pack: Pack, recipes: Sequence[str]
+) -> Iterator[tuple[str, Estimates | None]]:
+    """(recipe, its estimates as written) of those that are on record; None as in `read_estimates`."""
     rows = con.execute(
-        'select r.symbol, r.expected_return, r.observations, c."values", c.recipe_text from latest_return_estimates r '
-        "join latest_covariances c using (pack_id, recipe, symbol) where pack_id = ? and recipe = ? order by symbol",
-        [pack.id, recipe.name],
+        'select recipe, symbol, r.expected_return, r.observations, c."values", c.recipe_text from '
+        "latest_return_estimates r join latest_covariances c using (pack_id, recipe, symbol) "
+        "where pack_id = ? and recipe in (select unnest(?::varchar[])) order by recipe, symbol",
+        [pack.id, list(recipes)],
     ).fetchall()
-    if not rows:
-        raise DataError(
-            f"{pack.id} has no estimates {recipe.name}: materialize return_estimates and covariances"
-        )
-    if any(row[3] is None for row in rows):
-        return None
-    symbols, mean, _, values, _ = zip(*rows, strict=True)
-    made = json.loads(rows[0][4])
-    return Estimates(
-        tuple(symbols), np.array(mean, float), np.array(values, float), observations=rows[0][2],
-        notes=made.get("notes", ()), periods_per_year=made.get("periods_per_year", float(TRADING_DAYS)), trusted=True,
-    )  # fmt: skip
+    for recipe, group in groupby(rows, itemgetter(0)):
+        _, symbols, mean, observations, values, texts = zip(*group, strict=True)
+        if any(row is None for row in values):
+            yield str(recipe), None
+            continue
+        made = json.loads(texts[0])
+        yield str(recipe), Estimates(
+            tuple(symbols), np.array(mean, float), np.array(values, float), observations=observations[0],
+            notes=made.get("notes", ()), periods_per_year=made.get("periods_per_year", float(TRADING_DAYS)),
+            trusted=True,
+        )  # fmt: skip
 
 
-def belief_frame(beliefs: Beliefs, simulated: frozenset[str]) -> pd.DataFrame:
+def belief_columns(beliefs: Beliefs, simulated: frozenset[str]) -> Columns:
     """Rows of `posterior_returns`."""
-    return pd.DataFrame(
-        {
-            "symbol": beliefs.symbols,
-            "prior_return": beliefs.prior,
-            "posterior_return": beliefs.mean,
-            "posterior_volatility": beliefs.volatility,
-            "simulated": [symbol in simulated for symbol in beliefs.symbols],
-        }
-    )
+    return {
+        "symbol": beliefs.symbols,
+        "prior_return": beliefs.prior,
+        "posterior_return": beliefs.mean,
+        "posterior_volatility": beliefs.volatility,
+        "simulated": [symbol in simulated for symbol in beliefs.symbols],
+    }
 
 
-def trade_frames(
+def trade_columns(
     trades: TradeList,
     currencies: Mapping[str, str],
     fx: Mapping[str, float],
     simulated: frozenset[str],
-) -> dict[str, pd.DataFrame]:
+) -> Answer:
     """Rows of `trades`, in execution order, of `trade_lists`, and of `lot_sales` where sales are taxed."""
     lines = {line.symbol: line for line in trades.taxes.lines} if trades.taxes else {}
     rows = [
@@ -163,10 +186,11 @@ def trade_frames(
         "warnings": json_text(trades.warnings),
         **({name: getattr(trades.taxes, name) for name in TAX_COLUMNS} if trades.taxes else {}),
     }  # fmt: skip
-    sales = {"lot_sales": sale_frame(trades.taxes)} if trades.taxes else {}
+    sold = sale_frame(trades.taxes) if trades.taxes else None
+    sales: Answer = {} if sold is None else {"lot_sales": {str(name): list(sold[name]) for name in sold}}
+    names = TRADE_COLUMNS + (TAX_COLUMNS if lines else [])
     return {
-        "trades": pd.DataFrame(rows, columns=TRADE_COLUMNS + (TAX_COLUMNS if lines else [])),
-        "trade_lists": pd.DataFrame([total]), **sales,
+        "trades": {name: [row.get(name) for row in rows] for name in names}, "trade_lists": one_row(total), **sales,
     }  # fmt: skip
 
 
@@ -179,13 +203,10 @@ def _realised(line: TaxLine) -> dict[str, object]:
     }
 
 
-def no_trades(reason: str | None = None) -> dict[str, pd.DataFrame]:
+def no_trades(reason: str | None = None) -> Answer:
     """Empty `trades`, so that an earlier list no longer counts; and why, where the trades themselves failed."""
-    rows = [{"constraints_met": False, "warnings": json_text([reason])}] if reason else []
-    return {
-        "trades": pd.DataFrame(columns=TRADE_COLUMNS),
-        "trade_lists": pd.DataFrame(rows, columns=["constraints_met", "warnings"]),
-    }
+    row = one_row({"constraints_met": False, "warnings": json_text([reason])}) if reason else {}
+    return {"trades": {}, "trade_lists": row}
 
 
 TRADE_COLUMNS = [
@@ -196,31 +217,29 @@ TRADE_COLUMNS = [
 TAX_COLUMNS = ["short_term_gain", "long_term_gain", "tax"]
 
 
-def weight_frame(
+def weight_columns(
     solution: Solution, current: Array, believed: Estimates, simulated: frozenset[str]
-) -> pd.DataFrame:
+) -> Columns:
     """Rows of `optimal_weights`; a bound that does not exist is NULL."""
     limits = solution.arena.limits
     names: dict[str, list[str]] = {}
     for limit in solution.binding:
         names.setdefault(limit.limit.rpartition(" ")[2], []).append(limit.limit)
     known = believed.mean is not None
-    shares = risk_contributions(solution.weights, believed.risk) if known else np.nan
-    return pd.DataFrame(
-        {
-            "symbol": solution.symbols,
-            "weight": solution.weights,
-            "current_weight": current,
-            "lower": np.where(np.isfinite(limits.lower), limits.lower, np.nan),
-            "upper": np.where(np.isfinite(limits.upper), limits.upper, np.nan),
-            "risk_contribution": shares,
-            "binding": [", ".join(names.get(symbol, ())) or None for symbol in solution.symbols],
-            "simulated": [symbol in simulated for symbol in solution.symbols],
-        }
-    )
+    nothing = np.full(len(solution.symbols), np.nan)
+    return {
+        "symbol": solution.symbols,
+        "weight": solution.weights,
+        "current_weight": current,
+        "lower": np.where(np.isfinite(limits.lower), limits.lower, np.nan),
+        "upper": np.where(np.isfinite(limits.upper), limits.upper, np.nan),
+        "risk_contribution": risk_contributions(solution.weights, believed.risk) if known else nothing,
+        "binding": [", ".join(names.get(symbol, ())) or None for symbol in solution.symbols],
+        "simulated": [symbol in simulated for symbol in solution.symbols],
+    }
 
 
-def result_frame(solution: Solution, setting: Setting) -> pd.DataFrame:
+def result_row(solution: Solution, setting: Setting) -> dict[str, object]:
     """The row of `optimization_results` for an answer; without means the fields that need them are NULL."""
     found = describe(solution, setting)
     known = setting.estimates.mean is not None
@@ -238,7 +257,7 @@ def result_frame(solution: Solution, setting: Setting) -> pd.DataFrame:
     }
     if solution.levels:
         diagnostics["levels"] = [asdict(level) for level in solution.levels]
-    return pd.DataFrame([{
+    return {
         "method": solution.method, "status": "optimal", "objective": solution.objective,
         "expected_return": found.expected_return if known else np.nan,
         "volatility": found.expected_volatility if known else np.nan,
@@ -248,7 +267,7 @@ def result_frame(solution: Solution, setting: Setting) -> pd.DataFrame:
         "warnings": json_text(desk_warnings(solution.warnings, solution)),
         "certificate": json_text(asdict(solution.certificate)), "solver": solution.solver,
         "diagnostics": json_text(diagnostics),
-    }])  # fmt: skip
+    }  # fmt: skip
 
 
 def as_json(policy: Policy) -> dict[str, object]:
@@ -261,25 +280,20 @@ def as_json(policy: Policy) -> dict[str, object]:
     return found
 
 
-def failure_frame(method: str, status: str, reason: str) -> pd.DataFrame:
+def failure_row(method: str, status: str, reason: str) -> dict[str, object]:
     """The row of `optimization_results` for a portfolio that has no answer today."""
-    row = {"method": method, "status": status, "reason": reason, "constraints_met": False}
-    return pd.DataFrame([row])
+    return {"method": method, "status": status, "reason": reason, "constraints_met": False}
 
 
-def exposure_frame(solution: Solution, universe: Universe) -> pd.DataFrame:
+def exposure_columns(solution: Solution, universe: Universe) -> Columns:
     """Rows of `portfolio_exposures`: look-through amounts, fractions of NAV; a parent includes its children."""
-    rows: list[dict[str, object]] = []
-    if universe.funds is not None:
-        listed = universe.funds.types(solution.symbols)
-        named = {*listed, *(parent for kind in listed for parent in kind.parents)}
-        kinds = [kind for kind in ExposureType if kind in named]
-        amounts = universe.funds.matrix(solution.symbols, kinds) @ solution.weights
-        rows = [
-            {"exposure_type": kind.name, "amount": amount}
-            for kind, amount in zip(kinds, amounts.tolist(), strict=True)
-        ]
-    return pd.DataFrame(rows, columns=["exposure_type", "amount"])
+    if universe.funds is None:
+        return {}
+    listed = universe.funds.types(solution.symbols)
+    named = {*listed, *(parent for kind in listed for parent in kind.parents)}
+    kinds = [kind for kind in ExposureType if kind in named]
+    amounts = universe.funds.matrix(solution.symbols, kinds) @ solution.weights
+    return {"exposure_type": [kind.name for kind in kinds], "amount": amounts}
 
 
 def read_given(diagnostics: str) -> tuple[Unmet, ...]:

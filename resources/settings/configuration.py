@@ -1,7 +1,7 @@
 """Everything a desk edits, read at once: portfolios, funds, sources, checks; with the digest that replay needs."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache, partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from optimizer import FundExposureMap, PolicyError
 from resources.ledger.ledger import sha256
 from resources.screening.pack_checks import CheckLimits
+from resources.settings.fleet import FleetFile
 from resources.settings.funds import load_funds
 from resources.settings.playbooks import Playbooks, load_playbooks
 from resources.settings.policy_grid import Scalar, grid_faults
@@ -93,6 +94,7 @@ class PipelineFile(Strict):
     restated_weight: float = Field(default=0.005, gt=0, lt=1)
     housekeeping: HousekeepingFile = HousekeepingFile()
     factor_model: bool = False
+    fleet: FleetFile = FleetFile()
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Configuration:
     playbooks  scenarios, hedges, regimes and templates; empty where the desk does without their files
     restated_weight  a restatement that moves a live weight by more, fraction of NAV, is proposed as a revision
     factor_model  whether one is fitted for every recipe, also where a covariance is made otherwise
+    fleet      where portfolios are computed
     """
 
     folder: Path
@@ -117,6 +120,7 @@ class Configuration:
     playbooks: Playbooks
     restated_weight: float
     factor_model: bool
+    fleet: FleetFile = field(default_factory=FleetFile)
 
     def keep(self, tx: Transaction) -> None:
         """Store once what replay and lineage need: this text, and what the stamp's code version stands for."""
@@ -192,4 +196,5 @@ def _joined(
         playbooks,
         pipeline.restated_weight,
         pipeline.factor_model,
+        pipeline.fleet,
     )

@@ -11,12 +11,19 @@ import pytest
 
 from optimizer.trading.rationale import Reasons
 from resources.books import orders
-from resources.books.orders import past_reasons, unfilled_orders
+from resources.books.orders import past_reasons
+from resources.books.orders import unfilled_orders as unfilled_of_all
 
 BEFORE: Any = SimpleNamespace(id="PP_1", as_of=date(2024, 2, 28))
 PACK: Any = SimpleNamespace(id="PP_2", as_of=date(2024, 2, 29))
 CUT = 8  # the ledger row that wrote PACK
 SPLIT = {"TWO": 2.0, "TEN": 0.1}
+
+
+def unfilled_orders(
+    con: Any, pack: Any, before: Any, portfolio: str, cut: int
+) -> dict[str, tuple[float, float]]:
+    return unfilled_of_all(con, pack, before, [portfolio], cut).get(portfolio, {})
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from optimizer import Conflict, Estimates, InfeasibleError, Policy, PolicyError, Universe, solve
 from optimizer.problem.setting import Setting
-from resources.results.stage_outputs import read_given, result_frame
+from resources.results.stage_outputs import read_given, result_row
 from resources.settings.limit_words import desk_conflict, desk_levels, desk_warnings, reason_of
 from resources.settings.policy_schema import PolicyFile, field_of, key_of
 from resources.settings.yaml_files import parse_yaml
@@ -121,14 +121,12 @@ def test_without_priorities_the_policy_is_as_before():
 def test_a_result_row_keeps_what_each_level_gave_and_says_nothing_of_priorities_where_there_are_none():
     policy = read(RANKED).to_policy()
     found = solve(FOUR, policy, BOOK, HELD)
-    row = result_frame(found, Setting(FOUR, policy, BOOK, HELD)).iloc[0]
+    row = result_row(found, Setting(FOUR, policy, BOOK, HELD))
     kept = json.loads(row["diagnostics"])
     assert [level["priority"] for level in kept["levels"]] == [1, 2, 5]
     assert kept["policy_as_applied"]["priorities"] == dict(policy.priorities)
     assert [limit.limit for limit in read_given(row["diagnostics"])] == ["max_turnover"]
     assert any("priority 2" in said for said in json.loads(row["warnings"])) and not row["constraints_met"]
     plain = Policy(method="min_volatility")
-    kept = json.loads(
-        result_frame(solve(FOUR, plain, BOOK), Setting(FOUR, plain, BOOK)).iloc[0]["diagnostics"]
-    )
+    kept = json.loads(result_row(solve(FOUR, plain, BOOK), Setting(FOUR, plain, BOOK))["diagnostics"])
     assert "levels" not in kept and "priorities" not in kept["policy_as_applied"]

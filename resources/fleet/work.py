@@ -1,0 +1,87 @@
+"""What a stage computes from, read by a few questions whatever the number of portfolios."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from optimizer import Estimates, PackfolioError, Recipe
+from resources.books.snapshots import Snapshot
+from resources.books.universes import STALE_SESSIONS
+from resources.ledger.ledger import Connection
+from resources.packs.markets import read_market
+from resources.packs.pack_prices import simulated_symbols
+from resources.packs.packs import Pack
+from resources.results.accounts.facts import Account, own_of, with_orders, with_weights
+from resources.results.accounts.ground import Ground
+from resources.results.factor_models import loadings_of
+from resources.results.pack_estimates import Own, Wanted, by_days, evidence_with_days, read_evidence
+from resources.results.scenario_inputs import SESSIONS, wanted_symbols, windows_of
+from resources.settings.configuration import Configuration
+
+Loadings = Mapping[str, Mapping[str, Mapping[str, float]]]
+OWN = ("optimal_weights", "trades", "impact")  # the stages that ask for taxes and liquidity
+BESIDES = {"trades": with_weights, "impact": with_orders}
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """One stage of some portfolios, ready to be computed without a connection."""
+
+    stage: str
+    ground: Ground
+    accounts: Sequence[Account]
+
+
+def read_work(
+    con: Connection, pack: Pack, stage: str, snapshots: Sequence[Snapshot], desk: Configuration
+) -> Work:
+    """Reads what `stage` of the portfolios is computed from."""
+    symbols = {symbol for snapshot in snapshots for symbol in snapshot.symbols}
+    currencies = {snapshot.base_currency for snapshot in snapshots}
+    books = desk.playbooks
+    if stage == "hedges":
+        wanted = symbols | wanted_symbols(books)
+        market = read_market(con, pack, wanted, currencies, SESSIONS, windows_of(books))
+    else:
+        market = read_market(con, pack, symbols, currencies, [STALE_SESSIONS])
+    told = simulated_symbols(con, pack, sorted(symbols)) if stage == "posterior_returns" else frozenset()
+    keys, evidence, loadings = _evidence(con, pack, stage, snapshots)
+    market = replace(market, loadings=loadings)
+    accounts = _accounts(con, pack, stage, snapshots, keys)
+    return Work(stage, Ground(market, evidence, desk.funds, books, told), accounts)
+
+
+def _evidence(
+    con: Connection, pack: Pack, stage: str, snapshots: Sequence[Snapshot]
+) -> tuple[dict[str, str], Mapping[str, Estimates | PackfolioError], Loadings]:
+    """Portfolio -> the key of its estimates; the estimates and what loads on factors, each recipe once."""
+    made: dict[object, tuple[str, Wanted]] = {}
+    keys, wanted = {}, {}
+    for snapshot in snapshots:
+        if snapshot.problem:
+            continue
+        model = (snapshot.symbols, id(snapshot.policy), id(snapshot.views), snapshot.base_currency)
+        if model not in made:
+            recipe, days = snapshot.recipe(), by_days(snapshot) or stage == "impact"
+            made[model] = (f"{recipe.name}{' by days' if days else ''}", Wanted(recipe, days))
+        key, want = made[model]
+        keys[snapshot.portfolio_id], wanted[key] = key, want
+    recipes: dict[str, Recipe] = {key: want.recipe for key, want in wanted.items()}
+    loadings = loadings_of(con, pack, recipes.values())
+    if stage != "impact":
+        return keys, read_evidence(con, pack, wanted), loadings
+    return keys, evidence_with_days(con, pack, recipes), loadings
+
+
+def _accounts(
+    con: Connection, pack: Pack, stage: str, snapshots: Sequence[Snapshot], keys: Mapping[str, str]
+) -> list[Account]:
+    own = own_of(con, pack, snapshots) if stage in OWN else {}
+    accounts = {
+        snapshot.portfolio_id: Account(
+            snapshot, keys.get(snapshot.portfolio_id, ""), own.get(snapshot.portfolio_id, Own())
+        )
+        for snapshot in snapshots
+    }
+    besides: Mapping[str, dict[str, Any]] = BESIDES[stage](con, pack, accounts) if stage in BESIDES else {}
+    return [replace(account, **besides.get(name, {})) for name, account in accounts.items()]

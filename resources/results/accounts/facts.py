@@ -1,0 +1,97 @@
+"""What a stage wants to know of each portfolio beside the market, read for all of them by a few questions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from optimizer import PackfolioError
+from optimizer.trading.rationale import Reasons
+from resources.books.orders import past_reasons_of
+from resources.books.snapshots import Snapshot
+from resources.ledger.ledger import Connection
+from resources.packs.packs import Pack
+from resources.results.pack_estimates import Own, read_own
+
+SIGNS = {"BUY": 1, "SELL": -1, "HOLD": 0}
+Orders = Mapping[str, tuple[Decimal, Decimal]]
+
+
+@dataclass(frozen=True, eq=False)
+class Account:
+    """One portfolio as a stage gets it.
+
+    key          of its estimates
+    own          its taxes and liquidity; what stands in their place where they cannot be told
+    target       symbol -> weight of the stage before
+    diagnostics  of the stage before, as its table keeps them
+    past         what the pack before knows of the causes of its trades
+    orders       symbol -> (shares, negative when sold; cost)
+    """
+
+    snapshot: Snapshot
+    key: str
+    own: Own | PackfolioError = field(default_factory=Own)
+    target: Mapping[str, float] = field(default_factory=dict)
+    diagnostics: str | None = None
+    past: Reasons | None = None
+    orders: Orders | None = None
+
+    def known(self) -> Own:
+        """`own`; raises what stands in its place."""
+        if isinstance(self.own, PackfolioError):
+            raise self.own
+        return self.own
+
+
+def own_of(con: Connection, pack: Pack, snapshots: Sequence[Snapshot]) -> dict[str, Own | PackfolioError]:
+    """Portfolio -> its taxes and liquidity, of those that have any."""
+    found: dict[str, Own | PackfolioError] = {}
+    for snapshot in snapshots:
+        if snapshot.problem or not (snapshot.policy.tax or snapshot.policy.root_impact):
+            continue
+        try:
+            found[snapshot.portfolio_id] = read_own(con, pack, snapshot)
+        except PackfolioError as error:
+            found[snapshot.portfolio_id] = error
+    return found
+
+
+def with_weights(
+    con: Connection, pack: Pack, accounts: Mapping[str, Account]
+) -> Mapping[str, dict[str, object]]:
+    """Portfolio -> target, diagnostics and past reasons: what ordering starts from."""
+    ids = list(accounts)
+    found: dict[str, dict[str, object]] = {}
+    for portfolio, symbol, weight in con.execute(
+        "select portfolio_id, symbol, weight from latest_optimal_weights where pack_id = ? "
+        "and portfolio_id in (select unnest(?::varchar[])) order by 1, 2",
+        [pack.id, ids],
+    ).fetchall():
+        target = found.setdefault(str(portfolio), {"target": {}})["target"]
+        target[str(symbol)] = float(weight)  # type: ignore[index]
+    for portfolio, diagnostics in con.execute(
+        "select portfolio_id, diagnostics from latest_optimization_results where pack_id = ? "
+        "and portfolio_id in (select unnest(?::varchar[]))",
+        [pack.id, ids],
+    ).fetchall():
+        if portfolio in found:
+            found[portfolio]["diagnostics"] = diagnostics
+    for portfolio, past in past_reasons_of(con, pack, list(found)).items():
+        found[portfolio]["past"] = past
+    return found
+
+
+def with_orders(
+    con: Connection, pack: Pack, accounts: Mapping[str, Account]
+) -> Mapping[str, dict[str, object]]:
+    """Portfolio -> the orders of those that have a list of trades."""
+    found: dict[str, dict[str, tuple[Decimal, Decimal]]] = {}
+    for portfolio, symbol, action, quantity, cost in con.execute(
+        "select portfolio_id, symbol, action, quantity, cost from latest_trades where pack_id = ? "
+        "and portfolio_id in (select unnest(?::varchar[])) order by 1, 2",
+        [pack.id, list(accounts)],
+    ).fetchall():
+        orders = found.setdefault(str(portfolio), {})
+        if quantity:
+            orders[str(symbol)] = (SIGNS[action] * Decimal(str(quantity)), cost)
+    return {portfolio: {"orders": orders} for portfolio, orders in found.items()}

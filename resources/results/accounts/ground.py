@@ -1,0 +1,66 @@
+"""What the portfolios of a stage stand on together, and what is worked out once for all that share it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from optimizer import Estimates, FundExposureMap, PackfolioError
+from optimizer.proposals.proposal import Beliefs, believe
+from resources.books.snapshots import Snapshot
+from resources.packs.markets import Market
+from resources.results.pack_estimates import Case, Own, case_of
+from resources.results.pack_inputs import Inputs, inputs_on
+from resources.settings.playbooks import Playbooks
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What all portfolios of a shard stand on.
+
+    evidence   what `evidence_key` gives -> estimates, or why there are none
+    simulated  symbols of the whole stage whose prices nobody traded
+    """
+
+    market: Market
+    evidence: Mapping[str, Estimates | PackfolioError]
+    funds: FundExposureMap
+    books: Playbooks
+    simulated: frozenset[str] = frozenset()
+    _kept: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, key: object, make: Callable[[], Found]) -> Found:
+        """What `make` gives, made once for all that ask by the same key."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: Found = self._kept[key]
+        return found
+
+    def inputs(self, snapshot: Snapshot) -> Inputs:
+        """Prices and facts; those with the same symbols, policy, views and benchmark share them."""
+        _, shared = self.once(
+            self._model(snapshot), lambda: (snapshot, inputs_on(self.market, snapshot, self.funds))
+        )
+        return replace(shared, snapshot=snapshot)
+
+    def case(self, snapshot: Snapshot, own: "Own", key: str) -> Case:
+        """One portfolio, ready for the optimizer; raises what stands in place of its estimates."""
+        inputs = self.inputs(snapshot)
+        found = self.evidence[key]
+        if isinstance(found, PackfolioError):
+            raise found
+        return case_of(inputs, found, own)
+
+    def believe(self, case: Case, key: str) -> tuple[Beliefs | None, Estimates]:
+        """The beliefs of a case, once for each model and its estimates."""
+        return self.once(
+            ("beliefs", key, self._model(case.snapshot)),
+            lambda: believe(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate),
+        )
+
+    @staticmethod
+    def _model(snapshot: Snapshot) -> object:
+        """What portfolios of one model share; `read_snapshots` gives the same object for the same text."""
+        shared = (snapshot.policy, snapshot.views, snapshot.benchmark)
+        return (snapshot.base_currency, snapshot.prior, snapshot.symbols, *map(id, shared))

@@ -1,0 +1,167 @@
+"""Each stage of one portfolio: from what it stands on to the rows of its version, and what is to be told of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from optimizer import InfeasibleError, PackfolioError
+from optimizer.problem.methods import reads_means
+from optimizer.problem.setting import Setting
+from optimizer.proposals.proposal import (
+    choose_weights,
+    expected_returns,
+    order_trades,
+    orders_impact,
+    view_effects,
+)
+from optimizer.trading.rationale import Reasons
+from resources.results.accounts.answers import Answers, Gathered
+from resources.results.accounts.facts import Account
+from resources.results.accounts.ground import Ground
+from resources.results.rebalancing import decision_of, policy_of_day, quiet_list, quiet_result
+from resources.results.risk_outputs import hedge_columns, hedged, impact_columns
+from resources.results.scenario_inputs import exposed_on
+from resources.results.stage_outputs import (
+    Answer,
+    belief_columns,
+    exposure_columns,
+    failure_row,
+    no_trades,
+    one_row,
+    read_bindings,
+    read_given,
+    result_row,
+    trade_columns,
+    weight_columns,
+)
+from resources.settings.limit_words import reason_of
+
+Told = tuple[Answer, tuple[str, ...]]
+
+
+def beliefs_of(ground: Ground, account: Account) -> Told:
+    """What a portfolio believes of returns; no rows where it has none today: the next stage records the reason."""
+    nothing: Answer = {"posterior_returns": {}}
+    if account.snapshot.problem:
+        return nothing, ()
+    try:
+        beliefs, _ = ground.believe(ground.case(account.snapshot, account.known(), account.key), account.key)
+    except PackfolioError:
+        return nothing, ()
+    if beliefs is None:
+        return nothing, ()
+    return {"posterior_returns": belief_columns(beliefs, ground.simulated)}, beliefs.warnings
+
+
+def weights_of(ground: Ground, account: Account) -> Told:
+    """The best weights of a portfolio, or why there are none; what stops it stops no other."""
+    method, problem = account.snapshot.policy.method, account.snapshot.problem
+    if problem:
+        return _refusal(method, "no_data", problem)
+    try:
+        return _solved(ground, account), ()
+    except InfeasibleError as error:
+        return _refusal(method, "infeasible", reason_of(error))
+    except PackfolioError as error:
+        return _refusal(method, "failed", str(error))
+
+
+def _refusal(method: str, status: str, reason: str) -> Told:
+    return {"optimization_results": one_row(failure_row(method, status, reason))}, (reason,)
+
+
+def _solved(ground: Ground, account: Account) -> Answer:
+    case = ground.case(account.snapshot, account.known(), account.key)
+    decision = decision_of(case, ground.market.pack.as_of)
+    if decision is not None and not decision.trades:
+        return quiet_result(case, decision)
+    inputs, policy = case.inputs, policy_of_day(case, decision)
+    _, believed = ground.believe(case, account.key)
+    solution = choose_weights(case.portfolio, case.prices, believed, policy, inputs.universe, case.mandate)
+    held = case.portfolio.get_weights(case.prices)
+    current = np.array([held.get(symbol, 0.0) for symbol in solution.symbols])
+    setting = Setting(believed, policy, inputs.universe, current)
+    return {
+        "optimal_weights": weight_columns(solution, current, believed, inputs.simulated),
+        "optimization_results": one_row(result_row(solution, setting)),
+        "portfolio_exposures": exposure_columns(solution, inputs.universe),
+    }
+
+
+def orders_of(ground: Ground, account: Account) -> Told:
+    """The orders of a portfolio; none where it has no weights today, a warning where none can be ordered."""
+    if account.snapshot.problem or (not account.target and account.snapshot.standing is None):
+        return no_trades(), ()
+    case = ground.case(account.snapshot, account.known(), account.key)
+    decision = decision_of(case, ground.market.pack.as_of)
+    if decision is not None and not decision.trades:
+        return quiet_list(case, decision), ()
+    if not account.target:
+        return no_trades(), ()
+    inputs, policy = case.inputs, policy_of_day(case, decision)
+    beliefs, believed = ground.believe(case, account.key)
+    heard = beliefs if reads_means(policy) else None
+    diagnostics = str(account.diagnostics)
+    reasons = replace(
+        account.past or Reasons(),
+        binding=read_bindings(diagnostics),
+        gave=read_given(diagnostics),
+        returns=expected_returns(heard),
+        views=view_effects(heard),
+    )
+    try:
+        answer = order_trades(
+            case.portfolio, case.prices, account.target, believed, policy, inputs.universe, case.mandate, reasons
+        )  # fmt: skip
+    except PackfolioError as error:
+        return no_trades(reason_of(error)), ()
+    return trade_columns(answer, inputs.currencies, inputs.rates, inputs.simulated), ()
+
+
+def impact_of(ground: Ground, account: Account) -> Told:
+    """What its trades change; no rows where it has none today, or where that cannot be told."""
+    if account.snapshot.problem or account.orders is None:
+        return {"impact": {}}, ()
+    try:
+        case = ground.case(account.snapshot, account.known(), account.key)
+        change = orders_impact(
+            case.portfolio, case.prices, account.orders, case.evidence, case.inputs.policy, case.inputs.universe,
+            case.mandate, ground.believe(case, account.key),
+        )  # fmt: skip
+    except PackfolioError as error:
+        return {"impact": {}}, (f"its trades' impact cannot be told: {error}",)
+    return {"impact": impact_columns(change)}, ()
+
+
+def hedges_of(ground: Ground, account: Account) -> Told:
+    """What every scenario would cost a portfolio and the hedges against it; none, and why, where it has no prices."""
+    if account.snapshot.problem:
+        return hedge_columns(None, ()), (account.snapshot.problem,)
+    books = ground.books
+    try:
+        case = ground.case(account.snapshot, account.known(), account.key)
+        book = exposed_on(ground.market, case, ground.funds, books, ground.once)
+        scenarios = books.scenarios.values() if book.values else ()
+        found = [hedged(book, scenario, books.instruments, books.hedge_limits) for scenario in scenarios]
+    except PackfolioError as error:
+        return hedge_columns(None, ()), (str(error),)
+    return hedge_columns(book, found), ()
+
+
+STAGES: Mapping[str, Callable[[Ground, Account], Told]] = {
+    "posterior_returns": beliefs_of,
+    "optimal_weights": weights_of,
+    "trades": orders_of,
+    "impact": impact_of,
+    "hedges": hedges_of,
+}
+
+
+def answers_of(stage: str, ground: Ground, accounts: list[Account]) -> Answers:
+    """One stage of many portfolios: a pure function, whose answer for each depends on no other."""
+    made = Gathered()
+    for account in accounts:
+        answer, told = STAGES[stage](ground, account)
+        made.add(account.snapshot.portfolio_id, answer, told)
+    return made.answers()

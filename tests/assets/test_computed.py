@@ -1,0 +1,79 @@
+"""What is on record stands while all it was computed from is the same; one account that changed is computed alone."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fleet_desk import MODELS, STAMP, FleetDesk, make_fleet_desk
+
+from assets.optimal_weights import INPUTS
+from assets.shared.computed import Written, computed
+from assets.shared.portfolio_rows import record_each
+from resources.books.snapshots import read_snapshots
+from resources.dagster_resources import Stage
+from resources.results.stage_inputs import Inputs
+
+STAGE = "optimal_weights"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> FleetDesk:
+    """Two accounts of each model, whose weights are on record."""
+    made = make_fleet_desk(tmp_path_factory.mktemp("standing"), 2)
+    kept = json.dumps({"portfolios/a.yaml": "before", "funds.yaml": "before"})
+    made = replace(made, desk=replace(made.desk, text=kept, digest="first"))
+    first = run(made)
+    assert len(first.answers.stated) == len(first.entries) == 2 * len(MODELS)
+    assert all(entry.changed for entry in first.entries)
+    return made
+
+
+def run(made: FleetDesk, code: str = STAMP.code_version) -> Written:
+    stamp = replace(STAMP, code_version=code, config_hash=made.desk.digest)
+    return computed(Stage(made.warehouse, made.desk, stamp), STAGE, made.pack.id, INPUTS)
+
+
+def told(made: FleetDesk, name: str, text: str) -> FleetDesk:
+    """The desk after an edit of one file."""
+    texts = json.loads(made.desk.text) | {name: text}
+    return replace(made, desk=replace(made.desk, text=json.dumps(texts), digest=f"{name} {text}"))
+
+
+def test_nothing_is_computed_again_where_nothing_changed(desk: FleetDesk) -> None:
+    again = run(desk)
+    assert again.answers.stated == {}
+    assert len(again.entries) == 2 * len(MODELS)
+    assert not any(entry.changed for entry in again.entries)
+
+
+def test_an_edit_of_portfolios_counts_by_their_snapshots_any_other_by_itself(desk: FleetDesk) -> None:
+    assert run(told(desk, "portfolios/a.yaml", "after")).answers.stated == {}
+    assert len(run(told(desk, "funds.yaml", "after")).answers.stated) == 2 * len(MODELS)
+    assert len(run(desk, code="other").answers.stated) == 2 * len(MODELS)
+
+
+def test_one_account_that_changed_is_computed_alone(desk: FleetDesk) -> None:
+    with desk.warehouse.live() as con:
+        found = next(one for one in read_snapshots(con, desk.pack) if one.portfolio_id == "views-0001")
+    held = {symbol: quantity + 1 for symbol, quantity in found.holdings.quantities.items()}
+    moved = replace(found, holdings=replace(found.holdings, quantities=held))
+    with desk.warehouse.write(STAMP) as tx:
+        record_each(tx, "portfolio_snapshots", desk.pack, {moved: moved.frames()}, Inputs((), {}, {}))
+    again = run(desk)
+    assert list(again.answers.stated) == ["views-0001"]
+    assert sum(entry.changed for entry in again.entries) == 1
+
+
+def test_a_version_without_rows_is_computed_again_to_tell_why(desk: FleetDesk) -> None:
+    stage = Stage(desk.warehouse, desk.desk, STAMP)
+    for _ in range(2):
+        found = computed(stage, "hedges", desk.pack.id, ["portfolio_snapshots"])
+        assert {"unpriced-0000", "unpriced-0001"} <= set(found.answers.told)
+    assert "views-0000" not in found.answers.stated
+    assert found.told()[0].startswith("unpriced0000: ")
+
+
+def test_a_stage_that_is_not_due_writes_nothing(desk: FleetDesk, tmp_path: Path) -> None:
+    stage = Stage(desk.warehouse, desk.desk, STAMP)
+    assert computed(stage, "impact", desk.pack.id, INPUTS, due=False).entries == []

@@ -1,0 +1,142 @@
+"""What an account is answered depends on it alone: not on its shard, nor on where that was computed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from fleet_desk import MODELS, FleetDesk, all_stages, make_fleet_desk
+
+from optimizer import DataError, Estimates, PackfolioError, PolicyError
+from resources.books.snapshots import read_snapshots
+from resources.fleet import engines
+from resources.fleet.arrow_files import Files, packed, unpacked
+from resources.fleet.work import read_work
+from resources.fleet.worker import run
+from resources.results.accounts.answers import Answers
+from resources.results.accounts.stages import STAGES
+from resources.settings.configuration import PipelineFile
+from resources.settings.yaml_files import parse_yaml
+
+EACH = 3
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> FleetDesk:
+    return make_fleet_desk(tmp_path_factory.mktemp("fleet"), EACH)
+
+
+@pytest.fixture(scope="module")
+def serial(desk: FleetDesk) -> dict[str, Answers]:
+    return all_stages(desk.under(shard=1000))
+
+
+@pytest.fixture(autouse=True)
+def travelling(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Shards travel as they do to a process, and are computed here."""
+    monkeypatch.setitem(engines.ENGINES, "processes", lambda tasks, fleet: [run(task) for task in tasks])
+    yield
+
+
+def rows(answers: Answers) -> dict[str, Any]:
+    return {name: table.to_pylist() for name, table in sorted(answers.tables.items())}
+
+
+def test_each_account_has_its_answer_or_its_reason(serial: dict[str, Answers]) -> None:
+    results = serial["optimal_weights"].tables["optimization_results"].to_pylist()
+    status = {row["portfolio_id"]: row["status"] for row in results}
+    assert status == {
+        f"{model}-{number:04d}": {"tight": "infeasible", "unpriced": "no_data"}.get(model, "optimal")
+        for model in MODELS
+        for number in range(EACH)
+    }
+    assert set(serial["optimal_weights"].told) == {name for name, said in status.items() if said != "optimal"}
+    traded = set(serial["trades"].tables["trades"]["portfolio_id"].to_pylist())
+    assert traded == set(serial["impact"].tables["impact"]["portfolio_id"].to_pylist())
+    assert traded == {name for name, said in status.items() if said == "optimal"}
+    assert serial["hedges"].tables["scenario_losses"].num_rows > 0
+    assert all(len(serial[stage].stated) == EACH * len(MODELS) for stage in STAGES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("fleet", [{"shard": 1}, {"shard": 7}, {"shard": 7, "engine": "processes"}])
+def test_neither_shard_nor_journey_changes_a_byte(
+    desk: FleetDesk, serial: dict[str, Answers], stage: str, fleet: dict[str, Any]
+) -> None:
+    found = desk.under(**fleet).answers(stage)
+    assert rows(found) == rows(serial[stage])
+    assert found.stated == serial[stage].stated
+    assert found.told == serial[stage].told
+    assert not (desk.warehouse.home / "fleet" / "run").exists()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_account_alone_is_answered_as_among_others(
+    desk: FleetDesk, serial: dict[str, Answers], stage: str
+) -> None:
+    wanted = "tails-0001"
+    with desk.warehouse.live() as con:
+        one = [found for found in read_snapshots(con, desk.pack) if found.portfolio_id == wanted]
+        work = read_work(con, desk.pack, stage, one, desk.desk)
+    found = engines.compute(work, desk.desk, desk.warehouse.home, "run")
+    for name, table in found.tables.items():
+        among = [row for row in serial[stage].tables[name].to_pylist() if row["portfolio_id"] == wanted]
+        assert [
+            {k: v for k, v in row.items() if k in table.column_names} for row in among
+        ] == table.to_pylist()
+
+
+def test_a_worker_of_another_release_is_refused(desk: FleetDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "code_version", lambda: "0.0.1+other")
+    with pytest.raises(DataError, match="install the same release on both"):
+        desk.under(shard=7, engine="processes").answers("posterior_returns")
+
+
+def test_a_file_that_is_not_what_was_written_is_refused(tmp_path: Path) -> None:
+    files = Files(str(tmp_path / "files"))
+    raw = packed({"a": pa.table({"x": [1.5, None]}), "b": pa.table({"y": ["z"]})})
+    name = files.keep(raw)
+    assert files.keep(raw) == name
+    assert {key: table.to_pylist() for key, table in unpacked(files.read(name)).items()} == {
+        "a": [{"x": 1.5}, {"x": None}], "b": [{"y": "z"}],
+    }  # fmt: skip
+    (tmp_path / "files" / name).write_bytes(raw[:-1])
+    with pytest.raises(DataError, match="is not what was written there"):
+        files.read(name)
+    files.clear()
+    with pytest.raises(DataError, match=r"set fleet\.files"):
+        files.read(name)
+
+
+def test_an_address_of_fsspec_serves_as_well_as_a_folder() -> None:
+    files = Files("memory://fleet/run")
+    name = files.keep(b"abc")
+    assert files.read(name) == b"abc"
+    files.clear()
+    with pytest.raises(DataError):
+        files.read(name)
+
+
+@pytest.mark.parametrize(
+    "fleet", ["{engine: dask}", "{address: tcp://x:8786}", "{engine: spark}", "{shard: 0}", "{retries: -1}"]
+)
+def test_a_fleet_that_cannot_be_is_refused(fleet: str) -> None:
+    with pytest.raises(PolicyError):
+        parse_yaml(f"fleet: {fleet}\n", PipelineFile, "pipeline.yaml")
+
+
+def test_estimates_that_are_missing_travel_as_their_reason(desk: FleetDesk) -> None:
+    from resources.fleet.ground_tables import evidence_from, evidence_tables
+
+    with desk.warehouse.live() as con:
+        work = read_work(con, desk.pack, "impact", read_snapshots(con, desk.pack), desk.desk)
+    told: dict[str, Estimates | PackfolioError] = {**work.ground.evidence, "none": DataError("no estimates")}
+    back = evidence_from(unpacked(packed(evidence_tables(told))))
+    assert isinstance(back["none"], DataError) and str(back["none"]) == "no estimates"
+    for key, found in work.ground.evidence.items():
+        other = back[key]
+        assert isinstance(found, Estimates) and isinstance(other, Estimates)
+        assert found.covariance.tobytes() == other.covariance.tobytes()
+        assert found.scenarios is not None and other.scenarios is not None
+        assert found.scenarios.tobytes() == other.scenarios.tobytes()
