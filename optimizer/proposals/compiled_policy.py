@@ -13,6 +13,7 @@ from optimizer.model.costs import CostCurve, CostModel, Liquidity
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, Portfolio, Universe
+from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.methods import goal_of
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import closing
@@ -24,7 +25,6 @@ from optimizer.tax.taxes import TaxPlan
 from optimizer.trading.frozen import FrozenPosition, beside_frozen, with_frozen
 from optimizer.trading.rationale import Reasons
 from optimizer.trading.taxed_trades import with_taxes
-from optimizer.trading.tracking_risk import TrackingRisk
 from optimizer.trading.trade_list import TradeList
 from optimizer.trading.trades import build_trades
 from optimizer.typing import Array

@@ -12,7 +12,7 @@ import numpy as np
 
 from optimizer.model.costs import CostCurve
 from optimizer.numerics.convex_limits import Absolute, Largest, Norm
-from optimizer.trading.tracking_risk import TrackingRisk
+from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.typing import Array
 
 TOLERANCE = 1e-12

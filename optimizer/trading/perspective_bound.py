@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.errors import InfeasibleError, SolverError
+from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.box_qp import least_within
 from optimizer.numerics.matrices import block
 from optimizer.trading.lot_relaxation import TOLERANCE, Relaxation, RoundingProblem
-from optimizer.trading.small_programs import least_within
 from optimizer.trading.trade_elimination import RESTS, thinned
 from optimizer.typing import Array
 
@@ -24,6 +25,8 @@ ROUNDS, SETTLED = 25, 1e-7  # of NAV: a thousandth of a basis point
 SHARPER = 1.0
 ALL, COLUMNS, PROMISING = 64, 96, 0.5
 WORTHWHILE = 1e-7
+
+INFEASIBLE = "no trades keep cash, turnover and limits at once; relax one of them"
 
 Mask = NDArray[np.bool_]
 
@@ -55,10 +58,12 @@ def relax(problem: RoundingProblem, near: Array | None = None) -> Relaxation:
     for _ in range(ROUNDS):
         try:
             found = columns.solve()
-        except InfeasibleError:
+        except NoAnswerError as stop:
+            if not stop.infeasible:
+                raise SolverError(f"{stop} on the relaxed trade list") from stop
             if not columns.take_more():
                 if not columns.reserved:
-                    raise
+                    raise InfeasibleError(INFEASIBLE) from stop
                 # Commissions that were set aside may not be due: only without them it is a proof.
                 columns.reserved = False
             continue
@@ -167,7 +172,7 @@ class _Columns:
             trades, duals[kept] = least_within(quadratic, pull, rows[kept][:, names], limits[kept], low, high)
             x[names] += trades
         elif (limits[kept] < -1e-9).any():
-            raise InfeasibleError("every holding is fixed and the limits do not hold; relax one of them")
+            raise NoAnswerError("none", "every holding is fixed and the limits do not hold", infeasible=True)
         prices = np.maximum(duals, 0.0)
         return _Priced(p, x, float(prices[0]), float(prices[1]), prices[2:], p.marginal(x))
 

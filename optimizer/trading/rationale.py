@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from optimizer.solvers.audit import Binding
 from optimizer.solvers.hierarchy import Unmet
@@ -36,8 +37,7 @@ class Reasons:
     two_way: bool = field(default=False, compare=False)
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(NamedTuple):
     """One name's weights now, wanted and reached, one share, one lot, the least trade; fractions of the NAV."""
 
     symbol: str

@@ -91,7 +91,7 @@ def _loosely_relaxed(problem: RoundingProblem) -> Relaxation:
 
 def _descended(problem: RoundingProblem, relaxed: Relaxation, start: Array, gap: float) -> Rounded:
     """The descent from holdings (n,); its bound is the relaxation's."""
-    walk = walked(problem, start, relaxed.bound + gap)
+    walk = walked(problem, start, relaxed.bound, gap)
     return Rounded(walk.lots, walk.objective, relaxed.bound, walk.penalty)
 
 

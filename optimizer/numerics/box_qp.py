@@ -1,12 +1,11 @@
-"""The quadratic programs of a relaxed trade list: a column a traded name, a few rows."""
+"""Quadratic programs of few rows and bounded columns, as a relaxed trade list has them: one column a traded name."""
 
 import numpy as np
 
-from optimizer.errors import InfeasibleError, SolverError
+from optimizer.numerics.answers import NoAnswerError
 from optimizer.typing import Array
 
 SMALL = 200
-INFEASIBLE = "no trades keep cash, turnover and limits at once; relax one of them"
 
 
 def least_within(
@@ -15,7 +14,7 @@ def least_within(
     """argmin t'Qt / 2 + pull't subject to rows @ t <= limits and low <= t <= high, and the rows' multipliers (m,).
 
     quadratic (k, k);  rows (m, k). By DAQP where there are few columns, else, and where it gives up, by PIQP.
-    Raises InfeasibleError and SolverError.
+    Raises NoAnswerError.
     """
     scale = float(quadratic.diagonal().mean())
     square, linear = quadratic / scale, pull / scale
@@ -56,8 +55,6 @@ def _piqp(
         np.asfortranarray(square), linear, None, None, np.asfortranarray(rows), None, limits, low, high
     )
     status = solver.solve()
-    if status == piqp.PIQP_PRIMAL_INFEASIBLE:
-        raise InfeasibleError(INFEASIBLE)
     if status != piqp.PIQP_SOLVED:
-        raise SolverError(f"PIQP stopped with {status} on the relaxed trade list")
+        raise NoAnswerError("PIQP", str(status), infeasible=status == piqp.PIQP_PRIMAL_INFEASIBLE)
     return solver.result.x, solver.result.z_u
