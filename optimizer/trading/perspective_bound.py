@@ -21,7 +21,7 @@ from optimizer.trading.lot_relaxation import TOLERANCE, Relaxation, RoundingProb
 from optimizer.trading.trade_elimination import RESTS, thinned
 from optimizer.typing import Array
 
-ROUNDS, SETTLED = 25, 1e-7  # of NAV: a thousandth of a basis point
+ROUNDS, UNBOUNDED, SETTLED = 25, 2, 1e-7  # of NAV: a thousandth of a basis point
 SHARPER = 1.0
 ALL, COLUMNS, PROMISING = 64, 96, 0.5
 WORTHWHILE = 1e-7
@@ -55,7 +55,7 @@ def relax(problem: RoundingProblem, near: Array | None = None) -> Relaxation:
     """
     columns = _Columns(problem, near)
     best, highest, before = None, -np.inf, -np.inf
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         try:
             found = columns.solve()
         except NoAnswerError as stop:
@@ -67,10 +67,13 @@ def relax(problem: RoundingProblem, near: Array | None = None) -> Relaxation:
                 # Commissions that were set aside may not be due: only without them it is a proof.
                 columns.reserved = False
             continue
+        changed = columns.changed(found)
+        if changed and number < UNBOUNDED:
+            continue
         bound = found.bound()
         if best is None or bound >= highest:
             best, highest = found, bound
-        if not columns.changed(found) or bound - before < SETTLED:
+        if not changed or bound - before < SETTLED:
             break
         before = bound
     if best is None:
