@@ -173,7 +173,7 @@ class CompiledPolicy:
             self.estimates, limited, self.universe, current, self._curve(portfolio, prices),
             (lambda: self._unlimited) if free else None,
         )  # fmt: skip
-        solution = solved(setting)
+        solution = solved(setting, start=self._towards_unlimited(current) if free else None)
         found, left = swaps(portfolio, prices, mandate.taxes, mandate.investable)
         if harvested := harvest_limits(found, solution, held, limited):
             try:

@@ -54,7 +54,7 @@ def round_trades(problem: RoundingProblem, gap: float = GAP) -> Rounded:
 
 
 def _sharper(problem: RoundingProblem, relaxed: Relaxation, found: Rounded, gap: float) -> Rounded:
-    """The list with the bound of a sharper relaxation, and where no gap may be left the better of it and its own list."""
+    """The list with the bound of a sharper relaxation, and where no gap may be left the better list."""
     sharper = sharpened(problem, relaxed)
     if sharper is None:
         return found
