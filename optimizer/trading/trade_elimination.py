@@ -10,7 +10,7 @@ from optimizer.numerics.matrices import block
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem
 from optimizer.typing import Array
 
-LARGEST = 1000  # an elimination takes k^2 operations a trade
+LARGEST = 600  # an elimination takes k^2 operations a trade
 RESTS = 1e-7
 HOPELESS = 0.4  # trades that earn less of their commission than this are left out together
 
@@ -26,9 +26,14 @@ def thinned(problem: RoundingProblem, x: Array, slope: Array, fee: Array) -> Arr
     p, trades = problem, x - problem.held
     open_ = (np.abs(trades) > RESTS) & (x > p.lower + TOLERANCE) & (x < p.upper - TOLERANCE)
     names = np.flatnonzero(open_)
-    if not fee.any() or not 0 < len(names) <= LARGEST:
+    if not fee.any() or not len(names):
         return x
-    fixed = np.where(open_, 0.0, trades)
+    if len(names) > LARGEST:
+        # The commissions of the largest trades are earned for certain.
+        size = np.abs(trades[names]) * np.sqrt(p.own[names])
+        names = np.sort(names[np.argsort(size, kind="stable")[:LARGEST]])
+    fixed = trades.copy()
+    fixed[names] = 0.0
     pull = 2 * p.aversion * p.marginal(p.held + fixed)[names] + slope[names]
     risk = p.aversion * block(p.risk.covariance, names)
     kept = _eliminated(risk, pull, np.sign(trades[names]), fee[names])
