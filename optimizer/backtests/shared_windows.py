@@ -45,11 +45,11 @@ class SharedWindows:
 
     >>> windows, recipe = SharedWindows(), Recipe(lookback_days=60)
     >>> few, many = (
-    ...     PolicyStrategy(Policy(method='min_volatility', max_weight=cap), universe, recipe, 'historical', windows=windows)
+    ...     PolicyStrategy(Policy('min_volatility', max_weight=cap), universe, recipe, 'historical', windows=windows)
     ...     for cap in (0.5, 0.9)
     ... )
     >>> few(prices, prices.index[-1], {})['BONDS'], round(many(prices, prices.index[-1], {})['BONDS'], 3)
-    (0.5, 0.878)
+    (0.5, 0.793)
     """
 
     def __init__(self) -> None:

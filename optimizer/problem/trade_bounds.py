@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.errors import PolicyError
 from optimizer.model.policy import Policy
@@ -18,7 +19,7 @@ def of_a_trade(group: str) -> bool:
     return group.partition(" ")[0] in OF_A_TRADE
 
 
-def of_trades(groups: tuple[str, ...]) -> Array:
+def of_trades(groups: tuple[str, ...]) -> NDArray[np.bool_]:
     """(n,) whether each name's policy item is about its trade."""
     named = {group for group in set(groups) if of_a_trade(group)}
     return np.array([group in named for group in groups]) if named else np.zeros(len(groups), dtype=bool)

@@ -9,7 +9,7 @@ nothing but the input.
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.numerics.matrices import between, product_of_few
+from optimizer.numerics.matrices import Index, between, product_of_few
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem, neighbours, permitted
 from optimizer.typing import Array
 
@@ -221,7 +221,7 @@ def _exchange(walk: Walk) -> bool:
     return False
 
 
-def _affordable(walk: Walk, steps: Array, ups: Array, downs: Array) -> NDArray[np.bool_]:
+def _affordable(walk: Walk, steps: Array, ups: Index, downs: Index) -> NDArray[np.bool_]:
     """(u, d) whether cash, turnover, bounds and rows allow a step up and one down; steps (2, n) in weights."""
     p, trades = walk.problem, walk.lots * walk.problem.step
     dearer = p.curve.costs(trades + steps) - walk.costs
@@ -232,4 +232,4 @@ def _affordable(walk: Walk, steps: Array, ups: Array, downs: Array) -> NDArray[n
     fits &= turned[0, ups][:, None] + turned[1, downs] <= p.max_traded - walk.traded + TOLERANCE
     for row, room in zip(p.rows, p.bounds - walk.row_values, strict=True):
         fits &= (row * steps[0])[ups][:, None] + (row * steps[1])[downs] <= room + TOLERANCE
-    return fits
+    return np.asarray(fits)

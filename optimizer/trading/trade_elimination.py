@@ -45,12 +45,12 @@ def _eliminated(risk: Array, pull: Array, side: Array, fee: Array) -> Array:
     """(k,) the trades t of least t'risk t + pull't + fees, 0 or to their side, found by elimination from all."""
     inverse = np.linalg.inv(risk)
     trades, on = -inverse @ pull / 2, np.ones(len(pull), dtype=bool)
-    out = (trades**2 / inverse.diagonal() < HOPELESS * fee) | (trades * side <= 0)
-    if out.any():
-        cross = np.linalg.solve(inverse[np.ix_(out, out)], inverse[out])
-        trades = trades - trades[out] @ cross
-        inverse = inverse - inverse[:, out] @ cross
-        trades[out], on[out] = 0.0, False
+    lost = (trades**2 / inverse.diagonal() < HOPELESS * fee) | (trades * side <= 0)
+    if lost.any():
+        cross = np.linalg.solve(inverse[np.ix_(lost, lost)], inverse[lost])
+        trades = trades - trades[lost] @ cross
+        inverse = inverse - inverse[:, lost] @ cross
+        trades[lost], on[lost] = 0.0, False
     while on.any():
         alone = np.where(on, inverse.diagonal(), 1.0)
         worth = np.where(on, trades**2 / alone - fee, np.inf)
