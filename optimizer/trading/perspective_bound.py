@@ -98,7 +98,7 @@ class _Columns:
         self.movable = p.upper - p.lower > TOLERANCE
         self.must = self.movable & ((p.held > p.upper + TOLERANCE) | (p.held < p.lower - TOLERANCE))
         self.miss = p.marginal(self.base)
-        start = _Priced(p, self.base, 0.0, 0.0, np.zeros(len(p.bounds)), self.miss)
+        start = Priced(p, self.base, 0.0, 0.0, np.zeros(len(p.bounds)), self.miss)
         self.reach, self.reserved = start.reach, True
         guess = p.wanted if near is None else near
         side = np.where(np.where(np.abs(guess - p.held) < RESTS, p.wanted, guess) >= p.held, 1.0, -1.0)
@@ -122,7 +122,7 @@ class _Columns:
         self.inside[joining] = True
         return len(joining) > 0
 
-    def changed(self, found: "_Priced") -> bool:
+    def changed(self, found: "Priced") -> bool:
         """Turns and adds what the prices found speak for; False where nothing is to be done."""
         p = self.problem
         resting = (np.abs(found.x - p.held) < RESTS) & (p.lower < p.held) & (p.held < p.upper) & self.inside
@@ -135,7 +135,7 @@ class _Columns:
             self.inside &= ~resting | wrong
         return self._join(found) or not settled
 
-    def _join(self, found: "_Priced") -> bool:
+    def _join(self, found: "Priced") -> bool:
         """Adds the columns of the names that a trade would help most; False where there are none."""
         p = self.problem
         if bool((self.inside | ~self.movable).all()):
@@ -154,7 +154,7 @@ class _Columns:
         self.inside[joining] = True
         return len(joining) > 0
 
-    def solve(self) -> "_Priced":
+    def solve(self) -> "Priced":
         """The optimum with every column's side and piece given: the line, or the parabola where `whole`."""
         p, up = self.problem, self.side > 0
         low = np.where(up, np.maximum(p.lower - p.held, 0.0), p.lower - p.held)
@@ -179,7 +179,7 @@ class _Columns:
         elif (limits[kept] < -1e-9).any():
             raise NoAnswerError("none", "every holding is fixed and the limits do not hold", infeasible=True)
         prices = np.maximum(duals, 0.0)
-        return _Priced(p, x, float(prices[0]), float(prices[1]), prices[2:], p.marginal(x))
+        return Priced(p, x, float(prices[0]), float(prices[1]), prices[2:], p.marginal(x))
 
     def _least(
         self, names: Index, line: Array, pull: Array, rows: Array, limits: Array, low: Array, high: Array
@@ -196,7 +196,7 @@ class _Columns:
 
 
 @dataclass(frozen=True, eq=False)
-class _Priced:
+class Priced:
     """Holdings x (n,), S (x - w) (n,), and the shadow prices of cash, turnover and the affine limits (m,)."""
 
     problem: RoundingProblem
