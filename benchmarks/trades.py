@@ -23,7 +23,7 @@ from optimizer import (
     build_trades,
     ledoit_wolf,
 )
-from optimizer.trading.tracking_risk import RIDGE
+from optimizer.numerics.tracking_risk import RIDGE
 from optimizer.trading.trades import AVERSION
 
 RESULTS = Path(__file__).with_name("RESULTS-trades.md")

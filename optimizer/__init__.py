@@ -59,6 +59,7 @@ _HOMES = {
     "backtests.point_in_time": "Vintages",
     "backtests.policy_strategy": "PolicyStrategy",
     "backtests.report": "BacktestResult",
+    "backtests.shared_windows": "SharedWindows",
     "backtests.walk_forward": "OptimizationBacktest sweep",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -53,4 +53,5 @@ from optimizer.backtests.cross_validation import combinatorial_splits as combina
 from optimizer.backtests.point_in_time import Vintages as Vintages
 from optimizer.backtests.policy_strategy import PolicyStrategy as PolicyStrategy
 from optimizer.backtests.report import BacktestResult as BacktestResult
+from optimizer.backtests.shared_windows import SharedWindows as SharedWindows
 from optimizer.backtests.walk_forward import OptimizationBacktest as OptimizationBacktest, sweep as sweep

@@ -10,6 +10,7 @@ import pandas as pd
 from optimizer.backtests.dated_facts import DatedFacts
 from optimizer.backtests.existing_names import policy_among, unrestricted
 from optimizer.backtests.panel import Window
+from optimizer.backtests.shared_windows import SharedWindows
 from optimizer.beliefs.black_litterman import delta_of
 from optimizer.beliefs.estimators.recipes import estimate_window
 from optimizer.beliefs.estimators.windows import first_row
@@ -19,6 +20,7 @@ from optimizer.model.liquidity import LiquidityPanel
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.model.returns import check_values
+from optimizer.model.sessions import Dates
 from optimizer.numerics.matrices import scaled
 from optimizer.proposals.compiled_policy import Mandate
 from optimizer.proposals.priors import market_aversion, starting_point
@@ -34,6 +36,7 @@ class PolicyStrategy:
     liquidity  of each close, for a policy with root_impact
     facts      what each day knew besides prices
     closes     base currency for one share as traded, by date and symbol, for a fee per share; None: the prices are
+    windows    given to several strategies, they estimate what they all read once
     The first purchase is not bound by the turnover limit, the no-trade band or the limits on trades of one name.
 
     >>> strategy = PolicyStrategy(policy, universe, Recipe(lookback_days=60), 'historical')
@@ -48,6 +51,7 @@ class PolicyStrategy:
     liquidity: LiquidityPanel | None = None
     facts: DatedFacts = field(default_factory=DatedFacts)
     closes: pd.DataFrame | None = None
+    windows: SharedWindows = field(default_factory=SharedWindows, repr=False)
     _seen: dict[object, tuple[Recipe, Universe, Policy]] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(
@@ -70,9 +74,7 @@ class PolicyStrategy:
         recipe, universe, policy = self._known(window)
         since = first_row(window.prices, window.dates, recipe)
         prices, dates = window.prices[since:], window.dates[since:]
-        check_values(prices, dates, window.symbols)
-        evidence = estimate_window(prices, dates, window.symbols, recipe)
-        believed = self._believed(evidence, universe, policy)
+        believed = self._believed(prices, dates, recipe, universe, policy)
         # What is held is the last answer, drifted; a run that is resumed starts from the same.
         start = held if held.any() else None
         policy = (
@@ -97,7 +99,20 @@ class PolicyStrategy:
             prices = told.iloc[-1].to_numpy(dtype=np.float64)
         return CostModel.of(policy, known).curve(window.symbols, prices, window.worth)
 
-    def _believed(self, evidence: Estimates, universe: Universe, policy: Policy) -> Estimates:
+    def _believed(
+        self, prices: Array, dates: Dates, recipe: Recipe, universe: Universe, policy: Policy
+    ) -> Estimates:
+        """The estimates of prices (t, k) with the prior as their mean."""
+
+        def evidence() -> Estimates:
+            check_values(prices, dates, recipe.symbols)
+            return estimate_window(prices, dates, recipe.symbols, recipe)
+
+        known = self.windows.of(prices, dates, recipe)
+        rests_on = self.prior, policy.risk_free_rate, policy.black_litterman, policy.view_model, universe
+        return known.believed(rests_on, lambda: self._beliefs(known.evidence(evidence), universe, policy))
+
+    def _beliefs(self, evidence: Estimates, universe: Universe, policy: Policy) -> Estimates:
         """The prior in total returns, and its covariance: `form_beliefs` without views, in factors where they are."""
         factors = evidence.low_rank
         if factors is None:

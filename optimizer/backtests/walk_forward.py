@@ -1,8 +1,10 @@
 """Walk-forward backtests: decide at one close on what was known then, trade at the next, pay for everything."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -141,20 +143,31 @@ class OptimizationBacktest:
         rebalance_frequency: str = "monthly",
         *,
         decisions: Mapping[str, Decisions] | None = None,
+        executor: Executor | None = None,
         **options: Any,
     ) -> "dict[str, BacktestResult]":
         """The same run for several strategies and equal weights ("equal_weight"), by name.
 
         decisions  name -> its own, as in `backtest_strategy`
+        executor   runs the strategies, on all cores where it is a ProcessPoolExecutor; what each decides stays with it
         Each deflated Sharpe ratio counts the strategies compared that differ as trials, by the spread of their ratios.
         """
         kept = decisions or {}
         named = {**methods, "equal_weight": equal_weight}
-        results = {
-            name: self.backtest_strategy(method, rebalance_frequency, decisions=kept.get(name), **options)
+        if executor is not None and (kept or options.get("progress") is not None):
+            raise PolicyError(
+                "an executor keeps no decisions and tells no progress; leave out one or the other"
+            )
+        runs = [
+            partial(self.backtest_strategy, method, rebalance_frequency, decisions=kept.get(name), **options)
             for name, method in named.items()
-        }
-        return deflated(results, list(methods))
+        ]
+        done = map(_result_of, runs) if executor is None else executor.map(_result_of, runs)
+        return deflated(dict(zip(named, done, strict=True)), list(methods))
+
+
+def _result_of(run: Callable[[], BacktestResult]) -> BacktestResult:
+    return run()
 
 
 def equal_weight(history: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, float]:

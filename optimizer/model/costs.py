@@ -99,16 +99,26 @@ class CostModel:
 
     def cost(self, symbol: str, quantity: Number, price: Number) -> Decimal:
         """The cost of one trade of signed quantity, exact to 4 decimals; DataError for no price or liquidity."""
-        shares = abs(exact(quantity))
-        if exact(price) < 0:
+        traded, each = exact(quantity), exact(price)
+        if each < 0:
             raise DataError(f"{symbol} has the price {price}; it must not be below 0: correct the price")
-        value = money(shares * exact(price))
+        shares = abs(traded)
+        value = money(shares * each)
         if not value:
-            return trade_cost(0)
-        tax_bps = self.buy_tax_bps if exact(quantity) > 0 else self.sell_tax_bps
-        linear = value * (exact(self.impact_bps) + exact(tax_bps)) / 10_000
+            return money(0)
+        commission, per_share, buy, sell = self._exact
+        linear = value * (buy if traded > 0 else sell) / 10_000
+        if not self.root_impact:
+            return money(commission + per_share * shares + linear)
         rooted = exact(float(self._root((symbol,))[0])) * value * value.sqrt()
-        return money(exact(self.commission) + exact(self.per_share) * shares + linear + rooted)
+        return money(commission + per_share * shares + linear + rooted)
+
+    @cached_property
+    def _exact(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+        """Commission, fee per share, and bps of the value bought or sold."""
+        impact = exact(self.impact_bps)
+        buy, sell = impact + exact(self.buy_tax_bps), impact + exact(self.sell_tax_bps)
+        return exact(self.commission), exact(self.per_share), buy, sell
 
     def costs(self, symbols: Sequence[str], values: Array, prices: Array | None = None) -> Array:
         """The same cost of many trades at once.

@@ -21,6 +21,8 @@ CSV_COLUMNS = ("symbol", "quantity", "cost_basis", "purchase_date", "leverage_fa
 
 def exact(value: Number, what: str = "") -> Decimal:
     """The decimal that the number prints as; DataError, with what it is, when it is no finite number."""
+    if type(value) is Decimal and value.is_finite():
+        return value
     try:
         number = value if isinstance(value, Decimal) else Decimal(str(value).strip())
     except InvalidOperation:
@@ -34,6 +36,8 @@ def exact(value: Number, what: str = "") -> Decimal:
 def money(value: Number) -> Decimal:
     """An amount in the base currency, rounded half up to DECIMAL(18,4); DataError for one that is too large."""
     try:
+        if type(value) is Decimal and value.is_finite():
+            return value.quantize(MONEY_STEP, ROUND_HALF_UP)
         return exact(value).quantize(MONEY_STEP, ROUND_HALF_UP)
     except InvalidOperation:
         raise DataError(
@@ -45,7 +49,9 @@ def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
     """The price of one symbol in the base currency; DataError when it is missing or not positive."""
     if symbol not in prices:
         raise DataError(f"{symbol} has no price; give one price per symbol that is held or wanted")
-    price = exact(prices[symbol], f"the price of {symbol}")
+    price = prices[symbol]
+    if type(price) is not Decimal or not price.is_finite():
+        price = exact(price, f"the price of {symbol}")
     if price <= 0:
         raise DataError(f"{symbol} has the price {price}; it must be above 0: correct the price")
     return price
@@ -246,7 +252,8 @@ class Portfolio:
 
     def values(self, prices: Mapping[str, Number]) -> dict[str, Decimal]:
         """Market value by symbol, ascending."""
-        return {s: self.positions[s].market_value(price_of(s, prices)) for s in sorted(self.positions)}
+        held = self.positions
+        return {s: money(held[s].quantity * price_of(s, prices)) for s in sorted(held)}
 
     def get_weights(self, prices: Mapping[str, Number]) -> dict[str, float]:
         """Fractions of the value including cash, by symbol ascending; cash is what is missing to 1."""

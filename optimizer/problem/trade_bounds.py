@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.errors import PolicyError
 from optimizer.model.policy import Policy
@@ -16,6 +17,12 @@ Bounds = tuple[Array, Array, tuple[str, ...], tuple[str, ...]]
 def of_a_trade(group: str) -> bool:
     """Whether a policy item is about the trade of one name: it holds before all limits on weights."""
     return group.partition(" ")[0] in OF_A_TRADE
+
+
+def of_trades(groups: tuple[str, ...]) -> NDArray[np.bool_]:
+    """(n,) whether each name's policy item is about its trade."""
+    named = {group for group in set(groups) if of_a_trade(group)}
+    return np.array([group in named for group in groups]) if named else np.zeros(len(groups), dtype=bool)
 
 
 def restrictions_of(policy: Policy) -> dict[str, str]:
@@ -59,6 +66,8 @@ def _moves(
     policy: Policy, symbols: tuple[str, ...]
 ) -> Mapping[str, tuple[tuple[float, str], tuple[float, str]]]:
     """Symbol -> the most that it may fall and rise by, each with its policy item; symbols without any are left out."""
+    if policy.max_trade is None and not (policy.trade_limits or restrictions_of(policy)):
+        return {}
     found = {}
     for symbol in symbols:
         most = policy.trade_limits.get(symbol, policy.max_trade)

@@ -8,11 +8,15 @@ import numpy as np
 
 from optimizer.beliefs.entropy_pooling import ScenarioView
 from optimizer.beliefs.market_views import MarketView
-from optimizer.errors import InfeasibleError, PolicyError
+from optimizer.errors import InfeasibleError, PackfolioError, PolicyError
+from optimizer.measures.portfolio_measures import turnover
 from optimizer.model.costs import CostCurve, CostModel, Liquidity
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, Portfolio, Universe
+from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.qp import SMALL
+from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.methods import goal_of
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import closing
@@ -24,12 +28,12 @@ from optimizer.tax.taxes import TaxPlan
 from optimizer.trading.frozen import FrozenPosition, beside_frozen, with_frozen
 from optimizer.trading.rationale import Reasons
 from optimizer.trading.taxed_trades import with_taxes
-from optimizer.trading.tracking_risk import TrackingRisk
 from optimizer.trading.trade_list import TradeList
 from optimizer.trading.trades import build_trades
 from optimizer.typing import Array
 
 MIN_OBSERVATIONS = 30
+PIVOTED = {"min_volatility", "mean_variance", "max_sharpe", "max_diversification", "min_tracking_error"}
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,18 @@ class CompiledPolicy:
         )
         return unlimited(goal_of(setting), build_limits(setting).without("max_turnover"))
 
+    def _towards_unlimited(self, held: Array) -> Array | None:
+        """(n,) as far as the turnover limit lets go from what is held to `_unlimited`, where that helps a solver."""
+        policy = self._applied[0]
+        if policy.max_turnover is None or policy.method not in PIVOTED or len(held) <= SMALL:
+            return None
+        try:
+            wanted = self._unlimited
+        except (NoAnswerError, PackfolioError):
+            return None  # the solve says what is wrong
+        way = turnover(wanted, held)
+        return held + min(1.0, policy.max_turnover / way) * (wanted - held) if way else wanted
+
     @cached_property
     def _heeds_holdings(self) -> bool:
         """Whether what is held decides about the weights by more than the turnover limit."""
@@ -157,7 +173,7 @@ class CompiledPolicy:
             self.estimates, limited, self.universe, current, self._curve(portfolio, prices),
             (lambda: self._unlimited) if free else None,
         )  # fmt: skip
-        solution = solved(setting)
+        solution = solved(setting, start=self._towards_unlimited(current) if free else None)
         found, left = swaps(portfolio, prices, mandate.taxes, mandate.investable)
         if harvested := harvest_limits(found, solution, held, limited):
             try:

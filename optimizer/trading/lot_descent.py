@@ -7,8 +7,9 @@ nothing but the input.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from optimizer.numerics.matrices import between, product_of_few
+from optimizer.numerics.matrices import Index, between, product_of_few
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem, neighbours, permitted
 from optimizer.typing import Array
 
@@ -18,16 +19,18 @@ FIRST_MOVES = 32
 MOVES_PER_NAME = 40
 TOGETHER, KEPT = 32, 0.5  # moves taken at once, each of which must keep half of its gain beside the others
 WORTH = 1e-9  # a hundred-thousandth of a basis point: smaller gains are not worth a move
+FINE = 0.01  # and neither are gains of less than a hundredth of the gap that may be left
 
 
 class Walk:
     """A point of the descent with what every move needs: gradient, cash, traded value, limits.
 
-    lots  (n,) signed trades, changed in place
+    lots   (n,) signed trades, changed in place
+    worth  smaller gains are not worth a move
     """
 
-    def __init__(self, problem: RoundingProblem, lots: Array) -> None:
-        self.problem, self.lots = problem, lots
+    def __init__(self, problem: RoundingProblem, lots: Array, worth: float = WORTH) -> None:
+        self.problem, self.lots, self.worth = problem, lots, worth
         self.diagonal = problem.risk.variances
         self.gradient = 2 * problem.aversion * problem.marginal(problem.held + lots * problem.step)
         self._settle()
@@ -101,9 +104,10 @@ def _outside(p: RoundingProblem, weights: Array) -> Array:
     return _over(np.maximum(weights - p.upper, p.lower - weights))
 
 
-def walked(problem: RoundingProblem, start: Array, enough: float) -> Walk:
-    """The walk from holdings (n,), rounded to permitted trades, to its end: at most to an objective of `enough`."""
-    walk = Walk(problem, permitted(problem, (start - problem.held) / problem.step))
+def walked(problem: RoundingProblem, start: Array, bound: float, gap: float) -> Walk:
+    """The walk from holdings (n,), rounded to permitted trades, to its end, or to within a gap of the bound."""
+    lots = permitted(problem, (start - problem.held) / problem.step)
+    walk, enough = Walk(problem, lots, max(WORTH, FINE * gap)), bound + gap
     for _ in range(MOVES_PER_NAME * len(problem.held) + 100):
         if walk.broken:
             moved = _repair(walk) or _repair_by_two(walk)
@@ -157,7 +161,7 @@ def _improve(walk: Walk) -> bool:
     newton = walk.lots - walk.gradient / (2 * p.aversion * walk.diagonal * p.step)
     to = np.stack([down, up, np.zeros_like(up), permitted(p, newton)])
     gain, penalty = walk.weigh(to)
-    score = np.where((penalty <= TOLERANCE) & (gain < -WORTH), gain, np.inf)
+    score = np.where((penalty <= TOLERANCE) & (gain < -walk.worth), gain, np.inf)
     return _take_several(walk, to, score) or _take_best(walk, to, score)
 
 
@@ -205,7 +209,8 @@ def _exchange(walk: Walk) -> bool:
     cross = 2 * p.aversion * between(p.risk.covariance, ups, downs) * np.outer(steps[0, ups], steps[1, downs])
     total = gain[0, ups][:, None] + gain[1, downs] + cross
     total[ups[:, None] == downs] = np.inf
-    worth = np.flatnonzero(total < -WORTH)
+    total[~_affordable(walk, steps, ups, downs)] = np.inf
+    worth = np.flatnonzero(total < -walk.worth)
     for flat in worth[np.argsort(total.flat[worth], kind="stable")[:PAIRS]]:
         i, j = int(ups[flat // len(downs)]), int(downs[flat % len(downs)])
         before = walk.lots[[i, j]].tolist()
@@ -214,3 +219,17 @@ def _exchange(walk: Walk) -> bool:
             return True
         walk.take([i, j], before)
     return False
+
+
+def _affordable(walk: Walk, steps: Array, ups: Index, downs: Index) -> NDArray[np.bool_]:
+    """(u, d) whether cash, turnover, bounds and rows allow a step up and one down; steps (2, n) in weights."""
+    p, trades = walk.problem, walk.lots * walk.problem.step
+    dearer = p.curve.costs(trades + steps) - walk.costs
+    longer = np.abs(trades + steps) - np.abs(trades)
+    spent, turned, inside = steps + dearer, longer, _outside(p, walk.weights + steps) <= 0
+    fits = inside[0, ups][:, None] & inside[1, downs]
+    fits &= spent[0, ups][:, None] + spent[1, downs] <= walk.cash - p.cash_min + TOLERANCE
+    fits &= turned[0, ups][:, None] + turned[1, downs] <= p.max_traded - walk.traded + TOLERANCE
+    for row, room in zip(p.rows, p.bounds - walk.row_values, strict=True):
+        fits &= (row * steps[0])[ups][:, None] + (row * steps[1])[downs] <= room + TOLERANCE
+    return np.asarray(fits)

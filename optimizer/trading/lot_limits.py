@@ -7,7 +7,7 @@ import numpy as np
 
 from optimizer.model.policy import Policy
 from optimizer.numerics.convex_limits import Absolute, Largest, Limits, Linear, Norm
-from optimizer.problem.trade_bounds import of_a_trade
+from optimizer.problem.trade_bounds import of_trades
 from optimizer.problem.weight_intervals import NOTHING
 from optimizer.trading.lot_relaxation import RoundingProblem
 from optimizer.trading.trade_list import LimitCheck
@@ -38,7 +38,7 @@ def lot_box(
     floor = np.minimum(limits.lower, 0.0)
     lower = np.where(wanted < limits.lower - BROKEN, np.maximum(wanted - step, floor), limits.lower)
     lower = np.where(wanted >= least - BROKEN, np.maximum(lower, least), lower)
-    traded = np.array([of_a_trade(group) for group in limits.upper_groups])  # of the NAV before, as held is
+    traded = of_trades(limits.upper_groups)  # of the NAV before, as held is
     caps = np.where((limits.upper > 0) & ~traded, limits.upper * shrink, limits.upper)
     upper = np.where(wanted > limits.upper + BROKEN, wanted + step, caps)
     if least:
@@ -50,8 +50,7 @@ def lot_box(
 
 def _within_trades(limits: Limits, lower: Array, upper: Array) -> tuple[Array, Array]:
     """The bounds within what may be traded of each name, which holds whatever the target."""
-    firm_low = np.array([of_a_trade(group) for group in limits.lower_groups])
-    firm_high = np.array([of_a_trade(group) for group in limits.upper_groups])
+    firm_low, firm_high = of_trades(limits.lower_groups), of_trades(limits.upper_groups)
     lower = np.where(firm_low, np.maximum(lower, limits.lower), lower)
     upper = np.where(firm_high, np.minimum(upper, limits.upper), upper)
     return np.where(firm_high, np.minimum(lower, upper), lower), np.where(
@@ -162,7 +161,7 @@ def check_limits(
         (limits.lower_groups, limits.lower, _at_least),
         (limits.upper_groups, limits.upper, _at_most),
     ):
-        counted = np.where([of_a_trade(group) for group in groups], reached, weights)
+        counted = np.where(of_trades(groups), reached, weights)
         checks += _worst_by_group(groups, bounds, counted, check)
     for limit in limits.linear:
         if limit.names[0] != "cash_min":
@@ -199,12 +198,12 @@ def _worst_by_group(
     groups: tuple[str, ...], bounds: Array, weights: Array, check: Callable[[str, float, float], LimitCheck]
 ) -> list[LimitCheck]:
     """One check a policy item: of the weight with the least slack."""
-    found: dict[str, LimitCheck] = {}
-    for group, bound, weight in zip(groups, bounds, weights, strict=True):
-        one = check(group, float(bound), float(weight))
-        if group not in found or one.slack < found[group].slack:
-            found[group] = one
-    return list(found.values())
+    slack = weights - bounds if check is _at_least else bounds - weights
+    worst: dict[str, int] = {}
+    for i, (group, room) in enumerate(zip(groups, slack.tolist(), strict=True)):
+        if group not in worst or room < slack[worst[group]]:
+            worst[group] = i
+    return [check(group, float(bounds[i]), float(weights[i])) for group, i in worst.items()]
 
 
 def _at_least(name: str, limit: float, achieved: float) -> LimitCheck:

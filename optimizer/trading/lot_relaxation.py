@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.model.costs import CostCurve
 from optimizer.numerics.convex_limits import Absolute, Largest, Norm
-from optimizer.trading.tracking_risk import TrackingRisk
+from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.typing import Array
 
 TOLERANCE = 1e-12
@@ -73,9 +74,9 @@ class RoundingProblem:
         return np.where(self.lower >= 0, self.close, -np.inf)
 
     @cached_property
-    def sellable(self) -> Array:
+    def sellable(self) -> NDArray[np.bool_]:
         """(n,) whether the whole holding is a sale that is large enough."""
-        return -self.close >= self.min_lots - 1e-9
+        return np.asarray(-self.close >= self.min_lots - 1e-9)
 
     def marginal(self, x: Array) -> Array:
         """(n,) S (x - w)."""

@@ -14,16 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.errors import InfeasibleError, SolverError
-from optimizer.numerics.matrices import block
+from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.box_qp import least_of_factors, least_within
+from optimizer.numerics.matrices import Index, LowRank, block
 from optimizer.trading.lot_relaxation import TOLERANCE, Relaxation, RoundingProblem
-from optimizer.trading.small_programs import least_within
 from optimizer.trading.trade_elimination import RESTS, thinned
 from optimizer.typing import Array
 
-ROUNDS, SETTLED = 25, 1e-7  # of NAV: a thousandth of a basis point
+ROUNDS, UNBOUNDED, SETTLED = 25, 2, 1e-7  # of NAV: a thousandth of a basis point
 SHARPER = 1.0
 ALL, COLUMNS, PROMISING = 64, 96, 0.5
+BY_FACTORS, FAR = 900, 100.0
 WORTHWHILE = 1e-7
+
+INFEASIBLE = "no trades keep cash, turnover and limits at once; relax one of them"
 
 Mask = NDArray[np.bool_]
 
@@ -52,20 +56,25 @@ def relax(problem: RoundingProblem, near: Array | None = None) -> Relaxation:
     """
     columns = _Columns(problem, near)
     best, highest, before = None, -np.inf, -np.inf
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         try:
             found = columns.solve()
-        except InfeasibleError:
+        except NoAnswerError as stop:
+            if not stop.infeasible:
+                raise SolverError(f"{stop} on the relaxed trade list") from stop
             if not columns.take_more():
                 if not columns.reserved:
-                    raise
+                    raise InfeasibleError(INFEASIBLE) from stop
                 # Commissions that were set aside may not be due: only without them it is a proof.
                 columns.reserved = False
+            continue
+        changed = columns.changed(found)
+        if changed and number < UNBOUNDED:
             continue
         bound = found.bound()
         if best is None or bound >= highest:
             best, highest = found, bound
-        if not columns.changed(found) or bound - before < SETTLED:
+        if not changed or bound - before < SETTLED:
             break
         before = bound
     if best is None:
@@ -89,7 +98,7 @@ class _Columns:
         self.movable = p.upper - p.lower > TOLERANCE
         self.must = self.movable & ((p.held > p.upper + TOLERANCE) | (p.held < p.lower - TOLERANCE))
         self.miss = p.marginal(self.base)
-        start = _Priced(p, self.base, 0.0, 0.0, np.zeros(len(p.bounds)), self.miss)
+        start = Priced(p, self.base, 0.0, 0.0, np.zeros(len(p.bounds)), self.miss)
         self.reach, self.reserved = start.reach, True
         guess = p.wanted if near is None else near
         side = np.where(np.where(np.abs(guess - p.held) < RESTS, p.wanted, guess) >= p.held, 1.0, -1.0)
@@ -113,7 +122,7 @@ class _Columns:
         self.inside[joining] = True
         return len(joining) > 0
 
-    def changed(self, found: "_Priced") -> bool:
+    def changed(self, found: "Priced") -> bool:
         """Turns and adds what the prices found speak for; False where nothing is to be done."""
         p = self.problem
         resting = (np.abs(found.x - p.held) < RESTS) & (p.lower < p.held) & (p.held < p.upper) & self.inside
@@ -126,7 +135,7 @@ class _Columns:
             self.inside &= ~resting | wrong
         return self._join(found) or not settled
 
-    def _join(self, found: "_Priced") -> bool:
+    def _join(self, found: "Priced") -> bool:
         """Adds the columns of the names that a trade would help most; False where there are none."""
         p = self.problem
         if bool((self.inside | ~self.movable).all()):
@@ -145,13 +154,13 @@ class _Columns:
         self.inside[joining] = True
         return len(joining) > 0
 
-    def solve(self) -> "_Priced":
+    def solve(self) -> "Priced":
         """The optimum with every column's side and piece given: the line, or the parabola where `whole`."""
-        p, names = self.problem, np.flatnonzero(self.inside)
-        side, held = self.side[names], p.held[names]
-        rate = np.where(self.side > 0, p.curve.buy, p.curve.sell)
-        low = np.where(side > 0, np.maximum(p.lower[names] - held, 0.0), p.lower[names] - held)
-        high = np.where(side > 0, p.upper[names] - held, np.minimum(p.upper[names] - held, 0.0))
+        p, up = self.problem, self.side > 0
+        low = np.where(up, np.maximum(p.lower - p.held, 0.0), p.lower - p.held)
+        high = np.where(up, p.upper - p.held, np.minimum(p.upper - p.held, 0.0))
+        names = np.flatnonzero(self.inside & (high - low > TOLERANCE))
+        rate = np.where(up, p.curve.buy, p.curve.sell)
         rows = np.vstack([1 + self.side * rate, self.side, p.rows])
         commissions = float(p.curve.fixed @ self.whole) if self.reserved else 0.0
         limits = np.concatenate([[p.cash - p.cash_min - commissions, p.max_traded], p.bounds])
@@ -160,20 +169,34 @@ class _Columns:
         kept = np.isfinite(limits)
         duals, x = np.zeros(len(limits)), self.base.copy()
         if len(names):
-            line = np.where(self.whole[names], 0.0, 2 * p.own[names])
-            quadratic = 2 * p.aversion * block(p.risk.covariance, names)
-            quadratic.flat[:: len(names) + 1] -= (1 - 1e-6) * line
-            pull = 2 * p.aversion * self.miss[names] + line * side * self.reach[names] + side * rate[names]
-            trades, duals[kept] = least_within(quadratic, pull, rows[kept][:, names], limits[kept], low, high)
+            line = np.where(self.whole, 0.0, 2 * p.own)
+            pull = 2 * p.aversion * self.miss + line * self.side * self.reach + self.side * rate
+            ends = np.maximum(low[names], -FAR), np.minimum(high[names], FAR)
+            trades, duals[kept] = self._least(
+                names, line[names], pull[names], rows[kept][:, names], limits[kept], *ends
+            )
             x[names] += trades
         elif (limits[kept] < -1e-9).any():
-            raise InfeasibleError("every holding is fixed and the limits do not hold; relax one of them")
+            raise NoAnswerError("none", "every holding is fixed and the limits do not hold", infeasible=True)
         prices = np.maximum(duals, 0.0)
-        return _Priced(p, x, float(prices[0]), float(prices[1]), prices[2:], p.marginal(x))
+        return Priced(p, x, float(prices[0]), float(prices[1]), prices[2:], p.marginal(x))
+
+    def _least(
+        self, names: Index, line: Array, pull: Array, rows: Array, limits: Array, low: Array, high: Array
+    ) -> tuple[Array, Array]:
+        """The trades (k,) and the rows' multipliers; of many names with a covariance in factors by these."""
+        p, covariance = self.problem, self.problem.risk.covariance
+        if isinstance(covariance, LowRank) and len(names) > max(BY_FACTORS, len(covariance.root)):
+            root = np.sqrt(2 * p.aversion) * covariance.root[:, names]
+            own = 2 * p.aversion * covariance.diagonal[names] - 0.998 * line
+            return least_of_factors(root, own, pull, rows, limits, low, high)
+        quadratic = 2 * p.aversion * block(covariance, names)
+        quadratic.flat[:: len(names) + 1] -= (1 - 1e-6) * line
+        return least_within(quadratic, pull, rows, limits, low, high)
 
 
 @dataclass(frozen=True, eq=False)
-class _Priced:
+class Priced:
     """Holdings x (n,), S (x - w) (n,), and the shadow prices of cash, turnover and the affine limits (m,)."""
 
     problem: RoundingProblem

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import NamedTuple
 
 from optimizer.errors import DataError, PolicyError
-from optimizer.model.portfolio import ZERO, Number, Portfolio, exact, money, price_of
+from optimizer.model.portfolio import MONEY_STEP, ZERO, Number, Portfolio, exact, money, price_of
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One symbol in exact numbers: its price in its own and in the base currency, shares, lot, value."""
 
     local_price: Decimal
@@ -23,28 +23,25 @@ class Line:
 
 @dataclass(frozen=True)
 class Book:
-    """What is held and wanted, in exact numbers of the base currency."""
+    """What is held and wanted, in exact numbers of the base currency.
+
+    even  whether every holding and every lot is worth a whole number of money steps, so that nothing rounds
+    """
 
     name: str
     lines: Mapping[str, Line]
     cash: Decimal
+    even: bool = True
 
     @cached_property
     def nav(self) -> Decimal:
         """Value of the lines plus cash."""
-        return self.cash + sum((line.value for line in self.lines.values()), ZERO)
-
-    def even(self) -> bool:
-        """Whether every holding and every lot is worth a whole number of money steps, so that nothing rounds."""
-        return all(
-            line.value == line.quantity * line.price and money(line.price * line.lot) == line.price * line.lot
-            for line in self.lines.values()
-        )
+        return self.cash + sum([line.value for line in self.lines.values()], ZERO)
 
     def weights(self) -> dict[str, float]:
         """Fractions of the NAV."""
-        nav = self.nav
-        return {symbol: float(line.value / nav) for symbol, line in self.lines.items()}
+        nav = float(self.nav)
+        return {symbol: float(line.value) / nav for symbol, line in self.lines.items()}
 
 
 def make_book(
@@ -55,21 +52,26 @@ def make_book(
     lots: Number | Mapping[str, Number] = 1,
 ) -> Book:
     """A line per name that is held or wanted; DataError for a missing price or rate, or a worthless book."""
-    lines = {}
+    lines, even, one = {}, True, Decimal(1)
+    same_lot = None if isinstance(lots, Mapping) else exact(lots, "the lot")
     for symbol in sorted({*portfolio.positions, *wanted}):
         if fx is not None and symbol not in fx:
             raise DataError(f"{symbol} has no exchange rate; give the base currency's price of its currency")
-        rate = exact(fx[symbol], f"the exchange rate of {symbol}") if fx is not None else Decimal(1)
+        rate = exact(fx[symbol], f"the exchange rate of {symbol}") if fx is not None else one
         if rate <= 0:
             raise DataError(f"{symbol} has the exchange rate {rate}; it must be above 0: correct the rate")
         local = price_of(symbol, prices)
         held = portfolio.positions.get(symbol)
         quantity = held.quantity if held else ZERO
-        lot = exact(lots[symbol] if isinstance(lots, Mapping) else lots, f"the lot of {symbol}")
-        if lot <= 0:
+        lot = exact(lots[symbol], f"the lot of {symbol}") if isinstance(lots, Mapping) else same_lot
+        if lot is None or lot <= 0:
             raise PolicyError(f"{symbol}: a lot of {lot} shares; it must be above 0")
-        lines[symbol] = Line(local, rate, local * rate, quantity, lot, money(quantity * local * rate))
-    book = Book(portfolio.name, lines, portfolio.cash)
+        price = local if fx is None else local * rate
+        worth = quantity * price
+        value = money(worth)
+        even = even and value == worth and not price * lot % MONEY_STEP
+        lines[symbol] = Line(local, rate, price, quantity, lot, value)
+    book = Book(portfolio.name, lines, portfolio.cash, even)
     if not portfolio.positions and not portfolio.cash:
         return Book(portfolio.name, {}, portfolio.cash)
     if book.nav <= 0:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 from optimizer.solvers.audit import Binding
 from optimizer.solvers.hierarchy import Unmet
@@ -35,9 +37,13 @@ class Reasons:
     views: Mapping[str, float] = field(default_factory=dict)
     two_way: bool = field(default=False, compare=False)
 
+    @cached_property
+    def told(self) -> tuple[tuple[Binding, str], ...]:
+        """The binding limits with what is said of each."""
+        return tuple((limit, limit.told(two_way=self.two_way)) for limit in self.binding)
 
-@dataclass(frozen=True)
-class Move:
+
+class Move(NamedTuple):
     """One name's weights now, wanted and reached, one share, one lot, the least trade; fractions of the NAV."""
 
     symbol: str
@@ -108,11 +114,11 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
         numbers["view_effect"] = reasons.views[symbol]
         if _speaks_for(reasons.views[symbol], move):
             causes.append(f"the views move its expected return by {reasons.views[symbol]:+.2%}")
-    for limit in reasons.binding:
+    for limit, text in reasons.told:
         if _concerns(limit.limit, move):
             numbers[f"{limit.limit} bound"] = limit.bound
             numbers[f"{limit.limit} shadow_price"] = limit.shadow_price
-            causes.append(limit.told(two_way=reasons.two_way))
+            causes.append(text)
     for unmet in reasons.gave:
         if _concerns(unmet.limit, move):
             numbers[f"{unmet.limit} gave"] = abs(unmet.value - unmet.bound)

@@ -54,7 +54,7 @@ def round_trades(problem: RoundingProblem, gap: float = GAP) -> Rounded:
 
 
 def _sharper(problem: RoundingProblem, relaxed: Relaxation, found: Rounded, gap: float) -> Rounded:
-    """The better of the list and one from a sharper relaxation, with the higher bound."""
+    """The list with the bound of a sharper relaxation, and where no gap may be left the better list."""
     sharper = sharpened(problem, relaxed)
     if sharper is None:
         return found
@@ -63,7 +63,7 @@ def _sharper(problem: RoundingProblem, relaxed: Relaxation, found: Rounded, gap:
     except (InfeasibleError, SolverError):
         return found
     bound = max(found.bound, again.bound)
-    if _worth(found) - bound > gap:
+    if not gap and _worth(found) > bound:
         found = _better(found, _descended(problem, again, again.start(), gap))
     return replace(found, bound=bound)
 
@@ -91,7 +91,7 @@ def _loosely_relaxed(problem: RoundingProblem) -> Relaxation:
 
 def _descended(problem: RoundingProblem, relaxed: Relaxation, start: Array, gap: float) -> Rounded:
     """The descent from holdings (n,); its bound is the relaxation's."""
-    walk = walked(problem, start, relaxed.bound + gap)
+    walk = walked(problem, start, relaxed.bound, gap)
     return Rounded(walk.lots, walk.objective, relaxed.bound, walk.penalty)
 
 

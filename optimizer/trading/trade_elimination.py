@@ -10,8 +10,9 @@ from optimizer.numerics.matrices import block
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem
 from optimizer.typing import Array
 
-LARGEST = 1000  # an elimination takes k^2 operations a trade
+LARGEST = 600  # an elimination takes k^2 operations a trade
 RESTS = 1e-7
+HOPELESS = 0.4  # trades that earn less of their commission than this are left out together
 
 
 def thinned(problem: RoundingProblem, x: Array, slope: Array, fee: Array) -> Array:
@@ -25,9 +26,14 @@ def thinned(problem: RoundingProblem, x: Array, slope: Array, fee: Array) -> Arr
     p, trades = problem, x - problem.held
     open_ = (np.abs(trades) > RESTS) & (x > p.lower + TOLERANCE) & (x < p.upper - TOLERANCE)
     names = np.flatnonzero(open_)
-    if not fee.any() or not 0 < len(names) <= LARGEST:
+    if not fee.any() or not len(names):
         return x
-    fixed = np.where(open_, 0.0, trades)
+    if len(names) > LARGEST:
+        # The commissions of the largest trades are earned for certain.
+        size = np.abs(trades[names]) * np.sqrt(p.own[names])
+        names = np.sort(names[np.argsort(size, kind="stable")[:LARGEST]])
+    fixed = trades.copy()
+    fixed[names] = 0.0
     pull = 2 * p.aversion * p.marginal(p.held + fixed)[names] + slope[names]
     risk = p.aversion * block(p.risk.covariance, names)
     kept = _eliminated(risk, pull, np.sign(trades[names]), fee[names])
@@ -39,6 +45,12 @@ def _eliminated(risk: Array, pull: Array, side: Array, fee: Array) -> Array:
     """(k,) the trades t of least t'risk t + pull't + fees, 0 or to their side, found by elimination from all."""
     inverse = np.linalg.inv(risk)
     trades, on = -inverse @ pull / 2, np.ones(len(pull), dtype=bool)
+    lost = (trades**2 / inverse.diagonal() < HOPELESS * fee) | (trades * side <= 0)
+    if lost.any():
+        cross = np.linalg.solve(inverse[np.ix_(lost, lost)], inverse[lost])
+        trades = trades - trades[lost] @ cross
+        inverse = inverse - inverse[:, lost] @ cross
+        trades[lost], on[lost] = 0.0, False
     while on.any():
         alone = np.where(on, inverse.diagonal(), 1.0)
         worth = np.where(on, trades**2 / alone - fee, np.inf)

@@ -10,7 +10,7 @@ from optimizer.trading.rationale import Numbers
 MET = 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TradeRow:
     """One line: a trade, or a HOLD for a name that is held or wanted and does not change.
 
@@ -36,7 +36,7 @@ class TradeRow:
     numbers: Numbers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LimitCheck:
     """One limit recomputed on the rounded holdings; slack >= 0 means it holds, in the limit's own unit."""
 

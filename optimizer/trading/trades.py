@@ -1,7 +1,7 @@
 """Target weights to the trades a desk would send: whole lots, paid in full, every limit checked again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -11,18 +11,18 @@ from optimizer.model.costs import CostModel
 from optimizer.model.estimates import Estimates
 from optimizer.model.exposures import ABSURD_WEIGHT
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import ZERO, Action, Number, Portfolio, Universe, exact, money
-from optimizer.numerics.convex_limits import Limits
+from optimizer.model.portfolio import Number, Portfolio, Universe, exact
+from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting, aligned
 from optimizer.problem.trade_bounds import restrictions_of
-from optimizer.trading.lot_limits import check_limits, large_kept, left_alone, lot_box, lot_curves, lot_rows
+from optimizer.trading.list_in_money import Asked, Totals, nothing_listed, totals_of, trade_list
+from optimizer.trading.lot_limits import large_kept, left_alone, lot_box, lot_curves, lot_rows
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem
-from optimizer.trading.priced_portfolio import Book, Line, make_book
-from optimizer.trading.rationale import Move, Reasons, explain
-from optimizer.trading.rounding import GAP, Rounded, round_trades
-from optimizer.trading.tracking_risk import TrackingRisk
-from optimizer.trading.trade_list import TradeList, TradeRow
+from optimizer.trading.priced_portfolio import make_book
+from optimizer.trading.rationale import Reasons
+from optimizer.trading.rounding import GAP, round_trades
+from optimizer.trading.trade_list import TradeList
 from optimizer.typing import Array
 
 AVERSION = 100.0
@@ -83,13 +83,13 @@ def build_trades(
     wanted = {symbol: weight for symbol, weight in target.items() if abs(weight) > NOISE}
     book = make_book(portfolio, prices, wanted, fx, lots)
     if not book.lines:
-        return _nothing(book.cash)
+        return nothing_listed(book.cash)
     held = aligned(book.weights(), estimates.symbols, "the portfolio")
     setting = Setting(estimates, policy, universe, held)
     owed = aligned(sell_rates, setting.symbols, "the tax rates") if sell_rates else 0.0
     goal = aligned(wanted, setting.symbols, "the target")
     given = replace(setting, policy=_given_way(policy, goal, held))
-    asked = _Asked(
+    asked = Asked(
         given, policy, build_limits(setting), goal, book, costs or CostModel.of(policy), aversion, band, owed,
         risk or TrackingRisk.of(estimates.risk), gap,
     )  # fmt: skip
@@ -110,37 +110,17 @@ def _given_way(policy: Policy, wanted: Array, held: Array) -> Policy:
     return replace(policy, cash_min=least, max_turnover=most)
 
 
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """What is asked of a list: policy and estimates, limits, target (n,), book, costs, and taxes on sales (n,).
-
-    setting  with least cash and turnover as far as the target lets them give way;  policy  as it is written
-    """
-
-    setting: Setting
-    policy: Policy
-    limits: Limits
-    wanted: Array
-    book: Book
-    model: CostModel
-    aversion: float
-    band: float
-    owed: Array | float
-    risk: TrackingRisk
-    gap: float
-
-
-def _problem(asked: _Asked, shrink: float | None) -> tuple[RoundingProblem, float]:
+def _problem(asked: Asked, shrink: float | None) -> tuple[RoundingProblem, float]:
     """The rounding problem in fractions of the NAV, and its `shrink`: NAV after costs / NAV before, on which caps hold.
 
     shrink  None: that of the dearest list where costs are small; 1 where they are not, so that no list is missed
     """
     setting, limits, wanted, book = asked.setting, asked.limits, asked.wanted, asked.book
     nav, policy, symbols = float(book.nav), setting.policy, setting.symbols
-    held = aligned(book.weights(), symbols, "the portfolio")
+    held = setting.held if setting.held is not None else np.zeros(len(symbols))
     lines = [book.lines.get(symbol) for symbol in symbols]
     prices = np.array([float(line.price) if line else nav for line in lines])
-    step = np.array([float(line.price * line.lot) / nav if line else 1.0 for line in lines])
+    step = prices * np.array([float(line.lot) if line else 1.0 for line in lines]) / nav
     curve = asked.model.curve(symbols, prices, nav)
     if shrink is None:
         dearest = curve.costs(wanted - held + np.where(wanted >= held, step, -step))
@@ -174,7 +154,7 @@ def _problem(asked: _Asked, shrink: float | None) -> tuple[RoundingProblem, floa
     return left_alone(problem, asked.band), shrink
 
 
-def _paid_list(asked: _Asked, reasons: Reasons) -> TradeList:
+def _paid_list(asked: Asked, reasons: Reasons) -> TradeList:
     """The best list whose cash, turnover and caps hold in exact money.
 
     Values and costs are money: a line may cost up to half a step less than its float. The first search grants all lines
@@ -183,30 +163,30 @@ def _paid_list(asked: _Asked, reasons: Reasons) -> TradeList:
     """
     book, nav = asked.book, float(asked.book.nav)
     rounding = MONEY_ROUNDING * len(book.lines) / nav
-    cash = 0.0 if book.even() and asked.model.even() else rounding
-    traded = 0.0 if book.even() else rounding
+    cash = 0.0 if book.even and asked.model.even() else rounding
+    traded = 0.0 if book.even else rounding
     shrink, bound = None, np.inf
     for _ in range(SEARCHES):
         problem, shrink = _problem(asked, shrink)
         problem = replace(problem, cash=problem.cash + cash, max_traded=problem.max_traded + traded)
         answer = round_trades(problem, asked.gap)
         bound = min(bound, answer.bound)
-        found = _trade_list(asked, problem, replace(answer, bound=bound), reasons)
-        lacking, excess = _lacking(found, asked.setting.policy)
-        left = float(found.nav_after / found.nav_before)
-        broken = left < shrink and not all(check.met for check in found.constraints)
+        totals = totals_of(asked, problem, answer)
+        lacking, excess = _lacking(totals, book.nav, asked.setting.policy)
+        left = float(totals.nav_after / book.nav)
+        broken = left < shrink and not all(check.met for check in totals.checks)
         if lacking <= 0 and excess <= 0 and not broken:
             break
         cash, traded, shrink = cash - max(lacking, 0.0) / nav, traded - max(excess, 0.0), min(shrink, left)
-    return found
+    return trade_list(asked, problem, replace(answer, bound=bound), totals, reasons)
 
 
-def _lacking(found: TradeList, policy: Policy) -> tuple[float, float]:
+def _lacking(found: Totals, nav: Decimal, policy: Policy) -> tuple[float, float]:
     """The cash that the list lacks, base currency, and its turnover above the limit, two-way; <= 0 where they hold."""
     lacking = exact(policy.cash_min) * found.nav_after - found.cash_after
     if policy.max_turnover is None:
         return float(lacking), 0.0
-    excess = (found.bought + found.sold) / found.nav_before - 2 * exact(policy.max_turnover)
+    excess = (found.bought + found.sold) / nav - 2 * exact(policy.max_turnover)
     return float(lacking), float(excess)
 
 
@@ -221,126 +201,3 @@ def _require_cash_and_turnover(found: TradeList, policy: Policy) -> TradeList:
     if conflicts:
         raise InfeasibleError(f"no list of whole lots exists: {'; '.join(map(str, conflicts))}", conflicts)
     return found
-
-
-@dataclass(frozen=True)
-class Fill:
-    """One line's trade in exact numbers: signed shares, signed value that leaves cash, cost, value held after."""
-
-    symbol: str
-    line: Line
-    shares: Decimal
-    flow: Decimal
-    cost: Decimal
-    after: Decimal
-
-    @property
-    def action(self) -> Action:
-        """BUY, SELL or HOLD."""
-        return "BUY" if self.shares > 0 else "SELL" if self.shares < 0 else "HOLD"
-
-
-def _fill(symbol: str, line: Line, lots: float, close: float, model: CostModel) -> Fill:
-    """A trade in lots is a whole number of lots, or the whole holding."""
-    everything = bool(line.quantity) and abs(lots - close) < 1e-9
-    shares = -line.quantity if everything else line.lot * round(lots)
-    after = money((line.quantity + shares) * line.price)
-    return Fill(symbol, line, shares, after - line.value, model.cost(symbol, shares, line.price), after)
-
-
-def _trade_list(asked: _Asked, problem: RoundingProblem, answer: Rounded, reasons: Reasons) -> TradeList:
-    """The list in exact numbers, with its checks."""
-    setting, limits, book, model = asked.setting, asked.limits, asked.book, asked.model
-    fills = [
-        _fill(symbol, book.lines[symbol], float(lots), float(close), model)
-        for symbol, lots, close in zip(setting.symbols, answer.lots, problem.close, strict=True)
-        if symbol in book.lines
-    ]
-    bought = sum((fill.flow for fill in fills if fill.flow > 0), ZERO)
-    sold = -sum((fill.flow for fill in fills if fill.flow < 0), ZERO)
-    costs = sum((fill.cost for fill in fills), ZERO)
-    cash_after, nav_after = book.cash - bought + sold - costs, book.nav - costs
-    weights = {fill.symbol: float(fill.after / nav_after) for fill in fills}
-    achieved = aligned(weights, setting.symbols, "the trade list")
-    turnover = float((bought + sold) / book.nav / 2)
-    traded = answer.lots * problem.step
-    cash = float(cash_after / nav_after)
-    checks = check_limits(asked.policy, limits, achieved, cash, turnover, traded, problem.held)
-    moves = _moves(setting, problem, achieved, book)
-    miss = problem.held + answer.lots * problem.step - problem.wanted
-    return TradeList(
-        rows=tuple(sorted((_row(f, moves[f.symbol], reasons) for f in fills), key=_execution_order)),
-        nav_before=book.nav,
-        nav_after=nav_after,
-        cash_before=book.cash,
-        cash_after=cash_after,
-        bought=bought,
-        sold=sold,
-        costs=costs,
-        tracking_error=max(float(miss @ (setting.estimates.risk @ miss)), 0.0) ** 0.5,
-        objective=answer.objective,
-        bound=answer.bound,
-        constraints=checks,
-        warnings=tuple(check.text for check in checks if not check.met),
-    )
-
-
-def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Book) -> dict[str, Move]:
-    """What the rationale needs to know of each name."""
-    return {
-        symbol: Move(
-            symbol=symbol,
-            sector=setting.universe.sectors.get(symbol),
-            current=float(problem.held[i]),
-            target=float(problem.wanted[i]),
-            achieved=float(achieved[i]),
-            share=float(book.lines[symbol].price / book.nav),
-            lot=float(problem.step[i]),
-            min_trade=problem.min_trade,
-        )
-        for i, symbol in enumerate(setting.symbols)
-        if symbol in book.lines
-    }
-
-
-def _row(fill: Fill, move: Move, reasons: Reasons) -> TradeRow:
-    sentence, numbers = explain(move, reasons, traded=bool(fill.shares))
-    return TradeRow(
-        symbol=fill.symbol,
-        action=fill.action,
-        quantity=abs(fill.shares),
-        price=fill.line.price,
-        value=abs(fill.flow),
-        cost=fill.cost,
-        current_quantity=fill.line.quantity,
-        target_quantity=fill.line.quantity + fill.shares,
-        current_weight=move.current,
-        target_weight=move.target,
-        achieved_weight=move.achieved,
-        local_price=fill.line.local_price,
-        fx_rate=fill.line.fx_rate,
-        rationale=sentence,
-        numbers=numbers,
-    )
-
-
-def _execution_order(row: TradeRow) -> tuple[int, Decimal, str]:
-    return (("SELL", "BUY", "HOLD").index(row.action), -row.value, row.symbol)
-
-
-def _nothing(cash: Decimal) -> TradeList:
-    return TradeList(
-        rows=(),
-        nav_before=cash,
-        nav_after=cash,
-        cash_before=cash,
-        cash_after=cash,
-        bought=ZERO,
-        sold=ZERO,
-        costs=ZERO,
-        tracking_error=0.0,
-        objective=0.0,
-        bound=0.0,
-        constraints=(),
-        warnings=("No positions found",),
-    )

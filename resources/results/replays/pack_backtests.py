@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from optimizer import CostModel, DataError, Policy, PolicyStrategy
+from optimizer import CostModel, DataError, Policy, PolicyStrategy, SharedWindows
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import Case
@@ -140,7 +140,8 @@ def contenders(case: Case, past: Past, settings: BacktestFile) -> dict[str, Cont
         if policy.model_dump() not in [known.model_dump() for known in named.values()]:
             named[name] = policy
     nav = worth(case, settings)
-    found = {name: _contender(case, past, settings, policy, nav) for name, policy in named.items()}
+    windows = SharedWindows()
+    found = {name: _contender(case, past, settings, policy, nav, windows) for name, policy in named.items()}
     return found | {EQUAL: Contender(equal_weight, found[POLICY].settings)}
 
 
@@ -154,7 +155,9 @@ def worth(case: Case, settings: BacktestFile) -> float:
     return nav
 
 
-def _contender(case: Case, past: Past, settings: BacktestFile, file: PolicyFile, nav: float) -> Contender:
+def _contender(
+    case: Case, past: Past, settings: BacktestFile, file: PolicyFile, nav: float, windows: SharedWindows
+) -> Contender:
     """The policy of `file` on the portfolio's own terms: its money, lots, least trades and costs."""
     from optimizer.backtests.walk_forward import BacktestSettings
 
@@ -165,7 +168,7 @@ def _contender(case: Case, past: Past, settings: BacktestFile, file: PolicyFile,
         facts = replace(facts, rates=None)
     recipe = replace(inputs.snapshot.recipe(), symbols=())
     strategy = PolicyStrategy(
-        policy, inputs.universe, recipe, inputs.snapshot.prior, past.liquidity, facts, past.closes
+        policy, inputs.universe, recipe, inputs.snapshot.prior, past.liquidity, facts, past.closes, windows
     )
     history = longest_lookback(case.inputs.policy, settings) + 1
     return Contender(

@@ -1,3 +1,6 @@
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -16,12 +19,14 @@ from optimizer import (
     PolicyError,
     PolicyStrategy,
     Recipe,
+    SharedWindows,
     Universe,
     Vintages,
     estimate,
     solve,
     sweep,
 )
+from optimizer.backtests import policy_strategy
 from optimizer.backtests.walk_forward import BacktestSettings, decision_days, equal_weight
 from optimizer.proposals.proposal import form_beliefs
 
@@ -343,6 +348,54 @@ def test_several_strategies_and_a_sweep_side_by_side():
     pd.testing.assert_series_equal(found["power=0"].nav, found["equal_weight"].nav, rtol=1e-9)
     assert {"beta", "up_capture", "alpha"} <= set(found["power=2"].metrics)
     assert found["power=2"].metrics["deflated_sharpe"] < found["power=2"].metrics["probabilistic_sharpe"]
+
+
+def caps(**shared):
+    """Strategies of three caps."""
+    symbols = tuple(panel().columns)
+    return sweep(
+        lambda max_weight: PolicyStrategy(
+            Policy("mean_variance", risk_free_rate=0.0, max_weight=max_weight), Universe(symbols),
+            Recipe(lookback_days=60), "historical", **shared,
+        ),
+        {"max_weight": [0.3, 0.5, 0.9]},
+    )  # fmt: skip
+
+
+def test_a_sweep_estimates_each_window_once_and_decides_as_each_strategy_alone(monkeypatch):
+    bench, calls = OptimizationBacktest(panel()), []
+    options = {"settings": replace(SETTINGS, min_history=61, history_days=61)}
+    alone = bench.compare(caps(), **options)
+    real = policy_strategy.estimate_window
+
+    def counted(values, dates, *rest):
+        calls.append(dates[-1])
+        return real(values, dates, *rest)
+
+    monkeypatch.setattr(policy_strategy, "estimate_window", counted)
+    together = bench.compare(caps(windows=SharedWindows()), **options)
+    assert len(calls) == len(set(calls)) > 2
+    for name, result in alone.items():
+        pd.testing.assert_series_equal(together[name].nav, result.nav, check_exact=True)
+    # Other prices at the same dates are estimated anew.
+    windows, strategy = SharedWindows(), caps()["max_weight=0.3"]
+    doubled = panel() * np.linspace(1, 2, len(panel()))[:, None]
+    first, second = (replace(strategy, windows=windows)(it, it.index[-1], {}) for it in (panel(), doubled))
+    assert second == caps()["max_weight=0.3"](doubled, doubled.index[-1], {}) != first
+
+
+def test_an_executor_runs_strategies_elsewhere_with_the_same_answers():
+    bench = OptimizationBacktest(panel())
+    options = {"settings": replace(SETTINGS, min_history=61, history_days=61)}
+    here = bench.compare(caps(windows=SharedWindows()), **options)
+    with ThreadPoolExecutor(1) as executor:
+        there = bench.compare(caps(windows=SharedWindows()), executor=executor, **options)
+        with pytest.raises(PolicyError, match="an executor keeps no decisions"):
+            bench.compare(caps(), executor=executor, progress=lambda done, of: None, **options)
+    for name, result in here.items():
+        pd.testing.assert_series_equal(there[name].nav, result.nav, check_exact=True)
+    sent = pickle.loads(pickle.dumps(caps(windows=SharedWindows())))  # noqa: S301  our own, made here
+    assert list(bench.compare(sent, **options)) == list(here)
 
 
 def test_vintage_data_are_used_as_they_were_known_and_never_from_the_future():

@@ -19,7 +19,7 @@ from optimizer import (
     build_trades,
 )
 from optimizer.model.portfolio import money
-from optimizer.trading.tracking_risk import RIDGE
+from optimizer.numerics.tracking_risk import RIDGE
 from optimizer.trading.trades import AVERSION
 
 NEAR = 1.1e-5  # the search ends when a list is proven to be within a tenth of a basis point of NAV

@@ -1,0 +1,195 @@
+"""A list of trades in exact money: what each line costs, what all add up to, and the limits on what is then held."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from optimizer.model.costs import CostModel
+from optimizer.model.policy import Policy
+from optimizer.model.portfolio import ZERO, Action, money
+from optimizer.numerics.convex_limits import Limits
+from optimizer.numerics.tracking_risk import TrackingRisk
+from optimizer.problem.setting import Setting, aligned
+from optimizer.trading.lot_limits import check_limits
+from optimizer.trading.lot_relaxation import RoundingProblem
+from optimizer.trading.priced_portfolio import Book, Line
+from optimizer.trading.rationale import Move, Reasons, explain
+from optimizer.trading.rounding import Rounded
+from optimizer.trading.trade_list import LimitCheck, TradeList, TradeRow
+from optimizer.typing import Array
+
+NOTHING = money(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What is asked of a list: policy and estimates, limits, target (n,), book, costs, and taxes on sales (n,).
+
+    setting  with least cash and turnover as far as the target lets them give way;  policy  as it is written
+    """
+
+    setting: Setting
+    policy: Policy
+    limits: Limits
+    wanted: Array
+    book: Book
+    model: CostModel
+    aversion: float
+    band: float
+    owed: Array | float
+    risk: TrackingRisk
+    gap: float
+
+
+class Fill(NamedTuple):
+    """One line's trade in exact numbers: signed shares, signed value that leaves cash, cost, value held after."""
+
+    symbol: str
+    line: Line
+    shares: Decimal
+    flow: Decimal
+    cost: Decimal
+    after: Decimal
+    action: Action
+
+
+def _fill(symbol: str, line: Line, lots: float, close: float, model: CostModel) -> Fill:
+    """A trade in lots is a whole number of lots, or the whole holding."""
+    if not lots:
+        return Fill(symbol, line, ZERO, NOTHING, NOTHING, line.value, "HOLD")
+    everything = bool(line.quantity) and abs(lots - close) < 1e-9
+    shares = -line.quantity if everything else line.lot * round(lots)
+    after = money((line.quantity + shares) * line.price)
+    action: Action = "BUY" if shares > 0 else "SELL"
+    return Fill(
+        symbol, line, shares, after - line.value, model.cost(symbol, shares, line.price), after, action
+    )
+
+
+class Totals(NamedTuple):
+    """Every line's trade, what they add up to in exact numbers, and the limits on what is then held."""
+
+    fills: list[Fill]
+    bought: Decimal
+    sold: Decimal
+    costs: Decimal
+    cash_after: Decimal
+    nav_after: Decimal
+    achieved: Array
+    checks: tuple[LimitCheck, ...]
+
+
+def totals_of(asked: Asked, problem: RoundingProblem, answer: Rounded) -> Totals:
+    """The answer's lots as trades, added up."""
+    setting, book = asked.setting, asked.book
+    lots = zip(setting.symbols, answer.lots.tolist(), problem.close.tolist(), strict=True)
+    fills = [
+        _fill(symbol, book.lines[symbol], wanted, close, asked.model)
+        for symbol, wanted, close in lots
+        if symbol in book.lines
+    ]
+    bought = sum([fill.flow for fill in fills if fill.action == "BUY"], ZERO)
+    sold = -sum([fill.flow for fill in fills if fill.action == "SELL"], ZERO)
+    costs = sum([fill.cost for fill in fills if fill.action != "HOLD"], ZERO)
+    cash_after, nav_after = book.cash - bought + sold - costs, book.nav - costs
+    left = float(nav_after)
+    weights = {fill.symbol: float(fill.after) / left for fill in fills}
+    achieved = aligned(weights, setting.symbols, "the trade list")
+    turnover = float((bought + sold) / book.nav / 2)
+    traded, cash = answer.lots * problem.step, float(cash_after / nav_after)
+    checks = check_limits(asked.policy, asked.limits, achieved, cash, turnover, traded, problem.held)
+    return Totals(fills, bought, sold, costs, cash_after, nav_after, achieved, checks)
+
+
+def trade_list(
+    asked: Asked, problem: RoundingProblem, answer: Rounded, totals: Totals, reasons: Reasons
+) -> TradeList:
+    """The list with its reasons."""
+    book, miss = asked.book, problem.held + answer.lots * problem.step - problem.wanted
+    moves = _moves(asked.setting, problem, totals.achieved, book)
+    rows = [_row(fill, moves[fill.symbol], reasons) for fill in totals.fills]
+    return TradeList(
+        rows=tuple(sorted(rows, key=_execution_order)),
+        nav_before=book.nav,
+        nav_after=totals.nav_after,
+        cash_before=book.cash,
+        cash_after=totals.cash_after,
+        bought=totals.bought,
+        sold=totals.sold,
+        costs=totals.costs,
+        tracking_error=max(float(miss @ (asked.setting.estimates.risk @ miss)), 0.0) ** 0.5,
+        objective=answer.objective,
+        bound=answer.bound,
+        constraints=totals.checks,
+        warnings=tuple(check.text for check in totals.checks if not check.met),
+    )
+
+
+def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Book) -> dict[str, Move]:
+    """What the rationale needs to know of each name."""
+    sectors, least, nav = setting.universe.sectors, problem.min_trade, float(book.nav)
+    places = zip(
+        setting.symbols, problem.held.tolist(), problem.wanted.tolist(), achieved.tolist(),
+        problem.step.tolist(), strict=True,
+    )  # fmt: skip
+    return {
+        symbol: Move(
+            symbol,
+            sectors.get(symbol),
+            held,
+            wanted,
+            reached,
+            float(book.lines[symbol].price) / nav,
+            lot,
+            least,
+        )
+        for symbol, held, wanted, reached, lot in places
+        if symbol in book.lines
+    }
+
+
+def _row(fill: Fill, move: Move, reasons: Reasons) -> TradeRow:
+    sentence, numbers = explain(move, reasons, traded=bool(fill.shares))
+    return TradeRow(
+        symbol=fill.symbol,
+        action=fill.action,
+        quantity=abs(fill.shares),
+        price=fill.line.price,
+        value=abs(fill.flow),
+        cost=fill.cost,
+        current_quantity=fill.line.quantity,
+        target_quantity=fill.line.quantity + fill.shares,
+        current_weight=move.current,
+        target_weight=move.target,
+        achieved_weight=move.achieved,
+        local_price=fill.line.local_price,
+        fx_rate=fill.line.fx_rate,
+        rationale=sentence,
+        numbers=numbers,
+    )
+
+
+_ORDER = {"SELL": 0, "BUY": 1, "HOLD": 2}
+
+
+def _execution_order(row: TradeRow) -> tuple[int, Decimal, str]:
+    return (_ORDER[row.action], -row.value, row.symbol)
+
+
+def nothing_listed(cash: Decimal) -> TradeList:
+    """The list of a portfolio without positions."""
+    return TradeList(
+        rows=(),
+        nav_before=cash,
+        nav_after=cash,
+        cash_before=cash,
+        cash_after=cash,
+        bought=ZERO,
+        sold=ZERO,
+        costs=ZERO,
+        tracking_error=0.0,
+        objective=0.0,
+        bound=0.0,
+        constraints=(),
+        warnings=("No positions found",),
+    )
