@@ -128,7 +128,8 @@ def newest_words(rows: pa.Table, among: npt.NDArray[np.int64]) -> npt.NDArray[np
     key = (symbols.astype(np.int64) << 32) + days
     places = among[np.argsort(rows["ingest_seq"].to_numpy()[among], kind="stable")]
     places = places[np.argsort(key[places], kind="stable")]
-    return places[np.diff(key[places], append=-1) != 0]
+    newest: npt.NDArray[np.int64] = places[np.diff(key[places], append=-1) != 0]
+    return newest
 
 
 def _basis(
