@@ -1,10 +1,19 @@
-"""The backfill: the chain of every session of a range of past as-of dates, in one process."""
+"""The backfill: the chain of every session of a range of past as-of dates, in order and in one process."""
 
-from datetime import date
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
 
 import dagster as dg
 
-from pipeline.runs import run_range
+from pipeline.runs import DONE, FAULT, Outcome, desk, run_pack, warehouse
+from resources.ledger.ledger import Connection
+from resources.logs.calendars import desk_calendar
+from resources.packs.packs import newest_revision, pack_id, watermark
+
+COMPLETE = frozenset(
+    {"optimal_weights", "trades", "impact", "regimes"}
+)  # what is written where a day is at its end
 
 
 class BackfillConfig(dg.Config):
@@ -26,3 +35,64 @@ def run_past_packs(context: dg.OpExecutionContext, config: BackfillConfig) -> No
 def backfill() -> None:
     """Run the chain for every session of a range of past as-of dates."""
     run_past_packs()
+
+
+def run_range(
+    instance: dg.DagsterInstance, start: date, end: date, progress: Callable[[str], None]
+) -> list[Outcome]:
+    """The chain of every session of a range; a rejected pack stops no other.
+
+    A day that is at its end is left as it is, so that a backfill that was killed goes on where it stopped. Dagster's
+    history gets one event a day and asset, not the steps of a run.
+    """
+    configuration, store = desk(), warehouse()
+    exchange = next(source.exchange for source in configuration.sources.sources if source.enabled)
+    sessions = desk_calendar(configuration, exchange, end, store.home / "cache").sessions(start, end)
+    outcomes, began, ran = list[Outcome](), time.monotonic(), 0
+    for number, day in enumerate(sessions, 1):
+        with store.live() as con:
+            found = at_its_end(con, day, configuration.digest)
+        said = "as it was"
+        if found is None:
+            found, ran = _run(instance, day), ran + 1
+            each = (time.monotonic() - began) / ran
+            said = f"{timedelta(seconds=round(each * (len(sessions) - number)))} left at {each:.1f} s a day"
+        outcomes.append(found)
+        progress(f"{pack_id(day)}: {found.reason or 'done'} ({number} of {len(sessions)}, {said})")
+    return outcomes
+
+
+def at_its_end(con: Connection, day: date, config_hash: str) -> Outcome | None:
+    """How the day ended, where its chain ran to the end under this configuration; None where it is to be run.
+
+    A pack that was rejected is cut again once something was ingested since.
+    """
+    newest = newest_revision(con, day)
+    if newest is None:
+        return None
+    if not newest.fresh:
+        again = newest.watermark < watermark(con)
+        return None if again else Outcome(FAULT, newest.id, f"{newest.id} is rejected: {newest.reason}")
+    written = con.execute(
+        "select distinct asset from materializations where pack_id = ? and config_hash = ?",
+        [newest.id, config_hash],
+    ).fetchall()
+    return Outcome(DONE, newest.id) if {str(asset) for (asset,) in written} >= COMPLETE else None
+
+
+def _run(instance: dg.DagsterInstance, day: date) -> Outcome:
+    """One day, its steps in a history that is forgotten; `instance` is told which assets were made."""
+    with dg.DagsterInstance.ephemeral() as own:
+        outcome = run_pack(own, day)
+        for key in own.all_asset_keys():
+            event = own.get_latest_materialization_event(key)
+            if event is not None and (made := event.asset_materialization) is not None:
+                told = dg.AssetMaterialization(
+                    key,
+                    made.description,
+                    partition=made.partition,
+                    tags=made.tags,
+                    metadata={"backfill": True},
+                )
+                instance.report_runless_asset_event(told)
+    return outcome

@@ -14,6 +14,7 @@ import typer
 from optimizer import PackfolioError, PolicyError
 from pipeline.commands import accounts as account_commands
 from pipeline.commands import audit as audit_commands
+from pipeline.commands import backfill as backfill_command
 from pipeline.commands import holdings as holdings_commands
 from pipeline.commands import init as init_command
 from pipeline.commands import processes
@@ -353,6 +354,7 @@ def _show_rows(
 
 processes.register(app)
 init_command.register(app)
+backfill_command.register(app)
 holdings_commands.register(app)
 account_commands.register(app)
 audit_commands.register(app, packs)

@@ -212,20 +212,6 @@ def run_backtest(
     return Outcome(FAILED, pack_id(as_of), _said(refused)) if refused else Outcome(DONE, pack_id(as_of))
 
 
-def run_range(
-    instance: dg.DagsterInstance, start: date, end: date, progress: Callable[[str], None]
-) -> list[Outcome]:
-    """The chain of every session of a range; a rejected pack stops no other."""
-    configuration, store = desk(), warehouse()
-    exchange = next(source.exchange for source in configuration.sources.sources if source.enabled)
-    sessions = desk_calendar(configuration, exchange, end, store.home / "cache").sessions(start, end)
-    outcomes = []
-    for day in sessions:
-        outcomes.append(run_pack(instance, day))
-        progress(f"{pack_id(day)}: {outcomes[-1].reason or 'done'}")
-    return outcomes
-
-
 def _given(**settings: str | None) -> dict[str, str]:
     return {name: value for name, value in settings.items() if value is not None}
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from optimizer.backtests.report import BacktestResult
 from optimizer.errors import DataError
-from optimizer.measures.attribution import HELD, brinson, by_exposure, group_sums, summed
+from optimizer.measures.attribution import HELD, Groups, brinson, by_exposure, group_sums, summed
 from optimizer.model.exposures import FundExposureMap
 from optimizer.typing import Array
 
@@ -24,13 +24,13 @@ def attribution_by_exposure(result: BacktestResult, funds: FundExposureMap) -> d
 
 def attribution_by_group(
     result: BacktestResult,
-    groups: Mapping[str, str],
+    groups: Groups,
     prices: pd.DataFrame,
     benchmark: Mapping[str, float] | pd.DataFrame,
 ) -> pd.DataFrame:
     """Allocation, selection and interaction by group, linked over time: they add up to the active return.
 
-    groups     symbol -> group, of all that was held or is in the benchmark
+    groups     symbol -> group, of all that was held or is in the benchmark; or a table of them by date and symbol
     prices     dates x symbols, total-return prices of the benchmark's names
     benchmark  symbol -> weight, a fraction, kept by daily trades without cost, or those of each close, dates x symbols;
                the rest of 1 is in cash at no interest, and a name earns nothing before its first price
@@ -43,7 +43,7 @@ def attribution_by_group(
     if result.ruined is not None:
         raise DataError(f"the strategy lost all on {result.ruined.date()}; its return has no parts by group")
     weights, earned = _daily(result)
-    told = {**groups, CASH: CASH}
+    told = groups.assign(**{CASH: CASH}) if isinstance(groups, pd.DataFrame) else {**groups, CASH: CASH}
     own = summed(weights, told), summed(earned, told)
     table = _each_close(benchmark, result.nav.index)
     decided = result.dates[[-len(result.nav) - 1]].append(result.nav.index)

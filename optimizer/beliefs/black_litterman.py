@@ -12,7 +12,7 @@ from optimizer.errors import DataError, PolicyError
 from optimizer.model.estimates import check_covariance, check_magnitude, check_symbols, finite
 from optimizer.model.policy import BlackLittermanSettings
 from optimizer.numerics.counted import counted
-from optimizer.numerics.matrices import LowRank, Matrix, dense, less, scaled, variances
+from optimizer.numerics.matrices import LowRank, Matrix, dense, less, variances
 from optimizer.typing import Array
 
 CONFIDENCES = ("idzorek", "he_litterman")
@@ -192,7 +192,7 @@ def _predictive(S: Matrix, learnt: _Learnt | None, settings: BlackLittermanSetti
     if settings.covariance != "posterior":
         return S
     if isinstance(S, LowRank):
-        whole = scaled(S, 1.0 + tau)
+        whole = S.times(1.0 + tau)
         return whole if learnt is None else less(whole, _half(learnt))
     if learnt is None:
         return S + tau * S

@@ -10,6 +10,7 @@ from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.typing import Array
 
 ABSURD = 1e6
+Groups = Mapping[str, str] | pd.DataFrame  # symbol -> group, or by date from which on it holds and symbol
 HELD = 1e-12  # a net weight nearer to nothing has no return of its own
 
 
@@ -102,27 +103,35 @@ def _carino(r: Array, b: Array) -> Array:
 
 
 def group_sums(
-    weights: pd.DataFrame, returns: pd.DataFrame, groups: Mapping[str, str]
+    weights: pd.DataFrame, returns: pd.DataFrame, groups: Groups
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Weights and returns (T, g) of groups of names; a group without net weight returns 0.
 
-    weights, returns  (T, n) of the names;  groups  symbol -> group
+    weights, returns  (T, n) of the names;  groups  as in `summed`
     """
     total = summed(weights, groups)
     earned = group_contributions(weights, returns, groups)
     return total, (earned / total.where(total.abs() > HELD)).fillna(0.0)
 
 
-def group_contributions(
-    weights: pd.DataFrame, returns: pd.DataFrame, groups: Mapping[str, str]
-) -> pd.DataFrame:
+def group_contributions(weights: pd.DataFrame, returns: pd.DataFrame, groups: Groups) -> pd.DataFrame:
     """(T, g) weights x returns of the names of each group: what it earned, whatever its net weight."""
     return summed(weights * returns.to_numpy(), groups)
 
 
-def summed(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
-    """(T, g) sums of the columns (T, n) of each group; DataError for a symbol without one."""
+def summed(table: pd.DataFrame, groups: Groups) -> pd.DataFrame:
+    """(T, g) sums of the columns (T, n) of each group; DataError for a symbol without one.
+
+    groups  symbol -> group; or a table of groups by date and symbol, each row from its date on, the first before it too
+    """
     missing = [str(symbol) for symbol in table.columns if symbol not in groups]
     if missing:
         raise DataError(f"no group for {', '.join(missing)}; give each symbol one")
+    if isinstance(groups, pd.DataFrame):
+        place = np.maximum(groups.index.searchsorted(table.index, side="right") - 1, 0)
+        of_day, values = groups[list(table.columns)].to_numpy()[place], table.to_numpy()
+        sums = {
+            name: np.where(of_day == name, values, 0.0).sum(axis=1) for name in sorted(set(of_day.ravel()))
+        }
+        return pd.DataFrame(sums, table.index)
     return table.T.groupby([groups[str(symbol)] for symbol in table.columns]).sum().T

@@ -38,6 +38,10 @@ class LowRank:
     def __rmatmul__(self, x: Array) -> Array:
         return self @ x
 
+    def times(self, factor: float) -> "LowRank":
+        """The covariance times a positive factor."""
+        return LowRank(self.root * np.sqrt(factor), self.diagonal * factor, self.signs)
+
     def __len__(self) -> int:
         return len(self.diagonal)
 
@@ -69,9 +73,7 @@ def variances(matrix: Matrix) -> Array:
 
 def scaled(matrix: Matrix, factor: float) -> Matrix:
     """The matrix times a positive factor."""
-    if isinstance(matrix, LowRank):
-        return LowRank(matrix.root * np.sqrt(factor), matrix.diagonal * factor, matrix.signs)
-    return matrix * factor
+    return matrix.times(factor) if isinstance(matrix, LowRank) else matrix * factor
 
 
 def plus_diagonal(matrix: Matrix | None, size: float, n: int) -> Matrix:

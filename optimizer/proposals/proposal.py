@@ -58,8 +58,13 @@ class Beliefs:
         known = self.moments(evidence)
         if self.scenarios is None:
             return known
-        days = {"scenarios": self.scenarios, "probabilities": self.probabilities}
-        return replace(known, covariance=self.covariance, **days, trusted=True)
+        return replace(
+            known,
+            covariance=self.covariance,
+            scenarios=self.scenarios,
+            probabilities=self.probabilities,
+            trusted=True,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -103,7 +103,7 @@ class News:
             return book
         if kind in ("dividend", "special_dividend"):
             return self._paid(book, action, told, before, was, market)
-        if kind == "delisting" and (told is None or before is None):
+        if kind == "delisting" and (before is None or (told is None and not self._withdrawn(before))):
             return (
                 book  # one told late acts in `fill`; where its name is priced again, another company has it
             )
@@ -117,6 +117,15 @@ class News:
         days = [action.day for action in actions if action is not None]
         panel = read_panel(self.con, self.pack, sorted(_named(*actions)), min(days), max(days) + WITHIN)
         return market_of(self.con, self.pack, panel, self.base)
+
+    def _withdrawn(self, action: CorporateAction) -> bool:
+        """Whether the newest word on an action takes it back, so that it never was."""
+        found = self.con.execute(
+            "select arg_max(withdrawn, ingest_seq) from corporate_actions "
+            "where symbol = ? and date = ? and kind = ? and ingest_seq <= ?",
+            [action.symbol, action.day, action.kind, self.pack.watermark],
+        ).fetchall()
+        return bool(found[0][0])
 
     def _multiple(self, symbol: str, day: date, now: Mapping[Key, CorporateAction]) -> Fraction:
         """Shares of a symbol today for one of a day."""

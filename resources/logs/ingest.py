@@ -13,6 +13,7 @@ from optimizer import DataError
 from resources.ledger.ledger import Connection, Stamp, file_sha256, head
 from resources.logs import characteristics
 from resources.logs.calendars import Calendar, calendar_ends, desk_calendar
+from resources.logs.leaves import RECENT_PRICES
 from resources.logs.recorded_actions import (
     ACTIONS,
     explained_deliveries,
@@ -263,8 +264,7 @@ def name_of(delivery: Delivery | FileRejected) -> str:
 
 def newest_price(con: Connection, sources: Iterable[str]) -> date | None:
     """The newest date of a believed price of the given sources; looked for among the recent rows first."""
-    recent = "date > (select max(date) from log_leaves where log = 'prices') - 30"
-    for where in (recent, "true"):
+    for where in (RECENT_PRICES, "true"):
         found = con.execute(
             f"select max(date) from believed_prices(null) where {where} and source in (select unnest(?))",
             [list(sources)],

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from resources.ledger.ledger import Connection
+from resources.logs.leaves import RECENT_PRICES
 
 RELEASE = "release it in overrides.yaml if it is true, or wait for the vendor's correction"
 REMEDIES = {
@@ -54,28 +55,60 @@ def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQu
 
     A row is no longer asked about once a row of its symbol, date and source that came with it or later is believed.
     """
-    rows = con.execute(
-        """
+    days = con.execute(
+        "select distinct date from quarantine where log = 'prices' and code <> 'CARRIED' "
+        "and ($1 is null or ingest_seq <= $1) order by 1",
+        [watermark],
+    ).fetchall()
+    if not days:
+        return []
+    # Dates that stand in the query itself are looked up in the log; those of another table are joined to all of it.
+    listed = ", ".join(f"date '{day}'" for (day,) in days if day is not None) or "null"
+    asked = con.execute(
+        f"""
         with aside as (
             select coalesce(symbol, '') as symbol, source, date, code, reason, ingest_seq from quarantine
             where log = 'prices' and code <> 'CARRIED' and ($1 is null or ingest_seq <= $1)
             qualify rank() over (partition by symbol, source, date order by ingest_seq desc) = 1
         ), unanswered as (
             select * from aside a where not exists (
-                select 1 from believed_prices($1) p where p.symbol = a.symbol and p.date = a.date
-                and p.source = a.source and p.ingest_seq >= a.ingest_seq)
-        ), asked as (
-            select symbol, source, code, count(distinct date) as rows, min(date) as first, max(date) as last,
-                arg_min(reason, (date, reason)) as reason
-            from unanswered group by symbol, source, code
+                select 1 from believed_prices($1) p where p.date in ({listed}) and p.symbol = a.symbol
+                and p.date = a.date and p.source = a.source and p.ingest_seq >= a.ingest_seq)
         )
-        select a.*, (select max(date) from believed_prices($1) p
-                     where p.symbol = a.symbol and p.source = a.source) as believed
-        from asked a order by last desc nulls last, symbol, source, code
+        select symbol, source, code, count(distinct date), min(date), max(date) as last, arg_min(reason, (date, reason))
+        from unanswered group by symbol, source, code order by last desc nulls last, symbol, source, code
         """,
         [watermark],
     ).fetchall()
+    newest = _newest_believed(con, {(row[0], row[1]) for row in asked}, watermark)
     return [
-        OpenQuestion(symbol, source, code, count, first, last, reason, REMEDIES.get(code, RESEND), believed)
-        for symbol, source, code, count, first, last, reason, believed in rows
+        OpenQuestion(
+            symbol,
+            source,
+            code,
+            count,
+            first,
+            last,
+            reason,
+            REMEDIES.get(code, RESEND),
+            newest.get((symbol, source)),
+        )
+        for symbol, source, code, count, first, last, reason in asked
     ]
+
+
+def _newest_believed(
+    con: Connection, wanted: set[tuple[str, str]], watermark: int | None
+) -> dict[tuple[str, str], date]:
+    """(symbol, source) -> the newest date of a believed price; looked for among the recent rows first."""
+    found: dict[tuple[str, str], date] = {}
+    for where in (RECENT_PRICES, "true"):
+        left = sorted({symbol for symbol, source in wanted if (symbol, source) not in found})
+        if left:
+            rows = con.execute(
+                f"select symbol, source, max(date) from believed_prices($1) where {where} "
+                "and symbol in (select unnest($2)) group by symbol, source",
+                [watermark, left],
+            ).fetchall()
+            found = {(symbol, source): day for symbol, source, day in rows} | found
+    return found

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import SAME_VALUE
+from resources.logs.leaves import RECENT_PRICES
+from resources.prices.rows import newest_words
 from resources.prices.series import Record
 from resources.prices.source import CARRIED, PRICE_ROWS, Delivery
 from resources.screening.doubts import WAITING
@@ -33,8 +35,7 @@ def newest_closes_on_record(
     Recent rows lie together, so that they are found without a walk through the whole log.
     """
     source = delivery.source
-    recent = "date > (select max(date) from log_leaves where log = 'prices') - 30"
-    newest = _newest_closes(con, source, recent, [])
+    newest = _newest_closes(con, source, RECENT_PRICES, [])
     others = set(delivery.rows["symbol"].unique().to_pylist()) - set(newest)
     if others:
         newest |= _newest_closes(con, source, "symbol in (select unnest(?))", [sorted(others)])
@@ -69,12 +70,13 @@ def rows_around(
     days = delivery.rows["date"].to_numpy()
     if not len(days):
         return Recorded()
+    first, last = (day.astype("datetime64[D]").item() for day in (days.min(), days.max()))
     symbols = sorted({*delivery.rows["symbol"].unique().to_pylist()} - {None})
     aside, own = _set_aside(con, delivery.source, symbols)
-    starts = dict.fromkeys(symbols, days.min().astype("datetime64[D]").item())
+    starts = dict.fromkeys(symbols, first)
     for row in [*aside, *own.values()]:
         starts[row["symbol"]] = min(starts[row["symbol"]], row["date"])
-    on_record = _on_record(con, delivery, units, starts, days.max().astype("datetime64[D]").item())
+    on_record = _on_record(con, delivery, units, starts, last)
     waiting = [row for row in aside if row["code"] in WAITING and row["close"]]
     losing = [row for row in aside if row["code"] in KEEPING]
     return _recorded(on_record, waiting, own, losing)
@@ -93,31 +95,39 @@ def _on_record(
     if delivery.known_at is not None:  # an older evening's word may not count
         told = told.slice(0, 0)
     con.register("told_again", told)
-    con.register(
-        "wanted",
-        pa.table(
-            {
-                "symbol": list(starts),
-                "start": list(starts.values()),
-                "unit": [units.get(symbol, delivery.currency) for symbol in starts],
-            }
-        ),
-    )
+    # One symbol that waits since years must not make the years of all the others be read.
+    usual = max(starts.values())
+    groups = [[s for s in starts if (starts[s] == usual) == at_end] for at_end in (True, False)]
+    read = [
+        _group_on_record(con, delivery, units, {s: starts[s] for s in its}, last) for its in groups if its
+    ]
+    con.unregister("told_again")
+    rows = pa.concat_tables(read)
+    rows = rows.set_column(0, "symbol", rows["symbol"].dictionary_encode())
+    return rows.take(pa.array(newest_words(rows, np.arange(len(rows))))).drop_columns("ingest_seq")
+
+
+def _group_on_record(
+    con: Connection, delivery: Delivery, units: Mapping[str, str], starts: Mapping[str, date], last: date
+) -> pa.Table:
+    wanted = {
+        "symbol": list(starts),
+        "start": list(starts.values()),
+        "unit": [units.get(symbol, delivery.currency) for symbol in starts],
+    }
+    con.register("wanted", pa.table(wanted))
     rows = con.sql(
         f"""
-        select {COLUMNS}, p.known_at - date '1970-01-01' as known
+        select {COLUMNS}, p.known_at - date '1970-01-01' as known, p.ingest_seq
         from believed_prices(null) p join wanted w on p.symbol = w.symbol and p.currency = w.unit
         where p.source = $source and p.date between $low::date - {MONTH} and $high::date + {MONTH}
         and p.date >= w.start - {MONTH}
         and not exists (select 1 from told_again t where t.symbol = p.symbol and t.date = p.date)
-        qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
-        order by p.symbol, p.date
         """,
         params={"source": delivery.source, "low": min(starts.values()), "high": last},
     ).to_arrow_table()
-    con.unregister("told_again")
     con.unregister("wanted")
-    return rows.set_column(0, "symbol", rows["symbol"].dictionary_encode())
+    return rows
 
 
 def _set_aside(con: Connection, source: str, symbols: list[str]) -> tuple[list[Row], dict[Key, Row]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from resources.ledger.ledger import Connection
-from resources.prices.rows import symbol_codes
+from resources.prices.rows import newest_words, symbol_codes
 from resources.prices.series import Series, filled, make_series
 from resources.prices.source import PRICE_ROWS
 from resources.screening.price_warnings import WatchLimits, market_excess, reversals
@@ -38,20 +38,12 @@ def recent_prints(con: Connection, as_of: date, watermark: int, limits: WatchLim
 
 
 def _last_words(told: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Each source with its newest row of each symbol and day, in their order: five times as fast as in SQL."""
+    """Each source with its newest row of each symbol and day, in their order."""
     sources, names = symbol_codes(told["source"].dictionary_encode())
-    symbol = told["symbol"].dictionary_encode()  # small to sort, and to take rows from
-    symbols, _ = symbol_codes(symbol)
-    days = told["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    key = (symbols.astype(np.int64) << 32) + days
-    seq = told["ingest_seq"].to_numpy()
-    told = told.drop_columns(["source", "ingest_seq"]).set_column(0, "symbol", symbol)
+    told = told.set_column(told.column_names.index("symbol"), "symbol", told["symbol"].dictionary_encode())
     for code, source in enumerate(names):
-        places = np.flatnonzero(sources == code)
-        places = places[np.argsort(seq[places], kind="stable")]
-        places = places[np.argsort(key[places], kind="stable")]
-        last = np.append(np.diff(key[places]) != 0, True)
-        yield source, told.take(pa.array(places[last]))
+        last = newest_words(told, np.flatnonzero(sources == code))
+        yield source, told.drop_columns(["source", "ingest_seq"]).take(pa.array(last))
 
 
 def _repeated(

@@ -12,7 +12,7 @@ import pytest
 
 from optimizer import DataError
 from pipeline import runs
-from pipeline.runs import Outcome, choose_as_of, run_range, why
+from pipeline.runs import choose_as_of, why
 from resources.logs.calendars import Calendar
 
 SESSIONS = [date(2026, 7, day) for day in (1, 2, 6, 7)]  # Friday the 3rd is Independence Day, observed
@@ -98,25 +98,6 @@ def test_without_a_live_source_only_the_future_is_refused(
     assert choose_as_of(date(2026, 7, 2), july(2)) == date(2026, 7, 2)
     with pytest.raises(DataError):
         choose_as_of(date(2026, 7, 3), july(2))
-
-
-def test_a_range_runs_every_session_of_the_first_enabled_source_and_stops_for_none(
-    desk: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk[:] = [source(enabled=False, exchange="XNYS"), source(live=False)]
-    ran: list[date] = []
-
-    def run_pack(instance: object, day: date) -> Outcome:
-        ran.append(day)
-        rejected = day == date(2026, 7, 2)
-        return Outcome(3, "PP", "it is rejected") if rejected else Outcome(0, "PP")
-
-    monkeypatch.setattr(runs, "run_pack", run_pack)
-    said: list[str] = []
-    found = run_range(None, date(2026, 7, 2), date(2026, 7, 6), said.append)  # type: ignore[arg-type]
-    assert ran == [date(2026, 7, 2), date(2026, 7, 6)]
-    assert [one.status for one in found] == [3, 0]
-    assert said == ["PP_2026-07-02: it is rejected", "PP_2026-07-06: done"]
 
 
 def test_the_innermost_error_of_each_failed_step_is_told() -> None:

@@ -254,14 +254,13 @@ def _held(result: "BacktestResult") -> pd.DataFrame:
 
 
 def attribution(replay: Replay, past: Past) -> pd.DataFrame:
-    """Where each strategy's return came from: by symbol, by exposure, and by sector against the benchmark.
+    """Where each strategy's return came from: by symbol, by exposure, and by sector of the day against the benchmark.
 
     A strategy that lost all has no parts by sector: none would add up.
     """
     from optimizer.backtests.attribution import DELAY, attribution_by_exposure, attribution_by_group
 
-    universe = past.universe
-    sectors = {symbol: universe.sectors.get(symbol, "no sector") for symbol in past.prices.columns}
+    universe, sectors = past.universe, past.sectors
     rows: list[tuple[str, str, str, str, float]] = []
     for name, result in sorted(replay.results.items()):
         told = {"symbol": {str(symbol): float(part) for symbol, part in result.attribution.items()}}

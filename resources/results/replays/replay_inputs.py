@@ -1,6 +1,6 @@
 """What the replays of a portfolio read: the past as the pack saw it, each fact from its date on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import cast
@@ -52,6 +52,13 @@ class Past:
     liquidity: LiquidityPanel | None
     since: tuple[date, str]
     simulated: bool
+
+    @property
+    def sectors(self) -> Mapping[str, str] | pd.DataFrame:
+        """Symbol -> sector of all names; by the date from which on they hold where some changed."""
+        known = {name: self.universe.sectors.get(name, "no sector") for name in self.prices.columns}
+        changed = self.facts.sectors
+        return known if changed is None else changed.reindex(columns=[*known]).fillna(known)
 
     @property
     def to_the_end(self) -> pd.DataFrame:

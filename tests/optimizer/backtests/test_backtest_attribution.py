@@ -108,6 +108,27 @@ def test_selection_and_allocation_are_told_apart():
         attribution_by_group(picked, {"S0": "one", "S1": "one", "S2": "two"}, prices, even)
 
 
+def test_what_a_name_earned_counts_for_the_group_that_it_was_in_that_day():
+    prices = panel()
+    free = BacktestSettings(min_history=2, costs=CostModel(commission=0.0, impact_bps=0.0))
+    even, alone = dict.fromkeys(prices, 0.25), {"S0": 1.0}
+    result = OptimizationBacktest(prices).backtest_strategy(
+        lambda history, day: alone, "daily", settings=free
+    )
+    groups = {"S0": "one", "S1": "two", "S2": "two", "S3": "two"}
+    half = prices.index[len(prices) // 2]
+    moved = pd.DataFrame([groups, {**groups, "S0": "three"}], [prices.index[0], half])
+    fixed, dated = (attribution_by_group(result, told, prices, even) for told in (groups, moved))
+    assert dated.to_numpy().sum() == pytest.approx(fixed.to_numpy().sum(), abs=1e-12)
+    assert {"one", "three"} < {*dated.index} and "three" not in fixed.index
+    early = OptimizationBacktest(prices.loc[:half].iloc[:-1])
+    before = early.backtest_strategy(lambda history, day: alone, "daily", settings=free)
+    first = [attribution_by_group(before, told, prices, even).loc["one"] for told in (groups, moved)]
+    pd.testing.assert_series_equal(*first)
+    with pytest.raises(DataError, match="no group for S0"):
+        attribution_by_group(result, moved.drop(columns="S0"), prices, even)
+
+
 def test_the_money_weighted_return_is_that_of_a_client_who_pays_in_and_out():
     prices = pd.DataFrame(
         {"A": [100.0, 100.0, 110.0, 220.0, 209.0]},

@@ -108,6 +108,25 @@ def test_a_delisting_for_another_sum_pays_the_difference(tmp_path: Path) -> None
     assert sorted(details) == [(-27_000, -24_000), (28_500, 24_000)]
 
 
+@pytest.mark.parametrize("lots", [True, False])
+def test_a_delisting_taken_back_gives_the_shares_and_takes_the_cash(tmp_path: Path, lots: bool) -> None:
+    book = book_with(tmp_path, "delisting", 90.0, lots)
+    assert costs(book, D3)[:2] == ({"BBB": 10}, 28_000)
+    book.prices("AAA", {D4: 101.0})
+    book.action("AAA", EX, "delisting", **WITHDRAWN)
+    found = costs(book, D4)
+    assert found[:2] == ({"AAA": 300, "BBB": 10}, 1000)
+    assert found[2] == ({"AAA": pytest.approx(24_000)} if lots else {})
+    assert costs(book, D5)[:2] == ({"AAA": 300, "BBB": 10}, 1000)
+
+
+def test_a_delisting_whose_ticker_another_company_has_stays(tmp_path: Path) -> None:
+    book = book_with(tmp_path, "delisting", 90.0, lots=False)
+    book.day(D3)
+    book.prices("AAA", {D4: 7.0})
+    assert costs(book, D4)[:2] == ({"BBB": 10}, 28_000)
+
+
 def test_restatements_name_what_is_taken_back(tmp_path: Path) -> None:
     book = book_with(tmp_path, "spin_off", 0.5, new_symbol="CCC", basis_share=0.25)
     book.day(D3)

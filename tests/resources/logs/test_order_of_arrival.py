@@ -42,7 +42,7 @@ def arrive(warehouse: Warehouse, rows: Sequence[Row], name: str) -> None:
         f"A,{day(session)},{close:.4f},{split:g},{paid:g}\n" for session, close, split, paid in rows
     )
     text = f"symbol,date,close,split,dividend\n{lines}"
-    file = read_delivery(text.encode(), f"{name}.csv", name, name, Reading("desk", "USD"))
+    file = read_delivery(text.encode(), f"{name}.csv", name, name, Reading("desk", "USD", "as_traded"))
     with warehouse.live() as con:
         record, splits = newest_closes_on_record(con, file), stated_actions(con).splits
         context = Context(date(2024, 12, 30), SESSIONS, record, splits, recorded=rows_around(con, file))

@@ -1,0 +1,59 @@
+"""A backfill runs the days of a range in order, goes on where it stopped, and writes what a run of each day writes."""
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from small_desk import make_desk
+from terminal import Terminal, terminal
+from typed_desk import read_published
+
+pytestmark = pytest.mark.xdist_group("terminal")
+LEDGER = "select id, this_hash from materializations"
+
+
+def progress(at: Terminal, *days: str, status: int = 0) -> list[str]:
+    said = at("backfill", *days)
+    assert said.status == status, said
+    return said.lines
+
+
+def test_a_backfill_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_desk(tmp_path)
+    with terminal(tmp_path) as at:
+        assert at("ingest").status == 0
+        first = progress(at, "2024-02-26", "2024-02-27")
+        assert [line.split(" (")[0] for line in first] == ["PP_2024-02-26: done", "PP_2024-02-27: done"]
+        assert "(1 of 2, 0:00:" in first[0] and first[1].endswith("s a day)")
+        again = progress(at, "2024-02-24", "2024-02-28")
+        assert again[:2] == [
+            "PP_2024-02-26: done (1 of 3, as it was)",
+            "PP_2024-02-27: done (2 of 3, as it was)",
+        ]
+        assert again[2].startswith("PP_2024-02-28: done (3 of 3, 0:00:00 left at ")
+        before = read_published(at, LEDGER)
+        assert at("run", "--as-of", "2024-02-28").status == 0
+        assert read_published(at, LEDGER) == before
+        monkeypatch.setenv("DAGSTER_HOME", str(at.home / "dagster"))
+        with dg.DagsterInstance.get() as instance:
+            assert [run.job_name for run in instance.get_runs()] == ["pack_run", "ingest", "ingest"]
+            made = instance.get_materialized_partitions(dg.AssetKey("trades"))
+        assert made == {"PP_2024-02-26", "PP_2024-02-27", "PP_2024-02-28"}
+
+
+def test_a_day_is_run_again_where_the_configuration_is_another_and_where_a_rejected_pack_may_be_mended(
+    tmp_path: Path,
+) -> None:
+    days = make_desk(tmp_path)
+    (tmp_path / "inbox" / "history.csv").write_text("symbol,date,close\n" + f"AAA,{days[-30]},100\n")
+    with terminal(tmp_path) as at:
+        assert at("ingest").status == 0
+        day = str(date(2024, 2, 28))
+        for _ in range(2):
+            said = progress(at, day, day, status=1)
+            assert said[0].startswith("PP_2024-02-28: PP_2024-02-28 is rejected: no symbol has a price")
+        assert said[0].endswith("as it was)")
+        (tmp_path / "inbox" / "more.csv").write_text(f"symbol,date,close\nAAA,{day},101\n")
+        assert at("ingest").status == 0
+        assert progress(at, day, day, status=1)[0].endswith("s a day)")
