@@ -34,8 +34,19 @@ def asks_for_factors(recipe: Recipe) -> bool:
 
 def wanted_recipes(con: Connection, pack: Pack, *, every: bool) -> dict[str, Recipe]:
     """The recipes of a pack's portfolios for which a model is fitted, by name: those that ask for one, or every one."""
+    if not every and not _any_asks(con, pack):
+        return {}
     found = (snapshot.recipe() for snapshot in read_snapshots(con, pack) if not snapshot.problem)
     return {recipe.name: recipe for recipe in found if every or asks_for_factors(recipe)}
+
+
+def _any_asks(con: Connection, pack: Pack) -> bool:
+    """Whether a policy names the method at all: a look that costs nothing where thousands do not."""
+    found = con.execute(
+        "select 1 from latest_portfolio_snapshots where pack_id = ? and contains(policy, ?) limit 1",
+        [pack.id, FACTOR_MODEL],
+    )
+    return bool(found.fetchall())
 
 
 def out_of_bounds(fit: FactorFit) -> list[str]:
