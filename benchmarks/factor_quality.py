@@ -24,6 +24,7 @@ from optimizer import (
     Universe,
     fit_factors,
     ledoit_wolf,
+    regime_ewma,
     sample_covariance,
     solve,
 )
@@ -42,6 +43,7 @@ METHODS: Mapping[str, Callable[[Sample], Array]] = {
     "sample, 504 days": sample_covariance,
     "Ledoit-Wolf, 504 days": ledoit_wolf,
     "statistical factors, 504 days": statistical_factors,
+    "regime_ewma, 504 days": regime_ewma,
 }
 OURS = "factor model"
 GROUPS = ("random", "factor-tilted", "least volatile")

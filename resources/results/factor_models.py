@@ -160,9 +160,10 @@ def factor_frames(fits: dict[str, FactorFit]) -> dict[str, pd.DataFrame]:
         "specific_risks": _specific,
         "factor_model_quality": _quality,
     }
-    none = pd.DataFrame(columns=["recipe"])
+    if not fits:  # recipes that asked for one before do no more
+        return {table: pd.DataFrame(columns=["recipe"]) for table in tables}
     return {
-        table: pd.concat([none, *(rows_of(fit).assign(recipe=name) for name, fit in sorted(fits.items()))])
+        table: pd.concat([rows_of(fit).assign(recipe=name) for name, fit in sorted(fits.items())])
         for table, rows_of in tables.items()
     }
 
