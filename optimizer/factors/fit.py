@@ -198,7 +198,7 @@ def fit_factors(panel: FactorPanel, settings: FactorSettings = FactorSettings())
     fitted = _folded(blank, usable, range(len(panel.dates)))
     if not fitted.sessions:
         raise DataError(
-            "no session has two names with a return, a capitalisation and a sector; nothing can be fitted"
+            "no session has a name with a return, a capitalisation and a sector; nothing can be fitted"
         )
     return fitted
 
@@ -237,10 +237,10 @@ def sector_constraint(plan: Plan, exposures: Array, weights: Array) -> Array:
 
 
 def _advanced(fitted: FactorFit, panel: FactorPanel, done: int, day: int) -> tuple[FactorFit, Session | None]:
-    """The fit with one session's regression; without a regression where fewer than two names have a return."""
+    """The fit with one session's regression; without a regression where no name has a return."""
     returns, present = panel.returns[day], panel.present[day]
     on = fitted.universe & present
-    if on.sum() < 2:
+    if not on.any():
         return fitted, None
     design, target, weights = fitted.exposures[on], returns[on], fitted.weights[on]
     root = np.sqrt(weights)
