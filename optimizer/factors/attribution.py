@@ -8,7 +8,7 @@ from optimizer.errors import DataError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.fit import FactorFit
 from optimizer.factors.panel import YEAR, FactorPanel
-from optimizer.factors.regression import standard_errors
+from optimizer.factors.regression import coefficient_error
 from optimizer.typing import Array
 
 
@@ -128,7 +128,11 @@ def attributed(
         session, on = fit.sessions[-1], before.universe & panel.present[day]
         exposures[row], factors[row] = before.exposures.T @ own, session.factor_returns
         specific[row] = own @ np.nan_to_num(session.specific_returns)
-        errors[row] = standard_errors(
-            before.exposures[on], session.specific_returns[on], np.sqrt(before.weights[on]), before.constraint
+        error = coefficient_error(
+            before.exposures[on],
+            session.specific_returns[on] ** 2,
+            np.sqrt(before.weights[on]),
+            before.constraint,
         )
+        errors[row] = np.sqrt(np.diag(error))
     return realised_return(exposures, factors, specific, held if totals is None else totals, errors)

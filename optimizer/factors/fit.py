@@ -113,13 +113,13 @@ class FactorFit:
             own.correlation_half_life,
             own.correlation_lags,
         )
+        deviation = specific_deviation(
+            self.moments, self.exposures, self.weights, self.universe, self.constraint, own.shrinkage
+        )
         covariance = eigenfactor_adjusted(
             covariance, effective_periods(len(returns), own.correlation_half_life),
             np.random.default_rng(own.seed), own.simulations, own.eigenfactor_scale,
         )  # fmt: skip
-        deviation = specific_deviation(
-            self.moments, self.exposures, self.weights, self.universe, self.constraint, own.shrinkage
-        )
         factor_regime, specific_regime = self.regimes
         return FactorModel(
             self.symbols, self.plan.factors, self.plan.groups, self.exposures,

@@ -78,10 +78,11 @@ class FactorPanel:
     def between(self, start: int, stop: int) -> "FactorPanel":
         """The sessions from the place `start` to before `stop`."""
         part = slice(start, stop)
-        values: dict[str, Array | None] = {"returns": self.returns, "caps": self.caps, "traded": self.traded}
-        kept = {name: None if table is None else table[part] for name, table in values.items()}
         return replace(
-            self, dates=self.dates[part], **kept, scores={name: table[part] for name, table in self.scores.items()},
+            self, dates=self.dates[part], returns=self.returns[part],
+            caps=None if self.caps is None else self.caps[part],
+            traded=None if self.traded is None else self.traded[part],
+            scores={name: table[part] for name, table in self.scores.items()},
             sectors=None if self.sectors is None else self.sectors[part],
             estimation=None if self.estimation is None else self.estimation[part],
         )  # fmt: skip

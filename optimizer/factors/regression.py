@@ -36,22 +36,22 @@ def eliminated(constraint: Array) -> Array:
     return basis
 
 
-def standard_errors(
-    design: Array, residuals: Array, weights: Array, constraint: Array | None = None
+def coefficient_error(
+    design: Array, variances: Array, weights: Array, constraint: Array | None = None
 ) -> Array:
-    """(K,) of the coefficients of `constrained_wls`, whatever each name's own variance.
+    """(K, K) covariance of the coefficients of `constrained_wls` where the names' residuals have these variances.
 
-    Source: White (1980), Econometrica 48, without correction for degrees of freedom.
+    variances  (n,) of the residuals: squared residuals themselves (White 1980, Econometrica 48) or forecasts
 
-    >>> standard_errors(np.ones((4, 1)), np.array([1.0, -1.0, 1.0, -1.0]), np.ones(4)).tolist()
-    [0.5]
+    >>> coefficient_error(np.ones((4, 1)), np.ones(4), np.ones(4)).tolist()
+    [[0.25]]
     """
     given = constraint is not None and constraint.any()
     basis = eliminated(constraint) if given and constraint is not None else np.eye(design.shape[1])
     reduced = design @ basis
     scaled = reduced * weights[:, None]
     bread = basis @ np.linalg.pinv(reduced.T @ scaled, hermitian=True) @ scaled.T
-    return np.asarray(np.sqrt((bread**2) @ residuals**2))
+    return np.asarray((bread * variances) @ bread.T)
 
 
 def weighted_least_squares(design: Array, target: Array, weights: Array) -> Array:
