@@ -10,7 +10,7 @@ against the lowest), and the least volatile long-only portfolio by the method's 
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from optimizer import (
     Universe,
     fit_factors,
     ledoit_wolf,
+    regime_ewma,
     sample_covariance,
     solve,
 )
@@ -42,6 +43,7 @@ METHODS: Mapping[str, Callable[[Sample], Array]] = {
     "sample, 504 days": sample_covariance,
     "Ledoit-Wolf, 504 days": ledoit_wolf,
     "statistical factors, 504 days": statistical_factors,
+    "regime_ewma, 504 days": regime_ewma,
 }
 OURS = "factor model"
 GROUPS = ("random", "factor-tilted", "least volatile")
@@ -79,18 +81,6 @@ def panel_of(prices: pd.DataFrame, sectors: Mapping[str, str]) -> FactorPanel:
 MIN_PERIODS = 63
 
 
-def cut(panel: FactorPanel, start: int, stop: int) -> FactorPanel:
-    """The sessions from `start` to before `stop`."""
-
-    def part(values: Array | None) -> Array | None:
-        return None if values is None else values[start:stop]
-
-    return replace(
-        panel, dates=panel.dates[start:stop], returns=panel.returns[start:stop], caps=part(panel.caps),
-        traded=part(panel.traded), sectors=part(panel.sectors),  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
 def least_volatile(symbols: tuple[str, ...], covariance: Matrix) -> Array:
     """(n,) long-only weights."""
     policy = Policy(method="min_volatility")
@@ -116,10 +106,10 @@ def judged(panel: FactorPanel, seed: int = 0) -> dict[tuple[str, str], Judged]:
     held = min(HELD, n // 2)
     random = np.array([np.bincount(rng.choice(n, held, False), minlength=n) / held for _ in range(RANDOM)])
     found = {(method, group): Judged([], []) for method in (*METHODS, OURS) for group in GROUPS}
-    fit = fit_factors(cut(panel, 0, FIRST))
+    fit = fit_factors(panel.between(0, FIRST))
     for day in range(FIRST, len(panel.dates) - STEP + 1, STEP):
         if day > FIRST:
-            fit = fit.updated(cut(panel, day - STEP - YEAR - 2, day))
+            fit = fit.updated(panel.between(day - STEP - YEAR - 2, day))
         sample = Sample(panel.returns[day - WINDOW : day])
         covariances: dict[str, Matrix] = {name: method(sample) for name, method in METHODS.items()}
         risk = fit.model.covariance

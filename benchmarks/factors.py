@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,15 +60,6 @@ def market(names: int, sessions: int, seed: int = 0) -> FactorPanel:
     return FactorPanel(symbols, tuple(range(sessions)), returns, caps, None, sector_names, codes)
 
 
-def cut(panel: FactorPanel, start: int, stop: int) -> FactorPanel:
-    """The sessions from `start` to before `stop`."""
-    assert panel.caps is not None and panel.sectors is not None
-    return replace(
-        panel, dates=panel.dates[start:stop], returns=panel.returns[start:stop], caps=panel.caps[start:stop],
-        sectors=panel.sectors[start:stop],
-    )  # fmt: skip
-
-
 def least(call: Callable[[], object], runs: int) -> float:
     """The least CPU seconds of some runs."""
     times = []
@@ -83,9 +73,9 @@ def least(call: Callable[[], object], runs: int) -> float:
 def measured() -> dict[str, tuple[float, int]]:
     """What -> (CPU seconds, factors)."""
     whole, large = market(NAMES, SESSIONS), market(LARGE, 400)
-    fitted, day_before = fit_factors(whole), fit_factors(cut(whole, 0, SESSIONS - 1))
-    last_days = cut(whole, SESSIONS - 255, SESSIONS)
-    large_before, large_days = fit_factors(cut(large, 0, 399)), cut(large, 399 - 254, 400)
+    fitted, day_before = fit_factors(whole), fit_factors(whole.between(0, SESSIONS - 1))
+    last_days = whole.between(SESSIONS - 255, SESSIONS)
+    large_before, large_days = fit_factors(large.between(0, 399)), large.between(399 - 254, 400)
     return {
         f"fit of {NAMES} names, {len(fitted.sessions)} sessions regressed": (
             least(lambda: fit_factors(whole).model, 4), len(fitted.plan.factors),

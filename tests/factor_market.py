@@ -1,6 +1,4 @@
-"""A market made of a few factors, as a panel, whole or cut."""
-
-from dataclasses import replace
+"""A market made of a few factors, as a panel."""
 
 import numpy as np
 
@@ -27,14 +25,3 @@ def panel(seed: int = 0, days: int = 330, names: int = 24, sectors: int = 3) -> 
         codes,
         scores,
     )
-
-
-def cut(whole: FactorPanel, start: int, stop: int) -> FactorPanel:
-    def part(values):
-        return None if values is None else values[start:stop]
-
-    return replace(
-        whole, dates=whole.dates[start:stop], returns=part(whole.returns), caps=part(whole.caps),
-        traded=part(whole.traded), sectors=part(whole.sectors), estimation=part(whole.estimation),
-        scores={name: part(values) for name, values in whole.scores.items()},
-    )  # fmt: skip

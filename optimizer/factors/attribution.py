@@ -6,6 +6,9 @@ import numpy as np
 
 from optimizer.errors import DataError
 from optimizer.factors.factor_model import FactorModel
+from optimizer.factors.fit import FactorFit
+from optimizer.factors.panel import YEAR, FactorPanel
+from optimizer.factors.regression import coefficient_error
 from optimizer.typing import Array
 
 
@@ -97,3 +100,39 @@ def realised_return(
     if errors is not None:
         unsure = np.sqrt(((before[:, None] * exposures * errors) ** 2).sum(axis=0))
     return RealisedReturn(float(grown[-1] - 1.0), parts.sum(axis=0), own, other, unsure)
+
+
+def attributed(
+    fit: FactorFit, panel: FactorPanel, weights: Array, totals: Array | None = None
+) -> RealisedReturn:
+    """What a portfolio's returns came from over the sessions of a panel that follow a fit.
+
+    panel    as for `FactorFit.updated`;  weights  (S, n) at the close before each of the S new sessions
+    totals   (S,) returns of the portfolio; None: those of the weights, held without trading or costs
+    A name without a return adds nothing that session. Raises DataError for other shapes.
+    """
+    first = list(panel.dates).index(fit.last) + 1 if fit.last in panel.dates else len(panel.dates)
+    days = range(first, len(panel.dates))
+    if weights.shape != (len(days), len(panel.symbols)) or not days:
+        raise DataError(
+            f"weights have shape {weights.shape}; {len(days)} sessions x {len(panel.symbols)} names follow"
+        )
+    exposures, factors, errors = (np.zeros((len(days), len(fit.plan.factors))) for _ in range(3))
+    specific, held = np.zeros(len(days)), np.zeros(len(days))
+    for row, day in enumerate(days):
+        before, fit = fit, fit.updated(panel.between(max(0, day - YEAR - 1), day + 1))
+        own = np.where(panel.present[day], weights[row], 0.0)
+        held[row] = own @ np.nan_to_num(panel.returns[day])
+        if len(fit.sessions) == len(before.sessions):
+            continue
+        session, on = fit.sessions[-1], before.universe & panel.present[day]
+        exposures[row], factors[row] = before.exposures.T @ own, session.factor_returns
+        specific[row] = own @ np.nan_to_num(session.specific_returns)
+        error = coefficient_error(
+            before.exposures[on],
+            session.specific_returns[on] ** 2,
+            np.sqrt(before.weights[on]),
+            before.constraint,
+        )
+        errors[row] = np.sqrt(np.diag(error))
+    return realised_return(exposures, factors, specific, held if totals is None else totals, errors)

@@ -113,13 +113,13 @@ class FactorFit:
             own.correlation_half_life,
             own.correlation_lags,
         )
+        deviation = specific_deviation(
+            self.moments, self.exposures, self.weights, self.universe, self.constraint, own.shrinkage
+        )
         covariance = eigenfactor_adjusted(
             covariance, effective_periods(len(returns), own.correlation_half_life),
             np.random.default_rng(own.seed), own.simulations, own.eigenfactor_scale,
         )  # fmt: skip
-        deviation = specific_deviation(
-            self.moments, self.exposures, self.weights, self.universe, self.constraint, own.shrinkage
-        )
         factor_regime, specific_regime = self.regimes
         return FactorModel(
             self.symbols, self.plan.factors, self.plan.groups, self.exposures,
@@ -198,7 +198,7 @@ def fit_factors(panel: FactorPanel, settings: FactorSettings = FactorSettings())
     fitted = _folded(blank, usable, range(len(panel.dates)))
     if not fitted.sessions:
         raise DataError(
-            "no session has two names with a return, a capitalisation and a sector; nothing can be fitted"
+            "no session has a name with a return, a capitalisation and a sector; nothing can be fitted"
         )
     return fitted
 
@@ -237,10 +237,10 @@ def sector_constraint(plan: Plan, exposures: Array, weights: Array) -> Array:
 
 
 def _advanced(fitted: FactorFit, panel: FactorPanel, done: int, day: int) -> tuple[FactorFit, Session | None]:
-    """The fit with one session's regression; without a regression where fewer than two names have a return."""
+    """The fit with one session's regression; without a regression where no name has a return."""
     returns, present = panel.returns[day], panel.present[day]
     on = fitted.universe & present
-    if on.sum() < 2:
+    if not on.any():
         return fitted, None
     design, target, weights = fitted.exposures[on], returns[on], fitted.weights[on]
     root = np.sqrt(weights)

@@ -75,6 +75,18 @@ class FactorPanel:
         if self.sectors is not None and self.sectors.max(initial=-1) >= len(self.sector_names):
             raise DataError("sectors has an index without a name; give sector_names for all of them")
 
+    def between(self, start: int, stop: int) -> "FactorPanel":
+        """The sessions from the place `start` to before `stop`."""
+        part = slice(start, stop)
+        return replace(
+            self, dates=self.dates[part], returns=self.returns[part],
+            caps=None if self.caps is None else self.caps[part],
+            traded=None if self.traded is None else self.traded[part],
+            scores={name: table[part] for name, table in self.scores.items()},
+            sectors=None if self.sectors is None else self.sectors[part],
+            estimation=None if self.estimation is None else self.estimation[part],
+        )  # fmt: skip
+
     @cached_property
     def present(self) -> Mask:
         """(T, n) where there is a return."""

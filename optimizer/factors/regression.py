@@ -22,14 +22,36 @@ def constrained_wls(design: Array, target: Array, weights: Array, constraint: Ar
     """
     if constraint is None or not constraint.any():
         return weighted_least_squares(design, target, weights)
+    basis = eliminated(constraint)
+    return np.asarray(basis @ weighted_least_squares(design @ basis, target, weights))
+
+
+def eliminated(constraint: Array) -> Array:
+    """(K, K - 1) whose products with any numbers fulfil the constraint, the one that it weighs most by the others."""
     out = int(np.abs(constraint).argmax())
     kept = np.arange(len(constraint)) != out
-    shares = -constraint[kept] / constraint[out]
-    reduced = design[:, kept] + design[:, out : out + 1] * shares
-    answer = np.empty(len(constraint))
-    answer[kept] = weighted_least_squares(reduced, target, weights)
-    answer[out] = shares @ answer[kept]
-    return answer
+    basis = np.zeros((len(constraint), len(constraint) - 1))
+    basis[kept] = np.eye(len(constraint) - 1)
+    basis[out] = -constraint[kept] / constraint[out]
+    return basis
+
+
+def coefficient_error(
+    design: Array, variances: Array, weights: Array, constraint: Array | None = None
+) -> Array:
+    """(K, K) covariance of the coefficients of `constrained_wls` where the names' residuals have these variances.
+
+    variances  (n,) of the residuals: squared residuals themselves (White 1980, Econometrica 48) or forecasts
+
+    >>> coefficient_error(np.ones((4, 1)), np.ones(4), np.ones(4)).tolist()
+    [[0.25]]
+    """
+    given = constraint is not None and constraint.any()
+    basis = eliminated(constraint) if given and constraint is not None else np.eye(design.shape[1])
+    reduced = design @ basis
+    scaled = reduced * weights[:, None]
+    bread = basis @ np.linalg.pinv(reduced.T @ scaled, hermitian=True) @ scaled.T
+    return np.asarray((bread * variances) @ bread.T)
 
 
 def weighted_least_squares(design: Array, target: Array, weights: Array) -> Array:

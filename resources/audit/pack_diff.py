@@ -24,6 +24,11 @@ COMPARED = {
         ("quantity", "cash", "note"),
     ),
     "return_estimates": (("recipe", "symbol"), ("expected_return", "volatility", "observations")),
+    "factor_exposures": (("recipe", "symbol", "factor"), ("exposure",)),
+    "factor_returns": (("recipe", "date", "factor"), ("return",)),
+    "factor_covariances": (("recipe", "factor", "other"), ("covariance",)),
+    "specific_risks": (("recipe", "symbol"), ("variance", "observations")),
+    "factor_model_quality": (("recipe", "measure", "factor"), ("value", "note")),
     "covariances": (("recipe", "symbol"), ("covariance_hash", "values")),
     "posterior_returns": (
         ("portfolio_id", "symbol"),

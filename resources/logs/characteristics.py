@@ -1,6 +1,6 @@
 """What a delivery of characteristics has wrong: rows are set aside with a reason, the rest goes on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 
@@ -12,7 +12,7 @@ from resources.prices.source import Delivery, Finding
 from resources.screening.row_checks import Fault
 from resources.screening.screen import quarantine, summaries
 
-LOG = "characteristics"
+LOG, UNITS_DIFFER = "characteristics", "OTHER_UNITS"
 FEWEST = 8  # names by which a cross-section can be told
 UNITS = (
     1.3  # decimal places: twenty times is on the way to a hundred, and further than names differ by chance
@@ -22,24 +22,29 @@ LEAST_SPREAD = 0.1  # decimal places
 SAME = 1e-9
 
 Sizes = Mapping[str, list[float]]
+Released = Collection[tuple[str, date, str]]  # symbol, date and code of rows that someone has looked at
 
 
-def screened(con: Connection, delivery: Delivery, today: date) -> Delivery:
+def screened(con: Connection, delivery: Delivery, today: date, released: Released = ()) -> Delivery:
     """The delivery without the rows that cannot be believed, which are in `quarantined`, each with its reason.
 
     Set aside is what becomes known after `today` or before the day it is of, what two lines tell differently, and what
-    is some hundred times larger or smaller than its cross-section: percent for fraction, thousands for units.
+    is some hundred times larger or smaller than its cross-section: percent for fraction,
+    thousands for units, unless it is released.
     """
     rows = delivery.rows.to_pylist()
     faults: dict[int, Fault] = {}
     twice, repeated = _told_twice(rows)
+    true = {(symbol, day) for symbol, day, code in released if code == UNITS_DIFFER}
     for fault in [*_known_when(rows, today), *twice, *_other_units(rows, _on_record(con, rows))]:
-        faults.setdefault(fault.place, fault)
+        row = rows[fault.place]
+        if fault.code != UNITS_DIFFER or (row["symbol"], row["date"]) not in true:
+            faults.setdefault(fault.place, fault)
     kept = np.ones(len(rows), bool)
     kept[[*faults, *repeated]] = False
     aside = quarantine(delivery, delivery.rows, list(faults.values()))
     told = (
-        [Finding("DUPLICATE", "WARN", f"{len(repeated)} rows are there twice", len(repeated))]
+        [Finding("DUPLICATE_SAME", "WARN", f"{len(repeated)} rows are there twice", len(repeated))]
         if repeated
         else []
     )
@@ -114,7 +119,7 @@ def _other_units(rows: list[dict[str, object]], on_record: Sizes) -> Iterator[Fa
                 f"{row['name']} of {row['symbol']} is {row['value']:g}, {10 ** abs(gap):.0f} times "
                 f"{'more' if gap > 0 else 'less'} than the {10**middle:.3g} of the others; are its units theirs?"
             )
-            yield Fault(place, "OTHER_UNITS", said)
+            yield Fault(place, UNITS_DIFFER, said)
 
 
 def _scale(sizes: list[float]) -> tuple[float, float] | None:

@@ -184,7 +184,9 @@ class Inbox:
                     units = {} if stated else stated_currencies(tx.con)
                     delivery = in_own_currencies(self._screened(tx.con, delivery, calendar, units), units)
                 if delivery.log == characteristics.LOG:
-                    delivery = characteristics.screened(tx.con, delivery, self.today)
+                    true = load_overrides(self.desk.folder).of(source).releases
+                    told = {(entry.symbol, entry.date, entry.code) for entry in true}
+                    delivery = characteristics.screened(tx.con, delivery, self.today, told)
                 return [store_delivery(tx, delivery, self._payload_path(delivery))]
         except FileRejected as refused:  # nothing of it was written: its reasons are, by themselves
             return self._take(source, refused, mark)

@@ -34,8 +34,19 @@ def asks_for_factors(recipe: Recipe) -> bool:
 
 def wanted_recipes(con: Connection, pack: Pack, *, every: bool) -> dict[str, Recipe]:
     """The recipes of a pack's portfolios for which a model is fitted, by name: those that ask for one, or every one."""
+    if not every and not _any_asks(con, pack):
+        return {}
     found = (snapshot.recipe() for snapshot in read_snapshots(con, pack) if not snapshot.problem)
     return {recipe.name: recipe for recipe in found if every or asks_for_factors(recipe)}
+
+
+def _any_asks(con: Connection, pack: Pack) -> bool:
+    """Whether a policy names the method at all: a look that costs nothing where thousands do not."""
+    found = con.execute(
+        "select 1 from latest_portfolio_snapshots where pack_id = ? and contains(policy, ?) limit 1",
+        [pack.id, FACTOR_MODEL],
+    )
+    return bool(found.fetchall())
 
 
 def out_of_bounds(fit: FactorFit) -> list[str]:
@@ -149,9 +160,10 @@ def factor_frames(fits: dict[str, FactorFit]) -> dict[str, pd.DataFrame]:
         "specific_risks": _specific,
         "factor_model_quality": _quality,
     }
-    none = pd.DataFrame(columns=["recipe"])
+    if not fits:  # recipes that asked for one before do no more
+        return {table: pd.DataFrame(columns=["recipe"]) for table in tables}
     return {
-        table: pd.concat([none, *(rows_of(fit).assign(recipe=name) for name, fit in sorted(fits.items()))])
+        table: pd.concat([rows_of(fit).assign(recipe=name) for name, fit in sorted(fits.items())])
         for table, rows_of in tables.items()
     }
 

@@ -132,7 +132,9 @@ class ReleaseEntry(Strict):
 
     symbol: Symbol
     date: Day
-    code: Literal["JUMP_75", "SPLIT_UNEXPLAINED", "SPLIT_DOUBTED", "DIVIDEND_DOUBTED", "NOT_A_SESSION"]
+    code: Literal[
+        "JUMP_75", "SPLIT_UNEXPLAINED", "SPLIT_DOUBTED", "DIVIDEND_DOUBTED", "NOT_A_SESSION", "OTHER_UNITS"
+    ]
     source: Name | None = None
     reason: Annotated[str, Field(min_length=5)]
 

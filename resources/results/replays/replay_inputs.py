@@ -135,6 +135,7 @@ def _universe(con: Connection, pack: Pack, case: Case, names: Sequence[str]) -> 
         sectors={symbol: str(sector) for symbol, sector in sectors.items()},
         funds=look_through(own.funds or FundExposureMap({}), kinds, policy),
         market_caps=None,
+        factors={},  # those of the pack's date would look ahead
     )
 
 

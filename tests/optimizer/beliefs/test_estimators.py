@@ -190,6 +190,14 @@ def test_unrelated_symbols_have_no_signal():
     assert (values > 1.05 * noise_edge(values, 2000)).sum() == 0
 
 
+def test_a_spectrum_without_a_gap_still_has_noise():
+    """Eigenvalues of 100 large companies over two years, rounded: a market, some sectors, and a long tail."""
+    rest = np.linspace(0.1, 1.9, 95)
+    top = np.array([2.2, 2.3, 3.8, 5.4])
+    values = np.sort(np.concatenate([rest * (100 - 25 - top.sum()) / rest.sum(), top, [25.0]]))
+    assert 5 <= (values > noise_edge(values, 504)).sum() <= 12
+
+
 def test_one_statistical_factor_is_found():
     rng = np.random.default_rng(0)
     loading = rng.uniform(0.5, 1.5, 30)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import DataError, FactorModel, fit_factors
-from optimizer.factors.attribution import predicted_risk, realised_return
+from optimizer.factors.attribution import attributed, predicted_risk, realised_return
 from optimizer.factors.quality import bias_statistic, q_statistic, qlike, rolling_deviation
 
 MODEL = fit_factors(panel(days=330)).model
@@ -39,9 +39,13 @@ def test_the_session_is_its_factors_and_names():
     fit = fit_factors(whole)
     weights = np.random.default_rng(1).dirichlet(np.ones(24))
     last = fit.sessions[-1]
-    from factor_market import cut
-
-    before = fit_factors(cut(whole, 0, 329))
+    before = fit_factors(whole.between(0, 329))
+    over_days = attributed(fit_factors(whole.between(0, 320)), whole, np.tile(weights, (10, 1)))
+    assert over_days.total == pytest.approx(np.prod(1 + whole.returns[-10:] @ weights) - 1, abs=1e-14)
+    assert over_days.factors.sum() + over_days.specific == pytest.approx(over_days.total, abs=1e-13)
+    assert over_days.other == pytest.approx(0.0, abs=1e-13) and (over_days.errors > 0).all()
+    with pytest.raises(DataError, match="10 sessions x 24 names"):
+        attributed(fit_factors(whole.between(0, 320)), whole, weights[None])
     total = np.array([weights @ whole.returns[-1]])
     found = realised_return(
         (before.exposures.T @ weights)[None], last.factor_returns[None],

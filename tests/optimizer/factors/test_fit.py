@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from factor_market import cut, panel
+from factor_market import panel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,18 +26,18 @@ def same(one: FactorFit, other: FactorFit) -> None:
 
 
 def test_an_update_is_the_full_refit(fitted: FactorFit):
-    before = fit_factors(cut(WHOLE, 0, 327))
-    same(before.updated(cut(WHOLE, 327 - 254, 330)), fitted)
-    assert len(before.updated(cut(WHOLE, 327 - 254, 330)).sessions) == len(fitted.sessions)
+    before = fit_factors(WHOLE.between(0, 327))
+    same(before.updated(WHOLE.between(327 - 254, 330)), fitted)
+    assert len(before.updated(WHOLE.between(327 - 254, 330)).sessions) == len(fitted.sessions)
     with pytest.raises(DataError, match="253 sessions"):
-        before.updated(cut(WHOLE, 200, 330))
+        before.updated(WHOLE.between(200, 330))
     with pytest.raises(DataError, match="symbols of the fit"):
         before.updated(panel(names=9))
 
 
 def test_an_update_needs_no_more_than_there_is_while_the_history_is_short():
-    short = cut(WHOLE, 0, 200)
-    before = fit_factors(cut(short, 0, 199))
+    short = WHOLE.between(0, 200)
+    before = fit_factors(short.between(0, 199))
     same(before.updated(short), fit_factors(short))
 
 
@@ -86,7 +86,7 @@ def test_styles_have_no_market_and_unit_spread_and_sectors_no_sum(fitted: Factor
 
 
 def test_returns_are_what_factors_and_names_add_up_to(fitted: FactorFit):
-    before = fit_factors(cut(WHOLE, 0, 329))
+    before = fit_factors(WHOLE.between(0, 329))
     last = fitted.sessions[-1]
     told = before.exposures @ last.factor_returns + last.specific_returns
     assert told == pytest.approx(WHOLE.returns[-1], abs=1e-15)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.factors.regression import constrained_wls
+from optimizer.factors.regression import coefficient_error, constrained_wls
 
 
 def by_multipliers(design, target, weights, constraint):
@@ -64,3 +64,14 @@ def test_any_shape_leaves_residuals_that_the_columns_do_not_explain(seed: int, n
     target, weights = rng.standard_normal(names), rng.uniform(0.1, 2.0, names)
     found = constrained_wls(design, target, weights)
     assert design.T @ (weights * (target - design @ found)) == pytest.approx(np.zeros(factors), abs=1e-9)
+
+
+def test_the_error_of_the_coefficients_is_the_block_of_the_multipliers_inverse():
+    """Residuals of one variance, equal weights: variance x the first block of the inverse of (X'X, c; c', 0)."""
+    design, _, _, constraint = sector_design(3)
+    k = design.shape[1]
+    system = np.zeros((k + 1, k + 1))
+    system[:k, :k], system[:k, k], system[k, :k] = design.T @ design, constraint, constraint
+    expected = 0.3 * np.linalg.inv(system)[:k, :k]
+    found = coefficient_error(design, np.full(len(design), 0.3), np.ones(len(design)), constraint)
+    assert found == pytest.approx(expected, abs=1e-12)

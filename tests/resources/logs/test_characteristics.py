@@ -56,7 +56,7 @@ def test_rows_told_twice(empty: Warehouse) -> None:
     )
     assert found == [(2, "DUPLICATE_CONFLICT"), (3, "DUPLICATE_CONFLICT")]
     assert kept == 1
-    assert [said.code for said in delivery.warnings] == ["DUPLICATE", "DUPLICATE_CONFLICT"]
+    assert [said.code for said in delivery.warnings] == ["DUPLICATE_SAME", "DUPLICATE_CONFLICT"]
 
 
 @pytest.mark.parametrize("factor", [100.0, 0.01, 1000.0, -100.0])
@@ -65,6 +65,13 @@ def test_other_units_than_the_cross_section(empty: Warehouse, factor: float) -> 
     found, kept, _ = aside(empty, lines(values))
     assert found == [(10, "OTHER_UNITS")]
     assert kept == 8
+
+
+def test_someone_who_has_looked_releases_a_row(empty: Warehouse) -> None:
+    text = lines([0.5, 0.8, 1.1, 0.9, 0.4, 1.5, 0.7, 1.2, 60.0])
+    with empty.live() as con:
+        found = screened(con, delivered(text), TODAY, {("N8", date(2024, 1, 31), "OTHER_UNITS")})
+    assert found.quarantined.num_rows == 0 and found.rows.num_rows == 9
 
 
 @pytest.mark.parametrize("values", [[0.5, 50.0], [0.0] * 9, [10.0 ** (i / 2) for i in range(12)]])
