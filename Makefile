@@ -20,7 +20,7 @@ ui: .venv/runtime.stamp ## Dagster on http://127.0.0.1:3000, with the assets and
 	@$(BIN)/packfolio ui
 
 docs: .venv/docs.stamp ## the documents as a site, in .site/index.html; it opens and searches without a network
-	@$(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 test: .venv/dev.stamp ## the tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal

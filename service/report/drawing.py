@@ -65,7 +65,7 @@ def lines(
         kept = frame.iloc[:: -(-len(frame) // MOST_POINTS)]
         if kept.index[-1] != frame.index[-1]:
             kept = pd.concat([kept, frame.iloc[-1:]])
-        values = np.log10(kept) if log else kept
+        values = kept.where(kept > 0).apply(np.log10) if log else kept  # what is lost has no logarithm
         low, high = _bounds(values.to_numpy())
         days = _days(kept.index)
         box = Frame(left, top, width, tall, (days[0], max(days[-1], days[0] + 1)), (low, high))

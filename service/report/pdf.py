@@ -17,6 +17,7 @@ from service.report.track import BENCHMARK, OWN, Track, in_words
 if TYPE_CHECKING:
     from fpdf import FPDF
     from fpdf.fonts import FontFace
+    from fpdf.table import Table as Drawn
 
 FONT = "DejaVu"
 TITLES = {
@@ -27,18 +28,15 @@ ROW = 4.3  # mm
 PALE = (238, 242, 248)
 LONGEST = 45  # rows of one table; a workbook has them all
 WIDE = {
-    "rationale": 5.0,
-    "reason": 6.0,
-    "message": 5.0,
-    "what it says": 3.2,
-    "measure": 2.4,
-    "value": 1.6,
-    "what": 1.4,
-}
+    "rationale": 5.0, "reason": 6.0, "message": 5.0, "what it says": 3.2, "measure": 2.4, "value": 1.6, "what": 1.4,
+    "symbol": 1.5, "strategy": 1.4, "content hash": 4.4, "run": 2.6, "table": 1.5, "portfolio": 1.2, "code": 1.8,
+}  # fmt: skip
 
 
 def document(report: Contents) -> bytes:
     """The file; equal contents give equal bytes. Raises DataError where the font is not installed."""
+    from fpdf.fonts import TTFFont
+
     pdf = _blank(report)
     pdf.set_font(size=20, style="B")
     pdf.cell(0, 10, str(report.pack["pack_id"]), new_x="LMARGIN", new_y="NEXT")
@@ -57,7 +55,8 @@ def document(report: Contents) -> bytes:
     _text(pdf, f"Check it: packfolio packs verify {report.pack['pack_id']}")
     made = bytes(pdf.output())
     for font in pdf.fonts.values():
-        font.ttfont.close()
+        if isinstance(font, TTFFont):
+            font.ttfont.close()  # fpdf leaves its files open
     return made
 
 
@@ -184,15 +183,13 @@ def _table(pdf: "FPDF", table: Table) -> None:
     if not table.rows:
         return
     names = [name for name in table.columns if name not in ("group", "achieved_weight")]
-    places = [list(table.columns).index(name) for name in names]
     title = TITLES.get(table.title.removeprefix("x "), table.title.removeprefix("x ").capitalize())
     if pdf.get_y() + 10 + 4 * ROW > pdf.page_break_trigger:
         pdf.add_page()
     pdf.set_font(size=9.5, style="B")
     pdf.set_text_color(*drawing.INK)
     pdf.cell(0, 7, title, new_x="LMARGIN", new_y="NEXT")
-    small = 6 if len(names) > 10 else 7
-    pdf.set_font(size=small, style="")
+    pdf.set_font(size=6 if len(names) > 10 else 7, style="")
     pdf.set_draw_color(*drawing.GRID)
     pdf.set_fill_color(255)
     pdf.set_line_width(0.15)
@@ -204,16 +201,25 @@ def _table(pdf: "FPDF", table: Table) -> None:
         col_widths=[WIDE.get(name, 1.0) for name in names],
         text_align=["LEFT" if table.columns[name] in ("text", "date") else "RIGHT" for name in names],
     ) as drawn:
-        drawn.row([name.replace("_", " ") for name in names])
-        for number, row in enumerate(table.rows[:LONGEST]):
-            drawn.row(
-                [text(row[at], table.form(number, name)) for at, name in zip(places, names, strict=True)]
-            )
-    if len(table.rows) > LONGEST:
-        _text(
-            pdf, f"{len(table.rows) - LONGEST} more rows are in the workbook: packfolio report --format xlsx"
-        )
+        _rows(drawn, table, names)
+    if (more := len(table.rows) - LONGEST) > 0:
+        _text(pdf, f"{more} more rows are in the workbook: packfolio report --format xlsx")
     pdf.ln(2)
+
+
+def _rows(drawn: "Drawn", table: Table, names: Sequence[str]) -> None:
+    """The headings, a line where a group begins, and the rows."""
+    from fpdf.fonts import FontFace
+
+    drawn.row([name.replace("_", " ") for name in names])
+    places, group = [list(table.columns).index(name) for name in names], None
+    for number, row in enumerate(table.rows[:LONGEST]):
+        if "group" in table.columns and row[0] != group:
+            group = row[0]
+            drawn.row().cell(group, colspan=len(names), style=FontFace(emphasis="BOLD", fill_color=PALE))
+        cells = drawn.row()
+        for at, name in zip(places, names, strict=True):
+            cells.cell(text(row[at], table.form(number, name)), style=_heat(table, name, row[at]))
 
 
 def _heat(table: Table, name: str, value: Any) -> "FontFace | None":

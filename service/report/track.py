@@ -106,20 +106,22 @@ def track(
     known = _rates(frame, rate, start, left_out)
     periods = periods_per_year(pd.DatetimeIndex(frame.index))
     window = max(round(periods / 2), 2)
-    edges = np.linspace(*np.quantile(frame.to_numpy(), [0.002, 0.998]), BINS + 1)
+    low, high = np.quantile(frame.to_numpy(), [0.002, 0.998]).tolist()
+    room = 0.0 if high > low else 0.001  # of returns that are all the same
+    edges = np.linspace(low - room, high + room, BINS + 1)
     grown = (1 + frame).cumprod()
     return Track(
         returns=frame,
         value=pd.concat([pd.DataFrame(1.0, [start], frame.columns), grown]),
         measures=_measures(frame, known, periods, stored or {}, left_out),
-        worst={name: _falls(frame[name], start) for name in frame},
-        months={name: monthly_table(frame[name]) for name in frame},
+        worst={name: _falls(frame[name], start) for name in columns},
+        months={name: monthly_table(frame[name]) for name in columns},
         rolling=_rolling(frame, known, window, periods, left_out),
         window=window,
         trailing=_trailing(grown, start),
         quantiles=_quantiles(frame),
         edges=edges,
-        shares={name: _histogram(frame[name].to_numpy(), edges) for name in frame},
+        shares={name: _histogram(frame[name].to_numpy(), edges) for name in columns},
         weights=weights if isinstance(weights, pd.DataFrame) else None,
         left_out=left_out,
     )
@@ -151,7 +153,7 @@ def _measures(
     benchmark = frame.get(BENCHMARK)
     rates = np.zeros(len(frame)) if known is None else known
     found: dict[str, Mapping[str, float]] = {}
-    for name in frame:
+    for name in map(str, frame.columns):
         against = None if name == BENCHMARK else benchmark
         computed = performance_metrics(frame[name], against, risk_free_rate=rates, periods=periods)
         found[name] = {**computed, **stored.get(name, {})}
@@ -186,7 +188,7 @@ def _rolling(
     if len(frame) < window + 2:
         left_out["rolling figures"] = f"a window has {window} returns; {len(frame)} are on record"
         return {}
-    each = {name: frame[name].to_numpy() for name in frame}
+    each = {str(name): frame[name].to_numpy() for name in frame.columns}
     told = {"volatility": {name: rolling_volatility(r, window, periods) for name, r in each.items()}}
     if known is not None:
         told["sharpe"] = {name: rolling_sharpe(r, known, window, periods) for name, r in each.items()}
@@ -217,7 +219,8 @@ def _trailing(grown: pd.DataFrame, start: pd.Timestamp) -> dict[str, dict[str, f
         if begin >= start:
             grew = whole.iloc[-1] / whole.loc[:begin].iloc[-1]
             years = (last - begin).days / 365.25
-            told[name] = (grew ** (1 / years if "a year" in name and years > 1 else 1) - 1).to_dict()
+            power = 1 / years if "a year" in name and years > 1 else 1.0
+            told[name] = {str(strategy): float(times**power - 1) for strategy, times in grew.items()}
     return told
 
 
@@ -268,6 +271,6 @@ def in_words(track: Track) -> list[str]:
     if "probabilistic_sharpe" in own:
         said.append(
             f"Its Sharpe ratio is {own['sharpe']:.2f}, between {own['sharpe_low']:.2f} and {own['sharpe_high']:.2f} at "
-            f"95%: the true one is above 0 with a chance of {100 * own['probabilistic_sharpe']:.0f}%."
+            f"95%: the true one is above 0 with a chance of {100 * own['probabilistic_sharpe']:.1f}%."
         )
     return said

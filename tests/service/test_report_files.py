@@ -22,6 +22,7 @@ from service.report.__main__ import form_of
 from service.report.contents import Contents, contents
 from service.report.drawing import ticks
 from service.report.excel import workbook
+from service.report.page import render
 from service.report.pdf import document
 from service.report.tables import tables
 from service.report.track import Track, in_words, track
@@ -97,6 +98,16 @@ def test_what_cannot_be_said_is_left_out_with_its_reason(moves: dict[str, pd.Ser
     }  # fmt: skip
     with pytest.raises(DataError, match="1 returns are on record"):
         track({"policy": moves["policy"][:1]}, 0.0, START)
+
+
+def test_what_never_moves_and_what_loses_all_are_drawn(report: Contents) -> None:
+    for moves in ([0.0] * 30, [0.01] * 10 + [-1.0]):
+        still = track({"policy": pd.Series(moves, DAYS[: len(moves)])}, 0.0, START, weights="not kept")
+        first = report.sections[0]
+        shown = replace(
+            report, sections=[replace(first, stored=replace(first.stored, backtest=still, book=None))]
+        )
+        assert document(shown) and workbook(shown) and render(shown)
 
 
 def test_a_workbook_has_numbers_with_formats_frozen_headings_and_no_formula(report: Contents) -> None:
