@@ -7,7 +7,7 @@ BIN := .venv/bin
 CODE := optimizer resources assets pipeline service tests benchmarks
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run ui test test-slow test-kernels test-all-kernels mutate lint format types validate audit check bench peers lock clean
+.PHONY: help run ui docs test test-slow test-kernels test-all-kernels mutate lint format types validate audit check bench peers lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
@@ -18,6 +18,9 @@ run: .venv/runtime.stamp ## the daily run on the configured prices, then the bac
 
 ui: .venv/runtime.stamp ## Dagster on http://127.0.0.1:3000, with the assets and their history
 	@$(BIN)/packfolio ui
+
+docs: .venv/docs.stamp ## the documents as a site, in .site/index.html; it opens and searches without a network
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 test: .venv/dev.stamp ## the tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -63,7 +66,7 @@ lock: ## resolve requirements/*.lock again, keeping the locked versions that sti
 	@requirements/relock
 
 clean: ## remove the environments and caches; the warehouse in .packfolio stays
-	rm -rf .venv .peers .locker .mypy_cache .ruff_cache .pytest_cache .hypothesis build ./*.egg-info
+	rm -rf .venv .peers .locker .mypy_cache .ruff_cache .pytest_cache .hypothesis .site build ./*.egg-info
 
 .venv/runtime.stamp: requirements/runtime.lock pyproject.toml | .venv/bin/python
 	@requirements/install $(BIN)/python requirements/runtime.lock
@@ -72,6 +75,11 @@ clean: ## remove the environments and caches; the warehouse in .packfolio stays
 
 .venv/dev.stamp: requirements/dev.lock pyproject.toml | .venv/bin/python
 	@requirements/install $(BIN)/python requirements/dev.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/docs.stamp: requirements/docs.lock pyproject.toml | .venv/bin/python
+	@requirements/install $(BIN)/python requirements/docs.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -331,11 +331,14 @@ def report(
         Path | None,
         typer.Option("--out", help="The file to write; reports/PACK.html in the home when left out."),
     ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="html, xlsx or pdf; by the file's ending when left out.")
+    ] = None,
 ) -> None:
-    """Write a pack's trades, reasons, risk, backtest, scenarios and provenance as one page of HTML."""
-    chosen = ["--portfolio", portfolio] if portfolio else []
-    place = ["--out", str(to)] if to else []
-    command = [sys.executable, "-m", "service.report", pack, *chosen, *place]
+    """Write a pack's trades, reasons, risk, backtest, scenarios and provenance as HTML, Excel or PDF."""
+    options = {"--portfolio": portfolio, "--out": to, "--format": form}
+    stated = [word for name, value in options.items() if value for word in (name, str(value))]
+    command = [sys.executable, "-m", "service.report", pack, *stated]
     raise typer.Exit(subprocess.call(command))  # noqa: S603  our own arguments
 
 

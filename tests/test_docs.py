@@ -1,8 +1,9 @@
 """The documents keep their word: blocks run, excerpts are real, links lead somewhere, generated pages are current.
 
-A ```python block runs as a program of its own, with the ```python on blocks after it. A ```bash run block runs with
-`packfolio` on the path. All blocks of a page run in one shell and one folder, in order. A ```text from: COMMAND block
-must be part of what the command prints.
+A ```python block runs as a program of its own, with the ```python on blocks after it; a ```python in peers block
+runs in the environment of the peers, where that was made. A ```bash run block runs with `packfolio` on the path. All
+blocks of a page run in one shell and one folder, in order. A ```text from: COMMAND block must be part of what the
+command prints.
 """
 
 import os
@@ -27,6 +28,7 @@ FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LONGEST_RUN = 240  # seconds
+PEERS = ROOT / ".peers" / "bin" / "python"
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,10 @@ class Block:
     def as_shell(self) -> str:
         """The block as part of a shell script that says which block failed."""
         said = f"echo '== {self.page.relative_to(ROOT)}:{self.line}' >&2\n"
-        return said + (
-            f"python - <<'END_OF_BLOCK'\n{self.text}END_OF_BLOCK\n" if self.kind == "python" else self.text
-        )
+        if self.kind == "bash run":
+            return said + self.text
+        program = "python" if self.kind == "python" else str(PEERS)
+        return said + f"{program} - <<'END_OF_BLOCK'\n{self.text}END_OF_BLOCK\n"
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -57,7 +60,7 @@ def runnable(page: Path) -> list[Block]:
     for block in blocks(page):
         if block.kind == "python on":
             found[-1] = replace(found[-1], text=found[-1].text + block.text)
-        elif block.kind in ("python", "bash run"):
+        elif block.kind in ("python", "bash run") or (block.kind == "python in peers" and PEERS.exists()):
             found.append(block)
     return found
 

@@ -1,22 +1,21 @@
 """What a report shows: the pack's materialized rows, and what the service computes on top of them."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from optimizer import ExposureType, PackfolioError, PolicyError
+from optimizer import ExposureType, PackfolioError
 from resources.packs.packs import Pack
-from resources.results.queries import backtest_of, notes_of, pack_details, rows, trades_of
-from resources.settings.policy_grid import is_variant
+from resources.results.queries import notes_of, pack_details, trades_of
 from service.answers import FrontierAnswer, StressAnswer
-from service.desk import Desk, Loaded, Reading
+from service.desk import Desk, Loaded
 from service.frontier import frontier
+from service.report.stored import Stored, environment, findings, stored, written
+from service.report.track import OWN, Row
 from service.stresses import chosen_scenarios, exposed, stress_answer
 
-Row = dict[str, Any]
 Answered = TypeVar("Answered", FrontierAnswer, StressAnswer)
 
 
@@ -24,23 +23,20 @@ Answered = TypeVar("Answered", FrontierAnswer, StressAnswer)
 class Section:
     """A portfolio in a report; rows are as their tables have them.
 
+    stored     what the warehouse has: weights, measures, the backtest and the book's own NAV
     exposures  type -> (now, target), fractions of NAV;  problem: why there are no trades
     frontier, stress  computed under the configuration of today; None where the portfolio has a problem
-    left_out   "frontier", "stress" -> why it can not be computed
-    backtest   strategy -> rows of date, nav, return, drawdown;  measures: strategy -> metric -> value
+    left_out   "frontier", "stress", "backtest", "book" -> why it is not there
     attribution  breakdown -> {"part", effect: contribution}, of the policy, the largest first
     """
 
     name: str
     facts: Row
-    weights: Sequence[Row]
+    stored: Stored
     exposures: dict[str, tuple[float, float]]
     frontier: FrontierAnswer | None
     stress: StressAnswer | None
     left_out: dict[str, str]
-    backtest: dict[str, list[Row]]
-    backtest_pack: str | None
-    measures: dict[str, dict[str, float]]
     attribution: dict[str, list[Row]]
     problem: str | None
 
@@ -67,79 +63,28 @@ def contents(desk: Desk, pack_id: str | None, portfolio: str | None) -> Contents
         pack = reading.pack(pack_id) if pack_id else reading.newest()
         listed = trades_of(reading.con, pack.id, portfolio)
         details = pack_details(reading.con, pack.id)
-        read = [_stored(reading, pack, row) for row in listed["portfolios"]]
-        environment = _environment(reading, details["materializations"])
-        findings = _findings(reading, pack)
-        notes = notes_of(reading.con, pack)
-        written = _written(reading, pack)
-    sections = [
-        _section(desk, pack, row, stored) for row, stored in zip(listed["portfolios"], read, strict=True)
-    ]
-    return Contents(details, sections, notes, findings, written, environment)
+        read = [stored(reading, pack, row) for row in listed["portfolios"]]
+        made_in = environment(reading, details["materializations"])
+        found, notes, rows = findings(reading, pack), notes_of(reading.con, pack), written(reading, pack)
+    sections = [_section(desk, pack, row, told) for row, told in zip(listed["portfolios"], read, strict=True)]
+    return Contents(details, sections, notes, found, rows, made_in)
 
 
-def _stored(reading: Reading, pack: Pack, row: Row) -> Row:
-    """What only the warehouse knows of one portfolio."""
-    con, key = reading.con, [pack.id, row["portfolio_id"]]
-    weights = rows(
-        con,
-        "select symbol, weight, current_weight, lower, upper, risk_contribution, binding, simulated "
-        "from latest_optimal_weights where pack_id = ? and portfolio_id = ? order by symbol",
-        key,
-    )
-    amounts = rows(
-        con,
-        "select exposure_type, amount from latest_portfolio_exposures where pack_id = ? and portfolio_id = ? "
-        "order by exposure_type",
-        key,
-    )
-    tested = _tested_pack(reading, pack, row["portfolio_id"])
-    days = rows(
-        con,
-        'select strategy, date, nav, "return", drawdown from latest_backtest_results '
-        "where pack_id = ? and portfolio_id = ? order by strategy, date",
-        [tested, row["portfolio_id"]],
-    )
-    backtest: dict[str, list[Row]] = {}
-    for day in (day for day in days if not is_variant(day["strategy"])):
-        backtest.setdefault(day["strategy"], []).append(day)
-    told = backtest_of(con, tested, row["portfolio_id"]) if tested else {"portfolios": {}, "attribution": {}}
-    return {
-        "weights": weights, "exposures": {found["exposure_type"]: found["amount"] for found in amounts},
-        "backtest": backtest, "backtest_pack": tested, "measures": told["portfolios"].get(row["name"], {}),
-        "attribution": told["attribution"].get(row["name"], []),
-    }  # fmt: skip
-
-
-def _tested_pack(reading: Reading, pack: Pack, portfolio_id: str) -> str | None:
-    """The newest pack up to this one with a backtest of the portfolio: backtests have a job of their own."""
-    found = reading.con.execute(
-        "select p.pack_id from pricing_packs p where p.verdict = 'fresh' and p.as_of <= ? and exists "
-        "(select 1 from latest_backtest_results b where b.pack_id = p.pack_id and b.portfolio_id = ?) "
-        "order by p.as_of desc, p.revision desc limit 1",
-        [pack.as_of, portfolio_id],
-    ).fetchall()
-    return str(found[0][0]) if found else None
-
-
-def _section(desk: Desk, pack: Pack, row: Row, stored: Row) -> Section:
+def _section(desk: Desk, pack: Pack, row: Row, told: Stored) -> Section:
     problem = row["problem"] or (None if row["result"] else "it was not computed")
     if not problem and row["result"]["status"] != "optimal":
         problem = row["result"]["reason"]
     loaded = None if row["problem"] else desk.case(pack.id, row["portfolio_id"])
-    left_out: dict[str, str] = {}
+    left_out = dict(told.left_out)
     return Section(
         name=row["name"],
         facts=row,
-        weights=stored["weights"],
-        exposures=_exposures(loaded, stored["exposures"]),
+        stored=told,
+        exposures=_exposures(loaded, dict(told.exposures)),
         frontier=_tried("frontier", loaded, frontier, left_out),
         stress=_tried("stress", loaded, lambda found: _stress(desk, found), left_out),
         left_out=left_out,
-        backtest=stored["backtest"],
-        backtest_pack=stored["backtest_pack"],
-        measures=stored["measures"],
-        attribution=_attribution(stored["attribution"]),
+        attribution=_attribution(told.attribution),
         problem=problem,
     )
 
@@ -147,7 +92,7 @@ def _section(desk: Desk, pack: Pack, row: Row, stored: Row) -> Section:
 def _attribution(found: Sequence[Row]) -> dict[str, list[Row]]:
     told: dict[str, dict[str, Row]] = {}
     for row in found:
-        if row["strategy"] == "policy":
+        if row["strategy"] == OWN:
             parts = told.setdefault(row["breakdown"], {})
             parts.setdefault(row["part"], {"part": row["part"]})[row["effect"]] = row["contribution"]
     return {kind: list(parts.values()) for kind, parts in told.items()}
@@ -186,38 +131,3 @@ def _exposures(loaded: Loaded | None, target: dict[str, float]) -> dict[str, tup
         kind.name: (amount, target.get(kind.name, 0.0))
         for kind, amount in zip(kinds, now.tolist(), strict=True)
     }
-
-
-def _findings(reading: Reading, pack: Pack) -> list[Row]:
-    """Of each code how often it was found up to the pack, and the newest cases."""
-    return rows(
-        reading.con,
-        "select code, severity, count(*) as cases, count(distinct symbol) as symbols, max(date) as newest, "
-        "coalesce(max_by(message, date), max(message)) as message from check_findings where pack_id = $1 or "
-        "(pack_id is null and materialization <= $2) group by code, severity order by severity, code",
-        [pack.id, pack.watermark],
-    )
-
-
-def _written(reading: Reading, pack: Pack) -> list[Row]:
-    return rows(
-        reading.con,
-        "with named as (select v.materialization, case count(*) when 1 then any_value(s.name) "
-        "else count(*) || ' portfolios' end as portfolio from versions v join latest_portfolio_snapshots s "
-        "using (pack_id, portfolio_id) where v.pack_id = $1 group by v.materialization) "
-        "select m.id, m.asset, n.portfolio, m.rows, m.content_hash, m.config_hash, m.code_version, "
-        'm."at", m.run_id, m.this_hash from materializations m left join named n on n.materialization = m.id '
-        "where m.pack_id = $1 order by m.id",
-        [pack.id],
-    )
-
-
-def _environment(reading: Reading, written: Sequence[Row]) -> Row:
-    """Libraries, machine and commit of the last write of the pack."""
-    if not written:
-        raise PolicyError("the pack has no ledger rows; run `packfolio packs verify`")
-    found = reading.con.execute(
-        "select c.text from materializations m join configs c on c.config_hash = m.code_version where m.id = ?",
-        [written[-1]["id"]],
-    ).fetchall()
-    return dict(json.loads(found[0][0])) if found else {}

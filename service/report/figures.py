@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from optimizer.measures.performance import total_return
+from optimizer.typing import Array
 from service.answers import FrontierAnswer, StressAnswer
+from service.report.track import BENCHMARK, OWN, Track
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Row = Mapping[str, Any]
 NOW, TARGET, LOSS, GAIN, LINE = "#b8c4d6", "#1f5aa6", "#c8553d", "#3f8f5f", "#dde3ec"
-OWN = "policy"
-SERIES = (TARGET, LOSS, "#7a7f87", GAIN, "#8a63b8", "#c79a2c")
+SERIES = (TARGET, LOSS, "#8a8f98", GAIN, "#8a63b8", "#c79a2c")
+AREAS = (
+    "#1f5aa6", "#e08a3c", "#3f8f5f", "#c8553d", "#8a63b8", "#c79a2c", "#3d9db3", "#b65d92",
+    "#7b8f2f", "#5d6b7c", "#b8c4d6",
+)  # fmt: skip
 MOST_BARS = 30
 MOST_DAYS = 1500
 
@@ -67,55 +71,92 @@ def frontier_line(answer: FrontierAnswer, target: tuple[float, float] | None, pl
     return _html(figure, place, 380)
 
 
-def equity(backtest: Mapping[str, Sequence[Row]], column: str, place: str) -> str:
-    """NAV (log scale) or drawdown of every strategy; long histories are thinned, ends kept."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    own_first = sorted(backtest.items(), key=lambda item: item[0] != OWN)
-    for (strategy, days), colour in zip(own_first, SERIES * len(backtest), strict=False):
-        every = -(-len(days) // MOST_DAYS)
-        kept = [*days[::every], days[-1]]
-        scale = days[0]["nav"] if column == "nav" else 1.0
-        figure.add_scatter(
-            x=[day["date"].isoformat() for day in kept], y=[round(day[column] / scale, 6) for day in kept],
-            name=strategy, mode="lines", line={"color": colour, "width": 2.2 if strategy == OWN else 1.2},
+def value(told: Track, place: str) -> str:
+    """The value of 1 invested (log scale) in every strategy, with the five deepest falls of its own shaded."""
+    figure = _lines(told.value)
+    figure.update_yaxes(type="log", title="value of 1 invested")
+    for fall in told.worst[OWN]:
+        figure.add_vrect(
+            x0=fall.peak.isoformat(), x1=(fall.recovered or told.value.index[-1].date()).isoformat(),
+            fillcolor=LOSS, opacity=0.1, line_width=0, layer="below",
         )  # fmt: skip
-    if column == "nav":
-        figure.update_yaxes(type="log", title="value of 1 invested")
-    else:
-        figure.update_yaxes(tickformat=".0%", title="below the peak")
     return _html(figure, place, 340)
 
 
-def monthly(days: Sequence[Row], place: str) -> str:
-    """Return by year and month, with the year's own; red for a loss."""
+def drawdown(told: Track, place: str) -> str:
+    """How far below its peak each strategy was."""
+    figure = _lines(told.value / told.value.cummax() - 1)
+    figure.update_yaxes(tickformat=".0%", title="below the peak")
+    return _html(figure, place, 260)
+
+
+def rolling(told: Track, figure: str, place: str) -> str:
+    """A measure over a moving window, by strategy."""
+    drawn = _lines(told.rolling[figure])
+    drawn.update_yaxes(tickformat=".0%" if figure == "volatility" else ".1f", title=figure)
+    return _html(drawn, place, 250)
+
+
+def distribution(told: Track, place: str) -> str:
+    """Histogram of the returns: its own as bars, the benchmark's as a line."""
     import plotly.graph_objects as go
 
-    years = np.array([day["date"].year for day in days])
-    months = np.array([day["date"].month for day in days])
-    returns = pd.Series([day["return"] or 0.0 for day in days])
-    by_month, by_year = returns.groupby([years, months]).apply(_total), returns.groupby(years).apply(_total)
-    grid = by_month.unstack().reindex(columns=range(1, 13))
-    grid["year"] = by_year
-    columns = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "year"]
-    values = grid.to_numpy(dtype=float)
-    bound = float(np.nanquantile(np.abs(values[:, :12]), 0.98)) or 0.01
-    text = [["" if np.isnan(v) else f"{100 * v:.1f}" for v in line] for line in values]
-    figure = go.Figure(
-        go.Heatmap(
-            z=[[None if np.isnan(v) else round(v, 6) for v in line] for line in values], x=columns,
-            y=[str(year) for year in grid.index], text=text, texttemplate="%{text}", textfont={"size": 10},
-            zmin=-bound, zmax=bound, colorscale=[[0, LOSS], [0.5, "#ffffff"], [1, TARGET]], showscale=False,
-        )
-    )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_xaxes(side="top")
-    return _html(figure, place, 90 + 20 * len(grid))
+    middle = (told.edges[:-1] + told.edges[1:]) / 2
+    figure = go.Figure(go.Bar(x=_round(middle), y=_round(told.shares[OWN]), name=OWN, marker_color=TARGET))
+    if BENCHMARK in told.shares:
+        figure.add_scatter(
+            x=_round(middle), y=_round(told.shares[BENCHMARK]), name=BENCHMARK, mode="lines",
+            line={"color": LOSS, "shape": "hvh"},
+        )  # fmt: skip
+    figure.update_layout(bargap=0.05)
+    figure.update_xaxes(tickformat=".1%", title="return of a period")
+    figure.update_yaxes(tickformat=".0%", title="share of the periods")
+    return _html(figure, place, 300)
 
 
-def _total(returns: pd.Series) -> float:
-    return total_return(returns.to_numpy(dtype=float))
+def held(told: Track, place: str) -> str:
+    """Weights over time: the ten largest names on average, and all others together."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for (name, weights), colour in zip(held_most(told).items(), AREAS, strict=False):
+        figure.add_scatter(
+            x=[day.isoformat() for day in weights.index], y=_round(weights.to_numpy()), name=str(name), mode="lines",
+            line={"width": 0.5, "shape": "hv", "color": colour}, fillcolor=colour, stackgroup="all",
+        )  # fmt: skip
+    figure.update_yaxes(tickformat=".0%", title="of the NAV")
+    return _html(figure, place, 380)
+
+
+def held_most(told: Track, most: int = 10) -> pd.DataFrame:
+    """Weights of the names that were held most on average, and "others"."""
+    weights = told.weights if told.weights is not None else pd.DataFrame()
+    size = weights.abs().mean().sort_values(ascending=False, kind="stable")
+    first = weights[list(size.index[:most])]
+    rest = weights[list(size.index[most:])].sum(axis=1)
+    return first.assign(others=rest) if len(size) > most else first
+
+
+def _lines(frame: pd.DataFrame) -> "go.Figure":
+    """A line a strategy; long histories are thinned, ends kept."""
+    import plotly.graph_objects as go
+
+    every = -(-len(frame) // MOST_DAYS)
+    kept = pd.concat([frame.iloc[::every], frame.iloc[-1:]]) if every > 1 else frame
+    figure = go.Figure()
+    for place, name in enumerate(kept.columns):
+        colour = SERIES[
+            (place + (BENCHMARK not in kept and place > 0)) % len(SERIES)
+        ]  # one strategy, one colour
+        figure.add_scatter(
+            x=[day.date().isoformat() for day in kept.index], y=_round(kept[name].to_numpy()), name=name, mode="lines",
+            line={"color": colour, "width": 2.2 if name == OWN else 1.2},
+        )  # fmt: skip
+    return figure
+
+
+def _round(values: Array) -> list[float | None]:
+    return [None if np.isnan(v) else round(float(v), 6) for v in values]
 
 
 def losses(answer: StressAnswer, place: str) -> str:
@@ -141,6 +182,7 @@ def _html(figure: "go.Figure", place: str, height: int) -> str:
     figure.update_layout(
         template="plotly_white", height=height, margin={"l": 10, "r": 20, "t": 30, "b": 40},
         font={"family": "system-ui, sans-serif", "size": 12, "color": "#1d2733"},
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}, hoverlabel={"namelength": -1},
     )  # fmt: skip
     figure.update_yaxes(automargin=True, gridcolor=LINE)

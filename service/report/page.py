@@ -1,18 +1,21 @@
 """From a report's contents to one HTML file that needs nothing else."""
 
 import json
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from resources.results.measure_text import measure_text
+import numpy as np
+import pandas as pd
+
+from resources.results.measure_text import GROUPS, measure_text
 from resources.settings.policy_grid import is_variant
 from service.report import figures
-from service.report.contents import Contents, Row, Section
+from service.report.contents import Contents, Section
+from service.report.track import LEVELS, OWN, Row, Track, in_words
 
-TEMPLATE = Path(__file__).with_name("page.html.j2")
 MOVED = 1e-6
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def render(report: Contents) -> str:
@@ -20,12 +23,22 @@ def render(report: Contents) -> str:
     from plotly.offline import get_plotlyjs
 
     return str(
-        _template().render(
+        _templates()
+        .get_template("page.html.j2")
+        .render(
             report=report,
             sections=[
                 {
                     "section": section,
                     "pictures": _pictures(section, f"p{place}"),
+                    "histories": {
+                        name: _track(told, f"p{place}-{name}")
+                        for name, told in (
+                            ("backtest", section.stored.backtest),
+                            ("book", section.stored.book),
+                        )
+                        if told
+                    },
                     "totals": section.facts["totals"],
                 }
                 for place, section in enumerate(report.sections)
@@ -37,30 +50,32 @@ def render(report: Contents) -> str:
 
 
 @cache
-def _template() -> Any:
-    from jinja2 import Environment, StrictUndefined
+def _templates() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     # Text from files (names, reasons, vendor messages) is escaped; figures are ours and marked safe.
     environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(pct=_percent, num=_number, short=_short, measure=measure_text, words=_words)
+    environment.filters.update(
+        pct=_percent, num=_number, short=_short, measure=measure_text, words=_words, points=_points
+    )
     environment.tests["variant"] = is_variant
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    environment.globals.update(GROUPS=GROUPS, LEVELS=LEVELS, months=MONTHS)
+    return environment
 
 
 def _pictures(section: Section, prefix: str) -> Row:
-    """Name -> HTML of each figure that has something to show."""
-    from markupsafe import Markup
-
-    result = section.facts["result"] or {}
+    """Name -> HTML of each figure of today that has something to show."""
+    result, weights = section.facts["result"] or {}, section.stored.weights
     moved = {
         row["symbol"]: (row["current_weight"] or 0.0, row["weight"])
-        for row in section.weights
+        for row in weights
         if max(abs(row["current_weight"] or 0.0), abs(row["weight"])) > MOVED
     }
     target = (
@@ -69,35 +84,65 @@ def _pictures(section: Section, prefix: str) -> Row:
     made = {
         "weights": figures.bars(moved, f"{prefix}-weights") if moved else "",
         "exposures": figures.bars(section.exposures, f"{prefix}-exposures") if section.exposures else "",
-        "risk": figures.risk_bars(section.weights, f"{prefix}-risk") if moved else "",
+        "risk": figures.risk_bars(weights, f"{prefix}-risk") if moved else "",
         "frontier": figures.frontier_line(section.frontier, target, f"{prefix}-frontier")
         if section.frontier and section.frontier.points
         else "",
         "stress": figures.losses(section.stress, f"{prefix}-stress")
         if section.stress and section.stress.scenarios
         else "",
-        **_backtest(section, prefix),
     }
-    return {name: Markup(html) for name, html in made.items()}  # noqa: S704  plotly escapes names itself
+    return {name: _safe(html) for name, html in made.items()}
 
 
-def _backtest(section: Section, prefix: str) -> dict[str, str]:
-    if figures.OWN not in section.backtest:
-        return {"nav": "", "drawdown": "", "monthly": ""}
+def _track(told: Track, prefix: str) -> Row:
+    """The pictures, the sentences and the tables of one history."""
+    drawn = {
+        "value": figures.value(told, f"{prefix}-value"),
+        "drawdown": figures.drawdown(told, f"{prefix}-drawdown"),
+        "distribution": figures.distribution(told, f"{prefix}-distribution"),
+    }
+    drawn |= {name: figures.rolling(told, name, f"{prefix}-rolling-{name}") for name in told.rolling}
+    if told.weights is not None:
+        drawn["held"] = figures.held(told, f"{prefix}-held")
     return {
-        "nav": figures.equity(section.backtest, "nav", f"{prefix}-nav"),
-        "drawdown": figures.equity(section.backtest, "drawdown", f"{prefix}-drawdown"),
-        "monthly": figures.monthly(own_days(section), f"{prefix}-monthly"),
+        "track": told,
+        "words": in_words(told),
+        "calendar": calendar(told.months[OWN]),
+        "pictures": {n: _safe(html) for n, html in drawn.items()},
     }
 
 
-def own_days(section: Section) -> Sequence[Row]:
-    """The days of the portfolio's own policy."""
-    return section.backtest[figures.OWN]
+def calendar(grid: pd.DataFrame) -> list[tuple[int, list[tuple[str, str, int]]]]:
+    """By year, of each month and the year itself: percent, "up" or "down", and how strong its colour is, 0 to 70."""
+    whole = np.nanmax(np.abs(grid["year"].to_numpy()))
+    bounds = [*[np.nanquantile(np.abs(grid.drop(columns="year").to_numpy()), 0.98)] * 12, whole]
+    return [
+        (
+            int(year),
+            [
+                (_points(value), "up" if value > 0 else "down", round(70 * min(abs(value) / bound, 1.0)))
+                if value == value and bound > 0
+                else (_points(value), "", 0)
+                for value, bound in zip(row, bounds, strict=True)
+            ],
+        )
+        for year, row in zip(grid.index, grid.to_numpy().tolist(), strict=True)
+    ]
+
+
+def _safe(html: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(html)  # noqa: S704  plotly escapes names itself
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
     return "" if value is None or value != value else f"{100 * value:.{digits}f}%"
+
+
+def _points(value: float) -> str:
+    return "" if value != value else f"{100 * value:.1f}"
 
 
 def _number(value: Any, digits: int = 2) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -89,7 +90,7 @@ def test_a_wheel_has_all_that_runs_and_nothing_else(wheel: Path) -> None:
     assert shipped <= names
     assert {
         "resources/sentences.yaml", "resources/store/schema.sql", "resources/store/views.sql", "optimizer/py.typed",
-        "service/report/page.html.j2", "service/screen/app.py",
+        "service/report/page.html.j2", "service/report/history.html.j2", "service/screen/app.py",
     } <= names  # fmt: skip
     tops = {name.split("/")[0] for name in names if not name.split("/")[0].endswith(".dist-info")}
     assert tops == {"optimizer", "resources", "assets", "pipeline", "service"}
@@ -124,6 +125,44 @@ def test_a_desk_is_made_and_run_from_any_folder(
                 runs = told["data"]["runsOrError"]["results"]
                 assert {run["jobName"] for run in runs} == {"ingest", "pack_run"}
                 assert {run["repositoryOrigin"]["repositoryLocationName"] for run in runs} == {"packfolio"}
+
+
+def newest_python() -> Path | None:
+    """The newest supported Python that is here and newer than this one, by its name or among those of pyenv."""
+    for minor in range(13, sys.version_info.minor, -1):
+        kept = sorted((Path.home() / ".pyenv" / "versions").glob(f"3.{minor}.*/bin/python"))
+        if named := kept or list(filter(None, [shutil.which(f"python3.{minor}")])):
+            return Path(named[-1])
+    return None
+
+
+def test_a_wheel_runs_on_the_newest_python_with_the_locked_packages(wheel: Path, tmp_path: Path) -> None:
+    newest = newest_python()
+    if newest is None:
+        pytest.skip("no newer supported Python is here")
+    python = tmp_path / "venv" / "bin" / "python"
+    environment = {
+        n: v for n, v in os.environ.items() if not n.startswith(("PACKFOLIO", "DAGSTER", "PYTHONPATH"))
+    }
+
+    def done(*words: str | Path, cwd: Path = tmp_path) -> str:
+        ran = subprocess.run(
+            [str(word) for word in words],
+            cwd=cwd, env=environment, capture_output=True, text=True, timeout=1500, check=False,
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-2000:]
+        return ran.stdout
+
+    done(newest, "-m", "venv", tmp_path / "venv")
+    done(ROOT / "requirements" / "install", python, ROOT / "requirements" / "runtime.lock", cwd=ROOT)
+    done(python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", wheel)
+    packfolio = python.with_name("packfolio")
+    done(packfolio, "init", "desk", "--prices", "example")
+    ran = json.loads(done(packfolio, "run", "--json", cwd=tmp_path / "desk"))
+    assert {book["name"] for book in ran["portfolios"]} == {"us-equity", "leverage-aware"}
+    for form in ("html", "xlsx", "pdf"):
+        place = Path(done(packfolio, "report", "--format", form, cwd=tmp_path / "desk").strip())
+        assert place.suffix == f".{form}" and place.stat().st_size > 10_000
 
 
 @contextlib.contextmanager

@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from command_line import Desk as CommandLine
 from service_desk import EMPTY, PACK, PORTFOLIO
@@ -14,6 +15,7 @@ from service import OptimizerService
 from service.desk import UnknownPackError
 from service.report.contents import Contents, contents
 from service.report.page import render
+from service.report.track import track
 
 SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
 
@@ -56,20 +58,33 @@ def test_a_portfolio_without_an_answer_shows_why(report: Contents) -> None:
     assert "No trades today:</b> AAPL &lt;has&gt; no price" in body(render(told))
 
 
-def test_backtest_is_drawn_from_the_stored_days(report: Contents) -> None:
-    days = [
-        {"date": date(2025, month, 10 + day), "nav": 100.0 + day, "return": 0.01 * day, "drawdown": -0.01}
-        for month in (1, 2)
-        for day in range(3)
-    ]
-    section = replace(
-        report.sections[0], backtest={"benchmark": days, "policy": days}, backtest_pack=PACK,
-        measures={"policy": {"sharpe": 1.234, "volatility": 0.151, "rebalance_count": 7.0}},
+def test_a_history_has_its_sentences_its_tables_and_the_reasons_for_what_is_left_out(
+    report: Contents,
+) -> None:
+    rng = np.random.default_rng(3)
+    days = pd.bdate_range("2024-01-02", periods=300)
+    moves = {
+        name: pd.Series(rng.normal(0.0005, 0.01, 300), days) for name in ("benchmark", "policy", "short")
+    }
+    moves["short"] = moves["short"].iloc[10:]
+    told = track(
+        moves, "no rate is on record", pd.Timestamp("2024-01-01"),
+        stored={"policy": {"sharpe": 1.2345, "turnover": 0.151}},
+        weights=pd.DataFrame({"AAPL": [0.4, 0.5], "<B>": [0.6, 0.5]}, days[:2]),
     )  # fmt: skip
-    page = render(replace(report, sections=[section]))
-    assert "None was made up to this pack" not in page
-    assert [cell in body(page) for cell in (">1.23<", ">15.10%<", ">7<")] == [True] * 3
-    assert '"text":[["3.0","3.0"' in page.replace(" ", "")
+    section = report.sections[0]
+    shown = replace(section, stored=replace(section.stored, backtest=told, tested=PACK))
+    text = body(render(replace(report, sections=[shown])))
+    assert "None was made up to this pack" not in text and "From 2024-01-02 to " in text
+    assert ">15.10%<" in text and ">volatility a year<" in text and "The five deepest falls" in text
+    assert ">1.23<" not in text, "a ratio above cash is left out without a rate"
+    for part, reason in (("short", "it has no return on 2024-01-02"), ("Sharpe", "no rate is on record")):
+        assert any(
+            line.startswith(f"<li>{part}") and reason in line
+            for line in text.replace("<li>", "\n<li>").splitlines()
+        )
+    for place in ("value", "drawdown", "volatility", "beta", "distribution", "held"):
+        assert re.search(rf'id="p0-backtest-(rolling-)?{place}"', text), place
 
 
 def test_unknown_names_are_told(service: OptimizerService) -> None:

@@ -8,14 +8,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import duckdb
+import numpy as np
+import pandas as pd
 import pytest
 
 from optimizer import DataError, PolicyError
+from optimizer.measures.analytics import monthly_table
 from resources.results.measure_text import measure_text
 from service.answers import FrontierAnswer, FrontierPoint, ScenarioAnswer, StressAnswer
 from service.report import __main__ as command
 from service.report import figures, page
-from service.report.contents import _attribution, _environment, _findings, _tested_pack, _written
+from service.report.contents import _attribution
+from service.report.stored import environment, findings, pack_of_backtest, written
+from service.report.track import track
 
 Row = dict[str, Any]
 
@@ -78,61 +83,59 @@ def test_the_frontier_has_volatility_across_and_return_upwards(drawn: list[tuple
     assert [trace["name"] for trace in bare] == ["frontier"]
 
 
-def days(*months: tuple[int, int, float]) -> list[Row]:
-    """Days of one strategy whose value grows by the given returns from 200."""
-    nav, told = 200.0, []
-    for year, month, earned in months:
-        nav *= 1 + earned
-        day = {"date": date(year, month, 5), "nav": nav, "return": earned or None, "drawdown": -earned / 2}
-        told.append(day)
-    return told
+def history(**strategies: list[float]) -> Any:
+    """A track whose strategies have these returns on consecutive business days from 2024-01-02 on."""
+    length = max(map(len, strategies.values()))
+    index = pd.bdate_range("2024-01-02", periods=length)
+    told = {name: pd.Series(returns, index[-len(returns) :]) for name, returns in strategies.items()}
+    return track(told, 0.0, pd.Timestamp("2024-01-01"), weights="not kept")
 
 
-def test_equity_starts_at_one_and_the_own_policy_comes_first(drawn: list[tuple[Any, str, int]]) -> None:
-    told = {
-        "benchmark": days((2024, 1, 0.0), (2024, 2, 0.5)),
-        "policy": days((2024, 1, 0.0), (2024, 2, 0.25)),
-    }
-    figures.equity(told, "nav", "nav")
-    figures.equity(told, "drawdown", "drawdown")
-    nav, drawdown = (figure["data"] for figure, _, _ in drawn)
-    days_twice = ["2024-01-05", "2024-02-05", "2024-02-05"]  # the last day is always there
-    assert [(t["name"], list(t["x"]), list(t["y"])) for t in nav] == [
-        ("policy", days_twice, [1.0, 1.25, 1.25]), ("benchmark", days_twice, [1.0, 1.5, 1.5]),
+def test_value_starts_at_one_and_the_own_policy_comes_first(drawn: list[tuple[Any, str, int]]) -> None:
+    told = history(benchmark=[0.5, -0.5], policy=[0.25, 0.0])
+    figures.value(told, "value")
+    figures.drawdown(told, "drawdown")
+    value, drawdown = (figure["data"] for figure, _, _ in drawn)
+    dates = ["2024-01-01", "2024-01-02", "2024-01-03"]
+    assert [(t["name"], list(t["x"]), list(t["y"])) for t in value] == [
+        ("policy", dates, [1.0, 1.25, 1.25]), ("benchmark", dates, [1.0, 1.5, 0.75]),
     ]  # fmt: skip
-    assert [list(t["y"]) for t in drawdown] == [[0.0, -0.125, -0.125], [0.0, -0.25, -0.25]]
-    assert [t["line"]["width"] for t in nav] == [2.2, 1.2]
+    assert [list(t["y"]) for t in drawdown] == [[0.0, 0.0, 0.0], [0.0, 0.0, -0.5]]
+    assert [t["line"]["width"] for t in value] == [2.2, 1.2]
     assert [figure["layout"]["yaxis"].get("type") for figure, _, _ in drawn] == ["log", None]
 
 
-@pytest.mark.parametrize(("number", "kept"), [(1500, 1501), (1501, 752), (3001, 1002)])
+@pytest.mark.parametrize(("number", "kept"), [(1500, 1500), (1501, 752), (3001, 1002)])
 def test_a_long_history_is_thinned(drawn: list[tuple[Any, str, int]], number: int, kept: int) -> None:
-    long = [{"date": date.fromordinal(738000 + day), "nav": 1.0 + day} for day in range(number)]
-    figures.equity({"policy": long}, "nav", "nav")
-    assert len(drawn[0][0]["data"][0]["x"]) == kept
-    assert drawn[0][0]["data"][0]["y"][-1] == number
+    frame = pd.DataFrame({"policy": np.arange(number) + 1.0}, pd.bdate_range("2000-01-03", periods=number))
+    figure = figures._lines(frame).to_dict()
+    assert len(figure["data"][0]["x"]) == kept
+    assert figure["data"][0]["y"][-1] == number
 
 
-def test_months_and_years_compound(drawn: list[tuple[Any, str, int]]) -> None:
-    figures.monthly(
-        days((2023, 12, 0.1), (2024, 1, 0.5), (2024, 1, 0.1), (2024, 3, -0.2), (2024, 3, 0.0)), "m"
+def test_a_strategy_has_one_colour_in_all_pictures() -> None:
+    frame = pd.DataFrame(
+        1.0, pd.bdate_range("2024-01-02", periods=2), ["policy", "benchmark", "equal_weight"]
     )
-    [(figure, _, height)] = drawn
-    [heat] = figure["data"]
-    assert (
-        list(heat["x"][0::11]) == ["Jan", "Dec"]
-        and heat["x"][12] == "year"
-        and list(heat["y"]) == ["2023", "2024"]
+    first, second = (
+        {t["name"]: t["line"]["color"] for t in figures._lines(part).to_dict()["data"]}
+        for part in (frame, frame.drop(columns="benchmark"))
     )
-    nothing = [""] * 8
-    assert [list(line) for line in heat["text"]] == [
-        [*[""] * 11, "10.0", "10.0"], ["65.0", "", "-20.0", *nothing, "", "32.0"],
+    assert second == {name: first[name] for name in second} and len(set(first.values())) == 3
+
+
+def test_the_calendar_tells_months_and_years_and_colours_them_by_their_size() -> None:
+    returns = pd.Series(
+        [0.1, 0.5, 0.1, -0.2, 0.0],
+        pd.to_datetime(["2023-12-05", "2024-01-05", "2024-01-08", "2024-03-04", "2024-03-05"]),
+    )
+    (first, december), (second, year) = page.calendar(monthly_table(returns))
+    assert (first, second) == (2023, 2024)
+    assert [cell[0] for cell in december] == [*[""] * 11, "10.0", "10.0"]
+    assert [cell[0] for cell in year] == ["65.0", "", "-20.0", *[""] * 9, "32.0"]
+    assert [cell[1:] for cell in (year[0], year[1], year[2], year[12])] == [
+        ("up", 70), ("", 0), ("down", round(70 * 0.20 / 0.632)), ("up", 70),
     ]  # fmt: skip
-    assert heat["z"][1][0] == 0.65 and heat["z"][1][1] is None and heat["z"][1][12] == 0.32
-    assert (
-        heat["zmax"] == -heat["zmin"] == pytest.approx(0.20 + 0.96 * 0.45)
-    )  # the 98th percentile of 0.1, 0.2, 0.65
-    assert height == 90 + 20 * 2
 
 
 def scenario(name: str, profit: float, error: float) -> ScenarioAnswer:
@@ -172,18 +175,20 @@ def test_axes_say_what_they_measure(drawn: list[tuple[Any, str, int]]) -> None:
         portfolio_id="p", pricing_pack_id="PP", asof_date=date(2024, 2, 29), current=None, points=[point(0.1, 0.05)],
         warnings=[],
     )  # fmt: skip
-    told = {"policy": days((2024, 1, 0.0), (2024, 2, 0.25))}
+    told = history(policy=[0.01, -0.01, 0.02])
     figures.losses(answer, "s")
     figures.frontier_line(line, None, "f")
     figures.bars({"A": (0.1, 0.2)}, "b")
-    figures.equity(told, "nav", "n")
-    figures.equity(told, "drawdown", "d")
+    figures.value(told, "n")
+    figures.drawdown(told, "d")
+    figures.distribution(told, "h")
     assert [axes(figure) for figure, _, _ in drawn] == [
         [("of the portfolio's value", ".0%"), (None, None)],
         [("volatility a year", ".1%"), ("expected return a year", ".1%")],
         [(None, ".0%"), (None, None)],
         [(None, None), ("value of 1 invested", None)],
         [(None, None), ("below the peak", ".0%")],
+        [("return of a period", ".1%"), ("share of the periods", ".0%")],
     ]
 
 
@@ -213,19 +218,12 @@ def test_numbers_are_read_with_their_digits() -> None:
     assert {metric: measure_text(1234.567, metric) for metric in measures} == measures
 
 
-def section(**changes: Any) -> Any:
+def section(weights: list[Row] | None = None, **changes: Any) -> Any:
     facts = {"result": {"volatility": 0.1, "expected_return": 0.05}, "totals": None}
     row = {"symbol": "A", "current_weight": None, "weight": 1e-5, "risk_contribution": 0.1}
+    stored = SimpleNamespace(weights=[row] if weights is None else weights, backtest=None, book=None)
     return SimpleNamespace(
-        **{
-            "facts": facts,
-            "weights": [row],
-            "exposures": {},
-            "frontier": None,
-            "stress": None,
-            "backtest": {},
-            **changes,
-        }
+        **{"facts": facts, "stored": stored, "exposures": {}, "frontier": None, "stress": None, **changes}
     )
 
 
@@ -242,18 +240,11 @@ def test_only_pictures_with_something_to_show_are_drawn(drawn: list[tuple[Any, s
     )
     assert not any(page._pictures(still, "p1").values())
     drawn.clear()
-    full = section(
-        frontier=answer, exposures={"EQUITY": (0.5, 1.0)}, backtest={"policy": days((2024, 1, 0.0), (2024, 2, 0.1))},
-        weights=[],
-    )  # fmt: skip
-    assert {name for name, html in page._pictures(full, "p2").items() if html} == {
-        "exposures", "frontier", "nav", "drawdown", "monthly",
-    }  # fmt: skip
+    full = section(frontier=answer, exposures={"EQUITY": (0.5, 1.0)}, weights=[])
+    assert {name for name, html in page._pictures(full, "p2").items() if html} == {"exposures", "frontier"}
     assert [trace["name"] for trace in drawn[1][0]["data"]] == ["frontier", "target"]
     drawn.clear()
-    unsolved = section(
-        weights=[], frontier=answer, facts={"result": None, "totals": None}, backtest={"benchmark": []}
-    )
+    unsolved = section(weights=[], frontier=answer, facts={"result": None, "totals": None})
     assert {name for name, html in page._pictures(unsolved, "p3").items() if html} == {"frontier"}
     assert [trace["name"] for trace in drawn[0][0]["data"]] == ["frontier"]
     empty = answer.model_copy(update={"points": []})
@@ -324,12 +315,12 @@ def test_a_backtest_is_of_the_newest_fresh_pack_up_to_this_one(reading: Any) -> 
         (new_year, "book"), (date(2024, 1, 2), "book"), (date(2024, 1, 3), "book"), (date(2024, 1, 3), "other"),
         (date(2023, 12, 31), "book"), (date(2024, 1, 3), "nobody"),
     ]  # fmt: skip
-    found = [_tested_pack(reading, pack("x", day), portfolio) for day, portfolio in asked]
+    found = [pack_of_backtest(reading, pack("x", day), portfolio) for day, portfolio in asked]
     assert found == ["PP_1.2", "PP_1.2", "PP_3", "PP_1", None, None]
 
 
 def test_findings_are_counted_by_code_up_to_the_watermark(reading: Any) -> None:
-    told = _findings(reading, pack("PP_1", date(2024, 1, 1)))
+    told = findings(reading, pack("PP_1", date(2024, 1, 1)))
     assert [tuple(row.values()) for row in told] == [
         ("GAP", "error", 1, 1, date(2024, 1, 1), "a gap"),
         ("JUMP", "warn", 1, 1, None, "at the watermark"),
@@ -338,18 +329,18 @@ def test_findings_are_counted_by_code_up_to_the_watermark(reading: Any) -> None:
 
 
 def test_the_environment_is_that_of_the_packs_last_write(reading: Any) -> None:
-    first, last = (_written(reading, pack(name, date(2024, 1, 1))) for name in ("PP_1", "PP_3"))
+    first, last = (written(reading, pack(name, date(2024, 1, 1))) for name in ("PP_1", "PP_3"))
     assert [(row["id"], row["portfolio"], row["rows"], row["at"]) for row in first] == [
         (2, "book", 3, datetime(2024, 1, 1, 21)), (3, "other", 4, datetime(2024, 1, 2, 21)),  # noqa: DTZ001  as stored
     ]  # fmt: skip
-    assert _environment(reading, first) == {"commit": "two"}
-    assert _environment(reading, first[:1]) == {"commit": "one"}
-    assert [row["portfolio"] for row in last] == ["renamed"] and _environment(reading, last) == {}
+    assert environment(reading, first) == {"commit": "two"}
+    assert environment(reading, first[:1]) == {"commit": "one"}
+    assert [row["portfolio"] for row in last] == ["renamed"] and environment(reading, last) == {}
     with pytest.raises(PolicyError, match="packs verify"):
-        _environment(reading, [])
+        environment(reading, [])
 
 
-def written(
+def asked_of(
     monkeypatch: pytest.MonkeyPatch, home: Path, error: Exception | None = None
 ) -> list[tuple[Any, ...]]:
     asked: list[tuple[Any, ...]] = []
@@ -369,7 +360,7 @@ def written(
 def test_a_report_is_written_into_the_home_or_where_it_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = written(monkeypatch, tmp_path)
+    asked = asked_of(monkeypatch, tmp_path)
     command.write()
     command.write("PP_1", "book", tmp_path / "a" / "b.html")
     places = [tmp_path / "reports" / "PP_2024-02-29.html", tmp_path / "a" / "b.html"]
@@ -389,7 +380,7 @@ def test_a_report_that_cannot_be_made_ends_with_its_status(
     error: Exception,
     status: int,
 ) -> None:
-    written(monkeypatch, tmp_path, error)
+    asked_of(monkeypatch, tmp_path, error)
     with pytest.raises(SystemExit) as ended:
         command.write()
     assert ended.value.code == status
@@ -401,4 +392,4 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         PolicyError, match=r"page.html cannot be written \(.*\); choose another place with --out"
     ):
-        command._save(tmp_path / "file" / "page.html", "x")
+        command._save(tmp_path / "file" / "page.html", b"x")

@@ -1,0 +1,63 @@
+"""What mkdocs does beside its configuration: the pages at the root of the repository join the site.
+
+Blocks are written for the tests ("python on", "bash run", "text from: ..."): a reader sees the language alone.
+"""
+
+import posixpath
+import re
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parents[2]
+# Page of the repository -> page of the site.
+JOINED = {"README.md": "index.md", "LICENSE": "LICENSE.md"} | {
+    name: name
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md")]
+    if (name := path.relative_to(ROOT).as_posix()) != "README.md"
+}
+LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
+FENCE = re.compile(r"^```(\w+) [^\n]*$", re.MULTILINE)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Every page is in the navigation: what mkdocs.yml does not name stands at the end of its folder's part."""
+    named = set(re.findall(r"[\w./-]+\.md", str(config.nav)))
+    folders = {"decisions": "Decisions", "how-to": "How-to", "methods": "Methods", "reference": "Reference"}
+    for part in config.nav or []:
+        for folder, title in folders.items():
+            if title in part:
+                pages = sorted(p.name for p in (ROOT / "docs" / folder).glob("*.md"))
+                part[title] += [f"{folder}/{name}" for name in pages if f"{folder}/{name}" not in named]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """The pages outside docs/ join."""
+    for source, target in JOINED.items():
+        text = (ROOT / source).read_text("utf-8")
+        text = f"# Licence\n\n```\n{text}```\n" if source == "LICENSE" else text
+        files.append(File.generated(config, target, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links as the site has its pages, and fences without what is for the tests."""
+    places = {target: source for source, target in JOINED.items()}
+    here = places.get(page.file.src_uri, f"docs/{page.file.src_uri}")
+
+    def moved(found: re.Match[str]) -> str:
+        path, mark, anchor = found[2].partition("#")
+        if not path or "://" in path:
+            return found[0]
+        whole = posixpath.normpath(posixpath.join(posixpath.dirname(here), path))
+        target = JOINED.get(whole, whole.removeprefix("docs/"))
+        return f"{found[1]}{_relative(target, page)}{mark}{anchor}{found[3]}"
+
+    return FENCE.sub(r"```\1", LINK.sub(moved, markdown))
+
+
+def _relative(target: str, page: Page) -> str:
+    return posixpath.relpath(target, posixpath.dirname(page.file.src_uri) or ".")

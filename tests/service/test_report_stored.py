@@ -1,0 +1,118 @@
+"""What a report reads of histories: the book's own NAV by pack, and a backtest's strategies on the policy's days."""
+
+from collections.abc import Iterator
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from service.report.stored import stored
+
+DAYS = [date(2024, 1, day) for day in (2, 3, 4, 5, 8, 9)]
+NAVS = [100.0, 110.0, 99.0, 150.0, 165.0, 165.0]
+
+
+@pytest.fixture
+def con() -> Iterator[Any]:
+    """Six packs of a live book with new holdings on the fourth, and of a paper book with the same NAVs."""
+    with duckdb.connect() as con:
+        con.execute("""
+            create table pricing_packs (pack_id varchar, as_of date, revision int, verdict varchar);
+            create table latest_trade_lists (pack_id varchar, portfolio_id varchar, nav_before decimal(18, 4));
+            create table latest_portfolio_snapshots (pack_id varchar, portfolio_id varchar, name varchar, mode varchar,
+                holdings_date date, policy varchar);
+            create table latest_trades (pack_id varchar, portfolio_id varchar, symbol varchar, current_weight double);
+            create table latest_optimal_weights (pack_id varchar, portfolio_id varchar, symbol varchar, weight double,
+                current_weight double, lower double, upper double, risk_contribution double, binding varchar,
+                simulated boolean);
+            create table latest_portfolio_exposures (pack_id varchar, portfolio_id varchar, exposure_type varchar,
+                amount double);
+            create table latest_backtest_results (pack_id varchar, portfolio_id varchar, strategy varchar, date date,
+                "return" double);
+            create table latest_backtest_weights (pack_id varchar, portfolio_id varchar, strategy varchar, date date,
+                symbol varchar, weight double);
+        """)
+        for number, (day, nav) in enumerate(zip(DAYS, NAVS, strict=True)):
+            name = f"PP_{day}"
+            con.execute("insert into pricing_packs values (?, ?, 1, 'fresh')", [name, day])
+            for book in ("live", "paper"):
+                stated = DAYS[0] if number < 3 else DAYS[3]
+                held_since = stated if book == "live" else day
+                con.execute("insert into latest_trade_lists values (?, ?, ?)", [name, book, nav])
+                con.execute(
+                    "insert into latest_portfolio_snapshots values (?, ?, ?, ?, ?, ?)",
+                    [name, book, book, book, held_since, '{"risk_free_rate": 0.0}'],
+                )
+                con.execute(
+                    "insert into latest_trades values (?, ?, 'AAA', 0.25), (?, ?, 'BBB', 0.75)",
+                    [name, book] * 2,
+                )
+        yield con
+
+
+def told(con: Any, book: str, day: date = DAYS[-1]) -> Any:
+    reading = SimpleNamespace(con=con, pack=lambda name: SimpleNamespace(id=name))
+    row = {"portfolio_id": book, "name": book, "base_currency": "USD"}
+    return stored(reading, SimpleNamespace(id=f"PP_{day}", as_of=day, watermark=1), row)  # type: ignore[arg-type]
+
+
+def test_a_return_across_new_holdings_of_a_live_book_is_not_told(con: Any) -> None:
+    live, paper = told(con, "live"), told(con, "paper")
+    assert live.book.returns["policy"].tolist() == pytest.approx([0.1, -0.1, 0.1, 0.0])
+    assert live.book.left_out["some days"].startswith("1 returns: holdings were stated anew")
+    assert paper.book.returns["policy"].tolist() == pytest.approx([0.1, -0.1, 150 / 99 - 1, 0.1, 0.0])
+    assert "some days" not in paper.book.left_out
+    assert paper.book.weights.loc[pd.Timestamp(DAYS[0])].to_dict() == {"AAA": 0.25, "BBB": 0.75}
+    assert live.left_out == {
+        "backtest": "none was made up to this pack: `packfolio backtest --as-of 2024-01-09`"
+    }
+
+
+def test_the_newest_revision_of_a_day_counts_and_later_days_do_not(con: Any) -> None:
+    con.execute("insert into pricing_packs values ('PP_2024-01-03.2', '2024-01-03', 2, 'fresh')")
+    con.execute("insert into latest_trade_lists values ('PP_2024-01-03.2', 'paper', 120)")
+    con.execute(
+        "insert into latest_portfolio_snapshots values "
+        "('PP_2024-01-03.2', 'paper', 'paper', 'paper', '2024-01-03', '{}')"
+    )
+    assert told(con, "paper", DAYS[2]).book.returns["policy"].tolist() == pytest.approx([0.2, 99 / 120 - 1])
+    early = told(con, "paper", DAYS[1])
+    assert early.book is None
+    assert (
+        early.left_out["book"]
+        == "its NAV is on record at 2 packs up to this one, which tells 1 return; two are needed"
+    )
+
+
+def test_a_backtest_is_told_on_the_days_of_the_policy(con: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = pd.bdate_range("2023-01-02", periods=40)
+    rng = np.random.default_rng(2)
+    for name, first in (("policy", 10), ("benchmark", 10), ("equal_weight", 0)):
+        for number, day in enumerate(days[first:]):
+            move = 0.0 if number == 0 else float(rng.normal(0, 0.01))
+            con.execute(
+                "insert into latest_backtest_results values ('PP_2024-01-02', 'live', ?, ?, ?)",
+                [name, day.date(), move],
+            )
+    measures = {"policy": {"turnover": 0.5}, "equal_weight": {"turnover": 0.2}}
+    monkeypatch.setattr(
+        "service.report.stored.backtest_of", lambda *_: {"portfolios": {"live": measures}, "attribution": {}}
+    )
+    found = told(con, "live")
+    assert found.tested == "PP_2024-01-02" and found.backtest.strategies == [
+        "policy",
+        "benchmark",
+        "equal_weight",
+    ]
+    assert len(found.backtest.returns) == 29 and found.backtest.value.index[0] == days[10]
+    trading = found.backtest.measures["Trading"]
+    assert trading["turnover"] == {"policy": 0.5}, "what began on another day is not set beside it"
+    assert "packfolio backtest" in found.backtest.left_out["weights over time"]
+    con.execute(
+        "insert into latest_backtest_weights values ('PP_2024-01-02', 'live', 'policy', '2023-01-16', 'AAA', 1.0)"
+    )
+    assert told(con, "live").backtest.weights.to_numpy().tolist() == [[1.0]]

@@ -1,0 +1,58 @@
+"""The documents as a site: every page is in its navigation, no link is broken, and nothing is fetched to read it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from source_tree import ROOT
+
+FETCHED = re.compile(
+    r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=["']?(?:https?:)?//[^>]*>"""
+    r"""|<link\b[^>]*\brel=["']?(?:stylesheet|preload|preconnect|icon|modulepreload)[^>]*\bhref=["']?(?:https?:)?//[^>]*>"""
+    r"""|<link\b[^>]*\bhref=["']?(?:https?:)?//[^>]*\brel=["']?(?:stylesheet|preload|preconnect|icon)[^>]*>""",
+    re.IGNORECASE,
+)
+IMPORTED = re.compile(r"""@import\s+(?:url\()?["']?(?:https?:)?//|url\(["']?(?:https?:)?//""")
+
+
+def test_every_page_of_the_navigation_is_there() -> None:
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
+    named = re.findall(r"[\w./-]+\.md", str(settings["nav"]))
+    joined = {"index.md": "README.md"}
+    missing = [
+        n
+        for n in named
+        if not (ROOT / "docs" / n).exists()
+        and not (ROOT / joined.get(n, n.removesuffix(".md") if n == "LICENSE.md" else n)).exists()
+    ]
+    assert missing == [] and len(named) == len(set(named))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['<script src="https://x.org/a.js">', "<script defer src=//x.org/a.js>", '<link rel="stylesheet" href="https://x.org/a.css">',
+     "<link href=https://fonts.gstatic.com rel=preconnect crossorigin>", '<img alt="" src="http://x.org/a.png">'],
+)  # fmt: skip
+def test_what_would_be_fetched_is_found(text: str) -> None:
+    assert FETCHED.search(text) and not FETCHED.search(
+        text.replace("https://", "a/").replace("http://", "a/").replace("//", "")
+    )
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_broken_link_and_fetches_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="the extra docs is not installed")
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stdout + built.stderr
+    pages = sorted((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 80 and (tmp_path / "site" / "search" / "search_index.js").stat().st_size > 100_000
+    fetched = {page.name: found[0] for page in pages if (found := FETCHED.search(page.read_text("utf-8")))}
+    assert fetched == {}
+    styles = [path for path in (tmp_path / "site").rglob("*.css") if IMPORTED.search(path.read_text("utf-8"))]
+    assert styles == []
