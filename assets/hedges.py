@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.impact import impact
 from assets.plots.risk_charts import losses_plot
+from assets.shared.check_words import found as sentence
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import opened, record_each
@@ -57,7 +58,13 @@ def _check(answers: Mapping[Snapshot, Answer], books: Playbooks) -> dg.AssetChec
     lacking = books.without(SCENARIOS, HEDGES)
     told = {**without, **({"left out": lacking} if lacking else {})}
     return dg.AssetCheckResult(
-        check_name=ALL_STRESSED, passed=not without, severity=dg.AssetCheckSeverity.WARN, metadata=told
+        check_name=ALL_STRESSED,
+        passed=not without,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=told,
+        description=sentence(
+            without, lacking or f"All {len(answers)} portfolios were stressed.", "were not stressed"
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 import dagster as dg
 import pandas as pd
 
+from assets.shared.check_words import found as sentence
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import opened, record_each
@@ -92,7 +93,13 @@ def _check(con: Connection, pack: Pack) -> dg.AssetCheckResult:
         if abs(delta + float(costs)) > 0.005
     }
     return dg.AssetCheckResult(
-        check_name=COSTS_ALONE, passed=not wrong, severity=dg.AssetCheckSeverity.ERROR, metadata=dict(wrong)
+        check_name=COSTS_ALONE,
+        passed=not wrong,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata=dict(wrong),
+        description=sentence(
+            wrong, f"The value of {len(rows)} portfolios changes by costs alone.", "change by more"
+        ),
     )
 
 

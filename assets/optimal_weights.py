@@ -7,6 +7,7 @@ import numpy as np
 
 from assets.plots.charts import risk_plot, weights_plot
 from assets.posterior_returns import posterior_returns
+from assets.shared.check_words import found as sentence
 from assets.shared.materialized import materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import Frames, opened, record_each
@@ -98,6 +99,7 @@ def _check(answers: dict[Snapshot, Frames]) -> dg.AssetCheckResult:
         passed=not without,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"without": without},
+        description=sentence(without, f"All {len(answers)} portfolios have weights.", "have no weights"),
     )
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from assets.optimal_weights import optimal_weights
+from assets.shared.check_words import found as sentence
 from assets.shared.materialized import bullets, materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import opened, record_each
@@ -104,8 +105,14 @@ def _checks(con: Connection, pack: Pack) -> list[dg.AssetCheckResult]:
             passed=not found,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={"portfolios": found},
+            description=sentence(
+                dict.fromkeys(found, fault), f"{right} in {len(rows)} portfolios.", "portfolios"
+            ),
         )
-        for name, found in ((LIMITS_HOLD, broken), (CASH_HOLDS, overdrawn))
+        for name, found, right, fault in (
+            (LIMITS_HOLD, broken, "Every limit holds", "a limit does not hold"),
+            (CASH_HOLDS, overdrawn, "Cash is not negative", "cash is negative"),
+        )
     ]
 
 
