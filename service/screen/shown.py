@@ -20,6 +20,6 @@ def show_table(rows: Sequence[Row], forms: Mapping[str, str] | None = None) -> N
 
 def show_metrics(shown: Mapping[str, str]) -> None:
     """Totals side by side, on more lines where the page is narrow."""
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         for label, value in shown.items():
             st.metric(label, value, width="content", help=MEANT.get(label))

@@ -1,6 +1,5 @@
 """The graph as Dagster loads it: a change of keys, jobs or schedules shows in review as a change of this file."""
 
-from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -8,7 +7,7 @@ import pytest
 
 from pipeline import definitions
 from pipeline.definitions import defs
-from pipeline.stages import found_assets
+from pipeline.stages import EACH_SESSION, found_assets
 
 CHAIN = {
     "decisions": set(),
@@ -116,7 +115,7 @@ def test_only_a_live_desk_can_be_late(tmp_path: Path, sources: str | None, late:
     }
     watched = {name for name, policy in policies.items() if policy is not None}
     assert watched == (set(CHAIN) - {"decisions", "backtest_results"} if late else set())
-    assert {policy.fail_window for policy in policies.values() if policy} <= {timedelta(days=4, hours=6)}
+    assert all(policies[name] == EACH_SESSION for name in watched)
 
 
 def test_the_example_desk_is_never_late() -> None:

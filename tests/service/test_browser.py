@@ -1,6 +1,6 @@
 """The screen in a real Chromium: a desk's morning by mouse and by keyboard, and what is said when it fails.
 
-Screenshots go to PACKFOLIO_SCREENSHOTS where that names a folder. PACKFOLIO_AXE names axe.min.js of axe-core (npm pack),
+Screenshots go to PACKFOLIO_SCREENSHOTS where that names a folder. PACKFOLIO_AXE names axe.min.js of axe-core,
 which checks that everybody can read the page; without it that test is skipped.
 """
 
