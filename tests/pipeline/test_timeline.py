@@ -12,7 +12,9 @@ def test_runs_of_the_command_line_are_of_the_code_location_of_the_ui(
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(typed.at.home / "dagster"))
     with dg.DagsterInstance.get() as instance:
-        runs = instance.get_runs()
+        runs, records = instance.get_runs(), instance.get_run_records()
+    assert len(records) == len(runs)
+    assert all(one.start_time and one.end_time and one.end_time >= one.start_time for one in records)
     assert {run.job_name for run in runs} == {"ingest", "pack_run", "research"}
     origins = [run.remote_job_origin for run in runs]
     assert {(one.location_name, one.repository_origin.repository_name) for one in origins if one} == {
