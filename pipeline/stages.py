@@ -24,14 +24,16 @@ def watched(spec: dg.AssetSpec, *, live: bool) -> dg.AssetSpec:
     """Where a source is live, the assets of the daily run must be there each session."""
     if not live or spec.group_name not in DAILY_GROUPS:
         return spec
-    return dg.apply_freshness_policy(spec, EACH_SESSION)
+    fresh: dg.AssetSpec = dg.apply_freshness_policy(spec, EACH_SESSION)
+    return fresh
 
 
 def found_assets(config: Path) -> list[dg.AssetsDefinition]:
     """Every stage; a desk whose prices end in the past, as the example's do, is never late."""
     live = has_live_source(config)
     loaded = dg.load_assets_from_package_module(assets)
-    return list(dg.map_asset_specs(lambda spec: watched(spec, live=live), loaded))
+    stages = [one for one in loaded if isinstance(one, dg.AssetsDefinition)]
+    return [one.map_asset_specs(lambda spec: watched(spec, live=live)) for one in stages]
 
 
 stages = dg.Definitions(

@@ -253,12 +253,15 @@ def show_rows(out: Console, rows: Sequence[Row], least_wanted: Sequence[str] = (
     show_table(out, table)
 
 
+LEAST_WANTED = ("run_id", "at", "content", "portfolio_id", "ingest_seq")
+
+
 def show_details(out: Console, details: Row) -> None:
     """A pack: its own values, then its lists as tables."""
     for name, value in details.items():
         if isinstance(value, list):
             out.print(f"\n[bold]{name}[/bold]")
-            show_rows(out, value)
+            show_rows(out, value, LEAST_WANTED)
         else:
             out.print(f"{name:<16} {'' if value is None else value}", highlight=False, soft_wrap=True)
 
