@@ -32,8 +32,8 @@ def found_assets(config: Path) -> list[dg.AssetsDefinition]:
     """Every stage; a desk whose prices end in the past, as the example's do, is never late."""
     live = has_live_source(config)
     loaded = dg.load_assets_from_package_module(assets)
-    stages = [one for one in loaded if isinstance(one, dg.AssetsDefinition)]
-    return [one.map_asset_specs(lambda spec: watched(spec, live=live)) for one in stages]
+    made = [one for one in loaded if isinstance(one, dg.AssetsDefinition)]
+    return [one.map_asset_specs(lambda spec: watched(spec, live=live)) for one in made]
 
 
 stages = dg.Definitions(
