@@ -7,6 +7,7 @@ import pandas as pd
 
 from assets.plots.charts import backtest_plot
 from assets.plots.risk_charts import frontier_plot, monthly_plot
+from assets.shared.check_words import found as sentence
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import PortfolioConfig, opened, record_each
@@ -74,7 +75,13 @@ def backtest_results(
         checkpoints.finish()
     stage.warehouse.publish()
     check = dg.AssetCheckResult(
-        check_name=ALL_REPLAYED, passed=not failed, severity=dg.AssetCheckSeverity.WARN, metadata=dict(failed)
+        check_name=ALL_REPLAYED,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=dict(failed),
+        description=sentence(
+            failed, f"All {len(ready)} policies were replayed.", "policies were not replayed"
+        ),
     )
     with stage.read() as con:
         summary = frame(

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.shared.check_words import found as sentence
 from assets.shared.materialized import bullets, table_schema
 from assets.shared.partitions import OWNERS
 from resources.dagster_resources import DeskResource, WarehouseResource
@@ -43,4 +44,5 @@ def _check(found: Brought) -> dg.AssetCheckResult:
         passed=not lines,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"damaged": bullets(lines)},
+        description=sentence(lines, f"{found.decisions} new proposals, every line read.", "damaged lines"),
     )

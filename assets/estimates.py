@@ -9,6 +9,7 @@ import pandas as pd
 from assets.factor_model import factor_model
 from assets.plots.charts import covariance_plot
 from assets.portfolio_snapshots import portfolio_snapshots
+from assets.shared.check_words import found as sentence
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from optimizer import DataError, Recipe
@@ -99,6 +100,7 @@ def estimates(
             "return_estimates",
             moved.empty,
             {"moved": preview(moved, 60), "estimates_moved": len(moved)},
+            f"{len(moved) or 'No'} estimates moved beyond their bound since the pack before.",
         )
         yield materialized(
             con, "return_estimates", pack, [means], extra, asset_key="return_estimates", check_results=[check]
@@ -110,13 +112,16 @@ def estimates(
             "singular": bullets(singular),
             "condition_numbers": {k: f"{v:.3g}" for k, v in numbers.items()},
         }
-        check = _check(SOUND, "covariances", not singular, said)
+        check = _check(
+            SOUND, "covariances", not singular, said,
+            sentence(singular, f"All {len(items)} covariances are well conditioned.", "are close to singular"),
+        )  # fmt: skip
         yield materialized(
             con, "covariances", pack, [risks], extra, asset_key="covariances", check_results=[check]
         )
 
 
-def _check(name: str, asset: str, passed: bool, metadata: dict[str, Any]) -> dg.AssetCheckResult:
+def _check(name: str, asset: str, passed: bool, metadata: dict[str, Any], said: str) -> dg.AssetCheckResult:
     """A check that warns, and blocks nothing: the optimizer solves with what is odd, and says so."""
     return dg.AssetCheckResult(
         check_name=name,
@@ -124,4 +129,5 @@ def _check(name: str, asset: str, passed: bool, metadata: dict[str, Any]) -> dg.
         passed=passed,
         severity=dg.AssetCheckSeverity.WARN,
         metadata=metadata,
+        description=said,
     )

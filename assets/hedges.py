@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.impact import impact
 from assets.plots.risk_charts import losses_plot
+from assets.shared.check_words import found as sentence
 from assets.shared.computed import Written, computed
 from assets.shared.many import are_many, summed
 from assets.shared.materialized import materialized, preview
@@ -49,7 +50,13 @@ def _check(written: Written, books: Playbooks) -> dg.AssetCheckResult:
     lacking = books.without(SCENARIOS, HEDGES)
     told = {**without, **({"left out": lacking} if lacking else {})}
     return dg.AssetCheckResult(
-        check_name=ALL_STRESSED, passed=not without, severity=dg.AssetCheckSeverity.WARN, metadata=told
+        check_name=ALL_STRESSED,
+        passed=not without,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=told,
+        description=sentence(
+            without, lacking or f"All {len(written.names)} portfolios were stressed.", "were not stressed"
+        ),
     )
 
 

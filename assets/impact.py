@@ -3,6 +3,7 @@
 import dagster as dg
 import pandas as pd
 
+from assets.shared.check_words import found as sentence
 from assets.shared.computed import computed
 from assets.shared.many import are_many, spread
 from assets.shared.materialized import materialized, preview
@@ -56,7 +57,13 @@ def _check(con: Connection, pack: Pack) -> dg.AssetCheckResult:
         if abs(delta + float(costs)) > 0.005
     }
     return dg.AssetCheckResult(
-        check_name=COSTS_ALONE, passed=not wrong, severity=dg.AssetCheckSeverity.ERROR, metadata=dict(wrong)
+        check_name=COSTS_ALONE,
+        passed=not wrong,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata=dict(wrong),
+        description=sentence(
+            wrong, f"The value of {len(rows)} portfolios changes by costs alone.", "change by more"
+        ),
     )
 
 

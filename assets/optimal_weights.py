@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.plots.charts import risk_plot, weights_plot
 from assets.posterior_returns import posterior_returns
+from assets.shared.check_words import found as sentence
 from assets.shared.computed import computed
 from assets.shared.many import are_many, drawn, summed, worst
 from assets.shared.materialized import materialized, preview, warnings_of
@@ -37,11 +38,11 @@ def optimal_weights(
     with stage.read() as con:
         return materialized(
             con, "optimal_weights", written.pack, written.entries, _shown(con, written.pack),
-            check_results=[_check(con, written.pack)],
+            check_results=[_check(con, written.pack, len(written.names))],
         )  # fmt: skip
 
 
-def _check(con: Connection, pack: Pack) -> dg.AssetCheckResult:
+def _check(con: Connection, pack: Pack, portfolios: int) -> dg.AssetCheckResult:
     rows = con.execute(
         "select s.name, r.reason from latest_optimization_results r "
         "join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
@@ -54,6 +55,7 @@ def _check(con: Connection, pack: Pack) -> dg.AssetCheckResult:
         passed=not without,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"without": without},
+        description=sentence(without, f"All {portfolios} portfolios have weights, or no reason to trade.", "have no weights"),
     )
 
 

@@ -6,6 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from assets.pricing_pack import pricing_pack
+from assets.shared.check_words import found as sentence
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import PortfolioConfig, record_each
@@ -98,10 +99,12 @@ def portfolio_snapshots(
         check = dg.AssetCheckResult(
             check_name=COMPLETE, passed=not problems, severity=dg.AssetCheckSeverity.ERROR,
             metadata={"problems": bullets(problems), "left_out": preview(excluded, 60)},
+            description=sentence(problems, f"All {len(taken)} portfolios are complete.", "are not complete"),
         )  # fmt: skip
         order = dg.AssetCheckResult(
             check_name=IN_ORDER, passed=not skipped, severity=dg.AssetCheckSeverity.ERROR,
             metadata={late.portfolio: str(late) for late in skipped},
+            description=sentence([str(late) for late in skipped], "Every day rests on its day before.", "out of order"),
         )  # fmt: skip
         return materialized(
             con, "portfolio_snapshots", pack, entries,

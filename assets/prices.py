@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 import pandas as pd
 
+from assets.shared.check_words import found as sentence
 from assets.shared.data_checks import OF_PRICES, answers
 from assets.shared.materialized import preview, table_schema
 from assets.shared.partitions import OWNERS
@@ -73,6 +74,7 @@ def prices(
             **answers(OF_PRICES, told, inbox.desk.sources.limits),
             "set_aside": preview(pd.DataFrame([vars(question) for question in aside])),
         },
+        description=_believed([str(one["code"]) for one in told], len(aside)),
     )
     return _result(inbox, "prices", done, [_all_read("prices", done), believable])
 
@@ -91,14 +93,23 @@ def reference_data(
     return _result(inbox, "securities", done, [_all_read("reference_data", done)])
 
 
+def _believed(codes: Sequence[str], aside: int) -> str:
+    """What the check of rows found: by code, and how many questions wait for an answer."""
+    counted = ", ".join(f"{number} {code}" for code, number in Counter(codes).most_common(5))
+    waiting = f"; {aside} symbols have rows set aside" if aside else ""
+    return f"{counted or 'Nothing odd in what was delivered'}{waiting}"
+
+
 def _all_read(asset: str, done: Sequence[Ingested]) -> dg.AssetCheckResult:
     refused = [item for item in done if item.status == REJECTED]
+    why = {item.payload: "; ".join(map(str, item.findings)) for item in refused}
     return dg.AssetCheckResult(
         check_name=ALL_READ,
         asset_key=asset,
         passed=not refused,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={item.payload: "; ".join(map(str, item.findings)) for item in refused},
+        metadata=why,
+        description=sentence(why, f"All {len(done)} deliveries were read.", "deliveries were refused"),
     )
 
 

@@ -81,6 +81,13 @@ def pricing_pack(
         )  # fmt: skip
 
 
+def _said(pack: Pack, warnings: int) -> str:
+    """The verdict in words."""
+    if not pack.fresh:
+        return f"{pack.id} is rejected: {pack.reason}"
+    return f"{pack.id} is fresh: {pack.symbols} symbols, {pack.rows} rows of prices, {warnings} warnings"
+
+
 def _verdict(pack: Pack, found: pd.DataFrame, limits: CheckLimits) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=CHECK,
@@ -91,4 +98,5 @@ def _verdict(pack: Pack, found: pd.DataFrame, limits: CheckLimits) -> dg.AssetCh
             "warnings": int((found["severity"] == "WARN").sum()),
             **answers(OF_PACK, found.to_dict("records"), limits),
         },
+        description=_said(pack, int((found["severity"] == "WARN").sum())),
     )

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.pricing_pack import pricing_pack
+from assets.shared.check_words import found as sentence
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from optimizer import detect
@@ -47,10 +48,17 @@ def regimes(
         )
 
 
+def _said(found: Detection) -> str:
+    """What the detector makes of the series."""
+    seen = f"The series look like {found.regime}." if found.regime else "No regime is detected."
+    return sentence(found.problems, seen, "series say nothing")
+
+
 def _check(found: Detection, known: bool) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=READABLE,
         passed=not (known and found.problems),
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"problems": bullets(found.problems if known else [NOTHING])},
+        description=_said(found) if known else NOTHING,
     )

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from assets.optimal_weights import optimal_weights
+from assets.shared.check_words import found as sentence
 from assets.shared.computed import computed
 from assets.shared.many import are_many, summed
 from assets.shared.materialized import bullets, materialized, preview, warnings_of
@@ -56,8 +57,14 @@ def _checks(con: Connection, pack: Pack) -> list[dg.AssetCheckResult]:
             passed=not found,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={"portfolios": found},
+            description=sentence(
+                dict.fromkeys(found, fault), f"{right} in {len(rows)} portfolios.", "portfolios"
+            ),
         )
-        for name, found in ((LIMITS_HOLD, broken), (CASH_HOLDS, overdrawn))
+        for name, found, right, fault in (
+            (LIMITS_HOLD, broken, "Every limit holds", "a limit does not hold"),
+            (CASH_HOLDS, overdrawn, "Cash is not negative", "cash is negative"),
+        )
     ]
 
 

@@ -72,6 +72,9 @@ def packfolio(
     del version
 
 
+init_command.register(app)  # what a newcomer needs stands first in the list
+
+
 def main() -> None:
     """Entry point: known errors and what the machine refuses become one line and an exit status, never a traceback."""
     # Imports make a million objects that stay: to look for cycles among them again and again takes half a second.
@@ -356,7 +359,6 @@ def _show_rows(
 
 
 processes.register(app)
-init_command.register(app)
 backfill_command.register(app)
 holdings_commands.register(app)
 account_commands.register(app)

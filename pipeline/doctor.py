@@ -1,5 +1,6 @@
 """What is wrong with this desk's set-up, and what to do about it."""
 
+import json
 import os
 import shutil
 import sys
@@ -58,7 +59,11 @@ def examine(environment: Environment, *, database: bool = False) -> list[dict[st
 def _program(environment: Environment) -> Iterator[Finding]:
     del environment
     yield Finding("python", OK, f"{sys.version.split()[0]} at {sys.executable}")
-    yield Finding("libraries", OK, environment_text())
+    told = json.loads(environment_text())
+    changed = {True: ", changed since", False: "", None: ""}[told["dirty"]]
+    commit = f"commit {told['commit'][:12]}{changed}; " if told["commit"] else ""
+    named = ", ".join(f"{name} {number}" for name, number in told["libraries"].items())
+    yield Finding("libraries", OK, f"{commit}{named}; {told['machine']}")
 
 
 def _home(environment: Environment) -> Iterator[Finding]:

@@ -11,6 +11,8 @@ nux: {enabled: false}
 run_storage: {module: pipeline.history_storage, class: RunHistory, config: {base_dir: {env: DAGSTER_HOME}}}
 event_log_storage: {module: pipeline.history_storage, class: EventHistory, config: {base_dir: {env: DAGSTER_HOME}}}
 run_monitoring: {enabled: true, max_runtime_seconds: 14400, free_slots_after_run_end_seconds: 300}
+# The days of a backfill run one after the other, as a paper book needs them.
+concurrency: {runs: {tag_concurrency_limits: [{key: dagster/backfill, limit: 1}]}}
 retention: {schedule: {purge_after_days: 90}, sensor: {purge_after_days: {skipped: 7, failure: 30, success: 90}}}
 """
 WORKSPACE_YAML = """\

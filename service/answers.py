@@ -269,12 +269,13 @@ class FrontierPoint(Answer):
 
 
 class FrontierAnswer(Answer):
-    """Portfolios of least volatility, by expected return; `current` is what is held."""
+    """Portfolios of least volatility, by expected return; `current` is what is held, `proposed` what was asked of."""
 
     portfolio_id: str
     pricing_pack_id: str
     asof_date: date
     current: FrontierPoint | None
+    proposed: FrontierPoint | None = None
     points: list[FrontierPoint]
     warnings: list[str]
 

@@ -36,6 +36,7 @@ from service.views import (
     catalogue,
     decisions,
     pack_list,
+    performance,
     portfolio_list,
     regime,
     trace,
@@ -43,6 +44,9 @@ from service.views import (
 
 PackId = Annotated[str, Path(pattern=r"^PP_\d{4}-\d{2}-\d{2}(\.([2-9]|[1-9]\d{0,3}))?$", max_length=20)]
 Wanted = Annotated[str | None, Query(max_length=64, description="UUID or name; all when left out")]
+Searched = Annotated[str, Query(max_length=64, description="A part of the name or UUID; all when left out")]
+Window = Annotated[int, Query(ge=5, le=2520, description="Sessions of the rolling figures")]
+One = Annotated[str, Query(max_length=64, description="UUID or name")]
 BEYOND = "no finite answer follows from these numbers: ask with smaller ones"
 ViewName = Literal["trades", "weights", "exposures", "results", "impact", "scenarios", "hedges"]
 
@@ -106,6 +110,9 @@ def _routes(app: FastAPI) -> None:
     app.get("/v1/catalogue", summary="Scenarios, regimes, policy templates, methods")(read_catalogue)
     app.get("/v1/packs/{pack_id}/portfolios", summary="The portfolios of a pack")(portfolios)
     app.get("/v1/packs/{pack_id}/accounts", summary="The accounts of a pack, searched and counted")(accounts)
+    app.get("/v1/packs/{pack_id}/performance", summary="Backtest, rolling figures and values of a portfolio")(
+        performance_of_portfolio
+    )
     app.get("/v1/packs/{pack_id}/regime", summary="The detected regime, a score")(regime_of_pack)
     app.get("/v1/packs/{pack_id}/decisions", summary="What was proposed, as ingested")(decisions_of_pack)
     app.get("/v1/packs/{pack_id}/trace", summary="From a row back to prices and files")(trace_of_pack)
@@ -164,24 +171,24 @@ async def execute(request: Request) -> Response:
             raise PolicyError(f"{BEYOND} ({type(error).__name__})") from error
 
     pack, result = await request.app.state.solvers.run(work)
-    state = request.scope["state"]
+    state, saved = request.scope["state"], {}
     if asked.pattern_id == "policy_rebalance":
         decisions: DecisionLog = request.app.state.decisions
-        await asyncio.to_thread(
+        saved = await asyncio.to_thread(
             decisions.record, state["caller"], state["trace_id"], datetime.now(UTC), result
         )
     try:
-        return _json_response(_envelope(result, pack, state["trace_id"]))
+        return _json_response(_envelope(result, pack, state["trace_id"], saved))
     except ValueError:  # of json.dumps: a figure is infinite
         raise PolicyError(BEYOND) from None
 
 
-def _envelope(result: dict[str, Any], pack: Pack, trace_id: str) -> dict[str, Any]:
+def _envelope(result: dict[str, Any], pack: Pack, trace_id: str, saved: dict[str, Any]) -> dict[str, Any]:
     warnings = [*result.get("warnings", []), *result.get("impact", {}).get("warnings", [])]
     return {
         **result,
         "result": result,
-        "metadata": metadata(pack.id, pack.as_of.isoformat()),
+        "metadata": metadata(pack.id, pack.as_of.isoformat()) | saved,
         "warnings": list(dict.fromkeys(warnings)),
         "trace_id": trace_id,
     }
@@ -202,10 +209,19 @@ def read_catalogue(request: Request) -> Response:
     return _json_response(catalogue(request.app.state.service.desk))
 
 
-def portfolios(request: Request, pack_id: PackId, asked: Page) -> Response:
+def portfolios(request: Request, pack_id: PackId, asked: Page, search: Searched = "") -> Response:
     """Names, currencies and policies of a pack's portfolios."""
-    key = ("portfolios", pack_id)
-    return _read(request, key, asked, lambda reading: portfolio_list(reading, pack_id, asked))
+    key = ("portfolios", pack_id, search)
+    return _read(request, key, asked, lambda reading: portfolio_list(reading, pack_id, search, asked))
+
+
+def performance_of_portfolio(
+    request: Request, pack_id: PackId, portfolio: One, window: Window = 126
+) -> Response:
+    """The newest backtest up to the pack with rolling figures, and the book's values at the packs so far."""
+    whole = Asked(request.scope["state"]["who"])
+    key = ("performance", pack_id, portfolio, window)
+    return _read(request, key, whole, lambda reading: performance(reading, pack_id, portfolio, window, whole))
 
 
 def accounts(

@@ -20,8 +20,8 @@ class DecisionLog:
         self.path = path
         self._lock = Lock()
 
-    def record(self, caller: str, trace_id: str, at: datetime, result: Mapping[str, Any]) -> None:
-        """Appends who was proposed what, when, from which pack and policy."""
+    def record(self, caller: str, trace_id: str, at: datetime, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Appends who was proposed what, when, from which pack and policy; gives `saved`: what it is found by again."""
         policy = json.dumps(result["policy_as_applied"], sort_keys=True)
         line = {
             "at": at.isoformat(),
@@ -36,4 +36,5 @@ class DecisionLog:
             "trades": [{name: trade[name] for name in KEPT} for trade in result["trades"]],
         }
         with self._lock:
-            append_decision(self.path, line)
+            digest = append_decision(self.path, line)
+        return {"saved": {"at": line["at"], "caller": caller, "line_sha256": digest}}

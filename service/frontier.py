@@ -1,10 +1,11 @@
 """The efficient frontier of a portfolio under its limits, as an answer."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from optimizer import Estimates, Policy
+from optimizer import Estimates, Policy, PolicyError
 from optimizer import frontier as efficient
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.proposals.compiled_policy import applied_policy, enough
@@ -16,12 +17,15 @@ from service.desk import Loaded
 POINTS = 12
 
 
-def frontier(loaded: Loaded) -> FrontierAnswer:
-    """Least volatility for each expected return that the limits but those on trades allow, both ends included."""
+def frontier(loaded: Loaded, proposed: Mapping[str, float] | None = None) -> FrontierAnswer:
+    """Least volatility for each expected return that the limits but those on trades allow, both ends included.
+
+    proposed  weights to place beside it, on the same estimates; raises PolicyError for a name without one
+    """
     case, notes = loaded.case, list(loaded.notes)
     points: list[FrontierPoint] = []
     held = case.portfolio.get_weights(case.prices)
-    now = None
+    now = wanted = None
     if enough(case.evidence):
         beliefs = form_beliefs(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate)
         believed = beliefs.estimates(case.evidence)
@@ -29,13 +33,25 @@ def frontier(loaded: Loaded) -> FrontierAnswer:
         points = _points(
             loaded, believed, replace(applied, max_turnover=None, no_trade_band=None, min_return=None)
         )
-        now = _point(np.array([held.get(s, 0.0) for s in believed.symbols]), believed, applied)
+        now = _point(_aligned(held, believed.symbols), believed, applied)
+        wanted = None if proposed is None else _point(_known(proposed, believed.symbols), believed, applied)
     else:
         notes.append(f"Insufficient data for a frontier ({case.evidence.observations} days)")
     return FrontierAnswer(
         portfolio_id=loaded.snapshot.portfolio_id, pricing_pack_id=loaded.pack.id, asof_date=loaded.pack.as_of,
-        current=now, points=points, warnings=notes,
+        current=now, proposed=wanted, points=points, warnings=notes,
     )  # fmt: skip
+
+
+def _aligned(weights: Mapping[str, float], symbols: Sequence[str]) -> Array:
+    """(n,) the weights in the order of the symbols."""
+    return np.array([weights.get(symbol, 0.0) for symbol in symbols])
+
+
+def _known(weights: Mapping[str, float], symbols: Sequence[str]) -> Array:
+    if strangers := sorted(set(weights) - set(symbols)):
+        raise PolicyError(f"weights of {', '.join(strangers)}: the frontier has {', '.join(symbols)}")
+    return _aligned(weights, symbols)
 
 
 def _points(loaded: Loaded, believed: Estimates, policy: Policy) -> list[FrontierPoint]:

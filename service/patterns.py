@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -46,10 +46,11 @@ class RebalanceInputs(PortfolioInputs):
 
 
 class FrontierInputs(PortfolioInputs):
-    """Limits of an efficient frontier; its method is not among them."""
+    """Limits of an efficient frontier, its method is not among them; and weights to place beside it."""
 
     policies: list[dict[str, Any]] = Field(default_factory=list, max_length=100)
     constraints: dict[str, Any] = Field(default_factory=dict)
+    weights: dict[str, Annotated[float, Field(ge=-10, le=10)]] | None = Field(default=None, max_length=5000)
 
 
 class TradeInput(Strict):
@@ -118,7 +119,7 @@ def _rebalance(service: OptimizerService, inputs: RebalanceInputs, pack: str) ->
 
 def _frontier(service: OptimizerService, inputs: FrontierInputs, pack: str) -> Result:
     policy = merged_policy(inputs.policies, inputs.constraints)
-    return as_json(frontier(service.desk.case(pack, inputs.portfolio_id, policy)))
+    return as_json(frontier(service.desk.case(pack, inputs.portfolio_id, policy), inputs.weights))
 
 
 def _impact(service: OptimizerService, inputs: ImpactInputs, pack: str) -> Result:

@@ -17,6 +17,50 @@ POLICY_TYPES = {
     "max_tracking_error": "max_tracking_error_pct",
 }
 
+_DOUBT = ("mean_doubt", "mean_doubt_shape")
+_COSTS = ("l2_penalty", "cost_horizon_years")
+# Of each method the keys that mean something to it alone or to few others; limits are every method's.
+METHOD_KEYS: Mapping[str, tuple[str, ...]] = {
+    "mean_variance": ("risk_aversion", *_DOUBT, *_COSTS),
+    "max_return": (*_DOUBT, *_COSTS),
+    "target_volatility": ("target_volatility_pct", *_DOUBT, *_COSTS),
+    "min_volatility": _COSTS,
+    "min_tracking_error": _COSTS,
+    "max_sharpe": _DOUBT,
+    "risk_parity": ("risk_budgets_pct",),
+    "exposure_risk_parity": ("exposure_budgets_pct",),
+    "cvar": ("tail_level",),
+    "max_return_to_cvar": ("tail_level",),
+    "cvar_risk_parity": ("tail_level", "risk_budgets_pct"),
+    "robust_cvar": ("tail_level", "wasserstein_radius"),
+    "cdar": ("tail_level",),
+    "evar": ("tail_level",),
+    "first_lower_partial_moment": ("return_threshold",),
+    "second_lower_partial_moment": ("return_threshold",),
+}
+KEY_SENTENCES: Mapping[str, str] = {
+    "risk_aversion": "How much return a unit of variance has to bring; 2.5 is customary, more is more careful.",
+    "mean_doubt": "Standard errors by which every expected return may be too high; 0 believes them.",
+    "mean_doubt_shape": "Whether the errors of the names stand alone (diagonal) or move together (full).",
+    "l2_penalty": "Taken off the utility for every unit of summed squared weights; more spreads the weights.",
+    "cost_horizon_years": "Years over which a trade must earn its costs; empty leaves costs out of the goal.",
+    "target_volatility_pct": "The volatility that must not be passed, percent per year.",
+    "risk_budgets_pct": "Share of the risk by symbol, percent, together 100; empty is equal shares.",
+    "exposure_budgets_pct": "Share of the risk by what the funds hold, percent, together 100; empty is equal shares.",
+    "tail_level": "How far out the tail begins: 0.95 looks at the worst 5% of the days.",
+    "wasserstein_radius": "How far the true returns may lie from those seen, as a return of one day.",
+    "return_threshold": "The return per year below which a day counts as a shortfall, as a fraction.",
+}
+
+
+def method_keys() -> dict[str, Any]:
+    """Of each method its own keys, and of each key what it means and which values it takes, as JSON schema."""
+    properties = PolicyFile.model_json_schema()["properties"]
+    return {
+        "methods": {method: list(keys) for method, keys in METHOD_KEYS.items()},
+        "keys": {key: {**properties[key], "description": said} for key, said in KEY_SENTENCES.items()},
+    }
+
 
 class PolicyConstraints(PolicyFile):
     """The policy of one request: `_pct` is 0-100, `max_turnover_pct` counts buys and sells, an absent limit is none."""

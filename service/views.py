@@ -16,6 +16,8 @@ from resources.settings.playbooks import Shocks
 from service.answers import plain
 from service.desk import Desk, Reading
 from service.http.callers import Caller
+from service.performance import performance as performance_of
+from service.policies import method_keys
 
 Item = TypeVar("Item")
 HIDDEN = "exclude (pack_id, portfolio_id, materialization)"
@@ -43,10 +45,15 @@ def pack_list(reading: Reading, asked: Asked) -> Seen:
     return plain(asked.page(found)), len(found)
 
 
-def portfolio_list(reading: Reading, pack_id: str, asked: Asked) -> Seen:
-    """The portfolios of a pack with policy, universe size and problem."""
-    pack = reading.pack(pack_id)
-    seen = [one for one in reading.snapshots(pack) if asked.caller.sees(one.name, one.portfolio_id)]
+def portfolio_list(reading: Reading, pack_id: str, search: str, asked: Asked) -> Seen:
+    """The portfolios of a pack with policy, universe size and problem; those whose name or UUID has `search` in it."""
+    pack, part = reading.pack(pack_id), search.strip().casefold()
+    seen = [
+        one
+        for one in reading.snapshots(pack)
+        if asked.caller.sees(one.name, one.portfolio_id)
+        and (part in one.name.casefold() or part in one.portfolio_id.casefold())
+    ]
     shown = [
         {
             "portfolio_id": snapshot.portfolio_id,
@@ -117,6 +124,13 @@ VIEWS: Mapping[str, Callable[[Reading, str, str | None, Asked], Seen]] = {
 }
 
 
+def performance(reading: Reading, pack_id: str, portfolio: str, window: int, asked: Asked) -> Seen:
+    """The newest backtest of one portfolio up to a pack, and what it was worth on the days of the daily runs."""
+    pack = reading.pack(pack_id)
+    asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio)
+    return performance_of(reading, pack, portfolio, window), 1
+
+
 def regime(reading: Reading, pack_id: str) -> Seen:
     """The regime that a pack's macro series look like."""
     return plain(regime_of(reading.con, reading.pack(pack_id).id)), 1
@@ -150,7 +164,7 @@ def trace(
 
 
 def catalogue(desk: Desk) -> dict[str, Any]:
-    """Scenarios with their shocks, factors, the keys of custom shocks, regimes, policy templates and methods.
+    """Scenarios with shocks, factors, the keys of custom shocks, regimes, policy templates, methods and their keys.
 
     What the desk has no file for is empty, with the reason under `left_out`.
     """
@@ -160,6 +174,7 @@ def catalogue(desk: Desk) -> dict[str, Any]:
         "factors": list(FACTORS),
         "shocks": list(Shocks.model_fields),
         "methods": sorted(METHODS),
+        "method_keys": method_keys(),
         "regimes": list(books.regimes),
         "templates": {name: dict(keys) for name, keys in books.templates.items()},
         "scenarios": [

@@ -21,6 +21,7 @@ DPI = 70
 COLOURS = ((5, 48, 97), (67, 147, 195), (255, 255, 255), (214, 96, 77), (103, 0, 31))  # of -1 to +1
 BEFORE, AFTER, ACCENT = "#b8c4d6", "#1f5aa6", "#c8553d"
 MOST_BARS = 40
+WIDE = 600  # pixels: few bars fill the dialog that Dagster opens too
 HELD = 1e-6
 MOST_PIXELS = 180  # Dagster keeps its events for ever: a picture stays below 100 kB
 SIMULATED_NOTE = "   (* simulated, nobody traded these)"
@@ -124,8 +125,9 @@ def _bars(rows: pd.DataFrame, title: str, columns: tuple[str, str]) -> dg.Markdo
     marks = ticks(
         min(0.0, float(np.nanmin(values, initial=0))), max(0.0, float(np.nanmax(values, initial=0)))
     )
-    step, left, top, height = 18, 50, 48, 180
-    width = step * len(shown)
+    left, top, height = 50, 48, 180
+    step = max(18.0, (WIDE - left) / max(len(shown), 1))
+    width, bar = step * len(shown), min((step - 4) / 2, 28.0)
     scale = height / (marks[-1] - marks[0])
     flagged = frozenset(shown.index[shown["simulated"].to_numpy(dtype=bool)])
     shown_of = f" (largest {MOST_BARS} of {len(rows)})" if len(rows) > MOST_BARS else ""
@@ -142,10 +144,10 @@ def _bars(rows: pd.DataFrame, title: str, columns: tuple[str, str]) -> dg.Markdo
     zero = top + marks[-1] * scale
     for at, (symbol, pair) in enumerate(zip(shown.index, values, strict=True)):
         for place, (value, colour) in enumerate(zip(np.nan_to_num(pair), (BEFORE, AFTER), strict=True)):
-            x = left + at * step + 2 + 7 * place
-            parts.append(rect(x, zero - max(value, 0) * scale, 7, abs(value) * scale, colour))
+            x = left + (at + 0.5) * step + bar * (place - 1)
+            parts.append(rect(x, zero - max(value, 0) * scale, bar, abs(value) * scale, colour))
         said = starred(str(symbol), flagged)
-        parts.append(label(left + at * step + 12, top + height + 6, said, 10, "end", upward=True))
+        parts.append(label(left + (at + 0.5) * step + 3, top + height + 6, said, 10, "end", upward=True))
     parts.append(rule(left, zero, left + width, zero))
     return picture(max(left + width + 15, room), top + height + 85, parts)
 

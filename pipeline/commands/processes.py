@@ -74,6 +74,10 @@ def screen(
         "false",
         "--client.toolbarMode",
         "viewer",
+        "--theme.light.primaryColor",
+        "#1f5aa6",
+        "--theme.dark.primaryColor",
+        "#7fb2ee",
         "--client.showErrorDetails",
         "none",
     ]

@@ -1,7 +1,7 @@
 """What is wrong with the desk's day: each condition with a key that stays the same while it lasts."""
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from resources.ledger.ledger import Connection
 
 LOOK_BACK = timedelta(days=14)
 GIB = 1 << 30
+MOST = 20  # books that are told one by one
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,11 @@ def _unanswered(con: Connection) -> Iterator[Alert]:
         "left join latest_optimization_results r using (pack_id, portfolio_id) "
         f"where s.pack_id = {NEWEST} and (s.problem is not null or r.status not in ('optimal', 'no_trade')) order by 2"
     ).fetchall()
-    for pack_id, name, why in rows:
-        yield Alert(
-            f"no answer {pack_id} {name}", "no_answer", f"{name} has no answer under {pack_id}: {why}"
-        )
+    alerts = [
+        Alert(f"no answer {pack_id} {name}", "no_answer", f"{name} has no answer under {pack_id}: {why}")
+        for pack_id, name, why in rows
+    ]
+    yield from _gathered(alerts, "have no answer")
 
 
 def _broken(con: Connection) -> Iterator[Alert]:
@@ -72,10 +74,25 @@ def _broken(con: Connection) -> Iterator[Alert]:
         "select s.pack_id, s.name from latest_portfolio_snapshots s join latest_trade_lists t "
         f"using (pack_id, portfolio_id) where s.pack_id = {NEWEST} and not t.constraints_met order by 2"
     ).fetchall()
-    for pack_id, name in rows:
-        see = f"`packfolio trades {pack_id} --portfolio {name}`"
-        said = f"{name} does not keep all its limits under {pack_id}: see {see}"
-        yield Alert(f"limit {pack_id} {name}", "limit_broken", said)
+    alerts = [
+        Alert(
+            f"limit {pack_id} {name}", "limit_broken",
+            f"{name} does not keep all its limits under {pack_id}: see `packfolio trades {pack_id} --portfolio {name}`",
+        )
+        for pack_id, name in rows
+    ]  # fmt: skip
+    yield from _gathered(alerts, "do not keep all their limits")
+
+
+def _gathered(alerts: Sequence[Alert], fault: str) -> Iterator[Alert]:
+    """The alerts of some books each by itself; of many one, which names the first: nobody reads a thousand lines."""
+    if len(alerts) <= MOST:
+        yield from alerts
+        return
+    what, pack_id, _ = alerts[0].key.rsplit(" ", 2)
+    first = "; ".join(alert.said for alert in alerts[:3])
+    said = f"{len(alerts)} portfolios {fault} under {pack_id}, among them: {first}"
+    yield Alert(f"{what} {pack_id} of {len(alerts)}", alerts[0].kind, said)
 
 
 def disk(home: Path, least_gib: float) -> Iterator[Alert]:

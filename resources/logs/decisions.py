@@ -47,12 +47,13 @@ class Decision(Strict):
         }  # fmt: skip
 
 
-def append_decision(path: Path, decision: Mapping[str, Any]) -> None:
-    """One line, written whole and on the disk when this returns; what a killed writer left half is closed first.
+def append_decision(path: Path, decision: Mapping[str, Any]) -> str:
+    """One line, written whole and on the disk when this returns its SHA-256; what a killed writer left is closed first.
 
     Raises OSError when the disk takes less than the whole line.
     """
-    line = json.dumps(decision, allow_nan=False).encode() + b"\n"
+    text = json.dumps(decision, allow_nan=False).encode()
+    line = text + b"\n"
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         size = os.fstat(handle).st_size
@@ -63,6 +64,7 @@ def append_decision(path: Path, decision: Mapping[str, Any]) -> None:
         os.fdatasync(handle)
     finally:
         os.close(handle)
+    return sha256(text).hexdigest()
 
 
 @dataclass(frozen=True)

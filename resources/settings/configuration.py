@@ -141,6 +141,14 @@ def first_pack(folder: Path) -> date:
         return FIRST_DAY
 
 
+def has_live_source(folder: Path) -> bool:
+    """Whether prices still come to the desk in `folder`; not where its sources are missing or have mistakes."""
+    try:
+        return any(source.enabled and source.live for source in load_sources(folder).sources)
+    except PolicyError:
+        return False
+
+
 def housekeeping(folder: Path) -> HousekeepingFile:
     """What `pipeline.yaml` says of backups and history: of no concern to any result, and read by itself."""
     return load_yaml(folder / "pipeline.yaml", PipelineFile).housekeeping

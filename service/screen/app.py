@@ -1,34 +1,59 @@
 """The page: choose a pack, a portfolio and limits; see trades, risk, scenarios and hedges. `packfolio screen`."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import streamlit as st
 
 from service.screen.client import AnswerError, Client
+from service.screen.limits import LineError, chosen_limits, differences
 from service.screen.panels import (
-    show_compare,
     show_exposures,
     show_frontier,
-    show_hedges,
     show_impact,
-    show_regime,
-    show_scenarios,
     show_trades,
     show_weights,
+    totals,
 )
+from service.screen.performance import show_compare, show_performance
+from service.screen.risk_panels import show_hedges, show_regime, show_scenarios
 from service.screen.tables import literal
 
 Row = dict[str, Any]
+SIDEBAR = 340  # pixels; on a telephone it is folded away
+LISTED = 50  # portfolios that one look at the list shows
+STALE = "stale"
+STYLE = f"""<style>
+[class*=st-key-{STALE}] {{opacity: 0.45; filter: grayscale(1);}}
+[data-testid=stBaseButton-primary] {{background: #1f5aa6; border-color: #1f5aa6; color: #fff;}}
+[data-testid=stCaptionContainer] {{color: inherit; opacity: 0.85;}}
+[data-testid=stCaptionContainer] * {{color: inherit;}}
+</style>"""
+OF_TRADES: dict[str, Callable[..., None]] = {
+    "Trades": show_trades,
+    "Weights": show_weights,
+    "Exposures": show_exposures,
+    "Impact": show_impact,
+}
+OF_HOLDINGS: dict[str, Callable[..., None]] = {
+    "Scenarios": show_scenarios,
+    "Hedges": show_hedges,
+    "Regime": show_regime,
+    "Performance": show_performance,
+}
+FRONTIER, COMPARE = "Frontier", "Compare packs"
 
 
 def main() -> None:
     """Everything on the page; what fails is said in words."""
-    st.set_page_config(page_title="Packfolio", layout="wide")
+    st.set_page_config(page_title="Packfolio", layout="wide", initial_sidebar_state=SIDEBAR)
+    st.html(STYLE)
     st.title("Portfolio Rebalancing")
     client = Client()
     try:
         page(client)
-    except AnswerError as error:
+    except (AnswerError, LineError) as error:
         st.error(literal(str(error)))
 
 
@@ -40,108 +65,97 @@ def page(client: Client) -> None:
         return
     with st.sidebar:
         pack = st.selectbox("Pricing pack", packs)
-        portfolios = {found["name"]: found for found in client.get(f"/v1/packs/{pack}/portfolios")}
-        if not portfolios:
-            st.info(f"{pack} has no portfolios: the run stopped before them. Run `packfolio run` again.")
+        own = portfolio(client, pack)
+        if own is None:
             return
-        name = st.selectbox("Portfolio", list(portfolios))
-        own = portfolios[name]
-        constraints = limits(own["policy"], methods(client))
+        name = own["name"]
+        limits = (
+            {}
+            if own["problem"]
+            else chosen_limits(own["policy"], client.get("/v1/catalogue"), f"{name} {pack}")
+        )
     if own["problem"]:
         st.warning(f"{name} cannot be computed under {pack}: {literal(own['problem'])}")
         return
     st.caption(f"{name} under {pack}, in {own['base_currency']}: {len(own['symbols'])} symbols")
-    if st.button("Generate Rebalance Trades", type="primary"):
+    answer, fresh = answered(client, pack, name, limits)
+    tabs(client, pack, own, limits, answer, fresh, packs)
+
+
+def portfolio(client: Client, pack: str) -> Row | None:
+    """The portfolio chosen; among many, one that the search finds. None, with the reason, where there is none."""
+    path = f"/v1/packs/{pack}/portfolios"
+    found, there = client.part(path, limit=LISTED)
+    if not found:
+        st.info(f"{pack} has no portfolios: the run stopped before them. Run `packfolio run` again.")
+        return None
+    if there > LISTED:
+        part = st.text_input("Search portfolios", placeholder="part of a name", key="search")
+        matching = there
+        if part:
+            found, matching = client.part(path, limit=LISTED, search=part)
+        shown = f"the first {LISTED} of " if matching > LISTED else ""
+        st.caption(
+            f"{shown}{matching:,} that match, of {there:,}" if part else f"{shown}{there:,} portfolios"
+        )
+        if not found:
+            st.info(f"No portfolio of {pack} has {literal(part)} in its name.")
+            return None
+    named = {one["name"]: one for one in found}
+    return named[st.selectbox("Portfolio", list(named))]
+
+
+def answered(client: Client, pack: str, name: str, limits: Row) -> tuple[Row | None, bool]:
+    """The last answer for this portfolio and pack, and whether it answers the limits that the sidebar shows."""
+    asked, answer = st.session_state.get("answer", ({}, None))
+    if (asked.get("name"), asked.get("pack")) != (name, pack):
+        answer = None
+    fresh = answer is not None and asked["limits"] == limits
+    label = "Generate Rebalance Trades" if answer is None or fresh else "Generate again"
+    if st.button(label, type="primary", key="generate"):
+        st.session_state.pop("answer", None)
         with st.spinner("Solving: weights, whole shares, costs, limits"):
-            st.session_state["answer"] = client.execute(
-                "policy_rebalance", portfolio_id=name, pricing_pack_id=pack, constraints=constraints
+            answer = client.execute(
+                "policy_rebalance", portfolio_id=name, pricing_pack_id=pack, constraints=limits
             )
-    answer = st.session_state.get("answer")
-    if answer and (answer["portfolio_name"], answer["pricing_pack_id"]) == (name, pack):
-        metrics(answer)
-        tabs(client, pack, name, constraints, answer, packs)
-    else:
+        st.session_state["answer"] = ({"name": name, "pack": pack, "limits": limits}, answer)
+        st.rerun()
+    if answer is None:
         st.info("Choose the limits on the left, then press *Generate Rebalance Trades*.")
+    elif not fresh:
+        changed = "\n".join(f"- {literal(line)}" for line in differences(asked["limits"], limits))
+        st.warning(
+            f"What is grey answers other limits than those on the left: *Generate again*.\n\n{changed}"
+        )
+    return answer, fresh
 
 
-def methods(client: Client) -> list[str]:
-    """Names of the methods, the seed's four first."""
-    first = ["mean_variance", "risk_parity", "max_sharpe", "cvar"]
-    return [*first, *(method for method in client.get("/v1/catalogue")["methods"] if method not in first)]
+def as_it_is(fresh: bool, part: str) -> AbstractContextManager[Any]:
+    """A place for what follows from the answer: grey where that answers other limits."""
+    return st.container(key=None if fresh else f"{STALE}-{part}")
 
 
-def limits(policy: Row, known: list[str]) -> Row:
-    """The policy's limits as sliders; what has no slider stays as the portfolio's policy says."""
-    method = st.selectbox("Optimization Method", known, index=known.index(policy["method"]))
-    quality = slider("Minimum Quality Score", 0.0, 10.0, policy.get("min_quality_score", 0.0), 0.5)
-    turnover = slider(
-        "Maximum Turnover %", 0.0, 200.0, policy.get("max_turnover_pct", 200.0), 5.0,
-        "Buys and sales, of the portfolio's value; 200 is no limit",
-    )  # fmt: skip
-    position = slider("Maximum Position %", 1.0, 100.0, policy.get("max_single_position_pct", 100.0), 1.0)
-    sector = slider("Maximum Sector %", 1.0, 100.0, policy.get("max_sector_pct", 100.0), 1.0)
-    lookback = int(slider("Days of history", 63.0, 1260.0, policy.get("lookback_days", 252), 21.0))
-    chosen = {
-        "method": method,
-        "min_quality_score": quality or None,
-        "max_turnover_pct": turnover if turnover < 200 else None,
-        "max_single_position_pct": position if position < 100 else None,
-        "max_sector_pct": sector if sector < 100 else None,
-        "lookback_days": lookback,
-    }
-    return {**policy, **chosen}
-
-
-def slider(label: str, low: float, high: float, value: float, step: float, told: str | None = None) -> float:
-    """A slider at the policy's value, as far as it is on the scale."""
-    return st.slider(label, low, high, min(max(float(value), low), high), step, help=told)
-
-
-def metrics(answer: Row) -> None:
-    """The totals, and whether every limit holds."""
-    columns = st.columns(5)
-    columns[0].metric("Trade Count", answer["trade_count"])
-    columns[1].metric("Turnover", f"{answer['turnover_pct']:.2f}%")
-    columns[2].metric("Costs", f"{answer['cost_bps']:.2f} bps")
-    columns[3].metric("Value", f"{answer['current_value']:,.0f}")
-    columns[4].metric("Limits", "hold" if answer["constraints_met"] else "not all hold")
-    if answer["warnings"]:
-        st.warning("\n".join(f"- {literal(warning)}" for warning in answer["warnings"]))
-
-
-def tabs(client: Client, pack: str, name: str, constraints: Row, answer: Row, packs: list[str]) -> None:
+def tabs(
+    client: Client, pack: str, own: Row, limits: Row, answer: Row | None, fresh: bool, packs: list[str]
+) -> None:
     """One tab a question; what a tab asks of the API is asked when it is on the page."""
-    names = [
-        "Trades",
-        "Weights",
-        "Exposures",
-        "Impact",
-        "Frontier",
-        "Scenarios",
-        "Hedges",
-        "Regime",
-        "Compare packs",
-    ]
-    wanted = st.segmented_control("Show", names, default="Trades", key="tab") or "Trades"
-    match wanted:
-        case "Trades":
-            show_trades(answer)
-        case "Weights":
-            show_weights(answer)
-        case "Exposures":
-            show_exposures(answer["result"]["impact"])
-        case "Impact":
-            show_impact(answer["result"]["impact"])
-        case "Frontier":
-            show_frontier(client, pack, name, constraints)
-        case "Scenarios":
-            show_scenarios(client, pack, name)
-        case "Hedges":
-            show_hedges(client, pack, name)
-        case "Regime":
-            show_regime(client, pack, name)
-        case _:
-            show_compare(client, pack, name, packs)
+    name = own["name"]
+    if answer:
+        with as_it_is(fresh, "totals"):
+            totals(answer)
+    names = [*OF_TRADES, FRONTIER, *OF_HOLDINGS, COMPARE]
+    wanted = st.segmented_control("Show", names, default="Trades", key="tab", required=True)
+    if wanted in OF_TRADES and answer:
+        with as_it_is(fresh, "tab"):
+            OF_TRADES[wanted](answer, fresh)
+    elif wanted in OF_TRADES:
+        st.caption(f"{wanted} are shown when trades are generated.")
+    elif wanted == FRONTIER:
+        show_frontier(client, pack, name, limits, answer if fresh else None)
+    elif wanted == COMPARE:
+        show_compare(client, pack, name, packs)
+    else:
+        OF_HOLDINGS[wanted](client, pack, name, own["base_currency"])
 
 
 main()

@@ -27,18 +27,23 @@ class Client:
 
     url: str = field(default_factory=lambda: os.environ.get("PACKFOLIO_API", DEFAULT))
 
-    def get(self, path: str, **params: str) -> Any:
+    def get(self, path: str, **params: str | int) -> Any:
         """A view, as JSON values; raises AnswerError."""
-        return self._asked("GET", path, params=params)
+        return self._asked("GET", path, params=params)[0]
+
+    def part(self, path: str, **params: str | int) -> tuple[list[dict[str, Any]], int]:
+        """Some items of a list, and how many there are in all; raises AnswerError."""
+        items, there = self._asked("GET", path, params=params)
+        return items, int(there or len(items))
 
     def execute(self, pattern: str, **inputs: Any) -> dict[str, Any]:
         """A pattern's answer; raises AnswerError."""
         found: dict[str, Any] = self._asked(
             "POST", "/v1/execute", json={"pattern_id": pattern, "inputs": inputs}
-        )
+        )[0]
         return found
 
-    def _asked(self, method: str, path: str, **more: Any) -> Any:
+    def _asked(self, method: str, path: str, **more: Any) -> tuple[Any, str | None]:
         key = os.environ.get("PACKFOLIO_API_KEY")
         headers = {"X-API-Key": key} if key else {}
         try:
@@ -54,4 +59,4 @@ class Client:
             ) from None
         if not answer.ok:
             raise AnswerError(refusal(answer.status_code, value))
-        return value
+        return value, answer.headers.get("X-Total-Count")

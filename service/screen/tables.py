@@ -15,9 +15,9 @@ def percent(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{100 * value:.{digits}f}%"
 
 
-def money(value: float | None) -> str:
+def money(value: float | None, digits: int = 2) -> str:
     """1234.5 -> 1,234.50; a dash for what is not known."""
-    return "–" if value is None else f"{value:,.2f}"
+    return "–" if value is None else f"{value:,.{digits}f}"
 
 
 def literal(text: str) -> str:
@@ -39,22 +39,99 @@ def _safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def trade_rows(trades: Sequence[Row]) -> list[Row]:
-    """The trade table."""
+MONEY, SHARE, COUNT, PERCENT = "%,.2f", "%,.6g", "%,d", "%.1f"
+
+
+def trade_rows(trades: Sequence[Row], currency: str) -> list[Row]:
+    """The trade table; money in the portfolio's currency."""
     return [
         {
             "Action": t["action"],
             "Symbol": t["symbol"] + (" (simulated)" if t["simulated"] else ""),
             "Shares": t["quantity"],
-            "Price": round(t["current_price"], 2),
-            "Value": round(t["trade_value"], 2),
-            "Cost": round(t["estimated_cost"], 2),
+            f"Price ({currency})": round(t["current_price"], 2),
+            f"Value ({currency})": round(t["trade_value"], 2),
+            f"Cost ({currency})": round(t["estimated_cost"], 2),
             "Now %": round(t["current_weight_pct"], 1),
             "After %": round(t["achieved_weight_pct"], 1),
             "Reason": t["rationale"],
         }
         for t in trades
     ]
+
+
+def trade_forms(currency: str) -> dict[str, str]:
+    """How the numbers of the trade table are written."""
+    money_columns = {f"{name} ({currency})": MONEY for name in ("Price", "Value", "Cost")}
+    return {"Shares": SHARE, **money_columns, "Now %": PERCENT, "After %": PERCENT}
+
+
+def weight_rows(trades: Sequence[Row]) -> list[Row]:
+    """Weights before, wanted and after, percent, the largest first."""
+    found = [
+        {
+            "Symbol": t["symbol"],
+            "Before %": round(t["current_weight_pct"], 2),
+            "Target %": round(t["target_weight_pct"], 2),
+            "After %": round(t["achieved_weight_pct"], 2),
+        }
+        for t in trades
+    ]
+    return sorted(found, key=lambda row: (-max(abs(row["Before %"]), abs(row["After %"])), row["Symbol"]))
+
+
+def side_rows(rows: Sequence[Row], name: str) -> list[Row]:
+    """Before and after of such rows in long form, for a chart."""
+    return [
+        {name: row[name], "Side": side, "Percent": row[f"{side} %"]}
+        for row in rows
+        for side in ("Before", "After")
+    ]
+
+
+LIMIT_WORDS = {
+    "max_weight": "Maximum position",
+    "min_weight": "Minimum position",
+    "max_turnover": "Maximum turnover, buys and sales",
+    "cash_min": "Least cash",
+    "cash_max": "Most cash",
+    "long_only": "No short position",
+    "max_holdings": "Most names",
+    "max_notional": "Most notional exposure",
+    "max_gross": "Most gross exposure",
+}
+
+
+def limit_amount(name: str, value: float) -> str:
+    """An amount of a limit in its own unit: names are counted, betas and loadings are plain, the rest is percent."""
+    if name == "max_holdings":
+        return f"{value:.0f}"
+    plain = name.partition(" ")[0].endswith(("beta", "_factor"))
+    line = any(sign in name for sign in "<>=") and "%" not in name
+    return f"{value:.4g}" if plain or line else percent(value)
+
+
+def limit_rows(constraints: Sequence[Row]) -> list[Row]:
+    """The limits on the rounded trades, those that do not hold first."""
+    rows = [
+        {
+            "Limit": limit_words(limit["constraint"]),
+            "Allowed": limit_amount(limit["constraint"], limit["limit"]),
+            "Reached": limit_amount(limit["constraint"], limit["achieved"]),
+            "Holds": "yes" if limit["slack"] >= -1e-9 else "no",
+        }
+        for limit in constraints
+    ]
+    return sorted(rows, key=lambda row: row["Holds"])
+
+
+def limit_words(name: str) -> str:
+    """A limit as a desk calls it; a line of text as it stands."""
+    if any(sign in name for sign in "<>="):
+        return name
+    kind, _, of = name.partition(" ")
+    said = LIMIT_WORDS.get(kind, kind.replace("_", " ").capitalize())
+    return f"{said}: {of}" if of else said
 
 
 IMPACT = (
@@ -80,8 +157,8 @@ def impact_rows(impact: Row) -> list[Row]:
     ]
 
 
-def hedge_rows(hedges: Sequence[Row]) -> list[Row]:
-    """The hedge table."""
+def hedge_rows(hedges: Sequence[Row], currency: str) -> list[Row]:
+    """The hedge table; money in the portfolio's currency."""
     return [
         {
             "Action": h["action"],
@@ -89,24 +166,29 @@ def hedge_rows(hedges: Sequence[Row]) -> list[Row]:
             "Units": h["quantity"],
             "Strike": h["strike"] and round(h["strike"], 2),
             "Expiry": h["expiry"],
-            "Notional": round(h["notional"]),
+            f"Notional ({currency})": round(h["notional"]),
             "Hedge ratio %": round(100 * h["hedge_ratio"]),
             "Offset %": round(h["expected_offset_pct"]),
-            "Cost": round(h["estimated_cost"]),
+            f"Cost ({currency})": round(h["estimated_cost"]),
             "Reason": h["rationale"],
         }
         for h in hedges
     ]
 
 
-def scenario_rows(scenarios: Sequence[Row]) -> list[Row]:
-    """The stress table, the worst first."""
+def hedge_forms(currency: str) -> dict[str, str]:
+    """How the numbers of the hedge table are written."""
+    return {"Units": COUNT, "Strike": MONEY, f"Notional ({currency})": COUNT, f"Cost ({currency})": COUNT}
+
+
+def scenario_rows(scenarios: Sequence[Row], currency: str) -> list[Row]:
+    """The stress table, the worst first; money in the portfolio's currency."""
     return [
         {
             "Scenario": s["name"],
-            "Profit": round(s["profit"]),
+            f"Profit ({currency})": round(s["profit"]),
             "Profit %": round(s["profit_pct"], 1),
-            "± error": round(s["standard_error"]),
+            f"± error ({currency})": round(s["standard_error"]),
             "Severity": s["severity"],
             "Worst holding": s["positions"][0]["symbol"] if s["positions"] else "",
             "Priced by": ", ".join(sorted({p["source"] for p in s["positions"]})),
@@ -115,15 +197,39 @@ def scenario_rows(scenarios: Sequence[Row]) -> list[Row]:
     ]
 
 
+def scenario_forms(currency: str) -> dict[str, str]:
+    """How the numbers of the stress table are written."""
+    return {f"Profit ({currency})": COUNT, "Profit %": PERCENT, f"± error ({currency})": COUNT}
+
+
+def order_rows(trades: Sequence[Row], currency: str) -> list[Row]:
+    """The orders that follow a recommendation; money in the portfolio's currency."""
+    return [
+        {
+            "Action": t["action"],
+            "Symbol": t["symbol"],
+            "Shares": t["quantity"],
+            f"Value ({currency})": round(t["trade_value"], 2),
+            f"Cost ({currency})": round(t["estimated_cost"], 2),
+        }
+        for t in trades
+    ]
+
+
+def order_forms(currency: str) -> dict[str, str]:
+    """How the numbers of such orders are written."""
+    return {"Shares": SHARE, f"Value ({currency})": MONEY, f"Cost ({currency})": MONEY}
+
+
 def level_rows(levels: Sequence[Row]) -> list[Row]:
     """A row a limit that gave way, the firmest priority first."""
     return [
         {
             "Priority": level["priority"],
-            "Limit": given["constraint"],
-            "Allowed": percent(given["limit"]),
-            "Reached": percent(given["achieved"]),
-            "Gave": percent(-given["slack"]),
+            "Limit": limit_words(given["constraint"]),
+            "Allowed": limit_amount(given["constraint"], given["limit"]),
+            "Reached": limit_amount(given["constraint"], given["achieved"]),
+            "Gave": limit_amount(given["constraint"], -given["slack"]),
             "Level costs, bps": None if level["cost_bps"] is None else round(level["cost_bps"], 2),
         }
         for level in levels
@@ -132,12 +238,15 @@ def level_rows(levels: Sequence[Row]) -> list[Row]:
 
 
 def exposure_rows(impact: Row) -> list[Row]:
-    """Look-through exposures before and after, percent of the portfolio, long form for a chart."""
-    sides = (("Before", impact["current_exposures"]), ("After", impact["post_exposures"]))
+    """Look-through exposures before and after, percent of the portfolio."""
+    before, after = impact["current_exposures"], impact["post_exposures"]
     return [
-        {"Exposure": kind.replace("_", " "), "Side": side, "Percent": round(100 * amount, 2)}
-        for side, amounts in sides
-        for kind, amount in amounts.items()
+        {
+            "Exposure": kind.replace("_", " "),
+            "Before %": round(100 * before.get(kind, 0.0), 2),
+            "After %": round(100 * after.get(kind, 0.0), 2),
+        }
+        for kind in dict.fromkeys((*before, *after))
     ]
 
 

@@ -62,10 +62,11 @@ def test_a_bar_is_as_long_as_its_weight() -> None:
         index=["AAA", "BBB"],
     )
     root = drawn(weights_plot("book", rows).md_str or "")
-    bars = [node for node in root.iter(f"{SVG}rect") if node.get("width") == "7.0"]
+    bars = [node for node in root.iter(f"{SVG}rect") if node.get("width") == "28.0"]
     heights = [float(str(node.get("height"))) for node in bars]
     assert heights == pytest.approx([heights[1] / 2, heights[1], 0, heights[1] / 4], abs=0.1)
     assert {"AAA", "BBB *"} <= set(texts(root))
+    assert float(root.attrib["width"]) > 600  # two names fill the dialog too
     assert any("simulated" in said for said in texts(root))
 
 

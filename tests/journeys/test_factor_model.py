@@ -39,7 +39,9 @@ def test_from_prices_to_trades_by_factors(tmp_path: Path) -> None:
     status, said = zygote.packfolio("run", "--as-of", pack[3:])
     assert status == 0, said
     first = zygote.read("trace", "factor_exposures", pack, "AAA", "value")
-    assert [node["facts"]["value"] for node in first["from"] if node["label"] == "characteristics AAA"] == [1.0]
+    assert [node["facts"]["value"] for node in first["from"] if node["label"] == "characteristics AAA"] == [
+        1.0
+    ]
     tree = zygote.read("trace", "factor_exposures", pack, "CCC", "value")
     (score,) = [node for node in tree["from"] if node["label"] == "characteristics CCC"]
     assert score["facts"]["value"] == 3.0

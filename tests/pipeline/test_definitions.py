@@ -1,10 +1,13 @@
 """The graph as Dagster loads it: a change of keys, jobs or schedules shows in review as a change of this file."""
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
 from pipeline import definitions
 from pipeline.definitions import defs
+from pipeline.stages import EACH_SESSION, found_assets
 
 CHAIN = {
     "decisions": set(),
@@ -93,3 +96,29 @@ def test_a_fault_in_the_pack_blocks_what_follows() -> None:
         if graph.get_check_spec(key).blocking
     }
     assert blocking == {("pricing_pack", "fit_for_use")}
+
+
+LIVE = "sources:\n  - {name: feed, kind: folder, path: ../inbox, basis: as_traded, live: true}\n"
+
+
+@pytest.mark.parametrize(
+    ("sources", "late"),
+    [(LIVE, True), (LIVE.replace("true", "false"), False), ("sources: [", False), (None, False)],
+)
+def test_only_a_live_desk_can_be_late(tmp_path: Path, sources: str | None, late: bool) -> None:
+    """The shipped example, whose prices end in 2022, is never late; nor is a desk that nobody can read yet."""
+    if sources is not None:
+        (tmp_path / "sources.yaml").write_text(sources)
+    policies = {
+        spec.key.to_user_string(): spec.freshness_policy
+        for one in found_assets(tmp_path)
+        for spec in one.specs
+    }
+    watched = {name for name, policy in policies.items() if policy is not None}
+    assert watched == (set(CHAIN) - {"decisions", "backtest_results"} if late else set())
+    assert all(policies[name] == EACH_SESSION for name in watched)
+
+
+def test_the_example_desk_is_never_late() -> None:
+    graph = defs.resolve_asset_graph()
+    assert all(graph.get(dg.AssetKey(name)).freshness_policy is None for name in CHAIN)

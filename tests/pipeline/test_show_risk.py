@@ -105,3 +105,28 @@ def test_a_regime_is_told_with_its_rivals_and_indicators_or_why_there_is_none() 
     """)
     none = found | {"regime": None, "problems": ["UNRATE: too old", "CPI: too short"]}
     assert printed(show_regime, none) == "|PP_A: no regime is detected; UNRATE: too old; CPI: too short"
+
+
+def test_scenarios_on_a_narrow_terminal_have_their_hedges_below() -> None:
+    scenario = {
+        "profit": -12345.6,
+        "standard_error": 321.5,
+        "hedge_offset": 4000.0,
+        "hedge_cost": 150.0,
+        "note": None,
+    }
+    book = {
+        "name": "book", "base_currency": "CAD",
+        "scenarios": [scenario | {"scenario_id": "A_LONG_NAME_OF_A_CRASH"}, scenario | {"scenario_id": "RATES"}],
+        "hedges": [
+            {"scenario_id": "RATES", "action": "BUY", "quantity": 1200, "instrument": "SPX", "option_type": "PUT"},
+            {"scenario_id": "RATES", "action": "SELL", "quantity": 30, "instrument": "SPY", "option_type": None},
+        ],
+    }  # fmt: skip
+    assert printed(show_stress, {"pack_id": "PP_A", "portfolios": [book]}, width=70) == block("""
+        |book under PP_A, CAD
+        |scenario                 profit  ± error  after hedges  cost
+        |A_LONG_NAME_OF_A_CRASH  -12,346      322        -8,346   150
+        |RATES                   -12,346      322        -8,346   150
+        |                        BUY 1,200 SPX PUT, SELL 30 SPY
+    """)

@@ -12,7 +12,9 @@ def test_runs_of_the_command_line_are_of_the_code_location_of_the_ui(
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(typed.at.home / "dagster"))
     with dg.DagsterInstance.get() as instance:
-        runs = instance.get_runs()
+        runs, records = instance.get_runs(), instance.get_run_records()
+    assert len(records) == len(runs)
+    assert all(one.start_time and one.end_time and one.end_time >= one.start_time for one in records)
     assert {run.job_name for run in runs} == {"ingest", "pack_run", "research"}
     origins = [run.remote_job_origin for run in runs]
     assert {(one.location_name, one.repository_origin.repository_name) for one in origins if one} == {
@@ -21,3 +23,22 @@ def test_runs_of_the_command_line_are_of_the_code_location_of_the_ui(
     assert [one.job_name for one in origins if one] == [run.job_name for run in runs]
     workspace = (typed.at.home / "dagster" / "workspace.yaml").read_text()
     assert "module_name: pipeline.definitions" in workspace and "location_name: packfolio" in workspace
+
+
+def test_dagster_keeps_a_sentence_of_what_each_check_found(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(typed.at.home / "dagster"))
+    with dg.DagsterInstance.get() as instance:
+        told = {}
+        for run in instance.get_runs():
+            for record in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+                event = record.get_dagster_event()
+                check = event.asset_check_evaluation_data
+                told.setdefault((check.check_name, check.passed), set()).add(check.description)
+    assert all(said and not {None, ""} & said for said in told.values()), told
+    weights = told["every_portfolio_has_an_answer", False]
+    assert any("have no weights: tight: " in said for said in weights)
+    [rejected] = told["fit_for_use", False]
+    assert rejected.startswith("PP_2024-03-20 is rejected: no symbol has a price")
+    assert any(said.startswith("PP_2024-02-28 is fresh: ") for said in told["fit_for_use", True])

@@ -1,6 +1,7 @@
 """The screen in a real Chromium: a desk's morning by mouse and by keyboard, and what is said when it fails.
 
-Screenshots go to PACKFOLIO_SCREENSHOTS where that names a folder.
+Screenshots go to PACKFOLIO_SCREENSHOTS where that names a folder. PACKFOLIO_AXE names axe.min.js of axe-core,
+which checks that everybody can read the page; without it that test is skipped.
 """
 
 import os
@@ -25,6 +26,11 @@ CHROMIUM = next(
     None,
 )
 SECONDS = 30_000
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+TABS = (
+    "Trades", "Weights", "Exposures", "Impact", "Frontier", "Scenarios", "Hedges", "Regime", "Performance",
+    "Compare packs",
+)  # fmt: skip
 
 
 def free_port() -> int:
@@ -112,8 +118,10 @@ def page(browser: Any, screen: str) -> Iterator[Any]:
     page.close()
 
 
-def opened(browser: Any, address: str) -> Any:
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+def opened(browser: Any, address: str, width: int = 1280, scheme: str = "light") -> Any:
+    page = browser.new_page(
+        viewport={"width": width, "height": 900}, accept_downloads=True, color_scheme=scheme
+    )
     page.set_default_timeout(SECONDS)
     page.goto(address)
     page.get_by_role("heading", name="Portfolio Rebalancing").wait_for()
@@ -139,6 +147,12 @@ def choose(page: Any, label: str, value: str) -> None:
     settled(page)
 
 
+def show(page: Any, tab: str) -> None:
+    names = {"name": tab, "exact": True}
+    page.get_by_role("button", **names).or_(page.get_by_role("radio", **names)).first.click()
+    settled(page)
+
+
 def generate(page: Any) -> None:
     page.get_by_role("button", name="Generate Rebalance Trades").click()
     page.get_by_text("Trade Count").wait_for()
@@ -159,12 +173,11 @@ def test_a_morning_at_the_desk(page: Any, tmp_path: Path) -> None:
     wanted = {
         "Weights": "Weights before and after", "Exposures": "looked through leverage", "Impact": "Value changes by",
         "Frontier": "Efficient frontier", "Scenarios": "the worst first", "Hedges": "Loss left",
-        "Regime": "A score is not a probability", "Compare packs": "Target weights of the daily run",
+        "Regime": "A score is not a probability", "Performance": "The book from pack to pack",
+        "Compare packs": "Target weights of the daily run",
     }  # fmt: skip
     for tab, said in wanted.items():
-        page.get_by_role("button", name=tab, exact=True).or_(
-            page.get_by_role("radio", name=tab, exact=True)
-        ).first.click()
+        show(page, tab)
         page.get_by_text(said, exact=False).first.wait_for()
         settled(page)
         drawn = page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg")
@@ -189,6 +202,44 @@ def test_it_works_without_a_mouse(page: Any) -> None:
             break
     page.get_by_text("Trade Count").wait_for()
     settled(page)
+
+
+def test_an_answer_to_other_limits_is_grey(page: Any) -> None:
+    generate(page)
+    number = page.get_by_role("spinbutton", name="Maximum Turnover %, exact")
+    number.fill("12.5")
+    number.press("Enter")
+    page.get_by_role("button", name="Generate again").wait_for()
+    settled(page)
+    grey = "getComputedStyle(document.querySelector('.st-key-stale-totals')).opacity"
+    assert float(page.evaluate(grey)) < 0.6
+    assert page.get_by_role("slider", name="Maximum Turnover %").input_value() == "12.5"
+    assert page.get_by_role("button", name="Download CSV").is_disabled()
+    shot(page, "stale")
+    page.get_by_role("button", name="Generate again").click()
+    page.get_by_role("button", name="Generate Rebalance Trades").wait_for()
+    settled(page)
+    assert page.locator(".st-key-stale-totals").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 1024, 420])
+def test_everybody_can_read_every_tab(browser: Any, screen: str, width: int, scheme: str) -> None:
+    axe = os.environ.get("PACKFOLIO_AXE")
+    if not axe:
+        pytest.skip("PACKFOLIO_AXE names no axe.min.js; unpack `npm pack axe-core` and name it")
+    page = opened(browser, screen, width, scheme)
+    generate(page)
+    page.evaluate(Path(axe).read_text("utf-8"))
+    faults = []
+    for tab in TABS:
+        show(page, tab)
+        found = page.evaluate(f"axe.run(document, {{runOnly: {WCAG}}})")
+        faults += [(tab, fault["id"], fault["nodes"][0]["html"][:120]) for fault in found["violations"]]
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        faults += [(tab, "wider than the window", wider)] if wider > 0 else []
+    page.close()
+    assert faults == []
 
 
 def test_an_api_that_is_down_or_refuses_is_told_in_words(processes: Any, browser: Any) -> None:

@@ -1,10 +1,12 @@
 """The page itself, run without a browser against a real server: it shows answers and, when there are none, words."""
 
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 import uvicorn
@@ -24,6 +26,7 @@ TABS = [
     "Scenarios",
     "Hedges",
     "Regime",
+    "Performance",
     "Compare packs",
 ]
 
@@ -80,11 +83,30 @@ def test_shocks_of_ones_own_are_priced_as_the_api_does(page: AppTest, address: s
 
 
 def test_a_refusal_is_said_in_words(page: AppTest) -> None:
-    page.sidebar.slider[2].set_value(1.0)
-    page.sidebar.slider[0].set_value(10.0)
+    page.sidebar.slider[2].set_value(1.0).run()
+    page.sidebar.slider[0].set_value(10.0).run()
     page.button[0].click().run()
     assert not page.exception
     assert page.error or page.warning
+
+
+def test_the_frontier_has_the_proposal_beside_it(page: AppTest) -> None:
+    page.button[0].click().run()
+    page.session_state["tab"] = "Frontier"
+    page.run()
+    told = page.dataframe[-1].value.set_index("What")
+    assert {"frontier", "held now", "proposed"} == set(told.index)
+    answer = page.session_state["answer"][1]
+    assert told.loc["proposed", "Volatility %"] == pytest.approx(answer["post_volatility_pct"], abs=0.006)
+    assert told.loc["held now", "Volatility %"] == pytest.approx(answer["current_volatility_pct"], abs=0.006)
+
+
+def test_a_proposal_says_what_it_was_saved_as(page: AppTest, settings: Settings) -> None:
+    page.button[0].click().run()
+    lines = settings.decisions.read_bytes().splitlines()
+    digest = sha256(lines[-1]).hexdigest()[:12]
+    [said] = [caption.value for caption in page.caption if caption.value.startswith("Saved at")]
+    assert f"as decision {digest}, trace {json.loads(lines[-1])['trace_id']};" in said
 
 
 def test_no_api_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

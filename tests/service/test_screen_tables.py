@@ -13,11 +13,15 @@ from service.screen.tables import (
     hedge_rows,
     impact_rows,
     level_rows,
+    limit_rows,
     money,
     percent,
     scenario_rows,
+    side_rows,
     to_csv,
+    trade_forms,
     trade_rows,
+    weight_rows,
 )
 
 
@@ -43,10 +47,10 @@ def test_what_gave_way_is_a_row_a_limit() -> None:
     ]
     first, second = level_rows(levels)
     assert first == {
-        "Priority": 2, "Limit": "max_turnover", "Allowed": "20.0%", "Reached": "31.0%", "Gave": "11.0%",
-        "Level costs, bps": 1.24,
+        "Priority": 2, "Limit": "Maximum turnover, buys and sales", "Allowed": "20.0%", "Reached": "31.0%",
+        "Gave": "11.0%", "Level costs, bps": 1.24,
     }  # fmt: skip
-    assert second["Limit"] == "max_sector x" and second["Level costs, bps"] is None
+    assert second["Limit"] == "Max sector: x" and second["Level costs, bps"] is None
 
 
 def test_a_trade_is_a_row_of_nine_figures() -> None:
@@ -56,10 +60,42 @@ def test_a_trade_is_a_row_of_nine_figures() -> None:
         "rationale": "views",
     }  # fmt: skip
     row = {
-        "Action": "BUY", "Symbol": "AAA", "Shares": 12, "Price": 10.13, "Value": 121.51, "Cost": 5.18,
+        "Action": "BUY", "Symbol": "AAA", "Shares": 12, "Price (CAD)": 10.13, "Value (CAD)": 121.51,
+        "Cost (CAD)": 5.18,
         "Now %": 1.3, "After %": 2.3, "Reason": "views",
     }  # fmt: skip
-    assert trade_rows([trade, trade | {"simulated": True}]) == [row, row | {"Symbol": "AAA (simulated)"}]
+    rows = trade_rows([trade, trade | {"simulated": True}], "CAD")
+    assert rows == [row, row | {"Symbol": "AAA (simulated)"}]
+    assert set(trade_forms("CAD")) < set(row)
+
+
+def test_weights_stand_before_beside_after_the_largest_first() -> None:
+    shares = {"A": (1.0, 2.0, 2.5), "B": (40.0, 30.0, 30.004), "C": (1.0, 2.0, 2.5)}
+    names = ("current_weight_pct", "target_weight_pct", "achieved_weight_pct")
+    trades = [{"symbol": s, **dict(zip(names, told, strict=True))} for s, told in shares.items()]
+    rows = weight_rows(trades)
+    assert [row["Symbol"] for row in rows] == ["B", "A", "C"]
+    assert rows[0] == {"Symbol": "B", "Before %": 40.0, "Target %": 30.0, "After %": 30.0}
+    assert [(side["Side"], side["Percent"]) for side in side_rows(rows, "Symbol")[:2]] == [
+        ("Before", 40.0), ("After", 30.0),
+    ]  # fmt: skip
+
+
+def test_each_limit_is_told_in_its_own_unit() -> None:
+    told = {
+        ("max_turnover", 0.2): ("Maximum turnover, buys and sales", "20.0%"),
+        ("max_sector Energy", 0.3): ("Max sector: Energy", "30.0%"),
+        ("max_holdings", 12): ("Most names", "12"),
+        ("max_beta", 1.05): ("Max beta", "1.05"),
+        ("min_factor value", -0.2): ("Min factor: value", "-0.2"),
+        ("A + B <= 20%", 0.2): ("A + B <= 20%", "20.0%"),
+        ("2 A <= 1.5", 1.5): ("2 A <= 1.5", "1.5"),
+    }
+    rows = [{"constraint": name, "limit": most, "achieved": most, "slack": 0.0} for name, most in told]
+    rows[-1] |= {"slack": -0.1}
+    shown = limit_rows(rows)
+    assert [row["Holds"] for row in shown] == ["no", *["yes"] * 6]
+    assert {(row["Limit"], row["Allowed"]) for row in shown} == set(told.values())
 
 
 def test_the_impact_has_both_sides_of_ten_measures() -> None:
@@ -84,11 +120,11 @@ def test_hedges_scenarios_exposures_and_indicators_are_rows() -> None:
         "rationale": "falls",
     }  # fmt: skip
     row = {
-        "Action": "BUY", "Instrument": "SPX PUT", "Units": 2, "Strike": 4512.13, "Expiry": None, "Notional": 9024,
-        "Hedge ratio %": 26, "Offset %": 34, "Cost": 151, "Reason": "falls",
+        "Action": "BUY", "Instrument": "SPX PUT", "Units": 2, "Strike": 4512.13, "Expiry": None, "Notional (USD)": 9024,
+        "Hedge ratio %": 26, "Offset %": 34, "Cost (USD)": 151, "Reason": "falls",
     }  # fmt: skip
     fund = hedge | {"option_type": None, "strike": None}
-    assert hedge_rows([hedge, fund]) == [row, row | {"Instrument": "SPX", "Strike": None}]
+    assert hedge_rows([hedge, fund], "USD") == [row, row | {"Instrument": "SPX", "Strike": None}]
     scenario = {
         "name": "Crash", "profit": -1234.5, "profit_pct": -12.345, "standard_error": 99.5, "severity": "severe",
         "positions": [
@@ -97,16 +133,16 @@ def test_hedges_scenarios_exposures_and_indicators_are_rows() -> None:
         ],
     }  # fmt: skip
     told = {
-        "Scenario": "Crash", "Profit": -1234, "Profit %": -12.3, "± error": 100, "Severity": "severe",
+        "Scenario": "Crash", "Profit (EUR)": -1234, "Profit %": -12.3, "± error (EUR)": 100, "Severity": "severe",
         "Worst holding": "BBB", "Priced by": "history, replayed",
     }  # fmt: skip
     empty = told | {"Worst holding": "", "Priced by": ""}
-    assert scenario_rows([scenario, scenario | {"positions": []}]) == [told, empty]
+    assert scenario_rows([scenario, scenario | {"positions": []}], "EUR") == [told, empty]
     impact = {"current_exposures": {"real_estate": 0.12345}, "post_exposures": {"equity": 1.0, "cash": -0.5}}
     assert exposure_rows(impact) == [
-        {"Exposure": "real estate", "Side": "Before", "Percent": 12.35},
-        {"Exposure": "equity", "Side": "After", "Percent": 100.0},
-        {"Exposure": "cash", "Side": "After", "Percent": -50.0},
+        {"Exposure": "real estate", "Before %": 12.35, "After %": 0.0},
+        {"Exposure": "equity", "Before %": 0.0, "After %": 100.0},
+        {"Exposure": "cash", "Before %": 0.0, "After %": -50.0},
     ]
     driver = {
         "series": "CPI",
@@ -125,6 +161,7 @@ class Answer:
 
     def __init__(self, status: int, value: Any) -> None:
         self.status_code, self.ok, self._value = status, status < 400, value
+        self.headers = {"X-Total-Count": "700"}
 
     def json(self) -> Any:
         return self._value
@@ -144,6 +181,8 @@ def test_a_question_goes_to_the_address_with_the_key(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PACKFOLIO_API_KEY", "secret")
     monkeypatch.setenv("PACKFOLIO_API", "http://desk:9")
     assert Client().execute("portfolio_stress", portfolio_id="book") == {"packs": 2}
+    assert Client("http://desk:9").part("/v1/packs", limit=2) == ({"packs": 2}, 700)
+    assert asked.pop()[2]["params"] == {"limit": 2}
     body = {"pattern_id": "portfolio_stress", "inputs": {"portfolio_id": "book"}}
     assert asked == [
         (

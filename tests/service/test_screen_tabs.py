@@ -6,7 +6,7 @@ import pytest
 from source_tree import ROOT
 from streamlit.testing.v1 import AppTest
 
-from service.screen.client import Client
+from service.screen.client import AnswerError, Client
 
 PAGE = str(ROOT / "service" / "screen" / "app.py")
 NEW, OLD = "PP_2024-02-29", "PP_2024-02-28"
@@ -14,6 +14,7 @@ POLICY = {
     "method": "cvar", "min_quality_score": 6.0, "max_turnover_pct": 40.0, "max_single_position_pct": 30.0,
     "max_sector_pct": 50.0, "lookback_days": 126, "cash_max_pct": 5.0,
 }  # fmt: skip
+ASKED = {**POLICY, "tail_level": 0.95}
 BOOK = {"name": "book", "base_currency": "USD", "symbols": ["AAA", "BBB"], "policy": POLICY, "problem": None}
 OTHER = BOOK | {"name": "other", "base_currency": "CAD", "symbols": ["CCC"], "policy": {"method": "hrp"}}
 WEIGHTS = {
@@ -22,7 +23,37 @@ WEIGHTS = {
 }
 TRADE = {
     "action": "BUY", "symbol": "AAA", "simulated": False, "quantity": 12, "current_price": 10.0, "trade_value": 120.0,
-    "estimated_cost": 5.18, "current_weight_pct": 1.234, "achieved_weight_pct": 2.346, "rationale": "views",
+    "estimated_cost": 5.18, "current_weight_pct": 1.234, "achieved_weight_pct": 2.346, "target_weight_pct": 2.5,
+    "rationale": "views",
+}  # fmt: skip
+SAVED = {"at": "2024-03-01T09:30:15+00:00", "caller": "loopback", "line_sha256": "0123456789abcdef" * 4}
+PERFORMANCE = {
+    "mode": "live",
+    "left_out": {},
+    "backtest": {
+        "pack_id": OLD, "strategies": ["policy", "benchmark"], "simulated": True,
+        "since": {"policy": "2024-01-02", "benchmark": "2024-01-02"}, "dates": ["2024-01-02", "2024-01-03"],
+        "growth": {"policy": [1.0, 1.01], "benchmark": [1.0, 1.02]},
+        "drawdown": {"policy": [0.0, -0.125], "benchmark": [0.0, 0.0]},
+        "rolling": {
+            "window": 126, "volatility": {"policy": [None, 0.12], "benchmark": [None, 0.1]},
+            "sharpe": {"policy": [None, 0.5], "benchmark": [None, None]}, "beta": {"policy": [None, 0.9]},
+        },
+        "measures": {"policy": {"annual_return": 0.0712, "sharpe": 0.456}},
+    },
+    "live": [
+        {"as_of": "2024-02-28", "pack_id": OLD, "value": 100000.0, "drawdown": 0.0},
+        {"as_of": "2024-02-29", "pack_id": NEW, "value": 99000.0, "drawdown": -0.01},
+    ],
+}  # fmt: skip
+KEYS = {
+    "methods": {"cvar": ["tail_level"], "risk_parity": ["risk_budgets_pct"], "mean_variance": ["l2_penalty", "doubt"]},
+    "keys": {
+        "tail_level": {"type": "number", "default": 0.95, "minimum": 0.5, "description": "Tail."},
+        "risk_budgets_pct": {"type": "object", "default": {}, "description": "Shares."},
+        "l2_penalty": {"type": "number", "default": 0.0, "minimum": 0, "description": "Spread."},
+        "doubt": {"enum": ["diagonal", "full"], "default": "diagonal", "description": "Shape."},
+    },
 }  # fmt: skip
 SIDE = {
     "expected_return": 0.07, "vol": 0.12, "max_dd": -0.2, "tracking_error": 0.03, "notional": 1.154, "cash": 0.01,
@@ -44,7 +75,9 @@ HEDGE = {
 }  # fmt: skip
 ADVICE = {
     "action": "reduce_equity", "rationale": "it is late", "instruments": ["AAA"], "candidates": ["TLT", "IEF"],
-    "current_pct": 60.04, "wanted_pct": 30.0, "achieved_pct": 31.26, "trades": [{"symbol": "AAA", "quantity": 3}],
+    "current_pct": 60.04, "wanted_pct": 30.0, "achieved_pct": 31.26, "trades": [
+        {"symbol": "AAA", "action": "SELL", "quantity": 3, "trade_value": 30.0, "estimated_cost": 5.0},
+    ],
 }  # fmt: skip
 SEEN = {
     "regime": "REFLATION", "score": 0.756, "margin": 0.124, "problems": ["CPI: too old", "UNRATE: too short"],
@@ -61,6 +94,7 @@ class Api:
         self.portfolios = [BOOK, OTHER]
         self.seen: dict[str, Any] = SEEN
         self.warnings: list[str] = []
+        self.performance: dict[str, Any] = PERFORMANCE
 
     def get(self, client: Client, path: str, **params: str) -> Any:
         if path == "/v1/packs":
@@ -72,22 +106,31 @@ class Api:
             ]
             return {
                 "methods": ["cvar", "hrp", "risk_parity"], "shocks": ["equity_pct", "rates_bps"],
-                "scenarios": scenarios, "regimes": ["DELEVERAGING", "REFLATION"],
+                "scenarios": scenarios, "regimes": ["DELEVERAGING", "REFLATION"], "method_keys": KEYS,
             }  # fmt: skip
         _, _, _, pack, view = path.split("/")
-        if view == "portfolios":
-            return self.portfolios
         if view == "regime":
             return self.seen
+        if view == "performance":
+            self.asked.append((view, params))
+            return self.performance
         assert view == "weights"
         weights = WEIGHTS[pack, params["portfolio"]]
         return {"portfolios": [{"optimal_weights": [{"symbol": s, "weight": w} for s, w in weights.items()]}]}
+
+    def part(
+        self, client: Client, path: str, limit: int, search: str = ""
+    ) -> tuple[list[dict[str, Any]], int]:
+        assert path.endswith("/portfolios")
+        found = [one for one in self.portfolios if search in one["name"]]
+        return found[:limit], len(found)
 
     def execute(self, client: Client, pattern: str, **inputs: Any) -> dict[str, Any]:
         self.asked.append((pattern, inputs))
         point = {"volatility": 0.12345, "expected_return": 0.0789}
         answers: dict[str, dict[str, Any]] = {
             "policy_rebalance": {
+                "base_currency": "USD", "metadata": {"saved": SAVED}, "trace_id": "t1",
                 "portfolio_name": inputs["portfolio_id"], "pricing_pack_id": inputs["pricing_pack_id"],
                 "trade_count": 1, "turnover_pct": 12.346, "cost_bps": 4.321, "current_value": 100000.4,
                 "constraints_met": True, "warnings": self.warnings, "trades": [TRADE], "result": {"impact": IMPACT},
@@ -96,7 +139,10 @@ class Api:
                     {"constraint": "cash_max", "limit": 0.05, "achieved": 0.06, "slack": -0.01},
                 ],
             },
-            "efficient_frontier": {"points": [point, point], "current": point, "warnings": ["few days"]},
+            "efficient_frontier": {
+                "points": [point, point], "current": point, "warnings": ["few days"],
+                "proposed": point if "weights" in inputs else None,
+            },
             "portfolio_stress": {"scenarios": [SCENARIO], "warnings": ["old prices"]},
             "suggest_hedges": {
                 "loss": 1000.0, "expected_offset": 330.0, "residual_loss": 670.0, "total_cost_bps": 15.04,
@@ -113,6 +159,7 @@ class Api:
 def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     api = Api()
     monkeypatch.setattr(Client, "get", lambda client, path, **params: api.get(client, path, **params))
+    monkeypatch.setattr(Client, "part", lambda client, path, **params: api.part(client, path, **params))
     monkeypatch.setattr(
         Client, "execute", lambda client, pattern, **inputs: api.execute(client, pattern, **inputs)
     )
@@ -159,7 +206,7 @@ def test_what_is_asked_is_the_policy_with_what_the_sliders_say(api: Api) -> None
     page = run()
     page.button[0].click().run()
     assert api.asked[-1] == (
-        "policy_rebalance", {"portfolio_id": "book", "pricing_pack_id": NEW, "constraints": POLICY},
+        "policy_rebalance", {"portfolio_id": "book", "pricing_pack_id": NEW, "constraints": ASKED},
     )  # fmt: skip
     page.sidebar.selectbox[1].select("other").run()
     assert page.info[0].value.startswith("Choose the limits")  # the answer was another portfolio's
@@ -177,20 +224,24 @@ def test_the_totals_and_the_trades(api: Api) -> None:
     api.warnings = ["late", "thin"]
     page = on("Trades")
     assert {metric.label: metric.value for metric in page.metric} == {
-        "Trade Count": "1", "Turnover": "12.35%", "Costs": "4.32 bps", "Value": "100,000", "Limits": "hold",
+        "Trade Count": "1", "Turnover": "12.35%", "Costs": "4.32 bps", "Value (USD)": "100,000", "Limits": "hold",
     }  # fmt: skip
+    assert page.caption[1].value == (
+        "Saved at 2024-03-01 09:30:15 UTC for loopback as decision 0123456789ab, trace t1; the next run takes it on "
+        "record, in the table decisions."
+    )
     assert page.warning[0].value == "- late\n- thin"
     assert [row["Symbol"] for row in rows(page, 0)] == ["AAA"]
     assert rows(page) == [
-        {"Limit": "max_weight", "Allowed": "30.0%", "Reached": "30.0%", "Holds": "yes"},
-        {"Limit": "cash_max", "Allowed": "5.0%", "Reached": "6.0%", "Holds": "no"},
+        {"Limit": "Most cash", "Allowed": "5.0%", "Reached": "6.0%", "Holds": "no"},
+        {"Limit": "Maximum position", "Allowed": "30.0%", "Reached": "30.0%", "Holds": "yes"},
     ]
 
 
 def test_impact_exposures_and_weights(api: Api) -> None:
     page = on("Impact")
     assert rows(page)[0] == {"Measure": "Value", "Before": "100,000.00", "After": "99,995.00"}
-    assert page.caption[-1].value == "Value changes by the costs alone: -5.18"
+    assert page.caption[-1].value.startswith("Value changes by the costs alone: -5.18 USD.")
     assert on("Exposures").caption[-1].value == "Notional 115.4% before, 100.0% after"
     assert on("Weights").subheader[0].value == "Weights before and after"
 
@@ -211,14 +262,15 @@ def test_charts_show_both_sides(api: Api) -> None:
     ]  # fmt: skip
     points = chart(on("Frontier"))
     assert [(row["What"], row["Volatility %"], row["Expected return %"]) for row in points] == [
-        ("frontier", 12.35, 7.89), ("frontier", 12.35, 7.89), ("held now", 12.35, 7.89),
+        ("frontier", 12.35, 7.89), ("frontier", 12.35, 7.89), ("held now", 12.35, 7.89), ("proposed", 12.35, 7.89),
     ]  # fmt: skip
 
 
 def test_the_frontier_is_asked_under_the_limits_chosen(api: Api) -> None:
     page = on("Frontier")
     assert api.asked[-1] == (
-        "efficient_frontier", {"portfolio_id": "book", "pricing_pack_id": NEW, "constraints": POLICY},
+        "efficient_frontier",
+        {"portfolio_id": "book", "pricing_pack_id": NEW, "constraints": ASKED, "weights": {"AAA": 0.02346}},
     )  # fmt: skip
     assert page.warning[-1].value == "few days"
 
@@ -226,11 +278,11 @@ def test_the_frontier_is_asked_under_the_limits_chosen(api: Api) -> None:
 def test_scenarios_and_shocks_of_ones_own(api: Api) -> None:
     page = on("Scenarios")
     assert api.asked[-1] == ("portfolio_stress", {"portfolio_id": "book", "pricing_pack_id": NEW})
-    assert [(row["Scenario"], row["Profit"], row["Priced by"]) for row in rows(page)] == [
+    assert [(row["Scenario"], row["Profit (USD)"], row["Priced by"]) for row in rows(page)] == [
         ("Crash", -1000, "history")
     ]
     assert page.warning[-1].value == "old prices" and page.caption[-1].value.startswith("Give at least one")
-    assert [box.label for box in page.number_input] == ["equity, pct", "rates, bps"]
+    assert [box.label for box in page.main.number_input] == ["equity, pct", "rates, bps"]
     page.number_input(key="shock rates_bps").set_value(0.0).run()
     assert api.asked[-1][1]["custom_shocks"] == {"rates_bps": 0.0}
     assert len(page.dataframe) == 2
@@ -246,7 +298,7 @@ def test_hedges_of_the_scenario_and_budget_chosen(api: Api) -> None:
     }
     assert api.asked[-1] == ("suggest_hedges", asked)
     assert {metric.label: metric.value for metric in page.metric[5:]} == {
-        "Loss": "1,000.00", "Offset": "330.00", "Loss left": "670.00", "Cost": "15.0 bps",
+        "Loss (USD)": "1,000", "Offset (USD)": "330", "Loss left (USD)": "670", "Cost": "15.0 bps",
     }  # fmt: skip
     assert page.info[-1].value == "no option" and rows(page)[0]["Instrument"] == "SPX PUT"
     [choice] = [box for box in page.selectbox if box.label == "Scenario"]
@@ -304,3 +356,125 @@ def test_what_cannot_be_shown_is_said(api: Api) -> None:
     assert run().info[0].value.startswith(f"{NEW} has no portfolios")
     api.packs = api.packs[1:2]
     assert run().info[0].value.startswith("There is no fresh pack yet")
+
+
+def number(page: AppTest, label: str) -> Any:
+    [found] = [box for box in page.sidebar.number_input if box.label == label]
+    return found
+
+
+def test_an_answer_to_other_limits_is_grey_until_it_is_asked_again(api: Api) -> None:
+    page = on("Trades")
+    assert page.button[0].label == "Generate Rebalance Trades" and not page.warning
+    number(page, "Maximum Turnover %, exact").set_value(12.5).run()
+    assert page.button[0].label == "Generate again"
+    assert page.warning[0].value == (
+        "What is grey answers other limits than those on the left: *Generate again*.\n\n"
+        "- Maximum Turnover % was 40 and is 12.5"
+    )
+    assert page.get("download_button")[0].proto.disabled
+    page.session_state["tab"] = "Frontier"
+    page.run()
+    asked = api.asked[-1][1]
+    assert asked["constraints"]["max_turnover_pct"] == 12.5 and "weights" not in asked
+    page.button[0].click().run()
+    assert api.asked[-2][1]["constraints"] == ASKED | {"max_turnover_pct": 12.5}
+    assert page.button[0].label == "Generate Rebalance Trades" and not page.warning[1:]
+
+
+def test_going_back_to_the_limits_of_an_answer_brings_it_back(api: Api) -> None:
+    page = on("Trades")
+    number(page, "Maximum Sector %, exact").set_value(55.0).run()
+    assert page.warning
+    number(page, "Maximum Sector %, exact").set_value(50.0).run()
+    assert not page.warning and page.button[0].label == "Generate Rebalance Trades"
+
+
+def test_a_slider_and_its_number_say_the_same_and_the_number_is_exact(api: Api) -> None:
+    api.portfolios = [BOOK | {"policy": POLICY | {"max_turnover_pct": 250.0, "lookback_days": 1500}}]
+    page = run()
+    slider = page.sidebar.slider[1]
+    assert (slider.value, number(page, "Maximum Turnover %, exact").value) == (200.0, 250.0)
+    page.button[0].click().run()
+    asked = api.asked[-1][1]["constraints"]
+    assert (asked["max_turnover_pct"], asked["lookback_days"]) == (250.0, 1500)
+    page.sidebar.slider[1].set_value(35.0).run()
+    assert number(page, "Maximum Turnover %, exact").value == 35.0
+    page.sidebar.slider[1].set_value(200.0).run()
+    assert number(page, "Maximum Turnover %, exact").value is None
+    number(page, "Days of history, exact").set_value(None).run()
+    page.button[0].click().run()
+    asked = api.asked[-1][1]["constraints"]
+    assert (asked["max_turnover_pct"], asked["lookback_days"]) == (None, 252)
+
+
+def test_each_method_is_asked_for_what_it_alone_needs(api: Api) -> None:
+    page = run()
+    assert number(page, "Tail level").value == 0.95
+    page.sidebar.selectbox[2].select("risk_parity").run()
+    assert [box.label for box in page.sidebar.text_area] == ["Risk budgets %"]
+    page.sidebar.text_area[0].set_value("AAA 60\nBBB: 40 %\n").run()
+    page.button[0].click().run()
+    assert api.asked[-1][1]["constraints"]["risk_budgets_pct"] == {"AAA": 60.0, "BBB": 40.0}
+    page.sidebar.text_area[0].set_value("AAA much").run()
+    assert page.error[0].value == (
+        "Risk budgets %: 'AAA much' is no name with a percentage; write it as in SPY 40"
+    )
+    page.sidebar.selectbox[2].select("mean_variance").run()
+    assert [box.label for box in page.sidebar.selectbox[3:]] == ["Doubt"]
+
+
+def test_what_another_method_cannot_count_is_left_out_and_told(api: Api) -> None:
+    own = {"method": "mean_variance", "l2_penalty": 0.1, "doubt": "diagonal"}
+    api.portfolios = [BOOK | {"policy": own}]
+    page = run()
+    assert not page.sidebar.caption
+    page.sidebar.selectbox[2].select("hrp").run()
+    assert page.sidebar.caption[0].value == "hrp cannot count L2 penalty: left out here."
+    page.button[0].click().run()
+    assert "l2_penalty" not in api.asked[-1][1]["constraints"]
+
+
+def test_among_many_portfolios_one_searches(api: Api) -> None:
+    api.portfolios = [BOOK | {"name": f"account-{number:03}"} for number in range(120)]
+    page = run()
+    assert page.sidebar.caption[0].value == "the first 50 of 120 portfolios"
+    assert len(page.sidebar.selectbox[1].options) == 50
+    page.sidebar.text_input[0].set_value("-11").run()
+    assert page.sidebar.caption[0].value == "10 that match, of 120"
+    assert page.sidebar.selectbox[1].options == [f"account-{number:03}" for number in range(110, 120)]
+    page.sidebar.text_input[0].set_value("nobody").run()
+    assert "No portfolio of" in page.sidebar.info[0].value
+
+
+def test_the_performance_page(api: Api) -> None:
+    page = run()
+    page.session_state["tab"] = "Performance"
+    page.run()
+    assert api.asked == [("performance", {"portfolio": "book", "window": 126})]
+    assert len(page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")) == 6
+    measured, values = (rows(page, which) for which in (0, 1))
+    assert measured[:2] == [
+        {"Measure": "Measured since", "this policy": "2024-01-02"},
+        {"Measure": "Return per year", "this policy": "7.1%"},
+    ]
+    assert values[0] == {"Date": "2024-02-29", "Value (USD)": 99000.0, "Below its peak %": -1.0}
+    assert "Some prices are simulated" in page.caption[1].value
+    api.performance = PERFORMANCE | {
+        "backtest": None,
+        "live": [],
+        "left_out": {"backtest": "none is on record"},
+    }
+    page.run()
+    assert page.info[-1].value == "Left out: none is on record." and not page.dataframe
+
+
+def test_trades_that_fail_leave_none_of_before_on_the_page(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = on("Trades")
+
+    def refuse(client: Client, pattern: str, **inputs: Any) -> Any:
+        raise AnswerError("max_turnover_pct and max_sector_pct conflict")
+
+    monkeypatch.setattr(Client, "execute", refuse)
+    page.button[0].click().run()
+    assert page.error[0].value == "max_turnover_pct and max_sector_pct conflict" and not page.metric

@@ -18,6 +18,7 @@ def client(settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
+NAMES = ["empty", "mixed", "newcomers", "opinions", "seed"]
 ORDERS = {
     "trades": ("latest_trades", "trades", "sequence"),
     "weights": ("latest_optimal_weights", "optimal_weights", "symbol"),
@@ -35,8 +36,7 @@ def test_a_view_has_the_rows_of_each_portfolio_in_their_order(
     table, key, order = ORDERS[view]
     told = client.get(f"/v1/packs/{PACK}/{view}").json()
     assert (told["pack_id"], told["as_of"]) == (PACK, "2025-10-26")
-    names = [one["name"] for one in told["portfolios"]]
-    assert names == ["empty", "mixed", "newcomers", "opinions", "seed"]
+    assert [one["name"] for one in told["portfolios"]] == NAMES
     with duckdb.connect(str(settings.home / "published.duckdb"), read_only=True) as con:
         for one in told["portfolios"]:
             found = con.execute(
@@ -74,6 +74,35 @@ def test_portfolios_and_the_catalogue_are_told_in_full(client: TestClient, servi
     assert set(catalogue["regimes"]) == set(service.desk.playbooks.regimes)
     row = {"warnings": '["a"]', "numbers": "", "reason": '["b"]', "diagnostics": None}
     assert views._decoded(row) == {"warnings": ["a"], "numbers": "", "reason": '["b"]', "diagnostics": None}
+
+
+def test_portfolios_are_searched_by_a_part_of_name_or_uuid(client: TestClient) -> None:
+    def found(search: str) -> list[str]:
+        answer = client.get(f"/v1/packs/{PACK}/portfolios", params={"search": search, "limit": 2})
+        there = [name for name in NAMES if search.lower() in name]
+        assert answer.headers["X-Total-Count"] == str(len(there))
+        assert [one["name"] for one in answer.json()] == there[:2]
+        return there
+
+    assert found("E") == ["empty", "mixed", "newcomers", "seed"]
+    assert found("nobody") == [] and found("") == NAMES
+    by_id = client.get(f"/v1/packs/{PACK}/portfolios", params={"search": PORTFOLIO[:8]}).json()
+    assert [one["name"] for one in by_id] == ["seed"]
+
+
+def test_the_performance_of_a_portfolio_says_what_it_is_worth_and_what_is_not_there(
+    client: TestClient,
+) -> None:
+    told = client.get(f"/v1/packs/{PACK}/performance", params={"portfolio": "mixed"}).json()
+    assert (told["name"], told["mode"], told["base_currency"]) == ("mixed", "live", "USD")
+    assert told["backtest"] is None and "packfolio backtest" in told["left_out"]["backtest"]
+    results = client.get(f"/v1/packs/{PACK}/impact", params={"portfolio": "mixed"}).json()["portfolios"][0]
+    value = next(row["current"] for row in results["impact"] if row["metric"] == "value")
+    [live] = told["live"]
+    assert (live["as_of"], live["pack_id"], live["drawdown"]) == ("2025-10-26", PACK, 0.0)
+    assert live["value"] == pytest.approx(value)
+    for asked in ({"portfolio": "nobody"}, {"portfolio": "mixed", "window": 1}, {}):
+        assert client.get(f"/v1/packs/{PACK}/performance", params=asked).status_code == 422
 
 
 def test_a_pattern_asked_for_twice_gives_equal_answers_with_their_metadata(client: TestClient) -> None:

@@ -16,7 +16,7 @@ from service.api import create_app
 from service.desk import Desk
 from service.report.contents import contents
 from service.report.page import render
-from service.screen import panels
+from service.screen import risk_panels
 from service.settings import Settings
 
 
@@ -87,10 +87,10 @@ def test_the_screen_has_the_reason_in_place_of_the_tab(
             raise AssertionError(f"nothing is to be asked of {pattern}")
 
     said: list[str] = []
-    monkeypatch.setattr(panels.st, "info", said.append)
-    for show in (panels.show_scenarios, panels.show_hedges, panels.show_regime):
+    monkeypatch.setattr(risk_panels.st, "info", said.append)
+    for show in (risk_panels.show_scenarios, risk_panels.show_hedges, risk_panels.show_regime):
         said.clear()
-        show(Direct(), PACK, "mixed")  # type: ignore[arg-type]
+        show(Direct(), PACK, "mixed", "USD")  # type: ignore[arg-type]
         assert said and all(text.startswith("Left out: the desk has no ") for text in said)
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.commands.printed.narrow import fits, show_lines, show_table
 from resources.results.measure_text import measure_text
@@ -65,24 +67,29 @@ def show_portfolio(out: Console, portfolio: Row) -> None:
         why = portfolio["problem"] or (result or {}).get("reason") or "not computed"
         out.print(f"  [red]no weights today[/red]: {why}", highlight=False, soft_wrap=True)
         return
-    out.print(
-        f"  {result['method']}: expected {percent(result['expected_return'])} a year, volatility "
+    _indented(
+        out,
+        f"{result['method']}: expected {percent(result['expected_return'])} a year, volatility "
         f"{percent(result['volatility'])}, Sharpe {amount(result['sharpe'])}, "
         f"notional {percent(result['notional'], 0)}",
-        highlight=False,
     )
     _show_orders(out, portfolio["trades"])
     if totals and totals["nav_before"] is not None:
-        out.print(
-            f"  NAV {amount(totals['nav_before'])} -> {amount(totals['nav_after'])}; costs {amount(totals['costs'])} "
+        _indented(
+            out,
+            f"NAV {amount(totals['nav_before'])} -> {amount(totals['nav_after'])}; costs {amount(totals['costs'])} "
             f"({amount(totals['cost_bps'])} bps); turnover {percent(totals['turnover_two_way'])} two-way, "
             f"{percent(totals['turnover'])} one-way; cash after {amount(totals['cash_after'])}",
-            highlight=False,
         )
         if totals["tax"] is not None:
-            out.print(f"  {_taxes(totals)}", highlight=False)
+            _indented(out, _taxes(totals))
     for warning in [*(result["warnings"] or []), *((totals or {}).get("warnings") or [])]:
         out.print(f"  [yellow]![/yellow] {warning}", highlight=False, soft_wrap=True)
+
+
+def _indented(out: Console, text: str) -> None:
+    """A line under a portfolio's name; what has no room goes on below its beginning."""
+    out.print(Padding(Text(text), (0, 0, 0, 2)))
 
 
 ORDER_HEADS = (
@@ -251,12 +258,15 @@ def show_rows(out: Console, rows: Sequence[Row], least_wanted: Sequence[str] = (
     show_table(out, table)
 
 
+LEAST_WANTED = ("run_id", "at", "content", "portfolio_id", "ingest_seq")
+
+
 def show_details(out: Console, details: Row) -> None:
     """A pack: its own values, then its lists as tables."""
     for name, value in details.items():
         if isinstance(value, list):
             out.print(f"\n[bold]{name}[/bold]")
-            show_rows(out, value)
+            show_rows(out, value, LEAST_WANTED)
         else:
             out.print(f"{name:<16} {'' if value is None else value}", highlight=False, soft_wrap=True)
 

@@ -1,8 +1,10 @@
 """What the risk commands print on a terminal."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 
-from pipeline.commands.printed.narrow import show_table
+from pipeline.commands.printed.narrow import fits, show_lines, show_table
 from pipeline.commands.printed.show import Row, amount, columns_table, percent
 
 FRACTIONS = ("sharpe", "quality")
@@ -35,20 +37,33 @@ def show_stress(out: Console, found: Row) -> None:
                 filter(None, (row["action"], f"{row['quantity']:,}", row["instrument"], row["option_type"]))
             )
             hedges.setdefault(row["scenario_id"], []).append(what)
-        table = columns_table(
-            f"{portfolio['name']} under {found['pack_id']}, {portfolio['base_currency']}",
-            [
-                ("scenario", False), ("profit", True), ("± error", True), ("after hedges", True), ("cost", True),
-                ("hedges", False),
-            ],
-        )  # fmt: skip
-        for row in portfolio["scenarios"]:
-            table.add_row(
-                row["scenario_id"], amount(row["profit"], 0), amount(row["standard_error"], 0),
-                amount(row["profit"] + row["hedge_offset"], 0), amount(row["hedge_cost"], 0),
-                ", ".join(hedges.get(row["scenario_id"], [])) or row["note"],
-            )  # fmt: skip
-        show_table(out, table)
+        title = f"{portfolio['name']} under {found['pack_id']}, {portfolio['base_currency']}"
+        _show_losses(out, title, portfolio["scenarios"], hedges)
+
+
+LOSS_HEADS = (
+    ("scenario", False), ("profit", True), ("± error", True), ("after hedges", True), ("cost", True),
+)  # fmt: skip
+
+
+def _show_losses(out: Console, title: str, scenarios: Sequence[Row], hedges: Row) -> None:
+    """A row a scenario; what it is hedged with beside it, or below it where there is no room."""
+    rows = [
+        [
+            row["scenario_id"], amount(row["profit"], 0), amount(row["standard_error"], 0),
+            amount(row["profit"] + row["hedge_offset"], 0), amount(row["hedge_cost"], 0),
+        ]
+        for row in scenarios
+    ]  # fmt: skip
+    told = [", ".join(hedges.get(row["scenario_id"], [])) or row["note"] or "" for row in scenarios]
+    table = columns_table(title, [*LOSS_HEADS, ("hedges", False)])
+    for cells, text in zip(rows, told, strict=True):
+        table.add_row(*cells, text)
+    if fits(out, table):
+        out.print(table)
+        return
+    out.print(title, highlight=False)
+    show_lines(out, LOSS_HEADS, rows, told)
 
 
 def show_regime(out: Console, found: Row) -> None:

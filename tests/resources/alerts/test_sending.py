@@ -1,15 +1,11 @@
 """Alerts reach a webhook and a mailbox, once while a condition lasts; what is not taken is sent again."""
 
-import json
 import socketserver
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
+from receiver import Receiver, running
 
 from optimizer import DataError, PolicyError
 from pipeline.alerts import send_new
@@ -19,27 +15,6 @@ from resources.alerts.settings import NotifyFile, load_notify
 
 FULL = Alert("disk", "disk", "the disk is full")
 LOST = Alert("missed 2024-02-29", "missed_session", "the session of 2024-02-29 has no pack")
-
-
-class Receiver:
-    """A web server that keeps what is posted to it, and answers with `status`."""
-
-    def __init__(self) -> None:
-        self.taken: list[Any] = []
-        self.status = 200
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                outer.taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(outer.status)
-                self.end_headers()
-
-            def log_message(self, *told: Any) -> None:
-                """Says nothing."""
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
 
 
 class Mailbox(socketserver.StreamRequestHandler):
@@ -56,18 +31,6 @@ class Mailbox(socketserver.StreamRequestHandler):
             self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
             if word == b"QUIT":
                 return
-
-
-@contextmanager
-def running(server: socketserver.BaseServer) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

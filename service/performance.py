@@ -1,0 +1,146 @@
+"""How a portfolio's policy would have done, and what the book was worth: series for a screen, thinned to be drawn."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from optimizer.measures.analytics import annual_rates
+from optimizer.measures.rolling import rolling_beta, rolling_sharpe, rolling_volatility
+from optimizer.typing import Array
+from resources.books.snapshots import Snapshot
+from resources.ledger.ledger import Connection
+from resources.packs.packs import Pack
+from resources.packs.rates import risk_free_rates
+from resources.results.queries import backtest_of, rows
+from resources.settings.policy_grid import is_variant
+from service.answers import plain
+from service.desk import Reading
+
+OWN, BENCHMARK = "policy", "benchmark"
+MOST_POINTS = 1200
+DIGITS = 6
+NO_BACKTEST = "no backtest of this portfolio is on record; run `packfolio backtest`"
+NO_VALUES = "no daily run has valued this portfolio yet"
+
+
+def performance(reading: Reading, pack: Pack, portfolio: str, window: int) -> dict[str, Any]:
+    """The newest backtest up to the pack, with figures over a rolling `window` of sessions, and the book's values.
+
+    What is not there is None, with the reason under `left_out`.
+    """
+    snapshot = reading.snapshot(pack, portfolio)
+    backtest = _backtest(reading.con, pack, snapshot, window)
+    live = _values(reading.con, pack, snapshot.portfolio_id)
+    left_out = {
+        name: reason
+        for name, found, reason in (("backtest", backtest, NO_BACKTEST), ("live", live, NO_VALUES))
+        if not found
+    }
+    found: dict[str, Any] = plain({
+        "pack_id": pack.id, "portfolio_id": snapshot.portfolio_id, "name": snapshot.name, "mode": snapshot.mode,
+        "base_currency": snapshot.base_currency, "backtest": backtest, "live": live, "left_out": left_out,
+    })  # fmt: skip
+    return found
+
+
+def _values(con: Connection, pack: Pack, portfolio_id: str) -> list[dict[str, Any]]:
+    """What the book was worth before the trades of each fresh pack, and how far that is below its peak."""
+    found = rows(
+        con,
+        "select p.as_of, p.pack_id, t.nav_before as value "
+        "from latest_trade_lists t join pricing_packs p using (pack_id) "
+        "where t.portfolio_id = ? and p.verdict = 'fresh' and p.as_of <= ? and t.nav_before > 0 "
+        "qualify row_number() over (partition by p.as_of order by p.revision desc) = 1 order by p.as_of",
+        [portfolio_id, pack.as_of],
+    )
+    values = np.array([float(row["value"]) for row in found])
+    falls = values / np.maximum.accumulate(values) - 1 if len(found) else values
+    return [{**row, "drawdown": round(fall, DIGITS)} for row, fall in zip(found, falls.tolist(), strict=True)]
+
+
+def _tested(con: Connection, pack: Pack, portfolio_id: str) -> str | None:
+    """The newest pack up to this one with a backtest of the portfolio: backtests have a job of their own."""
+    found = con.execute(
+        "select p.pack_id from pricing_packs p where p.verdict = 'fresh' and p.as_of <= ? and exists "
+        "(select 1 from latest_backtest_results b where b.pack_id = p.pack_id and b.portfolio_id = ?) "
+        "order by p.as_of desc, p.revision desc limit 1",
+        [pack.as_of, portfolio_id],
+    ).fetchall()
+    return str(found[0][0]) if found else None
+
+
+def _backtest(con: Connection, pack: Pack, snapshot: Snapshot, window: int) -> dict[str, Any] | None:
+    tested = _tested(con, pack, snapshot.portfolio_id)
+    if tested is None:
+        return None
+    table = pd.DataFrame(
+        rows(
+            con,
+            'select strategy, date, nav, "return", drawdown, simulated from latest_backtest_results '
+            "where pack_id = ? and portfolio_id = ? order by date, strategy",
+            [tested, snapshot.portfolio_id],
+        )
+    )
+    table = table[~table["strategy"].map(is_variant)]
+    nav, returns, falls = (
+        table.pivot(index="date", columns="strategy", values=column).ffill()
+        for column in ("nav", "return", "drawdown")
+    )
+    since = {name: str(nav[name].first_valid_index()) for name in nav}
+    nav, returns, falls = (part.loc[nav[OWN].first_valid_index() :] for part in (nav, returns, falls))
+    names = sorted(nav.columns, key=lambda name: (name != OWN, name == BENCHMARK, name))
+    shown = _thinned(len(nav))
+    measures = backtest_of(con, tested, snapshot.portfolio_id)["portfolios"]
+    return {
+        "pack_id": tested,
+        "strategies": names,
+        "since": since,
+        "simulated": bool(table["simulated"].any()),
+        "dates": [nav.index[at] for at in shown],
+        "growth": {name: _rounded(nav[name] / nav[name].dropna().iloc[0], shown) for name in names},
+        "drawdown": {name: _rounded(falls[name], shown) for name in names},
+        "rolling": {"window": window, **_rolling(returns[names], _rates(con, pack, snapshot), window, shown)},
+        "measures": next(iter(measures.values()), {}),
+    }
+
+
+def _rolling(
+    returns: pd.DataFrame, rates: float | pd.Series, window: int, shown: Sequence[int]
+) -> dict[str, dict[str, list[float]]]:
+    """Volatility, Sharpe ratio and beta by strategy; the benchmark has no beta of its own."""
+    told = returns.fillna(0.0)
+    yearly = annual_rates(pd.DatetimeIndex(told.index), rates)
+    every = {str(name): told[name].to_numpy(dtype=float) for name in told}
+    figures: Mapping[str, dict[str, Array]] = {
+        "volatility": {name: rolling_volatility(r, window) for name, r in every.items()},
+        "sharpe": {name: rolling_sharpe(r, yearly, window) for name, r in every.items()},
+        "beta": {
+            name: rolling_beta(r, every[BENCHMARK], window) for name, r in every.items() if name != BENCHMARK
+        },
+    }
+    return {
+        measure: {name: _rounded(pd.Series(values), shown) for name, values in found.items()}
+        for measure, found in figures.items()
+    }
+
+
+def _rates(con: Connection, pack: Pack, snapshot: Snapshot) -> float | pd.Series:
+    """What the replay charged: the policy's rate, else those on record; a single one on record is a constant."""
+    stated = snapshot.policy.risk_free_rate
+    if stated is not None:
+        return stated
+    known = risk_free_rates(con, pack, snapshot.base_currency)
+    return known if len(known) > 1 else float(known.iloc[-1])
+
+
+def _thinned(length: int) -> list[int]:
+    """Places of at most MOST_POINTS of so many sessions, the last one among them."""
+    every = -(-length // MOST_POINTS)
+    return list(range(length - 1, -1, -every))[::-1]
+
+
+def _rounded(values: pd.Series, shown: Sequence[int]) -> list[float]:
+    found: list[float] = values.iloc[list(shown)].round(DIGITS).tolist()
+    return found

@@ -1,0 +1,124 @@
+"""The pictures of the page as Vega-Lite specifications; rows come in ready, in percent."""
+
+from collections.abc import Sequence
+from typing import Any
+
+Row = dict[str, Any]
+Spec = dict[str, Any]
+BEFORE, AFTER, ACCENT = "#8c9bb0", "#3b82d0", "#d9683c"  # told apart on white and on black
+SERIES = (AFTER, ACCENT, "#8c9bb0", "#4f9d69", "#9b72c8", "#c29a2b")
+SIDES = ("Before", "After")
+STEP = 14
+NAMES = {"title": None, "labelLimit": 260, "labelOverlap": False}
+DAYS = {"title": None, "format": "%b %Y", "tickCount": 8, "labelOverlap": True}
+
+
+def _axis(title: str | None, form: str | None = None) -> Spec:
+    return {"title": title} | ({"format": form} if form else {})
+
+
+def two_sides(name: str, rows: Sequence[Row]) -> Spec:
+    """Two bars a name, before above after; rows: `name`, Side, Percent, in the order in which they are drawn."""
+    order = list(dict.fromkeys(row[name] for row in rows))
+    return {
+        "height": {"step": STEP},
+        "mark": {"type": "bar"},
+        "encoding": {
+            "y": {
+                "field": name,
+                "type": "nominal",
+                "sort": order,
+                "axis": {"title": None, "labelLimit": 220},
+            },
+            "yOffset": {"field": "Side", "sort": list(SIDES)},
+            "x": {"field": "Percent", "type": "quantitative", "axis": _axis("percent of the portfolio")},
+            "color": _colours("Side", SIDES, (BEFORE, AFTER)),
+            "tooltip": [{"field": name}, {"field": "Side"}, {"field": "Percent", "format": ".2f"}],
+        },
+    }
+
+
+def losses(name: str) -> Spec:
+    """A bar a scenario, the worst on top; rows: `name`, Profit %."""
+    return {
+        "height": {"step": STEP + 4},
+        "mark": {"type": "bar"},
+        "encoding": {
+            "y": {"field": name, "type": "nominal", "sort": "x", "axis": NAMES},
+            "x": {"field": "Profit %", "type": "quantitative", "axis": _axis("percent of the portfolio")},
+            "color": {
+                "condition": {"test": "datum['Profit %'] < 0", "value": ACCENT},
+                "value": AFTER,
+            },
+            "tooltip": [{"field": name}, {"field": "Profit %", "format": ".1f"}],
+        },
+    }
+
+
+def frontier() -> Spec:
+    """The frontier as a line, with what is held and proposed; rows: Volatility %, Expected return %, What, Order.
+
+    `Order` is the place of a point on the line.
+    """
+    place = {
+        axis: {
+            "field": field, "type": "quantitative", "scale": {"zero": False},
+            "axis": _axis(field.replace(" %", ", percent a year")),
+        }
+        for axis, field in (("x", "Volatility %"), ("y", "Expected return %"))
+    }  # fmt: skip
+    marks = ("held now", "proposed")
+    tooltip = [{"field": "What"}, *({"field": place[axis]["field"], "format": ".2f"} for axis in "xy")]
+    return {
+        "height": 380,
+        "layer": [
+            {
+                "transform": [{"filter": "datum.What == 'frontier'"}],
+                "mark": {"type": "line", "point": True, "color": AFTER},
+                "encoding": {**place, "order": {"field": "Order"}, "tooltip": tooltip},
+            },
+            {
+                "transform": [{"filter": "datum.What != 'frontier'"}],
+                "mark": {"type": "point", "filled": True, "size": 160, "opacity": 1},
+                "encoding": {
+                    **place,
+                    "color": _colours("What", marks, (BEFORE, ACCENT)),
+                    "shape": {
+                        "field": "What", "type": "nominal", "legend": None,
+                        "scale": {"domain": list(marks), "range": ["circle", "diamond"]},
+                    },
+                    "tooltip": tooltip,
+                },
+            },
+            {
+                "transform": [{"filter": "datum.What != 'frontier'"}],
+                "mark": {"type": "text", "dx": 12, "align": "left", "fontSize": 12, "color": "#7d8794"},
+                "encoding": {**place, "text": {"field": "What"}},
+            },
+        ],
+    }  # fmt: skip
+
+
+def lines(value: str, series: Sequence[str], *, log: bool = False, height: int = 220, form: str = "") -> Spec:
+    """Lines over time; rows: Date, Strategy, `value`."""
+    scale = {"type": "log", "nice": False} if log else {"zero": False}
+    return {
+        "height": height,
+        "mark": {"type": "line", "strokeWidth": 1.4},
+        "encoding": {
+            "x": {"field": "Date", "type": "temporal", "axis": DAYS},
+            "y": {"field": value, "type": "quantitative", "scale": scale, "axis": _axis(value, form or None)},
+            "color": _colours("Strategy", series, SERIES),
+            "tooltip": [
+                {"field": "Date", "type": "temporal"}, {"field": "Strategy"}, {"field": value, "format": ",.2f"},
+            ],
+        },
+    }  # fmt: skip
+
+
+def _colours(field: str, domain: Sequence[str], colours: Sequence[str]) -> Spec:
+    shown = [colours[place % len(colours)] for place in range(len(domain))]
+    return {
+        "field": field, "type": "nominal", "legend": {"title": None, "orient": "top", "columns": 3},
+        "scale": {"domain": list(domain), "range": shown},
+    }  # fmt: skip

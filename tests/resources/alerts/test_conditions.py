@@ -1,0 +1,84 @@
+"""Each condition is found in the warehouse's own rows, and reaches a receiver of this machine once while it lasts."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+from receiver import Receiver, running
+
+from pipeline.alerts import send_new
+from resources.alerts.conditions import MOST, Alert, conditions, disk
+from resources.alerts.sending import channels
+from resources.alerts.settings import NotifyFile
+
+PACK, NEXT = "PP_2024-02-28", "PP_2024-02-29"
+TABLES = """
+create table pricing_packs (pack_id varchar, as_of date, revision integer, verdict varchar, reason varchar);
+create table latest_portfolio_snapshots (pack_id varchar, portfolio_id varchar, name varchar, problem varchar);
+create table latest_optimization_results (pack_id varchar, portfolio_id varchar, status varchar, reason varchar);
+create table latest_trade_lists (pack_id varchar, portfolio_id varchar, constraints_met boolean);
+"""
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        con.execute(TABLES)
+        con.execute("insert into pricing_packs values (?, '2024-02-28', 1, 'fresh', null)", [PACK])
+        yield con
+
+
+def book(con: duckdb.DuckDBPyConnection, name: str, status: str = "optimal", met: bool = True) -> None:
+    con.execute("insert into latest_portfolio_snapshots values (?, ?, ?, null)", [PACK, name, name])
+    con.execute(
+        "insert into latest_optimization_results values (?, ?, ?, 'limits conflict')", [PACK, name, status]
+    )
+    con.execute("insert into latest_trade_lists values (?, ?, ?)", [PACK, name, met])
+
+
+def told(con: duckdb.DuckDBPyConnection, *sessions: date) -> list[Alert]:
+    return list(conditions(con, date(2024, 3, 1), sessions))
+
+
+def test_a_desk_in_order_tells_nothing(con: duckdb.DuckDBPyConnection) -> None:
+    book(con, "calm")
+    assert told(con, date(2024, 2, 28)) == []
+
+
+def test_every_kind_reaches_a_receiver_once(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    con.execute(
+        "insert into pricing_packs values (?, '2024-02-29', 1, 'rejected', 'no symbol has a price')", [NEXT]
+    )
+    book(con, "calm")
+    book(con, "tight", "infeasible")
+    book(con, "wide", met=False)
+    found = [*disk(tmp_path, 1e9), *told(con, date(2024, 2, 28), date(2024, 3, 1))]
+    receiver = Receiver()
+    with running(receiver.server):
+        ways = channels(NotifyFile.model_validate({"webhooks": [{"name": "chat", "url": receiver.url}]}))
+        after, _, failed = send_new(found, ways, {})
+        send_new(found, ways, after)
+    assert failed == [] and len(receiver.taken) == 1
+    kinds = {alert["kind"]: alert["said"] for alert in receiver.taken[0]["alerts"]}
+    assert list(kinds) == ["disk", "missed_session", "rejected_pack", "no_answer", "limit_broken"]
+    assert kinds["missed_session"].startswith("the session of 2024-03-01 has no pack")
+    assert kinds["rejected_pack"] == f"{NEXT} is rejected: no symbol has a price"
+    assert kinds["no_answer"] == f"tight has no answer under {PACK}: limits conflict"
+    assert kinds["limit_broken"].startswith(
+        f"wide does not keep all its limits under {PACK}: see `packfolio trades"
+    )
+    assert "GiB free" in kinds["disk"]
+
+
+def test_many_books_are_one_line(con: duckdb.DuckDBPyConnection) -> None:
+    for number in range(MOST):
+        book(con, f"account-{number:03}", "infeasible")
+    assert len(told(con)) == MOST
+    book(con, "account-999", "infeasible")
+    [one] = told(con)
+    assert (one.key, one.kind) == (f"no answer {PACK} of {MOST + 1}", "no_answer")
+    assert one.said.startswith(
+        f"{MOST + 1} portfolios have no answer under {PACK}, among them: account-000 has no"
+    )
