@@ -69,6 +69,11 @@ class EventHistory(ConsolidatedSqliteEventLogStorage):
         """Store an event; what an asset tells of itself is in its materialization, and not in the step's output too."""
         super().store_event(_without_copy(event))
 
+    def compact(self) -> None:
+        """Give the room of deleted runs back to the disk; waits for who writes."""
+        with self._kept.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(db.text("vacuum"))
+
     def dispose(self) -> None:
         """Close the connections."""
         super().dispose()
