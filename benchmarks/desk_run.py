@@ -104,6 +104,7 @@ def made_desk(folder: Path, portfolios: int) -> Path:
     (config / "sources.yaml").write_text(
         "sources:\n  - {name: inbox, kind: folder, path: ../inbox, basis: as_traded, live: false}\n"
     )
+    (config / "pipeline.yaml").write_text("backtest: {years: 1}\n")
     (config / "funds.yaml").write_text('as_of: "2024-01"\ndefault_spread_bps: 50\nfunds: {}\n')
     for number in range(portfolios):
         chosen = sorted(dice.choice(names, int(dice.integers(20, 61)), replace=False).tolist())
