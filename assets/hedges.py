@@ -86,10 +86,10 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
     )
     navs = {str(name): float(nav) for name, nav in zip(worth["name"], worth["nav_before"], strict=True)}
     if are_many(losses["name"].nunique()):
-        worth = losses["name"].map(navs)
-        shares = losses.assign(loss=-losses["profit"] / worth, residual=-losses["residual_loss"] / worth)
-        shares = shares[["name", "scenario_id", "loss", "residual", "hedge_cost", "note"]]
-        return dict(summed(shares, ["scenario_id"], ["loss", "residual"], "loss"))
+        nav_of = losses["name"].map(navs)
+        parts = losses.assign(loss=-losses["profit"] / nav_of, residual=losses["residual_loss"] / nav_of)
+        told = parts[["name", "scenario_id", "loss", "residual", "hedge_cost", "note"]]
+        return dict(summed(told, ["scenario_id"], ["loss", "residual"], "loss"))
     plots = {}
     for portfolio, rows in losses.groupby("name"):
         if nav := navs.get(str(portfolio)):

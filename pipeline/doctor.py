@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from resources.ledger.record_error import RecordError
 from resources.logs.open_questions import open_questions
 from resources.logs.refused_files import refused_files
 from resources.packs.missing_data import set_aside_since
-from resources.settings.configuration import Configuration, load_configuration
+from resources.settings.configuration import Configuration, housekeeping, load_configuration
 from resources.settings.sources import FolderSettings
 from resources.store.code_version import environment_text
 from resources.store.continuity import refuse_lost
@@ -218,7 +219,7 @@ def _runs(environment: Environment) -> Iterator[Finding]:
     from pipeline.interrupted_runs import quiet, stuck
 
     with made_history(environment) as instance:
-        found, silent = stuck(instance), quiet(instance)
+        found, silent, runs = stuck(instance), quiet(instance), instance.get_runs_count()
     if found:
         said = f"{len(found)} run(s) never ended, their process is gone: {', '.join(run.run_id for run in found)}"
         yield Finding("runs", NOTE, said, "any `packfolio run` marks them as failed; their tables are whole")
@@ -230,10 +231,18 @@ def _runs(environment: Environment) -> Iterator[Finding]:
         )
     if not found and not silent:
         yield Finding("runs", OK, "no run is stuck")
+    yield _history(environment, runs)
+
+
+def _history(environment: Environment, runs: int) -> Finding:
+    """How much room Dagster's history takes, and for how long it keeps a run."""
     size = sum(file.stat().st_size for file in environment.dagster_home.rglob("*") if file.is_file())
-    do = "start the schedule weekly_purge, or lower housekeeping.history_days" if size > LARGE_HISTORY else ""
-    said = f"Dagster's history of runs takes {size / 2**20:.0f} MiB"
-    yield Finding("history", NOTE if do else OK, said, do)
+    said = f"Dagster's history of {runs} run(s) takes {size / 2**20:.1f} MiB"
+    with suppress(PackfolioError):  # another finding tells what is wrong with the configuration
+        said += f"; weekly_purge ends what is older than {housekeeping(environment.config).history_days} days"
+    large = size > LARGE_HISTORY
+    do = "start the schedule weekly_purge, or lower housekeeping.history_days" if large else ""
+    return Finding("history", NOTE if large else OK, said, do)
 
 
 def _read_blocks(con: Connection) -> None:

@@ -8,6 +8,7 @@ DAGSTER_YAML = """\
 # Written by packfolio; history of runs and events lives beside this file.
 telemetry: {enabled: false}
 nux: {enabled: false}
+compute_logs: {module: dagster._core.storage.noop_compute_log_manager, class: NoOpComputeLogManager}
 run_storage: {module: pipeline.history_storage, class: RunHistory, config: {base_dir: {env: DAGSTER_HOME}}}
 event_log_storage: {module: pipeline.history_storage, class: EventHistory, config: {base_dir: {env: DAGSTER_HOME}}}
 run_monitoring: {enabled: true, max_runtime_seconds: 14400, free_slots_after_run_end_seconds: 300}

@@ -5,7 +5,7 @@ itself three times. `dagster.yaml` names these in their place; a home whose file
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite_storage import SqliteStorageConfig
 from dagster._serdes import ConfigurableClassData
 
 SHORT = 500  # characters: what Dagster searches for is shorter, events and pictures are longer
@@ -69,9 +70,14 @@ class EventHistory(ConsolidatedSqliteEventLogStorage):
         """Store an event; what an asset tells of itself is in its materialization, and not in the step's output too."""
         super().store_event(_without_copy(event))
 
+    def compact(self) -> None:
+        """Give the room of deleted runs back to the disk; waits for who writes."""
+        with self._kept.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(db.text("vacuum"))
+
     def dispose(self) -> None:
         """Close the connections."""
-        super().dispose()
+        super().dispose()  # type: ignore[no-untyped-call]
         self._kept.dispose()
 
 
@@ -80,7 +86,7 @@ class RunHistory(SqliteRunStorage):
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
+        cls, inst_data: ConfigurableClassData | None, config_value: SqliteStorageConfig
     ) -> "RunHistory":
         """As `dagster.yaml` says."""
         return cls.from_local(inst_data=inst_data, **config_value)

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from optimizer import DataError
+from pipeline.history_storage import EventHistory
 from resources.audit.rotation import backup_into
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.settings.configuration import HousekeepingFile, housekeeping
@@ -66,6 +67,9 @@ def purge(instance: dg.DagsterInstance, settings: HousekeepingFile, now: datetim
         for run in runs:
             instance.delete_run(run.run_id)
         count += len(runs)
+    storage = instance.event_log_storage
+    if count and isinstance(storage, EventHistory):
+        storage.compact()
     return count
 
 

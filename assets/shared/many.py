@@ -1,6 +1,6 @@
 """What Dagster shows of portfolios: each of a few; of many the sums, the spread, and the worst with their pictures."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -54,9 +54,10 @@ def worst(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 def drawn(
     rows: pd.DataFrame,
-    names: Sequence[Hashable],
+    names: Sequence[str],
     draw: Callable[[str, pd.DataFrame], dg.MarkdownMetadataValue],
 ) -> Mapping[str, Any]:
     """Portfolio -> its picture, of those named that have rows; `rows` has a column `name`."""
-    parts = dict(iter(rows[rows["name"].isin(names)].groupby("name", sort=False)))
-    return {str(name): draw(str(name), parts[name]) for name in names if name in parts}
+    chosen = rows[rows["name"].isin(names)].groupby("name", sort=False)
+    parts = {str(name): part for name, part in chosen}
+    return {name: draw(name, parts[name]) for name in names if name in parts}

@@ -33,7 +33,7 @@ def _run_one_day(folder: Path) -> list[date]:
 def ledger(home: Path) -> list[tuple[object, ...]]:
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
         return con.execute(
-            "select asset, pack_id, portfolio_id, content_hash from materializations order by id"
+            "select asset, pack_id, portfolio_id, content_hash from versions order by materialization, portfolio_id"
         ).fetchall()
 
 

@@ -37,7 +37,7 @@ def _mount(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
 def record(home: Path) -> list[tuple[object, ...]]:
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
         return con.execute(
-            "select asset, pack_id, portfolio_id, rows, content_hash from materializations order by all"
+            "select asset, pack_id, portfolio_id, rows, content_hash from versions order by all"
         ).fetchall()
 
 

@@ -26,7 +26,7 @@ def record(home: Path) -> list[tuple[object, ...]]:
     """What the ledger says was computed, whatever the order and the times."""
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
         return con.execute(
-            "select asset, pack_id, portfolio_id, rows, content_hash from materializations order by all"
+            "select asset, pack_id, portfolio_id, rows, content_hash from versions order by all"
         ).fetchall()
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
@@ -19,6 +21,7 @@ from lineage_events import fit_the_specification, join_up
 from small_desk import SYMBOLS, make_desk
 from zygote import Zygote
 
+from pipeline.history_storage import unpacked
 from pipeline.schedules import restatements
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.signatures import KEY, make_keys
@@ -165,11 +168,22 @@ def faults(desk: Zygote, home: str, *arguments: str) -> list[dict[str, Any]]:
     return found
 
 
+def written_in(path: Path) -> bytes:
+    """The bytes of a file, and what a database of Dagster's history packed of them."""
+    found = path.read_bytes()
+    if path.suffix == ".db":
+        with closing(sqlite3.connect(path)) as con:
+            for (table,) in con.execute("select name from sqlite_master where type = 'table'").fetchall():
+                rows = con.execute(f'select * from "{table}"').fetchall()
+                found += repr([unpacked(value) for row in rows for value in row]).encode()
+    return found
+
+
 def test_no_secret_and_no_pickle_is_left_in_the_home(desk: Zygote) -> None:
     """In no table, and in no file: Dagster's history and logs, anchors, caches; the key itself lies outside."""
     home = desk.folder / "home"
     key = (desk.folder / "keys" / "desk").read_text().splitlines()[1]
-    texts = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    texts = {path: written_in(path) for path in home.rglob("*") if path.is_file()}
     assert {"warehouse.duckdb", "runs.db", "anchors.jsonl"} <= {path.name for path in texts}
     assert PICKLE.fullmatch(b"\x80\x04K\x01.")
     assert [path for path, text in texts.items() if PICKLE.fullmatch(text)] == []
@@ -190,7 +204,7 @@ def edited_past(desk: Zygote, name: str) -> str:
         where = f"pack_id = 'PP_2024-02-29' and portfolio_id = '{BOOK}'"
         con.execute(f"update optimal_weights set weight = weight - 1e-6 where symbol = 'AAA' and {where}")
         con.execute(
-            f"update materializations set content_hash = 'x' where asset = 'optimal_weights' and {where}"
+            f"update materialization_units set content_hash = 'x' where asset = 'optimal_weights' and {where}"
         )
         con.execute(
             "insert into configs by name select * replace ('0.1.0+older' as config_hash, "
@@ -383,7 +397,10 @@ def test_the_lineage_of_a_trade_as_openlineage_events(desk: Zygote, tmp_path: Pa
     trades = done["trades"]
     ledger = trades["run"]["facets"]["packfolio"]
     with duckdb.connect(str(desk.folder / desk.home / "published.duckdb"), read_only=True) as con:
-        hashes = dict(con.execute("select id, content_hash from materializations").fetchall())
+        own = f"portfolio_id is null or portfolio_id = '{BOOK}'"
+        hashes = dict(
+            con.execute(f"select materialization, content_hash from versions where {own}").fetchall()
+        )
     assert trades["outputs"][0]["facets"]["version"]["datasetVersion"] == hashes[ledger["ledgerRow"]]
     assert {item["name"] for item in trades["inputs"]} >= {"optimal_weights", "portfolio_snapshots"}
     made = trades["outputs"][0]["facets"]["columnLineage"]["fields"]["quantity"]["inputFields"]

@@ -84,7 +84,7 @@ def test_a_pack_is_replayed_as_recorded_or_with_another_policy(typed: Typed, tmp
     # It was backtested after the day before had been revised, which its paper book could not know.
     found = typed.at.read("packs", "replay", THURSDAY)
     assert found["identical"] and found["units"] == found["identical_units"] and found["pack_id"] == THURSDAY
-    kept = f"select distinct asset, portfolio_id from materializations where pack_id = '{THURSDAY}'"
+    kept = f"select distinct asset, portfolio_id from versions where pack_id = '{THURSDAY}'"
     assert found["units"] == len(read_published(typed.at, f"{kept} and asset <> 'pricing_packs'"))
     other = tmp_path / "config"
     shutil.copytree(typed.at.config, other)

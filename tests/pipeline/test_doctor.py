@@ -126,7 +126,7 @@ def test_a_run_whose_process_is_gone_is_a_note(desk: Environment, monkeypatch: p
     )
     which = found(desk, "note")[f"run {run.run_id}"]
     assert which.startswith(f"empty ({run.run_id}) since 20") and "(999999:1) is gone" in which
-    assert found(desk, "ok")["history"].startswith("Dagster's history of runs takes ")
+    assert found(desk, "ok")["history"].startswith("Dagster's history of 1 run(s) takes ")
 
 
 def test_a_new_desk_is_told_what_comes_first(desk: Environment) -> None:

@@ -113,6 +113,29 @@ def test_each_commit_is_anchored_outside(warehouse: Warehouse) -> None:
     assert done == sorted(set(done)) == [line.count for line in lines if line.kind == INTENT]
 
 
+def test_a_copy_is_made_once_and_again_after_a_write_or_when_it_is_not_the_one_that_was_made(
+    warehouse: Warehouse,
+) -> None:
+    def lines() -> int:
+        return len(read_anchors(warehouse.anchor).published)
+
+    record(warehouse)
+    inodes = []
+    for change in (None, None, record, None):
+        if change:
+            change(warehouse, WEIGHTS.assign(weight=[0.5, 0.5]))
+        inodes.append(warehouse.publish().stat().st_ino)
+    assert (inodes[0] == inodes[1], inodes[1] == inodes[2], inodes[2] == inodes[3]) == (True, False, True)
+    assert lines() == 2
+    warehouse.published.unlink()
+    assert warehouse.publish().exists()
+    warehouse.published.write_bytes(b"another hand's")
+    warehouse.publish()
+    with warehouse.read() as con:
+        assert con.execute("select count(*) from optimal_weights").fetchall() == [(4,)]
+    assert [path.read_bytes() for path in (warehouse.home / "evidence").iterdir()] == [b"another hand's"]
+
+
 def test_readers_keep_what_they_opened_and_see_the_next_copy_when_they_open_again(
     warehouse: Warehouse,
 ) -> None:
