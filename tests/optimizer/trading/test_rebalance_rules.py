@@ -123,11 +123,9 @@ def test_what_is_inside_a_wide_band_is_inside_none_narrower_that_it_breaks(
 ) -> None:
     low, high = sorted((narrow, wide))
     for name in ("drift", "relative_drift", "total_drift"):
-        inside = [
-            decide(RebalanceRules(**{name: band}), Standing(target), now, 0.0, DAY).trades
-            for band in (low, high)
-        ]
-        assert inside[0] or not inside[1]
+        rules = [RebalanceRules(**{name: band}) for band in (low, high)]  # type: ignore[arg-type]
+        narrow_trades, wide_trades = (decide(one, Standing(target), now, 0.0, DAY).trades for one in rules)
+        assert narrow_trades or not wide_trades
     assert not decide(RebalanceRules(drift=0.0), Standing(target), target, 0.0, DAY).trades
 
 

@@ -107,7 +107,8 @@ def test_snapshots_are_read_back_as_they_were_taken_and_models_parsed_once(
     assert (page["there"], [row["portfolio_id"] for row in page["accounts"]]) == (2, ["A2"])
     assert [row["portfolio_id"] for row in problems["accounts"]] == ["A3", "A5"]
     assert problems["counts"] == [
-        {"model": "growth", "outcome": "problem", "accounts": 1}, {"model": "taxed", "outcome": "problem", "accounts": 1},
+        {"model": "growth", "outcome": "problem", "accounts": 1},
+        {"model": "taxed", "outcome": "problem", "accounts": 1},
     ]  # fmt: skip
 
 
