@@ -101,7 +101,8 @@ def _configuration(environment: Environment) -> Iterator[Finding]:
         yield Finding("configuration", FAULT, str(error), f"correct the files in {environment.config}")
         return
     names = ", ".join(portfolio.name for portfolio in desk.portfolios.files)
-    yield Finding("configuration", OK, f"{environment.config}: portfolios {names}")
+    models = f"; models {', '.join(desk.portfolios.models)}" if desk.portfolios.models else ""
+    yield Finding("configuration", OK, f"{environment.config}: portfolios {names or 'none'}{models}")
     yield from _sources(environment, desk)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from optimizer import DataError, Estimates, PolicyError
 from optimizer.trading.rationale import Reasons
+from resources.accounts.known import key_of
 from resources.books.orders import past_reasons
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.books.tax_lots import read_plan
@@ -62,12 +63,11 @@ class Reading:
         return self.memory.keep(("snapshots", pack.id), lambda: read_snapshots(self.con, pack))
 
     def snapshot(self, pack: Pack, wanted: str | UUID) -> Snapshot:
-        """The portfolio of that UUID or name; raises PolicyError that lists them."""
+        """The portfolio of that key, UUID or name; raises PolicyError that lists them."""
         found = self.snapshots(pack)
-        for snapshot in found:
-            if str(wanted) in (snapshot.name, snapshot.portfolio_id):
-                return snapshot
-        raise PolicyError(f"{pack.id} has no portfolio {str(wanted)!r}; it has {[s.name for s in found]}")
+        known = [(one.portfolio_id, one.name) for one in found]
+        key = key_of(known, str(wanted), f"{pack.id} has no portfolio {str(wanted)!r}; it has")
+        return next(one for one in found if one.portfolio_id == key)
 
     def superseded_by(self, pack: Pack) -> str | None:
         """The pack that replaces this one."""

@@ -84,18 +84,33 @@ def accounts_of(con: Connection, pack: Pack, portfolios: Portfolios) -> list[Acc
 
 def find_account(accounts: Sequence[Account], wanted: str) -> Account:
     """The account of that key, id or name; raises PolicyError that lists what there is, or whom a name may mean."""
-    named = [one for one in accounts if wanted in (one.id, one.name)]
-    exact_key = [one for one in named if one.id == wanted]
-    if len(found := exact_key or named) == 1:
-        return found[0]
-    if found:
+    key = key_of(
+        [(one.id, one.name) for one in accounts], wanted, f"there is no portfolio {wanted!r}; there are"
+    )
+    return next(one for one in accounts if one.id == key)
+
+
+MOST_NAMED = 20
+
+
+def key_of(known: Sequence[tuple[str, str]], wanted: str, missing: str) -> str:
+    """The key of (key, name) that is wanted: a key, or a name that only one has.
+
+    Raises PolicyError that says `missing` and the names there are, or the keys that a name may mean.
+    """
+    if any(key == wanted for key, _ in known):
+        return wanted
+    found = [key for key, name in known if name == wanted]
+    if len(found) > 1:
         raise PolicyError(f"{len(found)} accounts have the name {wanted!r}: {_some(found)}; give the key")
-    raise PolicyError(f"there is no portfolio {wanted!r}; there are {_some(accounts)}")
+    if not found:
+        raise PolicyError(f"{missing} {_some([name for _, name in known])}")
+    return found[0]
 
 
-def _some(accounts: Sequence[Account], most: int = 10) -> str:
-    shown = [one.name if one.model_name is None else one.id for one in accounts[:most]]
-    return f"{shown}" + (f" and {len(accounts) - most} more" if len(accounts) > most else "")
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more; packfolio accounts list" if len(names) > MOST_NAMED else ""
+    return f"{list(names[:MOST_NAMED])}{more}"
 
 
 def read_accounts(con: Connection, pack: Pack, models: Mapping[str, ModelFile]) -> list[Account]:

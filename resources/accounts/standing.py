@@ -33,8 +33,8 @@ def read_standings(con: Connection, pack: Pack, portfolio_ids: Sequence[str]) ->
     rows = con.execute(
         f"""{KNOWN}, newest as (
             select r.portfolio_id, arg_max(v.id, as_of) as id from optimization_results r
-            join versions v on r.materialization = v.id join earlier using (pack_id)
-            where r.status = 'optimal' and r.portfolio_id = v.portfolio_id group by 1
+            join versions v on r.materialization = v.id and r.portfolio_id = v.portfolio_id
+            join earlier e on e.pack_id = r.pack_id where r.status = 'optimal' group by 1
         )
         select w.portfolio_id, w.symbol, w.weight from optimal_weights w
         join newest n on w.materialization = n.id and w.portfolio_id = n.portfolio_id where w.weight <> 0 order by 1, 2
@@ -47,7 +47,7 @@ def read_standings(con: Connection, pack: Pack, portfolio_ids: Sequence[str]) ->
     traded = con.execute(
         f"""{KNOWN} select t.portfolio_id, max(as_of) from trade_lists t
         join versions v on t.materialization = v.id and t.portfolio_id = v.portfolio_id
-        join earlier on earlier.pack_id = t.pack_id where bought + sold > 0 group by 1
+        join earlier e on e.pack_id = t.pack_id where bought + sold > 0 group by 1
         """,
         [pack.id, pack.as_of, "trades", ids],
     ).fetchall()

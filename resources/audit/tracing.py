@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from optimizer import DataError, PolicyError
+from resources.accounts.known import key_of
 from resources.ledger.ledger import Connection, columns, file_sha256
 from resources.ledger.tables import OUTPUTS, ledger_column
 from resources.packs.packs import Pack, find_pack
@@ -111,10 +112,8 @@ def _portfolio_id(con: Connection, pack: Pack, wanted: str) -> str:
         "select portfolio_id, name from latest_portfolio_snapshots where pack_id = ? order by name",
         [pack.id],
     )
-    for row in found:
-        if wanted in (row["portfolio_id"], row["name"]):
-            return str(row["portfolio_id"])
-    raise PolicyError(f"{pack.id} has no portfolio {wanted!r}; it has {[row['name'] for row in found]}")
+    known = [(row["portfolio_id"], row["name"]) for row in found]
+    return key_of(known, wanted, f"{pack.id} has no portfolio {wanted!r}; it has")
 
 
 def _several(table: str, pack: Pack, found: list[Row]) -> Row:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -107,12 +107,12 @@ class Listing:
         kept  symbols that are estimated whatever they cost, being held or in the benchmark
         """
         flags, dates = self.priced(lookback_days)
-        whole = self.keep(("whole", lookback_days), lambda: flags.all(axis=0))
+        whole: Flags = self.keep(("whole", lookback_days), lambda: np.asarray(flags.all(axis=0)))
         columns = [self.columns[symbol] for symbol in symbols]
         if whole[columns].all():
             return {}
         own = flags[:, columns]
-        rows = own.any(axis=1)
+        rows = np.flatnonzero(own.any(axis=1))
         return {
             symbol: f"has no price on {lacking} of {sessions} sessions, and the others are estimated on the dates on "
             f"which all are priced; on_gaps: keep or pairwise takes it in"
@@ -122,10 +122,7 @@ class Listing:
     def missing_rates(self, symbols: Sequence[str], base: str) -> str | None:
         """Why the symbols cannot be valued in a currency; None where they can."""
         used = {self.currencies[self.columns[symbol]] for symbol in symbols} - {""}
-        told = [
-            self.keep(("rate", unit, base), lambda unit=unit: self._no_rate(unit, base))
-            for unit in sorted(used)
-        ]
+        told = [self.keep(("rate", unit, base), partial(self._no_rate, unit, base)) for unit in sorted(used)]
         return next(filter(None, told), None)
 
     def _no_rate(self, unit: str, base: str) -> str | None:

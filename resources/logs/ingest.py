@@ -153,6 +153,8 @@ class Inbox:
             named.update(
                 *(held.positions for held in file.holdings), () if file.universe == "all" else file.universe
             )
+        for model in self.desk.portfolios.models.values():
+            named.update(() if model.universe == "all" else model.universe)
         findings = tell_unknown_symbols(self.warehouse, self.stamp, named)
         refused = Ingested("reference", ACTIONS, f"{ACTIONS}.csv", REJECTED, findings=findings)
         return [refused] if findings else []

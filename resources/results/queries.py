@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from optimizer import DataError, PolicyError
+from resources.accounts.known import key_of
 from resources.books.day_before import out_of_date
 from resources.ledger.ledger import Connection
 from resources.logs.open_questions import open_questions
@@ -44,10 +45,11 @@ def portfolios_of(con: Connection, pack: Pack, wanted: str | None) -> list[Row]:
             if pack.verdict == "rejected"
             else f"nothing was computed under {pack.id}; `packfolio run --as-of {pack.as_of}` computes what is newest"
         )
-    chosen = [row for row in found if wanted in (None, row["name"], row["portfolio_id"])]
-    if not chosen:
-        raise PolicyError(f"{pack.id} has no portfolio {wanted!r}; it has {[row['name'] for row in found]}")
-    return chosen
+    if wanted is None:
+        return found
+    known = [(row["portfolio_id"], row["name"]) for row in found]
+    key = key_of(known, wanted, f"{pack.id} has no portfolio {wanted!r}; it has")
+    return [row for row in found if row["portfolio_id"] == key]
 
 
 def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:

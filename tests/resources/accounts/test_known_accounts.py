@@ -1,0 +1,157 @@
+"""Accounts under a pack: what their rows say becomes what a file would have said, and one path computes both."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from accounts_desk import ACCOUNTS, DAYS, MODELS, TODAY, cut, deliver, make_desk, take
+from bench import STAMP
+
+from optimizer import PolicyError
+from resources.accounts.known import accounts_of, find_account
+from resources.books.snapshots import Snapshot, read_snapshots, take_snapshots
+from resources.packs.packs import Pack
+from resources.results.account_list import Wanted, accounts_page
+from resources.settings.configuration import load_configuration
+from resources.store.warehouse import Warehouse
+
+FILES = {
+    "accounts.csv": ACCOUNTS + "A1,Ann,growth,USD,0.02,taxable,2024-01-02\nA2,Bob,taxed,,,exempt,\n"
+    "A3,Bob,taxed,,,,\nA4,Dee,growth,,,,2024-03-01\nA5,Eve,growth,,,,\nA6,Flo,taxed,,,,\n",
+    "account_positions.csv": "account,symbol,as_of,quantity,cost_basis,acquired,lot\n"
+    "A1,AAA,2024-02-01,10,99.5,,\nA1,CASH,2024-02-01,1000.25,,,\nA2,BBB,2024-02-05,100,,,\n"
+    "A3,BBB,2024-02-05,100,,,\nA6,BBB,2024-02-05,60,90,2023-05-01,\nA6,BBB,2024-02-05,40,95,2023-06-01,late\n"
+    "A1,AAA,2024-01-15,999,,,\n",
+    "account_flows.csv": "account,date,amount,reference\nA1,2024-02-01,7,\nA1,2024-02-05,-250,a\nA1,2024-02-05,50,b\n"
+    "A1,2024-03-01,99,\n",
+    "account_restrictions.csv": "account,symbol,kind,reason,until\nA1,BBB,do_not_buy,insider,\n"
+    "A1,CCC,do_not_hold,tobacco,\nA1,DDD,do_not_sell,,2024-02-01\nA2,*,do_not_trade,probate,\n",
+}
+
+
+def snapshots(folder: Path, warehouse: Warehouse, pack: Pack) -> dict[str, Snapshot]:
+    desk = load_configuration(folder / "config")
+    with warehouse.live() as con:
+        accounts = accounts_of(con, pack, desk.portfolios)
+        return {one.portfolio_id: one for one in take_snapshots(con, pack, accounts, {})}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Warehouse, Pack]:
+    folder = tmp_path_factory.mktemp("accounts")
+    warehouse = make_desk(folder, FILES)
+    assert not sum(item.quarantined for item in take(folder, warehouse, date(2024, 3, 2)))
+    return folder, warehouse, cut(warehouse)
+
+
+def test_rows_become_holdings_cash_and_policy(desk: tuple[Path, Warehouse, Pack]) -> None:
+    found = snapshots(*desk)
+    ann = found["A1"]
+    assert (ann.name, ann.model, ann.mode, ann.problem) == ("Ann", "growth", "live", None)
+    # the flow of the positions' day is in them, the one after the pack's day is not there yet
+    assert ann.holdings.cash == Decimal("1000.25") - 250 + 50
+    assert ann.holdings.quantities == {"AAA": Decimal(10)}
+    assert (ann.policy.cash_min_pct, ann.policy.do_not_buy, ann.policy.do_not_sell) == (
+        2,
+        {"BBB": "insider"},
+        {},
+    )
+    assert (ann.investable, ann.excluded) == (("AAA", "BBB", "DDD"), {"CCC": "do not hold: tobacco"})
+    assert found["A2"].policy.tax is None
+    assert found["A2"].policy.rebalance is not None
+    assert found["A2"].policy.rebalance.do_not_trade == "probate"
+    assert "needs the tax lots of BBB" in str(found["A3"].problem)
+    assert [lot.lot_id for lot in found["A6"].holdings.lots["BBB"]] == ["BBB-20230501", "late"]
+    assert "A4" not in found  # its row holds from the next day on
+    assert "it has no positions on record" in str(found["A5"].problem)
+
+
+def test_a_portfolio_in_yaml_and_an_account_of_the_same_model_are_computed_alike(
+    desk: tuple[Path, Warehouse, Pack], tmp_path: Path
+) -> None:
+    _, warehouse, pack = desk
+    text = (
+        MODELS["models/growth.yaml"]
+        .replace("name: growth", "name: twin\nmode: live")
+        .replace(
+            "risk_free_rate", "cash_min_pct: 2, cash_max_pct: 2, do_not_buy: {BBB: insider}, risk_free_rate"
+        )
+    )
+    book = "id: 33333333-3333-3333-3333-333333333333\nholdings: [{as_of: 2024-02-01, cash: 800.25, positions: {AAA: {quantity: 10, cost_basis: 99.5}}}]\n"  # noqa: E501
+    make_desk(tmp_path, {}, {"portfolios/twin.yaml": text.replace("CCC, ", "") + book})
+    twin = snapshots(tmp_path, warehouse, pack)["33333333-3333-3333-3333-333333333333"]
+    ann = snapshots(*desk)["A1"]
+    for name in ("symbols", "investable", "benchmark", "policy", "problem", "base_currency", "prior"):
+        assert getattr(twin, name) == getattr(ann, name), name
+    assert vars(twin.holdings) == vars(ann.holdings)
+
+
+def test_snapshots_are_read_back_as_they_were_taken_and_models_parsed_once(
+    desk: tuple[Path, Warehouse, Pack],
+) -> None:
+    _, warehouse, pack = desk
+    taken = snapshots(*desk)
+    with warehouse.write(STAMP) as tx:
+        for one in taken.values():
+            tx.record("portfolio_snapshots", one.frames(), pack_id=pack.id, portfolio_id=one.portfolio_id)
+    with warehouse.live() as con:
+        read = {one.portfolio_id: one for one in read_snapshots(con, pack)}
+        assert [vars(one) for one in read_snapshots(con, pack, portfolio_id="A1")] == [vars(taken["A1"])]
+        page = accounts_page(con, pack.id, Wanted(search="bob", limit=1))
+        problems = accounts_page(con, pack.id, Wanted(outcome="problem"))
+        with pytest.raises(PolicyError, match="there is no outcome 'good'"):
+            accounts_page(con, pack.id, Wanted(outcome="good"))
+    assert {key: vars(one) for key, one in read.items()} == {key: vars(one) for key, one in taken.items()}
+    assert read["A3"].policy is read["A6"].policy
+    assert (page["there"], [row["portfolio_id"] for row in page["accounts"]]) == (2, ["A2"])
+    assert [row["portfolio_id"] for row in problems["accounts"]] == ["A3", "A5"]
+    assert problems["counts"] == [
+        {"model": "growth", "outcome": "problem", "accounts": 1},
+        {"model": "taxed", "outcome": "problem", "accounts": 1},
+    ]  # fmt: skip
+
+
+def test_an_account_is_found_by_key_and_by_a_name_that_only_it_has(
+    desk: tuple[Path, Warehouse, Pack],
+) -> None:
+    folder, warehouse, pack = desk
+    with warehouse.live() as con:
+        accounts = accounts_of(con, pack, load_configuration(folder / "config").portfolios)
+    assert [find_account(accounts, wanted).id for wanted in ("A1", "Ann", "book")][:2] == ["A1", "A1"]
+    with pytest.raises(PolicyError, match=r"2 accounts have the name 'Bob': \['A2', 'A3'\]; give the key"):
+        find_account(accounts, "Bob")
+    with pytest.raises(PolicyError, match="there is no portfolio 'A9'"):
+        find_account(accounts, "A9")
+
+
+def test_an_account_waits_for_a_position_that_is_set_aside(tmp_path: Path) -> None:
+    warehouse = make_desk(tmp_path, {
+        "accounts.csv": "account,model\nA1,growth\nA2,growth\n",
+        "account_positions.csv": "account,symbol,as_of,quantity\nA1,AAA,2024-02-01,10\nA1,ZZZ,2024-02-01,5\n"
+        "A2,AAA,2024-02-01,10\n",
+    })  # fmt: skip
+    take(tmp_path, warehouse)
+    pack = cut(warehouse, DAYS[-2])
+    found = snapshots(tmp_path, warehouse, pack)
+    assert "a position of 2024-02-01 is set aside (ZZZ: no source has ever priced ZZZ" in str(
+        found["A1"].problem
+    )
+    assert found["A2"].problem is None
+    deliver(tmp_path, {"account_positions-2.csv": "account,symbol,as_of,quantity\nA1,AAA,2024-02-20,10\n"})
+    take(tmp_path, warehouse)
+    assert snapshots(tmp_path, warehouse, cut(warehouse))["A1"].problem is None
+    assert "is set aside" in str(snapshots(tmp_path, warehouse, pack)["A1"].problem)  # as known on that day
+
+
+def test_an_account_whose_model_is_gone_says_so_and_one_that_is_closed_is_no_more(tmp_path: Path) -> None:
+    warehouse = make_desk(tmp_path, {
+        "accounts.csv": "account,model,closed\nA1,growth,\nA2,taxed,\nA3,growth,true\n",
+        "account_positions.csv": "account,symbol,as_of,quantity\nA1,CASH,2024-02-01,10\nA2,CASH,2024-02-01,10\n",
+    })  # fmt: skip
+    take(tmp_path, warehouse, TODAY)
+    (tmp_path / "config" / "models" / "taxed.yaml").unlink()
+    found = snapshots(tmp_path, warehouse, cut(warehouse))
+    assert found["A2"].problem == "there is no model taxed; config/models has growth"
+    assert found["A1"].problem is None
+    assert "A3" not in found
