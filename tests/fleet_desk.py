@@ -38,8 +38,7 @@ MODELS = {
     "views": "views: [{assets: [S01], type: absolute, expected_return_pct: 14, confidence: 0.5}]\n"
     "policy: {max_single_position_pct: 40, risk_free_rate: 0.02, max_turnover_pct: 40}",
     "tails": "policy: {method: cvar, max_single_position_pct: 40, risk_free_rate: 0.02}",
-    "market": "policy: {method: min_volatility, max_single_position_pct: 30, risk_free_rate: 0.02, root_impact: "
-    "{coefficient: 1.0}}",
+    "market": "policy: {method: min_volatility, max_single_position_pct: 30, risk_free_rate: 0.02, root_impact: 1.0}",
     "tight": "policy: {method: min_volatility, max_volatility_pct: 1, forced_cash: fail, risk_free_rate: 0.02}",
     "unpriced": "policy: {risk_free_rate: 0.02}",
 }
