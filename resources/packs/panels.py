@@ -6,10 +6,10 @@ from datetime import date
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from optimizer import total_return_index
-from optimizer.model.sessions import Dates
 from optimizer.typing import Array
 
 
@@ -56,7 +56,7 @@ class Panel:
         return {symbol: column for column, symbol in enumerate(self.symbols)}
 
     @cached_property
-    def _days(self) -> Dates:
+    def _days(self) -> npt.NDArray[np.datetime64]:
         return np.array(self.dates, "datetime64[D]")
 
     def select(self, symbols: Sequence[str], start: date = date.min, end: date = date.max) -> "Panel":
