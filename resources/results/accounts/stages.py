@@ -23,7 +23,6 @@ from resources.results.risk_outputs import hedge_columns, hedged, impact_columns
 from resources.results.scenario_inputs import exposed_on
 from resources.results.stage_outputs import (
     Answer,
-    as_json,
     belief_columns,
     exposure_columns,
     failure_row,
@@ -81,10 +80,9 @@ def _solved(ground: Ground, account: Account) -> Answer:
     held = case.portfolio.get_weights(case.prices)
     current = np.array([held.get(symbol, 0.0) for symbol in solution.symbols])
     setting = Setting(believed, inputs.policy, inputs.universe, current)
-    _, told = ground.once(("policy", id(inputs.policy)), lambda: (inputs.policy, as_json(inputs.policy)))
     return {
         "optimal_weights": weight_columns(solution, current, believed, inputs.simulated),
-        "optimization_results": one_row(result_row(solution, setting, told)),
+        "optimization_results": one_row(result_row(solution, setting)),
         "portfolio_exposures": exposure_columns(solution, inputs.universe),
     }
 
