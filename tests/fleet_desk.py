@@ -1,6 +1,6 @@
 """A warehouse with many small accounts of a few models, good and bad, for what computes them in shards."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,15 +13,16 @@ from bench import PRICE_TYPES, ingest, price_rows
 from source_tree import ROOT
 
 from assets.shared.portfolio_rows import Batch, record_each
-from resources.books.snapshots import read_snapshots, take_snapshot
+from resources.books.paper import Holdings
+from resources.books.snapshots import Snapshot, read_snapshots
 from resources.fleet.engines import compute
 from resources.fleet.work import read_work
 from resources.ledger.ledger import Stamp
 from resources.packs.packs import Pack, cut_pack
 from resources.results.accounts.answers import Answers
 from resources.results.accounts.stages import STAGES
-from resources.results.pack_estimates import estimate_on, panels_for
-from resources.results.stage_inputs import read_inputs
+from resources.results.pack_estimates import estimate_evidence
+from resources.results.stage_inputs import Inputs, read_inputs
 from resources.results.stage_outputs import estimate_frames
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.configuration import Configuration, load_configuration
@@ -38,8 +39,7 @@ MODELS = {
     "views": "views: [{assets: [S01], type: absolute, expected_return_pct: 14, confidence: 0.5}]\n"
     "policy: {max_single_position_pct: 40, risk_free_rate: 0.02, max_turnover_pct: 40}",
     "tails": "policy: {method: cvar, max_single_position_pct: 40, risk_free_rate: 0.02}",
-    "market": "policy: {method: min_volatility, max_single_position_pct: 30, risk_free_rate: 0.02, root_impact: "
-    "{coefficient: 1.0}}",
+    "market": "policy: {method: min_volatility, max_single_position_pct: 30, risk_free_rate: 0.02, root_impact: 1.0}",
     "tight": "policy: {method: min_volatility, max_volatility_pct: 1, forced_cash: fail, risk_free_rate: 0.02}",
     "unpriced": "policy: {risk_free_rate: 0.02}",
 }
@@ -96,41 +96,51 @@ def _closes(rng: np.random.Generator) -> dict[str, dict[date, float]]:
 
 
 def _take(made: FleetDesk, numbers: Mapping[str, int], rng: np.random.Generator) -> None:
-    snapshots = []
-    with made.warehouse.live() as con:
-        for number, (model, text) in enumerate(MODELS.items()):
-            held = "GONE: 5" if model == "unpriced" else ""
-            file = parse_yaml(
-                f"id: 00000000-0000-0000-0000-00000000000{number}\nname: {model}\nmode: live\n"
-                f"universe: [{', '.join(STOCKS)}]\n{text}\n"
-                f"holdings: [{{as_of: 2022-06-01, cash: 5000, positions: {{{held}}}}}]\n",
-                PortfolioFile,
-                model,
-            )
-            snapshots.append(take_snapshot(con, made.pack, None, file))
+    taken = [
+        _account(model, number, rng.integers(1, 200, len(STOCKS)).tolist())
+        for model in map(_model, MODELS)
+        for number in range(numbers[model.name])
+    ]
     with made.warehouse.write(STAMP) as tx:
-        for model in snapshots:
-            for number in range(numbers[model.name]):
-                shares = rng.integers(1, 200, len(STOCKS))
-                held = {s: Decimal(int(q)) for s, q in zip(STOCKS, shares, strict=True) if q % 3}
-                own = replace(model.holdings, quantities=model.holdings.quantities or held)
-                taken = replace(
-                    model, holdings=own, name=f"{model.name}{number:04d}",
-                    portfolio_id=f"{model.name}-{number:04d}",
-                )  # fmt: skip
-                tx.record(
-                    "portfolio_snapshots",
-                    taken.frames(),
-                    pack_id=made.pack.id,
-                    portfolio_id=taken.portfolio_id,
-                )
+        rows = {one: one.frames() for one in taken}
+        record_each(tx, "portfolio_snapshots", made.pack, rows, Inputs((), {}, {}))
+
+
+def _model(name: str) -> PortfolioFile:
+    return parse_yaml(
+        f"id: 00000000-0000-0000-0000-000000000000\nname: {name}\nuniverse: [{', '.join(STOCKS)}]\n{MODELS[name]}\n"
+        "holdings: [{as_of: 2022-06-01, cash: 5000}]\n",
+        PortfolioFile,
+        name,
+    )
+
+
+def _account(model: PortfolioFile, number: int, shares: Sequence[int]) -> Snapshot:
+    """An account as a snapshot of its model finds it."""
+    unpriced = model.name == "unpriced"
+    held = {s: Decimal(q) for s, q in zip(STOCKS, shares, strict=True) if q % 3}
+    return Snapshot(
+        portfolio_id=f"{model.name}-{number:04d}",
+        name=f"{model.name}{number:04d}",
+        mode="live",
+        base_currency="USD",
+        holdings=Holdings(DAYS[0], Decimal(5000), {"GONE": Decimal(5)} if unpriced else held),
+        symbols=STOCKS,
+        investable=STOCKS,
+        excluded={},
+        benchmark=dict.fromkeys(STOCKS, 1 / len(STOCKS)),
+        prior="benchmark",
+        policy=model.policy,
+        views=tuple(model.views),
+        problem="GONE has no price" if unpriced else None,
+        measure="equal_weight",
+    )
 
 
 def _estimate(made: FleetDesk) -> None:
     with made.warehouse.live() as con:
         recipes = {one.recipe() for one in read_snapshots(con, made.pack) if not one.problem}
-        panels = panels_for(con, made.pack, recipes)
-        found = {recipe.name: (recipe, estimate_on(panels, recipe)) for recipe in recipes}
+        found = {recipe.name: (recipe, estimate_evidence(con, made.pack, recipe)) for recipe in recipes}
     returns, matrices = estimate_frames(found, frozenset())
     with made.warehouse.write(STAMP) as tx:
         tx.record("return_estimates", {"return_estimates": returns}, pack_id=made.pack.id)

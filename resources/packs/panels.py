@@ -6,6 +6,7 @@ from datetime import date
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from optimizer import total_return_index
@@ -54,13 +55,16 @@ class Panel:
         """Symbol -> its column."""
         return {symbol: column for column, symbol in enumerate(self.symbols)}
 
+    @cached_property
+    def _days(self) -> npt.NDArray[np.datetime64]:
+        return np.array(self.dates, "datetime64[D]")
+
     def select(self, symbols: Sequence[str], start: date = date.min, end: date = date.max) -> "Panel":
         """Some of the symbols from `start` to `end`, as if they alone had been read: dates on which one is priced."""
         columns = [self.places[symbol] for symbol in symbols]
-        days = np.array(self.dates, "datetime64[D]")
         first, last = (
-            np.searchsorted(days, [np.datetime64(start)], "left"),
-            np.searchsorted(days, [np.datetime64(end)], "right"),
+            np.searchsorted(self._days, [np.datetime64(start)], "left"),
+            np.searchsorted(self._days, [np.datetime64(end)], "right"),
         )
         window = slice(int(first[0]), int(last[0]))
         close = self.close[window][:, columns]
