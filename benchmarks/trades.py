@@ -4,45 +4,35 @@ OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.trades            prints the ta
 OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.trades --write    writes it to RESULTS-trades.md
 """
 
+import os
+import subprocess
 import sys
+import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.harness import ROOT, SIDES, THREADS
+from benchmarks.trade_books import NAMES, Book, Case, book, listed
 from optimizer import (
-    CostModel,
+    CompiledPolicy,
     Estimates,
+    Mandate,
     Policy,
-    Portfolio,
-    Position,
-    Sample,
-    TradeList,
     Universe,
-    build_trades,
-    ledoit_wolf,
+    propose_account,
 )
+from optimizer.numerics.matrices import LowRank
 from optimizer.numerics.tracking_risk import RIDGE
+from optimizer.proposals.proposal import believe
 from optimizer.trading.trades import AVERSION
 
 RESULTS = Path(__file__).with_name("RESULTS-trades.md")
-NAMES, RUNS, SEEDS = 500, 3, (0, 1, 2)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A book: NAV, commission, impact in bps, lot, one-way turnover limit, least trade, days of returns."""
-
-    title: str
-    nav: float
-    commission: float = 5.0
-    impact_bps: float = 15.0
-    lot: str = "1"
-    turnover: float | None = None
-    least: float = 0.0
-    invested: bool = True
-    days: int = 1260
+RUNS, SEEDS = 3, (0, 1, 2)
 
 
 CASES = (
@@ -56,52 +46,6 @@ CASES = (
     Case("drifted book", 1e7),
     Case("drifted book", 1e8),
 )
-
-
-@dataclass(frozen=True)
-class Book:
-    """What a case asks for, ready for `build_trades`."""
-
-    portfolio: Portfolio
-    prices: dict[str, float]
-    target: dict[str, float]
-    estimates: Estimates
-
-
-def book(case: Case, seed: int) -> Book:
-    """Invented prices of $5 to $500, daily returns with twelve factors, a target, and weights drifted from it."""
-    rng = np.random.default_rng(seed)
-    n = NAMES
-    symbols = tuple(f"S{i:04d}" for i in range(n))
-    loads = rng.normal(0, 0.04, (n, 12))
-    loads[:, 0] = rng.normal(0.18, 0.05, n)
-    days = (
-        rng.normal(size=(case.days, 12)) @ loads.T
-        + rng.normal(size=(case.days, n)) * rng.uniform(0.15, 0.35, n)
-    ) / 252**0.5
-    covariance = 252 * ledoit_wolf(Sample(days))
-    prices = np.round(np.exp(rng.normal(4.3, 0.8, n)), 2)
-    target = rng.dirichlet(np.full(n, 2.0))
-    drifted = target * np.exp(rng.normal(0, 0.3, n))
-    shares = np.floor(drifted / drifted.sum() * 0.99 * case.nav / prices) * case.invested
-    cash = round(case.nav - float(shares @ prices), 2)
-    held = {s: Position(s, int(q)) for s, q in zip(symbols, shares, strict=True) if q}
-    return Book(
-        Portfolio("book", cash, held),
-        dict(zip(symbols, prices.tolist(), strict=True)),
-        dict(zip(symbols, target.tolist(), strict=True)),
-        Estimates(symbols, None, covariance),
-    )
-
-
-def listed(case: Case, given: Book) -> TradeList:
-    """Our list."""
-    return build_trades(
-        given.portfolio, given.prices, given.target, given.estimates,
-        Policy(cash_max=1.0, max_turnover=case.turnover, min_trade_value=case.least),
-        Universe(given.estimates.symbols), lots=case.lot,
-        costs=CostModel(commission=case.commission, impact_bps=case.impact_bps),
-    )  # fmt: skip
 
 
 def truncated(case: Case, given: Book) -> float:
@@ -157,6 +101,26 @@ below, *gap* how far ours may be from it, *cut down* how far above it the target
 | book | NAV | ms | trades | costs | tracking error | bound | gap | cut down |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
+ACCOUNTS = """
+Accounts a second on one core: weights, whole shares, commission 5.00, impact 15 bps, turnover 10%, certified, on shared
+estimates and one compiled policy; values of 200,000 to 5,000,000; gaps in bps, median and worst.
+
+| names | accounts a second | gap | worst |
+| --- | --- | --- | --- |
+"""
+LARGE = """
+Lists of large books, value 100,000,000, every name in the target, the covariance in factors of 252 days:
+
+| names | book | seconds | trades | gap, bps |
+| --- | --- | --- | --- | --- |
+"""
+DISCRETE = """
+A purchase out of cash without costs, value 1,000,000, beside PyPortfolioOpt's DiscreteAllocation in the same run; it
+knows neither holdings, costs, limits nor risk. *missed*: 100 x tracking variance of what is bought, in bps.
+
+| names | way | ms | missed |
+| --- | --- | --- | --- |
+"""
 TAIL = """
 What is granularity: with NAV 1,000,000 a name's target is 2,000 and its share 5 to 500, so no list meets the target.
 The first line has no costs and nothing else in it: its bound is what whole shares alone cost at best. With commissions
@@ -169,14 +133,105 @@ bp: what remains is the bound's.
 """
 
 
+def least(run: Callable[[], object]) -> float:
+    """The least CPU seconds of RUNS runs."""
+    seconds = []
+    for _ in range(RUNS):
+        start = time.process_time()
+        run()
+        seconds.append(time.process_time() - start)
+    return min(seconds)
+
+
+def against_discrete() -> list[str]:
+    """Purchases out of cash without costs, which is all that DiscreteAllocation knows, in the same run."""
+    free = Case("purchase", 1e6, 0, 0, invested=False)
+    with tempfile.TemporaryDirectory() as name:
+        folder, books = Path(name), {n: book(free, 0, n) for n in (20, 100, 500)}
+        for n, given in books.items():
+            symbols = given.estimates.symbols
+            prices, weights = ([it[s] for s in symbols] for it in (given.prices, given.target))
+            np.savez(folder / f"purchase-{n}.npz", prices=prices, weights=weights, nav=free.nav)
+        command = [str(SIDES["peers"]), "-m", "benchmarks.discrete", name]
+        subprocess.run(command, cwd=ROOT, env={**os.environ, **dict.fromkeys(THREADS, "1")}, check=True)
+        lines = []
+        for n, given in books.items():
+            own = least(partial(listed, free, given))
+            lines.append(f"| {n} | ours | {1e3 * own:.1f} | {1e4 * listed(free, given).objective:.4f} |")
+            with np.load(folder / f"discrete-{n}.npz") as found:
+                for way in found.files:
+                    *shares, seconds = found[way]
+                    missed = penalty(given, np.array(shares), free.nav)
+                    lines.append(f"| {n} | {way} | {1e3 * seconds:.1f} | {1e4 * missed:.4f} |")
+    return lines
+
+
+def penalty(given: Book, shares: np.ndarray, nav: float) -> float:
+    """What our objective says of shares (n,) bought without costs."""
+    symbols = given.estimates.symbols
+    miss = shares * [given.prices[s] for s in symbols] / nav - [given.target[s] for s in symbols]
+    return float(AVERSION * miss @ given.estimates.covariance @ miss)
+
+
+def accounts(n: int, count: int) -> str:
+    """A line: accounts a second on one core, whole shares, costs and a turnover limit, on shared estimates."""
+    rng = np.random.default_rng(n)
+    given = book(Case("", 1e6), 0, n)
+    symbols = given.estimates.symbols
+    universe = Universe(symbols, benchmark=given.target)
+    policy = Policy(
+        risk_free_rate=0.02,
+        max_weight=max(0.05, 3 / n),
+        max_turnover=0.1,
+        cash_max=0.02,
+        on_conflict="transition",
+    )
+    estimates = Estimates(symbols, rng.normal(0.06, 0.02, n), given.estimates.covariance)
+    prices = {symbol: Decimal(str(price)) for symbol, price in given.prices.items()}
+    beliefs, believed = believe(estimates, universe, policy, Mandate())
+    compiled = CompiledPolicy(believed, policy, universe, Mandate())
+    seconds, gaps = [], []
+    for seed in range(count):
+        nav = float(np.exp(rng.uniform(np.log(2e5), np.log(5e6))))
+        portfolio = book(Case("", nav), 0, n, drift=seed).portfolio
+        run = partial(propose_account, portfolio, prices, beliefs, compiled)
+        seconds.append(least(run))
+        gaps.append(1e4 * run().trades.gap)
+    return f"| {n} | {count / sum(seconds):.0f} | {np.median(gaps):.3f} | {max(gaps):.2f} |"
+
+
+def large(n: int, *, invested: bool) -> str:
+    """A line: the list of a book of all names at their estimates in factors of 252 days."""
+    rng = np.random.default_rng(n)
+    loads = rng.normal(0, 0.04, (12, n)) + np.vstack([np.full(n, 0.18), np.zeros((11, n))])
+    days = rng.normal(size=(252, 12)) @ loads / 252**0.5 + rng.normal(0, 0.25, (252, n)) / 252**0.5
+    factors = LowRank(np.sqrt(0.9) * days, np.full(n, 0.1 * 252 * float((days**2).mean())))
+    given = book(Case("", 1e8, invested=invested), 0, n, factors)
+    case = Case("", 1e8, turnover=0.2 if invested else None)
+    start = time.process_time()
+    found = listed(case, given)
+    seconds = time.process_time() - start
+    trades = sum(row.action != "HOLD" for row in found.rows)
+    what = "drifted, turnover 20%" if invested else "purchase out of cash"
+    return f"| {n} | {what} | {seconds:.2f} | {trades} | {1e4 * found.gap:.3f} |"
+
+
 def main() -> None:
-    """Prints or writes the table."""
-    lines = []
-    for case in CASES:
-        lines.append(measured(case))
-        print(lines[-1], flush=True)
+    """Prints or writes the tables."""
+    tables = []
+    for head, lines in (
+        (HEAD, (measured(case) for case in CASES)),
+        (ACCOUNTS, (accounts(n, count) for n, count in ((20, 100), (60, 60), (200, 40)))),
+        (LARGE, (large(n, invested=held) for held in (True, False) for n in (1000, 2500, 5000))),
+        (DISCRETE, iter(against_discrete())),
+    ):
+        found = []
+        for line in lines:
+            found.append(line)
+            print(line, flush=True)
+        tables.append(head + "\n".join(found) + "\n")
     if "--write" in sys.argv:
-        RESULTS.write_text(HEAD + "\n".join(lines) + "\n" + TAIL)
+        RESULTS.write_text(tables[0] + TAIL + "".join(tables[1:]))
 
 
 if __name__ == "__main__":

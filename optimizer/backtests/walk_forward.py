@@ -1,12 +1,11 @@
 """Walk-forward backtests: decide at one close on what was known then, trade at the next, pay for everything."""
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -143,7 +142,7 @@ class OptimizationBacktest:
         rebalance_frequency: str = "monthly",
         *,
         decisions: Mapping[str, Decisions] | None = None,
-        executor: Executor | None = None,
+        executor: "Executor | None" = None,
         **options: Any,
     ) -> "dict[str, BacktestResult]":
         """The same run for several strategies and equal weights ("equal_weight"), by name.
@@ -164,6 +163,15 @@ class OptimizationBacktest:
         ]
         done = map(_result_of, runs) if executor is None else executor.map(_result_of, runs)
         return deflated(dict(zip(named, done, strict=True)), list(methods))
+
+
+class Executor(Protocol):
+    """What runs several strategies: any of `concurrent.futures`."""
+
+    def map(
+        self, function: Callable[[Any], BacktestResult], runs: Iterable[Any], /
+    ) -> Iterator[BacktestResult]:
+        """The function's results, in the order of the runs."""
 
 
 def _result_of(run: Callable[[], BacktestResult]) -> BacktestResult:

@@ -189,7 +189,12 @@ class _Columns:
         if isinstance(covariance, LowRank) and len(names) > max(BY_FACTORS, len(covariance.root)):
             root = np.sqrt(2 * p.aversion) * covariance.root[:, names]
             own = 2 * p.aversion * covariance.diagonal[names] - 0.998 * line
-            return least_of_factors(root, own, pull, rows, limits, low, high)
+            # An interior point wants ends of the size of the trades: none goes far beyond its target.
+            needed = np.maximum(np.maximum(low, -high), 0.0)
+            far = 2 * np.abs(p.wanted - p.held)[names] + 4 / len(names) + 2 * needed
+            return least_of_factors(
+                root, own, pull, rows, limits, np.maximum(low, -far), np.minimum(high, far)
+            )
         quadratic = 2 * p.aversion * block(covariance, names)
         quadratic.flat[:: len(names) + 1] -= (1 - 1e-6) * line
         return least_within(quadratic, pull, rows, limits, low, high)
