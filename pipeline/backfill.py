@@ -14,6 +14,7 @@ from resources.packs.packs import newest_revision, pack_id, watermark
 COMPLETE = frozenset(
     {"optimal_weights", "trades", "impact", "regimes"}
 )  # what is written where a day is at its end
+INTERRUPTED = "Query interrupted"  # what DuckDB makes of a signal that comes while it works
 
 
 class BackfillConfig(dg.Config):
@@ -87,7 +88,8 @@ def _run(instance: dg.DagsterInstance, day: date) -> Outcome:
     """
     with dg.DagsterInstance.ephemeral() as own:
         outcome = run_pack(own, day)
-        if any(run.status is dg.DagsterRunStatus.CANCELED for run in own.get_runs()):
+        stopped = any(run.status is dg.DagsterRunStatus.CANCELED for run in own.get_runs())
+        if stopped or outcome.reason.endswith(INTERRUPTED):
             raise KeyboardInterrupt
         for key in own.all_asset_keys():
             event = own.get_latest_materialization_event(key)
