@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from resources.audit.verification import verify
 from resources.ledger.ledger import Connection, Stamp
 from resources.logs.calendars import Calendar, load_calendar
-from resources.logs.recorded_prices import newest_closes_on_record
+from resources.logs.recorded_prices import newest_closes_on_record, rows_around
 from resources.logs.storing import store_delivery
 from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack, cut_pack
@@ -139,6 +139,8 @@ class Bench:
             self.read(con, pack)
         with part("a day more: look at the record, check"), store.live() as con:
             tomorrow = screen(tomorrow, Context(NEXT, days, newest_closes_on_record(con, tomorrow)))
+        with part("a day more: what stands around it"), store.live() as con:
+            rows_around(con, tomorrow)
         with part("a day more: store"):
             self.append(store, tomorrow)
         with part("a day more: pack"):

@@ -14,6 +14,7 @@ from resources.packs.packs import newest_revision, pack_id, watermark
 COMPLETE = frozenset(
     {"optimal_weights", "trades", "impact", "regimes"}
 )  # what is written where a day is at its end
+INTERRUPTED = "Query interrupted"  # what DuckDB makes of a signal that comes while it works
 
 
 class BackfillConfig(dg.Config):
@@ -81,9 +82,15 @@ def at_its_end(con: Connection, day: date, config_hash: str) -> Outcome | None:
 
 
 def _run(instance: dg.DagsterInstance, day: date) -> Outcome:
-    """One day, its steps in a history that is forgotten; `instance` is told which assets were made."""
+    """One day, its steps in a history that is forgotten; `instance` is told which assets were made.
+
+    Raises KeyboardInterrupt where the process was told to stop: Dagster ends the day's run, and would go on.
+    """
     with dg.DagsterInstance.ephemeral() as own:
         outcome = run_pack(own, day)
+        stopped = any(run.status is dg.DagsterRunStatus.CANCELED for run in own.get_runs())
+        if stopped or outcome.reason.endswith(INTERRUPTED):
+            raise KeyboardInterrupt
         for key in own.all_asset_keys():
             event = own.get_latest_materialization_event(key)
             if event is not None and (made := event.asset_materialization) is not None:
