@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isfinite
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class FactorSettings:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             least_open = name.endswith(("half_life", "per_year"))
-            if value is not None and not (value > 0 if least_open else value >= 0):
+            if value is not None and not (isfinite(value) and (value > 0 if least_open else value >= 0)):
                 raise PolicyError(f"{name} is {value}; it must be {'above' if least_open else 'at least'} 0")
 
 

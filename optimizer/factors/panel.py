@@ -15,6 +15,7 @@ Codes = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 YEAR, QUARTER, MONTH = 252, 63, 21  # sessions
+MOST_RETURN = 1e4
 MIN_SESSIONS = 63  # regressions at least, and returns before a name enters the estimation universe
 NEEDS = {  # style -> sessions of returns before the first regression that its descriptor needs
     "size": 1,
@@ -65,6 +66,8 @@ class FactorPanel:
                 raise DataError(f"{name} has shape {values.shape}; {shape} is needed, a row a session")
             if np.isinf(values).any():
                 raise DataError(f"{name} holds an infinite number; leave it out (NaN) or correct its source")
+        if (np.abs(self.returns) > MOST_RETURN).any():
+            raise DataError(f"a return is above {MOST_RETURN:g} times; fractions are expected: 0.01 for 1%")
         if clash := set(self.scores) & ({MARKET} | set(NEEDS)):
             raise DataError(
                 f"characteristics may not be called {', '.join(sorted(clash))}: the model has these"

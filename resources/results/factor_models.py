@@ -23,7 +23,7 @@ from resources.packs.packs import Pack
 
 BIAS = (0.8, 1.25)  # of the root mean square of a year's standardised returns; 1 is right
 LEAST_EXPLAINED = 0.1  # of the cross-section's squares
-FEW_NAMES = 3  # to a factor
+FEW_NAMES = 10  # to a factor
 NEARBY = 5  # sessions either way, among which a day counts as a session when half as many names are priced
 
 
