@@ -1,6 +1,7 @@
 """The documents as a site: every page is in its navigation, no link is broken, and nothing is fetched to read it."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,17 +43,46 @@ def test_what_would_be_fetched_is_found(text: str) -> None:
     )
 
 
-@pytest.mark.slow
-def test_the_site_is_built_without_a_broken_link_and_fetches_nothing(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built with every warning an error."""
     pytest.importorskip("material", reason="the extra docs is not installed")
+    folder = tmp_path_factory.mktemp("site")
     built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)],
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert built.returncode == 0, built.stdout + built.stderr
-    pages = sorted((tmp_path / "site").rglob("*.html"))
-    assert len(pages) > 80 and (tmp_path / "site" / "search" / "search_index.js").stat().st_size > 100_000
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("site")
+def test_the_site_is_built_without_a_broken_link_and_fetches_nothing(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 80 and (site / "search" / "search_index.js").stat().st_size > 100_000
     fetched = {page.name: found[0] for page in pages if (found := FETCHED.search(page.read_text("utf-8")))}
     assert fetched == {}
-    styles = [path for path in (tmp_path / "site").rglob("*.css") if IMPORTED.search(path.read_text("utf-8"))]
-    assert styles == []
+    assert [path for path in site.rglob("*.css") if IMPORTED.search(path.read_text("utf-8"))] == []
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("site")
+@pytest.mark.filterwarnings("default")
+def test_the_site_opens_and_searches_from_a_folder(site: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="the extra browser is not installed")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is here")
+    asked: list[str] = []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: asked.append(f"https://error/{error}"))
+        page.goto((site / "concepts" / "index.html").as_uri())
+        page.click(".md-search__input")
+        page.type(".md-search__input", "watermark", delay=30)
+        page.wait_for_selector(".md-search-result__item", timeout=30_000)
+        browser.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

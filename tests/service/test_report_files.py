@@ -1,6 +1,7 @@
 """The report as a workbook and as a PDF: numbers are numbers, text is text, and no clock is in the bytes."""
 
 import datetime as clock
+import shutil
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -194,3 +195,31 @@ def test_the_command_writes_a_workbook(home: Path, tmp_path: Path) -> None:
 def test_marks_are_round_and_inside(low: float, high: float, marks: int) -> None:
     found = ticks(low, high)
     assert len(found) == marks and all(low - 1e-9 <= mark <= high + 1e-9 for mark in found)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 420])
+def test_the_page_fits_and_follows_the_readers_colours(
+    report: Contents, tmp_path: Path, width: int, colours: str
+) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="the extra browser is not installed")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is here")
+    place = tmp_path / "r.html"
+    place.write_text(render(report), "utf-8")
+    faults: list[str] = []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=colours)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda asked: faults.append(asked.url) if asked.url.startswith("http") else None)
+        page.goto(place.as_uri())
+        page.wait_for_selector("#p0-backtest-value .main-svg")
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        browser.close()
+    assert faults == [] and wide <= width
+    assert paper == ("rgb(255, 255, 255)" if colours == "light" else "rgb(20, 25, 31)")
