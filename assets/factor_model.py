@@ -4,6 +4,7 @@ import dagster as dg
 import pandas as pd
 
 from assets.portfolio_snapshots import portfolio_snapshots
+from assets.shared.check_words import found as sentence
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from resources.dagster_resources import DeskResource, WarehouseResource
@@ -63,4 +64,7 @@ def _check(found: dict[str, list[str]]) -> dg.AssetCheckResult:
         passed=not told,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"out of bounds": bullets(told)},
+        description=sentence(
+            told, f"All {len(found)} factor models forecast within bounds.", "out of bounds"
+        ),
     )

@@ -35,7 +35,8 @@ def _record(
     """One version each; a paper book's names what it rests on."""
     rested = [one for one in taken if (day := before.get(one.portfolio_id)) is not None and day.rests_on]
     shared = Inputs((), {"pricing_pack": pack.content_hash}, {})
-    alone = {one: one.frames() for one in taken if one not in rested}
+    resting = {one.portfolio_id for one in rested}
+    alone = {one: one.frames() for one in taken if one.portfolio_id not in resting}
     entries = record_each(tx, "portfolio_snapshots", pack, alone, shared)
     for one in rested:
         day = before[one.portfolio_id]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 import pandas as pd
+import pyarrow as pa
 
 from optimizer import DataError
 from resources.books.snapshots import Snapshot, read_snapshots
@@ -12,9 +13,9 @@ from resources.dagster_resources import Stage
 from resources.ledger.ledger import Entry
 from resources.packs.packs import Pack
 from resources.results.stage_inputs import Inputs, read_inputs
-from resources.store.transaction import Rows, Transaction, Versions
+from resources.store.transaction import Rows, Transaction, Versions, owned
 
-Frames = Mapping[str, pd.DataFrame]
+Frames = Mapping[str, Rows]
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,24 @@ class Batch:
     @classmethod
     def of(cls, rows: Mapping[Snapshot, Frames]) -> "Batch":
         """From the tables of each portfolio, which have no column `portfolio_id`."""
-        parts: dict[str, dict[str, pd.DataFrame]] = {}
+        parts: dict[str, list[Rows]] = {}
         for snapshot, frames in rows.items():
-            for table, frame in frames.items():
-                parts.setdefault(table, {})[snapshot.portfolio_id] = frame
-        tables = {
-            table: pd.concat(frames, names=["portfolio_id"]).reset_index(level="portfolio_id")
-            for table, frames in parts.items()
-        }
+            for table, found in frames.items():
+                parts.setdefault(table, []).append(owned(found, snapshot.portfolio_id))
+        tables = {table: _joined(found) for table, found in parts.items()}
         return cls(tables, {snapshot.portfolio_id: tuple(frames) for snapshot, frames in rows.items()})
+
+
+def _joined(parts: Sequence[Rows]) -> Rows:
+    """One table of several, Arrow where one of them is."""
+    frames = [part for part in parts if isinstance(part, pd.DataFrame)]
+    if len(frames) == len(parts):
+        return pd.concat(frames)
+    arrow = [
+        pa.Table.from_pandas(part, preserve_index=False) if isinstance(part, pd.DataFrame) else part
+        for part in parts
+    ]
+    return pa.concat_tables(arrow, promote_options="permissive")
 
 
 class PortfolioConfig(dg.Config):

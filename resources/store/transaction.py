@@ -57,7 +57,7 @@ class Transaction:
         Raises DataError when a frame has a column that its table lacks.
         """
         if pack_id is not None and portfolio_id is not None:
-            owned = {table: _owned(rows, portfolio_id) for table, rows in frames.items()}
+            owned = {table: owned(rows, portfolio_id) for table, rows in frames.items()}
             new = Versions(owned, {portfolio_id: tuple(frames)}, {}, {portfolio_id: inputs or {}})
             return self.record_units(asset, pack_id, new)[0]
         entry_id = self.next_id()
@@ -173,7 +173,7 @@ class Transaction:
         return name
 
 
-def _owned(rows: Rows, portfolio_id: str) -> Rows:
+def owned(rows: Rows, portfolio_id: str) -> Rows:
     """Rows with the column of their portfolio."""
     if isinstance(rows, pd.DataFrame):
         return rows.assign(portfolio_id=portfolio_id)
