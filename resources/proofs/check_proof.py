@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ ANCHOR, WITNESS = b"packfolio anchor\n", b"packfolio witness\n"  # what a signat
 LEDGER = "id asset pack_id portfolio_id run_id at code_version config_hash input_hashes"
 LEDGER += " content_hash rows cells previous_hash"
 PRICES = "symbol day open high low close volume dividend split source basis currency simulated known_at"
+EPOCH = date(1970, 1, 1).toordinal()
 NOT_OPENED = "previous_"  # inputs that are another day's results: that day's own proof opens them
 HASH, SHORT = "[0-9a-f]{64}", "[0-9A-F]{32}"  # SHA-256, and its first half for rows of the logs
 
@@ -229,8 +230,7 @@ class Proof:
             raise Refused(f"the proof lacks the rows of {table} that it is about")
         names = {"pack_id", "portfolio_id", "symbol"} & rows[0].keys()
         whole = names - {"symbol"} if not self.hidden[number, table] else names
-        alike = all(row.get(name) == key[name] for row in rows for name in key)
-        if key.keys() not in (names, whole) or not alike:
+        if key.keys() not in (names, whole) or any(row.get(n) != key[n] for row in rows for n in key):
             raise Refused(f"the rows of {table} are not those of the key that the proof names")
         return {"table": table, "ledger_row": number, "key": _row(key, "the key"), "rows": rows}
 
@@ -318,8 +318,7 @@ class Proof:
     def continues(self, document: Any) -> None:
         """Refuses a checkpoint, or that of an earlier proof, which this proof's ledger does not continue."""
         kept = checkpoint_of(document.get("checkpoint", document), "the checkpoint that was kept")
-        count = kept["count"]
-        if count > self.size:
+        if (count := kept["count"]) > self.size:
             raise Refused(f"the proof is older than the checkpoint: {self.size} rows, not {count} or more")
         if count not in self.links:
             raise Refused(f"the proof has no link to {count} rows: `packfolio prove --since {count}` adds it")
@@ -339,8 +338,7 @@ def _log_hash(log: str, day: str, row: Mapping[str, str], where: str) -> str:
     elif list(row) != PRICES.split() or "|" in "".join(row.values()):
         raise Refused(f"a row of {where} has other columns than prices have")
     else:
-        day_of = date(1970, 1, 1) + timedelta(days=int(row["day"]))
-        told, digest = str(day_of), _sha256("|".join(row.values()))
+        told, digest = str(date.fromordinal(EPOCH + int(row["day"]))), _sha256("|".join(row.values()))
     if told != day:
         raise Refused(f"a row of {where} is of another date")
     return digest[:32].upper()
@@ -391,8 +389,9 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         found = check(parsed(*proof), key, [parsed(*one) for one in kept], witnesses)
     except Refused as refusal:
-        reason = {"proven": False, "reason": str(refusal)}
-        print(json.dumps(reason) if told.json else f"not proven: {refusal}")
+        print(
+            json.dumps({"proven": False, "reason": f"{refusal}"}) if told.json else f"not proven: {refusal}"
+        )
         return 3
     answer = {"proven": True, **found.result, "checkpoint": found.checkpoint, "notes": found.notes}
     print(json.dumps(answer, indent=2) if told.json else "\n".join(_told(found)))
