@@ -356,8 +356,7 @@ def check(document: Any, key: Any = None, kept: Sequence[Any] = (), witnesses: S
             proof.continues(one)
     except ODD as error:
         raise Refused(f"the proof is not formed as one: {type(error).__name__} {error}") from None
-    if not key:
-        proof.notes.append("no signature was checked: without --key, anyone may have made this proof")
+    proof.notes += [] if key else ["no signature was checked: without --key, anyone may have made this proof"]
     return proof
 
 
@@ -389,9 +388,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         found = check(parsed(*proof), key, [parsed(*one) for one in kept], witnesses)
     except Refused as refusal:
-        print(
-            json.dumps({"proven": False, "reason": f"{refusal}"}) if told.json else f"not proven: {refusal}"
-        )
+        reason = {"proven": False, "reason": str(refusal)}
+        print(json.dumps(reason) if told.json else f"not proven: {refusal}")
         return 3
     answer = {"proven": True, **found.result, "checkpoint": found.checkpoint, "notes": found.notes}
     print(json.dumps(answer, indent=2) if told.json else "\n".join(_told(found)))
