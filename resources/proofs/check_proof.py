@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 FORMAT, WITHOUT_UNITS = "packfolio-proof-2", "packfolio-proof-1"
-PARTS = (
-    "format", "result", "checkpoint", "head", "ledger", "units", "cells", "leaves", "logs", "links", "witnesses"
-)  # fmt: skip
-UNITS = "materialization_units"  # a row for each portfolio that one ledger row covers
+PARTS = "format result checkpoint head ledger units cells leaves logs links witnesses"
 ANCHOR, WITNESS = b"packfolio anchor\n", b"packfolio witness\n"  # what a signature was given for
 # A ledger row is hashed as a JSON list, a row of prices joined by "|"; its `day` counts from 1970-01-01.
-LEDGER = (
-    "id asset pack_id portfolio_id run_id at code_version config_hash input_hashes content_hash rows cells "
-    "previous_hash"
-)
+LEDGER = "id asset pack_id portfolio_id run_id at code_version config_hash input_hashes"
+LEDGER += " content_hash rows cells previous_hash"
 PRICES = "symbol day open high low close volume dividend split source basis currency simulated known_at"
+EPOCH = date(1970, 1, 1).toordinal()
 NOT_OPENED = "previous_"  # inputs that are another day's results: that day's own proof opens them
 HASH, SHORT = "[0-9a-f]{64}", "[0-9A-F]{32}"  # SHA-256, and its first half for rows of the logs
 
@@ -151,8 +147,7 @@ def signed_by(key: Ed25519PublicKey, purpose: bytes, fields: Mapping[str, Any]) 
     """Whether `fields["signature"]` is the key's, over the other fields."""
     told = {name: value for name, value in fields.items() if name != "signature"}
     try:
-        text = str(fields.get("signature", ""))
-        signature = base64.b64decode(text, validate=True)
+        signature = base64.b64decode(text := str(fields.get("signature", "")), validate=True)
         key.verify(signature, purpose + json.dumps(told, sort_keys=True).encode())
     except (InvalidSignature, ValueError):
         return False
@@ -165,9 +160,8 @@ class Proof:
     def __init__(self, document: Any) -> None:
         if not isinstance(document, dict) or document.get("format") not in (FORMAT, WITHOUT_UNITS):
             raise Refused(f"this is no proof of the format {FORMAT}")
-        if document["format"] == WITHOUT_UNITS:
-            document = {**document, "units": document.get("units", [])}
-        parts = dict(zip(PARTS, _object(document, "the proof", PARTS), strict=True))
+        document = {"units": [], **document} if document["format"] == WITHOUT_UNITS else document
+        parts = dict(zip(PARTS.split(), _object(document, "the proof", PARTS.split()), strict=True))
         self.notes: list[str] = []
         self.checkpoint = checkpoint_of(parts["checkpoint"], "the checkpoint")
         self.size, self.root = self.checkpoint["count"], bytes.fromhex(self.checkpoint["root"])
@@ -175,10 +169,8 @@ class Proof:
         if root_by_path(head, self.size - 1, self.size, path) != self.root:
             raise Refused("the head of the checkpoint is not the last row of its tree")
         self.ledger = dict(self._ledger_row(item) for item in parts["ledger"])
-        for item in parts["units"]:
-            self._open_unit(item)
-        told = {at: parsed(row["input_hashes"], "inputs") for at, row in self.ledger.items()}
-        self.inputs = {at: _row(inputs, "inputs") for at, inputs in told.items()}
+        self.ledger |= dict(map(self._unit, parts["units"]))
+        self.inputs = {at: _row(parsed(row["input_hashes"], "in"), "in") for at, row in self.ledger.items()}
         self.cells: dict[tuple[int, str], list[dict[str, str]]] = {}
         self.hidden: dict[tuple[int, str], int] = {}
         for item in parts["cells"]:
@@ -192,35 +184,31 @@ class Proof:
         if stray := sorted(self.ledger.keys() - reached - brought):
             raise Refused(f"nothing leads to ledger row {stray[0]}, which is in the proof")
         self.witnesses = [self._witness(item) for item in parts["witnesses"]]
-        self.links = {self.size: self.checkpoint["root"]}
-        self.links |= dict(self._link(item) for item in parts["links"])
+        self.links = {self.size: self.checkpoint["root"], **dict(map(self._link, parts["links"]))}
 
     def _ledger_row(self, item: Any) -> tuple[int, dict[str, Any]]:
         """A ledger row that is in the tree of the checkpoint, with its number."""
         text, path = _object(item, "a ledger row", ("text", "path"))
         fields = dict(zip(LEDGER.split(), parsed(text, "a ledger row"), strict=True))
         number = _number(fields["id"], "the number of a ledger row")
-        this_hash = hashlib.sha256(text.encode()).digest()
-        if root_by_path(this_hash, number - 1, self.size, _path(path, "a path")) != self.root:
+        leaf, steps = bytes.fromhex(_sha256(text)), _path(path, "a path")
+        if root_by_path(leaf, number - 1, self.size, steps) != self.root:
             raise Refused(f"ledger row {number} is not in the tree: it, its path or the root differs")
         return number, fields
 
-    def _open_unit(self, item: Any) -> None:
-        """Reads a ledger row as the unit of one portfolio in it has it: its own content, inputs and cells."""
+    def _unit(self, item: Any) -> tuple[int, dict[str, Any]]:
+        """A ledger row as the unit of one portfolio in it has it: with its content, inputs and cells alone."""
         number, told, index, path = _object(item, "a unit", ("ledger_row", "row", "index", "path"))
         where = f"the unit of ledger row {_number(number, 'a ledger row')}"
-        unit, row = _row(told, where), self.ledger[number]
-        root, shorts = parsed(row["cells"], "cells")[UNITS]
-        size, leaf = len(shorts) // 8, bytes.fromhex(_row_hash(unit))
-        if type(index) is not int or root_by_path(leaf, index, size, _path(path, where)) != bytes.fromhex(
-            root
-        ):
+        unit, row, steps = _row(told, where), self.ledger[number], _path(path, where)
+        root, shorts = parsed(row["cells"], "cells")["materialization_units"]
+        found = root_by_path(bytes.fromhex(_row_hash(unit)), index, len(shorts) // 8, steps)
+        named = {"materialization": str(number), "asset": row["asset"], "pack_id": row["pack_id"]}
+        if type(index) is not int or found != bytes.fromhex(root) or not named.items() <= unit.items():
             raise Refused(f"{where} is not in its tree: it, its path or the root differs")
-        inputs = {**parsed(row["input_hashes"], "inputs"), **parsed(unit["input_hashes"], "inputs")}
-        names = ("portfolio_id", "content_hash", "cells")
-        self.ledger[number] = {
-            **row, **{name: unit[name] for name in names}, "input_hashes": json.dumps(inputs),
-        }  # fmt: skip
+        inputs = json.dumps(parsed(row["input_hashes"], "inputs") | parsed(unit["input_hashes"], "inputs"))
+        own = {name: unit[name] for name in ("portfolio_id", "content_hash", "cells")}
+        return number, {**row, **own, "input_hashes": inputs}
 
     def _written(self, number: int) -> dict[str, Any]:
         return dict(parsed(self.ledger[number]["cells"], "cells")) if number in self.ledger else {}
@@ -230,8 +218,8 @@ class Proof:
         number, table, shown, others = _object(item, "cells", ("ledger_row", "table", "rows", "others"))
         where = f"{table} of ledger row {_number(number, 'a ledger row')}"
         rows, hidden = [_row(row, where) for row in shown], _hashes(others, where)
-        digest = _sha256("".join(sorted([*map(_row_hash, rows), *hidden])))
-        if self._written(number).get(table, [""])[0] != digest:
+        known = sorted([*map(_row_hash, rows), *hidden])
+        if self._written(number).get(table, [""])[0] != _sha256("".join(known)):
             raise Refused(f"the rows of {where} are not those that it wrote")
         self.cells[number, table], self.hidden[number, table] = rows, len(hidden)
 
@@ -242,9 +230,7 @@ class Proof:
             raise Refused(f"the proof lacks the rows of {table} that it is about")
         names = {"pack_id", "portfolio_id", "symbol"} & rows[0].keys()
         whole = names - {"symbol"} if not self.hidden[number, table] else names
-        if key.keys() not in (names, whole) or any(
-            row.get(name) != key[name] for row in rows for name in key
-        ):
+        if key.keys() not in (names, whole) or any(row.get(n) != key[n] for row in rows for n in key):
             raise Refused(f"the rows of {table} are not those of the key that the proof names")
         return {"table": table, "ledger_row": number, "key": _row(key, "the key"), "rows": rows}
 
@@ -252,8 +238,7 @@ class Proof:
         """The ledger rows that a result came from, its own included; an input that none of them brings is refused."""
         reached, waiting = set(), [result]
         while waiting:
-            number = waiting.pop()
-            if number in reached:
+            if (number := waiting.pop()) in reached:
                 continue
             reached.add(number)
             for name, digest in self.inputs[number].items():
@@ -284,9 +269,7 @@ class Proof:
     def _logs(self, value: Any, leaves: Mapping[str, str]) -> set[int]:
         """The ledger rows that brought the shown rows of the logs, which the pack must have seen."""
         self.logs: dict[tuple[int, str], list[dict[str, str]]] = {}
-        first: dict[
-            tuple[str, str, str], int
-        ] = {}  # a row -> the earliest ledger row that is known to hold it
+        first: dict[tuple[str, str, str], int] = {}  # a row -> the earliest ledger row known to hold it
         shown, seen = set(), set()
         for item in value:
             names = ("log", "date", "ledger_row", "rows", "others")
@@ -309,7 +292,7 @@ class Proof:
         for log, day, one, number in sorted(shown):
             if one not in seen or first[log, day, one] != number:
                 raise Refused(
-                    f"a row of {log} of {day} is not one that the pack saw, or came with another payload"
+                    f"a row of {log} of {day} is none that the pack saw, or came with another payload"
                 )
         if sum(len(rows) for (_, table), rows in self.cells.items() if table == "log_leaves") > len(value):
             raise Refused("the proof lacks the rows of a date of which it has the leaf")
@@ -335,8 +318,7 @@ class Proof:
     def continues(self, document: Any) -> None:
         """Refuses a checkpoint, or that of an earlier proof, which this proof's ledger does not continue."""
         kept = checkpoint_of(document.get("checkpoint", document), "the checkpoint that was kept")
-        count = kept["count"]
-        if count > self.size:
+        if (count := kept["count"]) > self.size:
             raise Refused(f"the proof is older than the checkpoint: {self.size} rows, not {count} or more")
         if count not in self.links:
             raise Refused(f"the proof has no link to {count} rows: `packfolio prove --since {count}` adds it")
@@ -356,8 +338,7 @@ def _log_hash(log: str, day: str, row: Mapping[str, str], where: str) -> str:
     elif list(row) != PRICES.split() or "|" in "".join(row.values()):
         raise Refused(f"a row of {where} has other columns than prices have")
     else:
-        told = str(date(1970, 1, 1) + timedelta(days=int(row["day"])))
-        digest = _sha256("|".join(row.values()))
+        told, digest = str(date.fromordinal(EPOCH + int(row["day"]))), _sha256("|".join(row.values()))
     if told != day:
         raise Refused(f"a row of {where} is of another date")
     return digest[:32].upper()
@@ -369,15 +350,13 @@ def check(document: Any, key: Any = None, kept: Sequence[Any] = (), witnesses: S
         proof = Proof(document)
         if key and not signed_by(key, ANCHOR, proof.checkpoint):
             raise Refused("the checkpoint bears no signature of this key, or was changed since")
-        for witness in witnesses:
-            if witness.public_bytes_raw() not in proof.witnesses:
-                raise Refused("a witness that was asked for has not co-signed the checkpoint")
+        if not {witness.public_bytes_raw() for witness in witnesses} <= {*proof.witnesses}:
+            raise Refused("a witness that was asked for has not co-signed the checkpoint")
         for one in kept:
             proof.continues(one)
     except ODD as error:
         raise Refused(f"the proof is not formed as one: {type(error).__name__} {error}") from None
-    if not key:
-        proof.notes.append("no signature was checked: without --key, anyone may have made this proof")
+    proof.notes += [] if key else ["no signature was checked: without --key, anyone may have made this proof"]
     return proof
 
 
@@ -387,9 +366,8 @@ def _told(proof: Proof) -> Iterator[str]:
     yield f"proven: {named}, ledger row {result['ledger_row']} of {kept['count']} at {kept['at']}"
     for (number, table), rows in (*proof.cells.items(), *proof.logs.items()):
         yield f"{table}, ledger row {number}, {proof.hidden.get((number, table), 0)} other rows not shown"
-        yield from (
-            "  " + "  ".join(f"{name}={cell}" for name, cell in row.items() if len(cell) < 70) for row in rows
-        )
+        for row in rows:
+            yield "  " + "  ".join(f"{name}={cell}" for name, cell in row.items() if len(cell) < 70)
     yield from (f"note: {note}" for note in proof.notes)
 
 
@@ -410,9 +388,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         found = check(parsed(*proof), key, [parsed(*one) for one in kept], witnesses)
     except Refused as refusal:
-        print(
-            json.dumps({"proven": False, "reason": str(refusal)}) if told.json else f"not proven: {refusal}"
-        )
+        reason = {"proven": False, "reason": str(refusal)}
+        print(json.dumps(reason) if told.json else f"not proven: {refusal}")
         return 3
     answer = {"proven": True, **found.result, "checkpoint": found.checkpoint, "notes": found.notes}
     print(json.dumps(answer, indent=2) if told.json else "\n".join(_told(found)))

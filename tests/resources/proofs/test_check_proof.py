@@ -103,7 +103,7 @@ def test_every_changed_and_every_missing_value_is_told(made: Made, data: st.Data
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
-NAMES = st.sampled_from([*check_proof.PARTS, "x"])
+NAMES = st.sampled_from([*check_proof.PARTS.split(), "x"])
 ODD = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner), max_leaves=20)
 ODD_FILES = [
     b"", b"{", b"[]", b"null", b"NaN", b'{"format": NaN}', b'{"format": 1, "format": 1}', b"[" * 9000, b"9" * 5000,
@@ -203,7 +203,7 @@ def test_a_damaged_missing_or_foreign_file_of_nodes_is_made_anew(tmp_path: Path,
 
 def test_the_file_runs_alone_and_is_short(tmp_path: Path, made: Made) -> None:
     source = Path(check_proof.__file__)
-    assert len(source.read_text("utf-8").splitlines()) < 430
+    assert len(source.read_text("utf-8").splitlines()) <= 400
     shutil.copy(source, tmp_path / "check_proof.py")
     for name, document in {"proof.json": made.proof, "earlier.json": made.early}.items():
         (tmp_path / name).write_text(json.dumps(document))
