@@ -20,7 +20,7 @@ from resources.dagster_resources import DeskResource, Stage, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import load_case
-from resources.results.rebalancing import decision_of, policy_of_day, quiet_list
+from resources.results.rebalancing import decision_of, is_quiet, policy_of_day, quiet_list
 from resources.results.stage_outputs import no_trades, read_bindings, read_given, trade_frames
 from resources.settings.limit_words import reason_of
 from resources.store.warehouse import frame
@@ -61,14 +61,13 @@ def _orders(con: Connection, stage: Stage, pack: Pack, snapshot: Snapshot) -> di
             [pack.id, snapshot.portfolio_id],
         ).fetchall()
     )
-    if snapshot.problem or (not target and snapshot.standing is None):
+    quiet = not target and snapshot.standing is not None and is_quiet(con, pack, snapshot.portfolio_id)
+    if snapshot.problem or not (target or quiet):
         return no_trades()
     case = load_case(con, pack, snapshot, stage.desk.funds)
     decision = decision_of(case, pack.as_of)
-    if decision is not None and not decision.trades:
+    if quiet and decision is not None:
         return quiet_list(case, decision)
-    if not target:
-        return no_trades()
     inputs, policy = case.inputs, policy_of_day(case, pack.as_of)
     beliefs, believed = believe(case.evidence, inputs.universe, policy, case.mandate)
     try:

@@ -6,6 +6,8 @@ import pandas as pd
 
 from optimizer import Policy
 from optimizer.trading.rebalance_rules import Decision, decide
+from resources.ledger.ledger import Connection
+from resources.packs.packs import Pack
 from resources.results.pack_estimates import Case
 from resources.results.stage_outputs import json_text
 
@@ -25,6 +27,15 @@ def policy_of_day(case: Case, day: date) -> Policy:
     """The policy of a day's trade: while cash is raised nothing is bought, while it is invested nothing sold."""
     decision = decision_of(case, day)
     return decision.under(case.inputs.policy, case.snapshot.symbols) if decision else case.inputs.policy
+
+
+def is_quiet(con: Connection, pack: Pack, portfolio_id: str) -> bool:
+    """Whether the weights' stage found a portfolio inside its rules."""
+    found = con.execute(
+        "select 1 from latest_optimization_results where pack_id = ? and portfolio_id = ? and status = ?",
+        [pack.id, portfolio_id, NO_TRADE],
+    )
+    return bool(found.fetchall())
 
 
 def quiet_result(case: Case, decision: Decision) -> dict[str, pd.DataFrame]:
