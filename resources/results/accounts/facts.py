@@ -11,6 +11,7 @@ from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import Own, read_own
+from resources.results.rebalancing import NO_TRADE
 
 SIGNS = {"BUY": 1, "SELL": -1, "HOLD": 0}
 Orders = Mapping[str, tuple[Decimal, Decimal]]
@@ -26,6 +27,7 @@ class Account:
     diagnostics  of the stage before, as its table keeps them
     past         what the pack before knows of the causes of its trades
     orders       symbol -> (shares, negative when sold; cost)
+    quiet        whether the stage of the weights found it inside its rules
     """
 
     snapshot: Snapshot
@@ -35,6 +37,7 @@ class Account:
     diagnostics: str | None = None
     past: Reasons | None = None
     orders: Orders | None = None
+    quiet: bool = False
 
     def known(self) -> Own:
         """`own`; raises what stands in its place."""
@@ -59,7 +62,7 @@ def own_of(con: Connection, pack: Pack, snapshots: Sequence[Snapshot]) -> dict[s
 def with_weights(
     con: Connection, pack: Pack, accounts: Mapping[str, Account]
 ) -> Mapping[str, dict[str, object]]:
-    """Portfolio -> target, diagnostics and past reasons: what ordering starts from."""
+    """Portfolio -> target, diagnostics, past reasons, or that it rests: what ordering starts from."""
     ids = list(accounts)
     found: dict[str, dict[str, object]] = {}
     for portfolio, symbol, weight in con.execute(
@@ -69,13 +72,15 @@ def with_weights(
     ).fetchall():
         target = found.setdefault(str(portfolio), {"target": {}})["target"]
         target[str(symbol)] = float(weight)  # type: ignore[index]
-    for portfolio, diagnostics in con.execute(
-        "select portfolio_id, diagnostics from latest_optimization_results where pack_id = ? "
+    for portfolio, diagnostics, status in con.execute(
+        "select portfolio_id, diagnostics, status from latest_optimization_results where pack_id = ? "
         "and portfolio_id in (select unnest(?::varchar[]))",
         [pack.id, ids],
     ).fetchall():
         if portfolio in found:
             found[portfolio]["diagnostics"] = diagnostics
+        elif status == NO_TRADE:
+            found[portfolio] = {"quiet": True}
     for portfolio, past in past_reasons_of(con, pack, list(found)).items():
         found[portfolio]["past"] = past
     return found

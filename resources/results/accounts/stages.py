@@ -91,14 +91,12 @@ def _solved(ground: Ground, account: Account) -> Answer:
 
 def orders_of(ground: Ground, account: Account) -> Told:
     """The orders of a portfolio; none where it has no weights today, a warning where none can be ordered."""
-    if account.snapshot.problem or (not account.target and account.snapshot.standing is None):
+    if account.snapshot.problem or not (account.target or account.quiet):
         return no_trades(), ()
     case = ground.case(account.snapshot, account.known(), account.key)
     decision = decision_of(case, ground.market.pack.as_of)
-    if decision is not None and not decision.trades:
+    if account.quiet and decision is not None:
         return quiet_list(case, decision), ()
-    if not account.target:
-        return no_trades(), ()
     inputs, policy = case.inputs, policy_of_day(case, decision)
     beliefs, believed = ground.believe(case, account.key)
     heard = beliefs if reads_means(policy) else None

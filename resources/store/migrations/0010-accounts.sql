@@ -1,7 +1,7 @@
 -- Accounts, what they hold, money in and out, and what they may not do; rows set aside name their account.
 create table accounts (
     account varchar not null, date date not null, name varchar, model varchar, base_currency varchar,
-    cash_buffer double check (cash_buffer is null or (isfinite(cash_buffer) and cash_buffer >= 0 and cash_buffer < 1)),
+    cash_buffer double check (cash_buffer is null or (isfinite(cash_buffer) and cash_buffer >= 0)),
     tax_status varchar, closed boolean, withdrawn boolean,
     source varchar not null, ingest_seq bigint not null, row_hash blob not null,
     valid_from date generated always as (date)

@@ -18,7 +18,7 @@ from resources.audit.faults import Report
 from resources.audit.verification import verify_home
 from resources.ledger.ledger import columns
 from resources.ledger.signatures import KEY, PublicKey, make_keys
-from resources.ledger.tables import LEDGERED
+from resources.ledger.tables import DATED, LEDGERED
 from resources.store.warehouse import Warehouse
 
 WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})
@@ -63,7 +63,8 @@ def edit_cell(path: Path, dice: Random) -> str:
     with duckdb.connect(str(path)) as con:
         table = dice.choice(TABLES)
         rows = [row[0] for row in con.execute(f"select rowid from {table}").fetchall()]
-        name, kind = dice.choice(columns(con, table))
+        stored = [column for column in columns(con, table) if column[0] != DATED.get(table)]
+        name, kind = dice.choice(stored)
         values = {
             "VARCHAR": f"'{dice.random()}'", "BOOLEAN": f'not coalesce("{name}", false)', "BLOB": "'x'::blob",
             "DATE": "date '2031-01-01'", "TIMESTAMP": "timestamp '2031-01-01'", "DOUBLE[]": "[1.0, '-0.0'::double]",
