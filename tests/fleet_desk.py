@@ -108,7 +108,8 @@ def _take(made: FleetDesk, numbers: Mapping[str, int], rng: np.random.Generator)
 
 def _model(name: str) -> PortfolioFile:
     return parse_yaml(
-        f"id: 00000000-0000-0000-0000-000000000000\nname: {name}\nuniverse: [{', '.join(STOCKS)}]\n{MODELS[name]}\n"
+        f"id: 00000000-0000-0000-0000-000000000000\nname: {name}\nmode: live\nuniverse: [{', '.join(STOCKS)}]\n"
+        f"{MODELS[name]}\n"
         "holdings: [{as_of: 2022-06-01, cash: 5000}]\n",
         PortfolioFile,
         name,
