@@ -103,7 +103,13 @@ def _take(made: FleetDesk, numbers: Mapping[str, int], rng: np.random.Generator)
     ]
     with made.warehouse.write(STAMP) as tx:
         rows = {one: one.frames() for one in taken}
-        record_each(tx, "portfolio_snapshots", made.pack, rows, Inputs((), {}, {}))
+        record_each(
+            tx,
+            "portfolio_snapshots",
+            made.pack,
+            rows,
+            Inputs((), {"pricing_pack": made.pack.content_hash}, {}),
+        )
 
 
 def _model(name: str) -> PortfolioFile:
