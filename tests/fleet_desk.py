@@ -101,15 +101,10 @@ def _take(made: FleetDesk, numbers: Mapping[str, int], rng: np.random.Generator)
         for model in map(_model, MODELS)
         for number in range(numbers[model.name])
     ]
+    rows = {one: one.frames() for one in taken}
+    seen = Inputs((), {"pricing_pack": made.pack.content_hash}, {})
     with made.warehouse.write(STAMP) as tx:
-        rows = {one: one.frames() for one in taken}
-        record_each(
-            tx,
-            "portfolio_snapshots",
-            made.pack,
-            rows,
-            Inputs((), {"pricing_pack": made.pack.content_hash}, {}),
-        )
+        record_each(tx, "portfolio_snapshots", made.pack, rows, seen)
 
 
 def _model(name: str) -> PortfolioFile:
