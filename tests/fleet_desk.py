@@ -101,14 +101,16 @@ def _take(made: FleetDesk, numbers: Mapping[str, int], rng: np.random.Generator)
         for model in map(_model, MODELS)
         for number in range(numbers[model.name])
     ]
+    rows = {one: one.frames() for one in taken}
+    seen = Inputs((), {"pricing_pack": made.pack.content_hash}, {})
     with made.warehouse.write(STAMP) as tx:
-        rows = {one: one.frames() for one in taken}
-        record_each(tx, "portfolio_snapshots", made.pack, rows, Inputs((), {}, {}))
+        record_each(tx, "portfolio_snapshots", made.pack, rows, seen)
 
 
 def _model(name: str) -> PortfolioFile:
     return parse_yaml(
-        f"id: 00000000-0000-0000-0000-000000000000\nname: {name}\nmode: live\nuniverse: [{', '.join(STOCKS)}]\n{MODELS[name]}\n"
+        f"id: 00000000-0000-0000-0000-000000000000\nname: {name}\nmode: live\nuniverse: [{', '.join(STOCKS)}]\n"
+        f"{MODELS[name]}\n"
         "holdings: [{as_of: 2022-06-01, cash: 5000}]\n",
         PortfolioFile,
         name,

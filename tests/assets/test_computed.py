@@ -58,8 +58,9 @@ def test_one_account_that_changed_is_computed_alone(desk: FleetDesk) -> None:
         found = next(one for one in read_snapshots(con, desk.pack) if one.portfolio_id == "views-0001")
     held = {symbol: quantity + 1 for symbol, quantity in found.holdings.quantities.items()}
     moved = replace(found, holdings=replace(found.holdings, quantities=held))
+    seen = Inputs((), {"pricing_pack": desk.pack.content_hash}, {})
     with desk.warehouse.write(STAMP) as tx:
-        record_each(tx, "portfolio_snapshots", desk.pack, {moved: moved.frames()}, Inputs((), {}, {}))
+        record_each(tx, "portfolio_snapshots", desk.pack, {moved: moved.frames()}, seen)
     again = run(desk)
     assert list(again.answers.stated) == ["views-0001"]
     assert sum(entry.changed for entry in again.entries) == 1

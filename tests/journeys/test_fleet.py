@@ -160,7 +160,7 @@ def test_a_soak_answers_the_good_names_the_bad_and_verifies(desk: FleetDesk) -> 
         assert set(reasons) == bad
         assert all(reasons.values())
         assert again["optimal_weights"].answers.stated == {}
-        assert verify(con).faults == []
+        assert verify(con, desk.warehouse.anchor).faults == []
 
 
 @pytest.fixture
