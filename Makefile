@@ -57,8 +57,9 @@ audit: ## known vulnerabilities of the locked versions, where the advisories can
 
 check: lint types validate audit test-kernels test ## all that CI runs, before a commit
 
-bench: .venv/dev.stamp .peers/stamp ## time the optimizer against its peers; writes benchmarks/RESULTS.md
+bench: .venv/dev.stamp .peers/stamp ## time the optimizer against its peers; writes benchmarks/RESULTS.md and RESULTS-trades.md
 	@$(BIN)/python -m benchmarks.harness --write
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.trades --write
 
 peers: .peers/stamp ## the environment of the peers
 
