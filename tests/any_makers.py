@@ -243,6 +243,14 @@ MAKERS: dict[str, Maker] = {
     "views": lambda c: [c.view() for _ in range(c.one(1, 2, 0))],
     "pool.views": lambda c: [c.scenario_view() for _ in range(c.one(1, 2, 0))],
     "pooled_estimates.views": lambda c: [c.scenario_view() for _ in range(c.one(1, 2, 0))],
+    "factor_model": lambda c: o.FactorModel(
+        c.symbols,
+        ("market",),
+        ("market",),
+        np.ones((c.n, 1)),
+        np.eye(1) * c.number(0.04),
+        np.full(c.n, c.number(0.02)),
+    ),
     "fit_factors.panel": lambda c: o.FactorPanel(c.symbols, tuple(range(c.days)), c.returns(c.n)),
     "fit_factors.settings": lambda c: o.FactorSettings(simulations=c.one(5, 0), shrinkage=c.number(0.1)),
     "settings": lambda c: c.one(

@@ -29,6 +29,7 @@ COLUMNS: Mapping[str, Sources] = {
         "variance": (*_RETURNS, "factor_exposures.exposure"),
         "volatility": ("specific_risks.variance",),
     },
+    "factor_model_quality": {"value": ("factor_returns.return", "specific_risks.variance")},
     "covariances": {
         "values": (*_RETURNS, "factor_exposures.exposure", "factor_covariances.covariance", "specific_risks.variance"),
     },
