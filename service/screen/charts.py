@@ -9,6 +9,9 @@ BEFORE, AFTER, ACCENT = "#8c9bb0", "#3b82d0", "#d9683c"  # told apart on white a
 SERIES = (AFTER, ACCENT, "#8c9bb0", "#4f9d69", "#9b72c8", "#c29a2b")
 SIDES = ("Before", "After")
 STEP = 14
+SILENT = {
+    "aria": False
+}  # a screen reader has the table beside the picture, and no use for its bars one by one
 NAMES = {"title": None, "labelLimit": 260, "labelOverlap": False}
 DAYS = {"title": None, "format": "%b %Y", "tickCount": 8, "labelOverlap": True}
 
@@ -22,7 +25,7 @@ def two_sides(name: str, rows: Sequence[Row]) -> Spec:
     order = list(dict.fromkeys(row[name] for row in rows))
     return {
         "height": {"step": STEP},
-        "mark": {"type": "bar"},
+        "mark": {"type": "bar", **SILENT},
         "encoding": {
             "y": {
                 "field": name,
@@ -42,7 +45,7 @@ def losses(name: str) -> Spec:
     """A bar a scenario, the worst on top; rows: `name`, Profit %."""
     return {
         "height": {"step": STEP + 4},
-        "mark": {"type": "bar"},
+        "mark": {"type": "bar", **SILENT},
         "encoding": {
             "y": {"field": name, "type": "nominal", "sort": "x", "axis": NAMES},
             "x": {"field": "Profit %", "type": "quantitative", "axis": _axis("percent of the portfolio")},
@@ -74,12 +77,12 @@ def frontier() -> Spec:
         "layer": [
             {
                 "transform": [{"filter": "datum.What == 'frontier'"}],
-                "mark": {"type": "line", "point": True, "color": AFTER},
+                "mark": {"type": "line", "point": SILENT, "color": AFTER, **SILENT},
                 "encoding": {**place, "order": {"field": "Order"}, "tooltip": tooltip},
             },
             {
                 "transform": [{"filter": "datum.What != 'frontier'"}],
-                "mark": {"type": "point", "filled": True, "size": 160, "opacity": 1},
+                "mark": {"type": "point", "filled": True, "size": 160, "opacity": 1, **SILENT},
                 "encoding": {
                     **place,
                     "color": _colours("What", marks, (BEFORE, ACCENT)),
@@ -92,7 +95,7 @@ def frontier() -> Spec:
             },
             {
                 "transform": [{"filter": "datum.What != 'frontier'"}],
-                "mark": {"type": "text", "dx": 12, "align": "left", "fontSize": 12, "color": "#7d8794"},
+                "mark": {"type": "text", "dx": 12, "align": "left", "fontSize": 12, "color": "#7d8794", **SILENT},
                 "encoding": {**place, "text": {"field": "What"}},
             },
         ],
@@ -104,7 +107,7 @@ def lines(value: str, series: Sequence[str], *, log: bool = False, height: int =
     scale = {"type": "log", "nice": False} if log else {"zero": False}
     return {
         "height": height,
-        "mark": {"type": "line", "strokeWidth": 1.4},
+        "mark": {"type": "line", "strokeWidth": 1.4, **SILENT},
         "encoding": {
             "x": {"field": "Date", "type": "temporal", "axis": DAYS},
             "y": {"field": value, "type": "quantitative", "scale": scale, "axis": _axis(value, form or None)},
