@@ -116,7 +116,8 @@ def evidence_tables(evidence: Mapping[str, Estimates | PackfolioError]) -> dict[
     rows = [_evidence_row(key, found) for key, found in evidence.items()]
     types = dict.fromkeys(ARRAYS, NUMBERS) | {
         "key": pa.string(), "error": pa.string(), "said": pa.string(), "symbols": pa.list_(pa.string()),
-        "by_columns": pa.list_(pa.string()), "observations": pa.int64(), "notes": pa.list_(pa.string()), "periods_per_year": pa.float64(),
+        "by_columns": pa.list_(pa.string()), "observations": pa.int64(),
+        "notes": pa.list_(pa.string()), "periods_per_year": pa.float64(),
     }  # fmt: skip
     return {
         "evidence": pa.table(
