@@ -110,7 +110,9 @@ class Bench:
 
         with dg.DagsterInstance.ephemeral() as instance:
             runs.ingest(instance)
-            runs.run_pack(instance, days[-1])
+            done = runs.run_pack(instance, days[-1])
+        if done.status:
+            raise SystemExit(f"the desk's own run ended with {done.status}: {done.reason}")
         self.store, self.desk = runs.warehouse(), replace(runs.desk(), fleet=FleetFile(engine=engine))
         self.key = f"PP_{days[-1]}"
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -85,8 +85,13 @@ def _panel_table(panels: Iterable[Panel]) -> pa.Table:
     return pa.table({"dates": pa.array([panel.dates for panel in found], DAYS), **facts, **arrays})
 
 
-def _flat(values: Array | None) -> Array | None:
-    return None if values is None else np.ascontiguousarray(values, dtype=float).ravel()
+def _flat(values: Array | None, order: Literal["C", "F"] = "C") -> Array | None:
+    return None if values is None else np.asarray(values, dtype=float).ravel(order)
+
+
+def _by_columns(values: Array | None) -> bool:
+    """Whether columns lie together in memory: sums over them take another order, and end in other last digits."""
+    return values is not None and values.flags.f_contiguous and not values.flags.c_contiguous
 
 
 def _panels(table: pa.Table) -> list[Panel]:
@@ -104,8 +109,8 @@ def _panels(table: pa.Table) -> list[Panel]:
     return found
 
 
-def _shaped(cell: Any, shape: tuple[int, ...]) -> Array | None:
-    return cell.values.to_numpy(zero_copy_only=False).reshape(shape) if cell.is_valid else None
+def _shaped(cell: Any, shape: tuple[int, ...], order: Literal["C", "F"] = "C") -> Array | None:
+    return cell.values.to_numpy(zero_copy_only=False).reshape(shape, order=order) if cell.is_valid else None
 
 
 def evidence_tables(evidence: Mapping[str, Estimates | PackfolioError]) -> dict[str, pa.Table]:
@@ -113,7 +118,8 @@ def evidence_tables(evidence: Mapping[str, Estimates | PackfolioError]) -> dict[
     rows = [_evidence_row(key, found) for key, found in evidence.items()]
     types = dict.fromkeys(ARRAYS, NUMBERS) | {
         "key": pa.string(), "error": pa.string(), "said": pa.string(), "symbols": pa.list_(pa.string()),
-        "observations": pa.int64(), "notes": pa.list_(pa.string()), "periods_per_year": pa.float64(),
+        "by_columns": pa.list_(pa.string()), "observations": pa.int64(),
+        "notes": pa.list_(pa.string()), "periods_per_year": pa.float64(),
     }  # fmt: skip
     return {
         "evidence": pa.table(
@@ -130,16 +136,17 @@ def _evidence_row(key: str, found: Estimates | PackfolioError) -> dict[str, Any]
         return {"key": key, "error": type(found).__name__, "said": str(found)}
     factored = found.low_rank
     risk = (
-        {"covariance": _flat(found.covariance)}
+        {"covariance": found.covariance}
         if factored is None
-        else {"root": _flat(factored.root), "diagonal": _flat(factored.diagonal)}
+        else {"root": factored.root, "diagonal": factored.diagonal}
     )
-    kept = {
-        name: _flat(getattr(found, name)) for name in ("mean", "scenarios", "probabilities", "correlation")
-    }
+    rest = {name: getattr(found, name) for name in ("mean", "scenarios", "probabilities", "correlation")}
+    arrays: dict[str, Array | None] = {**risk, **rest}
+    turned = [name for name, values in arrays.items() if _by_columns(values)]
+    flat = {name: _flat(values, "F" if name in turned else "C") for name, values in arrays.items()}
     return {
         "key": key, "symbols": list(found.symbols), "observations": found.observations, "notes": list(found.notes),
-        "periods_per_year": found.periods_per_year, **risk, **kept,
+        "periods_per_year": found.periods_per_year, "by_columns": turned, **flat,
     }  # fmt: skip
 
 
@@ -157,7 +164,11 @@ def _evidence(table: pa.Table, row: int) -> Estimates | PackfolioError:
     n = len(symbols)
     shapes = {"mean": (n,), "covariance": (n, n), "root": (-1, n), "diagonal": (n,), "scenarios": (-1, n),
               "probabilities": (-1,), "correlation": (n, n)}  # fmt: skip
-    found = {name: _shaped(table[name][row], shape) for name, shape in shapes.items()}
+    turned = table["by_columns"][row].as_py()
+    found = {
+        name: _shaped(table[name][row], shape, "F" if name in turned else "C")
+        for name, shape in shapes.items()
+    }
     risk = found["covariance"]
     return Estimates(
         symbols, found["mean"],

@@ -67,7 +67,7 @@ def test_one_account_that_changed_is_computed_alone(desk: FleetDesk) -> None:
 
 
 def test_a_version_without_rows_is_computed_again_to_tell_why(desk: FleetDesk) -> None:
-    stage = Stage(desk.warehouse, desk.desk, STAMP)
+    stage = Stage(desk.warehouse, desk.desk, replace(STAMP, config_hash=desk.desk.digest))
     for _ in range(2):
         found = computed(stage, "hedges", desk.pack.id, ["portfolio_snapshots"])
         assert {"unpriced-0000", "unpriced-0001"} <= set(found.answers.told)
@@ -76,5 +76,5 @@ def test_a_version_without_rows_is_computed_again_to_tell_why(desk: FleetDesk) -
 
 
 def test_a_stage_that_is_not_due_writes_nothing(desk: FleetDesk, tmp_path: Path) -> None:
-    stage = Stage(desk.warehouse, desk.desk, STAMP)
+    stage = Stage(desk.warehouse, desk.desk, replace(STAMP, config_hash=desk.desk.digest))
     assert computed(stage, "impact", desk.pack.id, INPUTS, due=False).entries == []
