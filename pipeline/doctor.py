@@ -217,7 +217,7 @@ def _runs(environment: Environment) -> Iterator[Finding]:
     if not (environment.dagster_home / "dagster.yaml").exists():
         return
     from pipeline.history import made_history
-    from pipeline.interrupted_runs import quiet, stuck
+    from pipeline.run_history.interrupted_runs import quiet, stuck
 
     with made_history(environment) as instance:
         found, silent, runs = stuck(instance), quiet(instance), instance.get_runs_count()

@@ -9,8 +9,8 @@ DAGSTER_YAML = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
 compute_logs: {module: dagster._core.storage.noop_compute_log_manager, class: NoOpComputeLogManager}
-run_storage: {module: pipeline.history_storage, class: RunHistory, config: {base_dir: {env: DAGSTER_HOME}}}
-event_log_storage: {module: pipeline.history_storage, class: EventHistory, config: {base_dir: {env: DAGSTER_HOME}}}
+run_storage: {module: pipeline.run_history.storage, class: RunHistory, config: {base_dir: {env: DAGSTER_HOME}}}
+event_log_storage: {module: pipeline.run_history.storage, class: EventHistory, config: {base_dir: {env: DAGSTER_HOME}}}
 run_monitoring: {enabled: true, max_runtime_seconds: 14400, free_slots_after_run_end_seconds: 300}
 # The days of a backfill run one after the other, as a paper book needs them.
 concurrency: {runs: {tag_concurrency_limits: [{key: dagster/backfill, limit: 1}]}}

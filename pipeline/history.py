@@ -14,7 +14,7 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from pipeline.environment import Environment
-from pipeline.interrupted_runs import sweep
+from pipeline.run_history.interrupted_runs import sweep
 from resources.store.file_lock import held
 
 START_SECONDS = 120.0

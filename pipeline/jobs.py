@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from optimizer import DataError
-from pipeline.history_storage import EventHistory
+from pipeline.run_history.storage import EventHistory
 from resources.audit.rotation import backup_into
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.settings.configuration import HousekeepingFile, housekeeping

@@ -10,7 +10,7 @@ import dagster as dg
 from assets.shared.partitions import PACKS
 from optimizer import DataError
 from pipeline.history import on_the_timeline
-from pipeline.interrupted_runs import process_tag
+from pipeline.run_history.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
 from resources.ledger.record_error import RecordError
 from resources.logs.calendars import desk_calendar

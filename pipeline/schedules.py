@@ -8,9 +8,9 @@ from pathlib import Path
 import dagster as dg
 
 from optimizer import DataError
-from pipeline.attempts import PARTITION, SENSOR, attempts
-from pipeline.interrupted_runs import quiet, sweep
 from pipeline.jobs import backup, daily_run, ingest, purge_runs
+from pipeline.run_history.attempts import PARTITION, SENSOR, attempts
+from pipeline.run_history.interrupted_runs import quiet, sweep
 from resources.audit.restatements import book_news, proposed_revisions
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import sha256

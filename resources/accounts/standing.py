@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from optimizer.trading.rebalance_rules import Standing
+from optimizer.proposals.rebalance_rules import Standing
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, previous_fresh
 

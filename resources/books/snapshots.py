@@ -13,8 +13,8 @@ from optimizer import (
     PolicyError,
     Recipe,
 )
+from optimizer.proposals.rebalance_rules import Standing
 from optimizer.trading.frozen import FrozenPosition
-from optimizer.trading.rebalance_rules import Standing
 from resources.accounts.known import Account
 from resources.accounts.standing import read_standings
 from resources.books.adjustments import adjustment_frame, read_adjustments

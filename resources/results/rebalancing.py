@@ -3,7 +3,7 @@
 from datetime import date
 
 from optimizer import Policy
-from optimizer.trading.rebalance_rules import Decision, decide
+from optimizer.proposals.rebalance_rules import Decision, decide
 from resources.results.pack_estimates import Case
 from resources.results.stage_outputs import Answer, json_text, one_row
 

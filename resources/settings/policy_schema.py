@@ -17,8 +17,8 @@ from pydantic import (
 
 from optimizer import BlackLittermanSettings, ExposureType, Policy
 from optimizer.model.ranges import YIELDING, Range
+from optimizer.proposals.rebalance_rules import WEEKDAYS, CashRange, Period, RebalanceRules
 from optimizer.tax.taxes import HarvestRule, check_method
-from optimizer.trading.rebalance_rules import WEEKDAYS, CashRange, Period, RebalanceRules
 
 # A weight limit between 0 and 1 percent is more likely a fraction written where percent belongs.
 AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a value of at least 1"

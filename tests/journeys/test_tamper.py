@@ -21,7 +21,7 @@ from lineage_events import fit_the_specification, join_up
 from small_desk import SYMBOLS, make_desk
 from zygote import Zygote
 
-from pipeline.history_storage import unpacked
+from pipeline.run_history.storage import unpacked
 from pipeline.schedules import restatements
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.signatures import KEY, make_keys

@@ -14,7 +14,7 @@ from small_desk import make_desk
 from pipeline import doctor
 from pipeline.doctor import examine
 from pipeline.environment import Environment
-from pipeline.interrupted_runs import PROCESS_TAG
+from pipeline.run_history.interrupted_runs import PROCESS_TAG
 from resources.logs.ingest import Inbox
 from resources.settings.configuration import load_configuration
 from resources.store.warehouse import Warehouse

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.environment import DAGSTER_YAML
-from pipeline.history_storage import SHORT, EventHistory, RunHistory, packed, unpacked
+from pipeline.run_history.storage import SHORT, EventHistory, RunHistory, packed, unpacked
 
 TOLD = "a long story, " * 2000
 

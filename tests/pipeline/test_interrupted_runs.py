@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData
 
-from pipeline import interrupted_runs
-from pipeline.interrupted_runs import NO_PROCESS_SECONDS, QUIET_SECONDS, quiet, stuck, sweep
 from pipeline.jobs import ingest
+from pipeline.run_history import interrupted_runs
+from pipeline.run_history.interrupted_runs import NO_PROCESS_SECONDS, QUIET_SECONDS, quiet, stuck, sweep
 
 Status = dg.DagsterRunStatus
 

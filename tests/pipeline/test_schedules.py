@@ -11,7 +11,7 @@ from bench import DAYS, STAMP, SYMBOLS, ingest, price_rows
 from command_line import Desk
 
 from pipeline import attempts, schedules
-from pipeline.interrupted_runs import PROCESS_TAG, process_tag, sweep
+from pipeline.run_history.interrupted_runs import PROCESS_TAG, process_tag, sweep
 from pipeline.schedules import after_the_close, inbox_files, missing_sessions, restatements, stuck_runs
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.packs.packs import cut_pack

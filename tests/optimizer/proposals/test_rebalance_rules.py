@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import Policy, PolicyError
-from optimizer.trading.rebalance_rules import CashRange, Decision, RebalanceRules, Standing, decide
+from optimizer.proposals.rebalance_rules import CashRange, Decision, RebalanceRules, Standing, decide
 
 DAY = date(2026, 3, 3)  # a Tuesday
 TARGET = {"A": 0.5, "B": 0.48}
