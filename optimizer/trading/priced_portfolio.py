@@ -53,7 +53,6 @@ def make_book(
 ) -> Book:
     """A line per name that is held or wanted; DataError for a missing price or rate, or a worthless book."""
     lines, even, one = {}, True, Decimal(1)
-    same_lot = None if isinstance(lots, Mapping) else exact(lots, "the lot")
     for symbol in sorted({*portfolio.positions, *wanted}):
         if fx is not None and symbol not in fx:
             raise DataError(f"{symbol} has no exchange rate; give the base currency's price of its currency")
@@ -63,8 +62,8 @@ def make_book(
         local = price_of(symbol, prices)
         held = portfolio.positions.get(symbol)
         quantity = held.quantity if held else ZERO
-        lot = exact(lots[symbol], f"the lot of {symbol}") if isinstance(lots, Mapping) else same_lot
-        if lot is None or lot <= 0:
+        lot = exact(lots[symbol] if isinstance(lots, Mapping) else lots, f"the lot of {symbol}")
+        if lot <= 0:
             raise PolicyError(f"{symbol}: a lot of {lot} shares; it must be above 0")
         price = local if fx is None else local * rate
         worth = quantity * price
