@@ -237,6 +237,7 @@ def test_servers_are_started_as_processes_with_these_words(
     screen = [
         "-m", "streamlit", "run", str(page), "--server.address", "127.0.0.1", "--server.port", "PORT",
         "--server.headless", "true", "--browser.gatherUsageStats", "false", "--client.toolbarMode", "viewer",
+        "--theme.light.primaryColor", "#1f5aa6", "--theme.dark.primaryColor", "#7fb2ee",
         "--client.showErrorDetails", "none",
     ]  # fmt: skip
     eight = [word.replace("PORT", "8501") for word in screen]
