@@ -29,8 +29,8 @@ from resources.results.replays.pack_backtests import (
     backtest_frames,
     replay_past,
 )
-from resources.settings.limit_words import reason_of
-from resources.settings.policy_grid import is_variant
+from resources.settings.policies.limit_words import reason_of
+from resources.settings.policies.policy_grid import is_variant
 from resources.store.warehouse import frame
 
 ALL_REPLAYED = "every_policy_was_replayed"

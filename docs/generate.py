@@ -17,15 +17,8 @@ from resources.settings.configuration import BacktestFile, ChecksFile, Housekeep
 from resources.settings.fleet import FleetFile
 from resources.settings.funds import FundFile, FundsFile
 from resources.settings.models import ModelFile
-from resources.settings.policy_schema import (
-    BlackLittermanFile,
-    CashFile,
-    DriftFile,
-    HarvestFile,
-    PolicyFile,
-    RebalanceFile,
-    TaxFile,
-)
+from resources.settings.policies.policy_schema import BlackLittermanFile, HarvestFile, PolicyFile, TaxFile
+from resources.settings.policies.rebalance_schema import CashFile, DriftFile, RebalanceFile
 from resources.settings.portfolios import HoldingsFile, LotFile, PortfolioFile, PositionFile
 from resources.settings.sources import (
     ClosureEntry,

@@ -83,7 +83,7 @@ def main() -> None:
     try:
         app()
     except PackfolioError as error:
-        from resources.settings.limit_words import reason_of
+        from resources.settings.policies.limit_words import reason_of
 
         err.print(f"[red]{type(error).__name__}[/red] {reason_of(error)}", highlight=False, soft_wrap=True)
         sys.exit(exit_status(error))

@@ -16,7 +16,7 @@ from pydantic import Field
 from optimizer import PolicyError
 from resources.packs.packs import Pack
 from resources.results.account_list import Wanted as AccountsWanted
-from resources.settings.policy_schema import Strict
+from resources.settings.policies.values import Strict
 from resources.settings.yaml_files import parse_value
 from service.decisions import DecisionLog
 from service.desk import Desk

@@ -21,7 +21,7 @@ from resources.results.pack_estimates import Case, evidence_with_scenarios, impa
 from resources.results.pack_inputs import under_policy
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.playbooks import Playbooks, load_playbooks
-from resources.settings.policy_schema import PolicyFile
+from resources.settings.policies.policy_schema import PolicyFile
 from resources.store.warehouse import Warehouse
 from service.published import Memory, Published
 from service.settings import Settings

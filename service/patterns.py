@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from optimizer import PolicyError
 from resources.settings.playbooks import TEMPLATES, Shocks
-from resources.settings.policy_schema import Strict
+from resources.settings.policies.values import Strict
 from service import optimizer_service
 from service.answers import (
     Answer,

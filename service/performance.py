@@ -14,7 +14,7 @@ from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
 from resources.results.queries import backtest_of, rows
-from resources.settings.policy_grid import is_variant
+from resources.settings.policies.policy_grid import is_variant
 from service.answers import plain
 from service.desk import Reading
 

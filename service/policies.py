@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optimizer import PolicyError
-from resources.settings.policy_schema import PolicyFile
+from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.yaml_files import parse_value
 
 # What the patterns call some keys.

@@ -14,7 +14,7 @@ from optimizer.trading.impact import Side, impact_of
 from optimizer.trading.trade_list import LimitCheck, TradeRow
 from resources.results.pack_estimates import Case
 from resources.results.stage_outputs import as_json
-from resources.settings.limit_words import desk_warnings
+from resources.settings.policies.limit_words import desk_warnings
 from service.answers import (
     ConstraintAnswer,
     ImpactAnswer,

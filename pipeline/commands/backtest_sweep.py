@@ -30,7 +30,7 @@ def _replayed(day: date, portfolio: str | None, options: Sequence[str], quiet: b
     from resources.results.queries import portfolios_of
     from resources.results.replays.sweeps import sweep_policies
     from resources.settings.configuration import load_configuration
-    from resources.settings.policy_grid import read_grid
+    from resources.settings.policies.policy_grid import read_grid
 
     here, grid = Environment.of_process(), read_grid(options)
     desk = load_configuration(here.config)

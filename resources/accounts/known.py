@@ -14,7 +14,8 @@ from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate
 from resources.settings.models import ModelFile
-from resources.settings.policy_schema import PolicyFile, RebalanceFile
+from resources.settings.policies.policy_schema import PolicyFile
+from resources.settings.policies.rebalance_schema import RebalanceFile
 from resources.settings.portfolios import PortfolioFile, Portfolios
 
 RESTRICTED = ("do_not_buy", "do_not_sell", "do_not_trade")

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from optimizer import PolicyError
-from resources.settings.policy_schema import Strict
+from resources.settings.policies.values import Strict
 from resources.settings.yaml_files import load_yaml
 
 Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]

@@ -14,7 +14,7 @@ from resources.ledger.tables import LOGS
 from resources.logs.appending import root_hash
 from resources.packs.packs import Pack, latest_fresh, watermark
 from resources.results.queries import Row
-from resources.settings.limit_words import reason_of
+from resources.settings.policies.limit_words import reason_of
 
 NAMED = 5  # restated symbols that a reason names
 

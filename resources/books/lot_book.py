@@ -15,7 +15,7 @@ from resources.books.adjustments import Adjustment, Carried, Items
 from resources.books.tax_lots import Lots, read_lots, recent_losses
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.settings.policy_schema import PolicyFile
+from resources.settings.policies.policy_schema import PolicyFile
 
 
 @dataclass(frozen=True)

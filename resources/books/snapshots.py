@@ -26,7 +26,7 @@ from resources.books.tax_lots import lot_frame, read_lots
 from resources.books.universes import WEIGHTINGS, Listing, benchmark_symbols, priced_symbols
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.settings.policy_schema import PolicyFile
+from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.view_files import VIEW, ScenarioViewFile, ViewFile
 
 UNKNOWN = Holdings(None, Decimal(0), {})

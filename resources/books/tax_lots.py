@@ -15,7 +15,7 @@ from optimizer.tax.wash_sales import Loss
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
-from resources.settings.policy_schema import PolicyFile
+from resources.settings.policies.policy_schema import PolicyFile
 
 Lots = Mapping[str, tuple[Lot, ...]]
 LOT_COLUMNS = ["symbol", "lot_id", "quantity", "cost_basis", "acquired", "held_since"]

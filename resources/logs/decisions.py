@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from resources.ledger.ledger import Connection, append_entry, written_cells
 from resources.ledger.ledger import sha256 as text_sha256
 from resources.logs.storing import insert_rows
-from resources.settings.policy_schema import Strict
+from resources.settings.policies.values import Strict
 from resources.settings.words import told
 from resources.store.transaction import Transaction
 

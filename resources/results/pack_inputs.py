@@ -10,7 +10,7 @@ from resources.ledger.ledger import Connection
 from resources.packs.markets import Market, read_market
 from resources.packs.packs import Pack
 from resources.results.factor_models import loadings_of
-from resources.settings.policy_schema import PolicyFile
+from resources.settings.policies.policy_schema import PolicyFile
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from optimizer.typing import Array
 from resources.books.tax_lots import sale_frame
 from resources.ledger.ledger import Connection, bytes_sha256, sha256
 from resources.packs.packs import Pack
-from resources.settings.limit_words import desk_warnings
+from resources.settings.policies.limit_words import desk_warnings
 
 Columns = Mapping[str, Sequence[Any] | Array]  # of the rows of one table; none of them: no rows
 Answer = Mapping[str, Columns]  # table -> what one portfolio's version of it holds

@@ -16,8 +16,8 @@ from resources.screening.pack_checks import CheckLimits
 from resources.settings.fleet import FleetFile
 from resources.settings.funds import load_funds
 from resources.settings.playbooks import Playbooks, load_playbooks
-from resources.settings.policy_grid import Scalar, grid_faults
-from resources.settings.policy_schema import Day, Strict
+from resources.settings.policies.policy_grid import Scalar, grid_faults
+from resources.settings.policies.values import Day, Strict
 from resources.settings.portfolios import Portfolios, load_portfolios
 from resources.settings.sources import SourcesFile, load_sources
 from resources.settings.yaml_files import every_mistake, load_yaml, read_text

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from resources.settings.policy_schema import Strict
+from resources.settings.policies.values import Strict
 
 
 class FleetFile(Strict):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from optimizer import ExposureType, Fund, FundExposureMap
-from resources.settings.policy_schema import Strict
+from resources.settings.policies.values import Strict
 from resources.settings.yaml_files import load_yaml, parse_yaml
 
 

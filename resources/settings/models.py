@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from optimizer import PolicyError
-from resources.settings.policy_schema import Percent, PolicyFile, Strict
+from resources.settings.policies.policy_schema import PolicyFile
+from resources.settings.policies.values import Percent, Strict
 from resources.settings.view_files import AnyViewFile, ScenarioViewFile, Symbol
 from resources.settings.yaml_files import load_yaml
 

@@ -14,7 +14,8 @@ from optimizer import Detector, ExposureType, HedgeLimits, Instrument, PolicyErr
 from optimizer.risk.regime_detector import Band, Indicator
 from optimizer.risk.regimes import REGIMES, Advice
 from optimizer.risk.scenarios import FACTORS, Loads
-from resources.settings.policy_schema import Percent, PolicyFile, Strict
+from resources.settings.policies.policy_schema import PolicyFile
+from resources.settings.policies.values import Percent, Strict
 from resources.settings.words import told
 from resources.settings.yaml_files import Model, every_mistake, load_yaml, read_text
 

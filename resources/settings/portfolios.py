@@ -16,7 +16,7 @@ from pydantic import (
 
 from optimizer import Lot, PolicyError
 from resources.settings.models import ModelFile, load_models
-from resources.settings.policy_schema import Day, Strict
+from resources.settings.policies.values import Day, Strict
 from resources.settings.view_files import Symbol
 from resources.settings.yaml_files import load_yaml
 

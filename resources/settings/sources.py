@@ -21,7 +21,7 @@ from resources.screening.context import Context
 from resources.screening.doubts import JumpLimits
 from resources.screening.price_warnings import WatchLimits
 from resources.screening.renames import Rename
-from resources.settings.policy_schema import Day, Strict
+from resources.settings.policies.values import Day, Strict
 from resources.settings.yaml_files import load_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]

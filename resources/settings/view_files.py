@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from optimizer import MarketView, ScenarioView
-from resources.settings.policy_schema import Percent, Strict, fraction
+from resources.settings.policies.values import Percent, Strict, fraction
 
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
 Weights = dict[Symbol, Annotated[float, Field(allow_inf_nan=False)]]

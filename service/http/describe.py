@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from resources.settings.playbooks import Shocks
-from resources.settings.policy_schema import PolicyFile
+from resources.settings.policies.policy_schema import PolicyFile
 from service import answers
 from service.answers import Answer
 from service.api import ExecuteRequest
@@ -126,7 +126,7 @@ def _type(annotation: Any) -> str:
         "decimal.",
         "datetime.",
         "service.answers.",
-        "resources.settings.policy_schema.",
+        "resources.settings.policies.policy_schema.",
         "resources.settings.playbooks.",
     ):
         text = text.replace(noise, "")

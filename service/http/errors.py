@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from optimizer import PackfolioError
-from resources.settings.limit_words import reason_of
+from resources.settings.policies.limit_words import reason_of
 from resources.settings.words import in_words
 from service.answers import Answer
 from service.http.guard import CODES, TooLargeError, code_of, problem

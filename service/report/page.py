@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from resources.results.measure_text import GROUPS, measure_text
-from resources.settings.policy_grid import is_variant
+from resources.settings.policies.policy_grid import is_variant
 from service.report import figures
 from service.report.contents import Contents, Section
 from service.report.track import LEVELS, OWN, Row, Track, in_words

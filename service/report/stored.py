@@ -11,7 +11,7 @@ from optimizer import DataError, PolicyError
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
 from resources.results.queries import backtest_of, rows
-from resources.settings.policy_grid import is_variant
+from resources.settings.policies.policy_grid import is_variant
 from service.desk import Reading
 from service.report.track import OWN, Row, Track, track
 

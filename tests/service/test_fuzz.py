@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from service_desk import PACK
 
-from resources.settings.policy_schema import PolicyFile
+from resources.settings.policies.policy_schema import PolicyFile
 from service.api import create_app
 from service.patterns import PATTERNS
 from service.settings import Settings

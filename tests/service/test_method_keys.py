@@ -9,7 +9,7 @@ import pytest
 from optimizer import Estimates, ExposureType, Fund, FundExposureMap, Policy, PolicyError, Universe
 from optimizer.problem.methods import AFTER_COSTS, METHODS, goal_of
 from optimizer.problem.setting import Setting
-from resources.settings.policy_schema import PolicyFile, key_of
+from resources.settings.policies.policy_schema import PolicyFile, key_of
 from service.policies import KEY_SENTENCES, METHOD_KEYS, method_keys
 
 SYMBOLS = ("A", "B", "C")

@@ -7,7 +7,7 @@ import pytest
 from service_desk import PACK
 
 from optimizer import InfeasibleError
-from resources.settings.limit_words import reason_of
+from resources.settings.policies.limit_words import reason_of
 from service import OptimizerService
 from service.answers import RebalanceAnswer
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.commands.printed.narrow import fits, show_lines, show_table
 from resources.results.measure_text import measure_text
-from resources.settings.policy_grid import is_variant
+from resources.settings.policies.policy_grid import is_variant
 
 Row = Mapping[str, Any]
 ACTIONS = {"BUY": "green", "SELL": "magenta", "HOLD": "dim"}  # red is for what is wrong

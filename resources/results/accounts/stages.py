@@ -35,7 +35,7 @@ from resources.results.stage_outputs import (
     trade_columns,
     weight_columns,
 )
-from resources.settings.limit_words import reason_of
+from resources.settings.policies.limit_words import reason_of
 
 Told = tuple[Answer, tuple[str, ...]]
 

@@ -16,8 +16,8 @@ from resources.results.pack_inputs import under_policy
 from resources.results.replays.checkpoints import Checkpoints
 from resources.results.replays.replay_inputs import Past, read_past
 from resources.settings.configuration import BacktestFile
-from resources.settings.policy_grid import varied
-from resources.settings.policy_schema import PolicyFile
+from resources.settings.policies.policy_grid import varied
+from resources.settings.policies.policy_schema import PolicyFile
 
 if TYPE_CHECKING:
     from optimizer import BacktestResult

@@ -18,7 +18,7 @@ from resources.results.queries import notes_of
 from resources.results.replays.checkpoints import Checkpoints
 from resources.results.replays.pack_backtests import EQUAL, Replay, backtest, replay_past
 from resources.settings.configuration import BacktestFile, Configuration
-from resources.settings.limit_words import reason_of
+from resources.settings.policies.limit_words import reason_of
 from resources.store.code_version import code_version
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from optimizer import (
     posterior,
 )
 from optimizer.proposals.proposal import form_beliefs
-from resources.settings.policy_schema import BlackLittermanFile
+from resources.settings.policies.policy_schema import BlackLittermanFile
 from resources.settings.view_files import VIEW
 
 NAMES = ("A", "B", "C")

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from optimizer import PolicyError
 from resources.settings.configuration import load_configuration
-from resources.settings.policy_schema import Day, Strict
+from resources.settings.policies.values import Day, Strict
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.yaml_files import DEEPEST, LARGEST, load_yaml, parse_yaml, written_out
 

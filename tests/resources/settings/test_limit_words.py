@@ -8,8 +8,8 @@ import pytest
 from optimizer import Conflict, Estimates, InfeasibleError, Policy, PolicyError, Universe, solve
 from optimizer.problem.setting import Setting
 from resources.results.stage_outputs import read_given, result_row
-from resources.settings.limit_words import desk_conflict, desk_levels, desk_warnings, reason_of
-from resources.settings.policy_schema import PolicyFile, field_of, key_of
+from resources.settings.policies.limit_words import desk_conflict, desk_levels, desk_warnings, reason_of
+from resources.settings.policies.policy_schema import PolicyFile, field_of, key_of
 from resources.settings.yaml_files import parse_yaml
 
 NAMES = ("A", "B", "C", "D")

@@ -4,8 +4,8 @@ import pytest
 
 from optimizer import PolicyError
 from resources.settings.configuration import PipelineFile
-from resources.settings.policy_grid import read_grid, varied
-from resources.settings.policy_schema import PolicyFile
+from resources.settings.policies.policy_grid import read_grid, varied
+from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.yaml_files import parse_yaml
 
 

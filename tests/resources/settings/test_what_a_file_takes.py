@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from optimizer import MarketView, PolicyError
-from resources.settings.policy_schema import PolicyFile
+from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.view_files import VIEW
 from resources.settings.yaml_files import parse_yaml
 from service.policies import parse_policy

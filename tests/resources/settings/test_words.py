@@ -12,7 +12,7 @@ from pydantic_core import ErrorType
 from optimizer import PolicyError
 from resources.settings.configuration import PipelineFile, load_configuration
 from resources.settings.playbooks import load_playbooks
-from resources.settings.policy_schema import Strict
+from resources.settings.policies.values import Strict
 from resources.settings.words import WORDS, in_words
 from resources.settings.yaml_files import parse_yaml
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from optimizer import PolicyError
-from resources.settings.policy_schema import Day, Strict
+from resources.settings.policies.values import Day, Strict
 from resources.settings.yaml_files import parse_yaml
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer import Conflict, InfeasibleError
-from resources.settings.policy_schema import key_of
+from resources.settings.policies.policy_schema import key_of
 
 if TYPE_CHECKING:
     from optimizer import Solution

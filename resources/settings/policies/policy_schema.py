@@ -1,14 +1,9 @@
 """The policy as a desk writes it, in percent; the edge between YAML or JSON and `optimizer.model.policy.Policy`."""
 
-import re
-from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
@@ -16,55 +11,24 @@ from pydantic import (
 )
 
 from optimizer import BlackLittermanSettings, ExposureType, Policy
-from optimizer.model.ranges import YIELDING, Range
-from optimizer.proposals.rebalance_rules import WEEKDAYS, CashRange, Period, RebalanceRules
+from optimizer.model.ranges import YIELDING
 from optimizer.tax.taxes import HarvestRule, check_method
-
-# A weight limit between 0 and 1 percent is more likely a fraction written where percent belongs.
-AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a value of at least 1"
+from resources.settings.policies.rebalance_schema import RebalanceFile
+from resources.settings.policies.values import (
+    Percent,
+    PercentRange,
+    Strict,
+    both,
+    fraction,
+    no_fraction,
+    to_range,
+)
 
 MAPPINGS = (
     "asset_limits_pct", "sector_limits_pct", "min_exposures_pct", "max_exposures_pct", "exposure_budgets_pct",
     "risk_budgets_pct", "priorities",
 )  # fmt: skip
 OWN_KEYS = {"max_weight": "max_single_position_pct"}
-
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-Percent = Annotated[float, Field(allow_inf_nan=False)]
-PercentRange = tuple[Percent | None, Percent | None]
-
-
-def _unquoted(value: Any) -> Any:
-    """A date in quotes is the date, as it is without them."""
-    return date.fromisoformat(value) if isinstance(value, str) and ISO_DAY.fullmatch(value) else value
-
-
-ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.A)
-Day = Annotated[date, BeforeValidator(_unquoted)]
-
-
-class Strict(BaseModel):
-    """Unknown keys, NaN and silent conversions are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
-
-
-def fraction(percent: float | None) -> float | None:
-    """15 percent -> 0.15."""
-    return None if percent is None else percent / 100
-
-
-def _no_fraction(percent: float | None, whose: str = "") -> None:
-    if percent is not None and 0 < percent < 1:
-        raise ValueError(whose + AMBIGUOUS.format(value=percent, percent=100 * percent))
-
-
-def _both(pair: tuple[float, float] | None) -> tuple[float, float] | None:
-    return None if pair is None else (pair[0] / 100, pair[1] / 100)
-
-
-def _range(pair: PercentRange) -> Range:
-    return fraction(pair[0]), fraction(pair[1])
 
 
 class BlackLittermanFile(Strict):
@@ -97,7 +61,7 @@ class TaxFile(Strict):
                 f"order is read by method specific, not {self.method}; drop it or change the method"
             )
         for rate in (self.short_rate_pct, self.long_rate_pct):
-            _no_fraction(rate)
+            no_fraction(rate)
         return self
 
 
@@ -106,63 +70,6 @@ class HarvestFile(Strict):
 
     substitutes: dict[str, str] = Field(min_length=1)
     min_loss: float = Field(default=0.0, ge=0)
-
-
-class DriftFile(Strict):
-    """Bands around the newest target weights, in percent; of `relative_pct` of the target, of the others of NAV."""
-
-    absolute_pct: Percent | None = Field(default=None, ge=0)
-    relative_pct: Percent | None = Field(default=None, ge=0)
-    total_pct: Percent | None = Field(default=None, ge=0)
-
-
-class CashFile(Strict):
-    """How much cash is kept, in percent of NAV: outside min..max it is brought to the target."""
-
-    min_pct: Percent = Field(default=0.0, ge=0, lt=100)
-    target_pct: Percent | None = Field(default=None, ge=0, lt=100)
-    max_pct: Percent | None = Field(default=None, ge=0, le=100)
-
-    def to_range(self) -> CashRange:
-        """The same in fractions."""
-        return CashRange(self.min_pct / 100, fraction(self.target_pct), fraction(self.max_pct))
-
-
-class RebalanceFile(Strict):
-    """When a portfolio trades; a rule that is left out does not count. `calendar` is a period, or weekdays."""
-
-    drift: DriftFile = DriftFile()
-    calendar: Period | tuple[Weekday, ...] | None = None
-    cool_down_days: int = Field(default=0, ge=0)
-    cash: CashFile | None = None
-    do_not_trade: str | None = None
-
-    @field_validator("calendar", mode="before")
-    @classmethod
-    def several(cls, value: Any) -> Any:
-        """YAML has lists where several weekdays belong; one stands for itself."""
-        if isinstance(value, str) and value in WEEKDAYS:
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
-
-    @model_validator(mode="after")
-    def rules_hold_together(self) -> "RebalanceFile":
-        """Refuses what `RebalanceRules` refuses."""
-        self.to_rules()
-        return self
-
-    def to_rules(self) -> RebalanceRules:
-        """The same rules in fractions."""
-        cash = self.cash
-        return RebalanceRules(
-            drift=fraction(self.drift.absolute_pct),
-            relative_drift=fraction(self.drift.relative_pct),
-            total_drift=fraction(self.drift.total_pct),
-            calendar=self.calendar,
-            cool_down_days=self.cool_down_days,
-            cash=None if cash is None else cash.to_range(),
-            do_not_trade=self.do_not_trade,
-        )
 
 
 class PolicyFile(Strict):
@@ -248,7 +155,7 @@ class PolicyFile(Strict):
     @classmethod
     def percent_not_fraction(cls, value: float | None) -> float | None:
         """Refuses a cap in (0, 1): percent was asked for, a fraction probably meant."""
-        _no_fraction(value)
+        no_fraction(value)
         return value
 
     @field_validator("method", "mean_method", "covariance_method")
@@ -320,14 +227,14 @@ class PolicyFile(Strict):
     def caps_in_percent(cls, value: dict[str, Any]) -> dict[str, Any]:
         """Refuses a cap in (0, 1) of any name, sector or exposure; a floor may be as small."""
         for name, cap in value.items():
-            _no_fraction(cap[1] if isinstance(cap, tuple) else cap, f"the cap of {name} ")
+            no_fraction(cap[1] if isinstance(cap, tuple) else cap, f"the cap of {name} ")
         return value
 
     @field_validator("net_limits_pct")
     @classmethod
     def net_in_percent(cls, value: PercentRange | None) -> PercentRange | None:
         """Refuses an upper limit in (0, 1)."""
-        _no_fraction(None if value is None else value[1])
+        no_fraction(None if value is None else value[1])
         return value
 
     @field_validator("large_holdings_pct", "largest_limits_pct", "trade_limits_pct")
@@ -335,7 +242,7 @@ class PolicyFile(Strict):
     def sums_in_percent(cls, value: Any) -> Any:
         """Refuses a sum or trade in (0, 1)."""
         for most in value.values() if isinstance(value, dict) else value or ():
-            _no_fraction(most)
+            no_fraction(most)
         return value
 
     @field_validator("min_exposures_pct", "max_exposures_pct", "exposure_budgets_pct")
@@ -388,20 +295,20 @@ class PolicyFile(Strict):
             max_holdings=self.max_holdings,
             no_trade_band=fraction(self.no_trade_band_pct),
             largest_limits={count: most / 100 for count, most in self.largest_limits_pct.items()},
-            large_holdings=_both(self.large_holdings_pct),
+            large_holdings=both(self.large_holdings_pct),
             do_not_buy=self.do_not_buy,
             do_not_sell=self.do_not_sell,
             do_not_trade=self.do_not_trade,
             max_trade=fraction(self.max_trade_pct),
             trade_limits={symbol: most / 100 for symbol, most in self.trade_limits_pct.items()},
-            asset_limits={symbol: _range(pair) for symbol, pair in self.asset_limits_pct.items()},
+            asset_limits={symbol: to_range(pair) for symbol, pair in self.asset_limits_pct.items()},
             max_sector=fraction(self.max_sector_pct),
-            sector_limits={sector: _range(pair) for sector, pair in self.sector_limits_pct.items()},
+            sector_limits={sector: to_range(pair) for sector, pair in self.sector_limits_pct.items()},
             min_exposures=_exposures(self.min_exposures_pct),
             max_exposures=_exposures(self.max_exposures_pct),
             max_notional=fraction(self.max_notional_pct),
             max_gross=fraction(self.max_gross_pct),
-            net_limits=None if self.net_limits_pct is None else _range(self.net_limits_pct),
+            net_limits=None if self.net_limits_pct is None else to_range(self.net_limits_pct),
             beta_limits=self.beta_limits,
             limits=self.limits,
             risk_budgets={symbol: share / 100 for symbol, share in self.risk_budgets_pct.items()},

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from optimizer import PolicyError
-from resources.settings.policy_schema import PolicyFile
+from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.yaml_files import field_faults, parse_value
 
 Scalar = bool | int | float | str
