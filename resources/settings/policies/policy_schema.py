@@ -49,7 +49,7 @@ class TaxFile(Strict):
     method: str = "fifo"
     short_rate_pct: Percent = Field(ge=0, le=100)
     long_rate_pct: Percent = Field(ge=0, le=100)
-    order: dict[str, list[str]] = {}
+    order: dict[str, list[str]] = Field(default_factory=dict)
     in_costs: bool = False
 
     @model_validator(mode="after")
@@ -83,7 +83,7 @@ class PolicyFile(Strict):
     risk_aversion: float = Field(default=2.5, gt=0)
     risk_free_rate: float | None = Field(default=None, gt=-0.5, lt=1)
     target_volatility_pct: Percent | None = Field(default=None, gt=0)
-    exposure_budgets_pct: dict[str, Percent] = {}
+    exposure_budgets_pct: dict[str, Percent] = Field(default_factory=dict)
     mean_doubt: float = Field(default=0.0, ge=0, le=10)
     mean_doubt_shape: Literal["diagonal", "full"] = "diagonal"
     tail_level: float = Field(default=0.95, ge=0.5, lt=1)
@@ -104,24 +104,24 @@ class PolicyFile(Strict):
     min_position_pct: Percent | None = Field(default=None, ge=0, le=100)
     max_holdings: int | None = Field(default=None, ge=1)
     no_trade_band_pct: Percent | None = Field(default=None, ge=0, lt=100)
-    largest_limits_pct: dict[int, Percent] = {}
+    largest_limits_pct: dict[int, Percent] = Field(default_factory=dict)
     large_holdings_pct: tuple[Percent, Percent] | None = None
-    do_not_buy: dict[str, str] = {}
-    do_not_sell: dict[str, str] = {}
-    do_not_trade: dict[str, str] = {}
+    do_not_buy: dict[str, str] = Field(default_factory=dict)
+    do_not_sell: dict[str, str] = Field(default_factory=dict)
+    do_not_trade: dict[str, str] = Field(default_factory=dict)
     max_trade_pct: Percent | None = Field(default=None, ge=0)
-    trade_limits_pct: dict[str, Percent] = {}
-    asset_limits_pct: dict[str, PercentRange] = {}
+    trade_limits_pct: dict[str, Percent] = Field(default_factory=dict)
+    asset_limits_pct: dict[str, PercentRange] = Field(default_factory=dict)
     max_sector_pct: Percent | None = Field(default=None, gt=0)
-    sector_limits_pct: dict[str, PercentRange] = {}
-    min_exposures_pct: dict[str, Percent] = {}
-    max_exposures_pct: dict[str, Percent] = {}
+    sector_limits_pct: dict[str, PercentRange] = Field(default_factory=dict)
+    min_exposures_pct: dict[str, Percent] = Field(default_factory=dict)
+    max_exposures_pct: dict[str, Percent] = Field(default_factory=dict)
     max_notional_pct: Percent | None = Field(default=None, gt=0)
     max_gross_pct: Percent | None = Field(default=None, gt=0)
     net_limits_pct: PercentRange | None = None
     beta_limits: tuple[float | None, float | None] | None = None
     limits: tuple[str, ...] = ()
-    risk_budgets_pct: dict[str, Percent] = {}
+    risk_budgets_pct: dict[str, Percent] = Field(default_factory=dict)
     cash_min_pct: Percent = 0.0
     cash_max_pct: Percent = 0.0
     max_turnover_pct: Percent | None = Field(default=None, ge=0)
@@ -143,7 +143,7 @@ class PolicyFile(Strict):
     on_conflict: Literal["fail", "transition"] = "transition"
     forced_cash: Literal["fail", "hold"] = "hold"
     on_missing_price: Literal["freeze", "block"] = "block"
-    priorities: dict[str, Annotated[int, Field(ge=0, le=9)]] = {}
+    priorities: dict[str, Annotated[int, Field(ge=0, le=9)]] = Field(default_factory=dict)
     rebalance: RebalanceFile | None = None
 
     @field_validator(

@@ -1,0 +1,51 @@
+"""Numbers, days and percentages as a desk writes them: what every file that it edits is made of."""
+
+import re
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from optimizer.model.ranges import Range
+
+# A weight limit between 0 and 1 percent is more likely a fraction written where percent belongs.
+AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a value of at least 1"
+
+Percent = Annotated[float, Field(allow_inf_nan=False)]
+PercentRange = tuple[Percent | None, Percent | None]
+
+
+def _unquoted(value: Any) -> Any:
+    """A date in quotes is the date, as it is without them."""
+    return date.fromisoformat(value) if isinstance(value, str) and ISO_DAY.fullmatch(value) else value
+
+
+ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.A)
+Day = Annotated[date, BeforeValidator(_unquoted)]
+
+
+class Strict(BaseModel):
+    """Unknown keys, NaN and silent conversions are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+def fraction(percent: float | None) -> float | None:
+    """15 percent -> 0.15."""
+    return None if percent is None else percent / 100
+
+
+def no_fraction(percent: float | None, whose: str = "") -> None:
+    """Raises ValueError for a percentage that is more likely a fraction."""
+    if percent is not None and 0 < percent < 1:
+        raise ValueError(whose + AMBIGUOUS.format(value=percent, percent=100 * percent))
+
+
+def both(pair: tuple[float, float] | None) -> tuple[float, float] | None:
+    """A pair of percentages as fractions."""
+    return None if pair is None else (pair[0] / 100, pair[1] / 100)
+
+
+def to_range(pair: PercentRange) -> Range:
+    """A range whose ends may be missing, as fractions."""
+    return fraction(pair[0]), fraction(pair[1])
