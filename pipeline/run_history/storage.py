@@ -5,7 +5,7 @@ itself three times. `dagster.yaml` names these in their place; a home whose file
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,6 @@ from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._core.storage.sqlite_storage import SqliteStorageConfig
 from dagster._serdes import ConfigurableClassData
 
 SHORT = 500  # characters: what Dagster searches for is shorter, events and pictures are longer
@@ -86,7 +85,7 @@ class RunHistory(SqliteRunStorage):
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: SqliteStorageConfig
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "RunHistory":
         """As `dagster.yaml` says."""
         return cls.from_local(inst_data=inst_data, **config_value)
