@@ -57,8 +57,8 @@ class Transaction:
         Raises DataError when a frame has a column that its table lacks.
         """
         if pack_id is not None and portfolio_id is not None:
-            owned = {table: owned(rows, portfolio_id) for table, rows in frames.items()}
-            new = Versions(owned, {portfolio_id: tuple(frames)}, {}, {portfolio_id: inputs or {}})
+            tables = {table: owned(rows, portfolio_id) for table, rows in frames.items()}
+            new = Versions(tables, {portfolio_id: tuple(frames)}, {}, {portfolio_id: inputs or {}})
             return self.record_units(asset, pack_id, new)[0]
         entry_id = self.next_id()
         keys = {"pack_id": pack_id, "materialization": entry_id}
