@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from optimizer import PackfolioError, PolicyError
+from optimizer import DataError, PackfolioError, PolicyError
 from pipeline.commands import accounts as account_commands
 from pipeline.commands import audit as audit_commands
 from pipeline.commands import backfill as backfill_command
@@ -165,14 +165,19 @@ def run(
     if outcome.pack_id is None or outcome.status == runs.FAULT:
         finish({"status": "failed", "pack_id": outcome.pack_id, "reason": reason}, status, as_json)
         return
-    if as_json:
-        shown = _trades(outcome.pack_id, portfolio)
-        print_json({"status": "done" if not status else "failed", "reason": reason, **shown})
-    else:
-        _show_trades(outcome.pack_id, portfolio)
-        _tell_where(outcome.pack_id)
-        if reason:
-            err.print(f"[yellow]{reason}[/yellow]", highlight=False, soft_wrap=True)
+    try:
+        if as_json:
+            shown = _trades(outcome.pack_id, portfolio)
+            print_json({"status": "done" if not status else "failed", "reason": reason, **shown})
+        else:
+            _show_trades(outcome.pack_id, portfolio)
+            _tell_where(outcome.pack_id)
+            if reason:
+                err.print(f"[yellow]{reason}[/yellow]", highlight=False, soft_wrap=True)
+    except DataError:
+        if not reason:
+            raise
+        finish({"status": "failed", "pack_id": outcome.pack_id, "reason": reason}, status, as_json)
     raise typer.Exit(status)
 
 

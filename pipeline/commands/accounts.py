@@ -43,10 +43,23 @@ def list_accounts(
     from pipeline.commands.printed.show import show_rows
 
     show_rows(out, found["counts"], ())
-    show_rows(out, found["accounts"], ("mode", "base_currency", "holdings_date", "costs"))
+    show_rows(
+        out,
+        [_readable(row) for row in found["accounts"]],
+        ("mode", "base_currency", "holdings_date", "costs"),
+    )
     shown = offset + len(found["accounts"])
     if shown < found["there"]:
         out.print(f"[dim]{shown} of {found['there']}; go on with --offset {shown}[/dim]", highlight=False)
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    """Money with its thousands, shares of the value in percent."""
+    told = dict(row)
+    for name, form in (("value", "{:,.2f}"), ("costs", "{:,.2f}"), ("turnover", "{:.1%}")):
+        if told.get(name) is not None:
+            told[name] = form.format(float(told[name]))
+    return told
 
 
 @accounts.command("show")

@@ -17,9 +17,10 @@ KNOWN = """
     ), earlier as (
         select pack_id, as_of from packs where as_of < $2 and cut < (select cut from this)
         qualify row_number() over (partition by as_of order by revision desc) = 1
-    ), versions as (
-        select pack_id, portfolio_id, max(id) as id from materializations
-        where asset = $3 and portfolio_id in (select unnest($4)) and id < (select cut from this) group by all
+    ), known as (
+        select pack_id, portfolio_id, max(materialization) as id from versions
+        where asset = $3 and portfolio_id in (select unnest($4)) and materialization < (select cut from this)
+        group by all
     )
 """
 
@@ -33,7 +34,7 @@ def read_standings(con: Connection, pack: Pack, portfolio_ids: Sequence[str]) ->
     rows = con.execute(
         f"""{KNOWN}, newest as (
             select r.portfolio_id, arg_max(v.id, as_of) as id from optimization_results r
-            join versions v on r.materialization = v.id and r.portfolio_id = v.portfolio_id
+            join known v on r.materialization = v.id and r.portfolio_id = v.portfolio_id
             join earlier e on e.pack_id = r.pack_id where r.status = 'optimal' group by 1
         )
         select w.portfolio_id, w.symbol, w.weight from optimal_weights w
@@ -46,7 +47,7 @@ def read_standings(con: Connection, pack: Pack, portfolio_ids: Sequence[str]) ->
         targets.setdefault(str(key), {})[str(symbol)] = float(weight)
     traded = con.execute(
         f"""{KNOWN} select t.portfolio_id, max(as_of) from trade_lists t
-        join versions v on t.materialization = v.id and t.portfolio_id = v.portfolio_id
+        join known v on t.materialization = v.id and t.portfolio_id = v.portfolio_id
         join earlier e on e.pack_id = t.pack_id where bought + sold > 0 group by 1
         """,
         [pack.id, pack.as_of, "trades", ids],
