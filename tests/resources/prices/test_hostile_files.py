@@ -134,6 +134,11 @@ def test_a_damaged_parquet_is_read_or_refused(places: list[tuple[int, int]], cut
     outcome(flipped(PLAIN, places)[: len(PLAIN) - cut], "a.parquet")
 
 
+def test_a_damaged_list_of_columns_does_not_end_the_process() -> None:
+    """To ask such a file for the size of a column aborted the interpreter."""
+    outcome(flipped(PLAIN, [(102, 66), (601, 72), (123, 228), (61, 123)]), "a.parquet")
+
+
 def test_dates_of_no_calendar_are_refused() -> None:
     for day in (-(2**31), 2**31 - 1):
         column = pa.array([day], pa.int32()).view(pa.date32())
