@@ -91,6 +91,6 @@ def test_runs_of_killed_processes_are_marked_as_failed(desk: tuple[Zygote, list[
         "run", "--as-of", str(days[-1]), home="swept", kill_when=lambda: commits(home) > first + 4
     )
     assert zygote.packfolio("run", "--as-of", str(days[-1]), home="swept")[0] == 0
-    with sqlite3.connect(home / "dagster" / "history" / "runs.db") as runs:
+    with sqlite3.connect(home / "dagster" / "runs.db") as runs:
         statuses = {row[0] for row in runs.execute("select status from runs")}
     assert statuses == {"SUCCESS", "FAILURE"}

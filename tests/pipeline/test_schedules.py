@@ -10,7 +10,8 @@ import pytest
 from bench import DAYS, STAMP, SYMBOLS, ingest, price_rows
 from command_line import Desk
 
-from pipeline import attempts, schedules
+from pipeline import schedules
+from pipeline.run_history import attempts
 from pipeline.run_history.interrupted_runs import PROCESS_TAG, process_tag, sweep
 from pipeline.schedules import after_the_close, inbox_files, missing_sessions, restatements, stuck_runs
 from resources.dagster_resources import DeskResource, WarehouseResource

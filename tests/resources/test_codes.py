@@ -20,6 +20,7 @@ PLACES = [
     ROOT / "resources/logs/recorded_actions.py",
     ROOT / "resources/logs/stated_dividends.py",
     ROOT / "resources/logs/calendars.py",
+    ROOT / "resources/logs/characteristics.py",
     ROOT / "resources/packs/missing_data.py",
     ROOT / "resources/packs/price_sources.py",
 ]

@@ -131,13 +131,19 @@ def test_every_policy_key_is_enforced_or_refused(service: OptimizerService) -> N
     binding: dict[str, Any] = {
         "max_single_position_pct": 20.0, "max_tracking_error_pct": 1.0, "max_turnover_pct": 10.0,
         "commission_per_trade": 50.0, "market_impact_bps": 80.0, "method": "risk_parity", "lookback_days": 126,
-        "target_volatility_pct": 8.0, "risk_free_rate": 0.04, "min_lot_value": 60_000.0,
+        "target_volatility_pct": 8.0, "min_lot_value": 60_000.0,
         "max_holdings": 2, "min_position_pct": 30.0, "no_trade_band_pct": 20.0,
     }  # fmt: skip
     for key, value in binding.items():
         changed = propose(service, {"method": "min_volatility", key: value}, "mixed")
         figures = ("trades", "estimated_costs", "post_sharpe", "warnings")
         assert [changed[name] for name in figures] != [plain_answer[name] for name in figures], key
+    # Equilibrium returns move with the rate; a view on a total return does not.
+    low, high = (
+        propose(service, {"view_model": "entropy_pooling", "risk_free_rate": rate}, "opinions")["post_sharpe"]
+        for rate in (0.0, 0.04)
+    )
+    assert abs(low - high) > 1e-3
     for refused in ("min_turnover_pct", "target_growth", "max_te"):
         with pytest.raises(PolicyError, match=refused):
             propose(service, {refused: 1.0})
