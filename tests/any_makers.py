@@ -127,6 +127,43 @@ def _constraints(case: Case) -> o.OptimizationConstraints:
     )
 
 
+def _beliefs(case: Case) -> Any:
+    from optimizer.proposals.proposal import Beliefs
+
+    mean = case.one(np.full(case.n, 0.05), case.weights())
+    return case.one(
+        None,
+        None,
+        Beliefs(
+            case.symbols, np.full(case.n, 0.05), mean, 0.04 * np.eye(case.n), case.one((), ("left out",))
+        ),
+    )
+
+
+def _mandate(case: Case) -> o.Mandate:
+    return o.Mandate(
+        investable=case.one(None, case.symbols, (), ("ZZZ",)),
+        ratings=case.one({}, {"A": 7.0}, {"ZZZ": float("nan")}),
+        lots=case.one(1, 100, "0.0001", 0, -1),
+    )
+
+
+def _compiled(case: Case) -> o.CompiledPolicy:
+    return o.CompiledPolicy(case.estimates(), case.policy(), case.universe(), _mandate(case))
+
+
+def _told(case: Case) -> Any:
+    from optimizer.trading.rationale import Reasons
+
+    return Reasons(excluded=case.one({}, {"A": "it is closed"}, {"ZZZ": ""}))
+
+
+def _tracking_risk(case: Case) -> Any:
+    from optimizer.numerics.tracking_risk import TrackingRisk
+
+    return TrackingRisk.of(0.04 * np.eye(case.one(case.n, case.n + 1)))
+
+
 def _rate(case: Case) -> Any:
     return case.one(case.number(0.02), case.number(0.0), np.full(case.days, 0.02), np.array([0.01]))
 
@@ -288,6 +325,8 @@ MAKERS: dict[str, Maker] = {
     "pairwise_moments.periods": lambda c: lambda dates: 252.0,
     "pairwise_moments.symbols": lambda c: NAMES,
     "rolling_liquidity.prices": lambda c: c.market_data(),
+    "SharedWindows.prices": lambda c: c.prices(c.n),
+    "SharedWindows.recipe": lambda c: o.Recipe(lookback_days=c.one(60, 2)),
     "fund_map": lambda c: c.funds(),
     "fund": _fund,
     "market_returns": lambda c: c.one({o.ExposureType.EQUITY: c.number(0.07)}, {}),
@@ -321,6 +360,10 @@ MAKERS: dict[str, Maker] = {
     "disposal": _disposal,
     "purchases": lambda c: c.one([("A", DAY)], [], [("A", DAY, 3)], [("A", date(2020, 1, 1), 3)]),
     "build_trades.target": lambda c: c.by_name(lambda: c.number(0.4)),
+    "build_trades.risk": lambda c: c.one(None, _tracking_risk(c)),
+    "build_trades.gap": lambda c: c.one(1e-5, 0.0, float("nan"), -1.0, float("inf")),
+    "CompiledPolicy.target": lambda c: c.by_name(lambda: c.number(0.4)),
+    "CompiledPolicy.reasons": _told,
     "reasons": lambda c: None,
     "sell_rates": lambda c: None,
     "excess_returns": lambda c: c.weights(),
@@ -334,6 +377,9 @@ MAKERS: dict[str, Maker] = {
     "cheapest": lambda c: c.one(True, False),
     "mandate": lambda c: None,
     "past": lambda c: None,
+    "propose_account.past": lambda c: c.one(None, _told(c)),
+    "beliefs": _beliefs,
+    "compiled": _compiled,
     "current_weights": lambda c: c.one(None, c.weights()),
     "observations": lambda c: c.one(None, 40, 0, -3),
     "exposure_risk": lambda c: None,
@@ -348,6 +394,7 @@ MAKERS: dict[str, Maker] = {
     "start_date": lambda c: None,
     "end_date": lambda c: None,
     "decisions": lambda c: None,
+    "OptimizationBacktest.compare.executor": lambda c: None,
     "progress": lambda c: None,
     "order": lambda c: np.arange(c.n),
     "CostModel.values": lambda c: c.weights(),
@@ -365,6 +412,7 @@ MAKERS: dict[str, Maker] = {
 }
 # What methods belong to: an instance of the class.
 OWNERS: dict[str, Maker] = {
+    "CompiledPolicy": _compiled,
     "CostCurve": lambda c: o.CostModel().curve(c.symbols),
     "CostModel": lambda c: o.CostModel(per_share=c.one(0.0, 0.01)),
     "ExposureCalculator": lambda c: o.ExposureCalculator(c.funds()),
@@ -382,6 +430,7 @@ OWNERS: dict[str, Maker] = {
     "Position": lambda c: o.Position("A", Decimal(3), Decimal(10)),
     "ReturnEstimator": lambda c: o.ReturnEstimator(c.market_data()),
     "Sample": lambda c: o.Sample(c.returns(c.n)),
+    "SharedWindows": lambda c: o.SharedWindows(),
     "TaxRates": lambda c: o.TaxRates(),
     "Vintages": lambda c: o.Vintages(
         pd.DataFrame({"symbol": ["A"], "date": ["2023-01-02"], "known_at": ["2023-01-03"], "close": [5.0]})

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from optimizer.errors import DataError
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.portfolio import Universe
 from optimizer.model.sessions import Dates
@@ -57,6 +58,11 @@ class SharedWindows:
 
     def of(self, prices: Array, dates: Dates, recipe: Recipe) -> KnownWindow:
         """What is known of these prices (t, n) at their dates under a recipe; they are compared, not trusted."""
+        if not 0 < len(dates) == len(prices):
+            raise DataError(
+                f"{len(prices)} rows of prices have {len(dates)} dates; each row must have one, and a window has at "
+                "least one row: give the dates of these prices"
+            )
         key = recipe, dates[-1]
         known = self._kept.get(key)
         if known is None or not known.shows(prices, dates):

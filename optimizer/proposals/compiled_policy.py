@@ -13,7 +13,7 @@ from optimizer.measures.portfolio_measures import turnover
 from optimizer.model.costs import CostCurve, CostModel, Liquidity
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Number, Portfolio, Universe
+from optimizer.model.portfolio import Number, Portfolio, Universe, price_of
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.qp import SMALL
 from optimizer.numerics.tracking_risk import TrackingRisk
@@ -190,7 +190,9 @@ class CompiledPolicy:
         nav, symbols = float(portfolio.total_value(prices)), self.estimates.symbols
         if nav <= 0:
             return None
-        return self._costs.curve(symbols, np.array([float(prices[symbol]) for symbol in symbols]), nav)
+        return self._costs.curve(
+            symbols, np.array([float(price_of(symbol, prices)) for symbol in symbols]), nav
+        )
 
     def order_trades(
         self,

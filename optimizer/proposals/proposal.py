@@ -10,7 +10,7 @@ from optimizer.beliefs.black_litterman import delta_of, posterior
 from optimizer.beliefs.entropy_pooling import ScenarioView, moved, pool
 from optimizer.beliefs.estimators.means import equilibrium
 from optimizer.beliefs.market_views import MarketView
-from optimizer.errors import PolicyError
+from optimizer.errors import DataError, PolicyError
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Number, Portfolio, Universe, exact, money
@@ -179,6 +179,8 @@ def propose_account(
     >>> propose_account(book, quotes, None, compiled).solution.certificate.ok
     True
     """
+    if beliefs is not None:
+        _refuse_shapes(beliefs)
     policy = compiled.policy
     solution = compiled.choose_weights(portfolio, prices)
     target = dict(zip(solution.symbols, solution.weights.tolist(), strict=True))
@@ -193,6 +195,16 @@ def propose_account(
     trades = compiled.order_trades(portfolio, prices, target, reasons)
     warnings = (*(beliefs.warnings if beliefs else ()), *solution.warnings, *trades.warnings)
     return Proposal(policy, beliefs, solution, trades, warnings)
+
+
+def _refuse_shapes(beliefs: Beliefs) -> None:
+    n = len(beliefs.symbols)
+    for name, value in (("prior", beliefs.prior), ("mean", beliefs.mean)):
+        if value.shape != (n,) or not np.isfinite(value).all():
+            raise DataError(
+                f"the {name} of the beliefs has shape {value.shape} or a number that is not finite; it must have a "
+                f"finite return for each of {n} symbols: give the beliefs that `believe` forms"
+            )
 
 
 def choose_weights(

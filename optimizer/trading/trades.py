@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from optimizer.errors import Conflict, InfeasibleError, PolicyError
+from optimizer.errors import Conflict, DataError, InfeasibleError, PolicyError
 from optimizer.model.costs import CostModel
 from optimizer.model.estimates import Estimates
 from optimizer.model.exposures import ABSURD_WEIGHT
@@ -79,6 +79,15 @@ def build_trades(
     if not (0 < aversion <= MOST_AVERSE and 0 <= band <= 1):
         raise PolicyError(
             f"aversion is {aversion} and band {band}; 0 < aversion <= {MOST_AVERSE:g} and 0 <= band <= 1 are needed"
+        )
+    if not 0 <= gap <= 1:
+        raise PolicyError(
+            f"gap is {gap}; it must be a fraction of the NAV from 0 to 1: give 0 to search to the end"
+        )
+    if risk is not None and len(risk.own) != len(estimates.symbols):
+        raise DataError(
+            f"risk is of {len(risk.own)} names and the estimates of {len(estimates.symbols)}; they must be the same: "
+            "make it of these estimates' covariance, or leave it out"
         )
     wanted = {symbol: weight for symbol, weight in target.items() if abs(weight) > NOISE}
     book = make_book(portfolio, prices, wanted, fx, lots)
