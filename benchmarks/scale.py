@@ -13,9 +13,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -228,21 +230,27 @@ def _account(number: int, model: Any, prices: dict[str, float]) -> Any:
 
 
 def measure(sizes: Sequence[int], engine: str) -> list[Sized]:
-    """Each size on a desk of its own."""
+    """Each size on a desk of its own, in a process of its own."""
     found = []
-    for size in sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            bench = Bench(Path(folder), engine)
-            bench.add(0, size)
-            library = bench.library(min(size, SAMPLE))
-            first, computed = bench.run(), bench.computed()
-            unchanged = sum(bench.run().values())
-            bench.change_one()
-            changed = sum(bench.run().values())
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            found.append(Sized(size + MODELS, library, computed, first, unchanged, changed, peak))
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as alone:
+        for size in sizes:
+            found.append(alone.submit(measured, size, engine).result())
             print(told([found[-1]]), file=sys.stderr)
     return found
+
+
+def measured(size: int, engine: str) -> Sized:
+    """So many accounts: first run, unchanged, and with one account changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), engine)
+        bench.add(0, size)
+        library = bench.library(min(size, SAMPLE))
+        first, computed = bench.run(), bench.computed()
+        unchanged = sum(bench.run().values())
+        bench.change_one()
+        changed = sum(bench.run().values())
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return Sized(size + MODELS, library, computed, first, unchanged, changed, peak)
 
 
 def told(found: Sequence[Sized]) -> str:

@@ -24,7 +24,7 @@ class FactorModel:
     Source: Grinold & Kahn (2000), Active Portfolio Management, ch. 3.
 
     >>> model = FactorModel(('A', 'B'), ('market',), ('market',), np.ones((2, 1)), np.eye(1) * 0.04, np.full(2, 0.01))
-    >>> model.covariance.dense.tolist()
+    >>> model.covariance.dense.round(4).tolist()
     [[0.05, 0.04], [0.04, 0.05]]
     """
 
