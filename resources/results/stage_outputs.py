@@ -239,8 +239,13 @@ def weight_columns(
     }
 
 
-def result_row(solution: Solution, setting: Setting) -> dict[str, object]:
-    """The row of `optimization_results` for an answer; without means the fields that need them are NULL."""
+def result_row(
+    solution: Solution, setting: Setting, policy: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """The row of `optimization_results` for an answer; without means the fields that need them are NULL.
+
+    policy  that of the setting `as_json`, where it is there already
+    """
     found = describe(solution, setting)
     known = setting.estimates.mean is not None
     diagnostics = {
@@ -253,7 +258,7 @@ def result_row(solution: Solution, setting: Setting) -> dict[str, object]:
         "unmet": [asdict(limit) for limit in solution.unmet],
         "unconstrained_turnover": solution.unconstrained_turnover,
         "lane": solution.lane,
-        "policy_as_applied": as_json(setting.policy),
+        "policy_as_applied": policy or as_json(setting.policy),
     }
     if solution.levels:
         diagnostics["levels"] = [asdict(level) for level in solution.levels]

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from optimizer import Estimates, FundExposureMap, PackfolioError
+from optimizer import CompiledPolicy, Estimates, FundExposureMap, PackfolioError, Policy
 from optimizer.proposals.proposal import Beliefs, believe
 from resources.books.snapshots import Snapshot
 from resources.packs.markets import Market
 from resources.results.pack_estimates import Case, Own, case_of
 from resources.results.pack_inputs import Inputs, inputs_on
+from resources.results.stage_outputs import as_json
 from resources.settings.playbooks import Playbooks
 
 Found = TypeVar("Found")
@@ -58,6 +59,24 @@ class Ground:
             ("beliefs", key, self._model(case.snapshot)),
             lambda: believe(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate),
         )
+
+    def compiled(self, case: Case, key: str, policy: Policy) -> CompiledPolicy:
+        """A policy read on the believed estimates, once for all accounts that share model and mandate."""
+        mandate, (_, believed) = case.mandate, self.believe(case, key)
+
+        def make() -> CompiledPolicy:
+            return CompiledPolicy(believed, policy, case.inputs.universe, mandate)
+
+        its_own = mandate.taxes is not None or mandate.liquidity or mandate.frozen
+        if its_own or policy is not case.inputs.policy:
+            return make()
+        shared = (mandate.investable, mandate.notes, mandate.lots)
+        return self.once(("compiled", key, self._model(case.snapshot), shared), make)
+
+    def told(self, policy: Policy) -> Mapping[str, object]:
+        """A policy as JSON values."""
+        _, found = self.once(("told", id(policy)), lambda: (policy, as_json(policy)))
+        return found
 
     @staticmethod
     def _model(snapshot: Snapshot) -> object:

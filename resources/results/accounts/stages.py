@@ -9,9 +9,7 @@ from optimizer import InfeasibleError, PackfolioError
 from optimizer.problem.methods import reads_means
 from optimizer.problem.setting import Setting
 from optimizer.proposals.proposal import (
-    choose_weights,
     expected_returns,
-    order_trades,
     orders_impact,
     view_effects,
 )
@@ -77,14 +75,14 @@ def _solved(ground: Ground, account: Account) -> Answer:
     if decision is not None and not decision.trades:
         return quiet_result(case, decision)
     inputs, policy = case.inputs, policy_of_day(case, decision)
-    _, believed = ground.believe(case, account.key)
-    solution = choose_weights(case.portfolio, case.prices, believed, policy, inputs.universe, case.mandate)
+    compiled = ground.compiled(case, account.key, policy)
+    solution, believed = compiled.choose_weights(case.portfolio, case.prices), compiled.estimates
     held = case.portfolio.get_weights(case.prices)
     current = np.array([held.get(symbol, 0.0) for symbol in solution.symbols])
     setting = Setting(believed, policy, inputs.universe, current)
     return {
         "optimal_weights": weight_columns(solution, current, believed, inputs.simulated),
-        "optimization_results": one_row(result_row(solution, setting)),
+        "optimization_results": one_row(result_row(solution, setting, ground.told(policy))),
         "portfolio_exposures": exposure_columns(solution, inputs.universe),
     }
 
@@ -98,7 +96,7 @@ def orders_of(ground: Ground, account: Account) -> Told:
     if account.quiet and decision is not None:
         return quiet_list(case, decision), ()
     inputs, policy = case.inputs, policy_of_day(case, decision)
-    beliefs, believed = ground.believe(case, account.key)
+    beliefs, _ = ground.believe(case, account.key)
     heard = beliefs if reads_means(policy) else None
     diagnostics = str(account.diagnostics)
     reasons = replace(
@@ -109,9 +107,8 @@ def orders_of(ground: Ground, account: Account) -> Told:
         views=view_effects(heard),
     )
     try:
-        answer = order_trades(
-            case.portfolio, case.prices, account.target, believed, policy, inputs.universe, case.mandate, reasons
-        )  # fmt: skip
+        compiled = ground.compiled(case, account.key, policy)
+        answer = compiled.order_trades(case.portfolio, case.prices, account.target, reasons)
     except PackfolioError as error:
         return no_trades(reason_of(error)), ()
     return trade_columns(answer, inputs.currencies, inputs.rates, inputs.simulated), ()
