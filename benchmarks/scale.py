@@ -8,6 +8,7 @@ is measured on the same accounts, in the same process: beliefs, weights and whol
 
 import argparse
 import os
+import re
 import resource
 import sys
 import tempfile
@@ -279,8 +280,9 @@ def write_section(text: str) -> None:
     """Puts the section into RESULTS-scale.md; the sections of others stay as they are."""
     known = RESULTS.read_text("utf-8") if RESULTS.exists() else "# Results: scale\n"
     before, _, rest = known.partition(HEADING)
-    _, mark, after = rest.partition("\n## ")
-    RESULTS.write_text(f"{before.rstrip()}\n\n{HEADING}\n\n{text}\n{mark}{after}", encoding="utf-8")
+    others = re.search(r"\n(<!-- |## ).*", rest, re.DOTALL)
+    after = others.group() if others else ""
+    RESULTS.write_text(f"{before.rstrip()}\n\n{HEADING}\n\n{text}\n{after}", encoding="utf-8")
 
 
 def main() -> None:

@@ -1,10 +1,9 @@
 """What a stage computes from: the newest versions of other assets, as its ledger rows name them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from resources.ledger.ledger import Connection, Stamp
+from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 
 
@@ -51,24 +50,3 @@ def read_inputs(con: Connection, pack: Pack, assets: Sequence[str]) -> Inputs:
             own.setdefault(str(portfolio), {})[str(asset)] = str(digest)
     shared = {str(asset): str(digest) for asset, portfolio, digest in rows if portfolio is None}
     return Inputs(tuple(assets), {"pricing_pack": pack.content_hash, **shared}, own)
-
-
-def unchanged(con: Connection, pack: Pack, asset: str, seen: Inputs, stamp: Stamp) -> frozenset[str]:
-    """The portfolios whose newest version of an asset came from the `seen` inputs, this code and this configuration.
-
-    Computed again it would be the same.
-    """
-    rows = con.execute(
-        "with newest as (select portfolio_id, materialization, input_hashes from versions where asset = $1 "
-        "and pack_id = $2 and portfolio_id is not null "
-        "qualify row_number() over (partition by portfolio_id order by materialization desc) = 1) "
-        "select n.portfolio_id, m.input_hashes, n.input_hashes from newest n "
-        "join materializations m on m.id = n.materialization where m.code_version = $3 and m.config_hash = $4",
-        [asset, pack.id, stamp.code_version, stamp.config_hash],
-    ).fetchall()
-    shared = {text: json.loads(text) for text in {row[1] for row in rows}}
-    return frozenset(
-        portfolio
-        for portfolio, text, own in rows
-        if {**shared[text], **json.loads(own)} == seen.of(portfolio)
-    )

@@ -1,6 +1,5 @@
 """What a stage wrote from inputs that another run has replaced meanwhile takes no newer result's place."""
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from bench import BOOK, STAMP
 
 from assets.shared.portfolio_rows import Batch, record_each
 from optimizer import DataError
-from resources.results.stage_inputs import read_inputs, unchanged
+from resources.results.stage_inputs import read_inputs
 from resources.store.warehouse import Warehouse
 
 WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})
@@ -45,30 +44,6 @@ def test_a_stage_whose_inputs_were_replaced_writes_nothing(tmp_path: Path) -> No
         record_each(tx, "backtest_results", PACK, rows, seen)
     with warehouse.live() as con:
         assert con.execute("select count(*) from backtest_summary").fetchall() == [(1,)]
-
-
-def test_what_came_from_the_same_inputs_code_and_configuration_need_not_be_computed_again(
-    tmp_path: Path,
-) -> None:
-    warehouse, other = Warehouse(tmp_path), "of another portfolio"
-    rows: Any = {Book(book, book): TRADES for book in (BOOK, other)}
-    for book in (BOOK, other):
-        weigh(warehouse, WEIGHTS, book)
-
-    def fresh(stamp: Any = STAMP) -> set[str]:
-        with warehouse.live() as con:
-            now = read_inputs(con, PACK, ["optimal_weights"])
-            return {*unchanged(con, PACK, "backtest_summary", now, stamp)}
-
-    assert fresh() == set()
-    with warehouse.write(STAMP) as tx:
-        record_each(tx, "backtest_summary", PACK, rows, read_inputs(tx.con, PACK, ["optimal_weights"]))
-    assert fresh() == {BOOK, other}
-    assert (
-        fresh(replace(STAMP, config_hash="another")) == fresh(replace(STAMP, code_version="later")) == set()
-    )
-    weigh(warehouse, WEIGHTS.assign(weight=0.5), other)
-    assert fresh() == {BOOK}
 
 
 def test_a_batch_writes_what_tables_of_each_portfolio_write(tmp_path: Path) -> None:
