@@ -13,7 +13,7 @@ from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
-from resources.results.queries import backtest_of, rows
+from resources.results.queries import backtest_of, pack_of_backtest, rows
 from resources.settings.policies.policy_grid import is_variant
 from service.answers import plain
 from service.desk import Reading
@@ -60,19 +60,8 @@ def _values(con: Connection, pack: Pack, portfolio_id: str) -> list[dict[str, An
     return [{**row, "drawdown": round(fall, DIGITS)} for row, fall in zip(found, falls.tolist(), strict=True)]
 
 
-def _tested(con: Connection, pack: Pack, portfolio_id: str) -> str | None:
-    """The newest pack up to this one with a backtest of the portfolio: backtests have a job of their own."""
-    found = con.execute(
-        "select p.pack_id from pricing_packs p where p.verdict = 'fresh' and p.as_of <= ? and exists "
-        "(select 1 from latest_backtest_results b where b.pack_id = p.pack_id and b.portfolio_id = ?) "
-        "order by p.as_of desc, p.revision desc limit 1",
-        [pack.as_of, portfolio_id],
-    ).fetchall()
-    return str(found[0][0]) if found else None
-
-
 def _backtest(con: Connection, pack: Pack, snapshot: Snapshot, window: int) -> dict[str, Any] | None:
-    tested = _tested(con, pack, snapshot.portfolio_id)
+    tested = pack_of_backtest(con, pack, snapshot.portfolio_id)
     if tested is None:
         return None
     table = pd.DataFrame(

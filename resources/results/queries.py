@@ -338,3 +338,14 @@ def _risk(con: Connection, pack_id: str, portfolio: str | None, queries: dict[st
         for found in portfolios_of(con, pack, portfolio)
     ]
     return {"pack_id": pack.id, "as_of": pack.as_of, "notes": notes_of(con, pack), "portfolios": shown}
+
+
+def pack_of_backtest(con: Connection, pack: Pack, portfolio_id: str) -> str | None:
+    """The newest pack up to this one with a backtest of the portfolio: backtests have a job of their own."""
+    found = con.execute(
+        "select p.pack_id from pricing_packs p where p.verdict = 'fresh' and p.as_of <= ? and exists "
+        "(select 1 from latest_backtest_results b where b.pack_id = p.pack_id and b.portfolio_id = ?) "
+        "order by p.as_of desc, p.revision desc limit 1",
+        [pack.as_of, portfolio_id],
+    ).fetchall()
+    return str(found[0][0]) if found else None

@@ -10,7 +10,7 @@ import pandas as pd
 from optimizer import DataError, PolicyError
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
-from resources.results.queries import backtest_of, rows
+from resources.results.queries import backtest_of, pack_of_backtest, rows
 from resources.settings.policies.policy_grid import is_variant
 from service.desk import Reading
 from service.report.track import OWN, Row, Track, track
@@ -57,7 +57,7 @@ def stored(reading: Reading, pack: Pack, row: Row) -> Stored:
         key,
     )
     left_out: dict[str, str] = {}
-    tested = pack_of_backtest(reading, pack, row["portfolio_id"])
+    tested = pack_of_backtest(reading.con, pack, row["portfolio_id"])
     told = backtest_of(con, tested, row["portfolio_id"]) if tested else {"portfolios": {}, "attribution": {}}
     measures = told["portfolios"].get(row["name"], {})
     return Stored(
@@ -70,17 +70,6 @@ def stored(reading: Reading, pack: Pack, row: Row) -> Stored:
         book=_book(reading, pack, row, left_out),
         left_out=left_out,
     )
-
-
-def pack_of_backtest(reading: Reading, pack: Pack, portfolio_id: str) -> str | None:
-    """The newest pack up to this one with a backtest of the portfolio: backtests have a job of their own."""
-    found = reading.con.execute(
-        "select p.pack_id from pricing_packs p where p.verdict = 'fresh' and p.as_of <= ? and exists "
-        "(select 1 from latest_backtest_results b where b.pack_id = p.pack_id and b.portfolio_id = ?) "
-        "order by p.as_of desc, p.revision desc limit 1",
-        [pack.as_of, portfolio_id],
-    ).fetchall()
-    return str(found[0][0]) if found else None
 
 
 def _backtest(

@@ -15,11 +15,12 @@ import pytest
 from optimizer import DataError, PolicyError
 from optimizer.measures.analytics import monthly_table
 from resources.results.measure_text import measure_text
+from resources.results.queries import pack_of_backtest
 from service.answers import FrontierAnswer, FrontierPoint, ScenarioAnswer, StressAnswer
 from service.report import __main__ as command
 from service.report import figures, page
 from service.report.contents import _attribution
-from service.report.stored import environment, findings, pack_of_backtest, written
+from service.report.stored import environment, findings, written
 from service.report.track import track
 
 Row = dict[str, Any]
@@ -315,7 +316,7 @@ def test_a_backtest_is_of_the_newest_fresh_pack_up_to_this_one(reading: Any) -> 
         (new_year, "book"), (date(2024, 1, 2), "book"), (date(2024, 1, 3), "book"), (date(2024, 1, 3), "other"),
         (date(2023, 12, 31), "book"), (date(2024, 1, 3), "nobody"),
     ]  # fmt: skip
-    found = [pack_of_backtest(reading, pack("x", day), portfolio) for day, portfolio in asked]
+    found = [pack_of_backtest(reading.con, pack("x", day), portfolio) for day, portfolio in asked]
     assert found == ["PP_1.2", "PP_1.2", "PP_3", "PP_1", None, None]
 
 
