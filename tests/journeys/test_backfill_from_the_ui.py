@@ -49,7 +49,13 @@ def backfill(desk: Desk) -> list[str]:
 
 def ended(home: Path) -> list[str]:
     """The packs in the order in which their runs ended."""
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(home))  # its storages are told where they are by it
+        return _ended(dg.DagsterInstance.get())
+
+
+def _ended(opened: dg.DagsterInstance) -> list[str]:
+    with opened as instance:
         for _ in range(600):
             records = [one for one in instance.get_run_records() if DAY in one.dagster_run.tags]
             if len(records) == len(PACKS) and all(one.dagster_run.is_finished for one in records):
