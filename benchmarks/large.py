@@ -19,7 +19,8 @@ import pandas as pd
 from benchmarks.problems import DAYS, RISK_FREE, make
 from benchmarks.timing import least_seconds
 from optimizer import Estimates, Mandate, Policy, Portfolio, Position, Recipe, Universe, estimate, solve
-from optimizer.proposals.proposal import believe, choose_weights, order_trades, orders_impact
+from optimizer.proposals.compiled_policy import CompiledPolicy
+from optimizer.proposals.proposal import believe, orders_impact
 from optimizer.trading.rationale import Reasons
 
 SIZES = (1250, 2500, 5000)
@@ -76,11 +77,12 @@ def book(n: int) -> dict[str, float]:
     done("estimates")
     _, believed = believe(evidence, universe, policy, mandate)
     done("posterior_returns")
-    solution = choose_weights(portfolio, quotes, believed, policy, universe, mandate)
+    compiled = CompiledPolicy(believed, policy, universe, mandate)
+    solution = compiled.choose_weights(portfolio, quotes)
     done("optimal_weights")
     times["GB without trades"] = memory()
     target = dict(zip(solution.symbols, solution.weights.tolist(), strict=True))
-    orders = order_trades(portfolio, quotes, target, believed, policy, universe, mandate, Reasons())
+    orders = compiled.order_trades(portfolio, quotes, target, Reasons())
     done("trades")
     signed = {
         row.symbol: (row.target_quantity - row.current_quantity, row.cost)

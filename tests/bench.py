@@ -8,7 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from resources.ledger.ledger import Stamp, append_entry, columns, written_cells
+from resources.accounts.known import Account
+from resources.books.day_before import DayBefore
+from resources.books.snapshots import Snapshot, take_snapshots
+from resources.ledger.ledger import Connection, Stamp, append_entry, columns, written_cells
 from resources.ledger.tables import LOGS, OF_PORTFOLIOS, OUTPUTS
 from resources.logs.appending import append_log
 from resources.packs.packs import Pack, cut_pack
@@ -129,3 +132,8 @@ def cut(warehouse: Warehouse, as_of: date, revise: str | None = None) -> Pack:
         return cut_pack(
             tx, as_of, ["feed"], [*DAYS, DAYS[-1] + timedelta(days=1)], limits, revise=revise
         ).pack
+
+
+def take_snapshot(con: Connection, pack: Pack, previous: DayBefore | None, account: Account) -> Snapshot:
+    """One account under `pack`; `previous` is what a paper book rests on."""
+    return take_snapshots(con, pack, [account], {account.id: previous})[0]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from bench import PRICE_TYPES, STAMP, ingest
+from bench import PRICE_TYPES, STAMP, ingest, take_snapshot
 
 from resources.accounts.known import account_of
 from resources.books.day_before import DayBefore, OutOfDate, day_before, out_of_date
-from resources.books.snapshots import Snapshot, read_snapshots, take_snapshot
+from resources.books.snapshots import Snapshot, read_snapshots
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, cut_pack, newest_fresh
 from resources.results.stage_outputs import TRADE_COLUMNS

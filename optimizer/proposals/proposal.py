@@ -207,34 +207,6 @@ def _refuse_shapes(beliefs: Beliefs) -> None:
             )
 
 
-def choose_weights(
-    portfolio: Portfolio,
-    prices: Mapping[str, Number],
-    estimates: Estimates,
-    policy: Policy,
-    universe: Universe,
-    mandate: Mandate,
-) -> Solution:
-    """The optimal weights of one account; as `CompiledPolicy.choose_weights`."""
-    return CompiledPolicy(estimates, policy, universe, mandate).choose_weights(portfolio, prices)
-
-
-def order_trades(
-    portfolio: Portfolio,
-    prices: Mapping[str, Number],
-    target: Mapping[str, float],
-    estimates: Estimates,
-    policy: Policy,
-    universe: Universe,
-    mandate: Mandate,
-    reasons: Reasons,
-) -> TradeList:
-    """Whole lots nearest to one account's target; as `CompiledPolicy.order_trades`."""
-    return CompiledPolicy(estimates, policy, universe, mandate).order_trades(
-        portfolio, prices, target, reasons
-    )
-
-
 def orders_impact(
     portfolio: Portfolio,
     prices: Mapping[str, Number],

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from optimizer import DataError, FundExposureMap, PackfolioError, PolicyError
-from optimizer.proposals.proposal import believe, choose_weights
+from optimizer import CompiledPolicy, DataError, FundExposureMap, PackfolioError, PolicyError
+from optimizer.proposals.proposal import believe
 from resources.audit.replay import recorded_configuration
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.ledger.ledger import Connection
@@ -143,7 +143,6 @@ def solved_weights(con: Connection, state: State) -> Weights:
     case = load_case(con, state.prices, state.snapshot, state.funds, found)
     inputs = case.inputs
     _, believed = believe(case.evidence, inputs.universe, inputs.policy, case.mandate)
-    solution = choose_weights(
-        case.portfolio, case.prices, believed, inputs.policy, inputs.universe, case.mandate
-    )
+    compiled = CompiledPolicy(believed, inputs.policy, inputs.universe, case.mandate)
+    solution = compiled.choose_weights(case.portfolio, case.prices)
     return dict(zip(solution.symbols, solution.weights.tolist(), strict=True))

@@ -154,11 +154,6 @@ def take_snapshots(
     ]
 
 
-def take_snapshot(con: Connection, pack: Pack, previous: DayBefore | None, account: Account) -> Snapshot:
-    """One account under `pack`; `previous` as in `take_snapshots`."""
-    return take_snapshots(con, pack, [account], {account.id: previous})[0]
-
-
 def _taken(
     listing: Listing,
     account: Account,

@@ -6,7 +6,6 @@ which checks that everybody can read the page; without it that test is skipped.
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 from source_tree import ROOT
 
 from service.settings import Settings
@@ -31,12 +31,6 @@ TABS = (
     "Trades", "Weights", "Exposures", "Impact", "Frontier", "Scenarios", "Hedges", "Regime", "Performance",
     "Compare packs",
 )  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def wait_for(url: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from bench import STAMP, ingest, price_rows
+from bench import STAMP, ingest, price_rows, take_snapshot
 
 from optimizer import DataError, ExposureType, Fund, FundExposureMap, Policy
 from resources.accounts.known import account_of
@@ -14,7 +14,6 @@ from resources.books.snapshots import (
     REMEDY,
     Snapshot,
     read_snapshots,
-    take_snapshot,
 )
 from resources.books.universes import UNPRICED
 from resources.packs.packs import Pack, cut_pack

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from bench import take_snapshot
 from small_desk import FILES, sessions
 
 from optimizer import FundExposureMap
 from optimizer.proposals.proposal import without_evidence
 from resources.accounts.known import account_of
-from resources.books.snapshots import take_snapshot
 from resources.ledger.ledger import Stamp
 from resources.logs.ingest import Inbox
 from resources.packs.packs import cut_pack

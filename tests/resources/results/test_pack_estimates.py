@@ -5,14 +5,14 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
-from bench import PRICE_TYPES, STAMP, ingest, price_rows
+from bench import PRICE_TYPES, STAMP, ingest, price_rows, take_snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer import Recipe
 from optimizer.proposals.proposal import ASSUMED_VOLATILITY
 from resources.accounts.known import account_of
-from resources.books.snapshots import Snapshot, take_snapshot
+from resources.books.snapshots import Snapshot
 from resources.books.universes import Listing
 from resources.packs.packs import Pack, cut_pack
 from resources.results.pack_estimates import estimate_evidence

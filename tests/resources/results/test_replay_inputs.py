@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from bench import PRICE_TYPES, STAMP, ingest
+from bench import PRICE_TYPES, STAMP, ingest, take_snapshot
 
 from optimizer import FundExposureMap
 from optimizer.proposals.proposal import without_evidence
 from resources.accounts.known import account_of
-from resources.books.snapshots import take_snapshot
 from resources.packs.packs import cut_pack
 from resources.results.pack_estimates import Case, load_case
 from resources.results.replays.checkpoints import Checkpoints
