@@ -7,7 +7,7 @@ BIN := .venv/bin
 CODE := optimizer resources assets pipeline service tests benchmarks
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run ui docs test test-slow test-kernels test-all-kernels mutate lint format types validate audit check bench peers lock clean
+.PHONY: help run ui docs test test-slow test-browser test-kernels test-all-kernels mutate lint format types validate audit check bench peers lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
@@ -27,6 +27,9 @@ test: .venv/dev.stamp ## the tests
 
 test-slow: .venv/dev.stamp ## the slow tests alone
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "slow and not network"
+
+test-browser: .venv/browser.stamp ## the screen in a real Chromium, which must be on the PATH, with axe's rules
+	@$(BIN)/python -m pytest tests/service/test_browser.py -m slow
 
 test-kernels: .venv/dev.stamp ## the quicker numerical tests under another BLAS kernel than the machine's own
 	@$(BIN)/python tests/kernels.py other
@@ -76,6 +79,11 @@ clean: ## remove the environments and caches; the warehouse in .packfolio stays
 
 .venv/dev.stamp: requirements/dev.lock pyproject.toml | .venv/bin/python
 	@requirements/install $(BIN)/python requirements/dev.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/browser.stamp: requirements/browser.lock pyproject.toml | .venv/bin/python
+	@requirements/install $(BIN)/python requirements/browser.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 

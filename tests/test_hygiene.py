@@ -167,7 +167,8 @@ def wanted(*extras: str) -> list[Requirement]:
 
 
 @pytest.mark.parametrize(
-    ("lock", "extras"), [("runtime.lock", []), ("dev.lock", ["dev"]), ("docs.lock", ["docs"])]
+    ("lock", "extras"),
+    [("runtime.lock", []), ("dev.lock", ["dev"]), ("docs.lock", ["docs"]), ("browser.lock", ["browser"])],
 )
 def test_a_lock_pins_what_pyproject_asks_for(lock: str, extras: list[str]) -> None:
     pins = locked(lock)

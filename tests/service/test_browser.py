@@ -1,7 +1,7 @@
 """The screen in a real Chromium: a desk's morning by mouse and by keyboard, and what is said when it fails.
 
-Screenshots go to PACKFOLIO_SCREENSHOTS where that names a folder. PACKFOLIO_AXE names axe.min.js of axe-core,
-which checks that everybody can read the page; without it that test is skipped.
+Screenshots go to PACKFOLIO_SCREENSHOTS where that names a folder. `make test-browser` installs what this needs:
+Playwright, and axe-core, which checks that everybody can read the page.
 """
 
 import os
@@ -91,7 +91,7 @@ def screen(processes: Any) -> str:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip(
-        "playwright.sync_api", reason="the browser test needs `pip install -e .[browser]`"
+        "playwright.sync_api", reason="the browser test needs `make test-browser`"
     )
     with playwright.sync_playwright() as driver:
         options = {"args": ["--no-sandbox"]} | ({"executable_path": CHROMIUM} if CHROMIUM else {})
@@ -219,12 +219,10 @@ def test_an_answer_to_other_limits_is_grey(page: Any) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 1024, 420])
 def test_everybody_can_read_every_tab(browser: Any, screen: str, width: int, scheme: str) -> None:
-    axe = os.environ.get("PACKFOLIO_AXE")
-    if not axe:
-        pytest.skip("PACKFOLIO_AXE names no axe.min.js; unpack `npm pack axe-core` and name it")
+    axe = Path(pytest.importorskip("axe_playwright_python").__file__).with_name("axe.min.js")
     page = opened(browser, screen, width, scheme)
     generate(page)
-    page.evaluate(Path(axe).read_text("utf-8"))
+    page.evaluate(axe.read_text("utf-8"))
     faults = []
     for tab in TABS:
         show(page, tab)
