@@ -239,8 +239,4 @@ def why(result: dg.ExecuteInProcessResult) -> str:
 
 
 def _said(checks: list[dg.AssetCheckEvaluation]) -> str:
-    parts = []
-    for check in checks:
-        for name, value in check.metadata.items():
-            parts.append(f"{name}: {value.value}")
-    return "; ".join(parts)
+    return "; ".join(str(check.description) for check in checks)

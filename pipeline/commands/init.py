@@ -81,6 +81,11 @@ def init(
     elif symbols or kind != new_desk.EXAMPLE:
         listed = symbols or _asked("Symbols that it may hold, separated by commas", "--symbols or --holdings")
         book = _paper(listed, money, name, rate, as_of.date() if as_of else FIRST_DAY)
+    if kind == new_desk.EXAMPLE and book and (unknown := new_desk.without_example_price(book.symbols)):
+        raise PolicyError(
+            f"the example has no prices of {', '.join(unknown)}: leave them out, or bring prices: --prices yahoo, or a "
+            "folder of your own files"
+        )
     if kind == new_desk.EXAMPLE or book is None:
         files = {f"portfolios/{book.name}.yaml": book.text()} if book else {}
     else:

@@ -58,20 +58,24 @@ LAYOUTS = (
         ("investment name", "symbol", "shares", "total value"),
     ),
 )  # fmt: skip
-GENERIC = Layout(
-    "generic",
-    {
-        "account": ("account", "account number"), "symbol": ("symbol", "ticker"),
-        "name": ("name", "description", "security"), "quantity": ("quantity", "shares", "units", "qty"),
-        "price": ("price", "last price", "share price"), "value": ("value", "market value", "total value"),
-        "cost": ("cost", "total cost", "cost basis", "cost basis total"),
-        "each": ("average cost", "unit cost", "cost per share", "price paid", "average price"),
-        "acquired": ("acquired", "date acquired", "purchase date", "trade date", "open date"),
-        "kind": ("type", "security type"),
-    },
-    (),
-    american=False,
-)  # fmt: skip
+OWN_WORDS: Mapping[str, Names] = {
+    "account": ("account",), "symbol": ("ticker",), "name": ("name", "security"), "quantity": ("units",),
+    "value": ("value",), "cost": ("cost", "total cost"), "kind": ("type",),
+    "each": ("average cost", "unit cost", "cost per share", "price paid", "average price"),
+    "acquired": ("purchase date", "trade date"),
+}  # fmt: skip
+
+
+def _any_words() -> dict[str, Names]:
+    """A table of one's own may call a column what any broker calls it."""
+    every = [OWN_WORDS, *(layout.columns for layout in LAYOUTS)]
+    return {
+        ours: tuple(dict.fromkeys(word for one in every for word in one.get(ours, ())))
+        for ours in LAYOUTS[0].columns | OWN_WORDS
+    }
+
+
+GENERIC = Layout("generic", _any_words(), (), american=False)
 SEPARATORS = (",", "\t", ";")
 WANTED = (
     "positions exports of Vanguard, Schwab, Fidelity and Interactive Brokers are read, and any CSV with the columns "

@@ -123,6 +123,11 @@ class EmbeddedSource:
             if not seen(key):
                 yield Delivery(self.name, key, f"{log}.json", sha, recipe, rows, simulated=True, log=log)
 
+    def symbols(self) -> frozenset[str]:
+        """Every symbol that it prices."""
+        files = (read_panel(package_data() / name).symbols for name in (STOCKS, INDEX, FACTORS))
+        return frozenset({TOTAL_RETURN_INDEX, *self.funds}.union(*files))
+
     def securities(self) -> pa.Table:
         """Rows of `securities` for what is simulated; the note states legs and fee."""
         borrow = f"borrowing at {self.risk_free_rate + self.spread:.2%}"

@@ -12,6 +12,7 @@ import optimizer
 from optimizer import PolicyError
 from resources.brokers.holdings import quoted
 from resources.settings.configuration import load_configuration
+from resources.settings.sources import EmbeddedSettings, embedded_source
 
 EXAMPLE, YAHOO, OWN = "example", "yahoo", "own"
 SPREAD = 1.5  # the largest weight of a new book, as a multiple of equal weights
@@ -102,6 +103,14 @@ def example_configuration() -> Path:
     root = Path(optimizer.__file__).resolve().parent.parent
     inside = root / "pipeline" / "example"
     return inside if inside.is_dir() else root / "config"
+
+
+def without_example_price(symbols: Sequence[str]) -> list[str]:
+    """Those of the symbols that the example's prices do not have."""
+    sources = load_configuration(example_configuration()).sources.sources
+    settings = next(one for one in sources if isinstance(one, EmbeddedSettings))
+    known = embedded_source(settings).symbols()
+    return [symbol for symbol in symbols if symbol not in known]
 
 
 def sources_text(kind: str, place: str, basis: str | None, symbols: Sequence[str], start: date) -> str:

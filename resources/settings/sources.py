@@ -266,16 +266,17 @@ def open_source(
                 Reading(settings.name, currency, "split_adjusted"),
             )
         case EmbeddedSettings():
-            return EmbeddedSource(
-                settings.name,
-                settings.dividend_yield,
-                settings.risk_free_rate,
-                settings.spread_bps / 1e4,
-                {
-                    symbol: SimulatedFund(dict(fund.legs), fund.fee_bps / 1e4)
-                    for symbol, fund in settings.funds.items()
-                },
-            )
+            return embedded_source(settings)
+
+
+def embedded_source(settings: EmbeddedSettings) -> EmbeddedSource:
+    """The prices that come with Packfolio, with the funds that the settings simulate from them."""
+    funds = {
+        symbol: SimulatedFund(dict(fund.legs), fund.fee_bps / 1e4) for symbol, fund in settings.funds.items()
+    }
+    return EmbeddedSource(
+        settings.name, settings.dividend_yield, settings.risk_free_rate, settings.spread_bps / 1e4, funds
+    )
 
 
 def inbox_folders(file: SourcesFile, config: Path) -> list[Path]:

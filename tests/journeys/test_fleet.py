@@ -17,6 +17,9 @@ from typing import Any
 
 import pytest
 from fleet_desk import MODELS, STAMP, FleetDesk, make_fleet_desk
+from postgres import answer, postgres
+from small_desk import make_desk
+from source_tree import ROOT
 
 from assets import hedges, impact, optimal_weights, posterior_returns, trades
 from assets.shared.computed import Written, computed
@@ -163,74 +166,19 @@ def test_a_soak_answers_the_good_names_the_bad_and_verifies(desk: FleetDesk) -> 
         assert verify(con, desk.warehouse.anchor).faults == []
 
 
-@pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A PostgreSQL of its own; what Dagster's configuration wants to know of it."""
-    if not (shutil.which("initdb") and shutil.which("pg_ctl")):
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    pytest.importorskip("dagster_postgres", reason="packfolio[postgres] is not installed")
-    user: dict[str, Any] = {"user": "postgres"} if os.geteuid() == 0 else {}
-    data, port = tmp_path / "data", "54987"
-    if user:
-        for folder in (tmp_path, *tmp_path.parents[:3]):
-            folder.chmod(0o755)
-        data.mkdir()
-        shutil.chown(data, "postgres")
-    subprocess.run(
-        ["initdb", "-D", data, "-U", "dagster", "-A", "trust"], check=True, capture_output=True, **user
-    )
-    options = f"-p {port} -k {data} -c listen_addresses=127.0.0.1"
-    log = ["-l", str(data / "log"), "-o", options, "-w"]
-    subprocess.run(["pg_ctl", "-D", data, *log, "start"], check=True, capture_output=True, cwd=data, **user)
-    try:
-        subprocess.run(["createdb", "-h", "127.0.0.1", "-p", port, "-U", "dagster", "dagster"], check=True)
-        yield {
-            "PACKFOLIO_POSTGRES_HOST": "127.0.0.1", "PACKFOLIO_POSTGRES_USER": "dagster",
-            "PACKFOLIO_POSTGRES_PASSWORD": "none", "PACKFOLIO_POSTGRES_DB": "dagster",
-            "PACKFOLIO_POSTGRES_PORT": port,
-        }  # fmt: skip
-    finally:
-        subprocess.run(
-            ["pg_ctl", "-D", data, "-m", "immediate", "stop"],
-            check=True,
-            capture_output=True,
-            cwd=data,
-            **user,
-        )
-
-
-def test_dagster_keeps_its_history_in_postgres(postgres: dict[str, str], tmp_path: Path) -> None:
-    from small_desk import make_desk
-    from source_tree import ROOT
-
+def test_dagster_keeps_its_history_in_postgres(tmp_path: Path) -> None:
     make_desk(tmp_path)
     home = tmp_path / "home"
     (home / "dagster").mkdir(parents=True)
     shutil.copy(ROOT / "deploy" / "dagster-postgres.yaml", home / "dagster" / "dagster.yaml")
-    environment = {
-        **os.environ, **postgres, "PACKFOLIO_HOME": str(home), "PACKFOLIO_CONFIG": str(tmp_path / "config"),
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "run"], env=environment, cwd=ROOT, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr + done.stdout
-    ask = [
-        "psql",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        postgres["PACKFOLIO_POSTGRES_PORT"],
-        "-U",
-        "dagster",
-        "-d",
-        "dagster",
-    ]
-    told = subprocess.run(
-        [*ask, "-Atc", "select status, count(*) from runs group by 1"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert told.stdout.startswith("SUCCESS|")
+    with postgres(tmp_path) as server:
+        environment = {
+            **os.environ, **server, "PACKFOLIO_HOME": str(home), "PACKFOLIO_CONFIG": str(tmp_path / "config"),
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline.cli", "run"], env=environment, cwd=ROOT, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr + done.stdout
+        assert answer(server, "select status, count(*) from runs group by 1").startswith("SUCCESS|")
     assert not list((home / "dagster").rglob("*.db"))

@@ -153,3 +153,15 @@ def test_on_a_terminal_what_is_unclear_is_asked(
         "? line 6: 912796XY1: it is a CUSIP, as bonds have, and no symbol of a price source",
         "? line 7: MARGIN X: it is no symbol that a price source has",
     ]
+
+
+def test_the_example_is_not_offered_to_holdings_that_it_cannot_price(at: Terminal, tmp_path: Path) -> None:
+    words = ("init", str(at.folder), "--prices", "example")
+    refused = at(*words, "--symbols", "AAPL,SPY,SPX2X.SIM,TLT")
+    assert (refused.status, refused.err) == (
+        2,
+        "PolicyError the example has no prices of SPY, TLT: leave them out, or bring prices: --prices yahoo, or a "
+        "folder of your own files\n",
+    )
+    assert not at.folder.exists()
+    assert at(*words, "--symbols", "AAPL,SPX2X.SIM,SPX.TR").status == 0

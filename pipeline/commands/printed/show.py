@@ -7,7 +7,6 @@ from rich import box
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from pipeline.commands.printed.narrow import fits, show_lines, show_table
 from resources.results.measure_text import measure_text
@@ -61,11 +60,11 @@ def show_portfolio(out: Console, portfolio: Row) -> None:
     result, totals = portfolio["result"], portfolio["totals"]
     out.print(f"\n[bold]{portfolio['name']}[/bold] ({portfolio['mode']}, {portfolio['base_currency']})")
     if result is not None and result["status"] == "no_trade":
-        out.print(f"  {result['reason']}", highlight=False, soft_wrap=True)
+        _indented(out, result["reason"])
         return
     if result is None or result["status"] != "optimal":
         why = portfolio["problem"] or (result or {}).get("reason") or "not computed"
-        out.print(f"  [red]no weights today[/red]: {why}", highlight=False, soft_wrap=True)
+        _indented(out, f"[red]no weights today[/red]: {why}")
         return
     _indented(
         out,
@@ -84,12 +83,12 @@ def show_portfolio(out: Console, portfolio: Row) -> None:
         if totals["tax"] is not None:
             _indented(out, _taxes(totals))
     for warning in [*(result["warnings"] or []), *((totals or {}).get("warnings") or [])]:
-        out.print(f"  [yellow]![/yellow] {warning}", highlight=False, soft_wrap=True)
+        _indented(out, f"[yellow]![/yellow] {warning}")
 
 
 def _indented(out: Console, text: str) -> None:
     """A line under a portfolio's name; what has no room goes on below its beginning."""
-    out.print(Padding(Text(text), (0, 0, 0, 2)))
+    out.print(Padding(out.render_str(text, highlight=False), (0, 0, 0, 2)))
 
 
 ORDER_HEADS = (

@@ -129,3 +129,20 @@ def test_a_file_without_positions_names_what_is_read() -> None:
 def test_a_weekend_is_the_friday_before() -> None:
     days = [date(2022, 12, 22), DAY, date(2022, 12, 24), date(2022, 12, 25), date(2022, 12, 26)]
     assert [last_weekday(day) for day in days] == [date(2022, 12, 22), DAY, DAY, DAY, date(2022, 12, 26)]
+
+
+@pytest.mark.parametrize("name", ["Schwab", "Vanguard", "Fidelity"])
+def test_a_brokers_table_with_columns_taken_out_is_a_table_of_ones_own(name: str) -> None:
+    """Users trim exports to what they want to show."""
+    words = {"Schwab": ("Symbol", "Qty (Quantity)", "Mkt Val (Market Value)", "Cost Basis")}
+    words |= {
+        "Vanguard": ("Symbol", "Shares", "Total Value"),
+        "Fidelity": ("Symbol", "Quantity", "Current Value"),
+    }
+    row = ("AAPL", "100", "13186.00", "15000.00")
+    columns = words[name]
+    text = f"{','.join(columns)}\n{','.join(row[: len(columns)])}\n"
+    found = read(text)
+    assert (found.layout, found.questions) == ("generic", [])
+    held = holdings(found, DAY).positions[0]
+    assert (held.symbol, held.quantity, held.cost) == ("AAPL", 100, 150 if name == "Schwab" else None)
