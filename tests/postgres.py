@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,17 +14,18 @@ from ports import free_port
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[dict[str, str]]:
-    """What Dagster's configuration wants to know of it; skips the test where PostgreSQL is not installed."""
+def postgres() -> Iterator[dict[str, str]]:
+    """What Dagster's configuration wants to know of it; skips the test where PostgreSQL is not installed.
+
+    Its files lie outside pytest's folder: root's server runs as postgres, who may not look in there.
+    """
     if not (shutil.which("initdb") and shutil.which("pg_ctl")):
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
     pytest.importorskip("dagster_postgres", reason="packfolio[postgres] is not installed")
     user: dict[str, Any] = {"user": "postgres"} if os.geteuid() == 0 else {}
-    data, port = folder / "data", str(free_port())
+    port, folder = str(free_port()), tempfile.TemporaryDirectory(prefix="packfolio-postgres-")
+    data = Path(folder.name)
     if user:
-        for above in (folder, *folder.parents[:3]):
-            above.chmod(0o755)
-        data.mkdir()
         shutil.chown(data, "postgres")
 
     def call(*words: str, **more: Any) -> None:
@@ -41,6 +43,7 @@ def postgres(folder: Path) -> Iterator[dict[str, str]]:
         }  # fmt: skip
     finally:
         call("pg_ctl", "-D", str(data), "-m", "immediate", "stop", cwd=data, **user)
+        folder.cleanup()
 
 
 def answer(server: dict[str, str], sql: str) -> str:

@@ -84,12 +84,22 @@ class Host:
                 process.wait(40)
             except subprocess.TimeoutExpired:
                 odd.append(f"{name} did not end on SIGTERM")
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-                odd.append(f"{name} left a child behind")
-            except ProcessLookupError:
-                pass
+        odd += [
+            f"{name} left a child behind" for name, process in self.started.items() if outlived(process.pid)
+        ]
         return odd
+
+
+def outlived(group: int) -> bool:
+    """Whether something of a process group is there half a minute after its first process ended; it is killed then."""
+    for _ in range(60):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return False
+        time.sleep(0.5)
+    os.killpg(group, signal.SIGKILL)
+    return True
 
 
 @contextmanager
@@ -141,7 +151,7 @@ def runs_and_is_served(made: Host, prefix: str, key: dict[str, str]) -> None:
 
 def test_all_of_compose(tmp_path: Path) -> None:
     services = {name: COMPOSE["services"][name] for name in OURS}
-    with host(tmp_path) as made, postgres(tmp_path) as server:
+    with host(tmp_path) as made, postgres() as server:
         (tmp_path / "dagster.yaml").write_bytes((DEPLOY / "dagster-postgres.yaml").read_bytes())
         image = {"PACKFOLIO_HOME": "/desk/home", "PACKFOLIO_CONFIG": "/desk/config", "OMP_NUM_THREADS": "1"}
         secret = {"PACKFOLIO_API_KEY": KEY}

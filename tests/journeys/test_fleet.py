@@ -171,7 +171,7 @@ def test_dagster_keeps_its_history_in_postgres(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / "dagster").mkdir(parents=True)
     shutil.copy(ROOT / "deploy" / "dagster-postgres.yaml", home / "dagster" / "dagster.yaml")
-    with postgres(tmp_path) as server:
+    with postgres() as server:
         environment = {
             **os.environ, **server, "PACKFOLIO_HOME": str(home), "PACKFOLIO_CONFIG": str(tmp_path / "config"),
         }  # fmt: skip
