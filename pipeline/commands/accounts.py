@@ -42,6 +42,11 @@ def list_accounts(
         return
     from pipeline.commands.printed.show import show_rows
 
+    if not found["there"]:
+        out.print(
+            f"no account of {found['pack_id']} is like that; say no SEARCH, --model or --outcome for all"
+        )
+        return
     show_rows(out, found["counts"], ())
     show_rows(
         out,

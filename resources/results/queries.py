@@ -199,14 +199,15 @@ def set_aside_today(con: Connection) -> list[Row]:
 
 
 def pack_details(con: Connection, pack_id: str) -> Row:
-    """One pack with its findings, logs and portfolios."""
+    """One pack with its findings, those of its sources' files too, its logs and portfolios."""
     pack = find_pack(con, pack_id)
     row = rows(con, "select * from pricing_packs where pack_id = ?", [pack.id])[0]
     later = rows(con, "select pack_id, reason from pricing_packs where supersedes = ?", [pack.id])
     findings = rows(
         con,
-        "select code, severity, symbol, date, message from check_findings where pack_id = ? order by all",
-        [pack.id],
+        "select distinct code, severity, symbol, date, message from check_findings where pack_id = $1 "
+        "or (pack_id is null and materialization <= $2 and code in (select unnest($3))) order by all",
+        [pack.id, pack.watermark, list(CAVEATS)],
     )
     logs = rows(
         con,

@@ -230,8 +230,6 @@ def test_an_explanation_is_a_table_a_portfolio_with_its_lots() -> None:
         |book  SELL 300 AAA
         |  drift
         |
-        |
-        | ───────────────────────────────────
         | weight now                   20.00%
         | target weight                10.00%
         | weight after                 10.12%
@@ -248,8 +246,6 @@ def test_an_explanation_is_a_table_a_portfolio_with_its_lots() -> None:
         |taxed  SELL 300 AAA
         |  drift
         |
-        |
-        | ───────────────────────────────────────
         | weight now                       20.00%
         | target weight                    10.00%
         | weight after                     10.12%
@@ -388,6 +384,18 @@ def test_any_rows_are_a_table_whose_numbers_stand_to_the_right() -> None:
         |
     """)
     assert printed(show_rows, []) == "|nothing yet"
+
+
+def test_a_column_without_any_value_is_left_out_and_a_late_number_stands_to_the_right() -> None:
+    rows = [{"asset": "packs", "books": None, "old": None}, {"asset": "trades", "books": 2, "old": None}]
+    assert printed(show_rows, rows) == block("""
+        |
+        | asset    books
+        | ──────────────
+        | packs
+        | trades       2
+        |
+    """)
 
 
 def test_a_packs_own_values_come_first_and_its_lists_as_tables() -> None:

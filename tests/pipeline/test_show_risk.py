@@ -35,6 +35,25 @@ def test_the_impact_of_the_trades_is_a_table_a_portfolio() -> None:
     """)
 
 
+def test_the_impact_of_a_book_without_an_answer_is_its_reason_and_an_empty_figure_no_row() -> None:
+    unknown = {"metric": "quality", "current": None, "post": None, "delta": None}
+    known = {"metric": "sharpe", "current": 0.5, "post": 0.55, "delta": 0.05}
+    portfolios = [
+        {"name": "broken", "impact": [], "problem": "AAA has no price"},
+        {"name": "book", "impact": [unknown, known], "problem": None},
+    ]
+    assert printed(show_impact, {"pack_id": "PP_A", "portfolios": portfolios}) == block("""
+        |broken under PP_A: AAA has no price
+        |
+        |book under PP_A
+        |
+        |          before   after   change
+        | ────────────────────────────────
+        | sharpe     0.50    0.55     0.05
+        |
+    """)
+
+
 def test_a_scenario_is_a_line_with_what_its_own_hedges_leave() -> None:
     crash: dict[str, Any] = {
         "scenario_id": "CRASH", "profit": -12345.6, "standard_error": 321.5, "hedge_offset": 4000.0,

@@ -19,8 +19,12 @@ ROOM_FOR_REASONS = 120
 
 def columns_table(title: str, columns: Iterable[tuple[str, bool]]) -> Table:
     """A table without rows; columns are (heading, whether it is a number)."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading, number in columns:
+    named = list(columns)
+    table = Table(
+        title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
+        show_header=any(heading for heading, _ in named),
+    )  # fmt: skip
+    for heading, number in named:
         table.add_column(heading, justify="right" if number else "left", no_wrap=number)
     return table
 
@@ -133,7 +137,7 @@ def show_explanation(out: Console, rows: Sequence[Row]) -> None:
     """Why one symbol is traded, portfolio by portfolio."""
     for row in rows:
         out.print(f"\n[bold]{row['name']}[/bold]  {row['action']} {row['quantity']:g} {row['symbol']}")
-        out.print(f"  {row['rationale']}", highlight=False, soft_wrap=True)
+        _indented(out, row["rationale"])
         table = columns_table("", [("", False), ("", True)])
         for label, key in (
             ("weight now", "current_weight"), ("target weight", "target_weight"), ("weight after", "achieved_weight"),
@@ -243,12 +247,17 @@ def _show_parts(out: Console, found: Sequence[Row]) -> None:
 
 
 def show_rows(out: Console, rows: Sequence[Row], least_wanted: Sequence[str] = ()) -> None:
-    """Any rows as a table; where it has no room, the least wanted columns are cut, the first of them first."""
+    """Any rows as a table; where it has no room, the least wanted columns are cut, the first of them first.
+
+    A column in which no row has anything is left out.
+    """
     if not rows:
         out.print("nothing yet")
         return
+    first = {name: next((row[name] for row in rows if row[name] is not None), None) for name in rows[0]}
+    filled = {name: value for name, value in first.items() if value is not None}
     for cut in range(len(least_wanted) + 1):
-        named = {name: value for name, value in rows[0].items() if name not in least_wanted[:cut]}
+        named = {name: value for name, value in filled.items() if name not in least_wanted[:cut]}
         table = columns_table("", [(name, isinstance(value, int | float)) for name, value in named.items()])
         for row in rows:
             table.add_row(*("" if row[name] is None else str(row[name]) for name in named))

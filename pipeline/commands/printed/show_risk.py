@@ -11,13 +11,20 @@ FRACTIONS = ("sharpe", "quality")
 
 
 def show_impact(out: Console, found: Row) -> None:
-    """One table a portfolio: before, after, change."""
+    """One table a portfolio: before, after, change; of one without an answer its reason."""
     for portfolio in found["portfolios"]:
+        if not portfolio["impact"]:
+            out.print(
+                f"{portfolio['name']} under {found['pack_id']}: {portfolio['problem'] or 'nothing is traded'}\n"
+            )
+            continue
         table = columns_table(
             f"{portfolio['name']} under {found['pack_id']}",
             [("", False), ("before", True), ("after", True), ("change", True)],
         )
         for row in portfolio["impact"]:
+            if row["current"] is None and row["post"] is None:
+                continue
             shown = [_figure(row["metric"], row[side]) for side in ("current", "post", "delta")]
             table.add_row(row["metric"].replace("_", " "), *shown)
         show_table(out, table)
