@@ -20,6 +20,7 @@ from resources.logs.open_questions import open_questions
 from resources.logs.refused_files import REJECTED
 from resources.logs.storing import Ingested
 from resources.prices.reference import SOURCE
+from resources.prices.source import in_words
 from resources.store.warehouse import frame
 
 RETRY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL)
@@ -102,7 +103,7 @@ def _believed(codes: Sequence[str], aside: int) -> str:
 
 def _all_read(asset: str, done: Sequence[Ingested]) -> dg.AssetCheckResult:
     refused = [item for item in done if item.status == REJECTED]
-    why = {item.payload: "; ".join(map(str, item.findings)) for item in refused}
+    why = {item.payload: in_words(item.findings) for item in refused}
     return dg.AssetCheckResult(
         check_name=ALL_READ,
         asset_key=asset,

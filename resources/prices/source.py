@@ -78,6 +78,25 @@ class Finding:
         return f"{self.code} {place}{self.message}"
 
 
+ALIKE = 2
+
+
+def in_words(findings: Sequence[Finding]) -> str:
+    """Findings in one line: two of a kind are told, the others of it counted.
+
+    >>> in_words([Finding("BAD_DATE", "FAIL", "'x' is no date", line=line) for line in (2, 3, 4, 5)])
+    "BAD_DATE line 2: 'x' is no date; BAD_DATE line 3: 'x' is no date, and 2 more like it"
+    """
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.code, []).append(finding)
+    told = []
+    for alike in kinds.values():
+        more = f", and {len(alike) - ALIKE} more like it" if len(alike) > ALIKE else ""
+        told.append("; ".join(map(str, alike[:ALIKE])) + more)
+    return "; ".join(told)
+
+
 def shown(text: str, most: int = 200) -> str:
     """Text from outside as a message may hold it: what cannot be printed is spelled out, and a long end is cut."""
     spelled = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text[: most + 1])
@@ -91,7 +110,7 @@ class FileRejected(DataError):  # noqa: N818  says what happened to it
         self, name: str, findings: Sequence[Finding], payload_sha256: str = "", log: str = "prices"
     ) -> None:
         self.name = shown(name, LONGEST_NAME)
-        super().__init__(f"{self.name} is refused: " + "; ".join(map(str, findings)))
+        super().__init__(f"{self.name} is refused: {in_words(findings)}")
         self.findings = tuple(findings)
         self.payload_sha256 = payload_sha256
         self.log = log

@@ -7,14 +7,23 @@ mean two things is refused with its layout's name and the remedy.
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
 
 from resources.prices.columns import ALIASES, SYMBOL, TYPES, plain
 from resources.prices.source import FileRejected, Finding
+from resources.prices.vendors.quotes import quotes_of
+from resources.prices.vendors.rewriting import (
+    STATE,
+    Change,
+    Rewritten,
+    american,
+    cells_of,
+    changed,
+    dollars,
+    fail,
+    lines_of,
+)
 
-Change = Callable[[int, list[str]], list[str]]
 HEAD = 1 << 15  # bytes that the first lines are looked for in
 PRICE_FIELDS = frozenset({"open", "high", "low", "close", "adj_close", "volume"})
 STOOQ = {
@@ -24,24 +33,6 @@ STOOQ = {
 NO_SYMBOL = re.compile("PRICE|VALUE|NAV|VWAP|RETURN|CHANGE|INDEX|TURNOVER|TRADES|LAST|BID|ASK|MID")
 DECIMAL_COMMA, DECIMAL_POINT = re.compile(r"[+-]?\d+,\d+", re.A), re.compile(r"[+-]?\d+\.\d+", re.A)
 MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00:00([+-]\d{2}:?\d{2})?", re.A)
-STATE = "state the basis of the source: as_traded, split_adjusted or total_return"
-
-
-@dataclass(frozen=True)
-class Rewritten:
-    """A vendor's file in plain columns.
-
-    text      what is to be read in its place, line for line but for `dropped` lines below the header
-    columns   (our column, symbol) of each column after the date, of a table with a column a symbol; else empty
-    open_     why its closes may be adjusted, so that the source must state their basis; "" where they tell
-    """
-
-    layout: str
-    text: bytes
-    dropped: int = 0
-    columns: tuple[tuple[str, str], ...] = ()
-    open_: str = ""
-    warnings: tuple[Finding, ...] = field(default=())
 
 
 def rewritten(data: bytes, name: str, ignored: Sequence[str] = ()) -> Rewritten | None:
@@ -54,7 +45,7 @@ def rewritten(data: bytes, name: str, ignored: Sequence[str] = ()) -> Rewritten 
     try:
         first = head.decode(errors="ignore").splitlines()[:3]
         separator = _separator(first[0]) if first else ","
-        heads = [_cells(line, separator) for line in first]
+        heads = [cells_of(line, separator) for line in first]
         text = data.decode("utf-8-sig") if separator != "," or _is_vendors(heads, ignored) else ""
     except (UnicodeDecodeError, csv.Error):
         return None  # the plain reader says what is wrong with the bytes
@@ -73,6 +64,7 @@ def _is_vendors(heads: Sequence[Sequence[str]], ignored: Sequence[str]) -> bool:
         and (
             "<TICKER>" in heads[0]
             or {"close/last", "date"} <= {plain(cell) for cell in heads[0]}
+            or quotes_of(heads[0]) is not None
             or _is_history(heads)
             or _field_row(heads) is not None
             or wide_symbols(heads[0], ignored)
@@ -87,13 +79,15 @@ def _of_vendor(
         return _stooq(text, heads[0], name)
     if {"close/last", "date"} <= {plain(cell) for cell in heads[0]}:
         return _nasdaq(text, heads[0], name)
+    if (vendor := quotes_of(heads[0])) is not None:
+        return vendor(text, heads[0], name)
     if _is_history(heads):
-        return Rewritten("yfinance's history", _changed(text, _dates_alone(heads[0])).encode())
+        return Rewritten("yfinance's history", changed(text, _dates_alone(heads[0])).encode())
     if (place := _field_row(heads)) is not None:
         return _download(text, heads, place, name)
     if symbols := wide_symbols(heads[0], ignored):
         header = ["date", *(f"column {place}" for place in range(1, len(heads[0])))]
-        plain_text = _changed(text, lambda line, cells: header if line == 1 else cells)
+        plain_text = changed(text, lambda line, cells: header if line == 1 else cells)
         columns = tuple(("close", symbol) for symbol in symbols)
         return Rewritten("a table with a column a symbol", plain_text.encode(), columns=columns)
     return None
@@ -104,26 +98,6 @@ def _separator(first: str) -> str:
     return next((mark for mark in (";", "\t") if mark in first and "," not in first), ",")
 
 
-def _cells(line: str, separator: str = ",") -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
-
-
-def _lines(text: str) -> Iterator[tuple[int, str, str]]:
-    """(number, line, its end) of each line."""
-    for number, line in enumerate(io.StringIO(text, newline=""), 1):
-        bare = line.rstrip("\r\n")
-        yield number, bare, line[len(bare) :]
-
-
-def _changed(text: str, change: Change, separator: str = ",") -> str:
-    """Each line's cells changed; line ends stay, so that a cut-off last line is still noticed."""
-    out = io.StringIO()
-    for number, line, end in _lines(text):
-        cells = change(number, _cells(line, separator)) if line.strip() else []
-        out.write(",".join(f'"{cell}"' if "," in cell or '"' in cell else cell for cell in cells) + end)
-    return out.getvalue()
-
-
 def _with_commas(text: str, separator: str, name: str) -> str:
     """A file with another separator as one with commas; decimal commas become points where all numbers have them.
 
@@ -131,8 +105,8 @@ def _with_commas(text: str, separator: str, name: str) -> str:
     """
     commas: list[tuple[int, str]] = []
     points: list[tuple[int, str]] = []
-    for number, line, _ in _lines(text):
-        for cell in _cells(line, separator) if number > 1 else ():
+    for number, line, _ in lines_of(text):
+        for cell in cells_of(line, separator) if number > 1 else ():
             if DECIMAL_COMMA.fullmatch(cell):
                 commas.append((number, cell))
             elif DECIMAL_POINT.fullmatch(cell):
@@ -142,11 +116,11 @@ def _with_commas(text: str, separator: str, name: str) -> str:
             f"numbers with a decimal comma ({commas[0][1]}) stand beside numbers with a point ({points[0][1]}, line "
             f"{points[0][0]}); write all of them with a point"
         )
-        raise FileRejected(name, [_fail("MIXED_DECIMALS", said, commas[0][0])])
+        raise FileRejected(name, [fail("MIXED_DECIMALS", said, commas[0][0])])
     if commas and all(len(cell.partition(",")[2]) == 3 for _, cell in commas):
         said = f"{commas[0][1]} may be a decimal or thousands: every comma has three digits after it; write a point"
-        raise FileRejected(name, [_fail("MIXED_DECIMALS", said, commas[0][0])])
-    return _changed(
+        raise FileRejected(name, [fail("MIXED_DECIMALS", said, commas[0][0])])
+    return changed(
         text,
         lambda number, cells: [c.replace(",", ".") if DECIMAL_COMMA.fullmatch(c) else c for c in cells],
         separator,
@@ -167,14 +141,14 @@ def _stooq(text: str, header: Sequence[str], name: str) -> Rewritten:
             return cells  # the plain reader names the line
         if period is not None and cells[period] != "D":
             said = f"<PER> is {cells[period]}: only daily prices (D) are read; export daily data"
-            raise FileRejected(name, [_fail("NOT_DAILY", f"Stooq's layout: {said}", line)])
+            raise FileRejected(name, [fail("NOT_DAILY", f"Stooq's layout: {said}", line)])
         told = cells[ticker]
         cells = [*cells]
         if told.endswith(".US"):
             bare[told] = cells[ticker] = told.removesuffix(".US")
         return [_iso(cells[place]) if names[place] == "date" else cells[place] for place in kept]
 
-    plain_text = _changed(text, change)
+    plain_text = changed(text, change)
     warnings = [
         Finding(
             "SYMBOL_FROM_NAME", "WARN", f"the rows of {told} are taken as those of {symbol}", symbol=symbol
@@ -197,26 +171,12 @@ def _nasdaq(text: str, header: Sequence[str], name: str) -> Rewritten:
         if line == 1 or len(cells) != len(header):
             return names if line == 1 else cells
         return [
-            _american(cell) if ours == "date" else _dollars(cell)
+            american(cell) if ours == "date" else dollars(cell)
             for ours, cell in zip(names, cells, strict=True)
         ]
 
     said = f"Nasdaq's layout: its closes are adjusted for splits, and dividends are not told; {STATE}"
-    return Rewritten("Nasdaq", _changed(text, change).encode(), open_=said)
-
-
-def _american(cell: str) -> str:
-    try:
-        return datetime.strptime(cell, "%m/%d/%Y").date().isoformat()  # noqa: DTZ007  a date alone
-    except ValueError:
-        return cell
-
-
-def _dollars(cell: str) -> str:
-    bare = cell.removeprefix("$")
-    if bare == "N/A":
-        return ""
-    return bare.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", bare, re.A) else bare
+    return Rewritten("Nasdaq", changed(text, change).encode(), open_=said)
 
 
 def _is_history(heads: Sequence[Sequence[str]]) -> bool:
@@ -256,7 +216,7 @@ def _download(text: str, heads: Sequence[Sequence[str]], place: int, name: str) 
     fields, tickers = heads[place][1:], heads[1 - place][1:]
     if strange := sorted({cell for cell in tickers if not re.fullmatch(SYMBOL, cell)}):
         said = f"yfinance's layout: {strange} are no symbols; name the tickers in the second header row"
-        raise FileRejected(name, [_fail("MISSING_COLUMN", said, 2 - place)])
+        raise FileRejected(name, [fail("MISSING_COLUMN", said, 2 - place)])
     header = ["date", *(f"column {number}" for number in range(1, len(fields) + 1))]
     lines = list(io.StringIO(text, newline=""))
     body = "".join([",".join(header) + "\n", *lines[3:]])
@@ -268,7 +228,7 @@ def _download(text: str, heads: Sequence[Sequence[str]], place: int, name: str) 
     said = (
         "" if adjusted else f"yfinance's layout: auto_adjust may have put dividends into the closes; {STATE}"
     )
-    made = _changed(body, _dates_alone(header))
+    made = changed(body, _dates_alone(header))
     return Rewritten("yfinance's download", made.encode(), 2, columns, said)
 
 
@@ -282,7 +242,3 @@ def wide_symbols(header: Sequence[str], ignored: Sequence[str]) -> list[str]:
     real = all(re.fullmatch(SYMBOL, symbol) and not NO_SYMBOL.fullmatch(symbol) for symbol in symbols)
     letters = all(re.search(r"[A-Z^]", symbol) for symbol in symbols)
     return symbols if real and letters and len(set(symbols)) == len(symbols) else []
-
-
-def _fail(code: str, message: str, line: int | None = None) -> Finding:
-    return Finding(code, "FAIL", message, line=line)

@@ -49,6 +49,21 @@ SAP;2024-01-03;1139,5;2000
 """
 
 
+TIINGO = """date,close,high,low,open,volume,adjClose,adjHigh,adjLow,adjOpen,adjVolume,divCash,splitFactor
+2024-01-02T00:00:00.000Z,185.64,188.44,183.885,187.15,82488700,184.9,1,1,1,1,0.24,1.0
+2024-01-03T00:00:00.000Z,46.06,47.0,45.8,46.1,58414500,45.9,1,1,1,1,0.0,4.0
+"""
+INVESTING = """"Date","Price","Open","High","Low","Vol.","Change %"
+"01/31/2024","1,184.25","184.22","1,185.88","183.43","58.41M","-0.75%"
+"01/03/2024","184.00","184.22","185.88","183.43","-","-0.75%"
+"01/02/2024","185.64","187.15","188.44","183.89","532.1K","-3.58%"
+"""
+POLYGON = """ticker,volume,open,close,high,low,window_start,transactions
+AAPL,82488700,187.15,185.64,188.44,183.885,1704171600000000000,1008
+MSFT,25258600,373.86,370.87,375.9,366.77,1720065600000000000,400
+"""
+
+
 def read(text: str, name: str, basis: Basis | None = "split_adjusted") -> Delivery:
     data = text.encode()
     return read_delivery(data, name, hashlib.sha256(data).hexdigest(), "key", Reading("s", "USD", basis))
@@ -155,6 +170,54 @@ def test_a_wide_table_has_a_column_a_symbol() -> None:
         assert {code for code, _, _ in refused(f"{header}\n2024-01-02,1,2\n", "w.csv")} <= {
             "EXTRA_COLUMN", "MISSING_COLUMN", "COLUMN_COUNT", "DUPLICATE_COLUMN",
         }  # fmt: skip
+
+
+def test_tiingo_has_splits_and_dividends_beside_closes_as_traded() -> None:
+    found = read(TIINGO, "AAPL.csv", None)
+    assert found.basis == "as_traded" and closes(found) == [
+        ("AAPL", TUESDAY, 185.64),
+        ("AAPL", WEDNESDAY, 46.06),
+    ]
+    assert (found.rows["dividend"].to_pylist(), found.rows["split"].to_pylist()) == ([0.24, 0], [1, 4])
+    assert found.rows["volume"].to_pylist() == [82488700, 58414500]
+    late = TIINGO.replace("03T00:00:00.000Z", "03T14:30:00.000Z")
+    assert refused(late, "AAPL.csv")[0][:2] == ("TIMESTAMP", 3)
+
+
+def test_investings_dates_are_told_by_a_day_beyond_the_twelfth() -> None:
+    found = read(INVESTING, "AAPL Historical Data.csv")
+    assert [(row["date"], row["close"], row["volume"]) for row in found.rows.to_pylist()] == [
+        (date(2024, 1, 31), 1184.25, 58410000), (WEDNESDAY, 184, None), (TUESDAY, 185.64, 532100),
+    ]  # fmt: skip
+    european = (
+        INVESTING.replace("01/31/2024", "31/01/2024").replace("01/03", "03/01").replace("01/02", "02/01")
+    )
+    assert closes(read(european, "AAPL.csv")) == closes(found)
+    ((code, line, said),) = refused(INVESTING.replace("01/31", "01/04"), "AAPL.csv")
+    assert (code, line) == ("BAD_DATE", 2) and "cannot be told apart" in said
+    assert refused(INVESTING, "AAPL.csv", None)[0][0] == "AMBIGUOUS_BASIS"
+    assert refused(INVESTING.replace("01/03/2024", "13/31/2024"), "AAPL.csv")[0][0] == "BAD_DATE"
+
+
+def test_polygons_days_begin_at_midnight_of_new_york() -> None:
+    assert closes(read(POLYGON, "2024-01-02.csv", "as_traded")) == [
+        ("AAPL", TUESDAY, 185.64),
+        ("MSFT", date(2024, 7, 4), 370.87),
+    ]
+    hour = str(1704171600000000000 + 3600 * 10**9)
+    ((code, line, _),) = refused(POLYGON.replace("1704171600000000000", hour), "p.csv")
+    assert (code, line) == ("TIMESTAMP", 2)
+    assert refused(POLYGON, "p.csv", None)[0][0] == "AMBIGUOUS_BASIS"
+
+
+def test_a_fault_in_every_line_is_told_twice_and_counted() -> None:
+    lines = "".join(f"01/{day:02}/24,{100 + day}\n" for day in range(2, 32))
+    with pytest.raises(FileRejected) as error:
+        read(f"Date,Close\n{lines}", "AAPL.csv")
+    assert str(error.value) == (
+        "AAPL.csv is refused: BAD_DATE line 2: '01/02/24' is no ISO date; write dates such as 2024-01-31; "
+        "BAD_DATE line 3: '01/03/24' is no ISO date; write dates such as 2024-01-31, and 28 more like it"
+    )
 
 
 def test_semicolons_and_decimal_commas_are_read_where_the_file_is_consistent() -> None:
