@@ -23,6 +23,7 @@ from resources.prices.reference import SOURCE
 from resources.prices.source import in_words
 from resources.store.warehouse import frame
 
+MOST_FILES = 20  # refused ones, named in a sentence
 RETRY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 ALL_READ, BELIEVABLE = "every_file_was_read", "believable"
 
@@ -110,7 +111,9 @@ def _all_read(asset: str, done: Sequence[Ingested]) -> dg.AssetCheckResult:
         passed=not refused,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata=why,
-        description=sentence(why, f"All {len(done)} deliveries were read.", "deliveries were refused"),
+        description=sentence(
+            why, f"All {len(done)} deliveries were read.", "deliveries were refused", MOST_FILES
+        ),
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 NAMED = 3
 
 
-def found(wrong: Mapping[str, object] | Sequence[str], right: str, fault: str) -> str:
-    """The sentence `right` where nothing is wrong; else how many `fault`, and the first few with their reasons.
+def found(wrong: Mapping[str, object] | Sequence[str], right: str, fault: str, most: int = NAMED) -> str:
+    """The sentence `right` where nothing is wrong; else how many `fault`, and the first `most` with their reasons.
 
     >>> found({"book": "no price of AAA"}, "All is well.", "without an answer")
     '1 without an answer: book: no price of AAA'
@@ -16,5 +16,5 @@ def found(wrong: Mapping[str, object] | Sequence[str], right: str, fault: str) -
     told = (
         [f"{name}: {reason}" for name, reason in wrong.items()] if isinstance(wrong, Mapping) else list(wrong)
     )
-    more = f"; and {len(told) - NAMED} more" if len(told) > NAMED else ""
-    return f"{len(told)} {fault}: {'; '.join(told[:NAMED])}{more}"
+    more = f"; and {len(told) - most} more" if len(told) > most else ""
+    return f"{len(told)} {fault}: {'; '.join(told[:most])}{more}"

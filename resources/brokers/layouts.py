@@ -71,7 +71,7 @@ def _any_words() -> dict[str, Names]:
     every = [OWN_WORDS, *(layout.columns for layout in LAYOUTS)]
     return {
         ours: tuple(dict.fromkeys(word for one in every for word in one.get(ours, ())))
-        for ours in LAYOUTS[0].columns | OWN_WORDS
+        for ours in dict.fromkeys(word for one in every for word in one)
     }
 
 

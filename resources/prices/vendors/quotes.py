@@ -106,7 +106,7 @@ def _columns(
     def change(line: int, cells: list[str]) -> list[str]:
         if line == 1 or len(cells) != len(header):
             return [names[place] for place in kept] if line == 1 else cells
-        how = {"date": as_date, "symbol": str, "volume": _in_full}
+        how: dict[str, Callable[[str], str]] = {"date": as_date, "symbol": str, "volume": _in_full}
         return [how.get(names[place], dollars)(cells[place]) for place in kept]
 
     return change

@@ -10,7 +10,7 @@ import pyarrow as pa
 from optimizer.typing import Array
 from resources.prices.columns import TYPES, Columns
 from resources.prices.source import Basis, FileRejected, Finding
-from resources.prices.vendors.layouts import Rewritten
+from resources.prices.vendors.rewriting import Rewritten
 
 Recognise = Callable[[list[str]], Columns]
 Read = Callable[[bytes, Recognise, Mapping[str, pa.DataType]], pa.Table]
