@@ -49,7 +49,7 @@ def _ground(here: Environment, inboxes: Iterable[str]) -> "Ground":
 
     key = signing_key()
     files = (here.decisions, *((key,) if key else ()))
-    return Ground(here.config, tuple(map(Path, inboxes)), files, here.home)
+    return Ground(here.config, tuple(here.config / folder for folder in inboxes), files, here.home)
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,12 @@ def begin(here: Environment, asked: Asked) -> Begun:
     """
     from pipeline import runs
     from resources.ledger.ledger import head
-    from resources.settings.sources import EmbeddedSettings, FolderSettings, inbox_folders
+    from resources.settings.sources import EmbeddedSettings, FolderSettings, inbox_paths
     from resources.store.last_run import forget_last_run, touched
 
     now, desk = datetime.now(UTC), runs.desk()
     forget_last_run(here.home)
-    inboxes = tuple(map(str, inbox_folders(desk.sources, here.config)))
+    inboxes = inbox_paths(desk.sources)
     ground = _ground(here, inboxes)
     near = all(  # any other source must be asked each time
         isinstance(source, FolderSettings | EmbeddedSettings)

@@ -20,7 +20,7 @@ class LastRun:
     """A run that left nothing to be done.
 
     asked      what it was asked for
-    inboxes    the folders that its configuration names
+    inboxes    the folders as its configuration names them
     ground     the digest of all that it read besides the warehouse, as `Ground` gives it
     head       number of ledger rows when it had ended, and the hash of the newest
     at, until  ISO times in UTC: before the one and from the other on the clock alone may change the answer
@@ -61,7 +61,7 @@ class Ground:
                     for path in self.config.rglob("*.yaml")
                 },
                 [self._inbox(folder, told) for folder in self.inboxes],
-                {str(path): told(path) if path.exists() else None for path in self.files},
+                [told(path) if path.exists() else None for path in self.files],
             ]
         except OSError:
             return None
