@@ -33,6 +33,7 @@ from pipeline.commands.terminal import (
     working,
 )
 from pipeline.environment import Environment, keep_private
+from pipeline.unchanged import begin, unchanged_since
 from resources.ledger.record_error import FAILED, FAULT, exit_status
 
 app = typer.Typer(
@@ -148,10 +149,16 @@ def run(
     portfolio: PortfolioOption = None,
     as_json: Json = False,
 ) -> None:
-    """Ingest, cut the pack, estimate, optimise, and print the trades."""
+    """Ingest, cut the pack, estimate, optimise, and print the trades; at once where nothing has changed."""
+    here, asked = Environment.of_process(), {"as_of": _iso(as_of), "portfolio": portfolio}
+    last = unchanged_since(here, asked)
+    if last is not None:
+        _show_run(last.pack_id, last.status, last.reason, portfolio, as_json, last.at)
+        raise typer.Exit(last.status)
     with _instance() as instance, working("running", as_json) as watch:
         from pipeline import runs
 
+        begun = begin(here, asked)
         ingested = runs.ingest(instance, watch=watch, publish=False)
         try:
             outcome = runs.run_pack(
@@ -160,29 +167,41 @@ def run(
         except PackfolioError:
             runs.warehouse().publish()  # what came in is to be seen all the same
             raise
+        begun.ended(ingested, outcome)
     status = outcome.status or ingested.status
     reason = "; ".join(filter(None, (ingested.reason, outcome.reason)))
     if outcome.pack_id is None or outcome.status == runs.FAULT:
         finish({"status": "failed", "pack_id": outcome.pack_id, "reason": reason}, status, as_json)
-        return
-    try:
-        if as_json:
-            shown = _trades(outcome.pack_id, portfolio)
-            print_json({"status": "done" if not status else "failed", "reason": reason, **shown})
-        else:
-            _show_trades(outcome.pack_id, portfolio)
-            _tell_where(outcome.pack_id)
-            if reason:
-                err.print(f"[yellow]{reason}[/yellow]", highlight=False, soft_wrap=True)
-    except DataError:
-        if not reason:
-            raise
-        finish({"status": "failed", "pack_id": outcome.pack_id, "reason": reason}, status, as_json)
+    else:
+        _show_run(outcome.pack_id, status, reason, portfolio, as_json)
     raise typer.Exit(status)
 
 
-def _tell_where(pack: str) -> None:
+def _show_run(
+    pack: str, status: int, reason: str, portfolio: str | None, as_json: bool, unchanged: str | None = None
+) -> None:
+    """What a run came to, in trades; `unchanged`: since when there was nothing to do."""
+    try:
+        if as_json:
+            since = {"unchanged_since": unchanged} if unchanged else {}
+            told = {"status": "done" if not status else "failed", "reason": reason, **since}
+            print_json({**told, **_trades(pack, portfolio)})
+            return
+        _show_trades(pack, portfolio)
+        _tell_where(pack, unchanged)
+        if reason:
+            err.print(f"[yellow]{reason}[/yellow]", highlight=False, soft_wrap=True)
+    except DataError:
+        if not reason:
+            raise
+        finish({"status": "failed", "pack_id": pack, "reason": reason}, status, as_json)
+
+
+def _tell_where(pack: str, unchanged: str | None) -> None:
     home = Environment.of_process().home
+    if unchanged:
+        since = f"{datetime.fromisoformat(unchanged):%Y-%m-%d %H:%M} UTC"
+        out.print(f"\nunchanged  since the run of {since}: nothing was run", highlight=False)
     out.print(f"\nwarehouse  {home / 'warehouse.duckdb'}", highlight=False, soft_wrap=True)
     out.print(f"readers    {home / 'published.duckdb'}", highlight=False, soft_wrap=True)
     out.print(f"look       packfolio ui   |   why   packfolio explain {pack} SYMBOL", highlight=False)
@@ -209,13 +228,12 @@ def _show_trades(pack: str, portfolio: str | None) -> None:
     from pipeline.commands.printed.show import show_trades
     from pipeline.commands.printed.show_many import show_summary
     from resources.results.many import FEW, portfolio_count, summary_of
+    from resources.results.queries import trades_of
 
     with reader() as con:
-        summary = summary_of(con, pack) if portfolio is None and portfolio_count(con, pack) > FEW else None
-    if summary is None:
-        show_trades(out, _trades(pack, portfolio))
-    else:
-        show_summary(out, summary)
+        many = portfolio is None and portfolio_count(con, pack) > FEW
+        shown = summary_of(con, pack) if many else trades_of(con, pack, portfolio)
+    (show_summary if many else show_trades)(out, shown)
 
 
 @app.command()

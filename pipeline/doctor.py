@@ -21,9 +21,8 @@ from resources.ledger import ledger
 from resources.ledger.anchors import read_anchors
 from resources.ledger.ledger import Connection
 from resources.ledger.record_error import RecordError
-from resources.logs.open_questions import open_questions
+from resources.logs.open_questions import open_questions, set_aside_since
 from resources.logs.refused_files import refused_files
-from resources.packs.missing_data import set_aside_since
 from resources.settings.configuration import Configuration, housekeeping, load_configuration
 from resources.settings.sources import FolderSettings
 from resources.store.code_version import environment_text

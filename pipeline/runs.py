@@ -26,12 +26,18 @@ COUNTED = ("payloads", "symbols", "refused", "rows_new", "rows_corrected", "rows
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its exit status, the pack, and why, where it is not 0; what an ingest brought, by name."""
+    """How a run ended: its exit status, the pack, and why, where it is not 0; what an ingest brought, by name.
+
+    run_id  Dagster's, which the rows that it wrote name
+    whole   whether every stage ended well, whatever was found of single portfolios
+    """
 
     status: int
     pack_id: str | None
     reason: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
+    run_id: str = ""
+    whole: bool = True
 
 
 Watch = Callable[[str, int, int], None]
@@ -121,7 +127,7 @@ def ingest(
     refused = [
         check for check in checks if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
     ]
-    return Outcome(FAILED if refused else DONE, None, _said(refused), _brought(result))
+    return Outcome(FAILED if refused else DONE, None, _said(refused), _brought(result), result.run_id)
 
 
 def _brought(result: dg.ExecuteInProcessResult) -> dict[str, int]:
@@ -181,23 +187,23 @@ def run_pack(
     )
     result = _execute("pack_run", instance, config, watch, pack_id(as_of))
     if is_record_fault(result):
-        return Outcome(FAULT, None, why(result))
+        return Outcome(FAULT, None, why(result), whole=False)
     if not result.success:  # the last stage publishes; a run that stopped before it must be seen too
         warehouse().publish()
     with warehouse().live() as con:
         newest = newest_revision(con, as_of)
     if newest is not None and not newest.fresh:
-        return Outcome(FAULT, newest.id, f"{newest.id} is rejected: {newest.reason}")
+        return Outcome(FAULT, newest.id, f"{newest.id} is rejected: {newest.reason}", whole=False)
     name = newest.id if newest else None
     if not result.success:
-        return Outcome(FAILED, name, why(result))
+        return Outcome(FAILED, name, why(result), whole=False)
     refused = [
         check
         for check in result.get_asset_check_evaluations()
         if not check.passed
         and (check.asset_key.path[-1] == "optimal_weights" or check.check_name == "paper_days_in_order")
     ]
-    return Outcome(FAILED, name, _said(refused)) if refused else Outcome(DONE, name)
+    return Outcome(FAILED if refused else DONE, name, _said(refused), run_id=result.run_id)
 
 
 def run_backtest(

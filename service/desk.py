@@ -7,7 +7,7 @@ from uuid import UUID
 
 from optimizer import DataError, Estimates, PolicyError
 from optimizer.trading.rationale import Reasons
-from resources.accounts.known import key_of
+from resources.accounts.keys import key_of
 from resources.books.orders import past_reasons
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.books.tax_lots import read_plan

@@ -9,6 +9,7 @@ from typing import Any
 
 from optimizer import DataError, Lot, PolicyError, Position
 from optimizer.model.portfolio import ZERO, exact
+from resources.accounts.keys import key_of
 from resources.accounts.rows import CASH
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
@@ -89,29 +90,6 @@ def find_account(accounts: Sequence[Account], wanted: str) -> Account:
         [(one.id, one.name) for one in accounts], wanted, f"there is no portfolio {wanted!r}; there are"
     )
     return next(one for one in accounts if one.id == key)
-
-
-MOST_NAMED = 20
-
-
-def key_of(known: Sequence[tuple[str, str]], wanted: str, missing: str) -> str:
-    """The key of (key, name) that is wanted: a key, or a name that only one has.
-
-    Raises PolicyError that says `missing` and the names there are, or the keys that a name may mean.
-    """
-    if any(key == wanted for key, _ in known):
-        return wanted
-    found = [key for key, name in known if name == wanted]
-    if len(found) > 1:
-        raise PolicyError(f"{len(found)} accounts have the name {wanted!r}: {_some(found)}; give the key")
-    if not found:
-        raise PolicyError(f"{missing} {_some([name for _, name in known])}")
-    return found[0]
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more; packfolio accounts list" if len(names) > MOST_NAMED else ""
-    return f"{list(names[:MOST_NAMED])}{more}"
 
 
 def read_accounts(con: Connection, pack: Pack, models: Mapping[str, ModelFile]) -> list[Account]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from optimizer import DataError, PolicyError
-from resources.accounts.known import key_of
+from resources.accounts.keys import key_of
 from resources.ledger.ledger import Connection, columns, file_sha256
 from resources.ledger.tables import OUTPUTS, ledger_column
 from resources.packs.packs import Pack, find_pack

@@ -1,10 +1,15 @@
 """What the day of a paper book rests on: its day before, computed to the end, and whether that has changed since."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from resources.accounts.known import Account
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, find_pack
+
+if TYPE_CHECKING:
+    from resources.accounts.known import Account
 
 # Of each as-of date the pack that counts.
 CURRENT = (

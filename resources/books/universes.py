@@ -12,9 +12,10 @@ from optimizer.model.sessions import Dates, Flags, costly_gaps
 from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
 from resources.accounts.known import Account
 from resources.ledger.ledger import Connection
+from resources.logs.open_questions import set_aside_since
 from resources.packs.delistings import gone_symbols
 from resources.packs.liquidity import liquidity_of
-from resources.packs.missing_data import questions_at, set_aside_since
+from resources.packs.missing_data import questions_at
 from resources.packs.near_symbols import unknown_symbols
 from resources.packs.pack_prices import newest_facts, read_panel, window_start
 from resources.packs.packs import Pack

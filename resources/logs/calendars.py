@@ -66,6 +66,11 @@ class Calendar:
         day: date = self.dates[closed - 1].item()
         return day
 
+    def next_close(self, now: datetime) -> datetime:
+        """When the first session closes that `last_closed_session` does not count as closed at `now`."""
+        place = int(np.searchsorted(self.closes, int(now.timestamp()), side="right"))
+        return datetime.fromtimestamp(int(self.closes[place]), UTC)
+
     def without(self, closed: Iterable[date]) -> "Calendar":
         """The calendar without days on which the exchange stayed shut."""
         days = np.array(sorted(closed), "datetime64[D]")

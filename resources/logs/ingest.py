@@ -13,7 +13,7 @@ from optimizer import DataError
 from resources.ledger.ledger import Connection, Stamp, file_sha256, head
 from resources.logs import characteristics
 from resources.logs.calendars import Calendar, calendar_ends, desk_calendar
-from resources.logs.leaves import RECENT_PRICES
+from resources.logs.open_questions import RECENT_PRICES
 from resources.logs.recorded_actions import (
     ACTIONS,
     explained_deliveries,

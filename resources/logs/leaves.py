@@ -15,8 +15,6 @@ from resources.ledger.ledger import Connection
 from resources.ledger.tables import LOGS
 
 BLOCK = 1 << 20  # rows in memory at a time
-# SQL for the rows of the newest month of prices: they lie together, and are found without a walk through the log.
-RECENT_PRICES = "date > (select max(date) from log_leaves where log = 'prices') - 30"
 
 
 @dataclass(frozen=True)

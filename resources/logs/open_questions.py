@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from resources.ledger.ledger import Connection
-from resources.logs.leaves import RECENT_PRICES
 
+# SQL for the rows of the newest month of prices: they lie together, and are found without a walk through the log.
+RECENT_PRICES = "date > (select max(date) from log_leaves where log = 'prices') - 30"
 RELEASE = "release it in overrides.yaml if it is true, or wait for the vendor's correction"
 REMEDIES = {
     "SPLIT_UNEXPLAINED": "state the split in corporate_actions.csv, or release the first row in overrides.yaml",
@@ -48,6 +49,14 @@ class OpenQuestion:
     def __str__(self) -> str:
         span = f"of {self.first}" if self.first == self.last else f"from {self.first} to {self.last}"
         return f"prices of {self.symbol} are delivered and set aside, {self.rows} {span} ({self.code}): {self.remedy}"
+
+
+def set_aside_since(question: OpenQuestion) -> str:
+    """An open question as the reason why a price is missing."""
+    return (
+        f"prices of {question.symbol or 'no symbol'} are delivered and set aside since {question.first} "
+        f"({question.code}, {question.rows} rows of {question.source}: {question.reason})"
+    )
 
 
 def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQuestion]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import SAME_VALUE
-from resources.logs.leaves import RECENT_PRICES
+from resources.logs.open_questions import RECENT_PRICES
 from resources.prices.rows import newest_words
 from resources.prices.series import Record
 from resources.prices.source import CARRIED, PRICE_ROWS, Delivery

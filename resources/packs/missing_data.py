@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from resources.ledger.ledger import Connection
-from resources.logs.open_questions import OpenQuestion, open_questions
+from resources.logs.open_questions import OpenQuestion, open_questions, set_aside_since
 from resources.logs.refused_files import refused_files
 from resources.screening.pack_checks import Finding
 
@@ -33,11 +33,3 @@ def questions_at(con: Connection, as_of: date, watermark: int) -> list[OpenQuest
         for question in open_questions(con, watermark)
         if question.first is None or question.first <= as_of
     ]
-
-
-def set_aside_since(question: OpenQuestion) -> str:
-    """An open question as the reason why a price is missing."""
-    return (
-        f"prices of {question.symbol or 'no symbol'} are delivered and set aside since {question.first} "
-        f"({question.code}, {question.rows} rows of {question.source}: {question.reason})"
-    )

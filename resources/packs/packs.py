@@ -1,27 +1,21 @@
 """Pricing packs: immutable references to what the logs said, up to a date and a watermark."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from optimizer import DataError, PolicyError
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import LOGS
-from resources.logs.appending import root_hash
-from resources.packs.missing_data import missing_data
-from resources.packs.price_sources import stopped_sources
-from resources.screening.pack_checks import (
-    CheckLimits,
-    Finding,
-    check_pack,
-    quality_score,
-    with_severities,
-)
-from resources.store.transaction import Transaction
+
+if TYPE_CHECKING:  # reading packs needs none of what cutting one does
+    from resources.screening.pack_checks import CheckLimits, Finding
+    from resources.store.transaction import Transaction
 
 ID = re.compile(r"PP_(\d{4}-\d{2}-\d{2})(?:\.([2-9]|[1-9]\d+))?")
 
@@ -167,6 +161,10 @@ def cut_pack(
     sessions  exchange sessions up to as_of, ascending
     revise    reason to replace a fresh pack; without one a fresh pack is reused whatever was ingested since
     """
+    from resources.packs.missing_data import missing_data
+    from resources.packs.price_sources import stopped_sources
+    from resources.screening.pack_checks import check_pack, with_severities
+
     con, mark = tx.con, watermark(tx.con)
     newest = newest_revision(con, as_of)
     if newest and revise is None and (newest.fresh or newest.watermark == mark):
@@ -184,6 +182,8 @@ def cut_pack(
 
 
 def _draft(con: Connection, as_of: date, mark: int, revision: int, precedence: tuple[str, ...]) -> Pack:
+    from resources.logs.appending import root_hash
+
     content, rows = root_hash(con, list(LOGS), as_of, mark)
     symbols = con.execute(
         "select count(distinct symbol) from believed_prices($1) where date between $2::date - 14 and $2",
@@ -204,6 +204,10 @@ def _draft(con: Connection, as_of: date, mark: int, revision: int, precedence: t
 
 
 def _write(tx: Transaction, pack: Pack, supersedes: str | None, findings: Sequence[Finding]) -> None:
+    import pandas as pd
+
+    from resources.screening.pack_checks import Finding, quality_score
+
     row = {
         "pack_id": pack.id, "as_of": pack.as_of, "watermark_seq": pack.watermark, "revision": pack.revision,
         "supersedes": supersedes, "reason": pack.reason, "verdict": pack.verdict, "symbols": pack.symbols,

@@ -6,11 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from optimizer import DataError, PolicyError
-from resources.accounts.known import key_of
+from resources.accounts.keys import key_of
 from resources.books.day_before import out_of_date
 from resources.ledger.ledger import Connection
-from resources.logs.open_questions import open_questions
-from resources.packs.missing_data import set_aside_since
+from resources.logs.open_questions import open_questions, set_aside_since
 from resources.packs.packs import Pack, find_pack, latest_fresh
 
 Row = dict[str, Any]

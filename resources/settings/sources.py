@@ -281,8 +281,13 @@ def embedded_source(settings: EmbeddedSettings) -> EmbeddedSource:
 
 def inbox_folders(file: SourcesFile, config: Path) -> list[Path]:
     """The folders in which files besides prices may lie: those of the enabled sources, and the reference folder."""
+    return [config / path for path in inbox_paths(file)]
+
+
+def inbox_paths(file: SourcesFile) -> tuple[str, ...]:
+    """The same folders as `sources.yaml` names them."""
     folders = [one.path for one in file.sources if isinstance(one, FolderSettings) and one.enabled]
-    return [config / path for path in (*folders, *([file.reference_folder] if file.reference_folder else []))]
+    return (*folders, *([file.reference_folder] if file.reference_folder else []))
 
 
 def open_reference(file: SourcesFile, config: Path) -> ReferenceFolder | None:

@@ -1,19 +1,22 @@
 """One write: its rows, and the ledger row over them."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
-
-import pandas as pd
-import pyarrow as pa
+from typing import TYPE_CHECKING, TypeAlias
 
 from optimizer import DataError
 from resources.ledger import ledger, units
 from resources.ledger.ledger import Connection, Entry, Stamp
 from resources.ledger.tables import NOT_CONTENT, UNITS
 
-Rows: TypeAlias = pd.DataFrame | pa.Table
+if TYPE_CHECKING:  # whoever only reads the warehouse does without both
+    import pandas as pd
+    import pyarrow as pa
+
+Rows: TypeAlias = "pd.DataFrame | pa.Table"
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,8 @@ class Transaction:
         self, entry_id: int, asset: str, pack_id: str, changed: Mapping[str, Entry], new: Versions
     ) -> None:
         """Keep a row for each changed unit, and chain the ledger row over them."""
+        import pyarrow as pa
+
         cells: dict[str, dict[str, list[str]]] = {portfolio: {} for portfolio in changed}
         for table in sorted(new.tables):
             text = ledger.row_text(ledger.columns(self.con, table))
@@ -158,13 +163,12 @@ class Transaction:
         """A temporary table with the types of `table`, the rows of `frame`, and its keys filled in."""
         name = f"staged_{table}"
         types = dict(ledger.columns(self.con, table))
-        names = list(frame.columns if isinstance(frame, pd.DataFrame) else frame.column_names)
+        names = column_names(frame)
         if unknown := sorted(set(names) - set(types)):
             raise DataError(f"{table} has no columns {unknown}; it has {sorted(types)}")
         self.con.execute(f"create or replace temp table {name} as select * from {table} limit 0")
         constants = {key: value for key, value in keys.items() if key in types and key not in names}
-        # DuckDB cannot read a view that runs backwards; a copy runs forwards
-        self.con.register("incoming", frame.copy() if isinstance(frame, pd.DataFrame) else frame)
+        self.con.register("incoming", _forwards(frame))
         selected = ", ".join([*(f'"{column}"' for column in names), *(f"? as {key}" for key in constants)])
         self.con.execute(
             f"insert into {name} by name select {selected} from incoming", list(constants.values())
@@ -173,8 +177,25 @@ class Transaction:
         return name
 
 
+def column_names(rows: Rows) -> list[str]:
+    """The names of the columns, in their order."""
+    import pandas as pd
+
+    return list(rows.columns if isinstance(rows, pd.DataFrame) else rows.column_names)
+
+
+def _forwards(rows: Rows) -> Rows:
+    """DuckDB cannot read a view that runs backwards; a copy runs forwards."""
+    import pandas as pd
+
+    return rows.copy() if isinstance(rows, pd.DataFrame) else rows
+
+
 def owned(rows: Rows, portfolio_id: str) -> Rows:
     """Rows with the column of their portfolio."""
+    import pandas as pd
+    import pyarrow as pa
+
     if isinstance(rows, pd.DataFrame):
         return rows.assign(portfolio_id=portfolio_id)
     return rows.append_column("portfolio_id", pa.array([portfolio_id] * rows.num_rows, pa.string()))

@@ -1,5 +1,7 @@
 """The one door to the DuckDB file: one writer under a lock, many readers of a published copy."""
 
+from __future__ import annotations
+
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -9,9 +11,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 
 from optimizer import DataError
 from resources.ledger import ledger
@@ -31,6 +33,9 @@ from resources.store.duckdb_engine import attached, damage_told
 from resources.store.file_lock import held, shared_lock
 from resources.store.schema import VERSION, prepare_schema, refuse_newer, schema_version
 from resources.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Head = tuple[int, str]  # number of ledger rows, hash of the newest
 LOCK_SECONDS = 120.0

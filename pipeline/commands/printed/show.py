@@ -10,7 +10,6 @@ from rich.table import Table
 
 from pipeline.commands.printed.narrow import fits, show_lines, show_table
 from resources.results.measure_text import measure_text
-from resources.settings.policies.policy_grid import is_variant
 
 Row = Mapping[str, Any]
 ACTIONS = {"BUY": "green", "SELL": "magenta", "HOLD": "dim"}  # red is for what is wrong
@@ -212,6 +211,8 @@ def _show_luck(out: Console, trials: int, overfitted: float | None) -> None:
 
 def show_backtest(out: Console, shown: Row) -> None:
     """The measures of each strategy, side by side."""
+    from resources.settings.policies.policy_grid import is_variant  # which reads policies
+
     for name, found in shown["portfolios"].items():
         variants = {strategy: found[strategy] for strategy in found if is_variant(strategy)}
         strategies = {strategy: found[strategy] for strategy in found if strategy not in variants}

@@ -40,6 +40,8 @@ def test_a_session_counts_as_closed_from_its_close(nyse: Calendar) -> None:
     close = datetime(2026, 3, 2, 21, 0, tzinfo=UTC)
     assert nyse.last_closed_session(close - timedelta(seconds=1)) == date(2026, 2, 27)
     assert nyse.last_closed_session(close) == date(2026, 3, 2)
+    assert nyse.next_close(close - timedelta(seconds=1)) == close
+    assert nyse.next_close(close) == close + timedelta(days=1)
 
 
 def test_half_days_close_early(nyse: Calendar) -> None:
