@@ -14,7 +14,6 @@ from resources.books.day_before import DayBefore, OutOfDate, day_before, out_of_
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, cut_pack, newest_fresh
-from resources.results.stage_outputs import TRADE_COLUMNS
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.yaml_files import parse_yaml
@@ -26,6 +25,18 @@ ACTIONS = pa.schema([
     ("cash", pa.float64()), ("cash_in_lieu", pa.float64()), ("basis_share", pa.float64()), ("withdrawn", pa.bool_()),
 ])  # fmt: skip
 DAYS = tuple(date(2024, 1, day) for day in range(2, 31))
+
+TOLD = [
+    "symbol",
+    "action",
+    "quantity",
+    "price",
+    "value",
+    "cost",
+    "rationale",
+    "current_quantity",
+    "target_quantity",
+]
 
 
 def book_file(holdings: str, mode: str = "paper", policy: str = "{lookback_days: 20, risk_free_rate: 0.01, commission_per_trade: 0, market_impact_bps: 0}", more: str = "") -> PortfolioFile:  # fmt: skip  # noqa: E501
@@ -114,7 +125,7 @@ class Chain:
                  "long_term": False, "acquired": day} for s, lot, shares in sold
             ]  # fmt: skip
             frames = {
-                "trades": pd.DataFrame(rows, columns=TRADE_COLUMNS),
+                "trades": pd.DataFrame(rows, columns=TOLD),
                 "trade_lists": pd.DataFrame(
                     [{"cash_before": snapshot.holdings.cash, "constraints_met": True}]
                 ),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
@@ -86,6 +87,9 @@ class ExposureType(Enum):
         """The types this one is part of, all the way up, nearest first; () at a root."""
         return _ANCESTORS[self]
 
+    # Each member is one object: it needs no hash of its name, which millions of look-ups would work out again.
+    __hash__ = object.__hash__
+
     @classmethod
     def parse(cls, text: str) -> "ExposureType":
         """The type of that name or value, in any case, with spaces or hyphens for underscores.
@@ -158,6 +162,7 @@ def _ancestors(kind: ExposureType) -> tuple[ExposureType, ...]:
 
 
 _ANCESTORS = {kind: _ancestors(kind) for kind in ExposureType}
+_PLACES = {kind: place for place, kind in enumerate(ExposureType)}
 
 
 def _nearest(own: ExposureType, kinds: tuple[ExposureType, ...]) -> tuple[ExposureType, ...]:
@@ -203,7 +208,7 @@ class Fund:
     def __post_init__(self) -> None:
         _check_fund(self)
 
-    @property
+    @cached_property
     def notional(self) -> float:
         """Sum of |exposure| per 1 of NAV, without the financing leg; inverse funds count too."""
         return sum(abs(amount) for amount in self.exposures.values())
@@ -215,7 +220,16 @@ class Fund:
 
     def exposure(self, kind: ExposureType) -> float:
         """The amount of that type per 1 of NAV, everything below it included."""
-        return sum(amount for own, amount in self.exposures.items() if kind is own or kind in own.parents)
+        return self.amounts[_PLACES[kind]]
+
+    @cached_property
+    def amounts(self) -> tuple[float, ...]:
+        """The same of every ExposureType, in their order."""
+        found = [0.0] * len(_PLACES)
+        for own, amount in self.exposures.items():
+            for kind in (own, *own.parents):
+                found[_PLACES[kind]] += amount
+        return tuple(found)
 
 
 def _check_fund(fund: Fund) -> None:
@@ -265,6 +279,9 @@ class FundExposureMap(Mapping[str, Fund]):
             if fund.symbol in self.funds:
                 raise PolicyError(f"fund {fund.symbol} is listed twice; keep one entry")
             self.funds[fund.symbol] = fund
+        self._unknown: dict[
+            str, Fund
+        ] = {}  # made once: books of a fleet ask for the same names again and again
 
     def __getitem__(self, symbol: str) -> Fund:
         return self.funds[symbol]
@@ -286,19 +303,22 @@ class FundExposureMap(Mapping[str, Fund]):
                 f"no exposures are known for {', '.join(missing)}; add them to the fund map, "
                 f"or ask for unmapped='unknown'"
             )
-        unknown = {s: Fund(s, s, {ExposureType.UNKNOWN: 1.0}) for s in missing}
-        return tuple(self.funds[symbol] if symbol in self.funds else unknown[symbol] for symbol in wanted)
+        for symbol in missing:
+            if symbol not in self._unknown:
+                self._unknown[symbol] = Fund(symbol, symbol, {ExposureType.UNKNOWN: 1.0})
+        return tuple([self.funds.get(symbol) or self._unknown[symbol] for symbol in wanted])
 
     def types(self, symbols: Iterable[str]) -> tuple[ExposureType, ...]:
         """The types these symbols list, in the order of ExposureType; parents are not among them."""
         listed = {kind for fund in self.select(symbols) for kind in fund.exposures}
-        return tuple(kind for kind in ExposureType if kind in listed)
+        return tuple(sorted(listed, key=_PLACES.__getitem__))
 
     def matrix(self, symbols: Iterable[str], types: Iterable[ExposureType]) -> Array:
         """(k, n) exposure of each symbol to each type per 1 of NAV; a type includes everything below it."""
-        funds, kinds = self.select(symbols), tuple(types)
-        amounts = [[fund.exposure(kind) for fund in funds] for kind in kinds]
-        return np.array(amounts, dtype=float).reshape(len(kinds), len(funds))
+        funds, places = self.select(symbols), [_PLACES[kind] for kind in types]
+        rows = [fund.amounts for fund in funds]
+        amounts = [[row[place] for row in rows] for place in places]
+        return np.array(amounts, dtype=float).reshape(len(places), len(funds))
 
     def shares(self, symbols: Iterable[str], types: Iterable[ExposureType]) -> Array:
         """(k, n) the same with each amount counted once: for the nearest of the types that it belongs to.

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
+from math import inf
 from typing import Literal
 
 from optimizer.errors import DataError, PolicyError
@@ -23,6 +25,8 @@ def exact(value: Number, what: str = "") -> Decimal:
     """The decimal that the number prints as; DataError, with what it is, when it is no finite number."""
     if type(value) is Decimal and value.is_finite():
         return value
+    if type(value) is float and abs(value) < inf and value:
+        return _printed(value)
     try:
         number = value if isinstance(value, Decimal) else Decimal(str(value).strip())
     except InvalidOperation:
@@ -31,6 +35,11 @@ def exact(value: Number, what: str = "") -> Decimal:
         found = f"{what} is {value}, which" if what else str(value)
         raise DataError(f"{found} is not a finite number; give an amount")
     return number
+
+
+@lru_cache(maxsize=65_536)  # the prices of a pack are asked for again with every account
+def _printed(value: float) -> Decimal:
+    return Decimal(str(value))
 
 
 def money(value: Number) -> Decimal:
@@ -121,8 +130,11 @@ class Position:
     asset_class: str = "Unknown"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "quantity", exact(self.quantity, f"the quantity of {self.symbol}"))
-        object.__setattr__(self, "cost_basis", exact(self.cost_basis, f"the cost basis of {self.symbol}"))
+        for name in ("quantity", "cost_basis"):
+            value: Number = getattr(self, name)
+            if type(value) is not Decimal or not value.is_finite():
+                what = f"the {name.replace('_', ' ')} of {self.symbol}"
+                object.__setattr__(self, name, exact(value, what))
         if not self.leverage_factor > 0:
             raise PolicyError(f"{self.symbol}: leverage_factor is {self.leverage_factor}; it must be above 0")
 

@@ -38,12 +38,29 @@ def one_row(row: Mapping[str, object]) -> Columns:
     return {name: [value] for name, value in row.items()}
 
 
+_JSON = json.JSONEncoder(sort_keys=True, allow_nan=False)
+
+
 def json_text(value: object) -> str:
     """JSON with sorted keys; a number that is not finite is null, for JSON has no other word for it."""
-    return json.dumps(_finite(value), sort_keys=True, allow_nan=False)
+    return _JSON.encode(_finite(value))
+
+
+class Plain(dict[str, object]):
+    """JSON values that `plain` made: many rows tell the same ones, which need no second look."""
+
+
+def plain(told: Mapping[str, object]) -> Plain:
+    """The same as JSON values, a number that is not finite as null."""
+    return Plain({str(key): _finite(item) for key, item in told.items()})
 
 
 def _finite(value: object) -> object:
+    kind = type(value)  # asked first: a list of trades has hundreds of numbers
+    if kind is float:
+        return value if math.isfinite(value) else None  # type: ignore[arg-type]
+    if value is None or kind in (str, int, bool, Plain):
+        return value
     if isinstance(value, Mapping):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -51,6 +68,11 @@ def _finite(value: object) -> object:
     if isinstance(value, np.generic):
         return _finite(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _flat(one: Any) -> dict[str, object]:
+    """A dataclass of plain values as a dictionary: `asdict` would look for more in each."""
+    return {name: getattr(one, name) for name in one.__dataclass_fields__}
 
 
 def covariance_digest(found: Estimates) -> str:
@@ -162,36 +184,33 @@ def trade_columns(
     simulated: frozenset[str],
 ) -> Answer:
     """Rows of `trades`, in execution order, of `trade_lists`, and of `lot_sales` where sales are taxed."""
+    rows = trades.rows
     lines = {line.symbol: line for line in trades.taxes.lines} if trades.taxes else {}
-    rows = [
-        {
-            "symbol": row.symbol, "action": row.action, "quantity": float(row.quantity), "price": float(row.price),
-            "value": row.value, "cost": row.cost, "rationale": row.rationale,
-            "current_quantity": float(row.current_quantity), "target_quantity": float(row.target_quantity),
-            "current_weight": row.current_weight, "target_weight": row.target_weight,
-            "achieved_weight": row.achieved_weight, "currency": currencies.get(row.symbol),
-            "local_price": float(row.price) / fx.get(row.symbol, float(row.fx_rate)),
-            "fx_rate": fx.get(row.symbol, float(row.fx_rate)),
-            "simulated": row.symbol in simulated, "sequence": sequence, "numbers": json_text(row.numbers),
-            **(_realised(lines[row.symbol]) if row.symbol in lines else {}),
-        }
-        for sequence, row in enumerate(trades.rows)
-    ]  # fmt: skip
+    taxed = [_realised(lines[row.symbol]) if row.symbol in lines else {} for row in rows] if lines else []
+    rates = [fx.get(row.symbol, float(row.fx_rate)) for row in rows]
+    told: Columns = {
+        **{name: [getattr(row, name) for row in rows] for name in AS_THEY_ARE},
+        **{name: [float(getattr(row, name)) for row in rows] for name in AS_FLOATS},
+        "currency": [currencies.get(row.symbol) for row in rows],
+        "local_price": [float(row.price) / rate for row, rate in zip(rows, rates, strict=True)],
+        "fx_rate": rates,
+        "simulated": [row.symbol in simulated for row in rows],
+        "sequence": range(len(rows)),
+        "numbers": [json_text(row.numbers) for row in rows],
+        **{name: [line.get(name) for line in taxed] for name in (TAX_COLUMNS if lines else ())},
+    }
     total = {
         **{name: getattr(trades, name) for name in (
             "nav_before", "nav_after", "cash_before", "cash_after", "bought", "sold", "costs", "cost_bps", "turnover",
             "turnover_two_way", "tracking_error", "gap", "constraints_met",
         )},
-        "constraints": json_text([asdict(check) for check in trades.constraints]),
+        "constraints": json_text([_flat(check) for check in trades.constraints]),
         "warnings": json_text(trades.warnings),
         **({name: getattr(trades.taxes, name) for name in TAX_COLUMNS} if trades.taxes else {}),
     }  # fmt: skip
     sold = sale_frame(trades.taxes) if trades.taxes else None
     sales: Answer = {} if sold is None else {"lot_sales": {str(name): list(sold[name]) for name in sold}}
-    names = TRADE_COLUMNS + (TAX_COLUMNS if lines else [])
-    return {
-        "trades": {name: [row.get(name) for row in rows] for name in names}, "trade_lists": one_row(total), **sales,
-    }  # fmt: skip
+    return {"trades": told, "trade_lists": one_row(total), **sales}
 
 
 def _realised(line: TaxLine) -> dict[str, object]:
@@ -209,11 +228,10 @@ def no_trades(reason: str | None = None) -> Answer:
     return {"trades": {}, "trade_lists": row}
 
 
-TRADE_COLUMNS = [
-    "symbol", "action", "quantity", "price", "value", "cost", "rationale", "current_quantity", "target_quantity",
-    "current_weight", "target_weight", "achieved_weight", "currency", "local_price", "fx_rate", "simulated",
-    "sequence", "numbers",
-]  # fmt: skip
+AS_THEY_ARE = (
+    "symbol", "action", "value", "cost", "rationale", "current_weight", "target_weight", "achieved_weight",
+)  # fmt: skip
+AS_FLOATS = ("quantity", "price", "current_quantity", "target_quantity")
 TAX_COLUMNS = ["short_term_gain", "long_term_gain", "tax"]
 
 
@@ -254,8 +272,8 @@ def result_row(
         "effective_assets": found.effective_assets,
         "effective_number": found.effective_number,
         "exposure_risk": {kind.name: share for kind, share in found.exposure_risk.items()} if known else None,
-        "binding": [asdict(limit) for limit in solution.binding],
-        "unmet": [asdict(limit) for limit in solution.unmet],
+        "binding": [_flat(limit) for limit in solution.binding],
+        "unmet": [_flat(limit) for limit in solution.unmet],
         "unconstrained_turnover": solution.unconstrained_turnover,
         "lane": solution.lane,
         "policy_as_applied": policy or as_json(setting.policy),
@@ -270,7 +288,7 @@ def result_row(
         "notional": found.total_notional, "cash": solution.cash, "turnover": found.turnover,
         "constraints_met": solution.constraints_met,
         "warnings": json_text(desk_warnings(solution.warnings, solution)),
-        "certificate": json_text(asdict(solution.certificate)), "solver": solution.solver,
+        "certificate": json_text(_flat(solution.certificate)), "solver": solution.solver,
         "diagnostics": json_text(diagnostics),
     }  # fmt: skip
 

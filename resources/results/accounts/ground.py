@@ -10,7 +10,7 @@ from resources.books.snapshots import Snapshot
 from resources.packs.markets import Market
 from resources.results.pack_estimates import Case, Own, case_of
 from resources.results.pack_inputs import Inputs, inputs_on
-from resources.results.stage_outputs import as_json
+from resources.results.stage_outputs import as_json, plain
 from resources.settings.playbooks import Playbooks
 
 Found = TypeVar("Found")
@@ -75,7 +75,7 @@ class Ground:
 
     def told(self, policy: Policy) -> Mapping[str, object]:
         """A policy as JSON values."""
-        _, found = self.once(("told", id(policy)), lambda: (policy, as_json(policy)))
+        _, found = self.once(("told", id(policy)), lambda: (policy, plain(as_json(policy))))
         return found
 
     @staticmethod
