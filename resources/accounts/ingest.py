@@ -8,7 +8,14 @@ from resources.accounts.files import Told, account_files, key_of, read_told
 from resources.accounts.rows import MAY_CHANGE, Known, judged
 from resources.ledger.ledger import Connection, Stamp, head
 from resources.logs.refused_files import WITHDRAWN, refused_files
-from resources.logs.storing import Ingested, record_status, store_delivery, store_rejection, taken_since
+from resources.logs.storing import (
+    STILL_SO,
+    Ingested,
+    record_status,
+    store_delivery,
+    store_rejection,
+    taken_since,
+)
 from resources.prices.source import Delivery, FileRejected
 from resources.settings.configuration import Configuration
 from resources.settings.sources import inbox_folders
@@ -89,7 +96,8 @@ class AccountInbox:
 def _known(con: Connection) -> tuple[set[str], set[str]]:
     """(delivery keys that were taken, those of them with rows set aside that may be right by now)."""
     rows = con.execute(
-        "select delivery_key, max(ingest_seq) from ingests where source = ? group by 1", [SOURCE]
+        f"select delivery_key, max(ingest_seq) from ingests i where source = ? and {STILL_SO} group by 1",
+        [SOURCE],
     ).fetchall()
     open_ = {
         row[0]
@@ -104,8 +112,8 @@ def _known(con: Connection) -> tuple[set[str], set[str]]:
 def _as_before(tx: Transaction, key: str, aside: list[dict[str, object]]) -> bool:
     """Whether the file was taken before and the same rows were set aside for the same reasons."""
     rows = tx.con.execute(
-        "select line, code from quarantine where ingest_seq = (select max(ingest_seq) from ingests "
-        "where source = ? and delivery_key = ? and status = 'ingested') order by line",
+        "select line, code from quarantine where ingest_seq = (select max(ingest_seq) from ingests i "
+        f"where source = ? and delivery_key = ? and status = 'ingested' and {STILL_SO}) order by line",
         [SOURCE, key],
     ).fetchall()
     return bool(rows) and rows == [(row["line"], row["code"]) for row in aside]

@@ -13,10 +13,12 @@ from optimizer import DataError
 from resources.ledger.ledger import Connection, Stamp, file_sha256, head
 from resources.logs import characteristics
 from resources.logs.calendars import Calendar, calendar_ends, desk_calendar
+from resources.logs.moved_rows import moved_rows
 from resources.logs.open_questions import RECENT_PRICES
 from resources.logs.recorded_actions import (
     ACTIONS,
     explained_deliveries,
+    names_of_renames,
     stated_actions,
     tell_unknown_symbols,
 )
@@ -28,7 +30,16 @@ from resources.logs.recorded_prices import (
 )
 from resources.logs.refused_files import REJECTED, WITHDRAWN, RefusedFile, refused_files
 from resources.logs.stated_dividends import with_dividends
-from resources.logs.storing import Ingested, record_status, store_delivery, store_rejection, taken_since
+from resources.logs.storing import (
+    STILL_SO,
+    Ingested,
+    in_own_currencies,
+    record_status,
+    stated_currencies,
+    store_delivery,
+    store_rejection,
+    taken_since,
+)
 from resources.prices.source import (
     PRICES,
     Delivery,
@@ -139,10 +150,13 @@ class Inbox:
     def _seen(self, source: str) -> tuple[Callable[[str], bool], int]:
         """Whether a delivery is known, as of the ledger row that is given too.
 
-        One that an action explains which was stated later is read again.
+        One that an action explains which was stated later is read again, and so is a file that tells again what it
+        told before it was changed.
         """
         with self.warehouse.live() as con:
-            rows = con.execute("select delivery_key from ingests where source = ?", [source]).fetchall()
+            rows = con.execute(
+                f"select delivery_key from ingests i where source = ? and {STILL_SO}", [source]
+            ).fetchall()
             again = explained_deliveries(con, source, self._renames(source))
             return ({str(row[0]) for row in rows} - set(again)).__contains__, head(con)[0]
 
@@ -220,7 +234,8 @@ class Inbox:
             self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, stated.splits
         )
         screened = screen(delivery, replace(context, recorded=around, elsewhere=elsewhere))
-        return replace(screened, withdrawn=no_longer_believed(con, screened))
+        moved = moved_rows(con, screened, names_of_renames(con, self._renames(delivery.source)))
+        return replace(screened, withdrawn=pa.concat_tables([no_longer_believed(con, screened), moved]))
 
     def _renames(self, source: str) -> tuple[Rename, ...]:
         return load_overrides(self.desk.folder).of(source).present_names()
@@ -244,21 +259,6 @@ def _not_storable(delivery: Delivery, error: Exception) -> FileRejected:
     said = f"the log takes no such values ({shown(str(error))}); correct them, and send it again"
     faults = [Finding("NOT_STORABLE", "FAIL", said)]
     return FileRejected(delivery.payload_name, faults, delivery.payload_sha256, delivery.log)
-
-
-def stated_currencies(con: Connection) -> dict[str, str]:
-    """Symbol -> currency, as the securities on record say."""
-    query = "select symbol, arg_max(currency, (date, ingest_seq)) from securities group by symbol"
-    return dict(con.execute(query).fetchall())
-
-
-def in_own_currencies(delivery: Delivery, units: Mapping[str, str]) -> Delivery:
-    """The delivery with the currency of each symbol that `units` knows in place of its source's."""
-    symbols = delivery.rows["symbol"].to_pylist()
-    if not any(units.get(symbol, delivery.currency) != delivery.currency for symbol in set(symbols)):
-        return delivery
-    told = pa.array([units.get(symbol, delivery.currency) for symbol in symbols]).dictionary_encode()
-    return replace(delivery, rows=delivery.rows.append_column("currency", told))
 
 
 def name_of(delivery: Delivery | FileRejected) -> str:

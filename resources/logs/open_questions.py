@@ -62,7 +62,8 @@ def set_aside_since(question: OpenQuestion) -> str:
 def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQuestion]:
     """One entry a symbol, source and code, as known at the watermark (now, when left out), the newest rows first.
 
-    A row is no longer asked about once a row of its symbol, date and source that came with it or later is believed.
+    A row is no longer asked about once a row of its symbol, date and source that came with it or later is believed, or
+    one was withdrawn later: it belongs to another name.
     """
     days = con.execute(
         "select distinct date from quarantine where log = 'prices' and code <> 'CARRIED' "
@@ -83,6 +84,10 @@ def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQu
             select * from aside a where not exists (
                 select 1 from believed_prices($1) p where p.date in ({listed}) and p.symbol = a.symbol
                 and p.date = a.date and p.source = a.source and p.ingest_seq >= a.ingest_seq)
+            and not exists (
+                select 1 from prices p where p.withdrawn and p.date in ({listed}) and p.symbol = a.symbol
+                and p.date = a.date and p.source = a.source and p.ingest_seq > a.ingest_seq
+                and ($1 is null or p.ingest_seq <= $1))
         )
         select symbol, source, code, count(distinct date), min(date), max(date) as last, arg_min(reason, (date, reason))
         from unanswered group by symbol, source, code order by last desc nulls last, symbol, source, code

@@ -72,7 +72,8 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
     """Key -> payload of the deliveries of a price source that actions stated since then explain: to be read again.
 
     They hold rows set aside since the action's day; rows whose split or dividend is another than that stated of their
-    day (or of days without a price before it); or rows under a name that their company gave up later.
+    day (or of days without a price before it); rows under a name that their company gave up later; or rows that a
+    rename moved, where one was withdrawn or stated otherwise since.
     """
     acts = _acts(con, own)
     if not acts.num_rows:
@@ -94,6 +95,11 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
             from believed_prices(null) p join said s on p.symbol = s.symbol
             where p.source = $1 and p.basis <> 'total_return' and p.date between s.date and s.date + {NEXT_DAYS}
             qualify row_number() over (partition by p.symbol, s.date order by p.date, p.ingest_seq desc) = 1
+        ), undone as (
+            select o.new_symbol as symbol, max(a.ingest_seq) as since
+            from corporate_actions o join acts a on o.symbol = a.told and o.date = a.date and o.kind = a.kind
+            where o.kind = 'rename' and o.withdrawn is null and o.new_symbol is distinct from a.new_symbol
+            group by all
         ), explained as (
             select ingest_seq, since from near
             where basis = 'as_traded' and abs(split / ratio - 1) > {SAME_RATIO}
@@ -104,6 +110,11 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
             union all
             select q.ingest_seq, a.ingest_seq from quarantine q join acts a on q.symbol = a.symbol
             where q.source = $1 and q.log = 'prices' and q.date >= a.date
+            union all
+            select f.materialization, u.since from check_findings f, undone u where f.code = 'RENAMED'
+            union all
+            select q.ingest_seq, u.since from quarantine q join undone u on q.symbol = u.symbol
+            where q.source = $1 and q.log = 'prices'
         )
         select distinct n.delivery_key, n.payload from newest n join explained e using (ingest_seq)
         where e.since > n.ingest_seq order by all
@@ -112,6 +123,13 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
     ).fetchall()
     con.unregister("acts")
     return {str(key): str(payload) for key, payload in rows}
+
+
+def names_of_renames(con: Connection, own: Iterable[Rename] = ()) -> set[str]:
+    """The symbols that any rename names, those that were withdrawn among them; `own` as in `stated_actions`."""
+    told = con.execute("select distinct symbol, new_symbol from corporate_actions where kind = 'rename'")
+    names = {name for row in told.fetchall() for name in row if name}
+    return names | {name for rename in own for name in (rename.old, rename.new)}
 
 
 def _acts(con: Connection, own: Iterable[Rename]) -> pa.Table:

@@ -139,11 +139,15 @@ def _set_aside(con: Connection, source: str, symbols: list[str]) -> tuple[list[R
             where source = $1 and symbol in (select unnest($2)) and (symbol, date) in
                 (select symbol, date from quarantine where log = 'prices' and source = $1)
             group by all
+        ), moved as (
+            select symbol, date, max(ingest_seq) as seq from prices
+            where withdrawn and source = $1 and symbol in (select unnest($2)) group by all
         )
         select q.symbol, q.date, q.code, q.raw, i.known_at, q.ingest_seq
-        from quarantine q left join newest n using (symbol, date)
+        from quarantine q left join newest n using (symbol, date) left join moved m using (symbol, date)
         left join (select ingest_seq, any_value(known_at) as known_at from ingests group by all) i using (ingest_seq)
         where q.log = 'prices' and q.source = $1 and q.symbol in (select unnest($2)) and q.date is not null
+        and coalesce(m.seq, 0) <= q.ingest_seq
         and (case when q.code = $3 then coalesce(n.seq, 0) <= q.ingest_seq else coalesce(n.seq, 0) < q.ingest_seq end)
         qualify q.ingest_seq = max(q.ingest_seq) over (partition by q.symbol, q.date, q.code = $3)
         order by q.symbol, q.date, q.line
@@ -151,14 +155,14 @@ def _set_aside(con: Connection, source: str, symbols: list[str]) -> tuple[list[R
         [source, symbols, CARRIED],
     ).fetchall()
     rows = [
-        {**_parsed(raw), "symbol": symbol, "date": day, "code": code, "known_at": known}
+        {**parsed_row(raw), "symbol": symbol, "date": day, "code": code, "known_at": known}
         for symbol, day, code, raw, known, _ in found
     ]
     own = {(row["symbol"], row["date"]): row for row in rows if row["code"] == CARRIED}
     return [row for row in rows if row["code"] != CARRIED], own
 
 
-def _parsed(raw: str) -> Row:
+def parsed_row(raw: str) -> Row:
     """The cells of a row that was set aside, by their columns; none where its text is in another form."""
     cells = raw.split(",")
     if len(cells) != len(PRICE_ROWS):
@@ -216,7 +220,7 @@ def no_longer_believed(con: Connection, delivery: Delivery) -> pa.Table:
     A row set aside that tells another close corrects nothing: what is on record stays.
     """
     aside = [
-        {"symbol": symbol, "date": day, "close": _parsed(raw)["close"]}
+        {"symbol": symbol, "date": day, "close": parsed_row(raw)["close"]}
         for symbol, day, code, raw in zip(
             *(delivery.quarantined[name].to_pylist() for name in ("symbol", "date", "code", "raw")),
             strict=True,

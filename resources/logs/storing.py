@@ -1,7 +1,7 @@
 """What becomes of one payload: its rows in the logs, those set aside, its findings, under one ledger row."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -63,6 +63,32 @@ def _same_text(text: str, count: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array([text]))
 
 
+def stated_currencies(con: Connection) -> dict[str, str]:
+    """Symbol -> currency, as the securities on record say."""
+    query = "select symbol, arg_max(currency, (date, ingest_seq)) from securities group by symbol"
+    return dict(con.execute(query).fetchall())
+
+
+def in_own_currencies(delivery: Delivery, units: Mapping[str, str]) -> Delivery:
+    """The delivery with the currency of each symbol that `units` knows in place of its source's."""
+    told = [table["symbol"].to_pylist() for table in (delivery.rows, delivery.withdrawn)]
+    if all(units.get(symbol, delivery.currency) == delivery.currency for symbol in {*told[0], *told[1]}):
+        return delivery
+    rows, withdrawn = (
+        table.append_column(
+            "currency", pa.array([units.get(symbol, delivery.currency) for symbol in symbols])
+        )
+        for table, symbols in zip((delivery.rows, delivery.withdrawn), told, strict=True)
+    )
+    return replace(delivery, rows=rows, withdrawn=withdrawn)
+
+
+# Of a row `i` of `ingests`: the payload of that name has not told anything else since.
+STILL_SO = """not exists (select 1 from ingests l where l.source = i.source and l.log = i.log and
+    l.payload_name = i.payload_name and l.payload_sha256 <> i.payload_sha256 and l.status = 'ingested' and
+    l.ingest_seq > i.ingest_seq)"""
+
+
 def taken_since(con: Connection, source: str, key: str, mark: int) -> bool:
     """Whether another process took a delivery after the ledger row `mark`: it is accepted once."""
     found = con.execute(
@@ -76,7 +102,8 @@ def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
     """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
     entry_id = tx.next_id()
     before = tx.con.execute(
-        "select max(ingest_seq) from ingests where source = ? and delivery_key = ? and status = 'ingested'",
+        "select max(ingest_seq) from ingests i "
+        f"where source = ? and delivery_key = ? and status = 'ingested' and {STILL_SO}",
         [delivery.source, delivery.key],
     ).fetchall()[0][0]
     appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, before)

@@ -63,21 +63,40 @@ FILES = {
 
 
 class Evenings:
-    """A desk whose inbox gets the file of each evening, and whose operator states what became of vanished names."""
+    """A desk whose inbox gets the file of each evening, and whose operator states what became of vanished names.
+
+    In a folder that was used before it goes on after the last evening that `said.json` tells.
+    """
 
     def __init__(self, folder: Path, first: date, last: date) -> None:
         self.folder = folder
         self.sessions = load_calendar("XNYS", last, folder / "cache").sessions(first, last)
-        self.said: dict[date, tuple[int, str]] = {}
-        for name, text in FILES.items():
-            path = folder / "config" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        (folder / "inbox").mkdir()
         self.zygote = Zygote(folder)
+        self.said: dict[date, tuple[int, str]] = {
+            date.fromisoformat(day): (status, said) for day, (status, said) in self.told("said").items()
+        }
+        if not self.said:
+            for name, text in FILES.items():
+                path = folder / "config" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            (folder / "inbox").mkdir(exist_ok=True)
+
+    def told(self, what: str) -> dict[str, Any]:
+        """What an earlier process found, which was stopped."""
+        path = self.folder / f"{what}.json"
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return found
+
+    def tell(self, what: str, found: dict[str, Any]) -> None:
+        half = self.folder / f"{what}.part"
+        half.write_text(json.dumps(found), encoding="utf-8")
+        half.replace(self.folder / f"{what}.json")
 
     def run(self, twice_every: int) -> None:
         for number, day in enumerate(self.sessions):
+            if day in self.said:
+                continue
             name = f"prices_{day:%Y%m%d}.csv.gz"
             if (SHARED / name).exists():
                 shutil.copy(SHARED / name, self.folder / "inbox" / name)
@@ -87,6 +106,7 @@ class Evenings:
                 before = self.ledger()
                 self.zygote.packfolio("run", "--as-of", str(day))
                 assert self.ledger() == before, day
+            self.tell("said", {str(day): told for day, told in self.said.items()})
 
     def state_delistings(self, said: str) -> None:
         """At the last close, from the session after it."""
@@ -130,12 +150,13 @@ class Evenings:
             packs = con.execute(
                 "select pack_id from pricing_packs where verdict = 'fresh' order by 1"
             ).fetchall()
-        differing = {
-            pack: found["differences"]
-            for (pack,) in packs
-            if not (found := self.zygote.read("packs", "replay", pack))["identical"]
-        }
-        assert differing == {}
+        differing = self.told("replayed")
+        for (pack,) in packs:
+            if pack not in differing:
+                found = self.zygote.read("packs", "replay", pack)
+                differing[pack] = None if found["identical"] else found
+                self.tell("replayed", differing)
+        assert {pack: found for pack, found in differing.items() if found} == {}
 
     def check_early_days(self) -> None:
         with self.warehouse() as con:
@@ -245,7 +266,9 @@ def test_two_weeks_with_a_missing_file_and_a_name_that_vanishes(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_the_whole_year(tmp_path: Path) -> None:
-    desk = Evenings(tmp_path, date(2015, 3, 23), date(2015, 12, 31))
+    """Goes on where it was stopped, in the folder that PACKFOLIO_FEED_HOME names."""
+    folder = Path(os.environ.get("PACKFOLIO_FEED_HOME", tmp_path))
+    desk = Evenings(folder, date(2015, 3, 23), date(2015, 12, 31))
     desk.run(twice_every=25)
     assert {status for status, _ in desk.said.values()} == {0, 1, 3}
     desk.check_packs()

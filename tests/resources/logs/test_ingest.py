@@ -14,6 +14,7 @@ from small_desk import FILES
 import resources.logs.ingest as ingest_module
 from resources.ledger.ledger import Stamp
 from resources.logs.ingest import Inbox, default_as_of
+from resources.logs.open_questions import open_questions
 from resources.logs.refused_files import refused_files
 from resources.logs.storing import Ingested
 from resources.packs.packs import watermark
@@ -84,6 +85,19 @@ def test_a_changed_value_is_a_new_row_and_the_old_one_stays(desk: Desk) -> None:
     (done,) = desk.ingest(later=FIRST.replace("BBB,2024-01-03,51,", "BBB,2024-01-03,52,"))
     assert (done.new, done.corrected, done.same) == (0, 1, 3)
     assert [row[2] for row in desk.log() if row[0] == "BBB" and row[1] == date(2024, 1, 3)] == [51.0, 52.0]
+
+
+def test_a_file_that_is_changed_back_tells_again_what_it_told_first(desk: Desk) -> None:
+    changed = FIRST.replace("BBB,2024-01-03,51,", "BBB,2024-01-03,52,")
+    for text, close in ((FIRST, 51.0), (changed, 52.0), (FIRST, 51.0), (changed, 52.0)):
+        desk.ingest(prices=text)
+        assert newest(desk, "BBB")[-1][1] == close
+    assert desk.ingest() == []
+    said = f"{ACTIONS}BBB,2024-01-03,dividend,{{}},\n"
+    for paid in ("0.5", "0.7", "0.5"):
+        desk.ingest(actions=said.format(paid))
+        assert newest(desk, "BBB")[-1][2] == float(paid)
+    assert desk.ingest() == []
 
 
 def test_what_was_known_earlier_corrects_nothing(desk: Desk) -> None:
@@ -171,6 +185,7 @@ def test_a_source_without_a_currency_takes_that_of_each_security_on_record(desk:
 
 
 ACTIONS = "symbol,date,kind,value,new_symbol\n"
+WITHDRAWABLE = "symbol,date,kind,value,new_symbol,withdrawn\n"
 
 
 def newest(desk: Desk, symbol: str) -> list[tuple[object, ...]]:
@@ -179,6 +194,15 @@ def newest(desk: Desk, symbol: str) -> list[tuple[object, ...]]:
         f"where symbol = '{symbol}' qualify row_number() over (partition by date order by ingest_seq desc) = 1 "
         "order by date"
     )
+
+
+def believed(desk: Desk, symbol: str) -> list[tuple[date, float]]:
+    """(date, close) that every reader gets."""
+    found = desk.rows(
+        f"select date, close from believed_prices(null) where symbol = '{symbol}' "
+        "qualify row_number() over (partition by date order by ingest_seq desc) = 1 order by date"
+    )
+    return [(day, float(str(close))) for day, close in found if isinstance(day, date)]
 
 
 @pytest.mark.parametrize(
@@ -254,6 +278,47 @@ def test_a_rename_on_record_moves_the_rows_and_later_statements_find_them(desk: 
         (date(2024, 1, 2), 100, 0.25, 1), (date(2024, 1, 3), 101, 0.5, 1), (date(2024, 1, 4), 102, 0, 1),
     ]  # fmt: skip
     assert desk.ingest() == []
+
+
+def test_a_rename_that_is_withdrawn_gives_its_rows_back(desk: Desk) -> None:
+    wrong = f"{WITHDRAWABLE}AAA,2024-01-04,rename,,NEW,\n"
+    desk.ingest(a=FIRST, b=HEADER + "NEW,2024-01-04,102,0,1\n", actions=wrong)
+    assert [row[0].day for row in believed(desk, "NEW")] == [2, 3, 4] and believed(desk, "AAA") == []
+    desk.ingest(actions=wrong.replace("NEW,\n", ",true\n"))
+    assert [row[0].day for row in believed(desk, "NEW")] == [4]
+    assert believed(desk, "AAA") == [(date(2024, 1, 2), 100), (date(2024, 1, 3), 101)]
+    assert desk.ingest() == []
+    desk.ingest(actions=wrong)  # it was right after all
+    assert [row[0].day for row in believed(desk, "NEW")] == [2, 3, 4] and believed(desk, "AAA") == []
+
+
+def test_a_rename_stated_otherwise_or_later_leaves_nothing_under_another_name(desk: Desk) -> None:
+    told = f"{WITHDRAWABLE}AAA,2024-01-04,rename,,NEW,\n"
+    desk.ingest(a=FIRST, b=HEADER + "OTHER,2024-01-04,102,0,1\n")
+    assert len(believed(desk, "AAA")) == 2
+    desk.ingest(actions=told)
+    assert (len(believed(desk, "AAA")), len(believed(desk, "NEW"))) == (0, 2)
+    desk.ingest(actions=told.replace("NEW", "OTHER"))
+    assert (len(believed(desk, "NEW")), len(believed(desk, "OTHER"))) == (0, 3)
+    earlier = told.replace("NEW,", ",true") + "AAA,2024-01-03,rename,,OTHER,\n"
+    desk.ingest(actions=earlier)
+    assert believed(desk, "AAA") == [(date(2024, 1, 3), 101)]
+    assert [row[0].day for row in believed(desk, "OTHER")] == [2, 4]
+
+
+@pytest.mark.parametrize("file", ["b", "_b"])  # read after and before that of the other company
+def test_what_a_wrong_rename_set_aside_is_no_question_once_it_is_withdrawn(desk: Desk, file: str) -> None:
+    told = f"{WITHDRAWABLE}AAA,2024-01-04,rename,,NEW,\n"
+    own = "".join(f"NEW,2024-01-{day:02},{day + 9},0,1\n" for day in (4, 5, 8))
+    desk.ingest(**{"a": FIRST, "actions": told, file: HEADER + own})
+    with desk.warehouse.live() as con:
+        assert [question.symbol for question in open_questions(con)] == ["NEW"]
+    desk.ingest(actions=told.replace("NEW,", ",true"))
+    desk.ingest(c=HEADER + "NEW,2024-01-09,18,0,1\n")
+    with desk.warehouse.live() as con:
+        assert open_questions(con) == []
+    assert [row[0].day for row in believed(desk, "NEW")] == [4, 5, 8, 9]
+    assert [row[0].day for row in believed(desk, "AAA")] == [2, 3]
 
 
 def test_an_action_on_a_symbol_that_nobody_knows_is_told_once_with_the_nearest(desk: Desk) -> None:

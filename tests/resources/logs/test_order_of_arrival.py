@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resources.ledger.ledger import Stamp
+from resources.ledger.ledger import Connection, Stamp
 from resources.logs.ingest import store_delivery
 from resources.logs.open_questions import open_questions
 from resources.logs.recorded_actions import stated_actions
@@ -23,6 +24,8 @@ from resources.logs.recorded_prices import (
 from resources.prices.files import Reading, read_delivery
 from resources.screening.context import Context
 from resources.screening.screen import screen
+from resources.store.schema import create_schema
+from resources.store.transaction import Transaction
 from resources.store.warehouse import Warehouse
 
 STAMP = Stamp("run", datetime(2024, 3, 1, 22), "code", "config")  # noqa: DTZ001  the ledger's times are naive UTC
@@ -37,33 +40,43 @@ def day(number: int) -> date:
 
 
 def arrive(warehouse: Warehouse, rows: Sequence[Row], name: str) -> None:
-    """Screens and stores a file of symbol A's rows, as `Inbox` does."""
+    """Takes a file of symbol A's rows, as `Inbox` does."""
+    with warehouse.write(STAMP) as tx:
+        take(tx, rows, name)
+
+
+def take(tx: Transaction, rows: Sequence[Row], name: str) -> None:
     lines = "".join(
         f"A,{day(session)},{close:.4f},{split:g},{paid:g}\n" for session, close, split, paid in rows
     )
     text = f"symbol,date,close,split,dividend\n{lines}"
     file = read_delivery(text.encode(), f"{name}.csv", name, name, Reading("desk", "USD", "as_traded"))
-    with warehouse.live() as con:
-        record, splits = newest_closes_on_record(con, file), stated_actions(con).splits
-        context = Context(date(2024, 12, 30), SESSIONS, record, splits, recorded=rows_around(con, file))
-        screened = screen(file, context)
-        screened = replace(screened, withdrawn=no_longer_believed(con, screened))
-    with warehouse.write(STAMP) as tx:
-        store_delivery(tx, screened, name)
+    record, splits = newest_closes_on_record(tx.con, file), stated_actions(tx.con).splits
+    context = Context(date(2024, 12, 30), SESSIONS, record, splits, recorded=rows_around(tx.con, file))
+    screened = screen(file, context)
+    store_delivery(tx, replace(screened, withdrawn=no_longer_believed(tx.con, screened)), name)
+
+
+@cache
+def memory() -> Connection:
+    """One database for all examples: making its tables costs more than filling them."""
+    con = duckdb.connect()
+    create_schema(con)
+    return con
 
 
 def believed(files: Sequence[Sequence[Row]]) -> dict[date, tuple[float, float, float]]:
     """Day -> (close, split, dividend) that is believed after the files came in this order."""
-    with TemporaryDirectory() as home:
-        warehouse = Warehouse(Path(home))
-        for number, rows in enumerate(files):
-            arrive(warehouse, rows, f"file{number}")
-        with warehouse.live() as con:
-            found = con.execute(
-                "select date, close, split, dividend from prices where source = 'desk' "
-                "qualify row_number() over (partition by date order by ingest_seq desc) = 1 and withdrawn is null "
-                "order by date"
-            ).fetchall()
+    con = memory()
+    for table in ("prices", "log_leaves", "ingests", "quarantine", "check_findings", "materializations"):
+        con.execute(f"truncate {table}")
+    for number, rows in enumerate(files):
+        take(Transaction(con, STAMP), rows, f"file{number}")
+    found = con.execute(
+        "select date, close, split, dividend from prices where source = 'desk' "
+        "qualify row_number() over (partition by date order by ingest_seq desc) = 1 and withdrawn is null "
+        "order by date"
+    ).fetchall()
     return {when: (float(close), float(split), float(paid)) for when, close, split, paid in found}
 
 
