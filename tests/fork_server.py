@@ -5,6 +5,7 @@ packfolio ...` is a stand-in for `packfolio ...`, and `call SOCKET python -` for
 """
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -18,6 +19,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,20 +42,35 @@ def _serve(address: str) -> None:
                     _attend(caller)
 
 
+# What commands load when they need it.
+LATER = (
+    "assets.plots.charts", "dagster._core.definitions.repository_definition.repository_data_builder",
+    "dagster._core.execution.execute_in_process", "dagster._core.executor.in_process", "dagster._core.instance.factory",
+    "dagster._core.instance.runs.run_domain", "dagster._core.secrets.env_file", "dagster._core.storage.legacy_storage",
+    "dagster._core.storage.noop_compute_log_manager", "dagster._core.storage.root", "dagster._core.storage.schedules",
+    "daqp", "highspy", "matplotlib.backends.backend_agg", "matplotlib.pyplot", "optimizer.backtests.attribution",
+    "optimizer.backtests.walk_forward", "optimizer.proposals.frontier", "resources.audit.replay",
+    "resources.audit.restatements", "resources.audit.weight_changes", "rich.ansi", "rich.progress", "shellingham",
+    "typer.completion", "typer.main", "upath.implementations.local",
+)  # fmt: skip
+
+
 def _load() -> None:
     """What every run needs, but for the modules that ask the environment where they are: each fork has its own."""
-    import matplotlib.pyplot
-
     import pipeline.runs
-    from assets.plots import charts
     from optimizer import solve
     from resources.logs.calendars import build_sessions
+    from resources.store.catalog import released_catalog
+    from resources.store.code_version import code_version, environment_text
 
-    assert matplotlib.pyplot and charts and solve
+    for name in LATER:
+        import_module(name)
+    assert solve and released_catalog() and code_version() and environment_text()
     build_sessions("XNYS", datetime.now(UTC).year + 2)
     for name in ("runs", "jobs", "stages"):
         del sys.modules[f"pipeline.{name}"]
         delattr(pipeline, name)
+    gc.freeze()  # no fork looks for garbage among these
 
 
 def _attend(caller: socket.socket) -> None:
@@ -152,5 +169,6 @@ if __name__ == "__main__":
     if action == "serve":
         sys.path.insert(0, str(ROOT))
         _serve(address)
+        os._exit(0)  # what is frozen would be told as leaked
     else:
         sys.exit(_call(address, words))

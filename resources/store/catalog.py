@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from resources.ledger.ledger import Connection
-from resources.store.duckdb_engine import empty
+from resources.store.duckdb_engine import connected
 from resources.store.schema import create_schema
 
 
@@ -71,7 +71,7 @@ def read_catalog(con: Connection) -> Catalog:
 @cache
 def released_catalog() -> Catalog:
     """What this release makes in an empty database."""
-    with empty() as fresh:
+    with connected() as fresh:
         create_schema(fresh)
         return read_catalog(fresh)
 

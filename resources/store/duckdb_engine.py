@@ -1,5 +1,6 @@
 """The process's DuckDB: a database file is attached to it for a moment, which costs a tenth of opening one anew."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -33,15 +34,21 @@ def quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def empty() -> Connection:
-    """An empty database in memory; the caller closes it."""
-    return duckdb.connect()
+def connected(path: Path | None = None) -> Connection:
+    """An empty database in memory, or a file that is only read; the caller closes it.
+
+    It takes the threads that OMP_NUM_THREADS leaves a process, as the solvers do, and one for each core without it.
+    """
+    con = duckdb.connect() if path is None else duckdb.connect(str(path), read_only=True)
+    if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdigit() and int(threads):
+        con.execute(f"set threads = {int(threads)}")
+    return con
 
 
 @lru_cache(maxsize=4)
 def _engine(home: Path) -> Connection:
     """A DuckDB that may touch the files of one folder, and nothing else of the machine."""
-    con = duckdb.connect()
+    con = connected()
     con.execute(f"set temp_directory = '{quoted(home / NAME)}.tmp'")
     con.execute(f"set allowed_directories = ['{quoted(home)}']")
     con.execute("set enable_external_access = false")
@@ -54,7 +61,7 @@ def open_copy(path: Path, seconds: float) -> Connection:
     seconds  a query that takes longer ends in duckdb.InterruptException
     The file is named by `cursor_of`, for every cursor anew.
     """
-    con = duckdb.connect()
+    con = connected()
     con.execute(f"attach '{quoted(path.absolute())}' as {NAME} (read_only)")
     con.execute(f"set max_execution_time = {int(1000 * seconds)}")
     con.execute("set enable_external_access = false")

@@ -29,7 +29,7 @@ from resources.store.continuity import (
     refuse_planted,
     unlike_anchor,
 )
-from resources.store.duckdb_engine import attached, damage_told
+from resources.store.duckdb_engine import attached, connected, damage_told
 from resources.store.file_lock import held, shared_lock
 from resources.store.schema import VERSION, prepare_schema, refuse_newer, schema_version
 from resources.store.transaction import Transaction
@@ -298,12 +298,12 @@ class Warehouse:
                 f"there is no {self.published} yet: run `packfolio run` first, or set PACKFOLIO_HOME"
             )
         with damage_told(self.published):
-            con = duckdb.connect(str(self.published), read_only=True)
+            con = connected(self.published)
             found = schema_version(con)
             if found < VERSION:
                 con.close()
                 self.publish()
-                con = duckdb.connect(str(self.published), read_only=True)
+                con = connected(self.published)
             try:
                 refuse_newer(found, str(self.published))
                 con.execute("set enable_external_access = false")
