@@ -11,7 +11,7 @@ _HOMES = {
     "model.exposures": "ExposureCalculator ExposureType Fund FundExposureMap",
     "model.liquidity": "LiquidityPanel rolling_liquidity",
     "model.policy": "BlackLittermanSettings Policy",
-    "model.portfolio": "Portfolio Position Trade Universe",
+    "model.portfolio": "FactorRisk Portfolio Position Trade Universe",
     "model.returns": "log_returns simple_returns total_return_index",
     "model.text_limits": "parse_limit",
     "factors.factor_model": "FactorModel",

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from optimizer.errors import DataError
+from optimizer.model.portfolio import FactorRisk
 from optimizer.numerics.matrices import LowRank
 from optimizer.typing import Array
 
@@ -58,6 +59,20 @@ class FactorModel:
     def covariance(self) -> LowRank:
         """The (n, n) covariance per year, in factors."""
         return LowRank(self.factor_root @ self.exposures.T, self.specific)
+
+    @property
+    def loadings(self) -> dict[str, dict[str, float]]:
+        """Factor -> symbol -> exposure, as `Universe.factors` has them."""
+        return {
+            factor: dict(zip(self.symbols, column.tolist(), strict=True))
+            for factor, column in zip(self.factors, self.exposures.T, strict=True)
+        }
+
+    @property
+    def risk(self) -> FactorRisk:
+        """What makes risk of the loadings, as `Universe.factor_risk` has it."""
+        own = dict(zip(self.symbols, self.specific.tolist(), strict=True))
+        return FactorRisk(self.factors, self.groups, self.factor_covariance, own)
 
     def of(self, symbols: tuple[str, ...]) -> "FactorModel":
         """The model of some of its names, in that order; raises DataError for a name without exposures."""
