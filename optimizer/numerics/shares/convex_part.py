@@ -28,7 +28,7 @@ def convex_part(side: Side, at: Array) -> ConvexPart | None:
     """
     over, under = side.split
     pull = under @ at
-    center: Array = np.linalg.solve(over, pull)
+    center = np.asarray(np.linalg.solve(over, pull), dtype=float)
     square = float(center @ pull) - float(at @ pull)
     if square <= 0:
         return None
