@@ -17,6 +17,7 @@ _HOMES = {
     "factors.factor_model": "FactorModel",
     "factors.fit": "FactorSettings fit_factors",
     "factors.panel": "FactorPanel",
+    "factors.premia": "split_returns",
     "beliefs.black_litterman": "Posterior implied_risk_aversion posterior",
     "beliefs.market_views": "MarketView ViewMatrix",
     "beliefs.entropy_pooling": "ScenarioView pool pooled_estimates",

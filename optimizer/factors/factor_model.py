@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from optimizer.errors import DataError
-from optimizer.model.portfolio import FactorRisk
+from optimizer.model.portfolio import FactorRisk, Universe
 from optimizer.numerics.matrices import LowRank
 from optimizer.typing import Array
 
@@ -73,6 +73,25 @@ class FactorModel:
         """What makes risk of the loadings, as `Universe.factor_risk` has it."""
         own = dict(zip(self.symbols, self.specific.tolist(), strict=True))
         return FactorRisk(self.factors, self.groups, self.factor_covariance, own)
+
+    @classmethod
+    def known_in(cls, universe: Universe, symbols: tuple[str, ...]) -> "FactorModel | None":
+        """The model that a universe has of some symbols; None where it has none, DataError for a name it lacks."""
+        risk = universe.factor_risk
+        if risk is None:
+            return None
+        lost = [
+            s
+            for s in symbols
+            if s not in risk.specific or any(s not in universe.factors.get(f, {}) for f in risk.factors)
+        ]
+        if lost:
+            raise DataError(f"the factor model does not cover {', '.join(lost)}; fit it with their prices")
+        exposures = np.array([[universe.factors[factor][s] for factor in risk.factors] for s in symbols])
+        own = np.array([risk.specific[s] for s in symbols])
+        return cls(
+            symbols, risk.factors, risk.groups, exposures.reshape(len(symbols), -1), risk.covariance, own
+        )
 
     def of(self, symbols: tuple[str, ...]) -> "FactorModel":
         """The model of some of its names, in that order; raises DataError for a name without exposures."""

@@ -27,6 +27,7 @@ OnConflict = Literal["fail", "transition"]
 ForcedCash = Literal["fail", "hold"]
 ViewModel = Literal["black_litterman", "entropy_pooling"]
 DoubtShape = Literal["diagonal", "full"]
+ReturnsOf = Literal["posterior", "factor_premia", "own_alpha"]
 
 RANGED = ("asset", "sector", "factor", "active_factor", "risk_share")
 
@@ -70,6 +71,8 @@ class Policy:
     summing to 1.
     `max_risk_share` bounds each name's share of the variance, w_i (Sw)_i / w'Sw; `risk_share_limits` that of a name, a
     sector, a factor, a group of factors, "factors" or "specific", by the names that lines of text have.
+    `returns`: weights are chosen by the whole posterior, by what factors explain of it ("factor_premia"), or by what
+    they do not ("own_alpha"); the latter two need a factor model.
     `min_position`: a weight is 0 or at least this; `max_holdings`: the most names with a weight.
     `largest_limits` {10: 0.4}: the ten largest weights, in size, are at most this together; `large_holdings` (0.05,
     0.4): weights above the first number are at most the second together, the 5/10/40 rule with max_weight 0.1.
@@ -107,6 +110,7 @@ class Policy:
     mean_method: str = "historical"
     covariance_method: str = "ledoit_wolf"
     view_model: ViewModel = "black_litterman"
+    returns: ReturnsOf = "posterior"
     black_litterman: BlackLittermanSettings = field(default_factory=BlackLittermanSettings)
 
     min_quality_score: float | None = None
@@ -255,6 +259,8 @@ def check_limits(policy: Policy) -> None:
         )
     if policy.view_model not in get_args(ViewModel):
         raise PolicyError(f"view_model is {policy.view_model!r}; use one of {', '.join(get_args(ViewModel))}")
+    if policy.returns not in get_args(ReturnsOf):
+        raise PolicyError(f"returns is {policy.returns!r}; use one of {', '.join(get_args(ReturnsOf))}")
     if policy.mean_doubt_shape not in DOUBT_SHAPES:
         raise PolicyError(
             f"mean_doubt_shape is {policy.mean_doubt_shape!r}; use one of {', '.join(DOUBT_SHAPES)}"

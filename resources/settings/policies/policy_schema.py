@@ -102,6 +102,7 @@ class PolicyFile(Strict):
     covariance_method: str = "ledoit_wolf"
     on_gaps: Literal["exclude", "pairwise", "keep"] = "exclude"
     view_model: Literal["black_litterman", "entropy_pooling"] = "black_litterman"
+    returns: Literal["posterior", "factor_premia", "own_alpha"] = "posterior"
     black_litterman: BlackLittermanFile = BlackLittermanFile()
 
     min_quality_score: float | None = Field(default=None, ge=0, le=10)
@@ -297,6 +298,7 @@ class PolicyFile(Strict):
             mean_method=self.mean_method,
             covariance_method=self.covariance_method,
             view_model=self.view_model,
+            returns=self.returns,
             black_litterman=BlackLittermanSettings(**self.black_litterman.model_dump()),
             min_quality_score=self.min_quality_score,
             long_only=self.long_only,
