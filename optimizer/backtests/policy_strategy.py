@@ -109,14 +109,8 @@ class PolicyStrategy:
             return estimate_window(prices, dates, recipe.symbols, recipe)
 
         known = self.windows.of(prices, dates, recipe)
-        rests_on = (
-            self.prior,
-            policy.risk_free_rate,
-            policy.black_litterman,
-            policy.view_model,
-            policy.returns,
-            universe,
-        )
+        asked = policy.risk_free_rate, policy.black_litterman, policy.view_model, policy.returns
+        rests_on = self.prior, *asked, universe
         return known.believed(rests_on, lambda: self._beliefs(known.evidence(evidence), universe, policy))
 
     def _beliefs(self, evidence: Estimates, universe: Universe, policy: Policy) -> Estimates:

@@ -80,11 +80,8 @@ class FactorModel:
         risk = universe.factor_risk
         if risk is None:
             return None
-        lost = [
-            s
-            for s in symbols
-            if s not in risk.specific or any(s not in universe.factors.get(f, {}) for f in risk.factors)
-        ]
+        known = [risk.specific, *(universe.factors.get(factor, {}) for factor in risk.factors)]
+        lost = [symbol for symbol in symbols if any(symbol not in own for own in known)]
         if lost:
             raise DataError(f"the factor model does not cover {', '.join(lost)}; fit it with their prices")
         exposures = np.array([[universe.factors[factor][s] for factor in risk.factors] for s in symbols])

@@ -13,7 +13,8 @@ NAMES = tuple(f"N{i}" for i in range(N))
 RNG = np.random.default_rng(5)
 MODEL = FactorModel(
     NAMES, ("market", "value", "size"), ("market", "style", "style"),
-    np.column_stack([np.ones(N), RNG.normal(size=(N, K - 1))]), np.diag([0.03, 0.01, 0.008]), RNG.uniform(0.01, 0.05, N),
+    np.column_stack([np.ones(N), RNG.normal(size=(N, K - 1))]), np.diag([0.03, 0.01, 0.008]),
+    RNG.uniform(0.01, 0.05, N),
 )  # fmt: skip
 EXCESS = RNG.normal(0.05, 0.03, N)
 BOOK = Universe(NAMES, factors=MODEL.loadings, factor_risk=MODEL.risk)
