@@ -5,7 +5,7 @@ from optimizer.model.estimates import Estimates as Estimates, Recipe as Recipe
 from optimizer.model.exposures import ExposureCalculator as ExposureCalculator, ExposureType as ExposureType, Fund as Fund, FundExposureMap as FundExposureMap
 from optimizer.model.liquidity import LiquidityPanel as LiquidityPanel, rolling_liquidity as rolling_liquidity
 from optimizer.model.policy import BlackLittermanSettings as BlackLittermanSettings, Policy as Policy
-from optimizer.model.portfolio import Portfolio as Portfolio, Position as Position, Trade as Trade, Universe as Universe
+from optimizer.model.portfolio import FactorRisk as FactorRisk, Portfolio as Portfolio, Position as Position, Trade as Trade, Universe as Universe
 from optimizer.model.returns import log_returns as log_returns, simple_returns as simple_returns, total_return_index as total_return_index
 from optimizer.model.text_limits import parse_limit as parse_limit
 from optimizer.factors.factor_model import FactorModel as FactorModel

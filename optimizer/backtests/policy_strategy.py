@@ -109,13 +109,14 @@ class PolicyStrategy:
             return estimate_window(prices, dates, recipe.symbols, recipe)
 
         known = self.windows.of(prices, dates, recipe)
-        rests_on = self.prior, policy.risk_free_rate, policy.black_litterman, policy.view_model, universe
+        asked = policy.risk_free_rate, policy.black_litterman, policy.view_model, policy.returns
+        rests_on = self.prior, *asked, universe
         return known.believed(rests_on, lambda: self._beliefs(known.evidence(evidence), universe, policy))
 
     def _beliefs(self, evidence: Estimates, universe: Universe, policy: Policy) -> Estimates:
         """The prior in total returns, and its covariance: `form_beliefs` without views, in factors where they are."""
         factors = evidence.low_rank
-        if factors is None:
+        if factors is None or universe.factor_risk is not None or policy.returns != "posterior":
             beliefs = form_beliefs(evidence, universe, policy, Mandate(prior=self.prior))
             return beliefs.estimates(evidence)
         rate = policy.risk_free_rate or 0.0

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from optimizer.errors import DataError
+from optimizer.model.portfolio import FactorRisk, Universe
 from optimizer.numerics.matrices import LowRank
 from optimizer.typing import Array
 
@@ -58,6 +59,36 @@ class FactorModel:
     def covariance(self) -> LowRank:
         """The (n, n) covariance per year, in factors."""
         return LowRank(self.factor_root @ self.exposures.T, self.specific)
+
+    @property
+    def loadings(self) -> dict[str, dict[str, float]]:
+        """Factor -> symbol -> exposure, as `Universe.factors` has them."""
+        return {
+            factor: dict(zip(self.symbols, column.tolist(), strict=True))
+            for factor, column in zip(self.factors, self.exposures.T, strict=True)
+        }
+
+    @property
+    def risk(self) -> FactorRisk:
+        """What makes risk of the loadings, as `Universe.factor_risk` has it."""
+        own = dict(zip(self.symbols, self.specific.tolist(), strict=True))
+        return FactorRisk(self.factors, self.groups, self.factor_covariance, own)
+
+    @classmethod
+    def known_in(cls, universe: Universe, symbols: tuple[str, ...]) -> "FactorModel | None":
+        """The model that a universe has of some symbols; None where it has none, DataError for a name it lacks."""
+        risk = universe.factor_risk
+        if risk is None:
+            return None
+        known = [risk.specific, *(universe.factors.get(factor, {}) for factor in risk.factors)]
+        lost = [symbol for symbol in symbols if any(symbol not in own for own in known)]
+        if lost:
+            raise DataError(f"the factor model does not cover {', '.join(lost)}; fit it with their prices")
+        exposures = np.array([[universe.factors[factor][s] for factor in risk.factors] for s in symbols])
+        own = np.array([risk.specific[s] for s in symbols])
+        return cls(
+            symbols, risk.factors, risk.groups, exposures.reshape(len(symbols), -1), risk.covariance, own
+        )
 
     def of(self, symbols: tuple[str, ...]) -> "FactorModel":
         """The model of some of its names, in that order; raises DataError for a name without exposures."""

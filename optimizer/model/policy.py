@@ -27,6 +27,9 @@ OnConflict = Literal["fail", "transition"]
 ForcedCash = Literal["fail", "hold"]
 ViewModel = Literal["black_litterman", "entropy_pooling"]
 DoubtShape = Literal["diagonal", "full"]
+ReturnsOf = Literal["posterior", "factor_premia", "own_alpha"]
+
+RANGED = ("asset", "sector", "factor", "active_factor", "risk_share")
 
 DOUBT_SHAPES: tuple[str, ...] = get_args(DoubtShape)
 
@@ -63,8 +66,13 @@ class Policy:
     what the lower partial moments count shortfalls from.
     `wasserstein_radius`, a return per period, is how far robust_cvar lets the true distribution be from the scenarios.
     `max_gross` bounds sum |w|, `net_limits` sum w, `beta_limits` the beta against the benchmark, `factor_limits` the
-    sum of loading x w; `limits` are lines of text ("Equity <= 0.6", docs/how-to/limits.md). `risk_budgets` symbol ->
-    share of the variance for method risk_parity, summing to 1.
+    sum of loading x w, `active_factor_limits` that of w less the benchmark's; `limits` are lines of text
+    ("Equity <= 0.6", docs/how-to/limits.md). `risk_budgets` symbol -> share of the variance for method risk_parity,
+    summing to 1.
+    `max_risk_share` bounds each name's share of the variance, w_i (Sw)_i / w'Sw; `risk_share_limits` that of a name, a
+    sector, a factor, a group of factors, "factors" or "specific", by the names that lines of text have.
+    `returns`: weights are chosen by the whole posterior, by what factors explain of it ("factor_premia"), or by what
+    they do not ("own_alpha"); the latter two need a factor model.
     `min_position`: a weight is 0 or at least this; `max_holdings`: the most names with a weight.
     `largest_limits` {10: 0.4}: the ten largest weights, in size, are at most this together; `large_holdings` (0.05,
     0.4): weights above the first number are at most the second together, the 5/10/40 rule with max_weight 0.1.
@@ -102,6 +110,7 @@ class Policy:
     mean_method: str = "historical"
     covariance_method: str = "ledoit_wolf"
     view_model: ViewModel = "black_litterman"
+    returns: ReturnsOf = "posterior"
     black_litterman: BlackLittermanSettings = field(default_factory=BlackLittermanSettings)
 
     min_quality_score: float | None = None
@@ -118,6 +127,9 @@ class Policy:
     net_limits: Range | None = None
     beta_limits: Range | None = None
     factor_limits: Mapping[str, Range] = field(default_factory=dict)
+    active_factor_limits: Mapping[str, Range] = field(default_factory=dict)
+    max_risk_share: float | None = None
+    risk_share_limits: Mapping[str, Range] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     risk_budgets: Mapping[str, float] = field(default_factory=dict)
     min_position: float | None = None
@@ -151,7 +163,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         for name, taken in (
-            *((f"{kind}_limits", checked_ranges) for kind in ("asset", "sector", "factor")),
+            *((f"{kind}_limits", checked_ranges) for kind in RANGED),
             *((name, checked_exposures) for name in ("min_exposures", "max_exposures", "exposure_budgets")),
             *((name, checked_shares) for name in ("risk_budgets", "trade_limits")),
             ("largest_limits", checked_largest),
@@ -218,6 +230,8 @@ def check_limits(policy: Policy) -> None:
         "net_limits": policy.net_limits or (None, None),
         "beta_limits": policy.beta_limits or (None, None),
         **{f"factor {name}": pair for name, pair in policy.factor_limits.items()},
+        **{f"active_factor {name}": pair for name, pair in policy.active_factor_limits.items()},
+        **{f"risk_share {name}": pair for name, pair in policy.risk_share_limits.items()},
         **{f"limits of {name}": pair for name, pair in policy.asset_limits.items()},
         **{f"sector {name}": pair for name, pair in policy.sector_limits.items()},
         **{
@@ -245,6 +259,8 @@ def check_limits(policy: Policy) -> None:
         )
     if policy.view_model not in get_args(ViewModel):
         raise PolicyError(f"view_model is {policy.view_model!r}; use one of {', '.join(get_args(ViewModel))}")
+    if policy.returns not in get_args(ReturnsOf):
+        raise PolicyError(f"returns is {policy.returns!r}; use one of {', '.join(get_args(ReturnsOf))}")
     if policy.mean_doubt_shape not in DOUBT_SHAPES:
         raise PolicyError(
             f"mean_doubt_shape is {policy.mean_doubt_shape!r}; use one of {', '.join(DOUBT_SHAPES)}"
@@ -281,7 +297,9 @@ def check_limits(policy: Policy) -> None:
     check_budgets(policy.risk_budgets)
     check_concentration(policy)
     trades = {f"trade_limits of {symbol}": most for symbol, most in policy.trade_limits.items()}
-    plain = ("max_turnover", "max_notional", "max_gross", "max_trade", "l2_penalty", "wasserstein_radius")
+    plain = (
+        "max_turnover", "max_notional", "max_gross", "max_trade", "max_risk_share", "l2_penalty", "wasserstein_radius",
+    )  # fmt: skip
     for name, bound in {**{name: getattr(policy, name) for name in plain}, **trades}.items():
         if bound is not None and not (isfinite(bound) and bound >= 0):
             raise PolicyError(f"{name} is {bound}; it must be a fraction >= 0")
@@ -332,8 +350,10 @@ def check_fractions(policy: Policy, ranges: Mapping[str, tuple[float | None, flo
         "target_volatility",
         "min_return",
     )
-    bounds = {name: getattr(policy, name) for name in (*single, "max_notional", "max_gross")}
-    beside = ("beta_limits", "factor ", "exposure ")
+    bounds = {
+        name: getattr(policy, name) for name in (*single, "max_notional", "max_gross", "max_risk_share")
+    }
+    beside = ("beta_limits", "factor ", "active_factor ", "exposure ")
     spread = {name: pair for name, pair in ranges.items() if not name.startswith(beside)}
     for name, values in {**{name: (bound,) for name, bound in bounds.items()}, **spread}.items():
         for value in values:

@@ -10,8 +10,11 @@ from functools import lru_cache
 from math import inf
 from typing import Literal
 
+import numpy as np
+
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.exposures import ExposureCalculator, ExposureType, FundExposureMap
+from optimizer.typing import Array
 
 Number = int | float | str | Decimal
 Action = Literal["BUY", "SELL", "HOLD"]
@@ -66,6 +69,36 @@ def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
     return price
 
 
+@dataclass(frozen=True, eq=False)
+class FactorRisk:
+    """What makes risk of a universe's loadings: S = X F X' + diag(specific), per year.
+
+    factors, groups  K unique names of loadings, and what kind each is of: market, sector, style, ...
+    covariance       (K, K) F;  specific  symbol -> variance
+    Raises DataError for other shapes or a variance below 0.
+
+    >>> FactorRisk(('market',), ('market',), np.array([[0.04]]), {'A': 0.01}).factors
+    ('market',)
+    """
+
+    factors: tuple[str, ...]
+    groups: tuple[str, ...]
+    covariance: Array
+    specific: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        k = len(self.factors)
+        covariance = np.asarray(self.covariance, dtype=float)
+        if covariance.shape != (k, k) or len(self.groups) != k or not np.isfinite(covariance).all():
+            raise DataError(
+                f"the factor risk has {k} factors, {len(self.groups)} groups and a covariance {covariance.shape}; all "
+                f"must be of the same factors, and finite"
+            )
+        if wrong := [s for s, variance in self.specific.items() if not 0 <= variance < np.inf]:
+            raise DataError(f"the specific variance of {', '.join(wrong)} must be a number >= 0 per year")
+        object.__setattr__(self, "covariance", covariance)
+
+
 @dataclass(frozen=True)
 class Universe:
     """What a portfolio may hold, and what is known of it.
@@ -76,6 +109,7 @@ class Universe:
     benchmark    symbol -> weight, a fraction; "equal_weight", "market_cap" or one symbol
     market_caps  symbol -> value, in one currency
     factors      factor -> symbol -> loading, per unit of weight
+    factor_risk  what makes risk of these loadings, for limits on shares of it
 
     >>> Universe(('A', 'B'), sectors={'A': 'x', 'B': 'y'}).symbols
     ('A', 'B')
@@ -87,6 +121,7 @@ class Universe:
     benchmark: Mapping[str, float] | None = None
     market_caps: Mapping[str, float] | None = None
     factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    factor_risk: FactorRisk | None = None
 
     def __post_init__(self) -> None:
         symbols: object = self.symbols

@@ -3,12 +3,14 @@
 Four kinds are enough: affine (sector, exposure, cash), weighted absolute distance (turnover, notional), ellipsoidal
 distance (volatility, tracking error) and the sum of the largest sizes (concentration). Each stays true when weights and
 bounds are multiplied by the same scale, so one set of limits serves utility, ratio and risk-budget problems.
+Shares of the variance are a fifth kind, not convex: solvers see convex parts of them, the audit the shares themselves.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer.numerics.shares.risk_share import Share
 from optimizer.typing import Array
 
 INF = np.inf
@@ -135,6 +137,7 @@ class Limits:
     lower, upper  (n,) bounds of each weight, infinite where there is none
     lower_groups  the policy item behind each lower bound ("long_only", "min_weight"); likewise upper_groups
     floor         where a lower bound ends that gives way: 0 in a long-only book
+    shares        of the variance: audited; solvers read them by the convex parts among `norms`
     """
 
     symbols: tuple[str, ...]
@@ -147,6 +150,7 @@ class Limits:
     norms: tuple[Norm, ...] = ()
     largest: tuple[Largest, ...] = ()
     floor: float = -INF
+    shares: tuple[Share, ...] = ()
 
     @property
     def raised(self) -> tuple[Absolute | Largest, ...]:
@@ -176,7 +180,9 @@ class Limits:
     def violation(self, w: Array) -> float:
         """The largest violation of any limit at w, in the limits' own units."""
         worst = max(float((self.lower - w).max()), float((w - self.upper).max()), 0.0)
-        every: list[Linear | Absolute | Largest | Norm] = [*self.linear, *self.raised, *self.norms]
+        every: list[Linear | Absolute | Largest | Norm | Share] = [
+            *self.linear, *self.raised, *self.norms, *self.shares,
+        ]  # fmt: skip
         return max([worst, *(limit.violation(w) for limit in every)])
 
 

@@ -5,7 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from optimizer.numerics.convex_limits import Limits, Polyhedron, folded, polyhedron
+from optimizer.numerics.convex_limits import Limits, Norm, Polyhedron, folded, polyhedron
+from optimizer.numerics.shares.risk_share import Share
 from optimizer.typing import Array
 
 
@@ -56,7 +57,8 @@ class Arena:
         w = x[: len(self.limits.symbols)]
         if not self.elastic:
             return self.limits.violation(w)
-        return max(self.space.violation(x), *(norm.violation(w) for norm in self.limits.norms), 0.0)
+        beside: list[Norm | Share] = [*self.limits.norms, *self.limits.shares]
+        return max(self.space.violation(x), *(limit.violation(w) for limit in beside), 0.0)
 
 
 def plain(limits: Limits, start: Array | None = None) -> Arena:

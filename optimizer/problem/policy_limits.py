@@ -1,16 +1,16 @@
 """A function a limit: from the policy's number to a limit in the weights."""
 
-from difflib import get_close_matches
-
 import numpy as np
 
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ExposureType
 from optimizer.model.ranges import ends
-from optimizer.model.text_limits import TextLimit, parse_limit
 from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear, Norm
 from optimizer.problem.setting import Setting, mean_of
 from optimizer.problem.trade_bounds import within_trades
+from optimizer.problem.written.lines import written_limits
+from optimizer.problem.written.names import active_row, loadings
+from optimizer.problem.written.shares import share_limits
 from optimizer.typing import Array
 
 HAIR = 1e-3
@@ -37,6 +37,7 @@ def build_limits(setting: Setting) -> Limits:
             *net_range(setting),
             *beta_range(setting),
             *factor_ranges(setting),
+            *active_factor_ranges(setting),
             *written_limits(setting),
         ),
         absolute=(
@@ -49,6 +50,7 @@ def build_limits(setting: Setting) -> Limits:
             Largest(f"largest {count}", count, most) for count, most in sorted(policy.largest_limits.items())
         ),
         floor=0.0 if policy.long_only else -INF,
+        shares=share_limits(setting),
     )
 
 
@@ -239,86 +241,11 @@ def factor_ranges(setting: Setting) -> tuple[Linear, ...]:
     )
 
 
-def loadings(setting: Setting, factor: str) -> Array:
-    """(n,) of one factor; PolicyError for an unknown one or a symbol without a loading."""
-    factors = setting.universe.factors
-    if factor not in factors:
-        known = ", ".join(sorted(factors)) or "none"
-        raise PolicyError(f"factor {factor!r} has no loadings; those given are {known}: add it to factors")
-    outside = set(setting.left_out())
-    missing = [
-        symbol for symbol in setting.symbols if symbol not in factors[factor] and symbol not in outside
-    ]
-    if missing:
-        raise PolicyError(f"factor {factor} has no loading for {', '.join(missing)}; give one, 0 for none")
-    return np.array([factors[factor].get(symbol, 0.0) for symbol in setting.symbols])
-
-
-def written_limits(setting: Setting) -> tuple[Linear, ...]:
-    """The policy's lines of text."""
-    return tuple(_written(setting, parse_limit(line)) for line in setting.policy.limits)
-
-
-def _written(setting: Setting, limit: TextLimit) -> Linear:
-    row = sum((f * named_row(setting, name, limit.text) for name, f in limit.terms.items()), np.zeros(1))
-    # Cash is 1 less the sum of the weights.
-    offset = sum(f for name, f in limit.terms.items() if name.lower() == "cash")
-    held = all(factor > 0 and _is_held(setting, name) for name, factor in limit.terms.items())
-    void = -INF < limit.low < 0 and (limit.high == INF or set(limit.terms) <= set(setting.symbols))
-    if setting.policy.long_only and held and (void or limit.high < 0):
-        raise PolicyError(
-            f"limit {limit.text!r} allows a short position and the policy is long-only, which forbids it; write at "
-            f"least 0, or set long_only to False"
-        )
-    return Linear((limit.text, limit.text), row, limit.low, limit.high, offset)
-
-
-def _is_held(setting: Setting, name: str) -> bool:
-    """Whether a name stands for weights themselves: a symbol, a sector or all that is invested."""
-    kind, _, rest = name.rpartition(":")
-    sectors = {sector.lower() for sector in setting.universe.sectors.values()}
-    return kind in ("", "symbol", "sector") and (
-        rest in setting.symbols or rest.lower() in sectors or rest.lower() == "invested"
-    )
-
-
-def named_row(setting: Setting, name: str, text: str) -> Array:
-    """(n,) what each weight adds to the amount of that name; PolicyError for an unknown or ambiguous one.
-
-    "beta:TLT" is the portfolio's beta to a symbol, by the estimated covariance.
-    """
-    kind, _, rest = name.rpartition(":")
-    if kind == "beta" and rest in setting.symbols:
-        pull = setting.estimates.covariance[setting.symbols.index(rest)]
-        return np.asarray(pull / pull[setting.symbols.index(rest)])
-    found = {k: row for k, row in _readings(setting, rest).items() if kind in ("", k)}
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if found:
-        raise PolicyError(
-            f"limit {text!r}: {name} is both {' and '.join(found)}; write {' or '.join(f'{k}:{rest}' for k in found)}"
-        )
-    sectors = sorted(set(setting.universe.sectors.values()))
-    names = [*setting.symbols, *sectors, *setting.universe.factors, "cash", "invested"]
-    near = get_close_matches(rest, names, 3) or names[:20]
-    raise PolicyError(f"limit {text!r}: {name!r} is not known; names near it: {', '.join(near)}")
-
-
-def _readings(setting: Setting, name: str) -> dict[str, Array]:
-    """Everything that a name can mean here."""
-    n, universe = len(setting.symbols), setting.universe
-    found: dict[str, Array] = {}
-    if name in setting.symbols:
-        found["symbol"] = np.eye(n)[setting.symbols.index(name)]
-    sector = np.array([float(universe.sectors.get(s, "").lower() == name.lower()) for s in setting.symbols])
-    if sector.any():
-        found["sector"] = sector
-    if name in universe.factors:
-        found["factor"] = loadings(setting, name)
-    kinds = {kind.value: kind for kind in ExposureType}
-    kind = kinds.get(name.lower().replace(" ", "_"))
-    if name.lower() in ("cash", "invested"):
-        found["total"] = np.ones(n) * (-1.0 if name.lower() == "cash" else 1.0)
-    elif kind is not None and universe.funds is not None:
-        found["exposure"] = universe.funds.matrix(setting.symbols, (kind,))[0]
-    return found
+def active_factor_ranges(setting: Setting) -> tuple[Linear, ...]:
+    """low <= sum of loading x (w - b) <= high for each factor, b being the benchmark."""
+    found = []
+    for name, pair in sorted(setting.policy.active_factor_limits.items()):
+        row, offset = active_row(setting, name)
+        names = (f"min_active_factor {name}", f"max_active_factor {name}")
+        found.append(Linear(names, row, *ends(pair), offset=offset))
+    return tuple(found)

@@ -21,6 +21,8 @@ FIELD_OF = {
     "max_beta": "beta_limits",
     "min_factor": "factor_limits",
     "max_factor": "factor_limits",
+    "min_active_factor": "active_factor_limits",
+    "max_active_factor": "active_factor_limits",
 }
 GENERAL = ("min_weight", "max_weight", "max_sector")  # fields that set the same bound for many
 

@@ -204,7 +204,12 @@ class OptimizationEngine:
         self.fund_map.select(symbols)
         named = None if benchmark is None else dict(zip(symbols, benchmark.tolist(), strict=True))
         return Universe(
-            symbols, constraints.sectors, self.fund_map, benchmark=named, factors=constraints.factors
+            symbols,
+            constraints.sectors,
+            self.fund_map,
+            benchmark=named,
+            factors=constraints.factors,
+            factor_risk=constraints.factor_risk,
         )
 
 

@@ -6,6 +6,7 @@ from enum import Enum
 
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import DoubtShape, ForcedCash, OnConflict, Policy
+from optimizer.model.portfolio import FactorRisk
 from optimizer.model.ranges import Range
 from optimizer.problem.methods import SCENARIO_COSTS
 
@@ -64,7 +65,8 @@ METHOD_OF = {
 
 AS_IN_POLICY = (
     "target_volatility", "long_only", "max_weight", "asset_limits", "max_sector", "cash_min", "cash_max", "max_gross",
-    "net_limits", "beta_limits", "factor_limits", "limits", "min_position", "max_holdings", "no_trade_band",
+    "net_limits", "beta_limits", "factor_limits", "active_factor_limits", "max_risk_share", "risk_share_limits",
+    "limits", "min_position", "max_holdings", "no_trade_band",
     "largest_limits", "large_holdings", "do_not_buy", "do_not_sell", "do_not_trade", "max_trade", "trade_limits",
     "l2_penalty", "wasserstein_radius",
     "max_turnover", "max_tracking_error", "max_volatility", "min_return", "risk_budgets", "exposure_budgets",
@@ -84,6 +86,7 @@ class OptimizationConstraints:
     max_turnover         one-way: half of the traded value / NAV
     tail_level           of the tail objectives;  return_threshold  per year, of the lower partial moments
     factors              factor -> symbol -> loading, for `factor_limits` and lines of text
+    factor_risk          what makes risk of the loadings, for limits on shares of it
     Every limit of `Policy` is here; those without a word above are as there. Raises PolicyError for a non-finite or
     crossed limit.
 
@@ -102,6 +105,7 @@ class OptimizationConstraints:
     _: KW_ONLY
     sectors: Mapping[str, str] = field(default_factory=dict)
     factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    factor_risk: FactorRisk | None = None
     asset_limits: Mapping[str, Range] = field(default_factory=dict)
     max_sector: float | None = None
     cash_min: float = 0.0
@@ -110,6 +114,9 @@ class OptimizationConstraints:
     net_limits: Range | None = None
     beta_limits: Range | None = None
     factor_limits: Mapping[str, Range] = field(default_factory=dict)
+    active_factor_limits: Mapping[str, Range] = field(default_factory=dict)
+    max_risk_share: float | None = None
+    risk_share_limits: Mapping[str, Range] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     min_position: float | None = None
     max_holdings: int | None = None

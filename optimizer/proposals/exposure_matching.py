@@ -90,6 +90,10 @@ def match_exposures(
         0.5 * float(wanted @ pull),
     )  # fmt: skip
     arena = plain(build_limits(setting))
+    if arena.limits.shares:
+        raise PolicyError(
+            "target exposures cannot be combined with limits on shares of risk; drop these, or choose another method"
+        )
     try:
         first = optimum(goal, arena)
     except NoAnswerError as stop:

@@ -11,6 +11,8 @@ from optimizer.beliefs.entropy_pooling import ScenarioView, moved, pool
 from optimizer.beliefs.estimators.means import equilibrium
 from optimizer.beliefs.market_views import MarketView
 from optimizer.errors import DataError, PolicyError
+from optimizer.factors.factor_model import FactorModel
+from optimizer.factors.premia import split_returns
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Number, Portfolio, Universe, exact, money
@@ -33,6 +35,8 @@ class Beliefs:
 
     prior, mean    (n,) total returns per year, before and after the views
     covariance     (n, n) per year, in factors where the evidence's is
+    spanned, own   (n,) what factors explain of the excess return after the views, and the rest; None without a model
+    whole          (n,) the mean after the views, where `mean` is a part of it
     scenarios      (T, n) days that the views weigh, and their probabilities (T,); None: those of the evidence, alike
     """
 
@@ -43,6 +47,9 @@ class Beliefs:
     warnings: tuple[str, ...] = ()
     scenarios: Array | None = None
     probabilities: Array | None = None
+    spanned: Array | None = None
+    own: Array | None = None
+    whole: Array | None = None
 
     @property
     def volatility(self) -> Array:
@@ -83,6 +90,29 @@ class Proposal:
 
 
 def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, mandate: Mandate) -> Beliefs:
+    """What `formed` gives, split by the universe's factor model where it has one, and of it what the policy asks for.
+
+    Raises PolicyError where the policy asks for a part and there is no factor model.
+    """
+    whole, rate = formed(estimates, universe, policy, mandate), policy.risk_free_rate or 0.0
+    model = FactorModel.known_in(universe, estimates.symbols)
+    if model is None and policy.returns != "posterior":
+        raise PolicyError(
+            f"returns: {policy.returns} needs a factor model, and none is known here; set covariance_method to "
+            f"factor_model, or give Universe(factors=model.loadings, factor_risk=model.risk)"
+        )
+    if model is None:
+        return whole
+    _, spanned, own = split_returns(model, whole.mean - rate)
+    used = {"posterior": whole.mean, "factor_premia": rate + spanned, "own_alpha": rate + own}[policy.returns]
+    days = policy.method in ON_SCENARIOS and policy.returns != "posterior"
+    deaf = f"method {policy.method} counts days, whose means are whole: returns: {policy.returns} has no part in it"
+    warnings = (*whole.warnings, *((deaf,) if days else ()))
+    part = None if policy.returns == "posterior" else whole.mean
+    return replace(whole, mean=used, spanned=spanned, own=own, whole=part, warnings=warnings)
+
+
+def formed(estimates: Estimates, universe: Universe, policy: Policy, mandate: Mandate) -> Beliefs:
     """The desk's views on its prior, in total returns: by Black-Litterman, or by entropy pooling of the days.
 
     Raises PolicyError for a view on an unknown symbol or of the other model, or a prior whose weights are missing.
@@ -262,7 +292,8 @@ def view_effects(beliefs: Beliefs | None) -> dict[str, float]:
     """Symbol -> expected return less its prior, per year."""
     if beliefs is None:
         return {}
-    return dict(zip(beliefs.symbols, (beliefs.mean - beliefs.prior).tolist(), strict=True))
+    after = beliefs.mean if beliefs.whole is None else beliefs.whole
+    return dict(zip(beliefs.symbols, (after - beliefs.prior).tolist(), strict=True))
 
 
 def without_evidence(symbols: Sequence[str], observations: int) -> Estimates:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.numerics.convex_limits import Absolute, Largest, Limits, Norm, Polyhedron
+from optimizer.numerics.shares.convex_part import ConvexPart
 from optimizer.problem.goals import Goal, Ratio, RiskBudget, Tail, Traded
 from optimizer.problem.support import Support
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
@@ -173,9 +174,13 @@ def _row_bindings(goal: Goal, limits: Limits, space: Polyhedron, w: Array, price
         *zip(limits.norms, prices[len(prices) - len(limits.norms) :], strict=True),
     ]
     for curve, price in curved:
-        value = curve.value(w)
-        if _touches(value, curve.bound):
-            found.append(_binding(goal, w, curve.name, value, curve.bound, price))
+        if isinstance(curve, ConvexPart):
+            side = curve.side
+            touched, bound, price = side.share.value(w), side.bound, price * curve.per_share(w)
+        else:
+            touched, bound = curve.value(w), curve.bound
+        if _touches(touched, bound):
+            found.append(_binding(goal, w, curve.name, touched, bound, price))
     return found
 
 

@@ -1,12 +1,15 @@
 """Where the best weights are sought: inside the limits, and where these contradict each other on a way out of that."""
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 
-from optimizer.errors import InfeasibleError, SolverError
+from optimizer.errors import InfeasibleError, PackfolioError, SolverError
+from optimizer.measures.portfolio_measures import turnover
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits
+from optimizer.numerics.shares.risk_share import Share
 from optimizer.problem.feasible_set import Arena, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.problem.priorities import levels_of
@@ -14,7 +17,8 @@ from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.solvers.conflicts import ROOMY, allowed, explain, tightened
 from optimizer.solvers.elastic import individual
-from optimizer.solvers.hierarchy import Hierarchy, Levels, hierarchy, tied, transition, untied
+from optimizer.solvers.hierarchy import Hierarchy, Levels, Unmet, hierarchy, tied, transition, untied
+from optimizer.solvers.share_search import UnreachedError, loosened, within_shares
 from optimizer.solvers.solver_choice import NoScaleError, Optimum, optimum
 
 # Less leaves a set without an inside, which no solver can search; curved limits need more than flat ones.
@@ -29,10 +33,51 @@ class Way:
     arena: Arena
     warnings: tuple[str, ...] = ()
     levels: Hierarchy | None = None
+    unmet: tuple[Unmet, ...] = ()
+    bound: float | None = None
 
 
 def search(goal: Goal, arena: Arena, setting: Setting) -> tuple[Way, Optimum]:
     """The best weights in the arena, else on the way out of its conflict, and where they were found."""
+    shares = arena.limits.shares
+    way, best = search_convex(goal, replace(arena, limits=replace(arena.limits, shares=())), setting)
+    if not shares:
+        return way, best
+    unmet: tuple[Unmet, ...] = ()
+    try:
+        found = within_shares(goal, way.arena, shares, best)
+    except UnreachedError as stop:
+        shares, unmet = in_transition(way.arena, shares, setting, stop)
+        found = within_shares(goal, way.arena, shares, best)
+    return replace(way, arena=found.arena, unmet=unmet, bound=found.bound), found.best
+
+
+def in_transition(
+    arena: Arena, shares: tuple[Share, ...], setting: Setting, stop: UnreachedError
+) -> tuple[tuple[Share, ...], tuple[Unmet, ...]]:
+    """The shares as far as turnover lets them be reached, and what is not met yet; else raises `stop`.
+
+    A share that cannot be reached without the turnover limit either is refused.
+    """
+    limit, held = setting.policy.max_turnover, setting.held
+    if setting.policy.on_conflict != "transition" or not limit or held is None:
+        raise stop
+    calm = Quadratic(
+        np.eye(len(held)), -stop.weights, "distance", "root", 0.5 * float(stop.weights @ stop.weights)
+    )
+    free = plain(arena.limits.without("max_turnover"))
+    try:
+        there = within_shares(calm, free, shares, optimum(calm, free)).best.weights
+    except (NoAnswerError, PackfolioError):
+        raise stop from None
+    when = ceil(turnover(there, held) / limit)
+    sides = [side for share in shares for side in share.sides if side.excess(stop.weights) > 0]
+    unmet = tuple(Unmet(side.name, side.share.value(stop.weights), side.bound, when) for side in sides)
+    return tuple(loosened(share, stop.weights) for share in shares), unmet
+
+
+def search_convex(goal: Goal, arena: Arena, setting: Setting) -> tuple[Way, Optimum]:
+    """The same without limits on shares of risk."""
     limits = arena.limits
     try:
         return Way(arena), optimum(goal, arena)

@@ -30,6 +30,7 @@ from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
 from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_limits
 from optimizer.solvers.search import Way, search
+from optimizer.solvers.share_search import times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within
 from optimizer.typing import Array
@@ -54,7 +55,8 @@ class Solution:
                            (on_conflict="transition")
     unconstrained_turnover one-way, without the turnover limit, where that limit binds; else None
     bound                  with min_position, max_holdings or no_trade_band: no choice of the names to hold or
-                           trade has a better objective; else None
+                           trade has a better objective; with limits on shares of risk: no allowed weights have;
+                           else None
 
     >>> solve(estimates, Policy(method='min_volatility'), universe).weights.round(3).tolist()
     [0.879, 0.016, 0.106]
@@ -75,7 +77,7 @@ class Solution:
 
     @property
     def optimality_gap(self) -> float:
-        """How far the objective may be from the best choice of names, in its own unit; 0 where it is proven."""
+        """How far the objective may be from the best of all allowed, in its own unit; 0 where it is proven."""
         return 0.0 if self.bound is None else abs(self.objective - self.bound)
 
     @property
@@ -174,14 +176,19 @@ def solved(
     goal = goal_of(setting)
     wanted = build_limits(setting).with_norms(target_cap(setting, goal))
     levels_of(wanted, policy)  # refuses what is no limit here, in conflict or not
+    if wanted.shares and (constraints is not None or cardinality.wanted(policy)):
+        raise PolicyError(
+            "limits on shares of risk cannot be combined with own constraints, min_position, max_holdings, "
+            "no_trade_band or large_holdings; drop one of them"
+        )
     if constraints is not None:
         return solved_within(goal, wanted, constraints, setting)
     way, best = search(goal, plain(wanted, start), setting)
     choice = chosen(goal, way, best, setting)
     arena, best = (choice.arena, choice.best) if choice else (way.arena, best)
-    best = rescaled(goal, arena, best, setting)
+    arena, best = rescaled(goal, arena, best, setting)
     unmet = unmet_limits(wanted, best.weights, setting) if arena.elastic else ()
-    unmet = (*unmet, *unmet_holdings(best.weights, setting))
+    unmet = (*unmet, *way.unmet, *unmet_holdings(best.weights, setting))
     warnings = (
         *way.warnings,
         *(limit.text for limit in unmet),
@@ -192,7 +199,7 @@ def solved(
     )
     solution = Solution(
         setting.symbols, best.weights, goal.value(best.weights), policy.method, goal, arena, best, unmet,
-        warnings, bound=choice.bound if choice else None, hierarchy=way.levels,
+        warnings, bound=choice.bound if choice else way.bound, hierarchy=way.levels,
     )  # fmt: skip
     return solution if arena.elastic else with_turnover(solution, setting)
 
@@ -246,20 +253,21 @@ def chosen(goal: Goal, way: Way, best: Optimum, setting: Setting) -> Choice | No
     return choice
 
 
-def rescaled(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> Optimum:
+def rescaled(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> tuple[Arena, Optimum]:
     """Of all multiples of an answer to a homogeneous goal, that with the target volatility, else least cash."""
     if not goal.homogeneous or arena.elastic or setting.policy.cash_min == setting.policy.cash_max:
-        return best
-    low, high = scale_range(arena.limits, best.weights)
+        return arena, best
+    low, high = scale_range(without_shares(arena.limits), best.weights)
     target = setting.policy.target_volatility
     risk = volatility(best.weights, setting.estimates.risk)
     factor = high if target is None else min(max(target / risk, low), high)
     if not np.isfinite(factor) or factor == 1.0:
-        return best
+        return arena, best
     w = best.weights * factor
+    scaled = replace(arena, limits=times(arena.limits, factor))
     candidate = Candidate(w, best.multipliers, best.solver, goal.support(w))
-    again = certified(best.lane, arena, candidate, goal)
-    return replace(again, notes=best.notes) if again.certificate.ok else best
+    again = certified(best.lane, scaled, candidate, goal)
+    return (scaled, replace(again, notes=best.notes)) if again.certificate.ok else (arena, best)
 
 
 def unbudgeted(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
@@ -311,7 +319,9 @@ def unlimited(goal: Goal, limits: Limits) -> Array:
     center = goal.center if isinstance(goal, Quadratic) else None
     if center is not None and limits.violation(center) <= ROUNDING:
         return center
-    return optimum(goal, plain(limits)).weights
+    arena = plain(without_shares(limits))
+    best = optimum(goal, arena)
+    return within_shares(goal, arena, limits.shares, best).best.weights if limits.shares else best.weights
 
 
 def with_turnover(solution: Solution, setting: Setting) -> Solution:

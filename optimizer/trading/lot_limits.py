@@ -7,6 +7,7 @@ import numpy as np
 
 from optimizer.model.policy import Policy
 from optimizer.numerics.convex_limits import Absolute, Largest, Limits, Linear, Norm
+from optimizer.numerics.shares.convex_part import convex_part
 from optimizer.problem.trade_bounds import of_trades
 from optimizer.problem.weight_intervals import NOTHING
 from optimizer.trading.lot_relaxation import RoundingProblem
@@ -14,6 +15,7 @@ from optimizer.trading.trade_list import LimitCheck
 from optimizer.typing import Array
 
 BROKEN = 1e-9
+NEAR = 0.1  # of the variance: a share further inside its bound than that is not reached by rounding
 KEPT = 1e-6  # a target this near to what is held asks for no trade
 
 
@@ -128,7 +130,23 @@ def lot_curves(
         replace(n, bound=_bound(n.bound, n.value(wanted), float((_risk(n) * traded).max()), shrink))
         for n in limits.norms
     )
-    return absolute, norms
+    return absolute, norms + _parts_of_shares(limits, wanted, traded)
+
+
+def _parts_of_shares(limits: Limits, wanted: Array, traded: Array) -> tuple[Norm, ...]:
+    """What limits on shares of risk allow around the target; costs change no share, as they are of every multiple."""
+    near = [
+        (side, part)
+        for share in limits.shares
+        for side in share.sides
+        if side.excess(wanted) > -NEAR and (part := convex_part(side, wanted)) is not None
+    ]
+    return tuple(
+        replace(part, bound=part.bound + float((_risk(part) * traded).max()))
+        if side.excess(wanted) > BROKEN
+        else part
+        for side, part in near
+    )
 
 
 def _risk(norm: Norm) -> Array:
@@ -170,6 +188,9 @@ def check_limits(
                 _at_least(limit.names[0], limit.low, value),
                 _at_most(limit.names[1], limit.high, value),
             ]
+    for side in (side for share in limits.shares for side in share.sides):
+        check = _at_most if side.upper else _at_least
+        checks.append(check(side.name, side.bound, side.share.value(weights)))
     curves: list[Absolute | Largest | Norm] = [*limits.raised, *limits.norms]
     for curve in curves:
         value = turnover if curve.name == "max_turnover" else curve.value(weights)

@@ -1,14 +1,20 @@
 """Why each trade is made: one computed sentence, and the numbers behind it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+
+from optimizer.model.portfolio import Universe
 from optimizer.solvers.audit import Binding
 from optimizer.solvers.hierarchy import Unmet
 
 Numbers = dict[str, float]
+
+TOLD_FACTORS, LEAST_EXPOSURE = 2, 5e-4  # in standard deviations
+PLAIN_GROUPS = ("market", "sector")
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,8 @@ class Reasons:
     unfilled          symbol -> (shares ordered last time, those of them not filled), signed, in shares of today
     previous_returns, returns   symbol -> expected total return per year, before and now
     views             symbol -> expected return less its equilibrium prior, per year
+    loadings          factor -> symbol -> exposure of the pack's factor model, of those a trade is told by
+    factor_risks      factor -> volatility per year, by which the exposures are compared
     two_way           whether turnover is told in buys + sales, as the desk's files and the service have it
     """
 
@@ -35,12 +43,29 @@ class Reasons:
     previous_returns: Mapping[str, float] = field(default_factory=dict)
     returns: Mapping[str, float] = field(default_factory=dict)
     views: Mapping[str, float] = field(default_factory=dict)
+    loadings: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    factor_risks: Mapping[str, float] = field(default_factory=dict)
     two_way: bool = field(default=False, compare=False)
 
     @cached_property
     def told(self) -> tuple[tuple[Binding, str], ...]:
         """The binding limits with what is said of each."""
         return tuple((limit, limit.told(two_way=self.two_way)) for limit in self.binding)
+
+    def of_factors(self, universe: Universe) -> "Reasons":
+        """With the universe's factor model, where it has one: its factors but market and sectors, which are plain."""
+        model = universe.factor_risk
+        if model is None:
+            return self
+        spread = np.sqrt(model.covariance.diagonal().clip(0.0)).tolist()
+        risks = {
+            factor: size
+            for factor, group, size in zip(model.factors, model.groups, spread, strict=True)
+            if group not in PLAIN_GROUPS and factor in universe.factors
+        }
+        return replace(
+            self, loadings={factor: universe.factors[factor] for factor in risks}, factor_risks=risks
+        )
 
 
 class Move(NamedTuple):
@@ -126,7 +151,28 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
             if unmet.limit == "max_turnover":
                 gave, way = (2 * gave, " two-way") if reasons.two_way else (gave, " one-way")
             causes.append(f"{unmet.limit} gives way by {gave:.2%}{way}, by its priority {unmet.priority}")
+    causes += _moved_factors(move, reasons, numbers)
     return causes
+
+
+def _moved_factors(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
+    """What the trade does to the portfolio's exposures: the factors that it moves most, in risk."""
+    traded = move.achieved - move.current
+    changes = {
+        factor: traded * own[move.symbol] for factor, own in reasons.loadings.items() if move.symbol in own
+    }
+    sizes = {factor: abs(change) * reasons.factor_risks[factor] for factor, change in changes.items()}
+    largest = sorted(sizes, key=lambda factor: (-sizes[factor], factor))[:TOLD_FACTORS]
+    told = [factor for factor in largest if abs(changes[factor]) >= LEAST_EXPOSURE]
+    numbers.update({f"{factor} exposure": changes[factor] for factor in told})
+    parts = [f"{factor} by {changes[factor]:+.3f}{_bound(factor, reasons)}" for factor in told]
+    return [f"moves the exposure to {' and '.join(parts)}"] if parts else []
+
+
+def _bound(factor: str, reasons: Reasons) -> str:
+    """The limits on that factor which the target touches."""
+    touched = [one.limit for one in reasons.binding if factor in one.limit.replace(":", " ").split()]
+    return f" ({', '.join(touched)} binds)" if touched else ""
 
 
 def _unfilled(ordered: float, left: float) -> str:

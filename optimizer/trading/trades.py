@@ -103,7 +103,7 @@ def build_trades(
         risk or TrackingRisk.of(estimates.risk), gap,
     )  # fmt: skip
     told = reasons or Reasons()
-    told = replace(told, restricted={**restrictions_of(policy), **told.restricted})
+    told = replace(told, restricted={**restrictions_of(policy), **told.restricted}).of_factors(universe)
     return _require_cash_and_turnover(_paid_list(asked, told), policy)
 
 

@@ -10,6 +10,7 @@ _RETURNS = ("prices.close", "prices.dividend", "prices.split", "fx_rates.rate")
 _FACTS = ("prices.volume", "market_caps.market_cap", "securities.sector", "characteristics.value")
 _PRICED = ("prices.close", "fx_rates.rate")
 _HELD = ("holdings.quantity", *_PRICED)
+_SPLIT = ("return_estimates.expected_return", "factor_exposures.exposure", "specific_risks.variance")
 _BELIEFS = ("posterior_returns.posterior_return", "covariances.values", "portfolio_snapshots.policy")
 _TRADED = ("optimal_weights.weight", *_HELD)
 
@@ -40,6 +41,8 @@ COLUMNS: Mapping[str, Sources] = {
             "market_caps.market_cap",
         ),
         "posterior_volatility": ("covariances.values", "portfolio_snapshots.views"),
+        "spanned_return": _SPLIT,
+        "own_return": _SPLIT,
     },
     "optimal_weights": {
         "weight": (*_BELIEFS, *_HELD),

@@ -32,7 +32,7 @@ COMPARED = {
     "covariances": (("recipe", "symbol"), ("covariance_hash", "values")),
     "posterior_returns": (
         ("portfolio_id", "symbol"),
-        ("prior_return", "posterior_return", "posterior_volatility"),
+        ("prior_return", "posterior_return", "posterior_volatility", "spanned_return", "own_return"),
     ),
     "optimal_weights": (
         ("portfolio_id", "symbol"),

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 import optimizer
-from optimizer import Estimates, FundExposureMap, PackfolioError
+from optimizer import Estimates, FactorModel, FundExposureMap, PackfolioError
 from optimizer.model.exchange_rates import ExchangeRates
 from optimizer.numerics.matrices import LowRank
 from optimizer.typing import Array
@@ -24,6 +24,7 @@ from resources.settings.playbooks import Playbooks, load_playbooks
 
 DAYS = pa.list_(pa.date32())
 NUMBERS = pa.list_(pa.float64())
+MODEL = ("exposures", "factor_covariance", "specific")
 
 
 def market_tables(market: Market) -> dict[str, pa.Table]:
@@ -35,7 +36,7 @@ def market_tables(market: Market) -> dict[str, pa.Table]:
             "starts": {str(days): first.isoformat() for days, first in market.starts.items()},
             "facts": {name: dict(found) for name, found in market.facts.items()},
             "risk_free": dict(market.risk_free),
-            "loadings": dict(market.loadings),
+            "models": {recipe: _told(model) for recipe, model in market.models.items()},
             "windows": [[day.isoformat() for day in window] for window in market.windows],
         },
         default=str,
@@ -67,8 +68,22 @@ def market_from(tables: Mapping[str, pa.Table]) -> Market:
     return Market(
         Pack(**pack), panel, {int(days): date.fromisoformat(first) for days, first in told["starts"].items()},
         told["facts"], ExchangeRates(rates), told["risk_free"], dict(zip(windows, past, strict=True)),
-        told["loadings"],
+        {recipe: _model(found) for recipe, found in told["models"].items()},
     )  # fmt: skip
+
+
+def _told(model: FactorModel) -> dict[str, Any]:
+    """A factor model as JSON values, which keep every bit of a number."""
+    found = {name: getattr(model, name) for name in ("symbols", "factors", "groups")}
+    return found | {name: getattr(model, name).tolist() for name in MODEL}
+
+
+def _model(told: dict[str, Any]) -> FactorModel:
+    symbols, factors, groups = (tuple(told[name]) for name in ("symbols", "factors", "groups"))
+    exposures, covariance, specific = (np.array(told[name], dtype=float) for name in MODEL)
+    return FactorModel(
+        symbols, factors, groups, exposures.reshape(len(symbols), len(factors)), covariance, specific
+    )
 
 
 def _panel_table(panels: Iterable[Panel]) -> pa.Table:

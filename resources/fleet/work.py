@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from optimizer import Estimates, PackfolioError, Recipe
+from optimizer import Estimates, FactorModel, PackfolioError, Recipe
 from resources.books.snapshots import Snapshot
 from resources.books.universes import STALE_SESSIONS
 from resources.ledger.ledger import Connection
@@ -13,12 +13,11 @@ from resources.packs.pack_prices import simulated_symbols
 from resources.packs.packs import Pack
 from resources.results.accounts.facts import Account, own_of, with_orders, with_weights
 from resources.results.accounts.ground import Ground
-from resources.results.factor_models import loadings_of
+from resources.results.factor_models import models_of
 from resources.results.pack_estimates import Own, Wanted, by_days, evidence_with_days, read_evidence
 from resources.results.scenario_inputs import SESSIONS, wanted_symbols, windows_of
 from resources.settings.configuration import Configuration
 
-Loadings = Mapping[str, Mapping[str, Mapping[str, float]]]
 OWN = ("optimal_weights", "trades", "impact")  # the stages that ask for taxes and liquidity
 BESIDES = {"trades": with_weights, "impact": with_orders}
 
@@ -45,16 +44,16 @@ def read_work(
     else:
         market = read_market(con, pack, symbols, currencies, [STALE_SESSIONS])
     told = simulated_symbols(con, pack, sorted(symbols)) if stage == "posterior_returns" else frozenset()
-    keys, evidence, loadings = _evidence(con, pack, stage, snapshots)
-    market = replace(market, loadings=loadings)
+    keys, evidence, models = _evidence(con, pack, stage, snapshots)
+    market = replace(market, models=models)
     accounts = _accounts(con, pack, stage, snapshots, keys)
     return Work(stage, Ground(market, evidence, desk.funds, books, told), accounts)
 
 
 def _evidence(
     con: Connection, pack: Pack, stage: str, snapshots: Sequence[Snapshot]
-) -> tuple[dict[str, str], Mapping[str, Estimates | PackfolioError], Loadings]:
-    """Portfolio -> the key of its estimates; the estimates and what loads on factors, each recipe once."""
+) -> tuple[dict[str, str], Mapping[str, Estimates | PackfolioError], Mapping[str, FactorModel]]:
+    """Portfolio -> the key of its estimates; the estimates and the factor models, each recipe once."""
     made: dict[object, tuple[str, Wanted]] = {}
     keys, wanted = {}, {}
     for snapshot in snapshots:
@@ -67,10 +66,10 @@ def _evidence(
         key, want = made[model]
         keys[snapshot.portfolio_id], wanted[key] = key, want
     recipes: dict[str, Recipe] = {key: want.recipe for key, want in wanted.items()}
-    loadings = loadings_of(con, pack, recipes.values())
+    models = models_of(con, pack, recipes.values())
     if stage != "impact":
-        return keys, read_evidence(con, pack, wanted), loadings
-    return keys, evidence_with_days(con, pack, recipes), loadings
+        return keys, read_evidence(con, pack, wanted), models
+    return keys, evidence_with_days(con, pack, recipes), models
 
 
 def _accounts(

@@ -8,7 +8,7 @@ from functools import cache, cached_property
 import numpy as np
 import pandas as pd
 
-from optimizer import DataError
+from optimizer import DataError, FactorModel
 from optimizer.model.exchange_rates import ExchangeRates
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
@@ -37,7 +37,7 @@ class Market:
     rates      of all exchange rates that are needed to tell one of its currencies in another
     risk_free  currency -> per year, of those that have one
     windows    first and last day of a stretch of the past -> the prices in it
-    loadings   recipe of a factor model -> factor -> symbol -> exposure, for limits that name factors
+    models     recipe -> its factor model as recorded, for limits that name factors
     """
 
     pack: Pack
@@ -47,7 +47,7 @@ class Market:
     rates: ExchangeRates
     risk_free: Mapping[str, float]
     windows: Mapping[Window, Panel] = field(default_factory=dict)
-    loadings: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    models: Mapping[str, FactorModel] = field(default_factory=dict)
 
     def recent(self, symbols: Sequence[str], sessions: int) -> Panel:
         """The symbols over the last priced days of the desk."""

@@ -209,25 +209,14 @@ def _quality(fit: FactorFit) -> pd.DataFrame:
     return pd.DataFrame([*measured, *missing], columns=["measure", "factor", "value", "note"])
 
 
-def loadings_of(
-    con: Connection, pack: Pack, recipes: Iterable[Recipe]
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Recipe -> factor -> symbol -> exposure as recorded, of those recipes that ask for factors."""
-    return {
-        recipe.name: recorded_loadings(con, pack, recipe) for recipe in recipes if asks_for_factors(recipe)
-    }
-
-
-def recorded_loadings(con: Connection, pack: Pack, recipe: Recipe) -> dict[str, dict[str, float]]:
-    """Factor -> symbol -> exposure as recorded, for limits that name factors."""
-    rows = con.execute(
-        "select factor, symbol, exposure from latest_factor_exposures where pack_id = ? and recipe = ? "
-        "and symbol in (select unnest(?)) order by all",
-        [pack.id, recipe.name, list(recipe.symbols)],
-    ).fetchall()
-    found: dict[str, dict[str, float]] = {}
-    for factor, symbol, exposure in rows:
-        found.setdefault(str(factor), {})[str(symbol)] = float(exposure)
+def models_of(con: Connection, pack: Pack, recipes: Iterable[Recipe]) -> dict[str, FactorModel]:
+    """Recipe -> its model of its symbols as recorded, of those recipes that ask for factors."""
+    found: dict[str, FactorModel] = {}
+    for recipe in recipes:
+        model = recorded_model(con, pack, recipe) if asks_for_factors(recipe) else None
+        if model is not None:
+            covered = set(model.symbols)
+            found[recipe.name] = model.of(tuple(symbol for symbol in recipe.symbols if symbol in covered))
     return found
 
 

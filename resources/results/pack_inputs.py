@@ -9,7 +9,7 @@ from resources.books.universes import STALE_SESSIONS
 from resources.ledger.ledger import Connection
 from resources.packs.markets import Market, read_market
 from resources.packs.packs import Pack
-from resources.results.factor_models import loadings_of
+from resources.results.factor_models import models_of
 from resources.settings.policies.policy_schema import PolicyFile
 
 
@@ -37,7 +37,7 @@ class Inputs:
 def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposureMap) -> Inputs:
     """Everything the optimizer needs for a snapshot, besides estimates."""
     market = read_market(con, pack, snapshot.symbols, [snapshot.base_currency], [STALE_SESSIONS])
-    return inputs_on(replace(market, loadings=loadings_of(con, pack, [snapshot.recipe()])), snapshot, funds)
+    return inputs_on(replace(market, models=models_of(con, pack, [snapshot.recipe()])), snapshot, funds)
 
 
 def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inputs:
@@ -54,6 +54,7 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
     policy = snapshot.policy.to_policy()
     rf = policy.risk_free_rate
     rf = market.risk_free_rate(base) if rf is None else rf
+    model = market.models.get(snapshot.recipe().name)
     return Inputs(
         snapshot=snapshot,
         prices=prices,
@@ -66,7 +67,8 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
             funds=look_through(funds, market.known("kind", symbols), policy),
             benchmark=snapshot.benchmark,
             market_caps=market.market_caps(symbols, base) or None,
-            factors=market.loadings.get(snapshot.recipe().name, {}),
+            factors=model.loadings if model else {},
+            factor_risk=model.risk if model else None,
         ),
         policy=replace(policy, risk_free_rate=rf),
         views=tuple(view.to_view(rf) for view in snapshot.views),

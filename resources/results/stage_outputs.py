@@ -167,13 +167,16 @@ def stored_estimates(
 
 
 def belief_columns(beliefs: Beliefs, simulated: frozenset[str]) -> Columns:
-    """Rows of `posterior_returns`."""
+    """Rows of `posterior_returns`; without a factor model returns are not split."""
+    nothing = [None] * len(beliefs.symbols)
     return {
         "symbol": beliefs.symbols,
         "prior_return": beliefs.prior,
         "posterior_return": beliefs.mean,
         "posterior_volatility": beliefs.volatility,
         "simulated": [symbol in simulated for symbol in beliefs.symbols],
+        "spanned_return": nothing if beliefs.spanned is None else beliefs.spanned,
+        "own_return": nothing if beliefs.own is None else beliefs.own,
     }
 
 

@@ -178,7 +178,8 @@ create table factor_model_quality ( -- written with factor_model
 );
 create table posterior_returns (
     pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, prior_return double,
-    posterior_return double, posterior_volatility double, simulated boolean, materialization bigint not null
+    posterior_return double, posterior_volatility double, simulated boolean, materialization bigint not null,
+    spanned_return double, own_return double
 );
 create table regimes (
     pack_id varchar not null, regime varchar not null, score double not null, detected boolean not null,

@@ -36,6 +36,8 @@ LIMITS = (
           told="Buys and sales, of the portfolio's value"),
     Limit("max_single_position_pct", "Maximum Position %", 1.0, 100.0, 1.0, 100.0),
     Limit("max_sector_pct", "Maximum Sector %", 1.0, 100.0, 1.0, 100.0),
+    Limit("max_risk_share_pct", "Maximum Share of Risk %", 1.0, 100.0, 1.0, 100.0,
+          told="What one name may contribute to the portfolio's variance"),
     Limit("lookback_days", "Days of history", 63.0, 1260.0, 21.0, None, 2.0, 252.0),
 )  # fmt: skip
 
@@ -49,11 +51,23 @@ def chosen_limits(policy: Row, catalogue: Row, where: str) -> Row:
     chosen: Row = {"method": method, **own_keys(method, policy, catalogue["method_keys"], where)}
     for limit in LIMITS:
         chosen[limit.key] = entry(limit, policy.get(limit.key, limit.usual), where)
+    chosen["limits"] = written_lines(policy, where)
     chosen["lookback_days"] = int(chosen["lookback_days"])
     left = left_over(method, policy, catalogue["method_keys"])
     if left:
         st.caption(f"{method} cannot count {', '.join(map(words, left))}: left out here.")
     return {key: value for key, value in policy.items() if key not in left} | chosen
+
+
+def written_lines(policy: Row, where: str) -> list[str]:
+    """The policy's lines of text, as they are typed, one a line."""
+    told = st.text_area(
+        "Limits in words", "\n".join(policy.get("limits") or ()), height="content", key=f"lines {where}",
+        help="One a line, by symbol, sector, exposure or factor: Technology <= 30%; factor:momentum <= 0.2; "
+        "active:size >= -0.1 against the benchmark; risk:AAPL <= 10% of the variance.",
+        placeholder="Technology <= 30%",
+    )  # fmt: skip
+    return [line.strip() for line in told.splitlines() if line.strip()]
 
 
 def left_over(method: str, policy: Row, known: Row) -> list[str]:

@@ -19,7 +19,7 @@ def make_factor_desk(folder: Path) -> str:
     book = yaml.safe_load(path.read_text())
     book["policy"] |= {
         "method": "min_volatility", "covariance_method": "factor_model", "lookback_days": 120,
-        "limits": ["factor:value >= 0.1"],
+        "limits": ["factor:value >= 0.1", "risk:specific >= 25%"], "max_risk_share_pct": 60,
     }  # fmt: skip
     path.write_text(yaml.safe_dump(book))
     sources = folder / "config" / "sources.yaml"
@@ -52,4 +52,11 @@ def test_from_prices_to_trades_by_factors(tmp_path: Path) -> None:
     weights = zygote.read("trace", "optimal_weights", pack)
     held = {node["facts"]["symbol"]: node["facts"]["weight"] for node in weights["from"]}
     assert sum(held[symbol] * loadings[symbol] for symbol in held) >= 0.1 - 1e-7
+    beliefs = zygote.read("trace", "posterior_returns", pack)
+    for row in (node["facts"] for node in beliefs["from"]):
+        assert row["spanned_return"] + row["own_return"] == pytest.approx(
+            row["posterior_return"] - 0.04, abs=0.05
+        )
+    trades = zygote.read("trades", pack)
+    assert "moves the exposure to " in str(trades)
     assert zygote.read("packs", "replay", pack)["identical"] is True

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optimizer import Solution
     from optimizer.solvers.hierarchy import PriorityLevel, Unmet
 
-PLAIN = ("beta", "factor")  # amounts that are no share of the value
+PLAIN = ("beta", "factor", "active_factor")  # amounts that are no share of the value
 
 
 def desk_units(name: str) -> tuple[str, float, str]:

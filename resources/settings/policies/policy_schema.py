@@ -26,9 +26,15 @@ from resources.settings.policies.values import (
 
 MAPPINGS = (
     "asset_limits_pct", "sector_limits_pct", "min_exposures_pct", "max_exposures_pct", "exposure_budgets_pct",
-    "risk_budgets_pct", "priorities",
+    "risk_budgets_pct", "priorities", "factor_limits", "active_factor_limits", "risk_share_limits_pct",
+)  # fmt: skip
+PAIRS = (
+    "asset_limits_pct", "sector_limits_pct", "factor_limits", "active_factor_limits", "risk_share_limits_pct",
 )  # fmt: skip
 OWN_KEYS = {"max_weight": "max_single_position_pct"}
+
+
+Open = tuple[float | None, float | None]  # least and most in the unit of what is limited; None is open
 
 
 class BlackLittermanFile(Strict):
@@ -96,6 +102,7 @@ class PolicyFile(Strict):
     covariance_method: str = "ledoit_wolf"
     on_gaps: Literal["exclude", "pairwise", "keep"] = "exclude"
     view_model: Literal["black_litterman", "entropy_pooling"] = "black_litterman"
+    returns: Literal["posterior", "factor_premia", "own_alpha"] = "posterior"
     black_litterman: BlackLittermanFile = BlackLittermanFile()
 
     min_quality_score: float | None = Field(default=None, ge=0, le=10)
@@ -119,7 +126,11 @@ class PolicyFile(Strict):
     max_notional_pct: Percent | None = Field(default=None, gt=0)
     max_gross_pct: Percent | None = Field(default=None, gt=0)
     net_limits_pct: PercentRange | None = None
-    beta_limits: tuple[float | None, float | None] | None = None
+    beta_limits: Open | None = None
+    factor_limits: dict[str, Open] = Field(default_factory=dict)
+    active_factor_limits: dict[str, Open] = Field(default_factory=dict)
+    max_risk_share_pct: Percent | None = Field(default=None, gt=0)
+    risk_share_limits_pct: dict[str, PercentRange] = Field(default_factory=dict)
     limits: tuple[str, ...] = ()
     risk_budgets_pct: dict[str, Percent] = Field(default_factory=dict)
     cash_min_pct: Percent = 0.0
@@ -148,7 +159,7 @@ class PolicyFile(Strict):
 
     @field_validator(
         "max_single_position_pct", "max_sector_pct", "max_turnover_pct", "max_notional_pct", "max_gross_pct",
-        "max_trade_pct",
+        "max_trade_pct", "max_risk_share_pct",
         "target_volatility_pct",
         "max_volatility_pct",
     )  # fmt: skip
@@ -192,7 +203,7 @@ class PolicyFile(Strict):
             return {key: limit for key, limit in value.items() if limit is not None}
         return {} if value is None else value
 
-    @field_validator("asset_limits_pct", "sector_limits_pct", mode="before")
+    @field_validator(*PAIRS, mode="before")
     @classmethod
     def pairs(cls, value: Any) -> Any:
         """YAML has lists where a pair belongs."""
@@ -222,7 +233,7 @@ class PolicyFile(Strict):
             return () if value is None else (value,)
         return tuple(value) if isinstance(value, list) else value
 
-    @field_validator("asset_limits_pct", "sector_limits_pct", "max_exposures_pct")
+    @field_validator("asset_limits_pct", "sector_limits_pct", "risk_share_limits_pct", "max_exposures_pct")
     @classmethod
     def caps_in_percent(cls, value: dict[str, Any]) -> dict[str, Any]:
         """Refuses a cap in (0, 1) of any name, sector or exposure; a floor may be as small."""
@@ -287,6 +298,7 @@ class PolicyFile(Strict):
             mean_method=self.mean_method,
             covariance_method=self.covariance_method,
             view_model=self.view_model,
+            returns=self.returns,
             black_litterman=BlackLittermanSettings(**self.black_litterman.model_dump()),
             min_quality_score=self.min_quality_score,
             long_only=self.long_only,
@@ -310,6 +322,10 @@ class PolicyFile(Strict):
             max_gross=fraction(self.max_gross_pct),
             net_limits=None if self.net_limits_pct is None else to_range(self.net_limits_pct),
             beta_limits=self.beta_limits,
+            factor_limits=self.factor_limits,
+            active_factor_limits=self.active_factor_limits,
+            max_risk_share=fraction(self.max_risk_share_pct),
+            risk_share_limits={name: to_range(pair) for name, pair in self.risk_share_limits_pct.items()},
             limits=self.limits,
             risk_budgets={symbol: share / 100 for symbol, share in self.risk_budgets_pct.items()},
             cash_min=self.cash_min_pct / 100,

@@ -54,6 +54,8 @@ def weights(**policy: object) -> np.ndarray:
         ("Equity <= 0.6", {"max_exposures": {ExposureType.EQUITY: 0.6}}),
         ("us_treasury >= 0.4", {"min_exposures": {ExposureType.US_TREASURY: 0.4}}),
         ("value = 0.1", {"factor_limits": {"value": (0.1, 0.1)}}),
+        ("active:value <= 0.1", {"active_factor_limits": {"value": (None, 0.1)}}),
+        ("risk:Technology <= 20%", {"risk_share_limits": {"Technology": (None, 0.2)}}),
         ("AAPL <= 20%", {"asset_limits": {"AAPL": (0.0, 0.2)}}),
         ("invested <= 0.9", {"net_limits": (0.0, 0.9)}),
     ],
@@ -117,6 +119,22 @@ def test_beta_is_measured_against_the_benchmark():
     assert beta == pytest.approx(0.5)
     with pytest.raises(PolicyError, match="beta_limits need a benchmark"):
         solve(FOUR, Policy(beta_limits=(0, 1), risk_free_rate=0.0), Universe(NAMES))
+
+
+def test_active_amounts_are_those_beyond_the_benchmark():
+    benchmark = np.array([0.5, 0.0, 0.0, 0.5])
+    loading = np.array([-0.5, -0.2, 0.0, 1.0])
+    w = weights(active_factor_limits={"value": (-0.2, -0.1)}, cash_max=0.5)
+    assert -0.2 - 1e-8 <= loading @ (w - benchmark) <= -0.1 + 1e-8
+    w = weights(
+        limits=("-5% <= active:Technology <= 5%", "active:cash <= 0", "active:beta:TLT >= 0.1"), cash_max=0.5
+    )
+    pull = FOUR.covariance[2] / FOUR.covariance[2, 2]
+    assert abs((w - benchmark)[:2].sum()) <= 0.05 + 1e-8 and w.sum() >= 1 - 1e-8
+    assert pull @ (w - benchmark) >= 0.1 - 1e-8
+    for policy in ({"active_factor_limits": {"value": (0.0, 0.1)}}, {"limits": ("active:value <= 1",)}):
+        with pytest.raises(PolicyError, match="active amounts need a benchmark; this portfolio has none"):
+            solve(FOUR, Policy(method="min_volatility", **policy), Universe(NAMES, factors=BOOK.factors))
 
 
 def test_gross_and_net_are_apart_in_a_long_short_book():

@@ -297,7 +297,7 @@ RENAMED = {
 def test_the_constraints_have_every_limit_of_the_policy():
     own = {RENAMED.get(f.name, f.name) for f in fields(OptimizationConstraints)}
     assert {f.name for f in fields(Policy)} - own == LATER
-    assert own - {f.name for f in fields(Policy)} == {"sectors", "factors", "_"} & own
+    assert own - {f.name for f in fields(Policy)} == {"sectors", "factors", "factor_risk", "_"} & own
     told = OptimizationConstraints(**{name: value for name, (value, _) in EVERY.items()}).to_policy(
         "cvar", 0.02
     )

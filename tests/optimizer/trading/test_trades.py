@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 from itertools import product
 
@@ -10,13 +11,16 @@ from optimizer import (
     CostModel,
     DataError,
     Estimates,
+    FactorModel,
     InfeasibleError,
+    Mandate,
     Policy,
     PolicyError,
     Portfolio,
     Position,
     Universe,
     build_trades,
+    propose,
 )
 from optimizer.trading.rationale import Reasons
 
@@ -424,3 +428,29 @@ def test_round_lots_and_fees_per_share_and_taxes_are_the_policys():
     assert rows["B"].cost == 1 + rows["B"].quantity / 100
     assert found.bought + found.costs == found.sold + found.cash_before - found.cash_after
     assert found.cash_after >= 0
+
+
+def test_a_trade_says_which_factors_it_moves_and_which_limit_binds():
+    names = ("A", "B", "C")
+    model = FactorModel(
+        names, ("market", "momentum", "size"), ("market", "style", "style"),
+        np.array([[1.0, 1.2, 0.1], [1.0, -0.5, -1.0], [1.0, 0.1, 0.0]]), np.diag([0.03, 0.01, 0.004]),
+        np.array([0.02, 0.03, 0.05]),
+    )  # fmt: skip
+    estimates = Estimates(names, np.array([0.10, 0.06, 0.05]), model.covariance)
+    universe = Universe(names, factors=model.loadings, factor_risk=model.risk)
+    policy = Policy(risk_free_rate=0.02, factor_limits={"momentum": (None, 0.3)}, max_weight=0.6)
+    book = Portfolio("book", cash=Decimal(1_000_000))
+    prices = dict.fromkeys(names, 10.0)
+    rows = {
+        row.symbol: row
+        for row in propose(book, prices, estimates, policy, universe, Mandate(prior="historical")).trades.rows
+    }
+    bought = rows["A"].achieved_weight
+    assert f"momentum by {1.2 * bought:+.3f} (max_factor momentum binds)" in rows["A"].rationale
+    assert f"size by {0.1 * bought:+.3f}" in rows["A"].rationale and "market" not in rows["A"].rationale
+    assert rows["A"].numbers["momentum exposure"] == pytest.approx(1.2 * bought)
+    plain = propose(
+        book, prices, estimates, policy, replace(universe, factor_risk=None), Mandate(prior="historical")
+    )
+    assert not any("moves the exposure" in row.rationale for row in plain.trades.rows)

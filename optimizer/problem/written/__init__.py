@@ -1,0 +1,1 @@
+"""Limits that name things: lines of text, and shares of risk."""

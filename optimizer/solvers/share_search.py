@@ -1,0 +1,269 @@
+"""Limits on shares of the variance: the best weights within convex parts of what they allow, and what none can beat.
+
+The set is not convex. Around a portfolio that keeps the limits lies an ellipsoid of others that keep them; the best in
+it is the next such portfolio (concave-convex procedure), until none around it is better. The audit then checks the
+shares themselves, and that the answer is best in its own ellipsoid. A convex Lagrangian bounds what any portfolio can
+reach (weak duality): where it meets the answer, that is proven to be the best of all.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimizer.errors import Conflict, InfeasibleError, SolverError
+from optimizer.measures.portfolio_measures import volatility
+from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.convex_limits import Limits
+from optimizer.numerics.matrices import dense
+from optimizer.numerics.shares.convex_part import ConvexPart, convex_part
+from optimizer.numerics.shares.risk_share import Share, Side
+from optimizer.problem.feasible_set import Arena
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
+from optimizer.solvers.audit import GAP_TOLERANCE
+from optimizer.solvers.cardinality import sign
+from optimizer.solvers.solver_choice import Optimum, optimum
+from optimizer.typing import Array
+
+STEPS = 200
+SETTLED = 1e-7  # relative change of the goal's value
+STALLED = 1e-7  # of the variance: a step that brings the shares nearer by less brings them no nearer
+ALONE = 4  # names from which a search begins
+ROOM = 1e-5  # of the variance, so that there is a choice
+HALVINGS = 30
+ROUNDING = 1e-14
+FIRM = 10.0  # in the largest entry: curvature across the budget, along which nothing moves
+
+
+@dataclass(frozen=True, eq=False)
+class Within:
+    """The best weights found under limits on shares, the arena that proves it, and the goal's value no weights beat."""
+
+    arena: Arena
+    best: Optimum
+    bound: float
+
+
+class UnreachedError(InfeasibleError):
+    """No portfolio was found that keeps the limits on shares; `weights` (n,) come nearest."""
+
+    def __init__(self, sides: list[Side], w: Array) -> None:
+        missed = tuple(Conflict(side.name, side.bound, side.excess(w), enough=False) for side in sides)
+        super().__init__(
+            f"no portfolio was found that keeps the limits on shares of risk beside the others: at the nearest "
+            f"{' and '.join(map(str, missed))}; relax these, or what keeps weights from moving",
+            missed,
+        )
+        self.weights = w
+
+
+def without_shares(limits: Limits) -> Limits:
+    """The convex limits alone."""
+    kept = tuple(norm for norm in limits.norms if not isinstance(norm, ConvexPart))
+    return replace(limits, norms=kept, shares=())
+
+
+def times(limits: Limits, factor: float) -> Limits:
+    """The limits with the ellipsoids around a multiple of the weights: shares are those of every multiple."""
+    norms = tuple(
+        replace(norm, center=factor * norm.center, bound=factor * norm.bound)
+        if isinstance(norm, ConvexPart)
+        else norm
+        for norm in limits.norms
+    )
+    return replace(limits, norms=norms)
+
+
+def loosened(share: Share, w: Array) -> Share:
+    """The share with bounds that weights (n,) keep, and a little room."""
+    value = share.value(w)
+    return replace(share, low=min(share.low, value - ROOM), high=max(share.high, value + ROOM))
+
+
+def within_shares(goal: Goal, arena: Arena, shares: tuple[Share, ...], best: Optimum) -> Within:
+    """The best weights in the arena that keep the shares, from the best without them.
+
+    arena  without limits on shares;  best  its certified answer
+    Of several starts the best answer is taken, unless one is proven to be the best of all.
+    Raises UnreachedError where none keeps them, SolverError where an answer cannot be certified.
+    """
+    sides = [side for share in shares for side in share.sides]
+    if not any(side.excess(best.weights) > 0 for side in sides):
+        full = replace(arena, limits=replace(arena.limits, shares=shares))
+        return Within(full, best, goal.value(best.weights))
+    found: list[Within] = []
+    failure: InfeasibleError | SolverError | None = None
+    for start in _starts(arena, sides, best):
+        try:
+            one = _climbed(goal, arena, shares, start)
+        except (UnreachedError, SolverError) as stop:
+            failure = failure or stop
+            continue
+        except NoAnswerError:
+            continue
+        found.append(one)
+        if _proven(goal, one):
+            break
+    if not found:
+        raise failure or SolverError("limits on shares of risk: no start for a search; report the policy")
+    bound = max((one.bound for one in found), key=lambda value: sign(goal) * value)
+    first = min(found, key=lambda one: sign(goal) * goal.value(one.best.weights))
+    return replace(first, bound=bound)
+
+
+def _proven(goal: Goal, one: Within) -> bool:
+    value = goal.value(one.best.weights)
+    return abs(value - one.bound) <= GAP_TOLERANCE * max(abs(value), 1e-12)
+
+
+def _starts(arena: Arena, sides: list[Side], best: Optimum) -> Iterator[Array]:
+    """Where to begin: the best without limits on shares, then the nearest to equal weights and to single names.
+
+    The names are those which alone pass the limits on shares least.
+    """
+    yield best.weights
+    n = len(best.weights)
+    yield optimum(_near(np.full(n, 1.0 / n)), arena).weights
+    passed = [sum(max(side.excess(alone), 0.0) for side in sides) for alone in np.eye(n)]
+    for name in np.argsort(passed, kind="stable")[:ALONE]:
+        yield optimum(_near(np.eye(n)[name]), arena).weights
+
+
+def _near(wanted: Array) -> Quadratic:
+    return Quadratic(np.eye(len(wanted)), -wanted, "distance", "root", 0.5 * float(wanted @ wanted))
+
+
+def _climbed(goal: Goal, arena: Arena, shares: tuple[Share, ...], start: Array) -> Within:
+    sides = [side for share in shares for side in share.sides]
+    w, seen = _reached(arena, sides, start)
+    value = np.inf
+    for _ in range(STEPS):
+        best = optimum(goal, _around(arena, seen, w))
+        over = [side for side in sides if side not in seen and side.excess(best.weights) > 0]
+        if over:  # the portfolio before keeps these too
+            seen += over
+            continue
+        gained, value = abs(value - goal.value(best.weights)), goal.value(best.weights)
+        if gained <= SETTLED * abs(value):
+            around = _around(arena, seen, best.weights)
+            full = replace(around, limits=replace(around.limits, shares=shares))
+            last = optimum(goal, full)
+            return Within(full, last, bound_of(goal, arena, full, last))
+        w = best.weights
+    raise SolverError(
+        f"limits on shares of risk: the search under {', '.join(side.name for side in seen)} did not settle in {STEPS} "
+        f"steps; report the policy and the estimates"
+    )
+
+
+def _around(arena: Arena, sides: list[Side], w: Array) -> Arena:
+    """The arena within the ellipsoids around w; NoAnswerError where one of them is empty."""
+    parts = tuple(part for part in (convex_part(side, w) for side in sides) if part is not None)
+    if len(parts) < len(sides):
+        raise NoAnswerError("none", "no portfolio near these weights keeps the shares", infeasible=True)
+    return replace(arena, limits=arena.limits.with_norms(parts), start=w)
+
+
+def _reached(arena: Arena, sides: list[Side], w: Array) -> tuple[Array, list[Side]]:
+    """(n,) weights that keep all shares, and the sides met on the way; each step lessens what broken ones exceed."""
+    seen: list[Side] = []
+    before = np.inf
+    for _ in range(STEPS):
+        over = [side for side in sides if side.excess(w) > 0]
+        if not over:
+            return w, seen
+        seen += [side for side in over if side not in seen]
+        excess = sum(side.excess(w) for side in over)
+        if excess > before - STALLED:
+            break
+        before = excess
+        try:
+            w = optimum(_nearer(over, w), _around(arena, [s for s in seen if s not in over], w)).weights
+        except NoAnswerError:
+            break
+    raise UnreachedError([side for side in sides if side.excess(w) > 0], w)
+
+
+def _nearer(over: list[Side], w: Array) -> Quadratic:
+    """The sum of what the broken sides exceed, from above: w'Pw less the tangent of w'Nw."""
+    curved, pull = np.zeros((len(w), len(w))), np.zeros(len(w))
+    for side in over:
+        P, N = side.split
+        size = 2.0 / max(side.share.variance(w), 1e-300)
+        curved, pull = curved + size * P, pull + size * (N @ w)
+    return Quadratic(curved, -pull, "excess of the shares of risk", "negative")
+
+
+def bound_of(goal: Goal, arena: Arena, full: Arena, best: Optimum) -> float:
+    """A value that no weights in the arena which keep the shares can better: the least of a convex Lagrangian.
+
+    full, best  the arena with the ellipsoids that touch the answer, and the answer
+    For weights that keep the shares w'Qw <= 0, so any sum of them with prices >= 0 only adds to what may be reached.
+    Where no convex one is left, the value without limits on shares.
+    """
+    free = optimum(goal, arena)
+    priced = _priced(goal, full, best)
+    relaxed = None if priced is None else _with_curvature(goal, priced, arena.limits, best.weights)
+    if relaxed is None:
+        return goal.value(free.weights)
+    values = [goal.value(free.weights), relaxed.value(optimum(relaxed, arena).weights)]
+    return max(values) if sign(goal) > 0 else min(values)
+
+
+def _priced(goal: Goal, full: Arena, best: Optimum) -> Array | None:
+    """(n, n) the sum of the forms Q, each by the price of its limit per unit of w'Qw; None where none has one."""
+    norms = full.limits.norms
+    prices = -(best.multipliers / best.space.scale)[len(best.multipliers) - len(norms) :]
+    total = np.zeros((len(best.weights), len(best.weights)))
+    for norm, price in zip(norms, prices.tolist(), strict=True):
+        if isinstance(norm, ConvexPart) and price > 0:
+            total += price / (2.0 * norm.bound) * norm.side.form
+    return total if total.any() else None
+
+
+def _with_curvature(goal: Goal, priced: Array, limits: Limits, w: Array) -> Goal | None:
+    """The goal with as much of the priced forms as leaves it convex; None for one without a curvature to add to.
+
+    w  (n,) the answer, at whose risk the prices of a goal with a free scale were read
+    """
+    match goal:
+        case Traded():
+            base = _with_curvature(goal.base, priced, limits, w)
+            return replace(goal, base=base) if isinstance(base, Quadratic) else None
+        case Quadratic():
+            return _curved(goal, 2.0 * priced, limits)
+        case Ratio():
+            risk = volatility(w, goal.covariance)
+            covariance = dense(goal.covariance)
+            added = 2.0 * risk / max(goal.value(w), 1e-300) * priced
+            return replace(goal, covariance=covariance + convex_part_of(covariance, added) * added)
+        case RiskBudget():
+            covariance, added = dense(goal.covariance), 2.0 * volatility(w, goal.covariance) * priced
+            return replace(goal, covariance=covariance + convex_part_of(covariance, added) * added)
+    return None
+
+
+def _curved(goal: Quadratic, added: Array, limits: Limits) -> Quadratic:
+    """With the forms in its curvature; where all is invested, rho (sum w - invested)^2 / 2, which is 0, helps them."""
+    n, budget = len(added), limits.linear[0]
+    own = np.zeros((n, n)) if goal.P is None else dense(goal.P)
+    rho, invested = 0.0, budget.offset - budget.low
+    if budget.low == budget.high:
+        rho = FIRM * float(np.abs(own + added).max())
+    held = own + rho * np.ones((n, n))
+    return replace(
+        goal, P=held + convex_part_of(held, added) * added, q=goal.q - rho * invested,
+        constant=goal.constant + 0.5 * rho * invested**2, center=None,
+    )  # fmt: skip
+
+
+def convex_part_of(held: Array, added: Array) -> float:
+    """The largest share in [0, 1] of `added` (n, n) with which `held` stays positive semidefinite."""
+    floor = -ROUNDING * float(np.trace(held))
+    low, high = 0.0, 1.0
+    if np.linalg.eigvalsh(held + added)[0] >= floor:
+        return 1.0
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if np.linalg.eigvalsh(held + middle * added)[0] >= floor else (low, middle)
+    return low
