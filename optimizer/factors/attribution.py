@@ -22,10 +22,12 @@ SPECIFIC, OTHER = "SPECIFIC", "OTHER"
 class PredictedRisk:
     """A portfolio's volatility per year and what adds up to it.
 
+    weights    (n,) less the benchmark's, where there is one
     exposures  (K,) of the portfolio;  factors  (K,) contributions of the factors, and `specific` that of all names' own
     names      (n,) contributions of the names, which add up to the volatility by themselves
     """
 
+    weights: Array
     volatility: float
     exposures: Array
     factors: Array
@@ -57,7 +59,7 @@ def predicted_risk(model: FactorModel, weights: Array, benchmark: Array | None =
     volatility = float(np.sqrt(max(variance, 0.0)))
     per = 1.0 / volatility if volatility > 0 else 0.0
     own_risk = float(own @ (model.specific * own))
-    return PredictedRisk(volatility, exposures, exposures * pull * per, own_risk * per, names * per)
+    return PredictedRisk(own, volatility, exposures, exposures * pull * per, own_risk * per, names * per)
 
 
 @dataclass(frozen=True, eq=False)
