@@ -10,7 +10,6 @@ from assets.plots.charts import ACCENT, AFTER, BEFORE, MOST_BARS, SIMULATED_NOTE
 from assets.plots.svg import FAINT, label, picture, rect, rule, ticks, trail
 
 COLOURS = (AFTER, ACCENT, "#6a8f5c", "#8f6aa0", "#c29a2b", "#777777", "#3d9db3")
-MOST_POINTS = 400
 
 
 def factor_risk_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
@@ -46,9 +45,7 @@ def factor_risk_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
 
 def factors_plot(name: str, path: dict[str, Any], simulated: bool) -> dg.MarkdownMetadataValue:
     """What market, sectors, styles, names, cash, trading and costs had earned by each day; path: see `path_of`."""
-    every = -(-len(path["dates"]) // MOST_POINTS)
-    dates = path["dates"][::-1][::every][::-1]
-    lines = {group: 100 * np.array(told)[::-1][::every][::-1] for group, told in path["groups"].items()}
+    dates, lines = path["dates"], {group: 100 * np.array(told) for group, told in path["groups"].items()}
     lines = {group: told for group, told in lines.items() if np.abs(told).max(initial=0.0) > 0.005}
     whole = np.concatenate([*lines.values(), [0.0]])
     marks = ticks(float(whole.min()), float(whole.max()))

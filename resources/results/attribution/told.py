@@ -1,7 +1,6 @@
 """What a desk reads of attribution: predicted risk of today, what each trade did to it, realised return of a window."""
 
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,8 @@ NO_MODEL = f"the pack has no factor model for it: {ASK}"
 NO_TRADES = "the daily run told no impact of trades of it"
 NO_DAYS = f"no backtest with a factor model is on record: {ASK}, then `packfolio backtest`"
 BASES = ("total", "active")
+GROUPS = ("market", "sector", "style", "specific", "cash", "trading", "costs")
+MOST_POINTS = 600  # of a picture
 
 
 def attribution_of(
@@ -198,15 +199,13 @@ def _group_rows(groups: list[str], found: Linked, value: float) -> list[Row]:
     ]  # fmt: skip
 
 
-GROUPS = ["market", "sector", "style", "specific", "cash", "trading", "costs"]
-
-
-def path_of(days: pd.DataFrame) -> dict[str, Any]:
+def path_of(days: pd.DataFrame) -> Row:
     """Dates and, by group, what it had earned up to each, per unit of the value at the start: the sums add up."""
     wide = days.pivot_table(index="date", columns="factor_group", values="contribution", aggfunc="sum")
     grown = np.concatenate([[1.0], np.cumprod(1 + wide.to_numpy().sum(axis=1))])[:-1]
     earned = (wide * grown[:, None]).cumsum()
+    shown = list(range(len(wide) - 1, -1, -max(1, -(-len(wide) // MOST_POINTS))))[::-1]
     return {
-        "dates": [str(day) for day in wide.index],
-        "groups": {name: earned[name].tolist() for name in GROUPS if name in earned},
+        "dates": [str(wide.index[at]) for at in shown],
+        "groups": {name: earned[name].iloc[shown].tolist() for name in GROUPS if name in earned},
     }
