@@ -35,9 +35,9 @@ def bars(
 
     kept = sorted(pairs, key=lambda name: (-max(map(abs, pairs[name])), name))[:MOST_BARS][::-1]
     figure = go.Figure()
-    for side, (title, colour) in enumerate(zip(titles, (NOW, TARGET), strict=True)):
-        values = [pairs[name][side] for name in kept]
-        figure.add_bar(y=kept, x=values, name=title, orientation="h", marker_color=colour)
+    for side in (1, 0):  # the last one is drawn on top
+        values, colour = [pairs[name][side] for name in kept], (NOW, TARGET)[side]
+        figure.add_bar(y=kept, x=values, name=titles[side], orientation="h", marker_color=colour)
     figure.update_layout(barmode="group", legend_traceorder="reversed")
     figure.update_xaxes(tickformat=form)
     return _html(figure, place, 110 + 22 * len(kept))
@@ -123,6 +123,8 @@ def earned(path: Mapping[str, Any], place: str) -> str:
 
     figure = go.Figure()
     for number, (group, values) in enumerate(path["groups"].items()):
+        if not any(round(value, 5) for value in values):
+            continue
         figure.add_scatter(
             x=path["dates"], y=[round(value, 5) for value in values], mode="lines", name=group,
             line={"color": AREAS[number % len(AREAS)], "width": 1.4},

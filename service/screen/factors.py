@@ -143,7 +143,7 @@ def _show_realised(client: Client, path: str, name: str, told: Row, currency: st
         f"Of {told['pack_id']}, {told['from']} to {told['to']}. The parts are linked and add up; an error is one "
         f"standard error of the days' regressions.{simulated}"
     )
-    groups = told["path"]["groups"]
+    groups = {name: path for name, path in told["path"]["groups"].items() if any(round(x, 6) for x in path)}
     rows = [
         {"Date": day, "Strategy": group, "Earned, percent": round(100 * value, 4)}
         for group, values in groups.items()

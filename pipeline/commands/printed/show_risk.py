@@ -119,9 +119,9 @@ MOST_NAMES = 10
 
 
 def _show_predicted(out: Console, title: str, basis: str, told: Row) -> None:
-    heads = [("exposure", True), ("after", True), ("risk", True), ("after", True)]
-    for what, kept in (("factors", None), ("symbols", MOST_NAMES)):
-        table = columns_table(f"{title}: {BASES[basis]}", [(f"by {what[:-1]}", False), *heads])
+    for what, first, kept in (("factors", "exposure", None), ("symbols", "weight", MOST_NAMES)):
+        heads = [(f"by {what[:-1]}", False), (first, True), ("after", True), ("risk", True), ("after", True)]
+        table = columns_table(f"{title}: {BASES[basis]}", heads)
         shown, rest = told[what][:kept], told[what][kept:] if kept else []
         write = amount if what == "factors" else percent
         for row in shown:
