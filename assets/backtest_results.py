@@ -6,6 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from assets.plots.charts import backtest_plot
+from assets.plots.factor_charts import factors_plot
 from assets.plots.risk_charts import frontier_plot, monthly_plot
 from assets.shared.check_words import found as sentence
 from assets.shared.materialized import materialized, preview
@@ -18,6 +19,9 @@ from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
+from resources.results.attribution.backtests import backtest_parts, part_rows
+from resources.results.attribution.told import path_of
+from resources.results.factor_models import asks_for_factors
 from resources.results.frontiers import efficient_frontier
 from resources.results.many import FEW
 from resources.results.pack_estimates import load_case
@@ -40,7 +44,7 @@ SHOWN = ("annual_return", "volatility", "sharpe", "max_drawdown", "turnover", "c
 
 @dg.asset(
     partitions_def=PACKS, deps=INPUTS, group_name="research",
-    kinds={"python", "duckdb"}, owners=OWNERS, code_version="4",
+    kinds={"python", "duckdb"}, owners=OWNERS, code_version="5",
     check_specs=[
         dg.AssetCheckSpec(ALL_REPLAYED, asset="backtest_results", description="No policy failed on the way."),
     ],
@@ -119,7 +123,15 @@ def _replay(
         case = load_case(con, pack, snapshot, stage.desk.funds)
         past = replay_past(con, pack, case, settings)
     replay = backtest(case, past, settings, pack.as_of, decisions, progress)
-    return backtest_frames(replay, attribution(replay, past), past.simulated), replay.notes
+    frames = backtest_frames(replay, attribution(replay, past), past.simulated)
+    if not (stage.desk.factor_model or asks_for_factors(snapshot.recipe())):
+        return frames, replay.notes
+    try:
+        with stage.read() as con:
+            parts = part_rows(backtest_parts(con, pack, case, past, replay)).assign(simulated=past.simulated)
+    except PackfolioError as error:
+        return frames, (*replay.notes, f"its return is not told by factor: {error}")
+    return frames | {"backtest_factors": parts}, replay.notes
 
 
 def _kept(stage: Stage, pack: Pack, snapshot: Snapshot) -> Checkpoints:
@@ -147,4 +159,6 @@ def _plots(
         f"monthly_{name}": monthly_plot(name, monthly_table(own), simulated),
     }
     points = efficient_frontier(con, pack, load_case(con, pack, snapshot, stage.desk.funds))
+    if "backtest_factors" in tables:
+        found[f"factors_{name}"] = factors_plot(name, path_of(tables["backtest_factors"]), simulated)
     return found | ({f"frontier_{name}": frontier_plot(name, *points)} if points else {})

@@ -3,6 +3,7 @@
 import dagster as dg
 import pandas as pd
 
+from assets.plots.factor_charts import factor_risk_plot
 from assets.shared.check_words import found as sentence
 from assets.shared.computed import computed
 from assets.shared.many import are_many, spread
@@ -15,12 +16,12 @@ from resources.packs.packs import Pack
 from resources.store.warehouse import frame
 
 COSTS_ALONE = "value_falls_by_the_costs_alone"
-INPUTS = ["trades", "return_estimates", "covariances", "portfolio_snapshots"]
+INPUTS = ["trades", "return_estimates", "covariances", "factor_model", "portfolio_snapshots"]
 
 
 @dg.asset(
     partitions_def=PACKS, deps=[trades], group_name="portfolios", kinds={"python", "duckdb"}, owners=OWNERS,
-    code_version="1",
+    code_version="2",
     check_specs=[
         dg.AssetCheckSpec(COSTS_ALONE, asset="impact", description="Trading neither makes nor loses anything else."),
     ],
@@ -40,7 +41,7 @@ def impact(
             shown = spread(
                 shown.pivot(index="name", columns="metric", values="delta"), sorted(shown["metric"].unique())
             )
-        extra = {"impact": preview(shown, 60)}
+        extra = {"impact": preview(shown, 60), **_by_factor(con, pack, len(written.names))}
         return materialized(con, "impact", pack, written.entries, extra, check_results=[_check(con, pack)])
 
 
@@ -65,6 +66,20 @@ def _check(con: Connection, pack: Pack) -> dg.AssetCheckResult:
             wrong, f"The value of {len(rows)} portfolios changes by costs alone.", "change by more"
         ),
     )
+
+
+def _by_factor(con: Connection, pack: Pack, portfolios: int) -> dict[str, dg.MarkdownMetadataValue]:
+    """A picture of each portfolio with a factor model, where they are few."""
+    if are_many(portfolios):
+        return {}
+    rows = frame(
+        con,
+        "select s.name, r.side, r.part, r.exposure, r.contribution from latest_factor_risks r "
+        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? and r.basis = 'total' "
+        "and r.kind in ('factor', 'specific') order by all",
+        [pack.id],
+    )
+    return {f"factors_{name}": factor_risk_plot(str(name), found) for name, found in rows.groupby("name")}
 
 
 def _shown(con: Connection, pack: Pack) -> pd.DataFrame:

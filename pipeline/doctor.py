@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from optimizer import PackfolioError
+from optimizer import DataError, PackfolioError
 from pipeline.environment import Environment
 from resources.audit.restatements import BookNews, Proposal, book_news, proposed_revisions
 from resources.audit.verification import check_published, verify_home
@@ -23,6 +23,7 @@ from resources.ledger.ledger import Connection
 from resources.ledger.record_error import RecordError
 from resources.logs.open_questions import open_questions, set_aside_since
 from resources.logs.refused_files import refused_files
+from resources.results.queries import missing_factors, newest_pack
 from resources.settings.configuration import Configuration, housekeeping, load_configuration
 from resources.settings.sources import FolderSettings
 from resources.store.code_version import environment_text
@@ -175,6 +176,15 @@ def _missing(con: Connection) -> Iterator[Finding]:
     if aside:
         said = f"{len(aside)} open questions about {sum(question.rows for question in aside)} rows set aside"
         yield Finding("set aside", NOTE, said, "see `packfolio packs show`, and `packfolio ingest --json`")
+    yield from _factors(con)
+
+
+def _factors(con: Connection) -> Iterator[Finding]:
+    """What the data of the newest pack did not allow its factor models."""
+    with suppress(DataError):  # there is no fresh pack yet
+        for row in missing_factors(con, newest_pack(con)):
+            do = "feed that log, or leave it: the model has the factors that its data allow"
+            yield Finding("factor model", NOTE, f"no {row['factors']}: {row['note']}", do)
 
 
 def _proposals(environment: Environment, con: Connection) -> list[Proposal | BookNews]:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Path, Query, Request
@@ -33,6 +33,7 @@ from service.views import (
     Asked,
     Seen,
     account_list,
+    attribution,
     catalogue,
     decisions,
     pack_list,
@@ -47,6 +48,8 @@ Wanted = Annotated[str | None, Query(max_length=64, description="UUID or name; a
 Searched = Annotated[str, Query(max_length=64, description="A part of the name or UUID; all when left out")]
 Window = Annotated[int, Query(ge=5, le=2520, description="Sessions of the rolling figures")]
 One = Annotated[str, Query(max_length=64, description="UUID or name")]
+From = Annotated[date | None, Query(alias="from", description="First day; the backtest's when left out")]
+To = Annotated[date | None, Query(alias="to", description="Last day; the backtest's when left out")]
 BEYOND = "no finite answer follows from these numbers: ask with smaller ones"
 ViewName = Literal["trades", "weights", "exposures", "results", "impact", "scenarios", "hedges"]
 
@@ -112,6 +115,9 @@ def _routes(app: FastAPI) -> None:
     app.get("/v1/packs/{pack_id}/accounts", summary="The accounts of a pack, searched and counted")(accounts)
     app.get("/v1/packs/{pack_id}/performance", summary="Backtest, rolling figures and values of a portfolio")(
         performance_of_portfolio
+    )
+    app.get("/v1/packs/{pack_id}/attribution", summary="Risk and return of a portfolio by factor")(
+        attribution_of_portfolio
     )
     app.get("/v1/packs/{pack_id}/regime", summary="The detected regime, a score")(regime_of_pack)
     app.get("/v1/packs/{pack_id}/decisions", summary="What was proposed, as ingested")(decisions_of_pack)
@@ -224,6 +230,17 @@ def performance_of_portfolio(
     return _read(request, key, whole, lambda reading: performance(reading, pack_id, portfolio, window, whole))
 
 
+def attribution_of_portfolio(
+    request: Request, pack_id: PackId, portfolio: One, start: From = None, end: To = None
+) -> Response:
+    """Risk by factor and name before and after the trades, what each trade did, and the backtest's return by factor."""
+    whole = Asked(request.scope["state"]["who"])
+    key = ("attribution", pack_id, portfolio, start, end)
+    return _read(
+        request, key, whole, lambda reading: attribution(reading, pack_id, portfolio, start, end, whole)
+    )
+
+
 def accounts(
     request: Request,
     pack_id: PackId,
@@ -268,11 +285,12 @@ def trace_of_pack(
     table: Annotated[str, Query(max_length=64, description="A table of the pack")] = "trades",
     symbol: Annotated[str | None, Query(max_length=32, description="All when left out")] = None,
     portfolio: Wanted = None,
+    factor: Annotated[str | None, Query(max_length=64, description="Of tables by factor")] = None,
 ) -> Response:
     """The lineage of a row: stages, pack, price rows, ingests, files; with hashes, code and configuration."""
-    key = ("trace", pack_id, table, symbol, portfolio)
+    key = ("trace", pack_id, table, symbol, portfolio, factor)
     return _read(
-        request, key, asked, lambda reading: trace(reading, pack_id, table, symbol, portfolio, asked)
+        request, key, asked, lambda reading: trace(reading, pack_id, table, symbol, portfolio, factor, asked)
     )
 
 

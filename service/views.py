@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, TypeVar
 
 from optimizer.problem.methods import METHODS
@@ -11,6 +12,7 @@ from resources.audit.tracing import trace_row
 from resources.ledger.ledger import columns
 from resources.packs.packs import Pack
 from resources.results.account_list import Wanted, accounts_page
+from resources.results.attribution.told import attribution_of
 from resources.results.queries import packs_table, portfolios_of, regime_of, rows
 from resources.settings.playbooks import Shocks
 from service.answers import plain
@@ -131,6 +133,16 @@ def performance(reading: Reading, pack_id: str, portfolio: str, window: int, ask
     return performance_of(reading, pack, portfolio, window), 1
 
 
+def attribution(
+    reading: Reading, pack_id: str, portfolio: str, start: date | None, end: date | None, asked: Asked
+) -> Seen:
+    """Risk of a portfolio by factor and name, what its trades did to it, and where its backtest's return came from."""
+    pack = reading.pack(pack_id)
+    asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio)
+    own = portfolios_of(reading.con, pack, portfolio)[0]
+    return plain(attribution_of(reading.con, pack, own, start, end)), 1
+
+
 def regime(reading: Reading, pack_id: str) -> Seen:
     """The regime that a pack's macro series look like."""
     return plain(regime_of(reading.con, reading.pack(pack_id).id)), 1
@@ -153,13 +165,19 @@ def decisions(reading: Reading, pack_id: str, asked: Asked) -> Seen:
 
 
 def trace(
-    reading: Reading, pack_id: str, table: str, symbol: str | None, portfolio: str | None, asked: Asked
+    reading: Reading,
+    pack_id: str,
+    table: str,
+    symbol: str | None,
+    portfolio: str | None,
+    factor: str | None,
+    asked: Asked,
 ) -> Seen:
     """From rows of a table back to the price rows and files they came from; `limit` rows in all are told."""
     pack = reading.pack(pack_id)
     if asked.caller.portfolios is not None and "portfolio_id" in dict(columns(reading.con, table)):
         asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio or "")
-    key = [pack_id, *(part for part in (symbol, portfolio) if part)]
+    key = [pack_id, *(part for part in (symbol, portfolio, factor) if part)]
     return plain(trace_row(reading.con, table, key, asked.limit, asked.offset)), 1
 
 

@@ -80,7 +80,7 @@ def _daily(result: BacktestResult) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     account, first, end = result.account, len(result.dates) - len(result.nav), len(result.dates)
     marks = np.nan_to_num(account.market.marks[first:end])
-    shares = _shares(result, first)
+    shares = shares_each_close(result, first)
     flows, costs = np.zeros_like(marks), np.zeros(len(marks))
     for fill in account.fills:
         np.add.at(flows[fill.day - first], fill.names, fill.shares * fill.prices)
@@ -95,8 +95,8 @@ def _daily(result: BacktestResult) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(held / worth, index, columns), pd.DataFrame(earned / worth, index, columns)
 
 
-def _shares(result: BacktestResult, first: int) -> Array:
-    """(T, n) shares after the trades of each close."""
+def shares_each_close(result: BacktestResult, first: int) -> Array:
+    """(T, n) shares after the trades of each close from the place `first` of the dates on."""
     steps = dict(result.account.holdings)
     days = np.array(sorted(steps))
     place = np.searchsorted(days, np.arange(first, len(result.dates)), side="right") - 1

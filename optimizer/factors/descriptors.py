@@ -112,3 +112,13 @@ def _liquidity(windows: Windows) -> Array:
     return np.asarray(
         TURNOVER_SHARES @ np.where(known, np.log(np.maximum(traded, np.finfo(float).tiny)), np.nan)
     )
+
+
+def sector_constraint(plan: Plan, exposures: Array, weights: Array) -> Array:
+    """(K,) each sector's share of the weights, at its factor; 0 elsewhere."""
+    constraint = np.zeros(len(plan.factors))
+    total = float(weights.sum())
+    if plan.sectors and total > 0:
+        sectors = slice(1, 1 + len(plan.sectors))
+        constraint[sectors] = weights @ exposures[:, sectors] / total
+    return constraint

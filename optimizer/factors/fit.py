@@ -1,6 +1,6 @@
 """The characteristics model: a fold over sessions, from a panel to exposures, factor returns and risk."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
@@ -14,7 +14,7 @@ from optimizer.factors.covariance import (
     eigenfactor_adjusted,
     factor_covariance,
 )
-from optimizer.factors.descriptors import exposures_on, universe_on
+from optimizer.factors.descriptors import exposures_on, sector_constraint, universe_on
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.panel import MONTH, YEAR, FactorPanel, Mask, Plan, plan_of, trimmed
 from optimizer.factors.regression import constrained_wls
@@ -159,10 +159,11 @@ class FactorFit:
             "sessions": float(len(self.sessions)),
         }
 
-    def updated(self, panel: FactorPanel) -> "FactorFit":
+    def updated(self, panel: FactorPanel, watch: "Watch | None" = None) -> "FactorFit":
         """With the sessions of the panel after `last`; equal to a fit of all sessions within rounding.
 
         panel  of the same symbols; YEAR + 1 sessions up to `last`, or all from the first, then the new ones
+        watch  as in `fit_factors`
         Raises DataError for other symbols or too little history.
         """
         if panel.symbols != self.symbols:
@@ -174,11 +175,18 @@ class FactorFit:
             raise DataError(
                 f"an update needs {YEAR + 1} sessions up to {self.last}; the panel has {before + 1}"
             )
-        return _folded(self, trimmed(panel, self.plan), range(before + 1, len(panel.dates)))
+        return _folded(self, trimmed(panel, self.plan), range(before + 1, len(panel.dates)), watch)
 
 
-def fit_factors(panel: FactorPanel, settings: FactorSettings = FactorSettings()) -> FactorFit:
+Watch = Callable[[FactorFit, Session], None]
+
+
+def fit_factors(
+    panel: FactorPanel, settings: FactorSettings = FactorSettings(), watch: Watch | None = None
+) -> FactorFit:
     """The characteristics model of a panel, with the factors that its data allow.
+
+    watch  is told of each session: the fit before it, with the exposures at the close before, and its regression
 
     Each session's returns are regressed on the exposures at the close before, by the root of capitalisation, with
     the sectors' returns adding up to 0 by capitalisation.
@@ -196,7 +204,7 @@ def fit_factors(panel: FactorPanel, settings: FactorSettings = FactorSettings())
         panel.symbols, plan, settings, None, (), np.zeros((n, k)), np.zeros(n, bool), np.zeros(n), np.zeros(k),
         Windows.empty(n), Moments.empty(n, settings.specific_lags, settings.specific_half_life), np.zeros(k),
     )  # fmt: skip
-    fitted = _folded(blank, usable, range(len(panel.dates)))
+    fitted = _folded(blank, usable, range(len(panel.dates)), watch)
     if not fitted.sessions:
         raise DataError(
             "no session has a name with a return, a capitalisation and a sector; nothing can be fitted"
@@ -204,12 +212,15 @@ def fit_factors(panel: FactorPanel, settings: FactorSettings = FactorSettings())
     return fitted
 
 
-def _folded(start: FactorFit, panel: FactorPanel, days: Sequence[int]) -> FactorFit:
+def _folded(start: FactorFit, panel: FactorPanel, days: Sequence[int], watch: Watch | None) -> FactorFit:
     fitted, sessions = start, list(start.sessions)
     for day in days:
         if fitted.windows.seen >= start.plan.warm_up:
-            fitted, session = _advanced(fitted, panel, len(sessions), day)
+            before = fitted
+            fitted, session = _advanced(before, panel, len(sessions), day)
             sessions += [session] if session else []
+            if watch and session:
+                watch(before, session)
         fitted = _at_close(replace(fitted, windows=fitted.windows.moved(panel, day)), panel, day)
     return replace(fitted, sessions=tuple(sessions))
 
@@ -225,16 +236,6 @@ def _at_close(fitted: FactorFit, panel: FactorPanel, day: int) -> FactorFit:
         fitted, last=panel.dates[day], exposures=exposures, universe=universe, weights=weights,
         constraint=sector_constraint(fitted.plan, exposures, weights * universe),
     )  # fmt: skip
-
-
-def sector_constraint(plan: Plan, exposures: Array, weights: Array) -> Array:
-    """(K,) each sector's share of the weights, at its factor; 0 elsewhere."""
-    constraint = np.zeros(len(plan.factors))
-    total = float(weights.sum())
-    if plan.sectors and total > 0:
-        sectors = slice(1, 1 + len(plan.sectors))
-        constraint[sectors] = weights @ exposures[:, sectors] / total
-    return constraint
 
 
 def _advanced(fitted: FactorFit, panel: FactorPanel, done: int, day: int) -> tuple[FactorFit, Session | None]:

@@ -184,8 +184,11 @@ def _without_data(panel: FactorPanel) -> tuple[dict[str, str], int]:
         if len(panel.dates) - start > MIN_SESSIONS:
             starts.append(start)
         else:
+            told_on = len(panel.dates) - start
             missing[factor] = (
-                f"is known on {len(panel.dates) - start} sessions; the log {log} would give more"
+                f"known on {told_on} sessions, {MIN_SESSIONS + 1} are needed; the log {log} would give more"
+                if told_on
+                else f"nothing is on record; the log {log} would give it"
             )
     if "size" in missing:
         missing["nonlinear_size"] = missing["size"]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from optimizer.errors import DataError
 from optimizer.model.exposures import ExposureType, FundExposureMap
-from optimizer.typing import Array
+from optimizer.model.returns import carino_links
 
 ABSURD = 1e6
 Groups = Mapping[str, str] | pd.DataFrame  # symbol -> group, or by date from which on it holds and symbol
@@ -83,23 +83,9 @@ def brinson(
     gap = (total - market) - effects.sum(axis=(0, 2))
     if np.abs(gap).max() > 1e-9 * max(1.0, float(np.abs(effects).max())):
         raise DataError("weights of portfolio and benchmark must add up to the same sum; add cash as a group")
-    if min(total.min(), market.min()) <= -1:
-        raise DataError(
-            "portfolio or benchmark lost all in a period; no link makes the parts of a total loss add up"
-        )
-    link = _carino(total, market) / _carino(np.array([_chain(total)]), np.array([_chain(market)]))[0]
+    link = carino_links(total, market)
     linked = np.einsum("t,etg->ge", link, effects)
     return pd.DataFrame(linked, weights.columns, ["allocation", "selection", "interaction"])
-
-
-def _chain(returns: Array) -> float:
-    return float(np.prod(1 + returns) - 1)
-
-
-def _carino(r: Array, b: Array) -> Array:
-    """(ln(1 + r) - ln(1 + b)) / (r - b), and its limit 1 / (1 + r) where they are equal."""
-    same = np.abs(r - b) < 1e-12
-    return np.where(same, 1 / (1 + r), (np.log1p(r) - np.log1p(b)) / np.where(same, 1.0, r - b))
 
 
 def group_sums(

@@ -160,3 +160,31 @@ def per_period(annual_rate: float | Array, periods: float = TRADING_DAYS) -> flo
     if isinstance(annual_rate, np.ndarray):
         return np.asarray((1 + annual_rate) ** (1 / periods) - 1)
     return float((1 + annual_rate) ** (1 / periods) - 1)
+
+
+def carino_links(totals: Array, benchmark: Array) -> Array:
+    """(T,) by which what each period added counts, so that the sums add up to the difference of compound returns.
+
+    totals, benchmark  (T,) returns of the periods; benchmark 0: to the compound return itself
+    Raises DataError for a period in which all was lost: nothing adds up to that.
+    Source: Carino (1999), Combining attribution effects over time, Journal of Performance Measurement 3(4).
+
+    >>> links = carino_links(np.array([0.1, -0.05]), np.zeros(2))
+    >>> round(float(links @ [0.1, -0.05]), 12)
+    0.045
+    """
+    if min(totals.min(initial=0.0), benchmark.min(initial=0.0)) <= -1:
+        raise DataError(
+            "portfolio or benchmark lost all in a period; no link makes the parts of a total loss add up"
+        )
+    own, other = (float(np.expm1(np.log1p(returns).sum())) for returns in (totals, benchmark))
+    whole = _log_rate(np.array([own]), np.array([other]))[0]
+    return np.asarray(_log_rate(totals, benchmark) / whole)
+
+
+def _log_rate(r: Array, b: Array) -> Array:
+    """(ln(1 + r) - ln(1 + b)) / (r - b), and its limit 1 / (1 + b) where they are as good as equal."""
+    gap = (r - b) / (1 + b)
+    near = np.abs(gap) < 1e-8
+    ratio = np.where(near, 1 - gap / 2, np.log1p(gap) / np.where(near, 1.0, gap))
+    return np.asarray(ratio / (1 + b))

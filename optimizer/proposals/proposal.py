@@ -254,23 +254,30 @@ def orders_impact(
     believed  what `believe` gives, where that is known already
     Risk and return are NaN where the history is too short to form beliefs from.
     """
-    held = {symbol: position.quantity for symbol, position in portfolio.positions.items()}
-    for symbol, (quantity, _) in orders.items():
-        held[symbol] = held.get(symbol, ZERO) + quantity
-    value = portfolio.total_value(prices)
+    value, after = portfolio.total_value(prices), weights_after(portfolio, prices, orders)
     costs = sum((cost for _, cost in orders.values()), ZERO)
-    left = value - costs
-    after = (
-        {s: float(money(q * exact(prices[s])) / left) for s, q in sorted(held.items()) if q}
-        if left > 0
-        else {}
-    )
     beliefs, _ = believed or believe(evidence, universe, policy, mandate)
     known = beliefs.moments(evidence) if beliefs else evidence
     change = impact(
         portfolio.get_weights(prices), after, value, costs, known, policy, universe, mandate.ratings
     )
     return change if beliefs else change.without_risk()
+
+
+def weights_after(
+    portfolio: Portfolio, prices: Mapping[str, Number], orders: Mapping[str, tuple[Decimal, Decimal]]
+) -> dict[str, float]:
+    """Symbol -> fraction of the NAV once the orders are filled and paid; nothing where they cost all of it.
+
+    prices, orders  as in `orders_impact`
+    """
+    held = {symbol: position.quantity for symbol, position in portfolio.positions.items()}
+    for symbol, (quantity, _) in orders.items():
+        held[symbol] = held.get(symbol, ZERO) + quantity
+    left = portfolio.total_value(prices) - sum((cost for _, cost in orders.values()), ZERO)
+    if left <= 0:
+        return {}
+    return {symbol: float(money(q * exact(prices[symbol])) / left) for symbol, q in sorted(held.items()) if q}
 
 
 def believe(

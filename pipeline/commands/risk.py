@@ -1,19 +1,23 @@
 """The desk's commands about risk: what the trades change, what scenarios would cost, which regime it looks like."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from pipeline.commands.terminal import Json, PackArgument, out, print_json, reader
+from pipeline.commands.terminal import Json, PackArgument, chosen_pack, out, print_json, reader
 
 PortfolioOption = Annotated[
     str | None, typer.Option("--portfolio", help="Key, name or UUID; all when left out.")
 ]
 
+DAYS = ["%Y-%m-%d"]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(impact)
+    app.command()(attribution)
     app.command()(stress)
     app.command()(regime)
 
@@ -23,6 +27,34 @@ def impact(pack: PackArgument = "latest", portfolio: PortfolioOption = None, as_
     from resources.results.queries import impact_of_trades
 
     _show("show_impact", impact_of_trades, (pack, portfolio), as_json)
+
+
+def attribution(
+    portfolio: Annotated[str, typer.Argument(help="Key, name or UUID.")],
+    pack: Annotated[
+        str,
+        typer.Option("--pack", callback=chosen_pack, help="The pack; the newest fresh one when left out."),
+    ] = "latest",
+    start: Annotated[
+        datetime | None, typer.Option("--from", formats=DAYS, help="The first day of the realised return.")
+    ] = None,
+    end: Annotated[
+        datetime | None,
+        typer.Option("--to", formats=DAYS, help="Its last day; that of the backtest when left out."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Risk by factor and name before and after the trades, and where the return of a window came from."""
+    from resources.packs.packs import find_pack
+    from resources.results.attribution.told import attribution_of
+    from resources.results.queries import portfolios_of
+
+    def found(con: Any) -> dict[str, Any]:
+        own = find_pack(con, pack)
+        days = (day.date() if day else None for day in (start, end))
+        return attribution_of(con, own, portfolios_of(con, own, portfolio)[0], *days)
+
+    _show("show_attribution", found, (), as_json)
 
 
 def stress(

@@ -46,7 +46,7 @@ out, err = Terminal(width=WIDTH, emoji=False), Terminal(stderr=True, emoji=False
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
-def _chosen(pack: str) -> str:
+def chosen_pack(pack: str) -> str:
     """The ID that `latest` stands for: the newest fresh pack, never a superseded or rejected one."""
     if pack != "latest":
         return pack
@@ -59,7 +59,8 @@ def _chosen(pack: str) -> str:
 PackArgument = Annotated[
     str,
     typer.Argument(
-        callback=_chosen, help="Such as PP_2022-12-28 or PP_2022-12-28.2; `latest` is the newest fresh one."
+        callback=chosen_pack,
+        help="Such as PP_2022-12-28 or PP_2022-12-28.2; `latest` is the newest fresh one.",
     ),
 ]
 

@@ -68,6 +68,8 @@ COMPARED = {
     ),
     "backtest_attribution": (("portfolio_id", "strategy", "breakdown", "part", "effect"), ("contribution",)),
     "backtest_summary": (("portfolio_id", "strategy", "metric"), ("value",)),
+    "factor_risks": (("portfolio_id", "side", "basis", "kind", "part"), ("exposure", "contribution")),
+    "backtest_factors": (("portfolio_id", "strategy", "date", "part"), ("contribution", "benchmark")),
     "backtest_weights": (("portfolio_id", "strategy", "date", "symbol"), ("weight",)),
 }
 EFFECTS = ("return_estimates", "posterior_returns", "optimal_weights", "trades")

@@ -34,15 +34,17 @@ PARENTS = {
     "backtest_results": ("portfolio_snapshots",),
     "backtest_summary": ("portfolio_snapshots",),
     "backtest_attribution": ("backtest_results",),
+    "backtest_factors": ("backtest_results",),
     "backtest_weights": ("backtest_results",),
     "impact": ("trades",),
+    "factor_risks": ("factor_exposures", "factor_covariances", "specific_risks", "trades"),
     "decisions": ("portfolio_snapshots",),
     "regimes": ("regime_drivers",),
     "regime_drivers": ("pricing_packs",),
     "hedges": ("scenario_losses", "portfolio_snapshots"),
     "scenario_losses": ("portfolio_snapshots",),
 }
-OF_FACTORS = ("factor_exposures", "specific_risks")
+OF_FACTORS = ("factor_exposures", "specific_risks", "factor_risks", "backtest_factors")
 TRACED = {*PARENTS, "pricing_packs", "prices"}
 # Columns that are long, or that the tree shows elsewhere.
 LONG = {
@@ -120,6 +122,16 @@ def _several(table: str, pack: Pack, found: list[Row]) -> Row:
     return {"label": f"{table} of {pack.id}", "facts": {"rows": len(found)}, "from": found}
 
 
+def _parents(table: str, row: Row) -> tuple[str, ...]:
+    """What a row was computed from; of a factor's risk not the names' own, nor the other way round."""
+    other = (
+        {"factor": "specific_risks", "specific": "factor_"}.get(row["kind"])
+        if table == "factor_risks"
+        else None
+    )
+    return tuple(parent for parent in PARENTS[table] if other is None or not parent.startswith(other))
+
+
 class Walk:
     """A walk back from one row; each node below another is what that one was computed from."""
 
@@ -146,7 +158,12 @@ class Walk:
             return [self.pack_node(symbol)]
         known = dict(columns(self.con, table))
         where, params = ["pack_id = ?"], [self.pack.id]
-        wanted = (("symbol", symbol), ("portfolio_id", portfolio), ("factor", self._factor))
+        wanted = (
+            ("symbol", symbol),
+            ("portfolio_id", portfolio),
+            ("factor", self._factor),
+            ("part", self._factor),
+        )
         for column, value in wanted:
             if column in known and value is not None:
                 where.append(f"{column} = ?")
@@ -173,7 +190,11 @@ class Walk:
 
     def _node(self, table: str, row: Row, symbol: str | None, portfolio: str | None) -> Row:
         symbol, portfolio = row.get("symbol", symbol), row.get("portfolio_id", portfolio)
-        parts = (table, *(row.get(column) for column in ("symbol", "exposure_type", "factor")))
+        if (
+            table == "factor_risks" and row["kind"] == "symbol"
+        ):  # what a name adds is told by the name's own rows
+            symbol, self._factor = row["part"], None
+        parts = (table, *(row.get(column) for column in ("symbol", "exposure_type", "factor", "part")))
         named = " ".join(str(part) for part in parts if part)
         facts = {
             name: value
@@ -183,7 +204,7 @@ class Walk:
         if table == "optimization_results":
             facts["policy"] = json.loads(row["diagnostics"] or "{}").get("policy_as_applied")
         parents: list[Row] = []
-        for parent in PARENTS[table]:
+        for parent in _parents(table, row):
             seen = (parent, symbol, portfolio)
             if seen not in self._told:  # a source of two stages stands under the first
                 self._told.add(seen)

@@ -34,7 +34,7 @@ def screened(con: Connection, delivery: Delivery, today: date, released: Release
     """
     rows = delivery.rows.to_pylist()
     faults: dict[int, Fault] = {}
-    twice, repeated = _told_twice(rows)
+    twice, repeated = _told_twice(rows, delivery.first_line or 0)
     true = {(symbol, day) for symbol, day, code in released if code == UNITS_DIFFER}
     for fault in [*_known_when(rows, today), *twice, *_other_units(rows, _on_record(con, rows))]:
         row = rows[fault.place]
@@ -67,7 +67,7 @@ def _known_when(rows: list[dict[str, object]], today: date) -> Iterator[Fault]:
             yield Fault(place, "KNOWN_TOO_EARLY", said)
 
 
-def _told_twice(rows: list[dict[str, object]]) -> tuple[list[Fault], list[int]]:
+def _told_twice(rows: list[dict[str, object]], start: int) -> tuple[list[Fault], list[int]]:
     """Rows that contradict each other, and those that repeat one."""
     places: dict[tuple[object, ...], list[int]] = {}
     for place, row in enumerate(rows):
@@ -78,7 +78,7 @@ def _told_twice(rows: list[dict[str, object]]) -> tuple[list[Fault], list[int]]:
         if max(values) - min(values) <= SAME * max(map(abs, values)):
             repeated += same[1:]
             continue
-        lines = ", ".join(str(place + 2) for place in same[:10])
+        lines = ", ".join(str(place + start) for place in same[:10])
         faults += [
             Fault(place, "DUPLICATE_CONFLICT", f"lines {lines} tell different values of one fact")
             for place in same

@@ -1,4 +1,4 @@
-"""Parquet price files: columns by our names, types checked, nothing guessed."""
+"""Parquet files of prices and reference data: columns by our names, types checked, nothing guessed."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,11 +20,15 @@ FIRST_DAY, LAST_DAY = (int(np.datetime64(day).astype(int)) for day in ("0001-01-
 
 
 def read_parquet(
-    source: Path | bytes, name: str, recognise: Callable[[list[str]], Columns], allowed: Allowance
+    source: Path | bytes,
+    name: str,
+    recognise: Callable[[list[str]], Columns],
+    allowed: Allowance,
+    types: Mapping[str, pa.DataType] = TYPES,
 ) -> pa.Table:
     """The file's rows under our column names, in its order: row i is `line` i + 1.
 
-    recognise  gives our names for the file's columns
+    recognise  gives our names for the file's columns;  types  of the columns, under our names
     What the file says of itself is held against what is allowed before any of it is unpacked. Raises FileRejected with
     all findings: damage, size, columns, types, times of day, missing dates.
     """
@@ -43,21 +47,25 @@ def read_parquet(
         if columns.findings:
             raise FileRejected(name, columns.findings)
         wanted = {given: ours for given, ours in zip(header, columns.kept, strict=True) if ours}
-        _check_types(file, name, wanted)
+        _check_types(file, name, wanted, types)
         if too_much := list(allowed.faults(_unpacked(file), 0, 0)):
             raise FileRejected(name, too_much)
         symbols = [given for given, ours in wanted.items() if ours == "symbol"]
-        return _read(opened(*symbols), name, wanted)
+        return _read(opened(*symbols), name, wanted, types)
     except (pa.ArrowInvalid, OSError) as error:
         said = f"it is not a whole Parquet file ({shown(str(error))}); send it again"
         raise FileRejected(name, [_fail("DAMAGED", said)]) from None
 
 
-def _check_types(file: "pq.ParquetFile", name: str, wanted: Mapping[str, str]) -> None:
+def _check_types(
+    file: "pq.ParquetFile", name: str, wanted: Mapping[str, str], kinds: Mapping[str, pa.DataType]
+) -> None:
     """Refuses a file whose schema alone says that a column is of the wrong type."""
     types = {field.name: field.type for field in file.schema_arrow}
     found = [
-        fault for given, ours in wanted.items() for fault in type_faults(ours, pa.nulls(0, types[given]))
+        fault
+        for given, ours in wanted.items()
+        for fault in type_faults(ours, pa.nulls(0, types[given]), kinds[ours])
     ]
     if found:
         raise FileRejected(name, found)
@@ -72,26 +80,28 @@ def _unpacked(file: "pq.ParquetFile") -> int:
     return sum(meta.row_group(group).total_byte_size for group in range(meta.num_row_groups))
 
 
-def _read(file: "pq.ParquetFile", name: str, wanted: Mapping[str, str]) -> pa.Table:
+def _read(
+    file: "pq.ParquetFile", name: str, wanted: Mapping[str, str], types: Mapping[str, pa.DataType]
+) -> pa.Table:
     """The columns `wanted` (theirs -> ours), converted a block at a time, so that no more than one stands twice."""
     rows = file.metadata.num_rows
     if rows == 0:
         raise FileRejected(name, [_fail("NO_ROWS", "it has no rows; deliver rows or no file")])
-    numbers = {ours: np.empty(rows) for ours in wanted.values() if ours not in ("symbol", "date")}
+    numbers = {ours: np.empty(rows) for ours in wanted.values() if pt.is_floating(types[ours])}
     others: dict[str, list[pa.Array]] = {ours: [] for ours in wanted.values() if ours not in numbers}
     findings: dict[Finding, None] = {}
     start = 0
     for batch in file.iter_batches(BLOCK, columns=list(wanted)):
         for given, ours in wanted.items():
             values = batch[given]
-            if faults := type_faults(ours, values):
+            if faults := type_faults(ours, values, types[ours]):
                 findings |= dict.fromkeys(faults)
             elif ours in numbers:
-                numbers[ours][start : start + len(values)] = convert(ours, values).to_numpy(
+                numbers[ours][start : start + len(values)] = convert(values, types[ours]).to_numpy(
                     zero_copy_only=False
                 )
             else:
-                others[ours].append(convert(ours, values))
+                others[ours].append(convert(values, types[ours]))
         start += batch.num_rows
     if findings:
         raise FileRejected(name, list(findings))
@@ -99,14 +109,17 @@ def _read(file: "pq.ParquetFile", name: str, wanted: Mapping[str, str]) -> pa.Ta
     return pa.table({ours: (numbers | chunked)[ours] for ours in wanted.values()})
 
 
-def type_faults(name: str, values: pa.Array) -> list[Finding]:
-    """What is wrong with a column's type, given its name."""
+def type_faults(name: str, values: pa.Array, wanted: pa.DataType) -> list[Finding]:
+    """What is wrong with a column's type, given its name and what it must be."""
     kind = values.type.value_type if pt.is_dictionary(values.type) else values.type
-    if name == "symbol":
+    if pt.is_dictionary(wanted) or pt.is_string(wanted):
         good = pt.is_string(kind) or pt.is_large_string(kind)
-        return [] if good else [_fail("BAD_TYPE", f"symbol is {kind}; it must be text")]
-    if name == "date":
-        return _date_faults(values)
+        return [] if good else [_fail("BAD_TYPE", f"{name} is {kind}; it must be text")]
+    if pt.is_date(wanted):
+        return _date_faults(name, values)
+    if pt.is_boolean(wanted):
+        good = pt.is_boolean(kind)
+        return [] if good else [_fail("BAD_TYPE", f"{name} is {kind}; it must be true or false")]
     if not (pt.is_floating(kind) or pt.is_integer(kind) or pt.is_decimal(kind)):
         return [_fail("BAD_TYPE", f"{name} is {kind}; it must be a number")]
     if name == "volume" and not pt.is_integer(kind):
@@ -116,26 +129,26 @@ def type_faults(name: str, values: pa.Array) -> list[Finding]:
     return []
 
 
-def _date_faults(values: pa.Array) -> list[Finding]:
+def _date_faults(name: str, values: pa.Array) -> list[Finding]:
     if values.null_count:
         return [_fail("BAD_DATE", f"{values.null_count} dates are missing")]
     if not (pt.is_date(values.type) or pt.is_timestamp(values.type)):
-        return [_fail("BAD_TYPE", f"date is {values.type}; it must be a date")]
+        return [_fail("BAD_TYPE", f"{name} is {values.type}; it must be a date")]
     if pt.is_timestamp(values.type):
         midnight = pc.equal(pc.floor_temporal(values, unit="day"), values)
         if values.type.tz is not None or not pc.all(midnight, min_count=0).as_py():
-            return [_fail("TIMESTAMP", f"date is {values.type} with a zone or times of day; dates only")]
+            return [_fail("TIMESTAMP", f"{name} is {values.type} with a zone or times of day; dates only")]
     ends = pc.min_max(values.cast(pa.date32()).cast(pa.int32())).as_py()
     if len(values) and not FIRST_DAY <= ends["min"] <= ends["max"] <= LAST_DAY:
         return [_fail("BAD_DATE", "there are dates outside the years 1 to 9999")]
     return []
 
 
-def convert(name: str, values: pa.Array) -> pa.Array:
+def convert(values: pa.Array, kind: pa.DataType) -> pa.Array:
     """A column in our type; the checks before have shown that nothing is lost."""
-    if name == "symbol" and not pt.is_dictionary(values.type):
+    if pt.is_dictionary(kind) and not pt.is_dictionary(values.type):
         values = values.cast(pa.string()).dictionary_encode()
-    return values.cast(TYPES[name])
+    return values.cast(kind)
 
 
 def _fail(code: str, message: str) -> Finding:

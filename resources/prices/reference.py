@@ -1,4 +1,4 @@
-"""Reference data from CSV files: securities, caps, ratings, corporate actions, FX and other rates, characteristics."""
+"""Reference data from CSV and Parquet files: securities, caps, ratings, corporate actions, rates, characteristics."""
 
 import re
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from resources.prices.columns import SYMBOL, Columns, plain
 from resources.prices.csv_file import at_most, read_csv, told, too_large
 from resources.prices.file_names import ACCOUNT_FILE
 from resources.prices.folder import is_delivery
+from resources.prices.parquet_file import read_parquet
 from resources.prices.rounding import significant
 from resources.prices.source import (
     Allowance,
@@ -32,6 +33,7 @@ from resources.prices.source import (
 TEXT, DAY, NUMBER, YES_NO = pa.string(), pa.date32(), pa.float64(), pa.bool_()
 SOURCE = "reference"
 LARGEST = 1 << 30  # bytes
+FIRST_LINE = {".csv": 2, ".parquet": 1}  # ending -> where a file's first row stands
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ POSITIVE = {"market_caps": "market_cap", "fx_rates": "rate"}
 
 @dataclass(frozen=True)
 class ReferenceFolder:
-    """The files `<log>.csv` of a folder; each row is a fact that holds from its date on."""
+    """The files `<log>.csv` and `<log>.parquet` of a folder; each row is a fact that holds from its date on."""
 
     path: Path
     name: str = SOURCE
@@ -94,26 +96,30 @@ class ReferenceFolder:
         if not self.path.is_dir():
             raise DataError(f"reference data: {self.path} is no folder; create it or correct sources.yaml")
         yield from self._unknown()
-        for log, table in TABLES.items():
-            file = self.path / f"{log}.csv"
-            if not file.exists():
-                continue
-            try:
-                with refusing(file.name, log=log):
-                    _look_at(file)
-                    sha = file_sha256(file)
-                key = delivery_key(file.name, sha, log)
-                if seen(key):
-                    continue
-                with refusing(file.name, sha, log):
-                    rows = read_reference(file.read_bytes(), file.name, log, table)
-                yield Delivery(self.name, key, file.name, sha, file, rows, log=log, first_line=2)
-            except FileRejected as refused:
-                yield refused
+        for log in TABLES:
+            for file in (self.path / f"{log}{ending}" for ending in FIRST_LINE):
+                if file.exists():
+                    yield from self._file(log, file, seen)
+
+    def _file(self, log: str, file: Path, seen: Seen) -> Iterator[Delivery | FileRejected]:
+        """What one file brings, if it was not seen."""
+        try:
+            with refusing(file.name, log=log):
+                _look_at(file)
+                sha = file_sha256(file)
+            key = delivery_key(file.name, sha, log)
+            if seen(key):
+                return
+            with refusing(file.name, sha, log):
+                rows = read_reference(file.read_bytes(), file.name, log, TABLES[log])
+            first = FIRST_LINE[file.suffix]
+            yield Delivery(self.name, key, file.name, sha, file, rows, log=log, first_line=first)
+        except FileRejected as refused:
+            yield refused
 
     def _unknown(self) -> Iterator[FileRejected]:
         """The files of the folder that nobody reads, a name misspelt."""
-        known = {f"{log}.csv" for log in TABLES}
+        known = {f"{log}{ending}" for log in TABLES for ending in FIRST_LINE}
         for file in sorted(self.path.iterdir()):
             if file.name not in known and not ACCOUNT_FILE.fullmatch(file.name) and is_delivery(file):
                 said = f"no reference file has this name; they are {', '.join(sorted(known))}"
@@ -132,9 +138,12 @@ def _look_at(file: Path) -> None:
 
 def read_reference(data: bytes, name: str, log: str, table: Table) -> pa.Table:
     """The rows of a reference file; raises FileRejected with everything wrong in it."""
-    allowed = Allowance.of(len(data), LARGEST)
-    found = read_csv(data, name, lambda header: recognise(header, table), table.types, allowed)
-    findings = at_most(value_faults(found, log, table))
+    allowed, ending = Allowance.of(len(data), LARGEST), Path(name).suffix
+    if ending == ".parquet":
+        found = read_parquet(data, name, lambda header: recognise(header, table), allowed, table.types)
+    else:
+        found = read_csv(data, name, lambda header: recognise(header, table), table.types, allowed)
+    findings = at_most(value_faults(found, log, table, FIRST_LINE[ending]))
     if findings:
         raise FileRejected(name, findings)
     arrays = {}
@@ -143,7 +152,7 @@ def read_reference(data: bytes, name: str, log: str, table: Table) -> pa.Table:
         if kind == NUMBER and column in found.column_names:
             values = pa.array(significant(values.to_numpy()), from_pandas=True)
         if kind == TEXT and column in found.column_names:
-            values = pc.if_else(pc.equal(values, ""), pa.scalar(None, TEXT), values)
+            values = pc.if_else(pc.equal(pc.fill_null(values, ""), ""), pa.scalar(None, TEXT), values)
         if column == "withdrawn":  # false is what an empty cell says
             values = pc.if_else(pc.fill_null(values, False), True, pa.scalar(None, YES_NO))
         arrays[column] = values
@@ -168,13 +177,17 @@ def recognise(header: list[str], table: Table) -> Columns:
     return Columns(names, tuple(findings))
 
 
-def value_faults(found: pa.Table, log: str, table: Table) -> Iterator[Finding]:
+def value_faults(found: pa.Table, log: str, table: Table, start: int) -> Iterator[Finding]:
     """Empty required cells, numbers, symbols and actions that cannot be, and facts told twice, with their lines."""
     for column in table.keys | table.required:
         values = found[column]
-        empty = pc.equal(values, "") if values.type == TEXT else pc.is_null(values, nan_is_null=True)
+        empty = (
+            pc.equal(pc.fill_null(values, ""), "")
+            if values.type == TEXT
+            else pc.is_null(values, nan_is_null=True)
+        )
         for place in np.flatnonzero(empty.to_numpy()):
-            yield Finding("MISSING_VALUE", "FAIL", f"{column} is empty; fill it in", line=int(place) + 2)
+            yield Finding("MISSING_VALUE", "FAIL", f"{column} is empty; fill it in", line=int(place) + start)
     for column, kind in table.types.items():
         if kind != NUMBER or column not in found.column_names:
             continue
@@ -184,26 +197,26 @@ def value_faults(found: pa.Table, log: str, table: Table) -> Iterator[Finding]:
             said = (
                 f"{column} is {numbers[place]:g}; it must be a finite{' positive' * (log in POSITIVE)} number"
             )
-            yield Finding("BAD_NUMBER", "FAIL", said, line=int(place) + 2)
-    yield from _no_symbols(found)
+            yield Finding("BAD_NUMBER", "FAIL", said, line=int(place) + start)
+    yield from _no_symbols(found, start)
     if log == "corporate_actions":
-        yield from _wrong_actions(found)
+        yield from _wrong_actions(found, start)
     if log == "macro_series":
-        yield from _known_too_early(found)
+        yield from _known_too_early(found, start)
     if log in SCREENED:
         return
     first: dict[tuple[object, ...], int] = {}
-    for line, row in enumerate(found.select(list(table.keys)).to_pylist(), 2):
+    for line, row in enumerate(found.select(list(table.keys)).to_pylist(), start):
         if (earlier := first.setdefault(tuple(row.values()), line)) != line:
             yield Finding(
                 "DUPLICATE_CONFLICT", "FAIL", f"lines {earlier} and {line} tell the same fact", line=line
             )
 
 
-def _known_too_early(found: pa.Table) -> Iterator[Finding]:
+def _known_too_early(found: pa.Table, start: int) -> Iterator[Finding]:
     """Values that were known before the day they are of: backtests would look ahead."""
     days, known = found["date"].to_pylist(), found["known_at"].to_pylist()
-    for line, (day, since) in enumerate(zip(days, known, strict=True), 2):
+    for line, (day, since) in enumerate(zip(days, known, strict=True), start):
         if day is not None and since is not None and since < day:
             said = (
                 f"known_at is {since}, before its date {day}; known_at is the day on which it was published"
@@ -211,10 +224,10 @@ def _known_too_early(found: pa.Table) -> Iterator[Finding]:
             yield Finding("KNOWN_TOO_EARLY", "FAIL", said, line=line)
 
 
-def _no_symbols(found: pa.Table) -> Iterator[Finding]:
+def _no_symbols(found: pa.Table, start: int) -> Iterator[Finding]:
     """Names that no symbol can have, `aapl` for AAPL: nothing would ever be found under them."""
     for column in {"symbol", "new_symbol"} & set(found.column_names):
-        for line, name in enumerate(found[column].to_pylist(), 2):
+        for line, name in enumerate(found[column].to_pylist(), start):
             if name and not re.fullmatch(SYMBOL, name):
                 near = name.strip().upper()
                 hint = f"; did you mean {near}?" if re.fullmatch(SYMBOL, near) else ""
@@ -222,9 +235,9 @@ def _no_symbols(found: pa.Table) -> Iterator[Finding]:
                 yield Finding("BAD_SYMBOL", "FAIL", said, symbol=near, line=line)
 
 
-def _wrong_actions(found: pa.Table) -> Iterator[Finding]:
+def _wrong_actions(found: pa.Table, start: int) -> Iterator[Finding]:
     """Actions that the vocabulary does not know, or that lack what their kind needs; one taken back needs no more."""
-    for line, stated in enumerate(found.to_pylist(), 2):
+    for line, stated in enumerate(found.to_pylist(), start):
         for column, said in action_faults(stated["kind"], stated) if stated["kind"] else ():
             if stated.get("withdrawn") and column != "kind":
                 continue

@@ -135,7 +135,21 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
         names = ", ".join(sorted({row["symbol"] or "no symbol" for row in rest})[:MOST_MISSING])
         said = f"{len(rest)} more findings of {names}: packfolio packs show {pack.id}"
         found.append({"code": "SET_ASIDE", "message": said})
-    return [f"{row['code']}: {row['message']}" for row in found]
+    told = [f"{row['code']}: {row['message']}" for row in found]
+    return told + [
+        f"FACTORS_LEFT_OUT: the factor model has no {row['factors']}: {row['note']}"
+        for row in missing_factors(con, pack)
+    ]
+
+
+def missing_factors(con: Connection, pack: Pack) -> list[Row]:
+    """The factors that a pack's models lack, why, and which log would give them."""
+    return rows(
+        con,
+        "select string_agg(distinct factor, ', ' order by factor) as factors, note from latest_factor_model_quality "
+        "where pack_id = ? and measure = 'missing' group by note order by factors",
+        [pack.id],
+    )
 
 
 JSON_COLUMNS = ("warnings", "certificate", "diagnostics", "constraints", "numbers")

@@ -230,6 +230,11 @@ create table impact (
     pack_id varchar not null, portfolio_id varchar not null, metric varchar not null, current double, post double,
     delta double, materialization bigint not null
 );
+create table factor_risks ( -- written with impact
+    pack_id varchar not null, portfolio_id varchar not null, side varchar not null, basis varchar not null,
+    kind varchar not null, part varchar not null, factor_group varchar, exposure double, contribution double not null,
+    materialization bigint not null
+);
 create table scenario_losses ( -- written with hedges
     pack_id varchar not null, portfolio_id varchar not null, scenario_id varchar not null, profit double not null,
     standard_error double not null, replayed bigint not null, hedge_offset double not null, hedge_cost double not null,
@@ -258,4 +263,10 @@ create table backtest_attribution ( -- written with backtest_results
 create table backtest_weights ( -- written with backtest_results
     pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, date date not null,
     symbol varchar not null, weight double not null, simulated boolean, materialization bigint not null
+);
+create table backtest_factors ( -- written with backtest_results
+    pack_id varchar not null, portfolio_id varchar not null, strategy varchar not null, date date not null,
+    part varchar not null, factor_group varchar not null, exposure double, benchmark_exposure double,
+    contribution double not null, benchmark double not null, standard_error double not null,
+    active_error double not null, simulated boolean, materialization bigint not null
 );

@@ -31,6 +31,7 @@ currency. What is not known is null. Turnover counts buys and sells.
 | `GET /v1/packs/{id}/accounts` | its accounts, counted by model and outcome; `?search=…&model=…&outcome=no_trade` |
 | `GET /v1/packs/{id}/trades`, `/weights`, `/exposures`, `/results` | the daily run's; `?portfolio=` key, UUID or name |
 | `GET /v1/packs/{id}/impact`, `/scenarios`, `/hedges` | what trades change; losses and hedges of what is held |
+| `GET /v1/packs/{id}/attribution` | risk and return by factor; `?portfolio=…&from=2021-01-04&to=2021-12-31` |
 | `GET /v1/packs/{id}/trace` | from a row to prices and files; `?table=trades&symbol=AAPL&portfolio=us-equity` |
 | `GET /v1/packs/{id}/regime` | the regime that the published macro series look like: a score, no probability |
 | `GET /v1/packs/{id}/decisions` | who was proposed what, when; after the next run |

@@ -8,6 +8,7 @@ import numpy as np
 
 from optimizer import ExposureType, PackfolioError
 from resources.packs.packs import Pack
+from resources.results.attribution.told import attribution_of
 from resources.results.queries import notes_of, pack_details, trades_of
 from service.answers import FrontierAnswer, StressAnswer
 from service.desk import Desk, Loaded
@@ -28,6 +29,7 @@ class Section:
     frontier, stress  computed under the configuration of today; None where the portfolio has a problem
     left_out   "frontier", "stress", "backtest", "book" -> why it is not there
     attribution  breakdown -> {"part", effect: contribution}, of the policy, the largest first
+    factors    risk and return by factor, as `attribution_of` tells them
     """
 
     name: str
@@ -38,6 +40,7 @@ class Section:
     stress: StressAnswer | None
     left_out: dict[str, str]
     attribution: dict[str, list[Row]]
+    factors: Row
     problem: str | None
 
 
@@ -64,13 +67,17 @@ def contents(desk: Desk, pack_id: str | None, portfolio: str | None) -> Contents
         listed = trades_of(reading.con, pack.id, portfolio)
         details = pack_details(reading.con, pack.id)
         read = [stored(reading, pack, row) for row in listed["portfolios"]]
+        factors = [attribution_of(reading.con, pack, row) for row in listed["portfolios"]]
         made_in = environment(reading, details["materializations"])
         found, notes, rows = findings(reading, pack), notes_of(reading.con, pack), written(reading, pack)
-    sections = [_section(desk, pack, row, told) for row, told in zip(listed["portfolios"], read, strict=True)]
+    sections = [
+        _section(desk, pack, row, told, by_factor)
+        for row, told, by_factor in zip(listed["portfolios"], read, factors, strict=True)
+    ]
     return Contents(details, sections, notes, found, rows, made_in)
 
 
-def _section(desk: Desk, pack: Pack, row: Row, told: Stored) -> Section:
+def _section(desk: Desk, pack: Pack, row: Row, told: Stored, factors: Row) -> Section:
     problem = row["problem"] or (None if row["result"] else "it was not computed")
     if not problem and row["result"]["status"] != "optimal":
         problem = row["result"]["reason"]
@@ -85,6 +92,7 @@ def _section(desk: Desk, pack: Pack, row: Row, told: Stored) -> Section:
         stress=_tried("stress", loaded, lambda found: _stress(desk, found), left_out),
         left_out=left_out,
         attribution=_attribution(told.attribution),
+        factors=factors,
         problem=problem,
     )
 

@@ -25,18 +25,21 @@ MOST_DAYS = 1500
 
 
 def bars(
-    pairs: Mapping[str, tuple[float, float]], place: str, titles: tuple[str, str] = ("now", "target")
+    pairs: Mapping[str, tuple[float, float]],
+    place: str,
+    titles: tuple[str, str] = ("now", "target"),
+    form: str = ".0%",
 ) -> str:
-    """Two bars a name, fractions; the thirty largest names."""
+    """Two bars a name; the thirty largest names."""
     import plotly.graph_objects as go
 
     kept = sorted(pairs, key=lambda name: (-max(map(abs, pairs[name])), name))[:MOST_BARS][::-1]
     figure = go.Figure()
-    for side, (title, colour) in enumerate(zip(titles, (NOW, TARGET), strict=True)):
-        values = [pairs[name][side] for name in kept]
-        figure.add_bar(y=kept, x=values, name=title, orientation="h", marker_color=colour)
+    for side in (1, 0):  # the last one is drawn on top
+        values, colour = [pairs[name][side] for name in kept], (NOW, TARGET)[side]
+        figure.add_bar(y=kept, x=values, name=titles[side], orientation="h", marker_color=colour)
     figure.update_layout(barmode="group", legend_traceorder="reversed")
-    figure.update_xaxes(tickformat=".0%")
+    figure.update_xaxes(tickformat=form)
     return _html(figure, place, 110 + 22 * len(kept))
 
 
@@ -111,6 +114,22 @@ def distribution(told: Track, place: str) -> str:
     figure.update_layout(bargap=0.05)
     figure.update_xaxes(tickformat=".1%", title="return of a period")
     figure.update_yaxes(tickformat=".0%", title="share of the periods")
+    return _html(figure, place, 300)
+
+
+def earned(path: Mapping[str, Any], place: str) -> str:
+    """What each group of factors had earned by each day, as a fraction of the value at the start."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for number, (group, values) in enumerate(path["groups"].items()):
+        if not any(round(value, 5) for value in values):
+            continue
+        figure.add_scatter(
+            x=path["dates"], y=[round(value, 5) for value in values], mode="lines", name=group,
+            line={"color": AREAS[number % len(AREAS)], "width": 1.4},
+        )  # fmt: skip
+    figure.update_yaxes(tickformat=".0%", title="earned since the start")
     return _html(figure, place, 300)
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from resources.results.measure_text import GROUPS, measure_text
 from resources.settings.policies.policy_grid import is_variant
-from service.report import figures
+from service.report import factors, figures
 from service.report.contents import Contents, Section
+from service.report.factors import factor_pictures
 from service.report.track import LEVELS, OWN, Row, Track, in_words
 
 MOVED = 1e-6
@@ -40,6 +41,10 @@ def render(report: Contents) -> str:
                         if told
                     },
                     "totals": section.facts["totals"],
+                    "factors": {
+                        name: _safe(html)
+                        for name, html in factor_pictures(section.factors, f"p{place}-factors").items()
+                    },
                 }
                 for place, section in enumerate(report.sections)
             ],
@@ -66,7 +71,9 @@ def _templates() -> Any:
         pct=_percent, num=_number, short=_short, measure=measure_text, words=_words, points=_points
     )
     environment.tests["variant"] = is_variant
-    environment.globals.update(GROUPS=GROUPS, LEVELS=LEVELS, months=MONTHS)
+    environment.globals.update(GROUPS=GROUPS, LEVELS=LEVELS, months=MONTHS, MOST_TRADES=factors.MOST_TRADES)
+    for told in (factors.factor_rows, factors.name_rows, factors.moved_factors, factors.exposure_changes):
+        environment.globals[told.__name__] = told
     return environment
 
 

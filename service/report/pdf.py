@@ -110,7 +110,14 @@ def _section(pdf: "FPDF", section: Section) -> None:
     ):
         if told:
             _history(pdf, title, stated, told)
-    for title in ("Attribution", "Left out"):
+    for title in (
+        "Factor risk",
+        "Risk by name",
+        "Exposures by trade",
+        "Return by factor",
+        "Attribution",
+        "Left out",
+    ):
         _table(pdf, today[title])
 
 

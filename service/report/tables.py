@@ -1,36 +1,17 @@
 """A report as tables, for files that are made of them: numbers stay numbers, each column has a form."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from resources.results.measure_text import GROUPS, measure_form
 from service.report.contents import Contents, Section
+from service.report.factor_tables import factor_tables
 from service.report.figures import held_most
+from service.report.table import BY_ROW, Table
 from service.report.track import LEVELS, Track
 
-BY_ROW = "by row"  # the form of a column whose rows have forms of their own
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of cells; `columns` name -> "text", "date", "count", "shares", "money", "percent", "ratio" or BY_ROW.
-
-    forms  that of each row, for the columns BY_ROW
-    """
-
-    title: str
-    columns: dict[str, str]
-    rows: Sequence[Sequence[Any]]
-    forms: Sequence[str] = ()
-
-    def form(self, row: int, column: str) -> str:
-        """How a cell is written."""
-        stated = self.columns[column]
-        return self.forms[row] if stated == BY_ROW else stated
 
 
 def tables(report: Contents) -> list[Table]:
@@ -108,6 +89,7 @@ def section_tables(section: Section) -> Iterator[Table]:
         [[kind, row["part"], *(row.get(effect) for effect in ("total", "allocation", "selection", "interaction"))]
          for kind, rows in section.attribution.items() for row in rows],
     )  # fmt: skip
+    yield from factor_tables(section.factors)
     yield Table("Left out", {"part": "text", "reason": "text"}, list(_left_out(section)))
 
 
@@ -115,6 +97,8 @@ def _left_out(section: Section) -> Iterator[list[str]]:
     if section.problem:
         yield ["trades", section.problem]
     yield from ([part, reason] for part, reason in section.left_out.items())
+    yield from ([f"factors: {part}", reason] for part, reason in section.factors["left_out"].items())
+    yield from ([f"factor {row['factors']}", row["note"]] for row in section.factors["missing"])
     for name, told in (("backtest", section.stored.backtest), ("book", section.stored.book)):
         if told:
             yield from ([f"{name}: {part}", reason] for part, reason in told.left_out.items())

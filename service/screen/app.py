@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from service.screen.client import AnswerError, Client
+from service.screen.factors import show_factors
 from service.screen.limits import LineError, chosen_limits, differences
 from service.screen.panels import (
     show_exposures,
@@ -40,6 +41,7 @@ OF_HOLDINGS: dict[str, Callable[..., None]] = {
     "Scenarios": show_scenarios,
     "Hedges": show_hedges,
     "Regime": show_regime,
+    "Factors": show_factors,
     "Performance": show_performance,
 }
 FRONTIER, COMPARE = "Frontier", "Compare packs"

@@ -20,8 +20,10 @@ def _axis(title: str | None, form: str | None = None) -> Spec:
     return {"title": title} | ({"format": form} if form else {})
 
 
-def two_sides(name: str, rows: Sequence[Row]) -> Spec:
-    """Two bars a name, before above after; rows: `name`, Side, Percent, in the order in which they are drawn."""
+def two_sides(
+    name: str, rows: Sequence[Row], value: str = "Percent", unit: str = "percent of the portfolio"
+) -> Spec:
+    """Two bars a name, before above after; rows: `name`, Side, `value`, in the order in which they are drawn."""
     order = list(dict.fromkeys(row[name] for row in rows))
     return {
         "height": {"step": STEP},
@@ -34,9 +36,9 @@ def two_sides(name: str, rows: Sequence[Row]) -> Spec:
                 "axis": {"title": None, "labelLimit": 220},
             },
             "yOffset": {"field": "Side", "sort": list(SIDES)},
-            "x": {"field": "Percent", "type": "quantitative", "axis": _axis("percent of the portfolio")},
+            "x": {"field": value, "type": "quantitative", "axis": _axis(unit)},
             "color": _colours("Side", SIDES, (BEFORE, AFTER)),
-            "tooltip": [{"field": name}, {"field": "Side"}, {"field": "Percent", "format": ".2f"}],
+            "tooltip": [{"field": name}, {"field": "Side"}, {"field": value, "format": ".2f"}],
         },
     }
 

@@ -21,6 +21,7 @@ def make_factor_desk(folder: Path) -> str:
         "method": "min_volatility", "covariance_method": "factor_model", "lookback_days": 120,
         "limits": ["factor:value >= 0.1", "risk:specific >= 25%"], "max_risk_share_pct": 60,
     }  # fmt: skip
+    book["benchmark"] = dict.fromkeys(SYMBOLS, 20)
     path.write_text(yaml.safe_dump(book))
     sources = folder / "config" / "sources.yaml"
     sources.write_text(sources.read_text() + "reference_folder: reference\n")
@@ -59,4 +60,62 @@ def test_from_prices_to_trades_by_factors(tmp_path: Path) -> None:
         )
     trades = zygote.read("trades", pack)
     assert "moves the exposure to " in str(trades)
+    status, said = zygote.packfolio("backtest")
+    assert status == 0, said
+    risk_adds_up(zygote, pack, loadings)
+    return_adds_up(zygote)
     assert zygote.read("packs", "replay", pack)["identical"] is True
+    status, said = zygote.packfolio("packs", "verify")
+    assert status == 0, said
+
+
+def risk_adds_up(zygote: Zygote, pack: str, loadings: dict[str, float]) -> None:
+    """By factor and by name, on both sides of the trades; each trade's part, and the way back to the rows."""
+    told = zygote.read("attribution", "book")
+    for basis in ("total", "active"):
+        risk = told["predicted"][basis]
+        for side in (0, 1):
+            whole = risk["volatility"][side]
+            for parts in ("factors", "symbols"):
+                assert sum(row["risk"][side] for row in risk[parts]) == pytest.approx(whole, abs=1e-12)
+    (value,) = [row for row in told["predicted"]["total"]["factors"] if row["part"] == "value"]
+    held = {row["symbol"]: row["weight"] for row in told["trades"]}
+    for side in (0, 1):
+        by_hand = sum(held[symbol][side] * loadings[symbol] for symbol in held)
+        assert value["exposure"][side] == pytest.approx(by_hand, abs=1e-12)
+    moved = sum(row["exposures"]["value"] for row in told["trades"])
+    assert moved == pytest.approx(value["exposure"][1] - value["exposure"][0], abs=1e-12)
+    assert any("market_caps" in row["note"] and "size" in row["factors"] for row in told["missing"])
+    notes = zygote.read("trades", pack)["notes"]
+    assert any(note.startswith("FACTORS_LEFT_OUT") and "securities" in note for note in notes)
+    _, said = zygote.packfolio("doctor")
+    assert "factor model: no" in said and "market_caps" in said
+    tree = zygote.read("trace", "factor_risks", pack, "book", "value")
+    below = {node["label"] for side in tree["from"] for node in side["from"]}
+    assert {"factor_exposures AAA value", "factor_covariances value"} <= below and "trades AAA" in below
+    name = zygote.read("trace", "factor_risks", pack, "book", "AAA")
+    below = {node["label"] for node in name["from"][0]["from"]}
+    assert {"factor_exposures AAA value", "specific_risks AAA", "trades AAA"} <= below
+    assert "factor_exposures BBB value" not in below
+
+
+def return_adds_up(zygote: Zygote) -> None:
+    """Money and linked returns, over the whole backtest and a window of it; and what is no window."""
+    whole = zygote.read("attribution", "book")["realised"]
+    part = zygote.read("attribution", "book", "--from", "2023-11-01", "--to", "2023-12-29")["realised"]
+    assert (part["from"], part["to"]) == ("2023-11-01", "2023-12-29") and whole["days"] > part["days"] > 30
+    for told in (whole, part):
+        for rows in ("parts", "groups"):
+            for key, total in (
+                ("contribution", told["total"]),
+                ("active", told["active"]),
+                ("money", told["value"] * told["total"]),
+            ):
+                assert sum(row[key] for row in told[rows]) == pytest.approx(total, abs=1e-9)
+        assert told["active"] == pytest.approx(told["total"] - told["benchmark"], abs=1e-12)
+        last = sum(path[-1] for path in told["path"]["groups"].values())
+        assert last == pytest.approx(told["total"], abs=1e-9)
+        costs = next(row for row in told["parts"] if row["part"] == "COSTS")
+        assert costs["contribution"] <= 0 and costs["standard_error"] is None
+    status, said = zygote.packfolio("attribution", "book", "--from", "1999-01-01", "--to", "1999-02-01")
+    assert status == 2 and "its days are" in said

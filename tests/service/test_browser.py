@@ -28,7 +28,7 @@ CHROMIUM = next(
 SECONDS = 30_000
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 TABS = (
-    "Trades", "Weights", "Exposures", "Impact", "Frontier", "Scenarios", "Hedges", "Regime", "Performance",
+    "Trades", "Weights", "Exposures", "Impact", "Frontier", "Scenarios", "Hedges", "Regime", "Factors", "Performance",
     "Compare packs",
 )  # fmt: skip
 
@@ -167,7 +167,8 @@ def test_a_morning_at_the_desk(page: Any, tmp_path: Path) -> None:
     wanted = {
         "Weights": "Weights before and after", "Exposures": "looked through leverage", "Impact": "Value changes by",
         "Frontier": "Efficient frontier", "Scenarios": "the worst first", "Hedges": "Loss left",
-        "Regime": "A score is not a probability", "Performance": "The book from pack to pack",
+        "Regime": "A score is not a probability",
+        "Factors": "no factor model", "Performance": "The book from pack to pack",
         "Compare packs": "Target weights of the daily run",
     }  # fmt: skip
     for tab, said in wanted.items():

@@ -105,6 +105,15 @@ def test_the_performance_of_a_portfolio_says_what_it_is_worth_and_what_is_not_th
         assert client.get(f"/v1/packs/{PACK}/performance", params=asked).status_code == 422
 
 
+def test_attribution_without_a_factor_model_says_how_to_get_one(client: TestClient) -> None:
+    told = client.get(f"/v1/packs/{PACK}/attribution", params={"portfolio": "mixed"}).json()
+    assert told["predicted"] is told["realised"] is None and told["trades"] == told["missing"] == []
+    assert "factor_model: on in pipeline.yaml" in told["left_out"]["predicted"]
+    assert "packfolio backtest" in told["left_out"]["realised"]
+    for asked in ({"portfolio": "nobody"}, {"portfolio": "mixed", "from": "yesterday"}, {}):
+        assert client.get(f"/v1/packs/{PACK}/attribution", params=asked).status_code == 422
+
+
 def test_a_pattern_asked_for_twice_gives_equal_answers_with_their_metadata(client: TestClient) -> None:
     body = {"pattern_id": "efficient_frontier", "inputs": {"portfolio_id": "mixed"}}
     one, two = (client.post("/v1/execute", json=body).json() for _ in range(2))

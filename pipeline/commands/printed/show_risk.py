@@ -102,3 +102,80 @@ def show_regime(out: Console, found: Row) -> None:
             str(row["points"]),
         )  # fmt: skip
     out.print(drivers)
+
+
+def show_attribution(out: Console, found: Row) -> None:
+    """Predicted risk of the book and of its difference to the benchmark, the trades, and the realised return."""
+    title = f"{found['name']} under {found['pack_id']}"
+    for basis, told in (found["predicted"] or {}).items():
+        _show_predicted(out, title, basis, told)
+    if found["trades"]:
+        _show_traded(out, found["trades"])
+    if found["realised"]:
+        _show_realised(out, found["name"], found["base_currency"], found["realised"])
+    for part, reason in found["left_out"].items():
+        out.print(f"{part}: left out, {reason}", highlight=False, soft_wrap=True)
+    for row in found["missing"]:
+        out.print(
+            f"[dim]note  no factor {row['factors']}: {row['note']}[/dim]", highlight=False, soft_wrap=True
+        )
+
+
+BASES = {"total": "volatility a year", "active": "tracking error a year, against the benchmark"}
+MOST_NAMES = 10
+
+
+def _show_predicted(out: Console, title: str, basis: str, told: Row) -> None:
+    for what, first, kept in (("factors", "exposure", None), ("symbols", "weight", MOST_NAMES)):
+        heads = [(f"by {what[:-1]}", False), (first, True), ("after", True), ("risk", True), ("after", True)]
+        table = columns_table(f"{title}: {BASES[basis]}", heads)
+        shown, rest = told[what][:kept], told[what][kept:] if kept else []
+        write = amount if what == "factors" else percent
+        for row in shown:
+            cells = [write(x) if x is not None else "" for x in row["exposure"]]
+            table.add_row(row["part"], *cells, *(percent(x, 2) for x in row["risk"]))
+        if rest:
+            sums = [sum(row["risk"][side] for row in rest) for side in (0, 1)]
+            table.add_row(f"{len(rest)} others", "", "", *(percent(x, 2) for x in sums))
+        table.add_row("in all", "", "", *(percent(x, 2) for x in told["volatility"]), style="bold")
+        show_table(out, table)
+
+
+def _show_traded(out: Console, trades: Sequence[Row]) -> None:
+    """The factors whose exposure the trades changed most, and what each of the largest trades did to them."""
+    sums: dict[str, float] = {}
+    for row in trades:
+        for name, change in row["exposures"].items():
+            sums[name] = sums.get(name, 0.0) + change
+    names = sorted(sums, key=lambda name: (-abs(sums[name]), name))[:5]
+    heads = [("", False), ("symbol", False), ("weight", True), *((name, True) for name in names)]
+    table = columns_table("what the trades did to exposures", heads)
+    for row in trades[:MOST_NAMES]:
+        moved = percent(row["weight"][1] - row["weight"][0])
+        table.add_row(
+            row["action"], row["symbol"], moved, *(amount(row["exposures"].get(n), 3) for n in names)
+        )
+    table.add_row("", "in all", "", *(amount(sums[n], 3) for n in names), style="bold")
+    show_table(out, table)
+
+
+def _show_realised(out: Console, name: str, currency: str, told: Row) -> None:
+    table = columns_table(
+        f"{name}: the policy's backtest, {told['from']} to {told['to']}",
+        [
+            ("", False),
+            (currency, True),
+            ("return", True),
+            ("± error", True),
+            ("active", True),
+            ("± error", True),
+        ],
+    )
+    for row in told["parts"]:
+        figures = [
+            percent(row[key], 2) for key in ("contribution", "standard_error", "active", "active_error")
+        ]
+        table.add_row(row["part"], amount(row["money"], 0), *figures)
+    whole = percent(told["total"], 2), "", percent(told["active"], 2), ""
+    table.add_row("in all", amount(told["value"] * told["total"], 0), *whole, style="bold")
+    show_table(out, table)

@@ -12,11 +12,14 @@ from optimizer.proposals.proposal import (
     expected_returns,
     orders_impact,
     view_effects,
+    weights_after,
 )
 from optimizer.trading.rationale import Reasons
 from resources.results.accounts.answers import Answers, Gathered
 from resources.results.accounts.facts import Account
 from resources.results.accounts.ground import Ground
+from resources.results.attribution.risks import factor_risk_columns
+from resources.results.pack_estimates import Case
 from resources.results.rebalancing import decision_of, policy_of_day, quiet_list, quiet_result
 from resources.results.risk_outputs import hedge_columns, hedged, impact_columns
 from resources.results.scenario_inputs import exposed_on
@@ -115,7 +118,7 @@ def orders_of(ground: Ground, account: Account) -> Told:
 
 
 def impact_of(ground: Ground, account: Account) -> Told:
-    """What its trades change; no rows where it has none today, or where that cannot be told."""
+    """What its trades change, risk by factor too where there is a model; no rows where it has none, or that fails."""
     if account.snapshot.problem or account.orders is None:
         return {"impact": {}}, ()
     try:
@@ -124,9 +127,19 @@ def impact_of(ground: Ground, account: Account) -> Told:
             case.portfolio, case.prices, account.orders, case.evidence, case.inputs.policy, case.inputs.universe,
             case.mandate, ground.believe(case, account.key),
         )  # fmt: skip
+        by_factor = _by_factor(case, account)
     except PackfolioError as error:
         return {"impact": {}}, (f"its trades' impact cannot be told: {error}",)
-    return {"impact": impact_columns(change)}, ()
+    return {"impact": impact_columns(change), **by_factor}, ()
+
+
+def _by_factor(case: Case, account: Account) -> Answer:
+    """Risk before and after the trades by the factors of the model on record."""
+    if account.model is None or account.orders is None:
+        return {}
+    before = {s: w for s, w in case.portfolio.get_weights(case.prices).items() if w}
+    after = weights_after(case.portfolio, case.prices, account.orders)
+    return {"factor_risks": factor_risk_columns(account.model, before, after, case.inputs.universe.benchmark)}
 
 
 def hedges_of(ground: Ground, account: Account) -> Told:

@@ -4,11 +4,13 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
 import pytest
 
 from resources.logs.characteristics import screened
-from resources.prices.reference import TABLES, read_reference
-from resources.prices.source import Delivery
+from resources.prices.reference import TABLES, ReferenceFolder, read_reference
+from resources.prices.source import Delivery, FileRejected
 from resources.store.warehouse import Warehouse
 
 TODAY = date(2024, 3, 1)
@@ -21,13 +23,23 @@ def lines(
     return "".join(f"N{i},{day},{name},{value},{known}\n" for i, value in enumerate(values))
 
 
-def delivered(text: str) -> Delivery:
-    rows = read_reference(
-        (HEADER + text).encode(), "characteristics.csv", "characteristics", TABLES["characteristics"]
-    )
-    return Delivery(
-        "reference", "key", "characteristics.csv", "sha", Path("x"), rows, log="characteristics", first_line=2
-    )
+def delivered(text: str, ending: str = "csv") -> Delivery:
+    name, data = f"characteristics.{ending}", (HEADER + text).encode()
+    if ending == "parquet":
+        data = as_parquet(data)
+    rows = read_reference(data, name, "characteristics", TABLES["characteristics"])
+    first = {"csv": 2, "parquet": 1}[ending]
+    return Delivery("reference", "key", name, "sha", Path("x"), rows, log="characteristics", first_line=first)
+
+
+def as_parquet(data: bytes, **others: pa.Array) -> bytes:
+    """The same file as a research platform writes it; `others` stand in place of its columns."""
+    found = pc.read_csv(pa.BufferReader(data))
+    for column, values in others.items():
+        found = found.set_column(found.column_names.index(column), column, values)
+    sink = pa.BufferOutputStream()
+    pq.write_table(found, sink)
+    return sink.getvalue().to_pybytes()
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +69,64 @@ def test_rows_told_twice(empty: Warehouse) -> None:
     assert found == [(2, "DUPLICATE_CONFLICT"), (3, "DUPLICATE_CONFLICT")]
     assert kept == 1
     assert [said.code for said in delivery.warnings] == ["DUPLICATE_SAME", "DUPLICATE_CONFLICT"]
+
+
+def test_parquet_is_screened_like_csv(empty: Warehouse) -> None:
+    values = [0.5, 0.8, 1.1, 0.9, 0.4, 1.5, 0.7, 1.2, 60.0]
+    text = (
+        lines(values) + lines([1.0], "roe", known="2024-03-02") + lines([1.0], "yield", known="2024-01-30")
+        + lines([2.0], "growth") + lines([3.0], "growth") + lines([4.0], "quality")
+    )  # fmt: skip
+    sides = {}
+    for ending, first in (("csv", 2), ("parquet", 1)):
+        with empty.live() as con:
+            found = screened(con, delivered(text, ending), TODAY)
+        aside = [(row["line"] - first, row["code"]) for row in found.quarantined.to_pylist()]
+        sides[ending] = (aside, found.rows.to_pylist())
+    assert sides["csv"] == sides["parquet"]
+    assert sorted(code for _, code in sides["csv"][0]) == [
+        "DUPLICATE_CONFLICT", "DUPLICATE_CONFLICT", "FUTURE_KNOWN_AT", "KNOWN_TOO_EARLY", "OTHER_UNITS",
+    ]  # fmt: skip
+    assert len(sides["csv"][1]) == 9
+
+
+@pytest.mark.parametrize(
+    ("others", "code", "said"),
+    [
+        ({"symbol": pa.array([1, 2])}, "BAD_TYPE", "symbol is int64; it must be text"),
+        ({"value": pa.array(["1", "2"])}, "BAD_TYPE", "value is string; it must be a number"),
+        ({"known_at": pa.array(["2024-02-10"] * 2)}, "BAD_TYPE", "known_at is string; it must be a date"),
+        ({"name": pa.array(["value", None])}, "MISSING_VALUE", "name is empty"),
+        ({"value": pa.array([0.5, None])}, "MISSING_VALUE", "value is empty"),
+        ({"value": pa.array([0.5, float("inf")])}, "BAD_NUMBER", "value is inf"),
+        ({"symbol": pa.array(["N1", "n2"])}, "BAD_SYMBOL", "did you mean N2"),
+    ],
+)
+def test_a_parquet_file_that_cannot_be_read_says_why(
+    others: dict[str, pa.Array], code: str, said: str
+) -> None:
+    data = as_parquet((HEADER + lines([0.5, 0.8])).encode(), **others)
+    with pytest.raises(FileRejected) as refused:
+        read_reference(data, "characteristics.parquet", "characteristics", TABLES["characteristics"])
+    (finding,) = refused.value.findings
+    assert finding.code == code and said in finding.message
+
+
+def test_a_folder_of_both_brings_both(tmp_path: Path) -> None:
+    text = (HEADER + lines([0.5, 0.8])).encode()
+    (tmp_path / "characteristics.csv").write_bytes(text)
+    (tmp_path / "characteristics.parquet").write_bytes(as_parquet(text))
+    (tmp_path / "ratings.parquet").write_bytes(b"PAR1 and nothing else")
+    (tmp_path / "scores.parquet").write_bytes(as_parquet(text))
+    brought = list(ReferenceFolder(tmp_path).deliveries(None, None, lambda key: False))
+    taken = [one for one in brought if isinstance(one, Delivery)]
+    assert [(one.payload_name, one.rows.num_rows, one.first_line) for one in taken] == [
+        ("characteristics.csv", 2, 2), ("characteristics.parquet", 2, 1),
+    ]  # fmt: skip
+    refused = [one for one in brought if isinstance(one, FileRejected)]
+    assert [(one.name, one.findings[0].code) for one in refused] == [
+        ("scores.parquet", "UNKNOWN_FILE"), ("ratings.parquet", "DAMAGED"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("factor", [100.0, 0.01, 1000.0, -100.0])

@@ -1,0 +1,48 @@
+"""Risk and return by factor as tables, for files that are made of them."""
+
+from collections.abc import Iterator
+
+from service.report.factors import exposure_changes, factor_rows, moved_factors
+from service.report.table import Table
+from service.report.track import Row
+
+BOTH = {
+    "exposure": "ratio", "exposure after": "ratio", "risk": "percent", "risk after": "percent",
+}  # fmt: skip
+
+
+def factor_tables(told: Row) -> Iterator[Table]:
+    """Those of one portfolio, as `attribution_of` tells it; without rows where it tells nothing."""
+    predicted, realised = told["predicted"], told["realised"]
+    yield Table(
+        "Factor risk",
+        {"factor": "text", **BOTH, **{f"active {name}": form for name, form in BOTH.items()}},
+        [
+            [row["part"], *row["exposure"], *row["risk"],
+             *(row["active_exposure"] or (None, None)), *(row["active_risk"] or (None, None))]
+            for row in (factor_rows(predicted) if predicted else ())
+        ],
+    )  # fmt: skip
+    yield Table(
+        "Risk by name",
+        {"symbol": "text", "weight": "percent", "weight after": "percent", "risk": "percent", "risk after": "percent"},
+        [[row["part"], *row["exposure"], *row["risk"]]
+         for row in (predicted["total"]["symbols"] if predicted else ())],
+    )  # fmt: skip
+    moved = moved_factors(told["trades"])
+    whole = exposure_changes(told["trades"])
+    yield Table(
+        "Exposures by trade",
+        {"action": "text", "symbol": "text", "weight": "percent", **dict.fromkeys(moved, "ratio")},
+        [[row["action"], row["symbol"], row["weight"][1] - row["weight"][0],
+          *(row["exposures"].get(name) for name in moved)] for row in told["trades"]]
+        + ([["", "in all", None, *(whole[name] for name in moved)]] if moved else []),
+    )  # fmt: skip
+    columns = {
+        "part": "text", "group": "text", "money": "money", "contribution": "percent", "standard_error": "percent",
+        "active": "percent", "active_error": "percent",
+    }  # fmt: skip
+    yield Table(
+        "Return by factor", columns,
+        [[row[name] for name in columns] for row in (realised["parts"] if realised else ())],
+    )  # fmt: skip
