@@ -66,8 +66,11 @@ class Quadratic:
         marginal = np.zeros(len(w)) if self.P is None else self.P @ w
         slope, slack = marginal + self.q + wrong, error - float(wrong @ w)
         cost = 0.5 * float(w @ marginal) + float(self.q @ w) + self.constant + error
-        # A riskless answer costs 0; it is judged against a ten-thousandth of one name's variance instead.
+        # A riskless answer costs 0; it is judged against a ten-thousandth of one name's variance instead, and one in
+        # cash that any doubt keeps there against a hundredth of one name's.
         floor = 0.0 if self.P is None else 1e-4 * float(variances(self.P).sum()) / len(w)
+        if self.doubt is not None:
+            floor = max(floor, 0.01 * float(np.sqrt(np.diag(self.doubt)).mean()))
         size = max(abs(cost), float(np.abs(slope) @ np.abs(w)), abs(self.constant), floor)
         return Support(slope, cost - slack - float(slope @ w), size, slack)
 
