@@ -195,6 +195,8 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
             cost = (goal.curve.buy / size) @ cp.pos(t) + (goal.curve.sell / size) @ cp.neg(t)
             if goal.curve.root.any():
                 cost += (goal.curve.root / size) @ cp.power(cp.abs(t), 1.5)
+            if goal.fees.any():
+                cost += (goal.fees / size) @ cp.neg(t + goal.held)
             return base + cost, [t == w - goal.held, *own]
         case Quadratic():
             size = size_of(goal)

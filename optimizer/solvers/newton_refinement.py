@@ -23,8 +23,11 @@ def sharpened(goal: Traded, space: Polyhedron, x: Array) -> tuple[Array, Array, 
     """Columns (p,), multipliers (m,) of the rows, and (n,) what the costs slope by, of the optimum near x (p,).
 
     A cone of the power 3/2 is solved to some 1e-6 of the weights, which a certificate sees. Names rest where a trade's
-    first unit costs more than it gains; None where the guess of the active limits leads nowhere.
+    first unit costs more than it gains; None where the guess of the active limits leads nowhere, and with borrow fees,
+    which have kinks that are not here.
     """
+    if goal.fees.any():
+        return None
     n, x = len(goal.held), x.copy()
     rests = np.abs(x[:n] - goal.held) <= RESTING
     for _ in range(STEPS):

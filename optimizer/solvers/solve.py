@@ -16,8 +16,8 @@ from optimizer.model.portfolio import Universe
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, scale_range
 from optimizer.problem.feasible_set import Arena, plain
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
-from optimizer.problem.methods import goal_of, target_cap
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
+from optimizer.problem.methods import fees_of, goal_of, target_cap
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting, checked_weights
@@ -188,6 +188,7 @@ def solved(
         *best.notes,
         *shortfall(goal, best.weights),
         *unbudgeted(goal, best.weights, setting),
+        *unseen_fees(goal, best.weights, setting),
         *target_missed(best, setting),
     )
     solution = Solution(
@@ -213,6 +214,7 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
         *best.notes,
         *shortfall(goal, best.weights),
         *unbudgeted(goal, best.weights, setting),
+        *unseen_fees(goal, best.weights, setting),
         *target_missed(best, setting),
     )
     value = goal.value(best.weights)
@@ -273,6 +275,19 @@ def unbudgeted(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
     return (
         f"risk_budgets give no share of the risk to {told}; it is held because it hedges the others: give it a share, "
         f"or close it by asset_limits (0, 0)",
+    )
+
+
+def unseen_fees(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
+    """A warning that says what short positions cost to borrow, where the goal does not count it."""
+    if isinstance(goal, Traded) or not (setting.policy.borrow_fee or setting.policy.borrow_fees):
+        return ()
+    paid = float(fees_of(setting) @ np.maximum(-w, 0.0))
+    if paid <= NOTHING:
+        return ()
+    return (
+        f"method {setting.policy.method} does not count borrow fees; those of its short positions are {paid:.2%} of "
+        f"the NAV a year",
     )
 
 

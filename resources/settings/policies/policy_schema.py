@@ -26,7 +26,7 @@ from resources.settings.policies.values import (
 
 MAPPINGS = (
     "asset_limits_pct", "sector_limits_pct", "min_exposures_pct", "max_exposures_pct", "exposure_budgets_pct",
-    "risk_budgets_pct", "priorities",
+    "risk_budgets_pct", "priorities", "borrow_fees_pct", "margins_pct",
 )  # fmt: skip
 OWN_KEYS = {"max_weight": "max_single_position_pct"}
 
@@ -90,6 +90,8 @@ class PolicyFile(Strict):
     return_threshold: float = Field(default=0.0, gt=-0.5, lt=1)
     wasserstein_radius: float = Field(default=0.001, ge=0, le=1)
     l2_penalty: float = Field(default=0.0, ge=0)
+    borrow_fee_pct: Percent = Field(default=0.0, ge=0)
+    borrow_fees_pct: dict[str, Percent] = Field(default_factory=dict)
 
     lookback_days: int = Field(default=252, ge=2)
     mean_method: str = "historical"
@@ -118,6 +120,10 @@ class PolicyFile(Strict):
     max_exposures_pct: dict[str, Percent] = Field(default_factory=dict)
     max_notional_pct: Percent | None = Field(default=None, gt=0)
     max_gross_pct: Percent | None = Field(default=None, gt=0)
+    max_margin_pct: Percent | None = Field(default=None, gt=0)
+    long_margin_pct: Percent = Field(default=50.0, ge=0)
+    short_margin_pct: Percent = Field(default=50.0, ge=0)
+    margins_pct: dict[str, PercentRange] = Field(default_factory=dict)
     net_limits_pct: PercentRange | None = None
     beta_limits: tuple[float | None, float | None] | None = None
     limits: tuple[str, ...] = ()
@@ -148,7 +154,7 @@ class PolicyFile(Strict):
 
     @field_validator(
         "max_single_position_pct", "max_sector_pct", "max_turnover_pct", "max_notional_pct", "max_gross_pct",
-        "max_trade_pct",
+        "max_trade_pct", "max_margin_pct",
         "target_volatility_pct",
         "max_volatility_pct",
     )  # fmt: skip
@@ -192,7 +198,7 @@ class PolicyFile(Strict):
             return {key: limit for key, limit in value.items() if limit is not None}
         return {} if value is None else value
 
-    @field_validator("asset_limits_pct", "sector_limits_pct", mode="before")
+    @field_validator("asset_limits_pct", "sector_limits_pct", "margins_pct", mode="before")
     @classmethod
     def pairs(cls, value: Any) -> Any:
         """YAML has lists where a pair belongs."""
@@ -283,6 +289,8 @@ class PolicyFile(Strict):
             return_threshold=self.return_threshold,
             wasserstein_radius=self.wasserstein_radius,
             l2_penalty=self.l2_penalty,
+            borrow_fee=self.borrow_fee_pct / 100,
+            borrow_fees={symbol: fee / 100 for symbol, fee in self.borrow_fees_pct.items()},
             lookback_days=self.lookback_days,
             mean_method=self.mean_method,
             covariance_method=self.covariance_method,
@@ -308,6 +316,10 @@ class PolicyFile(Strict):
             max_exposures=_exposures(self.max_exposures_pct),
             max_notional=fraction(self.max_notional_pct),
             max_gross=fraction(self.max_gross_pct),
+            max_margin=fraction(self.max_margin_pct),
+            long_margin=self.long_margin_pct / 100,
+            short_margin=self.short_margin_pct / 100,
+            margins={symbol: to_range(pair) for symbol, pair in self.margins_pct.items()},
             net_limits=None if self.net_limits_pct is None else to_range(self.net_limits_pct),
             beta_limits=self.beta_limits,
             limits=self.limits,
