@@ -27,6 +27,7 @@ OnConflict = Literal["fail", "transition"]
 ForcedCash = Literal["fail", "hold"]
 ViewModel = Literal["black_litterman", "entropy_pooling"]
 DoubtShape = Literal["diagonal", "full"]
+Rounding = Literal["tracking_error", "money"]
 
 DOUBT_SHAPES: tuple[str, ...] = get_args(DoubtShape)
 
@@ -77,6 +78,8 @@ class Policy:
     `short_margin` x that of the short ones (0.5 each are the initial margins of Regulation T); `margins` symbol ->
     (long, short) replace these, None where the general one holds.
     `no_trade_band`: a name keeps its current weight, is closed, or changes by at least this.
+    `rounding` says what whole lots are to be near to the target in: "tracking_error", or "money", the sum of |money
+    wanted - money held|.
     `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
     the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
     `root_impact`: y in the cost y x daily volatility x value x sqrt(value / daily volume) of a trade, near 1.
@@ -155,6 +158,7 @@ class Policy:
     sell_tax_bps: float = 0.0
     root_impact: float = 0.0
     min_trade_value: float = 0.0
+    rounding: Rounding = "tracking_error"
     cost_horizon_years: float | None = None
     on_conflict: OnConflict = "fail"
     forced_cash: ForcedCash = "fail"
@@ -257,6 +261,8 @@ def check_limits(policy: Policy) -> None:
         )
     if policy.view_model not in get_args(ViewModel):
         raise PolicyError(f"view_model is {policy.view_model!r}; use one of {', '.join(get_args(ViewModel))}")
+    if policy.rounding not in get_args(Rounding):
+        raise PolicyError(f"rounding is {policy.rounding!r}; use one of {', '.join(get_args(Rounding))}")
     if policy.mean_doubt_shape not in DOUBT_SHAPES:
         raise PolicyError(
             f"mean_doubt_shape is {policy.mean_doubt_shape!r}; use one of {', '.join(DOUBT_SHAPES)}"

@@ -147,6 +147,10 @@ class Search:
     def _children(self, node: Node) -> list[Node]:
         """The name that breaks most, below its gap and above it; or held and left out, where names are too many."""
         place, away = self.pieces.nearest(node.w, node.start, node.stop)
+        low, high = self.pieces.bounds(node.start, node.stop)
+        if ((node.w < low - CLOSE) | (node.w > high + CLOSE)).any():  # the root's, between no two intervals
+            inside = self._relaxed(node, node.start, node.stop)
+            return [] if inside is None else [inside]
         if away.max() > CLOSE:
             name = int(np.argmax(away))
             cut = place[name] - (self.pieces.low[name, place[name]] > node.w[name])

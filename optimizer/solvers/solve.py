@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.errors import PackfolioError, PolicyError
+from optimizer.errors import PackfolioError, PolicyError, SolverError
 from optimizer.measures.portfolio_measures import turnover, volatility
 from optimizer.model.alignment import as_series, named_holdings
 from optimizer.model.costs import CostCurve
@@ -335,7 +335,13 @@ def with_turnover(solution: Solution, setting: Setting) -> Solution:
     if limit is None or held is None or turnover(solution.weights, held) < limit - 1e-7:
         return solution
     free = setting.without_turnover_limit
-    best = free() if free else unlimited(solution.goal, solution.arena.limits.without("max_turnover"))
+    try:
+        best = free() if free else unlimited(solution.goal, solution.arena.limits.without("max_turnover"))
+    except SolverError as stop:
+        told = (
+            f"max_turnover {limit:.1%} (one-way) binds; what it keeps from being traded is not known: {stop}"
+        )
+        return replace(solution, warnings=(*solution.warnings, told))
     wanted = turnover(best, held)
     warning = f"Trades scaled down to meet {limit:.1%} turnover limit (one-way; {wanted:.1%} without it)"
     return replace(

@@ -121,7 +121,7 @@ HELD = pa.schema([("symbol", pa.string()), ("quantity", pa.float64()), ("cost_ba
 # Keys that came later than packs on record: where one says nothing there is no word of it, as in those.
 LATER = (
     "rebalance", "borrow_fee_pct", "borrow_fees_pct", "max_margin_pct", "long_margin_pct", "short_margin_pct",
-    "margins_pct",
+    "margins_pct", "rounding",
 )  # fmt: skip
 
 

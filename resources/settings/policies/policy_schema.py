@@ -143,6 +143,7 @@ class PolicyFile(Strict):
     root_impact: float = Field(default=0.0, ge=0, le=10)
     lot_size: float | None = Field(default=None, gt=0)
     min_lot_value: float = Field(default=0.0, ge=0)
+    rounding: Literal["tracking_error", "money"] = "tracking_error"
     cost_horizon_years: float | None = Field(default=None, gt=0)
     tax: TaxFile | None = None
     harvest: HarvestFile | None = None
@@ -337,6 +338,7 @@ class PolicyFile(Strict):
             sell_tax_bps=self.sell_tax_bps,
             root_impact=self.root_impact,
             min_trade_value=self.min_lot_value,
+            rounding=self.rounding,
             cost_horizon_years=self.cost_horizon_years,
             on_conflict=self.on_conflict,
             forced_cash=self.forced_cash,
