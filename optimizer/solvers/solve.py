@@ -25,10 +25,11 @@ from optimizer.problem.tails.tail_goals import TailBudget
 from optimizer.problem.weight_intervals import NOTHING
 from optimizer.solvers import cardinality
 from optimizer.solvers.audit import Binding, Certificate, bindings
-from optimizer.solvers.cardinality import Choice, choose_names, impossible, sign, unmet_holdings
+from optimizer.solvers.cardinality import Choice, always_held, choose_names, sign, unmet_holdings
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
 from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_limits
+from optimizer.solvers.name_conflicts import impossible
 from optimizer.solvers.search import Way, search
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within
@@ -244,7 +245,7 @@ def chosen(goal: Goal, way: Way, best: Optimum, setting: Setting) -> Choice | No
     choice = choose_names(goal, way.arena, best, policy, setting.held)
     given_way = way.levels is not None and any(level.priority for level in way.levels.levels)
     if choice is None and (policy.on_conflict == "fail" or given_way):
-        raise impossible(way.arena, policy)
+        raise impossible(way.arena, policy, setting.held, always_held(goal, len(best.weights)))
     return choice
 
 

@@ -27,7 +27,7 @@ from resources.books.universes import WEIGHTINGS, Listing, benchmark_symbols, pr
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.settings.policies.policy_schema import PolicyFile
-from resources.settings.view_files import VIEW, ScenarioViewFile, ViewFile
+from resources.settings.view_files import VIEW, View
 
 UNKNOWN = Holdings(None, Decimal(0), {})
 REMEDY = "deliver its price, state its delisting, or take it out (docs/how-to/delisted-symbol.md)"
@@ -61,7 +61,7 @@ class Snapshot:
     benchmark: Mapping[str, float]
     prior: str
     policy: PolicyFile
-    views: tuple[ViewFile | ScenarioViewFile, ...]
+    views: tuple[View, ...]
     problem: str | None
     measure: str = "fixed"
     listed: bool = True
