@@ -73,7 +73,8 @@ class Policy:
     of every name's weight, `trade_limits` that of one. These hold before all limits on weights.
     `l2_penalty` k takes k x sum of squared weights off the utility, per year.
     `borrow_fee` is what a name sold short costs per year and unit of weight, `borrow_fees` that of one. Expected
-    returns of mean_variance, max_return and target_volatility are after it; backtests pay it whatever the method.
+    returns of mean_variance, max_sharpe, max_return and target_volatility are after it; backtests pay it whatever the
+    method.
     `max_margin` bounds what a broker asks for, as a fraction of NAV: `long_margin` x sum of the long weights +
     `short_margin` x that of the short ones (0.5 each are the initial margins of Regulation T); `margins` symbol ->
     (long, short) replace these, None where the general one holds.

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     import highspy
 
 TIME_LIMIT_SECONDS = 120.0
-# Nodes, not seconds, end a search for whole numbers, so that it ends at the same answer everywhere.
+NODES = (
+    3000  # they, not seconds, end a search for whole numbers, so that it ends at the same answer everywhere
+)
 MIXED: dict[str, float | int] = {
     "mip_rel_gap": 0.0,
     "mip_feasibility_tolerance": 1e-9,
-    "mip_max_nodes": 3000,
     "random_seed": 0,
 }
 
@@ -42,7 +43,9 @@ class Mixed:
     bound: float
 
 
-def solve_mixed(cost: Array, space: Polyhedron, whole: NDArray[np.bool_], gap: float) -> Mixed:
+def solve_mixed(
+    cost: Array, space: Polyhedron, whole: NDArray[np.bool_], gap: float, nodes: int = NODES
+) -> Mixed:
     """Least cost'x in the polyhedron with whole numbers where `whole` (p,) says, proven to within a gap.
 
     Raises NoAnswerError where there is none; where the nodes do not last, the bound is that of what is open.
@@ -50,7 +53,7 @@ def solve_mixed(cost: Array, space: Polyhedron, whole: NDArray[np.bool_], gap: f
     import highspy
 
     solver = make_solver()
-    for option, value in (*MIXED.items(), ("mip_abs_gap", gap)):
+    for option, value in (*MIXED.items(), ("mip_abs_gap", gap), ("mip_max_nodes", nodes)):
         solver.setOptionValue(option, value)
     model = _model(cost, space)
     kinds = highspy.HighsVarType

@@ -157,32 +157,45 @@ class Traded:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Maximise (gain'w - sqrt(w'Dw)) / sqrt(w'Sw): the Sharpe ratio, the diversification ratio.
+    """Maximise (gain'w - sqrt(w'Dw) - f'w-) / sqrt(w'Sw): the Sharpe ratio, the diversification ratio.
 
-    At the best w, with ratio s, cost(v) = s sqrt(v'Sv) - gain'v + sqrt(v'Dv) is least (and 0) among all allowed v.
+    At the best w, with ratio s, cost(v) = s sqrt(v'Sv) - gain'v + sqrt(v'Dv) + f'v- is least (and 0) of all allowed v.
     doubt  (n, n) D, None for none: by how much the gain may be wrong
+    fees   (n,) f, None for none: what each unit of weight below 0 costs
     """
 
     gain: Array
     covariance: Matrix
     measure: str
     doubt: Array | None = None
+    fees: Array | None = None
     homogeneous: ClassVar[bool] = True
 
     def value(self, w: Array) -> float:
         """The ratio; 0 for a portfolio of cash alone."""
         risk = volatility(w, self.covariance)
-        return (float(self.gain @ w) - doubt_size(self.doubt, w)) / risk if risk > 0 else 0.0
+        paid = 0.0 if self.fees is None else float(self.fees @ np.maximum(-w, 0.0))
+        return (float(self.gain @ w) - doubt_size(self.doubt, w) - paid) / risk if risk > 0 else 0.0
 
     def rate(self, w: Array) -> float:
         """Change of the ratio per unit of cost."""
         return -1.0 / volatility(w, self.covariance)
 
-    def support(self, w: Array) -> Support:
-        """By Cauchy and Schwarz sqrt(v'Sv) >= v'Sw / sqrt(w'Sw); no ratio can exceed this one by gap / risk."""
+    def support(self, w: Array, pull: Array | None = None) -> Support:
+        """By Cauchy and Schwarz sqrt(v'Sv) >= v'Sw / sqrt(w'Sw); no ratio can exceed this one by gap / risk.
+
+        pull  (n,) what the fees slope by where a name rests at 0, by a solver
+        """
         risk = some_risk(w, self.covariance, self.measure)
         slope = self.value(w) / risk * (self.covariance @ w) - self.gain + doubt_slope(self.doubt, w)
-        return Support(slope, 0.0, abs(float(self.gain @ w)))
+        size = abs(float(self.gain @ w))
+        if self.fees is None:
+            return Support(slope, 0.0, size)
+        paid = np.where(w < 0, -self.fees, 0.0)
+        if pull is not None:
+            paid = np.where(np.abs(w) <= RESTING, np.clip(pull, -self.fees, 0.0), paid)
+        slack = float(self.fees @ np.maximum(-w, 0.0) - paid @ w)
+        return Support(slope + paid, 0.0, size, slack)
 
 
 @dataclass(frozen=True)
@@ -346,6 +359,8 @@ def without_algorithm(goal: Goal) -> bool:
             return not isinstance(goal.risk, GiniMeanDifference) or len(goal.scenarios) < FEW_DAYS
         case RiskBudget():
             return goal.loadings is not None
+        case Ratio():
+            return goal.fees is not None
     return isinstance(goal, Traded | TailRatio | TailBudget | RobustTail)
 
 

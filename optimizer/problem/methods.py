@@ -67,12 +67,16 @@ def max_return(setting: Setting) -> Quadratic:
 
 
 def max_sharpe(setting: Setting) -> Ratio:
-    """Greatest (mean - rf)'w / sqrt(w'Sw)."""
+    """Greatest ((mean - rf)'w - borrow fees) / sqrt(w'Sw)."""
     rate = setting.policy.risk_free_rate
     if rate is None:
         raise PolicyError("risk_free_rate is not set; the Sharpe ratio needs one: give the pack's")
     gain = mean_of(setting.estimates) - rate
-    return Ratio(gain, setting.estimates.risk, "Sharpe ratio", doubt_of(setting))
+    fees = fees_of(setting)
+    if not fees.any():
+        return Ratio(gain, setting.estimates.risk, "Sharpe ratio", doubt_of(setting))
+    measure = "Sharpe ratio after borrow fees"
+    return Ratio(gain, setting.estimates.risk, measure, doubt_of(setting), fees)
 
 
 def doubt_of(setting: Setting) -> Array | None:

@@ -22,6 +22,7 @@ from optimizer.solvers.conflicts import ROOMY, tightened
 from optimizer.typing import Array
 
 CUTS = 30
+WORK, LEAST_NODES = 40_000, 100  # nodes x names, so that large books are told what is found soon
 NOTHING, ROOM = 1e-7, 1e-6
 
 
@@ -103,7 +104,7 @@ class NameProgram:
         space = replace(space, ceiling=ceiling)
         for _ in range(CUTS):
             try:
-                x = solve_mixed(cost, space, self.whole, 0.0).x
+                x = solve_mixed(cost, space, self.whole, 0.0, max(WORK // n, LEAST_NODES)).x
             except NoAnswerError:
                 return None
             if x is None:

@@ -281,7 +281,8 @@ def unbudgeted(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
 
 def unseen_fees(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
     """A warning that says what short positions cost to borrow, where the goal does not count it."""
-    if isinstance(goal, Traded) or not (setting.policy.borrow_fee or setting.policy.borrow_fees):
+    counted = isinstance(goal, Traded) or (isinstance(goal, Ratio) and goal.fees is not None)
+    if counted or not (setting.policy.borrow_fee or setting.policy.borrow_fees):
         return ()
     paid = float(fees_of(setting) @ np.maximum(-w, 0.0))
     if paid <= NOTHING:

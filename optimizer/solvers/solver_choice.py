@@ -136,12 +136,14 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
         return Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
     if isinstance(goal, Traded):
         return _traded_candidate(goal, arena, found)
-    if isinstance(goal, Quadratic):
+    if isinstance(goal, Quadratic | Ratio):
         plain_answer = Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
     else:
         plain_answer = Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
     if (not norms and not doubted(goal)) or at_kink(goal, x[:n]):
         return plain_answer
+    if isinstance(goal, Ratio) and goal.fees is not None:
+        return plain_answer  # its kinks are no tangents' matter
     try:
         if isinstance(goal, Tail):
             return refined_tail(goal, arena, x[:n])

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from optimizer import ExposureType, Fund, FundExposureMap, JointViews, MarketView, Policy, ScenarioView, Universe
+from optimizer import (
+    ExposureType,
+    Fund,
+    FundExposureMap,
+    JointViews,
+    MarketView,
+    Policy,
+    ScenarioView,
+    Universe,
+)
 from resources.books.snapshots import Snapshot
 from resources.books.universes import STALE_SESSIONS
 from resources.ledger.ledger import Connection

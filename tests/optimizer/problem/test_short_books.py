@@ -90,6 +90,30 @@ def test_against_a_program_of_longs_and_shorts(seed: int, method: str, fee: floa
     assert found.objective == pytest.approx(program(estimates, method, fees, held), abs=1e-6)
 
 
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), fee=st.sampled_from([0.005, 0.05]), doubt=st.sampled_from([0.0, 0.05]))
+def test_the_best_ratio_after_fees_is_that_of_a_program_of_longs_and_shorts(
+    seed: int, fee: float, doubt: float
+):
+    """Charnes & Cooper 1962 by cvxpy alone: least risk at one unit of return after fees."""
+    estimates = estimates_of(seed)
+    up, down = cp.Variable(5, nonneg=True), cp.Variable(5, nonneg=True)
+    scale, y = cp.Variable(nonneg=True), up - down
+    errors = doubt * np.sqrt(np.diag(estimates.covariance) * 252 / 80)
+    worth = estimates.mean @ y - fee * cp.sum(down) - cp.norm(cp.multiply(errors, y))
+    rules = [worth >= 0.01, cp.abs(y) <= 0.5 * scale, cp.sum(y) == scale]
+    problem = cp.Problem(cp.Minimize(cp.quad_form(y, cp.psd_wrap(estimates.covariance))), rules)
+    problem.solve(solver="CLARABEL")
+    limits = {"min_weight": -0.5, "max_weight": 0.5, "net_limits": (1.0, 1.0), "mean_doubt": doubt}
+    if problem.status != "optimal":
+        with pytest.raises(InfeasibleError):
+            answer(estimates, method="max_sharpe", borrow_fee=fee, **limits)
+        return
+    found = answer(estimates, method="max_sharpe", borrow_fee=fee, **limits)
+    assert found.certificate.ok and found.goal.measure == "Sharpe ratio after borrow fees"
+    assert found.objective == pytest.approx(0.01 / np.sqrt(problem.value), rel=1e-4)
+
+
 def test_a_method_that_does_not_count_fees_says_what_they_are():
     estimates = estimates_of(4)
     found = answer(
