@@ -7,7 +7,7 @@ BIN := .venv/bin
 CODE := optimizer resources assets pipeline service tests benchmarks
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run ui docs test test-slow test-browser test-kernels test-all-kernels mutate lint format types validate audit check bench peers lock clean
+.PHONY: help run ui docs test test-slow test-browser test-kernels test-all-kernels test-policies mutate lint format types validate audit check bench peers lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
@@ -36,6 +36,9 @@ test-kernels: .venv/dev.stamp ## the quicker numerical tests under another BLAS 
 
 test-all-kernels: .venv/dev.stamp ## all numerical tests under every BLAS kernel, with one thread and with two
 	@$(BIN)/python tests/kernels.py all
+
+test-policies: .venv/dev.stamp ## 10,000 random policies over all methods and limits, under two BLAS kernels
+	@$(BIN)/python tests/random_policies.py
 
 mutate: .venv/dev.stamp ## plant small faults and see whether the tests notice; writes benchmarks/RESULTS-tests.md
 	@$(BIN)/python -m benchmarks.mutate

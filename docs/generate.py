@@ -33,7 +33,7 @@ from resources.settings.sources import (
     SourcesFile,
     YahooSettings,
 )
-from resources.settings.view_files import ScenarioViewFile, ViewFile
+from resources.settings.view_files import JointViewFile, ScenarioViewFile, ViewFile
 from resources.store.descriptions import column_place, sentences
 
 HERE = Path(__file__).resolve().parent / "reference"
@@ -54,6 +54,7 @@ FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
             DriftFile,
             CashFile,
             ViewFile,
+            JointViewFile,
             ScenarioViewFile,
             HoldingsFile,
             PositionFile,
@@ -83,6 +84,7 @@ TITLES = {
     "RebalanceFile": "`policy: rebalance`", "DriftFile": "`policy: rebalance: drift`",
     "CashFile": "`policy: rebalance: cash`",
     "BlackLittermanFile": "`policy: black_litterman`", "ViewFile": "an entry of `views`",
+    "JointViewFile": "an entry of `views`, for several whose errors move together",
     "ScenarioViewFile": "an entry of `views` with `view_model: entropy_pooling`",
     "TaxFile": "`policy: tax`", "HarvestFile": "`policy: harvest`", "LotFile": "an entry of `lots`",
     "HoldingsFile": "an entry of `holdings`", "PositionFile": "a position in long form",

@@ -19,7 +19,7 @@ _HOMES = {
     "factors.panel": "FactorPanel",
     "factors.premia": "split_returns",
     "beliefs.black_litterman": "Posterior implied_risk_aversion posterior",
-    "beliefs.market_views": "MarketView ViewMatrix",
+    "beliefs.market_views": "JointViews MarketView ViewMatrix",
     "beliefs.entropy_pooling": "ScenarioView pool pooled_estimates",
     "beliefs.estimators.covariances": "ewma_covariance regime_ewma sample_covariance semi_covariance",
     "beliefs.estimators.exposure_model": "look_through look_through_return",

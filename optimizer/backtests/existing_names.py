@@ -29,6 +29,8 @@ def policy_among(
         policy,
         priorities=_ranked(policy, dict(zip(policy.limits, lines, strict=True)), absent | empty),
         asset_limits={s: pair for s, pair in policy.asset_limits.items() if s not in absent},
+        borrow_fees={s: fee for s, fee in policy.borrow_fees.items() if s not in absent},
+        margins={s: pair for s, pair in policy.margins.items() if s not in absent},
         trade_limits={s: most for s, most in policy.trade_limits.items() if s not in absent},
         sector_limits={s: pair for s, pair in policy.sector_limits.items() if s not in empty},
         risk_budgets={s: share / total for s, share in budgets.items()} if total else {},

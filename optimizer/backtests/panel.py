@@ -28,6 +28,7 @@ class BacktestSettings:
     costs             the model of every trade
     risk_free_rate    earned by cash, subtracted in ratios; a number or a series by date (the last known holds)
     financing_spread  what debt pays above it
+    borrow_fees       per year, on the value of what is sold short; one for all or by symbol, 0 where not named
     cash_min          least cash of a decision, fraction of NAV; below 0 allows borrowing
     band              trade only when a weight is further than this from its target; None: always
     history_days      closes handed to the strategy; None: all that were known
@@ -48,6 +49,7 @@ class BacktestSettings:
     costs: CostModel = CostModel()  # noqa: RUF009  (frozen)
     risk_free_rate: float | pd.Series = 0.0
     financing_spread: float = 0.005
+    borrow_fees: float | Mapping[str, float] = 0.0
     cash_min: float = 0.0
     band: float | None = None
     history_days: int | None = None

@@ -113,7 +113,7 @@ class BacktestResult:
 
     @cached_property
     def attribution(self) -> pd.Series:
-        """Contribution to the total return of each name, of CASH (interest less financing) and of COSTS.
+        """Contribution to the total return of each name, CASH (interest less financing and borrow fees) and COSTS.
 
         A name's profit is its end value less what its trades paid in; all per start NAV.
         """
@@ -235,4 +235,5 @@ def _trading(account: Account, first: int, periods: float) -> Metrics:
         "stopped_count": float(sum(len(fill.names) for fill in fills if fill.reason == "stopped")),
         "average_cash": float(np.mean(account.cash_path[lived] / worth[lived])),
         "final_value": float(nav[account.day]),
+        **({"borrow_fees": account.borrowed} if account.fees.any() else {}),
     }

@@ -33,6 +33,8 @@ class Account:
 
     opening  the cash it began with
     delisting  (n,) return on its last price of a name that is given up
+    fees     (n,) of a name sold short, from one close to the next, per unit of its value at the first; borrowed: what
+             was paid of these so far
     nav, cash_path  (T,) filled up to `day`;  fills and holdings (day, shares) after each change
     ruined   whether all was lost: the NAV of `day` is then 0, and nothing follows
     """
@@ -41,6 +43,7 @@ class Account:
     cash: float
     day: int
     delisting: Array
+    fees: Array
     shares: Array = field(init=False)
     nav: Array = field(init=False)
     cash_path: Array = field(init=False)
@@ -48,6 +51,7 @@ class Account:
     holdings: list[tuple[int, Array]] = field(default_factory=list)
     opening: float = field(init=False)
     ruined: bool = field(default=False, init=False)
+    borrowed: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         days, n = self.market.marks.shape
@@ -90,6 +94,11 @@ class Account:
         span = slice(self.day + 1, day + 1)
         growth = self.market.earned[span] if self.cash >= 0 else self.market.paid[span]
         cash = self.cash * growth.cumprod()
+        if len(short := np.flatnonzero((self.shares < 0) & (self.fees > 0))):
+            paid = self.market.marks[self.day : day].take(short, axis=1) * (-self.shares * self.fees)[short]
+            # a fee is paid at the close that it is due at, and what is left of cash goes on earning
+            cash -= growth.cumprod() * np.cumsum(paid.sum(axis=1) / growth.cumprod())
+            self.borrowed += float(paid.sum())
         self.cash_path[span] = cash
         # summed row by row, not by BLAS: a row's last bits must not depend on how many rows follow it
         if np.count_nonzero(self.shares) == len(self.shares):

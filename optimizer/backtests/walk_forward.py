@@ -108,7 +108,12 @@ class OptimizationBacktest:
             chosen.gap_days,
             _payouts(chosen, history),
         )
-        account = Account(market, chosen.initial_value, first, _delisting(chosen, history.symbols))
+        gone, fees = (
+            by_symbol(given, history.symbols) for given in (chosen.delisting_return, chosen.borrow_fees)
+        )
+        if not (np.isfinite(fees) & (fees >= 0)).all():
+            raise PolicyError(f"borrow_fees are {chosen.borrow_fees}; each must be a fraction per year >= 0")
+        account = Account(market, chosen.initial_value, first, gone, fees / yearly)
         plan = Plan(optimization_method, decision_days(history.dates, rebalance_frequency, first), progress)
         skipped = _walk(account, history, plan, chosen, {} if decisions is None else decisions)
         account.advance(len(history.dates) - 1)
@@ -197,8 +202,8 @@ def sweep(make: Callable[..., Method], grid: Mapping[str, Sequence[Any]]) -> dic
     }
 
 
-def _delisting(settings: BacktestSettings, symbols: Sequence[str]) -> Array:
-    given = settings.delisting_return
+def by_symbol(given: float | Mapping[str, float], symbols: Sequence[str]) -> Array:
+    """(n,) one number for all, or those of a mapping, 0 where not named."""
     if isinstance(given, Mapping):
         return np.array([given.get(symbol, 0.0) for symbol in symbols])
     return np.full(len(symbols), given)

@@ -7,7 +7,7 @@ from math import isfinite
 import numpy as np
 
 from optimizer.beliefs.estimators.means import equilibrium
-from optimizer.beliefs.market_views import ABSURD_GROSS, MarketView, ViewMatrix, view_portfolios
+from optimizer.beliefs.market_views import ABSURD_GROSS, JointViews, MarketView, ViewMatrix, view_portfolios
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.estimates import check_covariance, check_magnitude, check_symbols, finite
 from optimizer.model.policy import BlackLittermanSettings
@@ -48,7 +48,7 @@ def posterior(
     symbols: Sequence[str],
     market_weights: Array,
     covariance: Matrix,
-    views: Sequence[MarketView] | ViewMatrix,
+    views: Sequence[MarketView | JointViews] | ViewMatrix,
     settings: BlackLittermanSettings | None = None,
     *,
     prior: Array | None = None,
@@ -59,7 +59,7 @@ def posterior(
     symbols         n names; the arrays follow their order
     market_weights  (n,) fractions, of the market or the benchmark
     covariance      (n, n) S, per year; may be singular, only k x k systems are solved
-    views           k opinions, or P, q and omega as a ViewMatrix; none = the prior
+    views           opinions, among them JointViews, or P, q and omega as a ViewMatrix; none = the prior
     prior           (n,) excess returns to start from; None = equilibrium with the market weights
     trusted         True skips the costly checks of the covariance: only for one that `Estimates` has checked
     Raises PolicyError for an unknown symbol, exact duplicates that differ, a group without market weight, or
@@ -106,7 +106,7 @@ class _Read:
 
 
 def _read(
-    views: Sequence[MarketView] | ViewMatrix,
+    views: Sequence[MarketView | JointViews] | ViewMatrix,
     symbols: tuple[str, ...],
     weights: Array,
     covariance: Matrix,
@@ -118,8 +118,35 @@ def _read(
             raise DataError(f"P has {views.P.shape[1]} columns for {len(symbols)} symbols; give one for each")
         names = tuple(f"row {i} of P" for i in range(len(views.P)))
         return _Read(views.P, views.q, views.omega, names, tuple((np.diag(views.omega) == 0).tolist()))
-    if not all(isinstance(view, MarketView) for view in views):
-        raise PolicyError("views must be a list of MarketView, or one ViewMatrix; put each opinion in one")
+    if not all(isinstance(view, MarketView | JointViews) for view in views):
+        raise PolicyError(
+            "views must be a list of MarketView and JointViews, or one ViewMatrix; put each opinion in one"
+        )
+    single = [view for view in views if isinstance(view, MarketView)]
+    told = _read_single(single, symbols, weights, covariance, settings)
+    for joint in (view for view in views if isinstance(view, JointViews)):
+        told = _beside(told, joint.matrix(symbols), joint.names)
+    return told
+
+
+def _beside(told: _Read, matrix: ViewMatrix, names: tuple[str, ...]) -> _Read:
+    """The views with others whose errors have nothing to do with theirs."""
+    k, more = len(told.P), len(matrix.P)
+    omega = np.zeros((k + more, k + more))
+    omega[:k, :k], omega[k:, k:] = told.omega, matrix.omega
+    exact = (*told.exact, *(np.diag(matrix.omega) == 0).tolist())
+    P, q = np.vstack([told.P, matrix.P]), np.append(told.q, matrix.q)
+    return _Read(P, q, omega, (*told.names, *names), exact, told.warnings)
+
+
+def _read_single(
+    views: Sequence[MarketView],
+    symbols: tuple[str, ...],
+    weights: Array,
+    covariance: Matrix,
+    settings: BlackLittermanSettings,
+) -> _Read:
+    """Views whose errors stand alone."""
     P = view_portfolios(symbols, weights, views)
     q = np.array([view.expected_return for view in views])
     warnings = _contradictions(P, q, views)

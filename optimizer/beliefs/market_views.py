@@ -58,8 +58,7 @@ class MarketView:
         long, short = self.sides
         if not isinstance(self.weights, str):
             signed = {s: w * (-1 if s in self.against else 1) for s, w in self.weights.items()}
-            told = " ".join(f"{weight:+g} {symbol}" for symbol, weight in signed.items())
-            return f"{told.removeprefix('+')} = {self.expected_return:g}"
+            return f"{_told(signed)} = {self.expected_return:g}"
         lead = "+".join(long) + (f" - {'+'.join(short)}" if short else "")
         return f"{lead} = {self.expected_return:g}"
 
@@ -100,19 +99,64 @@ class ViewMatrix:
             object.__setattr__(self, name, value)
 
 
+@dataclass(frozen=True, eq=False)
+class JointViews:
+    """Several views by name whose errors move together: P mu = q + error, the errors with covariance omega.
+
+    portfolios        symbol -> weight of each view, signs included: ({"A": 1, "B": -1}, {"C": 1})
+    expected_returns  (k,) their excess returns, fractions per year
+    omega             (k, k) covariance of the errors, per year, or (k,) its diagonal; 0 = holds exactly
+    Raises PolicyError for portfolios that are none, DataError as `ViewMatrix`.
+
+    >>> JointViews([{'GOLD': 1.0, 'BONDS': -1.0}], [0.02], [0.0004]).matrix(('BONDS', 'EQUITY', 'GOLD')).P.tolist()
+    [[-1.0, 0.0, 1.0]]
+    """
+
+    portfolios: Sequence[Mapping[str, float]]
+    expected_returns: Sequence[float] | Array
+    omega: Sequence[float] | Sequence[Sequence[float]] | Array
+
+    def __post_init__(self) -> None:
+        portfolios: object = self.portfolios
+        if isinstance(portfolios, str | Mapping) or not isinstance(portfolios, Sequence) or not portfolios:
+            raise PolicyError(f"joint views: portfolios is {portfolios!r}; give a list of symbol -> weight")
+        for own in portfolios:
+            if not isinstance(own, Mapping):
+                raise PolicyError(
+                    f"joint views: {own!r} is no portfolio; write symbol -> weight: {{'A': 1.0}}"
+                )
+            _check_weights(own)
+        self.matrix(tuple(sorted({str(symbol) for own in portfolios for symbol in own})))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each view is called."""
+        returns = np.asarray(self.expected_returns, dtype=float)
+        return tuple(f"{_told(own)} = {q:g}" for own, q in zip(self.portfolios, returns, strict=True))
+
+    def matrix(self, symbols: tuple[str, ...]) -> ViewMatrix:
+        """The same with its columns in the order of the symbols; PolicyError for a name that is not among them."""
+        place = {symbol: i for i, symbol in enumerate(symbols)}
+        P = np.zeros((len(self.portfolios), len(symbols)))
+        for row, own in zip(P, self.portfolios, strict=True):
+            for symbol, weight in own.items():
+                row[_column(symbol, place, f"{_told(own)}")] = weight
+        return ViewMatrix(P, np.asarray(self.expected_returns, float), np.asarray(self.omega, float))
+
+
 def view_portfolios(symbols: tuple[str, ...], market_weights: Array, views: Sequence[MarketView]) -> Array:
     """(k, n) portfolio of each view: its assets add up to 1, their opponents to -1, where it has no own weights."""
     place = {symbol: i for i, symbol in enumerate(symbols)}
     portfolios = np.zeros((len(views), len(symbols)))
     for row, view in zip(portfolios, views, strict=True):
         for side, sign in zip(view.sides, (1.0, -1.0), strict=True):
-            columns = [_column(symbol, place, view) for symbol in side]
+            columns = [_column(symbol, place, str(view)) for symbol in side]
             if columns:
                 row[columns] = sign * _shares(market_weights[columns], side, view)
     return portfolios
 
 
-def _column(symbol: str, place: dict[str, int], view: MarketView) -> int:
+def _column(symbol: str, place: dict[str, int], view: str) -> int:
     if symbol not in place:
         near = get_close_matches(symbol, place, n=3) or sorted(place)[:20]
         raise PolicyError(
@@ -142,13 +186,23 @@ def _own_weights(view: MarketView) -> dict[str, float]:
         raise PolicyError(
             f"view on {own}: give a weight to each of its names and to no other, {{'A': 0.9, 'B': 0.1}}"
         )
+    if own:
+        _check_weights(own)
+    return own
+
+
+def _check_weights(own: Mapping[str, float]) -> None:
     for symbol, weight in own.items():
         checked_number(f"view: the weight of {symbol}", weight)
         if not isfinite(weight) or abs(weight) > ABSURD_GROSS:
             raise PolicyError(f"view: the weight of {symbol} is {weight}; write a fraction, 0.9 for 90%")
-    if own and not any(own.values()):
-        raise PolicyError(f"view on {own}: all weights are 0; give one that is not")
-    return own
+    if not any(own.values()):
+        raise PolicyError(f"view on {dict(own)}: all weights are 0; give one that is not")
+
+
+def _told(own: Mapping[str, float]) -> str:
+    """A portfolio in words."""
+    return " ".join(f"{weight:+g} {symbol}" for symbol, weight in own.items()).removeprefix("+")
 
 
 def _names(field: str, names: Sequence[str] | Mapping[str, float]) -> tuple[str, ...]:

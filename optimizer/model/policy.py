@@ -28,6 +28,7 @@ ForcedCash = Literal["fail", "hold"]
 ViewModel = Literal["black_litterman", "entropy_pooling"]
 DoubtShape = Literal["diagonal", "full"]
 ReturnsOf = Literal["posterior", "factor_premia", "own_alpha"]
+Rounding = Literal["tracking_error", "money"]
 
 RANGED = ("asset", "sector", "factor", "active_factor", "risk_share")
 
@@ -79,7 +80,15 @@ class Policy:
     `do_not_buy`, `do_not_sell`, `do_not_trade`: symbol -> the reason, or symbols alone; `max_trade` bounds the change
     of every name's weight, `trade_limits` that of one. These hold before all limits on weights.
     `l2_penalty` k takes k x sum of squared weights off the utility, per year.
+    `borrow_fee` is what a name sold short costs per year and unit of weight, `borrow_fees` that of one. Expected
+    returns of mean_variance, max_sharpe, max_return and target_volatility are after it; backtests pay it whatever the
+    method.
+    `max_margin` bounds what a broker asks for, as a fraction of NAV: `long_margin` x sum of the long weights +
+    `short_margin` x that of the short ones (0.5 each are the initial margins of Regulation T); `margins` symbol ->
+    (long, short) replace these, None where the general one holds.
     `no_trade_band`: a name keeps its current weight, is closed, or changes by at least this.
+    `rounding` says what whole lots are to be near to the target in: "tracking_error", or "money", the sum of |money
+    wanted - money held|.
     `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
     the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
     `root_impact`: y in the cost y x daily volatility x value x sqrt(value / daily volume) of a trade, near 1.
@@ -105,6 +114,8 @@ class Policy:
     return_threshold: float = 0.0
     wasserstein_radius: float = 0.001
     l2_penalty: float = 0.0
+    borrow_fee: float = 0.0
+    borrow_fees: Mapping[str, float] = field(default_factory=dict)
 
     lookback_days: int = 252
     mean_method: str = "historical"
@@ -124,6 +135,10 @@ class Policy:
     max_exposures: Mapping[ExposureType, float] = field(default_factory=dict)
     max_notional: float | None = None
     max_gross: float | None = None
+    max_margin: float | None = None
+    long_margin: float = 0.5
+    short_margin: float = 0.5
+    margins: Mapping[str, Range] = field(default_factory=dict)
     net_limits: Range | None = None
     beta_limits: Range | None = None
     factor_limits: Mapping[str, Range] = field(default_factory=dict)
@@ -156,6 +171,7 @@ class Policy:
     sell_tax_bps: float = 0.0
     root_impact: float = 0.0
     min_trade_value: float = 0.0
+    rounding: Rounding = "tracking_error"
     cost_horizon_years: float | None = None
     on_conflict: OnConflict = "fail"
     forced_cash: ForcedCash = "fail"
@@ -165,7 +181,8 @@ class Policy:
         for name, taken in (
             *((f"{kind}_limits", checked_ranges) for kind in RANGED),
             *((name, checked_exposures) for name in ("min_exposures", "max_exposures", "exposure_budgets")),
-            *((name, checked_shares) for name in ("risk_budgets", "trade_limits")),
+            *((name, checked_shares) for name in ("risk_budgets", "trade_limits", "borrow_fees")),
+            ("margins", checked_ranges),
             ("largest_limits", checked_largest),
             *((f"do_not_{verb}", checked_reasons) for verb in ("buy", "sell", "trade")),
         ):
@@ -261,6 +278,8 @@ def check_limits(policy: Policy) -> None:
         raise PolicyError(f"view_model is {policy.view_model!r}; use one of {', '.join(get_args(ViewModel))}")
     if policy.returns not in get_args(ReturnsOf):
         raise PolicyError(f"returns is {policy.returns!r}; use one of {', '.join(get_args(ReturnsOf))}")
+    if policy.rounding not in get_args(Rounding):
+        raise PolicyError(f"rounding is {policy.rounding!r}; use one of {', '.join(get_args(Rounding))}")
     if policy.mean_doubt_shape not in DOUBT_SHAPES:
         raise PolicyError(
             f"mean_doubt_shape is {policy.mean_doubt_shape!r}; use one of {', '.join(DOUBT_SHAPES)}"
@@ -296,9 +315,11 @@ def check_limits(policy: Policy) -> None:
         parse_limit(line)
     check_budgets(policy.risk_budgets)
     check_concentration(policy)
+    check_short_book(policy)
     trades = {f"trade_limits of {symbol}": most for symbol, most in policy.trade_limits.items()}
     plain = (
-        "max_turnover", "max_notional", "max_gross", "max_trade", "max_risk_share", "l2_penalty", "wasserstein_radius",
+        "max_turnover", "max_notional", "max_gross", "max_margin", "max_trade", "max_risk_share", "l2_penalty",
+        "wasserstein_radius",
     )  # fmt: skip
     for name, bound in {**{name: getattr(policy, name) for name in plain}, **trades}.items():
         if bound is not None and not (isfinite(bound) and bound >= 0):
@@ -307,6 +328,25 @@ def check_limits(policy: Policy) -> None:
         bound = getattr(policy, name)
         if bound is not None and not (isfinite(bound) and bound > 0):
             raise PolicyError(f"{name} is {bound}; it must be a fraction per year above 0 (0.02 for 2%)")
+
+
+def check_short_book(policy: Policy) -> None:
+    """Raises PolicyError where a borrow fee or a margin is no fraction >= 0, or has no part in the book."""
+    fees = {"borrow_fee": policy.borrow_fee}
+    fees |= {f"borrow_fees of {symbol}": fee for symbol, fee in policy.borrow_fees.items()}
+    rates = {"long_margin": policy.long_margin, "short_margin": policy.short_margin}
+    for symbol, pair in policy.margins.items():
+        rates |= {f"margins of {symbol}": rate for rate in pair if rate is not None}
+    for name, value in {**fees, **rates}.items():
+        if not (isfinite(value) and 0 <= value <= PERCENT_MEANT):
+            raise PolicyError(f"{name} is {value}; it must be a fraction >= 0: write 0.03 for 3%")
+    if policy.long_only and (policy.borrow_fee or policy.borrow_fees):
+        raise PolicyError(
+            "borrow fees are paid on short positions and the policy is long-only, which forbids them; leave the fees "
+            "out, or set long_only to False"
+        )
+    if policy.margins and policy.max_margin is None:
+        raise PolicyError("margins say what positions need and max_margin what there may be of it; give both")
 
 
 def check_concentration(policy: Policy) -> None:
@@ -351,7 +391,8 @@ def check_fractions(policy: Policy, ranges: Mapping[str, tuple[float | None, flo
         "min_return",
     )
     bounds = {
-        name: getattr(policy, name) for name in (*single, "max_notional", "max_gross", "max_risk_share")
+        name: getattr(policy, name)
+        for name in (*single, "max_notional", "max_gross", "max_margin", "max_risk_share")
     }
     beside = ("beta_limits", "factor ", "active_factor ", "exposure ")
     spread = {name: pair for name, pair in ranges.items() if not name.startswith(beside)}

@@ -12,8 +12,9 @@ LOWEST_PRIORITY = 9
 # The fields whose limits may have a priority; and what always holds.
 YIELDING = (
     "min_weight", "max_weight", "asset_limits", "max_sector", "sector_limits", "min_exposures", "max_exposures",
-    "max_notional", "max_gross", "net_limits", "beta_limits", "factor_limits", "active_factor_limits", "limits",
-    "cash_min", "cash_max", "max_turnover", "max_tracking_error", "max_volatility", "target_volatility", "min_return",
+    "max_notional", "max_gross", "max_margin", "net_limits", "beta_limits", "factor_limits", "active_factor_limits",
+    "limits", "cash_min", "cash_max", "max_turnover", "max_tracking_error", "max_volatility", "target_volatility",
+    "min_return",
 )  # fmt: skip
 FIXED = (
     "long_only", "universe", "min_position", "max_holdings", "no_trade_band", "min_risk_share", "max_risk_share",

@@ -44,24 +44,32 @@ class Linear:
 
 @dataclass(frozen=True)
 class Absolute:
-    """sum of coefficients x |w - center| <= bound (turnover, gross notional).
+    """sum of coefficients x |w - center| + row @ w <= bound (turnover, gross notional, margin).
 
-    coefficients  (n,) >= 0;  center  (n,) weights
+    coefficients  (n,) >= 0;  center  (n,) weights;  row  (n,) for sides that count differently; None: they do not
     """
 
     name: str
     coefficients: Array
     center: Array
     bound: float
+    row: Array | None = None
+
+    @property
+    def steepest(self) -> Array:
+        """(n,) the most that the value changes per unit of each weight."""
+        return self.coefficients if self.row is None else self.coefficients + np.abs(self.row)
 
     def value(self, w: Array) -> float:
         """The weighted distance."""
-        return float(self.coefficients @ np.abs(w - self.center))
+        tilt = 0.0 if self.row is None else float(self.row @ w)
+        return float(self.coefficients @ np.abs(w - self.center)) + tilt
 
     def after(self, w: Array, move: Array) -> Array:
         """(c, n) the value when one weight of w (n,) changes by a move (c, n)."""
         away = w - self.center
-        return np.asarray(self.value(w) + self.coefficients * (np.abs(away + move) - np.abs(away)))
+        tilt = 0.0 if self.row is None else self.row * move
+        return np.asarray(self.value(w) + self.coefficients * (np.abs(away + move) - np.abs(away)) + tilt)
 
     def violation(self, w: Array) -> float:
         """By how much the value exceeds the bound; 0 inside."""
@@ -156,6 +164,11 @@ class Limits:
     def raised(self) -> tuple[Absolute | Largest, ...]:
         """The limits whose rows need columns of their own, in the order of a polyhedron's `bounds`."""
         return (*self.absolute, *self.largest)
+
+    @property
+    def wide(self) -> bool:
+        """Whether some limit needs columns beside the weights even where proofs are read."""
+        return bool(self.largest) or any(limit.row is not None for limit in self.absolute)
 
     def with_norms(self, norms: tuple[Norm, ...]) -> "Limits":
         """The same limits and more ellipsoidal ones."""
@@ -253,7 +266,8 @@ def polyhedron(limits: Limits) -> Polyhedron:
         low[links] = absolute.center[names]
         row, column = row + len(names), column + len(names)
         signed = np.where(_side(limits, absolute) < 0, -1.0, 1.0) * absolute.coefficients
-        rows[row, :n], rows[row, own] = signed, 2 * absolute.coefficients[names]
+        rows[row, :n] = signed if absolute.row is None else signed + absolute.row
+        rows[row, own] = 2 * absolute.coefficients[names]
         high[row] = absolute.bound + float(signed @ absolute.center)
         bounds.append(row)
         row += 1

@@ -1,8 +1,10 @@
-"""Linear programs by HiGHS, called directly."""
+"""Linear and mixed-integer programs by HiGHS, called directly."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.errors import SolverError
 from optimizer.numerics.answers import Answer, NoAnswerError
@@ -13,6 +15,14 @@ if TYPE_CHECKING:
     import highspy
 
 TIME_LIMIT_SECONDS = 120.0
+NODES = (
+    3000  # they, not seconds, end a search for whole numbers, so that it ends at the same answer everywhere
+)
+MIXED: dict[str, float | int] = {
+    "mip_rel_gap": 0.0,
+    "mip_feasibility_tolerance": 1e-9,
+    "random_seed": 0,
+}
 
 
 def solve_lp(cost: Array, space: Polyhedron) -> Answer:
@@ -23,6 +33,39 @@ def solve_lp(cost: Array, space: Polyhedron) -> Answer:
     run(solver)
     solution = solver.getSolution()
     return Answer(np.array(solution.col_value), np.array(solution.row_dual) * size, "HiGHS")
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """Columns x (p,), None where none were found, and what no columns go below."""
+
+    x: Array | None
+    bound: float
+
+
+def solve_mixed(
+    cost: Array, space: Polyhedron, whole: NDArray[np.bool_], gap: float, nodes: int = NODES
+) -> Mixed:
+    """Least cost'x in the polyhedron with whole numbers where `whole` (p,) says, proven to within a gap.
+
+    Raises NoAnswerError where there is none; where the nodes do not last, the bound is that of what is open.
+    """
+    import highspy
+
+    solver = make_solver()
+    for option, value in (*MIXED.items(), ("mip_abs_gap", gap), ("mip_max_nodes", nodes)):
+        solver.setOptionValue(option, value)
+    model = _model(cost, space)
+    kinds = highspy.HighsVarType
+    model.integrality_ = [kinds.kInteger if one else kinds.kContinuous for one in whole.tolist()]
+    solver.passModel(model)
+    solver.run()
+    status, info = solver.getModelStatus(), solver.getInfo()
+    if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+        raise NoAnswerError("HiGHS", solver.modelStatusToString(status), infeasible=True)
+    found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    x = np.array(solver.getSolution().col_value) if found else None
+    return Mixed(x, float(info.mip_dual_bound))
 
 
 def inhabited(space: Polyhedron) -> bool:
@@ -73,7 +116,7 @@ def run(solver: "highspy.Highs") -> None:
         raise NoAnswerError("HiGHS", solver.modelStatusToString(status), infeasible=infeasible)
 
 
-def _model(cost: Array, space: Polyhedron) -> object:
+def _model(cost: Array, space: Polyhedron) -> "highspy.HighsLp":
     import highspy
 
     rows, columns = space.rows.shape

@@ -36,12 +36,12 @@ class Arena:
         """The same without columns for sales: what proofs and multipliers are about."""
         if self.given is not None:
             return self.given
-        return self.space if self.limits.largest else folded(self.limits)
+        return self.space if self.limits.wide else folded(self.limits)
 
     @property
     def wide(self) -> bool:
         """Whether even the frame has more columns than weights."""
-        return self.elastic or bool(self.limits.largest)
+        return self.elastic or self.limits.wide
 
     def prices(self, multipliers: Array) -> Array:
         """Multipliers of the rows of `frame` from those of `space`; the same number more at the end are kept."""

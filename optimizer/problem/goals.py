@@ -66,8 +66,11 @@ class Quadratic:
         marginal = np.zeros(len(w)) if self.P is None else self.P @ w
         slope, slack = marginal + self.q + wrong, error - float(wrong @ w)
         cost = 0.5 * float(w @ marginal) + float(self.q @ w) + self.constant + error
-        # A riskless answer costs 0; it is judged against a ten-thousandth of one name's variance instead.
+        # A riskless answer costs 0; it is judged against a ten-thousandth of one name's variance instead, and one in
+        # cash that any doubt keeps there against a hundredth of one name's.
         floor = 0.0 if self.P is None else 1e-4 * float(variances(self.P).sum()) / len(w)
+        if self.doubt is not None:
+            floor = max(floor, 0.01 * float(np.sqrt(np.diag(self.doubt)).mean()))
         size = max(abs(cost), float(np.abs(slope) @ np.abs(w)), abs(self.constant), floor)
         return Support(slope, cost - slack - float(slope @ w), size, slack)
 
@@ -78,21 +81,29 @@ class Quadratic:
 
 @dataclass(frozen=True)
 class Traded:
-    """A quadratic cost and the trading costs from what is held: linear ones, and those of the power 3/2.
+    """A quadratic cost, trading costs from what is held, linear and of the power 3/2, and borrow fees of short weights.
 
     base   its `value` is in what the costs are in: utility or return per year
     curve  (n,) rates per unit of weight traded, already per year;  held  (n,) weights before the trades
+    fees   (n,) per year and unit of weight below 0
     """
 
     base: Quadratic
     curve: CostCurve
     held: Array
+    fees: Array
     homogeneous: ClassVar[bool] = False
+
+    @property
+    def after(self) -> str:
+        """What is taken off, in words."""
+        fees = ["borrow fees"] if self.fees.any() else []
+        return f"after {' and '.join(fees if fees and self.curve.nothing else ['trading costs', *fees])}"
 
     @property
     def measure(self) -> str:
         """What the value is called."""
-        return f"{self.base.measure} after trading costs"
+        return f"{self.base.measure} {self.after}"
 
     def per_value(self, w: Array) -> float:
         """Change of what the measure names per unit of `value`, the trading costs given: 1, or of a penalised risk."""
@@ -103,11 +114,11 @@ class Traded:
         return -1.0 / (penalty * max(risk, 1e-12))
 
     def costs(self, w: Array) -> float:
-        """Trading costs per year."""
-        return float(self.curve.costs(w - self.held).sum())
+        """Trading costs and borrow fees per year."""
+        return float(self.curve.costs(w - self.held).sum()) + float(self.fees @ np.maximum(-w, 0.0))
 
     def value(self, w: Array) -> float:
-        """The base's value less the trading costs."""
+        """The base's value less the trading costs and borrow fees."""
         return self.base.value(w) - self.costs(w)
 
     def rate(self, w: Array) -> float:
@@ -115,50 +126,76 @@ class Traded:
         return -1.0
 
     def support(self, w: Array, pull: Array | None = None) -> Support:
-        """A supporting line; `pull` (n,) is by a solver what the whole trading cost slopes by where a name rests."""
+        """A supporting line; `pull` (n,) is by a solver what all costs slope by where a name rests at a kink."""
         curve, t = self.curve, w - self.held
         bend = 1.5 * curve.root * np.sqrt(np.abs(t)) * np.sign(t)
-        linear = np.where(t > 0, curve.buy, -curve.sell)
+        linear = np.where(t > 0, curve.buy, -curve.sell) - np.where(w < 0, self.fees, 0.0)
+        borrowed = self.fees > 0
+        # The linear costs' line goes through what is held, where trading costs nothing, or where w or its kink is if
+        # there is a fee; that of the root touches at w.
+        at = np.where(borrowed, w, self.held)
         if pull is not None:
-            resting = np.clip(pull - bend, -curve.sell, curve.buy)
-            linear = np.where(np.abs(t) <= RESTING, resting, linear)
+            rests, closed = np.abs(t) <= RESTING, borrowed & (np.abs(w) <= RESTING)
+            at = np.where(rests, self.held, np.where(closed, 0.0, at))
+            least = np.where(at > self.held, curve.buy, -curve.sell) - np.where(at <= 0, self.fees, 0.0)
+            most = np.where(at >= self.held, curve.buy, -curve.sell) - np.where(at < 0, self.fees, 0.0)
+            linear = np.where(rests | closed, np.clip(pull - bend, least, most), linear)
         rooted = float(curve.root @ np.abs(t) ** 1.5)
         base = self.base.support(w)
-        # The linear costs' line goes through what is held, where they are 0; that of the root touches at w.
-        slack = float(np.where(t > 0, curve.buy, curve.sell) @ np.abs(t) - linear @ t)
-        offset = base.offset - float(linear @ self.held) + rooted - float(bend @ w)
+        there = self._kinked(at)
+        slack = self._kinked(w) - there - float(linear @ (w - at))
+        offset = base.offset + there - float(linear @ at) + rooted - float(bend @ w)
         size = max(base.size, self.costs(w))
         return Support(base.slope + linear + bend, offset, size, base.slack + slack)
+
+    def _kinked(self, w: Array) -> float:
+        """The linear trading costs and the fees at w (n,)."""
+        t = w - self.held
+        paid = np.where(t > 0, self.curve.buy, self.curve.sell) @ np.abs(t)
+        return float(paid + self.fees @ np.maximum(-w, 0.0))
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Maximise (gain'w - sqrt(w'Dw)) / sqrt(w'Sw): the Sharpe ratio, the diversification ratio.
+    """Maximise (gain'w - sqrt(w'Dw) - f'w-) / sqrt(w'Sw): the Sharpe ratio, the diversification ratio.
 
-    At the best w, with ratio s, cost(v) = s sqrt(v'Sv) - gain'v + sqrt(v'Dv) is least (and 0) among all allowed v.
+    At the best w, with ratio s, cost(v) = s sqrt(v'Sv) - gain'v + sqrt(v'Dv) + f'v- is least (and 0) of all allowed v.
     doubt  (n, n) D, None for none: by how much the gain may be wrong
+    fees   (n,) f, None for none: what each unit of weight below 0 costs
     """
 
     gain: Array
     covariance: Matrix
     measure: str
     doubt: Array | None = None
+    fees: Array | None = None
     homogeneous: ClassVar[bool] = True
 
     def value(self, w: Array) -> float:
         """The ratio; 0 for a portfolio of cash alone."""
         risk = volatility(w, self.covariance)
-        return (float(self.gain @ w) - doubt_size(self.doubt, w)) / risk if risk > 0 else 0.0
+        paid = 0.0 if self.fees is None else float(self.fees @ np.maximum(-w, 0.0))
+        return (float(self.gain @ w) - doubt_size(self.doubt, w) - paid) / risk if risk > 0 else 0.0
 
     def rate(self, w: Array) -> float:
         """Change of the ratio per unit of cost."""
         return -1.0 / volatility(w, self.covariance)
 
-    def support(self, w: Array) -> Support:
-        """By Cauchy and Schwarz sqrt(v'Sv) >= v'Sw / sqrt(w'Sw); no ratio can exceed this one by gap / risk."""
+    def support(self, w: Array, pull: Array | None = None) -> Support:
+        """By Cauchy and Schwarz sqrt(v'Sv) >= v'Sw / sqrt(w'Sw); no ratio can exceed this one by gap / risk.
+
+        pull  (n,) what the fees slope by where a name rests at 0, by a solver
+        """
         risk = some_risk(w, self.covariance, self.measure)
         slope = self.value(w) / risk * (self.covariance @ w) - self.gain + doubt_slope(self.doubt, w)
-        return Support(slope, 0.0, abs(float(self.gain @ w)))
+        size = abs(float(self.gain @ w))
+        if self.fees is None:
+            return Support(slope, 0.0, size)
+        paid = np.where(w < 0, -self.fees, 0.0)
+        if pull is not None:
+            paid = np.where(np.abs(w) <= RESTING, np.clip(pull, -self.fees, 0.0), paid)
+        slack = float(self.fees @ np.maximum(-w, 0.0) - paid @ w)
+        return Support(slope + paid, 0.0, size, slack)
 
 
 @dataclass(frozen=True)
@@ -322,6 +359,8 @@ def without_algorithm(goal: Goal) -> bool:
             return not isinstance(goal.risk, GiniMeanDifference) or len(goal.scenarios) < FEW_DAYS
         case RiskBudget():
             return goal.loadings is not None
+        case Ratio():
+            return goal.fees is not None
     return isinstance(goal, Traded | TailRatio | TailBudget | RobustTail)
 
 

@@ -27,7 +27,7 @@ from optimizer.problem.scenario_costs import (
     SemiDeviation,
     WorstRealization,
 )
-from optimizer.problem.setting import Setting, mean_of
+from optimizer.problem.setting import Setting, mean_of, named
 from optimizer.problem.tails.drawdown_costs import Drawdown
 from optimizer.problem.tails.tail_methods import (
     cvar,
@@ -67,12 +67,16 @@ def max_return(setting: Setting) -> Quadratic:
 
 
 def max_sharpe(setting: Setting) -> Ratio:
-    """Greatest (mean - rf)'w / sqrt(w'Sw)."""
+    """Greatest ((mean - rf)'w - borrow fees) / sqrt(w'Sw)."""
     rate = setting.policy.risk_free_rate
     if rate is None:
         raise PolicyError("risk_free_rate is not set; the Sharpe ratio needs one: give the pack's")
     gain = mean_of(setting.estimates) - rate
-    return Ratio(gain, setting.estimates.risk, "Sharpe ratio", doubt_of(setting))
+    fees = fees_of(setting)
+    if not fees.any():
+        return Ratio(gain, setting.estimates.risk, "Sharpe ratio", doubt_of(setting))
+    measure = "Sharpe ratio after borrow fees"
+    return Ratio(gain, setting.estimates.risk, measure, doubt_of(setting), fees)
 
 
 def doubt_of(setting: Setting) -> Array | None:
@@ -226,6 +230,7 @@ def scenario_goal(setting: Setting, name: str) -> Scenario:
     return Scenario(excess, periodic, cost, -periods if name == "kelly" else 1.0)
 
 
+AFTER_FEES = ("mean_variance", "max_return", "target_volatility")
 AFTER_COSTS = ("mean_variance", "max_return", "target_volatility", "min_volatility", "min_tracking_error")
 
 METHODS: Mapping[str, Callable[[Setting], Goal]] = {
@@ -266,7 +271,13 @@ def goal_of(setting: Setting) -> Goal:
     goal = METHODS[method](setting)
     if setting.policy.l2_penalty:
         goal = spread_out(goal, setting.policy)
-    return goal if setting.policy.cost_horizon_years is None else after_costs(goal, setting)
+    return after_costs(goal, setting) if counts_costs(setting.policy) else goal
+
+
+def counts_costs(policy: Policy) -> bool:
+    """Whether the goal is after trading costs, or after borrow fees, which expected returns alone are by themselves."""
+    borrows = policy.method in AFTER_FEES and bool(policy.borrow_fee or any(policy.borrow_fees.values()))
+    return borrows or policy.cost_horizon_years is not None
 
 
 def spread_out(goal: Goal, policy: Policy) -> Quadratic:
@@ -297,30 +308,45 @@ def as_penalty(goal: Quadratic, policy: Policy) -> Quadratic:
 
 
 def after_costs(goal: Goal, setting: Setting) -> Traded:
-    """The goal less the linear and 3/2-power costs of trading, divided by the years they are paid for.
+    """The goal less borrow fees, and the linear and 3/2-power costs of trading, divided by the years they are paid for.
 
     A goal of risk alone becomes a penalty of risk_aversion / 2 per unit of variance, so that costs compare with it.
     """
-    policy, held = setting.policy, setting.held
-    years = policy.cost_horizon_years or 1.0
+    policy = setting.policy
     if not isinstance(goal, Quadratic) or policy.method not in AFTER_COSTS:
         raise PolicyError(
             f"method {policy.method} cannot count trading costs; leave cost_horizon_years out, or use one of "
             f"{', '.join(AFTER_COSTS)}"
         )
+    fees, nothing = fees_of(setting), np.zeros(len(setting.symbols))
+    goal = replace(as_penalty(goal, policy), ties=None, center=None)
+    if policy.cost_horizon_years is None:
+        return Traded(goal, CostCurve(nothing, nothing, nothing, nothing), nothing, fees)
+    curve, held = yearly_costs(setting, policy.cost_horizon_years)
+    return Traded(goal, curve, held, fees)
+
+
+def fees_of(setting: Setting) -> Array:
+    """(n,) borrow fees per year and unit of weight below 0."""
+    policy = setting.policy
+    named(policy.borrow_fees, setting.symbols, "borrow_fees")
+    return np.array([policy.borrow_fees.get(symbol, policy.borrow_fee) for symbol in setting.symbols])
+
+
+def yearly_costs(setting: Setting, years: float) -> tuple[CostCurve, Array]:
+    """What trades cost per year over so many, and the (n,) weights that they start from."""
+    policy, held = setting.policy, setting.held
     if held is None:
         raise PolicyError(
             "cost_horizon_years needs the held weights; none are given: give them, or leave it out"
         )
-    goal = as_penalty(goal, policy)
     if setting.costs is None and policy.root_impact:
         raise PolicyError(
             "root_impact grows with the money traded, which weights do not tell; give costs: CostModel.curve(symbols, "
             "prices, nav)"
         )
     once = setting.costs or replace(CostModel.of(policy), per_share=0.0).curve(setting.symbols)
-    curve = CostCurve(0 * once.fixed, once.buy / years, once.sell / years, once.root / years)
-    return Traded(replace(goal, ties=None, center=None), curve, held)
+    return CostCurve(0 * once.fixed, once.buy / years, once.sell / years, once.root / years), held
 
 
 def target_cap(setting: Setting, goal: Goal) -> tuple[Norm, ...]:

@@ -6,7 +6,7 @@ from optimizer.errors import PolicyError
 from optimizer.model.exposures import ExposureType
 from optimizer.model.ranges import ends
 from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear, Norm
-from optimizer.problem.setting import Setting, mean_of
+from optimizer.problem.setting import Setting, mean_of, named
 from optimizer.problem.trade_bounds import within_trades
 from optimizer.problem.written.lines import written_limits
 from optimizer.problem.written.names import active_row, loadings
@@ -44,6 +44,7 @@ def build_limits(setting: Setting) -> Limits:
             *turnover_limit(setting),
             *(() if policy.long_only else gross_notional_limit(setting)),
             *gross_limit(setting),
+            *margin_limit(setting),
         ),
         norms=(*volatility_cap(setting), *tracking_error_limit(setting)),
         largest=tuple(
@@ -207,6 +208,20 @@ def gross_limit(setting: Setting) -> tuple[Absolute, ...]:
     """Sum of |w| <= limit."""
     limit, n = setting.policy.max_gross, len(setting.symbols)
     return () if limit is None else (Absolute("max_gross", np.ones(n), np.zeros(n), limit),)
+
+
+def margin_limit(setting: Setting) -> tuple[Absolute, ...]:
+    """Sum of long rate x w over what is long, and of short rate x |w| over what is short, <= limit."""
+    policy, symbols = setting.policy, setting.symbols
+    if policy.max_margin is None:
+        return ()
+    named(policy.margins, symbols, "margins")
+    pairs = [policy.margins.get(symbol, (None, None)) for symbol in symbols]
+    long = np.array([policy.long_margin if rate is None else rate for rate, _ in pairs])
+    short = np.array([policy.short_margin if rate is None else rate for _, rate in pairs])
+    tilt = (long - short) / 2
+    row = tilt if tilt.any() else None
+    return (Absolute("max_margin", (long + short) / 2, np.zeros(len(symbols)), policy.max_margin, row),)
 
 
 def net_range(setting: Setting) -> tuple[Linear, ...]:

@@ -71,6 +71,12 @@ def aligned(weights: Mapping[str, float], symbols: tuple[str, ...], what: str) -
     return np.array([weights.get(symbol, 0.0) for symbol in symbols])
 
 
+def named(given: Mapping[str, object], symbols: tuple[str, ...], what: str) -> None:
+    """Raises PolicyError for a name of a setting that is not among the symbols."""
+    if unknown := sorted(set(given) - set(symbols)):
+        raise PolicyError(f"{what} names {', '.join(unknown)}, not among the symbols: {', '.join(symbols)}")
+
+
 def checked_weights(weights: Array, n: int) -> Array:
     """Weights as (n,) floats; PolicyError for another shape or a non-finite one."""
     checked = np.asarray(weights, dtype=float)

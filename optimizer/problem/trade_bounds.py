@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from optimizer.errors import PolicyError
 from optimizer.model.policy import Policy
+from optimizer.problem.setting import named
 from optimizer.typing import Array
 
 RESTRICTIONS = ("do_not_buy", "do_not_sell", "do_not_trade")
@@ -40,10 +41,7 @@ def within_trades(policy: Policy, symbols: tuple[str, ...], held: Array | None, 
 
     held  (n,) current weights. Raises PolicyError without them, or for a `trade_limits` of an unknown symbol.
     """
-    if unknown := sorted(set(policy.trade_limits) - set(symbols)):
-        raise PolicyError(
-            f"trade_limits names {', '.join(unknown)}, not among the symbols: {', '.join(symbols)}"
-        )
+    named(policy.trade_limits, symbols, "trade_limits")
     moves = _moves(policy, symbols)
     if not moves:
         return bounds

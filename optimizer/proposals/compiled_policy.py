@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from optimizer.beliefs.entropy_pooling import ScenarioView
-from optimizer.beliefs.market_views import MarketView
+from optimizer.beliefs.market_views import JointViews, MarketView
 from optimizer.errors import InfeasibleError, PackfolioError, PolicyError
 from optimizer.measures.portfolio_measures import turnover
 from optimizer.model.costs import CostCurve, CostModel, Liquidity
@@ -41,7 +41,7 @@ class Mandate:
     """What the desk adds to prices and policy.
 
     investable  symbols that may be bought; a held one besides is sold; None = all
-    views       MarketView in excess returns, or ScenarioView in total ones, as the policy's view_model has them
+    views       MarketView and JointViews in excess returns, or ScenarioView in total ones, by the policy's view_model
     prior       "benchmark", "market_cap" (equilibria) or "historical" (the estimated means)
     ratings     symbol -> quality score
     lots        shares in a lot
@@ -54,7 +54,7 @@ class Mandate:
     """
 
     investable: tuple[str, ...] | None = None
-    views: tuple[MarketView | ScenarioView, ...] = ()
+    views: tuple[MarketView | JointViews | ScenarioView, ...] = ()
     prior: str = "benchmark"
     ratings: Mapping[str, float] = field(default_factory=dict)
     lots: Number = 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optimizer.beliefs.black_litterman import posterior
-from optimizer.beliefs.market_views import MarketView, ViewMatrix
+from optimizer.beliefs.market_views import JointViews, MarketView, ViewMatrix
 from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
@@ -120,7 +120,7 @@ class OptimizationEngine:
         symbols: Sequence[str],
         market_weights: Array,
         covariance_matrix: Array,
-        views: Sequence[MarketView] | ViewMatrix,
+        views: Sequence[MarketView | JointViews] | ViewMatrix,
         risk_aversion: float = 2.5,
         *,
         tau: float = 0.05,

@@ -68,7 +68,8 @@ AS_IN_POLICY = (
     "net_limits", "beta_limits", "factor_limits", "active_factor_limits", "max_risk_share", "risk_share_limits",
     "limits", "min_position", "max_holdings", "no_trade_band",
     "largest_limits", "large_holdings", "do_not_buy", "do_not_sell", "do_not_trade", "max_trade", "trade_limits",
-    "l2_penalty", "wasserstein_radius",
+    "l2_penalty", "wasserstein_radius", "borrow_fee", "borrow_fees", "max_margin", "long_margin", "short_margin",
+    "margins",
     "max_turnover", "max_tracking_error", "max_volatility", "min_return", "risk_budgets", "exposure_budgets",
     "risk_aversion", "mean_doubt", "mean_doubt_shape", "tail_level", "return_threshold", "cost_horizon_years",
     "impact_bps", "buy_tax_bps", "sell_tax_bps", "on_conflict", "forced_cash", "priorities",
@@ -130,6 +131,12 @@ class OptimizationConstraints:
     trade_limits: Mapping[str, float] = field(default_factory=dict)
     l2_penalty: float = 0.0
     wasserstein_radius: float = 0.001
+    borrow_fee: float = 0.0
+    borrow_fees: Mapping[str, float] = field(default_factory=dict)
+    max_margin: float | None = None
+    long_margin: float = 0.5
+    short_margin: float = 0.5
+    margins: Mapping[str, Range] = field(default_factory=dict)
     max_turnover: float | None = None
     max_tracking_error: float | None = None
     max_volatility: float | None = None

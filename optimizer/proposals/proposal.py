@@ -9,7 +9,7 @@ import numpy as np
 from optimizer.beliefs.black_litterman import delta_of, posterior
 from optimizer.beliefs.entropy_pooling import ScenarioView, moved, pool
 from optimizer.beliefs.estimators.means import equilibrium
-from optimizer.beliefs.market_views import MarketView
+from optimizer.beliefs.market_views import JointViews, MarketView
 from optimizer.errors import DataError, PolicyError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.premia import split_returns
@@ -125,7 +125,7 @@ def formed(estimates: Estimates, universe: Universe, policy: Policy, mandate: Ma
         excess = equilibrium(estimates.risk, market, delta_of(settings)) if start is None else start
         found = _pooled(estimates, excess + rate, policy, mandate)
         return replace(found, warnings=partial + found.warnings)
-    views = [view for view in mandate.views if isinstance(view, MarketView)]
+    views = [view for view in mandate.views if isinstance(view, MarketView | JointViews)]
     if len(views) < len(mandate.views):
         raise PolicyError(
             "view_model is black_litterman, which takes views on returns (type absolute or relative); set view_model "

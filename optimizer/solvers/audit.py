@@ -203,8 +203,8 @@ def _worth(goal: Goal, w: Array, gain: float) -> str:
     what = TOLD.get(base.measure, base.measure)
     if isinstance(base, Tail):
         what = f"mean loss of the worst {100 * (1 - base.level):.4g}% of periods"
-    if base is not goal:
-        what += " after trading costs"
+    if isinstance(goal, Traded):
+        what += f" {goal.after}"
     if abs(change) < UNFELT:
         return f"leaves the {what} as it is"
     worth = f"{abs(change):.2g}" if isinstance(goal, Ratio | TailRatio) else f"{1e4 * abs(change):.2g} bps"

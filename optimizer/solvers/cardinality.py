@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.model.policy import Policy
@@ -147,6 +148,10 @@ class Search:
     def _children(self, node: Node) -> list[Node]:
         """The name that breaks most, below its gap and above it; or held and left out, where names are too many."""
         place, away = self.pieces.nearest(node.w, node.start, node.stop)
+        low, high = self.pieces.bounds(node.start, node.stop)
+        if ((node.w < low - CLOSE) | (node.w > high + CLOSE)).any():  # the root's, between no two intervals
+            inside = self._relaxed(node, node.start, node.stop)
+            return [] if inside is None else [inside]
         if away.max() > CLOSE:
             name = int(np.argmax(away))
             cut = place[name] - (self.pieces.low[name, place[name]] > node.w[name])
@@ -277,26 +282,12 @@ def sign(goal: Goal) -> float:
     return 1.0
 
 
-def impossible(arena: Arena, policy: Policy) -> InfeasibleError:
-    """No choice of names keeps the limits; what the number of names would have to be at least."""
-    limits = arena.limits
-    invest = -limits.linear[0].high + limits.linear[0].offset
-    reach = np.cumsum(np.sort(np.minimum(np.maximum(limits.upper, 0.0), 1e6))[::-1])
-    enough = int(np.searchsorted(reach, invest - 1e-9)) + 1
-    said = []
-    if policy.max_holdings is not None:
-        note = f" (the caps need at least {enough} names)" if enough > policy.max_holdings else ""
-        said.append(f"max_holdings {policy.max_holdings}{note}")
-    if policy.min_position:
-        said.append(f"min_position {policy.min_position:g}")
-    if policy.large_holdings is not None:
-        said.append(f"large_holdings {policy.large_holdings[0]:g}, {policy.large_holdings[1]:g}")
-    if policy.no_trade_band:
-        said.append(f"no_trade_band {policy.no_trade_band:g}")
-    return InfeasibleError(
-        f"no choice of names keeps {' and '.join(said)} with the other limits; relax "
-        f"{'one of these' if len(said) > 1 else 'it'}, the caps, turnover or cash_max"
-    )
+def always_held(goal: Goal, n: int) -> NDArray[np.bool_]:
+    """(n,) the names that a goal holds whatever else: those with a share of the risk."""
+    match goal:
+        case TailBudget() | RiskBudget(loadings=None):
+            return np.asarray(goal.budgets > 0)
+    return np.zeros(n, dtype=bool)
 
 
 def unmet_holdings(w: Array, setting: Setting) -> tuple[Unmet, ...]:

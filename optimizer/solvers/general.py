@@ -166,6 +166,9 @@ def prices_of(goal: Goal, own: list[cp.Constraint]) -> Array | None:
             price, direction = own[1].dual_value
             away = -np.ravel(direction) / max(float(np.ravel(price)[0]), 1e-300)
             return np.append(own[0].dual_value, away)
+        case Ratio() if goal.fees is not None:
+            unit = float(np.abs(goal.gain).max()) or 1.0
+            return -unit * np.ravel(own[0].dual_value) / max(float(own[1].dual_value), 1e-300)
         case Quadratic() if goal.doubt is not None:
             price, direction = own[0].dual_value
             size = max(float(np.linalg.norm(direction)), float(np.ravel(price)[0]), 1.0)
@@ -195,6 +198,8 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
             cost = (goal.curve.buy / size) @ cp.pos(t) + (goal.curve.sell / size) @ cp.neg(t)
             if goal.curve.root.any():
                 cost += (goal.curve.root / size) @ cp.power(cp.abs(t), 1.5)
+            if goal.fees.any():
+                cost += (goal.fees / size) @ cp.neg(t + goal.held)
             return base + cost, [t == w - goal.held, *own]
         case Quadratic():
             size = size_of(goal)
@@ -208,7 +213,13 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
             size = float(variances(goal.covariance).mean())
             risk = cp.sum_squares(root(dense(goal.covariance) / size).T @ w)
             doubt = 0.0 if goal.doubt is None else cp.norm(root(goal.doubt).T @ w)
-            return risk, [(goal.gain / unit) @ w - doubt / unit >= 1]
+            if goal.fees is None:
+                return risk, [(goal.gain / unit) @ w - doubt / unit >= 1]
+            short = cp.Variable(len(goal.fees), nonneg=True)
+            return risk, [
+                short >= -w,
+                (goal.gain / unit) @ w - doubt / unit - (goal.fees / unit) @ short >= 1,
+            ]
         case RiskBudget():
             kept = np.flatnonzero(goal.budgets > 0)
             size = float(np.sqrt(variances(goal.covariance).mean()))

@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import Polyhedron
+from optimizer.numerics.convex_limits import Norm, Polyhedron, outer
 from optimizer.numerics.matrices import dense
 from optimizer.numerics.polish import Mask
 from optimizer.numerics.qp import solve_qp_exactly
-from optimizer.problem.goals import RESTING, Traded
+from optimizer.problem.goals import RESTING, Quadratic, Traded, doubt_slope
+from optimizer.solvers.fast.ellipsoid_tangents import refine
 from optimizer.solvers.general import size_of
 from optimizer.typing import Array
 
-STEPS = 40
+STEPS, MODELS = 40, 8
 STILL = 1e-9
 NO_TRADE = 1e-15
 SLACK = 1e-12
@@ -46,6 +47,44 @@ def sharpened(goal: Traded, space: Polyhedron, x: Array) -> tuple[Array, Array, 
             x[:n] += start
             rests &= start == 0
     return None
+
+
+def sharpened_within(
+    goal: Traded, space: Polyhedron, norms: tuple[Norm, ...], x: Array, prices: Array | None
+) -> tuple[Array, Array, Array] | None:
+    """The same under ellipsoidal limits, with a doubted mean or borrow fees: multipliers are of the rows of `outer`.
+
+    prices  (k,) of the ellipsoidal limits near x. Names keep the side of what is held, and of 0, that they are on.
+    """
+    n, x = len(goal.held), x.copy()
+    rests = np.abs(x[:n] - goal.held) <= RESTING
+    closed = ~rests & (goal.fees > 0) & (np.abs(x[:n]) <= RESTING)
+    x[:n] = np.where(rests, goal.held, np.where(closed, 0.0, x[:n]))
+    for _ in range(MODELS):
+        own = _signed(goal, _on_their_side(goal, space, x, rests), x, closed)
+        P, q = _model(goal, x, rests)
+        q[:n] -= np.where(x[:n] < 0, goal.fees, 0.0)
+        model = Quadratic(P[:n, :n], q[:n], goal.measure, "negative", doubt=goal.base.doubt)
+        try:
+            best = refine(model, norms, own, x[:n], prices)
+        except NoAnswerError:
+            return None
+        moved, x = float(np.abs(best.x - x).max()), best.x
+        if moved <= STILL:
+            break
+    rows = outer(space, norms, x[:n]).rows
+    wrong = doubt_slope(goal.base.doubt, x[:n])
+    return x, best.multipliers, (best.multipliers @ rows)[:n] - _base_slope(goal, x[:n]) - wrong
+
+
+def _signed(goal: Traded, own: Polyhedron, x: Array, closed: Mask) -> Polyhedron:
+    """The space with each name that a fee is due on long or short as it is, and those at nothing there."""
+    n = len(goal.held)
+    floor, ceiling = own.floor.copy(), own.ceiling.copy()
+    long, short = (goal.fees > 0) & (x[:n] >= 0), (goal.fees > 0) & (x[:n] < 0)
+    floor[:n] = np.where(closed, 0.0, np.where(long, np.maximum(floor[:n], 0.0), floor[:n]))
+    ceiling[:n] = np.where(closed, 0.0, np.where(short, np.minimum(ceiling[:n], 0.0), ceiling[:n]))
+    return replace(own, floor=floor, ceiling=ceiling)
 
 
 def _least(P: Array, q: Array, own: Polyhedron, x: Array) -> tuple[Array, Array]:

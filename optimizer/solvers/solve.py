@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.errors import PackfolioError, PolicyError
+from optimizer.errors import PackfolioError, PolicyError, SolverError
 from optimizer.measures.portfolio_measures import turnover, volatility
 from optimizer.model.alignment import as_series, named_holdings
 from optimizer.model.costs import CostCurve
@@ -16,8 +16,8 @@ from optimizer.model.portfolio import Universe
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, scale_range
 from optimizer.problem.feasible_set import Arena, plain
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
-from optimizer.problem.methods import goal_of, target_cap
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
+from optimizer.problem.methods import fees_of, goal_of, target_cap
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting, checked_weights
@@ -25,10 +25,11 @@ from optimizer.problem.tails.tail_goals import TailBudget
 from optimizer.problem.weight_intervals import NOTHING
 from optimizer.solvers import cardinality
 from optimizer.solvers.audit import Binding, Certificate, bindings
-from optimizer.solvers.cardinality import Choice, choose_names, impossible, sign, unmet_holdings
+from optimizer.solvers.cardinality import Choice, always_held, choose_names, sign, unmet_holdings
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
 from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_limits
+from optimizer.solvers.name_conflicts import impossible
 from optimizer.solvers.search import Way, search
 from optimizer.solvers.share_search import times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
@@ -195,6 +196,7 @@ def solved(
         *best.notes,
         *shortfall(goal, best.weights),
         *unbudgeted(goal, best.weights, setting),
+        *unseen_fees(goal, best.weights, setting),
         *target_missed(best, setting),
     )
     solution = Solution(
@@ -220,6 +222,7 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
         *best.notes,
         *shortfall(goal, best.weights),
         *unbudgeted(goal, best.weights, setting),
+        *unseen_fees(goal, best.weights, setting),
         *target_missed(best, setting),
     )
     value = goal.value(best.weights)
@@ -249,7 +252,7 @@ def chosen(goal: Goal, way: Way, best: Optimum, setting: Setting) -> Choice | No
     choice = choose_names(goal, way.arena, best, policy, setting.held)
     given_way = way.levels is not None and any(level.priority for level in way.levels.levels)
     if choice is None and (policy.on_conflict == "fail" or given_way):
-        raise impossible(way.arena, policy)
+        raise impossible(way.arena, policy, setting.held, always_held(goal, len(best.weights)))
     return choice
 
 
@@ -281,6 +284,20 @@ def unbudgeted(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
     return (
         f"risk_budgets give no share of the risk to {told}; it is held because it hedges the others: give it a share, "
         f"or close it by asset_limits (0, 0)",
+    )
+
+
+def unseen_fees(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
+    """A warning that says what short positions cost to borrow, where the goal does not count it."""
+    counted = isinstance(goal, Traded) or (isinstance(goal, Ratio) and goal.fees is not None)
+    if counted or not (setting.policy.borrow_fee or setting.policy.borrow_fees):
+        return ()
+    paid = float(fees_of(setting) @ np.maximum(-w, 0.0))
+    if paid <= NOTHING:
+        return ()
+    return (
+        f"method {setting.policy.method} does not count borrow fees; those of its short positions are {paid:.2%} of "
+        f"the NAV a year",
     )
 
 
@@ -330,7 +347,13 @@ def with_turnover(solution: Solution, setting: Setting) -> Solution:
     if limit is None or held is None or turnover(solution.weights, held) < limit - 1e-7:
         return solution
     free = setting.without_turnover_limit
-    best = free() if free else unlimited(solution.goal, solution.arena.limits.without("max_turnover"))
+    try:
+        best = free() if free else unlimited(solution.goal, solution.arena.limits.without("max_turnover"))
+    except SolverError as stop:
+        told = (
+            f"max_turnover {limit:.1%} (one-way) binds; what it keeps from being traded is not known: {stop}"
+        )
+        return replace(solution, warnings=(*solution.warnings, told))
     wanted = turnover(best, held)
     warning = f"Trades scaled down to meet {limit:.1%} turnover limit (one-way; {wanted:.1%} without it)"
     return replace(

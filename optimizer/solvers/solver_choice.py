@@ -30,7 +30,7 @@ from optimizer.solvers.fast.cvar_generation import least_tail
 from optimizer.solvers.fast.dispatch import Candidate, refined, refined_tail, solve_fast
 from optimizer.solvers.fast.risk_budgets import LEAST
 from optimizer.solvers.general import Found, solve_general
-from optimizer.solvers.newton_refinement import sharpened
+from optimizer.solvers.newton_refinement import sharpened, sharpened_within
 from optimizer.typing import Array
 
 # Goals whose line comes from a solver's multipliers of the days.
@@ -136,12 +136,14 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
         return Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
     if isinstance(goal, Traded):
         return _traded_candidate(goal, arena, found)
-    if isinstance(goal, Quadratic):
+    if isinstance(goal, Quadratic | Ratio):
         plain_answer = Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
     else:
         plain_answer = Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
     if (not norms and not doubted(goal)) or at_kink(goal, x[:n]):
         return plain_answer
+    if isinstance(goal, Ratio) and goal.fees is not None:
+        return plain_answer  # its kinks are no tangents' matter
     try:
         if isinstance(goal, Tail):
             return refined_tail(goal, arena, x[:n])
@@ -152,12 +154,19 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
 
 def _traded_candidate(goal: Traded, arena: Arena, found: Found) -> Candidate:
     n, norms = len(arena.limits.symbols), arena.limits.norms
-    exact = None if norms or doubted(goal.base) else sharpened(goal, arena.space, found.x)
+    none = np.zeros(len(arena.frame.rows) + len(norms))
+    near = Candidate(found.x, none, found.solver, goal.support(found.x[:n], found.prices), found.normals)
+    if not (norms or doubted(goal.base) or goal.fees.any()):
+        exact = sharpened(goal, arena.space, found.x)
+    elif certified("general", arena, near, goal).certificate.ok:
+        return near
+    else:
+        prices = limit_prices(goal, arena, found.x[:n], near.support)
+        exact = sharpened_within(goal, arena.space, norms, found.x, prices)
     if exact is None:
-        none = np.zeros(len(arena.frame.rows) + len(norms))
-        return Candidate(found.x, none, found.solver, goal.support(found.x[:n], found.prices), found.normals)
+        return near
     x, multipliers, pull = exact
-    return Candidate(x, arena.prices(multipliers), found.solver, goal.support(x[:n], pull), found.normals)
+    return Candidate(x, arena.prices(multipliers), found.solver, goal.support(x[:n], pull))
 
 
 def limit_prices(goal: Goal, arena: Arena, w: Array, support: Support) -> Array | None:

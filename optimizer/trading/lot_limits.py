@@ -118,7 +118,7 @@ def lot_curves(
     """The convex limits but turnover."""
     traded = np.where(wanted != 0, step, 0.0)
     absolute: tuple[Absolute | Largest, ...] = tuple(
-        replace(a, bound=_bound(a.bound, a.value(wanted), float((a.coefficients * traded).max()), shrink))
+        replace(a, bound=_bound(a.bound, a.value(wanted), float((a.steepest * traded).max()), shrink))
         for a in limits.absolute
         if a.name != "max_turnover"
     )

@@ -64,7 +64,8 @@ class TradeList:
     turnover          one-way, half of the traded value / NAV before;  turnover_two_way is twice that
     cost_bps          costs / NAV before, in bps
     tracking_error    of the rounded holdings against the target, per year, a fraction
-    objective, bound  tracking penalty plus costs, and what no permitted list can go below; fractions of NAV
+    objective, bound  tracking penalty (with `rounding` money the money that is away from the target) plus costs, and
+                      what no permitted list can go below; fractions of NAV
     taxes             of the sales, where the portfolio says how it is taxed; they are paid later, so that no sum here
                       includes them
 

@@ -19,6 +19,7 @@ from optimizer.problem.trade_bounds import restrictions_of
 from optimizer.trading.list_in_money import Asked, Totals, nothing_listed, totals_of, trade_list
 from optimizer.trading.lot_limits import large_kept, left_alone, lot_box, lot_curves, lot_rows
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem
+from optimizer.trading.nearest.nearest_money import nearest_money
 from optimizer.trading.priced_portfolio import make_book
 from optimizer.trading.rationale import Reasons
 from optimizer.trading.rounding import GAP, round_trades
@@ -31,6 +32,7 @@ NOISE = 1e-8
 MONEY_ROUNDING = 1e-4  # of a line: half a step of money for its value, half for its cost
 SEARCHES = 4
 SMALL_COSTS = 0.02  # of NAV
+ROUNDINGS = {"tracking_error": round_trades, "money": nearest_money}
 
 
 def build_trades(
@@ -51,7 +53,7 @@ def build_trades(
     gap: float = GAP,
     risk: TrackingRisk | None = None,
 ) -> TradeList:
-    """The permitted trades that bring the portfolio nearest to the target weights, in risk terms plus costs.
+    """The permitted trades that bring the portfolio nearest to the target weights, in risk terms or money, plus costs.
 
     prices     symbol -> price in the symbol's own currency, for all that is held or wanted
     target     symbol -> weight, fraction of the NAV before; an absent name, or one below 1e-8, is sold out
@@ -178,7 +180,7 @@ def _paid_list(asked: Asked, reasons: Reasons) -> TradeList:
     for _ in range(SEARCHES):
         problem, shrink = _problem(asked, shrink)
         problem = replace(problem, cash=problem.cash + cash, max_traded=problem.max_traded + traded)
-        answer = round_trades(problem, asked.gap)
+        answer = ROUNDINGS[asked.policy.rounding](problem, asked.gap)
         bound = min(bound, answer.bound)
         totals = totals_of(asked, problem, answer)
         lacking, excess = _lacking(totals, book.nav, asked.setting.policy)

@@ -27,7 +27,7 @@ from resources.books.universes import WEIGHTINGS, Listing, benchmark_symbols, pr
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.settings.policies.policy_schema import PolicyFile
-from resources.settings.view_files import VIEW, ScenarioViewFile, ViewFile
+from resources.settings.view_files import VIEW, View
 
 UNKNOWN = Holdings(None, Decimal(0), {})
 REMEDY = "deliver its price, state its delisting, or take it out (docs/how-to/delisted-symbol.md)"
@@ -61,7 +61,7 @@ class Snapshot:
     benchmark: Mapping[str, float]
     prior: str
     policy: PolicyFile
-    views: tuple[ViewFile | ScenarioViewFile, ...]
+    views: tuple[View, ...]
     problem: str | None
     measure: str = "fixed"
     listed: bool = True
@@ -118,9 +118,18 @@ class Snapshot:
 HELD = pa.schema([("symbol", pa.string()), ("quantity", pa.float64()), ("cost_basis", pa.float64())])
 
 
+# Keys that came later than packs on record: where one says nothing there is no word of it, as in those.
+LATER = (
+    "rebalance", "borrow_fee_pct", "borrow_fees_pct", "max_margin_pct", "long_margin_pct", "short_margin_pct",
+    "margins_pct", "rounding",
+)  # fmt: skip
+
+
 def policy_text(policy: PolicyFile) -> str:
-    """A policy as JSON; without rules there is no word of them, as in packs from before there were any."""
-    return policy.model_dump_json(exclude=None if policy.rebalance else {"rebalance"})
+    """A policy as JSON."""
+    defaults = {key: PolicyFile.model_fields[key].get_default(call_default_factory=True) for key in LATER}
+    silent = {key for key, default in defaults.items() if getattr(policy, key) == default}
+    return policy.model_dump_json(exclude=silent or None)
 
 
 Before = Mapping[str, DayBefore | None]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-AMOUNTS = ("final_value", "total_cost")
+AMOUNTS = ("final_value", "total_cost", "borrow_fees")
 RATIOS = (
     "sharpe", "sortino", "calmar", "omega", "beta", "information_ratio", "skewness", "kurtosis", "ulcer",
 )  # fmt: skip
@@ -50,6 +50,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "turnover": ("turnover a year", "one-way, a fraction of the NAV"),
         "cost_drag": ("costs a year", "as a fraction of the NAV"),
         "total_cost": ("costs in all", "in the base currency"),
+        "borrow_fees": ("borrow fees in all", "of short positions, in the base currency"),
         "trade_count": ("trades", "orders that were carried out"),
         "rebalance_count": ("rebalances", "closes at which the policy traded"),
         "stopped_count": ("trades that could not be made", "for want of a price"),

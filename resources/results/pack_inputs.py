@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from optimizer import ExposureType, Fund, FundExposureMap, MarketView, Policy, ScenarioView, Universe
+from optimizer import (
+    ExposureType,
+    Fund,
+    FundExposureMap,
+    JointViews,
+    MarketView,
+    Policy,
+    ScenarioView,
+    Universe,
+)
 from resources.books.snapshots import Snapshot
 from resources.books.universes import STALE_SESSIONS
 from resources.ledger.ledger import Connection
@@ -30,7 +39,7 @@ class Inputs:
     simulated: frozenset[str]
     universe: Universe
     policy: Policy
-    views: tuple[MarketView | ScenarioView, ...]
+    views: tuple[MarketView | JointViews | ScenarioView, ...]
     ratings: Mapping[str, float]
 
 

@@ -13,11 +13,12 @@ from pydantic import (
     model_validator,
 )
 
-from optimizer import MarketView, ScenarioView
+from optimizer import JointViews, MarketView, PolicyError, ScenarioView
 from resources.settings.policies.values import Percent, Strict, fraction
 
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
-Weights = dict[Symbol, Annotated[float, Field(allow_inf_nan=False)]]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Weights = dict[Symbol, Finite]
 Names = list[Symbol] | Weights
 
 
@@ -80,6 +81,37 @@ class ViewFile(Strict):
         return 1.0 if self.type == "absolute" else 0.0
 
 
+class JointViewFile(Strict):
+    """Opinions whose errors move together: P, q and Omega of Black-Litterman, by name.
+
+    portfolios            symbol -> weight of each, signs included; what they leave of 1 is in cash
+    expected_returns_pct  total return per year of each
+    omega                 covariance of their errors, fractions squared per year: a row a view, or the variances alone
+    """
+
+    portfolios: list[Weights] = Field(min_length=1)
+    expected_returns_pct: list[Percent]
+    omega: list[list[Finite]] | list[Finite]
+
+    @model_validator(mode="after")
+    def as_the_library_takes_it(self) -> "JointViewFile":
+        """Refuses what `JointViews` refuses."""
+        self.to_view(0.0)
+        return self
+
+    def to_view(self, risk_free_rate: float) -> JointViews:
+        """The views in excess returns: the risk-free rate comes off what each puts into names."""
+        if len(self.expected_returns_pct) != len(self.portfolios):
+            raise PolicyError(
+                f"{len(self.portfolios)} portfolios have {len(self.expected_returns_pct)} returns; give one each"
+            )
+        excess = [
+            total / 100 - risk_free_rate * sum(own.values())
+            for total, own in zip(self.expected_returns_pct, self.portfolios, strict=True)
+        ]
+        return JointViews(self.portfolios, excess, self.omega)
+
+
 class ScenarioViewFile(Strict):
     """An opinion on a distribution, for `view_model: entropy_pooling`.
 
@@ -123,16 +155,19 @@ class ScenarioViewFile(Strict):
         )
 
 
+View = ViewFile | JointViewFile | ScenarioViewFile
+
+
 def view_tag(view: Any) -> str:
-    """Which of the two a view is: it has a kind, or a type."""
-    return (
-        "kind"
-        if isinstance(view, ScenarioViewFile) or (isinstance(view, dict) and "kind" in view)
-        else "type"
-    )
+    """Which of the three a view is: it has portfolios, a kind or a type."""
+    told = view if isinstance(view, dict) else getattr(type(view), "model_fields", ())
+    return next((key for key in ("portfolios", "kind") if key in told), "type")
 
 
 AnyViewFile = Annotated[
-    Annotated[ViewFile, Tag("type")] | Annotated[ScenarioViewFile, Tag("kind")], Discriminator(view_tag)
+    Annotated[ViewFile, Tag("type")]
+    | Annotated[JointViewFile, Tag("portfolios")]
+    | Annotated[ScenarioViewFile, Tag("kind")],
+    Discriminator(view_tag),
 ]
-VIEW: TypeAdapter[ViewFile | ScenarioViewFile] = TypeAdapter(AnyViewFile)
+VIEW: TypeAdapter[View] = TypeAdapter(AnyViewFile)

@@ -22,7 +22,7 @@ from optimizer import PackfolioError
 # Values that the library makes; whoever makes one by hand says what it holds.
 ANSWERS = {
     "BacktestResult", "Certificate", "Conflict", "FrontierPoint", "Impact", "OptimizationResult", "Posterior",
-    "Proposal", "ViewMatrix", "Solution", "FactorModel", "FactorPanel", "FactorSettings",
+    "Proposal", "ViewMatrix", "JointViews", "Solution", "FactorModel", "FactorPanel", "FactorSettings",
     "TradeList", "Taxes", "BlackLittermanSettings", "Detector", "Estimates", "HedgeLimits", "Instrument",
     "Liquidity", "Mandate", "MarketView", "OptimizationConstraints", "Policy", "PolicyStrategy", "Recipe", "Scenario",
     "ScenarioView", "Trade", "Universe", "ExposureType", "ObjectiveType",

@@ -57,3 +57,20 @@ def test_policies_constraints_and_template_lose_no_key() -> None:
 
 def test_a_text_that_a_spreadsheet_would_run_is_defused() -> None:
     assert to_csv([{"a": "=1+1", "b": -2.0, "c": "AAPL"}]) == "a,b,c\n'=1+1,-2.0,AAPL\n"
+
+
+def test_a_short_book_and_rounding_by_money_are_asked_for_in_percent():
+    asked = {
+        "long_only": False, "borrow_fee_pct": 0.3, "borrow_fees_pct": {"TSLA": 4.0}, "max_margin_pct": 100.0,
+        "short_margin_pct": 30.0, "margins_pct": {"GME": [None, 300.0]}, "rounding": "money",
+        "priorities": {"max_margin_pct": 2},
+    }  # fmt: skip
+    policy = parse_policy(asked).to_policy()
+    assert (policy.borrow_fee, policy.borrow_fees) == (0.003, {"TSLA": 0.04})
+    assert (policy.max_margin, policy.long_margin, policy.short_margin) == (1.0, 0.5, 0.3)
+    assert policy.margins == {"GME": (None, 3.0)} and policy.rounding == "money"
+    assert policy.priorities == {"max_margin": 2}
+    with pytest.raises(PolicyError, match="for 100% write 100"):
+        parse_policy(asked | {"max_margin_pct": 0.9999999999999999})
+    with pytest.raises(PolicyError, match="long-only"):
+        parse_policy({"borrow_fee_pct": 1.0})

@@ -177,6 +177,7 @@ def _contender(
             initial_value=nav,
             costs=CostModel.of(policy),
             risk_free_rate=(policy.risk_free_rate or 0.0) if facts.rates is None else facts.rates,
+            borrow_fees={s: policy.borrow_fees.get(s, policy.borrow_fee) for s in past.names},
             cash_min=min(policy.cash_min, 0.0),
             history_days=history,
             min_history=history,

@@ -20,6 +20,8 @@ def desk_units(name: str) -> tuple[str, float, str]:
     """What a limit is called in a file, what its amounts are multiplied by, and what is printed after them."""
     if any(sign in name for sign in "<>="):
         return (name, 100.0, "%") if "%" in name else (name, 1.0, "")
+    if name == "max_holdings":
+        return name, 1.0, ""
     kind = name.partition(" ")[0]
     if kind.partition("_")[2] in PLAIN:
         return name, 1.0, ""
@@ -38,8 +40,6 @@ def desk_conflict(conflict: Conflict) -> Conflict:
 def desk_unmet(unmet: Unmet) -> Unmet:
     """The same in the desk's words and units; numbers of names and least changes stay as they are."""
     key, factor, unit = desk_units(unmet.limit)
-    if unmet.limit == "max_holdings":
-        return unmet
     return replace(unmet, limit=key, value=factor * unmet.value, bound=factor * unmet.bound, unit=unit)
 
 

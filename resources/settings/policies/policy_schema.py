@@ -27,9 +27,11 @@ from resources.settings.policies.values import (
 MAPPINGS = (
     "asset_limits_pct", "sector_limits_pct", "min_exposures_pct", "max_exposures_pct", "exposure_budgets_pct",
     "risk_budgets_pct", "priorities", "factor_limits", "active_factor_limits", "risk_share_limits_pct",
+    "borrow_fees_pct", "margins_pct",
 )  # fmt: skip
 PAIRS = (
     "asset_limits_pct", "sector_limits_pct", "factor_limits", "active_factor_limits", "risk_share_limits_pct",
+    "margins_pct",
 )  # fmt: skip
 OWN_KEYS = {"max_weight": "max_single_position_pct"}
 
@@ -96,6 +98,8 @@ class PolicyFile(Strict):
     return_threshold: float = Field(default=0.0, gt=-0.5, lt=1)
     wasserstein_radius: float = Field(default=0.001, ge=0, le=1)
     l2_penalty: float = Field(default=0.0, ge=0)
+    borrow_fee_pct: Percent = Field(default=0.0, ge=0)
+    borrow_fees_pct: dict[str, Percent] = Field(default_factory=dict)
 
     lookback_days: int = Field(default=252, ge=2)
     mean_method: str = "historical"
@@ -125,6 +129,10 @@ class PolicyFile(Strict):
     max_exposures_pct: dict[str, Percent] = Field(default_factory=dict)
     max_notional_pct: Percent | None = Field(default=None, gt=0)
     max_gross_pct: Percent | None = Field(default=None, gt=0)
+    max_margin_pct: Percent | None = Field(default=None, gt=0)
+    long_margin_pct: Percent = Field(default=50.0, ge=0)
+    short_margin_pct: Percent = Field(default=50.0, ge=0)
+    margins_pct: dict[str, PercentRange] = Field(default_factory=dict)
     net_limits_pct: PercentRange | None = None
     beta_limits: Open | None = None
     factor_limits: dict[str, Open] = Field(default_factory=dict)
@@ -148,6 +156,7 @@ class PolicyFile(Strict):
     root_impact: float = Field(default=0.0, ge=0, le=10)
     lot_size: float | None = Field(default=None, gt=0)
     min_lot_value: float = Field(default=0.0, ge=0)
+    rounding: Literal["tracking_error", "money"] = "tracking_error"
     cost_horizon_years: float | None = Field(default=None, gt=0)
     tax: TaxFile | None = None
     harvest: HarvestFile | None = None
@@ -159,7 +168,7 @@ class PolicyFile(Strict):
 
     @field_validator(
         "max_single_position_pct", "max_sector_pct", "max_turnover_pct", "max_notional_pct", "max_gross_pct",
-        "max_trade_pct", "max_risk_share_pct",
+        "max_trade_pct", "max_risk_share_pct", "max_margin_pct",
         "target_volatility_pct",
         "max_volatility_pct",
     )  # fmt: skip
@@ -294,6 +303,8 @@ class PolicyFile(Strict):
             return_threshold=self.return_threshold,
             wasserstein_radius=self.wasserstein_radius,
             l2_penalty=self.l2_penalty,
+            borrow_fee=self.borrow_fee_pct / 100,
+            borrow_fees={symbol: fee / 100 for symbol, fee in self.borrow_fees_pct.items()},
             lookback_days=self.lookback_days,
             mean_method=self.mean_method,
             covariance_method=self.covariance_method,
@@ -320,6 +331,10 @@ class PolicyFile(Strict):
             max_exposures=_exposures(self.max_exposures_pct),
             max_notional=fraction(self.max_notional_pct),
             max_gross=fraction(self.max_gross_pct),
+            max_margin=fraction(self.max_margin_pct),
+            long_margin=self.long_margin_pct / 100,
+            short_margin=self.short_margin_pct / 100,
+            margins={symbol: to_range(pair) for symbol, pair in self.margins_pct.items()},
             net_limits=None if self.net_limits_pct is None else to_range(self.net_limits_pct),
             beta_limits=self.beta_limits,
             factor_limits=self.factor_limits,
@@ -341,6 +356,7 @@ class PolicyFile(Strict):
             sell_tax_bps=self.sell_tax_bps,
             root_impact=self.root_impact,
             min_trade_value=self.min_lot_value,
+            rounding=self.rounding,
             cost_horizon_years=self.cost_horizon_years,
             on_conflict=self.on_conflict,
             forced_cash=self.forced_cash,

@@ -10,6 +10,7 @@ from optimizer import (
     DataError,
     Estimates,
     FundExposureMap,
+    JointViews,
     Mandate,
     MarketView,
     OptimizationEngine,
@@ -130,3 +131,59 @@ def test_yaml_takes_portfolios_errors_and_the_word_implied() -> None:
     stored = VIEW.validate_python(plain).model_dump(mode="json")
     assert stored == {**plain, "against": [], "weights": "market"}
     assert VIEW.validate_python(stored).to_view(0.02) == VIEW.validate_python(plain).to_view(0.02)
+
+
+@given(st.integers(0, 500))
+def test_joint_views_by_name_are_the_matrices_and_stand_beside_others(seed: int) -> None:
+    rng, S = np.random.default_rng(seed), covariance(seed)
+    root = 0.05 * rng.standard_normal((4, 2))
+    omega = root.T @ root
+    joint = JointViews([{"C": 0.5, "A": -1.0}, {"B": 1.0}], [0.02, 0.05], omega.tolist())
+    matrix = ViewMatrix(np.array([[-1.0, 0.0, 0.5], [0.0, 1.0, 0.0]]), np.array([0.02, 0.05]), omega)
+    assert posterior(NAMES, MARKET, S, [joint]).mean == pytest.approx(
+        posterior(NAMES, MARKET, S, matrix).mean
+    )
+    alone = MarketView(["A"], "absolute", 0.03, error=0.1)
+    whole = np.zeros((3, 3))
+    whole[0, 0], whole[1:, 1:] = 0.01, omega
+    rows = np.vstack([[1.0, 0.0, 0.0], matrix.P])
+    both = posterior(NAMES, MARKET, S, ViewMatrix(rows, np.array([0.03, 0.02, 0.05]), whole))
+    found = posterior(NAMES, MARKET, S, [joint, alone])
+    assert found.mean == pytest.approx(both.mean) and found.covariance == pytest.approx(both.covariance)
+
+
+def test_a_file_writes_joint_views_in_total_returns() -> None:
+    told = {
+        "portfolios": [{"A": 1.0, "B": -1.0}, {"C": 0.5}],
+        "expected_returns_pct": [2.0, 8.0],
+        "omega": [[0.0004, 0.0001], [0.0001, 0.0009]],
+    }
+    file = VIEW.validate_python(told)
+    assert VIEW.validate_python(file.model_dump(mode="json")) == file
+    view = file.to_view(0.04)
+    assert np.asarray(view.expected_returns) == pytest.approx([0.02, 0.08 - 0.04 * 0.5])
+    assert view.names == ("1 A -1 B = 0.02", "0.5 C = 0.06")
+    beliefs = form_beliefs(
+        Estimates(NAMES, None, covariance(3)), Universe(NAMES, benchmark=dict(zip(NAMES, MARKET, strict=True))),
+        Policy(risk_free_rate=0.04), Mandate(views=(view,)),
+    )  # fmt: skip
+    assert beliefs.mean == pytest.approx(posterior(NAMES, MARKET, covariance(3), [view]).mean + 0.04)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"portfolios": [{"A": 1.0}], "expected_returns_pct": [1.0, 2.0], "omega": [0.01]}, "give one each"),
+        ({"portfolios": [{"A": 0.0}], "expected_returns_pct": [1.0], "omega": [0.01]}, "all weights are 0"),
+        ({"portfolios": [{"A": 1.0}], "expected_returns_pct": [1.0], "omega": [-0.01]}, "view 0"),
+        ({"portfolios": [{"A": 1.0}], "expected_returns_pct": [1.0], "omega": [[0.01, 0.0]]}, "omega"),
+    ],
+)
+def test_joint_views_that_cannot_be_are_refused(wrong: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        VIEW.validate_python(wrong)
+
+
+def test_joint_views_of_a_stranger_are_refused_by_name() -> None:
+    with pytest.raises(PolicyError, match="names Z"):
+        posterior(NAMES, MARKET, covariance(1), [JointViews([{"Z": 1.0}], [0.01], [0.01])])

@@ -46,9 +46,11 @@ LIMITS = {
     "notional": {"max_notional": 1.1, "max_weight": 0.4},
     "ranges": {"beta_limits": (0.2, 0.7), "factor_limits": {"growth": (0.0, 0.2)}, "net_limits": (1.0, 1.0)},
     "text": {"limits": ("Equity <= 60%", "QQQ + GLD >= 0.1", "sector:Bonds >= 20%")},
+    "margin": {"max_margin": 0.55, "margins": {"QQQ": (1.0, 2.0), "SPY": (0.6, 0.9)}},
     "risk": {"max_turnover": 0.25, "max_tracking_error": 0.07, "max_sector": 0.65},
 }
 HOLDS = {
+    "margin": lambda w: w @ [0.5, 1.0, 0.5, 0.6, 0.5] <= 0.55 + CAP,
     "exposures": lambda w: (
         exposure(w, Kind.EQUITY) <= 0.55 + CAP
         and exposure(w, Kind.GOLD) <= 0.1 + CAP

@@ -6,7 +6,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from optimizer import Estimates, InfeasibleError, Policy, PolicyError, Solution, Universe, solve
+from optimizer import Conflict, Estimates, InfeasibleError, Policy, PolicyError, Solution, Universe, solve
 from optimizer.solvers import cardinality
 from optimizer.solvers.cardinality import sign
 
@@ -226,3 +226,51 @@ def test_highs_proves_what_the_own_search_leaves_open(method: str, monkeypatch: 
     own = solve(it, policy, universe, held)
     least = sign(found.goal)
     assert own.optimality_gap > 1e-6 and least * own.bound <= least * found.objective <= least * own.objective
+
+
+def relaxed(policy: Policy, way: tuple[Conflict, ...]) -> Policy:
+    """The policy with what the message says given way."""
+    changes: dict[str, object] = {}
+    for conflict in way:
+        if conflict.limit == "max_holdings":
+            changes["max_holdings"] = int(conflict.bound + conflict.stated)
+        elif conflict.limit == "large_holdings":
+            threshold, most = policy.large_holdings or (0.0, 0.0)
+            changes["large_holdings"] = (threshold, most + conflict.stated)
+        else:
+            changes[conflict.limit] = max(conflict.bound - conflict.stated, 0.0)
+    return replace(policy, **changes)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_names_must_give_is_enough_and_less_is_not(seed: int):
+    it, universe, held = book(seed, 6)
+    limits = (
+        {"max_holdings": 2, "max_weight": 0.3},
+        {"min_position": 0.3, "max_turnover": 0.15},
+        {"max_holdings": 3, "min_position": 0.2, "max_turnover": 0.2},
+        {"no_trade_band": 0.25, "max_turnover": 0.1, "max_weight": 0.25},
+        {"large_holdings": (0.1, 0.3), "max_weight": 0.2},
+        {"max_holdings": 2, "max_volatility": 0.9 * float(np.sqrt(held @ it.covariance @ held))},
+    )[seed % 6]
+    policy = Policy(method=("min_volatility", "mean_variance")[seed % 2], **limits)
+    try:
+        solve(it, policy, universe, held)
+    except InfeasibleError as error:
+        assert str(error).startswith("no choice of names keeps") and error.ways, str(error)
+        for way in error.ways:
+            found = solve(it, relaxed(policy, way), universe, held)
+            assert found.certificate.ok
+            (least,) = way if len(way) == 1 else (None,)
+            if least is not None and least.limit != "max_holdings":
+                less = replace(least, relaxation=0.98 * least.relaxation, room=0.0)
+                with pytest.raises(InfeasibleError):
+                    solve(it, relaxed(policy, (less,)), universe, held)
+            elif least is not None and least.relaxation > 1:
+                with pytest.raises(InfeasibleError):
+                    solve(
+                        it,
+                        relaxed(policy, (replace(least, relaxation=least.relaxation - 1),)),
+                        universe,
+                        held,
+                    )

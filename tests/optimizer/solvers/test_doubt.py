@@ -89,6 +89,19 @@ def test_limits_hold_and_no_allowed_portfolio_has_a_better_worst_case(seed: int,
             assert found.goal.value(v) <= found.objective + 1e-7
 
 
+def test_doubt_that_keeps_all_in_cash_is_certified_beside_a_volatility_cap():
+    """The cost is 0 there: what a solver leaves of it is nothing beside the doubt of any name."""
+    rng = np.random.default_rng(88)
+    for _ in range(10):
+        root = rng.standard_normal((9, 5)) * 0.2
+        mean = rng.normal(0.0, 0.3, 5)
+        estimates = Estimates(tuple("ABCDE"), mean, root.T @ root + 1e-4 * np.eye(5), observations=20)
+        found = answer(
+            estimates, method="max_return", mean_doubt=4.0, cash_max=1.0, max_volatility=0.1, max_notional=0.8
+        )
+        assert found.certificate.ok
+
+
 def test_what_is_needed_is_asked_for():
     silent = Estimates(("A", "B"), PAIR.mean, PAIR.covariance)
     with pytest.raises(PolicyError, match="set observations"):

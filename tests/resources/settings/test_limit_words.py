@@ -130,3 +130,13 @@ def test_a_result_row_keeps_what_each_level_gave_and_says_nothing_of_priorities_
     plain = Policy(method="min_volatility")
     kept = json.loads(result_row(solve(FOUR, plain, BOOK), Setting(FOUR, plain, BOOK))["diagnostics"])
     assert "levels" not in kept and "priorities" not in kept["policy_as_applied"]
+
+
+def test_names_that_must_give_are_told_in_the_desks_units():
+    conflicts = (Conflict("max_holdings", 2, 1), Conflict("min_position", 0.3, 0.05))
+    error = InfeasibleError(
+        f"relax one of: {'; '.join(map(str, conflicts))}", conflicts, ((conflicts[0],), (conflicts[1],))
+    )
+    assert reason_of(error) == (
+        "relax one of: max_holdings is 2 and must give way by 1; min_position_pct is 30% and must give way by 5%"
+    )

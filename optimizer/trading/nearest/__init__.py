@@ -1,0 +1,1 @@
+"""Whole lots nearest to the target in other terms than risk."""
