@@ -11,6 +11,7 @@ from optimizer.model.text_limits import parse_limit as parse_limit
 from optimizer.factors.factor_model import FactorModel as FactorModel
 from optimizer.factors.fit import FactorSettings as FactorSettings, fit_factors as fit_factors
 from optimizer.factors.panel import FactorPanel as FactorPanel
+from optimizer.factors.premia import split_returns as split_returns
 from optimizer.beliefs.black_litterman import Posterior as Posterior, implied_risk_aversion as implied_risk_aversion, posterior as posterior
 from optimizer.beliefs.market_views import JointViews as JointViews, MarketView as MarketView, ViewMatrix as ViewMatrix
 from optimizer.beliefs.entropy_pooling import ScenarioView as ScenarioView, pool as pool, pooled_estimates as pooled_estimates
