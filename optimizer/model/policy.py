@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ExposureType
+from optimizer.model.horizon import Horizon, horizon_of
 from optimizer.model.ranges import (
     Range,
     checked_exposures,
@@ -74,6 +75,8 @@ class Policy:
     `no_trade_band`: a name keeps its current weight, is closed, or changes by at least this.
     `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
     the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
+    `horizon`: several steps are planned and the first is traded; each step's trades are paid for by that step, so that
+    cost_horizon_years is left out.
     `root_impact`: y in the cost y x daily volatility x value x sqrt(value / daily volume) of a trade, near 1.
     `priorities` limit -> 0 to 9: where limits cannot all hold, those of 9 give way first, of 1 last and of 0, as of
     those not named, never. A key is a field ("max_turnover"), a limit as messages name it ("max_sector Energy") or a
@@ -145,6 +148,7 @@ class Policy:
     root_impact: float = 0.0
     min_trade_value: float = 0.0
     cost_horizon_years: float | None = None
+    horizon: Horizon | None = None
     on_conflict: OnConflict = "fail"
     forced_cash: ForcedCash = "fail"
     priorities: Mapping[str, int] = field(default_factory=dict)
@@ -163,6 +167,7 @@ class Policy:
                 object.__setattr__(self, name, checked_range(name, getattr(self, name)))
         object.__setattr__(self, "limits", checked_lines(self.limits))
         object.__setattr__(self, "black_litterman", black_litterman_of(self.black_litterman))
+        object.__setattr__(self, "horizon", horizon_of(self.horizon))
         object.__setattr__(self, "priorities", checked_priorities(self.priorities, self.limits))
         check_numbers(self)
         check_limits(self)
@@ -275,6 +280,10 @@ def check_limits(policy: Policy) -> None:
     if years is not None and not (isfinite(years) and years > 0):
         raise PolicyError(
             f"cost_horizon_years is {years}; it must be a number of years above 0 (1 for a year)"
+        )
+    if policy.horizon is not None and years is not None:
+        raise PolicyError(
+            "horizon pays each step's trades within step_days, and cost_horizon_years says otherwise; drop one of them"
         )
     for line in policy.limits:
         parse_limit(line)

@@ -13,7 +13,7 @@ from optimizer.model.policy import Policy
 from optimizer.model.returns import per_period
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.convex_limits import Norm
-from optimizer.numerics.matrices import plus_diagonal, scaled
+from optimizer.numerics.matrices import dense, plus_diagonal, scaled
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
 from optimizer.problem.hierarchical import RECIPES
@@ -258,15 +258,29 @@ def reads_means(policy: Policy) -> bool:
     return policy.method in ON_MEANS or policy.min_return is not None
 
 
-def goal_of(setting: Setting) -> Goal:
-    """The goal of the policy's method; PolicyError with the valid names for an unknown one."""
+def before_costs(setting: Setting) -> Goal:
+    """The goal of the policy's method, trading costs left out; PolicyError with the valid names for an unknown one."""
     method = setting.policy.method
     if method not in METHODS:
         raise PolicyError(f"method {method!r} does not exist; use one of {', '.join(sorted(METHODS))}")
     goal = METHODS[method](setting)
     if setting.policy.l2_penalty:
         goal = spread_out(goal, setting.policy)
-    return goal if setting.policy.cost_horizon_years is None else after_costs(goal, setting)
+    return goal
+
+
+def goal_of(setting: Setting) -> Goal:
+    """The goal of the policy's method; PolicyError with the valid names for an unknown one."""
+    goal = before_costs(setting)
+    return goal if paid_over(setting) is None else after_costs(goal, setting)
+
+
+def paid_over(setting: Setting) -> float | None:
+    """The years over which trades are paid for: those that the policy says, a step of its horizon; None: costs are out."""
+    horizon = setting.policy.horizon
+    if horizon is None:
+        return setting.policy.cost_horizon_years
+    return horizon.step_days / setting.estimates.periods_per_year
 
 
 def spread_out(goal: Goal, policy: Policy) -> Quadratic:
@@ -302,15 +316,15 @@ def after_costs(goal: Goal, setting: Setting) -> Traded:
     A goal of risk alone becomes a penalty of risk_aversion / 2 per unit of variance, so that costs compare with it.
     """
     policy, held = setting.policy, setting.held
-    years = policy.cost_horizon_years or 1.0
+    years = paid_over(setting) or 1.0
     if not isinstance(goal, Quadratic) or policy.method not in AFTER_COSTS:
         raise PolicyError(
-            f"method {policy.method} cannot count trading costs; leave cost_horizon_years out, or use one of "
+            f"method {policy.method} cannot count trading costs; leave {counted_by(policy)} out, or use one of "
             f"{', '.join(AFTER_COSTS)}"
         )
     if held is None:
         raise PolicyError(
-            "cost_horizon_years needs the held weights; none are given: give them, or leave it out"
+            f"{counted_by(policy)} needs the held weights; none are given: give them, or leave it out"
         )
     goal = as_penalty(goal, policy)
     if setting.costs is None and policy.root_impact:
@@ -320,7 +334,20 @@ def after_costs(goal: Goal, setting: Setting) -> Traded:
         )
     once = setting.costs or replace(CostModel.of(policy), per_share=0.0).curve(setting.symbols)
     curve = CostCurve(0 * once.fixed, once.buy / years, once.sell / years, once.root / years)
-    return Traded(replace(goal, ties=None, center=None), curve, held)
+    goal = replace(goal, ties=None, center=None)
+    if policy.horizon is not None and policy.horizon.quadratic_cost:
+        link = scaled(setting.estimates.risk, policy.horizon.quadratic_cost)
+        pull = link @ held
+        goal = replace(
+            goal, P=link if goal.P is None else dense(goal.P) + dense(link), q=goal.q - pull,
+            constant=goal.constant + 0.5 * float(held @ pull),
+        )  # fmt: skip
+    return Traded(goal, curve, held)
+
+
+def counted_by(policy: Policy) -> str:
+    """The field by which trading costs join the goal."""
+    return "cost_horizon_years" if policy.horizon is None else "horizon"
 
 
 def target_cap(setting: Setting, goal: Goal) -> tuple[Norm, ...]:

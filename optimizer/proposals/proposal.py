@@ -33,6 +33,7 @@ class Beliefs:
 
     prior, mean    (n,) total returns per year, before and after the views
     covariance     (n, n) per year, in factors where the evidence's is
+    long_run       (n,) total returns per year that the mean decays to over a horizon; None: what cash earns
     scenarios      (T, n) days that the views weigh, and their probabilities (T,); None: those of the evidence, alike
     """
 
@@ -43,6 +44,7 @@ class Beliefs:
     warnings: tuple[str, ...] = ()
     scenarios: Array | None = None
     probabilities: Array | None = None
+    long_run: Array | None = None
 
     @property
     def volatility(self) -> Array:
@@ -51,7 +53,9 @@ class Beliefs:
 
     def moments(self, evidence: Estimates) -> Estimates:
         """`evidence` with these beliefs in place of its mean and covariance; its scenarios stay as they happened."""
-        return replace(evidence, mean=self.mean, covariance=self.covariance, trusted=True)
+        return replace(
+            evidence, mean=self.mean, covariance=self.covariance, long_run=self.long_run, trusted=True
+        )
 
     def estimates(self, evidence: Estimates) -> Estimates:
         """The same, and in place of its scenarios the days that the views weigh: what weights are chosen from."""
@@ -94,7 +98,7 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
     if policy.view_model == "entropy_pooling":
         excess = equilibrium(estimates.risk, market, delta_of(settings)) if start is None else start
         found = _pooled(estimates, excess + rate, policy, mandate)
-        return replace(found, warnings=partial + found.warnings)
+        return replace(found, warnings=partial + found.warnings, long_run=excess + rate if start is None else None)
     views = [view for view in mandate.views if isinstance(view, MarketView)]
     if len(views) < len(mandate.views):
         raise PolicyError(
@@ -111,7 +115,12 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
         trusted=True,
     )
     warnings = partial + answer.warnings
-    return Beliefs(estimates.symbols, answer.prior + rate, answer.mean + rate, answer.covariance, warnings)
+    prior = answer.prior + rate
+    # An equilibrium lasts, and views on it fade; what history has above cash fades itself.
+    return Beliefs(
+        estimates.symbols, prior, answer.mean + rate, answer.covariance, warnings,
+        long_run=prior if start is None else None,
+    )  # fmt: skip
 
 
 def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate) -> Beliefs:

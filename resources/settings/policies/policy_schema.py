@@ -10,7 +10,8 @@ from pydantic import (
     model_validator,
 )
 
-from optimizer import BlackLittermanSettings, ExposureType, Policy
+from optimizer import BlackLittermanSettings, ExposureType, Horizon, Policy
+from optimizer.model.horizon import MOST_STEPS
 from optimizer.model.ranges import YIELDING
 from optimizer.tax.taxes import HarvestRule, check_method
 from resources.settings.policies.rebalance_schema import RebalanceFile
@@ -38,6 +39,15 @@ class BlackLittermanFile(Strict):
     tau: float = Field(default=0.05, gt=0)
     confidence: Literal["idzorek", "he_litterman"] = "idzorek"
     covariance: Literal["posterior", "sigma"] = "posterior"
+
+
+class HorizonFile(Strict):
+    """A plan of several steps, of which the first is traded; days are sessions."""
+
+    steps: int = Field(default=10, ge=1, le=MOST_STEPS)
+    step_days: int = Field(default=5, ge=1)
+    half_life_days: float | None = Field(default=None, gt=0)
+    quadratic_cost: float = Field(default=0.0, ge=0)
 
 
 class TaxFile(Strict):
@@ -138,6 +148,7 @@ class PolicyFile(Strict):
     lot_size: float | None = Field(default=None, gt=0)
     min_lot_value: float = Field(default=0.0, ge=0)
     cost_horizon_years: float | None = Field(default=None, gt=0)
+    horizon: HorizonFile | None = None
     tax: TaxFile | None = None
     harvest: HarvestFile | None = None
     on_conflict: Literal["fail", "transition"] = "transition"
@@ -326,6 +337,7 @@ class PolicyFile(Strict):
             root_impact=self.root_impact,
             min_trade_value=self.min_lot_value,
             cost_horizon_years=self.cost_horizon_years,
+            horizon=None if self.horizon is None else Horizon(**self.horizon.model_dump()),
             on_conflict=self.on_conflict,
             forced_cash=self.forced_cash,
             priorities={field_of(key): level for key, level in self.priorities.items()},
