@@ -49,6 +49,7 @@ _HOMES = {
     "risk.regime_detector": "Detector detect",
     "risk.regimes": "advise",
     "risk.scenarios": "Scenario estimate_sensitivities stress",
+    "risk.trade_schedule": "TradeSchedule schedule_trades",
     "proposals.engine": "OptimizationEngine",
     "proposals.engine_constraints": "ObjectiveType OptimizationConstraints",
     "proposals.exposure_matching": "match_exposures",

@@ -73,6 +73,8 @@ class Policy:
     of every name's weight, `trade_limits` that of one. These hold before all limits on weights.
     `l2_penalty` k takes k x sum of squared weights off the utility, per year.
     `no_trade_band`: a name keeps its current weight, is closed, or changes by at least this.
+    `max_participation`: the share of a name's average daily volume that its order may be in a day, `participation_limits`
+    that of one; orders that need more days are cut into a schedule, and no weight changes for it.
     `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
     the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
     `horizon`: several steps are planned and the first is traded; each step's trades are paid for by that step, so that
@@ -147,6 +149,8 @@ class Policy:
     sell_tax_bps: float = 0.0
     root_impact: float = 0.0
     min_trade_value: float = 0.0
+    max_participation: float | None = None
+    participation_limits: Mapping[str, float] = field(default_factory=dict)
     cost_horizon_years: float | None = None
     horizon: Horizon | None = None
     on_conflict: OnConflict = "fail"
@@ -157,7 +161,7 @@ class Policy:
         for name, taken in (
             *((f"{kind}_limits", checked_ranges) for kind in ("asset", "sector", "factor")),
             *((name, checked_exposures) for name in ("min_exposures", "max_exposures", "exposure_budgets")),
-            *((name, checked_shares) for name in ("risk_budgets", "trade_limits")),
+            *((name, checked_shares) for name in ("risk_budgets", "trade_limits", "participation_limits")),
             ("largest_limits", checked_largest),
             *((f"do_not_{verb}", checked_reasons) for verb in ("buy", "sell", "trade")),
         ):
@@ -285,6 +289,7 @@ def check_limits(policy: Policy) -> None:
         raise PolicyError(
             "horizon pays each step's trades within step_days, and cost_horizon_years says otherwise; drop one of them"
         )
+    check_participation(policy)
     for line in policy.limits:
         parse_limit(line)
     check_budgets(policy.risk_budgets)
@@ -298,6 +303,16 @@ def check_limits(policy: Policy) -> None:
         bound = getattr(policy, name)
         if bound is not None and not (isfinite(bound) and bound > 0):
             raise PolicyError(f"{name} is {bound}; it must be a fraction per year above 0 (0.02 for 2%)")
+
+
+def check_participation(policy: Policy) -> None:
+    """Raises PolicyError for a share of the daily volume that is none, or one of a name without one of all."""
+    shares = {f"participation_limits of {symbol}": most for symbol, most in policy.participation_limits.items()}
+    for name, share in {"max_participation": policy.max_participation, **shares}.items():
+        if share is not None and not 0 < share <= 1:
+            raise PolicyError(f"{name} is {share}; it must be a share of the daily volume in (0, 1]: 0.1 for 10%")
+    if shares and policy.max_participation is None:
+        raise PolicyError("participation_limits need max_participation, which the other names keep; set it too")
 
 
 def check_concentration(policy: Policy) -> None:

@@ -145,6 +145,8 @@ class PolicyFile(Strict):
     buy_tax_bps: float = Field(default=0.0, ge=0)
     sell_tax_bps: float = Field(default=0.0, ge=0)
     root_impact: float = Field(default=0.0, ge=0, le=10)
+    max_participation_pct: Percent | None = Field(default=None, gt=0, le=100)
+    participation_limits_pct: dict[str, Percent] = Field(default_factory=dict)
     lot_size: float | None = Field(default=None, gt=0)
     min_lot_value: float = Field(default=0.0, ge=0)
     cost_horizon_years: float | None = Field(default=None, gt=0)
@@ -336,6 +338,8 @@ class PolicyFile(Strict):
             sell_tax_bps=self.sell_tax_bps,
             root_impact=self.root_impact,
             min_trade_value=self.min_lot_value,
+            max_participation=fraction(self.max_participation_pct),
+            participation_limits={symbol: most / 100 for symbol, most in self.participation_limits_pct.items()},
             cost_horizon_years=self.cost_horizon_years,
             horizon=None if self.horizon is None else Horizon(**self.horizon.model_dump()),
             on_conflict=self.on_conflict,
