@@ -17,7 +17,13 @@ from resources.settings.configuration import BacktestFile, ChecksFile, Housekeep
 from resources.settings.fleet import FleetFile
 from resources.settings.funds import FundFile, FundsFile
 from resources.settings.models import ModelFile
-from resources.settings.policies.policy_schema import BlackLittermanFile, HarvestFile, PolicyFile, TaxFile
+from resources.settings.policies.policy_schema import (
+    BlackLittermanFile,
+    HarvestFile,
+    HorizonFile,
+    PolicyFile,
+    TaxFile,
+)
 from resources.settings.policies.rebalance_schema import CashFile, DriftFile, RebalanceFile
 from resources.settings.portfolios import HoldingsFile, LotFile, PortfolioFile, PositionFile
 from resources.settings.sources import (
@@ -48,6 +54,7 @@ FILES: dict[str, tuple[str, Sequence[type[BaseModel]]]] = {
             ModelFile,
             PolicyFile,
             BlackLittermanFile,
+            HorizonFile,
             TaxFile,
             HarvestFile,
             RebalanceFile,
@@ -86,7 +93,7 @@ TITLES = {
     "BlackLittermanFile": "`policy: black_litterman`", "ViewFile": "an entry of `views`",
     "JointViewFile": "an entry of `views`, for several whose errors move together",
     "ScenarioViewFile": "an entry of `views` with `view_model: entropy_pooling`",
-    "TaxFile": "`policy: tax`", "HarvestFile": "`policy: harvest`", "LotFile": "an entry of `lots`",
+    "HorizonFile": "`policy: horizon`", "TaxFile": "`policy: tax`", "HarvestFile": "`policy: harvest`", "LotFile": "an entry of `lots`",
     "HoldingsFile": "an entry of `holdings`", "PositionFile": "a position in long form",
     "SourceSettings": "every source", "FolderSettings": "a source of kind `folder`",
     "YahooSettings": "a source of kind `yahoo`", "EmbeddedSettings": "a source of kind `embedded`",

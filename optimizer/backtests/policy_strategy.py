@@ -89,7 +89,8 @@ class PolicyStrategy:
         """What trades will cost by the last close; None where the policy's linear rates say it all."""
         policy = self.policy
         varying = policy.root_impact or policy.commission_per_share
-        if policy.cost_horizon_years is None or not varying or window.worth is None:
+        counted = policy.cost_horizon_years is not None or policy.horizon is not None
+        if not counted or not varying or window.worth is None:
             return None
         day = pd.Timestamp(window.dates[-1])
         known = self.liquidity.at(day) if self.liquidity is not None else {}
@@ -125,7 +126,10 @@ class PolicyStrategy:
         excess = delta_of(settings) * (factors @ market) if start is None else start
         blended = settings.covariance == "posterior" and policy.view_model == "black_litterman"
         scale = 1.0 + settings.tau if blended else 1.0
-        return replace(evidence, mean=excess + rate, covariance=scaled(factors, scale), trusted=True)
+        lasting = excess + rate if start is None else None
+        return replace(
+            evidence, mean=excess + rate, covariance=scaled(factors, scale), long_run=lasting, trusted=True
+        )
 
     def _known(self, window: Window) -> tuple[Recipe, Universe, Policy]:
         """Recipe, universe and policy of the names that exist, with what the last day knew."""

@@ -55,6 +55,7 @@ class Estimates:
     notes         what a reader must know: sessions without a price, matrix repaired, ...
     periods_per_year  of the scenarios and observations: 252 where they are daily
     correlation   (n, n) by which the hierarchical methods tell which names are alike; None: that of the covariance
+    long_run      (n,) expected total returns per year that forecasts decay to over a horizon; None: what cash earns
     trusted       True skips the costly checks (symmetry, eigenvalues, percent for fraction); only for
                   estimators of our own, which are positive semidefinite by construction
     Raises DataError with the argument, its value and the remedy.
@@ -72,6 +73,7 @@ class Estimates:
     probabilities: Array | None = None
     periods_per_year: float = float(TRADING_DAYS)
     correlation: Array | None = None
+    long_run: Array | None = None
     trusted: InitVar[bool] = False
 
     def __post_init__(self, trusted: bool) -> None:
@@ -88,6 +90,8 @@ class Estimates:
         if self.mean is not None:
             mean = named_vector("mean", self.mean, symbols)
             object.__setattr__(self, "mean", finite("mean", mean, (n,)))
+        if self.long_run is not None:
+            object.__setattr__(self, "long_run", finite("long_run", named_vector("long_run", self.long_run, symbols), (n,)))
         odds = named_rows("probabilities", self.probabilities, self.scenarios)
         object.__setattr__(self, "probabilities", odds)
         if self.scenarios is not None:

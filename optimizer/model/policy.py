@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ExposureType
+from optimizer.model.horizon import Horizon, horizon_of
 from optimizer.model.ranges import (
     Range,
     checked_exposures,
@@ -89,8 +90,12 @@ class Policy:
     `no_trade_band`: a name keeps its current weight, is closed, or changes by at least this.
     `rounding` says what whole lots are to be near to the target in: "tracking_error", or "money", the sum of |money
     wanted - money held|.
+    `max_participation`: the share of a name's average daily volume that its order may be in a day, `participation_limits`
+    that of one; orders that need more days are cut into a schedule, and no weight changes for it.
     `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
     the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
+    `horizon`: several steps are planned and the first is traded; each step's trades are paid for by that step, so that
+    cost_horizon_years is left out.
     `root_impact`: y in the cost y x daily volatility x value x sqrt(value / daily volume) of a trade, near 1.
     `priorities` limit -> 0 to 9: where limits cannot all hold, those of 9 give way first, of 1 last and of 0, as of
     those not named, never. A key is a field ("max_turnover"), a limit as messages name it ("max_sector Energy") or a
@@ -172,7 +177,10 @@ class Policy:
     root_impact: float = 0.0
     min_trade_value: float = 0.0
     rounding: Rounding = "tracking_error"
+    max_participation: float | None = None
+    participation_limits: Mapping[str, float] = field(default_factory=dict)
     cost_horizon_years: float | None = None
+    horizon: Horizon | None = None
     on_conflict: OnConflict = "fail"
     forced_cash: ForcedCash = "fail"
     priorities: Mapping[str, int] = field(default_factory=dict)
@@ -181,7 +189,10 @@ class Policy:
         for name, taken in (
             *((f"{kind}_limits", checked_ranges) for kind in RANGED),
             *((name, checked_exposures) for name in ("min_exposures", "max_exposures", "exposure_budgets")),
-            *((name, checked_shares) for name in ("risk_budgets", "trade_limits", "borrow_fees")),
+            *(
+                (name, checked_shares)
+                for name in ("risk_budgets", "trade_limits", "borrow_fees", "participation_limits")
+            ),
             ("margins", checked_ranges),
             ("largest_limits", checked_largest),
             *((f"do_not_{verb}", checked_reasons) for verb in ("buy", "sell", "trade")),
@@ -192,6 +203,7 @@ class Policy:
                 object.__setattr__(self, name, checked_range(name, getattr(self, name)))
         object.__setattr__(self, "limits", checked_lines(self.limits))
         object.__setattr__(self, "black_litterman", black_litterman_of(self.black_litterman))
+        object.__setattr__(self, "horizon", horizon_of(self.horizon))
         object.__setattr__(self, "priorities", checked_priorities(self.priorities, self.limits))
         check_numbers(self)
         check_limits(self)
@@ -311,6 +323,11 @@ def check_limits(policy: Policy) -> None:
         raise PolicyError(
             f"cost_horizon_years is {years}; it must be a number of years above 0 (1 for a year)"
         )
+    if policy.horizon is not None and years is not None:
+        raise PolicyError(
+            "horizon pays each step's trades within step_days, and cost_horizon_years says otherwise; drop one of them"
+        )
+    check_participation(policy)
     for line in policy.limits:
         parse_limit(line)
     check_budgets(policy.risk_budgets)
@@ -347,6 +364,16 @@ def check_short_book(policy: Policy) -> None:
         )
     if policy.margins and policy.max_margin is None:
         raise PolicyError("margins say what positions need and max_margin what there may be of it; give both")
+
+
+def check_participation(policy: Policy) -> None:
+    """Raises PolicyError for a share of the daily volume that is none, or one of a name without one of all."""
+    shares = {f"participation_limits of {symbol}": most for symbol, most in policy.participation_limits.items()}
+    for name, share in {"max_participation": policy.max_participation, **shares}.items():
+        if share is not None and not 0 < share <= 1:
+            raise PolicyError(f"{name} is {share}; it must be a share of the daily volume in (0, 1]: 0.1 for 10%")
+    if shares and policy.max_participation is None:
+        raise PolicyError("participation_limits need max_participation, which the other names keep; set it too")
 
 
 def check_concentration(policy: Policy) -> None:

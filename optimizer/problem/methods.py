@@ -13,7 +13,7 @@ from optimizer.model.policy import Policy
 from optimizer.model.returns import per_period
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.convex_limits import Norm
-from optimizer.numerics.matrices import plus_diagonal, scaled
+from optimizer.numerics.matrices import dense, plus_diagonal, scaled
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
 from optimizer.problem.hierarchical import RECIPES
@@ -263,21 +263,35 @@ def reads_means(policy: Policy) -> bool:
     return policy.method in ON_MEANS or policy.min_return is not None
 
 
-def goal_of(setting: Setting) -> Goal:
-    """The goal of the policy's method; PolicyError with the valid names for an unknown one."""
+def before_costs(setting: Setting) -> Goal:
+    """The goal of the policy's method, trading costs left out; PolicyError with the valid names for an unknown one."""
     method = setting.policy.method
     if method not in METHODS:
         raise PolicyError(f"method {method!r} does not exist; use one of {', '.join(sorted(METHODS))}")
     goal = METHODS[method](setting)
     if setting.policy.l2_penalty:
         goal = spread_out(goal, setting.policy)
+    return goal
+
+
+def goal_of(setting: Setting) -> Goal:
+    """The goal of the policy's method; PolicyError with the valid names for an unknown one."""
+    goal = before_costs(setting)
     return after_costs(goal, setting) if counts_costs(setting.policy) else goal
 
 
 def counts_costs(policy: Policy) -> bool:
     """Whether the goal is after trading costs, or after borrow fees, which expected returns alone are by themselves."""
     borrows = policy.method in AFTER_FEES and bool(policy.borrow_fee or any(policy.borrow_fees.values()))
-    return borrows or policy.cost_horizon_years is not None
+    return borrows or policy.cost_horizon_years is not None or policy.horizon is not None
+
+
+def paid_over(setting: Setting) -> float | None:
+    """The years over which trades are paid for: those that the policy says, a step of its horizon; None: costs are out."""
+    horizon = setting.policy.horizon
+    if horizon is None:
+        return setting.policy.cost_horizon_years
+    return horizon.step_days / setting.estimates.periods_per_year
 
 
 def spread_out(goal: Goal, policy: Policy) -> Quadratic:
@@ -312,18 +326,18 @@ def after_costs(goal: Goal, setting: Setting) -> Traded:
 
     A goal of risk alone becomes a penalty of risk_aversion / 2 per unit of variance, so that costs compare with it.
     """
-    policy = setting.policy
+    policy, years = setting.policy, paid_over(setting)
     if not isinstance(goal, Quadratic) or policy.method not in AFTER_COSTS:
         raise PolicyError(
-            f"method {policy.method} cannot count trading costs; leave cost_horizon_years out, or use one of "
+            f"method {policy.method} cannot count trading costs; leave {counted_by(policy)} out, or use one of "
             f"{', '.join(AFTER_COSTS)}"
         )
     fees, nothing = fees_of(setting), np.zeros(len(setting.symbols))
     goal = replace(as_penalty(goal, policy), ties=None, center=None)
-    if policy.cost_horizon_years is None:
+    if years is None:
         return Traded(goal, CostCurve(nothing, nothing, nothing, nothing), nothing, fees)
-    curve, held = yearly_costs(setting, policy.cost_horizon_years)
-    return Traded(goal, curve, held, fees)
+    curve, held = yearly_costs(setting, years)
+    return Traded(linked(goal, setting, held), curve, held, fees)
 
 
 def fees_of(setting: Setting) -> Array:
@@ -338,7 +352,7 @@ def yearly_costs(setting: Setting, years: float) -> tuple[CostCurve, Array]:
     policy, held = setting.policy, setting.held
     if held is None:
         raise PolicyError(
-            "cost_horizon_years needs the held weights; none are given: give them, or leave it out"
+            f"{counted_by(policy)} needs the held weights; none are given: give them, or leave it out"
         )
     if setting.costs is None and policy.root_impact:
         raise PolicyError(
@@ -347,6 +361,24 @@ def yearly_costs(setting: Setting, years: float) -> tuple[CostCurve, Array]:
         )
     once = setting.costs or replace(CostModel.of(policy), per_share=0.0).curve(setting.symbols)
     return CostCurve(0 * once.fixed, once.buy / years, once.sell / years, once.root / years), held
+
+
+def linked(goal: Quadratic, setting: Setting, held: Array) -> Quadratic:
+    """A goal with the quadratic cost of trades from what is held, where the horizon has one (Garleanu & Pedersen 2013)."""
+    horizon = setting.policy.horizon
+    if horizon is None or not horizon.quadratic_cost:
+        return goal
+    link = scaled(setting.estimates.risk, horizon.quadratic_cost)
+    pull = link @ held
+    return replace(
+        goal, P=link if goal.P is None else dense(goal.P) + dense(link), q=goal.q - pull,
+        constant=goal.constant + 0.5 * float(held @ pull),
+    )  # fmt: skip
+
+
+def counted_by(policy: Policy) -> str:
+    """The field by which trading costs join the goal."""
+    return "cost_horizon_years" if policy.horizon is None else "horizon"
 
 
 def target_cap(setting: Setting, goal: Goal) -> tuple[Norm, ...]:

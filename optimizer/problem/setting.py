@@ -19,6 +19,7 @@ class Setting:
 
     held   (n,) current weights in the order of `estimates.symbols`, None when nothing is known of them
     costs  of trades given in weights, paid once; None: those of the policy
+    forecasts  (H, n) expected total returns per year of each step of the policy's horizon; None: today's, as they decay
     without_turnover_limit  gives the best weights (n,) without that limit, where somebody knows them already
     """
 
@@ -28,6 +29,7 @@ class Setting:
     held: Array | None = None
     costs: CostCurve | None = None
     without_turnover_limit: Callable[[], Array] | None = None
+    forecasts: Array | None = None
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -42,8 +42,8 @@ def within_trades(policy: Policy, symbols: tuple[str, ...], held: Array | None, 
     held  (n,) current weights. Raises PolicyError without them, or for a `trade_limits` of an unknown symbol.
     """
     named(policy.trade_limits, symbols, "trade_limits")
-    moves = _moves(policy, symbols)
-    if not moves:
+    most = moves(policy, symbols)
+    if not most:
         return bounds
     if held is None:
         raise PolicyError(
@@ -51,7 +51,7 @@ def within_trades(policy: Policy, symbols: tuple[str, ...], held: Array | None, 
         )
     lower, upper, lower_groups, upper_groups = bounds[0].copy(), bounds[1].copy(), [*bounds[2]], [*bounds[3]]
     place = {symbol: i for i, symbol in enumerate(symbols)}
-    for symbol, (down, up) in moves.items():
+    for symbol, (down, up) in most.items():
         i = place[symbol]
         if held[i] - down[0] > lower[i]:
             lower[i], lower_groups[i] = held[i] - down[0], f"{down[1]} {symbol}"
@@ -60,7 +60,7 @@ def within_trades(policy: Policy, symbols: tuple[str, ...], held: Array | None, 
     return lower, upper, tuple(lower_groups), tuple(upper_groups)
 
 
-def _moves(
+def moves(
     policy: Policy, symbols: tuple[str, ...]
 ) -> Mapping[str, tuple[tuple[float, str], tuple[float, str]]]:
     """Symbol -> the most that it may fall and rise by, each with its policy item; symbols without any are left out."""

@@ -153,6 +153,7 @@ class CompiledPolicy:
             or policy.trade_limits
             or restrictions_of(policy)
             or policy.cost_horizon_years is not None
+            or policy.horizon is not None
             or (tracked and self.universe.benchmark is None)
         )
 
@@ -185,7 +186,8 @@ class CompiledPolicy:
 
     def _curve(self, portfolio: Portfolio, prices: Mapping[str, Number]) -> CostCurve | None:
         """What the list will charge, for trades as fractions of the NAV; None where the goal counts no costs."""
-        if self._applied[0].cost_horizon_years is None:
+        policy = self._applied[0]
+        if policy.cost_horizon_years is None and policy.horizon is None:
             return None
         nav, symbols = float(portfolio.total_value(prices)), self.estimates.symbols
         if nav <= 0:

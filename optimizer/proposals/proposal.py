@@ -37,6 +37,7 @@ class Beliefs:
     covariance     (n, n) per year, in factors where the evidence's is
     spanned, own   (n,) what factors explain of the excess return after the views, and the rest; None without a model
     whole          (n,) the mean after the views, where `mean` is a part of it
+    long_run       (n,) total returns per year that the mean decays to over a horizon; None: what cash earns
     scenarios      (T, n) days that the views weigh, and their probabilities (T,); None: those of the evidence, alike
     """
 
@@ -50,6 +51,7 @@ class Beliefs:
     spanned: Array | None = None
     own: Array | None = None
     whole: Array | None = None
+    long_run: Array | None = None
 
     @property
     def volatility(self) -> Array:
@@ -58,7 +60,9 @@ class Beliefs:
 
     def moments(self, evidence: Estimates) -> Estimates:
         """`evidence` with these beliefs in place of its mean and covariance; its scenarios stay as they happened."""
-        return replace(evidence, mean=self.mean, covariance=self.covariance, trusted=True)
+        return replace(
+            evidence, mean=self.mean, covariance=self.covariance, long_run=self.long_run, trusted=True
+        )
 
     def estimates(self, evidence: Estimates) -> Estimates:
         """The same, and in place of its scenarios the days that the views weigh: what weights are chosen from."""
@@ -124,7 +128,7 @@ def formed(estimates: Estimates, universe: Universe, policy: Policy, mandate: Ma
     if policy.view_model == "entropy_pooling":
         excess = equilibrium(estimates.risk, market, delta_of(settings)) if start is None else start
         found = _pooled(estimates, excess + rate, policy, mandate)
-        return replace(found, warnings=partial + found.warnings)
+        return replace(found, warnings=partial + found.warnings, long_run=excess + rate if start is None else None)
     views = [view for view in mandate.views if isinstance(view, MarketView | JointViews)]
     if len(views) < len(mandate.views):
         raise PolicyError(
@@ -141,7 +145,12 @@ def formed(estimates: Estimates, universe: Universe, policy: Policy, mandate: Ma
         trusted=True,
     )
     warnings = partial + answer.warnings
-    return Beliefs(estimates.symbols, answer.prior + rate, answer.mean + rate, answer.covariance, warnings)
+    prior = answer.prior + rate
+    # An equilibrium lasts, and views on it fade; what history has above cash fades itself.
+    return Beliefs(
+        estimates.symbols, prior, answer.mean + rate, answer.covariance, warnings,
+        long_run=prior if start is None else None,
+    )  # fmt: skip
 
 
 def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate) -> Beliefs:

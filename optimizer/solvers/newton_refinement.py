@@ -30,9 +30,9 @@ def sharpened(goal: Traded, space: Polyhedron, x: Array) -> tuple[Array, Array, 
     rests = np.abs(x[:n] - goal.held) <= RESTING
     for _ in range(STEPS):
         x[:n][rests] = goal.held[rests]
-        own = _on_their_side(goal, space, x, rests)
+        own = on_their_side(goal, space, x, rests)
         try:
-            best, y = _least(*_model(goal, x, rests), own, x)
+            best, y = _least(*model(goal, x, rests), own, x)
         except NoAnswerError:
             return None
         moved, x = float(np.abs(best - x).max()), best
@@ -115,7 +115,7 @@ def _first_step(goal: Traded, space: Polyhedron, pull: Array, rests: Mask) -> Ar
     return np.where(over > SLACK * size_of(goal.base), np.where(up > down, wanted, -wanted), 0.0)
 
 
-def _on_their_side(goal: Traded, space: Polyhedron, x: Array, rests: Mask) -> Polyhedron:
+def on_their_side(goal: Traded, space: Polyhedron, x: Array, rests: Mask) -> Polyhedron:
     """The space with each name that is traded on the side of what is held on which it is, the others where they are."""
     n = len(goal.held)
     floor, ceiling = space.floor.copy(), space.ceiling.copy()
@@ -127,7 +127,7 @@ def _on_their_side(goal: Traded, space: Polyhedron, x: Array, rests: Mask) -> Po
     return replace(space, floor=floor, ceiling=ceiling)
 
 
-def _model(goal: Traded, x: Array, rests: Mask) -> tuple[Array, Array]:
+def model(goal: Traded, x: Array, rests: Mask) -> tuple[Array, Array]:
     """P (p, p) and q (p,) of the quadratic that has the cost's slope and curvature at x."""
     n, curve = len(goal.held), goal.curve
     t = x[:n] - goal.held

@@ -30,6 +30,7 @@ from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
 from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_limits
 from optimizer.solvers.name_conflicts import impossible
+from optimizer.solvers.plans.planned import Plan, best_plan
 from optimizer.solvers.search import Way, search
 from optimizer.solvers.share_search import times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
@@ -58,6 +59,7 @@ class Solution:
     bound                  with min_position, max_holdings or no_trade_band: no choice of the names to hold or
                            trade has a better objective; with limits on shares of risk: no allowed weights have;
                            else None
+    plan                   the weights of every step of the policy's horizon, of which `weights` are the first
 
     >>> solve(estimates, Policy(method='min_volatility'), universe).weights.round(3).tolist()
     [0.879, 0.016, 0.106]
@@ -75,6 +77,7 @@ class Solution:
     unconstrained_turnover: float | None = None
     bound: float | None = None
     hierarchy: Hierarchy | None = None
+    plan: Plan | None = None
 
     @property
     def optimality_gap(self) -> float:
@@ -147,6 +150,7 @@ def solve(
     costs: CostCurve | None = None,
     constraints: OwnConstraints | None = None,
     start: "Weights | None" = None,
+    forecasts: Array | None = None,
 ) -> Solution:
     """The best weights for the policy's method under all its limits, certified.
 
@@ -157,6 +161,8 @@ def solve(
     constraints  from the weights as a cvxpy expression (n,) to cvxpy constraints of one's own
     start  weights near the answer in either form, say those of yesterday, in few names: it is found sooner, and is the
            same
+    forecasts  (H, n) expected total returns per year of each step of the policy's horizon, in the order of
+           `estimates.symbols`; None: those of the estimates, as they decay
     Raises PolicyError for wrong input, InfeasibleError naming the limits in conflict, SolverError when no lane
     gives an answer that its certificate confirms.
 
@@ -166,7 +172,10 @@ def solve(
     symbols = estimates.symbols
     weights = None if held is None else checked_weights(named_holdings("held", held, symbols), len(symbols))
     near = None if start is None else checked_weights(named_holdings("start", start, symbols), len(symbols))
-    return solved(Setting(estimates, policy, universe, weights, costs), constraints, near)
+    if forecasts is not None:
+        estimates = replace(estimates, covariance=estimates.risk, mean=first_forecast(forecasts, policy, symbols))
+    setting = Setting(estimates, policy, universe, weights, costs, forecasts=forecasts)
+    return solved(setting, constraints, near)
 
 
 def solved(
@@ -174,6 +183,8 @@ def solved(
 ) -> Solution:
     """The same of a setting; start (n,) as in `solve`."""
     policy = setting.policy
+    if policy.horizon is not None and policy.horizon.steps > 1:
+        return solved_plan(setting, constraints)
     goal = goal_of(setting)
     wanted = build_limits(setting).with_norms(target_cap(setting, goal))
     levels_of(wanted, policy)  # refuses what is no limit here, in conflict or not
@@ -204,6 +215,27 @@ def solved(
         warnings, bound=choice.bound if choice else way.bound, hierarchy=way.levels,
     )  # fmt: skip
     return solution if arena.elastic else with_turnover(solution, setting)
+
+
+def first_forecast(forecasts: Array, policy: Policy, symbols: tuple[str, ...]) -> Array:
+    """(n,) what a horizon's first step expects; PolicyError where the forecasts are not those of its steps."""
+    steps = 0 if policy.horizon is None else policy.horizon.steps
+    if np.shape(forecasts) != (steps, len(symbols)) or not np.isfinite(forecasts).all():
+        raise PolicyError(
+            f"forecasts have shape {np.shape(forecasts)}; a finite return is needed for each of {steps} steps of the "
+            f"policy's horizon and {len(symbols)} symbols"
+        )
+    return np.asarray(forecasts[0], dtype=float)
+
+
+def solved_plan(setting: Setting, constraints: OwnConstraints | None) -> Solution:
+    """The first step of the best plan over the policy's horizon."""
+    if constraints is not None:
+        raise PolicyError("own constraints cannot be combined with a horizon of several steps; drop one of them")
+    plan, goal, arena, best = best_plan(setting)
+    return Solution(
+        setting.symbols, best.weights, plan.utility, setting.policy.method, goal, arena, best, plan=plan
+    )
 
 
 def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setting: Setting) -> Solution:

@@ -76,6 +76,11 @@ COLUMNS: Mapping[str, Sources] = {
         "costs": ("trades.cost",),
         "tax": ("trades.tax",),
     },
+    "trade_schedule": {
+        "quantity": ("trades.quantity", "prices.volume", "portfolio_snapshots.policy"),
+        "daily_volume": ("prices.volume", "prices.close"),
+        "remaining_risk": ("trades.value", "covariances.values"),
+    },
     "lot_sales": {
         "quantity": ("trades.quantity", "tax_lots.quantity"),
         "gain": ("trades.price", "tax_lots.cost_basis"),

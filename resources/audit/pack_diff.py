@@ -61,6 +61,7 @@ COMPARED = {
         ("portfolio_id",),
         ("nav_before", "nav_after", "costs", "turnover", "constraints_met", "warnings", "tax"),
     ),
+    "trade_schedule": (("portfolio_id", "symbol", "day"), ("quantity", "left_quantity", "days")),
     "lot_sales": (("portfolio_id", "symbol", "lot_id"), ("quantity", "gain", "long_term")),
     "backtest_results": (
         ("portfolio_id", "strategy", "date"),

@@ -15,6 +15,7 @@ from resources.results.queries import Row, rows
 PARENTS = {
     "trades": ("lot_sales", "optimal_weights", "portfolio_snapshots"),
     "lot_sales": ("tax_lots",),
+    "trade_schedule": ("trades",),
     "trade_lists": ("trades",),
     "optimal_weights": ("optimization_results", "posterior_returns"),
     "optimization_results": (),

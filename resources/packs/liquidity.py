@@ -74,6 +74,7 @@ def liquidity_of(
     if missing := [symbol for symbol in wanted if symbol not in found]:
         raise DataError(
             f"{', '.join(missing)} has no volume in the last {LIQUIDITY_DAYS} sessions of {pack.id}, by which "
-            f"policy.root_impact is measured: deliver volumes, take it out of the universe, or drop root_impact"
+            f"policy.root_impact and max_participation_pct are measured: deliver volumes, take it out of the universe, "
+            f"or drop these"
         )
     return {**dict.fromkeys(set(benchmark) - set(wanted), NEVER_TRADED), **found}

@@ -38,6 +38,7 @@ from resources.packs.panels import Panel
 from resources.results.factor_models import asks_for_factors, fitted_model, recorded_model
 from resources.results.pack_inputs import Inputs, read_inputs
 from resources.results.stage_outputs import covariance_digest, no_estimates, stored_estimates
+from resources.settings.policies.policy_schema import PolicyFile
 
 FURTHEST = 4  # times as far back as before, at most
 A_HOLIDAY = 21  # days; no market is closed for so long, so that a search that finds nothing in them is over
@@ -253,9 +254,14 @@ def case_of(inputs: Inputs, found: Estimates, own: Own) -> Case:
     return Case(snapshot, inputs, portfolio, found, mandate)
 
 
+def by_volume(policy: PolicyFile) -> bool:
+    """Whether a policy measures its trades by the volume of what it trades."""
+    return bool(policy.root_impact or policy.max_participation_pct)
+
+
 def impact_liquidity(con: Connection, pack: Pack, snapshot: Snapshot) -> Mapping[str, Liquidity]:
-    """The liquidity that the policy's square-root impact is measured by; nothing where it has none."""
-    if not snapshot.policy.root_impact:
+    """The liquidity that square-root impact and participation are measured by; nothing where neither is asked for."""
+    if not by_volume(snapshot.policy):
         return {}
     tradable = {*snapshot.investable, *snapshot.holdings.quantities} - {one.symbol for one in snapshot.frozen}
     return liquidity_of(con, pack, tradable, snapshot.benchmark, snapshot.base_currency)

@@ -56,11 +56,11 @@ def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Ro
     pack = find_pack(con, pack_id)
     known = portfolios_of(con, pack, portfolio)
     wanted = [found["portfolio_id"] for found in known]
-    result, totals, orders, sales, adjustments = (
+    result, totals, orders, sales, schedule, adjustments = (
         _by_portfolio(con, pack, table, wanted, order)
         for table, order in (
             ("optimization_results", "all"), ("trade_lists", "all"), ("trades", "portfolio_id, sequence"),
-            ("lot_sales", "all"), ("holding_adjustments", "all"),
+            ("lot_sales", "all"), ("trade_schedule", "portfolio_id, symbol, day"), ("holding_adjustments", "all"),
         )
     )  # fmt: skip
     shown = []
@@ -73,6 +73,7 @@ def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Ro
                 "totals": _decoded(totals[owner][0]) if owner in totals else None,
                 "trades": [_decoded(order) for order in orders.get(owner, [])],
                 "lot_sales": sales.get(owner, []),
+                "trade_schedule": schedule.get(owner, []),
                 "adjustments": adjustments.get(owner, []),
             }
         )

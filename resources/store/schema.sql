@@ -226,6 +226,12 @@ create table lot_sales ( -- written with trades
     gain decimal(18, 4) not null, long_term boolean not null, acquired date not null, materialization bigint not null,
     disallowed decimal(18, 4)
 );
+create table trade_schedule ( -- written with trades
+    pack_id varchar not null, portfolio_id varchar not null, symbol varchar not null, day integer not null,
+    action varchar not null check (action in ('BUY', 'SELL')), quantity double not null check (quantity >= 0),
+    left_quantity double not null, days integer not null, daily_volume double not null, participation double not null,
+    remaining_risk double not null, materialization bigint not null
+);
 create table impact (
     pack_id varchar not null, portfolio_id varchar not null, metric varchar not null, current double, post double,
     delta double, materialization bigint not null

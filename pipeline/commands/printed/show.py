@@ -85,8 +85,22 @@ def show_portfolio(out: Console, portfolio: Row) -> None:
         )
         if totals["tax"] is not None:
             _indented(out, _taxes(totals))
+    for line in _waiting(portfolio["trade_schedule"]):
+        _indented(out, line)
     for warning in [*(result["warnings"] or []), *((totals or {}).get("warnings") or [])]:
         _indented(out, f"[yellow]![/yellow] {warning}")
+
+
+def _waiting(schedule: Sequence[Row]) -> list[str]:
+    """What is said of orders that take more than a day; nothing where none does."""
+    long = {row["symbol"]: row["days"] for row in schedule if row["days"] > 1}
+    if not long:
+        return []
+    worst = sorted(long, key=lambda symbol: (-long[symbol], symbol))
+    told = ", ".join(f"{symbol} {long[symbol]} days" for symbol in worst[:5])
+    more = f" and {len(worst) - 5} more" if len(worst) > 5 else ""
+    left = next(row["remaining_risk"] for row in schedule if row["day"] == 1 and row["symbol"] == worst[0])
+    return [f"takes more than a day: {told}{more}; what is left after the first has a risk of {percent(left, 2)} a day"]
 
 
 def _indented(out: Console, text: str) -> None:

@@ -11,7 +11,7 @@ from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.factor_models import recorded_models
-from resources.results.pack_estimates import Own, read_own
+from resources.results.pack_estimates import Own, by_volume, read_own
 from resources.results.rebalancing import NO_TRADE
 
 SIGNS = {"BUY": 1, "SELL": -1, "HOLD": 0}
@@ -53,7 +53,7 @@ def own_of(con: Connection, pack: Pack, snapshots: Sequence[Snapshot]) -> dict[s
     """Portfolio -> its taxes and liquidity, of those that have any."""
     found: dict[str, Own | PackfolioError] = {}
     for snapshot in snapshots:
-        if snapshot.problem or not (snapshot.policy.tax or snapshot.policy.root_impact):
+        if snapshot.problem or not (snapshot.policy.tax or by_volume(snapshot.policy)):
             continue
         try:
             found[snapshot.portfolio_id] = read_own(con, pack, snapshot)

@@ -18,6 +18,7 @@ from optimizer.trading.rationale import Reasons
 from resources.results.accounts.answers import Answers, Gathered
 from resources.results.accounts.facts import Account
 from resources.results.accounts.ground import Ground
+from resources.results.accounts.schedules import schedule_columns
 from resources.results.attribution.risks import factor_risk_columns
 from resources.results.pack_estimates import Case
 from resources.results.rebalancing import decision_of, policy_of_day, quiet_list, quiet_result
@@ -112,9 +113,12 @@ def orders_of(ground: Ground, account: Account) -> Told:
     try:
         compiled = ground.compiled(case, account.key, policy)
         answer = compiled.order_trades(case.portfolio, case.prices, account.target, reasons)
+        lot = float(case.mandate.lots)
+        schedule = schedule_columns(answer, policy, compiled.estimates, case.mandate.liquidity, lot)
     except PackfolioError as error:
         return no_trades(reason_of(error)), ()
-    return trade_columns(answer, inputs.currencies, inputs.rates, inputs.simulated), ()
+    rows = trade_columns(answer, inputs.currencies, inputs.rates, inputs.simulated)
+    return {**rows, **schedule}, ()
 
 
 def impact_of(ground: Ground, account: Account) -> Told:

@@ -10,7 +10,8 @@ from pydantic import (
     model_validator,
 )
 
-from optimizer import BlackLittermanSettings, ExposureType, Policy
+from optimizer import BlackLittermanSettings, ExposureType, Horizon, Policy
+from optimizer.model.horizon import MOST_STEPS
 from optimizer.model.ranges import YIELDING
 from optimizer.tax.taxes import HarvestRule, check_method
 from resources.settings.policies.rebalance_schema import RebalanceFile
@@ -46,6 +47,15 @@ class BlackLittermanFile(Strict):
     tau: float = Field(default=0.05, gt=0)
     confidence: Literal["idzorek", "he_litterman"] = "idzorek"
     covariance: Literal["posterior", "sigma"] = "posterior"
+
+
+class HorizonFile(Strict):
+    """A plan of several steps, of which the first is traded; days are sessions."""
+
+    steps: int = Field(default=10, ge=1, le=MOST_STEPS)
+    step_days: int = Field(default=5, ge=1)
+    half_life_days: float | None = Field(default=None, gt=0)
+    quadratic_cost: float = Field(default=0.0, ge=0)
 
 
 class TaxFile(Strict):
@@ -154,10 +164,13 @@ class PolicyFile(Strict):
     buy_tax_bps: float = Field(default=0.0, ge=0)
     sell_tax_bps: float = Field(default=0.0, ge=0)
     root_impact: float = Field(default=0.0, ge=0, le=10)
+    max_participation_pct: Percent | None = Field(default=None, gt=0, le=100)
+    participation_limits_pct: dict[str, Percent] = Field(default_factory=dict)
     lot_size: float | None = Field(default=None, gt=0)
     min_lot_value: float = Field(default=0.0, ge=0)
     rounding: Literal["tracking_error", "money"] = "tracking_error"
     cost_horizon_years: float | None = Field(default=None, gt=0)
+    horizon: HorizonFile | None = None
     tax: TaxFile | None = None
     harvest: HarvestFile | None = None
     on_conflict: Literal["fail", "transition"] = "transition"
@@ -357,7 +370,10 @@ class PolicyFile(Strict):
             root_impact=self.root_impact,
             min_trade_value=self.min_lot_value,
             rounding=self.rounding,
+            max_participation=fraction(self.max_participation_pct),
+            participation_limits={symbol: most / 100 for symbol, most in self.participation_limits_pct.items()},
             cost_horizon_years=self.cost_horizon_years,
+            horizon=None if self.horizon is None else Horizon(**self.horizon.model_dump()),
             on_conflict=self.on_conflict,
             forced_cash=self.forced_cash,
             priorities={field_of(key): level for key, level in self.priorities.items()},
