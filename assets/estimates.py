@@ -13,7 +13,7 @@ from assets.shared.check_words import found as sentence
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from optimizer import DataError, Recipe
-from resources.books.snapshots import read_snapshots
+from resources.books.snapshots import kept_snapshots
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import simulated_symbols
@@ -37,7 +37,7 @@ def _spec(name: str, description: str) -> dg.AssetSpec:
 
 def _recipes(con: Connection, pack: Pack) -> dict[str, Recipe]:
     """The recipes by which the portfolios of a pack want their estimates, by name."""
-    found = {snapshot.recipe() for snapshot in read_snapshots(con, pack) if not snapshot.problem}
+    found = {snapshot.recipe() for snapshot in kept_snapshots(con, pack) if not snapshot.problem}
     return {recipe.name: recipe for recipe in found}
 
 

@@ -46,7 +46,11 @@ def hedges(
 
 
 def _check(written: Written, books: Playbooks) -> dg.AssetCheckResult:
-    without = {written.names[portfolio]: "; ".join(said) for portfolio, said in written.answers.told.items()}
+    without = {
+        name: "; ".join(said)
+        for portfolio, name in written.names.items()
+        if (said := written.told.get(portfolio))
+    }
     lacking = books.without(SCENARIOS, HEDGES)
     told = {**without, **({"left out": lacking} if lacking else {})}
     return dg.AssetCheckResult(

@@ -32,7 +32,7 @@ def impact(
     """Value, risk, return, quality, concentration and exposures of each portfolio before and after its trades."""
     stage = warehouse.stage(context, desk)
     written = computed(stage, "impact", context.partition_key, INPUTS)
-    for said in written.told():
+    for said in written.lines():
         context.log.warning(said)
     pack = written.pack
     with stage.read() as con:

@@ -36,7 +36,7 @@ def posterior_returns(
             "where pack_id = ? order by 1, 2",
             [pack.id],
         )
-        warnings, many = written.told(), are_many(len(written.names))
+        warnings, many = written.lines(), are_many(len(written.names))
         extra = _summed(shown, len(written.names), warnings) if many else _each(shown, warnings)
         return materialized(con, "posterior_returns", pack, written.entries, extra)
 

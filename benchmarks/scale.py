@@ -30,6 +30,8 @@ HEADING = "## Accounts on one pack"
 SYMBOLS, DAYS, MODELS, NAMES = 200, 800, 10, 60
 STAGES = ("posterior_returns", "optimal_weights", "trades", "impact", "hedges")
 SAMPLE = 200  # accounts on which the library's rate is measured
+COMPUTED = 1000  # and at most so many for that of the stages without tables and ledger
+PICTURE = ROOT / "docs" / "images" / "scale.png"
 
 
 def cpu(work: Callable[[], Any]) -> tuple[Any, float]:
@@ -178,7 +180,7 @@ class Bench:
         stage = self.stage()
         with stage.read() as con:
             pack = stage.pack(con, self.key)
-            work = read_work(con, pack, name, read_snapshots(con, pack), self.desk)
+            work = read_work(con, pack, name, read_snapshots(con, pack)[:COMPUTED], self.desk)
         return compute(work, self.desk, self.store.home, "bench")
 
     def library(self, number: int) -> float:
@@ -230,13 +232,14 @@ def _account(number: int, model: Any, prices: dict[str, float]) -> Any:
     return replace(model, portfolio_id=name, name=name, holdings=own)
 
 
-def measure(sizes: Sequence[int], engine: str) -> list[Sized]:
-    """Each size on a desk of its own, in a process of its own."""
+def measure(sizes: Sequence[int], engine: str, seen: Callable[[Sequence[Sized]], None]) -> list[Sized]:
+    """Each size on a desk of its own, in a process of its own; `seen` hears of all that is known so far."""
     found = []
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as alone:
         for size in sizes:
             found.append(alone.submit(measured, size, engine).result())
             print(told([found[-1]]), file=sys.stderr)
+            seen(found)
     return found
 
 
@@ -262,7 +265,7 @@ def told(found: Sequence[Sized]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for one in found:
-        library, computed = 1 / one.library, one.accounts / sum(one.computed.values())
+        library, computed = 1 / one.library, min(one.accounts, COMPUTED) / sum(one.computed.values())
         lines.append(
             f"| {one.accounts:,} | {library:.0f} | {computed:.0f} | {computed / library:.0%} | {one.rate:.0f} | "
             f"{one.rate / library:.0%} | {one.unchanged:.1f} | {one.one_changed:.1f} | {one.memory_mb:.0f} |"
@@ -285,6 +288,41 @@ def write_section(text: str) -> None:
     RESULTS.write_text(f"{before.rstrip()}\n\n{HEADING}\n\n{text}\n{after}", encoding="utf-8")
 
 
+def draw(found: Sequence[Sized]) -> None:
+    """How the cost grows with the accounts, beside a line of slope one: written to the docs' images."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    accounts = [one.accounts for one in found]
+    shown = {
+        "first run": [sum(one.first.values()) for one in found],
+        "nothing changed": [one.unchanged for one in found],
+        "one account changed": [one.one_changed for one in found],
+    }
+    figure, axes = plt.subplots(figsize=(6, 4), dpi=100)
+    for name, seconds in shown.items():
+        axes.loglog(accounts, seconds, marker="o", label=name)
+    last = shown["first run"][-1] / accounts[-1]
+    axes.loglog(accounts, [last * n for n in accounts], "--", color="grey", label="in proportion to accounts")
+    axes.set(xlabel="accounts", ylabel="CPU seconds, one thread")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(PICTURE, metadata={"Software": None})
+    plt.close(figure)
+
+
+def page(found: Sequence[Sized], engine: str) -> str:
+    """The section's text."""
+    return (
+        f"{SYMBOLS} symbols, {DAYS} sessions, {MODELS} models of {NAMES} names, accounts of 20 to {NAMES}; CPU "
+        f"seconds, one thread, engine {engine}, other work on the machine. Library: `propose` on estimates and prices "
+        f"that are there. Computed: all five stages of the first {COMPUTED:,}, read, reckoned and put into Arrow. "
+        f"Written: the same of all, with tables, ledger, publish.\n\n{told(found)}"
+    )
+
+
 def main() -> None:
     """Reads the arguments, measures, prints, and writes where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -292,16 +330,13 @@ def main() -> None:
     parser.add_argument("--engine", default="serial", choices=["serial", "processes"])
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    text = (
-        f"{SYMBOLS} symbols, {DAYS} sessions, {MODELS} models of {NAMES} names, accounts of 20 to {NAMES}; CPU "
-        f"seconds, one thread, engine {given.engine}. Library: `propose` on estimates and prices that are there. "
-        f"Computed: all five stages, read, reckoned and put into Arrow. Written: the same with tables, ledger, publish."
-        f"\n\n"
-        f"{told(measure(given.accounts, given.engine))}"
-    )
-    print(text)
-    if given.write:
-        write_section(text)
+
+    def keep(found: Sequence[Sized]) -> None:
+        if given.write:
+            write_section(page(found, given.engine))
+            draw(found)
+
+    print(page(measure(given.accounts, given.engine, keep), given.engine))
 
 
 if __name__ == "__main__":

@@ -102,19 +102,18 @@ def begin(here: Environment, asked: Asked) -> Begun:
     """
     from pipeline import runs
     from resources.ledger.ledger import head
+    from resources.prices.embedded import package_data
     from resources.settings.sources import EmbeddedSettings, FolderSettings, inbox_paths
     from resources.store.last_run import forget_last_run, touched
 
     now, desk = datetime.now(UTC), runs.desk()
     forget_last_run(here.home)
-    inboxes = inbox_paths(desk.sources)
+    sources = [source for source in desk.sources.sources if source.enabled]
+    embedded = any(isinstance(source, EmbeddedSettings) for source in sources)
+    inboxes = (*inbox_paths(desk.sources), *([str(package_data())] if embedded else []))
     ground = _ground(here, inboxes)
-    near = all(  # any other source must be asked each time
-        isinstance(source, FolderSettings | EmbeddedSettings)
-        for source in desk.sources.sources
-        if source.enabled
-    )
-    seen = ground.digest() if near else None
+    near = all(isinstance(source, FolderSettings | EmbeddedSettings) for source in sources)
+    seen = ground.digest() if near else None  # any other source must be asked each time
     with runs.warehouse().live() as con:
         rows = head(con)[0]
     return Begun(here, asked, now, inboxes, seen, ground.digest(touched) if seen else None, rows)

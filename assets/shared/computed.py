@@ -1,6 +1,6 @@
 """How a stage of portfolios comes to its rows: what is on record stands, the rest is computed where the desk says."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assets.shared.portfolio_rows import Batch, opened, record_each
@@ -21,20 +21,22 @@ class Written:
 
     entries  the version of each portfolio, by its name: of now, or of an earlier run where nothing changed since
     answers  what was computed now
+    told     portfolio -> what a reader must hear of it, also of what stands
     names    portfolio -> its name
     """
 
     pack: Pack
     entries: Sequence[Entry]
     answers: Answers
+    told: Mapping[str, Sequence[str]]
     names: dict[str, str]
 
-    def told(self) -> list[str]:
-        """What a reader must hear of the portfolios computed now."""
+    def lines(self) -> list[str]:
+        """What a reader must hear, by the names of the portfolios."""
         return [
-            f"{self.names[portfolio]}: {said}"
-            for portfolio, words in self.answers.told.items()
-            for said in words
+            f"{name}: {said}"
+            for portfolio, name in self.names.items()
+            for said in self.told.get(portfolio, ())
         ]
 
 
@@ -53,12 +55,14 @@ def computed(
         work = read_work(con, pack, asset, changed, stage.desk) if changed else None
     name = f"{stage.stamp.run_id}-{asset}"
     answers = compute(work, stage.desk, stage.warehouse.home, name) if work else Answers({}, {})
+    entries = {portfolio: stood.entry for portfolio, stood in stands.items()}
     with stage.write() as tx:
-        entries = stands | _recorded(tx, asset, pack, answers, seen)
+        entries |= _recorded(tx, asset, pack, answers, seen)
+    told = {portfolio: stood.told for portfolio, stood in stands.items()} | answers.told
     names = {snapshot.portfolio_id: snapshot.name for snapshot in snapshots}
-    return Written(pack, [entries[portfolio] for portfolio in names], answers, names)
+    return Written(pack, [entries[portfolio] for portfolio in names], answers, told, names)
 
 
 def _recorded(tx: Transaction, asset: str, pack: Pack, answers: Answers, seen: Inputs) -> dict[str, Entry]:
-    entries = record_each(tx, asset, pack, Batch(answers.tables, answers.stated), seen)
+    entries = record_each(tx, asset, pack, Batch(answers.tables, answers.stated, answers.told), seen)
     return dict(zip(answers.stated, entries, strict=True))

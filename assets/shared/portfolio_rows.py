@@ -1,14 +1,14 @@
 """What every stage of portfolios does alike: open the pack with its portfolios, and write one version for each."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
 from optimizer import DataError
-from resources.books.snapshots import Snapshot, read_snapshots
+from resources.books.snapshots import Snapshot, kept_snapshots
 from resources.dagster_resources import Stage
 from resources.ledger.ledger import Entry
 from resources.packs.packs import Pack
@@ -24,10 +24,12 @@ class Batch:
 
     tables  table -> the rows of all of them, with a column `portfolio_id`: Arrow, or a data frame
     stated  portfolio -> the tables that its version states, with rows or without; in the order of the answers
+    told    portfolio -> what a reader must hear of it, where there is something
     """
 
     tables: Mapping[str, Rows]
     stated: Mapping[str, Collection[str]]
+    told: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: Mapping[Snapshot, Frames]) -> "Batch":
@@ -62,7 +64,7 @@ def opened(stage: Stage, partition_key: str, inputs: Sequence[str]) -> tuple[Pac
     """The pack of a partition, every portfolio as it stands under it, and the versions of the assets `inputs`."""
     with stage.read() as con:
         pack = stage.pack(con, partition_key)
-        return pack, read_snapshots(con, pack), read_inputs(con, pack, inputs)
+        return pack, kept_snapshots(con, pack), read_inputs(con, pack, inputs)
 
 
 def record_each(
@@ -85,4 +87,5 @@ def record_each(
         )
     if not batch.stated:
         return []
-    return tx.record_units(asset, pack.id, Versions(batch.tables, batch.stated, seen.shared, seen.own))
+    new = Versions(batch.tables, batch.stated, seen.shared, seen.own, batch.told)
+    return tx.record_units(asset, pack.id, new)

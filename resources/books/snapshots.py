@@ -24,7 +24,7 @@ from resources.books.paper import Holdings, paper_holdings
 from resources.books.stated import stated_holdings
 from resources.books.tax_lots import lot_frame, read_lots
 from resources.books.universes import WEIGHTINGS, Listing, benchmark_symbols, priced_symbols
-from resources.ledger.ledger import Connection
+from resources.ledger.ledger import Connection, sha256
 from resources.packs.packs import Pack
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.view_files import VIEW, View
@@ -265,6 +265,23 @@ def read_snapshots(
             Standing.of_json(standing) if standing else None,
         ))  # fmt: skip
     return found
+
+
+_KEPT: dict[str, list[Snapshot]] = {}
+
+
+def kept_snapshots(con: Connection, pack: Pack) -> list[Snapshot]:
+    """The same of all portfolios, read once for all stages of a run: while no version of theirs is another."""
+    found = con.execute(
+        "select portfolio_id, arg_max(content_hash, materialization) from versions where pack_id = ? "
+        "and asset = 'portfolio_snapshots' group by all order by all",
+        [pack.id],
+    ).fetchall()
+    key = sha256(repr((pack, found)))
+    if key not in _KEPT:
+        _KEPT.clear()
+        _KEPT[key] = read_snapshots(con, pack)
+    return _KEPT[key]
 
 
 def _held(

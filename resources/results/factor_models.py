@@ -14,7 +14,7 @@ from optimizer.factors.fit import FactorFit
 from optimizer.factors.panel import YEAR, Codes, Mask, sector_codes
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.typing import Array
-from resources.books.snapshots import read_snapshots
+from resources.books.snapshots import kept_snapshots
 from resources.ledger.ledger import Connection
 from resources.packs.dated_facts import known_characteristics, stated_caps, stated_sectors
 from resources.packs.liquidity import traded_volumes
@@ -36,7 +36,7 @@ def wanted_recipes(con: Connection, pack: Pack, *, every: bool) -> dict[str, Rec
     """The recipes of a pack's portfolios for which a model is fitted, by name: those that ask for one, or every one."""
     if not every and not _any_asks(con, pack):
         return {}
-    found = (snapshot.recipe() for snapshot in read_snapshots(con, pack) if not snapshot.problem)
+    found = (snapshot.recipe() for snapshot in kept_snapshots(con, pack) if not snapshot.problem)
     return {recipe.name: recipe for recipe in found if every or asks_for_factors(recipe)}
 
 

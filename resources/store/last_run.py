@@ -20,7 +20,7 @@ class LastRun:
     """A run that left nothing to be done.
 
     asked      what it was asked for
-    inboxes    the folders as its configuration names them
+    inboxes    the folders of prices and facts, as its configuration names them, or whole
     ground     the digest of all that it read besides the warehouse, as `Ground` gives it
     head       number of ledger rows when it had ended, and the hash of the newest
     at, until  ISO times in UTC: before the one and from the other on the clock alone may change the answer

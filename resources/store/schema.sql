@@ -109,7 +109,8 @@ create table materializations (
 );
 create table materialization_units (
     pack_id varchar not null, portfolio_id varchar not null, asset varchar not null, input_hashes varchar not null,
-    content_hash varchar not null, rows bigint not null, cells varchar not null, materialization bigint not null
+    content_hash varchar not null, rows bigint not null, cells varchar not null, materialization bigint not null,
+    told varchar
 );
 create table configs (config_hash varchar not null, text varchar not null, materialization bigint not null);
 create table check_findings (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from optimizer import DataError
@@ -27,12 +27,14 @@ class Versions:
     stated  portfolio -> the tables that its version states; one of them may have no row of it
     shared  what they were all computed from: asset -> content hash
     own     portfolio -> the same, of what is its own
+    told    portfolio -> what a reader must hear of it, where there is something
     """
 
     tables: Mapping[str, Rows]
     stated: Mapping[str, Collection[str]]
     shared: Mapping[str, str]
     own: Mapping[str, Mapping[str, str]]
+    told: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ class Transaction:
             "content_hash": [entry.content_hash for entry in changed.values()],
             "rows": [entry.rows for entry in changed.values()],
             "cells": [json.dumps(cells[p]) for p in changed],
+            "told": pa.array([json.dumps(new.told[p]) if p in new.told else None for p in changed], pa.string()),
         })  # fmt: skip
         keys = {"asset": asset, "pack_id": pack_id, "materialization": entry_id}
         name = self._stage(UNITS, table, keys)

@@ -3,10 +3,11 @@
 -- Every version of (asset, pack, portfolio): a ledger row for itself, or a unit of one that covers many portfolios, whose
 -- `input_hashes` are those of its own portfolio alone; the others stand in its ledger row.
 create or replace view versions as
-select id as materialization, asset, pack_id, portfolio_id, input_hashes, content_hash, rows, cells
+select id as materialization, asset, pack_id, portfolio_id, input_hashes, content_hash, rows, cells, null as told
 from materializations where not starts_with(cells, '{"materialization_units"')
 union all by name
-select materialization, asset, pack_id, portfolio_id, input_hashes, content_hash, rows, cells from materialization_units;
+select materialization, asset, pack_id, portfolio_id, input_hashes, content_hash, rows, cells, told
+from materialization_units;
 
 -- The price rows up to a watermark (all, where it is null) that were not withdrawn since. Of several of one symbol, date
 -- and source the newest counts. Everything that reads believed prices reads them here.

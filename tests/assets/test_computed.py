@@ -10,8 +10,10 @@ from fleet_desk import MODELS, STAMP, FleetDesk, make_fleet_desk
 from assets.optimal_weights import INPUTS
 from assets.shared.computed import Written, computed
 from assets.shared.portfolio_rows import record_each
-from resources.books.snapshots import read_snapshots
+from resources.audit.verification import verify
+from resources.books.snapshots import kept_snapshots, read_snapshots
 from resources.dagster_resources import Stage
+from resources.ledger.anchors import read_anchors
 from resources.results.stage_inputs import Inputs
 
 STAGE = "optimal_weights"
@@ -66,13 +68,32 @@ def test_one_account_that_changed_is_computed_alone(desk: FleetDesk) -> None:
     assert sum(entry.changed for entry in again.entries) == 1
 
 
-def test_a_version_without_rows_is_computed_again_to_tell_why(desk: FleetDesk) -> None:
+def test_a_version_without_rows_stands_and_tells_why(desk: FleetDesk) -> None:
     stage = Stage(desk.warehouse, desk.desk, replace(STAMP, config_hash=desk.desk.digest))
-    for _ in range(2):
-        found = computed(stage, "hedges", desk.pack.id, ["portfolio_snapshots"])
-        assert {"unpriced-0000", "unpriced-0001"} <= set(found.answers.told)
-    assert "views-0000" not in found.answers.stated
-    assert found.told()[0].startswith("unpriced0000: ")
+    first, again = (computed(stage, "hedges", desk.pack.id, ["portfolio_snapshots"]) for _ in range(2))
+    assert {"unpriced-0000", "unpriced-0001"} <= set(first.answers.told)
+    assert again.answers.stated == {}
+    assert again.lines() == first.lines()
+    assert any(line.startswith("unpriced0000: ") for line in again.lines())
+    with desk.warehouse.live() as con:
+        ((told,),) = con.execute(
+            "select told from versions where asset = 'hedges' and portfolio_id = 'unpriced-0000'"
+        ).fetchall()
+        assert json.loads(told) == list(first.told["unpriced-0000"])
+        assert verify(con, read_anchors(desk.warehouse.anchor)).faults == []
+
+
+def test_snapshots_are_read_once_while_they_are_the_same(desk: FleetDesk) -> None:
+    with desk.warehouse.live() as con:
+        kept = kept_snapshots(con, desk.pack)
+        assert kept_snapshots(con, desk.pack) is kept
+        found = next(one for one in kept if one.portfolio_id == "views-0000")
+    moved = replace(found, holdings=replace(found.holdings, cash=found.holdings.cash + 1))
+    seen = Inputs((), {"pricing_pack": desk.pack.content_hash}, {})
+    with desk.warehouse.write(STAMP) as tx:
+        record_each(tx, "portfolio_snapshots", desk.pack, {moved: moved.frames()}, seen)
+        again = kept_snapshots(tx.con, desk.pack)
+    assert next(one for one in again if one.portfolio_id == "views-0000").holdings == moved.holdings
 
 
 def test_a_stage_that_is_not_due_writes_nothing(desk: FleetDesk, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from resources.ledger.ledger import Connection, Entry, Stamp
 from resources.packs.packs import Pack
@@ -12,27 +13,36 @@ from resources.settings.configuration import Configuration
 IN_SNAPSHOTS = "portfolios/"
 
 
+@dataclass(frozen=True)
+class Stands:
+    """A version that stands, and what a reader must hear of its portfolio."""
+
+    entry: Entry
+    told: tuple[str, ...]
+
+
 def standing(
     con: Connection, asset: str, pack: Pack, seen: Inputs, stamp: Stamp, desk: Configuration
-) -> dict[str, Entry]:
+) -> dict[str, Stands]:
     """Portfolio -> its newest version of `asset` under a pack, where computing it again would give the same.
 
-    Of a portfolio that had no rows nothing stands: why it had none is told by computing it again. Nor does what rests
-    on the losses of earlier packs, once one of these was computed again.
+    What rests on the losses of earlier packs stands no more once one of these was computed again.
     """
     rows = con.execute(
         "with newest as (from versions where asset = $1 and pack_id = $2 and portfolio_id is not null "
         "qualify row_number() over (partition by portfolio_id order by materialization desc) = 1) "
-        "select n.portfolio_id, m.id, n.content_hash, n.rows, m.input_hashes, n.input_hashes, m.config_hash "
-        "from newest n join materializations m on m.id = n.materialization where m.code_version = $3 and n.rows > 0",
+        "select n.portfolio_id, m.id, n.content_hash, n.rows, n.told, m.input_hashes, n.input_hashes, m.config_hash "
+        "from newest n join materializations m on m.id = n.materialization where m.code_version = $3",
         [asset, pack.id, stamp.code_version],
     ).fetchall()
-    alike = {config: _same(con, str(config), desk) for config in {row[6] for row in rows}}
-    shared = {text: json.loads(text) for text in {row[4] for row in rows}}
+    alike = {config: _same(con, str(config), desk) for config in {row[7] for row in rows}}
+    shared = {text: json.loads(text) for text in {row[5] for row in rows}}
     restless = _restless(con, pack)
     return {
-        portfolio: Entry(number, content, height, changed=False)
-        for portfolio, number, content, height, whole, own, config in rows
+        portfolio: Stands(
+            Entry(number, content, height, changed=False), tuple(json.loads(told)) if told else ()
+        )
+        for portfolio, number, content, height, told, whole, own, config in rows
         if alike[config]
         and {**shared[whole], **json.loads(own)} == seen.of(portfolio)
         and restless.get(portfolio, 0) < number
