@@ -170,6 +170,24 @@ def quote(
     )  # fmt: skip
 
 
+def quotes_of(
+    instruments: Sequence[Instrument],
+    markets: Mapping[str, Market],
+    sensitivities: Sensitivities,
+    moves: Array,
+    limits: HedgeLimits,
+    replayed: Mapping[str, float] | None = None,
+) -> list[Quote | None]:
+    """What `quote` gives for each instrument; None for one without a market."""
+    real = replayed or {}
+    return [
+        quote(one, markets[one.symbol], sensitivities, moves, limits, real.get(one.symbol))
+        if one.symbol in markets
+        else None
+        for one in instruments
+    ]
+
+
 @dataclass(frozen=True)
 class Hedge:
     """One hedge, in whole shares or contracts; money in the base currency.
@@ -225,10 +243,12 @@ def plan_hedges(
     sensitivities: Sensitivities,
     limits: HedgeLimits,
     replayed: Mapping[str, float] | None = None,
+    quotes: Sequence[Quote | None] | None = None,
 ) -> HedgePlan:
     """The hedges that leave the least loss within the limits, and of those the cheapest.
 
     replayed  symbol -> real return over the scenario's window; instruments without one move by sensitivity
+    quotes    `quotes_of` the instruments, where they are known already
     An instrument is used only against factors that cost the book something, and only if it gains by more than
     one standard error, and more than it costs; one that does not is noted. With a cost per unit of offset each, a
     cap each and one budget this is the continuous knapsack, where taking the cheapest offset first is optimal
@@ -246,13 +266,13 @@ def plan_hedges(
     untold = max(-sum(stressed.profits[symbol] for symbol in stressed.replayed), 0.0)
     causes = {f: max(-profit, 0.0) + untold for f, profit in stressed.by_factor.items()}
     hurt = {f: due for f, due in causes.items() if due > MATERIAL * loss} or dict.fromkeys(FACTORS, loss)
-    moves = applied_moves(stressed.scenario, sensitivities)
+    if quotes is None:
+        moves = applied_moves(stressed.scenario, sensitivities)
+        quotes = quotes_of(instruments, markets, sensitivities, moves, limits, replayed)
     usable, notes = [], []
-    for instrument in instruments:
-        if instrument.symbol not in markets or not set(instrument.against) & set(hurt):
+    for instrument, found in zip(instruments, quotes, strict=True):
+        if found is None or hurt.keys().isdisjoint(instrument.against):
             continue
-        real = (replayed or {}).get(instrument.symbol)
-        found = quote(instrument, markets[instrument.symbol], sensitivities, moves, limits, real)
         if found.gain - found.error > 0 and found.gain > found.cost:
             usable.append((instrument, found))
         elif found.gain - found.error > 0:

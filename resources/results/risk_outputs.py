@@ -37,7 +37,7 @@ class Hedged:
 
 def stressed(book: Exposed, scenario: Scenario) -> Stress:
     """One scenario over the portfolio; its real returns where the pack has them."""
-    return stress(book.values, book.sensitivities, scenario, book.replays.get(scenario.id))
+    return stress(book.values, book.held, scenario, book.replays.get(scenario.id), book.moves(scenario))
 
 
 def hedged(
@@ -46,7 +46,8 @@ def hedged(
     """A scenario over the portfolio and the hedges against it: what the `hedges` asset and the service both call."""
     found = stressed(book, scenario)
     real = book.replays.get(scenario.id)
-    plan = plan_hedges(found, book.nav, instruments, book.markets, book.sensitivities, limits, real)
+    quotes = book.quotes(scenario, instruments, limits) if found.total < 0 else None
+    plan = plan_hedges(found, book.nav, instruments, book.markets, book.sensitivities, limits, real, quotes)
     return Hedged(found, plan)
 
 
