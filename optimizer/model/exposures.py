@@ -295,6 +295,12 @@ class FundExposureMap(Mapping[str, Fund]):
     def select(self, symbols: Iterable[str]) -> tuple[Fund, ...]:
         """The fund of each symbol, in that order; raises PolicyError naming all that are not mapped."""
         wanted = tuple(symbols)
+        try:
+            return tuple([self.funds.get(symbol) or self._unknown[symbol] for symbol in wanted])
+        except (KeyError, TypeError):
+            return self._selected(wanted)
+
+    def _selected(self, wanted: tuple[str, ...]) -> tuple[Fund, ...]:
         if strange := [symbol for symbol in wanted if not isinstance(symbol, str)]:
             raise PolicyError(f"{strange[0]!r} is no symbol; give symbols, and weights as symbol -> weight")
         missing = [symbol for symbol in wanted if symbol not in self.funds]

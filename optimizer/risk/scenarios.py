@@ -265,15 +265,17 @@ def stress(
     """
     real = replayed or {}
     for told in (values, real):
-        if wrong := [f"{symbol} {number}" for symbol, number in told.items() if not abs(number) < ABSURD]:
+        if not (np.abs(np.fromiter(told.values(), float, len(told))) < ABSURD).all():
+            wrong = [f"{symbol} {number}" for symbol, number in told.items() if not abs(number) < ABSURD]
             raise DataError(f"{', '.join(wrong)} is no amount or return; correct it")
     sens = sensitivities.of(tuple(values))
     moves = applied_moves(scenario, sens) if moves is None else moves
-    held = np.array(list(values.values()), dtype=float)
-    priced = np.array([symbol not in real for symbol in sens.symbols], dtype=float)
-    growth = np.expm1(sens.values @ moves)
-    returns = np.array([real.get(s, g) for s, g in zip(sens.symbols, growth.tolist(), strict=True)])
-    first_order = (held * priced) @ (sens.values * moves)
+    held = priced = np.array(list(values.values()), dtype=float)
+    returns = growth = np.expm1(sens.values @ moves)
+    if real:
+        priced = held * np.array([symbol not in real for symbol in sens.symbols], dtype=float)
+        returns = np.array([real.get(s, g) for s, g in zip(sens.symbols, growth.tolist(), strict=True)])
+    first_order = priced @ (sens.values * moves)
     return Stress(
         scenario,
         {
@@ -282,9 +284,9 @@ def stress(
         },
         dict(zip(sens.symbols, (held * returns).tolist(), strict=True)),
         dict(zip(FACTORS, first_order.tolist(), strict=True)),
-        float((held * priced) @ returns - first_order.sum()),
-        standard_error(held * priced * (1 + growth), sens, moves),
-        tuple(symbol for symbol in sens.symbols if symbol in real),
+        float(priced @ returns - first_order.sum()),
+        standard_error(priced * (1 + growth), sens, moves),
+        tuple(symbol for symbol in sens.symbols if symbol in real) if real else (),
     )  # fmt: skip
 
 

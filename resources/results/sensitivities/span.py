@@ -61,7 +61,13 @@ class Span:
     @cached_property
     def dates(self) -> tuple[date, ...]:
         """(T,) ascending."""
-        return tuple(day for day, own in zip(self._whole[0].dates, self._rows.tolist(), strict=True) if own)
+
+        def made() -> tuple[date, ...]:
+            own = zip(self._whole[0].dates, self._rows.tolist(), strict=True)
+            return tuple(day for day, ours in own if ours)
+
+        found: tuple[date, ...] = self.once(("dates", self.key), made)
+        return found
 
     def own(self, symbol: str) -> Array:
         """(T,) total-return prices in the symbol's own currency."""
