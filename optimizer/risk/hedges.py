@@ -243,12 +243,10 @@ def plan_hedges(
     sensitivities: Sensitivities,
     limits: HedgeLimits,
     replayed: Mapping[str, float] | None = None,
-    quotes: Sequence[Quote | None] | None = None,
 ) -> HedgePlan:
     """The hedges that leave the least loss within the limits, and of those the cheapest.
 
     replayed  symbol -> real return over the scenario's window; instruments without one move by sensitivity
-    quotes    `quotes_of` the instruments, where they are known already
     An instrument is used only against factors that cost the book something, and only if it gains by more than
     one standard error, and more than it costs; one that does not is noted. With a cost per unit of offset each, a
     cap each and one budget this is the continuous knapsack, where taking the cheapest offset first is optimal
@@ -259,6 +257,22 @@ def plan_hedges(
     >>> plan_hedges(stressed, 1e3, [], {}, sensitivities, HedgeLimits()).notes
     ('The portfolio does not lose under this scenario; no hedge is needed',)
     """
+    if stressed.total >= 0:
+        return plan_by((), stressed, nav, (), markets, limits)
+    moves = applied_moves(stressed.scenario, sensitivities)
+    quotes = quotes_of(instruments, markets, sensitivities, moves, limits, replayed)
+    return plan_by(quotes, stressed, nav, instruments, markets, limits)
+
+
+def plan_by(
+    quotes: Sequence[Quote | None],
+    stressed: Stress,
+    nav: float,
+    instruments: Sequence[Instrument],
+    markets: Mapping[str, Market],
+    limits: HedgeLimits,
+) -> HedgePlan:
+    """`plan_hedges` by `quotes_of` the instruments, where they are known already."""
     loss = -stressed.total
     if loss <= 0:
         return HedgePlan((), 0.0, ("The portfolio does not lose under this scenario; no hedge is needed",))
@@ -266,9 +280,6 @@ def plan_hedges(
     untold = max(-sum(stressed.profits[symbol] for symbol in stressed.replayed), 0.0)
     causes = {f: max(-profit, 0.0) + untold for f, profit in stressed.by_factor.items()}
     hurt = {f: due for f, due in causes.items() if due > MATERIAL * loss} or dict.fromkeys(FACTORS, loss)
-    if quotes is None:
-        moves = applied_moves(stressed.scenario, sensitivities)
-        quotes = quotes_of(instruments, markets, sensitivities, moves, limits, replayed)
     usable, notes = [], []
     for instrument, found in zip(instruments, quotes, strict=True):
         if found is None or hurt.keys().isdisjoint(instrument.against):

@@ -250,26 +250,34 @@ def stress(
     sensitivities: Sensitivities,
     scenario: Scenario,
     replayed: Mapping[str, float] | None = None,
-    moves: Array | None = None,
 ) -> Stress:
     """The scenario's effect on holdings: value x (exp(sensitivities x moves) - 1), so that nothing loses over 100%.
 
     values    symbol -> value held, base currency, negative when short
     replayed  symbol -> real return over the scenario's window, a fraction; the others are priced by sensitivity
-    moves     `applied_moves`, where they are known already
     Linear in the log moves: the convexity of bonds and options is not in it. Raises DataError for a value or return
     that is no number, PolicyError for a symbol without sensitivities.
 
     >>> round(stress({'EQUITY': 1000.0}, sensitivities, Scenario('crash', 'x', {'equity': -0.2})).total, 2)
     -200.0
     """
+    return stress_by(values, sensitivities, scenario, replayed, applied_moves(scenario, sensitivities))
+
+
+def stress_by(
+    values: Mapping[str, float],
+    sensitivities: Sensitivities,
+    scenario: Scenario,
+    replayed: Mapping[str, float] | None,
+    moves: Array,
+) -> Stress:
+    """`stress` by the scenario's `applied_moves` (k,), where they are known already."""
     real = replayed or {}
     for told in (values, real):
         if not (np.abs(np.fromiter(told.values(), float, len(told))) < ABSURD).all():
             wrong = [f"{symbol} {number}" for symbol, number in told.items() if not abs(number) < ABSURD]
             raise DataError(f"{', '.join(wrong)} is no amount or return; correct it")
     sens = sensitivities.of(tuple(values))
-    moves = applied_moves(scenario, sens) if moves is None else moves
     held = priced = np.array(list(values.values()), dtype=float)
     returns = growth = np.expm1(sens.values @ moves)
     if real:
