@@ -42,7 +42,10 @@ def cpu(work: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def write_desk(folder: Path) -> list[date]:
-    """Ten models as portfolios, and prices of 200 names over 800 sessions in the inbox."""
+    """Ten models as portfolios, and prices over 800 sessions of 200 names and of what scenarios and hedges ask for."""
+    from resources.results.scenario_inputs import wanted_symbols
+    from resources.settings.playbooks import load_playbooks
+
     rng = np.random.default_rng(7)
     names = [f"S{number:03d}" for number in range(SYMBOLS)]
     config = folder / "config"
@@ -61,16 +64,16 @@ def write_desk(folder: Path) -> list[date]:
             "policy: {max_single_position_pct: 10, risk_free_rate: 0.02, max_turnover_pct: 30}\n"
             "holdings:\n  - {as_of: 2021-01-04, cash: 1000000}\n"
         )
-    days = sessions()
+    days, priced = sessions(), [*names, *sorted(wanted_symbols(load_playbooks(config)))]
     market = rng.normal(3e-4, 0.008, (len(days), 1))
-    own_moves = rng.normal(0, 0.012, (len(days), SYMBOLS))
-    closes = rng.uniform(20, 300, SYMBOLS) * np.exp(
-        np.cumsum(market * rng.uniform(0.5, 1.5, SYMBOLS) + own_moves, axis=0)
+    own_moves = rng.normal(0, 0.012, (len(days), len(priced)))
+    closes = rng.uniform(20, 300, len(priced)) * np.exp(
+        np.cumsum(market * rng.uniform(0.5, 1.5, len(priced)) + own_moves, axis=0)
     )
     lines = [
         f"{name},{day},{closes[row, place]:.4f}"
         for row, day in enumerate(days)
-        for place, name in enumerate(names)
+        for place, name in enumerate(priced)
     ]
     (folder / "inbox" / "history.csv").write_text("symbol,date,close\n" + "\n".join(lines) + "\n")
     return days
@@ -316,7 +319,8 @@ def draw(found: Sequence[Sized]) -> None:
 def page(found: Sequence[Sized], engine: str) -> str:
     """The section's text."""
     return (
-        f"{SYMBOLS} symbols, {DAYS} sessions, {MODELS} models of {NAMES} names, accounts of 20 to {NAMES}; CPU "
+        f"{SYMBOLS} symbols beside those of scenarios and hedges, {DAYS} sessions, {MODELS} models of {NAMES} names, "
+        f"accounts of 20 to {NAMES}; CPU "
         f"seconds, one thread, engine {engine}, other work on the machine. Library: `propose` on estimates and prices "
         f"that are there. Computed: all five stages of the first {COMPUTED:,}, read, reckoned and put into Arrow. "
         f"Written: the same of all, with tables, ledger, publish.\n\n{told(found)}"

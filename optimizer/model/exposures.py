@@ -208,9 +208,13 @@ class Fund:
     def __post_init__(self) -> None:
         _check_fund(self)
 
-    @cached_property
+    @property
     def notional(self) -> float:
         """Sum of |exposure| per 1 of NAV, without the financing leg; inverse funds count too."""
+        return self._notional
+
+    @cached_property
+    def _notional(self) -> float:
         return sum(abs(amount) for amount in self.exposures.values())
 
     @property
@@ -220,10 +224,10 @@ class Fund:
 
     def exposure(self, kind: ExposureType) -> float:
         """The amount of that type per 1 of NAV, everything below it included."""
-        return self.amounts[_PLACES[kind]]
+        return self._amounts[_PLACES[kind]]
 
     @cached_property
-    def amounts(self) -> tuple[float, ...]:
+    def _amounts(self) -> tuple[float, ...]:
         """The same of every ExposureType, in their order."""
         found = [0.0] * len(_PLACES)
         for own, amount in self.exposures.items():
@@ -295,6 +299,12 @@ class FundExposureMap(Mapping[str, Fund]):
     def select(self, symbols: Iterable[str]) -> tuple[Fund, ...]:
         """The fund of each symbol, in that order; raises PolicyError naming all that are not mapped."""
         wanted = tuple(symbols)
+        try:
+            return tuple([self.funds.get(symbol) or self._unknown[symbol] for symbol in wanted])
+        except (KeyError, TypeError):
+            return self._selected(wanted)
+
+    def _selected(self, wanted: tuple[str, ...]) -> tuple[Fund, ...]:
         if strange := [symbol for symbol in wanted if not isinstance(symbol, str)]:
             raise PolicyError(f"{strange[0]!r} is no symbol; give symbols, and weights as symbol -> weight")
         missing = [symbol for symbol in wanted if symbol not in self.funds]
@@ -316,7 +326,7 @@ class FundExposureMap(Mapping[str, Fund]):
     def matrix(self, symbols: Iterable[str], types: Iterable[ExposureType]) -> Array:
         """(k, n) exposure of each symbol to each type per 1 of NAV; a type includes everything below it."""
         funds, places = self.select(symbols), [_PLACES[kind] for kind in types]
-        rows = [fund.amounts for fund in funds]
+        rows = [fund._amounts for fund in funds]
         amounts = [[row[place] for row in rows] for place in places]
         return np.array(amounts, dtype=float).reshape(len(places), len(funds))
 

@@ -57,8 +57,8 @@ def _checked(name: str, value: Any) -> Any:
     """The value, a list or Series as an array; DataError for one that is not finite or out of its range."""
     if isinstance(value, np.ndarray) or hasattr(value, "to_numpy") or isinstance(value, list | tuple):
         array = _floats(name, value)
-        if not np.isfinite(array).all():
-            first = array[~np.isfinite(array)][0]
+        if not (finite := np.isfinite(array)).all():
+            first = array[~finite][0]
             raise DataError(f"{name} holds {first}; each must be a finite number: fill or drop it")
         return array
     if isinstance(value, float | int):
@@ -79,12 +79,10 @@ def _check_lengths(told: Sequence[tuple[str, Any]], values: Sequence[Any], least
     arrays = [(name, v) for (name, _), v in zip(told, values, strict=True) if isinstance(v, np.ndarray)]
     if not arrays:
         return
-    rows = [(name, array) for name, array in arrays if array.ndim == 1]
-    if not rows or len(rows[0][1]) < least:
-        name, found = (rows or arrays)[0]
-        raise DataError(f"{name} has shape {found.shape}; at least {least} numbers in one row are needed")
-    name, first = rows[0]
-    if first.size and first.min() < lowest:
+    name, first = next((pair for pair in arrays if pair[1].ndim == 1), arrays[0])
+    if first.ndim != 1 or len(first) < least:
+        raise DataError(f"{name} has shape {first.shape}; at least {least} numbers in one row are needed")
+    if lowest > -np.inf and first.size and first.min() < lowest:
         raise DataError(f"{name} holds {first.min():g}, and nothing may be below {lowest:g}; correct it")
     for other, array in arrays:
         if array.shape not in ((len(first),), (len(first), len(first))):

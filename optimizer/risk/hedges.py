@@ -170,6 +170,24 @@ def quote(
     )  # fmt: skip
 
 
+def quotes_of(
+    instruments: Sequence[Instrument],
+    markets: Mapping[str, Market],
+    sensitivities: Sensitivities,
+    moves: Array,
+    limits: HedgeLimits,
+    replayed: Mapping[str, float] | None = None,
+) -> list[Quote | None]:
+    """What `quote` gives for each instrument; None for one without a market."""
+    real = replayed or {}
+    return [
+        quote(one, markets[one.symbol], sensitivities, moves, limits, real.get(one.symbol))
+        if one.symbol in markets
+        else None
+        for one in instruments
+    ]
+
+
 @dataclass(frozen=True)
 class Hedge:
     """One hedge, in whole shares or contracts; money in the base currency.
@@ -239,6 +257,22 @@ def plan_hedges(
     >>> plan_hedges(stressed, 1e3, [], {}, sensitivities, HedgeLimits()).notes
     ('The portfolio does not lose under this scenario; no hedge is needed',)
     """
+    if stressed.total >= 0:
+        return plan_by((), stressed, nav, (), markets, limits)
+    moves = applied_moves(stressed.scenario, sensitivities)
+    quotes = quotes_of(instruments, markets, sensitivities, moves, limits, replayed)
+    return plan_by(quotes, stressed, nav, instruments, markets, limits)
+
+
+def plan_by(
+    quotes: Sequence[Quote | None],
+    stressed: Stress,
+    nav: float,
+    instruments: Sequence[Instrument],
+    markets: Mapping[str, Market],
+    limits: HedgeLimits,
+) -> HedgePlan:
+    """`plan_hedges` by `quotes_of` the instruments, where they are known already."""
     loss = -stressed.total
     if loss <= 0:
         return HedgePlan((), 0.0, ("The portfolio does not lose under this scenario; no hedge is needed",))
@@ -246,13 +280,10 @@ def plan_hedges(
     untold = max(-sum(stressed.profits[symbol] for symbol in stressed.replayed), 0.0)
     causes = {f: max(-profit, 0.0) + untold for f, profit in stressed.by_factor.items()}
     hurt = {f: due for f, due in causes.items() if due > MATERIAL * loss} or dict.fromkeys(FACTORS, loss)
-    moves = applied_moves(stressed.scenario, sensitivities)
     usable, notes = [], []
-    for instrument in instruments:
-        if instrument.symbol not in markets or not set(instrument.against) & set(hurt):
+    for instrument, found in zip(instruments, quotes, strict=True):
+        if found is None or hurt.keys().isdisjoint(instrument.against):
             continue
-        real = (replayed or {}).get(instrument.symbol)
-        found = quote(instrument, markets[instrument.symbol], sensitivities, moves, limits, real)
         if found.gain - found.error > 0 and found.gain > found.cost:
             usable.append((instrument, found))
         elif found.gain - found.error > 0:

@@ -9,6 +9,7 @@ import numpy as np
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.exposures import ExposureType, Fund
+from optimizer.risk.factor_regression import FactorFit, Regression
 from optimizer.typing import Array
 
 # Shocks to a yield or spread add (fraction: 0.01 = 100 bps); shocks to a price or to volatility are relative.
@@ -95,11 +96,14 @@ class Sensitivities:
 
     def of(self, symbols: Sequence[str]) -> "Sensitivities":
         """Those of some symbols, in that order; raises PolicyError naming the missing."""
-        if missing := [symbol for symbol in symbols if symbol not in self.symbols]:
+        if tuple(symbols) == self.symbols:
+            return self
+        places = {symbol: place for place, symbol in enumerate(self.symbols)}
+        if missing := [symbol for symbol in symbols if symbol not in places]:
             raise PolicyError(
                 f"no sensitivities of {', '.join(missing)}; there are {', '.join(self.symbols)}"
             )
-        at = [self.symbols.index(symbol) for symbol in symbols]
+        at = [places[symbol] for symbol in symbols]
         return replace(
             self, symbols=tuple(symbols), values=self.values[at], errors=self.errors[at],
             sources=tuple(self.sources[i] for i in at), residuals=self.residuals[:, at],
@@ -157,42 +161,34 @@ def estimate_sensitivities(
             f"{', '.join(lost or symbols)}: fewer than {MIN_OBSERVATIONS + k} days of prices together with the factor "
             f"proxies, and no declared exposures; ingest history, or add the fund to funds.yaml"
         )
-    values, errors = np.nan_to_num(declared), np.full((n, k), np.nan)
-    information, covariance = np.zeros((k, k)), np.zeros((k, k))
-    residuals = np.zeros((int(rows.sum()), n))
-    freedom = 1
-    if known.any():
-        x = moves[rows][:, observed]
-        fit = _regress(x, returns[rows][:, known])
-        block = np.ix_(observed, observed)
-        freedom, information[block], covariance[block] = fit.freedom, fit.information, np.cov(x.T)
-        residuals[:, known] = fit.residuals
-        values[np.ix_(known, observed)], errors[np.ix_(known, observed)] = fit.values, fit.errors
-    sources = tuple("history" if have else "declared" for have in known)
+    if not known.any():
+        nothing = np.zeros((k, k))
+        return Sensitivities(
+            tuple(symbols), np.nan_to_num(declared), np.full((n, k), np.nan), ("declared",) * n, observed, nothing,
+            np.zeros((int(rows.sum()), n)), 1, nothing,
+        )  # fmt: skip
+    regression, own = Regression(moves[rows], observed), returns[rows].T
+    fits = [regression.fit(column) if have else None for column, have in zip(own, known, strict=True)]
+    return gathered(tuple(symbols), regression, fits, declared)
+
+
+def gathered(
+    symbols: tuple[str, ...], regression: Regression, fits: Sequence[FactorFit | None], declared: Array
+) -> Sensitivities:
+    """Of some symbols: by their fits, and by what is declared (n, k) of those without and where none is observed."""
+    nothing, height = np.full(len(FACTORS), np.nan), len(regression.moves)
+    values = np.array([nothing if fit is None else fit.values for fit in fits])
     return Sensitivities(
-        tuple(symbols), values, errors, sources, observed, information, residuals, freedom, covariance
+        symbols,
+        np.where(np.isnan(values), np.nan_to_num(declared), values),
+        np.array([nothing if fit is None else fit.errors for fit in fits]),
+        tuple("declared" if fit is None else "history" for fit in fits),
+        regression.observed,
+        regression.information,
+        np.array([np.zeros(height) if fit is None else fit.residuals for fit in fits]).T,
+        regression.freedom,
+        regression.covariance,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    values: Array
-    errors: Array
-    residuals: Array
-    information: Array
-    freedom: int
-
-
-def _regress(x: Array, y: Array) -> _Fit:
-    """Ordinary least squares on demeaned columns, each scaled to unit deviation first: yields move by 1e-4."""
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    scale = x.std(axis=0)
-    inverse = np.linalg.pinv((x / scale).T @ (x / scale)) / np.outer(scale, scale)
-    values = (inverse @ x.T @ y).T
-    residuals = y - x @ values.T
-    freedom = max(len(x) - x.shape[1] - 1, 1)
-    variance = (residuals**2).sum(axis=0) / freedom
-    return _Fit(values, np.sqrt(np.outer(variance, np.diag(inverse))), residuals, inverse, freedom)
 
 
 Loads = Mapping[ExposureType, Mapping[str, float]]
@@ -265,17 +261,29 @@ def stress(
     >>> round(stress({'EQUITY': 1000.0}, sensitivities, Scenario('crash', 'x', {'equity': -0.2})).total, 2)
     -200.0
     """
+    return stress_by(values, sensitivities, scenario, replayed, applied_moves(scenario, sensitivities))
+
+
+def stress_by(
+    values: Mapping[str, float],
+    sensitivities: Sensitivities,
+    scenario: Scenario,
+    replayed: Mapping[str, float] | None,
+    moves: Array,
+) -> Stress:
+    """`stress` by the scenario's `applied_moves` (k,), where they are known already."""
     real = replayed or {}
     for told in (values, real):
-        if wrong := [f"{symbol} {number}" for symbol, number in told.items() if not abs(number) < ABSURD]:
+        if not (np.abs(np.fromiter(told.values(), float, len(told))) < ABSURD).all():
+            wrong = [f"{symbol} {number}" for symbol, number in told.items() if not abs(number) < ABSURD]
             raise DataError(f"{', '.join(wrong)} is no amount or return; correct it")
     sens = sensitivities.of(tuple(values))
-    moves = applied_moves(scenario, sens)
-    held = np.array(list(values.values()), dtype=float)
-    priced = np.array([symbol not in real for symbol in sens.symbols], dtype=float)
-    growth = np.expm1(sens.values @ moves)
-    returns = np.array([real.get(s, g) for s, g in zip(sens.symbols, growth.tolist(), strict=True)])
-    first_order = (held * priced) @ (sens.values * moves)
+    held = priced = np.array(list(values.values()), dtype=float)
+    returns = growth = np.expm1(sens.values @ moves)
+    if real:
+        priced = held * np.array([symbol not in real for symbol in sens.symbols], dtype=float)
+        returns = np.array([real.get(s, g) for s, g in zip(sens.symbols, growth.tolist(), strict=True)])
+    first_order = priced @ (sens.values * moves)
     return Stress(
         scenario,
         {
@@ -284,9 +292,9 @@ def stress(
         },
         dict(zip(sens.symbols, (held * returns).tolist(), strict=True)),
         dict(zip(FACTORS, first_order.tolist(), strict=True)),
-        float((held * priced) @ returns - first_order.sum()),
-        standard_error(held * priced * (1 + growth), sens, moves),
-        tuple(symbol for symbol in sens.symbols if symbol in real),
+        float(priced @ returns - first_order.sum()),
+        standard_error(priced * (1 + growth), sens, moves),
+        tuple(symbol for symbol in sens.symbols if symbol in real) if real else (),
     )  # fmt: skip
 
 

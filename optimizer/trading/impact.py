@@ -133,7 +133,8 @@ def impact(
     """
     reference = before if universe.benchmark is None else universe.benchmark
     listed = universe.funds.types(sorted({*before, *after})) if universe.funds else ()
-    kinds = tuple(kind for kind in ExposureType if any(kind in (own, *own.parents) for own in listed))
+    named = {kind for own in listed for kind in (own, *own.parents)}
+    kinds = tuple(kind for kind in ExposureType if kind in named)
     told = _Context(estimates, policy, universe, ratings or {}, reference, kinds)
     return Impact(told.side(before, value), told.side(after, value - costs), costs)
 

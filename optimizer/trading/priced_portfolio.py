@@ -53,6 +53,8 @@ def make_book(
 ) -> Book:
     """A line per name that is held or wanted; DataError for a missing price or rate, or a worthless book."""
     lines, even, one = {}, True, Decimal(1)
+    read: Number | None = None
+    lot = ZERO
     for symbol in sorted({*portfolio.positions, *wanted}):
         if fx is not None and symbol not in fx:
             raise DataError(f"{symbol} has no exchange rate; give the base currency's price of its currency")
@@ -62,9 +64,11 @@ def make_book(
         local = price_of(symbol, prices)
         held = portfolio.positions.get(symbol)
         quantity = held.quantity if held else ZERO
-        lot = exact(lots[symbol] if isinstance(lots, Mapping) else lots, f"the lot of {symbol}")
-        if lot <= 0:
-            raise PolicyError(f"{symbol}: a lot of {lot} shares; it must be above 0")
+        stated = lots[symbol] if isinstance(lots, Mapping) else lots
+        if stated is not read:
+            read, lot = stated, exact(stated, f"the lot of {symbol}")
+            if lot <= 0:
+                raise PolicyError(f"{symbol}: a lot of {lot} shares; it must be above 0")
         price = local if fx is None else local * rate
         worth = quantity * price
         value = money(worth)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from optimizer import ExposureType, HedgeLimits, Impact, Instrument, Scenario, plan_hedges, stress
-from optimizer.risk.hedges import Hedge, HedgePlan
-from optimizer.risk.scenarios import Stress
+from optimizer import ExposureType, HedgeLimits, Impact, Instrument, Scenario
+from optimizer.risk.hedges import Hedge, HedgePlan, plan_by
+from optimizer.risk.scenarios import Stress, stress_by
 from optimizer.trading.impact import NUMBERS
 from resources.results.scenario_inputs import Exposed
 from resources.results.stage_outputs import Answer, Columns
@@ -37,7 +37,7 @@ class Hedged:
 
 def stressed(book: Exposed, scenario: Scenario) -> Stress:
     """One scenario over the portfolio; its real returns where the pack has them."""
-    return stress(book.values, book.sensitivities, scenario, book.replays.get(scenario.id))
+    return stress_by(book.values, book.held, scenario, book.replays.get(scenario.id), book.moves(scenario))
 
 
 def hedged(
@@ -45,8 +45,8 @@ def hedged(
 ) -> Hedged:
     """A scenario over the portfolio and the hedges against it: what the `hedges` asset and the service both call."""
     found = stressed(book, scenario)
-    real = book.replays.get(scenario.id)
-    plan = plan_hedges(found, book.nav, instruments, book.markets, book.sensitivities, limits, real)
+    quotes = () if found.total >= 0 else book.quotes(scenario, instruments, limits)
+    plan = plan_by(quotes, found, book.nav, instruments, book.markets, limits)
     return Hedged(found, plan)
 
 

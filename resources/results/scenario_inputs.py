@@ -1,25 +1,41 @@
 """What scenarios need to know of a portfolio: values, sensitivities, instruments, real returns of the past."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from optimizer import DataError, FundExposureMap, estimate_sensitivities, log_returns, simple_returns
+from optimizer import (
+    DataError,
+    FundExposureMap,
+    HedgeLimits,
+    Instrument,
+    Scenario,
+    estimate_sensitivities,
+    log_returns,
+    simple_returns,
+)
 from optimizer.model.sessions import Rows, common_rows, costly_gaps, periods_per_year
 from optimizer.risk.hedges import Market as Quoted
-from optimizer.risk.scenarios import FACTORS, Sensitivities, declared_sensitivities, factor_moves
+from optimizer.risk.hedges import Quote, quotes_of
+from optimizer.risk.scenarios import (
+    FACTORS,
+    Sensitivities,
+    applied_moves,
+    declared_sensitivities,
+    factor_moves,
+)
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.markets import Market, Window, read_market
 from resources.packs.packs import Pack
-from resources.packs.panels import Panel
 from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import look_through
+from resources.results.sensitivities.span import Once, Span
 from resources.settings.playbooks import Playbooks
 
 LOOKBACK = 756
@@ -38,7 +54,8 @@ class Exposed:
     sensitivities  of what is held and of every instrument that the pack prices
     markets        symbol -> price, volatility and rate of the instruments
     replays        scenario -> symbol -> real return over its window, of holdings and instruments
-    prices         (T, n) total-return prices of holdings and instruments, base currency, NaN where there is none
+    span           the prices that they are estimated from
+    shared         gives by a key what was made for a portfolio of the same dates
     """
 
     pack: Pack
@@ -47,14 +64,43 @@ class Exposed:
     sensitivities: Sensitivities
     markets: Mapping[str, Quoted]
     replays: Mapping[str, Mapping[str, float]]
-    prices: pd.DataFrame
+    span: Span
     notes: Sequence[str]
     funds: FundExposureMap
+    shared: Once
 
-    @property
+    @cached_property
     def nav(self) -> float:
         """Value of holdings and cash."""
         return float(self.case.portfolio.total_value(self.case.prices))
+
+    @cached_property
+    def held(self) -> Sensitivities:
+        """Those of what is held."""
+        return self.sensitivities.of(tuple(self.values))
+
+    @cached_property
+    def prices(self) -> pd.DataFrame:
+        """(T, n) total-return prices of holdings and instruments, base currency, NaN where there is none."""
+        return self.span.tables()[1]
+
+    def moves(self, scenario: Scenario) -> Array:
+        """(k,) log moves of the factors under a scenario."""
+        found: Array = self.shared(
+            ("moves", scenario.id), lambda: applied_moves(scenario, self.sensitivities)
+        )
+        return found
+
+    def quotes(
+        self, scenario: Scenario, instruments: Sequence[Instrument], limits: HedgeLimits
+    ) -> Sequence[Quote | None]:
+        """What each instrument gains and costs under a scenario."""
+        real, moves = self.replays.get(scenario.id), self.moves(scenario)
+        found: Sequence[Quote | None] = self.shared(
+            ("quotes", scenario.id, bool(real), self.case.inputs.policy.risk_free_rate),
+            lambda: quotes_of(instruments, self.markets, self.sensitivities, moves, limits, real),
+        )
+        return found
 
     def volatility(self, values: Mapping[str, float]) -> float:
         """Of holdings (base currency) as shares of the NAV, per year, over 252 sessions of them all; NaN if too few."""
@@ -68,9 +114,6 @@ class Exposed:
         return float(moves.std(ddof=1) * np.sqrt(yearly)) if len(moves) >= 30 else float("nan")
 
 
-Once = Callable[[object, Callable[[], Any]], Any]
-
-
 def read_exposed(
     con: Connection, pack: Pack, case: Case, funds: FundExposureMap, books: Playbooks
 ) -> Exposed:
@@ -80,7 +123,13 @@ def read_exposed(
     """
     symbols = {*_values(case), *wanted_symbols(books)}
     market = read_market(con, pack, symbols, [case.snapshot.base_currency], SESSIONS, windows_of(books))
-    return exposed_on(market, case, funds, books, lambda _, make: make())
+    made: dict[object, Any] = {}
+
+    def once(key: object, make: Callable[[], Any]) -> Any:
+        return made[key] if key in made else made.setdefault(key, make())
+
+    # Whoever asks may bring scenarios and limits of his own under the same names.
+    return replace(exposed_on(market, case, funds, books, once), shared=lambda _, make: make())
 
 
 def wanted_symbols(books: Playbooks) -> set[str]:
@@ -109,24 +158,22 @@ def exposed_on(market: Market, case: Case, funds: FundExposureMap, books: Playbo
     once  gives by a key what was made before: what depends on the market alone is made once for all portfolios
     """
     pack, currency, values = market.pack, case.snapshot.base_currency, _values(case)
-    wanted = _candidates(books)
-    symbols = tuple(sorted({*values, *wanted_symbols(books)} - {"CASH"}))
-    recent = market.recent(symbols, RECENT)
-    last = {s: found[1] for i, s in enumerate(symbols) if (found := recent.last_close(i))}
-    panel = market.recent(symbols, LOOKBACK + 1)
-    kept = [s for s in symbols if s in last]
-    table = _total_returns(market, panel, once)
-    own = pd.DataFrame(table, pd.DatetimeIndex(panel.dates, name="date"), list(symbols))[kept]
-    base = market.in_currency(panel, currency, table)[kept]
+    wanted = once("candidates", lambda: _candidates(books))
+    asked = once("asked", lambda: wanted_symbols(books))
+    symbols = tuple(sorted({*values, *asked} - {"CASH"}))
+    newest = once("newest", lambda: _newest(market))
+    kept = [s for s in symbols if s in newest]
     known = look_through(funds, market.known("kind", kept), case.inputs.policy)
-    rows = estimated_on(own, books.chosen_proxies({*kept}))
-    natural, converted = log_returns(own.to_numpy()[rows]), log_returns(base.to_numpy()[rows])
-    sens, proxies = _sensitivities(kept, natural, converted, known, books, values)
-    units = {s: c for s, c in zip(recent.symbols, recent.currency, strict=True) if s in last}
+    span = Span(market, symbols, kept, currency, LOOKBACK + 1, once)
+    proxies = books.chosen_proxies({*kept})
+    even = bool(proxies) and span.even(LEAST_DAYS)
+    shared: Once = (lambda key, make: once((key, span.key), make)) if even else (lambda _, make: make())
+    declared = {s: once(("declared", s), partial(_declared, s, known, books)) for s in kept}
+    sens = span.sensitivities(declared, proxies) if even else _sensitivities(span, declared, proxies, values)
     markets = {
         s: Quoted(
-            last[s] * market.exchange_rate(units[s], currency),
-            once(("volatility", s, currency), partial(_volatility_of, base[s])),
+            newest[s][0] * market.exchange_rate(newest[s][1], currency),
+            once(("volatility", s, span.key), partial(_volatility_of, span, s)),
             case.inputs.policy.risk_free_rate or 0.0,
         )
         for s in kept
@@ -143,17 +190,14 @@ def exposed_on(market: Market, case: Case, funds: FundExposureMap, books: Playbo
         for name, scenario in books.scenarios.items()
         if scenario.window
     }
-    return Exposed(pack, case, values, sens, markets, replays, base, notes, known)
+    return Exposed(pack, case, values, sens, markets, replays, span, notes, known, shared)
 
 
-def _total_returns(market: Market, panel: Panel, once: Once) -> Array:
-    """(T, n) total-return prices of a part of the market: each column's are its own, whatever stands beside it."""
-    whole = once(
-        "total returns", lambda: market.recent(market.panel.symbols, LOOKBACK + 1).total_return().to_numpy()
-    )
-    table = whole[:, [market.panel.places[symbol] for symbol in panel.symbols]]
-    found: Array = table[np.isfinite(table).any(axis=1)]
-    return found
+def _newest(market: Market) -> dict[str, tuple[float, str]]:
+    """Symbol -> (close, currency) of those that have a price in the last sessions."""
+    recent = market.recent(market.panel.symbols, RECENT)
+    found = {s: recent.last_close(column) for column, s in enumerate(recent.symbols)}
+    return {s: (told[1], recent.currency[recent.places[s]]) for s, told in found.items() if told}
 
 
 def estimated_on(prices: pd.DataFrame, proxies: Mapping[str, Mapping[str, float]]) -> Rows | slice:
@@ -172,30 +216,36 @@ def estimated_on(prices: pd.DataFrame, proxies: Mapping[str, Mapping[str, float]
     return common_rows(prices[[symbol for symbol in long if symbol not in costly]].to_numpy())
 
 
+def _declared(symbol: str, funds: FundExposureMap, books: Playbooks) -> Array:
+    """(k,) what a fund is said to move by, NaN where that is not known."""
+    return (
+        declared_sensitivities(funds[symbol], books.loads)
+        if symbol in funds
+        else np.full(len(FACTORS), np.nan)
+    )
+
+
 def _sensitivities(
-    symbols: Sequence[str],
-    own: Array,
-    base: Array,
-    funds: FundExposureMap,
-    books: Playbooks,
+    span: Span,
+    declared: Mapping[str, Array],
+    proxies: Mapping[str, Mapping[str, float]],
     held: Mapping[str, float],
-) -> tuple[Sensitivities, Mapping[str, Mapping[str, float]]]:
+) -> Sensitivities:
     """Of everything with history or declared exposures; what is held must have one of them."""
-    returns = {symbol: own[:, i] for i, symbol in enumerate(symbols)}
-    proxies = books.chosen_proxies(set(symbols))
-    moves = factor_moves(proxies, returns, len(own))
-    declared = np.array([
-        declared_sensitivities(funds[s], books.loads) if s in funds else np.full(len(FACTORS), np.nan) for s in symbols
-    ])  # fmt: skip
-    long = np.isfinite(base).sum(axis=0) >= LEAST_DAYS
-    usable = [i for i, s in enumerate(symbols) if s in held or long[i] or np.isfinite(declared[i]).all()]
-    chosen = tuple(symbols[i] for i in usable)
-    return estimate_sensitivities(chosen, base[:, usable], moves, declared[usable]), proxies
+    own, base = span.tables()
+    rows = estimated_on(own, proxies)
+    natural, converted = log_returns(own.to_numpy()[rows]), log_returns(base.to_numpy()[rows])
+    moves = factor_moves(proxies, {symbol: natural[:, i] for i, symbol in enumerate(span.kept)}, len(natural))
+    told = np.array([declared[s] for s in span.kept]).reshape(-1, len(FACTORS))
+    long = np.isfinite(converted).sum(axis=0) >= LEAST_DAYS
+    usable = [i for i, s in enumerate(span.kept) if s in held or long[i] or np.isfinite(told[i]).all()]
+    chosen = tuple(span.kept[i] for i in usable)
+    return estimate_sensitivities(chosen, converted[:, usable], moves, told[usable])
 
 
-def _volatility_of(table: pd.Series) -> float:
+def _volatility_of(span: Span, symbol: str) -> float:
     """Per year, of the last 252 days that have prices."""
-    own = table.dropna().iloc[-VOLATILITY_DAYS - 1 :]
+    own = span.series(symbol).dropna().iloc[-VOLATILITY_DAYS - 1 :]
     moves = log_returns(own.to_numpy())
     return (
         float(moves.std(ddof=1) * np.sqrt(periods_per_year(own.index))) if len(moves) > 20 else float("nan")

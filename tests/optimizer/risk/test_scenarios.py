@@ -46,6 +46,18 @@ def test_the_true_sensitivities_are_within_their_errors() -> None:
     assert (found.errors > 0).all()
 
 
+def test_a_name_moves_the_same_whoever_else_is_estimated() -> None:
+    """Bit for bit: what is estimated once for a whole market is what one portfolio alone would be told."""
+    moves, returns = world(np.random.default_rng(3).normal(0, 1, (9, K)))
+    nothing, symbols = np.full((9, K), np.nan), [f"S{i}" for i in range(9)]
+    whole = estimate_sensitivities(symbols, returns, moves, nothing)
+    for count in (1, 2, 5):
+        few = estimate_sensitivities(symbols[-count:], returns[:, -count:], moves, nothing[:count])
+        own = whole.of(few.symbols)
+        for name in ("values", "errors", "residuals", "information", "covariance"):
+            assert np.array_equal(getattr(few, name), getattr(own, name)), name
+
+
 def test_standard_errors_cover_what_repetition_shows() -> None:
     true = np.array([[-2.0, 0, -1, 0, 1.1, 0.1, 0]])
     scenario = Scenario("s", "s", {"equity": -0.2, "rates": 0.01, "volatility": 1.0})

@@ -38,12 +38,9 @@ def test_the_volatility_of_a_book_counts_the_periods_of_its_own_dates(
 ) -> None:
     prices = market()
     nothing: Any = None
-    book = Exposed(
-        nothing, nothing, held, nothing, {}, {}, prices, (), nothing,
-    )  # fmt: skip
-    object.__setattr__(
-        book, "case", SimpleNamespace(prices={}, portfolio=SimpleNamespace(total_value=lambda _: 100))
-    )
+    span: Any = SimpleNamespace(tables=lambda: (prices, prices))
+    case: Any = SimpleNamespace(prices={}, portfolio=SimpleNamespace(total_value=lambda _: 100))
+    book = Exposed(nothing, case, held, nothing, {}, {}, span, (), nothing, nothing)
     own = prices[list(held)].dropna().iloc[-253:].pct_change().iloc[1:] @ pd.Series(held) / 100
     assert book.volatility(held) == pytest.approx(own.std() * np.sqrt(periods))
     assert np.isnan(book.volatility({"NEW": 1.0, "ALT": 1.0}))

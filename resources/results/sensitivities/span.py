@@ -1,0 +1,134 @@
+"""Prices between the dates on which some names are priced; what depends on one name and these dates is made once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from optimizer import log_returns
+from optimizer.risk.factor_regression import FactorFit, Regression
+from optimizer.risk.scenarios import Sensitivities, factor_moves, gathered
+from optimizer.typing import Array
+from resources.packs.markets import Market
+from resources.packs.panels import Panel
+
+Once = Callable[[object, Callable[[], Any]], Any]
+Proxies = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """The dates on which one of `symbols` is priced, of the last sessions of a market.
+
+    kept  those of the symbols that are asked about;  currency  in which prices are told
+    once  gives by a key what was made before
+    """
+
+    market: Market
+    symbols: tuple[str, ...]
+    kept: Sequence[str]
+    currency: str
+    sessions: int
+    once: Once
+
+    @cached_property
+    def _whole(self) -> tuple[Panel, Array]:
+        """All of the market with its total-return prices (N, T), a row a name."""
+
+        def made() -> tuple[Panel, Array]:
+            panel = self.market.recent(self.market.panel.symbols, self.sessions)
+            return panel, np.ascontiguousarray(panel.total_return().to_numpy().T)
+
+        found: tuple[Panel, Array] = self.once(("total returns", self.sessions), made)
+        return found
+
+    @cached_property
+    def _rows(self) -> Array:
+        """(T,) which of its dates are ours."""
+        panel, prices = self._whole
+        priced = self.once("priced", lambda: np.isfinite(prices))
+        return np.asarray(priced[[panel.places[symbol] for symbol in self.symbols]].any(axis=0))
+
+    @cached_property
+    def key(self) -> object:
+        """The same of all portfolios for which a name has the same prices here."""
+        return self.once(("span", self.currency, self._rows.tobytes()), object)
+
+    @cached_property
+    def dates(self) -> tuple[date, ...]:
+        """(T,) ascending."""
+
+        def made() -> tuple[date, ...]:
+            own = zip(self._whole[0].dates, self._rows.tolist(), strict=True)
+            return tuple(day for day, ours in own if ours)
+
+        found: tuple[date, ...] = self.once(("dates", self.key), made)
+        return found
+
+    def own(self, symbol: str) -> Array:
+        """(T,) total-return prices in the symbol's own currency."""
+        panel, prices = self._whole
+        found: Array = prices[panel.places[symbol]][self._rows]
+        return found
+
+    def base(self, symbol: str) -> Array:
+        """(T,) the same in `currency`; NaN where no way to it is known."""
+        panel = self._whole[0]
+        unit = panel.currency[panel.places[symbol]]
+        if unit in ("", self.currency):
+            return self.own(symbol)
+        way = self.once(("way", unit, self.key), lambda: self._way(unit))
+        return np.asarray(self.own(symbol) * way)
+
+    def _way(self, unit: str) -> Array:
+        return np.asarray(self.market.rates.way(unit, self.currency, self.dates).rates)
+
+    def series(self, symbol: str) -> pd.Series:
+        """`base` by date."""
+        return pd.Series(self.base(symbol), pd.DatetimeIndex(self.dates, name="date"))
+
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """(T, n) prices of `kept` in their own currencies, and in `currency`.
+
+        Raises DataError for a price of a date on which no way to it is known.
+        """
+        panel = self.market.recent(self.symbols, self.sessions)
+        index, own = pd.DatetimeIndex(self.dates, name="date"), np.array([*map(self.own, self.symbols)]).T
+        base = self.market.in_currency(panel, self.currency, own.copy())
+        return pd.DataFrame(own, index, list(self.symbols))[list(self.kept)], base[list(self.kept)]
+
+    def even(self, least: int) -> bool:
+        """Whether all of `kept` are priced on every one of more than `least` dates, and can be told in `currency`."""
+        asked = {*self.kept}
+        return len(self.dates) > least and all(
+            self.once(("even", symbol, symbol in asked, self.key), partial(self._even, symbol))
+            for symbol in self.symbols
+        )
+
+    def _even(self, symbol: str) -> bool:
+        told = np.isfinite(self.base(symbol))
+        return bool(told.all() if symbol in self.kept else (told == np.isfinite(self.own(symbol))).all())
+
+    def sensitivities(self, declared: Mapping[str, Array], proxies: Proxies) -> Sensitivities:
+        """Of `kept`, where they are `even`: each by a regression of its own, made once for all portfolios.
+
+        declared  symbol -> (k,) what it is said to move by, NaN where that is not known
+        """
+
+        def made() -> Regression:
+            used = {symbol for weights in proxies.values() for symbol in weights}
+            returns = {symbol: log_returns(self.own(symbol)) for symbol in used}
+            moves = factor_moves(proxies, returns, len(self.dates) - 1)
+            return Regression(moves, np.isfinite(moves).all(axis=0))
+
+        regression: Regression = self.once(("regression", self.key), made)
+
+        def fit(symbol: str) -> FactorFit:
+            return regression.fit(log_returns(self.base(symbol)))
+
+        fits = [self.once(("fit", symbol, self.key), partial(fit, symbol)) for symbol in self.kept]
+        return gathered(tuple(self.kept), regression, fits, np.array([declared[s] for s in self.kept]))
