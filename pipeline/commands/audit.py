@@ -233,7 +233,7 @@ def backup(
     keep: Annotated[int, typer.Option(min=1, help="With --to: the newest ones that stay.")] = 30,
     as_json: Json = False,
 ) -> None:
-    """Copy warehouse, anchor and its stamps, payloads and decisions, consistently, while runs go on; verified before it counts."""
+    """Copy warehouse, anchor, payloads and decisions, consistently, while runs go on; verified before it counts."""
     from resources.audit.backup import backup as copy_all
     from resources.audit.rotation import backup_into
 
