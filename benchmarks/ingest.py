@@ -6,6 +6,7 @@ python -m benchmarks.ingest [--symbols 5000] [--years 20] [--order date|symbol] 
 import argparse
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -238,6 +239,14 @@ def report(rows: int, order: str, runs: dict[int, list[Part]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def with_section(page: str, section: str) -> str:
+    """The page with a section in the place of the one of the same heading, or after all others."""
+    parts = re.split(r"(?m)^(?=# )", page)
+    title = section.splitlines()[0]
+    kept = [section if part.splitlines()[:1] == [title] else part for part in parts if part.strip()]
+    return "\n".join(part.rstrip("\n") + "\n" for part in (kept if section in kept else [*kept, section]))
+
+
 def main() -> None:
     if sys.argv[1:2] == ["--child"]:
         child(Path(sys.argv[2]), int(sys.argv[3]))
@@ -246,7 +255,7 @@ def main() -> None:
     options.add_argument("--symbols", type=int, default=5000)
     options.add_argument("--years", type=int, default=20)
     options.add_argument("--order", choices=("date", "symbol"), default="date")
-    options.add_argument("--write", action="store_true", help="write RESULTS-ingest.md")
+    options.add_argument("--write", action="store_true", help="write its section of RESULTS-ingest.md")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -258,7 +267,8 @@ def main() -> None:
         del table
         text = report(rows, given.order, {threads: measured(folder, threads) for threads in (1, 2)})
     if given.write:
-        (HERE / "RESULTS-ingest.md").write_text(text, encoding="utf-8")
+        file = HERE / "RESULTS-ingest.md"
+        file.write_text(with_section(file.read_text("utf-8"), text), encoding="utf-8")
     print(text)
 
 

@@ -1,5 +1,8 @@
 """Load on the API: reads, 20-asset rebalances, ten clients, alone and while runs write. `python -m benchmarks.service`.
 
+`--soak MINUTES` is another measurement: ten clients beside runs of one day after the other, minute by minute, with the
+memory of the server.
+
 Server and clients share the machine's cores, so that the figures are a lower bound. The warehouse is that of
 PACKFOLIO_HOME; without one the embedded prices are run into a temporary home first.
 """
@@ -14,10 +17,13 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
+
+import numpy as np
 
 PORT = 8077
 BASE = f"http://127.0.0.1:{PORT}"
@@ -66,7 +72,15 @@ async def one_client(
         count += 1
         began = time.perf_counter()
         writer.write(request(count))
-        head = await reader.readuntil(b"\r\n\r\n")
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except (
+            asyncio.IncompleteReadError,
+            ConnectionResetError,
+        ):  # it was idle too long: every client comes again
+            reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+            writer.write(request(count))
+            head = await reader.readuntil(b"\r\n\r\n")
         length = next(
             int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
         )
@@ -93,19 +107,11 @@ async def load(
 
 
 @contextmanager
-def server(home: Path) -> Iterator[None]:
+def server(home: Path) -> Iterator[int]:
+    """The server's process id."""
     environment = {**os.environ, "PACKFOLIO_HOME": str(home), "PACKFOLIO_REQUESTS_PER_SECOND": "100000"}
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "service.api:serve",
-        "--factory",
-        "--no-access-log",
-        "--workers",
-        "2",
-    ]
+    command = [sys.executable, "-m", "service.http.server", "--workers", "2"]
     process = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", str(PORT)],
         cwd=ROOT,
@@ -113,29 +119,35 @@ def server(home: Path) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        for _ in range(100):
+        for _ in range(1000):  # a loaded machine takes a minute
             try:
                 with urllib.request.urlopen(f"{BASE}/ready", timeout=5):  # noqa: S310  our own address
                     break
             except OSError:
                 time.sleep(0.3)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(20)
 
 
 @contextmanager
-def runs_meanwhile(home: Path) -> Iterator[list[float]]:
-    """Daily runs one after the other, each of which writes and publishes; gives how long each took."""
+def runs_meanwhile(home: Path, days: Sequence[str] = ()) -> Iterator[list[float]]:
+    """Runs one after the other, each of which writes and publishes; gives how long each took.
+
+    days  the as-of date of each; without them the newest day is run again and again
+    """
     took: list[float] = []
     stop = threading.Event()
     environment = {**os.environ, "PACKFOLIO_HOME": str(home), "OMP_NUM_THREADS": "1"}
 
     def again() -> None:
-        while not stop.is_set():
+        for day in days or repeat(""):
+            if stop.is_set():
+                break
             began = time.perf_counter()
-            command = [sys.executable, "-m", "pipeline.cli", "run", "--json"]
+            asked = ["--as-of", day] if day else []
+            command = [sys.executable, "-m", "pipeline.cli", "run", "--json", *asked]
             done = subprocess.run(
                 command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
             )
@@ -152,12 +164,53 @@ def runs_meanwhile(home: Path) -> Iterator[list[float]]:
         writer.join()
 
 
+def resident_mb(process: int) -> float:
+    """Memory of a process and all below it, MB."""
+    waiting, total = [process], 0
+    while waiting:
+        place = Path("/proc") / str(waiting.pop())
+        try:
+            for thread in (place / "task").iterdir():
+                waiting += map(int, (thread / "children").read_text().split())
+            total += int((place / "statm").read_text().split()[1])
+        except OSError:  # it ended meanwhile
+            continue
+    return total * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def asked_of() -> tuple[str, str]:
+    """The newest pack, and the portfolio with the most symbols."""
+    with urllib.request.urlopen(f"{BASE}/ready", timeout=60) as answer:  # noqa: S310  our own address
+        pack = str(json.load(answer)["newest_pack"])
+    with urllib.request.urlopen(f"{BASE}/v1/packs/{pack}/portfolios", timeout=60) as answer:  # noqa: S310
+        return pack, str(max(json.load(answer), key=lambda found: len(found["symbols"]))["name"])
+
+
+def soak(home: Path, minutes: int, days: Sequence[str]) -> list[str]:
+    """A line of Markdown a minute: ten clients beside the runs of one day after the other."""
+    lines = [
+        "| minute | requests/s | p50 ms | p99 ms | errors | server MB |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+    with server(home) as process:
+        pack, portfolio = asked_of()
+        read = raw("GET", f"/v1/packs/{pack}/trades?portfolio={portfolio}")
+        mixed = [read, rebalance(15, portfolio), read, read]
+        with runs_meanwhile(home, days) as took:
+            for minute in range(minutes):
+                seen = asyncio.run(load(str(minute + 1), 10, 60, lambda n: mixed[n % 4], "no error"))
+                lines.append(
+                    f"| {seen.name} | {seen.per_second:.0f} | {seen.p50_ms:.0f} | {seen.p99_ms:.0f} | {seen.errors} | "
+                    f"{resident_mb(process):.0f} |"
+                )
+                print(lines[-1], flush=True)
+        lines.append(f"\n{len(took)} runs meanwhile, {max(took, default=0):.0f} s the longest.")
+    return lines
+
+
 def run(home: Path, seconds: float, minute: float) -> list[Result]:
     with server(home):
-        with urllib.request.urlopen(f"{BASE}/ready", timeout=30) as answer:  # noqa: S310  our own address
-            pack = json.load(answer)["newest_pack"]
-        with urllib.request.urlopen(f"{BASE}/v1/packs/{pack}/portfolios", timeout=30) as answer:  # noqa: S310
-            portfolio = max(json.load(answer), key=lambda found: len(found["symbols"]))["name"]
+        pack, portfolio = asked_of()
         read = raw("GET", f"/v1/packs/{pack}/trades?portfolio={portfolio}")
         same = rebalance(20, portfolio)
         mixed = [read, rebalance(15, portfolio), read, read]
@@ -186,14 +239,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--minute", type=float, default=60)
+    parser.add_argument(
+        "--soak", type=int, metavar="MINUTES", help="ten clients beside runs, minute by minute"
+    )
     told = parser.parse_args()
+    days = [
+        str(day) for day in np.arange("2022-12-01", "2022-12-29", dtype="datetime64[D]") if np.is_busday(day)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         home = Path(os.environ.get("PACKFOLIO_HOME", folder))
         if not (home / "published.duckdb").exists():
             command = [sys.executable, "-m", "pipeline.cli", "run"]
+            command += ["--as-of", days[0]] if told.soak else []
             environment = {**os.environ, "PACKFOLIO_HOME": str(home)}
             subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-        for result in run(home, told.seconds, told.minute):
+        for result in soak(home, told.soak, days[1:]) if told.soak else run(home, told.seconds, told.minute):
             print(result)
 
 

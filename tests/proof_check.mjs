@@ -27,10 +27,19 @@ const rootsOf = (old, size, path, whole, known) => {
   return [sha("\x01", other, a), sha("\x01", other, b)];
 };
 
-const { signature, ...told } = proof.checkpoint;
-const text = Object.keys(told).sort().map((n) => `${JSON.stringify(n)}: ${JSON.stringify(told[n])}`).join(", ");
-const message = Buffer.from(`packfolio anchor\n{${text}}`);
-must(verify(null, message, createPublicKey(readFileSync(keyFile)), Buffer.from(signature, "base64")), "signature");
+const signed = (line, key, name) => {
+  const { signature, countersignature, ...told } = line;
+  const text = Object.keys(told).sort().map((n) => `${JSON.stringify(n)}: ${JSON.stringify(told[n])}`).join(", ");
+  return verify(null, Buffer.from(`packfolio anchor\n{${text}}`), key, Buffer.from(line[name], "base64"));
+};
+let key = createPublicKey(readFileSync(keyFile));
+const named = (text) => ({ kty: "OKP", crv: "Ed25519", x: Buffer.from(text, "base64").toString("base64url") });
+for (const line of proof.keys) {
+  if (!line.new_key || line.number >= proof.checkpoint.number || !signed(line, key, "signature")) continue;
+  key = createPublicKey({ key: named(line.new_key), format: "jwk" });
+  must(signed(line, key, "countersignature"), `line ${line.number}`);
+}
+must(signed(proof.checkpoint, key, "signature"), "signature");
 const { count, root } = proof.checkpoint;
 const isRoot = (found) => found !== null && found.toString("hex") === root;
 must(isRoot(rootOf(sha("\x00", bytes(proof.checkpoint.head)), count - 1, count, proof.head.map(bytes))), "head");

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from bench import BOOK, DAYS, STAMP, cut, ingest, price_rows
 
-from resources.proofs.checkpoints import rooted_lines
+from resources.proofs.checkpoints import lines_about_keys, rooted_lines
 from resources.proofs.proving import Witnessed, prove
 from resources.store.warehouse import Warehouse
 
@@ -37,7 +37,8 @@ class Made:
     def prove(
         self, table: str, *key: str, since: Sequence[int] = (), cosigned: Sequence[Mapping[str, object]] = ()
     ) -> dict[str, Any]:
-        on = Witnessed(rooted_lines(self.store, STAMP.at), cosigned, since, bool(cosigned))
+        lines = rooted_lines(self.store, STAMP.at)
+        on = Witnessed(lines, cosigned, since, bool(cosigned), lines_about_keys(self.store.anchor))
         with self.store.live() as con, self.store.tree.read(con) as tree:
             found: dict[str, Any] = prove(con, tree, table, key, on)
         return json.loads(json.dumps(found))

@@ -24,7 +24,7 @@ def ui(
     ] = False,
 ) -> None:
     """Open Dagster: assets, plots, lineage, runs. Loopback only: it has no authentication."""
-    readable_or_none()
+    readable_or_none(live=not read_only)
     here = Environment.of_process()
     from pipeline.history import made_history
 

@@ -52,7 +52,7 @@ def prove(
 ) -> None:
     """Print the proof of a result, as JSON: its rows and all they came from, for somebody who has nothing else."""
     from resources.ledger.signatures import signing_key
-    from resources.proofs.checkpoints import cosignatures, rooted_lines
+    from resources.proofs.checkpoints import cosignatures, lines_about_keys, rooted_lines
     from resources.proofs.in_toto import envelope
     from resources.proofs.proving import Witnessed, prove
 
@@ -62,7 +62,8 @@ def prove(
             "an in-toto statement is signed: set PACKFOLIO_ANCHOR_KEY to the desk's private key"
         )
     sizes = [int(one) if one.isdecimal() else _rows_of(Path(one)) for one in since or ()]
-    on = Witnessed(rooted_lines(store, now()), cosignatures(store.anchor), sizes, witnessed)
+    lines = rooted_lines(store, now())
+    on = Witnessed(lines, cosignatures(store.anchor), sizes, witnessed, lines_about_keys(store.anchor))
     with reader() as con, store.tree.read(con) as tree:
         document = prove(con, tree, table, key, on, days)
         print_json(document if signer is None or form is Form.proof else envelope(con, document, signer))

@@ -102,14 +102,20 @@ def reader() -> Iterator[Any]:
         yield con
 
 
-def readable_or_none() -> None:
-    """Raises RecordError for a damaged published copy, before a server starts that could only fail; none is well."""
+def readable_or_none(*, live: bool = False) -> None:
+    """Raises RecordError for a damaged published copy, before a server starts that could only fail; none is well.
+
+    live  whether the server writes: then the warehouse itself must be one that may be written
+    """
     from resources.store.warehouse import Warehouse
 
     here = Environment.of_process()
     store = Warehouse(here.home, here.anchor)
     if store.published.exists():
         with store.read():
+            pass
+    if live and store.path.exists():
+        with store.live():
             pass
 
 

@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,16 +21,21 @@ from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
 DATABASE, ANCHORS, PAYLOADS, MANIFEST = "warehouse.duckdb", "anchors.jsonl", "payloads", "manifest.json"
 DECISIONS = "decisions.jsonl"
+BESIDE = ("timestamps.jsonl", "witnesses.jsonl")  # what others said of the anchor's lines
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup holds: length and newest hash of its ledger, the digest of its database, and when it was made."""
+    """What a backup holds: length and newest hash of its ledger, the digest of its database, and when it was made.
+
+    files  path in the backup -> SHA-256 of every other file; those that earlier releases made have none
+    """
 
     count: int
     head: str
     sha256: str
     at: str
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def backup(warehouse: Warehouse, target: Path, at: datetime, decisions: Path | None = None) -> Manifest:
@@ -44,16 +50,34 @@ def backup(warehouse: Warehouse, target: Path, at: datetime, decisions: Path | N
     half = target.with_name(target.name + ".part")
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True, mode=0o700)
+    for name, place in _beside(
+        warehouse
+    ).items():  # before the anchor: what they speak of is then among its lines
+        if place.exists():
+            shutil.copyfile(place, half / name)
     count, head = warehouse.copy(half / DATABASE, half / ANCHORS)
     if (warehouse.home / PAYLOADS).exists():
         shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS)
     if decisions is not None and decisions.exists():
         shutil.copyfile(decisions, half / DECISIONS)
     _refuse_faulty(half)
-    manifest = Manifest(count, head, file_sha256(half / DATABASE), at.isoformat())
-    (half / MANIFEST).write_text(json.dumps(asdict(manifest)) + "\n", encoding="utf-8")
+    manifest = Manifest(count, head, file_sha256(half / DATABASE), at.isoformat(), _digests(half))
+    told = asdict(manifest)
+    told["digest"] = _digest(told)
+    (half / MANIFEST).write_text(json.dumps(told) + "\n", encoding="utf-8")
     half.replace(target)
     return manifest
+
+
+def _digest(told: Mapping[str, object]) -> str:
+    return ledger.sha256(json.dumps(told, sort_keys=True))
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Path -> SHA-256 of every file of a backup but its database and manifest."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    found = {file.relative_to(folder).as_posix(): file_sha256(file) for file in files}
+    return {name: digest for name, digest in found.items() if name not in (DATABASE, MANIFEST)}
 
 
 def _refuse_faulty(half: Path) -> None:
@@ -69,14 +93,26 @@ def _refuse_faulty(half: Path) -> None:
 
 
 def read_manifest(source: Path) -> Manifest:
-    """The manifest of a backup; raises DataError unless the database is the one that was backed up."""
+    """The manifest of a backup; raises DataError unless every file is the one that was backed up."""
     try:
-        manifest = Manifest(**json.loads((source / MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        told = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
+        digest = told.pop("digest", None)  # earlier releases wrote none
+        manifest = Manifest(**told)
+    except (AttributeError, OSError, ValueError, TypeError):
         raise DataError(f"{source} is no backup: it has no readable {MANIFEST}") from None
-    if file_sha256(source / DATABASE) != manifest.sha256:
+    if digest not in (None, _digest(told)):
+        raise DataError(f"{source / MANIFEST} was changed since the backup was made; use another backup")
+    if not (source / DATABASE).is_file() or file_sha256(source / DATABASE) != manifest.sha256:
         raise DataError(
             f"{source / DATABASE} is not the file that was backed up: its SHA-256 differs from {MANIFEST}"
+        )
+    found = _digests(source)
+    other = [
+        name for name in sorted({*found, *manifest.files}) if found.get(name) != manifest.files.get(name)
+    ]
+    if manifest.files and other:
+        raise DataError(
+            f"{source} is not what was backed up: {other[0]} was changed, added or taken away; use another backup"
         )
     return manifest
 
@@ -105,9 +141,11 @@ def restore(
         fresh = warehouse.home / "restored.tmp"
         shutil.copyfile(source / DATABASE, fresh)
         fresh.replace(warehouse.path)
-        if not warehouse.anchor.exists() and (source / ANCHORS).exists():
+        if not warehouse.anchor.exists():
             warehouse.anchor.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / ANCHORS, warehouse.anchor)
+            for name, place in {ANCHORS: warehouse.anchor, **_beside(warehouse)}.items():
+                if (source / name).exists() and not place.exists():
+                    shutil.copyfile(source / name, place)
     if (source / PAYLOADS).exists():
         shutil.copytree(source / PAYLOADS, warehouse.home / PAYLOADS, dirs_exist_ok=True)
     if decisions is not None and not decisions.exists() and (source / DECISIONS).exists():
@@ -121,6 +159,10 @@ def restore(
         accept_break(warehouse, ledger.Stamp("by hand", newest or at, code_version(), "none"), reason)
     warehouse.publish()
     return aside
+
+
+def _beside(warehouse: Warehouse) -> dict[str, Path]:
+    return {name: warehouse.anchor.with_name(name) for name in BESIDE}
 
 
 def _newest(anchors: Anchors) -> int:

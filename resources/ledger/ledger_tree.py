@@ -10,6 +10,8 @@ from duckdb import DuckDBPyConnection as Connection
 from optimizer import DataError
 from resources.ledger.merkle import WIDTH, Tree, grown, node_count, size_within
 
+Head = tuple[int, str]  # number of ledger rows, hash of the newest
+
 
 class LedgerTree:
     """The tree whose leaf n holds the hash of ledger row n, kept in the file `path`."""
@@ -17,13 +19,16 @@ class LedgerTree:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def grow(self, con: Connection) -> str:
+    def grow(self, con: Connection, before: Head | None = None, after: Head | None = None) -> str:
         """Bring the file to the ledger of an open transaction; gives the root as hexadecimal digits.
 
+        before, after  the ledger's head without and with the transaction, where they are known: a row more is not asked
+                       of the database again, which costs more than all the rest
         A file that does not fit the ledger, or was damaged, is made anew from the rows. Only the writer may call this.
         Raises DataError where rows are missing in the ledger.
         """
-        size, entries = self._known(con)
+        found = self._one_more(before, after) if before and after else None
+        size, entries = found or self._known(con)
         with self.path.open("r+b" if size else "w+b") as file:
             tree = Tree(file)
             new = b"".join(grown(tree.frontier(size), size, entries))
@@ -44,6 +49,17 @@ class LedgerTree:
                 yield Tree(file)
         else:
             yield tree_of(entries_from(con, 1))
+
+    def _one_more(self, before: Head, after: Head) -> tuple[int, list[bytes]] | None:
+        """As `_known`, of a file that ends with the row before the newest; None for any other."""
+        size = before[0]
+        if not size or after[0] != size + 1 or not self.path.exists():
+            return None
+        if self.path.stat().st_size != node_count(size) * WIDTH:
+            return None
+        with self.path.open("rb") as file:
+            sound = Tree(file).sound(size, bytes.fromhex(before[1]))
+        return (size, [bytes.fromhex(after[1])]) if sound else None
 
     def _known(self, con: Connection) -> tuple[int, list[bytes]]:
         """(how many leaves of the file are the ledger's, what the leaves after them hold)."""

@@ -5,7 +5,7 @@ that it ends. The place of a node follows from its level, 0 for a leaf, and from
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import BinaryIO
 
 WIDTH = 32  # bytes of a hash
@@ -53,6 +53,23 @@ def grown(frontier: Sequence[bytes], size: int, entries: Iterable[bytes]) -> Ite
             node = node_hash(open_nodes.pop(), node)
             yield node
         open_nodes.append(node)
+
+
+def roots_at(entries: Iterable[bytes], sizes: Collection[int]) -> dict[int, bytes]:
+    """The roots over the first so many entries, for each of `sizes` > 0 that there are; holds a path, not the tree."""
+    frontier: list[bytes] = []
+    found = {}
+    for size, entry in enumerate(entries, 1):
+        node = leaf_hash(entry)
+        for _ in range((size & -size).bit_length() - 1):
+            node = node_hash(frontier.pop(), node)
+        frontier.append(node)
+        if size in sizes:
+            root = frontier[-1]
+            for left in reversed(frontier[:-1]):
+                root = node_hash(left, root)
+            found[size] = root
+    return found
 
 
 class Tree:

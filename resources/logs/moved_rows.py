@@ -1,8 +1,10 @@
 """Rows that a payload told before under a name that a rename, stated or withdrawn since, no longer gives them."""
 
 from collections.abc import Collection
+from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from resources.ledger.ledger import Connection
 from resources.logs.recorded_prices import parsed_row
@@ -17,24 +19,25 @@ def moved_rows(con: Connection, delivery: Delivery, renamed: Collection[str]) ->
 
     renamed  symbols that any rename names, whether it stands or not
     """
-    days = delivery.rows["date"].to_pylist() + delivery.quarantined["date"].to_pylist()
-    told = {
-        *zip(*(delivery.rows[name].to_pylist() for name in ("symbol", "date")), strict=True),
-        *zip(*(delivery.quarantined[name].to_pylist() for name in ("symbol", "date")), strict=True),
-    }
-    days = [day for day in days if day is not None]
-    if not renamed or not days:
+    if not renamed or not delivery.rows.num_rows:
         return PRICE_ROWS.empty_table()
-    asked = [delivery.source, delivery.key, sorted(renamed), min(days), max(days)]
-    rows = [
-        row
-        for row in _believed(con, asked) + _waiting(con, asked)
-        if (row["symbol"], row["date"]) not in told
-    ]
-    return pa.Table.from_pylist(rows, schema=PRICE_ROWS)
+    ends, names = pc.min_max(delivery.rows["date"]), pa.array(sorted(renamed))
+    payload = [delivery.source, delivery.payload_name, delivery.payload_sha256]
+    asked = [*payload, sorted(renamed), ends["min"].as_py(), ends["max"].as_py()]
+    rows = [*_believed(con, asked), *_waiting(con, asked)]
+    if not rows:
+        return PRICE_ROWS.empty_table()
+    told = set[tuple[str, date]]()
+    for table in (delivery.rows, delivery.quarantined):
+        own = table.filter(pc.is_in(table["symbol"].cast(pa.string()), names))
+        told.update(zip(own["symbol"].to_pylist(), own["date"].to_pylist(), strict=True))
+    return pa.Table.from_pylist(
+        [row for row in rows if (row["symbol"], row["date"]) not in told], schema=PRICE_ROWS
+    )
 
 
-READ_BEFORE = "select ingest_seq from ingests where source = $1 and delivery_key = $2 and status = 'ingested'"
+READ_BEFORE = """select ingest_seq from ingests where source = $1 and log = 'prices' and payload_name = $2
+    and payload_sha256 = $3 and status = 'ingested'"""
 
 
 def _believed(con: Connection, asked: list[object]) -> list[dict[str, object]]:
@@ -42,7 +45,7 @@ def _believed(con: Connection, asked: list[object]) -> list[dict[str, object]]:
         f"""
         select {", ".join(PRICE_ROWS.names)} from (
             select * from believed_prices(null)
-            where source = $1 and symbol in (select unnest($3)) and date between $4 and $5
+            where source = $1 and symbol in (select unnest($4)) and date between $5 and $6
             qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1
         ) where ingest_seq in ({READ_BEFORE}) order by symbol, date
         """,
@@ -55,8 +58,8 @@ def _waiting(con: Connection, asked: list[object]) -> list[dict[str, object]]:
     found = con.execute(
         f"""
         select symbol, date, raw from quarantine q
-        where log = 'prices' and source = $1 and symbol in (select unnest($3)) and date between $4 and $5
-            and code in (select unnest($6)) and not exists (
+        where log = 'prices' and source = $1 and symbol in (select unnest($4)) and date between $5 and $6
+            and code in (select unnest($7)) and not exists (
                 select 1 from prices p
                 where p.source = q.source and p.symbol = q.symbol and p.date = q.date and p.ingest_seq >= q.ingest_seq)
         qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1

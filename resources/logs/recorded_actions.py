@@ -126,8 +126,11 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
 
 
 def names_of_renames(con: Connection, own: Iterable[Rename] = ()) -> set[str]:
-    """The symbols that any rename names, those that were withdrawn among them; `own` as in `stated_actions`."""
-    told = con.execute("select distinct symbol, new_symbol from corporate_actions where kind = 'rename'")
+    """The symbols that any rename names or named, those that moved rows among them; `own` as in `stated_actions`."""
+    told = con.execute(
+        "select distinct symbol, new_symbol from corporate_actions where kind = 'rename' "
+        "union select symbol, null from check_findings where code = 'RENAMED'"
+    )
     names = {name for row in told.fetchall() for name in row if name}
     return names | {name for rename in own for name in (rename.old, rename.new)}
 

@@ -102,9 +102,9 @@ def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
     """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
     entry_id = tx.next_id()
     before = tx.con.execute(
-        "select max(ingest_seq) from ingests i "
-        f"where source = ? and delivery_key = ? and status = 'ingested' and {STILL_SO}",
-        [delivery.source, delivery.key],
+        "select max(ingest_seq) from ingests i where source = ? and log = ? and payload_name = ? "
+        f"and payload_sha256 = ? and status = 'ingested' and {STILL_SO}",
+        [delivery.source, delivery.log, delivery.payload_name, delivery.payload_sha256],
     ).fetchall()[0][0]
     appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, before)
     insert_rows(tx.con, "ingests", [_ingest_row(entry_id, delivery, path, appended)])

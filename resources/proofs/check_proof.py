@@ -12,25 +12,26 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as Key
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-FORMAT, WITHOUT_UNITS = "packfolio-proof-2", "packfolio-proof-1"
-PARTS = "format result checkpoint head ledger units cells leaves logs links witnesses"
+FORMAT, EARLIER = "packfolio-proof-3", ("packfolio-proof-2", "packfolio-proof-1")
+PARTS = "format result checkpoint keys head ledger units cells leaves logs links witnesses"
+SIGNATURES = ("signature", "countersignature")
 ANCHOR, WITNESS = b"packfolio anchor\n", b"packfolio witness\n"  # what a signature was given for
 # A ledger row is hashed as a JSON list, a row of prices joined by "|"; its `day` counts from 1970-01-01.
 LEDGER = "id asset pack_id portfolio_id run_id at code_version config_hash input_hashes"
 LEDGER += " content_hash rows cells previous_hash"
 PRICES = "symbol day open high low close volume dividend split source basis currency simulated known_at"
-EPOCH = date(1970, 1, 1).toordinal()
+DATE = "log date ledger_row rows others"
 NOT_OPENED = "previous_"  # inputs that are another day's results: that day's own proof opens them
+ODD = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 HASH, SHORT = "[0-9a-f]{64}", "[0-9A-F]{32}"  # SHA-256, and its first half for rows of the logs
-
 Roots = tuple[bytes | None, bytes | None]
 
 
@@ -80,11 +81,7 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-ODD = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
-
-
 def _object(value: Any, where: str, names: Sequence[str]) -> list[Any]:
-    """The values of an object that has these names and no other, in their order."""
     if odd := sorted(value.keys() ^ {*names}):
         raise Refused(f"{where} {'lacks' if odd[0] in names else 'has an unknown'} {odd[0]!r}")
     return [value[name] for name in names]
@@ -112,16 +109,16 @@ def _row(value: Any, where: str) -> dict[str, str]:
     return dict(value)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return dict(pairs)
-
-
 def parsed(text: str | bytes, where: str) -> Any:
     """The JSON of a text; Refused for whatever is none, or can be read in two ways."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a name stands twice in one object")
+        return dict(pairs)
+
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=int)
+        return json.loads(text, object_pairs_hook=once, parse_constant=int)
     except (ValueError, RecursionError) as error:
         raise Refused(f"{where} is no JSON that can be checked: {error}") from None
 
@@ -135,19 +132,19 @@ def checkpoint_of(value: Any, where: str) -> dict[str, Any]:
     return dict(value)
 
 
-def read_key(path: Path) -> Ed25519PublicKey:
+def read_key(path: Path) -> Key:
     """The public key of a PEM file; raises ValueError or OSError where it is none."""
     key = load_pem_public_key(path.read_bytes())
-    if not isinstance(key, Ed25519PublicKey):
+    if not isinstance(key, Key):
         raise ValueError(f"{path} is no Ed25519 key")
     return key
 
 
-def signed_by(key: Ed25519PublicKey, purpose: bytes, fields: Mapping[str, Any]) -> bool:
-    """Whether `fields["signature"]` is the key's, over the other fields."""
-    told = {name: value for name, value in fields.items() if name != "signature"}
+def signed_by(key: Key, purpose: bytes, fields: Mapping[str, Any], name: str = "signature") -> bool:
+    """Whether `fields[name]` is the key's, over all fields but signatures."""
+    told = {other: value for other, value in fields.items() if other not in SIGNATURES}
     try:
-        signature = base64.b64decode(text := str(fields.get("signature", "")), validate=True)
+        signature = base64.b64decode(text := str(fields.get(name, "")), validate=True)
         key.verify(signature, purpose + json.dumps(told, sort_keys=True).encode())
     except (InvalidSignature, ValueError):
         return False
@@ -158,12 +155,13 @@ class Proof:
     """A proof of which each part is checked, in the order in which they rest on each other."""
 
     def __init__(self, document: Any) -> None:
-        if not isinstance(document, dict) or document.get("format") not in (FORMAT, WITHOUT_UNITS):
+        if not isinstance(document, dict) or document.get("format") not in (FORMAT, *EARLIER):
             raise Refused(f"this is no proof of the format {FORMAT}")
-        document = {"units": [], **document} if document["format"] == WITHOUT_UNITS else document
+        document = {"units": [], "keys": [], **document} if document["format"] in EARLIER else document
         parts = dict(zip(PARTS.split(), _object(document, "the proof", PARTS.split()), strict=True))
         self.notes: list[str] = []
         self.checkpoint = checkpoint_of(parts["checkpoint"], "the checkpoint")
+        self.keys = parts["keys"]
         self.size, self.root = self.checkpoint["count"], bytes.fromhex(self.checkpoint["root"])
         head, path = bytes.fromhex(self.checkpoint["head"]), _path(parts["head"], "the path of the head")
         if root_by_path(head, self.size - 1, self.size, path) != self.root:
@@ -187,17 +185,17 @@ class Proof:
         self.links = {self.size: self.checkpoint["root"], **dict(map(self._link, parts["links"]))}
 
     def _ledger_row(self, item: Any) -> tuple[int, dict[str, Any]]:
-        """A ledger row that is in the tree of the checkpoint, with its number."""
         text, path = _object(item, "a ledger row", ("text", "path"))
         fields = dict(zip(LEDGER.split(), parsed(text, "a ledger row"), strict=True))
         number = _number(fields["id"], "the number of a ledger row")
-        leaf, steps = bytes.fromhex(_sha256(text)), _path(path, "a path")
-        if root_by_path(leaf, number - 1, self.size, steps) != self.root:
+        if (
+            root_by_path(bytes.fromhex(_sha256(text)), number - 1, self.size, _path(path, "a path"))
+            != self.root
+        ):
             raise Refused(f"ledger row {number} is not in the tree: it, its path or the root differs")
         return number, fields
 
     def _unit(self, item: Any) -> tuple[int, dict[str, Any]]:
-        """A ledger row as the unit of one portfolio in it has it: with its content, inputs and cells alone."""
         number, told, index, path = _object(item, "a unit", ("ledger_row", "row", "index", "path"))
         where = f"the unit of ledger row {_number(number, 'a ledger row')}"
         unit, row, steps = _row(told, where), self.ledger[number], _path(path, where)
@@ -214,7 +212,6 @@ class Proof:
         return dict(parsed(self.ledger[number]["cells"], "cells")) if number in self.ledger else {}
 
     def _open_cells(self, item: Any) -> None:
-        """Rows that are shown of those that a ledger row wrote in one table."""
         number, table, shown, others = _object(item, "cells", ("ledger_row", "table", "rows", "others"))
         where = f"{table} of ledger row {_number(number, 'a ledger row')}"
         rows, hidden = [_row(row, where) for row in shown], _hashes(others, where)
@@ -225,8 +222,7 @@ class Proof:
 
     def _result(self, item: Any) -> dict[str, Any]:
         table, number, key = _object(item, "the result", ("table", "ledger_row", "key"))
-        rows = self.cells.get((_number(number, "a ledger row"), table), [])
-        if not rows:
+        if not (rows := self.cells.get((_number(number, "a ledger row"), table), [])):
             raise Refused(f"the proof lacks the rows of {table} that it is about")
         names = {"pack_id", "portfolio_id", "symbol"} & rows[0].keys()
         whole = names - {"symbol"} if not self.hidden[number, table] else names
@@ -236,20 +232,16 @@ class Proof:
 
     def _reached(self, result: int) -> set[int]:
         """The ledger rows that a result came from, its own included; an input that none of them brings is refused."""
-        reached, waiting = set(), [result]
-        while waiting:
-            if (number := waiting.pop()) in reached:
-                continue
-            reached.add(number)
+        reached = [result]
+        for number in reached:
             for name, digest in self.inputs[number].items():
                 if name.startswith(NOT_OPENED):
                     self.notes.append(f"ledger row {number} rests on {name} {digest[:12]}…, not opened here")
-                elif name != "logs":
-                    waiting.append(self._source(number, name, digest))
-        return reached
+                elif name != "logs" and (source := self._source(number, name, digest)) not in reached:
+                    reached.append(source)
+        return {*reached}
 
     def _source(self, number: int, name: str, digest: str) -> int:
-        """The ledger row that brought an input of another."""
         pack, portfolio = self.ledger[number]["pack_id"], self.ledger[number]["portfolio_id"]
         asset = "pricing_packs" if name == "pricing_pack" else name
         for earlier, row in self.ledger.items():
@@ -260,7 +252,6 @@ class Proof:
         raise Refused(f"the proof lacks the {name} that ledger row {number} was computed from")
 
     def _leaves(self, value: Any, reached: set[int]) -> dict[str, str]:
-        """Log and date -> hash of the rows that the pack saw of that date."""
         packs = {self.inputs[number]["logs"] for number in reached if "logs" in self.inputs[number]}
         if packs != ({_sha256("\n".join(value))} if value else set()):
             raise Refused("the dates that the pack saw are not those of its content hash")
@@ -272,8 +263,7 @@ class Proof:
         first: dict[tuple[str, str, str], int] = {}  # a row -> the earliest ledger row known to hold it
         shown, seen = set(), set()
         for item in value:
-            names = ("log", "date", "ledger_row", "rows", "others")
-            log, day, number, rows, others = _object(item, "a date of a log", names)
+            log, day, number, rows, others = _object(item, "a date of a log", DATE.split())
             where = f"{log} of {day} in ledger row {_number(number, 'a ledger row')}"
             opened = [_log_hash(log, day, _row(row, where), where) for row in rows]
             known = sorted([*opened, *_hashes(others, where, SHORT)])
@@ -299,7 +289,6 @@ class Proof:
         return {number for number, _ in self.logs}
 
     def _link(self, item: Any) -> tuple[int, str]:
-        """Size and root of an earlier tree that this one continues."""
         count, root, path = _object(item, "a link", ("count", "root", "path"))
         old, size = bytes.fromhex(_hashes([root], "the root of a link")[0]), _number(count, "a link")
         if consistent_roots(size, self.size, old, _path(path, "a link")) != (old, self.root):
@@ -307,13 +296,24 @@ class Proof:
         return size, root
 
     def _witness(self, item: Any) -> bytes:
-        """The public key of a witness that co-signed the checkpoint."""
         key, told = base64.b64decode(item["key"], validate=True), {"key": item["key"]}
         told |= {name: self.checkpoint[name] for name in ("count", "head", "root")}
-        by = Ed25519PublicKey.from_public_bytes(key)
-        if not told.items() <= item.items() or not signed_by(by, WITNESS, item):
+        if not told.items() <= item.items() or not signed_by(Key.from_public_bytes(key), WITNESS, item):
             raise Refused("a witness signed something else than the checkpoint, or its line was changed")
         return key
+
+    def signed(self, key: Key) -> bool:
+        """Whether the key, or the one to which it was handed over before the checkpoint, signed it."""
+        for line in self.keys:
+            own, place = signed_by(key, ANCHOR, line), f"line {_number(line['number'], 'a line')}"
+            if own and "revoked_key" in line:
+                self.notes.append(f"{place} revokes the key {line['revoked_key']}: {line['reason']}")
+            elif own and line["number"] < self.checkpoint["number"]:
+                key = Key.from_public_bytes(base64.b64decode(line["new_key"], validate=True))
+                if not signed_by(key, ANCHOR, line, "countersignature"):
+                    raise Refused(f"{place} hands the key over to one that has not signed it")
+                self.notes.append(f"the key {line['new_key']} signs since {place}: get it from the desk")
+        return signed_by(key, ANCHOR, self.checkpoint)
 
     def continues(self, document: Any) -> None:
         """Refuses a checkpoint, or that of an earlier proof, which this proof's ledger does not continue."""
@@ -327,18 +327,16 @@ class Proof:
 
 
 def _row_hash(row: Mapping[str, str]) -> str:
-    cells = (f"{name}={row[name]}".replace("\x1f", "\x1f\x1f") for name in sorted(row))  # doubled in a text
-    return _sha256("\x1f".join(cells))
+    return _sha256("\x1f".join(f"{name}={row[name]}".replace("\x1f", "\x1f\x1f") for name in sorted(row)))
 
 
 def _log_hash(log: str, day: str, row: Mapping[str, str], where: str) -> str:
-    """The hash of a row of a log, of that date."""
     if log != "prices":
         told, digest = row["date"], _row_hash(row)
     elif list(row) != PRICES.split() or "|" in "".join(row.values()):
         raise Refused(f"a row of {where} has other columns than prices have")
     else:
-        told, digest = str(date.fromordinal(EPOCH + int(row["day"]))), _sha256("|".join(row.values()))
+        told, digest = str(date(1970, 1, 1) + timedelta(int(row["day"]))), _sha256("|".join(row.values()))
     if told != day:
         raise Refused(f"a row of {where} is of another date")
     return digest[:32].upper()
@@ -348,7 +346,7 @@ def check(document: Any, key: Any = None, kept: Sequence[Any] = (), witnesses: S
     """What a proof shows; raises Refused with the reason when it does not hold."""
     try:
         proof = Proof(document)
-        if key and not signed_by(key, ANCHOR, proof.checkpoint):
+        if key and not proof.signed(key):
             raise Refused("the checkpoint bears no signature of this key, or was changed since")
         if not {witness.public_bytes_raw() for witness in witnesses} <= {*proof.witnesses}:
             raise Refused("a witness that was asked for has not co-signed the checkpoint")
@@ -388,8 +386,9 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         found = check(parsed(*proof), key, [parsed(*one) for one in kept], witnesses)
     except Refused as refusal:
-        reason = {"proven": False, "reason": str(refusal)}
-        print(json.dumps(reason) if told.json else f"not proven: {refusal}")
+        print(
+            json.dumps({"proven": False, "reason": str(refusal)}) if told.json else f"not proven: {refusal}"
+        )
         return 3
     answer = {"proven": True, **found.result, "checkpoint": found.checkpoint, "notes": found.notes}
     print(json.dumps(answer, indent=2) if told.json else "\n".join(_told(found)))

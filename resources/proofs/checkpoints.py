@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from optimizer import DataError
-from resources.ledger.anchor_lines import INTENT, Anchor
+from resources.ledger.anchor_lines import INTENT, REVOKED, ROTATED, Anchor
 from resources.ledger.anchors import read_anchors
 from resources.ledger.ledger import head
-from resources.ledger.signatures import SIGNATURE, signing_key
+from resources.ledger.signatures import SIGNATURE, PublicKey, signing_key
 from resources.store.warehouse import Warehouse
 
 
 def rooted_lines(store: Warehouse, at: datetime) -> list[Anchor]:
     """The lines of the anchor that have a root, oldest first, since the last break that was accepted.
 
-    One is written, at `at`, where there is none, or the newest is from before the desk had a key.
+    One is written, at `at`, where there is none, or the newest is from before the desk had the key that signs now.
     Raises DataError where nothing was recorded yet.
     """
     lines = _rooted(store)
-    if not lines or (signing_key() and not lines[-1].told.get(SIGNATURE)):
+    if not lines or not _of_our_key(lines[-1]):
         with store.live() as con:
             if not head(con)[0]:
                 raise DataError("nothing is on record yet: run `packfolio run` first")
@@ -34,6 +34,16 @@ def _rooted(store: Warehouse) -> list[Anchor]:
     anchors = read_anchors(store.anchor)
     since = anchors.accepted.place if anchors.accepted else 0
     return [line for line in anchors.lines if line.place >= since and line.kind != INTENT and line.root]
+
+
+def _of_our_key(line: Anchor) -> bool:
+    key = signing_key()
+    return key is None or PublicKey.of_private(key).fits(line.fields, line.told.get(SIGNATURE))
+
+
+def lines_about_keys(anchor: Path) -> list[dict[str, Any]]:
+    """The lines by which a key was handed over or revoked, as they stand in the anchor."""
+    return [dict(line.told) for line in read_anchors(anchor).lines if line.kind in (ROTATED, REVOKED)]
 
 
 def cosignatures(anchor: Path) -> list[dict[str, Any]]:

@@ -41,12 +41,14 @@ class Witnessed:
     cosigned   what witnesses signed, as they wrote it
     since      numbers of rows of checkpoints that somebody kept
     only       whether the checkpoint must be one that a witness signed
+    keys       lines of the anchor by which keys were handed over or revoked
     """
 
     lines: Sequence[Anchor]
     cosigned: Sequence[Mapping[str, object]] = ()
     since: Sequence[int] = ()
     only: bool = False
+    keys: Sequence[Mapping[str, object]] = ()
 
 
 def prove(
@@ -154,6 +156,7 @@ class Proving:
             "format": FORMAT,
             "result": {"table": claim.table, "ledger_row": claim.ledger_row, "key": claim.key},
             "checkpoint": dict(self.line.told),
+            "keys": [dict(line) for line in self.on.keys],
             "head": self._path(count),
             "ledger": [
                 {"text": chain_text(row), "path": self._path(number)}

@@ -20,7 +20,7 @@ from resources.ledger import ledger
 from resources.ledger.anchor_lines import BEGUN, CHECKPOINT, COMMIT, FORGED, INTENT, PUBLISHED
 from resources.ledger.anchors import Anchors, append_line, read_anchors, read_end
 from resources.ledger.ledger import Connection, Stamp, file_sha256
-from resources.ledger.ledger_tree import LedgerTree
+from resources.ledger.ledger_tree import Head, LedgerTree
 from resources.ledger.signatures import signed, signing_key
 from resources.store.continuity import (
     refuse_another,
@@ -36,8 +36,6 @@ from resources.store.transaction import Transaction
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Head = tuple[int, str]  # number of ledger rows, hash of the newest
 LOCK_SECONDS = 120.0
 
 
@@ -146,7 +144,7 @@ class Warehouse:
     def _announce(self, con: Connection, before: Head, after: Head, at: datetime) -> None:
         """Tell the anchor which commit comes next, with the root of the ledger's tree after it."""
         self._settle(before, at)
-        rooted = {} if self._scratch else {"root": self.tree.grow(con)}
+        rooted = {} if self._scratch else {"root": self.tree.grow(con, before, after)}
         append_line(self.anchor, INTENT, *after, at, rooted)
 
     def _settle(self, head: Head, at: datetime) -> None:

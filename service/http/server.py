@@ -94,6 +94,7 @@ def main(words: list[str]) -> int:
         "service.api:serve", factory=True, host=chosen.host, port=chosen.port, workers=chosen.workers,
         http=PunctualProtocol, ws="none", access_log=False, proxy_headers=False, server_header=False,
         timeout_graceful_shutdown=FINISH_SECONDS,
+        timeout_worker_healthcheck=FINISH_SECONDS,  # a worker that is late on a loaded machine is not dead
     )  # fmt: skip
     return 0
 

@@ -1,5 +1,6 @@
 """A run that is killed at any moment loses nothing, shows nothing by halves, and converges when it is run again."""
 
+import shutil
 import time
 from collections.abc import Callable
 from datetime import date
@@ -11,6 +12,11 @@ import pytest
 from small_desk import make_desk
 from zygote import Zygote
 
+from resources.audit.verification import verify_home
+from resources.store.warehouse import Warehouse
+
+RELEASED = Path(__file__).parents[1] / "released"
+WELL = (0, 4)  # 4: a break was accepted
 pytestmark = pytest.mark.xdist_group("zygote")
 
 
@@ -78,6 +84,59 @@ def test_ten_killed_runs_converge_to_the_tables_of_untouched_ones(desk: tuple[Zy
 @pytest.mark.slow
 def test_two_hundred_killed_runs_converge(desk: tuple[Zygote, list[date]]) -> None:
     kill_runs(desk, "many", 200, seed=2)
+
+
+def each_that_writes(folder: Path, day: date) -> list[tuple[str, ...]]:
+    """A command of each kind that writes or publishes, in an order in which each has something to do."""
+    number = len(list(folder.glob("copy*")))
+    (folder / "inbox" / f"more{number}.csv").write_text(f"symbol,date,close\nAAA,{day},{100 + number / 8}\n")
+    return [
+        ("ingest",), ("run", "--as-of", str(day)), ("packs", "revise", str(day), "--reason", "a later word"),
+        ("backtest",), ("anchor", "checkpoint"), ("backup", str(folder / f"copy{number}")),
+        ("doctor", "db", "--accept", "a machine that was killed"),
+    ]  # fmt: skip
+
+
+def kill_and_repeat(zygote: Zygote, words: tuple[str, ...], dice: Random) -> bool:
+    """Kills a command at some moment; the record must verify, and the command, given again, end well."""
+    began, delay, home = time.monotonic(), dice.uniform(0.0, 1.5), zygote.folder / zygote.home
+    status, said = zygote.packfolio(*words, kill_when=lambda: time.monotonic() - began > delay)
+    if status != -9:
+        assert status in WELL, (words, said)
+        return False
+    if (home / "warehouse.duckdb").exists():
+        assert verify_home(Warehouse(home)).faults == [], words
+    status, said = zygote.packfolio(*words)
+    assert status in WELL or "exists already" in said, (words, said)  # the backup was whole before the kill
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("piece", range(7))
+def test_twenty_five_kills_over_every_command_that_writes(tmp_path: Path, piece: int) -> None:
+    dice, days = Random(piece), make_desk(tmp_path)
+    zygote, killed = Zygote(tmp_path), 0
+    for day in days[-20:]:
+        for words in each_that_writes(tmp_path, day):
+            killed += kill_and_repeat(zygote, words, dice)
+        if killed >= 25:
+            break
+    assert killed >= 25
+    assert verify_home(Warehouse(tmp_path / "home")).faults == []
+
+
+@pytest.mark.slow
+def test_twenty_five_kills_while_an_older_release_is_brought_forward(tmp_path: Path) -> None:
+    dice, _ = Random(25), make_desk(tmp_path)
+    zygote, killed = Zygote(tmp_path), 0
+    while killed < 25:
+        shutil.rmtree(tmp_path / "home", ignore_errors=True)
+        (tmp_path / "home").mkdir()
+        shutil.copy(RELEASED / "anchors_1.jsonl", tmp_path / "home" / "anchors.jsonl")
+        with duckdb.connect(str(tmp_path / "home" / "warehouse.duckdb")) as con:
+            for name in ("schema_1.sql", "rows_1.sql"):
+                con.execute((RELEASED / name).read_text("utf-8"))
+        killed += kill_and_repeat(zygote, ("ingest",), dice)
 
 
 def test_runs_of_killed_processes_are_marked_as_failed(desk: tuple[Zygote, list[date]]) -> None:

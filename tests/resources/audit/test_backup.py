@@ -1,5 +1,6 @@
 """Backups come back as they were, and a loss needs a reason that stays on record."""
 
+import json
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,7 +12,8 @@ from optimizer import DataError
 from resources.audit.backup import accept_break, backup, restore
 from resources.audit.verification import verify, verify_home
 from resources.ledger.anchors import read_anchors
-from resources.ledger.ledger import head
+from resources.ledger.ledger import bytes_sha256, head
+from resources.ledger.timestamps import stamped_text
 from resources.store.warehouse import Warehouse
 
 AT = datetime(2024, 1, 9, 7, 30, tzinfo=UTC)
@@ -63,6 +65,44 @@ def test_a_damaged_backup_is_refused(warehouse: Warehouse, tmp_path: Path) -> No
         restore(warehouse, tmp_path / "kept", AT)
     with pytest.raises(DataError, match="is no backup"):
         restore(warehouse, tmp_path, AT)
+
+
+def test_what_others_said_of_the_anchor_comes_back_with_it(warehouse: Warehouse, tmp_path: Path) -> None:
+    line = read_anchors(warehouse.anchor).lines[-1]
+    stamp = {"line": line.place, "sha256": bytes_sha256(stamped_text(line)), "at": "2024", "answer": "AAAA"}
+    said = {"timestamps.jsonl": json.dumps(stamp) + "\n", "witnesses.jsonl": '{"root": "seen"}\n'}
+    for name, text in said.items():
+        warehouse.anchor.with_name(name).write_text(text)
+    backup(warehouse, tmp_path / "kept", AT)
+    elsewhere = Warehouse(tmp_path / "other", tmp_path / "worm" / "anchors.jsonl")
+    restore(elsewhere, tmp_path / "kept", AT)
+    for name, text in said.items():
+        assert (tmp_path / "worm" / name).read_text() == text
+    assert sound(elsewhere) and "time stamp" in " ".join(verify_home(elsewhere).notes)
+    more(warehouse)
+    shutil.rmtree(tmp_path / "kept")
+    backup(warehouse, tmp_path / "kept", AT)
+    there = elsewhere.anchor.read_text()
+    restore(elsewhere, tmp_path / "kept", AT)
+    assert elsewhere.anchor.read_text().startswith(
+        there
+    )  # an anchor that is there is kept, with what was said of it
+
+
+@pytest.mark.parametrize("name", ["anchors.jsonl", "payloads/a.csv", "payloads/b.csv", "timestamps.jsonl"])
+def test_every_file_of_a_backup_is_held_against_its_manifest(
+    warehouse: Warehouse, tmp_path: Path, name: str
+) -> None:
+    warehouse.anchor.with_name("timestamps.jsonl").write_text("")
+    backup(warehouse, tmp_path / "kept", AT)
+    file = tmp_path / "kept" / name
+    file.write_bytes((file.read_bytes() if file.exists() else b"") + b"\n")
+    for _ in ("changed or added", "taken away"):
+        with pytest.raises(DataError, match=f"is not what was backed up: {name} was"):
+            restore(Warehouse(tmp_path / "other"), tmp_path / "kept", AT)
+        if name == "payloads/b.csv":
+            break
+        file.unlink()
 
 
 def test_a_restore_that_loses_rows_needs_a_reason_and_keeps_what_it_replaces(

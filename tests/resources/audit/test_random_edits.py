@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from bench import BOOK, DAYS, STAMP, cut, fill, ingest, price_rows
 
+from optimizer import DataError
 from resources.audit.backup import backup, restore
 from resources.audit.faults import Report
 from resources.audit.verification import verify_home
@@ -55,6 +56,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
         with warehouse.write(STAMP) as tx:
             ingest(tx, "prices", price_rows(close=105.0, days=DAYS[:1]))
         warehouse.publish()
+        (folder / "home" / "payloads").mkdir()
+        (folder / "home" / "payloads" / "a.csv").write_text("as it came")
+        backup(warehouse, folder / "kept", STAMP.at)
     return Desk(folder / "home", PublicKey.of_file(public))
 
 
@@ -141,6 +145,18 @@ def edit_published(path: Path, dice: Random) -> str:
     return "a bit of the published copy"
 
 
+def edit_backup(path: Path, dice: Random) -> str:
+    """A bit of any of its files, or one of them gone."""
+    file = dice.choice(sorted(one for one in path.rglob("*") if one.is_file()))
+    if dice.random() < 0.1:
+        file.unlink()
+        return f"{file.name} of the backup taken away"
+    raw = bytearray(file.read_bytes())
+    raw[dice.randrange(len(raw))] ^= 1 << dice.randrange(8)
+    file.write_bytes(raw)
+    return f"a bit of {file.name} of the backup"
+
+
 EDITS: dict[str, tuple[str, Callable[[Path, Random], str]]] = {
     "cell": ("warehouse.duckdb", edit_cell),
     "row": ("warehouse.duckdb", edit_row),
@@ -153,8 +169,15 @@ EDITS: dict[str, tuple[str, Callable[[Path, Random], str]]] = {
 def one_edit(desk: Desk, home: Path, seed: int) -> None:
     dice = Random(seed)
     shutil.rmtree(home, ignore_errors=True)
+    if seed % (len(EDITS) + 1) == len(EDITS):
+        shutil.copytree(desk.home.with_name("kept"), home)
+        said = edit_backup(home, dice)
+        with pytest.raises(DataError, match=r"backup|backed up"):
+            restore(Warehouse(home.with_name("restored")), home, STAMP.at)
+        assert not home.with_name("restored").exists(), (seed, said)
+        return
     shutil.copytree(desk.home, home)
-    name, edit = EDITS[list(EDITS)[seed % len(EDITS)]]
+    name, edit = EDITS[list(EDITS)[seed % (len(EDITS) + 1)]]
     before = (home / name).read_bytes()
     said = edit(home / name, dice)
     changed = (home / name).read_bytes() != before
@@ -169,8 +192,9 @@ def test_any_edit_is_named(desk: Desk, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_thousand_edits_are_named(desk: Desk, tmp_path: Path) -> None:
-    for seed in range(100, 1100):
+@pytest.mark.parametrize("piece", range(20))
+def test_two_thousand_edits_are_named(desk: Desk, tmp_path: Path, piece: int) -> None:
+    for seed in range(100 * piece + 100, 100 * piece + 200):
         one_edit(desk, tmp_path / "home", seed)
 
 

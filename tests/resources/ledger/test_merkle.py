@@ -1,12 +1,15 @@
 """The Merkle tree against the vectors of Certificate Transparency and a naive second implementation."""
 
+import hashlib
 import io
+from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.ledger.ledger_tree import tree_of
+from resources.ledger.ledger_tree import LedgerTree, tree_of
 from resources.ledger.merkle import (
     EMPTY,
     WIDTH,
@@ -15,6 +18,7 @@ from resources.ledger.merkle import (
     leaf_hash,
     node_count,
     node_hash,
+    roots_at,
     size_within,
     split,
 )
@@ -174,3 +178,30 @@ def test_sizes_and_nodes_belong_together() -> None:
         nodes = range(node_count(size), node_count(size + 1))
         assert {size_within(count) for count in nodes} == {size}
     assert [split(size) for size in (2, 3, 4, 5, 8, 9)] == [1, 2, 2, 4, 4, 8]
+
+
+def test_roots_are_found_without_the_tree() -> None:
+    wanted = {1, 2, 7, 8, 13, LARGEST, LARGEST + 5}
+    assert roots_at(NUMBERED, wanted) == {
+        size: naive_root(NUMBERED[:size]) for size in wanted if size <= LARGEST
+    }
+
+
+def test_a_row_more_is_not_asked_of_the_database(tmp_path: Path) -> None:
+    """Heads that do not fit the file, and a file that was damaged, send it back to the rows."""
+    entries = [hashlib.sha256(entry).digest() for entry in NUMBERED]
+    digests = [entry.hex() for entry in entries]
+    with duckdb.connect() as con:
+        con.execute("create table materializations (id bigint, this_hash varchar)")
+        tree = LedgerTree(tmp_path / "ledger.tree")
+        for number, digest in enumerate(digests[:9], 1):
+            con.execute("insert into materializations values (?, ?)", [number, digest])
+            before = (number - 1, digests[number - 2] if number > 1 else "0" * 64)
+            if number == 5:
+                tree.path.write_bytes(tree.path.read_bytes()[:-WIDTH] + bytes(WIDTH))
+            assert tree.grow(con, before, (number, digest)) == naive_root(entries[:number]).hex()
+        con.execute("drop table materializations")
+        grown = tree.grow(con, (9, digests[8]), (10, digests[9]))
+        assert grown == naive_root(entries[:10]).hex()
+        with pytest.raises(duckdb.CatalogException):
+            tree.grow(con, (10, digests[8]), (11, digests[10]))

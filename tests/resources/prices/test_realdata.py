@@ -111,6 +111,7 @@ def test_five_hundred_uncleaned_stocks(calendar: Calendar) -> None:
 def test_the_vintage_feed_restates_splits_and_loses_symbols(calendar: Calendar, tmp_path: Path) -> None:
     warehouse, record = Warehouse(tmp_path), dict[str, int]()
     told: dict[tuple[str, date], float] = {}
+    delivered: dict[tuple[str, date], float] = {}
     restated, splits, days, findings = set(), {}, [], Counter[str]()
     for one in deliveries("feed/2015"):
         with warehouse.live() as con:
@@ -121,6 +122,7 @@ def test_the_vintage_feed_restates_splits_and_loses_symbols(calendar: Calendar, 
             store_delivery(tx, result, one.payload_name)
         assert one.known_at is not None
         days.append(one.known_at)
+        delivered |= {(row["symbol"], row["date"]): row["close"] for row in one.rows.to_pylist()}
         findings.update(found(result))
         for row in result.rows.select(["symbol", "date", "close", "split"]).to_pylist():
             key = (row["symbol"], row["date"])
@@ -148,6 +150,14 @@ def test_the_vintage_feed_restates_splits_and_loses_symbols(calendar: Calendar, 
     assert findings["DUPLICATE_SAME"] == 540  # the file of 2015-04-06 tells every row three times
     # GEVA, taken over at +112%: set aside for five evenings, each of which tells two days, and then believed whole
     assert (findings["JUMP_75"], findings["RELEASED"]) == (9, 4)
+    with warehouse.live() as con:
+        kept = con.execute(
+            "select symbol, date, close from believed_prices(null) "
+            "qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1"
+        ).fetchall()
+    closes = {(symbol, day): close for symbol, day, close in kept}
+    assert len(delivered) == 24_804
+    assert [key for key, close in delivered.items() if abs(closes.get(key, 0) / close - 1) > SAME_VALUE] == []
     with warehouse.live() as con:
         assert open_questions(con) == []
     last = max(record.values())

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proof_desk import PACK, Made
+from proof_desk import PACK, Made, fill
+
+from resources.ledger.anchor_lines import ROTATED
+from resources.ledger.signatures import KEY, PublicKey, make_keys
 
 NODE = shutil.which("node")
 CHECKER = Path(__file__).parents[2] / "proof_check.mjs"
@@ -35,3 +38,18 @@ def test_another_language_finds_the_same(tmp_path: Path, made: Made) -> None:
         proof = copy.deepcopy(made.proof)
         forge(proof)
         assert said(tmp_path, proof, made.public) == told
+
+
+@pytest.mark.skipif(NODE is None, reason="there is no node")
+def test_another_language_follows_a_key_that_was_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [make_keys(tmp_path / name, tmp_path / "home") for name in ("one", "two", "three")]
+    monkeypatch.setenv(KEY, str(tmp_path / "one"))
+    desk = Made(fill(tmp_path / "home"), keys[0], {}, {})
+    names = [PublicKey.of_file(key).text for key in keys]
+    desk.store.tell_anchor(ROTATED, {"old_key": names[0], "new_key": names[1]}, tmp_path / "two")
+    monkeypatch.setenv(KEY, str(tmp_path / "two"))
+    proof = desk.prove("trades", PACK, "AAA")
+    assert [said(tmp_path, proof, key) for key in keys] == ["proven", "proven", "signature"]
+    assert said(tmp_path, proof | {"keys": []}, keys[0]) == "signature"
