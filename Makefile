@@ -25,8 +25,9 @@ docs: .venv/docs.stamp ## the documents as a site, in .site/index.html; it opens
 test: .venv/dev.stamp ## the tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-slow: .venv/dev.stamp ## the slow tests alone
+test-slow: .venv/dev.stamp ## the slow tests alone, and the property tests on more examples, which are drawn anew each time
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "slow and not network"
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 --dist worksteal -m "hypothesis and not slow and not network"
 
 test-kernels: .venv/dev.stamp ## the quicker numerical tests under another BLAS kernel than the machine's own
 	@$(BIN)/python tests/kernels.py other
