@@ -294,6 +294,7 @@ def test_methods_and_values_are_compared_with_the_policy_in_one_replay(tmp_path:
 
 def test_one_infeasible_portfolio_stops_no_other(tmp_path: Path, desk: Desk) -> None:
     broken = Desk.example(tmp_path)
+    shutil.copytree(desk.home, broken.home)
     _edit(
         broken.config / "portfolios" / "us-equity.yaml",
         policy={"sector_limits_pct": {"Energy": [50, 60]}},  # three names at 12% each
