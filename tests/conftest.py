@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import settings
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "DUCKDB_THREADS"):
     os.environ.setdefault(variable, "1")  # the processes of a run share the cores already
 os.environ.pop("COLUMNS", None)  # what xdist tells its workers is the width of no terminal
 settings.register_profile("house", deadline=None, derandomize=True, max_examples=50)
