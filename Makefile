@@ -25,8 +25,9 @@ docs: .venv/docs.stamp ## the documents as a site, in .site/index.html; it opens
 test: .venv/dev.stamp ## the tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-slow: .venv/dev.stamp ## the slow tests alone
+test-slow: .venv/dev.stamp ## the slow tests alone, and the property tests on more examples, which are drawn anew each time
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "slow and not network"
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 --dist worksteal -m "hypothesis and not slow and not network"
 
 test-browser: .venv/browser.stamp ## the screen in a real Chromium, which must be on the PATH, with axe's rules
 	@$(BIN)/python -m pytest tests/service/test_browser.py -m slow

@@ -204,6 +204,7 @@ them: report, screen and service then have the reason in the place of what they 
 | `PACKFOLIO_CONFIG` | `config` | this folder |
 | `PACKFOLIO_ANCHOR` | `anchors.jsonl` in the home | what the ledger was; put it on other storage |
 | `PACKFOLIO_ANCHOR_KEY` | none | private key that signs each line of the anchor: `packfolio anchor keygen` |
+| `DUCKDB_THREADS` | one for each core | threads of each process's DuckDB; 1 where others need the cores |
 | `PACKFOLIO_DECISIONS` | `decisions.jsonl` in the home | what the service proposed; the next run ingests it |
 
 The service has [variables of its own](api.md).

@@ -1,8 +1,13 @@
 """A warehouse with a row of every kind in every table, written through the one door, for tests that tamper with it."""
 
+import atexit
+import os
 import random
+import shutil
+import tempfile
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +17,7 @@ from resources.accounts.known import Account
 from resources.books.day_before import DayBefore
 from resources.books.snapshots import Snapshot, take_snapshots
 from resources.ledger.ledger import Connection, Stamp, append_entry, columns, written_cells
+from resources.ledger.signatures import KEY
 from resources.ledger.tables import LOGS, OF_PORTFOLIOS, OUTPUTS
 from resources.logs.appending import append_log
 from resources.packs.packs import Pack, cut_pack
@@ -101,7 +107,25 @@ def rows_for(tx: Transaction, table: str, dice: random.Random) -> pd.DataFrame:
 
 
 def fill(home: Path) -> Warehouse:
-    """Prices with a correction, every other log, a pack, and every output table under it."""
+    """Prices with a correction, every other log, a pack, and every output table under it.
+
+    A copy of the one that this process made first, but where a key signs what is written.
+    """
+    if KEY in os.environ:
+        return _filled(home)
+    shutil.copytree(_original(), home, dirs_exist_ok=True)
+    return Warehouse(home)
+
+
+@cache
+def _original() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _filled(folder)
+    return folder
+
+
+def _filled(home: Path) -> Warehouse:
     warehouse, dice = Warehouse(home), random.Random(1)
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", price_rows())

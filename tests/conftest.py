@@ -1,15 +1,27 @@
-"""How hypothesis behaves: the same examples every time in CI, and no clock anywhere; and which BLAS kernel ran."""
+"""How hypothesis behaves: the same examples every time, others in the slow run; and which BLAS kernel ran."""
 
+import gc
 import os
 
 import pytest
 from hypothesis import settings
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+# Imports and tests are a million objects that stay: to look for garbage among them takes a sixth of the time.
+gc.set_threshold(50_000, 20, 100)
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "DUCKDB_THREADS"):
     os.environ.setdefault(variable, "1")  # the processes of a run share the cores already
 os.environ.pop("COLUMNS", None)  # what xdist tells its workers is the width of no terminal
-settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)
-settings.load_profile("house")
+settings.register_profile("house", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("thorough", deadline=None, derandomize=False, max_examples=300)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -57,6 +57,7 @@ LATER = (
 
 def _load() -> None:
     """What every run needs, but for the modules that ask the environment where they are: each fork has its own."""
+    gc.set_threshold(50_000, 20, 100)
     import pipeline.runs
     from optimizer import solve
     from resources.logs.calendars import build_sessions

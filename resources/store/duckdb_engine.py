@@ -37,10 +37,10 @@ def quoted(path: Path) -> str:
 def connected(path: Path | None = None) -> Connection:
     """An empty database in memory, or a file that is only read; the caller closes it.
 
-    It takes the threads that OMP_NUM_THREADS leaves a process, as the solvers do, and one for each core without it.
+    It has the threads that DUCKDB_THREADS says, or one for each core.
     """
     con = duckdb.connect() if path is None else duckdb.connect(str(path), read_only=True)
-    if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdigit() and int(threads):
+    if (threads := os.environ.get("DUCKDB_THREADS", "")).isdigit() and int(threads):
         con.execute(f"set threads = {int(threads)}")
     return con
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from draws import each_once
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,8 +35,7 @@ def solved(method: str, scenarios: np.ndarray, odds: np.ndarray | None = None, *
     return solve(estimates, policy, universe, np.full(5, 0.2))
 
 
-@pytest.mark.parametrize("limits", LIMITS, ids=str)
-@pytest.mark.parametrize("method", ON_ODDS)
+@pytest.mark.parametrize(("method", "limits"), each_once(ON_ODDS, LIMITS))
 def test_probabilities_of_whole_multiples_are_repeated_days(method: str, limits: dict[str, float]):
     weighed = solved(method, DAYS, ODDS, **limits)
     repeated = solved(method, np.repeat(DAYS, TIMES, axis=0), **limits)

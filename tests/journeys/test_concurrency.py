@@ -57,7 +57,7 @@ def test_readers_see_whole_states_while_a_run_writes(desk: Desk) -> None:
 
     writer = threading.Thread(target=run)
     writer.start()
-    while not ended.wait(0.01):
+    while not ended.wait(0.05):
         with store.read() as con:
             seen.add(
                 con.execute(

@@ -253,21 +253,20 @@ def test_a_backtest_on_vintages_refuses_days_before_the_first_one_known(tmp_path
     assert "nothing was known on 2022-12-28" in refused.stderr + refused.stdout
 
 
-def test_methods_and_values_are_compared_with_the_policy_in_one_replay(tmp_path: Path) -> None:
-    small = Desk.example(tmp_path)
+def test_methods_and_values_are_compared_with_the_policy_in_one_replay(tmp_path: Path, desk: Desk) -> None:
+    small, replayed = Desk.example(tmp_path), ("backtest", "--portfolio", "us-equity")
+    shutil.copytree(desk.home, small.home)
     _edit(
         small.config / "pipeline.yaml",
         backtest={"years": 0.5, "compare": ["min_volatility"], "sweep": {"lookback_days": [126]}},
     )
-    (small.config / "portfolios" / "leverage-aware.yaml").unlink()
-    assert small.packfolio("run", "--json").returncode == 0
-    measures = small.read("backtest")["portfolios"]["us-equity"]
+    measures = small.read(*replayed)["portfolios"]["us-equity"]
     assert sorted(measures) == ["equal_weight", "lookback_days=126", "min_volatility", "policy"]
     lowest = min(measures, key=lambda name: measures[name]["volatility"])
     assert lowest == "min_volatility"
 
     grid = ("--sweep", "lookback_days=126", "--sweep", "method=mean_variance,min_volatility,risk_parity")
-    found = small.read("backtest", *grid)
+    found = small.read(*replayed, *grid)
     swept = found["portfolios"]["us-equity"]
     assert len(swept) == 5
     assert found["trials"] == {"us-equity": 4}
@@ -294,6 +293,7 @@ def test_methods_and_values_are_compared_with_the_policy_in_one_replay(tmp_path:
 
 def test_one_infeasible_portfolio_stops_no_other(tmp_path: Path, desk: Desk) -> None:
     broken = Desk.example(tmp_path)
+    shutil.copytree(desk.home, broken.home)
     _edit(
         broken.config / "portfolios" / "us-equity.yaml",
         policy={"sector_limits_pct": {"Energy": [50, 60]}},  # three names at 12% each

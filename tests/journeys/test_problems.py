@@ -72,4 +72,3 @@ def test_what_is_missing_under_a_number_is_told_wherever_it_is_read(tmp_path: Pa
     assert shown["quality"] < 80
     status, said = zygote.packfolio("doctor")
     assert status != 0 and "file notes.docx" in said and f"set aside since {since}" in said
-    assert zygote.read("packs", "replay", f"PP_{last}")["identical"]

@@ -115,7 +115,7 @@ EXTREME = st.sampled_from(
 MOST_OF_THE_POLICY = sorted(set(PolicyFile.model_fields) - {"method", "tax", "harvest"})
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     keys=st.dictionaries(st.sampled_from(MOST_OF_THE_POLICY), EXTREME, min_size=1, max_size=3),
     shock=EXTREME,

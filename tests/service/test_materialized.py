@@ -1,19 +1,16 @@
 """What the daily run wrote of impact and hedges is what the service answers; and a row leads back to its prices."""
 
 import asyncio
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from command_line import Desk
 from fastapi.testclient import TestClient
 from service_desk import PACK
-from source_tree import ROOT
 
 from service import OptimizerService
 from service.api import create_app
@@ -139,10 +136,8 @@ def test_a_decision_is_in_the_warehouse_after_the_next_run(tmp_path: Path, home:
     with TestClient(create_app(told)) as client:
         trace = client.post("/v1/execute", json=asked).json()["trace_id"]
         assert client.get(f"/v1/packs/{PACK}/decisions").json()["decisions"] == []
-        run = [sys.executable, "-m", "pipeline.cli", "ingest"]
-        environment = {**os.environ, "PACKFOLIO_HOME": str(told.home), "PACKFOLIO_CONFIG": str(told.config)}
         for _ in range(2):
-            done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+            done = Desk(told.home, told.config).packfolio("ingest")
             assert done.returncode == 0, done.stderr
         (decision,) = client.get(f"/v1/packs/{PACK}/decisions").json()["decisions"]
         assert (decision["trace_id"], decision["caller"]) == (trace, "loopback")

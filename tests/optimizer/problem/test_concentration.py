@@ -4,6 +4,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+from draws import each_once
 
 from optimizer import (
     DataError,
@@ -191,9 +192,12 @@ def every_side(it: Estimates, base: dict, least: float, most: int) -> float:
     return best
 
 
-@pytest.mark.parametrize("method", ["min_volatility", "mean_variance", "max_return", "cvar"])
-@pytest.mark.parametrize(("least", "most"), [(0.1, 5), (0.15, 3), (0.0, 2)])
-def test_least_positions_and_few_names_in_books_that_may_be_short(method: str, least: float, most: int):
+@pytest.mark.parametrize(
+    ("method", "few"),
+    each_once(["min_volatility", "mean_variance", "max_return", "cvar"], [(0.0, 2), (0.1, 5), (0.15, 3)]),
+)
+def test_least_positions_and_few_names_in_books_that_may_be_short(method: str, few: tuple[float, int]):
+    least, most = few
     it = book(2, 5)
     base = {"method": method, "risk_free_rate": 0.01, "long_only": False, "max_gross": 1.8}
     limits = {"min_position": least or None, "max_holdings": most if most < 5 else None}

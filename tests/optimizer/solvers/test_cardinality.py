@@ -5,6 +5,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+from draws import each_once
 
 from optimizer import Conflict, Estimates, InfeasibleError, Policy, PolicyError, Solution, Universe, solve
 from optimizer.solvers import cardinality
@@ -49,8 +50,7 @@ def kept(found: Solution, least: float, most: int) -> bool:
     return bool(((w < 1e-8) | (w >= least - 1e-8)).all() and (w > 1e-8).sum() <= most)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("method", "seed"), each_once(METHODS, range(3)))
 def test_no_choice_of_names_is_better(method: str, seed: int):
     it, universe, held = book(seed, 5)
     limits = {
@@ -143,8 +143,7 @@ def best_trades(
     return best
 
 
-@pytest.mark.parametrize("method", (*METHODS, "risk_parity"))
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("method", "seed"), each_once((*METHODS, "risk_parity"), range(3)))
 def test_no_other_trades_outside_the_band_are_better(method: str, seed: int):
     it, universe, held = book(seed, 3)
     more = ({}, {"min_position": 0.15}, {"max_holdings": 2})[seed] if method != "risk_parity" else {}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from draws import some
 
 from optimizer import Estimates, InfeasibleError, Policy, Universe, solve
 from optimizer.errors import Conflict, rounded_up
@@ -137,7 +138,7 @@ def feasible(
     return True
 
 
-@pytest.mark.parametrize("start", range(0, 30, 10))
+@pytest.mark.parametrize("start", some(range(0, 30, 10), 1))
 def test_relaxing_by_what_is_said_is_enough(start: int):
     assert sum(check(seed) for seed in range(start, start + 10)) >= 2
 

@@ -130,10 +130,10 @@ MANY_LISTS = {7, 13, 39}  # brute force takes seconds
 
 
 def test_small_books_are_as_brute_force_has_them() -> None:
-    seeds = set(range(40)) - MANY_LISTS
+    seeds = set(range(20)) - MANY_LISTS
     assert [said for seed in seeds if (said := agrees(seed))] == []
 
 
 @pytest.mark.slow
 def test_a_thousand_small_books_are_as_brute_force_has_them() -> None:
-    assert [said for seed in [*MANY_LISTS, *range(40, 1040)] if (said := agrees(seed))] == []
+    assert [said for seed in [*MANY_LISTS, *range(20, 1040)] if (said := agrees(seed))] == []

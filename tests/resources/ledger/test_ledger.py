@@ -17,6 +17,7 @@ from resources.audit.verification import verify
 from resources.ledger.ledger import content_hash, head, row_text
 from resources.store.warehouse import Warehouse
 
+IN_MEMORY = duckdb.connect()
 CELLS = st.tuples(
     st.one_of(st.none(), st.text(alphabet="ab=\x1f|\\'", max_size=4)),
     st.one_of(st.none(), st.text(alphabet="ab=\x1f|\\'", max_size=4)),
@@ -30,11 +31,8 @@ def test_two_rows_have_one_text_only_when_all_their_cells_are_equal(
     one: tuple[object, ...], other: tuple[object, ...]
 ) -> None:
     text = row_text([("a", "VARCHAR"), ("b", "VARCHAR"), ("c", "DOUBLE")])
-    with duckdb.connect() as con:
-        con.execute("set threads = 1")
-        con.execute("create table t (a varchar, b varchar, c double)")
-        con.executemany("insert into t values (?, ?, ?)", [one, other])
-        count = con.execute(f"select count(distinct {text}) from t").fetchall()[0][0]
+    rows = "(values ($1::varchar, $2::varchar, $3::double), ($4, $5, $6)) as t(a, b, c)"
+    count = IN_MEMORY.execute(f"select count(distinct {text}) from {rows}", [*one, *other]).fetchall()[0][0]
     same = repr(one) == repr(other)  # repr tells 0.0 from -0.0, as the text does
     assert (count == 1) == same
 

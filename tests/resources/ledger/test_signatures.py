@@ -30,22 +30,34 @@ def public(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PublicKey:
     return PublicKey.of_file(made)
 
 
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, PublicKey]:
+    """A warehouse of which every line is signed; it is only read."""
+    folder = tmp_path_factory.mktemp("signed")
+    made = make_keys(folder / "desk", folder / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(KEY, str(folder / "desk"))
+        return fill(folder / "home"), PublicKey.of_file(made)
+
+
 def said(warehouse: Warehouse, anchors: Anchors, key: PublicKey | None) -> tuple[list[str], list[str]]:
     with warehouse.live() as con:
         report = verify(con, anchors, key=key)
     return [fault.message for fault in report.faults], list(report.notes)
 
 
-def test_every_commit_is_signed_and_the_key_fits(tmp_path: Path, public: PublicKey) -> None:
-    warehouse = fill(tmp_path / "home")
+def test_every_commit_is_signed_and_the_key_fits(signed: tuple[Warehouse, PublicKey]) -> None:
+    warehouse, public = signed
     anchors = read_anchors(warehouse.anchor)
     assert all("signature" in line.told for line in anchors.lines)
     assert said(warehouse, anchors, public) == ([], [])
     assert "give --key" in said(warehouse, anchors, None)[1][0]
 
 
-def test_a_changed_a_missing_and_a_foreign_signature_are_named(tmp_path: Path, public: PublicKey) -> None:
-    warehouse = fill(tmp_path / "home")
+def test_a_changed_a_missing_and_a_foreign_signature_are_named(
+    tmp_path: Path, signed: tuple[Warehouse, PublicKey]
+) -> None:
+    warehouse, public = signed
     anchors = read_anchors(warehouse.anchor)
     lines, last = anchors.lines, anchors.lines[-1]
     stripped = replace(anchors, lines=(*lines[:-1], resigned(last, None)))

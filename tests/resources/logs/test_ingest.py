@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from draws import some
 from small_desk import FILES
 
 import resources.logs.ingest as ingest_module
@@ -206,11 +207,12 @@ def believed(desk: Desk, symbol: str) -> list[tuple[date, float]]:
 
 
 @pytest.mark.parametrize(
-    ("ratio", "close"), [(1.5, 67.0), (1.2, 84.0), (11, 9.2), (0.0052631579, 19000), (1.05, 96)]
+    "split", some([(0.0052631579, 19000), (1.05, 96), (1.5, 67.0), (1.2, 84.0), (11, 9.2)], 2)
 )
 def test_a_split_of_any_ratio_is_taken_the_same_evening_and_when_stated_later(
-    tmp_path: Path, ratio: float, close: float
+    tmp_path: Path, split: tuple[float, float]
 ) -> None:
+    ratio, close = split
     day = f"{HEADER}AAA,2024-01-04,{close},0,1\n"
     told = f"{ACTIONS}AAA,2024-01-04,split,{ratio},\n"
     there = [(tmp_path / name) for name in ("evening", "later")]

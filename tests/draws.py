@@ -1,0 +1,26 @@
+"""Parameters of which the default run takes a few, and the slow run all."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def some(values: Iterable[Any], by_default: int) -> list[Any]:
+    """All the values; those after the first `by_default` are for the slow run."""
+    return [
+        value if place < by_default else pytest.param(value, marks=pytest.mark.slow)
+        for place, value in enumerate(values)
+    ]
+
+
+def each_once(first: Iterable[Any], second: Iterable[Any]) -> list[Any]:
+    """All pairs (a, b); by default as many as let every a and every b come up, the others in the slow run."""
+    ones, others = list(first), list(second)
+    most = max(len(ones), len(others))
+    wanted = {(place % len(ones), place % len(others)) for place in range(most)}
+    return [
+        pytest.param(a, b, marks=() if (i, j) in wanted else pytest.mark.slow)
+        for i, a in enumerate(ones)
+        for j, b in enumerate(others)
+    ]
