@@ -85,7 +85,7 @@ def groups_of(limits: Limits) -> tuple[str, ...]:
     ]
     for limit in limits.linear:
         low, high = limit.groups or limit.names
-        finite += [low] * (limit.low > -INF) + [high] * (limit.high < INF)
+        finite += [low] * bool(limit.low > -INF) + [high] * bool(limit.high < INF)
     return tuple(dict.fromkeys([*finite, *(limit.name for limit in limits.raised)]))
 
 

@@ -12,6 +12,7 @@ from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
 from optimizer.beliefs.estimators.spectral import settings_of
 from optimizer.factors.fit import FactorFit
 from optimizer.factors.panel import YEAR, Codes, Mask, sector_codes
+from optimizer.factors.series import LEAST_FREEDOM, time_series_model
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.typing import Array
 from resources.books.snapshots import read_snapshots
@@ -218,6 +219,40 @@ def models_of(con: Connection, pack: Pack, recipes: Iterable[Recipe]) -> dict[st
             covered = set(model.symbols)
             found[recipe.name] = model.of(tuple(symbol for symbol in recipe.symbols if symbol in covered))
     return found
+
+
+def recorded_factor_returns(con: Connection, pack: Pack, recipe: Recipe) -> pd.DataFrame:
+    """Dates x factors: the returns of the factors of each session, as recorded."""
+    rows = con.execute(
+        'select date, factor, "return" from latest_factor_returns where pack_id = ? and recipe = ? order by all',
+        [pack.id, recipe.name],
+    ).fetchall()
+    told = pd.DataFrame(rows, columns=["date", "factor", "return"])
+    found = told.pivot(index="date", columns="factor", values="return")
+    return found.set_index(pd.DatetimeIndex(found.index))
+
+
+def with_others(
+    model: FactorModel, factor_returns: pd.DataFrame, prices: pd.DataFrame, periods: float
+) -> FactorModel:
+    """The model with symbols that it does not cover, by regression of their returns on its factors'.
+
+    prices  (T, n) total-return prices, NaN where there is none. A symbol with too few returns is left out.
+    """
+    series = factor_returns[list(model.factors)].dropna()
+    others = [symbol for symbol in prices.columns if symbol not in set(model.symbols)]
+    moves = prices[others].pct_change(fill_method=None).reindex(series.index)
+    enough = [s for s in others if moves[s].notna().sum() >= len(model.factors) + LEAST_FREEDOM]
+    if not enough:
+        return model
+    found = time_series_model(
+        moves[enough].to_numpy(dtype=float), tuple(enough), series.to_numpy(dtype=float), model.factors,
+        periods_per_year=periods,
+    )  # fmt: skip
+    return FactorModel(
+        (*model.symbols, *enough), model.factors, model.groups, np.vstack([model.exposures, found.exposures]),
+        model.factor_covariance, np.concatenate([model.specific, found.specific]),
+    )  # fmt: skip
 
 
 def recorded_model(con: Connection, pack: Pack, recipe: Recipe) -> FactorModel | None:
