@@ -189,8 +189,8 @@ def bound_of(limits: Limits, group: str) -> float:
     highs = [b for g, b in zip(limits.upper_groups, limits.upper, strict=True) if g == group]
     for limit in limits.linear:
         low_group, high_group = limit.groups or limit.names
-        lows += [limit.low] * (low_group == group and limit.low > -INF)
-        highs += [limit.high] * (high_group == group and limit.high < INF)
+        lows += [limit.low] * bool(low_group == group and limit.low > -INF)
+        highs += [limit.high] * bool(high_group == group and limit.high < INF)
     curved: list[Absolute | Largest | Norm] = [*limits.raised, *limits.norms]
     highs += [limit.bound for limit in curved if limit.name == group]
     return float(max(lows)) if lows else float(min(highs))
