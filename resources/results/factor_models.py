@@ -1,13 +1,13 @@
 """The factor model of a pack: what it is fitted on, its rows, and the model as recorded."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 
 from optimizer import DataError, FactorModel, FactorPanel, Recipe, fit_factors, simple_returns
-from optimizer.backtests.dated_facts import carried_caps
+from optimizer.backtests.dated_facts import FactorHistory, carried_caps
 from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
 from optimizer.beliefs.estimators.spectral import settings_of
 from optimizer.factors.fit import FactorFit
@@ -25,6 +25,7 @@ from resources.packs.packs import Pack
 BIAS = (0.8, 1.25)  # of the root mean square of a year's standardised returns; 1 is right
 LEAST_EXPLAINED = 0.1  # of the cross-section's squares
 FEW_NAMES = 10  # to a factor
+DESCRIBED = 1.6  # calendar days a session, with room: a year of them is read for the descriptors
 NEARBY = 5  # sessions either way, among which a day counts as a session when half as many names are priced
 
 
@@ -75,6 +76,13 @@ def fitted_model(con: Connection, pack: Pack, recipe: Recipe) -> FactorFit:
     return fit_factors(factor_panel(con, pack, recipe), settings_of(recipe.half_life, periods))
 
 
+def factor_history(con: Connection, pack: Pack, recipe: Recipe, since: date) -> FactorHistory:
+    """The models of the days from `since` on, each of what was known on it."""
+    periods = recipe.periods_per_year or float(TRADING_DAYS)
+    panel = factor_panel(con, pack, recipe, since - timedelta(days=DESCRIBED * YEAR))
+    return FactorHistory(panel, settings_of(recipe.half_life, periods))
+
+
 def fitted_models(
     con: Connection, pack: Pack, recipes: Mapping[str, Recipe]
 ) -> tuple[dict[str, FactorFit], dict[str, list[str]]]:
@@ -89,13 +97,14 @@ def fitted_models(
     return fits, refused
 
 
-def factor_panel(con: Connection, pack: Pack, recipe: Recipe) -> FactorPanel:
+def factor_panel(con: Connection, pack: Pack, recipe: Recipe, since: date | None = None) -> FactorPanel:
     """All that the pack knew of the recipe's symbols, and of all others of a known sector and capitalisation.
 
     As many sessions as the recipe looks back are regressed, and a YEAR before them is read for the descriptors.
+    since  the first day to be read in place of these, for models of earlier days
     """
     symbols = tuple(sorted({*recipe.symbols, *_classified(con, pack)}))
-    start = window_start(con, pack, recipe.lookback_days + YEAR + 1)
+    start = since or window_start(con, pack, recipe.lookback_days + YEAR + 1)
     panel = read_panel(con, pack, symbols, start)
     prices = in_currency(con, pack, panel, recipe.currency)
     rows = _sessions(np.isfinite(prices.to_numpy(dtype=float)))
