@@ -19,12 +19,7 @@ from optimizer.model.sessions import TRADING_DAYS
 from optimizer.risk.hedges import Hedge
 from optimizer.risk.regimes import Book, Recommendation
 from optimizer.risk.scenarios import Stress, find_scenario
-from resources.results.factor_models import (
-    asks_for_factors,
-    recorded_factor_returns,
-    recorded_model,
-    with_others,
-)
+from resources.results.factor_models import with_others
 from resources.results.risk_outputs import Hedged, hedge_row, hedged, stressed
 from resources.results.scenario_inputs import Exposed, read_exposed
 from resources.settings.playbooks import REGIME_RULES, SCENARIOS, Playbooks
@@ -147,7 +142,7 @@ def factor_hedges_answer(
 ) -> FactorHedgesAnswer:
     """Hedges that leave each named factor at most so much exposure.
 
-    Raises PolicyError for a portfolio whose policy has no factor model.
+    The model is that of the portfolio's names and lookback, whatever covariance its policy asks for.
     """
     model, nav = _covering(desk, book), book.nav
     if not book.values or nav <= 0:
@@ -186,16 +181,10 @@ def factor_hedges_answer(
 
 
 def _covering(desk: Desk, book: Exposed) -> FactorModel:
-    """The portfolio's recorded factor model, with the hedging funds by their returns on its factors."""
+    """The portfolio's factor model, with the hedging funds by the regression of their returns on its factors."""
     recipe = book.case.snapshot.recipe()
     with desk.read() as reading:
-        model = recorded_model(reading.con, book.pack, recipe) if asks_for_factors(recipe) else None
-        if model is None:
-            raise PolicyError(
-                f"{book.case.snapshot.name} has no factor model in {book.pack.id}; set covariance_method: "
-                f"factor_model in its policy, and run the pack again"
-            )
-        returns = recorded_factor_returns(reading.con, book.pack, recipe)
+        model, returns = reading.factors(book.pack, recipe)
     return with_others(model, returns, book.prices, recipe.periods_per_year or float(TRADING_DAYS))
 
 

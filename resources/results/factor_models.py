@@ -1,6 +1,7 @@
 """The factor model of a pack: what it is fitted on, its rows, and the model as recorded."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -228,6 +229,22 @@ def models_of(con: Connection, pack: Pack, recipes: Iterable[Recipe]) -> dict[st
             covered = set(model.symbols)
             found[recipe.name] = model.of(tuple(symbol for symbol in recipe.symbols if symbol in covered))
     return found
+
+
+def factors_of(con: Connection, pack: Pack, recipe: Recipe) -> tuple[FactorModel, pd.DataFrame]:
+    """The model of a recipe's symbols and its factors' returns (dates x factors): as recorded, else fitted now.
+
+    Whatever covariance the recipe asks for. Raises DataError where the pack's data do not do for a fit.
+    """
+    asked = replace(recipe, covariance_method=FACTOR_MODEL)
+    model = recorded_model(con, pack, asked)
+    if model is not None:
+        returns = recorded_factor_returns(con, pack, asked)
+    else:
+        fit = fitted_model(con, pack, asked)
+        dates = pd.DatetimeIndex([pd.Timestamp(str(session.date)) for session in fit.sessions])
+        model, returns = fit.model, pd.DataFrame(fit.factor_returns, dates, list(fit.plan.factors))
+    return model.of(recipe.symbols), returns
 
 
 def recorded_factor_returns(con: Connection, pack: Pack, recipe: Recipe) -> pd.DataFrame:
