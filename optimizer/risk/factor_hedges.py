@@ -10,7 +10,7 @@ from optimizer.errors import PolicyError
 from optimizer.factors.attribution import predicted_risk
 from optimizer.factors.factor_model import FactorModel
 from optimizer.model.estimates import Estimates
-from optimizer.model.policy import Policy
+from optimizer.model.policy import PERCENT_MEANT, Policy
 from optimizer.model.portfolio import Universe
 from optimizer.numerics.matrices import LowRank
 from optimizer.risk.hedges import Instrument
@@ -63,6 +63,10 @@ def plan_factor_hedges(
     >>> round(found.weights['B'], 6), round(found.after['market'], 6)
     (-0.5, 0.5)
     """
+    if not 0 < max_weight <= PERCENT_MEANT or any(not 0 < unit < np.inf for unit in (units or {}).values()):
+        raise PolicyError(
+            f"max_weight is {max_weight} and units {dict(units or {})}; both must be fractions of the NAV above 0"
+        )
     sides = _sides(model, instruments, max_weight)
     _refuse_targets(model, targets)
     weights = np.array([held.get(symbol, 0.0) for symbol in model.symbols])
