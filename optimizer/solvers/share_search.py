@@ -124,7 +124,7 @@ def _starts(arena: Arena, sides: list[Side], best: Optimum) -> Iterator[Array]:
     yield best.weights
     n = len(best.weights)
     yield optimum(_near(np.full(n, 1.0 / n)), arena).weights
-    passed = [sum(max(side.excess(alone), 0.0) for side in sides) for alone in np.eye(n)]
+    passed = sum((side.passed_alone for side in sides), np.zeros(n))
     for name in np.argsort(passed, kind="stable")[:ALONE]:
         yield optimum(_near(np.eye(n)[name]), arena).weights
 

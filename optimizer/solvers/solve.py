@@ -30,7 +30,7 @@ from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
 from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_limits
 from optimizer.solvers.search import Way, search
-from optimizer.solvers.share_search import times, within_shares, without_shares
+from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within
 from optimizer.typing import Array
@@ -330,7 +330,10 @@ def with_turnover(solution: Solution, setting: Setting) -> Solution:
     if limit is None or held is None or turnover(solution.weights, held) < limit - 1e-7:
         return solution
     free = setting.without_turnover_limit
-    best = free() if free else unlimited(solution.goal, solution.arena.limits.without("max_turnover"))
+    try:
+        best = free() if free else unlimited(solution.goal, solution.arena.limits.without("max_turnover"))
+    except UnreachedError:
+        return solution  # where shares of risk are not convex, a search may end short of what is there
     wanted = turnover(best, held)
     warning = f"Trades scaled down to meet {limit:.1%} turnover limit (one-way; {wanted:.1%} without it)"
     return replace(

@@ -9,7 +9,7 @@ from optimizer.errors import PolicyError
 from optimizer.model.portfolio import FactorRisk
 from optimizer.model.ranges import Range, ends
 from optimizer.model.text_limits import TextLimit, parse_limit
-from optimizer.numerics.matrices import LowRank, Matrix
+from optimizer.numerics.matrices import LowRank, Matrix, variances
 from optimizer.numerics.shares.risk_share import Share
 from optimizer.problem.setting import Setting
 from optimizer.problem.written.lines import of_risk
@@ -48,9 +48,8 @@ def _share(
         pick = sum(
             (f * np.asarray(picked[name]) for name, f in terms.items()), np.zeros(len(setting.symbols))
         )
-        return Share(
-            names, setting.estimates.risk, partial(of_names, setting.estimates.risk, pick), low, high
-        )
+        risk = setting.estimates.risk
+        return Share(names, risk, partial(of_names, risk, pick), pick * variances(risk), low, high)
     if any(row is not None for row in picked.values()):
         raise PolicyError(
             f"limit {names[1]!r} adds names to factors, whose risk is that of names as well; write two lines"
@@ -97,13 +96,9 @@ def _share_of_factors(
     values, vectors = np.linalg.eigh(model.covariance)
     root = np.sqrt(values.clip(0.0))[:, None] * vectors.T
     mixed = weights[:, None] * (root.T @ root)
-    return Share(
-        names,
-        LowRank(root @ exposures.T, specific),
-        partial(of_factors, exposures, mixed, own * specific),
-        low,
-        high,
-    )
+    diagonal = np.einsum("ij,jk,ik->i", exposures, mixed, exposures) + own * specific
+    part = partial(of_factors, exposures, mixed, own * specific)
+    return Share(names, LowRank(root @ exposures.T, specific), part, diagonal, low, high)
 
 
 def _picked(setting: Setting, name: str) -> Array | None:
