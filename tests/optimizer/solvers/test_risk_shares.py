@@ -246,7 +246,7 @@ def test_shares_of_factors_need_a_model_that_knows_every_name():
 
 def test_whole_shares_keep_them_too():
     prices = dict(zip(NAMES, np.linspace(20, 400, N).tolist(), strict=True))
-    policy = Policy(risk_free_rate=0.02, max_risk_share=0.2, cash_max=0.02)
+    policy = Policy(risk_free_rate=0.02, max_risk_share=0.3, cash_max=0.02)
     for cash in (20_000, 500_000):
         found = propose(
             Portfolio("book", cash=Decimal(cash)), prices, EIGHT, policy, BOOK, Mandate(prior="historical")
@@ -255,4 +255,4 @@ def test_whole_shares_keep_them_too():
             check for check in found.trades.constraints if check.constraint.startswith("max_risk_share")
         ]
         assert len(checks) == N and all(check.met for check in checks)
-        assert max(check.achieved for check in checks) > 0.19
+        assert max(check.achieved for check in checks) > 0.28
