@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import Conflict, InfeasibleError, PolicyError
 from optimizer.model.portfolio import FactorRisk
 from optimizer.model.ranges import Range, ends
 from optimizer.model.text_limits import TextLimit, parse_limit
@@ -17,6 +17,8 @@ from optimizer.problem.written.names import RISK, kind_and_name, loadings, readi
 from optimizer.typing import Array
 
 FACTORS, SPECIFIC = "factors", "specific"
+ROUNDING = 1e-9
+ROOM = 1e-4  # less leaves a single portfolio, which no search meets
 
 
 def share_limits(setting: Setting) -> tuple[Share, ...]:
@@ -26,12 +28,25 @@ def share_limits(setting: Setting) -> tuple[Share, ...]:
     if policy.max_risk_share is not None:
         named: dict[str, Range] = dict.fromkeys(setting.symbols, (None, policy.max_risk_share))
         own = {**named, **own}
+        _refuse_too_low(setting, policy.max_risk_share, own)
     fields = [
         _share(setting, {name: 1.0}, (f"min_risk_share {name}", f"max_risk_share {name}"), *ends(pair))
         for name, pair in own.items()
     ]
     lines = [limit for limit in map(parse_limit, policy.limits) if of_risk(limit)]
     return (*fields, *(_written(setting, limit) for limit in lines))
+
+
+def _refuse_too_low(setting: Setting, cap: float, own: dict[str, Range]) -> None:
+    """Raises InfeasibleError where the names may not have all of the risk together: shares add up to 1."""
+    outside = set(setting.left_out())
+    held = [symbol for symbol in setting.symbols if symbol not in outside]
+    general = [symbol for symbol in held if symbol not in setting.policy.risk_share_limits]
+    others = sum(ends(own[symbol])[1] for symbol in held if symbol not in general)
+    missing = 1.0 - others - cap * len(general)
+    if missing > ROUNDING and general:
+        conflict = Conflict("max_risk_share", cap, missing / len(general), room=ROOM)
+        raise InfeasibleError.of((conflict,), ((conflict,),))
 
 
 def _written(setting: Setting, limit: TextLimit) -> Share:
