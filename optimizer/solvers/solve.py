@@ -24,7 +24,7 @@ from optimizer.problem.setting import Setting, checked_weights
 from optimizer.problem.tails.tail_goals import TailBudget
 from optimizer.problem.weight_intervals import NOTHING
 from optimizer.solvers import cardinality
-from optimizer.solvers.audit import Binding, Certificate, bindings
+from optimizer.solvers.audit import GAP_TOLERANCE, Binding, Certificate, bindings
 from optimizer.solvers.cardinality import Choice, choose_names, impossible, sign, unmet_holdings
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
@@ -196,6 +196,7 @@ def solved(
         *shortfall(goal, best.weights),
         *unbudgeted(goal, best.weights, setting),
         *target_missed(best, setting),
+        *unproven(goal, best.weights, way.bound),
     )
     solution = Solution(
         setting.symbols, best.weights, goal.value(best.weights), policy.method, goal, arena, best, unmet,
@@ -300,6 +301,17 @@ def shortfall(goal: Goal, w: Array) -> tuple[str, ...]:
                 f"the limits do not allow the method's own weights; {goal.measure} is {goal.value(w):.4g}",
             )
     return ()
+
+
+def unproven(goal: Goal, w: Array, bound: float | None) -> tuple[str, ...]:
+    """What is not known where limits on shares of risk leave a gap between the answer and what none can better."""
+    value = goal.value(w)
+    if bound is None or abs(value - bound) <= GAP_TOLERANCE * max(abs(value), 1e-9):
+        return ()
+    return (
+        f"limits on shares of risk are not convex: the {goal.measure} is {value:.6g}, and none is better than {bound:.6g}; "
+        f"that no portfolio lies between is not proven",
+    )
 
 
 def target_missed(best: Optimum, setting: Setting) -> tuple[str, ...]:
