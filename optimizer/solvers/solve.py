@@ -309,7 +309,7 @@ def unproven(goal: Goal, w: Array, bound: float | None) -> tuple[str, ...]:
     if bound is None or abs(value - bound) <= GAP_TOLERANCE * max(abs(value), 1e-9):
         return ()
     return (
-        f"limits on shares of risk are not convex: the {goal.measure} is {value:.6g}, and none is better than {bound:.6g}; "
+        f"limits on shares of risk are not convex: the {goal.measure} is {value:.6g}, none is better than {bound:.6g}; "
         f"that no portfolio lies between is not proven",
     )
 
