@@ -11,6 +11,7 @@ from optimizer.model.text_limits import parse_limit as parse_limit
 from optimizer.factors.factor_model import FactorModel as FactorModel
 from optimizer.factors.fit import FactorSettings as FactorSettings, fit_factors as fit_factors
 from optimizer.factors.panel import FactorPanel as FactorPanel
+from optimizer.factors.premia import split_returns as split_returns
 from optimizer.beliefs.black_litterman import Posterior as Posterior, implied_risk_aversion as implied_risk_aversion, posterior as posterior
 from optimizer.beliefs.market_views import MarketView as MarketView, ViewMatrix as ViewMatrix
 from optimizer.beliefs.entropy_pooling import ScenarioView as ScenarioView, pool as pool, pooled_estimates as pooled_estimates
@@ -37,6 +38,7 @@ from optimizer.tax.wash_sales import wash_sales as wash_sales
 from optimizer.trading.impact import Impact as Impact, impact as impact
 from optimizer.trading.trade_list import TradeList as TradeList
 from optimizer.trading.trades import build_trades as build_trades
+from optimizer.risk.factor_hedges import plan_factor_hedges as plan_factor_hedges
 from optimizer.risk.hedges import HedgeLimits as HedgeLimits, Instrument as Instrument, plan_hedges as plan_hedges
 from optimizer.risk.regime_detector import Detector as Detector, detect as detect
 from optimizer.risk.regimes import advise as advise

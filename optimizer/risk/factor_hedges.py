@@ -139,4 +139,4 @@ def _plan(
     after = weights + np.array([hedges.get(symbol, 0.0) for symbol in model.symbols])
     first, last = predicted_risk(model, weights), predicted_risk(model, after)
     named = [dict(zip(model.factors, risk.exposures.tolist(), strict=True)) for risk in (first, last)]
-    return FactorHedgePlan(hedges, *named, first.volatility, last.volatility, notes)
+    return FactorHedgePlan(hedges, named[0], named[1], first.volatility, last.volatility, notes)

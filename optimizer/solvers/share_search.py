@@ -29,6 +29,8 @@ STEPS = 200
 SETTLED = 1e-7  # relative change of the goal's value
 PATIENCE = 12  # steps without progress: others may be broken on the way
 STALLED = 1e-7  # of the variance: a step that brings the shares nearer by less brings them no nearer
+UNPROVEN = 3  # answers of a goal that nothing could prove, of which the best is taken
+PROVABLE = (Quadratic, Traded, Ratio, RiskBudget)
 ALONE = 4  # names from which a search begins
 ROOM = 1e-5  # of the variance, so that there is a choice
 HALVINGS = 30
@@ -103,7 +105,7 @@ def within_shares(goal: Goal, arena: Arena, shares: tuple[Share, ...], best: Opt
         except NoAnswerError:
             continue
         found.append(one)
-        if _proven(goal, one):
+        if _proven(goal, one) or (len(found) == UNPROVEN and not isinstance(goal, PROVABLE)):
             break
     if not found:
         raise failure or SolverError("limits on shares of risk: no start for a search; report the policy")

@@ -140,16 +140,6 @@ def test_what_is_recorded_is_read_back_bit_for_bit_and_makes_the_covariance(
     np.testing.assert_allclose(fit.factor_returns[1:] @ wider.exposures[-1], moved, atol=1e-10)
 
 
-def test_the_model_of_a_day_in_the_past_is_that_of_the_pack_of_that_day(made: tuple[Warehouse, Pack]) -> None:
-    warehouse, pack = made
-    with warehouse.live() as con:
-        then = factor_history(con, pack, RECIPE, DAYS[300]).at(AS_OF, RECIPE.lookback_days)
-        now = fitted_model(con, pack, RECIPE).model
-    assert then.factors == now.factors
-    np.testing.assert_allclose(then.exposures, now.exposures, atol=1e-9)
-    np.testing.assert_allclose(then.covariance.dense, now.covariance.dense, rtol=1e-9)
-
-
 def test_nothing_of_a_later_day_or_known_later_reaches_a_model(
     made: tuple[Warehouse, Pack], tmp_path: Path
 ) -> None:
@@ -169,6 +159,11 @@ def test_a_desk_with_prices_only_is_told_which_logs_would_give_more(tmp_path: Pa
         pack = cut_pack(tx, AS_OF, ["feed"], DAYS, CheckLimits()).pack
     with warehouse.live() as con:
         fit = fitted_model(con, pack, RECIPE)
+        then = factor_history(con, pack, RECIPE, DAYS[300]).at(AS_OF, RECIPE.lookback_days)
+    np.testing.assert_allclose(
+        then.of(RECIPE.symbols).exposures, fit.model.of(RECIPE.symbols).exposures, atol=1e-9
+    )
+    np.testing.assert_allclose(then.covariance.dense, fit.model.covariance.dense, rtol=1e-9)
     rows = factor_frames({"r": fit})["factor_model_quality"]
     told = dict(rows[rows["measure"] == "missing"][["factor", "note"]].to_numpy().tolist())
     assert "market_caps" in told["size"] and "securities" in told["sectors"] and "liquidity" not in told
