@@ -26,7 +26,7 @@ from optimizer import (
 )
 from optimizer.factors.attribution import predicted_risk
 from optimizer.measures.portfolio_measures import risk_contributions
-from optimizer.problem.methods import METHODS
+from optimizer.problem.methods import METHODS, ON_SCENARIOS
 
 N = 8
 NAMES = tuple(f"N{i}" for i in range(N))
@@ -80,7 +80,13 @@ def test_two_names_apart_meet_the_closed_form(cap: float):
     assert found.optimality_gap <= 1e-8
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(method, marks=pytest.mark.slow) if method in ON_SCENARIOS - {"cvar"} else method
+        for method in sorted(METHODS)
+    ],
+)
 def test_every_method_keeps_shares_of_names_and_groups(method: str):
     target = {"target_volatility": 0.15} if method == "target_volatility" else {}
     found = answer(method=method, max_risk_share=0.3, limits=("30% <= risk:Old <= 50%",), **target)
