@@ -31,7 +31,7 @@ from optimizer.problem.methods import METHODS, ON_SCENARIOS
 N = 8
 NAMES = tuple(f"N{i}" for i in range(N))
 RNG = np.random.default_rng(3)
-RETURNS = RNG.normal(0, 0.01, (40, N)) * RNG.uniform(0.5, 2, N) + RNG.normal(0, 0.008, (40, 1))
+RETURNS = RNG.normal(0, 0.01, (60, N)) * RNG.uniform(0.5, 2, N) + RNG.normal(0, 0.008, (60, 1))
 MEAN = np.linspace(0.03, 0.1, N)
 EIGHT = Estimates(NAMES, MEAN, np.cov(RETURNS.T) * 252, RETURNS + MEAN / 252 - RETURNS.mean(axis=0))
 SECTORS = {name: "Old" if i < 3 else "New" for i, name in enumerate(NAMES)}
