@@ -46,6 +46,7 @@ _HOMES = {
     "trading.impact": "Impact impact",
     "trading.trade_list": "TradeList",
     "trading.trades": "build_trades",
+    "risk.factor_hedges": "plan_factor_hedges",
     "risk.hedges": "HedgeLimits Instrument plan_hedges",
     "risk.regime_detector": "Detector detect",
     "risk.regimes": "advise",

@@ -40,6 +40,7 @@ from optimizer.tax.wash_sales import wash_sales as wash_sales
 from optimizer.trading.impact import Impact as Impact, impact as impact
 from optimizer.trading.trade_list import TradeList as TradeList
 from optimizer.trading.trades import build_trades as build_trades
+from optimizer.risk.factor_hedges import plan_factor_hedges as plan_factor_hedges
 from optimizer.risk.hedges import HedgeLimits as HedgeLimits, Instrument as Instrument, plan_hedges as plan_hedges
 from optimizer.risk.regime_detector import Detector as Detector, detect as detect
 from optimizer.risk.regimes import advise as advise

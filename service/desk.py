@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from optimizer import DataError, Estimates, PolicyError
+import pandas as pd
+
+from optimizer import DataError, Estimates, FactorModel, PolicyError, Recipe
 from optimizer.trading.rationale import Reasons
 from resources.accounts.keys import key_of
 from resources.books.orders import past_reasons
@@ -17,8 +19,9 @@ from resources.packs.near_symbols import unknown_symbols
 from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack, find_pack, latest_fresh
 from resources.packs.rates import risk_free_rate
+from resources.results.factor_models import asks_for_factors, factors_of
 from resources.results.pack_estimates import Case, evidence_with_scenarios, impact_liquidity, load_case
-from resources.results.pack_inputs import under_policy
+from resources.results.pack_inputs import by_factors, under_policy
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.playbooks import Playbooks, load_playbooks
 from resources.settings.policies.policy_schema import PolicyFile
@@ -85,6 +88,11 @@ class Reading:
         recipe = snapshot.recipe()
         key = ("evidence", pack.content_hash, recipe.name)
         return self.lasting.keep(key, lambda: evidence_with_scenarios(self.con, pack, recipe))
+
+    def factors(self, pack: Pack, recipe: Recipe) -> tuple[FactorModel, pd.DataFrame]:
+        """The factor model of a recipe's symbols and its factors' returns: as recorded, else fitted."""
+        key = ("factors", pack.content_hash, recipe.name)
+        return self.lasting.keep(key, lambda: factors_of(self.con, pack, recipe))
 
     def risk_free_rate(self, pack: Pack, currency: str) -> float:
         """The pack's, per year; raises DataError without one."""
@@ -160,6 +168,10 @@ def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
     if rate is None:
         rate = reading.risk_free_rate(loaded.pack, case.snapshot.base_currency)
     inputs = under_policy(case.inputs, policy, rate)
+    recipe = inputs.snapshot.recipe()
+    if recipe != case.snapshot.recipe():
+        model = reading.factors(loaded.pack, recipe)[0] if asks_for_factors(recipe) else None
+        inputs = replace(inputs, universe=by_factors(inputs.universe, model))
     found = reading.evidence(loaded.pack, inputs.snapshot)
     lots = case.snapshot.holdings.lots
     plan = read_plan(reading.con, loaded.pack, case.snapshot.portfolio_id, lots, policy)

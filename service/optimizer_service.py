@@ -17,7 +17,14 @@ from service.desk import Desk
 from service.policies import PolicyConstraints, parse_policy
 from service.proposals import analyzed, proposed, traded
 from service.settings import Settings
-from service.stresses import chosen_scenarios, exposed, hedges_answer, regime_answer, stress_answer
+from service.stresses import (
+    chosen_scenarios,
+    exposed,
+    factor_hedges_answer,
+    hedges_answer,
+    regime_answer,
+    stress_answer,
+)
 
 Portfolio = str | UUID
 
@@ -64,6 +71,12 @@ class OptimizerService:
         return await _answered(
             self.hedges, portfolio_id, scenario_id, pricing_pack_id, custom_shocks, max_cost_bps
         )
+
+    async def suggest_factor_hedges(
+        self, portfolio_id: Portfolio, targets: Mapping[str, float], pricing_pack_id: str
+    ) -> dict[str, Any]:
+        """Hedges that leave each factor at most its target exposure in size; keys of `FactorHedgesAnswer`."""
+        return await _answered(self.factor_hedges, portfolio_id, targets, pricing_pack_id)
 
     async def suggest_deleveraging_hedges(
         self, portfolio_id: Portfolio, regime: str, pricing_pack_id: str
@@ -114,6 +127,13 @@ class OptimizerService:
             limits = replace(limits, max_cost_bps=max_cost_bps)
         book = exposed(self.desk, self.desk.case(pack_id, portfolio))
         return hedges_answer(book, scenario, books.instruments, limits)
+
+    def factor_hedges(self, portfolio: Portfolio, targets: Mapping[str, float], pack_id: str) -> Answer:
+        """`suggest_factor_hedges` in the caller's thread."""
+        books = self.desk.playbooks
+        books.require(SCENARIOS, HEDGES)
+        book = exposed(self.desk, self.desk.case(pack_id, portfolio))
+        return factor_hedges_answer(self.desk, book, targets, books.instruments)
 
     def regime(self, portfolio: Portfolio, regime: str, pack_id: str) -> Answer:
         """`suggest_deleveraging_hedges` in the caller's thread."""

@@ -24,6 +24,7 @@ from service.answers import (
 from service.frontier import frontier
 from service.optimizer_service import OptimizerService
 from service.policies import merged_policy
+from service.stresses import FactorHedgesAnswer
 
 TTL_SECONDS = 300
 MOST = 1e15  # shares or money of a trade: cents are still told apart
@@ -76,6 +77,12 @@ class HedgeInputs(PortfolioInputs):
     scenario_id: str = Field(default="custom", max_length=64)
     custom_shocks: Shocks | None = None
     max_cost_bps: float | None = Field(default=None, ge=0, le=10_000)
+
+
+class FactorHedgeInputs(PortfolioInputs):
+    """The most exposure in size that each named factor may be left with; 0 takes all of it away."""
+
+    targets: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(min_length=1, max_length=100)
 
 
 class RegimeInputs(PortfolioInputs):
@@ -132,6 +139,10 @@ def _hedges(service: OptimizerService, inputs: HedgeInputs, pack: str) -> Result
     return as_json(service.hedges(inputs.portfolio_id, inputs.scenario_id, pack, shocks, inputs.max_cost_bps))
 
 
+def _factor_hedges(service: OptimizerService, inputs: FactorHedgeInputs, pack: str) -> Result:
+    return as_json(service.factor_hedges(inputs.portfolio_id, inputs.targets, pack))
+
+
 def _regime(service: OptimizerService, inputs: RegimeInputs, pack: str) -> Result:
     regime = inputs.regime or service.detected_regime(pack)
     return as_json(service.regime(inputs.portfolio_id, regime, pack))
@@ -150,6 +161,7 @@ PATTERNS: Mapping[str, Pattern] = {
     "policy_rebalance": Pattern(RebalanceInputs, RebalanceAnswer, _rebalance),
     "analyze_impact": Pattern(ImpactInputs, ImpactAnswer, _impact),
     "suggest_hedges": Pattern(HedgeInputs, HedgesAnswer, _hedges),
+    "suggest_factor_hedges": Pattern(FactorHedgeInputs, FactorHedgesAnswer, _factor_hedges),
     "suggest_deleveraging_hedges": Pattern(RegimeInputs, RegimeAnswer, _regime),
     "portfolio_stress": Pattern(StressInputs, StressAnswer, _stress),
     "efficient_frontier": Pattern(FrontierInputs, FrontierAnswer, _frontier),

@@ -2,17 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
-from optimizer import CostModel, HedgeLimits, Instrument, PolicyError, Scenario, advise
+from optimizer import (
+    CostModel,
+    FactorModel,
+    HedgeLimits,
+    Instrument,
+    PolicyError,
+    Scenario,
+    advise,
+    plan_factor_hedges,
+)
+from optimizer.model.sessions import TRADING_DAYS
 from optimizer.risk.hedges import Hedge
 from optimizer.risk.regimes import Book, Recommendation
 from optimizer.risk.scenarios import Stress, find_scenario
+from resources.results.factor_models import with_others
 from resources.results.risk_outputs import Hedged, hedge_row, hedged, stressed
 from resources.results.scenario_inputs import Exposed, read_exposed
 from resources.settings.playbooks import REGIME_RULES, SCENARIOS, Playbooks
 from service.answers import (
+    Answer,
     HedgeAnswer,
     HedgesAnswer,
     OrderAnswer,
@@ -23,6 +36,39 @@ from service.answers import (
     StressAnswer,
 )
 from service.desk import Desk, Loaded
+
+ROUNDED = 1e-3  # standard deviations that rounding to whole shares may leave unsaid
+
+
+class FactorHedgeAnswer(Answer):
+    """One hedge in whole shares; `exposures` is what it adds to each named factor."""
+
+    instrument: str
+    action: Literal["BUY", "SELL"]
+    quantity: int
+    notional: float
+    estimated_cost: float
+    exposures: dict[str, float]
+    rationale: str
+
+
+class FactorHedgesAnswer(Answer):
+    """Hedges that bring exposures to factors, in standard deviations, down; volatilities in percent per year."""
+
+    portfolio_id: str
+    pricing_pack_id: str
+    asof_date: date
+    targets: dict[str, float]
+    exposures_before: dict[str, float]
+    exposures_after: dict[str, float]
+    volatility_before_pct: float
+    volatility_after_pct: float
+    hedges: list[FactorHedgeAnswer]
+    suggestions_count: int
+    total_notional: float
+    total_cost: float
+    total_cost_bps: float
+    warnings: list[str]
 
 
 def chosen_scenarios(
@@ -119,6 +165,76 @@ def hedges_answer(
         total_cost=plan.cost,
         total_cost_bps=1e4 * plan.cost / book.nav if book.nav else 0.0,
         warnings=[*book.notes, *plan.notes],
+    )
+
+
+def factor_hedges_answer(
+    desk: Desk, book: Exposed, targets: Mapping[str, float], instruments: Sequence[Instrument]
+) -> FactorHedgesAnswer:
+    """Hedges that leave each named factor at most so much exposure.
+
+    The model is that of the portfolio's names and lookback, whatever covariance its policy asks for.
+    """
+    model, nav = _covering(desk, book), book.nav
+    if not book.values or nav <= 0:
+        raise PolicyError(
+            f"{book.case.snapshot.name} holds nothing in {book.pack.id}; there is nothing to hedge"
+        )
+    held = {symbol: value / nav for symbol, value in book.values.items()}
+    units = {symbol: market.price / nav for symbol, market in book.markets.items()}
+    usable = [one for one in instruments if one.symbol in units]
+    plan = plan_factor_hedges(model, held, targets, usable, units=units)
+    spreads = {one.symbol: one.spread_bps for one in usable}
+    hedges = [
+        _factor_hedge(symbol, weight, nav, book.markets[symbol].price, spreads[symbol], model, targets)
+        for symbol, weight in sorted(plan.weights.items(), key=lambda item: (-abs(item[1]), item[0]))
+    ]
+    missed = [
+        f"{name} is left at {plan.after[name]:+.3f}, target {most:g}: hedges are whole shares"
+        for name, most in targets.items()
+        if abs(plan.after[name]) > most + ROUNDED
+    ]
+    cost = sum(hedge.estimated_cost for hedge in hedges)
+    return FactorHedgesAnswer(
+        **_place(book),
+        targets=dict(targets),
+        exposures_before=dict(plan.before),
+        exposures_after=dict(plan.after),
+        volatility_before_pct=100 * plan.volatility_before,
+        volatility_after_pct=100 * plan.volatility_after,
+        hedges=hedges,
+        suggestions_count=len(hedges),
+        total_notional=sum(hedge.notional for hedge in hedges),
+        total_cost=cost,
+        total_cost_bps=1e4 * cost / nav,
+        warnings=[*book.notes, *plan.notes, *missed],
+    )
+
+
+def _covering(desk: Desk, book: Exposed) -> FactorModel:
+    """The portfolio's factor model, with the hedging funds by the regression of their returns on its factors."""
+    recipe = book.case.snapshot.recipe()
+    with desk.read() as reading:
+        model, returns = reading.factors(book.pack, recipe)
+    return with_others(model, returns, book.prices, recipe.periods_per_year or float(TRADING_DAYS))
+
+
+def _factor_hedge(
+    symbol: str, weight: float, nav: float, price: float, spread_bps: float, model: FactorModel,
+    targets: Mapping[str, float],
+) -> FactorHedgeAnswer:  # fmt: skip
+    notional = abs(weight) * nav
+    added = weight * model.of((symbol,)).exposures[0]
+    named = {name: float(added[model.factors.index(name)]) for name in targets}
+    told = " and ".join(f"{name} by {change:+.3f}" for name, change in named.items())
+    return FactorHedgeAnswer(
+        instrument=symbol,
+        action="BUY" if weight > 0 else "SELL",
+        quantity=round(notional / price),
+        notional=notional,
+        estimated_cost=notional * spread_bps / 1e4,
+        exposures=named,
+        rationale=f"moves the exposure to {told}",
     )
 
 

@@ -190,7 +190,8 @@ class Case:
             {"max_tracking_error": 0.05}, {"max_volatility": 0.1}, {"min_return": 0.5}, {"risk_budgets": {"A": 1.0}},
             {"max_exposures": {T.EQUITY: 0.3}}, {"cash_min": -0.5, "cash_max": 1.0}, {"max_sector": 0.4},
             {"max_weight": 0.1}, {"cost_horizon_years": 1.0}, {"beta_limits": (0.9, 1.1)},
-            {"on_conflict": "transition", "max_turnover": 0.1, "max_weight": 0.5},
+            {"on_conflict": "transition", "max_turnover": 0.1, "max_weight": 0.5}, {"max_risk_share": 0.4},
+            {"limits": ("risk:A <= 20%",)}, {"limits": ("active:A <= 5%",)}, {"returns": "factor_premia"},
         )  # fmt: skip
         return o.Policy(method=self.one(*METHOD_NAMES), risk_free_rate=self.one(0.02, None), **more)
 

@@ -288,6 +288,16 @@ MAKERS: dict[str, Maker] = {
         np.eye(1) * c.number(0.04),
         np.full(c.n, c.number(0.02)),
     ),
+    "split_returns.model": lambda c: MAKERS["factor_model"](c),
+    "split_returns.excess": lambda c: c.weights(),
+    "plan_factor_hedges.model": lambda c: MAKERS["factor_model"](c),
+    "plan_factor_hedges.held": lambda c: c.by_name(lambda: c.number(0.5)),
+    "plan_factor_hedges.targets": lambda c: c.one({"market": c.number(0.2)}, {"no such": 0.1}, {}),
+    "plan_factor_hedges.instruments": lambda c: [
+        o.Instrument(c.one(*NAMES, "ZZZ"), "etf", c.one("BUY", "SELL"), ()) for _ in range(c.one(2, 1, 0))
+    ],
+    "plan_factor_hedges.units": lambda c: c.one(None, {"A": c.number(0.01)}, {}),
+    "plan_factor_hedges.max_weight": lambda c: c.number(1.0),
     "fit_factors.panel": lambda c: o.FactorPanel(c.symbols, tuple(range(c.days)), c.returns(c.n)),
     "fit_factors.settings": lambda c: o.FactorSettings(simulations=c.one(5, 0), shrinkage=c.number(0.1)),
     "settings": lambda c: c.one(

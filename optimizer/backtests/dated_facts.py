@@ -1,19 +1,51 @@
 """What a day knew besides prices: the risk-free rate, market capitalisations, and the benchmark made of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
 from optimizer.errors import DataError
+from optimizer.factors.factor_model import FactorModel
+from optimizer.factors.fit import FactorSettings, fit_factors
+from optimizer.factors.panel import YEAR, FactorPanel
 from optimizer.measures.analytics import annual_rates
+from optimizer.model.estimates import Recipe
+from optimizer.model.sessions import Dates
 from optimizer.typing import Array
 
 GAP_DAYS = 5  # closes in a row without a price after which a name no longer counts
 Weighting = Literal["fixed", "equal_weight", "market_cap"]
+
+
+@dataclass(frozen=True, eq=False)
+class FactorHistory:
+    """Factor models by day, each fitted on the sessions up to it as a pack of that day would be.
+
+    panel  sessions by date, from a year and a lookback before the first day asked for
+    """
+
+    panel: FactorPanel
+    settings: FactorSettings
+    _kept: dict[tuple[date, int], FactorModel] = field(default_factory=dict, init=False, repr=False)
+
+    def at(self, day: date, lookback: int) -> FactorModel:
+        """The model known at the close of a day, of so many sessions; DataError where nothing can be fitted yet."""
+        key = day, lookback
+        if key not in self._kept:
+            place = int(np.searchsorted(self._days, np.datetime64(day), side="right"))
+            known = self.panel.between(max(0, place - lookback - YEAR), place)
+            self._kept[key] = fit_factors(known, self.settings).model
+        return self._kept[key]
+
+    @cached_property
+    def _days(self) -> Dates:
+        return np.array(self.panel.dates, "datetime64[D]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +55,7 @@ class DatedFacts:
     rates      risk-free rates per year by date, the last known holds; None: the policy's own
     caps       (T, n) market capitalisations in base currency at each close, NaN where none is known; None: none are
     weighting  of the benchmark: "fixed" weights, or made anew each day of the names that exist
+    factors    models by day, for a policy with the covariance of one; None: none are needed
     sectors    by date from which on they hold and symbol, all known at each; None: those of the universe never changed
     """
 
@@ -30,6 +63,13 @@ class DatedFacts:
     caps: pd.DataFrame | None = None
     weighting: Weighting = "fixed"
     sectors: pd.DataFrame | None = None
+    factors: FactorHistory | None = None
+
+    def model(self, day: pd.Timestamp, recipe: Recipe) -> FactorModel | None:
+        """The factor model of a recipe's symbols known that day; None where there is none or it asks for none."""
+        if self.factors is None or recipe.covariance_method != FACTOR_MODEL:
+            return None
+        return self.factors.at(day.date(), recipe.lookback_days).of(recipe.symbols)
 
     def sectors_of(self, day: pd.Timestamp) -> dict[str, str] | None:
         """Symbol -> sector as known that day, the first one stated before that; None where they never changed."""

@@ -7,6 +7,7 @@ from math import isinf
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.model.text_limits import parse_limit
+from optimizer.problem.written.names import kind_and_name
 
 
 def policy_among(
@@ -33,6 +34,11 @@ def policy_among(
         margins={s: pair for s, pair in policy.margins.items() if s not in absent},
         trade_limits={s: most for s, most in policy.trade_limits.items() if s not in absent},
         sector_limits={s: pair for s, pair in policy.sector_limits.items() if s not in empty},
+        risk_share_limits={
+            name: pair
+            for name, pair in policy.risk_share_limits.items()
+            if kind_and_name(name)[1] not in absent | empty
+        },
         risk_budgets={s: share / total for s, share in budgets.items()} if total else {},
         limits=tuple(line for line in lines if line is not None),
     )

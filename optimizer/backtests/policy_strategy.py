@@ -105,9 +105,12 @@ class PolicyStrategy:
     ) -> Estimates:
         """The estimates of prices (t, k) with the prior as their mean."""
 
+        model = self.facts.model(pd.Timestamp(dates[-1]), recipe)
+
         def evidence() -> Estimates:
             check_values(prices, dates, recipe.symbols)
-            return estimate_window(prices, dates, recipe.symbols, recipe)
+            risk = None if model is None else model.covariance
+            return estimate_window(prices, dates, recipe.symbols, recipe, risk=risk)
 
         known = self.windows.of(prices, dates, recipe)
         asked = policy.risk_free_rate, policy.black_litterman, policy.view_model, policy.returns
@@ -135,6 +138,8 @@ class PolicyStrategy:
         """Recipe, universe and policy of the names that exist, with what the last day knew."""
         facts, day = self.facts, pd.Timestamp(window.dates[-1])
         recipe, universe, policy = self._among(window.symbols, facts.sectors_of(day))
+        if (model := facts.model(day, recipe)) is not None:
+            universe = replace(universe, factors=model.loadings, factor_risk=model.risk)
         if facts.rates is None and facts.caps is None:
             return recipe, universe, policy
         caps, rate = facts.caps_of(day, window.symbols), facts.rate(day)

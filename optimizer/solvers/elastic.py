@@ -85,7 +85,7 @@ def groups_of(limits: Limits) -> tuple[str, ...]:
     ]
     for limit in limits.linear:
         low, high = limit.groups or limit.names
-        finite += [low] * (limit.low > -INF) + [high] * (limit.high < INF)
+        finite += [low] * bool(limit.low > -INF) + [high] * bool(limit.high < INF)
     return tuple(dict.fromkeys([*finite, *(limit.name for limit in limits.raised)]))
 
 
@@ -189,8 +189,8 @@ def bound_of(limits: Limits, group: str) -> float:
     highs = [b for g, b in zip(limits.upper_groups, limits.upper, strict=True) if g == group]
     for limit in limits.linear:
         low_group, high_group = limit.groups or limit.names
-        lows += [limit.low] * (low_group == group and limit.low > -INF)
-        highs += [limit.high] * (high_group == group and limit.high < INF)
+        lows += [limit.low] * bool(low_group == group and limit.low > -INF)
+        highs += [limit.high] * bool(high_group == group and limit.high < INF)
     curved: list[Absolute | Largest | Norm] = [*limits.raised, *limits.norms]
     highs += [limit.bound for limit in curved if limit.name == group]
     return float(max(lows)) if lows else float(min(highs))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.errors import Conflict, InfeasibleError, SolverError
+from optimizer.errors import Conflict, InfeasibleError, PackfolioError, SolverError
 from optimizer.measures.portfolio_measures import volatility
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits
@@ -27,7 +27,10 @@ from optimizer.typing import Array
 
 STEPS = 200
 SETTLED = 1e-7  # relative change of the goal's value
+PATIENCE = 12  # steps without progress: others may be broken on the way
 STALLED = 1e-7  # of the variance: a step that brings the shares nearer by less brings them no nearer
+UNPROVEN = 3  # answers of a goal that nothing could prove, of which the best is taken
+PROVABLE = (Quadratic, Traded, Ratio, RiskBudget)
 ALONE = 4  # names from which a search begins
 ROOM = 1e-5  # of the variance, so that there is a choice
 HALVINGS = 30
@@ -102,7 +105,7 @@ def within_shares(goal: Goal, arena: Arena, shares: tuple[Share, ...], best: Opt
         except NoAnswerError:
             continue
         found.append(one)
-        if _proven(goal, one):
+        if _proven(goal, one) or (len(found) == UNPROVEN and not isinstance(goal, PROVABLE)):
             break
     if not found:
         raise failure or SolverError("limits on shares of risk: no start for a search; report the policy")
@@ -117,16 +120,23 @@ def _proven(goal: Goal, one: Within) -> bool:
 
 
 def _starts(arena: Arena, sides: list[Side], best: Optimum) -> Iterator[Array]:
-    """Where to begin: the best without limits on shares, then the nearest to equal weights and to single names.
+    """Where to begin: the best without limits on shares, the nearest to equal weights, to equal risks, to single names.
 
     The names are those which alone pass the limits on shares least.
     """
     yield best.weights
     n = len(best.weights)
-    yield optimum(_near(np.full(n, 1.0 / n)), arena).weights
-    passed = [sum(max(side.excess(alone), 0.0) for side in sides) for alone in np.eye(n)]
-    for name in np.argsort(passed, kind="stable")[:ALONE]:
-        yield optimum(_near(np.eye(n)[name]), arena).weights
+    goals: list[Goal] = [_near(np.full(n, 1.0 / n))]
+    if arena.limits.floor == 0.0 and not arena.elastic:
+        goals.append(RiskBudget(sides[0].share.risk, np.full(n, 1.0 / n)))
+    passed = sum((side.passed_alone for side in sides), np.zeros(n))
+    goals += [_near(np.eye(n)[name]) for name in np.argsort(passed, kind="stable")[:ALONE]]
+    for goal in goals:
+        try:
+            found = optimum(goal, arena).weights
+        except (NoAnswerError, PackfolioError):
+            continue
+        yield found
 
 
 def _near(wanted: Array) -> Quadratic:
@@ -167,16 +177,17 @@ def _around(arena: Arena, sides: list[Side], w: Array) -> Arena:
 def _reached(arena: Arena, sides: list[Side], w: Array) -> tuple[Array, list[Side]]:
     """(n,) weights that keep all shares, and the sides met on the way; each step lessens what broken ones exceed."""
     seen: list[Side] = []
-    before = np.inf
+    least, waited = np.inf, 0
     for _ in range(STEPS):
         over = [side for side in sides if side.excess(w) > 0]
         if not over:
             return w, seen
         seen += [side for side in over if side not in seen]
         excess = sum(side.excess(w) for side in over)
-        if excess > before - STALLED:
+        waited = 0 if excess < least - STALLED else waited + 1
+        least = min(least, excess)
+        if waited > PATIENCE:
             break
-        before = excess
         try:
             w = optimum(_nearer(over, w), _around(arena, [s for s in seen if s not in over], w)).weights
         except NoAnswerError:

@@ -24,7 +24,7 @@ from optimizer.problem.setting import Setting, checked_weights
 from optimizer.problem.tails.tail_goals import TailBudget
 from optimizer.problem.weight_intervals import NOTHING
 from optimizer.solvers import cardinality
-from optimizer.solvers.audit import Binding, Certificate, bindings
+from optimizer.solvers.audit import GAP_TOLERANCE, Binding, Certificate, bindings
 from optimizer.solvers.cardinality import Choice, always_held, choose_names, sign, unmet_holdings
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
@@ -32,7 +32,7 @@ from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_l
 from optimizer.solvers.name_conflicts import impossible
 from optimizer.solvers.plans.planned import Plan, best_plan
 from optimizer.solvers.search import Way, search
-from optimizer.solvers.share_search import times, within_shares, without_shares
+from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within
 from optimizer.typing import Array
@@ -209,6 +209,7 @@ def solved(
         *unbudgeted(goal, best.weights, setting),
         *unseen_fees(goal, best.weights, setting),
         *target_missed(best, setting),
+        *unproven(goal, best.weights, way.bound),
     )
     solution = Solution(
         setting.symbols, best.weights, goal.value(best.weights), policy.method, goal, arena, best, unmet,
@@ -351,6 +352,17 @@ def shortfall(goal: Goal, w: Array) -> tuple[str, ...]:
     return ()
 
 
+def unproven(goal: Goal, w: Array, bound: float | None) -> tuple[str, ...]:
+    """What is not known where limits on shares of risk leave a gap between the answer and what none can better."""
+    value = goal.value(w)
+    if bound is None or abs(value - bound) <= GAP_TOLERANCE * max(abs(value), 1e-9):
+        return ()
+    return (
+        f"limits on shares of risk are not convex: the {goal.measure} is {value:.6g}, none is better than {bound:.6g}; "
+        f"that no portfolio lies between is not proven",
+    )
+
+
 def target_missed(best: Optimum, setting: Setting) -> tuple[str, ...]:
     """A warning when the limits keep volatility from its target."""
     target = setting.policy.target_volatility
@@ -381,6 +393,8 @@ def with_turnover(solution: Solution, setting: Setting) -> Solution:
     free = setting.without_turnover_limit
     try:
         best = free() if free else unlimited(solution.goal, solution.arena.limits.without("max_turnover"))
+    except UnreachedError:
+        return solution  # where shares of risk are not convex, a search may end short of what is there
     except SolverError as stop:
         told = (
             f"max_turnover {limit:.1%} (one-way) binds; what it keeps from being traded is not known: {stop}"

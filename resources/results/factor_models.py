@@ -1,17 +1,19 @@
 """The factor model of a pack: what it is fitted on, its rows, and the model as recorded."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 
 from optimizer import DataError, FactorModel, FactorPanel, Recipe, fit_factors, simple_returns
-from optimizer.backtests.dated_facts import carried_caps
+from optimizer.backtests.dated_facts import FactorHistory, carried_caps
 from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
 from optimizer.beliefs.estimators.spectral import settings_of
 from optimizer.factors.fit import FactorFit
 from optimizer.factors.panel import YEAR, Codes, Mask, sector_codes
+from optimizer.factors.series import LEAST_FREEDOM, time_series_model
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.typing import Array
 from resources.books.snapshots import kept_snapshots
@@ -24,6 +26,7 @@ from resources.packs.packs import Pack
 BIAS = (0.8, 1.25)  # of the root mean square of a year's standardised returns; 1 is right
 LEAST_EXPLAINED = 0.1  # of the cross-section's squares
 FEW_NAMES = 10  # to a factor
+DESCRIBED = 1.6  # calendar days a session, with room: a year of them is read for the descriptors
 NEARBY = 5  # sessions either way, among which a day counts as a session when half as many names are priced
 
 
@@ -74,6 +77,13 @@ def fitted_model(con: Connection, pack: Pack, recipe: Recipe) -> FactorFit:
     return fit_factors(factor_panel(con, pack, recipe), settings_of(recipe.half_life, periods))
 
 
+def factor_history(con: Connection, pack: Pack, recipe: Recipe, since: date) -> FactorHistory:
+    """The models of the days from `since` on, each of what was known on it."""
+    periods = recipe.periods_per_year or float(TRADING_DAYS)
+    panel = factor_panel(con, pack, recipe, since - timedelta(days=DESCRIBED * YEAR))
+    return FactorHistory(panel, settings_of(recipe.half_life, periods))
+
+
 def fitted_models(
     con: Connection, pack: Pack, recipes: Mapping[str, Recipe]
 ) -> tuple[dict[str, FactorFit], dict[str, list[str]]]:
@@ -88,13 +98,14 @@ def fitted_models(
     return fits, refused
 
 
-def factor_panel(con: Connection, pack: Pack, recipe: Recipe) -> FactorPanel:
+def factor_panel(con: Connection, pack: Pack, recipe: Recipe, since: date | None = None) -> FactorPanel:
     """All that the pack knew of the recipe's symbols, and of all others of a known sector and capitalisation.
 
     As many sessions as the recipe looks back are regressed, and a YEAR before them is read for the descriptors.
+    since  the first day to be read in place of these, for models of earlier days
     """
     symbols = tuple(sorted({*recipe.symbols, *_classified(con, pack)}))
-    start = window_start(con, pack, recipe.lookback_days + YEAR + 1)
+    start = since or window_start(con, pack, recipe.lookback_days + YEAR + 1)
     panel = read_panel(con, pack, symbols, start)
     prices = in_currency(con, pack, panel, recipe.currency)
     rows = _sessions(np.isfinite(prices.to_numpy(dtype=float)))
@@ -218,6 +229,56 @@ def models_of(con: Connection, pack: Pack, recipes: Iterable[Recipe]) -> dict[st
             covered = set(model.symbols)
             found[recipe.name] = model.of(tuple(symbol for symbol in recipe.symbols if symbol in covered))
     return found
+
+
+def factors_of(con: Connection, pack: Pack, recipe: Recipe) -> tuple[FactorModel, pd.DataFrame]:
+    """The model of a recipe's symbols and its factors' returns (dates x factors): as recorded, else fitted now.
+
+    Whatever covariance the recipe asks for. Raises DataError where the pack's data do not do for a fit.
+    """
+    asked = replace(recipe, covariance_method=FACTOR_MODEL)
+    model = recorded_model(con, pack, asked.name)
+    if model is not None:
+        returns = recorded_factor_returns(con, pack, asked)
+    else:
+        fit = fitted_model(con, pack, asked)
+        dates = pd.DatetimeIndex([pd.Timestamp(str(session.date)) for session in fit.sessions])
+        model, returns = fit.model, pd.DataFrame(fit.factor_returns, dates, list(fit.plan.factors))
+    return model.of(recipe.symbols), returns
+
+
+def recorded_factor_returns(con: Connection, pack: Pack, recipe: Recipe) -> pd.DataFrame:
+    """Dates x factors: the returns of the factors of each session, as recorded."""
+    rows = con.execute(
+        'select date, factor, "return" from latest_factor_returns where pack_id = ? and recipe = ? order by all',
+        [pack.id, recipe.name],
+    ).fetchall()
+    told = pd.DataFrame(rows, columns=["date", "factor", "return"])
+    found = told.pivot(index="date", columns="factor", values="return")
+    return found.set_index(pd.DatetimeIndex(found.index))
+
+
+def with_others(
+    model: FactorModel, factor_returns: pd.DataFrame, prices: pd.DataFrame, periods: float
+) -> FactorModel:
+    """The model with symbols that it does not cover, by regression of their returns on its factors'.
+
+    prices  (T, n) total-return prices, NaN where there is none. A symbol with too few returns is left out.
+    """
+    series = factor_returns[list(model.factors)].dropna()
+    others = [symbol for symbol in prices.columns if symbol not in set(model.symbols)]
+    moves = prices[others].pct_change(fill_method=None).reindex(series.index)
+    enough = [s for s in others if moves[s].notna().sum() >= len(model.factors) + LEAST_FREEDOM]
+    if not enough:
+        return model
+    found = time_series_model(
+        moves[enough].to_numpy(dtype=float), tuple(enough), series.to_numpy(dtype=float), model.factors,
+        periods_per_year=periods,
+    )  # fmt: skip
+    return FactorModel(
+        (*model.symbols, *enough), model.factors, model.groups, np.vstack([model.exposures, found.exposures]),
+        model.factor_covariance, np.concatenate([model.specific, found.specific]),
+    )  # fmt: skip
 
 
 def recorded_models(con: Connection, pack: Pack) -> dict[str, FactorModel]:

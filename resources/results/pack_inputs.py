@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from optimizer import (
     ExposureType,
+    FactorModel,
     Fund,
     FundExposureMap,
     JointViews,
@@ -63,25 +64,30 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
     policy = snapshot.policy.to_policy()
     rf = policy.risk_free_rate
     rf = market.risk_free_rate(base) if rf is None else rf
-    model = market.models.get(snapshot.recipe().name)
+    universe = Universe(
+        symbols,
+        sectors={symbol: str(sector) for symbol, sector in market.known("sector", symbols).items()},
+        funds=look_through(funds, market.known("kind", symbols), policy),
+        benchmark=snapshot.benchmark,
+        market_caps=market.market_caps(symbols, base) or None,
+    )
     return Inputs(
         snapshot=snapshot,
         prices=prices,
         rates={symbol: rates[currency] for symbol, currency in zip(symbols, panel.currency, strict=True)},
         currencies=dict(zip(symbols, panel.currency, strict=True)),
         simulated=frozenset(s for s, simulated in zip(symbols, panel.simulated, strict=True) if simulated),
-        universe=Universe(
-            symbols,
-            sectors={symbol: str(sector) for symbol, sector in market.known("sector", symbols).items()},
-            funds=look_through(funds, market.known("kind", symbols), policy),
-            benchmark=snapshot.benchmark,
-            market_caps=market.market_caps(symbols, base) or None,
-            factors=model.loadings if model else {},
-            factor_risk=model.risk if model else None,
-        ),
+        universe=by_factors(universe, market.models.get(snapshot.recipe().name)),
         policy=replace(policy, risk_free_rate=rf),
         views=tuple(view.to_view(rf) for view in snapshot.views),
         ratings={symbol: float(str(rating)) for symbol, rating in market.known("rating", symbols).items()},
+    )
+
+
+def by_factors(universe: Universe, model: FactorModel | None) -> Universe:
+    """The universe with what limits on factors read of a model; nothing of any where there is none."""
+    return replace(
+        universe, factors=model.loadings if model else {}, factor_risk=model.risk if model else None
     )
 
 

@@ -19,7 +19,7 @@ def make_factor_desk(folder: Path) -> str:
     book = yaml.safe_load(path.read_text())
     book["policy"] |= {
         "method": "min_volatility", "covariance_method": "factor_model", "lookback_days": 120,
-        "limits": ["factor:value >= 0.1", "risk:specific >= 25%"], "max_risk_share_pct": 60,
+        "limits": ["factor:value >= 0.1", "risk:specific <= 80%"], "max_risk_share_pct": 60,
     }  # fmt: skip
     book["benchmark"] = dict.fromkeys(SYMBOLS, 20)
     path.write_text(yaml.safe_dump(book))

@@ -95,6 +95,46 @@ def test_every_pattern_answers(client: TestClient) -> None:
     assert profits == sorted(profits)
 
 
+FACTORED = {
+    "covariance_method": "factor_model",
+    "method": "min_volatility",
+    "lookback_days": 252,
+    "max_turnover_pct": 200,
+}
+
+
+def test_limits_on_factors_and_shares_of_risk_bind_over_http(client: TestClient) -> None:
+    def asked(**limits: Any) -> dict[str, Any]:
+        return execute(
+            client, "policy_rebalance", portfolio_id="mixed", constraints={**FACTORED, **limits}
+        ).json()
+
+    free = asked()
+    held = {check["constraint"]: check for check in asked(
+        max_risk_share_pct=40, limits=["risk:specific <= 60%", "factor:beta >= -2"],
+        risk_share_limits_pct={"factors": [10, None]},
+    )["constraints"]}  # fmt: skip
+    assert held["risk:specific <= 60%"]["achieved"] <= 0.6 and held["factor:beta >= -2"]["slack"] >= 0
+    assert held["min_risk_share factors"]["achieved"] >= 0.1
+    assert any(name.startswith("max_risk_share ") for name in held)
+    assert any("moves the exposure to " in trade["rationale"] for trade in free["trades"])
+    refused = execute(
+        client, "policy_rebalance", portfolio_id="mixed", constraints={"limits": ["risk:specific >= 20%"]}
+    )
+    assert refused.status_code == 422 and "set covariance_method to factor_model" in refused.json()["message"]
+
+
+def test_named_factors_are_hedged_by_the_funds_of_the_catalogue(client: TestClient) -> None:
+    found = execute(client, "suggest_factor_hedges", portfolio_id="mixed", targets={"market": 0.3}).json()
+    assert found["exposures_before"]["market"] > 0.3 and found["hedges"]
+    assert abs(found["exposures_after"]["market"]) < abs(found["exposures_before"]["market"])
+    added = sum(hedge["exposures"]["market"] for hedge in found["hedges"])
+    assert found["exposures_before"]["market"] + added == pytest.approx(found["exposures_after"]["market"])
+    assert found["total_cost"] > 0 and min(found["volatility_after_pct"], found["volatility_before_pct"]) > 0
+    wrong = execute(client, "suggest_factor_hedges", portfolio_id="mixed", targets={"luck": 0.3})
+    assert wrong.status_code == 422 and "there is no factor 'luck'" in wrong.json()["message"]
+
+
 def test_a_window_that_the_pack_reaches_is_replayed(client: TestClient, home: Path) -> None:
     answer = execute(
         client, "portfolio_stress", portfolio_id="mixed", scenario_ids=["LAST_SPRING", "CRISIS_2008"]

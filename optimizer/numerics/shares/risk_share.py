@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from optimizer.numerics.matrices import Matrix, dense
+from optimizer.numerics.matrices import Matrix, dense, variances
 from optimizer.typing import Array
 
 INSIDE = 1e-7  # of the variance: how far within its bound a share is sought, so that rounding breaks none
@@ -22,7 +22,7 @@ class Share:
 
     names  what the lower and the upper side are called
     risk   (n, n) S, per year
-    part   the linear map A, of (n,) or (n, k)
+    part   the linear map A, of (n,) or (n, k);  diagonal  (n,) of A
     Source: Menchero & Davis (2011), Risk contribution is exposure times volatility times correlation; Meucci (2009),
     Managing diversification.
     """
@@ -30,6 +30,7 @@ class Share:
     names: tuple[str, str]
     risk: Matrix
     part: Callable[[Array], Array]
+    diagonal: Array
     low: float = -np.inf
     high: float = np.inf
 
@@ -41,6 +42,12 @@ class Share:
         """The share; 0 where there is no risk to share."""
         variance = self.variance(w)
         return float(w @ self.part(w)) / variance if variance > 0 else 0.0
+
+    @property
+    def alone(self) -> Array:
+        """(n,) the share in a portfolio of one name alone."""
+        own = variances(self.risk)
+        return np.asarray(np.divide(self.diagonal, own, out=np.zeros(len(own)), where=own > 0))
 
     def violation(self, w: Array) -> float:
         """By how much the share leaves [low, high]; 0 inside."""
@@ -77,6 +84,12 @@ class Side:
         """By how much the share passes the bound; below 0 inside."""
         away = self.share.value(w) - self.bound
         return away if self.upper else -away
+
+    @property
+    def passed_alone(self) -> Array:
+        """(n,) by how much a portfolio of one name alone passes the bound; 0 inside."""
+        away = self.share.alone - self.bound
+        return np.maximum(away if self.upper else -away, 0.0)
 
     @cached_property
     def form(self) -> Array:

@@ -5,11 +5,11 @@ from functools import partial
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import Conflict, InfeasibleError, PolicyError
 from optimizer.model.portfolio import FactorRisk
 from optimizer.model.ranges import Range, ends
 from optimizer.model.text_limits import TextLimit, parse_limit
-from optimizer.numerics.matrices import LowRank, Matrix
+from optimizer.numerics.matrices import LowRank, Matrix, variances
 from optimizer.numerics.shares.risk_share import Share
 from optimizer.problem.setting import Setting
 from optimizer.problem.written.lines import of_risk
@@ -17,6 +17,8 @@ from optimizer.problem.written.names import RISK, kind_and_name, loadings, readi
 from optimizer.typing import Array
 
 FACTORS, SPECIFIC = "factors", "specific"
+ROUNDING = 1e-9
+ROOM = 1e-4  # less leaves a single portfolio, which no search meets
 
 
 def share_limits(setting: Setting) -> tuple[Share, ...]:
@@ -26,12 +28,25 @@ def share_limits(setting: Setting) -> tuple[Share, ...]:
     if policy.max_risk_share is not None:
         named: dict[str, Range] = dict.fromkeys(setting.symbols, (None, policy.max_risk_share))
         own = {**named, **own}
+        _refuse_too_low(setting, policy.max_risk_share, own)
     fields = [
         _share(setting, {name: 1.0}, (f"min_risk_share {name}", f"max_risk_share {name}"), *ends(pair))
         for name, pair in own.items()
     ]
     lines = [limit for limit in map(parse_limit, policy.limits) if of_risk(limit)]
     return (*fields, *(_written(setting, limit) for limit in lines))
+
+
+def _refuse_too_low(setting: Setting, cap: float, own: dict[str, Range]) -> None:
+    """Raises InfeasibleError where the names may not have all of the risk together: shares add up to 1."""
+    outside = set(setting.left_out())
+    held = [symbol for symbol in setting.symbols if symbol not in outside]
+    general = [symbol for symbol in held if symbol not in setting.policy.risk_share_limits]
+    others = sum(ends(own[symbol])[1] for symbol in held if symbol not in general)
+    missing = 1.0 - others - cap * len(general)
+    if missing > ROUNDING and general:
+        conflict = Conflict("max_risk_share", cap, missing / len(general), room=ROOM)
+        raise InfeasibleError.of((conflict,), ((conflict,),))
 
 
 def _written(setting: Setting, limit: TextLimit) -> Share:
@@ -48,9 +63,8 @@ def _share(
         pick = sum(
             (f * np.asarray(picked[name]) for name, f in terms.items()), np.zeros(len(setting.symbols))
         )
-        return Share(
-            names, setting.estimates.risk, partial(of_names, setting.estimates.risk, pick), low, high
-        )
+        risk = setting.estimates.risk
+        return Share(names, risk, partial(of_names, risk, pick), pick * variances(risk), low, high)
     if any(row is not None for row in picked.values()):
         raise PolicyError(
             f"limit {names[1]!r} adds names to factors, whose risk is that of names as well; write two lines"
@@ -97,13 +111,9 @@ def _share_of_factors(
     values, vectors = np.linalg.eigh(model.covariance)
     root = np.sqrt(values.clip(0.0))[:, None] * vectors.T
     mixed = weights[:, None] * (root.T @ root)
-    return Share(
-        names,
-        LowRank(root @ exposures.T, specific),
-        partial(of_factors, exposures, mixed, own * specific),
-        low,
-        high,
-    )
+    diagonal = np.einsum("ij,jk,ik->i", exposures, mixed, exposures) + own * specific
+    part = partial(of_factors, exposures, mixed, own * specific)
+    return Share(names, LowRank(root @ exposures.T, specific), part, diagonal, low, high)
 
 
 def _picked(setting: Setting, name: str) -> Array | None:

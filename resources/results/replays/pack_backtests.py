@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer import CostModel, DataError, Policy, PolicyStrategy, SharedWindows
+from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import Case
@@ -62,8 +63,17 @@ def replay_past(con: Connection, pack: Pack, case: Case, settings: BacktestFile)
     policy = case.inputs.policy
     days = settings.years * DAYS_A_YEAR + longest_lookback(policy, settings) * 1.5
     rooted = bool(policy.root_impact or any(settings.sweep.get("root_impact", ())))
+    methods = {policy.covariance_method, *settings.sweep.get("covariance_method", ())}
     start = pack.as_of - timedelta(days=days)
-    return read_past(con, pack, case, start, vintage=settings.knowledge == "vintage", rooted=rooted)
+    return read_past(
+        con,
+        pack,
+        case,
+        start,
+        vintage=settings.knowledge == "vintage",
+        rooted=rooted,
+        factored=FACTOR_MODEL in methods,
+    )
 
 
 def backtest(

@@ -21,6 +21,7 @@ from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.point_in_time import read_vintages
 from resources.packs.rates import exchange_rates, risk_free_rates
+from resources.results.factor_models import factor_history
 from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import look_through
 from resources.results.replays.ended_names import Ends, ends_of
@@ -66,10 +67,13 @@ class Past:
         return last_worths(self.prices, self.ends.payouts, self.ends.heirs)
 
 
-def read_past(con: Connection, pack: Pack, case: Case, start: date, *, vintage: bool, rooted: bool) -> Past:
+def read_past(
+    con: Connection, pack: Pack, case: Case, start: date, *, vintage: bool, rooted: bool, factored: bool
+) -> Past:
     """The past of a portfolio from `start` on; raises DataError where nothing of it is priced.
 
     vintage  whether decisions see the prices of their day;  rooted  whether a policy has root_impact
+    factored  whether a policy has the covariance of a factor model
     """
     snapshot, currency = case.snapshot, case.snapshot.base_currency
     listed = {*snapshot.investable, *snapshot.excluded}
@@ -83,6 +87,9 @@ def read_past(con: Connection, pack: Pack, case: Case, start: date, *, vintage: 
     rates = _rates(con, pack, panel, currency)
     prices, closes = _in_base(panel, rates)
     facts, since = _facts(con, pack, case, prices[list(names)])
+    if factored:
+        recipe = replace(snapshot.recipe(), symbols=tuple(symbols))
+        facts = replace(facts, factors=factor_history(con, pack, recipe, start))
     return Past(
         names=names,
         prices=prices,
@@ -135,7 +142,8 @@ def _universe(con: Connection, pack: Pack, case: Case, names: Sequence[str]) -> 
         sectors={symbol: str(sector) for symbol, sector in sectors.items()},
         funds=look_through(own.funds or FundExposureMap({}), kinds, policy),
         market_caps=None,
-        factors={},  # those of the pack's date would look ahead
+        factors={},  # those of the pack's date would look ahead; each day has its own
+        factor_risk=None,
     )
 
 

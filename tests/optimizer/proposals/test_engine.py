@@ -284,7 +284,7 @@ def test_a_result_becomes_trades():
         failed.to_trades(portfolio, {})
 
 
-LATER = {"lookback_days", "mean_method", "covariance_method", "black_litterman", "view_model",
+LATER = {"lookback_days", "mean_method", "covariance_method", "black_litterman", "view_model", "returns",
          "min_quality_score", "commission", "commission_per_share", "root_impact",
          "min_trade_value", "method", "risk_free_rate"}  # fmt: skip
 RENAMED = {

@@ -26,7 +26,7 @@ from optimizer import (
 )
 from optimizer.factors.attribution import predicted_risk
 from optimizer.measures.portfolio_measures import risk_contributions
-from optimizer.problem.methods import METHODS
+from optimizer.problem.methods import METHODS, ON_SCENARIOS
 
 N = 8
 NAMES = tuple(f"N{i}" for i in range(N))
@@ -80,7 +80,13 @@ def test_two_names_apart_meet_the_closed_form(cap: float):
     assert found.optimality_gap <= 1e-8
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(method, marks=pytest.mark.slow) if method in ON_SCENARIOS - {"cvar"} else method
+        for method in sorted(METHODS)
+    ],
+)
 def test_every_method_keeps_shares_of_names_and_groups(method: str):
     target = {"target_volatility": 0.15} if method == "target_volatility" else {}
     found = answer(method=method, max_risk_share=0.3, limits=("30% <= risk:Old <= 50%",), **target)
@@ -127,6 +133,8 @@ def test_no_allowed_portfolio_beats_the_bound(method: str):
     values = np.array([found.goal.value(w) for w in kept])
     assert (sign * values).min() >= sign * found.bound - 1e-9
     assert (sign * values).min() >= sign * found.objective - 1e-6
+    told = [warning for warning in found.warnings if "is not proven" in warning]
+    assert bool(told) == (found.optimality_gap > 1e-6 * abs(found.objective))
 
 
 def test_factors_groups_and_specific_risk_add_up_as_the_attribution_says():
@@ -172,7 +180,7 @@ def test_the_order_of_names_and_the_unit_of_returns_change_nothing():
     np.testing.assert_allclose(small.weights, found.weights, atol=1e-5)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.integers(0, 10_000))
 def test_any_limits_on_shares_are_kept_or_refused_by_name(seed: int):
     rng = np.random.default_rng(seed)
@@ -199,8 +207,11 @@ def test_what_cannot_be_kept_is_refused_or_on_its_way():
     with pytest.raises(
         InfeasibleError, match="no portfolio was found that keeps the limits on shares of risk"
     ) as told:
+        answer(limits=("risk:N7 >= 60%",), max_weight=0.2)
+    assert [conflict.limit for conflict in told.value.conflicts] == ["risk:N7 >= 60%"]
+    with pytest.raises(InfeasibleError, match=r"max_risk_share is 0\.1 and must give way by 0\.0251") as low:
         answer(max_risk_share=0.1)
-    assert all(conflict.limit.startswith("max_risk_share N") for conflict in told.value.conflicts)
+    answer(max_risk_share=0.1 + low.value.conflicts[0].stated)
     held = np.zeros(N)
     held[:2] = 0.9, 0.1
     with pytest.raises(InfeasibleError, match="max_risk_share N0"):
@@ -246,7 +257,7 @@ def test_shares_of_factors_need_a_model_that_knows_every_name():
 
 def test_whole_shares_keep_them_too():
     prices = dict(zip(NAMES, np.linspace(20, 400, N).tolist(), strict=True))
-    policy = Policy(risk_free_rate=0.02, max_risk_share=0.2, cash_max=0.02)
+    policy = Policy(risk_free_rate=0.02, max_risk_share=0.3, cash_max=0.02)
     for cash in (20_000, 500_000):
         found = propose(
             Portfolio("book", cash=Decimal(cash)), prices, EIGHT, policy, BOOK, Mandate(prior="historical")
@@ -255,4 +266,4 @@ def test_whole_shares_keep_them_too():
             check for check in found.trades.constraints if check.constraint.startswith("max_risk_share")
         ]
         assert len(checks) == N and all(check.met for check in checks)
-        assert max(check.achieved for check in checks) > 0.19
+        assert max(check.achieved for check in checks) > 0.28

@@ -12,7 +12,16 @@ from bench import PRICE_TYPES, STAMP, ingest
 from optimizer import Recipe
 from resources.audit.tracing import trace_row
 from resources.packs.packs import Pack, cut_pack
-from resources.results.factor_models import factor_frames, fitted_model, out_of_bounds, recorded_model
+from resources.results.factor_models import (
+    factor_frames,
+    factor_history,
+    fitted_model,
+    models_of,
+    out_of_bounds,
+    recorded_factor_returns,
+    recorded_model,
+    with_others,
+)
 from resources.results.pack_estimates import estimate_evidence
 from resources.screening.pack_checks import CheckLimits
 from resources.store.warehouse import Warehouse
@@ -117,6 +126,18 @@ def test_what_is_recorded_is_read_back_bit_for_bit_and_makes_the_covariance(
     (score,) = [node for node in tree["from"] if node["label"] == "characteristics N2"]
     assert score["facts"]["value"] == 4.5 and score["from"][0]["label"].startswith("ingest")
     assert "360 price rows of N2" in str(price["from"])
+    with warehouse.live() as con:
+        [(name, own)] = models_of(con, pack, [RECIPE, Recipe(symbols=SYMBOLS[:4])]).items()
+        returns = recorded_factor_returns(con, pack, RECIPE)
+    assert name == RECIPE.name and own.symbols == RECIPE.symbols
+    assert (own.exposures == fit.model.exposures[:4]).all()
+    assert (returns[list(own.factors)].to_numpy() == fit.factor_returns).all()
+    fund = 100 * (1 + returns[list(own.factors)].to_numpy() @ np.linspace(-0.5, 1.0, 11)).cumprod()
+    prices_of = pd.DataFrame({"N0": 1.0, "FUND": fund, "NEW": np.nan}, returns.index)
+    wider = with_others(own, returns, prices_of, 252.0)
+    assert wider.symbols == (*own.symbols, "FUND") and wider.specific[-1] == pytest.approx(0.0, abs=1e-12)
+    moved = fund[1:] / fund[:-1] - 1
+    np.testing.assert_allclose(fit.factor_returns[1:] @ wider.exposures[-1], moved, atol=1e-10)
 
 
 def test_nothing_of_a_later_day_or_known_later_reaches_a_model(
@@ -138,6 +159,11 @@ def test_a_desk_with_prices_only_is_told_which_logs_would_give_more(tmp_path: Pa
         pack = cut_pack(tx, AS_OF, ["feed"], DAYS, CheckLimits()).pack
     with warehouse.live() as con:
         fit = fitted_model(con, pack, RECIPE)
+        then = factor_history(con, pack, RECIPE, DAYS[300]).at(AS_OF, RECIPE.lookback_days)
+    np.testing.assert_allclose(
+        then.of(RECIPE.symbols).exposures, fit.model.of(RECIPE.symbols).exposures, atol=1e-9
+    )
+    np.testing.assert_allclose(then.covariance.dense, fit.model.covariance.dense, rtol=1e-9)
     rows = factor_frames({"r": fit})["factor_model_quality"]
     told = dict(rows[rows["measure"] == "missing"][["factor", "note"]].to_numpy().tolist())
     assert "market_caps" in told["size"] and "securities" in told["sectors"] and "liquidity" not in told
