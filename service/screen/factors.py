@@ -63,7 +63,8 @@ def _show_predicted(found: Row) -> None:
         st.subheader("What each trade did to the exposures")
         moved = trade_rows(found["trades"])
         plain = ("Action", "Symbol")
-        show_table(moved, dict.fromkeys([key for key in moved[0] if key not in plain], "%.3f"))
+        forms = dict.fromkeys([key for key in moved[0] if key not in plain], "%.3f") | {"Weight %": "%.2f"}
+        show_table(moved, forms)
 
 
 def side_rows(factors: Sequence[Row], what: str, times: float) -> list[Row]:
