@@ -1,5 +1,7 @@
 """Stage 4a: the factor models that the policies' covariances are made of; nothing where no policy asks for one."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 import pandas as pd
 
@@ -37,7 +39,7 @@ def factor_model(
         fits, refused = fitted_models(con, pack, recipes)
         if not recipes and not before:
             return materialized(
-                con, "factor_exposures", pack, [], {"factor_model": UNASKED}, check_results=[_check({})]
+                con, "factor_exposures", pack, [], {"factor_model": UNASKED}, check_results=[_check({}, {})]
             )
     frames = factor_frames(fits)
     with stage.write() as tx:
@@ -52,19 +54,26 @@ def factor_model(
             tx.con, "factor_exposures", pack, [entry],
             {"quality": preview(pd.DataFrame(quality).T.reset_index(names="recipe")),
              **{f"left out of {name}": told for name, told in missing.items()}},
-            check_results=[_check({name: out_of_bounds(fit) for name, fit in fits.items()} | refused)],
+            check_results=[
+                _check(
+                    {name: out_of_bounds(fit) for name, fit in fits.items()} | refused,
+                    {factor: why for fit in fits.values() for factor, why in fit.plan.missing.items()},
+                )
+            ],
         )  # fmt: skip
 
 
-def _check(found: dict[str, list[str]]) -> dg.AssetCheckResult:
+def _check(found: dict[str, list[str]], missing: Mapping[str, str]) -> dg.AssetCheckResult:
     """A check that warns: the model is used, and whoever reads its risk knows how far to trust it."""
+    without = (
+        f" Without {'; '.join(f'{name}: {why}' for name, why in sorted(missing.items()))}." if missing else ""
+    )
     told = [f"{name}: {said}" for name, lines in found.items() for said in lines]
     return dg.AssetCheckResult(
         check_name=GOOD,
         passed=not told,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"out of bounds": bullets(told)},
-        description=sentence(
-            told, f"All {len(found)} factor models forecast within bounds.", "out of bounds"
-        ),
+        description=sentence(told, f"All {len(found)} factor models forecast within bounds.", "out of bounds")
+        + without,
     )

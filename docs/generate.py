@@ -210,8 +210,9 @@ them: report, screen and service then have the reason in the place of what they 
 The service has [variables of its own](api.md).
 """
 REFERENCE = """\
-The folder that `reference_folder` of `sources.yaml` names. One file a log; each row is a fact that holds from its date
-on. UTF-8, ISO dates, plain numbers, `true` or `false`. The kinds of corporate actions, with an example of each:
+The folder that `reference_folder` of `sources.yaml` names. One file a log, CSV or Parquet; each row is a fact that
+holds from its date on. Characteristics may come in many files whose names begin so, and lie beside prices too. UTF-8,
+ISO dates, plain numbers, `true` or `false`. The kinds of corporate actions, with an example of each:
 [state corporate actions](../how-to/corporate-actions.md).
 """
 

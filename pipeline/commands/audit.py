@@ -8,7 +8,16 @@ import typer
 
 from optimizer import PolicyError
 from pipeline.commands import anchor_keys
-from pipeline.commands.terminal import Json, PackArgument, finish, out, print_json, reader, working
+from pipeline.commands.terminal import (
+    Json,
+    PackArgument,
+    chosen_pack,
+    finish,
+    out,
+    print_json,
+    reader,
+    working,
+)
 from pipeline.environment import Environment
 
 FAULT, BREAK = 3, 4
@@ -32,18 +41,20 @@ def register(app: typer.Typer, packs: typer.Typer) -> None:
 
 def trace(
     table: Annotated[str, typer.Argument(help="An output table, such as trades or optimal_weights.")],
-    key: Annotated[list[str], typer.Argument(help="PACK, then SYMBOL, then PORTFOLIO where it has them.")],
+    key: Annotated[
+        list[str], typer.Argument(help="PACK, then SYMBOL, then PORTFOLIO or FACTOR where it has them.")
+    ],
     openlineage: Annotated[
         str | None,
         typer.Option(metavar="FILE|URL", help="Also append OpenLineage events to a file, or post them."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Walk from a row back to the prices: KEY is PACK, then SYMBOL, then PORTFOLIO where the table has them."""
+    """Walk from a row back to the prices: KEY is PACK, then SYMBOL, then PORTFOLIO or FACTOR as the table has."""
     from resources.audit.tracing import trace_row
 
     with reader() as con:
-        tree = trace_row(con, table, key)
+        tree = trace_row(con, table, [chosen_pack(key[0]), *key[1:]])
         if openlineage:
             from resources.audit.open_lineage import emit, lineage_events
 

@@ -40,6 +40,7 @@ from resources.logs.storing import (
     store_rejection,
     taken_since,
 )
+from resources.prices.reference import SOURCE
 from resources.prices.source import (
     PRICES,
     Delivery,
@@ -116,15 +117,15 @@ class Inbox:
 
     def reference(self, progress: Progress) -> list[Ingested]:
         """The reference folder and what the embedded sources say of their own symbols."""
-        folder = open_reference(self.desk.sources, self.desk.folder)
-        if folder is None:
-            return []
-        done = []
-        seen, mark = self._seen(folder.name)
-        for delivery in folder.deliveries(None, None, seen):
-            progress(f"{folder.name}: {name_of(delivery)}")
-            done += self._take(folder.name, delivery, mark)
-        self._withdraw(folder.name, done)
+        folders = open_reference(self.desk.sources, self.desk.folder)
+        done: list[Ingested] = []
+        seen, mark = self._seen(SOURCE)
+        for folder in folders:
+            for delivery in folder.deliveries(None, None, seen):
+                progress(f"{SOURCE}: {name_of(delivery)}")
+                done += self._take(SOURCE, delivery, mark)
+        if folders:
+            self._withdraw(SOURCE, done)
         return done
 
     def _withdraw(self, source: str, done: Sequence[Ingested]) -> None:

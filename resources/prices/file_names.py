@@ -18,6 +18,7 @@ COPY = re.compile(r"\(\d+\)")
 ACCOUNT_FILE = re.compile(
     r"(accounts|account_positions|account_flows|account_restrictions)(?![a-z]).*\.(csv|csv\.gz|parquet)", re.I
 )
+CHARACTERISTICS_FILE = re.compile(r"characteristics(?![a-z]).*\.(csv|parquet)", re.I)
 WORDS = frozenset({
     "adj", "adjusted", "close", "closes", "copy", "csv", "daily", "data", "download", "export", "feed",
     "hist", "historic", "historical", "historicaldata", "history", "ohlc", "ohlcv", "price", "prices",

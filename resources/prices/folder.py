@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from optimizer import DataError
 from resources.ledger.ledger import file_sha256
-from resources.prices.file_names import ACCOUNT_FILE, name_date
+from resources.prices.file_names import ACCOUNT_FILE, CHARACTERISTICS_FILE, name_date
 from resources.prices.files import Reading, read_delivery
 from resources.prices.source import (
     Delivery,
@@ -89,7 +89,9 @@ class FolderSource:
         found = [
             file
             for file in self.path.glob(self.pattern)
-            if is_delivery(file) and not ACCOUNT_FILE.fullmatch(file.name)
+            if is_delivery(file)
+            and not ACCOUNT_FILE.fullmatch(file.name)
+            and not CHARACTERISTICS_FILE.fullmatch(file.name)
         ]
         if self.only:
             found = [file for file in found if self.only in (file, *file.parents)]

@@ -15,7 +15,7 @@ from optimizer.model.action_kinds import action_faults
 from resources.ledger.ledger import file_sha256
 from resources.prices.columns import SYMBOL, Columns, plain
 from resources.prices.csv_file import at_most, read_csv, told, too_large
-from resources.prices.file_names import ACCOUNT_FILE
+from resources.prices.file_names import ACCOUNT_FILE, CHARACTERISTICS_FILE, name_date
 from resources.prices.folder import is_delivery
 from resources.prices.parquet_file import read_parquet
 from resources.prices.rounding import significant
@@ -84,10 +84,15 @@ POSITIVE = {"market_caps": "market_cap", "fx_rates": "rate"}
 
 @dataclass(frozen=True)
 class ReferenceFolder:
-    """The files `<log>.csv` and `<log>.parquet` of a folder; each row is a fact that holds from its date on."""
+    """The files `<log>.csv` and `<log>.parquet` of a folder; each row is a fact that holds from its date on.
+
+    logs  that are looked for; in a folder of all of them a file of another name is refused
+    Characteristics may come in many files, whose names begin with the log's: `characteristics_20240131.parquet`.
+    """
 
     path: Path
     name: str = SOURCE
+    logs: tuple[str, ...] = tuple(TABLES)
 
     def deliveries(
         self, since: date | None, until: date | None, seen: Seen
@@ -95,11 +100,23 @@ class ReferenceFolder:
         """One delivery a file that exists, whole; the days asked for do not matter."""
         if not self.path.is_dir():
             raise DataError(f"reference data: {self.path} is no folder; create it or correct sources.yaml")
-        yield from self._unknown()
-        for log in TABLES:
-            for file in (self.path / f"{log}{ending}" for ending in FIRST_LINE):
-                if file.exists():
-                    yield from self._file(log, file, seen)
+        if len(self.logs) == len(TABLES):
+            yield from self._unknown()
+        for log in self.logs:
+            for file in self._files(log):
+                yield from self._file(log, file, seen)
+
+    def _files(self, log: str) -> list[Path]:
+        """Those of a log, by the date in their names, else by name."""
+        if log != "characteristics":
+            named = (self.path / f"{log}{ending}" for ending in FIRST_LINE)
+            return [file for file in named if file.exists()]
+        found = [
+            file
+            for file in self.path.iterdir()
+            if CHARACTERISTICS_FILE.fullmatch(file.name) and is_delivery(file)
+        ]
+        return sorted(found, key=lambda file: (name_date(file.name) or date.min, file.name))
 
     def _file(self, log: str, file: Path, seen: Seen) -> Iterator[Delivery | FileRejected]:
         """What one file brings, if it was not seen."""
@@ -112,7 +129,7 @@ class ReferenceFolder:
                 return
             with refusing(file.name, sha, log):
                 rows = read_reference(file.read_bytes(), file.name, log, TABLES[log])
-            first = FIRST_LINE[file.suffix]
+            first = FIRST_LINE[file.suffix.lower()]
             yield Delivery(self.name, key, file.name, sha, file, rows, log=log, first_line=first)
         except FileRejected as refused:
             yield refused
@@ -121,7 +138,8 @@ class ReferenceFolder:
         """The files of the folder that nobody reads, a name misspelt."""
         known = {f"{log}{ending}" for log in TABLES for ending in FIRST_LINE}
         for file in sorted(self.path.iterdir()):
-            if file.name not in known and not ACCOUNT_FILE.fullmatch(file.name) and is_delivery(file):
+            beside = ACCOUNT_FILE.fullmatch(file.name) or CHARACTERISTICS_FILE.fullmatch(file.name)
+            if file.name not in known and not beside and is_delivery(file):
                 said = f"no reference file has this name; they are {', '.join(sorted(known))}"
                 yield FileRejected(file.name, [Finding("UNKNOWN_FILE", "FAIL", said)], log="securities")
 
@@ -138,7 +156,7 @@ def _look_at(file: Path) -> None:
 
 def read_reference(data: bytes, name: str, log: str, table: Table) -> pa.Table:
     """The rows of a reference file; raises FileRejected with everything wrong in it."""
-    allowed, ending = Allowance.of(len(data), LARGEST), Path(name).suffix
+    allowed, ending = Allowance.of(len(data), LARGEST), Path(name).suffix.lower()
     if ending == ".parquet":
         found = read_parquet(data, name, lambda header: recognise(header, table), allowed, table.types)
     else:

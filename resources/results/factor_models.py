@@ -282,16 +282,20 @@ def with_others(
 
 
 def recorded_models(con: Connection, pack: Pack) -> dict[str, FactorModel]:
-    """Recipe -> the model that the stage recorded for it, bit for bit."""
+    """Recipe -> the model that the stage recorded for it."""
     names = con.execute(
         "select distinct recipe from latest_factor_covariances where pack_id = ? order by 1", [pack.id]
     ).fetchall()
-    found = {str(name): recorded_model(con, pack, str(name)) for (name,) in names}
+    found = {str(name): _recorded(con, pack, str(name)) for (name,) in names}
     return {name: model for name, model in found.items() if model}
 
 
-def recorded_model(con: Connection, pack: Pack, recipe: str) -> FactorModel | None:
-    """The model that the stage recorded for a recipe; None where it recorded none."""
+def recorded_model(con: Connection, pack: Pack, recipe: Recipe) -> FactorModel | None:
+    """The model that the stage recorded for a recipe, bit for bit; None where it recorded none."""
+    return _recorded(con, pack, recipe.name)
+
+
+def _recorded(con: Connection, pack: Pack, recipe: str) -> FactorModel | None:
     of = [pack.id, recipe]
     cells = con.execute(
         "select sequence, factor, factor_group, list(covariance order by place) from (select c.*, o.sequence as place "

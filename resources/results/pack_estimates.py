@@ -93,7 +93,7 @@ def estimate_on(panels: Panels, recipe: Recipe) -> Estimates:
     if not asks_for_factors(recipe):
         return estimate(prices, recipe)
     con, pack = panels.con, panels.pack
-    model = recorded_model(con, pack, recipe.name) or fitted_model(con, pack, recipe).model
+    model = recorded_model(con, pack, recipe) or fitted_model(con, pack, recipe).model
     return estimate(prices, recipe, factor_model=model)
 
 

@@ -290,9 +290,12 @@ def inbox_paths(file: SourcesFile) -> tuple[str, ...]:
     return (*folders, *([file.reference_folder] if file.reference_folder else []))
 
 
-def open_reference(file: SourcesFile, config: Path) -> ReferenceFolder | None:
-    """The folder of reference data, if the desk has one."""
-    return ReferenceFolder(config / file.reference_folder) if file.reference_folder else None
+def open_reference(file: SourcesFile, config: Path) -> list[ReferenceFolder]:
+    """The folder of reference data, if the desk has one; and those of prices, where characteristics may lie too."""
+    stated = [config / file.reference_folder] if file.reference_folder else []
+    inboxes = [path for path in inbox_folders(file, config) if path not in stated and path.is_dir()]
+    beside = [ReferenceFolder(path, logs=("characteristics",)) for path in dict.fromkeys(inboxes)]
+    return [*map(ReferenceFolder, stated), *beside]
 
 
 def screening(

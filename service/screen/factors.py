@@ -63,7 +63,8 @@ def _show_predicted(found: Row) -> None:
         st.subheader("What each trade did to the exposures")
         moved = trade_rows(found["trades"])
         plain = ("Action", "Symbol")
-        show_table(moved, dict.fromkeys([key for key in moved[0] if key not in plain], "%.3f"))
+        forms = dict.fromkeys([key for key in moved[0] if key not in plain], "%.3f") | {"Weight %": "%.2f"}
+        show_table(moved, forms)
 
 
 def side_rows(factors: Sequence[Row], what: str, times: float) -> list[Row]:
@@ -132,7 +133,7 @@ def _show_realised(client: Client, path: str, name: str, told: Row, currency: st
     start = one.date_input("From", first, min_value=first, max_value=last, key=f"from {name} {path}")
     end = other.date_input("To", last, min_value=first, max_value=last, key=f"to {name} {path}")
     if (start, end) != (first, last):
-        window = {"from": start.isoformat(), "to": end.isoformat()}
+        window = {"from": str(start), "to": str(end)}
         told = client.get(path, portfolio=name, **window)["realised"]
     show_metrics({
         label: f"{100 * told[key]:.2f}%"

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from assets.plots.charts import covariance_plot, diverging, risk_plot, weights_plot
+from assets.plots.factor_charts import factor_risk_plot, factors_plot
 from assets.plots.risk_charts import frontier_plot, losses_plot, monthly_plot
 from assets.plots.svg import label, picture, png, ticks
 from optimizer import Estimates
@@ -130,4 +131,24 @@ def test_a_month_is_a_cell_and_a_loss_is_red() -> None:
     cells = [node.attrib["fill"] for node in root.iter(f"{SVG}rect")][1:]
     red, blue = (tuple(bytes.fromhex(cells[at][1:])) for at in (0, 1))
     assert red[0] > red[2] and blue[2] > blue[0]
+    assert "simulated" in texts(root)[0]
+
+
+def test_a_factors_bars_are_its_risk_before_and_after_and_the_title_their_sums() -> None:
+    rows = pd.DataFrame({
+        "side": ["before", "after"] * 2, "part": ["size", "size", "market", "market"],
+        "contribution": [0.02, -0.01, 0.16, 0.08],
+    })  # fmt: skip
+    root = drawn(factor_risk_plot("book", rows).md_str or "")
+    assert texts(root)[0] == "book: volatility a year by factor, 18.00% before and 7.00% after the trades"
+    assert [said for said in texts(root) if said in ("size", "market")] == ["market", "size"]
+    before, after, *size = widths(root)[-4:]
+    assert before == pytest.approx(2 * after, abs=0.2) and size[0] == pytest.approx(2 * size[1], abs=0.2)
+
+
+def test_what_groups_earned_is_a_line_each_and_nothing_has_none() -> None:
+    path = {"dates": ["2023-01-02", "2023-06-30"], "groups": {"market": [0.1, 0.2], "cash": [0.0, 0.0]}}
+    root = drawn(factors_plot("book", path, simulated=True).md_str or "")
+    assert len(list(root.iter(f"{SVG}polyline"))) == 1
+    assert {"market", "2023-01", "2023-06"} <= set(texts(root)) and "cash" not in texts(root)
     assert "simulated" in texts(root)[0]

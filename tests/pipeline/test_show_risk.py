@@ -5,7 +5,12 @@ from typing import Any
 
 from printed import block, printed
 
-from pipeline.commands.printed.show_risk import show_impact, show_regime, show_stress
+from pipeline.commands.printed.show_risk import (
+    show_attribution,
+    show_impact,
+    show_regime,
+    show_stress,
+)
 
 
 def test_the_impact_of_the_trades_is_a_table_a_portfolio() -> None:
@@ -148,4 +153,52 @@ def test_scenarios_on_a_narrow_terminal_have_their_hedges_below() -> None:
         |A_LONG_NAME_OF_A_CRASH  -12,346      322        -8,346   150
         |RATES                   -12,346      322        -8,346   150
         |                        BUY 1,200 SPX PUT, SELL 30 SPY
+    """)
+
+
+def test_attribution_adds_up_under_each_table_and_says_what_is_missing() -> None:
+    symbols = [{"part": f"N{i:02d}", "exposure": [0.05, 0.06], "risk": [0.01, 0.012]} for i in range(11)]
+    found: dict[str, Any] = {
+        "name": "book", "pack_id": "PP_A", "base_currency": "USD",
+        "predicted": {
+            "active": {
+                "factors": [
+                    {"part": "market", "exposure": [0.9, 1.0], "risk": [0.16, 0.17]},
+                    {"part": "SPECIFIC", "exposure": [None, None], "risk": [0.03, 0.01]},
+                ],
+                "symbols": symbols, "volatility": [0.19, 0.18],
+            },
+        },
+        "trades": [
+            {"symbol": "N00", "action": "SELL", "weight": [0.1, 0.0], "exposures": {"market": -0.1, "size": 0.2}},
+            {"symbol": "N01", "action": "BUY", "weight": [0.0, 0.2], "exposures": {"market": 0.2, "size": 0.55}},
+        ],
+        "realised": {
+            "from": "2023-01-02", "to": "2023-12-29", "value": 10_000.0, "total": 0.14, "active": 0.0,
+            "benchmark": 0.14,
+            "parts": [
+                {"part": "market", "money": 1500.0, "contribution": 0.15, "standard_error": 0.02, "active": 0.01,
+                 "active_error": 0.005},
+                {"part": "COSTS", "money": -100.0, "contribution": -0.01, "standard_error": None, "active": -0.01,
+                 "active_error": None},
+            ],
+        },
+        "missing": [{"factors": "liquidity", "note": "nothing is on record"}], "left_out": {},
+    }  # fmt: skip
+    said = printed(show_attribution, found)
+    for line in (
+        "book under PP_A: tracking error a year, against the benchmark", "| SPECIFIC                        3.00%",
+        "| in all                         19.00%   18.00%", "| 1 others                      1.00%    1.20%",
+        "|        in all            0.750    0.100", "2023-01-02 to 2023-12-29; the benchmark 14.00%",
+        "| market   1,500   15.00%     2.00%    1.00%     0.50%", "| in all   1,400   14.00%              0.00%",
+        "note  no factor liquidity: nothing is on record",
+    ):  # fmt: skip
+        assert line in said, line
+    nothing = {
+        "predicted": None, "trades": [], "realised": None, "missing": [],
+        "left_out": {"predicted": "no model", "realised": "no backtest"},
+    }  # fmt: skip
+    assert printed(show_attribution, found | nothing) == block("""
+        |predicted: left out, no model
+        |realised: left out, no backtest
     """)

@@ -128,7 +128,8 @@ MOST_NAMES = 10
 def _show_predicted(out: Console, title: str, basis: str, told: Row) -> None:
     for what, first, kept in (("factors", "exposure", None), ("symbols", "weight", MOST_NAMES)):
         heads = [(f"by {what[:-1]}", False), (first, True), ("after", True), ("risk", True), ("after", True)]
-        table = columns_table(f"{title}: {BASES[basis]}", heads)
+        out.print(f"\n{title}: {BASES[basis]}", highlight=False, soft_wrap=True)
+        table = columns_table("", heads)
         shown, rest = told[what][:kept], told[what][kept:] if kept else []
         write = amount if what == "factors" else percent
         for row in shown:
@@ -149,7 +150,8 @@ def _show_traded(out: Console, trades: Sequence[Row]) -> None:
             sums[name] = sums.get(name, 0.0) + change
     names = sorted(sums, key=lambda name: (-abs(sums[name]), name))[:5]
     heads = [("", False), ("symbol", False), ("weight", True), *((name, True) for name in names)]
-    table = columns_table("what the trades did to exposures", heads)
+    out.print("\nwhat the trades did to exposures")
+    table = columns_table("", heads)
     for row in trades[:MOST_NAMES]:
         moved = percent(row["weight"][1] - row["weight"][0])
         table.add_row(
@@ -160,17 +162,10 @@ def _show_traded(out: Console, trades: Sequence[Row]) -> None:
 
 
 def _show_realised(out: Console, name: str, currency: str, told: Row) -> None:
-    table = columns_table(
-        f"{name}: the policy's backtest, {told['from']} to {told['to']}",
-        [
-            ("", False),
-            (currency, True),
-            ("return", True),
-            ("± error", True),
-            ("active", True),
-            ("± error", True),
-        ],
-    )
+    said = f"{told['from']} to {told['to']}; the benchmark {percent(told['benchmark'], 2)}"
+    out.print(f"\n{name}: the policy's backtest, {said}", highlight=False, soft_wrap=True)
+    heads = [(currency, True), ("return", True), ("± error", True), ("active", True), ("± error", True)]
+    table = columns_table("", [("", False), *heads])
     for row in told["parts"]:
         figures = [
             percent(row[key], 2) for key in ("contribution", "standard_error", "active", "active_error")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from optimizer import InfeasibleError, PackfolioError
+from optimizer import DataError, InfeasibleError, PackfolioError
 from optimizer.problem.methods import reads_means
 from optimizer.problem.setting import Setting
 from optimizer.proposals.proposal import (
@@ -131,19 +131,23 @@ def impact_of(ground: Ground, account: Account) -> Told:
             case.portfolio, case.prices, account.orders, case.evidence, case.inputs.policy, case.inputs.universe,
             case.mandate, ground.believe(case, account.key),
         )  # fmt: skip
-        by_factor = _by_factor(case, account)
     except PackfolioError as error:
         return {"impact": {}}, (f"its trades' impact cannot be told: {error}",)
-    return {"impact": impact_columns(change), **by_factor}, ()
+    by_factor, told = _by_factor(case, account)
+    return {"impact": impact_columns(change), **by_factor}, told
 
 
-def _by_factor(case: Case, account: Account) -> Answer:
-    """Risk before and after the trades by the factors of the model on record."""
+def _by_factor(case: Case, account: Account) -> Told:
+    """Risk before and after the trades by the factors of the model on record; nothing without one."""
     if account.model is None or account.orders is None:
-        return {}
+        return {}, ()
     before = {s: w for s, w in case.portfolio.get_weights(case.prices).items() if w}
     after = weights_after(case.portfolio, case.prices, account.orders)
-    return {"factor_risks": factor_risk_columns(account.model, before, after, case.inputs.universe.benchmark)}
+    benchmark = case.inputs.universe.benchmark
+    try:
+        return {"factor_risks": factor_risk_columns(account.model, before, after, benchmark)}, ()
+    except DataError as error:
+        return {}, (f"its risk by factor cannot be told: {error}",)
 
 
 def hedges_of(ground: Ground, account: Account) -> Told:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer import fit_factors
-from optimizer.backtests.daily_parts import DailyParts, daily_book, daily_parts
+from optimizer.backtests.attribution import DailyParts, daily_book, daily_parts
 from optimizer.beliefs.estimators.spectral import settings_of
 from optimizer.factors.attribution import factor_days
 from optimizer.model.sessions import TRADING_DAYS

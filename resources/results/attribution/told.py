@@ -75,7 +75,7 @@ def _sides(told: list[Row], kinds: tuple[str, ...]) -> list[Row]:
     for row in told:
         if row["kind"] in kinds:
             known = row["exposure"] is not None
-            empty = {
+            empty: Row = {
                 "part": row["part"], "group": row["factor_group"] or row["kind"],
                 "exposure": [0.0, 0.0] if known else [None, None], "risk": [0.0, 0.0],
             }  # fmt: skip

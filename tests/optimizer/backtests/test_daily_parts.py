@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer import CostModel, FactorPanel, OptimizationBacktest, fit_factors
-from optimizer.backtests.daily_parts import DailyParts, daily_book, daily_parts
+from optimizer.backtests.attribution import DailyParts, daily_book, daily_parts
 from optimizer.backtests.report import BacktestResult
 from optimizer.backtests.walk_forward import BacktestSettings
 from optimizer.factors.attribution import factor_days, linked

@@ -1,5 +1,6 @@
 """Parts of risk and return add up to the whole, whatever the portfolio."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -66,6 +67,21 @@ def test_a_day_is_told_by_the_exposures_of_the_close_before():
     moved = active @ whole.returns[329:].T
     assert found.active.sum() == pytest.approx(moved[0], abs=1e-15)
     assert found.active[0] == pytest.approx((active @ before.exposures)[0, 0] * days.returns[0, 0], abs=1e-15)
+
+
+def test_nothing_of_a_later_day_is_in_a_days_parts():
+    """Garbage after a day leaves the parts and errors of the days up to it as they were, bit for bit."""
+    whole, rng = panel(days=330), np.random.default_rng(2)
+    returns, caps = whole.returns.copy(), whole.caps.copy()
+    returns[321:] = rng.normal(0, 0.5, returns[321:].shape)
+    caps[321:] *= 1e3
+    dates, books = list(range(300, 321)), rng.dirichlet(np.ones(24), (2, 21))
+    one, two = (
+        factor_days(partial(fit_factors, told), dates, books)
+        for told in (whole, replace(whole, returns=returns, caps=caps))
+    )
+    for name in ("exposures", "returns", "errors"):
+        assert (getattr(one, name) == getattr(two, name)).all(), name
 
 
 def test_two_days_linked_by_hand():

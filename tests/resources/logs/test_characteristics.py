@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from resources.logs.characteristics import screened
+from resources.prices.files import Reading
+from resources.prices.folder import FolderSource
 from resources.prices.reference import TABLES, ReferenceFolder, read_reference
 from resources.prices.source import Delivery, FileRejected
 from resources.store.warehouse import Warehouse
@@ -127,6 +129,25 @@ def test_a_folder_of_both_brings_both(tmp_path: Path) -> None:
     assert [(one.name, one.findings[0].code) for one in refused] == [
         ("scores.parquet", "UNKNOWN_FILE"), ("ratings.parquet", "DAMAGED"),
     ]  # fmt: skip
+
+
+def test_they_may_lie_beside_prices_a_file_a_delivery(tmp_path: Path) -> None:
+    for name in ("characteristics_20240229.parquet", "characteristics-2024-01-31.parquet"):
+        (tmp_path / name).write_bytes(as_parquet((HEADER + lines([0.5])).encode()))
+    for name in ("history.csv", "characteristicsofall.csv", "market_caps.csv", "characteristics.csv.part"):
+        (tmp_path / name).write_text("symbol,date,close\n")
+    brought = list(
+        ReferenceFolder(tmp_path, logs=("characteristics",)).deliveries(None, None, lambda key: False)
+    )
+    assert [one.payload_name for one in brought if isinstance(one, Delivery)] == [
+        "characteristics-2024-01-31.parquet", "characteristics_20240229.parquet",
+    ]  # fmt: skip
+    files = FolderSource("inbox", tmp_path, "**/*", Reading("inbox", "USD"))._files()
+    assert sorted(file.name for file in files) == [
+        "characteristicsofall.csv",
+        "history.csv",
+        "market_caps.csv",
+    ]
 
 
 @pytest.mark.parametrize("factor", [100.0, 0.01, 1000.0, -100.0])

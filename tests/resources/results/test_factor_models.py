@@ -109,7 +109,7 @@ def test_what_is_recorded_is_read_back_bit_for_bit_and_makes_the_covariance(
     with warehouse.write(STAMP) as tx:
         tx.record("factor_model", factor_frames({RECIPE.name: fit}), pack_id=pack.id)
     with warehouse.live() as con:
-        again = recorded_model(con, pack, RECIPE.name)
+        again = recorded_model(con, pack, RECIPE)
         after = estimate_evidence(con, pack, RECIPE)
         missing = con.execute(
             "select count(*) from latest_factor_model_quality where measure = 'missing'"

@@ -46,7 +46,7 @@ def test_the_default_configuration_loads() -> None:
     assert isinstance(source, EmbeddedSource)
     assert source.funds["SPX3X.SIM"].legs == {"SPX.TR": 3.0}
     assert source.spread == pytest.approx(0.005)
-    reference = open_reference(file, CONFIG)
+    reference, *_ = open_reference(file, CONFIG)
     assert reference is not None
     assert reference.path.is_dir()
 
