@@ -39,7 +39,7 @@ def impossible(arena: Arena, policy: Policy, held: Array | None, must: NDArray[n
     bounds = {name: float(bound) for name, bound in own.items() if bound}
     program = NameProgram(replace(arena, limits=tightened(arena.limits, 2 * ROOMY)), policy, held, must)
     alone = {name: program.least({name: 1.0}) for name in bounds}
-    ways = [
+    ways: list[tuple[Conflict, ...]] = [
         (_conflict(name, bounds[name], found[name]),) for name, found in alone.items() if found is not None
     ]
     if not ways:

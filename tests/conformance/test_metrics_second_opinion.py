@@ -123,6 +123,8 @@ def test_rolling_figures_and_returns_on_flows_are_those_of_pandas_and_scipy(seed
             (rolling.rolling_beta(r.to_numpy(), b.to_numpy(), 20), own.cov(b) / theirs.var()),
         ):
             assert found == pytest.approx(wanted.to_numpy(), rel=1e-8, abs=1e-10, nan_ok=True)
+        if one % 4:
+            continue
         flows = np.append(0.0, rng.choice([0.0, 20.0, -10.0], 89))
         values = np.empty(90)
         values[0] = 1000.0
