@@ -70,7 +70,7 @@ def _search(problem: RoundingProblem, gap: float) -> Rounded:
     program = Program(problem)
     space, bound, found = program.space, 0.0, None
     for _ in range(CUTS):
-        mixed = solve_mixed(program.cost, space, program.whole, gap / 2)
+        mixed = solve_mixed(program.cost, space, program.whole, gap)
         bound = max(bound, mixed.bound)
         if mixed.x is None:
             break
