@@ -72,11 +72,10 @@ def max_sharpe(setting: Setting) -> Ratio:
     if rate is None:
         raise PolicyError("risk_free_rate is not set; the Sharpe ratio needs one: give the pack's")
     gain = mean_of(setting.estimates) - rate
-    fees = fees_of(setting)
-    if not fees.any():
+    if not borrows(setting.policy):
         return Ratio(gain, setting.estimates.risk, "Sharpe ratio", doubt_of(setting))
     measure = "Sharpe ratio after borrow fees"
-    return Ratio(gain, setting.estimates.risk, measure, doubt_of(setting), fees)
+    return Ratio(gain, setting.estimates.risk, measure, doubt_of(setting), fees_of(setting))
 
 
 def doubt_of(setting: Setting) -> Array | None:
@@ -282,8 +281,14 @@ def goal_of(setting: Setting) -> Goal:
 
 def counts_costs(policy: Policy) -> bool:
     """Whether the goal is after trading costs, or after borrow fees, which expected returns alone are by themselves."""
-    borrows = policy.method in AFTER_FEES and bool(policy.borrow_fee or any(policy.borrow_fees.values()))
-    return borrows or policy.cost_horizon_years is not None or policy.horizon is not None
+    if policy.cost_horizon_years is not None or policy.horizon is not None:
+        return True
+    return policy.method in AFTER_FEES and borrows(policy)
+
+
+def borrows(policy: Policy) -> bool:
+    """Whether any short position costs a fee."""
+    return bool(policy.borrow_fee or any(policy.borrow_fees.values()))
 
 
 def paid_over(setting: Setting) -> float | None:

@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from optimizer.errors import Conflict, InfeasibleError
 from optimizer.model.policy import Policy
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import INF, Polyhedron, outer
+from optimizer.numerics.convex_limits import INF, Norm, Polyhedron, outer
 from optimizer.numerics.lp import solve_mixed
+from optimizer.numerics.qp import solve_qp
 from optimizer.problem.feasible_set import Arena
 from optimizer.solvers.audit import RADIUS
 from optimizer.solvers.conflicts import ROOMY, tightened
 from optimizer.typing import Array
 
-CUTS = 30
+CUTS = 60
 WORK, LEAST_NODES = 40_000, 100  # nodes x names, so that large books are told what is found soon
 NOTHING, ROOM = 1e-7, 1e-6
 
@@ -38,7 +39,7 @@ def impossible(arena: Arena, policy: Policy, held: Array | None, must: NDArray[n
     bounds = {name: float(bound) for name, bound in own.items() if bound}
     program = NameProgram(replace(arena, limits=tightened(arena.limits, 2 * ROOMY)), policy, held, must)
     alone = {name: program.least({name: 1.0}) for name in bounds}
-    ways = [
+    ways: list[tuple[Conflict, ...]] = [
         (_conflict(name, bounds[name], found[name]),) for name, found in alone.items() if found is not None
     ]
     if not ways:
@@ -109,15 +110,39 @@ class NameProgram:
                 return None
             if x is None:
                 return None
-            broken = tuple(
-                norm for norm in self.arena.limits.norms if norm.violation(x[:n]) > NOTHING * norm.bound
-            )
-            if not broken:
-                return {
-                    name: float(x[place]) for place, name in enumerate(self.SLACKS, first) if name in prices
-                }
-            space = outer(space, broken, x[:n])
+            given = {name: float(x[place]) for place, name in enumerate(self.SLACKS, first) if name in prices}
+            calm = self._calmed(space, x)
+            if calm is None:
+                return given
+            space = outer(outer(space, self._broken(x), x[:n]), self._broken(calm), calm[:n])
         return None
+
+    def _broken(self, x: Array) -> tuple[Norm, ...]:
+        """The ellipsoidal limits that columns (p,) break."""
+        w = x[: len(self.must)]
+        return tuple(
+            norm for norm in self.arena.limits.norms if norm.violation(w) > NOTHING * max(norm.bound, NOTHING)
+        )
+
+    def _calmed(self, space: Polyhedron, x: Array) -> Array | None:
+        """The columns (p,) of the same choice of names and slacks that break a limit least; their tangent rules
+        out all of that choice. None where x, or these, break none.
+        """
+        fixed = self.whole.copy()
+        fixed[-len(self.SLACKS) :] = True
+        at = np.where(self.whole, np.rint(x), x)
+        floor, ceiling = np.where(fixed, at, space.floor), np.where(fixed, at, space.ceiling)
+        n = len(self.must)
+        for norm in self._broken(x):
+            P, q = np.zeros((len(x), len(x))), np.zeros(len(x))
+            P[:n, :n], q[:n] = norm.covariance, -norm.covariance @ norm.center
+            try:
+                x = solve_qp(P, q, replace(space, floor=floor, ceiling=ceiling)).x
+            except NoAnswerError:
+                return x
+            if norm.violation(x[:n]) > 0:
+                return x
+        return x if self._broken(x) else None
 
     def _own(self, kind: int) -> NDArray[np.intp]:
         n = len(self.must)

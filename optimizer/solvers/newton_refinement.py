@@ -9,7 +9,7 @@ from optimizer.numerics.convex_limits import Norm, Polyhedron, outer
 from optimizer.numerics.matrices import dense
 from optimizer.numerics.polish import Mask
 from optimizer.numerics.qp import solve_qp_exactly
-from optimizer.problem.goals import RESTING, Quadratic, Traded, doubt_slope
+from optimizer.problem.goals import RESTING, Quadratic, Ratio, Traded, doubt_slope
 from optimizer.solvers.fast.ellipsoid_tangents import refine
 from optimizer.solvers.general import size_of
 from optimizer.typing import Array
@@ -75,6 +75,27 @@ def sharpened_within(
     rows = outer(space, norms, x[:n]).rows
     wrong = doubt_slope(goal.base.doubt, x[:n])
     return x, best.multipliers, (best.multipliers @ rows)[:n] - _base_slope(goal, x[:n]) - wrong
+
+
+def sharpened_ratio(
+    goal: Ratio, space: Polyhedron, norms: tuple[Norm, ...], x: Array, prices: Array | None
+) -> tuple[Array, Array, Array] | None:
+    """The same of a ratio after borrow fees: every name long, short or at nothing, as it is near the answer x (p,)."""
+    fees, n = goal.fees, len(goal.gain)
+    if fees is None:
+        return None
+    w = np.where(np.abs(x[:n]) <= RESTING, 0.0, x[:n])
+    floor, ceiling = space.floor.copy(), space.ceiling.copy()
+    charged = fees > 0
+    floor[:n] = np.where(charged & (w >= 0), np.maximum(floor[:n], 0.0), floor[:n])
+    ceiling[:n] = np.where(charged & (w <= 0), np.minimum(ceiling[:n], 0.0), ceiling[:n])
+    signed = replace(goal, gain=goal.gain + np.where(w < 0, fees, 0.0), fees=None)
+    try:
+        found = refine(signed, norms, replace(space, floor=floor, ceiling=ceiling), w, prices)
+    except NoAnswerError:
+        return None
+    rows = outer(space, norms, found.x[:n]).rows
+    return found.x, found.multipliers, (found.multipliers @ rows)[:n] - signed.support(found.x[:n]).slope
 
 
 def _signed(goal: Traded, own: Polyhedron, x: Array, closed: Mask) -> Polyhedron:

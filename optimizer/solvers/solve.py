@@ -17,7 +17,7 @@ from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, scale_range
 from optimizer.problem.feasible_set import Arena, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
-from optimizer.problem.methods import fees_of, goal_of, target_cap
+from optimizer.problem.methods import borrows, fees_of, goal_of, target_cap
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting, checked_weights
@@ -323,7 +323,7 @@ def unbudgeted(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
 def unseen_fees(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
     """A warning that says what short positions cost to borrow, where the goal does not count it."""
     counted = isinstance(goal, Traded) or (isinstance(goal, Ratio) and goal.fees is not None)
-    if counted or not (setting.policy.borrow_fee or setting.policy.borrow_fees):
+    if counted or not borrows(setting.policy):
         return ()
     paid = float(fees_of(setting) @ np.maximum(-w, 0.0))
     if paid <= NOTHING:

@@ -30,7 +30,7 @@ from optimizer.solvers.fast.cvar_generation import least_tail
 from optimizer.solvers.fast.dispatch import Candidate, refined, refined_tail, solve_fast
 from optimizer.solvers.fast.risk_budgets import LEAST
 from optimizer.solvers.general import Found, solve_general
-from optimizer.solvers.newton_refinement import sharpened, sharpened_within
+from optimizer.solvers.newton_refinement import sharpened, sharpened_ratio, sharpened_within
 from optimizer.typing import Array
 
 # Goals whose line comes from a solver's multipliers of the days.
@@ -140,10 +140,10 @@ def _general(goal: Goal, arena: Arena) -> Candidate:
         plain_answer = Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
     else:
         plain_answer = Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
+    if isinstance(goal, Ratio) and goal.fees is not None:
+        return _charged_candidate(goal, arena, plain_answer)
     if (not norms and not doubted(goal)) or at_kink(goal, x[:n]):
         return plain_answer
-    if isinstance(goal, Ratio) and goal.fees is not None:
-        return plain_answer  # its kinks are no tangents' matter
     try:
         if isinstance(goal, Tail):
             return refined_tail(goal, arena, x[:n])
@@ -167,6 +167,19 @@ def _traded_candidate(goal: Traded, arena: Arena, found: Found) -> Candidate:
         return near
     x, multipliers, pull = exact
     return Candidate(x, arena.prices(multipliers), found.solver, goal.support(x[:n], pull))
+
+
+def _charged_candidate(goal: Ratio, arena: Arena, near: Candidate) -> Candidate:
+    """The solver's answer of a ratio after borrow fees where it is certified, else that to the last digits."""
+    if certified("general", arena, near, goal).certificate.ok:
+        return near
+    n, norms = len(arena.limits.symbols), arena.limits.norms
+    prices = limit_prices(goal, arena, near.x[:n], near.support)
+    exact = sharpened_ratio(goal, arena.space, norms, near.x, prices)
+    if exact is None:
+        return near
+    x, multipliers, pull = exact
+    return Candidate(x, arena.prices(multipliers), near.solver, goal.support(x[:n], pull))
 
 
 def limit_prices(goal: Goal, arena: Arena, w: Array, support: Support) -> Array | None:

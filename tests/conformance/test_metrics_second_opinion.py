@@ -123,6 +123,8 @@ def test_rolling_figures_and_returns_on_flows_are_those_of_pandas_and_scipy(seed
             (rolling.rolling_beta(r.to_numpy(), b.to_numpy(), 20), own.cov(b) / theirs.var()),
         ):
             assert found == pytest.approx(wanted.to_numpy(), rel=1e-8, abs=1e-10, nan_ok=True)
+        if one % 4:
+            continue
         flows = np.append(0.0, rng.choice([0.0, 20.0, -10.0], 89))
         values = np.empty(90)
         values[0] = 1000.0
@@ -139,10 +141,8 @@ def test_rolling_figures_and_returns_on_flows_are_those_of_pandas_and_scipy(seed
         assert p.money_weighted_return(values, flows, years) == pytest.approx(rate, rel=1e-7, abs=1e-9)
 
 
-# Figures of two series, or of more than a number, that are looked at elsewhere or here by name.
-OF_ONE_NUMBER = {
-    "deflated_sharpe", "drawdowns", "checked", "excess_returns", "per_period", "annual_growth", "expected_returns",
-}  # fmt: skip
+# What others of them are made of.
+PARTS = {"drawdowns", "checked", "excess_returns"}
 
 
 def test_no_figure_is_left_out() -> None:
@@ -154,7 +154,7 @@ def test_no_figure_is_left_out() -> None:
         if inspect.isfunction(function)
         and function.__module__.startswith("optimizer.measures")
         and name[0] != "_"
-        and name not in OF_ONE_NUMBER
+        and name not in PARTS
         and f"p.{name}(" not in source
     ]
     assert left == []

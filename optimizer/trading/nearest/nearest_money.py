@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import INF, Limits, Linear, Polyhedron, outer, polyhedron
+from optimizer.numerics.convex_limits import (
+    INF,
+    Absolute,
+    Largest,
+    Limits,
+    Linear,
+    Polyhedron,
+    outer,
+    polyhedron,
+)
 from optimizer.numerics.lp import solve_mixed
 from optimizer.trading.lot_descent import Walk
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem
@@ -61,7 +70,7 @@ def _search(problem: RoundingProblem, gap: float) -> Rounded:
     program = Program(problem)
     space, bound, found = program.space, 0.0, None
     for _ in range(CUTS):
-        mixed = solve_mixed(program.cost, space, program.whole, gap / 2)
+        mixed = solve_mixed(program.cost, space, program.whole, gap)
         bound = max(bound, mixed.bound)
         if mixed.x is None:
             break
@@ -118,9 +127,6 @@ class Program:
         n = len(p.held)
         names = tuple(map(str, range(n)))
         rows = tuple(Linear(("-", "-"), row, high=bound) for row, bound in zip(p.rows, p.bounds, strict=True))
-        curves: dict[bool, list[object]] = {True: [], False: []}
-        for limit in p.absolute:
-            curves[hasattr(limit, "count")].append(limit)
         return polyhedron(
             Limits(
                 names,
@@ -129,9 +135,8 @@ class Program:
                 names,
                 names,
                 rows,
-                tuple(curves[False]),
-                (),
-                tuple(curves[True]),  # type: ignore[arg-type]
+                tuple(limit for limit in p.absolute if isinstance(limit, Absolute)),
+                largest=tuple(limit for limit in p.absolute if isinstance(limit, Largest)),
             )
         )
 
@@ -241,8 +246,15 @@ class Program:
             (self._rows({-1: -1.0, 7: 1.0}), -p.wanted, zero + INF),
             (self._rows({-1: 1.0, 7: 1.0}), p.wanted, zero + INF),
         ]
-        spent = {0: 1.0 + p.curve.buy, 1: -1.0 + p.curve.sell, 5: p.curve.fixed, 6: p.curve.fixed, 8: 1.0}
-        for prices, most in ((spent, p.cash - p.cash_min), ({0: 1.0, 1: 1.0}, p.max_traded)):
+        spent: dict[int, float | Array] = {
+            0: 1.0 + p.curve.buy,
+            1: -1.0 + p.curve.sell,
+            5: p.curve.fixed,
+            6: p.curve.fixed,
+            8: 1.0,
+        }
+        traded: dict[int, float | Array] = {0: 1.0, 1: 1.0}
+        for prices, most in ((spent, p.cash - p.cash_min), (traded, p.max_traded)):
             if most < INF:
                 total = self._rows(prices).sum(axis=0, keepdims=True)
                 found.append((total, np.array([-INF]), np.array([most + TOLERANCE])))

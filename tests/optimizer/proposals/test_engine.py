@@ -286,7 +286,7 @@ def test_a_result_becomes_trades():
 
 LATER = {"lookback_days", "mean_method", "covariance_method", "black_litterman", "view_model", "returns",
          "min_quality_score", "commission", "commission_per_share", "root_impact",
-         "min_trade_value", "method", "risk_free_rate"}  # fmt: skip
+         "rounding", "min_trade_value", "method", "risk_free_rate"}  # fmt: skip
 RENAMED = {
     "max_total_notional": "max_notional",
     "min_exposure_per_type": "min_exposures",
@@ -316,6 +316,7 @@ LOADINGS = {"growth": dict(zip(FIVE, (0.0, 0.5, 1.0, 0.8, -0.4), strict=True))}
 # Each constraint beyond the seed's: a value, and whether weights (5,) keep it.
 EVERY: dict[str, tuple[Any, Any]] = {
     "max_gross": (1.0, lambda w: np.abs(w).sum() <= 1 + 1e-8),
+    "max_margin": (0.5, lambda w: 0.5 * np.abs(w).sum() <= 0.5 + 1e-8),
     "net_limits": ((0.9, 0.95), lambda w: 0.9 - 1e-8 <= w.sum() <= 0.95 + 1e-8),
     "beta_limits": ((0.2, 0.8), lambda w: 0.2 - 1e-8 <= beta(w) <= 0.8 + 1e-8),
     "factor_limits": ({"growth": (0.0, 0.2)}, lambda w: -1e-8 <= loading(w) <= 0.2 + 1e-8),

@@ -244,13 +244,18 @@ def relaxed(policy: Policy, way: tuple[Conflict, ...]) -> Policy:
 @pytest.mark.parametrize("seed", range(12))
 def test_what_names_must_give_is_enough_and_less_is_not(seed: int):
     it, universe, held = book(seed, 6)
+    calm = Policy(method="min_volatility")
     limits = (
         {"max_holdings": 2, "max_weight": 0.3},
         {"min_position": 0.3, "max_turnover": 0.15},
         {"max_holdings": 3, "min_position": 0.2, "max_turnover": 0.2},
-        {"no_trade_band": 0.25, "max_turnover": 0.1, "max_weight": 0.25},
+        {
+            "no_trade_band": 0.1,
+            "max_turnover": 0.04,
+            "asset_limits": {it.symbols[int(held.argmax())]: (0.0, float(held.max()) - 0.02)},
+        },
         {"large_holdings": (0.1, 0.3), "max_weight": 0.2},
-        {"max_holdings": 2, "max_volatility": 0.9 * float(np.sqrt(held @ it.covariance @ held))},
+        {"max_holdings": 2, "max_volatility": 1.02 * solve(it, calm, universe).objective},
     )[seed % 6]
     policy = Policy(method=("min_volatility", "mean_variance")[seed % 2], **limits)
     try:
