@@ -307,12 +307,18 @@ def check_limits(policy: Policy) -> None:
 
 def check_participation(policy: Policy) -> None:
     """Raises PolicyError for a share of the daily volume that is none, or one of a name without one of all."""
-    shares = {f"participation_limits of {symbol}": most for symbol, most in policy.participation_limits.items()}
+    shares = {
+        f"participation_limits of {symbol}": most for symbol, most in policy.participation_limits.items()
+    }
     for name, share in {"max_participation": policy.max_participation, **shares}.items():
         if share is not None and not 0 < share <= 1:
-            raise PolicyError(f"{name} is {share}; it must be a share of the daily volume in (0, 1]: 0.1 for 10%")
+            raise PolicyError(
+                f"{name} is {share}; it must be a share of the daily volume in (0, 1]: 0.1 for 10%"
+            )
     if shares and policy.max_participation is None:
-        raise PolicyError("participation_limits need max_participation, which the other names keep; set it too")
+        raise PolicyError(
+            "participation_limits need max_participation, which the other names keep; set it too"
+        )
 
 
 def check_concentration(policy: Policy) -> None:

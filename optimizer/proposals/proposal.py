@@ -98,7 +98,9 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
     if policy.view_model == "entropy_pooling":
         excess = equilibrium(estimates.risk, market, delta_of(settings)) if start is None else start
         found = _pooled(estimates, excess + rate, policy, mandate)
-        return replace(found, warnings=partial + found.warnings, long_run=excess + rate if start is None else None)
+        return replace(
+            found, warnings=partial + found.warnings, long_run=excess + rate if start is None else None
+        )
     views = [view for view in mandate.views if isinstance(view, MarketView)]
     if len(views) < len(mandate.views):
         raise PolicyError(

@@ -195,7 +195,9 @@ def among_free(whole: Program) -> Prices:
     links = np.where(t > 0, whole.curve.buy + bend, np.where(t < 0, -whole.curve.sell - bend, 0.0))
     if whole.link is not None:
         links = links + t @ whole.link
-    links[:, free] = found.links + (0.0 if whole.link is None else t[:, fixed] @ whole.link[np.ix_(fixed, free)])
+    links[:, free] = found.links + (
+        0.0 if whole.link is None else t[:, fixed] @ whole.link[np.ix_(fixed, free)]
+    )
     scale = np.array([norm.bound / own.bound for norm, own in zip(whole.norms, norms, strict=True)])
     return replace(found, plan=plan, links=links, norms=found.norms * scale)
 

@@ -49,7 +49,9 @@ class Program:
     def trading_costs(self, plan: Array) -> Array:
         """(H,) of each step's trades."""
         t = self.trades(plan)
-        once = np.where(t > 0, self.curve.buy, self.curve.sell) * np.abs(t) + self.curve.root * np.abs(t) ** 1.5
+        once = (
+            np.where(t > 0, self.curve.buy, self.curve.sell) * np.abs(t) + self.curve.root * np.abs(t) ** 1.5
+        )
         curved = 0.0 if self.link is None else 0.5 * np.einsum("hi,ij,hj->h", t, self.link, t)
         return np.asarray(once.sum(axis=1) + curved)
 
@@ -62,6 +64,13 @@ class Program:
         t = self.trades(plan)
         value = np.einsum("hmn,hn->hm", self.rows, plan)
         turned = 0.5 * np.abs(t).sum(axis=1) - self.turnover
-        parts = (self.lower - plan, plan - self.upper, -t - self.down, t - self.up, self.low - value, value - self.high)
+        parts = (
+            self.lower - plan,
+            plan - self.upper,
+            -t - self.down,
+            t - self.up,
+            self.low - value,
+            value - self.high,
+        )
         flat = max(float(part.max(initial=0.0)) for part in (*parts, turned))
         return max([flat, *(norm.violation(w) for norm in self.norms for w in plan)])

@@ -55,7 +55,9 @@ def test_the_plan_of_one_step_agrees_with_the_single_period_solver() -> None:
     from optimizer.solvers.plans.planned import best_plan
 
     known, universe, held = market(2)
-    policy = replace(BOUND, horizon=Horizon(steps=2, step_days=10, half_life_days=1e-3), method="min_volatility")
+    policy = replace(
+        BOUND, horizon=Horizon(steps=2, step_days=10, half_life_days=1e-3), method="min_volatility"
+    )
     # Forecasts do not enter, and two equal steps that pay once for the same trades are one of twice the length.
     long = solve(known, replace(BOUND, method="min_volatility", cost_horizon_years=20 / 252), universe, held)
     plan = best_plan(Setting(known, policy, universe, held))[0]
@@ -90,14 +92,20 @@ def linear_rule(policy: Policy) -> tuple[float, float]:
     universe = Universe(("A",))
 
     def first(held: float, signal: float) -> float:
-        return float(solve(replace(known, mean=np.array([signal]), covariance=known.covariance), policy, universe, [held]).weights[0])
+        return float(
+            solve(
+                replace(known, mean=np.array([signal]), covariance=known.covariance), policy, universe, [held]
+            ).weights[0]
+        )
 
     keep, take = first(1.0, 0.0), first(0.0, 0.1) / 0.1
     assert first(0.5, -0.2) == pytest.approx(0.5 * keep - 0.2 * take, abs=1e-7)
     return keep, take
 
 
-def expected_utility(rule: tuple[float, float], fade: float, spread: float, aversion: float, cost: float) -> float:
+def expected_utility(
+    rule: tuple[float, float], fade: float, spread: float, aversion: float, cost: float
+) -> float:
     """Per step of the stationary linear rule: moments of weight and signal by their own recursion."""
     keep, take = rule
     own = spread**2
@@ -147,7 +155,13 @@ def test_on_a_decaying_signal_a_plan_earns_what_theory_says_and_more_than_a_sing
     closed=st.booleans(),
 )  # fmt: skip
 def test_every_plan_is_certified_and_keeps_its_limits_at_every_step(
-    seed: int, turnover: float | None, trade: float | None, cost: float, quadratic: float, cap: float | None, closed: bool
+    seed: int,
+    turnover: float | None,
+    trade: float | None,
+    cost: float,
+    quadratic: float,
+    cap: float | None,
+    closed: bool,
 ) -> None:
     known, universe, held = market(seed)
     held = 0.8 * held + 0.2 / 6
@@ -200,7 +214,10 @@ def test_own_forecasts_of_each_step_are_read() -> None:
     known, universe, held = market(5)
     policy = replace(BOUND, horizon=FIVE)
     decayed = FIVE.forecasts(known.mean, 0.02)
-    same, given_ = solve(known, policy, universe, held), solve(known, policy, universe, held, forecasts=decayed)
+    same, given_ = (
+        solve(known, policy, universe, held),
+        solve(known, policy, universe, held, forecasts=decayed),
+    )
     np.testing.assert_allclose(same.weights, given_.weights, atol=1e-9)
     with pytest.raises(PolicyError, match=r"forecasts have shape \(2, 6\)"):
         solve(known, policy, universe, held, forecasts=decayed[:2])
@@ -221,7 +238,12 @@ def test_a_floor_that_trades_cannot_reach_in_time_is_named() -> None:
     rising = known.mean * np.array([[1.0], [1.0], [1.0]])
     rising[1:] = np.where(np.arange(6) == 0, 0.5, 0.0)
     policy = replace(
-        BOUND, max_weight=1.0, min_return=0.2, max_turnover=0.1, horizon=Horizon(steps=3, step_days=10), cash_max=0.0
+        BOUND,
+        max_weight=1.0,
+        min_return=0.2,
+        max_turnover=0.1,
+        horizon=Horizon(steps=3, step_days=10),
+        cash_max=0.0,
     )
     rising[0] = 0.3
     with pytest.raises(InfeasibleError, match="step 2 of the horizon: .*max_turnover"):
