@@ -73,8 +73,8 @@ class Policy:
     of every name's weight, `trade_limits` that of one. These hold before all limits on weights.
     `l2_penalty` k takes k x sum of squared weights off the utility, per year.
     `no_trade_band`: a name keeps its current weight, is closed, or changes by at least this.
-    `max_participation`: the share of a name's average daily volume that its order may be in a day, `participation_limits`
-    that of one; orders that need more days are cut into a schedule, and no weight changes for it.
+    `max_participation`: the share of a name's average daily volume that its order may be in a day,
+    `participation_limits` that of one; orders of more days are cut into a schedule, and no weight changes for it.
     `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
     the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
     `horizon`: several steps are planned and the first is traded; each step's trades are paid for by that step, so that

@@ -93,7 +93,7 @@ def shocked_returns(model: FactorModel, shocks: Mapping[str, float]) -> Array:
     """(n,) expected returns of the names when some factors move so and the others as they usually do with them.
 
     E[r | f_S = s] = X (f_S = s, f_O = F_OS F_SS^-1 s); what is specific to a name stays at 0.
-    shocks  factor -> its return, a fraction. Raises PolicyError for no shock, an unknown factor, or one that is no number.
+    shocks  factor -> its return, a fraction. Raises PolicyError for none, an unknown factor, or one that is no number.
     Source: Kupiec (1998), Stress testing in a value at risk framework.
 
     >>> model = FactorModel(('A', 'B'), ('market', 'size'), ('market', 'style'), np.array([[1.0, 0.5], [1.0, -0.5]]),

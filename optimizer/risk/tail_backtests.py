@@ -43,7 +43,7 @@ class TailBacktest:
 
 
 def kupiec(exceptions: Mask, level: float) -> TailTest:
-    """Whether there are as many exceptions as the level says: likelihood ratio, chi-squared with 1 degree (Kupiec 1995)."""
+    """Whether exceptions are as many as the level says: likelihood ratio, chi-squared with 1 degree (Kupiec 1995)."""
     hits, days, p = int(exceptions.sum()), len(exceptions), 1.0 - level
     ratio = 2 * (
         _log(hits / days, hits)
@@ -79,7 +79,7 @@ def acerbi_szekely(
 ) -> TailTest:
     """Whether losses beyond the value at risk are as large and as many as expected: their second test (2014).
 
-    statistic  Z = sum of return x exception / (T (1 - level) shortfall) + 1: 0 when right, below it when losses are worse
+    statistic  Z = sum of return x exception / (T (1 - level) shortfall) + 1: 0 when right, less when losses are worse
     returns, shortfalls, exceptions  (T,), shortfalls positive;  simulated (M,) the statistic under the forecasts
     """
     z = _z(returns, shortfalls, exceptions, level)
@@ -128,7 +128,7 @@ def backtest_tail(
 
 
 def _standardised(returns: Array, window: int, decay: float) -> tuple[Array, Array]:
-    """(T,) returns over the volatility that was forecast for their day, and that volatility, from earlier days alone."""
+    """(T,) returns over the volatility forecast for their day, and that volatility, from earlier days alone."""
     h = float(returns[:window] @ returns[:window]) / window
     variances = np.empty(len(returns))
     for t, r in enumerate(returns):

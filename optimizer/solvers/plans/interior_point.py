@@ -246,7 +246,7 @@ class _System:
     def __init__(self, solver: _Solver, at: _Point) -> None:
         self.solver, self.at = solver, at
         it, curve = solver.it, solver.it.curve
-        n, steps = it.q.shape[1], it.steps
+        steps = it.steps
         self.weights = box, sides, turn, norm = [z / s for z, s in zip(at.prices, at.slacks, strict=True)]
         buying, selling = box[BUY], box[SELL]
         if curve.rooted:

@@ -17,8 +17,7 @@ class Program:
     held          (n,) the weights before the first step
     curve         rates of each step's trades per unit of weight; link (n, n): t'link t/2 more, None for nothing
     lower, upper  (n,) of every step's weights;  down, up  (n,) by how much each may fall and rise in a step
-    rows          (H, m, n) with low, high (H, m) of row x weights;  turnover (H,) the most of sum |t| / 2, infinite where
-                  there is no such limit
+    rows          (H, m, n) with low, high (H, m) of row x weights;  turnover (H,) the most of sum |t| / 2, or inf
     norms         ellipsoidal limits of every step's weights
     """
 

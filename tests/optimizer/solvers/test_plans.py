@@ -167,7 +167,8 @@ def test_every_plan_is_certified_and_keeps_its_limits_at_every_step(
     held = 0.8 * held + 0.2 / 6
     policy = replace(
         BOUND, horizon=replace(FIVE, quadratic_cost=quadratic), max_turnover=turnover, max_trade=trade, impact_bps=cost,
-        max_weight=1.0, max_sector=0.9, max_volatility=cap, cash_max=1.0, do_not_trade={"S1": "closed"} if closed else {},
+        max_weight=1.0, max_sector=0.9, max_volatility=cap, cash_max=1.0,
+        do_not_trade={"S1": "closed"} if closed else {},
     )  # fmt: skip
     try:
         found = solve(known, policy, universe, held)
@@ -227,15 +228,15 @@ def test_a_step_whose_limits_contradict_each_other_is_named() -> None:
     known, universe, held = market(6)
     floor = 0.02 + 0.6 * (known.mean.max() - 0.02)
     policy = replace(BOUND, max_weight=1.0, min_return=float(floor), horizon=FIVE)
-    with pytest.raises(InfeasibleError, match="step 4 of the horizon: .*min_return"):
+    with pytest.raises(InfeasibleError, match=r"step 4 of the horizon: .*min_return"):
         solve(known, replace(policy, horizon=replace(FIVE, half_life_days=40)), universe, held)
-    with pytest.raises(InfeasibleError, match="step 1 of the horizon: .*max_turnover"):
+    with pytest.raises(InfeasibleError, match=r"step 1 of the horizon: .*max_turnover"):
         solve(known, replace(BOUND, max_weight=0.2, max_turnover=0.01, horizon=FIVE), universe, np.eye(6)[0])
 
 
 def test_a_floor_that_trades_cannot_reach_in_time_is_named() -> None:
-    known, universe, held = market(6)
-    rising = known.mean * np.array([[1.0], [1.0], [1.0]])
+    known, universe, _ = market(6)
+    rising = np.full((3, 6), 0.3)
     rising[1:] = np.where(np.arange(6) == 0, 0.5, 0.0)
     policy = replace(
         BOUND,
@@ -245,8 +246,7 @@ def test_a_floor_that_trades_cannot_reach_in_time_is_named() -> None:
         horizon=Horizon(steps=3, step_days=10),
         cash_max=0.0,
     )
-    rising[0] = 0.3
-    with pytest.raises(InfeasibleError, match="step 2 of the horizon: .*max_turnover"):
+    with pytest.raises(InfeasibleError, match=r"step 2 of the horizon: .*max_turnover"):
         solve(known, policy, universe, np.eye(6)[3], forecasts=rising)
 
 
