@@ -91,7 +91,9 @@ class Estimates:
             mean = named_vector("mean", self.mean, symbols)
             object.__setattr__(self, "mean", finite("mean", mean, (n,)))
         if self.long_run is not None:
-            object.__setattr__(self, "long_run", finite("long_run", named_vector("long_run", self.long_run, symbols), (n,)))
+            object.__setattr__(
+                self, "long_run", finite("long_run", named_vector("long_run", self.long_run, symbols), (n,))
+            )
         odds = named_rows("probabilities", self.probabilities, self.scenarios)
         object.__setattr__(self, "probabilities", odds)
         if self.scenarios is not None:

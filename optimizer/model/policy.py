@@ -90,8 +90,8 @@ class Policy:
     `no_trade_band`: a name keeps its current weight, is closed, or changes by at least this.
     `rounding` says what whole lots are to be near to the target in: "tracking_error", or "money", the sum of |money
     wanted - money held|.
-    `max_participation`: the share of a name's average daily volume that its order may be in a day, `participation_limits`
-    that of one; orders that need more days are cut into a schedule, and no weight changes for it.
+    `max_participation`: the share of a name's average daily volume that its order may be in a day,
+    `participation_limits` that of one; orders of more days are cut into a schedule, and no weight changes for it.
     `cost_horizon_years`: trading costs join the objective, divided by this many years, because a trade is paid once and
     the return is per year; None leaves them out. Only the linear and 3/2-power costs, not the commission.
     `horizon`: several steps are planned and the first is traded; each step's trades are paid for by that step, so that
@@ -368,12 +368,18 @@ def check_short_book(policy: Policy) -> None:
 
 def check_participation(policy: Policy) -> None:
     """Raises PolicyError for a share of the daily volume that is none, or one of a name without one of all."""
-    shares = {f"participation_limits of {symbol}": most for symbol, most in policy.participation_limits.items()}
+    shares = {
+        f"participation_limits of {symbol}": most for symbol, most in policy.participation_limits.items()
+    }
     for name, share in {"max_participation": policy.max_participation, **shares}.items():
         if share is not None and not 0 < share <= 1:
-            raise PolicyError(f"{name} is {share}; it must be a share of the daily volume in (0, 1]: 0.1 for 10%")
+            raise PolicyError(
+                f"{name} is {share}; it must be a share of the daily volume in (0, 1]: 0.1 for 10%"
+            )
     if shares and policy.max_participation is None:
-        raise PolicyError("participation_limits need max_participation, which the other names keep; set it too")
+        raise PolicyError(
+            "participation_limits need max_participation, which the other names keep; set it too"
+        )
 
 
 def check_concentration(policy: Policy) -> None:

@@ -292,7 +292,7 @@ def borrows(policy: Policy) -> bool:
 
 
 def paid_over(setting: Setting) -> float | None:
-    """The years over which trades are paid for: those that the policy says, a step of its horizon; None: costs are out."""
+    """The years that trades are paid for: those that the policy says, or a step of its horizon; None: costs are out."""
     horizon = setting.policy.horizon
     if horizon is None:
         return setting.policy.cost_horizon_years

@@ -128,7 +128,9 @@ def formed(estimates: Estimates, universe: Universe, policy: Policy, mandate: Ma
     if policy.view_model == "entropy_pooling":
         excess = equilibrium(estimates.risk, market, delta_of(settings)) if start is None else start
         found = _pooled(estimates, excess + rate, policy, mandate)
-        return replace(found, warnings=partial + found.warnings, long_run=excess + rate if start is None else None)
+        return replace(
+            found, warnings=partial + found.warnings, long_run=excess + rate if start is None else None
+        )
     views = [view for view in mandate.views if isinstance(view, MarketView | JointViews)]
     if len(views) < len(mandate.views):
         raise PolicyError(

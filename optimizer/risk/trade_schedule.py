@@ -61,13 +61,20 @@ def schedule_trades(
     """
     n = len(symbols)
     numbers = np.array([quantities, prices, daily_volumes, participation], dtype=float)
-    if numbers.shape != (4, n) or not np.isfinite(numbers).all() or not (numbers[1:3] > 0).all() or not nav > 0:
+    if (
+        numbers.shape != (4, n)
+        or not np.isfinite(numbers).all()
+        or not (numbers[1:3] > 0).all()
+        or not nav > 0
+    ):
         raise DataError(
             f"a schedule of {n} orders needs a finite quantity, and a price and daily volume above 0, of each, and a "
             f"value of the portfolio above 0"
         )
     if not ((participation > 0) & (participation <= 1)).all():
-        raise PolicyError("participation must be a share of the daily volume above 0 and at most 1, such as 0.1")
+        raise PolicyError(
+            "participation must be a share of the daily volume above 0 and at most 1, such as 0.1"
+        )
     size, most = np.abs(quantities), participation * daily_volumes / prices
     days = np.ceil(size / most * (1 - 1e-12))
     count = int(min(days.max(initial=0.0), MOST_DAYS))

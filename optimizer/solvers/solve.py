@@ -173,7 +173,9 @@ def solve(
     weights = None if held is None else checked_weights(named_holdings("held", held, symbols), len(symbols))
     near = None if start is None else checked_weights(named_holdings("start", start, symbols), len(symbols))
     if forecasts is not None:
-        estimates = replace(estimates, covariance=estimates.risk, mean=first_forecast(forecasts, policy, symbols))
+        estimates = replace(
+            estimates, covariance=estimates.risk, mean=first_forecast(forecasts, policy, symbols)
+        )
     setting = Setting(estimates, policy, universe, weights, costs, forecasts=forecasts)
     return solved(setting, constraints, near)
 
@@ -232,7 +234,9 @@ def first_forecast(forecasts: Array, policy: Policy, symbols: tuple[str, ...]) -
 def solved_plan(setting: Setting, constraints: OwnConstraints | None) -> Solution:
     """The first step of the best plan over the policy's horizon."""
     if constraints is not None:
-        raise PolicyError("own constraints cannot be combined with a horizon of several steps; drop one of them")
+        raise PolicyError(
+            "own constraints cannot be combined with a horizon of several steps; drop one of them"
+        )
     plan, goal, arena, best = best_plan(setting)
     return Solution(
         setting.symbols, best.weights, plan.utility, setting.policy.method, goal, arena, best, plan=plan

@@ -18,7 +18,7 @@ def test_the_impact_of_a_trade_follows_from_the_volumes_of_the_pack(tmp_path: Pa
     (tmp_path / "config" / "portfolios" / "paper.yaml").unlink()
     book = tmp_path / "config" / "portfolios" / "book.yaml"
     told = yaml.safe_load(book.read_text())
-    told["policy"] |= {"root_impact": 1.0, "market_impact_bps": 2.0}
+    told["policy"] |= {"root_impact": 1.0, "market_impact_bps": 2.0, "max_participation_pct": 0.25}
     told["policy"] |= {"cost_horizon_years": 1.0} if replayed else {}
     book.write_text(yaml.safe_dump(told))
     history = tmp_path / "inbox" / "history.csv"
@@ -46,6 +46,18 @@ def test_the_impact_of_a_trade_follows_from_the_volumes_of_the_pack(tmp_path: Pa
         value = float(row["quantity"]) * float(row["price"])
         cost = 5 + value * 2e-4 + moves * value * sqrt(value / float(volume))
         assert float(row["cost"]) == pytest.approx(cost, abs=0.005)
+
+    schedule = pd.DataFrame(found["trade_schedule"])
+    for row in traded:
+        mine = schedule[schedule["symbol"] == row["symbol"]]
+        assert mine["quantity"].sum() == pytest.approx(float(row["quantity"]))
+        assert len(mine) == mine["days"].iloc[0] and mine["left_quantity"].iloc[-1] == 0
+    assert schedule["days"].max() > 1
+    assert "takes more than a day" in zygote.packfolio("trades", pack)[1]
+    symbol = str(schedule["symbol"].iloc[0])
+    assert "'trades" in zygote.packfolio("trace", "trade_schedule", pack, symbol, "1")[1]
+    if replayed:
+        assert zygote.packfolio("packs", "replay", pack)[0] == 0
 
     if replayed:
         swept = zygote.read("backtest", "--sweep", "root_impact=0,1,2")["portfolios"]["book"]

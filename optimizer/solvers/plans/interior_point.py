@@ -64,7 +64,10 @@ class _Solver:
         curved = float(np.diag(given.P).mean())
         self.size = size = max(curved, float(np.abs(given.q).mean())) or 1.0
         curve = replace(
-            given.curve, buy=given.curve.buy / size, sell=given.curve.sell / size, root=given.curve.root / size
+            given.curve,
+            buy=given.curve.buy / size,
+            sell=given.curve.sell / size,
+            root=given.curve.root / size,
         )
         link = None if given.link is None else given.link / size
         self.it = it = replace(given, P=given.P / size, q=given.q / size, curve=curve, link=link)
@@ -121,9 +124,12 @@ class _Solver:
         blank = tuple(np.ones(mask.shape) for mask in self.there)
         at = _Point(w, b, np.zeros(it.low.shape), blank, blank)  # type: ignore[arg-type]
         slacks = tuple(
-            np.where(m, np.maximum(v, ROOM / n), 1.0) for m, v in zip(self.there, self._values(at), strict=True)
+            np.where(m, np.maximum(v, ROOM / n), 1.0)
+            for m, v in zip(self.there, self._values(at), strict=True)
         )
-        prices = tuple(np.where(m, PRICE * ROOM / n / s, 0.0) for m, s in zip(self.there, slacks, strict=True))
+        prices = tuple(
+            np.where(m, PRICE * ROOM / n / s, 0.0) for m, s in zip(self.there, slacks, strict=True)
+        )
         return replace(at, slacks=slacks, prices=prices)
 
     def _rows(self, w: Array) -> Array:
@@ -240,7 +246,7 @@ class _System:
     def __init__(self, solver: _Solver, at: _Point) -> None:
         self.solver, self.at = solver, at
         it, curve = solver.it, solver.it.curve
-        n, steps = it.q.shape[1], it.steps
+        steps = it.steps
         self.weights = box, sides, turn, norm = [z / s for z, s in zip(at.prices, at.slacks, strict=True)]
         buying, selling = box[BUY], box[SELL]
         if curve.rooted:

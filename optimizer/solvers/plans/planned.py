@@ -5,19 +5,21 @@ prices. So its limits have shadow prices like those of any other answer.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 
 from optimizer.errors import PolicyError, SolverError
 from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
+from optimizer.model.horizon import Horizon
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, Norm, Polyhedron, outer
 from optimizer.numerics.matrices import dense
 from optimizer.numerics.polish import Mask, polish
 from optimizer.problem.feasible_set import Arena, plain
 from optimizer.problem.goals import RESTING, Quadratic, Traded
-from optimizer.problem.methods import as_penalty, before_costs, goal_of, mean_of, target_cap
+from optimizer.problem.methods import after_costs, as_penalty, before_costs, mean_of, target_cap
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting
 from optimizer.problem.trade_bounds import moves
@@ -31,8 +33,9 @@ from optimizer.solvers.plans.reachable import refuse_unreachable
 from optimizer.solvers.solver_choice import Optimum
 from optimizer.typing import Array
 
-UNTRADED = {
-    "max_turnover": None, "max_trade": None, "trade_limits": {}, "do_not_buy": {}, "do_not_sell": {}, "do_not_trade": {},
+UNTRADED: dict[str, Any] = {
+    "max_turnover": None, "max_trade": None, "trade_limits": {},
+    "do_not_buy": {}, "do_not_sell": {}, "do_not_trade": {},
 }  # fmt: skip
 
 
@@ -59,13 +62,12 @@ def best_plan(setting: Setting) -> tuple[Plan, Traded, Arena, Optimum]:
     Raises PolicyError for a policy that no plan is made for, InfeasibleError naming the step whose limits contradict
     each other, SolverError where the plan is not certified.
     """
-    refuse_unplanned(setting)
-    first = goal_of(setting)
-    assert isinstance(first, Traded)
-    settings = [replace(setting, estimates=it) for it in step_estimates(setting)]
+    held, horizon = asked(setting)
+    first = after_costs(before_costs(setting), setting)
+    settings = [replace(setting, estimates=it) for it in step_estimates(setting, horizon)]
     goals = [before_priced(it) for it in settings]
     limits = step_limits(settings, goals[0])
-    whole = program_of(setting, goals, limits, first.curve)
+    whole = program_of(setting, held, horizon, goals, limits, first.curve)
     try:
         found = among_free(whole)
     except NoAnswerError as stop:
@@ -87,8 +89,8 @@ def best_plan(setting: Setting) -> tuple[Plan, Traded, Arena, Optimum]:
     return told, goal, arena, best
 
 
-def refuse_unplanned(setting: Setting) -> None:
-    """Raises PolicyError where the policy has what a plan does not know."""
+def asked(setting: Setting) -> tuple[Array, Horizon]:
+    """What is held and the horizon; raises PolicyError without them, and for what a plan does not know."""
     policy = setting.policy
     unknown = [
         name
@@ -105,14 +107,14 @@ def refuse_unplanned(setting: Setting) -> None:
         raise PolicyError(
             f"a horizon of more than one step does not know {' nor '.join(unknown)}; drop these, or the horizon"
         )
-    if setting.held is None:
+    if setting.held is None or policy.horizon is None:
         raise PolicyError("horizon needs the held weights; none are given: give them, or leave it out")
+    return setting.held, policy.horizon
 
 
-def step_estimates(setting: Setting) -> list[Estimates]:
+def step_estimates(setting: Setting, horizon: Horizon) -> list[Estimates]:
     """The estimates of every step: today's, with that step's expected returns."""
-    known, horizon = setting.estimates, setting.policy.horizon
-    assert horizon is not None
+    known = setting.estimates
     if known.mean is None:
         return [known] * horizon.steps
     told = setting.forecasts
@@ -124,8 +126,7 @@ def step_estimates(setting: Setting) -> list[Estimates]:
 
 def before_priced(setting: Setting) -> Quadratic:
     """What a step's weights are worth, in utility per year."""
-    goal = before_costs(setting)
-    assert isinstance(goal, Quadratic)
+    goal = cast(Quadratic, before_costs(setting))  # `after_costs` has refused any other
     return as_penalty(goal, setting.policy)
 
 
@@ -138,11 +139,16 @@ def step_limits(settings: list[Setting], goal: Quadratic) -> list[Limits]:
     return made if len(made) == len(settings) else made * len(settings)
 
 
-def program_of(setting: Setting, goals: list[Quadratic], limits: list[Limits], curve: CostCurve) -> Program:
+def program_of(
+    setting: Setting,
+    held: Array,
+    horizon: Horizon,
+    goals: list[Quadratic],
+    limits: list[Limits],
+    curve: CostCurve,
+) -> Program:
     """The problem as it is stated, all names included."""
-    policy, held, n = setting.policy, setting.held, len(setting.symbols)
-    assert held is not None and policy.horizon is not None
-    steps, one = policy.horizon.steps, limits[0]
+    policy, n, one = setting.policy, len(setting.symbols), limits[0]
     if one.shares:
         raise PolicyError(
             "a horizon of more than one step does not know limits on shares of risk; drop these, or the horizon"
@@ -158,8 +164,8 @@ def program_of(setting: Setting, goals: list[Quadratic], limits: list[Limits], c
         down[i], up[i] = fall[0], rise[0]
     still = (down == 0) & (up == 0) & (one.lower <= held) & (held <= one.upper)
     link = None
-    if policy.horizon.quadratic_cost:
-        link = policy.horizon.quadratic_cost * setting.estimates.covariance
+    if horizon.quadratic_cost:
+        link = horizon.quadratic_cost * setting.estimates.covariance
     P = goals[0].P
     most = np.inf if policy.max_turnover is None else policy.max_turnover
     return Program(
@@ -167,7 +173,8 @@ def program_of(setting: Setting, goals: list[Quadratic], limits: list[Limits], c
         np.where(still, held, one.lower), np.where(still, held, one.upper), down, up,
         np.array([[row.row for row in it.linear] for it in limits]),
         np.array([[row.low - row.offset for row in it.linear] for it in limits]),
-        np.array([[row.high - row.offset for row in it.linear] for it in limits]), np.full(steps, most), one.norms,
+        np.array([[row.high - row.offset for row in it.linear] for it in limits]),
+        np.full(horizon.steps, most), one.norms,
     )  # fmt: skip
 
 
@@ -187,6 +194,10 @@ def among_free(whole: Program) -> Prices:
     curve = whole.curve.picked(np.flatnonzero(free))
     block = np.ix_(free, free)
     norms = tuple(within(norm, free, at) for norm in whole.norms)
+    if not free.any():
+        still = np.repeat(at[None], whole.steps, axis=0)
+        none = np.zeros((whole.steps, len(whole.norms)))
+        return Prices(still, np.zeros_like(still), np.zeros_like(whole.low), np.zeros(whole.steps), none)
     found = solve_plan(Program(
         whole.P[block], q, whole.held[free], curve, None if whole.link is None else whole.link[block],
         whole.lower[free], whole.upper[free], whole.down[free], whole.up[free], whole.rows[:, :, free],
@@ -200,7 +211,9 @@ def among_free(whole: Program) -> Prices:
     links = np.where(t > 0, whole.curve.buy + bend, np.where(t < 0, -whole.curve.sell - bend, 0.0))
     if whole.link is not None:
         links = links + t @ whole.link
-    links[:, free] = found.links + (0.0 if whole.link is None else t[:, fixed] @ whole.link[np.ix_(fixed, free)])
+    links[:, free] = found.links + (
+        0.0 if whole.link is None else t[:, fixed] @ whole.link[np.ix_(fixed, free)]
+    )
     scale = np.array([norm.bound / own.bound for norm, own in zip(whole.norms, norms, strict=True)])
     return replace(found, plan=plan, links=links, norms=found.norms * scale)
 

@@ -17,8 +17,7 @@ class Program:
     held          (n,) the weights before the first step
     curve         rates of each step's trades per unit of weight; link (n, n): t'link t/2 more, None for nothing
     lower, upper  (n,) of every step's weights;  down, up  (n,) by how much each may fall and rise in a step
-    rows          (H, m, n) with low, high (H, m) of row x weights;  turnover (H,) the most of sum |t| / 2, infinite where
-                  there is no such limit
+    rows          (H, m, n) with low, high (H, m) of row x weights;  turnover (H,) the most of sum |t| / 2, or inf
     norms         ellipsoidal limits of every step's weights
     """
 
@@ -49,7 +48,9 @@ class Program:
     def trading_costs(self, plan: Array) -> Array:
         """(H,) of each step's trades."""
         t = self.trades(plan)
-        once = np.where(t > 0, self.curve.buy, self.curve.sell) * np.abs(t) + self.curve.root * np.abs(t) ** 1.5
+        once = (
+            np.where(t > 0, self.curve.buy, self.curve.sell) * np.abs(t) + self.curve.root * np.abs(t) ** 1.5
+        )
         curved = 0.0 if self.link is None else 0.5 * np.einsum("hi,ij,hj->h", t, self.link, t)
         return np.asarray(once.sum(axis=1) + curved)
 
@@ -62,6 +63,13 @@ class Program:
         t = self.trades(plan)
         value = np.einsum("hmn,hn->hm", self.rows, plan)
         turned = 0.5 * np.abs(t).sum(axis=1) - self.turnover
-        parts = (self.lower - plan, plan - self.upper, -t - self.down, t - self.up, self.low - value, value - self.high)
+        parts = (
+            self.lower - plan,
+            plan - self.upper,
+            -t - self.down,
+            t - self.up,
+            self.low - value,
+            value - self.high,
+        )
         flat = max(float(part.max(initial=0.0)) for part in (*parts, turned))
         return max([flat, *(norm.violation(w) for norm in self.norms for w in plan)])

@@ -17,7 +17,9 @@ def certify_plan(it: Program, found: Prices) -> Certificate:
     plan = found.plan
     cost = float(it.holding_costs(plan).sum() + it.trading_costs(plan).sum())
     gap = cost - _least_weights(it, found) - _least_trades(it, found) + float(found.links[0] @ it.held)
-    size = float(0.5 * ((plan @ it.P) * plan).sum() + np.abs(it.q * plan).sum() + it.trading_costs(plan).sum())
+    size = float(
+        0.5 * ((plan @ it.P) * plan).sum() + np.abs(it.q * plan).sum() + it.trading_costs(plan).sum()
+    )
     return Certificate(it.violation(plan), gap, gap / max(size, 1e-300))
 
 

@@ -26,7 +26,11 @@ def refuse_unreachable(setting: Setting, whole: Program, limits: list[Limits]) -
             continue  # what holds at the step before holds here without a trade
         if not reachable(whole, steps):
             names = ["max_turnover"] if np.isfinite(whole.turnover).all() else []
-            names += ["max_trade, trade_limits or restrictions"] if np.isfinite([whole.down, whole.up]).any() else []
+            names += (
+                ["max_trade, trade_limits or restrictions"]
+                if np.isfinite([whole.down, whole.up]).any()
+                else []
+            )
             raise InfeasibleError(
                 f"step {steps} of the horizon: the limits on its weights cannot be reached from what is held by "
                 f"{steps} steps under {' and '.join(names)}; relax these, widen the limits of that step, or lower "

@@ -100,7 +100,9 @@ def _waiting(schedule: Sequence[Row]) -> list[str]:
     told = ", ".join(f"{symbol} {long[symbol]} days" for symbol in worst[:5])
     more = f" and {len(worst) - 5} more" if len(worst) > 5 else ""
     left = next(row["remaining_risk"] for row in schedule if row["day"] == 1 and row["symbol"] == worst[0])
-    return [f"takes more than a day: {told}{more}; what is left after the first has a risk of {percent(left, 2)} a day"]
+    return [
+        f"takes more than a day: {told}{more}; what is left after the first has a risk of {percent(left, 2)} a day"
+    ]
 
 
 def _indented(out: Console, text: str) -> None:

@@ -371,7 +371,9 @@ class PolicyFile(Strict):
             min_trade_value=self.min_lot_value,
             rounding=self.rounding,
             max_participation=fraction(self.max_participation_pct),
-            participation_limits={symbol: most / 100 for symbol, most in self.participation_limits_pct.items()},
+            participation_limits={
+                symbol: most / 100 for symbol, most in self.participation_limits_pct.items()
+            },
             cost_horizon_years=self.cost_horizon_years,
             horizon=None if self.horizon is None else Horizon(**self.horizon.model_dump()),
             on_conflict=self.on_conflict,

@@ -25,13 +25,22 @@ def test_a_schedule_by_hand() -> None:
 
 def test_what_is_left_hedges_what_else_is_left() -> None:
     same = np.full((2, 2), 0.04)
-    pair = schedule_trades(("A", "B"), np.array([200.0, -200.0]), np.ones(2), np.full(2, 1e3), np.full(2, 0.1), same, 1e4)
+    pair = schedule_trades(
+        ("A", "B"), np.array([200.0, -200.0]), np.ones(2), np.full(2, 1e3), np.full(2, 0.1), same, 1e4
+    )
     assert pair.remaining_risk.max() < 1e-12
 
 
 def test_lots_are_whole_until_the_last_day() -> None:
     found = schedule_trades(
-        ("A",), np.array([1050.0]), np.array([1.0]), np.array([2550.0]), np.array([0.1]), np.eye(1), 1e4, lot=100.0
+        ("A",),
+        np.array([1050.0]),
+        np.array([1.0]),
+        np.array([2550.0]),
+        np.array([0.1]),
+        np.eye(1),
+        1e4,
+        lot=100.0,
     )
     assert found.traded[:, 0].tolist() == [200.0, 300.0, 200.0, 300.0, 50.0]
     assert found.days[0] == 5
@@ -41,9 +50,17 @@ def test_lots_are_whole_until_the_last_day() -> None:
     quantity=st.integers(-5000, 5000), volume=st.floats(1e3, 1e7), share=st.floats(0.01, 1.0),
     price=st.floats(0.5, 500.0),
 )  # fmt: skip
-def test_everything_is_traded_within_its_share(quantity: int, volume: float, share: float, price: float) -> None:
+def test_everything_is_traded_within_its_share(
+    quantity: int, volume: float, share: float, price: float
+) -> None:
     found = schedule_trades(
-        ("A",), np.array([float(quantity)]), np.array([price]), np.array([volume]), np.array([share]), np.eye(1), 1e9
+        ("A",),
+        np.array([float(quantity)]),
+        np.array([price]),
+        np.array([volume]),
+        np.array([share]),
+        np.eye(1),
+        1e9,
     )
     if found.days[0] > 250:
         assert len(found.traded) == 250

@@ -55,7 +55,9 @@ def test_the_plan_of_one_step_agrees_with_the_single_period_solver() -> None:
     from optimizer.solvers.plans.planned import best_plan
 
     known, universe, held = market(2)
-    policy = replace(BOUND, horizon=Horizon(steps=2, step_days=10, half_life_days=1e-3), method="min_volatility")
+    policy = replace(
+        BOUND, horizon=Horizon(steps=2, step_days=10, half_life_days=1e-3), method="min_volatility"
+    )
     # Forecasts do not enter, and two equal steps that pay once for the same trades are one of twice the length.
     long = solve(known, replace(BOUND, method="min_volatility", cost_horizon_years=20 / 252), universe, held)
     plan = best_plan(Setting(known, policy, universe, held))[0]
@@ -90,14 +92,20 @@ def linear_rule(policy: Policy) -> tuple[float, float]:
     universe = Universe(("A",))
 
     def first(held: float, signal: float) -> float:
-        return float(solve(replace(known, mean=np.array([signal]), covariance=known.covariance), policy, universe, [held]).weights[0])
+        return float(
+            solve(
+                replace(known, mean=np.array([signal]), covariance=known.covariance), policy, universe, [held]
+            ).weights[0]
+        )
 
     keep, take = first(1.0, 0.0), first(0.0, 0.1) / 0.1
     assert first(0.5, -0.2) == pytest.approx(0.5 * keep - 0.2 * take, abs=1e-7)
     return keep, take
 
 
-def expected_utility(rule: tuple[float, float], fade: float, spread: float, aversion: float, cost: float) -> float:
+def expected_utility(
+    rule: tuple[float, float], fade: float, spread: float, aversion: float, cost: float
+) -> float:
     """Per step of the stationary linear rule: moments of weight and signal by their own recursion."""
     keep, take = rule
     own = spread**2
@@ -147,13 +155,20 @@ def test_on_a_decaying_signal_a_plan_earns_what_theory_says_and_more_than_a_sing
     closed=st.booleans(),
 )  # fmt: skip
 def test_every_plan_is_certified_and_keeps_its_limits_at_every_step(
-    seed: int, turnover: float | None, trade: float | None, cost: float, quadratic: float, cap: float | None, closed: bool
+    seed: int,
+    turnover: float | None,
+    trade: float | None,
+    cost: float,
+    quadratic: float,
+    cap: float | None,
+    closed: bool,
 ) -> None:
     known, universe, held = market(seed)
     held = 0.8 * held + 0.2 / 6
     policy = replace(
         BOUND, horizon=replace(FIVE, quadratic_cost=quadratic), max_turnover=turnover, max_trade=trade, impact_bps=cost,
-        max_weight=1.0, max_sector=0.9, max_volatility=cap, cash_max=1.0, do_not_trade={"S1": "closed"} if closed else {},
+        max_weight=1.0, max_sector=0.9, max_volatility=cap, cash_max=1.0,
+        do_not_trade={"S1": "closed"} if closed else {},
     )  # fmt: skip
     try:
         found = solve(known, policy, universe, held)
@@ -200,7 +215,10 @@ def test_own_forecasts_of_each_step_are_read() -> None:
     known, universe, held = market(5)
     policy = replace(BOUND, horizon=FIVE)
     decayed = FIVE.forecasts(known.mean, 0.02)
-    same, given_ = solve(known, policy, universe, held), solve(known, policy, universe, held, forecasts=decayed)
+    same, given_ = (
+        solve(known, policy, universe, held),
+        solve(known, policy, universe, held, forecasts=decayed),
+    )
     np.testing.assert_allclose(same.weights, given_.weights, atol=1e-9)
     with pytest.raises(PolicyError, match=r"forecasts have shape \(2, 6\)"):
         solve(known, policy, universe, held, forecasts=decayed[:2])
@@ -210,21 +228,25 @@ def test_a_step_whose_limits_contradict_each_other_is_named() -> None:
     known, universe, held = market(6)
     floor = 0.02 + 0.6 * (known.mean.max() - 0.02)
     policy = replace(BOUND, max_weight=1.0, min_return=float(floor), horizon=FIVE)
-    with pytest.raises(InfeasibleError, match="step 4 of the horizon: .*min_return"):
+    with pytest.raises(InfeasibleError, match=r"step 4 of the horizon: .*min_return"):
         solve(known, replace(policy, horizon=replace(FIVE, half_life_days=40)), universe, held)
-    with pytest.raises(InfeasibleError, match="step 1 of the horizon: .*max_turnover"):
+    with pytest.raises(InfeasibleError, match=r"step 1 of the horizon: .*max_turnover"):
         solve(known, replace(BOUND, max_weight=0.2, max_turnover=0.01, horizon=FIVE), universe, np.eye(6)[0])
 
 
 def test_a_floor_that_trades_cannot_reach_in_time_is_named() -> None:
-    known, universe, held = market(6)
-    rising = known.mean * np.array([[1.0], [1.0], [1.0]])
+    known, universe, _ = market(6)
+    rising = np.full((3, 6), 0.3)
     rising[1:] = np.where(np.arange(6) == 0, 0.5, 0.0)
     policy = replace(
-        BOUND, max_weight=1.0, min_return=0.2, max_turnover=0.1, horizon=Horizon(steps=3, step_days=10), cash_max=0.0
+        BOUND,
+        max_weight=1.0,
+        min_return=0.2,
+        max_turnover=0.1,
+        horizon=Horizon(steps=3, step_days=10),
+        cash_max=0.0,
     )
-    rising[0] = 0.3
-    with pytest.raises(InfeasibleError, match="step 2 of the horizon: .*max_turnover"):
+    with pytest.raises(InfeasibleError, match=r"step 2 of the horizon: .*max_turnover"):
         solve(known, policy, universe, np.eye(6)[3], forecasts=rising)
 
 

@@ -1,0 +1,116 @@
+"""Scenarios from the model: past days at today's volatility, and factor shocks that reach every name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.beliefs.estimators.garch import garch_variances
+from optimizer.errors import DataError, PolicyError
+from optimizer.factors.factor_model import FactorModel
+from optimizer.measures.performance import expected_shortfall
+from optimizer.typing import Array
+
+EWMA_DECAY = 0.94
+LEAST_DAYS = 60
+
+
+@dataclass(frozen=True)
+class TailRisk:
+    """What a book may lose in a period, fractions, positive for a loss.
+
+    value_at_risk  exceeded with probability 1 - level;  expected_shortfall  the mean of the losses beyond
+    """
+
+    level: float
+    value_at_risk: float
+    expected_shortfall: float
+
+
+def ewma_variances(returns: Array, decay: float = EWMA_DECAY) -> Array:
+    """(T + 1,) variances of (T,) returns by exponential weights, h[t+1] = decay h[t] + (1 - decay) r[t]^2.
+
+    The first is the sample's; the last is the forecast for the period after them (RiskMetrics 1996).
+    """
+    h = np.empty(len(returns) + 1)
+    h[0] = float(returns @ returns) / len(returns)
+    for t, r in enumerate(returns):
+        h[t + 1] = decay * h[t] + (1 - decay) * r * r
+    return h
+
+
+FILTERS: Mapping[str, Callable[[Array], Array]] = {"ewma": ewma_variances, "garch": garch_variances}
+
+
+def filtered_scenarios(returns: Array, volatility: str = "ewma") -> Array:
+    """(T, n) past returns, each divided by its volatility of that day and multiplied by the forecast of the next.
+
+    returns     (T, n) a row a period, no gaps;  volatility "ewma" or "garch" (1, 1), of each name by itself
+    Days stay whole, so that what fell together falls together. The first variances know the whole sample: the scenarios
+    are for tomorrow, not for a backtest (`backtest_tail` looks at no later day).
+    Raises PolicyError for another filter, DataError for fewer than 60 rows, a gap or a return that never moves.
+    Source: Barone-Adesi, Giannopoulos & Vosper (1999), VaR without correlations.
+
+    >>> filtered_scenarios(prices.pct_change().dropna().to_numpy()).shape
+    (300, 3)
+    """
+    if volatility not in FILTERS:
+        raise PolicyError(f"filter {volatility!r} does not exist; use one of {', '.join(FILTERS)}")
+    checked = np.asarray(returns, dtype=float)
+    if checked.ndim != 2 or len(checked) < LEAST_DAYS or not np.isfinite(checked).all():
+        raise DataError(
+            f"returns have shape {checked.shape}; at least {LEAST_DAYS} rows of finite numbers are needed"
+        )
+    mean = checked.mean(axis=0)
+    shocks = checked - mean
+    if not (shocks.std(axis=0) > 0).all():
+        raise DataError("a return never moves, so that it has no volatility to filter by; leave the name out")
+    variances = np.array([FILTERS[volatility](column) for column in shocks.T]).T
+    return np.asarray(mean + shocks * np.sqrt(variances[-1] / variances[:-1]))
+
+
+def tail_risk(scenarios: Array, weights: Array, level: float = 0.99) -> TailRisk:
+    """Value at risk and expected shortfall of weights (n,) over scenarios (T, n) of one period, all alike.
+
+    The value at risk is the least loss of the worst 1 - level of the days. Raises PolicyError for a level outside
+    (0, 1), DataError for tables that do not fit.
+
+    >>> tail_risk(np.array([[-0.04], [-0.02], [0.0], [0.01]]), np.array([1.0]), level=0.5)
+    TailRisk(level=0.5, value_at_risk=0.02, expected_shortfall=0.03)
+    """
+    if not 0.0 < level < 1.0:
+        raise PolicyError(f"level is {level}; it must lie between 0 and 1: 0.99 for the worst 1%")
+    if scenarios.ndim != 2 or scenarios.shape[1:] != weights.shape or not len(scenarios):
+        raise DataError(
+            f"scenarios have shape {scenarios.shape} and weights {weights.shape}; they do not fit"
+        )
+    book = scenarios @ weights
+    worst = np.sort(book)[max(int(np.ceil((1 - level) * len(book) * (1 - 1e-12))) - 1, 0)]
+    return TailRisk(level, float(-worst), float(expected_shortfall(book, level)))
+
+
+def shocked_returns(model: FactorModel, shocks: Mapping[str, float]) -> Array:
+    """(n,) expected returns of the names when some factors move so and the others as they usually do with them.
+
+    E[r | f_S = s] = X (f_S = s, f_O = F_OS F_SS^-1 s); what is specific to a name stays at 0.
+    shocks  factor -> its return, a fraction. Raises PolicyError for none, an unknown factor, or one that is no number.
+    Source: Kupiec (1998), Stress testing in a value at risk framework.
+
+    >>> model = FactorModel(('A', 'B'), ('market', 'size'), ('market', 'style'), np.array([[1.0, 0.5], [1.0, -0.5]]),
+    ...                     np.array([[0.04, 0.01], [0.01, 0.02]]), np.full(2, 0.01))
+    >>> shocked_returns(model, {'market': -0.2}).tolist()
+    [-0.225, -0.175]
+    """
+    unknown = sorted(set(shocks) - set(model.factors))
+    if not shocks or unknown or not all(np.isfinite(size) for size in shocks.values()):
+        raise PolicyError(
+            f"shocks are {dict(shocks)}; give finite returns of some of the factors {', '.join(model.factors)}"
+        )
+    named = np.array([factor in shocks for factor in model.factors])
+    given = np.array([shocks[factor] for factor in model.factors if factor in shocks])
+    moves = np.empty(len(model.factors))
+    moves[named] = given
+    own = model.factor_covariance
+    usual = np.linalg.lstsq(own[np.ix_(named, named)], given, rcond=None)[0]
+    moves[~named] = own[np.ix_(~named, named)] @ usual
+    return np.asarray(model.exposures @ moves)

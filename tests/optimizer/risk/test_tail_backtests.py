@@ -1,0 +1,126 @@
+"""Filtered simulation, factor shocks and the tests of a value at risk: by hand, and against scipy."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from optimizer import (
+    DataError,
+    FactorModel,
+    PolicyError,
+    backtest_tail,
+    filtered_scenarios,
+    shocked_returns,
+    tail_risk,
+)
+from optimizer.risk.filtered_simulation import ewma_variances
+from optimizer.risk.tail_backtests import acerbi_szekely, christoffersen, conditional_coverage, kupiec
+
+
+def hits(*days: int, length: int = 250) -> np.ndarray:
+    found = np.zeros(length, dtype=bool)
+    found[list(days)] = True
+    return found
+
+
+def test_kupiec_by_hand_and_by_scipy() -> None:
+    # 7 exceptions in 250 days at 99%: 5.497, the figure of Kupiec's table in Jorion (2006), chapter 6.
+    found = kupiec(hits(*range(0, 210, 30)), 0.99)
+    assert found.statistic == pytest.approx(5.4970, abs=1e-4)
+    assert found.p_value == pytest.approx(0.01905, abs=1e-5)
+    binomial = stats.binom.logpmf(7, 250, 7 / 250) - stats.binom.logpmf(7, 250, 0.01)
+    assert found.statistic == pytest.approx(2 * binomial, rel=1e-10)
+    assert kupiec(hits(), 0.99).statistic == pytest.approx(-500 * np.log(0.99))
+
+
+def test_christoffersen_by_hand() -> None:
+    # Of 9 days after another: 5 calm-calm, 1 calm-hit, 1 hit-calm, 2 hit-hit.
+    found = christoffersen(hits(6, 7, 8, length=10))
+    apart = 5 * np.log(5 / 6) + np.log(1 / 6) + np.log(1 / 3) + 2 * np.log(2 / 3)
+    together = 3 * np.log(3 / 9) + 6 * np.log(6 / 9)
+    assert found.statistic == pytest.approx(2 * (apart - together), rel=1e-12)
+    assert found.p_value == pytest.approx(stats.chi2.sf(found.statistic, 1))
+    both = conditional_coverage(hits(6, 7, 8, length=10), 0.9)
+    assert both.p_value == pytest.approx(
+        stats.chi2.sf(found.statistic + kupiec(hits(6, 7, 8, length=10), 0.9).statistic, 2)
+    )
+
+
+def test_acerbi_and_szekely_by_hand() -> None:
+    returns, shortfalls = np.array([-0.04, 0.01, -0.05, 0.0]), np.array([0.04, 0.05, 0.025, 0.03])
+    found = acerbi_szekely(
+        returns, shortfalls, np.array([True, False, True, False]), 0.5, np.array([-2.0, 0.0, 1.0])
+    )
+    assert found.statistic == pytest.approx(1 - (1 + 2) / 2)
+    assert found.p_value == pytest.approx(2 / 4)
+
+
+def test_right_forecasts_pass_and_a_crash_fails() -> None:
+    rng = np.random.default_rng(3)
+    calm = 0.01 * rng.standard_normal(1250)
+    found = backtest_tail(calm, np.random.default_rng(1), level=0.95)
+    assert found.failed() == () and found.days == 1000 and found.expected == pytest.approx(50)
+    # Each worse than all before it: nothing that has been seen foretells it.
+    crash = calm[:500].copy()
+    crash[260::24] = -0.05 * 1.3 ** np.arange(10)
+    told = backtest_tail(crash, np.random.default_rng(1), level=0.99)
+    assert {"kupiec", "conditional_coverage", "acerbi_szekely"} <= set(told.failed())
+
+
+def test_a_backtest_looks_at_no_later_day() -> None:
+    rng = np.random.default_rng(4)
+    known = 0.01 * rng.standard_normal(600)
+    first = backtest_tail(known[:500], np.random.default_rng(1), level=0.9)
+    known[500:] *= 50
+    assert backtest_tail(known[:500], np.random.default_rng(1), level=0.9) == first
+
+
+@pytest.mark.parametrize("volatility", ["ewma", "garch"])
+def test_filtered_scenarios_have_todays_volatility(volatility: str) -> None:
+    rng = np.random.default_rng(5)
+    quiet, wild = 0.005 * rng.standard_normal((700, 2)), 0.03 * rng.standard_normal((60, 2))
+    scenarios = filtered_scenarios(np.vstack([quiet, wild]), volatility)
+    assert (scenarios[:600].std(axis=0) > 0.015).all()
+    calmer = filtered_scenarios(np.vstack([wild, quiet]), volatility)
+    assert (calmer.std(axis=0) < 0.009).all()
+
+
+def test_the_ewma_filter_by_hand() -> None:
+    assert ewma_variances(np.array([0.02, 0.0]), 0.5).tolist() == pytest.approx([2e-4, 3e-4, 1.5e-4])
+
+
+def test_tail_risk_is_that_of_the_normal_distribution() -> None:
+    draws = stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000)[:, None] * 0.02
+    found = tail_risk(draws, np.ones(1), 0.975)
+    z = stats.norm.ppf(0.975)
+    assert found.value_at_risk == pytest.approx(0.02 * z, rel=1e-4)
+    assert found.expected_shortfall == pytest.approx(0.02 * stats.norm.pdf(z) / 0.025, rel=1e-4)
+
+
+def test_a_shock_reaches_every_name_as_the_conditional_mean_does() -> None:
+    rng = np.random.default_rng(6)
+    loads, root = rng.normal(size=(5, 3)), rng.normal(size=(3, 3))
+    model = FactorModel(
+        tuple("ABCDE"), ("m", "s", "v"), ("market", "style", "style"), loads, root @ root.T, np.ones(5)
+    )
+    joint = model.factor_covariance
+    given = np.array([-0.2, 0.05])
+    other = joint[2, :2] @ np.linalg.inv(joint[:2, :2]) @ given
+    np.testing.assert_allclose(
+        shocked_returns(model, {"m": -0.2, "s": 0.05}), loads @ [*given, other], atol=1e-12
+    )
+    with pytest.raises(PolicyError, match="factors m, s, v"):
+        shocked_returns(model, {"momentum": 0.1})
+
+
+def test_wrong_tables_are_refused() -> None:
+    with pytest.raises(DataError, match="60 rows"):
+        filtered_scenarios(np.zeros((10, 2)))
+    with pytest.raises(DataError, match="never moves"):
+        filtered_scenarios(np.zeros((100, 2)))
+    with pytest.raises(PolicyError, match="ewma, garch"):
+        filtered_scenarios(np.zeros((100, 2)), "arch")
+    with pytest.raises(PolicyError, match="level"):
+        tail_risk(np.zeros((3, 1)), np.ones(1), 95.0)
+    with pytest.raises(DataError, match="310 finite numbers"):
+        backtest_tail(np.zeros(200), np.random.default_rng(0))
