@@ -61,12 +61,12 @@ def sharpened_within(
     closed = ~rests & (goal.fees > 0) & (np.abs(x[:n]) <= RESTING)
     x[:n] = np.where(rests, goal.held, np.where(closed, 0.0, x[:n]))
     for _ in range(MODELS):
-        own = _signed(goal, _on_their_side(goal, space, x, rests), x, closed)
-        P, q = _model(goal, x, rests)
+        own = _signed(goal, on_their_side(goal, space, x, rests), x, closed)
+        P, q = model(goal, x, rests)
         q[:n] -= np.where(x[:n] < 0, goal.fees, 0.0)
-        model = Quadratic(P[:n, :n], q[:n], goal.measure, "negative", doubt=goal.base.doubt)
+        near = Quadratic(P[:n, :n], q[:n], goal.measure, "negative", doubt=goal.base.doubt)
         try:
-            best = refine(model, norms, own, x[:n], prices)
+            best = refine(near, norms, own, x[:n], prices)
         except NoAnswerError:
             return None
         moved, x = float(np.abs(best.x - x).max()), best.x

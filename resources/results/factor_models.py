@@ -224,7 +224,7 @@ def models_of(con: Connection, pack: Pack, recipes: Iterable[Recipe]) -> dict[st
     """Recipe -> its model of its symbols as recorded, of those recipes that ask for factors."""
     found: dict[str, FactorModel] = {}
     for recipe in recipes:
-        model = recorded_model(con, pack, recipe.name) if asks_for_factors(recipe) else None
+        model = recorded_model(con, pack, recipe) if asks_for_factors(recipe) else None
         if model is not None:
             covered = set(model.symbols)
             found[recipe.name] = model.of(tuple(symbol for symbol in recipe.symbols if symbol in covered))
@@ -237,7 +237,7 @@ def factors_of(con: Connection, pack: Pack, recipe: Recipe) -> tuple[FactorModel
     Whatever covariance the recipe asks for. Raises DataError where the pack's data do not do for a fit.
     """
     asked = replace(recipe, covariance_method=FACTOR_MODEL)
-    model = recorded_model(con, pack, asked.name)
+    model = recorded_model(con, pack, asked)
     if model is not None:
         returns = recorded_factor_returns(con, pack, asked)
     else:
