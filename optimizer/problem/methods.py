@@ -369,7 +369,7 @@ def yearly_costs(setting: Setting, years: float) -> tuple[CostCurve, Array]:
 
 
 def linked(goal: Quadratic, setting: Setting, held: Array) -> Quadratic:
-    """A goal with the quadratic cost of trades from what is held, where the horizon has one (Garleanu & Pedersen 2013)."""
+    """A goal with the quadratic cost of trades, where the horizon has one (Garleanu & Pedersen 2013)."""
     horizon = setting.policy.horizon
     if horizon is None or not horizon.quadratic_cost:
         return goal
