@@ -110,7 +110,7 @@ class PolicyStrategy:
         def evidence() -> Estimates:
             check_values(prices, dates, recipe.symbols)
             risk = None if model is None else model.covariance
-            return estimate_window(prices, dates, recipe.symbols, recipe, risk=risk)
+            return estimate_window(prices, dates, recipe.symbols, recipe, None, risk)
 
         known = self.windows.of(prices, dates, recipe)
         asked = policy.risk_free_rate, policy.black_litterman, policy.view_model, policy.returns

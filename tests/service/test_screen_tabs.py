@@ -14,7 +14,7 @@ POLICY = {
     "method": "cvar", "min_quality_score": 6.0, "max_turnover_pct": 40.0, "max_single_position_pct": 30.0,
     "max_sector_pct": 50.0, "lookback_days": 126, "cash_max_pct": 5.0,
 }  # fmt: skip
-ASKED = {**POLICY, "tail_level": 0.95}
+ASKED = {**POLICY, "tail_level": 0.95, "max_risk_share_pct": None, "limits": []}
 BOOK = {"name": "book", "base_currency": "USD", "symbols": ["AAA", "BBB"], "policy": POLICY, "problem": None}
 OTHER = BOOK | {"name": "other", "base_currency": "CAD", "symbols": ["CCC"], "policy": {"method": "hrp"}}
 WEIGHTS = {
@@ -195,7 +195,7 @@ def test_the_sidebar_stands_at_the_policy_and_offers_only_fresh_packs(api: Api) 
     assert [(s.label, s.min, s.max, s.value, s.step) for s in page.sidebar.slider] == [
         ("Minimum Quality Score", 0.0, 10.0, 6.0, 0.5), ("Maximum Turnover %", 0.0, 200.0, 40.0, 5.0),
         ("Maximum Position %", 1.0, 100.0, 30.0, 1.0), ("Maximum Sector %", 1.0, 100.0, 50.0, 1.0),
-        ("Days of history", 63.0, 1260.0, 126.0, 21.0),
+        ("Maximum Share of Risk %", 1.0, 100.0, 100.0, 1.0), ("Days of history", 63.0, 1260.0, 126.0, 21.0),
     ]  # fmt: skip
     assert page.caption[0].value == f"book under {NEW}, in USD: 2 symbols"
     assert page.info[0].value.startswith("Choose the limits on the left")
@@ -213,7 +213,7 @@ def test_what_is_asked_is_the_policy_with_what_the_sliders_say(api: Api) -> None
     page.button[0].click().run()
     free = {
         "method": "hrp", "min_quality_score": None, "max_turnover_pct": None, "max_single_position_pct": None,
-        "max_sector_pct": None, "lookback_days": 252,
+        "max_sector_pct": None, "max_risk_share_pct": None, "lookback_days": 252, "limits": [],
     }  # fmt: skip
     assert api.asked[-1][1] == {"portfolio_id": "other", "pricing_pack_id": NEW, "constraints": free}
     page.sidebar.selectbox[0].select(OLD).run()
@@ -412,7 +412,7 @@ def test_each_method_is_asked_for_what_it_alone_needs(api: Api) -> None:
     page = run()
     assert number(page, "Tail level").value == 0.95
     page.sidebar.selectbox[2].select("risk_parity").run()
-    assert [box.label for box in page.sidebar.text_area] == ["Risk budgets %"]
+    assert [box.label for box in page.sidebar.text_area] == ["Risk budgets %", "Limits in words"]
     page.sidebar.text_area[0].set_value("AAA 60\nBBB: 40 %\n").run()
     page.button[0].click().run()
     assert api.asked[-1][1]["constraints"]["risk_budgets_pct"] == {"AAA": 60.0, "BBB": 40.0}
@@ -422,6 +422,20 @@ def test_each_method_is_asked_for_what_it_alone_needs(api: Api) -> None:
     )
     page.sidebar.selectbox[2].select("mean_variance").run()
     assert [box.label for box in page.sidebar.selectbox[3:]] == ["Doubt"]
+
+
+def test_limits_are_written_in_words_a_line_each(api: Api) -> None:
+    api.portfolios = [BOOK | {"policy": POLICY | {"limits": ["AAA <= 20%"]}}]
+    page = run()
+    [words] = page.sidebar.text_area
+    assert words.value == "AAA <= 20%"
+    words.set_value("risk:AAA <= 30%\n\n active:size >= -0.1 ").run()
+    number(page, "Maximum Share of Risk %, exact").set_value(40.0).run()
+    page.button[0].click().run()
+    asked = api.asked[-1][1]["constraints"]
+    assert (
+        asked["limits"] == ["risk:AAA <= 30%", "active:size >= -0.1"] and asked["max_risk_share_pct"] == 40.0
+    )
 
 
 def test_what_another_method_cannot_count_is_left_out_and_told(api: Api) -> None:
