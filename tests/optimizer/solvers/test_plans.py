@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer import Estimates, Horizon, InfeasibleError, Policy, PolicyError, Universe, solve
+from optimizer.model.policies.horizon import decayed
 
 FREE = Policy(
     long_only=False, cash_min=-9.9, cash_max=9.9, risk_free_rate=0.0, risk_aversion=4.0, impact_bps=0.0, commission=0.0
@@ -214,7 +215,7 @@ def test_a_plan_with_impact_is_that_of_cvxpy() -> None:
 def test_own_forecasts_of_each_step_are_read() -> None:
     known, universe, held = market(5)
     policy = replace(BOUND, horizon=FIVE)
-    decayed = FIVE.forecasts(known.mean, 0.02)
+    decayed = decayed(FIVE, known.mean, 0.02)
     same, given_ = (
         solve(known, policy, universe, held),
         solve(known, policy, universe, held, forecasts=decayed),
