@@ -215,14 +215,14 @@ def test_a_plan_with_impact_is_that_of_cvxpy() -> None:
 def test_own_forecasts_of_each_step_are_read() -> None:
     known, universe, held = market(5)
     policy = replace(BOUND, horizon=FIVE)
-    decayed = decayed(FIVE, known.mean, 0.02)
+    told = decayed(FIVE, known.mean, 0.02)
     same, given_ = (
         solve(known, policy, universe, held),
-        solve(known, policy, universe, held, forecasts=decayed),
+        solve(known, policy, universe, held, forecasts=told),
     )
     np.testing.assert_allclose(same.weights, given_.weights, atol=1e-9)
     with pytest.raises(PolicyError, match=r"forecasts have shape \(2, 6\)"):
-        solve(known, policy, universe, held, forecasts=decayed[:2])
+        solve(known, policy, universe, held, forecasts=told[:2])
 
 
 def test_a_step_whose_limits_contradict_each_other_is_named() -> None:
