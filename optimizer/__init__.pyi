@@ -3,7 +3,7 @@ from optimizer.errors import Conflict as Conflict, DataError as DataError, Infea
 from optimizer.model.costs import CostCurve as CostCurve, CostModel as CostModel, Liquidity as Liquidity, trade_cost as trade_cost
 from optimizer.model.estimates import Estimates as Estimates, Recipe as Recipe
 from optimizer.model.exposures import ExposureCalculator as ExposureCalculator, ExposureType as ExposureType, Fund as Fund, FundExposureMap as FundExposureMap
-from optimizer.model.horizon import Horizon as Horizon
+from optimizer.model.policies.horizon import Horizon as Horizon
 from optimizer.model.liquidity import LiquidityPanel as LiquidityPanel, rolling_liquidity as rolling_liquidity
 from optimizer.model.policy import BlackLittermanSettings as BlackLittermanSettings, Policy as Policy
 from optimizer.model.portfolio import FactorRisk as FactorRisk, Portfolio as Portfolio, Position as Position, Trade as Trade, Universe as Universe
@@ -32,7 +32,6 @@ from optimizer.measures import performance as performance, portfolio_measures as
 from optimizer.measures.analytics import PortfolioAnalytics as PortfolioAnalytics, performance_metrics as performance_metrics
 from optimizer.measures.attribution import brinson as brinson
 from optimizer.solvers.audit import Certificate as Certificate
-from optimizer.solvers.plans.planned import Plan as Plan
 from optimizer.solvers.solve import Solution as Solution, solve as solve
 from optimizer.tax.lots import Lot as Lot, TaxRates as TaxRates, harvest_losses as harvest_losses, sell as sell
 from optimizer.tax.taxes import Taxes as Taxes
@@ -41,13 +40,10 @@ from optimizer.trading.impact import Impact as Impact, impact as impact
 from optimizer.trading.trade_list import TradeList as TradeList
 from optimizer.trading.trades import build_trades as build_trades
 from optimizer.risk.factor_hedges import plan_factor_hedges as plan_factor_hedges
-from optimizer.risk.filtered_simulation import TailRisk as TailRisk, filtered_scenarios as filtered_scenarios, shocked_returns as shocked_returns, tail_risk as tail_risk
 from optimizer.risk.hedges import HedgeLimits as HedgeLimits, Instrument as Instrument, plan_hedges as plan_hedges
 from optimizer.risk.regime_detector import Detector as Detector, detect as detect
 from optimizer.risk.regimes import advise as advise
 from optimizer.risk.scenarios import Scenario as Scenario, estimate_sensitivities as estimate_sensitivities, stress as stress
-from optimizer.risk.tail_backtests import TailBacktest as TailBacktest, backtest_tail as backtest_tail
-from optimizer.risk.trade_schedule import TradeSchedule as TradeSchedule, schedule_trades as schedule_trades
 from optimizer.proposals.engine import OptimizationEngine as OptimizationEngine
 from optimizer.proposals.engine_constraints import ObjectiveType as ObjectiveType, OptimizationConstraints as OptimizationConstraints
 from optimizer.proposals.exposure_matching import match_exposures as match_exposures

@@ -274,6 +274,7 @@ MAKERS: dict[str, Maker] = {
     "constraints": _constraints,
     "solve.constraints": lambda c: None,
     "start": lambda c: c.one(None, c.weights()),
+    "forecasts": lambda c: c.one(None, np.zeros((1, 1)), np.full((2, 4), np.nan)),
     "impact.costs": lambda c: Decimal(5),
     "build_exposure_constraints.weights": lambda c: __import__("cvxpy").Variable(c.n),
     "objective": lambda c: c.one(*o.ObjectiveType),

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ExposureType
-from optimizer.model.horizon import Horizon, horizon_of
+from optimizer.model.policies.horizon import Horizon, horizon_of
 from optimizer.model.ranges import (
     Range,
     checked_exposures,

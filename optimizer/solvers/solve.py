@@ -173,9 +173,8 @@ def solve(
     weights = None if held is None else checked_weights(named_holdings("held", held, symbols), len(symbols))
     near = None if start is None else checked_weights(named_holdings("start", start, symbols), len(symbols))
     if forecasts is not None:
-        estimates = replace(
-            estimates, covariance=estimates.risk, mean=first_forecast(forecasts, policy, symbols)
-        )
+        forecasts = checked_forecasts(forecasts, policy, symbols)
+        estimates = replace(estimates, covariance=estimates.risk, mean=forecasts[0])
     setting = Setting(estimates, policy, universe, weights, costs, forecasts=forecasts)
     return solved(setting, constraints, near)
 
@@ -220,15 +219,16 @@ def solved(
     return solution if arena.elastic else with_turnover(solution, setting)
 
 
-def first_forecast(forecasts: Array, policy: Policy, symbols: tuple[str, ...]) -> Array:
-    """(n,) what a horizon's first step expects; PolicyError where the forecasts are not those of its steps."""
+def checked_forecasts(forecasts: Array, policy: Policy, symbols: tuple[str, ...]) -> Array:
+    """(H, n) as floats; PolicyError where the forecasts are not those of a horizon's steps."""
     steps = 0 if policy.horizon is None else policy.horizon.steps
-    if np.shape(forecasts) != (steps, len(symbols)) or not np.isfinite(forecasts).all():
+    checked = np.asarray(forecasts, dtype=float)
+    if not steps or checked.shape != (steps, len(symbols)) or not np.isfinite(checked).all():
         raise PolicyError(
-            f"forecasts have shape {np.shape(forecasts)}; a finite return is needed for each of {steps} steps of the "
+            f"forecasts have shape {checked.shape}; a finite return is needed for each of {steps} steps of the "
             f"policy's horizon and {len(symbols)} symbols"
         )
-    return np.asarray(forecasts[0], dtype=float)
+    return checked
 
 
 def solved_plan(setting: Setting, constraints: OwnConstraints | None) -> Solution:

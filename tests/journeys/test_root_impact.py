@@ -55,7 +55,7 @@ def test_the_impact_of_a_trade_follows_from_the_volumes_of_the_pack(tmp_path: Pa
     assert schedule["days"].max() > 1
     assert "takes more than a day" in zygote.packfolio("trades", pack)[1]
     symbol = str(schedule["symbol"].iloc[0])
-    assert "'trades" in zygote.packfolio("trace", "trade_schedule", pack, symbol, "1")[1]
+    assert "trades" in zygote.packfolio("trace", "trade_schedule", pack, symbol)[1]
     if replayed:
         assert zygote.packfolio("packs", "replay", pack)[0] == 0
 

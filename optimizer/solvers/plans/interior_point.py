@@ -89,7 +89,8 @@ class _Solver:
         self.high = np.where(np.isfinite(it.high), it.high, 0.0)
 
     def run(self) -> Prices:
-        at, best, least = self._start(), None, np.inf
+        at, least = self._start(), np.inf
+        best: _Point | None = None
         for _ in range(ITERATIONS):
             residuals = self._residuals(at)
             equal = np.where(self.equal, self._rows(at.w) - self.low, 0.0)

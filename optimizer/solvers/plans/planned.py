@@ -12,7 +12,7 @@ import numpy as np
 from optimizer.errors import PolicyError, SolverError
 from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
-from optimizer.model.horizon import Horizon
+from optimizer.model.policies.horizon import Horizon, decayed
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, Norm, Polyhedron, outer
 from optimizer.numerics.matrices import dense
@@ -120,7 +120,7 @@ def step_estimates(setting: Setting, horizon: Horizon) -> list[Estimates]:
     told = setting.forecasts
     if told is None:
         rest = setting.cash_rate() if known.long_run is None else known.long_run
-        told = horizon.forecasts(mean_of(known), rest)
+        told = decayed(horizon, mean_of(known), rest)
     return [replace(known, covariance=known.risk, mean=mean, trusted=True) for mean in told]
 
 

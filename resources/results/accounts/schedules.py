@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from optimizer import Liquidity, Policy, TradeList, schedule_trades
-from optimizer.model.estimates import Estimates
+from optimizer import Estimates, Liquidity, Policy, TradeList
 from optimizer.numerics.matrices import block
-from optimizer.risk.trade_schedule import participation_of
+from optimizer.risk.trade_schedule import participation_of, schedule_trades
 from resources.results.stage_outputs import Answer
 
 

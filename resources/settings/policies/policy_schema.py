@@ -11,7 +11,7 @@ from pydantic import (
 )
 
 from optimizer import BlackLittermanSettings, ExposureType, Horizon, Policy
-from optimizer.model.horizon import MOST_STEPS
+from optimizer.model.policies.horizon import MOST_STEPS
 from optimizer.model.ranges import YIELDING
 from optimizer.tax.taxes import HarvestRule, check_method
 from resources.settings.policies.rebalance_schema import RebalanceFile

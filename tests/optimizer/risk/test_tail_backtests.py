@@ -4,17 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from optimizer import (
-    DataError,
-    FactorModel,
-    PolicyError,
+from optimizer import DataError, FactorModel, PolicyError
+from optimizer.risk.filtered_simulation import ewma_variances, filtered_scenarios, shocked_returns, tail_risk
+from optimizer.risk.tail_backtests import (
+    acerbi_szekely,
     backtest_tail,
-    filtered_scenarios,
-    shocked_returns,
-    tail_risk,
+    christoffersen,
+    conditional_coverage,
+    kupiec,
 )
-from optimizer.risk.filtered_simulation import ewma_variances
-from optimizer.risk.tail_backtests import acerbi_szekely, christoffersen, conditional_coverage, kupiec
 
 
 def hits(*days: int, length: int = 250) -> np.ndarray:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer import DataError, Policy, PolicyError, schedule_trades
+from optimizer import DataError, Policy, PolicyError
+from optimizer.risk.trade_schedule import schedule_trades
 
 
 def test_a_schedule_by_hand() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer import Estimates, Horizon, InfeasibleError, Policy, PolicyError, Universe, solve
+from optimizer.model.policies.horizon import decayed
 
 FREE = Policy(
     long_only=False, cash_min=-9.9, cash_max=9.9, risk_free_rate=0.0, risk_aversion=4.0, impact_bps=0.0, commission=0.0
@@ -214,14 +215,14 @@ def test_a_plan_with_impact_is_that_of_cvxpy() -> None:
 def test_own_forecasts_of_each_step_are_read() -> None:
     known, universe, held = market(5)
     policy = replace(BOUND, horizon=FIVE)
-    decayed = FIVE.forecasts(known.mean, 0.02)
+    told = decayed(FIVE, known.mean, 0.02)
     same, given_ = (
         solve(known, policy, universe, held),
-        solve(known, policy, universe, held, forecasts=decayed),
+        solve(known, policy, universe, held, forecasts=told),
     )
     np.testing.assert_allclose(same.weights, given_.weights, atol=1e-9)
     with pytest.raises(PolicyError, match=r"forecasts have shape \(2, 6\)"):
-        solve(known, policy, universe, held, forecasts=decayed[:2])
+        solve(known, policy, universe, held, forecasts=told[:2])
 
 
 def test_a_step_whose_limits_contradict_each_other_is_named() -> None:

@@ -52,9 +52,10 @@ class Horizon:
         life = np.inf if self.half_life_days is None else self.half_life_days
         return np.asarray(0.5 ** (self.step_days / life * np.arange(self.steps)))
 
-    def forecasts(self, mean: Array, long_run: Array | float) -> Array:
-        """(H, n) expected returns per year of each step, from today's (n,) and what they decay to."""
-        return np.asarray(long_run + self.decay[:, None] * (mean - long_run))
+
+def decayed(horizon: Horizon, mean: Array, long_run: Array | float) -> Array:
+    """(H, n) expected returns per year of each step, from today's (n,) and what they decay to."""
+    return np.asarray(long_run + horizon.decay[:, None] * (mean - long_run))
 
 
 def horizon_of(given: object) -> Horizon | None:

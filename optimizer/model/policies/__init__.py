@@ -1,0 +1,1 @@
+"""The parts of a policy that are values of their own."""
