@@ -57,7 +57,8 @@ def backtest_results(
 ) -> dg.MaterializeResult:
     """Walk-forward: decisions at one close, trades at the next, costs, no look-ahead; views stay out of the past."""
     stage = warehouse.stage(context, desk)
-    pack, snapshots, seen = opened(stage, context.partition_key, INPUTS)
+    with stage.read() as con:
+        pack, snapshots, seen = opened(con, stage, context.partition_key, INPUTS)
     ready = [s for s in snapshots if config.portfolio in (None, s.name, s.portfolio_id)]
     frames: dict[Snapshot, dict[str, pd.DataFrame]] = {}
     failed: dict[str, str] = {}

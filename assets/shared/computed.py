@@ -47,17 +47,18 @@ def computed(
 
     A portfolio whose inputs, configuration and code are those of its version on record is not computed again.
     """
-    pack, known, seen = opened(stage, partition_key, inputs)
-    snapshots = known if due else []
     with stage.read() as con:
+        pack, known, seen = opened(con, stage, partition_key, inputs)
+        snapshots = known if due else []
         stands = standing(con, asset, pack, seen, stage.stamp, stage.desk)
         changed = [snapshot for snapshot in snapshots if snapshot.portfolio_id not in stands]
         work = read_work(con, pack, asset, changed, stage.desk) if changed else None
     name = f"{stage.stamp.run_id}-{asset}"
     answers = compute(work, stage.desk, stage.warehouse.home, name) if work else Answers({}, {})
     entries = {portfolio: stood.entry for portfolio, stood in stands.items()}
-    with stage.write() as tx:
-        entries |= _recorded(tx, asset, pack, answers, seen)
+    if answers.stated:
+        with stage.write() as tx:
+            entries |= _recorded(tx, asset, pack, answers, seen)
     told = {portfolio: stood.told for portfolio, stood in stands.items()} | answers.told
     names = {snapshot.portfolio_id: snapshot.name for snapshot in snapshots}
     return Written(pack, [entries[portfolio] for portfolio in names], answers, told, names)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from optimizer import DataError
 from resources.books.snapshots import Snapshot, kept_snapshots
 from resources.dagster_resources import Stage
-from resources.ledger.ledger import Entry
+from resources.ledger.ledger import Connection, Entry
 from resources.packs.packs import Pack
 from resources.results.stage_inputs import Inputs, read_inputs
 from resources.store.transaction import Rows, Transaction, Versions, owned
@@ -60,11 +60,12 @@ class PortfolioConfig(dg.Config):
     portfolio: str | None = None
 
 
-def opened(stage: Stage, partition_key: str, inputs: Sequence[str]) -> tuple[Pack, list[Snapshot], Inputs]:
+def opened(
+    con: Connection, stage: Stage, partition_key: str, inputs: Sequence[str]
+) -> tuple[Pack, list[Snapshot], Inputs]:
     """The pack of a partition, every portfolio as it stands under it, and the versions of the assets `inputs`."""
-    with stage.read() as con:
-        pack = stage.pack(con, partition_key)
-        return pack, kept_snapshots(con, pack), read_inputs(con, pack, inputs)
+    pack = stage.pack(con, partition_key)
+    return pack, kept_snapshots(con, pack), read_inputs(con, pack, inputs)
 
 
 def record_each(

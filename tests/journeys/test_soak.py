@@ -1,6 +1,6 @@
 """A soak, opt-in: many accounts from their files to the trades, of which two in a hundred cannot be answered.
 
-PACKFOLIO_SOAK_ACCOUNTS: how many, 400 when left out; 10,000 take ten minutes of one core.
+PACKFOLIO_SOAK_ACCOUNTS: how many, 400 when left out.
 """
 
 import os
