@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from optimizer import log_returns
@@ -47,7 +48,7 @@ class Span:
         return found
 
     @cached_property
-    def _rows(self) -> Array:
+    def _rows(self) -> npt.NDArray[np.bool_]:
         """(T,) which of its dates are ours."""
         panel, prices = self._whole
         priced = self.once("priced", lambda: np.isfinite(prices))
