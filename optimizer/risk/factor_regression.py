@@ -49,7 +49,7 @@ class Regression:
     @property
     def freedom(self) -> int:
         """Dates less estimated parameters."""
-        return max(len(self._x) - self._x.shape[1] - 1, 1)
+        return max(len(self._x) - int(self.observed.sum()) - 1, 1)
 
     @cached_property
     def information(self) -> Array:

@@ -124,7 +124,7 @@ class Span:
             used = {symbol for weights in proxies.values() for symbol in weights}
             returns = {symbol: log_returns(self.own(symbol)) for symbol in used}
             moves = factor_moves(proxies, returns, len(self.dates) - 1)
-            return Regression(moves, np.isfinite(moves).all(axis=0))
+            return Regression(moves, np.asarray(np.isfinite(moves).all(axis=0)))
 
         regression: Regression = self.once(("regression", self.key), made)
 
