@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from optimizer.typing import Array
 
@@ -28,7 +30,7 @@ class Regression:
     """
 
     moves: Array
-    observed: Array
+    observed: npt.NDArray[Any]
 
     @cached_property
     def _x(self) -> Array:
@@ -47,7 +49,7 @@ class Regression:
     @property
     def freedom(self) -> int:
         """Dates less estimated parameters."""
-        return max(len(self._x) - self._x.shape[1] - 1, 1)
+        return max(len(self._x) - int(self.observed.sum()) - 1, 1)
 
     @cached_property
     def information(self) -> Array:

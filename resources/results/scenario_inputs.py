@@ -262,7 +262,9 @@ def _replay(
     if not symbols or market.pack.as_of < window[1]:
         return {}
     real = {
-        symbol: once(("replay", symbol, currency, window), partial(_real, market, symbol, currency, window))
+        symbol: once(
+            ("replay", symbol, currency, window), partial(_real, market, symbol, currency, window, once)
+        )
         for symbol in symbols
     }
     if any(isinstance(found, DataError) for found in real.values()):
@@ -270,13 +272,15 @@ def _replay(
     return {symbol: found for symbol, found in real.items() if found is not None}
 
 
-def _real(market: Market, symbol: str, currency: str, window: tuple[date, date]) -> float | DataError | None:
+def _real(market: Market, symbol: str, currency: str, window: Window, once: Once) -> float | DataError | None:
     """The real return of one symbol over a window; None without prices near both of its ends."""
-    try:
-        panel = market.windows[window[0] - NEAR, window[1]].select((symbol,))
-        own = market.in_currency(panel, currency)[symbol].dropna()
-    except DataError as error:
-        return error  # no exchange rate so far back
+    panel = market.windows[window[0] - NEAR, window[1]]
+    table: pd.DataFrame = once(("window", window), panel.total_return)
+    own, unit = table[symbol].dropna(), panel.currency[panel.places[symbol]]
+    if unit not in ("", currency):
+        own = own * market.rates.way(unit, currency, [day.date() for day in own.index]).rates
+        if own.isna().any():
+            return DataError(f"{symbol}: no exchange rate so far back")
     start = own[: np.datetime64(window[0])]
     if not len(start) or own.index[-1] < np.datetime64(window[1] - NEAR):
         return None

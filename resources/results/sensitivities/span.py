@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from optimizer import log_returns
@@ -47,7 +48,7 @@ class Span:
         return found
 
     @cached_property
-    def _rows(self) -> Array:
+    def _rows(self) -> npt.NDArray[np.bool_]:
         """(T,) which of its dates are ours."""
         panel, prices = self._whole
         priced = self.once("priced", lambda: np.isfinite(prices))
@@ -123,7 +124,7 @@ class Span:
             used = {symbol for weights in proxies.values() for symbol in weights}
             returns = {symbol: log_returns(self.own(symbol)) for symbol in used}
             moves = factor_moves(proxies, returns, len(self.dates) - 1)
-            return Regression(moves, np.isfinite(moves).all(axis=0))
+            return Regression(moves, np.asarray(np.isfinite(moves).all(axis=0)))
 
         regression: Regression = self.once(("regression", self.key), made)
 
