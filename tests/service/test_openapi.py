@@ -19,7 +19,8 @@ PHASES = (Phase.explicit, Phase.generate)  # a failure is shown as it was found
 OPERATIONS = [
     "POST /v1/execute", "GET /v1/packs", "GET /v1/catalogue", "GET /v1/packs/{pack_id}/portfolios",
     "GET /v1/packs/{pack_id}/accounts",
-    "GET /v1/packs/{pack_id}/performance", "GET /v1/packs/{pack_id}/regime", "GET /v1/packs/{pack_id}/decisions",
+    "GET /v1/packs/{pack_id}/performance", "GET /v1/packs/{pack_id}/attribution", "GET /v1/packs/{pack_id}/regime",
+    "GET /v1/packs/{pack_id}/decisions",
     "GET /v1/packs/{pack_id}/trace",
     "GET /v1/packs/{pack_id}/{view}", "GET /health", "GET /ready",
 ]  # fmt: skip
