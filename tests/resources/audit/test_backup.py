@@ -79,14 +79,6 @@ def test_what_others_said_of_the_anchor_comes_back_with_it(warehouse: Warehouse,
     for name, text in said.items():
         assert (tmp_path / "worm" / name).read_text() == text
     assert sound(elsewhere) and "time stamp" in " ".join(verify_home(elsewhere).notes)
-    more(warehouse)
-    shutil.rmtree(tmp_path / "kept")
-    backup(warehouse, tmp_path / "kept", AT)
-    there = elsewhere.anchor.read_text()
-    restore(elsewhere, tmp_path / "kept", AT)
-    assert elsewhere.anchor.read_text().startswith(
-        there
-    )  # an anchor that is there is kept, with what was said of it
 
 
 @pytest.mark.parametrize("name", ["anchors.jsonl", "payloads/a.csv", "payloads/b.csv", "timestamps.jsonl"])
