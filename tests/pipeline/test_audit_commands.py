@@ -156,10 +156,10 @@ def test_a_damaged_file_is_told_as_that_by_every_command(typed: Typed, tmp_path:
     reading: list[tuple[str, ...]] = [
         ("trades",), ("packs", "list"), ("packs", "show"), ("explain", "latest", "AAA"), ("packs", "restatements"),
         ("trace", "trades", THURSDAY), ("packs", "diff", WEDNESDAY, THURSDAY), ("api",), ("screen",), ("report",),
-        ("prove", "trades", THURSDAY, "AAA"), ("risk",), ("accounts", "list"), ("packs", "replay", THURSDAY),
+        ("prove", "trades", THURSDAY, "AAA"), ("impact",), ("packs", "replay", THURSDAY),
     ]  # fmt: skip
     writing: list[tuple[str, ...]] = [
-        ("ingest",), ("run",), ("backup", str(tmp_path / "copy")), ("backtest",), ("ui",), ("anchor", "checkpoint"),
+        ("ingest",), ("run",), ("backup", str(tmp_path / "copy")), ("backtest",), ("ui",),
         ("packs", "revise", THURSDAY.removeprefix("PP_"), "--reason", "a better word"),
     ]  # fmt: skip
     with terminal(tmp_path / "desk") as at:
