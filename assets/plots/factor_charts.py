@@ -27,8 +27,8 @@ def factor_risk_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
     before, after = 100 * wide.sum()
     said = f"{name}: volatility a year by factor, {before:.2f}% before and {after:.2f}% after the trades"
     parts = [label(10, 18, said, 13)]
-    for place, (side, colour) in enumerate((("before", BEFORE), ("after", AFTER))):
-        parts += [rect(left + 90 * place, 28, 9, 9, colour), label(left + 90 * place + 13, 37, side, 11)]
+    for place, (word, colour) in enumerate((("before", BEFORE), ("after", AFTER))):
+        parts += [rect(left + 90 * place, 28, 9, 9, colour), label(left + 90 * place + 13, 37, word, 11)]
     for mark in marks:
         at = left + (mark - marks[0]) * scale
         parts += [rule(at, top, at, below, FAINT), label(at, below + 14, f"{mark:.10g}%", 10, "middle")]

@@ -114,7 +114,7 @@ class _Solver:
         """How far a point is from the optimum, per step: limits missed, slopes times names, slacks times prices."""
         missing = max(float(np.abs(r).max(initial=0.0)) for r in (*residuals, equal))
         slope = max(float(np.abs(part).max()) for part in self._slopes(at))
-        return max(missing, slope * at.w.shape[1], mu * self.count / self.it.steps)
+        return float(max(missing, slope * at.w.shape[1], mu * self.count / self.it.steps))
 
     def _start(self) -> _Point:
         it, n = self.it, self.it.q.shape[1]
@@ -131,7 +131,7 @@ class _Solver:
         prices = tuple(
             np.where(m, PRICE * ROOM / n / s, 0.0) for m, s in zip(self.there, slacks, strict=True)
         )
-        return replace(at, slacks=slacks, prices=prices)
+        return replace(at, slacks=slacks, prices=prices)  # type: ignore[arg-type]
 
     def _rows(self, w: Array) -> Array:
         return np.asarray((self.it.rows @ w[:, :, None])[:, :, 0])

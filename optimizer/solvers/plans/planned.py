@@ -19,9 +19,9 @@ from optimizer.numerics.matrices import dense
 from optimizer.numerics.polish import Mask, polish
 from optimizer.problem.feasible_set import Arena, plain
 from optimizer.problem.goals import RESTING, Quadratic, Traded
-from optimizer.problem.methods import after_costs, as_penalty, before_costs, mean_of, target_cap
+from optimizer.problem.methods import after_costs, as_penalty, before_costs, target_cap
 from optimizer.problem.policy_limits import build_limits
-from optimizer.problem.setting import Setting
+from optimizer.problem.setting import Setting, mean_of
 from optimizer.problem.trade_bounds import moves
 from optimizer.solvers import cardinality
 from optimizer.solvers.audit import Certificate

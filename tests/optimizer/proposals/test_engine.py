@@ -286,7 +286,8 @@ def test_a_result_becomes_trades():
 
 LATER = {"lookback_days", "mean_method", "covariance_method", "black_litterman", "view_model", "returns",
          "min_quality_score", "commission", "commission_per_share", "root_impact",
-         "rounding", "min_trade_value", "method", "risk_free_rate"}  # fmt: skip
+         "horizon", "max_participation", "participation_limits", "rounding",
+         "min_trade_value", "method", "risk_free_rate"}  # fmt: skip
 RENAMED = {
     "max_total_notional": "max_notional",
     "min_exposure_per_type": "min_exposures",
