@@ -59,7 +59,7 @@ def computed(
     if answers.stated:
         with stage.write() as tx:
             entries |= _recorded(tx, asset, pack, answers, seen)
-    told = {portfolio: stood.told for portfolio, stood in stands.items()} | answers.told
+    told = {**{portfolio: stood.told for portfolio, stood in stands.items()}, **answers.told}
     names = {snapshot.portfolio_id: snapshot.name for snapshot in snapshots}
     return Written(pack, [entries[portfolio] for portfolio in names], answers, told, names)
 
