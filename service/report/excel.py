@@ -9,7 +9,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from service.report.contents import Contents
-from service.report.tables import Table, tables
+from service.report.table import Table
+from service.report.tables import tables
 
 if TYPE_CHECKING:
     from openpyxl.cell import Cell

@@ -11,7 +11,8 @@ from optimizer import DataError
 from service.report import drawing
 from service.report.contents import Contents, Section
 from service.report.figures import held_most
-from service.report.tables import Table, of_the_pack, section_tables, track_tables
+from service.report.table import Table
+from service.report.tables import of_the_pack, section_tables, track_tables
 from service.report.track import BENCHMARK, OWN, Track, in_words
 
 if TYPE_CHECKING:

@@ -35,8 +35,8 @@ def backtest_parts(con: Connection, pack: Pack, case: Case, past: Past, replay: 
     settings = settings_of(recipe.half_life, recipe.periods_per_year or float(TRADING_DAYS))
     dates = list(pd.DatetimeIndex(book.dates).date)
     days = factor_days(partial(fit_factors, panel, settings), dates, books)
-    earned = replay.benchmark.pct_change(fill_method=None).reindex(book.dates).to_numpy(dtype=float)
-    return daily_parts(book, days, earned)
+    earned = replay.benchmark.pct_change(fill_method=None).reindex(book.dates)
+    return daily_parts(book, days, np.asarray(earned, dtype=np.float64))
 
 
 def part_rows(found: DailyParts) -> pd.DataFrame:
