@@ -34,9 +34,9 @@ def factor_risk_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
         parts += [rule(at, top, at, below, FAINT), label(at, below + 14, f"{mark:.10g}%", 10, "middle")]
     for place, (part, pair) in enumerate(zip(shown.index, values, strict=True)):
         y = top + step * place
-        for side, (value, colour) in enumerate(zip(pair, (BEFORE, AFTER), strict=True)):
+        for row, (value, colour) in enumerate(zip(pair, (BEFORE, AFTER), strict=True)):
             x = left + (min(value, 0.0) - marks[0]) * scale
-            parts.append(rect(x, y + 3 + 8 * side, abs(value) * scale, 8, colour))
+            parts.append(rect(x, y + 3 + 8 * row, abs(value) * scale, 8, colour))
         parts.append(label(left - 6, y + 15, str(part), 10, "end"))
     zero = left - marks[0] * scale
     parts.append(rule(zero, top, zero, below))

@@ -49,7 +49,7 @@ TOTALS: dict[str, Any] = {
 }  # fmt: skip
 BOOK: dict[str, Any] = {
     "name": "book", "mode": "live", "base_currency": "USD", "problem": None, "result": RESULT, "totals": TOTALS,
-    "trades": [BUY, SELL, HOLD],
+    "trades": [BUY, SELL, HOLD], "trade_schedule": [],
 }  # fmt: skip
 
 

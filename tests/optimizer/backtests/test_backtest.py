@@ -368,9 +368,9 @@ def test_a_sweep_estimates_each_window_once_and_decides_as_each_strategy_alone(m
     alone = bench.compare(caps(), **options)
     real = policy_strategy.estimate_window
 
-    def counted(values, dates, *rest):
+    def counted(values, dates, *rest, **named):
         calls.append(dates[-1])
-        return real(values, dates, *rest)
+        return real(values, dates, *rest, **named)
 
     monkeypatch.setattr(policy_strategy, "estimate_window", counted)
     together = bench.compare(caps(windows=SharedWindows()), **options)
