@@ -36,11 +36,7 @@ def backtest_parts(con: Connection, pack: Pack, case: Case, past: Past, replay: 
     dates = list(pd.DatetimeIndex(book.dates).date)
     days = factor_days(partial(fit_factors, panel, settings), dates, books)
     earned = replay.benchmark.pct_change(fill_method=None).reindex(book.dates)
-<<<<<<< HEAD
     return daily_parts(book, days, np.asarray(earned, dtype=float))
-=======
-    return daily_parts(book, days, np.asarray(earned, dtype=np.float64))
->>>>>>> f4
 
 
 def part_rows(found: DailyParts) -> pd.DataFrame:
