@@ -87,7 +87,7 @@ def _furthest(whole: Program, steps: int, row: Array | None) -> float | None:
     cost = np.zeros(3 * n * steps)
     if row is not None:
         cost[n * (steps - 1) : n * steps] = -row
-    found = linprog(  # type: ignore[call-overload]  whose stubs know no sparse arrays of these kinds
+    found = linprog(  # type: ignore[call-overload]
         cost, vstack(sides), np.concatenate(bounds), links, start, np.array(ends, dtype=float), method="highs"
     )
     return -float(found.fun) if found.status == 0 else None
