@@ -5,7 +5,8 @@ from optimizer.model.estimates import Estimates as Estimates, Recipe as Recipe
 from optimizer.model.exposures import ExposureCalculator as ExposureCalculator, ExposureType as ExposureType, Fund as Fund, FundExposureMap as FundExposureMap
 from optimizer.model.policies.horizon import Horizon as Horizon
 from optimizer.model.liquidity import LiquidityPanel as LiquidityPanel, rolling_liquidity as rolling_liquidity
-from optimizer.model.policy import BlackLittermanSettings as BlackLittermanSettings, Policy as Policy
+from optimizer.model.policies.fields import BlackLittermanSettings as BlackLittermanSettings
+from optimizer.model.policy import Policy as Policy
 from optimizer.model.portfolio import FactorRisk as FactorRisk, Portfolio as Portfolio, Position as Position, Trade as Trade, Universe as Universe
 from optimizer.model.returns import log_returns as log_returns, simple_returns as simple_returns, total_return_index as total_return_index
 from optimizer.model.text_limits import parse_limit as parse_limit

@@ -10,7 +10,7 @@ from optimizer.beliefs.estimators.means import equilibrium
 from optimizer.beliefs.market_views import ABSURD_GROSS, JointViews, MarketView, ViewMatrix, view_portfolios
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.estimates import check_covariance, check_magnitude, check_symbols, finite
-from optimizer.model.policy import BlackLittermanSettings
+from optimizer.model.policies.fields import BlackLittermanSettings
 from optimizer.numerics.counted import counted
 from optimizer.numerics.matrices import LowRank, Matrix, dense, less, variances
 from optimizer.typing import Array

@@ -5,7 +5,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 
 from optimizer.model.exposures import ExposureType
-from optimizer.model.policy import DoubtShape, ForcedCash, OnConflict, Policy
+from optimizer.model.policies.fields import DoubtShape, ForcedCash, OnConflict
+from optimizer.model.policy import Policy
 from optimizer.model.portfolio import FactorRisk
 from optimizer.model.ranges import Range
 from optimizer.problem.methods import SCENARIO_COSTS

@@ -13,8 +13,8 @@ from optimizer.problem.feasible_set import plain
 from optimizer.problem.goals import Quadratic
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting
-from optimizer.solvers import cardinality
 from optimizer.solvers.conflicts import explain
+from optimizer.solvers.names import cardinality
 from optimizer.solvers.solve import Solution
 from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array

@@ -9,7 +9,8 @@ import numpy as np
 from optimizer.beliefs.black_litterman import IMPLIED, implied_risk_aversion
 from optimizer.errors import PolicyError
 from optimizer.model.estimates import Estimates
-from optimizer.model.policy import BlackLittermanSettings, Policy
+from optimizer.model.policies.fields import BlackLittermanSettings
+from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.typing import Array
 

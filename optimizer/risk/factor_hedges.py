@@ -10,7 +10,8 @@ from optimizer.errors import PolicyError
 from optimizer.factors.attribution import predicted_risk
 from optimizer.factors.factor_model import FactorModel
 from optimizer.model.estimates import Estimates
-from optimizer.model.policy import PERCENT_MEANT, Policy
+from optimizer.model.policies.checks import PERCENT_MEANT
+from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.numerics.matrices import LowRank
 from optimizer.risk.hedges import Instrument

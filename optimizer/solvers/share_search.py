@@ -21,7 +21,7 @@ from optimizer.numerics.shares.risk_share import Share, Side
 from optimizer.problem.feasible_set import Arena
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
 from optimizer.solvers.audit import GAP_TOLERANCE
-from optimizer.solvers.cardinality import sign
+from optimizer.solvers.names.cardinality import sign
 from optimizer.solvers.solver_choice import Optimum, optimum
 from optimizer.typing import Array
 

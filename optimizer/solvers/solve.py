@@ -16,20 +16,19 @@ from optimizer.model.portfolio import Universe
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, scale_range
 from optimizer.problem.feasible_set import Arena, plain
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
-from optimizer.problem.methods import borrows, fees_of, goal_of, target_cap
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
+from optimizer.problem.methods import goal_of, target_cap
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting, checked_weights
-from optimizer.problem.tails.tail_goals import TailBudget
-from optimizer.problem.weight_intervals import NOTHING
-from optimizer.solvers import cardinality
-from optimizer.solvers.audit import GAP_TOLERANCE, Binding, Certificate, bindings
-from optimizer.solvers.cardinality import Choice, always_held, choose_names, sign, unmet_holdings
+from optimizer.solvers.answer_warnings import answer_warnings
+from optimizer.solvers.audit import Binding, Certificate, bindings
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
 from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_limits
-from optimizer.solvers.name_conflicts import impossible
+from optimizer.solvers.names import cardinality
+from optimizer.solvers.names.cardinality import Choice, always_held, choose_names, sign, unmet_holdings
+from optimizer.solvers.names.conflicts_of_names import impossible
 from optimizer.solvers.plans.planned import Plan, best_plan
 from optimizer.solvers.search import Way, search
 from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from optimizer.model.alignment import Weights
-
-TARGET_TOLERANCE = 1e-6
-BUDGET_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,11 +202,7 @@ def solved(
         *way.warnings,
         *(limit.text for limit in unmet),
         *best.notes,
-        *shortfall(goal, best.weights),
-        *unbudgeted(goal, best.weights, setting),
-        *unseen_fees(goal, best.weights, setting),
-        *target_missed(best, setting),
-        *unproven(goal, best.weights, way.bound),
+        *answer_warnings(goal, best.weights, setting, way.bound),
     )
     solution = Solution(
         setting.symbols, best.weights, goal.value(best.weights), policy.method, goal, arena, best, unmet,
@@ -257,10 +249,7 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
     arena, best = optimum_within(goal, wanted, constraints)
     notes = (
         *best.notes,
-        *shortfall(goal, best.weights),
-        *unbudgeted(goal, best.weights, setting),
-        *unseen_fees(goal, best.weights, setting),
-        *target_missed(best, setting),
+        *answer_warnings(goal, best.weights, setting, None),
     )
     value = goal.value(best.weights)
     return Solution(
@@ -308,75 +297,6 @@ def rescaled(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> tuple
     candidate = Candidate(w, best.multipliers, best.solver, goal.support(w))
     again = certified(best.lane, scaled, candidate, goal)
     return (scaled, replace(again, notes=best.notes)) if again.certificate.ok else (arena, best)
-
-
-def unbudgeted(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
-    """A warning that names what is held without a share of the risk: a hedge, of which nothing says how much."""
-    if not isinstance(goal, RiskBudget) or goal.loadings is not None:
-        return ()
-    hedges = np.flatnonzero((goal.budgets == 0) & (w > NOTHING))
-    if not len(hedges):
-        return ()
-    told = ", ".join(f"{setting.symbols[i]} {w[i]:.1%}" for i in hedges)
-    return (
-        f"risk_budgets give no share of the risk to {told}; it is held because it hedges the others: give it a share, "
-        f"or close it by asset_limits (0, 0)",
-    )
-
-
-def unseen_fees(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
-    """A warning that says what short positions cost to borrow, where the goal does not count it."""
-    counted = isinstance(goal, Traded) or (isinstance(goal, Ratio) and goal.fees is not None)
-    if counted or not borrows(setting.policy):
-        return ()
-    paid = float(fees_of(setting) @ np.maximum(-w, 0.0))
-    if paid <= NOTHING:
-        return ()
-    return (
-        f"method {setting.policy.method} does not count borrow fees; those of its short positions are {paid:.2%} of "
-        f"the NAV a year",
-    )
-
-
-def shortfall(goal: Goal, w: Array) -> tuple[str, ...]:
-    """A warning when the limits keep an answer from what the method is named after."""
-    match goal:
-        case RiskBudget() | TailBudget():
-            shares = goal.shares(w)
-            if np.abs(shares - goal.budgets).max() > BUDGET_TOLERANCE:
-                worst = int(np.argmax(np.abs(shares - goal.budgets)))
-                return (
-                    f"risk budgets cannot be met under the limits: one share of the {goal.shared} is "
-                    f"{shares[worst]:.1%} where {goal.budgets[worst]:.1%} is wanted",
-                )
-        case Quadratic() if goal.measure.startswith("distance") and goal.value(w) > BUDGET_TOLERANCE:
-            return (
-                f"the limits do not allow the method's own weights; {goal.measure} is {goal.value(w):.4g}",
-            )
-    return ()
-
-
-def unproven(goal: Goal, w: Array, bound: float | None) -> tuple[str, ...]:
-    """What is not known where limits on shares of risk leave a gap between the answer and what none can better."""
-    value = goal.value(w)
-    if bound is None or abs(value - bound) <= GAP_TOLERANCE * max(abs(value), 1e-9):
-        return ()
-    return (
-        f"limits on shares of risk are not convex: the {goal.measure} is {value:.6g}, none is better than {bound:.6g}; "
-        f"that no portfolio lies between is not proven",
-    )
-
-
-def target_missed(best: Optimum, setting: Setting) -> tuple[str, ...]:
-    """A warning when the limits keep volatility from its target."""
-    target = setting.policy.target_volatility
-    if target is None:
-        return ()
-    risk = volatility(best.weights, setting.estimates.risk)
-    if abs(risk - target) <= TARGET_TOLERANCE * target:
-        return ()
-    side = "only" if risk < target else "still"
-    return (f"target volatility {target:.2%} is not reached: the limits allow {side} {risk:.2%}",)
 
 
 def unlimited(goal: Goal, limits: Limits) -> Array:

@@ -23,8 +23,8 @@ from optimizer.problem.methods import after_costs, as_penalty, before_costs, tar
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting, mean_of
 from optimizer.problem.trade_bounds import moves
-from optimizer.solvers import cardinality
 from optimizer.solvers.audit import Certificate
+from optimizer.solvers.names import cardinality
 from optimizer.solvers.newton_refinement import model, on_their_side
 from optimizer.solvers.plans.interior_point import Prices, solve_plan
 from optimizer.solvers.plans.program import Program

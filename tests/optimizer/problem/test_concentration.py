@@ -19,7 +19,7 @@ from optimizer import (
     solve,
 )
 from optimizer.numerics.convex_limits import Largest
-from optimizer.solvers.cardinality import sign
+from optimizer.solvers.names.cardinality import sign
 
 
 def book(seed: int, n: int) -> Estimates:

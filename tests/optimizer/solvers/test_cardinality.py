@@ -8,8 +8,8 @@ import pytest
 from draws import each_once
 
 from optimizer import Conflict, Estimates, InfeasibleError, Policy, PolicyError, Solution, Universe, solve
-from optimizer.solvers import cardinality
-from optimizer.solvers.cardinality import sign
+from optimizer.solvers.names import cardinality
+from optimizer.solvers.names.cardinality import sign
 
 METHODS = ("min_volatility", "mean_variance", "max_sharpe", "cvar", "max_return", "min_tracking_error")
 

@@ -32,7 +32,7 @@ from optimizer.problem.weight_intervals import (
     pieces_of,
 )
 from optimizer.solvers.hierarchy import Unmet
-from optimizer.solvers.mixed_integer import best_places
+from optimizer.solvers.names.mixed_integer import best_places
 from optimizer.solvers.solver_choice import Optimum, optimum
 from optimizer.typing import Array
 

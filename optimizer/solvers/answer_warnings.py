@@ -1,0 +1,92 @@
+"""What must be said of an answer: where the limits, the method or the proof fall short of what was asked for."""
+
+import numpy as np
+
+from optimizer.measures.portfolio_measures import volatility
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
+from optimizer.problem.methods import borrows, fees_of
+from optimizer.problem.setting import Setting
+from optimizer.problem.tails.tail_goals import TailBudget
+from optimizer.problem.weight_intervals import NOTHING
+from optimizer.solvers.audit import GAP_TOLERANCE
+from optimizer.typing import Array
+
+TARGET_TOLERANCE = 1e-6
+BUDGET_TOLERANCE = 1e-5
+
+
+def answer_warnings(goal: Goal, w: Array, setting: Setting, bound: float | None) -> tuple[str, ...]:
+    """All of it, for (n,) weights; bound: of the objective, where limits on shares of risk leave a gap."""
+    return (
+        *shortfall(goal, w), *unbudgeted(goal, w, setting), *unseen_fees(goal, w, setting),
+        *target_missed(w, setting), *unproven(goal, w, bound),
+    )  # fmt: skip
+
+
+def unbudgeted(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
+    """A warning that names what is held without a share of the risk: a hedge, of which nothing says how much."""
+    if not isinstance(goal, RiskBudget) or goal.loadings is not None:
+        return ()
+    hedges = np.flatnonzero((goal.budgets == 0) & (w > NOTHING))
+    if not len(hedges):
+        return ()
+    told = ", ".join(f"{setting.symbols[i]} {w[i]:.1%}" for i in hedges)
+    return (
+        f"risk_budgets give no share of the risk to {told}; it is held because it hedges the others: give it a share, "
+        f"or close it by asset_limits (0, 0)",
+    )
+
+
+def unseen_fees(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
+    """A warning that says what short positions cost to borrow, where the goal does not count it."""
+    counted = isinstance(goal, Traded) or (isinstance(goal, Ratio) and goal.fees is not None)
+    if counted or not borrows(setting.policy):
+        return ()
+    paid = float(fees_of(setting) @ np.maximum(-w, 0.0))
+    if paid <= NOTHING:
+        return ()
+    return (
+        f"method {setting.policy.method} does not count borrow fees; those of its short positions are {paid:.2%} of "
+        f"the NAV a year",
+    )
+
+
+def shortfall(goal: Goal, w: Array) -> tuple[str, ...]:
+    """A warning when the limits keep an answer from what the method is named after."""
+    match goal:
+        case RiskBudget() | TailBudget():
+            shares = goal.shares(w)
+            if np.abs(shares - goal.budgets).max() > BUDGET_TOLERANCE:
+                worst = int(np.argmax(np.abs(shares - goal.budgets)))
+                return (
+                    f"risk budgets cannot be met under the limits: one share of the {goal.shared} is "
+                    f"{shares[worst]:.1%} where {goal.budgets[worst]:.1%} is wanted",
+                )
+        case Quadratic() if goal.measure.startswith("distance") and goal.value(w) > BUDGET_TOLERANCE:
+            return (
+                f"the limits do not allow the method's own weights; {goal.measure} is {goal.value(w):.4g}",
+            )
+    return ()
+
+
+def unproven(goal: Goal, w: Array, bound: float | None) -> tuple[str, ...]:
+    """What is not known where limits on shares of risk leave a gap between the answer and what none can better."""
+    value = goal.value(w)
+    if bound is None or abs(value - bound) <= GAP_TOLERANCE * max(abs(value), 1e-9):
+        return ()
+    return (
+        f"limits on shares of risk are not convex: the {goal.measure} is {value:.6g}, none is better than {bound:.6g}; "
+        f"that no portfolio lies between is not proven",
+    )
+
+
+def target_missed(w: Array, setting: Setting) -> tuple[str, ...]:
+    """A warning when the limits keep volatility from its target."""
+    target = setting.policy.target_volatility
+    if target is None:
+        return ()
+    risk = volatility(w, setting.estimates.risk)
+    if abs(risk - target) <= TARGET_TOLERANCE * target:
+        return ()
+    side = "only" if risk < target else "still"
+    return (f"target volatility {target:.2%} is not reached: the limits allow {side} {risk:.2%}",)

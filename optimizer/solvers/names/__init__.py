@@ -1,0 +1,1 @@
+"""Which names are held or traded at all: least positions, numbers of holdings, bands, by branch and bound."""
