@@ -29,7 +29,6 @@ from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_l
 from optimizer.solvers.names import cardinality
 from optimizer.solvers.names.cardinality import Choice, always_held, choose_names, sign, unmet_holdings
 from optimizer.solvers.names.conflicts_of_names import impossible
-from optimizer.solvers.plans.planned import Plan, best_plan
 from optimizer.solvers.search import Way, search
 from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from optimizer.model.alignment import Weights
+    from optimizer.solvers.plans.planned import Plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class Solution:
     unconstrained_turnover: float | None = None
     bound: float | None = None
     hierarchy: Hierarchy | None = None
-    plan: Plan | None = None
+    plan: "Plan | None" = None
 
     @property
     def optimality_gap(self) -> float:
@@ -229,6 +229,8 @@ def solved_plan(setting: Setting, constraints: OwnConstraints | None) -> Solutio
         raise PolicyError(
             "own constraints cannot be combined with a horizon of several steps; drop one of them"
         )
+    from optimizer.solvers.plans.planned import best_plan  # which needs scipy, as the hot path does not
+
     plan, goal, arena, best = best_plan(setting)
     return Solution(
         setting.symbols, best.weights, plan.utility, setting.policy.method, goal, arena, best, plan=plan
