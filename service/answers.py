@@ -224,6 +224,37 @@ class HedgesAnswer(Answer):
     warnings: list[str]
 
 
+class FactorHedgeAnswer(Answer):
+    """One hedge in whole shares; `exposures` is what it adds to each named factor."""
+
+    instrument: str
+    action: Literal["BUY", "SELL"]
+    quantity: int
+    notional: float
+    estimated_cost: float
+    exposures: dict[str, float]
+    rationale: str
+
+
+class FactorHedgesAnswer(Answer):
+    """Hedges that bring exposures to factors, in standard deviations, down; volatilities in percent per year."""
+
+    portfolio_id: str
+    pricing_pack_id: str
+    asof_date: date
+    targets: dict[str, float]
+    exposures_before: dict[str, float]
+    exposures_after: dict[str, float]
+    volatility_before_pct: float
+    volatility_after_pct: float
+    hedges: list[FactorHedgeAnswer]
+    suggestions_count: int
+    total_notional: float
+    total_cost: float
+    total_cost_bps: float
+    warnings: list[str]
+
+
 class PositionStress(Answer):
     """What one holding does under a scenario, and how that was priced."""
 

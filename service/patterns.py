@@ -13,6 +13,7 @@ from resources.settings.policies.values import Strict
 from service import optimizer_service
 from service.answers import (
     Answer,
+    FactorHedgesAnswer,
     FrontierAnswer,
     HedgesAnswer,
     ImpactAnswer,
@@ -24,7 +25,6 @@ from service.answers import (
 from service.frontier import frontier
 from service.optimizer_service import OptimizerService
 from service.policies import merged_policy
-from service.stresses import FactorHedgesAnswer
 
 TTL_SECONDS = 300
 MOST = 1e15  # shares or money of a trade: cents are still told apart

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from optimizer import (
     CostModel,
@@ -25,7 +24,8 @@ from resources.results.risk_outputs import Hedged, hedge_row, hedged, stressed
 from resources.results.scenario_inputs import Exposed, read_exposed
 from resources.settings.playbooks import REGIME_RULES, SCENARIOS, Playbooks
 from service.answers import (
-    Answer,
+    FactorHedgeAnswer,
+    FactorHedgesAnswer,
     HedgeAnswer,
     HedgesAnswer,
     OrderAnswer,
@@ -38,37 +38,6 @@ from service.answers import (
 from service.desk import Desk, Loaded
 
 ROUNDED = 1e-3  # standard deviations that rounding to whole shares may leave unsaid
-
-
-class FactorHedgeAnswer(Answer):
-    """One hedge in whole shares; `exposures` is what it adds to each named factor."""
-
-    instrument: str
-    action: Literal["BUY", "SELL"]
-    quantity: int
-    notional: float
-    estimated_cost: float
-    exposures: dict[str, float]
-    rationale: str
-
-
-class FactorHedgesAnswer(Answer):
-    """Hedges that bring exposures to factors, in standard deviations, down; volatilities in percent per year."""
-
-    portfolio_id: str
-    pricing_pack_id: str
-    asof_date: date
-    targets: dict[str, float]
-    exposures_before: dict[str, float]
-    exposures_after: dict[str, float]
-    volatility_before_pct: float
-    volatility_after_pct: float
-    hedges: list[FactorHedgeAnswer]
-    suggestions_count: int
-    total_notional: float
-    total_cost: float
-    total_cost_bps: float
-    warnings: list[str]
 
 
 def chosen_scenarios(

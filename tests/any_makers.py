@@ -407,6 +407,7 @@ MAKERS: dict[str, Maker] = {
     "decisions": lambda c: None,
     "OptimizationBacktest.compare.executor": lambda c: None,
     "progress": lambda c: None,
+    "watch": lambda c: None,
     "order": lambda c: np.arange(c.n),
     "CostModel.values": lambda c: c.weights(),
     "CostModel.prices": lambda c: c.one(None, 100 * c.weights()),

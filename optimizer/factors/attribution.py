@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 
 import numpy as np
 
@@ -52,10 +53,15 @@ def predicted_risk(model: FactorModel, weights: Array, benchmark: Array | None =
         raise DataError(
             f"weights have shape {own.shape}; one finite number for each of {len(model.symbols)} names"
         )
-    exposures = model.exposures.T @ own
-    pull = model.factor_covariance @ exposures
-    names = own * (model.exposures @ pull + model.specific * own)
-    variance = float(names.sum())
+    with np.errstate(over="ignore", invalid="ignore"):
+        exposures = model.exposures.T @ own
+        pull = model.factor_covariance @ exposures
+        names = own * (model.exposures @ pull + model.specific * own)
+        variance = float(names.sum())
+    if not isfinite(variance):
+        raise DataError(
+            "the risk of the weights is no finite number; give fractions of the NAV, and a model in variances"
+        )
     volatility = float(np.sqrt(max(variance, 0.0)))
     per = 1.0 / volatility if volatility > 0 else 0.0
     own_risk = float(own @ (model.specific * own))

@@ -332,4 +332,4 @@ def test_every_error_code_is_documented(client: TestClient) -> None:
     shapes = described["paths"]["/v1/execute"]["post"]["requestBody"]["content"]["application/json"][
         "schema"
     ]["oneOf"]
-    assert len(shapes) == 6
+    assert len(shapes) == 7

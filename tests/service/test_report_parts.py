@@ -43,7 +43,7 @@ def test_bars_are_the_thirty_largest_the_largest_on_top(drawn: list[tuple[Any, s
     pairs = {f"S{number:02d}": (number / 100, -number / 50) for number in range(1, 33)} | {"A": (0.64, 0.0)}
     assert figures.bars(pairs, "here") == "here"
     [(figure, place, height)] = drawn
-    now, target = figure["data"]
+    target, now = figure["data"]
     names = [f"S{number:02d}" for number in range(4, 32)] + [
         "S32",
         "A",
@@ -61,7 +61,7 @@ def test_risk_bars_leave_out_what_is_neither_held_nor_risky(drawn: list[tuple[An
         {"symbol": "D", "weight": 0.0, "risk_contribution": -0.1},
     ]  # fmt: skip
     figures.risk_bars(weights, "risk")
-    weight, risk = drawn[0][0]["data"]
+    risk, weight = drawn[0][0]["data"]
     assert [weight["name"], risk["name"], *weight["y"]] == ["weight", "share of risk", "C", "D", "A"]
     assert list(risk["x"]) == [0.0, -0.1, 0.7]
 
@@ -235,7 +235,7 @@ def test_only_pictures_with_something_to_show_are_drawn(drawn: list[tuple[Any, s
     )  # fmt: skip
     made = page._pictures(section(), "p1")
     assert {name for name, html in made.items() if html} == {"weights", "risk"}
-    assert made["weights"] == "p1-weights" and list(drawn[0][0]["data"][0]["x"]) == [0.0]
+    assert made["weights"] == "p1-weights" and list(drawn[0][0]["data"][1]["x"]) == [0.0]
     still = section(
         weights=[{"symbol": "A", "current_weight": 1e-7, "weight": 1e-6, "risk_contribution": None}]
     )
