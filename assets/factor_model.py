@@ -56,7 +56,7 @@ def factor_model(
              **{f"left out of {name}": told for name, told in missing.items()}},
             check_results=[
                 _check(
-                    {name: out_of_bounds(fit) for name, fit in fits.items()} | refused,
+                    {name: [*out_of_bounds(fit).values()] for name, fit in fits.items()} | refused,
                     {factor: why for fit in fits.values() for factor, why in fit.plan.missing.items()},
                 )
             ],

@@ -52,20 +52,22 @@ def _any_asks(con: Connection, pack: Pack) -> bool:
     return bool(found.fetchall())
 
 
-def out_of_bounds(fit: FactorFit) -> list[str]:
-    """What the last year says against a model, a sentence each; nothing where it holds."""
-    quality, said = fit.quality, []
+def out_of_bounds(fit: FactorFit) -> dict[str, str]:
+    """What the last year says against a model, a sentence a measure; nothing where it holds."""
+    quality, said = fit.quality, dict[str, str]()
     for measure in ("factor_bias", "specific_bias"):
         low, high = BIAS
         if np.isfinite(quality[measure]) and not low <= quality[measure] <= high:
-            said.append(f"{measure} {quality[measure]:.2f} is outside {low} to {high}: risks were forecast too "
-                        f"{'low' if quality[measure] > high else 'high'}")  # fmt: skip
+            side = "low" if quality[measure] > high else "high"
+            said[measure] = (
+                f"{measure} {quality[measure]:.2f} is outside {low} to {high}: risks were forecast too {side}"
+            )
     if quality["r_squared"] < LEAST_EXPLAINED:
-        said.append(
+        said["r_squared"] = (
             f"r_squared {quality['r_squared']:.2f} is below {LEAST_EXPLAINED}: the names move by themselves"
         )
     if quality["names"] < FEW_NAMES * len(fit.plan.factors):
-        said.append(
+        said["names"] = (
             f"{quality['names']:.0f} names carry {len(fit.plan.factors)} factors; {FEW_NAMES} a factor are few"
         )
     return said
@@ -217,7 +219,8 @@ def _specific(fit: FactorFit) -> pd.DataFrame:
 def _quality(fit: FactorFit) -> pd.DataFrame:
     measured = [(measure, "", value, None) for measure, value in fit.quality.items()]
     missing = [("missing", factor, None, why) for factor, why in sorted(fit.plan.missing.items())]
-    return pd.DataFrame([*measured, *missing], columns=["measure", "factor", "value", "note"])
+    doubts = [("doubt", measure, None, said) for measure, said in out_of_bounds(fit).items()]
+    return pd.DataFrame([*measured, *missing, *doubts], columns=["measure", "factor", "value", "note"])
 
 
 def models_of(con: Connection, pack: Pack, recipes: Iterable[Recipe]) -> dict[str, FactorModel]:

@@ -137,10 +137,22 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
         said = f"{len(rest)} more findings of {names}: packfolio packs show {pack.id}"
         found.append({"code": "SET_ASIDE", "message": said})
     told = [f"{row['code']}: {row['message']}" for row in found]
-    return told + [
-        f"FACTORS_LEFT_OUT: the factor model has no {row['factors']}: {row['note']}"
-        for row in missing_factors(con, pack)
-    ]
+    return (
+        told
+        + [
+            f"FACTORS_LEFT_OUT: the factor model has no {row['factors']}: {row['note']}"
+            for row in missing_factors(con, pack)
+        ]
+        + [
+            f"FACTOR_MODEL_DOUBTED: {row['note']}; factor risks of this pack are as doubtful"
+            for row in rows(
+                con,
+                "select distinct note from latest_factor_model_quality where pack_id = ? and measure = 'doubt' "
+                "order by 1",
+                [pack.id],
+            )
+        ]
+    )
 
 
 def missing_factors(con: Connection, pack: Pack) -> list[Row]:

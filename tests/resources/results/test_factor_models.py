@@ -167,7 +167,9 @@ def test_a_desk_with_prices_only_is_told_which_logs_would_give_more(tmp_path: Pa
     rows = factor_frames({"r": fit})["factor_model_quality"]
     told = dict(rows[rows["measure"] == "missing"][["factor", "note"]].to_numpy().tolist())
     assert "market_caps" in told["size"] and "securities" in told["sectors"] and "liquidity" not in told
-    assert any("names carry" in said for said in out_of_bounds(fit))
+    assert "names carry" in out_of_bounds(fit)["names"]
+    doubts = rows[rows["measure"] == "doubt"]
+    assert dict(zip(doubts["factor"], doubts["note"], strict=True)) == out_of_bounds(fit)
 
 
 def test_a_revision_is_seen_from_the_day_it_was_published(tmp_path: Path) -> None:
