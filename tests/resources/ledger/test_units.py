@@ -14,7 +14,7 @@ from optimizer import DataError
 from resources.audit.verification import verify
 from resources.ledger.anchors import Anchors, read_anchors
 from resources.ledger.ledger import Connection, Entry
-from resources.store.transaction import Rows, Versions
+from resources.store.transaction import Rows, Versions, whole
 from resources.store.warehouse import Warehouse
 
 BOOKS = [f"book {number:02}" for number in range(9)]
@@ -141,3 +141,31 @@ def test_the_ledger_row_keeps_a_root_that_a_hand_computed_tree_has(filled: Wareh
     leaves = [hashlib.sha256(text.encode()).digest() for text in texts]
     assert (node(leaves).hex(), "".join(leaf.hex()[:8] for leaf in leaves)) == (root, shorts)
     assert isinstance(read_anchors(filled.anchor), Anchors)
+
+
+def test_more_rows_than_duckdb_holds_in_a_row_group_all_arrive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On two threads: as one statement in a transaction the first table arrived empty, and nobody was told."""
+    monkeypatch.setenv("DUCKDB_THREADS", "2")
+    count = 130_000
+    rows = pa.table({
+        "portfolio_id": ["book 00"] * count, "symbol": [f"S{number}" for number in range(count)],
+        "weight": [1.0 / count] * count,
+    })  # fmt: skip
+    exposures = pd.DataFrame({"portfolio_id": ["book 00"], "exposure_type": ["EQUITY"], "amount": [1.0]})
+    warehouse = Warehouse(tmp_path)
+    with warehouse.write(STAMP) as tx:
+        tables: dict[str, Rows] = {"optimal_weights": rows, "portfolio_exposures": exposures}
+        (entry,) = tx.record_units(
+            "optimal_weights", PACK, Versions(tables, {"book 00": tuple(tables)}, {}, {"book 00": {}})
+        )
+    with warehouse.live() as con:
+        assert con.execute("select count(*) from optimal_weights").fetchall() == [(count,)]
+        assert entry.rows == count + 1 and verify(con, read_anchors(warehouse.anchor)).faults == []
+
+
+def test_a_table_of_which_rows_are_missing_is_not_written() -> None:
+    whole("trades", 3, 3)
+    with pytest.raises(DataError, match=r"trades: 2 of 3 rows arrived, so nothing was written"):
+        whole("trades", 3, 2)
