@@ -163,10 +163,7 @@ def _traded_candidate(goal: Traded, arena: Arena, found: Found) -> Candidate:
     else:
         prices = limit_prices(goal, arena, found.x[:n], near.support)
         exact = sharpened_within(goal, arena.space, norms, found.x, prices)
-    if exact is None:
-        return near
-    x, multipliers, pull = exact
-    return Candidate(x, arena.prices(multipliers), found.solver, goal.support(x[:n], pull))
+    return _refined(goal, arena, near, exact)
 
 
 def _charged_candidate(goal: Ratio, arena: Arena, near: Candidate) -> Candidate:
@@ -175,11 +172,19 @@ def _charged_candidate(goal: Ratio, arena: Arena, near: Candidate) -> Candidate:
         return near
     n, norms = len(arena.limits.symbols), arena.limits.norms
     prices = limit_prices(goal, arena, near.x[:n], near.support)
-    exact = sharpened_ratio(goal, arena.space, norms, near.x, prices)
+    return _refined(goal, arena, near, sharpened_ratio(goal, arena.space, norms, near.x, prices))
+
+
+def _refined(
+    goal: Traded | Ratio, arena: Arena, near: Candidate, exact: tuple[Array, Array, Array] | None
+) -> Candidate:
+    """The answer to the last digits (weights, multipliers, pull), still to be certified; without it the one near."""
     if exact is None:
         return near
     x, multipliers, pull = exact
-    return Candidate(x, arena.prices(multipliers), near.solver, goal.support(x[:n], pull))
+    return Candidate(
+        x, arena.prices(multipliers), near.solver, goal.support(x[: len(arena.limits.symbols)], pull)
+    )
 
 
 def limit_prices(goal: Goal, arena: Arena, w: Array, support: Support) -> Array | None:

@@ -184,7 +184,7 @@ class Transaction:
     ) -> None:
         """Inserts the wanted ones of so many staged rows into their table, all of them."""
         whole(table, given, self._number(f"select count(*) from {name}"))
-        rows = self._number(f"select count(*) from {name} {where}", values)
+        rows = self._number(f"select count(*) from {name} {where}", values) if where else given
         whole(table, rows, self._number(f"insert into {table} by name select * from {name} {where}", values))
 
     def _number(self, sql: str, values: Sequence[object] = ()) -> int:

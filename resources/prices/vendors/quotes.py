@@ -3,12 +3,21 @@
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from resources.prices.columns import plain
 from resources.prices.source import FileRejected
-from resources.prices.vendors.rewriting import STATE, Change, Rewritten, changed, dollars, fail, lines_of
+from resources.prices.vendors.rewriting import (
+    STATE,
+    Change,
+    Rewritten,
+    cells_of,
+    changed,
+    dollars,
+    fail,
+    lines_of,
+)
 
 Rewrite = Callable[[str, Sequence[str], str], Rewritten]
 TIINGO = {"adjclose": "adj_close", "divcash": "dividend", "splitfactor": "split"}
@@ -19,7 +28,6 @@ SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.A)
 SHORT = re.compile(r"(\d+(?:\.\d+)?)([KMB])", re.A)
 TIMES = {"K": 10**3, "M": 10**6, "B": 10**9}
 EXCHANGE = ZoneInfo("America/New_York")
-LATEST = 10**20  # nanoseconds; a number beyond it is no time
 
 
 def quotes_of(header: Sequence[str]) -> Rewrite | None:
@@ -53,7 +61,7 @@ def _polygon(text: str, header: Sequence[str], name: str) -> Rewritten:
 
 
 def _nanoseconds(cell: str) -> str:
-    if not re.fullmatch(r"\d{16,20}", cell, re.A) or int(cell) >= LATEST:
+    if not re.fullmatch(r"\d{16,20}", cell, re.A):
         return cell
     moment = datetime.fromtimestamp(int(cell) // 10**9, EXCHANGE)
     return moment.date().isoformat() if moment.time().isoformat() == "00:00:00" else moment.isoformat(" ")
@@ -83,8 +91,8 @@ def _day_first(text: str, place: int, name: str) -> bool:
     """Whether 03/04/2024 is in April; raises FileRejected where no date of the file tells."""
     firsts, seconds = set[int](), set[int]()
     for line, bare, _ in lines_of(text):
-        cells = bare.replace('"', "").split(",")
-        if line > 1 and len(cells) > place and (found := SLASHED.fullmatch(cells[place].strip())):
+        cells = cells_of(bare)
+        if line > 1 and len(cells) > place and (found := SLASHED.fullmatch(cells[place])):
             firsts.add(int(found[1]))
             seconds.add(int(found[2]))
     if firsts and max(firsts) <= 12 and max(seconds) <= 12:
@@ -118,7 +126,4 @@ def _in_full(cell: str) -> str:
         return ""
     if (found := SHORT.fullmatch(cell)) is None:
         return dollars(cell)
-    try:
-        return str(int(Decimal(found[1]) * TIMES[found[2]]))
-    except InvalidOperation:
-        return cell
+    return str(int(Decimal(found[1]) * TIMES[found[2]]))
