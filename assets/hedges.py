@@ -4,13 +4,13 @@ from typing import Any
 
 import dagster as dg
 
-from assets.impact import impact
 from assets.plots.risk_charts import losses_plot
 from assets.shared.check_words import found as sentence
 from assets.shared.computed import Written, computed
 from assets.shared.many import are_many, summed
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
+from assets.tail_risk import tail_risk
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
@@ -18,12 +18,12 @@ from resources.settings.playbooks import HEDGES, SCENARIOS, Playbooks
 from resources.store.warehouse import frame
 
 ALL_STRESSED = "every_portfolio_is_stressed"
-INPUTS = ["portfolio_snapshots"]
+INPUTS = ["factor_model", "portfolio_snapshots"]
 SHOWN = 20  # rows of a table in the UI
 
 
 @dg.asset(
-    partitions_def=PACKS, deps=[impact], group_name="portfolios", kinds={"python", "duckdb"}, owners=OWNERS,
+    partitions_def=PACKS, deps=[tail_risk], group_name="portfolios", kinds={"python", "duckdb"}, owners=OWNERS,
     code_version="1",
     check_specs=[
         dg.AssetCheckSpec(ALL_STRESSED, asset="hedges", description="Every portfolio can be priced under scenarios."),

@@ -13,6 +13,7 @@ from optimizer.typing import Array
 
 EWMA_DECAY = 0.94
 LEAST_DAYS = 60
+FAR = 40.0  # standard deviations, beyond which a normal has nothing
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,54 @@ def tail_risk(scenarios: Array, weights: Array, level: float = 0.99) -> TailRisk
     return TailRisk(level, float(-worst), float(expected_shortfall(book, level)))
 
 
+def over_horizon(scenarios: Array, sessions: int) -> Array:
+    """(T - sessions + 1, n) compound returns of each run of so many scenarios (T, n) in a row.
+
+    Runs overlap, so that neighbours say much the same: they are many for the middle and few for the tail.
+    Raises PolicyError for a horizon that is not from 1 to T sessions.
+
+    >>> over_horizon(np.array([[0.1], [0.0], [-0.5]]), 2).round(3).tolist()
+    [[0.1], [-0.5]]
+    """
+    if not 1 <= sessions <= len(scenarios):
+        raise PolicyError(
+            f"a horizon of {sessions} sessions needs 1 to {len(scenarios)}, as many as there are scenarios"
+        )
+    if sessions == 1:
+        return scenarios
+    runs = np.lib.stride_tricks.sliding_window_view(1.0 + scenarios, sessions, axis=0)
+    return np.asarray(runs.prod(axis=-1) - 1.0)
+
+
+def factor_tail(scenarios: Array, exposures: Array, specific: float, level: float = 0.99) -> TailRisk:
+    """Tail of a book by scenarios of factors (T, K) through its exposures (K,), and a normal risk of its own names.
+
+    specific  volatility of what the names do by themselves over the period, a fraction
+    The distribution is the mean of T normal ones, one about each scenario: it needs no draws, and names without a
+    history of their own have a tail. Raises PolicyError for a level, DataError for tables that do not fit or a
+    volatility that is negative. Source: Hull & White (1998), Incorporating volatility updating, with normal remainders.
+
+    >>> factor_tail(np.zeros((2, 1)), np.ones(1), 0.01, level=0.95)
+    TailRisk(level=0.95, value_at_risk=0.016448536269514722, expected_shortfall=0.020627128075074256)
+    """
+    if not specific >= 0:
+        raise DataError(f"the names' own volatility is {specific}; a fraction that is not negative is needed")
+    found = tail_risk(scenarios, exposures, level)
+    if specific == 0:
+        return found
+    from scipy.special import ndtr
+
+    losses = -(scenarios @ exposures)
+    low, high = (float(end) for end in (losses.min() - FAR * specific, losses.max() + FAR * specific))
+    while low < (middle := 0.5 * (low + high)) < high:
+        beyond = float(ndtr((losses - middle) / specific).mean())
+        low, high = (middle, high) if beyond > 1 - level else (low, middle)
+    z = (losses - high) / specific
+    density = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+    shortfall = float((losses * ndtr(z) + specific * density).mean() / ndtr(z).mean())
+    return TailRisk(level, high, shortfall)
+
+
 def shocked_returns(model: FactorModel, shocks: Mapping[str, float]) -> Array:
     """(n,) expected returns of the names when some factors move so and the others as they usually do with them.
 
@@ -100,6 +149,14 @@ def shocked_returns(model: FactorModel, shocks: Mapping[str, float]) -> Array:
     ...                     np.array([[0.04, 0.01], [0.01, 0.02]]), np.full(2, 0.01))
     >>> shocked_returns(model, {'market': -0.2}).tolist()
     [-0.225, -0.175]
+    """
+    return np.asarray(model.exposures @ usual_moves(model, shocks))
+
+
+def usual_moves(model: FactorModel, shocks: Mapping[str, float]) -> Array:
+    """(K,) moves of all factors of a model when some move so: the others as they usually do with them.
+
+    Raises PolicyError as `shocked_returns` does.
     """
     unknown = sorted(set(shocks) - set(model.factors))
     if not shocks or unknown or not all(np.isfinite(size) for size in shocks.values()):
@@ -113,4 +170,4 @@ def shocked_returns(model: FactorModel, shocks: Mapping[str, float]) -> Array:
     own = model.factor_covariance
     usual = np.linalg.lstsq(own[np.ix_(named, named)], given, rcond=None)[0]
     moves[~named] = own[np.ix_(~named, named)] @ usual
-    return np.asarray(model.exposures @ moves)
+    return moves

@@ -28,6 +28,7 @@ class Scenario:
                  usually does with those named (Kupiec 1998); one that is 0 stands still
     probability  of the next year, a fraction; None where nobody has an opinion
     window       first and last date of the real event that is replayed where prices reach back
+    factors      in place of shocks: factor of the pack's factor model -> its return, a fraction (-0.05 of momentum)
 
     >>> Scenario('crash', 'equity crash', {'equity': -0.3}).severity
     'moderate'
@@ -40,10 +41,15 @@ class Scenario:
     severity: str = "moderate"
     window: tuple[date, date] | None = None
     source: str = ""
+    factors: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.shocks:
-            raise PolicyError(f"scenario {self.id} shocks nothing; name one of {', '.join(FACTORS)}")
+        if self.factors:
+            self._check_factors()
+        elif not self.shocks:
+            raise PolicyError(
+                f"scenario {self.id} shocks nothing; name one of {', '.join(FACTORS)}, or factors of the factor model"
+            )
         for factor, size in self.shocks.items():
             if factor not in FACTORS:
                 raise PolicyError(f"scenario {self.id}: {factor!r} is no factor; use {', '.join(FACTORS)}")
@@ -55,6 +61,17 @@ class Scenario:
                 raise PolicyError(
                     f"scenario {self.id}: a shock of {size:g} to {factor} cannot be; sizes are fractions, prices "
                     f"fall by less than 1"
+                )
+
+    def _check_factors(self) -> None:
+        if self.shocks or self.window:
+            raise PolicyError(
+                f"scenario {self.id} has factors beside shocks or a window; make two scenarios of it"
+            )
+        for factor, size in self.factors.items():
+            if not isfinite(size) or size <= -1:
+                raise PolicyError(
+                    f"scenario {self.id}: a return of {size:g} of factor {factor} cannot be; give a fraction above -1"
                 )
 
 

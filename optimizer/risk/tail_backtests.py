@@ -120,11 +120,47 @@ def backtest_tail(
     )
     beyond = drawn < -at_risk[:, None]
     null = 1 + (drawn * beyond / shortfalls[:, None]).sum(axis=0) / (days * (1 - level))
+    return _tested(actual, shortfalls, hits, level, null)
+
+
+def backtest_forecasts(
+    returns: Array, values_at_risk: Array, shortfalls: Array, level: float, rng: np.random.Generator
+) -> TailBacktest:
+    """What was said of a book's tail before each of T periods, against what it then returned; all (T,), fractions.
+
+    values_at_risk, shortfalls  of each period as said before it, positive for a loss
+    rng  draws the periods under which Acerbi and Szekely's statistic is compared: losses beyond the value at risk are
+         exponential there, with the mean that the shortfall says
+    Raises DataError for fewer than 2 periods, for no numbers, and for a shortfall that is no loss or below the value
+    at risk; PolicyError for a level outside (0, 1).
+    """
+    if not 0.0 < level < 1.0:
+        raise PolicyError(f"level is {level}; it must lie between 0 and 1: 0.99 for the worst 1%")
+    told = (returns, values_at_risk, shortfalls)
+    if returns.ndim != 1 or len(returns) < 2 or any(
+        one.shape != returns.shape or not np.isfinite(one).all() for one in told
+    ):  # fmt: skip
+        raise DataError(
+            f"shapes are {[one.shape for one in told]}; 2 finite numbers or more, as many of each, are needed"
+        )
+    if not (shortfalls > 0).all() or (shortfalls < values_at_risk * (1 - 1e-12)).any():
+        raise DataError(
+            "a shortfall is no loss, or less than its value at risk; leave periods without risk out"
+        )
+    hits = returns < -values_at_risk
+    shape = (SIMULATIONS, len(returns))
+    beyond = values_at_risk + np.maximum(shortfalls - values_at_risk, 0.0) * rng.exponential(size=shape)
+    struck = rng.random(shape) < 1 - level
+    null = 1 - (struck * beyond / shortfalls).sum(axis=1) / (len(returns) * (1 - level))
+    return _tested(returns, shortfalls, hits, level, null)
+
+
+def _tested(returns: Array, shortfalls: Array, hits: Mask, level: float, null: Array) -> TailBacktest:
     tests = (
         kupiec(hits, level), christoffersen(hits), conditional_coverage(hits, level),
-        acerbi_szekely(actual, shortfalls, hits, level, null),
+        acerbi_szekely(returns, shortfalls, hits, level, null),
     )  # fmt: skip
-    return TailBacktest(level, days, int(hits.sum()), (1 - level) * days, tests)
+    return TailBacktest(level, len(hits), int(hits.sum()), (1 - level) * len(hits), tests)
 
 
 def _standardised(returns: Array, window: int, decay: float) -> tuple[Array, Array]:

@@ -39,6 +39,8 @@ PARENTS = {
     "backtest_weights": ("backtest_results",),
     "impact": ("trades",),
     "factor_risks": ("factor_exposures", "factor_covariances", "specific_risks", "trades"),
+    "tail_risk": ("portfolio_snapshots", "trades", "factor_covariances"),
+    "held_returns": ("portfolio_snapshots", "factor_returns"),
     "decisions": ("portfolio_snapshots",),
     "regimes": ("regime_drivers",),
     "regime_drivers": ("pricing_packs",),

@@ -23,8 +23,8 @@ def past_reasons_of(con: Connection, pack: Pack, portfolios: Sequence[str]) -> d
 
     Only what was on record when the pack was cut: what is computed later of an earlier day is no reason of its trades.
     """
-    cut = _cut_at(con, pack)
-    before = _pack_before(con, pack, cut)
+    cut = cut_at(con, pack)
+    before = pack_before(con, pack, cut)
     if before is None:
         return dict.fromkeys(portfolios, Reasons(two_way=True))
     live = _not_on_paper(con, pack, portfolios)
@@ -42,13 +42,13 @@ def past_reasons_of(con: Connection, pack: Pack, portfolios: Sequence[str]) -> d
     }
 
 
-def _cut_at(con: Connection, pack: Pack) -> int:
+def cut_at(con: Connection, pack: Pack) -> int:
     """The ledger row that wrote a pack; what has a smaller number was there before it."""
     query = "select min(id) from materializations where asset = 'pricing_packs' and pack_id = ?"
     return int(con.execute(query, [pack.id]).fetchall()[0][0])
 
 
-def _pack_before(con: Connection, pack: Pack, cut: int) -> Pack | None:
+def pack_before(con: Connection, pack: Pack, cut: int) -> Pack | None:
     """The newest fresh pack of an earlier date that was there when this one was cut."""
     found = con.execute(
         "select p.pack_id from pricing_packs p join materializations m on m.asset = 'pricing_packs' and "

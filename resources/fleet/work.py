@@ -11,15 +11,23 @@ from resources.ledger.ledger import Connection
 from resources.packs.markets import read_market
 from resources.packs.pack_prices import simulated_symbols
 from resources.packs.packs import Pack
-from resources.results.accounts.facts import Account, own_of, with_orders, with_weights
+from resources.results.accounts.facts import (
+    Account,
+    own_of,
+    with_books,
+    with_models,
+    with_orders,
+    with_weights,
+)
 from resources.results.accounts.ground import Ground
 from resources.results.factor_models import models_of
 from resources.results.pack_estimates import Own, Wanted, by_days, evidence_with_days, read_evidence
 from resources.results.scenario_inputs import SESSIONS, wanted_symbols, windows_of
 from resources.settings.configuration import Configuration
+from resources.settings.playbooks import Playbooks
 
 OWN = ("optimal_weights", "trades", "impact")  # the stages that ask for taxes and liquidity
-BESIDES = {"trades": with_weights, "impact": with_orders}
+BESIDES = {"trades": with_weights, "impact": with_orders, "tail_risk": with_books, "hedges": with_models}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +46,20 @@ def read_work(
     symbols = {symbol for snapshot in snapshots for symbol in snapshot.symbols}
     currencies = {snapshot.base_currency for snapshot in snapshots}
     books = desk.playbooks
+    # Tails rest on prices alone: estimates would be computed again for nothing.
+    keys, evidence, models = ({}, {}, {}) if stage == "tail_risk" else _evidence(con, pack, stage, snapshots)
+    accounts = _accounts(con, pack, stage, snapshots, keys, books)
     if stage == "hedges":
         wanted = symbols | wanted_symbols(books)
         market = read_market(con, pack, wanted, currencies, SESSIONS, windows_of(books))
+    elif stage == "tail_risk":
+        held = {symbol for account in accounts if account.before for symbol in account.before.quantities}
+        sessions = [STALE_SESSIONS, books.tail.lookback_days + 1]
+        market = read_market(con, pack, symbols | held, currencies, sessions)
     else:
         market = read_market(con, pack, symbols, currencies, [STALE_SESSIONS])
     told = simulated_symbols(con, pack, sorted(symbols)) if stage == "posterior_returns" else frozenset()
-    keys, evidence, models = _evidence(con, pack, stage, snapshots)
-    market = replace(market, models=models)
-    accounts = _accounts(con, pack, stage, snapshots, keys)
-    return Work(stage, Ground(market, evidence, desk.funds, books, told), accounts)
+    return Work(stage, Ground(replace(market, models=models), evidence, desk.funds, books, told), accounts)
 
 
 def _evidence(
@@ -73,7 +85,12 @@ def _evidence(
 
 
 def _accounts(
-    con: Connection, pack: Pack, stage: str, snapshots: Sequence[Snapshot], keys: Mapping[str, str]
+    con: Connection,
+    pack: Pack,
+    stage: str,
+    snapshots: Sequence[Snapshot],
+    keys: Mapping[str, str],
+    books: Playbooks,
 ) -> list[Account]:
     own = own_of(con, pack, snapshots) if stage in OWN else {}
     accounts = {
@@ -82,5 +99,6 @@ def _accounts(
         )
         for snapshot in snapshots
     }
-    besides: Mapping[str, dict[str, Any]] = BESIDES[stage](con, pack, accounts) if stage in BESIDES else {}
+    wanted = stage in BESIDES and (stage != "hedges" or books.by_factors)
+    besides: Mapping[str, dict[str, Any]] = BESIDES[stage](con, pack, accounts) if wanted else {}
     return [replace(account, **besides.get(name, {})) for name, account in accounts.items()]

@@ -233,6 +233,17 @@ def load_case(
 
 def case_of(inputs: Inputs, found: Estimates, own: Own) -> Case:
     """A portfolio whose prices, facts and estimates were read before."""
+    snapshot, portfolio = inputs.snapshot, portfolio_of(inputs)
+    frozen = weighed(snapshot.frozen, portfolio.total_value(inputs.prices)) if snapshot.frozen else ()
+    mandate = Mandate(
+        snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.shares_in_a_lot, own.plan,
+        own.liquidity, tuple(f"{symbol} is left out: it {why}" for symbol, why in snapshot.excluded.items()), frozen,
+    )  # fmt: skip
+    return Case(snapshot, inputs, portfolio, found, mandate)
+
+
+def portfolio_of(inputs: Inputs) -> Portfolio:
+    """What a snapshot holds; what is frozen counts as cash at its last known price."""
     snapshot = inputs.snapshot
     kept = {one.symbol for one in snapshot.frozen}
     costs = snapshot.holdings.cost_basis
@@ -246,12 +257,7 @@ def case_of(inputs: Inputs, found: Estimates, own: Own) -> Case:
     )
     # A paper fill may have overdrawn it; today's trades repay that first.
     portfolio.cash = snapshot.holdings.cash + sum((one.value for one in snapshot.frozen), ZERO)
-    frozen = weighed(snapshot.frozen, portfolio.total_value(inputs.prices)) if snapshot.frozen else ()
-    mandate = Mandate(
-        snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.shares_in_a_lot, own.plan,
-        own.liquidity, tuple(f"{symbol} is left out: it {why}" for symbol, why in snapshot.excluded.items()), frozen,
-    )  # fmt: skip
-    return Case(snapshot, inputs, portfolio, found, mandate)
+    return portfolio
 
 
 def by_volume(policy: PolicyFile) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from optimizer import ExposureType, HedgeLimits, Impact, Instrument, Scenario
+from optimizer import DataError, ExposureType, HedgeLimits, Impact, Instrument, Scenario, stress_factors
 from optimizer.risk.hedges import Hedge, HedgePlan, plan_by
 from optimizer.risk.scenarios import Stress, stress_by
 from optimizer.trading.impact import NUMBERS
@@ -27,6 +27,13 @@ def impact_columns(change: Impact) -> Columns:
     return {"metric": metric, "current": current, "post": post, "delta": delta}
 
 
+NO_MODEL = (
+    "the pack has no factor model for it: covariance_method: factor_model in its policy, or factor_model: on in "
+    "pipeline.yaml"
+)
+BY_EXPOSURE = "A factor is hedged by its exposure: see the pattern suggest_factor_hedges"
+
+
 @dataclass(frozen=True)
 class Hedged:
     """One scenario over a portfolio, and the hedges against it."""
@@ -36,7 +43,15 @@ class Hedged:
 
 
 def stressed(book: Exposed, scenario: Scenario) -> Stress:
-    """One scenario over the portfolio; its real returns where the pack has them."""
+    """One scenario over the portfolio; its real returns where the pack has them.
+
+    Raises DataError for a scenario of factors where the pack has no factor model of the portfolio, PolicyError for a
+    factor that the model has not.
+    """
+    if scenario.factors:
+        if book.model is None:
+            raise DataError(f"scenario {scenario.id} shocks factors, and {NO_MODEL}")
+        return stress_factors(book.values, book.model, scenario)
     return stress_by(book.values, book.held, scenario, book.replays.get(scenario.id), book.moves(scenario))
 
 
@@ -45,6 +60,8 @@ def hedged(
 ) -> Hedged:
     """A scenario over the portfolio and the hedges against it: what the `hedges` asset and the service both call."""
     found = stressed(book, scenario)
+    if scenario.factors:
+        return Hedged(found, HedgePlan((), max(-found.total, 0.0), (BY_EXPOSURE,)))
     quotes = () if found.total >= 0 else book.quotes(scenario, instruments, limits)
     plan = plan_by(quotes, found, book.nav, instruments, book.markets, limits)
     return Hedged(found, plan)

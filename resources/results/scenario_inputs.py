@@ -11,6 +11,7 @@ import pandas as pd
 
 from optimizer import (
     DataError,
+    FactorModel,
     FundExposureMap,
     HedgeLimits,
     Instrument,
@@ -33,6 +34,7 @@ from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.markets import Market, Window, read_market
 from resources.packs.packs import Pack
+from resources.results.factor_models import recorded_model
 from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import look_through
 from resources.results.sensitivities.span import Once, Span
@@ -56,6 +58,7 @@ class Exposed:
     replays        scenario -> symbol -> real return over its window, of holdings and instruments
     span           the prices that they are estimated from
     shared         gives by a key what was made for a portfolio of the same dates
+    model          the factor model on record for it; None where there is none
     """
 
     pack: Pack
@@ -68,6 +71,7 @@ class Exposed:
     notes: Sequence[str]
     funds: FundExposureMap
     shared: Once
+    model: FactorModel | None = None
 
     @cached_property
     def nav(self) -> float:
@@ -129,7 +133,8 @@ def read_exposed(
         return made[key] if key in made else made.setdefault(key, make())
 
     # Whoever asks may bring scenarios and limits of his own under the same names.
-    return replace(exposed_on(market, case, funds, books, once), shared=lambda _, make: make())
+    model = recorded_model(con, pack, case.snapshot.recipe()) if books.by_factors else None
+    return replace(exposed_on(market, case, funds, books, once), shared=lambda _, make: make(), model=model)
 
 
 def wanted_symbols(books: Playbooks) -> set[str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from optimizer.risk.regimes import REGIMES, Advice
 from optimizer.risk.scenarios import FACTORS, Loads
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.policies.values import Percent, Strict
+from resources.settings.tail_risk import TailFile
 from resources.settings.words import told
 from resources.settings.yaml_files import Model, every_mistake, load_yaml, read_text
 
@@ -43,19 +44,29 @@ class Shocks(Strict):
 
 
 class ScenarioFile(Strict):
-    """One scenario."""
+    """One scenario: shocks to markets, or returns of factors of the factor model, fractions."""
 
     name: str = Field(min_length=1)
-    shocks: Shocks
+    shocks: Shocks | None = None
+    factors: dict[str, float] = Field(default_factory=dict)
     probability: float | None = Field(default=None, ge=0, le=1)
     severity: Literal["low", "moderate", "high", "extreme"] = "moderate"
     window: list[date] | None = Field(default=None, min_length=2, max_length=2)
+
+    @model_validator(mode="after")
+    def hangs_together(self) -> "ScenarioFile":
+        """Refuses what `Scenario` refuses."""
+        self.to_scenario(self.name)
+        return self
 
     def to_scenario(self, name: str) -> Scenario:
         """The scenario in fractions."""
         first, last = self.window or (None, None)
         window = (first, last) if first and last else None
-        return Scenario(name, self.name, self.shocks.sizes(), self.probability, self.severity, window)
+        sizes = self.shocks.sizes() if self.shocks else {}
+        return Scenario(
+            name, self.name, sizes, self.probability, self.severity, window, factors=dict(self.factors)
+        )
 
 
 class ScenariosFile(Strict):
@@ -64,6 +75,7 @@ class ScenariosFile(Strict):
     proxies: dict[Factor, list[dict[Symbol, float]]]
     loads: dict[str, dict[Factor, float]]
     scenarios: dict[str, ScenarioFile] = Field(min_length=1)
+    tail_risk: TailFile = TailFile()
 
     @field_validator("loads")
     @classmethod
@@ -240,6 +252,7 @@ class Playbooks:
     proxies    factor -> alternatives, each {symbol: coefficient}, the preferred first
     detector   None without regimes.yaml
     templates  name -> policy keys
+    tail       how value at risk is told, as `scenarios.yaml` says or by default
     missing    the files that the desk does without: what they would say is empty
     """
 
@@ -252,6 +265,12 @@ class Playbooks:
     detector: Detector | None
     templates: Mapping[str, Mapping[str, object]]
     missing: tuple[str, ...] = ()
+    tail: TailFile = field(default_factory=TailFile)
+
+    @property
+    def by_factors(self) -> bool:
+        """Whether a scenario shocks factors of the factor model."""
+        return any(scenario.factors for scenario in self.scenarios.values())
 
     def proxy_symbols(self) -> tuple[str, ...]:
         """Every symbol that could stand for a factor, ascending."""
@@ -328,4 +347,5 @@ def _joined(
         cycle.detector.to_detector() if cycle else None,
         policies.templates if policies else {},
         tuple(name for name, file in zip(FILES, given, strict=True) if file is None),
+        stress.tail_risk if stress else TailFile(),
     )

@@ -242,6 +242,17 @@ create table factor_risks ( -- written with impact
     kind varchar not null, part varchar not null, factor_group varchar, exposure double, contribution double not null,
     materialization bigint not null
 );
+create table tail_risk (
+    pack_id varchar not null, portfolio_id varchar not null, book varchar not null, method varchar not null,
+    level double not null, horizon_days integer not null, value_at_risk double not null,
+    expected_shortfall double not null, scenarios integer not null, "value" double not null,
+    materialization bigint not null
+);
+create table held_returns ( -- written with tail_risk
+    pack_id varchar not null, portfolio_id varchar not null, previous_pack varchar not null, sessions integer not null,
+    kind varchar not null, part varchar not null, factor_group varchar, exposure double, "return" double not null,
+    money double not null, materialization bigint not null
+);
 create table scenario_losses ( -- written with hedges
     pack_id varchar not null, portfolio_id varchar not null, scenario_id varchar not null, profit double not null,
     standard_error double not null, replayed bigint not null, hedge_offset double not null, hedge_cost double not null,

@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import pandas as pd
+
 from optimizer import FactorModel, PackfolioError
 from optimizer.trading.rationale import Reasons
 from resources.books.orders import past_reasons_of
 from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.factor_models import recorded_models
+from resources.results.factor_models import recorded_factor_returns, recorded_models
 from resources.results.pack_estimates import Own, by_volume, read_own
 from resources.results.rebalancing import NO_TRADE
+from resources.results.tails.before import HeldBefore, held_before
 
 SIGNS = {"BUY": 1, "SELL": -1, "HOLD": 0}
 Orders = Mapping[str, tuple[Decimal, Decimal]]
@@ -30,6 +33,8 @@ class Account:
     orders       symbol -> (shares, negative when sold; cost)
     model        the factor model on record for its estimates; None where there is none
     quiet        whether the stage of the weights found it inside its rules
+    factor_returns  of that model, dates x factors
+    before       what it held under the pack before; None where that says nothing of it
     """
 
     snapshot: Snapshot
@@ -41,6 +46,8 @@ class Account:
     orders: Orders | None = None
     quiet: bool = False
     model: FactorModel | None = None
+    factor_returns: pd.DataFrame | None = None
+    before: HeldBefore | None = None
 
     def known(self) -> Own:
         """`own`; raises what stands in its place."""
@@ -102,11 +109,35 @@ def with_orders(
         orders = found.setdefault(str(portfolio), {})
         if quantity:
             orders[str(symbol)] = (SIGNS[action] * Decimal(str(quantity)), cost)
+    models = with_models(con, pack, {portfolio: accounts[portfolio] for portfolio in found})
+    return {portfolio: {"orders": orders, **models.get(portfolio, {})} for portfolio, orders in found.items()}
+
+
+def with_models(
+    con: Connection, pack: Pack, accounts: Mapping[str, Account]
+) -> Mapping[str, dict[str, object]]:
+    """Portfolio -> the factor model on record for its estimates, of those that have one."""
     models = recorded_models(con, pack)
+    if not models:
+        return {}
+    names = {portfolio: account.snapshot.recipe().name for portfolio, account in accounts.items()}
+    return {portfolio: {"model": models[name]} for portfolio, name in names.items() if name in models}
+
+
+def with_books(
+    con: Connection, pack: Pack, accounts: Mapping[str, Account]
+) -> Mapping[str, dict[str, object]]:
+    """Portfolio -> its orders, its factor model with its factors' returns, and what it held under the pack before."""
+    orders, models = with_orders(con, pack, accounts), with_models(con, pack, accounts)
+    recipes = {accounts[portfolio].snapshot.recipe() for portfolio in models}
+    series = {recipe: recorded_factor_returns(con, pack, recipe) for recipe in recipes}
+    before = held_before(con, pack, list(accounts))
     return {
         portfolio: {
-            "orders": orders,
-            "model": models.get(accounts[portfolio].snapshot.recipe().name) if models else None,
+            "orders": orders.get(portfolio, {}).get("orders"),
+            "before": before.get(portfolio),
+            **models.get(portfolio, {}),
+            **({"factor_returns": series[account.snapshot.recipe()]} if portfolio in models else {}),
         }
-        for portfolio, orders in found.items()
+        for portfolio, account in accounts.items()
     }

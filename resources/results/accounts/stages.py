@@ -19,6 +19,7 @@ from resources.results.accounts.answers import Answers, Gathered
 from resources.results.accounts.facts import Account
 from resources.results.accounts.ground import Ground
 from resources.results.accounts.schedules import schedule_columns
+from resources.results.accounts.tails import tail_risk_of
 from resources.results.attribution.risks import factor_risk_columns
 from resources.results.pack_estimates import Case
 from resources.results.rebalancing import decision_of, policy_of_day, quiet_list, quiet_result
@@ -158,11 +159,18 @@ def hedges_of(ground: Ground, account: Account) -> Told:
     try:
         case = ground.case(account.snapshot, account.known(), account.key)
         book = exposed_on(ground.market, case, ground.funds, books, ground.once)
-        scenarios = books.scenarios.values() if book.values else ()
-        found = [hedged(book, scenario, books.instruments, books.hedge_limits) for scenario in scenarios]
     except PackfolioError as error:
         return hedge_columns(None, ()), (str(error),)
-    return hedge_columns(book, found), ()
+    book = replace(book, model=account.model)
+    found, told = [], []
+    for scenario in books.scenarios.values() if book.values else ():
+        try:
+            found.append(hedged(book, scenario, books.instruments, books.hedge_limits))
+        except PackfolioError as error:
+            if not scenario.factors:
+                return hedge_columns(None, ()), (str(error),)
+            told.append(str(error))
+    return hedge_columns(book, found), tuple(told)
 
 
 STAGES: Mapping[str, Callable[[Ground, Account], Told]] = {
@@ -170,6 +178,7 @@ STAGES: Mapping[str, Callable[[Ground, Account], Told]] = {
     "optimal_weights": weights_of,
     "trades": orders_of,
     "impact": impact_of,
+    "tail_risk": tail_risk_of,
     "hedges": hedges_of,
 }
 

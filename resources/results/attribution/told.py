@@ -10,9 +10,9 @@ from optimizer.factors.attribution import Linked, linked
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.queries import Row, missing_factors, pack_of_backtest, rows
+from resources.results.risk_outputs import NO_MODEL
 
 ASK = "covariance_method: factor_model in its policy, or factor_model: on in pipeline.yaml"
-NO_MODEL = f"the pack has no factor model for it: {ASK}"
 NO_TRADES = "the daily run told no impact of trades of it"
 NO_DAYS = f"no backtest with a factor model is on record: {ASK}, then `packfolio backtest`"
 BASES = ("total", "active")

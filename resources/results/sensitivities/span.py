@@ -76,6 +76,11 @@ class Span:
         found: Array = prices[panel.places[symbol]][self._rows]
         return found
 
+    def close(self, symbol: str) -> Array:
+        """(T,) closes as traded, in the symbol's own currency."""
+        panel = self._whole[0]
+        return np.asarray(panel.close[:, panel.places[symbol]][self._rows])
+
     def base(self, symbol: str) -> Array:
         """(T,) the same in `currency`; NaN where no way to it is known."""
         panel = self._whole[0]
