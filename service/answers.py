@@ -255,13 +255,16 @@ class FactorHedgesAnswer(Answer):
     warnings: list[str]
 
 
+Source = Literal["history", "declared", "replayed", "factor_model"]
+
+
 class PositionStress(Answer):
     """What one holding does under a scenario, and how that was priced."""
 
     symbol: str
     value: float
     profit: float
-    source: Literal["history", "declared", "replayed"]
+    source: Source
 
 
 class ScenarioAnswer(Answer):

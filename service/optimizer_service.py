@@ -90,9 +90,12 @@ class OptimizerService:
         pricing_pack_id: str,
         scenario_ids: Sequence[str] | None = None,
         custom_shocks: Mapping[str, float] | None = None,
+        custom_factors: Mapping[str, float] | None = None,
     ) -> dict[str, Any]:
         """Profit and loss under scenarios, all when none is named; keys of `StressAnswer`."""
-        return await _answered(self.stress, portfolio_id, pricing_pack_id, scenario_ids, custom_shocks)
+        return await _answered(
+            self.stress, portfolio_id, pricing_pack_id, scenario_ids, custom_shocks, custom_factors
+        )
 
     def proposal(
         self,
@@ -153,9 +156,10 @@ class OptimizerService:
         pack_id: str,
         scenario_ids: Sequence[str] | None = None,
         custom_shocks: Mapping[str, float] | None = None,
+        custom_factors: Mapping[str, float] | None = None,
     ) -> Answer:
         """`portfolio_stress` in the caller's thread."""
-        scenarios = chosen_scenarios(self.desk.playbooks, scenario_ids, _sizes(custom_shocks))
+        scenarios = chosen_scenarios(self.desk.playbooks, scenario_ids, _sizes(custom_shocks), custom_factors)
         return stress_answer(exposed(self.desk, self.desk.case(pack_id, portfolio)), scenarios)
 
     def _parse_policy(self, policy_json: Mapping[str, Any]) -> PolicyConstraints:

@@ -92,10 +92,13 @@ class RegimeInputs(PortfolioInputs):
 
 
 class StressInputs(PortfolioInputs):
-    """Scenarios of the registry (all when none is named), and shocks of one's own."""
+    """Scenarios of the registry (all when none is named), shocks and returns of factors (fractions) of one's own."""
 
     scenario_ids: list[str] | None = Field(default=None, max_length=100)
     custom_shocks: Shocks | None = None
+    custom_factors: dict[str, Annotated[float, Field(gt=-1, le=10)]] | None = Field(
+        default=None, max_length=100
+    )
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,9 @@ def _regime(service: OptimizerService, inputs: RegimeInputs, pack: str) -> Resul
 
 def _stress(service: OptimizerService, inputs: StressInputs, pack: str) -> Result:
     shocks = _given(inputs.custom_shocks)
-    return as_json(service.stress(inputs.portfolio_id, pack, inputs.scenario_ids, shocks))
+    return as_json(
+        service.stress(inputs.portfolio_id, pack, inputs.scenario_ids, shocks, inputs.custom_factors)
+    )
 
 
 def _given(shocks: Shocks | None) -> dict[str, float] | None:

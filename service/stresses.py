@@ -10,6 +10,7 @@ from optimizer import (
     FactorModel,
     HedgeLimits,
     Instrument,
+    PackfolioError,
     PolicyError,
     Scenario,
     advise,
@@ -33,6 +34,7 @@ from service.answers import (
     RecommendationAnswer,
     RegimeAnswer,
     ScenarioAnswer,
+    Source,
     StressAnswer,
 )
 from service.desk import Desk, Loaded
@@ -41,9 +43,12 @@ ROUNDED = 1e-3  # standard deviations that rounding to whole shares may leave un
 
 
 def chosen_scenarios(
-    books: Playbooks, scenario_ids: Sequence[str] | None, custom: Mapping[str, float] | None
+    books: Playbooks,
+    scenario_ids: Sequence[str] | None,
+    custom: Mapping[str, float] | None,
+    factors: Mapping[str, float] | None = None,
 ) -> list[Scenario]:
-    """The scenarios asked for, all when none is named; custom shocks are one more.
+    """The scenarios asked for, all when none is named; custom shocks, and returns of factors, are one more each.
 
     Raises PolicyError for a desk without scenarios.yaml, which also says what moves with what.
     """
@@ -51,6 +56,8 @@ def chosen_scenarios(
     named = [find_scenario(books.scenarios, wanted) for wanted in scenario_ids or ()]
     if custom:
         named.append(Scenario("custom", "Custom shocks", custom))
+    if factors:
+        named.append(Scenario("custom_factors", "Custom returns of factors", {}, factors=factors))
     return named or list(books.scenarios.values())
 
 
@@ -77,15 +84,21 @@ def _place(book: Exposed) -> dict[str, Any]:
 
 
 def stress_answer(book: Exposed, scenarios: Sequence[Scenario]) -> StressAnswer:
-    """The stress table, the worst first."""
-    results = sorted(
-        (stressed(book, scenario) for scenario in scenarios), key=lambda r: (r.total, r.scenario.id)
-    )
+    """The stress table, the worst first; of many scenarios those of factors that cannot be told are warned of."""
+    results, untold = [], []
+    for scenario in scenarios:
+        try:
+            results.append(stressed(book, scenario))
+        except PackfolioError as error:
+            if not scenario.factors or len(scenarios) == 1:
+                raise
+            untold.append(str(error))
+    results.sort(key=lambda found: (found.total, found.scenario.id))
     return StressAnswer(
         **_place(book),
         current_value=book.nav,
         scenarios=[_scenario_answer(book, result) for result in results],
-        warnings=list(book.notes),
+        warnings=[*book.notes, *untold],
     )
 
 
@@ -105,11 +118,19 @@ def _scenario_answer(book: Exposed, result: Stress) -> ScenarioAnswer:
         positions=[
             PositionStress(
                 symbol=symbol, value=book.values[symbol], profit=profit,
-                source="replayed" if symbol in result.replayed else sources[symbol],  # type: ignore[arg-type]
+                source=_source(result, symbol, sources),
             )
             for symbol, profit in sorted(result.profits.items(), key=lambda item: (item[1], item[0]))
         ],
     )  # fmt: skip
+
+
+def _source(result: Stress, symbol: str, sources: Mapping[str, str]) -> Source:
+    if result.scenario.factors:
+        return "factor_model"
+    if symbol in result.replayed:
+        return "replayed"
+    return "declared" if sources[symbol] == "declared" else "history"
 
 
 def hedges_answer(

@@ -123,6 +123,7 @@ VIEWS: Mapping[str, Callable[[Reading, str, str | None, Asked], Seen]] = {
     "impact": _by_portfolio("impact", "metric"),
     "scenarios": _by_portfolio("scenario_losses", "profit, scenario_id"),
     "hedges": _by_portfolio("hedges", "scenario_id, sequence"),
+    "tail_risk": _by_portfolio("tail_risk", "book, method, level"),
 }
 
 
@@ -202,6 +203,7 @@ def catalogue(desk: Desk) -> dict[str, Any]:
                 "severity": found.severity,
                 "probability": found.probability,
                 "shocks": dict(found.shocks),
+                "factors": dict(found.factors),
                 "window": [day.isoformat() for day in found.window] if found.window else None,
             }
             for name, found in books.scenarios.items()

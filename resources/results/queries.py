@@ -337,18 +337,24 @@ def impact_of_trades(con: Connection, pack_id: str, portfolio: str | None = None
 
 
 def stresses_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
-    """What each scenario would cost each portfolio, the worst first, and the hedges against it."""
+    """What each scenario would cost each portfolio, the worst first, hedges against it, and the book's tail."""
     hidden = "exclude (pack_id, portfolio_id, materialization)"
     return _risk(
         con, pack_id, portfolio,
         {
             "scenarios": f"select * {hidden} from latest_scenario_losses",
             "hedges": f"select * {hidden} from latest_hedges",
+            "tail_risk": f"select * {hidden} from latest_tail_risk",
         },
     )  # fmt: skip
 
 
-ORDER = {"impact": "metric", "scenarios": "profit, scenario_id", "hedges": "scenario_id, sequence"}
+ORDER = {
+    "impact": "metric",
+    "scenarios": "profit, scenario_id",
+    "hedges": "scenario_id, sequence",
+    "tail_risk": "book, level, method",
+}
 
 
 def _risk(con: Connection, pack_id: str, portfolio: str | None, queries: dict[str, str]) -> Row:

@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from optimizer import DataError, ExposureType, HedgeLimits, Impact, Instrument, Scenario, stress_factors
+from optimizer import (
+    DataError,
+    ExposureType,
+    FactorModel,
+    HedgeLimits,
+    Impact,
+    Instrument,
+    Scenario,
+    stress_factors,
+)
 from optimizer.risk.hedges import Hedge, HedgePlan, plan_by
 from optimizer.risk.scenarios import Stress, stress_by
 from optimizer.trading.impact import NUMBERS
@@ -42,6 +51,17 @@ class Hedged:
     plan: HedgePlan
 
 
+def jumped(values: Mapping[str, float], model: FactorModel | None, scenario: Scenario) -> Hedged:
+    """A scenario of factors over holdings; its hedges are asked for by exposure.
+
+    Raises DataError where the pack has no factor model of the portfolio, PolicyError for a factor that it has not.
+    """
+    if model is None:
+        raise DataError(f"scenario {scenario.id} shocks factors, and {NO_MODEL}")
+    found = stress_factors(values, model, scenario)
+    return Hedged(found, HedgePlan((), max(-found.total, 0.0), (BY_EXPOSURE,)))
+
+
 def stressed(book: Exposed, scenario: Scenario) -> Stress:
     """One scenario over the portfolio; its real returns where the pack has them.
 
@@ -49,9 +69,7 @@ def stressed(book: Exposed, scenario: Scenario) -> Stress:
     factor that the model has not.
     """
     if scenario.factors:
-        if book.model is None:
-            raise DataError(f"scenario {scenario.id} shocks factors, and {NO_MODEL}")
-        return stress_factors(book.values, book.model, scenario)
+        return jumped(book.values, book.model, scenario).stress
     return stress_by(book.values, book.held, scenario, book.replays.get(scenario.id), book.moves(scenario))
 
 
@@ -59,9 +77,9 @@ def hedged(
     book: Exposed, scenario: Scenario, instruments: Sequence[Instrument], limits: HedgeLimits
 ) -> Hedged:
     """A scenario over the portfolio and the hedges against it: what the `hedges` asset and the service both call."""
-    found = stressed(book, scenario)
     if scenario.factors:
-        return Hedged(found, HedgePlan((), max(-found.total, 0.0), (BY_EXPOSURE,)))
+        return jumped(book.values, book.model, scenario)
+    found = stressed(book, scenario)
     quotes = () if found.total >= 0 else book.quotes(scenario, instruments, limits)
     plan = plan_by(quotes, found, book.nav, instruments, book.markets, limits)
     return Hedged(found, plan)

@@ -125,7 +125,7 @@ def read_exposed(
 
     funds  what the desk's funds hold
     """
-    symbols = {*_values(case), *wanted_symbols(books)}
+    symbols = {*values_of(case), *wanted_symbols(books)}
     market = read_market(con, pack, symbols, [case.snapshot.base_currency], SESSIONS, windows_of(books))
     made: dict[object, Any] = {}
 
@@ -153,7 +153,8 @@ def _candidates(books: Playbooks) -> set[str]:
     return wanted | {s for advices in books.regimes.values() for advice in advices for s in advice.candidates}
 
 
-def _values(case: Case) -> dict[str, float]:
+def values_of(case: Case) -> dict[str, float]:
+    """Symbol -> value held, base currency, of what is held."""
     return {s: float(v) for s, v in case.portfolio.values(case.prices).items() if v}
 
 
@@ -162,7 +163,7 @@ def exposed_on(market: Market, case: Case, funds: FundExposureMap, books: Playbo
 
     once  gives by a key what was made before: what depends on the market alone is made once for all portfolios
     """
-    pack, currency, values = market.pack, case.snapshot.base_currency, _values(case)
+    pack, currency, values = market.pack, case.snapshot.base_currency, values_of(case)
     wanted = once("candidates", lambda: _candidates(books))
     asked = once("asked", lambda: wanted_symbols(books))
     symbols = tuple(sorted({*values, *asked} - {"CASH"}))

@@ -268,9 +268,14 @@ class Playbooks:
     tail: TailFile = field(default_factory=TailFile)
 
     @property
-    def by_factors(self) -> bool:
-        """Whether a scenario shocks factors of the factor model."""
-        return any(scenario.factors for scenario in self.scenarios.values())
+    def by_shocks(self) -> list[Scenario]:
+        """The scenarios of shocks to markets."""
+        return [scenario for scenario in self.scenarios.values() if not scenario.factors]
+
+    @property
+    def by_factors(self) -> list[Scenario]:
+        """The scenarios of factors of the factor model."""
+        return [scenario for scenario in self.scenarios.values() if scenario.factors]
 
     def proxy_symbols(self) -> tuple[str, ...]:
         """Every symbol that could stand for a factor, ascending."""

@@ -46,3 +46,17 @@ def factor_tables(told: Row) -> Iterator[Table]:
         "Return by factor", columns,
         [[row[name] for name in columns] for row in (realised["parts"] if realised else ())],
     )  # fmt: skip
+    yield from _tail_tables(told)
+
+
+def _tail_tables(told: Row) -> Iterator[Table]:
+    """Value at risk, and what the book earned from pack to pack."""
+    columns = {
+        "book": "text", "method": "text", "level": "percent", "value_at_risk": "percent",
+        "expected_shortfall": "percent", "horizon_days": "count", "scenarios": "count", "value": "money",
+    }  # fmt: skip
+    rows = told["tail"]["rows"] if told["tail"] else ()
+    yield Table("Value at risk", columns, [[row[name] for name in columns] for row in rows])
+    columns = {"part": "text", "group": "text", "money": "money", "contribution": "percent"}
+    rows = told["live"]["parts"] if told["live"] else ()
+    yield Table("Return from pack to pack", columns, [[row[name] for name in columns] for row in rows])

@@ -16,9 +16,9 @@ def factor_pictures(told: Row, place: str) -> dict[str, str]:
     if told["predicted"]:
         rows = told["predicted"]["total"]["factors"]
         known = {row["part"]: tuple(row["exposure"]) for row in rows if row["exposure"][0] is not None}
-        made["exposures"] = figures.bars(known, f"{place}-exposures", SIDES, ".1f")
+        made["exposures"] = figures.bars(known, f"{place}-exposures", SIDES, ".3~f")
         risk = {row["part"]: tuple(row["risk"]) for row in rows}
-        made["risk"] = figures.bars(risk, f"{place}-risk", SIDES, ".1%")
+        made["risk"] = figures.bars(risk, f"{place}-risk", SIDES, ".3~%")
     if told["realised"]:
         made["earned"] = figures.earned(told["realised"]["path"], f"{place}-earned")
     return made

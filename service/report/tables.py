@@ -128,6 +128,12 @@ def _today(section: Section) -> Iterator[Table]:
     }  # fmt: skip
     yield Table("Trades", columns, [[trade[name] for name in columns] for trade in section.facts["trades"]])
     columns = {
+        "symbol": "text", "day": "count", "action": "text", "quantity": "shares", "left_quantity": "shares",
+        "participation": "percent", "remaining_risk": "percent",
+    }  # fmt: skip
+    schedule = section.facts["trade_schedule"]
+    yield Table("Days to trade", columns, [[row[name] for name in columns] for row in schedule])
+    columns = {
         "symbol": "text", "current_weight": "percent", "weight": "percent", "lower": "percent", "upper": "percent",
         "risk_contribution": "percent", "binding": "text",
     }  # fmt: skip

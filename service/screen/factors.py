@@ -10,6 +10,7 @@ from service.screen.charts import SIDES, lines, two_sides
 from service.screen.client import Client
 from service.screen.shown import show_metrics, show_table
 from service.screen.tables import literal
+from service.screen.tails import show_live
 
 Row = dict[str, Any]
 OWN = "the names by themselves"
@@ -26,6 +27,8 @@ def show_factors(client: Client, pack: str, name: str, currency: str) -> None:
         _show_predicted(found)
     if found["realised"]:
         _show_realised(client, path, name, found["realised"], currency)
+    if found["live"]:
+        show_live(found["live"], currency)
     for row in found["missing"] if found["predicted"] else ():
         st.caption(f"No factor {literal(row['factors'])}: {literal(row['note'])}.")
 

@@ -19,6 +19,7 @@ from service.screen.tables import (
     scenario_forms,
     scenario_rows,
 )
+from service.screen.tails import show_tail
 
 Row = dict[str, Any]
 FIRST = "equity_selloff"  # the scenario that a reader sees first, where the desk has it
@@ -36,7 +37,12 @@ def says_why_not(client: Client, *parts: str) -> bool:
 
 
 def show_scenarios(client: Client, pack: str, name: str, currency: str) -> None:
-    """Profit and loss under every scenario."""
+    """Profit and loss under every scenario, and the value at risk."""
+    _show_losses(client, pack, name, currency)
+    show_tail(client, pack, name, currency)
+
+
+def _show_losses(client: Client, pack: str, name: str, currency: str) -> None:
     if says_why_not(client, "scenarios"):
         return
     with st.spinner("Pricing the scenarios"):

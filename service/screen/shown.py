@@ -15,7 +15,7 @@ MEANT = {
 def show_table(rows: Sequence[Row], forms: Mapping[str, str] | None = None) -> None:
     """A table whose numbers are written as the desk writes them."""
     columns = {name: st.column_config.NumberColumn(format=form) for name, form in (forms or {}).items()}
-    st.dataframe(list(rows), hide_index=True, column_config=columns)
+    st.dataframe(list(rows), hide_index=True, column_config=columns, placeholder="")
 
 
 def show_metrics(shown: Mapping[str, str]) -> None:

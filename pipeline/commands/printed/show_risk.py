@@ -6,6 +6,7 @@ from rich.console import Console
 
 from pipeline.commands.printed.narrow import fits, show_lines, show_table
 from pipeline.commands.printed.show import Row, amount, columns_table, percent
+from pipeline.commands.printed.show_tails import show_backtest, show_live, show_tail
 
 FRACTIONS = ("sharpe", "quality")
 
@@ -46,6 +47,8 @@ def show_stress(out: Console, found: Row) -> None:
             hedges.setdefault(row["scenario_id"], []).append(what)
         title = f"{portfolio['name']} under {found['pack_id']}, {portfolio['base_currency']}"
         _show_losses(out, title, portfolio["scenarios"], hedges)
+        if portfolio["tail_risk"]:
+            show_tail(out, title, portfolio["base_currency"], portfolio["tail_risk"])
 
 
 LOSS_HEADS = (
@@ -113,6 +116,12 @@ def show_attribution(out: Console, found: Row) -> None:
         _show_traded(out, found["trades"])
     if found["realised"]:
         _show_realised(out, found["name"], found["base_currency"], found["realised"])
+    if found["tail"]:
+        out.print()
+        show_tail(out, title, found["base_currency"], found["tail"]["rows"])
+        show_backtest(out, found["tail"])
+    if found["live"]:
+        show_live(out, found["name"], found["base_currency"], found["live"])
     for part, reason in found["left_out"].items():
         out.print(f"{part}: left out, {reason}", highlight=False, soft_wrap=True)
     for row in found["missing"]:

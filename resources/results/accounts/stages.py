@@ -23,8 +23,8 @@ from resources.results.accounts.tails import tail_risk_of
 from resources.results.attribution.risks import factor_risk_columns
 from resources.results.pack_estimates import Case
 from resources.results.rebalancing import decision_of, policy_of_day, quiet_list, quiet_result
-from resources.results.risk_outputs import hedge_columns, hedged, impact_columns
-from resources.results.scenario_inputs import exposed_on
+from resources.results.risk_outputs import Hedged, hedge_columns, hedged, impact_columns, jumped
+from resources.results.scenario_inputs import Exposed, exposed_on, values_of
 from resources.results.stage_outputs import (
     Answer,
     belief_columns,
@@ -156,19 +156,24 @@ def hedges_of(ground: Ground, account: Account) -> Told:
     if account.snapshot.problem:
         return hedge_columns(None, ()), (account.snapshot.problem,)
     books = ground.books
+    found: list[Hedged] = []
+    told: list[str] = []
+    book: Exposed | None = None
+    values: Mapping[str, float] = {}
     try:
         case = ground.case(account.snapshot, account.known(), account.key)
+        values = values_of(case)
         book = exposed_on(ground.market, case, ground.funds, books, ground.once)
+        found = [
+            hedged(book, one, books.instruments, books.hedge_limits) for one in books.by_shocks if values
+        ]
     except PackfolioError as error:
-        return hedge_columns(None, ()), (str(error),)
-    book = replace(book, model=account.model)
-    found, told = [], []
-    for scenario in books.scenarios.values() if book.values else ():
+        book, found = None, []
+        told.append(str(error))
+    for scenario in books.by_factors if values else ():
         try:
-            found.append(hedged(book, scenario, books.instruments, books.hedge_limits))
+            found.append(jumped(values, account.model, scenario))
         except PackfolioError as error:
-            if not scenario.factors:
-                return hedge_columns(None, ()), (str(error),)
             told.append(str(error))
     return hedge_columns(book, found), tuple(told)
 

@@ -11,6 +11,7 @@ from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.queries import Row, missing_factors, pack_of_backtest, rows
 from resources.results.risk_outputs import NO_MODEL
+from resources.results.tails.told import live_of, tail_of
 
 ASK = "covariance_method: factor_model in its policy, or factor_model: on in pipeline.yaml"
 NO_TRADES = "the daily run told no impact of trades of it"
@@ -23,9 +24,9 @@ MOST_POINTS = 600  # of a picture
 def attribution_of(
     con: Connection, pack: Pack, portfolio: Row, start: date | None = None, end: date | None = None
 ) -> Row:
-    """Predicted risk, trades and realised return of one portfolio.
+    """Predicted risk, trades, tail and realised return of one portfolio, in its backtest and from pack to pack.
 
-    portfolio    a row of `portfolios_of`;  start, end  of the days of the newest backtest up to the pack
+    portfolio    a row of `portfolios_of`;  start, end  of the days of the newest backtest, and of the packs, up to this
     What is not there is None, with the reason under `left_out`. Raises PolicyError for a window without a day.
     """
     key = [pack.id, portfolio["portfolio_id"]]
@@ -45,6 +46,8 @@ def attribution_of(
         "predicted": predicted(risks) if risks else None,
         "trades": traded(con, pack, portfolio["portfolio_id"], risks),
         "realised": realised,
+        "tail": tail_of(con, pack, portfolio["portfolio_id"]),
+        "live": live_of(con, pack, portfolio["portfolio_id"], start, end),
         "missing": missing_factors(con, pack),
         "left_out": left_out,
     }

@@ -18,6 +18,11 @@ WORDS: Mapping[str, str] = {
     "acerbi_szekely": "Acerbi-Szekely: their number and size",
 }
 NAMED = 3
+# Of each as-of date up to $1 the pack that counts.
+PACKS = (
+    "select pack_id, as_of from pricing_packs where verdict = 'fresh' and as_of <= $1 "
+    "qualify row_number() over (partition by as_of order by revision desc) = 1"
+)
 
 
 @dataclass(frozen=True)
@@ -96,9 +101,8 @@ def judged(con: Connection, pack: Pack, settings: TailFile, portfolio_id: str | 
     portfolios does not fail by their number.
     """
     rows = con.execute(
-        """
-        with packs as (select pack_id, as_of from pricing_packs where verdict = 'fresh' and as_of <= $1
-            qualify row_number() over (partition by as_of order by revision desc) = 1)
+        f"""
+        with packs as ({PACKS})
         select t.portfolio_id, s.name, t.method, t.level, h.sessions = t.horizon_days as alike,
             list(h."return" order by p.as_of), list(t.value_at_risk order by p.as_of),
             list(t.expected_shortfall order by p.as_of)
