@@ -83,9 +83,9 @@ def in_own_currencies(delivery: Delivery, units: Mapping[str, str]) -> Delivery:
     return replace(delivery, rows=rows, withdrawn=withdrawn)
 
 
-# Of a row `i` of `ingests`: the payload of that name has not told anything else since.
+# Of a row `i` of `ingests`: the payload of that name has not told anything else since, nor was it read in another way.
 STILL_SO = """not exists (select 1 from ingests l where l.source = i.source and l.log = i.log and
-    l.payload_name = i.payload_name and l.payload_sha256 <> i.payload_sha256 and l.status = 'ingested' and
+    l.payload_name = i.payload_name and l.delivery_key <> i.delivery_key and l.status = 'ingested' and
     l.ingest_seq > i.ingest_seq)"""
 
 

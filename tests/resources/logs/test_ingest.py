@@ -318,6 +318,26 @@ def test_a_rename_that_the_overrides_state_later_leaves_nothing_under_the_old_na
     assert believed(desk, "BBB")[0] == (date(2024, 1, 2), 50.5)  # what was said later stands in every reading
 
 
+def test_what_is_taken_out_of_the_overrides_is_undone(desk: Desk) -> None:
+    overrides = desk.folder / "config" / "overrides.yaml"
+    stated = (
+        "renames: [{old: AAA, new: NEW, effective: 2024-01-04, reason: a merger}]\n"
+        "releases: [{symbol: CCC, date: 2024-01-04, code: JUMP_75, reason: a takeover}]\n"
+    )
+    desk.ingest(a=FIRST + "CCC,2024-01-02,10,0,1\nCCC,2024-01-03,10,0,1\nCCC,2024-01-04,17.9,0,1\n")
+    overrides.write_text(stated)
+    desk.ingest(b=HEADER + "NEW,2024-01-04,102,0,1\n")
+    assert ([row[0].day for row in believed(desk, "NEW")], len(believed(desk, "CCC"))) == ([2, 3, 4], 3)
+    overrides.unlink()
+    desk.ingest()
+    assert ([row[0].day for row in believed(desk, "NEW")], len(believed(desk, "CCC"))) == ([4], 2)
+    assert believed(desk, "AAA") == [(date(2024, 1, 2), 100), (date(2024, 1, 3), 101)]
+    assert desk.ingest() == []
+    overrides.write_text(stated)  # it was right after all
+    desk.ingest()
+    assert ([row[0].day for row in believed(desk, "NEW")], believed(desk, "AAA")) == ([2, 3, 4], [])
+
+
 def test_a_row_is_withdrawn_in_the_currency_of_its_security(desk: Desk) -> None:
     (desk.folder / "reference" / "securities.csv").write_text(
         "symbol,date,currency,simulated\nAAA,2023-01-01,GBP,false\n"
