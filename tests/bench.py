@@ -73,7 +73,8 @@ def ingest(tx: Transaction, log: str, rows: pa.Table) -> int:
     )
     tables = [log, "log_leaves", "ingests", "quarantine"]
     cells = written_cells(tx.con, entry, tables)
-    append_entry(tx.con, tx.stamp, entry, log, f"content-{entry}", appended.rows, cells=cells)
+    given = {log: appended.rows}
+    append_entry(tx.con, tx.stamp, entry, log, f"content-{entry}", appended.rows, cells=cells, given=given)
     return entry
 
 

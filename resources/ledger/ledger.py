@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from optimizer import DataError
 from resources.ledger.tables import LOGS, NOT_CONTENT, UNITS, ledger_column
 
 GENESIS = "0" * 64
@@ -188,6 +189,27 @@ def chain_text(fields: Mapping[str, object]) -> str:
     return json.dumps([fields[name] if name != "at" else str(fields[name]) for name in LEDGER_FIELDS])
 
 
+def refuse_loss(con: Connection, entry_id: int, given: Mapping[str, int]) -> None:
+    """Raises DataError unless each table holds as many rows of the ledger row `entry_id` as it was given.
+
+    What lies there is read: a statement of DuckDB 2.0 can report rows that no later one finds.
+    """
+    counts = [
+        f"select '{table}', count(*) from {table} where {ledger_column(table)} = {entry_id}"
+        for table in sorted(given)
+    ]
+    for table, written in con.execute(" union all ".join(counts)).fetchall() if counts else ():
+        whole(str(table), given[table], int(written))
+
+
+def whole(table: str, given: int, written: int) -> None:
+    """Raises DataError where not every row arrived; the transaction ends without any."""
+    if given != written:
+        raise DataError(
+            f"{table}: {written:,} of {given:,} rows arrived, so nothing was written; report it with DuckDB's version"
+        )
+
+
 def append_entry(
     con: Connection,
     stamp: Stamp,
@@ -197,11 +219,16 @@ def append_entry(
     rows: int,
     *,
     cells: Mapping[str, Sequence[str]],
+    given: Mapping[str, int],
     pack_id: str | None = None,
     portfolio_id: str | None = None,
     inputs: Mapping[str, str] | None = None,
 ) -> Entry:
-    """Chain the ledger row `entry_id` over what this transaction inserted under that id, which `cells` covers."""
+    """Chain the ledger row `entry_id` over what this transaction inserted under that id, which `cells` covers.
+
+    given  table -> rows that were to be inserted. Raises DataError where another number lies there.
+    """
+    refuse_loss(con, entry_id, given)
     _, previous = head(con)
     fields: dict[str, object] = {
         "id": entry_id, "asset": asset, "pack_id": pack_id, "portfolio_id": portfolio_id, "run_id": stamp.run_id,

@@ -8,10 +8,15 @@ proves each unit by a path of a few hashes, without the others.
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
+from typing import TypeAlias
 
 from resources.ledger.ledger import Connection, Entry, columns, row_text
 from resources.ledger.ledger_tree import tree_of
 from resources.ledger.tables import UNITS
+
+Contents: TypeAlias = Mapping[
+    str, tuple[str, int]
+]  # portfolio -> (content hash of its rows in a table, their number)
 
 
 def unit_hashes(con: Connection, where: str = "true") -> list[tuple[int, str, str]]:
@@ -48,7 +53,7 @@ def newest_units(
     }
 
 
-def contents_by_unit(con: Connection, table: str, text: str) -> Mapping[str, tuple[str, int]]:
+def contents_by_unit(con: Connection, table: str, text: str) -> Contents:
     """Portfolio -> (content hash of its rows in `table`, their number); `text` is the SQL of a row's content."""
     found = con.execute(
         f"select portfolio_id, sha256(string_agg(h, '' order by h)), count(*) from "
