@@ -13,6 +13,7 @@ from resources.audit.cell_verification import (
     explain_cells,
     inputs_of,
     read_units,
+    read_written,
     unequal_cells,
     unlike_content,
 )
@@ -53,7 +54,8 @@ def verify(
     if pack_id and not wanted:
         find_pack(con, pack_id)
     faults += _schema(con)
-    broken = unequal_cells(con, parts.values(), wanted if pack_id else None)
+    written = read_written(con, wanted if pack_id else None)
+    broken = unequal_cells(written, (line for line in parts.values() if pack_id is None or line.id in wanted))
     leaves = {part[0] for part, table in broken if table == "log_leaves"}
     within = _within(con, pack_id)
     logged = [fault for log in LOGS for fault in LogCheck(con, log, within, leaves).faults()]
@@ -65,7 +67,7 @@ def verify(
     told = {part for part, _ in broken}
     told |= {(entry, None) for entry, _ in told}  # a ledger row is not told again for its units
     sound = [line for part, line in parts.items() if line.id in wanted and part not in told]
-    faults += unlike_content(con, sound)
+    faults += unlike_content(written, sound)
     faults += _seen_by(con, logged)
     faults += [] if logged else _roots(con, pack_id)
     anchors = anchor if isinstance(anchor, Anchors) else read_anchors(anchor)

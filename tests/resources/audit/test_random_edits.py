@@ -187,7 +187,7 @@ def one_edit(desk: Desk, home: Path, seed: int) -> None:
 
 
 def test_any_edit_is_named(desk: Desk, tmp_path: Path) -> None:
-    for seed in range(10):
+    for seed in range(6):  # one of each kind
         one_edit(desk, tmp_path / "home", seed)
 
 
