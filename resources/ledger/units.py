@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias
 
-from resources.ledger.ledger import Connection, Entry, columns, row_text
+from resources.ledger.ledger import Connection, Entry, cells_sql, columns, row_text
 from resources.ledger.ledger_tree import tree_of
 from resources.ledger.tables import UNITS
 
@@ -63,9 +63,9 @@ def contents_by_unit(con: Connection, table: str, text: str) -> Contents:
 
 
 def cells_by_unit(con: Connection, table: str, text: str, entry_id: int) -> list[tuple[str, str, str]]:
-    """(portfolio, hash, rows) of what a ledger row wrote in `table`, as `Cells`; `text` is the SQL of a whole row."""
+    """(portfolio, hash, rows) of what a ledger row wrote in `table`; `text` is the SQL of a whole row."""
     return con.execute(
-        f"select portfolio_id, sha256(string_agg(h, '' order by h)), string_agg(left(h, 8), '' order by h) from "
+        f"select portfolio_id, {cells_sql(table)} from "
         f"(select portfolio_id, sha256({text}) as h from {table} where materialization = ?) group by portfolio_id",
         [entry_id],
     ).fetchall()

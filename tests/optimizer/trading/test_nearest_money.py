@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -60,7 +61,7 @@ def by_scipy(case: tuple[Any, ...]) -> float:
     return float(found.fun) / nav
 
 
-@settings(max_examples=40, deadline=None)
+@examples(12)
 @given(seed=st.integers(0, 100_000), n=st.integers(1, 12), held=st.booleans())
 def test_no_list_is_nearer_in_money_than_another_program_finds(seed: int, n: int, held: bool):
     case = book(np.random.default_rng(seed), n, held)
@@ -71,7 +72,7 @@ def test_no_list_is_nearer_in_money_than_another_program_finds(seed: int, n: int
     assert away == pytest.approx(found.objective, abs=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(8)
 @given(
     seed=st.integers(0, 100_000),
     commission=st.sampled_from([0.0, 2.0]),

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from bench import DAYS, STAMP, SYMBOLS, price_rows
+from bench import DAYS, STAMP, SYMBOLS, new_warehouse, price_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,12 +16,12 @@ from optimizer import DataError
 from resources.logs import appending
 from resources.logs.appending import Appended, append_log, root_hash
 from resources.store.schema import create_schema
-from resources.store.warehouse import Transaction, Warehouse
+from resources.store.warehouse import Transaction
 
 
 @pytest.fixture
 def tx(tmp_path: Path) -> Iterator[Transaction]:
-    with Warehouse(tmp_path).live() as con:
+    with new_warehouse(tmp_path).live() as con:
         yield Transaction(con, STAMP)
 
 
@@ -96,7 +96,7 @@ def test_the_hash_depends_on_the_rows_alone_not_on_how_they_came(order: list[int
 
 def test_the_vendors_own_adjustment_is_no_part_of_a_packs_hash(tx: Transaction, tmp_path: Path) -> None:
     append_log(tx.con, "prices", price_rows(), 1)
-    with Warehouse(tmp_path / "other").live() as con:
+    with new_warehouse(tmp_path / "other").live() as con:
         append_log(con, "prices", with_column(price_rows(), "vendor_adj_close", [1.0] * 16), 1)
         found = con.execute("select distinct vendor_hash from log_leaves").fetchall()
         assert root_hash(con, ["prices"], DAYS[-1], 1) == root_hash(tx.con, ["prices"], DAYS[-1], 1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from bench import new_warehouse
 from draws import some
 from small_desk import FILES
 
@@ -22,7 +23,7 @@ from resources.packs.packs import watermark
 from resources.prices.source import Delivery
 from resources.screening.screen import screen
 from resources.settings.configuration import load_configuration
-from resources.store.warehouse import Transaction, Warehouse
+from resources.store.warehouse import Transaction
 
 TODAY = date(2024, 3, 1)
 HEADER = "symbol,date,close,dividend,split\n"
@@ -36,7 +37,7 @@ class Desk:
     """A configuration with a folder source named `inbox`, its reference folder, and a warehouse."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.warehouse = folder, Warehouse(folder / "home")
+        self.folder, self.warehouse = folder, new_warehouse(folder / "home")
         for name, text in FILES.items():
             path = folder / "config" / name
             path.parent.mkdir(parents=True, exist_ok=True)
