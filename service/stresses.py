@@ -78,9 +78,7 @@ def _place(book: Exposed) -> dict[str, Any]:
 
 def stress_answer(book: Exposed, scenarios: Sequence[Scenario]) -> StressAnswer:
     """The stress table, the worst first."""
-    results = sorted(
-        (stressed(book, scenario) for scenario in scenarios), key=lambda r: (r.total, r.scenario.id)
-    )
+    results = sorted(stressed(book, scenarios), key=lambda r: (r.total, r.scenario.id))
     return StressAnswer(
         **_place(book),
         current_value=book.nav,
@@ -116,7 +114,7 @@ def hedges_answer(
     book: Exposed, scenario: Scenario, instruments: Sequence[Instrument], limits: HedgeLimits
 ) -> HedgesAnswer:
     """Hedges against a scenario."""
-    answer = hedged(book, scenario, instruments, limits)
+    (answer,) = hedged(book, [scenario], instruments, limits)
     result, plan = answer.stress, answer.plan
     return HedgesAnswer(
         **_place(book),

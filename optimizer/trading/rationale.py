@@ -151,8 +151,7 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
             if unmet.limit == "max_turnover":
                 gave, way = (2 * gave, " two-way") if reasons.two_way else (gave, " one-way")
             causes.append(f"{unmet.limit} gives way by {gave:.2%}{way}, by its priority {unmet.priority}")
-    causes += _moved_factors(move, reasons, numbers)
-    return causes
+    return causes + _moved_factors(move, reasons, numbers) if reasons.loadings else causes
 
 
 def _moved_factors(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:

@@ -158,8 +158,8 @@ def hedges_of(ground: Ground, account: Account) -> Told:
     try:
         case = ground.case(account.snapshot, account.known(), account.key)
         book = exposed_on(ground.market, case, ground.funds, books, ground.once)
-        scenarios = books.scenarios.values() if book.values else ()
-        found = [hedged(book, scenario, books.instruments, books.hedge_limits) for scenario in scenarios]
+        scenarios = [*books.scenarios.values()] if book.values else []
+        found = hedged(book, scenarios, books.instruments, books.hedge_limits)
     except PackfolioError as error:
         return hedge_columns(None, ()), (str(error),)
     return hedge_columns(book, found), ()
