@@ -27,7 +27,6 @@ def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(
         assert (
             "packs are cut from PP_1990-01-01 to today" if other < "2000" else "is not closed yet"
         ) in said
-    (folder / "config" / "portfolios" / "paper.yaml").unlink()
     book = folder / "config" / "portfolios" / "book.yaml"
     book.write_text(book.read_text().replace("BBB: 300", "GONE: 300"))
     status, said = zygote.packfolio("run", "--as-of", day)

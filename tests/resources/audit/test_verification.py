@@ -398,3 +398,13 @@ def test_rows_that_were_changed_before_they_were_hashed_are_not_their_content(tm
     (fault,) = verify_home(warehouse).faults
     assert (fault.table, fault.ledger_row, fault.portfolio_id) == ("optimal_weights", 1, BOOK)
     assert "not the content that ledger row 1 states" in fault.message
+
+
+@pytest.mark.parametrize(
+    "tables", [("prices", "log_leaves"), ("optimal_weights",), ("materialization_units",)]
+)
+def test_a_table_without_any_row_left_is_named(small: Path, tmp_path: Path, tables: tuple[str, ...]) -> None:
+    with tampered(small, tmp_path) as con:
+        for table in tables:
+            con.execute(f"delete from {table}")
+        assert tables[0] in {fault.table for fault in check(con, tmp_path).faults if fault.what == MISSING}

@@ -109,7 +109,7 @@ def test_more_rows_than_duckdb_holds_in_a_row_group_all_arrive(
 ) -> None:
     """On two threads, as new rows and as rows held against the record."""
     monkeypatch.setenv("DUCKDB_THREADS", "2")
-    count, warehouse = 200_000, Warehouse(tmp_path)
+    count, warehouse = 200_000, new_warehouse(tmp_path)
     ratings = pa.table({
         "symbol": [f"S{number}" for number in range(count)], "source": ["feed"] * count,
         "date": pa.array([DAYS[0]] * count, pa.date32()), "rating": [1.0] * count,
@@ -130,7 +130,7 @@ def test_a_row_that_is_lost_on_its_way_is_named_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, said: str
 ) -> None:
     step = {"prices": "_insert", "log_leaves": "_append_leaves"}[table]
-    done, warehouse = getattr(appending, step), Warehouse(tmp_path)
+    done, warehouse = getattr(appending, step), new_warehouse(tmp_path)
 
     def losing(con: duckdb.DuckDBPyConnection, *given: Any, **named: Any) -> object:
         told = done(con, *given, **named)
