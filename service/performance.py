@@ -31,9 +31,8 @@ NO_VALUES = "no daily run has valued this portfolio yet"
 NO_BENCHMARK = (
     "the first daily run of this portfolio had no benchmark, so that its value is compared with none"
 )
-WITHOUT_PRICES = (
-    10  # days that a pack's date may be after its newest price: weekends, holidays, the limit of checks
-)
+# Days that a pack's date may be after its newest price: weekends, holidays, the limit of checks.
+WITHOUT_PRICES = 10
 
 
 def performance(reading: Reading, pack: Pack, portfolio: str, window: int) -> dict[str, Any]:
@@ -97,9 +96,8 @@ def _benchmark(
     prices = prices_to_the_end(
         con, pack, list(told.columns), snapshot.base_currency, first - timedelta(days=WITHOUT_PRICES)
     )
-    closes = prices.index[
-        prices.index.searchsorted(told.index, side="right") - 1
-    ]  # a pack sees those up to its date
+    # A pack sees the closes up to its date.
+    closes = prices.index[prices.index.searchsorted(told.index, side="right") - 1]
     weights = told.set_axis(closes).groupby(level=0).last().reindex(prices.index, method="ffill").bfill()
     at = benchmark_index(prices, weights)[closes].to_numpy()
     grown: list[float | None] = (float(found[0]["value"]) * at / at[0]).round(2).tolist()

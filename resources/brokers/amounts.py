@@ -74,7 +74,7 @@ def has_decimal_commas(cells: Iterable[str], *, commas_part_cells: bool) -> bool
 
     Raises ValueError where nothing tells what `1,234` is; it is a thousand where commas part the cells too.
     """
-    bare = [THOUSANDS.sub("", UNIT.sub("", cell).strip(" -+()")) for cell in cells]
+    bare = [*map(_digits, cells)]
     comma, point = (
         any(form.fullmatch(cell) for cell in bare) for form in (COMMA_IS_DECIMAL, POINT_IS_DECIMAL)
     )
@@ -88,9 +88,14 @@ def has_decimal_commas(cells: Iterable[str], *, commas_part_cells: bool) -> bool
 
 def with_point(cell: str) -> str:
     """A cell of a file with decimal commas as one with decimal points; what is no number stays."""
-    bare = THOUSANDS.sub("", UNIT.sub("", cell).strip(" -+()"))
+    bare = _digits(cell)
     number = re.fullmatch(r"(\d{1,3}(\.\d{3})+|\d*)(,\d*)?", bare, re.A)
     return cell.replace(".", "").replace(",", ".") if number and bare else cell
+
+
+def _digits(cell: str) -> str:
+    """A cell without its unit, sign and spaces between thousands."""
+    return THOUSANDS.sub("", UNIT.sub("", cell).strip(" -+()"))
 
 
 def day(text: str, *, american: bool) -> date | None:

@@ -14,9 +14,8 @@ from resources.ledger.ledger import Connection, Entry, cells_sql, columns, row_t
 from resources.ledger.ledger_tree import tree_of
 from resources.ledger.tables import UNITS
 
-Contents: TypeAlias = Mapping[
-    str, tuple[str, int]
-]  # portfolio -> (content hash of its rows in a table, their number)
+# Portfolio -> (content hash of its rows in a table, their number).
+Contents: TypeAlias = Mapping[str, tuple[str, int]]
 
 
 def unit_hashes(con: Connection, where: str = "true") -> list[tuple[int, str, str]]:
@@ -54,7 +53,7 @@ def newest_units(
 
 
 def contents_by_unit(con: Connection, table: str, text: str) -> Contents:
-    """Portfolio -> (content hash of its rows in `table`, their number); `text` is the SQL of a row's content."""
+    """What `table` holds of each portfolio; `text` is the SQL of a row's content."""
     found = con.execute(
         f"select portfolio_id, sha256(string_agg(h, '' order by h)), count(*) from "
         f"(select portfolio_id, sha256({text}) as h from {table}) group by portfolio_id"

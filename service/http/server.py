@@ -15,7 +15,7 @@ WHOLE_REQUEST_SECONDS = 10.0
 KEPT_SECONDS = 65  # an idle connection; a little more than proxies keep theirs
 FINISH_SECONDS = 35  # after SIGTERM; a little more than the longest answer
 HUNG_SECONDS = (
-    300  # a worker that said nothing for so long hangs; one that a busy machine gives no turn does not
+    300  # a worker silent for so long hangs; one that waits for its turn on a busy machine does not
 )
 TURN_SECONDS = 0.5  # a clock that rings so much too late stood still with the process
 LARGEST_HEAD = 65_536  # bytes

@@ -11,7 +11,7 @@ from random import Random
 
 import duckdb
 import pytest
-from built_once import built_once
+from built_once import own_copy
 from small_desk import make_desk
 from zygote import Zygote, run_one_day
 
@@ -83,9 +83,7 @@ def kill_runs(desk: tuple[Zygote, list[date]], name: str, wanted: int, seed: int
 def test_a_run_killed_twice_is_marked_and_converges_to_the_tables_of_an_untouched_one(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    built, days = built_once(tmp_path_factory, "together", run_one_day)
-    folder = tmp_path_factory.mktemp("killed") / "desk"
-    shutil.copytree(built, folder)
+    folder, days = own_copy(tmp_path_factory, "together", run_one_day)
     zygote, home, dice, day = Zygote(folder), folder / "killed", Random(1), ("run", "--as-of", str(days[-4]))
     for moment in (lambda: commits(home) > 4, at_some_moment(home, dice)):
         assert zygote.packfolio(*day, home="killed", kill_when=moment)[0] == -9

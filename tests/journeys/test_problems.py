@@ -1,10 +1,9 @@
 """A day on which no portfolio can be computed: the run says why, records it, and the packs before stay as they are."""
 
-import shutil
 from pathlib import Path
 
 import pytest
-from built_once import built_once
+from built_once import own_copy
 from small_desk import make_desk
 from zygote import Zygote, run_one_day
 
@@ -17,9 +16,7 @@ BOOK = "11111111-1111-1111-1111-111111111111"
 def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    built, days = built_once(tmp_path_factory, "together", run_one_day)
-    folder = tmp_path_factory.mktemp("problems") / "desk"
-    shutil.copytree(built, folder)
+    folder, days = own_copy(tmp_path_factory, "together", run_one_day)
     zygote, day = Zygote(folder), str(days[-4])
     for other in ("1980-01-01", "2999-01-04"):
         status, said = zygote.packfolio("run", "--as-of", other)
