@@ -1,4 +1,4 @@
-"""What accounts cost: their rows loaded, their snapshots taken and read back. `python -m benchmarks.accounts [COUNT]`.
+"""What accounts cost: rows loaded, snapshots taken, written and read back. `python -m benchmarks.accounts [COUNT]`.
 
 CPU seconds of one process, on invented prices and accounts of 20 to 60 names on one model.
 """
@@ -15,12 +15,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assets.shared.portfolio_rows import record_each
 from resources.accounts.ingest import AccountInbox
 from resources.accounts.known import accounts_of
 from resources.books.snapshots import read_snapshots, take_snapshots
-from resources.ledger.ledger import Stamp, append_entry
+from resources.ledger.ledger import Stamp, append_entry, written_cells
 from resources.logs.appending import append_log
 from resources.packs.packs import cut_pack
+from resources.results.stage_inputs import Inputs
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.configuration import load_configuration
 from resources.store.warehouse import Warehouse
@@ -66,7 +68,9 @@ def main(count: int) -> None:
     with warehouse.write(stamp) as tx:
         entry = tx.next_id()
         append_log(tx.con, "prices", _prices(dice), entry)
-        append_entry(tx.con, stamp, entry, "prices", "none", len(DAYS) * len(SYMBOLS), tables=["log_leaves"])
+        rows = len(DAYS) * len(SYMBOLS)
+        cells = written_cells(tx.con, entry, ["log_leaves"])
+        append_entry(tx.con, stamp, entry, "prices", "none", rows, cells=cells, given={"prices": rows})
     with timed(f"load {len(held)} positions"):
         AccountInbox(warehouse, desk, stamp, DAYS[-1]).take(lambda _: None)
     with warehouse.write(stamp) as tx:
@@ -78,29 +82,9 @@ def main(count: int) -> None:
             taken = take_snapshots(con, pack, accounts, {})
         with timed("make their rows"):
             frames = [one.frames() for one in taken]
-    with warehouse.write(stamp) as tx:  # under one ledger row: what writing costs is measured elsewhere
-        entry = tx.next_id()
-        for table in ("portfolio_snapshots", "holdings"):
-            whole = [
-                made[table].append_column(
-                    "portfolio_id", pa.array([one.portfolio_id] * len(made[table]), pa.string())
-                )
-                for one, made in zip(taken, frames, strict=True)
-            ]
-            tx.con.register("incoming", pa.concat_tables(whole, promote_options="permissive"))
-            keys_of = f"'{pack.id}' as pack_id, {entry} as materialization"
-            tx.con.execute(f"insert into {table} by name select *, {keys_of} from incoming")
-        append_entry(
-            tx.con,
-            stamp,
-            entry,
-            "portfolio_snapshots",
-            "none",
-            count,
-            tables=(),
-            pack_id=pack.id,
-            portfolio_id=None,
-        )
+    with warehouse.write(stamp) as tx, timed("write them"):
+        each, shared = dict(zip(taken, frames, strict=True)), {"pricing_pack": pack.content_hash}
+        record_each(tx, "portfolio_snapshots", pack, each, Inputs((), shared, {}))
     with warehouse.live() as con, timed("read the snapshots back"):
         print(f"{'snapshots read':<28}{len(read_snapshots(con, pack)):8}")
 

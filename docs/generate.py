@@ -271,6 +271,7 @@ def cli_page(said: Sentences) -> str:
             ["packfolio", *name, *(_argument(p) for p in arguments), "[OPTIONS]" * bool(command.params)]
         )
         parts += [f"## {' '.join(name)}\n", f"{command.help}\n", f"    {usage}\n"]
+        parts.append(f"{command.epilog.replace(': ', ': `', 1)}`\n")
         rows = [_parameter(p) for p in command.params if p.name != "help"]
         if rows:
             parts.append(table(["", "value", "default", "means"], rows))

@@ -15,9 +15,9 @@ from optimizer import DataError, PackfolioError, PolicyError
 from pipeline.commands import accounts as account_commands
 from pipeline.commands import audit as audit_commands
 from pipeline.commands import backfill as backfill_command
+from pipeline.commands import examples, processes
 from pipeline.commands import holdings as holdings_commands
 from pipeline.commands import init as init_command
-from pipeline.commands import processes
 from pipeline.commands import proofs as proof_commands
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
@@ -388,6 +388,7 @@ account_commands.register(app)
 audit_commands.register(app, packs)
 proof_commands.register(app)
 risk_commands.register(app)
+examples.register(app)
 
 
 if __name__ == "__main__":

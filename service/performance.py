@@ -1,19 +1,24 @@
 """How a portfolio's policy would have done, and what the book was worth: series for a screen, thinned to be drawn."""
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from optimizer.backtests.dated_facts import benchmark_index
 from optimizer.measures.analytics import annual_rates
 from optimizer.measures.rolling import rolling_beta, rolling_sharpe, rolling_volatility
 from optimizer.typing import Array
 from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
+from resources.packs.delistings import present_names
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
 from resources.results.queries import backtest_of, pack_of_backtest, rows
+from resources.results.replays.replay_inputs import prices_to_the_end
 from resources.settings.policies.policy_grid import is_variant
 from service.answers import plain
 from service.desk import Reading
@@ -23,6 +28,11 @@ MOST_POINTS = 1200
 DIGITS = 6
 NO_BACKTEST = "no backtest of this portfolio is on record; run `packfolio backtest`"
 NO_VALUES = "no daily run has valued this portfolio yet"
+NO_BENCHMARK = (
+    "the first daily run of this portfolio had no benchmark, so that its value is compared with none"
+)
+# Days that a pack's date may be after its newest price: weekends, holidays, the limit of checks.
+WITHOUT_PRICES = 10
 
 
 def performance(reading: Reading, pack: Pack, portfolio: str, window: int) -> dict[str, Any]:
@@ -32,10 +42,14 @@ def performance(reading: Reading, pack: Pack, portfolio: str, window: int) -> di
     """
     snapshot = reading.snapshot(pack, portfolio)
     backtest = _backtest(reading.con, pack, snapshot, window)
-    live = _values(reading.con, pack, snapshot.portfolio_id)
+    live = _values(reading.con, pack, snapshot)
     left_out = {
         name: reason
-        for name, found, reason in (("backtest", backtest, NO_BACKTEST), ("live", live, NO_VALUES))
+        for name, found, reason in (
+            ("backtest", backtest, NO_BACKTEST),
+            ("live", live, NO_VALUES),
+            ("benchmark", not live or live[0]["benchmark"], NO_BENCHMARK),
+        )
         if not found
     }
     found: dict[str, Any] = plain({
@@ -45,19 +59,49 @@ def performance(reading: Reading, pack: Pack, portfolio: str, window: int) -> di
     return found
 
 
-def _values(con: Connection, pack: Pack, portfolio_id: str) -> list[dict[str, Any]]:
-    """What the book was worth before the trades of each fresh pack, and how far that is below its peak."""
+def _values(con: Connection, pack: Pack, snapshot: Snapshot) -> list[dict[str, Any]]:
+    """What the book was worth before the trades of each fresh pack, how far that is below its peak, and a benchmark.
+
+    The benchmark is the first value as it grew by the benchmark of each pack: nothing is paid in, nor any cost.
+    """
     found = rows(
         con,
-        "select p.as_of, p.pack_id, t.nav_before as value "
+        "select p.as_of, p.pack_id, t.nav_before as value, s.benchmark "
         "from latest_trade_lists t join pricing_packs p using (pack_id) "
+        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
         "where t.portfolio_id = ? and p.verdict = 'fresh' and p.as_of <= ? and t.nav_before > 0 "
         "qualify row_number() over (partition by p.as_of order by p.revision desc) = 1 order by p.as_of",
-        [portfolio_id, pack.as_of],
+        [snapshot.portfolio_id, pack.as_of],
     )
     values = np.array([float(row["value"]) for row in found])
     falls = values / np.maximum.accumulate(values) - 1 if len(found) else values
-    return [{**row, "drawdown": round(fall, DIGITS)} for row, fall in zip(found, falls.tolist(), strict=True)]
+    grown = _benchmark(con, pack, snapshot, found) if found else []
+    return [
+        {**row, "drawdown": round(fall, DIGITS), "benchmark": other}
+        for row, fall, other in zip(found, falls.tolist(), grown, strict=True)
+    ]
+
+
+def _benchmark(
+    con: Connection, pack: Pack, snapshot: Snapshot, found: Sequence[Mapping[str, Any]]
+) -> list[float | None]:
+    """The first value as the benchmark moved it to each day; none where the first day had no benchmark."""
+    told = pd.DataFrame(
+        [json.loads(row["benchmark"]) for row in found], pd.DatetimeIndex([row["as_of"] for row in found])
+    ).fillna(0.0)
+    if not told.iloc[0].any():
+        return [None] * len(found)
+    told = told.rename(columns=present_names(con, pack, told.columns)).T.groupby(level=0).sum().T
+    first = found[0]["as_of"]
+    prices = prices_to_the_end(
+        con, pack, list(told.columns), snapshot.base_currency, first - timedelta(days=WITHOUT_PRICES)
+    )
+    # A pack sees the closes up to its date.
+    closes = prices.index[prices.index.searchsorted(told.index, side="right") - 1]
+    weights = told.set_axis(closes).groupby(level=0).last().reindex(prices.index, method="ffill").bfill()
+    at = benchmark_index(prices, weights)[closes].to_numpy()
+    grown: list[float | None] = (float(found[0]["value"]) * at / at[0]).round(2).tolist()
+    return grown
 
 
 def _backtest(con: Connection, pack: Pack, snapshot: Snapshot, window: int) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from optimizer.risk.hedges import Hedge
 from optimizer.risk.regimes import Book, Recommendation
 from optimizer.risk.scenarios import Stress, find_scenario
 from resources.results.factor_models import with_others
-from resources.results.risk_outputs import Hedged, hedge_row, hedged, stressed
+from resources.results.risk_outputs import Hedged, hedge_row, hedged, jumped, stressed
 from resources.results.scenario_inputs import Exposed, read_exposed
 from resources.settings.playbooks import REGIME_RULES, SCENARIOS, Playbooks
 from service.answers import (
@@ -85,12 +85,13 @@ def _place(book: Exposed) -> dict[str, Any]:
 
 def stress_answer(book: Exposed, scenarios: Sequence[Scenario]) -> StressAnswer:
     """The stress table, the worst first; of many scenarios those of factors that cannot be told are warned of."""
-    results, untold = [], []
-    for scenario in scenarios:
+    results = stressed(book, [scenario for scenario in scenarios if not scenario.factors])
+    untold = []
+    for scenario in (one for one in scenarios if one.factors):
         try:
-            results.append(stressed(book, scenario))
+            results.append(jumped(book.values, book.model, scenario).stress)
         except PackfolioError as error:
-            if not scenario.factors or len(scenarios) == 1:
+            if len(scenarios) == 1:
                 raise
             untold.append(str(error))
     results.sort(key=lambda found: (found.total, found.scenario.id))
@@ -137,7 +138,10 @@ def hedges_answer(
     book: Exposed, scenario: Scenario, instruments: Sequence[Instrument], limits: HedgeLimits
 ) -> HedgesAnswer:
     """Hedges against a scenario."""
-    answer = hedged(book, scenario, instruments, limits)
+    if scenario.factors:
+        answer = jumped(book.values, book.model, scenario)
+    else:
+        (answer,) = hedged(book, [scenario], instruments, limits)
     result, plan = answer.stress, answer.plan
     return HedgesAnswer(
         **_place(book),

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -22,6 +23,7 @@ from resources.ledger.tables import LOGS, OF_PORTFOLIOS, OUTPUTS
 from resources.logs.appending import append_log
 from resources.packs.packs import Pack, cut_pack
 from resources.screening.pack_checks import CheckLimits
+from resources.store import warehouse
 from resources.store.warehouse import Transaction, Warehouse
 
 STAMP = Stamp("run-1", datetime(2024, 1, 5, 22, tzinfo=UTC).replace(tzinfo=None), "0.1.0+test", "c0ffee")
@@ -73,7 +75,8 @@ def ingest(tx: Transaction, log: str, rows: pa.Table) -> int:
     )
     tables = [log, "log_leaves", "ingests", "quarantine"]
     cells = written_cells(tx.con, entry, tables)
-    append_entry(tx.con, tx.stamp, entry, log, f"content-{entry}", appended.rows, cells=cells)
+    given = {log: appended.rows}
+    append_entry(tx.con, tx.stamp, entry, log, f"content-{entry}", appended.rows, cells=cells, given=given)
     return entry
 
 
@@ -111,47 +114,62 @@ def fill(home: Path) -> Warehouse:
 
     A copy of the one that this process made first, but where a key signs what is written.
     """
-    if KEY in os.environ:
-        return _filled(home)
-    shutil.copytree(_original(), home, dirs_exist_ok=True)
-    return Warehouse(home)
+    return _filled(home) if KEY in os.environ else copied(_filled, home)
+
+
+def new_warehouse(home: Path) -> Warehouse:
+    """An empty warehouse: a copy of the one that this process made first, which takes a tenth of making it."""
+    return copied(_empty, home)
+
+
+def copied(build: Callable[[Path], object], home: Path) -> Warehouse:
+    """What `build` makes of a home, made once by this process; known to it as it stands, as if it wrote it last."""
+    shutil.copytree(_original(build), home, dirs_exist_ok=True)
+    made = Warehouse(home)
+    warehouse._UNTOUCHED[made.path] = warehouse._state(made.path)
+    return made
 
 
 @cache
-def _original() -> Path:
+def _original(build: Callable[[Path], object]) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _filled(folder)
+    build(folder)
     return folder
 
 
+def _empty(home: Path) -> None:
+    with Warehouse(home).live():
+        pass
+
+
 def _filled(home: Path) -> Warehouse:
-    warehouse, dice = Warehouse(home), random.Random(1)
-    with warehouse.write(STAMP) as tx:
+    made, dice = Warehouse(home), random.Random(1)
+    with made.write(STAMP) as tx:
         ingest(tx, "prices", price_rows())
-    with warehouse.write(STAMP) as tx:
+    with made.write(STAMP) as tx:
         ingest(tx, "prices", price_rows(close=101.0, days=DAYS[1:2], symbols=SYMBOLS[:2]))
     for log in sorted(LOGS.keys() - {"prices"}):
-        with warehouse.write(STAMP) as tx:
+        with made.write(STAMP) as tx:
             kinds = dict(columns(tx.con, log))
             rows = [
                 {name: value_of(kinds[name], name, row, dice) for name in LOGS[log].columns}
                 for row in range(3)
             ]
             ingest(tx, log, pa.Table.from_pylist(rows))
-    with warehouse.write(STAMP) as tx:
+    with made.write(STAMP) as tx:
         tx.record("configs", {"configs": pd.DataFrame([{"config_hash": "c0ffee", "text": "{}"}])})
-    pack = cut(warehouse, DAYS[-1])
+    pack = cut(made, DAYS[-1])
     for table in OUTPUTS:
-        with warehouse.write(STAMP) as tx:
+        with made.write(STAMP) as tx:
             owner = BOOK if table in OF_PORTFOLIOS else None
             tx.record(table, {table: rows_for(tx, table, dice)}, pack_id=pack.id, portfolio_id=owner)
-    return warehouse
+    return made
 
 
-def cut(warehouse: Warehouse, as_of: date, revise: str | None = None) -> Pack:
+def cut(made: Warehouse, as_of: date, revise: str | None = None) -> Pack:
     """The pack of a date; its checks find the symbols that were not priced that day stale."""
-    with warehouse.write(STAMP) as tx:
+    with made.write(STAMP) as tx:
         limits = CheckLimits(symbol_stale_sessions=1)
         return cut_pack(
             tx, as_of, ["feed"], [*DAYS, DAYS[-1] + timedelta(days=1)], limits, revise=revise

@@ -1,13 +1,15 @@
 """A paper or live book through real packs of a small warehouse, day by day, with orders given by hand."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from bench import PRICE_TYPES, STAMP, ingest, take_snapshot
+from bench import PRICE_TYPES, STAMP, copied, ingest, new_warehouse, take_snapshot
 
 from resources.accounts.known import account_of
 from resources.books.day_before import DayBefore, OutOfDate, day_before, out_of_date
@@ -17,7 +19,6 @@ from resources.packs.packs import Pack, cut_pack, newest_fresh
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.yaml_files import parse_yaml
-from resources.store.warehouse import Warehouse
 
 ACTIONS = pa.schema([
     ("symbol", pa.string()), ("date", pa.date32()), ("kind", pa.string()), ("value", pa.float64()),
@@ -48,34 +49,47 @@ def book_file(holdings: str, mode: str = "paper", policy: str = "{lookback_days:
     return parse_yaml(text, PortfolioFile, "book.yaml")
 
 
+def close_rows(
+    symbol: str, closes: Mapping[date, float], *, dividend: Mapping[date, float] | None = None,
+    split: Mapping[date, float] | None = None, basis: str = "as_traded",
+) -> list[dict[str, object]]:  # fmt: skip
+    """Rows of `prices` of one symbol's closes."""
+    return [
+        {
+            "symbol": symbol, "date": day, "open": None, "high": None, "low": None, "close": close, "volume": 1000,
+            "dividend": (dividend or {}).get(day, 0.0), "split": (split or {}).get(day, 1.0),
+            "vendor_adj_close": None, "currency": "USD", "basis": basis, "source": "feed", "simulated": False,
+            "known_at": None,
+        }
+        for day, close in closes.items()
+    ]  # fmt: skip
+
+
 class Chain:
-    """One book in a warehouse of its own."""
+    """One book in a warehouse of its own; `flats` are symbols on record with the same close every day."""
 
-    def __init__(self, folder: Path, file: PortfolioFile) -> None:
-        self.warehouse, self.file = Warehouse(folder), file
+    def __init__(self, folder: Path, file: PortfolioFile, **flats: float) -> None:
+        self.warehouse = copied(_with(tuple(flats.items())), folder) if flats else new_warehouse(folder)
+        self.file = file
 
-    def prices(
-        self, symbol: str, closes: Mapping[date, float], *, dividend: Mapping[date, float] | None = None,
-        split: Mapping[date, float] | None = None, basis: str = "as_traded",
-    ) -> None:  # fmt: skip
+    def prices(self, symbol: str, closes: Mapping[date, float], **told: Any) -> None:
         """A delivery of one symbol's closes."""
-        rows = [
-            {
-                "symbol": symbol, "date": day, "open": None, "high": None, "low": None, "close": close, "volume": 1000,
-                "dividend": (dividend or {}).get(day, 0.0), "split": (split or {}).get(day, 1.0),
-                "vendor_adj_close": None, "currency": "USD", "basis": basis, "source": "feed", "simulated": False,
-                "known_at": None,
-            }
-            for day, close in closes.items()
-        ]  # fmt: skip
+        self.deliver(close_rows(symbol, closes, **told))
+
+    def deliver(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """A delivery of rows as `close_rows` makes them."""
         with self.warehouse.write(STAMP) as tx:
-            ingest(tx, "prices", pa.Table.from_pylist(rows, schema=PRICE_TYPES))
+            ingest(tx, "prices", pa.Table.from_pylist(list(rows), schema=PRICE_TYPES))
 
     def action(self, symbol: str, day: date, kind: str, value: float | None = None, **more: object) -> None:
         """One corporate action on record."""
-        row = {"symbol": symbol, "date": day, "kind": kind, "value": value, "source": "desk", **more}
+        self.actions([{"symbol": symbol, "date": day, "kind": kind, "value": value, **more}])
+
+    def actions(self, told: Iterable[Mapping[str, object]]) -> None:
+        """Corporate actions on record."""
+        rows = [{"source": "desk", **row} for row in told]
         with self.warehouse.write(STAMP) as tx:
-            ingest(tx, "corporate_actions", pa.Table.from_pylist([row], schema=ACTIONS))
+            ingest(tx, "corporate_actions", pa.Table.from_pylist(rows, schema=ACTIONS))
 
     def cut(self, day: date, revise: str | None = None) -> Pack:
         """The pack of a day."""
@@ -143,6 +157,19 @@ class Chain:
         """Days that no longer follow from the day before."""
         with self.warehouse.live() as con:
             return out_of_date(con)
+
+
+@cache
+def _with(flats: tuple[tuple[str, float], ...]) -> Callable[[Path], None]:
+    return partial(_deliver, flats)
+
+
+def _deliver(flats: Sequence[tuple[str, float]], folder: Path) -> None:
+    warehouse = new_warehouse(folder)
+    for symbol, close in flats:
+        with warehouse.write(STAMP) as tx:
+            rows = close_rows(symbol, flat(close))
+            ingest(tx, "prices", pa.Table.from_pylist(rows, schema=PRICE_TYPES))
 
 
 def shares(snapshot: Snapshot) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,8 @@ from hypothesis import settings
 gc.set_threshold(50_000, 20, 100)
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "DUCKDB_THREADS"):
     os.environ.setdefault(variable, "1")  # the processes of a run share the cores already
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # to compile the tests takes a third of their collection
+sys.dont_write_bytecode = False
 os.environ.pop("COLUMNS", None)  # what xdist tells its workers is the width of no terminal
 settings.register_profile("house", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("thorough", deadline=None, derandomize=False, max_examples=300)

@@ -111,7 +111,12 @@ def shell(script: str, folder: Path, made: Desk) -> subprocess.CompletedProcess[
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
+# Pages whose blocks run the pipeline anew; each kind of run has a journey of its own by default.
+ANEW = {"docs/tutorial.md", "docs/how-to/tax-lots.md", "docs/how-to/add-your-own-asset.md"}
+ASKED = [pytest.param(page, marks=pytest.mark.slow if name_of(page) in ANEW else ()) for page in RUNNABLE]
+
+
+@pytest.mark.parametrize("page", ASKED, ids=name_of)
 def test_the_blocks_of_a_page_run(page: Path, desk: tuple[Desk, dict[str, str]], tmp_path: Path) -> None:
     done = shell("\n".join(block.as_shell() for block in runnable(page)), tmp_path, desk[0])
     assert done.returncode == 0, done.stderr + done.stdout

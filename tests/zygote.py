@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from fork_server import ROOT, call, server
+from small_desk import make_desk
 
 
 @dataclass
@@ -55,6 +57,14 @@ class Zygote:
         status, said = self.packfolio(*arguments, "--json", home=home)
         assert status == 0, said
         return json.loads(said)
+
+
+def run_one_day(folder: Path) -> list[date]:
+    """The small desk with its fourth day from the end run: for `built_once`, under the name "together"."""
+    days = make_desk(folder)
+    status, said = Zygote(folder).packfolio("run", "--as-of", str(days[-4]))
+    assert status == 0, said
+    return days
 
 
 def kill(pid: int) -> None:

@@ -267,8 +267,9 @@ def orders_impact(
     """
     value, after = portfolio.total_value(prices), weights_after(portfolio, prices, orders)
     costs = sum((cost for _, cost in orders.values()), ZERO)
-    beliefs, _ = believed or believe(evidence, universe, policy, mandate)
-    known = beliefs.moments(evidence) if beliefs else evidence
+    beliefs, known = believed or believe(evidence, universe, policy, mandate)
+    if beliefs is not None and beliefs.scenarios is not None:
+        known = beliefs.moments(evidence)  # the days as they happened
     change = impact(
         portfolio.get_weights(prices), after, value, costs, known, policy, universe, mandate.ratings
     )

@@ -1,7 +1,8 @@
 """Hedges against a scenario: what gains under it, at what cost, chosen and sized for the least loss left."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from math import exp, floor, log, sqrt
 from statistics import NormalDist
 from typing import Literal
@@ -170,22 +171,43 @@ def quote(
     )  # fmt: skip
 
 
-def quotes_of(
+@dataclass(frozen=True, eq=False)
+class Offers:
+    """What may hedge a scenario, whatever the book: the instruments that gain by more than one standard error.
+
+    usable   (instrument, its quote, what a share or contract is worth in the base currency); cheapest offset first
+    refused  (instrument, why) of those that gain less than they cost
+    """
+
+    usable: tuple[tuple[Instrument, Quote, float], ...] = ()
+    refused: tuple[tuple[Instrument, str], ...] = ()
+
+
+def offers_of(
     instruments: Sequence[Instrument],
     markets: Mapping[str, Market],
     sensitivities: Sensitivities,
     moves: Array,
     limits: HedgeLimits,
     replayed: Mapping[str, float] | None = None,
-) -> list[Quote | None]:
-    """What `quote` gives for each instrument; None for one without a market."""
-    real = replayed or {}
-    return [
-        quote(one, markets[one.symbol], sensitivities, moves, limits, real.get(one.symbol))
-        if one.symbol in markets
-        else None
-        for one in instruments
-    ]
+) -> Offers:
+    """What `quote` says of each instrument with a market, when the factors move by `moves` (k,) at once.
+
+    replayed  as in `plan_hedges`
+    """
+    real, usable, refused = replayed or {}, [], []
+    for one in instruments:
+        if one.symbol not in markets:
+            continue
+        market = markets[one.symbol]
+        found = quote(one, market, sensitivities, moves, limits, real.get(one.symbol))
+        if found.gain - found.error > 0 and found.gain > found.cost:
+            usable.append((one, found, market.price * (one.contract if one.option_type else 1)))
+        elif found.gain - found.error > 0:
+            costs = f"it costs {found.cost:.2%} of its notional and brings {found.gain:.2%}"
+            refused.append((one, f"{one.name} is left out: {costs}"))
+    usable.sort(key=lambda offer: (offer[1].cost / (offer[1].gain - offer[1].error), offer[0].name))
+    return Offers(tuple(usable), tuple(refused))
 
 
 @dataclass(frozen=True)
@@ -219,7 +241,7 @@ class HedgePlan:
     loss: float
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def offset(self) -> float:
         """What the hedges gain together."""
         return sum(hedge.offset for hedge in self.hedges)
@@ -229,7 +251,7 @@ class HedgePlan:
         """Loss less offset."""
         return self.loss - self.offset
 
-    @property
+    @cached_property
     def cost(self) -> float:
         """What the hedges cost together."""
         return sum(hedge.cost for hedge in self.hedges)
@@ -258,21 +280,14 @@ def plan_hedges(
     ('The portfolio does not lose under this scenario; no hedge is needed',)
     """
     if stressed.total >= 0:
-        return plan_by((), stressed, nav, (), markets, limits)
+        return plan_by(Offers(), stressed, nav, limits)
     moves = applied_moves(stressed.scenario, sensitivities)
-    quotes = quotes_of(instruments, markets, sensitivities, moves, limits, replayed)
-    return plan_by(quotes, stressed, nav, instruments, markets, limits)
+    offers = offers_of(instruments, markets, sensitivities, moves, limits, replayed)
+    return plan_by(offers, stressed, nav, limits)
 
 
-def plan_by(
-    quotes: Sequence[Quote | None],
-    stressed: Stress,
-    nav: float,
-    instruments: Sequence[Instrument],
-    markets: Mapping[str, Market],
-    limits: HedgeLimits,
-) -> HedgePlan:
-    """`plan_hedges` by `quotes_of` the instruments, where they are known already."""
+def plan_by(offers: Offers, stressed: Stress, nav: float, limits: HedgeLimits) -> HedgePlan:
+    """`plan_hedges` by the `offers_of` the instruments, where they are known already."""
     loss = -stressed.total
     if loss <= 0:
         return HedgePlan((), 0.0, ("The portfolio does not lose under this scenario; no hedge is needed",))
@@ -280,40 +295,29 @@ def plan_by(
     untold = max(-sum(stressed.profits[symbol] for symbol in stressed.replayed), 0.0)
     causes = {f: max(-profit, 0.0) + untold for f, profit in stressed.by_factor.items()}
     hurt = {f: due for f, due in causes.items() if due > MATERIAL * loss} or dict.fromkeys(FACTORS, loss)
-    usable, notes = [], []
-    for instrument, found in zip(instruments, quotes, strict=True):
-        if found is None or hurt.keys().isdisjoint(instrument.against):
-            continue
-        if found.gain - found.error > 0 and found.gain > found.cost:
-            usable.append((instrument, found))
-        elif found.gain - found.error > 0:
-            notes.append(
-                f"{instrument.name} is left out: it costs {found.cost:.2%} of its notional and brings {found.gain:.2%}"
-            )
-    usable.sort(key=lambda pair: (pair[1].cost / (pair[1].gain - pair[1].error), pair[0].name))
-    plan = _filled(usable, hurt, loss, nav, markets, limits)
-    return replace(plan, notes=(*plan.notes, *notes))
+    hedges, notes = _filled(offers, hurt, loss, limits.max_cost_bps * BPS * nav, limits)
+    notes += [why for instrument, why in offers.refused if not hurt.keys().isdisjoint(instrument.against)]
+    return HedgePlan(tuple(hedges), loss, tuple(notes))
 
 
 def _filled(
-    usable: Sequence[tuple[Instrument, Quote]],
-    hurt: Mapping[str, float],
-    loss: float,
-    nav: float,
-    markets: Mapping[str, Market],
-    limits: HedgeLimits,
-) -> HedgePlan:
+    offers: Offers, hurt: Mapping[str, float], loss: float, budget: float, limits: HedgeLimits
+) -> tuple[list[Hedge], list[str]]:
+    """The hedges, and why others are none.
+
+    hurt  factor -> loss due to it;  budget  what they may cost together
+    """
     hedges: list[Hedge] = []
     notes: list[str] = []
-    left, budget, open_losses = loss * limits.target, limits.max_cost_bps * BPS * nav, dict(hurt)
-    for instrument, found in usable:
+    left, open_losses = loss * limits.target, dict(hurt)
+    usable = [offer for offer in offers.usable if not hurt.keys().isdisjoint(offer[0].against)]
+    for instrument, found, unit in usable:
         if len(hedges) == limits.max_count:
             break
         own = [factor for factor in instrument.against if factor in hurt]
         due = sum(hurt[factor] for factor in own)
         wanted = min(left, limits.max_share * min(due, loss), sum(open_losses[factor] for factor in own))
         notional = min(wanted / found.gain, budget / found.cost if found.cost > 0 else np.inf)
-        unit = markets[instrument.symbol].price * (instrument.contract if instrument.option_type else 1)
         quantity = floor(notional / unit + 1e-9)
         if quantity < 1:
             if wanted > MATERIAL * loss:
@@ -331,7 +335,7 @@ def _filled(
         notes.append(
             "No instrument of the catalogue that the pack prices gains more than it costs under this scenario"
         )
-    return HedgePlan(tuple(hedges), loss, tuple(notes))
+    return hedges, notes
 
 
 def _hedge(instrument: Instrument, found: Quote, quantity: int, notional: float, due: float) -> Hedge:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
@@ -238,6 +239,23 @@ def applied_moves(scenario: Scenario, sensitivities: Sensitivities) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
+class Shock:
+    """A scenario as it is applied: the same for all books on the same sensitivities.
+
+    log  (k,) log moves of FACTORS
+    """
+
+    scenario: Scenario
+    log: Array
+
+    @cached_property
+    def moves(self) -> Mapping[str, float]:
+        """Factor -> size applied, fractions."""
+        sizes = zip(FACTORS, self.log.tolist(), strict=True)
+        return {factor: size if factor in YIELDS else float(np.expm1(size)) for factor, size in sizes}
+
+
+@dataclass(frozen=True, eq=False)
 class Stress:
     """What one scenario does to a book; money in the base currency, losses negative.
 
@@ -256,7 +274,7 @@ class Stress:
     standard_error: float
     replayed: tuple[str, ...] = field(default=())
 
-    @property
+    @cached_property
     def total(self) -> float:
         """Profit of the book, negative for a loss."""
         return sum(self.profits.values())
@@ -278,46 +296,62 @@ def stress(
     >>> round(stress({'EQUITY': 1000.0}, sensitivities, Scenario('crash', 'x', {'equity': -0.2})).total, 2)
     -200.0
     """
-    return stress_by(values, sensitivities, scenario, replayed, applied_moves(scenario, sensitivities))
+    shock = Shock(scenario, applied_moves(scenario, sensitivities))
+    return stress_each(values, sensitivities, [shock], [replayed])[0]
 
 
-def stress_by(
+def stress_each(
     values: Mapping[str, float],
     sensitivities: Sensitivities,
-    scenario: Scenario,
-    replayed: Mapping[str, float] | None,
-    moves: Array,
-) -> Stress:
-    """`stress` by the scenario's `applied_moves` (k,), where they are known already."""
-    real = replayed or {}
-    for told in (values, real):
+    shocks: Sequence[Shock],
+    replays: Sequence[Mapping[str, float] | None],
+) -> list[Stress]:
+    """`stress` of each of some shocks, none of which decides a bit of another's answer.
+
+    replays  for each shock what `stress` calls replayed
+    """
+    if not shocks:
+        return []
+    _refuse_absurd(values, *(real for real in replays if real))
+    sens = sensitivities.of(tuple(values))
+    logs = np.array([shock.log for shock in shocks])
+    held = np.array(list(values.values()), dtype=float)
+    growth = np.expm1((sens.values @ logs[:, :, None])[:, :, 0])
+    priced, returns = np.tile(held, (len(shocks), 1)), growth.copy()
+    for row, real in enumerate(replays):
+        if real:
+            priced[row] = held * np.array([symbol not in real for symbol in sens.symbols], dtype=float)
+            told = zip(sens.symbols, growth[row].tolist(), strict=True)
+            returns[row] = [real.get(symbol, grown) for symbol, grown in told]
+    firsts = (priced[:, None, :] @ (sens.values * logs[:, None, :]))[:, 0]
+    compounding = (priced[:, None, :] @ returns[:, :, None])[:, 0, 0] - firsts.sum(axis=1)
+    errors = _standard_errors(priced * (1 + growth), sens, logs)
+    columns = ((held * returns).tolist(), firsts.tolist(), compounding.tolist(), errors.tolist())
+    return [
+        Stress(
+            shock.scenario, shock.moves, dict(zip(sens.symbols, profits, strict=True)),
+            dict(zip(FACTORS, first, strict=True)), rest, error,
+            tuple(symbol for symbol in sens.symbols if symbol in real) if real else (),
+        )
+        for shock, real, profits, first, rest, error in zip(shocks, replays, *columns, strict=True)
+    ]  # fmt: skip
+
+
+def _refuse_absurd(*amounts: Mapping[str, float]) -> None:
+    for told in amounts:
         if not (np.abs(np.fromiter(told.values(), float, len(told))) < ABSURD).all():
             wrong = [f"{symbol} {number}" for symbol, number in told.items() if not abs(number) < ABSURD]
             raise DataError(f"{', '.join(wrong)} is no amount or return; correct it")
-    sens = sensitivities.of(tuple(values))
-    held = priced = np.array(list(values.values()), dtype=float)
-    returns = growth = np.expm1(sens.values @ moves)
-    if real:
-        priced = held * np.array([symbol not in real for symbol in sens.symbols], dtype=float)
-        returns = np.array([real.get(s, g) for s, g in zip(sens.symbols, growth.tolist(), strict=True)])
-    first_order = priced @ (sens.values * moves)
-    return Stress(
-        scenario,
-        {
-            f: float(m if f in YIELDS else np.expm1(m))
-            for f, m in zip(FACTORS, moves.tolist(), strict=True)
-        },
-        dict(zip(sens.symbols, (held * returns).tolist(), strict=True)),
-        dict(zip(FACTORS, first_order.tolist(), strict=True)),
-        float(priced @ returns - first_order.sum()),
-        standard_error(priced * (1 + growth), sens, moves),
-        tuple(symbol for symbol in sens.symbols if symbol in real) if real else (),
-    )  # fmt: skip
 
 
 def standard_error(values: Array, sensitivities: Sensitivities, moves: Array) -> float:
     """Standard error of values @ sensitivities @ moves: one regression of the whole book on the factors."""
-    own = sensitivities.residuals @ values
-    variance = float(own @ own) / sensitivities.freedom
-    spread = float(moves @ sensitivities.information @ moves)
-    return float(np.sqrt(max(variance * spread, 0.0)))
+    return float(_standard_errors(values[None], sensitivities, moves[None])[0])
+
+
+def _standard_errors(values: Array, sensitivities: Sensitivities, moves: Array) -> Array:
+    """(S,) `standard_error` of each row of values (S, n) and moves (S, k)."""
+    own = sensitivities.residuals @ values[:, :, None]
+    variances = (own.transpose(0, 2, 1) @ own)[:, 0, 0] / sensitivities.freedom
+    spreads = (moves[:, None, :] @ sensitivities.information @ moves[:, :, None])[:, 0, 0]
+    return np.asarray(np.sqrt(np.maximum(variances * spreads, 0.0)))

@@ -151,12 +151,13 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
             if unmet.limit == "max_turnover":
                 gave, way = (2 * gave, " two-way") if reasons.two_way else (gave, " one-way")
             causes.append(f"{unmet.limit} gives way by {gave:.2%}{way}, by its priority {unmet.priority}")
-    causes += _moved_factors(move, reasons, numbers)
-    return causes
+    return causes + _moved_factors(move, reasons, numbers)
 
 
 def _moved_factors(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
     """What the trade does to the portfolio's exposures: the factors that it moves most, in risk."""
+    if not reasons.loadings:
+        return []
     traded = move.achieved - move.current
     changes = {
         factor: traded * own[move.symbol] for factor, own in reasons.loadings.items() if move.symbol in own

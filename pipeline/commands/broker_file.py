@@ -55,6 +55,7 @@ def choices(
     cash: Sequence[str] | None,
     skip: Sequence[str] | None,
     symbols: Sequence[str] | None,
+    currency: str = "",
 ) -> Choices:
     """The options as values; raises PolicyError for a --symbol that is not THEIRS=OURS."""
     from resources.brokers.statement import Answers
@@ -62,9 +63,8 @@ def choices(
     pairs = [text.partition("=") for text in symbols or ()]
     if wrong := [theirs for theirs, sign, ours in pairs if not (theirs and sign and ours)]:
         raise PolicyError(f"--symbol {wrong[0]}: write THEIRS=OURS, such as 'BRK B=BRK.B'")
-    answers = Answers(
-        frozenset(cash or ()), frozenset(skip or ()), {theirs: ours for theirs, _, ours in pairs}
-    )
+    ours = {theirs: ours for theirs, _, ours in pairs}
+    answers = Answers(frozenset(cash or ()), frozenset(skip or ()), ours, currency)
     return Choices(as_of.date() if as_of else None, account, answers)
 
 
@@ -135,7 +135,8 @@ def show_understood(held: "Holdings", found: "Statement") -> None:
     from pipeline.commands.printed.show import amount, columns_table, shares
 
     heads = (("symbol", False), ("shares", True), ("cost a share", True), ("lots", True))
-    table = columns_table(f"{found.layout}, holdings of {held.as_of}", heads)
+    counted = f", in {found.currency}" if found.currency else ""
+    table = columns_table(f"{found.layout}, holdings of {held.as_of}{counted}", heads)
     for position in held.positions:
         cost = None if position.cost is None else float(position.cost)
         lots = str(len(position.lots)) if position.lots else ""

@@ -41,7 +41,8 @@ def import_holdings(
     from resources.settings.portfolio_edit import add_holdings, portfolio_path
 
     path, before = portfolio_path(Environment.of_process().config / "portfolios", portfolio)
-    held, found = understood(file, choices(as_of, account, cash, skip, symbol), quiet=as_json)
+    chosen = choices(as_of, account, cash, skip, symbol, before.base_currency)
+    held, found = understood(file, chosen, quiet=as_json)
     added = add_holdings(path, holdings_yaml(held, str(file), found.layout))
     outside = (
         []

@@ -51,6 +51,9 @@ def init(
     money: Annotated[float, typer.Option(help="What a paper portfolio begins with.", min=0)] = 100_000.0,
     name: Annotated[str, typer.Option(help="Name of the portfolio.")] = "main",
     risk_free_rate: Annotated[float, typer.Option(help="A fraction per year.")] = 0.03,
+    currency: Annotated[
+        str | None, typer.Option(help="In which the portfolio counts; that of the broker's file, else USD.")
+    ] = None,
     basis: Basis = None,
     as_of: AsOfHoldings = None,
     account: Account = None,
@@ -77,10 +80,10 @@ def init(
     rate = None if kind == new_desk.EXAMPLE else Decimal(str(risk_free_rate))
     book: NewBook | None = None
     if holdings is not None:
-        book = _live(holdings, choices(as_of, account, cash, skip, symbol), name, rate, kind)
+        book = _live(holdings, choices(as_of, account, cash, skip, symbol, currency or ""), name, rate, kind)
     elif symbols or kind != new_desk.EXAMPLE:
         listed = symbols or _asked("Symbols that it may hold, separated by commas", "--symbols or --holdings")
-        book = _paper(listed, money, name, rate, as_of.date() if as_of else FIRST_DAY)
+        book = _paper(listed, money, name, rate, as_of.date() if as_of else FIRST_DAY, currency or "USD")
     if kind == new_desk.EXAMPLE and book and (unknown := new_desk.without_example_price(book.symbols)):
         raise PolicyError(
             f"the example has no prices of {', '.join(unknown)}: leave them out, or bring prices: --prices yahoo, or a "
@@ -124,17 +127,19 @@ def _live(file: Path, chosen: Choices, name: str, rate: Decimal | None, kind: st
         raise PolicyError(
             f"{file} holds no shares, so nothing may be bought: say --symbols in place of --holdings"
         )
-    return NewBook(
-        uuid4(), name, "live", names, holdings_yaml(held, str(file), found.layout), rate, held.as_of
-    )
+    block = holdings_yaml(held, str(file), found.layout)
+    short = [position.symbol for position in held.positions if position.quantity < 0]
+    return NewBook(uuid4(), name, "live", names, block, rate, held.as_of, found.currency or "USD", short)
 
 
-def _paper(listed: str, money: float, name: str, rate: Decimal | None, begin: date) -> "NewBook":
+def _paper(
+    listed: str, money: float, name: str, rate: Decimal | None, begin: date, currency: str
+) -> "NewBook":
     from resources.settings.new_desk import NewBook
 
     names = list(dict.fromkeys(part.strip() for part in listed.split(",") if part.strip()))
     block = f"  - as_of: {begin}\n    cash: {money:.2f}\n"
-    return NewBook(uuid4(), name, "paper", names, block, rate)
+    return NewBook(uuid4(), name, "paper", names, block, rate, currency=currency)
 
 
 def register(app: typer.Typer) -> None:

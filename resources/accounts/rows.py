@@ -7,7 +7,7 @@ from datetime import date
 import pyarrow as pa
 
 from resources.accounts.files import Told
-from resources.ledger.ledger import Connection
+from resources.ledger.ledger import Connection, whole
 from resources.ledger.tables import DATED, LOGS
 from resources.prices.columns import SYMBOL
 from resources.prices.source import QUARANTINE, Finding
@@ -55,7 +55,10 @@ class Judged:
 
 
 def judged(con: Connection, told: Told, known: Known) -> Judged:
-    """The rows of a file that can be believed, and the others with their reasons."""
+    """The rows of a file that can be believed, and the others with their reasons.
+
+    Raises DataError where a row is neither: it was lost on the way.
+    """
     con.register("told_rows", told.rows)
     con.register("known_models", _models(known))
     con.register("taken_keys", pa.table({"key": pa.array(sorted(known.taken), pa.string())}))
@@ -73,6 +76,7 @@ def judged(con: Connection, told: Told, known: Known) -> Judged:
     for name in ("told_rows", "known_models", "taken_keys"):
         con.unregister(name)
     con.execute("drop table typed_rows; drop table judged_rows")
+    whole(told.name, told.rows.num_rows, rows.num_rows + aside.num_rows)
     return Judged(
         rows, aside.cast(QUARANTINE.append(pa.field("account", pa.string()))), tuple(_summed(aside))
     )

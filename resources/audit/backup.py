@@ -204,7 +204,7 @@ def accept_break(warehouse: Warehouse, stamp: ledger.Stamp, reason: str) -> int:
         con.execute("begin")
         entry, inputs = ledger.head(con)[0] + 1, {"reason": reason}
         said = ledger.sha256(reason)
-        ledger.append_entry(con, stamp, entry, "accepted_break", said, 0, cells={}, inputs=inputs)
+        ledger.append_entry(con, stamp, entry, "accepted_break", said, 0, cells={}, given={}, inputs=inputs)
         there = read_anchors(warehouse.anchor)
         append_line(
             warehouse.anchor, ACCEPTED, *ledger.head(con), stamp.at, {"accepted": reason}, after=there

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain, combinations
@@ -14,19 +14,20 @@ from resources.ledger.ledger import (
     cells_sql,
     columns,
     content_of,
-    contents_sql,
     row_text,
     sha256,
 )
-from resources.ledger.tables import ASSET_OF, LEDGERED, LOGS, OUTPUTS, UNITS, ledger_column
+from resources.ledger.tables import ASSET_OF, LEDGERED, LOGS, NOT_CONTENT, OUTPUTS, UNITS, ledger_column
 from resources.ledger.units import unit_cells
 
 CONTENT = (*OUTPUTS, "pricing_packs", "check_findings")  # written by `Transaction.record`
 OWNER = {**ASSET_OF, "check_findings": "pricing_packs"}
 EMPTY = sha256("")
+NOTHING = ("", "", EMPTY)
 
 Part = tuple[int, str | None]  # a ledger row; or the unit of a portfolio, in one that covers many
-Cells = dict[tuple[Part, str], tuple[str, str]]  # (part, table) -> hash, first digits of the row hashes
+# (part, table) -> hash of the rows there, the first digits of their hashes, hash of their content
+Written = Mapping[tuple[Part, str], tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -82,37 +83,58 @@ def inputs_of(text: str) -> dict[str, str]:
         return {}
 
 
-def unequal_cells(con: Connection, parts: Iterable[Line], only: set[int] | None) -> list[tuple[Part, str]]:
-    """(part, table) where the rows are not the ones written."""
-    found: Cells = {}
-    for table in sorted(set(LEDGERED) - set(LOGS)):
+def tables_with_rows(con: Connection) -> set[str]:
+    """Those of the tables under the ledger that hold a row: a desk leaves many empty, and each costs a query."""
+    each = (f"select '{table}' where exists (select 1 from {table})" for table in LEDGERED)
+    return {str(row[0]) for row in con.execute(" union all ".join(each)).fetchall()}
+
+
+def read_written(con: Connection, tables: Set[str], only: Iterable[int] | None) -> Written:
+    """What stands under each ledger row, or under those that are wanted, in each of the tables."""
+    found: dict[tuple[Part, str], tuple[str, str, str]] = {}
+    for table in sorted(tables - set(LOGS)):
         where = (
             "true" if only is None else f"{ledger_column(table)} in (select unnest({sorted(only)}::bigint[]))"
         )
         if table == UNITS:
-            found |= {((entry, None), UNITS): (root, rows) for entry, root, rows in unit_cells(con, where)}
+            found |= {
+                ((entry, None), UNITS): (root, rows, "") for entry, root, rows in unit_cells(con, where)
+            }
             continue
-        for entry, unit, digest, rows in con.execute(cells_sql(con, table, where)).fetchall():
-            found[(entry, unit), table] = (digest, rows)
-    kept = {
-        (line.part, table): cells
-        for line in parts
-        for table, cells in line.cells.items()
-        if only is None or line.id in only
-    }
+        for entry, unit, digest, rows, content in con.execute(_written_sql(con, table, where)).fetchall():
+            found[(entry, unit), table] = (digest, rows, content)
+    return found
+
+
+def _written_sql(con: Connection, table: str, where: str) -> str:
+    """SQL for (ledger row, unit, hash, rows, content hash) of each that wrote in `table`, in one pass over its rows.
+
+    The unit is the portfolio, of ledger rows that cover many; else NULL.
+    """
+    described, column = columns(con, table), ledger_column(table)
+    covers = f"{column} in (select materialization from {UNITS})"
+    unit = f"case when {covers} then portfolio_id end" if "portfolio_id" in dict(described) else "null"
+    content = row_text(described, NOT_CONTENT) if table in CONTENT else "null"
+    return (
+        f"select entry, unit, {cells_sql(table)}, sha256(string_agg(c, '' order by c)) from "
+        f"(select {column} as entry, {unit} as unit, sha256({row_text(described)}) as h, sha256({content}) as c "
+        f"from {table} where {where}) group by entry, unit"
+    )
+
+
+def unequal_cells(written: Written, parts: Iterable[Line]) -> list[tuple[Part, str]]:
+    """(part, table) where the rows are not the ones that the parts say."""
+    found = {key: cells[:2] for key, cells in written.items()}
+    kept = {(line.part, table): cells for line in parts for table, cells in line.cells.items()}
     return [key for key in found.keys() | kept.keys() if found.get(key) != kept.get(key)]
 
 
-def unlike_content(con: Connection, lines: Iterable[Line]) -> list[Fault]:
+def unlike_content(written: Written, lines: Iterable[Line]) -> list[Fault]:
     """The outputs whose stored rows are not the content that their ledger row states.
 
     The content was hashed before the rows were stored, their cells after: what changed them in between shows here.
     """
     lines = list(lines)
-    found: dict[tuple[Part, str], str] = {}
-    for table in CONTENT:
-        sql = contents_sql(con, table)
-        found |= {((entry, unit), table): digest for entry, unit, digest in con.execute(sql).fetchall()}
     covered: dict[int, dict[str, str]] = {}
     for line in lines:
         if line.unit:
@@ -123,15 +145,15 @@ def unlike_content(con: Connection, lines: Iterable[Line]) -> list[Fault]:
             portfolio_id=line.portfolio_id, ledger_row=line.id, packs=(line.pack_id,) if line.pack_id else (),
         )
         for line in lines
-        if line.asset in CONTENT and not _states(line, found, covered.get(line.id, {}))
+        if line.asset in CONTENT and not _states(line, written, covered.get(line.id, {}))
     ]  # fmt: skip
 
 
-def _states(line: Line, found: Mapping[tuple[Part, str], str], covered: Mapping[str, str]) -> bool:
+def _states(line: Line, found: Written, covered: Mapping[str, str]) -> bool:
     """Whether a part's content is that of its rows, beside whatever tables it wrote no row of; or of its units."""
     if UNITS in line.cells:
         return content_of(covered) == line.content_hash
-    written = {table: found.get((line.part, table), EMPTY) for table in line.cells if table in CONTENT}
+    written = {table: found.get((line.part, table), NOTHING)[2] for table in line.cells if table in CONTENT}
     could = [table for table in CONTENT if OWNER.get(table, table) == line.asset and table not in written]
     beside = chain.from_iterable(combinations(could, count) for count in range(len(could) + 1))
     return any(

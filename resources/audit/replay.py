@@ -7,7 +7,7 @@ import duckdb
 
 from optimizer import DataError
 from resources.audit.pack_diff import COMPARED, changes
-from resources.ledger.ledger import Connection
+from resources.ledger.ledger import Connection, whole
 from resources.ledger.tables import ASSET_OF, DATED, LOGS, OUTPUTS, UNITS
 from resources.logs.appending import root_hash
 from resources.packs.packs import Pack
@@ -53,6 +53,11 @@ def prepare_scratch(source: Path, pack: Pack, home: Path) -> None:
 def _copy(con: Connection, table: str, where: str, params: list[object]) -> None:
     stored = f"* exclude ({DATED[table]})" if table in DATED else "*"
     con.execute(f"insert into {table} by name select {stored} from kept.{table} where {where}", params)
+    wanted, there = (
+        con.execute(f"select count(*) from {name} where {where}", params).fetchall()[0][0]
+        for name in (f"kept.{table}", table)
+    )
+    whole(table, wanted, there)
 
 
 def recorded_configuration(con: Connection, pack: Pack, folder: Path) -> str:

@@ -1,6 +1,6 @@
 """Verification: every hash recomputed from the rows, so that what was changed, removed or added has a name."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from resources.audit.cell_verification import (
     explain_cells,
     inputs_of,
     read_units,
+    read_written,
+    tables_with_rows,
     unequal_cells,
     unlike_content,
 )
@@ -53,11 +55,13 @@ def verify(
     if pack_id and not wanted:
         find_pack(con, pack_id)
     faults += _schema(con)
-    broken = unequal_cells(con, parts.values(), wanted if pack_id else None)
+    filled = tables_with_rows(con)
+    written = read_written(con, filled, wanted if pack_id else None)
+    broken = unequal_cells(written, (line for line in parts.values() if pack_id is None or line.id in wanted))
     leaves = {part[0] for part, table in broken if table == "log_leaves"}
     within = _within(con, pack_id)
-    logged = [fault for log in LOGS for fault in LogCheck(con, log, within, leaves).faults()]
-    logged += _counts(con, lines, logged) if pack_id is None else []
+    logged = _logged(con, filled, within, leaves)
+    logged += _counts(con, filled, lines, logged) if pack_id is None else []
     named = {fault.ledger_row for fault in logged if fault.table == "log_leaves"}
     for part, table in sorted(broken, key=repr):
         if table != "log_leaves" or part[0] not in named:
@@ -65,14 +69,16 @@ def verify(
     told = {part for part, _ in broken}
     told |= {(entry, None) for entry, _ in told}  # a ledger row is not told again for its units
     sound = [line for part, line in parts.items() if line.id in wanted and part not in told]
-    faults += unlike_content(con, sound)
+    faults += unlike_content(written, sound)
     faults += _seen_by(con, logged)
     faults += [] if logged else _roots(con, pack_id)
     anchors = anchor if isinstance(anchor, Anchors) else read_anchors(anchor)
     lost, notes = check_anchors(lines, anchors)
     forged, unread = check_signatures(anchors, key)
     breaks = accepted_breaks(anchors)
-    return Report([*faults, *forged, *lost], [*breaks, *notes, *unread], _checked(con, lines, within), breaks)
+    return Report(
+        [*faults, *forged, *lost], [*breaks, *notes, *unread], _checked(con, filled, lines, within), breaks
+    )
 
 
 def verify_home(
@@ -181,12 +187,24 @@ def _link(fields: Mapping[str, object], previous: tuple[int, str]) -> tuple[str,
     return None
 
 
-def _counts(con: Connection, lines: Iterable[Line], known: Iterable[Fault]) -> list[Fault]:
+def _logged(con: Connection, filled: Set[str], within: str, broken_leaves: Set[int]) -> list[Fault]:
+    """What differs in the logs of which there are rows or leaves."""
+    leaved = {row[0] for row in con.execute("select distinct log from log_leaves").fetchall()}
+    return [
+        fault
+        for log in LOGS
+        if log in filled | leaved
+        for fault in LogCheck(con, log, within, broken_leaves).faults()
+    ]
+
+
+def _counts(con: Connection, filled: Set[str], lines: Sequence[Line], known: Iterable[Fault]) -> list[Fault]:
     """Ingests whose rows are more or fewer than their ledger row says, where nothing else told it."""
     told = {fault.table for fault in known}
     faults = []
     for log in sorted(LOGS.keys() - told):
-        found = dict(con.execute(f"select ingest_seq, count(*) from {log} group by all").fetchall())
+        sql = f"select ingest_seq, count(*) from {log} group by all"
+        found = dict(con.execute(sql).fetchall()) if log in filled else {}
         kept = {line.id: line.rows for line in lines if line.asset == log and line.rows}
         for entry in sorted(found.keys() | kept.keys()):
             have, want = found.get(entry, 0), kept.get(entry, 0)
@@ -246,9 +264,11 @@ def _schema(con: Connection) -> list[Fault]:
     ]  # fmt: skip
 
 
-def _checked(con: Connection, lines: list[Line], within: str) -> str:
+def _checked(con: Connection, filled: Set[str], lines: list[Line], within: str) -> str:
     rows = sum(
-        int(con.execute(f"select count(*) from {log} where {within}").fetchall()[0][0]) for log in LOGS
+        int(con.execute(f"select count(*) from {log} where {within}").fetchall()[0][0])
+        for log in LOGS
+        if log in filled
     )
     packs = con.execute("select count(*) from pricing_packs").fetchall()[0][0]
     return f"{rows:,} rows of the logs, {packs} pack(s) and {len(lines)} ledger rows are what was recorded"

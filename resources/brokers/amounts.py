@@ -1,12 +1,30 @@
 """Amounts and dates as brokers write them."""
 
 import re
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
 NOTHING = frozenset({"", "-", "--", "n/a", "na", "none", "not available", "incomplete"})
+THOUSANDS = re.compile(
+    r"(?<=\d)[ '\N{RIGHT SINGLE QUOTATION MARK}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}](?=\d{3}(?!\d))"
+)
 PLAIN = re.compile(r"(\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+", re.A)
-UNIT = re.compile(r"US\$|\$|\bUSD\b")
+SIGNS = {
+    "US$": "USD", "C$": "CAD", "CA$": "CAD", "A$": "AUD", "AU$": "AUD", "NZ$": "NZD", "HK$": "HKD", "S$": "SGD",
+    "\N{EURO SIGN}": "EUR", "\N{POUND SIGN}": "GBP", "\N{YEN SIGN}": "JPY", "\N{INDIAN RUPEE SIGN}": "INR", "$": "",
+}  # fmt: skip
+CODES = r"\b(USD|EUR|GBP|CHF|JPY|CAD|AUD|NZD|HKD|SGD|SEK|NOK|DKK|PLN|CZK|HUF|INR|CNY|KRW|TWD|ZAR|MXN|BRL|ILS|TRY)\b"
+# A dollar sign alone may be of any country that has dollars.
+UNIT = re.compile("|".join([*map(re.escape, sorted(SIGNS, key=len, reverse=True)), CODES]))
+# Numbers of which the form alone tells what their comma or point is; 1,234 and 1.234 tell nothing.
+COMMA_IS_DECIMAL = re.compile(
+    r"(\d{1,3}(\.\d{3})+|\d*),(?!\d{3}$)\d+|(\d{1,3}(\.\d{3})+|0|\d{4,}),\d+|\d{1,3}(\.\d{3}){2,}", re.A
+)
+POINT_IS_DECIMAL = re.compile(
+    r"(\d{1,3}(,\d{3})+|\d*)\.(?!\d{3}$)\d*|(\d{1,3}(,\d{3})+|0|\d{4,})\.\d+|\d{1,3}(,\d{3}){2,}", re.A
+)
+EITHER = re.compile(r"[1-9]\d{0,2},\d{3}", re.A)
 # The order of day and month is told by the form in all of these.
 FORMS = (
     "%Y-%m-%d",
@@ -28,7 +46,7 @@ WRITTEN = re.compile(
 
 
 def amount(text: str) -> Decimal | None:
-    """`$1,234.50`, `(1,234.50)`, `-$5`, `+3`; None where there is none, as in `--` or `N/A`.
+    """`$1,234.50`, `(1,234.50)`, `-$5`, `+3`, `12.50 EUR`; None where there is none, as in `--` or `N/A`.
 
     Raises ValueError for what is no amount, decimal commas included.
     """
@@ -38,11 +56,46 @@ def amount(text: str) -> Decimal | None:
     bracketed = bare.startswith("(") and bare.endswith(")")
     bare = UNIT.sub("", bare[1:-1] if bracketed else bare).strip()
     sign, bare = (bare[0], bare[1:]) if bare[:1] in ("-", "+") else ("", bare)
-    bare = UNIT.sub("", bare).strip()
+    bare = THOUSANDS.sub("", bare.strip())
     if not PLAIN.fullmatch(bare):
         raise ValueError(f"{text.strip()!r} is no amount such as 1,234.50")
     value = Decimal(bare.replace(",", ""))
     return -value if bracketed or sign == "-" else value
+
+
+def currency_in(text: str) -> str:
+    """The currency that an amount names by sign or code; "" where it names none."""
+    found = UNIT.search(text)
+    return SIGNS.get(found[0], found[0]) if found else ""
+
+
+def has_decimal_commas(cells: Iterable[str], *, commas_part_cells: bool) -> bool:
+    """Whether the numbers among the cells of a file have decimal commas: by those whose form leaves no doubt.
+
+    Raises ValueError where nothing tells what `1,234` is; it is a thousand where commas part the cells too.
+    """
+    bare = [*map(_digits, cells)]
+    comma, point = (
+        any(form.fullmatch(cell) for cell in bare) for form in (COMMA_IS_DECIMAL, POINT_IS_DECIMAL)
+    )
+    doubted = next((cell for cell in bare if EITHER.fullmatch(cell)), None)
+    if doubted and not (comma or point or commas_part_cells):
+        raise ValueError(
+            f"{doubted} may be a thousand or not: write numbers without a separator of thousands"
+        )
+    return comma and not point
+
+
+def with_point(cell: str) -> str:
+    """A cell of a file with decimal commas as one with decimal points; what is no number stays."""
+    bare = _digits(cell)
+    number = re.fullmatch(r"(\d{1,3}(\.\d{3})+|\d*)(,\d*)?", bare, re.A)
+    return cell.replace(".", "").replace(",", ".") if number and bare else cell
+
+
+def _digits(cell: str) -> str:
+    """A cell without its unit, sign and spaces between thousands."""
+    return THOUSANDS.sub("", UNIT.sub("", cell).strip(" -+()"))
 
 
 def day(text: str, *, american: bool) -> date | None:

@@ -1,8 +1,10 @@
 """Activity statements of Interactive Brokers: sections of rows, each row with its section's name in front."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
+from optimizer import DataError
 from resources.brokers.amounts import amount, last_day_in
 from resources.brokers.statement import Answers, Row, Statement, statement
 
@@ -24,7 +26,12 @@ def read_activity_statement(lines: Lines, answers: Answers) -> Statement:
     records = _records(lines, POSITIONS)
     rows = [*_positions(records, number, base), *_cash(_records(lines, CASH), number, base)]
     as_of = last_day_in(about.get("Period", ""))
-    return statement("Interactive Brokers", as_of, rows, answers, american=False)
+    if base and answers.currency not in ("", base):
+        raise DataError(
+            f"the statement counts in {base} and the book in {answers.currency}; export it in that one"
+        )
+    own = replace(answers, currency=base or answers.currency)
+    return statement("Interactive Brokers", as_of, rows, own, american=False)
 
 
 def _records(lines: Lines, section: str) -> list[Record]:

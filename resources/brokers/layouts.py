@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer import DataError
-from resources.brokers.amounts import last_day_in
+from resources.brokers.amounts import has_decimal_commas, last_day_in, with_point
 from resources.brokers.interactive_brokers import is_activity_statement, read_activity_statement
 from resources.brokers.statement import Answers, Row, Statement, statement
 
@@ -62,7 +62,7 @@ OWN_WORDS: Mapping[str, Names] = {
     "account": ("account",), "symbol": ("ticker",), "name": ("name", "security"), "quantity": ("units",),
     "value": ("value",), "cost": ("cost", "total cost"), "kind": ("type",),
     "each": ("average cost", "unit cost", "cost per share", "price paid", "average price"),
-    "acquired": ("purchase date", "trade date"),
+    "acquired": ("purchase date", "trade date"), "currency": ("currency", "ccy"),
 }  # fmt: skip
 
 
@@ -77,6 +77,7 @@ def _any_words() -> dict[str, Names]:
 
 GENERIC = Layout("generic", _any_words(), (), american=False)
 SEPARATORS = (",", "\t", ";")
+AS_TEXT = re.compile(r'^\s*="(.*)"\s*$')  # so that Excel leaves a cell as it is
 WANTED = (
     "positions exports of Vanguard, Schwab, Fidelity and Interactive Brokers are read, and any CSV with the columns "
     "symbol and quantity (price, value, cost, average cost, acquired, account are understood too)"
@@ -87,7 +88,7 @@ def read_statement(text: str, name: str, answers: Answers | None = None) -> Stat
     """The positions in a broker's export.
 
     name  of the file, for messages
-    Raises DataError where no table of positions is found, or two columns are the same thing.
+    Raises DataError where no table of positions is found, two columns are the same thing, or numbers may be two.
     """
     given = answers or Answers()
     for separator in SEPARATORS:
@@ -96,7 +97,7 @@ def read_statement(text: str, name: str, answers: Answers | None = None) -> Stat
             return read_activity_statement(lines, given)
         for _, cells in lines:
             if layout := _recognised([plain(cell) for cell in cells]):
-                return _table(lines, layout, given, name)
+                return _table(_with_points(lines, separator, name), layout, given, name)
     raise DataError(f"{name} has no table of positions that we know; {WANTED}")
 
 
@@ -109,7 +110,21 @@ def _lines(text: str, separator: str) -> list[tuple[int, list[str]]]:
     """(line, cells) of each line that has any."""
     body = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator)
-    return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    told = ((reader.line_num, [AS_TEXT.sub(r"\1", cell) for cell in cells]) for cells in reader)
+    return [(line, cells) for line, cells in told if any(cell.strip() for cell in cells)]
+
+
+def _with_points(
+    lines: list[tuple[int, list[str]]], separator: str, name: str
+) -> list[tuple[int, list[str]]]:
+    """The lines with decimal points, where they have decimal commas throughout."""
+    every = (cell for _, cells in lines for cell in cells)
+    try:
+        if not has_decimal_commas(every, commas_part_cells=separator == ","):
+            return lines
+    except ValueError as error:
+        raise DataError(f"{name}: {error}") from None
+    return [(line, [with_point(cell) for cell in cells]) for line, cells in lines]
 
 
 def _recognised(header: Sequence[str]) -> Layout | None:

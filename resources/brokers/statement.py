@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
-from resources.brokers.amounts import amount, day
+from optimizer import DataError
+from resources.brokers.amounts import amount, currency_in, day
 from resources.prices.columns import SYMBOL
 
 MONEY_FUNDS = frozenset({
@@ -15,7 +16,8 @@ MONEY_FUNDS = frozenset({
 CASH_NAMES = re.compile(r"cash( (&|and) cash investments)?|usd|us dollars?|pending activity|sweep.*", re.I)
 MONEY_MARKET = re.compile(r"money market", re.I)
 CUSIP = re.compile(r"(?=.*\d.*\d)[0-9A-Z]{9}")
-TOTALS = re.compile(r"(account|positions|grand)?\s*total\b.*", re.I)
+OPTION = re.compile(r"-?[A-Z.]{1,6} *\d{6}[CP]\d+(\.\d+)?|\S+ .*\b(C|P|CALL|PUT)\b.*")
+TOTALS = re.compile(r"(account|positions|grand|sub)?[\s-]*totals?\b.*", re.I)
 NEAR, CENTS = Decimal("0.005"), Decimal("0.05")
 
 
@@ -24,6 +26,7 @@ class Row:
     """One line of a table of positions, as text under our names; what a layout does not have is empty.
 
     cost, each  total cost, and cost of one share;  kind: what the broker says it is
+    currency    of its amounts, where a column says so
     trouble     what the layout's reader already knows to be wrong with it
     """
 
@@ -39,6 +42,16 @@ class Row:
     acquired: str = ""
     kind: str = ""
     trouble: str = ""
+    currency: str = ""
+
+    @property
+    def counts_in(self) -> str:
+        """The currency of its amounts by column, sign or code; "" where nothing tells."""
+        told = (
+            self.currency.strip().upper(),
+            *map(currency_in, (self.value, self.cost, self.each, self.price)),
+        )
+        return next(filter(None, told), "")
 
 
 @dataclass(frozen=True)
@@ -78,11 +91,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a person decided of lines, by their symbol as it stands in the file or their line number."""
+    """What a person decided of lines, by their symbol as it stands in the file or their line number.
+
+    currency  in which the book counts; that of the file where empty
+    """
 
     cash: frozenset[str] = frozenset()
     skip: frozenset[str] = frozenset()
     symbols: Mapping[str, str] = field(default_factory=dict)
+    currency: str = ""
 
     def of(self, row: Row, chosen: frozenset[str]) -> bool:
         """Whether a decision is about a row."""
@@ -99,6 +116,7 @@ class Statement:
     """A file of positions.
 
     as_of      the date that the file states; None where it states none
+    currency   in which the book counts: as decided, else that of the file's amounts; "" where nothing tells
     left_out   (line, why) of lines that are no positions
     """
 
@@ -108,6 +126,7 @@ class Statement:
     cash: Sequence[Cash]
     questions: Sequence[Question]
     left_out: Sequence[tuple[int, str]]
+    currency: str = ""
 
     @property
     def accounts(self) -> list[str]:
@@ -134,12 +153,18 @@ def statement(
     layout: str, as_of: date | None, rows: Sequence[Row], answers: Answers, *, american: bool,
     left_out: Sequence[tuple[int, str]] = (),
 ) -> Statement:  # fmt: skip
-    """The rows, each understood as shares or cash, left out by an answer, or in question."""
+    """The rows, each understood as shares or cash, left out by an answer, or in question.
+
+    Raises DataError where there is none, or where amounts are in several currencies and nobody decided on one.
+    """
+    if not rows:
+        raise DataError(f"the {layout} table has no line: nothing would be held; export the positions again")
+    counted = answers.currency or _one_currency(rows)
     held, cash, questions, out = [], [], [], list(left_out)
     found: Held | Cash | Question | str
     for row in rows:
         try:
-            found = _understood(row, answers, american)
+            found = _understood(row, answers, counted, american)
         except ValueError as error:
             found = Question(row.line, row.account, row.symbol.strip() or row.name.strip() or "?", str(error))
         match found:
@@ -151,16 +176,28 @@ def statement(
                 questions.append(found)
             case str():
                 out.append((row.line, found))
-    return Statement(layout, as_of, held, cash, questions, sorted(out))
+    return Statement(layout, as_of, held, cash, questions, sorted(out), counted)
 
 
-def _understood(row: Row, answers: Answers, american: bool) -> Held | Cash | str:
+def _one_currency(rows: Sequence[Row]) -> str:
+    told = sorted({row.counts_in for row in rows} - {""})
+    if len(told) > 1:
+        raise DataError(
+            f"the file has amounts in {', '.join(told)}: say in which the book counts, --currency"
+        )
+    return "".join(told)
+
+
+def _understood(row: Row, answers: Answers, counted: str, american: bool) -> Held | Cash | str:
     """What a row is; a text says why it is left out. Raises ValueError for what is to be asked."""
     if answers.of(row, answers.skip):
         return "left out as asked"
     if TOTALS.fullmatch(row.symbol.strip() or row.name.strip()):
         return "a total"
+    abroad = row.counts_in if row.counts_in not in ("", counted) else ""
     if is_cash(row) or answers.of(row, answers.cash):
+        if abroad:
+            raise ValueError(f"it is cash in {abroad}, and the book counts in {counted}")
         return Cash(row.line, row.account, row.symbol.strip() or row.name.strip(), _money(row))
     if row.trouble:
         raise ValueError(row.trouble)
@@ -172,9 +209,8 @@ def _understood(row: Row, answers: Answers, american: bool) -> Held | Cash | str
     if quantity == 0:
         return "no share is held of it"
     _check_value(quantity, amount(row.price), amount(row.value))
-    return Held(
-        row.line, row.account, symbol, quantity, _cost(row, quantity), day(row.acquired, american=american)
-    )
+    cost = None if abroad else _cost(row, quantity)
+    return Held(row.line, row.account, symbol, quantity, cost, day(row.acquired, american=american))
 
 
 def is_cash(row: Row) -> bool:
@@ -200,6 +236,8 @@ def _money(row: Row) -> Decimal:
 def _check_symbol(symbol: str) -> None:
     if not symbol:
         raise ValueError("there is no symbol")
+    if OPTION.fullmatch(symbol):
+        raise ValueError("it is an option, and only shares and funds are read")
     if CUSIP.fullmatch(symbol):
         raise ValueError("it is a CUSIP, as bonds have, and no symbol of a price source")
     if not re.fullmatch(SYMBOL, symbol):

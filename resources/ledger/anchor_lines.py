@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from resources.ledger.ledger import GENESIS
@@ -88,6 +89,7 @@ class HalfError(ValueError):
     """A line that a kill or a power cut left unfinished."""
 
 
+@lru_cache(maxsize=512)  # the last ones are read before every look at the warehouse
 def read_line(number: int, text: bytes) -> Anchor:
     """A line by itself; raises ValueError that says what is odd about it."""
     told = _object(text)

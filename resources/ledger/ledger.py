@@ -9,7 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from resources.ledger.tables import LOGS, NOT_CONTENT, UNITS, ledger_column
+from optimizer import DataError
+from resources.ledger.tables import LOGS, NOT_CONTENT, ledger_column
 
 GENESIS = "0" * 64
 Connection = duckdb.DuckDBPyConnection
@@ -85,23 +86,6 @@ def content_hash(con: Connection, table: str) -> tuple[str, int]:
     return sha256(str(found[0])), int(found[1])
 
 
-def contents_sql(con: Connection, table: str) -> str:
-    """SQL for (ledger row, unit, content hash) of each that wrote in `table`, as in `content_hash` and `cells_sql`."""
-    described = columns(con, table)
-    return (
-        f"select entry, unit, sha256(string_agg(h, '' order by h)) from (select {_written_by(table, described)}, "
-        f"sha256({row_text(described, NOT_CONTENT)}) as h from {table}) group by entry, unit"
-    )
-
-
-def _written_by(table: str, described: list[tuple[str, str]]) -> str:
-    """SQL for the ledger row that wrote a row, and for the portfolio, where that one covers many (else NULL)."""
-    column = ledger_column(table)
-    portfolio = "portfolio_id" if "portfolio_id" in dict(described) else "null"
-    covers = f"{column} in (select materialization from {UNITS})"
-    return f"{column} as entry, case when {covers} then {portfolio} end as unit"
-
-
 def content_of(digests: Mapping[str, str]) -> str:
     """The content hash of one version: over those of its tables."""
     return sha256("\n".join(f"{table}:{digest}" for table, digest in sorted(digests.items())))
@@ -129,34 +113,18 @@ def latest(con: Connection, asset: str, pack_id: str | None, portfolio_id: str |
     return Entry(int(found[0][0]), str(found[0][1]), int(found[0][2]), changed=False) if found else None
 
 
-@dataclass(frozen=True)
-class Cells:
-    """What one ledger row wrote in one table.
-
-    hash  SHA-256 over all its rows, every cell of them
-    rows  the first 8 hex digits of each row's own hash, ascending: enough to tell which row was touched
-    """
-
-    hash: str
-    rows: tuple[str, ...]
-
-
-def cells_sql(con: Connection, table: str, where: str = "true") -> str:
-    """SQL for (ledger row, unit, hash, rows) of each that wrote in `table`, as in `Cells`.
-
-    unit  the portfolio, of ledger rows that cover many; else NULL
-    """
-    described = columns(con, table)
-    kept = "''" if table in UNSPECIFIED else "string_agg(left(h, 8), '' order by h)"
-    return (
-        f"select entry, unit, sha256(string_agg(h, '' order by h)) as hash, {kept} as rows from "
-        f"(select {_written_by(table, described)}, sha256({row_text(described)}) as h from {table} "
-        f"where {where}) group by entry, unit"
-    )
-
-
 # Leaves have a check of their own, which names the date.
 UNSPECIFIED = frozenset({"log_leaves"})
+
+
+def cells_sql(table: str) -> str:
+    """SQL for the cells of a ledger row in `table`, as two columns over the hashes `h` of the rows that it wrote.
+
+    The first is a SHA-256 over every cell of them. The second is the first 8 hex digits of each row's own hash,
+    ascending: enough to tell which row was touched.
+    """
+    kept = "''" if table in UNSPECIFIED else "string_agg(left(h, 8), '' order by h)"
+    return f"sha256(string_agg(h, '' order by h)), {kept}"
 
 
 def written_cells(con: Connection, entry_id: int, tables: Iterable[str]) -> dict[str, list[str]]:
@@ -164,11 +132,15 @@ def written_cells(con: Connection, entry_id: int, tables: Iterable[str]) -> dict
 
     The rows of the logs are covered through `log_leaves`, which hash them date by date.
     """
-    cells = {}
+    cells: dict[str, list[str]] = {}
     for table in sorted(set(tables) - set(LOGS)):
-        sql = cells_sql(con, table, f"{ledger_column(table)} = ?")
-        for _, _, digest, rows in con.execute(sql, [entry_id]).fetchall():
-            cells[table] = [digest, rows]
+        found = con.execute(
+            f"select {cells_sql(table)} from (select sha256({row_text(columns(con, table))}) as h from {table} "
+            f"where {ledger_column(table)} = ?) having count(*) > 0",
+            [entry_id],
+        ).fetchall()
+        for digest, rows in found:
+            cells[table] = [str(digest), str(rows)]
     return cells
 
 
@@ -188,6 +160,27 @@ def chain_text(fields: Mapping[str, object]) -> str:
     return json.dumps([fields[name] if name != "at" else str(fields[name]) for name in LEDGER_FIELDS])
 
 
+def refuse_loss(con: Connection, entry_id: int, given: Mapping[str, int]) -> None:
+    """Raises DataError unless each table holds as many rows of the ledger row `entry_id` as it was given.
+
+    What lies there is read: a statement of DuckDB 2.0 can report rows that no later one finds.
+    """
+    counts = [
+        f"select '{table}', count(*) from {table} where {ledger_column(table)} = {entry_id}"
+        for table in sorted(given)
+    ]
+    for table, written in con.execute(" union all ".join(counts)).fetchall() if counts else ():
+        whole(str(table), given[table], int(written))
+
+
+def whole(table: str, given: int, written: int) -> None:
+    """Raises DataError where not every row arrived; the transaction ends without any."""
+    if given != written:
+        raise DataError(
+            f"{table}: {written:,} of {given:,} rows arrived, so nothing was written; report it with DuckDB's version"
+        )
+
+
 def append_entry(
     con: Connection,
     stamp: Stamp,
@@ -197,11 +190,16 @@ def append_entry(
     rows: int,
     *,
     cells: Mapping[str, Sequence[str]],
+    given: Mapping[str, int],
     pack_id: str | None = None,
     portfolio_id: str | None = None,
     inputs: Mapping[str, str] | None = None,
 ) -> Entry:
-    """Chain the ledger row `entry_id` over what this transaction inserted under that id, which `cells` covers."""
+    """Chain the ledger row `entry_id` over what this transaction inserted under that id, which `cells` covers.
+
+    given  table -> rows that were to be inserted. Raises DataError where another number lies there.
+    """
+    refuse_loss(con, entry_id, given)
     _, previous = head(con)
     fields: dict[str, object] = {
         "id": entry_id, "asset": asset, "pack_id": pack_id, "portfolio_id": portfolio_id, "run_id": stamp.run_id,

@@ -8,10 +8,14 @@ proves each unit by a path of a few hashes, without the others.
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
+from typing import TypeAlias
 
-from resources.ledger.ledger import Connection, Entry, columns, row_text
+from resources.ledger.ledger import Connection, Entry, cells_sql, columns, row_text
 from resources.ledger.ledger_tree import tree_of
 from resources.ledger.tables import UNITS
+
+# Portfolio -> (content hash of its rows in a table, their number).
+Contents: TypeAlias = Mapping[str, tuple[str, int]]
 
 
 def unit_hashes(con: Connection, where: str = "true") -> list[tuple[int, str, str]]:
@@ -48,8 +52,8 @@ def newest_units(
     }
 
 
-def contents_by_unit(con: Connection, table: str, text: str) -> Mapping[str, tuple[str, int]]:
-    """Portfolio -> (content hash of its rows in `table`, their number); `text` is the SQL of a row's content."""
+def contents_by_unit(con: Connection, table: str, text: str) -> Contents:
+    """What `table` holds of each portfolio; `text` is the SQL of a row's content."""
     found = con.execute(
         f"select portfolio_id, sha256(string_agg(h, '' order by h)), count(*) from "
         f"(select portfolio_id, sha256({text}) as h from {table}) group by portfolio_id"
@@ -58,9 +62,9 @@ def contents_by_unit(con: Connection, table: str, text: str) -> Mapping[str, tup
 
 
 def cells_by_unit(con: Connection, table: str, text: str, entry_id: int) -> list[tuple[str, str, str]]:
-    """(portfolio, hash, rows) of what a ledger row wrote in `table`, as `Cells`; `text` is the SQL of a whole row."""
+    """(portfolio, hash, rows) of what a ledger row wrote in `table`; `text` is the SQL of a whole row."""
     return con.execute(
-        f"select portfolio_id, sha256(string_agg(h, '' order by h)), string_agg(left(h, 8), '' order by h) from "
+        f"select portfolio_id, {cells_sql(table)} from "
         f"(select portfolio_id, sha256({text}) as h from {table} where materialization = ?) group by portfolio_id",
         [entry_id],
     ).fetchall()

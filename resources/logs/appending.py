@@ -69,6 +69,7 @@ def append_log(
     rows        columns of the log, of one source; keys unique; a value column that is left out is empty
     ingest_seq  id of the ledger row that this transaction will get
     read_before of a payload that is read again: its ledger row then; what others said since stands
+    Raises DataError where a row was lost on the way.
     """
     if rows.num_rows == 0:
         return Appended(0, 0, 0)
@@ -86,7 +87,8 @@ def append_log(
         con.unregister("incoming")
         appended = Appended(rows.num_rows, 0, 0)
     if appended.rows:
-        _append_leaves(con, log, ingest_seq, only_new=not known)
+        leaves = _append_leaves(con, log, ingest_seq, only_new=not known)
+        ledger.refuse_loss(con, ingest_seq, {log: appended.rows, "log_leaves": leaves})
     return appended
 
 
@@ -128,6 +130,7 @@ def _append_compared(
         f"select * from compared where fate <> 'same' order by date, {LOGS[log].keys[0]}",
     )
     counts = dict(con.execute("select fate, count(*) from compared group by fate").fetchall())
+    ledger.whole(log, rows.num_rows, sum(counts.values()))
     con.execute("drop table compared")
     return Appended(counts.get("new", 0), counts.get("corrected", 0), counts.get("same", 0))
 
@@ -192,7 +195,8 @@ def _same(name: str) -> str:
     return f"coalesce({near}, i.{name} is null and c.{name} is null)"
 
 
-def _append_leaves(con: Connection, log: str, ingest_seq: int, *, only_new: bool) -> None:
+def _append_leaves(con: Connection, log: str, ingest_seq: int, *, only_new: bool) -> int:
+    """A leaf for each date that the ingest touched; gives their number."""
     brought = f"ingest_seq = {ingest_seq}"
     if only_new:  # nothing to supersede: spare 25 million rows the window
         leaves = read_leaves(con, plain_rows(log, brought))
@@ -203,6 +207,7 @@ def _append_leaves(con: Connection, log: str, ingest_seq: int, *, only_new: bool
     con.register("incoming", pa.Table.from_pylist(rows, schema=LEAVES))
     con.execute("insert into log_leaves by name select * from incoming")
     con.unregister("incoming")
+    return len(rows)
 
 
 LEAVES = pa.schema([

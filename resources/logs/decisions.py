@@ -154,4 +154,5 @@ def _store(
             insert_rows(tx.con, table, pd.DataFrame(lines).assign(ingest_seq=entry_id))
     content = text_sha256("\n".join(str(row["line_sha256"]) for row in rows))
     cells = written_cells(tx.con, entry_id, frames)
-    append_entry(tx.con, tx.stamp, entry_id, TABLE, content, len(rows), cells=cells)
+    given = {table: len(lines) for table, lines in frames.items()}
+    append_entry(tx.con, tx.stamp, entry_id, TABLE, content, len(rows), cells=cells, given=given)

@@ -152,7 +152,7 @@ class Inbox:
         """Whether a delivery is known, as of the ledger row that is given too.
 
         One that an action explains which was stated later is read again, and so is a file that tells again what it
-        told before it was changed.
+        told before it was changed, or that overrides shape again as before.
         """
         with self.warehouse.live() as con:
             rows = con.execute(

@@ -1,6 +1,6 @@
 """What becomes of one payload: its rows in the logs, those set aside, its findings, under one ledger row."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -83,9 +83,9 @@ def in_own_currencies(delivery: Delivery, units: Mapping[str, str]) -> Delivery:
     return replace(delivery, rows=rows, withdrawn=withdrawn)
 
 
-# Of a row `i` of `ingests`: the payload of that name has not told anything else since.
+# Of a row `i` of `ingests`: the payload of that name has not told anything else since, nor was it read in another way.
 STILL_SO = """not exists (select 1 from ingests l where l.source = i.source and l.log = i.log and
-    l.payload_name = i.payload_name and l.payload_sha256 <> i.payload_sha256 and l.status = 'ingested' and
+    l.payload_name = i.payload_name and l.delivery_key <> i.delivery_key and l.status = 'ingested' and
     l.ingest_seq > i.ingest_seq)"""
 
 
@@ -112,7 +112,7 @@ def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
         constants = {"ingest_seq": entry_id, "log": delivery.log, "source": delivery.source}
         insert_rows(tx.con, "quarantine", delivery.quarantined.to_pandas().assign(**constants))
     _insert_findings(tx.con, delivery.warnings, entry_id)
-    _seal(tx, entry_id, delivery.log, appended.rows)
+    _seal(tx, entry_id, delivery.log, appended.rows, delivery.quarantined.num_rows, len(delivery.warnings))
     return Ingested(
         delivery.source, delivery.log, delivery.payload_name, "ingested", appended.new, appended.corrected,
         appended.same, delivery.set_aside, delivery.warnings, _symbols(delivery),
@@ -139,7 +139,7 @@ def store_rejection(tx: Transaction, source: str, refused: FileRejected) -> Inge
 
 def record_status(
     tx: Transaction, source: str, log: str, name: str, sha: str, status: str, message: str,
-    findings: Iterable[Finding],
+    findings: Collection[Finding],
 ) -> None:  # fmt: skip
     """A row of `ingests` about a payload that brings nothing into the logs."""
     entry_id = tx.next_id()
@@ -150,7 +150,7 @@ def record_status(
     }  # fmt: skip
     insert_rows(tx.con, "ingests", [row])
     _insert_findings(tx.con, findings, entry_id)
-    _seal(tx, entry_id, log, 0)
+    _seal(tx, entry_id, log, 0, 0, len(findings))
 
 
 def _ingest_row(entry_id: int, delivery: Delivery, path: str, appended: Appended) -> dict[str, object]:
@@ -183,12 +183,12 @@ def _insert_findings(con: Connection, findings: Iterable[Finding], entry_id: int
         insert_rows(con, "check_findings", rows)
 
 
-def _seal(tx: Transaction, entry_id: int, log: str, rows: int) -> None:
-    """The ledger row of an ingest: its content is the leaves it wrote."""
+def _seal(tx: Transaction, entry_id: int, log: str, rows: int, aside: int, findings: int) -> None:
+    """The ledger row of an ingest, over so many rows of the log, set aside, and found; its content is its leaves."""
     leaves = tx.con.execute(
         "select date, hash from log_leaves where ingest_seq = ? order by date", [entry_id]
     ).fetchall()
     content = sha256("\n".join(f"{day}|{digest}" for day, digest in leaves))
-    written = [log, "log_leaves", "ingests", "quarantine", "check_findings"]
-    cells = written_cells(tx.con, entry_id, written)
-    append_entry(tx.con, tx.stamp, entry_id, log, content, rows, cells=cells)
+    given = {log: rows, "ingests": 1, "quarantine": aside, "check_findings": findings}
+    cells = written_cells(tx.con, entry_id, [*given, "log_leaves"])
+    append_entry(tx.con, tx.stamp, entry_id, log, content, rows, cells=cells, given=given)

@@ -14,8 +14,8 @@ from optimizer import (
     Scenario,
     stress_factors,
 )
-from optimizer.risk.hedges import Hedge, HedgePlan, plan_by
-from optimizer.risk.scenarios import Stress, stress_by
+from optimizer.risk.hedges import Hedge, HedgePlan, Offers, plan_by
+from optimizer.risk.scenarios import Stress, stress_each
 from optimizer.trading.impact import NUMBERS
 from resources.results.scenario_inputs import Exposed
 from resources.results.stage_outputs import Answer, Columns
@@ -62,27 +62,24 @@ def jumped(values: Mapping[str, float], model: FactorModel | None, scenario: Sce
     return Hedged(found, HedgePlan((), max(-found.total, 0.0), (BY_EXPOSURE,)))
 
 
-def stressed(book: Exposed, scenario: Scenario) -> Stress:
-    """One scenario over the portfolio; its real returns where the pack has them.
-
-    Raises DataError for a scenario of factors where the pack has no factor model of the portfolio, PolicyError for a
-    factor that the model has not.
-    """
-    if scenario.factors:
-        return jumped(book.values, book.model, scenario).stress
-    return stress_by(book.values, book.held, scenario, book.replays.get(scenario.id), book.moves(scenario))
+def stressed(book: Exposed, scenarios: Sequence[Scenario]) -> list[Stress]:
+    """Some scenarios of shocks over the portfolio; by its real returns where the pack has them."""
+    replays = [book.replays.get(scenario.id) for scenario in scenarios]
+    return stress_each(book.values, book.held, [*map(book.shock, scenarios)], replays)
 
 
 def hedged(
-    book: Exposed, scenario: Scenario, instruments: Sequence[Instrument], limits: HedgeLimits
-) -> Hedged:
-    """A scenario over the portfolio and the hedges against it: what the `hedges` asset and the service both call."""
-    if scenario.factors:
-        return jumped(book.values, book.model, scenario)
-    found = stressed(book, scenario)
-    quotes = () if found.total >= 0 else book.quotes(scenario, instruments, limits)
-    plan = plan_by(quotes, found, book.nav, instruments, book.markets, limits)
-    return Hedged(found, plan)
+    book: Exposed, scenarios: Sequence[Scenario], instruments: Sequence[Instrument], limits: HedgeLimits
+) -> list[Hedged]:
+    """Scenarios of shocks over the portfolio, each with its hedges: the `hedges` asset and the service call it."""
+    return [
+        Hedged(found, plan_by(_offers(book, found, instruments, limits), found, book.nav, limits))
+        for found in stressed(book, scenarios)
+    ]
+
+
+def _offers(book: Exposed, found: Stress, instruments: Sequence[Instrument], limits: HedgeLimits) -> Offers:
+    return book.offers(found.scenario, instruments, limits) if found.total < 0 else Offers()
 
 
 def expiry(hedge: Hedge, as_of: date) -> date | None:
@@ -102,16 +99,6 @@ def rationale(hedge: Hedge, loss: float) -> str:
     )
 
 
-SCENARIO_COLUMNS = [
-    "scenario_id", "profit", "standard_error", "replayed", "hedge_offset", "hedge_cost", "residual_loss", "note",
-]  # fmt: skip
-HEDGE_COLUMNS = [
-    "scenario_id", "sequence", "instrument", "instrument_type", "action", "option_type", "strike", "expiry",
-    "quantity", "notional", "exposure", "hedge_ratio", "expected_offset", "expected_offset_pct", "standard_error",
-    "estimated_cost", "rationale",
-]  # fmt: skip
-
-
 def hedge_columns(book: Exposed | None, answers: Sequence[Hedged]) -> Answer:
     """Rows of `scenario_losses`, one a scenario, and of `hedges`, one a hedge; none without a book."""
     losses = [
@@ -129,11 +116,13 @@ def hedge_columns(book: Exposed | None, answers: Sequence[Hedged]) -> Answer:
         for place, hedge in enumerate(found.plan.hedges)
         if book is not None
     ]
-    return {"scenario_losses": _columns(losses, SCENARIO_COLUMNS), "hedges": _columns(rows, HEDGE_COLUMNS)}
+    return {"scenario_losses": _columns(losses), "hedges": _columns(rows)}
 
 
-def _columns(rows: Sequence[Mapping[str, object]], names: Sequence[str]) -> Columns:
-    return {name: [row[name] for row in rows] for name in names}
+def _columns(rows: Sequence[Mapping[str, object]]) -> Columns:
+    """Rows with the same names in the same order, as columns."""
+    cells = zip(*(row.values() for row in rows), strict=True)
+    return dict(zip(rows[0], cells, strict=True)) if rows else {}
 
 
 def hedge_row(book: Exposed, found: Hedged, hedge: Hedge) -> dict[str, object]:

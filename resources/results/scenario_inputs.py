@@ -20,12 +20,13 @@ from optimizer import (
     log_returns,
     simple_returns,
 )
-from optimizer.model.sessions import Rows, common_rows, costly_gaps, periods_per_year
+from optimizer.model.sessions import Dates, Rows, common_rows, costly_gaps, periods_per_year
 from optimizer.risk.hedges import Market as Quoted
-from optimizer.risk.hedges import Quote, quotes_of
+from optimizer.risk.hedges import Offers, offers_of
 from optimizer.risk.scenarios import (
     FACTORS,
     Sensitivities,
+    Shock,
     applied_moves,
     declared_sensitivities,
     factor_moves,
@@ -34,10 +35,11 @@ from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.markets import Market, Window, read_market
 from resources.packs.packs import Pack
+from resources.packs.panels import Panel
 from resources.results.factor_models import recorded_model
 from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import look_through
-from resources.results.sensitivities.span import Once, Span
+from resources.results.sensitivities.span import Once, Span, each
 from resources.settings.playbooks import Playbooks
 
 LOOKBACK = 756
@@ -88,21 +90,19 @@ class Exposed:
         """(T, n) total-return prices of holdings and instruments, base currency, NaN where there is none."""
         return self.span.tables()[1]
 
-    def moves(self, scenario: Scenario) -> Array:
-        """(k,) log moves of the factors under a scenario."""
-        found: Array = self.shared(
-            ("moves", scenario.id), lambda: applied_moves(scenario, self.sensitivities)
+    def shock(self, scenario: Scenario) -> Shock:
+        """A scenario with the moves of all factors."""
+        found: Shock = self.shared(
+            ("shock", scenario.id), lambda: Shock(scenario, applied_moves(scenario, self.sensitivities))
         )
         return found
 
-    def quotes(
-        self, scenario: Scenario, instruments: Sequence[Instrument], limits: HedgeLimits
-    ) -> Sequence[Quote | None]:
-        """What each instrument gains and costs under a scenario."""
-        real, moves = self.replays.get(scenario.id), self.moves(scenario)
-        found: Sequence[Quote | None] = self.shared(
-            ("quotes", scenario.id, bool(real), self.case.inputs.policy.risk_free_rate),
-            lambda: quotes_of(instruments, self.markets, self.sensitivities, moves, limits, real),
+    def offers(self, scenario: Scenario, instruments: Sequence[Instrument], limits: HedgeLimits) -> Offers:
+        """What may hedge a scenario."""
+        real, moves = self.replays.get(scenario.id), self.shock(scenario).log
+        found: Offers = self.shared(
+            ("offers", scenario.id, bool(real), self.case.inputs.policy.risk_free_rate),
+            lambda: offers_of(instruments, self.markets, self.sensitivities, moves, limits, real),
         )
         return found
 
@@ -174,17 +174,16 @@ def exposed_on(market: Market, case: Case, funds: FundExposureMap, books: Playbo
     proxies = books.chosen_proxies({*kept})
     even = bool(proxies) and span.even(LEAST_DAYS)
     shared: Once = (lambda key, make: once((key, span.key), make)) if even else (lambda _, make: make())
-    declared = {s: once(("declared", s), partial(_declared, s, known, books)) for s in kept}
+    told = each(once, "declared", kept, partial(_declared, known, books))
+    declared = dict(zip(kept, told, strict=True))
     sens = span.sensitivities(declared, proxies) if even else _sensitivities(span, declared, proxies, values)
+    quoted = [s for s in sens.symbols if s in wanted]
+    risks = each(once, ("volatility", span.key), quoted, partial(_volatility_of, span))
+    rate = case.inputs.policy.risk_free_rate or 0.0
     markets = {
-        s: Quoted(
-            newest[s][0] * market.exchange_rate(newest[s][1], currency),
-            once(("volatility", s, span.key), partial(_volatility_of, span, s)),
-            case.inputs.policy.risk_free_rate or 0.0,
-        )
-        for s in kept
-        if s in wanted and s in sens.symbols
-    }  # fmt: skip
+        s: Quoted(newest[s][0] * market.exchange_rate(newest[s][1], currency), risk, rate)
+        for s, risk in zip(quoted, risks, strict=True)
+    }
     missing = [factor for factor in FACTORS if factor not in proxies]
     notes = (
         [f"No proxy in {pack.id} for {', '.join(missing)}: declared sensitivities are used"]
@@ -222,7 +221,7 @@ def estimated_on(prices: pd.DataFrame, proxies: Mapping[str, Mapping[str, float]
     return common_rows(prices[[symbol for symbol in long if symbol not in costly]].to_numpy())
 
 
-def _declared(symbol: str, funds: FundExposureMap, books: Playbooks) -> Array:
+def _declared(funds: FundExposureMap, books: Playbooks, symbol: str) -> Array:
     """(k,) what a fund is said to move by, NaN where that is not known."""
     return (
         declared_sensitivities(funds[symbol], books.loads)
@@ -267,27 +266,29 @@ def _replay(
     """
     if not symbols or market.pack.as_of < window[1]:
         return {}
-    real = {
-        symbol: once(
-            ("replay", symbol, currency, window), partial(_real, market, symbol, currency, window, once)
-        )
-        for symbol in symbols
-    }
-    if any(isinstance(found, DataError) for found in real.values()):
+    real = each(once, ("replay", currency, window), symbols, partial(_real, market, currency, window, once))
+    if any(isinstance(found, DataError) for found in real):
         return {}
-    return {symbol: found for symbol, found in real.items() if found is not None}
+    return {symbol: found for symbol, found in zip(symbols, real, strict=True) if isinstance(found, float)}
 
 
-def _real(market: Market, symbol: str, currency: str, window: Window, once: Once) -> float | DataError | None:
+def _real(market: Market, currency: str, window: Window, once: Once, symbol: str) -> float | DataError | None:
     """The real return of one symbol over a window; None without prices near both of its ends."""
     panel = market.windows[window[0] - NEAR, window[1]]
-    table: pd.DataFrame = once(("window", window), panel.total_return)
-    own, unit = table[symbol].dropna(), panel.currency[panel.places[symbol]]
+    days, prices = once(("window", window), lambda: _days_and_prices(panel))
+    own = prices[:, panel.places[symbol]]
+    told, unit = np.isfinite(own), panel.currency[panel.places[symbol]]
+    days, own = days[told], own[told]
     if unit not in ("", currency):
-        own = own * market.rates.way(unit, currency, [day.date() for day in own.index]).rates
-        if own.isna().any():
+        own = own * market.rates.way(unit, currency, days.tolist()).rates
+        if np.isnan(own).any():
             return DataError(f"{symbol}: no exchange rate so far back")
-    start = own[: np.datetime64(window[0])]
-    if not len(start) or own.index[-1] < np.datetime64(window[1] - NEAR):
+    before = own[days <= np.datetime64(window[0])]
+    if not len(before) or days[-1] < np.datetime64(window[1] - NEAR):
         return None
-    return float(own.iloc[-1] / start.iloc[-1] - 1)
+    return float(own[-1] / before[-1] - 1)
+
+
+def _days_and_prices(panel: Panel) -> tuple[Dates, Array]:
+    """(T,) dates, and (T, n) total-return prices."""
+    return np.array(panel.dates, "datetime64[D]"), panel.total_return().to_numpy()

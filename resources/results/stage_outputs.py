@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,10 @@ _JSON = json.JSONEncoder(sort_keys=True, allow_nan=False)
 
 def json_text(value: object) -> str:
     """JSON with sorted keys; a number that is not finite is null, for JSON has no other word for it."""
-    return _JSON.encode(_finite(value))
+    try:
+        return _JSON.encode(value)
+    except (TypeError, ValueError):  # a number that is not finite, or one of numpy
+        return _JSON.encode(_finite(value))
 
 
 class Plain(dict[str, object]):
@@ -192,8 +195,8 @@ def trade_columns(
     taxed = [_realised(lines[row.symbol]) if row.symbol in lines else {} for row in rows] if lines else []
     rates = [fx.get(row.symbol, float(row.fx_rate)) for row in rows]
     told: Columns = {
-        **{name: [getattr(row, name) for row in rows] for name in AS_THEY_ARE},
-        **{name: [float(getattr(row, name)) for row in rows] for name in AS_FLOATS},
+        **dict(zip(AS_THEY_ARE, zip(*map(_as_they_are, rows), strict=True), strict=bool(rows))),
+        **{name: [float(amount) for amount in map(attrgetter(name), rows)] for name in AS_FLOATS},
         "currency": [currencies.get(row.symbol) for row in rows],
         "local_price": [float(row.price) / rate for row, rate in zip(rows, rates, strict=True)],
         "fx_rate": rates,
@@ -234,6 +237,7 @@ def no_trades(reason: str | None = None) -> Answer:
 AS_THEY_ARE = (
     "symbol", "action", "value", "cost", "rationale", "current_weight", "target_weight", "achieved_weight",
 )  # fmt: skip
+_as_they_are = attrgetter(*AS_THEY_ARE)
 AS_FLOATS = ("quantity", "price", "current_quantity", "target_quantity")
 TAX_COLUMNS = ["short_term_gain", "long_term_gain", "tax"]
 

@@ -24,6 +24,7 @@ class NewBook:
 
     block  its `holdings:` as YAML lines;  first: their date, where no pack can be older
     rate   risk-free, a fraction per year; None where the packs have one
+    short  symbols of which it owes shares
     """
 
     id: UUID
@@ -34,10 +35,12 @@ class NewBook:
     rate: Decimal | None
     first: date | None = None
     currency: str = "USD"
+    short: Sequence[str] = ()
 
     def text(self) -> str:
         """The portfolio's file."""
         rate = [] if self.rate is None else [RATE.format(rate=self.rate)]
+        both = [f"  long_only: false            # {', '.join(self.short)} held short"] if self.short else []
         top = min(100, round(100 * SPREAD / max(len(self.symbols), 1)) + 10)
         lines = [
             f"# {self.name}: made by packfolio init. Every key: docs/reference/configuration.md.",
@@ -50,6 +53,7 @@ class NewBook:
             "policy:",
             "  method: mean_variance       # or min_volatility, risk_parity, max_sharpe, cvar, hrp, ...",
             *rate,
+            *both,
             f"  max_single_position_pct: {top}",
             "  max_turnover_pct: 40        # buys and sales together, of the portfolio's value",
             "  commission_per_trade: 0     # in base currency",

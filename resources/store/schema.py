@@ -81,7 +81,7 @@ def _record_upgrade(con: Connection, found: int, steps: Sequence[str], at: datet
     stamp = Stamp("schema upgrade", at, code_version(), "none")
     inputs = {"from_schema": str(found), "to_schema": str(VERSION)}
     content = sha256("\n".join(steps))
-    append_entry(con, stamp, head(con)[0] + 1, "schema", content, 0, cells={}, inputs=inputs)
+    append_entry(con, stamp, head(con)[0] + 1, "schema", content, 0, cells={}, given={}, inputs=inputs)
 
 
 def create_schema(con: Connection) -> None:

@@ -12,14 +12,23 @@ from service.http.callers import is_loopback
 from service.settings import Settings
 
 WHOLE_REQUEST_SECONDS = 10.0
+KEPT_SECONDS = 65  # an idle connection; a little more than proxies keep theirs
 FINISH_SECONDS = 35  # after SIGTERM; a little more than the longest answer
+HUNG_SECONDS = (
+    300  # a worker silent for so long hangs; one that waits for its turn on a busy machine does not
+)
+TURN_SECONDS = 0.5  # a clock that rings so much too late stood still with the process
 LARGEST_HEAD = 65_536  # bytes
 REFUSAL = "HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 LATE, TOO_LONG = "408 Request Timeout", "431 Request Header Fields Too Large"
 
 
 class PunctualProtocol(HttpToolsProtocol):
-    """HTTP with a clock: a connection whose request is not whole in time, or whose head has no end, is closed."""
+    """HTTP with a clock: a connection whose request is not whole in time, or whose head has no end, is closed.
+
+    What has arrived while the process had no turn is read before anybody is called late: a loop looks at its clocks
+    first, and at its sockets after them.
+    """
 
     deadline: Any = None
     unread = 0
@@ -57,9 +66,32 @@ class PunctualProtocol(HttpToolsProtocol):
         self._stop()
         super().connection_lost(exc)
 
+    def timeout_keep_alive_handler(self) -> None:
+        """An idle connection is closed, but not over a request that waits to be read."""
+        due = self.loop.time() + TURN_SECONDS
+        self.timeout_keep_alive_task = self.loop.call_at(due, self._end_idle, due)
+
+    def _end_idle(self, due: float) -> None:
+        if self._stood_still(due):
+            self.timeout_keep_alive_handler()
+        else:
+            super().timeout_keep_alive_handler()
+
     def _wait(self) -> None:
         if self.deadline is None:
-            self.deadline = self.loop.call_later(WHOLE_REQUEST_SECONDS, self._drop, LATE)
+            self._ring_at(self.loop.time() + WHOLE_REQUEST_SECONDS)
+
+    def _ring_at(self, due: float) -> None:
+        self.deadline = self.loop.call_at(due, self._ring, due)
+
+    def _ring(self, due: float) -> None:
+        if self._stood_still(due):
+            self._ring_at(self.loop.time() + TURN_SECONDS)
+        else:
+            self._drop(LATE)
+
+    def _stood_still(self, due: float) -> bool:
+        return self.loop.time() - due > TURN_SECONDS
 
     def _stop(self) -> None:
         if self.deadline is not None:
@@ -93,8 +125,8 @@ def main(words: list[str]) -> int:
     uvicorn.run(
         "service.api:serve", factory=True, host=chosen.host, port=chosen.port, workers=chosen.workers,
         http=PunctualProtocol, ws="none", access_log=False, proxy_headers=False, server_header=False,
-        timeout_graceful_shutdown=FINISH_SECONDS,
-        timeout_worker_healthcheck=FINISH_SECONDS,  # a worker that is late on a loaded machine is not dead
+        timeout_keep_alive=KEPT_SECONDS, timeout_graceful_shutdown=FINISH_SECONDS,
+        timeout_worker_healthcheck=HUNG_SECONDS,
     )  # fmt: skip
     return 0
 

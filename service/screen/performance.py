@@ -91,24 +91,31 @@ def _ratio(value: float | None) -> str:
 def _show_live(live: Sequence[Row], currency: str, mode: str) -> None:
     st.subheader("The book from pack to pack")
     own = "as its own trades made it" if mode == "paper" else "as the desk's holdings say: deposits are in it"
-    st.caption(f"Value before the trades of each daily run, {own}.")
+    beside = (
+        " The benchmark is the first value, grown by the benchmark of each day: without deposits or costs."
+    )
+    compared = all(row["benchmark"] is not None for row in live)
+    st.caption(f"Value before the trades of each daily run, {own}.{beside if compared else ''}")
+    value, other = f"Value ({currency})", f"Benchmark ({currency})"
     rows = [
-        {
-            "Date": row["as_of"],
-            f"Value ({currency})": row["value"],
-            "Below its peak %": round(100 * row["drawdown"], 2),
-        }
+        {"Date": row["as_of"], value: row["value"]}
+        | ({other: row["benchmark"]} if compared else {})
+        | {"Below its peak %": round(100 * row["drawdown"], 2)}
         for row in live
     ]
     if len(rows) > 1:
-        title = f"Value ({currency})"
-        drawn = [{**row, "Strategy": "book"} for row in rows]
+        drawn = [
+            {"Date": row["Date"], "Strategy": name, value: row[column]}
+            for name, column in (("book", value), ("benchmark", other))
+            for row in rows
+            if column in row
+        ]
         st.vega_lite_chart(
             drawn,
-            lines(title, ["book"], form=",.0f"),
-            alt="Value of the book; the table below has the same numbers",
+            lines(value, list(dict.fromkeys(row["Strategy"] for row in drawn)), form=",.0f"),
+            alt="Value of the book and of its benchmark; the table below has the same numbers",
         )
-    show_table(rows[::-1], {f"Value ({currency})": MONEY, "Below its peak %": "%.2f"})
+    show_table(rows[::-1], {value: MONEY, other: MONEY, "Below its peak %": "%.2f"})
 
 
 def show_compare(client: Client, pack: str, name: str, packs: list[str]) -> None:

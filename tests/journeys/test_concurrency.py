@@ -1,14 +1,14 @@
 """Two runs at once, readers while a run writes, a second run of the same day, a file that is not whole yet."""
 
-import threading
 from datetime import date
 from pathlib import Path
+from threading import Event, Thread
 
 import duckdb
 import pytest
 from built_once import own_copy
-from small_desk import make_desk, price_file
-from zygote import Zygote, at_once
+from small_desk import price_file
+from zygote import Zygote, at_once, run_one_day
 
 from resources.store.warehouse import Warehouse
 
@@ -19,15 +19,8 @@ Desk = tuple[Zygote, Zygote, list[date]]
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """Two zygotes over one home, in which one day was run."""
-    folder, days = own_copy(tmp_path_factory, "together", _run_one_day)
+    folder, days = own_copy(tmp_path_factory, "together", run_one_day)
     return Zygote(folder), Zygote(folder), days
-
-
-def _run_one_day(folder: Path) -> list[date]:
-    days = make_desk(folder)
-    status, said = Zygote(folder).packfolio("run", "--as-of", str(days[-4]))
-    assert status == 0, said
-    return days
 
 
 def ledger(home: Path) -> list[tuple[object, ...]]:
@@ -37,37 +30,36 @@ def ledger(home: Path) -> list[tuple[object, ...]]:
         ).fetchall()
 
 
-def test_two_runs_of_one_day_at_once_write_each_result_once(desk: Desk) -> None:
+def test_two_runs_of_one_day_at_once_write_each_result_once_and_readers_see_whole_states(desk: Desk) -> None:
     one, other, days = desk
-    command = ("run", "--as-of", str(days[-3]))
-    ended = at_once(lambda: one.packfolio(*command), lambda: other.packfolio(*command))
-    assert [status for status, _ in ended] == [0, 0], ended
+    command, store, seen, ended = (
+        ("run", "--as-of", str(days[-3])),
+        Warehouse(one.folder / "home"),
+        set(),
+        Event(),
+    )
+
+    def read() -> None:
+        while not ended.wait(0.05):
+            with store.read() as con:
+                found = con.execute(
+                    "select pack_id, count(*) from latest_trades group by 1 order by 1 desc limit 1"
+                )
+                seen.update(found.fetchall())
+
+    reader = Thread(target=read)
+    reader.start()
+    said = at_once(lambda: one.packfolio(*command), lambda: other.packfolio(*command))
+    ended.set()
+    reader.join()
+    assert [status for status, _ in said] == [0, 0], said
+    assert (f"PP_{days[-4]}", 10) in seen and seen <= {(f"PP_{day}", 10) for day in days[-4:-2]}
     found = ledger(one.folder / "home")
     assert len(found) == len(set(found))
     assert one.read("packs", "verify")["faults"] == []
 
 
-def test_readers_see_whole_states_while_a_run_writes(desk: Desk) -> None:
-    one, _, days = desk
-    store, seen, ended = Warehouse(one.folder / "home"), set(), threading.Event()
-
-    def run() -> None:
-        one.packfolio("run", "--as-of", str(days[-2]))
-        ended.set()
-
-    writer = threading.Thread(target=run)
-    writer.start()
-    while not ended.wait(0.05):
-        with store.read() as con:
-            seen.add(
-                con.execute(
-                    "select pack_id, count(*) from latest_trades group by all order by 1 desc limit 1"
-                ).fetchall()[0]
-            )
-    writer.join()
-    assert seen <= {(f"PP_{day}", 10) for day in days[-4:-1]}
-
-
+@pytest.mark.slow
 def test_a_second_run_of_a_day_writes_nothing(desk: Desk) -> None:
     one, _, days = desk
     before = ledger(one.folder / "home")
@@ -75,6 +67,7 @@ def test_a_second_run_of_a_day_writes_nothing(desk: Desk) -> None:
     assert ledger(one.folder / "home") == before
 
 
+@pytest.mark.slow
 def test_half_a_file_is_refused_and_taken_when_it_is_whole(desk: Desk) -> None:
     one, _, _ = desk
     inbox, text = one.folder / "inbox", price_file([date(2024, 3, 1)], seed=2)

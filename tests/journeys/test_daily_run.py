@@ -239,9 +239,14 @@ def test_the_backtest_is_kept_under_the_pack(desk: Desk) -> None:
             "select distinct strategy from latest_backtest_results where pack_id = ? order by 1", [PACK]
         ).fetchall()
     assert [row[0] for row in strategies] == ["benchmark", "equal_weight", "policy"]
-    assert desk.read("packs", "replay", PACK)["identical"]
     assert any("cut by date" in note for note in shown["notes"])
     assert not list((desk.home / "cache").glob("backtest-*"))
+
+
+@pytest.mark.slow
+def test_the_pack_and_its_backtest_replay_as_recorded(desk: Desk) -> None:
+    desk.read("backtest", "--portfolio", "us-equity")
+    assert desk.read("packs", "replay", PACK)["identical"]
 
 
 def test_a_backtest_on_vintages_refuses_days_before_the_first_one_known(tmp_path: Path, desk: Desk) -> None:
@@ -291,6 +296,7 @@ def test_methods_and_values_are_compared_with_the_policy_in_one_replay(tmp_path:
     assert "no method min_volatlity" in wrong.stderr + wrong.stdout
 
 
+@pytest.mark.slow
 def test_one_infeasible_portfolio_stops_no_other(tmp_path: Path, desk: Desk) -> None:
     broken = Desk.example(tmp_path)
     shutil.copytree(desk.home, broken.home)
@@ -336,6 +342,7 @@ def test_an_order_that_the_desk_did_not_fill_is_called_so_and_not_drift(
     assert paper == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_date_without_prices_is_rejected_and_nothing_flows_on(desk: Desk) -> None:
     done = desk.packfolio("run", "--as-of", "2023-02-01", "--json")
     shown = json.loads(done.stdout)

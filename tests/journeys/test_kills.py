@@ -1,16 +1,19 @@
 """A run that is killed at any moment loses nothing, shows nothing by halves, and converges when it is run again."""
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from random import Random
 
 import duckdb
 import pytest
+from built_once import own_copy
 from small_desk import make_desk
-from zygote import Zygote
+from zygote import Zygote, run_one_day
 
 from resources.audit.verification import verify_home
 from resources.store.warehouse import Warehouse
@@ -77,6 +80,26 @@ def kill_runs(desk: tuple[Zygote, list[date]], name: str, wanted: int, seed: int
     assert zygote.read("packs", "verify", home=name)["faults"] == []
 
 
+def test_a_run_killed_twice_is_marked_and_converges_to_the_tables_of_an_untouched_one(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder, days = own_copy(tmp_path_factory, "together", run_one_day)
+    zygote, home, dice, day = Zygote(folder), folder / "killed", Random(1), ("run", "--as-of", str(days[-4]))
+    for moment in (lambda: commits(home) > 4, at_some_moment(home, dice)):
+        assert zygote.packfolio(*day, home="killed", kill_when=moment)[0] == -9
+    status, said = zygote.packfolio(*day, home="killed")
+    assert status == 0, said
+    assert record(home) == record(folder / "home")
+    assert zygote.read("packs", "verify", home="killed")["faults"] == []
+    assert {"SUCCESS", "FAILURE"} == told_of_runs(home)
+
+
+def told_of_runs(home: Path) -> set[str]:
+    with closing(sqlite3.connect(home / "dagster" / "runs.db")) as runs:
+        return {row[0] for row in runs.execute("select status from runs")}
+
+
+@pytest.mark.slow
 def test_a_few_killed_runs_converge_to_the_tables_of_untouched_ones(desk: tuple[Zygote, list[date]]) -> None:
     kill_runs(desk, "few", 4, seed=1)
 
@@ -137,19 +160,3 @@ def test_twenty_five_kills_while_an_older_release_is_brought_forward(tmp_path: P
             for name in ("schema_1.sql", "rows_1.sql"):
                 con.execute((RELEASED / name).read_text("utf-8"))
         killed += kill_and_repeat(zygote, ("ingest",), dice)
-
-
-def test_runs_of_killed_processes_are_marked_as_failed(desk: tuple[Zygote, list[date]]) -> None:
-    """The next command finds no run that pretends to be running."""
-    import sqlite3
-
-    zygote, days = desk
-    home = zygote.folder / "swept"
-    first = commits(home)
-    zygote.packfolio(
-        "run", "--as-of", str(days[-1]), home="swept", kill_when=lambda: commits(home) > first + 4
-    )
-    assert zygote.packfolio("run", "--as-of", str(days[-1]), home="swept")[0] == 0
-    with sqlite3.connect(home / "dagster" / "runs.db") as runs:
-        statuses = {row[0] for row in runs.execute("select status from runs")}
-    assert statuses == {"SUCCESS", "FAILURE"}

@@ -3,39 +3,44 @@
 from pathlib import Path
 
 import pytest
+from built_once import own_copy
 from small_desk import make_desk
-from zygote import Zygote
+from zygote import Zygote, run_one_day
 
 from resources.store.warehouse import Warehouse
 
 pytestmark = pytest.mark.xdist_group("zygote")
+BOOK = "11111111-1111-1111-1111-111111111111"
 
 
-def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(tmp_path: Path) -> None:
-    days = make_desk(tmp_path)
-    (tmp_path / "config" / "portfolios" / "paper.yaml").unlink()
-    zygote, pack = Zygote(tmp_path), f"PP_{days[-1]}"
-    for day in ("1980-01-01", "2999-01-04"):
-        status, said = zygote.packfolio("run", "--as-of", day)
+def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder, days = own_copy(tmp_path_factory, "together", run_one_day)
+    zygote, day = Zygote(folder), str(days[-4])
+    for other in ("1980-01-01", "2999-01-04"):
+        status, said = zygote.packfolio("run", "--as-of", other)
         assert status == 1 and "Traceback" not in said
-        assert ("packs are cut from PP_1990-01-01 to today" if day < "2000" else "is not closed yet") in said
-    assert zygote.packfolio("run", "--as-of", str(days[-1]))[0] == 0
-    book = tmp_path / "config" / "portfolios" / "book.yaml"
+        assert (
+            "packs are cut from PP_1990-01-01 to today" if other < "2000" else "is not closed yet"
+        ) in said
+    book = folder / "config" / "portfolios" / "book.yaml"
     book.write_text(book.read_text().replace("BBB: 300", "GONE: 300"))
-    status, said = zygote.packfolio("run", "--as-of", str(days[-1]))
+    status, said = zygote.packfolio("run", "--as-of", day)
     assert status == 1
     assert "GONE has no price in the last 5 sessions" in said
-    (found,) = zygote.read("trades", pack)["portfolios"]
+    (found,) = zygote.read("trades", f"PP_{day}", "--portfolio", "book")["portfolios"]
     assert (found["result"]["status"], found["trades"]) == ("no_data", [])
-    with Warehouse(tmp_path / "home").read() as con:
+    with Warehouse(folder / "home").read() as con:
         for table in (
             "posterior_returns",
             "optimal_weights",
             "trades",
         ):  # nothing of the run before counts any more
-            assert con.execute(f"select count(*) from latest_{table}").fetchall() == [(0,)]
+            own = f"select count(*) from latest_{table} where portfolio_id = '{BOOK}'"
+            assert con.execute(own).fetchall() == [(0,)]
     assert zygote.read("packs", "verify")["faults"] == []
-    assert zygote.read("packs", "replay", pack)["identical"]
+    assert zygote.read("packs", "replay", f"PP_{day}")["identical"]
 
 
 def test_what_is_missing_under_a_number_is_told_wherever_it_is_read(tmp_path: Path) -> None:

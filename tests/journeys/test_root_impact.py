@@ -12,7 +12,8 @@ from zygote import Zygote
 pytestmark = pytest.mark.xdist_group("zygote")
 
 
-@pytest.mark.parametrize("replayed", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("replayed", [False, True])
 def test_the_impact_of_a_trade_follows_from_the_volumes_of_the_pack(tmp_path: Path, replayed: bool) -> None:
     days = make_desk(tmp_path)
     (tmp_path / "config" / "portfolios" / "paper.yaml").unlink()

@@ -123,6 +123,7 @@ def test_every_pack_replays_cell_by_cell(desk: Zygote, pack: str) -> None:
     assert (found["identical_units"], found["differences"]) == (found["units"], [])
 
 
+@pytest.mark.slow
 def test_a_replay_says_what_another_policy_would_have_done(desk: Zygote) -> None:
     other = desk.folder / "other"
     shutil.copytree(desk.folder / "config", other)

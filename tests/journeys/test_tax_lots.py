@@ -143,7 +143,7 @@ def test_a_paper_book_carries_its_lots_on(ran: Any) -> None:
     assert prices["BBB"] < bought[0][3] < prices["BBB"] * 1.01  # the costs are part of what the shares cost
 
 
-def test_the_sale_can_be_traced_explained_verified_and_replayed(ran: Any) -> None:
+def test_the_sale_can_be_traced_explained_and_verified(ran: Any) -> None:
     zygote, packs, _ = ran
     told = str(zygote.read("trace", "trades", packs[1], "AAA", "book"))
     assert "'lot_sales AAA'" in told and "'tax_lots AAA'" in told and "payload history.csv" in told
@@ -151,6 +151,11 @@ def test_the_sale_can_be_traced_explained_verified_and_replayed(ran: Any) -> Non
     assert [lot["lot_id"] for lot in explained["lots"]] == ["AAA-20200302", "dear"]
     assert "long-term" in zygote.packfolio("explain", packs[1], "AAA")[1]
     assert zygote.read("packs", "verify")["faults"] == []
+
+
+@pytest.mark.slow
+def test_the_sale_replays_as_recorded(ran: Any) -> None:
+    zygote, packs, _ = ran
     assert zygote.read("packs", "replay", packs[1])["identical"]
 
 
@@ -177,6 +182,7 @@ def test_the_service_sells_the_same_lots_for_the_same_reasons(ran: Any) -> None:
     assert float(answer["estimated_tax"]) == book["totals"]["tax"]
 
 
+@pytest.mark.slow
 def test_a_live_book_that_sold_at_a_loss_is_warned_of_buying_back(ran: Any) -> None:
     zygote, _, days = ran
     [proposed] = [lot for lot in portfolio(ran, 0, "book")["lot_sales"] if lot["lot_id"] == "dear"]

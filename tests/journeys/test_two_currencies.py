@@ -14,6 +14,7 @@ pytestmark = pytest.mark.xdist_group("zygote")
 PER_USD = 1.3  # CAD on the newest day; 1.25 before
 
 
+@pytest.mark.slow
 def test_a_usd_and_a_cad_line_convert_at_the_packs_rates_and_a_missing_rate_is_told(tmp_path: Path) -> None:
     days = make_desk(tmp_path)
     (tmp_path / "canada").mkdir()

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
-from bench import STAMP, ingest, price_rows
+from bench import STAMP, ingest, new_warehouse, price_rows
 from typed_desk import Typed
 
 from optimizer import DataError
@@ -26,7 +26,7 @@ AT = datetime(2024, 1, 9, 7, 30, tzinfo=UTC)
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    made = Warehouse(tmp_path / "home")
+    made = new_warehouse(tmp_path / "home")
     with made.write(STAMP) as tx:
         ingest(tx, "prices", price_rows())
     (made.home / "decisions.jsonl").write_text('{"a": 1}\n')

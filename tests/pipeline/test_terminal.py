@@ -1,11 +1,17 @@
 """Names and messages from outside are text on the terminal and in Dagster's pages, whatever they hold."""
 
+import contextlib
 import io
+import shlex
 
 import pytest
+import typer
 from rich.table import Table
 
 from assets.shared.materialized import bullets
+from optimizer import DataError
+from pipeline.cli import app
+from pipeline.commands.examples import EXAMPLES, commands
 from pipeline.commands.terminal import Terminal, visible
 from service.screen.tables import literal
 
@@ -53,3 +59,16 @@ def test_a_list_in_dagster_shows_markdown_and_html_as_they_stand() -> None:
 def test_the_screen_shows_no_link_or_picture_of_a_message() -> None:
     assert literal("![x](http://evil) <b> $a$") == "!\\[x\\](http://evil) \\<b\\> \\$a\\$"
     assert literal("old prices, mean_variance 5%") == "old prices, mean_variance 5%"
+
+
+def test_every_command_has_an_example_that_it_takes() -> None:
+    assert {name for name, _ in commands(app)} == set(EXAMPLES)
+    for name, example in EXAMPLES.items():
+        command, own = typer.main.get_command(app), name.split()
+        for word in own:
+            command = command.commands[word]  # type: ignore[attr-defined]
+        assert command.epilog == f"Example: {example}"
+        words = shlex.split(example.partition(" > ")[0])
+        assert words[: len(own) + 1] == ["packfolio", *own]
+        with contextlib.suppress(DataError):  # no pack is there; a word that it does not take is a UsageError
+            command.make_context(name, words[len(own) + 1 :])

@@ -127,6 +127,7 @@ def test_the_regime_is_detected_and_is_the_playbooks_default(client: TestClient)
     assert client.post("/v1/execute", json=asked).json()["regime"] == "LATE_EXPANSION"
 
 
+@pytest.mark.slow
 def test_a_decision_is_in_the_warehouse_after_the_next_run(tmp_path: Path, home: Path) -> None:
     """A copy of the desk, so that the others find theirs unchanged."""
     shutil.copytree(home.parent, tmp_path / "desk")

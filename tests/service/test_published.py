@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+from bench import new_warehouse
 
 from resources.ledger.ledger import Stamp
 from resources.store.warehouse import Warehouse
@@ -19,7 +20,7 @@ def publish(warehouse: Warehouse, number: int) -> None:
 
 
 def test_a_reader_waits_for_other_readers_only(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path)
     publish(warehouse, 0)
     published = Published(warehouse)
     stop, waits, counts, failures = threading.Event(), [0.0], [0], []

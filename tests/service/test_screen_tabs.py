@@ -42,8 +42,8 @@ PERFORMANCE = {
         "measures": {"policy": {"annual_return": 0.0712, "sharpe": 0.456}},
     },
     "live": [
-        {"as_of": "2024-02-28", "pack_id": OLD, "value": 100000.0, "drawdown": 0.0},
-        {"as_of": "2024-02-29", "pack_id": NEW, "value": 99000.0, "drawdown": -0.01},
+        {"as_of": "2024-02-28", "pack_id": OLD, "value": 100000.0, "drawdown": 0.0, "benchmark": 100000.0},
+        {"as_of": "2024-02-29", "pack_id": NEW, "value": 99000.0, "drawdown": -0.01, "benchmark": 100500.0},
     ],
 }  # fmt: skip
 KEYS = {
@@ -472,7 +472,9 @@ def test_the_performance_page(api: Api) -> None:
         {"Measure": "Measured since", "this policy": "2024-01-02"},
         {"Measure": "Return per year", "this policy": "7.1%"},
     ]
-    assert values[0] == {"Date": "2024-02-29", "Value (USD)": 99000.0, "Below its peak %": -1.0}
+    assert values[0] == {
+        "Date": "2024-02-29", "Value (USD)": 99000.0, "Benchmark (USD)": 100500.0, "Below its peak %": -1.0,
+    }  # fmt: skip
     assert "Some prices are simulated" in page.caption[1].value
     api.performance = PERFORMANCE | {
         "backtest": None,

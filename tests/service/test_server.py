@@ -26,16 +26,20 @@ def started(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """`packfolio api` as a process that listens, and its port."""
     port = free_port()
     code = f"import service.http.server as s; s.WHOLE_REQUEST_SECONDS = 1.5; s.main(['--port', '{port}'])"
-    environment = {**os.environ, "PACKFOLIO_HOME": str(home), "PACKFOLIO_CONFIG": str(home.parent / "config")}
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
-    )
-    end = time.monotonic() + 60
-    while not listens(port) and time.monotonic() < end:
-        time.sleep(0.1)
+    process = serving(home, port, "-c", code)
     yield process, port
     process.kill()
     process.wait()
+
+
+def serving(home: Path, port: int, *words: str) -> subprocess.Popen[bytes]:
+    """A process that serves the home, once it listens."""
+    environment = {**os.environ, "PACKFOLIO_HOME": str(home), "PACKFOLIO_CONFIG": str(home.parent / "config")}
+    process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not listens(port) and time.monotonic() < end:
+        time.sleep(0.1)
+    return process
 
 
 def test_sigterm_finishes_what_is_being_answered_and_frees_the_port(
@@ -100,3 +104,28 @@ def test_a_head_without_end_is_dropped(started: tuple[subprocess.Popen[bytes], i
             said = said or b"HTTP/1.1 431"
     assert said.startswith(b"HTTP/1.1 431")
     assert server.LARGEST_HEAD < 200_000
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
+def test_a_worker_that_gets_no_turn_for_longer_than_an_answer_takes_keeps_its_requests(home: Path) -> None:
+    """Its supervisor took it for dead after 35 seconds, and what it was answering was lost."""
+    port = free_port()
+    process = serving(home, port, "-m", "service.http.server", "--port", str(port), "--workers", "2")
+    try:
+        con = http.client.HTTPConnection("127.0.0.1", port, timeout=200)
+        con.request("GET", "/health")
+        assert con.getresponse().read()
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        workers = [int(one) for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+        assert len(workers) == 2
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        con.request("GET", "/ready")
+        time.sleep(server.FINISH_SECONDS + 5)
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+        assert con.getresponse().status == 200
+        con.close()
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -1,14 +1,22 @@
 """What the daily run wrote, read through the API: each view against its table, for two portfolios and more."""
 
 from collections.abc import Iterator
+from datetime import date
 
 import duckdb
 import pytest
+from built_once import built_once
 from fastapi.testclient import TestClient
 from service_desk import PACK, PORTFOLIO
+from small_desk import SYMBOLS
+from typed_desk import THURSDAY, typed_desk
 
+from resources.packs.packs import find_pack
 from service import OptimizerService, views
 from service.api import create_app
+from service.desk import Reading
+from service.performance import performance
+from service.published import Memory
 from service.settings import Settings
 
 
@@ -122,3 +130,20 @@ def test_a_pattern_asked_for_twice_gives_equal_answers_with_their_metadata(clien
         "agent_name": "optimizer", "source": f"optimizer:{PACK}", "asof": "2025-10-26", "ttl": 300,
     }  # fmt: skip
     assert one["warnings"] == list(dict.fromkeys(one["result"]["warnings"]))
+
+
+def test_what_a_book_was_worth_stands_beside_its_benchmark(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder, _ = built_once(tmp_path_factory, "typed", typed_desk)
+    with duckdb.connect(str(folder / "home" / "published.duckdb"), read_only=True) as con:
+        pack = find_pack(con, THURSDAY)
+        live = performance(Reading(con, Memory(), Memory()), pack, "book", 63)["live"]
+        closes = dict(
+            con.execute(
+                "select (symbol, date), arg_max(close, ingest_seq) from prices where source = 'inbox' "
+                "and date >= '2024-02-28' group by 1"
+            ).fetchall()
+        )
+    assert [row["as_of"] for row in live] == ["2024-02-28", "2024-02-29"]
+    grown = [closes[name, date(2024, 2, 29)] / closes[name, date(2024, 2, 28)] for name in SYMBOLS]
+    assert live[0]["benchmark"] == pytest.approx(live[0]["value"], abs=0.01)
+    assert live[1]["benchmark"] == pytest.approx(live[0]["value"] * sum(grown) / 5, abs=0.01)

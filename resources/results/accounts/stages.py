@@ -164,9 +164,7 @@ def hedges_of(ground: Ground, account: Account) -> Told:
         case = ground.case(account.snapshot, account.known(), account.key)
         values = values_of(case)
         book = exposed_on(ground.market, case, ground.funds, books, ground.once)
-        found = [
-            hedged(book, one, books.instruments, books.hedge_limits) for one in books.by_shocks if values
-        ]
+        found = hedged(book, books.by_shocks if values else [], books.instruments, books.hedge_limits)
     except PackfolioError as error:
         book, found = None, []
         told.append(str(error))

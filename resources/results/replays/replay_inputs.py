@@ -104,6 +104,16 @@ def read_past(
     )
 
 
+def prices_to_the_end(
+    con: Connection, pack: Pack, symbols: Sequence[str], currency: str, start: date
+) -> pd.DataFrame:
+    """(T, m) total-return prices in a currency since `start`, with what those that ceased to be were worth at last."""
+    panel = read_panel(con, pack, symbols, start)
+    prices, closes = _in_base(panel, _rates(con, pack, panel, currency))
+    ends = ends_of(con, pack, panel, prices, closes, tuple(symbols), currency)
+    return last_worths(prices, ends.payouts, ends.heirs)
+
+
 def _priced(con: Connection, pack: Pack, start: date, listed: set[str] | None) -> tuple[str, ...]:
     """What was priced since, of those listed: a name that is gone today was there to be held."""
     rows = con.execute(

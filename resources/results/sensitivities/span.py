@@ -1,10 +1,10 @@
 """Prices between the dates on which some names are priced; what depends on one name and these dates is made once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,15 @@ from optimizer.typing import Array
 from resources.packs.markets import Market
 from resources.packs.panels import Panel
 
+Found = TypeVar("Found")
 Once = Callable[[object, Callable[[], Any]], Any]
 Proxies = Mapping[str, Mapping[str, float]]
+
+
+def each(once: Once, key: object, symbols: Iterable[str], make: Callable[[str], Found]) -> list[Found]:
+    """What `make` gives of each symbol, made once for all that ask by the same key."""
+    known: dict[str, Found] = once(("each", key), dict)
+    return [known[s] if s in known else known.setdefault(s, make(s)) for s in symbols]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,14 +117,18 @@ class Span:
     def even(self, least: int) -> bool:
         """Whether all of `kept` are priced on every one of more than `least` dates, and can be told in `currency`."""
         asked = {*self.kept}
-        return len(self.dates) > least and all(
-            self.once(("even", symbol, symbol in asked, self.key), partial(self._even, symbol))
-            for symbol in self.symbols
+        if len(self.dates) <= least:
+            return False
+        told = each(self.once, ("even", self.key), self.symbols, self._told)
+        return all(
+            whole if symbol in asked else alike
+            for symbol, (whole, alike) in zip(self.symbols, told, strict=True)
         )
 
-    def _even(self, symbol: str) -> bool:
+    def _told(self, symbol: str) -> tuple[bool, bool]:
+        """Whether all of its prices are there in `currency`, and whether none is lost on the way to it."""
         told = np.isfinite(self.base(symbol))
-        return bool(told.all() if symbol in self.kept else (told == np.isfinite(self.own(symbol))).all())
+        return bool(told.all()), bool((told == np.isfinite(self.own(symbol))).all())
 
     def sensitivities(self, declared: Mapping[str, Array], proxies: Proxies) -> Sensitivities:
         """Of `kept`, where they are `even`: each by a regression of its own, made once for all portfolios.
@@ -136,5 +147,5 @@ class Span:
         def fit(symbol: str) -> FactorFit:
             return regression.fit(log_returns(self.base(symbol)))
 
-        fits = [self.once(("fit", symbol, self.key), partial(fit, symbol)) for symbol in self.kept]
+        fits = each(self.once, ("fit", self.key), self.kept, fit)
         return gathered(tuple(self.kept), regression, fits, np.array([declared[s] for s in self.kept]))

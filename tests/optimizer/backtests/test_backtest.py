@@ -6,7 +6,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import (
@@ -137,7 +138,7 @@ def test_every_measure_counts_from_the_first_trade_and_charges_it():
     assert late.metrics["skipped_count"] == len(late.skipped) > 1
 
 
-@settings(max_examples=15, deadline=None)
+@examples(6)
 @given(
     seed=st.integers(0, 1000), cut=st.integers(90, 200), frequency=st.sampled_from(["weekly", "monthly"]),
     gaps=st.booleans(), band=st.sampled_from([None, 0.05]),

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from draws import examples
 from factor_market import panel
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from optimizer import DataError, FactorPanel, fit_factors
@@ -114,7 +115,7 @@ def test_a_name_outside_the_estimation_has_exposures_and_a_risk_but_moves_nothin
     assert two.model.specific[3] > 4 * one.model.specific[3]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(8, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_whatever_is_missing_the_model_is_finite_or_refused(data: st.DataObject):
     names, days = data.draw(st.sampled_from([1, 2, 3, 9])), data.draw(st.sampled_from([66, 110, 150]))

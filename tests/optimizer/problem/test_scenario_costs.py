@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import Estimates, Policy, PolicyError, Universe, solve
@@ -31,7 +32,7 @@ def cases(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=60, deadline=None)
+@examples(15)
 @given(seed=st.integers(0, 10_000))
 def test_no_multipliers_whatever_make_a_line_above_the_cost(name: str, seed: int):
     cost = COSTS[name]
@@ -43,7 +44,7 @@ def test_no_multipliers_whatever_make_a_line_above_the_cost(name: str, seed: int
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=60, deadline=None)
+@examples(15)
 @given(seed=st.integers(0, 10_000))
 def test_a_subgradient_touches_the_cost(name: str, seed: int):
     cost = COSTS[name]
@@ -122,7 +123,7 @@ def test_degenerate_scenarios_are_solved_and_certified(name: str, kind: str):
         assert sign * found.goal.value(w) >= sign * found.objective - 1e-8 * (252 if name == "kelly" else 1)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(8)
 @given(seed=st.integers(0, 10_000), name=st.sampled_from([n for n in NAMES if n != "gini_mean_difference"]))
 def test_every_limit_holds_and_no_allowed_portfolio_is_better(seed: int, name: str):
     rng = np.random.default_rng(seed)

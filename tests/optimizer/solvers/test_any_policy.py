@@ -90,7 +90,7 @@ def check(seed: int, methods: tuple[str, ...] = CLASSIC) -> None:
         assert found.certificate.ok, f"{seed}: {found.certificate}"
 
 
-@pytest.mark.parametrize("start", some(range(0, 120, 40), 2))
+@pytest.mark.parametrize("start", some(range(0, 120, 40), 1))
 def test_any_policy_is_answered_or_refused_by_name(start: int):
     for seed in range(start, start + 40):
         check(seed)

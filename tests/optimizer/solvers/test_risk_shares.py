@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
@@ -180,7 +181,7 @@ def test_the_order_of_names_and_the_unit_of_returns_change_nothing():
     np.testing.assert_allclose(small.weights, found.weights, atol=1e-5)
 
 
-@settings(max_examples=10)
+@examples(4)
 @given(st.integers(0, 10_000))
 def test_any_limits_on_shares_are_kept_or_refused_by_name(seed: int):
     rng = np.random.default_rng(seed)

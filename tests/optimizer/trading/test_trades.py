@@ -4,7 +4,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import (
@@ -346,7 +347,7 @@ def test_a_list_of_500_names_is_near_its_bound_commissions_included():
     assert found.cost_bps > 2
 
 
-@settings(max_examples=40, deadline=None)
+@examples(10)
 @given(
     seed=st.integers(0, 10_000),
     n=st.integers(2, 9),

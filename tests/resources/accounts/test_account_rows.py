@@ -9,11 +9,15 @@ import pytest
 from accounts_desk import ACCOUNTS, DAYS, cut, deliver, make_desk, take
 from bench import STAMP
 
+from resources.accounts.files import Told
+from resources.accounts.rows import Known, judged
 from resources.audit.verification import verify
 from resources.ledger.anchors import read_anchors
 from resources.ledger.ledger import Connection
+from resources.ledger.tables import LOGS
 from resources.packs.packs import cut_pack
 from resources.screening.pack_checks import CheckLimits
+from resources.store.warehouse import Warehouse
 
 GOOD = ACCOUNTS + "A1,Ann,growth,USD,0.02,taxable,2024-01-02\nA2,Bob,taxed,,,exempt,\n"
 
@@ -207,3 +211,21 @@ def test_a_row_is_corrected_and_taken_back_by_new_ones(tmp_path: Path) -> None:
             (1000000.0, None), (1000000.5, None), (None, True),
         ]  # fmt: skip
         assert verify(con, read_anchors(warehouse.anchor)).faults == []
+
+
+@pytest.mark.slow
+def test_more_rows_than_duckdb_holds_in_a_row_group_are_all_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On two threads, in a transaction."""
+    monkeypatch.setenv("DUCKDB_THREADS", "2")
+    count, lacking = 130_000, {name: None for name in LOGS["accounts"].columns if name != "source"}
+    told = {**lacking, "account": [f"A{number}" for number in range(count)], "model": ["growth"] * count}
+    columns = {name: values or pa.nulls(count, pa.string()) for name, values in told.items()}
+    rows = pa.table({"line": range(count), **columns})
+    with Warehouse(tmp_path).write(STAMP) as tx:
+        file = Told("accounts", "a.csv", "0", "0", tmp_path / "a.csv", rows)
+        found = judged(tx.con, file, Known(DAYS[-1], {"growth": False}))
+        assert (found.rows.num_rows, found.aside.num_rows) == (count, 0)
+        none = judged(tx.con, file, Known(DAYS[-1], {"other": False}))
+        assert (none.rows.num_rows, none.aside.num_rows) == (0, count)

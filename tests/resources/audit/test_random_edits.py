@@ -11,7 +11,7 @@ from random import Random
 import duckdb
 import pandas as pd
 import pytest
-from bench import BOOK, DAYS, STAMP, cut, fill, ingest, price_rows
+from bench import BOOK, DAYS, STAMP, cut, fill, ingest, new_warehouse, price_rows
 
 from optimizer import DataError
 from resources.audit.backup import backup, restore
@@ -68,10 +68,23 @@ def stored_columns(con: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str
 
 
 def edit_cell(path: Path, dice: Random) -> str:
-    """Another value in one cell of a row, by a row in its place: an update to what compares as equal writes nothing."""
+    """Another value in one cell of a row; a value that the table's own checks refuse is drawn again."""
+    try:
+        return edit_any_cell(path, dice)
+    except duckdb.ConstraintException:
+        return edit_cell(path, dice)
+
+
+def with_rows(con: duckdb.DuckDBPyConnection, dice: Random) -> tuple[str, list[int]]:
+    """A table and its rows; one without any is drawn again."""
+    table = dice.choice(TABLES)
+    rows = [row[0] for row in con.execute(f"select rowid from {table}").fetchall()]
+    return (table, rows) if rows else with_rows(con, dice)
+
+
+def edit_any_cell(path: Path, dice: Random) -> str:
     with duckdb.connect(str(path)) as con:
-        table = dice.choice(TABLES)
-        rows = [row[0] for row in con.execute(f"select rowid from {table}").fetchall()]
+        table, rows = with_rows(con, dice)
         name, kind = dice.choice(stored_columns(con, table))
         values = {
             "VARCHAR": f"'{dice.random()}'", "BOOLEAN": f'not coalesce("{name}", false)', "BLOB": "'x'::blob",
@@ -81,7 +94,7 @@ def edit_cell(path: Path, dice: Random) -> str:
         value = values.get(kind, f'coalesce("{name}", 0) + 1')
         if table == "pricing_packs" and name == "verdict":
             value = "'rejected'"
-        if (table, name) == ("trades", "action"):
+        if name == "action":
             value = "'SELL'"
         con.execute(f'update {table} set "{name}" = {value} where rowid = ?', [dice.choice(rows)])
         return f"{table}.{name}"
@@ -89,8 +102,7 @@ def edit_cell(path: Path, dice: Random) -> str:
 
 def edit_row(path: Path, dice: Random) -> str:
     with duckdb.connect(str(path)) as con:
-        table = dice.choice(TABLES)
-        rows = [row[0] for row in con.execute(f"select rowid from {table}").fetchall()]
+        table, rows = with_rows(con, dice)
         if dice.random() < 0.5:
             con.execute(f"delete from {table} where rowid = ?", [dice.choice(rows)])
         else:
@@ -187,7 +199,7 @@ def one_edit(desk: Desk, home: Path, seed: int) -> None:
 
 
 def test_any_edit_is_named(desk: Desk, tmp_path: Path) -> None:
-    for seed in range(10):
+    for seed in range(6):  # one of each kind
         one_edit(desk, tmp_path / "home", seed)
 
 
@@ -213,7 +225,7 @@ def test_no_damaged_bit_of_the_warehouse_ends_in_a_traceback(desk: Desk, tmp_pat
 
 
 def test_what_the_desk_does_itself_is_never_called_an_edit(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "home")
+    warehouse = new_warehouse(tmp_path / "home")
 
     def sound() -> None:
         report = verify_home(warehouse)

@@ -13,10 +13,7 @@ D1, D2, D3, D4 = DAYS[20:24]
 
 @pytest.fixture
 def book(tmp_path: Path) -> Chain:
-    found = Chain(tmp_path, book_file("cash: 1000, positions: {AAA: 300}"))
-    for symbol in ("AAA", "BBB"):
-        found.prices(symbol, flat(50.0))
-    return found
+    return Chain(tmp_path, book_file("cash: 1000, positions: {AAA: 300}"), AAA=50.0, BBB=50.0)
 
 
 def test_a_day_waits_for_the_trades_of_the_day_before(book: Chain) -> None:

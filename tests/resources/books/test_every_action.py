@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from book_chain import DAYS, Chain, book_file, cash, shares
+from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
 
 D2, D3, D4 = DAYS[21:24]
 EX = D3
@@ -43,20 +43,19 @@ PAID = 200 + 500 + 300 + 5000  # PAY, EXTRA, BACK, GONE
 
 def book(folder: Path, mode: str) -> Chain:
     held = ", ".join(f"{symbol}: {LOT}" for symbol in TOLD)
-    found = Chain(folder, book_file(f"cash: 1000, positions: {{{held}}}", mode=mode))
-    for symbol in ("AAA", "BBB"):
-        found.prices(symbol, dict.fromkeys(DAYS, 10.0))
+    found = Chain(folder, book_file(f"cash: 1000, positions: {{{held}}}", mode=mode), AAA=10.0, BBB=10.0)
+    rows = []
     for symbol, (_, after) in TOLD.items():
         closes = {day: 50.0 if day < EX else after for day in DAYS}
-        found.prices(symbol, {day: close for day, close in closes.items() if close is not None})
+        rows += close_rows(symbol, {day: close for day, close in closes.items() if close is not None})
     for symbol, price in GIVEN.items():
-        found.prices(symbol, {day: price for day in DAYS if day >= EX})
+        rows += close_rows(symbol, {day: price for day in DAYS if day >= EX})
+    found.deliver(rows)
     return found
 
 
 def state(found: Chain) -> None:
-    for symbol, (said, _) in TOLD.items():
-        found.action(symbol, EX, **said)  # type: ignore[arg-type]
+    found.actions({"symbol": symbol, "date": EX, **said} for symbol, (said, _) in TOLD.items())
 
 
 def price(symbol: str) -> float:

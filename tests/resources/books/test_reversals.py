@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from book_chain import DAYS, Chain, book_file, cash, flat, shares
+from book_chain import DAYS, Chain, book_file, cash, close_rows, flat, shares
 
 from resources.audit.restatements import book_news
 
@@ -17,12 +17,11 @@ WITHDRAWN = {"withdrawn": True}
 
 def book_with(tmp_path: Path, kind: str, value: float | None, lots: bool = True, **more: object) -> Chain:
     """300 AAA that cost 80 through an action of D2, and the day after it."""
-    book = Chain(tmp_path, book_file(f"cash: 1000, positions: {{AAA: {LOTS if lots else 300}, BBB: 10}}"))
-    ends = kind in ("merger", "rename", "delisting")
-    book.prices("AAA", {day: 100.0 for day in DAYS if day < EX or not ends})
-    for symbol in ("BBB", "DDD"):
-        book.prices(symbol, flat(50.0))
-    book.prices("CCC", {day: 40.0 for day in DAYS if day >= EX or kind == "merger"})
+    file = book_file(f"cash: 1000, positions: {{AAA: {LOTS if lots else 300}, BBB: 10}}")
+    book, ends = Chain(tmp_path, file, BBB=50.0, DDD=50.0), kind in ("merger", "rename", "delisting")
+    closes = {day: 100.0 for day in DAYS if day < EX or not ends}
+    later = {day: 40.0 for day in DAYS if day >= EX or kind == "merger"}
+    book.deliver([*close_rows("AAA", closes), *close_rows("CCC", later)])
     book.day(D1)
     book.action("AAA", EX, kind, value, **more)
     book.day(D2)

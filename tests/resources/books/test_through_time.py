@@ -16,9 +16,7 @@ HELD = "cash: 1000, positions: {AAA: 300, BBB: 10}"
 
 
 def chain(tmp_path: Path, holdings: str = HELD, **told: str) -> Chain:
-    found = Chain(tmp_path, book_file(holdings, **told))
-    found.prices("BBB", flat(50.0))
-    return found
+    return Chain(tmp_path, book_file(holdings, **told), BBB=50.0)
 
 
 def upto(closes: dict[date, float], day: date) -> dict[date, float]:
@@ -254,10 +252,11 @@ def test_a_name_without_a_price_blocks_the_book_or_is_frozen_at_its_last(tmp_pat
     assert (shares(after), after.frozen) == ({"AAA": 300, "BBB": 20}, ())
 
 
-@pytest.mark.parametrize(("day", "held"), [("2024-01-23", 1200), ("2024-01-24", 300)])
+@pytest.mark.parametrize("told", some([("2024-01-23", 1200), ("2024-01-24", 300)], 1))
 def test_a_live_book_of_adjusted_closes_goes_through_a_split_that_came_after_its_date(
-    tmp_path: Path, day: str, held: int
+    tmp_path: Path, told: tuple[str, float]
 ) -> None:
+    day, held = told
     book = chain(tmp_path, mode="live")
     book.file = book_file(HELD, mode="live").model_copy(
         update={

@@ -15,7 +15,8 @@ from resources.brokers.amounts import amount, day, last_day_in
     [
         ("$1,234.50", "1234.50"), ("(1,234.50)", "-1234.50"), ("($5)", "-5"), ("-$5.25", "-5.25"), ("$-5", "-5"),
         ("+3", "3"), (" 7 ", "7"), (".5", "0.5"), ("1234", "1234"), ("US$12", "12"), ("12 USD", "12"),
-        ("\u22124", "-4"),
+        ("\u22124", "-4"), ("1 000", "1000"), ("1'234'567.5", "1234567.5"), ("\u20ac12", "12"), ("-C$5", "-5"),
+        ("12 CHF", "12"),
     ],
 )  # fmt: skip
 def test_an_amount_is_read(text: str, value: str) -> None:
@@ -23,7 +24,7 @@ def test_an_amount_is_read(text: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1.234,50", "1,23", "12,34,567", "5%", "abc", "1e5", "nan", "--5", "$", "1 000"]
+    "text", ["1.234,50", "1,23", "12,34,567", "5%", "abc", "1e5", "nan", "--5", "$", "1 00", "1 0000"]
 )
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no amount such as"):

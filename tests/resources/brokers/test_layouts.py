@@ -55,6 +55,9 @@ def test_what_is_no_position_is_left_out_with_its_line() -> None:
         (";10;;;", "there is no symbol"),
         ("MSFT;1.000,5;;;", "'1.000,5' is no amount such as 1,234.50"),
         ("MSFT;10;;;;9", "it has 6 cells where the header has 5"),
+        ("AAPL230120C00150000;2;;3.1;", "it is an option, and only shares and funds are read"),
+        ("-AAPL230120C150;2;;;", "it is an option, and only shares and funds are read"),
+        ("AAPL 01/20/2023 150.00 C;-2;;;", "it is an option, and only shares and funds are read"),
         ("CASH;10;;60;600", None),  # a company's symbol, by its price
     ],
 )
@@ -146,3 +149,49 @@ def test_a_brokers_table_with_columns_taken_out_is_a_table_of_ones_own(name: str
     assert (found.layout, found.questions) == ("generic", [])
     held = holdings(found, DAY).positions[0]
     assert (held.symbol, held.quantity, held.cost) == ("AAPL", 100, 150 if name == "Schwab" else None)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_decimal_commas_are_read_where_the_file_is_consistent(separator: str) -> None:
+    def told(*amounts: str) -> Statement:
+        rows = [["symbol", "quantity", "value"], *(["KO", *pair.split()] for pair in amounts)]
+        return read("\n".join(separator.join(f'"{cell}"' for cell in row) for row in rows) + "\n")
+
+    (held,) = holdings(told("1.250 79.787,50"), DAY).positions
+    assert held.quantity == 1250
+    (held,) = holdings(told("40,5 2.584,71", "0,125 7,98"), DAY).positions
+    assert held.quantity == Decimal("40.625")
+    assert [q.line for q in told("40,5 2584.71").questions] == [2]  # both: each odd cell is asked
+    if separator == ",":
+        assert holdings(told("1,250 79787"), DAY).positions[0].quantity == 1250
+    else:
+        with pytest.raises(DataError, match=r"x\.csv: 1,250 may be a thousand or not"):
+            told("1,250 79787")
+
+
+def test_a_file_counts_in_one_currency_by_its_signs_codes_or_column() -> None:
+    found = read("symbol,quantity,price,cost\nSAP,10,\N{EURO SIGN}131.86,1200 EUR\n")
+    assert (found.currency, found.held[0].cost) == ("EUR", 1200)
+    text = "symbol,quantity,cost,value,currency\nSAP,10,1200,,EUR\nKO,5,300,,USD\ncash,,,70,USD\n"
+    with pytest.raises(
+        DataError, match="the file has amounts in EUR, USD: say in which the book counts, --currency"
+    ):
+        read(text)
+    found = read(text, currency="USD")
+    assert [(one.symbol, one.cost) for one in found.held] == [("SAP", None), ("KO", 300)]
+    (question,) = read(text, currency="EUR").questions
+    assert question.said == "it is cash in USD, and the book counts in EUR"
+    euro = INTERACTIVE_BROKERS.replace("Base Currency,USD", "Base Currency,EUR")
+    assert read(euro).currency == "EUR"
+    with pytest.raises(DataError, match="the statement counts in EUR and the book in USD"):
+        read(euro, currency="USD")
+
+
+def test_a_table_without_a_line_is_no_empty_book() -> None:
+    with pytest.raises(DataError, match="the generic table has no line: nothing would be held"):
+        read("symbol,quantity\n")
+
+
+def test_subtotals_and_cells_that_excel_must_leave_alone() -> None:
+    held = holdings(read('symbol,quantity,value\n="0700",3,\nSubtotal,,13\nTotals:,3,13\n'), DAY)
+    assert [(one.symbol, one.quantity) for one in held.positions] == [("0700", 3)]

@@ -10,7 +10,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 from bench import DAYS, STAMP, ingest, price_rows
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.audit.verification import verify
@@ -25,7 +26,7 @@ CELLS = st.tuples(
 )
 
 
-@settings(max_examples=60)
+@examples(20)
 @given(one=CELLS, other=CELLS)
 def test_two_rows_have_one_text_only_when_all_their_cells_are_equal(
     one: tuple[object, ...], other: tuple[object, ...]

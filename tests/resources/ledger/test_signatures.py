@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from bench import BOOK, STAMP, fill
+from bench import BOOK, STAMP, fill, new_warehouse
 
 from optimizer import PolicyError
 from resources.audit.verification import verify
@@ -140,7 +140,7 @@ def write(warehouse: Warehouse, weight: float) -> None:
 def test_a_key_is_replaced_by_a_line_that_both_sign_and_either_verifies(
     tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warehouse, new = Warehouse(tmp_path / "home"), tmp_path / "new"
+    warehouse, new = new_warehouse(tmp_path / "home"), tmp_path / "new"
     successor = PublicKey.of_file(make_keys(new, warehouse.home))
     stranger = PublicKey.of_file(make_keys(tmp_path / "stranger", warehouse.home))
     write(warehouse, 0.1)
@@ -163,7 +163,7 @@ def test_a_key_is_replaced_by_a_line_that_both_sign_and_either_verifies(
 def test_a_rotation_that_the_old_key_did_not_sign_turns_nothing(
     tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warehouse, thief = Warehouse(tmp_path / "home"), tmp_path / "thief"
+    warehouse, thief = new_warehouse(tmp_path / "home"), tmp_path / "thief"
     stolen = PublicKey.of_file(make_keys(thief, warehouse.home))
     write(warehouse, 0.1)
     monkeypatch.setenv(KEY, str(thief))
@@ -176,7 +176,7 @@ def test_a_rotation_that_the_old_key_did_not_sign_turns_nothing(
 def test_a_revoked_key_signs_nothing_more(
     tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warehouse, new = Warehouse(tmp_path / "home"), tmp_path / "new"
+    warehouse, new = new_warehouse(tmp_path / "home"), tmp_path / "new"
     successor = PublicKey.of_file(make_keys(new, warehouse.home))
     write(warehouse, 0.1)
     warehouse.tell_anchor(ROTATED, {"old_key": public.text, "new_key": successor.text}, new)

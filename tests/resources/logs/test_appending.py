@@ -3,22 +3,25 @@
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
-from bench import DAYS, STAMP, SYMBOLS, price_rows
+from bench import DAYS, STAMP, SYMBOLS, new_warehouse, price_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resources.logs.appending import append_log, root_hash
+from optimizer import DataError
+from resources.logs import appending
+from resources.logs.appending import Appended, append_log, root_hash
 from resources.store.schema import create_schema
-from resources.store.warehouse import Transaction, Warehouse
+from resources.store.warehouse import Transaction
 
 
 @pytest.fixture
 def tx(tmp_path: Path) -> Iterator[Transaction]:
-    with Warehouse(tmp_path).live() as con:
+    with new_warehouse(tmp_path).live() as con:
         yield Transaction(con, STAMP)
 
 
@@ -93,8 +96,51 @@ def test_the_hash_depends_on_the_rows_alone_not_on_how_they_came(order: list[int
 
 def test_the_vendors_own_adjustment_is_no_part_of_a_packs_hash(tx: Transaction, tmp_path: Path) -> None:
     append_log(tx.con, "prices", price_rows(), 1)
-    with Warehouse(tmp_path / "other").live() as con:
+    with new_warehouse(tmp_path / "other").live() as con:
         append_log(con, "prices", with_column(price_rows(), "vendor_adj_close", [1.0] * 16), 1)
         found = con.execute("select distinct vendor_hash from log_leaves").fetchall()
         assert root_hash(con, ["prices"], DAYS[-1], 1) == root_hash(tx.con, ["prices"], DAYS[-1], 1)
     assert found != tx.con.execute("select distinct vendor_hash from log_leaves").fetchall()
+
+
+@pytest.mark.slow
+def test_more_rows_than_duckdb_holds_in_a_row_group_all_arrive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On two threads, as new rows and as rows held against the record."""
+    monkeypatch.setenv("DUCKDB_THREADS", "2")
+    count, warehouse = 200_000, new_warehouse(tmp_path)
+    ratings = pa.table({
+        "symbol": [f"S{number}" for number in range(count)], "source": ["feed"] * count,
+        "date": pa.array([DAYS[0]] * count, pa.date32()), "rating": [1.0] * count,
+    })  # fmt: skip
+    with warehouse.live() as con:
+        con.execute("begin")
+        assert append_log(con, "ratings", ratings, 1) == Appended(count, 0, 0)
+        other = ratings.set_column(3, "rating", pa.array([2.0] * count))
+        assert append_log(con, "ratings", other, 2) == Appended(0, count, 0)
+        assert append_log(con, "ratings", other, 3) == Appended(0, 0, count)
+        con.execute("commit")
+        found = con.execute("select ingest_seq, count(*), sum(rating) from ratings group by 1 order by 1")
+        assert found.fetchall() == [(1, count, 1.0 * count), (2, count, 2.0 * count)]
+
+
+@pytest.mark.parametrize(("table", "said"), [("prices", "15 of 16"), ("log_leaves", "3 of 4")])
+def test_a_row_that_is_lost_on_its_way_is_named_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, said: str
+) -> None:
+    step = {"prices": "_insert", "log_leaves": "_append_leaves"}[table]
+    done, warehouse = getattr(appending, step), new_warehouse(tmp_path)
+
+    def losing(con: duckdb.DuckDBPyConnection, *given: Any, **named: Any) -> object:
+        told = done(con, *given, **named)
+        con.execute(f"delete from {table} where rowid = (select max(rowid) from {table})")
+        return told
+
+    monkeypatch.setattr(appending, step, losing)
+    with pytest.raises(DataError, match=f"{table}: {said} rows arrived"), warehouse.write(STAMP) as tx:
+        append_log(tx.con, "prices", price_rows(), tx.next_id())
+    with warehouse.live() as con:
+        assert con.execute("select (select count(*) from prices), count(*) from log_leaves").fetchall() == [
+            (0, 0)
+        ]

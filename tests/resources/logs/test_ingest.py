@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from bench import new_warehouse
 from draws import some
 from small_desk import FILES
 
@@ -22,7 +23,7 @@ from resources.packs.packs import watermark
 from resources.prices.source import Delivery
 from resources.screening.screen import screen
 from resources.settings.configuration import load_configuration
-from resources.store.warehouse import Transaction, Warehouse
+from resources.store.warehouse import Transaction
 
 TODAY = date(2024, 3, 1)
 HEADER = "symbol,date,close,dividend,split\n"
@@ -36,7 +37,7 @@ class Desk:
     """A configuration with a folder source named `inbox`, its reference folder, and a warehouse."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.warehouse = folder, Warehouse(folder / "home")
+        self.folder, self.warehouse = folder, new_warehouse(folder / "home")
         for name, text in FILES.items():
             path = folder / "config" / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -316,6 +317,26 @@ def test_a_rename_that_the_overrides_state_later_leaves_nothing_under_the_old_na
     desk.ingest()
     assert (believed(desk, "AAA"), [row[0].day for row in believed(desk, "NEW")]) == ([], [2, 3])
     assert believed(desk, "BBB")[0] == (date(2024, 1, 2), 50.5)  # what was said later stands in every reading
+
+
+def test_what_is_taken_out_of_the_overrides_is_undone(desk: Desk) -> None:
+    overrides = desk.folder / "config" / "overrides.yaml"
+    stated = (
+        "renames: [{old: AAA, new: NEW, effective: 2024-01-04, reason: a merger}]\n"
+        "releases: [{symbol: CCC, date: 2024-01-04, code: JUMP_75, reason: a takeover}]\n"
+    )
+    desk.ingest(a=FIRST + "CCC,2024-01-02,10,0,1\nCCC,2024-01-03,10,0,1\nCCC,2024-01-04,17.9,0,1\n")
+    overrides.write_text(stated)
+    desk.ingest(b=HEADER + "NEW,2024-01-04,102,0,1\n")
+    assert ([row[0].day for row in believed(desk, "NEW")], len(believed(desk, "CCC"))) == ([2, 3, 4], 3)
+    overrides.unlink()
+    desk.ingest()
+    assert ([row[0].day for row in believed(desk, "NEW")], len(believed(desk, "CCC"))) == ([4], 2)
+    assert believed(desk, "AAA") == [(date(2024, 1, 2), 100), (date(2024, 1, 3), 101)]
+    assert desk.ingest() == []
+    overrides.write_text(stated)  # it was right after all
+    desk.ingest()
+    assert ([row[0].day for row in believed(desk, "NEW")], believed(desk, "AAA")) == ([2, 3, 4], [])
 
 
 def test_a_row_is_withdrawn_in_the_currency_of_its_security(desk: Desk) -> None:

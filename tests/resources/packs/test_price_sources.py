@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from bench import STAMP, ingest, price_rows
+from bench import STAMP, ingest, new_warehouse, price_rows
 from small_desk import sessions
 
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Cut, cut_pack
 from resources.screening.pack_checks import CheckLimits
-from resources.store.warehouse import Warehouse
 
 DAYS = sessions()[-20:]
 CLOSE = 10.0
@@ -47,7 +46,7 @@ class Seen:
 
 @contextmanager
 def pack_of(folder: Path, *deliveries: pa.Table) -> Iterator[Seen]:
-    warehouse = Warehouse(folder)
+    warehouse = new_warehouse(folder)
     for rows in deliveries:
         with warehouse.write(STAMP) as tx:
             ingest(tx, "prices", rows)

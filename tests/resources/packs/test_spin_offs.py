@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from bench import PRICE_TYPES, STAMP, ingest
+from bench import PRICE_TYPES, STAMP, ingest, new_warehouse
 
 from optimizer import CostModel, DataError, OptimizationBacktest, PolicyError
 from optimizer.backtests.panel import BacktestSettings
@@ -19,7 +19,6 @@ from resources.packs.packs import cut_pack
 from resources.packs.panels import Panel
 from resources.packs.point_in_time import read_vintages
 from resources.screening.pack_checks import CheckLimits
-from resources.store.warehouse import Warehouse
 
 DAYS = tuple(date(2024, 1, 2) + timedelta(days=number) for number in range(6))
 EX = DAYS[3]
@@ -52,7 +51,7 @@ def spin_off(**more: object) -> dict[str, object]:
 
 class Desk:
     def __init__(self, home: Path) -> None:
-        self.warehouse = Warehouse(home)
+        self.warehouse = new_warehouse(home)
 
     def ingest(self, log: str, rows: list[dict[str, object]], schema: pa.Schema | None = None) -> None:
         names = {name for row in rows for name in row}

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.prices.csv_file import MOST_FINDINGS
@@ -68,13 +69,13 @@ def flipped(data: bytes, places: list[tuple[int, int]]) -> bytes:
     return bytes(changed)
 
 
-@settings(max_examples=150)
+@examples(40)
 @given(data=tables() | st.binary(max_size=200), packed=st.booleans())
 def test_any_csv_is_read_or_refused(data: bytes, packed: bool) -> None:
     outcome(gzip.compress(data) if packed else data, "a.csv.gz" if packed else "a.csv")
 
 
-@settings(max_examples=80)
+@examples(25)
 @given(
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4),
     st.integers(0, 60),
@@ -119,13 +120,13 @@ def parquet_files(draw: st.DrawFn) -> bytes:
     return parquet(pa.table(columns)) if columns else b"PAR1"
 
 
-@settings(max_examples=120)
+@examples(30)
 @given(parquet_files())
 def test_any_parquet_is_read_or_refused(data: bytes) -> None:
     outcome(data, "a.parquet")
 
 
-@settings(max_examples=150)
+@examples(40)
 @given(
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6),
     st.integers(0, 40),

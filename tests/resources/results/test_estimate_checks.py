@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from bench import DAYS, STAMP, cut, ingest, price_rows
+from bench import DAYS, STAMP, cut, ingest, new_warehouse, price_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +13,6 @@ from optimizer import Estimates
 from optimizer.numerics.matrices import LowRank
 from resources.results.estimate_checks import condition_number, drifted, ill_conditioned
 from resources.screening.pack_checks import CheckLimits
-from resources.store.warehouse import Warehouse
 
 
 def of(covariance: np.ndarray, mean: list[float] | None = None) -> Estimates:
@@ -42,7 +41,7 @@ def test_twins_are_singular_and_a_factored_covariance_is_bounded() -> None:
 
 
 def test_estimates_that_jumped_since_the_pack_before_are_named(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path)
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", price_rows())
     first, second = cut(warehouse, DAYS[-2]), cut(warehouse, DAYS[-1])
