@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "RESULTS-scale.md"
 HEADING = "## Accounts on one pack"
 SYMBOLS, DAYS, MODELS, NAMES = 200, 800, 10, 60
-STAGES = ("posterior_returns", "optimal_weights", "trades", "impact", "hedges")
+STAGES = ("posterior_returns", "optimal_weights", "trades", "impact", "tail_risk", "hedges")
 SAMPLE = 200  # accounts on which the library's rate is measured
 COMPUTED = 1000  # and at most so many for that of the stages without tables and ledger
 PICTURE = ROOT / "docs" / "images" / "scale.png"
@@ -162,10 +162,10 @@ class Bench:
 
     def run(self) -> dict[str, float]:
         """All stages; CPU seconds of each, tables and ledger written."""
-        from assets import hedges, impact, optimal_weights, posterior_returns, trades
+        from assets import hedges, impact, optimal_weights, posterior_returns, tail_risk, trades
         from assets.shared.computed import computed
 
-        modules = (posterior_returns, optimal_weights, trades, impact, hedges)
+        modules = (posterior_returns, optimal_weights, trades, impact, tail_risk, hedges)
         found = {}
         for name, module in zip(STAGES, modules, strict=True):
             found[name] = cpu(lambda n=name, m=module: computed(self.stage(), n, self.key, m.INPUTS))[1]
@@ -322,7 +322,7 @@ def page(found: Sequence[Sized], engine: str) -> str:
         f"{SYMBOLS} symbols beside those of scenarios and hedges, {DAYS} sessions, {MODELS} models of {NAMES} names, "
         f"accounts of 20 to {NAMES}; CPU "
         f"seconds, one thread, engine {engine}, other work on the machine. Library: `propose` on estimates and prices "
-        f"that are there. Computed: all five stages of the first {COMPUTED:,}, read, reckoned and put into Arrow. "
+        f"that are there. Computed: all six stages of the first {COMPUTED:,}, read, reckoned and put into Arrow. "
         f"Written: the same of all, with tables, ledger, publish.\n\n{told(found)}"
     )
 

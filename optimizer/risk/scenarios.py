@@ -19,6 +19,7 @@ PRICES = ("usd", "equity", "commodity", "volatility")
 FACTORS = YIELDS + PRICES
 MIN_OBSERVATIONS = 60
 ABSURD = 1e15  # no book is worth as much
+MOST_RETURN = 10.0  # of a factor
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,10 @@ class Scenario:
                 f"scenario {self.id} has factors beside shocks or a window; make two scenarios of it"
             )
         for factor, size in self.factors.items():
-            if not isfinite(size) or size <= -1:
+            if not -1 < size <= MOST_RETURN:
                 raise PolicyError(
-                    f"scenario {self.id}: a return of {size:g} of factor {factor} cannot be; give a fraction above -1"
+                    f"scenario {self.id}: a return of {size:g} of factor {factor} cannot be; give a fraction above -1 "
+                    f"and up to {MOST_RETURN:g}"
                 )
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.measures.performance import expected_shortfall
-from optimizer.risk.filtered_simulation import EWMA_DECAY, LEAST_DAYS
+from optimizer.risk.filtered_simulation import ABSURD, EWMA_DECAY, LEAST_DAYS, STILL
 from optimizer.typing import Array
 
 Mask = NDArray[np.bool_]
@@ -29,6 +29,9 @@ class TailBacktest:
 
     days, exceptions  how many, and on how many the loss was beyond the value at risk;  expected (1 - level) x days
     tests  kupiec, christoffersen, conditional_coverage, acerbi_szekely
+
+    >>> backtest_tail(moves @ market, np.random.default_rng(1), level=0.95, window=200).failed()
+    ()
     """
 
     level: float
@@ -97,13 +100,18 @@ def backtest_tail(
     """Filtered historical simulation of a book's returns (T,), each day from the `window` days before it alone.
 
     rng  draws the days under which Acerbi and Szekely's statistic is compared.
-    Raises DataError for returns that are fewer than window + 60, or no numbers; PolicyError for a level outside (0, 1).
+    Raises DataError for returns that are fewer than window + 60, or no numbers, and where a window has no loss to
+    expect; PolicyError for a level or decay outside (0, 1), or a window below 2.
+
+    >>> backtest_tail(moves @ market, np.random.default_rng(1), level=0.95, window=200).days
+    100
     """
-    if not 0.0 < level < 1.0:
-        raise PolicyError(f"level is {level}; it must lie between 0 and 1: 0.99 for the worst 1%")
-    if returns.ndim != 1 or len(returns) < window + LEAST_DAYS or not np.isfinite(returns).all():
+    _check_level(level)
+    if window < 2 or not 0.0 < decay < 1.0:
+        raise PolicyError(f"window is {window}, decay {decay}; 2 or more, and between 0 and 1, are needed")
+    if returns.ndim != 1 or len(returns) < window + LEAST_DAYS or not (np.abs(returns) < ABSURD).all():
         raise DataError(
-            f"returns have shape {returns.shape}; {window + LEAST_DAYS} finite numbers or more are needed"
+            f"returns have shape {returns.shape}; {window + LEAST_DAYS} returns or more, without gaps, are needed"
         )
     unit, scale = _standardised(returns, window, decay)
     days = len(returns) - window
@@ -112,6 +120,8 @@ def backtest_tail(
     ranked = np.sort(shapes, axis=1)
     at_risk = -ranked[:, place] * scale[window:]
     shortfalls = np.array([expected_shortfall(row, level) for row in shapes]) * scale[window:]
+    if not (shortfalls > STILL).all():
+        raise DataError("the worst days of a window are no losses; a level nearer to 1 has some")
     actual = returns[window:]
     hits = actual < -at_risk
     drawn = (
@@ -133,17 +143,20 @@ def backtest_forecasts(
          exponential there, with the mean that the shortfall says
     Raises DataError for fewer than 2 periods, for no numbers, and for a shortfall that is no loss or below the value
     at risk; PolicyError for a level outside (0, 1).
+
+    >>> forecast = np.full(300, 0.011)
+    >>> backtest_forecasts(moves @ market, forecast, 1.3 * forecast, 0.95, np.random.default_rng(1)).days
+    300
     """
-    if not 0.0 < level < 1.0:
-        raise PolicyError(f"level is {level}; it must lie between 0 and 1: 0.99 for the worst 1%")
+    _check_level(level)
     told = (returns, values_at_risk, shortfalls)
     if returns.ndim != 1 or len(returns) < 2 or any(
-        one.shape != returns.shape or not np.isfinite(one).all() for one in told
+        one.shape != returns.shape or not (np.abs(one) < ABSURD).all() for one in told
     ):  # fmt: skip
         raise DataError(
-            f"shapes are {[one.shape for one in told]}; 2 finite numbers or more, as many of each, are needed"
+            f"shapes are {[one.shape for one in told]}; 2 numbers or more, as many of each, are needed"
         )
-    if not (shortfalls > 0).all() or (shortfalls < values_at_risk * (1 - 1e-12)).any():
+    if not (shortfalls > STILL).all() or (shortfalls < values_at_risk * (1 - 1e-12)).any():
         raise DataError(
             "a shortfall is no loss, or less than its value at risk; leave periods without risk out"
         )
@@ -153,6 +166,11 @@ def backtest_forecasts(
     struck = rng.random(shape) < 1 - level
     null = 1 - (struck * beyond / shortfalls).sum(axis=1) / (len(returns) * (1 - level))
     return _tested(returns, shortfalls, hits, level, null)
+
+
+def _check_level(level: float) -> None:
+    if not 0.0 < level < 1.0:
+        raise PolicyError(f"level is {level}; it must lie between 0 and 1: 0.99 for the worst 1%")
 
 
 def _tested(returns: Array, shortfalls: Array, hits: Mask, level: float, null: Array) -> TailBacktest:
@@ -170,7 +188,7 @@ def _standardised(returns: Array, window: int, decay: float) -> tuple[Array, Arr
     for t, r in enumerate(returns):
         variances[t] = h
         h = decay * h + (1 - decay) * r * r
-    if not (variances > 0).all():
+    if not (variances > STILL**2).all():
         raise DataError("the returns do not move, so that they have no volatility; leave the book out")
     scale = np.sqrt(variances)
     return returns / scale, scale

@@ -99,7 +99,16 @@ COLUMNS: Mapping[str, Sources] = {
         "exposure": ("factor_exposures.exposure", "trades.target_quantity", *_HELD),
         "contribution": ("factor_risks.exposure", "factor_covariances.covariance", "specific_risks.variance"),
     },
-    "scenario_losses": {"profit": (*_HELD, *_RETURNS)},
+    "tail_risk": {
+        "value_at_risk": (*_HELD, "trades.target_quantity", *_RETURNS, *_FACTS),
+        "expected_shortfall": (*_HELD, "trades.target_quantity", *_RETURNS, *_FACTS),
+    },
+    "held_returns": {
+        "exposure": (*_HELD, "factor_risks.exposure"),
+        "return": ("held_returns.exposure", *_RETURNS, "factor_returns.return"),
+        "money": ("held_returns.return", *_HELD),
+    },
+    "scenario_losses": {"profit": (*_HELD, *_RETURNS, *_FACTS)},
     "hedges": {"notional": ("scenario_losses.profit", *_RETURNS)},
     "backtest_results": {"nav": (*_RETURNS, "portfolio_snapshots.policy")},
     "backtest_summary": {"value": ("backtest_results.nav",)},

@@ -70,6 +70,11 @@ COMPARED = {
     "backtest_attribution": (("portfolio_id", "strategy", "breakdown", "part", "effect"), ("contribution",)),
     "backtest_summary": (("portfolio_id", "strategy", "metric"), ("value",)),
     "factor_risks": (("portfolio_id", "side", "basis", "kind", "part"), ("exposure", "contribution")),
+    "tail_risk": (
+        ("portfolio_id", "book", "method", "level"),
+        ("value_at_risk", "expected_shortfall", "scenarios"),
+    ),
+    "held_returns": (("portfolio_id", "kind", "part"), ("exposure", "return", "money")),
     "backtest_factors": (("portfolio_id", "strategy", "date", "part"), ("contribution", "benchmark")),
     "backtest_weights": (("portfolio_id", "strategy", "date", "symbol"), ("weight",)),
 }

@@ -21,7 +21,7 @@ from postgres import answer, postgres
 from small_desk import make_desk
 from source_tree import ROOT
 
-from assets import hedges, impact, optimal_weights, posterior_returns, trades
+from assets import hedges, impact, optimal_weights, posterior_returns, tail_risk, trades
 from assets.shared.computed import Written, computed
 from resources.audit.verification import verify
 from resources.dagster_resources import Stage
@@ -31,7 +31,7 @@ from resources.results.accounts.answers import Answers
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fleet")]
 EACH = int(os.environ.get("PACKFOLIO_FLEET_ACCOUNTS", "60"))
 ANSWERED = ("views", "tails", "market")
-CHAIN = (posterior_returns, optimal_weights, trades, impact, hedges)
+CHAIN = (posterior_returns, optimal_weights, trades, impact, tail_risk, hedges)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ ANSWERS = {
     "Proposal", "ViewMatrix", "JointViews", "Solution", "FactorModel", "FactorPanel", "FactorSettings",
     "TradeList", "Taxes", "BlackLittermanSettings", "Detector", "Estimates", "HedgeLimits", "Instrument",
     "Liquidity", "Mandate", "MarketView", "OptimizationConstraints", "Policy", "PolicyStrategy", "Recipe", "Scenario",
-    "ScenarioView", "Trade", "Universe", "ExposureType", "ObjectiveType",
+    "ScenarioView", "TailBacktest", "TailRisk", "Trade", "Universe", "ExposureType", "ObjectiveType",
     "DataError", "InfeasibleError", "PackfolioError", "PolicyError", "SolverError",
 }  # fmt: skip
 EXAMPLES = 12

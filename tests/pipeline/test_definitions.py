@@ -22,7 +22,8 @@ CHAIN = {
     "optimal_weights": {"posterior_returns"},
     "trades": {"optimal_weights"},
     "impact": {"trades"},
-    "hedges": {"impact"},
+    "tail_risk": {"impact"},
+    "hedges": {"tail_risk"},
     "regimes": {"pricing_pack"},
     "backtest_results": {"return_estimates", "covariances", "portfolio_snapshots"},
 }

@@ -73,12 +73,14 @@ def test_a_scenario_is_a_line_with_what_its_own_hedges_leave() -> None:
     sale = put | {"action": "SELL", "quantity": 30, "instrument": "SPY", "option_type": None}
     book = {
         "name": "book", "base_currency": "CAD", "scenarios": [crash, rates], "hedges": [put, sale],
+        "tail_risk": [],
     }  # fmt: skip
     other = {
         "name": "a second book",
         "base_currency": "USD",
         "scenarios": [rates | {"profit": -2.0}],
         "hedges": [],
+        "tail_risk": [],
     }
     assert printed(show_stress, {"pack_id": "PP_A", "portfolios": [book, other]}) == block("""
         |book under PP_A, CAD
@@ -146,6 +148,7 @@ def test_scenarios_on_a_narrow_terminal_have_their_hedges_below() -> None:
             {"scenario_id": "RATES", "action": "BUY", "quantity": 1200, "instrument": "SPX", "option_type": "PUT"},
             {"scenario_id": "RATES", "action": "SELL", "quantity": 30, "instrument": "SPY", "option_type": None},
         ],
+        "tail_risk": [],
     }  # fmt: skip
     assert printed(show_stress, {"pack_id": "PP_A", "portfolios": [book]}, width=70) == block("""
         |book under PP_A, CAD
@@ -183,7 +186,8 @@ def test_attribution_adds_up_under_each_table_and_says_what_is_missing() -> None
                  "active_error": None},
             ],
         },
-        "missing": [{"factors": "liquidity", "note": "nothing is on record"}], "left_out": {},
+        "tail": None, "live": None, "missing": [{"factors": "liquidity", "note": "nothing is on record"}],
+        "left_out": {},
     }  # fmt: skip
     said = printed(show_attribution, found)
     for line in (

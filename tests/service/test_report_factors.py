@@ -38,11 +38,12 @@ TOLD: dict[str, Any] = {
         ],
         "path": {"dates": ["2023-01-02", "2023-12-29"], "groups": {"market": [0.1, 0.15], "cash": [0.0, 0.0]}},
     },
+    "tail": None, "live": None,
     "missing": [{"factors": "liquidity", "note": "the log prices (volume) would give it"}],
     "left_out": {},
 }  # fmt: skip
 NOTHING = {
-    "predicted": None, "trades": [], "realised": None, "missing": [],
+    "predicted": None, "trades": [], "realised": None, "tail": None, "live": None, "missing": [],
     "left_out": {"predicted": "there is no model", "realised": "there is no backtest"},
 }  # fmt: skip
 

@@ -109,7 +109,7 @@ def judged(con: Connection, pack: Pack, settings: TailFile, portfolio_id: str | 
         from latest_held_returns h join packs p using (pack_id)
             join latest_tail_risk t on t.pack_id = h.previous_pack and t.portfolio_id = h.portfolio_id
             join latest_portfolio_snapshots s on s.pack_id = $2 and s.portfolio_id = h.portfolio_id
-        where h.kind = 'held' and t.book = 'held' and t.expected_shortfall > 0 and t.horizon_days = $3
+        where h.kind = 'held' and t.book = 'held' and t.expected_shortfall > 1e-12 and t.horizon_days = $3
             and t.level in (select unnest($4::double[])) and coalesce(t.portfolio_id = $5, true)
         group by all order by 2, 3, 4
         """,

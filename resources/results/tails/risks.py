@@ -19,6 +19,7 @@ from optimizer import (
     tail_risk,
 )
 from optimizer.model.sessions import TRADING_DAYS
+from optimizer.risk.filtered_simulation import STILL
 from optimizer.typing import Array
 from resources.results.sensitivities.span import Span
 from resources.results.stage_outputs import Columns
@@ -107,7 +108,7 @@ def _past(span: Span, symbol: str, common: Mask, _: TailFile) -> Array:
 def _filtered(span: Span, symbol: str, common: Mask, settings: TailFile) -> Array:
     """Returns at today's volatility; those of a name that never moves as they are."""
     returns = _past(span, symbol, common, settings)
-    if returns.std() == 0:
+    if returns.std() <= STILL:
         return returns
     return filtered_scenarios(returns[:, None], settings.volatility)[:, 0]
 

@@ -120,5 +120,5 @@ def test_wrong_tables_are_refused() -> None:
         filtered_scenarios(np.zeros((100, 2)), "arch")
     with pytest.raises(PolicyError, match="level"):
         tail_risk(np.zeros((3, 1)), np.ones(1), 95.0)
-    with pytest.raises(DataError, match="310 finite numbers"):
+    with pytest.raises(DataError, match="310 returns"):
         backtest_tail(np.zeros(200), np.random.default_rng(0))
