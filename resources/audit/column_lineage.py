@@ -10,6 +10,7 @@ _RETURNS = ("prices.close", "prices.dividend", "prices.split", "fx_rates.rate")
 _FACTS = ("prices.volume", "market_caps.market_cap", "securities.sector", "characteristics.value")
 _PRICED = ("prices.close", "fx_rates.rate")
 _HELD = ("holdings.quantity", *_PRICED)
+_TAIL = ("holdings.quantity", "trades.target_quantity", *_RETURNS, *_FACTS)
 _SPLIT = ("return_estimates.expected_return", "factor_exposures.exposure", "specific_risks.variance")
 _BELIEFS = ("posterior_returns.posterior_return", "covariances.values", "portfolio_snapshots.policy")
 _TRADED = ("optimal_weights.weight", *_HELD)
@@ -99,16 +100,13 @@ COLUMNS: Mapping[str, Sources] = {
         "exposure": ("factor_exposures.exposure", "trades.target_quantity", *_HELD),
         "contribution": ("factor_risks.exposure", "factor_covariances.covariance", "specific_risks.variance"),
     },
-    "tail_risk": {
-        "value_at_risk": (*_HELD, "trades.target_quantity", *_RETURNS, *_FACTS),
-        "expected_shortfall": (*_HELD, "trades.target_quantity", *_RETURNS, *_FACTS),
-    },
+    "tail_risk": {"value_at_risk": _TAIL, "expected_shortfall": _TAIL},
     "held_returns": {
         "exposure": (*_HELD, "factor_risks.exposure"),
         "return": ("held_returns.exposure", *_RETURNS, "factor_returns.return"),
-        "money": ("held_returns.return", *_HELD),
+        "money": ("held_returns.return", "holdings.quantity", *_RETURNS),
     },
-    "scenario_losses": {"profit": (*_HELD, *_RETURNS, *_FACTS)},
+    "scenario_losses": {"profit": ("holdings.quantity", *_RETURNS, *_FACTS)},
     "hedges": {"notional": ("scenario_losses.profit", *_RETURNS)},
     "backtest_results": {"nav": (*_RETURNS, "portfolio_snapshots.policy")},
     "backtest_summary": {"value": ("backtest_results.nav",)},
