@@ -228,8 +228,12 @@ def _runs(environment: Environment) -> Iterator[Finding]:
     from pipeline.history import made_history
     from pipeline.run_history.interrupted_runs import quiet, stuck
 
-    with made_history(environment) as instance:
-        found, silent, runs = stuck(instance), quiet(instance), instance.get_runs_count()
+    try:
+        with made_history(environment) as instance:
+            found, silent, runs = stuck(instance), quiet(instance), instance.get_runs_count()
+    except RecordError as error:
+        yield Finding("runs", FAULT, str(error), "move the file away; the record of the desk is not in it")
+        return
     if found:
         said = f"{len(found)} run(s) never ended, their process is gone: {', '.join(run.run_id for run in found)}"
         yield Finding("runs", NOTE, said, "any `packfolio run` marks them as failed; their tables are whole")

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from resources.ledger.whole_file import write_whole
+
 DAGSTER_YAML = """\
 # Written by packfolio; history of runs and events lives beside this file.
 telemetry: {enabled: false}
@@ -70,9 +72,7 @@ class Environment:
             (self.workspace, WORKSPACE_YAML),
         ):
             if not settings.exists():
-                half = settings.with_suffix(f".{os.getpid()}")
-                half.write_text(text, encoding="utf-8")
-                half.replace(settings)
+                write_whole(settings, text.encode())
         os.environ["DAGSTER_HOME"] = str(self.dagster_home)
         os.environ["PACKFOLIO_HOME"] = str(self.home)
         os.environ["PACKFOLIO_CONFIG"] = str(self.config)

@@ -15,17 +15,24 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from pipeline.environment import Environment
 from pipeline.run_history.interrupted_runs import sweep
+from pipeline.run_history.making import make_databases
 from resources.store.file_lock import held
 
 START_SECONDS = 120.0
+OURS = "pipeline.run_history.storage"  # of the storages that a home's dagster.yaml may name
 MODULE, LOCATION, REPOSITORY = "pipeline.definitions", "packfolio", "__repository__"
 
 
 @contextmanager
 def made_history(environment: Environment) -> Iterator[dg.DagsterInstance]:
-    """The instance of a home. Two processes that make its databases at once would crash each other."""
+    """The instance of a home. Two processes that make its databases at once would crash each other.
+
+    Raises RecordError for a history that is damaged.
+    """
     environment.prepare()
     with held(environment.home / "dagster.lock", START_SECONDS, f"the start of {environment.dagster_home}"):
+        if OURS in (environment.dagster_home / "dagster.yaml").read_text(encoding="utf-8"):
+            make_databases(environment.dagster_home)
         instance = dg.DagsterInstance.get()
     with instance:
         yield instance

@@ -17,6 +17,11 @@ def machine_fault(error: BaseException, home: Path) -> str | None:
         return (
             f"a file of {home} is damaged ({str(broken[-1]).splitlines()[0]}): `packfolio restore` a backup"
         )
+    if broken := [cause for cause in _causes(error) if _is_damaged_history(cause)]:
+        return (
+            f"Dagster's history in {home / 'dagster'} is damaged ({broken[-1]}): move the .db files of that folder "
+            f"away, and it begins anew; it is no part of the record"
+        )
     refusals = [cause for cause in _causes(error) if _is_refusal(cause)]
     if not refusals:
         return None
@@ -29,7 +34,12 @@ def machine_fault(error: BaseException, home: Path) -> str | None:
 
 def is_damaged(error: BaseException) -> bool:
     """Whether the error comes from a database file that is damaged."""
-    return any(is_damage(cause) for cause in _causes(error))
+    return any(is_damage(cause) or _is_damaged_history(cause) for cause in _causes(error))
+
+
+def _is_damaged_history(error: BaseException) -> bool:
+    """Whether SQLite says that a file is damaged: its own errors of use are of classes below this one."""
+    return type(error) is sqlite3.DatabaseError
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

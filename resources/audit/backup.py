@@ -1,10 +1,13 @@
 """Backups: a consistent copy of the warehouse, its anchor and its payloads, and the way back."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import duckdb
@@ -15,12 +18,13 @@ from resources.ledger import ledger
 from resources.ledger.anchor_lines import ACCEPTED, INTENT
 from resources.ledger.anchors import Anchors, append_line, read_anchors
 from resources.ledger.ledger import file_sha256
+from resources.ledger.whole_file import copy_whole, force_to_disk, whole
 from resources.store.code_version import code_version
 from resources.store.file_lock import held
 from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
 DATABASE, ANCHORS, PAYLOADS, MANIFEST = "warehouse.duckdb", "anchors.jsonl", "payloads", "manifest.json"
-DECISIONS = "decisions.jsonl"
+DECISIONS, PART = "decisions.jsonl", ".part"
 BESIDE = ("timestamps.jsonl", "witnesses.jsonl")  # what others said of the anchor's lines
 
 
@@ -47,25 +51,36 @@ def backup(warehouse: Warehouse, target: Path, at: datetime, decisions: Path | N
     """
     if target.exists():
         raise DataError(f"{target} exists already; name a folder that does not")
-    half = target.with_name(target.name + ".part")
+    half = target.with_name(target.name + PART)
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True, mode=0o700)
-    for name, place in _beside(
-        warehouse
-    ).items():  # before the anchor: what they speak of is then among its lines
+    try:
+        manifest = _copied(warehouse, half, at, decisions)
+        half.replace(target)
+    except BaseException:  # half a backup would fill the disk that was too small for it
+        shutil.rmtree(half, ignore_errors=True)
+        raise
+    return manifest
+
+
+def _copied(warehouse: Warehouse, half: Path, at: datetime, decisions: Path | None) -> Manifest:
+    """Everything copied to the folder `half`, verified, on the disk, and its manifest written."""
+    for name, place in _beside(warehouse).items():  # before the anchor: it then has the lines they speak of
         if place.exists():
             shutil.copyfile(place, half / name)
-    count, head = warehouse.copy(half / DATABASE, half / ANCHORS)
+    rows, head = warehouse.copy(half / DATABASE, half / ANCHORS)
     if (warehouse.home / PAYLOADS).exists():
         shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS)
     if decisions is not None and decisions.exists():
         shutil.copyfile(decisions, half / DECISIONS)
     _refuse_faulty(half)
-    manifest = Manifest(count, head, file_sha256(half / DATABASE), at.isoformat(), _digests(half))
+    manifest = Manifest(rows, head, file_sha256(half / DATABASE), at.isoformat(), _digests(half))
     told = asdict(manifest)
     told["digest"] = _digest(told)
     (half / MANIFEST).write_text(json.dumps(told) + "\n", encoding="utf-8")
-    half.replace(target)
+    for file in half.rglob("*"):
+        if file.is_file():
+            force_to_disk(file)
     return manifest
 
 
@@ -85,7 +100,6 @@ def _refuse_faulty(half: Path) -> None:
     with duckdb.connect(str(half / DATABASE), read_only=True) as con:
         report = verify(con, read_anchors(half / ANCHORS))
     if report.faults:
-        shutil.rmtree(half)
         raise DataError(
             f"the warehouse has {len(report.faults)} faults, the first: {report.faults[0]}; a backup of it would be "
             f"none: see `packfolio packs verify`, and keep the backups there are"
@@ -137,20 +151,12 @@ def restore(
         )
     warehouse.home.mkdir(parents=True, exist_ok=True)
     with held(warehouse.home / "warehouse.lock", LOCK_SECONDS, str(warehouse.path)):
-        aside = _set_aside(warehouse, at)
-        fresh = warehouse.home / "restored.tmp"
-        shutil.copyfile(source / DATABASE, fresh)
-        fresh.replace(warehouse.path)
-        if not warehouse.anchor.exists():
-            warehouse.anchor.parent.mkdir(parents=True, exist_ok=True)
-            for name, place in {ANCHORS: warehouse.anchor, **_beside(warehouse)}.items():
-                if (source / name).exists() and not place.exists():
-                    shutil.copyfile(source / name, place)
-    if (source / PAYLOADS).exists():
-        shutil.copytree(source / PAYLOADS, warehouse.home / PAYLOADS, dirs_exist_ok=True)
-    if decisions is not None and not decisions.exists() and (source / DECISIONS).exists():
-        decisions.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / DECISIONS, decisions)
+        _copy_missing(source, warehouse, decisions)
+        with whole(warehouse.path) as fresh:  # all else is in place: from here on no room is needed
+            shutil.copyfile(source / DATABASE, fresh)
+            force_to_disk(fresh)
+            _refuse_another(fresh, manifest)
+            aside = _set_aside(warehouse, at)
     if lost and reason:
         with (
             warehouse.disputed() as con
@@ -159,6 +165,31 @@ def restore(
         accept_break(warehouse, ledger.Stamp("by hand", newest or at, code_version(), "none"), reason)
     warehouse.publish()
     return aside
+
+
+def _copy_missing(source: Path, warehouse: Warehouse, decisions: Path | None) -> None:
+    """Payloads that differ; decisions and the anchor where there is none, and before it what others said of it."""
+    wanted = {DECISIONS: decisions} if decisions is not None else {}
+    if not warehouse.anchor.exists():
+        wanted |= {**_beside(warehouse), ANCHORS: warehouse.anchor}
+    missing = {source / name: place for name, place in wanted.items() if not place.exists()}
+    for file in sorted(file for file in (source / PAYLOADS).rglob("*") if file.is_file()):
+        place = warehouse.home / file.relative_to(source)
+        if not place.exists() or file_sha256(place) != file_sha256(file):
+            missing[file] = place
+    for file, place in missing.items():
+        if file.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            copy_whole(file, place)
+
+
+def _refuse_another(copy: Path, manifest: Manifest) -> None:
+    """Raises DataError for a copy of the database that is not what was backed up: a disk may lie."""
+    if file_sha256(copy) != manifest.sha256:
+        raise DataError(
+            f"what was copied to {copy.parent} is not what was read from the backup: the disk is not to be believed; "
+            f"the warehouse that stood there stays"
+        )
 
 
 def _beside(warehouse: Warehouse) -> dict[str, Path]:
@@ -179,20 +210,21 @@ def _is_lost(anchors: Anchors, manifest: Manifest) -> bool:
 
 
 def _set_aside(warehouse: Warehouse, at: datetime) -> Path | None:
-    """Move the present database away, its log of unfinished writes folded in; nothing is deleted."""
-    if not warehouse.path.exists():
-        return None
-    try:
-        with duckdb.connect(str(warehouse.path)) as con:
+    """A second name for the present database, its log of unfinished writes folded in; nothing is deleted."""
+    log = warehouse.path.with_name(f"{warehouse.path.name}.wal")
+    there = warehouse.path.exists()
+    if there:
+        # It cannot be opened, which may be why a backup is wanted.
+        with suppress(duckdb.Error), duckdb.connect(str(warehouse.path)) as con:
             con.execute("checkpoint")
-    except duckdb.Error:  # it cannot be opened, which may be why a backup is wanted
-        pass
-    aside = warehouse.home / f"warehouse.replaced-{at:%Y%m%dT%H%M%S}.duckdb"
-    for suffix in ("", ".wal"):
-        part = warehouse.path.with_name(warehouse.path.name + suffix)
-        if part.exists():
-            part.replace(aside.with_name(aside.name + suffix))
-    return aside
+    name = f"warehouse.replaced-{at:%Y%m%dT%H%M%S}"
+    free = (name if number == 1 else f"{name}-{number}" for number in count(1))
+    aside = next(place for one in free if not (place := warehouse.home / f"{one}.duckdb").exists())
+    if there:
+        os.link(warehouse.path, aside)  # under both names: at no moment is there no warehouse
+    if log.exists():  # of another database it would be read into the new one
+        log.replace(aside.with_name(f"{aside.name}.wal"))
+    return aside if there else None
 
 
 def accept_break(warehouse: Warehouse, stamp: ledger.Stamp, reason: str) -> int:

@@ -2,14 +2,15 @@
 
 import re
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from optimizer import DataError
-from resources.audit.backup import MANIFEST, Manifest, backup
+from resources.audit.backup import MANIFEST, PART, Manifest, backup
 from resources.store.warehouse import Warehouse
 
 NAME = "packfolio-%Y%m%dT%H%M%SZ"
+KILLED = timedelta(days=1)
 OURS = re.compile(r"packfolio-\d{8}T\d{6}Z")
 
 
@@ -28,11 +29,22 @@ def backup_into(
     if folder.resolve().is_relative_to(warehouse.home.resolve()):
         raise DataError(f"{folder} lies in the home that it would save; name a folder on other storage")
     target = folder / at.astimezone(UTC).strftime(NAME)
+    _clear(folder, at)
     manifest = backup(warehouse, target, at, decisions)
     gone = backups(folder)[:-keep]
     for old in gone:
-        shutil.rmtree(old)
+        half = old.with_name(old.name + PART)  # half taken away it would still count
+        old.replace(half)
+        shutil.rmtree(half)
     return target, manifest, [old.name for old in gone]
+
+
+def _clear(folder: Path, at: datetime) -> None:
+    """Take away what a killed backup left, a day and more ago: one that goes on is younger."""
+    last = (at.astimezone(UTC) - KILLED).strftime(NAME) + PART
+    for half in folder.glob(f"packfolio-*{PART}"):
+        if OURS.fullmatch(half.name.removesuffix(PART)) and half.name < last:
+            shutil.rmtree(half)
 
 
 def backups(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from optimizer import DataError, PolicyError
 from resources.ledger.anchor_lines import Anchor
 from resources.ledger.ledger import bytes_sha256
+from resources.ledger.whole_file import write_whole
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
@@ -69,12 +70,20 @@ def stamp(line: Anchor, url: str, roots: Sequence[Certificate], file: Path) -> S
     found = _read(answer, f"what {url} answered")
     _verify(found, text, roots, f"what {url} answered", asked.nonce)
     made = Stamp(line.place, bytes_sha256(text), found.tst_info.gen_time.isoformat(), answer)
-    told = {
-        "line": made.place, "sha256": made.sha256, "at": made.at, "answer": base64.b64encode(answer).decode()
-    }  # fmt: skip
-    with file.open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps(told) + "\n")
+    keep_stamp(file, made)
     return made
+
+
+def keep_stamp(file: Path, one: Stamp) -> None:
+    """Add a time stamp to the file, whole or not at all."""
+    told = {
+        "line": one.place,
+        "sha256": one.sha256,
+        "at": one.at,
+        "answer": base64.b64encode(one.answer).decode(),
+    }
+    before = file.read_bytes() if file.exists() else b""
+    write_whole(file, before + json.dumps(told).encode() + b"\n")
 
 
 def read_stamps(file: Path) -> list[Stamp]:

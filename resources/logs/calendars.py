@@ -8,7 +8,6 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from io import BytesIO
-from os import getpid
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from optimizer import DataError, PolicyError
+from resources.ledger.whole_file import write_whole
 from resources.prices.source import Delivery, Finding
 from resources.settings.configuration import Configuration
 from resources.settings.sources import load_overrides
@@ -171,8 +171,6 @@ def read_hashed(file: Path) -> npt.NDArray[np.int64] | None:
 def save_atomically(file: Path, table: npt.NDArray[np.int64]) -> None:
     """Write an array and its SHA-256 so that a reader sees all of it or nothing."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(f".{getpid()}.part")
     body = BytesIO()
     np.save(body, table, allow_pickle=False)
-    part.write_bytes(body.getvalue() + sha256(body.getvalue()).digest())
-    part.replace(file)
+    write_whole(file, body.getvalue() + sha256(body.getvalue()).digest())

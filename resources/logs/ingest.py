@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from optimizer import DataError
 from resources.ledger.ledger import Connection, Stamp, file_sha256, head
+from resources.ledger.whole_file import write_whole
 from resources.logs import characteristics
 from resources.logs.calendars import Calendar, calendar_ends, desk_calendar
 from resources.logs.moved_rows import moved_rows
@@ -249,9 +250,7 @@ class Inbox:
         kept = self.warehouse.home / "payloads" / f"{delivery.payload_sha256[:16]}-{name}"
         if not kept.exists() or file_sha256(kept) != delivery.payload_sha256:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            half = kept.with_suffix(".part")
-            half.write_bytes(delivery.payload)
-            half.replace(kept)
+            write_whole(kept, delivery.payload)
         return str(kept.relative_to(self.warehouse.home))
 
 

@@ -2,13 +2,13 @@
 
 import base64
 import json
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from optimizer import PolicyError
 from resources.ledger.signatures import private_key
+from resources.ledger.whole_file import write_whole
 from resources.proofs.check_proof import WITNESS, check, parsed, read_key
 
 
@@ -25,9 +25,8 @@ def cosign(proof: Path, desk: Path, own: Path, seen: Path, at: datetime) -> dict
         raise PolicyError(f"a file or a key cannot be read: {error}") from None
     private = private_key(own)
     found = check(parsed(text, str(proof)), key, before).checkpoint
-    fresh = seen.with_name(seen.name + ".tmp")
-    fresh.write_text(json.dumps(found) + "\n", "utf-8")
-    os.replace(fresh, seen)  # noqa: PTH105  before the signature leaves: what was signed is never forgotten
+    # before the signature leaves: what was signed is never forgotten
+    write_whole(seen, (json.dumps(found) + "\n").encode())
     line = {"at": at.isoformat(), **{name: found[name] for name in ("count", "head", "root")}}
     line["key"] = base64.b64encode(private.public_key().public_bytes_raw()).decode()
     signature = private.sign(WITNESS + json.dumps(line, sort_keys=True).encode())

@@ -1,10 +1,10 @@
 """Adding dated holdings to a portfolio's YAML file: everything that the desk wrote stays as it is."""
 
-import os
 from pathlib import Path
 
 from optimizer import PolicyError
 from resources.brokers.holdings import with_block
+from resources.ledger.whole_file import write_whole
 from resources.settings.portfolios import HoldingsFile, PortfolioFile, load_portfolios
 from resources.settings.yaml_files import load_yaml, parse_yaml
 
@@ -43,7 +43,5 @@ def add_holdings(path: Path, block: str) -> HoldingsFile | None:
         raise PolicyError(
             f"{path}: the block does not fit its `holdings:`; write them as a list, an entry a date"
         )
-    half = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    half.write_text(added, encoding="utf-8")
-    half.replace(path)
+    write_whole(path, added.encode())
     return new

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from resources.ledger.ledger import file_sha256, sha256
+from resources.ledger.whole_file import write_whole
 from resources.store.code_version import code_version
 
 FILE = "last_run.json"
@@ -102,9 +103,7 @@ def read_last_run(home: Path) -> LastRun | None:
 
 def keep_last_run(home: Path, run: LastRun) -> None:
     """Writes it, whole or not at all."""
-    part = home / f"{FILE}.part"
-    part.write_text(json.dumps(asdict(run)), encoding="utf-8")
-    part.replace(home / FILE)
+    write_whole(home / FILE, json.dumps(asdict(run)).encode())
 
 
 def forget_last_run(home: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from optimizer import PackfolioError, PolicyError
 from resources.ledger.record_error import exit_status
+from resources.ledger.whole_file import write_whole
 from service.desk import Desk
 from service.report.contents import Contents, contents
 from service.report.page import render
@@ -67,11 +68,9 @@ def made(report: Contents, form: str) -> bytes:
 
 def _save(place: Path, content: bytes) -> None:
     """Whole or not at all; raises PolicyError where the place cannot be written."""
-    half = place.with_name(place.name + ".part")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        half.write_bytes(content)
-        half.replace(place)
+        write_whole(place, content)
     except OSError as error:
         raise PolicyError(
             f"{place} cannot be written ({error.strerror}); choose another place with --out"

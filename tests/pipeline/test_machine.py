@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 
-from pipeline.commands.machine_faults import machine_fault
+from pipeline.commands.machine_faults import is_damaged, machine_fault
 
 
 def from_cause(cause: Exception) -> Exception:
@@ -46,6 +46,13 @@ def test_a_full_disk_is_called_so_whatever_the_library_calls_it(
     said = machine_fault(sqlite3.OperationalError("disk I/O error"), tmp_path)
     assert said is not None
     assert f"the disk of {tmp_path} is full (4 KiB are free)" in said
+
+
+def test_a_damaged_history_of_dagsters_is_told_with_a_remedy_that_mends_it(tmp_path: Path) -> None:
+    error = from_cause(sqlite3.DatabaseError("database disk image is malformed"))
+    said = machine_fault(error, tmp_path)
+    assert said is not None and is_damaged(error)
+    assert f"{tmp_path / 'dagster'} is damaged" in said and "move the .db files of that folder away" in said
 
 
 def test_a_fault_of_the_program_is_none_of_the_machines(tmp_path: Path) -> None:

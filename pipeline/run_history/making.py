@@ -1,0 +1,65 @@
+"""Dagster's databases, made whole or not at all: Dagster makes each in many steps, and goes on from none of them."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
+
+from pipeline.run_history.storage import EventHistory, RunHistory
+from resources.ledger.record_error import RecordError
+
+# Path in Dagster's folder -> what makes it in a folder, and the table of its records.
+DATABASES: Mapping[str, tuple[Callable[[str], Any], str]] = {
+    "runs.db": (RunHistory.from_local, "runs"),
+    "event_log.db": (EventHistory, "event_logs"),
+    "schedules/schedules.db": (SqliteScheduleStorage.from_local, "instigators"),
+}
+LAST_MADE = "secondary_indexes"  # what Dagster writes after all else
+BESIDE = ("-wal", "-shm", "-journal")  # of another database these would be read into the new one
+
+
+def make_databases(folder: Path) -> None:
+    """Each database of the folder that is missing, or whose making was cut short; the caller holds the start's lock.
+
+    One that holds a record stays as it is. Raises RecordError for a file that is no database any more.
+    """
+    for name, (make, table) in DATABASES.items():
+        place = folder / name
+        if not _is_begun(place, table):
+            _make(place, make)
+
+
+def _is_begun(place: Path, table: str) -> bool:
+    """Whether a database was made to its end, or holds a record."""
+    if not place.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{place}?mode=rw", uri=True)) as con:
+            return any(_has_row(con, one) for one in (LAST_MADE, table))
+    except sqlite3.OperationalError:  # held or not to be written: no word on what it holds
+        raise
+    except sqlite3.DatabaseError as error:
+        raise RecordError(
+            f"{place} is damaged ({error}): move it away, and Dagster's history begins anew; it is no part of the "
+            f"record, `packfolio packs verify` says whether that is whole"
+        ) from error
+
+
+def _has_row(con: sqlite3.Connection, table: str) -> bool:
+    known = con.execute("select 1 from sqlite_master where type = 'table' and name = ?", [table]).fetchone()
+    return bool(known and con.execute(f"select 1 from {table} limit 1").fetchone())
+
+
+def _make(place: Path, make: Callable[[str], Any]) -> None:
+    half = place.with_name(f"{place.stem}.part")
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(parents=True, mode=0o700)
+    make(str(half)).dispose()
+    for suffix in BESIDE:
+        place.with_name(place.name + suffix).unlink(missing_ok=True)
+    (half / place.name).replace(place)
+    shutil.rmtree(half)
