@@ -143,13 +143,15 @@ def _unstated(units: Mapping[str, Fraction], seen: Sequence[CorporateAction]) ->
 def _units(con: Connection, pack: Pack, symbols: list[str], day: date) -> dict[str, Fraction]:
     """Symbol -> shares now for one on a day, where adjusted closes of that day were restated after they first came in.
 
-    Closes that came in after a split carry it from the first: then only a stated split tells.
+    Closes that came in after a split carry it from the first: then only a stated split tells. So do those of earlier
+    days that came in later than the day's own: they say nothing of it, however many they are.
     """
     spans = chosen_sources(con, pack, symbols)
     found = con.execute(
         "with wanted as (select unnest(?) as symbol, unnest(?) as source, unnest(?::date[]) as first_day, "
         "unnest(?::date[]) as last_day) "
-        "select symbol, arg_min(close, ingest_seq), arg_max(close, ingest_seq), arg_max(basis, ingest_seq) "
+        "select symbol, arg_min(close, ingest_seq), arg_max(close, ingest_seq), arg_max(basis, ingest_seq), "
+        "min(ingest_seq) "
         "from believed_prices(?) p join wanted using (symbol, source) where p.date between ? and ? "
         "and p.date between first_day and last_day "
         "and basis <> 'as_traded' group by symbol, p.date order by symbol, p.date",
@@ -157,7 +159,8 @@ def _units(con: Connection, pack: Pack, symbols: list[str], day: date) -> dict[s
     ).fetchall()
     units = {}
     for symbol, group in groupby(found, key=lambda row: str(row[0])):
-        rows = [row for row in group if row[1] and row[2]]
+        known = [row for row in group if row[1] and row[2]]
+        rows = [row for row in known if row[4] <= known[-1][4]]
         if not rows:
             continue
         first, newest = np.array([row[1] for row in rows]), np.array([row[2] for row in rows])

@@ -252,18 +252,19 @@ def test_a_name_without_a_price_blocks_the_book_or_is_frozen_at_its_last(tmp_pat
     assert (shares(after), after.frozen) == ({"AAA": 300, "BBB": 20}, ())
 
 
+@pytest.mark.parametrize("evenings", [1, 4, 12])
 @pytest.mark.parametrize("told", some([("2024-01-23", 1200), ("2024-01-24", 300)], 1))
 def test_a_live_book_of_adjusted_closes_goes_through_a_split_that_came_after_its_date(
-    tmp_path: Path, told: tuple[str, float]
+    tmp_path: Path, told: tuple[str, float], evenings: int
 ) -> None:
-    day, held = told
+    day, held = told  # the restated history brings older days too: they never were anything else
     book = chain(tmp_path, mode="live")
     book.file = book_file(HELD, mode="live").model_copy(
         update={
             "holdings": [book_file(HELD).holdings[0].model_copy(update={"as_of": date.fromisoformat(day)})]
         }
     )
-    for known in DAYS[10:25]:  # an evening each, history restated on that of the split
+    for known in DAYS[22 - evenings : 25]:  # an evening each, history restated on that of the split
         if known >= EX:
             book.prices("AAA", {past: 25.0 for past in DAYS if past <= known}, basis="split_adjusted")
         else:
