@@ -39,25 +39,33 @@ def lot_box(
     """
     floor = np.minimum(limits.lower, 0.0)
     lower = np.where(wanted < limits.lower - BROKEN, np.maximum(wanted - step, floor), limits.lower)
-    lower = np.where(wanted >= least - BROKEN, np.maximum(lower, least), lower)
+    if least:
+        lower = np.where(wanted >= least - BROKEN, np.maximum(lower, least), lower)
+    else:  # a list may leave what is on the other side than the target, and open nothing there
+        lower = np.where(wanted >= 0, np.maximum(lower, np.minimum(held, 0.0)), lower)
     traded = of_trades(limits.upper_groups)  # of the NAV before, as held is
     caps = np.where((limits.upper > 0) & ~traded, limits.upper * shrink, limits.upper)
     upper = np.where(wanted > limits.upper + BROKEN, wanted + step, caps)
     if least:
         upper = np.where(wanted <= BROKEN - least, np.minimum(upper, -least), upper)
+    else:
+        upper = np.where(wanted < 0, np.minimum(upper, np.maximum(held, 0.0)), upper)
     lower, upper = _outside_band(wanted, held, band, lower, upper)
     rest = np.where(np.abs(held) < min_trade, held, 0.0)
-    return _within_trades(limits, np.where(wanted == 0, rest, lower), np.where(wanted == 0, rest, upper))
+    lower, upper = np.where(wanted == 0, rest, lower), np.where(wanted == 0, rest, upper)
+    return _within_trades(limits, held, lower, upper)
 
 
-def _within_trades(limits: Limits, lower: Array, upper: Array) -> tuple[Array, Array]:
-    """The bounds within what may be traded of each name, which holds whatever the target."""
+def _within_trades(limits: Limits, held: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """The bounds within what may be traded of each name, which holds whatever the target.
+
+    Where what may be traded does not reach the other bounds, a name may stay as it is: lots may have no trade so far.
+    """
     firm_low, firm_high = of_trades(limits.lower_groups), of_trades(limits.upper_groups)
+    above, below = firm_low & (upper < limits.lower), firm_high & (lower > limits.upper)
     lower = np.where(firm_low, np.maximum(lower, limits.lower), lower)
     upper = np.where(firm_high, np.minimum(upper, limits.upper), upper)
-    return np.where(firm_high, np.minimum(lower, upper), lower), np.where(
-        firm_low, np.maximum(lower, upper), upper
-    )
+    return np.where(below, np.minimum(held, upper), lower), np.where(above, np.maximum(held, lower), upper)
 
 
 def _outside_band(wanted: Array, held: Array, band: float, lower: Array, upper: Array) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ problem: it prices each name's permitted lots one by one, and holds whatever hol
 only names that are traded are columns of the programs; the others join when their price says so.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from optimizer.errors import InfeasibleError, SolverError
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.box_qp import least_of_factors, least_within
+from optimizer.numerics.convex_limits import Polyhedron
+from optimizer.numerics.lp import solve_lp
 from optimizer.numerics.matrices import Index, LowRank, block
 from optimizer.trading.lot_relaxation import TOLERANCE, Relaxation, RoundingProblem
 from optimizer.trading.trade_elimination import RESTS, thinned
 from optimizer.typing import Array
 
 ROUNDS, UNBOUNDED, SETTLED = 25, 2, 1e-7  # of NAV: a thousandth of a basis point
-SHARPER = 1.0
 ALL, COLUMNS, PROMISING = 64, 96, 0.5
 BY_FACTORS, FAR = 900, 100.0
 WORTHWHILE = 1e-7
@@ -30,22 +31,6 @@ WORTHWHILE = 1e-7
 INFEASIBLE = "no trades keep cash, turnover and limits at once; relax one of them"
 
 Mask = NDArray[np.bool_]
-
-
-def sharpened(problem: RoundingProblem, relaxed: Relaxation) -> RoundingProblem | None:
-    """The problem with more of `own` for the names where that raises the bound most; None where it does not.
-
-    A commission counts in part, z, where the relaxed trade t is below the size t*: there a unit more of d raises the
-    bound by t^2 (1 / z - 1). Whatever is taken, the rest of the covariance stays convex (Zheng, Sun & Li 2014).
-    """
-    p = problem
-    part = p.own * relaxed.partial if relaxed.partial is not None else np.zeros_like(p.held)
-    names = np.flatnonzero(part)
-    if not len(names):
-        return None
-    share = p.risk.own[names] * np.exp(SHARPER * np.sqrt(part[names] / part.max()))
-    risk = p.risk.given_to(names, share)
-    return None if risk is p.risk else replace(p, risk=risk)
 
 
 def relax(problem: RoundingProblem, near: Array | None = None) -> Relaxation:
@@ -60,9 +45,11 @@ def relax(problem: RoundingProblem, near: Array | None = None) -> Relaxation:
         try:
             found = columns.solve()
         except NoAnswerError as stop:
-            if not stop.infeasible:
-                raise SolverError(f"{stop} on the relaxed trade list") from stop
-            if not columns.take_more():
+            if stop.infeasible and columns.take_more():
+                continue
+            if not columns.turned():
+                if not stop.infeasible:
+                    raise SolverError(f"{stop} on the relaxed trade list") from stop
                 if not columns.reserved:
                     raise InfeasibleError(INFEASIBLE) from stop
                 # Commissions that were set aside may not be due: only without them it is a proof.
@@ -114,13 +101,35 @@ class _Columns:
             self.inside = self.movable & (self.must | (np.abs(near - p.held) >= RESTS))
 
     def take_more(self) -> bool:
-        """Adds the columns of the names farthest from their target, as many as there are; False where all are in."""
+        """Adds the columns of names farthest from their target, as many as there are; False where all are in."""
         p = self.problem
         joining = np.flatnonzero(self.movable & ~self.inside)
         distance = np.abs(p.wanted - p.held)[joining]
         joining = joining[np.argsort(-distance, kind="stable")[: max(COLUMNS, int(self.inside.sum()))]]
         self.inside[joining] = True
         return len(joining) > 0
+
+    def turned(self) -> bool:
+        """Turns the fewest names, so that some holdings obey all; InfeasibleError where no sides will do."""
+        p, side = self.problem, np.repeat([1.0, -1.0], len(self.problem.held))
+        floor, ceiling = (
+            np.where(self.movable, np.maximum([up, down], 0.0), 0.0).ravel()
+            for up, down in ((p.lower - p.held, p.held - p.upper), (p.upper - p.held, p.held - p.lower))
+        )
+        rows = np.hstack([self._rows(np.ones_like(p.held)), -self._rows(-np.ones_like(p.held))])
+        limits = np.minimum(self._limits(), FAR)
+        space = Polyhedron(rows, np.full(len(limits), -np.inf), limits, floor, ceiling, np.ones(len(limits)))
+        wrong = side * np.tile(self.side, 2) < 0
+        try:
+            traded = solve_lp(wrong.astype(float), space).x
+        except NoAnswerError as stop:
+            if stop.infeasible:
+                raise InfeasibleError(INFEASIBLE) from stop
+            return False
+        needed = (traded > TOLERANCE).reshape(2, -1)
+        turned = (needed & wrong.reshape(needed.shape)).any(axis=0)
+        self.side, self.inside = np.where(turned, -self.side, self.side), self.inside | needed.any(axis=0)
+        return bool(turned.any())
 
     def changed(self, found: "Priced") -> bool:
         """Turns and adds what the prices found speak for; False where nothing is to be done."""
@@ -161,11 +170,8 @@ class _Columns:
         high = np.where(up, p.upper - p.held, np.minimum(p.upper - p.held, 0.0))
         names = np.flatnonzero(self.inside & (high - low > TOLERANCE))
         rate = np.where(up, p.curve.buy, p.curve.sell)
-        rows = np.vstack([1 + self.side * rate, self.side, p.rows])
-        commissions = float(p.curve.fixed @ self.whole) if self.reserved else 0.0
-        limits = np.concatenate([[p.cash - p.cash_min - commissions, p.max_traded], p.bounds])
-        limits[2:] -= p.rows @ p.held
-        limits -= rows @ (self.base - p.held)
+        rows, limits = self._rows(self.side), self._limits()
+        limits[0] -= float(p.curve.fixed @ self.whole) if self.reserved else 0.0
         kept = np.isfinite(limits)
         duals, x = np.zeros(len(limits)), self.base.copy()
         if len(names):
@@ -180,6 +186,18 @@ class _Columns:
             raise NoAnswerError("none", "every holding is fixed and the limits do not hold", infeasible=True)
         prices = np.maximum(duals, 0.0)
         return Priced(p, x, float(prices[0]), float(prices[1]), prices[2:], p.marginal(x))
+
+    def _rows(self, side: Array) -> Array:
+        """(2 + m, n) what a unit of each name's trade to a side takes of cash, turnover and the affine limits."""
+        p = self.problem
+        rate = np.where(side > 0, p.curve.buy, p.curve.sell)
+        return np.vstack([1 + side * rate, side, p.rows])
+
+    def _limits(self) -> Array:
+        """(2 + m,) what they leave for the columns, without commissions."""
+        p = self.problem
+        room = np.concatenate([[p.cash - p.cash_min, p.max_traded], p.bounds - p.rows @ p.held])
+        return np.asarray(room - self._rows(self.side) @ (self.base - p.held))
 
     def _least(
         self, names: Index, line: Array, pull: Array, rows: Array, limits: Array, low: Array, high: Array

@@ -39,9 +39,9 @@ class Book:
         return self.cash + sum([line.value for line in self.lines.values()], ZERO)
 
     def weights(self) -> dict[str, float]:
-        """Fractions of the NAV."""
+        """Fractions of the NAV, of values that are not rounded: a holding of whole lots is that many lots' weight."""
         nav = float(self.nav)
-        return {symbol: float(line.value) / nav for symbol, line in self.lines.items()}
+        return {symbol: float(line.quantity * line.price) / nav for symbol, line in self.lines.items()}
 
 
 def make_book(

@@ -31,7 +31,7 @@ MOST_AVERSE = 1e6
 NOISE = 1e-8
 MONEY_ROUNDING = 1e-4  # of a line: half a step of money for its value, half for its cost
 SEARCHES = 4
-SMALL_COSTS = 0.02  # of NAV
+SMALL_COSTS, COARSE = 0.02, 0.1  # of NAV: all costs, and a lot
 ROUNDINGS = {"tracking_error": round_trades, "money": nearest_money}
 
 
@@ -124,7 +124,7 @@ def _given_way(policy: Policy, wanted: Array, held: Array) -> Policy:
 def _problem(asked: Asked, shrink: float | None) -> tuple[RoundingProblem, float]:
     """The rounding problem in fractions of the NAV, and its `shrink`: NAV after costs / NAV before, on which caps hold.
 
-    shrink  None: that of the dearest list where costs are small; 1 where they are not, so that no list is missed
+    shrink  None: that of the dearest list where costs and lots are small; 1 where they are not: no list is missed
     """
     setting, limits, wanted, book = asked.setting, asked.limits, asked.wanted, asked.book
     nav, policy, symbols = float(book.nav), setting.policy, setting.symbols
@@ -136,7 +136,10 @@ def _problem(asked: Asked, shrink: float | None) -> tuple[RoundingProblem, float
     if shrink is None:
         dearest = curve.costs(wanted - held + np.where(wanted >= held, step, -step))
         spent = float(dearest[np.abs(wanted - held) > TOLERANCE].sum())
-        shrink = 1 - spent if spent < SMALL_COSTS else 1.0
+        coarse = (
+            max((size for size, line in zip(step.tolist(), lines, strict=True) if line), default=0.0) > COARSE
+        )
+        shrink = 1 - spent if spent < SMALL_COSTS and not coarse else 1.0
     min_trade = policy.min_trade_value / nav
     least, band = policy.min_position or 0.0, policy.no_trade_band or 0.0
     limits = large_kept(limits, policy.large_holdings, wanted)
@@ -186,7 +189,7 @@ def _paid_list(asked: Asked, reasons: Reasons) -> TradeList:
         lacking, excess = _lacking(totals, book.nav, asked.setting.policy)
         left = float(totals.nav_after / book.nav)
         broken = left < shrink and not all(check.met for check in totals.checks)
-        if lacking <= 0 and excess <= 0 and not broken:
+        if lacking <= 0 and excess <= TOLERANCE and not broken:
             break
         cash, traded, shrink = cash - max(lacking, 0.0) / nav, traded - max(excess, 0.0), min(shrink, left)
     return trade_list(asked, problem, replace(answer, bound=bound), totals, reasons)

@@ -137,3 +137,79 @@ def test_small_books_are_as_brute_force_has_them() -> None:
 @pytest.mark.slow
 def test_a_thousand_small_books_are_as_brute_force_has_them() -> None:
     assert [said for seed in [*MANY_LISTS, *range(20, 1040)] if (said := agrees(seed))] == []
+
+
+def named(symbols: str, held: list[str], prices: list[str], cash: str, *, lots: list[str], target: list[float],
+          costs: CostModel, common: float = 0.0, **limits: object) -> TradeList:  # fmt: skip
+    """The list of a book of names with a volatility of 20%, proven to the end."""
+    names = tuple(symbols)
+    S = 0.04 * (common + (1 - common) * np.eye(len(names)))
+    policy = Policy(method="min_volatility", risk_free_rate=0.0, cash_max=1.0, **limits)  # type: ignore[arg-type]
+    return build_trades(
+        Portfolio("p", cash, {s: Position(s, Decimal(q)) for s, q in zip(names, held, strict=True) if float(q)}),
+        dict(zip(names, prices, strict=True)), dict(zip(names, target, strict=True)), Estimates(names, None, S),
+        policy, Universe(names), costs=costs, lots=dict(zip(names, lots, strict=True)), gap=0.0,
+    )  # fmt: skip
+
+
+FREE = CostModel(commission=0.0, impact_bps=0.0)
+
+
+def test_a_holding_whose_value_is_rounded_can_be_sold_as_the_whole_lots_that_it_is() -> None:
+    """0.022 shares at 12172.727 are 267.799994: in money 267.8000."""
+    found = named(
+        "BC", ["0.022", "0"], ["12172.727", "100"], "0.0006", lots=["0.022", "1"], target=[0.0, 0.75],
+        costs=FREE,
+    )  # fmt: skip
+    assert {row.symbol: row.target_quantity for row in found.rows} == {"B": 0, "C": 2}
+    kept = named(
+        "BC", ["0.022", "0"], ["12172.727", "100"], "0.0006", lots=["0.022", "1"], target=[0.2, 0.75],
+        costs=FREE,
+    )  # fmt: skip
+    assert {row.symbol: row.target_quantity for row in kept.rows} == {"B": 0, "C": 2}
+
+
+def test_a_name_is_sold_although_its_target_is_above_it_where_that_pays_for_a_better_list() -> None:
+    """Found by brute force: where only the sale of D paid for C, no list was thought to exist."""
+    names, volatility = tuple("ABCD"), np.array([0.1485, 0.3768, 0.3365, 0.1043])
+    shares = {
+        "A": Position("A", Decimal(15204)),
+        "B": Position("B", Decimal(39)),
+        "D": Position("D", Decimal(1)),
+    }
+    found = build_trades(
+        Portfolio("p", "196131.7409", shares), {"A": "73.5", "B": "5773", "C": "24616.7", "D": "188532"},
+        {"A": 0.047661, "B": 0.006615, "C": 0.314881, "D": 0.49826},
+        Estimates(names, None, np.outer(volatility, volatility) * (0.52734 + 0.47266 * np.eye(4))),
+        Policy(method="min_volatility", risk_free_rate=0.0, cash_max=1.0, do_not_sell={"A": ""}), Universe(names),
+        costs=CostModel(commission=0.0, impact_bps=15.0, buy_tax_bps=50.0),
+        lots={"A": 7602, "B": 39, "C": 9, "D": 1}, gap=0.0,
+    )  # fmt: skip
+    assert [int(row.target_quantity) for row in sorted(found.rows, key=lambda row: row.symbol)] == [
+        15204,
+        0,
+        18,
+        0,
+    ]
+
+
+def test_a_book_within_its_cap_stays_where_no_trade_costs_it_anything() -> None:
+    found = named(
+        "A", ["2"], ["500"], "0", lots=["1"], target=[0.99], costs=CostModel(5.0, 7.0), max_weight=1.0
+    )
+    assert found.trades() == [] and found.gap == 0
+
+
+def test_a_name_stays_where_no_lot_is_within_what_may_be_traded_of_it() -> None:
+    found = named(
+        "AB", ["4", "1"], ["10", "60"], "0", lots=["2", "1"], target=[0.0, 0.6], costs=FREE, max_trade=0.1
+    )
+    assert found.trades() == [] and found.constraints_met
+
+
+def test_a_short_position_is_bought_back_no_further_than_is_near_to_the_target() -> None:
+    """One lot is half of the NAV."""
+    found = named(
+        "AC", ["-1", "2"], ["50", "75"], "0", lots=["1", "1"], target=[-0.4, 1.4], costs=FREE, long_only=False
+    )
+    assert found.trades() == []

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from optimizer import CostModel
 from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.trading.lot_relaxation import RoundingProblem
-from optimizer.trading.perspective_bound import relax, sharpened
+from optimizer.trading.perspective_bound import relax
+from optimizer.trading.rounding import sharpened
 from optimizer.trading.trade_elimination import thinned
 
 FEE = 5e-4
