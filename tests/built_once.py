@@ -14,11 +14,15 @@ Told = TypeVar("Told")
 
 
 def built_once(
-    factory: pytest.TempPathFactory, name: str, build: Callable[[Path], Told], root: Path | None = None
+    factory: pytest.TempPathFactory, name: str, build: Callable[[Path], Told]
 ) -> tuple[Path, Told]:
-    """The folder of a desk, and what `build` told of it; the first process that asks builds, the others wait."""
+    """The folder of a desk, and what `build` told of it; the first process that asks builds, the others wait.
+
+    Mutants of code that builds no desk find them in PACKFOLIO_TEST_DESK.
+    """
     base = factory.getbasetemp()
-    base = root or (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    base = Path(os.environ.get("PACKFOLIO_TEST_DESK", base))
     folder, told = base / name, base / f"{name}.told"
     with FileLock(base / f"{name}.lock"):
         if not told.exists():

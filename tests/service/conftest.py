@@ -1,6 +1,5 @@
 """One synthetic desk for all service tests of a session, shared between the processes that run them."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,12 +15,8 @@ from service.settings import Settings
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home of the desk; `home.parent / "config"` is its configuration.
-
-    Mutants of the service, which builds no desk, share the one in PACKFOLIO_TEST_DESK.
-    """
-    root = os.environ.get("PACKFOLIO_TEST_DESK")
-    folder, _ = built_once(tmp_path_factory, "desk", build, Path(root) if root else None)
+    """The home of the desk; `home.parent / "config"` is its configuration."""
+    folder, _ = built_once(tmp_path_factory, "desk", build)
     return folder / "home"
 
 
