@@ -95,6 +95,7 @@ class Api:
         self.seen: dict[str, Any] = SEEN
         self.warnings: list[str] = []
         self.performance: dict[str, Any] = PERFORMANCE
+        self.tail: dict[str, Any] | None = None
 
     def get(self, client: Client, path: str, **params: str) -> Any:
         if path == "/v1/packs":
@@ -114,6 +115,8 @@ class Api:
         if view == "performance":
             self.asked.append((view, params))
             return self.performance
+        if view == "attribution":
+            return {"tail": self.tail}
         assert view == "weights"
         weights = WEIGHTS[pack, params["portfolio"]]
         return {"portfolios": [{"optimal_weights": [{"symbol": s, "weight": w} for s, w in weights.items()]}]}
@@ -282,10 +285,31 @@ def test_scenarios_and_shocks_of_ones_own(api: Api) -> None:
         ("Crash", -1000, "history")
     ]
     assert page.warning[-1].value == "old prices" and page.caption[-1].value.startswith("Give at least one")
+    assert page.info[-1].value.startswith("Left out: the daily run told no tail of it")
     assert [box.label for box in page.main.number_input] == ["equity, pct", "rates, bps"]
     page.number_input(key="shock rates_bps").set_value(0.0).run()
     assert api.asked[-1][1]["custom_shocks"] == {"rates_bps": 0.0}
     assert len(page.dataframe) == 2
+
+
+def test_the_tail_stands_below_the_scenarios_in_percent_and_money(api: Api) -> None:
+    row = {
+        "book": "held", "method": "filtered", "level": 0.99, "horizon_days": 5, "value_at_risk": 0.025,
+        "expected_shortfall": 0.03125, "scenarios": 500, "value": 20_000.0,
+    }  # fmt: skip
+    api.tail = {"rows": [row], "backtest": "2 series fail a test", "series": ["book, filtered, 99%: 9 of 60"]}
+    page = on("Scenarios")
+    assert rows(page, -1) == [
+        {
+            "Book": "held", "By": "past days at today's volatility", "Level %": 99.0, "Value at risk %": 2.5,
+            "Value at risk (USD)": 500.0, "Shortfall %": 3.125, "Shortfall (USD)": 625.0, "Scenarios": 500,
+        }
+    ]  # fmt: skip
+    said = [caption.value for caption in page.caption][-3:]
+    assert said[0].startswith("Losses over 5 sessions") and said[1:] == [
+        api.tail["backtest"],
+        *api.tail["series"],
+    ]
 
 
 def test_hedges_of_the_scenario_and_budget_chosen(api: Api) -> None:

@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from optimizer import DataError, FactorModel, PolicyError
-from optimizer.risk.filtered_simulation import ewma_variances, filtered_scenarios, shocked_returns, tail_risk
+from optimizer import DataError, FactorModel, PolicyError, Scenario, stress_factors
+from optimizer.risk.filtered_simulation import (
+    ewma_variances,
+    factor_tail,
+    filtered_scenarios,
+    over_horizon,
+    shocked_returns,
+    tail_risk,
+)
 from optimizer.risk.tail_backtests import (
     acerbi_szekely,
+    backtest_forecasts,
     backtest_tail,
     christoffersen,
     conditional_coverage,
@@ -122,3 +130,104 @@ def test_wrong_tables_are_refused() -> None:
         tail_risk(np.zeros((3, 1)), np.ones(1), 95.0)
     with pytest.raises(DataError, match="310 returns"):
         backtest_tail(np.zeros(200), np.random.default_rng(0))
+
+
+Z, DAYS = stats.norm.ppf(0.95), 250
+
+
+def rejected(scale: float, seed: int, books: int, clustered: bool = False) -> dict[str, float]:
+    """Test -> share of books whose forecasts at 95% fail it at 5%: these say volatility 1, the days have `scale`."""
+    rng, failures = np.random.default_rng(seed), dict.fromkeys(
+        ("kupiec", "christoffersen", "conditional_coverage", "acerbi_szekely"), 0
+    )  # fmt: skip
+    at_risk, shortfall = np.full(DAYS, Z), np.full(DAYS, stats.norm.pdf(Z) / 0.05)
+    for _ in range(books):
+        days = scale * rng.standard_normal(DAYS)
+        if clustered:  # as many exceptions, one after the other
+            days = days[np.argsort(days > -Z, kind="stable")]
+        for name in backtest_forecasts(days, at_risk, shortfall, 0.95, rng).failed(0.05):
+            failures[name] += 1
+    return {name: count / books for name, count in failures.items()}
+
+
+def test_right_forecasts_fail_about_as_often_as_said() -> None:
+    size = rejected(1.0, 11, 120)
+    # Three standard errors of 120 books are 0.06; the likelihood ratios reject somewhat too often in 250 days.
+    assert all(share <= 0.05 + 0.06 for share in size.values()), size
+    assert size["kupiec"] > 0 and size["acerbi_szekely"] > 0
+
+
+def test_forecasts_that_say_too_little_fail_and_clusters_are_seen() -> None:
+    power = rejected(1.5, 12, 40)
+    assert power["kupiec"] > 0.95 and power["conditional_coverage"] > 0.9 and power["acerbi_szekely"] > 0.95
+    together = rejected(1.0, 13, 40, clustered=True)
+    assert together["christoffersen"] > 0.9 and together["kupiec"] < 0.12
+
+
+def test_forecasts_that_are_no_forecasts_are_refused() -> None:
+    rng, calm = np.random.default_rng(1), np.zeros(10)
+    with pytest.raises(DataError, match="less than its value at risk"):
+        backtest_forecasts(calm, np.full(10, 0.02), np.full(10, 0.01), 0.95, rng)
+    with pytest.raises(DataError, match="as many of each"):
+        backtest_forecasts(calm, np.full(9, 0.01), np.full(10, 0.02), 0.95, rng)
+    with pytest.raises(PolicyError, match="level is 95"):
+        backtest_forecasts(calm, np.full(10, 0.01), np.full(10, 0.02), 95.0, rng)
+
+
+def test_a_factor_tail_is_that_of_the_closed_forms() -> None:
+    # Without scenarios a normal; with normal scenarios the sum of two, whose variances add up.
+    z = stats.norm.ppf(0.99)
+    alone = factor_tail(np.zeros((3, 2)), np.ones(2), 0.02, level=0.99)
+    assert alone.value_at_risk == pytest.approx(0.02 * z, rel=1e-12)
+    assert alone.expected_shortfall == pytest.approx(0.02 * stats.norm.pdf(z) / 0.01, rel=1e-12)
+    draws = 0.03 * stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)[:, None]
+    both = factor_tail(draws, np.array([0.5]), 0.02, level=0.99)
+    assert both.value_at_risk == pytest.approx(0.025 * z, rel=1e-4)
+    assert both.expected_shortfall == pytest.approx(0.025 * stats.norm.pdf(z) / 0.01, rel=1e-4)
+    # And without the names' own risk the scenarios themselves.
+    assert factor_tail(draws, np.array([0.5]), 0.0) == tail_risk(draws, np.array([0.5]))
+
+
+def test_days_in_a_row_compound() -> None:
+    days = np.array([[0.1, 0.0], [-0.5, 0.02], [1.0, 0.0]])
+    np.testing.assert_allclose(over_horizon(days, 2), [[1.1 * 0.5 - 1, 0.02], [0.0, 0.02]], atol=1e-15)
+    assert over_horizon(days, 1) is days
+    with pytest.raises(PolicyError, match="1 to 3"):
+        over_horizon(days, 4)
+
+
+def test_a_scenario_of_factors_by_hand() -> None:
+    joint = np.array([[0.04, 0.01], [0.01, 0.09]])
+    model = FactorModel(
+        ("A", "B"), ("m", "s"), ("market", "style"), np.array([[1.0, 0.5], [0.8, -1.0]]), joint, np.ones(2)
+    )
+    found = stress_factors({"A": 1000.0, "B": -500.0}, model, Scenario("x", "x", {}, factors={"m": -0.1}))
+    m = np.log(0.9)
+    s = 0.01 / 0.04 * m
+    assert found.profits == pytest.approx({
+        "A": 1000 * (np.exp(m + 0.5 * s) - 1), "B": -500 * (np.exp(0.8 * m - s) - 1),
+    })  # fmt: skip
+    assert found.moves == pytest.approx({"m": -0.1, "s": np.exp(s) - 1})
+    assert sum(found.by_factor.values()) + found.compounding == pytest.approx(found.total, abs=1e-9)
+    still = stress_factors({"A": 1.0}, model, Scenario("x", "x", {}, factors={"m": -0.1, "s": 0.0}))
+    assert still.total == pytest.approx(-0.1)
+    with pytest.raises(PolicyError, match="has no value; its factors are m, s"):
+        stress_factors({"A": 1.0}, model, Scenario("x", "x", {}, factors={"value": 0.1}))
+    with pytest.raises(DataError):
+        stress_factors({"Z": 1.0}, model, Scenario("x", "x", {}, factors={"m": 0.1}))
+    with pytest.raises(PolicyError, match="no market does"):
+        wild = np.array([[1e-6, 1e-4], [1e-4, 1.0]])  # the second moves a hundredfold with the first
+        odd = FactorModel(model.symbols, model.factors, model.groups, model.exposures, wild, np.ones(2))
+        stress_factors({"A": 1.0}, odd, Scenario("x", "x", {}, factors={"m": -0.5}))
+
+
+def test_scenarios_say_what_they_cannot_be() -> None:
+    for wrong, said in (
+        ({"shocks": {"equity": -0.1}, "factors": {"m": -0.1}}, "make two scenarios"),
+        ({"shocks": {}, "factors": {"m": -1.0}}, "above -1"),
+        ({"shocks": {}, "factors": {"m": 11.0}}, "up to 10"),
+        ({"shocks": {}, "factors": {"m": float("nan")}}, "cannot be"),
+        ({"shocks": {}}, "or factors of the factor model"),
+    ):
+        with pytest.raises(PolicyError, match=said):
+            Scenario("x", "x", **wrong)  # type: ignore[arg-type]
