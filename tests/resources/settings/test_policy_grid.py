@@ -37,6 +37,12 @@ def test_every_combination_is_the_policy_with_those_values() -> None:
         (["lookback_days=126", "lookback_days=252"], "stands twice"),
         (["lookback_days"], "write it as KEY=VALUE,VALUE"),
         (["lookback_days=126,"], "'' is neither a number nor a word"),
+        (["lookback_days=0700"], "0700 is read as 448 in YAML"),
+        (["lookback_days=2024-13-01"], "2024-13-01 is no day of the calendar"),
+        ([f"lookback_days={'1' * 5000}"], "reading it ended in ValueError"),
+        (["method=*a"], "aliases are not read"),
+        (["method=!!python/name:os.system"], "could not determine a constructor"),
+        ([f"method={'[' * 60}"], "nested deeper than 32 levels"),
     ],
 )
 def test_a_mistake_is_named_with_what_was_meant(options: list[str], said: str) -> None:
