@@ -12,6 +12,9 @@ from optimizer.model.ranges import Range
 AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a value of at least 1"
 
 Percent = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[
+    int, Field(le=100_000)
+]  # of days, sessions, names: more is a slip, and no calendar holds it
 PercentRange = tuple[Percent | None, Percent | None]
 
 
