@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypeVar
 
+from optimizer import PolicyError
 from optimizer.problem.methods import METHODS
 from optimizer.risk.scenarios import FACTORS
-from resources.audit.tracing import trace_row
+from resources.audit.tracing import OF_FACTORS, refuse_untraced, trace_of
 from resources.ledger.ledger import columns
 from resources.packs.packs import Pack
 from resources.results.account_list import Wanted, accounts_page
@@ -150,16 +151,17 @@ def regime(reading: Reading, pack_id: str) -> Seen:
 
 
 def decisions(reading: Reading, pack_id: str, asked: Asked) -> Seen:
-    """What was proposed under a pack and has been ingested since, the newest first."""
-    pack = reading.pack(pack_id)
-    there = reading.con.execute("select count(*) from decisions where pack_id = ?", [pack.id]).fetchall()[0][
-        0
-    ]
+    """What was proposed under a pack to portfolios that the caller may see, as ingested since, the newest first."""
+    pack, mine = reading.pack(pack_id), None
+    if asked.caller.portfolios is not None:
+        mine = [row["portfolio_id"] for row in _portfolios(reading, pack, None, asked.caller)]
+    where = "from decisions where pack_id = ? and (? is null or list_contains(?, portfolio_id))"
+    key: list[object] = [pack.id, mine, mine]
+    there = int(reading.con.execute(f"select count(*) {where}", key).fetchall()[0][0])
     found = rows(
         reading.con,
-        'select * exclude (pack_id, ingest_seq) from decisions where pack_id = ? order by "at" desc, line_sha256 '
-        "limit ? offset ?",
-        [pack.id, asked.limit, asked.offset],
+        f'select * exclude (pack_id, ingest_seq) {where} order by "at" desc, line_sha256 limit ? offset ?',
+        [*key, asked.limit, asked.offset],
     )
     shown = [{**row, "trades": json.loads(row["trades"])} for row in found]
     return plain({"pack_id": pack.id, "decisions": shown}), there
@@ -174,12 +176,25 @@ def trace(
     factor: str | None,
     asked: Asked,
 ) -> Seen:
-    """From rows of a table back to the price rows and files they came from; `limit` rows in all are told."""
+    """From rows of a table back to the price rows and files they came from; `limit` rows in all are told.
+
+    Each part of the key is what its name says: a symbol never stands for a portfolio, whose key might be another's.
+    """
     pack = reading.pack(pack_id)
-    if asked.caller.portfolios is not None and "portfolio_id" in dict(columns(reading.con, table)):
+    refuse_untraced(table)
+    if table == "decisions":
+        asked.caller.require("admin")  # as for the list of them
+    known = dict(columns(reading.con, table))
+    if portfolio or "portfolio_id" in known:
         asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio or "")
-    key = [pack_id, *(part for part in (symbol, portfolio, factor) if part)]
-    return plain(trace_row(reading.con, table, key, asked.limit, asked.offset)), 1
+    own = reading.snapshot(pack, portfolio).portfolio_id if portfolio else None
+    for name, value, there in (
+        ("symbol", symbol, "symbol" in known or table == "pricing_packs"),
+        ("factor", factor, table in OF_FACTORS),
+    ):
+        if value and not there:
+            raise PolicyError(f"{table} has no {name}s: leave {name} out")
+    return plain(trace_of(reading.con, table, pack, symbol, own, factor, asked.limit, asked.offset)), 1
 
 
 def catalogue(desk: Desk) -> dict[str, Any]:

@@ -83,19 +83,33 @@ def trace_row(
     offset  rows of the table passed over
     Raises PolicyError for a table or key that does not exist, naming the valid ones.
     """
-    if table not in TRACED:
-        raise PolicyError(f"there is no lineage of {table!r}; trace one of {sorted(TRACED)}")
+    refuse_untraced(table)
     if not key:
         raise PolicyError(f"name the pack: packfolio trace {table} PACK [SYMBOL] [PORTFOLIO]")
     factor = key[2] if table in OF_FACTORS and len(key) > 2 else None
     pack, symbol, portfolio = row_key(con, table, key[:2] if factor else key)
+    return trace_of(con, table, pack, symbol, portfolio, factor, most, offset)
+
+
+def refuse_untraced(table: str) -> None:
+    """Raises PolicyError for a table of which there is no lineage."""
+    if table not in TRACED:
+        raise PolicyError(f"there is no lineage of {table!r}; trace one of {sorted(TRACED)}")
+
+
+def trace_of(
+    con: Connection, table: str, pack: Pack, symbol: str | None, portfolio: str | None, factor: str | None,
+    most: int | None = None, offset: int = 0,
+) -> Row:  # fmt: skip
+    """As `trace_row`, of a key whose parts are named; `portfolio` is a UUID. Raises DataError where there is no row."""
     walk = Walk(con, pack, most, factor)
     if table in ("pricing_packs", "prices"):
         return walk.pack_node(symbol) | {"environments": walk.environments()}
     found = walk.nodes(table, symbol, portfolio, offset)
     if not found:
-        raise DataError(f"{table} has no row of {' '.join(key)}; see `packfolio trades {walk.pack.id}`")
-    tree = found[0] if len(found) == 1 else _several(table, walk.pack, found)
+        named = " ".join(part for part in (pack.id, symbol, portfolio, factor) if part)
+        raise DataError(f"{table} has no row of {named}; see `packfolio trades {pack.id}`")
+    tree = found[0] if len(found) == 1 else _several(table, pack, found)
     return tree | {"environments": walk.environments()}
 
 

@@ -289,9 +289,8 @@ def _cut_short(shown: Row) -> Iterator[str]:
 
 def _knowledge_of(con: Connection, pack: Pack) -> list[str]:
     """What the decisions of a pack's newest backtest saw, by the configuration that its ledger row names."""
-    import yaml
-
     from optimizer.backtests.report import KNOWLEDGE
+    from resources.settings.yaml_files import plain_value, written_out
 
     found = con.execute(
         "select c.text from materializations m join configs c using (config_hash) "
@@ -300,7 +299,8 @@ def _knowledge_of(con: Connection, pack: Pack) -> list[str]:
     ).fetchall()
     if not found:
         return []
-    settings = yaml.safe_load(json.loads(found[0][0])["pipeline.yaml"]) or {}
+    text = written_out(json.loads(found[0][0])["pipeline.yaml"])
+    settings = plain_value(text, f"pipeline.yaml of {pack.id}") or {}
     return [f"Backtest: {KNOWLEDGE[settings.get('backtest', {}).get('knowledge', 'final')]}"]
 
 

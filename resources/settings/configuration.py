@@ -17,7 +17,7 @@ from resources.settings.fleet import FleetFile
 from resources.settings.funds import load_funds
 from resources.settings.playbooks import Playbooks, load_playbooks
 from resources.settings.policies.policy_grid import Scalar, grid_faults
-from resources.settings.policies.values import Day, Strict
+from resources.settings.policies.values import Count, Day, Strict
 from resources.settings.portfolios import Portfolios, load_portfolios
 from resources.settings.sources import SourcesFile, load_sources
 from resources.settings.yaml_files import every_mistake, load_yaml, read_text
@@ -66,11 +66,11 @@ class ChecksFile(Strict):
     """Thresholds of the pack checks, and the settings of the backtest."""
 
     coverage: float = Field(default=0.8, gt=0, le=1)
-    stale_sessions: int = Field(default=3, ge=0)
-    symbol_stale_sessions: int = Field(default=5, ge=1)
+    stale_sessions: Count = Field(default=3, ge=0)
+    symbol_stale_sessions: Count = Field(default=5, ge=1)
     source_gap: float = Field(default=CheckLimits.source_gap, gt=0)
-    rate_days: int = Field(default=CheckLimits.rate_days, ge=1)
-    fx_days: int = Field(default=CheckLimits.fx_days, ge=1)
+    rate_days: Count = Field(default=CheckLimits.rate_days, ge=1)
+    fx_days: Count = Field(default=CheckLimits.fx_days, ge=1)
     condition_number: float = Field(default=CheckLimits.condition_number, gt=1)
     volatility_drift: float = Field(default=CheckLimits.volatility_drift, gt=0)
     return_drift: float = Field(default=CheckLimits.return_drift, gt=0)
@@ -81,8 +81,8 @@ class HousekeepingFile(Strict):
     """Backups and history; `backup_folder` is relative to the configuration folder, None: no backup by itself."""
 
     backup_folder: str | None = None
-    keep_backups: int = Field(default=30, ge=1)
-    history_days: int = Field(default=730, ge=7)
+    keep_backups: Count = Field(default=30, ge=1)
+    history_days: Count = Field(default=730, ge=7)
 
 
 class PipelineFile(Strict):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from resources.settings.policies.values import Strict
+from resources.settings.policies.values import Count, Strict
 
 
 class FleetFile(Strict):
@@ -19,10 +19,10 @@ class FleetFile(Strict):
 
     engine: Literal["serial", "processes", "dask"] = "serial"
     address: str | None = None
-    shard: int = Field(default=500, ge=1)
-    workers: int | None = Field(default=None, ge=1)
+    shard: Count = Field(default=500, ge=1)
+    workers: Count | None = Field(default=None, ge=1)
     files: str | None = None
-    retries: int = Field(default=2, ge=0)
+    retries: Count = Field(default=2, ge=0)
 
     @model_validator(mode="after")
     def _reachable(self) -> "FleetFile":

@@ -15,7 +15,7 @@ from optimizer.risk.regime_detector import Band, Indicator
 from optimizer.risk.regimes import REGIMES, Advice
 from optimizer.risk.scenarios import FACTORS, Loads
 from resources.settings.policies.policy_schema import PolicyFile
-from resources.settings.policies.values import Percent, Strict
+from resources.settings.policies.values import Count, Percent, Strict
 from resources.settings.tail_risk import TailFile
 from resources.settings.words import told
 from resources.settings.yaml_files import Model, every_mistake, load_yaml, read_text
@@ -97,7 +97,7 @@ class InstrumentFile(Strict):
     expiry_days: int = Field(default=90, ge=1, le=1100)
     spread_bps: Bps
     carry_bps: Bps = 0.0
-    contract: int = Field(default=100, ge=1)
+    contract: Count = Field(default=100, ge=1)
     against: list[Factor] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -183,7 +183,7 @@ class DetectorFile(Strict):
     """What the regime detector looks at."""
 
     window_years: float = Field(default=10.0, gt=0, le=100)
-    least_points: int = Field(default=30, ge=3)
+    least_points: Count = Field(default=30, ge=3)
     indicators: dict[str, IndicatorFile] = Field(min_length=1)
     rules: dict[str, dict[str, Banded]] = Field(min_length=2)
 

@@ -21,7 +21,7 @@ from resources.screening.context import Context
 from resources.screening.doubts import JumpLimits
 from resources.screening.price_warnings import WatchLimits
 from resources.screening.renames import Rename
-from resources.settings.policies.values import Day, Strict
+from resources.settings.policies.values import Count, Day, Strict
 from resources.settings.yaml_files import load_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
@@ -53,7 +53,7 @@ class FolderSettings(SourceSettings):
     pattern: str = "**/*"
     basis: Literal["as_traded", "split_adjusted", "total_return"] | None = None
     ignore_columns: list[str] = Field(default_factory=list)
-    max_file_mb: Annotated[int, Field(ge=1)] = 4096
+    max_file_mb: Annotated[int, Field(ge=1, le=1 << 20)] = 4096
 
 
 class YahooSettings(SourceSettings):
@@ -89,9 +89,9 @@ class Limits(Strict):
     jump: Annotated[float, Field(gt=0.2)] = JumpLimits.jump
     band: Annotated[float, Field(gt=0)] = WatchLimits.band
     reversal: Annotated[float, Field(gt=0)] = WatchLimits.reversal
-    stale_sessions: Annotated[int, Field(ge=2)] = WatchLimits.stale_sessions
+    stale_sessions: Annotated[Count, Field(ge=2)] = WatchLimits.stale_sessions
     adjustment: Annotated[float, Field(gt=0)] = WatchLimits.adjustment
-    reuse_sessions: Annotated[int, Field(ge=2)] = WatchLimits.reuse_sessions
+    reuse_sessions: Annotated[Count, Field(ge=2)] = WatchLimits.reuse_sessions
 
     def watch(self) -> WatchLimits:
         """The thresholds of what is kept but worth a look."""

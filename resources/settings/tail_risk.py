@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from resources.settings.policies.values import Strict
+from resources.settings.policies.values import Count, Strict
 
 
 class TailFile(Strict):
@@ -22,7 +22,7 @@ class TailFile(Strict):
     horizon_days: int = Field(default=1, ge=1, le=20)
     lookback_days: int = Field(default=500, ge=120, le=5000)
     volatility: Literal["ewma", "garch"] = "ewma"
-    least_packs: int = Field(default=60, ge=2)
+    least_packs: Count = Field(default=60, ge=2)
     significance: float = Field(default=0.01, gt=0, lt=0.5)
 
     @property

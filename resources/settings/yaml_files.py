@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -110,15 +111,29 @@ def every_mistake(first: PolicyError, *reads: Callable[[], object]) -> PolicyErr
 
 def parse_yaml(text: str, model: type[Model], name: str) -> Model:
     """`text` as a `model`; `name` stands for it in messages."""
-    try:
+    with _told_by(name):
         loaded = _loaded(text, name)
-        return model.model_validate({} if loaded is None else loaded)
+        try:
+            return model.model_validate({} if loaded is None else loaded)
+        except ValidationError as error:
+            root = yaml.compose(text, Loader=_Safe)
+            mistakes = [_told(name, item, model, root) for item in error.errors()[:MOST_TOLD]]
+            raise PolicyError(_all_of(mistakes, error.error_count(), name)) from None
+
+
+def plain_value(text: str, name: str) -> Any:
+    """What YAML says, as plain values; `name` stands for it in messages. Raises PolicyError for whatever is none."""
+    with _told_by(name):
+        return _loaded(text, name)
+
+
+@contextmanager
+def _told_by(name: str) -> Iterator[None]:
+    """What reading a text ends in becomes a PolicyError with its name."""
+    try:
+        yield
     except PolicyError:
         raise
-    except ValidationError as error:
-        root = yaml.compose(text, Loader=_Safe)
-        mistakes = [_told(name, item, model, root) for item in error.errors()[:MOST_TOLD]]
-        raise PolicyError(_all_of(mistakes, error.error_count(), name)) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PolicyError(f"{name}:{line}: {error.problem}") from None

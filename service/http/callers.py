@@ -15,7 +15,7 @@ PORT = re.compile(r":\d{1,5}$")
 IN_PROCESS = (
     "testclient"  # what Starlette's client within the process calls itself; no socket has such an address
 )
-FORWARDED = (b"forwarded", b"x-forwarded-for")
+FORWARDED = (b"forwarded", b"x-forwarded-", b"x-real-ip", b"via")
 
 
 class ForbiddenError(PackfolioError):
@@ -71,7 +71,9 @@ def caller_of(scope: Mapping[str, Any], headers: Mapping[bytes, bytes], settings
     asked = PORT.sub("", headers.get(b"host", b"").decode("latin-1"))
     if client == IN_PROCESS:
         return LOOPBACK if asked == "testserver" or is_loopback(asked) else None
-    here = is_loopback(client) and is_loopback(asked) and not any(name in headers for name in FORWARDED)
+    here = (
+        is_loopback(client) and is_loopback(asked) and not any(name.startswith(FORWARDED) for name in headers)
+    )
     return LOOPBACK if here else None
 
 

@@ -26,6 +26,7 @@ NOBODY = Caller("", "read", frozenset())  # on the open paths
 log = logging.getLogger("packfolio.service")
 TRACE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 BURST_SECONDS = 10.0
+DIGITS = 18  # of the length of a body
 OPEN_PATHS = ("/health", "/ready")
 
 # code -> (HTTP status, what the caller can do); the codes do not change.
@@ -110,7 +111,7 @@ class Guard:
             await answered.problem(
                 "too_many_requests", f"more than {self.settings.per_second:g} requests a second"
             )
-        elif not length.isdigit() or int(length) > self.settings.max_body_bytes:
+        elif not length.isdigit() or len(length) > DIGITS or int(length) > self.settings.max_body_bytes:
             await answered.problem("too_large", f"at most {self.settings.max_body_bytes} bytes are taken")
         else:
             await self.app(scope, _limited(receive, self.settings.max_body_bytes), answered)

@@ -4,20 +4,26 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import pytest
 from fastapi.testclient import TestClient
 from service_desk import PACK, PORTFOLIO
 
 from optimizer import PolicyError
+from service import views
 from service.api import create_app
+from service.http.callers import Caller
 from service.http.server import main, refuse_open_door
 from service.settings import Settings
 
-READ, PROPOSE, ADMIN, OWN = (sha256(word).hexdigest() for word in (b"read", b"propose", b"admin", b"own"))
+WORDS = (b"read", b"propose", b"admin", b"own", b"head")
+READ, PROPOSE, ADMIN, OWN, HEAD = (sha256(word).hexdigest() for word in WORDS)
 KEYS = (
-    f"{READ}:read {PROPOSE}:propose\n# the head of the desk\n{ADMIN}  # everything\n{OWN}:propose:mixed+empty"
+    f"{READ}:read {PROPOSE}:propose\n# the head of the desk\n{ADMIN}  # everything\n{OWN}:propose:mixed+empty "
+    f"{HEAD}:admin:mixed"
 )
 
 
@@ -65,6 +71,62 @@ def test_a_key_of_some_portfolios_sees_and_asks_for_no_other(client: TestClient)
     assert get(client, "own", "trace", table="optimal_weights").status_code == 403
     assert get(client, "own", "trace", table="prices", symbol="SPY").status_code == 200
     assert len(get(client, "admin", "trades").json()["portfolios"]) == 5  # remembered for each caller apart
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {
+            "table": "optimization_results",
+            "symbol": "seed",
+            "portfolio": "mixed",
+        },  # a portfolio called a symbol
+        {"table": "optimization_results", "symbol": PORTFOLIO, "portfolio": "mixed", "factor": "seed"},
+        {"table": "trades", "symbol": "SPY", "portfolio": "mixed", "factor": "seed"},
+        {"table": "factor_returns", "symbol": "seed"},
+        {
+            "table": "prices",
+            "symbol": "SPY",
+            "portfolio": "nobody",
+        },  # of which the answer names whom there is
+        {"table": "pricing_packs", "symbol": "SPY", "portfolio": "seed"},
+        {"table": "return_estimates", "symbol": "SPY", "portfolio": "seed"},  # under his recipe
+        {"table": "nonsense", "portfolio": "seed"},
+    ],
+)
+def test_no_part_of_a_lineages_key_leads_to_anothers_portfolio(
+    client: TestClient, asked: dict[str, str]
+) -> None:
+    told = get(client, "own", "trace", **asked)
+    assert told.status_code in (403, 422), told.text
+    others = ("seed", "newcomers", "opinions", PORTFOLIO)
+    assert not any(name in told.json()["message"] for name in others if name not in asked.values())
+
+
+def test_a_lineage_of_a_whole_portfolio_needs_no_symbol(client: TestClient) -> None:
+    told = get(client, "own", "trace", table="trades", portfolio="mixed")
+    assert told.status_code == 200 and PORTFOLIO not in told.text
+
+
+def test_who_may_read_decisions_reads_those_of_his_portfolios(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = [{"name": "mixed", "portfolio_id": "m"}, {"name": "seed", "portfolio_id": PORTFOLIO}]
+    monkeypatch.setattr(views, "portfolios_of", lambda *_: own)
+    with duckdb.connect() as con:
+        con.execute(
+            "create table decisions as select ? as pack_id, 0 as ingest_seq, '[]' as trades, now() as at, "
+            "'line' as line_sha256, unnest(['m', ?]) as portfolio_id",
+            [PACK, PORTFOLIO],
+        )
+        reading: Any = SimpleNamespace(con=con, pack=lambda _: SimpleNamespace(id=PACK, as_of=None))
+        for portfolios, seen in ((None, ["m", PORTFOLIO]), (frozenset({"mixed"}), ["m"])):
+            told, there = views.decisions(reading, PACK, views.Asked(Caller("head", "admin", portfolios)))
+            assert sorted(one["portfolio_id"] for one in told["decisions"]) == sorted(seen)
+            assert there == len(seen)
+
+
+def test_a_lineage_of_decisions_takes_the_scope_that_their_list_takes(client: TestClient) -> None:
+    for key, status in (("read", 403), ("propose", 403), ("own", 403), ("admin", 409)):
+        assert get(client, key, "trace", table="decisions", portfolio="mixed").status_code == status
 
 
 def test_large_answers_come_in_pages(client: TestClient) -> None:

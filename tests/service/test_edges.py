@@ -81,6 +81,18 @@ def test_without_keys_both_ends_must_be_this_machine(client: Any, host: str, let
     assert ask(Guard(echo, settings()), client=client, host=host, path="/health")[0] == 200
 
 
+@pytest.mark.parametrize("header", ["forwarded", "x_forwarded_for", "x_forwarded_proto", "x_real_ip", "via"])
+def test_who_comes_through_a_proxy_is_not_this_machine(header: str) -> None:
+    ours: Any = {"client": ("127.0.0.1", 5), "host": "127.0.0.1:8000"}
+    assert ask(Guard(echo, settings()), **ours)[0] == 200
+    assert ask(Guard(echo, settings()), **ours, **{header: "10.0.0.1"})[0] == 401
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "-1", "1e3", "+1", " 1", ""])
+def test_a_length_that_is_no_number_of_bytes_is_too_large(length: str) -> None:
+    assert ask(Guard(echo, settings()), content_length=length)[0] == 413
+
+
 def test_with_two_keys_each_names_its_caller_wherever_it_comes_from() -> None:
     door = Guard(echo, settings(keys=frozenset({KEY, OTHER})))
     for given, digest in (("secret", KEY), ("other", OTHER)):

@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-import yaml
-
 from optimizer import PolicyError
 from resources.settings.policies.policy_schema import PolicyFile
-from resources.settings.yaml_files import field_faults, parse_value
+from resources.settings.yaml_files import field_faults, parse_value, plain_value
 
 Scalar = bool | int | float | str
 Grid = Mapping[str, Sequence[Scalar]]
@@ -33,10 +31,7 @@ def read_grid(given: Sequence[str]) -> dict[str, list[Scalar]]:
 
 def _scalar(option: str, word: str) -> Scalar:
     """A number, true or false, or a word: as YAML reads it."""
-    try:
-        value = yaml.safe_load(word)
-    except yaml.YAMLError:
-        value = None
+    value = plain_value(word, f"sweep {option!r}")
     if not isinstance(value, bool | int | float | str):
         raise PolicyError(f"sweep {option!r}: {word!r} is neither a number nor a word; {HOW}")
     return value

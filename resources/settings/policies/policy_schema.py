@@ -16,6 +16,7 @@ from optimizer.model.ranges import YIELDING
 from optimizer.tax.taxes import HarvestRule, check_method
 from resources.settings.policies.rebalance_schema import RebalanceFile
 from resources.settings.policies.values import (
+    Count,
     Percent,
     PercentRange,
     Strict,
@@ -53,7 +54,7 @@ class HorizonFile(Strict):
     """A plan of several steps, of which the first is traded; days are sessions."""
 
     steps: int = Field(default=10, ge=1, le=MOST_STEPS)
-    step_days: int = Field(default=5, ge=1)
+    step_days: Count = Field(default=5, ge=1)
     half_life_days: float | None = Field(default=None, gt=0)
     quadratic_cost: float = Field(default=0.0, ge=0)
 
@@ -111,7 +112,7 @@ class PolicyFile(Strict):
     borrow_fee_pct: Percent = Field(default=0.0, ge=0)
     borrow_fees_pct: dict[str, Percent] = Field(default_factory=dict)
 
-    lookback_days: int = Field(default=252, ge=2)
+    lookback_days: Count = Field(default=252, ge=2)
     mean_method: str = "historical"
     covariance_method: str = "ledoit_wolf"
     on_gaps: Literal["exclude", "pairwise", "keep"] = "exclude"
@@ -123,9 +124,9 @@ class PolicyFile(Strict):
     long_only: bool = True
     max_single_position_pct: Percent | None = Field(default=None, gt=0)
     min_position_pct: Percent | None = Field(default=None, ge=0, le=100)
-    max_holdings: int | None = Field(default=None, ge=1)
+    max_holdings: Count | None = Field(default=None, ge=1)
     no_trade_band_pct: Percent | None = Field(default=None, ge=0, lt=100)
-    largest_limits_pct: dict[int, Percent] = Field(default_factory=dict)
+    largest_limits_pct: dict[Count, Percent] = Field(default_factory=dict)
     large_holdings_pct: tuple[Percent, Percent] | None = None
     do_not_buy: dict[str, str] = Field(default_factory=dict)
     do_not_sell: dict[str, str] = Field(default_factory=dict)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from optimizer.proposals.rebalance_rules import WEEKDAYS, CashRange, Period, RebalanceRules
-from resources.settings.policies.values import Percent, Strict, fraction
+from resources.settings.policies.values import Count, Percent, Strict, fraction
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -35,7 +35,7 @@ class RebalanceFile(Strict):
 
     drift: DriftFile = DriftFile()
     calendar: Period | tuple[Weekday, ...] | None = None
-    cool_down_days: int = Field(default=0, ge=0)
+    cool_down_days: Count = Field(default=0, ge=0)
     cash: CashFile | None = None
     do_not_trade: str | None = None
 

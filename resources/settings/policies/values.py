@@ -12,6 +12,7 @@ from optimizer.model.ranges import Range
 AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a value of at least 1"
 
 Percent = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(le=100_000)]  # of days or names: more is a slip, and no calendar holds it
 PercentRange = tuple[Percent | None, Percent | None]
 
 

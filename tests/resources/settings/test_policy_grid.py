@@ -6,7 +6,7 @@ from optimizer import PolicyError
 from resources.settings.configuration import PipelineFile
 from resources.settings.policies.policy_grid import read_grid, varied
 from resources.settings.policies.policy_schema import PolicyFile
-from resources.settings.yaml_files import parse_yaml
+from resources.settings.yaml_files import parse_value, parse_yaml
 
 
 def test_every_combination_is_the_policy_with_those_values() -> None:
@@ -37,6 +37,12 @@ def test_every_combination_is_the_policy_with_those_values() -> None:
         (["lookback_days=126", "lookback_days=252"], "stands twice"),
         (["lookback_days"], "write it as KEY=VALUE,VALUE"),
         (["lookback_days=126,"], "'' is neither a number nor a word"),
+        (["lookback_days=0700"], "0700 is read as 448 in YAML"),
+        (["lookback_days=2024-13-01"], "2024-13-01 is no day of the calendar"),
+        ([f"lookback_days={'1' * 5000}"], "reading it ended in ValueError"),
+        (["method=*a"], "aliases are not read"),
+        (["method=!!python/name:os.system"], "could not determine a constructor"),
+        ([f"method={'[' * 60}"], "nested deeper than 32 levels"),
     ],
 )
 def test_a_mistake_is_named_with_what_was_meant(options: list[str], said: str) -> None:
@@ -55,3 +61,14 @@ def test_values_that_contradict_the_rest_of_the_policy_are_named() -> None:
 def test_the_file_is_checked_when_it_is_read() -> None:
     with pytest.raises(PolicyError, match=r"p.yaml:2: backtest.sweep: .*did you mean 'lookback_days'"):
         parse_yaml("backtest:\n  sweep: {lookback: [126, 252]}\n", PipelineFile, "p.yaml")
+
+
+@pytest.mark.parametrize("number", [2**63, 10**18, 10**400, 100_001])
+@pytest.mark.parametrize(
+    "key", ["lookback_days", "max_holdings", "rebalance.cool_down_days", "largest_limits_pct.N"]
+)
+def test_no_number_of_days_or_names_is_beyond_all_calendars(key: str, number: int) -> None:
+    first, _, rest = key.partition(".")
+    value = {str(number) if rest == "N" else rest: 50.0 if rest == "N" else number} if rest else number
+    with pytest.raises(PolicyError, match=r"must be at most 100[,_]?000|must be at most 1e\+05"):
+        parse_value({first: value}, PolicyFile, "policy")
