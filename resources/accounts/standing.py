@@ -1,6 +1,6 @@
 """What rebalance rules are held against: the newest earlier target weights and orders, as the warehouse has them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from optimizer.proposals.rebalance_rules import Standing
 from resources.ledger.ledger import Connection
@@ -25,8 +25,10 @@ KNOWN = """
 """
 
 
-def read_standings(con: Connection, pack: Pack, portfolio_ids: Sequence[str]) -> dict[str, Standing]:
-    """Id -> standing of each portfolio before a pack.
+def read_standings(
+    con: Connection, pack: Pack, portfolio_ids: Sequence[str], names: Mapping[str, str]
+) -> dict[str, Standing]:
+    """Id -> standing of each portfolio before a pack; names: symbol -> what it is called now.
 
     The target is that of the newest earlier pack whose weights were found; a day inside the rules leaves it as it was.
     """
@@ -44,7 +46,7 @@ def read_standings(con: Connection, pack: Pack, portfolio_ids: Sequence[str]) ->
     ).fetchall()
     targets: dict[str, dict[str, float]] = {}
     for key, symbol, weight in rows:
-        targets.setdefault(str(key), {})[str(symbol)] = float(weight)
+        targets.setdefault(str(key), {})[names.get(str(symbol), str(symbol))] = float(weight)
     traded = con.execute(
         f"""{KNOWN} select t.portfolio_id, max(as_of) from trade_lists t
         join known v on t.materialization = v.id and t.portfolio_id = v.portfolio_id

@@ -11,7 +11,7 @@ from optimizer.model.action_kinds import CASH_KINDS, CorporateAction, action_fau
 from optimizer.model.portfolio import Number
 from resources.books.adjustments import Market
 from resources.ledger.ledger import Connection
-from resources.packs.delistings import delistings
+from resources.packs.delistings import delistings, gone_symbols
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate
@@ -38,13 +38,20 @@ def actions_on_record(con: Connection, pack: Pack, symbols: Iterable[str]) -> li
 
 
 def _stated(con: Connection, pack: Pack, symbols: list[str]) -> list[CorporateAction]:
-    """Of each (symbol, date, kind) the newest word; the end of a share is told by `delistings`."""
+    """Of each (symbol, date, kind) the newest word; the end of a share is told by `delistings`.
+
+    A name that is to be given up later is given up now where its prices are kept under the later one.
+    """
     found = con.execute(
-        "select * from stated_actions(?) where symbol in (select unnest(?)) and date <= ? and kind <> 'delisting'",
+        "select * from stated_actions(?) where symbol in (select unnest(?)) and kind <> 'delisting' "
+        "and (date <= ? or kind = 'rename')",
         [pack.watermark, symbols, pack.as_of],
     )
     names = [item[0] for item in found.description or []]
     rows: list[dict[str, Any]] = [dict(zip(names, values, strict=True)) for values in found.fetchall()]
+    later = [row["symbol"] for row in rows if row["date"] > pack.as_of]
+    named = gone_symbols(con, pack, later) if later else {}
+    rows = [row for row in rows if row["date"] <= pack.as_of or row["symbol"] in named]
     return [
         CorporateAction(row["symbol"], row["date"], row["kind"], *(row.get(name) for name in FIELDS))
         for row in rows

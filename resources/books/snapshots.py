@@ -16,6 +16,7 @@ from optimizer import (
 from optimizer.proposals.rebalance_rules import Standing
 from optimizer.trading.frozen import FrozenPosition
 from resources.accounts.known import Account
+from resources.accounts.renamed import under_present_names
 from resources.accounts.standing import read_standings
 from resources.books.adjustments import adjustment_frame, read_adjustments
 from resources.books.day_before import DayBefore
@@ -25,6 +26,7 @@ from resources.books.stated import stated_holdings
 from resources.books.tax_lots import lot_frame, read_lots
 from resources.books.universes import WEIGHTINGS, Listing, benchmark_symbols, priced_symbols
 from resources.ledger.ledger import Connection, sha256
+from resources.packs.delistings import present_names
 from resources.packs.packs import Pack
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.view_files import VIEW, View
@@ -142,6 +144,8 @@ def take_snapshots(
 
     before  id -> what the holdings of a paper book rest on
     """
+    names = present_names(con, pack)
+    accounts = under_present_names(accounts, names)
     stated = [one for one in accounts if one.mode != "paper" or before.get(one.id) is None]
     found = stated_holdings(con, pack, stated)
     holdings = {
@@ -157,7 +161,7 @@ def take_snapshots(
         wanted.update(() if isinstance(held, str) else held.quantities)
     listing = Listing(con, pack, tuple(sorted(wanted)), everything)
     rules = [one.id for one in accounts if one.policy.rebalance is not None]
-    standings = read_standings(con, pack, rules) if rules else {}
+    standings = read_standings(con, pack, rules, names) if rules else {}
     return [
         _taken(listing, one, holdings[one.id], before.get(one.id), standings.get(one.id)) for one in accounts
     ]

@@ -61,7 +61,10 @@ LAYOUTS = (
 OWN_WORDS: Mapping[str, Names] = {
     "account": ("account",), "symbol": ("ticker",), "name": ("name", "security"), "quantity": ("units",),
     "value": ("value",), "cost": ("cost", "total cost"), "kind": ("type",),
-    "each": ("average cost", "unit cost", "cost per share", "price paid", "average price"),
+    "each": (
+        "average cost", "unit cost", "cost per share", "price paid", "average price", "avg cost", "avg price",
+        "average unit cost", "avg unit cost", "cost/share", "avg cost/share",
+    ),
     "acquired": ("purchase date", "trade date"), "currency": ("currency", "ccy"),
 }  # fmt: skip
 

@@ -13,7 +13,15 @@ from resources.prices.columns import SYMBOL
 MONEY_FUNDS = frozenset({
     "VMFXX", "VMRXX", "VUSXX", "SPAXX", "FDRXX", "FZFXX", "SPRXX", "FZDXX", "SWVXX", "SNVXX", "SNAXX", "SNSXX", "SNOXX",
 })  # fmt: skip
-CASH_NAMES = re.compile(r"cash( (&|and) cash investments)?|usd|us dollars?|pending activity|sweep.*", re.I)
+CASH_NAMES = re.compile(
+    r"((settled|core) )?cash( (&|and) cash investments| balance)?|usd|u\.?s\.? dollars?|pending activity|sweep.*|"
+    r"(fdic insured|bank) deposit( sweep)?",
+    re.I,
+)
+# Cash by its currency; not the codes that are symbols of shares too (NOK).
+MONEY_OF = re.compile(
+    r"(?:cash[ -]+)?(USD|EUR|GBP|CHF|JPY|CAD|AUD|NZD|HKD|SGD|SEK|DKK)(?:[ -]+(?:cash|balance))?", re.I
+)
 MONEY_MARKET = re.compile(r"money market", re.I)
 CUSIP = re.compile(r"(?=.*\d.*\d)[0-9A-Z]{9}")
 OPTION = re.compile(r"-?[A-Z.]{1,6} *\d{6}[CP]\d+(\.\d+)?|\S+ .*\b(C|P|CALL|PUT)\b.*")
@@ -45,10 +53,17 @@ class Row:
     currency: str = ""
 
     @property
+    def money_of(self) -> str:
+        """The currency whose money it is by its symbol; "" where it has a price other than 1, as a share has."""
+        found = MONEY_OF.fullmatch(self.symbol.strip() or self.name.strip())
+        return found[1].upper() if found and re.fullmatch(r"(1([.,]0+)?)?", self.price.strip()) else ""
+
+    @property
     def counts_in(self) -> str:
         """The currency of its amounts by column, sign or code; "" where nothing tells."""
         told = (
             self.currency.strip().upper(),
+            self.money_of,
             *map(currency_in, (self.value, self.cost, self.each, self.price)),
         )
         return next(filter(None, told), "")
@@ -220,6 +235,7 @@ def is_cash(row: Row) -> bool:
         symbol.endswith("**")
         or symbol.rstrip("*") in MONEY_FUNDS
         or CASH_NAMES.fullmatch(symbol or row.name.strip())
+        or row.money_of
         or MONEY_MARKET.search(f"{row.name} {row.kind}")
     )
 

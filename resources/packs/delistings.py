@@ -1,12 +1,12 @@
 """Shares that ceased to be: what the corporate actions say became of them, and what a holder was paid."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.screening.renames import Rename, segments
+from resources.screening.renames import Rename, Segment, segments
 
 KIND = "delisting"
 GONE = ("delisting", "merger", "rename")
@@ -54,39 +54,59 @@ def delistings(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str,
 
 
 def gone_symbols(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str, str]:
-    """Symbol -> why nobody can hold it any more; not of a name that was priced again later, by another company."""
+    """Symbol -> why nobody can hold it any more; not of a name that was priced again later, by another company.
+
+    A name that will be given up after the pack's date is gone too where its prices are kept under the later one.
+    """
     rows = con.execute(
         """
         with gone as (
-            select symbol, date, kind, value, new_symbol, cash, currency from stated_actions($4)
-            where kind in (select unnest($1)) and symbol in (select unnest($2)) and date <= $3
-            qualify row_number() over (partition by symbol order by date desc, ingest_seq desc) = 1
+            select symbol, date, kind, value, new_symbol, cash, currency, ingest_seq from stated_actions($4) g
+            where kind in (select unnest($1)) and symbol in (select unnest($2)) and (date <= $3 or kind = 'rename')
+            and not exists (
+                select 1 from believed_prices($4) p where p.symbol = g.symbol and p.date <= $3
+                and (p.date > g.date or g.date > $3)
+            )
+            qualify row_number() over (
+                partition by symbol order by date > $3 desc, abs(date - $3), ingest_seq desc
+            ) = 1
         )
-        select g.* from gone g where not exists (
-            select 1 from believed_prices($4) p where p.symbol = g.symbol and p.date > g.date and p.date <= $3
-        ) order by symbol
+        select symbol, date, kind, value, new_symbol, cash, currency from gone order by symbol
         """,
         [list(GONE), sorted(symbols), pack.as_of, pack.watermark],
     ).fetchall()
     ends = delistings(con, pack, [row[0] for row in rows if row[2] == KIND])
     return {
-        str(symbol): str(ends[symbol]) if symbol in ends else _became(day, kind, value, new, cash, currency)
+        symbol: f"is kept as {new}, its name from {day} on"
+        if day > pack.as_of
+        else str(ends[symbol])
+        if symbol in ends
+        else _became(day, kind, value, new, cash, currency)
         for symbol, day, kind, value, new, cash, currency in rows
     }
 
 
-def present_names(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str, str]:
-    """Symbol -> what the company is called now that had it last, of those that were given up for another name."""
+def present_names(con: Connection, pack: Pack, symbols: Iterable[str] | None = None) -> dict[str, str]:
+    """Symbol -> the name under which the prices of the company are kept that had it last, of those given up for it.
+
+    symbols  those that are asked for; None: all that were ever renamed
+    """
     renames = [
         Rename(str(old), str(new), int(day))
         for old, new, day in con.execute(
-            "select symbol, new_symbol, date - date '1970-01-01' from stated_actions(?) "
-            "where kind = 'rename' and date <= ?",
-            [pack.watermark, pack.as_of],
+            "select symbol, new_symbol, date - date '1970-01-01' from stated_actions(?) where kind = 'rename'",
+            [pack.watermark],
         ).fetchall()
     ]
-    gone = gone_symbols(con, pack, symbols) if renames else {}
-    return {old: parts[-1].name for old, parts in segments(renames).items() if old in gone}
+    asked = {rename.old for rename in renames} if symbols is None else set(symbols)
+    gone = gone_symbols(con, pack, asked) if renames else {}
+    names = segments(renames) if gone else {}
+    today = (pack.as_of - date(1970, 1, 1)).days
+    return {old: _name(parts, today) for old, parts in names.items() if old in gone}
+
+
+def _name(parts: Sequence[Segment], today: int) -> str:
+    return next((part.name for part in parts if part.since <= today < part.until), parts[-1].name)
 
 
 def _became(

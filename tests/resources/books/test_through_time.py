@@ -283,3 +283,27 @@ def test_a_stated_split_counts_for_adjusted_closes_that_carried_it_from_the_firs
     book.prices("AAA", flat(25.0), basis="split_adjusted")
     book.action("AAA", EX, "split", 4.0)
     assert shares(book.snapshot(D4))["AAA"] == 1200  # the file is of before the split
+
+
+@pytest.mark.parametrize("mode", ["live", "paper"])
+def test_a_book_goes_on_under_the_new_name_though_its_file_says_the_old_one(
+    tmp_path: Path, mode: str
+) -> None:
+    policy = "{lookback_days: 20, do_not_sell: {AAA: kept}, asset_limits_pct: {AAA: [20, 60]}}"
+    more = "benchmark: {AAA: 60, BBB: 40}\n"
+    book = Chain(tmp_path, book_file(HELD, mode=mode, policy=policy, more=more), BBB=50.0)
+    book.prices("ZZZ", flat(100.0))
+    book.action("AAA", D5, "rename", new_symbol="NEW")
+    book.action("NEW", DAYS[26], "rename", new_symbol="ZZZ")  # all is kept under the last name from the first
+    for day, why in (
+        (D4, "is kept as NEW, its name from 2024-01-26 on"),
+        (D5, "is called NEW since 2024-01-26"),
+    ):
+        found = book.day(day)
+        assert (shares(found), found.problem) == ({"ZZZ": 300, "BBB": 10}, None)
+        assert (found.investable, found.excluded) == (("BBB", "ZZZ"), {"AAA": why})
+        assert found.benchmark == {"ZZZ": 0.6, "BBB": 0.4}
+        assert (found.policy.do_not_sell, found.policy.asset_limits_pct) == (
+            {"ZZZ": "kept"},
+            {"ZZZ": (20, 60)},
+        )

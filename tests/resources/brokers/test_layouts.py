@@ -195,3 +195,16 @@ def test_a_table_without_a_line_is_no_empty_book() -> None:
 def test_subtotals_and_cells_that_excel_must_leave_alone() -> None:
     held = holdings(read('symbol,quantity,value\n="0700",3,\nSubtotal,,13\nTotals:,3,13\n'), DAY)
     assert [(one.symbol, one.quantity) for one in held.positions] == [("0700", 3)]
+
+
+def test_money_by_the_code_of_its_currency_is_no_share_and_is_not_taken_for_another() -> None:
+    found = read("symbol,quantity,avg cost\nAAPL,10,150\nEUR,50,\nCash CHF,7,\n", currency="EUR")
+    assert [(one.symbol, one.cost) for one in found.held] == [("AAPL", 1500)]
+    assert [(one.name, one.amount) for one in found.cash] == [("EUR", 50)]
+    assert [one.said for one in found.questions] == ["it is cash in CHF, and the book counts in EUR"]
+    assert read("symbol,quantity\nAAPL,10\nEUR,50\n").currency == "EUR"
+    assert [one.symbol for one in read("symbol,quantity,price\nNOK,10,4\nEUR,5,12\n").held] == ["NOK", "EUR"]
+    with pytest.raises(DataError, match="the file has amounts in EUR, USD: say in which the book counts"):
+        read("symbol,quantity,price\nEUR,50,\nUSD,10,1.00\n")
+    names = ("Settled cash", "CASH BALANCE", "U.S. Dollar", "BANK DEPOSIT SWEEP", "FDIC Insured Deposit")
+    assert len(read("symbol,quantity,value\n" + "".join(f"{name},,5\n" for name in names)).cash) == 5
