@@ -180,7 +180,7 @@ def _empty(home: Path) -> None:
 
 
 def _filled(home: Path) -> Warehouse:
-    made, dice = Warehouse(home), random.Random(1)
+    made, dice = Warehouse(home, connect=staying_open), random.Random(1)
     with made.write(STAMP) as tx:
         ingest(tx, "prices", price_rows())
     with made.write(STAMP) as tx:
@@ -200,7 +200,8 @@ def _filled(home: Path) -> Warehouse:
         with made.write(STAMP) as tx:
             owner = BOOK if table in OF_PORTFOLIOS else None
             tx.record(table, {table: rows_for(tx, table, dice)}, pack_id=pack.id, portfolio_id=owner)
-    return made
+    _OPEN.close()
+    return Warehouse(home)
 
 
 def cut(made: Warehouse, as_of: date, revise: str | None = None) -> Pack:
