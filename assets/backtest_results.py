@@ -95,9 +95,10 @@ def backtest_results(
             "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by all",
             [pack.id],
         )
+        looked_at = [] if stage.warehouse.scratch else list(frames.items())[:FEW]
         plots = {
             title: picture
-            for s, tables in list(frames.items())[:FEW]
+            for s, tables in looked_at
             for title, picture in _plots(stage, con, pack, s, tables).items()
         }
         said = KNOWLEDGE[stage.desk.backtest.knowledge]

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import small_desk
-from bench import STAMP, copied, ingest, new_warehouse, price_rows
+from bench import STAMP, copied, ingest, new_warehouse, price_rows, staying_open
 
 from resources.accounts.ingest import AccountInbox
 from resources.logs.storing import Ingested
@@ -39,11 +39,11 @@ def make_desk(folder: Path, files: Mapping[str, str], models: Mapping[str, str] 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     deliver(folder, files)
-    return copied(_priced, folder / "home")
+    return copied(_priced, folder / "home", staying_open)
 
 
 def _priced(home: Path) -> None:
-    with new_warehouse(home).write(STAMP) as tx:
+    with new_warehouse(home, staying_open).write(STAMP) as tx:
         ingest(tx, "prices", price_rows(days=DAYS, symbols=small_desk.SYMBOLS))
 
 

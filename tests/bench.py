@@ -5,11 +5,14 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -24,6 +27,7 @@ from resources.logs.appending import append_log
 from resources.packs.packs import Pack, cut_pack
 from resources.screening.pack_checks import CheckLimits
 from resources.store import warehouse
+from resources.store.duckdb_engine import NAME, attached
 from resources.store.warehouse import Transaction, Warehouse
 
 STAMP = Stamp("run-1", datetime(2024, 1, 5, 22, tzinfo=UTC).replace(tzinfo=None), "0.1.0+test", "c0ffee")
@@ -117,15 +121,18 @@ def fill(home: Path) -> Warehouse:
     return _filled(home) if KEY in os.environ else copied(_filled, home)
 
 
-def new_warehouse(home: Path) -> Warehouse:
+Connect = Callable[[Path], AbstractContextManager[Connection]]
+
+
+def new_warehouse(home: Path, connect: Connect = attached) -> Warehouse:
     """An empty warehouse: a copy of the one that this process made first, which takes a tenth of making it."""
-    return copied(_empty, home)
+    return copied(_empty, home, connect)
 
 
-def copied(build: Callable[[Path], object], home: Path) -> Warehouse:
+def copied(build: Callable[[Path], object], home: Path, connect: Connect = attached) -> Warehouse:
     """What `build` makes of a home, made once by this process; known to it as it stands, as if it wrote it last."""
     shutil.copytree(_original(build), home, dirs_exist_ok=True)
-    made = Warehouse(home)
+    made = Warehouse(home, connect=connect)
     warehouse._UNTOUCHED[made.path] = warehouse._state(made.path)
     return made
 
@@ -138,13 +145,42 @@ def _original(build: Callable[[Path], object]) -> Path:
     return folder
 
 
+@contextmanager
+def staying_open(path: Path) -> Iterator[Connection]:
+    """For `Warehouse(connect=...)` of a home that nobody else opens: its file stays attached until another one is.
+
+    To attach and to detach a file takes longer than most of what a test then asks of it.
+    """
+    if _OPEN.path != path:
+        _OPEN.close()
+        _OPEN.path, _OPEN.con = path, _OPEN.stack.enter_context(attached(path))
+    with closing(_OPEN.con.cursor()) as con:
+        con.execute(f"use {NAME}")
+        yield con
+
+
+@dataclass
+class _Open:
+    path: Path | None = None
+    con: Any = None
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def close(self) -> None:
+        self.path, self.con = None, None
+        self.stack.close()
+
+
+_OPEN = _Open()
+atexit.register(_OPEN.close)
+
+
 def _empty(home: Path) -> None:
     with Warehouse(home).live():
         pass
 
 
 def _filled(home: Path) -> Warehouse:
-    made, dice = Warehouse(home), random.Random(1)
+    made, dice = Warehouse(home, connect=staying_open), random.Random(1)
     with made.write(STAMP) as tx:
         ingest(tx, "prices", price_rows())
     with made.write(STAMP) as tx:
@@ -164,7 +200,8 @@ def _filled(home: Path) -> Warehouse:
         with made.write(STAMP) as tx:
             owner = BOOK if table in OF_PORTFOLIOS else None
             tx.record(table, {table: rows_for(tx, table, dice)}, pack_id=pack.id, portfolio_id=owner)
-    return made
+    _OPEN.close()
+    return Warehouse(home)
 
 
 def cut(made: Warehouse, as_of: date, revise: str | None = None) -> Pack:

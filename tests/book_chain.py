@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from bench import PRICE_TYPES, STAMP, copied, ingest, new_warehouse, take_snapshot
+from bench import PRICE_TYPES, STAMP, copied, ingest, new_warehouse, staying_open, take_snapshot
 
 from resources.accounts.known import account_of
 from resources.books.day_before import DayBefore, OutOfDate, day_before, out_of_date
@@ -69,7 +69,8 @@ class Chain:
     """One book in a warehouse of its own; `flats` are symbols on record with the same close every day."""
 
     def __init__(self, folder: Path, file: PortfolioFile, **flats: float) -> None:
-        self.warehouse = copied(_with(tuple(flats.items())), folder) if flats else new_warehouse(folder)
+        build = _with(tuple(flats.items()))
+        self.warehouse = copied(build, folder, staying_open) if flats else new_warehouse(folder, staying_open)
         self.file = file
 
     def prices(self, symbol: str, closes: Mapping[date, float], **told: Any) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+import pytest
+from built_once import built_once
 from fork_server import ROOT, call, server
 
 
@@ -43,3 +45,15 @@ class Desk:
         done = self.packfolio(*arguments, "--json")
         assert done.returncode == 0, done.stderr + done.stdout
         return json.loads(done.stdout)
+
+
+def example_with_prices(factory: pytest.TempPathFactory, folder: Path) -> Desk:
+    """The example in `folder` with its prices on record; to take them in is most of a first run, so it is done once."""
+    kept, _ = built_once(factory, "prices-of-the-example", _ingest_example)
+    shutil.copytree(kept, folder, dirs_exist_ok=True, symlinks=True)
+    return Desk(folder / "home", folder / "config")
+
+
+def _ingest_example(folder: Path) -> None:
+    done = Desk.example(folder).packfolio("ingest")
+    assert done.returncode == 0, done.stderr + done.stdout

@@ -13,12 +13,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import fork_server
 import pytest
 from built_once import own_copy
-from command_line import ROOT, Desk
+from command_line import ROOT, Desk, example_with_prices
 
 from optimizer.beliefs.estimators.recipes import COVARIANCES, MEANS
 from optimizer.problem.methods import METHODS
@@ -76,12 +77,12 @@ def name_of(item: Path | Block) -> str:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, dict[str, str]]:
     """A home in which the example portfolios were run, and what the run printed."""
-    folder, printed = own_copy(tmp_path_factory, "documents", _run)
+    folder, printed = own_copy(tmp_path_factory, "documents", partial(_run, tmp_path_factory))
     return Desk(folder / "home", folder / "config"), {"packfolio run": printed}
 
 
-def _run(folder: Path) -> str:
-    done = Desk.example(folder).packfolio("run")
+def _run(factory: pytest.TempPathFactory, folder: Path) -> str:
+    done = example_with_prices(factory, folder).packfolio("run")
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
 

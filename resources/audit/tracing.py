@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from optimizer import DataError, PolicyError
@@ -159,6 +160,8 @@ class Walk:
         self._factor = factor
         self._told: set[tuple[str, str | None, str | None]] = set()
         self._codes: set[str] = set()
+        self._recipe = cache(self._read_recipe)  # many rows have one portfolio, and one ledger row
+        self._written = cache(self._read_written)
 
     def environments(self) -> Row:
         """Code version -> libraries, machine and commit, of every version met on the way."""
@@ -278,7 +281,7 @@ class Walk:
         self._told.add(key)
         return told
 
-    def _recipe(self, portfolio: str) -> str | None:
+    def _read_recipe(self, portfolio: str) -> str | None:
         """The recipe of a portfolio's estimates, by the inputs of its posterior."""
         from resources.books.snapshots import read_snapshots
 
@@ -287,7 +290,7 @@ class Walk:
             None,
         )
 
-    def _written(self, entry: int, portfolio: str | None = None) -> Row:
+    def _read_written(self, entry: int, portfolio: str | None = None) -> Row:
         """Who wrote a row: run, time, code, configuration, libraries; of a unit, its own content and inputs."""
         line = rows(
             self.con,

@@ -70,7 +70,7 @@ class Warehouse:
         self.published = home / "published.duckdb"
         self.anchor = anchor or home / "anchors.jsonl"
         self.tree = LedgerTree(home / "ledger.tree")
-        self._scratch = scratch
+        self.scratch = scratch
         self._connect = connect
 
     @contextmanager
@@ -144,7 +144,7 @@ class Warehouse:
     def _announce(self, con: Connection, before: Head, after: Head, at: datetime) -> None:
         """Tell the anchor which commit comes next, with the root of the ledger's tree after it."""
         self._settle(before, at)
-        rooted = {} if self._scratch else {"root": self.tree.grow(con, before, after)}
+        rooted = {} if self.scratch else {"root": self.tree.grow(con, before, after)}
         append_line(self.anchor, INTENT, *after, at, rooted)
 
     def _settle(self, head: Head, at: datetime) -> None:
@@ -169,7 +169,7 @@ class Warehouse:
         """
         fresh = self.home / "published.tmp"
         with self._locked():
-            if self._scratch or self._is_published():
+            if self.scratch or self._is_published():
                 return self.published
             try:
                 head = self._copied(fresh)

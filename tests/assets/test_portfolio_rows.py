@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
-from bench import BOOK, STAMP, new_warehouse
+from bench import BOOK, STAMP, new_warehouse, staying_open
 
 from assets.shared.portfolio_rows import Batch, record_each
 from optimizer import DataError
@@ -29,7 +29,7 @@ def weigh(warehouse: Warehouse, weights: pd.DataFrame, book: str = BOOK) -> None
 
 
 def test_a_stage_whose_inputs_were_replaced_writes_nothing(tmp_path: Path) -> None:
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     rows: Any = {Book("book", BOOK): TRADES}
     weigh(warehouse, WEIGHTS)
     with warehouse.live() as con:
@@ -47,7 +47,10 @@ def test_a_stage_whose_inputs_were_replaced_writes_nothing(tmp_path: Path) -> No
 
 
 def test_a_batch_writes_what_tables_of_each_portfolio_write(tmp_path: Path) -> None:
-    one, all_at_once = new_warehouse(tmp_path / "one"), new_warehouse(tmp_path / "all")
+    one, all_at_once = (
+        new_warehouse(tmp_path / "one", staying_open),
+        new_warehouse(tmp_path / "all", staying_open),
+    )
     books = ("a", "b")
     rows: Any = {
         Book("a", "a"): {

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import duckdb
 import pytest
 import yaml
 from built_once import own_copy
-from command_line import Desk
+from command_line import Desk, example_with_prices
 
 from optimizer import propose
 from resources.books.snapshots import read_snapshots
@@ -28,12 +29,12 @@ PACK = "PP_2022-12-28"
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """A home in which the default run was made, for two as-of dates."""
-    folder, _ = own_copy(tmp_path_factory, "example", _run_two_days)
+    folder, _ = own_copy(tmp_path_factory, "example", partial(_run_two_days, tmp_path_factory))
     return Desk(folder / "home", folder / "config")
 
 
-def _run_two_days(folder: Path) -> None:
-    made = Desk.example(folder)
+def _run_two_days(factory: pytest.TempPathFactory, folder: Path) -> None:
+    made = example_with_prices(factory, folder)
     for arguments in (("run", "--as-of", "2022-12-27"), ("run",)):
         done = made.packfolio(*arguments)
         assert done.returncode == 0, done.stderr + done.stdout

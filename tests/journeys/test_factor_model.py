@@ -26,6 +26,7 @@ def make_factor_desk(folder: Path) -> str:
     book["benchmark"] = dict.fromkeys(SYMBOLS, 20)
     path.write_text(yaml.safe_dump(book))
     del book["policy"]["limits"]  # a replay has no loadings of its days to hold a limit by
+    del book["policy"]["max_risk_share_pct"]  # a limit on shares of risk makes the frontier slow to draw
     free = book | {"id": "55555555-5555-5555-5555-555555555555", "name": "free"}
     path.with_name("free.yaml").write_text(yaml.safe_dump(free))
     sources = folder / "config" / "sources.yaml"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
-from bench import BOOK, DAYS, STAMP, cut, ingest, new_warehouse, price_rows
+from bench import BOOK, DAYS, STAMP, cut, ingest, new_warehouse, price_rows, staying_open
 
 from optimizer import DataError
 from resources.audit.open_lineage import emit, lineage_events
@@ -22,7 +22,7 @@ TRADE = {
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
     """A pack that sees two rates of the euro, and a third that came later."""
-    store = new_warehouse(tmp_path)
+    store = new_warehouse(tmp_path, staying_open)
     with store.write(STAMP) as tx:
         ingest(tx, "prices", price_rows())
     rates = [("EUR", "USD", 1.10, DAYS[0]), ("EUR", "USD", 1.20, DAYS[-1]), ("GBP", "USD", 1.30, DAYS[0])]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from bench import STAMP, ingest, new_warehouse, price_rows, take_snapshot
+from bench import STAMP, ingest, new_warehouse, price_rows, staying_open, take_snapshot
 
 from optimizer import DataError, ExposureType, Fund, FundExposureMap, Policy
 from resources.accounts.known import account_of
@@ -150,7 +150,7 @@ VIEWS = "views: [{assets: [AAA], type: absolute, expected_return_pct: 8, confide
     [[(HELD, LOTS), ("holdings", VIEWS)], [("2024-01-02", "2030-01-01")], [(HELD, "positions: {}")]],
 )
 def test_a_snapshot_is_read_back_as_it_was_taken(tmp_path: Path, changes: list[tuple[str, str]]) -> None:
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", price_rows(days=DAYS, symbols=("AAA", "BBB")))
     with warehouse.write(STAMP) as tx:

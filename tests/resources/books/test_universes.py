@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from bench import STAMP, ingest, new_warehouse, price_rows
+from bench import STAMP, ingest, new_warehouse, price_rows, staying_open
 
 from optimizer import DataError
 from resources.books.universes import UNPRICED, Listing, cap_weights, unpriced_symbols
@@ -30,7 +30,7 @@ def gone(symbol: str, day: date, value: float) -> dict[str, object]:
 @pytest.fixture
 def seen(tmp_path: Path) -> Iterator[tuple[Connection, Pack]]:
     """OLD is priced throughout, NEW since 12 days, LOST until ten days ago; BACK was delisted and is priced again."""
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     histories = {"OLD": DAYS, "NEW": DAYS[-12:], "LOST": DAYS[:-10], "GONE": DAYS[:-10], "BACK": DAYS}
     for symbol, days in histories.items():
         with warehouse.write(STAMP) as tx:
@@ -81,7 +81,7 @@ def test_a_young_name_is_left_out_unless_all_are_young(seen: tuple[Connection, P
 
 
 def test_caps_are_weighed_in_one_currency_and_one_without_a_rate_is_not_known(tmp_path: Path) -> None:
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     facts = [("OLD", 100.0, "USD"), ("NEW", 14000.0, "JPY"), ("LOST", 1.0, "XXX"), ("BACK", 5000.0, "GBX")]
     caps = [
         {"symbol": s, "date": DAYS[0], "market_cap": cap, "currency": unit, "source": "desk"}

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from bench import DAYS, STAMP, SYMBOLS, new_warehouse, price_rows
+from bench import DAYS, STAMP, SYMBOLS, new_warehouse, price_rows, staying_open
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from resources.store.warehouse import Transaction
 
 @pytest.fixture
 def tx(tmp_path: Path) -> Iterator[Transaction]:
-    with new_warehouse(tmp_path).live() as con:
+    with new_warehouse(tmp_path, staying_open).live() as con:
         yield Transaction(con, STAMP)
 
 
@@ -96,7 +96,7 @@ def test_the_hash_depends_on_the_rows_alone_not_on_how_they_came(order: list[int
 
 def test_the_vendors_own_adjustment_is_no_part_of_a_packs_hash(tx: Transaction, tmp_path: Path) -> None:
     append_log(tx.con, "prices", price_rows(), 1)
-    with new_warehouse(tmp_path / "other").live() as con:
+    with new_warehouse(tmp_path / "other", staying_open).live() as con:
         append_log(con, "prices", with_column(price_rows(), "vendor_adj_close", [1.0] * 16), 1)
         found = con.execute("select distinct vendor_hash from log_leaves").fetchall()
         assert root_hash(con, ["prices"], DAYS[-1], 1) == root_hash(tx.con, ["prices"], DAYS[-1], 1)
@@ -109,7 +109,7 @@ def test_more_rows_than_duckdb_holds_in_a_row_group_all_arrive(
 ) -> None:
     """On two threads, as new rows and as rows held against the record."""
     monkeypatch.setenv("DUCKDB_THREADS", "2")
-    count, warehouse = 200_000, new_warehouse(tmp_path)
+    count, warehouse = 200_000, new_warehouse(tmp_path, staying_open)
     ratings = pa.table({
         "symbol": [f"S{number}" for number in range(count)], "source": ["feed"] * count,
         "date": pa.array([DAYS[0]] * count, pa.date32()), "rating": [1.0] * count,
@@ -130,7 +130,7 @@ def test_a_row_that_is_lost_on_its_way_is_named_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, said: str
 ) -> None:
     step = {"prices": "_insert", "log_leaves": "_append_leaves"}[table]
-    done, warehouse = getattr(appending, step), new_warehouse(tmp_path)
+    done, warehouse = getattr(appending, step), new_warehouse(tmp_path, staying_open)
 
     def losing(con: duckdb.DuckDBPyConnection, *given: Any, **named: Any) -> object:
         told = done(con, *given, **named)

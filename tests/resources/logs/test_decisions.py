@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from bench import new_warehouse
+from bench import new_warehouse, staying_open
 
 from resources.audit.verification import verify
 from resources.ledger.ledger import Stamp
@@ -30,7 +30,7 @@ def bring(store: Warehouse, path: Path) -> tuple[int, list[int]]:
 
 
 def test_each_line_is_brought_once_and_the_ledger_covers_it(tmp_path: Path) -> None:
-    store, path = new_warehouse(tmp_path), tmp_path / "decisions.jsonl"
+    store, path = new_warehouse(tmp_path, staying_open), tmp_path / "decisions.jsonl"
     assert bring(store, path) == (0, [])  # no file is no fault
     for trace in ("a", "b"):
         append_decision(path, decision(trace))
@@ -63,7 +63,7 @@ DAMAGED = [
 
 @pytest.mark.parametrize("damaged", DAMAGED)
 def test_a_damaged_line_is_recorded_once_and_the_rest_goes_on(tmp_path: Path, damaged: bytes) -> None:
-    store, path = new_warehouse(tmp_path), tmp_path / "decisions.jsonl"
+    store, path = new_warehouse(tmp_path, staying_open), tmp_path / "decisions.jsonl"
     append_decision(path, decision("a"))
     with path.open("ab") as file:
         file.write(damaged + b"\n\n")
@@ -77,7 +77,7 @@ def test_a_damaged_line_is_recorded_once_and_the_rest_goes_on(tmp_path: Path, da
 
 
 def test_a_line_that_a_killed_service_left_half_spoils_no_other(tmp_path: Path) -> None:
-    store, path = new_warehouse(tmp_path), tmp_path / "decisions.jsonl"
+    store, path = new_warehouse(tmp_path, staying_open), tmp_path / "decisions.jsonl"
     append_decision(path, decision("a"))
     with path.open("ab") as file:
         file.write(b'{"at": "2025-')

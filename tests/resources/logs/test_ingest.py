@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from bench import new_warehouse
+from bench import new_warehouse, staying_open
 from draws import some
 from small_desk import FILES
 
@@ -37,7 +37,7 @@ class Desk:
     """A configuration with a folder source named `inbox`, its reference folder, and a warehouse."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.warehouse = folder, new_warehouse(folder / "home")
+        self.folder, self.warehouse = folder, new_warehouse(folder / "home", staying_open)
         for name, text in FILES.items():
             path = folder / "config" / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
-from bench import PRICE_TYPES, STAMP, ingest, new_warehouse
+from bench import PRICE_TYPES, STAMP, ingest, new_warehouse, staying_open
 
 from resources.logs.open_questions import OpenQuestion, open_questions
 from resources.logs.storing import insert_rows
@@ -44,7 +44,7 @@ def asked(warehouse: Warehouse, watermark: int | None = None) -> list[OpenQuesti
 
 
 def test_rows_set_aside_are_asked_about_until_one_of_their_day_is_believed(tmp_path: Path) -> None:
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     believed(warehouse, DAYS[0])
     aside(warehouse, 2, "SPLIT_UNEXPLAINED", *DAYS[1:])
     (question,) = asked(warehouse)
@@ -71,7 +71,7 @@ def test_rows_set_aside_are_asked_about_until_one_of_their_day_is_believed(tmp_p
 
 
 def test_what_was_believed_before_answers_nothing_and_what_comes_later_does(tmp_path: Path) -> None:
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     believed(warehouse, *DAYS[:2])
     aside(warehouse, 2, "JUMP_75", DAYS[1])  # a correction that is not believed
     (question,) = asked(warehouse)

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from bench import new_warehouse
+from bench import new_warehouse, staying_open
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -147,7 +147,7 @@ def test_a_close_that_was_corrected_leaves_no_trace(
 
 
 def test_a_row_believed_first_is_withdrawn_by_what_comes_later_and_asked_about(tmp_path: Path) -> None:
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     arrive(warehouse, [(3, 900.0, 1.0, 0.0)], "spike")  # nothing speaks against it yet
     arrive(warehouse, [(0, 64.0, 1.0, 0.0), (1, 64.5, 1.0, 0.0), (4, 64.2, 1.0, 0.0)], "around")
     with warehouse.live() as con:

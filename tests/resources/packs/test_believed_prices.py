@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from bench import DAYS, STAMP, ingest, new_warehouse, price_rows
+from bench import DAYS, STAMP, ingest, new_warehouse, price_rows, staying_open
 
 from resources.ledger.ledger import Connection
 from resources.logs.ingest import newest_price
@@ -41,7 +41,7 @@ class Seen:
 @contextmanager
 def desk(home: Path) -> Iterator[Seen]:
     """AAA and BBB; AAA ends on the last day, but has a row of the next one that is withdrawn after a pack saw it."""
-    warehouse = new_warehouse(home)
+    warehouse = new_warehouse(home, staying_open)
     packs = []
     for stamp, rows in ((STAMP, told("AAA", NEXT)), (LATER, told("AAA", NEXT, withdrawn=True))):
         if not packs:
@@ -93,7 +93,7 @@ def test_a_backtest_of_vintages_sees_a_row_until_the_day_of_its_withdrawal(tmp_p
 
 @pytest.mark.parametrize("mark", [None, 0, 1, 2, 3])
 def test_believed_again_counts_from_then_on(tmp_path: Path, mark: int | None) -> None:
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     marks = [0]
     for withdrawn in (False, True, False):
         with warehouse.write(STAMP) as tx:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from bench import DAYS, STAMP, ingest, new_warehouse, price_rows
+from bench import DAYS, STAMP, ingest, new_warehouse, price_rows, staying_open
 
 from resources.packs.pack_prices import in_currency, read_panel
 from resources.packs.packs import cut_pack
@@ -37,7 +37,7 @@ def rows(units: tuple[str, ...]) -> pa.Table:
 def test_prices_are_told_in_the_newest_currency_and_a_pack_says_so(
     tmp_path: Path, units: tuple[str, ...], rate: float | None, closes: list[float]
 ) -> None:
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", rows(units))
     if rate is not None:

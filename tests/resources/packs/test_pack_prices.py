@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from bench import DAYS, STAMP, SYMBOLS, cut, ingest, new_warehouse, price_rows
+from bench import DAYS, STAMP, SYMBOLS, cut, ingest, new_warehouse, price_rows, staying_open
 
 from optimizer import DataError
 from resources.ledger.ledger import Connection
@@ -28,7 +28,7 @@ def of_source(rows: pa.Table, source: str) -> pa.Table:
 @pytest.fixture
 def seen(tmp_path: Path) -> Iterator[Seen]:
     """A second source has two symbols more and disagrees on the others; a correction comes after the pack."""
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", price_rows(symbols=SYMBOLS[:2]))
     with warehouse.write(STAMP) as tx:

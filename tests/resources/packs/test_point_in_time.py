@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from bench import DAYS, STAMP, SYMBOLS, ingest, new_warehouse, price_rows
+from bench import DAYS, STAMP, SYMBOLS, ingest, new_warehouse, price_rows, staying_open
 
 from optimizer import DataError
 from resources.packs.packs import cut_pack
@@ -16,7 +16,7 @@ LATER = replace(STAMP, at=STAMP.at + timedelta(days=3))
 
 
 def test_a_correction_is_known_from_the_day_on_which_it_was_ingested(tmp_path: Path) -> None:
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", price_rows(symbols=SYMBOLS[:2]))
     with warehouse.write(LATER) as tx:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from bench import STAMP, ingest, new_warehouse, price_rows
+from bench import STAMP, ingest, new_warehouse, price_rows, staying_open
 from small_desk import sessions
 
 from resources.ledger.ledger import Connection
@@ -46,7 +46,7 @@ class Seen:
 
 @contextmanager
 def pack_of(folder: Path, *deliveries: pa.Table) -> Iterator[Seen]:
-    warehouse = new_warehouse(folder)
+    warehouse = new_warehouse(folder, staying_open)
     for rows in deliveries:
         with warehouse.write(STAMP) as tx:
             ingest(tx, "prices", rows)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from bench import PRICE_TYPES, STAMP, ingest, new_warehouse
+from bench import PRICE_TYPES, STAMP, ingest, new_warehouse, staying_open
 
 from optimizer import CostModel, DataError, OptimizationBacktest, PolicyError
 from optimizer.backtests.panel import BacktestSettings
@@ -51,7 +51,7 @@ def spin_off(**more: object) -> dict[str, object]:
 
 class Desk:
     def __init__(self, home: Path) -> None:
-        self.warehouse = new_warehouse(home)
+        self.warehouse = new_warehouse(home, staying_open)
 
     def ingest(self, log: str, rows: list[dict[str, object]], schema: pa.Schema | None = None) -> None:
         names = {name for row in rows for name in row}

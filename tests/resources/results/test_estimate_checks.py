@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from bench import DAYS, STAMP, cut, ingest, new_warehouse, price_rows
+from bench import DAYS, STAMP, cut, ingest, new_warehouse, price_rows, staying_open
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,7 +41,7 @@ def test_twins_are_singular_and_a_factored_covariance_is_bounded() -> None:
 
 
 def test_estimates_that_jumped_since_the_pack_before_are_named(tmp_path: Path) -> None:
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", price_rows())
     first, second = cut(warehouse, DAYS[-2]), cut(warehouse, DAYS[-1])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from bench import PRICE_TYPES, STAMP, ingest, new_warehouse
+from bench import PRICE_TYPES, STAMP, ingest, new_warehouse, staying_open
 
 from optimizer import Recipe
 from resources.audit.tracing import trace_row
@@ -153,7 +153,7 @@ def test_nothing_of_a_later_day_or_known_later_reaches_a_model(
 
 
 def test_a_desk_with_prices_only_is_told_which_logs_would_give_more(tmp_path: Path) -> None:
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", prices(DAYS[:360], 1))
         pack = cut_pack(tx, AS_OF, ["feed"], DAYS, CheckLimits()).pack

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from bench import BOOK, DAYS, STAMP, cut, ingest, new_warehouse, price_rows
+from bench import BOOK, DAYS, STAMP, cut, ingest, new_warehouse, price_rows, staying_open
 
 from optimizer import DataError, PackfolioError, PolicyError
 from optimizer.backtests.report import KNOWLEDGE
@@ -224,7 +224,7 @@ def test_a_regime_says_what_it_lacks(home: Path) -> None:
 
 
 def test_a_warehouse_without_a_fresh_pack_says_so(tmp_path: Path) -> None:
-    warehouse = new_warehouse(tmp_path)
+    warehouse = new_warehouse(tmp_path, staying_open)
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", price_rows())
     with warehouse.live() as con, pytest.raises(DataError, match="fresh"):

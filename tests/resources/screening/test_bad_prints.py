@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from bench import PRICE_TYPES, STAMP, ingest, new_warehouse
+from bench import PRICE_TYPES, STAMP, ingest, new_warehouse, staying_open
 
 from resources.packs.packs import cut_pack, watermark
 from resources.screening.bad_prints import recent_prints
@@ -43,7 +43,7 @@ def rows(
 
 def kept(home: Path, *told: list[dict[str, object]]) -> Warehouse:
     """A warehouse with these rows, unscreened, as if each day had come by itself."""
-    warehouse = new_warehouse(home)
+    warehouse = new_warehouse(home, staying_open)
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", pa.Table.from_pylist([row for part in told for row in part], schema=PRICE_TYPES))
     return warehouse
