@@ -244,7 +244,7 @@ class HedgePlan:
     @cached_property
     def offset(self) -> float:
         """What the hedges gain together."""
-        return sum(hedge.offset for hedge in self.hedges)
+        return sum([hedge.offset for hedge in self.hedges])
 
     @property
     def residual(self) -> float:
@@ -254,7 +254,7 @@ class HedgePlan:
     @cached_property
     def cost(self) -> float:
         """What the hedges cost together."""
-        return sum(hedge.cost for hedge in self.hedges)
+        return sum([hedge.cost for hedge in self.hedges])
 
 
 def plan_hedges(
@@ -292,7 +292,7 @@ def plan_by(offers: Offers, stressed: Stress, nav: float, limits: HedgeLimits) -
     if loss <= 0:
         return HedgePlan((), 0.0, ("The portfolio does not lose under this scenario; no hedge is needed",))
     # a replayed loss is not told apart by factor: any of them may be its cause
-    untold = max(-sum(stressed.profits[symbol] for symbol in stressed.replayed), 0.0)
+    untold = max(-sum([stressed.profits[symbol] for symbol in stressed.replayed]), 0.0)
     causes = {f: max(-profit, 0.0) + untold for f, profit in stressed.by_factor.items()}
     hurt = {f: due for f, due in causes.items() if due > MATERIAL * loss} or dict.fromkeys(FACTORS, loss)
     hedges, notes = _filled(offers, hurt, loss, limits.max_cost_bps * BPS * nav, limits)
@@ -309,14 +309,16 @@ def _filled(
     """
     hedges: list[Hedge] = []
     notes: list[str] = []
-    left, open_losses = loss * limits.target, dict(hurt)
-    usable = [offer for offer in offers.usable if not hurt.keys().isdisjoint(offer[0].against)]
-    for instrument, found, unit in usable:
+    left, open_losses, usable = loss * limits.target, dict(hurt), False
+    for instrument, found, unit in offers.usable:
         if len(hedges) == limits.max_count:
             break
         own = [factor for factor in instrument.against if factor in hurt]
-        due = sum(hurt[factor] for factor in own)
-        wanted = min(left, limits.max_share * min(due, loss), sum(open_losses[factor] for factor in own))
+        if not own:
+            continue
+        usable = True
+        due, still = sum([hurt[factor] for factor in own]), sum([open_losses[factor] for factor in own])
+        wanted = min(left, limits.max_share * min(due, loss), still)
         notional = min(wanted / found.gain, budget / found.cost if found.cost > 0 else np.inf)
         quantity = floor(notional / unit + 1e-9)
         if quantity < 1:
@@ -328,7 +330,7 @@ def _filled(
         hedge = _hedge(instrument, found, quantity, quantity * unit, min(due, loss))
         hedges.append(hedge)
         left, budget = left - hedge.offset, budget - hedge.cost
-        share = hedge.offset / sum(open_losses[factor] for factor in own)
+        share = hedge.offset / still
         for factor in own:
             open_losses[factor] *= 1 - share
     if not usable:

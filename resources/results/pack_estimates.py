@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -21,7 +20,7 @@ from optimizer import (
 )
 from optimizer.beliefs.estimators.spectral import MIN_RETURNS
 from optimizer.beliefs.estimators.windows import first_row, session_count
-from optimizer.model.portfolio import ZERO
+from optimizer.model.portfolio import ZERO, exact
 from optimizer.model.sessions import Dates
 from optimizer.problem.methods import ON_SCENARIOS
 from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
@@ -250,7 +249,7 @@ def portfolio_of(inputs: Inputs) -> Portfolio:
     portfolio = Portfolio(
         snapshot.name,
         positions={
-            symbol: Position(symbol, quantity, Decimal(str(costs.get(symbol) or 0)))
+            symbol: Position(symbol, quantity, exact(costs.get(symbol) or ZERO))
             for symbol, quantity in snapshot.holdings.quantities.items()
             if symbol not in kept
         },
