@@ -26,6 +26,7 @@ class Reached:
 
     tests: dict[str, Run] = field(default_factory=dict)
     fixtures: dict[str, Run] = field(default_factory=dict)
+    sure: set[str] = field(default_factory=set)  # tests that passed again without a mutant
 
     @classmethod
     def read(cls, place: Path) -> "Reached":

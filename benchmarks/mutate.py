@@ -23,10 +23,10 @@ from typing import Any
 from benchmarks.candidates import Reached, tests_of
 from benchmarks.mutations import Mutant, mutants
 from benchmarks.reached import FOLDERS, digest, record
-from benchmarks.tried import ROOT, first_failure, preload
+from benchmarks.tried import ROOT, Session, in_session, preload, traced
 
 RESULTS = ROOT / "benchmarks" / "RESULTS-tests.md"
-PLACE = ROOT / ".mutants"
+PLACE = Path(os.environ.get("MUTANTS_PLACE", ROOT / ".mutants"))  # of its own for each run at the same time
 WATCHED = """import os
 if "REACHED_FOLDER" in os.environ:
     from pathlib import Path
@@ -114,8 +114,7 @@ def trace_tests(asked: list[str], tree: Path, end: float) -> None:
     for folder in dict.fromkeys(name.split("/")[1] for name in new):
         of_folder = [name for name in new if name.split("/")[1] == folder]
         print(f"asking {len(of_folder)} files of tests/{folder} which lines they run", flush=True)
-        if said := first_failure(of_folder, tree, reach=place, end=end):
-            print(said)
+        traced(of_folder, tree, place, end)
     (tree / "sitecustomize.py").unlink()
     if new:
         shutil.rmtree(PLACE / "kept", ignore_errors=True)
@@ -135,63 +134,78 @@ def examined(
     folder: str, asked: argparse.Namespace, tree: Path, reached: Reached, end: float
 ) -> list[Verdict]:
     """The verdict on each mutant of a folder's sample, or on those that the minutes allow."""
-    os.chdir(tree)
     files = sorted(path for path in (tree / folder).rglob("*.py") if asked.only in path.as_posix())
     places = [found for path in files for found in mutants(path)]
     log = PLACE / f"{folder}-{asked.seed}.jsonl"
-    known = {}
-    for line in log.read_text("utf-8").splitlines() if log.exists() else []:
-        known |= {(told := json.loads(line))["mutant"]: told["noticed_by"]}
-    verdicts = []
-    for key, mutant in sample(places, asked.mutants, f"{asked.seed}", tree):
-        said = known.get(key)
-        if said is None or ((said == "" or said == NOTHING) and asked.again):
-            if time.monotonic() > end:
-                continue
-            began = time.monotonic()
-            said = noticed(mutant, asked.seconds, tree, reached)
-            with log.open("a", encoding="utf-8") as out:
-                out.write(json.dumps({"mutant": key, "noticed_by": said}) + "\n")
-            print(
-                f"{time.monotonic() - began:5.0f} s  {shown(mutant, tree)}  {said or 'SURVIVED'}", flush=True
-            )
-        verdicts.append(Verdict(mutant, said))
-    return verdicts
+    chosen = sample(places, asked.mutants, f"{asked.seed}", tree)
+    known = verdicts_in(log)
+    tests = {
+        key: tests_of(mutant, tree, reached)
+        for key, mutant in chosen
+        if key not in known or (asked.again and known[key] in ("", NOTHING))
+    }
+    files_of_tests = sorted({test.partition("::")[0] for some in tests.values() for test in some})
+
+    def work(session: Session) -> None:
+        for key, mutant in chosen:
+            if key in tests and time.monotonic() < end:
+                began = time.monotonic()
+                said = noticed(mutant, tests[key], asked.seconds, session, reached)
+                with log.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps({"mutant": key, "noticed_by": said}) + "\n")
+                took = time.monotonic() - began
+                print(
+                    f"{took:5.0f} s  {shown(mutant, tree)}  {said or 'SURVIVED'}",
+                    file=session.out,
+                    flush=True,
+                )
+
+    if files_of_tests:
+        in_session(tree, files_of_tests, work)
+    known = verdicts_in(log)
+    return [Verdict(mutant, known[key]) for key, mutant in chosen if key in known]
+
+
+def verdicts_in(log: Path) -> dict[str, str]:
+    lines = log.read_text("utf-8").splitlines() if log.exists() else []
+    return {told["mutant"]: told["noticed_by"] for told in map(json.loads, lines)}
 
 
 def shown(mutant: Mutant, tree: Path) -> str:
     return str(mutant).replace(f"{tree.as_posix()}/", "")
 
 
-def noticed(mutant: Mutant, seconds: float, tree: Path, reached: Reached) -> str:
+def noticed(mutant: Mutant, tests: list[str], seconds: float, session: Session, reached: Reached) -> str:
     """The test that notices; a test that fails without the mutant too notices nothing, and is tried no more."""
-    all_tests = tests_of(mutant, tree, reached)
-    name = mutant.path.relative_to(tree).as_posix()
-    built = reached.by_fixture(name, {mutant.line})
-    while chosen := reached.within([test for test in all_tests if test in reached.tests], seconds):
+    built = reached.by_fixture(mutant.path.relative_to(session.tree).as_posix(), {mutant.line})
+    while chosen := reached.within([test for test in tests if test in reached.tests], seconds):
         original = mutant.path.read_bytes()
+        desks(own=bool(built))
         mutant.path.write_bytes(mutant.apply(original))
         os.utime(mutant.path, (time.time() + 9, time.time() + 9))  # a cached bytecode is told by its second
         try:
-            said = tried(chosen, tree, own_desks=bool(built))
+            said = session.first_failure(chosen, mutant)
         finally:
             mutant.path.write_bytes(original)
             os.utime(mutant.path, (0, 0))
         test = said.removeprefix("hung in ")
-        if test not in chosen or not tried([test], tree, own_desks=False):
+        if test not in chosen or test in reached.sure:
+            return said
+        desks(own=False)
+        if not session.first_failure([test], None):
+            reached.sure.add(test)
             return said
         del reached.tests[test]
     return NOTHING
 
 
-def tried(chosen: list[str], tree: Path, own_desks: bool) -> str:
-    """The first of the tests that fails; they find the desks built that the mutant has no part in."""
+def desks(own: bool) -> None:
+    """Lets tests find the desks built that the mutant has no part in."""
     os.environ.pop("PACKFOLIO_TEST_DESK", None)
-    if not own_desks:
+    if not own:
         shutil.rmtree(PLACE / "desks", ignore_errors=True)
         shutil.copytree(PLACE / "kept", PLACE / "desks", symlinks=True)
         os.environ["PACKFOLIO_TEST_DESK"] = str(PLACE / "desks")
-    return first_failure(sorted({test.partition("::")[0] for test in chosen}), tree, chosen)
 
 
 def sample(places: list[Mutant], wanted: int, seed: str, tree: Path) -> list[tuple[str, Mutant]]:

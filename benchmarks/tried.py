@@ -1,18 +1,23 @@
 """Runs chosen tests in a fork that has loaded what all of them need, and tells the first that fails."""
 
+import ast
 import contextlib
+import gc
 import json
 import os
 import select
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+import types
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
+from _pytest.main import pytest_runtestloop
 
+from benchmarks.mutations import Mutant
 from benchmarks.reached import CONTEXT, FOLDER, FOLDERS, Lines, digest, record
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,6 +26,7 @@ PRELOADED = (
     " hypothesis matplotlib.figure typer"
 )
 HUNG = 60.0  # seconds of computing, in one test
+QUIET = ("-W", "ignore:Module already imported", "-p", "no:cacheprovider", "-n", "0")
 LOST = 400.0  # seconds in which no test ends
 
 
@@ -139,56 +145,152 @@ def preload() -> None:
         __import__(name)
 
 
-def first_failure(
-    files: Sequence[str],
-    tree: Path,
-    chosen: Sequence[str] = (),
-    reach: Path | None = None,
-    end: float | None = None,
-) -> str:
-    """The first test that fails in a fork of this process; empty when none does.
+def traced(files: Sequence[str], tree: Path, place: Path, end: float) -> None:
+    """Runs the files' tests in a fork, to `end` at the longest; which lines they run is written to the place."""
 
-    With `reach`, all run on, to `end` at the longest, and what each reached is written there.
-    """
+    def work() -> None:
+        pytest.main([*QUIET, f"--rootdir={tree}", *files], plugins=[Reach(tree, place)])
+
+    in_fork(tree, lambda pipe: work(), end - time.monotonic())
+
+
+def in_fork(tree: Path, work: Callable[[int], object], longest: float | None = LOST) -> str:
+    """What a fork that has loaded none of our code tells on its pipe; it and what it started end with this call."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _in_fork(files, tree, chosen, reach, writing)
+        try:
+            os.setpgid(0, 0)
+            os.close(reading)
+            os.chdir(tree)
+            sys.path[:] = [str(tree), *(p for p in sys.path if p not in ("", str(ROOT), str(tree)))]
+            os.environ["PYTHONPATH"] = str(tree)
+            for name, module in list(sys.modules.items()):
+                file = getattr(module, "__file__", None) or ""
+                if file.startswith(str(tree)) or name.split(".")[0] in FOLDERS:
+                    del sys.modules[name]
+            silent = os.open(os.environ.get("MUTANTS_LOG", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND)
+            for stream in (0, 1, 2):
+                os.dup2(silent, stream)
+            work(writing)
+        finally:
+            os._exit(0)
     os.close(writing)
-    said, text = "", ""
-    while select.select([reading], [], [], max(0.0, end - time.monotonic()) if end else LOST)[0]:
-        if not (got := os.read(reading, 4096).decode()):
-            break
-        text += got
-    else:
-        said = "no test ended in time"
-    os.close(reading)
+    said = heard(reading, longest)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # what its tests had started
+        os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return said or text.strip()
+    return said
 
 
-def _in_fork(
-    files: Sequence[str], tree: Path, chosen: Sequence[str], reach: Path | None, writing: int
-) -> None:
-    """Runs pytest on the tree; never returns."""
-    status: object = "an error"
+def heard(reading: int, longest: float | None) -> str:
+    """What a pipe tells until it is closed or silent for too long."""
+    text = ""
     try:
-        os.setpgid(0, 0)
-        silent = os.open(os.environ.get("MUTANTS_LOG", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND)
-        for stream in (0, 1, 2):
-            os.dup2(silent, stream)
-        os.chdir(tree)
-        sys.path[:] = [str(tree), *(p for p in sys.path if p not in ("", str(ROOT)))]
-        os.environ["PYTHONPATH"] = str(tree)
-        for name in [name for name in sys.modules if name.split(".")[0] in FOLDERS]:
-            del sys.modules[name]
-        plugin = Reach(tree, reach) if reach else Watch(writing, chosen)
-        quiet = ["-W", "ignore:Module already imported", "-p", "no:cacheprovider", "-n", "0"]
-        options = [] if reach else ["-x"]
-        status = pytest.main([*quiet, *options, f"--rootdir={tree}", *files], plugins=[plugin])
+        while select.select([reading], [], [], longest if longest is None else max(0.0, longest))[0]:
+            if not (got := os.read(reading, 4096).decode()):
+                return text.strip()
+            text += got
+        return "no test ended in time"
     finally:
-        if status not in (0, 5) and not reach:
-            os.write(writing, f"pytest ended with {status}\n".encode())
-        os._exit(0)
+        os.close(reading)
+
+
+class Session:
+    """A pytest session that has collected all tests, of which each mutant runs some in a fork."""
+
+    def __init__(self, tree: Path, work: Callable[["Session"], None], out: IO[str]) -> None:
+        self.tree, self.work, self.out = tree, work, out
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.session = session
+        self.work(self)
+        return True
+
+    def first_failure(self, chosen: Sequence[str], mutant: Mutant | None) -> str:
+        """The first test that fails in a fork; empty when none does. The mutant is in its file already."""
+        if mutant is not None and not (function := function_of(mutant)) and self.is_loaded(mutant.path):
+            files = sorted({test.partition("::")[0] for test in chosen})
+            options = [*QUIET, "-x", f"--rootdir={self.tree}", *files]
+            return in_fork(
+                self.tree, lambda pipe: ended(pytest.main(options, plugins=[Watch(pipe, chosen)]), pipe)
+            )
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setpgid(0, 0)
+                if mutant is not None and function:
+                    replace_code(mutant.path, function)
+                self._run(chosen, writing)
+            finally:
+                os._exit(0)
+        os.close(writing)
+        said = heard(reading, LOST)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return said
+
+    def is_loaded(self, path: Path) -> bool:
+        return any(getattr(module, "__file__", None) == str(path) for module in list(sys.modules.values()))
+
+    def _run(self, chosen: Sequence[str], pipe: int) -> None:
+        status: object = "an error"
+        try:
+            watch = Watch(pipe, chosen)
+            self.session.config.pluginmanager.unregister(self)
+            self.session.config.pluginmanager.register(watch)
+            watch.pytest_collection_modifyitems(self.session.items)
+            pytest_runtestloop(self.session)
+            status = 0
+        finally:
+            ended(status, pipe)
+
+
+def ended(status: object, pipe: int) -> None:
+    if status not in (0, 5):
+        os.write(pipe, f"pytest ended with {status}\n".encode())
+
+
+def function_of(mutant: Mutant) -> tuple[int, str] | None:
+    """First line and qualified name of the outermost function whose body has the mutant; nothing outside of one."""
+    module = ast.parse(mutant.path.read_text("utf-8"))
+    waiting: list[tuple[str, ast.stmt]] = [("", node) for node in module.body]
+    while waiting:
+        prefix, node = waiting.pop()
+        if isinstance(node, ast.ClassDef):
+            waiting += [(f"{prefix}{node.name}.", inner) for inner in node.body]
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.body[
+            0
+        ].lineno <= mutant.line <= (node.end_lineno or 0):
+            return min([node.lineno, *(one.lineno for one in node.decorator_list)]), prefix + node.name
+    return None
+
+
+def replace_code(path: Path, function: tuple[int, str]) -> None:
+    """Gives the functions of a loaded module the code that stands in its file now."""
+    waiting = [compile(path.read_bytes(), str(path), "exec")]
+    codes = {}
+    while waiting:
+        code = waiting.pop()
+        codes[code.co_firstlineno, code.co_qualname] = code
+        waiting += [one for one in code.co_consts if isinstance(one, types.CodeType)]
+    gc.unfreeze()
+    for found in gc.get_objects():
+        if isinstance(found, types.FunctionType) and found.__code__.co_filename == str(path):
+            code = found.__code__
+            if (code.co_firstlineno, code.co_qualname) == function:
+                found.__code__ = codes[function]
+
+
+def in_session(tree: Path, files: Sequence[str], work: Callable[[Session], None]) -> None:
+    """Does work in a session that has collected the files' tests."""
+    told = os.dup(1)
+
+    def collected(pipe: int) -> None:
+        session = Session(tree, work, os.fdopen(told, "w", buffering=1))
+        pytest.main([*QUIET, "-s", "-x", f"--rootdir={tree}", *files], plugins=[session])
+
+    in_fork(tree, collected, None)
+    os.close(told)
