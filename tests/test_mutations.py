@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from benchmarks.mutate import nearest, sample
+from benchmarks.mutate import sample
 from benchmarks.mutations import Mutant, mutants
 
 TEXT = '''"""A word, 1 < 2."""
@@ -57,15 +57,3 @@ def test_a_seed_draws_the_same_faults_and_a_smaller_sample_begins_a_larger_one(t
     assert five == sample(found, 5, "1 box") and [one.start for one in five] == [one.start for one in ten[:5]]
     assert len({one.start for one in ten}) == 10
     assert sample(found, 10, "2 box") != sample(found, 10, "1 box")
-
-
-def test_the_nearest_tests_come_first_those_of_the_folder_before_others() -> None:
-    imports = {
-        "a/core.py": set(), "a/face.py": {"a/core.py"},
-        "b/door.py": {"a/face.py"}, "tests/a/test_core.py": {"a/core.py"},
-        "tests/a/test_face.py": {"a/face.py"}, "tests/a/test_other.py": set(), "tests/b/test_door.py": {"b/door.py"},
-        "tests/b/test_alone.py": set(), "tests/a/helper.py": {"a/core.py"},
-    }  # fmt: skip
-    assert nearest(Path("a/core.py"), imports) == [
-        "tests/a/test_core.py", "tests/a/test_face.py", "tests/a/test_other.py", "tests/b/test_door.py",
-    ]  # fmt: skip

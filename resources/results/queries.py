@@ -288,20 +288,27 @@ def _cut_short(shown: Row) -> Iterator[str]:
 
 
 def _knowledge_of(con: Connection, pack: Pack) -> list[str]:
-    """What the decisions of a pack's newest backtest saw, by the configuration that its ledger row names."""
+    """What the decisions of a pack's newest backtest saw."""
     from optimizer.backtests.report import KNOWLEDGE
+
+    settings = settings_of(con, pack, "backtest_results", "pipeline.yaml")
+    if settings is None:
+        return []
+    return [f"Backtest: {KNOWLEDGE[settings.get('backtest', {}).get('knowledge', 'final')]}"]
+
+
+def settings_of(con: Connection, pack: Pack, asset: str, file: str) -> dict[str, Any] | None:
+    """A file of the configuration of a stage's newest ledger row; None without a row, {} without a file."""
     from resources.settings.yaml_files import plain_value, written_out
 
     found = con.execute(
         "select c.text from materializations m join configs c using (config_hash) "
-        "where m.pack_id = ? and m.asset = 'backtest_results' order by m.id desc limit 1",
-        [pack.id],
+        "where m.asset = ? and m.pack_id = ? order by m.id desc limit 1",
+        [asset, pack.id],
     ).fetchall()
     if not found:
-        return []
-    text = written_out(json.loads(found[0][0])["pipeline.yaml"])
-    settings = plain_value(text, f"pipeline.yaml of {pack.id}") or {}
-    return [f"Backtest: {KNOWLEDGE[settings.get('backtest', {}).get('knowledge', 'final')]}"]
+        return None
+    return plain_value(written_out(json.loads(found[0][0]).get(file, "")), f"{file} of {pack.id}") or {}
 
 
 def regime_of(con: Connection, pack_id: str) -> Row:

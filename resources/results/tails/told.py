@@ -1,16 +1,14 @@
 """What a desk reads of tails: what a book may lose, whether that was foretold, and what it earned from pack to pack."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import numpy as np
-import yaml
 
 from optimizer.factors.attribution import SPECIFIC, linked
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.queries import Row, rows
+from resources.results.queries import Row, rows, settings_of
 from resources.results.tails.backtests import PACKS, judged
 from resources.settings.playbooks import SCENARIOS
 from resources.settings.tail_risk import TailFile
@@ -33,13 +31,7 @@ def tail_of(con: Connection, pack: Pack, portfolio_id: str) -> Row | None:
 
 def recorded_settings(con: Connection, pack: Pack) -> TailFile:
     """How tails were told under a pack: by the configuration of its newest row of the stage."""
-    found = con.execute(
-        "select c.text from materializations m join configs c using (config_hash) "
-        "where m.asset = 'tail_risk' and m.pack_id = ? order by m.id desc limit 1",
-        [pack.id],
-    ).fetchall()
-    text: Mapping[str, str] = json.loads(found[0][0]) if found else {}
-    stated = (yaml.safe_load(text.get(SCENARIOS, "")) or {}).get("tail_risk", {})
+    stated = (settings_of(con, pack, "tail_risk", SCENARIOS) or {}).get("tail_risk", {})
     return TailFile.model_validate(stated)
 
 
