@@ -288,6 +288,10 @@ def trace_of_pack(
     factor: Annotated[str | None, Query(max_length=64, description="Of tables by factor")] = None,
 ) -> Response:
     """The lineage of a row: stages, pack, price rows, ingests, files; with hashes, code and configuration."""
+    if table == "decisions":
+        asked.caller.require(
+            "admin"
+        )  # as for their list; here, for what is remembered is the same for all scopes
     key = ("trace", pack_id, table, symbol, portfolio, factor)
     return _read(
         request, key, asked, lambda reading: trace(reading, pack_id, table, symbol, portfolio, factor, asked)

@@ -13,7 +13,7 @@ from resources.ledger.ledger import file_sha256
 from resources.ledger.tables import DATED, LOGS
 from resources.prices.csv_file import gunzip, lf_ended, text_faults, too_large
 from resources.prices.file_names import ACCOUNT_FILE, name_date
-from resources.prices.folder import is_delivery
+from resources.prices.folder import is_delivery, refuse_elsewhere
 from resources.prices.reference import Table, recognise
 from resources.prices.source import Allowance, FileRejected, Finding, delivery_key, refusing, shown
 
@@ -56,10 +56,7 @@ def account_files(folders: Iterable[Path]) -> list[tuple[str, Path, str]]:
 def key_of(log: str, file: Path, name: str) -> tuple[str, str]:
     """(SHA-256, delivery key) of a file; raises FileRejected for what can not be read."""
     with refusing(name, log=log):
-        if not file.is_file():
-            raise FileRejected(
-                name, [Finding("UNREADABLE", "FAIL", "it is no file; put the file itself there")]
-            )
+        refuse_elsewhere(file, file.parents[name.count("/")], name)
         if (size := file.stat().st_size) > LARGEST:
             raise FileRejected(name, [too_large(size, LARGEST)])
         sha = file_sha256(file)

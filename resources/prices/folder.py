@@ -65,13 +65,11 @@ class FolderSource:
                 yield refused
 
     def _look_at(self, file: Path, name: str) -> None:
-        """Raises FileRejected for a link that leads out of the folder, and for a name that nobody can read."""
+        """Raises FileRejected for a name that nobody can read, and for what is no file of the folder."""
         if not name.isprintable():
             said = "its name has signs that cannot be printed; rename it"
             raise FileRejected(name, [Finding("BAD_NAME", "FAIL", said)])
-        if not file.resolve().is_relative_to(self.path.resolve()):
-            said = f"it leads out of {self.path}; put the file itself there"
-            raise FileRejected(name, [Finding("OUTSIDE_FOLDER", "FAIL", said)])
+        refuse_elsewhere(file, self.path, name)
 
     def _read(self, file: Path, name: str, sha: str, key: str) -> Delivery:
         """The delivery of a file that holds still; raises FileRejected."""
@@ -108,6 +106,16 @@ def is_delivery(file: Path) -> bool:
     except OSError:
         there = True
     return there and not file.name.startswith((".", "~$")) and not file.name.lower().endswith(UNFINISHED)
+
+
+def refuse_elsewhere(file: Path, folder: Path, name: str) -> None:
+    """Raises FileRejected for what is no file of the folder: a link out of it; a pipe, which would be waited for."""
+    if not file.resolve().is_relative_to(folder.resolve()):
+        said = f"it leads out of {folder}; put the file itself there"
+        raise FileRejected(name, [Finding("OUTSIDE_FOLDER", "FAIL", said)])
+    if not file.is_file():
+        said = "it is no file, or leads to none; put the file itself there"
+        raise FileRejected(name, [Finding("UNREADABLE", "FAIL", said)])
 
 
 def between(delivery: Delivery, since: date | None, until: date | None) -> Delivery:

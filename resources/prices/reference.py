@@ -16,7 +16,7 @@ from resources.ledger.ledger import file_sha256
 from resources.prices.columns import SYMBOL, Columns, plain
 from resources.prices.csv_file import at_most, read_csv, told, too_large
 from resources.prices.file_names import ACCOUNT_FILE, CHARACTERISTICS_FILE, name_date
-from resources.prices.folder import is_delivery
+from resources.prices.folder import is_delivery, refuse_elsewhere
 from resources.prices.parquet_file import read_parquet
 from resources.prices.rounding import significant
 from resources.prices.source import (
@@ -146,10 +146,7 @@ class ReferenceFolder:
 
 def _look_at(file: Path) -> None:
     """Raises FileRejected for what is no file (a pipe would be waited for), or too large to be read whole."""
-    if not file.is_file():
-        raise FileRejected(
-            file.name, [Finding("UNREADABLE", "FAIL", "it is no file; put the file itself there")]
-        )
+    refuse_elsewhere(file, file.parent, file.name)
     if (size := file.stat().st_size) > LARGEST:
         raise FileRejected(file.name, [too_large(size, LARGEST)])
 

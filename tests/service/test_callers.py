@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from service_desk import PACK, PORTFOLIO
 
 from optimizer import PolicyError
-from service import views
+from service import api, views
 from service.api import create_app
 from service.http.callers import Caller
 from service.http.server import main, refuse_open_door
@@ -127,6 +127,17 @@ def test_who_may_read_decisions_reads_those_of_his_portfolios(monkeypatch: pytes
 def test_a_lineage_of_decisions_takes_the_scope_that_their_list_takes(client: TestClient) -> None:
     for key, status in (("read", 403), ("propose", 403), ("own", 403), ("admin", 409)):
         assert get(client, key, "trace", table="decisions", portfolio="mixed").status_code == status
+
+
+def test_what_was_remembered_for_a_higher_scope_is_not_told_to_a_lower_one(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "trace", lambda *_: ({"label": "decisions"}, 1))
+    statuses = [
+        get(client, key, "trace", table="decisions", symbol="remembered").status_code
+        for key in ("admin", "read", "propose", "admin")
+    ]
+    assert statuses == [200, 403, 403, 200]
 
 
 def test_large_answers_come_in_pages(client: TestClient) -> None:

@@ -1,5 +1,6 @@
 """Folders of files: layouts, dates in names, the evening feed's factors, and reading nothing twice."""
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,17 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (refused,) = source(inbox).deliveries(None, None, nothing_seen)
     assert isinstance(refused, FileRejected)
     assert refused.findings[0].code == "OUTSIDE_FOLDER"
+
+
+def test_a_link_to_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_text("symbol,date,close\nAAA,2024-01-02,10\n")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link.csv").symlink_to("pipe")
+    good, refused = FolderSource("own", tmp_path, "*.csv", Reading("own", "USD")).deliveries(
+        None, None, lambda key: False
+    )
+    assert isinstance(good, Delivery) and isinstance(refused, FileRejected)
+    assert (refused.name, refused.findings[0].code) == ("link.csv", "UNREADABLE")
 
 
 @pytest.mark.parametrize("pattern", ["../*.csv", "../elsewhere/*.csv", "*/*.csv"])

@@ -14,6 +14,7 @@ from draws import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resources.accounts.files import account_files, key_of
 from resources.prices.csv_file import MOST_FINDINGS
 from resources.prices.files import Reading, read_delivery
 from resources.prices.folder import FolderSource
@@ -284,3 +285,16 @@ def test_text_from_outside_is_spelled_out_and_cut() -> None:
     assert shown("a\x1b\u202e\ud800b") == "a\\x1b\\u202e\\ud800b"
     assert shown("é x") == "é x"
     assert shown("x" * 300, 10) == "xxxxxxxxxx..."
+
+
+def test_links_out_of_the_reference_folder_and_of_an_inbox_of_accounts_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    secret = tmp_path / "secret.csv"
+    secret.write_text("base,quote,date,rate\nUSD,CAD,2024-01-02,1.3\n")
+    for name in ("fx_rates.csv", "accounts.csv"):
+        (tmp_path / "kept" / name).symlink_to(secret)
+    (found,) = ReferenceFolder(tmp_path / "kept").deliveries(None, None, lambda key: False)
+    assert isinstance(found, FileRejected) and found.findings[0].code == "OUTSIDE_FOLDER"
+    ((log, file, name),) = account_files([tmp_path / "kept"])
+    with pytest.raises(FileRejected, match="leads out of"):
+        key_of(log, file, name)
