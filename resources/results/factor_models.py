@@ -284,6 +284,15 @@ def with_others(
     )  # fmt: skip
 
 
+def recorded_models(con: Connection, pack: Pack) -> dict[str, FactorModel]:
+    """Recipe -> the model that the stage recorded for it."""
+    names = con.execute(
+        "select distinct recipe from latest_factor_covariances where pack_id = ? order by 1", [pack.id]
+    ).fetchall()
+    found = {str(name): _recorded(con, pack, str(name)) for (name,) in names}
+    return {name: model for name, model in found.items() if model}
+
+
 def recorded_model(con: Connection, pack: Pack, recipe: Recipe) -> FactorModel | None:
     """The model that the stage recorded for a recipe, bit for bit; None where it recorded none."""
     return _recorded(con, pack, recipe.name)

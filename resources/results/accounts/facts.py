@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from optimizer import PackfolioError
+from optimizer import FactorModel, PackfolioError
 from optimizer.trading.rationale import Reasons
 from resources.books.orders import past_reasons_of
 from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
+from resources.results.factor_models import recorded_models
 from resources.results.pack_estimates import Own, by_volume, read_own
 from resources.results.rebalancing import NO_TRADE
 
@@ -27,6 +28,7 @@ class Account:
     diagnostics  of the stage before, as its table keeps them
     past         what the pack before knows of the causes of its trades
     orders       symbol -> (shares, negative when sold; cost)
+    model        the factor model on record for its estimates; None where there is none
     quiet        whether the stage of the weights found it inside its rules
     """
 
@@ -38,6 +40,7 @@ class Account:
     past: Reasons | None = None
     orders: Orders | None = None
     quiet: bool = False
+    model: FactorModel | None = None
 
     def known(self) -> Own:
         """`own`; raises what stands in its place."""
@@ -89,7 +92,7 @@ def with_weights(
 def with_orders(
     con: Connection, pack: Pack, accounts: Mapping[str, Account]
 ) -> Mapping[str, dict[str, object]]:
-    """Portfolio -> the orders of those that have a list of trades."""
+    """Portfolio -> the orders of those that have a list of trades, and their factor models."""
     found: dict[str, dict[str, tuple[Decimal, Decimal]]] = {}
     for portfolio, symbol, action, quantity, cost in con.execute(
         "select portfolio_id, symbol, action, quantity, cost from latest_trades where pack_id = ? "
@@ -99,4 +102,11 @@ def with_orders(
         orders = found.setdefault(str(portfolio), {})
         if quantity:
             orders[str(symbol)] = (SIGNS[action] * Decimal(str(quantity)), cost)
-    return {portfolio: {"orders": orders} for portfolio, orders in found.items()}
+    models = recorded_models(con, pack)
+    return {
+        portfolio: {
+            "orders": orders,
+            "model": models.get(accounts[portfolio].snapshot.recipe().name) if models else None,
+        }
+        for portfolio, orders in found.items()
+    }

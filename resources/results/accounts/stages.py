@@ -16,7 +16,7 @@ from optimizer.proposals.proposal import (
 )
 from optimizer.trading.rationale import Reasons
 from resources.results.accounts.answers import Answers, Gathered
-from resources.results.accounts.facts import Account, Orders
+from resources.results.accounts.facts import Account
 from resources.results.accounts.ground import Ground
 from resources.results.accounts.schedules import schedule_columns
 from resources.results.attribution.risks import factor_risk_columns
@@ -133,21 +133,19 @@ def impact_of(ground: Ground, account: Account) -> Told:
         )  # fmt: skip
     except PackfolioError as error:
         return {"impact": {}}, (f"its trades' impact cannot be told: {error}",)
-    by_factor, told = _by_factor(ground, case, account.orders)
+    by_factor, told = _by_factor(case, account)
     return {"impact": impact_columns(change), **by_factor}, told
 
 
-def _by_factor(ground: Ground, case: Case, orders: Orders) -> Told:
+def _by_factor(case: Case, account: Account) -> Told:
     """Risk before and after the trades by the factors of the model on record; nothing without one."""
-    models = ground.market.models
-    model = models.get(case.snapshot.recipe().name) if models else None
-    if model is None:
+    if account.model is None or account.orders is None:
         return {}, ()
     before = {s: w for s, w in case.portfolio.get_weights(case.prices).items() if w}
-    after = weights_after(case.portfolio, case.prices, orders)
+    after = weights_after(case.portfolio, case.prices, account.orders)
     benchmark = case.inputs.universe.benchmark
     try:
-        return {"factor_risks": factor_risk_columns(model, before, after, benchmark)}, ()
+        return {"factor_risks": factor_risk_columns(account.model, before, after, benchmark)}, ()
     except DataError as error:
         return {}, (f"its risk by factor cannot be told: {error}",)
 
