@@ -162,7 +162,7 @@ class Bench:
 
         books = self.desk.playbooks
         known = [(case, case.inputs.policy, case.inputs.universe, book) for case, book in self._known(number)]
-        found = {}
+        found: dict[int, Any] = {}
 
         def solve() -> None:
             for place, (case, policy, universe, _) in enumerate(known):

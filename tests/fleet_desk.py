@@ -21,6 +21,7 @@ from resources.ledger.ledger import Stamp
 from resources.packs.packs import Pack, cut_pack
 from resources.results.accounts.answers import Answers
 from resources.results.accounts.stages import STAGES
+from resources.results.factor_models import factor_frames, fitted_models, wanted_recipes
 from resources.results.pack_estimates import estimate_evidence
 from resources.results.stage_inputs import Inputs, read_inputs
 from resources.results.stage_outputs import estimate_frames
@@ -42,6 +43,10 @@ MODELS = {
     "market": "policy: {method: min_volatility, max_single_position_pct: 30, risk_free_rate: 0.02, root_impact: 1.0}",
     "tight": "policy: {method: min_volatility, max_volatility_pct: 1, forced_cash: fail, risk_free_rate: 0.02}",
     "unpriced": "policy: {risk_free_rate: 0.02}",
+}
+FACTORS = {
+    "factors": "policy: {method: min_volatility, covariance_method: factor_model, lookback_days: 120, "
+    "max_single_position_pct: 40, risk_free_rate: 0.02}",
 }
 INPUTS = ["return_estimates", "covariances", "portfolio_snapshots"]
 
@@ -72,7 +77,7 @@ class FleetDesk:
 
 
 def make_fleet_desk(folder: Path, accounts: int | Mapping[str, int], seed: int = 3) -> FleetDesk:
-    """`accounts` of each model, or so many of each."""
+    """`accounts` of each model, or so many of each; with accounts of FACTORS every recipe has a factor model."""
     numbers = accounts if isinstance(accounts, Mapping) else dict.fromkeys(MODELS, accounts)
     warehouse = Warehouse(folder)
     closes = _closes(np.random.default_rng(seed))
@@ -84,6 +89,8 @@ def make_fleet_desk(folder: Path, accounts: int | Mapping[str, int], seed: int =
         pack = cut_pack(tx, DAYS[-1], ["feed"], DAYS, CheckLimits()).pack
     made = FleetDesk(warehouse, pack, load_configuration(ROOT / "config"))
     _take(made, numbers, np.random.default_rng(seed))
+    if numbers.keys() & FACTORS.keys():
+        _fit(made)
     _estimate(made)
     return made
 
@@ -98,7 +105,7 @@ def _closes(rng: np.random.Generator) -> dict[str, dict[date, float]]:
 def _take(made: FleetDesk, numbers: Mapping[str, int], rng: np.random.Generator) -> None:
     taken = [
         _account(model, number, rng.integers(1, 200, len(STOCKS)).tolist())
-        for model in map(_model, MODELS)
+        for model in map(_model, numbers)
         for number in range(numbers[model.name])
     ]
     rows = {one: one.frames() for one in taken}
@@ -110,7 +117,7 @@ def _take(made: FleetDesk, numbers: Mapping[str, int], rng: np.random.Generator)
 def _model(name: str) -> PortfolioFile:
     return parse_yaml(
         f"id: 00000000-0000-0000-0000-000000000000\nname: {name}\nmode: live\nuniverse: [{', '.join(STOCKS)}]\n"
-        f"{MODELS[name]}\n"
+        f"{(MODELS | FACTORS)[name]}\n"
         "holdings: [{as_of: 2022-06-01, cash: 5000}]\n",
         PortfolioFile,
         name,
@@ -137,6 +144,14 @@ def _account(model: PortfolioFile, number: int, shares: Sequence[int]) -> Snapsh
         problem="GONE has no price" if unpriced else None,
         measure="equal_weight",
     )
+
+
+def _fit(made: FleetDesk) -> None:
+    with made.warehouse.live() as con:
+        fits, refused = fitted_models(con, made.pack, wanted_recipes(con, made.pack, every=True))
+    assert fits and not refused
+    with made.warehouse.write(STAMP) as tx:
+        tx.record("factor_model", factor_frames(fits), pack_id=made.pack.id)
 
 
 def _estimate(made: FleetDesk) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from draws import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,9 +10,12 @@ from optimizer import ExposureType, Fund, PolicyError, Scenario, estimate_sensit
 from optimizer.risk.scenarios import (
     FACTORS,
     Sensitivities,
+    Shock,
+    applied_moves,
     declared_sensitivities,
     factor_moves,
     find_scenario,
+    stress_each,
 )
 from optimizer.typing import Array
 
@@ -113,6 +117,35 @@ def test_replayed_returns_are_taken_as_they_were() -> None:
     result = stress({"S0": 100.0, "S1": 50.0}, found, Scenario("x", "x", {"equity": -0.2}), {"S0": -0.37})
     assert result.profits["S0"] == pytest.approx(-37.0) and result.replayed == ("S0",)
     assert result.profits["S1"] == pytest.approx(-10.0, rel=1e-6)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 30), st.integers(1, 40))
+@examples(15)
+def test_a_scenario_prices_a_book_the_same_whatever_others_are_priced_beside_it(
+    seed: int, names: int, count: int
+) -> None:
+    """Bit for bit: how many scenarios a desk keeps decides no number of any of them."""
+    rng = np.random.default_rng(seed)
+    found = sensitivities(rng.normal(0, 2, (names, K)), days=120, seed=seed)
+    values = {symbol: float(rng.normal(0, 1e6)) for symbol in found.symbols}
+    scenarios = [
+        Scenario(f"s{i}", "x", {str(rng.choice(FACTORS[:4])): float(rng.normal(0, 0.05))})
+        for i in range(count)
+    ]
+    replays = [
+        {s: float(rng.uniform(-0.9, 1)) for s in found.symbols if rng.random() < 0.5}
+        if rng.random() < 0.4
+        else None
+        for _ in scenarios
+    ]
+    shocks = [Shock(one, applied_moves(one, found)) for one in scenarios]
+    for one, real, among in zip(scenarios, replays, stress_each(values, found, shocks, replays), strict=True):
+        alone = stress(values, found, one, real)
+        told = [
+            (it.profits, it.by_factor, it.compounding, it.standard_error, it.replayed, it.moves)
+            for it in (alone, among)
+        ]
+        assert told[0] == told[1]
 
 
 @given(st.integers(0, 50), st.floats(-0.9, 2.0), st.floats(-0.05, 0.05))

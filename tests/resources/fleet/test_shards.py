@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from fleet_desk import MODELS, FleetDesk, all_stages, make_fleet_desk
+from fleet_desk import FACTORS, MODELS, FleetDesk, all_stages, make_fleet_desk
 
 from optimizer import DataError, Estimates, PackfolioError, PolicyError
 from resources.books.snapshots import read_snapshots
@@ -19,12 +19,12 @@ from resources.results.accounts.stages import STAGES
 from resources.settings.configuration import PipelineFile
 from resources.settings.yaml_files import parse_yaml
 
-EACH = 3
+NUMBERS = {**dict.fromkeys(MODELS, 3), **dict.fromkeys(FACTORS, 1)}
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> FleetDesk:
-    return make_fleet_desk(tmp_path_factory.mktemp("fleet"), EACH)
+    return make_fleet_desk(tmp_path_factory.mktemp("fleet"), NUMBERS)
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +48,25 @@ def test_each_account_has_its_answer_or_its_reason(serial: dict[str, Answers]) -
     status = {row["portfolio_id"]: row["status"] for row in results}
     assert status == {
         f"{model}-{number:04d}": {"tight": "infeasible", "unpriced": "no_data"}.get(model, "optimal")
-        for model in MODELS
-        for number in range(EACH)
+        for model, count in NUMBERS.items()
+        for number in range(count)
     }
     assert set(serial["optimal_weights"].told) == {name for name, said in status.items() if said != "optimal"}
     traded = set(serial["trades"].tables["trades"]["portfolio_id"].to_pylist())
     assert traded == set(serial["impact"].tables["impact"]["portfolio_id"].to_pylist())
     assert traded == {name for name, said in status.items() if said == "optimal"}
     assert serial["hedges"].tables["scenario_losses"].num_rows > 0
-    assert all(len(serial[stage].stated) == EACH * len(MODELS) for stage in STAGES)
+    assert all(len(serial[stage].stated) == sum(NUMBERS.values()) for stage in STAGES)
+
+
+def test_risk_by_factor_is_told_of_each_recipe_that_has_a_model_asked_for_or_not(
+    serial: dict[str, Answers],
+) -> None:
+    risks = serial["impact"].tables["factor_risks"].to_pylist()
+    assert {row["portfolio_id"] for row in risks} == set(
+        serial["impact"].tables["impact"]["portfolio_id"].to_pylist()
+    )
+    assert {row["side"] for row in risks} == {"before", "after"}
 
 
 @pytest.mark.parametrize("stage", STAGES)
