@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import DataError, PolicyError
 from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import Policy
@@ -97,7 +97,14 @@ def doubt_of(setting: Setting) -> Array | None:
 
 
 def max_diversification(setting: Setting) -> Ratio:
-    """Greatest s'w / sqrt(w'Sw), s the names' volatilities (Choueifaty & Coignard 2008)."""
+    """Greatest s'w / sqrt(w'Sw), s the names' volatilities (Choueifaty & Coignard 2008).
+
+    Raises DataError where no name has a volatility.
+    """
+    if not setting.estimates.variances.any():
+        raise DataError(
+            "no name ever moved, so there is no diversification ratio; use method equal_weight, or a shrunk covariance"
+        )
     return Ratio(setting.estimates.volatility, setting.estimates.risk, "diversification ratio")
 
 
