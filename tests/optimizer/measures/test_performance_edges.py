@@ -147,3 +147,13 @@ def test_returns_out_of_the_order_of_their_dates_are_refused() -> None:
     days = pd.bdate_range("2024-01-01", periods=3)[::-1]
     with pytest.raises(DataError, match="dates must ascend"):
         performance_metrics(pd.Series([0.1, 0.2, 0.01], days))
+
+
+def test_groups_of_an_attribution_stand_in_any_order_and_an_empty_one_needs_no_return() -> None:
+    own, other = pd.DataFrame({"x": [1.0], "y": [0.0]}), pd.DataFrame({"y": [0.4], "x": [0.6]})
+    earned, theirs = pd.DataFrame({"x": [0.1], "y": [np.nan]}), pd.DataFrame({"y": [0.02], "x": [0.05]})
+    found = brinson(own, earned, other, theirs)
+    assert found.loc["y", ["selection", "interaction"]].abs().sum() == 0
+    assert found.to_numpy().sum() == pytest.approx(0.1 - (0.4 * 0.02 + 0.6 * 0.05))
+    with pytest.raises(DataError, match="all tables must have the same"):
+        brinson(own, earned, other.rename(columns={"x": "z"}), theirs)
