@@ -112,14 +112,14 @@ def _weights(found: Mapping[str, float] | pd.Series, symbols: pd.Index) -> Array
         raise PolicyError(
             f"fit gives a {type(found).__name__}; it must give a weight by name, as a dict or Series"
         )
-    weights = {symbol: pd.to_numeric(weight, errors="coerce") for symbol, weight in found.items()}
-    if unknown := sorted(map(str, set(weights) - set(symbols))):
+    weights = {str(symbol): pd.to_numeric(weight, errors="coerce") for symbol, weight in found.items()}
+    if unknown := sorted(set(weights) - set(map(str, symbols))):
         raise PolicyError(f"fit gives weights to {', '.join(unknown)}, of which there are no returns")
-    if wrong := [
-        f"{found[symbol]} of {symbol}" for symbol, weight in weights.items() if not np.isfinite(weight)
-    ]:
-        raise PolicyError(f"fit gives the weight {', '.join(wrong)}; each must be a number")
-    return np.array([weights.get(symbol, 0.0) for symbol in symbols])
+    if wrong := [symbol for symbol, weight in weights.items() if not np.isfinite(weight)]:
+        raise PolicyError(
+            f"fit gives {', '.join(wrong)} a weight that is no number; leave out what is not held"
+        )
+    return np.array([weights.get(str(symbol), 0.0) for symbol in symbols])
 
 
 def probability_of_overfitting(returns: pd.DataFrame, blocks: int = 10) -> float:

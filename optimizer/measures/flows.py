@@ -80,7 +80,7 @@ def _roots(function: Callable[[Array], Array], nothing: float) -> list[float]:
     near = (
         (away[1:-1] < away[:-2]) & (away[1:-1] <= away[2:]) & (signs[:-2] == signs[2:]) & (signs[1:-1] != 0)
     )
-    turns = [_turn(function, *grid[i : i + 3 : 2], signs[i]) for i in np.flatnonzero(near).tolist()]
+    turns = [_turn(function, grid[i], grid[i + 2], signs[i]) for i in np.flatnonzero(near).tolist()]
     touched = [float(turn) for turn in turns if abs(function(np.array([turn]))[0]) <= nothing]
     grid = np.unique(np.concatenate([grid, [turn for turn in turns if turn not in touched]]))
     signs = np.sign(function(grid))

@@ -91,8 +91,8 @@ def test_weights_by_name_may_come_as_a_series_and_nothing_else_may() -> None:
     pd.testing.assert_frame_equal(by_dict.paths, by_series.paths)
     for wrong, told in (
         (np.ones(2), "ndarray"),
-        ({"a": np.nan}, "nan of a"),
-        ({"a": "x"}, "x of a"),
+        ({"a": np.nan}, "gives a a weight"),
+        ({"a": "x"}, "gives a a weight"),
         ({"z": 1}, "z"),
     ):
         with pytest.raises(PolicyError, match=told):
