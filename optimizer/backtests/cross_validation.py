@@ -17,7 +17,7 @@ from optimizer.typing import Array
 LEAST_TRAINING = 2
 ABSURD = 1e6
 Rows = npt.NDArray[np.intp]
-Fit = Callable[[pd.DataFrame], Mapping[str, float]]
+Fit = Callable[[pd.DataFrame], Mapping[str, float] | pd.Series]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +76,11 @@ def cross_validate(
     """The m = tested / groups x C(groups, tested) out-of-sample histories of weights fitted on the other blocks.
 
     returns  (T, n) simple returns without gaps, as many a year as their dates have
-    fit      returns (t, n) of the training rows -> weights, which are kept (rebalanced every row, without
-             costs) over each test block
+    fit      returns (t, n) of the training rows -> weights by name, a mapping or Series, which are kept (rebalanced
+             every row, without costs) over each test block
     risk_free_rate  annual; one for all rows, or (T,) that of each
-    Raises PolicyError where purge and embargo leave a fold fewer than LEAST_TRAINING rows, and for a weight of a name
-    that returns do not have.
+    Raises PolicyError where purge and embargo leave a fold fewer than LEAST_TRAINING rows, and for a weight that is no
+    number or of a name that returns do not have.
 
     >>> cross_validate(prices.pct_change().iloc[1:], lambda table: {'GOLD': 1.0}, groups=4).paths.shape
     (300, 3)
@@ -97,18 +97,29 @@ def cross_validate(
                 f"{len(split.train)} rows are left to train on when groups {[g for g, _ in split.tests]} are tested; "
                 f"at least {LEAST_TRAINING} are needed: test fewer groups, purge or embargo fewer rows, or give more"
             )
-        weights = fit(returns.iloc[split.train])
-        if unknown := sorted(set(weights) - set(returns.columns)):
-            raise PolicyError(
-                f"fit gives weights to {', '.join(map(str, unknown))}, of which there are no returns"
-            )
-        w = np.array([weights.get(symbol, 0.0) for symbol in returns.columns])
+        w = _weights(fit(returns.iloc[split.train]), returns.columns)
         for group, rows in split.tests:
             paths[rows, used[group]] = values[rows] @ w
             used[group] += 1
     table = pd.DataFrame(paths, returns.index)
     yearly = periods_per_year(returns.index)
     return CrossValidation(table, table.apply(lambda path: p.sharpe(path.to_numpy(), risk_free_rate, yearly)))
+
+
+def _weights(found: Mapping[str, float] | pd.Series, symbols: pd.Index) -> Array:
+    """(n,) what was fitted, by name; PolicyError for what is no number by name, and for a stranger."""
+    if not isinstance(found, Mapping | pd.Series):
+        raise PolicyError(
+            f"fit gives a {type(found).__name__}; it must give a weight by name, as a dict or Series"
+        )
+    weights = {str(symbol): pd.to_numeric(weight, errors="coerce") for symbol, weight in found.items()}
+    if unknown := sorted(set(weights) - set(map(str, symbols))):
+        raise PolicyError(f"fit gives weights to {', '.join(unknown)}, of which there are no returns")
+    if wrong := [symbol for symbol, weight in weights.items() if not np.isfinite(weight)]:
+        raise PolicyError(
+            f"fit gives {', '.join(wrong)} a weight that is no number; leave out what is not held"
+        )
+    return np.array([weights.get(str(symbol), 0.0) for symbol in symbols])
 
 
 def probability_of_overfitting(returns: pd.DataFrame, blocks: int = 10) -> float:

@@ -35,7 +35,7 @@ class ArrayMethod(Protocol):
         """(k,) target weights of the window's names; held (k,) at its last close."""
 
 
-Method = Callable[..., Answer | Mapping[str, float]]
+Method = Callable[..., Answer | Mapping[str, float] | pd.Series]
 Decisions = MutableMapping[pd.Timestamp, Mapping[str, float]]
 
 
@@ -72,6 +72,8 @@ def decide(plan: Plan, history: History, day: int, account: Account) -> Mapping[
         answer = plan.method(seen, history.dates[day], held=held)
     else:
         answer = plan.method(seen, history.dates[day])
+    if isinstance(answer, pd.Series):
+        return {str(symbol): float(weight) for symbol, weight in answer.items()}
     if isinstance(answer, Mapping):
         return answer
     if not answer.success:

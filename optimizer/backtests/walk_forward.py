@@ -57,6 +57,8 @@ class OptimizationBacktest:
         index = market_data.index
         if not isinstance(index, pd.DatetimeIndex):
             raise DataError(f"market_data is indexed by {index.dtype}; dates are needed")
+        if index.tz is not None:  # dates, and not moments, are what is compared
+            market_data = market_data.tz_localize(None)
         if not index.is_monotonic_increasing or not index.is_unique or not market_data.columns.is_unique:
             raise DataError("market_data needs ascending dates and unique symbols; sort it, drop duplicates")
         self.market_data = market_data.astype(np.float64)

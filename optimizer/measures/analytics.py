@@ -40,6 +40,8 @@ def performance_metrics(
     >>> round(performance_metrics(prices['GOLD'].pct_change().iloc[1:])['hit_rate'], 3) > 0.4
     True
     """
+    if not returns.index.is_monotonic_increasing:
+        raise DataError("the returns' dates must ascend; sort them: returns.sort_index()")
     r = p.checked(returns.to_numpy(dtype=np.float64))
     periods = periods_per_year(returns.index) if periods is None else periods
     test = p.sharpe_test(r, risk_free_rate, periods, trials=trials, trial_variance=trial_variance)

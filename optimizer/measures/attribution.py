@@ -58,7 +58,8 @@ def brinson(
     against the benchmark's total, Brinson & Fachler 1985; linked as Carino 1999).
     earned  (T, g) what each group added, for groups of longs and shorts that cancel; weights x returns otherwise
     Raises DataError for tables that do not fit, numbers that are none, and a total loss, which has no links.
-    A group that one side does not hold has that side's return of the other's: nothing was selected in it.
+    A group that one side does not hold has the other's return, whatever is given for it: nothing was selected in it.
+    Groups may stand in any order.
 
     >>> one = pd.DataFrame({'a': [0.6], 'b': [0.4]})
     >>> earned = pd.DataFrame({'a': [0.10], 'b': [0.02]})
@@ -70,12 +71,14 @@ def brinson(
         raise DataError(
             f"the tables have shapes {[table.shape for table in tables]}; all must be T x g, T >= 1"
         )
-    if not all((np.abs(table.to_numpy()) < ABSURD).all() for table in tables):
+    if strange := [list(table) for table in tables if sorted(map(str, table)) != sorted(map(str, weights))]:
+        raise DataError(f"the groups are {list(weights)} and {strange[0]}; all tables must have the same")
+    w, r, b, s, *rest = (table[list(weights)].to_numpy(dtype=np.float64) for table in tables)
+    r, s = np.where(np.abs(w) > HELD, r, 0.0), np.where(np.abs(b) > HELD, s, 0.0)
+    if not all((np.abs(table) < ABSURD).all() for table in (w, r, b, s, *rest)):
         raise DataError("a weight or return is no fraction; fill or drop that period")
-    w, r = weights.to_numpy(), returns.to_numpy()
-    b, s = benchmark_weights.to_numpy(), benchmark_returns.to_numpy()
-    own = w * r if earned is None else earned.to_numpy()
-    r, s = np.where(np.abs(w) > HELD, r, s), np.where((np.abs(b) > HELD) | (np.abs(w) <= HELD), s, r)
+    own = rest[0] if rest else w * r
+    r, s = np.where(np.abs(w) > HELD, r, s), np.where(np.abs(b) > HELD, s, r)
     total, market = own.sum(axis=1), (b * s).sum(axis=1)
     # of a group whose longs and shorts cancel, what it earned is all interaction
     effects = np.stack([(w - b) * (s - market[:, None]), b * (r - s), (w - b) * (r - s) + own - w * r])

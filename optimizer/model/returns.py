@@ -145,7 +145,7 @@ def period_ends(dates: Dates, frequency: str) -> Rows:
     if not isinstance(index, pd.DatetimeIndex):
         raise DataError(f"{frequency} returns need prices by date; the index holds {index.dtype}")
     code: Literal["W-FRI", "M"] = "W-FRI" if frequency == "weekly" else "M"
-    periods = index.to_period(code)
+    periods = pd.DatetimeIndex(dates).tz_localize(None).to_period(code)
     ends = np.flatnonzero(~periods.duplicated(keep="last"))
     weekdays_left = pd.bdate_range(index.max() + pd.Timedelta(days=1), periods.max().end_time)
     return ends[:-1] if len(weekdays_left) else ends

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from optimizer.errors import DataError
 from optimizer.typing import Array
 
 Dates = pd.Index | npt.NDArray[np.datetime64]
@@ -27,11 +28,14 @@ def periods_per_year(dates: Dates, undated: float = TRADING_DAYS) -> float:
 
     The standard number (252 sessions, 365 days, 52 weeks, 12 months, 4 quarters, 1 year) whose T - 1 periods would
     take as long as the dates do, within 5% or four and a half days; of several the nearest. Else what the dates count.
+    Raises DataError for dates that descend.
     """
     ends = _days(dates[[0, -1]]) if len(dates) > 1 else None
     if ends is None:
         return float(undated)
     periods, span = len(dates) - 1, float(ends[1] - ends[0])
+    if span < 0:
+        raise DataError("the dates descend; sort them: sort_index()")
     away, nearest = min((abs(span - periods * YEAR / number), number) for number in FREQUENCIES.values())
     if nearest == 365 and not _weekend(_days(dates)).any():  # from Monday to Friday
         away, nearest = abs(span - periods * YEAR / TRADING_DAYS), TRADING_DAYS

@@ -376,10 +376,13 @@ def at_kink(goal: Goal, w: Array) -> bool:
     return isinstance(goal, Quadratic) and goal.doubt is not None and doubt_size(goal.doubt, w) <= KINK
 
 
-def some_risk(w: Array, covariance: Matrix, measure: str) -> float:
-    """The volatility of allowed weights w (n,); DataError where rounding alone would give as much."""
-    risk = volatility(w, covariance)
-    if risk <= RISKLESS * float(np.abs(w) @ np.sqrt(variances(covariance))):
+def some_risk(w: Array, covariance: Matrix, measure: str, *, beside_the_riskiest: bool = False) -> float:
+    """The volatility of allowed weights w (n,); DataError where rounding alone would give as much.
+
+    beside_the_riskiest  rounding of as much of the riskiest name, and not of what is held
+    """
+    risk, alone = volatility(w, covariance), np.sqrt(variances(covariance))
+    if risk <= RISKLESS * float(np.abs(w) @ (np.full(len(w), alone.max()) if beside_the_riskiest else alone)):
         raise DataError(
             f"the covariance gives an allowed portfolio no risk at all, so the {measure} has no best value; "
             f"use more history or a shrunk covariance"

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import DataError, PolicyError
 from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import Policy
@@ -72,10 +72,9 @@ def max_sharpe(setting: Setting) -> Ratio:
     if rate is None:
         raise PolicyError("risk_free_rate is not set; the Sharpe ratio needs one: give the pack's")
     gain = mean_of(setting.estimates) - rate
-    if not borrows(setting.policy):
-        return Ratio(gain, setting.estimates.risk, "Sharpe ratio", doubt_of(setting))
-    measure = "Sharpe ratio after borrow fees"
-    return Ratio(gain, setting.estimates.risk, measure, doubt_of(setting), fees_of(setting))
+    fees = fees_of(setting) if borrows(setting.policy) else None
+    name = "Sharpe ratio" if fees is None else "Sharpe ratio after borrow fees"
+    return Ratio(gain, setting.estimates.risk, name, doubt_of(setting), fees)
 
 
 def doubt_of(setting: Setting) -> Array | None:
@@ -98,6 +97,8 @@ def doubt_of(setting: Setting) -> Array | None:
 
 def max_diversification(setting: Setting) -> Ratio:
     """Greatest s'w / sqrt(w'Sw), s the names' volatilities (Choueifaty & Coignard 2008)."""
+    if not setting.estimates.variances.any():
+        raise DataError("no name ever moved: no diversification; use equal_weight, or a shrunk covariance")
     return Ratio(setting.estimates.volatility, setting.estimates.risk, "diversification ratio")
 
 

@@ -42,7 +42,7 @@ def refuse_idle(setting: Setting, held: IntArray, method: str) -> None:
     variances = setting.estimates.variances
     least = RISKLESS**2 * float(variances.max())
     idle = [setting.symbols[i] for i in held if variances[i] <= least]
-    if idle and (len(held) > 1 or setting.policy.risk_budgets):
+    if idle and (len(held) > 1 or setting.policy.risk_budgets or not variances[held].any()):
         raise DataError(
             f"{', '.join(idle)} never moved, and method {method} shares out risk; close these by asset_limits (0, 0), "
             f"or use a shrunk covariance"

@@ -11,7 +11,7 @@ from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits
 from optimizer.numerics.shares.risk_share import Share
 from optimizer.problem.feasible_set import Arena, plain
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
@@ -157,6 +157,16 @@ def _firm_part(wanted: Limits, yielding: tuple[str, ...]) -> Limits:
 def nothing_defined(goal: Goal) -> InfeasibleError | SolverError:
     """The limits allow portfolios, but none on which the goal is defined."""
     match goal:
+        case Scenario():
+            return InfeasibleError(
+                f"every allowed portfolio loses everything in some scenario, so there is no best {goal.measure}; allow "
+                "cash or names without a loss of 100%, or use another method"
+            )
+        case Ratio(measure="diversification ratio"):
+            return InfeasibleError(
+                f"no allowed portfolio has a risk, so there is no best {goal.measure}; allow names that move, or use "
+                "method equal_weight"
+            )
         case Ratio() | TailRatio():
             doubt = goal.doubt if isinstance(goal, Ratio) else None
             beside, remedy = ("", "") if doubt is None else (" at its worst mean", "mean_doubt or ")

@@ -20,8 +20,10 @@ from optimizer.problem.goals import (
     Traded,
     at_kink,
     doubted,
+    some_risk,
     without_algorithm,
 )
+from optimizer.problem.scenario_costs import GrowthLoss, WorstRealization
 from optimizer.problem.support import Support
 from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio
 from optimizer.solvers.audit import GAP_TOLERANCE, RADIUS, Certificate, certify
@@ -35,6 +37,7 @@ from optimizer.typing import Array
 
 # Goals whose line comes from a solver's multipliers of the days.
 OverScenarios = Scenario | TailRatio | TailBudget | RobustTail
+RUIN = -1.0 + 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +85,8 @@ def optimum(goal: Goal, arena: Arena) -> Optimum:
         if best.certificate.ok:
             return replace(best, notes=tuple(reasons)) if reasons else best
         proof = best.certificate
+        if isinstance(goal, Ratio):
+            some_risk(best.weights, goal.covariance, goal.measure, beside_the_riskiest=True)
         reasons.append(
             f"{lane} lane ({best.solver}): violation {proof.primal_residual:.1e}, gap {proof.relative_gap:.1e}"
         )
@@ -101,9 +106,12 @@ def vanishing(goal: Goal, w: Array) -> bool:
 
 
 def rewarding(goal: Goal, arena: Arena) -> bool:
-    """Whether a ratio's gain can be above 0; other goals ask for nothing. DataError where nothing is lost in a tail."""
+    """Whether a ratio's gain can be above 0, and growth be without ruin. DataError where nothing is lost in a tail."""
     if isinstance(goal, TailRatio | TailBudget):
         refuse_without_loss(goal, arena)
+    if isinstance(goal, Scenario) and isinstance(goal.risk, GrowthLoss):
+        safest = optimum(replace(goal, risk=WorstRealization()), arena).weights
+        return float(goal.returns(safest).min()) > RUIN
     if not isinstance(goal, Ratio | TailRatio):
         return True
     gain = optimum(Quadratic(None, -goal.gain, "gain", "negative"), arena)

@@ -82,3 +82,18 @@ def test_overfitting_counts_what_differs_and_names_what_stands_still() -> None:
         probability_of_overfitting(table[[0]].assign(twin=table[0]))
     with pytest.raises(PolicyError, match="blocks of 12 rows"):
         probability_of_overfitting(table.head(12))
+
+
+def test_weights_by_name_may_come_as_a_series_and_nothing_else_may() -> None:
+    table = pd.DataFrame(np.random.default_rng(1).normal(0, 0.01, (80, 2)), columns=["a", "b"])
+    by_dict = cross_validate(table, lambda _: {"a": 0.5, "b": 0.5}, groups=4)
+    by_series = cross_validate(table, lambda _: pd.Series({"b": 0.5, "a": 0.5}), groups=4)
+    pd.testing.assert_frame_equal(by_dict.paths, by_series.paths)
+    for wrong, told in (
+        (np.ones(2), "ndarray"),
+        ({"a": np.nan}, "gives a a weight"),
+        ({"a": "x"}, "gives a a weight"),
+        ({"z": 1}, "z"),
+    ):
+        with pytest.raises(PolicyError, match=told):
+            cross_validate(table, lambda _, it=wrong: it, groups=4)  # type: ignore[misc]

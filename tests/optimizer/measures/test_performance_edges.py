@@ -123,3 +123,37 @@ def test_groups_of_longs_and_shorts_that_cancel_add_up() -> None:
     active = (1 + (own * r).sum(axis=1)).prod() - (1 + (theirs * r).sum(axis=1)).prod()
     assert effects.to_numpy().sum() == pytest.approx(active, abs=1e-12)
     assert effects.loc["x", "selection"] == 0
+
+
+def test_internal_rates_that_lie_close_together_are_all_found_and_one_that_is_only_touched_too() -> None:
+    """1000 paid in, taken out and paid in so that (g - a) (g - b) = 0."""
+
+    def rate(a: float, b: float) -> float:
+        return p.money_weighted_return([1000, 1, 0], [0, -1000 * (a + b), 1000 * a * b], [0.0, 1.0, 2.0])
+
+    assert rate(1.15, 1.15) == pytest.approx(0.15, abs=1e-6)
+    with pytest.raises(DataError, match=r"several internal rates .* \(10.00%, 10.50%\)"):
+        rate(1.1, 1.105)
+
+
+def test_no_money_and_no_time_have_no_internal_rate_of_return() -> None:
+    with pytest.raises(DataError, match="as nothing was ever paid in"):
+        p.money_weighted_return([0.0, 0.0], [0.0, 0.0], [0.0, 1.0])
+    with pytest.raises(DataError, match="years must ascend"):
+        p.money_weighted_return([100.0, 100.0], [0.0, 0.0], [0.0, 0.0])
+
+
+def test_returns_out_of_the_order_of_their_dates_are_refused() -> None:
+    days = pd.bdate_range("2024-01-01", periods=3)[::-1]
+    with pytest.raises(DataError, match="dates must ascend"):
+        performance_metrics(pd.Series([0.1, 0.2, 0.01], days))
+
+
+def test_groups_of_an_attribution_stand_in_any_order_and_an_empty_one_needs_no_return() -> None:
+    own, other = pd.DataFrame({"x": [1.0], "y": [0.0]}), pd.DataFrame({"y": [0.4], "x": [0.6]})
+    earned, theirs = pd.DataFrame({"x": [0.1], "y": [np.nan]}), pd.DataFrame({"y": [0.02], "x": [0.05]})
+    found = brinson(own, earned, other, theirs)
+    assert found.loc["y", ["selection", "interaction"]].abs().sum() == 0
+    assert found.to_numpy().sum() == pytest.approx(0.1 - (0.4 * 0.02 + 0.6 * 0.05))
+    with pytest.raises(DataError, match="all tables must have the same"):
+        brinson(own, earned, other.rename(columns={"x": "z"}), theirs)

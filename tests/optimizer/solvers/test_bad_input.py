@@ -9,6 +9,7 @@ from optimizer import (
     ExposureType,
     Fund,
     FundExposureMap,
+    InfeasibleError,
     MarketView,
     OptimizationConstraints,
     OptimizationEngine,
@@ -138,3 +139,28 @@ def test_unmapped_symbols_are_named_or_unknown_when_asked():
     result = known.optimize_mean_variance(*ask)
     assert result.success and result.exposures[ExposureType.UNKNOWN] == pytest.approx(result.weights["XYZ"])
     assert result.weights["SPY"] <= 0.6 + 1e-9
+
+
+@pytest.mark.parametrize("method", ["hrp", "hrp_ward", "herc", "nco", "risk_parity", "max_diversification"])
+def test_a_single_name_that_never_moved_has_no_risk_to_share(method: str) -> None:
+    with pytest.raises(DataError, match=r"never moved|no name ever moved"):
+        solve(
+            Estimates(("A",), None, np.zeros((1, 1)), trusted=True), Policy(method=method), Universe(("A",))
+        )
+
+
+def test_certain_ruin_has_no_growth_and_cash_is_a_way_out() -> None:
+    days = np.random.default_rng(1).normal(0.001, 0.01, (60, 2))
+    days[7] = -1.0
+    lost = Estimates(("A", "B"), None, TWO, days)
+    with pytest.raises(InfeasibleError, match="loses everything in some scenario"):
+        solve(lost, Policy(method="kelly", risk_free_rate=0.0), Universe(("A", "B")))
+    rest = solve(lost, Policy(method="kelly", risk_free_rate=0.0, cash_max=1.0), Universe(("A", "B")))
+    assert rest.weights.sum() < 1
+
+
+@pytest.mark.parametrize("variance", [0.0, 1e-35, 1e-20])
+def test_a_return_above_the_rate_without_risk_has_no_sharpe_ratio(variance: float) -> None:
+    still = Estimates(("A", "B", "C"), np.array([0.06, 0.025, 0.07]), np.diag([0.04, variance, 0.05]))
+    with pytest.raises(DataError, match="no risk at all, so the Sharpe ratio has no best value"):
+        solve(still, Policy(method="max_sharpe", risk_free_rate=0.02), Universe(("A", "B", "C")))
