@@ -73,7 +73,7 @@ def _run_two_days(folder: Path) -> list[date]:
 
 
 def _sold(day: date) -> str:
-    """The live book as another one, which by that day holds forty of the dear shares, ten of the others, and much cash."""
+    """The live book as another one, that by this day holds forty of the dear shares, ten others and much cash."""
     first, _, holdings = (
         LIVE.replace("1111", "3333").replace("name: book", "name: sold").partition("holdings:\n")
     )
