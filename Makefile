@@ -30,7 +30,7 @@ test-slow: .venv/dev.stamp ## the slow tests alone, and the property tests on mo
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 --dist worksteal -m "hypothesis and not slow and not network"
 
 test-browser: .venv/browser.stamp ## the screen in a real Chromium, which must be on the PATH, with axe's rules
-	@$(BIN)/python -m pytest tests/service/test_browser.py -m slow
+	@$(BIN)/python -m pytest tests/service/screen/test_browser.py -m slow
 
 test-kernels: .venv/dev.stamp ## the quicker numerical tests under another BLAS kernel than the machine's own
 	@$(BIN)/python tests/kernels.py other

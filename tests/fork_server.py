@@ -1,13 +1,15 @@
 """Commands in forked processes of one that has loaded everything: real processes, without their start-up.
 
 `python tests/fork_server.py serve SOCKET` serves until its stdin is closed. `python tests/fork_server.py call SOCKET
-packfolio ...` is a stand-in for `packfolio ...`, and `call SOCKET python -` for a Python that reads its program.
+packfolio ...` is a stand-in for `packfolio ...`, `call SOCKET python -` for a Python that reads its program, and
+`call SOCKET python -m MODULE ...` for one that runs a module.
 """
 
 import atexit
 import gc
 import json
 import os
+import runpy
 import select
 import signal
 import socket
@@ -107,6 +109,10 @@ def _run(call: dict[str, object]) -> None:
             from pipeline.cli import main
 
             main()
+        elif sys.argv[1:2] == ["-m"]:
+            sys.argv = sys.argv[2:]
+            sys.path.insert(0, "")
+            runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
         else:
             sys.modules["__main__"] = program = types.ModuleType("__main__")
             exec(compile(sys.stdin.read(), "<stdin>", "exec"), program.__dict__)  # noqa: S102  as `python -` does

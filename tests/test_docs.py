@@ -93,7 +93,7 @@ def shell(script: str, folder: Path, made: Desk) -> subprocess.CompletedProcess[
     stand_in = f"{sys.executable} -SE {fork_server.__file__} call {fork_server.server()}"
     for name, start in (
         ("packfolio", f'exec {stand_in} packfolio "$@"'),
-        ("python", f'[ "$*" != - ] || exec {stand_in} python -\nexec {sys.executable} "$@"'),
+        ("python", f'case "$1" in -|-m) exec {stand_in} python "$@" ;; esac\nexec {sys.executable} "$@"'),
     ):
         (programs / name).write_text(f"#!/bin/sh\n{start}\n")
         (programs / name).chmod(0o755)
@@ -113,7 +113,7 @@ def shell(script: str, folder: Path, made: Desk) -> subprocess.CompletedProcess[
 
 
 # Pages whose blocks run the pipeline anew; each kind of run has a journey of its own by default.
-ANEW = {"docs/tutorial.md", "docs/how-to/tax-lots.md", "docs/how-to/add-your-own-asset.md"}
+ANEW = {"docs/tutorial.md", "docs/how-to/tax-lots.md"}
 ASKED = [pytest.param(page, marks=pytest.mark.slow if name_of(page) in ANEW else ()) for page in RUNNABLE]
 
 

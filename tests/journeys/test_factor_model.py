@@ -1,5 +1,6 @@
 """A policy that asks for a factor model, from prices and a file of characteristics to trades, traced and replayed."""
 
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,7 +23,14 @@ def make_factor_desk(folder: Path) -> str:
     book["policy"] |= {
         "method": "min_volatility", "covariance_method": "factor_model", "lookback_days": 120,
         "limits": ["factor:value >= 0.1", "risk:specific <= 80%"], "max_risk_share_pct": 60,
+        "tax": {"method": "hifo", "short_rate_pct": 40, "long_rate_pct": 20},
     }  # fmt: skip
+    old = {"acquired": date(2020, 3, 2), "quantity": 400, "cost_basis": 60}
+    dear = {"acquired": date(2022, 11, 1), "quantity": 100, "cost_basis": 150, "id": "dear"}
+    book["holdings"][0]["positions"] = {
+        "AAA": {"lots": [old, dear]},
+        "BBB": {"lots": [old | {"acquired": date(2021, 5, 3)}]},
+    }
     book["benchmark"] = dict.fromkeys(SYMBOLS, 20)
     path.write_text(yaml.safe_dump(book))
     del book["policy"]["limits"]  # a replay has no loadings of its days to hold a limit by
@@ -74,6 +82,8 @@ def test_from_prices_to_trades_by_factors(tmp_path: Path) -> None:
         assert row["posterior_return"] - parts == pytest.approx(0.02, abs=1e-12)  # what cash earns
     trades = zygote.read("trades", pack)
     assert "moves the exposure to " in str(trades)
+    [by_lots] = [one for one in trades["portfolios"] if one["name"] == "book"]
+    assert "dear" in {lot["lot_id"] for lot in by_lots["lot_sales"]}  # so the replay below is of lots as well
     status, said = zygote.packfolio("backtest", "--portfolio", "free")
     assert status == 0, said
     risk_adds_up(zygote, pack, loadings)

@@ -18,7 +18,7 @@ from optimizer import DataError, InfeasibleError, PolicyError
 from service import OptimizerService
 from service.answers import plain
 
-HERE, SEED, API = "service/test_known_faults.py", "service/test_seed_usage.py", "service/test_api.py"
+HERE, SEED, API = "service/test_known_faults.py", "service/test_seed_usage.py", "service/http/test_api.py"
 FAULTS: dict[str, tuple[str, list[str]]] = {
     "D1": ("no method gave an answer", [f"{SEED}::test_the_advanced_methods"]),
     "D2": ("position caps were set where nobody read them", [f"{HERE}::test_a_cap_binds"]),

@@ -236,7 +236,7 @@ def test_servers_are_started_as_processes_with_these_words(
     python, scripts = sys.executable, Path(sys.executable).parent
     local = ["-w", str(typed.at.home / "dagster" / "workspace.yaml"), "-h", "127.0.0.1", "-p"]
     api = ["-m", "service.http.server", "--host", "127.0.0.1", "--port"]
-    page = Path(__file__).parents[2] / "service" / "screen" / "app.py"
+    page = Path(__file__).parents[3] / "service" / "screen" / "app.py"
     screen = [
         "-m", "streamlit", "run", str(page), "--server.address", "127.0.0.1", "--server.port", "PORT",
         "--server.headless", "true", "--browser.gatherUsageStats", "false", "--client.toolbarMode", "viewer",

@@ -18,7 +18,7 @@ from zygote import Zygote, run_one_day
 from resources.audit.verification import verify_home
 from resources.store.warehouse import Warehouse
 
-RELEASED = Path(__file__).parents[1] / "released"
+RELEASED = Path(__file__).parents[2] / "released"
 WELL = (0, 4)  # 4: a break was accepted
 pytestmark = pytest.mark.xdist_group("zygote")
 
