@@ -24,7 +24,8 @@ WORDS = frozenset({
     "hist", "historic", "historical", "historicaldata", "history", "ohlc", "ohlcv", "price", "prices",
     "quote", "quotes", "series", "stock", "stocks", "us", "alphavantage", "bloomberg", "eodhd",
     "investing", "nasdaq", "nyse", "polygon", "quandl", "stooq", "tiingo", "xnas", "xnys", "yahoo",
-    "yfinance",
+    "yfinance", "book1", "chart", "dataset", "report", "results", "sheet", "sheet1", "spreadsheet", "table", "untitled",
+    "workbook",
 })  # fmt: skip
 # Beside a symbol these say how often; alone they may be one.
 INTERVALS = frozenset({"d", "1d", "d1", "w", "1w", "m", "1m", "1y", "5y", "10y", "eod", "max"})
