@@ -59,7 +59,7 @@ def named_symbol(name: str) -> tuple[str, list[Finding]]:
     shares = len(kept) == 2 and len(kept[1]) == 1  # BRK_B: a class of shares
     symbol = "_".join(kept).upper()
     decorated = symbol != bare.upper()
-    if decorated and symbol.lower() in NAMELESS:
+    if decorated and (symbol.lower() in NAMELESS or re.fullmatch(r"\d\d?", symbol)):  # prices_2: the second
         symbol = ""
     if not (len(kept) == 1 or shares) or MONTH.fullmatch(symbol) or not re.fullmatch(SYMBOL, symbol):
         said = f"no symbol column, and the file's name {bare!r} names no symbol; add the column, or rename it AAPL.csv"
