@@ -69,7 +69,10 @@ def recognise(
     extra = [
         given for given, ours in zip(header, names, strict=True) if ours is not None and ours not in TYPES
     ]
-    if extra:
+    if "" in extra:
+        said = f"column {header.index('') + 1} has no name (a separator at the line's end?); take it out of every line"
+        findings.append(_fail("EXTRA_COLUMN", said, line))
+    if extra := [given for given in extra if given]:
         remedy = "remove them, or name them under ignore_columns of the source"
         findings.append(_fail("EXTRA_COLUMN", f"columns {shown(str(extra))} are unknown; {remedy}", line))
     if "date" not in names:

@@ -24,7 +24,8 @@ WORDS = frozenset({
     "hist", "historic", "historical", "historicaldata", "history", "ohlc", "ohlcv", "price", "prices",
     "quote", "quotes", "series", "stock", "stocks", "us", "alphavantage", "bloomberg", "eodhd",
     "investing", "nasdaq", "nyse", "polygon", "quandl", "stooq", "tiingo", "xnas", "xnys", "yahoo",
-    "yfinance",
+    "yfinance", "book1", "chart", "dataset", "report", "results", "sheet", "sheet1", "spreadsheet", "table", "untitled",
+    "workbook",
 })  # fmt: skip
 # Beside a symbol these say how often; alone they may be one.
 INTERVALS = frozenset({"d", "1d", "d1", "w", "1w", "m", "1m", "1y", "5y", "10y", "eod", "max"})
@@ -58,7 +59,7 @@ def named_symbol(name: str) -> tuple[str, list[Finding]]:
     shares = len(kept) == 2 and len(kept[1]) == 1  # BRK_B: a class of shares
     symbol = "_".join(kept).upper()
     decorated = symbol != bare.upper()
-    if decorated and symbol.lower() in NAMELESS:
+    if decorated and (symbol.lower() in NAMELESS or re.fullmatch(r"\d\d?", symbol)):  # prices_2: the second
         symbol = ""
     if not (len(kept) == 1 or shares) or MONTH.fullmatch(symbol) or not re.fullmatch(SYMBOL, symbol):
         said = f"no symbol column, and the file's name {bare!r} names no symbol; add the column, or rename it AAPL.csv"

@@ -44,6 +44,7 @@ BAD: dict[str, tuple[str | bytes, list[tuple[str, int | None]]]] = {
     "line too long": (HEADER + "A" * 20_000 + ",2024-01-02,1,2,1,1,1,0,1\n", [("LONG_LINE", 2)]),
     "duplicate column": ("date,close,Close\n2024-01-02,1,1\n", [("DUPLICATE_COLUMN", 1)]),
     "duplicate by alias": ("date,timestamp,close\n2024-01-02,2024-01-02,1\n", [("DUPLICATE_COLUMN", 1)]),
+    "column without a name": ("symbol,date,close,\nA,2024-01-02,1,\n", [("EXTRA_COLUMN", 1)]),
     "extra column": ("symbol,date,close,mood\nA,2024-01-02,1,2\n", [("EXTRA_COLUMN", 1)]),
     "no date": ("symbol,close\nA,1\n", [("MISSING_COLUMN", 1)]),
     "no close": ("symbol,date,open\nA,2024-01-02,1\n", [("MISSING_COLUMN", 1)]),

@@ -60,7 +60,7 @@ def test_dates_and_decorations_are_left_out_with_a_word(name: str) -> None:
     [
         "prices.csv", "data.csv", "20240102.csv", "2024-01-02.csv", "2024.csv", "202401.csv", "prices-2024-01-02.csv",
         "my prices.csv", "all_prices_2024.csv", "AAPL_MSFT.csv", "HistoricalData_1690000000000.csv", "_.csv", ".csv",
-        "=A1.csv",
+        "=A1.csv", "table.csv", "table (1).csv", "Book1.csv", "Sheet1.csv", "untitled_2.csv", "prices-2.csv",
     ],
 )  # fmt: skip
 def test_a_name_that_names_none_or_several_is_refused(name: str) -> None:
