@@ -145,15 +145,15 @@ def _safe(html: str) -> Any:
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
-    return "" if value is None or value != value else f"{100 * value:.{digits}f}%"
+    return "" if value is None or value != value else f"{100 * value:z.{digits}f}%"
 
 
 def _points(value: float) -> str:
-    return "" if value != value else f"{100 * value:.1f}"
+    return "" if value != value else f"{100 * value:z.1f}"
 
 
 def _number(value: Any, digits: int = 2) -> str:
-    return "" if value is None or value != value else f"{value:,.{digits}f}"
+    return "" if value is None or value != value else f"{value:z,.{digits}f}"
 
 
 def _words(listed: str) -> str:

@@ -249,7 +249,7 @@ def text(value: Any, form: str) -> str:
     if isinstance(value, str | date):
         return str(value)
     if form == "percent":
-        return f"{100 * float(value):.1f}%"
+        return f"{100 * float(value):z.1f}%"
     if form == "shares":
-        return f"{value:,.4f}".rstrip("0").rstrip(".")
-    return f"{value:,.0f}" if form == "count" else f"{value:,.2f}"
+        return f"{value:z,.4f}".rstrip("0").rstrip(".")
+    return f"{value:z,.0f}" if form == "count" else f"{value:z,.2f}"

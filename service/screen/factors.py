@@ -37,7 +37,7 @@ def _show_predicted(found: Row) -> None:
     total, active = found["predicted"]["total"], found["predicted"].get("active")
     sides = {"Volatility": total["volatility"]} | ({"Tracking error": active["volatility"]} if active else {})
     show_metrics({
-        f"{label}, {side.lower()}": f"{100 * value:.2f}%"
+        f"{label}, {side.lower()}": f"{100 * value:z.2f}%"
         for label, both in sides.items()
         for side, value in zip(SIDES, both, strict=True)
     })  # fmt: skip
@@ -139,7 +139,7 @@ def _show_realised(client: Client, path: str, name: str, told: Row, currency: st
         window = {"from": str(start), "to": str(end)}
         told = client.get(path, portfolio=name, **window)["realised"]
     show_metrics({
-        label: f"{100 * told[key]:.2f}%"
+        label: f"{100 * told[key]:z.2f}%"
         for label, key in (("Return", "total"), ("Benchmark", "benchmark"), ("Active", "active"))
     })  # fmt: skip
     simulated = " Some prices are simulated: nobody traded these." if told["simulated"] else ""

@@ -1,5 +1,6 @@
 """Tables and totals as the desk reads them, on whatever width there is."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +15,16 @@ MEANT = {
 
 def show_table(rows: Sequence[Row], forms: Mapping[str, str] | None = None) -> None:
     """A table whose numbers are written as the desk writes them."""
-    columns = {name: st.column_config.NumberColumn(format=form) for name, form in (forms or {}).items()}
-    st.dataframe(list(rows), hide_index=True, column_config=columns, placeholder="")
+    written = forms or {}
+    columns = {name: st.column_config.NumberColumn(format=form) for name, form in written.items()}
+    shown = [{name: _unsigned(cell, written.get(name, "")) for name, cell in row.items()} for row in rows]
+    st.dataframe(shown, hide_index=True, column_config=columns, placeholder="")
+
+
+def _unsigned(cell: Any, form: str) -> Any:
+    """A number that is written as 0 has no sign: -0.001 in two digits is 0.00, not -0.00."""
+    digits = re.search(r"\.(\d+)f", form)
+    return 0.0 if digits and isinstance(cell, float) and round(cell, int(digits[1])) == 0 else cell
 
 
 def show_metrics(shown: Mapping[str, str]) -> None:

@@ -12,12 +12,12 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def percent(value: float | None, digits: int = 1) -> str:
     """0.153 -> 15.3%; a dash for what is not known."""
-    return "–" if value is None else f"{100 * value:.{digits}f}%"
+    return "–" if value is None else f"{100 * value:z.{digits}f}%"
 
 
 def money(value: float | None, digits: int = 2) -> str:
     """1234.5 -> 1,234.50; a dash for what is not known."""
-    return "–" if value is None else f"{value:,.{digits}f}"
+    return "–" if value is None else f"{value:z,.{digits}f}"
 
 
 def literal(text: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from optimizer.errors import InfeasibleError
+from optimizer.model.policy import Policy
 from optimizer.numerics.convex_limits import Limits
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting
@@ -17,10 +18,10 @@ def refuse_unreachable(setting: Setting, whole: Program, limits: list[Limits]) -
     """Raises InfeasibleError for the first step at which not all limits can hold; returns where every one can."""
     for step, own in enumerate(limits, 1):
         if (step == 1 or own is not limits[step - 2]) and not allowed(own):
-            raise at_step(step, explain(own))
+            raise at_step(step, explain(own), setting.policy)
     now = build_limits(setting).with_norms(limits[0].norms)
     if not allowed(now):
-        raise at_step(1, explain(now))
+        raise at_step(1, explain(now), setting.policy)
     for steps in range(2, whole.steps + 1):
         if limits[steps - 1] is limits[steps - 2]:
             continue  # what holds at the step before holds here without a trade
@@ -34,13 +35,31 @@ def refuse_unreachable(setting: Setting, whole: Program, limits: list[Limits]) -
             raise InfeasibleError(
                 f"step {steps} of the horizon: the limits on its weights cannot be reached from what is held by "
                 f"{steps} steps under {' and '.join(names)}; relax these, widen the limits of that step, or lower "
-                f"steps: {explain_reach(whole, steps)}"
+                f"steps: {explain_reach(whole, steps)}{no_way_out(setting.policy)}"
             )
 
 
-def at_step(step: int, error: InfeasibleError) -> InfeasibleError:
+def at_step(step: int, error: InfeasibleError, policy: Policy) -> InfeasibleError:
     """The same, said of a step."""
-    return InfeasibleError(f"step {step} of the horizon: {error}", error.conflicts, error.ways)
+    told = f"step {step} of the horizon: {error}{no_way_out(policy)}"
+    return InfeasibleError(told, error.conflicts, error.ways)
+
+
+def no_way_out(policy: Policy) -> str:
+    """What would give way for a single period, and does not here: a plan that breaks its limits proves nothing."""
+    ways = [
+        f"{name}: {way}"
+        for name, way, there in (
+            ("on_conflict", "transition", policy.on_conflict == "transition"),
+            ("forced_cash", "hold", policy.forced_cash == "hold"),
+        )
+        if there
+    ]
+    return (
+        f" ({' and '.join(ways)} gives way for a single period alone: leave horizon out until the limits can be kept)"
+        if ways
+        else ""
+    )
 
 
 def reachable(whole: Program, steps: int) -> bool:

@@ -30,12 +30,12 @@ def columns_table(title: str, columns: Iterable[tuple[str, bool]]) -> Table:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """0.153 -> 15.3%; nothing for None."""
-    return "" if value is None else f"{100 * value:.{digits}f}%"
+    return "" if value is None else f"{100 * value:z.{digits}f}%"
 
 
 def amount(value: Any, digits: int = 2) -> str:
     """1234.5 -> 1,234.50; nothing for None."""
-    return "" if value is None else f"{value:,.{digits}f}"
+    return "" if value is None else f"{value:z,.{digits}f}"
 
 
 def shares(value: float | None) -> str:

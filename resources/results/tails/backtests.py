@@ -83,7 +83,7 @@ class Judged:
         )
         if not self.tested:
             return (
-                f"Too few: {self.periods} forecasts came to their end, {settings.least_packs} are needed for a test "
+                f"Too few: {self.periods} forecasts so far, {settings.least_packs} are needed for a test "
                 f"(tail_risk.least_packs); nothing has been tested yet.{apart}"
             )
         if not self.failed:

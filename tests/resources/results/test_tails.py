@@ -267,7 +267,7 @@ def test_forecasts_that_said_too_little_fail_by_name_and_few_or_uneven_ones_are_
     assert told.startswith("1 of 1 series fail a test: book, filtered, 95%:")
     assert "Kupiec: their number is not as said" in told
     few = judged(*forecasts(returns[:20], 0.005, 0.006), settings)
-    assert not few.tested and "20 forecasts came to their end, 60 are needed" in few.sentence(settings)
+    assert not few.tested and "20 forecasts so far, 60 are needed" in few.sentence(settings)
     uneven = judged(*forecasts(returns, 0.005, 0.006, sessions=2), settings)
     assert (
         not uneven.tested

@@ -8,6 +8,7 @@ from service.report.factor_tables import factor_tables
 from service.report.factors import exposure_changes, factor_pictures, moved_factors, name_rows
 from service.report.page import _templates
 from service.screen.factors import factor_rows, return_rows, side_rows, trade_rows
+from service.screen.shown import _unsigned
 
 MARKET = {"part": "market", "group": "market", "exposure": [0.9, 1.0], "risk": [0.16, 0.17]}
 SIZE = {"part": "size", "group": "style", "exposure": [-0.5, 0.25], "risk": [0.02, -0.01]}
@@ -97,3 +98,19 @@ def test_the_screen_shows_percent_where_people_read_percent() -> None:
         "Part": "COSTS", "Money (USD)": -100.0, "Return %": -1.0, "± error": None, "Active %": -1.0,
         "± active error": None,
     }  # fmt: skip
+
+
+def test_what_is_written_as_zero_has_no_sign_and_what_is_not_known_no_word() -> None:
+    near = {**MARKET, "exposure": [-0.001, -0.0], "risk": [-1e-6, 0.2]}
+    sides = {basis: side | {"factors": [near, SIZE, OWN]} for basis, side in TOLD["predicted"].items()}
+    told = TOLD | {"predicted": sides}
+    told["realised"] = TOLD["realised"] | {
+        "parts": [PARTS[0] | {"money": -0.2, "contribution": -1e-7}, PARTS[1]]
+    }
+    page = page_of(told)
+    for cell in ("-0</td>", "-0.00</td>", "-0.00%</td>", "-0.000</td>", "None", "nan"):
+        assert cell not in page, cell
+    assert _unsigned(-0.001, "%.2f") == 0.0 and str(_unsigned(-0.0, "%,.0f")) == "0.0"
+    assert (
+        _unsigned(-0.006, "%.2f") == -0.006 and _unsigned(None, "%.2f") is None and _unsigned(-1, "%d") == -1
+    )

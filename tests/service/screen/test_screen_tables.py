@@ -27,7 +27,7 @@ from service.screen.tables import (
 
 def test_numbers_are_rounded_and_what_is_not_known_is_a_dash() -> None:
     assert [percent(0.15349), percent(-0.5, 0), percent(0.0), percent(None)] == ["15.3%", "-50%", "0.0%", "–"]
-    assert [money(1234.567), money(-0.004), money(None)] == ["1,234.57", "-0.00", "–"]
+    assert [money(1234.567), money(-0.004), money(None)] == ["1,234.57", "0.00", "–"]
 
 
 def test_a_spreadsheet_takes_no_text_for_a_formula() -> None:

@@ -236,6 +236,22 @@ def test_a_step_whose_limits_contradict_each_other_is_named() -> None:
         solve(known, replace(BOUND, max_weight=0.2, max_turnover=0.01, horizon=FIVE), universe, np.eye(6)[0])
 
 
+def test_what_gives_way_for_one_period_does_not_for_a_horizon_and_the_error_says_so() -> None:
+    known, universe, _ = market(6)
+    tight = replace(BOUND, max_weight=0.2, max_turnover=0.01, cash_max=0.0, horizon=FIVE)
+    with pytest.raises(
+        InfeasibleError, match=r"max_turnover.* \(on_conflict: transition gives way for a single period"
+    ):
+        solve(known, replace(tight, on_conflict="transition"), universe, np.eye(6)[0])
+    with pytest.raises(InfeasibleError, match=r"on_conflict: transition and forced_cash: hold gives way"):
+        solve(known, replace(tight, on_conflict="transition", forced_cash="hold"), universe, np.eye(6)[0])
+    with pytest.raises(InfeasibleError) as firm:
+        solve(known, tight, universe, np.eye(6)[0])
+    assert "gives way for a single period" not in str(firm.value)
+    alone = replace(tight, on_conflict="transition", horizon=None)
+    assert solve(known, alone, universe, np.eye(6)[0]).weights.sum() == pytest.approx(1.0)
+
+
 def test_a_floor_that_trades_cannot_reach_in_time_is_named() -> None:
     known, universe, _ = market(6)
     rising = np.full((3, 6), 0.3)
@@ -257,7 +273,9 @@ def test_a_floor_that_trades_cannot_reach_in_time_is_named() -> None:
     [
         ({"max_holdings": 3}, "max_holdings"), ({"priorities": {"max_turnover": 3}, "max_turnover": 0.2}, "priorities"),
         ({"largest_limits": {2: 0.6}}, "largest_limits"), ({"method": "max_sharpe"}, "horizon"),
-        ({"mean_doubt": 1.0}, "mean_doubt"),
+        ({"mean_doubt": 1.0}, "mean_doubt"), ({"max_risk_share": 0.5}, "limits on shares of risk"),
+        ({"borrow_fee": 0.01, "long_only": False, "min_weight": -0.5}, "borrow fees"),
+        ({"long_only": False, "min_weight": -0.5, "max_gross": 1.5}, "of a book that may be short"),
     ],
 )  # fmt: skip
 def test_what_a_plan_does_not_know_is_refused(setting: dict[str, object], told: str) -> None:
