@@ -92,7 +92,7 @@ def joined(one: Run | None, other: Run) -> Run:
     return Run(max(one.seconds, other.seconds), lines)
 
 
-def tests_of(mutant: Mutant, tree: Path, reached: Reached) -> list[str]:
+def candidates(mutant: Mutant, tree: Path, reached: Reached) -> list[str]:
     """The tests that run the mutant's line; then the others of the same files, for what a first test keeps."""
     name = mutant.path.relative_to(tree).as_posix()
     direct: set[str] = set()

@@ -1,5 +1,7 @@
 """What the commands hand on, with everything behind them replaced: which file, which words, until when."""
 
+import contextlib
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -11,9 +13,12 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
+from rich.console import Console
+from rich.progress import Progress
 
-from pipeline import schedules, unchanged
-from pipeline.commands import audit, proofs
+from pipeline import cli, schedules, unchanged
+from pipeline.commands import anchor_keys, audit, init, proofs, terminal
 from pipeline.environment import Environment
 from resources.store.last_run import LastRun
 
@@ -227,3 +232,81 @@ def test_a_proof_is_put_into_a_signed_statement_only_where_that_is_asked(
     inner = told["of"] if signed else told
     assert (inner["table"], inner["key"], inner["days"]) == ("trades", ["PP", "AAA"], 3)
     assert told.get("signed") == (key if signed else None) and json.dumps(told)
+
+
+def test_a_bar_has_no_end_until_it_is_told_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    bars: list[Progress] = []
+
+    class Kept(Progress):
+        def __init__(self, *columns: Any, **how: Any) -> None:
+            super().__init__(*columns, **how)
+            bars.append(self)
+
+    monkeypatch.setattr(terminal, "Progress", Kept)
+    monkeypatch.setattr(terminal, "err", Console(force_terminal=True, file=io.StringIO(), width=80))
+    with terminal.working("running", False) as tell:
+        [task] = bars[0].tasks
+        assert (task.description, task.total) == ("running", None)
+        tell("trades", 3, 8)
+        assert (task.description, task.completed, task.total) == ("running: trades", 3, 8)
+
+
+def test_a_stamp_is_told_with_its_line_and_its_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+    lines = [SimpleNamespace(count=5), SimpleNamespace(count=9)]
+
+    def stamped(line: Any, url: str, roots: Any, beside: Any) -> Any:
+        asked.append((line, url, roots, beside))
+        return SimpleNamespace(place=4, at="2024-03-05T12:00:00")
+
+    monkeypatch.setattr(anchor_keys, "opened_store", lambda: SimpleNamespace(anchor=tmp_path))
+    monkeypatch.setattr("resources.proofs.checkpoints.rooted_lines", lambda store, now: lines)
+    monkeypatch.setattr("resources.ledger.timestamps.stamp", stamped)
+    monkeypatch.setattr("resources.ledger.timestamps.read_roots", lambda file: [str(file)])
+    monkeypatch.setattr("resources.ledger.timestamps.stamps_beside", lambda anchor: anchor / "stamps")
+    with pytest.raises(typer.Exit) as ended:
+        anchor_keys.stamp("http://clock", Path("roots.pem"), as_json=True)
+    assert ended.value.exit_code == 0
+    assert asked == [(lines[1], "http://clock", ["roots.pem"], tmp_path / "stamps")]
+    assert json.loads(capsys.readouterr().out) == {"line": 4, "rows": 9, "stamped at": "2024-03-05T12:00:00"}
+
+
+@pytest.mark.parametrize("portfolio", [None, "book"])
+def test_a_run_is_of_the_portfolio_that_was_asked(
+    monkeypatch: pytest.MonkeyPatch, portfolio: str | None
+) -> None:
+    from pipeline import runs
+
+    seen: dict[str, Any] = {}
+
+    @contextmanager
+    def opened(*rest: Any) -> Iterator[str]:
+        yield "opened"
+
+    def run_pack(instance: Any, day: Any, **asked: Any) -> Any:
+        seen["run"] = (instance, day, asked)
+        return runs.Outcome(0, "PP_2024-03-05", "the second")
+
+    monkeypatch.setattr(cli, "unchanged_since", lambda here, asked: seen.update(asked=asked))
+    monkeypatch.setattr(cli, "_instance", opened)
+    monkeypatch.setattr(cli, "working", opened)
+    begun = SimpleNamespace(ended=lambda first, second: seen.update(ended=(first.status, second.status)))
+    monkeypatch.setattr(cli, "begin", lambda here, asked: begun)
+    monkeypatch.setattr(runs, "ingest", lambda instance, watch, publish: runs.Outcome(1, None, "the first"))
+    monkeypatch.setattr(runs, "choose_as_of", lambda day: day)
+    monkeypatch.setattr(runs, "run_pack", run_pack)
+    monkeypatch.setattr(cli, "_show_run", lambda *told: seen.update(shown=told))
+    with contextlib.suppress(typer.Exit):
+        cli.run(as_of=datetime(2024, 3, 5, tzinfo=UTC), portfolio=portfolio)
+    assert seen["asked"] == {"as_of": "2024-03-05", "portfolio": portfolio} and seen["ended"] == (1, 0)
+    assert seen["run"] == ("opened", date(2024, 3, 5), {"portfolio": portfolio, "watch": "opened"})
+    assert seen["shown"] == ("PP_2024-03-05", 1, "the first; the second", portfolio, False)
+
+
+def test_a_paper_portfolio_begins_with_a_hundred_thousand(tmp_path: Path) -> None:
+    init.init(tmp_path / "desk", prices="example", symbols="KO, XOM")
+    made = yaml.safe_load((tmp_path / "desk" / "config" / "portfolios" / "main.yaml").read_text("utf-8"))
+    assert [holding["cash"] for holding in made["holdings"]] == [100_000]
+    assert (made["universe"], made["mode"], made["base_currency"]) == (["KO", "XOM"], "paper", "USD")
