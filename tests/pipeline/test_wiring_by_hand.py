@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pipeline import cli, schedules, unchanged
-from pipeline.commands import anchor_keys, audit, init, proofs, terminal
+from pipeline.commands import accounts, anchor_keys, audit, init, proofs, terminal
 from pipeline.environment import Environment
 from resources.store.last_run import LastRun
 
@@ -310,3 +310,31 @@ def test_a_paper_portfolio_begins_with_a_hundred_thousand(tmp_path: Path) -> Non
     made = yaml.safe_load((tmp_path / "desk" / "config" / "portfolios" / "main.yaml").read_text("utf-8"))
     assert [holding["cash"] for holding in made["holdings"]] == [100_000]
     assert (made["universe"], made["mode"], made["base_currency"]) == (["KO", "XOM"], "paper", "USD")
+
+
+def test_an_account_is_shown_part_by_part_and_what_it_has_not_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextmanager
+    def reader() -> Iterator[str]:
+        yield "con"
+
+    found = {
+        "account": {"key": "a1", "name": "Ann"}, "flows": [], "restrictions": None, "set_aside": [],
+        "holdings": [{"symbol": "AAA", "quantity": 3}, {"symbol": "BBB", "quantity": 4}],
+    }  # fmt: skip
+    asked: list[tuple[Any, ...]] = []
+    shown: list[Any] = []
+    monkeypatch.setattr(accounts, "reader", reader)
+    monkeypatch.setattr(accounts, "_pack", lambda con, pack: (con, pack))
+    monkeypatch.setattr(
+        "resources.results.account_list.account_details", lambda *told: asked.append(told) or found
+    )
+    monkeypatch.setattr("pipeline.commands.printed.show.show_portfolio", lambda out, told: shown.append(told))
+    monkeypatch.setattr(
+        "pipeline.commands.printed.show.show_rows", lambda out, rows, words: shown.append(rows)
+    )
+    accounts.show_account("a1")
+    assert asked == [("con", ("con", "latest"), "a1")]
+    assert shown == [found, [found["account"]], found["holdings"]]
+    assert capsys.readouterr().out.split() == ["account", "holdings"]
