@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from benchmarks.candidates import Reached, Run, candidates
+from benchmarks.candidates import Reached, Run, candidates, naming
 from benchmarks.mutate import sample
 from benchmarks.mutations import Mutant, mutants
 
@@ -81,6 +81,11 @@ def test_a_fault_is_tried_on_the_tests_that_run_its_line_the_cheapest_first(tmp_
         },
         {"desk": Run(2.0, {name: {line}})},
     )  # fmt: skip
+    (tmp_path / "tests").mkdir()
+    for test in "abc":
+        (tmp_path / "tests" / f"test_{test}.py").write_text(
+            "from optimizer import box, other\n" * (test == "a"), "utf-8"
+        )
     tests = candidates(fault, tmp_path, reached)
     assert tests == [
         "tests/test_c.py::cheap", "tests/test_b.py::made", "tests/test_a.py::dear",
@@ -90,4 +95,8 @@ def test_a_fault_is_tried_on_the_tests_that_run_its_line_the_cheapest_first(tmp_
     [size] = [
         one for one in found if one.text == "4" and one.line == TEXT[: TEXT.index("= 3")].count("\n") + 1
     ]
-    assert candidates(size, tmp_path, reached)[0] in reached.tests  # of a class: those of its module
+    assert set(candidates(size, tmp_path, reached)) == set(reached.tests)
+    assert naming("optimizer/box.py", tmp_path, reached) == {
+        "tests/test_a.py::dear",
+        "tests/test_a.py::beside",
+    }
