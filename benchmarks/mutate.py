@@ -76,7 +76,7 @@ def main() -> None:
     reached = Reached.read(PLACE / "reached")
     for folder in asked.folders:
         verdicts = examined(folder, asked, tree, reached, end)
-        if not asked.only:
+        if verdicts and not asked.only:
             write(folder, f"seed {asked.seed}", verdicts)
 
 
