@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from fontTools.ttLib import TTFont
 
+from service import performance
 from service.report import drawing, figures, pdf
 from service.report.contents import Contents, contents
 from service.report.pdf import document
@@ -75,12 +76,16 @@ def test_only_a_warning_is_in_the_colour_of_warnings() -> None:
 
 
 def test_the_fonts_of_a_file_are_closed(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[TTFont] = []
     closed: list[TTFont] = []
-    close = TTFont.close
-    monkeypatch.setattr(TTFont, "close", lambda font: (closed.append(font), close(font)))
+    begin, close = TTFont.__init__, TTFont.close
+    monkeypatch.setattr(
+        TTFont, "__init__", lambda font, *a, **k: (opened.append(font), begin(font, *a, **k))[1]
+    )
+    monkeypatch.setattr(TTFont, "close", lambda font: (closed.append(font), close(font))[1])
     found: Contents = contents(service.desk, "PP_2025-10-26", "empty")
     document(found)
-    assert len(closed) >= 2
+    assert len(opened) >= 2 and {*map(id, opened)} == {*map(id, closed)}
 
 
 def test_groups_that_earned_nothing_are_not_drawn_and_the_others_keep_their_colours(
@@ -99,3 +104,27 @@ def test_groups_that_earned_nothing_are_not_drawn_and_the_others_keep_their_colo
     assert (market["name"], list(market["x"]), list(market["y"])) == ("market", path["dates"], [0.12346, 0.2])
     assert (style["name"], list(style["y"]), style["mode"]) == ("style", [0.0, -0.01], "lines")
     assert [line["line"]["color"] for line in (market, style)] == [figures.AREAS[0], figures.AREAS[2]]
+
+
+def test_a_backtest_on_the_screen_begins_with_the_policy_and_at_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [f"2024-01-0{day}" for day in (1, 2, 3)]
+    told = {
+        "benchmark": [(2.0, 0.0, 0.0), (2.2, 0.1, 0.0), (1.1, -0.5, -0.5)],
+        "policy": [None, (4.0, 0.25, 0.0), (3.0, -0.25, -0.25)],
+    }
+    stored = [
+        {"strategy": name, "date": day, "nav": row[0], "return": row[1], "drawdown": row[2], "simulated": False}
+        for name, values in told.items() for day, row in zip(days, values, strict=True) if row
+    ]  # fmt: skip
+    monkeypatch.setattr(performance, "pack_of_backtest", lambda con, pack, portfolio: "PP_2024-01-03")
+    monkeypatch.setattr(performance, "rows", lambda con, query, values: stored)
+    measures = {"portfolios": {"book": {"policy": {"sharpe": 0.5}}}}
+    monkeypatch.setattr(performance, "backtest_of", lambda con, pack, portfolio: measures)
+    snapshot: Any = SimpleNamespace(portfolio_id="p", policy=SimpleNamespace(risk_free_rate=0.0))
+    found = performance._backtest(None, None, snapshot, 5)  # type: ignore[arg-type]
+    assert found is not None
+    assert (found["strategies"], found["dates"]) == (["policy", "benchmark"], days[1:])
+    assert found["growth"] == {"policy": [1.0, 0.75], "benchmark": [1.0, 0.5]}
+    assert found["drawdown"] == {"policy": [0.0, -0.25], "benchmark": [0.0, -0.5]}
+    assert found["since"] == {"policy": days[1], "benchmark": days[0]} and found["simulated"] is False
+    assert found["rolling"]["window"] == 5 and found["measures"] == {"policy": {"sharpe": 0.5}}
