@@ -92,7 +92,7 @@ def joined(one: Run | None, other: Run) -> Run:
     return Run(max(one.seconds, other.seconds), lines)
 
 
-def tests_of(mutant: Mutant, tree: Path, reached: Reached) -> list[str]:
+def candidates(mutant: Mutant, tree: Path, reached: Reached) -> list[str]:
     """The tests that run the mutant's line; then the others of the same files, for what a first test keeps."""
     name = mutant.path.relative_to(tree).as_posix()
     direct: set[str] = set()
@@ -100,9 +100,27 @@ def tests_of(mutant: Mutant, tree: Path, reached: Reached) -> list[str]:
         direct |= reached.by_test(path, lines)
         if direct and path == name:
             break
+    if outside_functions(mutant):
+        direct |= naming(name, tree, reached)
     files = {test.partition("::")[0] for test in direct}
     beside = {test for test in reached.tests if test.partition("::")[0] in files} - direct
     return reached.cheapest(direct) + reached.cheapest(beside)
+
+
+def outside_functions(mutant: Mutant) -> bool:
+    tree = ast.parse(mutant.path.read_text("utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return not any(spans(node, mutant.line) for node in functions)
+
+
+def naming(name: str, tree: Path, reached: Reached) -> set[str]:
+    """The tests of files that name a module: what its import sets they may read without running a line of it."""
+    *folders, module = name.removesuffix(".py").split("/")
+    package = re.escape(".".join(folders))
+    pattern = re.compile(rf"\b{package}(\.{module}\b| import [^\n]*\b{module}\b)")
+    files = {test.partition("::")[0] for test in reached.tests}
+    told = {file for file in files if pattern.search((tree / file).read_text("utf-8"))}
+    return {test for test in reached.tests if test.partition("::")[0] in told}
 
 
 def places(mutant: Mutant, tree: Path, name: str) -> Iterator[tuple[str, set[int]]]:

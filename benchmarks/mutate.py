@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.candidates import Reached, tests_of
+from benchmarks.candidates import Reached, candidates
 from benchmarks.mutations import Mutant, mutants
 from benchmarks.reached import FOLDERS, digest, record
 from benchmarks.tried import ROOT, Session, in_session, preload, traced
@@ -76,7 +76,7 @@ def main() -> None:
     reached = Reached.read(PLACE / "reached")
     for folder in asked.folders:
         verdicts = examined(folder, asked, tree, reached, end)
-        if not asked.only:
+        if verdicts and not asked.only:
             write(folder, f"seed {asked.seed}", verdicts)
 
 
@@ -140,7 +140,7 @@ def examined(
     chosen = sample(places, asked.mutants, f"{asked.seed}", tree)
     known = verdicts_in(log)
     tests = {
-        key: tests_of(mutant, tree, reached)
+        key: candidates(mutant, tree, reached)
         for key, mutant in chosen
         if key not in known or (asked.again and known[key] in ("", NOTHING))
     }

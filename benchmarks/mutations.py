@@ -17,7 +17,7 @@ ARITHMETIC = {
 }  # fmt: skip
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "minimum": "maximum", "maximum": "minimum"}
 TINY = 1e-3  # a constant below it is taken for a tolerance
-LOOKS = {"highlight", "soft_wrap"}  # keywords of a terminal's colours and line breaks
+LOOKS = {"highlight", "soft_wrap", "bargap", "margin"}  # keywords of colours, line breaks and room around
 LOGGERS = {"debug", "info", "warning", "error", "exception", "log"}
 
 

@@ -6,8 +6,9 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from pipeline.runs import DONE, FAULT, Outcome, desk, run_pack, warehouse
+from pipeline.runs import DONE, Outcome, desk, run_pack, warehouse
 from resources.ledger.ledger import Connection
+from resources.ledger.record_error import FAULT
 from resources.logs.calendars import desk_calendar
 from resources.packs.packs import newest_revision, pack_id, watermark
 

@@ -170,7 +170,7 @@ def run(
         begun.ended(ingested, outcome)
     status = outcome.status or ingested.status
     reason = "; ".join(filter(None, (ingested.reason, outcome.reason)))
-    if outcome.pack_id is None or outcome.status == runs.FAULT:
+    if outcome.pack_id is None or outcome.status == FAULT:
         finish({"status": "failed", "pack_id": outcome.pack_id, "reason": reason}, status, as_json)
     else:
         _show_run(outcome.pack_id, status, reason, portfolio, as_json)

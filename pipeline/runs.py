@@ -12,7 +12,7 @@ from optimizer import DataError
 from pipeline.history import on_the_timeline
 from pipeline.run_history.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
-from resources.ledger.record_error import RecordError
+from resources.ledger.record_error import FAILED, FAULT, RecordError
 from resources.logs.calendars import desk_calendar
 from resources.logs.ingest import default_as_of
 from resources.packs.packs import newest_revision, pack_id
@@ -20,7 +20,7 @@ from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.sources import wanted_sources
 from resources.store.warehouse import Warehouse
 
-DONE, FAILED, USAGE, FAULT = 0, 1, 2, 3
+DONE = 0
 COUNTED = ("payloads", "symbols", "refused", "rows_new", "rows_corrected", "rows_quarantined")
 
 

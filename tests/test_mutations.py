@@ -3,6 +3,7 @@
 import ast
 from pathlib import Path
 
+from benchmarks.candidates import Reached, Run, candidates, naming
 from benchmarks.mutate import sample
 from benchmarks.mutations import Mutant, mutants
 
@@ -53,7 +54,49 @@ def test_faults_are_small_edits_that_parse_and_leave_words_alone(tmp_path: Path)
 
 def test_a_seed_draws_the_same_faults_and_a_smaller_sample_begins_a_larger_one(tmp_path: Path) -> None:
     _, found = planted(tmp_path)
-    five, ten = sample(found, 5, "1 box"), sample(found[::-1], 10, "1 box")
-    assert five == sample(found, 5, "1 box") and [one.start for one in five] == [one.start for one in ten[:5]]
-    assert len({one.start for one in ten}) == 10
-    assert sample(found, 10, "2 box") != sample(found, 10, "1 box")
+    five, ten = sample(found, 5, "1", tmp_path), sample(found[::-1], 10, "1", tmp_path)
+    assert five == sample(found, 5, "1", tmp_path) and [key for key, _ in five] == [key for key, _ in ten[:5]]
+    assert len({one.start for _, one in ten}) == len({key for key, _ in ten}) == 10
+    assert sample(found, 10, "2", tmp_path) != ten
+
+
+def test_an_edit_elsewhere_leaves_the_draw_as_it_was(tmp_path: Path) -> None:
+    _, found = planted(tmp_path)
+    before = [key for key, _ in sample(found, 10, "1", tmp_path)]
+    (tmp_path / "box.py").write_text("# new\n\n" + TEXT, encoding="utf-8")
+    assert [key for key, _ in sample(list(mutants(tmp_path / "box.py")), 10, "1", tmp_path)] == before
+
+
+def test_a_fault_is_tried_on_the_tests_that_run_its_line_the_cheapest_first(tmp_path: Path) -> None:
+    (tmp_path / "optimizer").mkdir()
+    _, found = planted(tmp_path / "optimizer")
+    name, line = "optimizer/box.py", TEXT[: TEXT.index("return max")].count("\n") + 1
+    [fault] = [one for one in found if one.change.endswith("min(a, b) - rest[c:] * 2.0`")]
+    assert fault.line == line
+    reached = Reached(
+        {
+            "tests/test_a.py::dear": Run(3.0, {name: {line}}), "tests/test_a.py::beside": Run(0.1, {}),
+            "tests/test_b.py::made": Run(0.5, {}, ("desk",)), "tests/test_c.py::other": Run(0.1, {name: {1}}),
+            "tests/test_c.py::cheap": Run(0.2, {name: {line}}),
+        },
+        {"desk": Run(2.0, {name: {line}})},
+    )  # fmt: skip
+    (tmp_path / "tests").mkdir()
+    for test in "abc":
+        (tmp_path / "tests" / f"test_{test}.py").write_text(
+            "from optimizer import box, other\n" * (test == "a"), "utf-8"
+        )
+    tests = candidates(fault, tmp_path, reached)
+    assert tests == [
+        "tests/test_c.py::cheap", "tests/test_b.py::made", "tests/test_a.py::dear",
+        "tests/test_a.py::beside", "tests/test_c.py::other",
+    ]  # fmt: skip
+    assert reached.within(tests, 2.7) == tests[:2] and reached.within(tests, 0.0) == tests[:1]
+    [size] = [
+        one for one in found if one.text == "4" and one.line == TEXT[: TEXT.index("= 3")].count("\n") + 1
+    ]
+    assert set(candidates(size, tmp_path, reached)) == set(reached.tests)
+    assert naming("optimizer/box.py", tmp_path, reached) == {
+        "tests/test_a.py::dear",
+        "tests/test_a.py::beside",
+    }

@@ -19,8 +19,9 @@ from pipeline.commands.terminal import (
     working,
 )
 from pipeline.environment import Environment
+from resources.ledger.record_error import FAULT
 
-FAULT, BREAK = 3, 4
+BREAK = 4
 STATUS = {"ok": 0, "fault": FAULT, "accepted": BREAK}
 REASON = "Why; goes on record."
 Reason = Annotated[str | None, typer.Option(help=REASON)]

@@ -11,8 +11,7 @@ import typer
 from optimizer import PolicyError
 from pipeline.commands.terminal import Json, out, print_json, reader
 from pipeline.environment import Environment
-
-FAULT = 3
+from resources.ledger.record_error import FAULT
 
 
 class Form(StrEnum):

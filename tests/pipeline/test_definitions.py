@@ -123,3 +123,12 @@ def test_only_a_live_desk_can_be_late(tmp_path: Path, sources: str | None, late:
 def test_the_example_desk_is_never_late() -> None:
     graph = defs.resolve_asset_graph()
     assert all(graph.get(dg.AssetKey(name)).freshness_policy is None for name in CHAIN)
+
+
+def test_the_warehouse_lies_where_the_environment_says() -> None:
+    from pipeline.stages import environment, stages
+
+    found = stages.resources["warehouse"]
+    told = (found.home, found.anchor, found.decisions)
+    assert told == tuple(map(str, (environment.home, environment.anchor, environment.decisions)))
+    assert len(set(told)) == 3

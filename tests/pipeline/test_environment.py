@@ -14,7 +14,7 @@ from source_tree import ROOT
 
 import pipeline.commands.terminal
 from pipeline.commands.terminal import finish, print_json, working
-from pipeline.environment import DAGSTER_YAML, WORKSPACE_YAML, Environment
+from pipeline.environment import DAGSTER_YAML, WORKSPACE_YAML, Environment, keep_private
 
 NAMES = ("PACKFOLIO_HOME", "PACKFOLIO_CONFIG", "PACKFOLIO_ANCHOR", "PACKFOLIO_DECISIONS", "DAGSTER_HOME")
 
@@ -135,3 +135,14 @@ def test_a_pipe_is_160_columns_wide_unless_it_is_told(columns: str | None, width
         text=True,
     )  # fmt: skip
     assert done.stdout.strip() == width
+
+
+def test_what_is_written_is_for_its_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        keep_private()
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "file").touch()
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("folder", "file")] == [0o700, 0o600]

@@ -59,6 +59,12 @@ def test_a_proposal_adds_up(service: OptimizerService) -> None:
     assert turnover["slack"] == pytest.approx(turnover["limit"] - turnover["achieved"])
     assert "Trades scaled down to meet 30.0% turnover limit" in found["warnings"]
     [free] = [text for text in found["warnings"] if text.startswith("Without its limit turnover would be ")]
+    sold = [trade for trade in found["trades"] if trade["quantity"]]
+    change = ask(service.analyze_impact("seed", [{key: t[key] for key in SELL} for t in sold], PACK))
+    for side in ("current", "post"):  # the impact counts no costs
+        assert found[f"{side}_volatility_pct"] == pytest.approx(100 * change[f"{side}_vol"], rel=0.01)
+        assert found[f"{side}_sharpe"] == pytest.approx(change[f"{side}_sharpe"], rel=0.05)
+        assert found[f"te_{side}"] == pytest.approx(100 * change[f"{side}_tracking_error"], rel=0.01)
     unbound = ask(service.propose_trades("seed", {}, PACK))
     assert float(free.split()[-1].rstrip("%")) == pytest.approx(unbound["turnover_pct"], abs=1.0)
     assert not any("turnover limit" in text for text in unbound["warnings"])

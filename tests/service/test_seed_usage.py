@@ -149,7 +149,8 @@ def test_the_agent_capability_attaches_its_metadata(as_process: OptimizerService
     result = asyncio.run(
         optimizer_propose_trades(context, {"ratings": RATINGS}, constraints={"max_turnover_pct": 10})
     )
-    assert result["trade_count"] == 3
+    assert result["trade_count"] == 3 and result["turnover_pct"] < 10.5
+    assert any("10.0% turnover limit" in text for text in result["warnings"])
     assert result["metadata"]["source"] == f"optimizer:{PACK}"
     assert (result["metadata"]["ttl"], result["metadata"]["asof"]) == (300, "2025-10-26")
 

@@ -189,12 +189,23 @@ def test_attribution_adds_up_under_each_table_and_says_what_is_missing() -> None
         "tail": None, "live": None, "missing": [{"factors": "liquidity", "note": "nothing is on record"}],
         "left_out": {},
     }  # fmt: skip
+    found["trades"][1]["symbol"] = "A name much longer"
+    found["trades"][0]["exposures"] |= {"a longer name": 0.0625}
     said = printed(show_attribution, found)
     for line in (
-        "book under PP_A: tracking error a year, against the benchmark", "| SPECIFIC                        3.00%",
-        "| in all                         19.00%   18.00%", "| 1 others                      1.00%    1.20%",
-        "|        in all            0.750    0.100", "2023-01-02 to 2023-12-29; the benchmark 14.00%",
-        "| market   1,500   15.00%     2.00%    1.00%     0.50%", "| in all   1,400   14.00%              0.00%",
+        "book under PP_A: tracking error a year, against the benchmark",
+        "| by factor   exposure   after     risk    after", "| market          0.90    1.00   16.00%   17.00%",
+        "| SPECIFIC                        3.00%    1.00%", "| in all                         19.00%   18.00%",
+        "| by symbol   weight   after     risk    after", "| N00           5.0%    6.0%    1.00%    1.20%",
+        "| 1 others                      1.00%    1.20%", "| in all                       19.00%   18.00%",
+        "|        symbol               weight    size   market   a longer name",
+        "| SELL   N00                  -10.0%   0.200   -0.100           0.062",
+        "| BUY    A name much longer    20.0%   0.550    0.200\n",
+        "|        in all                        0.750    0.100           0.062",
+        "2023-01-02 to 2023-12-29; the benchmark 14.00%",
+        "|            USD   return   ± error   active   ± error",
+        "| market   1,500   15.00%     2.00%    1.00%     0.50%", "| COSTS     -100   -1.00%             -1.00%\n",
+        "| in all   1,400   14.00%              0.00%",
         "note  no factor liquidity: nothing is on record",
     ):  # fmt: skip
         assert line in said, line

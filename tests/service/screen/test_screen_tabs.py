@@ -518,3 +518,56 @@ def test_trades_that_fail_leave_none_of_before_on_the_page(api: Api, monkeypatch
     monkeypatch.setattr(Client, "execute", refuse)
     page.button[0].click().run()
     assert page.error[0].value == "max_turnover_pct and max_sector_pct conflict" and not page.metric
+
+
+def test_what_the_factors_earned_is_asked_again_for_the_days_chosen(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, str]] = []
+    part = {
+        "money": 1500.4,
+        "contribution": 0.15,
+        "standard_error": 0.02,
+        "active": 0.01,
+        "active_error": None,
+    }
+    realised = {
+        "pack_id": OLD, "from": "2024-01-02", "to": "2024-02-28", "simulated": True, "total": 0.1416,
+        "benchmark": 0.12, "active": 0.0216, "parts": [part | {"part": "market"}, part | {"part": "SPECIFIC"}],
+        "path": {"dates": ["2024-01-02", "2024-02-28"], "groups": {"market": [0.1, 0.15], "cash": [0.0, 1e-7]}},
+    }  # fmt: skip
+    told = {
+        "predicted": None,
+        "realised": realised,
+        "missing": [],
+        "left_out": {"predicted": "there is no model"},
+    }
+
+    def get(client: Client, path: str, **params: str) -> Any:
+        if path != f"/v1/packs/{NEW}/attribution":
+            return api.get(client, path, **params)
+        asked.append(params)
+        return told
+
+    monkeypatch.setattr(Client, "get", get)
+    page = run()
+    page.session_state["tab"] = "Factors"
+    page.run()
+    assert not page.exception and asked == [{"portfolio": "book"}]
+    assert page.info[-1].value == "Left out: there is no model."
+    assert {m.label: m.value for m in page.metric} == {
+        "Return": "14.16%",
+        "Benchmark": "12.00%",
+        "Active": "2.16%",
+    }
+    assert f"Of {OLD}, 2024-01-02 to 2024-02-28." in page.caption[-1].value
+    assert "Some prices are simulated" in page.caption[-1].value
+    assert rows(page)[1] == {
+        "Part": "the names by themselves", "Money (USD)": 1500.4, "Return %": 15.0, "± error": 2.0, "Active %": 1.0,
+        "± active error": None,
+    }  # fmt: skip
+    page.date_input[0].set_value("2024-01-05").run()
+    assert asked[1:] == [
+        {"portfolio": "book"},
+        {"portfolio": "book", "from": "2024-01-05", "to": "2024-02-28"},
+    ]

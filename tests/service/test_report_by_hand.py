@@ -1,0 +1,130 @@
+"""The report's figures and words where a reader can check them: round returns, a short table, a sentence each."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fontTools.ttLib import TTFont
+
+from service import performance
+from service.report import drawing, figures, pdf
+from service.report.contents import Contents, contents
+from service.report.pdf import document
+from service.report.table import Table
+from service.report.track import in_words, track
+
+START = pd.Timestamp("2022-12-30")
+
+
+def test_every_level_of_a_quantile_is_that_share_of_the_days() -> None:
+    returns = pd.Series(np.arange(101) / 1e4, pd.bdate_range("2023-01-02", periods=101))
+    told = track({"policy": returns, "benchmark": returns / 2}, 0.0, START, weights="not kept").quantiles[
+        "day"
+    ]
+    shares = [0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0]
+    assert list(told["policy"]) == ["worst", "1%", "5%", "25%", "median", "75%", "95%", "99%", "best"]
+    assert list(told["policy"].values()) == pytest.approx([share / 100 for share in shares])
+    assert list(told["benchmark"].values()) == pytest.approx([share / 200 for share in shares])
+
+
+def test_a_history_in_sentences() -> None:
+    days = pd.bdate_range("2023-01-02", periods=260)
+    own = pd.Series(np.tile([0.01, -0.005], 130), days)
+    own.iloc[1] = -0.02
+    told = track({"policy": own, "benchmark": own / 2}, 0.0, START, weights="not kept")
+    shown = {metric: values["policy"] for group in told.measures.values() for metric, values in group.items()}
+    first, fall, tail, sharpe = in_words(told)
+    ahead = 100 * (shown["annual_return"] - told_of(told, "annual_return", "benchmark"))
+    assert ahead > 1.0
+    assert first == (
+        f"From 2023-01-02 to 2023-12-29 it earned {100 * shown['annual_return']:.1f}% a year, {ahead:.1f} points a "
+        f"year more than its benchmark, at a volatility of {100 * shown['volatility']:.1f}%."
+    )
+    assert fall == "Its deepest fall was 2.0%, from 2023-01-02 to 2023-01-03, made good by 2023-01-12."
+    assert (
+        tail == "One day in twenty lost more than 0.5%; on those days it lost 0.6% on average."
+    )  # (2 + 12 / 2) / 13
+    assert sharpe.startswith(
+        f"Its Sharpe ratio is {shown['sharpe']:.2f}, between {shown['sharpe_low']:.2f} and "
+    )
+    assert sharpe.endswith(f"with a chance of {100 * shown['probabilistic_sharpe']:.1f}%.")
+    behind = in_words(track({"policy": own / 2, "benchmark": own}, 0.0, START, weights="not kept"))
+    assert f", {ahead:.1f} points a year less than its benchmark" in behind[0]
+
+
+def told_of(told: Any, measure: str, name: str) -> float:
+    [found] = [group[measure][name] for group in told.measures.values() if measure in group]
+    return float(found)
+
+
+def test_a_table_of_a_page_keeps_the_rows_of_its_strategies() -> None:
+    table = Table("t", {"at": "text", "strategy": "text"}, [[1, "policy"], [2, "other"], [3, "benchmark"]])
+    assert pdf._only(table, 1, ("policy", "benchmark")).rows == [[1, "policy"], [3, "benchmark"]]
+
+
+def test_only_a_warning_is_in_the_colour_of_warnings() -> None:
+    colours: list[tuple[int, ...]] = []
+    page: Any = SimpleNamespace(
+        set_font=lambda **how: None, multi_cell=lambda *where, **how: None, ln=lambda high: None,
+        set_text_color=lambda *colour: colours.append(colour),
+    )  # fmt: skip
+    pdf._text(page, "as ever")
+    pdf._text(page, "look here", warn=True)
+    assert colours == [drawing.INK, (180, 86, 31)]
+
+
+def test_the_fonts_of_a_file_are_closed(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[TTFont] = []
+    closed: list[TTFont] = []
+    begin, close = TTFont.__init__, TTFont.close
+    monkeypatch.setattr(
+        TTFont, "__init__", lambda font, *a, **k: (opened.append(font), begin(font, *a, **k))[1]
+    )
+    monkeypatch.setattr(TTFont, "close", lambda font: (closed.append(font), close(font))[1])
+    found: Contents = contents(service.desk, "PP_2025-10-26", "empty")
+    document(found)
+    assert len(opened) >= 2 and {*map(id, opened)} == {*map(id, closed)}
+
+
+def test_groups_that_earned_nothing_are_not_drawn_and_the_others_keep_their_colours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(
+        figures, "_html", lambda figure, place, height: drawn.append(figure.to_dict()) or place
+    )
+    path = {
+        "dates": ["2024-01-02", "2024-01-03"],
+        "groups": {"market": [0.1234567, 0.2], "cash": [0.0, 4e-6], "style": [0.0, -0.01]},
+    }
+    assert figures.earned(path, "here") == "here"
+    market, style = drawn[0]["data"]
+    assert (market["name"], list(market["x"]), list(market["y"])) == ("market", path["dates"], [0.12346, 0.2])
+    assert (style["name"], list(style["y"]), style["mode"]) == ("style", [0.0, -0.01], "lines")
+    assert [line["line"]["color"] for line in (market, style)] == [figures.AREAS[0], figures.AREAS[2]]
+
+
+def test_a_backtest_on_the_screen_begins_with_the_policy_and_at_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [f"2024-01-0{day}" for day in (1, 2, 3)]
+    told = {
+        "benchmark": [(2.0, 0.0, 0.0), (2.2, 0.1, 0.0), (1.1, -0.5, -0.5)],
+        "policy": [None, (4.0, 0.25, 0.0), (3.0, -0.25, -0.25)],
+    }
+    stored = [
+        {"strategy": name, "date": day, "nav": row[0], "return": row[1], "drawdown": row[2], "simulated": False}
+        for name, values in told.items() for day, row in zip(days, values, strict=True) if row
+    ]  # fmt: skip
+    monkeypatch.setattr(performance, "pack_of_backtest", lambda con, pack, portfolio: "PP_2024-01-03")
+    monkeypatch.setattr(performance, "rows", lambda con, query, values: stored)
+    measures = {"portfolios": {"book": {"policy": {"sharpe": 0.5}}}}
+    monkeypatch.setattr(performance, "backtest_of", lambda con, pack, portfolio: measures)
+    snapshot: Any = SimpleNamespace(portfolio_id="p", policy=SimpleNamespace(risk_free_rate=0.0))
+    found = performance._backtest(None, None, snapshot, 5)  # type: ignore[arg-type]
+    assert found is not None
+    assert (found["strategies"], found["dates"]) == (["policy", "benchmark"], days[1:])
+    assert found["growth"] == {"policy": [1.0, 0.75], "benchmark": [1.0, 0.5]}
+    assert found["drawdown"] == {"policy": [0.0, -0.25], "benchmark": [0.0, -0.5]}
+    assert found["since"] == {"policy": days[1], "benchmark": days[0]} and found["simulated"] is False
+    assert found["rolling"]["window"] == 5 and found["measures"] == {"policy": {"sharpe": 0.5}}
