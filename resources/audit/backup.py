@@ -1,5 +1,6 @@
 """Backups: a consistent copy of the warehouse, its anchor and its payloads, and the way back."""
 
+import errno
 import json
 import os
 import shutil
@@ -25,6 +26,12 @@ from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
 DATABASE, ANCHORS, PAYLOADS, MANIFEST = "warehouse.duckdb", "anchors.jsonl", "payloads", "manifest.json"
 DECISIONS, PART = "decisions.jsonl", ".part"
+NO_LINKS = (
+    errno.EPERM,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+)  # of file systems that know no hard links
 BESIDE = ("timestamps.jsonl", "witnesses.jsonl")  # what others said of the anchor's lines
 
 
@@ -221,10 +228,20 @@ def _set_aside(warehouse: Warehouse, at: datetime) -> Path | None:
     free = (name if number == 1 else f"{name}-{number}" for number in count(1))
     aside = next(place for one in free if not (place := warehouse.home / f"{one}.duckdb").exists())
     if there:
-        os.link(warehouse.path, aside)  # under both names: at no moment is there no warehouse
+        _name_too(warehouse.path, aside)
     if log.exists():  # of another database it would be read into the new one
         log.replace(aside.with_name(f"{aside.name}.wal"))
     return aside if there else None
+
+
+def _name_too(path: Path, second: Path) -> None:
+    """A second name for a file: at no moment is there none under the first, where the file system allows for that."""
+    try:
+        os.link(path, second)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        path.replace(second)
 
 
 def accept_break(warehouse: Warehouse, stamp: ledger.Stamp, reason: str) -> int:

@@ -152,6 +152,18 @@ def test_what_is_set_aside_is_never_written_over(warehouse: Warehouse, tmp_path:
     assert len(aside) == 3 and all(place is not None and place.exists() for place in aside)
 
 
+def test_a_restore_needs_no_hard_links(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    backup(warehouse, tmp_path / "kept", AT)
+    monkeypatch.setattr(os, "link", refused)
+    aside = restore(warehouse, tmp_path / "kept", AT)
+    assert aside is not None and file_sha256(aside) and sound(warehouse)
+
+
 def test_the_unfinished_writes_of_a_lost_database_are_not_read_into_the_restored_one(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
