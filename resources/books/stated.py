@@ -6,10 +6,11 @@ from datetime import date, timedelta
 from fractions import Fraction
 from functools import cached_property
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
-from optimizer import PackfolioError, Position
+from optimizer import DataError, PackfolioError, Position
 from optimizer.model.action_kinds import CASH_KINDS, CorporateAction
 from optimizer.model.portfolio import ZERO
 from resources.accounts.known import Account, Stated
@@ -47,7 +48,14 @@ class Since:
         names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
         panel = read_panel(con, pack, names, day + timedelta(days=1))
         seen = [action for action in actions_seen(stated, panel, splits=True) if action.day > day]
-        return cls(con, pack, stated, seen, _unstated(_units(con, pack, list(symbols), day), seen), panel, {})
+        units, open_ = _units(con, pack, list(symbols), day)
+        for symbol, ratio in _unstated(open_, [*seen, *stated]).items():
+            raise DataError(
+                f"{symbol}: its adjusted closes were restated by {float(ratio):.8g} in the file that first told its "
+                f"close of {day} and later ones: whether the holdings of {day} were counted before the split or after "
+                f"it cannot be told; state it in corporate_actions.csv, or state holdings of a later day"
+            )
+        return cls(con, pack, stated, seen, _unstated(units, seen), panel, {})
 
     def market(self, base: str) -> Market:
         """As in `market_of`."""
@@ -140,9 +148,13 @@ def _unstated(units: Mapping[str, Fraction], seen: Sequence[CorporateAction]) ->
     return found
 
 
-def _units(con: Connection, pack: Pack, symbols: list[str], day: date) -> dict[str, Fraction]:
-    """Symbol -> shares now for one on a day, where adjusted closes of that day were restated after they first came in.
+Units = dict[str, Fraction]
 
+
+def _units(con: Connection, pack: Pack, symbols: list[str], day: date) -> tuple[Units, Units]:
+    """Symbol -> shares now for one on a day, where its adjusted close was restated after it came in; and where to ask.
+
+    To ask is where the day's own close came in with the restated ones of earlier days and with those of later days.
     Closes that came in after a split carry it from the first: then only a stated split tells. So do those of earlier
     days that came in later than the day's own: they say nothing of it, however many they are.
     """
@@ -151,13 +163,13 @@ def _units(con: Connection, pack: Pack, symbols: list[str], day: date) -> dict[s
         "with wanted as (select unnest(?) as symbol, unnest(?) as source, unnest(?::date[]) as first_day, "
         "unnest(?::date[]) as last_day) "
         "select symbol, arg_min(close, ingest_seq), arg_max(close, ingest_seq), arg_max(basis, ingest_seq), "
-        "min(ingest_seq) "
+        "min(ingest_seq), arg_max(split, ingest_seq) "
         "from believed_prices(?) p join wanted using (symbol, source) where p.date between ? and ? "
         "and p.date between first_day and last_day "
         "and basis <> 'as_traded' group by symbol, p.date order by symbol, p.date",
         [*span_columns(spans), pack.watermark, day - LOOK_BACK, day],
     ).fetchall()
-    units = {}
+    units, open_ = Units(), Units()
     for symbol, group in groupby(found, key=lambda row: str(row[0])):
         known = [row for row in group if row[1] and row[2]]
         rows = [row for row in known if row[4] <= known[-1][4]]
@@ -167,7 +179,32 @@ def _units(con: Connection, pack: Pack, symbols: list[str], day: date) -> dict[s
         ratio = unit_ratio(first, newest, rows[-1][3])
         if ratio is not None and ratio != 1 and abs(first[-1] / newest[-1] / float(ratio) - 1) < NEAR:
             units[symbol] = ratio
-    return units
+        if symbol not in units and (asked := _asked(con, symbol, day, known)):
+            open_[symbol] = asked
+    return units, open_
+
+
+def _asked(con: Connection, symbol: str, day: date, known: Sequence[tuple[Any, ...]]) -> Fraction | None:
+    """By how much earlier split-adjusted closes were restated where that may have been on a day or after it.
+
+    known  the day's row of `_units` and those before it
+    """
+    seq, basis = known[-1][4], known[-1][3]
+    before = [row for row in known if row[4] < seq]
+    if not before or basis != "split_adjusted":
+        return None
+    ratio = unit_ratio(np.array([row[1] for row in before]), np.array([row[2] for row in before]), basis)
+    if ratio is None or ratio == 1 or any(abs((row[5] or 1) / float(ratio) - 1) < NEAR for row in known):
+        return None
+    return ratio if _later_came_too(con, symbol, day, seq) else None
+
+
+def _later_came_too(con: Connection, symbol: str, day: date, seq: int) -> bool:
+    """Whether closes of later days were on record once the day's own was."""
+    found = con.execute(
+        "select count(*) from believed_prices(?) where symbol = ? and date > ?", [seq, symbol, day]
+    ).fetchall()
+    return bool(found[0][0])
 
 
 def _costs(book: Carried, held: Stated) -> dict[str, float]:

@@ -307,3 +307,21 @@ def test_a_book_goes_on_under_the_new_name_though_its_file_says_the_old_one(
             {"ZZZ": "kept"},
             {"ZZZ": (20, 60)},
         )
+
+
+def test_a_split_that_may_be_of_the_day_of_the_holdings_or_after_it_is_asked(tmp_path: Path) -> None:
+    book = chain(tmp_path, mode="live")
+    day = DAYS[21]
+    held = [book_file(HELD).holdings[0].model_copy(update={"as_of": day})]
+    book.file = book_file(HELD, mode="live").model_copy(update={"holdings": held})
+    for known in DAYS[17:21]:
+        book.prices("AAA", {known: 100.0}, basis="split_adjusted")
+    book.prices("AAA", upto(flat(25.0), EX), basis="split_adjusted")  # the evening of the holdings is missing
+    problem = str(book.snapshot(EX).problem)
+    assert (
+        "AAA: its adjusted closes were restated by 4 in the file that first told its close of 2024-01-23"
+        in problem
+    )
+    book.action("AAA", EX, "split", 4.0)
+    book.cut(EX, revise="the split is stated")
+    assert shares(book.snapshot(EX))["AAA"] == 1200
