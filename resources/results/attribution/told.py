@@ -88,9 +88,7 @@ def _sides(told: list[Row], kinds: tuple[str, ...]) -> list[Row]:
     return sorted(found.values(), key=lambda part: (-max(map(abs, part["risk"])), part["part"]))
 
 
-def traded(
-    con: Connection, pack: Pack, portfolio_id: str, recipe: str | None, risks: list[Row]
-) -> list[Row]:
+def traded(con: Connection, pack: Pack, portfolio_id: str, recipe: str | None, risks: list[Row]) -> list[Row]:
     """What each name's change of weight did to the exposures, which change by the sums; the largest trades first."""
     weights = _sides([row for row in risks if row["basis"] == "total"], ("symbol",))
     if not weights:
