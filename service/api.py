@@ -51,7 +51,17 @@ One = Annotated[str, Query(max_length=64, description="UUID or name")]
 From = Annotated[date | None, Query(alias="from", description="First day; the backtest's when left out")]
 To = Annotated[date | None, Query(alias="to", description="Last day; the backtest's when left out")]
 BEYOND = "no finite answer follows from these numbers: ask with smaller ones"
-ViewName = Literal["trades", "weights", "exposures", "results", "impact", "scenarios", "hedges", "tail_risk"]
+ViewName = Literal[
+    "trades",
+    "weights",
+    "exposures",
+    "results",
+    "impact",
+    "scenarios",
+    "hedges",
+    "tail_risk",
+    "trade_schedule",
+]
 
 
 class ExecuteRequest(Strict):

@@ -125,6 +125,7 @@ VIEWS: Mapping[str, Callable[[Reading, str, str | None, Asked], Seen]] = {
     "scenarios": _by_portfolio("scenario_losses", "profit, scenario_id"),
     "hedges": _by_portfolio("hedges", "scenario_id, sequence"),
     "tail_risk": _by_portfolio("tail_risk", "book, method, level"),
+    "trade_schedule": _by_portfolio("trade_schedule", "day, symbol"),
 }
 
 

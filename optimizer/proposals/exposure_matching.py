@@ -71,10 +71,10 @@ def match_exposures(
     if not 0 <= tolerance <= ABSURD_WEIGHT:
         raise PolicyError(f"exposure_tolerance is {tolerance}; it must be a distance >= 0")
     policy = setting.policy
-    if cardinality.wanted(policy) or policy.cost_horizon_years is not None:
+    if cardinality.wanted(policy) or policy.cost_horizon_years is not None or policy.horizon is not None:
         raise PolicyError(
-            "target exposures cannot be combined with min_position, max_holdings, no_trade_band or "
-            "cost_horizon_years; drop these, or choose another method"
+            "target exposures cannot be combined with min_position, max_holdings, no_trade_band, "
+            "cost_horizon_years or a horizon; drop these, or choose another method"
         )
     if any(policy.priorities.values()):
         raise PolicyError(

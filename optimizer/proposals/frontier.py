@@ -50,8 +50,8 @@ def frontier(
 ) -> tuple[FrontierPoint, ...]:
     """Certified portfolios from the least risk to the greatest return, evenly spaced in return (Markowitz 1952).
 
-    policy   its limits hold at each point, whatever their priorities; its method, doubt of the mean and trading costs
-             are not read
+    policy   its limits hold at each point, whatever their priorities; its method, doubt of the mean, trading costs and
+             horizon are not read
     held     (n,) current weights, for turnover and, without a benchmark, tracking error
     measure  a method that makes a risk least: one of RISKS
     points   at least 2; fewer come back where the limits allow a single return only
@@ -65,7 +65,9 @@ def frontier(
     if points < 2:
         raise PolicyError(f"points is {points}; a frontier has two ends, so it needs at least 2")
     mean = mean_of(estimates)
-    firm = replace(policy, on_conflict="fail", priorities={}, mean_doubt=0.0, cost_horizon_years=None)
+    firm = replace(
+        policy, on_conflict="fail", priorities={}, mean_doubt=0.0, cost_horizon_years=None, horizon=None
+    )
 
     def best(method: str, least: float | None) -> Solution:
         return solve(estimates, replace(firm, method=method, min_return=least), universe, held)

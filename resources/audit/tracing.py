@@ -48,7 +48,7 @@ PARENTS = {
     "hedges": ("scenario_losses", "portfolio_snapshots"),
     "scenario_losses": ("portfolio_snapshots",),
 }
-OF_FACTORS = ("factor_exposures", "specific_risks", "factor_risks", "backtest_factors")
+OF_FACTORS = ("factor_exposures", "specific_risks", "factor_risks", "backtest_factors", "held_returns")
 TRACED = {*PARENTS, "pricing_packs", "prices"}
 # Columns that are long, or that the tree shows elsewhere.
 LONG = {

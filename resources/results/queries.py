@@ -155,13 +155,13 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
     )
 
 
-def missing_factors(con: Connection, pack: Pack) -> list[Row]:
-    """The factors that a pack's models lack, why, and which log would give them."""
+def missing_factors(con: Connection, pack: Pack, recipe: str | None = None) -> list[Row]:
+    """The factors that the model of a recipe lacks, or those of all, why, and which log would give them."""
     return rows(
         con,
         "select string_agg(distinct factor, ', ' order by factor) as factors, note from latest_factor_model_quality "
-        "where pack_id = ? and measure = 'missing' group by note order by factors",
-        [pack.id],
+        "where pack_id = $1 and measure = 'missing' and coalesce(recipe = $2, true) group by note order by factors",
+        [pack.id, recipe],
     )
 
 

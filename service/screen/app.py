@@ -13,6 +13,7 @@ from service.screen.panels import (
     show_exposures,
     show_frontier,
     show_impact,
+    show_schedule,
     show_trades,
     show_weights,
     totals,
@@ -44,6 +45,7 @@ OF_HOLDINGS: dict[str, Callable[..., None]] = {
     "Factors": show_factors,
     "Performance": show_performance,
 }
+PACED = ("max_participation_pct", "participation_limits_pct")  # keys by which orders take days
 FRONTIER, COMPARE = "Frontier", "Compare packs"
 
 
@@ -158,6 +160,8 @@ def tabs(
         show_compare(client, pack, name, packs)
     else:
         OF_HOLDINGS[wanted](client, pack, name, own["base_currency"])
+    if wanted == "Trades" and any(own["policy"].get(key) for key in PACED):
+        show_schedule(client, pack, name)
 
 
 main()

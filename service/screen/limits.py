@@ -40,6 +40,10 @@ LIMITS = (
           told="What one name may contribute to the portfolio's variance"),
     Limit("lookback_days", "Days of history", 63.0, 1260.0, 21.0, None, 2.0, 252.0),
 )  # fmt: skip
+OF_SHORT = (
+    Limit("borrow_fee_pct", "Borrow Fee %", 0.0, 20.0, 0.25, None, usual=0.0,
+          told="A year, of what is sold short; a name with a fee of its own keeps it"),
+)  # fmt: skip
 
 
 def chosen_limits(policy: Row, catalogue: Row, where: str) -> Row:
@@ -49,7 +53,7 @@ def chosen_limits(policy: Row, catalogue: Row, where: str) -> Row:
         "Optimization Method", methods, methods.index(policy["method"]), key=f"method {where}"
     )
     chosen: Row = {"method": method, **own_keys(method, policy, catalogue["method_keys"], where)}
-    for limit in LIMITS:
+    for limit in LIMITS if policy.get("long_only", True) else (*LIMITS, *OF_SHORT):
         chosen[limit.key] = entry(limit, policy.get(limit.key, limit.usual), where)
     chosen["limits"] = written_lines(policy, where)
     chosen["lookback_days"] = int(chosen["lookback_days"])
@@ -190,7 +194,7 @@ def words(key: str) -> str:
 def differences(asked: Row, now: Row) -> list[str]:
     """What was asked and is not what the sidebar says now, a limit a line."""
     keys = [key for key in dict.fromkeys((*asked, *now)) if asked.get(key) != now.get(key)]
-    named = {limit.key: limit.label for limit in LIMITS}
+    named = {limit.key: limit.label for limit in (*LIMITS, *OF_SHORT)}
     return [
         f"{named.get(key, words(key))} was {_shown(asked.get(key))} and is {_shown(now.get(key))}"
         for key in keys

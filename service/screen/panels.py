@@ -16,6 +16,7 @@ from service.screen.tables import (
     literal,
     money,
     percent,
+    schedule_rows,
     side_rows,
     to_csv,
     trade_forms,
@@ -65,6 +66,18 @@ def show_trades(answer: Row, fresh: bool) -> None:
     if answer.get("levels"):
         st.subheader("Limits that gave way by priority")
         show_table(level_rows(answer["levels"]))
+
+
+def show_schedule(client: Client, pack: str, name: str) -> None:
+    """The days that the daily run's orders take, where one takes more than one."""
+    found = client.get(f"/v1/packs/{pack}/trade_schedule", portfolio=name)["portfolios"]
+    rows = schedule_rows(found[0]["trade_schedule"]) if found else []
+    if any(row["Day"] > 1 for row in rows):
+        st.subheader("Days to trade, of the daily run's orders")
+        st.caption(
+            "Each at its greatest pace under the limit on participation, and the risk a day of what is left."
+        )
+        show_table(rows, {"Of volume %": "%.1f", "Risk left %": "%.2f"})
 
 
 def show_weights(answer: Row, fresh: bool) -> None:

@@ -60,6 +60,22 @@ def trade_rows(trades: Sequence[Row], currency: str) -> list[Row]:
     ]
 
 
+def schedule_rows(schedule: Sequence[Row]) -> list[Row]:
+    """What is traded of each order on which day, by day."""
+    return [
+        {
+            "Day": row["day"],
+            "Action": row["action"],
+            "Symbol": row["symbol"],
+            "Shares": row["quantity"],
+            "Left": row["left_quantity"],
+            "Of volume %": 100 * row["participation"],
+            "Risk left %": 100 * row["remaining_risk"],
+        }
+        for row in schedule
+    ]
+
+
 def trade_forms(currency: str) -> dict[str, str]:
     """How the numbers of the trade table are written."""
     money_columns = {f"{name} ({currency})": MONEY for name in ("Price", "Value", "Cost")}

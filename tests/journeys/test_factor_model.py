@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,6 +36,9 @@ def make_factor_desk(folder: Path) -> str:
     path.write_text(yaml.safe_dump(book))
     del book["policy"]["limits"]  # a replay has no loadings of its days to hold a limit by
     del book["policy"]["max_risk_share_pct"]  # a limit on shares of risk makes the frontier slow to draw
+    book["policy"] |= {
+        "method": "mean_variance", "horizon": {"steps": 3, "step_days": 10, "half_life_days": 20},
+    }  # fmt: skip
     free = book | {"id": "55555555-5555-5555-5555-555555555555", "name": "free"}
     path.with_name("free.yaml").write_text(yaml.safe_dump(free))
     sources = folder / "config" / "sources.yaml"
@@ -81,6 +85,7 @@ def test_from_prices_to_trades_by_factors(tmp_path: Path) -> None:
         parts = row["spanned_return"] + row["own_return"]
         assert row["posterior_return"] - parts == pytest.approx(0.02, abs=1e-12)  # what cash earns
     trades = zygote.read("trades", pack)
+    planned(trades)
     assert "moves the exposure to " in str(trades)
     [by_lots] = [one for one in trades["portfolios"] if one["name"] == "book"]
     assert "dear" in {lot["lot_id"] for lot in by_lots["lot_sales"]}  # so the replay below is of lots as well
@@ -91,6 +96,15 @@ def test_from_prices_to_trades_by_factors(tmp_path: Path) -> None:
     assert zygote.read("packs", "replay", pack)["identical"] is True
     status, said = zygote.packfolio("packs", "verify")
     assert status == 0, said
+
+
+def planned(trades: Any) -> None:
+    """The book whose policy has a horizon trades the first step of a proven plan, and says by what policy."""
+    [free] = [one for one in trades["portfolios"] if one["name"] == "free"]
+    result = free["result"]
+    assert result["status"] == "optimal" and result["certificate"]["relative_gap"] < 1e-6
+    assert result["diagnostics"]["policy_as_applied"]["horizon"]["steps"] == 3
+    assert free["totals"]["constraints_met"] and any(order["quantity"] for order in free["trades"])
 
 
 def risk_adds_up(zygote: Zygote, pack: str, loadings: dict[str, float]) -> None:

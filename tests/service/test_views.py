@@ -34,6 +34,8 @@ ORDERS = {
     "results": ("latest_optimization_results", "optimization_results", "method"),
     "impact": ("latest_impact", "impact", "metric"), "hedges": ("latest_hedges", "hedges", "scenario_id, sequence"),
     "scenarios": ("latest_scenario_losses", "scenario_losses", "profit, scenario_id"),
+    "tail_risk": ("latest_tail_risk", "tail_risk", "book, method, level"),
+    "trade_schedule": ("latest_trade_schedule", "trade_schedule", "day, symbol"),
 }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ def attribution_of(
     What is not there is None, with the reason under `left_out`. Raises PolicyError for a window without a day.
     """
     key = [pack.id, portfolio["portfolio_id"]]
+    recipe = _recipe(con, pack, portfolio["portfolio_id"])
     risks = rows(
         con,
         "select side, basis, kind, part, factor_group, exposure, contribution from latest_factor_risks "
@@ -44,11 +45,11 @@ def attribution_of(
         "as_of": pack.as_of,
         **{name: portfolio[name] for name in ("portfolio_id", "name", "base_currency")},
         "predicted": predicted(risks) if risks else None,
-        "trades": traded(con, pack, portfolio["portfolio_id"], risks),
+        "trades": traded(con, pack, portfolio["portfolio_id"], recipe, risks),
         "realised": realised,
         "tail": tail_of(con, pack, portfolio["portfolio_id"]),
         "live": live_of(con, pack, portfolio["portfolio_id"], start, end),
-        "missing": missing_factors(con, pack),
+        "missing": missing_factors(con, pack, recipe),
         "left_out": left_out,
     }
 
@@ -87,7 +88,7 @@ def _sides(told: list[Row], kinds: tuple[str, ...]) -> list[Row]:
     return sorted(found.values(), key=lambda part: (-max(map(abs, part["risk"])), part["part"]))
 
 
-def traded(con: Connection, pack: Pack, portfolio_id: str, risks: list[Row]) -> list[Row]:
+def traded(con: Connection, pack: Pack, portfolio_id: str, recipe: str | None, risks: list[Row]) -> list[Row]:
     """What each name's change of weight did to the exposures, which change by the sums; the largest trades first."""
     weights = _sides([row for row in risks if row["basis"] == "total"], ("symbol",))
     if not weights:
@@ -96,7 +97,7 @@ def traded(con: Connection, pack: Pack, portfolio_id: str, risks: list[Row]) -> 
     for symbol, factor, exposure in con.execute(
         "select symbol, factor, exposure from latest_factor_exposures where pack_id = ? and recipe = ? "
         "and symbol in (select unnest(?)) order by all",
-        [pack.id, _recipe(con, pack, portfolio_id), [row["part"] for row in weights]],
+        [pack.id, recipe, [row["part"] for row in weights]],
     ).fetchall():
         loadings.setdefault(symbol, {})[factor] = exposure
     actions = dict(

@@ -8,9 +8,11 @@ import pytest
 from optimizer import (
     CostCurve,
     DataError,
+    Estimates,
     ExposureType,
     Fund,
     FundExposureMap,
+    Horizon,
     MarketView,
     ObjectiveType,
     OptimizationConstraints,
@@ -21,7 +23,10 @@ from optimizer import (
     PortfolioAnalytics,
     Position,
     ReturnEstimator,
+    Universe,
+    match_exposures,
 )
+from optimizer.problem.setting import Setting
 from optimizer.proposals.exposure_matching import ExposureRisk
 
 T = ExposureType
@@ -382,3 +387,9 @@ def test_what_target_exposures_cannot_keep_is_refused():
             ENGINE.optimize_exposures(
                 FIVE, {T.US_LARGE_EQUITY: 0.6}, OptimizationConstraints(**limit), current_weights=HELD
             )
+    planned = Setting(
+        Estimates(tuple(FIVE), FIVE_MEAN, FIVE_RISK), Policy(horizon=Horizon()),
+        Universe(tuple(FIVE), funds=MAP),
+    )  # fmt: skip
+    with pytest.raises(PolicyError, match="or a horizon; drop these"):
+        match_exposures(planned, {T.US_LARGE_EQUITY: 0.6}, cheapest=False)

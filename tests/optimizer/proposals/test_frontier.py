@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from optimizer import Estimates, InfeasibleError, Policy, PolicyError, Universe, frontier, solve
+from optimizer import Estimates, Horizon, InfeasibleError, Policy, PolicyError, Universe, frontier, solve
 from optimizer.proposals.frontier import RISKS
 
 NAMES = ("A", "B", "C", "D")
@@ -89,3 +91,11 @@ def test_with_cash_it_is_the_capital_market_line_up_to_the_tangent_portfolio():
         assert p.volatility == pytest.approx((p.expected_return - 0.02) / np.sqrt(0.08), abs=1e-7)
     assert points[5].volatility == pytest.approx(np.sqrt(0.25 * 0.04 + 0.25 * 0.09), rel=1e-6)
     assert points[6].volatility == pytest.approx(0.3, rel=1e-6)
+
+
+def test_a_policy_with_a_horizon_has_the_frontier_of_one_period():
+    planned = replace(POLICY, horizon=Horizon(steps=5, step_days=10, half_life_days=20))
+    for alone, point in zip(
+        frontier(FOUR, POLICY, BOOK, points=3), frontier(FOUR, planned, BOOK, points=3), strict=True
+    ):
+        np.testing.assert_array_equal(point.solution.weights, alone.solution.weights)

@@ -18,6 +18,11 @@ TRADE = {
     "rationale": "why", "current_quantity": 0.0, "target_quantity": 10.0, "currency": "EUR", "local_price": 100.0,
 }  # fmt: skip
 
+MAIN = pd.DataFrame([{
+    "name": "main", "mode": "live", "base_currency": "USD", "policy": "{}", "views": "[]", "benchmark": "{}",
+    "universe": "{}",
+}])  # fmt: skip
+
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
@@ -64,3 +69,25 @@ def test_a_target_that_cannot_be_written_is_an_error(warehouse: Warehouse, tmp_p
         events = lineage_events(con, trace_row(con, "trades", ["PP_2024-01-05", "AAA"]))
     with pytest.raises(DataError, match="did not take the events"):
         emit(events, str(tmp_path / "no" / "such" / "folder.jsonl"))
+
+
+def test_what_a_book_earned_is_traced_by_portfolio_and_by_part(warehouse: Warehouse) -> None:
+    part = {"previous_pack": "PP_2024-01-04", "sessions": 1, "factor_group": None, "exposure": 0.5}
+    earned = [
+        part | {"kind": kind, "part": name, "return": 0.01, "money": 10.0}
+        for kind, name in (("symbol", "AAA"), ("symbol", "BBB"), ("held", "HELD"))
+    ]
+    with warehouse.write(STAMP) as tx:
+        tx.record(
+            "portfolio_snapshots", {"portfolio_snapshots": MAIN}, pack_id="PP_2024-01-05", portfolio_id=BOOK
+        )
+        tx.record(
+            "tail_risk", {"held_returns": pd.DataFrame(earned)}, pack_id="PP_2024-01-05", portfolio_id=BOOK
+        )
+    with warehouse.live() as con:
+        whole = trace_row(con, "held_returns", ["PP_2024-01-05", "main"])
+        one = trace_row(con, "held_returns", ["PP_2024-01-05", "main", "BBB"])
+        with pytest.raises(DataError, match="CCC"):
+            trace_row(con, "held_returns", ["PP_2024-01-05", "main", "CCC"])
+    assert len(whole["from"]) == 3 and one["label"] == "held_returns BBB"
+    assert [node["label"] for node in one["from"]] == ["portfolio_snapshots"]

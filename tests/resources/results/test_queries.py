@@ -13,10 +13,12 @@ from bench import BOOK, DAYS, STAMP, cut, ingest, new_warehouse, price_rows, sta
 
 from optimizer import DataError, PackfolioError, PolicyError
 from optimizer.backtests.report import KNOWLEDGE
+from resources.books.snapshots import read_snapshots
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import OF_PORTFOLIOS
 from resources.packs.packs import find_pack
 from resources.results import queries as reading
+from resources.results.attribution.told import attribution_of
 from resources.store.warehouse import Warehouse
 
 OTHER = "22222222-2222-2222-2222-222222222222"
@@ -229,3 +231,34 @@ def test_a_warehouse_without_a_fresh_pack_says_so(tmp_path: Path) -> None:
         ingest(tx, "prices", price_rows())
     with warehouse.live() as con, pytest.raises(DataError, match="fresh"):
         reading.newest_pack(con)
+
+
+def test_a_portfolio_is_told_the_factors_that_its_own_model_lacks(tmp_path: Path) -> None:
+    store = new_warehouse(tmp_path, staying_open)
+    with store.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows())
+    pack = cut(store, DAYS[-1])
+    known = {"symbols": ["AAA"], "investable": ["AAA"], "excluded": {}, "prior": "historical"}
+    with store.write(STAMP) as tx:
+        for owner, name, days in ((BOOK, "book", 60), (OTHER, "sectors", 90)):
+            row = snapshot(name) | {
+                "universe": json.dumps(known), "policy": json.dumps({"lookback_days": days}),
+                "holdings_date": DAYS[0],
+            }  # fmt: skip
+            frames = {"portfolio_snapshots": pd.DataFrame([row])}
+            tx.record("portfolio_snapshots", frames, pack_id=pack.id, portfolio_id=owner)
+    with store.live() as con:
+        book, sectors = (found.recipe().name for found in read_snapshots(con, pack))
+    missing = [
+        {"recipe": recipe, "measure": "missing", "factor": factor, "note": f"no {factor}"}
+        for recipe, factor in ((book, "sectors"), (book, "size"), (sectors, "size"))
+    ]
+    with store.write(STAMP) as tx:
+        tx.record("factor_model", {"factor_model_quality": pd.DataFrame(missing)}, pack_id=pack.id)
+    with store.live() as con:
+        told = {
+            row["name"]: [one["factors"] for one in attribution_of(con, pack, row)["missing"]]
+            for row in reading.portfolios_of(con, pack, None)
+        }
+        assert [row["factors"] for row in reading.missing_factors(con, pack)] == ["sectors", "size"]
+    assert book != sectors and told == {"book": ["sectors", "size"], "sectors": ["size"]}

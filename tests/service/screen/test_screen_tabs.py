@@ -96,6 +96,7 @@ class Api:
         self.warnings: list[str] = []
         self.performance: dict[str, Any] = PERFORMANCE
         self.tail: dict[str, Any] | None = None
+        self.schedule: list[dict[str, Any]] = []
 
     def get(self, client: Client, path: str, **params: str) -> Any:
         if path == "/v1/packs":
@@ -117,6 +118,9 @@ class Api:
             return self.performance
         if view == "attribution":
             return {"tail": self.tail}
+        if view == "trade_schedule":
+            self.asked.append((view, params))
+            return {"portfolios": [{"trade_schedule": self.schedule}]}
         assert view == "weights"
         weights = WEIGHTS[pack, params["portfolio"]]
         return {"portfolios": [{"optimal_weights": [{"symbol": s, "weight": w} for s, w in weights.items()]}]}
@@ -239,6 +243,33 @@ def test_the_totals_and_the_trades(api: Api) -> None:
         {"Limit": "Most cash", "Allowed": "5.0%", "Reached": "6.0%", "Holds": "no"},
         {"Limit": "Maximum position", "Allowed": "30.0%", "Reached": "30.0%", "Holds": "yes"},
     ]
+
+
+def test_orders_that_take_days_are_told_by_day_where_the_policy_limits_the_pace(api: Api) -> None:
+    day = {"symbol": "AAA", "action": "BUY", "participation": 0.1, "remaining_risk": 0.0021}
+    first, last = day | {"day": 1, "quantity": 8, "left_quantity": 4}, day | {"day": 2, "quantity": 4}
+    api.schedule = [first, last | {"left_quantity": 0, "remaining_risk": 0.0}]
+    on("Trades")
+    assert all(view != "trade_schedule" for view, _ in api.asked)
+    api.portfolios = [BOOK | {"policy": POLICY | {"max_participation_pct": 10}}]
+    page = on("Trades")
+    assert ("trade_schedule", {"portfolio": "book"}) in api.asked
+    assert page.subheader[-1].value.startswith("Days to trade") and rows(page) == [
+        {"Day": 1, "Action": "BUY", "Symbol": "AAA", "Shares": 8, "Left": 4, "Of volume %": 10.0, "Risk left %": 0.21},
+        {"Day": 2, "Action": "BUY", "Symbol": "AAA", "Shares": 4, "Left": 0, "Of volume %": 10.0, "Risk left %": 0.0},
+    ]  # fmt: skip
+    api.schedule = [first | {"left_quantity": 0}]
+    assert not on("Trades").subheader[-1].value.startswith("Days to trade")
+
+
+def test_a_book_that_may_be_short_is_asked_its_borrow_fee(api: Api) -> None:
+    assert "Borrow Fee %" not in [slider.label for slider in run().sidebar.slider]
+    api.portfolios = [BOOK | {"policy": POLICY | {"long_only": False, "borrow_fee_pct": 0.5}}]
+    page = run()
+    assert (page.sidebar.slider[-1].label, page.sidebar.slider[-1].value) == ("Borrow Fee %", 0.5)
+    page.sidebar.slider[-1].set_value(2.0).run()
+    page.button[0].click().run()
+    assert api.asked[-1][1]["constraints"]["borrow_fee_pct"] == 2.0
 
 
 def test_impact_exposures_and_weights(api: Api) -> None:
@@ -539,6 +570,7 @@ def test_what_the_factors_earned_is_asked_again_for_the_days_chosen(
     told = {
         "predicted": None,
         "realised": realised,
+        "live": None,
         "missing": [],
         "left_out": {"predicted": "there is no model"},
     }
