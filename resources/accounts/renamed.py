@@ -7,6 +7,7 @@ from typing import Any
 from resources.accounts.known import Account
 from resources.settings.models import ModelFile
 from resources.settings.policies.policy_schema import PolicyFile
+from resources.settings.view_files import JointViewFile, View, ViewFile
 
 BY_SYMBOL = (
     "borrow_fees_pct", "do_not_buy", "do_not_sell", "do_not_trade", "trade_limits_pct", "asset_limits_pct",
@@ -48,7 +49,25 @@ def _model(model: ModelFile, names: Mapping[str, str]) -> ModelFile:
             name = names.get(symbol, symbol)
             weights[name] = weights.get(name, 0.0) + weight
         changed["benchmark"] = weights
+    views = [_view(view, names) for view in model.views]
+    if views != model.views:
+        changed["views"] = views
     return model.model_copy(update=changed) if changed else model
+
+
+def _view(view: View, names: Mapping[str, str]) -> View:
+    if isinstance(view, JointViewFile):
+        return view.model_copy(update={"portfolios": [_renamed(one, names) for one in view.portfolios]})
+    fields = ("assets", "against", "weights") if isinstance(view, ViewFile) else ("assets",)
+    told = {field: getattr(view, field) for field in fields}
+    changed: dict[str, Any] = {
+        field: _renamed(side, names)
+        if isinstance(side, dict)
+        else list(dict.fromkeys(names.get(symbol, symbol) for symbol in side))
+        for field, side in told.items()
+        if isinstance(side, dict | list)
+    }
+    return view.model_copy(update=changed)
 
 
 def _policy(policy: PolicyFile, names: Mapping[str, str]) -> PolicyFile:

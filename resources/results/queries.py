@@ -132,10 +132,12 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
         [pack.id, list(MISSING)],
     )
     found += [row for row in missing if row["severity"] != "INFO"][:MOST_MISSING]
-    if rest := [row for row in missing if row not in found]:
+    untold = [row for row in missing if row not in found]
+    for code in sorted({row["code"] for row in untold}):
+        rest = [row for row in untold if row["code"] == code]
         names = ", ".join(sorted({row["symbol"] or "no symbol" for row in rest})[:MOST_MISSING])
         said = f"{len(rest)} more findings of {names}: packfolio packs show {pack.id}"
-        found.append({"code": "SET_ASIDE", "message": said})
+        found.append(rest[0] if len(rest) == 1 else {"code": code, "message": said})
     told = [f"{row['code']}: {row['message']}" for row in found]
     return (
         told

@@ -13,7 +13,12 @@ SILENT = {
     "aria": False
 }  # a screen reader has the table beside the picture, and no use for its bars one by one
 NAMES = {"title": None, "labelLimit": 260, "labelOverlap": False}
-DAYS = {"title": None, "format": "%b %Y", "tickCount": 8, "labelOverlap": True}
+SHORT = "domain('x')[1] - domain('x')[0] < 90 * 86400000"  # months would stand there many times
+OF_A_DAY = "hours(datum.value) ? '' : timeFormat(datum.value, '%d %b')"
+DAYS = {
+    "title": None, "tickCount": 8, "labelOverlap": True,
+    "labelExpr": f"{SHORT} ? ({OF_A_DAY}) : timeFormat(datum.value, '%b %Y')",
+}  # fmt: skip
 
 
 def _axis(title: str | None, form: str | None = None) -> Spec:

@@ -290,7 +290,17 @@ def test_a_book_goes_on_under_the_new_name_though_its_file_says_the_old_one(
     tmp_path: Path, mode: str
 ) -> None:
     policy = "{lookback_days: 20, do_not_sell: {AAA: kept}, asset_limits_pct: {AAA: [20, 60]}}"
-    more = "benchmark: {AAA: 60, BBB: 40}\n"
+    stated = "type: relative, expected_return_pct: 2, confidence: 0.5"
+    joint = "expected_returns_pct: [9], omega: [0.01]"
+    more = "benchmark: {AAA: 60, BBB: 40}\nviews:\n" + "".join(
+        f"  - {{{line}}}\n"
+        for line in (
+            f"assets: [AAA], against: [BBB], {stated}",
+            f"assets: {{BBB: 1}}, against: {{AAA: 1}}, {stated}",
+            f"assets: [AAA], against: [BBB], weights: {{AAA: 2, BBB: 1}}, {stated}",
+            f"portfolios: [{{BBB: 0.5, AAA: 0.5}}], {joint}",
+        )
+    )
     book = Chain(tmp_path, book_file(HELD, mode=mode, policy=policy, more=more), BBB=50.0)
     book.prices("ZZZ", flat(100.0))
     book.action("AAA", D5, "rename", new_symbol="NEW")
@@ -307,6 +317,23 @@ def test_a_book_goes_on_under_the_new_name_though_its_file_says_the_old_one(
             {"ZZZ": "kept"},
             {"ZZZ": (20, 60)},
         )
+        assert [
+            view.model_dump(include={"assets", "against", "weights", "portfolios"}) for view in found.views
+        ] == [
+            {"assets": ["ZZZ"], "against": ["BBB"], "weights": "market"},
+            {"assets": {"BBB": 1}, "against": {"ZZZ": 1}, "weights": "market"},
+            {"assets": ["ZZZ"], "against": ["BBB"], "weights": {"ZZZ": 2, "BBB": 1}},
+            {"portfolios": [{"BBB": 0.5, "ZZZ": 0.5}]},
+        ]
+
+
+def test_a_view_on_a_distribution_follows_the_new_name_too(tmp_path: Path) -> None:
+    more = "views: [{kind: mean, assets: [AAA, NEW], value_pct: 5}]\n"
+    policy = "{lookback_days: 20, view_model: entropy_pooling}"
+    book = Chain(tmp_path, book_file(HELD, policy=policy, more=more), BBB=50.0)
+    book.prices("NEW", flat(100.0))
+    book.action("AAA", D5, "rename", new_symbol="NEW")
+    assert [view.assets for view in book.day(D5).views] == [{"NEW": 1.0}]
 
 
 def test_a_split_that_may_be_of_the_day_of_the_holdings_or_after_it_is_asked(tmp_path: Path) -> None:

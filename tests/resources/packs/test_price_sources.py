@@ -14,6 +14,7 @@ from small_desk import sessions
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Cut, cut_pack
+from resources.results.queries import notes_of
 from resources.screening.pack_checks import CheckLimits
 
 DAYS = sessions()[-20:]
@@ -63,6 +64,7 @@ def test_the_second_source_goes_on_where_the_first_stops(tmp_path: Path) -> None
         ((severity, symbol, message),) = seen.said()
         assert (severity, symbol) == ("INFO", "AAA")
         assert f"first stops on {DAYS[-3]}; second" in message
+        assert f"SOURCE_STOPPED: {message}" in notes_of(seen.con, seen.cut.pack)  # what a run tells
         sql = seen.con.execute(
             f"select close from pack_prices('{seen.cut.pack.id}') order by date"
         ).fetchall()
