@@ -10,6 +10,7 @@ from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 
@@ -81,9 +82,13 @@ def named(given: Mapping[str, object], symbols: tuple[str, ...], what: str) -> N
 
 def checked_weights(weights: Array, n: int) -> Array:
     """Weights as (n,) floats; PolicyError for another shape or a non-finite one."""
-    checked = np.asarray(weights, dtype=float)
-    if checked.shape != (n,) or not np.isfinite(checked).all():
+    checked = floats("weights", weights)
+    if checked.shape != (n,):
         raise PolicyError(f"weights have shape {checked.shape}; they must be ({n},) finite fractions of NAV")
+    if not np.isfinite(checked).all():
+        raise PolicyError(
+            f"weights hold {checked[~np.isfinite(checked)][0]}; each must be a finite fraction of NAV"
+        )
     return checked
 
 

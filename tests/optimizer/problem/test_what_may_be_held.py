@@ -18,6 +18,7 @@ from optimizer import (
     Recipe,
     ScenarioView,
     Universe,
+    ViewMatrix,
     build_trades,
     posterior,
     solve,
@@ -164,8 +165,23 @@ def test_views_of_the_wrong_kind_are_refused_in_words():
     ):
         with pytest.raises(PolicyError, match="it must be a"):
             wrong()
-    with pytest.raises(PolicyError, match="market_weights is a mapping"):
-        posterior(("A", "B"), {"A": 0.5, "B": 0.5}, np.diag([0.04, 0.09]), [])
+    for odd in (None, 3, [None], ["A", 3], [["A"]]):
+        with pytest.raises(PolicyError):
+            MarketView(odd, "absolute", 0.02, 0.5)
+        with pytest.raises(PolicyError):
+            ScenarioView("mean", odd, 0.02)
+    right = {"assets": ["A"], "view_type": "absolute", "expected_return": 0.02, "confidence": 1.0}
+    for wrong_field in ({"weights": None}, {"weights": ["A"]}, {"expected_return": None}, {"against": 3}):
+        with pytest.raises(PolicyError):
+            MarketView(**{**right, **wrong_field})
+    for odd in (None, "x", [None]):
+        with pytest.raises(DataError):
+            ViewMatrix(np.ones((1, 2)), [0.02], odd)
+    for views in (None, MarketView(["A"], "absolute", 0.02, 0.5)):
+        with pytest.raises(PolicyError, match="views must be a list"):
+            posterior(("A", "B"), [0.5, 0.5], np.diag([0.04, 0.09]), views)
+    with pytest.raises(PolicyError, match="tau is 'x'"):
+        posterior(("A", "B"), [0.5, 0.5], np.diag([0.04, 0.09]), [], {"tau": "x"})
 
 
 def test_trades_name_the_target_rate_or_lot_that_is_no_number():
