@@ -76,8 +76,10 @@ def aligned(weights: Mapping[str, float], symbols: tuple[str, ...], what: str) -
 
 def named(given: Mapping[str, object], symbols: tuple[str, ...], what: str) -> None:
     """Raises PolicyError for a name of a setting that is not among the symbols."""
-    if unknown := sorted(set(given) - set(symbols)):
-        raise PolicyError(f"{what} names {', '.join(unknown)}, not among the symbols: {', '.join(symbols)}")
+    if unknown := sorted(set(given) - set(symbols), key=str):
+        raise PolicyError(
+            f"{what} names {', '.join(map(str, unknown))}, not among the symbols: {', '.join(symbols)}"
+        )
 
 
 def checked_weights(weights: Array, n: int) -> Array:

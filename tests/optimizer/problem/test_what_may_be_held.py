@@ -236,3 +236,19 @@ def test_a_universe_takes_lists_and_the_words_of_a_file():
         Universe(("A", "B"), benchmark="market_cap", market_caps={"A": 3.0})
     with pytest.raises(PolicyError, match="symbols is the text 'SPY'"):
         Universe("SPY")
+
+
+def test_settings_of_the_wrong_kind_are_refused_where_they_are_made():
+    for wrong in (
+        {"long_only": None}, {"long_only": "no"}, {"method": ["hrp"]}, {"mean_method": 3}, {"on_conflict": "x"},
+        {"forced_cash": None}, {"do_not_buy": [["A"]]},
+    ):  # fmt: skip
+        with pytest.raises(PolicyError):
+            Policy(**wrong)
+    for wrong in (
+        {"symbols": None}, {"symbols": [["A"]]}, {"sectors": "x"}, {"benchmark": {"A": None}}, {"benchmark": ["A"]},
+        {"factors": 3}, {"funds": {"A": 1}}, {"factor_risk": "x"},
+    ):  # fmt: skip
+        with pytest.raises(PolicyError):
+            Universe(**{"symbols": NAMES, **wrong})
+    assert Universe(NAMES, None, factors=None).sectors == {}
