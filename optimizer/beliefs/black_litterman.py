@@ -1,6 +1,6 @@
 """Views on top of the market's equilibrium (Black & Litterman 1992); all returns in excess of cash."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -9,9 +9,11 @@ import numpy as np
 from optimizer.beliefs.estimators.means import equilibrium
 from optimizer.beliefs.market_views import ABSURD_GROSS, JointViews, MarketView, ViewMatrix, view_portfolios
 from optimizer.errors import DataError, PolicyError
+from optimizer.model.alignment import named_holdings, named_square, named_vector
 from optimizer.model.estimates import check_covariance, check_magnitude, check_symbols, finite
-from optimizer.model.policies.fields import BlackLittermanSettings
-from optimizer.numerics.counted import counted
+from optimizer.model.policies.fields import BlackLittermanSettings, black_litterman_of
+from optimizer.model.ranges import checked_number
+from optimizer.numerics.counted import counted, floats
 from optimizer.numerics.matrices import LowRank, Matrix, dense, less, variances
 from optimizer.typing import Array
 
@@ -56,32 +58,34 @@ def posterior(
 ) -> Posterior:
     """Equilibrium returns pulled towards the views (He & Litterman 1999; Idzorek 2005).
 
-    symbols         n names; the arrays follow their order
-    market_weights  (n,) fractions, of the market or the benchmark
+    symbols         n names; the arrays follow their order, and what carries names is put into it
+    market_weights  (n,) fractions, of the market or the benchmark; by name, 0 where one is not named
     covariance      (n, n) S, per year; may be singular, only k x k systems are solved
     views           opinions, among them JointViews, or P, q and omega as a ViewMatrix; none = the prior
     prior           (n,) excess returns to start from; None = equilibrium with the market weights
     trusted         True skips the costly checks of the covariance: only for one that `Estimates` has checked
-    Raises PolicyError for an unknown symbol, exact duplicates that differ, a group without market weight, or
-    weights in percent; DataError for a covariance or prior that no `Estimates` would take.
+    Raises PolicyError for an unknown symbol in a view, exact duplicates that differ, a group without market weight, or
+    weights in percent; DataError for a covariance or prior that no `Estimates` would take, and for unknown names.
 
     >>> posterior(symbols, market, covariance, []).mean.round(4).tolist()
     [0.0066, 0.0447, 0.0167]
     """
-    chosen = settings or BlackLittermanSettings()
+    chosen = BlackLittermanSettings() if settings is None else black_litterman_of(settings)
     _check_settings(chosen)
     symbols, n = tuple(symbols), len(symbols)
     weights = _checked_weights(symbols, market_weights)
     if not trusted:
         check_symbols(symbols)
-        covariance = np.asarray(dense(covariance), dtype=float)
+        covariance = floats("covariance", named_square("covariance", dense(covariance), symbols))
         if covariance.shape != (n, n):
             raise PolicyError(
                 f"covariance has shape {covariance.shape}; it must be {n} x {n}, as the symbols"
             )
         check_covariance(finite("covariance", covariance, (n, n)), symbols)
     start = (
-        equilibrium(covariance, weights, delta_of(chosen)) if prior is None else finite("prior", prior, (n,))
+        equilibrium(covariance, weights, delta_of(chosen))
+        if prior is None
+        else finite("prior", named_vector("prior", prior, symbols), (n,))
     )
     if not trusted:
         check_magnitude(start, np.sqrt(variances(covariance)), symbols)
@@ -117,8 +121,9 @@ def _read(
         if views.P.shape[1] != len(symbols):
             raise DataError(f"P has {views.P.shape[1]} columns for {len(symbols)} symbols; give one for each")
         names = tuple(f"row {i} of P" for i in range(len(views.P)))
-        return _Read(views.P, views.q, views.omega, names, tuple((np.diag(views.omega) == 0).tolist()))
-    if not all(isinstance(view, MarketView | JointViews) for view in views):
+        exact = tuple((np.diag(views.omega) == 0).tolist())
+        return _Read(views.columns(symbols), views.q, views.omega, names, exact)
+    if not isinstance(views, Sequence) or not all(isinstance(v, MarketView | JointViews) for v in views):
         raise PolicyError(
             "views must be a list of MarketView and JointViews, or one ViewMatrix; put each opinion in one"
         )
@@ -279,9 +284,7 @@ def _unfulfilled(achieved: Array, told: _Read) -> tuple[str, ...]:
 
 def _checked_weights(symbols: Sequence[str], market_weights: Array) -> Array:
     n = len(symbols)
-    if isinstance(market_weights, Mapping):
-        raise PolicyError("market_weights is a mapping; give an array in the order of the symbols")
-    weights = np.asarray(market_weights, dtype=float)
+    weights = floats("market_weights", named_holdings("market_weights", market_weights, tuple(symbols)))
     if weights.shape != (n,) or not np.isfinite(weights).all():
         raise PolicyError(f"market_weights has shape {weights.shape}; it must be {n} finite fractions")
     if np.abs(weights).sum() > ABSURD_GROSS:
@@ -302,5 +305,6 @@ def _check_settings(settings: BlackLittermanSettings) -> None:
         )
     delta = 1.0 if isinstance(settings.delta, str) else settings.delta
     for name, number in (("delta", delta), ("tau", settings.tau)):
+        checked_number(f"black_litterman.{name}", number)
         if not (isfinite(number) and number > 0):
             raise PolicyError(f"black_litterman.{name} is {number}; it must be a number above 0")

@@ -53,8 +53,11 @@ class ScenarioView:
     def __post_init__(self) -> None:
         given: object = self.assets
         if isinstance(given, list | tuple):
-            object.__setattr__(self, "assets", dict.fromkeys(given, 1.0))
-        for name, number in checked_mapping("view: assets", self.assets).items():
+            if not all(isinstance(name, str) for name in given) or len(set(given)) < len(given):
+                raise PolicyError(f"view: assets is {given!r}; name symbols, each once")
+            given = dict.fromkeys(given, 1.0)
+        object.__setattr__(self, "assets", checked_mapping("view: assets", given))
+        for name, number in self.assets.items():
             checked_number(f"view: the weight of {name}", number)
         for name in ("value", "confidence", "level"):
             checked_number(f"view on {self.kind}: {name}", getattr(self, name))

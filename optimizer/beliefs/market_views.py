@@ -1,15 +1,18 @@
 """Opinions on returns for Black-Litterman: in words, as portfolios, or as the matrices of the textbook."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from difflib import get_close_matches
 from math import isfinite
+from typing import Any
 
 import numpy as np
 
 from optimizer.errors import PolicyError
+from optimizer.model.alignment import check_names, named_square, named_vector
 from optimizer.model.estimates import check_covariance, finite
 from optimizer.model.ranges import checked_number
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 VIEW_TYPES = ("absolute", "relative")
@@ -48,10 +51,12 @@ class MarketView:
     error: float | None = None
 
     def __post_init__(self) -> None:
-        if own := _own_weights(self):
+        sides = {"assets": self.assets, "against": () if self.against is None else self.against}
+        names = {field: _names(field, side) for field, side in sides.items()}
+        if own := _own_weights([*names.values()], [*sides.values(), self.weights]):
             object.__setattr__(self, "weights", own)
-        object.__setattr__(self, "assets", _names("assets", self.assets))
-        object.__setattr__(self, "against", _names("against", self.against))
+        for field, side in names.items():
+            object.__setattr__(self, field, side)
         _check_view(self)
 
     def __str__(self) -> str:
@@ -75,9 +80,11 @@ class MarketView:
 class ViewMatrix:
     """Views as the textbook writes them: P mu = q + error, the errors with covariance omega.
 
-    P      (k, n) a portfolio a row, its columns in the order of the symbols
+    P      (k, n) a portfolio a row, its columns in the order of the symbols; or a DataFrame whose columns name them
     q      (k,) their excess returns, fractions per year
     omega  (k, k) covariance of the errors, per year, or (k,) its diagonal; 0 = holds exactly
+    symbols  what the columns of P name; () where they go by place
+    Where P is a DataFrame and q or omega have labels too, these are put in the order of its rows.
     Raises DataError for other shapes, numbers that are not finite, and an omega that is no covariance.
 
     >>> ViewMatrix(np.array([[0.0, 1.0, 0.0]]), np.array([0.06]), np.array([0.0004])).omega.tolist()
@@ -87,16 +94,33 @@ class ViewMatrix:
     P: Array
     q: Array
     omega: Array
+    symbols: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        P = finite("P", self.P, (None, None))
+        given: Any = self.P
+        q, omega = self.q, self.omega
+        if hasattr(given, "columns"):
+            object.__setattr__(self, "symbols", tuple(given.columns))
+            rows = tuple(given.index)
+            q, omega = (
+                named_vector("q", q, rows),
+                named_vector("omega", named_square("omega", omega, rows), rows),
+            )
+        P = finite("P", given, (None, None))
         k = len(P)
-        omega = np.asarray(self.omega, dtype=float)
+        omega = floats("omega", omega)
         omega = finite("omega", np.diag(omega) if omega.ndim == 1 else omega, (k, k))
         if k and omega.any():
             check_covariance(omega, tuple(f"view {i}" for i in range(k)))
-        for name, value in (("P", P), ("q", finite("q", self.q, (k,))), ("omega", omega)):
+        for name, value in (("P", P), ("q", finite("q", q, (k,))), ("omega", omega)):
             object.__setattr__(self, name, value)
+
+    def columns(self, symbols: tuple[str, ...]) -> Array:
+        """P (k, n) with its columns in the order of the symbols; DataError where it names others."""
+        if not self.symbols:
+            return self.P
+        check_names("P", self.symbols, symbols)
+        return self.P[:, [self.symbols.index(symbol) for symbol in symbols]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +165,7 @@ class JointViews:
         for row, own in zip(P, self.portfolios, strict=True):
             for symbol, weight in own.items():
                 row[_column(symbol, place, f"{_told(own)}")] = weight
-        return ViewMatrix(P, np.asarray(self.expected_returns, float), np.asarray(self.omega, float))
+        return ViewMatrix(P, np.asarray(self.expected_returns), np.asarray(self.omega))
 
 
 def view_portfolios(symbols: tuple[str, ...], market_weights: Array, views: Sequence[MarketView]) -> Array:
@@ -176,13 +200,11 @@ def _shares(market_weights: Array, side: tuple[str, ...], view: MarketView) -> A
     return np.asarray(market_weights / total)
 
 
-def _own_weights(view: MarketView) -> dict[str, float]:
+def _own_weights(names: Sequence[Sequence[str]], given: Sequence[object]) -> dict[str, float]:
     """Symbol -> weight where the view states its portfolio; PolicyError where only a part of it has weights."""
-    sides = [side for side in (view.assets, view.against) if side]
-    mappings = [side for side in sides if isinstance(side, Mapping)]
-    stated = [*mappings, *([view.weights] if isinstance(view.weights, Mapping) else [])]
+    stated = [side for side in given if isinstance(side, Mapping)]
     own = {symbol: weight for side in stated for symbol, weight in side.items()}
-    if stated and (sorted(map(str, own)) != sorted(str(symbol) for side in sides for symbol in side)):
+    if any(stated) and sorted(map(str, own)) != sorted(symbol for side in names for symbol in side):
         raise PolicyError(
             f"view on {own}: give a weight to each of its names and to no other, {{'A': 0.9, 'B': 0.1}}"
         )
@@ -205,17 +227,22 @@ def _told(own: Mapping[str, float]) -> str:
     return " ".join(f"{weight:+g} {symbol}" for symbol, weight in own.items()).removeprefix("+")
 
 
-def _names(field: str, names: Sequence[str] | Mapping[str, float]) -> tuple[str, ...]:
+def _names(field: str, names: object) -> tuple[str, ...]:
     if isinstance(names, str):
         raise PolicyError(f"view: {field} is the text {names!r}; give a list of symbols: [{names!r}]")
-    return tuple(names)
+    found = tuple(names) if isinstance(names, Iterable) else ()
+    if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in found):
+        raise PolicyError(f"view: {field} is {names!r}; give a list of symbols: ['A', 'B']")
+    return found
 
 
 def _check_view(view: MarketView) -> None:
     if view.view_type not in VIEW_TYPES:
         raise PolicyError(f"view type {view.view_type!r} does not exist; use one of {', '.join(VIEW_TYPES)}")
-    if isinstance(view.weights, str) and view.weights not in VIEW_WEIGHTS:
-        raise PolicyError(f"view weights {view.weights!r} do not exist; use one of {', '.join(VIEW_WEIGHTS)}")
+    if not isinstance(view.weights, Mapping) and view.weights not in VIEW_WEIGHTS:
+        raise PolicyError(
+            f"view weights {view.weights!r} do not exist; use one of {', '.join(VIEW_WEIGHTS)}, or symbol -> weight"
+        )
     named = [*view.assets, *view.against]
     if not view.assets or len(set(named)) < len(named):
         raise PolicyError(f"view on {named}: name at least one asset, and each once")
@@ -231,7 +258,7 @@ def _check_view(view: MarketView) -> None:
             f"view on {named}: a relative view compares two assets; put the other group in `against`"
         )
     for name in ("expected_return", "confidence", "error"):
-        if getattr(view, name) is not None:
+        if name == "expected_return" or getattr(view, name) is not None:
             checked_number(f"view {named}: {name}", getattr(view, name))
     if (view.confidence is None) == (view.error is None):
         raise PolicyError(f"view {named}: give its confidence, or its error in place of it")

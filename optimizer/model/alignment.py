@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from optimizer.errors import DataError
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def named_vector(what: str, values: Any, symbols: tuple[str, ...]) -> Any:
         return values
     check_names(what, values.keys(), symbols)
     given = dict(values.items())
-    return np.array([given[symbol] for symbol in symbols], dtype=float)
+    return floats(what, [given[symbol] for symbol in symbols])
 
 
 def named_holdings(what: str, values: Any, symbols: tuple[str, ...]) -> Any:
@@ -35,7 +34,7 @@ def named_holdings(what: str, values: Any, symbols: tuple[str, ...]) -> Any:
         return values
     check_names(what, values.keys(), symbols, whole=False)
     given = dict(values.items())
-    return np.array([given.get(symbol, 0.0) for symbol in symbols], dtype=float)
+    return floats(what, [given.get(symbol, 0.0) for symbol in symbols])
 
 
 def named_square(what: str, values: Any, symbols: tuple[str, ...]) -> Any:
@@ -44,7 +43,7 @@ def named_square(what: str, values: Any, symbols: tuple[str, ...]) -> Any:
         return values
     check_names(f"{what}'s columns", values.columns, symbols)
     check_names(f"{what}'s index", values.index, symbols)
-    return values.loc[list(symbols), list(symbols)].to_numpy(dtype=float)
+    return floats(what, values.loc[list(symbols), list(symbols)])
 
 
 def named_columns(what: str, values: Any, symbols: tuple[str, ...]) -> Any:
@@ -52,7 +51,7 @@ def named_columns(what: str, values: Any, symbols: tuple[str, ...]) -> Any:
     if not hasattr(values, "columns"):
         return values
     check_names(f"{what}'s columns", values.columns, symbols)
-    return values[list(symbols)].to_numpy(dtype=float)
+    return floats(what, values[list(symbols)])
 
 
 def named_rows(what: str, values: Any, table: Any) -> Any:
@@ -61,7 +60,7 @@ def named_rows(what: str, values: Any, table: Any) -> Any:
         return values
     if not table.index.is_unique or set(values.index) != set(table.index) or not values.index.is_unique:
         raise DataError(f"{what} are not indexed as the scenarios are; give one a row, under the same label")
-    return values.loc[table.index].to_numpy(dtype=float)
+    return floats(what, values.loc[table.index])
 
 
 def check_names(what: str, names: Iterable[Any], symbols: tuple[str, ...], *, whole: bool = True) -> None:

@@ -9,7 +9,9 @@ import numpy as np
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.alignment import named_columns, named_rows, named_square, named_vector
+from optimizer.model.ranges import checked_number
 from optimizer.model.sessions import TRADING_DAYS
+from optimizer.numerics.counted import floats
 from optimizer.numerics.matrices import LowRank, Matrix, variances
 from optimizer.typing import Array
 
@@ -168,11 +170,21 @@ class Recipe:
     periods_per_year: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "symbols", tuple(self.symbols))
+        symbols: object = self.symbols
+        if isinstance(symbols, str):
+            raise PolicyError(f"symbols is the text {symbols!r}; give a list: [{symbols!r}]")
+        object.__setattr__(self, "symbols", tuple(self.symbols or ()))
         if self.symbols:
             check_symbols(self.symbols)
-        if self.lookback_days < 2:
+        if not isinstance(self.lookback_days, int | np.integer) or self.lookback_days < 2:
             raise PolicyError(f"lookback_days is {self.lookback_days}; it must be a number of days, e.g. 252")
+        for name in ("mean_method", "covariance_method", "frequency", "missing"):
+            if not isinstance(getattr(self, name), str):
+                raise PolicyError(f"{name} is {getattr(self, name)!r}; it must be a name, a text")
+        checked_number("risk_free_rate", self.risk_free_rate)
+        for name in ("half_life", "periods_per_year"):
+            if getattr(self, name) is not None:
+                checked_number(name, getattr(self, name))
         if self.periods_per_year is not None:
             check_periods(self.periods_per_year)
 
@@ -218,7 +230,7 @@ def check_symbols(symbols: tuple[str, ...]) -> None:
 
 def finite(name: str, values: Array, shape: tuple[int | None, ...]) -> Array:
     """The values as a read-only float array of that shape (None = any length); raises DataError otherwise."""
-    array = np.asarray(values, dtype=float)
+    array = floats(name, values)
     if len(shape) != array.ndim or not all(map(_fits, shape, array.shape)):
         wanted = " x ".join("T" if want is None else str(want) for want in shape)
         raise DataError(f"{name} has shape {array.shape}; it must be {wanted}, a row and column a symbol")

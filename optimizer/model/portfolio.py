@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 from math import inf
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -127,12 +128,35 @@ class Universe:
         symbols: object = self.symbols
         if isinstance(symbols, str):
             raise PolicyError(f"symbols is the text {symbols!r}; give a list: [{symbols!r}]")
+        if not isinstance(symbols, Iterable) or not all(isinstance(name, str) for name in symbols):
+            raise PolicyError(f"symbols is {symbols!r}; give a list of names: ['A', 'B']")
         if len(set(self.symbols)) < len(tuple(self.symbols)):
             raise PolicyError(f"symbols {self.symbols} must be unique; keep each once")
         object.__setattr__(self, "symbols", tuple(sorted(self.symbols)))
         benchmark: object = self.benchmark
         if isinstance(benchmark, str):
             object.__setattr__(self, "benchmark", self._named(benchmark))
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
+        """Takes a Series as a mapping and None as an empty one; PolicyError for anything else."""
+        for name in ("sectors", "factors", "benchmark", "market_caps"):
+            given: object = getattr(self, name)
+            if given is None and name in ("sectors", "factors"):
+                object.__setattr__(self, name, {})
+            elif hasattr(given, "keys") and hasattr(given, "to_dict"):
+                object.__setattr__(self, name, given.to_dict())
+            elif given is not None and not isinstance(given, Mapping):
+                raise PolicyError(f"{name} is {given!r}; it must be a mapping by name: {{'A': ...}}")
+        benchmark: Mapping[str, object] = self.benchmark or {}
+        for symbol, weight in benchmark.items():
+            if not isinstance(symbol, str) or not isinstance(weight, Real | Decimal):
+                raise PolicyError(
+                    f"the benchmark's weight of {symbol} is {weight!r}; write a fraction: {{'A': 0.5}}"
+                )
+        for name, kind in (("funds", FundExposureMap), ("factor_risk", FactorRisk)):
+            if not isinstance(getattr(self, name), kind | None):
+                raise PolicyError(f"{name} is {getattr(self, name)!r}; it must be a {kind.__name__}, or None")
 
     def _named(self, benchmark: str) -> dict[str, float]:
         """The weights that a word stands for, as in a portfolio's file."""

@@ -78,6 +78,8 @@ def checked_reasons(name: str, given: object) -> Mapping[str, str]:
             f"{name} is {given!r}; it must be symbols with reasons: {{'AAPL': 'results are due'}}"
         )
     listed = isinstance(given, Iterable) and not isinstance(given, Mapping)
+    if listed and isinstance(given, Iterable) and not all(isinstance(symbol, str) for symbol in given):
+        raise PolicyError(f"{name} is {given!r}; its symbols must be text")
     found = (
         dict.fromkeys(given, "") if listed and isinstance(given, Iterable) else checked_mapping(name, given)
     )

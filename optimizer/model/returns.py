@@ -112,10 +112,10 @@ def check_prices(prices: pd.DataFrame) -> None:
 def check_table(table: pd.DataFrame) -> None:
     """Raises DataError unless dates ascend without repeats and symbols are unique."""
     if not table.index.is_monotonic_increasing or not table.index.is_unique:
-        raise DataError("prices: dates must ascend without repeats; sort them and drop duplicates")
+        raise DataError("the dates must ascend without repeats; sort them and drop duplicates")
     if not table.columns.is_unique:
         twice = sorted(set(table.columns[table.columns.duplicated()]))
-        raise DataError(f"prices: columns {', '.join(map(str, twice))} occur twice; keep one each")
+        raise DataError(f"columns {', '.join(map(str, twice))} occur twice; keep one each")
 
 
 def check_values(values: Array, dates: Dates, symbols: Sequence[Hashable]) -> None:

@@ -18,6 +18,7 @@ FREQUENCIES = {
     "daily": TRADING_DAYS, "seven-day": 365, "weekly": 52, "monthly": 12, "quarterly": 4, "yearly": 1,
 }  # fmt: skip
 YEAR = 365.25
+STEPS = ((7, 7, 52), (28, 31, 12), (89, 92, 4), (365, 366, 1))  # days from, to, and such periods a year
 # National calendars have 240 to 261 sessions; a window begins and ends a weekend or a few holidays off.
 NEAR_SHARE, NEAR_DAYS = 0.05, 4.5
 COSTLY = 1 / 3
@@ -40,6 +41,17 @@ def periods_per_year(dates: Dates, undated: float = TRADING_DAYS) -> float:
     if nearest == 365 and not _weekend(_days(dates)).any():  # from Monday to Friday
         away, nearest = abs(span - periods * YEAR / TRADING_DAYS), TRADING_DAYS
     return float(nearest) if away <= max(NEAR_SHARE * span, NEAR_DAYS) else periods * YEAR / span
+
+
+def usual_periods(dates: Dates) -> float:
+    """The standard number of periods a year by the middle one of the steps between (T,) dates; 0 where it is none."""
+    days = _days(dates)
+    if days is None or len(days) < 2:
+        return 0.0
+    step = float(np.median(np.diff(np.floor(days))))
+    if step == 1.0:
+        return 365.0 if _weekend(days).any() else float(TRADING_DAYS)
+    return float(next((number for low, high, number in STEPS if low <= step <= high), 0))
 
 
 def frequency_of(periods: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from optimizer.errors import DataError
+from optimizer.numerics.matrices import LowRank, Matrix
 from optimizer.typing import Array
 
 P = ParamSpec("P")
@@ -23,18 +24,21 @@ def counted(least: int = 1, lowest: float = -np.inf) -> Callable[[Callable[P, R]
     """A function that raises DataError, by name, where it could only answer with a NaN or a warning of numpy.
 
     least   length that its first row must have;  lowest  what no number of that row may be below
-    All its arrays must be as long as the first row, and every number in them finite; a matrix must be square. Lists and
-    Series are taken as arrays. Numbers must be finite and within RANGES.
+    All its arrays must be as long as the first row, and every number in them finite; a matrix must be square. Lists are
+    taken as arrays; what carries labels (Series, DataFrames) is put in the order of the first that does. Numbers must
+    be finite and within RANGES.
     """
 
     def guard(function: Callable[P, R]) -> Callable[P, R]:
-        names = tuple(signature(function).parameters)
+        parameters = signature(function).parameters
+        names = tuple(parameters)
+        arrays = {name for name in names if parameters[name].annotation in (Array, Matrix, "Array", "Matrix")}
 
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                told = [*zip(names, args, strict=False), *kwargs.items()]
-                values = [_checked(name, value) for name, value in told]
+                told = _labelled([*zip(names, args, strict=False), *kwargs.items()])
+                values = [_checked(name, value, name in arrays) for name, value in told]
                 _check_lengths(told, values, least, lowest)
                 given = len(args)
                 named = dict(zip(kwargs, values[given:], strict=True))
@@ -53,10 +57,37 @@ def counted(least: int = 1, lowest: float = -np.inf) -> Callable[[Callable[P, R]
     return guard
 
 
-def _checked(name: str, value: Any) -> Any:
-    """The value, a list or Series as an array; DataError for one that is not finite or out of its range."""
-    if isinstance(value, np.ndarray) or hasattr(value, "to_numpy") or isinstance(value, list | tuple):
-        array = _floats(name, value)
+def _labelled(told: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """The arguments, those with labels in the order of the first that has some; DataError for other labels.
+
+    Rows that are only counted (0, 1, 2) are no labels.
+    """
+    first: Any = None
+    found = []
+    for name, value in told:
+        index = getattr(value, "index", None)
+        if not hasattr(value, "to_numpy") or index is None or hasattr(index, "step"):
+            found.append((name, value))
+            continue
+        first = (name, index) if first is None else first
+        if not index.equals(first[1]):
+            if len(index) != len(first[1]) or not index.is_unique or not index.isin(first[1]).all():
+                raise DataError(f"{name} has other labels than {first[0]}; give both the same, each once")
+            value = value.loc[first[1]]
+        if hasattr(value, "columns") and set(value.columns) == set(value.index):
+            value = value[list(value.index)]
+        found.append((name, value))
+    return found
+
+
+def _checked(name: str, value: Any, row: bool = False) -> Any:
+    """The value, a list or Series as an array, and so a row; DataError for one not finite or out of its range."""
+    if (
+        (row and not isinstance(value, LowRank))
+        or isinstance(value, np.ndarray | list | tuple)
+        or hasattr(value, "to_numpy")
+    ):
+        array = floats(name, value)
         if not (finite := np.isfinite(array)).all():
             first = array[~finite][0]
             raise DataError(f"{name} holds {first}; each must be a finite number: fill or drop it")
@@ -68,11 +99,14 @@ def _checked(name: str, value: Any) -> Any:
     return value
 
 
-def _floats(name: str, value: Any) -> Array:
+def floats(name: str, value: Any) -> Array:
+    """The value as an array of numbers; DataError for one that is none."""
     try:
+        if hasattr(value, "to_numpy"):
+            return np.asarray(value.to_numpy(dtype=np.float64))
         return np.asarray(value, dtype=np.float64)
     except (ValueError, TypeError):
-        raise DataError(f"{name} is {value!r}; it must be an array of numbers") from None
+        raise DataError(f"{name} is {str(value)[:80]}; it must be an array of numbers") from None
 
 
 def _check_lengths(told: Sequence[tuple[str, Any]], values: Sequence[Any], least: int, lowest: float) -> None:

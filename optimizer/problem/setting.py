@@ -10,6 +10,7 @@ from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 
@@ -75,15 +76,21 @@ def aligned(weights: Mapping[str, float], symbols: tuple[str, ...], what: str) -
 
 def named(given: Mapping[str, object], symbols: tuple[str, ...], what: str) -> None:
     """Raises PolicyError for a name of a setting that is not among the symbols."""
-    if unknown := sorted(set(given) - set(symbols)):
-        raise PolicyError(f"{what} names {', '.join(unknown)}, not among the symbols: {', '.join(symbols)}")
+    if unknown := sorted(set(given) - set(symbols), key=str):
+        raise PolicyError(
+            f"{what} names {', '.join(map(str, unknown))}, not among the symbols: {', '.join(symbols)}"
+        )
 
 
 def checked_weights(weights: Array, n: int) -> Array:
     """Weights as (n,) floats; PolicyError for another shape or a non-finite one."""
-    checked = np.asarray(weights, dtype=float)
-    if checked.shape != (n,) or not np.isfinite(checked).all():
+    checked = floats("weights", weights)
+    if checked.shape != (n,):
         raise PolicyError(f"weights have shape {checked.shape}; they must be ({n},) finite fractions of NAV")
+    if not np.isfinite(checked).all():
+        raise PolicyError(
+            f"weights hold {checked[~np.isfinite(checked)][0]}; each must be a finite fraction of NAV"
+        )
     return checked
 
 

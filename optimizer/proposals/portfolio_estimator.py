@@ -96,6 +96,8 @@ class PortfolioEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         table = pd.DataFrame(checked, index=labels, columns=list(names))
         against = None if y is None else _series(y, table.index)
         policy = self.policy or Policy()
+        if not isinstance(policy, Policy):
+            raise PolicyError(f"policy is {policy!r}; it must be a Policy: Policy(method='hrp')")
         self.estimates_ = self._estimated(table, policy, against)
         universe = self.universe or Universe(tuple(names))
         if against is not None:

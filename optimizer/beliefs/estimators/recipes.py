@@ -42,6 +42,7 @@ from optimizer.factors.factor_model import FactorModel
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.returns import check_table, check_values, per_period, period_ends, simple_returns
 from optimizer.model.sessions import Dates, common_rows
+from optimizer.numerics.counted import floats
 from optimizer.numerics.matrices import Matrix, scaled
 from optimizer.typing import Array
 
@@ -103,7 +104,8 @@ def estimate(
     """Expected returns, covariance and scenarios by a recipe, per year.
 
     prices   dates x symbols, total-return prices at any frequency, ascending; NaN = no price that day
-    returns  in place of prices: dates x symbols, simple returns; a row that lacks one is left out
+    returns  in place of prices: dates x symbols, simple returns; a row that lacks one is left out, and makes the others
+             no returns of a longer time
     market   the column that stands for the market in `capm`; None = the average of the symbols
     mean, covariance, correlation  own numbers in place of the estimated ones, by name in any order: means per year
              (those not named are estimated), covariance per year, correlation for the hierarchical methods
@@ -120,7 +122,12 @@ def estimate(
     given = prices if returns is None else returns
     if given is None or (prices is not None and returns is not None):
         raise PolicyError("estimate reads prices or returns; give one of them")
-    symbols = recipe.symbols or tuple(map(str, given.columns))
+    if not isinstance(given, pd.DataFrame) or not isinstance(recipe, Recipe):
+        raise PolicyError(
+            "estimate reads a DataFrame, dates x symbols, by a Recipe; make a table and a recipe of them"
+        )
+    given = given.set_axis([str(name) for name in given.columns], axis=1)
+    symbols = recipe.symbols or tuple(given.columns)
     if benchmark is not None:
         given, name = with_benchmark(given, benchmark)
         symbols, recipe = (*symbols, name), replace(recipe, symbols=(*symbols, name))
@@ -184,7 +191,7 @@ def _from_returns(
     rows = common_rows(values, recipe.lookback_days)
     recent = values[rows[0] if len(rows) else 0 :]
     check_returns(recent, symbols)
-    periods, undated = yearly_periods(dates[rows], recipe)
+    periods, undated = yearly_periods(dates[rows], recipe, of_returns=True)
     check_enough(values[rows], periods, recent, symbols, recipe)
     lost = len(recent) - len(rows)
     notes = (f"{lost} of {len(recent)} rows lack a return and are left out",) if lost else ()
@@ -268,8 +275,8 @@ def _chosen(given: pd.DataFrame, symbols: tuple[str, ...], market: str | None) -
         raise PolicyError(f"no prices for {', '.join(unknown)}; drop them or ingest their history")
     names = given[[*symbols]]
     check_table(names)
-    values = names.to_numpy(dtype=float)
-    return values if market is None else np.column_stack([values, given[market].to_numpy(dtype=float)])
+    values = floats("the table", names)
+    return values if market is None else np.column_stack([values, floats("the market", given[market])])
 
 
 def _few_rows(rows: int, n: int, recipe: Recipe) -> tuple[str, ...]:

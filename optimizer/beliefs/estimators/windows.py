@@ -13,6 +13,7 @@ from optimizer.model.sessions import (
     frequency_of,
     periods_per_year,
     session_rows,
+    usual_periods,
 )
 from optimizer.typing import Array
 
@@ -38,13 +39,20 @@ def session_count(priced: Flags, dates: Dates, recipe: Recipe) -> int:
     return int(np.sum(own))
 
 
-def yearly_periods(dates: Dates, recipe: Recipe) -> tuple[float, tuple[str, ...]]:
-    """How many returns a year there are, stated or counted, and a note where they are neither."""
+def yearly_periods(
+    dates: Dates, recipe: Recipe, *, of_returns: bool = False
+) -> tuple[float, tuple[str, ...]]:
+    """How many returns a year there are, stated or counted, and a note where they are neither.
+
+    of_returns  the dates are those of returns given as such: a row that is not there makes the others no longer
+    """
     if recipe.periods_per_year is not None:
         return recipe.periods_per_year, ()
     counted = periods_per_year(dates, undated=np.nan)
     if np.isnan(counted):
         return float(TRADING_DAYS), (UNDATED,)
+    if of_returns and not frequency_of(counted) and (usual := usual_periods(dates)):
+        return usual, (f"rows are missing: most are a {frequency_of(usual)} step apart, {usual:g} a year",)
     if not frequency_of(counted):
         return counted, (
             f"the dates have {counted:.1f} periods a year, which is what returns are annualised by",

@@ -6,21 +6,34 @@ from math import isfinite
 from typing import get_args
 
 from optimizer.errors import PolicyError
-from optimizer.model.policies.fields import DoubtShape, PolicyFields, ReturnsOf, Rounding, ViewModel
+from optimizer.model.policies.fields import (
+    DoubtShape,
+    ForcedCash,
+    OnConflict,
+    PolicyFields,
+    ReturnsOf,
+    Rounding,
+    ViewModel,
+)
 from optimizer.model.ranges import checked_number
 from optimizer.model.text_limits import parse_limit
 
 PERCENT_MEANT = 10.0  # ten times NAV, or 1000% a year
 WORDS = {
     "view_model": get_args(ViewModel), "returns": get_args(ReturnsOf), "rounding": get_args(Rounding),
-    "mean_doubt_shape": get_args(DoubtShape),
+    "mean_doubt_shape": get_args(DoubtShape), "on_conflict": get_args(OnConflict),
+    "forced_cash": get_args(ForcedCash),
 }  # fmt: skip
 
 
 def check_numbers(policy: PolicyFields) -> None:
-    """Raises PolicyError where a field that is a number holds something else."""
+    """Raises PolicyError where a field that is a number, a text, or true or false holds something else."""
     for item in fields(policy):
         value = getattr(policy, item.name)
+        if item.type is bool and not isinstance(value, bool):
+            raise PolicyError(f"{item.name} is {value!r}; it must be True or False")
+        if item.type is str and not isinstance(value, str):
+            raise PolicyError(f"{item.name} is {value!r}; it must be a name, a text")
         if item.type in (int, float) or (item.type == (float | None) and value is not None):
             checked_number(item.name, value)
 

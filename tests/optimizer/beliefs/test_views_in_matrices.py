@@ -1,6 +1,7 @@
 """P, q and Omega as they stand, errors in place of confidences, and the risk aversion that a market implies."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from optimizer import (
     Universe,
     ViewMatrix,
     implied_risk_aversion,
+    performance,
     posterior,
 )
 from optimizer.proposals.proposal import form_beliefs
@@ -187,3 +189,36 @@ def test_joint_views_that_cannot_be_are_refused(wrong: dict, said: str) -> None:
 def test_joint_views_of_a_stranger_are_refused_by_name() -> None:
     with pytest.raises(PolicyError, match="names Z"):
         posterior(NAMES, MARKET, covariance(1), [JointViews([{"Z": 1.0}], [0.01], [0.01])])
+
+
+def test_what_carries_names_is_put_in_the_order_of_the_symbols():
+    other, rows = ["C", "A", "B"], ["lead", "level"]
+    prior = np.array([0.01, 0.02, 0.03])
+    covariance = np.array([[0.04, 0.01, 0.0], [0.01, 0.09, 0.02], [0.0, 0.02, 0.16]])
+    views = ViewMatrix(np.array([[1.0, 0, -1], [0, 1, 0]]), np.array([0.02, 0.05]), np.array([0.001, 0.002]))
+    named = ViewMatrix(
+        pd.DataFrame(views.P, rows, NAMES)[other],
+        pd.Series(views.q, rows)[::-1],
+        pd.DataFrame(views.omega, rows, rows).loc[rows[::-1], rows],
+    )
+    right = posterior(NAMES, MARKET, covariance, views, prior=prior)
+    for stated in (pd.Series(MARKET, NAMES)[other], dict(zip(NAMES, MARKET, strict=True))):
+        risk = pd.DataFrame(covariance, NAMES, NAMES).loc[other, other[::-1]]
+        found = posterior(NAMES, stated, risk, named, prior=pd.Series(prior, NAMES)[other])
+        np.testing.assert_allclose(found.mean, right.mean)
+        np.testing.assert_allclose(found.covariance, right.covariance)
+
+
+def test_risk_aversion_and_figures_go_by_label():
+    names, other = ["A", "B", "C"], ["C", "A", "B"]
+    weights, risk = pd.Series(MARKET, names), pd.DataFrame(np.diag([0.04, 0.09, 0.16]), names, names)
+    excess = 2.5 * risk @ weights
+    assert implied_risk_aversion(weights[other], risk, excess) == pytest.approx(2.5)
+    with pytest.raises(DataError, match="other labels than market_weights"):
+        implied_risk_aversion(weights, risk, excess.rename({"A": "Z"}))
+    for odd in (None, "x", {"A": 1.0}):
+        with pytest.raises(DataError):
+            implied_risk_aversion(weights, odd, excess)
+    days = pd.date_range("2024-01-01", periods=40)
+    own = pd.Series(np.random.default_rng(2).normal(0, 0.01, 40), days)
+    assert performance.beta(own, (own / 2).sample(frac=1, random_state=1)) == pytest.approx(2.0)

@@ -18,6 +18,7 @@ from optimizer import (
     Recipe,
     ScenarioView,
     Universe,
+    ViewMatrix,
     build_trades,
     posterior,
     solve,
@@ -164,8 +165,23 @@ def test_views_of_the_wrong_kind_are_refused_in_words():
     ):
         with pytest.raises(PolicyError, match="it must be a"):
             wrong()
-    with pytest.raises(PolicyError, match="market_weights is a mapping"):
-        posterior(("A", "B"), {"A": 0.5, "B": 0.5}, np.diag([0.04, 0.09]), [])
+    for odd in (None, 3, [None], ["A", 3], [["A"]]):
+        with pytest.raises(PolicyError):
+            MarketView(odd, "absolute", 0.02, 0.5)
+        with pytest.raises(PolicyError):
+            ScenarioView("mean", odd, 0.02)
+    right = {"assets": ["A"], "view_type": "absolute", "expected_return": 0.02, "confidence": 1.0}
+    for wrong_field in ({"weights": None}, {"weights": ["A"]}, {"expected_return": None}, {"against": 3}):
+        with pytest.raises(PolicyError):
+            MarketView(**{**right, **wrong_field})
+    for odd in (None, "x", [None]):
+        with pytest.raises(DataError):
+            ViewMatrix(np.ones((1, 2)), [0.02], odd)
+    for views in (None, MarketView(["A"], "absolute", 0.02, 0.5)):
+        with pytest.raises(PolicyError, match="views must be a list"):
+            posterior(("A", "B"), [0.5, 0.5], np.diag([0.04, 0.09]), views)
+    with pytest.raises(PolicyError, match="tau is 'x'"):
+        posterior(("A", "B"), [0.5, 0.5], np.diag([0.04, 0.09]), [], {"tau": "x"})
 
 
 def test_trades_name_the_target_rate_or_lot_that_is_no_number():
@@ -220,3 +236,19 @@ def test_a_universe_takes_lists_and_the_words_of_a_file():
         Universe(("A", "B"), benchmark="market_cap", market_caps={"A": 3.0})
     with pytest.raises(PolicyError, match="symbols is the text 'SPY'"):
         Universe("SPY")
+
+
+def test_settings_of_the_wrong_kind_are_refused_where_they_are_made():
+    for wrong in (
+        {"long_only": None}, {"long_only": "no"}, {"method": ["hrp"]}, {"mean_method": 3}, {"on_conflict": "x"},
+        {"forced_cash": None}, {"do_not_buy": [["A"]]},
+    ):  # fmt: skip
+        with pytest.raises(PolicyError):
+            Policy(**wrong)
+    for wrong in (
+        {"symbols": None}, {"symbols": [["A"]]}, {"sectors": "x"}, {"benchmark": {"A": None}}, {"benchmark": ["A"]},
+        {"factors": 3}, {"funds": {"A": 1}}, {"factor_risk": "x"},
+    ):  # fmt: skip
+        with pytest.raises(PolicyError):
+            Universe(**{"symbols": NAMES, **wrong})
+    assert Universe(NAMES, None, factors=None).sectors == {}

@@ -194,3 +194,36 @@ def test_an_unknown_setting_is_told() -> None:
         PortfolioEstimator().set_params(policy__risk_avresion=1.0)
     with pytest.raises(PolicyError, match="max_weight is 'x'"):
         PortfolioEstimator().set_params(policy__max_weight="x")
+
+
+def test_rows_that_are_left_out_make_no_return_longer():
+    weeks = RETURNS.set_axis(pd.date_range("2020-01-03", periods=300, freq="W-FRI"))
+    for table, periods in ((RETURNS, 252), (weeks, 52)):
+        holed = pd.concat([table[:100], table[180:]])
+        some = table.sample(frac=0.7, random_state=1).sort_index()
+        for fewer in (holed, some):
+            found = estimate(returns=fewer, recipe=Recipe(lookback_days=400))
+            assert found.periods_per_year == periods and any("rows are missing" in n for n in found.notes)
+
+
+def test_tables_of_any_make_are_taken_or_refused_in_words():
+    right = estimate(returns=RETURNS)
+    risk = pd.DataFrame(right.covariance)[[2, 0, 1]]
+    plain = estimate(returns=RETURNS.set_axis([0, 1, 2], axis=1), covariance=risk, mean={1: 0.1})
+    assert plain.symbols == ("0", "1", "2") and plain.mean[1] == 0.1
+    np.testing.assert_allclose(plain.covariance, right.covariance)
+    series = estimate(returns=RETURNS, benchmark=RETURNS["A"].rename("I"))
+    for same in (RETURNS[["A"]].rename(columns={"A": "I"}), RETURNS["A"].to_numpy()):
+        np.testing.assert_allclose(estimate(returns=RETURNS, benchmark=same).covariance, series.covariance)
+    for wrong in (RETURNS["A"], RETURNS.to_numpy(), [[0.1]]):
+        with pytest.raises(PolicyError, match="DataFrame"):
+            estimate(returns=wrong)
+    for text in ({"returns": RETURNS.assign(A="x")}, {"benchmark": "x"}, {"mean": {"A": "x"}}):
+        with pytest.raises(DataError):
+            estimate(**{"returns": RETURNS, **text})
+    for odd in ({"lookback_days": 2.5}, {"lookback_days": None}, {"half_life": "x"}, {"risk_free_rate": None},
+                {"mean_method": None}, {"symbols": "AB"}):  # fmt: skip
+        with pytest.raises(PolicyError):
+            Recipe(**odd)
+    with pytest.raises(PolicyError, match="must be a Policy"):
+        PortfolioEstimator({"method": "hrp"}).fit(RETURNS)
