@@ -179,11 +179,14 @@ def trace(
 ) -> Seen:
     """From rows of a table back to the price rows and files they came from; `limit` rows in all are told.
 
-    Each part of the key is what its name says: a symbol never stands for a portfolio, whose key might be another's.
+    Each part of the key is what its name says, but for a table of portfolios without symbols: there a lone symbol is
+    the portfolio, as on the command line.
     """
     pack = reading.pack(pack_id)
     refuse_untraced(table)
     known = dict(columns(reading.con, table))
+    if symbol and not portfolio and "symbol" not in known and "portfolio_id" in known:
+        symbol, portfolio = None, symbol
     if portfolio or "portfolio_id" in known:
         asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio or "")
     own = reading.snapshot(pack, portfolio).portfolio_id if portfolio else None

@@ -8,7 +8,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
-from bench import STAMP, new_warehouse, staying_open
+from bench import STAMP, new_warehouse
 
 from optimizer import DataError
 from resources.audit.verification import verify
@@ -44,7 +44,7 @@ def record(warehouse: Warehouse, rows: Rows, books: Sequence[str] = BOOKS) -> li
 
 @pytest.fixture
 def filled(tmp_path: Path) -> Warehouse:
-    warehouse = new_warehouse(tmp_path, staying_open)
+    warehouse = new_warehouse(tmp_path)
     record(warehouse, weights(dict.fromkeys(BOOKS, 0.5)))
     return warehouse
 
@@ -155,7 +155,7 @@ def test_more_rows_than_duckdb_holds_in_a_row_group_all_arrive(
         "weight": [1.0 / count] * count,
     })  # fmt: skip
     exposures = pd.DataFrame({"portfolio_id": ["book 00"], "exposure_type": ["EQUITY"], "amount": [1.0]})
-    warehouse = new_warehouse(tmp_path, staying_open)
+    warehouse = new_warehouse(tmp_path)
     with warehouse.write(STAMP) as tx:
         tables: dict[str, Rows] = {"optimal_weights": rows, "portfolio_exposures": exposures}
         (entry,) = tx.record_units(

@@ -96,7 +96,7 @@ def test_the_hash_depends_on_the_rows_alone_not_on_how_they_came(order: list[int
 
 def test_the_vendors_own_adjustment_is_no_part_of_a_packs_hash(tx: Transaction, tmp_path: Path) -> None:
     append_log(tx.con, "prices", price_rows(), 1)
-    with new_warehouse(tmp_path / "other", staying_open).live() as con:
+    with new_warehouse(tmp_path / "other").live() as con:
         append_log(con, "prices", with_column(price_rows(), "vendor_adj_close", [1.0] * 16), 1)
         found = con.execute("select distinct vendor_hash from log_leaves").fetchall()
         assert root_hash(con, ["prices"], DAYS[-1], 1) == root_hash(tx.con, ["prices"], DAYS[-1], 1)

@@ -115,7 +115,9 @@ def test_every_bound_of_an_input() -> None:
             "targets minProperties": 1, "targets maxProperties": 100, "targets minimum": 0, "targets maximum": 100,
         },
         "suggest_deleveraging_hedges": {"regime maxLength": 64},
-        "portfolio_stress": {"scenario_ids maxItems": 100},
+        "portfolio_stress": {
+            "scenario_ids maxItems": 100, "custom_factors maxProperties": 100, "custom_factors maximum": 10,
+        },
         "efficient_frontier": {
             "policies maxItems": 100, "weights maxProperties": 5000, "weights minimum": -10, "weights maximum": 10,
         },
