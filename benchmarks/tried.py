@@ -157,22 +157,31 @@ def traced(files: Sequence[str], tree: Path, place: Path, end: float) -> None:
 
 def in_fork(tree: Path, work: Callable[[int], object], longest: float | None = LOST) -> str:
     """What a fork that has loaded none of our code tells on its pipe; it and what it started end with this call."""
+
+    def apart(writing: int) -> None:
+        os.chdir(tree)
+        sys.path[:] = [str(tree), *(p for p in sys.path if p not in ("", str(ROOT), str(tree)))]
+        os.environ["PYTHONPATH"] = str(tree)
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None) or ""
+            if file.startswith(str(tree)) or name.split(".")[0] in FOLDERS:
+                del sys.modules[name]
+        silent = os.open(os.environ.get("MUTANTS_LOG", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        for stream in (0, 1, 2):
+            os.dup2(silent, stream)
+        work(writing)
+
+    return forked(apart, longest)
+
+
+def forked(work: Callable[[int], object], longest: float | None) -> str:
+    """What a fork of this process tells on its pipe; it and what it started end with this call."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             ends_with_its_parent()
             os.close(reading)
-            os.chdir(tree)
-            sys.path[:] = [str(tree), *(p for p in sys.path if p not in ("", str(ROOT), str(tree)))]
-            os.environ["PYTHONPATH"] = str(tree)
-            for name, module in list(sys.modules.items()):
-                file = getattr(module, "__file__", None) or ""
-                if file.startswith(str(tree)) or name.split(".")[0] in FOLDERS:
-                    del sys.modules[name]
-            silent = os.open(os.environ.get("MUTANTS_LOG", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND)
-            for stream in (0, 1, 2):
-                os.dup2(silent, stream)
             work(writing)
         finally:
             os._exit(0)
@@ -216,22 +225,13 @@ class Session:
             return in_fork(
                 self.tree, lambda pipe: ended(pytest.main(options, plugins=[Watch(pipe, chosen)]), pipe)
             )
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                ends_with_its_parent()
-                if mutant is not None and function:
-                    replace_code(mutant.path, function)
-                self._run(chosen, writing)
-            finally:
-                os._exit(0)
-        os.close(writing)
-        said = heard(reading, LOST)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        return said
+
+        def run(pipe: int) -> None:
+            if mutant is not None and function:
+                replace_code(mutant.path, function)
+            self._run(chosen, pipe)
+
+        return forked(run, LOST)
 
     def is_loaded(self, path: Path) -> bool:
         return any(getattr(module, "__file__", None) == str(path) for module in list(sys.modules.values()))

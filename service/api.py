@@ -299,9 +299,8 @@ def trace_of_pack(
 ) -> Response:
     """The lineage of a row: stages, pack, price rows, ingests, files; with hashes, code and configuration."""
     if table == "decisions":
-        asked.caller.require(
-            "admin"
-        )  # as for their list; here, for what is remembered is the same for all scopes
+        # As for their list; here, for what is remembered is the same for all scopes.
+        asked.caller.require("admin")
     key = ("trace", pack_id, table, symbol, portfolio, factor)
     return _read(
         request, key, asked, lambda reading: trace(reading, pack_id, table, symbol, portfolio, factor, asked)

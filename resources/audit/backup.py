@@ -26,12 +26,8 @@ from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
 DATABASE, ANCHORS, PAYLOADS, MANIFEST = "warehouse.duckdb", "anchors.jsonl", "payloads", "manifest.json"
 DECISIONS, PART = "decisions.jsonl", ".part"
-NO_LINKS = (
-    errno.EPERM,
-    errno.ENOTSUP,
-    errno.EOPNOTSUPP,
-    errno.ENOSYS,
-)  # of file systems that know no hard links
+# What a file system answers that knows no hard links.
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 BESIDE = ("timestamps.jsonl", "witnesses.jsonl")  # what others said of the anchor's lines
 
 

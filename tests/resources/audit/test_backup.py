@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from bench import STAMP, ingest, new_warehouse, price_rows
+from bench import STAMP, ingest, price_rows
 
 from optimizer import DataError
 from resources.audit.backup import accept_break, backup, restore
@@ -17,16 +17,6 @@ from resources.ledger.timestamps import stamped_text
 from resources.store.warehouse import Warehouse
 
 AT = datetime(2024, 1, 9, 7, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    made = new_warehouse(tmp_path / "home")
-    with made.write(STAMP) as tx:
-        ingest(tx, "prices", price_rows())
-    (made.home / "payloads").mkdir()
-    (made.home / "payloads" / "a.csv").write_text("raw")
-    return made
 
 
 def more(warehouse: Warehouse) -> None:

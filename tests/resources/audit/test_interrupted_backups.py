@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import STAMP, ingest, new_warehouse, price_rows
+from bench import STAMP, ingest, price_rows
 
 from optimizer import DataError
 from resources.audit.backup import backup, restore
@@ -59,15 +59,10 @@ def ended_at(
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    made = new_warehouse(tmp_path / "home")
-    with made.write(STAMP) as tx:
-        ingest(tx, "prices", price_rows())
-    (made.home / "payloads").mkdir()
-    (made.home / "payloads" / "a.csv").write_text("raw")
-    (made.home / "decisions.jsonl").write_text("{}\n")
-    made.publish()
-    return made
+def warehouse(warehouse: Warehouse) -> Warehouse:
+    (warehouse.home / "decisions.jsonl").write_text("{}\n")
+    warehouse.publish()
+    return warehouse
 
 
 def sound(warehouse: Warehouse) -> bool:
