@@ -11,12 +11,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import dagster as dg
 import pytest
 import typer
 import yaml
 from rich.console import Console
 from rich.progress import Progress
 
+from optimizer import DataError
 from pipeline import cli, schedules, unchanged
 from pipeline.commands import accounts, anchor_keys, audit, init, proofs, terminal
 from pipeline.environment import Environment
@@ -177,6 +179,19 @@ def test_a_replay_that_differs_is_a_fault_unless_another_configuration_was_asked
     with pytest.raises(typer.Exit) as ended:
         audit.replay("PP_2024-03-05", config=tmp_path if config else None, as_json=True)
     assert ended.value.exit_code == status and worked == [("replaying", True)]
+
+
+def test_a_replay_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from pipeline import rerun
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["PP_2024-03-05"]))
+    def weights() -> None:
+        raise DataError("no prices")
+
+    monkeypatch.setattr(dg, "load_assets_from_package_module", lambda module: [weights])
+    pack: Any = SimpleNamespace(id="PP_2024-03-05", as_of=date(2024, 3, 5))
+    with pytest.raises(DataError, match="the replay of PP_2024-03-05 failed: weights: .*no prices"):
+        rerun._run(dg.AssetSelection.all(), pack, tmp_path, tmp_path)
 
 
 def test_no_restatement_is_said_with_the_threshold_of_the_desk(

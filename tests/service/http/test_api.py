@@ -131,6 +131,9 @@ def test_named_factors_are_hedged_by_the_funds_of_the_catalogue(client: TestClie
     added = sum(hedge["exposures"]["market"] for hedge in found["hedges"])
     assert found["exposures_before"]["market"] + added == pytest.approx(found["exposures_after"]["market"])
     assert found["total_cost"] > 0 and min(found["volatility_after_pct"], found["volatility_before_pct"]) > 0
+    none = execute(client, "suggest_factor_hedges", portfolio_id="mixed", targets={"market": 9.0}).json()
+    sides = [none[f"volatility_{side}_pct"] for side in ("before", "after")]
+    assert none["hedges"] == [] and sides == [pytest.approx(found["volatility_before_pct"])] * 2
     wrong = execute(client, "suggest_factor_hedges", portfolio_id="mixed", targets={"luck": 0.3})
     assert wrong.status_code == 422 and "there is no factor 'luck'" in wrong.json()["message"]
 

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from fontTools.ttLib import TTFont
+from fpdf import FPDF
+from fpdf.drawing_primitives import DeviceRGB
 
 from service import performance
 from service.report import drawing, figures, pdf
@@ -75,10 +77,14 @@ def test_only_a_warning_is_in_the_colour_of_warnings() -> None:
     assert colours == [drawing.INK, (180, 86, 31)]
 
 
-def test_the_fonts_of_a_file_are_closed(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lines_of_a_file_are_as_wide_as_the_page_and_its_fonts_are_closed(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened: list[TTFont] = []
     closed: list[TTFont] = []
-    begin, close = TTFont.__init__, TTFont.close
+    lines: list[tuple[Any, ...]] = []
+    begin, close, cell = TTFont.__init__, TTFont.close, FPDF.cell
+    monkeypatch.setattr(FPDF, "cell", lambda page, *told, **how: (lines.append(told), cell(page, *told, **how))[1])
     monkeypatch.setattr(
         TTFont, "__init__", lambda font, *a, **k: (opened.append(font), begin(font, *a, **k))[1]
     )
@@ -86,6 +92,34 @@ def test_the_fonts_of_a_file_are_closed(service: Any, monkeypatch: pytest.Monkey
     found: Contents = contents(service.desk, "PP_2025-10-26", "empty")
     document(found)
     assert len(opened) >= 2 and {*map(id, opened)} == {*map(id, closed)}
+    [section] = found.sections
+    assert lines[0] == (0, 10, found.pack["pack_id"])
+    assert [line for line in lines if line[1] == 8] == [
+        (0, 8, f"{section.name} (live, USD)"),
+        (0, 8, "Data quality and provenance"),
+    ]
+
+
+@pytest.mark.parametrize(("value", "form", "told"), [
+    (None, "percent", ""), (float("nan"), "percent", ""), (0.1234, "percent", "12.3%"), (-0.0001, "percent", "0.0%"),
+    (1234.5, "shares", "1,234.5"), (10.0, "shares", "10"), (1234.6, "count", "1,235"), (1234.567, "money", "1,234.57"),
+    ("as is", "percent", "as is"),
+])  # fmt: skip
+def test_a_cell_is_told_in_its_form(value: Any, form: str, told: str) -> None:
+    assert pdf.text(value, form) == told
+
+
+def test_a_months_colour_is_stronger_the_further_it_moved_up_to_a_tenth() -> None:
+    months = Table("x months", {"year": "text", "Jan": "percent", "whole year": "percent"}, [])
+    # 55% of the way from white to green or red at 10%, or at 30% in a year.
+    for name, value, colour in (
+        ("Jan", 0.05, (202, 224, 211)), ("Jan", 0.1, (149, 193, 167)), ("Jan", 0.5, (149, 193, 167)),
+        ("Jan", -0.1, (225, 162, 148)), ("whole year", 0.15, (202, 224, 211)),
+    ):  # fmt: skip
+        style = pdf._heat(months, name, value)
+        assert style is not None and style.fill_color == DeviceRGB(*(part / 255 for part in colour))
+    assert pdf._heat(months, "year", "2024") is None and pdf._heat(months, "Jan", float("nan")) is None
+    assert pdf._heat(Table("x falls", {}, []), "Jan", 0.1) is None
 
 
 def test_groups_that_earned_nothing_are_not_drawn_and_the_others_keep_their_colours(

@@ -1,5 +1,6 @@
 """Every tab of the screen over an API that knows three packs and two portfolios, whose figures are round."""
 
+import json
 from typing import Any
 
 import pytest
@@ -521,7 +522,8 @@ def test_the_performance_page(api: Api) -> None:
     page.session_state["tab"] = "Performance"
     page.run()
     assert api.asked == [("performance", {"portfolio": "book", "window": 126})]
-    assert len(page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")) == 6
+    drawn = page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")
+    assert [json.loads(one.proto.spec)["height"] for one in drawn] == [300, 200, 200, 200, 200, 220]
     measured, values = (rows(page, which) for which in (0, 1))
     assert measured[:2] == [
         {"Measure": "Measured since", "this policy": "2024-01-02"},
@@ -549,6 +551,51 @@ def test_trades_that_fail_leave_none_of_before_on_the_page(api: Api, monkeypatch
     monkeypatch.setattr(Client, "execute", refuse)
     page.button[0].click().run()
     assert page.error[0].value == "max_turnover_pct and max_sector_pct conflict" and not page.metric
+
+
+def test_the_factors_page_shows_what_is_predicted_on_both_sides(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = {"part": "market", "exposure": [0.9, 1.0], "risk": [0.12, 0.15]}
+    specific = {"part": "SPECIFIC", "exposure": [None, None], "risk": [0.03, 0.02]}
+    names = [{"part": "AAA", "exposure": [0.4, 0.5], "risk": [0.06, 0.08]}]
+    total = {"volatility": [0.15, 0.17], "factors": [market, specific], "symbols": names}
+    active = {"volatility": [0.04, 0.0325], "factors": [market | {"exposure": [-0.1, 0.0], "risk": [0.01, 0.0]}]}
+    trade = {"action": "BUY", "symbol": "AAA", "weight": [0.4, 0.5], "exposures": {"market": 0.1}}
+    told = {
+        "predicted": {"total": total, "active": active}, "realised": None, "live": None, "left_out": {},
+        "trades": [trade], "missing": [{"factors": "size", "note": "no market values"}],
+    }  # fmt: skip
+    monkeypatch.setattr(
+        Client, "get",
+        lambda client, path, **asked: told if path.endswith("attribution") else api.get(client, path, **asked),
+    )  # fmt: skip
+    page = run()
+    page.session_state["tab"] = "Factors"
+    page.run()
+    assert not page.exception
+    assert {m.label: m.value for m in page.metric} == {
+        "Volatility, before": "15.00%", "Volatility, after": "17.00%",
+        "Tracking error, before": "4.00%", "Tracking error, after": "3.25%",
+    }  # fmt: skip
+    assert [head.value for head in page.subheader] == [
+        "Exposures", "Volatility by factor", "Risk by name", "What each trade did to the exposures",
+    ]  # fmt: skip
+    assert [caption.value.partition(",")[0] for caption in page.caption][-3:] == [
+        "A year", "To styles in standard deviations", "No factor size: no market values.",
+    ]  # fmt: skip
+    factors, own, moved = (rows(page, which) for which in range(3))
+    assert factors[0] == {
+        "Factor": "market", "Exposure": 0.9, "Exposure after": 1.0, "Risk %": 12.0, "Risk % after": 15.0,
+        "Active exposure": -0.1, "Active exposure after": 0.0, "Active risk %": 1.0,
+        "Active risk % after": 0.0,
+    }  # fmt: skip
+    assert own == [
+        {"Symbol": "AAA", "Weight %": 40.0, "Weight % after": 50.0, "Risk %": 6.0, "Risk % after": 8.0}
+    ]
+    assert [(row["Action"], row["Symbol"], row["market"]) for row in moved] == [
+        ("BUY", "AAA", 0.1), ("", "in all", 0.1),
+    ]  # fmt: skip
 
 
 def test_what_the_factors_earned_is_asked_again_for_the_days_chosen(
