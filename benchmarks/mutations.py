@@ -151,7 +151,8 @@ def edits(node: ast.expr | ast.stmt, span: tuple[int, int], source: bytes, at) -
         case ast.Expr(value=ast.Call()):
             yield span, "pass"
         case ast.Tuple(elts=[_, _, *_], ctx=ast.Load()) | ast.List(elts=[_, _, *_], ctx=ast.Load()):
-            yield (place(node.elts[-2])[1], place(node.elts[-1])[1]), "," if len(node.elts) == 2 else ""
+            comma = len(node.elts) == 2 and "," not in source[place(node.elts[-1])[1] : span[1]].decode()
+            yield (place(node.elts[-2])[1], place(node.elts[-1])[1]), "," if comma else ""
 
 
 def constants(value: object) -> Iterator[str]:

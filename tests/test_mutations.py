@@ -24,13 +24,14 @@ def f(a: int, b: float = 1e-6, *rest: bool, c: int = 2) -> bool:
     if not a and b is None:
         return max(a, b) - rest[c:] * 2.0
     g(a, b, key=c)
+    d = [a, c,]
     return (a, -b)
 '''
 EXPECTED = [
     "3|4", "1e-6|0.01", "2|3", 'print(f"{a + b} é", highlight=False)|pass',
     "not a and b is None|(not (not a and b is None))", "not a|a", "and|or", "is|is not",
     "max(a, b) - rest[c:] * 2.0|None", "max|min", "a, b|b, a", "-|+", "c|c + 1", "*|/", "2.0|4.0",
-    "g(a, b, key=c)|pass", "a, b|b, a", ", key=c|", "(a, -b)|None", ", -b|,", "-b|b",
+    "g(a, b, key=c)|pass", "a, b|b, a", ", key=c|", ", c|", "(a, -b)|None", ", -b|,", "-b|b",
 ]  # fmt: skip
 
 

@@ -37,8 +37,6 @@ WIDE = {
 
 def document(report: Contents) -> bytes:
     """The file; equal contents give equal bytes. Raises DataError where the font is not installed."""
-    from fpdf.fonts import TTFFont
-
     pdf = _blank(report)
     pdf.set_font(size=20, style="B")
     pdf.cell(0, 10, str(report.pack["pack_id"]), new_x="LMARGIN", new_y="NEXT")
@@ -55,11 +53,7 @@ def document(report: Contents) -> bytes:
     for table in of_the_pack(report):
         _table(pdf, table)
     _text(pdf, f"Check it: packfolio packs verify {report.pack['pack_id']}")
-    made = bytes(pdf.output())
-    for font in pdf.fonts.values():
-        if isinstance(font, TTFFont):
-            font.ttfont.close()  # fpdf leaves its files open
-    return made
+    return bytes(pdf.output())
 
 
 def _blank(report: Contents) -> "FPDF":

@@ -84,7 +84,9 @@ def test_the_lines_of_a_file_are_as_wide_as_the_page_and_its_fonts_are_closed(
     closed: list[TTFont] = []
     lines: list[tuple[Any, ...]] = []
     begin, close, cell = TTFont.__init__, TTFont.close, FPDF.cell
-    monkeypatch.setattr(FPDF, "cell", lambda page, *told, **how: (lines.append(told), cell(page, *told, **how))[1])
+    monkeypatch.setattr(
+        FPDF, "cell", lambda page, *told, **how: (lines.append(told), cell(page, *told, **how))[1]
+    )
     monkeypatch.setattr(
         TTFont, "__init__", lambda font, *a, **k: (opened.append(font), begin(font, *a, **k))[1]
     )

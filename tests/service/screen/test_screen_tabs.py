@@ -560,7 +560,10 @@ def test_the_factors_page_shows_what_is_predicted_on_both_sides(
     specific = {"part": "SPECIFIC", "exposure": [None, None], "risk": [0.03, 0.02]}
     names = [{"part": "AAA", "exposure": [0.4, 0.5], "risk": [0.06, 0.08]}]
     total = {"volatility": [0.15, 0.17], "factors": [market, specific], "symbols": names}
-    active = {"volatility": [0.04, 0.0325], "factors": [market | {"exposure": [-0.1, 0.0], "risk": [0.01, 0.0]}]}
+    active = {
+        "volatility": [0.04, 0.0325],
+        "factors": [market | {"exposure": [-0.1, 0.0], "risk": [0.01, 0.0]}],
+    }
     trade = {"action": "BUY", "symbol": "AAA", "weight": [0.4, 0.5], "exposures": {"market": 0.1}}
     told = {
         "predicted": {"total": total, "active": active}, "realised": None, "live": None, "left_out": {},
