@@ -10,12 +10,13 @@ import pandas as pd
 from optimizer import DataError, Estimates, FactorModel, PolicyError, Recipe
 from optimizer.trading.rationale import Reasons
 from resources.accounts.keys import key_of
+from resources.accounts.known import RESTRICTED
 from resources.books.orders import past_reasons
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.books.tax_lots import read_plan
 from resources.books.universes import STALE_SESSIONS
 from resources.ledger.ledger import Connection
-from resources.packs.near_symbols import unknown_symbols
+from resources.packs.near_symbols import strange_symbols, unknown_symbols
 from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack, find_pack, latest_fresh
 from resources.packs.rates import risk_free_rate
@@ -183,7 +184,14 @@ def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
         liquidity=impact_liquidity(reading.con, loaded.pack, inputs.snapshot),
     )
     told = replace(case, snapshot=inputs.snapshot, inputs=inputs, evidence=found, mandate=mandate)
-    return replace(loaded, case=told)
+    return replace(loaded, case=told, notes=(*loaded.notes, *_strangers(reading, loaded.pack, policy)))
+
+
+def _strangers(reading: Reading, pack: Pack, policy: PolicyFile) -> tuple[str, ...]:
+    """What to say of symbols that the policy restricts and nobody knows."""
+    named = {symbol: item for item in RESTRICTED for symbol in getattr(policy, item)}
+    strange = strange_symbols(reading.con, pack, sorted(named))
+    return tuple(f"{named[symbol]} names {symbol}: {said}" for symbol, said in strange.items())
 
 
 def _require_prices(reading: Reading, pack: Pack, symbols: Iterable[str]) -> None:

@@ -153,13 +153,30 @@ def policy_of(rng: np.random.Generator, it: Estimates, universe: Universe, risk:
     yielding = [name for name in chosen if name in YIELDING]
     if yielding and rng.random() < 0.3:
         chosen["priorities"] = {name: int(rng.integers(0, 5)) for name in yielding}
-    return Policy(
-        method=method,
-        risk_free_rate=float(rng.choice([0, 0.02, 0.04])),
-        on_conflict=str(rng.choice(["fail", "transition"])),
-        forced_cash=str(rng.choice(["fail", "hold"])),
-        **chosen,
-    )
+    chosen |= {
+        "risk_free_rate": float(rng.choice([0, 0.02, 0.04])),
+        "on_conflict": str(rng.choice(["fail", "transition"])),
+        "forced_cash": str(rng.choice(["fail", "hold"])),
+    }
+    return Policy(method=method, **chosen | newer_limits_of(rng, it, method))
+
+
+def newer_limits_of(rng: np.random.Generator, it: Estimates, method: str) -> dict[str, Any]:
+    """What came after the rest; drawn last, so that a seed keeps what it had before."""
+    first, n = it.symbols[0], len(it.symbols)
+    every = {
+        "max_risk_share": float(rng.choice([0.3, 0.6, 1.5 / n])),
+        "risk_share_limits": {first: (None, float(rng.choice([0.1, 0.4])))},
+        "active_factor_limits": {"size": (-float(rng.choice([0.1, 0.5])), 0.5)},
+        "tail_level": float(rng.choice([0.5, 0.9, 0.99])),
+        "wasserstein_radius": float(rng.choice([0, 0.01])),
+        "return_threshold": 0.05,
+    }
+    found = {name: value for name, value in every.items() if rng.random() < 0.06}
+    if method in ("risk_parity", "cvar_risk_parity") and rng.random() < 0.4:
+        shares = rng.dirichlet(np.ones(n)) if rng.random() < 0.7 else np.eye(n)[0]
+        found["risk_budgets"] = dict(zip(it.symbols, shares.tolist(), strict=True))
+    return found
 
 
 def case_of(seed: int) -> Case:
@@ -186,6 +203,9 @@ def outcome(seed: int) -> str:
         return f"{type(error).__name__}: {error}"
     except Exception as error:  # noqa: BLE001  (what is foreign is what is sought)
         return f"foreign {type(error).__name__}: {error}"
+    firm = case.policy.on_conflict == "fail" and not any(case.policy.priorities.values())
+    if firm and found.unmet:
+        return f"breaks limits that hold always: {found.unmet}"
     return "certified" if found.certificate.ok else f"not certified: {found.certificate}"
 
 

@@ -1,6 +1,7 @@
 """What may be traded of one name: restrictions with their reasons, and the most that a name's weight may change."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,20 @@ def restrictions_of(policy: Policy) -> dict[str, str]:
             words = item.replace("_", " ")
             found.setdefault(symbol, []).append(f"{words}: {reason}" if reason else words)
     return {symbol: ", ".join(said) for symbol, said in found.items()}
+
+
+def strangers(policy: Policy, known: Collection[str]) -> tuple[str, ...]:
+    """What is said of each restricted symbol that is not among the known: it holds nothing back."""
+    found = []
+    for item in RESTRICTIONS:
+        for symbol in sorted(set(getattr(policy, item)) - set(known)):
+            near = get_close_matches(symbol, sorted(known), 3)
+            meant = f"did you mean {' or '.join(near)}? " if near else ""
+            found.append(
+                f"{item} names {symbol}, which is not among the symbols and holds nothing back; {meant}correct it, or "
+                f"give it to the universe if it left the estimates"
+            )
+    return tuple(found)
 
 
 def within_trades(policy: Policy, symbols: tuple[str, ...], held: Array | None, bounds: Bounds) -> Bounds:

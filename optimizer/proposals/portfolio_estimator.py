@@ -20,14 +20,17 @@ from optimizer.model.returns import per_period
 from optimizer.solvers.solve import solve
 from optimizer.typing import Array
 
-NESTED = "policy__"
+NESTED: Mapping[str, type] = {
+    "policy": Policy,
+    "recipe": Recipe,
+}  # parameters whose fields are parameters too
 
 
 class PortfolioEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Weights by a policy from a table of returns (T, n), for `clone`, `Pipeline` and `GridSearchCV`.
 
     policy       method and limits, Policy() for None; its fields are parameters too: `policy__risk_aversion`
-    recipe       how means and risk are estimated; None: the policy's methods, over all rows
+    recipe       how means and risk are estimated; None: the policy's methods, over all rows. Fields as the policy's
     universe     sectors, funds, factors; None: the names alone
     mean, covariance, correlation  own numbers as `estimate` takes them; a covariance may also be an estimator with
                  `covariance_`, as those of sklearn.covariance, fitted to the same rows
@@ -65,22 +68,43 @@ class PortfolioEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         return tags
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name; deep ones with the policy's fields."""
+        """The parameters by name; deep ones with the fields of policy and recipe."""
         found: dict[str, Any] = super().get_params(deep=deep)
-        if deep and isinstance(self.policy, Policy):
-            found |= {NESTED + item.name: getattr(self.policy, item.name) for item in fields(Policy)}
+        for name, kind in NESTED.items():
+            own = getattr(self, name)
+            if deep and isinstance(own, kind):
+                found |= {f"{name}__{field}": getattr(own, field) for field in fields_of(kind)}
         return found
 
     def set_params(self, **params: Any) -> Self:
-        """Sets parameters by name; `policy__NAME` makes a policy with that field. Raises PolicyError."""
-        nested = {key.removeprefix(NESTED): v for key, v in params.items() if key.startswith(NESTED)}
-        super().set_params(**{key: value for key, value in params.items() if not key.startswith(NESTED)})
-        known = [item.name for item in fields(Policy)]
-        if unknown := sorted(set(nested) - set(known)):
-            raise PolicyError(f"a policy has no {', '.join(unknown)}; it has {', '.join(known)}")
-        if nested:
-            self.policy = replace(self.policy or Policy(), **nested)
+        """Sets parameters by name; `policy__NAME` makes a policy with that field. Raises PolicyError.
+
+        `recipe__NAME` does the same with a recipe that is given.
+        """
+        parts = {key: key.partition("__") for key in params}
+        plain = {key: value for key, value in params.items() if not self._holds(parts[key], params)}
+        super().set_params(**plain)
+        for name, kind in NESTED.items():
+            nested = {field: params[key] for key, (own, _, field) in parts.items() if own == name and field}
+            known = fields_of(kind)
+            if unknown := sorted(set(nested) - set(known)):
+                raise PolicyError(f"a {name} has no {', '.join(unknown)}; it has {', '.join(known)}")
+            if nested:
+                own = Policy() if name == "policy" and self.policy is None else getattr(self, name)
+                setattr(self, name, replace(own, **nested))
         return self
+
+    def _holds(self, part: tuple[str, str, str], params: Mapping[str, Any]) -> bool:
+        """Whether a name before and after "__" is a field of the policy or recipe; PolicyError where nothing has it."""
+        name, _, field = part
+        if not field or name not in self.get_params(deep=False):
+            return False
+        own = params.get(name, getattr(self, name))
+        if isinstance(own, NESTED.get(name, ())) or (name == "policy" and own is None):
+            return True
+        if not hasattr(own, "set_params"):
+            raise PolicyError(f"{name} is {own!r} and has no {field}; set {name} itself, as a whole")
+        return False
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Chooses the weights.
@@ -157,6 +181,11 @@ class PortfolioEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
                 check_names("X", X.columns, tuple(self.feature_names_in_))
                 X = X[list(self.feature_names_in_)]
         return validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False), labels
+
+
+def fields_of(kind: type) -> list[str]:
+    """The names of a dataclass's fields."""
+    return [item.name for item in fields(kind)]
 
 
 def _series(values: Any, labels: pd.Index) -> pd.Series:

@@ -7,6 +7,7 @@ from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
 from optimizer.problem.methods import borrows, fees_of
 from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget
+from optimizer.problem.trade_bounds import strangers
 from optimizer.problem.weight_intervals import NOTHING
 from optimizer.solvers.audit import GAP_TOLERANCE
 from optimizer.typing import Array
@@ -20,6 +21,7 @@ def answer_warnings(goal: Goal, w: Array, setting: Setting, bound: float | None)
     return (
         *shortfall(goal, w), *unbudgeted(goal, w, setting), *unseen_fees(goal, w, setting),
         *target_missed(w, setting), *unproven(goal, w, bound),
+        *strangers(setting.policy, {*setting.symbols, *setting.universe.symbols}),
     )  # fmt: skip
 
 

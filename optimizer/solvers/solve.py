@@ -21,6 +21,7 @@ from optimizer.problem.methods import goal_of, target_cap
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting, checked_weights
+from optimizer.problem.trade_bounds import strangers
 from optimizer.solvers.answer_warnings import answer_warnings
 from optimizer.solvers.audit import Binding, Certificate, bindings
 from optimizer.solvers.conflicts import allowed, explain
@@ -157,6 +158,8 @@ def solve(
     constraints  from the weights as a cvxpy expression (n,) to cvxpy constraints of one's own
     start  weights near the answer in either form, say those of yesterday, in few names: it is found sooner, and is the
            same
+    Of choices of names that are exactly alike, as twins under max_holdings, which one is taken depends on the order of
+    `estimates.symbols`; everything else does not.
     forecasts  (H, n) expected total returns per year of each step of the policy's horizon, in the order of
            `estimates.symbols`; None: those of the estimates, as they decay
     Raises PolicyError for wrong input, InfeasibleError naming the limits in conflict, SolverError when no lane
@@ -232,8 +235,17 @@ def solved_plan(setting: Setting, constraints: OwnConstraints | None) -> Solutio
     from optimizer.solvers.plans.planned import best_plan  # which needs scipy, as the hot path does not
 
     plan, goal, arena, best = best_plan(setting)
+    told = strangers(setting.policy, {*setting.symbols, *setting.universe.symbols})
     return Solution(
-        setting.symbols, best.weights, plan.utility, setting.policy.method, goal, arena, best, plan=plan
+        setting.symbols,
+        best.weights,
+        plan.utility,
+        setting.policy.method,
+        goal,
+        arena,
+        best,
+        warnings=told,
+        plan=plan,
     )
 
 

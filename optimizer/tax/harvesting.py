@@ -102,12 +102,17 @@ def not_bought_back(policy: Policy, plan: TaxPlan | None, held: Mapping[str, flo
     for symbol in sorted(set(plan.harvest.substitutes) & set(plan.recent_losses())):
         pair = policy.asset_limits.get(symbol, (min(0.0, held.get(symbol, 0.0)), 1.0))
         low, high = ends(pair)
-        caps[symbol] = (pair[0], max(low, min(high, _cap(policy), held.get(symbol, 0.0))))
+        caps[symbol] = (pair[0], max(low, _holdable(policy, min(high, _cap(policy), held.get(symbol, 0.0)))))
     return closing(policy, caps)
 
 
 def _cap(policy: Policy) -> float:
     return 1.0 if policy.max_weight is None else policy.max_weight
+
+
+def _holdable(policy: Policy, most: float) -> float:
+    """The same cap; 0 where it is below the least position, so that nothing can be held under it."""
+    return most if most >= (policy.min_position or 0.0) else min(most, 0.0)
 
 
 def harvest_limits(
@@ -128,11 +133,12 @@ def harvest_limits(
         moved = min(wanted[swap.symbol], held[swap.symbol]) - swap.kept
         if moved > NOTHING:
             least = lower[swap.symbol]
-            caps[swap.symbol] = (min(least, swap.kept) if least > -inf else None, swap.kept)
+            kept = _holdable(policy, swap.kept)
+            caps[swap.symbol] = (min(least, kept) if least > -inf else None, kept)
             more[swap.substitute] = more.get(swap.substitute, 0.0) + moved
     for symbol, weight in more.items():
         if symbol not in caps:
-            high = min(upper[symbol], 1.0)
+            high = max(min(upper[symbol], 1.0), policy.min_position or 0.0)
             caps[symbol] = (min(wanted[symbol] + weight, high), high)
     if not caps:
         return None

@@ -15,7 +15,7 @@ from optimizer import (
 )
 from optimizer.proposals.rebalance_rules import Standing
 from optimizer.trading.frozen import FrozenPosition
-from resources.accounts.known import Account
+from resources.accounts.known import RESTRICTED, Account
 from resources.accounts.renamed import under_present_names
 from resources.accounts.standing import read_standings
 from resources.books.adjustments import adjustment_frame, read_adjustments
@@ -41,7 +41,7 @@ class Snapshot:
 
     symbols    everything estimated: investable, held, and the benchmark; ascending
     investable what the policy may buy; what is held besides is sold
-    excluded   symbol of the universe -> why it cannot be bought today
+    excluded   symbol of the universe -> why it cannot be bought today; restricted symbol -> that nobody knows it
     benchmark  symbol -> weight, a fraction
     measure    how those weights are made: "fixed", "equal_weight" or "market_cap";  listed  False: all may be held
     problem    why this portfolio cannot be computed today; None when it can
@@ -159,7 +159,9 @@ def take_snapshots(
         wanted.update(everything if model.universe == "all" else model.universe, benchmark_symbols(model))
     for held in holdings.values():
         wanted.update(() if isinstance(held, str) else held.quantities)
-    listing = Listing(con, pack, tuple(sorted(wanted)), everything)
+    policies = {id(one.policy): one.policy for one in accounts}.values()
+    restricted = {symbol for policy in policies for item in RESTRICTED for symbol in getattr(policy, item)}
+    listing = Listing(con, pack, tuple(sorted(wanted)), everything, tuple(sorted(restricted)))
     rules = [one.id for one in accounts if one.policy.rebalance is not None]
     standings = read_standings(con, pack, rules, names) if rules else {}
     return [
@@ -198,6 +200,7 @@ def _taken(
     excluded = {symbol: why for symbol, why in sorted(closed.items()) if symbol in wanted}
     investable = tuple(symbol for symbol in sorted(wanted) if symbol not in excluded)
     excluded |= {symbol: account.not_held[symbol] for symbol in sorted(account.not_held) if symbol in listed}
+    excluded = {**listing.strangers(policy), **excluded} if listing.restricted else excluded
     if not investable and not problem:
         problem = "no symbol of its universe has a price"
     problem = problem or listing.without_volume({*investable, *holdings.quantities} - kept_anyway, account)

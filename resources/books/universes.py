@@ -10,17 +10,18 @@ import numpy as np
 from optimizer import DataError
 from optimizer.model.sessions import Dates, Flags, costly_gaps
 from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
-from resources.accounts.known import Account
+from resources.accounts.known import RESTRICTED, Account
 from resources.ledger.ledger import Connection
 from resources.logs.open_questions import set_aside_since
 from resources.packs.delistings import gone_symbols
 from resources.packs.liquidity import liquidity_of
 from resources.packs.missing_data import questions_at
-from resources.packs.near_symbols import unknown_symbols
+from resources.packs.near_symbols import strange_symbols, unknown_symbols
 from resources.packs.pack_prices import newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rate, ways
 from resources.settings.models import ModelFile
+from resources.settings.policies.policy_schema import PolicyFile
 
 Value = TypeVar("Value")
 STALE_SESSIONS = 5
@@ -49,6 +50,7 @@ class Listing:
     pack: Pack
     symbols: tuple[str, ...]
     everything: tuple[str, ...] = ()  # what universe "all" is
+    restricted: tuple[str, ...] = ()  # what any account may not buy, sell or trade
     _kept: dict[tuple[object, ...], Any] = field(default_factory=dict)
 
     def keep(self, key: tuple[object, ...], compute: Callable[[], Value]) -> Value:
@@ -62,6 +64,17 @@ class Listing:
     def unpriced(self) -> dict[str, str]:
         """As in `unpriced_symbols`, of all."""
         return unpriced_symbols(self.con, self.pack, list(self.symbols))
+
+    def strangers(self, policy: PolicyFile) -> dict[str, str]:
+        """Restricted symbol that nobody knows -> what to say of it; a desk's list may name what is not held here."""
+        told: dict[str, str] = self.keep(
+            ("strangers",), lambda: strange_symbols(self.con, self.pack, self.restricted)
+        )
+        return {
+            symbol: f"stands in {item}, and {told[symbol]}"
+            for item in RESTRICTED
+            for symbol in sorted(getattr(policy, item).keys() & told.keys())
+        }
 
     @cached_property
     def columns(self) -> dict[str, int]:

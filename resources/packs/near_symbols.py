@@ -11,7 +11,8 @@ MOST = 3
 
 def unknown_symbols(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict[str, str]:
     """Symbol -> what to say of it, for those of which a pack sees no price of any day."""
-    if not symbols:
+    unpriced = set(symbols) - _seen(con, pack, "prices", symbols) if symbols else set()
+    if not unpriced:
         return {}
     known = [
         str(row[0])
@@ -20,7 +21,22 @@ def unknown_symbols(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict
             [pack.as_of, pack.watermark],
         ).fetchall()
     ]
-    return {symbol: _said(near(symbol, known)) for symbol in symbols if symbol not in set(known)}
+    return {symbol: _said(near(symbol, known)) for symbol in symbols if symbol in unpriced}
+
+
+def strange_symbols(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict[str, str]:
+    """The same without those that the pack's reference data know, as a share that another desk holds."""
+    found = unknown_symbols(con, pack, symbols)
+    stated = _seen(con, pack, "securities", list(found)) if found else set()
+    return {symbol: said for symbol, said in found.items() if symbol not in stated}
+
+
+def _seen(con: Connection, pack: Pack, log: str, symbols: Sequence[str]) -> set[str]:
+    rows = con.execute(
+        f"select distinct symbol from {log} where symbol in (select unnest(?)) and date <= ? and ingest_seq <= ?",
+        [list(symbols), pack.as_of, pack.watermark],
+    ).fetchall()
+    return {str(row[0]) for row in rows}
 
 
 def near(symbol: str, known: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from optimizer import (
     ScenarioView,
     Universe,
 )
+from optimizer.problem.trade_bounds import RESTRICTIONS
 from resources.books.snapshots import Snapshot
 from resources.books.universes import STALE_SESSIONS
 from resources.ledger.ledger import Connection
@@ -78,10 +79,18 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
         currencies=dict(zip(symbols, panel.currency, strict=True)),
         simulated=frozenset(s for s, simulated in zip(symbols, panel.simulated, strict=True) if simulated),
         universe=by_factors(universe, market.models.get(snapshot.recipe().name)),
-        policy=replace(policy, risk_free_rate=rf),
+        policy=_priced_at(policy, rf, symbols),
         views=tuple(view.to_view(rf) for view in snapshot.views),
         ratings={symbol: float(str(rating)) for symbol, rating in market.known("rating", symbols).items()},
     )
+
+
+def _priced_at(policy: Policy, rate: float, symbols: tuple[str, ...]) -> Policy:
+    """The policy with its risk-free rate, and its restrictions of these symbols: a desk's list names others too."""
+    restricted = {item: own for item in RESTRICTIONS if (own := getattr(policy, item))}
+    here = set(symbols) if restricted else set()
+    kept = {item: {s: why for s, why in own.items() if s in here} for item, own in restricted.items()}
+    return replace(policy, risk_free_rate=rate, **kept)
 
 
 def by_factors(universe: Universe, model: FactorModel | None) -> Universe:
@@ -118,7 +127,7 @@ def under_policy(inputs: Inputs, policy: PolicyFile, pack_rate: float) -> Inputs
     return replace(
         inputs,
         snapshot=snapshot,
-        policy=replace(told, risk_free_rate=rf),
+        policy=_priced_at(told, rf, inputs.universe.symbols),
         views=tuple(view.to_view(rf) for view in snapshot.views),
         universe=replace(inputs.universe, funds=funds),
     )

@@ -53,7 +53,9 @@ def test_the_basic_example_prints(service: OptimizerService) -> None:
 
 
 def test_three_names_under_a_cap_of_15_percent_say_what_is_not_met(service: OptimizerService) -> None:
-    result = propose(service, POLICY, ratings=RATINGS)
+    result = propose(service, POLICY | {"do_not_buy": ["APPL", "RY"]}, ratings=RATINGS)
+    (unknown,) = [warning for warning in result["warnings"] if "do_not_buy" in warning]
+    assert unknown == "do_not_buy names APPL: no source has ever priced it; did you mean AAPL?"
     assert result["constraints_met"] is False
     broken = [limit for limit in result["constraints"] if limit["slack"] < -1e-9]
     assert [limit["constraint"] for limit in broken] == ["max_weight"]

@@ -19,6 +19,7 @@ from optimizer.model.ranges import checked_number
 from optimizer.model.text_limits import parse_limit
 
 PERCENT_MEANT = 10.0  # ten times NAV, or 1000% a year
+BESIDE = ("beta_limits", "factor ", "active_factor ")  # no share of the NAV
 WORDS = {
     "view_model": get_args(ViewModel), "returns": get_args(ReturnsOf), "rounding": get_args(Rounding),
     "mean_doubt_shape": get_args(DoubtShape), "on_conflict": get_args(OnConflict),
@@ -80,14 +81,14 @@ def check_limits(policy: PolicyFields) -> None:
             if bound is not None and not isfinite(bound):
                 raise PolicyError(f"{name}: {bound} is not a number; leave a limit out to have none")
         if low is not None and high is not None and low > high:
-            raise PolicyError(
-                f"{name}: the minimum {low:g} is above the maximum {high:g}; swap or widen them"
-            )
+            plain = name.startswith(BESIDE)
+            least, most = (f"{end:g}" if plain else told(end) for end in (low, high))
+            raise PolicyError(f"{name}: the minimum {least} is above the maximum {most}; swap or widen them")
     total = sum(policy.exposure_budgets.values())
     if policy.exposure_budgets and not (
         abs(total - 1.0) <= 1e-9 and min(policy.exposure_budgets.values()) >= 0
     ):
-        raise PolicyError(f"exposure_budgets sum to {total:g}; they must be shares >= 0 that sum to 1")
+        raise PolicyError(f"exposure_budgets sum to {told(total)}; they must be shares >= 0 that sum to 100%")
     check_fractions(policy, ranges)
     check_beliefs(policy)
     check_holdings(policy)
@@ -128,13 +129,41 @@ def check_holdings(policy: PolicyFields) -> None:
         )
     if least and policy.max_weight is not None and least > policy.max_weight:
         raise PolicyError(
-            f"min_position {least:g} is above max_weight {policy.max_weight:g}; lower it, or raise the cap"
+            f"min_position {told(least)} is above max_weight {told(policy.max_weight)}; lower it, or raise the cap"
         )
     if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
         raise PolicyError(f"max_holdings is {most!r}; it must be a whole number of names, at least 1")
     band = policy.no_trade_band
     if band is not None and not 0 <= band < 1:
         raise PolicyError(f"no_trade_band is {band}; it must be a fraction of NAV in [0, 1) (0.01 for 1%)")
+    check_least_sizes(policy)
+
+
+def check_least_sizes(policy: PolicyFields) -> None:
+    """Raises PolicyError where a name may not be as much as the least position, or trade as much as the band asks."""
+    least, band = policy.min_position or 0.0, policy.no_trade_band or 0.0
+    ends = {"min_weight": (policy.min_weight, None)}
+    ends |= {f"asset_limits of {symbol}": pair for symbol, pair in policy.asset_limits.items()}
+    for name, (low, high) in ends.items():
+        for side, most in (("long", high), ("short", None if low is None else -low)):
+            if most is not None and 0 < most < least:
+                raise PolicyError(
+                    f"{name}: at most {told(most)} {side} is less than min_position {told(least)}, so that nothing of "
+                    f"it can be held {side}; raise it, lower min_position, or write 0 to close it"
+                )
+    trades = {"max_trade": policy.max_trade}
+    trades |= {f"trade_limits of {symbol}": most for symbol, most in policy.trade_limits.items()}
+    for name, most in trades.items():
+        if most is not None and 0 < most < band:
+            raise PolicyError(
+                f"{name}: {told(most)} is less than no_trade_band {told(band)}, so that no trade is large enough; "
+                f"raise it, lower the band, or write 0 for no trade"
+            )
+
+
+def told(share: float) -> str:
+    """A fraction as every reader reads it, whose file has percent and whose library has fractions."""
+    return f"{100 * share:.6g}%"
 
 
 def check_costs(policy: PolicyFields) -> None:
@@ -229,7 +258,7 @@ def check_budgets(budgets: Mapping[str, float]) -> None:
     total = sum(budgets.values())
     if budgets and abs(total - 1.0) > 1e-6:
         raise PolicyError(
-            f"risk_budgets sum to {total:g}; shares of the risk must sum to 1: divide each by {total:g}"
+            f"risk_budgets sum to {told(total)}; shares of the risk must sum to 100%: divide each by {total:g}"
         )
 
 
@@ -247,8 +276,7 @@ def check_fractions(policy: PolicyFields, ranges: Mapping[str, tuple[float | Non
         name: getattr(policy, name)
         for name in (*single, "max_notional", "max_gross", "max_margin", "max_risk_share")
     }
-    beside = ("beta_limits", "factor ", "active_factor ", "exposure ")
-    spread = {name: pair for name, pair in ranges.items() if not name.startswith(beside)}
+    spread = {name: pair for name, pair in ranges.items() if not name.startswith((*BESIDE, "exposure "))}
     for name, values in {**{name: (bound,) for name, bound in bounds.items()}, **spread}.items():
         for value in values:
             if value is not None and abs(value) > PERCENT_MEANT:

@@ -255,7 +255,9 @@ class Search:
         return np.where(rest, self.pieces.empty, place)
 
     def _try(self, place: Index) -> None:
-        """Exactly these intervals; kept if better than what is known."""
+        """Exactly these intervals; kept if they hold no more names than the most, and better than what is known."""
+        if self.most < len(place) and self.pieces.held(place, place).sum() > self.most:
+            return
         arena = narrowed(self.arena, self.pieces, place, place)
         if arena is None or place.tobytes() in self.tried:
             return

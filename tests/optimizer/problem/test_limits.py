@@ -158,7 +158,7 @@ def test_risk_budgets_are_met_and_checked():
     budgets = {"AAPL": 0.4, "MSFT": 0.3, "TLT": 0.2, "XOM": 0.1}
     w = weights(method="risk_parity", risk_budgets=budgets)
     np.testing.assert_allclose(risk_contributions(w, FOUR.covariance), list(budgets.values()), atol=1e-7)
-    with pytest.raises(PolicyError, match=r"risk_budgets sum to 0.8; shares of the risk must sum to 1"):
+    with pytest.raises(PolicyError, match=r"risk_budgets sum to 80%; shares of the risk must sum to 100%"):
         Policy(risk_budgets={"AAPL": 0.4, "MSFT": 0.4})
     with pytest.raises(PolicyError, match=r"the share of AAPL is -0.4"):
         Policy(risk_budgets={"AAPL": -0.4, "MSFT": 1.4})

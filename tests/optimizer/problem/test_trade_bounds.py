@@ -85,7 +85,13 @@ def test_a_restriction_holds_before_a_cap_and_the_cap_waits():
 
 def test_names_that_are_not_there_are_not_held_anyway_and_a_limit_of_one_is_refused():
     free = solve(IT, Policy(), BOOK, HELD).weights
-    assert solve(IT, Policy(do_not_buy=["X"]), BOOK).weights == pytest.approx(free)
+    unknown = solve(IT, Policy(do_not_buy=["AA"]), BOOK)
+    assert unknown.weights == pytest.approx(free)
+    assert unknown.warnings == (
+        "do_not_buy names AA, which is not among the symbols and holds nothing back; did you mean A? correct it, or "
+        "give it to the universe if it left the estimates",
+    )
+    assert solve(IT, Policy(do_not_buy=["AA"]), Universe((*NAMES, "AA"))).warnings == ()
     with pytest.raises(PolicyError, match="trade_limits names X, not among"):
         solve(IT, Policy(trade_limits={"X": 0.1}), BOOK, HELD)
     with pytest.raises(PolicyError, match="restrictions need the held weights"):

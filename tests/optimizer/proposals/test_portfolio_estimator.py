@@ -51,6 +51,21 @@ def test_sklearns_own_checks_pass() -> None:
     assert sum(status == "passed" for status in outcome.values()) > 30
 
 
+def test_fields_of_policy_and_recipe_are_parameters_and_others_are_refused_in_words() -> None:
+    own = PortfolioEstimator(recipe=Recipe(lookback_days=100))
+    own.set_params(recipe__covariance_method="oas", policy__max_weight=0.6)
+    assert own.get_params()["recipe__covariance_method"] == "oas" and own.recipe.lookback_days == 100
+    assert own.policy.max_weight == 0.6
+    bare = PortfolioEstimator()
+    with pytest.raises(PolicyError, match="recipe is None and has no covariance_method; set recipe itself"):
+        bare.set_params(recipe__covariance_method="oas")
+    with pytest.raises(PolicyError, match="universe is None and has no sectors; set universe itself"):
+        bare.set_params(universe__sectors={})
+    with pytest.raises(PolicyError, match="a recipe has no window; it has mean_method"):
+        own.set_params(recipe__window=3)
+    assert bare.set_params(recipe=Recipe(), recipe__lookback_days=50).recipe.lookback_days == 50
+
+
 def test_it_is_searched_piped_and_cloned() -> None:
     from sklearn.base import clone
     from sklearn.model_selection import GridSearchCV, TimeSeriesSplit

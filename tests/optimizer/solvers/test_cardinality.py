@@ -102,10 +102,54 @@ def test_what_turnover_forbids_is_unmet_in_transition():
 
 
 @pytest.mark.parametrize(
+    "forced",
+    [
+        {"min_weight": 0.1},
+        {"asset_limits": {"S00": (0.1, 1.0), "S01": (0.1, 1.0)}},
+        {"max_trade": 0.02},
+        {"do_not_sell": ["S00", "S01"]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("method", ["min_volatility", "cvar", "max_return"])
+def test_more_names_than_the_most_are_never_held_because_other_limits_force_them(method: str, forced: dict):
+    it, universe, _ = book(3, 3)
+    held = np.array([0.4, 0.5, 0.1])
+    policy = Policy(method=method, max_holdings=1, cash_max=1.0, risk_free_rate=0.0, **forced)
+    with pytest.raises(InfeasibleError, match="max_holdings is 1 and must give way by") as told:
+        solve(it, policy, universe, held)
+    (way,) = told.value.ways
+    wider = replace(policy, max_holdings=1 + int(way[0].relaxation))
+    assert solve(it, wider, universe, held).constraints_met
+    waiting = solve(it, replace(policy, on_conflict="transition"), universe, held)
+    assert [limit.limit for limit in waiting.unmet] == ["max_holdings"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ({"min_position": 0.05, "asset_limits": {"A": (0, 0.03)}},
+         r"asset_limits of A: at most 3% long is less than min_position 5%, so that nothing of it can be held long"),
+        ({"min_position": 0.05, "asset_limits": {"A": (-0.02, 0.3)}, "long_only": False}, "at most 2% short is less"),
+        ({"min_position": 0.05, "min_weight": -0.02, "long_only": False}, "min_weight: at most 2% short is less"),
+        ({"no_trade_band": 0.05, "max_trade": 0.02},
+         r"max_trade: 2% is less than no_trade_band 5%, so that no trade is large enough"),
+        ({"no_trade_band": 0.05, "trade_limits": {"A": 0.02}}, "trade_limits of A: 2% is less than no_trade_band"),
+    ],
+)  # fmt: skip
+def test_a_limit_that_a_least_size_makes_void_is_refused(policy: dict, message: str):
+    with pytest.raises(PolicyError, match=message):
+        Policy(**policy)
+    Policy(
+        min_position=0.05, no_trade_band=0.05, asset_limits={"A": (0, 0)}, trade_limits={"A": 0, "B": 0.05}
+    )
+
+
+@pytest.mark.parametrize(
     ("policy", "message"),
     [
         ({"min_position": 2.0}, r"min_position is 2.0; it must be a fraction of NAV between 0 and 1"),
-        ({"min_position": 0.2, "max_weight": 0.1}, r"min_position 0.2 is above max_weight 0.1"),
+        ({"min_position": 0.2, "max_weight": 0.1}, r"min_position 20% is above max_weight 10%"),
         ({"max_holdings": 0}, "max_holdings is 0; it must be a whole number of names, at least 1"),
         ({"max_holdings": 2.5}, "max_holdings is 2.5; it must be a whole number"),
         ({"no_trade_band": 1.5}, r"no_trade_band is 1.5; it must be a fraction of NAV in \[0, 1\)"),

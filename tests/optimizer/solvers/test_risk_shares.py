@@ -232,7 +232,7 @@ def test_what_cannot_be_kept_is_refused_or_on_its_way():
         ({"limits": ("risk:N0 + risk:market <= 3%",)}, "adds names to factors"),
         ({"max_risk_share": -0.1}, "max_risk_share is -0.1; it must be a fraction >= 0"),
         ({"max_risk_share": 30.0}, "a fraction is expected"),
-        ({"risk_share_limits": {"N0": (0.4, 0.2)}}, "the minimum 0.4 is above the maximum 0.2"),
+        ({"risk_share_limits": {"N0": (0.4, 0.2)}}, "the minimum 40% is above the maximum 20%"),
         ({"max_risk_share": 0.2, "max_holdings": 3}, "cannot be combined with own constraints, min_position"),
         ({"max_risk_share": 0.2, "priorities": {"max_risk_share": 2}}, "max_risk_share cannot give way"),
     ],

@@ -90,6 +90,21 @@ def test_what_is_wrong_today_is_a_problem(
     assert found.benchmark == {}
 
 
+def test_a_restricted_symbol_that_nobody_knows_is_told_and_one_that_left_is_not(
+    desk: tuple[Warehouse, Pack],
+) -> None:
+    limits = "risk_free_rate: 0.01, do_not_buy: {LOST: old, AAAA: typed wrong}, do_not_trade: [EUR, AAA]"
+    found = taken(desk, ("risk_free_rate: 0.01", limits))
+    assert found.excluded == {
+        "AAAA": "stands in do_not_buy, and no source has ever priced it; did you mean AAA?"
+    }
+    warehouse, pack = desk
+    with warehouse.live() as con:
+        inputs = read_inputs(con, pack, found, NO_FUNDS)
+    assert (inputs.policy.do_not_buy, inputs.policy.do_not_trade) == ({}, {"AAA": ""})
+    assert under_policy(inputs, found.policy, 0.0).policy == inputs.policy
+
+
 def test_a_paper_book_whose_rate_is_missing_has_a_problem_and_no_holdings(
     desk: tuple[Warehouse, Pack],
 ) -> None:
