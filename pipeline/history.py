@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
 import dagster as dg
@@ -15,10 +15,9 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from pipeline.environment import Environment
 from pipeline.run_history.interrupted_runs import sweep
-from pipeline.run_history.making import make_databases
+from pipeline.run_history.making import START_SECONDS
 from resources.store.file_lock import held
 
-START_SECONDS = 120.0
 OURS = "pipeline.run_history.storage"  # of the storages that a home's dagster.yaml may name
 MODULE, LOCATION, REPOSITORY = "pipeline.definitions", "packfolio", "__repository__"
 
@@ -30,12 +29,17 @@ def made_history(environment: Environment) -> Iterator[dg.DagsterInstance]:
     Raises RecordError for a history that is damaged.
     """
     environment.prepare()
-    with held(environment.home / "dagster.lock", START_SECONDS, f"the start of {environment.dagster_home}"):
-        if OURS in (environment.dagster_home / "dagster.yaml").read_text(encoding="utf-8"):
-            make_databases(environment.dagster_home)
+    with _alone(environment):
         instance = dg.DagsterInstance.get()
     with instance:
         yield instance
+
+
+def _alone(environment: Environment) -> AbstractContextManager[None]:
+    """No other process makes the databases meanwhile; our own storages see to that themselves."""
+    if OURS in (environment.dagster_home / "dagster.yaml").read_text(encoding="utf-8"):
+        return nullcontext()
+    return held(environment.home / "dagster.lock", START_SECONDS, f"the start of {environment.dagster_home}")
 
 
 @contextmanager

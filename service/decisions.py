@@ -5,12 +5,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
+from optimizer import PackfolioError
 from resources.logs.decisions import append_decision
 
 KEPT = ("symbol", "action", "quantity", "current_price", "trade_value", "estimated_cost", "rationale")
+
+
+class NotRecordedError(PackfolioError):
+    """A proposal could not be put on record, and so was not made."""
 
 
 class DecisionLog:
@@ -18,10 +22,12 @@ class DecisionLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = Lock()
 
     def record(self, caller: str, trace_id: str, at: datetime, result: Mapping[str, Any]) -> dict[str, Any]:
-        """Appends who was proposed what, when, from which pack and policy; gives `saved`: what it is found by again."""
+        """Appends who was proposed what, when, from which pack and policy; gives `saved`: what it is found by again.
+
+        Raises NotRecordedError where the file does not take the line; nothing of it is left.
+        """
         policy = json.dumps(result["policy_as_applied"], sort_keys=True)
         line = {
             "at": at.isoformat(),
@@ -35,6 +41,10 @@ class DecisionLog:
             "estimated_costs": result["estimated_costs"],
             "trades": [{name: trade[name] for name in KEPT} for trade in result["trades"]],
         }
-        with self._lock:
+        try:
             digest = append_decision(self.path, line)
+        except OSError as error:
+            raise NotRecordedError(
+                f"{self.path.name} cannot take the proposal ({error.strerror}), which is not made without it"
+            ) from error
         return {"saved": {"at": line["at"], "caller": caller, "line_sha256": digest}}

@@ -11,7 +11,9 @@ from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import Sqlit
 
 from pipeline.run_history.storage import EventHistory, RunHistory
 from resources.ledger.record_error import RecordError
+from resources.store.file_lock import held
 
+START_SECONDS = 120.0
 # Path in Dagster's folder -> what makes it in a folder, and the table of its records.
 DATABASES: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "runs.db": (RunHistory.from_local, "runs"),
@@ -20,6 +22,15 @@ DATABASES: Mapping[str, tuple[Callable[[str], Any], str]] = {
 }
 LAST_MADE = "secondary_indexes"  # what Dagster writes after all else
 BESIDE = ("-wal", "-shm", "-journal")  # of another database these would be read into the new one
+
+
+def make_alone(folder: Path) -> None:
+    """As `make_databases`, by one process at a time: whichever of the desk's or of Dagster's starts first.
+
+    Raises DataError after two minutes of waiting.
+    """
+    with held(folder.with_name("dagster.lock"), START_SECONDS, f"the start of {folder}"):
+        make_databases(folder)
 
 
 def make_databases(folder: Path) -> None:

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as db
@@ -87,7 +88,10 @@ class RunHistory(SqliteRunStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "RunHistory":
-        """As `dagster.yaml` says."""
+        """As `dagster.yaml` says; Dagster opens it first, and all its databases are whole from here on."""
+        from pipeline.run_history.making import make_alone  # it makes this one's too
+
+        make_alone(Path(config_value["base_dir"]))
         return cls.from_local(inst_data=inst_data, **config_value)
 
     @cached_property

@@ -1,5 +1,7 @@
 """The service's log of proposals: written by the service as a file of its own, brought into the warehouse by a run."""
 
+import errno
+import fcntl
 import json
 import os
 from collections.abc import Mapping
@@ -50,21 +52,29 @@ class Decision(Strict):
 def append_decision(path: Path, decision: Mapping[str, Any]) -> str:
     """One line, written whole and on the disk when this returns its SHA-256; what a killed writer left is closed first.
 
-    Raises OSError when the disk takes less than the whole line.
+    Raises OSError when the disk does not take the whole line; nothing of it is left then.
     """
     text = json.dumps(decision, allow_nan=False).encode()
-    line = text + b"\n"
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # what is taken back must be the end of the file
         size = os.fstat(handle).st_size
-        if size and os.pread(handle, 1, size - 1) != b"\n":
-            line = b"\n" + line
-        if os.write(handle, line) != len(line):
-            raise OSError(f"{path} took only a part of a decision: make room on its disk")
-        os.fdatasync(handle)
+        torn = size and os.pread(handle, 1, size - 1) != b"\n"
+        _write_whole(handle, (b"\n" if torn else b"") + text + b"\n", size)
     finally:
         os.close(handle)
     return sha256(text).hexdigest()
+
+
+def _write_whole(handle: int, line: bytes, size: int) -> None:
+    """Write a line at the end of a file of `size` bytes and force it to the disk, or leave the file as it was."""
+    try:
+        if os.write(handle, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fdatasync(handle)
+    except OSError:
+        os.ftruncate(handle, size)
+        raise
 
 
 @dataclass(frozen=True)

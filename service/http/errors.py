@@ -1,5 +1,6 @@
 """Every error as one shape with a stable code: what the endpoints raise becomes an answer here."""
 
+import duckdb
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -9,7 +10,7 @@ from optimizer import PackfolioError
 from resources.settings.policies.limit_words import reason_of
 from resources.settings.words import in_words
 from service.answers import Answer
-from service.http.guard import CODES, TooLargeError, code_of, problem
+from service.http.guard import CODES, TooLargeError, code_of, log, problem
 from service.http.intake import BadJsonError, Busy, MediaTypeError
 
 
@@ -58,6 +59,15 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(TimeoutError)
     async def late(request: Request, error: TimeoutError) -> JSONResponse:
         return answer(request, "timeout", "the answer took too long")
+
+    @app.exception_handler(OSError)
+    @app.exception_handler(duckdb.IOException)
+    @app.exception_handler(duckdb.OutOfMemoryException)
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        log.exception("refused trace_id=%s", request.scope["state"]["trace_id"], exc_info=error)
+        return answer(
+            request, "machine_refused", "a file, a disk or the memory of the desk's machine refused"
+        )
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:

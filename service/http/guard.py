@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from optimizer import DataError, InfeasibleError, PackfolioError, PolicyError, SolverError
 from resources.ledger.record_error import RecordError
+from service.decisions import NotRecordedError
 from service.desk import UnknownPackError
 from service.http.callers import Caller, ForbiddenError, caller_of
 from service.settings import Settings
@@ -46,6 +47,14 @@ CODES: Mapping[str, tuple[int, str]] = {
     "too_large": (413, "Send a smaller request."),
     "too_many_requests": (429, "Wait a second and ask again."),
     "busy": (503, "The solvers are busy; ask again after the seconds in Retry-After."),
+    "not_recorded": (
+        507,
+        "Tell the desk: make room on the disk of its decisions, or let it be written; ask again then.",
+    ),
+    "machine_refused": (
+        503,
+        "Tell the desk: `packfolio doctor` says which file or disk it is; ask again then.",
+    ),
     "timeout": (503, "The answer took too long; ask for less, or again later."),
     "solver_failed": (500, "Report the trace_id; no solver gave an answer that its certificate confirms."),
     "internal_error": (500, "Report the trace_id; what happened is in the service's log."),
@@ -53,6 +62,7 @@ CODES: Mapping[str, tuple[int, str]] = {
 ERRORS: tuple[tuple[type[PackfolioError], str], ...] = (
     (UnknownPackError, "pricing_pack_not_found"),
     (ForbiddenError, "forbidden"),
+    (NotRecordedError, "not_recorded"),
     (RecordError, "record_damaged"),
     (PolicyError, "policy_invalid"),
     (InfeasibleError, "limits_conflict"),

@@ -1,6 +1,9 @@
 """The service's file of decisions becomes rows: each line once, a damaged one set aside, a half one left to grow."""
 
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,3 +87,26 @@ def test_a_line_that_a_killed_service_left_half_spoils_no_other(tmp_path: Path) 
     assert bring(store, path) == (1, [])  # it may still be growing
     append_decision(path, decision("b"))
     assert bring(store, path) == (1, [2])
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """A file takes no byte beyond `size` in the block, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_of_a_line_that_a_full_disk_takes_in_part_nothing_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.jsonl"
+    append_decision(path, decision("a"))
+    whole = path.read_bytes()
+    for room in (0, 1, 100):
+        with pytest.raises(OSError, match=r"No space left|too large"), largest_file(len(whole) + room):
+            append_decision(path, decision("b"))
+        assert path.read_bytes() == whole
+    append_decision(path, decision("b"))
+    assert bring(new_warehouse(tmp_path, staying_open), path) == (2, [])

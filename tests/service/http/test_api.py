@@ -1,6 +1,7 @@
 """The API: the seed's calls unchanged, one shape for every error, and no answer that the pipeline would not give."""
 
 import json
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import duckdb
 import pandas as pd
@@ -295,6 +297,36 @@ def test_each_proposal_is_a_logged_decision(client: TestClient, settings: Settin
         PACK,
     )
     assert [trade["symbol"] for trade in last["trades"]] == [trade["symbol"] for trade in answer["trades"]]
+
+
+def test_a_proposal_that_cannot_be_recorded_is_not_made_and_leaves_nothing(
+    client: TestClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int, line: bytes) -> int:
+        """A disk that takes a few bytes of the line."""
+        return write(handle, line[:7])
+
+    write, before = os.write, settings.decisions.read_bytes()
+    monkeypatch.setattr(os, "write", full)
+    told = execute(client, "policy_rebalance")
+    monkeypatch.undo()
+    assert (told.status_code, told.json()["code"]) == (507, "not_recorded")
+    assert "No space left" in told.json()["message"] and "make room" in told.json()["remedy"]
+    assert settings.decisions.read_bytes() == before
+    assert execute(client, "policy_rebalance").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "refusal", [PermissionError(13, "Permission denied"), duckdb.IOException("cannot open")]
+)
+def test_what_the_machine_refuses_is_told_as_that(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    app = create_app(settings)
+    monkeypatch.setattr(app.state.service.desk.published, "read", Mock(side_effect=refusal))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        told = client.get("/v1/packs")
+    assert (told.status_code, told.json()["code"]) == (503, "machine_refused")
 
 
 def test_no_request_fails_while_a_run_publishes(client: TestClient, settings: Settings) -> None:

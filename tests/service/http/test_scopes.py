@@ -1,0 +1,125 @@
+"""Every route with every kind of key: who is served, who is not, and that nobody is told of a portfolio not his own.
+
+A route that is not in the table fails, so that each new one says whom it is for.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, get_args
+
+import pytest
+from fastapi.testclient import TestClient
+from service_desk import EMPTY, NEWCOMERS, PACK, PORTFOLIO, PORTFOLIOS
+
+from service.api import ViewName, create_app
+from service.patterns import PATTERNS
+from service.settings import SCOPES, Settings
+
+KINDS = ("nobody", "unknown", *SCOPES, "own", "gone")
+# Of a portfolio that is not there: it may ask for nothing that belongs to one.
+GIVEN = {"own": "admin:mixed", "gone": "admin:nobody"} | {scope: scope for scope in SCOPES}
+OPEN, ANY, READ, PROPOSE, ADMIN = "open", "any", "read", "propose", "admin"
+# What a route needs: nothing; any key; a scope, and the portfolio where one is named.
+ROUTES = {
+    "GET /health": OPEN, "GET /ready": OPEN, "GET /docs": ANY, "GET /openapi.json": ANY,
+    "GET /v1/packs": READ, "GET /v1/catalogue": READ,
+    "GET /v1/packs/{pack_id}/portfolios": READ, "GET /v1/packs/{pack_id}/accounts": READ,
+    "GET /v1/packs/{pack_id}/performance": READ, "GET /v1/packs/{pack_id}/attribution": READ,
+    "GET /v1/packs/{pack_id}/regime": READ, "GET /v1/packs/{pack_id}/decisions": ADMIN,
+    "GET /v1/packs/{pack_id}/trace": READ, "GET /v1/packs/{pack_id}/{view}": READ,
+    "POST /v1/execute": PROPOSE,
+}  # fmt: skip
+NAMED = ("performance", "attribution", "trace", "{view}", "execute")  # routes that name a portfolio
+OTHERS = ({*PORTFOLIOS} - {"mixed", "empty"}) | {PORTFOLIO, EMPTY, NEWCOMERS}
+
+
+@pytest.fixture(scope="module")
+def client(settings: Settings) -> Iterator[TestClient]:
+    keys = [f"{sha256(name.encode()).hexdigest()}:{told}" for name, told in GIVEN.items()]
+    with TestClient(
+        create_app(replace(settings, keys=frozenset(keys))), raise_server_exceptions=False
+    ) as one:
+        yield one
+
+
+def asked(route: str, portfolio: str) -> list[dict[str, Any]]:
+    """The requests of a route, one a view or pattern where it has several, about a portfolio where it can name one."""
+    method, path = route.split()
+    place = path.replace("{pack_id}", PACK)
+    if method == "POST":
+        return [
+            {
+                "method": method,
+                "url": place,
+                "json": {"pattern_id": name, "inputs": {"portfolio_id": portfolio, **more(name)}},
+            }
+            for name in PATTERNS
+        ]
+    if "{view}" in path:
+        return [
+            {"method": method, "url": place.replace("{view}", view), "params": {"portfolio": portfolio}}
+            for view in get_args(ViewName)
+        ]
+    last = path.rpartition("/")[2]
+    params = {"portfolio": portfolio} if last in NAMED else {}
+    params |= {"symbol": "SPY"} if last == "trace" else {}
+    params |= {"search": portfolio} if last in ("portfolios", "accounts") else {}
+    return [{"method": method, "url": place, "params": params}]
+
+
+def more(pattern: str) -> dict[str, Any]:
+    return {
+        "analyze_impact": {"proposed_trades": [{"symbol": "SPY", "action": "BUY", "quantity": 1}]},
+        "suggest_hedges": {"scenario_id": "equity_selloff"},
+        "suggest_factor_hedges": {"targets": {"market": 0.1}},
+        "suggest_deleveraging_hedges": {"regime": "LATE_EXPANSION"},
+    }.get(pattern, {})
+
+
+def ask(client: TestClient, kind: str, request: dict[str, Any]) -> Any:
+    return client.request(**request, headers={} if kind == "nobody" else {"X-API-Key": kind})
+
+
+def refusal(kind: str, needs: str, named: bool) -> int | None:
+    """The status of whom is not served."""
+    if needs == OPEN:
+        return None
+    if kind in ("nobody", "unknown"):
+        return 401
+    if needs in SCOPES and SCOPES.index(needs) > SCOPES.index(GIVEN[kind].split(":")[0]):
+        return 403
+    return 403 if kind == "gone" and named else None
+
+
+def test_each_route_says_whom_it_is_for(client: TestClient) -> None:
+    app: Any = client.app
+    there = {
+        f"{method} {route.path}" for route in app.routes for method in route.methods - {"HEAD", "OPTIONS"}
+    }
+    assert there == ROUTES.keys()
+    described = client.get("/openapi.json", headers={"X-API-Key": "read"}).json()["paths"]
+    assert {f"{method.upper()} {path}" for path in described for method in described[path]} <= there
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_each_kind_of_key_is_served_what_it_may_ask_and_nothing_else(client: TestClient, route: str) -> None:
+    for kind in KINDS:
+        for request in asked(route, "mixed"):
+            answer, refused = ask(client, kind, request), refusal(kind, ROUTES[route], route.endswith(NAMED))
+            if refused:
+                assert (answer.status_code, [*answer.json()]) == (
+                    refused,
+                    ["code", "message", "remedy", "trace_id"],
+                )
+            else:
+                assert answer.status_code not in (401, 403), (kind, request, answer.text)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_who_has_one_portfolio_is_told_of_no_other(client: TestClient, route: str) -> None:
+    for name in ("mixed", "seed", PORTFOLIO):
+        for request in asked(route, name):
+            told = ask(client, "own", request)
+            assert not [other for other in OTHERS if f'"{other}"' in told.text], (request, told.text[:500])
+            assert name == "mixed" or not route.endswith(NAMED) or told.status_code == 403, request
