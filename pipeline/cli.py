@@ -32,6 +32,7 @@ from pipeline.commands.terminal import (
     reader,
     working,
 )
+from pipeline.ending import at_once
 from pipeline.environment import Environment, keep_private
 from pipeline.unchanged import begin, unchanged_since
 from resources.ledger.record_error import FAILED, FAULT, exit_status
@@ -76,8 +77,8 @@ def packfolio(
 init_command.register(app)  # what a newcomer needs stands first in the list
 
 
-def main() -> None:
-    """Entry point: known errors and what the machine refuses become one line and an exit status, never a traceback."""
+def command() -> None:
+    """What is typed; known errors, and what the machine refuses, become a line and an exit status, not a traceback."""
     # Imports make a million objects that stay: to look for cycles among them again and again takes half a second.
     gc.set_threshold(200_000, 100, 1000)
     keep_private()
@@ -94,6 +95,9 @@ def main() -> None:
             err.print(f"[red]{type(error).__name__}[/red] {said}", highlight=False, soft_wrap=True)
             sys.exit(FAULT if is_damaged(error) else FAILED)
         raise
+
+
+main = at_once(command)
 
 
 def _day(value: datetime | None) -> date | None:

@@ -106,9 +106,9 @@ def _run(call: dict[str, object]) -> None:
     status = 0
     try:
         if sys.argv[0] == "packfolio":
-            from pipeline.cli import main
+            from pipeline.cli import command
 
-            main()
+            command()
         elif sys.argv[1:2] == ["-m"]:
             sys.argv = sys.argv[2:]
             sys.path.insert(0, "")

@@ -61,7 +61,7 @@ class Terminal:
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.setattr(sys, "argv", ["packfolio", *words])
             try:
-                pipeline.cli.main()
+                pipeline.cli.command()
             except SystemExit as ended:
                 status = int(ended.code or 0)
             finally:

@@ -259,11 +259,15 @@ def expected_shortfall(returns: Array, level: float = 0.95) -> float:
     >>> round(expected_shortfall([-0.05, -0.01, 0.0, 0.01], 0.75), 4)
     0.05
     """
-    count = (1 - level) * len(returns)
-    worst = np.sort(returns)
+    return mean_of_worst(np.sort(returns), level)
+
+
+def mean_of_worst(ascending: Array, level: float) -> float:
+    """`expected_shortfall` of finite returns that are in ascending order, for many levels of one row."""
+    count = (1 - level) * len(ascending)
     whole = int(np.floor(count + 1e-12))
-    part = (count - whole) * worst[min(whole, len(worst) - 1)]
-    return float(-(worst[:whole].sum() + part) / count)
+    part = (count - whole) * ascending[min(whole, len(ascending) - 1)]
+    return float(-(ascending[:whole].sum() + part) / count)
 
 
 @counted(2)

@@ -328,11 +328,15 @@ class Portfolio:
 
     def get_weights(self, prices: Mapping[str, Number]) -> dict[str, float]:
         """Fractions of the value including cash, by symbol ascending; cash is what is missing to 1."""
+        return self.value_and_weights(prices)[1]
+
+    def value_and_weights(self, prices: Mapping[str, Number]) -> tuple[Decimal, dict[str, float]]:
+        """`total_value` and `get_weights`, which are worked out once for both."""
         values = self.values(prices)
         total = self.cash + sum(values.values(), ZERO)
         if values and total <= 0:
             raise DataError(f"{self.name} is worth {total}; weights need a value above 0")
-        return {symbol: float(value / total) for symbol, value in values.items()}
+        return total, {symbol: float(value / total) for symbol, value in values.items()}
 
     def calculate_total_exposures(
         self, prices: Mapping[str, Number], fund_map: FundExposureMap

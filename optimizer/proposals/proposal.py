@@ -265,28 +265,30 @@ def orders_impact(
     believed  what `believe` gives, where that is known already
     Risk and return are NaN where the history is too short to form beliefs from.
     """
-    value, after = portfolio.total_value(prices), weights_after(portfolio, prices, orders)
+    value, before = portfolio.value_and_weights(prices)
+    after = weights_after(portfolio, prices, orders, value)
     costs = sum((cost for _, cost in orders.values()), ZERO)
     beliefs, known = believed or believe(evidence, universe, policy, mandate)
     if beliefs is not None and beliefs.scenarios is not None:
         known = beliefs.moments(evidence)  # the days as they happened
-    change = impact(
-        portfolio.get_weights(prices), after, value, costs, known, policy, universe, mandate.ratings
-    )
+    change = impact(before, after, value, costs, known, policy, universe, mandate.ratings)
     return change if beliefs else change.without_risk()
 
 
 def weights_after(
-    portfolio: Portfolio, prices: Mapping[str, Number], orders: Mapping[str, tuple[Decimal, Decimal]]
+    portfolio: Portfolio,
+    prices: Mapping[str, Number],
+    orders: Mapping[str, tuple[Decimal, Decimal]],
+    value: Decimal,
 ) -> dict[str, float]:
     """Symbol -> fraction of the NAV once the orders are filled and paid; nothing where they cost all of it.
 
-    prices, orders  as in `orders_impact`
+    prices, orders  as in `orders_impact`;  value  of the portfolio before them
     """
     held = {symbol: position.quantity for symbol, position in portfolio.positions.items()}
     for symbol, (quantity, _) in orders.items():
         held[symbol] = held.get(symbol, ZERO) + quantity
-    left = portfolio.total_value(prices) - sum((cost for _, cost in orders.values()), ZERO)
+    left = value - sum((cost for _, cost in orders.values()), ZERO)
     if left <= 0:
         return {}
     return {symbol: float(money(q * exact(prices[symbol])) / left) for symbol, q in sorted(held.items()) if q}

@@ -133,6 +133,7 @@ def describe(
     met = "optimal" if solution.constraints_met else "optimal among what turnover allows; see unmet"
     return OptimizationResult(
         weights={symbol: float(w[rank[symbol]]) for symbol in names},
+        exposures=exposures_of(w, setting),
         objective_value=solution.objective,
         success=True,
         message=met,
@@ -169,11 +170,9 @@ def moments(w: Array, setting: Setting) -> dict[str, Any]:
 
 
 def composition(w: Array, setting: Setting) -> dict[str, Any]:
-    """What weights (n,) hold: counts, concentration, notional and exposures."""
-    funds, concentration = setting.universe.funds, herfindahl(w)
-    by_name = dict(zip(setting.symbols, w.tolist(), strict=True))
+    """What weights (n,) hold: counts, concentration, notional, cash, turnover."""
+    concentration = herfindahl(w)
     return {
-        "exposures": {} if funds is None else ExposureCalculator(funds).calculate(by_name),
         "total_notional": float(notional(setting) @ np.abs(w)),
         "effective_assets": int((np.abs(w) > HELD).sum()),
         "concentration_ratio": concentration,
@@ -182,6 +181,13 @@ def composition(w: Array, setting: Setting) -> dict[str, Any]:
         "cash": 1.0 - float(w.sum()),
         "turnover": nan if setting.held is None else turnover(w, setting.held),
     }
+
+
+def exposures_of(w: Array, setting: Setting) -> dict[ExposureType, float]:
+    """Look-through amounts of weights (n,), fractions of NAV; nothing where nothing is looked through."""
+    funds = setting.universe.funds
+    by_name = dict(zip(setting.symbols, w.tolist(), strict=True))
+    return {} if funds is None else ExposureCalculator(funds).calculate(by_name)
 
 
 def exposure_shares(shares: Array, setting: Setting) -> dict[ExposureType, float]:

@@ -1,6 +1,6 @@
 """Scenarios from the model: past days at today's volatility, and factor shocks that reach every name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from optimizer.beliefs.estimators.garch import garch_variances
 from optimizer.errors import DataError, PolicyError
 from optimizer.factors.factor_model import FactorModel
-from optimizer.measures.performance import expected_shortfall
+from optimizer.measures.performance import mean_of_worst
 from optimizer.typing import Array
 
 EWMA_DECAY = 0.94
@@ -84,17 +84,29 @@ def tail_risk(scenarios: Array, weights: Array, level: float = 0.99) -> TailRisk
     >>> tail_risk(np.array([[-0.04], [-0.02], [0.0], [0.01]]), np.array([1.0]), level=0.5)
     TailRisk(level=0.5, value_at_risk=0.02, expected_shortfall=0.03)
     """
-    if not 0.0 < level < 1.0:
-        raise PolicyError(f"level is {level}; it must lie between 0 and 1: 0.99 for the worst 1%")
+    return tail_risks(scenarios, weights, (level,))[0]
+
+
+def tail_risks(scenarios: Array, weights: Array, levels: Sequence[float]) -> tuple[TailRisk, ...]:
+    """`tail_risk` at each of some levels: the book's returns are reckoned and put in order once."""
+    for level in levels:
+        if not 0.0 < level < 1.0:
+            raise PolicyError(f"level is {level}; it must lie between 0 and 1: 0.99 for the worst 1%")
     if scenarios.ndim != 2 or scenarios.shape[1:] != weights.shape or not len(scenarios):
         raise DataError(
             f"scenarios have shape {scenarios.shape} and weights {weights.shape}; they do not fit"
         )
     if not (_sane(scenarios) and _sane(weights)):
         raise DataError("a scenario or a weight is no number, or beyond a million; correct it")
-    book = scenarios @ weights
-    worst = np.sort(book)[max(int(np.ceil((1 - level) * len(book) * (1 - 1e-12))) - 1, 0)]
-    return TailRisk(level, float(-worst), float(expected_shortfall(book, level)))
+    days = np.sort(scenarios @ weights)
+    return tuple(
+        TailRisk(
+            level,
+            float(-days[max(int(np.ceil((1 - level) * len(days) * (1 - 1e-12))) - 1, 0)]),
+            mean_of_worst(days, level),
+        )
+        for level in levels
+    )
 
 
 def over_horizon(scenarios: Array, sessions: int) -> Array:

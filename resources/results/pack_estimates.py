@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -202,6 +204,20 @@ class Case:
     def prices(self) -> Mapping[str, float]:
         """Symbol -> price of one share in base currency."""
         return self.inputs.prices
+
+    @cached_property
+    def _worth(self) -> dict[str, Decimal]:
+        return self.portfolio.values(self.prices)
+
+    @property
+    def nav(self) -> float:
+        """Value of holdings and cash, base currency."""
+        return float(self.portfolio.cash + sum(self._worth.values(), ZERO))
+
+    @cached_property
+    def values(self) -> dict[str, float]:
+        """Symbol -> value held, base currency, of what is held."""
+        return {s: float(v) for s, v in self._worth.items() if v}
 
 
 @dataclass(frozen=True)

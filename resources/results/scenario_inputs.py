@@ -78,7 +78,7 @@ class Exposed:
     @cached_property
     def nav(self) -> float:
         """Value of holdings and cash."""
-        return float(self.case.portfolio.total_value(self.case.prices))
+        return self.case.nav
 
     @cached_property
     def held(self) -> Sensitivities:
@@ -125,7 +125,7 @@ def read_exposed(
 
     funds  what the desk's funds hold
     """
-    symbols = {*values_of(case), *wanted_symbols(books)}
+    symbols = {*case.values, *wanted_symbols(books)}
     market = read_market(con, pack, symbols, [case.snapshot.base_currency], SESSIONS, windows_of(books))
     made: dict[object, Any] = {}
 
@@ -153,17 +153,12 @@ def _candidates(books: Playbooks) -> set[str]:
     return wanted | {s for advices in books.regimes.values() for advice in advices for s in advice.candidates}
 
 
-def values_of(case: Case) -> dict[str, float]:
-    """Symbol -> value held, base currency, of what is held."""
-    return {s: float(v) for s, v in case.portfolio.values(case.prices).items() if v}
-
-
 def exposed_on(market: Market, case: Case, funds: FundExposureMap, books: Playbooks, once: Once) -> Exposed:
     """`read_exposed` from a market that was read for many.
 
     once  gives by a key what was made before: what depends on the market alone is made once for all portfolios
     """
-    pack, currency, values = market.pack, case.snapshot.base_currency, values_of(case)
+    pack, currency, values = market.pack, case.snapshot.base_currency, case.values
     wanted = once("candidates", lambda: _candidates(books))
     asked = once("asked", lambda: wanted_symbols(books))
     symbols = tuple(sorted({*values, *asked} - {"CASH"}))

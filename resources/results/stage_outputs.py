@@ -16,7 +16,7 @@ from optimizer.measures.portfolio_measures import risk_contributions
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.problem.setting import Setting
 from optimizer.proposals.proposal import Beliefs
-from optimizer.proposals.result import describe
+from optimizer.proposals.result import composition, exposure_shares, moments
 from optimizer.solvers.audit import Binding
 from optimizer.solvers.hierarchy import Unmet
 from optimizer.tax.taxes import TaxLine
@@ -47,6 +47,12 @@ def json_text(value: object) -> str:
         return _JSON.encode(value)
     except (TypeError, ValueError):  # a number that is not finite, or one of numpy
         return _JSON.encode(_finite(value))
+
+
+def json_texts(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """`json_text` of each of many flat rows of numbers, which takes half the time when they are written at once."""
+    parts = json_text(rows)[2:-2].split("}, {")
+    return [f"{{{part}}}" for part in parts] if len(parts) == len(rows) else [*map(json_text, rows)]
 
 
 class Plain(dict[str, object]):
@@ -202,7 +208,7 @@ def trade_columns(
         "fx_rate": rates,
         "simulated": [row.symbol in simulated for row in rows],
         "sequence": range(len(rows)),
-        "numbers": [json_text(row.numbers) for row in rows],
+        "numbers": json_texts([row.numbers for row in rows]),
         **{name: [line.get(name) for line in taxed] for name in (TAX_COLUMNS if lines else ())},
     }
     total = {
@@ -271,14 +277,15 @@ def result_row(
 
     policy  that of the setting `as_json`, where it is there already
     """
-    found = describe(solution, setting)
-    known = setting.estimates.mean is not None
+    known, w = setting.estimates.mean is not None, solution.weights
+    figures, held = moments(w, setting), composition(w, setting)
+    shares = exposure_shares(risk_contributions(w, setting.estimates.risk), setting) if known else {}
     diagnostics = {
-        "growth": found.expected_growth if known else None,
-        "diversification_ratio": found.diversification_ratio if known else None,
-        "effective_assets": found.effective_assets,
-        "effective_number": found.effective_number,
-        "exposure_risk": {kind.name: share for kind, share in found.exposure_risk.items()} if known else None,
+        "growth": figures["expected_growth"] if known else None,
+        "diversification_ratio": figures["diversification_ratio"] if known else None,
+        "effective_assets": held["effective_assets"],
+        "effective_number": held["effective_number"],
+        "exposure_risk": {kind.name: share for kind, share in shares.items()} if known else None,
         "binding": [_flat(limit) for limit in solution.binding],
         "unmet": [_flat(limit) for limit in solution.unmet],
         "unconstrained_turnover": solution.unconstrained_turnover,
@@ -289,10 +296,10 @@ def result_row(
         diagnostics["levels"] = [asdict(level) for level in solution.levels]
     return {
         "method": solution.method, "status": "optimal", "objective": solution.objective,
-        "expected_return": found.expected_return if known else np.nan,
-        "volatility": found.expected_volatility if known else np.nan,
-        "sharpe": found.sharpe_ratio if known else np.nan,
-        "notional": found.total_notional, "cash": solution.cash, "turnover": found.turnover,
+        "expected_return": figures["expected_return"] if known else np.nan,
+        "volatility": figures["expected_volatility"] if known else np.nan,
+        "sharpe": figures["sharpe_ratio"] if known else np.nan,
+        "notional": held["total_notional"], "cash": solution.cash, "turnover": held["turnover"],
         "constraints_met": solution.constraints_met,
         "warnings": json_text(desk_warnings(solution.warnings, solution)),
         "certificate": json_text(_flat(solution.certificate)), "solver": solution.solver,

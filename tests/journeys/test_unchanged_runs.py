@@ -27,9 +27,9 @@ ASKED = {"as_of": "2024-02-28", "portfolio": None}
 HEAVY = ("dagster", "pandas", "numpy", "pyarrow", "scipy", "sqlalchemy")
 ALONE = f"""
 import sys
-from pipeline.cli import main
+from pipeline.cli import command
 try:
-    main()
+    command()
 finally:
     print(sorted(set({HEAVY}) & set(sys.modules)), file=sys.stderr)
 """

@@ -24,7 +24,7 @@ from resources.results.attribution.risks import factor_risk_columns
 from resources.results.pack_estimates import Case
 from resources.results.rebalancing import decision_of, policy_of_day, quiet_list, quiet_result
 from resources.results.risk_outputs import Hedged, hedge_columns, hedged, impact_columns, jumped
-from resources.results.scenario_inputs import Exposed, exposed_on, values_of
+from resources.results.scenario_inputs import Exposed, exposed_on
 from resources.results.stage_outputs import (
     Answer,
     belief_columns,
@@ -142,8 +142,9 @@ def _by_factor(case: Case, account: Account) -> Told:
     """Risk before and after the trades by the factors of the model on record; nothing without one."""
     if account.model is None or account.orders is None:
         return {}, ()
-    before = {s: w for s, w in case.portfolio.get_weights(case.prices).items() if w}
-    after = weights_after(case.portfolio, case.prices, account.orders)
+    value, held = case.portfolio.value_and_weights(case.prices)
+    before = {s: w for s, w in held.items() if w}
+    after = weights_after(case.portfolio, case.prices, account.orders, value)
     benchmark = case.inputs.universe.benchmark
     try:
         return {"factor_risks": factor_risk_columns(account.model, before, after, benchmark)}, ()
@@ -162,7 +163,7 @@ def hedges_of(ground: Ground, account: Account) -> Told:
     values: Mapping[str, float] = {}
     try:
         case = ground.case(account.snapshot, account.known(), account.key)
-        values = values_of(case)
+        values = case.values
         book = exposed_on(ground.market, case, ground.funds, books, ground.once)
         found = hedged(book, books.by_shocks if values else [], books.instruments, books.hedge_limits)
     except PackfolioError as error:

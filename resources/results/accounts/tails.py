@@ -33,12 +33,12 @@ def _books(ground: Ground, account: Account) -> tuple[float, Mapping[str, Mappin
     """What the portfolio is worth, and the weights of its books that hold something, symbols ascending."""
     inputs = ground.inputs(account.snapshot)
     portfolio = portfolio_of(inputs)
-    value = float(portfolio.total_value(inputs.prices))
-    found = {HELD: portfolio.get_weights(inputs.prices)}
+    value, held = portfolio.value_and_weights(inputs.prices)
+    found = {HELD: held}
     if account.orders is not None:
-        found[PROPOSED] = weights_after(portfolio, inputs.prices, account.orders)
+        found[PROPOSED] = weights_after(portfolio, inputs.prices, account.orders, value)
     weights = {book: {s: w for s, w in sorted(held.items()) if w} for book, held in found.items()}
-    return value, {book: held for book, held in weights.items() if held}
+    return float(value), {book: held for book, held in weights.items() if held}
 
 
 def _tails(

@@ -1,8 +1,8 @@
 """Value at risk and expected shortfall of what is held and of what is proposed, as rows of `tail_risk`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,11 @@ from optimizer import (
     filtered_scenarios,
     over_horizon,
     simple_returns,
-    tail_risk,
 )
 from optimizer.model.sessions import TRADING_DAYS
-from optimizer.risk.filtered_simulation import STILL
+from optimizer.risk.filtered_simulation import STILL, tail_risks
 from optimizer.typing import Array
-from resources.results.sensitivities.span import Span
+from resources.results.sensitivities.span import Span, each
 from resources.results.stage_outputs import Columns
 from resources.settings.tail_risk import TailFile
 
@@ -31,6 +30,7 @@ LEAST = 100  # days on which all names are priced
 COLUMNS = (
     "book", "method", "level", "horizon_days", "value_at_risk", "expected_shortfall", "scenarios", "value",
 )  # fmt: skip
+Make = Callable[[Array, TailFile], Array]
 Mask = npt.NDArray[np.bool_]
 Row = tuple[str, str, float, int, float, float, int, float]
 
@@ -78,39 +78,37 @@ def _rows(book: str, tails: Tails, settings: TailFile, value: float) -> list[Row
 def _by_history(weights: Mapping[str, float], priced: Priced, settings: TailFile) -> Tails:
     """Days as they were, and as they would be at today's volatility: the last days on which all names are priced."""
     span = priced.span
-    table = np.array([span.base(symbol) for symbol in span.symbols])
-    common = np.isfinite(table).all(axis=0)
+    finite = each(span.once, ("finite", span.key), span.symbols, lambda s: np.isfinite(span.base(s)))
+    common = reduce(np.logical_and, finite)
     days = int(common.sum()) - 1
     if days < LEAST + settings.horizon_days:
-        short = min(span.symbols, key=lambda s: (np.isfinite(span.base(s)).sum(), s))
+        short = min(zip(span.symbols, finite, strict=True), key=lambda one: (one[1].sum(), one[0]))[0]
         raise DataError(
             f"its names have {max(days, 0)} common days of returns, {LEAST + settings.horizon_days} are needed; "
             f"{short} has the fewest"
         )
     own = np.array(list(weights.values()))
-    key = (span.key, common.tobytes())
     for method, make in ((HISTORICAL, _past), (FILTERED, _filtered)):
-        columns = [
-            span.once(
-                (method, symbol, key, settings.volatility), partial(make, span, symbol, common, settings)
-            )
-            for symbol in weights
-        ]
-        scenarios = over_horizon(np.column_stack(columns), settings.horizon_days)
-        for level in settings.levels:
-            yield method, len(scenarios), tail_risk(scenarios, own, level)
+        key = (method, span.key, common.tobytes(), settings.volatility, settings.horizon_days)
+        columns = each(span.once, key, weights, partial(_scenarios, make, span, common, settings))
+        scenarios = np.ascontiguousarray(np.array(columns).T)
+        for found in tail_risks(scenarios, own, settings.levels):
+            yield method, len(scenarios), found
 
 
-def _past(span: Span, symbol: str, common: Mask, _: TailFile) -> Array:
-    return simple_returns(span.base(symbol)[common, None])[:, 0]
+def _scenarios(make: Make, span: Span, common: Mask, settings: TailFile, symbol: str) -> Array:
+    """(T,) what a name would earn over the horizon, made once for all books whose names share their days."""
+    returns = make(simple_returns(span.base(symbol)[common, None]), settings)
+    return over_horizon(returns, settings.horizon_days)[:, 0]
 
 
-def _filtered(span: Span, symbol: str, common: Mask, settings: TailFile) -> Array:
+def _past(returns: Array, _: TailFile) -> Array:
+    return returns
+
+
+def _filtered(returns: Array, settings: TailFile) -> Array:
     """Returns at today's volatility; those of a name that never moves as they are."""
-    returns = _past(span, symbol, common, settings)
-    if returns.std() <= STILL:
-        return returns
-    return filtered_scenarios(returns[:, None], settings.volatility)[:, 0]
+    return returns if returns.std() <= STILL else filtered_scenarios(returns, settings.volatility)
 
 
 def _by_factors(weights: Mapping[str, float], priced: Priced, settings: TailFile) -> Tails:
@@ -119,9 +117,20 @@ def _by_factors(weights: Mapping[str, float], priced: Priced, settings: TailFile
         return
     model = priced.model.of(tuple(weights))
     own = np.array(list(weights.values()))
-    series = priced.factor_returns[list(model.factors)].dropna().to_numpy(dtype=float)
-    moves = filtered_scenarios(series[-settings.lookback_days :], settings.volatility)
-    scenarios = over_horizon(moves, settings.horizon_days)
+    scenarios = _of_factors(priced.span, model.factors, priced.factor_returns, settings)
     specific = float(np.sqrt(own**2 @ model.specific * settings.horizon_days / TRADING_DAYS))
     for level in settings.levels:
         yield BY_FACTORS, len(scenarios), factor_tail(scenarios, model.exposures.T @ own, specific, level)
+
+
+def _of_factors(span: Span, factors: Sequence[str], known: pd.DataFrame, settings: TailFile) -> Array:
+    """(T, K) what the factors of a model would earn over the horizon, made once for all books that it tells."""
+
+    def made() -> tuple[object, Array]:
+        series = known[list(factors)].dropna().to_numpy(dtype=float)
+        moves = filtered_scenarios(series[-settings.lookback_days :], settings.volatility)
+        return known, over_horizon(moves, settings.horizon_days)
+
+    key = ("factor scenarios", id(known), settings.lookback_days, settings.volatility, settings.horizon_days)
+    scenarios: Array = span.once(key, made)[1]
+    return scenarios

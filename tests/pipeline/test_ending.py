@@ -1,0 +1,43 @@
+"""A command's process ends at once, and loses nothing of what it said or had to put in order."""
+
+import subprocess
+import sys
+
+import pytest
+from source_tree import ROOT
+
+PROGRAM = """
+import atexit, os, sys, threading, time
+from pipeline.ending import at_once
+class Left:
+    def __del__(self): os.write(2, b"taken apart")
+left = Left()
+left.itself = left
+@at_once
+def command():
+    atexit.register(print, "put in order")
+    THREAD
+    print("said")
+    sys.exit(STATUS)
+command()
+"""
+
+
+def ended(status: str, thread: str = "pass") -> tuple[int, str, str]:
+    program = PROGRAM.replace("STATUS", status).replace("THREAD", thread)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(("status", "code"), [("3", 3), ("None", 0)])
+def test_what_was_said_and_registered_is_done_and_nothing_taken_apart(status: str, code: int) -> None:
+    assert ended(status) == (code, "said\nput in order\n", "")
+
+
+def test_a_thread_that_works_is_waited_for_and_a_message_is_said() -> None:
+    thread = "threading.Thread(target=lambda: (time.sleep(0.2), print('worked'))).start()"
+    code, out, told = ended("3", thread)
+    assert (code, out.split("\n")[:2], told) == (3, ["said", "worked"], "taken apart")
+    assert ended("'why not'") == (1, "said\nput in order\n", "why not\ntaken apart")
