@@ -127,19 +127,19 @@ def ingest(
         from pipeline import runs
 
         outcome = runs.ingest(instance, source, _iso(start), _iso(end), watch)
-    from resources.results.queries import set_aside_today
+    from resources.packs.missing_data import told_of_ingest
 
     with reader() as con:
-        aside = set_aside_today(con)
+        told = told_of_ingest(con, outcome.run_id)
     if not as_json:
         from pipeline.commands.printed.show_ingest import show_ingested
 
-        show_ingested(out, outcome.counts, aside)
+        show_ingested(out, outcome.counts, told["noted"], told["set_aside_today"])
         if outcome.reason:
             err.print(outcome.reason, highlight=False, soft_wrap=True)
         raise typer.Exit(outcome.status)
     status = "done" if outcome.status == 0 else "failed"
-    document = {"status": status, "reason": outcome.reason, **outcome.counts, "set_aside_today": aside}
+    document = {"status": status, "reason": outcome.reason, **outcome.counts, **told}
     finish(document, outcome.status, as_json)
 
 

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from optimizer import DataError, PolicyError
 from resources.accounts.keys import key_of
 from resources.books.day_before import out_of_date
 from resources.ledger.ledger import Connection
-from resources.logs.open_questions import open_questions, set_aside_since
+from resources.packs.missing_data import noted_of_deliveries
 from resources.packs.packs import Pack, find_pack, latest_fresh
 
 Row = dict[str, Any]
@@ -218,16 +217,8 @@ def packs_table(con: Connection) -> list[Row]:
     )
 
 
-def set_aside_today(con: Connection) -> list[Row]:
-    """What is delivered and set aside, by symbol: how many rows, since when, why, and what to do."""
-    return [
-        {**asdict(question), "said": f"{set_aside_since(question)}; {question.remedy}"}
-        for question in open_questions(con)
-    ]
-
-
 def pack_details(con: Connection, pack_id: str) -> Row:
-    """One pack with its findings, those of its sources' files too, its logs and portfolios."""
+    """One pack with its findings, what was noted of its sources' files, its logs and portfolios."""
     pack = find_pack(con, pack_id)
     row = rows(con, "select * from pricing_packs where pack_id = ?", [pack.id])[0]
     later = rows(con, "select pack_id, reason from pricing_packs where supersedes = ?", [pack.id])
@@ -251,7 +242,11 @@ def pack_details(con: Connection, pack_id: str) -> Row:
         "where pack_id = $1 order by id",
         [pack.id],
     )
-    return {**row, "superseded_by": later, "logs": logs, "findings": findings, "materializations": written}
+    noted = noted_of_deliveries(con, pack.watermark, pack.as_of)
+    return {
+        **row, "superseded_by": later, "logs": logs, "findings": findings, "noted_of_deliveries": noted,
+        "materializations": written,
+    }  # fmt: skip
 
 
 def backtest_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:

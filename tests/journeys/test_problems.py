@@ -56,10 +56,14 @@ def test_what_is_missing_under_a_number_is_told_wherever_it_is_read(tmp_path: Pa
         symbol, day, _ = line.split(",")
         if symbol == "BBB" and day >= str(since):
             lines[place] = f"BBB,{day},-1\n"
+    (lacking,) = [line for line in lines if line.startswith(f"CCC,{days[-3]},")]
+    lines.remove(lacking)
     history.write_text("".join(lines))
     told = zygote.read("ingest", "--source", str(history))
     assert (told["status"], told["files"], told["symbols"], told["set_aside"]) == ("done", 1, 5, 12)
     assert told["rows"] == len(lines) - 1 - 12
+    (gap,) = [row for row in told["noted"] if row["code"] == "MISSING_SESSION"]
+    assert gap["message"].startswith("CCC lacks 1 sessions")
     (aside,) = told["set_aside_today"]
     assert (aside["symbol"], aside["rows"], aside["first"]) == ("BBB", 12, str(since))
     (tmp_path / "inbox" / "notes.docx").write_text("not a table")
@@ -74,6 +78,7 @@ def test_what_is_missing_under_a_number_is_told_wherever_it_is_read(tmp_path: Pa
     assert any(note.startswith("FILE_REFUSED: notes.docx") for note in notes)
     shown = zygote.read("packs", "show", "latest")
     assert {"SET_ASIDE", "FILE_REFUSED"} <= {finding["code"] for finding in shown["findings"]}
+    assert gap in shown["noted_of_deliveries"]
     assert shown["quality"] < 80
     status, said = zygote.packfolio("doctor")
     assert status != 0 and "file notes.docx" in said and f"set aside since {since}" in said

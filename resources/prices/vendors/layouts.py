@@ -8,6 +8,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from resources.prices.columns import ALIASES, SYMBOL, TYPES, plain
 from resources.prices.source import FileRejected, Finding
@@ -21,8 +22,8 @@ from resources.prices.vendors.rewriting import (
     changed,
     dollars,
     fail,
-    lines_of,
 )
+from resources.prices.vendors.separated import separator_of, told_separator, with_commas
 
 HEAD = 1 << 15  # bytes that the first lines are looked for in
 PRICE_FIELDS = frozenset({"open", "high", "low", "close", "adj_close", "volume"})
@@ -31,7 +32,7 @@ STOOQ = {
     "<VOL>": "volume",
 }  # fmt: skip
 NO_SYMBOL = re.compile("PRICE|VALUE|NAV|VWAP|RETURN|CHANGE|INDEX|TURNOVER|TRADES|LAST|BID|ASK|MID")
-DECIMAL_COMMA, DECIMAL_POINT = re.compile(r"[+-]?\d+,\d+", re.A), re.compile(r"[+-]?\d+\.\d+", re.A)
+NAMED = {";": "semicolons", "\t": "tabs", ",": "commas"}
 MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00:00([+-]\d{2}:?\d{2})?", re.A)
 
 
@@ -43,19 +44,24 @@ def rewritten(data: bytes, name: str, ignored: Sequence[str] = ()) -> Rewritten 
     """
     head = data[:HEAD].removeprefix(b"\xef\xbb\xbf")
     try:
-        first = head.decode(errors="ignore").splitlines()[:3]
-        separator = _separator(first[0]) if first else ","
+        first = head.decode(errors="ignore").splitlines()[:4]
+        said = told_separator(first[0]) if first else None
+        first = first[:3] if said is None else first[1:]
+        separator = said or (separator_of(first[0]) if first else ",")
         heads = [cells_of(line, separator) for line in first]
-        text = data.decode("utf-8-sig") if separator != "," or _is_vendors(heads, ignored) else ""
+        text = data.decode("utf-8-sig") if said or separator != "," or _is_vendors(heads, ignored) else ""
     except (UnicodeDecodeError, csv.Error):
         return None  # the plain reader says what is wrong with the bytes
-    if not text:
+    if not text or not heads:
         return None
-    notes = ""
+    if said:
+        text = re.sub(r"^[^\r\n]*(\r\n?|\n)", "", text)  # the line that told it
     if separator != ",":
-        text, notes = _with_commas(text, separator, name), f"{'semicolons' if separator == ';' else 'tabs'}"
-    found = _of_vendor(text, heads, name, ignored)
-    return found or Rewritten(f"a table with {notes}", text.encode())
+        text = with_commas(text, separator, name)
+    found = _of_vendor(text, heads, name, ignored) or Rewritten(
+        f"a table with {NAMED.get(separator, separator)}", text.encode()
+    )
+    return replace(found, dropped=found.dropped + 1) if said else found
 
 
 def _is_vendors(heads: Sequence[Sequence[str]], ignored: Sequence[str]) -> bool:
@@ -91,40 +97,6 @@ def _of_vendor(
         columns = tuple(("close", symbol) for symbol in symbols)
         return Rewritten("a table with a column a symbol", plain_text.encode(), columns=columns)
     return None
-
-
-def _separator(first: str) -> str:
-    """The separator of a header: a comma, unless there is none and another stands in it."""
-    return next((mark for mark in (";", "\t") if mark in first and "," not in first), ",")
-
-
-def _with_commas(text: str, separator: str, name: str) -> str:
-    """A file with another separator as one with commas; decimal commas become points where all numbers have them.
-
-    Raises FileRejected where some numbers have commas and others points, or a comma may stand for thousands.
-    """
-    commas: list[tuple[int, str]] = []
-    points: list[tuple[int, str]] = []
-    for number, line, _ in lines_of(text):
-        for cell in cells_of(line, separator) if number > 1 else ():
-            if DECIMAL_COMMA.fullmatch(cell):
-                commas.append((number, cell))
-            elif DECIMAL_POINT.fullmatch(cell):
-                points.append((number, cell))
-    if commas and points:
-        said = (
-            f"numbers with a decimal comma ({commas[0][1]}) stand beside numbers with a point ({points[0][1]}, line "
-            f"{points[0][0]}); write all of them with a point"
-        )
-        raise FileRejected(name, [fail("MIXED_DECIMALS", said, commas[0][0])])
-    if commas and all(len(cell.partition(",")[2]) == 3 for _, cell in commas):
-        said = f"{commas[0][1]} may be a decimal or thousands: every comma has three digits after it; write a point"
-        raise FileRejected(name, [fail("MIXED_DECIMALS", said, commas[0][0])])
-    return changed(
-        text,
-        lambda number, cells: [c.replace(",", ".") if DECIMAL_COMMA.fullmatch(c) else c for c in cells],
-        separator,
-    )
 
 
 def _stooq(text: str, header: Sequence[str], name: str) -> Rewritten:

@@ -127,12 +127,18 @@ def test_an_ingest_is_told_in_counts() -> None:
         "files": 2, "rows": 1490, "symbols": 5, "set_aside": 1, "reference_files": 0, "reference_rows": 0, "refused": 0,
     }  # fmt: skip
     aside = [{"said": "AAA: 1 row is set aside"}]
-    assert printed(show_ingested, counts, aside) == block("""
+    noted = [
+        {"code": "DUPLICATE_VOLUME", "findings": 1, "message": "BBB: the larger volume is kept"},
+        {"code": "MISSING_SESSION", "findings": 3, "message": "AAA lacks 1 sessions"},
+    ]
+    assert printed(show_ingested, counts, noted, aside) == block("""
         |prices      1,490 new rows of 5 symbols in 2 files, 1 rows set aside
         |reference   0 new rows in 0 files
+        |noted       DUPLICATE_VOLUME: BBB: the larger volume is kept
+        |noted       MISSING_SESSION: AAA lacks 1 sessions; 2 more
         |! AAA: 1 row is set aside
     """)
-    assert "|refused     3 files" in printed(show_ingested, counts | {"refused": 3}, [])
+    assert "|refused     3 files" in printed(show_ingested, counts | {"refused": 3}, [], [])
 
 
 def test_a_table_without_room_loses_hashes_then_columns_and_is_told_row_by_row_last() -> None:

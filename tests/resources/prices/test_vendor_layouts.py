@@ -229,8 +229,49 @@ def test_semicolons_and_decimal_commas_are_read_where_the_file_is_consistent() -
     assert mixed[0][:2] == ("MIXED_DECIMALS", 2) and "(1139.5, line 3)" in mixed[0][2]
     thousands = refused(EUROPE.replace("138,52", "1,138").replace("1139,5", "1,139"), "p.csv")
     assert thousands[0][0] == "MIXED_DECIMALS" and "may be a decimal or thousands" in thousands[0][2]
-    assert refused(EUROPE.replace("138,52", "1.138,52"), "p.csv")[0][:2] == ("BAD_NUMBER", 2)
     assert refused(EUROPE.removesuffix("\n"), "p.csv")[0][0] == "TRUNCATED"
+
+
+@pytest.mark.parametrize(
+    ("close", "volume", "first"),
+    [
+        ("1.138,52", "1.234.567", 1138.52),
+        ("138,52", "1.234", 138.52),  # a volume has no decimals
+        ("1,138.52", "1,234,567", 1138.52),
+        ("138.52", "1,234", 138.52),
+        ("1 138,52", "1 234", 1138.52),
+        ("1\u202f138,52", "1\u00a0234", 1138.52),
+        ("1'138.52", "1'234", 1138.52),
+    ],
+)
+@pytest.mark.parametrize("told", ["", "sep=;\n", '"sep=;"\r\n'])
+def test_marks_of_thousands_are_taken_away_where_a_number_shows_them(
+    close: str, volume: str, first: float, told: str
+) -> None:
+    second = "1139.5" if "." in close.replace("1.138", "") else "1139,5"
+    text = EUROPE.replace("138,52", close).replace("1000", volume).replace("1139,5", second)
+    found = read(told + text, "prices.csv")
+    assert closes(found) == [("SAP", TUESDAY, first), ("SAP", WEDNESDAY, 1139.5)]
+    digits = int("".join(sign for sign in volume if sign.isdigit()))
+    assert found.rows["volume"].to_pylist() == [digits, 2000]
+    assert found.lines is not None and found.lines[0] == (3 if told else 2)
+
+
+def test_the_line_that_tells_excel_a_separator_is_no_header() -> None:
+    plain = EUROPE.replace(",", ".").replace(";", ",")
+    assert closes(read("sep=,\n" + plain, "p.csv")) == closes(read(plain, "p.csv"))
+    assert closes(read("SEP=|\n" + plain.replace(",", "|"), "p.csv")) == closes(read(plain, "p.csv"))
+    bad = refused("sep=;\n" + EUROPE.replace("138,52", "n/a"), "p.csv")
+    assert bad[0][:2] == ("BAD_NUMBER", 3)
+    assert refused("sep=;\n", "p.csv")[0][0] == "EXTRA_COLUMN"
+
+
+@pytest.mark.parametrize(
+    "closes_of", [("1.138,52", "1,139.5"), ("1.138", "139,5"), ("1,138", "139.5"), ("1.138", "1,139")]
+)
+def test_numbers_that_cannot_be_of_one_hand_are_refused(closes_of: tuple[str, str]) -> None:
+    text = EUROPE.replace("138,52", closes_of[0]).replace("1139,5", closes_of[1])
+    assert refused(text, "p.csv")[0][0] == "MIXED_DECIMALS"
 
 
 DAYS, PRICES = st.dates(date(1990, 1, 1), date(2024, 1, 1)), st.decimals("0.01", 99999, places=2)
