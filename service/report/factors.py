@@ -8,6 +8,15 @@ from service.report.track import Row
 
 SIDES = ("before", "after")
 MOST_TRADES, MOST_FACTORS, MOST_PARTS = 20, 7, 12
+PARTS = {
+    "SPECIFIC": "the names by themselves", "OTHER": "other", "COSTS": "costs", "CASH": "cash", "TRADING": "trading",
+    "DELAY": "delay", "UNKNOWN": "unknown",
+}  # fmt: skip
+
+
+def part_name(part: str) -> str:
+    """A part of a return or a risk as people read it: a factor, symbol or sector by its own name."""
+    return PARTS.get(part, part)
 
 
 def factor_pictures(told: Row, place: str) -> dict[str, str]:
@@ -15,10 +24,12 @@ def factor_pictures(told: Row, place: str) -> dict[str, str]:
     made: dict[str, str] = {}
     if told["predicted"]:
         rows = told["predicted"]["total"]["factors"]
-        known = {row["part"]: tuple(row["exposure"]) for row in rows if row["exposure"][0] is not None}
-        made["exposures"] = figures.bars(known, f"{place}-exposures", SIDES, ".3~f")
-        risk = {row["part"]: tuple(row["risk"]) for row in rows}
-        made["risk"] = figures.bars(risk, f"{place}-risk", SIDES, ".3~%")
+        known = {
+            part_name(row["part"]): tuple(row["exposure"]) for row in rows if row["exposure"][0] is not None
+        }
+        made["exposures"] = figures.bars(known, f"{place}-exposures", SIDES, figures.RATIO)
+        risk = {part_name(row["part"]): tuple(row["risk"]) for row in rows}
+        made["risk"] = figures.bars(risk, f"{place}-risk", SIDES)
     if told["realised"]:
         made["earned"] = figures.earned(told["realised"]["path"], f"{place}-earned")
     return made
@@ -35,6 +46,12 @@ def factor_rows(predicted: Mapping[str, Any]) -> list[Row]:
         }
         for row in predicted["total"]["factors"]
     ]  # fmt: skip
+
+
+def told_trades(trades: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """The trades that change an exposure most, and the others: those that hold change it by the costs alone."""
+    shown = [row for row in trades if row["action"] != "HOLD"][:MOST_TRADES]
+    return shown, [row for row in trades if row not in shown]
 
 
 def moved_factors(trades: Sequence[Row]) -> list[str]:

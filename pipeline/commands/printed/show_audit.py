@@ -147,14 +147,30 @@ def _cut(text: str, longest: int = 160) -> str:
 
 
 def show_weight_changes(out: Console, found: Sequence[Row]) -> None:
-    """Each weight before and after, and the parts of its change, in percentage points."""
+    """Each weight that changed, before and after, and the parts of its change that are some, in percentage points."""
     for one in found:
+        moved = [row for row in one["weights"] if _points(row["after"] - row["before"]) or any(_told(row))]
+        order = [name for name in one["order"] if any(_points(row["parts"][name]) for row in moved)]
         title = f"{one['portfolio']}: target weights from {one['from']} to {one['to']}, percent"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("")
-        for heading in ("before", *one["order"], "after"):
+        for heading in ("before", *order, "after"):
             table.add_column(heading, justify="right")
-        for row in one["weights"]:
-            parts = (f"{100 * row['parts'][name]:+.2f}" for name in one["order"])
-            table.add_row(row["symbol"], f"{100 * row['before']:.2f}", *parts, f"{100 * row['after']:.2f}")
+        for row in moved:
+            parts = (f"{100 * row['parts'][name]:+z.2f}" for name in order)
+            table.add_row(row["symbol"], f"{100 * row['before']:z.2f}", *parts, f"{100 * row['after']:z.2f}")
         show_table(out, table)
+        still, idle = len(one["weights"]) - len(moved), [name for name in one["order"] if name not in order]
+        said = [f"{still} more stand where they stood"] if still else []
+        said += [f"nothing comes from: {', '.join(idle)}"] if idle else []
+        if said:
+            out.print(f"  {'; '.join(said)}", highlight=False)
+
+
+def _points(change: float) -> float:
+    """A change as it is printed, in percentage points."""
+    return round(100 * change, 2)
+
+
+def _told(row: Row) -> list[float]:
+    return [*map(_points, row["parts"].values())]
