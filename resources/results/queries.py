@@ -195,8 +195,8 @@ def explanation(con: Connection, pack_id: str, symbol: str, portfolio: str | Non
     if not found:
         listed = rows(
             con,
-            "select distinct t.symbol from latest_portfolio_snapshots s join latest_trades t using (pack_id, portfolio_id) "
-            "where s.pack_id = $1 and coalesce(s.name = $2 or s.portfolio_id = $2, true) order by 1",
+            "select distinct symbol from latest_trades join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
+            "where pack_id = $1 and coalesce(s.name = $2 or portfolio_id = $2, true) order by 1",
             [pack.id, portfolio],
         )
         whose = f"{portfolio} in {pack.id}" if portfolio else pack.id

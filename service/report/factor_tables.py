@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from service.report.factors import exposure_changes, factor_rows, moved_factors, part_name
+from resources.results.measure_text import part_name
+from service.report.factors import exposure_changes, factor_rows, moved_factors
 from service.report.table import Table
 from service.report.track import Row
 

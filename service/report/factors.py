@@ -3,20 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from resources.results.measure_text import part_name
 from service.report import figures
 from service.report.track import Row
 
 SIDES = ("before", "after")
 MOST_TRADES, MOST_FACTORS, MOST_PARTS = 20, 7, 12
-PARTS = {
-    "SPECIFIC": "the names by themselves", "OTHER": "other", "COSTS": "costs", "CASH": "cash", "TRADING": "trading",
-    "DELAY": "delay", "UNKNOWN": "unknown",
-}  # fmt: skip
-
-
-def part_name(part: str) -> str:
-    """A part of a return or a risk as people read it: a factor, symbol or sector by its own name."""
-    return PARTS.get(part, part)
 
 
 def factor_pictures(told: Row, place: str) -> dict[str, str]:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from resources.results.measure_text import GROUPS, measure_text
+from resources.results.measure_text import GROUPS, measure_text, part_name
 from resources.settings.policies.policy_grid import is_variant
 from service.report import factors, figures
 from service.report.contents import Contents, Section
-from service.report.factors import factor_pictures, part_name
+from service.report.factors import factor_pictures
 from service.report.track import LEVELS, OWN, Row, Track, in_words
 
 MOVED = 1e-6

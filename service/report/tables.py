@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from resources.results.measure_text import GROUPS, measure_form
+from resources.results.measure_text import GROUPS, measure_form, part_name
 from service.report.contents import Contents, Section
 from service.report.factor_tables import factor_tables
-from service.report.factors import part_name
 from service.report.figures import held_most
 from service.report.table import BY_ROW, Table
 from service.report.track import LEVELS, Track

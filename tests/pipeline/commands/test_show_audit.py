@@ -92,6 +92,9 @@ def test_a_difference_is_told_log_by_log_and_table_by_table() -> None:
         |    BBB  numbers {'b': 2} -> {'b': 3, 'c': 4}
         |    CCC  cost None -> 5
     """)
+    owned = [EFFECTS[1] | {"changes": [CHANGE | {"key": {"portfolio_id": UUID, "symbol": "AAA"}}]}]
+    said = printed(show_diff, found | {"logs": [], "effects": owned, "names": {UUID: "the book"}})
+    assert "|    the book AAA  close 100 -> 101.235" in said
     same = found | {"same_content": True, "logs": [], "effects": []}
     assert printed(show_diff, same) == "|PP_A -> PP_B\n|  both see the same rows"
 
