@@ -25,6 +25,10 @@ TITLES = {
     "falls": "The five deepest falls", "months": "Returns by month", "trailing": "Up to the last day",
     "quantiles": "Quantiles of the returns", "Attribution": "Where the policy's return came from",
 }  # fmt: skip
+FINE = {  # columns whose percents are small beside one another
+    "value_at_risk", "expected_shortfall", "risk", "risk after", "active risk", "active risk after", "contribution",
+    "standard_error", "active", "active_error",
+}  # fmt: skip
 ROW = 4.3  # mm
 PALE = (238, 242, 248)
 LONGEST = 45  # rows of one table; a workbook has them all
@@ -233,7 +237,8 @@ def _rows(drawn: "Drawn", table: Table, names: Sequence[str]) -> None:
             drawn.row().cell(group, colspan=len(names), style=FontFace(emphasis="BOLD", fill_color=PALE))
         cells = drawn.row()
         for at, name in zip(places, names, strict=True):
-            said = text(row[at], table.form(number, name)) or ("not yet" if name == "made good" else "")
+            empty = "not yet" if name == "made good" else ""
+            said = text(row[at], table.form(number, name), 2 if name in FINE else 1) or empty
             cells.cell(said, style=_heat(table, name, row[at]))
 
 
@@ -248,14 +253,14 @@ def _heat(table: Table, name: str, value: Any) -> "FontFace | None":
     return FontFace(fill_color=tuple(round(255 - strength * (255 - part)) for part in hue))
 
 
-def text(value: Any, form: str) -> str:
+def text(value: Any, form: str, digits: int = 1) -> str:
     """A cell as people read it; nothing for None and NaN."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, str | date):
         return str(value)
     if form == "percent":
-        return f"{100 * float(value):z.1f}%"
+        return f"{100 * float(value):z.{digits}f}%"
     if form == "shares":
         return f"{value:z,.4f}".rstrip("0").rstrip(".")
     return f"{value:z,.0f}" if form == "count" else f"{value:z,.2f}"

@@ -110,15 +110,16 @@ def frontier() -> Spec:
     }  # fmt: skip
 
 
-def lines(value: str, series: Sequence[str], *, log: bool = False, height: int = 220, form: str = "") -> Spec:
+def lines(value: str, series: Sequence[str], *, log: bool = False, height: int = 280, form: str = "") -> Spec:
     """Lines over time; rows: Date, Strategy, `value`."""
     scale = {"type": "log", "nice": False} if log else {"zero": False}
+    axis = _axis(value, form or None) | ({} if log else MARKS)
     return {
         "height": height,
         "mark": {"type": "line", "strokeWidth": 1.4, **SILENT},
         "encoding": {
             "x": {"field": "Date", "type": "temporal", "axis": DAYS},
-            "y": {"field": value, "type": "quantitative", "scale": scale, "axis": _axis(value, form or None) | MARKS},
+            "y": {"field": value, "type": "quantitative", "scale": scale, "axis": axis},
             "color": _colours("Strategy", series, SERIES),
             "tooltip": [
                 {"field": "Date", "type": "temporal"}, {"field": "Strategy"}, {"field": value, "format": ",.2f"},

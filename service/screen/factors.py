@@ -153,7 +153,7 @@ def _show_realised(client: Client, path: str, name: str, told: Row, currency: st
         for day, value in zip(told["path"]["dates"], values, strict=True)
     ]
     st.vega_lite_chart(
-        rows, lines("Earned, percent", list(groups), height=260),
+        rows, lines("Earned, percent", list(groups), height=320),
         alt="What market, sectors, styles, names and costs had earned by each day; the table below has the sums",
     )  # fmt: skip
     money = f"Money ({currency})"

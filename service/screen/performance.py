@@ -42,7 +42,7 @@ def _show_backtest(backtest: Row) -> None:
     st.subheader("Backtest")
     simulated = " Some prices are simulated: nobody traded these." if backtest["simulated"] else ""
     st.caption(f"Of {backtest['pack_id']}: the policy replayed through the past, with its costs.{simulated}")
-    _lines("Growth of 1, log scale", backtest, backtest["growth"], 1.0, log=True, height=300)
+    _lines("Growth of 1, log scale", backtest, backtest["growth"], 1.0, log=True, height=360)
     _lines("Drawdown, percent", backtest, backtest["drawdown"], 100.0)
     show_table(measure_rows(backtest["strategies"], backtest["measures"], backtest["since"]))
     rolling = backtest["rolling"]
@@ -53,7 +53,7 @@ def _show_backtest(backtest: Row) -> None:
 
 
 def _lines(
-    title: str, backtest: Row, values: Row, factor: float, *, log: bool = False, height: int = 200
+    title: str, backtest: Row, values: Row, factor: float, *, log: bool = False, height: int = 280
 ) -> None:
     """One picture of a series a strategy."""
     shown = [strategy(name) for name in backtest["strategies"] if name in values]
