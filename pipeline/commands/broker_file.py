@@ -78,7 +78,10 @@ def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Ho
     from resources.brokers.layouts import read_statement
 
     text = export_text(file)
-    found = _of_account(read_statement(text, file.name, chosen.answers), chosen.account, file.name)
+    found = read_statement(text, file.name, chosen.answers)
+    if chosen.account is None and len(found.accounts) > 1 and _asks():
+        chosen = replace(chosen, account=_asked_account(found.accounts))
+    found = _of_account(found, chosen.account, file.name)
     while found.questions and _asks():
         chosen = replace(chosen, answers=_asked(found, chosen.answers))
         found = _of_account(read_statement(text, file.name, chosen.answers), chosen.account, file.name)
@@ -120,6 +123,11 @@ def _asked(found: "Statement", answers: "Answers") -> "Answers":
             return replace(answers, skip=answers.skip | {line})
         case _:
             return replace(answers, symbols={**answers.symbols, line: said.upper()})
+
+
+def _asked_account(accounts: Sequence[str]) -> str:
+    said = f"The file has the accounts {', '.join(accounts)}. Which one, or all of them as one (all)?"
+    return str(typer.prompt(said, err=True)).strip()
 
 
 def _asked_day() -> date:

@@ -91,6 +91,12 @@ def diff_packs(con: Connection, first: str, second: str) -> Row:
         "from": a.id,
         "to": b.id,
         "same_content": a.content_hash == b.content_hash,
+        "names": dict(
+            con.execute(
+                "select portfolio_id, max(name) from latest_portfolio_snapshots where pack_id in (?, ?) group by all",
+                [a.id, b.id],
+            ).fetchall()
+        ),
         "logs": [found for log in LOGS if (found := log_changes(con, log, a, b))],
         "effects": [
             changes(table, _of_pack(con, table, a.id), _of_pack(con, table, b.id)) for table in EFFECTS

@@ -36,26 +36,30 @@ FORMS = (
     "%b %d, %Y",
     "%d %B %Y",
     "%d %b %Y",
+    "%d.%m.%Y",
 )
-AMERICAN = ("%m/%d/%Y", "%m/%d/%y")
+AMERICAN, EUROPEAN = ("%m/%d/%Y", "%m/%d/%y"), ("%d/%m/%Y", "%d/%m/%y")
 WRITTEN = re.compile(
-    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}/\d{1,2}/\d{4}|[A-Z][a-z]{2,8}[- ]\d{1,2},?[- ]\d{4}"
+    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{4}|[A-Z][a-z]{2,8}[- ]\d{1,2},?[- ]\d{4}"
     r"|\d{1,2}[- ][A-Z][a-z]{2,8}[- ]\d{4}",
     re.A,
 )
 
 
 def amount(text: str) -> Decimal | None:
-    """`$1,234.50`, `(1,234.50)`, `-$5`, `+3`, `12.50 EUR`; None where there is none, as in `--` or `N/A`.
+    """`$1,234.50`, `(1,234.50)`, `-$5`, `5.00-`, `+3`, `12.50 EUR`; None where there is none, as in `--` or `N/A`.
 
     Raises ValueError for what is no amount, decimal commas included.
     """
     bare = text.strip().replace("\N{MINUS SIGN}", "-")
     if bare.lower() in NOTHING:
         return None
+    bare = UNIT.sub("", bare).strip()
     bracketed = bare.startswith("(") and bare.endswith(")")
-    bare = UNIT.sub("", bare[1:-1] if bracketed else bare).strip()
+    bare = bare[1:-1].strip() if bracketed else bare
     sign, bare = (bare[0], bare[1:]) if bare[:1] in ("-", "+") else ("", bare)
+    if not sign and bare[-1:] == "-":
+        sign, bare = "-", bare[:-1]
     bare = THOUSANDS.sub("", bare.strip())
     if not PLAIN.fullmatch(bare):
         raise ValueError(f"{text.strip()!r} is no amount such as 1,234.50")
@@ -101,25 +105,36 @@ def _digits(cell: str) -> str:
 def day(text: str, *, american: bool) -> date | None:
     """A date in a form that leaves no doubt; None where there is none.
 
-    american  whether 03/04/2024 is the fourth of March
-    Raises ValueError for anything else: 03/04/2024 may be a day of March or of April.
+    american  whether 03/04/2024 is the fourth of March; else it may be a day of April, and 25/04/2024 can be no other
+    Raises ValueError for anything else.
     """
     bare = text.strip().split(", ")[0] if re.match(r"\d{4}-", text.strip()) else text.strip()
     if bare.lower() in NOTHING:
         return None
     for form in (*FORMS, *(AMERICAN if american else ())):
-        try:
-            return datetime.strptime(bare, form).date()  # noqa: DTZ007  a date alone
-        except ValueError:
-            continue
+        if found := _day(bare, form):
+            return found
+    either = {found for form in (*AMERICAN, *EUROPEAN) if (found := _day(bare, form))}
+    if len(either) == 1 and not american:
+        return either.pop()
     raise ValueError(f"{bare!r} is no date; write dates such as 2024-01-31")
 
 
-def last_day_in(text: str) -> date | None:
-    """The last date that stands in a line of prose, such as `as of 05:20 PM ET, 2026/11/27`; None without one."""
+def _day(text: str, form: str) -> date | None:
+    try:
+        return datetime.strptime(text, form).date()  # noqa: DTZ007  a date alone
+    except ValueError:
+        return None
+
+
+def last_day_in(text: str, *, american: bool = True) -> date | None:
+    """The last date that stands in a line of prose, such as `as of 05:20 PM ET, 2026/11/27`; None without one.
+
+    american  as `day` takes it
+    """
     for found in reversed(WRITTEN.findall(text)):
         try:
-            return day(found, american=True)
+            return day(found, american=american)
         except ValueError:
             continue
     return None

@@ -8,7 +8,10 @@ LARGEST = 16 << 20  # bytes; a table of positions has kilobytes
 
 
 def export_text(path: Path) -> str:
-    """The text of an export; raises DataError for a file that can not be read, or is no CSV in UTF-8 or UTF-16."""
+    """The text of an export: UTF-8, UTF-16 with or without its mark, or Windows-1252 as Excel saves a CSV.
+
+    Raises DataError for a file that can not be read, or is no text in one of these.
+    """
     try:
         data = path.read_bytes() if path.stat().st_size <= LARGEST else None
     except OSError as error:
@@ -19,9 +22,11 @@ def export_text(path: Path) -> str:
         raise DataError(f"{path} is a spreadsheet: save it as CSV (UTF-8)")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # as Excel writes "Unicode text"
         return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: byte {data[error.start : error.start + 1]!r} is not UTF-8; save it as CSV (UTF-8)"
-        ) from None
+    if b"\0" in data[:2]:
+        return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le", errors="replace")
+    for encoding in ("utf-8-sig", "cp1252"):  # any sequence of bytes that is UTF-8 is hardly anything else
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError as error:
+            wrong = data[error.start : error.start + 1]
+    raise DataError(f"{path}: byte {wrong!r} is neither UTF-8 nor Windows-1252; save it as CSV (UTF-8)")

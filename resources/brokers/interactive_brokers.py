@@ -53,7 +53,7 @@ def _positions(records: Sequence[Record], account: str, base: str) -> list[Row]:
     whole = [record for record in records if record[1].get("DataDiscriminator") in ("Summary", "")]
     rows = []
     for line, cells in whole:
-        own = [lot for lot in lots if lot[1].get("Symbol") == cells.get("Symbol")]
+        own = [lot for lot in lots if all(lot[1].get(key) == cells.get(key) for key in ("Symbol", "Account"))]
         if own and _shares(own) != _shares([(line, cells)]):
             trouble = f"its lots have {_shares(own)} shares and the position {_shares([(line, cells)])}"
             rows.append(_row(line, cells, account, base, trouble))
@@ -74,8 +74,9 @@ def _row(line: int, cells: Mapping[str, str], account: str, base: str, trouble: 
         trouble = f"one contract is {multiple} of something"
     in_base = not base or cells.get("Currency", base) == base
     return Row(
-        line, account, cells.get("Symbol", ""), quantity=cells.get("Quantity", ""), price=cells.get("Close Price", ""),
-        value=cells.get("Value", ""), cost=cells.get("Cost Basis", "") if in_base else "",
+        line, cells.get("Account", account), cells.get("Symbol", ""),
+        quantity=cells.get("Quantity", ""), price=cells.get("Close Price", ""), value=cells.get("Value", ""),
+        cost=cells.get("Cost Basis", "") if in_base else "",
         acquired=cells.get("Open", "").strip("-"), trouble=trouble,
     )  # fmt: skip
 

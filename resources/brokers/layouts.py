@@ -19,7 +19,7 @@ class Layout:
     """One broker's table.
 
     columns   our names -> the names that its header may give them, in lower case
-    marks     names of which a header has all
+    marks     our names of columns that a header has all of
     american  whether 03/04/2024 is a day of March
     """
 
@@ -38,16 +38,16 @@ LAYOUTS = (
             "cost": ("cost basis total", "cost basis"), "each": ("average cost basis", "cost basis per share"),
             "acquired": ("acquired", "date acquired"),
         },
-        ("symbol", "last price", "current value"),
+        ("symbol", "price", "value"),
     ),
     Layout(
         "Schwab",
         {
             "symbol": ("symbol",), "name": ("description",), "quantity": ("qty (quantity)", "quantity", "qty"),
             "price": ("price",), "value": ("mkt val (market value)", "market value", "mkt val"),
-            "cost": ("cost basis",), "kind": ("security type",), "acquired": ("open date", "opened date"),
+            "cost": ("cost basis",), "kind": ("security type", "asset type"), "acquired": ("open date", "opened date"),
         },
-        ("symbol", "description", "price", "security type"),
+        ("symbol", "name", "price", "kind"),
     ),
     Layout(
         "Vanguard",
@@ -55,17 +55,18 @@ LAYOUTS = (
             "account": ("account number",), "symbol": ("symbol",), "name": ("investment name",),
             "quantity": ("shares",), "price": ("share price",), "value": ("total value",),
         },
-        ("investment name", "symbol", "shares", "total value"),
+        ("name", "symbol", "quantity", "value"),
     ),
 )  # fmt: skip
 OWN_WORDS: Mapping[str, Names] = {
-    "account": ("account",), "symbol": ("ticker",), "name": ("name", "security"), "quantity": ("units",),
-    "value": ("value",), "cost": ("cost", "total cost"), "kind": ("type",),
+    "account": ("account", "clientaccountid"), "symbol": ("ticker",), "name": ("name", "security"),
+    "quantity": ("units",), "price": ("markprice",), "value": ("value", "positionvalue"),
+    "cost": ("cost", "total cost", "costbasismoney"), "kind": ("type", "assetclass"),
     "each": (
         "average cost", "unit cost", "cost per share", "price paid", "average price", "avg cost", "avg price",
         "average unit cost", "avg unit cost", "cost/share", "avg cost/share",
     ),
-    "acquired": ("purchase date", "trade date"), "currency": ("currency", "ccy"),
+    "acquired": ("purchase date", "trade date"), "currency": ("currency", "ccy", "currencyprimary"),
 }  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def read_statement(text: str, name: str, answers: Answers | None = None) -> Stat
     """
     given = answers or Answers()
     for separator in SEPARATORS:
-        lines = _lines(text, separator)
+        lines = _lines(text, separator, name)
         if is_activity_statement([cells for _, cells in lines]):
             return read_activity_statement(lines, given)
         for _, cells in lines:
@@ -109,12 +110,21 @@ def plain(heading: str) -> str:
     return re.sub(r"[\s_]+", " ", heading).strip().lower()
 
 
-def _lines(text: str, separator: str) -> list[tuple[int, list[str]]]:
+def _lines(text: str, separator: str, name: str) -> list[tuple[int, list[str]]]:
     """(line, cells) of each line that has any."""
     body = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator)
-    told = ((reader.line_num, [AS_TEXT.sub(r"\1", cell) for cell in cells]) for cells in reader)
+    told = [(reader.line_num, [AS_TEXT.sub(r"\1", cell) for cell in cells]) for cells in reader]
+    _check_quotes(body, [line for line, _ in told], name)
     return [(line, cells) for line, cells in told if any(cell.strip() for cell in cells)]
+
+
+def _check_quotes(body: str, ends: Sequence[int], name: str) -> None:
+    """Raises DataError where a quote opens and never closes: all lines below it would be one cell."""
+    first = ends[-2] if len(ends) > 1 else 0
+    last = io.StringIO(body, newline="").readlines()[first:]
+    if len(last) > 1 and sum(line.count('"') for line in last) % 2:
+        raise DataError(f"{name}:{first + 1} opens a quote that nothing closes; mend that line")
 
 
 def _with_points(
@@ -132,7 +142,7 @@ def _with_points(
 
 def _recognised(header: Sequence[str]) -> Layout | None:
     for layout in LAYOUTS:
-        if set(layout.marks) <= set(header):
+        if all(set(layout.columns[ours]) & set(header) for ours in layout.marks):
             return layout
     needed = [set(GENERIC.columns[name]) & set(header) for name in ("symbol", "quantity")]
     return GENERIC if all(needed) else None
@@ -155,7 +165,8 @@ def _table(lines: Sequence[tuple[int, list[str]]], layout: Layout, answers: Answ
             left_out.append((line, f"no position: {title[:60]}"))
         else:
             rows.append(_row(line, cells, header, account))
-    as_of = next(filter(None, (last_day_in(" ".join(cells)) for cells in _prose(lines))), None)
+    told_days = (last_day_in(" ".join(cells), american=layout.american) for cells in _prose(lines))
+    as_of = next(filter(None, told_days), None)
     return statement(layout.name, as_of, rows, answers, american=layout.american, left_out=left_out)
 
 

@@ -22,10 +22,14 @@ CASH_NAMES = re.compile(
 MONEY_OF = re.compile(
     r"(?:cash[ -]+)?(USD|EUR|GBP|CHF|JPY|CAD|AUD|NZD|HKD|SGD|SEK|DKK)(?:[ -]+(?:cash|balance))?", re.I
 )
-MONEY_MARKET = re.compile(r"money market", re.I)
+MONEY_MARKET = re.compile(
+    r"money market|(bank|insured|cash) (deposit|sweep|reserves?)|deposit (sweep|program|account)", re.I
+)
+NO_SHARE = re.compile(r"\b(options?|opt|futures?|fut|fop|warrants?)\b", re.I)  # as brokers call their kind
 CUSIP = re.compile(r"(?=.*\d.*\d)[0-9A-Z]{9}")
 OPTION = re.compile(r"-?[A-Z.]{1,6} *\d{6}[CP]\d+(\.\d+)?|\S+ .*\b(C|P|CALL|PUT)\b.*")
 TOTALS = re.compile(r"(account|positions|grand|sub)?[\s-]*totals?\b.*", re.I)
+NO_FUND = re.compile(r"(account|positions|grand|sub)?[\s-]*totals?[\s:]*", re.I)  # a fund may be Total Market
 NEAR, CENTS = Decimal("0.005"), Decimal("0.05")
 
 
@@ -207,7 +211,7 @@ def _understood(row: Row, answers: Answers, counted: str, american: bool) -> Hel
     """What a row is; a text says why it is left out. Raises ValueError for what is to be asked."""
     if answers.of(row, answers.skip):
         return "left out as asked"
-    if TOTALS.fullmatch(row.symbol.strip() or row.name.strip()):
+    if is_total(row):
         return "a total"
     abroad = row.counts_in if row.counts_in not in ("", counted) else ""
     if is_cash(row) or answers.of(row, answers.cash):
@@ -221,11 +225,20 @@ def _understood(row: Row, answers: Answers, counted: str, american: bool) -> Hel
     quantity = amount(row.quantity)
     if quantity is None:
         raise ValueError("there is no number of shares; is it cash?")
+    if NO_SHARE.search(row.kind) and not answers.of(row, frozenset(answers.symbols)):
+        raise ValueError(f"it is of the kind {row.kind.strip()}, and only shares and funds are read")
     if quantity == 0:
         return "no share is held of it"
     _check_value(quantity, amount(row.price), amount(row.value))
     cost = None if abroad else _cost(row, quantity)
     return Held(row.line, row.account, symbol, quantity, cost, day(row.acquired, american=american))
+
+
+def is_total(row: Row) -> bool:
+    """Whether a row sums others; a name without a symbol that has shares is a fund that may be named so."""
+    if symbol := row.symbol.strip():
+        return bool(TOTALS.fullmatch(symbol))
+    return bool((NO_FUND if re.search(r"\d", row.quantity) else TOTALS).fullmatch(row.name.strip()))
 
 
 def is_cash(row: Row) -> bool:

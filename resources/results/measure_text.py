@@ -59,6 +59,16 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
 }  # fmt: skip
 
+PARTS = {
+    "SPECIFIC": "the names by themselves", "OTHER": "other", "COSTS": "costs", "CASH": "cash", "TRADING": "trading",
+    "DELAY": "delay",
+}  # fmt: skip
+
+
+def part_name(part: str) -> str:
+    """A part of a return or a risk as people read it: a factor, symbol or sector by its own name."""
+    return PARTS.get(part, part)
+
 
 def measure_form(metric: str) -> str:
     """ "count", "money", "ratio" or "percent": how the numbers of a measure are written."""

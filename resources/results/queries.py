@@ -192,8 +192,15 @@ def explanation(con: Connection, pack_id: str, symbol: str, portfolio: str | Non
         [pack.id, symbol, portfolio],
     )
     if not found:
-        held = rows(con, "select distinct symbol from latest_trades where pack_id = ? order by 1", [pack.id])
-        raise PolicyError(f"{pack.id} trades no {symbol!r}; it has {[row['symbol'] for row in held]}")
+        listed = rows(
+            con,
+            "select distinct symbol from latest_trades join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
+            "where pack_id = $1 and coalesce(s.name = $2 or portfolio_id = $2, true) order by 1",
+            [pack.id, portfolio],
+        )
+        whose = f"{portfolio} in {pack.id}" if portfolio else pack.id
+        known = ", ".join(row["symbol"] for row in listed) or "none"
+        raise PolicyError(f"{whose} neither holds nor trades {symbol!r}; of its symbols there are: {known}")
     return [_decoded(row) | {"lots": _lots(con, pack, row["portfolio_id"], symbol)} for row in found]
 
 

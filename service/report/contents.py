@@ -87,7 +87,7 @@ def _section(desk: Desk, pack: Pack, row: Row, told: Stored, factors: Row) -> Se
         name=row["name"],
         facts=row,
         stored=told,
-        exposures=_exposures(loaded, dict(told.exposures)),
+        exposures=_exposures(loaded, dict(told.exposures), left_out),
         frontier=_tried("frontier", loaded, frontier, left_out),
         stress=_tried("stress", loaded, lambda found: _stress(desk, found), left_out),
         left_out=left_out,
@@ -124,8 +124,10 @@ def _stress(desk: Desk, loaded: Loaded) -> StressAnswer:
     return stress_answer(exposed(desk, loaded), scenarios)
 
 
-def _exposures(loaded: Loaded | None, target: dict[str, float]) -> dict[str, tuple[float, float]]:
-    """Of what is held and of the target, parents with their children as the table has them."""
+def _exposures(
+    loaded: Loaded | None, target: dict[str, float], left_out: dict[str, str]
+) -> dict[str, tuple[float, float]]:
+    """Of what is held and of the target, by their words, parents with their children as the table has them."""
     funds = loaded.case.inputs.universe.funds if loaded else None
     if loaded is None or funds is None:
         return {}
@@ -134,8 +136,11 @@ def _exposures(loaded: Loaded | None, target: dict[str, float]) -> dict[str, tup
     listed = funds.types(held)
     named = {*target, *(kind.name for kind in listed), *(up.name for kind in listed for up in kind.parents)}
     kinds = [kind for kind in ExposureType if kind.name in named]
+    if kinds == [ExposureType.UNKNOWN]:
+        left_out["exposures"] = "no exposure of what it holds is known; declare its funds in funds.yaml"
+        return {}
     now = funds.matrix(held, kinds) @ np.array(list(held.values()))
     return {
-        kind.name: (amount, target.get(kind.name, 0.0))
+        kind.value.replace("_", " "): (amount, target.get(kind.name, 0.0))
         for kind, amount in zip(kinds, now.tolist(), strict=True)
     }

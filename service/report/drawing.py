@@ -69,8 +69,8 @@ def lines(
         low, high = _bounds(values.to_numpy())
         days = _days(kept.index)
         box = Frame(left, top, width, tall, (days[0], max(days[-1], days[0] + 1)), (low, high))
-        marks = {float(np.log10(v)): f"{v:g}" for v in _decades(low, high)} if log else {
-            tick: f"{100 * tick:.0f}%" if percent else f"{tick:g}" for tick in ticks(low, high)
+        marks = {float(np.log10(v)): f"{v:g}" for v in _values(low, high)} if log else {
+            tick: _percent(tick) if percent else f"{tick:g}" for tick in ticks(low, high)
         }  # fmt: skip
         _axes(pdf, box, marks, kept.index)
         first = ["policy", "benchmark"]  # one strategy has one colour in all charts
@@ -93,7 +93,7 @@ def areas(pdf: "FPDF", frame: pd.DataFrame, title: str, height: float = 55) -> N
         up = np.maximum(frame.to_numpy(), 0.0)
         high = max(float(up.sum(axis=1).max()), 1e-9)
         box = Frame(left, top, width, tall, (days[0], ends[-1]), (0.0, high))
-        _axes(pdf, box, {tick: f"{100 * tick:.0f}%" for tick in ticks(0.0, high)}, frame.index)
+        _axes(pdf, box, {tick: _percent(tick) for tick in ticks(0.0, high)}, frame.index)
         below = np.zeros(len(days))
         for place in range(len(frame.columns)):
             above = below + up[:, place]
@@ -115,7 +115,7 @@ def bars(
         told = np.array([list(values) for values in pairs.values()])
         low, high = min(0.0, float(told.min())), max(0.0, float(told.max()), 1e-9)
         box = Frame(left, top, width, tall, (low, high), (0.0, 1.0))
-        _across(pdf, box, {tick: f"{100 * tick:.0f}%" for tick in ticks(low, high)})
+        _across(pdf, box, {tick: _percent(tick) for tick in ticks(low, high)})
         thick = (row - 1.4) / len(names)
         colours = [COLOURS[-1], COLOURS[0]] if len(names) == 2 else [COLOURS[0]]
         for number, (key, values) in enumerate(pairs.items()):
@@ -136,8 +136,8 @@ def histogram(pdf: "FPDF", edges: Array, shares: Mapping[str, Array], title: str
     with _chart(pdf, title, 48) as (left, top, width, tall):
         high = max(float(np.max(told)) for told in shares.values()) * 1.05
         box = Frame(left, top, width, tall, (float(edges[0]), float(edges[-1])), (0.0, high))
-        _axes(pdf, box, {tick: f"{100 * tick:.0f}%" for tick in ticks(0.0, high)}, None)
-        _across(pdf, box, {tick: f"{100 * tick:g}%" for tick in ticks(*box.x)}, grid=False)
+        _axes(pdf, box, {tick: _percent(tick) for tick in ticks(0.0, high)}, None)
+        _across(pdf, box, {tick: _percent(tick) for tick in ticks(*box.x)}, grid=False)
         (_, own), *others = shares.items()
         pdf.set_fill_color(*COLOURS[0])
         for start, end, share in zip(edges[:-1], edges[1:], own, strict=True):
@@ -214,10 +214,14 @@ def _bounds(values: Array) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _decades(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10 ... between powers of ten, and finer steps where these are too few."""
+def _percent(tick: float) -> str:
+    return f"{100 * tick:g}%"
+
+
+def _values(low: float, high: float) -> list[float]:
+    """Values between two logarithms: 1, 2, 5, 10 ... by powers of ten; round steps where that is too coarse."""
     whole = range(floor(low), ceil(high) + 1)
-    for units in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), tuple(np.arange(1, 10, 0.1).round(1))):
+    for units in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
         found = [
             unit * 10.0**power
             for power in whole
@@ -226,12 +230,13 @@ def _decades(low: float, high: float) -> list[float]:
         ]
         if len(found) >= 3:
             return found[:: max(len(found) // 8, 1)]
-    return [10.0**low, 10.0**high]
+    return ticks(10.0**low, 10.0**high)
 
 
 def _legend(pdf: "FPDF", box: Frame, names: Sequence[str], colours: Sequence[Colour] = COLOURS) -> None:
     x = box.left
-    for place, name in enumerate(names if len(names) > 1 else ()):
+    for place, told in enumerate(names if len(names) > 1 else ()):
+        name = told.replace("_", " ")
         pdf.set_fill_color(*colours[place % len(colours)])
         pdf.rect(x, box.top - 3.1, 2.2, 2.2, style="F")
         pdf.set_text_color(*SOFT)

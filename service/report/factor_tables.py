@@ -1,7 +1,9 @@
 """Risk and return by factor as tables, for files that are made of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from resources.results.measure_text import part_name
 from service.report.factors import exposure_changes, factor_rows, moved_factors
 from service.report.table import Table
 from service.report.track import Row
@@ -18,7 +20,7 @@ def factor_tables(told: Row) -> Iterator[Table]:
         "Factor risk",
         {"factor": "text", **BOTH, **{f"active {name}": form for name, form in BOTH.items()}},
         [
-            [row["part"], *row["exposure"], *row["risk"],
+            [part_name(row["part"]), *row["exposure"], *row["risk"],
              *(row["active_exposure"] or (None, None)), *(row["active_risk"] or (None, None))]
             for row in (factor_rows(predicted) if predicted else ())
         ],
@@ -44,7 +46,7 @@ def factor_tables(told: Row) -> Iterator[Table]:
     }  # fmt: skip
     yield Table(
         "Return by factor", columns,
-        [[row[name] for name in columns] for row in (realised["parts"] if realised else ())],
+        [_named(row, columns) for row in (realised["parts"] if realised else ())],
     )  # fmt: skip
     yield from _tail_tables(told)
 
@@ -56,7 +58,12 @@ def _tail_tables(told: Row) -> Iterator[Table]:
         "expected_shortfall": "percent", "horizon_days": "count", "scenarios": "count", "value": "money",
     }  # fmt: skip
     rows = told["tail"]["rows"] if told["tail"] else ()
-    yield Table("Value at risk", columns, [[row[name] for name in columns] for row in rows])
+    shown = [row | {"method": row["method"].replace("_", " ")} for row in rows]
+    yield Table("Value at risk", columns, [[row[name] for name in columns] for row in shown])
     columns = {"part": "text", "group": "text", "money": "money", "contribution": "percent"}
     rows = told["live"]["parts"] if told["live"] else ()
-    yield Table("Return from pack to pack", columns, [[row[name] for name in columns] for row in rows])
+    yield Table("Return from pack to pack", columns, [_named(row, columns) for row in rows])
+
+
+def _named(row: Row, columns: Iterable[str]) -> list[Any]:
+    return [part_name(row[name]) if name == "part" else row[name] for name in columns]

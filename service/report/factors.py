@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from resources.results.measure_text import part_name
 from service.report import figures
 from service.report.track import Row
 
@@ -15,10 +16,12 @@ def factor_pictures(told: Row, place: str) -> dict[str, str]:
     made: dict[str, str] = {}
     if told["predicted"]:
         rows = told["predicted"]["total"]["factors"]
-        known = {row["part"]: tuple(row["exposure"]) for row in rows if row["exposure"][0] is not None}
-        made["exposures"] = figures.bars(known, f"{place}-exposures", SIDES, ".3~f")
-        risk = {row["part"]: tuple(row["risk"]) for row in rows}
-        made["risk"] = figures.bars(risk, f"{place}-risk", SIDES, ".3~%")
+        known = {
+            part_name(row["part"]): tuple(row["exposure"]) for row in rows if row["exposure"][0] is not None
+        }
+        made["exposures"] = figures.bars(known, f"{place}-exposures", SIDES, figures.RATIO)
+        risk = {part_name(row["part"]): tuple(row["risk"]) for row in rows}
+        made["risk"] = figures.bars(risk, f"{place}-risk", SIDES)
     if told["realised"]:
         made["earned"] = figures.earned(told["realised"]["path"], f"{place}-earned")
     return made
@@ -35,6 +38,12 @@ def factor_rows(predicted: Mapping[str, Any]) -> list[Row]:
         }
         for row in predicted["total"]["factors"]
     ]  # fmt: skip
+
+
+def told_trades(trades: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """The trades that change an exposure most, and the others: those that hold change it by the costs alone."""
+    shown = [row for row in trades if row["action"] != "HOLD"][:MOST_TRADES]
+    return shown, [row for row in trades if row not in shown]
 
 
 def moved_factors(trades: Sequence[Row]) -> list[str]:

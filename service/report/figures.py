@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Row = Mapping[str, Any]
-NOW, TARGET, LOSS, GAIN, LINE = "#b8c4d6", "#1f5aa6", "#c8553d", "#3f8f5f", "#dde3ec"
+NOW, TARGET, LOSS, GAIN, LINE = "#b8c4d6", "#3576c4", "#c8553d", "#3f8f5f", "#dde3ec"
 SERIES = (TARGET, LOSS, "#8a8f98", GAIN, "#8a63b8", "#c79a2c")
 AREAS = (
-    "#1f5aa6", "#e08a3c", "#3f8f5f", "#c8553d", "#8a63b8", "#c79a2c", "#3d9db3", "#b65d92",
+    "#3576c4", "#e08a3c", "#3f8f5f", "#c8553d", "#8a63b8", "#c79a2c", "#3d9db3", "#b65d92",
     "#7b8f2f", "#5d6b7c", "#b8c4d6",
 )  # fmt: skip
+PERCENT, RATIO = ".3~%", ".3~f"  # as many digits as tell two marks of an axis apart
 MOST_BARS = 30
 MOST_DAYS = 1500
 
@@ -28,7 +29,7 @@ def bars(
     pairs: Mapping[str, tuple[float, float]],
     place: str,
     titles: tuple[str, str] = ("now", "target"),
-    form: str = ".0%",
+    form: str = PERCENT,
 ) -> str:
     """Two bars a name; the thirty largest names."""
     import plotly.graph_objects as go
@@ -54,6 +55,8 @@ def frontier_line(answer: FrontierAnswer, target: tuple[float, float] | None, pl
     """Expected return over volatility: the frontier, what is held, and the target (volatility, return)."""
     import plotly.graph_objects as go
 
+    above = bool(answer.current and target and answer.current.expected_return > target[1])
+    now, proposed = ("top", "bottom") if above else ("bottom", "top")  # the words do not meet
     figure = go.Figure()
     figure.add_scatter(
         x=[p.volatility for p in answer.points], y=[p.expected_return for p in answer.points],
@@ -62,15 +65,15 @@ def frontier_line(answer: FrontierAnswer, target: tuple[float, float] | None, pl
     if answer.current:
         figure.add_scatter(
             x=[answer.current.volatility], y=[answer.current.expected_return], mode="markers+text", name="held",
-            text=["held"], textposition="top center", marker={"size": 13, "color": NOW, "line": {"width": 1}},
+            text=["held"], textposition=f"{now} center", marker={"size": 13, "color": NOW, "line": {"width": 1}},
         )  # fmt: skip
     if target:
         figure.add_scatter(
             x=[target[0]], y=[target[1]], mode="markers+text", name="target", text=["target"],
-            textposition="bottom center", marker={"size": 13, "color": LOSS, "symbol": "diamond"},
+            textposition=f"{proposed} center", marker={"size": 13, "color": LOSS, "symbol": "diamond"},
         )  # fmt: skip
-    figure.update_xaxes(title="volatility a year", tickformat=".1%")
-    figure.update_yaxes(title="expected return a year", tickformat=".1%")
+    figure.update_xaxes(title="volatility a year", tickformat=PERCENT)
+    figure.update_yaxes(title="expected return a year", tickformat=PERCENT)
     return _html(figure, place, 380)
 
 
@@ -89,14 +92,17 @@ def value(told: Track, place: str) -> str:
 def drawdown(told: Track, place: str) -> str:
     """How far below its peak each strategy was."""
     figure = _lines(told.value / told.value.cummax() - 1)
-    figure.update_yaxes(tickformat=".0%", title="below the peak")
+    figure.update_yaxes(tickformat=PERCENT, title="below the peak")
     return _html(figure, place, 260)
 
 
 def rolling(told: Track, figure: str, place: str) -> str:
     """A measure over a moving window, by strategy."""
     drawn = _lines(told.rolling[figure])
-    drawn.update_yaxes(tickformat=".0%" if figure == "volatility" else ".1f", title=figure)
+    words = {"volatility": "volatility a year", "sharpe": "Sharpe ratio"}
+    drawn.update_yaxes(
+        tickformat=PERCENT if figure == "volatility" else RATIO, title=words.get(figure, figure)
+    )
     return _html(drawn, place, 250)
 
 
@@ -112,8 +118,8 @@ def distribution(told: Track, place: str) -> str:
             line={"color": LOSS, "shape": "hvh"},
         )  # fmt: skip
     figure.update_layout(bargap=0.05)
-    figure.update_xaxes(tickformat=".1%", title="return of a period")
-    figure.update_yaxes(tickformat=".0%", title="share of the periods")
+    figure.update_xaxes(tickformat=PERCENT, title="return of a period")
+    figure.update_yaxes(tickformat=PERCENT, title="share of the periods")
     return _html(figure, place, 300)
 
 
@@ -129,7 +135,7 @@ def earned(path: Mapping[str, Any], place: str) -> str:
             x=path["dates"], y=[round(value, 5) for value in values], mode="lines", name=group,
             line={"color": AREAS[number % len(AREAS)], "width": 1.4},
         )  # fmt: skip
-    figure.update_yaxes(tickformat=".0%", title="earned since the start")
+    figure.update_yaxes(tickformat=PERCENT, title="earned since the start")
     return _html(figure, place, 300)
 
 
@@ -143,7 +149,7 @@ def held(told: Track, place: str) -> str:
             x=[day.isoformat() for day in weights.index], y=_round(weights.to_numpy()), name=str(name), mode="lines",
             line={"width": 0.5, "shape": "hv", "color": colour}, fillcolor=colour, stackgroup="all",
         )  # fmt: skip
-    figure.update_yaxes(tickformat=".0%", title="of the NAV")
+    figure.update_yaxes(tickformat=PERCENT, title="of the NAV")
     return _html(figure, place, 380)
 
 
@@ -168,7 +174,8 @@ def _lines(frame: pd.DataFrame) -> "go.Figure":
             (place + (BENCHMARK not in kept and place > 0)) % len(SERIES)
         ]  # one strategy, one colour
         figure.add_scatter(
-            x=[day.date().isoformat() for day in kept.index], y=_round(kept[name].to_numpy()), name=name, mode="lines",
+            x=[day.date().isoformat() for day in kept.index], y=_round(kept[name].to_numpy()),
+            name=str(name).replace("_", " "), mode="lines",
             line={"color": colour, "width": 2.2 if name == OWN else 1.2},
         )  # fmt: skip
     return figure
@@ -193,7 +200,7 @@ def losses(answer: StressAnswer, place: str) -> str:
             error_x={"type": "data", "array": errors, "color": "#7a7f87", "thickness": 1, "width": 2},
         )
     )  # fmt: skip
-    figure.update_xaxes(tickformat=".0%", title="of the portfolio's value")
+    figure.update_xaxes(tickformat=PERCENT, title="of the portfolio's value")
     return _html(figure, place, 110 + 19 * len(shown))
 
 

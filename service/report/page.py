@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from resources.results.measure_text import GROUPS, measure_text
+from resources.results.measure_text import GROUPS, measure_text, part_name
 from resources.settings.policies.policy_grid import is_variant
 from service.report import factors, figures
 from service.report.contents import Contents, Section
@@ -68,11 +68,23 @@ def _templates() -> Any:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        pct=_percent, num=_number, short=_short, measure=measure_text, words=_words, points=_points
+        pct=_percent,
+        num=_number,
+        short=_short,
+        measure=measure_text,
+        words=_words,
+        points=_points,
+        part=part_name,
     )
     environment.tests["variant"] = is_variant
-    environment.globals.update(GROUPS=GROUPS, LEVELS=LEVELS, months=MONTHS, MOST_TRADES=factors.MOST_TRADES)
-    for told in (factors.factor_rows, factors.name_rows, factors.moved_factors, factors.exposure_changes):
+    environment.globals.update(GROUPS=GROUPS, LEVELS=LEVELS, months=MONTHS)
+    for told in (
+        factors.factor_rows,
+        factors.name_rows,
+        factors.moved_factors,
+        factors.exposure_changes,
+        factors.told_trades,
+    ):
         environment.globals[told.__name__] = told
     return environment
 

@@ -25,13 +25,17 @@ TITLES = {
     "falls": "The five deepest falls", "months": "Returns by month", "trailing": "Up to the last day",
     "quantiles": "Quantiles of the returns", "Attribution": "Where the policy's return came from",
 }  # fmt: skip
+FINE = {  # columns whose percents are small beside one another
+    "value_at_risk", "expected_shortfall", "risk", "risk after", "active risk", "active risk after", "contribution",
+    "standard_error", "active", "active_error",
+}  # fmt: skip
 ROW = 4.3  # mm
 PALE = (238, 242, 248)
 LONGEST = 45  # rows of one table; a workbook has them all
 WIDE = {
     "rationale": 5.0, "reason": 6.0, "message": 5.0, "what it says": 3.2, "measure": 2.4, "value": 1.6, "what": 1.4,
     "symbol": 1.8, "quantity": 1.2, "at": 1.3, "strategy": 1.4, "content hash": 4.4, "run": 2.6, "table": 2.2,
-    "portfolio": 1.8, "code": 1.8,
+    "portfolio": 1.8, "code": 1.8, "factor": 2.2, "part": 2.2,
 }  # fmt: skip
 
 
@@ -96,6 +100,7 @@ def _section(pdf: "FPDF", section: Section) -> None:
         for warning in said.get("warnings") or []:
             _text(pdf, warning, warn=True)
     today = {table.title: table for table in section_tables(section)}
+    today["Exposures by trade"] = _only(today["Exposures by trade"], 0, ("BUY", "SELL", ""))
     for title in ("Summary", "Trades"):
         _table(pdf, today[title])
     _now(pdf, section)
@@ -106,10 +111,13 @@ def _section(pdf: "FPDF", section: Section) -> None:
         if told:
             _history(pdf, title, stated, told)
     for title in (
+        "Days to trade",
+        "Value at risk",
         "Factor risk",
         "Risk by name",
         "Exposures by trade",
         "Return by factor",
+        "Return from pack to pack",
         "Attribution",
         "Left out",
     ):
@@ -192,7 +200,7 @@ def _table(pdf: "FPDF", table: Table) -> None:
     pdf.set_font(size=9.5, style="B")
     pdf.set_text_color(*drawing.INK)
     pdf.cell(0, 7, title, new_x="LMARGIN", new_y="NEXT")
-    pdf.set_font(size=6 if len(names) > 10 else 7, style="")
+    pdf.set_font(size=6 if len(names) > 9 else 7, style="")
     pdf.set_draw_color(*drawing.GRID)
     pdf.set_fill_color(255)
     pdf.set_line_width(0.15)
@@ -216,13 +224,16 @@ def _rows(drawn: "Drawn", table: Table, names: Sequence[str]) -> None:
 
     drawn.row([name.replace("_", " ") for name in names])
     places, group = [list(table.columns).index(name) for name in names], None
+    grouped = next(iter(table.columns)) == "group"
     for number, row in enumerate(table.rows[:LONGEST]):
-        if "group" in table.columns and row[0] != group:
+        if grouped and row[0] != group:
             group = row[0]
             drawn.row().cell(group, colspan=len(names), style=FontFace(emphasis="BOLD", fill_color=PALE))
         cells = drawn.row()
         for at, name in zip(places, names, strict=True):
-            cells.cell(text(row[at], table.form(number, name)), style=_heat(table, name, row[at]))
+            empty = "not yet" if name == "made good" else ""
+            said = text(row[at], table.form(number, name), 2 if name in FINE else 1) or empty
+            cells.cell(said, style=_heat(table, name, row[at]))
 
 
 def _heat(table: Table, name: str, value: Any) -> "FontFace | None":
@@ -236,14 +247,14 @@ def _heat(table: Table, name: str, value: Any) -> "FontFace | None":
     return FontFace(fill_color=tuple(round(255 - strength * (255 - part)) for part in hue))
 
 
-def text(value: Any, form: str) -> str:
+def text(value: Any, form: str, digits: int = 1) -> str:
     """A cell as people read it; nothing for None and NaN."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, str | date):
         return str(value)
     if form == "percent":
-        return f"{100 * float(value):z.1f}%"
+        return f"{100 * float(value):z.{digits}f}%"
     if form == "shares":
         return f"{value:z,.4f}".rstrip("0").rstrip(".")
     return f"{value:z,.0f}" if form == "count" else f"{value:z,.2f}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from resources.results.measure_text import GROUPS, measure_form
+from resources.results.measure_text import GROUPS, measure_form, part_name
 from service.report.contents import Contents, Section
 from service.report.factor_tables import factor_tables
 from service.report.figures import held_most
@@ -86,7 +86,8 @@ def section_tables(section: Section) -> Iterator[Table]:
         "Attribution",
         {"breakdown": "text", "part": "text", "total": "percent", "allocation": "percent", "selection": "percent",
          "interaction": "percent"},
-        [[kind, row["part"], *(row.get(effect) for effect in ("total", "allocation", "selection", "interaction"))]
+        [[kind, row["part"].replace("_", " ").lower() if kind == "exposure" else part_name(row["part"]),
+          *(row.get(effect) for effect in ("total", "allocation", "selection", "interaction"))]
          for kind, rows in section.attribution.items() for row in rows],
     )  # fmt: skip
     yield from factor_tables(section.factors)

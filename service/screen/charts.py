@@ -9,6 +9,7 @@ BEFORE, AFTER, ACCENT = "#8c9bb0", "#3b82d0", "#d9683c"  # told apart on white a
 SERIES = (AFTER, ACCENT, "#8c9bb0", "#4f9d69", "#9b72c8", "#c29a2b")
 SIDES = ("Before", "After")
 STEP = 14
+MARKS = {"tickCount": 5}  # two at least, however little a line moves
 SILENT = {
     "aria": False
 }  # a screen reader has the table beside the picture, and no use for its bars one by one
@@ -109,15 +110,16 @@ def frontier() -> Spec:
     }  # fmt: skip
 
 
-def lines(value: str, series: Sequence[str], *, log: bool = False, height: int = 220, form: str = "") -> Spec:
+def lines(value: str, series: Sequence[str], *, log: bool = False, height: int = 280, form: str = "") -> Spec:
     """Lines over time; rows: Date, Strategy, `value`."""
     scale = {"type": "log", "nice": False} if log else {"zero": False}
+    axis = _axis(value, form or None) | ({} if log else MARKS)
     return {
         "height": height,
         "mark": {"type": "line", "strokeWidth": 1.4, **SILENT},
         "encoding": {
             "x": {"field": "Date", "type": "temporal", "axis": DAYS},
-            "y": {"field": value, "type": "quantitative", "scale": scale, "axis": _axis(value, form or None)},
+            "y": {"field": value, "type": "quantitative", "scale": scale, "axis": axis},
             "color": _colours("Strategy", series, SERIES),
             "tooltip": [
                 {"field": "Date", "type": "temporal"}, {"field": "Strategy"}, {"field": value, "format": ",.2f"},

@@ -11,7 +11,14 @@ SECONDS = 60
 
 
 class AnswerError(Exception):
-    """The API refused or could not be reached; the text is for the desk."""
+    """The API refused or could not be reached; the text is for the desk.
+
+    lacks  whether it is the desk's data or settings that cannot give the answer (409, 422)
+    """
+
+    def __init__(self, said: str, *, lacks: bool = False) -> None:
+        super().__init__(said)
+        self.lacks = lacks
 
 
 def refusal(status: int, value: Any) -> str:
@@ -58,5 +65,5 @@ class Client:
                 f"The API at {self.url} cannot be reached; start it with `packfolio api`."
             ) from None
         if not answer.ok:
-            raise AnswerError(refusal(answer.status_code, value))
+            raise AnswerError(refusal(answer.status_code, value), lacks=answer.status_code in (409, 422))
         return value, answer.headers.get("X-Total-Count")

@@ -9,11 +9,10 @@ import streamlit as st
 from service.screen.charts import SIDES, lines, two_sides
 from service.screen.client import Client
 from service.screen.shown import show_metrics, show_table
-from service.screen.tables import literal
+from service.screen.tables import literal, part_name
 from service.screen.tails import show_live
 
 Row = dict[str, Any]
-OWN = "the names by themselves"
 MOST_FACTORS, MOST_NAMES = 6, 20
 
 
@@ -74,7 +73,7 @@ def side_rows(factors: Sequence[Row], what: str, times: float) -> list[Row]:
     """Rows of a picture of two sides; the names' own part has a risk and no exposure."""
     title = what.capitalize()
     return [
-        {"Factor": _named(row), "Side": side, title: round(times * value, 4)}
+        {"Factor": part_name(row["part"]), "Side": side, title: round(times * value, 4)}
         for row in factors
         for side, value in zip(SIDES, row[what], strict=True)
         if value is not None
@@ -87,7 +86,7 @@ def factor_rows(total: Sequence[Row], active: Sequence[Row]) -> list[Row]:
     shown = []
     for row in total:
         told = (
-            {"Factor": _named(row)}
+            {"Factor": part_name(row["part"])}
             | _both("Exposure", row["exposure"], 1)
             | _both("Risk %", row["risk"], 100)
         )
@@ -121,7 +120,7 @@ def trade_rows(trades: Sequence[Row]) -> list[Row]:
             "Weight %": 100 * (row["weight"][1] - row["weight"][0]),
         }
         | {name: row["exposures"].get(name) for name in moved}
-        for row in trades[:MOST_NAMES]
+        for row in [row for row in trades if row["action"] != "HOLD"][:MOST_NAMES]
     ]
     return [
         *rows,
@@ -154,7 +153,7 @@ def _show_realised(client: Client, path: str, name: str, told: Row, currency: st
         for day, value in zip(told["path"]["dates"], values, strict=True)
     ]
     st.vega_lite_chart(
-        rows, lines("Earned, percent", list(groups), height=260),
+        rows, lines("Earned, percent", list(groups), height=320),
         alt="What market, sectors, styles, names and costs had earned by each day; the table below has the sums",
     )  # fmt: skip
     money = f"Money ({currency})"
@@ -169,13 +168,10 @@ def return_rows(parts: Sequence[Row], money: str) -> list[Row]:
         ("± active error", "active_error"),
     )  # fmt: skip
     return [
-        {"Part": _named(row), money: row["money"]} | {label: _times(row[key], 100) for label, key in columns}
+        {"Part": part_name(row["part"]), money: row["money"]}
+        | {label: _times(row[key], 100) for label, key in columns}
         for row in parts
     ]
-
-
-def _named(row: Row) -> str:
-    return OWN if row["part"] == "SPECIFIC" else str(row["part"])
 
 
 def _both(label: str, pair: Sequence[float | None], times: float) -> Row:

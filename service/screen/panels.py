@@ -99,6 +99,9 @@ def show_exposures(answer: Row, fresh: bool) -> None:
     st.caption(
         f"Notional {percent(impact['current_notional'])} before, {percent(impact['post_notional'])} after"
     )
+    if not rows:
+        st.info("No exposure of what it holds is known: declare its funds in funds.yaml.")
+        return
     st.vega_lite_chart(
         side_rows(rows, "Exposure"), two_sides("Exposure", side_rows(rows, "Exposure")),
         alt="Exposure of each kind before and after the trades; the table below has the same numbers",

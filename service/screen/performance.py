@@ -42,7 +42,7 @@ def _show_backtest(backtest: Row) -> None:
     st.subheader("Backtest")
     simulated = " Some prices are simulated: nobody traded these." if backtest["simulated"] else ""
     st.caption(f"Of {backtest['pack_id']}: the policy replayed through the past, with its costs.{simulated}")
-    _lines("Growth of 1, log scale", backtest, backtest["growth"], 1.0, log=True, height=300)
+    _lines("Growth of 1, log scale", backtest, backtest["growth"], 1.0, log=True, height=360)
     _lines("Drawdown, percent", backtest, backtest["drawdown"], 100.0)
     show_table(measure_rows(backtest["strategies"], backtest["measures"], backtest["since"]))
     rolling = backtest["rolling"]
@@ -53,20 +53,25 @@ def _show_backtest(backtest: Row) -> None:
 
 
 def _lines(
-    title: str, backtest: Row, values: Row, factor: float, *, log: bool = False, height: int = 200
+    title: str, backtest: Row, values: Row, factor: float, *, log: bool = False, height: int = 280
 ) -> None:
     """One picture of a series a strategy."""
-    shown = [NAMES.get(name, name) for name in backtest["strategies"] if name in values]
+    shown = [strategy(name) for name in backtest["strategies"] if name in values]
     rows = line_rows(title, backtest["dates"], values, factor)
     st.vega_lite_chart(
         rows, lines(title, shown, log=log, height=height), alt=f"{title} of {', '.join(shown)}, over time"
     )
 
 
+def strategy(name: str) -> str:
+    """A strategy in words; one of a sweep by its key and value."""
+    return NAMES.get(name) or (name if "=" in name else name.replace("_", " "))
+
+
 def line_rows(title: str, dates: Sequence[str], values: Row, factor: float) -> list[Row]:
     """Rows of a chart of lines; days before the first whole window have none."""
     return [
-        {"Date": day, "Strategy": NAMES.get(name, name), title: round(factor * value, 4)}
+        {"Date": day, "Strategy": strategy(name), title: round(factor * value, 4)}
         for name, series in values.items()
         for day, value in zip(dates, series, strict=True)
         if value is not None
@@ -76,9 +81,9 @@ def line_rows(title: str, dates: Sequence[str], values: Row, factor: float) -> l
 def measure_rows(strategies: Sequence[str], measures: Row, since: Row) -> list[Row]:
     """A row a measure, a column a strategy; a dash for what is not known of one."""
     told = [name for name in strategies if name in measures]
-    first = [{"Measure": "Measured since"} | {NAMES.get(name, name): since[name] for name in told}]
+    first = [{"Measure": "Measured since"} | {strategy(name): since[name] for name in told}]
     return first + [
-        {"Measure": label} | {NAMES.get(name, name): shown(measures[name].get(key)) for name in told}
+        {"Measure": label} | {strategy(name): shown(measures[name].get(key)) for name in told}
         for measured, shown in ((PERCENTS, percent), (RATIOS, _ratio))
         for label, key in measured
     ]

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from service.screen.charts import losses
-from service.screen.client import Client
+from service.screen.client import AnswerError, Client
 from service.screen.limits import Limit, entry
 from service.screen.shown import show_metrics, show_table
 from service.screen.tables import (
@@ -45,8 +45,14 @@ def show_scenarios(client: Client, pack: str, name: str, currency: str) -> None:
 def _show_losses(client: Client, pack: str, name: str, currency: str) -> None:
     if says_why_not(client, "scenarios"):
         return
-    with st.spinner("Pricing the scenarios"):
-        found = client.execute("portfolio_stress", portfolio_id=name, pricing_pack_id=pack)
+    try:
+        with st.spinner("Pricing the scenarios"):
+            found = client.execute("portfolio_stress", portfolio_id=name, pricing_pack_id=pack)
+    except AnswerError as error:
+        if not error.lacks:
+            raise
+        st.info(f"Scenarios are left out: {literal(str(error))}")
+        return
     rows = scenario_rows(found["scenarios"], currency)
     st.subheader("Scenarios, the worst first")
     for warning in found["warnings"]:

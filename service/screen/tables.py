@@ -253,6 +253,17 @@ def level_rows(levels: Sequence[Row]) -> list[Row]:
     ]
 
 
+PARTS = {
+    "SPECIFIC": "the names by themselves", "OTHER": "other", "COSTS": "costs", "CASH": "cash", "TRADING": "trading",
+    "DELAY": "delay",
+}  # fmt: skip
+
+
+def part_name(part: str) -> str:
+    """A part of a return or a risk as people read it: a factor by its own name."""
+    return PARTS.get(part, part)
+
+
 def exposure_rows(impact: Row) -> list[Row]:
     """Look-through exposures before and after, percent of the portfolio."""
     before, after = impact["current_exposures"], impact["post_exposures"]

@@ -7,7 +7,7 @@ import streamlit as st
 
 from service.screen.client import Client
 from service.screen.shown import show_metrics, show_table
-from service.screen.tables import literal
+from service.screen.tables import literal, part_name
 
 Row = dict[str, Any]
 METHODS = {
@@ -64,7 +64,8 @@ def show_live(told: Row, currency: str) -> None:
     show_metrics({"Return of what was held": f"{100 * told['total']:.2f}%", "Packs": str(told["packs"])})
     st.caption(
         f"From {told['from']} to {told['to']}: what was held under each pack until the next, by the exposures of the "
-        "first. OTHER is money alone: trades, costs, deposits, interest. The money adds up to the change of value."
+        'first. The part "other" is money alone: trades, costs, deposits, interest. The money adds up to the change of '
+        "value."
     )
     money = f"Money ({currency})"
     show_table(live_rows(told["parts"], money), {money: "%,.0f", "Return %": "%.2f"})
@@ -74,7 +75,7 @@ def live_rows(parts: Sequence[Row], money: str) -> list[Row]:
     """A row a part."""
     return [
         {
-            "Part": "the names by themselves" if row["part"] == "SPECIFIC" else row["part"],
+            "Part": part_name(row["part"]),
             money: row["money"],
             "Return %": None if row["contribution"] is None else 100 * row["contribution"],
         }

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from pipeline.commands.printed.narrow import fits, show_lines, show_table
-from resources.results.measure_text import measure_text
+from resources.results.measure_text import GROUPS, measure_text
 
 Row = Mapping[str, Any]
 ACTIONS = {"BUY": "green", "SELL": "magenta", "HOLD": "dim"}  # red is for what is wrong
@@ -231,14 +231,15 @@ def show_backtest(out: Console, shown: Row) -> None:
 
     for name, found in shown["portfolios"].items():
         variants = {strategy: found[strategy] for strategy in found if is_variant(strategy)}
-        strategies = {strategy: found[strategy] for strategy in found if strategy not in variants}
-        table = columns_table(
-            f"{name} under {shown['pack_id']}", [("", False), *((s, True) for s in strategies)]
-        )
-        metrics = sorted({metric for measures in strategies.values() for metric in measures})
-        for metric in metrics:
+        order = sorted(found.keys() - variants.keys(), key=lambda one: (one != "policy", one))
+        strategies = {strategy: found[strategy] for strategy in order}
+        heads = [("", False), *((strategy.replace("_", " "), True) for strategy in order)]
+        table = columns_table(f"{name} under {shown['pack_id']}", heads)
+        told = {metric for measures in strategies.values() for metric in measures}
+        words = {metric: said for group in GROUPS.values() for metric, (said, _) in group.items()}
+        for metric in (*(metric for metric in words if metric in told), *sorted(told - words.keys())):
             cells = (measure_text(measures.get(metric), metric) for measures in strategies.values())
-            table.add_row(metric.replace("_", " "), *cells)
+            table.add_row(words.get(metric, metric.replace("_", " ")), *cells)
         show_table(out, table)
         if variants:
             show_table(out, _variants_table("under the values of the sweep", variants))
@@ -259,7 +260,8 @@ def _show_parts(out: Console, found: Sequence[Row]) -> None:
         if parts:
             table = columns_table("", [(f"return by {breakdown}", False), *((e, True) for e in effects)])
             for part, told in parts.items():
-                table.add_row(part, *(percent(told[effect], 2) for effect in effects))
+                shown = part.replace("_", " ").lower() if breakdown == "exposure" else part
+                table.add_row(shown, *(percent(told[effect], 2) for effect in effects))
             show_table(out, table)
 
 
@@ -290,8 +292,9 @@ def show_details(out: Console, details: Row) -> None:
     """A pack: its own values, then its lists as tables."""
     for name, value in details.items():
         if isinstance(value, list):
-            out.print(f"\n[bold]{name}[/bold]")
-            show_rows(out, value, LEAST_WANTED)
+            out.print(f"\n[bold]{name}[/bold]{'' if value else '  none'}")
+            if value:
+                show_rows(out, value, LEAST_WANTED)
         else:
             out.print(f"{name:<16} {'' if value is None else value}", highlight=False, soft_wrap=True)
 

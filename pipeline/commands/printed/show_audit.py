@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rich import box
@@ -79,7 +80,7 @@ def show_diff(out: Console, found: Row) -> None:
         )
         show_changes(out, log["restated"])
     for table in found["effects"]:
-        show_table_changes(out, table)
+        show_table_changes(out, table, found.get("names", {}))
 
 
 def show_replay(out: Console, found: Row) -> None:
@@ -100,7 +101,7 @@ def show_replay(out: Console, found: Row) -> None:
         out.print(f"[dim]  {name} {then} -> {now}[/dim]", highlight=False)
 
 
-def show_table_changes(out: Console, table: Row) -> None:
+def show_table_changes(out: Console, table: Row, names: Mapping[str, str] = MappingProxyType({})) -> None:
     """One output table: how many cells of each column differ, then the first of them."""
     counts = "  ".join(
         f"{column} {told['cells']}"
@@ -108,13 +109,15 @@ def show_table_changes(out: Console, table: Row) -> None:
         for column, told in table["columns"].items()
     )
     out.print(f"  {table['table']}: {counts or 'the same'}", highlight=False, soft_wrap=True)
-    show_changes(out, table["changes"])
+    show_changes(out, table["changes"], names=names)
 
 
-def show_changes(out: Console, changes: Sequence[Row], shown: int = 12) -> None:
-    """The first of some changes, a line each."""
+def show_changes(
+    out: Console, changes: Sequence[Row], shown: int = 12, names: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """The first of some changes, a line each; a portfolio by its name where `names` has its id."""
     for change in changes[:shown]:
-        key = " ".join(short(part) for part in change["key"].values())
+        key = " ".join(names.get(part) or short(part) for part in change["key"].values())
         what = change["what"] if change["column"] is None else f"{change['column']} {_step(change)}"
         out.print(f"    {key}  {what}", highlight=False, soft_wrap=True)
     if len(changes) > shown:
@@ -147,14 +150,30 @@ def _cut(text: str, longest: int = 160) -> str:
 
 
 def show_weight_changes(out: Console, found: Sequence[Row]) -> None:
-    """Each weight before and after, and the parts of its change, in percentage points."""
+    """Each weight that changed, before and after, and the parts of its change that are some, in percentage points."""
     for one in found:
+        moved = [row for row in one["weights"] if _points(row["after"] - row["before"]) or any(_changes(row))]
+        order = [name for name in one["order"] if any(_points(row["parts"][name]) for row in moved)]
         title = f"{one['portfolio']}: target weights from {one['from']} to {one['to']}, percent"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("")
-        for heading in ("before", *one["order"], "after"):
+        for heading in ("before", *order, "after"):
             table.add_column(heading, justify="right")
-        for row in one["weights"]:
-            parts = (f"{100 * row['parts'][name]:+.2f}" for name in one["order"])
-            table.add_row(row["symbol"], f"{100 * row['before']:.2f}", *parts, f"{100 * row['after']:.2f}")
+        for row in moved:
+            parts = (f"{100 * row['parts'][name]:+z.2f}" for name in order)
+            table.add_row(row["symbol"], f"{100 * row['before']:z.2f}", *parts, f"{100 * row['after']:z.2f}")
         show_table(out, table)
+        still, idle = len(one["weights"]) - len(moved), [name for name in one["order"] if name not in order]
+        said = [f"{still} more stand where they stood"] if still else []
+        said += [f"nothing comes from: {', '.join(idle)}"] if idle else []
+        if said:
+            out.print(f"  {'; '.join(said)}", highlight=False)
+
+
+def _points(change: float) -> float:
+    """A change as it is printed, in percentage points."""
+    return round(100 * change, 2)
+
+
+def _changes(row: Row) -> list[float]:
+    return [*map(_points, row["parts"].values())]

@@ -1,12 +1,14 @@
 """What the risk commands print on a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
+from rich.table import Table
 
 from pipeline.commands.printed.narrow import fits, show_lines, show_table
 from pipeline.commands.printed.show import Row, amount, columns_table, percent
 from pipeline.commands.printed.show_tails import show_backtest, show_live, show_tail
+from resources.results.measure_text import part_name
 
 FRACTIONS = ("sharpe", "quality")
 
@@ -46,7 +48,12 @@ def show_stress(out: Console, found: Row) -> None:
             )
             hedges.setdefault(row["scenario_id"], []).append(what)
         title = f"{portfolio['name']} under {found['pack_id']}, {portfolio['base_currency']}"
-        _show_losses(out, title, portfolio["scenarios"], hedges)
+        if portfolio["scenarios"]:
+            _show_losses(out, title, portfolio["scenarios"], hedges)
+        else:
+            out.print(
+                f"{title}: no scenario was priced; the report says why", highlight=False, soft_wrap=True
+            )
         if portfolio["tail_risk"]:
             show_tail(out, title, portfolio["base_currency"], portfolio["tail_risk"])
 
@@ -143,7 +150,7 @@ def _show_predicted(out: Console, title: str, basis: str, told: Row) -> None:
         write = amount if what == "factors" else percent
         for row in shown:
             cells = [write(x) if x is not None else "" for x in row["exposure"]]
-            table.add_row(row["part"], *cells, *(percent(x, 2) for x in row["risk"]))
+            table.add_row(part_name(row["part"]), *cells, *(percent(x, 2) for x in row["risk"]))
         if rest:
             sums = [sum(row["risk"][side] for row in rest) for side in (0, 1)]
             table.add_row(f"{len(rest)} others", "", "", *(percent(x, 2) for x in sums))
@@ -157,17 +164,25 @@ def _show_traded(out: Console, trades: Sequence[Row]) -> None:
     for row in trades:
         for name, change in row["exposures"].items():
             sums[name] = sums.get(name, 0.0) + change
-    names = sorted(sums, key=lambda name: (-abs(sums[name]), name))[:5]
-    heads = [("", False), ("symbol", False), ("weight", True), *((name, True) for name in names)]
+    names = sorted(sums, key=lambda name: (-abs(sums[name]), name))
     out.print("\nwhat the trades did to exposures")
+    for most in range(5, 0, -1):  # as many factors as there is room for
+        table = _traded_table(trades, sums, names[:most])
+        if fits(out, table):
+            break
+    show_table(out, table)
+
+
+def _traded_table(trades: Sequence[Row], sums: Mapping[str, float], names: Sequence[str]) -> Table:
+    heads = [("", False), ("symbol", False), ("weight", True), *((name, True) for name in names)]
     table = columns_table("", heads)
-    for row in trades[:MOST_NAMES]:
+    for row in [row for row in trades if row["action"] != "HOLD"][:MOST_NAMES]:
         moved = percent(row["weight"][1] - row["weight"][0])
         table.add_row(
             row["action"], row["symbol"], moved, *(amount(row["exposures"].get(n), 3) for n in names)
         )
     table.add_row("", "in all", "", *(amount(sums[n], 3) for n in names), style="bold")
-    show_table(out, table)
+    return table
 
 
 def _show_realised(out: Console, name: str, currency: str, told: Row) -> None:
@@ -179,7 +194,7 @@ def _show_realised(out: Console, name: str, currency: str, told: Row) -> None:
         figures = [
             percent(row[key], 2) for key in ("contribution", "standard_error", "active", "active_error")
         ]
-        table.add_row(row["part"], amount(row["money"], 0), *figures)
+        table.add_row(part_name(row["part"]), amount(row["money"], 0), *figures)
     whole = percent(told["total"], 2), "", percent(told["active"], 2), ""
     table.add_row("in all", amount(told["value"] * told["total"], 0), *whole, style="bold")
     show_table(out, table)

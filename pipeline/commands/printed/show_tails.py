@@ -3,27 +3,37 @@
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.table import Table
 
-from pipeline.commands.printed.narrow import show_table
+from pipeline.commands.printed.narrow import fits, show_table
 from pipeline.commands.printed.show import Row, amount, columns_table, percent
+from resources.results.measure_text import part_name
 
 
 def show_tail(out: Console, title: str, currency: str, rows: Sequence[Row]) -> None:
     """A row a book, level and method: value at risk and expected shortfall, in percent and in money."""
     days = rows[0]["horizon_days"]
     out.print(
-        f"{title}: losses over {days} session{'s' if days > 1 else ''}", highlight=False, soft_wrap=True
+        f"{title}: value at risk and expected shortfall over {days} session{'s' if days > 1 else ''}",
+        highlight=False,
+        soft_wrap=True,
     )
     heads = [
-        ("book", False), ("method", False), ("level", True), ("value at risk", True), (currency, True),
-        ("expected shortfall", True), (currency, True), ("scenarios", True),
+        ("book", False), ("method", False), ("level", True), ("at risk", True), (currency, True),
+        ("shortfall", True), (currency, True), ("cases", True),
     ]  # fmt: skip
+    table = _tail_table(heads, rows)
+    show_table(out, table if fits(out, table) else _tail_table(heads[:-1], rows))
+
+
+def _tail_table(heads: Sequence[tuple[str, bool]], rows: Sequence[Row]) -> Table:
     table = columns_table("", heads)
     for row in rows:
         losses = [row["value_at_risk"], row["expected_shortfall"]]
         told = [cell for loss in losses for cell in (percent(loss, 2), amount(loss * row["value"], 0))]
-        table.add_row(row["book"], row["method"], f"{100 * row['level']:g}%", *told, str(row["scenarios"]))
-    show_table(out, table)
+        level, method = f"{100 * row['level']:g}%", row["method"].replace("_", " ")
+        table.add_row(*[row["book"], method, level, *told, str(row["scenarios"])][: len(heads)])
+    return table
 
 
 def show_backtest(out: Console, tail: Row) -> None:
@@ -38,6 +48,6 @@ def show_live(out: Console, name: str, currency: str, told: Row) -> None:
     out.print(f"\n{name}: the book from pack to pack, {span}", highlight=False, soft_wrap=True)
     table = columns_table("", [("", False), (currency, True), ("return", True)])
     for row in told["parts"]:
-        table.add_row(row["part"], amount(row["money"], 0), percent(row["contribution"], 2))
+        table.add_row(part_name(row["part"]), amount(row["money"], 0), percent(row["contribution"], 2))
     table.add_row("in all", amount(told["money"], 0), percent(told["total"], 2), style="bold")
     show_table(out, table)

@@ -133,13 +133,16 @@ def test_on_a_terminal_what_is_unclear_is_asked(
     at: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd = tmp_path / "odd.csv"
-    odd.write_text(LAYOUTS["generic"] + "BRK B;10;;300;3000\n912796XY1;5;;99;495\nMARGIN X;7;;;7\n")
-    answers, asked = iter(["brk-b", "s", "c", "2022-12-23"]), []
+    rows = [*LAYOUTS["generic"].splitlines(), "BRK B;10;;300;3000", "912796XY1;5;;99;495", "MARGIN X;7;;;7"]
+    table = [f"{row};{'Account' if row is rows[0] else 'Z1'}" for row in [*rows, "XOM;1;;;"]]
+    odd.write_text("\n".join(table)[:-2] + "Z2\n")
+    answers, asked = iter(["Z1", "brk-b", "s", "c", "2022-12-23"]), []
     monkeypatch.setattr(broker_file, "_asks", lambda: True)
     monkeypatch.setattr(broker_file.typer, "prompt", lambda text, **more: asked.append(text) or next(answers))
     made = at("init", str(at.folder), "--prices", "yahoo", "--holdings", str(odd))
     assert made.status == 0, made
-    assert len(asked) == 4 and asked[-1].startswith("The file states no date")
+    assert asked[0] == "The file has the accounts Z1, Z2. Which one, or all of them as one (all)?"
+    assert len(asked) == 5 and asked[-1].startswith("The file states no date")
     (book,) = load_configuration(at.config).portfolios.files
     (held,) = book.holdings
     assert (str(held.as_of), held.cash) == ("2022-12-23", 1491.5)

@@ -340,11 +340,11 @@ def test_the_measures_of_a_backtest_stand_side_by_side_and_its_variants_below() 
     assert printed(show_backtest, shown) == block("""
         |the book under PP_2024-02-29
         |
-        |            equal_weight    policy
-        | ─────────────────────────────────
-        | cagr              7.00%     8.12%
-        | sharpe             0.41      0.50
-        | turnover                  200.00%
+        |                    policy   equal weight
+        | ────────────────────────────────────────
+        | Sharpe ratio         0.50           0.41
+        | turnover a year   200.00%
+        | cagr                8.12%          7.00%
         |
         |under the values of the sweep
         |
@@ -357,8 +357,8 @@ def test_the_measures_of_a_backtest_stand_side_by_side_and_its_variants_below() 
         |
         | return by exposure    total
         | ───────────────────────────
-        | EQUITY                5.12%
-        | RATES                -0.34%
+        | equity                5.12%
+        | rates                -0.34%
         |
         |
         | return by sector   allocation   selection   interaction
@@ -420,8 +420,7 @@ def test_a_packs_own_values_come_first_and_its_lists_as_tables() -> None:
         | fx_rates      12
         |
         |
-        |findings
-        |nothing yet
+        |findings  none
     """)
 
 

@@ -92,6 +92,9 @@ def test_a_difference_is_told_log_by_log_and_table_by_table() -> None:
         |    BBB  numbers {'b': 2} -> {'b': 3, 'c': 4}
         |    CCC  cost None -> 5
     """)
+    owned = [EFFECTS[1] | {"changes": [CHANGE | {"key": {"portfolio_id": UUID, "symbol": "AAA"}}]}]
+    said = printed(show_diff, found | {"logs": [], "effects": owned, "names": {UUID: "the book"}})
+    assert "|    the book AAA  close 100 -> 101.235" in said
     same = found | {"same_content": True, "logs": [], "effects": []}
     assert printed(show_diff, same) == "|PP_A -> PP_B\n|  both see the same rows"
 
@@ -138,21 +141,24 @@ def test_the_parts_of_a_changed_weight_are_percentage_points() -> None:
         "portfolio": "a", "from": "A", "to": "B", "order": ["prices", "views", "a tighter limit"],
         "weights": [row | {"parts": row["parts"] | {"a tighter limit": 0.0}} for row in weights],
     }  # fmt: skip
-    two = one | {"portfolio": "b", "weights": one["weights"][:1]}
+    still = {"symbol": "CCC", "before": 0.05, "after": 0.05, "parts": dict.fromkeys(one["order"], -1e-9)}
+    two = one | {"portfolio": "b", "weights": [*one["weights"][:1], still]}
     assert printed(show_weight_changes, [one, two]) == block("""
         |a: target weights from A to B, percent
         |
-        |       before   prices   views   a tighter limit   after
-        | ───────────────────────────────────────────────────────
-        | AAA    10.00    +3.00   -0.66             +0.00   12.34
-        | BBB    90.00    -3.00   +0.66             +0.00   87.66
+        |       before   prices   views   after
+        | ─────────────────────────────────────
+        | AAA    10.00    +3.00   -0.66   12.34
+        | BBB    90.00    -3.00   +0.66   87.66
         |
+        |  nothing comes from: a tighter limit
         |b: target weights from A to B, percent
         |
-        |       before   prices   views   a tighter limit   after
-        | ───────────────────────────────────────────────────────
-        | AAA    10.00    +3.00   -0.66             +0.00   12.34
+        |       before   prices   views   after
+        | ─────────────────────────────────────
+        | AAA    10.00    +3.00   -0.66   12.34
         |
+        |  1 more stand where they stood; nothing comes from: a tighter limit
     """)
 
 

@@ -194,8 +194,10 @@ def test_attribution_adds_up_under_each_table_and_says_what_is_missing() -> None
     said = printed(show_attribution, found)
     for line in (
         "book under PP_A: tracking error a year, against the benchmark",
-        "| by factor   exposure   after     risk    after", "| market          0.90    1.00   16.00%   17.00%",
-        "| SPECIFIC                        3.00%    1.00%", "| in all                         19.00%   18.00%",
+        "| by factor                 exposure   after     risk    after",
+        "| market                        0.90    1.00   16.00%   17.00%",
+        "| the names by themselves                       3.00%    1.00%",
+        "| in all                                       19.00%   18.00%",
         "| by symbol   weight   after     risk    after", "| N00           5.0%    6.0%    1.00%    1.20%",
         "| 1 others                      1.00%    1.20%", "| in all                       19.00%   18.00%",
         "|        symbol               weight    size   market   a longer name",
@@ -204,7 +206,7 @@ def test_attribution_adds_up_under_each_table_and_says_what_is_missing() -> None
         "|        in all                        0.750    0.100           0.062",
         "2023-01-02 to 2023-12-29; the benchmark 14.00%",
         "|            USD   return   ± error   active   ± error",
-        "| market   1,500   15.00%     2.00%    1.00%     0.50%", "| COSTS     -100   -1.00%             -1.00%\n",
+        "| market   1,500   15.00%     2.00%    1.00%     0.50%", "| costs     -100   -1.00%             -1.00%\n",
         "| in all   1,400   14.00%              0.00%",
         "note  no factor liquidity: nothing is on record",
     ):  # fmt: skip
@@ -217,3 +219,27 @@ def test_attribution_adds_up_under_each_table_and_says_what_is_missing() -> None
         |predicted: left out, no model
         |realised: left out, no backtest
     """)
+
+
+def test_at_80_columns_tables_of_the_tail_and_of_trades_stay_tables() -> None:
+    tail = {
+        "book": "proposed", "method": "factor_model", "level": 0.95, "horizon_days": 5, "value_at_risk": 0.0512,
+        "expected_shortfall": 0.0731, "scenarios": 1500, "value": 1e6,
+    }  # fmt: skip
+    book = {"name": "book", "base_currency": "USD", "scenarios": [], "hedges": [], "tail_risk": [tail]}
+    assert printed(show_stress, {"pack_id": "PP_A", "portfolios": [book]}, width=80) == block("""
+        |book under PP_A, USD: no scenario was priced; the report says why
+        |book under PP_A, USD: value at risk and expected shortfall over 5 sessions
+        |
+        | book       method         level   at risk      USD   shortfall      USD
+        | ───────────────────────────────────────────────────────────────────────
+        | proposed   factor model     95%     5.12%   51,200       7.31%   73,100
+        |
+    """)
+    exposures = {f"a_factor_with_a_name_{place}": 0.1 + place for place in range(5)}
+    trade = {"symbol": "N00", "action": "SELL", "weight": [0.1, 0.0], "exposures": exposures}
+    held = trade | {"symbol": "N01", "action": "HOLD", "weight": [0.1, 0.1], "exposures": {}}
+    nothing = {"predicted": None, "realised": None, "tail": None, "live": None, "missing": [], "left_out": {}}
+    found = nothing | {"name": "book", "pack_id": "PP_A", "base_currency": "USD", "trades": [trade, held]}
+    said = printed(show_attribution, found, width=80)
+    assert "symbol   weight   a_factor_with_a_name_4   a_factor_with_a_name_3\n" in said and "N01" not in said

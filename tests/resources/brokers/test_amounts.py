@@ -16,7 +16,7 @@ from resources.brokers.amounts import amount, day, last_day_in
         ("$1,234.50", "1234.50"), ("(1,234.50)", "-1234.50"), ("($5)", "-5"), ("-$5.25", "-5.25"), ("$-5", "-5"),
         ("+3", "3"), (" 7 ", "7"), (".5", "0.5"), ("1234", "1234"), ("US$12", "12"), ("12 USD", "12"),
         ("\u22124", "-4"), ("1 000", "1000"), ("1'234'567.5", "1234567.5"), ("\u20ac12", "12"), ("-C$5", "-5"),
-        ("12 CHF", "12"),
+        ("12 CHF", "12"), ("$(1,234.50)", "-1234.50"), ("1,234.50-", "-1234.50"), ("(5.00) USD", "-5"),
     ],
 )  # fmt: skip
 def test_an_amount_is_read(text: str, value: str) -> None:
@@ -24,7 +24,8 @@ def test_an_amount_is_read(text: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1.234,50", "1,23", "12,34,567", "5%", "abc", "1e5", "nan", "--5", "$", "1 00", "1 0000"]
+    "text",
+    ["1.234,50", "1,23", "12,34,567", "5%", "abc", "1e5", "nan", "--5", "-5-", "(5", "$", "1 00", "1 0000"],
 )
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no amount such as"):
@@ -53,12 +54,16 @@ def test_dates_are_read_where_their_form_leaves_no_doubt() -> None:
         "03-Dec-2022",
         "December 3, 2022",
         "3 Dec 2022",
+        "03.12.2022",
     )
     assert {day(form, american=False) for form in forms} == {wanted}
     assert (
         day("12/03/2022", american=True) == wanted and day("2022-12-03, 09:30:01", american=False) == wanted
     )
-    for text in ("12/03/2022", "03.12.2022", "2022-13-01"):
+    assert day("23/12/2022", american=False) == day("12/23/22", american=False) == date(2022, 12, 23)
+    assert last_day_in("Stand 31.12.2022", american=False) == date(2022, 12, 31)
+    assert last_day_in("as of 12/03/2022", american=False) is None  # of March or of December
+    for text in ("12/03/2022", "2022-13-01"):
         with pytest.raises(ValueError, match="is no date"):
             day(text, american=False)
     assert last_day_in("from Dec-01-2022 to Dec-03-2022 at 5 p.m.") == wanted

@@ -2,11 +2,13 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from brokers_exports import FIDELITY, GENERIC, INTERACTIVE_BROKERS, LAYOUTS, SCHWAB, VANGUARD
 
 from optimizer import DataError
+from resources.brokers.files import export_text
 from resources.brokers.holdings import holdings, last_weekday
 from resources.brokers.layouts import read_statement
 from resources.brokers.statement import Answers, Statement
@@ -208,3 +210,64 @@ def test_money_by_the_code_of_its_currency_is_no_share_and_is_not_taken_for_anot
         read("symbol,quantity,price\nEUR,50,\nUSD,10,1.00\n")
     names = ("Settled cash", "CASH BALANCE", "U.S. Dollar", "BANK DEPOSIT SWEEP", "FDIC Insured Deposit")
     assert len(read("symbol,quantity,value\n" + "".join(f"{name},,5\n" for name in names)).cash) == 5
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+def test_a_file_is_read_in_the_encodings_that_spreadsheets_save(encoding: str, tmp_path: Path) -> None:
+    text = "symbol,quantity,cost,name\nSAP,10,1.200 \N{EURO SIGN},Soci\u00e9t\u00e9 \u2013 A\n".replace(
+        "1.200", "1200.50"
+    )
+    place = tmp_path / "x.csv"
+    place.write_bytes(text.encode(encoding))
+    found = read(export_text(place))
+    assert (found.currency, found.held[0].cost) == ("EUR", Decimal("1200.50"))
+    place.write_bytes(b"symbol,quantity\n\x81,1\n")
+    with pytest.raises(DataError, match=r"byte b'\\x81' is neither UTF-8 nor Windows-1252"):
+        export_text(place)
+
+
+def test_a_fund_that_is_named_total_is_no_total_and_an_open_quote_swallows_no_line() -> None:
+    found = read(VANGUARD.replace("COCA-COLA CO,KO,", "TOTAL BOND MARKET INDEX,,", 1))
+    assert [(one.key, one.said) for one in found.questions] == [
+        ("TOTAL BOND MARKET INDEX", "there is no symbol")
+    ]
+    with pytest.raises(DataError, match=r"x\.csv:2 opens a quote that nothing closes"):
+        read('symbol,quantity,name\nKO,1,"a\nMSFT,2,b\nIBM,3,c\n')
+    assert len(read('symbol,quantity,name\nKO,1,"a\nb"\nMSFT,2,5" pipe\n').held) == 2
+
+
+def test_kinds_that_are_no_shares_are_asked_and_a_symbol_given_is_the_answer() -> None:
+    text = "symbol,quantity,type\nESZ6,1,Future\nKO,2,Stock\nBND,3,ETF (bonds)\nQQQ,4,Options income fund\n"
+    found = read(text)
+    assert [one.said for one in found.questions] == [
+        f"it is of the kind {kind}, and only shares and funds are read"
+        for kind in ("Future", "Options income fund")
+    ]
+    assert [one.symbol for one in read(text, symbols={"QQQ": "QQQ", "2": "ES=F"}).held] == [
+        "ES=F",
+        "KO",
+        "BND",
+        "QQQ",
+    ]
+    sweep = read(
+        "symbol,quantity,price,name\nQPIFQ,12.5,1.00,FDIC INSURED DEPOSIT AT A BANK\nKO,1,60,COCA-COLA\n"
+    )
+    assert [(one.name, one.amount) for one in sweep.cash] == [("QPIFQ", Decimal("12.5"))]
+
+
+def test_newer_headers_of_schwab_and_accounts_of_interactive_brokers() -> None:
+    assert read(SCHWAB.replace("Security Type", "Asset Type")).layout == "Schwab"
+    two = INTERACTIVE_BROKERS.replace(
+        "DataDiscriminator,Asset Category,", "DataDiscriminator,Asset Category,Account,"
+    )
+    two = two.replace("Stocks,USD,AAPL", "Stocks,U1,USD,AAPL").replace("Stocks,USD,KO", "Stocks,U2,USD,KO")
+    found = read(two)
+    assert found.accounts == ["U1", "U2"] and [one.symbol for one in found.of_account("U2").held] == ["KO"]
+    flex = (
+        '"ClientAccountID","CurrencyPrimary","AssetClass","Symbol","Quantity","MarkPrice","PositionValue",'
+        '"CostBasisMoney"\n"U1","EUR","STK","SAP","10","120","1200","1000"\n"U1","USD","OPT","SPY  260116C00500000",'
+        '"1","3","300","250"\n'
+    )
+    found = read(flex, currency="EUR")
+    assert [(one.account, one.symbol, one.cost) for one in found.held] == [("U1", "SAP", 1000)]
+    assert [one.said for one in found.questions] == ["it is an option, and only shares and funds are read"]

@@ -149,8 +149,11 @@ def test_an_explanation_takes_one_recipe_and_the_lots(con: Connection) -> None:
     assert (found["historical_return"], found["recipe"], found["numbers"]) == (0.07, "a", {"view": 0.01})
     assert [(lot["quantity"], lot["sold"], lot["gain"]) for lot in found["lots"]] == [(3.0, 1.0, Decimal(1))]
     assert reading.explanation(con, SECOND, "AAA", "book") == [found]
-    for symbol, portfolio in (("ZZZ", None), ("AAA", "bare")):
-        with pytest.raises(PolicyError, match=rf"{SECOND} trades no '{symbol}'; it has \['AAA', 'BBB'\]"):
+    for symbol, portfolio, said in (
+        ("ZZZ", None, f"{SECOND} neither holds nor trades 'ZZZ'; of its symbols there are: AAA, BBB"),
+        ("AAA", "bare", f"bare in {SECOND} neither holds nor trades 'AAA'; of its symbols there are: none"),
+    ):
+        with pytest.raises(PolicyError, match=said):
             reading.explanation(con, SECOND, symbol, portfolio)
 
 

@@ -147,7 +147,7 @@ def test_lines_end_at_their_last_day_and_the_first_is_drawn_last() -> None:
     page = Page()
     drawing.lines(page, 1 + frame, "Value", height=20, log=True)  # type: ignore[arg-type]
     assert drawn(page)[1:4] == [
-        "'1' R 13.0 47.8 12.0 3.0", "'1.1' R 13.0 38.1 12.0 3.0", "'1.2' R 13.0 29.2 12.0 3.0",
+        "'1' R 13.0 47.8 12.0 3.0", "'1.05' R 13.0 42.8 12.0 3.0", "'1.1' R 13.0 38.1 12.0 3.0",
     ]  # fmt: skip
     assert "through 26.0 49.3 110.0 39.6 194.0 30.7" in page.told
 
@@ -167,11 +167,11 @@ def test_a_chart_that_has_no_room_begins_a_page() -> None:
     (0.0, 4.0, [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0]),
     (0.0, 5.0, [1.0, 5.0, 20.0, 100.0, 500.0, 2000.0, 10000.0, 50000.0]),
     (0.0, 6.0, [1.0, 5.0, 20.0, 100.0, 500.0, 2000.0, 10000.0, 50000.0, 200000.0, 1000000.0]),
-    (0.0, 0.1, [1.0, 1.1, 1.2]),
-    (0.001, 0.002, [10**0.001, 10**0.002]),
+    (0.0, 0.1, [1.0, 1.05, 1.1, 1.15, 1.2, 1.25]),
+    (0.001, 0.002, [1.0025, 1.003, 1.0035, 1.004, 1.0045]),
 ])  # fmt: skip
 def test_a_logarithmic_axis_is_marked_at_round_numbers(low: float, high: float, told: list[float]) -> None:
-    assert drawing._decades(low, high) == pytest.approx(told)
+    assert drawing._values(low, high) == pytest.approx(told)
 
 
 @pytest.mark.parametrize(("end", "told"), [
@@ -183,3 +183,11 @@ def test_days_months_or_years_are_named_below_some_eight_of_them(end: str, told:
     marks = drawing._calendar(pd.DatetimeIndex([pd.Timestamp("2024-01-01"), pd.Timestamp(end)]))
     assert list(marks.values()) == told
     assert min(marks) == 19723.0  # days since 1970
+
+
+def test_no_two_marks_of_an_axis_say_the_same() -> None:
+    page = Page()
+    fall = pd.DataFrame({"policy": [0.0, -0.004, -0.011]}, pd.bdate_range("2024-01-01", periods=3))
+    drawing.lines(page, fall, "Below the peak")  # type: ignore[arg-type]
+    marks = [told.split("'")[1] for told in page.told if "%'" in told]
+    assert marks == ["-1%", "-0.8%", "-0.6%", "-0.4%", "-0.2%", "0%"]

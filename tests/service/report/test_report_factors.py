@@ -62,7 +62,14 @@ def test_the_page_tells_both_sides_each_trade_and_the_return() -> None:
         "the names by themselves",
     ):  # fmt: skip
         assert said in page, said
-    assert "<b>BUY" not in page
+    assert "<b>BUY" not in page and "SPECIFIC" not in page and "COSTS" not in page
+    held = [
+        {"symbol": f"H{i}", "action": "HOLD", "weight": [0.1, 0.1], "exposures": {"size": 0.001}}
+        for i in (1, 2)
+    ]
+    page = page_of(TOLD | {"trades": [*TRADES, *held]})
+    assert "H1" not in page and "2 others" in page and "0.752" in page
+    assert [row["Symbol"] for row in trade_rows([*TRADES, *held])] == ["N00", "<b>", "in all"]
 
 
 def test_the_page_says_why_there_is_nothing() -> None:
@@ -74,7 +81,7 @@ def test_the_tables_have_the_same_numbers() -> None:
     tables = {table.title: table for table in factor_tables(TOLD)}
     assert tables["Factor risk"].rows[1] == ["size", -0.5, 0.25, 0.02, -0.01, -0.5, 0.25, 0.02, -0.01]
     assert tables["Exposures by trade"].rows[-1] == ["", "in all", None, 0.75, pytest.approx(0.1)]
-    assert [row[0] for row in tables["Return by factor"].rows] == ["market", "COSTS"]
+    assert [row[0] for row in tables["Return by factor"].rows] == ["market", "costs"]
     assert all(len(row) == len(table.columns) for table in tables.values() for row in table.rows)
     assert all(not table.rows for table in factor_tables(NOTHING))
 
@@ -95,7 +102,7 @@ def test_the_screen_shows_percent_where_people_read_percent() -> None:
     moved = trade_rows(TRADES)
     assert moved[-1] == {"Action": "", "Symbol": "in all", "Weight %": None, "size": 0.75, "market": 0.1}
     assert return_rows(PARTS, "Money (USD)")[1] == {
-        "Part": "COSTS", "Money (USD)": -100.0, "Return %": -1.0, "± error": None, "Active %": -1.0,
+        "Part": "costs", "Money (USD)": -100.0, "Return %": -1.0, "± error": None, "Active %": -1.0,
         "± active error": None,
     }  # fmt: skip
 

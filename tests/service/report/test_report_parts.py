@@ -184,12 +184,12 @@ def test_axes_say_what_they_measure(drawn: list[tuple[Any, str, int]]) -> None:
     figures.drawdown(told, "d")
     figures.distribution(told, "h")
     assert [axes(figure) for figure, _, _ in drawn] == [
-        [("of the portfolio's value", ".0%"), (None, None)],
-        [("volatility a year", ".1%"), ("expected return a year", ".1%")],
-        [(None, ".0%"), (None, None)],
+        [("of the portfolio's value", ".3~%"), (None, None)],
+        [("volatility a year", ".3~%"), ("expected return a year", ".3~%")],
+        [(None, ".3~%"), (None, None)],
         [(None, None), ("value of 1 invested", None)],
-        [(None, None), ("below the peak", ".0%")],
-        [("return of a period", ".1%"), ("share of the periods", ".0%")],
+        [(None, None), ("below the peak", ".3~%")],
+        [("return of a period", ".3~%"), ("share of the periods", ".3~%")],
     ]
 
 

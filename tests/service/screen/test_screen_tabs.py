@@ -273,12 +273,15 @@ def test_a_book_that_may_be_short_is_asked_its_borrow_fee(api: Api) -> None:
     assert api.asked[-1][1]["constraints"]["borrow_fee_pct"] == 2.0
 
 
-def test_impact_exposures_and_weights(api: Api) -> None:
+def test_impact_exposures_and_weights(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     page = on("Impact")
     assert rows(page)[0] == {"Measure": "Value", "Before": "100,000.00", "After": "99,995.00"}
     assert page.caption[-1].value.startswith("Value changes by the costs alone: -5.18 USD.")
     assert on("Exposures").caption[-1].value == "Notional 115.4% before, 100.0% after"
     assert on("Weights").subheader[0].value == "Weights before and after"
+    for side in ("current", "post"):
+        monkeypatch.setitem(IMPACT, f"{side}_exposures", {})
+    assert on("Exposures").info[-1].value.startswith("No exposure of what it holds is known")
 
 
 def chart(page: AppTest) -> list[dict[str, Any]]:
@@ -324,7 +327,9 @@ def test_scenarios_and_shocks_of_ones_own(api: Api) -> None:
     assert len(page.dataframe) == 2
 
 
-def test_the_tail_stands_below_the_scenarios_in_percent_and_money(api: Api) -> None:
+def test_the_tail_stands_below_the_scenarios_in_percent_and_money(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     row = {
         "book": "held", "method": "filtered", "level": 0.99, "horizon_days": 5, "value_at_risk": 0.025,
         "expected_shortfall": 0.03125, "scenarios": 500, "value": 20_000.0,
@@ -342,6 +347,17 @@ def test_the_tail_stands_below_the_scenarios_in_percent_and_money(api: Api) -> N
         api.tail["backtest"],
         *api.tail["series"],
     ]
+    priced = Client.execute
+
+    def lacking(client: Client, pattern: str, **inputs: Any) -> Any:
+        if pattern == "portfolio_stress":
+            raise AnswerError("AAA: no declared exposures", lacks=True)
+        return priced(client, pattern, **inputs)
+
+    monkeypatch.setattr(Client, "execute", lacking)
+    page = on("Scenarios")
+    assert not page.error and page.info[-1].value == "Scenarios are left out: AAA: no declared exposures"
+    assert rows(page, -1)[0]["By"] == "past days at today's volatility"
 
 
 def test_hedges_of_the_scenario_and_budget_chosen(api: Api) -> None:
