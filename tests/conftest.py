@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 # Imports and tests are a million objects that stay: to look for garbage among them takes a sixth of the time.
-gc.set_threshold(50_000, 20, 100)
+gc.set_threshold(200_000, 100, 1000)
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "DUCKDB_THREADS"):
     os.environ.setdefault(variable, "1")  # the processes of a run share the cores already
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # to compile the tests takes a third of their collection

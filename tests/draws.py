@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-THOROUGH = 8  # times as many examples in `make test-slow`
+THOROUGH = 16  # times as many examples in `make test-slow`
 
 
 def some(values: Iterable[Any], by_default: int) -> list[Any]:

@@ -1,16 +1,17 @@
 """Commands in forked processes of one that has loaded everything: real processes, without their start-up.
 
-`python tests/fork_server.py serve SOCKET` serves until its stdin is closed. `python tests/fork_server.py call SOCKET
-packfolio ...` is a stand-in for `packfolio ...`, `call SOCKET python -` for a Python that reads its program, and
-`call SOCKET python -m MODULE ...` for one that runs a module.
+`python tests/fork_server.py serve SOCKET` leaves a server behind, which ends when its stdin is closed. `python
+tests/fork_server.py call SOCKET packfolio ...` is a stand-in for `packfolio ...`, `call SOCKET python -` for a Python
+that reads its program, and `call SOCKET python -m MODULE ...` for one that runs a module.
 """
 
-import atexit
+import fcntl
 import gc
 import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 400.0  # seconds
@@ -34,7 +36,8 @@ def _serve(address: str) -> None:
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(address)
         door.listen(64)
-        print("ready", flush=True)
+        if os.fork() > 0:
+            os._exit(0)  # who started it need not wait any more
         while sys.stdin not in (ready := select.select([door, sys.stdin], [], [])[0]):
             assert door in ready
             caller, _ = door.accept()
@@ -42,31 +45,38 @@ def _serve(address: str) -> None:
                 if os.fork() == 0:
                     door.close()
                     _attend(caller)
+    shutil.rmtree(Path(address).parent)
 
 
-# What commands load when they need it.
+# What else commands load when they need it, besides what is ours.
 LATER = (
     "assets.plots.charts", "dagster._core.definitions.repository_definition.repository_data_builder",
     "dagster._core.execution.execute_in_process", "dagster._core.executor.in_process", "dagster._core.instance.factory",
     "dagster._core.instance.runs.run_domain", "dagster._core.secrets.env_file", "dagster._core.storage.legacy_storage",
     "dagster._core.storage.noop_compute_log_manager", "dagster._core.storage.root", "dagster._core.storage.schedules",
     "daqp", "highspy", "matplotlib.backends.backend_agg", "matplotlib.pyplot", "optimizer.backtests.attribution",
-    "optimizer.backtests.walk_forward", "optimizer.proposals.frontier", "resources.audit.replay",
-    "resources.audit.restatements", "resources.audit.weight_changes", "rich.ansi", "rich.progress", "shellingham",
+    "optimizer.backtests.walk_forward", "optimizer.proposals.frontier", "rich.ansi", "rich.progress", "shellingham",
     "typer.completion", "typer.main", "upath.implementations.local",
 )  # fmt: skip
 
 
 def _load() -> None:
     """What every run needs, but for the modules that ask the environment where they are: each fork has its own."""
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(200_000, 100, 1000)
+    import pipeline.commands
     import pipeline.runs
+    import resources
     from optimizer import solve
     from resources.logs.calendars import build_sessions
     from resources.store.catalog import released_catalog
     from resources.store.code_version import code_version, environment_text
 
-    for name in LATER:
+    ours = [
+        found.name
+        for package in (pipeline.commands, resources)
+        for found in walk_packages(package.__path__, f"{package.__name__}.")
+    ]
+    for name in (*LATER, "pipeline.cli", "pipeline.doctor", *ours):
         import_module(name)
     assert solve and released_catalog() and code_version() and environment_text()
     build_sessions("XNYS", datetime.now(UTC).year + 2)
@@ -130,15 +140,24 @@ def _run(call: dict[str, object]) -> None:
 
 @cache
 def server() -> str:
-    """The address of this process's server; it ends with this process."""
-    address = str(Path(tempfile.mkdtemp(prefix="fork-")) / "door")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    started = subprocess.Popen(
-        [sys.executable, "-W", "ignore", __file__, "serve", address],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment,
-    )  # fmt: skip
-    assert started.stdout and started.stdout.readline() == b"ready\n"
-    atexit.register(started.communicate)
+    """The address of the server that all processes of a run share; it ends with the last of them that asked."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"of-{os.getpid()}")
+    folder = Path(tempfile.gettempdir()) / f"packfolio-fork-{run}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    address, alive = str(folder / "door"), folder / "alive"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if alive.exists():
+            os.open(alive, os.O_WRONLY | os.O_NONBLOCK)  # open as long as this process is there
+            return address
+        os.mkfifo(alive)
+        os.open(alive, os.O_RDWR)
+        with alive.open() as stdin:
+            environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+            subprocess.run(
+                [sys.executable, "-W", "ignore", __file__, "serve", address],
+                stdin=stdin, stdout=subprocess.DEVNULL, cwd=ROOT, env=environment, check=True,
+            )  # fmt: skip
     return address
 
 

@@ -54,7 +54,7 @@ def test_equal_probabilities_give_the_same_bytes_as_none(method: str):
 
 
 @pytest.mark.parametrize("name", COSTS)
-@examples(8)
+@examples(4)
 @given(seed=st.integers(0, 10_000))
 def test_costs_and_their_lines_are_those_of_repeated_days(name: str, seed: int):
     from dataclasses import replace

@@ -138,7 +138,7 @@ def test_every_measure_counts_from_the_first_trade_and_charges_it():
     assert late.metrics["skipped_count"] == len(late.skipped) > 1
 
 
-@examples(6)
+@examples(3)
 @given(
     seed=st.integers(0, 1000), cut=st.integers(90, 200), frequency=st.sampled_from(["weekly", "monthly"]),
     gaps=st.booleans(), band=st.sampled_from([None, 0.05]),

@@ -149,7 +149,7 @@ def test_the_same_view_twice_changes_nothing() -> None:
     np.testing.assert_allclose(once.probabilities, twice.probabilities, atol=1e-10)
 
 
-@examples(8)
+@examples(4)
 @given(st.integers(0, 1000), st.floats(-0.3, 0.5), st.floats(0.08, 0.4), st.sampled_from(["=", ">=", "<="]))
 def test_views_hold_on_random_histories(seed: int, mean: float, volatility: float, sense: str) -> None:
     views = [

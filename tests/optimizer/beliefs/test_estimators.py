@@ -58,7 +58,7 @@ def degenerate_samples(draw):
 
 
 @pytest.mark.parametrize("method", sorted(COVARIANCES))
-@examples(8)
+@examples(4)
 @given(sample=degenerate_samples())
 def test_every_covariance_is_finite_symmetric_and_semidefinite(method, sample):
     if method == "garch" and sample.returns.shape[1] > 4:
@@ -85,7 +85,7 @@ def test_order_and_scale_of_symbols_change_nothing(method):
 
 
 @pytest.mark.parametrize("method", sorted(set(MEANS) - {"bayes_stein"}))
-@examples(8)
+@examples(4)
 @given(sample=degenerate_samples())
 def test_every_mean_is_finite_and_within_the_range_of_the_averages(method, sample):
     if method == "capm" and np.allclose(sample.returns, 0):

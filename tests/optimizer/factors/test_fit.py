@@ -115,7 +115,7 @@ def test_a_name_outside_the_estimation_has_exposures_and_a_risk_but_moves_nothin
     assert two.model.specific[3] > 4 * one.model.specific[3]
 
 
-@examples(8, suppress_health_check=list(HealthCheck))
+@examples(4, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_whatever_is_missing_the_model_is_finite_or_refused(data: st.DataObject):
     names, days = data.draw(st.sampled_from([1, 2, 3, 9])), data.draw(st.sampled_from([66, 110, 150]))

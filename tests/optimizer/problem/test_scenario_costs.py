@@ -32,7 +32,7 @@ def cases(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@examples(15)
+@examples(8)
 @given(seed=st.integers(0, 10_000))
 def test_no_multipliers_whatever_make_a_line_above_the_cost(name: str, seed: int):
     cost = COSTS[name]
@@ -44,7 +44,7 @@ def test_no_multipliers_whatever_make_a_line_above_the_cost(name: str, seed: int
 
 
 @pytest.mark.parametrize("name", NAMES)
-@examples(15)
+@examples(8)
 @given(seed=st.integers(0, 10_000))
 def test_a_subgradient_touches_the_cost(name: str, seed: int):
     cost = COSTS[name]
@@ -123,7 +123,7 @@ def test_degenerate_scenarios_are_solved_and_certified(name: str, kind: str):
         assert sign * found.goal.value(w) >= sign * found.objective - 1e-8 * (252 if name == "kelly" else 1)
 
 
-@examples(8)
+@examples(4)
 @given(seed=st.integers(0, 10_000), name=st.sampled_from([n for n in NAMES if n != "gini_mean_difference"]))
 def test_every_limit_holds_and_no_allowed_portfolio_is_better(seed: int, name: str):
     rng = np.random.default_rng(seed)

@@ -70,7 +70,7 @@ def program(estimates: Estimates, method: str, fees: np.ndarray, held: np.ndarra
     return float(problem.value)
 
 
-@examples(8)
+@examples(4)
 @given(
     seed=st.integers(0, 10_000),
     method=st.sampled_from(["mean_variance", "max_return"]),
@@ -91,7 +91,7 @@ def test_against_a_program_of_longs_and_shorts(seed: int, method: str, fee: floa
     assert found.objective == pytest.approx(program(estimates, method, fees, held), abs=1e-6)
 
 
-@examples(8)
+@examples(4)
 @given(seed=st.integers(0, 10_000), fee=st.sampled_from([0.005, 0.05]), doubt=st.sampled_from([0.0, 0.05]))
 def test_the_best_ratio_after_fees_is_that_of_a_program_of_longs_and_shorts(
     seed: int, fee: float, doubt: float
@@ -136,7 +136,7 @@ def test_margin_counts_each_side_at_its_own_rate():
     assert dear.binding[0].shadow_price == pytest.approx(0.08, abs=1e-6)
 
 
-@examples(8)
+@examples(4)
 @given(
     seed=st.integers(0, 10_000),
     most=st.sampled_from([0.3, 0.6, 1.0]),

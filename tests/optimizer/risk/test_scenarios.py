@@ -120,7 +120,7 @@ def test_replayed_returns_are_taken_as_they_were() -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 30), st.integers(1, 40))
-@examples(15)
+@examples(8)
 def test_a_scenario_prices_a_book_the_same_whatever_others_are_priced_beside_it(
     seed: int, names: int, count: int
 ) -> None:

@@ -181,7 +181,7 @@ def test_the_order_of_names_and_the_unit_of_returns_change_nothing():
     np.testing.assert_allclose(small.weights, found.weights, atol=1e-5)
 
 
-@examples(4)
+@examples(2)
 @given(st.integers(0, 10_000))
 def test_any_limits_on_shares_are_kept_or_refused_by_name(seed: int):
     rng = np.random.default_rng(seed)

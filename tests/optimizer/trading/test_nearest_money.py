@@ -70,7 +70,7 @@ def by_scipy(case: tuple[Any, ...]) -> float:
     return float(found.fun) / nav
 
 
-@examples(12)
+@examples(6)
 @given(seed=st.integers(0, 100_000), n=st.integers(1, 12), held=st.booleans())
 def test_no_list_is_nearer_in_money_than_another_program_finds(seed: int, n: int, held: bool):
     case = book(np.random.default_rng(seed), n, held)
@@ -81,7 +81,7 @@ def test_no_list_is_nearer_in_money_than_another_program_finds(seed: int, n: int
     assert away == pytest.approx(found.objective, abs=1e-9)
 
 
-@examples(8)
+@examples(4)
 @given(
     seed=st.integers(0, 100_000),
     commission=st.sampled_from([0.0, 2.0]),
@@ -153,7 +153,7 @@ def lists_of(problem: RoundingProblem) -> list[np.ndarray]:
     return [lots for lots in every if not Walk(problem, lots).broken]
 
 
-@examples(20)
+@examples(10)
 @given(seed=st.integers(0, 1_000_000))
 def test_under_limits_of_every_kind_no_list_is_nearer_and_none_is_below_the_bound(seed: int):
     problem = problem_of(np.random.default_rng(seed))
@@ -167,7 +167,7 @@ def test_under_limits_of_every_kind_no_list_is_nearer_and_none_is_below_the_boun
         assert found.bound == pytest.approx(found.objective, abs=1e-8) and found.penalty <= 1e-9
 
 
-@examples(20)
+@examples(10)
 @given(seed=st.integers(0, 1_000_000), room=st.sampled_from([0.0, 0.01, 0.1]))
 def test_whatever_the_prices_they_prove_a_true_bound_and_leave_out_dearer_lists_alone(seed: int, room: float):
     rng = np.random.default_rng(seed)

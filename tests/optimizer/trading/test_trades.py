@@ -347,7 +347,7 @@ def test_a_list_of_500_names_is_near_its_bound_commissions_included():
     assert found.cost_bps > 2
 
 
-@examples(10)
+@examples(5)
 @given(
     seed=st.integers(0, 10_000),
     n=st.integers(2, 9),

@@ -26,7 +26,7 @@ CELLS = st.tuples(
 )
 
 
-@examples(20)
+@examples(10)
 @given(one=CELLS, other=CELLS)
 def test_two_rows_have_one_text_only_when_all_their_cells_are_equal(
     one: tuple[object, ...], other: tuple[object, ...]

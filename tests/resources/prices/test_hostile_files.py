@@ -70,13 +70,13 @@ def flipped(data: bytes, places: list[tuple[int, int]]) -> bytes:
     return bytes(changed)
 
 
-@examples(40)
+@examples(20)
 @given(data=tables() | st.binary(max_size=200), packed=st.booleans())
 def test_any_csv_is_read_or_refused(data: bytes, packed: bool) -> None:
     outcome(gzip.compress(data) if packed else data, "a.csv.gz" if packed else "a.csv")
 
 
-@examples(25)
+@examples(13)
 @given(
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4),
     st.integers(0, 60),
@@ -121,13 +121,13 @@ def parquet_files(draw: st.DrawFn) -> bytes:
     return parquet(pa.table(columns)) if columns else b"PAR1"
 
 
-@examples(30)
+@examples(15)
 @given(parquet_files())
 def test_any_parquet_is_read_or_refused(data: bytes) -> None:
     outcome(data, "a.parquet")
 
 
-@examples(40)
+@examples(20)
 @given(
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6),
     st.integers(0, 40),

@@ -76,7 +76,7 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
     return {"pattern_id": name, "inputs": inputs}
 
 
-@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=bodies())
 def test_no_body_breaks_the_service(client: TestClient, body: dict[str, Any]) -> None:
     answer = client.post("/v1/execute", json=body)
@@ -84,7 +84,7 @@ def test_no_body_breaks_the_service(client: TestClient, body: dict[str, Any]) ->
     assert answer.json()["trace_id"] == answer.headers["x-request-id"]
 
 
-@examples(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.text(max_size=30), portfolio=st.text(max_size=30))
 def test_no_path_breaks_the_service(client: TestClient, path: str, portfolio: str) -> None:
     for answer in (
@@ -116,7 +116,7 @@ EXTREME = st.sampled_from(
 MOST_OF_THE_POLICY = sorted(set(PolicyFile.model_fields) - {"method", "tax", "harvest"})
 
 
-@examples(6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     keys=st.dictionaries(st.sampled_from(MOST_OF_THE_POLICY), EXTREME, min_size=1, max_size=3),
     shock=EXTREME,
@@ -144,6 +144,6 @@ def test_no_finite_number_breaks_the_service(
 
 
 @given(content=st.binary(max_size=60))
-@examples(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_break_the_service(client: TestClient, content: bytes) -> None:
     assert client.post("/v1/execute", content=content, headers=JSON).status_code in (400, 404, 422)
