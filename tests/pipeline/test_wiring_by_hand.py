@@ -190,7 +190,7 @@ def test_a_replay_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
     monkeypatch.setattr(dg, "load_assets_from_package_module", lambda module: [weights])
     pack: Any = SimpleNamespace(id="PP_2024-03-05", as_of=date(2024, 3, 5))
-    with pytest.raises(DataError, match="the replay of PP_2024-03-05 failed: weights: .*no prices"):
+    with pytest.raises(DataError, match=r"the replay of PP_2024-03-05 failed: weights: .*no prices"):
         rerun._run(dg.AssetSelection.all(), pack, tmp_path, tmp_path)
 
 
