@@ -92,16 +92,6 @@ def portfolio_snapshots(
             "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1, 2",
             [pack.id],
         )
-        problems = [f"{snapshot.name}: {snapshot.problem}" for snapshot in taken if snapshot.problem]
-        excluded = pd.DataFrame(
-            [(s.name, symbol, why) for s in taken for symbol, why in s.excluded.items()],
-            columns=["portfolio", "symbol", "why"],
-        )
-        check = dg.AssetCheckResult(
-            check_name=COMPLETE, passed=not problems, severity=dg.AssetCheckSeverity.ERROR,
-            metadata={"problems": bullets(problems), "left_out": preview(excluded, 60)},
-            description=sentence(problems, f"All {len(taken)} portfolios are complete.", "are not complete"),
-        )  # fmt: skip
         order = dg.AssetCheckResult(
             check_name=IN_ORDER, passed=not skipped, severity=dg.AssetCheckSeverity.ERROR,
             metadata={late.portfolio: str(late) for late in skipped},
@@ -109,6 +99,25 @@ def portfolio_snapshots(
         )  # fmt: skip
         return materialized(
             con, "portfolio_snapshots", pack, entries,
-            {"portfolios": len(taken), "holdings": preview(held, 60), "problems": "\n".join(problems)},
-            check_results=[check, order],
+            {"portfolios": len(taken), "holdings": preview(held, 60), "problems": "\n".join(_problems(taken))},
+            check_results=[_complete(taken), order],
         )  # fmt: skip
+
+
+def _problems(taken: Sequence[Snapshot]) -> list[str]:
+    return [f"{snapshot.name}: {snapshot.problem}" for snapshot in taken if snapshot.problem]
+
+
+def _complete(taken: Sequence[Snapshot]) -> dg.AssetCheckResult:
+    problems = _problems(taken)
+    excluded = pd.DataFrame(
+        [(one.name, symbol, why) for one in taken for symbol, why in one.excluded.items()],
+        columns=["portfolio", "symbol", "why"],
+    )
+    return dg.AssetCheckResult(
+        check_name=COMPLETE,
+        passed=not problems,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"problems": bullets(problems), "left_out": preview(excluded, 60)},
+        description=sentence(problems, f"All {len(taken)} portfolios are complete.", "are not complete"),
+    )

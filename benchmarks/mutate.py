@@ -233,7 +233,7 @@ def drawn(seed: str, text: str) -> str:
 
 
 def write(folder: str, how: str, verdicts: list[Verdict]) -> None:
-    """Puts a folder's section in its place; what was remarked on a survivor stays with it."""
+    """Puts a folder's section in its place; what was remarked on a survivor stays with it, other sections last."""
     old = RESULTS.read_text("utf-8") if RESULTS.exists() else ""
     listed = re.findall(r"^- `([^:`]+):\d+` (.*?)  — (.+)$", old, re.MULTILINE)
     remarks = {(file, change): remark for file, change, remark in listed}
@@ -253,7 +253,8 @@ def write(folder: str, how: str, verdicts: list[Verdict]) -> None:
     sections[folder] = "\n" + "\n".join(lines).rstrip() + "\n\n"
     kept = [name for name in FOLDERS if name in sections]
     table = "".join(f"| {name} | {sections[name].strip().splitlines()[0]} |\n" for name in kept)
-    body = "".join(f"## {name}\n{sections[name]}" for name in kept)
+    others = [name for name in sections if name not in FOLDERS]
+    body = "".join(f"## {name}\n{sections[name].rstrip()}\n\n" for name in [*kept, *others])
     RESULTS.write_text(f"{ABOUT}\n| folder | result |\n|---|---|\n{table}\n{body}".rstrip() + "\n", "utf-8")
 
 

@@ -14,10 +14,11 @@ from optimizer.factors.covariance import (
 
 
 def test_newey_west_by_hand():
-    """Mean 2, gaps -1 1 -1 1: variance 1, first autocovariance -3/4, Bartlett 1/2, both directions."""
+    """Mean 2, gaps -1 1 -1 1: variance 1, autocovariances -3/4, 1/2, -1/4, Bartlett 1 - lag / (lags + 1), twice."""
     returns = np.array([[1.0], [3.0], [1.0], [3.0]])
     assert newey_west(returns, np.inf, 0) == pytest.approx(1.0)
     assert newey_west(returns, np.inf, 1) == pytest.approx(1.0 + 2 * 0.5 * -0.75)
+    assert newey_west(returns, np.inf, 9) == pytest.approx(1.0 + 2 * (0.9 * -0.75 + 0.8 * 0.5 + 0.7 * -0.25))
 
 
 def test_decay_by_hand():

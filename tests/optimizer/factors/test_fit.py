@@ -1,6 +1,7 @@
 """The fold: exposures by hand, an update against a refit, look-ahead, and data that end early."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from optimizer import DataError, FactorPanel, fit_factors
-from optimizer.factors.fit import FactorFit
+from optimizer.factors.fit import FactorFit, _factor_bias
 from optimizer.factors.standardise import standardised
 
 WHOLE = panel()
@@ -91,6 +92,16 @@ def test_returns_are_what_factors_and_names_add_up_to(fitted: FactorFit):
     last = fitted.sessions[-1]
     told = before.exposures @ last.factor_returns + last.specific_returns
     assert told == pytest.approx(WHOLE.returns[-1], abs=1e-15)
+
+
+def test_a_factors_bias_is_its_square_over_the_decayed_mean_of_those_before():
+    decay = 0.5 ** (1 / 10)
+    seen = SimpleNamespace(
+        settings=SimpleNamespace(volatility_half_life=10.0),
+        variances=np.array([0.04 * sum(decay**age for age in range(30)), 0.0]),
+    )
+    assert _factor_bias(seen, np.array([0.4, 9.0]), 30) == pytest.approx(0.4**2 / 0.04)
+    assert np.isnan(_factor_bias(seen, np.array([0.4, 9.0]), 20))
 
 
 def test_a_desk_without_data_gets_what_they_allow_and_is_told_which_log_gives_more():
