@@ -3,7 +3,7 @@
 `python -m benchmarks.scale [--accounts 10 100] [--engine serial] [--write]`: one thread, CPU seconds, in one sitting.
 Accounts are snapshots of 20 to 60 names of ten models, seeded; the desk lies in a temporary folder. The library's rate
 is measured on the same accounts, in the same process, on estimates that are there: beliefs, weights and whole shares,
-and with impact, scenarios and hedges, which is the mathematics of all stages that the ratios compare with.
+and with impact, tails, scenarios and hedges, which is the mathematics of all stages that the ratios compare with.
 `--accounts 10 100 1000 10000 --write` writes its section of RESULTS-scale.md; 10,000 take about ten minutes.
 """
 
@@ -139,9 +139,9 @@ def page(found: Sequence[Sized], engine: str) -> str:
         f"{SYMBOLS} symbols beside those of scenarios and hedges, {DAYS} sessions, {MODELS} models of {NAMES} names, "
         f"accounts of 20 to {NAMES}; CPU "
         f"seconds, one thread, engine {engine}, other work on the machine. Library: `propose` on estimates, "
-        f"sensitivities and prices that are there; with all stages, `orders_impact`, scenarios and hedges too, which "
-        f"is what the ratios compare with. Computed: all six stages of the first {COMPUTED:,}, read, reckoned and "
-        f"put into Arrow. Written: the same of all, with tables, ledger, publish.\n\n{told(found)}"
+        f"sensitivities and prices that are there; with all stages, `orders_impact`, tails, scenarios and hedges too, "
+        f"which is what the ratios compare with. Computed: all six stages of the first {COMPUTED:,}, read, reckoned "
+        f"and put into Arrow. Written: the same of all, with tables, ledger, publish.\n\n{told(found)}"
     )
 
 

@@ -154,14 +154,15 @@ class Bench:
     def library(self, number: int) -> tuple[float, float]:
         """CPU seconds an account of the library alone, on estimates, sensitivities and prices that are there.
 
-        Beliefs, weights and whole shares; and with impact, scenarios and hedges: the mathematics of all stages.
+        Beliefs, weights and whole shares; and with impact, tails, scenarios and hedges: the mathematics of all stages.
         """
         from optimizer import propose
         from optimizer.proposals.proposal import believe, orders_impact
         from resources.results.risk_outputs import hedged
 
         books = self.desk.playbooks
-        known = [(case, case.inputs.policy, case.inputs.universe, book) for case, book in self._known(number)]
+        told, tails = self._known(number)
+        known = [(case, case.inputs.policy, case.inputs.universe, book) for case, book in told]
         found: dict[int, Any] = {}
 
         def solve() -> None:
@@ -184,6 +185,7 @@ class Bench:
                     case.mandate,
                     beliefs[place],
                 )
+                tell_tails(tails, case, orders)
                 hedged(book, [*books.scenarios.values()], books.instruments, books.hedge_limits)
 
         alone = cpu(solve)[1] / len(known)
@@ -192,8 +194,8 @@ class Bench:
         ]
         return alone, alone + cpu(judge)[1] / len(known)
 
-    def _known(self, number: int) -> list[tuple[Any, Any]]:
-        """The cases of some accounts, and what is held of each with its sensitivities."""
+    def _known(self, number: int) -> tuple[list[tuple[Any, Any]], Any]:
+        """The cases of some accounts, and what is held of each with its sensitivities; what tails are told from."""
         from resources.books.snapshots import read_snapshots
         from resources.fleet.work import read_work
         from resources.results.scenario_inputs import exposed_on
@@ -202,14 +204,15 @@ class Bench:
         with stage.read() as con:
             pack = stage.pack(con, self.key)
             shown = read_snapshots(con, pack)[:number]
-            own, hedging = (
-                read_work(con, pack, name, shown, self.desk) for name in ("optimal_weights", "hedges")
+            own, tails, hedging = (
+                read_work(con, pack, name, shown, self.desk)
+                for name in ("optimal_weights", "tail_risk", "hedges")
             )
         cases = [own.ground.case(one.snapshot, one.known(), one.key) for one in own.accounts]
         ground = hedging.ground
         return [
             (case, exposed_on(ground.market, case, ground.funds, ground.books, ground.once)) for case in cases
-        ]
+        ], tails.ground
 
     def change_one(self) -> None:
         """One account holds ten shares more of one name."""
@@ -222,6 +225,22 @@ class Bench:
         symbol = next(iter(held))
         held[symbol] += 10
         self.write([replace(found, holdings=replace(found.holdings, quantities=held))])
+
+
+def tell_tails(ground: Any, case: Any, orders: dict[str, Any]) -> None:
+    """The tails of a book as held and as proposed, from prices that were read."""
+    from optimizer.proposals.proposal import weights_after
+    from resources.results.sensitivities.span import Span
+    from resources.results.tails.risks import Priced, tail_columns
+
+    value, held = case.portfolio.value_and_weights(case.prices)
+    weights = {"held": held, "proposed": weights_after(case.portfolio, case.prices, orders, value)}
+    books = {name: {s: w for s, w in sorted(book.items()) if w} for name, book in weights.items()}
+    names = tuple(sorted({symbol for book in books.values() for symbol in book}))
+    settings = ground.books.tail
+    currency, sessions = case.snapshot.base_currency, settings.lookback_days + 1
+    span = Span(ground.market, names, names, currency, sessions, ground.once)
+    tail_columns(books, Priced(span, None, None, float(value)), settings)
 
 
 def _account(number: int, model: Any, prices: dict[str, float]) -> Any:

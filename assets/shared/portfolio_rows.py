@@ -79,7 +79,7 @@ def record_each(
     computed from the older ones may take their place.
     """
     batch = rows if isinstance(rows, Batch) else Batch.of(rows)
-    now = read_inputs(tx.con, pack, seen.assets)
+    now = read_inputs(tx.con, pack, seen.assets, [*batch.stated])
     names = {} if isinstance(rows, Batch) else {snapshot.portfolio_id: snapshot.name for snapshot in rows}
     if late := [names.get(owner, owner) for owner in batch.stated if now.of(owner) != seen.of(owner)]:
         raise DataError(

@@ -13,6 +13,7 @@ from optimizer import (
     PolicyError,
     Recipe,
 )
+from optimizer.model.portfolio import exact
 from optimizer.proposals.rebalance_rules import Standing
 from optimizer.trading.frozen import FrozenPosition
 from resources.accounts.known import RESTRICTED, Account
@@ -279,12 +280,13 @@ _KEPT: dict[str, list[Snapshot]] = {}
 
 def kept_snapshots(con: Connection, pack: Pack) -> list[Snapshot]:
     """The same of all portfolios, read once for all stages of a run: while no version of theirs is another."""
-    found = con.execute(
-        "select portfolio_id, arg_max(content_hash, materialization) from versions where pack_id = ? "
-        "and asset = 'portfolio_snapshots' group by all order by all",
+    ((known,),) = con.execute(
+        "with newest as (select portfolio_id, arg_max(content_hash, materialization) as content from versions "
+        "where pack_id = ? and asset = 'portfolio_snapshots' group by all) "
+        "select sha256(string_agg(concat_ws(' ', portfolio_id, content), ',' order by portfolio_id)) from newest",
         [pack.id],
     ).fetchall()
-    key = sha256(repr((pack, found)))
+    key = sha256(repr((pack, known)))
     if key not in _KEPT:
         _KEPT.clear()
         _KEPT[key] = read_snapshots(con, pack)
@@ -303,7 +305,7 @@ def _held(
     found: dict[str, tuple[dict[str, Decimal], dict[str, float]]] = {}
     for key, symbol, quantity, cost in rows:
         quantities, costs = found.setdefault(key, ({}, {}))
-        quantities[symbol] = Decimal(str(quantity))
+        quantities[symbol] = exact(quantity)
         if cost is not None:
             costs[symbol] = cost
     return found

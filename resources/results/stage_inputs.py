@@ -34,15 +34,18 @@ class Inputs:
 
     def of(self, portfolio_id: str) -> dict[str, str]:
         """What a ledger row of that portfolio names as its inputs."""
-        return dict(sorted({**self.shared, **self.own.get(portfolio_id, {})}.items()))
+        return {**self.shared, **self.own.get(portfolio_id, {})}
 
 
-def read_inputs(con: Connection, pack: Pack, assets: Sequence[str]) -> Inputs:
-    """What is computed from these assets rests on, for all portfolios of a pack."""
+def read_inputs(
+    con: Connection, pack: Pack, assets: Sequence[str], portfolios: Sequence[str] | None = None
+) -> Inputs:
+    """What is computed from these assets rests on, for some portfolios of a pack, or all."""
     rows = con.execute(
         "select asset, portfolio_id, arg_max(content_hash, materialization) from versions "
-        "where pack_id = ? and asset in (select unnest(?)) group by all",
-        [pack.id, list(assets)],
+        "where pack_id = $1 and asset in (select unnest($2)) "
+        "and ($3 is null or portfolio_id is null or portfolio_id in (select unnest($3::varchar[]))) group by all",
+        [pack.id, list(assets), None if portfolios is None else list(portfolios)],
     ).fetchall()
     own: dict[str, dict[str, str]] = {}
     for asset, portfolio, digest in rows:
