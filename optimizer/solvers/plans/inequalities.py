@@ -17,7 +17,7 @@ Split = tuple[Array, Array, Array, Array]
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """Weights w and purchases b (H, n), multipliers y of equal rows (H, m); of all inequalities the slacks and prices."""
+    """Weights w, purchases b (H, n), multipliers y of equal rows (H, m), slacks and prices of all inequalities."""
 
     w: Array
     b: Array

@@ -13,7 +13,7 @@ from optimizer.typing import Array
 class Tridiagonal:
     """The Cholesky factor of blocks K_k on the diagonal and -C_k below and above it.
 
-    lower   H lower triangles L_k (n, n) of the blocks once those before them are eliminated; their upper parts are noise
+    lower   H lower triangles L_k (n, n) of the blocks once those before are eliminated; above them is noise
     joined  X_k = L_k^-1 C_k+1 (n, n) of the steps before the last
     """
 
@@ -22,7 +22,7 @@ class Tridiagonal:
 
     @classmethod
     def of(cls, blocks: Array, couplings: Array) -> "Tridiagonal":
-        """Factors K (H, n, n) with C (H, n, n), the first unused, in their place; raises NoAnswerError where not definite."""
+        """Factors K (H, n, n) with C (H, n, n), in their place; raises NoAnswerError where not definite."""
         lower: list[Array] = []
         joined: list[Array] = []
         for block, coupling in zip(blocks, couplings, strict=True):
