@@ -1,4 +1,4 @@
-"""A primal-dual interior point method for plans (Mehrotra 1992); its systems are block tridiagonal (Rao et al. 1998)."""
+"""A primal-dual interior point method for plans, whose systems are block tridiagonal (Mehrotra 1992; Rao 1998)."""
 
 from dataclasses import replace
 
