@@ -26,8 +26,8 @@ from optimizer.problem.trade_bounds import moves
 from optimizer.solvers.audit import Certificate
 from optimizer.solvers.names import cardinality
 from optimizer.solvers.newton_refinement import model, on_their_side
-from optimizer.solvers.plans.interior_point import Prices, solve_plan
-from optimizer.solvers.plans.program import Program
+from optimizer.solvers.plans.interior_point import solve_plan
+from optimizer.solvers.plans.program import Prices, Program
 from optimizer.solvers.plans.proof import certify_plan
 from optimizer.solvers.plans.reachable import refuse_unreachable
 from optimizer.solvers.solver_choice import Optimum

@@ -43,7 +43,10 @@ class Program:
 
     def trades(self, plan: Array) -> Array:
         """(H, n) what is traded at each step of a plan (H, n)."""
-        return np.diff(plan, axis=0, prepend=self.held[None])
+        t = plan.copy()
+        t[1:] -= plan[:-1]
+        t[0] -= self.held
+        return np.asarray(t)
 
     def trading_costs(self, plan: Array) -> Array:
         """(H,) of each step's trades."""
@@ -73,3 +76,23 @@ class Program:
         )
         flat = max(float(part.max(initial=0.0)) for part in (*parts, turned))
         return max([flat, *(norm.violation(w) for norm in self.norms for w in plan)])
+
+
+@dataclass(frozen=True, eq=False)
+class Prices:
+    """A plan's multipliers, by which its optimality is proved.
+
+    plan   (H, n) weights;  links (H, n) what one more of each trade costs at the margin
+    rows   (H, m) positive where held up by `low`, negative where held down by `high`
+    turnover, norms  (H,), (H, j) of these limits, >= 0
+    """
+
+    plan: Array
+    links: Array
+    rows: Array
+    turnover: Array
+    norms: Array
+
+    def scaled(self, size: float) -> "Prices":
+        """The same for costs that are `size` times as large."""
+        return Prices(self.plan, size * self.links, size * self.rows, size * self.turnover, size * self.norms)

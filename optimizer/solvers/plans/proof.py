@@ -7,8 +7,7 @@ weights and each name's trade are least by themselves, in closed form.
 import numpy as np
 
 from optimizer.solvers.audit import RADIUS, Certificate
-from optimizer.solvers.plans.interior_point import Prices
-from optimizer.solvers.plans.program import Program
+from optimizer.solvers.plans.program import Prices, Program
 from optimizer.typing import Array
 
 
