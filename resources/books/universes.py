@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from optimizer import DataError
-from optimizer.model.sessions import Dates, Flags, costly_gaps
+from optimizer.model.sessions import Dates, Flags, costly_gaps, session_rows
 from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
 from resources.accounts.known import RESTRICTED, Account
 from resources.ledger.ledger import Connection
@@ -25,6 +25,8 @@ from resources.settings.policies.policy_schema import PolicyFile
 
 Value = TypeVar("Value")
 STALE_SESSIONS = 5
+FURTHEST = 4  # times as far back as before, at most
+A_HOLIDAY = 21  # days; no market is closed for so long, so that a search that finds nothing in them is over
 WEIGHTINGS = ("equal_weight", "market_cap")  # of the investable names; any other benchmark has fixed weights
 UNPRICED = f"has no price in the last {STALE_SESSIONS} sessions"
 
@@ -88,14 +90,25 @@ class Listing:
         return read_panel(self.con, self.pack, self.symbols, start).currency
 
     def priced(self, lookback_days: int) -> tuple[Flags, Dates]:
-        """(T, n) whether each symbol has a price on each date of a window, and the dates."""
+        """(T, n) whether each symbol has a price on each date of a window of so many returns, and the dates.
 
-        def read() -> tuple[Flags, Dates]:
-            start = window_start(self.con, self.pack, lookback_days + 1)
-            panel = read_panel(self.con, self.pack, self.symbols, start)
+        Days on which most are closed (a coin's Saturdays) make the window longer: it counts sessions.
+        """
+
+        def read(days: int) -> tuple[Flags, Dates]:
+            panel = read_panel(self.con, self.pack, self.symbols, window_start(self.con, self.pack, days))
             return np.isfinite(panel.close), np.array(panel.dates, "datetime64[D]")
 
-        return self.keep(("priced", lookback_days), read)
+        def window() -> tuple[Flags, Dates]:
+            wanted = lookback_days + 1
+            flags, dates = read(wanted)
+            if not 0 < (open_days := int(session_rows(flags, dates).sum())) < wanted:
+                return flags, dates
+            flags, dates = read(min(wanted * wanted // open_days, FURTHEST * wanted) + A_HOLIDAY)
+            first = min(np.flatnonzero(session_rows(flags, dates))[-wanted:][0], max(len(dates) - wanted, 0))
+            return flags[first:], dates[first:]
+
+        return self.keep(("priced", lookback_days), window)
 
     def young(self, symbols: Sequence[str], lookback_days: int) -> dict[str, str]:
         """Symbol -> why its history is too short; none where all are young.

@@ -31,6 +31,7 @@ from optimizer.tax.taxes import TaxPlan
 from optimizer.trading.frozen import weighed
 from resources.books.snapshots import Snapshot
 from resources.books.tax_lots import read_plan
+from resources.books.universes import A_HOLIDAY, FURTHEST
 from resources.ledger.ledger import Connection
 from resources.packs.liquidity import liquidity_of
 from resources.packs.markets import Panels
@@ -40,9 +41,6 @@ from resources.results.factor_models import asks_for_factors, fitted_model, reco
 from resources.results.pack_inputs import Inputs, read_inputs
 from resources.results.stage_outputs import covariance_digest, no_estimates, stored_estimates
 from resources.settings.policies.policy_schema import PolicyFile
-
-FURTHEST = 4  # times as far back as before, at most
-A_HOLIDAY = 21  # days; no market is closed for so long, so that a search that finds nothing in them is over
 
 
 def recipe_prices(panels: Panels, recipe: Recipe) -> pd.DataFrame:

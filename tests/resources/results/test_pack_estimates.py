@@ -127,9 +127,16 @@ def test_a_name_of_every_other_session_is_left_out_with_its_reason(desk: tuple[W
     assert found.investable == found.symbols == ("AAA", "BBB", "CCC", "COIN", "TYO")
     assert list(found.excluded) == ["ALT"]
     assert found.excluded["ALT"] == (
-        "has no price on 89 of 180 sessions, and the others are estimated on the dates on which all are priced; "
+        "has no price on 125 of 252 sessions, and the others are estimated on the dates on which all are priced; "
         "on_gaps: keep or pairwise takes it in"
     )
+
+
+def test_the_days_of_a_coin_make_no_share_young(desk: tuple[Warehouse, Pack]) -> None:
+    """Of 36 days of the desk, Saturdays among them, a share has 26."""
+    found = taken(desk, ("lookback_days: 252", "lookback_days: 35"))
+    assert found.investable == ("AAA", "BBB", "CCC", "COIN", "TYO")
+    assert found.excluded["ALT"].startswith("has 19 days of prices; 31 are needed")
 
 
 @pytest.mark.parametrize(

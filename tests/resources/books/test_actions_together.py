@@ -1,0 +1,102 @@
+"""Several actions of one day, ratios off any list, and actions of a day without a price, against figures by hand."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
+
+D2, D3, D4 = DAYS[21:24]
+LOT = "{lots: [{acquired: 2020-01-02, quantity: 120, cost_basis: 40}]}"
+Told = dict[str, Any]
+# 120 shares of XYZ at 50, with 1,000 in cash: the actions of the day, its close after them (None: no longer there), what
+# is held of what at which close, the cash paid, and what the lots cost in all.
+CASES: dict[str, tuple[list[Told], float | None, dict[str, tuple[float, float]], float, float]] = {
+    "6:5": ([{"kind": "split", "value": 1.2}], 50 / 1.2, {"XYZ": (144, 50 / 1.2)}, 0, 4800),
+    "11:1": ([{"kind": "split", "value": 11}], 50 / 11, {"XYZ": (1320, 50 / 11)}, 0, 4800),
+    "1:190": ([{"kind": "split", "value": 1 / 190}], 9500, {"XYZ": (120 / 190, 9500)}, 0, 4800),
+    "1:190, paid": ([{"kind": "split", "value": 1 / 190, "cash_in_lieu": 9500}], 9500, {}, 6000, 0),
+    "split and dividend": (
+        [{"kind": "split", "value": 4}, {"kind": "dividend", "value": 2}], 12, {"XYZ": (480, 12)}, 240, 4800
+    ),
+    "three payments": (
+        [{"kind": "special_dividend", "value": 5}, {"kind": "return_of_capital", "value": 3}, {"kind": "dividend", "value": 2}],
+        40, {"XYZ": (120, 40)}, 1200, 4800 - 360,
+    ),
+    "split and spin-off": (
+        [{"kind": "split", "value": 2}, {"kind": "spin_off", "value": 0.25, "new_symbol": "KID", "basis_share": 0.2}],
+        20, {"XYZ": (240, 20), "KID": (60, 20)}, 0, 4800,
+    ),
+    "stock dividend and dividend": (
+        [{"kind": "stock_dividend", "value": 0.05}, {"kind": "dividend", "value": 8}], 40, {"XYZ": (126, 40)}, 960, 4800
+    ),
+    "dividend and merger": (
+        [{"kind": "dividend", "value": 2}, {"kind": "merger", "value": 0.5, "new_symbol": "NEW"}],
+        None, {"NEW": (60, 96)}, 240, 4800,
+    ),
+    "special dividend and cash merger": (
+        [{"kind": "special_dividend", "value": 5}, {"kind": "merger", "cash": 45}], None, {}, 600 + 5400, 0
+    ),
+    "split and merger": (
+        [{"kind": "split", "value": 2}, {"kind": "merger", "value": 0.25, "new_symbol": "NEW", "cash": 1}],
+        None, {"NEW": (60, 96)}, 240, 4800,
+    ),
+    "dividend and delisting": (
+        [{"kind": "dividend", "value": 2}, {"kind": "delisting", "value": 48}], None, {}, 240 + 5760, 0
+    ),
+    "rename and split": (
+        [{"kind": "rename", "new_symbol": "LATER"}, {"kind": "split", "value": 2, "symbol": "LATER"}],
+        None, {"LATER": (240, 25)}, 0, 4800,
+    ),
+    "rename and dividend": (
+        [{"kind": "rename", "new_symbol": "LATER"}, {"kind": "dividend", "value": 25, "symbol": "LATER"}],
+        None, {"LATER": (120, 25)}, 3000, 4800,
+    ),
+}  # fmt: skip
+GIVEN = {"KID": 20.0, "NEW": 96.0, "LATER": 25.0}
+
+
+def desk(folder: Path, after: float | None, first: int) -> Chain:
+    """The book, and closes up to D2 and from the `first`-th day after it on."""
+    found = Chain(folder, book_file(f"cash: 1000, positions: {{XYZ: {LOT}}}"), AAA=10.0, BBB=10.0)
+    begins = D2 + timedelta(days=first)
+    closes = {day: 50.0 for day in DAYS if day <= D2}
+    rows = close_rows("XYZ", closes | ({day: after for day in DAYS if day >= begins} if after else {}))
+    for symbol, close in GIVEN.items():
+        rows += close_rows(symbol, {day: close for day in DAYS if day >= begins})
+    found.deliver(rows)
+    return found
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["stated", "backwards"])
+@pytest.mark.parametrize("case", CASES)
+def test_the_value_of_a_book_is_the_same_after_all_actions_of_a_day(
+    tmp_path: Path, case: str, order: int
+) -> None:
+    told, after, held, paid, cost = CASES[case]
+    book = desk(tmp_path, after, 1)
+    book.day(D2)
+    book.actions({"symbol": "XYZ", "date": D3} | one for one in told[::order])
+    found = book.snapshot(D3)
+    assert found.problem is None
+    assert shares(found) == pytest.approx({symbol: count for symbol, (count, _) in held.items()}, abs=1e-9)
+    assert float(cash(found)) == pytest.approx(1000 + paid, abs=1e-4)
+    value = float(cash(found)) + sum(count * close for count, close in held.values())
+    assert value == pytest.approx(7000, abs=1e-3)
+    lots = [lot for own in found.holdings.lots.values() for lot in own]
+    assert float(sum(lot.quantity * lot.cost_basis for lot in lots)) == pytest.approx(cost, abs=1e-3)
+
+
+@pytest.mark.parametrize("case", ["6:5", "split and dividend", "split and spin-off", "three payments"])
+def test_an_action_of_a_day_without_a_price_acts_with_the_next_price(tmp_path: Path, case: str) -> None:
+    told, after, held, _, _ = CASES[case]
+    book = desk(tmp_path, after, 2)
+    book.day(D2)
+    book.actions({"symbol": "XYZ", "date": D3} | one for one in told)
+    shut = book.day(D3)
+    print(case, shares(shut), cash(shut), shut.problem)
+    found = book.snapshot(D4)
+    assert shares(found) == pytest.approx({symbol: count for symbol, (count, _) in held.items()}, abs=1e-9)
+    value = float(cash(found)) + sum(count * close for count, close in held.values())
+    assert value == pytest.approx(7000, abs=1e-3)
