@@ -61,6 +61,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_site_is_built_without_a_broken_link_and_fetches_nothing(site: Path) -> None:
     pages = sorted(site.rglob("*.html"))
     assert len(pages) > 80 and (site / "search" / "search_index.js").stat().st_size > 100_000
+    told = (site / "notebooks" / "audit.html").read_text("utf-8")
+    assert 'href="audit.ipynb"' in told and "<code>" in told
     fetched = {page.name: found[0] for page in pages if (found := FETCHED.search(page.read_text("utf-8")))}
     assert fetched == {}
     assert [path for path in site.rglob("*.css") if IMPORTED.search(path.read_text("utf-8"))] == []

@@ -3,6 +3,7 @@
 Blocks are written for the tests ("python on", "bash run", "text from: ..."): a reader sees the language alone.
 """
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -18,6 +19,7 @@ JOINED = {"README.md": "index.md", "LICENSE": "LICENSE.md"} | {
     for path in [*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md")]
     if (name := path.relative_to(ROOT).as_posix()) != "README.md"
 }
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
 FENCE = re.compile(r"^```(\w+) [^\n]*$", re.MULTILINE)
 
@@ -31,16 +33,29 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             if title in part:
                 pages = sorted(p.name for p in (ROOT / "docs" / folder).glob("*.md"))
                 part[title] += [f"{folder}/{name}" for name in pages if f"{folder}/{name}" not in named]
+        if "Notebooks" in part:
+            part["Notebooks"] += [f"notebooks/{book.stem}.md" for book in NOTEBOOKS]
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """The pages outside docs/ join."""
+    """The pages outside docs/ join, and a page for each notebook."""
     for source, target in JOINED.items():
         text = (ROOT / source).read_text("utf-8")
         text = f"# Licence\n\n```\n{text}```\n" if source == "LICENSE" else text
         files.append(File.generated(config, target, content=text))
+    for book in NOTEBOOKS:
+        files.append(File.generated(config, f"notebooks/{book.stem}.md", content=_page_of(book)))
     return files
+
+
+def _page_of(book: Path) -> str:
+    """A notebook's cells as a page that ends in the notebook itself."""
+    cells = [
+        (cell["cell_type"], "".join(cell["source"])) for cell in json.loads(book.read_text("utf-8"))["cells"]
+    ]
+    parts = [text if kind == "markdown" else f"```python\n{text}\n```" for kind, text in cells]
+    return "\n\n".join([*parts, f'<a href="{book.name}" download>The notebook, to run it</a>\n'])
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -54,6 +69,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return found[0]
         whole = posixpath.normpath(posixpath.join(posixpath.dirname(here), path))
         target = JOINED.get(whole, whole.removeprefix("docs/"))
+        target = f"{target.removesuffix('.ipynb')}.md" if target.endswith(".ipynb") else target
         return f"{found[1]}{_relative(target, page)}{mark}{anchor}{found[3]}"
 
     return FENCE.sub(r"```\1", LINK.sub(moved, markdown))
