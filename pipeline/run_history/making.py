@@ -5,40 +5,33 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
-
-from pipeline.run_history.storage import EventHistory, RunHistory
 from resources.ledger.record_error import RecordError
 from resources.store.file_lock import held
 
 START_SECONDS = 120.0
-# Path in Dagster's folder -> what makes it in a folder, and the table of its records.
-DATABASES: Mapping[str, tuple[Callable[[str], Any], str]] = {
-    "runs.db": (RunHistory.from_local, "runs"),
-    "event_log.db": (EventHistory, "event_logs"),
-    "schedules/schedules.db": (SqliteScheduleStorage.from_local, "instigators"),
-}
+# Path in Dagster's folder -> what makes a database in a folder, and the table of its records.
+Databases: TypeAlias = Mapping[str, tuple[Callable[[str], Any], str]]
 LAST_MADE = "secondary_indexes"  # what Dagster writes after all else
 BESIDE = ("-wal", "-shm", "-journal")  # of another database these would be read into the new one
 
 
-def make_alone(folder: Path) -> None:
+def make_alone(folder: Path, databases: Databases) -> None:
     """As `make_databases`, by one process at a time: whichever of the desk's or of Dagster's starts first.
 
     Raises DataError after two minutes of waiting.
     """
     with held(folder.with_name("dagster.lock"), START_SECONDS, f"the start of {folder}"):
-        make_databases(folder)
+        make_databases(folder, databases)
 
 
-def make_databases(folder: Path) -> None:
+def make_databases(folder: Path, databases: Databases) -> None:
     """Each database of the folder that is missing, or whose making was cut short; the caller holds the start's lock.
 
     One that holds a record stays as it is. Raises RecordError for a file that is no database any more.
     """
-    for name, (make, table) in DATABASES.items():
+    for name, (make, table) in databases.items():
         place = folder / name
         if not _is_begun(place, table):
             _make(place, make)

@@ -18,9 +18,12 @@ from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import
     ConsolidatedSqliteEventLogStorage,
 )
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
+
+from pipeline.run_history.making import Databases, make_alone
 
 SHORT = 500  # characters: what Dagster searches for is shorter, events and pictures are longer
 PACKED = b"zlib text\0"
@@ -89,9 +92,7 @@ class RunHistory(SqliteRunStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "RunHistory":
         """As `dagster.yaml` says; Dagster opens it first, and all its databases are whole from here on."""
-        from pipeline.run_history.making import make_alone  # it makes this one's too
-
-        make_alone(Path(config_value["base_dir"]))
+        make_alone(Path(config_value["base_dir"]), DATABASES)
         return cls.from_local(inst_data=inst_data, **config_value)
 
     @cached_property
@@ -108,6 +109,13 @@ class RunHistory(SqliteRunStorage):
         """Close the connections."""
         super().dispose()
         self._kept.dispose()
+
+
+DATABASES: Databases = {
+    "runs.db": (RunHistory.from_local, "runs"),
+    "event_log.db": (EventHistory, "event_logs"),
+    "schedules/schedules.db": (SqliteScheduleStorage.from_local, "instigators"),
+}
 
 
 def _without_copy(event: EventLogEntry) -> EventLogEntry:

@@ -75,7 +75,7 @@ def _by_itself(anchors: Anchors) -> Found:
         if line.kind == FORGED:
             said = (
                 f"readers had a copy that nobody published, until {line.at}; it is kept in the home as "
-                f"evidence/{line.told['kept']}"
+                f"evidence/{line.said('kept')}"
             )
             if line.place > since:
                 faults.append(Fault("published copy", CHANGED, said))
@@ -92,22 +92,22 @@ def _by_itself(anchors: Anchors) -> Found:
 
 def _of_keys(line: Anchor) -> str:
     if line.kind == ROTATED:
-        return f"the key {line.told['new_key']} signs in place of {line.told['old_key']}"
-    return f"the key {line.told['revoked_key']} is revoked: {line.told['reason']}"
+        return f"the key {line.said('new_key')} signs in place of {line.said('old_key')}"
+    return f"the key {line.said('revoked_key')} is revoked: {line.said('reason')}"
 
 
 def _borne_out(accepted: Anchor, row: Line | None) -> list[Fault]:
     """An accepted break is a row of the ledger too: a line alone is another hand's."""
     if row is not None and row.asset == "accepted_break" and row.inputs.get("reason") == accepted.accepted:
         return []
-    message = f"line {accepted.place} accepts a break ({accepted.accepted}) that the ledger knows nothing of"
+    message = f"line {accepted.place} accepts a break ({accepted.said('accepted')}) that the ledger knows nothing of"
     return [Fault("anchor", CHANGED, message, ledger_row=accepted.count)]
 
 
 def accepted_breaks(anchors: Anchors) -> list[str]:
     """Every break that was ever accepted, in words."""
     return [
-        f"a break was accepted at {line.at}, ledger row {line.count}: {line.accepted}"
+        f"a break was accepted at {line.at}, ledger row {line.count}: {line.said('accepted')}"
         for line in anchors.lines
         if line.kind == ACCEPTED
     ]

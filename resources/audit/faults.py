@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from resources.ledger.record_error import in_a_line
+
 CHANGED, MISSING, ADDED = "changed", "missing", "added"
 
 
@@ -28,7 +30,10 @@ class Fault:
         named = " ".join(str(part) for part in (self.symbol, self.date) if part)
         seen = f" [{', '.join(self.packs[:3])}{' …' if len(self.packs) > 3 else ''}]" if self.packs else ""
         book = f" of portfolio {self.portfolio_id}" if self.portfolio_id else ""
-        return f"{self.table}: {named + ' ' if named else ''}{self.what}{book}{seen}: {self.message}"
+        told = f"{self.table}: {named + ' ' if named else ''}{self.what}{book}{seen}: {self.message}"
+        return in_a_line(
+            told
+        )  # a name may have been edited into two lines, of which one says that all is well
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from resources.ledger.ledger import GENESIS
+from resources.ledger.record_error import in_a_line
 from resources.ledger.signatures import SIGNATURES
 
 INTENT, COMMIT, BEGUN, ACCEPTED, PUBLISHED = "intent", "commit", "begun", "accepted", "published"
@@ -63,6 +64,10 @@ class Anchor:
     def accepted(self) -> str | None:
         """The reason why a ledger that differs from the lines before was accepted from here on; None otherwise."""
         return self.told.get("accepted")
+
+    def said(self, name: str) -> str:
+        """What a text of the line says, to be shown."""
+        return in_a_line(self.told[name])
 
     @property
     def root(self) -> str | None:
@@ -143,7 +148,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _time(text: str) -> None:
     try:
-        datetime.fromisoformat(text)
+        datetime.fromisoformat(text if text.isprintable() else "")  # any sign may stand between date and time
     except ValueError:
         raise ValueError(f"has a time that is none ({text[:40]!r})") from None
 

@@ -20,7 +20,7 @@ from resources.ledger.anchor_lines import (
     read_line,
 )
 from resources.ledger.ledger import GENESIS, bytes_sha256
-from resources.ledger.record_error import RecordError
+from resources.ledger.record_error import RecordError, in_a_line
 from resources.ledger.signatures import signed, signing_key
 
 TAIL = 1 << 14  # bytes that are read of the end; a line takes a few hundred, a run writes some thirty
@@ -150,7 +150,7 @@ def _parsed(raw: Iterable[bytes], before: int, previous: str | None) -> Anchors:
         except HalfError:
             torn.append(number)
         except ValueError as error:
-            odd.append((number, str(error)))
+            odd.append((number, in_a_line(str(error))))
         else:
             lines.append(line)
             if line.kind != INTENT:

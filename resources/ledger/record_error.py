@@ -21,3 +21,8 @@ def is_damage(error: BaseException) -> bool:
     kind = type(error)
     own = kind.__module__ == "_duckdb"
     return own and (kind.__name__ == "SerializationException" or any(sign in str(error) for sign in DAMAGED))
+
+
+def in_a_line(text: str) -> str:
+    """A text that somebody else may have written, as one line of printable signs: what is none is spelled out."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

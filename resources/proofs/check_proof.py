@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ Roots = tuple[bytes | None, bytes | None]
 
 class Refused(Exception):  # noqa: N818  it is the answer, not a mishap
     """Why a proof does not hold, in one sentence."""
+
+    def __str__(self) -> str:
+        return _plain(super().__str__())[:300]
 
 
 # The tree: RFC 6962 section 2.1, checked as in RFC 9162 section 2.1.
@@ -81,6 +84,16 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _plain(text: str) -> str:
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def _once(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    if len(found := dict(given := [*pairs])) < len(given):
+        raise ValueError("a name stands twice")
+    return found
+
+
 def _object(value: Any, where: str, names: Sequence[str]) -> list[Any]:
     if odd := sorted(value.keys() ^ {*names}):
         raise Refused(f"{where} {'lacks' if odd[0] in names else 'has an unknown'} {odd[0]!r}")
@@ -111,14 +124,8 @@ def _row(value: Any, where: str) -> dict[str, str]:
 
 def parsed(text: str | bytes, where: str) -> Any:
     """The JSON of a text; Refused for whatever is none, or can be read in two ways."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError("a name stands twice in one object")
-        return dict(pairs)
-
     try:
-        return json.loads(text, object_pairs_hook=once, parse_constant=int)
+        return json.loads(text, object_pairs_hook=_once, parse_constant=int)
     except (ValueError, RecursionError) as error:
         raise Refused(f"{where} is no JSON that can be checked: {error}") from None
 
@@ -160,19 +167,16 @@ class Proof:
         document = {"units": [], "keys": [], **document} if document["format"] in EARLIER else document
         parts = dict(zip(PARTS.split(), _object(document, "the proof", PARTS.split()), strict=True))
         self.notes: list[str] = []
-        self.checkpoint = checkpoint_of(parts["checkpoint"], "the checkpoint")
-        self.keys = parts["keys"]
+        self.checkpoint, self.keys = checkpoint_of(parts["checkpoint"], "the checkpoint"), parts["keys"]
         self.size, self.root = self.checkpoint["count"], bytes.fromhex(self.checkpoint["root"])
         head, path = bytes.fromhex(self.checkpoint["head"]), _path(parts["head"], "the path of the head")
         if root_by_path(head, self.size - 1, self.size, path) != self.root:
             raise Refused("the head of the checkpoint is not the last row of its tree")
-        self.ledger = dict(self._ledger_row(item) for item in parts["ledger"])
-        self.ledger |= dict(map(self._unit, parts["units"]))
+        self.ledger = _once(map(self._ledger_row, parts["ledger"]))
+        self.ledger |= _once(map(self._unit, parts["units"]))
         self.inputs = {at: _row(parsed(row["input_hashes"], "in"), "in") for at, row in self.ledger.items()}
-        self.cells: dict[tuple[int, str], list[dict[str, str]]] = {}
         self.hidden: dict[tuple[int, str], int] = {}
-        for item in parts["cells"]:
-            self._open_cells(item)
+        self.cells = _once(map(self._open_cells, parts["cells"]))
         self.result = self._result(parts["result"])
         reached = self._reached(self.result["ledger_row"])
         written = {(number, table) for number in reached for table in self._written(number)}
@@ -182,16 +186,14 @@ class Proof:
         if stray := sorted(self.ledger.keys() - reached - brought):
             raise Refused(f"nothing leads to ledger row {stray[0]}, which is in the proof")
         self.witnesses = [self._witness(item) for item in parts["witnesses"]]
-        self.links = {self.size: self.checkpoint["root"], **dict(map(self._link, parts["links"]))}
+        self.links = {self.size: self.checkpoint["root"], **_once(map(self._link, parts["links"]))}
 
     def _ledger_row(self, item: Any) -> tuple[int, dict[str, Any]]:
         text, path = _object(item, "a ledger row", ("text", "path"))
         fields = dict(zip(LEDGER.split(), parsed(text, "a ledger row"), strict=True))
         number = _number(fields["id"], "the number of a ledger row")
-        if (
-            root_by_path(bytes.fromhex(_sha256(text)), number - 1, self.size, _path(path, "a path"))
-            != self.root
-        ):
+        leaf, steps = bytes.fromhex(_sha256(text)), _path(path, "a path")
+        if root_by_path(leaf, number - 1, self.size, steps) != self.root:
             raise Refused(f"ledger row {number} is not in the tree: it, its path or the root differs")
         return number, fields
 
@@ -211,14 +213,15 @@ class Proof:
     def _written(self, number: int) -> dict[str, Any]:
         return dict(parsed(self.ledger[number]["cells"], "cells")) if number in self.ledger else {}
 
-    def _open_cells(self, item: Any) -> None:
+    def _open_cells(self, item: Any) -> tuple[tuple[int, str], list[dict[str, str]]]:
         number, table, shown, others = _object(item, "cells", ("ledger_row", "table", "rows", "others"))
         where = f"{table} of ledger row {_number(number, 'a ledger row')}"
         rows, hidden = [_row(row, where) for row in shown], _hashes(others, where)
         known = sorted([*map(_row_hash, rows), *hidden])
         if self._written(number).get(table, [""])[0] != _sha256("".join(known)):
             raise Refused(f"the rows of {where} are not those that it wrote")
-        self.cells[number, table], self.hidden[number, table] = rows, len(hidden)
+        self.hidden[number, table] = len(hidden)
+        return (number, table), rows
 
     def _result(self, item: Any) -> dict[str, Any]:
         table, number, key = _object(item, "the result", ("table", "ledger_row", "key"))
@@ -273,19 +276,17 @@ class Proof:
                 raise Refused(f"the rows of {where} are not those that were on record then")
             if not any(row.get("log") == log for row in self.cells.get((number, "ingests"), ())):
                 raise Refused(f"the proof lacks the payload of {where}")
-            for one in known:
-                first[log, day, one] = min(number, first.get((log, day, one), number))
+            first |= {(log, day, one): min(number, first.get((log, day, one), number)) for one in known}
             if leaves.get(f"{log}|{day}") == digest:
                 seen.update(known)
             self.logs[number, f"{log} of {day}"] = rows
             shown |= {(log, day, one, number) for one in opened}
         for log, day, one, number in sorted(shown):
             if one not in seen or first[log, day, one] != number:
-                raise Refused(
-                    f"a row of {log} of {day} is none that the pack saw, or came with another payload"
-                )
-        if sum(len(rows) for (_, table), rows in self.cells.items() if table == "log_leaves") > len(value):
-            raise Refused("the proof lacks the rows of a date of which it has the leaf")
+                raise Refused(f"a row of {log} of {day} is none the pack saw, or came with another payload")
+        leaved = sum(len(rows) for (_, table), rows in self.cells.items() if table == "log_leaves")
+        if {leaved, len(value)} != {len(self.logs)}:
+            raise Refused("the proof lacks the rows of a date of which it has the leaf, or has them twice")
         return {number for number, _ in self.logs}
 
     def _link(self, item: Any) -> tuple[int, str]:
@@ -364,8 +365,8 @@ def _told(proof: Proof) -> Iterator[str]:
     yield f"proven: {named}, ledger row {result['ledger_row']} of {kept['count']} at {kept['at']}"
     for (number, table), rows in (*proof.cells.items(), *proof.logs.items()):
         yield f"{table}, ledger row {number}, {proof.hidden.get((number, table), 0)} other rows not shown"
-        for row in rows:
-            yield "  " + "  ".join(f"{name}={cell}" for name, cell in row.items() if len(cell) < 70)
+        cells = ("  ".join(f"{n}={cell}" for n, cell in row.items() if len(cell) < 70) for row in rows)
+        yield from (f"  {line}" for line in cells)
     yield from (f"note: {note}" for note in proof.notes)
 
 
@@ -386,12 +387,11 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         found = check(parsed(*proof), key, [parsed(*one) for one in kept], witnesses)
     except Refused as refusal:
-        print(
-            json.dumps({"proven": False, "reason": str(refusal)}) if told.json else f"not proven: {refusal}"
-        )
+        answer = {"proven": False, "reason": str(refusal)}
+        print(json.dumps(answer) if told.json else f"not proven: {refusal}")
         return 3
     answer = {"proven": True, **found.result, "checkpoint": found.checkpoint, "notes": found.notes}
-    print(json.dumps(answer, indent=2) if told.json else "\n".join(_told(found)))
+    print(json.dumps(answer, indent=2) if told.json else "\n".join(map(_plain, _told(found))))
     return 0
 
 

@@ -35,7 +35,7 @@ SAID = ("comment", "tags")
 KINDS = (
     Kind("database", (), ("comment",)),
     Kind("schema", ("schema_name",), ("sql", *SAID), internal=False),
-    Kind("table", ("schema_name", "table_name"), ("temporary", *SAID)),
+    Kind("table", ("schema_name", "table_name"), ("sql", "temporary", *SAID)),  # collations are in its SQL alone
     Kind(
         "column", ("schema_name", "table_name", "column_name"),
         ("data_type", "is_nullable", "column_default", "generation_expression", *SAID),

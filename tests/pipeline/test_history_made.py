@@ -12,7 +12,8 @@ import sqlalchemy as db
 from pipeline.doctor import examine
 from pipeline.environment import Environment
 from pipeline.history import made_history
-from pipeline.run_history.making import DATABASES, make_databases
+from pipeline.run_history.making import make_databases
+from pipeline.run_history.storage import DATABASES
 from resources.ledger.record_error import RecordError
 
 
@@ -68,15 +69,15 @@ def test_a_start_that_is_killed_at_any_statement_leaves_a_history_that_the_next_
     tmp_path: Path,
 ) -> None:
     with killed_before(-1) as all_of_them:
-        make_databases(tmp_path / "whole")
+        make_databases(tmp_path / "whole", DATABASES)
     whole = {name: tables(tmp_path / "whole" / name) for name in DATABASES}
     for statement in range(0, len(all_of_them), 17):
         home = tmp_path / str(statement)
         with pytest.raises(Killed), killed_before(statement):
-            make_databases(home)
+            make_databases(home, DATABASES)
         made = [name for name in DATABASES if (home / name).exists()]
         assert {name: tables(home / name) for name in made} == {name: whole[name] for name in made}
-        make_databases(home)
+        make_databases(home, DATABASES)
         assert {name: tables(home / name) for name in DATABASES} == whole
         assert not list(home.rglob("*.part"))
 

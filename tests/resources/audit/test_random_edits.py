@@ -29,6 +29,7 @@ OBJECTS = (
     "create sequence {0}", "create type {0} as enum ('a')", "create index {0} on ratings (symbol)",
     "create trigger {0} after insert on trades for each statement delete from impact",
     "comment on table trades is '{0}'", "comment on column prices.close is '{0}'",
+    "alter table fx_rates alter base type varchar collate nocase", "create schema {0}; create view {0}.a as select 1",
     "alter table configs alter text set default '{0}'", "alter table impact add column {0} int",
     "create or replace view latest_trades as select * from trades where symbol <> '{0}'",
 )  # fmt: skip
@@ -87,8 +88,9 @@ def edit_any_cell(path: Path, dice: Random) -> str:
         table, rows = with_rows(con, dice)
         name, kind = dice.choice(stored_columns(con, table))
         values = {
-            "VARCHAR": f"'{dice.random()}'", "BOOLEAN": f'not coalesce("{name}", false)', "BLOB": "'x'::blob",
-            "DATE": "date '2031-01-01'", "TIMESTAMP": "timestamp '2031-01-01'", "DOUBLE[]": "[1.0, '-0.0'::double]",
+            "VARCHAR": f"'{dice.random()}\nall is well'", "BOOLEAN": f'not coalesce("{name}", false)',
+            "BLOB": "'x'::blob", "DATE": "date '2031-01-01'",
+            "TIMESTAMP": "timestamp '2031-01-01'", "DOUBLE[]": "[1.0, '-0.0'::double]",
             "DOUBLE": f'coalesce("{name}" * 1.0000000001, 0.25)',
         }  # fmt: skip
         value = values.get(kind, f'coalesce("{name}", 0) + 1')

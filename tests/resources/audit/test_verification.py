@@ -302,6 +302,16 @@ PLANTED = {
     "constraint gone": "alter table check_findings alter severity drop not null",
     "type of a column": "alter table tax_lots alter held_since type timestamp",
     "column": "alter table decisions add column planted int",
+    "collation of a column": "alter table prices alter symbol type varchar collate nocase",
+    "order of the columns": "alter table trades drop fx_rate; alter table trades add fx_rate double",
+    "a table in the place of a view": "drop view latest_hedges; create table latest_hedges as from hedges",
+    "a view in the place of a function": "create view pragma_table_info as select 'x' as name",
+    "a name that only ends in blank": 'create table "trades " (a int)',
+    "primary key": "alter table hedges add primary key (pack_id, materialization)",
+    "check and foreign key": "create table planted (a int unique check (a > 0), b int references planted (a))",
+    "comment on a macro": "comment on macro table pack_prices is 'planted'",
+    "chance in a default": "alter table tax_lots alter quantity set default random()",
+    "trigger on a deletion": "create trigger t after delete on prices for each statement delete from trades",
     "index": "create index planted on fx_rates (base)",
     "unique index": "create unique index planted on pricing_packs (pack_id)",
     "sequence": "create sequence planted",
@@ -314,7 +324,7 @@ PLANTED = {
 
 LOOKED_AT_WHOLE = (
     "trigger",
-    *(kind for kind in PLANTED if "macro" in kind),
+    *(kind for kind in PLANTED if "macro" in kind or "in the place" in kind),
 )  # macros that verification might call
 
 

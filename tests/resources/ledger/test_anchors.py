@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resources.audit.anchor_verification import accepted_breaks, check_anchors
 from resources.ledger import anchors as module
 from resources.ledger.anchor_lines import ACCEPTED, COMMIT, INTENT, KINDS, PUBLISHED
 from resources.ledger.anchors import Anchors, append_line, read_anchors, read_end
@@ -67,6 +68,13 @@ def test_a_commit_that_nobody_settled_is_pending(file: Path) -> None:
         (lambda lines: [*lines, '{"count": ' + "9" * 5000 + "}"], "no JSON object"),
         (lambda lines: [*lines, '{"count": 1, "count": 2}'], "stands twice"),
         (lambda lines: [*lines, json.dumps({**json.loads(lines[-1]), "accepted": " "})], "accepted"),
+        (lambda lines: [*lines, json.dumps({**json.loads(lines[-1]), "a\nok": 1})], "a\\nok"),
+        (lambda lines: [*lines, json.dumps({**json.loads(lines[-1]), "number": "8\nok"})], "line 8\\nok"),
+        (lambda lines: [*lines, json.dumps({**json.loads(lines[-1]), "number": 8.0})], "line 8.0"),
+        (lambda lines: [*lines, json.dumps({**json.loads(lines[-1]), "count": True})], "no number of rows"),
+        (lambda lines: [*lines, json.dumps({**json.loads(lines[-1]), "at": "2024-01-05\n22:00"})], "a time that is"),
+        (lambda lines: [*lines, lines[-1].replace(head(3), head(3)[:-1] + "\N{FULLWIDTH DIGIT THREE}")], "no SHA-256"),
+        (lambda lines: [*lines, lines[-1].replace('"count": 3', '"count": NaN')], "no number of rows"),
     ],
 )  # fmt: skip
 def test_an_odd_line_is_named_in_one_sentence(file: Path, edit: Any, said: str) -> None:
@@ -75,6 +83,16 @@ def test_an_odd_line_is_named_in_one_sentence(file: Path, edit: Any, said: str) 
     found = odd(file)
     assert any(said in why for _, why in found), found
     assert all("\n" not in why and len(why) < 200 for _, why in found)
+
+
+def test_what_another_wrote_into_a_line_is_told_in_one(file: Path) -> None:
+    append_line(file, ACCEPTED, 3, head(3), AT, {"accepted": "fine\nok  all is as recorded \x1b[2J"})
+    append_line(file, "revoked", 3, head(3), AT, {"revoked_key": "k", "reason": "lost\nfound"})
+    found = read_anchors(file)
+    assert found.odd == ()
+    (told,) = accepted_breaks(found)
+    assert told.endswith("fine\\nok  all is as recorded \\x1b[2J")
+    assert any(note.endswith("lost\\nfound") for note in check_anchors([], found)[1])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,43 @@ def test_odd_documents_are_refused_in_a_sentence(made: Made, odd: Any, data: st.
     refused(document, made.public)
     with pytest.raises(Refused):
         check(made.proof, None, [odd])
+
+
+HOSTILE: list[Callable[[Any], Any]] = [
+    lambda value: float(value) if type(value) is int else value,
+    lambda value: bool(value) if type(value) is int else value,
+    lambda value: 10**30 if type(value) is int else value,
+    lambda value: str(value) if type(value) is int else f"{value}\n",
+    lambda value: f"{value}\x1b[2J" if isinstance(value, str) else None,
+    lambda value: f"{value}\ud800" if isinstance(value, str) else float("nan"),
+    lambda value: value.replace("a", "\N{CYRILLIC SMALL LETTER A}") if isinstance(value, str) else [value],
+    lambda value: value.upper() if isinstance(value, str) else {"a": value},
+    lambda value: [*value, *value[-1:]] if isinstance(value, list) else f" {value}",
+]
+
+
+def test_whatever_looks_alike_moves_the_cursor_or_stands_twice_is_refused_in_a_line(
+    tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "proof.json"
+    for number, path in enumerate(texts(made.proof)):
+        document = copy.deepcopy(made.proof)
+        inner = document
+        for step in path[:-1]:
+            inner = inner[step]
+        before = inner[path[-1]]
+        inner[path[-1]] = after = HOSTILE[number % len(HOSTILE)](before)
+        if before == after and type(before) is type(after):
+            continue
+        file.write_text(json.dumps(document))
+        assert main([str(file), "--key", str(made.public)]) == 3, (path, after)
+        said = capsys.readouterr().out
+        assert said.count("\n") == 1 and said[:-1].isprintable() and len(said) < 330, (path, after)
+
+
+@pytest.mark.parametrize("name", ["cells", "ledger", "units", "logs", "links"])
+def test_what_stands_twice_is_refused(made: Made, name: str) -> None:
+    refused(made.proof | {name: [*made.proof[name], *made.proof[name][-1:]]}, made.public)
 
 
 @pytest.mark.parametrize("text", ODD_FILES, ids=range(len(ODD_FILES)))
