@@ -142,7 +142,7 @@ def check_holdings(policy: PolicyFields) -> None:
 def check_least_sizes(policy: PolicyFields) -> None:
     """Raises PolicyError where a name may not be as much as the least position, or trade as much as the band asks."""
     least, band = policy.min_position or 0.0, policy.no_trade_band or 0.0
-    ends = {"min_weight": (policy.min_weight, None)}
+    ends: dict[str, tuple[float | None, float | None]] = {"min_weight": (policy.min_weight, None)}
     ends |= {f"asset_limits of {symbol}": pair for symbol, pair in policy.asset_limits.items()}
     for name, (low, high) in ends.items():
         for side, most in (("long", high), ("short", None if low is None else -low)):

@@ -65,7 +65,7 @@ class Scaled:
         self.shapes = shapes
         self.cuts = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])[:-1]
         turn, norm = np.full(shapes[2], self.limited), np.ones(shapes[3], dtype=bool)
-        self.there = together(np.repeat(box[:, None], steps, axis=1), sides, turn, norm)
+        self.there = together(np.repeat(box[:, None], steps, axis=1), sides, turn, norm).astype(bool)
         self.count = int(self.there.sum())
         self.low = np.where(np.isfinite(it.low), it.low, 0.0)
         self.high = np.where(np.isfinite(it.high), it.high, 0.0)

@@ -155,7 +155,8 @@ def show_weight_changes(out: Console, found: Sequence[Row]) -> None:
         moved = [row for row in one["weights"] if _points(row["after"] - row["before"]) or any(_changes(row))]
         order = [name for name in one["order"] if any(_points(row["parts"][name]) for row in moved)]
         title = f"{one['portfolio']}: target weights from {one['from']} to {one['to']}, percent"
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        out.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("")
         for heading in ("before", *order, "after"):
             table.add_column(heading, justify="right")

@@ -10,8 +10,8 @@ from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
 D2, D3, D4 = DAYS[21:24]
 LOT = "{lots: [{acquired: 2020-01-02, quantity: 120, cost_basis: 40}]}"
 Told = dict[str, Any]
-# 120 shares of XYZ at 50, with 1,000 in cash: the actions of the day, its close after them (None: no longer there), what
-# is held of what at which close, the cash paid, and what the lots cost in all.
+# 120 shares of XYZ at 50, with 1,000 in cash: the actions of the day, its close after them (None: no longer there),
+# what is held of what at which close, the cash paid, and what the lots cost in all.
 CASES: dict[str, tuple[list[Told], float | None, dict[str, tuple[float, float]], float, float]] = {
     "6:5": ([{"kind": "split", "value": 1.2}], 50 / 1.2, {"XYZ": (144, 50 / 1.2)}, 0, 4800),
     "11:1": ([{"kind": "split", "value": 11}], 50 / 11, {"XYZ": (1320, 50 / 11)}, 0, 4800),
@@ -21,7 +21,10 @@ CASES: dict[str, tuple[list[Told], float | None, dict[str, tuple[float, float]],
         [{"kind": "split", "value": 4}, {"kind": "dividend", "value": 2}], 12, {"XYZ": (480, 12)}, 240, 4800
     ),
     "three payments": (
-        [{"kind": "special_dividend", "value": 5}, {"kind": "return_of_capital", "value": 3}, {"kind": "dividend", "value": 2}],
+        [
+            {"kind": "special_dividend", "value": 5}, {"kind": "return_of_capital", "value": 3},
+            {"kind": "dividend", "value": 2},
+        ],
         40, {"XYZ": (120, 40)}, 1200, 4800 - 360,
     ),
     "split and spin-off": (
