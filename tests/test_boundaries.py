@@ -343,6 +343,11 @@ def test_a_wing_of_too_many_files_is_caught(tmp_path: Path) -> None:
     assert faults("wings_hold_a_walk", tmp_path) != []
 
 
+def test_what_tests_share_is_found_at_a_glance() -> None:
+    folders = [ROOT / "tests", *(ROOT / "tests" / name for name in ("desks", "processes", "tools"))]
+    assert [folder.name for folder in folders if not 3 < len(list(folder.glob("*.py"))) <= FULL_WING] == []
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_lawful_code_passes(tmp_path: Path, rule: str) -> None:
     for name, text in LAWFUL.items():

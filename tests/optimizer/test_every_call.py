@@ -161,7 +161,7 @@ def test_only_errors_of_ours_come_out(subject: Subject, data: st.DataObject) -> 
 
 def test_every_public_name_is_called_or_told_apart() -> None:
     missing = [f"{s}({p.name})" for s in SUBJECTS for p in parameters(s) if maker(s, p.name) is None]
-    assert missing == [], "give each a line in MAKERS of tests/any_makers.py"
+    assert missing == [], "give each a line in MAKERS of tests/tools/any_makers.py"
     owners = {subject.owner for subject in SUBJECTS if subject.owner} - set(OWNERS) - {"Portfolio"}
-    assert owners == set(), "give each an instance in OWNERS of tests/any_makers.py"
+    assert owners == set(), "give each an instance in OWNERS of tests/tools/any_makers.py"
     assert set(optimizer.__all__) >= ANSWERS
