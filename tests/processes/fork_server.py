@@ -78,6 +78,10 @@ def _load() -> None:
     ]
     for name in (*LATER, "pipeline.cli", "pipeline.doctor", *ours):
         import_module(name)
+    import made_histories
+
+    made_histories.make_all()
+    made_histories.making._make = made_histories.copy_made
     assert solve and released_catalog() and code_version() and environment_text()
     build_sessions("XNYS", datetime.now(UTC).year + 2)
     for name in ("runs", "jobs", "stages"):
