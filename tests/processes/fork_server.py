@@ -80,6 +80,7 @@ def _load() -> None:
         import_module(name)
     import made_histories
 
+    made_histories.read_migrations_once()
     made_histories.make_all()
     made_histories.making._make = made_histories.copy_made
     assert solve and released_catalog() and code_version() and environment_text()
