@@ -66,11 +66,16 @@ def close_rows(
 
 
 class Chain:
-    """One book in a warehouse of its own; `flats` are symbols on record with the same close every day."""
+    """One book in a warehouse of its own; `flats` are symbols on record with the same close every day.
 
-    def __init__(self, folder: Path, file: PortfolioFile, **flats: float) -> None:
-        build = _with(tuple(flats.items()))
-        self.warehouse = copied(build, folder, staying_open) if flats else new_warehouse(folder, staying_open)
+    begun  makes a warehouse that several chains go on from: it is made once, and copied
+    """
+
+    def __init__(
+        self, folder: Path, file: PortfolioFile, begun: Callable[[Path], None] | None = None, **flats: float
+    ) -> None:
+        build = begun or (_with(tuple(flats.items())) if flats else None)
+        self.warehouse = copied(build, folder, staying_open) if build else new_warehouse(folder, staying_open)
         self.file = file
 
     def prices(self, symbol: str, closes: Mapping[date, float], **told: Any) -> None:
