@@ -114,9 +114,8 @@ def test_a_correction_changes_no_pack_and_its_effect_is_shown(desk: Zygote) -> N
     assert "weight" in moved["optimal_weights"]
 
 
-# What the tests below find in PP_2024-02-29 is that all of it replays but for what they edited. By default
-# tests/pipeline/commands/test_audit_commands.py replays a whole pack, restores a backup elsewhere, and has a restatement
-# proposed.
+# What the tests below find in PP_2024-02-29 is that all of it replays but for what they edited. By default the tests of
+# commands (test_audit_commands.py) replay a whole pack, restore a backup elsewhere and have a restatement proposed.
 @pytest.mark.slow
 @pytest.mark.parametrize("pack", ["PP_2024-02-29.2", "PP_2024-02-29"])
 def test_every_pack_replays_cell_by_cell(desk: Zygote, pack: str) -> None:
