@@ -33,13 +33,13 @@ test-browser: .venv/browser.stamp ## the screen in a real Chromium, which must b
 	@$(BIN)/python -m pytest tests/service/screen/test_browser.py -m slow
 
 test-kernels: .venv/dev.stamp ## the quicker numerical tests under another BLAS kernel than the machine's own
-	@$(BIN)/python tests/kernels.py other
+	@$(BIN)/python tests/tools/kernels.py other
 
 test-all-kernels: .venv/dev.stamp ## all numerical tests under every BLAS kernel, with one thread and with two
-	@$(BIN)/python tests/kernels.py all
+	@$(BIN)/python tests/tools/kernels.py all
 
 test-policies: .venv/dev.stamp ## 10,000 random policies over all methods and limits, under two BLAS kernels
-	@$(BIN)/python tests/random_policies.py
+	@$(BIN)/python tests/tools/random_policies.py
 
 mutate: .venv/dev.stamp ## plant small faults and see whether the tests notice; writes benchmarks/RESULTS-tests.md
 	@$(BIN)/python -m benchmarks.mutate

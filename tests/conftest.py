@@ -20,6 +20,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 
 def pytest_collection_finish() -> None:
+    if "dagster._core.instance" in sys.modules:
+        from made_histories import read_migrations_once
+
+        read_migrations_once()
     gc.freeze()
 
 

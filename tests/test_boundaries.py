@@ -112,7 +112,7 @@ def wings_say_what_they_are_for(source: Source) -> Iterator[str]:
 def front_door_is_used(source: Source) -> Iterator[str]:
     """What the library offers by name is not fetched from its inner files, so that these can move."""
     offered = front_door(source.root)
-    for node in () if source.folder == "optimizer" else ast.walk(source.tree):
+    for node in () if source.folder == "optimizer" else source.nodes:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("optimizer."):
             home = str(node.module).removeprefix("optimizer.")
             for alias in node.names:
@@ -197,7 +197,7 @@ def duckdb_doors(source: Source) -> Iterator[str]:
 
 def no_blanket_except(source: Source) -> Iterator[str]:
     """A handler that ends in a bare `raise` swallows nothing and is free."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.ExceptHandler) or source.name in EXCEPT_DOORS:
             continue
         kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
@@ -207,7 +207,7 @@ def no_blanket_except(source: Source) -> Iterator[str]:
 
 
 def no_future_annotations(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
         if future and source.folder in NO_FUTURE_ANNOTATIONS:
             yield f"{node.lineno}: Dagster rejects a context under `from __future__ import annotations`"
@@ -341,6 +341,11 @@ def test_a_wing_of_too_many_files_is_caught(tmp_path: Path) -> None:
     for name in ("__init__", *(f"part{number}" for number in range(FULL_WING))):
         plant(tmp_path, f"resources/store/{name}.py", "")
     assert faults("wings_hold_a_walk", tmp_path) != []
+
+
+def test_what_tests_share_is_found_at_a_glance() -> None:
+    folders = [ROOT / "tests", *(ROOT / "tests" / name for name in ("desks", "processes", "tools"))]
+    assert [folder.name for folder in folders if not 3 < len(list(folder.glob("*.py"))) <= FULL_WING] == []
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -113,7 +113,7 @@ def shell(script: str, folder: Path, made: Desk) -> subprocess.CompletedProcess[
 
 
 # Pages whose blocks run the pipeline anew; each kind of run has a journey of its own by default.
-ANEW = {"docs/tutorial.md", "docs/how-to/tax-lots.md"}
+ANEW = {"docs/tutorial.md", "docs/tutorial-factors.md", "docs/how-to/tax-lots.md"}
 ASKED = [pytest.param(page, marks=pytest.mark.slow if name_of(page) in ANEW else ()) for page in RUNNABLE]
 
 

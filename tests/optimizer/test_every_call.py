@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from any_arguments import Case
 from any_makers import MAKERS, OWNERS, Maker
-from hypothesis import HealthCheck, Phase, given, reject, settings
+from draws import examples
+from hypothesis import HealthCheck, Phase, given, reject
 from hypothesis import strategies as st
 
 import optimizer
@@ -28,7 +29,6 @@ ANSWERS = {
     "ScenarioView", "TailBacktest", "TailRisk", "Trade", "Universe", "ExposureType", "ObjectiveType",
     "DataError", "InfeasibleError", "PackfolioError", "PolicyError", "SolverError",
 }  # fmt: skip
-EXAMPLES = 12
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,7 @@ def says_nan(subject: Subject, owner: Any) -> bool:
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-@settings(
-    max_examples=EXAMPLES, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)
+@examples(8, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_only_errors_of_ours_come_out(subject: Subject, data: st.DataObject) -> None:
     case = Case(data)
@@ -161,7 +159,7 @@ def test_only_errors_of_ours_come_out(subject: Subject, data: st.DataObject) -> 
 
 def test_every_public_name_is_called_or_told_apart() -> None:
     missing = [f"{s}({p.name})" for s in SUBJECTS for p in parameters(s) if maker(s, p.name) is None]
-    assert missing == [], "give each a line in MAKERS of tests/any_makers.py"
+    assert missing == [], "give each a line in MAKERS of tests/tools/any_makers.py"
     owners = {subject.owner for subject in SUBJECTS if subject.owner} - set(OWNERS) - {"Portfolio"}
-    assert owners == set(), "give each an instance in OWNERS of tests/any_makers.py"
+    assert owners == set(), "give each an instance in OWNERS of tests/tools/any_makers.py"
     assert set(optimizer.__all__) >= ANSWERS

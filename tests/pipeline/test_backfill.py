@@ -5,9 +5,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from built_once import own_copy
 from small_desk import make_desk
 from terminal import Terminal, terminal
 from typed_desk import read_published
+from zygote import run_one_day
 
 pytestmark = pytest.mark.xdist_group("terminal")
 LEDGER = "select id, this_hash from materializations"
@@ -19,23 +21,23 @@ def progress(at: Terminal, *days: str, status: int = 0) -> list[str]:
     return said.lines
 
 
-def test_a_backfill_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_desk(tmp_path)
-    with terminal(tmp_path) as at:
-        assert at("ingest").status == 0
-        (first,) = progress(at, "2024-02-26", "2024-02-26")
-        assert first.startswith("PP_2024-02-26: done (1 of 1, 0:00:00 left at ") and first.endswith(
-            "s a day)"
-        )
-        again = progress(at, "2024-02-24", "2024-02-27")
-        assert again[0] == "PP_2024-02-26: done (1 of 2, as it was)"
-        assert again[1].startswith("PP_2024-02-27: done (2 of 2, 0:00:00 left at ")
+def test_a_backfill_goes_on_where_it_stopped(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = own_copy(tmp_path_factory, "together", run_one_day)
+    with terminal(folder) as at:
+        done = progress(at, "2024-02-24", "2024-02-27")
+        assert done[0] == "PP_2024-02-26: done (1 of 2, as it was)"
+        assert done[1].startswith("PP_2024-02-27: done (2 of 2, 0:00:00 left at ")
+        assert done[1].endswith("s a day)")
         before = read_published(at, LEDGER)
         assert at("run", "--as-of", "2024-02-27").status == 0
         assert read_published(at, LEDGER) == before
         monkeypatch.setenv("DAGSTER_HOME", str(at.home / "dagster"))
         with dg.DagsterInstance.get() as instance:
-            assert [run.job_name for run in instance.get_runs()] == ["pack_run", "ingest", "ingest"]
+            assert [run.job_name for run in instance.get_runs()] == [
+                "pack_run", "ingest", "pack_run", "ingest",
+            ]  # fmt: skip
             made = instance.get_materialized_partitions(dg.AssetKey("trades"))
         assert made == {"PP_2024-02-26", "PP_2024-02-27"}
 

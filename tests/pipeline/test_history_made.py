@@ -71,7 +71,7 @@ def test_a_start_that_is_killed_at_any_statement_leaves_a_history_that_the_next_
     with killed_before(-1) as all_of_them:
         make_databases(tmp_path / "whole", DATABASES)
     whole = {name: tables(tmp_path / "whole" / name) for name in DATABASES}
-    for statement in range(0, len(all_of_them), 17):
+    for statement in range(0, len(all_of_them), 29):
         home = tmp_path / str(statement)
         with pytest.raises(Killed), killed_before(statement):
             make_databases(home, DATABASES)

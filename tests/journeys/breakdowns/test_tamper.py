@@ -17,7 +17,6 @@ import dagster as dg
 import duckdb
 import pytest
 from built_once import own_copy
-from draws import some
 from lineage_events import fit_the_specification, join_up
 from small_desk import SYMBOLS, make_desk
 from zygote import Zygote
@@ -115,8 +114,10 @@ def test_a_correction_changes_no_pack_and_its_effect_is_shown(desk: Zygote) -> N
     assert "weight" in moved["optimal_weights"]
 
 
-# What the tests below find in PP_2024-02-29 is that all of it replays but for what they edited.
-@pytest.mark.parametrize("pack", some(["PP_2024-02-29.2", "PP_2024-02-29"], 1))
+# What the tests below find in PP_2024-02-29 is that all of it replays but for what they edited. By default the tests of
+# commands (test_audit_commands.py) replay a whole pack, restore a backup elsewhere and have a restatement proposed.
+@pytest.mark.slow
+@pytest.mark.parametrize("pack", ["PP_2024-02-29.2", "PP_2024-02-29"])
 def test_every_pack_replays_cell_by_cell(desk: Zygote, pack: str) -> None:
     found = desk.read("packs", "replay", pack)
     assert found["identical"], found
@@ -305,6 +306,7 @@ def test_an_older_copy_put_back_is_found_by_the_anchor_until_it_is_accepted(desk
     assert "restored after a disk failure" in said
 
 
+@pytest.mark.slow
 def test_a_backup_restores_elsewhere(desk: Zygote) -> None:
     target = desk.folder / "kept"
     assert desk.packfolio("backup", str(target))[0] == 0
@@ -352,6 +354,7 @@ def sensed(folder: Path, home: Path) -> list[str]:
     return said
 
 
+@pytest.mark.slow
 def test_a_restatement_that_moves_a_live_portfolio_is_proposed_and_nothing_is_revised(desk: Zygote) -> None:
     home = desk.folder / "restated"
     shutil.copytree(desk.folder / desk.home, home)

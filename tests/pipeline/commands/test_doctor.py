@@ -38,19 +38,26 @@ def desk(original: Path, tmp_path: Path) -> Environment:
     return Environment(home, tmp_path / "desk" / "config", home / "anchors.jsonl", home / "decisions.jsonl")
 
 
+def states(desk: Environment, *, database: bool = False) -> dict[str, dict[str, str]]:
+    """state -> check -> what was found and what to do."""
+    told = examine(desk, database=database)
+    assert all(item["do"] or item["check"] == "verification" for item in told if item["state"] != "ok"), told
+    return {
+        state: {item["check"]: f"{item['found']}; {item['do']}" for item in told if item["state"] == state}
+        for state in ("ok", "note", "fault")
+    }
+
+
 def found(desk: Environment, state: str, *, database: bool = False) -> dict[str, str]:
-    """check -> what was found and what to do, of one state."""
-    told = [item for item in examine(desk, database=database) if item["state"] == state]
-    assert all(item["do"] or item["check"] == "verification" for item in told if state != "ok"), told
-    return {item["check"]: f"{item['found']}; {item['do']}" for item in told}
+    """The same, of one state."""
+    return states(desk, database=database)[state]
 
 
 def test_a_sound_desk_has_no_fault_and_says_that_its_anchor_lies_beside_it(desk: Environment) -> None:
-    assert found(desk, "fault", database=True) == {}
-    assert "on the same storage as the warehouse" in found(desk, "note")["anchor"]
-    assert {"home", "configuration", "source inbox", "warehouse", "published copy"} <= found(
-        desk, "ok"
-    ).keys()
+    told = states(desk, database=True)
+    assert told["fault"] == {}
+    assert "on the same storage as the warehouse" in told["note"]["anchor"]
+    assert {"home", "configuration", "source inbox", "warehouse", "published copy"} <= told["ok"].keys()
 
 
 def test_every_check_is_told_with_its_figures(desk: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +68,8 @@ def test_every_check_is_told_with_its_figures(desk: Environment, monkeypatch: py
     (desk.config / "sources.yaml").write_text(
         config + "  - {name: spare, kind: folder, path: ../none, basis: as_traded, enabled: false}\n"
     )
-    sound = found(desk, "ok", database=True)
+    told = states(desk, database=True)
+    sound, notes = told["ok"], told["note"]
     rows, lines = sound["warehouse"].split(", ")[1:], len(desk.anchor.read_text().splitlines())
     with Warehouse(desk.home).live() as con:
         (written,) = con.execute("select count(*) from materializations").fetchone() or (0,)
@@ -76,7 +84,6 @@ def test_every_check_is_told_with_its_figures(desk: Environment, monkeypatch: py
     assert sound["anchor"] == f"{desk.anchor}, {lines} lines; "
     assert sound["blocks"].startswith("every block was read, in ")
     assert f"{written} ledger rows are what was recorded" in sound["verification"]
-    notes = found(desk, "note")
     assert notes["source spare"] == "is switched off; set enabled: true in sources.yaml to use it"
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=2 * gib))
     assert found(desk, "note")["home"] == (
@@ -120,13 +127,14 @@ def test_a_run_whose_process_is_gone_is_a_note(desk: Environment, monkeypatch: p
         run = instance.create_run_for_job(empty, tags={PROCESS_TAG: "999999:1"})
         started = dg.DagsterEvent("PIPELINE_START", job_name="empty")
         instance.report_dagster_event(started, run_id=run.run_id)
-    assert found(desk, "note")["runs"] == (
+    told = states(desk)
+    assert told["note"]["runs"] == (
         f"1 run(s) never ended, their process is gone: {run.run_id}; "
         "any `packfolio run` marks them as failed; their tables are whole"
     )
-    which = found(desk, "note")[f"run {run.run_id}"]
+    which = told["note"][f"run {run.run_id}"]
     assert which.startswith(f"empty ({run.run_id}) since 20") and "(999999:1) is gone" in which
-    assert found(desk, "ok")["history"].startswith("Dagster's history of 1 run(s) takes ")
+    assert told["ok"]["history"].startswith("Dagster's history of 1 run(s) takes ")
 
 
 def test_a_new_desk_is_told_what_comes_first(desk: Environment) -> None:

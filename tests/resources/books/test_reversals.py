@@ -1,13 +1,17 @@
 """Spin-offs, mergers, new names, returns of capital that are restated or taken back late, against figures by hand."""
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import pytest
+from bench import close_kept
 from book_chain import DAYS, Chain, book_file, cash, close_rows, flat, shares
 
 from resources.audit.restatements import book_news
+from resources.settings.portfolios import PortfolioFile
 
 D1, D2, D3, D4, D5 = DAYS[20:25]
 EX = D2
@@ -17,15 +21,30 @@ WITHDRAWN = {"withdrawn": True}
 
 def book_with(tmp_path: Path, kind: str, value: float | None, lots: bool = True, **more: object) -> Chain:
     """300 AAA that cost 80 through an action of D2, and the day after it."""
-    file = book_file(f"cash: 1000, positions: {{AAA: {LOTS if lots else 300}, BBB: 10}}")
-    book, ends = Chain(tmp_path, file, BBB=50.0, DDD=50.0), kind in ("merger", "rename", "delisting")
-    closes = {day: 100.0 for day in DAYS if day < EX or not ends}
-    later = {day: 40.0 for day in DAYS if day >= EX or kind == "merger"}
-    book.deliver([*close_rows("AAA", closes), *close_rows("CCC", later)])
-    book.day(D1)
+    ends = kind in ("merger", "rename", "delisting")
+    book = Chain(tmp_path, _file(lots), first_day(ends, kind == "merger", lots))
     book.action("AAA", EX, kind, value, **more)
     book.day(D2)
     return book
+
+
+def _file(lots: bool) -> PortfolioFile:
+    return book_file(f"cash: 1000, positions: {{AAA: {LOTS if lots else 300}, BBB: 10}}")
+
+
+@cache
+def first_day(ends: bool, beside: bool, lots: bool) -> Callable[[Path], None]:
+    """D1 of a book whose AAA is priced to the eve of D2, or on; CCC from D2, or all along beside it."""
+
+    def build(folder: Path) -> None:
+        book = Chain(folder, _file(lots), BBB=50.0, DDD=50.0)
+        closes = {day: 100.0 for day in DAYS if day < EX or not ends}
+        later = {day: 40.0 for day in DAYS if day >= EX or beside}
+        book.deliver([*close_rows("AAA", closes), *close_rows("CCC", later)])
+        book.day(D1)
+        close_kept()
+
+    return build
 
 
 def costs(book: Chain, day: date) -> tuple[dict[str, float], float, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Proofs checked by another implementation in another language, `tests/proof_check.mjs`, on Node's own crypto."""
+"""Proofs checked by another implementation in another language, `tests/tools/proof_check.mjs`, on Node's own crypto."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ from resources.ledger.anchor_lines import ROTATED
 from resources.ledger.signatures import KEY, PublicKey, make_keys
 
 NODE = shutil.which("node")
-CHECKER = Path(__file__).parents[2] / "proof_check.mjs"
+CHECKER = Path(__file__).parents[2] / "tools" / "proof_check.mjs"
 
 
 def said(folder: Path, proof: dict[str, Any], key: Path) -> str:

@@ -336,7 +336,7 @@ def test_no_request_fails_while_a_run_publishes(client: TestClient, settings: Se
     published = []
 
     def publish() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.01):
             twin = Path(shutil.copy(warehouse.published, warehouse.home / "published.tmp"))
             published.append(twin.replace(warehouse.published))  # as `publish` does after a write
 

@@ -66,7 +66,7 @@ def hold(client: TestClient, operation: Any, count: int) -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_no_request_breaks_the_service(client: TestClient, operations: dict[str, Any], name: str) -> None:
-    hold(client, operations[name], 15)
+    hold(client, operations[name], 8)
 
 
 @pytest.mark.slow

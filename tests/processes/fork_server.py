@@ -1,8 +1,8 @@
 """Commands in forked processes of one that has loaded everything: real processes, without their start-up.
 
-`python tests/fork_server.py serve SOCKET` leaves a server behind, which ends when its stdin is closed. `python
-tests/fork_server.py call SOCKET packfolio ...` is a stand-in for `packfolio ...`, `call SOCKET python -` for a Python
-that reads its program, and `call SOCKET python -m MODULE ...` for one that runs a module.
+`python fork_server.py serve SOCKET` leaves a server behind, which ends when its stdin is closed. `python
+fork_server.py call SOCKET packfolio ...` is a stand-in for `packfolio ...`, `call SOCKET python -` for a Python that
+reads its program, and `call SOCKET python -m MODULE ...` for one that runs a module.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 400.0  # seconds
 
 
@@ -78,6 +78,11 @@ def _load() -> None:
     ]
     for name in (*LATER, "pipeline.cli", "pipeline.doctor", *ours):
         import_module(name)
+    import made_histories
+
+    made_histories.read_migrations_once()
+    made_histories.make_all()
+    made_histories.making._make = made_histories.copy_made
     assert solve and released_catalog() and code_version() and environment_text()
     build_sessions("XNYS", datetime.now(UTC).year + 2)
     for name in ("runs", "jobs", "stages"):

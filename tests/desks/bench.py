@@ -174,6 +174,11 @@ _OPEN = _Open()
 atexit.register(_OPEN.close)
 
 
+def close_kept() -> None:
+    """Frees the file that `staying_open` holds, so that its folder can be copied."""
+    _OPEN.close()
+
+
 def _empty(home: Path) -> None:
     with Warehouse(home).live():
         pass
@@ -200,7 +205,7 @@ def _filled(home: Path) -> Warehouse:
         with made.write(STAMP) as tx:
             owner = BOOK if table in OF_PORTFOLIOS else None
             tx.record(table, {table: rows_for(tx, table, dice)}, pack_id=pack.id, portfolio_id=owner)
-    _OPEN.close()
+    close_kept()
     return Warehouse(home)
 
 

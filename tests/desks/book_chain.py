@@ -66,11 +66,16 @@ def close_rows(
 
 
 class Chain:
-    """One book in a warehouse of its own; `flats` are symbols on record with the same close every day."""
+    """One book in a warehouse of its own; `flats` are symbols on record with the same close every day.
 
-    def __init__(self, folder: Path, file: PortfolioFile, **flats: float) -> None:
-        build = _with(tuple(flats.items()))
-        self.warehouse = copied(build, folder, staying_open) if flats else new_warehouse(folder, staying_open)
+    begun  makes a warehouse that several chains go on from: it is made once, and copied
+    """
+
+    def __init__(
+        self, folder: Path, file: PortfolioFile, begun: Callable[[Path], None] | None = None, **flats: float
+    ) -> None:
+        build = begun or (_with(tuple(flats.items())) if flats else None)
+        self.warehouse = copied(build, folder, staying_open) if build else new_warehouse(folder, staying_open)
         self.file = file
 
     def prices(self, symbol: str, closes: Mapping[date, float], **told: Any) -> None:
@@ -119,12 +124,13 @@ class Chain:
         return day_before(con, pack, account_of(self.file, pack)) if self.file.mode == "paper" else None
 
     def order(
-        self, day: date, wanted: Mapping[str, float], sold: Iterable[tuple[str, str, float]] = ()
-    ) -> None:
+        self, day: date, wanted: Mapping[str, float], sold: Iterable[tuple[str, str, float]] = (),
+        held_then: Snapshot | None = None,
+    ) -> None:  # fmt: skip
         """The trades of a day: symbol -> shares wanted; what is left out stays. `sold`: (symbol, lot, shares)."""
         with self.warehouse.write(STAMP) as tx:
             pack = newest_fresh(tx.con, day)
-            (snapshot,) = read_snapshots(tx.con, pack)
+            snapshot = held_then or read_snapshots(tx.con, pack)[0]
             held = {symbol: float(quantity) for symbol, quantity in snapshot.holdings.quantities.items()}
             rows = [
                 {
@@ -151,7 +157,7 @@ class Chain:
     def day(self, day: date, wanted: Mapping[str, float] | None = None, **told: Iterable[tuple[str, str, float]]) -> Snapshot:  # fmt: skip  # noqa: E501
         """Snapshot and trades of a day."""
         found = self.snapshot(day)
-        self.order(day, wanted or {}, **told)
+        self.order(day, wanted or {}, held_then=found, **told)
         return found
 
     def out_of_date(self) -> list[OutOfDate]:

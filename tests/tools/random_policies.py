@@ -1,7 +1,7 @@
-"""Random small books under random policies of all methods and limits: `python tests/random_policies.py [COUNT]`.
+"""Random small books under random policies of all methods and limits: `python tests/tools/random_policies.py [COUNT]`.
 
 Each is certified or refused by name, under each of two BLAS kernels; what is neither is printed with its seed, and is a
-failure. One policy again: `python tests/random_policies.py 1 SEED`.
+failure. One policy again: `python tests/tools/random_policies.py 1 SEED`.
 """
 
 import subprocess

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CODE = ("optimizer", "resources", "assets", "pipeline", "service")
 
 
@@ -43,11 +43,16 @@ class Source:
         return ast.parse(self.path.read_text("utf-8"), self.name)
 
     @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the tree: most rules look at each of them."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
     def imports(self) -> tuple[Import, ...]:
-        deferred = {inner for node in ast.walk(self.tree) if runs_later(node) for inner in ast.walk(node)}
+        deferred = {inner for node in self.nodes if runs_later(node) for inner in ast.walk(node)}
         return tuple(
             Import(module, node.lineno, node not in deferred)
-            for node in ast.walk(self.tree)
+            for node in self.nodes
             if isinstance(node, ast.Import | ast.ImportFrom)
             for module in self.targets(node)
         )
@@ -72,14 +77,18 @@ class Source:
             )
 
     def ours(self, module: str) -> Path | None:
-        stem = self.root.joinpath(*module.split("."))
-        return next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file()), None)
+        return file_of(self.root, module)
 
     @cached_property
     def calls(self) -> tuple[tuple[str, ast.Call], ...]:
-        return tuple(
-            (ast.unparse(node.func), node) for node in ast.walk(self.tree) if isinstance(node, ast.Call)
-        )
+        return tuple((ast.unparse(node.func), node) for node in self.nodes if isinstance(node, ast.Call))
+
+
+@cache
+def file_of(root: Path, module: str) -> Path | None:
+    """The file of a module of ours; None for anybody else's."""
+    stem = root.joinpath(*module.split("."))
+    return next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file()), None)
 
 
 @cache

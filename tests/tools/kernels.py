@@ -1,4 +1,4 @@
-"""The numerical tests under other kernels of OpenBLAS than the machine's own: `python tests/kernels.py other|all`.
+"""The numerical tests under other kernels of OpenBLAS than the machine's: `python tests/tools/kernels.py other|all`.
 
 `other` runs the quicker ones once, under the first kernel that the other tests do not run under; `all` runs
 all of them under each, with one thread and with two. What a kernel rounds otherwise must change no verdict.
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ("Haswell", "Nehalem", "SkylakeX", "Zen")
 ALL = ("-m", "not network", "tests/optimizer", "tests/conformance")  # the slow ones too
 # Files in which an answer may hang on its last bits, and that are soon through.

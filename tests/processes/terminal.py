@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_histories import copy_made
 
 import pipeline.cli
+from pipeline.run_history import making
 
 LOADED = (
     "alerts",
@@ -87,7 +89,9 @@ def terminal(folder: Path) -> Iterator[Terminal]:
         "PACKFOLIO_CONFIG": str(folder / "config"),
     }
     try:
-        yield Terminal(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(making, "_make", copy_made)
+            yield Terminal(folder)
     finally:
         os.environ.clear()
         os.environ.update(environment)
