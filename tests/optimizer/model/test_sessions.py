@@ -90,6 +90,8 @@ def test_weekends_on_which_a_name_never_trades_are_no_sessions():
     assert session_rows(np.column_stack([coins, stock]), ALL).tolist() == stock.tolist()
     most = np.column_stack([stock, stock, stock & (np.arange(len(ALL)) % 2 == 0)])
     assert session_rows(most, ALL).tolist() == stock.tolist()
+    half = stock | (np.cumsum(~stock) % 2 == 0)  # 185 of 370: as often as not
+    assert session_rows(np.column_stack([coins, half]), ALL).all()
 
 
 @given(st.integers(0, 10_000), st.integers(2, 8), st.integers(30, 300))

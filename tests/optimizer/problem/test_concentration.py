@@ -169,6 +169,7 @@ def test_five_ten_forty_in_a_book_of_a_funds_size_and_in_lots():
     with pytest.raises(InfeasibleError, match=r"large_holdings 0.05, 0.4"):
         few = book(0, 12)
         solve(few, Policy(method="min_volatility", **rule), Universe(few.symbols))
+    assert Policy(large_holdings=(0.4, 0.4)).large_holdings == (0.4, 0.4)  # one may be that large
     for wrong in ((0.0, 0.4), (0.4, 0.3), (None, 0.4), (0.05, 40.0)):
         with pytest.raises(PolicyError, match="large_holdings"):
             Policy(large_holdings=wrong)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from optimizer import (
+    CompiledPolicy,
     Estimates,
     Mandate,
     MarketView,
@@ -12,6 +13,7 @@ from optimizer import (
     ScenarioView,
     Universe,
     propose,
+    solve,
 )
 from optimizer.beliefs.entropy_pooling import moved
 from optimizer.problem.methods import ON_ODDS, SCENARIO_COSTS
@@ -137,3 +139,17 @@ def test_a_benchmark_that_holds_cash_is_taken_as_it_is():
     )
     np.testing.assert_allclose(found.prior, 2.5 * (PAIR.covariance @ [0.4, 0.2]))
     assert found.warnings == ()
+
+
+@pytest.mark.parametrize("limit", [None, 0.1])
+def test_a_policy_for_more_than_fifty_names_answers_as_the_solver_does(limit: float | None):
+    symbols = tuple(f"S{number}" for number in range(51))
+    spread = np.random.default_rng(2).standard_normal((51, 60)) * 0.1
+    known = Estimates(symbols, np.full(51, 0.05), spread @ spread.T / 60 + 0.01 * np.eye(51))
+    policy, book = Policy(method="min_volatility", max_turnover=limit), Portfolio("book", cash=0)
+    for symbol in symbols[:10]:
+        book.positions[symbol] = Position(symbol, 10, 0)
+    prices = dict.fromkeys(symbols, 10.0)
+    held = np.array([0.1] * 10 + [0.0] * 41)
+    found = CompiledPolicy(known, policy, Universe(symbols)).choose_weights(book, prices)
+    assert found.weights == pytest.approx(solve(known, policy, Universe(symbols), held).weights, abs=1e-7)
