@@ -11,6 +11,7 @@ import numpy as np
 from optimizer.numerics.convex_limits import Absolute, Largest, Limits, Norm, Polyhedron
 from optimizer.numerics.shares.convex_part import ConvexPart
 from optimizer.problem.goals import Goal, Ratio, RiskBudget, Tail, Traded
+from optimizer.problem.priorities import in_percent
 from optimizer.problem.support import Support
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.problem.trade_bounds import of_a_trade
@@ -190,7 +191,8 @@ def _touches(value: float, bound: float) -> bool:
 
 def _binding(goal: Goal, w: Array, name: str, value: float, bound: float, gain: float) -> Binding:
     """`gain` is the change of the goal's value when the bound gives way by one unit."""
-    text = f"relaxing {name} ({100 * bound:.4g}%) by 1 point {_worth(goal, w, 0.01 * gain)}"
+    amount = f"({100 * bound:.4g}%) by 1 point" if in_percent(name) else f"({bound:.4g}) by 0.01"
+    text = f"relaxing {name} {amount} {_worth(goal, w, 0.01 * gain)}"
     return Binding(name, float(value), float(bound), abs(float(gain)), text)
 
 
