@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from math import inf
-from numbers import Real
+from numbers import Integral, Real
 
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ExposureType
@@ -72,7 +72,7 @@ def checked_shares(name: str, limits: object) -> Mapping[str, float]:
 
 
 def checked_reasons(name: str, given: object) -> Mapping[str, str]:
-    """Reasons by symbol, "" where a plain list gives none; raises PolicyError for anything else."""
+    """Reasons by symbol, "" where none is given; raises PolicyError for anything else."""
     if isinstance(given, str):
         raise PolicyError(
             f"{name} is {given!r}; it must be symbols with reasons: {{'AAPL': 'results are due'}}"
@@ -84,9 +84,9 @@ def checked_reasons(name: str, given: object) -> Mapping[str, str]:
         dict.fromkeys(given, "") if listed and isinstance(given, Iterable) else checked_mapping(name, given)
     )
     for symbol, reason in found.items():
-        if not isinstance(symbol, str) or not isinstance(reason, str):
+        if not isinstance(symbol, str) or not isinstance(reason, str | None):
             raise PolicyError(f"{name} of {symbol!r} is {reason!r}; symbol and reason must be text")
-    return found  # type: ignore[return-value]
+    return {symbol: str(reason or "") for symbol, reason in found.items()}
 
 
 def checked_largest(name: str, given: object) -> Mapping[int, float]:
@@ -94,7 +94,7 @@ def checked_largest(name: str, given: object) -> Mapping[int, float]:
     found = checked_shares(name, given)
     counts: list[object] = list(found)
     for count in counts:
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
             raise PolicyError(
                 f"{name} has the number {count!r}; it must be a whole number of names, at least 1"
             )

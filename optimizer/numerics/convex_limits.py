@@ -6,7 +6,8 @@ bounds are multiplied by the same scale, so one set of limits serves utility, ra
 Shares of the variance are a fifth kind, not convex: solvers see convex parts of them, the audit the shares themselves.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -146,6 +147,7 @@ class Limits:
     lower_groups  the policy item behind each lower bound ("long_only", "min_weight"); likewise upper_groups
     floor         where a lower bound ends that gives way: 0 in a long-only book
     shares        of the variance: audited; solvers read them by the convex parts among `norms`
+    trades        policy item on the trade of one name -> the most of that trade, which its bound is held +- of
     """
 
     symbols: tuple[str, ...]
@@ -159,6 +161,7 @@ class Limits:
     largest: tuple[Largest, ...] = ()
     floor: float = -INF
     shares: tuple[Share, ...] = ()
+    trades: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def raised(self) -> tuple[Absolute | Largest, ...]:

@@ -7,7 +7,7 @@ from optimizer.model.exposures import ExposureType
 from optimizer.model.ranges import ends
 from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear, Norm
 from optimizer.problem.setting import Setting, mean_of, named
-from optimizer.problem.trade_bounds import within_trades
+from optimizer.problem.trade_bounds import most_traded, within_trades
 from optimizer.problem.written.lines import written_limits
 from optimizer.problem.written.names import active_row, loadings
 from optimizer.problem.written.shares import share_limits
@@ -52,6 +52,7 @@ def build_limits(setting: Setting) -> Limits:
         ),
         floor=0.0 if policy.long_only else -INF,
         shares=share_limits(setting),
+        trades=most_traded(policy, setting.symbols),
     )
 
 

@@ -24,6 +24,7 @@ FIELD_OF = {
     "min_active_factor": "active_factor_limits",
     "max_active_factor": "active_factor_limits",
 }
+PLAIN = ("beta", "factor", "active_factor")  # amounts that are no share of the value
 GENERAL = ("min_weight", "max_weight", "max_sector")  # fields that set the same bound for many
 
 
@@ -40,6 +41,13 @@ def keys_of(limits: Limits) -> dict[str, tuple[str, ...]]:
             found[name] = (name, group if group in GENERAL else _field(name))
     names = (*(limit.name for limit in limits.raised), *(norm.name for norm in limits.norms))
     return found | {name: (name,) for name in names}
+
+
+def in_percent(name: str) -> bool:
+    """Whether the amounts of a limit, named as in a message, are shares, which are told in percent."""
+    if any(sign in name for sign in "<>="):
+        return "%" in name
+    return name != "max_holdings" and name.partition(" ")[0].partition("_")[2] not in PLAIN
 
 
 def _field(name: str) -> str:

@@ -75,6 +75,13 @@ def within_trades(policy: Policy, symbols: tuple[str, ...], held: Array | None, 
     return lower, upper, tuple(lower_groups), tuple(upper_groups)
 
 
+def most_traded(policy: Policy, symbols: tuple[str, ...]) -> dict[str, float]:
+    """Policy item on the trade of a name, as messages name it -> the most that it may change by, of the NAV."""
+    found = moves(policy, symbols)
+    ends = ((f"{item} {symbol}", most) for symbol, sides in found.items() for most, item in sides)
+    return {name: most for name, most in ends if most < np.inf}
+
+
 def moves(
     policy: Policy, symbols: tuple[str, ...]
 ) -> Mapping[str, tuple[tuple[float, str], tuple[float, str]]]:

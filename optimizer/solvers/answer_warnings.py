@@ -27,7 +27,8 @@ def answer_warnings(goal: Goal, w: Array, setting: Setting, bound: float | None)
 
 def unbudgeted(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
     """A warning that names what is held without a share of the risk: a hedge, of which nothing says how much."""
-    if not isinstance(goal, RiskBudget) or goal.loadings is not None:
+    by_name = isinstance(goal, TailBudget) or (isinstance(goal, RiskBudget) and goal.loadings is None)
+    if not by_name or not isinstance(goal, RiskBudget | TailBudget):
         return ()
     hedges = np.flatnonzero((goal.budgets == 0) & (w > NOTHING))
     if not len(hedges):

@@ -11,9 +11,9 @@ import numpy as np
 from optimizer.numerics.convex_limits import Absolute, Largest, Limits, Norm, Polyhedron
 from optimizer.numerics.shares.convex_part import ConvexPart
 from optimizer.problem.goals import Goal, Ratio, RiskBudget, Tail, Traded
+from optimizer.problem.priorities import in_percent
 from optimizer.problem.support import Support
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
-from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.typing import Array
 
 VIOLATION_TOLERANCE = 1e-8
@@ -150,16 +150,19 @@ def _box_bindings(goal: Goal, limits: Limits, w: Array, prices: Array) -> list[B
         ("max_weight", upper, limits.upper, limits.upper_groups, prices),
     )
     return [
-        _binding(goal, w, _named(side, limits.symbols[i], groups[i]), w[i], bounds[i], gains[i])
+        _binding(goal, w, *_told(limits, side, i, groups[i], w[i], bounds[i]), gains[i])
         for side, touched, bounds, groups, gains in sides
         for i in touched
         if groups[i] not in ("long_only", "unheld")
     ]
 
 
-def _named(side: str, symbol: str, group: str) -> str:
-    """A bound is told by its side; one on the trade of a name by the policy item behind it."""
-    return group if of_a_trade(group) else f"{side} {symbol}"
+def _told(limits: Limits, side: str, i: int, group: str, w: float, bound: float) -> tuple[str, float, float]:
+    """Name, value and bound: by the side of the weight; of a limit on the trade of a name, by what is traded."""
+    if group not in limits.trades:
+        return f"{side} {limits.symbols[i]}", w, bound
+    most = limits.trades[group]
+    return group, most - abs(bound - w), most
 
 
 def _row_bindings(goal: Goal, limits: Limits, space: Polyhedron, w: Array, prices: Array) -> list[Binding]:
@@ -190,7 +193,8 @@ def _touches(value: float, bound: float) -> bool:
 
 def _binding(goal: Goal, w: Array, name: str, value: float, bound: float, gain: float) -> Binding:
     """`gain` is the change of the goal's value when the bound gives way by one unit."""
-    text = f"relaxing {name} ({100 * bound:.4g}%) by 1 point {_worth(goal, w, 0.01 * gain)}"
+    amount = f"({100 * bound:.4g}%) by 1 point" if in_percent(name) else f"({bound:.4g}) by 0.01"
+    text = f"relaxing {name} {amount} {_worth(goal, w, 0.01 * gain)}"
     return Binding(name, float(value), float(bound), abs(float(gain)), text)
 
 

@@ -184,7 +184,9 @@ def unit_of(limits: Limits, group: str) -> float:
 
 
 def bound_of(limits: Limits, group: str) -> float:
-    """The tightest bound that a policy item sets."""
+    """The tightest bound that a policy item sets, in its own unit."""
+    if group in limits.trades:
+        return limits.trades[group]
     lows = [b for g, b in zip(limits.lower_groups, limits.lower, strict=True) if g == group]
     highs = [b for g, b in zip(limits.upper_groups, limits.upper, strict=True) if g == group]
     for limit in limits.linear:

@@ -127,8 +127,9 @@ def _starts(arena: Arena, sides: list[Side], best: Optimum) -> Iterator[Array]:
     yield best.weights
     n = len(best.weights)
     goals: list[Goal] = [_near(np.full(n, 1.0 / n))]
-    if arena.limits.floor == 0.0 and not arena.elastic:
-        goals.append(RiskBudget(sides[0].share.risk, np.full(n, 1.0 / n)))
+    moving = sides[0].share.moving
+    if arena.limits.floor == 0.0 and not arena.elastic and moving.any():
+        goals.append(RiskBudget(sides[0].share.risk, moving / moving.sum()))
     passed = sum((side.passed_alone for side in sides), np.zeros(n))
     goals += [_near(np.eye(n)[name]) for name in np.argsort(passed, kind="stable")[:ALONE]]
     for goal in goals:

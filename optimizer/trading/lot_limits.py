@@ -1,6 +1,6 @@
 """The policy's limits as the rounding of trades sees them, and as the rounded holdings meet them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -188,7 +188,8 @@ def check_limits(
         (limits.upper_groups, limits.upper, _at_most),
     ):
         counted = np.where(of_trades(groups), reached, weights)
-        checks += _worst_by_group(groups, bounds, counted, check)
+        worst = _worst_by_group(groups, bounds, counted, check)
+        checks += [_of_trade(found, limits.trades) for found in worst]
     for limit in limits.linear:
         if limit.names[0] != "cash_min":
             value = limit.value(weights)
@@ -233,6 +234,12 @@ def _worst_by_group(
         if group not in worst or room < slack[worst[group]]:
             worst[group] = i
     return [check(group, float(bounds[i]), float(weights[i])) for group, i in worst.items()]
+
+
+def _of_trade(found: LimitCheck, trades: Mapping[str, float]) -> LimitCheck:
+    """A check on the trade of a name by what is traded, not by the weight that it leads to; others as they are."""
+    most = trades.get(found.constraint)
+    return found if most is None else replace(found, limit=most, achieved=most - found.slack)
 
 
 def _at_least(name: str, limit: float, achieved: float) -> LimitCheck:

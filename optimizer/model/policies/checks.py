@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from math import isfinite
+from numbers import Integral
 from typing import get_args
 
 from optimizer.errors import PolicyError
@@ -15,7 +16,7 @@ from optimizer.model.policies.fields import (
     Rounding,
     ViewModel,
 )
-from optimizer.model.ranges import checked_number
+from optimizer.model.ranges import Range, checked_number
 from optimizer.model.text_limits import parse_limit
 
 PERCENT_MEANT = 10.0  # ten times NAV, or 1000% a year
@@ -131,7 +132,7 @@ def check_holdings(policy: PolicyFields) -> None:
         raise PolicyError(
             f"min_position {told(least)} is above max_weight {told(policy.max_weight)}; lower it, or raise the cap"
         )
-    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+    if most is not None and (isinstance(most, bool) or not isinstance(most, Integral) or most < 1):
         raise PolicyError(f"max_holdings is {most!r}; it must be a whole number of names, at least 1")
     band = policy.no_trade_band
     if band is not None and not 0 <= band < 1:
@@ -142,7 +143,7 @@ def check_holdings(policy: PolicyFields) -> None:
 def check_least_sizes(policy: PolicyFields) -> None:
     """Raises PolicyError where a name may not be as much as the least position, or trade as much as the band asks."""
     least, band = policy.min_position or 0.0, policy.no_trade_band or 0.0
-    ends: dict[str, tuple[float | None, float | None]] = {"min_weight": (policy.min_weight, None)}
+    ends: dict[str, Range] = {"min_weight": (policy.min_weight, None)}
     ends |= {f"asset_limits of {symbol}": pair for symbol, pair in policy.asset_limits.items()}
     for name, (low, high) in ends.items():
         for side, most in (("long", high), ("short", None if low is None else -low)):

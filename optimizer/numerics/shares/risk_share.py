@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.numerics.matrices import Matrix, dense, variances
 from optimizer.typing import Array
@@ -13,6 +14,7 @@ INSIDE = 1e-7  # of the variance: how far within its bound a share is sought, so
 METRIC_RIDGE = (
     0.01  # of the variances: a covariance of fewer days than names tells directions apart by nothing
 )
+NO_RISK = 1e-12  # of the greatest variance: what is left of rounding in a name that never moved
 CURVED = 0.1  # curvature added to both parts of a split, in shares of the bound
 
 
@@ -41,13 +43,23 @@ class Share:
     def value(self, w: Array) -> float:
         """The share; 0 where there is no risk to share."""
         variance = self.variance(w)
-        return float(w @ self.part(w)) / variance if variance > 0 else 0.0
+        return float(w @ self.part(w)) / variance if variance > self._none * float(w @ w) else 0.0
+
+    @cached_property
+    def _none(self) -> float:
+        """The variance that is none."""
+        return NO_RISK * float(variances(self.risk).max())
 
     @property
     def alone(self) -> Array:
         """(n,) the share in a portfolio of one name alone."""
         own = variances(self.risk)
-        return np.asarray(np.divide(self.diagonal, own, out=np.zeros(len(own)), where=own > 0))
+        return np.asarray(np.divide(self.diagonal, own, out=np.zeros(len(own)), where=self.moving))
+
+    @property
+    def moving(self) -> NDArray[np.bool_]:
+        """(n,) the names that have a risk."""
+        return np.asarray(variances(self.risk) > self._none)
 
     def violation(self, w: Array) -> float:
         """By how much the share leaves [low, high]; 0 inside."""

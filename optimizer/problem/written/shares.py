@@ -10,14 +10,13 @@ from optimizer.model.portfolio import FactorRisk
 from optimizer.model.ranges import Range, ends
 from optimizer.model.text_limits import TextLimit, parse_limit
 from optimizer.numerics.matrices import LowRank, Matrix, variances
-from optimizer.numerics.shares.risk_share import Share
+from optimizer.numerics.shares.risk_share import NO_RISK, Share
 from optimizer.problem.setting import Setting
 from optimizer.problem.written.lines import of_risk
 from optimizer.problem.written.names import RISK, kind_and_name, loadings, readings, unknown
 from optimizer.typing import Array
 
 FACTORS, SPECIFIC = "factors", "specific"
-ROUNDING = 1e-9
 ROOM = 1e-4  # less leaves a single portfolio, which no search meets
 
 
@@ -37,15 +36,18 @@ def share_limits(setting: Setting) -> tuple[Share, ...]:
     return (*fields, *(_written(setting, limit) for limit in lines))
 
 
-def _refuse_too_low(setting: Setting, cap: float, own: dict[str, Range]) -> None:
-    """Raises InfeasibleError where the names may not have all of the risk together: shares add up to 1."""
+def _refuse_too_low(setting: Setting, cap: float, limits: dict[str, Range]) -> None:
+    """Raises InfeasibleError where names that all move may not have all of the risk, or only just: they share 1."""
+    own = setting.estimates.variances
+    if own.min() <= NO_RISK * own.max():
+        return
     outside = set(setting.left_out())
     held = [symbol for symbol in setting.symbols if symbol not in outside]
     general = [symbol for symbol in held if symbol not in setting.policy.risk_share_limits]
-    others = sum(ends(own[symbol])[1] for symbol in held if symbol not in general)
-    missing = 1.0 - others - cap * len(general)
-    if missing > ROUNDING and general:
-        conflict = Conflict("max_risk_share", cap, missing / len(general), room=ROOM)
+    others = sum(ends(limits[symbol])[1] for symbol in held if symbol not in general)
+    missing = (1.0 - others - cap * len(general)) / max(len(general), 1)
+    if missing > -ROOM / 10 and general:
+        conflict = Conflict("max_risk_share", cap, max(missing, 0.0), room=ROOM)
         raise InfeasibleError.of((conflict,), ((conflict,),))
 
 

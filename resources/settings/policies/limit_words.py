@@ -7,23 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optimizer import Conflict, InfeasibleError
+from optimizer.problem.priorities import in_percent
 from resources.settings.policies.policy_schema import key_of
 
 if TYPE_CHECKING:
     from optimizer import Solution
     from optimizer.solvers.hierarchy import PriorityLevel, Unmet
 
-PLAIN = ("beta", "factor", "active_factor")  # amounts that are no share of the value
-
 
 def desk_units(name: str) -> tuple[str, float, str]:
     """What a limit is called in a file, what its amounts are multiplied by, and what is printed after them."""
-    if any(sign in name for sign in "<>="):
-        return (name, 100.0, "%") if "%" in name else (name, 1.0, "")
-    if name == "max_holdings":
-        return name, 1.0, ""
-    kind = name.partition(" ")[0]
-    if kind.partition("_")[2] in PLAIN:
+    if not in_percent(name):
         return name, 1.0, ""
     return key_of(name), 200.0 if name == "max_turnover" else 100.0, "%"
 

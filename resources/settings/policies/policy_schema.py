@@ -29,7 +29,7 @@ from resources.settings.policies.values import (
 MAPPINGS = (
     "asset_limits_pct", "sector_limits_pct", "min_exposures_pct", "max_exposures_pct", "exposure_budgets_pct",
     "risk_budgets_pct", "priorities", "factor_limits", "active_factor_limits", "risk_share_limits_pct",
-    "borrow_fees_pct", "margins_pct",
+    "borrow_fees_pct", "margins_pct", "largest_limits_pct", "trade_limits_pct", "participation_limits_pct",
 )  # fmt: skip
 PAIRS = (
     "asset_limits_pct", "sector_limits_pct", "factor_limits", "active_factor_limits", "risk_share_limits_pct",
@@ -245,8 +245,10 @@ class PolicyFile(Strict):
     @field_validator("do_not_buy", "do_not_sell", "do_not_trade", mode="before")
     @classmethod
     def reasons(cls, value: Any) -> Any:
-        """A list of symbols gives no reasons."""
-        return dict.fromkeys(value, "") if isinstance(value, list | tuple) else value
+        """A list of symbols gives no reasons, nor does a symbol without a value; a key without one is no limit."""
+        if isinstance(value, dict):
+            return {symbol: "" if why is None else why for symbol, why in value.items()}
+        return dict.fromkeys(value or (), "") if value is None or isinstance(value, list | tuple) else value
 
     @field_validator("net_limits_pct", "large_holdings_pct", "beta_limits", "limits", mode="before")
     @classmethod

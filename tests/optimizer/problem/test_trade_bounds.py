@@ -83,6 +83,23 @@ def test_a_restriction_holds_before_a_cap_and_the_cap_waits():
     assert solve(IT, both, BOOK, HELD).weights[1:3] == pytest.approx([0.4, 0.3], abs=1e-6)
 
 
+def test_a_limit_on_trades_is_told_by_what_is_traded_not_by_the_weight_it_leads_to():
+    policy = Policy(method="min_volatility", max_trade=0.05, do_not_sell=["B"], max_weight=0.25)
+    with pytest.raises(InfeasibleError) as caught:
+        solve(IT, policy, BOOK, HELD)
+    assert str(caught.value).partition("relax ")[2] == "one of: max_weight is 0.25 and must give way by 0.15"
+    capped, now = Policy(max_trade=0.05, max_weight=0.25, cash_max=0.2), np.array([0.2, 0.4, 0.2, 0.2])
+    with pytest.raises(InfeasibleError, match=r"max_trade B is 0.05 and must give way by 0.1;"):
+        solve(IT, capped, BOOK, now)
+    found = solve(IT, Policy(method="min_volatility", max_trade=0.05, do_not_buy=["C"]), BOOK, HELD)
+    told = {binding.limit: binding for binding in found.binding}
+    assert told["max_trade A"].value == pytest.approx(0.05) and told["max_trade A"].bound == 0.05
+    assert told["max_trade A"].text.startswith(
+        "relaxing max_trade A (5%) by 1 point lowers the volatility by"
+    )
+    assert told["do_not_buy C"].bound == 0.0
+
+
 def test_names_that_are_not_there_are_not_held_anyway_and_a_limit_of_one_is_refused():
     free = solve(IT, Policy(), BOOK, HELD).weights
     unknown = solve(IT, Policy(do_not_buy=["AA"]), BOOK)

@@ -224,6 +224,32 @@ def test_what_cannot_be_kept_is_refused_or_on_its_way():
         answer(held=held, max_risk_share=0.1, max_turnover=0.2, on_conflict="transition")
 
 
+def test_a_cap_that_leaves_one_portfolio_is_refused_with_the_room_that_will_do():
+    with pytest.raises(InfeasibleError, match="max_risk_share is 0.125 and must give way by 0.0001"):
+        answer(max_risk_share=1 / N)
+    found = answer(max_risk_share=1 / N + 1e-4)
+    assert shares(found.weights).max() <= 1 / N + 1e-4 + 1e-9
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.001])
+def test_a_name_that_never_moves_has_no_share(constant: float):
+    """A constant return leaves a variance of 1e-37 in the sample covariance: no risk to share either."""
+    days = np.column_stack([RETURNS[:, 0], np.full(60, constant), RETURNS[:, 1]])
+    it = Estimates(("A", "CASHLIKE", "B"), np.array([0.05, 0.02, 0.06]), np.cov(days.T) * 252, days)
+    calm = solve(it, Policy(method="min_volatility", max_risk_share=0.5), Universe(it.symbols))
+    assert calm.weights == pytest.approx([0.0, 1.0, 0.0], abs=1e-6)
+    capped = Policy(method="mean_variance", max_risk_share=0.6, max_weight=0.6, risk_free_rate=0.0)
+    found = solve(it, capped, Universe(it.symbols))
+    parts = found.weights * (it.covariance @ found.weights)
+    assert found.certificate.ok and parts.max() <= 0.6 * parts.sum() + 1e-9
+    with pytest.raises(InfeasibleError, match="min_risk_share CASHLIKE"):
+        solve(
+            it,
+            Policy(method="min_volatility", risk_share_limits={"CASHLIKE": (0.2, None)}),
+            Universe(it.symbols),
+        )
+
+
 @pytest.mark.parametrize(
     ("policy", "message"),
     [

@@ -45,6 +45,23 @@ def test_every_method_tells_its_limits_without_penalties(method: str) -> None:
     assert found or method in ("equal_weight",)
 
 
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"beta_limits": (None, 0.8)}, r"relaxing max_beta \(0.8\) by 0.01 lowers the volatility by \S+ bps"),
+        ({"limits": "A <= 0.1"}, r"relaxing A <= 0.1 \(0.1\) by 0.01 lowers"),
+        ({"limits": "A <= 10%"}, r"relaxing A <= 10% \(10%\) by 1 point lowers"),
+    ],
+    ids=str,
+)
+def test_amounts_that_are_no_share_of_the_value_are_not_told_in_percent(limits: dict, said: str) -> None:
+    names = ("A", "B")
+    it = Estimates(names, np.array([0.05, 0.06]), np.diag([0.01, 0.09]))
+    universe = Universe(names, benchmark={"A": 1.0}) if "limits" not in limits else Universe(names)
+    found = solve(it, Policy(method="min_volatility", **limits), universe)
+    assert any(re.match(said, binding.text) for binding in found.binding), found.binding
+
+
 @pytest.mark.parametrize("method", AFTER_COSTS)
 def test_after_costs_a_risk_is_told_as_the_risk(method: str) -> None:
     more = {"target_volatility": 0.25} if method == "target_volatility" else {}

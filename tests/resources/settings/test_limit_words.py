@@ -28,6 +28,8 @@ def read(text: str) -> PolicyFile:
         (Conflict("max_weight", 0.15, 0.1), "max_single_position_pct is 15% and must give way by 10%"),
         (Conflict("max_turnover", 0.1, 0.05001), "max_turnover_pct is 20% and must give way by 10.01%"),
         (Conflict("max_sector x", 0.3, 1 / 3), "max_sector x is 30% and must give way by 33.34%"),
+        (Conflict("max_trade A", 0.05, 0.1), "max_trade A is 5% and must give way by 10%"),
+        (Conflict("largest 3", 0.4, 0.1), "largest 3 is 40% and must give way by 10%"),
         (Conflict("max_beta", 0.9, 0.05), "max_beta is 0.9 and must give way by 0.05"),
         (Conflict("A + B >= 55%", 0.55, 0.05), "A + B >= 55% is 55% and must give way by 5%"),
         (Conflict("A + B >= 0.55", 0.55, 0.05), "A + B >= 0.55 is 0.55 and must give way by 0.05"),

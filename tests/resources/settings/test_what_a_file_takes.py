@@ -27,6 +27,13 @@ OPEN = [
     ("asset_limits_pct", None, "asset_limits", {}),
     ("max_exposures_pct", {"equity": None}, "max_exposures", {}),
     ("priorities", None, "priorities", {}),
+    ("do_not_buy", None, "do_not_buy", {}),
+    ("do_not_buy", ["A", "B"], "do_not_buy", {"A": "", "B": ""}),
+    ("do_not_trade", {"A": None, "B": "no price"}, "do_not_trade", {"A": "", "B": "no price"}),
+    ("trade_limits_pct", None, "trade_limits", {}),
+    ("trade_limits_pct", {"A": 2, "B": None}, "trade_limits", {"A": 0.02}),
+    ("largest_limits_pct", None, "largest_limits", {}),
+    ("participation_limits_pct", None, "participation_limits", {}),
 ]
 
 
