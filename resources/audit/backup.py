@@ -26,6 +26,7 @@ from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
 DATABASE, ANCHORS, PAYLOADS, MANIFEST = "warehouse.duckdb", "anchors.jsonl", "payloads", "manifest.json"
 DECISIONS, PART = "decisions.jsonl", ".part"
+TOLD = {"count": int, "head": str, "sha256": str, "at": str, "files": dict}  # what a manifest holds
 # What a file system answers that knows no hard links.
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 BESIDE = ("timestamps.jsonl", "witnesses.jsonl")  # what others said of the anchor's lines
@@ -115,7 +116,9 @@ def read_manifest(source: Path) -> Manifest:
         told = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
         digest = told.pop("digest", None)  # earlier releases wrote none
         manifest = Manifest(**told)
-    except (AttributeError, OSError, ValueError, TypeError):
+        if any(type(getattr(manifest, name)) is not kind for name, kind in TOLD.items()):
+            raise TypeError
+    except (AttributeError, OSError, RecursionError, ValueError, TypeError):
         raise DataError(f"{source} is no backup: it has no readable {MANIFEST}") from None
     if digest not in (None, _digest(told)):
         raise DataError(f"{source / MANIFEST} was changed since the backup was made; use another backup")

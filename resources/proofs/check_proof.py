@@ -172,7 +172,7 @@ class Proof:
         head, path = bytes.fromhex(self.checkpoint["head"]), _path(parts["head"], "the path of the head")
         if root_by_path(head, self.size - 1, self.size, path) != self.root:
             raise Refused("the head of the checkpoint is not the last row of its tree")
-        self.ledger = _once(map(self._ledger_row, parts["ledger"]))
+        self.ledger: dict[int, dict[str, Any]] = _once(map(self._ledger_row, parts["ledger"]))
         self.ledger |= _once(map(self._unit, parts["units"]))
         self.inputs = {at: _row(parsed(row["input_hashes"], "in"), "in") for at, row in self.ledger.items()}
         self.hidden: dict[tuple[int, str], int] = {}

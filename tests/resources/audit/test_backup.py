@@ -57,6 +57,28 @@ def test_a_damaged_backup_is_refused(warehouse: Warehouse, tmp_path: Path) -> No
         restore(warehouse, tmp_path, AT)
 
 
+def test_a_manifest_that_somebody_made_is_refused_in_a_sentence(warehouse: Warehouse, tmp_path: Path) -> None:
+    backup(warehouse, tmp_path / "kept", AT)
+    file = tmp_path / "kept" / "manifest.json"
+    told = json.loads(file.read_text())
+    del told["digest"]  # as earlier releases wrote it: nothing else tells that it was changed
+    harms = [
+        {"count": 1.0},
+        {"count": True},
+        {"count": "1"},
+        {"count": float("nan")},
+        {"head": 7},
+        {"files": []},
+        {"x": 1},
+    ]
+    for text in [*(json.dumps(told | harm) for harm in harms), "[" * 99_999, "[]", "NaN", '"a"', ""]:
+        file.write_text(text)
+        with pytest.raises(DataError, match="is no backup: it has no readable manifest"):
+            restore(warehouse, tmp_path / "kept", AT, reason="it must be")
+    file.write_text(json.dumps(told))
+    restore(warehouse, tmp_path / "kept", AT)
+
+
 def test_what_others_said_of_the_anchor_comes_back_with_it(warehouse: Warehouse, tmp_path: Path) -> None:
     line = read_anchors(warehouse.anchor).lines[-1]
     stamp = {"line": line.place, "sha256": bytes_sha256(stamped_text(line)), "at": "2024", "answer": "AAAA"}
