@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from optimizer.errors import DataError
+from optimizer.measures import tails
 from optimizer.measures.drawdowns import Drawdown as Drawdown
 from optimizer.measures.drawdowns import drawdowns as drawdowns
 from optimizer.measures.drawdowns import longest_drawdown as longest_drawdown
@@ -259,15 +260,7 @@ def expected_shortfall(returns: Array, level: float = 0.95) -> float:
     >>> round(expected_shortfall([-0.05, -0.01, 0.0, 0.01], 0.75), 4)
     0.05
     """
-    return mean_of_worst(np.sort(returns), level)
-
-
-def mean_of_worst(ascending: Array, level: float) -> float:
-    """`expected_shortfall` of finite returns that are in ascending order, for many levels of one row."""
-    count = (1 - level) * len(ascending)
-    whole = int(np.floor(count + 1e-12))
-    part = (count - whole) * ascending[min(whole, len(ascending) - 1)]
-    return float(-(ascending[:whole].sum() + part) / count)
+    return tails.mean_of_worst(np.sort(returns), level)
 
 
 @counted(2)

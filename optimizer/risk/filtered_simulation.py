@@ -8,7 +8,7 @@ import numpy as np
 from optimizer.beliefs.estimators.garch import garch_variances
 from optimizer.errors import DataError, PolicyError
 from optimizer.factors.factor_model import FactorModel
-from optimizer.measures.performance import mean_of_worst
+from optimizer.measures.tails import mean_of_worst
 from optimizer.typing import Array
 
 EWMA_DECAY = 0.94

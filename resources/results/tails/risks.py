@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
+from operator import and_
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,7 @@ def _by_history(weights: Mapping[str, float], priced: Priced, settings: TailFile
     """Days as they were, and as they would be at today's volatility: the last days on which all names are priced."""
     span = priced.span
     finite = each(span.once, ("finite", span.key), span.symbols, lambda s: np.isfinite(span.base(s)))
-    common = reduce(np.logical_and, finite)
+    common: Mask = reduce(and_, finite)
     days = int(common.sum()) - 1
     if days < LEAST + settings.horizon_days:
         short = min(zip(span.symbols, finite, strict=True), key=lambda one: (one[1].sum(), one[0]))[0]

@@ -39,7 +39,7 @@ def test_the_volatility_of_a_book_counts_the_periods_of_its_own_dates(
     prices = market()
     nothing: Any = None
     span: Any = SimpleNamespace(tables=lambda: (prices, prices))
-    case: Any = SimpleNamespace(prices={}, portfolio=SimpleNamespace(total_value=lambda _: 100))
+    case: Any = SimpleNamespace(nav=100.0)
     book = Exposed(nothing, case, held, nothing, {}, {}, span, (), nothing, nothing)
     own = prices[list(held)].dropna().iloc[-253:].pct_change().iloc[1:] @ pd.Series(held) / 100
     assert book.volatility(held) == pytest.approx(own.std() * np.sqrt(periods))
