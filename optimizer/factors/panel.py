@@ -184,17 +184,20 @@ def _without_data(panel: FactorPanel) -> tuple[dict[str, str], int]:
         if len(panel.dates) - start > MIN_SESSIONS:
             starts.append(start)
         else:
-            told_on = len(panel.dates) - start
-            missing[factor] = (
-                f"known on {told_on} sessions, {MIN_SESSIONS + 1} are needed; the log {log} would give more"
-                if told_on
-                else f"nothing is on record; the log {log} would give it"
-            )
+            missing[factor] = _too_little(told, len(panel.dates) - start, log)
     if "size" in missing:
         missing["nonlinear_size"] = missing["size"]
     if "sectors" not in missing and panel.sectors is not None and np.unique(panel.sectors[-1]).size < 2:
         missing["sectors"] = "all names are of one sector, which is then the market"
     return missing, max(starts)
+
+
+def _too_little(told: Mask | None, sessions: int, log: str) -> str:
+    if sessions:
+        return f"known on {sessions} sessions, {MIN_SESSIONS + 1} are needed; the log {log} would give more"
+    if told is not None and told[-1].any():
+        return f"known of one name alone; the log {log} would give more"
+    return f"nothing is on record; the log {log} would give it"
 
 
 def _known_from(told: Mask) -> int:

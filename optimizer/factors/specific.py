@@ -85,6 +85,10 @@ def specific_deviation(
     own = np.sqrt(moments.long_run)
     trust = history_trust(moments.count)
     well = universe & (trust >= 1.0) & (own > 0)
+    if (
+        well.sum() <= exposures.shape[1]
+    ):  # too few to tell the slopes apart: where histories are short and have gaps
+        well = universe & (trust > 0.5) & (own > 0)
     if not well.any():
         well = (moments.count == moments.count.max()) & (own > 0)
     structural = structural_deviation(own, exposures, weights, well, constraint)
@@ -105,10 +109,16 @@ def history_trust(count: Array) -> Array:
 def structural_deviation(
     own: Array, exposures: Array, weights: Array, well: Mask, constraint: Array
 ) -> Array:
-    """(n,) what a name of such exposures has: exp of a regression of log deviations, scaled to their level."""
+    """(n,) what a name of such exposures has: exp of a regression of log deviations, scaled to their level.
+
+    The mean of the names that are known well, where these are no more than the slopes.
+    """
     if not well.any():
         return np.zeros(len(own))
     root = np.sqrt(weights)
+    if well.sum() <= exposures.shape[1]:
+        scale = root[well] if root[well].any() else np.ones(int(well.sum()))
+        return np.full(len(own), float(scale @ own[well] / scale.sum()))
     slopes = constrained_wls(exposures[well], np.log(own[well]), root[well], constraint)
     fitted = np.exp(exposures @ slopes)
     level = float(root[well] @ own[well]) / float(root[well] @ fitted[well])

@@ -78,7 +78,7 @@ TABLES = {
     "macro_series": Table({"series": TEXT, "date": DAY, "known_at": DAY}, {"value": NUMBER}, {}),
     "characteristics": Table(SYMBOL_DATE | {"name": TEXT, "known_at": DAY}, {"value": NUMBER}, {}),
 }
-SCREENED = frozenset(["characteristics"])  # a doubtful row of these is set aside by itself, like a price
+SCREENED = frozenset(["characteristics"])  # a wrong row of these is set aside by itself, like a price
 POSITIVE = {"market_caps": "market_cap", "fx_rates": "rate"}
 
 
@@ -194,6 +194,8 @@ def recognise(header: list[str], table: Table) -> Columns:
 
 def value_faults(found: pa.Table, log: str, table: Table, start: int) -> Iterator[Finding]:
     """Empty required cells, numbers, symbols and actions that cannot be, and facts told twice, with their lines."""
+    if log in SCREENED:
+        return
     for column in table.keys | table.required:
         values = found[column]
         empty = (
@@ -218,8 +220,6 @@ def value_faults(found: pa.Table, log: str, table: Table, start: int) -> Iterato
         yield from _wrong_actions(found, start)
     if log == "macro_series":
         yield from _known_too_early(found, start)
-    if log in SCREENED:
-        return
     first: dict[tuple[object, ...], int] = {}
     for line, row in enumerate(found.select(list(table.keys)).to_pylist(), start):
         if (earlier := first.setdefault(tuple(row.values()), line)) != line:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from service.screen.charts import losses
 from service.screen.client import AnswerError, Client
+from service.screen.factor_hedges import show_factor_hedges
 from service.screen.limits import Limit, entry
 from service.screen.shown import show_metrics, show_table
 from service.screen.tables import (
@@ -86,10 +87,16 @@ def _show_own_shocks(client: Client, pack: str, name: str, currency: str) -> Non
 
 
 def show_hedges(client: Client, pack: str, name: str, currency: str) -> None:
-    """Hedges against one scenario."""
-    if says_why_not(client, "scenarios", "hedges"):
+    """Hedges against one scenario, and against factors where the portfolio has a model of them."""
+    if says_why_not(client, "hedges"):
         return
     st.caption(HELD)
+    if not says_why_not(client, "scenarios"):
+        _show_scenario_hedges(client, pack, name, currency)
+    show_factor_hedges(client, pack, name, currency)
+
+
+def _show_scenario_hedges(client: Client, pack: str, name: str, currency: str) -> None:
     scenarios = {s["scenario_id"]: s["name"] for s in client.get("/v1/catalogue")["scenarios"]}
     chosen = st.selectbox(
         "Scenario",

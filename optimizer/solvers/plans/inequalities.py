@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer.numerics.polish import Mask
 from optimizer.solvers.plans.program import Prices, Program
 from optimizer.typing import Array
 
@@ -65,7 +66,8 @@ class Scaled:
         self.shapes = shapes
         self.cuts = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])[:-1]
         turn, norm = np.full(shapes[2], self.limited), np.ones(shapes[3], dtype=bool)
-        self.there = together(np.repeat(box[:, None], steps, axis=1), sides, turn, norm).astype(bool)
+        parts = (np.repeat(box[:, None], steps, axis=1), sides, turn, norm)
+        self.there: Mask = np.concatenate([part.ravel() for part in parts])
         self.count = int(self.there.sum())
         self.low = np.where(np.isfinite(it.low), it.low, 0.0)
         self.high = np.where(np.isfinite(it.high), it.high, 0.0)

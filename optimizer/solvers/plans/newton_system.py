@@ -66,8 +66,9 @@ class NewtonSystem:
             border[k, :, k] = slope[k]
             if k:
                 border[k - 1, :, k] = -slope[k]
-        self.border, self.solved = border, self.factor.solve(border)
-        inner = np.tensordot(border, self.solved, ((0, 1), (0, 1)))
+        # B'(LL')^-1 B = (L^-1 B)'(L^-1 B): half a solve is enough.
+        self.border = border = self.factor.forward(border).reshape(steps * n, steps)
+        inner = border.T @ border
         inner.flat[:: steps + 1] += (1.0 / self.both).sum(axis=1) + 1.0 / self.turn
         self.inner = inner
 
@@ -81,12 +82,13 @@ class NewtonSystem:
         cost, held = self.cost, solver.held(at.y - equal / EQUALITY)
         right_b = (pull[1] - cost[1]) * solver.priced
         right = in_weights(pull[0] - cost[0] + held, pull[2] - cost[2] + self.share * right_b)
-        w, price = self.factor.solve(right), np.zeros(len(right))
+        half, price = self.factor.forward(right), np.zeros(len(right))
         if solver.limited:
             slack = solver.split(at.slacks)[2]
             off = turned / self.turn - slack + (right_b / self.both).sum(axis=1)
-            price = np.linalg.solve(self.inner, off - np.tensordot(self.border, w, ((0, 1), (0, 1))))
-            w = w + self.solved @ price
+            price = np.linalg.solve(self.inner, off - self.border.T @ half.ravel())
+            half += (self.border @ price).reshape(half.shape)
+        w = self.factor.backward(half)
         change = right_b + self.selling * differences(w) - price[:, None]
         b = np.where(solver.priced, change / self.both, 0.0)
         rows = solver.rows(w)

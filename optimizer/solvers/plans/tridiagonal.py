@@ -36,13 +36,20 @@ class Tridiagonal:
             lower.append(factor)
         return cls(lower, joined)
 
-    def solve(self, right: Array) -> Array:
-        """x (H, n) or (H, n, c) with the whole system times x = right, of the same shape."""
-        x, last = right.copy(), len(right) - 1
-        for k in range(last + 1):
-            x[k] = self._part(k, x[k] + self.joined[k - 1].T @ x[k - 1] if k else x[k], transposed=0)
-        for k in range(last, -1, -1):
-            x[k] = self._part(k, x[k] + self.joined[k] @ x[k + 1] if k < last else x[k], transposed=1)
+    def forward(self, right: Array) -> Array:
+        """y (H, n) or (H, n, c) with L y = right, of the same shape; `backward` of it solves the whole."""
+        y = right.copy()
+        y[0] = self._part(0, y[0], transposed=0)
+        for k in range(1, len(y)):
+            y[k] = self._part(k, y[k] + self.joined[k - 1].T @ y[k - 1], transposed=0)
+        return y
+
+    def backward(self, y: Array) -> Array:
+        """x of the shape of y with L'x = y."""
+        x = y.copy()
+        x[-1] = self._part(-1, x[-1], transposed=1)
+        for k in range(len(x) - 2, -1, -1):
+            x[k] = self._part(k, x[k] + self.joined[k] @ x[k + 1], transposed=1)
         return x
 
     def _part(self, k: int, x: Array, transposed: int) -> Array:

@@ -114,6 +114,8 @@ def test_a_desk_without_data_gets_what_they_allow_and_is_told_which_log_gives_mo
     late = WHOLE.caps.copy()
     late[:-10] = np.nan
     assert "10 sessions" in fit_factors(replace(WHOLE, caps=late)).plan.missing["size"]
+    lone = np.where(np.arange(24) == 3, 1.0, np.nan) * np.ones_like(WHOLE.returns)
+    assert "one name alone" in fit_factors(replace(WHOLE, scores={"value": lone})).plan.missing["value"]
 
 
 def test_a_name_outside_the_estimation_has_exposures_and_a_risk_but_moves_nothing():

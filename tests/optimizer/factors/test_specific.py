@@ -67,3 +67,15 @@ def test_names_without_any_residual_get_a_finite_risk():
         moments = moments.advanced(np.where([True, True, False], row, np.nan))
     found = specific_deviation(moments, np.ones((3, 1)), np.ones(3), np.array([1, 1, 0], bool), np.zeros(1))
     assert (found > 0.005).all()
+
+
+def test_a_single_longest_history_among_short_ones_with_gaps_makes_no_risk_of_its_own():
+    """Nobody has 180 sessions, one name has one more than the others: five slopes cannot be told by it."""
+    rng, moments = np.random.default_rng(2), Moments.empty(12, 2, 84.0)
+    for day, row in enumerate(rng.standard_normal((100, 12)) * 0.01):
+        moments = moments.advanced(np.where((np.arange(12) == 3) | (day != 40), row, np.nan))
+    exposures = np.column_stack([np.ones(12), rng.standard_normal((12, 4)) * 2])
+    found = specific_deviation(moments, exposures, np.ones(12), np.ones(12, bool), np.zeros(5))
+    assert found == pytest.approx(np.full(12, 0.01), rel=0.35)
+    few = structural_deviation(found, exposures, np.ones(12), np.arange(12) < 2, np.zeros(5))
+    assert few == pytest.approx(np.full(12, found[:2].mean()))

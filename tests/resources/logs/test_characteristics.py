@@ -98,10 +98,6 @@ def test_parquet_is_screened_like_csv(empty: Warehouse) -> None:
         ({"symbol": pa.array([1, 2])}, "BAD_TYPE", "symbol is int64; it must be text"),
         ({"value": pa.array(["1", "2"])}, "BAD_TYPE", "value is string; it must be a number"),
         ({"known_at": pa.array(["2024-02-10"] * 2)}, "BAD_TYPE", "known_at is string; it must be a date"),
-        ({"name": pa.array(["value", None])}, "MISSING_VALUE", "name is empty"),
-        ({"value": pa.array([0.5, None])}, "MISSING_VALUE", "value is empty"),
-        ({"value": pa.array([0.5, float("inf")])}, "BAD_NUMBER", "value is inf"),
-        ({"symbol": pa.array(["N1", "n2"])}, "BAD_SYMBOL", "did you mean N2"),
     ],
 )
 def test_a_parquet_file_that_cannot_be_read_says_why(
@@ -112,6 +108,37 @@ def test_a_parquet_file_that_cannot_be_read_says_why(
         read_reference(data, "characteristics.parquet", "characteristics", TABLES["characteristics"])
     (finding,) = refused.value.findings
     assert finding.code == code and said in finding.message
+
+
+@pytest.mark.parametrize(
+    ("others", "code", "said"),
+    [
+        ({"name": pa.array(["value", None])}, "MISSING_VALUE", "name is empty"),
+        ({"value": pa.array([0.5, None])}, "MISSING_VALUE", "value is empty"),
+        ({"value": pa.array([0.5, float("nan")])}, "MISSING_VALUE", "value is empty"),
+        ({"value": pa.array([0.5, float("-inf")])}, "BAD_NUMBER", "value is -inf"),
+        ({"symbol": pa.array(["N0", "n2"])}, "BAD_SYMBOL", "did you mean N2"),
+        ({"name": pa.array(["value", "momentum"])}, "RESERVED_NAME", "choose another name"),
+        ({"name": pa.array(["value", "sector:Energy"])}, "RESERVED_NAME", "choose another name"),
+    ],
+)
+def test_a_row_that_is_no_fact_is_set_aside_and_the_others_are_taken(
+    empty: Warehouse, others: dict[str, pa.Array], code: str, said: str
+) -> None:
+    data = as_parquet((HEADER + lines([0.5, 0.8])).encode(), **others)
+    rows = read_reference(data, "characteristics.parquet", "characteristics", TABLES["characteristics"])
+    name = "characteristics.parquet"
+    delivery = Delivery("reference", "key", name, "sha", Path("x"), rows, log="characteristics", first_line=1)
+    with empty.live() as con:
+        found = screened(con, delivery, TODAY)
+    (aside,) = found.quarantined.to_pylist()
+    assert (aside["line"], aside["code"]) == (2, code) and said in aside["reason"]
+    assert found.rows.to_pylist()[0]["symbol"] == "N0" and found.rows.num_rows == 1
+
+
+def test_csv_sets_aside_the_same(empty: Warehouse) -> None:
+    text = lines([0.5]) + "N1,2024-01-31,value,,2024-02-10\n" + "N2,2024-01-31,size,0.8,2024-02-10\n"
+    assert aside(empty, text)[:2] == ([(3, "MISSING_VALUE"), (4, "RESERVED_NAME")], 1)
 
 
 def test_a_folder_of_both_brings_both(tmp_path: Path) -> None:
@@ -181,3 +208,27 @@ def test_a_whole_file_in_other_units_is_judged_by_what_is_on_record(tmp_path: Pa
     later = lines([100 * value for value in values], day="2024-02-20", known="2024-02-25")
     found, kept, _ = aside(warehouse, later)
     assert len(found) == 9 and kept == 0
+
+
+def test_the_desk_is_warned_of_columns_that_are_odd_as_a_whole(tmp_path: Path) -> None:
+    from bench import STAMP, ingest
+
+    warehouse = Warehouse(tmp_path)
+    values = [0.5, -0.8, 1.1, 0.9, -0.4, 1.5, 0.7, 1.2, 0.6]
+    first = delivered(lines(values) + lines(values, "value_1")).rows
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "characteristics", first.append_column("source", pa.array(["reference"] * len(first))))
+
+    def codes(text: str) -> list[tuple[str, bool]]:
+        found, kept, delivery = aside(warehouse, text)
+        assert (found, kept) == ([], text.count("\n"))  # a warning takes nothing away
+        return [(said.code, "did you mean value" in said.message) for said in delivery.warnings]
+
+    later = {"day": "2024-02-20", "known": "2024-02-25"}
+    assert codes(lines([1.1 * value for value in values], **later)) == []
+    assert codes(lines([-1.1 * value for value in values], **later)) == [("SIGNS_TURNED", False)]
+    assert codes(lines([2.0 - value for value in values], **later)) == [("SIGNS_TURNED", False)]
+    assert codes(lines([0.7] * 9, **later)) == [("NO_SPREAD", False)]
+    assert codes(lines(values, "Value", **later)) == [("NAME_NEAR", True)]
+    assert codes(lines(values, "vlaue", **later)) == [("NAME_NEAR", True)]
+    assert codes(lines(values, "growth", **later) + lines(values, "value_3", **later)) == []

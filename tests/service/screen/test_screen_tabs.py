@@ -74,6 +74,10 @@ HEDGE = {
     "action": "BUY", "instrument": "SPX", "option_type": "PUT", "quantity": 2, "strike": 4500.0, "expiry": None,
     "notional": 9000.0, "hedge_ratio": 0.25, "expected_offset_pct": 33.0, "estimated_cost": 150.0, "rationale": "falls",
 }  # fmt: skip
+FUND = {
+    "instrument": "IWM", "action": "SELL", "quantity": 45, "notional": 9024.4, "estimated_cost": 1.8,
+    "rationale": "moves the exposure to size by +0.799",
+}  # fmt: skip
 ADVICE = {
     "action": "reduce_equity", "rationale": "it is late", "instruments": ["AAA"], "candidates": ["TLT", "IEF"],
     "current_pct": 60.04, "wanted_pct": 30.0, "achieved_pct": 31.26, "trades": [
@@ -97,6 +101,7 @@ class Api:
         self.warnings: list[str] = []
         self.performance: dict[str, Any] = PERFORMANCE
         self.tail: dict[str, Any] | None = None
+        self.predicted: dict[str, Any] | None = None
         self.schedule: list[dict[str, Any]] = []
 
     def get(self, client: Client, path: str, **params: str) -> Any:
@@ -118,7 +123,7 @@ class Api:
             self.asked.append((view, params))
             return self.performance
         if view == "attribution":
-            return {"tail": self.tail}
+            return {"tail": self.tail, "predicted": self.predicted}
         if view == "trade_schedule":
             self.asked.append((view, params))
             return {"portfolios": [{"trade_schedule": self.schedule}]}
@@ -155,6 +160,11 @@ class Api:
             "suggest_hedges": {
                 "loss": 1000.0, "expected_offset": 330.0, "residual_loss": 670.0, "total_cost_bps": 15.04,
                 "warnings": ["no option"], "hedges": [HEDGE],
+            },
+            "suggest_factor_hedges": {
+                "targets": inputs.get("targets"), "exposures_before": {"beta": 0.4, "size": -0.9},
+                "exposures_after": {"beta": 0.4, "size": -0.101}, "volatility_before_pct": 12.0,
+                "volatility_after_pct": 11.5, "total_cost_bps": 2.04, "warnings": ["whole shares"], "hedges": [FUND],
             },
             "suggest_deleveraging_hedges": {
                 "recommendations": [ADVICE, ADVICE | {"instruments": [], "candidates": [], "trades": []}],
@@ -381,6 +391,26 @@ def test_hedges_of_the_scenario_and_budget_chosen(api: Api) -> None:
     assert (budget.min, budget.max, budget.step) == (5, 500, 5)
     budget.set_value(25).run()
     assert api.asked[-1][1]["max_cost_bps"] == 25.0
+
+
+def test_factors_are_hedged_where_the_portfolio_has_a_model(api: Api) -> None:
+    assert not on("Hedges").multiselect
+    parts = [("beta", [0.4, 0.5]), ("size", [-0.9, -0.8]), ("SPECIFIC", [None, None])]
+    api.predicted = {"total": {"factors": [{"part": part, "exposure": sides} for part, sides in parts]}}
+    page = on("Hedges")
+    assert api.asked[-1][0] == "suggest_hedges"  # nothing is asked before a factor is chosen
+    assert page.multiselect[0].options == ["size (-0.90)", "beta (+0.40)"]
+    page.multiselect[0].select("size").run()
+    [most] = [box for box in page.number_input if box.label == "At most, size"]
+    most.set_value(0.1).run()
+    wanted = {"portfolio_id": "book", "pricing_pack_id": NEW, "targets": {"size": 0.1}}
+    assert api.asked[-1] == ("suggest_factor_hedges", wanted)
+    assert {metric.label: metric.value for metric in page.metric[-3:]} == {
+        "Volatility": "12.00%", "Volatility hedged": "11.50%", "Cost": "2.0 bps",
+    }  # fmt: skip
+    assert page.info[-1].value == "whole shares"
+    assert rows(page, -2) == [{"Factor": "size", "Now": -0.9, "Most": 0.1, "Hedged": -0.101}]
+    assert rows(page)[0]["Instrument"] == "IWM" and rows(page)[0]["Notional (USD)"] == 9024
 
 
 def test_the_regime_seen_is_chosen_and_its_playbook_applied(api: Api) -> None:
