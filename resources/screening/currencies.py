@@ -65,7 +65,7 @@ def _exchange(con: Connection, as_of: date, watermark: int, allowed: int) -> Ite
 
 MOVED = """
     with told as (
-        select {name} as name, date, arg_max({value}, ingest_seq) as value from {log}
+        select {name} as name, date, arg_max({value}, ingest_seq)::double as value from {log}
         where date between $3::date - {back} and $1 and ingest_seq <= $2 group by all
     ), steps as (
         select *, lag(value) over own as before, lag(date) over own as eve from told
