@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.model.action_kinds import CASH_KINDS, CorporateAction, action_faults
+from optimizer.model.action_kinds import CASH_KINDS, ENDS, CorporateAction, action_faults
 from optimizer.model.portfolio import Number
 from resources.books.adjustments import Market
 from resources.ledger.ledger import Connection
@@ -17,6 +17,7 @@ from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate
 
 RATIOS = ("split", "stock_dividend")
+NO_MORE = (*ENDS, "rename")
 SAME = 1e-6
 FIELDS = ("value", "new_symbol", "cash", "cash_in_lieu", "basis_share", "currency")
 
@@ -87,6 +88,19 @@ def actions_seen(
             if ratio != 1 and not any(action.kind in RATIOS for action in of_day):
                 found.append(CorporateAction(symbol, day, "split", ratio, currency=currency))
     return _one_dividend(found)
+
+
+def in_effect(actions: Sequence[CorporateAction], panel: Panel) -> list[CorporateAction]:
+    """The actions that the prices have come to: one of a day without a close waits for the next close of its share.
+
+    Shares and price so change together, and once. The end of a share, or of its name, waits for nothing.
+    """
+    last = {symbol: panel.last_close(column) for column, symbol in enumerate(panel.symbols)}
+    come = {symbol: found[0] for symbol, found in last.items() if found}
+    for action in actions:
+        if action.kind in NO_MORE:
+            come[action.symbol] = max(action.day, come.get(action.symbol, action.day))
+    return [a for a in actions if a.kind in NO_MORE or a.day <= come.get(a.symbol, date.min)]
 
 
 def _in_closes(action: CorporateAction, basis: str, splits: bool) -> bool:

@@ -13,7 +13,7 @@ from resources.accounts.known import Account
 from resources.books.adjustments import Adjustment, Carried, Market, carry
 from resources.books.late_news import News
 from resources.books.lot_book import Fill, LotBook, read_lot_book
-from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
+from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, in_effect, market_of
 from resources.books.restated_units import apply_units, unit_changes
 from resources.books.tax_lots import Lots, average_costs
 from resources.ledger.ledger import Connection
@@ -92,7 +92,8 @@ class Step:
 
     def later(self, actions: Iterable[CorporateAction]) -> list[CorporateAction]:
         """The actions of this step; the end of a share counts whenever it is told."""
-        return [a for a in actions if a.kind == "delisting" or a.day > self.since.get(a.symbol, self.before)]
+        own = [a for a in actions if a.kind == "delisting" or a.day > self.since.get(a.symbol, self.before)]
+        return in_effect(own, self.panel)
 
     def close(self, symbol: str) -> Decimal | None:
         """A symbol's newest close in base currency; None where it has none since."""
@@ -128,9 +129,13 @@ class Between:
         names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
         start = previous.as_of - LOOK_BACK
         panel, seen = read_panel(con, pack, names, start), read_panel(con, previous, names, start)
+        last = {symbol: seen.last_close(column) for column, symbol in enumerate(names)}
+        if long_ago := [symbol for symbol in symbols if last[symbol] is None]:
+            older = read_panel(con, previous, long_ago, end=start)
+            last |= {symbol: older.last_close(column) for column, symbol in enumerate(long_ago)}
         since = {
-            symbol: (seen.last_close(column) or (start if symbol in symbols else previous.as_of,))[0]
-            for column, symbol in enumerate(names)
+            symbol: (found or (start if symbol in symbols else previous.as_of,))[0]
+            for symbol, found in last.items()
         }
         return cls(con, pack, previous, stated, panel, seen, since, base)
 

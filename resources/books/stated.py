@@ -15,7 +15,7 @@ from optimizer.model.action_kinds import CASH_KINDS, CorporateAction
 from optimizer.model.portfolio import ZERO
 from resources.accounts.known import Account, Stated
 from resources.books.adjustments import Adjustment, Carried, Market, carry
-from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
+from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, in_effect, market_of
 from resources.books.paper import LOOK_BACK, Holdings
 from resources.books.restated_units import NEAR, apply_units, unit_ratio
 from resources.books.tax_lots import average_costs
@@ -47,7 +47,8 @@ class Since:
         stated = actions_on_record(con, pack, symbols)
         names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
         panel = read_panel(con, pack, names, day + timedelta(days=1))
-        seen = [action for action in actions_seen(stated, panel, splits=True) if action.day > day]
+        since = [action for action in actions_seen(stated, panel, splits=True) if action.day > day]
+        seen = in_effect(since, panel)
         units, open_ = _units(con, pack, list(symbols), day)
         for symbol, ratio in _unstated(open_, [*seen, *stated]).items():
             raise DataError(

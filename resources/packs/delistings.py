@@ -3,13 +3,17 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.screening.renames import Rename, Segment, segments
 
 KIND = "delisting"
-GONE = ("delisting", "merger", "rename")
+ENDS = (
+    "select symbol, date, kind, value, new_symbol, cash, currency, ingest_seq from stated_actions(?) "
+    "where kind in ('delisting', 'merger', 'rename')"
+)
 
 
 @dataclass(frozen=True)
@@ -58,32 +62,40 @@ def gone_symbols(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[st
 
     A name that will be given up after the pack's date is gone too where its prices are kept under the later one.
     """
-    rows = con.execute(
-        """
-        with gone as (
-            select symbol, date, kind, value, new_symbol, cash, currency, ingest_seq from stated_actions($4) g
-            where kind in (select unnest($1)) and symbol in (select unnest($2)) and (date <= $3 or kind = 'rename')
-            and not exists (
-                select 1 from believed_prices($4) p where p.symbol = g.symbol and p.date <= $3
-                and (p.date > g.date or g.date > $3)
-            )
-            qualify row_number() over (
-                partition by symbol order by date > $3 desc, abs(date - $3), ingest_seq desc
-            ) = 1
-        )
-        select symbol, date, kind, value, new_symbol, cash, currency from gone order by symbol
-        """,
-        [list(GONE), sorted(symbols), pack.as_of, pack.watermark],
-    ).fetchall()
-    ends = delistings(con, pack, [row[0] for row in rows if row[2] == KIND])
+    wanted = set(symbols)
+    ends = [
+        row
+        for row in con.execute(ENDS, [pack.watermark]).fetchall()
+        if row[0] in wanted and (row[1] <= pack.as_of or row[2] == "rename")
+    ]
+    newest = _newest_prices(con, pack, {row[0] for row in ends}) if ends else {}
+    found: dict[str, tuple[Any, ...]] = {}
+    for row in sorted(
+        ends, key=lambda row: (row[0], row[1] <= pack.as_of, abs(row[1] - pack.as_of), -row[-1])
+    ):
+        last, later = newest.get(row[0]), row[1] > pack.as_of
+        if last is None or (last <= row[1] and not later):
+            found.setdefault(row[0], row[1:-1])
+    told = [symbol for symbol, row in found.items() if row[1] == KIND]
+    paid = delistings(con, pack, told) if told else {}
     return {
         symbol: f"is kept as {new}, its name from {day} on"
         if day > pack.as_of
-        else str(ends[symbol])
-        if symbol in ends
+        else str(paid[symbol])
+        if symbol in paid
         else _became(day, kind, value, new, cash, currency)
-        for symbol, day, kind, value, new, cash, currency in rows
+        for symbol, (day, kind, value, new, cash, currency) in found.items()
     }
+
+
+def _newest_prices(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str, date]:
+    """The newest priced day of each symbol that has one."""
+    rows = con.execute(
+        "select symbol, max(date) from believed_prices(?) where date <= ? and symbol in (select unnest(?)) "
+        "group by all",
+        [pack.watermark, pack.as_of, sorted(symbols)],
+    ).fetchall()
+    return {str(symbol): day for symbol, day in rows}
 
 
 def present_names(con: Connection, pack: Pack, symbols: Iterable[str] | None = None) -> dict[str, str]:

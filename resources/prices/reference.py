@@ -216,6 +216,8 @@ def value_faults(found: pa.Table, log: str, table: Table, start: int) -> Iterato
             )
             yield Finding("BAD_NUMBER", "FAIL", said, line=int(place) + start)
     yield from _no_symbols(found, start)
+    if log == "risk_free_rates":
+        yield from _percent(found, start)
     if log == "corporate_actions":
         yield from _wrong_actions(found, start)
     if log == "macro_series":
@@ -237,6 +239,14 @@ def _known_too_early(found: pa.Table, start: int) -> Iterator[Finding]:
                 f"known_at is {since}, before its date {day}; known_at is the day on which it was published"
             )
             yield Finding("KNOWN_TOO_EARLY", "FAIL", said, line=line)
+
+
+def _percent(found: pa.Table, start: int) -> Iterator[Finding]:
+    """Risk-free rates that no fraction per year can be; one that a policy states has the same bounds."""
+    rates = found["rate"].to_numpy()
+    for place in np.flatnonzero((rates >= 1) | (rates <= -0.5)):
+        said = f"rate is {rates[place]:g}, a fraction per year; is it percent? Write {rates[place] / 100:g}"
+        yield Finding("OTHER_UNITS", "FAIL", said, line=int(place) + start)
 
 
 def _no_symbols(found: pa.Table, start: int) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Rates that are too old or contradict a definition, and securities that are quoted in another currency than stated."""
+"""Rates and caps that are too old, contradict others or a definition; securities in another currency than stated."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -8,6 +8,11 @@ from resources.ledger.ledger import Connection
 
 RECENT = timedelta(days=14)
 DEFINED = 1e-6  # relative difference of a stated rate from its definition
+RATE_MOVE, CAP_MOVE = (
+    1.5,
+    20.0,
+)  # times the one before it, or a part of it: beyond, another unit or pair is meant
+INVERSE = 0.02  # relative difference of the rates of a day that two directions of a pair tell
 Fault = tuple[str, str | None, date | None, float | None, str]
 
 
@@ -16,6 +21,8 @@ def rate_faults(
 ) -> Iterator[Fault]:
     """(code, symbol, date, value, message) of each; the days are the greatest age that is not stale."""
     yield from _exchange(con, as_of, watermark, fx_days)
+    yield from _moved(con, as_of, watermark)
+    yield from _contradicting(con, as_of, watermark)
     yield from _old_interest(con, as_of, watermark, rate_days)
     yield from _mismatches(con, as_of, watermark)
     yield from _changes(con, as_of, watermark)
@@ -54,6 +61,65 @@ def _exchange(con: Connection, as_of: date, watermark: int, allowed: int) -> Ite
             told.add(pair)
             freshest = rates.way(base, quote, [as_of]).told[0].astype(object)
             yield from _stale(f"exchange rate {base}/{quote}", freshest, as_of, allowed)
+
+
+MOVED = """
+    with told as (
+        select {name} as name, date, arg_max({value}, ingest_seq)::double as value from {log}
+        where date between $3::date - {back} and $1 and ingest_seq <= $2 group by all
+    ), steps as (
+        select *, lag(value) over own as before, lag(date) over own as eve from told
+        window own as (partition by name order by date)
+    )
+    select name, date, value, before, eve from steps
+    where date >= $3 and before > 0 and value > 0 and greatest(value / before, before / value) > {most} order by all
+"""
+WATCHED = {  # code -> what is asked for
+    "RATE_DOUBTED": {
+        "log": "fx_rates", "name": "base || '/' || quote", "value": "rate", "back": 60, "most": RATE_MOVE
+    },
+    "CAP_DOUBTED": {
+        "log": "market_caps", "name": "symbol || ' in ' || currency", "value": "market_cap", "back": 400,
+        "most": CAP_MOVE,
+    },
+}  # fmt: skip
+
+
+def _moved(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]:
+    """Recent rates and caps that are many times the one before, or a part of it: in another unit, or inverted?"""
+    for code, asked in WATCHED.items():
+        rows = con.execute(MOVED.format(**asked), [as_of, watermark, as_of - RECENT]).fetchall()
+        for name, day, value, before, eve in rows:
+            message = (
+                f"{asked['log']}: {name} is {value:g} on {day} and was {before:g} on {eve}: another unit, or the other "
+                f"way round? It is used; correct it there if it is not true"
+            )
+            symbol = name.partition(" in ")[0] if code == "CAP_DOUBTED" else None
+            yield code, symbol, day, float(value), message
+
+
+def _contradicting(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]:
+    """Recent rates of both directions of a pair that are not the inverse of each other."""
+    rows = con.execute(
+        """
+        with told as (
+            select base, quote, date, arg_max(rate, ingest_seq) as rate from fx_rates
+            where date between $3 and $1 and ingest_seq <= $2 group by all
+        )
+        select a.base, a.quote, max(a.date), arg_max(a.rate, a.date), arg_max(b.rate, a.date)
+        from told a join told b on a.base = b.quote and a.quote = b.base and a.date = b.date
+        where a.base < a.quote and abs(a.rate * b.rate - 1) > $4 group by all order by all
+        """,
+        [as_of, watermark, as_of - RECENT, INVERSE],
+    ).fetchall()
+    for base, quote, day, rate, inverse in rows:
+        if main_currency(base)[0] == main_currency(quote)[0]:
+            continue  # a definition, told as UNIT_RATE
+        message = (
+            f"fx_rates tell {base}/{quote} as {rate:g} and {quote}/{base} as {inverse:g} on {day}: one is not the "
+            f"inverse of the other; correct one of them"
+        )
+        yield "RATE_DOUBTED", None, day, float(rate), message
 
 
 def _stale(name: str, newest: date, as_of: date, allowed: int) -> Iterator[Fault]:

@@ -45,7 +45,8 @@ def test_equal_weights_of_funds_that_list_late_keep_the_books(etfs):
     )
     marks = etfs.ffill().loc[result.nav.index].fillna(0.0)
     value = (result.shares.reindex(result.nav.index).ffill() * marks).sum(axis=1) + result.cash
-    np.testing.assert_allclose(result.nav, value, rtol=1e-9)
+    np.testing.assert_allclose(result.nav.iloc[1:], value.iloc[1:], rtol=1e-9)
+    assert result.nav.iloc[0] == pytest.approx(value.iloc[0] + result.costs.iloc[0])  # before its first costs
     assert (result.cash >= -1e-9 * result.nav).all()
     assert (result.weights.iloc[0] > 0).sum() < (result.weights.iloc[-1] > 0).sum()
     assert 0.3 < result.metrics["beta"] < 1.0

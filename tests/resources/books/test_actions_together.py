@@ -60,9 +60,9 @@ CASES: dict[str, tuple[list[Told], float | None, dict[str, tuple[float, float]],
 GIVEN = {"KID": 20.0, "NEW": 96.0, "LATER": 25.0}
 
 
-def desk(folder: Path, after: float | None, first: int) -> Chain:
+def desk(folder: Path, after: float | None, first: int, mode: str = "paper") -> Chain:
     """The book, and closes up to D2 and from the `first`-th day after it on."""
-    found = Chain(folder, book_file(f"cash: 1000, positions: {{XYZ: {LOT}}}"), AAA=10.0, BBB=10.0)
+    found = Chain(folder, book_file(f"cash: 1000, positions: {{XYZ: {LOT}}}", mode), AAA=10.0, BBB=10.0)
     begins = D2 + timedelta(days=first)
     closes = {day: 50.0 for day in DAYS if day <= D2}
     rows = close_rows("XYZ", closes | ({day: after for day in DAYS if day >= begins} if after else {}))
@@ -91,15 +91,28 @@ def test_the_value_of_a_book_is_the_same_after_all_actions_of_a_day(
     assert float(sum(lot.quantity * lot.cost_basis for lot in lots)) == pytest.approx(cost, abs=1e-3)
 
 
+@pytest.mark.parametrize("mode", ["paper", "live"])
 @pytest.mark.parametrize("case", ["6:5", "split and dividend", "split and spin-off", "three payments"])
-def test_an_action_of_a_day_without_a_price_acts_with_the_next_price(tmp_path: Path, case: str) -> None:
-    told, after, held, _, _ = CASES[case]
-    book = desk(tmp_path, after, 2)
+def test_an_action_of_a_day_without_a_price_acts_once_with_the_next_price(
+    tmp_path: Path, case: str, mode: str
+) -> None:
+    """A Saturday, a row that came late: on that day the shares are worth what they were at the close before."""
+    told, after, held, paid, _ = CASES[case]
+    book = desk(tmp_path, after, 2, mode)
     book.day(D2)
     book.actions({"symbol": "XYZ", "date": D3} | one for one in told)
     shut = book.day(D3)
-    print(case, shares(shut), cash(shut), shut.problem)
-    found = book.snapshot(D4)
+    assert (shares(shut), float(cash(shut))) == ({"XYZ": 120}, 1000)
+    book.day(D4)
+    found = book.snapshot(DAYS[24])
     assert shares(found) == pytest.approx({symbol: count for symbol, (count, _) in held.items()}, abs=1e-9)
-    value = float(cash(found)) + sum(count * close for count, close in held.values())
-    assert value == pytest.approx(7000, abs=1e-3)
+    assert float(cash(found)) == pytest.approx(1000 + (paid if mode == "paper" else 0), abs=1e-4)
+
+
+def test_a_split_while_trading_is_suspended_acts_when_it_goes_on(tmp_path: Path) -> None:
+    """After more days than are looked back for a close, and not again the day after."""
+    book = Chain(tmp_path, book_file(f"cash: 1000, positions: {{XYZ: {LOT}}}"), AAA=10.0, BBB=10.0)
+    book.prices("XYZ", dict.fromkeys(DAYS[:5], 50.0) | dict.fromkeys(DAYS[26:], 25.0))
+    book.action("XYZ", DAYS[6], "split", 2.0)
+    held = {day: shares(book.day(day))["XYZ"] for day in (DAYS[4], DAYS[8], DAYS[22], DAYS[25], *DAYS[26:])}
+    assert held == {day: 120.0 if day < DAYS[26] else 240.0 for day in held}

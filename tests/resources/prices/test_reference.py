@@ -77,6 +77,7 @@ def test_optional_columns_may_be_absent_and_empty_text_is_null() -> None:
         ("ratings", "symbol,date,rating\nA,02.01.2024,1\n", [("BAD_DATE", 2)]),
         ("ratings", "symbol,date,rating\nA,2024-01-02,1\nA,2024-01-02,2\n", [("DUPLICATE_CONFLICT", 3)]),
         ("fx_rates", "base,quote,date,rate\nUSD,CAD,2024-01-02,0\n", [("BAD_NUMBER", 2)]),
+        ("risk_free_rates", "currency,date,rate\nUSD,2024-01-02,5.25\n", [("OTHER_UNITS", 2)]),
         ("fx_rates", "base,quote,date,rate\nUSD,CAD,2024-01-02,inf\n", [("BAD_NUMBER", 2)]),
         ("securities", "symbol,date,currency,simulated\nA,2024-01-02,USD,yes\n", [("BAD_VALUE", 2)]),
         (

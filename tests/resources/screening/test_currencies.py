@@ -59,6 +59,28 @@ def test_a_pair_is_stale_only_where_no_way_is_fresh_and_named_once(warehouse: Wa
     assert found[0][-1].startswith(f"the newest exchange rate CHF/USD is of {OLD}, 900 days before")
 
 
+def test_a_rate_or_cap_of_another_unit_is_doubted(warehouse: Warehouse) -> None:
+    before, last = DAYS[-2], DAYS[-1]
+    add(warehouse, "fx_rates", pa.Table.from_pylist([
+        rate("USD", "JPY", before, 150.0), rate("USD", "JPY", last, 1 / 150),  # the other way round
+        rate("EUR", "USD", before, 1.1), rate("EUR", "USD", last, 1.2),
+        rate("USD", "EUR", last, 1.2),  # no inverse
+        rate("CHF", "USD", last, 1.1), rate("USD", "CHF", last, 0.909),
+    ]))  # fmt: skip
+    caps = [("AAA", 2e9, 2e12), ("BBB", 3e9, 4e9), ("CCC", 5e9, 5e6)]
+    add(warehouse, "market_caps", pa.Table.from_pylist([
+        {"symbol": symbol, "date": day, "market_cap": cap, "currency": "USD", "source": "feed"}
+        for symbol, *both in caps for day, cap in zip((before, last), both, strict=True)
+    ]))  # fmt: skip
+    found = faults(warehouse)
+    assert [(code, symbol) for code, symbol, *_ in found] == [
+        ("RATE_DOUBTED", None), ("CAP_DOUBTED", "AAA"), ("CAP_DOUBTED", "CCC"), ("RATE_DOUBTED", None),
+    ]  # fmt: skip
+    assert f"USD/JPY is 0.00666667 on {last} and was 150 on {before}" in found[0][-1]
+    assert f"AAA in USD is 2e+12 on {last} and was 2e+09" in found[1][-1]
+    assert "EUR/USD as 1.2 and USD/EUR as 1.2" in found[3][-1]
+
+
 def test_a_rate_against_a_definition_is_named(warehouse: Warehouse) -> None:
     add(warehouse, "fx_rates", pa.Table.from_pylist([rate("GBP", "GBX", DAYS[-1], 1.0)]))
     (found,) = faults(warehouse)
