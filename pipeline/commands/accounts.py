@@ -51,7 +51,7 @@ def list_accounts(
     show_rows(
         out,
         [_readable(row) for row in found["accounts"]],
-        ("mode", "base_currency", "holdings_date", "costs"),
+        ("mode", "base_currency", "holdings_date", "costs", "turnover", "model"),
     )
     shown = offset + len(found["accounts"])
     if shown < found["there"]:
