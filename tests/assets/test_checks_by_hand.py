@@ -1,5 +1,6 @@
 """What the checks of the daily run say of a pack in words, in numbers and in the rows beside them."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from duckdb import connect
 
-from assets import decisions, hedges, optimal_weights, portfolio_snapshots, prices, regimes, tail_risk
+from assets import decisions, hedges, impact, optimal_weights, portfolio_snapshots, prices, regimes, tail_risk
 from assets.shared.data_checks import OF_PRICES, answers
 from assets.shared.materialized import literal
 from optimizer import DataError
@@ -30,6 +31,16 @@ def told(check: dg.AssetCheckResult) -> dict[str, Any]:
         table = isinstance(value, dg.TableMetadataValue)
         found[name] = [row.data for row in value.records] if table else value.value  # type: ignore[union-attr]
     return found
+
+
+def body(asset: Any) -> Any:
+    """The function of an asset, to be called as it stands."""
+    return asset.op.compute_fn.decorated_fn
+
+
+@contextmanager
+def opened(told: Any) -> Iterator[Any]:
+    yield told
 
 
 def test_a_portfolio_that_lacks_something_is_named_beside_what_was_left_out() -> None:
@@ -65,12 +76,7 @@ def test_rows_of_prices_are_counted_by_what_became_of_them() -> None:
     con.execute("create table prices (symbol varchar)")
     con.execute("create table log_leaves (log varchar, date date, ingest_seq bigint)")
     con.execute("insert into log_leaves values ('prices', '2024-01-02', 3), ('prices', '2024-01-03', 4)")
-
-    @contextmanager
-    def live() -> Any:
-        yield con
-
-    inbox: Any = SimpleNamespace(warehouse=SimpleNamespace(live=live))
+    inbox: Any = SimpleNamespace(warehouse=SimpleNamespace(live=lambda: opened(con)))
     first = Ingested("inbox", "prices", "a.csv", "ingested", new=5, same=2, symbols=frozenset("AB"))
     second = Ingested("inbox", "prices", "b.csv", REJECTED, symbols=frozenset("BC"))
     for done, counts in (([], (0, 0, 0, 0)), ([first, second], (5, 0, 2, 0))):
@@ -90,8 +96,7 @@ def test_prices_are_asked_for_the_days_of_the_launch_and_a_known_fault_is_not_tr
         raise DataError("no such source")
 
     monkeypatch.setattr(prices, "_inbox", lambda *rest: SimpleNamespace(prices=ask))
-    run: Any = prices.prices.op.compute_fn.decorated_fn  # type: ignore[union-attr]
-    context: Any = SimpleNamespace(log=SimpleNamespace(info=print))
+    run, context = body(prices.prices), SimpleNamespace(log=SimpleNamespace(info=print))
     with pytest.raises(dg.Failure, match="no such source") as failed:
         run(context, prices.IngestConfig(source="x", start="2024-01-02", end="2024-02-03"), None, None)
     assert not failed.value.allow_retries
@@ -168,3 +173,57 @@ def test_sixty_tails_are_shown_and_of_many_books_the_statuses_are_counted(
     assert {(row["status"], row["constraints_met"], row["portfolios"]) for row in counted} == {
         ("solved", True, 60), ("solved", False, 1),
     }  # fmt: skip
+    tables = iter([results.head(1), weights.assign(constraints_met=None)])
+    shown = optimal_weights._shown(con, pack)
+    assert [row.data["name"] for row in shown["results"].records] == ["b00"]
+    assert list(shown) == ["results", "warnings", "weights"] and shown["warnings"].value == "none"
+
+
+def test_proposals_on_record_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    con = connect()
+    con.execute("create table decisions as select unnest([1, 2, 3]) as at")
+    warehouse: Any = SimpleNamespace(
+        decision_log=tmp_path / "log",
+        stage=lambda *rest: SimpleNamespace(write=lambda: opened(SimpleNamespace(con=con))),
+    )
+    monkeypatch.setattr(decisions, "ingest_decisions", lambda tx, path: Brought(2, ()))
+    monkeypatch.setattr(decisions, "table_schema", lambda con, table: table)
+    run = body(decisions.decisions)
+    assert run(None, warehouse, None).metadata == {"written": 0}
+    warehouse.decision_log.touch()
+    found = run(None, warehouse, None)
+    assert (found.metadata["written"], found.metadata["rows"], found.data_version.value) == (2, 3, "3")
+
+
+def test_the_impact_on_many_books_is_told_by_its_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pd.DataFrame({
+        "name": ["a", "a", "b", "b"], "metric": ["vol", "sharpe"] * 2, "current": 1.0, "post": 1.1,
+        "delta": [0.1, 0.2, 0.3, 0.4],
+    })  # fmt: skip
+    written: Any = SimpleNamespace(lines=lambda: ["late"], pack=None, names=range(1000), entries=[])
+    for name, answer in (("computed", written), ("_shown", rows), ("_by_factor", {}), ("_check", None)):
+        monkeypatch.setattr(impact, name, lambda *rest, answer=answer: answer)
+    monkeypatch.setattr(impact, "materialized", lambda con, table, pack, entries, extra, check_results: extra)
+    said: list[str] = []
+    context = SimpleNamespace(partition_key="PP", log=SimpleNamespace(warning=said.append))
+    warehouse = SimpleNamespace(stage=lambda *rest: SimpleNamespace(read=lambda: opened(None)))
+    extra = body(impact.impact)(context, warehouse, None)
+    told = [
+        (row.data["measure"], row.data["portfolios"], row.data["mean"]) for row in extra["impact"].records
+    ]
+    assert told == [("sharpe", 2, 0.3), ("vol", 2, 0.2)] and said == ["late"]
+
+
+def test_each_book_with_a_model_has_its_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pd.DataFrame({
+        "name": ["a", "b"], "side": "before", "part": "market", "exposure": 1.0, "contribution": 0.1,
+    })  # fmt: skip
+    con: Any = None
+    pack: Any = SimpleNamespace(id="PP")
+    monkeypatch.setattr(impact, "frame", lambda *rest: rows)
+    drawn: list[Any] = []
+    monkeypatch.setattr(
+        impact, "factor_risk_plot", lambda name, found: drawn.append((name, len(found))) or name
+    )
+    assert impact._by_factor(con, pack, 2) == {"factors_a": "a", "factors_b": "b"}
+    assert drawn == [("a", 1), ("b", 1)] and impact._by_factor(con, pack, 1000) == {}

@@ -151,5 +151,5 @@ def test_a_policy_for_more_than_fifty_names_answers_as_the_solver_does(limit: fl
         book.positions[symbol] = Position(symbol, 10, 0)
     prices = dict.fromkeys(symbols, 10.0)
     held = np.array([0.1] * 10 + [0.0] * 41)
-    found = CompiledPolicy(known, policy, Universe(symbols)).choose_weights(book, prices)
+    found = CompiledPolicy(known, policy, Universe(symbols), Mandate()).choose_weights(book, prices)
     assert found.weights == pytest.approx(solve(known, policy, Universe(symbols), held).weights, abs=1e-7)

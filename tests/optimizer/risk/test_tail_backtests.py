@@ -14,6 +14,7 @@ from optimizer.risk.filtered_simulation import (
     tail_risk,
 )
 from optimizer.risk.tail_backtests import (
+    _chi_squared,
     acerbi_szekely,
     backtest_forecasts,
     backtest_tail,
@@ -231,3 +232,9 @@ def test_scenarios_say_what_they_cannot_be() -> None:
     ):
         with pytest.raises(PolicyError, match=said):
             Scenario("x", "x", **wrong)  # type: ignore[arg-type]
+
+
+def test_a_statistic_that_cannot_be_told_has_no_chance_and_rounding_below_zero_is_zero():
+    assert np.isnan(_chi_squared(float("nan"), 1))
+    assert _chi_squared(-1e-15, 1) == 1.0
+    assert _chi_squared(3.841458820694124, 1) == pytest.approx(0.05)
