@@ -140,6 +140,21 @@ class Norm:
 
 
 @dataclass(frozen=True)
+class Hidden:
+    """A bound of one weight that a tighter one of the same side hides; item: the policy item behind it."""
+
+    place: int
+    item: str
+    low: float = -INF
+    high: float = INF
+
+    def limit(self, n: int) -> Linear:
+        """The same as a limit of n weights."""
+        names = (self.item, "-") if self.low > -INF else ("-", self.item)
+        return Linear(names, np.eye(1, n, self.place)[0], self.low, self.high)
+
+
+@dataclass(frozen=True)
 class Limits:
     """Every limit on one portfolio.
 
@@ -147,6 +162,7 @@ class Limits:
     lower_groups  the policy item behind each lower bound ("long_only", "min_weight"); likewise upper_groups
     floor         where a lower bound ends that gives way: 0 in a long-only book
     shares        of the variance: audited; solvers read them by the convex parts among `norms`
+    behind        bounds that a tighter one of the same weight hides: they count once that gives way (`revealed`)
     trades        policy item on the trade of one name -> the most of that trade, which its bound is held +- of
     """
 
@@ -162,6 +178,7 @@ class Limits:
     floor: float = -INF
     shares: tuple[Share, ...] = ()
     trades: Mapping[str, float] = field(default_factory=dict)
+    behind: tuple[Hidden, ...] = ()
 
     @property
     def raised(self) -> tuple[Absolute | Largest, ...]:
@@ -184,10 +201,18 @@ class Limits:
             lower=_opened(self.lower, self.lower_groups, group, self.floor_without(group)),
             upper=_opened(self.upper, self.upper_groups, group, INF),
             linear=tuple(_drop_side(limit, group) for limit in self.linear),
+            behind=tuple(bound for bound in self.behind if bound.item != group),
             absolute=tuple(limit for limit in self.absolute if limit.name != group),
             norms=tuple(limit for limit in self.norms if limit.name != group),
             largest=tuple(limit for limit in self.largest if limit.name != group),
         )
+
+    def revealed(self) -> "Limits":
+        """The same with every bound that another hides."""
+        if not self.behind:
+            return self
+        hidden = (bound.limit(len(self.symbols)) for bound in self.behind)
+        return replace(self, linear=(*self.linear, *hidden), behind=())
 
     def floor_without(self, group: str) -> float:
         """The lower bound of a weight once that policy item is gone."""
