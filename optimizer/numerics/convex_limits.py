@@ -8,6 +8,7 @@ Shares of the variance are a fifth kind, not convex: solvers see convex parts of
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -139,19 +140,13 @@ class Norm:
         return Linear((self.name, self.name), normal, high=self.bound, offset=-float(normal @ self.center))
 
 
-@dataclass(frozen=True)
-class Hidden:
-    """A bound of one weight that a tighter one of the same side hides; item: the policy item behind it."""
+class Hidden(NamedTuple):
+    """A bound of the weight at a place that a tighter one of the same side hides; item: the policy item behind it."""
 
     place: int
     item: str
     low: float = -INF
     high: float = INF
-
-    def limit(self, n: int) -> Linear:
-        """The same as a limit of n weights."""
-        names = (self.item, "-") if self.low > -INF else ("-", self.item)
-        return Linear(names, np.eye(1, n, self.place)[0], self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -209,9 +204,8 @@ class Limits:
 
     def revealed(self) -> "Limits":
         """The same with every bound that another hides."""
-        if not self.behind:
-            return self
-        hidden = (bound.limit(len(self.symbols)) for bound in self.behind)
+        unit = np.eye(len(self.symbols)) if self.behind else np.zeros((0, 0))
+        hidden = (Linear((at.item, at.item), unit[at.place], at.low, at.high) for at in self.behind)
         return replace(self, linear=(*self.linear, *hidden), behind=())
 
     def floor_without(self, group: str) -> float:
@@ -236,9 +230,7 @@ def _drop_side(limit: Linear, group: str) -> Linear:
     if group not in (low_group, high_group):
         return limit
     return replace(
-        limit,
-        low=-INF if low_group == group else limit.low,
-        high=INF if high_group == group else limit.high,
+        limit, low=-INF if low_group == group else limit.low, high=INF if high_group == group else limit.high
     )
 
 

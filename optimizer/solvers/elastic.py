@@ -241,4 +241,4 @@ def individual(limits: Limits) -> Limits:
 def _own_bound(bound: Hidden, symbols: tuple[str, ...]) -> Hidden:
     if of_a_trade(bound.item):
         return bound
-    return replace(bound, item=f"{'min' if bound.low > -INF else 'max'}_weight {symbols[bound.place]}")
+    return bound._replace(item=f"{'min' if bound.low > -INF else 'max'}_weight {symbols[bound.place]}")

@@ -195,13 +195,7 @@ def solved(
         )
     if constraints is not None:
         return solved_within(goal, wanted, constraints, setting)
-    try:
-        way, best = search(goal, plain(wanted, start), setting)
-    except InfeasibleError as stop:
-        if not stop.ways or not cardinality.wanted(policy):
-            raise
-        must = always_held(goal, len(setting.symbols))
-        raise with_names(stop, wanted, policy, setting.held, must) from None
+    way, best = sought(goal, wanted, setting, start)
     choice = chosen(goal, way, best, setting)
     arena, best = (choice.arena, choice.best) if choice else (way.arena, best)
     arena, best = rescaled(goal, arena, best, setting)
@@ -218,6 +212,18 @@ def solved(
         warnings, bound=choice.bound if choice else way.bound, hierarchy=way.levels,
     )  # fmt: skip
     return solution if arena.elastic else with_turnover(solution, setting)
+
+
+def sought(goal: Goal, wanted: Limits, setting: Setting, start: Array | None) -> tuple[Way, Optimum]:
+    """The best weights but for the names to choose, and where; a conflict tells what these need too."""
+    policy = setting.policy
+    try:
+        return search(goal, plain(wanted, start), setting)
+    except InfeasibleError as stop:
+        if not stop.ways or not cardinality.wanted(policy) or any(policy.priorities.values()):
+            raise  # what yields by priority is no part of the conflict
+        must = always_held(goal, len(setting.symbols))
+        raise with_names(stop, wanted, policy, setting.held, must) from None
 
 
 def checked_forecasts(forecasts: Array, policy: Policy, symbols: tuple[str, ...]) -> Array:
