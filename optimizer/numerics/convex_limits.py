@@ -8,6 +8,7 @@ Shares of the variance are a fifth kind, not convex: solvers see convex parts of
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -139,6 +140,15 @@ class Norm:
         return Linear((self.name, self.name), normal, high=self.bound, offset=-float(normal @ self.center))
 
 
+class Hidden(NamedTuple):
+    """A bound of the weight at a place that a tighter one of the same side hides; item: the policy item behind it."""
+
+    place: int
+    item: str
+    low: float = -INF
+    high: float = INF
+
+
 @dataclass(frozen=True)
 class Limits:
     """Every limit on one portfolio.
@@ -147,6 +157,7 @@ class Limits:
     lower_groups  the policy item behind each lower bound ("long_only", "min_weight"); likewise upper_groups
     floor         where a lower bound ends that gives way: 0 in a long-only book
     shares        of the variance: audited; solvers read them by the convex parts among `norms`
+    behind        bounds that a tighter one of the same weight hides: they count once that gives way (`revealed`)
     trades        policy item on the trade of one name -> the most of that trade, which its bound is held +- of
     """
 
@@ -162,6 +173,7 @@ class Limits:
     floor: float = -INF
     shares: tuple[Share, ...] = ()
     trades: Mapping[str, float] = field(default_factory=dict)
+    behind: tuple[Hidden, ...] = ()
 
     @property
     def raised(self) -> tuple[Absolute | Largest, ...]:
@@ -184,10 +196,17 @@ class Limits:
             lower=_opened(self.lower, self.lower_groups, group, self.floor_without(group)),
             upper=_opened(self.upper, self.upper_groups, group, INF),
             linear=tuple(_drop_side(limit, group) for limit in self.linear),
+            behind=tuple(bound for bound in self.behind if bound.item != group),
             absolute=tuple(limit for limit in self.absolute if limit.name != group),
             norms=tuple(limit for limit in self.norms if limit.name != group),
             largest=tuple(limit for limit in self.largest if limit.name != group),
         )
+
+    def revealed(self) -> "Limits":
+        """The same with every bound that another hides."""
+        unit = np.eye(len(self.symbols)) if self.behind else np.zeros((0, 0))
+        hidden = (Linear((at.item, at.item), unit[at.place], at.low, at.high) for at in self.behind)
+        return replace(self, linear=(*self.linear, *hidden), behind=())
 
     def floor_without(self, group: str) -> float:
         """The lower bound of a weight once that policy item is gone."""
@@ -211,9 +230,7 @@ def _drop_side(limit: Linear, group: str) -> Linear:
     if group not in (low_group, high_group):
         return limit
     return replace(
-        limit,
-        low=-INF if low_group == group else limit.low,
-        high=INF if high_group == group else limit.high,
+        limit, low=-INF if low_group == group else limit.low, high=INF if high_group == group else limit.high
     )
 
 

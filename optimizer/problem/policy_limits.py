@@ -19,7 +19,7 @@ HAIR = 1e-3
 def build_limits(setting: Setting) -> Limits:
     """Every limit of the policy, in the order in which messages name them."""
     policy = setting.policy
-    lower, upper, lower_groups, upper_groups = within_trades(
+    (lower, upper, lower_groups, upper_groups), behind = within_trades(
         policy, setting.symbols, setting.held, weight_bounds(setting)
     )
     return Limits(
@@ -53,6 +53,7 @@ def build_limits(setting: Setting) -> Limits:
         floor=0.0 if policy.long_only else -INF,
         shares=share_limits(setting),
         trades=most_traded(policy, setting.symbols),
+        behind=behind,
     )
 
 

@@ -1,6 +1,6 @@
 """What may be traded of one name: restrictions with their reasons, and the most that a name's weight may change."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from difflib import get_close_matches
 
 import numpy as np
@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from optimizer.errors import PolicyError
 from optimizer.model.policy import Policy
+from optimizer.numerics.convex_limits import INF, LONG_ONLY, Hidden
 from optimizer.problem.setting import named
 from optimizer.typing import Array
 
 RESTRICTIONS = ("do_not_buy", "do_not_sell", "do_not_trade")
 OF_A_TRADE = (*RESTRICTIONS, "max_trade")
+Ends = list[tuple[float, str]]
 Bounds = tuple[Array, Array, tuple[str, ...], tuple[str, ...]]
 
 
@@ -51,53 +53,57 @@ def strangers(policy: Policy, known: Collection[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def within_trades(policy: Policy, symbols: tuple[str, ...], held: Array | None, bounds: Bounds) -> Bounds:
-    """Bounds of the weights narrowed to what may be traded; restricted names outside the symbols are not held anyway.
+def within_trades(
+    policy: Policy, symbols: tuple[str, ...], held: Array | None, bounds: Bounds
+) -> tuple[Bounds, tuple[Hidden, ...]]:
+    """Bounds of the weights narrowed to what may be traded, and those that a tighter one of their side hides.
 
     held  (n,) current weights. Raises PolicyError without them, or for a `trade_limits` of an unknown symbol.
+    Restricted names outside the symbols are not held anyway.
     """
     named(policy.trade_limits, symbols, "trade_limits")
     most = moves(policy, symbols)
     if not most:
-        return bounds
+        return bounds, ()
     if held is None:
         raise PolicyError(
             "max_trade, trade_limits and restrictions need the held weights; none are given: give them, or drop these"
         )
     lower, upper, lower_groups, upper_groups = bounds[0].copy(), bounds[1].copy(), [*bounds[2]], [*bounds[3]]
     place = {symbol: i for i, symbol in enumerate(symbols)}
-    for symbol, (down, up) in most.items():
+    behind: list[Hidden] = []
+    for symbol, (downs, ups) in most.items():
         i = place[symbol]
-        if held[i] - down[0] > lower[i]:
-            lower[i], lower_groups[i] = held[i] - down[0], f"{down[1]} {symbol}"
-        if held[i] + up[0] < upper[i]:
-            upper[i], upper_groups[i] = held[i] + up[0], f"{up[1]} {symbol}"
-    return lower, upper, tuple(lower_groups), tuple(upper_groups)
+        lows = [(lower[i], lower_groups[i]), *((held[i] - down, f"{item} {symbol}") for down, item in downs)]
+        highs = [(upper[i], upper_groups[i]), *((held[i] + up, f"{item} {symbol}") for up, item in ups)]
+        (lower[i], lower_groups[i]), *below = sorted(lows, key=lambda end: -end[0])
+        (upper[i], upper_groups[i]), *above = sorted(highs, key=lambda end: end[0])
+        behind += [Hidden(i, item, low=low) for low, item in below if low > -INF and item != LONG_ONLY]
+        behind += [Hidden(i, item, high=high) for high, item in above if high < INF]
+    return (lower, upper, tuple(lower_groups), tuple(upper_groups)), tuple(behind)
 
 
 def most_traded(policy: Policy, symbols: tuple[str, ...]) -> dict[str, float]:
     """Policy item on the trade of a name, as messages name it -> the most that it may change by, of the NAV."""
-    found = moves(policy, symbols)
-    ends = ((f"{item} {symbol}", most) for symbol, sides in found.items() for most, item in sides)
-    return {name: most for name, most in ends if most < np.inf}
+    return {
+        f"{item} {symbol}": most
+        for symbol, sides in moves(policy, symbols).items()
+        for ends in sides
+        for most, item in ends
+    }
 
 
-def moves(
-    policy: Policy, symbols: tuple[str, ...]
-) -> Mapping[str, tuple[tuple[float, str], tuple[float, str]]]:
-    """Symbol -> the most that it may fall and rise by, each with its policy item; symbols without any are left out."""
+def moves(policy: Policy, symbols: tuple[str, ...]) -> dict[str, tuple[Ends, Ends]]:
+    """Symbol -> the most that it may fall and rise by, with the policy items, the firmest first; others left out."""
     if policy.max_trade is None and not (policy.trade_limits or restrictions_of(policy)):
         return {}
     found = {}
     for symbol in symbols:
         most = policy.trade_limits.get(symbol, policy.max_trade)
-        down = up = (np.inf if most is None else most, "max_trade")
-        if symbol in policy.do_not_sell:
-            down = (0.0, "do_not_sell")
-        if symbol in policy.do_not_buy:
-            up = (0.0, "do_not_buy")
-        if symbol in policy.do_not_trade:
-            down = up = (0.0, "do_not_trade")
-        if min(down[0], up[0]) < np.inf:
-            found[symbol] = (down, up)
+        both = [(0.0, "do_not_trade")] * (symbol in policy.do_not_trade)
+        every = [(float(most), "max_trade")] if most is not None else []
+        downs = [*both, *[(0.0, "do_not_sell")] * (symbol in policy.do_not_sell), *every]
+        ups = [*both, *[(0.0, "do_not_buy")] * (symbol in policy.do_not_buy), *every]
+        if downs or ups:
+            found[symbol] = (downs, ups)
     return found

@@ -20,7 +20,8 @@ from optimizer.model.returns import per_period
 from optimizer.solvers.solve import solve
 from optimizer.typing import Array
 
-NESTED: Mapping[str, type] = {
+Nested = type[Policy] | type[Recipe]
+NESTED: Mapping[str, Nested] = {
     "policy": Policy,
     "recipe": Recipe,
 }  # parameters whose fields are parameters too
@@ -183,7 +184,7 @@ class PortfolioEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         return validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False), labels
 
 
-def fields_of(kind: type) -> list[str]:
+def fields_of(kind: Nested) -> list[str]:
     """The names of a dataclass's fields."""
     return [item.name for item in fields(kind)]
 

@@ -121,7 +121,7 @@ def explain(limits: Limits, written: Limits | None = None) -> InfeasibleError:
     will do together are told, up to three.
     written  the limits with the bounds that messages give; the same by default
     """
-    told = written or limits
+    limits, told = limits.revealed(), (written or limits).revealed()
     kept = conflicting(limits)
     conflicts = tuple(_conflict(limits, told, kept, group) for group in every_group(kept))
     alone = tuple((c,) for c in conflicts if c.enough and c.limit != LONG_ONLY)

@@ -10,6 +10,7 @@ from optimizer.numerics.convex_limits import (
     INF,
     LONG_ONLY,
     Absolute,
+    Hidden,
     Largest,
     Limits,
     Linear,
@@ -233,4 +234,11 @@ def individual(limits: Limits) -> Limits:
         for symbol, group in zip(limits.symbols, limits.upper_groups, strict=True)
     )
     linear = tuple(replace(limit, groups=None) for limit in limits.linear)
-    return replace(limits, lower_groups=lower, upper_groups=upper, linear=linear)
+    behind = tuple(_own_bound(bound, limits.symbols) for bound in limits.behind)
+    return replace(limits, lower_groups=lower, upper_groups=upper, linear=linear, behind=behind)
+
+
+def _own_bound(bound: Hidden, symbols: tuple[str, ...]) -> Hidden:
+    if of_a_trade(bound.item):
+        return bound
+    return bound._replace(item=f"{'min' if bound.low > -INF else 'max'}_weight {symbols[bound.place]}")

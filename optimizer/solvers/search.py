@@ -130,7 +130,7 @@ def way_out(goal: Goal, wanted: Limits, setting: Setting, margin: float | None) 
         firm = without(limits, yielding)
     if own and allowed(firm):
         return _given_way(limits, own, margin, told)
-    if policy.on_conflict == "transition" and tied(limits) and allowed(untied(firm)):
+    if policy.on_conflict == "transition" and tied(limits) and allowed(untied(firm.revealed())):
         return _given_way(limits, transition(individual(limits), own), margin, told)
     raise explain(_firm_part(wanted, yielding) if own else wanted)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer.errors import PackfolioError, PolicyError, SolverError
+from optimizer.errors import InfeasibleError, PackfolioError, PolicyError, SolverError
 from optimizer.measures.portfolio_measures import turnover, volatility
 from optimizer.model.alignment import as_series, named_holdings
 from optimizer.model.costs import CostCurve
@@ -29,7 +29,7 @@ from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
 from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_limits
 from optimizer.solvers.names import cardinality
 from optimizer.solvers.names.cardinality import Choice, always_held, choose_names, sign, unmet_holdings
-from optimizer.solvers.names.conflicts_of_names import impossible
+from optimizer.solvers.names.conflicts_of_names import impossible, with_names
 from optimizer.solvers.search import Way, search
 from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
@@ -195,7 +195,7 @@ def solved(
         )
     if constraints is not None:
         return solved_within(goal, wanted, constraints, setting)
-    way, best = search(goal, plain(wanted, start), setting)
+    way, best = sought(goal, wanted, setting, start)
     choice = chosen(goal, way, best, setting)
     arena, best = (choice.arena, choice.best) if choice else (way.arena, best)
     arena, best = rescaled(goal, arena, best, setting)
@@ -212,6 +212,18 @@ def solved(
         warnings, bound=choice.bound if choice else way.bound, hierarchy=way.levels,
     )  # fmt: skip
     return solution if arena.elastic else with_turnover(solution, setting)
+
+
+def sought(goal: Goal, wanted: Limits, setting: Setting, start: Array | None) -> tuple[Way, Optimum]:
+    """The best weights but for the names to choose, and where; a conflict tells what these need too."""
+    policy = setting.policy
+    try:
+        return search(goal, plain(wanted, start), setting)
+    except InfeasibleError as stop:
+        if not stop.ways or not cardinality.wanted(policy) or any(policy.priorities.values()):
+            raise  # what yields by priority is no part of the conflict
+        must = always_held(goal, len(setting.symbols))
+        raise with_names(stop, wanted, policy, setting.held, must) from None
 
 
 def checked_forecasts(forecasts: Array, policy: Policy, symbols: tuple[str, ...]) -> Array:

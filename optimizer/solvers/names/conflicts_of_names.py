@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from optimizer.errors import Conflict, InfeasibleError
 from optimizer.model.policy import Policy
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import INF, Norm, Polyhedron, outer
+from optimizer.numerics.convex_limits import INF, Limits, Norm, Polyhedron, outer
 from optimizer.numerics.lp import solve_mixed
 from optimizer.numerics.qp import solve_qp
 from optimizer.problem.feasible_set import Arena
 from optimizer.solvers.audit import RADIUS
 from optimizer.solvers.conflicts import ROOMY, tightened
+from optimizer.solvers.elastic import widened
 from optimizer.typing import Array
 
 CUTS = 60
@@ -32,11 +33,7 @@ def impossible(arena: Arena, policy: Policy, held: Array | None, must: NDArray[n
 
     held  (n,) weights now;  must  (n,) names that the goal holds whatever else
     """
-    own = {
-        "min_position": policy.min_position, "max_holdings": policy.max_holdings,
-        "no_trade_band": policy.no_trade_band, "large_holdings": (policy.large_holdings or (0, 0))[1],
-    }  # fmt: skip
-    bounds = {name: float(bound) for name, bound in own.items() if bound}
+    bounds = _bounds(policy)
     program = NameProgram(replace(arena, limits=tightened(arena.limits, 2 * ROOMY)), policy, held, must)
     alone = {name: program.least({name: 1.0}) for name in bounds}
     ways: list[tuple[Conflict, ...]] = [
@@ -52,6 +49,52 @@ def impossible(arena: Arena, policy: Policy, held: Array | None, must: NDArray[n
     message = f"no choice of names keeps {_said(arena, policy)} with the other limits; "
     message += f"{told}; or relax" if conflicts else "relax"
     return InfeasibleError(f"{message} the caps, turnover or cash_max", conflicts, tuple(filter(None, ways)))
+
+
+def with_names(
+    error: InfeasibleError, limits: Limits, policy: Policy, held: Array | None, must: NDArray[np.bool_]
+) -> InfeasibleError:
+    """A conflict of other limits with the ways out of it that leave a choice of names, or what names must give too.
+
+    limits  those in conflict;  held, must  as in `impossible`
+    """
+    found = [(way, _besides(way, limits, policy, held, must)) for way in error.ways]
+    whole = tuple(way for way, more in found if more == ())
+    if whole == error.ways:
+        return error
+    together = tuple(
+        (*(replace(conflict, enough=False) for conflict in way), *more) for way, more in found if more
+    )
+    return InfeasibleError.of(error.conflicts, whole or together)
+
+
+def _besides(
+    way: tuple[Conflict, ...], limits: Limits, policy: Policy, held: Array | None, must: NDArray[np.bool_]
+) -> tuple[Conflict, ...] | None:
+    """What limits on names must give beside a way out: least of its bound by one of them, else all; None: not known."""
+    wide = widened(limits.revealed(), {conflict.limit: conflict.stated for conflict in way})
+    program = NameProgram(Arena(tightened(wide, 2 * ROOMY)), policy, held, must)
+    if program.least({}) is not None:
+        return ()
+    bounds = _bounds(policy)
+    alone = {name: program.least({name: 1.0}) for name in bounds}
+    given = {name: amounts[name] for name, amounts in alone.items() if amounts}
+    if given:
+        name = min(given, key=lambda one: given[one] / bounds[one])
+        return (_conflict(name, bounds[name], given[name], enough=False),)
+    shares = program.least({name: 1.0 / bound for name, bound in bounds.items()}) or {}
+    needed = {name: amount for name, amount in shares.items() if amount > NOTHING}
+    return (
+        tuple(_conflict(name, bounds[name], amount, enough=False) for name, amount in needed.items()) or None
+    )
+
+
+def _bounds(policy: Policy) -> dict[str, float]:
+    own = {
+        "min_position": policy.min_position, "max_holdings": policy.max_holdings,
+        "no_trade_band": policy.no_trade_band, "large_holdings": (policy.large_holdings or (0, 0))[1],
+    }  # fmt: skip
+    return {name: float(bound) for name, bound in own.items() if bound}
 
 
 def _conflict(name: str, bound: float, amount: float, *, enough: bool = True) -> Conflict:

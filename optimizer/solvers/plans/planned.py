@@ -155,13 +155,14 @@ def program_of(
         )
     if one.absolute or one.largest:
         raise PolicyError(
-            f"a horizon of more than one step does not know {one.absolute[0].name} of a book that may be short; use "
+            f"a horizon of more than one step does not know {one.raised[0].name} of a book that may be short; use "
             f"net_limits and weights' limits, or drop the horizon"
         )
     down, up = np.full(n, np.inf), np.full(n, np.inf)
-    for symbol, (fall, rise) in moves(policy, setting.symbols).items():
+    for symbol, (falls, rises) in moves(policy, setting.symbols).items():
         i = setting.symbols.index(symbol)
-        down[i], up[i] = fall[0], rise[0]
+        down[i] = min((most for most, _ in falls), default=np.inf)
+        up[i] = min((most for most, _ in rises), default=np.inf)
     still = (down == 0) & (up == 0) & (one.lower <= held) & (held <= one.upper)
     link = None
     if horizon.quadratic_cost:

@@ -37,7 +37,6 @@ PAIRS = (
 )  # fmt: skip
 OWN_KEYS = {"max_weight": "max_single_position_pct"}
 
-
 Open = tuple[float | None, float | None]  # least and most in the unit of what is limited; None is open
 
 

@@ -88,7 +88,8 @@ def test_a_limit_on_trades_is_told_by_what_is_traded_not_by_the_weight_it_leads_
     with pytest.raises(InfeasibleError) as caught:
         solve(IT, policy, BOOK, HELD)
     assert str(caught.value).partition("relax ")[2] == "one of: max_weight is 0.25 and must give way by 0.15"
-    capped, now = Policy(max_trade=0.05, max_weight=0.25, cash_max=0.2), np.array([0.2, 0.4, 0.2, 0.2])
+    capped = Policy(max_trade=0.05, max_weight=0.25, cash_max=0.2, risk_free_rate=0.0)
+    now = np.array([0.2, 0.4, 0.2, 0.2])
     with pytest.raises(InfeasibleError, match=r"max_trade B is 0.05 and must give way by 0.1;"):
         solve(IT, capped, BOOK, now)
     found = solve(IT, Policy(method="min_volatility", max_trade=0.05, do_not_buy=["C"]), BOOK, HELD)

@@ -225,7 +225,7 @@ def test_what_cannot_be_kept_is_refused_or_on_its_way():
 
 
 def test_a_cap_that_leaves_one_portfolio_is_refused_with_the_room_that_will_do():
-    with pytest.raises(InfeasibleError, match="max_risk_share is 0.125 and must give way by 0.0001"):
+    with pytest.raises(InfeasibleError, match=r"max_risk_share is 0.125 and must give way by 0.0001"):
         answer(max_risk_share=1 / N)
     found = answer(max_risk_share=1 / N + 1e-4)
     assert shares(found.weights).max() <= 1 / N + 1e-4 + 1e-9
