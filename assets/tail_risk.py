@@ -17,7 +17,9 @@ from resources.store.warehouse import frame
 
 ALL_TOLD = "every_portfolio_has_a_tail"
 FORETOLD = "losses_were_foretold"
-INPUTS = ["trades", "factor_model", "portfolio_snapshots"]
+INPUTS = [
+    "trades", "factor_model", "portfolio_snapshots", "previous_portfolio_snapshots", "previous_impact",
+]  # fmt: skip
 
 
 @dg.asset(

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from resources.books.orders import cut_at, pack_before
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
+
+PREVIOUS = "previous_"  # before an asset's name: of the pack before, as on record when this one was cut
 
 
 def inputs_of(
@@ -40,16 +43,33 @@ class Inputs:
 def read_inputs(
     con: Connection, pack: Pack, assets: Sequence[str], portfolios: Sequence[str] | None = None
 ) -> Inputs:
-    """What is computed from these assets rests on, for some portfolios of a pack, or all."""
+    """What is computed from these assets rests on, for some portfolios of a pack, or all.
+
+    assets  of this pack; `previous_<asset>` is that of the pack before
+    """
     rows = con.execute(
         "select asset, portfolio_id, arg_max(content_hash, materialization) from versions "
         "where pack_id = $1 and asset in (select unnest($2)) "
         "and ($3 is null or portfolio_id is null or portfolio_id in (select unnest($3::varchar[]))) group by all",
         [pack.id, list(assets), None if portfolios is None else list(portfolios)],
     ).fetchall()
+    if earlier := [asset.removeprefix(PREVIOUS) for asset in assets if asset.startswith(PREVIOUS)]:
+        rows += _of_pack_before(con, pack, earlier)
     own: dict[str, dict[str, str]] = {}
     for asset, portfolio, digest in rows:
         if portfolio is not None:
             own.setdefault(str(portfolio), {})[str(asset)] = str(digest)
     shared = {str(asset): str(digest) for asset, portfolio, digest in rows if portfolio is None}
     return Inputs(tuple(assets), {"pricing_pack": pack.content_hash, **shared}, own)
+
+
+def _of_pack_before(con: Connection, pack: Pack, assets: Sequence[str]) -> list[tuple[str, ...]]:
+    cut = cut_at(con, pack)
+    before = pack_before(con, pack, cut)
+    if before is None:
+        return []
+    return con.execute(
+        "select ? || asset, portfolio_id, arg_max(content_hash, materialization) from versions "
+        "where pack_id = ? and asset in (select unnest(?)) and materialization < ? group by all",
+        [PREVIOUS, before.id, list(assets), cut],
+    ).fetchall()

@@ -1,7 +1,8 @@
 """What earlier packs said of the book's tail, against what it then lost: tests over the packs, in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -119,15 +120,17 @@ def judged(con: Connection, pack: Pack, settings: TailFile, portfolio_id: str | 
     enough = [row for row in alike if len(row[5]) >= settings.least_packs]
     share = settings.significance / max(len(enough), 1)
     tested = tuple(
-        Tested(portfolio, name, method, _tested(level, *lists), share)
+        Tested(portfolio, name, method, _tested(level, *map(tuple, lists)), share)
         for portfolio, name, method, level, _, *lists in enough
     )
     other = max((len(row[5]) for row in rows if not row[4]), default=0)
     return Judged(tested, max((len(row[5]) for row in alike), default=0), other)
 
 
+@lru_cache(maxsize=512)
 def _tested(
-    level: float, returns: Sequence[float], values_at_risk: Sequence[float], shortfalls: Sequence[float]
+    level: float, returns: tuple[float, ...], values_at_risk: tuple[float, ...], shortfalls: tuple[float, ...]
 ) -> TailBacktest:
+    """Kept by content: a server asks the same of the same packs again, and the draws cost more than all else."""
     told = (np.array(returns), np.array(values_at_risk), np.array(shortfalls))
     return backtest_forecasts(*told, level, np.random.default_rng(SEED))

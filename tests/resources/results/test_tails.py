@@ -15,6 +15,7 @@ from bench import PRICE_TYPES, STAMP, ingest, price_rows
 from source_tree import ROOT
 
 from assets.shared.portfolio_rows import record_each
+from assets.tail_risk import INPUTS
 from optimizer import DataError, FactorModel
 from resources.books.paper import Holdings
 from resources.books.snapshots import Snapshot, read_snapshots
@@ -23,7 +24,7 @@ from resources.fleet.work import read_work
 from resources.packs.markets import read_market
 from resources.packs.packs import Pack, cut_pack
 from resources.results.sensitivities.span import Span
-from resources.results.stage_inputs import Inputs
+from resources.results.stage_inputs import Inputs, inputs_of, read_inputs
 from resources.results.tails.backtests import judged
 from resources.results.tails.before import HeldBefore
 from resources.results.tails.held import held_columns
@@ -66,6 +67,11 @@ class Desk:
             name: table.to_pylist()
             for name, table in compute(work, DESK, self.warehouse.home, "run").tables.items()
         }
+
+    def named_inputs(self) -> dict[str, str]:
+        """What a ledger row of the book's tail says that it came from."""
+        with self.warehouse.live() as con:
+            return read_inputs(con, self.second, INPUTS).of("book")
 
     def prices(self, rows: list[dict[str, Any]]) -> None:
         with self.warehouse.write(STAMP) as tx:
@@ -172,9 +178,13 @@ def test_nothing_of_a_later_day_and_no_later_correction_reaches_a_pack(tmp_path:
     ]
     restated = [price(symbol, day, 7.0) for symbol in NAMES for day in (FIRST, SECOND)]
     desk.prices(later + restated)
+    named = desk.named_inputs()
     desk.take(desk.first, {"AAA": 99999}, 1e9)  # a correction of the book of then
     cut(desk.warehouse, DAYS[-1])
-    assert desk.answers() == before
+    assert desk.answers() == before and desk.named_inputs() == named
+    with desk.warehouse.live() as con:
+        first = inputs_of(con, desk.first, ["portfolio_snapshots"], "book")["portfolio_snapshots"]
+    assert named["previous_portfolio_snapshots"] not in (first, named["portfolio_snapshots"])
 
 
 def span_of(desk: Desk) -> Span:
@@ -255,6 +265,7 @@ def test_forecasts_are_tested_over_the_packs_and_only_up_to_the_pack() -> None:
     ((one,), periods) = (found.tested, found.periods)
     assert not one.failed and periods == 150 and one.found.exceptions == sum(r < -0.01645 for r in returns)
     assert found.sentence(settings) == "1 series of forecasts pass every test."
+    assert judged(con, pack, settings).tested[0].found is one.found  # a server draws for one content once
     garbage, _ = forecasts([*returns, *[-0.9] * 50], 0.01645, 0.0206)
     assert judged(garbage, pack, settings) == found
 
