@@ -155,7 +155,8 @@ def show_weight_changes(out: Console, found: Sequence[Row]) -> None:
         moved = [row for row in one["weights"] if _points(row["after"] - row["before"]) or any(_changes(row))]
         order = [name for name in one["order"] if any(_points(row["parts"][name]) for row in moved)]
         title = f"{one['portfolio']}: target weights from {one['from']} to {one['to']}, percent"
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        out.print(title, highlight=False, soft_wrap=True)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("")
         for heading in ("before", *order, "after"):
             table.add_column(heading, justify="right")
@@ -167,7 +168,7 @@ def show_weight_changes(out: Console, found: Sequence[Row]) -> None:
         said = [f"{still} more stand where they stood"] if still else []
         said += [f"nothing comes from: {', '.join(idle)}"] if idle else []
         if said:
-            out.print(f"  {'; '.join(said)}", highlight=False)
+            out.print(f"  {'; '.join(said)}", highlight=False, soft_wrap=True)
 
 
 def _points(change: float) -> float:
