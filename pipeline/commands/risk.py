@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from optimizer import PolicyError
 from pipeline.commands.terminal import Json, PackArgument, chosen_pack, out, print_json, reader
 
 PortfolioOption = Annotated[
@@ -68,6 +69,11 @@ def stress(
 
     def chosen(con: Any, *key: Any) -> dict[str, Any]:
         found = stresses_of(con, *key)
+        told = sorted({row["scenario_id"] for one in found["portfolios"] for row in one["scenarios"]})
+        if scenario is not None and scenario not in told:
+            raise PolicyError(
+                f"{found['pack_id']} tells no scenario {scenario!r}; it tells {', '.join(told) or 'none'}"
+            )
         for one in found["portfolios"]:
             for name in ("scenarios", "hedges"):
                 one[name] = [row for row in one[name] if scenario in (None, row["scenario_id"])]

@@ -134,7 +134,7 @@ def working(what: str, quiet: bool) -> Iterator[Callable[[str, int, int], None]]
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
-        BarColumn(30),
+        BarColumn(30, style="dim", complete_style="cyan", finished_style="cyan", pulse_style="cyan"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, transient=True) as bar:

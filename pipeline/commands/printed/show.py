@@ -306,10 +306,11 @@ def show_findings(out: Console, findings: Sequence[Row]) -> None:
         colour = colours[finding["state"]]
         out.print(
             f"[{colour}]{finding['state']:>5}[/{colour}]  {finding['check']}: {finding['found']}",
+            highlight=False,
             soft_wrap=True,
         )
         if finding.get("do"):
-            out.print(f"       {finding['do']}", soft_wrap=True)
+            out.print(f"       {finding['do']}", highlight=False, soft_wrap=True)
 
 
 def show_verification(out: Console, report: Any) -> None:

@@ -168,7 +168,7 @@ def show_weight_changes(out: Console, found: Sequence[Row]) -> None:
         said = [f"{still} more stand where they stood"] if still else []
         said += [f"nothing comes from: {', '.join(idle)}"] if idle else []
         if said:
-            out.print(f"  {'; '.join(said)}", highlight=False)
+            out.print(f"  {'; '.join(said)}", highlight=False, soft_wrap=True)
 
 
 def _points(change: float) -> float:

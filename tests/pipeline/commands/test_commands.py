@@ -129,6 +129,12 @@ def test_impact_stress_and_regime_are_of_the_portfolio_and_scenario_asked_for(ty
     [one] = typed.at.read("stress", REVISED, "--portfolio", "paper", "--scenario", "RATES")["portfolios"]
     assert [row["scenario_id"] for row in one["scenarios"]] == ["RATES"] and one["hedges"] == []
     said = typed.at("stress", REVISED, "--portfolio", "book", "--scenario", "CRASH").lines
+    refused = typed.at("stress", REVISED, "--scenario", "crash")
+    assert (
+        refused.status == 2
+        and "tells no scenario 'crash'; it tells " in refused.err
+        and "CRASH" in refused.err
+    )
     assert said[0] == f"book under {REVISED}, USD"
     assert said[4].split() == ["CRASH", "-1,000", "10", "-600", "20", "BUY", "2", "SPX", "PUT"]
     [impact] = typed.at.read("impact", THURSDAY, "--portfolio", "paper")["portfolios"]
@@ -147,8 +153,8 @@ def test_a_backtest_is_kept_and_a_sweep_is_not(typed: Typed) -> None:
     assert sorted(measures["book"]) == ["equal_weight", "policy"]
     said = typed.at("backtest", "--as-of", "2024-02-29", "--portfolio", "book")
     assert (said.status, said.lines[0]) == (0, f"book under {THURSDAY}")
-    told = [f"{measures['book'][name]['sharpe']:.2f}" for name in ("equal_weight", "policy")]
-    assert ["sharpe", *told] in [line.split() for line in said.lines]
+    told = [f"{measures['book'][name]['sharpe']:.2f}" for name in ("policy", "equal_weight")]
+    assert ["Sharpe", "ratio", *told] in [line.split() for line in said.lines]
     early = typed.at.read("backtest", "--as-of", "2024-02-27", status=1)
     assert early["status"] == "failed" and early["reason"].startswith("backtest_results: ")
     found = typed.at.read("backtest", "--portfolio", "book", "--sweep", "max_single_position_pct=25,40")
