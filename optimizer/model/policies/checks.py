@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from math import isfinite
-from numbers import Integral
 from typing import get_args
+
+import numpy as np
 
 from optimizer.errors import PolicyError
 from optimizer.model.policies.fields import (
@@ -132,7 +133,7 @@ def check_holdings(policy: PolicyFields) -> None:
         raise PolicyError(
             f"min_position {told(least)} is above max_weight {told(policy.max_weight)}; lower it, or raise the cap"
         )
-    if most is not None and (isinstance(most, bool) or not isinstance(most, Integral) or most < 1):
+    if most is not None and (isinstance(most, bool) or not isinstance(most, int | np.integer) or most < 1):
         raise PolicyError(f"max_holdings is {most!r}; it must be a whole number of names, at least 1")
     band = policy.no_trade_band
     if band is not None and not 0 <= band < 1:
