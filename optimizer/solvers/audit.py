@@ -150,7 +150,7 @@ def _box_bindings(goal: Goal, limits: Limits, w: Array, prices: Array) -> list[B
         ("max_weight", upper, limits.upper, limits.upper_groups, prices),
     )
     return [
-        _binding(goal, w, *_told(limits, side, i, groups[i], w[i], bounds[i]), gains[i])
+        _binding(goal, w, *_told(limits, side, int(i), groups[i], w[i], bounds[i]), gains[i])
         for side, touched, bounds, groups, gains in sides
         for i in touched
         if groups[i] not in ("long_only", "unheld")

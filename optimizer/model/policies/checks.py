@@ -132,7 +132,8 @@ def check_holdings(policy: PolicyFields) -> None:
         raise PolicyError(
             f"min_position {told(least)} is above max_weight {told(policy.max_weight)}; lower it, or raise the cap"
         )
-    if most is not None and (isinstance(most, bool) or not isinstance(most, Integral) or most < 1):
+    given: object = most
+    if most is not None and (isinstance(given, bool) or not isinstance(given, Integral) or most < 1):
         raise PolicyError(f"max_holdings is {most!r}; it must be a whole number of names, at least 1")
     band = policy.no_trade_band
     if band is not None and not 0 <= band < 1:
