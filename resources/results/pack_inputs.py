@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from optimizer import (
     ExposureType,
@@ -89,7 +90,9 @@ def _priced_at(policy: Policy, rate: float, symbols: tuple[str, ...]) -> Policy:
     """The policy with its risk-free rate, and its restrictions of these symbols: a desk's list names others too."""
     restricted = {item: own for item in RESTRICTIONS if (own := getattr(policy, item))}
     here = set(symbols) if restricted else set()
-    kept = {item: {s: why for s, why in own.items() if s in here} for item, own in restricted.items()}
+    kept: dict[str, Any] = {
+        item: {s: why for s, why in own.items() if s in here} for item, own in restricted.items()
+    }
     return replace(policy, risk_free_rate=rate, **kept)
 
 
