@@ -111,7 +111,9 @@ def test_an_action_of_a_day_without_a_price_acts_once_with_the_next_price(
 
 def test_a_split_while_trading_is_suspended_acts_when_it_goes_on(tmp_path: Path) -> None:
     """After more days than are looked back for a close, and not again the day after."""
-    book = Chain(tmp_path, book_file(f"cash: 1000, positions: {{XYZ: {LOT}}}"), AAA=10.0, BBB=10.0)
+    policy = "{lookback_days: 20, risk_free_rate: 0.01, on_missing_price: freeze}"
+    file = book_file(f"cash: 1000, positions: {{XYZ: {LOT}}}", policy=policy)
+    book = Chain(tmp_path, file, AAA=10.0, BBB=10.0)
     book.prices("XYZ", dict.fromkeys(DAYS[:5], 50.0) | dict.fromkeys(DAYS[26:], 25.0))
     book.action("XYZ", DAYS[6], "split", 2.0)
     held = {day: shares(book.day(day))["XYZ"] for day in (DAYS[4], DAYS[8], DAYS[22], DAYS[25], *DAYS[26:])}
