@@ -1,29 +1,17 @@
 """What deploy/ starts exists under the names it uses, and no port is open that should not be."""
 
-import configparser
 import shlex
 import shutil
 import subprocess
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from deployed import COMPOSE, DEPLOY, OURS, UNITS, unit
 from source_tree import ROOT
 
-DEPLOY = ROOT / "deploy"
-COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
-UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
-OURS = [name for name, service in COMPOSE["services"].items() if "dockerfile" in service.get("build", {})]
 PROGRAMS = set(entry_points(group="console_scripts").names)
-
-
-def unit(path: Path) -> configparser.ConfigParser:
-    parser = configparser.ConfigParser(strict=False, interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(path.read_text("utf-8"))
-    return parser
 
 
 def commands() -> list[list[str]]:

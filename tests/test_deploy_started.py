@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 import requests
+from deployed import COMPOSE, DEPLOY, OURS, UNITS, unit
 from ports import free_port
 from postgres import answer, postgres
 from small_desk import make_desk
 from source_tree import ROOT
-from test_deploy import COMPOSE, DEPLOY, OURS, UNITS, unit
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy")]
 PORTS = ("3000", "8786", "8000", "8501")

@@ -1,6 +1,7 @@
 """The commands that become a server, so that a signal to the command is a signal to what serves."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -89,6 +90,8 @@ def become(words: list[str], **changes: str) -> NoReturn:
 
     There is no parent left that could end before its child: SIGTERM from systemd, docker or a shell reaches the server.
     """
+    # A script's `&` and nohup leave SIGINT ignored, by which Dagster ends the processes that it started.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(words[0], words, {**os.environ, **changes})  # noqa: S606  our own words

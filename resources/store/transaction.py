@@ -43,6 +43,8 @@ class Transaction:
 
     con: Connection
     stamp: Stamp
+    # Table -> its columns, as first asked: no table changes while the transaction is open.
+    described: dict[str, list[tuple[str, str]]] = field(default_factory=dict, init=False)
 
     def next_id(self) -> int:
         """The id of the ledger row that the next write will get."""
@@ -122,7 +124,7 @@ class Transaction:
         """Table -> portfolio -> (content hash, rows) of what is staged."""
         found = {}
         for table, name in staged.items():
-            text = ledger.row_text(ledger.columns(self.con, name), NOT_CONTENT)
+            text = ledger.row_text(self._columns(table), NOT_CONTENT)
             found[table] = units.contents_by_unit(self.con, name, text)
             if stray := sorted(owner for owner in found[table] if table not in new.stated.get(owner, ())):
                 raise DataError(f"{table} has rows of {stray[:5]}, which do not state it")
@@ -138,7 +140,7 @@ class Transaction:
 
         cells: dict[str, dict[str, list[str]]] = {portfolio: {} for portfolio in changed}
         for table in sorted(new.tables):
-            text = ledger.row_text(ledger.columns(self.con, table))
+            text = ledger.row_text(self._columns(table))
             for portfolio, digest, kept in units.cells_by_unit(self.con, table, text, entry_id):
                 cells[portfolio][table] = [digest, kept]
         table = pa.table({
@@ -160,10 +162,16 @@ class Transaction:
             cells={UNITS: [root, kept]}, given={**given, UNITS: len(changed)}, pack_id=pack_id, inputs=new.shared,
         )  # fmt: skip
 
+    def _columns(self, table: str) -> list[tuple[str, str]]:
+        """(name, type) of each column of a table, and of what is staged for it."""
+        if table not in self.described:
+            self.described[table] = ledger.columns(self.con, table)
+        return self.described[table]
+
     def _stage(self, table: str, frame: Rows, keys: Mapping[str, object]) -> str:
         """A temporary table with the types of `table`, the rows of `frame`, and its keys filled in."""
         name = f"staged_{table}"
-        types = dict(ledger.columns(self.con, table))
+        types = dict(self._columns(table))
         names = column_names(frame)
         if unknown := sorted(set(names) - set(types)):
             raise DataError(f"{table} has no columns {unknown}; it has {sorted(types)}")

@@ -30,6 +30,11 @@ def children_of(session: int) -> list[str]:
     return found
 
 
+def as_a_job_of_a_script() -> None:
+    """Behind `&` and nohup a process does not hear SIGINT, and no process that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 @pytest.mark.parametrize("command", ["screen", "ui"])
 def test_sigterm_ends_all_that_the_command_started(command: str, tmp_path: Path) -> None:
@@ -44,6 +49,7 @@ def test_sigterm_ends_all_that_the_command_started(command: str, tmp_path: Path)
         process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.cli", command, "--port", str(port)],
             cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
+            preexec_fn=as_a_job_of_a_script,
         )  # fmt: skip
     try:
         end = time.monotonic() + 180

@@ -13,7 +13,7 @@ from typing import Any
 
 import alembic.util
 
-from pipeline.run_history import making
+from pipeline.run_history import making, storage
 
 MAKE, READ = making._make, alembic.util.load_python_file
 
@@ -35,7 +35,7 @@ def _made(name: str, make: Callable[[str], Any]) -> bytes:
 
 def make_all() -> None:
     """Once, before processes are forked from this one."""
-    for path, (make, _) in making.DATABASES.items():
+    for path, (make, _) in storage.DATABASES.items():
         _made(Path(path).name, make)
 
 

@@ -53,7 +53,7 @@ def test_a_tail_is_told_in_percent_and_in_money(days: int, told: str) -> None:
         "expected_shortfall": 0.035, "value": 20_000.0, "scenarios": 500,
     }  # fmt: skip
     found = said(printed(lambda out, rows: show_tail(out, "book", "CAD", rows), [row]))
-    assert found[0] == f"book: losses over {told}"
+    assert found[0] == f"book: value at risk and expected shortfall over {told}"
     assert found[-1] == "held historical 97.5% 2.00% 400 3.50% 700 500"
 
 

@@ -569,7 +569,7 @@ def test_the_performance_page(api: Api) -> None:
     page.run()
     assert api.asked == [("performance", {"portfolio": "book", "window": 126})]
     drawn = page.get("vega_lite_chart") or page.get("arrow_vega_lite_chart")
-    assert [json.loads(one.proto.spec)["height"] for one in drawn] == [300, 200, 200, 200, 200, 220]
+    assert [json.loads(one.proto.spec)["height"] for one in drawn] == [360, 280, 280, 280, 280, 280]
     measured, values = (rows(page, which) for which in (0, 1))
     assert measured[:2] == [
         {"Measure": "Measured since", "this policy": "2024-01-02"},
