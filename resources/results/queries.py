@@ -8,7 +8,6 @@ from optimizer import DataError, PolicyError
 from resources.accounts.keys import key_of
 from resources.books.day_before import out_of_date
 from resources.ledger.ledger import Connection
-from resources.packs.missing_data import noted_of_deliveries
 from resources.packs.packs import Pack, find_pack, latest_fresh
 
 Row = dict[str, Any]
@@ -226,6 +225,8 @@ def packs_table(con: Connection) -> list[Row]:
 
 def pack_details(con: Connection, pack_id: str) -> Row:
     """One pack with its findings, what was noted of its sources' files, its logs and portfolios."""
+    from resources.packs.missing_data import noted_of_deliveries  # and numpy, for this question alone
+
     pack = find_pack(con, pack_id)
     row = rows(con, "select * from pricing_packs where pack_id = ?", [pack.id])[0]
     later = rows(con, "select pack_id, reason from pricing_packs where supersedes = ?", [pack.id])
