@@ -1,11 +1,16 @@
 """Several actions of one day, ratios off any list, and actions of a day without a price, against figures by hand."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bench import close_kept
 from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
+
+from resources.settings.portfolios import PortfolioFile
 
 D2, D3, D4 = DAYS[21:24]
 LOT = "{lots: [{acquired: 2020-01-02, quantity: 120, cost_basis: 40}]}"
@@ -61,15 +66,31 @@ GIVEN = {"KID": 20.0, "NEW": 96.0, "LATER": 25.0}
 
 
 def desk(folder: Path, after: float | None, first: int, mode: str = "paper") -> Chain:
-    """The book, and closes up to D2 and from the `first`-th day after it on."""
-    found = Chain(folder, book_file(f"cash: 1000, positions: {{XYZ: {LOT}}}", mode), AAA=10.0, BBB=10.0)
-    begins = D2 + timedelta(days=first)
-    closes = {day: 50.0 for day in DAYS if day <= D2}
-    rows = close_rows("XYZ", closes | ({day: after for day in DAYS if day >= begins} if after else {}))
-    for symbol, close in GIVEN.items():
-        rows += close_rows(symbol, {day: close for day in DAYS if day >= begins})
-    found.deliver(rows)
+    """The book as of D2; then closes from the `first`-th day after it on."""
+    found = Chain(folder, _file(mode), to_d2(mode))
+    later = [day for day in DAYS if day >= D2 + timedelta(days=first)]
+    closes = GIVEN | ({"XYZ": after} if after else {})
+    found.deliver(
+        [row for symbol, close in closes.items() for row in close_rows(symbol, dict.fromkeys(later, close))]
+    )
     return found
+
+
+def _file(mode: str) -> PortfolioFile:
+    return book_file(f"cash: 1000, positions: {{XYZ: {LOT}}}", mode)
+
+
+@cache
+def to_d2(mode: str) -> Callable[[Path], None]:
+    """A book of a mode, with closes up to D2 and its snapshot of that day."""
+
+    def build(folder: Path) -> None:
+        book = Chain(folder, _file(mode), AAA=10.0, BBB=10.0)
+        book.deliver(close_rows("XYZ", {day: 50.0 for day in DAYS if day <= D2}))
+        book.day(D2)
+        close_kept()
+
+    return build
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["stated", "backwards"])
@@ -79,7 +100,6 @@ def test_the_value_of_a_book_is_the_same_after_all_actions_of_a_day(
 ) -> None:
     told, after, held, paid, cost = CASES[case]
     book = desk(tmp_path, after, 1)
-    book.day(D2)
     book.actions({"symbol": "XYZ", "date": D3} | one for one in told[::order])
     found = book.snapshot(D3)
     assert found.problem is None
@@ -99,7 +119,6 @@ def test_an_action_of_a_day_without_a_price_acts_once_with_the_next_price(
     """A Saturday, a row that came late: on that day the shares are worth what they were at the close before."""
     told, after, held, paid, _ = CASES[case]
     book = desk(tmp_path, after, 2, mode)
-    book.day(D2)
     book.actions({"symbol": "XYZ", "date": D3} | one for one in told)
     shut = book.day(D3)
     assert (shares(shut), float(cash(shut))) == ({"XYZ": 120}, 1000)
