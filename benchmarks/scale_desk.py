@@ -229,18 +229,16 @@ class Bench:
 
 def tell_tails(ground: Any, case: Any, orders: dict[str, Any]) -> None:
     """The tails of a book as held and as proposed, from prices that were read."""
-    from optimizer.proposals.proposal import weights_after
+    from resources.results.accounts.tails import books_of
     from resources.results.sensitivities.span import Span
     from resources.results.tails.risks import Priced, tail_columns
 
-    value, held = case.portfolio.value_and_weights(case.prices)
-    weights = {"held": held, "proposed": weights_after(case.portfolio, case.prices, orders, value)}
-    books = {name: {s: w for s, w in sorted(book.items()) if w} for name, book in weights.items()}
+    value, books = books_of(case.portfolio, case.prices, orders)
     names = tuple(sorted({symbol for book in books.values() for symbol in book}))
     settings = ground.books.tail
     currency, sessions = case.snapshot.base_currency, settings.lookback_days + 1
     span = Span(ground.market, names, names, currency, sessions, ground.once)
-    tail_columns(books, Priced(span, None, None, float(value)), settings)
+    tail_columns(books, Priced(span, None, None, value), settings)
 
 
 def _account(number: int, model: Any, prices: dict[str, float]) -> Any:

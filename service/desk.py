@@ -8,9 +8,9 @@ from uuid import UUID
 import pandas as pd
 
 from optimizer import DataError, Estimates, FactorModel, PolicyError, Recipe
+from optimizer.problem.trade_bounds import RESTRICTIONS
 from optimizer.trading.rationale import Reasons
 from resources.accounts.keys import key_of
-from resources.accounts.known import RESTRICTED
 from resources.books.orders import past_reasons
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.books.tax_lots import read_plan
@@ -189,7 +189,7 @@ def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
 
 def _strangers(reading: Reading, pack: Pack, policy: PolicyFile) -> tuple[str, ...]:
     """What to say of symbols that the policy restricts and nobody knows."""
-    named = {symbol: item for item in RESTRICTED for symbol in getattr(policy, item)}
+    named = {symbol: item for item in RESTRICTIONS for symbol in getattr(policy, item)}
     strange = strange_symbols(reading.con, pack, sorted(named))
     return tuple(f"{named[symbol]} names {symbol}: {said}" for symbol, said in strange.items())
 

@@ -7,7 +7,7 @@ from optimizer.model.exposures import ExposureType
 from optimizer.model.ranges import ends
 from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear, Norm
 from optimizer.problem.setting import Setting, mean_of, named
-from optimizer.problem.trade_bounds import most_traded, within_trades
+from optimizer.problem.trade_bounds import most_traded, moves, within_trades
 from optimizer.problem.written.lines import written_limits
 from optimizer.problem.written.names import active_row, loadings
 from optimizer.problem.written.shares import share_limits
@@ -19,8 +19,9 @@ HAIR = 1e-3
 def build_limits(setting: Setting) -> Limits:
     """Every limit of the policy, in the order in which messages name them."""
     policy = setting.policy
+    bounds, most = weight_bounds(setting), moves(policy, setting.symbols)
     (lower, upper, lower_groups, upper_groups), behind = within_trades(
-        policy, setting.symbols, setting.held, weight_bounds(setting)
+        most, setting.symbols, setting.held, bounds
     )
     return Limits(
         setting.symbols,
@@ -52,7 +53,7 @@ def build_limits(setting: Setting) -> Limits:
         ),
         floor=0.0 if policy.long_only else -INF,
         shares=share_limits(setting),
-        trades=most_traded(policy, setting.symbols),
+        trades=most_traded(most),
         behind=behind,
     )
 

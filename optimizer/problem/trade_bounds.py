@@ -15,6 +15,7 @@ from optimizer.typing import Array
 RESTRICTIONS = ("do_not_buy", "do_not_sell", "do_not_trade")
 OF_A_TRADE = (*RESTRICTIONS, "max_trade")
 Ends = list[tuple[float, str]]
+Moves = dict[str, tuple[Ends, Ends]]
 Bounds = tuple[Array, Array, tuple[str, ...], tuple[str, ...]]
 
 
@@ -54,15 +55,12 @@ def strangers(policy: Policy, known: Collection[str]) -> tuple[str, ...]:
 
 
 def within_trades(
-    policy: Policy, symbols: tuple[str, ...], held: Array | None, bounds: Bounds
+    most: Moves, symbols: tuple[str, ...], held: Array | None, bounds: Bounds
 ) -> tuple[Bounds, tuple[Hidden, ...]]:
     """Bounds of the weights narrowed to what may be traded, and those that a tighter one of their side hides.
 
-    held  (n,) current weights. Raises PolicyError without them, or for a `trade_limits` of an unknown symbol.
-    Restricted names outside the symbols are not held anyway.
+    most  what `moves` gives;  held  (n,) current weights. Raises PolicyError without them.
     """
-    named(policy.trade_limits, symbols, "trade_limits")
-    most = moves(policy, symbols)
     if not most:
         return bounds, ()
     if held is None:
@@ -83,18 +81,22 @@ def within_trades(
     return (lower, upper, tuple(lower_groups), tuple(upper_groups)), tuple(behind)
 
 
-def most_traded(policy: Policy, symbols: tuple[str, ...]) -> dict[str, float]:
+def most_traded(most: Moves) -> dict[str, float]:
     """Policy item on the trade of a name, as messages name it -> the most that it may change by, of the NAV."""
     return {
-        f"{item} {symbol}": most
-        for symbol, sides in moves(policy, symbols).items()
+        f"{item} {symbol}": change
+        for symbol, sides in most.items()
         for ends in sides
-        for most, item in ends
+        for change, item in ends
     }
 
 
-def moves(policy: Policy, symbols: tuple[str, ...]) -> dict[str, tuple[Ends, Ends]]:
-    """Symbol -> the most that it may fall and rise by, with the policy items, the firmest first; others left out."""
+def moves(policy: Policy, symbols: tuple[str, ...]) -> Moves:
+    """Symbol -> the most that it may fall and rise by, with the policy items, the firmest first; others left out.
+
+    Raises PolicyError for a `trade_limits` of an unknown symbol; a restricted one is not held anyway.
+    """
+    named(policy.trade_limits, symbols, "trade_limits")
     if policy.max_trade is None and not (policy.trade_limits or restrictions_of(policy)):
         return {}
     found = {}

@@ -9,6 +9,7 @@ from typing import Any
 
 from optimizer import DataError, Lot, PolicyError, Position
 from optimizer.model.portfolio import ZERO, exact
+from optimizer.problem.trade_bounds import RESTRICTIONS
 from resources.accounts.keys import key_of
 from resources.accounts.rows import CASH
 from resources.ledger.ledger import Connection
@@ -18,8 +19,6 @@ from resources.settings.models import ModelFile
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.policies.rebalance_schema import RebalanceFile
 from resources.settings.portfolios import PortfolioFile, Portfolios
-
-RESTRICTED = ("do_not_buy", "do_not_sell", "do_not_trade")
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def read_accounts(con: Connection, pack: Pack, models: Mapping[str, ModelFile]) 
     if not rows:
         return []
     positions, flows = _grouped(con, pack, POSITIONS), _grouped(con, pack, FLOWS)
-    limits, aside = _grouped(con, pack, RESTRICTIONS), _grouped(con, pack, SET_ASIDE)
+    limits, aside = _grouped(con, pack, OWN_LIMITS), _grouped(con, pack, SET_ASIDE)
     policies: dict[object, PolicyFile] = {}
     rate = _rates(con, pack)
     found = []
@@ -126,7 +125,7 @@ def read_accounts(con: Connection, pack: Pack, models: Mapping[str, ModelFile]) 
                 )
             )
             continue
-        changes = (model_name, buffer, tax_status, tuple(limit for limit in own if limit[1] in RESTRICTED))
+        changes = (model_name, buffer, tax_status, tuple(limit for limit in own if limit[1] in RESTRICTIONS))
         if changes not in policies:
             policies[changes] = policy_of(model.policy, buffer, tax_status, own)
         policy = policies[changes]
@@ -152,7 +151,7 @@ POSITIONS = (
     "order by account, symbol, acquired, lot"
 )
 FLOWS = "select account, date, amount, currency from known_flows(?, ?) order by account, date, reference"
-RESTRICTIONS = (
+OWN_LIMITS = (
     "select account, symbol, kind, reason from known_restrictions(?, ?) order by account, symbol, kind"
 )
 SET_ASIDE = (
@@ -191,7 +190,7 @@ def policy_of(
         changed |= {"cash_min_pct": least, "cash_max_pct": max(least, policy.cash_max_pct)}
     if tax_status == "exempt":
         changed |= {"tax": None, "harvest": None}
-    for kind in RESTRICTED:
+    for kind in RESTRICTIONS:
         told = {
             str(symbol): str(said or "") for symbol, named, said in limits if named == kind and symbol != "*"
         }

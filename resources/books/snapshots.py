@@ -14,9 +14,10 @@ from optimizer import (
     Recipe,
 )
 from optimizer.model.portfolio import exact
+from optimizer.problem.trade_bounds import RESTRICTIONS
 from optimizer.proposals.rebalance_rules import Standing
 from optimizer.trading.frozen import FrozenPosition
-from resources.accounts.known import RESTRICTED, Account
+from resources.accounts.known import Account
 from resources.accounts.renamed import under_present_names
 from resources.accounts.standing import read_standings
 from resources.books.adjustments import adjustment_frame, read_adjustments
@@ -161,7 +162,7 @@ def take_snapshots(
     for held in holdings.values():
         wanted.update(() if isinstance(held, str) else held.quantities)
     policies = {id(one.policy): one.policy for one in accounts}.values()
-    restricted = {symbol for policy in policies for item in RESTRICTED for symbol in getattr(policy, item)}
+    restricted = {symbol for policy in policies for item in RESTRICTIONS for symbol in getattr(policy, item)}
     listing = Listing(con, pack, tuple(sorted(wanted)), everything, tuple(sorted(restricted)))
     rules = [one.id for one in accounts if one.policy.rebalance is not None]
     standings = read_standings(con, pack, rules, names) if rules else {}

@@ -9,8 +9,9 @@ import numpy as np
 
 from optimizer import DataError
 from optimizer.model.sessions import Dates, Flags, costly_gaps, session_rows
+from optimizer.problem.trade_bounds import RESTRICTIONS
 from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
-from resources.accounts.known import RESTRICTED, Account
+from resources.accounts.known import Account
 from resources.ledger.ledger import Connection
 from resources.logs.open_questions import set_aside_since
 from resources.packs.delistings import gone_symbols
@@ -74,7 +75,7 @@ class Listing:
         )
         return {
             symbol: f"stands in {item}, and {told[symbol]}"
-            for item in RESTRICTED
+            for item in RESTRICTIONS
             for symbol in sorted(getattr(policy, item).keys() & told.keys())
         }
 

@@ -65,9 +65,9 @@ PARTS = {
 }  # fmt: skip
 
 
-def part_name(part: str) -> str:
-    """A part of a return or a risk as people read it: a factor, symbol or sector by its own name."""
-    return PARTS.get(part, part)
+def part_name(part: str, breakdown: str = "") -> str:
+    """A part of a return or a risk as people read it: an exposure in words, a factor or symbol by its own name."""
+    return part.replace("_", " ").lower() if breakdown == "exposure" else PARTS.get(part, part)
 
 
 def measure_form(metric: str) -> str:

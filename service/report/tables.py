@@ -86,7 +86,7 @@ def section_tables(section: Section) -> Iterator[Table]:
         "Attribution",
         {"breakdown": "text", "part": "text", "total": "percent", "allocation": "percent", "selection": "percent",
          "interaction": "percent"},
-        [[kind, row["part"].replace("_", " ").lower() if kind == "exposure" else part_name(row["part"]),
+        [[kind, part_name(row["part"], kind),
           *(row.get(effect) for effect in ("total", "allocation", "selection", "interaction"))]
          for kind, rows in section.attribution.items() for row in rows],
     )  # fmt: skip

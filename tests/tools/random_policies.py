@@ -6,6 +6,7 @@ failure. One policy again: `python tests/tools/random_policies.py 1 SEED`.
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,17 +46,23 @@ class Case:
     held: Any
 
 
-def estimates_of(rng: np.random.Generator) -> Estimates:
-    n, days = int(rng.integers(1, 10)), int(rng.choice([5, 20, 60, 120]))
+def estimates_of(
+    rng: np.random.Generator, *, most: int = 9, lengths: Sequence[int] = (5, 20, 60, 120), twins: float = 0.2,
+    coarse: float = 0.0,
+) -> Estimates:  # fmt: skip
+    """Of at most so many names, at times with two that move alike, or with means of one digit."""
+    n, days = int(rng.integers(1, most + 1)), int(rng.choice(lengths))
     names = tuple(f"S{i:02d}" for i in range(n))
     own = rng.standard_normal((days, n)) * rng.uniform(0.003, 0.03, n)
     returns = own + rng.choice([0, 0.005, 0.02]) * rng.standard_normal((days, 1)) + rng.normal(0, 5e-4, n)
-    if n > 1 and rng.random() < 0.2:
+    if n > 1 and rng.random() < twins:
         returns[:, 1] = returns[:, 0]
     if rng.random() < 0.1:
         returns = np.round(returns, 2)
     per_year = rng.choice([1, 252])
     mean = np.clip(returns.mean(axis=0) * per_year, -0.9, 0.9)
+    if coarse and rng.random() < coarse:
+        mean = np.round(mean, 1)
     covariance = np.atleast_2d(np.cov(returns.T)) * per_year
     if rng.random() < 0.6 or (np.diag(covariance) <= 0).any():
         covariance = 0.8 * covariance + (0.2 * np.trace(covariance) / n + 1e-6) * np.eye(n)

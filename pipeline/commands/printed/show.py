@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from pipeline.commands.printed.narrow import fits, show_lines, show_table
-from resources.results.measure_text import GROUPS, measure_text
+from resources.results.measure_text import GROUPS, measure_text, part_name
 
 Row = Mapping[str, Any]
 ACTIONS = {"BUY": "green", "SELL": "magenta", "HOLD": "dim"}  # red is for what is wrong
@@ -260,7 +260,7 @@ def _show_parts(out: Console, found: Sequence[Row]) -> None:
         if parts:
             table = columns_table("", [(f"return by {breakdown}", False), *((e, True) for e in effects)])
             for part, told in parts.items():
-                shown = part.replace("_", " ").lower() if breakdown == "exposure" else part
+                shown = part_name(part, breakdown) if breakdown == "exposure" else part
                 table.add_row(shown, *(percent(told[effect], 2) for effect in effects))
             show_table(out, table)
 

@@ -1,8 +1,10 @@
 """The stage of tails: what a portfolio may lose, and what it earned since the pack before."""
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 
-from optimizer import DataError, PackfolioError
+from optimizer import DataError, PackfolioError, Portfolio
+from optimizer.model.portfolio import Number
 from optimizer.proposals.proposal import weights_after
 from resources.results.accounts.facts import Account
 from resources.results.accounts.ground import Ground
@@ -21,7 +23,8 @@ def tail_risk_of(ground: Ground, account: Account) -> tuple[Answer, tuple[str, .
     if snapshot.problem:
         return NOTHING, (snapshot.problem,)
     try:
-        value, books = _books(ground, account)
+        inputs = ground.inputs(snapshot)
+        value, books = books_of(portfolio_of(inputs), inputs.prices, account.orders)
     except PackfolioError as error:
         return NOTHING, (str(error),)
     tails, untold = _tails(ground, account, value, books)
@@ -29,14 +32,17 @@ def tail_risk_of(ground: Ground, account: Account) -> tuple[Answer, tuple[str, .
     return {"tail_risk": tails, "held_returns": earned}, (*untold, *told)
 
 
-def _books(ground: Ground, account: Account) -> tuple[float, Mapping[str, Mapping[str, float]]]:
-    """What the portfolio is worth, and the weights of its books that hold something, symbols ascending."""
-    inputs = ground.inputs(account.snapshot)
-    portfolio = portfolio_of(inputs)
-    value, held = portfolio.value_and_weights(inputs.prices)
+def books_of(
+    portfolio: Portfolio, prices: Mapping[str, Number], orders: Mapping[str, tuple[Decimal, Decimal]] | None
+) -> tuple[float, Mapping[str, Mapping[str, float]]]:
+    """What a portfolio is worth, and the weights of its books that hold something, symbols ascending.
+
+    prices, orders  as in `orders_impact`; no orders: as held alone
+    """
+    value, held = portfolio.value_and_weights(prices)
     found = {HELD: held}
-    if account.orders is not None:
-        found[PROPOSED] = weights_after(portfolio, inputs.prices, account.orders, value)
+    if orders is not None:
+        found[PROPOSED] = weights_after(portfolio, prices, orders, value)
     weights = {book: {s: w for s, w in sorted(held.items()) if w} for book, held in found.items()}
     return float(value), {book: held for book, held in weights.items() if held}
 

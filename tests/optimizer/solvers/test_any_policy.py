@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import random_policies
 from draws import some
 
 from optimizer import DataError, Estimates, InfeasibleError, Policy, PolicyError, SolverError, Universe, solve
@@ -19,22 +20,8 @@ ONCE_UNPROVEN = (102, 448, 536, 575)
 
 
 def estimates_of(rng: np.random.Generator) -> Estimates:
-    n, days = int(rng.integers(1, 13)), int(rng.choice([5, 20, 60, 250]))
-    names = tuple(f"S{i:02d}" for i in range(n))
-    own = rng.standard_normal((days, n)) * rng.uniform(0.003, 0.03, n)
-    returns = own + rng.choice([0, 0.005, 0.02]) * rng.standard_normal((days, 1)) + rng.normal(0, 5e-4, n)
-    if n > 1 and rng.random() < 0.3:
-        returns[:, 1] = returns[:, 0]
-    if rng.random() < 0.1:
-        returns = np.round(returns, 2)
-    per_year = rng.choice([1, 252])
-    mean = np.clip(returns.mean(axis=0) * per_year, -0.9, 0.9)
-    if rng.random() < 0.3:
-        mean = np.round(mean, 1)
-    covariance = np.atleast_2d(np.cov(returns.T)) * per_year
-    if rng.random() < 0.6 or (np.diag(covariance) <= 0).any():
-        covariance = 0.8 * covariance + (0.2 * np.trace(covariance) / n + 1e-6) * np.eye(n)
-    return Estimates(names, mean, covariance, returns)
+    drawn = random_policies.estimates_of(rng, most=12, lengths=(5, 20, 60, 250), twins=0.3, coarse=0.3)
+    return replace(drawn, observations=0)
 
 
 def policy_of(

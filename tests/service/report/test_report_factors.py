@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from resources.results import measure_text
 from service.report.factor_tables import factor_tables
 from service.report.factors import exposure_changes, factor_pictures, moved_factors, name_rows
 from service.report.page import _templates
 from service.screen.factors import factor_rows, return_rows, side_rows, trade_rows
 from service.screen.shown import _unsigned
+from service.screen.tables import PARTS as WORDS
 
 MARKET = {"part": "market", "group": "market", "exposure": [0.9, 1.0], "risk": [0.16, 0.17]}
 SIZE = {"part": "size", "group": "style", "exposure": [-0.5, 0.25], "risk": [0.02, -0.01]}
@@ -91,6 +93,10 @@ def test_what_moved_most_comes_first_and_others_are_summed() -> None:
     assert exposure_changes(TRADES) == pytest.approx({"market": 0.1, "size": 0.75})
     *_, others = name_rows(TOLD["predicted"])
     assert others == {"part": "2 others", "exposure": pytest.approx([0.1, 0.12]), "risk": [0.02, 0.024]}
+
+
+def test_the_screen_which_asks_over_http_alone_calls_parts_as_the_report_does() -> None:
+    assert WORDS == measure_text.PARTS
 
 
 def test_the_screen_shows_percent_where_people_read_percent() -> None:
