@@ -42,7 +42,7 @@ test-policies: .venv/dev.stamp ## 10,000 random policies over all methods and li
 	@$(BIN)/python tests/tools/random_policies.py
 
 mutate: .venv/dev.stamp ## plant small faults and see whether the tests notice; writes benchmarks/RESULTS-tests.md
-	@$(BIN)/python -m benchmarks.mutate
+	@$(BIN)/python -m benchmarks.mutation.mutate
 
 lint: .venv/dev.stamp ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -65,8 +65,8 @@ audit: ## known vulnerabilities of the locked versions, where the advisories can
 check: lint types validate audit test-kernels test ## all that CI runs, before a commit
 
 bench: .venv/dev.stamp .peers/stamp ## time the optimizer against its peers; writes benchmarks/RESULTS.md and RESULTS-trades.md
-	@$(BIN)/python -m benchmarks.harness --write
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.trades --write
+	@$(BIN)/python -m benchmarks.solving.harness --write
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.trades.lists --write
 
 peers: .peers/stamp ## the environment of the peers
 

@@ -6,6 +6,7 @@ Deferred imports count like all others, except for HOT_START, which is about wha
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -346,6 +347,12 @@ def test_a_wing_of_too_many_files_is_caught(tmp_path: Path) -> None:
 def test_what_tests_share_is_found_at_a_glance() -> None:
     folders = [ROOT / "tests", *(ROOT / "tests" / name for name in ("desks", "processes", "tools"))]
     assert [folder.name for folder in folders if not 3 < len(list(folder.glob("*.py"))) <= FULL_WING] == []
+
+
+def test_no_folder_of_tests_or_benchmarks_is_a_heap() -> None:
+    files = [path for top in ("tests", "benchmarks") for path in (ROOT / top).rglob("*.py")]
+    held = Counter(path.parent for path in files if path.name != "conftest.py")
+    assert {folder for folder, count in held.items() if count > FULL_WING} == set()
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -3,9 +3,9 @@
 import ast
 from pathlib import Path
 
-from benchmarks.candidates import Reached, Run, candidates, naming
-from benchmarks.mutate import sample
-from benchmarks.mutations import Mutant, mutants
+from benchmarks.mutation.candidates import Reached, Run, candidates, naming
+from benchmarks.mutation.mutate import sample
+from benchmarks.mutation.mutations import Mutant, mutants
 
 TEXT = '''"""A word, 1 < 2."""
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""Times the factor model beside its peer, and writes RESULTS-factors.md: `python -m benchmarks.factors --peers PYTHON`.
+"""Times the factor model beside its peer, and writes RESULTS-factors.md.
 
-Both sides fit a synthetic market of 500 names and 1,512 sessions, the last 1,260 regressed on 16 factors (ours 17):
-market, ten industries, five styles. The peer, skfolio's CharacteristicsFactorModel, makes its market by itself.
-CPU seconds of one thread, the least of several runs.
+`python -m benchmarks.factors.fit --peers PYTHON`. Both sides fit a synthetic market of 500 names and 1,512 sessions,
+the last 1,260 regressed on 16 factors (ours 17): market, ten industries, five styles. The peer, skfolio's
+CharacteristicsFactorModel, makes its market by itself. CPU seconds of one thread, the least of several runs.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import numpy as np
 from optimizer import FactorPanel, fit_factors
 from optimizer.factors.panel import sector_codes
 
-RESULTS = Path(__file__).with_name("RESULTS-factors.md")
+RESULTS = Path(__file__).parents[1].joinpath("RESULTS-factors.md")
 NAMES, SESSIONS, INDUSTRIES, LARGE = 500, 1512, 10, 3000
 PEER = f"""
 import time, warnings

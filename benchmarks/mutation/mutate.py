@@ -1,9 +1,10 @@
 """Mutation testing: small seeded faults, one at a time, and whether the tests notice; writes RESULTS-tests.md.
 
-`make mutate`, or `python -m benchmarks.mutate service pipeline --seed 1 --mutants 60`. The tests run once under a trace
-that tells which lines each of them runs (kept in `.mutants`, again only for test files that changed). A mutant then
-runs in a copy of the tree, against the tests that run its line, the cheapest first, until one fails. Each verdict is
-written as it comes, so that a run that was cut goes on where it was; `--again` tries the survivors once more.
+`make mutate`, or `python -m benchmarks.mutation.mutate service pipeline --seed 1 --mutants 60`. The tests run once
+under a trace that tells which lines each of them runs (kept in `.mutants`, again only for test files that changed). A
+mutant then runs in a copy of the tree, against the tests that run its line, the cheapest first, until one fails. Each
+verdict is written as it comes, so that a run that was cut goes on where it was; `--again` tries the survivors once
+more.
 """
 
 import argparse
@@ -20,10 +21,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.candidates import Reached, candidates
-from benchmarks.mutations import Mutant, mutants
-from benchmarks.reached import FOLDERS, digest, record
-from benchmarks.tried import ROOT, Session, in_session, preload, traced
+from benchmarks.mutation.candidates import Reached, candidates
+from benchmarks.mutation.mutations import Mutant, mutants
+from benchmarks.mutation.reached import FOLDERS, digest, record
+from benchmarks.mutation.tried import ROOT, Session, in_session, preload, traced
 
 RESULTS = ROOT / "benchmarks" / "RESULTS-tests.md"
 PLACE = Path(os.environ.get("MUTANTS_PLACE", ROOT / ".mutants"))  # of its own for each run at the same time
@@ -31,7 +32,7 @@ WATCHED = """import os
 if "REACHED_FOLDER" in os.environ:
     from pathlib import Path
 
-    from benchmarks.reached import watch_process
+    from benchmarks.mutation.reached import watch_process
 
     watch_process(Path(__file__).parent)
 """

@@ -1,4 +1,4 @@
-"""Times plans over a horizon beside plain cvxpy, and writes RESULTS-horizon.md: `python -m benchmarks.horizon`.
+"""Times plans over a horizon beside plain cvxpy, and writes RESULTS-horizon.md: `python -m benchmarks.solving.horizon`.
 
 A plan of 100 names over 10 steps of a week, no name above 10%, no sector above 25%, cash up to 10%: the whole of
 `solve`, its proof and shadow prices included. The same program in cvxpy is compiled and solved by Clarabel at its
@@ -13,10 +13,10 @@ from pathlib import Path
 import cvxpy as cp
 import numpy as np
 
-from benchmarks.factors import least
+from benchmarks.factors.fit import least
 from optimizer import Estimates, Horizon, Policy, Universe, solve
 
-RESULTS = Path(__file__).with_name("RESULTS-horizon.md")
+RESULTS = Path(__file__).parents[1].joinpath("RESULTS-horizon.md")
 NAMES, STEPS, DAYS, RUNS = 100, 10, 5, 15
 CASH, CAP, SECTOR, MOST_CASH = 0.02, 0.1, 0.25, 0.1
 PLANS = {  # what -> impact in basis points, k of quadratic costs, turnover of a step

@@ -1,6 +1,6 @@
 """What a long history costs, part by part: a Parquet file on its way into the log, a pack, a day more, verification.
 
-python -m benchmarks.ingest [--symbols 5000] [--years 20] [--order date|symbol] [--write]
+python -m benchmarks.desk.ingest [--symbols 5000] [--years 20] [--order date|symbol] [--write]
 """
 
 import argparse
@@ -38,7 +38,7 @@ from resources.screening.pack_checks import CheckLimits
 from resources.screening.screen import Context, screen
 from resources.store.warehouse import Warehouse
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 STAMP = Stamp("benchmark", datetime(2025, 1, 2), "benchmark", "benchmark")  # noqa: DTZ001  UTC, as the ledger has it
 LAST, NEXT = date(2024, 12, 31), date(2025, 1, 2)
 
@@ -206,7 +206,7 @@ def measured(folder: Path, threads: int) -> list[Part]:
     limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     for home in ("home", "raw"):
         subprocess.run(["rm", "-rf", str(folder / home)], check=True)
-    command = [sys.executable, "-m", "benchmarks.ingest", "--child", str(folder), str(threads)]
+    command = [sys.executable, "-m", "benchmarks.desk.ingest", "--child", str(folder), str(threads)]
     done = subprocess.run(command, env=os.environ | limits, capture_output=True, text=True, check=True)
     return [Part(**part) for part in json.loads(done.stdout)]
 
@@ -217,7 +217,7 @@ def report(rows: int, order: str, runs: dict[int, list[Part]]) -> str:
     lines = [
         f"# Ingesting {rows:,} rows ({order} order)",
         "",
-        "Written by `python -m benchmarks.ingest --write`. Seconds: CPU in the program + in the kernel (page faults",
+        "Written by `python -m benchmarks.desk.ingest --write`. Seconds: CPU in the program + kernel (page faults",
         "of memory used for the first time, which cost more in a virtual machine), wall; GB: highest memory so far.",
         f"Python {sys.version.split()[0]}, {named}; {os.cpu_count()} cores.",
         "",

@@ -1,6 +1,6 @@
 """What the Merkle log costs at a million ledger rows: a row more, a path, a link, checking both, a tree made anew.
 
-python -m benchmarks.proofs [--rows 1000000] [--write]
+python -m benchmarks.desk.proofs [--rows 1000000] [--write]
 """
 
 import argparse
@@ -18,7 +18,7 @@ from resources.ledger.ledger import Connection
 from resources.ledger.ledger_tree import LedgerTree
 from resources.proofs.check_proof import consistent_roots, root_by_path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 TARGETS_MS = {"grow by a row": 1.0, "path of a row": 5.0, "link to an earlier checkpoint": 5.0}
 TIMES = 200
 
@@ -84,7 +84,7 @@ def page(rows: int, found: dict[str, tuple[float, float]]) -> str:
     lines = [
         f"# Proofs from a ledger of {rows:,} rows",
         "",
-        "Written by `python -m benchmarks.proofs --write`. Milliseconds of CPU, one thread, 200 times each.",
+        "Written by `python -m benchmarks.desk.proofs --write`. Milliseconds of CPU, one thread, 200 times each.",
         f"duckdb {version('duckdb')}, cryptography {version('cryptography')}.",
         "",
         "| part | median | worst | target |",

@@ -13,8 +13,8 @@ import numpy as np
 import piqp
 from scipy.optimize import linprog
 
-from benchmarks.problems import DAYS, RISK_FREE, TAIL, TURNOVER, Problem
-from benchmarks.timing import Solver, measure
+from benchmarks.solving.problems import DAYS, RISK_FREE, TAIL, TURNOVER, Problem
+from benchmarks.solving.timing import Solver, measure
 
 Run = Callable[[], np.ndarray]
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]  # rows, low, high

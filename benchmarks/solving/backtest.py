@@ -1,7 +1,7 @@
 """Twenty years of monthly rebalancing: ours beside the peers' loops, and the accounting alone beside bt.
 
-`python -m benchmarks.backtest [--write]`: one thread, CPU seconds, the least of several runs, in one sitting. Each side
-runs in its own environment on the same seeded prices: `--side peers FOLDER` is the other end.
+`python -m benchmarks.solving.backtest [--write]`: one thread, CPU seconds, the least of several runs, in one sitting.
+Each side runs in its own environment on the same seeded prices: `--side peers FOLDER` is the other end.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PEERS = ROOT / ".peers" / "bin" / "python"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 SIZES = (20, 100, 500)
@@ -199,7 +199,7 @@ def main() -> None:
     environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONWARNINGS": "ignore"}
     with tempfile.TemporaryDirectory() as folder:
         for side, python in (("ours", sys.executable), ("peers", str(PEERS))):
-            command = [python, "-m", "benchmarks.backtest", "--side", side, folder]
+            command = [python, "-m", "benchmarks.solving.backtest", "--side", side, folder]
             subprocess.run(command, cwd=ROOT, env=environment, check=True)
         table = compared(Path(folder))
     print(told(table))
@@ -210,11 +210,11 @@ def main() -> None:
 INTRODUCTION = f"""# Backtests beside the peers
 
 Twenty years of daily prices, monthly rebalancing, minimum variance on a {LOOKBACK}-day Ledoit-Wolf covariance, cap
-{CAP:.0%}, through the public call. Made by `python -m benchmarks.backtest --write`: CPU seconds, one thread, the least
-of several runs, all in one sitting. The accounting is a backtest whose decisions are given, with weights that change in
-every name every month; bt is told the same. Differences are relative; weights differ by what Clarabel stops at.
-Counted with the accounting are the NAV and every measure of it; tables of trades, weights and attribution are made when
-they are read, and take 4 ms more at 20 names and 7 ms at 100.
+{CAP:.0%}, through the public call. Made by `python -m benchmarks.solving.backtest --write`: CPU seconds, one thread,
+the least of several runs, all in one sitting. The accounting is a backtest whose decisions are given, with weights
+that change in every name every month; bt is told the same. Differences are relative; weights differ by what Clarabel
+stops at. Counted with the accounting are the NAV and every measure of it; tables of trades, weights and attribution are
+made when they are read, and take 4 ms more at 20 names and 7 ms at 100.
 At 100 names, of the milliseconds of a rebalance two fifths are the certified solve (two rounds of pivots from
 yesterday's names), a third the window's returns and covariance, the rest bookkeeping a decision.
 """

@@ -1,4 +1,4 @@
-"""A desk of many accounts in a temporary folder, for `benchmarks.scale`: its stages, and the library on the same."""
+"""A desk of many accounts in a temporary folder, for `scale.py`: its stages, and the library on the same."""
 
 import os
 import time
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SYMBOLS, DAYS, MODELS, NAMES = 200, 800, 10, 60
 STAGES = ("posterior_returns", "optimal_weights", "trades", "impact", "tail_risk", "hedges")
 COMPUTED = 1000  # accounts at most whose stages are measured without tables and ledger

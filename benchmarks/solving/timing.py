@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.problems import Problem, load
+from benchmarks.solving.problems import Problem, load
 
 Solver = Callable[[Problem], Callable[[], np.ndarray]]
 SECONDS, MOST_RUNS = 2.0, 30

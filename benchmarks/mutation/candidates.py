@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.mutations import Mutant
-from benchmarks.reached import FOLDERS
+from benchmarks.mutation.mutations import Mutant
+from benchmarks.mutation.reached import FOLDERS
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What an evening costs: the shipped desk's new day and the same again, a hundred portfolios, and Dagster's history.
 
-python -m benchmarks.desk_run [--portfolios 100] [--write]
+python -m benchmarks.desk.evening [--portfolios 100] [--write]
 
 Seconds are of CPU, of a process that starts anew each time, on one thread, with bytecode kept from run to run as an
 installation does. The floor is Dagster's own: as many empty assets, in as many jobs, in a home of its own with the
@@ -24,7 +24,7 @@ import yaml
 
 from resources.ledger.anchors import read_anchors
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 BEGIN, END = "<!-- desk_run -->\n", "<!-- end of desk_run -->\n"
 PLACE = HERE / "RESULTS-scale.md"
 DAYS = ("2022-12-27", "2022-12-28")
@@ -158,7 +158,7 @@ def page(found: dict[str, dict[str, float]], portfolios: int) -> str:
     ]  # fmt: skip
     table = "\n".join(f"| {what} | {told} | {aim} |" for what, told, aim in lines)
     return (
-        f"{BEGIN}## An evening\n\n`python -m benchmarks.desk_run`, seconds of CPU on one thread, Dagster "
+        f"{BEGIN}## An evening\n\n`python -m benchmarks.desk.evening`, seconds of CPU on one thread, Dagster "
         f"{version('dagster')}, DuckDB {version('duckdb')}.\n\n| | measured | aim |\n|---|---|---|\n{table}\n{END}"
     )
 

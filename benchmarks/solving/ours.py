@@ -5,8 +5,8 @@ from importlib.metadata import version
 
 import numpy as np
 
-from benchmarks.problems import RISK_FREE, TURNOVER, Problem
-from benchmarks.timing import Solver, measure
+from benchmarks.solving.problems import RISK_FREE, TURNOVER, Problem
+from benchmarks.solving.timing import Solver, measure
 from optimizer import Estimates, ExposureType, Fund, FundExposureMap, Policy, Universe, solve
 
 BETA = ExposureType.EQUITY

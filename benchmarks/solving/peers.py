@@ -14,8 +14,8 @@ from skfolio import RiskMeasure
 from skfolio.optimization import MaximumDiversification, MeanRisk, ObjectiveFunction, RiskBudgeting
 from skfolio.prior import BasePrior, ReturnDistribution
 
-from benchmarks.problems import DAYS, RISK_FREE, TAIL, TURNOVER, Problem
-from benchmarks.timing import Solver, measure
+from benchmarks.solving.problems import DAYS, RISK_FREE, TAIL, TURNOVER, Problem
+from benchmarks.solving.timing import Solver, measure
 
 Run = Callable[[], np.ndarray]
 Options = Mapping[str, float]

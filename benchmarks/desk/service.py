@@ -1,7 +1,7 @@
-"""Load on the API: reads, 20-asset rebalances, ten clients, alone and while runs write. `python -m benchmarks.service`.
+"""Load on the API: reads, 20-asset rebalances, ten clients, alone and while runs write.
 
-`--soak MINUTES` is another measurement: ten clients beside runs of one day after the other, minute by minute, with the
-memory of the server.
+`python -m benchmarks.desk.service`; `--soak MINUTES` is another measurement: ten clients beside runs of one day after
+the other, minute by minute, with the memory of the server.
 
 Server and clients share the machine's cores, so that the figures are a lower bound. The warehouse is that of
 PACKFOLIO_HOME; without one the embedded prices are run into a temporary home first.
@@ -27,7 +27,7 @@ import numpy as np
 
 PORT = 8077
 BASE = f"http://127.0.0.1:{PORT}"
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)

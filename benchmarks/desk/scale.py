@@ -1,6 +1,6 @@
 """Many accounts on one pack: what a stage costs beside what its mathematics costs, and how both grow.
 
-`python -m benchmarks.scale [--accounts 10 100] [--engine serial] [--write]`: one thread, CPU seconds, in one sitting.
+`python -m benchmarks.desk.scale [--accounts 10 100] [--engine serial] [--write]`: one thread, CPU seconds, one sitting.
 Accounts are snapshots of 20 to 60 names of ten models, seeded; the desk lies in a temporary folder. The library's rate
 is measured on the same accounts, in the same process, on estimates that are there: beliefs, weights and whole shares,
 and with impact, tails, scenarios and hedges, which is the mathematics of all stages that the ratios compare with.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.scale_desk import COMPUTED, DAYS, MODELS, NAMES, ROOT, STAGES, SYMBOLS, Bench
+from benchmarks.desk.scale_desk import COMPUTED, DAYS, MODELS, NAMES, ROOT, STAGES, SYMBOLS, Bench
 
 RESULTS = ROOT / "benchmarks" / "RESULTS-scale.md"
 HEADING = "## Accounts on one pack"

@@ -1,6 +1,6 @@
 """PyPortfolioOpt's DiscreteAllocation on purchases out of cash, run in .peers: shares and CPU seconds.
 
-python -m benchmarks.discrete FOLDER reads purchase-N.npz (prices, weights, nav) and writes discrete-N.npz.
+python -m benchmarks.trades.discrete FOLDER reads purchase-N.npz (prices, weights, nav) and writes discrete-N.npz.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Judges covariances by the returns that followed: `python -m benchmarks.factor_quality DATA`.
+"""Judges covariances by the returns that followed: `python -m benchmarks.factors.quality DATA`.
 
 DATA is a folder with `scale/stocks504_daily.parquet`, `market/stocks100_daily.parquet` (symbol, date, adj_close, close,
 volume) and `reference/sectors_2021.csv`. Writes the table between the marks of docs/methods/factor-model.md.
@@ -35,8 +35,8 @@ from optimizer.factors.quality import bias_statistic, q_statistic, qlike, rollin
 from optimizer.numerics.matrices import LowRank, Matrix
 from optimizer.typing import Array
 
-PAGE = Path(__file__).parents[1] / "docs" / "methods" / "factor-model.md"
-START, END = "<!-- written by benchmarks/factor_quality.py -->\n", "<!-- end -->\n"
+PAGE = Path(__file__).parents[2] / "docs" / "methods" / "factor-model.md"
+START, END = "<!-- written by benchmarks/factors/quality.py -->\n", "<!-- end -->\n"
 STEP, WINDOW, FIRST, RANDOM, HELD = 21, 504, 756, 100, 50
 DEFECT = 0.75  # a move beyond it is a vendor's defect in these files more often than not
 METHODS: Mapping[str, Callable[[Sample], Array]] = {

@@ -1,7 +1,7 @@
 """Whole-share trade lists of 500 names: time, distance from the proven bound, and what plain rounding gives.
 
-OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.trades            prints the table
-OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.trades --write    writes it to RESULTS-trades.md
+OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.trades.lists            prints the table
+OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.trades.lists --write    writes it to RESULTS-trades.md
 """
 
 import os
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.harness import ROOT, SIDES, THREADS
-from benchmarks.trade_books import NAMES, Book, Case, book, listed
+from benchmarks.solving.harness import ROOT, SIDES, THREADS
+from benchmarks.trades.books import NAMES, Book, Case, book, listed
 from optimizer import (
     CompiledPolicy,
     Estimates,
@@ -31,7 +31,7 @@ from optimizer.numerics.tracking_risk import RIDGE
 from optimizer.proposals.proposal import believe
 from optimizer.trading.trades import AVERSION
 
-RESULTS = Path(__file__).with_name("RESULTS-trades.md")
+RESULTS = Path(__file__).parents[1].joinpath("RESULTS-trades.md")
 RUNS, SEEDS = 3, (0, 1, 2)
 
 
@@ -93,7 +93,7 @@ def measured(case: Case) -> str:
 
 HEAD = """# Whole-share trade lists
 
-`OMP_NUM_THREADS=1 python -m benchmarks.trades --write`; 500 names, CPU ms (median of 9 lists on three books), the
+`OMP_NUM_THREADS=1 python -m benchmarks.trades.lists --write`; 500 names, CPU ms (median of 9 lists on three books), the
 other columns in bps of NAV, of the last book; gaps are the worst of the three. Commission 5.00 and impact 15 bps a
 trade where costs count. The objective is costs plus 100 x tracking variance; *bound* is what no permitted list can go
 below, *gap* how far ours may be from it, *cut down* how far above it the target cut down to whole lots is.
@@ -152,7 +152,7 @@ def against_discrete() -> list[str]:
             symbols = given.estimates.symbols
             prices, weights = ([it[s] for s in symbols] for it in (given.prices, given.target))
             np.savez(folder / f"purchase-{n}.npz", prices=prices, weights=weights, nav=free.nav)
-        command = [str(SIDES["peers"]), "-m", "benchmarks.discrete", name]
+        command = [str(SIDES["peers"]), "-m", "benchmarks.trades.discrete", name]
         subprocess.run(command, cwd=ROOT, env={**os.environ, **dict.fromkeys(THREADS, "1")}, check=True)
         lines = []
         for n, given in books.items():

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.problems import CASES, cost, load, make, violation
+from benchmarks.solving.problems import CASES, cost, load, make, violation
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 OWN = ROOT / ".venv" / "bin" / "python"
 SIDES = {"ours": OWN, "peers": ROOT / ".peers" / "bin" / "python", "bare": OWN}
@@ -60,7 +60,7 @@ def run_side(side: str, folder: Path) -> dict[str, dict[str, str]]:
     python = SIDES[side]
     if not python.exists():
         sys.exit(f"{python} is missing; make bench creates it")
-    command = [str(python), "-m", f"benchmarks.{side}", str(folder), side]
+    command = [str(python), "-m", f"benchmarks.solving.{side}", str(folder), side]
     subprocess.run(
         command,
         cwd=ROOT,
@@ -74,7 +74,7 @@ def run_side(side: str, folder: Path) -> dict[str, dict[str, str]]:
 def run_large() -> str:
     """Our seconds at sizes that are not timed against anyone, as a table."""
     threads = {**os.environ, **dict.fromkeys(THREADS, "1")}
-    command = [str(SIDES["ours"]), "-m", "benchmarks.large"]
+    command = [str(SIDES["ours"]), "-m", "benchmarks.solving.large"]
     done = subprocess.run(command, cwd=ROOT, env=threads, check=True, capture_output=True, text=True)
     sizes = [json.loads(line) for line in done.stdout.splitlines()]
     steps = [name for name in sizes[0] if name != "n"]
@@ -184,7 +184,7 @@ By hand: {versions["bare"]}.
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.harness", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.solving.harness", description=__doc__)
     parser.add_argument("--case", choices=CASES, action="append", help="only these")
     parser.add_argument("--largest", type=int, default=1000, help="largest universe")
     parser.add_argument("--write", action="store_true", help="write RESULTS.md")

@@ -18,10 +18,10 @@ from typing import IO, Any
 import pytest
 from _pytest.main import pytest_runtestloop
 
-from benchmarks.mutations import Mutant
-from benchmarks.reached import CONTEXT, FOLDER, FOLDERS, Lines, digest, record
+from benchmarks.mutation.mutations import Mutant
+from benchmarks.mutation.reached import CONTEXT, FOLDER, FOLDERS, Lines, digest, record
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PRELOADED = (
     "numpy pandas scipy.optimize scipy.stats cvxpy sklearn.covariance duckdb pyarrow dagster fastapi rich"
     " hypothesis matplotlib.figure typer"

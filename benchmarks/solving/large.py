@@ -1,8 +1,8 @@
 """Universes that no peer here solves, step by step, each size in a process of its own.
 
-`python -m benchmarks.large [SIZE ...]`: one JSON line a size and part. "solve": CPU seconds of the estimation and of
-each method. "book": one book from known prices to the impact of its trades, as the pipeline's stages go, with the
-memory that it takes; the last line says how each stage grows with the names.
+`python -m benchmarks.solving.large [SIZE ...]`: one JSON line a size and part. "solve": CPU seconds of the estimation
+and of each method. "book": one book from known prices to the impact of its trades, as the pipeline's stages go, with
+the memory that it takes; the last line says how each stage grows with the names.
 """
 
 import json
@@ -16,8 +16,8 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from benchmarks.problems import DAYS, RISK_FREE, make
-from benchmarks.timing import least_seconds
+from benchmarks.solving.problems import DAYS, RISK_FREE, make
+from benchmarks.solving.timing import least_seconds
 from optimizer import Estimates, Mandate, Policy, Portfolio, Position, Recipe, Universe, estimate, solve
 from optimizer.proposals.compiled_policy import CompiledPolicy
 from optimizer.proposals.proposal import believe, orders_impact
@@ -113,7 +113,7 @@ def main() -> None:
     books = {}
     for n in sizes:
         for part in PARTS:
-            command = [sys.executable, "-m", "benchmarks.large", "--child", part, str(n)]
+            command = [sys.executable, "-m", "benchmarks.solving.large", "--child", part, str(n)]
             said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
             print(json.dumps({"part": part, "n": n, **said}), flush=True)
             if part == "book":

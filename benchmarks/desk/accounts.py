@@ -1,6 +1,7 @@
-"""What accounts cost: rows loaded, snapshots taken, written and read back. `python -m benchmarks.accounts [COUNT]`.
+"""What accounts cost: rows loaded, snapshots taken, written and read back.
 
-CPU seconds of one process, on invented prices and accounts of 20 to 60 names on one model.
+`python -m benchmarks.desk.accounts [COUNT]`: CPU seconds of one process, on invented prices and accounts of 20 to 60
+names on one model.
 """
 
 import random
