@@ -18,7 +18,7 @@ from pipeline.environment import Environment
 from resources.audit.restatements import BookNews, Proposal, book_news, proposed_revisions
 from resources.audit.verification import check_published, verify_home
 from resources.ledger import ledger
-from resources.ledger.anchors import read_anchors
+from resources.ledger.anchors import read_anchors, refuse_disputed
 from resources.ledger.ledger import Connection
 from resources.ledger.record_error import RecordError
 from resources.logs.open_questions import open_questions, set_aside_since
@@ -208,7 +208,12 @@ def _anchor(environment: Environment) -> Iterator[Finding]:
                 "set PACKFOLIO_ANCHOR to other storage; the next run starts it",
             )
         return
-    anchors = read_anchors(path)
+    try:
+        anchors = read_anchors(path)
+        refuse_disputed(anchors, path)
+    except RecordError as error:
+        yield Finding("anchor", FAULT, str(error), "see `packfolio packs verify`")
+        return
     if _same_disk(path, environment.home):
         said = f"{path} lies on the same storage as the warehouse: who can replace one can replace both"
         yield Finding(

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from optimizer import PolicyError
 from optimizer.problem.methods import METHODS
 from optimizer.risk.scenarios import FACTORS
-from resources.audit.tracing import OF_FACTORS, refuse_untraced, trace_of
 from resources.ledger.ledger import columns
+from resources.lineage.tracing import OF_FACTORS, refuse_untraced, trace_of
 from resources.packs.packs import Pack
 from resources.results.account_list import Wanted, accounts_page
 from resources.results.attribution.told import attribution_of

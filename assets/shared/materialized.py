@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from resources.audit.column_lineage import COLUMNS, asset_of
 from resources.ledger.ledger import Connection, Entry, columns, head, sha256
+from resources.lineage.column_lineage import COLUMNS, asset_of
 from resources.packs.packs import Pack
 from resources.store.descriptions import column_sentence
 

@@ -52,12 +52,12 @@ def trace(
     as_json: Json = False,
 ) -> None:
     """Walk from a row back to the prices: KEY is PACK, then SYMBOL, then PORTFOLIO or FACTOR as the table has."""
-    from resources.audit.tracing import trace_row
+    from resources.lineage.tracing import trace_row
 
     with reader() as con:
         tree = trace_row(con, table, [chosen_pack(key[0]), *key[1:]])
         if openlineage:
-            from resources.audit.open_lineage import emit, lineage_events
+            from resources.lineage.open_lineage import emit, lineage_events
 
             emit(lineage_events(con, tree), openlineage)
     if as_json:

@@ -1,1 +1,1 @@
-"""Where a number came from and whether it still stands: trace, verify, diff, replay, backup; nothing here computes."""
+"""Whether what is on record still stands: verify, diff, replay, backup; nothing here computes."""

@@ -7,6 +7,7 @@ from resources.audit.cell_verification import Line
 from resources.audit.faults import CHANGED, MISSING, Fault
 from resources.ledger.anchor_lines import ACCEPTED, BEGUN, FORGED, INTENT, REVOKED, ROTATED, Anchor
 from resources.ledger.anchors import Anchors
+from resources.ledger.cosignatures import Cosigned
 from resources.ledger.merkle import roots_at
 from resources.ledger.signatures import COUNTERSIGNATURE, SIGNATURE, PublicKey
 
@@ -49,10 +50,7 @@ def _unlike_trees(by_id: Mapping[int, Line], standing: Sequence[Anchor]) -> list
 
     The nodes beside the warehouse are a cache, which verification does not believe: each is computed again.
     """
-    hashes = [by_id[number].this_hash for number in sorted(by_id)]
-    if len(by_id) != max(by_id, default=0) or not all(re.fullmatch("[0-9a-f]{64}", one) for one in hashes):
-        return []
-    roots = roots_at(map(bytes.fromhex, hashes), {line.count for line in standing if line.root})
+    roots = _roots(by_id, {line.count for line in standing if line.root})
     return [
         Fault(
             "anchor",
@@ -60,8 +58,35 @@ def _unlike_trees(by_id: Mapping[int, Line], standing: Sequence[Anchor]) -> list
             f"the root anchored at {line.at} is not that of the first {line.count} ledger rows",
         )
         for line in standing
-        if line.root and line.count in roots and roots[line.count].hex() != line.root
+        if line.root and line.count in roots and roots[line.count] != line.root
     ]
+
+
+def _roots(by_id: Mapping[int, Line], counts: set[int]) -> dict[int, str]:
+    """Count -> root of the tree over so many rows; none where the chain is broken, and for more than there are."""
+    hashes = [by_id[number].this_hash for number in sorted(by_id)]
+    if len(by_id) != max(by_id, default=0) or not all(re.fullmatch("[0-9a-f]{64}", one) for one in hashes):
+        return {}
+    return {count: root.hex() for count, root in roots_at(map(bytes.fromhex, hashes), counts).items()}
+
+
+def check_witnessed(lines: Sequence[Line], anchors: Anchors, cosigned: Sequence[Cosigned]) -> Found:
+    """The ledger against what witnesses saw of it; what they saw before a break was accepted is a note."""
+    by_id = {line.id: line for line in lines}
+    roots, length = _roots(by_id, {one.count for one in cosigned}), max(by_id, default=0)
+    faults, notes = [], []
+    for one in cosigned:
+        if roots.get(one.count, one.root) == one.root and one.count <= length:
+            continue
+        said = (
+            f"line {one.place} of the witnesses: the holder of {one.key} saw another ledger of {one.count} rows at "
+            f"{one.at}: it was cut off or rewritten, or another was shown"
+        )
+        if anchors.accepted and one.at < anchors.accepted.at:
+            notes.append(f"{said}; a break was accepted since")
+        else:
+            faults.append(Fault("witnesses", CHANGED, said, ledger_row=one.count))
+    return faults, notes
 
 
 def _by_itself(anchors: Anchors) -> Found:

@@ -16,11 +16,12 @@ import duckdb
 from optimizer import DataError
 from resources.audit.verification import verify
 from resources.ledger import ledger
-from resources.ledger.anchor_lines import ACCEPTED, INTENT
-from resources.ledger.anchors import Anchors, append_line, read_anchors
+from resources.ledger.anchor_lines import ACCEPTED, BEFORE, INTENT
+from resources.ledger.anchors import Anchors, append_line, read_anchors, refuse_disputed
 from resources.ledger.ledger import file_sha256
 from resources.ledger.whole_file import copy_whole, force_to_disk, whole
 from resources.store.code_version import code_version
+from resources.store.duckdb_engine import attached
 from resources.store.file_lock import held
 from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
@@ -149,7 +150,9 @@ def restore(
     manifest = read_manifest(source)
     there = read_anchors(warehouse.anchor)
     at = at.astimezone(UTC).replace(tzinfo=None)
-    lost = _is_lost(there, manifest)
+    if not reason:
+        refuse_disputed(there, warehouse.anchor)
+    lost = bool(there.disputed) or _is_lost(there, manifest)
     if lost and not reason:
         raise DataError(
             f"the backup ends at ledger row {manifest.count}, the anchor remembers {_newest(there)}: what came after "
@@ -221,7 +224,7 @@ def _set_aside(warehouse: Warehouse, at: datetime) -> Path | None:
     there = warehouse.path.exists()
     if there:
         # It cannot be opened, which may be why a backup is wanted.
-        with suppress(duckdb.Error), duckdb.connect(str(warehouse.path)) as con:
+        with suppress(duckdb.Error), attached(warehouse.path) as con:
             con.execute("checkpoint")
     name = f"warehouse.replaced-{at:%Y%m%dT%H%M%S}"
     free = (name if number == 1 else f"{name}-{number}" for number in count(1))
@@ -254,8 +257,7 @@ def accept_break(warehouse: Warehouse, stamp: ledger.Stamp, reason: str) -> int:
         said = ledger.sha256(reason)
         ledger.append_entry(con, stamp, entry, "accepted_break", said, 0, cells={}, given={}, inputs=inputs)
         there = read_anchors(warehouse.anchor)
-        append_line(
-            warehouse.anchor, ACCEPTED, *ledger.head(con), stamp.at, {"accepted": reason}, after=there
-        )
+        told = {"accepted": reason, **({BEFORE: there.whole} if there.whole else {})}
+        append_line(warehouse.anchor, ACCEPTED, *ledger.head(con), stamp.at, told, after=there)
         con.execute("commit")
     return entry

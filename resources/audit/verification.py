@@ -6,7 +6,12 @@ from pathlib import Path
 
 from cryptography.x509 import Certificate
 
-from resources.audit.anchor_verification import accepted_breaks, check_anchors, check_signatures
+from resources.audit.anchor_verification import (
+    accepted_breaks,
+    check_anchors,
+    check_signatures,
+    check_witnessed,
+)
 from resources.audit.cell_verification import (
     Line,
     cells_of,
@@ -21,6 +26,7 @@ from resources.audit.cell_verification import (
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault, Report
 from resources.audit.log_verification import LogCheck
 from resources.ledger.anchors import Anchors, read_anchors
+from resources.ledger.cosignatures import Cosigned, cosigned_beside, read_cosigned
 from resources.ledger.ledger import (
     GENESIS,
     LEDGER_FIELDS,
@@ -41,12 +47,17 @@ COPY = "published copy"
 
 
 def verify(
-    con: Connection, anchor: Path | Anchors, pack_id: str | None = None, key: PublicKey | None = None
+    con: Connection,
+    anchor: Path | Anchors,
+    pack_id: str | None = None,
+    key: PublicKey | None = None,
+    cosigned: Sequence[Cosigned] = (),
 ) -> Report:
     """Recomputes the whole warehouse, or what one pack sees and what was computed from it.
 
-    anchor  the file of anchors, or its lines as read before the warehouse was copied
-    key     the desk's public key, when the lines must bear its signature
+    anchor    the file of anchors, or its lines as read before the warehouse was copied
+    key       the desk's public key, when the lines must bear its signature
+    cosigned  what witnesses signed
     Raises DataError for a pack that is not on record.
     """
     lines, faults = _ledger(con)
@@ -75,10 +86,10 @@ def verify(
     anchors = anchor if isinstance(anchor, Anchors) else read_anchors(anchor)
     lost, notes = check_anchors(lines, anchors)
     forged, unread = check_signatures(anchors, key)
+    other, seen = check_witnessed(lines, anchors, cosigned)
     breaks = accepted_breaks(anchors)
-    return Report(
-        [*faults, *forged, *lost], [*breaks, *notes, *unread], _checked(con, filled, lines, within), breaks
-    )
+    found, said = [*faults, *forged, *lost, *other], [*breaks, *notes, *unread, *seen]
+    return Report(found, said, _checked(con, filled, lines, within), breaks)
 
 
 def verify_home(
@@ -95,10 +106,12 @@ def verify_home(
     Raises DataError where there never was a warehouse.
     """
     stamps = read_stamps(stamps_beside(warehouse.anchor))
+    cosigned = read_cosigned(cosigned_beside(warehouse.anchor))
     try:
         with warehouse.snapshot() as look:
             own = look.anchors
-            report = verify(look.con, own if other is None else read_anchors(other), pack_id, key)
+            anchors = own if other is None else read_anchors(other)
+            report = verify(look.con, anchors, pack_id, key, cosigned)
             newer = look.unlike if other is None else None
     except RecordError as error:  # lost or damaged: there is nothing to recompute
         own, newer = read_anchors(warehouse.anchor), None

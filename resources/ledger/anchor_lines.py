@@ -14,29 +14,29 @@ from typing import Any
 
 from resources.ledger.ledger import GENESIS
 from resources.ledger.record_error import in_a_line
-from resources.ledger.signatures import SIGNATURES
+from resources.ledger.signatures import COUNTERSIGNATURE, SIGNATURE, SIGNATURES, is_key, is_signature
 
 INTENT, COMMIT, BEGUN, ACCEPTED, PUBLISHED = "intent", "commit", "begun", "accepted", "published"
 FORGED, ROTATED, REVOKED, CHECKPOINT = "forged", "rotated", "revoked", "checkpoint"
 PLACE = ("number", "previous", "kind")
 EVERY = ("count", "head", "at")
 ROOT = "root"  # of the Merkle tree over the rows; a line may say it, those of schema 7 and before do not
-# What a line of each kind says besides PLACE, EVERY and its signature.
-KINDS: Mapping[str, frozenset[str]] = {
-    BEGUN: frozenset(),  # the anchor starts beside a ledger that has rows already
-    INTENT: frozenset(),  # the transaction that is about to commit makes the ledger this
-    COMMIT: frozenset(),  # it did
-    CHECKPOINT: frozenset(),  # the root of its tree, which earlier lines did not say
-    PUBLISHED: frozenset({"sha256"}),  # of the copy that readers get from here on
-    FORGED: frozenset(
-        {"sha256", "kept"}
-    ),  # a copy stood there that nobody published; under which name it is kept
-    ACCEPTED: frozenset(
-        {"accepted"}
-    ),  # why a record that differs from the lines before is accepted from here on
-    ROTATED: frozenset({"old_key", "new_key"}),  # signed by both
-    REVOKED: frozenset({"revoked_key", "reason"}),
+BEFORE = "before"  # SHA-256 of all lines before an accepted break: what was odd about them then, and no more
+# What a line of each kind says besides PLACE, EVERY, ROOT, BEFORE and its signatures.
+KINDS: Mapping[str, tuple[str, ...]] = {
+    BEGUN: (),  # the anchor starts beside a ledger that has rows already
+    INTENT: (),  # the transaction that is about to commit makes the ledger this
+    COMMIT: (),  # it did
+    CHECKPOINT: (),  # the root of its tree, which earlier lines did not say
+    PUBLISHED: ("sha256",),  # of the copy that readers get from here on
+    FORGED: ("sha256", "kept"),  # a copy stood there that nobody published; under which name it is kept
+    ACCEPTED: ("accepted",),  # why a record that differs from the lines before is accepted from here on
+    ROTATED: ("old_key", "new_key"),  # signed by both
+    REVOKED: ("revoked_key", "reason"),
 }
+# Which kinds alone may say it, where not all may.
+OF_KIND = {BEFORE: ACCEPTED, COUNTERSIGNATURE: ROTATED}
+HASHES = ("head", ROOT, BEFORE, "sha256")
 LONGEST = 1 << 63
 
 
@@ -97,39 +97,52 @@ class HalfError(ValueError):
 @lru_cache(maxsize=512)  # the last ones are read before every look at the warehouse
 def read_line(number: int, text: bytes) -> Anchor:
     """A line by itself; raises ValueError that says what is odd about it."""
-    told = _object(text)
-    names = set(told) - SIGNATURES - {ROOT}
-    kind = told.get("kind", COMMIT)
-    if "number" in told:
-        if not isinstance(kind, str) or kind not in KINDS:
-            raise ValueError(f"is of a kind that this release does not know ({str(kind)[:40]!r})")
-        wanted = {*PLACE, *EVERY, *KINDS[kind]}
-    else:
-        wanted = {*EVERY, *({"accepted"} if "accepted" in told else ())}
-    if names != wanted:
-        raise ValueError(
-            f"says {', '.join(sorted(names ^ wanted))[:80]}, which a line of its kind must, or must not"
-        )
+    told = read_object(text)
+    kind, names = _names_told(told)
     count, head, at = told["count"], told["head"], told["at"]
     if type(count) is not int or not 0 <= count < LONGEST:
         raise ValueError("has a count that is no number of rows")
     if kind == CHECKPOINT and ROOT not in told:
         raise ValueError("is a checkpoint without a root")
-    for name in ("head", ROOT):
-        if not _is_hash(told.get(name, head)):
+    for name in HASHES:
+        if not is_hash(told.get(name, GENESIS)):
             raise ValueError(f"has a {name} that is no SHA-256")
-    texts = [told[name] for name in told if name not in ("number", "count")]
-    if not all(isinstance(value, str) and value.strip() for value in texts):
+    texts = {name: value for name, value in told.items() if name not in ("number", "count")}
+    if not all(isinstance(value, str) and value.strip() for value in texts.values()):
         raise ValueError("leaves empty what it must say")
+    for name, value in texts.items():
+        if name in SIGNATURES and not is_signature(value):
+            raise ValueError(f"has a {name} that is none")
+        if name.endswith("_key") and not is_key(value):
+            raise ValueError(f"has a key that is none ({name})")
     _time(at)
+    if "number" in told and json.dumps({name: told[name] for name in names}).encode() != text:
+        raise ValueError("is not written as this program writes a line")
     return Anchor(number, count, head, at, ACCEPTED if "accepted" in told else kind, told)
 
 
-def _object(text: bytes) -> dict[str, Any]:
+def _names_told(told: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """The kind of a line, and what it says, in order; raises ValueError where one of its kind says something else."""
+    kind: Any = told.get("kind", COMMIT)
+    if "number" not in told:
+        must = [*EVERY, *(["accepted"] if "accepted" in told else [])]
+    elif not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"is of a kind that this release does not know ({str(kind)[:40]!r})")
+    else:
+        must = [*PLACE, *EVERY, *KINDS[kind]]
+    may = [name for name in (ROOT, BEFORE, SIGNATURE, COUNTERSIGNATURE) if OF_KIND.get(name, kind) == kind]
+    if unfit := {*told} - {*may} ^ {*must}:
+        raise ValueError(f"says {', '.join(sorted(unfit))[:80]}, which a line of its kind must, or must not")
+    return str(kind), [name for name in (*must, *may) if name in told]
+
+
+def read_object(text: bytes) -> dict[str, Any]:
+    """A JSON object in which no name stands twice; raises ValueError with what is odd, HalfError for half of one."""
     try:
         found = json.loads(text.decode(), object_pairs_hook=_once)
     except (json.JSONDecodeError, UnicodeDecodeError):
-        if not text.rstrip().endswith(b"}"):
+        begun = text.strip(b"\0")  # a disk that lost power may leave such bytes
+        if (begun.startswith(b"{") and not begun.rstrip().endswith(b"}")) or (text and not begun):
             raise HalfError from None
         raise ValueError("is no JSON object") from None
     except (ValueError, RecursionError) as error:
@@ -153,12 +166,17 @@ def _time(text: str) -> None:
         raise ValueError(f"has a time that is none ({text[:40]!r})") from None
 
 
-def _is_hash(value: Any) -> bool:
+def is_hash(value: Any) -> bool:
+    """Whether a value is the text of a SHA-256."""
     return isinstance(value, str) and len(value) == len(GENESIS) and not set(value) - set("0123456789abcdef")
 
 
-def check_place(line: Anchor, previous: str | None, before: Anchor | None) -> None:
-    """Raises ValueError unless the line belongs where it stands."""
+def check_place(line: Anchor, previous: str | None, before: Anchor | None, so_far: str | None) -> None:
+    """Raises ValueError unless the line belongs where it stands.
+
+    previous  SHA-256 of the line before; None where that is not known
+    so_far    SHA-256 of all lines before; None where that is not known
+    """
     if not line.numbered:
         if before and before.numbered:
             raise ValueError("has no number, though the lines before it have")
@@ -171,6 +189,8 @@ def check_place(line: Anchor, previous: str | None, before: Anchor | None) -> No
         )
     if previous is not None and line.told["previous"] != previous:
         raise ValueError("does not follow the line before it: one of the two was changed or slipped in")
+    if so_far is not None and line.told.get(BEFORE, so_far) != so_far:
+        raise ValueError("accepts a break, and a line before it was changed since")
 
 
 def check_order(line: Anchor, settled: Anchor | None, before: Anchor | None) -> None:
@@ -193,7 +213,7 @@ def check_order(line: Anchor, settled: Anchor | None, before: Anchor | None) -> 
 def number_of(text: bytes) -> int | None:
     """The number that a line says; None where it says none."""
     try:
-        number = _object(text).get("number")
+        number = read_object(text).get("number")
     except ValueError:
         return None
-    return number if type(number) is int else None
+    return number if type(number) is int and 0 < number < LONGEST else None

@@ -2,11 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from resources.ledger.anchor_lines import (
     ACCEPTED,
@@ -30,14 +33,16 @@ TAIL = 1 << 14  # bytes that are read of the end; a line takes a few hundred, a 
 class Anchors:
     """The lines of an anchor file, oldest first; the numbers of half lines; what is odd about which lines.
 
-    end   SHA-256 of the last line as it stands in the file
-    size  number of lines of any kind
+    end    SHA-256 of the last line as it stands in the file
+    whole  SHA-256 of all lines; None where only the last ones were read
+    size   number of lines of any kind
     """
 
     lines: tuple[Anchor, ...] = ()
     torn: tuple[int, ...] = ()
     odd: tuple[tuple[int, str], ...] = ()
     end: str = GENESIS
+    whole: str | None = sha256(b"").hexdigest()
     size: int = 0
 
     @cached_property
@@ -69,17 +74,30 @@ class Anchors:
 
 
 def read_anchors(path: Path) -> Anchors:
-    """What the anchor file says; a missing file says nothing."""
-    if not path.exists():
-        return Anchors()
-    return _parsed(_split(path.read_bytes()), 0, GENESIS)
+    """What the anchor file says; a missing file says nothing. Raises RecordError for what is no readable file."""
+    with _opened(path) as file:
+        return _parsed(_split(file.read()), 0, GENESIS) if file else Anchors()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO | None]:
+    """The anchor, to be read; None where there is none."""
+    try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError(f"{path} is a folder, a pipe or a device")
+        with path.open("rb") if path.exists() else nullcontext() as file:
+            yield file
+    except OSError as error:
+        raise RecordError(
+            f"the anchor cannot be read ({error}): put the true file back, or name it in PACKFOLIO_ANCHOR"
+        ) from error
 
 
 def read_end(path: Path) -> Anchors:
     """The last lines alone, as many as are needed to go on from them; raises RecordError where they are odd."""
-    if not path.exists():
-        return Anchors()
-    with path.open("rb") as file:
+    with _opened(path) as file:
+        if file is None:
+            return Anchors()
         start = max(0, file.seek(0, os.SEEK_END) - TAIL)
         file.seek(start)
         raw = _split(file.read())[1 if start else 0 :]  # the first may be cut in half
@@ -87,13 +105,18 @@ def read_end(path: Path) -> Anchors:
     found = _parsed(raw, number - 1, None) if number else Anchors()
     if found.settled is None:
         found = read_anchors(path)
-    if found.disputed:
-        number, why = found.disputed[-1]
+    refuse_disputed(found, path)
+    return found
+
+
+def refuse_disputed(anchors: Anchors, path: Path) -> None:
+    """Raises RecordError for odd lines that nobody accepted since."""
+    if anchors.disputed:
+        number, why = anchors.disputed[0]
         raise RecordError(
             f"line {number} of the anchor {path} {why}; nothing was written: see `packfolio packs verify`, put the "
             f"true file back, or go on with `packfolio doctor db --accept REASON`, which stays on record"
         )
-    return found
 
 
 def append_line(
@@ -141,19 +164,24 @@ def _parsed(raw: Iterable[bytes], before: int, previous: str | None) -> Anchors:
     torn: list[int] = []
     odd: list[tuple[int, str]] = []
     known, settled, number = previous is not None, None, before
+    so_far = sha256() if known else None
     for number, text in enumerate(raw, before + 1):
         try:
             line = read_line(number, text)
-            check_place(line, previous, lines[-1] if lines else None)
+            check_place(line, previous, lines[-1] if lines else None, so_far.hexdigest() if so_far else None)
             if known:
                 check_order(line, settled, lines[-1] if lines else None)
         except HalfError:
             torn.append(number)
         except ValueError as error:
             odd.append((number, in_a_line(str(error))))
+            known = False  # one odd line is one fault, and not one of each line after it
         else:
             lines.append(line)
             if line.kind != INTENT:
                 known, settled = True, line
         previous = bytes_sha256(text)
-    return Anchors(tuple(lines), tuple(torn), tuple(odd), previous or GENESIS, number)
+        if so_far:
+            so_far.update(text + b"\n")
+    whole = so_far.hexdigest() if so_far else None
+    return Anchors(tuple(lines), tuple(torn), tuple(odd), previous or GENESIS, whole, number)

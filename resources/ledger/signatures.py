@@ -113,22 +113,40 @@ class PublicKey:
         """Of the file of a private key; raises PolicyError where it holds none."""
         return cls(_text(private_key(path).public_key()))
 
-    def fits(self, fields: Mapping[str, object], signature: object) -> bool:
+    def fits(self, fields: Mapping[str, object], signature: object, purpose: bytes = PURPOSE) -> bool:
         """Whether the holder of the key signed these fields."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         try:
             key = Ed25519PublicKey.from_public_bytes(base64.b64decode(self.text, validate=True))
-            key.verify(base64.b64decode(str(signature), validate=True), _message(fields))
+            key.verify(base64.b64decode(str(signature), validate=True), _message(fields, purpose))
         except (InvalidSignature, ValueError):
             return False
         return True
+
+
+def is_key(text: str) -> bool:
+    """Whether a text is the 32 bytes of a key, written as a line of the anchor names one."""
+    return _is_base64(text, 32)
+
+
+def is_signature(text: str) -> bool:
+    """Whether a text is the 64 bytes of a signature, written as a line of the anchor has it."""
+    return _is_base64(text, 64)
+
+
+def _is_base64(text: str, length: int) -> bool:
+    try:
+        found = base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return len(found) == length and base64.b64encode(found).decode() == text
 
 
 def _text(key: "Ed25519PublicKey") -> str:
     return base64.b64encode(key.public_bytes_raw()).decode()
 
 
-def _message(fields: Mapping[str, object]) -> bytes:
-    return PURPOSE + json.dumps(dict(fields), sort_keys=True).encode()
+def _message(fields: Mapping[str, object], purpose: bytes = PURPOSE) -> bytes:
+    return purpose + json.dumps(dict(fields), sort_keys=True).encode()

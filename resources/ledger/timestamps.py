@@ -5,7 +5,7 @@ They lie in `timestamps.jsonl` beside the anchor. Needs the extra `packfolio[tim
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from optimizer import DataError, PolicyError
-from resources.ledger.anchor_lines import Anchor
+from resources.ledger.anchor_lines import Anchor, is_hash, read_object
 from resources.ledger.ledger import bytes_sha256
+from resources.ledger.record_error import RecordError
 from resources.ledger.whole_file import write_whole
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
 
 SECONDS = 30.0
+TOLD = ("line", "sha256", "at", "answer")
 LARGEST = 1 << 20  # bytes; an answer with its certificates takes a few thousand
 TYPES = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
 
@@ -87,16 +89,27 @@ def keep_stamp(file: Path, one: Stamp) -> None:
 
 
 def read_stamps(file: Path) -> list[Stamp]:
-    """The time stamps on file, oldest first; raises DataError for a line that is none."""
-    found = []
-    for number, text in enumerate(file.read_text("utf-8").splitlines() if file.exists() else [], 1):
+    """The time stamps on file, oldest first; raises RecordError for a line that is none."""
+    if not file.exists():
+        return []
+    if not file.is_file():  # a pipe would be waited for
+        raise RecordError(f"{file} is a folder, a pipe or a device: put the true file back")
+    found, raw = [], file.read_bytes()
+    for number, text in enumerate(raw.removesuffix(b"\n").split(b"\n") if raw else [], 1):
         try:
-            told = json.loads(text)
-            answer = base64.b64decode(told["answer"], validate=True)
-            found.append(Stamp(int(told["line"]), str(told["sha256"]), str(told["at"]), answer))
-        except (ValueError, TypeError, KeyError, RecursionError):
-            raise DataError(f"line {number} of {file} is no time stamp: put the true file back") from None
+            found.append(_stamp(read_object(text)))
+        except (ValueError, TypeError):
+            raise RecordError(f"line {number} of {file} is no time stamp: put the true file back") from None
     return found
+
+
+def _stamp(told: Mapping[str, Any]) -> Stamp:
+    if tuple(told) != TOLD or type(told["line"]) is not int:
+        raise ValueError
+    answer = base64.b64decode(told["answer"], validate=True)
+    if not is_hash(told["sha256"]) or not str(told["at"]).isprintable():
+        raise ValueError
+    return Stamp(told["line"], told["sha256"], str(told["at"]), answer)
 
 
 def wrong_stamps(

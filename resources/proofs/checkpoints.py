@@ -1,6 +1,5 @@
 """Checkpoints: lines of the anchor with the root of the ledger's tree, which auditors and witnesses keep."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +7,8 @@ from typing import Any
 
 from optimizer import DataError
 from resources.ledger.anchor_lines import INTENT, REVOKED, ROTATED, Anchor
-from resources.ledger.anchors import read_anchors
+from resources.ledger.anchors import read_anchors, refuse_disputed
+from resources.ledger.cosignatures import cosigned_beside, read_cosigned
 from resources.ledger.ledger import head
 from resources.ledger.signatures import SIGNATURE, PublicKey, signing_key
 from resources.store.warehouse import Warehouse
@@ -18,7 +18,7 @@ def rooted_lines(store: Warehouse, at: datetime) -> list[Anchor]:
     """The lines of the anchor that have a root, oldest first, since the last break that was accepted.
 
     One is written, at `at`, where there is none, or the newest is from before the desk had the key that signs now.
-    Raises DataError where nothing was recorded yet.
+    Raises DataError where nothing was recorded yet, RecordError for an anchor with odd lines.
     """
     lines = _rooted(store)
     if not lines or not _of_our_key(lines[-1]):
@@ -32,6 +32,7 @@ def rooted_lines(store: Warehouse, at: datetime) -> list[Anchor]:
 
 def _rooted(store: Warehouse) -> list[Anchor]:
     anchors = read_anchors(store.anchor)
+    refuse_disputed(anchors, store.anchor)
     since = anchors.accepted.place if anchors.accepted else 0
     return [line for line in anchors.lines if line.place >= since and line.kind != INTENT and line.root]
 
@@ -47,18 +48,8 @@ def lines_about_keys(anchor: Path) -> list[dict[str, Any]]:
 
 
 def cosignatures(anchor: Path) -> list[dict[str, Any]]:
-    """What witnesses signed, from the file beside the anchor; raises DataError for a line that is none."""
-    file = anchor.with_name("witnesses.jsonl")
-    lines = file.read_text("utf-8", errors="replace").splitlines() if file.exists() else []
-    found = []
-    for number, text in enumerate(lines, 1):
-        try:
-            found.append(dict(json.loads(text)))
-        except (ValueError, TypeError, RecursionError):
-            raise DataError(
-                f"line {number} of {file} is none that `packfolio witness` printed: take it out"
-            ) from None
-    return found
+    """What witnesses signed, from the file beside the anchor; raises RecordError for a line that is none."""
+    return [dict(one.told) for one in read_cosigned(cosigned_beside(anchor))]
 
 
 def linked_sizes(lines: Sequence[Anchor], since: Sequence[int], count: int, newest: int) -> list[int]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimizer import DataError, PolicyError
-from resources.audit.tracing import row_key
 from resources.ledger.anchor_lines import Anchor
 from resources.ledger.ledger import LEDGER_FIELDS, Connection, chain_text, columns, head
 from resources.ledger.ledger_tree import entries_from, tree_of
 from resources.ledger.merkle import Tree
 from resources.ledger.tables import LOGS, OUTPUTS, UNITS
+from resources.lineage.tracing import row_key
 from resources.logs.appending import visible_leaves
 from resources.packs.packs import Pack
 from resources.proofs.check_proof import FORMAT, NOT_OPENED, Refused, check

@@ -228,9 +228,10 @@ class Warehouse:
         The copy is on the disk when this returns. Raises RecordError as `live` does.
         """
         with self._locked():
+            found = self._copied(target)
             if self.anchor.exists():
                 shutil.copyfile(self.anchor, anchor)
-            return self._copied(target)
+            return found
 
     def _copied(self, target: Path) -> Head:
         with self._opened(read_end(self.anchor)) as con:
@@ -266,7 +267,7 @@ class Warehouse:
                     part = self.path.with_name(self.path.name + suffix)
                     if part.exists():
                         shutil.copyfile(part, place.with_name(part.name))
-            with damage_told(self.path), duckdb.connect(str(place)) as con:
+            with damage_told(self.path), attached(place) as con:
                 con.execute("set python_enable_replacements = false")
                 con.execute("set enable_external_access = false")
                 unlike = unlike_anchor(con, anchors)

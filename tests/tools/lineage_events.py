@@ -15,7 +15,7 @@ from openlineage.client.facet_v2 import (
     tags_run,
 )
 
-from resources.audit.open_lineage import LedgerFacet
+from resources.lineage.open_lineage import LedgerFacet
 
 FACETS: dict[str, Any] = {
     "parent": parent_run.ParentRunFacet,

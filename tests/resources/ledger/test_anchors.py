@@ -15,6 +15,7 @@ from resources.ledger.anchor_lines import ACCEPTED, COMMIT, INTENT, KINDS, PUBLI
 from resources.ledger.anchors import Anchors, append_line, read_anchors, read_end
 from resources.ledger.record_error import RecordError
 
+LOST = "A" * 43 + "="
 AT = datetime(2024, 1, 5, 22, tzinfo=UTC).replace(tzinfo=None)
 
 
@@ -87,7 +88,7 @@ def test_an_odd_line_is_named_in_one_sentence(file: Path, edit: Any, said: str) 
 
 def test_what_another_wrote_into_a_line_is_told_in_one(file: Path) -> None:
     append_line(file, ACCEPTED, 3, head(3), AT, {"accepted": "fine\nok  all is as recorded \x1b[2J"})
-    append_line(file, "revoked", 3, head(3), AT, {"revoked_key": "k", "reason": "lost\nfound"})
+    append_line(file, "revoked", 3, head(3), AT, {"revoked_key": LOST, "reason": "lost\nfound"})
     found = read_anchors(file)
     assert found.odd == ()
     (told,) = accepted_breaks(found)
@@ -99,7 +100,7 @@ def test_what_another_wrote_into_a_line_is_told_in_one(file: Path) -> None:
     ("kind", "count", "told"),
     [
         (INTENT, 3, {}), (COMMIT, 4, {}), (PUBLISHED, 2, {"sha256": head(1)}), ("begun", 3, {}),
-        ("revoked", 2, {"revoked_key": "k", "reason": "stolen"}), (ACCEPTED, 2, {"accepted": "  "}),
+        ("revoked", 2, {"revoked_key": LOST, "reason": "stolen"}), (ACCEPTED, 2, {"accepted": "  "}),
         ("wish", 3, {}), (PUBLISHED, 3, {}),
     ],
 )  # fmt: skip

@@ -61,7 +61,7 @@ def test_a_time_stamp_that_the_disk_does_not_take_leaves_those_before_readable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "timestamps.jsonl"
-    one = timestamps.Stamp(3, "ab", "2024-01-09T07:30:00+00:00", b"der")
+    one = timestamps.Stamp(3, "ab" * 32, "2024-01-09T07:30:00+00:00", b"der")
     timestamps.keep_stamp(file, one)
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
         patch.setattr(Path, "replace", ended(FULL))

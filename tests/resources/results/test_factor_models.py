@@ -10,7 +10,7 @@ import pytest
 from bench import PRICE_TYPES, STAMP, ingest, new_warehouse, staying_open
 
 from optimizer import Recipe
-from resources.audit.tracing import trace_row
+from resources.lineage.tracing import trace_row
 from resources.packs.packs import Pack, cut_pack
 from resources.results.factor_models import (
     factor_frames,

@@ -9,8 +9,8 @@ import pytest
 from bench import BOOK, DAYS, STAMP, cut, ingest, new_warehouse, price_rows, staying_open
 
 from optimizer import DataError
-from resources.audit.open_lineage import emit, lineage_events
-from resources.audit.tracing import trace_row
+from resources.lineage.open_lineage import emit, lineage_events
+from resources.lineage.tracing import trace_row
 from resources.store.warehouse import Warehouse
 
 TRADE = {

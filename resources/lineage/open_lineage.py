@@ -20,9 +20,9 @@ from openlineage.client.transport.file import FileConfig, FileTransport
 from openlineage.client.transport.http import HttpConfig, HttpTransport
 
 from optimizer import DataError
-from resources.audit.column_lineage import COLUMNS
-from resources.audit.tracing import PARENTS
 from resources.ledger.ledger import Connection, columns
+from resources.lineage.column_lineage import COLUMNS
+from resources.lineage.tracing import PARENTS
 from resources.results.queries import Row
 
 SPACE = "packfolio"

@@ -3,9 +3,9 @@
 import duckdb
 
 from pipeline.definitions import defs
-from resources.audit.column_lineage import COLUMNS, asset_of
 from resources.ledger.ledger import columns
 from resources.ledger.tables import OUTPUTS
+from resources.lineage.column_lineage import COLUMNS, asset_of
 from resources.store.schema import create_schema
 
 

@@ -1,14 +1,14 @@
-"""Lineage: from a row back through the stages that made it, to the prices and the files they came in."""
+"""Lineage: from a row back through the stages that made it; `origins.py` goes on to prices and files."""
 
 import json
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from optimizer import DataError, PolicyError
 from resources.accounts.keys import key_of
-from resources.ledger.ledger import Connection, columns, file_sha256
+from resources.ledger.ledger import Connection, columns
 from resources.ledger.tables import OUTPUTS, ledger_column
+from resources.lineage.origins import Origins
 from resources.packs.packs import Pack, find_pack
 from resources.results.queries import Row, rows
 
@@ -62,14 +62,6 @@ LONG = {
     "policy",
     "materialization",
 }
-# The log beside prices that a factor is told by; characteristics have their own name.
-FACTS = {
-    "size": "market_caps",
-    "nonlinear_size": "market_caps",
-    "liquidity": "market_caps",
-    "sector": "securities",
-}
-NEWEST = 5  # price rows shown
 EVERY = 2**31
 MORE = "ask for one symbol or portfolio, or from an offset on"
 
@@ -105,13 +97,13 @@ def trace_of(
     """As `trace_row`, of a key whose parts are named; `portfolio` is a UUID. Raises DataError where there is no row."""
     walk = Walk(con, pack, most, factor)
     if table in ("pricing_packs", "prices"):
-        return walk.pack_node(symbol) | {"environments": walk.environments()}
+        return walk.pack_node(symbol) | {"environments": walk.origins.environments()}
     found = walk.nodes(table, symbol, portfolio, offset)
     if not found:
         named = " ".join(part for part in (pack.id, symbol, portfolio, factor) if part)
         raise DataError(f"{table} has no row of {named}; see `packfolio trades {pack.id}`")
     tree = found[0] if len(found) == 1 else _several(table, pack, found)
-    return tree | {"environments": walk.environments()}
+    return tree | {"environments": walk.origins.environments()}
 
 
 def row_key(con: Connection, table: str, key: Sequence[str]) -> tuple[Pack, str | None, str | None]:
@@ -158,19 +150,9 @@ class Walk:
     ) -> None:
         self.con, self.pack, self.left = con, pack, EVERY if most is None else most
         self._factor = factor
+        self.origins = Origins(con, pack)
         self._told: set[tuple[str, str | None, str | None]] = set()
-        self._codes: set[str] = set()
-        self._recipe = cache(self._read_recipe)  # many rows have one portfolio, and one ledger row
-        self._written = cache(self._read_written)
-
-    def environments(self) -> Row:
-        """Code version -> libraries, machine and commit, of every version met on the way."""
-        found = rows(
-            self.con,
-            "select config_hash, text from configs where config_hash in (select unnest(?)) order by 1",
-            [sorted(self._codes)],
-        )
-        return {row["config_hash"]: json.loads(row["text"]) for row in found}
+        self._recipe = cache(self._read_recipe)  # many rows have one portfolio
 
     def nodes(self, table: str, symbol: str | None, portfolio: str | None, offset: int = 0) -> list[Row]:
         """The newest rows of a table under the pack, each with what it came from, while some may be told."""
@@ -230,56 +212,11 @@ class Walk:
                 self._told.add(seen)
                 parents += self.nodes(parent, symbol, portfolio)
         if table == "factor_exposures":
-            parents += self._told_by(str(symbol), str(row["factor"]))
+            parents += self.origins.facts(str(symbol), str(row["factor"]))
         if row.get("fx_rate") not in (None, 1.0):
-            parents += self._fx_nodes(str(row["currency"]))
-        written = self._written(row[ledger_column(table)], row.get("portfolio_id"))
+            parents += self.origins.rates(str(row["currency"]))
+        written = self.origins.written(row[ledger_column(table)], row.get("portfolio_id"))
         return {"label": named, "facts": facts | written, "from": parents}
-
-    def _told_by(self, symbol: str, factor: str) -> list[Row]:
-        """The newest row of the log beside prices that a loading is told by, and the ingest that brought it."""
-        log = FACTS.get(factor.split(":")[0], "characteristics")
-        own = "and name = $4 and known_at <= $2 " if log == "characteristics" else "and $4 <> '' "
-        found = rows(
-            self.con,
-            f"select * exclude (row_hash) from {log} where symbol = $1 and date <= $2 and ingest_seq <= $3 {own}"
-            "order by date desc, ingest_seq desc limit 1",
-            [symbol, self.pack.as_of, self.pack.watermark, factor],
-        )
-        return [
-            {
-                "label": f"{log} {symbol}",
-                "facts": {name: value for name, value in row.items() if value is not None},
-                "from": [self._ingest(row["ingest_seq"])],
-            }
-            for row in found
-        ]
-
-    def _fx_nodes(self, currency: str) -> list[Row]:
-        """The newest rates of every pair with a currency that the pack saw, and the ingests that brought them."""
-        found = rows(
-            self.con,
-            "select base, quote, date, rate, source, ingest_seq from fx_rates where $1 in (base, quote) "
-            "and date <= $2 and ingest_seq <= $3 "
-            "qualify row_number() over (partition by base, quote order by date desc, ingest_seq desc) = 1 order by all",
-            [currency, self.pack.as_of, self.pack.watermark],
-        )
-        return [
-            {
-                "label": f"fx_rates {row['base']}/{row['quote']}",
-                "facts": {name: row[name] for name in ("date", "rate", "source")},
-                "from": [self._ingest(row["ingest_seq"])],
-            }
-            for row in found
-            if not self._seen(f"{row['base']}/{row['quote']}")
-        ]
-
-    def _seen(self, pair: str) -> bool:
-        """Whether a pair of currencies has been told already; it has from now on."""
-        key = ("fx_rates", pair, None)
-        told = key in self._told
-        self._told.add(key)
-        return told
 
     def _read_recipe(self, portfolio: str) -> str | None:
         """The recipe of a portfolio's estimates, by the inputs of its posterior."""
@@ -289,23 +226,6 @@ class Walk:
             (s.recipe().name for s in read_snapshots(self.con, self.pack, portfolio_id=portfolio)),
             None,
         )
-
-    def _read_written(self, entry: int, portfolio: str | None = None) -> Row:
-        """Who wrote a row: run, time, code, configuration, libraries; of a unit, its own content and inputs."""
-        line = rows(
-            self.con,
-            'select m.id as ledger_row, m.run_id, m."at", m.code_version, m.config_hash, '
-            "coalesce(u.content_hash, m.content_hash) as content_hash, m.input_hashes, u.input_hashes as own "
-            "from materializations m left join materialization_units u on u.materialization = m.id "
-            "and u.portfolio_id = $2 where m.id = $1",
-            [entry, portfolio],
-        )
-        if not line:
-            return {"ledger_row": f"{entry} is gone: run `packfolio packs verify`"}
-        found = line[0]
-        self._codes.add(found["code_version"])
-        inputs = json.loads(found["input_hashes"]) | json.loads(found.pop("own") or "{}")
-        return {"written": {**found, "input_hashes": inputs}}
 
     def pack_node(self, symbol: str | None) -> Row:
         """The pack and the price rows of a symbol that it saw."""
@@ -317,57 +237,6 @@ class Walk:
         }
         return {
             "label": f"pack {self.pack.id}",
-            "facts": facts | self._written(row["materialization"]),
-            "from": self.price_nodes(symbol) if symbol else [],
+            "facts": facts | self.origins.written(row["materialization"]),
+            "from": self.origins.prices(symbol) if symbol else [],
         }
-
-    def price_nodes(self, symbol: str) -> list[Row]:
-        """The price rows of a symbol as the pack saw them, by the ingest that brought them."""
-        found = rows(
-            self.con,
-            "select ingest_seq, source, count(*) as rows, min(date) as first, max(date) as last, "
-            f"arg_max({{'date': date, 'close': close, 'adj_close': adj_close, 'dividend': dividend, 'split': split, "
-            f"'simulated': simulated}}, date, {NEWEST}) as newest from pack_prices(?) where symbol = ? "
-            "group by all order by last desc, ingest_seq desc",
-            [self.pack.id, symbol],
-        )
-        return [
-            {
-                "label": f"{row['rows']} price rows of {symbol}, {row['first']} to {row['last']}",
-                "facts": {"source": row["source"], "newest": row["newest"]},
-                "from": [self._ingest(row["ingest_seq"])],
-            }
-            for row in found
-        ]
-
-    def _ingest(self, seq: int) -> Row:
-        found = rows(self.con, "select * from ingests where ingest_seq = ?", [seq])
-        if not found:
-            return {"label": f"ingest {seq} is gone: run `packfolio packs verify`", "facts": {}, "from": []}
-        row = {name: value for name, value in found[0].items() if value is not None}
-        payload = {
-            "label": f"payload {row['payload_name']}",
-            "facts": {
-                "sha256": row["payload_sha256"],
-                "path": row.get("payload_path"),
-                "file": self._payload(row),
-            },
-            "from": [],
-        }
-        return {"label": f"ingest {seq}", "facts": row | self._written(seq), "from": [payload]}
-
-    def _payload(self, row: Row) -> str:
-        """Whether the raw payload is still what was ingested."""
-        home = Path(
-            str(
-                self.con.execute("select path from duckdb_databases() where path is not null").fetchall()[0][
-                    0
-                ]
-            )
-        ).parent
-        path = home / str(row.get("payload_path", ""))
-        if not path.is_file():
-            return "no longer there"
-        return (
-            "as ingested" if file_sha256(path) == row["payload_sha256"] else "CHANGED since it was ingested"
-        )
