@@ -9,7 +9,7 @@ from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget
 from optimizer.problem.trade_bounds import strangers
 from optimizer.problem.weight_intervals import NOTHING
-from optimizer.solvers.audit import GAP_TOLERANCE
+from optimizer.solvers.audit import GAP_TOLERANCE, told_as
 from optimizer.typing import Array
 
 TARGET_TOLERANCE = 1e-6
@@ -78,8 +78,8 @@ def unproven(goal: Goal, w: Array, bound: float | None) -> tuple[str, ...]:
     if bound is None or abs(value - bound) <= GAP_TOLERANCE * max(abs(value), 1e-9):
         return ()
     return (
-        f"limits on shares of risk are not convex: the {goal.measure} is {value:.6g}, none is better than {bound:.6g}; "
-        f"that no portfolio lies between is not proven",
+        f"limits on shares of risk leave open whether a better portfolio exists: the {told_as(goal)} is {value:.6g}, "
+        f"and no allowed portfolio has better than {bound:.6g}",
     )
 
 

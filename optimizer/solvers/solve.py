@@ -23,7 +23,7 @@ from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting, checked_weights
 from optimizer.problem.trade_bounds import strangers
 from optimizer.solvers.answer_warnings import answer_warnings
-from optimizer.solvers.audit import Binding, Certificate, bindings
+from optimizer.solvers.audit import Binding, Certificate, bindings, told_as
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
 from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_limits
@@ -48,7 +48,7 @@ class Solution:
     """Certified target weights and how they came about.
 
     weights                (n,) fractions of NAV in the order of `symbols`; with `cash` they sum to 1
-    objective              the method's measure (volatility, utility, Sharpe ratio, ...)
+    objective              the method's measure (volatility, Sharpe ratio, return less its penalty for risk, ...)
     lane                   "fast" or "general"
     unmet                  limits that gave way by their priority, or that the held positions keep from being met yet
                            (on_conflict="transition")
@@ -123,7 +123,7 @@ class Solution:
         return tuple(
             PriorityLevel(
                 level.priority, tuple(u for u in self.unmet if u.priority == level.priority),
-                level.violation, level.proven, cost, scale * cost,
+                level.violation, level.proven, cost, scale * cost, told_as(self.goal),
             )
             for level, cost in zip(self.hierarchy.levels, worse.tolist(), strict=True)
             if level.priority

@@ -44,7 +44,10 @@ def test_a_fee_takes_its_part_of_a_short_position_and_closes_one_that_it_makes_w
     """(|mean| - fee) / (lambda s^2) by hand: (0.04 - 0.01) / (2.5 x 0.04) = 0.3, and nothing at a fee of 0.05."""
     np.testing.assert_allclose(answer(PAIR).weights, [0.6, -0.4], atol=1e-9)
     found = answer(PAIR, borrow_fee=0.01)
-    assert found.certificate.ok and found.goal.measure == "utility after borrow fees"
+    assert (
+        found.certificate.ok
+        and found.goal.measure == "expected return less its penalty for risk after borrow fees"
+    )
     np.testing.assert_allclose(found.weights, [0.6, -0.3], atol=1e-7)
     assert found.objective == pytest.approx(0.036 + 0.012 - 0.003 - 1.25 * 0.04 * (0.36 + 0.09))
     dear = answer(PAIR, borrow_fee=0.01, borrow_fees={"B": 0.05})
