@@ -59,7 +59,7 @@ class Unmet:
                 f"{self.limit} gives way by {gave}, by its priority {self.priority}: {value}, limit {bound}"
             )
         when = f"it can hold after {self.rebalances:.0f} rebalances" if isfinite(self.rebalances) else (
-            "it cannot hold under this turnover limit"
+            "it cannot hold under the limits on trades"
         )  # fmt: skip
         return f"{self.limit} is not met yet: {value}, limit {bound}; {when}"
 

@@ -242,7 +242,9 @@ def _at(node: yaml.Node | None, place: Place) -> tuple[int, yaml.Node | None]:
 
 def _message(where: str, error: ErrorDetails, model: type[BaseModel]) -> str:
     place = tuple(error["loc"])
-    key = shown(".".join(str(part) for part in place))
+    key = shown(
+        ".".join(str(part) for part in place if part != "[key]")
+    )  # pydantic's mark of a key's own fault
     said = in_words(error)
     if error["type"] == "extra_forbidden":
         said = f"unknown key{_nearest(str(place[-1]), place[:-1], model)}"

@@ -272,3 +272,37 @@ def test_no_portfolio_drawn_at_random_keeps_it_and_is_better(desk: Desk, name: s
             tried += 1
             assert item.least(facts, near) >= best - 1e-7 * abs(best)
     assert tried > 30
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"largest_limits_pct": {"two": 50}}, "largest_limits_pct.two: must be a whole number"),
+        ({"large_holdings_pct": [60, 20]}, "large_holdings is 60% and 20%; the first is a weight above 0%"),
+        ({"large_holdings_pct": [10, 20]}, "relax one of: large_holdings_pct is 20% and must give way by 40.01%"),
+        ({"max_holdings": 2, "max_single_position_pct": 30}, "max_holdings 2 (the caps need at least 4 names)"),
+        ({"max_risk_share_pct": 10}, "max_risk_share_pct is 10% and must give way by 10.01%"),
+        ({"risk_share_limits_pct": {"ZZZ": [None, 20]}}, "'ZZZ' is not known; names near it"),
+        ({"risk_budgets_pct": {"AAA": 50}, "method": "cvar_risk_parity"}, "risk_budgets sum to 50%"),
+        ({"borrow_fee_pct": 1}, "the policy is long-only, which forbids them"),
+        ({"l2_penalty": 0.1, "method": "cvar"}, "method cvar cannot count l2_penalty; leave it out, or use one of"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_is_refused_in_the_words_and_units_of_a_request(
+    desk: Desk, policy: dict[str, Any], said: str
+) -> None:
+    inputs = {"portfolio_id": "long", "pricing_pack_id": PACK, "constraints": policy}
+    answer = desk.client.post("/v1/execute", json={"pattern_id": "policy_rebalance", "inputs": inputs})
+    assert answer.status_code in (409, 422) and said in answer.json()["message"], answer.text
+
+
+def test_what_trades_do_not_allow_yet_is_told_in_percent_before_and_after_whole_shares(desk: Desk) -> None:
+    answer = asked(desk, {**FEED, "trade_limits_pct": {"AAA": 1}, "max_single_position_pct": 20})
+    [first, second] = answer["warnings"]
+    assert first.startswith(
+        "max_weight AAA is not met yet: 43.15%, limit 20%; it cannot hold under the limits on trades"
+    )
+    assert second.startswith("max_single_position_pct is 43.") and second.endswith(
+        "whole lots, its limit is 20%"
+    )
