@@ -25,6 +25,15 @@ from service.settings import Settings
 
 PACK, RATE, AVERSION = "PP_2024-02-28", 0.02, 2.5
 SHARES = {"AAA": 500, "BBB": 300}
+FUNDS = """\
+as_of: "2024-01"
+default_spread_bps: 50
+funds:
+  AAA: {name: treasuries, exposures: {us_treasury: 1.0}, total_notional: 1.0, source: made}
+  BBB: {name: large, exposures: {us_large_equity: 1.0}, total_notional: 1.0, source: made}
+  DDD: {name: both, exposures: {us_large_equity: 1.0, us_treasury: 1.0}, total_notional: 2.0, source: made}
+"""
+VIEWS = [{"assets": ["exposure:bonds"], "type": "absolute", "expected_return_pct": 3, "confidence": 1.0}]
 BOX: dict[str, Any] = {"long_only": False, "asset_limits_pct": {s: [-30, 60] for s in SYMBOLS}}
 Weights = np.ndarray[tuple[int], np.dtype[np.float64]]
 
@@ -198,12 +207,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     place = folder / "config" / "portfolios"
     for file in place.glob("*.yaml"):
         file.unlink()
-    policies = {**{name: item.policy for name, item in ITEMS.items()}, **PLAIN}
+    (folder / "config" / "funds.yaml").write_text(FUNDS, "utf-8")
+    policies = {**{name: item.policy for name, item in ITEMS.items()}, **PLAIN, "viewed": WIDE}
     for number, (name, policy) in enumerate(policies.items()):
         book = {
             "id": f"{number:08d}-1111-4111-8111-111111111111", "name": name, "mode": "live", "prior": "historical",
             "universe": list(SYMBOLS), "policy": {**policy, "risk_free_rate": RATE, "risk_aversion": AVERSION},
             "holdings": [{"as_of": "2022-12-01", "cash": 25000, "positions": SHARES}],
+            "views": VIEWS if name == "viewed" else [],
         }  # fmt: skip
         (place / f"{name}.yaml").write_text(yaml.safe_dump(book), "utf-8")
     with terminal(folder) as at:
@@ -306,3 +317,12 @@ def test_what_trades_do_not_allow_yet_is_told_in_percent_before_and_after_whole_
     assert second.startswith("max_single_position_pct is 43.") and second.endswith(
         "whole lots, its limit is 20%"
     )
+
+
+def test_a_view_on_an_exposure_moves_the_funds_that_hold_it(desk: Desk) -> None:
+    """Bonds alone are AAA (1 - a) + DDD a - BBB a, of which (1 - a)^2 + 2 a^2 is least at a third."""
+    before, after = desk.facts("short", "ledoit_wolf"), desk.facts("viewed", "ledoit_wolf")
+    bonds = np.array([2, -1, 0, 1, 0]) / 3
+    assert bonds @ after.mean + RATE * (1 - bonds.sum()) == pytest.approx(0.03, abs=1e-9)
+    moved = (after.mean - before.mean) / (before.covariance @ bonds)
+    assert moved == pytest.approx(moved[0], rel=1e-6)
