@@ -107,10 +107,16 @@ class OptimizerService:
         """`propose_trades` in the caller's thread."""
         return proposed(self.desk.case(pack_id, portfolio, policy), ratings)
 
-    def impact(self, portfolio: Portfolio, trades: Sequence[Mapping[str, Any]], pack_id: str) -> Answer:
-        """`analyze_impact` in the caller's thread."""
+    def impact(
+        self,
+        portfolio: Portfolio,
+        trades: Sequence[Mapping[str, Any]],
+        pack_id: str,
+        policy: PolicyConstraints | None = None,
+    ) -> Answer:
+        """`analyze_impact` in the caller's thread; under the portfolio's own policy where none is given."""
         found = traded(trades)
-        return analyzed(self.desk.case(pack_id, portfolio, extra=tuple(found)), found)
+        return analyzed(self.desk.case(pack_id, portfolio, policy, extra=tuple(found)), found)
 
     def hedges(
         self,

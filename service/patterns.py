@@ -123,7 +123,7 @@ def _rebalance(service: OptimizerService, inputs: RebalanceInputs, pack: str) ->
     policy = merged_policy(inputs.policies, inputs.constraints, template)
     proposal = service.proposal(inputs.portfolio_id, policy, pack, inputs.ratings)
     found = as_json(proposal)
-    impact = as_json(service.impact(inputs.portfolio_id, found["trades"], pack))
+    impact = as_json(service.impact(inputs.portfolio_id, found["trades"], pack, policy))
     return {**found, "impact": impact}
 
 

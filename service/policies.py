@@ -42,7 +42,7 @@ KEY_SENTENCES: Mapping[str, str] = {
     "risk_aversion": "How much return a unit of variance has to bring; 2.5 is customary, more is more careful.",
     "mean_doubt": "Standard errors by which every expected return may be too high; 0 believes them.",
     "mean_doubt_shape": "Whether the errors of the names stand alone (diagonal) or move together (full).",
-    "l2_penalty": "Taken off the utility for every unit of summed squared weights; more spreads the weights.",
+    "l2_penalty": "Taken off the expected return per unit of summed squared weights; more spreads the weights.",
     "cost_horizon_years": "Years over which a trade must earn its costs; empty leaves costs out of the goal.",
     "target_volatility_pct": "The volatility that must not be passed, percent per year.",
     "risk_budgets_pct": "Share of the risk by symbol, percent, together 100; empty is equal shares.",

@@ -130,7 +130,7 @@ def _nothing(loaded: Loaded) -> RebalanceAnswer:
 def _warnings(case: Case, answer: Proposal) -> list[str]:
     """The proposal's warnings; turnover in the policy's own measure, buys and sells."""
     free, limit = answer.solution.unconstrained_turnover, case.snapshot.policy.max_turnover_pct
-    warnings = desk_warnings(answer.warnings, answer.solution)
+    warnings = desk_warnings(answer.warnings, answer.solution, answer.trades.constraints)
     if free is None or limit is None:
         return warnings
     said = f"{SCALED} {limit:.1f}% turnover limit"

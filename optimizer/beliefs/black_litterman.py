@@ -7,10 +7,12 @@ from math import isfinite
 import numpy as np
 
 from optimizer.beliefs.estimators.means import equilibrium
-from optimizer.beliefs.market_views import ABSURD_GROSS, JointViews, MarketView, ViewMatrix, view_portfolios
+from optimizer.beliefs.exposure_views import ABSURD_GROSS, Named
+from optimizer.beliefs.market_views import JointViews, MarketView, ViewMatrix, view_portfolios
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.alignment import named_holdings, named_square, named_vector
 from optimizer.model.estimates import check_covariance, check_magnitude, check_symbols, finite
+from optimizer.model.exposures import FundExposureMap
 from optimizer.model.policies.fields import BlackLittermanSettings, black_litterman_of
 from optimizer.model.ranges import checked_number
 from optimizer.numerics.counted import counted, floats
@@ -54,6 +56,7 @@ def posterior(
     settings: BlackLittermanSettings | None = None,
     *,
     prior: Array | None = None,
+    funds: FundExposureMap | None = None,
     trusted: bool = False,
 ) -> Posterior:
     """Equilibrium returns pulled towards the views (He & Litterman 1999; Idzorek 2005).
@@ -63,6 +66,7 @@ def posterior(
     covariance      (n, n) S, per year; may be singular, only k x k systems are solved
     views           opinions, among them JointViews, or P, q and omega as a ViewMatrix; none = the prior
     prior           (n,) excess returns to start from; None = equilibrium with the market weights
+    funds           what symbols hold, for views on exposures
     trusted         True skips the costly checks of the covariance: only for one that `Estimates` has checked
     Raises PolicyError for an unknown symbol in a view, exact duplicates that differ, a group without market weight, or
     weights in percent; DataError for a covariance or prior that no `Estimates` would take, and for unknown names.
@@ -89,7 +93,7 @@ def posterior(
     )
     if not trusted:
         check_magnitude(start, np.sqrt(variances(covariance)), symbols)
-    told = _read(views, symbols, weights, covariance, chosen)
+    told = _read(views, Named(symbols, weights, funds), covariance, chosen)
     if not len(told.P):
         return Posterior(start, start, _predictive(covariance, None, chosen), told.warnings)
     mean, learnt = _combine(start, covariance, told, chosen.tau)
@@ -111,26 +115,26 @@ class _Read:
 
 def _read(
     views: Sequence[MarketView | JointViews] | ViewMatrix,
-    symbols: tuple[str, ...],
-    weights: Array,
+    known: Named,
     covariance: Matrix,
     settings: BlackLittermanSettings,
 ) -> _Read:
     """The views as portfolios with their errors; those without confidence are left out."""
     if isinstance(views, ViewMatrix):
-        if views.P.shape[1] != len(symbols):
-            raise DataError(f"P has {views.P.shape[1]} columns for {len(symbols)} symbols; give one for each")
+        n = len(known.symbols)
+        if views.P.shape[1] != n:
+            raise DataError(f"P has {views.P.shape[1]} columns for {n} symbols; give one for each")
         names = tuple(f"row {i} of P" for i in range(len(views.P)))
         exact = tuple((np.diag(views.omega) == 0).tolist())
-        return _Read(views.columns(symbols), views.q, views.omega, names, exact)
+        return _Read(views.columns(known.symbols), views.q, views.omega, names, exact)
     if not isinstance(views, Sequence) or not all(isinstance(v, MarketView | JointViews) for v in views):
         raise PolicyError(
             "views must be a list of MarketView and JointViews, or one ViewMatrix; put each opinion in one"
         )
     single = [view for view in views if isinstance(view, MarketView)]
-    told = _read_single(single, symbols, weights, covariance, settings)
+    told = _read_single(single, known, covariance, settings)
     for joint in (view for view in views if isinstance(view, JointViews)):
-        told = _beside(told, joint.matrix(symbols), joint.names)
+        told = _beside(told, joint.matrix(known), joint.names)
     return told
 
 
@@ -146,13 +150,12 @@ def _beside(told: _Read, matrix: ViewMatrix, names: tuple[str, ...]) -> _Read:
 
 def _read_single(
     views: Sequence[MarketView],
-    symbols: tuple[str, ...],
-    weights: Array,
+    known: Named,
     covariance: Matrix,
     settings: BlackLittermanSettings,
 ) -> _Read:
     """Views whose errors stand alone."""
-    P = view_portfolios(symbols, weights, views)
+    P = view_portfolios(known, views)
     q = np.array([view.expected_return for view in views])
     warnings = _contradictions(P, q, views)
     heard = [i for i, view in enumerate(views) if view.confidence is None or view.confidence > UNHEARD]

@@ -13,6 +13,7 @@ from math import isfinite
 import numpy as np
 
 from optimizer.beliefs.entropy_dual import Rows, conflict, tilt
+from optimizer.beliefs.exposure_views import exposures_in
 from optimizer.beliefs.tail_views import CVAR_TOLERANCE, TailView
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.estimates import ABSURD_RETURN, Estimates, check_periods, check_symbols, finite
@@ -296,6 +297,11 @@ def _check_view(view: ScenarioView) -> None:
     if not view.assets or not all(isfinite(weight) for weight in view.assets.values()):
         raise PolicyError(
             f"view on {view.kind}: assets are {dict(view.assets)}; name symbols with their weights"
+        )
+    if exposures_in(view.assets):
+        raise PolicyError(
+            f"view {view} is on an exposure, and views of a kind are on symbols; name the symbols, or say it as a view "
+            f"on returns with view_model black_litterman"
         )
     for name, number, low, high in (
         ("confidence", view.confidence, 0.0, 1.0),

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from difflib import get_close_matches
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from optimizer.beliefs.exposure_views import ABSURD_GROSS, Named, exposures_in
 from optimizer.errors import PolicyError
 from optimizer.model.alignment import check_names, named_square, named_vector
 from optimizer.model.estimates import check_covariance, finite
@@ -17,7 +17,6 @@ from optimizer.typing import Array
 
 VIEW_TYPES = ("absolute", "relative")
 VIEW_WEIGHTS = ("market", "equal")
-ABSURD_GROSS = 10.0
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,8 @@ class MarketView:
 
     assets           absolute: the symbols whose (weighted) return it is about; relative: the first of two
                      against the second, or, with `against`, all of these against all of those; a mapping of
-                     symbol -> weight is a portfolio as it stands, signs included: {"A": 0.9, "B": 0.1}
+                     symbol -> weight is a portfolio as it stands, signs included: {"A": 0.9, "B": 0.1};
+                     "exposure:bonds" stands for what funds hold of it, and of nothing else
     view_type        "absolute" or "relative"
     expected_return  excess return of the assets, or their lead over the others; fraction per year
     confidence       0 = no effect, 1 = holds exactly (Idzorek 2005)
@@ -150,7 +150,7 @@ class JointViews:
                     f"joint views: {own!r} is no portfolio; write symbol -> weight: {{'A': 1.0}}"
                 )
             _check_weights(own)
-        self.matrix(tuple(sorted({str(symbol) for own in portfolios for symbol in own})))
+        ViewMatrix(np.zeros((len(portfolios), 1)), np.asarray(self.expected_returns), np.asarray(self.omega))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -158,35 +158,26 @@ class JointViews:
         returns = np.asarray(self.expected_returns, dtype=float)
         return tuple(f"{_told(own)} = {q:g}" for own, q in zip(self.portfolios, returns, strict=True))
 
-    def matrix(self, symbols: tuple[str, ...]) -> ViewMatrix:
-        """The same with its columns in the order of the symbols; PolicyError for a name that is not among them."""
-        place = {symbol: i for i, symbol in enumerate(symbols)}
-        P = np.zeros((len(self.portfolios), len(symbols)))
+    def matrix(self, symbols: Sequence[str] | Named) -> ViewMatrix:
+        """The same with a column for each of the symbols; PolicyError for a name that is not known."""
+        known = symbols if isinstance(symbols, Named) else Named(tuple(symbols), np.zeros(len(symbols)))
+        P = np.zeros((len(self.portfolios), len(known.symbols)))
         for row, own in zip(P, self.portfolios, strict=True):
-            for symbol, weight in own.items():
-                row[_column(symbol, place, f"{_told(own)}")] = weight
+            for name, weight in own.items():
+                row += weight * known.row(name, _told(own))
         return ViewMatrix(P, np.asarray(self.expected_returns), np.asarray(self.omega))
 
 
-def view_portfolios(symbols: tuple[str, ...], market_weights: Array, views: Sequence[MarketView]) -> Array:
+def view_portfolios(known: Named, views: Sequence[MarketView]) -> Array:
     """(k, n) portfolio of each view: its assets add up to 1, their opponents to -1, where it has no own weights."""
-    place = {symbol: i for i, symbol in enumerate(symbols)}
-    portfolios = np.zeros((len(views), len(symbols)))
+    portfolios = np.zeros((len(views), len(known.symbols)))
     for row, view in zip(portfolios, views, strict=True):
         for side, sign in zip(view.sides, (1.0, -1.0), strict=True):
-            columns = [_column(symbol, place, str(view)) for symbol in side]
-            if columns:
-                row[columns] = sign * _shares(market_weights[columns], side, view)
+            rows = [known.row(name, str(view), equal=view.weights == "equal") for name in side]
+            if rows:
+                sizes = np.array([known.size(name) for name in side])
+                row += sign * _shares(sizes, side, view) @ np.array(rows)
     return portfolios
-
-
-def _column(symbol: str, place: dict[str, int], view: str) -> int:
-    if symbol not in place:
-        near = get_close_matches(symbol, place, n=3) or sorted(place)[:20]
-        raise PolicyError(
-            f"view {view} names {symbol}, which is not among the {len(place)} symbols: {', '.join(near)}"
-        )
-    return place[symbol]
 
 
 def _shares(market_weights: Array, side: tuple[str, ...], view: MarketView) -> Array:
@@ -214,6 +205,7 @@ def _own_weights(names: Sequence[Sequence[str]], given: Sequence[object]) -> dic
 
 
 def _check_weights(own: Mapping[str, float]) -> None:
+    exposures_in(own)
     for symbol, weight in own.items():
         checked_number(f"view: the weight of {symbol}", weight)
         if not isfinite(weight) or abs(weight) > ABSURD_GROSS:
@@ -246,6 +238,7 @@ def _check_view(view: MarketView) -> None:
     named = [*view.assets, *view.against]
     if not view.assets or len(set(named)) < len(named):
         raise PolicyError(f"view on {named}: name at least one asset, and each once")
+    exposures_in(named)
     if view.view_type == "absolute" and view.against:
         raise PolicyError(f"view on {named}: an absolute view takes no `against`; drop it or say relative")
     if (

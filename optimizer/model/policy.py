@@ -44,7 +44,7 @@ class Policy(PolicyFields):
     0.4): weights above the first number are at most the second together, the 5/10/40 rule with max_weight 0.1.
     `do_not_buy`, `do_not_sell`, `do_not_trade`: symbol -> the reason, or symbols alone; `max_trade` bounds the change
     of every name's weight, `trade_limits` that of one. These hold before all limits on weights.
-    `l2_penalty` k takes k x sum of squared weights off the utility, per year.
+    `l2_penalty` k takes k x sum of squared weights off the expected return, per year, as risk is.
     `borrow_fee` is what a name sold short costs per year and unit of weight, `borrow_fees` that of one. Expected
     returns of mean_variance, max_sharpe, max_return and target_volatility are after it; backtests pay it whatever the
     method.

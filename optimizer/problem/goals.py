@@ -35,7 +35,7 @@ class Quadratic:
     doubt  (n, n) D, None for none: by how much the mean may be wrong
     ties  (n, n) covariance by which the least risky of equally good answers is taken
     center  (n,) the least of all weights where it is known beforehand: Pw + q is 0 there
-    report  "root": sqrt(2 cost) is what people read (volatility); "negative": -cost (utility, return)
+    report  "root": sqrt(2 cost) is what people read (volatility); "negative": -cost (return less what is taken off)
     penalty  of the square of what the measure names, where the cost is half of that: 0 where it is another
     """
 
@@ -83,7 +83,7 @@ class Quadratic:
 class Traded:
     """A quadratic cost, trading costs from what is held, linear and of the power 3/2, and borrow fees of short weights.
 
-    base   its `value` is in what the costs are in: utility or return per year
+    base   its `value` is in what the costs are in: a return per year
     curve  (n,) rates per unit of weight traded, already per year;  held  (n,) weights before the trades
     fees   (n,) per year and unit of weight below 0
     """
@@ -209,7 +209,7 @@ class RiskBudget:
 
     covariance: Matrix
     budgets: Array
-    measure: str = "risk-budget objective"
+    measure: str = "split of the risk"
     shared: ClassVar[str] = "variance"
     loadings: Array | None = None
     homogeneous: ClassVar[bool] = True

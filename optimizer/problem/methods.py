@@ -53,15 +53,16 @@ def mean_variance(setting: Setting) -> Quadratic:
     rate = setting.cash_rate()
     gain = mean_of(setting.estimates) - rate
     return Quadratic(
-        scaled(setting.estimates.risk, aversion), -gain, "utility", "negative", -rate, doubt=doubt_of(setting)
-    )
+        scaled(setting.estimates.risk, aversion), -gain, "expected return less its penalty for risk", "negative", -rate,
+        doubt=doubt_of(setting),
+    )  # fmt: skip
 
 
 def max_return(setting: Setting) -> Quadratic:
     """Greatest mean'w + cash x rate; the limits alone keep it from one name."""
     rate = setting.cash_rate()
     return Quadratic(
-        None, rate - mean_of(setting.estimates), "return", "negative", -rate, setting.estimates.covariance,
+        None, rate - mean_of(setting.estimates), "expected return", "negative", -rate, setting.estimates.covariance,
         doubt_of(setting),
     )  # fmt: skip
 
@@ -301,15 +302,16 @@ def paid_over(setting: Setting) -> float | None:
 
 
 def spread_out(goal: Goal, policy: Policy) -> Quadratic:
-    """The goal less l2_penalty x sum of squared weights, in utility per year (DeMiguel et al. 2009)."""
+    """The goal less l2_penalty x sum of squared weights, per year (DeMiguel et al. 2009)."""
     if not isinstance(goal, Quadratic) or policy.method not in AFTER_COSTS:
         raise PolicyError(
             f"method {policy.method} cannot count l2_penalty; leave it out, or use one of {', '.join(AFTER_COSTS)}"
         )
     goal = as_penalty(goal, policy)
     curved = plus_diagonal(goal.P, 2.0 * policy.l2_penalty, len(goal.q))
-    measure = f"{goal.measure} less L2"
-    return replace(goal, P=curved, measure=measure, ties=None, center=None)
+    joined = " and" if " penalty " in goal.measure else " less its penalty for"
+    said = f"penalty for {goal.measure} and" if goal.penalty else f"{goal.measure}{joined}"
+    return replace(goal, P=curved, measure=f"{said} concentration", ties=None, center=None, penalty=0.0)
 
 
 def as_penalty(goal: Quadratic, policy: Policy) -> Quadratic:
@@ -317,14 +319,8 @@ def as_penalty(goal: Quadratic, policy: Policy) -> Quadratic:
     if goal.report != "root" or goal.P is None:
         return goal
     weight = policy.risk_aversion
-    return Quadratic(
-        scaled(goal.P, weight),
-        weight * goal.q,
-        goal.measure,
-        "negative",
-        weight * goal.constant,
-        penalty=weight,
-    )
+    P, q, constant = scaled(goal.P, weight), weight * goal.q, weight * goal.constant
+    return Quadratic(P, q, goal.measure, "negative", constant, penalty=weight)
 
 
 def after_costs(goal: Goal, setting: Setting) -> Traded:

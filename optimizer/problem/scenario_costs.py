@@ -87,7 +87,7 @@ class EntropicTail:
     @property
     def name(self) -> str:
         """EVaR with its level."""
-        return f"EVaR {self.level:.4g}"
+        return f"EVaR at {100 * self.level:.4g}%"
 
     def value(self, r: Array) -> float:
         """min over z of z ln(mean(exp(-r / z)) / (1 - level))."""

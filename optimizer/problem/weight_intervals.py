@@ -14,7 +14,7 @@ Mask = npt.NDArray[np.bool_]
 
 NOTHING = 1e-8
 CLOSE = 1e-8
-UNHELD = "unheld"
+UNHELD, LEAST = "unheld", "min_position"
 EDGE = 1e-12  # two intervals that touch: the wider one
 
 
@@ -25,6 +25,7 @@ class Pieces:
     low, high  (n, k) of the intervals;  count  (n,) how many;  empty  (n,) the place of the interval [0, 0], -1
     where a name has none of its own
     rule  (threshold, the most that holdings above it are together), None without; intervals end at the threshold
+    least  of a weight that is not 0, in size
     """
 
     low: Array
@@ -32,6 +33,7 @@ class Pieces:
     count: Index
     empty: Index
     rule: tuple[float, float] | None = None
+    least: float = 0.0
 
     @property
     def first_large(self) -> Index:
@@ -97,7 +99,7 @@ def pieces_of(
     most = max(map(len, found))
     table = np.array([[*own, *[own[-1]] * (most - len(own))] for own in found])
     empty = np.array([own.index((0.0, 0.0)) if (0.0, 0.0) in own else -1 for own in found])
-    return Pieces(table[:, :, 0], table[:, :, 1], np.array([len(own) for own in found]), empty, rule)
+    return Pieces(table[:, :, 0], table[:, :, 1], np.array([len(own) for own in found]), empty, rule, least)
 
 
 def _parted(intervals: list[tuple[float, float]], edge: float) -> list[tuple[float, float]]:
@@ -147,8 +149,8 @@ def narrowed(
         limits,
         lower=lower,
         upper=upper,
-        lower_groups=_renamed(limits.lower_groups, lower > limits.lower, "min_position"),
-        upper_groups=_renamed(limits.upper_groups, upper < limits.upper, UNHELD),
+        lower_groups=_renamed(limits.lower_groups, lower > limits.lower, lower, pieces.least),
+        upper_groups=_renamed(limits.upper_groups, upper < limits.upper, -upper, pieces.least),
     )
     if arena.given is not None:
         floor, ceiling = arena.given.floor.copy(), arena.given.ceiling.copy()
@@ -197,8 +199,10 @@ def _with_large(tight: Limits, pieces: Pieces, start: Index) -> Limits:
     return replace(tight, largest=(*tight.largest, Largest("large_holdings", fits, reach)))
 
 
-def _renamed(groups: tuple[str, ...], where: Mask, name: str) -> tuple[str, ...]:
-    return tuple(name if changed else group for group, changed in zip(groups, where, strict=True))
+def _renamed(groups: tuple[str, ...], where: Mask, sizes: Array, least: float) -> tuple[str, ...]:
+    """What is behind each bound: the least position, or the choice of names, which is no limit with a price."""
+    chosen = [LEAST if least and size == least else UNHELD for size in sizes.tolist()]
+    return tuple(own if changed else group for group, changed, own in zip(groups, where, chosen, strict=True))
 
 
 def held_below(w: Array, least: float) -> float | None:

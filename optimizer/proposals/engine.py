@@ -132,7 +132,9 @@ class OptimizationEngine:
         Raises PolicyError and DataError as `posterior` does.
         """
         settings = BlackLittermanSettings(delta=risk_aversion, tau=tau)
-        return posterior(tuple(symbols), market_weights, covariance_matrix, views, settings).mean
+        return posterior(
+            tuple(symbols), market_weights, covariance_matrix, views, settings, funds=self.fund_map
+        ).mean
 
     def optimize_exposures(
         self,

@@ -144,6 +144,7 @@ def formed(estimates: Estimates, universe: Universe, policy: Policy, mandate: Ma
         views,
         settings,
         prior=start,
+        funds=universe.funds,
         trusted=True,
     )
     warnings = partial + answer.warnings

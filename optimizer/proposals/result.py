@@ -36,7 +36,7 @@ class OptimizationResult:
     """Results from portfolio optimization; fractions, rates per year; NaN where means or a covariance are missing.
 
     weights                symbol -> fraction of NAV, in the order asked for; {} without success
-    objective_value        the method's measure (Sharpe ratio, volatility, utility, ...)
+    objective_value        the method's measure (Sharpe ratio, volatility, return less its penalty for risk, ...)
     exposures              look-through exposure by type, {} without a fund map
     total_notional         sum of |weight| x the fund's notional
     effective_assets       number of weights above 1e-6 in size;  effective_number  1 / concentration_ratio

@@ -9,7 +9,7 @@ from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget
 from optimizer.problem.trade_bounds import strangers
 from optimizer.problem.weight_intervals import NOTHING
-from optimizer.solvers.audit import GAP_TOLERANCE
+from optimizer.solvers.audit import GAP_TOLERANCE, told_as
 from optimizer.typing import Array
 
 TARGET_TOLERANCE = 1e-6
@@ -19,7 +19,7 @@ BUDGET_TOLERANCE = 1e-5
 def answer_warnings(goal: Goal, w: Array, setting: Setting, bound: float | None) -> tuple[str, ...]:
     """All of it, for (n,) weights; bound: of the objective, where limits on shares of risk leave a gap."""
     return (
-        *shortfall(goal, w), *unbudgeted(goal, w, setting), *unseen_fees(goal, w, setting),
+        *shortfall(goal, w, setting.symbols), *unbudgeted(goal, w, setting), *unseen_fees(goal, w, setting),
         *target_missed(w, setting), *unproven(goal, w, bound),
         *strangers(setting.policy, {*setting.symbols, *setting.universe.symbols}),
     )  # fmt: skip
@@ -54,15 +54,17 @@ def unseen_fees(goal: Goal, w: Array, setting: Setting) -> tuple[str, ...]:
     )
 
 
-def shortfall(goal: Goal, w: Array) -> tuple[str, ...]:
+def shortfall(goal: Goal, w: Array, symbols: tuple[str, ...]) -> tuple[str, ...]:
     """A warning when the limits keep an answer from what the method is named after."""
     match goal:
         case RiskBudget() | TailBudget():
             shares = goal.shares(w)
             if np.abs(shares - goal.budgets).max() > BUDGET_TOLERANCE:
                 worst = int(np.argmax(np.abs(shares - goal.budgets)))
+                exposures = isinstance(goal, RiskBudget) and goal.loadings is not None
+                whose = "one exposure's" if exposures else f"{symbols[worst]}'s"
                 return (
-                    f"risk budgets cannot be met under the limits: one share of the {goal.shared} is "
+                    f"risk budgets cannot be met under the limits: {whose} share of the {goal.shared} is "
                     f"{shares[worst]:.1%} where {goal.budgets[worst]:.1%} is wanted",
                 )
         case Quadratic() if goal.measure.startswith("distance") and goal.value(w) > BUDGET_TOLERANCE:
@@ -78,8 +80,8 @@ def unproven(goal: Goal, w: Array, bound: float | None) -> tuple[str, ...]:
     if bound is None or abs(value - bound) <= GAP_TOLERANCE * max(abs(value), 1e-9):
         return ()
     return (
-        f"limits on shares of risk are not convex: the {goal.measure} is {value:.6g}, none is better than {bound:.6g}; "
-        f"that no portfolio lies between is not proven",
+        f"limits on shares of risk leave open whether a better portfolio exists: the {told_as(goal)} is {value:.6g}, "
+        f"and no allowed portfolio has better than {bound:.6g}",
     )
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.numerics.convex_limits import Absolute, Largest, Limits, Norm, Polyhedron
+from optimizer.numerics.convex_limits import LONG_ONLY, Absolute, Largest, Limits, Norm, Polyhedron
 from optimizer.numerics.shares.convex_part import ConvexPart
 from optimizer.problem.goals import Goal, Ratio, RiskBudget, Tail, Traded
 from optimizer.problem.priorities import in_percent
 from optimizer.problem.support import Support
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
+from optimizer.problem.trade_bounds import RESTRICTIONS
+from optimizer.problem.weight_intervals import LEAST, UNHELD
 from optimizer.typing import Array
 
 VIOLATION_TOLERANCE = 1e-8
@@ -23,7 +25,7 @@ RADIUS = 10.0
 UNFELT = 1e-9
 # What a measure is called where a reader wants to know what a limit costs; the others are called what they are.
 TOLD = {
-    "return": "expected return", "worst realization": "loss of the worst period",
+    "worst realization": "loss of the worst period",
     "lower partial moment 1": "average shortfall", "lower partial moment 2": "downside deviation",
     "semi-deviation": "deviation below the mean", "Gini mean difference": "mean difference of two periods",
 }  # fmt: skip
@@ -136,15 +138,18 @@ def bindings(
         reduced = reduced - y[row] * kink.coefficients * np.sign(w - kink.center)
     rate = goal.rate(w)
     found = [
-        *_box_bindings(goal, limits, w, rate * reduced),
+        *_box_bindings(goal, limits, w, reduced, rate),
         *_row_bindings(goal, limits, space, w, rate * y / space.scale),
     ]
     return tuple(sorted(found, key=lambda b: (-abs(b.shadow_price), b.limit)))
 
 
-def _box_bindings(goal: Goal, limits: Limits, w: Array, prices: Array) -> list[Binding]:
-    lower = np.flatnonzero(np.abs(w - limits.lower) <= BINDING_TOLERANCE)
-    upper = np.flatnonzero(np.abs(w - limits.upper) <= BINDING_TOLERANCE)
+def _box_bindings(goal: Goal, limits: Limits, w: Array, reduced: Array, rate: float) -> list[Binding]:
+    """reduced  (n,) what a unit more of each weight costs; of a weight with no choice one side alone would help."""
+    low, high = (np.abs(w - bound) <= BINDING_TOLERANCE for bound in (limits.lower, limits.upper))
+    fixed, prices = low & high, rate * reduced
+    lower = np.flatnonzero(low & ~(fixed & (reduced < 0)))
+    upper = np.flatnonzero(high & ~(fixed & (reduced >= 0)))
     sides = (
         ("min_weight", lower, limits.lower, limits.lower_groups, -prices),
         ("max_weight", upper, limits.upper, limits.upper_groups, prices),
@@ -153,12 +158,14 @@ def _box_bindings(goal: Goal, limits: Limits, w: Array, prices: Array) -> list[B
         _binding(goal, w, *_told(limits, side, int(i), groups[i], w[i], bounds[i]), gains[i])
         for side, touched, bounds, groups, gains in sides
         for i in touched
-        if groups[i] not in ("long_only", "unheld")
+        if groups[i] not in (LONG_ONLY, UNHELD)
     ]
 
 
 def _told(limits: Limits, side: str, i: int, group: str, w: float, bound: float) -> tuple[str, float, float]:
     """Name, value and bound: by the side of the weight; of a limit on the trade of a name, by what is traded."""
+    if group == LEAST:
+        return f"{group} {limits.symbols[i]}", abs(w), abs(bound)
     if group not in limits.trades:
         return f"{side} {limits.symbols[i]}", w, bound
     most = limits.trades[group]
@@ -193,23 +200,29 @@ def _touches(value: float, bound: float) -> bool:
 
 def _binding(goal: Goal, w: Array, name: str, value: float, bound: float, gain: float) -> Binding:
     """`gain` is the change of the goal's value when the bound gives way by one unit."""
-    amount = f"({100 * bound:.4g}%) by 1 point" if in_percent(name) else f"({bound:.4g}) by 0.01"
-    text = f"relaxing {name} {amount} {_worth(goal, w, 0.01 * gain)}"
+    amount, unit = (f"({100 * bound:.4g}%)", "1 point") if in_percent(name) else (f"({bound:.4g})", "0.01")
+    given = f"lifting {name} for" if name.startswith(RESTRICTIONS) else f"relaxing {name} {amount} by"
+    text = f"{given} {unit} {_worth(goal, w, 0.01 * gain)}"
     return Binding(name, float(value), float(bound), abs(float(gain)), text)
+
+
+def told_as(goal: Goal) -> str:
+    """What the goal's value is called where a reader wants to know what a limit costs."""
+    base = goal.base if isinstance(goal, Traded) else goal
+    what = TOLD.get(base.measure, base.measure)
+    if isinstance(base, Tail):
+        what = f"mean loss of the worst {100 * (1 - base.level):.4g}% of periods"
+    return f"{what} {goal.after}" if isinstance(goal, Traded) else what
 
 
 def _worth(goal: Goal, w: Array, gain: float) -> str:
     """What a change of the goal's value does, as a manager would tell it."""
     if isinstance(goal, RiskBudget | TailBudget):
         return "brings the shares of risk nearer to their budgets"
-    base = goal.base if isinstance(goal, Traded) else goal
     change = gain * goal.per_value(w) if isinstance(goal, Traded) else gain
-    what = TOLD.get(base.measure, base.measure)
-    if isinstance(base, Tail):
-        what = f"mean loss of the worst {100 * (1 - base.level):.4g}% of periods"
-    if isinstance(goal, Traded):
-        what += f" {goal.after}"
+    what = told_as(goal)
     if abs(change) < UNFELT:
         return f"leaves the {what} as it is"
     worth = f"{abs(change):.2g}" if isinstance(goal, Ratio | TailRatio) else f"{1e4 * abs(change):.2g} bps"
-    return f"{'raises' if change > 0 else 'lowers'} the {what} by {worth}"
+    penalised = what.startswith("penalty")  # a risk and more, which counts as what is taken off
+    return f"{'raises' if (change > 0) != penalised else 'lowers'} the {what} by {worth}"

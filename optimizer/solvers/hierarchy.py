@@ -59,7 +59,7 @@ class Unmet:
                 f"{self.limit} gives way by {gave}, by its priority {self.priority}: {value}, limit {bound}"
             )
         when = f"it can hold after {self.rebalances:.0f} rebalances" if isfinite(self.rebalances) else (
-            "it cannot hold under this turnover limit"
+            "it cannot hold under the limits on trades"
         )  # fmt: skip
         return f"{self.limit} is not met yet: {value}, limit {bound}; {when}"
 
@@ -89,6 +89,7 @@ class PriorityLevel:
     cost       by how much the objective is worse than without the limits of this level and those after it, in the
                goal's own unit; NaN where the goal has no best value without them
     cost_bps   the same in basis points; NaN for a goal that is no return and no risk (a ratio, risk budgets)
+    measure    what the objective is called
     """
 
     priority: int
@@ -97,14 +98,15 @@ class PriorityLevel:
     proven: float
     cost: float
     cost_bps: float
+    measure: str = "objective"
 
     @property
     def text(self) -> str:
         """One sentence for the desk."""
         gave = ", ".join(limit.limit for limit in self.gave) or "nothing"
         amount = f"{self.cost_bps:.2g} bps" if isfinite(self.cost_bps) else f"{self.cost:.4g}"
-        cost = f"; keeping it so far costs {amount} of the objective" if isfinite(self.cost) else ""
-        return f"priority {self.priority}: {gave} gives way, {self.violation:.4g} of the bounds in all{cost}"
+        cost = f"; keeping it so far costs {amount} of the {self.measure}" if isfinite(self.cost) else ""
+        return f"priority {self.priority}: {gave} gives way, by {100 * self.violation:.4g}% of the bounds in all{cost}"
 
 
 @dataclass(frozen=True, eq=False)

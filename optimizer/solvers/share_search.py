@@ -20,6 +20,7 @@ from optimizer.numerics.shares.convex_part import ConvexPart, convex_part
 from optimizer.numerics.shares.risk_share import Share, Side
 from optimizer.problem.feasible_set import Arena
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
+from optimizer.problem.tails.tail_goals import TailRatio
 from optimizer.solvers.audit import GAP_TOLERANCE
 from optimizer.solvers.names.cardinality import sign
 from optimizer.solvers.solver_choice import Optimum, optimum
@@ -103,6 +104,7 @@ def within_shares(goal: Goal, arena: Arena, shares: tuple[Share, ...], best: Opt
             failure = failure or stop
             continue
         except NoAnswerError:
+            failure = _without_value(goal) or failure
             continue
         found.append(one)
         if _proven(goal, one) or (len(found) == UNPROVEN and not isinstance(goal, PROVABLE)):
@@ -112,6 +114,17 @@ def within_shares(goal: Goal, arena: Arena, shares: tuple[Share, ...], best: Opt
     bound = max((one.bound for one in found), key=lambda value: sign(goal) * value)
     first = min(found, key=lambda one: sign(goal) * goal.value(one.best.weights))
     return replace(first, bound=bound)
+
+
+def _without_value(goal: Goal) -> InfeasibleError | None:
+    """Why a goal has no value where the shares are kept: a ratio of returns that are none; None for any other."""
+    if not isinstance(goal, Ratio | TailRatio) or goal.measure == "diversification ratio":
+        return None
+    return InfeasibleError(
+        f"no portfolio was found that keeps the limits on shares of risk and has an expected return above the "
+        f"risk-free rate, so there is no best {goal.measure}; relax these limits, use method min_volatility, lower "
+        f"risk_free_rate, or revise the returns"
+    )
 
 
 def _proven(goal: Goal, one: Within) -> bool:

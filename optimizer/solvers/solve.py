@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.errors import InfeasibleError, PackfolioError, PolicyError, SolverError
 from optimizer.measures.portfolio_measures import turnover, volatility
@@ -23,13 +24,13 @@ from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting, checked_weights
 from optimizer.problem.trade_bounds import strangers
 from optimizer.solvers.answer_warnings import answer_warnings
-from optimizer.solvers.audit import Binding, Certificate, bindings
+from optimizer.solvers.audit import Binding, Certificate, bindings, told_as
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
-from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, unmet_limits
+from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, tied, unmet_limits, untied
 from optimizer.solvers.names import cardinality
 from optimizer.solvers.names.cardinality import Choice, always_held, choose_names, sign, unmet_holdings
-from optimizer.solvers.names.conflicts_of_names import impossible, with_names
+from optimizer.solvers.names.conflicts_of_names import impossible, possible, with_names
 from optimizer.solvers.search import Way, search
 from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
@@ -48,7 +49,7 @@ class Solution:
     """Certified target weights and how they came about.
 
     weights                (n,) fractions of NAV in the order of `symbols`; with `cash` they sum to 1
-    objective              the method's measure (volatility, utility, Sharpe ratio, ...)
+    objective              the method's measure (volatility, Sharpe ratio, return less its penalty for risk, ...)
     lane                   "fast" or "general"
     unmet                  limits that gave way by their priority, or that the held positions keep from being met yet
                            (on_conflict="transition")
@@ -123,7 +124,7 @@ class Solution:
         return tuple(
             PriorityLevel(
                 level.priority, tuple(u for u in self.unmet if u.priority == level.priority),
-                level.violation, level.proven, cost, scale * cost,
+                level.violation, level.proven, cost, scale * cost, told_as(self.goal),
             )
             for level, cost in zip(self.hierarchy.levels, worse.tolist(), strict=True)
             if level.priority
@@ -297,15 +298,24 @@ def in_returns(goal: Goal) -> bool:
 
 
 def chosen(goal: Goal, way: Way, best: Optimum, setting: Setting) -> Choice | None:
-    """The best names to hold and trade, where the policy says so; None where transition does without."""
+    """The best names to hold and trade, where the policy says so; None where what is held keeps them from it yet."""
     policy = setting.policy
     if not cardinality.wanted(policy) or not (goal.homogeneous or unmet_holdings(best.weights, setting)):
         return None
     choice = choose_names(goal, way.arena, best, policy, setting.held)
     given_way = way.levels is not None and any(level.priority for level in way.levels.levels)
-    if choice is None and (policy.on_conflict == "fail" or given_way):
-        raise impossible(way.arena, policy, setting.held, always_held(goal, len(best.weights)))
+    must = always_held(goal, len(best.weights))
+    if choice is None and (given_way or not waits(way.arena, setting, must)):
+        raise impossible(way.arena, policy, setting.held, must)
     return choice
+
+
+def waits(arena: Arena, setting: Setting, must: NDArray[np.bool_]) -> bool:
+    """Whether names can be chosen once the held positions have been traded towards it, and the policy lets them be."""
+    if setting.policy.on_conflict == "fail" or not tied(arena.limits):
+        return False
+    free = untied(arena.limits.revealed())
+    return arena.elastic or possible(plain(free), setting.policy, setting.held, must)
 
 
 def rescaled(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> tuple[Arena, Optimum]:

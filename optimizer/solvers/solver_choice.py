@@ -123,7 +123,7 @@ def refuse_without_loss(goal: TailRatio | TailBudget, arena: Arena) -> None:
     least = optimum(Tail(goal.scenarios, 0.0, goal.level, goal.measure, goal.odds), arena).weights
     if goal.loss(least) <= LEAST * float(np.abs(goal.scenarios).max()):
         raise DataError(
-            f"an allowed portfolio loses nothing on its worst {1 - goal.level:.3g} of the scenarios, so the "
+            f"an allowed portfolio loses nothing on its worst {100 * (1 - goal.level):.3g}% of the scenarios, so the "
             f"{goal.measure} has no best value; use more history, a higher tail_level or another method"
         )
 

@@ -44,6 +44,7 @@ class LimitCheck:
     limit: float
     achieved: float
     slack: float
+    unit: str = ""
 
     @property
     def met(self) -> bool:
@@ -53,7 +54,8 @@ class LimitCheck:
     @property
     def text(self) -> str:
         """What a warning says of it."""
-        return f"{self.constraint} is {self.achieved:.4g} after rounding to whole lots, its limit is {self.limit:.4g}"
+        achieved, limit = f"{self.achieved:.4g}{self.unit}", f"{self.limit:.4g}{self.unit}"
+        return f"{self.constraint} is {achieved} after rounding to whole lots, its limit is {limit}"
 
 
 @dataclass(frozen=True)

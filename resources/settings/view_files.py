@@ -17,15 +17,17 @@ from optimizer import JointViews, MarketView, PolicyError, ScenarioView
 from resources.settings.policies.values import Percent, Strict, fraction
 
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
+Named = Annotated[str, Field(min_length=1, max_length=48)]  # a symbol, or exposure:us_equity
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Weights = dict[Symbol, Finite]
-Names = list[Symbol] | Weights
+Weights = dict[Named, Finite]
+Names = list[Named] | Weights
 
 
 class ViewFile(Strict):
     """An opinion: absolute views are total returns per year, relative ones the lead of `assets` over `against`.
 
-    assets, against  symbols, or symbol -> weight: a portfolio as it stands, signs included: `{AAPL: 0.9, MSFT: 0.1}`
+    assets, against  symbols, or symbol -> weight: a portfolio as it stands, signs included: `{AAPL: 0.9, MSFT: 0.1}`;
+                     `"exposure:bonds"` stands for what funds hold of it, and of nothing else
     weights          inside a group, or symbol -> weight of every name
     """
 

@@ -25,8 +25,8 @@ _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same grammar, 
 class _Loader(_Safe):  # type: ignore[misc]
     """The safe loader, with every place where YAML would silently read something else than was meant in `faults`.
 
-    A key that stands twice (the last one would win), a key that is no text (ON, NO, 0700), an octal number or one by
-    sixties (0700 is 448, 1:30 is 90), and no day of the calendar.
+    A key that stands twice (the last one would win), a key that is neither text nor a whole number (ON, NO, 0700), an
+    octal number or one by sixties (0700 is 448, 1:30 is 90), and no day of the calendar.
     """
 
     def __init__(self, text: str) -> None:
@@ -47,6 +47,8 @@ class _Loader(_Safe):  # type: ignore[misc]
             word = shown(key.value)
             if key.value in seen:
                 self.fault(key, f"the key '{word}' stands twice; keep one")
+            if key.tag == INTEGER and DECIMAL.fullmatch(key.value):
+                key.tag = TEXT  # 10 largest weights, 7203 in Tokyo: as a key it is written as it is read
             if key.tag not in (TEXT, MERGE):
                 self.fault(key, f"the key {word} is no text in YAML; quote it: '{word}'")
             seen.add(key.value)
@@ -73,6 +75,7 @@ class _Loader(_Safe):  # type: ignore[misc]
 
 QUOTED = ("'", '"', "|", ">")
 TEXT, INTEGER, MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "merge"))
+DECIMAL = re.compile(r"0|-?[1-9][0-9]*", re.A)
 ODD_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)", re.A)
 _Loader.add_constructor(INTEGER, _Loader.construct_number)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
@@ -239,7 +242,9 @@ def _at(node: yaml.Node | None, place: Place) -> tuple[int, yaml.Node | None]:
 
 def _message(where: str, error: ErrorDetails, model: type[BaseModel]) -> str:
     place = tuple(error["loc"])
-    key = shown(".".join(str(part) for part in place))
+    key = shown(
+        ".".join(str(part) for part in place if part != "[key]")
+    )  # pydantic's mark of a key's own fault
     said = in_words(error)
     if error["type"] == "extra_forbidden":
         said = f"unknown key{_nearest(str(place[-1]), place[:-1], model)}"

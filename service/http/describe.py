@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -117,23 +118,22 @@ def _default(value: Any) -> str:
 
 
 def _type(annotation: Any) -> str:
-    text = (
-        annotation.__name__
-        if isinstance(annotation, type) and not hasattr(annotation, "__args__")
-        else str(annotation)
-    )
-    for noise in (
-        "typing.",
-        "decimal.",
-        "datetime.",
-        "service.answers.",
-        "resources.settings.policies.policy_schema.",
-        "resources.settings.playbooks.",
-    ):
-        text = text.replace(noise, "")
-    if "Annotated[" in text:
-        text = text.split("Annotated[", 1)[0] + "float"
-    return f"`{text}`".replace("|", "or").replace("Decimal", "number")
+    return f"`{_written(annotation)}`"
+
+
+def _written(annotation: Any) -> str:
+    """A type as a reader writes it: what only checks a value is left out."""
+    inner = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return _written(inner[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return " or ".join(map(_written, inner))
+    if get_origin(annotation) is Literal:
+        return f"Literal[{', '.join(map(repr, inner))}]"
+    if inner:
+        return f"{get_origin(annotation).__name__}[{', '.join(map(_written, inner))}]"
+    name = "None" if annotation is NoneType else "..." if annotation is ... else annotation.__name__
+    return str(name).replace("Decimal", "number")
 
 
 if __name__ == "__main__":

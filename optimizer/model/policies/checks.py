@@ -244,9 +244,10 @@ def check_concentration(policy: PolicyFields) -> None:
         return
     threshold, most = policy.large_holdings
     if threshold is None or most is None or not (0 < threshold <= 1 and threshold <= most <= PERCENT_MEANT):
+        told = " and ".join("nothing" if end is None else f"{100 * end:g}%" for end in policy.large_holdings)
         raise PolicyError(
-            f"large_holdings is {policy.large_holdings}; it must be a threshold in (0, 1] and what larger weights may "
-            f"be together, at least the threshold: (0.05, 0.4)"
+            f"large_holdings is {told}; the first is a weight above 0% and at most 100%, the "
+            f"second what larger weights may be together, at least the first: 5% and 40% in the 5/10/40 rule"
         )
     if not policy.long_only:
         raise PolicyError("large_holdings are for long-only books; set long_only, or use largest_limits")

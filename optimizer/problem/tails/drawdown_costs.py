@@ -37,7 +37,7 @@ class Drawdown:
     def name(self) -> str:
         """As people call it."""
         names = {"mean": "average drawdown", "max": "maximum drawdown", "ulcer": "ulcer index"}
-        return names.get(self.kind, f"CDaR {self.level:.4g}")
+        return names.get(self.kind, f"CDaR at {100 * self.level:.4g}%")
 
     def value(self, r: Array) -> float:
         """The norm of the drawdowns."""

@@ -96,7 +96,7 @@ class TailBudget(_OnTail):
     """
 
     budgets: Array
-    measure: str = "CVaR-budget objective"
+    measure: str = "split of the CVaR"
     shared: ClassVar[str] = "CVaR"
     homogeneous: ClassVar[bool] = True
 

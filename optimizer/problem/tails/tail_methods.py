@@ -15,7 +15,7 @@ def cvar(setting: Setting) -> Tail:
     """Least expected loss in the worst 1 - tail_level of days."""
     excess, periodic = scenarios_of(setting)
     level = setting.policy.tail_level
-    return Tail(excess, periodic, level, f"CVaR {level:.4g}", setting.estimates.probabilities)
+    return Tail(excess, periodic, level, f"CVaR at {100 * level:.4g}%", setting.estimates.probabilities)
 
 
 def scenarios_of(setting: Setting) -> tuple[Array, float]:
@@ -55,5 +55,5 @@ def robust_cvar(setting: Setting) -> RobustTail:
     """Least CVaR under the worst distribution within `wasserstein_radius` of the scenarios (Esfahani & Kuhn 2018)."""
     excess, periodic = scenarios_of(setting)
     level, radius = setting.policy.tail_level, setting.policy.wasserstein_radius
-    measure = f"robust CVaR {level:.4g}"
+    measure = f"robust CVaR at {100 * level:.4g}%"
     return RobustTail(excess, level, setting.estimates.probabilities, periodic, radius, measure)

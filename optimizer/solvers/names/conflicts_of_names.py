@@ -51,6 +51,12 @@ def impossible(arena: Arena, policy: Policy, held: Array | None, must: NDArray[n
     return InfeasibleError(f"{message} the caps, turnover or cash_max", conflicts, tuple(filter(None, ways)))
 
 
+def possible(arena: Arena, policy: Policy, held: Array | None, must: NDArray[np.bool_]) -> bool:
+    """Whether a choice of names is found that keeps all limits; held, must  as in `impossible`."""
+    roomy = replace(arena, limits=tightened(arena.limits, 2 * ROOMY))
+    return NameProgram(roomy, policy, held, must).least({}) is not None
+
+
 def with_names(
     error: InfeasibleError, limits: Limits, policy: Policy, held: Array | None, must: NDArray[np.bool_]
 ) -> InfeasibleError:
@@ -73,9 +79,9 @@ def _besides(
 ) -> tuple[Conflict, ...] | None:
     """What limits on names must give beside a way out: least of its bound by one of them, else all; None: not known."""
     wide = widened(limits.revealed(), {conflict.limit: conflict.stated for conflict in way})
-    program = NameProgram(Arena(tightened(wide, 2 * ROOMY)), policy, held, must)
-    if program.least({}) is not None:
+    if possible(Arena(wide), policy, held, must):
         return ()
+    program = NameProgram(Arena(tightened(wide, 2 * ROOMY)), policy, held, must)
     bounds = _bounds(policy)
     alone = {name: program.least({name: 1.0}) for name in bounds}
     given = {name: amounts[name] for name, amounts in alone.items() if amounts}
@@ -113,11 +119,12 @@ def _said(arena: Arena, policy: Policy) -> str:
         note = f" (the caps need at least {enough} names)" if enough > policy.max_holdings else ""
         said.append(f"max_holdings {policy.max_holdings}{note}")
     if policy.min_position:
-        said.append(f"min_position {policy.min_position:g}")
+        said.append(f"min_position {100 * policy.min_position:g}%")
     if policy.large_holdings is not None:
-        said.append(f"large_holdings {policy.large_holdings[0]:g}, {policy.large_holdings[1]:g}")
+        threshold, most = policy.large_holdings
+        said.append(f"large_holdings above {100 * threshold:g}% within {100 * most:g}%")
     if policy.no_trade_band:
-        said.append(f"no_trade_band {policy.no_trade_band:g}")
+        said.append(f"no_trade_band {100 * policy.no_trade_band:g}%")
     return " and ".join(said)
 
 

@@ -13,6 +13,7 @@ from resources.settings.policies.policy_schema import key_of
 if TYPE_CHECKING:
     from optimizer import Solution
     from optimizer.solvers.hierarchy import PriorityLevel, Unmet
+    from optimizer.trading.trade_list import LimitCheck
 
 
 def desk_units(name: str) -> tuple[str, float, str]:
@@ -55,9 +56,22 @@ def reason_of(error: Exception) -> str:
     return told
 
 
-def desk_warnings(warnings: Iterable[str], solution: Solution) -> list[str]:
-    """Warnings of a proposal with its unmet limits as a desk reads them, and what each priority gave and cost."""
+def desk_check(check: LimitCheck) -> LimitCheck:
+    """A limit of a whole-share list in the desk's words and units."""
+    key, factor, unit = desk_units(check.constraint)
+    limit, achieved = factor * check.limit, factor * check.achieved
+    return replace(check, constraint=key, limit=limit, achieved=achieved, unit=unit)
+
+
+def desk_warnings(
+    warnings: Iterable[str], solution: Solution, checks: Iterable[LimitCheck] = ()
+) -> list[str]:
+    """Warnings of a proposal with its unmet limits as a desk reads them, and what each priority gave and cost.
+
+    checks  the limits of the whole-share list that the warnings are of
+    """
     named = {limit.text: desk_unmet(limit).text for limit in solution.unmet}
+    named |= {check.text: desk_check(check).text for check in checks}
     return [
         *(named.get(warning, warning) for warning in warnings),
         *(level.text for level in desk_levels(solution)),

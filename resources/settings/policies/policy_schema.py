@@ -12,7 +12,7 @@ from pydantic import (
 
 from optimizer import BlackLittermanSettings, ExposureType, Horizon, Policy
 from optimizer.model.policies.horizon import MOST_STEPS
-from optimizer.model.ranges import YIELDING
+from optimizer.model.ranges import FIXED, YIELDING
 from optimizer.tax.taxes import HarvestRule, check_method
 from resources.settings.policies.rebalance_schema import RebalanceFile
 from resources.settings.policies.values import (
@@ -392,7 +392,7 @@ def key_of(field: str) -> str:
 
 def field_of(key: str) -> str:
     """The field of `Policy` that a key of a file fills; any other name, as of one limit or a line, as it is."""
-    named = {key_of(field): field for field in YIELDING}
+    named = {key_of(field): field for field in (*YIELDING, *FIXED)}
     return named.get(key, key)
 
 

@@ -17,10 +17,12 @@ from optimizer import (
     OptimizationBacktest,
     Policy,
     PolicyError,
+    Recipe,
     Solution,
     Universe,
     solve,
 )
+from optimizer.backtests.policy_strategy import PolicyStrategy
 from optimizer.backtests.walk_forward import BacktestSettings
 from optimizer.model.costs import CostModel
 from optimizer.numerics.convex_limits import Polyhedron
@@ -48,7 +50,10 @@ def test_a_fee_takes_its_part_of_a_short_position_and_closes_one_that_it_makes_w
     """(|mean| - fee) / (lambda s^2) by hand: (0.04 - 0.01) / (2.5 x 0.04) = 0.3, and nothing at a fee of 0.05."""
     np.testing.assert_allclose(answer(PAIR).weights, [0.6, -0.4], atol=1e-9)
     found = answer(PAIR, borrow_fee=0.01)
-    assert found.certificate.ok and found.goal.measure == "utility after borrow fees"
+    assert (
+        found.certificate.ok
+        and found.goal.measure == "expected return less its penalty for risk after borrow fees"
+    )
     np.testing.assert_allclose(found.weights, [0.6, -0.3], atol=1e-7)
     assert found.objective == pytest.approx(0.036 + 0.012 - 0.003 - 1.25 * 0.04 * (0.36 + 0.09))
     dear = answer(PAIR, borrow_fee=0.01, borrow_fees={"B": 0.05})
@@ -237,3 +242,31 @@ def test_a_backtest_pays_the_fee_on_what_is_sold_short_every_day():
         bench.backtest_strategy(
             lambda h, d: {"A": 1.0}, settings=BacktestSettings(min_history=1, borrow_fees=-0.1)
         )
+
+
+@pytest.mark.parametrize(("most", "weights"), [(0.5, (0.6, -0.2)), (0.4, (0.6, -0.1)), (2.0, (0.6, -0.6))])
+def test_a_backtest_keeps_within_its_margin_at_every_decision(most: float, weights: tuple[float, float]):
+    """A gains and B loses every other day: A is held to its limit, and what margin is left is B sold short, at 100%."""
+    days = 40
+    rises = np.where(np.arange(days) % 2, 0.002, 0.0)
+    falls = np.where(np.arange(days) % 2, 0.0, -0.001)
+    prices = pd.DataFrame(
+        {"A": 100 * np.cumprod(1 + rises), "B": 50 * np.cumprod(1 + falls)},
+        pd.bdate_range("2024-01-01", periods=days),
+    )
+    policy = Policy(
+        method="max_return", risk_free_rate=0.0, long_only=False, cash_max=2.0, borrow_fee=0.0252,
+        asset_limits={"A": (-0.6, 0.6), "B": (-0.6, 0.6)}, max_margin=most, margins={"B": (None, 1.0)},
+    )  # fmt: skip
+    strategy = PolicyStrategy(policy, Universe(("A", "B")), Recipe(lookback_days=30), "historical")
+    told = BacktestSettings(1000.0, FREE, min_history=31, cash_min=-1.0, borrow_fees=policy.borrow_fee)
+    found = OptimizationBacktest(prices).backtest_strategy(strategy, "daily", settings=told)
+    value, worth = 1000.0, []
+    for day in range(days - len(found.nav) + 1, days):
+        value *= 1 + weights[0] * rises[day] + weights[1] * falls[day] + weights[1] * 0.0252 / 252
+        worth.append(value)
+    assert len(worth) >= 7
+    assert found.nav.to_numpy()[1:] == pytest.approx(np.array(worth), rel=1e-9)
+    assert found.metrics["borrow_fees"] == pytest.approx(
+        sum(-weights[1] * 0.0252 / 252 * held for held in [1000.0, *worth[:-1]])
+    )

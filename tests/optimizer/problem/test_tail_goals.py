@@ -97,7 +97,7 @@ def test_shares_of_cvar_are_the_budgets(seed: int):
     found = solve(it, policy, Universe(it.symbols))
     np.testing.assert_allclose(found.goal.shares(found.weights), list(given.values()), atol=1e-5)
     capped_policy = Policy(method="cvar_risk_parity", tail_level=LEVEL, risk_budgets=given, max_weight=0.21)
-    assert "one share of the CVaR is" in solve(it, capped_policy, Universe(it.symbols)).warnings[0]
+    assert "'s share of the CVaR is" in solve(it, capped_policy, Universe(it.symbols)).warnings[0]
 
 
 def test_names_that_never_lose_together_share_by_their_own_loss():

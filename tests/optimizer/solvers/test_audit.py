@@ -140,7 +140,7 @@ def test_shadow_prices_are_slopes(limit: str):
     assert binding.shadow_price == pytest.approx(abs(slope), rel=1e-3)
     point = 1e4 * 0.01 * abs(slope)
     verb = "lowers" if method == "min_volatility" else "raises"
-    said = rf"relaxing {binding.limit} \({100 * start:.4g}%\) by 1 point {verb} the \w+ by (\S+) bps"
+    said = rf"relaxing {binding.limit} \({100 * start:.4g}%\) by 1 point {verb} the [a-z ]+ by (\S+) bps"
     assert float(re.fullmatch(said, binding.text)[1]) == pytest.approx(point, rel=0.06)
 
 

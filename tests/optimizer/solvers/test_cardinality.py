@@ -121,8 +121,14 @@ def test_more_names_than_the_most_are_never_held_because_other_limits_force_them
     (way,) = told.value.ways
     wider = replace(policy, max_holdings=1 + int(way[0].relaxation))
     assert solve(it, wider, universe, held).constraints_met
-    waiting = solve(it, replace(policy, on_conflict="transition"), universe, held)
+    patient = replace(policy, on_conflict="transition")
+    if not {"max_trade", "do_not_sell"} & set(forced):  # nothing that time would change
+        with pytest.raises(InfeasibleError, match="max_holdings is 1 and must give way by"):
+            solve(it, patient, universe, held)
+        return
+    waiting = solve(it, patient, universe, held)
     assert [limit.limit for limit in waiting.unmet] == ["max_holdings"]
+    assert any("it cannot hold under the limits on trades" in said for said in waiting.warnings)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +232,7 @@ def test_a_band_that_nothing_can_cross_is_named():
     )
     held = np.array([0.06, 0.34, 0.3, 0.3])
     with pytest.raises(
-        InfeasibleError, match=r"no choice of names keeps no_trade_band 0.3 with the other limits"
+        InfeasibleError, match=r"no choice of names keeps no_trade_band 30% with the other limits"
     ):
         solve(it, policy, universe, held)
     found = solve(it, replace(policy, on_conflict="transition"), universe, held)

@@ -148,7 +148,7 @@ def test_the_lower_level_gives_way_and_the_firmer_one_holds():
     assert firm.violation == firm.proven == 0 and not firm.gave
     assert loose.gave == second.unmet and loose.violation == pytest.approx(0.3 / 0.7, abs=1e-6)
     assert loose.cost_bps == pytest.approx(1e4 * loose.cost)
-    assert "A + B >= 70% gives way" in loose.text and "bps of the objective" in loose.text
+    assert "A + B >= 70% gives way" in loose.text and f"bps of the {second.goal.measure}" in loose.text
 
 
 def test_one_level_shares_the_least_violation_of_both():

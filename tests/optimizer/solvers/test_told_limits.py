@@ -22,9 +22,10 @@ FUNDS = FundExposureMap(
 BOOK = Universe(NAMES, benchmark=dict.fromkeys(NAMES, 0.25), funds=FUNDS)
 HELD = np.array([0.1, 0.1, 0.4, 0.4])
 BETTER = (
-    r"(raises the (utility|expected return|Sharpe ratio|diversification ratio|ratio of return to CVaR|growth per year)|"
+    r"(raises the (expected return( less its penalty for risk)?|Sharpe ratio|diversification ratio|"
+    r"ratio of return to CVaR|growth per year)|"
     r"lowers the (volatility|tracking error|mean loss of the worst 5% of periods|distance from [a-z_ ]+ weights|"
-    r"[A-Za-z ]*drawdown|[CE]DaR 0.95|EVaR 0.95|robust CVaR 0.95|ulcer index|mean absolute deviation|"
+    r"[A-Za-z ]*drawdown|(CDaR|EVaR|robust CVaR) at 95%|ulcer index|mean absolute deviation|"
     r"deviation below the mean|"
     r"average shortfall|downside deviation|mean difference of two periods|loss of the worst period))"
     r"( after trading costs)? by [0-9.e+-]+( bps)?|leaves the [A-Za-z_%0-9 -]+ as it is"
@@ -69,8 +70,45 @@ def test_after_costs_a_risk_is_told_as_the_risk(method: str) -> None:
         method=method, risk_free_rate=0.0, max_turnover=0.05, cost_horizon_years=1.0, impact_bps=5.0, **more
     )
     for text in texts(policy):
-        assert not re.search("penalty|negative", text)
+        assert not re.search("the penalty|negative", text)
         assert re.fullmatch(BETTER, text.partition("by 1 point ")[2]), text
+
+
+def test_a_penalty_for_concentration_is_told_as_what_it_is_taken_off() -> None:
+    for method, said in (
+        ("mean_variance", "raises the expected return less its penalty for risk and concentration by "),
+        ("max_return", "raises the expected return less its penalty for concentration by "),
+        ("min_volatility", "lowers the penalty for volatility and concentration by "),
+    ):
+        limited = {"method": method, "risk_free_rate": 0.0, "max_turnover": 0.15, "l2_penalty": 0.1}
+        free = solve(SOUND, Policy(**limited | {"max_turnover": 0.1501}), BOOK, HELD).objective
+        found = solve(SOUND, Policy(**limited), BOOK, HELD)
+        [told] = [b for b in found.binding if b.limit == "max_turnover"]
+        worth = told.text.partition(f"by 1 point {said}")[2].removesuffix(" bps")
+        assert float(worth) == pytest.approx(1e6 * (free - found.objective), rel=0.06), told.text
+
+
+def test_a_weight_without_a_choice_is_told_by_the_side_that_would_help() -> None:
+    closed = {"do_not_trade": {"A": "a tender offer"}, "do_not_buy": ["B"], "do_not_sell": ["C"]}
+    found = solve(SOUND, Policy(method="min_volatility", risk_free_rate=0.0, **closed), BOOK, HELD)
+    assert sorted(b.limit for b in found.binding) == ["do_not_buy B", "do_not_trade A"]
+    for binding in found.binding:
+        told = f"lifting {binding.limit} for 1 point lowers the volatility by "
+        assert binding.text.startswith(told), binding.text
+    fixed = Policy(
+        method="min_volatility", risk_free_rate=0.0, asset_limits={"A": (0.5, 0.5), "D": (0.2, 0.2)}
+    )
+    assert [b.limit for b in solve(SOUND, fixed, BOOK).binding] == ["min_weight D", "max_weight A"]
+
+
+def test_a_name_that_is_not_chosen_is_no_limit_and_a_least_position_is_told_as_one() -> None:
+    short = {"long_only": False, "min_weight": -0.3, "max_weight": 0.6, "risk_free_rate": 0.0}
+    few = solve(SOUND, Policy(method="mean_variance", max_holdings=2, **short), BOOK)
+    assert (np.abs(few.weights) > 1e-8).sum() == 2
+    assert {b.limit.split()[0] for b in few.binding} <= {"max_weight"}, few.binding
+    policy = Policy(method="min_volatility", min_position=0.3, limits=("A <= 0.4",), risk_free_rate=0.0)
+    found = {b.limit: b.value for b in solve(SOUND, policy, BOOK).binding}
+    assert found == pytest.approx({"A <= 0.4": 0.4, "min_position B": 0.3, "min_position D": 0.3})
 
 
 def test_the_basis_points_of_a_volatility_after_costs_are_those_of_the_volatility() -> None:

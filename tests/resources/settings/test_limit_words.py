@@ -89,7 +89,8 @@ def test_priorities_are_read_by_the_keys_of_a_file_and_told_in_percent():
         for said in told
     )
     assert any(
-        said.startswith("priority 2: max_turnover_pct gives way, 2.5 of the bounds in all") for said in told
+        said.startswith("priority 2: max_turnover_pct gives way, by 250% of the bounds in all")
+        for said in told
     )
     levels = desk_levels(found)
     assert [level.priority for level in levels] == [1, 2, 5]
@@ -106,6 +107,8 @@ def test_priorities_are_read_by_the_keys_of_a_file_and_told_in_percent():
         ("{max_turnover_pct: true}", "must be a whole number"),
         ("{turnover: 1}", "did you mean max_turnover"),
         ("{long_only: 1}", "long_only cannot give way"),
+        ("{max_risk_share_pct: 1}", "max_risk_share cannot give way"),
+        ("{min_position_pct: 1}", "min_position cannot give way"),
         ("[max_turnover_pct]", "must be keys with values"),
     ],
 )

@@ -33,6 +33,8 @@ OPEN = [
     ("trade_limits_pct", None, "trade_limits", {}),
     ("trade_limits_pct", {"A": 2, "B": None}, "trade_limits", {"A": 0.02}),
     ("largest_limits_pct", None, "largest_limits", {}),
+    ("largest_limits_pct", {10: 40}, "largest_limits", {10: 0.4}),
+    ("largest_limits_pct", {"10": 40}, "largest_limits", {10: 0.4}),
     ("participation_limits_pct", None, "participation_limits", {}),
 ]
 

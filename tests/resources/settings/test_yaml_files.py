@@ -35,9 +35,11 @@ def test_a_word_that_is_no_text_asks_for_quotes(word: str) -> None:
     listed = said(f"names:\n  - AAA\n  - {word}\n")
     assert listed.startswith("desk.yaml:3: names.")
     assert f"quote it, '{word}'" in listed
-    assert f"desk.yaml:2: the key {word} is no text in YAML; quote it: '{word}'" in said(
-        f"shares:\n  {word}: 5\n"
-    )
+    keyed = f"shares:\n  {word}: 5\n"
+    if word == "7203":  # as a key it is written as it is read
+        assert parse_yaml(keyed, Example, "desk.yaml").shares == {word: 5.0}
+    else:
+        assert f"desk.yaml:2: the key {word} is no text in YAML; quote it: '{word}'" in said(keyed)
     quoted = parse_yaml(f"name: '{word}'\nnames: ['{word}']\nshares: {{'{word}': 5}}\n", Example, "desk.yaml")
     assert (quoted.name, quoted.names, quoted.shares) == (word, [word], {word: 5.0})
 
