@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 YEARS = 5
 EMBEDDED_END = date(2022, 12, 28)
 FIRST_DAY = date(1990, 1, 1)  # a paper book begins with its cash under whatever pack comes first
+HOLDS = "Your broker's file of positions (CSV), or the symbols that a paper portfolio may hold (AAPL,MSFT)"
 Basis = Annotated[
     str | None,
     typer.Option(
@@ -79,10 +80,12 @@ def init(
     today = datetime.now().astimezone().date()
     rate = None if kind == new_desk.EXAMPLE else Decimal(str(risk_free_rate))
     book: NewBook | None = None
+    listed = symbols
+    if not (holdings or symbols) and kind != new_desk.EXAMPLE:
+        holdings, listed = _file_or_symbols(_asked(HOLDS, "--symbols or --holdings"))
     if holdings is not None:
         book = _live(holdings, choices(as_of, account, cash, skip, symbol, currency or ""), name, rate, kind)
-    elif symbols or kind != new_desk.EXAMPLE:
-        listed = symbols or _asked("Symbols that it may hold, separated by commas", "--symbols or --holdings")
+    elif listed:
         book = _paper(listed, money, name, rate, as_of.date() if as_of else FIRST_DAY, currency or "USD")
     if kind == new_desk.EXAMPLE and book and (unknown := new_desk.without_example_price(book.symbols)):
         raise PolicyError(
@@ -96,11 +99,10 @@ def init(
         text = new_desk.sources_text(kind, own.as_posix(), basis, book.symbols, start)
         files = new_desk.starting_files(book, text, today)
     made = new_desk.make_desk(place, files, example=kind == new_desk.EXAMPLE)
-    out.print(
-        f"\nmade {made}: {', '.join(sorted(files)) or 'the example as it is'}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    wrote = ", ".join(sorted(files)) or "the example as it is"
+    if files and kind == new_desk.EXAMPLE:
+        wrote += "; prices, funds, scenarios and hedges are the example's, without its portfolios"
+    out.print(f"\nmade {made}: {wrote}", highlight=False, soft_wrap=True)
     out.print(f"next   cd {place} && packfolio run", highlight=False, soft_wrap=True)
 
 
@@ -109,6 +111,13 @@ def _asked(question: str, option: str, default: str | None = None) -> str:
     if not sys.stdin.isatty():
         raise PolicyError(f"say {option}: nobody can be asked here")
     return str(typer.prompt(question, default=default)).strip()
+
+
+def _file_or_symbols(said: str) -> tuple[Path | None, str | None]:
+    """The answer as a broker's file or as symbols."""
+    path = Path(said).expanduser()
+    named = path.is_file() or "/" in said or path.suffix.lower() in (".csv", ".txt", ".tsv")
+    return (path, None) if named else (None, said)
 
 
 def _live(file: Path, chosen: Choices, name: str, rate: Decimal | None, kind: str) -> "NewBook":

@@ -9,6 +9,7 @@ from small_desk import price_file, sessions
 from terminal import Terminal, terminal
 
 from pipeline.commands import broker_file
+from pipeline.commands import init as init_command
 from resources.settings.configuration import load_configuration
 
 pytestmark = pytest.mark.xdist_group("terminal")
@@ -123,6 +124,9 @@ def test_the_example_and_a_paper_book_are_desks_too(at: Terminal, tmp_path: Path
         == 0
     )
     desk = load_configuration(at.config)
+    assert [book.name for book in desk.portfolios.files] == [
+        "main"
+    ]  # the example's are where one asks for it
     paper = desk.portfolios.find("main")
     assert (paper.mode, paper.universe, paper.holdings[0].cash) == ("paper", ["KO", "XOM"], 5000)
     refused = at("holdings", "import", str(PATHS["Fidelity"]), "--portfolio", "main")
@@ -156,6 +160,25 @@ def test_on_a_terminal_what_is_unclear_is_asked(
         "? line 6: 912796XY1: it is a CUSIP, as bonds have, and no symbol of a price source",
         "? line 7: MARGIN X: it is no symbol that a price source has",
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "mode", "universe"),
+    [(str(PATHS["Fidelity"]), "live", ["AAPL", "KO"]), ("KO, XOM", "paper", ["KO", "XOM"])],
+)
+def test_a_person_is_asked_for_a_file_or_for_symbols(
+    at: Terminal, monkeypatch: pytest.MonkeyPatch, answer: str, mode: str, universe: list[str]
+) -> None:
+    monkeypatch.setattr(init_command, "_asked", lambda question, option: answer)
+    assert at("init", str(at.folder), "--prices", "yahoo").status == 0
+    (book,) = load_configuration(at.config).portfolios.files
+    assert (book.mode, book.universe) == (mode, universe)
+
+
+def test_a_file_that_is_not_there_is_no_symbol(at: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(init_command, "_asked", lambda question, option: "positions.csv")
+    refused = at("init", str(at.folder), "--prices", "yahoo")
+    assert refused.status != 0 and "positions.csv: No such file or directory" in refused.err
 
 
 def test_the_example_is_not_offered_to_holdings_that_it_cannot_price(at: Terminal, tmp_path: Path) -> None:
