@@ -3,23 +3,23 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from optimizer import DataError, PolicyError
+from optimizer import PolicyError
 from pipeline.commands.terminal import err, out
+from pipeline.usage import DAY, day
 
 if TYPE_CHECKING:
     from resources.brokers.holdings import Holdings
     from resources.brokers.statement import Answers, Statement
 
-DAYS = ["%Y-%m-%d"]
 AsOfHoldings = Annotated[
-    datetime | None,
-    typer.Option("--as-of", formats=DAYS, help="Date of the holdings; the file's own when left out."),
+    date | None,
+    typer.Option("--as-of", help="Date of the holdings; the file's own when left out.", **DAY),
 ]
 Account = Annotated[
     str | None, typer.Option("--account", help="The account, where the file has several; `all` adds them up.")
@@ -50,7 +50,7 @@ class Choices:
 
 
 def choices(
-    as_of: datetime | None,
+    as_of: date | None,
     account: str | None,
     cash: Sequence[str] | None,
     skip: Sequence[str] | None,
@@ -65,7 +65,7 @@ def choices(
         raise PolicyError(f"--symbol {wrong[0]}: write THEIRS=OURS, such as 'BRK B=BRK.B'")
     ours = {theirs: ours for theirs, _, ours in pairs}
     answers = Answers(frozenset(cash or ()), frozenset(skip or ()), ours, currency)
-    return Choices(as_of.date() if as_of else None, account, answers)
+    return Choices(as_of, account, answers)
 
 
 def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Holdings, Statement]":
@@ -85,12 +85,12 @@ def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Ho
     while found.questions and _asks():
         chosen = replace(chosen, answers=_asked(found, chosen.answers))
         found = _of_account(read_statement(text, file.name, chosen.answers), chosen.account, file.name)
-    day = chosen.as_of or found.as_of or (_asked_day() if _asks() else None)
-    if day is None:
+    dated = chosen.as_of or found.as_of or (_asked_day() if _asks() else None)
+    if dated is None:
         raise PolicyError(
             f"{file.name} states no date: say of which day the holdings are, --as-of YYYY-MM-DD"
         )
-    held = holdings(found, day if chosen.as_of else last_weekday(day))
+    held = holdings(found, dated if chosen.as_of else last_weekday(dated))
     if not quiet:
         show_understood(held, found)
     return held, found
@@ -131,11 +131,8 @@ def _asked_account(accounts: Sequence[str]) -> str:
 
 
 def _asked_day() -> date:
-    said = typer.prompt("The file states no date. Holdings of which day (YYYY-MM-DD)?", err=True)
-    try:
-        return date.fromisoformat(said.strip())
-    except ValueError:
-        raise DataError(f"{said!r} is no date such as 2024-01-31") from None
+    question = "The file states no date. Holdings of which day (YYYY-MM-DD)?"
+    return cast(date, typer.prompt(question, err=True, value_proc=day))  # asks again after a wrong answer
 
 
 def show_understood(held: "Holdings", found: "Statement") -> None:

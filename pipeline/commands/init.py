@@ -49,9 +49,13 @@ def init(
         str | None,
         typer.Option(help="Without a broker's file: what a paper portfolio may hold, such as AAPL,MSFT."),
     ] = None,
-    money: Annotated[float, typer.Option(help="What a paper portfolio begins with.", min=0)] = 100_000.0,
+    money: Annotated[
+        float, typer.Option(help="What a paper portfolio begins with.", min=0, max=1e15)
+    ] = 100_000.0,
     name: Annotated[str, typer.Option(help="Name of the portfolio.")] = "main",
-    risk_free_rate: Annotated[float, typer.Option(help="A fraction per year.")] = 0.03,
+    risk_free_rate: Annotated[
+        float, typer.Option(help="A fraction per year: 0.03 is 3%.", min=-0.99, max=0.99)
+    ] = 0.03,
     currency: Annotated[
         str | None, typer.Option(help="In which the portfolio counts; that of the broker's file, else USD.")
     ] = None,
@@ -86,7 +90,7 @@ def init(
     if holdings is not None:
         book = _live(holdings, choices(as_of, account, cash, skip, symbol, currency or ""), name, rate, kind)
     elif listed:
-        book = _paper(listed, money, name, rate, as_of.date() if as_of else FIRST_DAY, currency or "USD")
+        book = _paper(listed, money, name, rate, as_of or FIRST_DAY, currency or "USD")
     if kind == new_desk.EXAMPLE and book and (unknown := new_desk.without_example_price(book.symbols)):
         raise PolicyError(
             f"the example has no prices of {', '.join(unknown)}: leave them out, or bring prices: --prices yahoo, or a "

@@ -1,18 +1,17 @@
 """The desk's commands about risk: what the trades change, what scenarios would cost, which regime it looks like."""
 
-from datetime import datetime
+from datetime import date
 from typing import Annotated, Any
 
 import typer
 
 from optimizer import PolicyError
 from pipeline.commands.terminal import Json, PackArgument, chosen_pack, out, print_json, reader
+from pipeline.usage import DAY
 
 PortfolioOption = Annotated[
     str | None, typer.Option("--portfolio", help="Key, name or UUID; all when left out.")
 ]
-
-DAYS = ["%Y-%m-%d"]
 
 
 def register(app: typer.Typer) -> None:
@@ -37,11 +36,12 @@ def attribution(
         typer.Option("--pack", callback=chosen_pack, help="The pack; the newest fresh one when left out."),
     ] = "latest",
     start: Annotated[
-        datetime | None, typer.Option("--from", formats=DAYS, help="The first day of the realised return.")
+        date | None,
+        typer.Option("--from", help="The first day of the realised return.", **DAY),
     ] = None,
     end: Annotated[
-        datetime | None,
-        typer.Option("--to", formats=DAYS, help="Its last day; that of the backtest when left out."),
+        date | None,
+        typer.Option("--to", help="Its last day; that of the backtest when left out.", **DAY),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -52,8 +52,7 @@ def attribution(
 
     def found(con: Any) -> dict[str, Any]:
         own = find_pack(con, pack)
-        days = (day.date() if day else None for day in (start, end))
-        return attribution_of(con, own, portfolios_of(con, own, portfolio)[0], *days)
+        return attribution_of(con, own, portfolios_of(con, own, portfolio)[0], start, end)
 
     _show("show_attribution", found, (), as_json)
 

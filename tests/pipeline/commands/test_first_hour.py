@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from brokers_exports import LAYOUTS, PATHS
@@ -140,9 +141,15 @@ def test_on_a_terminal_what_is_unclear_is_asked(
     rows = [*LAYOUTS["generic"].splitlines(), "BRK B;10;;300;3000", "912796XY1;5;;99;495", "MARGIN X;7;;;7"]
     table = [f"{row};{'Account' if row is rows[0] else 'Z1'}" for row in [*rows, "XOM;1;;;"]]
     odd.write_text("\n".join(table)[:-2] + "Z2\n")
-    answers, asked = iter(["Z1", "brk-b", "s", "c", "2022-12-23"]), []
+
+    def ask(text: str, *, err: bool, value_proc: Any = str) -> Any:
+        asked.append(text)
+        return value_proc(next(answers))
+
+    asked: list[str] = []
+    answers = iter(["Z1", "brk-b", "s", "c", "2022-12-23"])
     monkeypatch.setattr(broker_file, "_asks", lambda: True)
-    monkeypatch.setattr(broker_file.typer, "prompt", lambda text, **more: asked.append(text) or next(answers))
+    monkeypatch.setattr(broker_file.typer, "prompt", ask)
     made = at("init", str(at.folder), "--prices", "yahoo", "--holdings", str(odd))
     assert made.status == 0, made
     assert asked[0] == "The file has the accounts Z1, Z2. Which one, or all of them as one (all)?"

@@ -1,0 +1,108 @@
+"""What is typed wrongly, said in our own words: what it is, what is accepted, and an example. Exit status 2."""
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from pipeline.commands.terminal import err
+
+WRONG = 2
+UsageFault = TyperException
+FORMS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "PP_%Y-%m-%d")
+NUMBERS: Mapping[str, Callable[[Any], str]] = {
+    "int": lambda bound: "is no whole number",
+    "float": lambda bound: "is no number",
+    "finite_number": lambda bound: "is no finite number",
+    "greater_than_equal": lambda bound: f"is too small: {bound['ge']:g} or more",
+    "less_than_equal": lambda bound: f"is too large: {bound['le']:g} or less",
+}
+
+
+def day(said: str) -> date:
+    """A date as it is typed; raises typer.BadParameter with the accepted form, and with the dates it may have meant."""
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", said):
+        try:
+            return date.fromisoformat(said)
+        except ValueError:
+            raise typer.BadParameter(f"{said!r} is no day of the calendar") from None
+    meant = " or ".join(sorted({str(found) for form in FORMS if (found := _read(said, form))}))
+    near = f"; did you mean {meant}?" if meant else ""
+    raise typer.BadParameter(f"{said!r} is no date: write YYYY-MM-DD, such as 2024-01-31{near}")
+
+
+DAY: dict[str, Any] = {"parser": day, "metavar": "YYYY-MM-DD"}  # of every option and argument that is a date
+
+
+def _read(said: str, form: str) -> date | None:
+    try:
+        return datetime.strptime(said, form).date()  # noqa: DTZ007  a day has no zone
+    except ValueError:
+        return None
+
+
+def tell(error: UsageFault) -> NoReturn:
+    """Print a mistake of the command line and end: a sentence, the command's example, where its help is."""
+    context: Any = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":  # which has printed the help
+        sys.exit(WRONG)
+    err.print(f"[red]UsageError[/red] {_sentence(error, context)}", highlight=False, soft_wrap=True)
+    if context is not None:
+        example = str(context.command.epilog or "").removeprefix("Example: ")
+        path = context.command_path
+        for line in [f"example  {example}"] * bool(example) + [f"help     {path} --help"]:
+            err.print(line, highlight=False, soft_wrap=True)
+    sys.exit(WRONG)
+
+
+def _sentence(error: Any, context: Any) -> str:
+    param: Any = getattr(error, "param", None)
+    name = _name(param) if param is not None else ""
+    match type(error).__name__:
+        case "NoSuchOption":
+            known = [word for one in context.command.params for word in one.opts if word.startswith("--")]
+            return f"there is no option {error.option_name}{_near(error.option_name, known)}"
+        case "MissingParameter":
+            return f"{name} is missing" + (f": {param.help}" if param.help else "")
+        case "BadOptionUsage":
+            wants = "takes no value" if "does not take" in error.message else "needs a value after it"
+            return f"{error.option_name} {wants}"
+        case "BadParameter":
+            return f"{name}: {_value(error, param)}" if name else str(error.message)
+    if found := re.fullmatch(r"Got unexpected extra argument\(s\) \((.*)\)", error.message, re.DOTALL):
+        return f"nothing is done with {found[1]!r} here: leave it out"
+    if found := re.match(r"No such command '(.*?)'\.", error.message, re.DOTALL):
+        return f"there is no command {found[1]!r}{_near(found[1], sorted(context.command.commands))}"
+    if error.message == "Missing command.":
+        return f"say which: {', '.join(sorted(context.command.commands))}"
+    return str(error.message)
+
+
+def _value(error: Any, param: Any) -> str:
+    """What is wrong with a value; the reader of values tells it in the words of a schema, which are not ours."""
+    found = error.__cause__.errors()[0] if hasattr(error.__cause__, "errors") else {}
+    kind, said = str(found.get("type", "")), found.get("input")
+    number = next((NUMBERS[name] for name in NUMBERS if kind.startswith(name)), None)
+    if number is None:
+        return str(error.message).removeprefix("Value error, ")
+    wrong = f"{said!r} {number(found.get('ctx'))}"
+    if str(said).strip().endswith("%"):
+        return f"{wrong}: a percentage is written as a fraction, 3% as 0.03"
+    return f"{wrong}; such as {param.default}" if param.default is not None else wrong
+
+
+def _name(param: Any) -> str:
+    """As it is typed: the long form of an option, an argument in capitals."""
+    if param.param_type_name == "argument":
+        return str(param.name).upper()
+    return str(max(param.opts, key=len))
+
+
+def _near(said: str, known: Sequence[str]) -> str:
+    near = get_close_matches(said, known, 3, 0.5)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(known)}"
