@@ -35,7 +35,7 @@ from pipeline.commands.terminal import (
 from pipeline.ending import at_once
 from pipeline.environment import Environment, keep_private
 from pipeline.unchanged import begin, unchanged_since
-from pipeline.usage import DAY, UsageFault, tell
+from pipeline.usage import DAY, UsageFault, in_order, tell
 from resources.ledger.record_error import FAILED, FAULT, exit_status
 
 app = typer.Typer(
@@ -81,7 +81,7 @@ def command() -> None:
     gc.set_threshold(200_000, 100, 1000)
     keep_private()
     try:
-        status = app(standalone_mode=False)
+        status = app(standalone_mode=False, prog_name="packfolio")
     except typer.Abort:
         err.print("ended by its user")
         sys.exit(FAILED)
@@ -123,6 +123,7 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Bring every source's new deliveries into the logs; tell files, rows, symbols, what is set aside or refused."""
+    in_order(start, end)
     with _instance() as instance, working("ingesting", as_json) as watch:
         from pipeline import runs
 

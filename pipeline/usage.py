@@ -2,14 +2,14 @@
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
+from optimizer.errors import PolicyError, meant
 from pipeline.commands.terminal import err
 
 WRONG = 2
@@ -34,6 +34,12 @@ def day(said: str) -> date:
     meant = " or ".join(sorted({str(found) for form in FORMS if (found := _read(said, form))}))
     near = f"; did you mean {meant}?" if meant else ""
     raise typer.BadParameter(f"{said!r} is no date: write YYYY-MM-DD, such as 2024-01-31{near}")
+
+
+def in_order(start: date | None, end: date | None) -> None:
+    """Raises PolicyError for a range that ends before it starts."""
+    if start and end and end < start:
+        raise PolicyError(f"the range ends on {end}, before its start on {start}: say the earlier day first")
 
 
 DAY: dict[str, Any] = {"parser": day, "metavar": "YYYY-MM-DD"}  # of every option and argument that is a date
@@ -66,7 +72,7 @@ def _sentence(error: Any, context: Any) -> str:
     match type(error).__name__:
         case "NoSuchOption":
             known = [word for one in context.command.params for word in one.opts if word.startswith("--")]
-            return f"there is no option {error.option_name}{_near(error.option_name, known)}"
+            return f"there is no option {error.option_name}; {meant(error.option_name, known)}"
         case "MissingParameter":
             return f"{name} is missing" + (f": {param.help}" if param.help else "")
         case "BadOptionUsage":
@@ -77,7 +83,7 @@ def _sentence(error: Any, context: Any) -> str:
     if found := re.fullmatch(r"Got unexpected extra argument\(s\) \((.*)\)", error.message, re.DOTALL):
         return f"nothing is done with {found[1]!r} here: leave it out"
     if found := re.match(r"No such command '(.*?)'\.", error.message, re.DOTALL):
-        return f"there is no command {found[1]!r}{_near(found[1], sorted(context.command.commands))}"
+        return f"there is no command {found[1]!r}; {meant(found[1], sorted(context.command.commands))}"
     if error.message == "Missing command.":
         return f"say which: {', '.join(sorted(context.command.commands))}"
     return str(error.message)
@@ -101,8 +107,3 @@ def _name(param: Any) -> str:
     if param.param_type_name == "argument":
         return str(param.name).upper()
     return str(max(param.opts, key=len))
-
-
-def _near(said: str, known: Sequence[str]) -> str:
-    near = get_close_matches(said, known, 3, 0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(known)}"

@@ -7,7 +7,7 @@ import typer
 
 from pipeline.commands.terminal import Json, err, out, print_json
 from pipeline.environment import Environment
-from pipeline.usage import DAY
+from pipeline.usage import DAY, in_order
 from resources.ledger.record_error import FAILED
 
 
@@ -22,6 +22,7 @@ def backfill(
     as_json: Json = False,
 ) -> None:
     """Run every session of a range on what is on record, in order; started again, it goes on where it stopped."""
+    in_order(start, end)
     from pipeline.history import opened_history
 
     with opened_history(Environment.of_process()) as instance:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from optimizer import PolicyError
+from optimizer.errors import meant
 from pipeline.commands.terminal import err, out
 from pipeline.usage import DAY, day
 
@@ -106,7 +107,7 @@ def _of_account(found: "Statement", account: str | None, name: str) -> "Statemen
     if account == "all":
         return found.of_account(None)
     if account not in found.accounts:
-        raise PolicyError(f"{name} has no account {account!r}; it has {', '.join(found.accounts)}")
+        raise PolicyError(f"{name} has no account {account!r}; {meant(account, found.accounts)}")
     return found.of_account(account)
 
 

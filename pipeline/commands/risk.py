@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from optimizer import PolicyError
+from optimizer.errors import meant
 from pipeline.commands.terminal import Json, PackArgument, chosen_pack, out, print_json, reader
-from pipeline.usage import DAY
+from pipeline.usage import DAY, in_order
 
 PortfolioOption = Annotated[
     str | None, typer.Option("--portfolio", help="Key, name or UUID; all when left out.")
@@ -46,6 +47,7 @@ def attribution(
     as_json: Json = False,
 ) -> None:
     """Risk by factor and name before and after the trades, and where the return of a window came from."""
+    in_order(start, end)
     from resources.packs.packs import find_pack
     from resources.results.attribution.told import attribution_of
     from resources.results.queries import portfolios_of
@@ -70,9 +72,7 @@ def stress(
         found = stresses_of(con, *key)
         told = sorted({row["scenario_id"] for one in found["portfolios"] for row in one["scenarios"]})
         if scenario is not None and scenario not in told:
-            raise PolicyError(
-                f"{found['pack_id']} tells no scenario {scenario!r}; it tells {', '.join(told) or 'none'}"
-            )
+            raise PolicyError(f"{found['pack_id']} tells no scenario {scenario!r}; {meant(scenario, told)}")
         for one in found["portfolios"]:
             for name in ("scenarios", "hedges"):
                 one[name] = [row for row in one[name] if scenario in (None, row["scenario_id"])]

@@ -47,11 +47,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 
 
 def chosen_pack(pack: str) -> str:
-    """The ID that `latest` stands for: the newest fresh pack, never a superseded or rejected one."""
-    if pack != "latest":
-        return pack
-    from resources.packs.packs import latest_fresh
+    """The ID that `latest` stands for: the newest fresh pack, never a superseded or rejected one.
 
+    Raises PolicyError for what is no pack ID.
+    """
+    from resources.packs.packs import latest_fresh, parse_pack_id
+
+    if pack != "latest":
+        parse_pack_id(pack)
+        return pack
     with reader() as con:
         return latest_fresh(con).id
 

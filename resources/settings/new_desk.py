@@ -148,7 +148,7 @@ def make_desk(folder: Path, files: Mapping[str, str], *, example: bool = False) 
         for name, text in files.items():
             (half / name).parent.mkdir(parents=True, exist_ok=True)
             (half / name).write_text(text, encoding="utf-8")
-        load_configuration(half)
+        _checked(half, place)
         (folder / "inbox").mkdir(exist_ok=True)
         half.replace(place)
     except OSError as error:
@@ -156,6 +156,14 @@ def make_desk(folder: Path, files: Mapping[str, str], *, example: bool = False) 
     finally:
         shutil.rmtree(half, ignore_errors=True)
     return place
+
+
+def _checked(half: Path, place: Path) -> None:
+    """Raises PolicyError for a mistake, which names the files as they would be called."""
+    try:
+        load_configuration(half)
+    except PolicyError as error:
+        raise PolicyError(f"nothing was written: {str(error).replace(str(half), str(place))}") from None
 
 
 def starting_files(book: NewBook, sources: str, today: date) -> dict[str, str]:

@@ -231,6 +231,7 @@ def test_everybody_can_read_every_tab(browser: Any, screen: str, width: int, sch
         faults += [(tab, fault["id"], fault["nodes"][0]["html"][:120]) for fault in found["violations"]]
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         faults += [(tab, "wider than the window", wider)] if wider > 0 else []
+        shot(page, f"{tab.lower().replace(' ', '-')}-{width}-{scheme}")
     page.close()
     assert faults == []
 
