@@ -149,5 +149,10 @@ def show_understood(held: "Holdings", found: "Statement") -> None:
         table.add_row(position.symbol, shares(float(position.quantity)), amount(cost), lots)
     table.add_row("cash", amount(float(held.cash)), "", "")
     out.print(table)
+    if not found.cash:
+        out.print(
+            "[yellow]![/yellow] no line is cash: it counts as 0; write it into the portfolio's file",
+            highlight=False,
+        )
     for line, why in found.left_out:
         out.print(f"[dim]line {line} is left out: {why}[/dim]", highlight=False, soft_wrap=True)
