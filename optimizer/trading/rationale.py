@@ -184,8 +184,7 @@ def _bound(factor: str, reasons: Reasons) -> str:
 def _unfilled(ordered: float, left: float, reasons: Reasons) -> str:
     order = f"the last order to {'buy' if ordered > 0 else 'sell'} {abs(ordered):,.6g} shares"
     if reasons.held_on and reasons.ordered_on and reasons.held_on <= reasons.ordered_on:
-        older = f"the holdings of {reasons.held_on} are no newer than {order} ({reasons.ordered_on})"
-        return f"{older}: not known whether it was filled"
+        return f"not known whether {order} ({reasons.ordered_on}) was filled, as the holdings are of {reasons.held_on}"
     return f"{order} was not filled" if left == ordered else f"{abs(left):,.6g} of {order} were not filled"
 
 

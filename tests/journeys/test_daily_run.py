@@ -332,8 +332,8 @@ def test_an_order_that_older_holdings_cannot_show_is_called_so_and_not_drift(
     said, numbers = warehouse.execute(
         "select rationale, numbers from latest_trades where pack_id = ? and symbol = 'AAPL'", [PACK]
     ).fetchall()[0]
-    older = "the holdings of 2022-12-01 are no newer than the last order to sell 500 shares (2022-12-27)"
-    assert f"{older}: not known whether it was filled" in said
+    order = "not known whether the last order to sell 500 shares (2022-12-27) was filled"
+    assert f"{order}, as the holdings are of 2022-12-01" in said
     figures = json.loads(numbers)
     assert abs(figures["drift"]) < 0.005 < -figures["unfilled"]
     paper = warehouse.execute(

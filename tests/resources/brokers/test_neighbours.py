@@ -1,4 +1,4 @@
-"""Exports beside those that most people have: several accounts, lots beside their sum, signs in headings, money owed."""
+"""Exports beside those that most have: several accounts, lots beside their sum, signs in headings, money owed."""
 
 from datetime import date
 from decimal import Decimal
@@ -83,17 +83,9 @@ def test_accounts_of_one_schwab_file_that_owe_money() -> None:
     head = '"Symbol","Description","Qty (Quantity)","Price","Mkt Val (Market Value)","Cost Basis","Security Type"'
     one = '"AAPL","APPLE INC","10.1234","$131.86","$1,334.87","$1,500.00","Equity"'
     owed = '"Cash & Cash Investments","--","--","--","-$234.56","N/A","Cash and Money Market"'
-    text = "\n".join(
-        [
-            '"Positions for All-Accounts as of 11:35 AM ET, 12/23/2022"',
-            '"Individual ...123"',
-            head,
-            one,
-            owed,
-            "",
-        ]
-        + ['"Roth ...456"', head, '"KO","COCA-COLA CO","40","$63.82","$2,552.80","$2,025.00","Equity"']
-    )
+    other = '"KO","COCA-COLA CO","40","$63.82","$2,552.80","$2,025.00","Equity"'
+    title = '"Positions for All-Accounts as of 11:35 AM ET, 12/23/2022"'
+    text = "\n".join([title, '"Individual ...123"', head, one, owed, "", '"Roth ...456"', head, other])
     found = read(text)
     assert (found.as_of, found.accounts) == (DAY, ["Individual ...123", "Roth ...456"])
     held = holdings(found.of_account("Individual ...123"), DAY)
