@@ -15,9 +15,9 @@ from optimizer import DataError, PackfolioError, PolicyError
 from pipeline.commands import accounts as account_commands
 from pipeline.commands import audit as audit_commands
 from pipeline.commands import backfill as backfill_command
-from pipeline.commands import examples, processes
 from pipeline.commands import holdings as holdings_commands
 from pipeline.commands import init as init_command
+from pipeline.commands import processes, usage
 from pipeline.commands import proofs as proof_commands
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
@@ -32,10 +32,10 @@ from pipeline.commands.terminal import (
     reader,
     working,
 )
+from pipeline.commands.usage import DAY, UsageFault, in_order, tell
 from pipeline.ending import at_once
 from pipeline.environment import Environment, keep_private
 from pipeline.unchanged import begin, unchanged_since
-from pipeline.usage import DAY, UsageFault, in_order, tell
 from resources.ledger.record_error import FAILED, FAULT, exit_status
 
 app = typer.Typer(
@@ -344,11 +344,9 @@ def revise_pack(
         from pipeline import runs
 
         outcome = runs.run_pack(instance, day, revise=reason.strip(), watch=watch)
-    finish(
-        {"status": outcome.status, "pack_id": outcome.pack_id, "reason": outcome.reason},
-        outcome.status,
-        as_json,
-    )
+    status = "failed" if outcome.status else "done"
+    document = {"status": status, "pack_id": outcome.pack_id, "reason": outcome.reason}
+    finish(document, outcome.status, as_json)
 
 
 @app.command()
@@ -390,7 +388,7 @@ account_commands.register(app)
 audit_commands.register(app, packs)
 proof_commands.register(app)
 risk_commands.register(app)
-examples.register(app)
+usage.register(app)
 
 
 if __name__ == "__main__":

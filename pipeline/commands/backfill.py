@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.terminal import Json, err, out, print_json
+from pipeline.commands.usage import DAY, in_order
 from pipeline.environment import Environment
-from pipeline.usage import DAY, in_order
 from resources.ledger.record_error import FAILED
 
 

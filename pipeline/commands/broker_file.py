@@ -12,7 +12,7 @@ import typer
 from optimizer import PolicyError
 from optimizer.errors import meant
 from pipeline.commands.terminal import err, out
-from pipeline.usage import DAY, day
+from pipeline.commands.usage import DAY, day
 
 if TYPE_CHECKING:
     from resources.brokers.holdings import Holdings

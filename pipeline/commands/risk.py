@@ -8,7 +8,7 @@ import typer
 from optimizer import PolicyError
 from optimizer.errors import meant
 from pipeline.commands.terminal import Json, PackArgument, chosen_pack, out, print_json, reader
-from pipeline.usage import DAY, in_order
+from pipeline.commands.usage import DAY, in_order
 
 PortfolioOption = Annotated[
     str | None, typer.Option("--portfolio", help="Key, name or UUID; all when left out.")

@@ -90,6 +90,10 @@ def finish(document: dict[str, Any], status: int, as_json: bool) -> None:
     """Print how a command ended, and end it with its exit status."""
     if as_json:
         print_json(document)
+    elif status and document.get("reason"):
+        err.print(f"[red]failed[/red] {document['reason']}", highlight=False, soft_wrap=True)
+        if pack := document.get("pack_id"):
+            err.print(f"look   packfolio packs show {pack}", highlight=False)
     else:
         said = "; ".join(f"{name}: {value}" for name, value in document.items() if value not in (None, ""))
         (err if status else out).print(said, highlight=False, soft_wrap=True)

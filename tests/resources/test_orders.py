@@ -127,6 +127,6 @@ def test_what_was_computed_after_the_pack_was_cut_is_no_reason_of_its_trades(
     con.execute(
         "update materializations set id = id + 100 where pack_id = 'PP_1' and asset <> 'pricing_packs'"
     )
-    assert past_reasons(con, PACK, "a") == Reasons()
+    assert past_reasons(con, PACK, "a") == Reasons(ordered_on=BEFORE.as_of, held_on=BEFORE.as_of)
     con.execute("update materializations set id = 100 where pack_id = 'PP_1' and asset = 'pricing_packs'")
     assert past_reasons(con, PACK, "a") == Reasons()

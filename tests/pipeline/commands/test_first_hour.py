@@ -49,6 +49,10 @@ def test_two_commands_lead_from_an_export_to_trades(at: Terminal, layout: str) -
     assert (ran["status"], ran["pack_id"], book["name"]) == ("done", "PP_2024-02-29", "main")
     assert {trade["symbol"] for trade in book["trades"]} == {"AAPL", "KO"}
     assert any(trade["action"] != "HOLD" for trade in book["trades"])
+    later = at.folder.parent / "later.csv"
+    later.write_text("symbol,quantity\nAAPL,1\nAPPL,2\n")
+    more = at.read("holdings", "import", str(later), "--portfolio", "main", "--as-of", "2024-03-01")
+    assert more["unpriced"] == {"APPL": "no source has ever priced it; did you mean AAPL?"}
 
 
 def test_an_import_each_month_adds_a_dated_block(at: Terminal, tmp_path: Path) -> None:

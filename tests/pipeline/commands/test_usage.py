@@ -11,8 +11,7 @@ from terminal import Terminal, terminal
 
 import pipeline.cli
 from optimizer import PolicyError
-from pipeline.commands.examples import commands
-from pipeline.usage import day, in_order
+from pipeline.commands.usage import commands, day, in_order
 
 pytestmark = pytest.mark.xdist_group("terminal")
 COMMANDS = dict(commands(pipeline.cli.app))
