@@ -11,8 +11,8 @@ from rich.table import Table
 from assets.shared.materialized import bullets
 from optimizer import DataError
 from pipeline.cli import app
-from pipeline.commands.usage import EXAMPLES, commands
 from pipeline.commands.terminal import Terminal, visible
+from pipeline.commands.usage import EXAMPLES, commands
 from service.screen.tables import literal
 
 HOSTILE = [
