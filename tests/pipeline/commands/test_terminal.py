@@ -58,6 +58,7 @@ def test_a_list_in_dagster_shows_markdown_and_html_as_they_stand() -> None:
 
 def test_the_screen_shows_no_link_or_picture_of_a_message() -> None:
     assert literal("![x](http://evil) <b> $a$") == "!\\[x\\](http://evil) \\<b\\> \\$a\\$"
+    assert literal("run `packfolio backtest`, `x`") == "run `packfolio backtest`, \\`x\\`"
     assert literal("old prices, mean_variance 5%") == "old prices, mean_variance 5%"
 
 

@@ -122,11 +122,17 @@ def opened(browser: Any, address: str, width: int = 1280, scheme: str = "light")
     return page
 
 
+QUIET = (
+    "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning' && "
+    "!document.querySelector('[data-testid=stStatusWidget], [data-stale=true]')"
+)
+
+
 def settled(page: Any) -> None:
     """Nothing runs any more, and nothing on the page is a traceback."""
     for _ in range(2):  # a click's run may begin after the first look
-        page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
-        page.wait_for_timeout(300)
+        page.wait_for_timeout(400)
+        page.wait_for_function(QUIET)
     text = page.inner_text("body")
     assert "Traceback" not in text and "Error:" not in text, text[-800:]
 
@@ -207,6 +213,7 @@ def test_it_works_without_a_mouse(page: Any) -> None:
 
 
 def test_an_answer_to_other_limits_is_grey(page: Any) -> None:
+    choose(page, "Portfolio", "mixed")
     generate(page)
     number = page.get_by_role("spinbutton", name="Maximum Turnover %, exact")
     number.fill("12.5")
