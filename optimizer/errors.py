@@ -1,7 +1,24 @@
 """Errors grouped by who can act on them; each message says what is, what must be, and what to do."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from math import floor, isfinite, log10
+
+MOST_NAMED = 20
+
+
+def meant(wanted: str, known: Iterable[str]) -> str:
+    """What an unknown name may have meant; where none is near, the names there are, at most twenty.
+
+    >>> meant('us-equty', ['leverage-aware', 'us-equity'])
+    'did you mean us-equity?'
+    """
+    names = list(known)
+    if near := get_close_matches(wanted, names, 3, 0.7):
+        return f"did you mean {' or '.join(near)}?"
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:MOST_NAMED]) or 'none'}{more}"
 
 
 class PackfolioError(Exception):

@@ -15,9 +15,9 @@ from optimizer import DataError, PackfolioError, PolicyError
 from pipeline.commands import accounts as account_commands
 from pipeline.commands import audit as audit_commands
 from pipeline.commands import backfill as backfill_command
-from pipeline.commands import examples, processes
 from pipeline.commands import holdings as holdings_commands
 from pipeline.commands import init as init_command
+from pipeline.commands import processes, usage
 from pipeline.commands import proofs as proof_commands
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
@@ -32,6 +32,7 @@ from pipeline.commands.terminal import (
     reader,
     working,
 )
+from pipeline.commands.usage import DAY, UsageFault, in_order, tell
 from pipeline.ending import at_once
 from pipeline.environment import Environment, keep_private
 from pipeline.unchanged import begin, unchanged_since
@@ -46,12 +47,9 @@ app.add_typer(packs, name="packs")
 PortfolioOption = Annotated[
     str | None, typer.Option("--portfolio", help="Key, name or UUID; all when left out.")
 ]
-DAYS = ["%Y-%m-%d"]
 AsOf = Annotated[
-    datetime | None,
-    typer.Option(
-        "--as-of", formats=DAYS, help="The as-of date; the newest closed session, or pack, when left out."
-    ),
+    date | None,
+    typer.Option("--as-of", help="The as-of date; the newest closed session, or pack, when left out.", **DAY),
 ]
 
 
@@ -83,7 +81,12 @@ def command() -> None:
     gc.set_threshold(200_000, 100, 1000)
     keep_private()
     try:
-        app()
+        status = app(standalone_mode=False, prog_name="packfolio")
+    except typer.Abort:
+        err.print("ended by its user")
+        sys.exit(FAILED)
+    except UsageFault as error:
+        tell(error)
     except PackfolioError as error:
         from resources.settings.policies.limit_words import reason_of
 
@@ -95,13 +98,10 @@ def command() -> None:
             err.print(f"[red]{type(error).__name__}[/red] {said}", highlight=False, soft_wrap=True)
             sys.exit(FAULT if is_damaged(error) else FAILED)
         raise
+    sys.exit(status or 0)
 
 
 main = at_once(command)
-
-
-def _day(value: datetime | None) -> date | None:
-    return value.date() if value else None
 
 
 @contextmanager
@@ -118,11 +118,12 @@ def ingest(
     source: Annotated[
         str | None, typer.Option(help="One source of sources.yaml, or the path of a file or folder of one.")
     ] = None,
-    start: Annotated[datetime | None, typer.Option(formats=DAYS, help="No price before this day.")] = None,
-    end: Annotated[datetime | None, typer.Option(formats=DAYS, help="No price after this day.")] = None,
+    start: Annotated[date | None, typer.Option(help="No price before this day.", **DAY)] = None,
+    end: Annotated[date | None, typer.Option(help="No price after this day.", **DAY)] = None,
     as_json: Json = False,
 ) -> None:
     """Bring every source's new deliveries into the logs; tell files, rows, symbols, what is set aside or refused."""
+    in_order(start, end)
     with _instance() as instance, working("ingesting", as_json) as watch:
         from pipeline import runs
 
@@ -143,8 +144,8 @@ def ingest(
     finish(document, outcome.status, as_json)
 
 
-def _iso(value: datetime | None) -> str | None:
-    return value.date().isoformat() if value else None
+def _iso(value: date | None) -> str | None:
+    return value.isoformat() if value else None
 
 
 @app.command()
@@ -165,9 +166,7 @@ def run(
         begun = begin(here, asked)
         ingested = runs.ingest(instance, watch=watch, publish=False)
         try:
-            outcome = runs.run_pack(
-                instance, runs.choose_as_of(_day(as_of)), portfolio=portfolio, watch=watch
-            )
+            outcome = runs.run_pack(instance, runs.choose_as_of(as_of), portfolio=portfolio, watch=watch)
         except PackfolioError:
             runs.warehouse().publish()  # what came in is to be seen all the same
             raise
@@ -284,19 +283,18 @@ def backtest(
     """Replay each policy through the past, under the pack of a date (the newest when left out)."""
     from resources.results.queries import backtest_of, newest_pack
 
-    day = _day(as_of)
-    if day is None:
+    if as_of is None:
         with reader() as con:
-            day = newest_pack(con).as_of
+            as_of = newest_pack(con).as_of
     if sweep:
         from pipeline.commands.backtest_sweep import show_sweep
 
-        show_sweep(day, portfolio, sweep, as_json)
+        show_sweep(as_of, portfolio, sweep, as_json)
         return
     with _instance() as instance, working("replaying", as_json) as watch:
         from pipeline import runs
 
-        outcome = runs.run_backtest(instance, day, portfolio, watch)
+        outcome = runs.run_backtest(instance, as_of, portfolio, watch)
     if outcome.status:
         finish({"status": "failed", "reason": outcome.reason}, outcome.status, as_json)
         return
@@ -335,7 +333,7 @@ def show_pack(pack: PackArgument = "latest", as_json: Json = False) -> None:
 
 @packs.command("revise")
 def revise_pack(
-    day: Annotated[datetime, typer.Argument(formats=DAYS, help="The as-of date of the pack.")],
+    day: Annotated[date, typer.Argument(help="The as-of date of the pack.", **DAY)],
     reason: Annotated[str, typer.Option(help="Why the pack is replaced; goes on record.")],
     as_json: Json = False,
 ) -> None:
@@ -345,12 +343,10 @@ def revise_pack(
     with _instance() as instance, working("revising", as_json) as watch:
         from pipeline import runs
 
-        outcome = runs.run_pack(instance, day.date(), revise=reason.strip(), watch=watch)
-    finish(
-        {"status": outcome.status, "pack_id": outcome.pack_id, "reason": outcome.reason},
-        outcome.status,
-        as_json,
-    )
+        outcome = runs.run_pack(instance, day, revise=reason.strip(), watch=watch)
+    status = "failed" if outcome.status else "done"
+    document = {"status": status, "pack_id": outcome.pack_id, "reason": outcome.reason}
+    finish(document, outcome.status, as_json)
 
 
 @app.command()
@@ -392,7 +388,7 @@ account_commands.register(app)
 audit_commands.register(app, packs)
 proof_commands.register(app)
 risk_commands.register(app)
-examples.register(app)
+usage.register(app)
 
 
 if __name__ == "__main__":

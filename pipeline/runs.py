@@ -8,7 +8,7 @@ from uuid import uuid4
 import dagster as dg
 
 from assets.shared.partitions import PACKS
-from optimizer import DataError
+from optimizer import DataError, PolicyError
 from pipeline.history import on_the_timeline
 from pipeline.run_history.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
@@ -178,7 +178,13 @@ def run_pack(
     revise: str | None = None,
     watch: Watch = unwatched,
 ) -> Outcome:
-    """Runs the chain of one as-of date on what is on record."""
+    """Runs the chain of one as-of date on what is on record; raises PolicyError to revise a date without a pack."""
+    if revise:
+        with warehouse().live() as con:
+            if newest_revision(con, as_of) is None:
+                raise PolicyError(
+                    f"{as_of} has no pack to replace: packfolio run --as-of {as_of} cuts the first"
+                )
     config = dg.RunConfig(
         ops={
             "pricing_pack": {"config": _given(revise=revise)},

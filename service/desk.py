@@ -70,7 +70,7 @@ class Reading:
         """The portfolio of that key, UUID or name; raises PolicyError that lists them."""
         found = self.snapshots(pack)
         known = [(one.portfolio_id, one.name) for one in found]
-        key = key_of(known, str(wanted), f"{pack.id} has no portfolio {str(wanted)!r}; it has")
+        key = key_of(known, str(wanted), f"{pack.id} has no portfolio {str(wanted)!r}")
         return next(one for one in found if one.portfolio_id == key)
 
     def superseded_by(self, pack: Pack) -> str | None:

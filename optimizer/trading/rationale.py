@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ class Reasons:
     restricted        symbol -> what is not done with it, and why ("do not buy: results are due")
     previous_target   symbol -> weight wanted last time, fraction; tells drift from a changed target
     unfilled          symbol -> (shares ordered last time, those of them not filled), signed, in shares of today
+    ordered_on, held_on   the day whose close those orders follow, and of which the holdings are; holdings that are not
+                      later cannot show what was filled
     previous_returns, returns   symbol -> expected total return per year, before and now
     views             symbol -> expected return less its equilibrium prior, per year
     loadings          factor -> symbol -> exposure of the pack's factor model, of those a trade is told by
@@ -40,6 +43,8 @@ class Reasons:
     restricted: Mapping[str, str] = field(default_factory=dict)
     previous_target: Mapping[str, float] = field(default_factory=dict)
     unfilled: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    ordered_on: date | None = None
+    held_on: date | None = None
     previous_returns: Mapping[str, float] = field(default_factory=dict)
     returns: Mapping[str, float] = field(default_factory=dict)
     views: Mapping[str, float] = field(default_factory=dict)
@@ -123,7 +128,7 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
         ordered, left = reasons.unfilled.get(symbol, (0.0, 0.0))
         if left:
             numbers["unfilled"] = left * move.share
-            causes.append(_unfilled(ordered, left))
+            causes.append(_unfilled(ordered, left, reasons))
         numbers["drift"] = move.current + left * move.share - previous
         numbers["target_change"] = move.target - previous
         if abs(numbers["drift"]) > 5e-4:
@@ -176,8 +181,10 @@ def _bound(factor: str, reasons: Reasons) -> str:
     return f" ({', '.join(touched)} binds)" if touched else ""
 
 
-def _unfilled(ordered: float, left: float) -> str:
+def _unfilled(ordered: float, left: float, reasons: Reasons) -> str:
     order = f"the last order to {'buy' if ordered > 0 else 'sell'} {abs(ordered):,.6g} shares"
+    if reasons.held_on and reasons.ordered_on and reasons.held_on <= reasons.ordered_on:
+        return f"not known whether {order} ({reasons.ordered_on}) was filled, as the holdings are of {reasons.held_on}"
     return f"{order} was not filled" if left == ordered else f"{abs(left):,.6g} of {order} were not filled"
 
 

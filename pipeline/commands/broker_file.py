@@ -3,23 +3,24 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from optimizer import DataError, PolicyError
+from optimizer import PolicyError
+from optimizer.errors import meant
 from pipeline.commands.terminal import err, out
+from pipeline.commands.usage import DAY, day
 
 if TYPE_CHECKING:
     from resources.brokers.holdings import Holdings
     from resources.brokers.statement import Answers, Statement
 
-DAYS = ["%Y-%m-%d"]
 AsOfHoldings = Annotated[
-    datetime | None,
-    typer.Option("--as-of", formats=DAYS, help="Date of the holdings; the file's own when left out."),
+    date | None,
+    typer.Option("--as-of", help="Date of the holdings; the file's own when left out.", **DAY),
 ]
 Account = Annotated[
     str | None, typer.Option("--account", help="The account, where the file has several; `all` adds them up.")
@@ -50,7 +51,7 @@ class Choices:
 
 
 def choices(
-    as_of: datetime | None,
+    as_of: date | None,
     account: str | None,
     cash: Sequence[str] | None,
     skip: Sequence[str] | None,
@@ -65,7 +66,7 @@ def choices(
         raise PolicyError(f"--symbol {wrong[0]}: write THEIRS=OURS, such as 'BRK B=BRK.B'")
     ours = {theirs: ours for theirs, _, ours in pairs}
     answers = Answers(frozenset(cash or ()), frozenset(skip or ()), ours, currency)
-    return Choices(as_of.date() if as_of else None, account, answers)
+    return Choices(as_of, account, answers)
 
 
 def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Holdings, Statement]":
@@ -85,12 +86,12 @@ def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Ho
     while found.questions and _asks():
         chosen = replace(chosen, answers=_asked(found, chosen.answers))
         found = _of_account(read_statement(text, file.name, chosen.answers), chosen.account, file.name)
-    day = chosen.as_of or found.as_of or (_asked_day() if _asks() else None)
-    if day is None:
+    dated = chosen.as_of or found.as_of or (_asked_day() if _asks() else None)
+    if dated is None:
         raise PolicyError(
             f"{file.name} states no date: say of which day the holdings are, --as-of YYYY-MM-DD"
         )
-    held = holdings(found, day if chosen.as_of else last_weekday(day))
+    held = holdings(found, dated if chosen.as_of else last_weekday(dated))
     if not quiet:
         show_understood(held, found)
     return held, found
@@ -106,7 +107,7 @@ def _of_account(found: "Statement", account: str | None, name: str) -> "Statemen
     if account == "all":
         return found.of_account(None)
     if account not in found.accounts:
-        raise PolicyError(f"{name} has no account {account!r}; it has {', '.join(found.accounts)}")
+        raise PolicyError(f"{name} has no account {account!r}; {meant(account, found.accounts)}")
     return found.of_account(account)
 
 
@@ -131,11 +132,8 @@ def _asked_account(accounts: Sequence[str]) -> str:
 
 
 def _asked_day() -> date:
-    said = typer.prompt("The file states no date. Holdings of which day (YYYY-MM-DD)?", err=True)
-    try:
-        return date.fromisoformat(said.strip())
-    except ValueError:
-        raise DataError(f"{said!r} is no date such as 2024-01-31") from None
+    question = "The file states no date. Holdings of which day (YYYY-MM-DD)?"
+    return cast(date, typer.prompt(question, err=True, value_proc=day))  # asks again after a wrong answer
 
 
 def show_understood(held: "Holdings", found: "Statement") -> None:
@@ -151,5 +149,10 @@ def show_understood(held: "Holdings", found: "Statement") -> None:
         table.add_row(position.symbol, shares(float(position.quantity)), amount(cost), lots)
     table.add_row("cash", amount(float(held.cash)), "", "")
     out.print(table)
+    if not found.cash:
+        out.print(
+            "[yellow]![/yellow] no line is cash: it counts as 0; write it into the portfolio's file",
+            highlight=False,
+        )
     for line, why in found.left_out:
         out.print(f"[dim]line {line} is left out: {why}[/dim]", highlight=False, soft_wrap=True)

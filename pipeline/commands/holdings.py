@@ -1,10 +1,12 @@
 """`packfolio holdings`: a broker's file becomes a dated block of a portfolio's holdings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from optimizer import DataError
 from pipeline.commands.broker_file import (
     Account,
     AsOfHoldings,
@@ -14,7 +16,7 @@ from pipeline.commands.broker_file import (
     choices,
     understood,
 )
-from pipeline.commands.terminal import Json, out, print_json
+from pipeline.commands.terminal import Json, out, print_json, reader
 from pipeline.environment import Environment
 
 holdings = typer.Typer(no_args_is_help=True, help="What a live portfolio holds.")
@@ -49,10 +51,11 @@ def import_holdings(
         if before.universe == "all"
         else sorted({position.symbol for position in held.positions} - {*before.universe})
     )
+    unpriced = _unpriced([position.symbol for position in held.positions])
     if as_json:
         print_json({
             "status": "added" if added else "unchanged", "file": str(path), "layout": found.layout,
-            "as_of": held.as_of, "cash": float(held.cash), "outside_universe": outside,
+            "as_of": held.as_of, "cash": float(held.cash), "outside_universe": outside, "unpriced": unpriced,
             "positions": {one.symbol: float(one.quantity) for one in held.positions},
         })  # fmt: skip
         return
@@ -63,6 +66,25 @@ def import_holdings(
             f"[yellow]![/yellow] held and not in its universe, so they can only be sold: {', '.join(outside)}",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
+
+    for symbol, why in unpriced.items():
+        out.print(f"[yellow]![/yellow] {symbol}: {why} (sources.yaml)", highlight=False, soft_wrap=True)
+
+
+def _unpriced(symbols: Sequence[str]) -> dict[str, str]:
+    """Those of the symbols that the newest pack knows no price of, with what may be meant; none without a pack."""
+    from resources.packs.near_symbols import unknown_symbols
+    from resources.packs.packs import latest_fresh
+    from resources.store.warehouse import Warehouse
+
+    here = Environment.of_process()
+    if not Warehouse(here.home, here.anchor).published.exists():
+        return {}
+    with reader() as con:
+        try:
+            return unknown_symbols(con, latest_fresh(con), symbols)
+        except DataError:  # no pack is fresh yet
+            return {}
 
 
 def register(app: typer.Typer) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 YEARS = 5
 EMBEDDED_END = date(2022, 12, 28)
 FIRST_DAY = date(1990, 1, 1)  # a paper book begins with its cash under whatever pack comes first
+HOLDS = "Your broker's file of positions (CSV), or the symbols that a paper portfolio may hold (AAPL,MSFT)"
 Basis = Annotated[
     str | None,
     typer.Option(
@@ -48,9 +49,13 @@ def init(
         str | None,
         typer.Option(help="Without a broker's file: what a paper portfolio may hold, such as AAPL,MSFT."),
     ] = None,
-    money: Annotated[float, typer.Option(help="What a paper portfolio begins with.", min=0)] = 100_000.0,
+    money: Annotated[
+        float, typer.Option(help="What a paper portfolio begins with.", min=0, max=1e15)
+    ] = 100_000.0,
     name: Annotated[str, typer.Option(help="Name of the portfolio.")] = "main",
-    risk_free_rate: Annotated[float, typer.Option(help="A fraction per year.")] = 0.03,
+    risk_free_rate: Annotated[
+        float, typer.Option(help="A fraction per year: 0.03 is 3%.", min=-0.99, max=0.99)
+    ] = 0.03,
     currency: Annotated[
         str | None, typer.Option(help="In which the portfolio counts; that of the broker's file, else USD.")
     ] = None,
@@ -79,11 +84,13 @@ def init(
     today = datetime.now().astimezone().date()
     rate = None if kind == new_desk.EXAMPLE else Decimal(str(risk_free_rate))
     book: NewBook | None = None
+    listed = symbols
+    if not (holdings or symbols) and kind != new_desk.EXAMPLE:
+        holdings, listed = _file_or_symbols(_asked(HOLDS, "--symbols or --holdings"))
     if holdings is not None:
         book = _live(holdings, choices(as_of, account, cash, skip, symbol, currency or ""), name, rate, kind)
-    elif symbols or kind != new_desk.EXAMPLE:
-        listed = symbols or _asked("Symbols that it may hold, separated by commas", "--symbols or --holdings")
-        book = _paper(listed, money, name, rate, as_of.date() if as_of else FIRST_DAY, currency or "USD")
+    elif listed:
+        book = _paper(listed, money, name, rate, as_of or FIRST_DAY, currency or "USD")
     if kind == new_desk.EXAMPLE and book and (unknown := new_desk.without_example_price(book.symbols)):
         raise PolicyError(
             f"the example has no prices of {', '.join(unknown)}: leave them out, or bring prices: --prices yahoo, or a "
@@ -96,11 +103,10 @@ def init(
         text = new_desk.sources_text(kind, own.as_posix(), basis, book.symbols, start)
         files = new_desk.starting_files(book, text, today)
     made = new_desk.make_desk(place, files, example=kind == new_desk.EXAMPLE)
-    out.print(
-        f"\nmade {made}: {', '.join(sorted(files)) or 'the example as it is'}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    wrote = ", ".join(sorted(files)) or "the example as it is"
+    if files and kind == new_desk.EXAMPLE:
+        wrote += "; prices, funds, scenarios and hedges are the example's, without its portfolios"
+    out.print(f"\nmade {made}: {wrote}", highlight=False, soft_wrap=True)
     out.print(f"next   cd {place} && packfolio run", highlight=False, soft_wrap=True)
 
 
@@ -109,6 +115,13 @@ def _asked(question: str, option: str, default: str | None = None) -> str:
     if not sys.stdin.isatty():
         raise PolicyError(f"say {option}: nobody can be asked here")
     return str(typer.prompt(question, default=default)).strip()
+
+
+def _file_or_symbols(said: str) -> tuple[Path | None, str | None]:
+    """The answer as a broker's file or as symbols."""
+    path = Path(said).expanduser()
+    named = path.is_file() or "/" in said or path.suffix.lower() in (".csv", ".txt", ".tsv")
+    return (path, None) if named else (None, said)
 
 
 def _live(file: Path, chosen: Choices, name: str, rate: Decimal | None, kind: str) -> "NewBook":

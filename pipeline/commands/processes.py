@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ui(
-    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on the loopback address.")] = 3000,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="For auditors: look, launch nothing.")
     ] = False,
@@ -41,8 +41,8 @@ def api(
     host: Annotated[
         str, typer.Option(help="Address to listen on; one that others reach takes keys.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-    workers: Annotated[int, typer.Option(help="Processes; one a core solves the most.")] = 1,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; one a core solves the most.")] = 1,
 ) -> None:
     """Answer on demand over HTTP: trades, impact, hedges, stress. Loopback only without keys; docs under /docs."""
     readable_or_none()
@@ -52,7 +52,7 @@ def api(
 
 
 def screen(
-    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 8501,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on the loopback address.")] = 8501,
     api_url: Annotated[str, typer.Option("--api", help="Address of the API.")] = "http://127.0.0.1:8000",
 ) -> None:
     """Open the desk's screen in the browser; it needs `packfolio api` running."""

@@ -1,18 +1,18 @@
 """The desk's commands about risk: what the trades change, what scenarios would cost, which regime it looks like."""
 
-from datetime import datetime
+from datetime import date
 from typing import Annotated, Any
 
 import typer
 
 from optimizer import PolicyError
+from optimizer.errors import meant
 from pipeline.commands.terminal import Json, PackArgument, chosen_pack, out, print_json, reader
+from pipeline.commands.usage import DAY, in_order
 
 PortfolioOption = Annotated[
     str | None, typer.Option("--portfolio", help="Key, name or UUID; all when left out.")
 ]
-
-DAYS = ["%Y-%m-%d"]
 
 
 def register(app: typer.Typer) -> None:
@@ -37,23 +37,24 @@ def attribution(
         typer.Option("--pack", callback=chosen_pack, help="The pack; the newest fresh one when left out."),
     ] = "latest",
     start: Annotated[
-        datetime | None, typer.Option("--from", formats=DAYS, help="The first day of the realised return.")
+        date | None,
+        typer.Option("--from", help="The first day of the realised return.", **DAY),
     ] = None,
     end: Annotated[
-        datetime | None,
-        typer.Option("--to", formats=DAYS, help="Its last day; that of the backtest when left out."),
+        date | None,
+        typer.Option("--to", help="Its last day; that of the backtest when left out.", **DAY),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Risk by factor and name before and after the trades, and where the return of a window came from."""
+    in_order(start, end)
     from resources.packs.packs import find_pack
     from resources.results.attribution.told import attribution_of
     from resources.results.queries import portfolios_of
 
     def found(con: Any) -> dict[str, Any]:
         own = find_pack(con, pack)
-        days = (day.date() if day else None for day in (start, end))
-        return attribution_of(con, own, portfolios_of(con, own, portfolio)[0], *days)
+        return attribution_of(con, own, portfolios_of(con, own, portfolio)[0], start, end)
 
     _show("show_attribution", found, (), as_json)
 
@@ -71,9 +72,7 @@ def stress(
         found = stresses_of(con, *key)
         told = sorted({row["scenario_id"] for one in found["portfolios"] for row in one["scenarios"]})
         if scenario is not None and scenario not in told:
-            raise PolicyError(
-                f"{found['pack_id']} tells no scenario {scenario!r}; it tells {', '.join(told) or 'none'}"
-            )
+            raise PolicyError(f"{found['pack_id']} tells no scenario {scenario!r}; {meant(scenario, told)}")
         for one in found["portfolios"]:
             for name in ("scenarios", "hedges"):
                 one[name] = [row for row in one[name] if scenario in (None, row["scenario_id"])]

@@ -47,11 +47,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 
 
 def chosen_pack(pack: str) -> str:
-    """The ID that `latest` stands for: the newest fresh pack, never a superseded or rejected one."""
-    if pack != "latest":
-        return pack
-    from resources.packs.packs import latest_fresh
+    """The ID that `latest` stands for: the newest fresh pack, never a superseded or rejected one.
 
+    Raises PolicyError for what is no pack ID.
+    """
+    from resources.packs.packs import latest_fresh, parse_pack_id
+
+    if pack != "latest":
+        parse_pack_id(pack)
+        return pack
     with reader() as con:
         return latest_fresh(con).id
 
@@ -86,6 +90,10 @@ def finish(document: dict[str, Any], status: int, as_json: bool) -> None:
     """Print how a command ended, and end it with its exit status."""
     if as_json:
         print_json(document)
+    elif status and document.get("reason"):
+        err.print(f"[red]failed[/red] {document['reason']}", highlight=False, soft_wrap=True)
+        if pack := document.get("pack_id"):
+            err.print(f"look   packfolio packs show {pack}", highlight=False)
     else:
         said = "; ".join(f"{name}: {value}" for name, value in document.items() if value not in (None, ""))
         (err if status else out).print(said, highlight=False, soft_wrap=True)

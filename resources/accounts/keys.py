@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from optimizer import PolicyError
-
-MOST_NAMED = 20
+from optimizer.errors import MOST_NAMED, meant
 
 
 def key_of(known: Sequence[tuple[str, str]], wanted: str, missing: str) -> str:
@@ -18,10 +17,10 @@ def key_of(known: Sequence[tuple[str, str]], wanted: str, missing: str) -> str:
     if len(found) > 1:
         raise PolicyError(f"{len(found)} accounts have the name {wanted!r}: {_some(found)}; give the key")
     if not found:
-        raise PolicyError(f"{missing} {_some([name for _, name in known])}")
+        raise PolicyError(f"{missing}; {meant(wanted, [name for _, name in known])}")
     return found[0]
 
 
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - MOST_NAMED} more; packfolio accounts list" if len(names) > MOST_NAMED else ""
-    return f"{list(names[:MOST_NAMED])}{more}"
+    return f"{', '.join(names[:MOST_NAMED])}{more}"

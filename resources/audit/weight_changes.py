@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from optimizer import CompiledPolicy, DataError, FundExposureMap, PackfolioError, PolicyError
+from optimizer.errors import meant
 from optimizer.proposals.proposal import believe
 from resources.audit.replay import recorded_configuration
 from resources.books.snapshots import Snapshot, read_snapshots
@@ -115,7 +116,8 @@ def portfolio_state(con: Connection, pack: Pack, portfolio: str) -> State:
     known = read_snapshots(con, pack)
     found = [snapshot for snapshot in known if portfolio in (snapshot.name, snapshot.portfolio_id)]
     if not found:
-        raise PolicyError(f"{pack.id} has no portfolio {portfolio!r}; it has {[item.name for item in known]}")
+        names = meant(portfolio, [item.name for item in known])
+        raise PolicyError(f"{pack.id} has no portfolio {portfolio!r}; {names}")
     if found[0].problem:
         raise DataError(f"{found[0].name} had no weights under {pack.id}: {found[0].problem}")
     with TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
 """What the pack before wanted and ordered, and what became of it, as far as today's holdings show."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -27,15 +27,17 @@ def past_reasons_of(con: Connection, pack: Pack, portfolios: Sequence[str]) -> d
     before = pack_before(con, pack, cut)
     if before is None:
         return dict.fromkeys(portfolios, Reasons(two_way=True))
-    live = _not_on_paper(con, pack, portfolios)
+    live = _held_on(con, pack, portfolios)
     targets = _earlier(con, before, portfolios, "optimal_weights", "weight", cut)
     returns = _earlier(con, before, portfolios, "posterior_returns", "posterior_return", cut)
-    unfilled = unfilled_orders(con, pack, before, live, cut)
+    unfilled = unfilled_orders(con, pack, before, [*live], cut)
     return {
         portfolio: Reasons(
             two_way=True,
             previous_target=targets.get(portfolio, {}),
             unfilled=unfilled.get(portfolio, {}),
+            ordered_on=before.as_of,
+            held_on=live.get(portfolio),
             previous_returns=returns.get(portfolio, {}),
         )
         for portfolio in portfolios
@@ -81,15 +83,16 @@ def _earlier(
     return found
 
 
-def _not_on_paper(con: Connection, pack: Pack, portfolios: Sequence[str]) -> list[str]:
-    """Those of the portfolios whose orders count as filled only where their holdings show it."""
+def _held_on(con: Connection, pack: Pack, portfolios: Sequence[str]) -> dict[str, date | None]:
+    """Date of the holdings of those portfolios whose orders count as filled only where their holdings show it."""
     found = con.execute(
-        "select portfolio_id from latest_portfolio_snapshots where pack_id = ? and mode = 'paper' "
+        "select portfolio_id, mode, holdings_date from latest_portfolio_snapshots where pack_id = ? "
         "and portfolio_id in (select unnest(?::varchar[]))",
         [pack.id, list(portfolios)],
     ).fetchall()
-    on_paper = {str(row[0]) for row in found}
-    return [portfolio for portfolio in portfolios if portfolio not in on_paper]
+    on_paper = {str(row[0]) for row in found if row[1] == "paper"}
+    dated = {str(row[0]): row[2] for row in found}
+    return {portfolio: dated.get(portfolio) for portfolio in portfolios if portfolio not in on_paper}
 
 
 def unfilled_orders(

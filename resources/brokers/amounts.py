@@ -40,10 +40,11 @@ FORMS = (
 )
 AMERICAN, EUROPEAN = ("%m/%d/%Y", "%m/%d/%y"), ("%d/%m/%Y", "%d/%m/%y")
 WRITTEN = re.compile(
-    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{4}|[A-Z][a-z]{2,8}[- ]\d{1,2},?[- ]\d{4}"
-    r"|\d{1,2}[- ][A-Z][a-z]{2,8}[- ]\d{4}",
+    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}|(?<!\d)20\d{6}(?!\d)|\d{1,2}[/.]\d{1,2}[/.]\d{4}"
+    r"|[A-Z][a-z]{2,8}[- ]\d{1,2},?[- ]\d{4}|\d{1,2}[- ][A-Z][a-z]{2,8}[- ]\d{4}",
     re.A,
 )
+WITH_TIME = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8})[,;T ].*", re.A)
 
 
 def amount(text: str) -> Decimal | None:
@@ -108,7 +109,7 @@ def day(text: str, *, american: bool) -> date | None:
     american  whether 03/04/2024 is the fourth of March; else it may be a day of April, and 25/04/2024 can be no other
     Raises ValueError for anything else.
     """
-    bare = text.strip().split(", ")[0] if re.match(r"\d{4}-", text.strip()) else text.strip()
+    bare = WITH_TIME.sub(r"\1", text.strip())
     if bare.lower() in NOTHING:
         return None
     for form in (*FORMS, *(AMERICAN if american else ())):

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from optimizer import DataError
 from resources.brokers.amounts import has_decimal_commas, last_day_in, with_point
@@ -57,6 +58,15 @@ LAYOUTS = (
         },
         ("name", "symbol", "quantity", "value"),
     ),
+    Layout(
+        "Vanguard cost basis",
+        {
+            "account": ("account",), "symbol": ("symbol/cusip",), "name": ("description",), "quantity": ("quantity",),
+            "value": ("market value",), "cost": ("total cost",), "each": ("cost per share",),
+            "acquired": ("date acquired",),
+        },
+        ("symbol", "quantity", "acquired"),
+    ),
 )  # fmt: skip
 OWN_WORDS: Mapping[str, Names] = {
     "account": ("account", "clientaccountid"), "symbol": ("ticker",), "name": ("name", "security"),
@@ -66,7 +76,8 @@ OWN_WORDS: Mapping[str, Names] = {
         "average cost", "unit cost", "cost per share", "price paid", "average price", "avg cost", "avg price",
         "average unit cost", "avg unit cost", "cost/share", "avg cost/share",
     ),
-    "acquired": ("purchase date", "trade date"), "currency": ("currency", "ccy", "currencyprimary"),
+    "acquired": ("purchase date", "trade date", "opendatetime"), "currency": ("currency", "ccy", "currencyprimary"),
+    "detail": ("levelofdetail",), "dated": ("reportdate", "report date", "as of date"),
 }  # fmt: skip
 
 
@@ -106,8 +117,8 @@ def read_statement(text: str, name: str, answers: Answers | None = None) -> Stat
 
 
 def plain(heading: str) -> str:
-    """A heading in lower case with single spaces."""
-    return re.sub(r"[\s_]+", " ", heading).strip().lower()
+    """A heading in lower case with single spaces, without the sign of dollars behind it."""
+    return re.sub(r"[\s_]+", " ", re.sub(r"\s\(?\$\)?\s*$", "", heading)).strip().lower()
 
 
 def _lines(text: str, separator: str, name: str) -> list[tuple[int, list[str]]]:
@@ -166,8 +177,14 @@ def _table(lines: Sequence[tuple[int, list[str]]], layout: Layout, answers: Answ
         else:
             rows.append(_row(line, cells, header, account))
     told_days = (last_day_in(" ".join(cells), american=layout.american) for cells in _prose(lines))
-    as_of = next(filter(None, told_days), None)
+    as_of = next(filter(None, told_days), None) or _dated(rows, american=layout.american)
     return statement(layout.name, as_of, rows, answers, american=layout.american, left_out=left_out)
+
+
+def _dated(rows: Sequence[Row], *, american: bool) -> date | None:
+    """The one day that a column of the table says of every line; None where there is none, or more than one."""
+    told = {row.dated.strip() for row in rows}
+    return last_day_in(told.pop(), american=american) if len(told) == 1 else None
 
 
 def _prose(lines: Sequence[tuple[int, list[str]]]) -> Iterator[list[str]]:

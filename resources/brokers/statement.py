@@ -39,6 +39,7 @@ class Row:
 
     cost, each  total cost, and cost of one share;  kind: what the broker says it is
     currency    of its amounts, where a column says so
+    detail      whether it is a position or a lot of one, where both stand in a file;  dated: of which day it is
     trouble     what the layout's reader already knows to be wrong with it
     """
 
@@ -55,6 +56,8 @@ class Row:
     kind: str = ""
     trouble: str = ""
     currency: str = ""
+    detail: str = ""
+    dated: str = ""
 
     @property
     def money_of(self) -> str:
@@ -195,7 +198,39 @@ def statement(
                 questions.append(found)
             case str():
                 out.append((row.line, found))
-    return Statement(layout, as_of, held, cash, questions, sorted(out), counted)
+    sums, doubted = _sums_of_lots(held, {row.line: row.detail.strip().upper() for row in rows}, answers)
+    out += [(line, "the sum of its lots, which stand on lines of their own") for line in sums]
+    open_lines = {*sums, *(question.line for question in doubted)}
+    kept = [one for one in held if one.line not in open_lines]
+    return Statement(layout, as_of, kept, cash, [*questions, *doubted], sorted(out), counted)
+
+
+def _sums_of_lots(
+    held: Sequence[Held], details: Mapping[int, str], answers: Answers
+) -> tuple[list[int], list[Question]]:
+    """The lines that repeat the lots of their symbol: those that say so, and those where that is to be asked."""
+
+    def is_lot(one: Held) -> bool:
+        return details[one.line] == "LOT" if details[one.line] else one.acquired is not None
+
+    lots: dict[tuple[str, str], Decimal] = {}
+    for one in filter(is_lot, held):
+        lots[one.account, one.symbol] = lots.get((one.account, one.symbol), Decimal(0)) + one.quantity
+    sums, doubted = list[int](), list[Question]()
+    for one in held:
+        together = lots.get((one.account, one.symbol))
+        if together is None or is_lot(one) or str(one.line) in answers.symbols:
+            continue
+        if details[one.line] and together == one.quantity:
+            sums.append(one.line)
+        elif details[one.line]:
+            said = f"its lots have {together} shares and the position {one.quantity}"
+            doubted.append(Question(one.line, one.account, one.symbol, said))
+        elif together == one.quantity:
+            answer = f"--symbol {one.line}={one.symbol}"
+            said = f"is it the sum of its dated lines? leave it out; if they are more shares, {answer}"
+            doubted.append(Question(one.line, one.account, one.symbol, said))
+    return sums, doubted
 
 
 def _one_currency(rows: Sequence[Row]) -> str:

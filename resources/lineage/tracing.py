@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from optimizer import DataError, PolicyError
+from optimizer.errors import meant
 from resources.accounts.keys import key_of
 from resources.ledger.ledger import Connection, columns
 from resources.ledger.tables import OUTPUTS, ledger_column
@@ -87,7 +88,7 @@ def trace_row(
 def refuse_untraced(table: str) -> None:
     """Raises PolicyError for a table of which there is no lineage."""
     if table not in TRACED:
-        raise PolicyError(f"there is no lineage of {table!r}; trace one of {sorted(TRACED)}")
+        raise PolicyError(f"there is no lineage of {table!r}; {meant(table, sorted(TRACED))}")
 
 
 def trace_of(
@@ -125,7 +126,7 @@ def _portfolio_id(con: Connection, pack: Pack, wanted: str) -> str:
         [pack.id],
     )
     known = [(row["portfolio_id"], row["name"]) for row in found]
-    return key_of(known, wanted, f"{pack.id} has no portfolio {wanted!r}; it has")
+    return key_of(known, wanted, f"{pack.id} has no portfolio {wanted!r}")
 
 
 def _several(table: str, pack: Pack, found: list[Row]) -> Row:

@@ -58,8 +58,9 @@ def parse_pack_id(text: str) -> tuple[date, int]:
             return date.fromisoformat(found[1]), int(found[2] or 1)
     except ValueError:
         pass
+    near = f"; did you mean PP_{text}?" if ID.fullmatch(f"PP_{text}") else ""
     raise PolicyError(
-        f"{text!r} is not a pack ID; one looks like PP_2025-10-26, or PP_2025-10-26.2 for a revision"
+        f"{text!r} is not a pack ID; one looks like PP_2025-10-26, or PP_2025-10-26.2 for a revision{near}"
     )
 
 
@@ -93,7 +94,9 @@ def find_pack(con: Connection, wanted: str) -> Pack:
         near = con.execute(
             "select pack_id from pricing_packs order by as_of desc, revision desc limit 3"
         ).fetchall()
-        raise DataError(f"there is no pack {wanted}; the newest are {[row[0] for row in near]}")
+        raise DataError(
+            f"there is no pack {wanted}; the newest: {', '.join(row[0] for row in near) or 'none'}"
+        )
     return found[0]
 
 

@@ -383,7 +383,8 @@ def main(words: Sequence[str] | None = None) -> int:
         key, witnesses = told.key and read_key(told.key), [read_key(path) for path in told.witness]
         proof, *kept = [(path.read_bytes(), str(path)) for path in (told.proof, *told.checkpoint)]
     except (OSError, TypeError, ValueError) as error:
-        parser.error(f"a file or a key cannot be read: {error}")
+        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        parser.exit(2, f"a file or a key cannot be read: {said}\n")
     try:
         found = check(parsed(*proof), key, [parsed(*one) for one in kept], witnesses)
     except Refused as refusal:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimizer import DataError, PolicyError
+from optimizer.errors import meant
 from resources.ledger.anchor_lines import Anchor
 from resources.ledger.ledger import LEDGER_FIELDS, Connection, chain_text, columns, head
 from resources.ledger.ledger_tree import entries_from, tree_of
@@ -61,7 +62,7 @@ def prove(
     record, and where the warehouse is not what was recorded.
     """
     if table not in PROVEN:
-        raise PolicyError(f"there is no proof of {table!r}; prove one of {sorted(PROVEN)}")
+        raise PolicyError(f"there is no proof of {table!r}; {meant(table, sorted(PROVEN))}")
     if not key:
         raise PolicyError(f"name the pack: packfolio prove {table} PACK [SYMBOL] [PORTFOLIO]")
     claim = Claim.of(con, table, key)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from optimizer import DataError, PolicyError
+from optimizer.errors import meant
 from resources.accounts.keys import key_of
 from resources.books.day_before import out_of_date
 from resources.ledger.ledger import Connection
@@ -45,7 +46,7 @@ def portfolios_of(con: Connection, pack: Pack, wanted: str | None) -> list[Row]:
     if wanted is None:
         return found
     known = [(row["portfolio_id"], row["name"]) for row in found]
-    key = key_of(known, wanted, f"{pack.id} has no portfolio {wanted!r}; it has")
+    key = key_of(known, wanted, f"{pack.id} has no portfolio {wanted!r}")
     return [row for row in found if row["portfolio_id"] == key]
 
 
@@ -198,8 +199,8 @@ def explanation(con: Connection, pack_id: str, symbol: str, portfolio: str | Non
             [pack.id, portfolio],
         )
         whose = f"{portfolio} in {pack.id}" if portfolio else pack.id
-        known = ", ".join(row["symbol"] for row in listed) or "none"
-        raise PolicyError(f"{whose} neither holds nor trades {symbol!r}; of its symbols there are: {known}")
+        known = meant(symbol, [row["symbol"] for row in listed])
+        raise PolicyError(f"{whose} neither holds nor trades {symbol!r}; {known}")
     return [_decoded(row) | {"lots": _lots(con, pack, row["portfolio_id"], symbol)} for row in found]
 
 

@@ -133,7 +133,8 @@ def make_desk(folder: Path, files: Mapping[str, str], *, example: bool = False) 
     """Write a desk's configuration whole or not at all; gives its folder.
 
     files    name under `config/` -> text
-    example  whether they stand beside the configuration that Packfolio comes with
+    example  whether they stand beside the configuration that Packfolio comes with, whose portfolios are left out once
+             there is one of the desk's own
     Raises PolicyError where there is a configuration already, or the files have a mistake.
     """
     place, half = folder / "config", folder / "config.part"
@@ -142,11 +143,12 @@ def make_desk(folder: Path, files: Mapping[str, str], *, example: bool = False) 
     try:
         shutil.rmtree(half, ignore_errors=True)
         if example:
-            shutil.copytree(example_configuration(), half)
+            left = shutil.ignore_patterns("portfolios") if files else None
+            shutil.copytree(example_configuration(), half, ignore=left)
         for name, text in files.items():
             (half / name).parent.mkdir(parents=True, exist_ok=True)
             (half / name).write_text(text, encoding="utf-8")
-        load_configuration(half)
+        _checked(half, place)
         (folder / "inbox").mkdir(exist_ok=True)
         half.replace(place)
     except OSError as error:
@@ -154,6 +156,14 @@ def make_desk(folder: Path, files: Mapping[str, str], *, example: bool = False) 
     finally:
         shutil.rmtree(half, ignore_errors=True)
     return place
+
+
+def _checked(half: Path, place: Path) -> None:
+    """Raises PolicyError for a mistake, which names the files as they would be called."""
+    try:
+        load_configuration(half)
+    except PolicyError as error:
+        raise PolicyError(f"nothing was written: {str(error).replace(str(half), str(place))}") from None
 
 
 def starting_files(book: NewBook, sources: str, today: date) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from optimizer import Lot, PolicyError
+from optimizer.errors import meant
 from resources.settings.models import ModelFile, load_models
 from resources.settings.policies.values import Day, Strict
 from resources.settings.view_files import Symbol
@@ -198,7 +199,7 @@ class Portfolios:
         for portfolio in self.files:
             if wanted in (portfolio.name, str(portfolio.id)):
                 return portfolio
-        raise PolicyError(f"there is no portfolio {wanted!r}; there are {[p.name for p in self.files]}")
+        raise PolicyError(f"there is no portfolio {wanted!r}; {meant(wanted, [p.name for p in self.files])}")
 
 
 def load_portfolios(folder: Path) -> Portfolios:

@@ -57,6 +57,16 @@ WORDS: Mapping[str, str] = {
     "json_invalid": "must be JSON",
     "json_type": "must be JSON",
 }  # fmt: skip
+FORMS: Mapping[str, str] = {
+    "^[A-Z]{3}$": "three capitals, such as USD",
+    "^([A-Z]{3}|GBp|ZAc)$": "three capitals, such as USD, or GBp or ZAc",
+    "^[a-z0-9]+(-[a-z0-9]+)*$": "small letters and digits, with hyphens between, such as my-book",
+    "^[a-z][a-z0-9_-]*$": "small letters, digits, _ and -, such as inbox",
+    "^[A-Z0-9^][A-Z0-9.^=_/-]{0,23}$": "a symbol: capitals, digits and . ^ = _ / -, no space, such as BRK-B",
+    r"^https?://\S+$": "an address that begins with http:// or https://",
+    r"^[^@\s]+@[^@\s]+$": "a mail address, such as desk@example.org",
+    "^[A-Z][A-Z0-9_]*$": "the name of a variable in capitals, such as DESK_HOOK",
+}
 
 
 def in_words(error: ErrorDetails | Mapping[str, Any]) -> str:
@@ -64,6 +74,8 @@ def in_words(error: ErrorDetails | Mapping[str, Any]) -> str:
     kind, context = str(error["type"]), dict(error.get("ctx") or {})
     if kind in OWN:
         return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if kind == "string_pattern_mismatch" and context.get("pattern") in FORMS:
+        return f"must be {FORMS[context['pattern']]}"
     said = WORDS.get(kind)
     return said.format(**context) if said else "is not what belongs here; see the reference of this key"
 

@@ -18,6 +18,7 @@ from resources.results.measure_text import GROUPS
 
 Row = dict[str, Any]
 OWN, BENCHMARK = "policy", "benchmark"
+LEAST_POINTS = 0.05  # that are not told as 0.0
 LEVELS = {
     "worst": 0.0, "1%": 0.01, "5%": 0.05, "25%": 0.25, "median": 0.5, "75%": 0.75, "95%": 0.95, "99%": 0.99,
     "best": 1.0,
@@ -253,7 +254,8 @@ def in_words(track: Track) -> list[str]:
     ahead = ""
     if BENCHMARK in found["annual_return"]:
         points = 100 * (own["annual_return"] - found["annual_return"][BENCHMARK])
-        ahead = f", {abs(points):.1f} points a year {'more' if points >= 0 else 'less'} than its benchmark"
+        apart = f"{abs(points):.1f} points a year {'more' if points >= 0 else 'less'} than"
+        ahead = f", {apart if abs(points) >= LEAST_POINTS else 'as much as'} its benchmark"
     said = [
         f"From {first:%Y-%m-%d} to {last:%Y-%m-%d} it earned {100 * own['annual_return']:.1f}% a year{ahead}, at a "
         f"volatility of {100 * own['volatility']:.1f}%."

@@ -25,6 +25,7 @@ from service.screen.tables import (
 )
 
 Row = dict[str, Any]
+NOTHING = "Nothing is held, and nothing is proposed."
 
 
 def totals(answer: Row) -> None:
@@ -53,14 +54,18 @@ def show_trades(answer: Row, fresh: bool) -> None:
     currency = answer["base_currency"]
     rows = trade_rows(answer["trades"], currency)
     st.subheader("Proposed Trades")
-    show_table(rows, trade_forms(currency))
-    name = f"trades-{answer['portfolio_name']}-{answer['pricing_pack_id']}.csv"
-    st.download_button("Download CSV", to_csv(rows), name, "text/csv", disabled=not fresh)
-    with st.expander("Reasons in full"):
-        told = [
-            f"- **{t['action']} {literal(t['symbol'])}**: {literal(t['rationale'])}" for t in answer["trades"]
-        ]
-        st.markdown("\n".join(told))
+    if rows:
+        show_table(rows, trade_forms(currency))
+        name = f"trades-{answer['portfolio_name']}-{answer['pricing_pack_id']}.csv"
+        st.download_button("Download CSV", to_csv(rows), name, "text/csv", disabled=not fresh)
+        with st.expander("Reasons in full"):
+            told = [
+                f"- **{t['action']} {literal(t['symbol'])}**: {literal(t['rationale'])}"
+                for t in answer["trades"]
+            ]
+            st.markdown("\n".join(told))
+    else:
+        st.info(NOTHING)
     st.subheader("Limits on the rounded trades")
     show_table(limit_rows(answer["constraints"]))
     if answer.get("levels"):
@@ -84,6 +89,9 @@ def show_weights(answer: Row, fresh: bool) -> None:
     """Weights before and after."""
     rows = weight_rows(answer["trades"])
     st.subheader("Weights before and after")
+    if not rows:
+        st.info(NOTHING)
+        return
     st.vega_lite_chart(
         side_rows(rows, "Symbol"), two_sides("Symbol", side_rows(rows, "Symbol")),
         alt="Weight of each symbol before and after the trades; the table below has the same numbers",

@@ -74,7 +74,8 @@ def _show_own_shocks(client: Client, pack: str, name: str, currency: str) -> Non
     keys = client.get("/v1/catalogue")["shocks"]
     boxes = zip(keys, st.columns(len(keys)), strict=True)
     given = {
-        key: box.number_input(key.replace("_", ", "), value=None, key=f"shock {key}") for key, box in boxes
+        key: box.number_input(key.replace("_pct", ", %").replace("_", ", "), value=None, key=f"shock {key}")
+        for key, box in boxes
     }
     shocks = {key: size for key, size in given.items() if size is not None}
     if not shocks:

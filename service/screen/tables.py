@@ -21,8 +21,12 @@ def money(value: float | None, digits: int = 2) -> str:
 
 
 def literal(text: str) -> str:
-    """Text from outside as Markdown shows it: as it stands, with no link, picture or heading in it."""
-    return re.sub(r"[\\`\[\]<>$]", r"\\\g<0>", " ".join(text.split()))
+    """Text from outside as Markdown shows it: as it stands, with no link, picture or heading in it.
+
+    What is to be typed, as in `packfolio run`, is code.
+    """
+    escaped = re.sub(r"[\\`\[\]<>$]", r"\\\g<0>", " ".join(text.split()))
+    return re.sub(r"\\`(packfolio [a-z ]+)\\`", r"`\1`", escaped)
 
 
 def to_csv(rows: Sequence[Row]) -> str:

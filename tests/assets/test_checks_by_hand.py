@@ -48,7 +48,7 @@ def test_a_portfolio_that_lacks_something_is_named_beside_what_was_left_out() ->
     lame: Any = SimpleNamespace(name="lame", problem="no price of CCC", excluded={})
     check = portfolio_snapshots._complete([whole, lame])
     assert (check.passed, check.severity) == (False, ERROR)
-    assert check.description == "1 are not complete: lame: no price of CCC"
+    assert check.description == "1 not complete: lame: no price of CCC"
     assert told(check) == {
         "problems": "- lame: no price of CCC",
         "left_out": [

@@ -326,13 +326,14 @@ def test_a_policy_that_cannot_be_read_is_named_by_file_line_and_key(tmp_path: Pa
     assert "max_sector_pct" in done.stderr
 
 
-def test_an_order_that_the_desk_did_not_fill_is_called_so_and_not_drift(
+def test_an_order_that_older_holdings_cannot_show_is_called_so_and_not_drift(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
     said, numbers = warehouse.execute(
         "select rationale, numbers from latest_trades where pack_id = ? and symbol = 'AAPL'", [PACK]
     ).fetchall()[0]
-    assert "the last order to sell 500 shares was not filled" in said
+    order = "not known whether the last order to sell 500 shares (2022-12-27) was filled"
+    assert f"{order}, as the holdings are of 2022-12-01" in said
     figures = json.loads(numbers)
     assert abs(figures["drift"]) < 0.005 < -figures["unfilled"]
     paper = warehouse.execute(

@@ -127,19 +127,20 @@ def test_a_desk_is_made_and_run_from_any_folder(
                 assert {run["repositoryOrigin"]["repositoryLocationName"] for run in runs} == {"packfolio"}
 
 
-def newest_python() -> Path | None:
-    """The newest supported Python that is here and newer than this one, by its name or among those of pyenv."""
-    for minor in range(13, sys.version_info.minor, -1):
-        kept = sorted((Path.home() / ".pyenv" / "versions").glob(f"3.{minor}.*/bin/python"))
-        if named := kept or list(filter(None, [shutil.which(f"python3.{minor}")])):
-            return Path(named[-1])
-    return None
+def python_of(minor: int) -> Path | None:
+    """A Python 3.`minor` that is here, by its name or among those of pyenv."""
+    kept = sorted((Path.home() / ".pyenv" / "versions").glob(f"3.{minor}.*/bin/python"))
+    named = kept or list(filter(None, [shutil.which(f"python3.{minor}")]))
+    return Path(named[-1]) if named else None
 
 
-def test_a_wheel_runs_on_the_newest_python_with_the_locked_packages(wheel: Path, tmp_path: Path) -> None:
-    newest = newest_python()
-    if newest is None:
-        pytest.skip("no newer supported Python is here")
+@pytest.mark.parametrize("minor", [12, 13])
+def test_a_wheel_runs_on_newer_pythons_with_the_locked_packages(
+    wheel: Path, tmp_path: Path, minor: int
+) -> None:
+    newer = python_of(minor)
+    if newer is None:
+        pytest.skip(f"no Python 3.{minor} is here")
     python = tmp_path / "venv" / "bin" / "python"
     environment = {
         n: v for n, v in os.environ.items() if not n.startswith(("PACKFOLIO", "DAGSTER", "PYTHONPATH"))
@@ -153,7 +154,7 @@ def test_a_wheel_runs_on_the_newest_python_with_the_locked_packages(wheel: Path,
         assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-2000:]
         return ran.stdout
 
-    done(newest, "-m", "venv", tmp_path / "venv")
+    done(newer, "-m", "venv", tmp_path / "venv")
     done(ROOT / "requirements" / "install", python, ROOT / "requirements" / "runtime.lock", cwd=ROOT)
     done(python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", wheel)
     packfolio = python.with_name("packfolio")

@@ -38,7 +38,7 @@ def test_dagster_keeps_a_sentence_of_what_each_check_found(
                 told.setdefault((check.check_name, check.passed), set()).add(check.description)
     assert all(said and not {None, ""} & said for said in told.values()), told
     weights = told["every_portfolio_has_an_answer", False]
-    assert any("have no weights: tight: " in said for said in weights)
+    assert any("without weights: tight: " in said for said in weights)
     [rejected] = told["fit_for_use", False]
     assert rejected.startswith("PP_2024-03-20 is rejected: no symbol has a price")
     assert any(said.startswith("PP_2024-02-28 is fresh: ") for said in told["fit_for_use", True])

@@ -314,7 +314,7 @@ def test_a_run_is_of_the_portfolio_that_was_asked(
     monkeypatch.setattr(runs, "run_pack", run_pack)
     monkeypatch.setattr(cli, "_show_run", lambda *told: seen.update(shown=told))
     with contextlib.suppress(typer.Exit):
-        cli.run(as_of=datetime(2024, 3, 5, tzinfo=UTC), portfolio=portfolio)
+        cli.run(as_of=date(2024, 3, 5), portfolio=portfolio)
     assert seen["asked"] == {"as_of": "2024-03-05", "portfolio": portfolio} and seen["ended"] == (1, 0)
     assert seen["run"] == ("opened", date(2024, 3, 5), {"portfolio": portfolio, "watch": "opened"})
     assert seen["shown"] == ("PP_2024-03-05", 1, "the first; the second", portfolio, False)

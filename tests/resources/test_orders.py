@@ -67,7 +67,8 @@ def con(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
                 ('PP_1', 'a', 'HALF', 0.6), ('PP_1', 'b', 'HALF', 0.2), ('PP_2', 'a', 'HALF', 0.9)
             ) as t(pack_id, portfolio_id, symbol, weight);
             create table latest_portfolio_snapshots as select 'PP_2' as pack_id, * from (values
-                ('a', 'live'), ('b', 'live')) as t(portfolio_id, mode);
+                ('a', 'live', date '2024-02-28'), ('b', 'live', date '2024-02-29')
+            ) as t(portfolio_id, mode, holdings_date);
             create table latest_posterior_returns as select * from (values
                 ('PP_1', 'a', 'HALF', 0.07), ('PP_1', 'b', 'HALF', 0.03), ('PP_2', 'b', 'HALF', 0.5)
             ) as t(pack_id, portfolio_id, symbol, posterior_return);
@@ -104,10 +105,10 @@ def test_the_reasons_are_of_the_portfolio_and_the_pack_before(
     con: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orders, "find_pack", lambda con, wanted: {"PP_1": BEFORE}[wanted])
-    for portfolio, target, earned in (("a", 0.6, 0.07), ("b", 0.2, 0.03)):
+    for portfolio, target, earned, held in (("a", 0.6, 0.07, BEFORE.as_of), ("b", 0.2, 0.03, PACK.as_of)):
         assert past_reasons(con, PACK, portfolio) == Reasons(
             previous_target={"HALF": target}, previous_returns={"HALF": earned},
-            unfilled=unfilled_orders(con, PACK, BEFORE, portfolio, CUT),
+            unfilled=unfilled_orders(con, PACK, BEFORE, portfolio, CUT), ordered_on=BEFORE.as_of, held_on=held,
         )  # fmt: skip
 
 
@@ -126,6 +127,6 @@ def test_what_was_computed_after_the_pack_was_cut_is_no_reason_of_its_trades(
     con.execute(
         "update materializations set id = id + 100 where pack_id = 'PP_1' and asset <> 'pricing_packs'"
     )
-    assert past_reasons(con, PACK, "a") == Reasons()
+    assert past_reasons(con, PACK, "a") == Reasons(ordered_on=BEFORE.as_of, held_on=BEFORE.as_of)
     con.execute("update materializations set id = 100 where pack_id = 'PP_1' and asset = 'pricing_packs'")
     assert past_reasons(con, PACK, "a") == Reasons()

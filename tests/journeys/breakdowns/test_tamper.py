@@ -97,9 +97,9 @@ def test_a_trade_leads_back_to_the_bytes_of_its_prices(desk: Zygote) -> None:
 
 
 def test_a_trace_of_what_is_not_there_lists_what_is(desk: Zygote) -> None:
-    assert "trace one of" in desk.packfolio("trace", "wishes", "PP_2024-02-29")[1]
+    assert "; there are backtest_attribution, " in desk.packfolio("trace", "wishes", "PP_2024-02-29")[1]
     assert "has no row of" in desk.packfolio("trace", "trades", "PP_2024-02-29", "ZZZ")[1]
-    assert "it has ['book', 'paper']" in desk.packfolio("trace", "trades", "PP_2024-02-29", "CCC", "other")[1]
+    assert "; there are book, paper" in desk.packfolio("trace", "trades", "PP_2024-02-29", "CCC", "other")[1]
 
 
 def test_a_correction_changes_no_pack_and_its_effect_is_shown(desk: Zygote) -> None:

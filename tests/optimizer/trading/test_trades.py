@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from itertools import product
 
@@ -219,6 +220,30 @@ def test_rationale_tells_an_order_that_was_not_filled_from_drift():
     assert numbers["A"]["unfilled"] == pytest.approx(0.01)
     # what was not filled and what drifted add up to the distance from the last target
     assert numbers["B"]["drift"] - numbers["B"]["unfilled"] == pytest.approx(0.6 - 0.6)
+
+
+@pytest.mark.parametrize(
+    ("held", "known"),
+    [
+        (date(2024, 3, 4), False),
+        (date(2024, 3, 5), False),  # of that day's close, after which the order was made
+        (date(2024, 3, 6), True),
+        (None, True),
+    ],
+)
+def test_holdings_no_newer_than_an_order_do_not_tell_whether_it_was_filled(held: date | None, known: bool):
+    reasons = Reasons(
+        previous_target={"A": 0.5}, unfilled={"A": (10.0, 4.0)}, ordered_on=date(2024, 3, 5), held_on=held
+    )
+    expected = "4 of the last order to buy 10 shares were not filled"
+    if not known:
+        order = "not known whether the last order to buy 10 shares (2024-03-05) was filled"
+        expected = f"{order}, as the holdings are of {held}"
+    found = trade(
+        book(0, A=400, B=600), {"A": 10, "B": 10}, {"A": 0.5, "B": 0.5}, reasons=reasons, costs=FREE
+    )
+    text = next(row.rationale for row in found.rows if row.symbol == "A")
+    assert text.startswith(f"Increase weight from 40.0% to 50.0%: {expected}")
 
 
 def test_a_change_of_opinion_is_a_reason_only_for_a_trade_in_its_direction():

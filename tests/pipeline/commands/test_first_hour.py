@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from brokers_exports import LAYOUTS, PATHS
@@ -9,6 +10,7 @@ from small_desk import price_file, sessions
 from terminal import Terminal, terminal
 
 from pipeline.commands import broker_file
+from pipeline.commands import init as init_command
 from resources.settings.configuration import load_configuration
 
 pytestmark = pytest.mark.xdist_group("terminal")
@@ -47,6 +49,10 @@ def test_two_commands_lead_from_an_export_to_trades(at: Terminal, layout: str) -
     assert (ran["status"], ran["pack_id"], book["name"]) == ("done", "PP_2024-02-29", "main")
     assert {trade["symbol"] for trade in book["trades"]} == {"AAPL", "KO"}
     assert any(trade["action"] != "HOLD" for trade in book["trades"])
+    later = at.folder.parent / "later.csv"
+    later.write_text("symbol,quantity\nAAPL,1\nAPPL,2\n")
+    more = at.read("holdings", "import", str(later), "--portfolio", "main", "--as-of", "2024-03-01")
+    assert more["unpriced"] == {"APPL": "no source has ever priced it; did you mean AAPL?"}
 
 
 def test_an_import_each_month_adds_a_dated_block(at: Terminal, tmp_path: Path) -> None:
@@ -67,7 +73,7 @@ def test_an_import_each_month_adds_a_dated_block(at: Terminal, tmp_path: Path) -
     unknown = at("holdings", "import", str(later), "--portfolio", "other")
     assert (unknown.status, unknown.err) == (
         2,
-        "PolicyError there is no portfolio 'other'; there are ['main']\n",
+        "PolicyError there is no portfolio 'other'; there is main\n",
     )
 
 
@@ -101,7 +107,7 @@ def test_what_cannot_be_told_is_refused_by_line_where_nobody_can_be_asked(
             ["desk", "--prices", "example", "--holdings", str(PATHS["generic"]), "--as-of", "2023-01-03"],
             "the example's prices end on 2022-12-28",
         ),
-        (["desk", "--prices", "yahoo", "--symbols", "AAPL", "--name", "Main Book"], "name: must have the form"),
+        (["desk", "--prices", "yahoo", "--symbols", "AAPL", "--name", "Main Book"], "name: must be small letters"),
     ],
 )  # fmt: skip
 def test_a_mistake_leaves_no_desk_behind(
@@ -123,6 +129,9 @@ def test_the_example_and_a_paper_book_are_desks_too(at: Terminal, tmp_path: Path
         == 0
     )
     desk = load_configuration(at.config)
+    assert [book.name for book in desk.portfolios.files] == [
+        "main"
+    ]  # the example's are where one asks for it
     paper = desk.portfolios.find("main")
     assert (paper.mode, paper.universe, paper.holdings[0].cash) == ("paper", ["KO", "XOM"], 5000)
     refused = at("holdings", "import", str(PATHS["Fidelity"]), "--portfolio", "main")
@@ -136,9 +145,15 @@ def test_on_a_terminal_what_is_unclear_is_asked(
     rows = [*LAYOUTS["generic"].splitlines(), "BRK B;10;;300;3000", "912796XY1;5;;99;495", "MARGIN X;7;;;7"]
     table = [f"{row};{'Account' if row is rows[0] else 'Z1'}" for row in [*rows, "XOM;1;;;"]]
     odd.write_text("\n".join(table)[:-2] + "Z2\n")
-    answers, asked = iter(["Z1", "brk-b", "s", "c", "2022-12-23"]), []
+
+    def ask(text: str, *, err: bool, value_proc: Any = str) -> Any:
+        asked.append(text)
+        return value_proc(next(answers))
+
+    asked: list[str] = []
+    answers = iter(["Z1", "brk-b", "s", "c", "2022-12-23"])
     monkeypatch.setattr(broker_file, "_asks", lambda: True)
-    monkeypatch.setattr(broker_file.typer, "prompt", lambda text, **more: asked.append(text) or next(answers))
+    monkeypatch.setattr(broker_file.typer, "prompt", ask)
     made = at("init", str(at.folder), "--prices", "yahoo", "--holdings", str(odd))
     assert made.status == 0, made
     assert asked[0] == "The file has the accounts Z1, Z2. Which one, or all of them as one (all)?"
@@ -156,6 +171,25 @@ def test_on_a_terminal_what_is_unclear_is_asked(
         "? line 6: 912796XY1: it is a CUSIP, as bonds have, and no symbol of a price source",
         "? line 7: MARGIN X: it is no symbol that a price source has",
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "mode", "universe"),
+    [(str(PATHS["Fidelity"]), "live", ["AAPL", "KO"]), ("KO, XOM", "paper", ["KO", "XOM"])],
+)
+def test_a_person_is_asked_for_a_file_or_for_symbols(
+    at: Terminal, monkeypatch: pytest.MonkeyPatch, answer: str, mode: str, universe: list[str]
+) -> None:
+    monkeypatch.setattr(init_command, "_asked", lambda question, option: answer)
+    assert at("init", str(at.folder), "--prices", "yahoo").status == 0
+    (book,) = load_configuration(at.config).portfolios.files
+    assert (book.mode, book.universe) == (mode, universe)
+
+
+def test_a_file_that_is_not_there_is_no_symbol(at: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(init_command, "_asked", lambda question, option: "positions.csv")
+    refused = at("init", str(at.folder), "--prices", "yahoo")
+    assert refused.status != 0 and "positions.csv: No such file or directory" in refused.err
 
 
 def test_the_example_is_not_offered_to_holdings_that_it_cannot_price(at: Terminal, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from rich.table import Table
 from assets.shared.materialized import bullets
 from optimizer import DataError
 from pipeline.cli import app
-from pipeline.commands.examples import EXAMPLES, commands
 from pipeline.commands.terminal import Terminal, visible
+from pipeline.commands.usage import EXAMPLES, commands
 from service.screen.tables import literal
 
 HOSTILE = [
@@ -58,6 +58,7 @@ def test_a_list_in_dagster_shows_markdown_and_html_as_they_stand() -> None:
 
 def test_the_screen_shows_no_link_or_picture_of_a_message() -> None:
     assert literal("![x](http://evil) <b> $a$") == "!\\[x\\](http://evil) \\<b\\> \\$a\\$"
+    assert literal("run `packfolio backtest`, `x`") == "run `packfolio backtest`, \\`x\\`"
     assert literal("old prices, mean_variance 5%") == "old prices, mean_variance 5%"
 
 

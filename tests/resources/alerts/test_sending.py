@@ -98,7 +98,7 @@ def test_an_address_that_is_a_secret_is_in_no_message(
     [
         ("webhooks: [{name: a}]", "give url, or url_env"),
         ("webhooks: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]", "channel names stand twice: a"),
-        ("mail: [{name: a, to: [x], sender: a@b, host: h}]", "must have the form"),
+        ("mail: [{name: a, to: [x], sender: a@b, host: h}]", "must be a mail address, such as desk@example.org"),
         ("mail: [{name: a, to: [x@y], sender: a@b, host: h, user: u}]", "user and password_env belong together"),
         (
             "mail: [{name: a, to: [x@y], sender: a@b, host: h, user: u, password_env: P, starttls: false}]",

@@ -168,7 +168,7 @@ def test_without_prices_there_is_no_pack_to_use(tmp_path: Path) -> None:
     with empty.live() as con:
         with pytest.raises(DataError, match="no fresh pack yet"):
             latest_fresh(con)
-        with pytest.raises(DataError, match="there is no pack PP_2024-01-05; the newest are"):
+        with pytest.raises(DataError, match="there is no pack PP_2024-01-05; the newest: "):
             find_pack(con, "PP_2024-01-05")
 
 

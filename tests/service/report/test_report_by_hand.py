@@ -54,6 +54,8 @@ def test_a_history_in_sentences() -> None:
     assert sharpe.endswith(f"with a chance of {100 * shown['probabilistic_sharpe']:.1f}%.")
     behind = in_words(track({"policy": own / 2, "benchmark": own}, 0.0, START, weights="not kept"))
     assert f", {ahead:.1f} points a year less than its benchmark" in behind[0]
+    alike = in_words(track({"policy": own, "benchmark": own}, 0.0, START, weights="not kept"))
+    assert "% a year, as much as its benchmark, at a volatility of " in alike[0]
 
 
 def told_of(told: Any, measure: str, name: str) -> float:

@@ -122,17 +122,30 @@ def opened(browser: Any, address: str, width: int = 1280, scheme: str = "light")
     return page
 
 
+QUIET = (
+    "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning' && "
+    "!document.querySelector('[data-testid=stStatusWidget], [data-stale=true]')"
+)
+
+
 def settled(page: Any) -> None:
     """Nothing runs any more, and nothing on the page is a traceback."""
-    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
-    page.wait_for_timeout(300)
+    for _ in range(2):  # a click's run may begin after the first look
+        page.wait_for_timeout(400)
+        page.wait_for_function(QUIET)
     text = page.inner_text("body")
     assert "Traceback" not in text and "Error:" not in text, text[-800:]
 
 
 def shot(page: Any, name: str) -> None:
+    """A picture of all of the page, which scrolls inside the window."""
     if folder := os.environ.get("PACKFOLIO_SCREENSHOTS"):
-        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+        before = page.viewport_size
+        tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+        page.set_viewport_size({"width": before["width"], "height": max(tall, before["height"])})
+        page.wait_for_timeout(500)
+        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+        page.set_viewport_size(before)
 
 
 def choose(page: Any, label: str, value: str) -> None:
@@ -200,6 +213,7 @@ def test_it_works_without_a_mouse(page: Any) -> None:
 
 
 def test_an_answer_to_other_limits_is_grey(page: Any) -> None:
+    choose(page, "Portfolio", "mixed")
     generate(page)
     number = page.get_by_role("spinbutton", name="Maximum Turnover %, exact")
     number.fill("12.5")
@@ -221,8 +235,10 @@ def test_an_answer_to_other_limits_is_grey(page: Any) -> None:
 @pytest.mark.parametrize("width", [1440, 1024, 420])
 def test_everybody_can_read_every_tab(browser: Any, screen: str, width: int, scheme: str) -> None:
     axe = Path(pytest.importorskip("axe_playwright_python").__file__).with_name("axe.min.js")
-    page = opened(browser, screen, width, scheme)
+    page = opened(browser, screen, 1440, scheme)
+    choose(page, "Portfolio", "mixed")
     generate(page)
+    page.set_viewport_size({"width": width, "height": 900})
     page.evaluate(axe.read_text("utf-8"))
     faults = []
     for tab in TABS:
@@ -231,6 +247,7 @@ def test_everybody_can_read_every_tab(browser: Any, screen: str, width: int, sch
         faults += [(tab, fault["id"], fault["nodes"][0]["html"][:120]) for fault in found["violations"]]
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         faults += [(tab, "wider than the window", wider)] if wider > 0 else []
+        shot(page, f"{tab.lower().replace(' ', '-')}-{width}-{scheme}")
     page.close()
     assert faults == []
 

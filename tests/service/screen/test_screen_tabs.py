@@ -331,7 +331,7 @@ def test_scenarios_and_shocks_of_ones_own(api: Api) -> None:
     ]
     assert page.warning[-1].value == "old prices" and page.caption[-1].value.startswith("Give at least one")
     assert page.info[-1].value.startswith("Left out: the daily run told no tail of it")
-    assert [box.label for box in page.main.number_input] == ["equity, pct", "rates, bps"]
+    assert [box.label for box in page.main.number_input] == ["equity, %", "rates, bps"]
     page.number_input(key="shock rates_bps").set_value(0.0).run()
     assert api.asked[-1][1]["custom_shocks"] == {"rates_bps": 0.0}
     assert len(page.dataframe) == 2

@@ -1,0 +1,92 @@
+"""Exports beside those that most have: several accounts, lots beside their sum, signs in headings, money owed."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from optimizer import DataError
+from resources.brokers.amounts import day
+from resources.brokers.holdings import holdings
+from resources.brokers.layouts import read_statement
+from resources.brokers.statement import Answers, Statement
+
+DAY = date(2022, 12, 23)
+FLEX = """\
+"ClientAccountID","CurrencyPrimary","AssetClass","Symbol","ReportDate","Quantity","MarkPrice","PositionValue",\
+"CostBasisMoney","LevelOfDetail","OpenDateTime"
+"U1","USD","STK","AAPL","20221223","100","131.86","13186","15000","SUMMARY",""
+"U1","USD","STK","AAPL","20221223","60","131.86","7911.6","7200","LOT","20210305;093001"
+"U1","USD","STK","AAPL","20221223","40","131.86","5274.4","7800","LOT","20220307;100000"
+"U1","USD","STK","KO","20221223","40","63.82","2552.8","2000","SUMMARY",""
+"""
+
+
+def read(text: str, **answers: object) -> Statement:
+    return read_statement(text, "x.csv", Answers(**answers))  # type: ignore[arg-type]
+
+
+def test_a_position_and_its_lots_count_once_where_the_file_says_which_is_which() -> None:
+    found = read(FLEX)
+    held = holdings(found, DAY)
+    assert (found.as_of, found.questions) == (DAY, [])
+    assert [(one.symbol, one.quantity) for one in held.positions] == [("AAPL", 100), ("KO", 40)]
+    assert held.positions[0].lots == ((date(2021, 3, 5), 60, 120), (date(2022, 3, 7), 40, 195))
+    assert found.left_out == [(2, "the sum of its lots, which stand on lines of their own")]
+
+
+def test_lots_that_are_not_the_position_are_asked() -> None:
+    with pytest.raises(DataError, match="line 2: AAPL: its lots have 99 shares and the position 100"):
+        holdings(read(FLEX.replace('"40","131.86","5274.4"', '"39","131.86","5142.54"')), DAY)
+
+
+def test_a_line_that_may_be_the_sum_of_its_dated_lines_is_asked() -> None:
+    text = "symbol,quantity,acquired,average cost\nKO,100,,\nKO,60,2021-03-05,50\nKO,40,2021-03-06,50\nXOM,1,,2\n"
+    (question,) = read(text).questions
+    assert (question.line, question.key) == (2, "KO") and "is it the sum of its dated lines?" in question.said
+    (left, _) = holdings(read(text, skip=frozenset({"2"})), DAY).positions
+    (more, _) = holdings(read(text, symbols={"2": "KO"}), DAY).positions
+    assert (left.quantity, more.quantity) == (100, 200)
+    assert read(text.replace("KO,100", "KO,99")).questions == []  # other shares, as those of a transfer
+
+
+def test_vanguards_cost_basis_has_american_dates() -> None:
+    text = (
+        "Account,Symbol/CUSIP,Description,Date acquired,Event,Quantity,Total cost,Cost per share,Market value\n"
+        "Brokerage - 1,AAPL,APPLE INC,03/05/2021,BUY,10.5,$1260.00,$120.00,$1384.53\n"
+    )
+    found = read(text)
+    (held,) = holdings(found, DAY).positions
+    assert (found.layout, held.lots) == ("Vanguard cost basis", ((date(2021, 3, 5), Decimal("10.5"), 120),))
+
+
+def test_headings_may_end_in_the_sign_of_dollars() -> None:
+    head = "Symbol,Change $,Quantity,Price Paid $,Value $,Last Price ($)"
+    held = holdings(read(f"{head}\nAAPL,1,100,150,13186,131.86\nCASH,,,,1484.5,\n"), DAY)
+    assert (held.cash, held.positions[0].cost) == (Decimal("1484.5"), 150)
+
+
+def test_the_day_of_a_column_counts_where_all_lines_have_it() -> None:
+    text = "symbol,quantity,as of date\nKO,1,2022-12-23\nXOM,2,2022-12-23\n"
+    assert read(text).as_of == DAY
+    assert read(text.replace("XOM,2,2022-12-23", "XOM,2,2022-12-22")).as_of is None
+
+
+@pytest.mark.parametrize(
+    "text", ["20221223;093001", "2022-12-23, 10:00:00", "2022-12-23T09:30", "2022-12-23 09:30"]
+)
+def test_a_day_may_have_a_time_behind_it(text: str) -> None:
+    assert day(text, american=False) == DAY
+
+
+def test_accounts_of_one_schwab_file_that_owe_money() -> None:
+    head = '"Symbol","Description","Qty (Quantity)","Price","Mkt Val (Market Value)","Cost Basis","Security Type"'
+    one = '"AAPL","APPLE INC","10.1234","$131.86","$1,334.87","$1,500.00","Equity"'
+    owed = '"Cash & Cash Investments","--","--","--","-$234.56","N/A","Cash and Money Market"'
+    other = '"KO","COCA-COLA CO","40","$63.82","$2,552.80","$2,025.00","Equity"'
+    title = '"Positions for All-Accounts as of 11:35 AM ET, 12/23/2022"'
+    text = "\n".join([title, '"Individual ...123"', head, one, owed, "", '"Roth ...456"', head, other])
+    found = read(text)
+    assert (found.as_of, found.accounts) == (DAY, ["Individual ...123", "Roth ...456"])
+    held = holdings(found.of_account("Individual ...123"), DAY)
+    assert (held.cash, held.positions[0].quantity) == (Decimal("-234.56"), Decimal("10.1234"))
