@@ -213,7 +213,8 @@ The service has [variables of its own](api.md).
 REFERENCE = """\
 The folder that `reference_folder` of `sources.yaml` names. One file a log, CSV or Parquet; each row is a fact that
 holds from its date on. Characteristics may come in many files whose names begin so, and lie beside prices too. UTF-8,
-ISO dates, plain numbers, `true` or `false`. The kinds of corporate actions, with an example of each:
+ISO dates, plain numbers, `true` or `false`; semicolons, tabs and decimal commas as in
+[files of prices](../how-to/add-a-price-source.md). The kinds of corporate actions, with an example of each:
 [state corporate actions](../how-to/corporate-actions.md).
 """
 

@@ -48,10 +48,12 @@ OF_PRICES = (
               ("REVERSAL", "STALE_PRINT", "STALE_5"), ("reversal", "stale_sessions")),
     DataCheck("splits", "Every split is explained, and the price answers it.",
               ("SPLIT_UNEXPLAINED", "SPLIT_DOUBTED", "SPLIT_FROM_ACTION", "SPLIT_FROM_ADJUSTED", "CARRIED")),
-    DataCheck("dividends", "The price answers every dividend.", ("DIVIDEND_DOUBTED",)),
+    DataCheck("dividends", "The price answers every dividend.",
+              ("DIVIDEND_DOUBTED", "DIVIDEND_CONTRADICTED", "DIVIDEND_FROM_ACTION")),
     DataCheck("adjusted_closes", "Adjusted closes tell every dividend and split.",
               ("ADJ_INCONSISTENT", "ACTION_UNKNOWN"), ("adjustment",)),
-    DataCheck("tickers", "No symbol passed to another company.", ("TICKER_REUSE", "RENAMED"), ("reuse_sessions",)),
+    DataCheck("tickers", "No symbol passed to another company.", ("TICKER_REUSE", "RENAMED", "SYMBOL_FROM_NAME"),
+              ("reuse_sessions",)),
 )  # fmt: skip
 OF_PACK = (
     DataCheck("coverage", "The symbols of the pack before are priced again.", ("NO_PRICES", "COVERAGE"), ("coverage",)),
@@ -61,8 +63,9 @@ OF_PACK = (
     DataCheck("newest_closes", "No newest close is repeated for days, or undoes a bad print.", ("STALE_5", "REVERSAL")),
     DataCheck("sources_agree", "Sources tell the same close of the same symbol and day, and none has stopped.",
               ("SOURCES_DISAGREE", "SOURCE_STOPPED"), ("source_gap",)),
-    DataCheck("rates", "Risk-free and exchange rates are recent.", ("STALE_RATE", "CURRENCY_CHANGED"),
-              ("rate_days", "fx_days")),
+    DataCheck("rates", "Rates are recent; rates, caps and currencies agree with what they were and are by definition.",
+              ("STALE_RATE", "RATE_DOUBTED", "RATE_UNITS", "UNIT_RATE", "CAP_DOUBTED", "CURRENCY_CHANGED",
+               "CURRENCY_MISMATCH"), ("rate_days", "fx_days")),
 )  # fmt: skip
 
 

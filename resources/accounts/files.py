@@ -16,6 +16,8 @@ from resources.prices.file_names import ACCOUNT_FILE, name_date
 from resources.prices.folder import is_delivery, refuse_elsewhere
 from resources.prices.reference import Table, recognise
 from resources.prices.source import Allowance, FileRejected, Finding, delivery_key, refusing, shown
+from resources.prices.vendors.rewriting import in_layout
+from resources.prices.vendors.separated import separated
 
 ACCOUNT_LOGS = ("accounts", "account_positions", "account_restrictions", "account_flows")
 REQUIRED = {
@@ -24,6 +26,7 @@ REQUIRED = {
     "account_restrictions": ("account", "symbol", "kind"),
     "account_flows": ("account", "date", "amount"),
 }
+NUMBERS = ("cash_buffer", "quantity", "cost_basis", "amount")
 LARGEST = 1 << 30  # bytes
 
 
@@ -67,8 +70,7 @@ def read_told(log: str, file: Path, name: str) -> Told:
     """The rows of a file as text; raises FileRejected where it is no table with the columns of its log."""
     sha, key = key_of(log, file, name)
     with refusing(name, sha, log):
-        first, read = (1, _parquet) if file.name.lower().endswith(".parquet") else (2, _csv)
-        found = read(log, file, name)
+        found, first = (_parquet if file.name.lower().endswith(".parquet") else _csv)(log, file, name)
         if found.num_rows == 0:
             raise FileRejected(name, [Finding("NO_ROWS", "FAIL", "it has no rows; deliver rows or no file")])
         given = {
@@ -91,14 +93,23 @@ def _columns(log: str, name: str, header: list[str]) -> list[str]:
     return [str(column) for column in columns.kept]
 
 
-def _csv(log: str, file: Path, name: str) -> pa.Table:
+def _csv(log: str, file: Path, name: str) -> tuple[pa.Table, int]:
+    """The rows of a file, and the line of the first; semicolons and tabs are read as in a file of prices."""
     packed = file.read_bytes()
     data = lf_ended(gunzip(packed, name, LARGEST) if file.name.lower().endswith(".gz") else packed)
+    texts = {column for column in LOGS[log].columns if column not in NUMBERS}
+    if (found := separated(data, name, texts)) is None:
+        return _plain(log, name, data, len(packed)), 2
+    with in_layout(found, name):
+        return _plain(log, name, found.text, len(packed)), 2 + found.dropped
+
+
+def _plain(log: str, name: str, data: bytes, packed: int) -> pa.Table:
     if faults := list(text_faults(data)):
         raise FileRejected(name, faults)
     head, _, body = data.removeprefix(b"\xef\xbb\xbf").partition(b"\n")
     names = _columns(log, name, next(csv.reader([head.decode().rstrip("\r")]), []))
-    if too_much := list(Allowance.of(len(packed), LARGEST).faults(len(data), body.count(b"\n"), len(names))):
+    if too_much := list(Allowance.of(packed, LARGEST).faults(len(data), body.count(b"\n"), len(names))):
         raise FileRejected(name, too_much)
     if not body.strip():
         return pa.table({column: pa.nulls(0, pa.string()) for column in names})
@@ -113,7 +124,7 @@ def _csv(log: str, file: Path, name: str) -> pa.Table:
         raise FileRejected(name, [Finding("UNPARSABLE", "FAIL", shown(str(error)))]) from None
 
 
-def _parquet(log: str, file: Path, name: str) -> pa.Table:
+def _parquet(log: str, file: Path, name: str) -> tuple[pa.Table, int]:
     try:
         opened = pq.ParquetFile(str(file))
         meta = opened.metadata
@@ -132,4 +143,4 @@ def _parquet(log: str, file: Path, name: str) -> pa.Table:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         said = f"a column is neither text, number, date nor yes or no ({shown(str(error))})"
         raise FileRejected(name, [Finding("BAD_TYPE", "FAIL", said)]) from None
-    return pa.table(texts, names=names)
+    return pa.table(texts, names=names), 1

@@ -6,7 +6,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from resources.accounts.files import Told
+from resources.accounts.files import NUMBERS, Told
 from resources.ledger.ledger import Connection, whole
 from resources.ledger.tables import DATED, LOGS
 from resources.prices.columns import SYMBOL
@@ -19,7 +19,6 @@ ALWAYS = date(1990, 1, 1)  # from when a row holds that says no day
 MOST = 1e12  # shares, or money: more is a mistake
 KINDS = ("do_not_buy", "do_not_sell", "do_not_trade", "do_not_hold")
 TAXES = ("taxable", "exempt")
-NUMBERS = ("cash_buffer", "quantity", "cost_basis", "amount")
 DAYS = ("date", "acquired", "until")
 YES_NO = ("closed", "withdrawn")
 EMPTY = ("lot", "reference")  # parts of a key that may be left out

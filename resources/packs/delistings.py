@@ -1,6 +1,6 @@
 """Shares that ceased to be: what the corporate actions say became of them, and what a holder was paid."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,6 +10,7 @@ from resources.packs.packs import Pack
 from resources.screening.renames import Rename, Segment, segments
 
 KIND = "delisting"
+EPOCH = date(1970, 1, 1)
 ENDS = (
     "select symbol, date, kind, value, new_symbol, cash, currency, ingest_seq from stated_actions(?) "
     "where kind in ('delisting', 'merger', 'rename')"
@@ -62,12 +63,13 @@ def gone_symbols(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[st
 
     A name that will be given up after the pack's date is gone too where its prices are kept under the later one.
     """
-    wanted = set(symbols)
-    ends = [
-        row
-        for row in con.execute(ENDS, [pack.watermark]).fetchall()
-        if row[0] in wanted and (row[1] <= pack.as_of or row[2] == "rename")
-    ]
+    return _gone(con, pack, con.execute(ENDS, [pack.watermark]).fetchall(), set(symbols))
+
+
+def _gone(
+    con: Connection, pack: Pack, stated: Sequence[tuple[Any, ...]], wanted: Collection[str]
+) -> dict[str, str]:
+    ends = [row for row in stated if row[0] in wanted and (row[1] <= pack.as_of or row[2] == "rename")]
     newest = _newest_prices(con, pack, {row[0] for row in ends}) if ends else {}
     found: dict[str, tuple[Any, ...]] = {}
     for row in sorted(
@@ -103,17 +105,14 @@ def present_names(con: Connection, pack: Pack, symbols: Iterable[str] | None = N
 
     symbols  those that are asked for; None: all that were ever renamed
     """
+    stated = con.execute(ENDS, [pack.watermark]).fetchall()
     renames = [
-        Rename(str(old), str(new), int(day))
-        for old, new, day in con.execute(
-            "select symbol, new_symbol, date - date '1970-01-01' from stated_actions(?) where kind = 'rename'",
-            [pack.watermark],
-        ).fetchall()
+        Rename(str(row[0]), str(row[4]), (row[1] - EPOCH).days) for row in stated if row[2] == "rename"
     ]
     asked = {rename.old for rename in renames} if symbols is None else set(symbols)
-    gone = gone_symbols(con, pack, asked) if renames else {}
+    gone = _gone(con, pack, stated, asked) if renames else {}
     names = segments(renames) if gone else {}
-    today = (pack.as_of - date(1970, 1, 1)).days
+    today = (pack.as_of - EPOCH).days
     return {old: _name(parts, today) for old, parts in names.items() if old in gone}
 
 

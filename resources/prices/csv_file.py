@@ -16,6 +16,7 @@ import pyarrow.csv as pc
 from resources.prices.columns import Columns
 from resources.prices.source import Allowance, FileRejected, Finding, shown
 
+TRUE, FALSE = ["true", "True", "TRUE"], ["false", "False", "FALSE"]  # as pandas and Excel write them
 LONGEST_LINE = 10_000
 MOST_FINDINGS = 50
 BLOCK = 1 << 20  # bytes unpacked at once
@@ -101,7 +102,7 @@ def text_faults(data: bytes) -> Iterator[Finding]:
         yield _fail("EMPTY_FILE", "there is nothing in it; send it again")
         return
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        yield _fail("ENCODING", "it is UTF-16; write UTF-8")
+        yield _fail("ENCODING", "it is UTF-16 (Excel's Unicode Text?); write UTF-8 (Excel's CSV UTF-8)")
         return
     if (place := data.find(b"\0")) >= 0:
         yield _fail("NUL_BYTE", "there is a NUL byte; the file is damaged or no CSV", _line_of(data, place))
@@ -138,7 +139,7 @@ def row_faults(text: bytes, columns: Columns, types: Mapping[str, pa.DataType]) 
             kind = types.get(column) if column else None
             if kind == pa.date32():
                 yield from _date_fault(cell, line)
-            elif kind == pa.bool_() and cell not in ("true", "false"):
+            elif kind == pa.bool_() and cell and cell not in (*TRUE, *FALSE):
                 yield _fail("BAD_VALUE", f"{column} is {told(cell)}; it must be true or false", line)
             elif kind == pa.float64() and cell and not NUMBER.fullmatch(cell):
                 yield _fail(
@@ -177,8 +178,8 @@ def _parse(body: bytes, columns: Columns, types: Mapping[str, pa.DataType]) -> p
             include_columns=kept,
             null_values=[""],
             strings_can_be_null=False,
-            true_values=["true"],
-            false_values=["false"],
+            true_values=TRUE,
+            false_values=FALSE,
         ),
     )
     if table["date"].null_count:

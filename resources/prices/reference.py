@@ -29,11 +29,13 @@ from resources.prices.source import (
     refusing,
     shown,
 )
+from resources.prices.vendors.rewriting import in_layout
+from resources.prices.vendors.separated import heads_of, separated
 
 TEXT, DAY, NUMBER, YES_NO = pa.string(), pa.date32(), pa.float64(), pa.bool_()
 SOURCE = "reference"
 LARGEST = 1 << 30  # bytes
-FIRST_LINE = {".csv": 2, ".parquet": 1}  # ending -> where a file's first row stands
+ENDINGS = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class ReferenceFolder:
     def _files(self, log: str) -> list[Path]:
         """Those of a log, by the date in their names, else by name."""
         if log != "characteristics":
-            named = (self.path / f"{log}{ending}" for ending in FIRST_LINE)
+            named = (self.path / f"{log}{ending}" for ending in ENDINGS)
             return [file for file in named if file.exists()]
         found = [
             file
@@ -128,15 +130,16 @@ class ReferenceFolder:
             if seen(key):
                 return
             with refusing(file.name, sha, log):
-                rows = read_reference(file.read_bytes(), file.name, log, TABLES[log])
-            first = FIRST_LINE[file.suffix.lower()]
+                data = file.read_bytes()
+                rows = read_reference(data, file.name, log, TABLES[log])
+            first = _first_line(data, file.name)
             yield Delivery(self.name, key, file.name, sha, file, rows, log=log, first_line=first)
         except FileRejected as refused:
             yield refused
 
     def _unknown(self) -> Iterator[FileRejected]:
         """The files of the folder that nobody reads, a name misspelt."""
-        known = {f"{log}{ending}" for log in TABLES for ending in FIRST_LINE}
+        known = {f"{log}{ending}" for log in TABLES for ending in ENDINGS}
         for file in sorted(self.path.iterdir()):
             beside = ACCOUNT_FILE.fullmatch(file.name) or CHARACTERISTICS_FILE.fullmatch(file.name)
             if file.name not in known and not beside and is_delivery(file):
@@ -153,12 +156,8 @@ def _look_at(file: Path) -> None:
 
 def read_reference(data: bytes, name: str, log: str, table: Table) -> pa.Table:
     """The rows of a reference file; raises FileRejected with everything wrong in it."""
-    allowed, ending = Allowance.of(len(data), LARGEST), Path(name).suffix.lower()
-    if ending == ".parquet":
-        found = read_parquet(data, name, lambda header: recognise(header, table), allowed, table.types)
-    else:
-        found = read_csv(data, name, lambda header: recognise(header, table), table.types, allowed)
-    findings = at_most(value_faults(found, log, table, FIRST_LINE[ending]))
+    found = _table(data, name, table)
+    findings = at_most(value_faults(found, log, table, _first_line(data, name)))
     if findings:
         raise FileRejected(name, findings)
     arrays = {}
@@ -172,6 +171,31 @@ def read_reference(data: bytes, name: str, log: str, table: Table) -> pa.Table:
             values = pc.if_else(pc.fill_null(values, False), True, pa.scalar(None, YES_NO))
         arrays[column] = values
     return pa.table(arrays)
+
+
+def _table(data: bytes, name: str, table: Table) -> pa.Table:
+    """The columns as they are told; CSV with semicolons or tabs as a price file would be read."""
+    allowed = Allowance.of(len(data), LARGEST)
+
+    def recognised(header: list[str]) -> Columns:
+        return recognise(header, table)
+
+    if _is_parquet(name):
+        return read_parquet(data, name, recognised, allowed, table.types)
+    texts = {column for column, kind in table.types.items() if kind == TEXT}
+    if (found := separated(data, name, texts)) is None:
+        return read_csv(data, name, recognised, table.types, allowed)
+    with in_layout(found, name):
+        return read_csv(found.text, name, recognised, table.types, allowed)
+
+
+def _first_line(data: bytes, name: str) -> int:
+    """Where a file's first row stands: below the header, and below a line that tells the separator."""
+    return 1 if _is_parquet(name) else 2 + heads_of(data).told
+
+
+def _is_parquet(name: str) -> bool:
+    return name.lower().endswith(".parquet")
 
 
 def recognise(header: list[str], table: Table) -> Columns:

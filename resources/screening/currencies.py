@@ -1,10 +1,11 @@
-"""Rates and caps that are too old, contradict others or a definition; securities in another currency than stated."""
+"""Exchange rates and caps that are old or contradict others or a definition; securities in an unstated currency."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
 
 from optimizer.model.exchange_rates import ExchangeRates, main_currency
 from resources.ledger.ledger import Connection
+from resources.screening.interest import Fault, interest_faults
 
 RECENT = timedelta(days=14)
 DEFINED = 1e-6  # relative difference of a stated rate from its definition
@@ -13,7 +14,6 @@ RATE_MOVE, CAP_MOVE = (
     20.0,
 )  # times the one before it, or a part of it: beyond, another unit or pair is meant
 INVERSE = 0.02  # relative difference of the rates of a day that two directions of a pair tell
-Fault = tuple[str, str | None, date | None, float | None, str]
 
 
 def rate_faults(
@@ -23,19 +23,9 @@ def rate_faults(
     yield from _exchange(con, as_of, watermark, fx_days)
     yield from _moved(con, as_of, watermark)
     yield from _contradicting(con, as_of, watermark)
-    yield from _old_interest(con, as_of, watermark, rate_days)
+    yield from interest_faults(con, as_of, watermark, rate_days, as_of - RECENT)
     yield from _mismatches(con, as_of, watermark)
     yield from _changes(con, as_of, watermark)
-
-
-def _old_interest(con: Connection, as_of: date, watermark: int, allowed: int) -> Iterator[Fault]:
-    rows = con.execute(
-        "select currency, max(date) from risk_free_rates where date <= ? and ingest_seq <= ? "
-        "group by currency having count(distinct date) > 1 order by 1",
-        [as_of, watermark],
-    ).fetchall()
-    for currency, newest in rows:
-        yield from _stale(f"risk-free rate of {currency}", newest, as_of, allowed)
 
 
 def _exchange(con: Connection, as_of: date, watermark: int, allowed: int) -> Iterator[Fault]:

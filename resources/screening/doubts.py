@@ -30,7 +30,7 @@ class JumpLimits:
     jump           fraction, total return: a move beyond it is doubted; beyond a week it grows with the root of the time
     split          relative distance from n:1 or 1:n, n = 2, 3, ..., that looks like a forgotten split
     confirmed      rows at a new level, the first among them, after which it is believed
-    level          a level further off than this many times is not believed because it holds
+    level          a level further off than this many times is not believed because it holds, nor for its volume
     """
 
     jump: float = 0.75
@@ -104,6 +104,9 @@ def doubt(series: Series, judging: Judging, move: Move) -> Held | None:
     if (symbol, day, code) in judging.released:
         return None
     evidence = judging.evidence
+    near = abs(np.log(move.growth)) <= np.log(judging.limits.level)
+    if code == JUMP_75 and near and evidence.on_news(move.place):
+        return None
     if code in NOT_ANSWERED:
         explained = evidence.seen_elsewhere(move.base, move.place, move.growth)
     else:

@@ -14,6 +14,9 @@ from resources.screening.price_warnings import CROSS_SECTION
 MONTH = 45  # days back in which a symbol's usual moves are looked for
 MOVES, FEWEST = 20, 10  # of them: how many, and how many at least
 USUAL = 8.0  # robust deviations that a move may have by itself
+NEWS = (
+    8.0  # times the largest volume of the month before: another company's rows of a day reach it once in 130
+)
 LIKE = 0.25  # two moves are alike when their logs differ by this fraction
 
 Elsewhere = Callable[[str], Mapping[int, tuple[float, float, float]]]
@@ -69,6 +72,12 @@ class Evidence:
             or self._of_the_market(place, growth)
             or self.seen_elsewhere(base, place, growth)
         )
+
+    def on_news(self, place: int) -> bool:
+        """Whether the day traded many times what any day of the month before did, as at the news of a takeover."""
+        volumes = np.array([self.cell("volume", int(earlier)) for earlier in self._month(place)])
+        volumes = volumes[np.isfinite(volumes)]
+        return len(volumes) >= FEWEST and self.cell("volume", place) >= NEWS * max(1.0, volumes.max())
 
     def usual_move(self, place: int) -> float:
         """Robust deviation of the logs of the symbol's moves in the month before; 0 where there are too few."""

@@ -1,7 +1,12 @@
 """Each code of a row or a pack belongs to one question, which says its thresholds; the rows stand beside them."""
 
+import re
+from pathlib import Path
+from typing import get_args
+
 from assets.shared.data_checks import OF_PACK, OF_PRICES, answers
 from resources.screening.pack_checks import CheckLimits
+from resources.settings.configuration import PackCode
 from resources.settings.sources import Limits
 
 
@@ -30,3 +35,16 @@ def test_the_worst_severity_answers_and_its_rows_come_first() -> None:
     asked = {one.data["check"]: one.data["result"] for one in told["checks"].records}
     assert (asked["freshness"], asked["rates"], asked["coverage"]) == ("FAIL", "INFO", "passed")
     assert [one.data["severity"] for one in told["rows"].records] == ["FAIL", "WARN", "INFO"]
+
+
+OF_A_SOURCE = {"BASIS_ASSUMED", "NO_DIVIDENDS", "NOT_TRADABLE", "SIMULATED", "SURVIVORSHIP"}
+
+
+def test_every_code_of_the_page_has_its_question() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/data-quality.md").read_text("utf-8")
+    for title, checks, unasked in (("Rows", OF_PRICES, OF_A_SOURCE), ("Packs", OF_PACK, set[str]())):
+        lines = re.split(r"\n##+ ", page.partition(f"\n## {title}\n")[2])[0].splitlines()
+        first = [line.split("|")[1] for line in lines if line.startswith("| `")]
+        codes = {code for cell in first for code in re.findall(r"`([A-Z_0-9]+)`", cell)}
+        assert codes - unasked == {code for check in checks for code in check.codes}
+    assert codes - {"NO_PRICES", *get_args(PackCode)} == set()

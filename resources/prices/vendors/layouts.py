@@ -23,16 +23,14 @@ from resources.prices.vendors.rewriting import (
     dollars,
     fail,
 )
-from resources.prices.vendors.separated import separator_of, told_separator, with_commas
+from resources.prices.vendors.separated import as_table, heads_of, with_commas
 
-HEAD = 1 << 15  # bytes that the first lines are looked for in
 PRICE_FIELDS = frozenset({"open", "high", "low", "close", "adj_close", "volume"})
 STOOQ = {
     "<TICKER>": "symbol", "<DATE>": "date", "<OPEN>": "open", "<HIGH>": "high", "<LOW>": "low", "<CLOSE>": "close",
     "<VOL>": "volume",
 }  # fmt: skip
 NO_SYMBOL = re.compile("PRICE|VALUE|NAV|VWAP|RETURN|CHANGE|INDEX|TURNOVER|TRADES|LAST|BID|ASK|MID")
-NAMED = {";": "semicolons", "\t": "tabs", ",": "commas"}
 MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00:00([+-]\d{2}:?\d{2})?", re.A)
 
 
@@ -42,26 +40,16 @@ def rewritten(data: bytes, name: str, ignored: Sequence[str] = ()) -> Rewritten 
     ignored  columns that the source leaves out
     Raises FileRejected for a file that could mean two things.
     """
-    head = data[:HEAD].removeprefix(b"\xef\xbb\xbf")
+    found = heads_of(data)
     try:
-        first = head.decode(errors="ignore").splitlines()[:4]
-        said = told_separator(first[0]) if first else None
-        first = first[:3] if said is None else first[1:]
-        separator = said or (separator_of(first[0]) if first else ",")
-        heads = [cells_of(line, separator) for line in first]
-        text = data.decode("utf-8-sig") if said or separator != "," or _is_vendors(heads, ignored) else ""
+        heads = [cells_of(line, found.separator) for line in found.lines]
+        if not heads or (found.separator == "," and not found.told and not _is_vendors(heads, ignored)):
+            return None
+        text = with_commas(data.decode("utf-8-sig"), found, name)
     except (UnicodeDecodeError, csv.Error):
         return None  # the plain reader says what is wrong with the bytes
-    if not text or not heads:
-        return None
-    if said:
-        text = re.sub(r"^[^\r\n]*(\r\n?|\n)", "", text)  # the line that told it
-    if separator != ",":
-        text = with_commas(text, separator, name)
-    found = _of_vendor(text, heads, name, ignored) or Rewritten(
-        f"a table with {NAMED.get(separator, separator)}", text.encode()
-    )
-    return replace(found, dropped=found.dropped + 1) if said else found
+    vendors = _of_vendor(text, heads, name, ignored)
+    return replace(vendors, dropped=vendors.dropped + found.told) if vendors else as_table(text, found)
 
 
 def _is_vendors(heads: Sequence[Sequence[str]], ignored: Sequence[str]) -> bool:

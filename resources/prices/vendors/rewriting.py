@@ -4,10 +4,11 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from resources.prices.source import Finding
+from resources.prices.source import FileRejected, Finding
 
 Change = Callable[[int, list[str]], list[str]]
 STATE = "state the basis of the source: as_traded, split_adjusted or total_return"
@@ -47,8 +48,14 @@ def changed(text: str, change: Change, separator: str = ",") -> str:
     out = io.StringIO()
     for number, line, end in lines_of(text):
         cells = change(number, cells_of(line, separator)) if line.strip() else []
-        out.write(",".join(f'"{cell}"' if "," in cell or '"' in cell else cell for cell in cells) + end)
+        out.write(",".join(_quoted(cell) for cell in cells) + end)
     return out.getvalue()
+
+
+def _quoted(cell: str) -> str:
+    """A cell as a line with commas holds it."""
+    inner = cell.replace('"', '""')
+    return f'"{inner}"' if "," in cell or '"' in cell else cell
 
 
 def american(cell: str) -> str:
@@ -65,6 +72,21 @@ def dollars(cell: str) -> str:
     if bare == "N/A":
         return ""
     return bare.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", bare, re.A) else bare
+
+
+@contextmanager
+def in_layout(found: Rewritten, name: str) -> Iterator[None]:
+    """What refuses the plain columns is told with the layout's name, at the payload's own lines."""
+    try:
+        yield
+    except FileRejected as refused:
+        raise FileRejected(name, [_told(finding, found) for finding in refused.findings]) from None
+
+
+def _told(finding: Finding, found: Rewritten) -> Finding:
+    line = finding.line
+    place = line + found.dropped if line is not None and line > 1 else line
+    return replace(finding, message=f"({found.layout}) {finding.message}", line=place)
 
 
 def fail(code: str, message: str, line: int | None = None) -> Finding:

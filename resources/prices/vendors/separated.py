@@ -1,13 +1,16 @@
 """Tables whose cells stand between semicolons or tabs: numbers as half the world's spreadsheets write them."""
 
+import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from resources.prices.columns import plain
 from resources.prices.source import FileRejected
-from resources.prices.vendors.rewriting import cells_of, changed, fail, lines_of
+from resources.prices.vendors.rewriting import Rewritten, cells_of, changed, fail, lines_of
 
+HEAD = 1 << 15  # bytes that the first lines are looked for in
+NAMED = {";": "semicolons", "\t": "tabs", ",": "commas"}
 SEP = re.compile(r'"?sep=([;,|\t])"?[\r\n]*', re.I)  # the line by which Excel is told the separator
 SPACED = re.compile(r"[+-]?\d{1,3}([ \u00a0\u202f'\u2019]\d{3})+([.,]\d+)?", re.A)
 SPACES = re.compile(r"[ \u00a0\u202f'\u2019]")
@@ -24,39 +27,83 @@ class _Number:
     """A cell with marks; decimal: the mark that it proves to be the decimal one, "" where it may be either."""
 
     line: int
+    place: int
     cell: str
     decimal: str
     grouped: bool
     of_volume: bool
 
 
-def told_separator(first: str) -> str | None:
-    """The separator of a first line such as `sep=;`; None for any other line."""
-    found = SEP.fullmatch(first)
-    return found[1] if found else None
+@dataclass(frozen=True)
+class Heads:
+    """The first lines of a file, and what parts their cells.
+
+    told   whether a line such as `sep=;` says so, before them
+    """
+
+    lines: list[str]
+    separator: str
+    told: bool
 
 
-def separator_of(header: str) -> str:
-    """The separator of a header: a comma, unless there is none and another stands in it."""
-    return next((mark for mark in (";", "\t") if mark in header and "," not in header), ",")
+def heads_of(data: bytes) -> Heads:
+    """The first lines of a file; cells are parted by commas, unless the header has none and another mark."""
+    first = data[:HEAD].removeprefix(b"\xef\xbb\xbf").decode(errors="ignore").splitlines()[:4]
+    if first and (said := SEP.fullmatch(first[0])):
+        return Heads(first[1:], said[1], told=True)
+    header = first[0] if first else ""
+    separator = next((mark for mark in (";", "\t") if mark in header and "," not in header), ",")
+    return Heads(first[:3], separator, told=False)
 
 
-def with_commas(text: str, separator: str, name: str) -> str:
+def separated(data: bytes, name: str, texts: Collection[str] = ()) -> Rewritten | None:
+    """The file with commas where its cells stand between others; None where it is to be read as it is.
+
+    texts  columns without numbers, which stay as they are
+    Raises FileRejected for numbers that could mean two things.
+    """
+    heads = heads_of(data)
+    if heads.separator == "," and not heads.told:
+        return None
+    try:
+        text = with_commas(data.decode("utf-8-sig"), heads, name, texts)
+    except (UnicodeDecodeError, csv.Error):
+        return None  # the plain reader says what is wrong with the bytes
+    return as_table(text, heads)
+
+
+def as_table(text: str, heads: Heads) -> Rewritten:
+    """The rewritten text of a file that is no vendor's."""
+    mark = heads.separator
+    return Rewritten(f"a table with {NAMED.get(mark, mark)}", text.encode(), dropped=int(heads.told))
+
+
+def with_commas(text: str, heads: Heads, name: str, texts: Collection[str] = ()) -> str:
     """A file with another separator as one with commas; its numbers with points, without marks of thousands.
 
     Raises FileRejected where some numbers have commas and others points and no number shows which of them groups
     thousands, or where a comma may stand for either.
     """
-    decimal = _decimal_mark(list(_numbers(text, separator)), name)
-    return changed(
-        text, lambda line, cells: [_plain(cell, decimal) for cell in cells] if line > 1 else cells, separator
-    )
+    if heads.told:
+        text = re.sub(r"^[^\r\n]*(\r\n?|\n)", "", text)
+    if heads.separator == ",":
+        return text
+    names = [plain(cell) for cell in cells_of(heads.lines[0], heads.separator)] if heads.lines else []
+    left = {place for place, column in enumerate(names) if column in texts}
+    decimal = _decimal_mark([one for one in _numbers(text, heads) if one.place not in left], name)
+
+    def change(line: int, cells: list[str]) -> list[str]:
+        return [
+            cell if line == 1 or place in left else _plain(cell, decimal) for place, cell in enumerate(cells)
+        ]
+
+    return changed(text, change, heads.separator)
 
 
-def _numbers(text: str, separator: str) -> Iterator[_Number]:
+def _numbers(text: str, heads: Heads) -> Iterator[_Number]:
     volumes = set[int]()
     for line, bare, _ in lines_of(text):
-        cells = cells_of(bare, separator)
+        cells = cells_of(bare, heads.separator)
         if line == 1:
             volumes = {place for place, cell in enumerate(cells) if plain(cell) == "volume"}
             continue
@@ -65,7 +112,9 @@ def _numbers(text: str, separator: str) -> Iterator[_Number]:
             grouped = next((mark for mark, shape in GROUPED.items() if shape.fullmatch(number)), "")
             if grouped or MARKED.fullmatch(number):
                 own = "" if ONE_GROUP.fullmatch(number) else "," if "," in number else "."
-                yield _Number(line, number, grouped or own, bool(grouped), place in volumes)
+                yield _Number(
+                    line + heads.told, place, number, grouped or own, bool(grouped), place in volumes
+                )
 
 
 def _decimal_mark(numbers: list[_Number], name: str) -> str:

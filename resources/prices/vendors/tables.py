@@ -1,7 +1,6 @@
 """A vendor's file, rewritten into plain columns, as the table that all files become."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +9,7 @@ import pyarrow as pa
 from optimizer.typing import Array
 from resources.prices.columns import TYPES, Columns
 from resources.prices.source import Basis, FileRejected, Finding
-from resources.prices.vendors.rewriting import Rewritten
+from resources.prices.vendors.rewriting import Rewritten, in_layout
 
 Recognise = Callable[[list[str]], Columns]
 Read = Callable[[bytes, Recognise, Mapping[str, pa.DataType]], pa.Table]
@@ -29,23 +28,13 @@ def vendor_table(
     """
     if found.open_ and stated is None:
         raise FileRejected(name, [Finding("AMBIGUOUS_BASIS", "FAIL", found.open_, line=1)])
-    try:
+    with in_layout(found, name):
         if not found.columns:
             table = read(found.text, recognise, TYPES)
             return table, np.arange(table.num_rows, dtype=np.int64) + HEADER + found.dropped + 1
         names = ("date", *(f"column {place}" for place in range(1, len(found.columns) + 1)))
         types = {"date": pa.date32(), **dict.fromkeys(names[1:], pa.float64())}
-        wide = read(found.text, lambda header: Columns(names), types)
-    except FileRejected as refused:
-        raise FileRejected(name, [_told(finding, found) for finding in refused.findings]) from None
-    return _melted(wide, found)
-
-
-def _told(finding: Finding, found: Rewritten) -> Finding:
-    """A finding with the layout's name, at the payload's line."""
-    line = finding.line
-    place = line + found.dropped if line is not None and line > HEADER else line
-    return replace(finding, message=f"({found.layout}) {finding.message}", line=place)
+        return _melted(read(found.text, lambda header: Columns(names), types), found)
 
 
 def _melted(wide: pa.Table, found: Rewritten) -> tuple[pa.Table, Lines]:

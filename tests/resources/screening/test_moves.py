@@ -184,6 +184,26 @@ def test_a_day_whose_trades_bridge_the_move_was_no_split() -> None:
     assert {code for code, _ in aside(checked([*quiet, *gap]))} == {"SPLIT_UNEXPLAINED"}
 
 
+@pytest.mark.parametrize(
+    ("times", "volume", "kept"),
+    [
+        (2.12, 8000, True),
+        (2.12, 7000, False),
+        (2.12, "", False),
+        (3.7, 8000, True),
+        (4.2, 80000, False),
+        (2, 8000, False),
+    ],
+)
+def test_a_jump_on_many_times_the_volume_of_any_day_of_the_month_is_news(
+    times: float, volume: float | str, kept: bool
+) -> None:
+    calm = [line("A", day(place), 100 + place % 2, volume=1000 - place) for place in range(12)]
+    jump = line("A", day(12), 101 * times, volume=volume)
+    assert (aside(checked([*calm, jump])) == []) == kept
+    assert len(aside(checked([*calm[-9:], jump]))) == 1  # a few days tell no usual volume
+
+
 def test_an_action_on_a_day_without_a_row_belongs_to_the_next_one() -> None:
     context = replace(CONTEXT, splits={("A", number_of(day(2))): 1.5})
     rows = [*series("A", [100.0, 102]), *series("A", [68.0, 68.2], 3)]
