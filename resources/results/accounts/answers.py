@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,10 @@ class Answers:
 
 
 class Gathered:
-    """Answers of one portfolio after the other, a column at a time."""
+    """Answers of one portfolio after the other; a column is put together once, when all of it is there."""
 
     def __init__(self) -> None:
-        self._columns: dict[str, dict[str, list[Any]]] = {}
+        self._pieces: dict[str, list[tuple[str, int, Mapping[str, Any]]]] = {}
         self._stated: dict[str, tuple[str, ...]] = {}
         self._told: dict[str, tuple[str, ...]] = {}
 
@@ -58,24 +59,29 @@ class Gathered:
         for table, columns in answer.items():
             height = len(next(iter(columns.values()), ()))
             if height:
-                self._append(self._columns.setdefault(table, {KEY: []}), portfolio_id, columns, height)
-
-    @staticmethod
-    def _append(
-        table: dict[str, list[Any]], portfolio_id: str, columns: Mapping[str, Any], height: int
-    ) -> None:
-        before = len(table[KEY])
-        table[KEY].extend([portfolio_id] * height)
-        for name, values in columns.items():
-            column = table.setdefault(name, [None] * before)
-            column.extend(values.tolist() if isinstance(values, np.ndarray) else values)
-        for column in table.values():
-            column.extend([None] * (before + height - len(column)))
+                self._pieces.setdefault(table, []).append((portfolio_id, height, columns))
 
     def answers(self) -> Answers:
         """All that was added; a number that is not one is NULL."""
-        tables = {
-            table: pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
-            for table, columns in self._columns.items()
-        }
-        return Answers(tables, self._stated, self._told)
+        return Answers(
+            {table: _table(pieces) for table, pieces in self._pieces.items()}, self._stated, self._told
+        )
+
+
+def _table(pieces: Sequence[tuple[str, int, Mapping[str, Any]]]) -> pa.Table:
+    """The pieces under each other; what one of them does not tell is NULL in its rows."""
+    keys = chain.from_iterable(repeat(portfolio_id, height) for portfolio_id, height, _ in pieces)
+    names = dict.fromkeys(name for _, _, columns in pieces for name in columns)
+    told = {
+        name: _column([columns.get(name, (None,) * height) for _, height, columns in pieces])
+        for name in names
+    }
+    return pa.table({KEY: pa.array(list(keys)), **told})
+
+
+def _column(values: Sequence[Any]) -> pa.Array:
+    kinds = {piece.dtype if isinstance(piece, np.ndarray) else None for piece in values}
+    if len(kinds) == 1 and None not in kinds:
+        return pa.array(np.concatenate(values), from_pandas=True)
+    cells = (piece.tolist() if isinstance(piece, np.ndarray) else piece for piece in values)
+    return pa.array(list(chain.from_iterable(cells)), from_pandas=True)
