@@ -1,6 +1,9 @@
 """What an account is answered depends on it alone: not on its shard, nor on where that was computed."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +153,30 @@ def test_estimates_that_are_missing_travel_as_their_reason(desk: FleetDesk) -> N
         assert found.covariance.tobytes() == other.covariance.tobytes()
         assert found.scenarios is not None and other.scenarios is not None
         assert found.scenarios.tobytes() == other.scenarios.tobytes()
+
+
+class Pool:
+    """Answers so many tasks by their own name, and is broken from then on, as a pool with a dead process."""
+
+    def __init__(self, answers: int) -> None:
+        self.answers, self.asked = answers, list[str]()
+
+    def submit(self, _: object, task: str) -> Future[bytes]:
+        self.asked.append(task)
+        found = Future[bytes]()
+        if len(self.asked) > self.answers:
+            found.set_exception(BrokenProcessPool())
+        else:
+            found.set_result(task.encode())
+        return found
+
+
+def test_what_a_dead_process_had_not_answered_goes_to_a_pool_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pools = [Pool(1), Pool(2)]
+    waiting = iter(pools)
+    monkeypatch.setattr(engines, "_pool", cache(lambda workers: next(waiting)))
+    fleet = parse_yaml("fleet: {engine: processes, retries: 1}", PipelineFile, "pipeline.yaml").fleet
+    assert engines.on_processes(["a", "b", "c"], fleet) == [b"a", b"b", b"c"]  # type: ignore[list-item]
+    assert [pool.asked for pool in pools] == [["a", "b", "c"], ["b", "c"]]
