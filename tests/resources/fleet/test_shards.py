@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 from fleet_desk import FACTORS, MODELS, FleetDesk, all_stages, make_fleet_desk
 
-from optimizer import DataError, Estimates, PackfolioError, PolicyError
+from optimizer import DataError, Estimates, PackfolioError, PolicyError, Scenario
 from resources.books.snapshots import read_snapshots
 from resources.fleet import engines
 from resources.fleet.arrow_files import Files, packed, unpacked
@@ -70,6 +71,25 @@ def test_risk_by_factor_is_told_of_each_recipe_that_has_a_model_asked_for_or_not
         serial["impact"].tables["impact"]["portfolio_id"].to_pylist()
     )
     assert {row["side"] for row in risks} == {"before", "after"}
+
+
+def test_a_scenario_of_factors_is_priced_by_the_model_of_each_account(
+    desk: FleetDesk, serial: dict[str, Answers]
+) -> None:
+    fallen = {
+        name: Scenario(name, name, {}, factors={"market": size})
+        for name, size in (("fall", -0.05), ("crash", -0.1))
+    }
+    books = replace(desk.desk.playbooks, scenarios=fallen)
+    found = (
+        replace(desk, desk=replace(desk.desk, playbooks=books)).answers("hedges").tables["scenario_losses"]
+    )
+    losses = {(row["portfolio_id"], row["scenario_id"]): row["profit"] for row in found.to_pylist()}
+    known = {row["portfolio_id"] for row in serial["hedges"].tables["scenario_losses"].to_pylist()}
+    assert len(known) > 2 and losses.keys() == {(account, name) for account in known for name in fallen}
+    for account in known:
+        assert losses[account, "crash"] == pytest.approx(2 * losses[account, "fall"], rel=0.01)
+        assert losses[account, "fall"] < 0
 
 
 @pytest.mark.parametrize("stage", STAGES)
