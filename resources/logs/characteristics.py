@@ -49,7 +49,7 @@ def screened(con: Connection, delivery: Delivery, today: date, released: Release
     faults: dict[int, Fault] = {fault.place: fault for fault in _no_facts(rows)}
     facts = {place: row for place, row in enumerate(rows) if place not in faults}
     record = _on_record(con, facts.values())
-    twice, repeated = _told_twice(facts, delivery.first_line or 0)
+    twice, repeated = _told_twice(facts, delivery.first_line)
     true = {(symbol, day) for symbol, day, code in released if code == UNITS_DIFFER}
     for fault in [*_known_when(facts, today), *twice, *_other_units(facts, record)]:
         row = rows[fault.place]

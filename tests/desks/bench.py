@@ -14,10 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 
 from resources.accounts.known import Account
+from resources.audit.faults import Fault, Report
+from resources.audit.verification import verify
 from resources.books.day_before import DayBefore
 from resources.books.snapshots import Snapshot, take_snapshots
 from resources.ledger.ledger import Connection, Stamp, append_entry, columns, written_cells
@@ -119,6 +122,30 @@ def fill(home: Path) -> Warehouse:
     A copy of the one that this process made first, but where a key signs what is written.
     """
     return _filled(home) if KEY in os.environ else copied(_filled, home)
+
+
+@contextmanager
+def tampered(original: Path, home: Path) -> Iterator[Connection]:
+    """A plain connection to a copy of the warehouse."""
+    home.mkdir(exist_ok=True)
+    shutil.copy(original / "warehouse.duckdb", home)
+    shutil.copy(original / "anchors.jsonl", home)
+    con = duckdb.connect(str(home / "warehouse.duckdb"))
+    con.execute("set threads = 1")
+    try:
+        yield con
+    finally:
+        con.close()
+
+
+def check(con: Connection, home: Path, pack: str | None = None) -> Report:
+    return verify(con, home / "anchors.jsonl", pack)
+
+
+def single(con: Connection, home: Path) -> Fault:
+    faults = check(con, home).faults
+    assert len(faults) == 1, [str(fault) for fault in faults]
+    return faults[0]
 
 
 Connect = Callable[[Path], AbstractContextManager[Connection]]

@@ -11,168 +11,39 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from any_arguments import DAY, NAMES, Case
+from any_values import (
+    a_table,
+    array,
+    beliefs,
+    book,
+    compiled,
+    constraints,
+    decided,
+    detector,
+    disposal,
+    fund,
+    instruments,
+    markets_of_hedges,
+    observations,
+    playbook,
+    price,
+    quantity,
+    rate,
+    setting,
+    settings,
+    stressed,
+    told,
+    tracking_risk,
+)
 
 import optimizer as o
 from optimizer.beliefs.estimators.recipes import COVARIANCES
 
-
-def _decided(case: Case) -> Callable[..., dict[str, float]]:
-    weights = case.one({"A": 1.0}, {}, {"A": -0.5}, {"A": 2.0}, {"ZZZ": 1.0}, {"A": float("nan")})
-    return lambda history, as_of: dict(weights)
-
-
-def _settings(case: Case) -> Any:
-    from optimizer.backtests.panel import BacktestSettings
-
-    return BacktestSettings(min_history=case.one(2, 1, 60), costs=case.one(o.CostModel(0, 0), o.CostModel()))
-
-
-def _setting(case: Case) -> Any:
-    from optimizer.problem.setting import Setting
-
-    return Setting(case.estimates(), case.policy(), case.universe(), case.one(None, case.weights()))
-
-
-def _stressed(case: Case) -> Any:
-    return o.stress(
-        {s: case.one(1000.0, -500.0, 0.0) for s in case.symbols}, case.sensitivities(), case.scenario()
-    )
-
-
-def _book(case: Case) -> Any:
-    from optimizer.risk.regimes import Book
-
-    values = {s: Decimal(case.one(1000, 0)) for s in case.symbols}
-    return Book(values, dict.fromkeys(NAMES, 10.0), Decimal(case.one(100, 0, -50)), {}, case.funds())
-
-
-def _playbook(case: Case) -> Any:
-    from optimizer.risk.regimes import Advice
-
-    T = o.ExposureType
-    kind = case.one("reduce", "raise")
-    return {
-        "BOOM": (
-            Advice(
-                "x", kind, case.one(0.3, 0.0, 1.0), "why", exposures=(T.EQUITY, T.CASH), candidates=("B",)
-            ),
-        )
-    }
-
-
-def _detector(case: Case) -> Any:
-    from optimizer.risk.regime_detector import Band, Indicator
-
-    rules = {"RECESSION": {"gdp": Band(None, case.one(0.0, -9.0), 1.0)}}
-    return o.Detector(
-        (Indicator("gdp", case.one("level", "yearly_change"), 60),), rules, least_points=case.one(5, 30)
-    )
-
-
-def _observations(case: Case) -> Any:
-    from optimizer.risk.regime_detector import Observation
-
-    days = pd.bdate_range("2022-01-03", periods=max(case.days, 1) * 5, freq="30D")[: case.days]
-    return {
-        "gdp": [
-            Observation(d.date(), d.date(), float(v)) for d, v in zip(days, case.returns(None), strict=False)
-        ]
-    }
-
-
-def _fund(case: Case) -> o.Fund:
-    return o.Fund("F", "f", {o.ExposureType.EQUITY: case.number(1.0, 1.5, -1.0)}, fee=case.one(0.001, None))
-
-
-def _markets_of_hedges(case: Case) -> Any:
-    from optimizer.risk.hedges import Market
-
-    return case.one(
-        {"SPY": Market(case.one(400.0, 1e9), case.one(0.2, 0.0), 0.02), "TLT": Market(90.0, 0.1, 0.02)}, {}
-    )
-
-
-def _instruments(case: Case) -> list[o.Instrument]:
-    return [
-        o.Instrument("SPY", "option", "BUY", ("equity",), "PUT"),
-        o.Instrument("TLT", "etf", "SELL", ("rates",), carry_bps=case.one(0.0, 5000.0)),
-    ]
-
-
-def _disposal(case: Case) -> Any:
-    return o.sell(case.lots(), case.one(3, 10), case.one(40, 80), DAY)
-
-
-def _array(case: Case) -> Any:
-    return case.returns(None)
-
-
-def _table(case: Case) -> Any:
-    return case.frame(case.returns(case.n))
-
-
-def _quantity(case: Case) -> Any:
-    return case.one(5, 0, -3, "2.5", float("nan"), 10**9)
-
-
-def _price(case: Case) -> Any:
-    return case.one(100, 0, -1, "7.25", float("nan"), float("inf"))
-
-
-def _constraints(case: Case) -> o.OptimizationConstraints:
-    return o.OptimizationConstraints(
-        max_weight=case.one(1.0, 0.5, 0.1),
-        target_volatility=case.one(None, 0.1, 0.0),
-        long_only=case.one(True, False),
-    )
-
-
-def _beliefs(case: Case) -> Any:
-    from optimizer.proposals.proposal import Beliefs
-
-    mean = case.one(np.full(case.n, 0.05), case.weights())
-    return case.one(
-        None,
-        None,
-        Beliefs(
-            case.symbols, np.full(case.n, 0.05), mean, 0.04 * np.eye(case.n), case.one((), ("left out",))
-        ),
-    )
-
-
-def _mandate(case: Case) -> o.Mandate:
-    return o.Mandate(
-        investable=case.one(None, case.symbols, (), ("ZZZ",)),
-        ratings=case.one({}, {"A": 7.0}, {"ZZZ": float("nan")}),
-        lots=case.one(1, 100, "0.0001", 0, -1),
-    )
-
-
-def _compiled(case: Case) -> o.CompiledPolicy:
-    return o.CompiledPolicy(case.estimates(), case.policy(), case.universe(), _mandate(case))
-
-
-def _told(case: Case) -> Any:
-    from optimizer.trading.rationale import Reasons
-
-    return Reasons(excluded=case.one({}, {"A": "it is closed"}, {"ZZZ": ""}))
-
-
-def _tracking_risk(case: Case) -> Any:
-    from optimizer.numerics.tracking_risk import TrackingRisk
-
-    return TrackingRisk.of(0.04 * np.eye(case.one(case.n, case.n + 1)))
-
-
-def _rate(case: Case) -> Any:
-    return case.one(case.number(0.02), case.number(0.0), np.full(case.days, 0.02), np.array([0.01]))
-
-
 Maker = Callable[[Case], Any]
 MAKERS: dict[str, Maker] = {
     # arrays and tables, by "owner.parameter" where one name stands for several shapes
-    "returns": _array,
-    "benchmark": _array,
+    "returns": array,
+    "benchmark": array,
     "target": lambda c: c.one(0.0, c.number(0.001), np.full(c.days, 0.001)),
     "flows": lambda c: c.one(np.zeros(c.days), c.returns(None)),
     "values": lambda c: c.one(100 + c.returns(None), c.returns(None)),
@@ -188,12 +59,12 @@ MAKERS: dict[str, Maker] = {
     "covariance_matrix": lambda c: c.covariance(),
     "mean": lambda c: c.weights(),
     "expected_returns": lambda c: c.weights(),
-    "prices": lambda c: c.by_name(lambda: _price(c)),
+    "prices": lambda c: c.by_name(lambda: price(c)),
     "close": lambda c: c.prices(c.n),
     "dividend": lambda c: c.one(np.zeros((c.days, c.n)), c.returns(c.n)),
     "split": lambda c: c.one(np.ones((c.days, c.n)), c.returns(c.n)),
-    "losses": _array,
-    "r": _array,
+    "losses": array,
+    "r": array,
     "odds": lambda c: c.one(None, np.full(c.days, 1 / max(c.days, 1))),
     "scenarios": lambda c: c.returns(c.n),
     "sample": lambda c: o.Sample(c.returns(c.n), half_life=c.one(None, 5.0)),
@@ -207,7 +78,7 @@ MAKERS: dict[str, Maker] = {
     # numbers
     "periods": lambda c: c.number(252.0, 12.0),
     "periods_per_year": lambda c: c.number(252.0),
-    "risk_free_rate": _rate,
+    "risk_free_rate": rate,
     "risk_free": lambda c: c.number(0.02),
     "level": lambda c: c.number(0.95, 0.5),
     "trials": lambda c: c.one(1, 5, 0, -2),
@@ -271,7 +142,7 @@ MAKERS: dict[str, Maker] = {
     "costs": lambda c: c.one(o.CostModel(), o.CostModel(0, 0)),
     "optimize_mean_variance.costs": lambda c: None,
     "solve.costs": lambda c: None,
-    "constraints": _constraints,
+    "constraints": constraints,
     "solve.constraints": lambda c: None,
     "start": lambda c: c.one(None, c.weights()),
     "forecasts": lambda c: c.one(None, np.zeros((1, 1)), np.full((2, 4), np.nan)),
@@ -321,26 +192,26 @@ MAKERS: dict[str, Maker] = {
     "settings": lambda c: c.one(
         None, o.BlackLittermanSettings(c.number(2.5), c.number(0.05), c.one("idzorek", "he_litterman"))
     ),
-    "backtest_strategy.settings": _settings,
-    "optimization_method": _decided,
-    "methods": lambda c: {"x": _decided(c)},
-    "make": lambda c: lambda **values: _decided(c),
+    "backtest_strategy.settings": settings,
+    "optimization_method": decided,
+    "methods": lambda c: {"x": decided(c)},
+    "make": lambda c: lambda **values: decided(c),
     "grid": lambda c: {"a": [1, 2]},
     "fit": lambda c: lambda table: c.one({"A": 1.0}, {"ZZZ": 1.0}, {}),
-    "cross_validate.returns": _table,
-    "probability_of_overfitting.returns": _table,
+    "cross_validate.returns": a_table,
+    "probability_of_overfitting.returns": a_table,
     "prior": lambda c: None,
-    "brinson.weights": _table,
-    "brinson.returns": _table,
+    "brinson.weights": a_table,
+    "brinson.returns": a_table,
     "benchmark_weights": lambda c: c.one(None, c.weights()),
-    "benchmark_returns": _table,
-    "brinson.benchmark_weights": _table,
+    "benchmark_returns": a_table,
+    "brinson.benchmark_weights": a_table,
     "earned": lambda c: None,
     "estimate.prices": lambda c: c.one(c.market_data(), None),
     "estimate.correlation": lambda c: c.one(None, np.eye(c.n), np.eye(c.n + 1)),
-    "estimate.benchmark": lambda c: c.one(None, _table(c).iloc[:, 0].rename("INDEX")),
+    "estimate.benchmark": lambda c: c.one(None, a_table(c).iloc[:, 0].rename("INDEX")),
     "PortfolioEstimator.deep": lambda c: c.one(True, False),
-    "estimate.returns": lambda c: c.one(None, None, _table(c)),
+    "estimate.returns": lambda c: c.one(None, None, a_table(c)),
     "recipe": lambda c: o.Recipe(
         c.one("historical", "ewma", "capm", "james_stein", "bayes_stein", "no such"),
         c.one(*COVARIANCES, "no such"),
@@ -356,21 +227,21 @@ MAKERS: dict[str, Maker] = {
     "SharedWindows.prices": lambda c: c.prices(c.n),
     "SharedWindows.recipe": lambda c: o.Recipe(lookback_days=c.one(60, 2)),
     "fund_map": lambda c: c.funds(),
-    "fund": _fund,
+    "fund": fund,
     "market_returns": lambda c: c.one({o.ExposureType.EQUITY: c.number(0.07)}, {}),
     "markets": lambda c: o.Estimates(("equity",), np.array([0.07]), np.array([[0.04]])),
-    "plan_hedges.markets": _markets_of_hedges,
-    "stressed": _stressed,
-    "instruments": _instruments,
+    "plan_hedges.markets": markets_of_hedges,
+    "stressed": stressed,
+    "instruments": instruments,
     "sensitivities": lambda c: c.sensitivities(),
     "limits": lambda c: o.HedgeLimits(max_cost_bps=c.one(100.0, 0.0)),
     "stress.values": lambda c: c.by_name(lambda: c.number(1000.0)),
     "scenario": lambda c: c.scenario(),
     "replayed": lambda c: c.one(None, {"A": -0.2}, {"SPY": float("nan")}),
-    "playbook": _playbook,
-    "book": _book,
-    "detector": _detector,
-    "series": _observations,
+    "playbook": playbook,
+    "book": book,
+    "detector": detector,
+    "series": observations,
     "as_of": lambda c: DAY,
     "known_on.as_of": lambda c: pd.Timestamp("2023-02-01"),
     "day": lambda c: DAY,
@@ -379,35 +250,35 @@ MAKERS: dict[str, Maker] = {
     "sell.lots": lambda c: c.lots(),
     "harvest_losses.lots": lambda c: c.lots(),
     "harvest_losses.prices": lambda c: c.one({"A": 40}, {"A": 80}, {}),
-    "quantity": _quantity,
-    "price": _price,
-    "cost.quantity": _quantity,
+    "quantity": quantity,
+    "price": price,
+    "cost.quantity": quantity,
     "chosen": lambda c: c.one(None, {"l0": 3}, {"no such": 1}),
     "rates": lambda c: c.one(None, o.TaxRates()),
     "substitutes": lambda c: None,
-    "disposal": _disposal,
+    "disposal": disposal,
     "purchases": lambda c: c.one([("A", DAY)], [], [("A", DAY, 3)], [("A", date(2020, 1, 1), 3)]),
     "build_trades.target": lambda c: c.by_name(lambda: c.number(0.4)),
-    "build_trades.risk": lambda c: c.one(None, _tracking_risk(c)),
+    "build_trades.risk": lambda c: c.one(None, tracking_risk(c)),
     "build_trades.gap": lambda c: c.one(1e-5, 0.0, float("nan"), -1.0, float("inf")),
     "CompiledPolicy.target": lambda c: c.by_name(lambda: c.number(0.4)),
-    "CompiledPolicy.reasons": _told,
+    "CompiledPolicy.reasons": told,
     "reasons": lambda c: None,
     "sell_rates": lambda c: None,
     "excess_returns": lambda c: c.weights(),
     "before": lambda c: dict.fromkeys(c.symbols, 1 / c.n),
     "after": lambda c: {s: c.one(0.0, 0.5) for s in c.symbols},
     "ratings": lambda c: c.one(None, {"A": 7.0}),
-    "setting": _setting,
+    "setting": setting,
     "match_exposures.target": lambda c: {o.ExposureType.EQUITY: c.number(0.6)},
     "match_exposures.risk": lambda c: None,
     "target_exposures": lambda c: {o.ExposureType.EQUITY: c.number(0.6)},
     "cheapest": lambda c: c.one(True, False),
     "mandate": lambda c: None,
     "past": lambda c: None,
-    "propose_account.past": lambda c: c.one(None, _told(c)),
-    "beliefs": _beliefs,
-    "compiled": _compiled,
+    "propose_account.past": lambda c: c.one(None, told(c)),
+    "beliefs": beliefs,
+    "compiled": compiled,
     "current_weights": lambda c: c.one(None, c.weights()),
     "observations": lambda c: c.one(None, 40, 0, -3),
     "exposure_risk": lambda c: None,
@@ -441,11 +312,11 @@ MAKERS: dict[str, Maker] = {
 }
 # What methods belong to: an instance of the class.
 OWNERS: dict[str, Maker] = {
-    "CompiledPolicy": _compiled,
+    "CompiledPolicy": compiled,
     "CostCurve": lambda c: o.CostModel().curve(c.symbols),
     "CostModel": lambda c: o.CostModel(per_share=c.one(0.0, 0.01)),
     "ExposureCalculator": lambda c: o.ExposureCalculator(c.funds()),
-    "Fund": _fund,
+    "Fund": fund,
     "FundExposureMap": lambda c: c.funds(),
     "LiquidityPanel": lambda c: o.rolling_liquidity(
         c.frame(np.full((40, c.n), 1e6)), c.frame(100 + np.zeros((40, c.n))), 21

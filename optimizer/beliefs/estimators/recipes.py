@@ -192,10 +192,11 @@ def _from_returns(
     recent = values[rows[0] if len(rows) else 0 :]
     check_returns(recent, symbols)
     periods, undated = yearly_periods(dates[rows], recipe, of_returns=True)
-    check_enough(values[rows], periods, recent, symbols, recipe)
     lost = len(recent) - len(rows)
+    own = values[rows] if lost else recent  # a whole window keeps its place in memory, as that of prices does
+    check_enough(own, periods, recent, symbols, recipe)
     notes = (f"{lost} of {len(recent)} rows lack a return and are left out",) if lost else ()
-    return _estimated(values[rows], symbols, recipe, methods, periods, notes + undated, risk, with_market)
+    return _estimated(own, symbols, recipe, methods, periods, notes + undated, risk, with_market)
 
 
 def _estimated(

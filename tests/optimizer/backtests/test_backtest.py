@@ -1,6 +1,3 @@
-import pickle
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -9,6 +6,7 @@ import pytest
 from draws import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from random_prices import FREE, SETTINGS, assert_consistent, momentum, panel
 
 from optimizer import (
     CostModel,
@@ -20,36 +18,12 @@ from optimizer import (
     PolicyError,
     PolicyStrategy,
     Recipe,
-    SharedWindows,
     Universe,
-    Vintages,
     estimate,
     solve,
-    sweep,
 )
-from optimizer.backtests import policy_strategy
 from optimizer.backtests.walk_forward import BacktestSettings, decision_days, equal_weight
 from optimizer.proposals.proposal import form_beliefs
-
-FREE = CostModel(commission=0.0, impact_bps=0.0)
-SETTINGS = BacktestSettings(min_history=20)
-
-
-def panel(days=260, n=4, seed=0, gaps=False):
-    rng = np.random.default_rng(seed)
-    prices = 50 * np.exp(np.cumsum(rng.normal(3e-4, 0.012, (days, n)), axis=0))
-    frame = pd.DataFrame(prices, pd.bdate_range("2019-01-01", periods=days), [f"S{i}" for i in range(n)])
-    if gaps:
-        frame.iloc[:60, 0] = np.nan
-        frame.iloc[150:, 1] = np.nan
-        frame.iloc[100:103, 2] = np.nan
-    return frame
-
-
-def momentum(history, as_of):
-    """Weights that depend on every price handed over."""
-    score = np.exp(5 * (history.iloc[-1] / history.bfill().iloc[0]).to_numpy())
-    return dict(zip(history.columns, 0.98 * score / score.sum(), strict=True))
 
 
 def naive(prices, weights_at, cost, rate=0.0):
@@ -71,19 +45,6 @@ def naive(prices, weights_at, cost, rate=0.0):
             shares = w * low / p
         navs.append(shares @ p + cash)
     return np.array([1e6, *navs[1:]])
-
-
-def assert_consistent(result, prices):
-    marks = prices.ffill().loc[result.nav.index]
-    shares = result.shares.reindex(result.nav.index).ffill()
-    value = (shares * marks.fillna(0.0)).sum(axis=1) + result.cash
-    np.testing.assert_allclose(result.nav.iloc[1:], value.iloc[1:], rtol=1e-9)
-    bought = result.trades.set_index("date").loc[lambda rows: rows.index == result.nav.index[0]]
-    assert result.nav.iloc[0] == pytest.approx(value.iloc[0] + bought["cost"].sum(), rel=1e-12)
-    assert (result.cash >= -1e-9 * result.nav).all()
-    assert result.costs.sum() == pytest.approx(result.trades["cost"].sum())
-    total = result.nav.iloc[-1] / result.nav.iloc[0] - 1
-    assert result.attribution.sum() == pytest.approx(total, abs=1e-10)
 
 
 def test_nav_agrees_with_an_independent_loop():
@@ -286,203 +247,6 @@ def test_a_band_trades_less_and_a_failed_decision_keeps_the_holdings():
     assert result.trades["date"].max() <= prices.index[101]
     assert set(result.skipped.values()) == {"max_sector Tech and min_weight conflict"}
     assert_consistent(result, prices)
-
-
-def test_an_interrupted_run_resumes_from_its_decisions():
-    prices, decisions, seen = panel(), {}, []
-
-    def dies(history, as_of):
-        if len(decisions) == 4:
-            raise KeyboardInterrupt
-        return momentum(history, as_of)
-
-    run = OptimizationBacktest(prices).backtest_strategy
-    with pytest.raises(KeyboardInterrupt):
-        run(dies, settings=SETTINGS, decisions=decisions)
-    assert len(decisions) == 4
-
-    def counted(history, as_of):
-        seen.append(as_of)
-        return momentum(history, as_of)
-
-    told = []
-    result = run(
-        counted, settings=SETTINGS, decisions=decisions, progress=lambda done, of: told.append((done, of))
-    )
-    assert len(seen) == len(decisions) - 4
-    assert told[-1] == (len(decisions), len(decisions))
-    pd.testing.assert_series_equal(result.nav, run(momentum, settings=SETTINGS).nav)
-
-
-def test_cost_grows_linearly_with_rebalances():
-    calls = []
-
-    def counted(history, as_of):
-        calls.append(as_of)
-        return momentum(history, as_of)
-
-    asked = {}
-    for days, often in ((130, "weekly"), (240, "weekly"), (240, "monthly")):
-        prices = panel(days=days)
-        calls.clear()
-        OptimizationBacktest(prices).backtest_strategy(counted, often, settings=SETTINGS)
-        asked[days, often] = len(calls)
-        assert calls == [prices.index[day] for day in decision_days(prices.index, often, 19)[: len(calls)]]
-        assert len(set(calls)) == len(calls)  # each decision is made once
-    per_day = asked[130, "weekly"] / (130 - 20), asked[240, "weekly"] / (240 - 20)
-    assert per_day[0] == pytest.approx(per_day[1], rel=0.06)
-    assert asked[240, "monthly"] <= 240 / 21 + 1
-
-
-def test_several_strategies_and_a_sweep_side_by_side():
-    prices = panel()
-
-    def tilted(power):
-        return lambda history, as_of: dict(
-            zip(history.columns, np.arange(1, 5.0) ** power / sum(np.arange(1, 5.0) ** power), strict=True)
-        )
-
-    methods = sweep(tilted, {"power": [0, 1, 2]})
-    assert list(methods) == ["power=0", "power=1", "power=2"]
-    found = OptimizationBacktest(prices).compare(methods, settings=SETTINGS, benchmark=prices["S0"])
-    assert list(found) == [*methods, "equal_weight"]
-    pd.testing.assert_series_equal(found["power=0"].nav, found["equal_weight"].nav, rtol=1e-9)
-    assert {"beta", "up_capture", "alpha"} <= set(found["power=2"].metrics)
-    assert found["power=2"].metrics["deflated_sharpe"] < found["power=2"].metrics["probabilistic_sharpe"]
-
-
-def caps(**shared):
-    """Strategies of three caps."""
-    symbols = tuple(panel().columns)
-    return sweep(
-        lambda max_weight: PolicyStrategy(
-            Policy("mean_variance", risk_free_rate=0.0, max_weight=max_weight), Universe(symbols),
-            Recipe(lookback_days=60), "historical", **shared,
-        ),
-        {"max_weight": [0.3, 0.5, 0.9]},
-    )  # fmt: skip
-
-
-def test_a_sweep_estimates_each_window_once_and_decides_as_each_strategy_alone(monkeypatch):
-    bench, calls = OptimizationBacktest(panel()), []
-    options = {"settings": replace(SETTINGS, min_history=61, history_days=61)}
-    alone = bench.compare(caps(), **options)
-    real = policy_strategy.estimate_window
-
-    def counted(values, dates, *rest, **named):
-        calls.append(dates[-1])
-        return real(values, dates, *rest, **named)
-
-    monkeypatch.setattr(policy_strategy, "estimate_window", counted)
-    together = bench.compare(caps(windows=SharedWindows()), **options)
-    assert len(calls) == len(set(calls)) > 2
-    for name, result in alone.items():
-        pd.testing.assert_series_equal(together[name].nav, result.nav, check_exact=True)
-    # Other prices at the same dates are estimated anew.
-    windows, strategy = SharedWindows(), caps()["max_weight=0.3"]
-    doubled = panel() * np.linspace(1, 2, len(panel()))[:, None]
-    first, second = (replace(strategy, windows=windows)(it, it.index[-1], {}) for it in (panel(), doubled))
-    assert second == caps()["max_weight=0.3"](doubled, doubled.index[-1], {}) != first
-
-
-def test_an_executor_runs_strategies_elsewhere_with_the_same_answers():
-    bench = OptimizationBacktest(panel())
-    options = {"settings": replace(SETTINGS, min_history=61, history_days=61)}
-    here = bench.compare(caps(windows=SharedWindows()), **options)
-    with ThreadPoolExecutor(1) as executor:
-        there = bench.compare(caps(windows=SharedWindows()), executor=executor, **options)
-        with pytest.raises(PolicyError, match="an executor keeps no decisions"):
-            bench.compare(caps(), executor=executor, progress=lambda done, of: None, **options)
-    for name, result in here.items():
-        pd.testing.assert_series_equal(there[name].nav, result.nav, check_exact=True)
-    sent = pickle.loads(pickle.dumps(caps(windows=SharedWindows())))  # noqa: S301  our own, made here
-    assert list(bench.compare(sent, **options)) == list(here)
-
-
-def test_vintage_data_are_used_as_they_were_known_and_never_from_the_future():
-    prices = panel()
-    shown = []
-
-    def known(as_of):
-        early = prices.loc[:as_of].copy()
-        early.iloc[-1] = early.iloc[-2]
-        return early
-
-    def looks(history, as_of):
-        shown.append(float(history.iloc[-1, 0] / history.iloc[-2, 0]))
-        return equal_weight(history, as_of)
-
-    run = OptimizationBacktest(prices).backtest_strategy
-    run(looks, knowledge="vintage", settings=BacktestSettings(min_history=20, known=known))
-    assert set(shown) == {1.0}
-    uncut = BacktestSettings(min_history=20, known=lambda as_of: prices)
-    with pytest.raises(DataError, match="cut them by date"):
-        run(looks, knowledge="vintage", settings=uncut)
-    with pytest.raises(PolicyError, match="say knowledge='vintage'"):
-        run(looks, settings=uncut)
-
-
-def long_rows(prices, days_late=0):
-    """Rows (symbol, date, known_at, close) that became known so many calendar days after their date."""
-    rows = prices.rename_axis("date").reset_index().melt("date", var_name="symbol", value_name="close")
-    return rows.assign(known_at=rows["date"] + pd.Timedelta(days=days_late))
-
-
-def test_a_restatement_changes_no_decision_before_the_day_on_which_it_became_known():
-    prices, told = panel(days=150), {}
-    restated_on = prices.index[100]
-    wrong = long_rows(prices)
-    wrong.loc[(wrong["symbol"] == "S0") & (wrong["date"] < restated_on), "close"] *= 0.5
-    corrected = long_rows(prices).query("symbol == 'S0' and date < @restated_on").assign(known_at=restated_on)
-    vintages = Vintages(pd.concat([wrong, corrected]))
-
-    def looks(history, as_of):
-        told[as_of] = history
-        return momentum(history, as_of)
-
-    bench = OptimizationBacktest(prices, vintages=vintages)
-    found = bench.backtest_strategy(looks, "weekly", knowledge="vintage", settings=SETTINGS)
-    for as_of, history in told.items():
-        seen = prices.loc[:as_of].copy()
-        if as_of < restated_on:
-            seen["S0"] *= 0.5
-        np.testing.assert_allclose(history, seen, rtol=1e-12)
-    assert min(told) < restated_on < max(told)
-    assert found.knowledge.startswith("each decision saw the prices known at its close")
-    final = bench.backtest_strategy(momentum, "weekly", settings=SETTINGS)
-    assert "cut by date" in final.knowledge
-
-
-def test_vintage_prices_carry_dividends_and_splits_and_are_late_when_they_came_late():
-    days = pd.bdate_range("2024-01-01", periods=4)
-    rows = pd.DataFrame(
-        {"symbol": "A", "date": days, "known_at": days + pd.Timedelta(days=1), "close": [100.0, 50.0, 49.0, 51.0],
-         "dividend": [0.0, 0.0, 1.0, 0.0], "split": [1.0, 2.0, 1.0, 1.0]}
-    )  # fmt: skip
-    known = Vintages(rows).known_on(days[3])
-    assert list(known.index) == list(days[:3])
-    np.testing.assert_allclose(known["A"], [49.0, 49.0, 49.0])
-    with pytest.raises(DataError, match=r"nothing was known on 2024-01-01: .* 2024-01-02"):
-        Vintages(rows).known_on(days[0])
-    with pytest.raises(DataError, match="lack known_at"):
-        Vintages(rows.drop(columns="known_at"))
-    with pytest.raises(DataError, match="unknown age"):
-        Vintages(rows.assign(known_at=pd.NaT))
-
-
-def test_a_vintage_backtest_starts_when_something_was_known():
-    prices = panel(days=120)
-    rows = long_rows(prices)
-    rows["known_at"] = rows["known_at"].clip(lower=prices.index[60])
-    run = OptimizationBacktest(prices, vintages=Vintages(rows)).backtest_strategy
-    found = run(equal_weight, knowledge="vintage", settings=SETTINGS)
-    assert found.nav.index[0] == prices.index[61]
-    with pytest.raises(DataError, match="nothing was known on"):
-        run(equal_weight, knowledge="vintage", start_date=prices.index[40].date(), settings=SETTINGS)
-    with pytest.raises(DataError, match="give vintages"):
-        OptimizationBacktest(prices).backtest_strategy(equal_weight, knowledge="vintage", settings=SETTINGS)
-    with pytest.raises(PolicyError, match="knowledge 'perfect' does not exist"):
-        run(equal_weight, knowledge="perfect", settings=SETTINGS)
 
 
 def test_wrong_input_is_named():

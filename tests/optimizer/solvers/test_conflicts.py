@@ -198,9 +198,9 @@ def check_newer(seed: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("start", some(range(0, 40, 20), 1))
+@pytest.mark.parametrize("start", some((20, 30, 0, 10), 2))  # the last two search for seconds
 def test_relaxing_trades_concentration_margin_and_names_by_what_is_said_is_enough(start: int):
-    assert sum(check_newer(seed) for seed in range(start, start + 20)) >= 4
+    assert sum(check_newer(seed) for seed in range(start, start + 10)) >= 2
 
 
 @pytest.mark.parametrize("start", some(range(0, 30, 10), 1))

@@ -1,5 +1,3 @@
-from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 from itertools import product
 
@@ -8,59 +6,18 @@ import pytest
 from draws import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from share_lists import FREE, assert_adds_up, book, estimates, trade
 
 from optimizer import (
     CostModel,
     DataError,
     Estimates,
-    FactorModel,
     InfeasibleError,
-    Mandate,
     Policy,
     PolicyError,
-    Portfolio,
-    Position,
     Universe,
     build_trades,
-    propose,
 )
-from optimizer.trading.rationale import Reasons
-
-FREE = CostModel(commission=0.0, impact_bps=0.0)
-
-
-def estimates(symbols, seed=0):
-    rng = np.random.default_rng(seed)
-    loads = rng.normal(0.15, 0.05, (len(symbols), 1))
-    covariance = loads @ loads.T + np.diag(rng.uniform(0.1, 0.3, len(symbols)) ** 2)
-    return Estimates(tuple(symbols), None, covariance)
-
-
-def book(cash, **shares):
-    return Portfolio("book", cash, {s: Position(s, q) for s, q in shares.items()})
-
-
-def trade(portfolio, prices, target, policy=None, **options):
-    symbols = sorted({*portfolio.positions, *target})
-    setting = (
-        estimates(symbols),
-        policy or Policy(cash_max=1.0),
-        options.pop("universe", Universe(tuple(symbols))),
-    )
-    return build_trades(portfolio, prices, target, *setting, **options)
-
-
-def assert_adds_up(found):
-    assert found.bought + found.costs == found.sold + (found.cash_before - found.cash_after)
-    assert found.nav_after == found.nav_before - found.costs
-    assert found.cash_after >= 0
-    assert sum(found.weights().values()) + float(found.cash_after / found.nav_after) == pytest.approx(
-        1, abs=1e-9
-    )
-    for row in found.rows:
-        signed = row.quantity * {"BUY": 1, "SELL": -1, "HOLD": 0}[row.action]
-        assert row.target_quantity == row.current_quantity + signed
-        assert row.value == pytest.approx(row.quantity * row.price, abs=Decimal("0.0002"))
 
 
 def test_both_turnovers_of_the_reference_case():
@@ -111,60 +68,6 @@ def test_a_usd_and_a_cad_line_convert_at_the_given_rates_and_a_missing_rate_is_a
         trade(held, {"AAPL": 200}, target)
 
 
-def test_caps_hold_on_what_is_left_after_costs():
-    target = dict.fromkeys("ABCD", 0.25)
-    found = trade(
-        book(50_000), {"A": 11, "B": 13, "C": 17, "D": 19}, target, Policy(max_weight=0.25, cash_max=1.0)
-    )
-    assert found.constraints_met
-    assert max(found.weights().values()) <= 0.25
-    check = next(c for c in found.constraints if c.constraint == "max_weight")
-    assert check.limit == 0.25
-    assert 0 <= check.slack < 0.001
-    assert_adds_up(found)
-
-
-def test_turnover_and_sectors_hold_on_whole_shares():
-    universe = Universe(("A", "B", "C"), sectors={"A": "Tech", "B": "Tech", "C": "Bank"})
-    policy = Policy(max_turnover=0.05, max_sector=0.7, cash_max=1.0)
-    found = trade(
-        book(0, A=300, B=300, C=400),
-        {"A": 100, "B": 101, "C": 99},
-        {"A": 0.25, "B": 0.303, "C": 0.445},
-        policy,
-        universe=universe,
-    )
-    assert found.constraints_met
-    assert found.turnover <= 0.05
-    assert {"max_turnover", "max_sector Tech", "max_sector Bank", "cash_min"} <= {
-        c.constraint for c in found.constraints
-    }
-
-
-def test_a_limit_that_the_target_breaks_is_reported_not_hidden():
-    found = trade(
-        book(0, A=600, B=400),
-        {"A": 100, "B": 100},
-        {"A": 0.5, "B": 0.4},
-        Policy(max_weight=0.15, cash_max=1.0),
-    )
-    assert not found.constraints_met
-    assert any("max_weight is 0.5" in warning for warning in found.warnings)
-    assert found.weights()["A"] < 0.505
-
-
-def test_small_trades_are_left_out_and_say_so():
-    found = trade(
-        book(5000, A=100, B=101),
-        {"A": 100, "B": 100},
-        {"A": 0.41, "B": 0.40},
-        Policy(cash_max=1.0, min_trade_value=500),
-    )
-    assert {r.action for r in found.rows} == {"HOLD"}
-    assert "below the minimum trade of 1.99%" in found.rows[0].rationale
-    assert found.costs == 0
-
-
 def test_names_without_a_target_are_sold_out_odd_lots_and_fractions_included():
     found = trade(
         book(0, A="10.5", B=100), {"A": 50, "B": 20}, {"B": 0.9}, lots={"A": 10, "B": 10}, costs=FREE
@@ -180,116 +83,6 @@ def test_fractional_shares_reach_the_target():
     assert found.tracking_error < 1e-5
     assert 0 <= found.cash_after < Decimal("0.1")
     assert_adds_up(found)
-
-
-def test_rationale_names_drift_exclusion_and_the_binding_limit():
-    from optimizer.solvers.audit import Binding
-
-    reasons = Reasons(
-        binding=(Binding("max_weight B", 0.5, 0.5, 0.031, "relaxing max_weight B by 1 point helps"),),
-        excluded={"A": "quality 4.2 is below the minimum 6.0"},
-        previous_target={"A": 0.3, "B": 0.5},
-    )
-    found = trade(book(0, A=400, B=600), {"A": 10, "B": 10}, {"B": 0.5}, reasons=reasons, costs=FREE)
-    text = {r.symbol: r.rationale for r in found.rows}
-    assert text["A"] == (
-        "Sell the whole position of 40.0%: quality 4.2 is below the minimum 6.0; "
-        "drifted +10.00% from the last target; target moved -30.00%"
-    )
-    assert "relaxing max_weight B by 1 point helps" in text["B"]
-    assert found.rows[0].numbers.get("max_weight B shadow_price") is None
-    assert {r.symbol: r.numbers for r in found.rows}["B"]["max_weight B shadow_price"] == 0.031
-    assert found.rows[0].numbers["drift"] == pytest.approx(0.1)
-
-
-def test_rationale_tells_an_order_that_was_not_filled_from_drift():
-    reasons = Reasons(
-        previous_target={"A": 0.5, "B": 0.6},
-        unfilled={"A": (10.0, 10.0), "B": (-20.0, -5.0)},
-    )
-    found = trade(
-        book(0, A=400, B=600), {"A": 10, "B": 10}, {"A": 0.5, "B": 0.5}, reasons=reasons, costs=FREE
-    )
-    text = {r.symbol: r.rationale for r in found.rows}
-    assert text["A"] == (
-        "Increase weight from 40.0% to 50.0%: the last order to buy 10 shares was not filled; "
-        "drifted -9.00% from the last target"
-    )
-    assert "5 of the last order to sell 20 shares were not filled" in text["B"]
-    numbers = {r.symbol: r.numbers for r in found.rows}
-    assert numbers["A"]["unfilled"] == pytest.approx(0.01)
-    # what was not filled and what drifted add up to the distance from the last target
-    assert numbers["B"]["drift"] - numbers["B"]["unfilled"] == pytest.approx(0.6 - 0.6)
-
-
-@pytest.mark.parametrize(
-    ("held", "known"),
-    [
-        (date(2024, 3, 4), False),
-        (date(2024, 3, 5), False),  # of that day's close, after which the order was made
-        (date(2024, 3, 6), True),
-        (None, True),
-    ],
-)
-def test_holdings_no_newer_than_an_order_do_not_tell_whether_it_was_filled(held: date | None, known: bool):
-    reasons = Reasons(
-        previous_target={"A": 0.5}, unfilled={"A": (10.0, 4.0)}, ordered_on=date(2024, 3, 5), held_on=held
-    )
-    expected = "4 of the last order to buy 10 shares were not filled"
-    if not known:
-        order = "not known whether the last order to buy 10 shares (2024-03-05) was filled"
-        expected = f"{order}, as the holdings are of {held}"
-    found = trade(
-        book(0, A=400, B=600), {"A": 10, "B": 10}, {"A": 0.5, "B": 0.5}, reasons=reasons, costs=FREE
-    )
-    text = next(row.rationale for row in found.rows if row.symbol == "A")
-    assert text.startswith(f"Increase weight from 40.0% to 50.0%: {expected}")
-
-
-def test_a_change_of_opinion_is_a_reason_only_for_a_trade_in_its_direction():
-    reasons = Reasons(views={"A": 0.01, "B": 0.02}, previous_returns={"A": 0.1}, returns={"A": 0.05})
-    found = trade(
-        book(0, A=400, B=600), {"A": 10, "B": 10}, {"A": 0.5, "B": 0.5}, reasons=reasons, costs=FREE
-    )
-    rows = {r.symbol: r for r in found.rows}
-    assert rows["A"].rationale.endswith(": the views move its expected return by +1.00%")
-    assert "view" not in rows["B"].rationale
-    assert rows["A"].numbers["expected_return_change"] == pytest.approx(-0.05)
-    assert rows["B"].numbers["view_effect"] == 0.02
-
-
-def test_a_band_leaves_names_near_their_target_alone():
-    found = trade(
-        book(1000, A=30, B=30, C=30), {"A": 100, "B": 100, "C": 100}, {"A": 0.32, "B": 0.22, "C": 0.0},
-        Policy(cash_max=1.0), band=0.05,
-    )  # fmt: skip
-    assert {r.symbol: r.action for r in found.rows} == {"A": "HOLD", "B": "SELL", "C": "SELL"}
-    assert found.rows[-1].rationale.startswith("No change (2.00% from target")
-
-
-def test_borrowing_keeps_to_its_limit_and_shorts_are_allowed_when_the_policy_says_so():
-    policy = Policy(cash_min=-0.5, cash_max=1.0, long_only=False)
-    found = trade(book(10_000), {"A": 51, "B": 33, "C": 7}, {"A": 1.0, "B": 0.8, "C": -0.3}, policy)
-    assert found.constraints_met
-    cash = float(found.cash_after / found.nav_after)
-    assert -0.5 <= cash < -0.45
-    short = next(r for r in found.rows if r.symbol == "C")
-    assert (short.action, short.target_quantity < 0) == ("SELL", True)
-    covered = trade(book(20_000, A="-10.5"), {"A": 100}, {}, Policy(long_only=False, cash_max=1.0))
-    assert (covered.rows[0].action, covered.rows[0].target_quantity) == ("BUY", 0)
-
-
-def test_a_turnover_limit_that_a_sale_uses_up_is_kept():
-    held = book(0, A=10, B=90)
-    found = trade(held, {"A": 100, "B": 100}, {"B": 0.9}, Policy(cash_max=1.0, max_turnover=0.05), costs=FREE)
-    assert found.turnover == 0.05
-    assert found.weights()["A"] == 0
-    uneven = {"A": "100.00001", "B": 100}
-    nearly = trade(held, uneven, {"B": 0.9}, Policy(cash_max=1.0, max_turnover=0.05), costs=FREE)
-    assert nearly.turnover <= 0.05
-    assert nearly.weights()["A"] == pytest.approx(0.01, abs=1e-6)
-    frozen = trade(held, {"A": 100, "B": 100}, {"B": 1.0}, Policy(cash_max=1.0, max_turnover=0.0))
-    assert {r.action for r in frozen.rows} == {"HOLD"}
 
 
 def test_the_order_of_symbols_changes_nothing():
@@ -401,82 +194,3 @@ def test_cash_turnover_and_sums_hold_for_any_book(seed, n, nav, turnover, least)
     assert found.objective >= found.bound - 1e-12
     again = trade(held, prices, dict(zip(symbols, target, strict=True)), policy)
     assert again == found
-
-
-def test_a_least_position_holds_on_whole_shares_where_cash_allows():
-    policy = Policy(cash_max=1.0, min_position=0.05, max_holdings=3)
-    found = trade(
-        book(10_000, A=40), {"A": 100, "B": 97, "C": 71}, {"A": 0.5, "B": 0.05, "C": 0.0501}, policy
-    )
-    checks = {check.constraint: check for check in found.constraints}
-    assert found.constraints_met
-    assert min(found.weights().values()) >= 0.05 and checks["min_position"].achieved >= 0.05
-    assert (checks["max_holdings"].limit, checks["max_holdings"].achieved) == (3, 3)
-    assert_adds_up(found)
-
-
-def test_a_least_position_that_lots_cannot_reach_is_reported():
-    policy = Policy(min_position=0.2, max_holdings=5)
-    names = dict.fromkeys("ABCDE", 0.2)
-    found = trade(book(10_000), dict.fromkeys("ABCDE", 70), names, policy)
-    checks = {check.constraint: check for check in found.constraints}
-    assert not checks["min_position"].met and checks["min_position"].achieved > 0.18
-    assert_adds_up(found)
-
-
-def test_a_name_inside_the_band_keeps_its_shares_and_the_others_move_by_it():
-    policy = Policy(cash_max=1.0, no_trade_band=0.05)
-    held = book(1_000, A=40, B=30, C=10, D=1)
-    prices = {"A": 100, "B": 97, "C": 71, "D": 53}
-    now = {symbol: float(w) for symbol, w in held.get_weights(prices).items()}
-    target = {**now, "B": now["B"] - 0.05, "C": now["C"] + 0.05, "D": 0.0}
-    found = trade(held, prices, target, policy)
-    checks = {check.constraint: check for check in found.constraints}
-    assert {row.symbol: row.action for row in found.rows} == {
-        "A": "HOLD",
-        "B": "SELL",
-        "C": "BUY",
-        "D": "SELL",
-    }
-    assert checks["no_trade_band"].met and checks["no_trade_band"].achieved >= 0.05
-    assert_adds_up(found)
-
-
-def test_round_lots_and_fees_per_share_and_taxes_are_the_policys():
-    policy = Policy(
-        cash_max=1.0, commission=1.0, impact_bps=0.0, commission_per_share=0.01, sell_tax_bps=20.0
-    )
-    found = trade(book(0, A=1000, B=130), {"A": 50, "B": 20}, {"A": 0.5, "B": 0.48}, policy, lots=100)
-    rows = {row.symbol: row for row in found.rows}
-    assert all(row.quantity % 100 == 0 for row in found.rows)
-    assert rows["A"].action == "SELL" and rows["B"].action == "BUY"
-    assert rows["A"].cost == 1 + rows["A"].quantity / 100 + rows["A"].value * 20 / 10_000
-    assert rows["B"].cost == 1 + rows["B"].quantity / 100
-    assert found.bought + found.costs == found.sold + found.cash_before - found.cash_after
-    assert found.cash_after >= 0
-
-
-def test_a_trade_says_which_factors_it_moves_and_which_limit_binds():
-    names = ("A", "B", "C")
-    model = FactorModel(
-        names, ("market", "momentum", "size"), ("market", "style", "style"),
-        np.array([[1.0, 1.2, 0.1], [1.0, -0.5, -1.0], [1.0, 0.1, 0.0]]), np.diag([0.03, 0.01, 0.004]),
-        np.array([0.02, 0.03, 0.05]),
-    )  # fmt: skip
-    estimates = Estimates(names, np.array([0.10, 0.06, 0.05]), model.covariance)
-    universe = Universe(names, factors=model.loadings, factor_risk=model.risk)
-    policy = Policy(risk_free_rate=0.02, factor_limits={"momentum": (None, 0.3)}, max_weight=0.6)
-    book = Portfolio("book", cash=Decimal(1_000_000))
-    prices = dict.fromkeys(names, 10.0)
-    rows = {
-        row.symbol: row
-        for row in propose(book, prices, estimates, policy, universe, Mandate(prior="historical")).trades.rows
-    }
-    bought = rows["A"].achieved_weight
-    assert f"momentum by {1.2 * bought:+.3f} (max_factor momentum binds)" in rows["A"].rationale
-    assert f"size by {0.1 * bought:+.3f}" in rows["A"].rationale and "market" not in rows["A"].rationale
-    assert rows["A"].numbers["momentum exposure"] == pytest.approx(1.2 * bought)
-    plain = propose(
-        book, prices, estimates, policy, replace(universe, factor_risk=None), Mandate(prior="historical")
-    )
-    assert not any("moves the exposure" in row.rationale for row in plain.trades.rows)

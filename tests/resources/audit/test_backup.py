@@ -10,6 +10,7 @@ from bench import STAMP, ingest, price_rows
 
 from optimizer import DataError
 from resources.audit.backup import accept_break, backup, restore
+from resources.audit.rotation import backups
 from resources.audit.verification import verify, verify_home
 from resources.ledger.anchors import read_anchors
 from resources.ledger.ledger import bytes_sha256, head
@@ -140,3 +141,7 @@ def test_an_accepted_break_is_in_the_ledger_and_in_the_anchor(warehouse: Warehou
             "select asset, input_hashes from materializations where id = ?", [entry]
         ).fetchall()
     assert found == [("accepted_break", '{"reason": "restored by hand"}')]
+
+
+def test_a_folder_that_is_not_there_holds_no_backups(tmp_path: Path) -> None:
+    assert backups(tmp_path / "unmounted") == []

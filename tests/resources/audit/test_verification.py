@@ -1,67 +1,23 @@
 """Whatever is edited behind the door's back, `verify` finds it and names it."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from random import Random
 
-import duckdb
-import pandas as pd
 import pytest
-from bench import BOOK, DAYS, STAMP, cut, fill, ingest, new_warehouse, price_rows
+from bench import BOOK, DAYS, STAMP, check, cut, fill, ingest, new_warehouse, price_rows, single, tampered
 from draws import some
 
 from optimizer import DataError
-from resources.audit.faults import ADDED, CHANGED, MISSING, Fault, Report
-from resources.audit.verification import verify, verify_home
+from resources.audit.faults import ADDED, CHANGED, MISSING, Fault
+from resources.audit.verification import verify
 from resources.ledger.anchors import read_anchors
 from resources.ledger.ledger import Connection, columns
 from resources.ledger.tables import DATED, LEDGERED, UNITS
-from resources.store.catalog import unlike_release
 
 TABLES = (*LEDGERED, "materializations")
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("original")
-    fill(home)
-    return home
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Prices with a correction, a pack, and weights under it: for faults that need no other table."""
-    warehouse = new_warehouse(tmp_path_factory.mktemp("small"))
-    for rows in (price_rows(), price_rows(close=101.0, days=DAYS[1:2], symbols=("AAA", "BBB"))):
-        with warehouse.write(STAMP) as tx:
-            ingest(tx, "prices", rows)
-    pack = cut(warehouse, DAYS[-1])
-    weights = {"optimal_weights": pd.DataFrame({"symbol": ["AAA", "BBB", "CCC"], "weight": [0.2, 0.3, 0.5]})}
-    with warehouse.write(STAMP) as tx:
-        tx.record("optimal_weights", weights, pack_id=pack.id, portfolio_id=BOOK)
-    return warehouse.home
-
-
-@contextmanager
-def tampered(original: Path, home: Path) -> Iterator[Connection]:
-    """A plain connection to a copy of the warehouse."""
-    home.mkdir(exist_ok=True)
-    shutil.copy(original / "warehouse.duckdb", home)
-    shutil.copy(original / "anchors.jsonl", home)
-    con = duckdb.connect(str(home / "warehouse.duckdb"))
-    con.execute("set threads = 1")
-    try:
-        yield con
-    finally:
-        con.close()
-
-
-def check(con: Connection, home: Path, pack: str | None = None) -> Report:
-    return verify(con, home / "anchors.jsonl", pack)
 
 
 def other(kind: str, value: object, dice: Random) -> object:
@@ -182,12 +138,6 @@ def test_a_repeated_row_of_each_table_is_named(original: Path, tmp_path: Path) -
         assert added >= repeated
 
 
-def single(con: Connection, home: Path) -> Fault:
-    faults = check(con, home).faults
-    assert len(faults) == 1, [str(fault) for fault in faults]
-    return faults[0]
-
-
 def test_a_changed_price_is_named_with_the_packs_that_see_it(small: Path, tmp_path: Path) -> None:
     with tampered(small, tmp_path) as con:
         con.execute("update prices set close = close + 1e-9 where symbol = 'CCC' and date = '2024-01-03'")
@@ -285,136 +235,3 @@ def test_ledger_rows_after_the_last_anchor_are_a_note(small: Path, tmp_path: Pat
         report = verify(con, replace(anchors, lines=anchors.lines[:-4]))
         assert report.faults == []
         assert report.notes[0].startswith("the last 2 ledger row(s) are not anchored")
-
-
-PLANTED = {
-    "trigger": "create trigger planted after insert on trades for each statement delete from impact",
-    "macro": "create macro planted(x) as x + 1",
-    "a macro in the place of a function": "create macro sha256(x) as 'ab'",
-    "a macro in the place of the catalogue": "create macro duckdb_triggers() as table select 1 as trigger_name",
-    "a macro of a changed default": "create or replace macro pack_prices(pack) as table select 1 as close",
-    "view": "create view planted as select 1 as one",
-    "view changed": "create or replace view latest_hedges as select * from hedges where false",
-    "table": "create table planted (a int)",
-    "schema": "create schema planted",
-    "table of another schema": "create schema s; create table s.trades (a int)",
-    "default": "alter table tax_lots alter quantity set default 3",
-    "constraint gone": "alter table check_findings alter severity drop not null",
-    "type of a column": "alter table tax_lots alter held_since type timestamp",
-    "column": "alter table decisions add column planted int",
-    "collation of a column": "alter table prices alter symbol type varchar collate nocase",
-    "order of the columns": "alter table trades drop fx_rate; alter table trades add fx_rate double",
-    "a table in the place of a view": "drop view latest_hedges; create table latest_hedges as from hedges",
-    "a view in the place of a function": "create view pragma_table_info as select 'x' as name",
-    "a name that only ends in blank": 'create table "trades " (a int)',
-    "primary key": "alter table hedges add primary key (pack_id, materialization)",
-    "check and foreign key": "create table planted (a int unique check (a > 0), b int references planted (a))",
-    "comment on a macro": "comment on macro table pack_prices is 'planted'",
-    "chance in a default": "alter table tax_lots alter quantity set default random()",
-    "trigger on a deletion": "create trigger t after delete on prices for each statement delete from trades",
-    "index": "create index planted on fx_rates (base)",
-    "unique index": "create unique index planted on pricing_packs (pack_id)",
-    "sequence": "create sequence planted",
-    "type": "create type planted as enum ('a')",
-    "comment on a table": "comment on table trades is 'planted'",
-    "comment on a column": "comment on column trades.price is 'planted'",
-    "comment on a view": "comment on view latest_trades is 'planted'",
-}
-
-
-LOOKED_AT_WHOLE = (
-    "trigger",
-    *(kind for kind in PLANTED if "macro" in kind or "in the place" in kind),
-)  # macros that verification might call
-
-
-@pytest.mark.parametrize("kind", PLANTED)
-def test_whatever_a_database_can_hold_besides_rows_is_named(small: Path, tmp_path: Path, kind: str) -> None:
-    with tampered(small, tmp_path) as con:
-        con.execute(PLANTED[kind])
-        assert unlike_release(con)
-        if kind not in LOOKED_AT_WHOLE:
-            return
-        faults = [fault for fault in check(con, tmp_path).faults if fault.table == "schema"]
-        assert faults and all("is not that of this release" in fault.message for fault in faults)
-
-
-@pytest.mark.parametrize(
-    "edits",
-    [
-        {
-            "update prices set withdrawn = false where symbol = 'AAA' and date = '2024-01-02'": DAYS[0],
-            "update prices set vendor_adj_close = 'inf' where symbol = 'BBB' and date = '2024-01-04'": DAYS[
-                2
-            ],
-            "update ratings set rating = '-0.0'::double where symbol = 'AAA'": "AAA",
-            'update covariances set "values" = list_reverse("values") where symbol = \'AAA\'': "AAA",
-            'update covariances set "values" = list_transform("values", lambda x: -x) where symbol = \'BBB\'': "BBB",
-            "update covariances set \"values\" = null where symbol = 'CCC'": "CCC",
-        },
-        {'update covariances set "values" = list_append("values", null) where symbol = \'AAA\'': "AAA"},
-    ],
-)
-def test_values_that_compare_as_equal_or_hide_a_row_are_told_apart(
-    original: Path, tmp_path: Path, edits: dict[str, date | str]
-) -> None:
-    with tampered(original, tmp_path) as con:
-        for statement in edits:
-            assert con.execute(statement).fetchall() == [(1,)]
-        named = {
-            (fault.table, mark)
-            for fault in check(con, tmp_path).faults
-            for mark in (fault.date, fault.symbol)
-        }
-        assert {(statement.split()[1], mark) for statement, mark in edits.items()} <= named
-
-
-def test_a_dividend_of_nothing_has_a_sign(small: Path, tmp_path: Path) -> None:
-    """An update to a value that compares as equal writes nothing: the row has to be put in another's place."""
-    with tampered(small, tmp_path) as con:
-        row = "from prices where symbol = 'AAA' and date = '2024-01-02'"
-        con.execute(f"create temp table one as select * replace ('-0.0'::double as dividend) {row}")
-        con.execute(f"delete {row}")
-        con.execute("insert into prices from one")
-        fault = single(con, tmp_path)
-        assert (fault.what, fault.symbol, fault.date) == (CHANGED, "AAA", DAYS[0])
-
-
-def test_a_zero_in_a_list_has_a_sign(tmp_path: Path) -> None:
-    warehouse = new_warehouse(tmp_path)
-    rows = pd.DataFrame([{"recipe": "r", "symbol": "AAA", "values": [0.0, 1.0]}])
-    with warehouse.write(STAMP) as tx:
-        tx.record("covariances", {"covariances": rows}, pack_id="PP_2024-01-05")
-    with duckdb.connect(str(warehouse.path)) as con:
-        con.execute("update covariances set \"values\" = ['-0.0'::double, 1.0]")
-        assert [fault.table for fault in verify(con, warehouse.anchor).faults] == ["covariances"]
-
-
-def test_rows_that_were_changed_before_they_were_hashed_are_not_their_content(tmp_path: Path) -> None:
-    """What a trigger does: the cells are those that were written, and not those that were computed."""
-    warehouse = new_warehouse(tmp_path)
-    weights = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})
-    with warehouse.write(STAMP) as tx:
-        tx.con.execute(
-            "create trigger planted after insert on optimization_results for each statement "
-            "update optimal_weights set weight = 0.5"
-        )
-        frames = {
-            "optimal_weights": weights,
-            "optimization_results": pd.DataFrame({"method": ["m"], "status": ["ok"]}),
-        }
-        tx.record("optimal_weights", frames, pack_id="p", portfolio_id=BOOK)
-        tx.con.execute("drop trigger planted on optimization_results")
-    (fault,) = verify_home(warehouse).faults
-    assert (fault.table, fault.ledger_row, fault.portfolio_id) == ("optimal_weights", 1, BOOK)
-    assert "not the content that ledger row 1 states" in fault.message
-
-
-@pytest.mark.parametrize(
-    "tables", [("prices", "log_leaves"), ("optimal_weights",), ("materialization_units",)]
-)
-def test_a_table_without_any_row_left_is_named(small: Path, tmp_path: Path, tables: tuple[str, ...]) -> None:
-    with tampered(small, tmp_path) as con:
-        for table in tables:
-            con.execute(f"delete from {table}")
-        assert tables[0] in {fault.table for fault in check(con, tmp_path).faults if fault.what == MISSING}

@@ -1,6 +1,10 @@
 """What an account is answered depends on it alone: not on its shard, nor on where that was computed."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +12,7 @@ import pyarrow as pa
 import pytest
 from fleet_desk import FACTORS, MODELS, FleetDesk, all_stages, make_fleet_desk
 
-from optimizer import DataError, Estimates, PackfolioError, PolicyError
+from optimizer import DataError, Estimates, PackfolioError, PolicyError, Scenario
 from resources.books.snapshots import read_snapshots
 from resources.fleet import engines
 from resources.fleet.arrow_files import Files, packed, unpacked
@@ -67,6 +71,25 @@ def test_risk_by_factor_is_told_of_each_recipe_that_has_a_model_asked_for_or_not
         serial["impact"].tables["impact"]["portfolio_id"].to_pylist()
     )
     assert {row["side"] for row in risks} == {"before", "after"}
+
+
+def test_a_scenario_of_factors_is_priced_by_the_model_of_each_account(
+    desk: FleetDesk, serial: dict[str, Answers]
+) -> None:
+    fallen = {
+        name: Scenario(name, name, {}, factors={"market": size})
+        for name, size in (("fall", -0.05), ("crash", -0.1))
+    }
+    books = replace(desk.desk.playbooks, scenarios=fallen)
+    found = (
+        replace(desk, desk=replace(desk.desk, playbooks=books)).answers("hedges").tables["scenario_losses"]
+    )
+    losses = {(row["portfolio_id"], row["scenario_id"]): row["profit"] for row in found.to_pylist()}
+    known = {row["portfolio_id"] for row in serial["hedges"].tables["scenario_losses"].to_pylist()}
+    assert len(known) > 2 and losses.keys() == {(account, name) for account in known for name in fallen}
+    for account in known:
+        assert losses[account, "crash"] == pytest.approx(2 * losses[account, "fall"], rel=0.01)
+        assert losses[account, "fall"] < 0
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -150,3 +173,30 @@ def test_estimates_that_are_missing_travel_as_their_reason(desk: FleetDesk) -> N
         assert found.covariance.tobytes() == other.covariance.tobytes()
         assert found.scenarios is not None and other.scenarios is not None
         assert found.scenarios.tobytes() == other.scenarios.tobytes()
+
+
+class Pool:
+    """Answers so many tasks by their own name, and is broken from then on, as a pool with a dead process."""
+
+    def __init__(self, answers: int) -> None:
+        self.answers, self.asked = answers, list[str]()
+
+    def submit(self, _: object, task: str) -> Future[bytes]:
+        self.asked.append(task)
+        found = Future[bytes]()
+        if len(self.asked) > self.answers:
+            found.set_exception(BrokenProcessPool())
+        else:
+            found.set_result(task.encode())
+        return found
+
+
+def test_what_a_dead_process_had_not_answered_goes_to_a_pool_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pools = [Pool(1), Pool(2)]
+    waiting = iter(pools)
+    monkeypatch.setattr(engines, "_pool", cache(lambda workers: next(waiting)))
+    fleet = parse_yaml("fleet: {engine: processes, retries: 1}", PipelineFile, "pipeline.yaml").fleet
+    assert engines.on_processes(["a", "b", "c"], fleet) == [b"a", b"b", b"c"]  # type: ignore[list-item]
+    assert [pool.asked for pool in pools] == [["a", "b", "c"], ["b", "c"]]

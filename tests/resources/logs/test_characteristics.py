@@ -71,6 +71,7 @@ def test_rows_told_twice(empty: Warehouse) -> None:
     assert found == [(2, "DUPLICATE_CONFLICT"), (3, "DUPLICATE_CONFLICT")]
     assert kept == 1
     assert [said.code for said in delivery.warnings] == ["DUPLICATE_SAME", "DUPLICATE_CONFLICT"]
+    assert set(delivery.quarantined["reason"].to_pylist()) == {"lines 2, 3 tell different values of one fact"}
 
 
 def test_parquet_is_screened_like_csv(empty: Warehouse) -> None:

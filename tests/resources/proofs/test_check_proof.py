@@ -176,6 +176,9 @@ def test_other_keys_and_other_histories_are_told(tmp_path: Path, made: Made) -> 
     assert "no signature of this key" in refused(made.proof, other)
     unsigned = {name: value for name, value in made.proof["checkpoint"].items() if name != "signature"}
     assert "no signature" in refused(made.proof | {"checkpoint": unsigned}, made.public)
+    for garbled in ("no base64", "AA="):
+        checkpoint = made.proof["checkpoint"] | {"signature": garbled}
+        assert "no signature of this key" in refused(made.proof | {"checkpoint": checkpoint}, made.public)
     early = made.early
     assert "another history" in refused(made.proof, made.public, early | {"root": "0" * 64})
     assert "older than the checkpoint" in refused(made.proof, made.public, early | {"count": 99})

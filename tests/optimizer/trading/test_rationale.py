@@ -1,0 +1,122 @@
+"""Why a trade is done, in words: drift, opinion, limits, orders that were not filled, factors."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from share_lists import FREE, book, trade
+
+from optimizer import (
+    Estimates,
+    FactorModel,
+    Mandate,
+    Policy,
+    Portfolio,
+    Universe,
+    propose,
+)
+from optimizer.trading.rationale import Reasons
+
+
+def test_rationale_names_drift_exclusion_and_the_binding_limit():
+    from optimizer.solvers.audit import Binding
+
+    reasons = Reasons(
+        binding=(Binding("max_weight B", 0.5, 0.5, 0.031, "relaxing max_weight B by 1 point helps"),),
+        excluded={"A": "quality 4.2 is below the minimum 6.0"},
+        previous_target={"A": 0.3, "B": 0.5},
+    )
+    found = trade(book(0, A=400, B=600), {"A": 10, "B": 10}, {"B": 0.5}, reasons=reasons, costs=FREE)
+    text = {r.symbol: r.rationale for r in found.rows}
+    assert text["A"] == (
+        "Sell the whole position of 40.0%: quality 4.2 is below the minimum 6.0; "
+        "drifted +10.00% from the last target; target moved -30.00%"
+    )
+    assert "relaxing max_weight B by 1 point helps" in text["B"]
+    assert found.rows[0].numbers.get("max_weight B shadow_price") is None
+    assert {r.symbol: r.numbers for r in found.rows}["B"]["max_weight B shadow_price"] == 0.031
+    assert found.rows[0].numbers["drift"] == pytest.approx(0.1)
+
+
+def test_rationale_tells_an_order_that_was_not_filled_from_drift():
+    reasons = Reasons(
+        previous_target={"A": 0.5, "B": 0.6},
+        unfilled={"A": (10.0, 10.0), "B": (-20.0, -5.0)},
+    )
+    found = trade(
+        book(0, A=400, B=600), {"A": 10, "B": 10}, {"A": 0.5, "B": 0.5}, reasons=reasons, costs=FREE
+    )
+    text = {r.symbol: r.rationale for r in found.rows}
+    assert text["A"] == (
+        "Increase weight from 40.0% to 50.0%: the last order to buy 10 shares was not filled; "
+        "drifted -9.00% from the last target"
+    )
+    assert "5 of the last order to sell 20 shares were not filled" in text["B"]
+    numbers = {r.symbol: r.numbers for r in found.rows}
+    assert numbers["A"]["unfilled"] == pytest.approx(0.01)
+    # what was not filled and what drifted add up to the distance from the last target
+    assert numbers["B"]["drift"] - numbers["B"]["unfilled"] == pytest.approx(0.6 - 0.6)
+
+
+@pytest.mark.parametrize(
+    ("held", "known"),
+    [
+        (date(2024, 3, 4), False),
+        (date(2024, 3, 5), False),  # of that day's close, after which the order was made
+        (date(2024, 3, 6), True),
+        (None, True),
+    ],
+)
+def test_holdings_no_newer_than_an_order_do_not_tell_whether_it_was_filled(held: date | None, known: bool):
+    reasons = Reasons(
+        previous_target={"A": 0.5}, unfilled={"A": (10.0, 4.0)}, ordered_on=date(2024, 3, 5), held_on=held
+    )
+    expected = "4 of the last order to buy 10 shares were not filled"
+    if not known:
+        order = "not known whether the last order to buy 10 shares (2024-03-05) was filled"
+        expected = f"{order}, as the holdings are of {held}"
+    found = trade(
+        book(0, A=400, B=600), {"A": 10, "B": 10}, {"A": 0.5, "B": 0.5}, reasons=reasons, costs=FREE
+    )
+    text = next(row.rationale for row in found.rows if row.symbol == "A")
+    assert text.startswith(f"Increase weight from 40.0% to 50.0%: {expected}")
+
+
+def test_a_change_of_opinion_is_a_reason_only_for_a_trade_in_its_direction():
+    reasons = Reasons(views={"A": 0.01, "B": 0.02}, previous_returns={"A": 0.1}, returns={"A": 0.05})
+    found = trade(
+        book(0, A=400, B=600), {"A": 10, "B": 10}, {"A": 0.5, "B": 0.5}, reasons=reasons, costs=FREE
+    )
+    rows = {r.symbol: r for r in found.rows}
+    assert rows["A"].rationale.endswith(": the views move its expected return by +1.00%")
+    assert "view" not in rows["B"].rationale
+    assert rows["A"].numbers["expected_return_change"] == pytest.approx(-0.05)
+    assert rows["B"].numbers["view_effect"] == 0.02
+
+
+def test_a_trade_says_which_factors_it_moves_and_which_limit_binds():
+    names = ("A", "B", "C")
+    model = FactorModel(
+        names, ("market", "momentum", "size"), ("market", "style", "style"),
+        np.array([[1.0, 1.2, 0.1], [1.0, -0.5, -1.0], [1.0, 0.1, 0.0]]), np.diag([0.03, 0.01, 0.004]),
+        np.array([0.02, 0.03, 0.05]),
+    )  # fmt: skip
+    estimates = Estimates(names, np.array([0.10, 0.06, 0.05]), model.covariance)
+    universe = Universe(names, factors=model.loadings, factor_risk=model.risk)
+    policy = Policy(risk_free_rate=0.02, factor_limits={"momentum": (None, 0.3)}, max_weight=0.6)
+    book = Portfolio("book", cash=Decimal(1_000_000))
+    prices = dict.fromkeys(names, 10.0)
+    rows = {
+        row.symbol: row
+        for row in propose(book, prices, estimates, policy, universe, Mandate(prior="historical")).trades.rows
+    }
+    bought = rows["A"].achieved_weight
+    assert f"momentum by {1.2 * bought:+.3f} (max_factor momentum binds)" in rows["A"].rationale
+    assert f"size by {0.1 * bought:+.3f}" in rows["A"].rationale and "market" not in rows["A"].rationale
+    assert rows["A"].numbers["momentum exposure"] == pytest.approx(1.2 * bought)
+    plain = propose(
+        book, prices, estimates, policy, replace(universe, factor_risk=None), Mandate(prior="historical")
+    )
+    assert not any("moves the exposure" in row.rationale for row in plain.trades.rows)

@@ -1,0 +1,214 @@
+"""Corporate actions beside the prices: splits, dividends and renames, stated late, otherwise, and taken back."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from draws import some
+from inbox_desk import ACTIONS, FIRST, HEADER, Desk, newest
+from small_desk import FILES
+
+from resources.logs.open_questions import open_questions
+
+WITHDRAWABLE = "symbol,date,kind,value,new_symbol,withdrawn\n"
+
+
+def believed(desk: Desk, symbol: str) -> list[tuple[date, float]]:
+    """(date, close) that every reader gets."""
+    found = desk.rows(
+        f"select date, close from believed_prices(null) where symbol = '{symbol}' "
+        "qualify row_number() over (partition by date order by ingest_seq desc) = 1 order by date"
+    )
+    return [(day, float(str(close))) for day, close in found if isinstance(day, date)]
+
+
+@pytest.mark.parametrize(
+    "split", some([(0.0052631579, 19000), (1.05, 96), (1.5, 67.0), (1.2, 84.0), (11, 9.2)], 2)
+)
+def test_a_split_of_any_ratio_is_taken_the_same_evening_and_when_stated_later(
+    tmp_path: Path, split: tuple[float, float]
+) -> None:
+    ratio, close = split
+    day = f"{HEADER}AAA,2024-01-04,{close},0,1\n"
+    told = f"{ACTIONS}AAA,2024-01-04,split,{ratio},\n"
+    there = [(tmp_path / name) for name in ("evening", "later")]
+    for folder in there:
+        folder.mkdir()
+    evening, later = map(Desk, there)
+    evening.ingest(a=FIRST)
+    evening.ingest(b=day, actions=told)
+    later.ingest(a=FIRST)
+    later.ingest(b=day)
+    later.ingest(actions=told)
+    for desk in (evening, later):
+        assert newest(desk, "AAA")[-1][1:] == (close, 0, ratio)
+        assert desk.ingest() == []
+
+
+def test_a_corrected_action_corrects_the_row_that_it_filled(desk: Desk) -> None:
+    desk.ingest(a=FIRST, actions=f"{ACTIONS}AAA,2024-01-03,dividend,0.8,\nBBB,2024-01-03,dividend,0.2,\n")
+    assert [row[2] for row in newest(desk, "AAA")] == [0, 0.8]  # the file says 0.5: the larger, and a warning
+    assert [row[2] for row in newest(desk, "BBB")] == [0, 0.2]
+    codes = desk.rows(
+        "select code, count(*) from check_findings where code like 'DIVIDEND%' group by 1 order by 1"
+    )
+    assert codes == [("DIVIDEND_CONTRADICTED", 1), ("DIVIDEND_FROM_ACTION", 1)]
+    desk.ingest(actions=f"{ACTIONS}AAA,2024-01-03,dividend,0,\nBBB,2024-01-03,dividend,0.3,\n")
+    assert [row[2] for row in newest(desk, "AAA")] == [0, 0.5]
+    assert [row[2] for row in newest(desk, "BBB")] == [0, 0.3]
+    assert desk.ingest() == []
+
+
+def test_all_cash_of_a_day_counts_and_a_day_without_a_row_pays_on_the_next(desk: Desk) -> None:
+    desk.ingest(
+        a=HEADER + "CCC,2024-01-02,50,0,1\nCCC,2024-01-04,48,0,1\n",
+        actions=f"{ACTIONS}CCC,2024-01-03,dividend,0.5,\nCCC,2024-01-03,special_dividend,1.5,\n",
+    )
+    assert [row[2] for row in newest(desk, "CCC")] == [0, 2]
+    desk.ingest(actions=f"{ACTIONS}CCC,2024-01-05,return_of_capital,3,\n")
+    desk.ingest(b=HEADER + "CCC,2024-01-08,45,0,1\n")  # another evening's file
+    assert [row[2] for row in newest(desk, "CCC")] == [0, 2, 3]
+
+
+def test_a_dividend_in_another_currency_is_not_taken_for_the_prices_own(desk: Desk) -> None:
+    told = "symbol,date,kind,value,currency\nBBB,2024-01-03,dividend,20,GBX\n"
+    desk.ingest(a=FIRST, actions=told)
+    assert [row[2] for row in newest(desk, "BBB")] == [0, 0]
+    assert "in GBX" in str(
+        desk.rows("select message from check_findings where code = 'DIVIDEND_CONTRADICTED'")
+    )
+
+
+def test_what_others_said_since_stands_when_a_file_is_read_again(desk: Desk) -> None:
+    desk.ingest(a=FIRST)
+    desk.ingest(b=HEADER + "BBB,2024-01-02,50.4,0,1\n")
+    desk.ingest(actions=f"{ACTIONS}BBB,2024-01-03,dividend,0.3,\n")
+    assert newest(desk, "BBB") == [(date(2024, 1, 2), 50.4, 0, 1), (date(2024, 1, 3), 51, 0.3, 1)]
+
+
+def test_a_rename_on_record_moves_the_rows_and_later_statements_find_them(desk: Desk) -> None:
+    desk.ingest(a=FIRST)
+    desk.ingest(
+        b=HEADER + "NEW,2024-01-04,102,0,1\n",
+        actions=f"{ACTIONS}AAA,2024-01-04,rename,,NEW\nAAA,2024-01-02,dividend,0.25,\n",
+    )
+    assert newest(desk, "NEW") == [
+        (date(2024, 1, 2), 100, 0.25, 1), (date(2024, 1, 3), 101, 0.5, 1), (date(2024, 1, 4), 102, 0, 1),
+    ]  # fmt: skip
+    assert desk.ingest() == []
+
+
+def test_a_rename_that_is_withdrawn_gives_its_rows_back(desk: Desk) -> None:
+    wrong = f"{WITHDRAWABLE}AAA,2024-01-04,rename,,NEW,\n"
+    desk.ingest(a=FIRST, b=HEADER + "NEW,2024-01-04,102,0,1\n", actions=wrong)
+    assert [row[0].day for row in believed(desk, "NEW")] == [2, 3, 4] and believed(desk, "AAA") == []
+    desk.ingest(actions=wrong.replace("NEW,\n", ",true\n"))
+    assert [row[0].day for row in believed(desk, "NEW")] == [4]
+    assert believed(desk, "AAA") == [(date(2024, 1, 2), 100), (date(2024, 1, 3), 101)]
+    assert desk.ingest() == []
+    desk.ingest(actions=wrong)  # it was right after all
+    assert [row[0].day for row in believed(desk, "NEW")] == [2, 3, 4] and believed(desk, "AAA") == []
+
+
+def test_a_rename_stated_otherwise_or_later_leaves_nothing_under_another_name(desk: Desk) -> None:
+    told = f"{WITHDRAWABLE}AAA,2024-01-04,rename,,NEW,\n"
+    desk.ingest(a=FIRST, b=HEADER + "OTHER,2024-01-04,102,0,1\n")
+    assert len(believed(desk, "AAA")) == 2
+    desk.ingest(actions=told)
+    assert (len(believed(desk, "AAA")), len(believed(desk, "NEW"))) == (0, 2)
+    desk.ingest(actions=told.replace("NEW", "OTHER"))
+    assert (len(believed(desk, "NEW")), len(believed(desk, "OTHER"))) == (0, 3)
+    earlier = told.replace("NEW,", ",true") + "AAA,2024-01-03,rename,,OTHER,\n"
+    desk.ingest(actions=earlier)
+    assert believed(desk, "AAA") == [(date(2024, 1, 3), 101)]
+    assert [row[0].day for row in believed(desk, "OTHER")] == [2, 4]
+
+
+def test_a_rename_that_the_overrides_state_later_leaves_nothing_under_the_old_name(desk: Desk) -> None:
+    overrides = desk.folder / "config" / "overrides.yaml"
+    desk.ingest(a=FIRST)
+    desk.ingest(_b=HEADER + "BBB,2024-01-02,50.5,0,1\n")  # sorted before the file that it corrects
+    overrides.write_text("renames: [{old: AAA, new: NEW, effective: 2024-01-04, reason: a merger}]\n")
+    desk.ingest()
+    assert (believed(desk, "AAA"), [row[0].day for row in believed(desk, "NEW")]) == ([], [2, 3])
+    assert believed(desk, "BBB")[0] == (date(2024, 1, 2), 50.5)  # what was said later stands in every reading
+
+
+def test_what_is_taken_out_of_the_overrides_is_undone(desk: Desk) -> None:
+    overrides = desk.folder / "config" / "overrides.yaml"
+    stated = (
+        "renames: [{old: AAA, new: NEW, effective: 2024-01-04, reason: a merger}]\n"
+        "releases: [{symbol: CCC, date: 2024-01-04, code: JUMP_75, reason: a takeover}]\n"
+    )
+    desk.ingest(a=FIRST + "CCC,2024-01-02,10,0,1\nCCC,2024-01-03,10,0,1\nCCC,2024-01-04,17.9,0,1\n")
+    overrides.write_text(stated)
+    desk.ingest(b=HEADER + "NEW,2024-01-04,102,0,1\n")
+    assert ([row[0].day for row in believed(desk, "NEW")], len(believed(desk, "CCC"))) == ([2, 3, 4], 3)
+    overrides.unlink()
+    desk.ingest()
+    assert ([row[0].day for row in believed(desk, "NEW")], len(believed(desk, "CCC"))) == ([4], 2)
+    assert believed(desk, "AAA") == [(date(2024, 1, 2), 100), (date(2024, 1, 3), 101)]
+    assert desk.ingest() == []
+    overrides.write_text(stated)  # it was right after all
+    desk.ingest()
+    assert ([row[0].day for row in believed(desk, "NEW")], believed(desk, "AAA")) == ([2, 3, 4], [])
+
+
+def test_a_row_is_withdrawn_in_the_currency_of_its_security(desk: Desk) -> None:
+    (desk.folder / "reference" / "securities.csv").write_text(
+        "symbol,date,currency,simulated\nAAA,2023-01-01,GBP,false\n"
+    )
+    desk.ingest(spike=HEADER + "AAA,2024-01-05,900,0,1\n")
+    desk.ingest(around=HEADER + "AAA,2024-01-03,64,0,1\nAAA,2024-01-04,64.5,0,1\nAAA,2024-01-08,64.2,0,1\n")
+    assert [row[0].day for row in believed(desk, "AAA")] == [3, 4, 8]
+    assert desk.rows("select distinct currency from prices where symbol = 'AAA'") == [("GBP",)]
+
+
+@pytest.mark.parametrize("file", ["b", "_b"])  # read after and before that of the other company
+def test_what_a_wrong_rename_set_aside_is_no_question_once_it_is_withdrawn(desk: Desk, file: str) -> None:
+    told = f"{WITHDRAWABLE}AAA,2024-01-04,rename,,NEW,\n"
+    own = "".join(f"NEW,2024-01-{day:02},{day + 9},0,1\n" for day in (4, 5, 8))
+    desk.ingest(**{"a": FIRST, "actions": told, file: HEADER + own})
+    with desk.warehouse.live() as con:
+        assert [question.symbol for question in open_questions(con)] == ["NEW"]
+    desk.ingest(actions=told.replace("NEW,", ",true"))
+    desk.ingest(c=HEADER + "NEW,2024-01-09,18,0,1\n")
+    with desk.warehouse.live() as con:
+        assert open_questions(con) == []
+    assert [row[0].day for row in believed(desk, "NEW")] == [4, 5, 8, 9]
+    assert [row[0].day for row in believed(desk, "AAA")] == [2, 3]
+
+
+def test_a_dividend_beside_split_adjusted_closes_is_told_in_their_shares(desk: Desk) -> None:
+    settings = desk.folder / "config/sources.yaml"
+    settings.write_text(settings.read_text().replace("as_traded", "split_adjusted"))
+    adjusted = "symbol,date,close\nAAA,2024-01-02,50\nAAA,2024-01-03,49.5\nAAA,2024-01-04,51\n"
+    desk.ingest(a=adjusted, actions=f"{ACTIONS}AAA,2024-01-03,dividend,1,\nAAA,2024-01-04,split,2,\n")
+    assert [row[1:] for row in newest(desk, "AAA")] == [(50, 0, 1), (49.5, 0.5, 1), (51, 0, 1)]
+
+
+def test_what_was_stated_wrongly_is_taken_back_also_of_a_file_that_cannot_know(desk: Desk) -> None:
+    wrong = f"{ACTIONS}BBB,2024-01-03,dividend,0.3,\nBBB,2024-01-04,split,1.05,\n"
+    desk.ingest(
+        a="symbol,date,close\nBBB,2024-01-02,50\nBBB,2024-01-03,51\nBBB,2024-01-04,49\n", actions=wrong
+    )
+    assert [row[2:] for row in newest(desk, "BBB")] == [(0, 1), (0.3, 1), (0, 1.05)]
+    desk.ingest(actions=wrong.replace("0.3", "0").replace("1.05", "1"))
+    assert [row[2:] for row in newest(desk, "BBB")] == [(0, 1), (0, 1), (0, 1)]
+    assert desk.ingest() == []
+
+
+def test_splits_beside_closes_that_carry_them_are_kept_as_actions(tmp_path: Path) -> None:
+    sources = FILES["sources.yaml"].replace("as_traded", "split_adjusted")
+    desk = Desk(tmp_path)
+    (tmp_path / "config" / "sources.yaml").write_text(sources)
+    rows = "2024-01-02,25,25,0,0\n2024-01-03,25,25,0.1,4\n2024-01-04,25.5,25.5,0,1\n"
+    header = "Date,Close,Adj Close,Dividends,Stock Splits\n"
+    (done,) = desk.ingest(AAA=header + rows)
+    assert (done.log, done.new) == ("prices", 3)
+    said = "select symbol, date, kind, value, source from corporate_actions order by all"
+    split = ("AAA", date(2024, 1, 3), "split", 4.0, "inbox")
+    assert desk.rows(said) == [split]
+    assert {row[4] for row in desk.log()} == {1.0}  # nothing of it is left in the closes
+    desk.ingest(AAA=header + rows + "2024-01-05,13,13,0,2\n")
+    assert desk.rows(said) == [split, ("AAA", date(2024, 1, 5), "split", 2.0, "inbox")]

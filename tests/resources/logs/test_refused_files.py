@@ -1,0 +1,176 @@
+"""Files that are refused: each by its name and reason, until it comes right, and the others go on."""
+
+import gzip
+from datetime import UTC, date, datetime
+
+import duckdb
+import pytest
+from inbox_desk import ACTIONS, FIRST, HEADER, TODAY, Desk, refused
+
+import resources.logs.ingest as ingest_module
+from resources.ledger.ledger import Stamp
+from resources.logs.ingest import Inbox
+from resources.logs.refused_files import refused_files
+from resources.logs.storing import Ingested
+from resources.packs.packs import watermark
+from resources.prices.source import Delivery
+from resources.screening.screen import screen
+from resources.settings.configuration import load_configuration
+from resources.store.warehouse import Transaction
+
+
+def test_an_action_on_a_symbol_that_nobody_knows_is_told_once_with_the_nearest(desk: Desk) -> None:
+    done = desk.ingest(
+        a=FIRST, actions=f"{ACTIONS}AAB,2024-01-03,split,2,\nAAA,2024-01-03,spin_off,1,CHILD\n"
+    )
+    (refused,) = [item for item in done if item.status == "rejected"]
+    (finding,) = refused.findings
+    assert (finding.code, finding.symbol) == ("UNKNOWN_SYMBOL", "AAB")
+    assert "did you mean AAA" in finding.message
+    assert desk.rows("select symbol from check_findings where code = 'UNKNOWN_SYMBOL'") == [("AAB",)]
+    assert desk.ingest() == []
+
+
+def test_a_wrong_action_is_refused_with_its_line_its_field_and_the_valid_kinds(desk: Desk) -> None:
+    done = desk.ingest(a=FIRST, actions=f"{ACTIONS}AAA,2024-01-03,stock_split,2,\naaa,2024-01-03,split,2,\n")
+    (refused,) = [item for item in done if item.status == "rejected"]
+    assert [(finding.code, finding.line) for finding in refused.findings] == [
+        ("BAD_SYMBOL", 3),
+        ("UNKNOWN_KIND", 2),
+    ]
+    said = " ".join(map(str, refused.findings))
+    assert "did you mean AAA" in said and "did you mean split" in said and "return_of_capital" in said
+    assert desk.rows("select count(*) from corporate_actions") == [(0,)]
+
+
+def test_a_refused_file_is_named_until_it_comes_right_or_is_taken_away(desk: Desk) -> None:
+    broken, whole = "symbol,date,close\nAAA,2024-01-02,n/a\n", FIRST
+    desk.ingest(prices=broken, other=FIRST)
+    ledger = desk.rows("select count(*) from materializations")
+    assert list(refused(desk)) == ["prices.csv"]
+    assert "BAD_NUMBER line 2" in refused(desk)["prices.csv"]
+    assert [item.status for item in desk.ingest()] == ["rejected"]  # told each time, recorded once
+    assert desk.rows("select count(*) from materializations") == ledger
+    with desk.warehouse.live() as con:
+        mark = watermark(con)
+    desk.ingest(prices=whole)
+    assert refused(desk) == {}
+    assert list(refused(desk, mark)) == ["prices.csv"]  # as it was known then
+    desk.ingest(prices=broken)  # sent again
+    assert list(refused(desk)) == ["prices.csv"]
+    (desk.folder / "inbox" / "prices.csv").unlink()
+    assert desk.ingest() == []
+    assert refused(desk) == {}
+    ledger = desk.rows("select count(*) from materializations")
+    desk.ingest()
+    assert desk.rows("select count(*) from materializations") == ledger
+
+
+def test_a_file_that_was_not_looked_at_stays_refused(desk: Desk) -> None:
+    desk.ingest(prices="broken", other=FIRST)
+    stamp = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
+    inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), stamp, TODAY)
+    inbox.prices(None, None, lambda said: None, str(desk.folder / "inbox" / "other.csv"))
+    inbox.prices(None, date(2023, 1, 1), lambda said: None)
+    assert list(refused(desk)) == ["prices.csv"]
+
+
+def test_a_refused_reference_file_is_told_under_its_log(desk: Desk) -> None:
+    line = "AAA,2024-01-03,split,2,USD,a\n"
+    done = desk.ingest(actions="symbol,date,kind,value,currency,note\n" + line * 2, prices=FIRST)
+    assert [(item.source, item.log, item.payload, item.status) for item in done] == [
+        ("reference", "corporate_actions", "corporate_actions.csv", "rejected"),
+        ("inbox", "prices", "prices.csv", "ingested"),
+    ]
+    assert list(refused(desk)) == ["corporate_actions.csv"]
+
+
+def test_a_file_that_a_check_trips_over_is_refused_and_the_others_go_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trips(delivery: Delivery, context: object) -> Delivery:
+        if delivery.payload_name == "a.csv":
+            raise OverflowError("too large")
+        return screen(delivery, context)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("resources.logs.ingest.screen", trips)
+    done = desk.ingest(a=FIRST, b=FIRST)
+    assert [(item.payload, item.status) for item in done] == [("a.csv", "rejected"), ("b.csv", "ingested")]
+    assert "OverflowError: too large" in refused(desk)["a.csv"]
+
+
+def test_hostile_files_are_refused_each_by_its_name_and_the_good_one_is_in(desk: Desk) -> None:
+    inbox = desk.folder / "inbox"
+    (inbox / "a\x1b[2J.csv").write_text(FIRST)
+    (inbox / "zeros.csv.gz").write_bytes(gzip.compress(bytes(32 << 20), 1))
+    (inbox / "forged.parquet").write_bytes(b"PAR1" + bytes(range(256)) + b"\x10\x00\x00\x00PAR1")
+    (desk.folder / "reference" / "ratings.csv").write_bytes(b"symbol,date,rating\n\xff\n")
+    done = {item.payload: item.status for item in desk.ingest(good=FIRST)}
+    assert done.pop("good.csv") == "ingested"
+    assert done == dict.fromkeys(
+        ("a\\x1b[2J.csv", "zeros.csv.gz", "forged.parquet", "ratings.csv"), "rejected"
+    )
+
+
+def test_values_that_no_table_takes_refuse_their_file_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = ingest_module.store_delivery
+
+    def picky(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
+        if delivery.payload_name == "bad.csv":
+            raise duckdb.ConversionException("no such value")
+        return stored(tx, delivery, path)
+
+    monkeypatch.setattr(ingest_module, "store_delivery", picky)
+    done = {
+        item.payload: [finding.code for finding in item.findings]
+        for item in desk.ingest(bad=FIRST, good=FIRST)
+    }
+    assert done["bad.csv"] == ["NOT_STORABLE"]
+    assert desk.rows("select payload_name, status from ingests order by ingest_seq")[0] == (
+        "bad.csv",
+        "rejected",
+    )
+    assert len(desk.log()) == 4
+
+
+def test_a_thousand_lines_that_contradict_each_other_are_told_in_a_line(desk: Desk) -> None:
+    (done,) = desk.ingest(
+        prices=HEADER + "".join(f"AAA,2024-01-02,{100 + n % 3},0,1\n" for n in range(1_000))
+    )
+    assert done.quarantined == 1_000
+    assert desk.rows("select max(length(reason)) from quarantine")[0][0] < 200  # type: ignore[operator]
+
+
+def test_a_refusal_that_two_ingests_find_is_on_record_once(desk: Desk) -> None:
+    (desk.folder / "inbox" / "bad.csv").write_text(
+        "symbol,date,close\nAAA,2024-01-02,n/a\n", encoding="utf-8"
+    )
+    stamp = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
+    inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), stamp, TODAY)
+    done: list[Ingested] = []
+    inbox.prices(None, None, lambda said: done.extend(desk.ingest()))
+    assert desk.rows("select count(*) from ingests") == [(1,)]
+
+
+def test_a_source_whose_folder_is_missing_is_refused_and_the_others_go_on(desk: Desk) -> None:
+    settings = desk.folder / "config" / "sources.yaml"
+    settings.write_text(
+        settings.read_text().replace(
+            "sources:\n", "sources:\n  - {name: gone, kind: folder, path: ../gone}\n"
+        )
+    )
+    done = desk.ingest(prices=FIRST)
+    assert [(item.source, item.status, item.new) for item in done] == [
+        ("gone", "rejected", 0),
+        ("inbox", "ingested", 4),
+    ]
+    with desk.warehouse.live() as con:
+        (refused,) = refused_files(con)
+    assert refused.name == "gone" and "is no folder; create it or correct sources.yaml" in refused.reason
+    assert desk.ingest()[0].status == "rejected"
+    (desk.folder / "gone").mkdir()
+    assert desk.ingest() == []
+    with desk.warehouse.live() as con:
+        assert refused_files(con) == []
