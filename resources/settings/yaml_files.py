@@ -18,6 +18,7 @@ from resources.settings.words import in_words
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]
 LARGEST, DEEPEST, MOST_TOLD = 8 << 20, 32, 50  # bytes, levels, mistakes
+LONGEST_NUMBER = 100  # signs; one by sixties takes the square of its length to read
 
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same grammar, ten times as fast
 
@@ -55,6 +56,9 @@ class _Loader(_Safe):  # type: ignore[misc]
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         """A number in decimals."""
+        if len(node.value) > LONGEST_NUMBER:
+            said = f"a number has {len(node.value)} signs, at most {LONGEST_NUMBER} are read; quote it where it is text"
+            raise yaml.MarkedYAMLError(problem=said, problem_mark=node.start_mark)
         kind = super().construct_yaml_int if node.tag == INTEGER else super().construct_yaml_float
         value: int | float = kind(node)
         if ODD_NUMBER.fullmatch(node.value):

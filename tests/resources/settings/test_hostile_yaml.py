@@ -80,6 +80,15 @@ def test_what_is_nested_too_deep_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "number", ["1:" * 400_000 + "1", "0x" + "f" * 9_000, "9" * 9_000, "1" + "0" * 9_000 + ".5"]
+)
+def test_a_number_without_end_is_told_and_not_computed(number: str) -> None:
+    assert f"desk.yaml:1: a number has {len(number)} signs, at most 100 are read" in refused(
+        f"name: {number}\n"
+    )
+
+
 def test_a_key_that_is_no_word_is_told() -> None:
     assert "desk.yaml:1: a key is a list or a mapping; it must be a word" in refused("? [a, b]\n: 1\n")
 
