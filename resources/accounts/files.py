@@ -14,6 +14,7 @@ from resources.ledger.tables import DATED, LOGS
 from resources.prices.csv_file import gunzip, lf_ended, text_faults, too_large
 from resources.prices.file_names import ACCOUNT_FILE, name_date
 from resources.prices.folder import is_delivery, refuse_elsewhere
+from resources.prices.parquet_file import is_text, refuse_long_texts
 from resources.prices.reference import Table, recognise
 from resources.prices.source import Allowance, FileRejected, Finding, delivery_key, refusing, shown
 from resources.prices.vendors.rewriting import in_layout
@@ -125,22 +126,29 @@ def _plain(log: str, name: str, data: bytes, packed: int) -> pa.Table:
 
 
 def _parquet(log: str, file: Path, name: str) -> tuple[pa.Table, int]:
+    allowed = Allowance.of(file.stat().st_size, LARGEST)
     try:
         opened = pq.ParquetFile(str(file))
-        meta = opened.metadata
+        meta, schema = opened.metadata, opened.schema_arrow
         unpacked = sum(meta.row_group(group).total_byte_size for group in range(meta.num_row_groups))
-        header = opened.schema_arrow.names
-        allowed = Allowance.of(file.stat().st_size, LARGEST)
-        if too_much := list(allowed.faults(unpacked, 0, len(header))):
+        if too_much := list(allowed.faults(unpacked, meta.num_rows, len(schema))):
             raise FileRejected(name, too_much)
-        names = _columns(log, name, header)
+        names = _columns(log, name, schema.names)
+        _refuse_types(schema, name)
+        texts = [field.name for field in schema if is_text(field.type)]
+        refuse_long_texts(pq.ParquetFile(str(file), read_dictionary=texts), name, texts, allowed)
         found = opened.read()
     except (pa.ArrowInvalid, OSError) as error:
         said = f"it is not a whole Parquet file ({shown(str(error))}); send it again"
         raise FileRejected(name, [Finding("DAMAGED", "FAIL", said)]) from None
+    return pa.table([column.cast(pa.string()) for column in found.columns], names=names), 1
+
+
+def _refuse_types(schema: pa.Schema, name: str) -> None:
+    """Raises FileRejected for a column that cannot be written as text."""
     try:
-        texts = [column.cast(pa.string()) for column in found.columns]
+        for kind in schema.types:
+            pa.nulls(0, kind).cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         said = f"a column is neither text, number, date nor yes or no ({shown(str(error))})"
         raise FileRejected(name, [Finding("BAD_TYPE", "FAIL", said)]) from None
-    return pa.table(texts, names=names), 1

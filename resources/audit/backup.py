@@ -114,6 +114,8 @@ def _refuse_faulty(half: Path) -> None:
 def read_manifest(source: Path) -> Manifest:
     """The manifest of a backup; raises DataError unless every file is the one that was backed up."""
     try:
+        if not (source / MANIFEST).is_file():  # a pipe would be waited for
+            raise TypeError
         told = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
         digest = told.pop("digest", None)  # earlier releases wrote none
         manifest = Manifest(**told)

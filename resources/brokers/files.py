@@ -12,6 +12,8 @@ def export_text(path: Path) -> str:
 
     Raises DataError for a file that can not be read, or is no text in one of these.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for, a device has no end
+        raise DataError(f"{path} is no file; name the file that your broker exported")
     try:
         data = path.read_bytes() if path.stat().st_size <= LARGEST else None
     except OSError as error:

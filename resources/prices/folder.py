@@ -99,10 +99,10 @@ class FolderSource:
 def is_delivery(file: Path) -> bool:
     """Whether a file of an inbox is meant to be read: all but hidden ones and those that are still being written.
 
-    A link that leads nowhere counts, and so does what may not be looked at: it is refused by its name.
+    A pipe, a socket and a link that leads nowhere count, and so does what may not be looked at: refused by its name.
     """
     try:
-        there = (file.is_file() or file.is_symlink()) and not file.is_dir()
+        there = not file.is_dir()
     except OSError:
         there = True
     return there and not file.name.startswith((".", "~$")) and not file.name.lower().endswith(UNFINISHED)

@@ -1,10 +1,11 @@
 """Parquet files of prices and reference data: columns by our names, types checked, nothing guessed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 BLOCK = 1 << 20  # rows
+FEW = 512  # rows of which the texts are looked at together
+LONGEST_TEXT = 10_000  # bytes, as a line of a CSV file
+LARGE = 3 << 30  # bytes unpacked; a file that may have more (64 MB) takes gigabytes at any rate
 FIRST_DAY, LAST_DAY = (int(np.datetime64(day).astype(int)) for day in ("0001-01-01", "9999-12-31"))
 
 
@@ -50,6 +54,8 @@ def read_parquet(
         _check_types(file, name, wanted, types)
         if too_much := list(allowed.faults(_unpacked(file), 0, 0)):
             raise FileRejected(name, too_much)
+        texts = [given for given in wanted if is_text(file.schema_arrow.field(given).type)]
+        refuse_long_texts(opened(*texts), name, texts, allowed)
         symbols = [given for given, ours in wanted.items() if ours == "symbol"]
         return _read(opened(*symbols), name, wanted, types)
     except (pa.ArrowInvalid, OSError) as error:
@@ -78,6 +84,42 @@ def _unpacked(file: "pq.ParquetFile") -> int:
     """
     meta = file.metadata
     return sum(meta.row_group(group).total_byte_size for group in range(meta.num_row_groups))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds texts, once each or as they come."""
+    kind = kind.value_type if pt.is_dictionary(kind) else kind
+    return bool(pt.is_string(kind) or pt.is_large_string(kind))
+
+
+def refuse_long_texts(file: "pq.ParquetFile", name: str, texts: Sequence[str], allowed: Allowance) -> None:
+    """Raises FileRejected for texts that take more than is allowed once each row has its own.
+
+    file  opened so that its `texts` are read as dictionaries
+    A few bytes of a file may stand for the same long text in every row, which its own figures do not count.
+    """
+    if not texts or allowed.unpacked > LARGE:
+        return
+    unpacked = 0
+    for batch in file.iter_batches(FEW, columns=list(texts)):
+        for column in batch.columns:
+            lengths = _lengths(column)
+            unpacked += int(lengths.sum())
+            if (longest := lengths.max(initial=0)) > LONGEST_TEXT:
+                said = f"a text has {longest} bytes, at most {LONGEST_TEXT} are allowed"
+                raise FileRejected(name, [_fail("LONG_TEXT", said)])
+        if too_much := list(allowed.faults(unpacked, 0, 0)):
+            raise FileRejected(name, too_much)
+
+
+def _lengths(column: pa.DictionaryArray) -> npt.NDArray[np.int64]:
+    """Bytes of each text of a column, without making one of them: a dictionary may be large, and come each time."""
+    words, places = column.dictionary, column.indices.drop_null().to_numpy()
+    if not len(places):
+        return np.zeros(0, np.int64)
+    kind = np.int64 if pt.is_large_string(words.type) else np.int32
+    ends = np.frombuffer(words.buffers()[1], kind)[words.offset :]
+    return np.asarray(ends[places + 1] - ends[places], np.int64)
 
 
 def _read(

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -110,8 +110,8 @@ class FileRejected(DataError):  # noqa: N818  says what happened to it
         self, name: str, findings: Sequence[Finding], payload_sha256: str = "", log: str = "prices"
     ) -> None:
         self.name = shown(name, LONGEST_NAME)
-        super().__init__(f"{self.name} is refused: {in_words(findings)}")
-        self.findings = tuple(findings)
+        self.findings = tuple(replace(one, message=shown(one.message, LONGEST_NAME)) for one in findings)
+        super().__init__(f"{self.name} is refused: {in_words(self.findings)}")
         self.payload_sha256 = payload_sha256
         self.log = log
 

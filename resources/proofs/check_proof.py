@@ -28,8 +28,7 @@ ANCHOR, WITNESS = b"packfolio anchor\n", b"packfolio witness\n"  # what a signat
 LEDGER = "id asset pack_id portfolio_id run_id at code_version config_hash input_hashes"
 LEDGER += " content_hash rows cells previous_hash"
 PRICES = "symbol day open high low close volume dividend split source basis currency simulated known_at"
-DATE = "log date ledger_row rows others"
-NOT_OPENED = "previous_"  # inputs that are another day's results: that day's own proof opens them
+DATE, NOT_OPENED = "log date ledger_row rows others", "previous_"  # another day has its own proof
 ODD = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 HASH, SHORT = "[0-9a-f]{64}", "[0-9A-F]{32}"  # SHA-256, and its first half for rows of the logs
 Roots = tuple[bytes | None, bytes | None]
@@ -132,10 +131,10 @@ def parsed(text: str | bytes, where: str) -> Any:
 
 def checkpoint_of(value: Any, where: str) -> dict[str, Any]:
     """A line of the anchor with the root of its tree, and whatever else its signature covers."""
-    if "root" not in value:
+    if type(value) is not dict or "root" not in value:
         raise Refused(f"{where} has no root: it is none, or a release wrote it that kept no tree")
-    _number(value["count"], f"the number of rows of {where}")
-    _hashes([value["head"], value["root"]], where)
+    _number(value.get("count"), f"the number of rows of {where}")
+    _hashes([str(value.get("head")), str(value["root"])], where)
     return dict(value)
 
 
@@ -318,7 +317,8 @@ class Proof:
 
     def continues(self, document: Any) -> None:
         """Refuses a checkpoint, or that of an earlier proof, which this proof's ledger does not continue."""
-        kept = checkpoint_of(document.get("checkpoint", document), "the checkpoint that was kept")
+        told = document.get("checkpoint", document) if type(document) is dict else document
+        kept = checkpoint_of(told, "the checkpoint that was kept")
         if (count := kept["count"]) > self.size:
             raise Refused(f"the proof is older than the checkpoint: {self.size} rows, not {count} or more")
         if count not in self.links:

@@ -18,6 +18,7 @@ from resources.settings.words import in_words
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]
 LARGEST, DEEPEST, MOST_TOLD = 8 << 20, 32, 50  # bytes, levels, mistakes
+LONGEST_NUMBER = 100  # signs; one by sixties takes the square of its length to read
 
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same grammar, ten times as fast
 
@@ -57,6 +58,9 @@ class _Loader(_Safe):  # type: ignore[misc]
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         """A number in decimals."""
+        if len(node.value) > LONGEST_NUMBER:
+            said = f"a number has {len(node.value)} signs, at most {LONGEST_NUMBER} are read; quote it where it is text"
+            raise yaml.MarkedYAMLError(problem=said, problem_mark=node.start_mark)
         kind = super().construct_yaml_int if node.tag == INTEGER else super().construct_yaml_float
         value: int | float = kind(node)
         if ODD_NUMBER.fullmatch(node.value):
@@ -85,6 +89,8 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_day)
 def read_text(path: Path) -> str:
     """The text of a file that a desk edits; raises PolicyError for one that is none."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for, a device has no end
+            raise PolicyError(f"{path} is a folder, a pipe or a device; put the file itself there")
         if (size := path.stat().st_size) > LARGEST:
             raise PolicyError(f"{path}: it has {size >> 20} MB, at most {LARGEST >> 20} are read; split it")
         return path.read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """Backups come back as they were, and a loss needs a reason that stays on record."""
 
 import json
+import os
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -93,6 +94,13 @@ def test_what_others_said_of_the_anchor_comes_back_with_it(warehouse: Warehouse,
         assert (tmp_path / "worm" / name).read_text() == text
     (tmp_path / "worm" / "witnesses.jsonl").unlink()  # no witness signed that line
     assert sound(elsewhere) and "time stamp" in " ".join(verify_home(elsewhere).notes)
+
+
+def test_a_pipe_for_a_manifest_is_no_backup_and_not_waited_for(warehouse: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    os.mkfifo(tmp_path / "kept" / "manifest.json")
+    with pytest.raises(DataError, match="is no backup: it has no readable manifest"):
+        restore(warehouse, tmp_path / "kept", AT)
 
 
 @pytest.mark.parametrize("name", ["anchors.jsonl", "payloads/a.csv", "payloads/b.csv", "timestamps.jsonl"])

@@ -270,10 +270,11 @@ def test_no_file_of_an_inbox_is_passed_over_in_silence(tmp_path: Path) -> None:
     for name in ("e.xlsx", "f.json", "README", ".hidden.csv", "g.csv.part", "~$e.xlsx", "h.csv~", "i.tmp"):
         (tmp_path / name).write_text("nothing of ours")
     (tmp_path / "j.csv").symlink_to(tmp_path / "gone.csv")
+    os.mkfifo(tmp_path / "k.csv")
     assert codes_of(tmp_path) == {
         **{name: ["NO_DIVIDENDS"] for name in ("a.csv", "B.CSV", "c.txt", "d.TXT")},
         **{name: ["UNKNOWN_FORMAT"] for name in ("e.xlsx", "f.json", "README")},
-        "j.csv": ["UNREADABLE"],
+        **{name: ["UNREADABLE"] for name in ("j.csv", "k.csv")},
     }
 
 

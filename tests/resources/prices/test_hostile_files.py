@@ -14,7 +14,7 @@ from draws import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.accounts.files import account_files, key_of
+from resources.accounts.files import account_files, key_of, read_told
 from resources.prices.csv_file import MOST_FINDINGS
 from resources.prices.files import Reading, read_delivery
 from resources.prices.folder import FolderSource
@@ -35,6 +35,7 @@ def outcome(data: bytes, name: str) -> Delivery | FileRejected:
         assert refused.findings and refused.name == name
         assert all(finding.message and finding.code for finding in refused.findings)
         assert str(refused).isprintable() and len(refused.findings) <= MOST_FINDINGS + 10
+        assert len(str(refused)) < 10_000
         return refused
 
 
@@ -170,14 +171,23 @@ BOMBS = {
         ),
         "TOO_LARGE",
     ),
+    "long_text.parquet": (lambda: parquet(repeated("A" * MB, 100_000)), "LONG_TEXT"),  # 100 GB in 4,000 bytes
+    "same_text.parquet": (lambda: parquet(repeated("A" * 9_000, 90_000)), "TOO_LARGE"),
+    "name.parquet": (lambda: parquet(pa.table({"c" * MB: [1.0]})), "EXTRA_COLUMN"),
 }  # fmt: skip
+
+
+def repeated(text: str, rows: int) -> pa.Table:
+    """A text that stands once in the file, and in every row."""
+    symbols = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
+    return constant(rows).set_column(0, "symbol", symbols)
 
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_small_file_that_unpacks_to_much_is_refused_in_little_memory(name: str) -> None:
     made, code = BOMBS[name]
     data = made()
-    assert len(data) < 2 * MB
+    assert len(data) < 4 * MB
     tracemalloc.start()
     arrow = pa.default_memory_pool()
     before = arrow.bytes_allocated()
@@ -298,3 +308,20 @@ def test_links_out_of_the_reference_folder_and_of_an_inbox_of_accounts_are_refus
     ((log, file, name),) = account_files([tmp_path / "kept"])
     with pytest.raises(FileRejected, match="leads out of"):
         key_of(log, file, name)
+
+
+@pytest.mark.parametrize(
+    ("columns", "code"),
+    [
+        ({"account": ["a"] * 100_000, "model": repeated("A" * MB, 100_000)["symbol"]}, "LONG_TEXT"),
+        ({"account": repeated("a", 2 * MB)["symbol"], "model": repeated("m", 2 * MB)["symbol"]}, "TOO_MANY_ROWS"),
+        ({"account": ["a"], "model": [[["m"]]]}, "BAD_TYPE"),
+    ],
+)  # fmt: skip
+def test_a_small_file_of_accounts_that_unpacks_to_much_is_refused(
+    tmp_path: Path, columns: dict[str, object], code: str
+) -> None:
+    pq.write_table(pa.table(columns), tmp_path / "accounts.parquet")
+    assert (tmp_path / "accounts.parquet").stat().st_size < MB
+    with pytest.raises(FileRejected, match=code):
+        read_told("accounts", tmp_path / "accounts.parquet", "accounts.parquet")

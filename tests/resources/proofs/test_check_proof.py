@@ -184,6 +184,8 @@ def test_other_keys_and_other_histories_are_told(tmp_path: Path, made: Made) -> 
     assert "older than the checkpoint" in refused(made.proof, made.public, early | {"count": 99})
     assert "no link to 2 rows" in refused(made.proof | {"links": []}, made.public, early)
     assert "has no root" in refused(made.proof, None, {"count": 2, "head": "0" * 64, "at": "then"})
+    for odd in ([], None, 1, "root", {"checkpoint": None}, early | {"root": []}, {**early, "count": None}):
+        assert "the checkpoint that was kept" in refused(made.proof, None, odd), odd
     rewritten = fill(tmp_path / "rewritten")
     lines = rooted_lines(rewritten, STAMP.at)
     assert [line.root for line in lines] == [line.root for line in rooted_lines(made.store, STAMP.at)]

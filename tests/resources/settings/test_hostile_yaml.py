@@ -1,5 +1,6 @@
 """Whatever text stands in a desk's YAML, it is read or refused in words with the file's name."""
 
+import os
 import time
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
-from optimizer import PolicyError
+from optimizer import DataError, PolicyError
+from resources.brokers.files import export_text
 from resources.settings.configuration import load_configuration
 from resources.settings.policies.values import Day, Strict
 from resources.settings.portfolios import PortfolioFile
@@ -78,6 +80,24 @@ def test_what_is_nested_too_deep_is_refused() -> None:
     assert f"desk.yaml:{DEEPEST + 1}: it is nested" in refused(
         "".join(" " * n + "a:\n" for n in range(DEEPEST + 5)) + " " * 99 + "b: 1"
     )
+
+
+@pytest.mark.parametrize(
+    "number", ["1:" * 400_000 + "1", "0x" + "f" * 9_000, "9" * 9_000, "1" + "0" * 9_000 + ".5"]
+)
+def test_a_number_without_end_is_told_and_not_computed(number: str) -> None:
+    assert f"desk.yaml:1: a number has {len(number)} signs, at most 100 are read" in refused(
+        f"name: {number}\n"
+    )
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for place in (tmp_path / "pipe.yaml", tmp_path, Path("/dev/zero")):
+        with pytest.raises(PolicyError, match="is a folder, a pipe or a device; put the file itself there"):
+            load_yaml(place, Example)
+        with pytest.raises(DataError, match="is no file; name the file that your broker exported"):
+            export_text(place)
 
 
 def test_a_key_that_is_no_word_is_told() -> None:
