@@ -86,6 +86,10 @@ def cross_validate(
     (300, 3)
     """
     values = _complete(returns)
+    if not callable(fit):
+        raise PolicyError(
+            f"fit is a {type(fit).__name__}; give a function of a table of returns: symbol -> weight"
+        )
     if not 1 <= tested < groups:
         raise PolicyError(f"{tested} of {groups} groups are tested; use 1 <= tested < groups <= rows")
     count = comb(groups, tested) * tested // groups
@@ -157,6 +161,8 @@ def probability_of_overfitting(returns: pd.DataFrame, blocks: int = 10) -> float
 
 def _complete(returns: pd.DataFrame) -> Array:
     """(T, n) the returns; DataError for one that is none."""
+    if not isinstance(returns, pd.DataFrame):
+        raise DataError(f"returns are a {type(returns).__name__}; give a DataFrame, dates x names")
     values = returns.to_numpy(dtype=np.float64)
     if not (np.abs(values) < ABSURD).all():
         raise DataError("returns have gaps or are no fractions; keep the dates on which every symbol has one")
