@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
+from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +39,11 @@ def combinatorial_splits(rows: int, groups: int, tested: int, *, purge: int, emb
     >>> len(list(combinatorial_splits(60, 6, 2, purge=1, embargo=1)))
     15
     """
-    if not 1 <= tested < groups <= rows or min(purge, embargo) < 0:
+    whole = all(isinstance(count, Integral) for count in (rows, groups, tested, purge, embargo))
+    if not whole or not 1 <= tested < groups <= rows or min(purge, embargo) < 0:
         raise PolicyError(
             f"{tested} of {groups} groups of {rows} rows; use 1 <= tested < groups <= rows, "
-            f"purge and embargo from 0"
+            f"purge and embargo from 0, all whole numbers"
         )
     blocks = np.array_split(np.arange(rows), groups)
     for chosen in combinations(range(groups), tested):

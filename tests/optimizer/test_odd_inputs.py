@@ -12,23 +12,33 @@ from optimizer import (
     Estimates,
     ExposureType,
     Fund,
+    FundExposureMap,
+    OptimizationBacktest,
+    OptimizationConstraints,
+    OptimizationEngine,
     PackfolioError,
     Policy,
     Portfolio,
+    Sample,
     ScenarioView,
     Universe,
     brinson,
     build_trades,
+    combinatorial_splits,
     cross_validate,
     estimate,
+    ledoit_wolf,
     log_returns,
     nearest_psd,
+    over_horizon,
     performance_metrics,
     pool,
     probability_of_overfitting,
     simple_returns,
+    tail_risk,
     total_return_index,
 )
+from optimizer.backtests.walk_forward import BacktestSettings
 
 DAYS = pd.bdate_range("2023-01-02", periods=80)
 RETURNS = pd.DataFrame(np.random.default_rng(1).normal(0.001, 0.01, (80, 3)), DAYS, ["A", "B", "C"])
@@ -64,6 +74,18 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "exposures in a list": (lambda: Fund("X", "x", ["equity"]), "exposures are \\['equity'\\]; give type -> amount"),  # type: ignore[arg-type]
     "an exposure that is none": (lambda: Fund("X", "x", {"equities": 1.0}), "exposure type 'equities' does not exist"),  # type: ignore[dict-item]
     "scenarios of other names": (lambda: pool(("A", "Z", "C"), RETURNS, []), "lacks Z and names B"),
+    "a benchmark in percent": (lambda: Universe(("A", "B"), benchmark={"A": 50, "B": 50}), "write a fraction"),
+    "groups that are no number": (
+        lambda: next(combinatorial_splits(100, 5.5, 2, purge=1, embargo=1)),  # type: ignore[arg-type]
+        "all whole numbers",
+    ),
+    "a strategy without names": (
+        lambda: OptimizationBacktest(1 + RETURNS.abs()).backtest_strategy(
+            lambda h, d: np.ones(3), "monthly", settings=BacktestSettings(min_history=1)  # type: ignore[arg-type, return-value]
+        ),
+        "the strategy gives a ndarray; it must give symbol -> weight",
+    ),
+    "weights of others": (lambda: tail_risk(RETURNS, {"Z": 1.0}), "weights names Z, not among the 3 symbols"),  # type: ignore[arg-type]
     "prices that are words": (lambda: simple_returns([["a"], ["b"]]), "it must be an array of numbers"),  # type: ignore[arg-type]
 }  # fmt: skip
 
@@ -89,6 +111,21 @@ def test_scenarios_of_a_table_go_by_their_names() -> None:
     views = [ScenarioView("mean", {"B": 1.0}, 0.1)]
     shuffled = pool(("A", "B", "C"), RETURNS[["C", "B", "A"]], views)
     assert shuffled.mean == pytest.approx(pool(("A", "B", "C"), RETURNS, views).mean, abs=1e-12)
+
+
+def test_tables_and_lists_of_scenarios_give_the_risk_of_arrays() -> None:
+    wanted = tail_risk(RETURNS.to_numpy(), np.array([0.5, 0.3, 0.2]))
+    assert tail_risk(RETURNS, pd.Series({"C": 0.2, "A": 0.5, "B": 0.3})) == wanted  # type: ignore[arg-type]
+    assert tail_risk(RETURNS.to_numpy().tolist(), [0.5, 0.3, 0.2]) == wanted  # type: ignore[arg-type]
+    assert over_horizon(RETURNS, 5) == pytest.approx(over_horizon(RETURNS.to_numpy(), 5))  # type: ignore[arg-type]
+    sample = Sample(RETURNS.to_numpy())
+    assert ledoit_wolf(Sample(RETURNS)) == pytest.approx(ledoit_wolf(sample), abs=1e-18)  # type: ignore[arg-type]
+
+
+def test_target_exposures_go_by_their_names() -> None:
+    engine = OptimizationEngine(None, FundExposureMap([Fund("X", "x", {ExposureType.EQUITY: 1.0})]))
+    found = engine.optimize_exposures(["X"], {"equity": 0.6}, OptimizationConstraints())  # type: ignore[dict-item]
+    assert found.weights == {"X": pytest.approx(0.6)}
 
 
 def test_a_fund_takes_exposures_by_their_names() -> None:
