@@ -190,6 +190,7 @@ class _Case:
             for view in fresh:
                 if view.kind == "cvar":
                     losses = -self._portfolio(view)
+                    _check_reach(view, losses)
                     tails.append(
                         TailView.of(losses, view.level, view.value, view.sense, len(heard), now=found)
                     )
@@ -255,12 +256,23 @@ class _Case:
     def _solved(self, rows: Rows, heard: Sequence[ScenarioView]) -> Array:
         found = tilt(self.prior, rows)
         if found is None:
-            names = "; ".join(str(heard[place]) for place in conflict(rows))
+            views = [heard[place] for place in conflict(rows)]
+            names, exact = "; ".join(map(str, views)), any(view.sense == "=" for view in views)
             raise PolicyError(
-                f"no weighting of these {len(self.prior)} scenarios fulfils the views {names}: "
-                f"loosen or drop one, or give it a sense (>=, <=) in place of ="
+                f"no weighting of these {len(self.prior)} scenarios fulfils the views {names}: loosen or drop one"
+                f"{', or give it a sense (>=, <=) in place of =' if exact else ''}"
             )
         return found
+
+
+def _check_reach(view: ScenarioView, losses: Array) -> None:
+    """Raises PolicyError where no mean of these losses (T,) is as large, or as small, as the view wants its tail."""
+    least, most = float(losses.min()), float(losses.max())
+    if (view.sense != "<=" and view.value > most) or (view.sense != ">=" and view.value < least):
+        raise PolicyError(
+            f"view {view}: the losses of these {len(losses)} scenarios are {least:.4g} to {most:.4g}, and so is the "
+            f"mean of any worst part of them; state a loss between these, or use more history"
+        )
 
 
 def _described(p: Array, prior: Array, returns: Array, periods: float) -> Pooled:
