@@ -9,6 +9,7 @@ from optimizer import Estimates, Policy, PolicyError
 from optimizer import frontier as efficient
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.proposals.compiled_policy import applied_policy, enough
+from optimizer.proposals.frontier import free_of_trades
 from optimizer.proposals.proposal import form_beliefs
 from optimizer.typing import Array
 from service.answers import FrontierAnswer, FrontierPoint
@@ -30,9 +31,7 @@ def frontier(loaded: Loaded, proposed: Mapping[str, float] | None = None) -> Fro
         beliefs = form_beliefs(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate)
         believed = beliefs.estimates(case.evidence)
         applied = applied_policy(case.inputs.policy, believed, case.mandate)[0]
-        points = _points(
-            loaded, believed, replace(applied, max_turnover=None, no_trade_band=None, min_return=None)
-        )
+        points = _points(loaded, believed, replace(free_of_trades(applied), min_return=None))
         now = _point(_aligned(held, believed.symbols), believed, applied)
         wanted = None if proposed is None else _point(_known(proposed, believed.symbols), believed, applied)
     else:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
+from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +39,11 @@ def combinatorial_splits(rows: int, groups: int, tested: int, *, purge: int, emb
     >>> len(list(combinatorial_splits(60, 6, 2, purge=1, embargo=1)))
     15
     """
-    if not 1 <= tested < groups <= rows or min(purge, embargo) < 0:
+    whole = all(isinstance(count, Integral) for count in (rows, groups, tested, purge, embargo))
+    if not whole or not 1 <= tested < groups <= rows or min(purge, embargo) < 0:
         raise PolicyError(
             f"{tested} of {groups} groups of {rows} rows; use 1 <= tested < groups <= rows, "
-            f"purge and embargo from 0"
+            f"purge and embargo from 0, all whole numbers"
         )
     blocks = np.array_split(np.arange(rows), groups)
     for chosen in combinations(range(groups), tested):
@@ -86,6 +88,10 @@ def cross_validate(
     (300, 3)
     """
     values = _complete(returns)
+    if not callable(fit):
+        raise PolicyError(
+            f"fit is a {type(fit).__name__}; give a function of a table of returns: symbol -> weight"
+        )
     if not 1 <= tested < groups:
         raise PolicyError(f"{tested} of {groups} groups are tested; use 1 <= tested < groups <= rows")
     count = comb(groups, tested) * tested // groups
@@ -157,6 +163,8 @@ def probability_of_overfitting(returns: pd.DataFrame, blocks: int = 10) -> float
 
 def _complete(returns: pd.DataFrame) -> Array:
     """(T, n) the returns; DataError for one that is none."""
+    if not isinstance(returns, pd.DataFrame):
+        raise DataError(f"returns are a {type(returns).__name__}; give a DataFrame, dates x names")
     values = returns.to_numpy(dtype=np.float64)
     if not (np.abs(values) < ABSURD).all():
         raise DataError("returns have gaps or are no fractions; keep the dates on which every symbol has one")

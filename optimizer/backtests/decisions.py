@@ -76,6 +76,8 @@ def decide(plan: Plan, history: History, day: int, account: Account) -> Mapping[
         return {str(symbol): float(weight) for symbol, weight in answer.items()}
     if isinstance(answer, Mapping):
         return answer
+    if not hasattr(answer, "success"):
+        raise PolicyError(f"the strategy gives a {type(answer).__name__}; it must give symbol -> weight")
     if not answer.success:
         raise InfeasibleError(answer.message)
     return answer.weights

@@ -23,6 +23,7 @@ from optimizer.model.returns import check_values
 from optimizer.model.sessions import Dates
 from optimizer.numerics.matrices import scaled
 from optimizer.proposals.compiled_policy import Mandate
+from optimizer.proposals.frontier import free_of_trades
 from optimizer.proposals.priors import market_aversion, starting_point
 from optimizer.proposals.proposal import form_beliefs
 from optimizer.solvers.solve import solve
@@ -77,11 +78,7 @@ class PolicyStrategy:
         believed = self._believed(prices, dates, recipe, universe, policy)
         # What is held is the last answer, drifted; a run that is resumed starts from the same.
         start = held if held.any() else None
-        policy = (
-            policy
-            if held.any()
-            else replace(policy, max_turnover=None, no_trade_band=None, max_trade=None, trade_limits={})
-        )
+        policy = policy if held.any() else free_of_trades(policy)
         costs = self._costs(window)
         return solve(believed, policy, universe, held, costs=costs, start=start).weights
 

@@ -16,6 +16,7 @@ from optimizer.beliefs.entropy_dual import Rows, conflict, tilt
 from optimizer.beliefs.exposure_views import exposures_in
 from optimizer.beliefs.tail_views import CVAR_TOLERANCE, TailView
 from optimizer.errors import DataError, PolicyError
+from optimizer.model.alignment import named_columns
 from optimizer.model.estimates import ABSURD_RETURN, Estimates, check_periods, check_symbols, finite
 from optimizer.model.ranges import checked_mapping, checked_number
 from optimizer.typing import Array
@@ -97,7 +98,7 @@ def pool(
 ) -> Pooled:
     """The probabilities nearest to the prior's under which every view holds (Meucci 2008).
 
-    scenarios  (T, n) simple returns of one period, columns in the order of `symbols`
+    scenarios  (T, n) simple returns of one period, columns in the order of `symbols`; of a DataFrame by their names
     prior      (T,) probabilities; None = all alike
     Views of less than full confidence hold in a mixture (Meucci 2008, section 4): with confidences c1 < c2 the
     result is (1 - c2) prior + (c2 - c1) {second view} + c1 {both views}.
@@ -109,7 +110,7 @@ def pool(
     0.1
     """
     check_symbols(tuple(symbols))
-    returns = finite("scenarios", scenarios, (None, len(symbols)))
+    returns = finite("scenarios", named_columns("scenarios", scenarios, tuple(symbols)), (None, len(symbols)))
     if not len(returns) or (np.abs(returns) > ABSURD_RETURN).any():
         raise DataError(f"{len(returns)} scenarios; at least one is needed, of fractions: write 0.01 for 1%")
     check_periods(periods_per_year)
@@ -189,6 +190,7 @@ class _Case:
             for view in fresh:
                 if view.kind == "cvar":
                     losses = -self._portfolio(view)
+                    _check_reach(view, losses)
                     tails.append(
                         TailView.of(losses, view.level, view.value, view.sense, len(heard), now=found)
                     )
@@ -254,12 +256,23 @@ class _Case:
     def _solved(self, rows: Rows, heard: Sequence[ScenarioView]) -> Array:
         found = tilt(self.prior, rows)
         if found is None:
-            names = "; ".join(str(heard[place]) for place in conflict(rows))
+            views = [heard[place] for place in conflict(rows)]
+            names, exact = "; ".join(map(str, views)), any(view.sense == "=" for view in views)
             raise PolicyError(
-                f"no weighting of these {len(self.prior)} scenarios fulfils the views {names}: "
-                f"loosen or drop one, or give it a sense (>=, <=) in place of ="
+                f"no weighting of these {len(self.prior)} scenarios fulfils the views {names}: loosen or drop one"
+                f"{', or give it a sense (>=, <=) in place of =' if exact else ''}"
             )
         return found
+
+
+def _check_reach(view: ScenarioView, losses: Array) -> None:
+    """Raises PolicyError where no mean of these losses (T,) is as large, or as small, as the view wants its tail."""
+    least, most = float(losses.min()), float(losses.max())
+    if (view.sense != "<=" and view.value > most) or (view.sense != ">=" and view.value < least):
+        raise PolicyError(
+            f"view {view}: the losses of these {len(losses)} scenarios are {least:.4g} to {most:.4g}, and so is the "
+            f"mean of any worst part of them; state a loss between these, or use more history"
+        )
 
 
 def _described(p: Array, prior: Array, returns: Array, periods: float) -> Pooled:

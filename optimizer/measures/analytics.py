@@ -22,7 +22,7 @@ def performance_metrics(
     returns: pd.Series,
     benchmark: pd.Series | None = None,
     *,
-    risk_free_rate: float | Array = 0.0,
+    risk_free_rate: float | Array | pd.Series = 0.0,
     trials: int = 1,
     trial_variance: float | None = None,
     periods: float | None = None,
@@ -30,7 +30,7 @@ def performance_metrics(
     """Every measure of one series of returns; fractions, per year unless the name says otherwise.
 
     returns    (T,) simple returns per period, by date;  benchmark  likewise, on the same dates
-    risk_free_rate  annual; one for all periods, or (T,) that of each
+    risk_free_rate  annual; one for all periods, (T,) that of each, or a Series of what is known since which date
     trials     distinct strategies tried before this one was chosen, for the deflated Sharpe ratio
     trial_variance  variance of their Sharpe ratios per year; None: the variance of this one's estimate
     periods    per year; None: as many as the dates have, 252 where there are none
@@ -40,6 +40,12 @@ def performance_metrics(
     >>> round(performance_metrics(prices['GOLD'].pct_change().iloc[1:])['hit_rate'], 3) > 0.4
     True
     """
+    if not isinstance(returns, pd.Series) or not isinstance(benchmark, pd.Series | None):
+        raise DataError(
+            "performance_metrics reads a Series by date; make one of the returns and the benchmark"
+        )
+    if isinstance(risk_free_rate, pd.Series):
+        risk_free_rate = annual_rates(pd.DatetimeIndex(returns.index), risk_free_rate)
     if not returns.index.is_monotonic_increasing:
         raise DataError("the returns' dates must ascend; sort them: returns.sort_index()")
     r = p.checked(returns.to_numpy(dtype=np.float64))

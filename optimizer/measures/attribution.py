@@ -67,6 +67,8 @@ def brinson(
     {'allocation': 0.0, 'selection': 0.01, 'interaction': 0.008}
     """
     tables = [weights, returns, benchmark_weights, benchmark_returns, *([] if earned is None else [earned])]
+    if not all(isinstance(table, pd.DataFrame) for table in tables):
+        raise DataError("weights and returns are DataFrames, periods x groups; make tables of them")
     if len({table.shape for table in tables}) > 1 or not weights.size:
         raise DataError(
             f"the tables have shapes {[table.shape for table in tables]}; all must be T x g, T >= 1"

@@ -182,7 +182,7 @@ class Fund:
     """One tradable symbol and what it holds.
 
     exposures       notional per 1 of NAV (RSST: US large equity 1.0, managed futures 1.0), each as the most
-                    specific type known; the financing leg, 1 - `funded`, is implied and never listed
+                    specific type known, or its name; the financing leg, 1 - `funded`, is implied and never listed
     unfunded        the types among them held by contracts whose expected return is given in excess of cash
     fee             expense ratio per year; None where it is not confirmed
     spread          financing cost above the risk-free rate, per year, on what is funded above 1
@@ -206,6 +206,14 @@ class Fund:
     note: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.exposures, Mapping):
+            raise PolicyError(
+                f"fund {self.symbol}: exposures are {self.exposures!r}; give type -> amount per 1 of NAV"
+            )
+        if any(isinstance(kind, str) for kind in (*self.exposures, *self.unfunded)):
+            named = {_kind(kind): amount for kind, amount in self.exposures.items()}
+            object.__setattr__(self, "exposures", named)
+            object.__setattr__(self, "unfunded", frozenset(map(_kind, self.unfunded)))
         _check_fund(self)
 
     @property
@@ -234,6 +242,10 @@ class Fund:
             for kind in (own, *own.parents):
                 found[_PLACES[kind]] += amount
         return tuple(found)
+
+
+def _kind(given: ExposureType | str) -> ExposureType:
+    return ExposureType.parse(given) if isinstance(given, str) else given
 
 
 def _check_fund(fund: Fund) -> None:

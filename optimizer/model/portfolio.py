@@ -148,9 +148,9 @@ class Universe:
                 object.__setattr__(self, name, given.to_dict())
             elif given is not None and not isinstance(given, Mapping):
                 raise PolicyError(f"{name} is {given!r}; it must be a mapping by name: {{'A': ...}}")
-        benchmark: Mapping[str, object] = self.benchmark or {}
-        for symbol, weight in benchmark.items():
-            if not isinstance(symbol, str) or not isinstance(weight, Real | Decimal):
+        for symbol, weight in dict[str, object](self.benchmark or {}).items():
+            number = isinstance(symbol, str) and isinstance(weight, Real | Decimal)
+            if not number or abs(float(weight)) > 10:  # type: ignore[arg-type]
                 raise PolicyError(
                     f"the benchmark's weight of {symbol} is {weight!r}; write a fraction: {{'A': 0.5}}"
                 )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.sessions import TRADING_DAYS, Dates, Rows
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 SAMPLED = ("daily", "weekly", "monthly")
@@ -27,6 +28,7 @@ def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
     >>> total_return_index(np.array([100.0, 99.0]), np.array([0.0, 2.0]), np.ones(2)).round(3).tolist()
     [98.02, 99.0]
     """
+    close, dividend, split = floats("close", close), floats("dividend", dividend), floats("split", split)
     _check_events(close, dividend, split)
     priced, last, growth = _daily_growth(close, dividend, split)
     later = np.ones_like(close)
@@ -96,6 +98,7 @@ def log_returns(prices: Array) -> Array:
 
 def _ratios(prices: Array) -> Array:
     """(T-1, n) each price / the one before."""
+    prices = floats("prices", prices)
     with np.errstate(all="ignore"):
         ratios = prices[1:] / prices[:-1]
     if np.fmin.reduce(prices, axis=None, initial=1.0) <= 0 or np.isinf(ratios).any():

@@ -18,6 +18,7 @@ TIME_LIMIT_SECONDS = 120.0
 NODES = (
     3000  # they, not seconds, end a search for whole numbers, so that it ends at the same answer everywhere
 )
+PARALLEL_COLUMNS = 1 << 13  # the rule's bit in HiGHS's presolve_rule_off
 MIXED: dict[str, float | int] = {
     "mip_rel_gap": 0.0,
     "mip_feasibility_tolerance": 1e-9,
@@ -25,10 +26,15 @@ MIXED: dict[str, float | int] = {
 }
 
 
-def solve_lp(cost: Array, space: Polyhedron) -> Answer:
-    """Least cost'x in the polyhedron; cost (p,). Raises NoAnswerError, SolverError when there is no least value."""
+def solve_lp(cost: Array, space: Polyhedron, *, parallel: bool = True) -> Answer:
+    """Least cost'x in the polyhedron; cost (p,). Raises NoAnswerError, SolverError when there is no least value.
+
+    parallel  whether HiGHS may join columns that are alike, of which it prints what nothing can silence
+    """
     size = float(np.abs(cost).max(initial=0.0)) or 1.0
     solver = make_solver()
+    if not parallel:
+        solver.setOptionValue("presolve_rule_off", PARALLEL_COLUMNS)
     solver.passModel(_model(cost / size, space))
     run(solver)
     solution = solver.getSolution()
@@ -71,7 +77,7 @@ def solve_mixed(
 def inhabited(space: Polyhedron) -> bool:
     """Whether the polyhedron has a point; raises NoAnswerError where that is not found out."""
     try:
-        solve_lp(np.zeros(space.rows.shape[1]), space)
+        solve_lp(np.zeros(space.rows.shape[1]), space, parallel=False)
     except NoAnswerError as stop:
         if stop.infeasible:
             return False

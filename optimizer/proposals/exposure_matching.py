@@ -7,6 +7,7 @@ import numpy as np
 
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ABSURD_WEIGHT, ExposureType, FundExposureMap
+from optimizer.model.ranges import checked_exposures
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Linear, Norm
 from optimizer.problem.feasible_set import plain
@@ -63,6 +64,7 @@ def match_exposures(
     funds = setting.universe.funds
     if funds is None or not target:
         raise PolicyError("matching exposures needs funds and at least one target exposure; give both")
+    target = checked_exposures("target_exposures", target)
     for kind, amount in target.items():
         if not abs(amount) <= ABSURD_WEIGHT:
             raise PolicyError(

@@ -39,6 +39,14 @@ class FrontierPoint:
     solution: Solution
 
 
+def free_of_trades(policy: Policy) -> Policy:
+    """The policy without what it says of trades: turnover, the no-trade band, restrictions and the trade of a name."""
+    return replace(
+        policy, max_turnover=None, no_trade_band=None, max_trade=None, trade_limits={}, do_not_buy={}, do_not_sell={},
+        do_not_trade={},
+    )  # fmt: skip
+
+
 def frontier(
     estimates: Estimates,
     policy: Policy,
@@ -50,8 +58,8 @@ def frontier(
 ) -> tuple[FrontierPoint, ...]:
     """Certified portfolios from the least risk to the greatest return, evenly spaced in return (Markowitz 1952).
 
-    policy   its limits hold at each point, whatever their priorities; its method, doubt of the mean, trading costs and
-             horizon are not read
+    policy   its limits hold at each point, whatever their priorities; its method, doubt of the mean, l2_penalty,
+             trading costs and horizon are not read
     held     (n,) current weights, for turnover and, without a benchmark, tracking error
     measure  a method that makes a risk least: one of RISKS
     points   at least 2; fewer come back where the limits allow a single return only
@@ -66,7 +74,13 @@ def frontier(
         raise PolicyError(f"points is {points}; a frontier has two ends, so it needs at least 2")
     mean = mean_of(estimates)
     firm = replace(
-        policy, on_conflict="fail", priorities={}, mean_doubt=0.0, cost_horizon_years=None, horizon=None
+        policy,
+        on_conflict="fail",
+        priorities={},
+        mean_doubt=0.0,
+        l2_penalty=0.0,
+        cost_horizon_years=None,
+        horizon=None,
     )
 
     def best(method: str, least: float | None) -> Solution:

@@ -9,6 +9,8 @@ from optimizer.beliefs.estimators.garch import garch_variances
 from optimizer.errors import DataError, PolicyError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.measures.tails import mean_of_worst
+from optimizer.model.alignment import named_holdings
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 EWMA_DECAY = 0.94
@@ -78,13 +80,16 @@ def filtered_scenarios(returns: Array, volatility: str = "ewma") -> Array:
 def tail_risk(scenarios: Array, weights: Array, level: float = 0.99) -> TailRisk:
     """Value at risk and expected shortfall of weights (n,) over scenarios (T, n) of one period, all alike.
 
+    Over a DataFrame weights by name go by its columns, 0 where one is not named.
     The value at risk is the least loss of the worst 1 - level of the days. Raises PolicyError for a level outside
     (0, 1), DataError for tables that do not fit, or have no numbers.
 
     >>> tail_risk(np.array([[-0.04], [-0.02], [0.0], [0.01]]), np.array([1.0]), level=0.5)
     TailRisk(level=0.5, value_at_risk=0.02, expected_shortfall=0.03)
     """
-    return tail_risks(scenarios, weights, (level,))[0]
+    if hasattr(scenarios, "columns"):
+        weights = named_holdings("weights", weights, tuple(scenarios.columns))
+    return tail_risks(floats("scenarios", scenarios), floats("weights", weights), (level,))[0]
 
 
 def tail_risks(scenarios: Array, weights: Array, levels: Sequence[float]) -> tuple[TailRisk, ...]:
@@ -118,6 +123,7 @@ def over_horizon(scenarios: Array, sessions: int) -> Array:
     >>> over_horizon(np.array([[0.1], [0.0], [-0.5]]), 2).round(3).tolist()
     [[0.1], [-0.5]]
     """
+    scenarios = floats("scenarios", scenarios)
     if not 1 <= sessions <= len(scenarios):
         raise PolicyError(
             f"a horizon of {sessions} sessions needs 1 to {len(scenarios)}, as many as there are scenarios"

@@ -9,7 +9,7 @@ import numpy as np
 from optimizer.errors import Conflict, DataError, InfeasibleError, PolicyError
 from optimizer.model.costs import CostModel
 from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ABSURD_WEIGHT
+from optimizer.model.policies.checks import PERCENT_MEANT
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, Portfolio, Universe, exact
 from optimizer.numerics.tracking_risk import TrackingRisk
@@ -74,9 +74,9 @@ def build_trades(
     [('EQUITY', 'SELL'), ('BONDS', 'BUY')]
     """
     for symbol, weight in target.items():
-        if not abs(weight) <= ABSURD_WEIGHT:
+        if not abs(weight) <= PERCENT_MEANT:
             raise PolicyError(
-                f"the target of {symbol} is {weight}; it must be a fraction of the NAV, 0 to sell it"
+                f"the target of {symbol} is {weight}; it must be a fraction of the NAV, 0.5 for 50%, 0 to sell it"
             )
     if not (0 < aversion <= MOST_AVERSE and 0 <= band <= 1):
         raise PolicyError(

@@ -7,6 +7,7 @@ import numpy as np
 from optimizer import InfeasibleError, SolverError
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.proposals.compiled_policy import applied_policy
+from optimizer.proposals.frontier import free_of_trades
 from optimizer.proposals.proposal import believe
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
@@ -20,7 +21,7 @@ def efficient_frontier(
 ) -> tuple[list[Point], dict[str, Point]] | None:
     """(volatility, expected return) along the frontier, and of "held" and "target"; fractions per year.
 
-    None where the history is too short for beliefs, or the limits without turnover leave no portfolio at all.
+    None where the history is too short for beliefs, or the limits but those on trades leave no portfolio at all.
     """
     from optimizer import frontier
 
@@ -28,12 +29,9 @@ def efficient_frontier(
     beliefs, believed = believe(case.evidence, inputs.universe, inputs.policy, case.mandate)
     if beliefs is None:
         return None
-    applied = replace(
-        applied_policy(inputs.policy, believed, case.mandate)[0],
-        max_turnover=None, no_trade_band=None, min_return=None,
-    )  # fmt: skip
+    applied = applied_policy(free_of_trades(inputs.policy), believed, case.mandate)[0]
     try:
-        found = frontier(believed, applied, inputs.universe, points=points)
+        found = frontier(believed, replace(applied, min_return=None), inputs.universe, points=points)
     except (InfeasibleError, SolverError):
         return None
     wanted = con.execute(

@@ -261,6 +261,32 @@ def typed(desk: Desk, *words: str) -> str:
 
 
 @pytest.mark.parametrize("name", ITEMS)
+def test_a_policy_has_a_frontier_under_its_limits_but_those_on_trades(desk: Desk, name: str) -> None:
+    item = ITEMS[name]
+    inputs = {"portfolio_id": "long", "pricing_pack_id": PACK, "constraints": item.policy}
+    answer = desk.client.post("/v1/execute", json={"pattern_id": "efficient_frontier", "inputs": inputs})
+    assert answer.status_code == 200, answer.text
+    points = answer.json()["result"]["points"]
+    returns, risks = ([point[key] for point in points] for key in ("expected_return", "volatility"))
+    assert len(points) >= 2 and returns == sorted(returns) and risks == sorted(risks)
+    facts = desk.facts(name, "ledoit_wolf")
+    for w in map(weights_in, points):  # told to six digits
+        assert name != "largest" or largest(w, 2) <= 0.6 + 1e-5
+        assert name != "risk-shares" or facts.shares(w).max() <= 0.4 + 1e-5
+
+
+def weights_in(point: dict[str, Any]) -> Weights:
+    return np.array([point["weights"].get(symbol, 0.0) for symbol in SYMBOLS])
+
+
+@pytest.mark.parametrize("name", ["restricted", "trade-limits", "borrowed"])
+def test_a_policy_is_backtested_without_what_is_of_today_alone(desk: Desk, name: str) -> None:
+    with terminal(desk.at.folder) as at:
+        said = at("backtest", "--portfolio", name, "--json")
+    assert said.status == 0 and "failed" not in said.out, said
+
+
+@pytest.mark.parametrize("name", ITEMS)
 def test_no_portfolio_drawn_at_random_keeps_it_and_is_better(desk: Desk, name: str) -> None:
     item, w = ITEMS[name], desk.weights(name)
     facts = desk.facts(name, item.policy.get("covariance_method", "ledoit_wolf"))

@@ -227,6 +227,7 @@ MAKERS: dict[str, Maker] = {
     "SharedWindows.prices": lambda c: c.prices(c.n),
     "SharedWindows.recipe": lambda c: o.Recipe(lookback_days=c.one(60, 2)),
     "fund_map": lambda c: c.funds(),
+    "funds": lambda c: c.funds(),
     "fund": fund,
     "market_returns": lambda c: c.one({o.ExposureType.EQUITY: c.number(0.07)}, {}),
     "markets": lambda c: o.Estimates(("equity",), np.array([0.07]), np.array([[0.04]])),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from optimizer.errors import DataError
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 
@@ -16,6 +17,7 @@ def nearest_psd(covariance: Array, *, tolerance: float = 1e-7, rounds: int = 100
     >>> nearest_psd(np.array([[1.0, 1.2], [1.2, 1.0]])).round(4).tolist()
     [[1.0, 1.0], [1.0, 1.0]]
     """
+    covariance = floats("covariance", covariance)
     n = len(covariance)
     if not n or covariance.shape != (n, n) or not np.isfinite(covariance).all():
         raise DataError(

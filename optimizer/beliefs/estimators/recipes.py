@@ -37,7 +37,7 @@ from optimizer.beliefs.estimators.windows import (
     yearly_periods,
 )
 from optimizer.beliefs.own_numbers import with_benchmark, with_own
-from optimizer.errors import PolicyError
+from optimizer.errors import DataError, PolicyError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.returns import check_table, check_values, per_period, period_ends, simple_returns
@@ -125,6 +125,14 @@ def estimate(
     if not isinstance(given, pd.DataFrame) or not isinstance(recipe, Recipe):
         raise PolicyError(
             "estimate reads a DataFrame, dates x symbols, by a Recipe; make a table and a recipe of them"
+        )
+    if market is not None and not isinstance(market, str):
+        raise PolicyError(
+            f"market is a {type(market).__name__}; name its column, or give a series as benchmark"
+        )
+    if len(given.index) and isinstance(given.index[0], str):
+        raise DataError(
+            f"the index is text, {given.index[0]!r}; make dates of it: table.index = pandas.to_datetime(table.index)"
         )
     given = given.set_axis([str(name) for name in given.columns], axis=1)
     symbols = recipe.symbols or tuple(given.columns)

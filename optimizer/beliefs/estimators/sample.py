@@ -8,6 +8,7 @@ from math import isfinite
 import numpy as np
 
 from optimizer.errors import DataError, PolicyError
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 
@@ -35,6 +36,7 @@ class Sample:
             raise PolicyError(f"half_life is {self.half_life}; it must be a number of periods above 0")
         if not isfinite(self.risk_free):
             raise PolicyError(f"risk_free is {self.risk_free}; it must be a rate per period, 0.0001 for 1 bp")
+        object.__setattr__(self, "returns", floats("returns", self.returns))
         if self.returns.ndim != 2 or not self.returns.size:
             raise DataError(f"returns have shape {self.returns.shape}; T x n are needed, a row a period")
         if np.isinf(self.returns).any():

@@ -220,3 +220,17 @@ def test_a_calmer_tail_is_the_best_of_every_quantile(seed: int, share: float, be
         best = best if p is None else min(best, float(p @ np.log(p / prior)))
     assert found.relative_entropy <= best * (1 + 1e-9) + 1e-12
     assert cvar(losses, found.probabilities, 0.95) <= value + 1e-9
+
+
+@pytest.mark.parametrize(("value", "sense"), [(0.5, "="), (0.5, ">="), (-0.5, "="), (-0.5, "<=")])
+def test_a_tail_beyond_every_loss_is_refused_by_itself(value: float, sense: str) -> None:
+    x = history(9, 60)
+    views = [
+        ScenarioView("volatility", {"A": 1}, 0.2),
+        ScenarioView("cvar", {"A": 0.5, "B": 0.5}, value, sense=sense),
+    ]
+    losses = -(x @ [0.5, 0.5, 0])
+    with pytest.raises(PolicyError) as refused:
+        pool(SYMBOLS, x, views)
+    said = f"view cvar(+0.5 A +0.5 B) {sense} {value:g}: the losses of these 60 scenarios are {losses.min():.4g} to"
+    assert str(refused.value).startswith(said)

@@ -22,3 +22,9 @@ def test_a_random_policy_is_certified_or_refused_by_name(seeds: Sequence[int]) -
 def test_a_thousand_random_policies_are_certified_or_refused_by_name(start: int) -> None:
     found = {seed: outcome(seed) for seed in range(start, start + 200)}
     assert all(told in FINE for told in found.values()), found
+
+
+def test_nothing_is_printed_beside_the_answer(capfd: pytest.CaptureFixture[str]) -> None:
+    """Of columns that are alike HiGHS told its output, whatever it was asked, and a command's JSON stands there too."""
+    assert outcome(50373) == "infeasible"
+    assert capfd.readouterr().out == ""
