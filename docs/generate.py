@@ -293,7 +293,14 @@ reasons of trades stand below their lines.
 | 3 | a check or a verification found a fault; a file is damaged, lost, or not the one that the anchor remembers |
 | 4 | `packs verify` alone: all is sound, but a break was once accepted |
 """
-PLACEHOLDERS = {"str": "text", "int": "number", "bool": "", "datetime": "date", "Path": "path"}
+PLACEHOLDERS = {
+    "str": "text",
+    "int": "number",
+    "float": "number",
+    "bool": "",
+    "datetime": "date",
+    "Path": "path",
+}
 
 
 def _commands(group: Any, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

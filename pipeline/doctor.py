@@ -15,6 +15,7 @@ import duckdb
 
 from optimizer import DataError, PackfolioError
 from pipeline.environment import Environment
+from resources.alerts.settings import load_notify
 from resources.audit.restatements import BookNews, Proposal, book_news, proposed_revisions
 from resources.audit.verification import check_published, verify_home
 from resources.ledger import ledger
@@ -52,7 +53,7 @@ def examine(environment: Environment, *, database: bool = False) -> list[dict[st
     database  also read every block of the warehouse and recompute every hash
     """
     checks: list[Callable[[Environment], Iterator[Finding]]] = [
-        _program, _home, _configuration, _warehouse, _anchor, _runs, _database if database else _continuity,
+        _program, _home, _configuration, _alerts, _warehouse, _anchor, _runs, _database if database else _continuity,
     ]  # fmt: skip
     return [asdict(finding) for check in checks for finding in check(environment)]
 
@@ -104,6 +105,29 @@ def _configuration(environment: Environment) -> Iterator[Finding]:
     models = f"; models {', '.join(desk.portfolios.models)}" if desk.portfolios.models else ""
     yield Finding("configuration", OK, f"{environment.config}: portfolios {names or 'none'}{models}")
     yield from _sources(environment, desk)
+
+
+def _alerts(environment: Environment) -> Iterator[Finding]:
+    """Whether notify.yaml can be read, and what its channels want of the environment; nothing without the file."""
+    try:
+        file = load_notify(environment.config)
+    except PackfolioError as error:
+        yield Finding("alerts", FAULT, str(error), "correct it: until then nobody is told of anything")
+        return
+    wanted = {} if file is None else {one.name: one.url_env for one in file.webhooks}
+    wanted |= {} if file is None else {one.name: one.password_env for one in file.mail}
+    for name, variable in wanted.items():
+        if variable and not os.environ.get(variable):
+            yield Finding(
+                "alerts",
+                NOTE,
+                f"{name} needs {variable}, which this shell has not",
+                "set it where Dagster runs",
+            )
+    if wanted:
+        yield Finding(
+            "alerts", OK, f"go to {', '.join(wanted)} while the sensor `alerts` is switched on in Dagster"
+        )
 
 
 def _sources(environment: Environment, desk: Configuration) -> Iterator[Finding]:

@@ -127,8 +127,13 @@ def _asked(found: "Statement", answers: "Answers") -> "Answers":
 
 
 def _asked_account(accounts: Sequence[str]) -> str:
-    said = f"The file has the accounts {', '.join(accounts)}. Which one, or all of them as one (all)?"
-    return str(typer.prompt(said, err=True)).strip()
+    def known(said: str) -> str:
+        if said.strip() not in (*accounts, "all"):
+            raise typer.BadParameter(f"there is no account {said.strip()!r}; {meant(said.strip(), accounts)}")
+        return said.strip()
+
+    question = f"The file has the accounts {', '.join(accounts)}. Which one, or all of them as one (all)?"
+    return str(typer.prompt(question, err=True, value_proc=known))  # asks again after a wrong answer
 
 
 def _asked_day() -> date:

@@ -67,8 +67,8 @@ def import_holdings(
             highlight=False, soft_wrap=True,
         )  # fmt: skip
 
-    for symbol, why in unpriced.items():
-        out.print(f"[yellow]![/yellow] {symbol}: {why} (sources.yaml)", highlight=False, soft_wrap=True)
+    for name, why in unpriced.items():
+        out.print(f"[yellow]![/yellow] {name}: {why} (sources.yaml)", highlight=False, soft_wrap=True)
 
 
 def _unpriced(symbols: Sequence[str]) -> dict[str, str]:

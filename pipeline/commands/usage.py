@@ -89,8 +89,8 @@ def day(said: str) -> date:
             return date.fromisoformat(said)
         except ValueError:
             raise typer.BadParameter(f"{said!r} is no day of the calendar") from None
-    meant = " or ".join(sorted({str(found) for form in FORMS if (found := _read(said, form))}))
-    near = f"; did you mean {meant}?" if meant else ""
+    days = " or ".join(sorted({str(found) for form in FORMS if (found := _read(said, form))}))
+    near = f"; did you mean {days}?" if days else ""
     raise typer.BadParameter(f"{said!r} is no date: write YYYY-MM-DD, such as 2024-01-31{near}")
 
 

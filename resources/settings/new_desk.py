@@ -149,7 +149,6 @@ def make_desk(folder: Path, files: Mapping[str, str], *, example: bool = False) 
             (half / name).parent.mkdir(parents=True, exist_ok=True)
             (half / name).write_text(text, encoding="utf-8")
         _checked(half, place)
-        (folder / "inbox").mkdir(exist_ok=True)
         half.replace(place)
     except OSError as error:
         raise PolicyError(f"{folder} can not be written: {error.strerror}; choose another folder") from None

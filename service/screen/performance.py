@@ -69,10 +69,10 @@ def strategy(name: str) -> str:
 
 
 def line_rows(title: str, dates: Sequence[str], values: Row, factor: float) -> list[Row]:
-    """Rows of a chart of lines; days before the first whole window have none."""
+    """Rows of a chart of lines, the first series above the others; days before the first whole window have none."""
     return [
         {"Date": day, "Strategy": strategy(name), title: round(factor * value, 4)}
-        for name, series in values.items()
+        for name, series in reversed(values.items())  # what is drawn last lies on top
         for day, value in zip(dates, series, strict=True)
         if value is not None
     ]

@@ -153,6 +153,29 @@ def test_a_source_whose_folder_is_gone_and_a_file_that_cannot_be_read(desk: Envi
     assert "did you mean 'basis'" in found(desk, "fault")["configuration"]
 
 
+def test_the_file_of_alerts_is_read_before_something_has_to_be_told(
+    desk: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "alerts" not in {check for told in states(desk).values() for check in told}
+    file = desk.config / "notify.yaml"
+    file.write_text("webhooks: [{name: chat, url_env: DESK_HOOK}]\nfree_gib: 5\n")
+    monkeypatch.delenv("DESK_HOOK", raising=False)
+    told = states(desk)
+    assert (
+        told["note"]["alerts"] == "chat needs DESK_HOOK, which this shell has not; set it where Dagster runs"
+    )
+    assert told["ok"]["alerts"].startswith("go to chat while the sensor `alerts` is switched on")
+    monkeypatch.setenv("DESK_HOOK", "https://chat.example.org/x")
+    assert "alerts" not in found(desk, "note")
+    file.write_text("webhooks: [{name: chat, url: 'htp://x'}]\nfree_gb: 5\n")
+    fault = found(desk, "fault")["alerts"]
+    assert (
+        "must be an address that begins with http:// or https://" in fault
+        and "did you mean 'free_gib'" in fault
+    )
+    assert "until then nobody is told of anything" in fault
+
+
 def test_what_is_set_aside_or_refused_is_named_with_its_remedy(desk: Environment) -> None:
     assert (
         "prices of BAD are delivered and set aside since 2024-01-02" in found(desk, "note")["prices of BAD"]
