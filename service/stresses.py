@@ -5,6 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pandas as pd
+
 from optimizer import (
     CostModel,
     FactorModel,
@@ -16,7 +18,7 @@ from optimizer import (
     advise,
     plan_factor_hedges,
 )
-from optimizer.model.sessions import TRADING_DAYS
+from optimizer.model.sessions import periods_per_year
 from optimizer.risk.hedges import Hedge
 from optimizer.risk.regimes import Book, Recommendation
 from optimizer.risk.scenarios import Stress, find_scenario
@@ -210,7 +212,12 @@ def _covering(desk: Desk, book: Exposed) -> FactorModel:
     recipe = book.case.snapshot.recipe()
     with desk.read() as reading:
         model, returns = reading.factors(book.pack, recipe)
-    return with_others(model, returns, book.prices, recipe.periods_per_year or float(TRADING_DAYS))
+    return with_others(
+        model,
+        returns,
+        book.prices,
+        recipe.periods_per_year or periods_per_year(pd.DatetimeIndex(returns.index)),
+    )
 
 
 def _factor_hedge(
