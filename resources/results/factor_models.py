@@ -88,7 +88,7 @@ def factor_history(con: Connection, pack: Pack, recipe: Recipe, since: date) -> 
 
 def _periods(recipe: Recipe, panel: FactorPanel) -> float:
     """Returns a year, as stated or as the dates have; DataError where they are not those of sessions."""
-    found = recipe.periods_per_year or periods_per_year(pd.DatetimeIndex(panel.dates))
+    found = recipe.periods_per_year or periods_per_year(pd.DatetimeIndex(list(panel.dates)))
     if found < LEAST_PERIODS:
         raise DataError(
             f"a factor model describes names by daily returns; these have {found:g} a year: deliver daily prices, or "
