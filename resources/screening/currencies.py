@@ -1,4 +1,4 @@
-"""Rates and caps that are old, or contradict others, their units or a definition; securities in an unstated currency."""
+"""Rates and caps that are old, or contradict others, units or a definition; securities in an unstated currency."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
