@@ -63,16 +63,20 @@ def chosen_scenarios(
     return named or list(books.scenarios.values())
 
 
-def exposed(desk: Desk, loaded: Loaded) -> Exposed:
-    """What scenarios need to know of a portfolio, and what is to be said of its pack; kept per pack."""
+def exposed(desk: Desk, loaded: Loaded, *, moved: bool = True) -> Exposed:
+    """What scenarios need to know of a portfolio, and what is to be said of its pack; kept per pack.
+
+    moved  as in `read_exposed`
+    """
     books = desk.playbooks
-    books.require(SCENARIOS)
+    if moved:
+        books.require(SCENARIOS)
     digest = desk.configuration.digest
     funds = desk.configuration.funds
     with desk.read() as reading:
-        key = ("exposed", digest, loaded.pack.id, loaded.snapshot.portfolio_id)
+        key = ("exposed", digest, loaded.pack.id, loaded.snapshot.portfolio_id, moved)
         found = reading.memory.keep(
-            key, lambda: read_exposed(reading.con, loaded.pack, loaded.case, funds, books)
+            key, lambda: read_exposed(reading.con, loaded.pack, loaded.case, funds, books, moved=moved)
         )
     return replace(found, notes=(*loaded.notes, *found.notes))
 
