@@ -140,8 +140,8 @@ class OptimizerService:
     def factor_hedges(self, portfolio: Portfolio, targets: Mapping[str, float], pack_id: str) -> Answer:
         """`suggest_factor_hedges` in the caller's thread."""
         books = self.desk.playbooks
-        books.require(SCENARIOS, HEDGES)
-        book = exposed(self.desk, self.desk.case(pack_id, portfolio))
+        books.require(HEDGES)
+        book = exposed(self.desk, self.desk.case(pack_id, portfolio), moved=False)
         return factor_hedges_answer(self.desk, book, targets, books.instruments)
 
     def regime(self, portfolio: Portfolio, regime: str, pack_id: str) -> Answer:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pandas as pd
+
 from optimizer import (
     CostModel,
     FactorModel,
@@ -16,7 +18,7 @@ from optimizer import (
     advise,
     plan_factor_hedges,
 )
-from optimizer.model.sessions import TRADING_DAYS
+from optimizer.model.sessions import periods_per_year
 from optimizer.risk.hedges import Hedge
 from optimizer.risk.regimes import Book, Recommendation
 from optimizer.risk.scenarios import Stress, find_scenario
@@ -61,16 +63,20 @@ def chosen_scenarios(
     return named or list(books.scenarios.values())
 
 
-def exposed(desk: Desk, loaded: Loaded) -> Exposed:
-    """What scenarios need to know of a portfolio, and what is to be said of its pack; kept per pack."""
+def exposed(desk: Desk, loaded: Loaded, *, moved: bool = True) -> Exposed:
+    """What scenarios need to know of a portfolio, and what is to be said of its pack; kept per pack.
+
+    moved  as in `read_exposed`
+    """
     books = desk.playbooks
-    books.require(SCENARIOS)
+    if moved:
+        books.require(SCENARIOS)
     digest = desk.configuration.digest
     funds = desk.configuration.funds
     with desk.read() as reading:
-        key = ("exposed", digest, loaded.pack.id, loaded.snapshot.portfolio_id)
+        key = ("exposed", digest, loaded.pack.id, loaded.snapshot.portfolio_id, moved)
         found = reading.memory.keep(
-            key, lambda: read_exposed(reading.con, loaded.pack, loaded.case, funds, books)
+            key, lambda: read_exposed(reading.con, loaded.pack, loaded.case, funds, books, moved=moved)
         )
     return replace(found, notes=(*loaded.notes, *found.notes))
 
@@ -210,7 +216,12 @@ def _covering(desk: Desk, book: Exposed) -> FactorModel:
     recipe = book.case.snapshot.recipe()
     with desk.read() as reading:
         model, returns = reading.factors(book.pack, recipe)
-    return with_others(model, returns, book.prices, recipe.periods_per_year or float(TRADING_DAYS))
+    return with_others(
+        model,
+        returns,
+        book.prices,
+        recipe.periods_per_year or periods_per_year(pd.DatetimeIndex(returns.index)),
+    )
 
 
 def _factor_hedge(

@@ -16,10 +16,10 @@ from optimizer.factors.covariance import (
 )
 from optimizer.factors.descriptors import exposures_on, sector_constraint, universe_on
 from optimizer.factors.factor_model import FactorModel
-from optimizer.factors.panel import MONTH, YEAR, FactorPanel, Mask, Plan, plan_of, trimmed
+from optimizer.factors.panel import MONTH, YEAR, FactorPanel, Mask, Plan, check_plan, plan_of, trimmed
 from optimizer.factors.regression import constrained_wls
 from optimizer.factors.specific import Moments, specific_deviation
-from optimizer.factors.windows import Windows
+from optimizer.factors.windows import Windows, spread
 from optimizer.typing import Array
 
 
@@ -162,12 +162,13 @@ class FactorFit:
     def updated(self, panel: FactorPanel, watch: "Watch | None" = None) -> "FactorFit":
         """With the sessions of the panel after `last`; equal to a fit of all sessions within rounding.
 
-        panel  of the same symbols; YEAR + 1 sessions up to `last`, or all from the first, then the new ones
+        panel  YEAR + 1 sessions up to `last`, or all from the first, then the new ones, of the fit's symbols and of any
+               that join, of which nothing is known up to `last`; who left stays, without returns. Who has another name
+               is called so first: `replace(fit, symbols=...)`
         watch  as in `fit_factors`
-        Raises DataError for other symbols or too little history.
+        The factors stay those of the fit, whatever a longer history would allow.
+        Raises DataError for names that are missing or known before, other sectors or data, and too little history.
         """
-        if panel.symbols != self.symbols:
-            raise DataError("an update needs the symbols of the fit; fit the model anew for others")
         if self.last not in panel.dates:
             raise DataError(f"an update needs the sessions up to {self.last}, on which the fit ends")
         before = list(panel.dates).index(self.last)
@@ -175,7 +176,10 @@ class FactorFit:
             raise DataError(
                 f"an update needs {YEAR + 1} sessions up to {self.last}; the panel has {before + 1}"
             )
-        return _folded(self, trimmed(panel, self.plan), range(before + 1, len(panel.dates)), watch)
+        check_plan(self.plan, panel)
+        usable = trimmed(panel, self.plan)
+        start = self if panel.symbols == self.symbols else _joined(self, usable, before)
+        return _folded(start, usable, range(before + 1, len(panel.dates)), watch)
 
 
 Watch = Callable[[FactorFit, Session], None]
@@ -210,6 +214,31 @@ def fit_factors(
             "no session has a name with a return, a capitalisation and a sector; nothing can be fitted"
         )
     return fitted
+
+
+def _joined(fitted: FactorFit, panel: FactorPanel, last: int) -> FactorFit:
+    """The fit over the panel's names, with nothing on those that join, as a fit of all sessions has it by then."""
+    own = {symbol: place for place, symbol in enumerate(fitted.symbols)}
+    place = np.array([own.get(symbol, -1) for symbol in panel.symbols])
+    if lost := sorted(own.keys() - set(panel.symbols)):
+        raise DataError(
+            f"the panel lacks {', '.join(lost)}; keep who left, without returns, or fit the model anew"
+        )
+    known = panel.present[: last + 1]
+    known = known if panel.traded is None else known | (panel.traded[: last + 1] > 0)
+    if seen := [panel.symbols[i] for i in np.flatnonzero((place < 0) & known.any(axis=0))]:
+        raise DataError(
+            f"{', '.join(seen)} has returns or volumes up to {fitted.last} that the fit has not seen; fit it anew"
+        )
+    sessions = tuple(
+        replace(one, specific_returns=spread(one.specific_returns, place, np.nan)) for one in fitted.sessions
+    )
+    wider = replace(
+        fitted, symbols=panel.symbols, sessions=sessions, windows=fitted.windows.over(place),
+        moments=fitted.moments.over(place), exposures=spread(fitted.exposures.T, place).T,
+        universe=spread(fitted.universe, place) > 0, weights=spread(fitted.weights, place),
+    )  # fmt: skip
+    return _at_close(wider, panel, last)
 
 
 def _folded(start: FactorFit, panel: FactorPanel, days: Sequence[int], watch: Watch | None) -> FactorFit:

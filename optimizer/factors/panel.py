@@ -158,6 +158,22 @@ def plan_of(panel: FactorPanel) -> Plan:
     return Plan(styles + scores, sectors, warm_up, missing)
 
 
+def check_plan(plan: Plan, panel: FactorPanel) -> None:
+    """Raises DataError where a panel has not the sectors or the data of a plan that was made of another."""
+    if plan.sectors and (panel.sectors is None or panel.sector_names != plan.sectors):
+        told = ", ".join(panel.sector_names) or "unknown"
+        raise DataError(
+            f"the sectors are {told}, those of the fit {', '.join(plan.sectors)}; fit the model anew"
+        )
+    has = {"size": panel.caps is not None, "liquidity": panel.traded is not None}
+    scores = set(plan.styles) - set(NEEDS)
+    lacks = [style for style, told in has.items() if style in plan.styles and not told]
+    if lacks := sorted([*lacks, *(scores - set(panel.scores))]):
+        raise DataError(
+            f"the panel has no data for {', '.join(lacks)} of the fit; add them, or fit the model anew"
+        )
+
+
 def trimmed(panel: FactorPanel, plan: Plan) -> FactorPanel:
     """The panel without what the plan leaves out, so that nothing half known sets a weight or a universe."""
     return replace(

@@ -7,6 +7,7 @@ from optimizer.factors.covariance import decay_weights, newey_west
 from optimizer.factors.factor_model import COMPONENT, SERIES, FactorModel
 from optimizer.typing import Array
 
+SAME = 1e-9  # of its size, that a series moves by itself: less is rounding
 LEAST_FREEDOM = 12  # returns more than factors, from which on a slope says something
 
 
@@ -17,9 +18,11 @@ def time_series_model(
     """Exposures to given series by regression: r_i = a_i + b_i' f + e_i, name by name.
 
     returns  (T, n) less the risk-free rate where the series are; NaN = none, and then left out for that name
-    series   (T, K) returns of the factors, such as those of Fama & French;  half_life  of the weights; None = equal
+    series   (T, K) returns of the factors, such as those of Fama & French, over the same periods;  half_life  of the
+             weights; None = equal;  periods_per_year  that of the rows: 252 of sessions, 52 of weeks, 12 of months
     lags     of Newey-West in the factors' covariance
-    Raises DataError for other shapes, or a name with fewer than K + 12 returns.
+    Raises DataError for other shapes, series with gaps, that do not move or that others make up, and names with fewer
+    than K + 12 returns or with none where a series moves.
     Source: Fama & French (1993), JFE 33; Grinold & Kahn (2000), ch. 3.
 
     >>> r = np.array([[0.01, 0.02], [-0.01, -0.02]] * 10)
@@ -27,21 +30,25 @@ def time_series_model(
     [[1.0], [2.0]]
     """
     rows, k = series.shape
-    if returns.shape != (rows, len(symbols)) or k != len(factors) or not np.isfinite(series).all():
-        raise DataError(
-            f"returns {returns.shape} and series {series.shape} must have the same rows, none missing"
-        )
+    _check_series(returns, symbols, series, factors)
     weights = np.full(rows, 1.0 / rows) if half_life is None else decay_weights(rows, half_life)
     known = np.isfinite(returns)
     if (few := known.sum(axis=0) < k + LEAST_FREEDOM).any():
         named = ", ".join(symbol for symbol, lacks in zip(symbols, few, strict=True) if lacks)
-        raise DataError(f"{named}: fewer than {k + LEAST_FREEDOM} returns beside the series; drop them")
+        raise DataError(
+            f"{named}: fewer than {k + LEAST_FREEDOM} returns beside the {k} series; drop them, or use fewer series"
+        )
     slopes, specific = np.empty((len(symbols), k)), np.empty(len(symbols))
     design = np.column_stack([np.ones(rows), series])
-    for i in range(len(symbols)):
+    for i, symbol in enumerate(symbols):
         root = np.sqrt(weights * known[:, i])
         own = np.where(known[:, i], returns[:, i], 0.0)
-        answer = np.linalg.lstsq(design * root[:, None], own * root, rcond=None)[0]
+        answer, _, rank, _ = np.linalg.lstsq(design * root[:, None], own * root, rcond=None)
+        if rank <= k:
+            why = "; ".join(dependent(series[known[:, i]], factors).values()) or "the weights leave too few"
+            raise DataError(
+                f"{symbol}: its returns do not tell the series apart ({why}); drop it, or a series"
+            )
         left = (own - design @ answer) * root
         count = float(known[:, i].sum())
         slopes[i] = answer[1:]
@@ -50,6 +57,52 @@ def time_series_model(
     return FactorModel(
         symbols, factors, (SERIES,) * k, slopes, covariance * periods_per_year, specific * periods_per_year
     )
+
+
+def _check_series(returns: Array, symbols: tuple[str, ...], series: Array, factors: tuple[str, ...]) -> None:
+    rows, k = series.shape
+    if returns.shape != (rows, len(symbols)) or k != len(factors):
+        raise DataError(
+            f"returns {returns.shape} of {len(symbols)} names and series {series.shape} of {len(factors)} factors must "
+            f"have the same rows, a column a name and a factor"
+        )
+    gaps = ~np.isfinite(series)
+    if gaps.any():
+        factor, count = factors[int(gaps.any(axis=0).argmax())], int(gaps.any(axis=1).sum())
+        raise DataError(f"{factor} has a gap; leave the {count} rows with gaps out of series and returns")
+    if rows < k + LEAST_FREEDOM:
+        raise DataError(
+            f"{k} series of {rows} rows: {k + LEAST_FREEDOM} rows are needed; use fewer series, or longer ones"
+        )
+    if why := dependent(series, factors):
+        raise DataError(f"{'; '.join(why.values())}: no slope on it can be told; leave {', '.join(why)} out")
+
+
+def dependent(series: Array, factors: tuple[str, ...]) -> dict[str, str]:
+    """Factor -> why it has no slope of its own: it does not move, or those before it in the order make it up.
+
+    series  (T, K), none missing
+
+    >>> dependent(np.array([[0.1, 0.2, 1.0], [0.3, 0.6, 1.0], [0.2, 0.4, 1.0]]), ('x', 'y', 'z'))
+    {'y': 'y is made up by x', 'z': 'z does not move'}
+    """
+    found: dict[str, str] = {}
+    free: list[int] = []
+    moves = series - series.mean(axis=0) if len(series) else series
+    for place, factor in enumerate(factors):
+        own = moves[:, place]
+        size = np.linalg.norm(own)
+        if size <= SAME * max(np.linalg.norm(series[:, place]), np.finfo(float).tiny):
+            found[factor] = f"{factor} does not move"
+            continue
+        scaled = moves[:, free] / np.linalg.norm(moves[:, free], axis=0)
+        parts = np.linalg.lstsq(scaled, own / size, rcond=None)[0]
+        if np.linalg.norm(own / size - scaled @ parts) > SAME:
+            free.append(place)
+            continue
+        by = [factors[other] for other, part in zip(free, parts, strict=True) if abs(part) > SAME]
+        found[factor] = f"{factor} is made up by {', '.join(by)}"
+    return found
 
 
 def principal_components(covariance: Array, symbols: tuple[str, ...], rows: int) -> FactorModel:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.factors.panel import Mask
+from optimizer.factors.panel import Codes, Mask
 from optimizer.factors.regression import constrained_wls
+from optimizer.factors.windows import spread
 from optimizer.typing import Array
 
 FULL_HISTORY, SHORT_HISTORY = (
@@ -49,6 +50,13 @@ class Moments:
         return Moments(
             products, self.weight * self.decay + known, lagged[:-1], self.count + known, self.decay
         )
+
+    def over(self, place: Codes) -> "Moments":
+        """Those of other names: of each the place that it has here, -1 for one without a residual."""
+        return Moments(
+            spread(self.products, place), spread(self.weight, place), spread(self.recent, place),
+            spread(self.count, place), self.decay,
+        )  # fmt: skip
 
     @property
     def daily(self) -> Array:

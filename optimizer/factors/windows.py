@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.factors.panel import MONTH, QUARTER, YEAR, FactorPanel
+from optimizer.factors.panel import MONTH, QUARTER, YEAR, Codes, FactorPanel, Mask
 from optimizer.typing import Array
 
 BETA_HALF_LIFE = 63  # sessions (USE4: HBETA)
@@ -44,6 +44,19 @@ class Windows:
                 if span == YEAR:
                     decayed -= DECAY**YEAR * leaving[:DECAYED]
         return Windows(self.seen + 1, decayed, boxes)
+
+    def over(self, place: Codes) -> "Windows":
+        """The sums of other names: of each the place that it has here, -1 for one of which nothing was seen."""
+        return Windows(self.seen, spread(self.decayed, place), spread(self.boxes, place))
+
+
+def spread(values: Array | Mask, place: Codes, nothing: float = 0.0) -> Array:
+    """(..., m) the last axis of (..., n) in another order: `nothing` where the place is -1.
+
+    >>> spread(np.array([1.0, 2.0]), np.array([1, -1, 0])).tolist()
+    [2.0, 0.0, 1.0]
+    """
+    return np.where(place >= 0, values[..., place], nothing)
 
 
 def added(panel: FactorPanel, day: int) -> Array:

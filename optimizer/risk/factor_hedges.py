@@ -6,7 +6,7 @@ from math import floor, isfinite
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import InfeasibleError, PolicyError
 from optimizer.factors.attribution import predicted_risk
 from optimizer.factors.factor_model import FactorModel
 from optimizer.model.estimates import Estimates
@@ -130,8 +130,24 @@ def _solved(
         method="min_volatility", long_only=False, asset_limits=dict(sides), factor_limits=ranges, cash_min=1.0 - CASH,
         cash_max=1.0 + CASH, risk_free_rate=0.0,
     )  # fmt: skip
-    answer = solve(estimates, policy, Universe(symbols, factors=own.loadings))
+    try:
+        answer = solve(estimates, policy, Universe(symbols, factors=own.loadings))
+    except InfeasibleError as error:
+        said = _out_of_reach(error, targets, symbols)
+        raise InfeasibleError(said, error.conflicts, error.ways) from None
     return dict(zip(symbols, answer.weights.tolist(), strict=True))
+
+
+def _out_of_reach(error: InfeasibleError, targets: Mapping[str, float], symbols: Sequence[str]) -> str:
+    """What the hedges cannot do, and targets that they can: of each way out the sizes that it leaves."""
+    ways = [[(one.limit.partition(" ")[2], one.stated) for one in way] for way in error.ways]
+    sizes = [
+        " and ".join(f"{factor} {targets[factor] + more:.4g}" for factor, more in way)
+        for way in ways
+        if all(factor in targets for factor, _ in way)  # the others give way in the instruments' own bounds
+    ]
+    remedy = f"allow {'; or '.join(sizes)}, or add instruments" if sizes else f"add instruments ({error})"
+    return f"{', '.join(symbols)} cannot bring {', '.join(targets)} within the targets together; {remedy}"
 
 
 def _plan(

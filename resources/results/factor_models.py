@@ -13,8 +13,8 @@ from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
 from optimizer.beliefs.estimators.spectral import settings_of
 from optimizer.factors.fit import FactorFit
 from optimizer.factors.panel import YEAR, Codes, Mask, sector_codes
-from optimizer.factors.series import LEAST_FREEDOM, time_series_model
-from optimizer.model.sessions import TRADING_DAYS
+from optimizer.factors.series import dependent, time_series_model
+from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 from resources.books.snapshots import kept_snapshots
 from resources.ledger.ledger import Connection
@@ -23,6 +23,7 @@ from resources.packs.liquidity import traded_volumes
 from resources.packs.pack_prices import in_currency, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 
+LEAST_PERIODS = 126.0  # returns a year: fewer are no daily ones, of which the descriptors are made
 BIAS = (0.8, 1.25)  # of the root mean square of a year's standardised returns; 1 is right
 LEAST_EXPLAINED = 0.1  # of the cross-section's squares
 FEW_NAMES = 10  # to a factor
@@ -75,15 +76,25 @@ def out_of_bounds(fit: FactorFit) -> dict[str, str]:
 
 def fitted_model(con: Connection, pack: Pack, recipe: Recipe) -> FactorFit:
     """The model of a recipe on the pack's own data; raises DataError where they do not do."""
-    periods = recipe.periods_per_year or float(TRADING_DAYS)
-    return fit_factors(factor_panel(con, pack, recipe), settings_of(recipe.half_life, periods))
+    panel = factor_panel(con, pack, recipe)
+    return fit_factors(panel, settings_of(recipe.half_life, _periods(recipe, panel)))
 
 
 def factor_history(con: Connection, pack: Pack, recipe: Recipe, since: date) -> FactorHistory:
     """The models of the days from `since` on, each of what was known on it."""
-    periods = recipe.periods_per_year or float(TRADING_DAYS)
     panel = factor_panel(con, pack, recipe, since - timedelta(days=DESCRIBED * YEAR))
-    return FactorHistory(panel, settings_of(recipe.half_life, periods))
+    return FactorHistory(panel, settings_of(recipe.half_life, _periods(recipe, panel)))
+
+
+def _periods(recipe: Recipe, panel: FactorPanel) -> float:
+    """Returns a year, as stated or as the dates have; DataError where they are not those of sessions."""
+    found = recipe.periods_per_year or periods_per_year(pd.DatetimeIndex(list(panel.dates)))
+    if found < LEAST_PERIODS:
+        raise DataError(
+            f"a factor model describes names by daily returns; these have {found:g} a year: deliver daily prices, or "
+            f"use another covariance_method"
+        )
+    return found
 
 
 def fitted_models(
@@ -266,21 +277,32 @@ def with_others(
 ) -> FactorModel:
     """The model with symbols that it does not cover, by regression of their returns on its factors'.
 
-    prices  (T, n) total-return prices, NaN where there is none. A symbol with too few returns is left out.
+    prices  (T, n) total-return prices, NaN where there is none; a return is that between two sessions of the factors
+    A factor that does not move, or that others make up, is left to those. A symbol whose returns are too few, or tell
+    the factors not apart, is left out.
     """
+    sessions = pd.DatetimeIndex(factor_returns.index)
     series = factor_returns[list(model.factors)].dropna()
+    free = [factor for factor in model.factors if factor not in dependent(series.to_numpy(), model.factors)]
+    places = [model.factors.index(factor) for factor in free]
     others = [symbol for symbol in prices.columns if symbol not in set(model.symbols)]
-    moves = prices[others].pct_change(fill_method=None).reindex(series.index)
-    enough = [s for s in others if moves[s].notna().sum() >= len(model.factors) + LEAST_FREEDOM]
-    if not enough:
-        return model
-    found = time_series_model(
-        moves[enough].to_numpy(dtype=float), tuple(enough), series.to_numpy(dtype=float), model.factors,
-        periods_per_year=periods,
-    )  # fmt: skip
+    days = prices.index[prices.index < sessions[0]][-1:].append(sessions)
+    moves = prices[others].reindex(days).pct_change(fill_method=None).reindex(series.index)
+    symbols, exposures, specific = [*model.symbols], [model.exposures], [model.specific]
+    for symbol in others:
+        try:
+            found = time_series_model(
+                moves[[symbol]].to_numpy(dtype=float), (symbol,), series[free].to_numpy(dtype=float), tuple(free),
+                periods_per_year=periods,
+            )  # fmt: skip
+        except DataError:  # its caller names who is left out
+            continue
+        wide = np.zeros((1, len(model.factors)))
+        wide[:, places] = found.exposures
+        symbols, exposures, specific = [*symbols, symbol], [*exposures, wide], [*specific, found.specific]
     return FactorModel(
-        (*model.symbols, *enough), model.factors, model.groups, np.vstack([model.exposures, found.exposures]),
-        model.factor_covariance, np.concatenate([model.specific, found.specific]),
+        tuple(symbols), model.factors, model.groups, np.vstack(exposures), model.factor_covariance,
+        np.concatenate(specific),
     )  # fmt: skip
 
 

@@ -119,11 +119,12 @@ class Exposed:
 
 
 def read_exposed(
-    con: Connection, pack: Pack, case: Case, funds: FundExposureMap, books: Playbooks
+    con: Connection, pack: Pack, case: Case, funds: FundExposureMap, books: Playbooks, *, moved: bool = True
 ) -> Exposed:
     """Reads prices of holdings, factor proxies and instruments under a pack, and estimates sensitivities.
 
     funds  what the desk's funds hold
+    moved  whether scenarios will move it: without, it has prices and markets, but no sensitivities and no replays
     """
     symbols = {*case.values, *wanted_symbols(books)}
     market = read_market(con, pack, symbols, [case.snapshot.base_currency], SESSIONS, windows_of(books))
@@ -134,7 +135,8 @@ def read_exposed(
 
     # Whoever asks may bring scenarios and limits of his own under the same names.
     model = recorded_model(con, pack, case.snapshot.recipe()) if books.by_factors else None
-    return replace(exposed_on(market, case, funds, books, once), shared=lambda _, make: make(), model=model)
+    found = exposed_on(market, case, funds, books, once, moved=moved)
+    return replace(found, shared=lambda _, make: make(), model=model)
 
 
 def wanted_symbols(books: Playbooks) -> set[str]:
@@ -153,7 +155,9 @@ def _candidates(books: Playbooks) -> set[str]:
     return wanted | {s for advices in books.regimes.values() for advice in advices for s in advice.candidates}
 
 
-def exposed_on(market: Market, case: Case, funds: FundExposureMap, books: Playbooks, once: Once) -> Exposed:
+def exposed_on(
+    market: Market, case: Case, funds: FundExposureMap, books: Playbooks, once: Once, *, moved: bool = True
+) -> Exposed:
     """`read_exposed` from a market that was read for many.
 
     once  gives by a key what was made before: what depends on the market alone is made once for all portfolios
@@ -171,15 +175,22 @@ def exposed_on(market: Market, case: Case, funds: FundExposureMap, books: Playbo
     shared: Once = (lambda key, make: once((key, span.key), make)) if even else (lambda _, make: make())
     told = each(once, "declared", kept, partial(_declared, known, books))
     declared = dict(zip(kept, told, strict=True))
-    sens = span.sensitivities(declared, proxies) if even else _sensitivities(span, declared, proxies, values)
-    quoted = [s for s in sens.symbols if s in wanted]
+    if not moved:
+        sens = estimate_sensitivities(
+            (), np.empty((0, 0)), factor_moves({}, {}, 0), np.empty((0, len(FACTORS)))
+        )
+    elif even:
+        sens = span.sensitivities(declared, proxies)
+    else:
+        sens = _sensitivities(span, declared, proxies, values)
+    quoted = [s for s in (sens.symbols if moved else kept) if s in wanted]
     risks = each(once, ("volatility", span.key), quoted, partial(_volatility_of, span))
     rate = case.inputs.policy.risk_free_rate or 0.0
     markets = {
         s: Quoted(newest[s][0] * market.exchange_rate(newest[s][1], currency), risk, rate)
         for s, risk in zip(quoted, risks, strict=True)
     }
-    missing = [factor for factor in FACTORS if factor not in proxies]
+    missing = [factor for factor in FACTORS if moved and factor not in proxies]
     notes = (
         [f"No proxy in {pack.id} for {', '.join(missing)}: declared sensitivities are used"]
         if missing
@@ -188,7 +199,7 @@ def exposed_on(market: Market, case: Case, funds: FundExposureMap, books: Playbo
     replays = {
         name: _replay(market, tuple(sorted({*values, *markets})), currency, scenario.window, once)
         for name, scenario in books.scenarios.items()
-        if scenario.window
+        if scenario.window and moved
     }
     return Exposed(pack, case, values, sens, markets, replays, span, notes, known, shared)
 

@@ -28,7 +28,8 @@ LISTED = 50  # portfolios that one look at the list shows
 STALE = "stale"
 STYLE = f"""<style>
 [class*=st-key-{STALE}] {{opacity: 0.45; filter: grayscale(1);}}
-[data-testid=stBaseButton-primary] {{background: #1f5aa6; border-color: #1f5aa6; color: #fff;}}
+[data-testid=stBaseButton-primary], [data-testid=stMultiSelect] [data-tag] {{
+    background: #1f5aa6; border-color: #1f5aa6; color: #fff;}}
 [data-testid=stCaptionContainer] {{color: inherit; opacity: 0.85;}}
 [data-testid=stCaptionContainer] * {{color: inherit;}}
 </style>"""

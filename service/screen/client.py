@@ -25,7 +25,9 @@ def refusal(status: int, value: Any) -> str:
     """What the API's error says, in its one shape; another server's error by its status."""
     if not isinstance(value, dict) or "message" not in value:
         return f"Something else than Packfolio's API answered, with status {status}; check the address."
-    return f"{value['message']}\n\n{value.get('remedy', '')} (trace {value.get('trace_id', 'unknown')})"
+    said = str(value["message"])
+    said += "" if said.endswith(".") else "."
+    return f"{said}\n\n{value.get('remedy', '')} (trace {value.get('trace_id', 'unknown')})"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from service.screen.shown import show_metrics, show_table
 from service.screen.tables import COUNT, literal
 
 Row = dict[str, Any]
+A_LINE = 3  # boxes beside each other
 
 
 def show_factor_hedges(client: Client, pack: str, name: str, currency: str) -> None:
@@ -28,12 +29,12 @@ def show_factor_hedges(client: Client, pack: str, name: str, currency: str) -> N
             "Choose at least one: funds of the catalogue bring it down, and add the least risk of any other kind."
         )
         return
-    boxes = zip(chosen, st.columns(len(chosen)), strict=True)
+    boxes = [box for _ in range(0, len(chosen), A_LINE) for box in st.columns(A_LINE)]
     targets = {
         factor: box.number_input(
             f"At most, {factor}", 0.0, 100.0, 0.0, 0.05, key=f"most {factor} {name} {pack}"
         )
-        for factor, box in boxes
+        for factor, box in zip(chosen, boxes, strict=False)
     }
     with st.spinner("Choosing hedges"):
         found = client.execute(

@@ -93,7 +93,12 @@ def show_hedges(client: Client, pack: str, name: str, currency: str) -> None:
         return
     st.caption(HELD)
     if not says_why_not(client, "scenarios"):
-        _show_scenario_hedges(client, pack, name, currency)
+        try:
+            _show_scenario_hedges(client, pack, name, currency)
+        except AnswerError as error:
+            if not error.lacks:
+                raise
+            st.info(f"Hedges of scenarios are left out: {literal(str(error))}")
     show_factor_hedges(client, pack, name, currency)
 
 

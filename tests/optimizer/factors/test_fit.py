@@ -33,8 +33,94 @@ def test_an_update_is_the_full_refit(fitted: FactorFit):
     assert len(before.updated(WHOLE.between(327 - 254, 330)).sessions) == len(fitted.sessions)
     with pytest.raises(DataError, match="253 sessions"):
         before.updated(WHOLE.between(200, 330))
-    with pytest.raises(DataError, match="symbols of the fit"):
+    with pytest.raises(DataError, match="the panel lacks N09"):
         before.updated(panel(names=9))
+
+
+EVENTS = ("joins", "leaves", "loses its cap", "has another sector", "has no score", "has no volume", "pauses")
+
+
+def through(made: FactorPanel, events: list[tuple[str, int, int]]) -> FactorPanel:
+    """The panel after events: (what happens, to which name, from which session on)."""
+    returns, sectors = made.returns.copy(), np.array(made.sectors)
+    tables = {"caps": made.caps.copy(), "traded": made.traded.copy(), "value": made.scores["value"].copy()}
+    for event, name, day in events:
+        if event == "has another sector":
+            sectors[day:, name] = -1 if day % 4 == 3 else day % 4
+            continue
+        rows = (
+            slice(day) if event == "joins" else slice(day, day + 3) if event == "pauses" else slice(day, None)
+        )
+        lost = {
+            "loses its cap": ["caps"],
+            "has no score": ["value"],
+            "has no volume": ["traded"],
+            "pauses": [],
+        }
+        for table in lost.get(event, [*tables]):
+            tables[table][rows, name] = np.nan
+        if event in ("joins", "leaves", "pauses"):
+            returns[rows, name] = np.nan
+    scores = {"value": tables["value"]}
+    return replace(
+        made, returns=returns, sectors=sectors, caps=tables["caps"], traded=tables["traded"], scores=scores
+    )
+
+
+@examples(6, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_days_after_days_are_the_refit_whoever_joins_leaves_or_changes(data: st.DataObject):
+    """Of 12 names up to six have an event in the last weeks, some of them after the fit; the others are calm."""
+    days = data.draw(st.sampled_from([150, 320]))
+    last = days - data.draw(st.integers(2, 6))
+    event = st.tuples(st.sampled_from(EVENTS), st.integers(0, 11), st.integers(last - 20, days - 1))
+    made = through(panel(data.draw(st.integers(0, 99)), days, 12), data.draw(st.lists(event, max_size=6)))
+    whole, fit = fit_factors(made), fit_factors(made.between(0, last))
+    assert (whole.plan.factors, whole.plan.warm_up) == (fit.plan.factors, fit.plan.warm_up)
+    for day in range(last, days):
+        fit = fit.updated(made.between(max(0, day - 254), day + 1))
+    same(fit, whole)
+    assert fit.quality == pytest.approx(whole.quality, abs=1e-9, nan_ok=True)
+
+
+def chosen(made: FactorPanel, names: list[int]) -> FactorPanel:
+    columns = {name: getattr(made, name)[:, names] for name in ("returns", "caps", "traded", "sectors")}
+    scores = {name: table[:, names] for name, table in made.scores.items()}
+    return replace(made, symbols=tuple(made.symbols[i] for i in names), scores=scores, **columns)
+
+
+@pytest.mark.parametrize("days", [150, 320])
+def test_a_name_that_joins_after_the_fit_comes_with_its_first_day_and_one_renamed_under_its_new_name(
+    days: int,
+):
+    made = through(panel(3, days, 12), [("joins", 5, days - 4), ("joins", 0, days - 2)])
+    kept, last = [i for i in range(12) if i not in (0, 5)], days - 5
+    fit = fit_factors(chosen(made, kept).between(0, last))
+    order = [11, 5, *[i for i in kept if i != 11], 0]
+    renamed = {"N07": "NEW"}
+    fit = replace(fit, symbols=tuple(renamed.get(symbol, symbol) for symbol in fit.symbols))
+    now = chosen(made, order)
+    now = replace(now, symbols=tuple(renamed.get(symbol, symbol) for symbol in now.symbols))
+    whole = fit_factors(now)
+    for day in range(last, days):
+        fit = fit.updated(now.between(max(0, day - 254), day + 1))
+    assert fit.symbols == whole.symbols and "NEW" in fit.symbols
+    same(fit, whole)
+    for one, other in zip(fit.sessions, whole.sessions, strict=True):
+        assert one.specific_returns == pytest.approx(other.specific_returns, abs=1e-10, nan_ok=True)
+
+
+def test_an_update_of_what_the_fit_has_not_seen_is_refused_by_name(fitted: FactorFit):
+    before = fit_factors(chosen(WHOLE, list(range(20))).between(0, 327))
+    with pytest.raises(DataError, match="N20, N21, N22, N23 has returns or volumes up to 326"):
+        before.updated(WHOLE)
+    two = replace(WHOLE, sector_names=("S0", "S1", "Z"))
+    with pytest.raises(
+        DataError, match="the sectors are S0, S1, Z, those of the fit S0, S1, S2; fit the model anew"
+    ):
+        fitted.updated(two)
+    with pytest.raises(DataError, match="no data for liquidity, size, value of the fit"):
+        fitted.updated(replace(WHOLE, caps=None, traded=None, scores={}))
 
 
 def test_an_update_needs_no_more_than_there_is_while_the_history_is_short():

@@ -62,5 +62,11 @@ def test_what_cannot_be_hedged_is_refused_by_name():
         plan_factor_hedges(MODEL, HELD, {"size": -1}, BOTH)
     with pytest.raises(PolicyError, match="no fund among the hedging instruments is covered"):
         plan_factor_hedges(MODEL, HELD, {"size": 0}, [Instrument("QQ", "etf", "SELL", ())])
-    with pytest.raises(InfeasibleError, match="max_factor market"):
-        plan_factor_hedges(MODEL, HELD, {"market": 0.0}, [Instrument("XX", "etf", "BUY", ())])
+    only_bought = [Instrument("XX", "etf", "BUY", ())]
+    with pytest.raises(
+        InfeasibleError, match="XX cannot bring market within the targets together; allow market "
+    ) as told:
+        plan_factor_hedges(MODEL, HELD, {"market": 0.0}, only_bought)
+    least = float(str(told.value).partition("allow market ")[2].partition(",")[0])
+    assert least == pytest.approx(before()[0], abs=0.001)
+    assert plan_factor_hedges(MODEL, HELD, {"market": least}, only_bought).after["market"] <= least + 1e-6

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from bench import PRICE_TYPES, STAMP, ingest, new_warehouse, staying_open
 
-from optimizer import Recipe
+from optimizer import DataError, FactorModel, Recipe
 from resources.lineage.tracing import trace_row
 from resources.packs.packs import Pack, cut_pack
 from resources.results.factor_models import (
@@ -150,6 +150,42 @@ def test_nothing_of_a_later_day_or_known_later_reaches_a_model(
         two = factor_frames({"r": fitted_model(later, later_pack, RECIPE)})
     for table, rows in one.items():
         pd.testing.assert_frame_equal(rows, two[table], check_exact=True, obj=table)
+
+
+@pytest.mark.parametrize(("step", "periods"), [(7, 0), (1, 365)])
+def test_prices_of_another_frequency_are_refused_or_counted_by_their_own_year(
+    tmp_path: Path, step: int, periods: int
+) -> None:
+    days = tuple(day.date() for day in pd.date_range("2022-01-03", periods=360, freq=f"{step}D"))
+    warehouse = new_warehouse(tmp_path, staying_open)
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "prices", prices(days, 1))
+        pack = cut_pack(tx, days[-1], ["feed"], days, CheckLimits()).pack
+    with warehouse.live() as con:
+        if periods:
+            assert fitted_model(con, pack, RECIPE).settings.periods_per_year == periods
+        else:
+            with pytest.raises(DataError, match="these have 52 a year: deliver daily prices"):
+                fitted_model(con, pack, RECIPE)
+
+
+def test_a_fund_is_seen_between_the_sessions_of_the_factors_and_a_factor_that_others_make_up_is_left_to_them() -> (
+    None
+):
+    rng = np.random.default_rng(3)
+    sessions = pd.bdate_range("2024-01-02", periods=120)
+    x, y = rng.normal(0, 0.01, (2, 120))
+    returns = pd.DataFrame({"x": x, "y": y, "still": 0.0, "both": x - y}, sessions)
+    fund = pd.Series(100 * (1 + 0.8 * x + 0.3 * y).cumprod(), sessions)
+    every_day = fund.reindex(pd.date_range("2024-01-01", sessions[-1])).interpolate().bfill()
+    model = FactorModel(
+        ("A",), ("x", "y", "still", "both"), ("series",) * 4, np.ones((1, 4)), np.eye(4), np.ones(1)
+    )  # fmt: skip
+    wider = with_others(
+        model, returns, pd.DataFrame({"FUND": every_day, "YOUNG": every_day.iloc[-10:]}), 252.0
+    )
+    assert wider.symbols == ("A", "FUND")
+    assert wider.exposures[1] == pytest.approx([0.8, 0.3, 0.0, 0.0], abs=0.02)
 
 
 def test_a_desk_with_prices_only_is_told_which_logs_would_give_more(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from bench import STAMP, ingest, new_warehouse, staying_open
 
-from resources.screening.interest import interest_faults
+from resources.screening.currencies import interest_faults
 
 END = date(2024, 6, 28)
 DAY = timedelta(days=1)

@@ -215,8 +215,8 @@ def test_a_silence_is_said_in_words(error: Exception, said: str, monkeypatch: py
 
 def test_a_refusal_is_the_apis_message_and_anything_else_is_called_foreign() -> None:
     problem = {"code": "busy", "message": "too many wait", "remedy": "Ask again.", "trace_id": "abc"}
-    assert refusal(503, problem) == "too many wait\n\nAsk again. (trace abc)"
-    assert refusal(503, {"message": "no"}) == "no\n\n (trace unknown)"
+    assert refusal(503, problem) == "too many wait.\n\nAsk again. (trace abc)"
+    assert refusal(503, {"message": "no"}) == "no.\n\n (trace unknown)"
     foreign = "Something else than Packfolio's API answered, with status 502; check the address."
     assert [refusal(502, "<html>"), refusal(502, {"detail": "x"})] == [foreign] * 2
 

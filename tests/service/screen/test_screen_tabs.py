@@ -154,6 +154,27 @@ def test_hedges_of_the_scenario_and_budget_chosen(api: Api) -> None:
     assert api.asked[-1][1]["max_cost_bps"] == 25.0
 
 
+def test_factors_are_hedged_though_scenarios_cannot_be_told(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priced = Client.execute
+
+    def lacking(self: Client, pattern: str, **inputs: Any) -> dict[str, Any]:
+        if pattern == "suggest_hedges":
+            raise AnswerError("AAA: no declared exposures", lacks=True)
+        return priced(self, pattern, **inputs)
+
+    monkeypatch.setattr(Client, "execute", lacking)
+    parts = [(f"f{number}", [0.5, 0.5]) for number in range(7)]
+    api.predicted = {"total": {"factors": [{"part": part, "exposure": sides} for part, sides in parts]}}
+    page = on("Hedges")
+    assert not page.error
+    assert page.info[-1].value == "Hedges of scenarios are left out: AAA: no declared exposures"
+    page.multiselect[0].set_value([part for part, _ in parts]).run()
+    assert sum(box.label.startswith("At most, ") for box in page.number_input) == 7
+    assert api.asked[-1][1]["targets"] == dict.fromkeys(("f0", "f1", "f2", "f3", "f4", "f5", "f6"), 0.0)
+
+
 def test_factors_are_hedged_where_the_portfolio_has_a_model(api: Api) -> None:
     assert not on("Hedges").multiselect
     parts = [("beta", [0.4, 0.5]), ("size", [-0.9, -0.8]), ("SPECIFIC", [None, None])]
