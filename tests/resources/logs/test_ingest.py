@@ -286,7 +286,8 @@ def evenings() -> dict[str, str]:
         lines = [f"AAA,2024-01-{day:02},{aaa:.3f},0,1", f"{gone},2024-01-{day:02},{40 + place},0,1"]
         lines += [f"MID,2024-01-{day:02},{20 + place},0,1"] if place >= 10 else []
         lines.append(f"BBB,2024-01-{day:02},{50 + place % 2},{0.5 * (place == 4)},1")
-        files[f"p{day:02}"] = HEADER + "".join(f"{line}\n" for line in lines)
+        lines.append(f"JMP,2024-01-{day:02},{(48 if place >= 4 else 20) + place % 2},0,1")
+        files[f"p202401{day:02}"] = HEADER + "".join(f"{line}\n" for line in lines)
     told = [f"AAA,2024-01-{SESSIONS[6]:02},split,7,", f"OLD,2024-01-{SESSIONS[3]:02},rename,,MID",
             f"MID,2024-01-{SESSIONS[7]:02},rename,,NEW", f"BBB,2024-01-{SESSIONS[5]:02},dividend,0.3,"]  # fmt: skip
     return files | {"actions": ACTIONS + "".join(f"{line}\n" for line in told)}
@@ -313,9 +314,11 @@ def test_a_month_of_evenings_and_actions_in_any_order_keeps_the_same_rows(tmp_pa
                 "qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1 order by all"
             )
         )
+        with desk.warehouse.live() as con:
+            assert open_questions(con) == []
     assert found[0] == found[1]
     assert [(row[1].day, row[4]) for row in found[0] if row[4] != 1] == [(SESSIONS[6], 7.0)]
-    assert {row[0] for row in found[0]} == {"AAA", "BBB", "NEW", "MID"}
+    assert {row[0] for row in found[0]} == {"AAA", "BBB", "JMP", "NEW", "MID"}
     assert sum(row[3] for row in found[0]) == pytest.approx(0.8)
 
 
