@@ -154,7 +154,8 @@ def _all_new(shape: Log) -> str:
 def _against_record(shape: Log, log: str, low: date, high: date, read_before: int | None) -> str:
     """SQL: the incoming rows, completed from the newest rows on record, each with its fate.
 
-    What was known earlier than the row on record corrects nothing: an old file is being read again.
+    What was known earlier than the row on record corrects nothing: an old file is being read again. What it takes back
+    it does by all that is known now.
     """
     said_since = "false" if read_before is None else f"c.ingest_seq > {read_before}"
     keys = ", ".join(shape.keys)
@@ -166,7 +167,11 @@ def _against_record(shape: Log, log: str, low: date, high: date, read_before: in
     completed = f"i.* {f'replace ({filled})' if filled else ''}"
     # the same value, told again later, is the same
     compared = [name for name in shape.values if name != "known_at"]
-    outdated = "i.known_at < c.known_at and c.withdrawn is null" if log == "prices" else "false"
+    outdated = (
+        "i.known_at < c.known_at and c.withdrawn is null and i.withdrawn is null"
+        if log == "prices"
+        else "false"
+    )
     return f"""
         with c as (
             select * from {log} where date between date '{low}' and date '{high}'

@@ -20,6 +20,7 @@ from resources.logs.recorded_actions import (
     ACTIONS,
     explained_deliveries,
     names_of_renames,
+    splits_from_actions,
     stated_actions,
     tell_unknown_symbols,
 )
@@ -235,7 +236,9 @@ class Inbox:
         context = screening(
             self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, stated.splits
         )
-        screened = screen(delivery, replace(context, recorded=around, elsewhere=elsewhere))
+        given = splits_from_actions(con, delivery.source) if stated.splits else frozenset[tuple[str, int]]()
+        context = replace(context, recorded=around, elsewhere=elsewhere, from_actions=given)
+        screened = screen(delivery, context)
         moved = moved_rows(con, screened, names_of_renames(con, self._renames(delivery.source)))
         return replace(screened, withdrawn=pa.concat_tables([no_longer_believed(con, screened), moved]))
 

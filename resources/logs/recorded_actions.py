@@ -68,6 +68,16 @@ def stated_actions(con: Connection, own: Iterable[Rename] = ()) -> StatedActions
     return StatedActions(splits, dividends, renames)
 
 
+def splits_from_actions(con: Connection, source: str) -> frozenset[tuple[str, int]]:
+    """(symbol, days since 1970) of the rows of a source that were given the split of an action."""
+    rows = con.execute(
+        "select distinct f.symbol, f.date - date '1970-01-01' from check_findings f "
+        "join ingests i on f.materialization = i.ingest_seq and i.source = ? where f.code = 'SPLIT_FROM_ACTION'",
+        [source],
+    ).fetchall()
+    return frozenset((str(symbol), int(day)) for symbol, day in rows)
+
+
 def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = ()) -> dict[str, str]:
     """Key -> payload of the deliveries of a price source that actions stated since then explain: to be read again.
 

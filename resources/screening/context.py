@@ -22,6 +22,7 @@ class Context:
     released  (symbol, day, code): rows that someone has looked at and found true
     recorded  the rows around the delivery, on record or set aside
     elsewhere what other sources say of a symbol
+    from_actions  (symbol, day) of the source's rows on record whose split is that of an action
     """
 
     today: date
@@ -33,3 +34,4 @@ class Context:
     watch_limits: WatchLimits = field(default_factory=WatchLimits)
     recorded: Recorded = field(default_factory=Recorded)
     elsewhere: Elsewhere = nowhere
+    from_actions: frozenset[tuple[str, int]] = frozenset()

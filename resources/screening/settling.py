@@ -52,7 +52,7 @@ def settle(
     series = merged.series(before)
     warnings: list[Finding] = []
     if delivery.basis == "as_traded":
-        filled, told = explained(merged.rows, series, known.splits)
+        filled, told = explained(merged.rows, series, known.splits, known.from_actions)
         merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)
         filled, told = told_by_adjusted(merged.rows, series, merged.delivered)
         merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)
@@ -76,7 +76,7 @@ def _with_rows(
     told: list[Finding],
     warnings: list[Finding],
 ) -> tuple[Merged, Series, list[Finding]]:
-    if not told:
+    if not told and rows is merged.rows:
         return merged, series, warnings
     merged = Merged(rows, merged.kept, merged.delivered, merged.recorded)
     return merged, merged.series(before), [*warnings, *told]

@@ -1,6 +1,6 @@
 """Splits that a price row does not state itself: those of the corporate actions, and those its adjusted close tells."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -19,16 +19,22 @@ NEAR = 0.002  # of a simple ratio, relative: what an adjusted close and a divide
 
 
 def explained(
-    rows: pa.Table, series: Series, splits: Mapping[tuple[str, int], float]
+    rows: pa.Table,
+    series: Series,
+    splits: Mapping[tuple[str, int], float],
+    from_actions: Collection[tuple[str, int]] = (),
 ) -> tuple[pa.Table, list[Finding]]:
     """The rows with the splits that only the corporate actions know, and a warning for each.
 
-    An action on a day without a row belongs to the next one, unless a row near it states the split itself.
+    from_actions  (symbol, day) of rows on record whose split is an action's
+    An action on a day without a row belongs to the next one, unless a row near it states the split itself. Where a row
+    came in that is nearer, the later one has no split any more.
     """
     codes = {name: code for code, name in enumerate(series.symbols)}
     bounds = series.bounds()
     firsts = {int(series.codes[place]): index for index, place in enumerate(bounds[:-1])}
-    found, warnings = {}, []
+    found: dict[int, float] = {}
+    warnings: list[Finding] = []
     for (symbol, day), ratio in splits.items():
         index = firsts.get(codes.get(symbol, -1))
         if index is None or ratio == 1:
@@ -39,6 +45,14 @@ def explained(
             continue
         near = np.abs(days - day) <= (0 if days[after] == day else LATE)
         place = int(bounds[index]) + after
+        later = range(place + 1, int(bounds[index]) + int(np.searchsorted(days, day + LATE, side="right")))
+        given = [
+            other
+            for other in later
+            if (symbol, int(series.days[other])) in from_actions and np.isclose(series.split[other], ratio)
+        ]
+        found |= dict.fromkeys(given, 1.0)
+        near[np.array(given, dtype=np.int64) - int(bounds[index])] = False
         if (series.split[bounds[index] : bounds[index + 1]][near] != 1).any():
             continue
         found[place] = ratio

@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from random import Random
 
 import pytest
 from draws import some
@@ -84,6 +85,56 @@ def test_what_others_said_since_stands_when_a_file_is_read_again(desk: Desk) -> 
     desk.ingest(b=HEADER + "BBB,2024-01-02,50.4,0,1\n")
     desk.ingest(actions=f"{ACTIONS}BBB,2024-01-03,dividend,0.3,\n")
     assert newest(desk, "BBB") == [(date(2024, 1, 2), 50.4, 0, 1), (date(2024, 1, 3), 51, 0.3, 1)]
+
+
+SESSIONS = [day for day in range(2, 20) if date(2024, 1, day).weekday() < 5 and day != 15]
+
+
+def evenings() -> dict[str, str]:
+    """A file an evening with a 7:1 split that actions alone tell, a chain of renames, a recycled ticker, a jump."""
+    files = {}
+    for place, day in enumerate(SESSIONS):
+        aaa, gone = (
+            (100 + place) / (7 if place >= 6 else 1),
+            "OLD" if place < 3 else "MID" if place < 7 else "NEW",
+        )
+        lines = [f"AAA,2024-01-{day:02},{aaa:.3f},0,1", f"{gone},2024-01-{day:02},{40 + place},0,1"]
+        lines += [f"MID,2024-01-{day:02},{20 + place},0,1"] if place >= 10 else []
+        lines.append(f"BBB,2024-01-{day:02},{50 + place % 2},{0.5 * (place == 4)},1")
+        lines.append(f"JMP,2024-01-{day:02},{(48 if place >= 4 else 20) + place % 2},0,1")
+        files[f"p202401{day:02}"] = HEADER + "".join(f"{line}\n" for line in lines)
+    told = [f"AAA,2024-01-{SESSIONS[6]:02},split,7,", f"OLD,2024-01-{SESSIONS[3]:02},rename,,MID",
+            f"MID,2024-01-{SESSIONS[7]:02},rename,,NEW", f"BBB,2024-01-{SESSIONS[5]:02},dividend,0.3,"]  # fmt: skip
+    return files | {"actions": ACTIONS + "".join(f"{line}\n" for line in told)}
+
+
+@pytest.mark.parametrize("seed", some([1, 2, 3, 4, 5, 6], 1))
+def test_a_month_of_evenings_and_actions_in_any_order_keeps_the_same_rows(tmp_path: Path, seed: int) -> None:
+    """One ingest of all, and one for each two files; a split that fell to a later row goes back to its own."""
+    files, found = evenings(), []
+    late = sorted(files)
+    Random(seed).shuffle(late)
+    for name, order in (
+        ("at_once", [sorted(files)]),
+        ("in_parts", [late[place : place + 2] for place in range(0, len(late), 2)]),
+    ):
+        (tmp_path / name).mkdir()
+        desk = Desk(tmp_path / name)
+        for some_files in order:
+            desk.ingest(**{one: files[one] for one in some_files})
+        desk.ingest()
+        found.append(
+            desk.rows(
+                "select symbol, date, close, dividend, split from believed_prices(null) "
+                "qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1 order by all"
+            )
+        )
+        with desk.warehouse.live() as con:
+            assert open_questions(con) == []
+    assert found[0] == found[1]
+    assert [(row[1].day, row[4]) for row in found[0] if row[4] != 1] == [(SESSIONS[6], 7.0)]
+    assert {row[0] for row in found[0]} == {"AAA", "BBB", "JMP", "NEW", "MID"}
+    assert sum(row[3] for row in found[0]) == pytest.approx(0.8)
 
 
 def test_a_rename_on_record_moves_the_rows_and_later_statements_find_them(desk: Desk) -> None:
