@@ -55,7 +55,7 @@ class NewBook:
             *rate,
             *both,
             f"  max_single_position_pct: {top}",
-            "  max_turnover_pct: 40        # buys and sales together, of the portfolio's value",
+            TURNOVER[self.mode],
             "  commission_per_trade: 0     # in base currency",
             "# views:                      # opinions on returns",
             "#   - {assets: [SYMBOL], type: absolute, expected_return_pct: 10, confidence: 0.5}",
@@ -68,6 +68,10 @@ RATE = "  risk_free_rate: {rate}        # a fraction per year: set it to today's
 MODES = {
     "live": "mode: live                    # holdings are what you import: packfolio holdings import",
     "paper": "mode: paper                   # the trades of each pack count as filled",
+}
+TURNOVER = {
+    "live": "  max_turnover_pct: 40        # buys and sales together, of the portfolio's value",
+    "paper": "  # max_turnover_pct: 40      # buys and sales together; it begins in cash: say it once invested",
 }
 PIPELINE = """\
 # Checks of packs and the replay of policies; what is left out has its default: docs/reference/configuration.md.

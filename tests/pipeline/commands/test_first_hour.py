@@ -134,6 +134,7 @@ def test_the_example_and_a_paper_book_are_desks_too(at: Terminal, tmp_path: Path
     ]  # the example's are where one asks for it
     paper = desk.portfolios.find("main")
     assert (paper.mode, paper.universe, paper.holdings[0].cash) == ("paper", ["KO", "XOM"], 5000)
+    assert paper.policy.max_turnover_pct is None  # which would keep it in cash
     refused = at("holdings", "import", str(PATHS["Fidelity"]), "--portfolio", "main")
     assert refused.status == 2 and "main is a paper book" in refused.err
 
