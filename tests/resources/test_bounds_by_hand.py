@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from resources.ledger.anchor_lines import ACCEPTED, INTENT, _object
+from resources.ledger.anchor_lines import ACCEPTED, INTENT, read_object
 from resources.prices.csv_file import _fail, at_most
 from resources.proofs import checkpoints
 from resources.results.measure_text import measure_text
@@ -46,7 +46,7 @@ def test_fifty_faults_of_a_file_are_told_and_the_others_counted(faults: int, tol
 @pytest.mark.parametrize("text", [b"[" * 200_000 + b"}", b'{"a": 1, "a": 2}', b"[1]", b"{]}"])
 def test_a_line_that_is_no_object_is_called_that_however_deep_it_is(text: bytes) -> None:
     with pytest.raises(ValueError, match="is no JSON object"):
-        _object(text)
+        read_object(text)
 
 
 def test_a_checkpoint_is_a_line_with_a_root_from_the_accepted_one_on(monkeypatch: pytest.MonkeyPatch) -> None:
