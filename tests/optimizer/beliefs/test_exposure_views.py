@@ -108,7 +108,6 @@ def test_every_way_to_state_views_takes_exposures() -> None:
             "has us_treasury alone, it comes with global_equity; name funds or exposures that can be told apart",
         ),
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_cannot_be_viewed_is_refused_by_name(view, funds, said) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(PolicyError, match=said):
