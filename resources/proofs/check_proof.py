@@ -388,8 +388,9 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         found = check(parsed(*proof), key, [parsed(*one) for one in kept], witnesses)
     except Refused as refusal:
-        answer = {"proven": False, "reason": str(refusal)}
-        print(json.dumps(answer) if told.json else f"not proven: {refusal}")
+        print(
+            json.dumps({"proven": False, "reason": str(refusal)}) if told.json else f"not proven: {refusal}"
+        )
         return 3
     answer = {"proven": True, **found.result, "checkpoint": found.checkpoint, "notes": found.notes}
     print(json.dumps(answer, indent=2) if told.json else "\n".join(map(_plain, _told(found))))

@@ -57,7 +57,7 @@ def test_a_checkpoint_is_a_line_with_a_root_from_the_accepted_one_on(monkeypatch
     lines = [line(1), line(2), accepted, line(4, INTENT), line(5, root=""), line(6)]
     store: Any = SimpleNamespace(anchor=None)
     for mark, places in ((accepted, [3, 6]), (None, [1, 2, 3, 6])):
-        found = SimpleNamespace(accepted=mark, lines=lines)
+        found = SimpleNamespace(accepted=mark, lines=lines, disputed=())
         monkeypatch.setattr(checkpoints, "read_anchors", lambda anchor, found=found: found)
         assert [one.place for one in checkpoints._rooted(store)] == places
 

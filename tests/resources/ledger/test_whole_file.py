@@ -71,10 +71,10 @@ def test_a_time_stamp_that_the_disk_does_not_take_leaves_those_before_readable(
     assert timestamps.read_stamps(file) == [one, one]
 
 
-def test_a_desk_is_made_with_its_inbox_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_desk_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch, pytest.raises(PolicyError, match="No space"):
         patch.setattr(Path, "replace", ended(FULL))
         new_desk.make_desk(tmp_path, {}, example=True)
     assert not (tmp_path / "config").exists() and not (tmp_path / "config.part").exists()
     made = new_desk.make_desk(tmp_path, {}, example=True)
-    assert made.is_dir() and (tmp_path / "inbox").is_dir()
+    assert made == tmp_path / "config" and (made / "sources.yaml").is_file()
