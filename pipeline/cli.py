@@ -13,6 +13,7 @@ import typer
 
 from optimizer import DataError, PackfolioError, PolicyError
 from pipeline.commands import accounts as account_commands
+from pipeline.commands import alerts as alert_commands
 from pipeline.commands import audit as audit_commands
 from pipeline.commands import backfill as backfill_command
 from pipeline.commands import holdings as holdings_commands
@@ -163,6 +164,7 @@ def run(
     with _instance() as instance, working("running", as_json) as watch:
         from pipeline import runs
 
+        runs.refuse_unknown(portfolio)
         begun = begin(here, asked)
         ingested = runs.ingest(instance, watch=watch, publish=False)
         try:
@@ -385,6 +387,7 @@ processes.register(app)
 backfill_command.register(app)
 holdings_commands.register(app)
 account_commands.register(app)
+alert_commands.register(app)
 audit_commands.register(app, packs)
 proof_commands.register(app)
 risk_commands.register(app)
