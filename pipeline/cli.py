@@ -252,7 +252,7 @@ def explain(
     """Why a symbol is traded, or not: the reason and the numbers behind it."""
     from pipeline.commands.printed.show import show_explanation
     from pipeline.commands.printed.show_audit import show_weight_changes
-    from resources.results.queries import explanation
+    from resources.results.explanations.explanation import explanation
 
     if since is None and symbol is None:
         raise PolicyError("name the symbol: packfolio explain PACK SYMBOL; or an earlier pack with --since")
