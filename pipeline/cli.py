@@ -22,7 +22,7 @@ from pipeline.commands import processes, usage
 from pipeline.commands import proofs as proof_commands
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
-from pipeline.commands.machine_faults import is_damaged, machine_fault
+from pipeline.commands.printed.machine_faults import is_damaged, machine_fault
 from pipeline.commands.terminal import (
     Json,
     PackArgument,
