@@ -136,7 +136,9 @@ def test_the_summary_is_in_words(report: Contents) -> None:
         "expected return", "volatility", "Sharpe", "notional", "NAV", "NAV after the trades", "bought", "sold", "costs",
         "costs, bps of the NAV", "turnover, one-way", "cash after the trades",
     ]  # fmt: skip
-    assert found.rows[4][1] == facts["totals"]["nav_before"] and found.rows[10][1] == facts["totals"]["turnover"]
+    assert (
+        found.rows[4][1] == facts["totals"]["nav_before"] and found.rows[10][1] == facts["totals"]["turnover"]
+    )
 
 
 def test_the_same_pack_gives_the_same_bytes_on_another_day(
