@@ -19,12 +19,11 @@ from resources.settings.funds import FundFile, FundsFile
 from resources.settings.models import ModelFile
 from resources.settings.policies.policy_schema import (
     BlackLittermanFile,
-    HarvestFile,
     HorizonFile,
     PolicyFile,
-    TaxFile,
 )
 from resources.settings.policies.rebalance_schema import CashFile, DriftFile, RebalanceFile
+from resources.settings.policies.tax_schema import HarvestFile, TaxFile
 from resources.settings.portfolios import HoldingsFile, LotFile, PortfolioFile, PositionFile
 from resources.settings.sources import (
     ClosureEntry,

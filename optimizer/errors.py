@@ -21,6 +21,15 @@ def meant(wanted: str, known: Iterable[str]) -> str:
     return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:MOST_NAMED]) or 'none'}{more}"
 
 
+def how_many(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> how_many(1, 'file'), how_many(1490, 'new row')
+    ('1 file', '1,490 new rows')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 class PackfolioError(Exception):
     """Base of every error that Packfolio raises on purpose.
 

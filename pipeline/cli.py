@@ -13,6 +13,7 @@ import typer
 
 from optimizer import DataError, PackfolioError, PolicyError
 from pipeline.commands import accounts as account_commands
+from pipeline.commands import alerts as alert_commands
 from pipeline.commands import audit as audit_commands
 from pipeline.commands import backfill as backfill_command
 from pipeline.commands import holdings as holdings_commands
@@ -21,7 +22,7 @@ from pipeline.commands import processes, usage
 from pipeline.commands import proofs as proof_commands
 from pipeline.commands import risk as risk_commands
 from pipeline.commands.audit import changes_since
-from pipeline.commands.machine_faults import is_damaged, machine_fault
+from pipeline.commands.printed.machine_faults import is_damaged, machine_fault
 from pipeline.commands.terminal import (
     Json,
     PackArgument,
@@ -163,6 +164,7 @@ def run(
     with _instance() as instance, working("running", as_json) as watch:
         from pipeline import runs
 
+        runs.refuse_unknown(portfolio)
         begun = begin(here, asked)
         ingested = runs.ingest(instance, watch=watch, publish=False)
         try:
@@ -250,7 +252,7 @@ def explain(
     """Why a symbol is traded, or not: the reason and the numbers behind it."""
     from pipeline.commands.printed.show import show_explanation
     from pipeline.commands.printed.show_audit import show_weight_changes
-    from resources.results.queries import explanation
+    from resources.results.explanations.explanation import explanation
 
     if since is None and symbol is None:
         raise PolicyError("name the symbol: packfolio explain PACK SYMBOL; or an earlier pack with --since")
@@ -385,6 +387,7 @@ processes.register(app)
 backfill_command.register(app)
 holdings_commands.register(app)
 account_commands.register(app)
+alert_commands.register(app)
 audit_commands.register(app, packs)
 proof_commands.register(app)
 risk_commands.register(app)

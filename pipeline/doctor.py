@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from optimizer import DataError, PackfolioError
+from optimizer.errors import how_many
 from pipeline.environment import Environment
 from resources.alerts.settings import load_notify
 from resources.audit.restatements import BookNews, Proposal, book_news, proposed_revisions
@@ -198,7 +199,8 @@ def _missing(con: Connection) -> Iterator[Finding]:
     for question in [question for question in aside if question.blocking][:MOST_TOLD]:
         yield Finding(f"prices of {question.symbol}", NOTE, set_aside_since(question), question.remedy)
     if aside:
-        said = f"{len(aside)} open questions about {sum(question.rows for question in aside)} rows set aside"
+        set_aside = how_many(sum(question.rows for question in aside), "row")
+        said = f"{how_many(len(aside), 'open question')} about {set_aside} set aside"
         yield Finding("set aside", NOTE, said, "see `packfolio packs show`, and `packfolio ingest --json`")
     yield from _factors(con)
 

@@ -12,10 +12,13 @@ from optimizer import DataError, PolicyError
 from pipeline.history import on_the_timeline
 from pipeline.run_history.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
+from resources.accounts.keys import key_of
+from resources.accounts.known import known_portfolios
 from resources.ledger.record_error import FAILED, FAULT, RecordError
 from resources.logs.calendars import desk_calendar
 from resources.logs.ingest import default_as_of
-from resources.packs.packs import newest_revision, pack_id
+from resources.packs.packs import newest_fresh, newest_revision, pack_id
+from resources.results.queries import portfolios_of
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.sources import wanted_sources
 from resources.store.warehouse import Warehouse
@@ -150,6 +153,18 @@ def _brought(result: dg.ExecuteInProcessResult) -> dict[str, int]:
     }
 
 
+def refuse_unknown(portfolio: str | None, as_of: date | None = None) -> None:
+    """Raises PolicyError for a portfolio that a run could not find, before there is one.
+
+    as_of  whose accounts are meant; when left out, what may come in with the run is left to a later look
+    """
+    if portfolio is None or (as_of is None and desk().portfolios.models):
+        return
+    with warehouse().live() as con:
+        known = known_portfolios(con, desk().portfolios, as_of or date.max)
+    key_of(known, portfolio, f"there is no portfolio {portfolio!r}")
+
+
 def choose_as_of(wanted: date | None, now: datetime | None = None) -> date:
     """The as-of date of a run; raises DataError for a session that is still open."""
     configuration, store = desk(), warehouse()
@@ -178,7 +193,11 @@ def run_pack(
     revise: str | None = None,
     watch: Watch = unwatched,
 ) -> Outcome:
-    """Runs the chain of one as-of date on what is on record; raises PolicyError to revise a date without a pack."""
+    """Runs the chain of one as-of date on what is on record.
+
+    Raises PolicyError to revise a date without a pack, or for a portfolio that there is not.
+    """
+    refuse_unknown(portfolio, as_of)
     if revise:
         with warehouse().live() as con:
             if newest_revision(con, as_of) is None:
@@ -215,7 +234,10 @@ def run_pack(
 def run_backtest(
     instance: dg.DagsterInstance, as_of: date, portfolio: str | None = None, watch: Watch = unwatched
 ) -> Outcome:
-    """Runs the `research` job under the pack of an as-of date."""
+    """Runs the `research` job under the pack of an as-of date; raises PolicyError for a portfolio that it lacks."""
+    if portfolio is not None:
+        with warehouse().live() as con:
+            portfolios_of(con, newest_fresh(con, as_of), portfolio)
     config = dg.RunConfig(ops={"backtest_results": {"config": _given(portfolio=portfolio)}})
     result = _execute("research", instance, config, watch, pack_id(as_of))
     if not result.success:

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from optimizer import DataError
+from optimizer.errors import how_many
 from pipeline.jobs import backup, daily_run, ingest, purge_runs
 from pipeline.run_history.attempts import PARTITION, SENSOR, attempts
 from pipeline.run_history.interrupted_runs import quiet, sweep
@@ -96,7 +97,7 @@ def missing_sessions(
             asked += 1
             yield dg.RunRequest(run_key=f"missing-{key}-{attempt}", partition_key=key)
     if not asked:
-        waiting = f"{len(missing)} sessions wait for their next attempt"
+        waiting = f"{how_many(len(missing), 'session')} to be tried again later"
         yield dg.SkipReason(waiting if missing else f"every session up to {last} has its pack")
 
 

@@ -17,8 +17,23 @@ HELD_ALONE = 1e-9
 
 
 def exposures_in(names: Iterable[object]) -> tuple[ExposureType, ...]:
-    """The exposures among the names of a view; PolicyError with near ones for one that does not exist."""
-    return tuple(ExposureType.parse(n.removeprefix(PREFIX)) for n in map(str, names) if n.startswith(PREFIX))
+    """The exposures among the names of a view; PolicyError for one that nobody can have an opinion on."""
+    return tuple(_exposure(n) for n in map(str, names) if n.startswith(PREFIX))
+
+
+def _exposure(name: str) -> ExposureType:
+    """The exposure of `exposure:us_equity`.
+
+    Raises PolicyError with near ones for one that does not exist, and for `unknown`: it is no market but the sum of
+    what no fund's facts explain.
+    """
+    kind = ExposureType.parse(name.removeprefix(PREFIX))
+    if kind is ExposureType.UNKNOWN:
+        raise PolicyError(
+            f"{name} is no market to have a view on, it stands for all that nothing is known of; name the symbols, or "
+            f"state what they hold with the facts of the funds"
+        )
+    return kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +58,7 @@ class Named:
         """
         if name.startswith(PREFIX):
             spread = np.ones(len(self.symbols)) if equal else np.maximum(self.market_weights, 0.0)
-            return self._pure(ExposureType.parse(name.removeprefix(PREFIX)), spread, view)
+            return self._pure(_exposure(name), spread, view)
         if name not in self._place:
             near = get_close_matches(name, self.symbols, n=3) or sorted(self.symbols)[:20]
             raise PolicyError(
@@ -57,7 +72,7 @@ class Named:
     def size(self, name: str) -> float:
         """The market's weight in a symbol or exposure that `row` knows."""
         if name.startswith(PREFIX) and self.funds is not None:
-            kind = ExposureType.parse(name.removeprefix(PREFIX))
+            kind = _exposure(name)
             return float(self.funds.matrix(self.symbols, [kind])[0] @ self.market_weights)
         return float(self.market_weights[self._place[name]])
 

@@ -16,6 +16,7 @@ from pipeline.commands.terminal import err
 EXAMPLES = {
     "accounts list": "packfolio accounts list smith --outcome no_trade",
     "accounts show": "packfolio accounts show main",
+    "alerts test": "packfolio alerts test",
     "anchor checkpoint": "packfolio anchor checkpoint > checkpoint.txt",
     "anchor keygen": "packfolio anchor keygen ~/keys/desk.pem",
     "anchor revoke": "packfolio anchor revoke lost.pub --reason 'the laptop was stolen'",

@@ -13,7 +13,7 @@ from optimizer.problem.trade_bounds import RESTRICTIONS
 from resources.accounts.keys import key_of
 from resources.accounts.rows import CASH
 from resources.ledger.ledger import Connection
-from resources.packs.packs import Pack
+from resources.packs.packs import Pack, newest_revision
 from resources.packs.rates import exchange_rate
 from resources.settings.models import ModelFile
 from resources.settings.policies.policy_schema import PolicyFile
@@ -83,11 +83,24 @@ def accounts_of(con: Connection, pack: Pack, portfolios: Portfolios) -> list[Acc
     ]
 
 
+def known_portfolios(con: Connection, portfolios: Portfolios, as_of: date) -> list[tuple[str, str]]:
+    """(key, name) of every portfolio of a desk on a day, as a pack that is cut now would know them."""
+    pack = newest_revision(con, as_of)
+    mark = pack.watermark if pack is not None and pack.fresh else NEWEST
+    rows = con.execute(
+        "select account, coalesce(name, account) from known_accounts(?, ?) where closed is null order by 1",
+        [as_of, mark],
+    ).fetchall()
+    return [
+        *((str(file.id), file.name) for file in portfolios.files),
+        *((str(key), str(name)) for key, name in rows),
+    ]
+
+
 def find_account(accounts: Sequence[Account], wanted: str) -> Account:
     """The account of that key, id or name; raises PolicyError that lists what there is, or whom a name may mean."""
-    key = key_of(
-        [(one.id, one.name) for one in accounts], wanted, f"there is no portfolio {wanted!r}; there are"
-    )
+    known = [(one.id, one.name) for one in accounts]
+    key = key_of(known, wanted, f"there is no portfolio {wanted!r}")
     return next(one for one in accounts if one.id == key)
 
 
@@ -145,6 +158,7 @@ def read_accounts(con: Connection, pack: Pack, models: Mapping[str, ModelFile]) 
     return found
 
 
+NEWEST = 2**62  # past every ingest
 NO_MODEL = ModelFile(name="none", universe=[])
 POSITIONS = (
     "select account, symbol, date, lot, quantity, cost_basis, acquired from known_positions(?, ?) "

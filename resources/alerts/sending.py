@@ -3,27 +3,49 @@
 import smtplib
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import partial
 
 import requests
 
-from optimizer import DataError
+from optimizer import DataError, PackfolioError
 from resources.alerts.conditions import Alert
 from resources.alerts.settings import MailFile, NotifyFile, WebhookFile, secret
 
 SECONDS = 20.0
-Send = Callable[[Sequence[Alert]], None]
+Send = Callable[[Sequence[Alert]], str]
+TEST = Alert("test", "test", "a test of Packfolio's alerts, sent by hand: nothing is wrong")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Whether a channel took the test message, and what it answered."""
+
+    channel: str
+    taken: bool
+    said: str
 
 
 def channels(file: NotifyFile) -> Mapping[str, Send]:
-    """Name of each channel -> how to send; sending raises DataError where it is not taken."""
+    """Name of each channel -> how to send; sending gives the answer, and raises DataError where it is not taken."""
     hooks: dict[str, Send] = {hook.name: partial(post, hook) for hook in file.webhooks}
     boxes: dict[str, Send] = {box.name: partial(write, box) for box in file.mail}
     return {**hooks, **boxes}
 
 
-def post(hook: WebhookFile, alerts: Sequence[Alert]) -> None:
+def tried(ways: Mapping[str, Send]) -> list[Tried]:
+    """One test message to each channel; what one does not take keeps it from no other."""
+    found = []
+    for name, send in ways.items():
+        try:
+            found.append(Tried(name, True, send([TEST])))
+        except PackfolioError as error:
+            found.append(Tried(name, False, str(error)))
+    return found
+
+
+def post(hook: WebhookFile, alerts: Sequence[Alert]) -> str:
     """One POST with all alerts; raises DataError without the address, which may be a secret."""
     body = {
         "text": text_of(alerts),
@@ -35,9 +57,10 @@ def post(hook: WebhookFile, alerts: Sequence[Alert]) -> None:
         raise DataError(f"webhook {hook.name} was not reached: {type(error).__name__}") from None
     if not answer.ok or answer.is_redirect:
         raise DataError(f"webhook {hook.name} answered with status {answer.status_code}")
+    return f"webhook {hook.name} answered with status {answer.status_code}"
 
 
-def write(box: MailFile, alerts: Sequence[Alert]) -> None:
+def write(box: MailFile, alerts: Sequence[Alert]) -> str:
     """One mail with all alerts; raises DataError where the server does not take it."""
     mail = EmailMessage()
     mail["Subject"] = f"Packfolio: {alerts[0].said[:60]}" + (
@@ -56,6 +79,7 @@ def write(box: MailFile, alerts: Sequence[Alert]) -> None:
         raise DataError(
             f"mail {box.name} was not taken by {box.host}:{box.port}: {type(error).__name__}"
         ) from None
+    return f"mail {box.name} was taken by {box.host}:{box.port} for {', '.join(box.to)}"
 
 
 def text_of(alerts: Sequence[Alert]) -> str:

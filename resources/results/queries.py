@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from optimizer import DataError, PolicyError
-from optimizer.errors import meant
+from optimizer import DataError
 from resources.accounts.keys import key_of
 from resources.books.day_before import out_of_date
 from resources.ledger.ledger import Connection
@@ -68,9 +67,9 @@ def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Ro
         shown.append(
             {
                 **found,
-                "result": _decoded(result[owner][0]) if owner in result else None,
-                "totals": _decoded(totals[owner][0]) if owner in totals else None,
-                "trades": [_decoded(order) for order in orders.get(owner, [])],
+                "result": decoded(result[owner][0]) if owner in result else None,
+                "totals": decoded(totals[owner][0]) if owner in totals else None,
+                "trades": [decoded(order) for order in orders.get(owner, [])],
                 "lot_sales": sales.get(owner, []),
                 "trade_schedule": schedule.get(owner, []),
                 "adjustments": adjustments.get(owner, []),
@@ -169,50 +168,12 @@ def missing_factors(con: Connection, pack: Pack, recipe: str | None = None) -> l
 JSON_COLUMNS = ("warnings", "certificate", "diagnostics", "constraints", "numbers")
 
 
-def _decoded(row: Row) -> Row:
+def decoded(row: Row) -> Row:
+    """A row with its columns of JSON read."""
     return {
         name: json.loads(value) if name in JSON_COLUMNS and isinstance(value, str) else value
         for name, value in row.items()
     }
-
-
-def explanation(con: Connection, pack_id: str, symbol: str, portfolio: str | None = None) -> list[Row]:
-    """Why a symbol is traded or not, in every portfolio that has it; raises PolicyError when none has."""
-    pack = find_pack(con, pack_id)
-    found = rows(
-        con,
-        "select s.name, t.*, w.lower, w.upper, w.risk_contribution, w.binding, p.prior_return, p.posterior_return, "
-        "p.posterior_volatility, e.expected_return as historical_return, e.volatility, e.recipe "
-        "from latest_portfolio_snapshots s join latest_trades t using (pack_id, portfolio_id) "
-        "left join latest_optimal_weights w using (pack_id, portfolio_id, symbol) "
-        "left join latest_posterior_returns p using (pack_id, portfolio_id, symbol) "
-        "left join latest_return_estimates e using (pack_id, symbol) "
-        "where s.pack_id = $1 and t.symbol = $2 and coalesce(s.name = $3 or s.portfolio_id = $3, true) "
-        "qualify row_number() over (partition by s.name order by e.recipe) = 1 order by s.name",
-        [pack.id, symbol, portfolio],
-    )
-    if not found:
-        listed = rows(
-            con,
-            "select distinct symbol from latest_trades join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
-            "where pack_id = $1 and coalesce(s.name = $2 or portfolio_id = $2, true) order by 1",
-            [pack.id, portfolio],
-        )
-        whose = f"{portfolio} in {pack.id}" if portfolio else pack.id
-        known = meant(symbol, [row["symbol"] for row in listed])
-        raise PolicyError(f"{whose} neither holds nor trades {symbol!r}; {known}")
-    return [_decoded(row) | {"lots": _lots(con, pack, row["portfolio_id"], symbol)} for row in found]
-
-
-def _lots(con: Connection, pack: Pack, portfolio_id: str, symbol: str) -> list[Row]:
-    """The tax lots held of a symbol, and what the trades sell and realise of each."""
-    return rows(
-        con,
-        "select t.lot_id, t.acquired, t.quantity, t.cost_basis, l.quantity as sold, l.gain, l.long_term "
-        "from latest_tax_lots t left join latest_lot_sales l using (pack_id, portfolio_id, symbol, lot_id) "
-        "where pack_id = ? and portfolio_id = ? and symbol = ? order by t.acquired, t.lot_id",
-        [pack.id, portfolio_id, symbol],
-    )
 
 
 def packs_table(con: Connection) -> list[Row]:

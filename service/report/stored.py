@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from optimizer import DataError, PolicyError
+from optimizer.errors import how_many
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
 from resources.results.queries import backtest_of, pack_of_backtest, rows
@@ -158,21 +159,16 @@ def _book(reading: Reading, pack: Pack, row: Row, left_out: dict[str, str]) -> T
     returns = nav.pct_change(fill_method=None)[~anew].iloc[0 if anew[:1].all() else 1 :]
     if len(returns) < 2:
         left_out["book"] = (
-            f"its NAV is on record at {counted(len(nav), 'pack')} up to this one, which tells "
-            f"{counted(len(returns), 'return')}; two are needed"
+            f"its NAV is on record at {how_many(len(nav), 'pack')} up to this one, which tells "
+            f"{how_many(len(returns), 'return')}; two are needed"
         )
         return None
     held = _packs_weights(reading, pack, row)
     told = track({OWN: returns}, _rate(reading, pack.id, row), nav.index[0], weights=held)
     if skipped := int(anew[1:].sum()):
-        why = f"{skipped} returns: holdings were stated anew, and what was paid in or out is not on record"
+        why = f"{how_many(skipped, 'return')}: holdings were stated anew, and what was paid in or out is not on record"
         told.left_out["some days"] = why  # type: ignore[index]
     return told
-
-
-def counted(number: int, what: str) -> str:
-    """ "1 pack", "2 packs"."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _packs_weights(reading: Reading, pack: Pack, row: Row) -> pd.DataFrame | str:

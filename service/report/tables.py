@@ -105,18 +105,20 @@ def _left_out(section: Section) -> Iterator[list[str]]:
             yield from ([f"{name}: {part}", reason] for part, reason in told.left_out.items())
 
 
+SUMMARY = (
+    ("expected_return", "expected return", "percent"), ("volatility", "volatility", "percent"),
+    ("sharpe", "Sharpe", "ratio"), ("notional", "notional", "percent"), ("nav_before", "NAV", "money"),
+    ("nav_after", "NAV after the trades", "money"), ("bought", "bought", "money"), ("sold", "sold", "money"),
+    ("costs", "costs", "money"), ("cost_bps", "costs, bps of the NAV", "ratio"),
+    ("turnover", "turnover, one-way", "percent"), ("cash_after", "cash after the trades", "money"),
+)  # fmt: skip
+
+
 def _today(section: Section) -> Iterator[Table]:
     result = section.facts["result"] or {}
     totals = section.facts["totals"] or {}
-    wanted = (
-        ("expected_return", "percent"), ("volatility", "percent"), ("sharpe", "ratio"), ("notional", "percent"),
-    )  # fmt: skip
-    sums = (("nav_before", "money"), ("nav_after", "money"), ("bought", "money"), ("sold", "money"), ("costs", "money"),
-            ("cost_bps", "ratio"), ("turnover", "percent"), ("cash_after", "money"))  # fmt: skip
-    told = [(result, *item) for item in wanted] + [(totals, *item) for item in sums]
-    shown = [
-        (name.replace("_", " "), row[name], form) for row, name, form in told if row.get(name) is not None
-    ]
+    kept = {**result, "turnover": None, **totals}  # that of whole shares
+    shown = [(words, kept[name], form) for name, words, form in SUMMARY if kept.get(name) is not None]
     yield Table(
         "Summary",
         {"what": "text", "value": BY_ROW},

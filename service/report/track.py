@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer import DataError, performance_metrics
+from optimizer.errors import how_many
 from optimizer.measures.analytics import annual_rates, monthly_table
 from optimizer.measures.drawdowns import worst_drawdowns
 from optimizer.measures.rolling import rolling_beta, rolling_sharpe, rolling_volatility
@@ -92,7 +93,7 @@ def track(
     """
     own = returns[OWN]
     if len(own) < 2:
-        raise DataError(f"{len(own)} returns are on record; two are needed")
+        raise DataError(f"{how_many(len(own), 'return')} on record; two are needed")
     left_out = {} if isinstance(weights, pd.DataFrame) else {"weights over time": weights}
     columns = {}
     for name in sorted(returns, key=lambda name: (name != OWN, name != BENCHMARK, name)):
@@ -149,7 +150,7 @@ def _measures(
     left_out: dict[str, str],
 ) -> dict[str, dict[str, dict[str, float]]]:
     if len(frame) < LEAST:
-        left_out["measures"] = f"{len(frame)} returns are on record; figures a year need {LEAST}"
+        left_out["measures"] = f"{how_many(len(frame), 'return')} on record; figures a year need {LEAST}"
         return {}
     benchmark = frame.get(BENCHMARK)
     rates = np.zeros(len(frame)) if known is None else known

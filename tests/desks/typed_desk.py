@@ -69,6 +69,7 @@ def typed_desk(folder: Path) -> Typed:
         (folder / "inbox" / "restated.csv").write_text("symbol,date,close\nAAA,2024-02-28,90\n")
         (folder / "config" / "portfolios" / "tight.yaml").write_text(TIGHT)
         second = at("run")
+        assert second.status == 1 and second.err.startswith("1 without weights: tight: "), second
         rejected = at.read("run", "--as-of", "2024-03-20", status=3)
         revised = at.read("packs", "revise", "2024-02-28", "--reason", "  a restated close ", status=1)
         backtest = at.read("backtest", "--portfolio", "book")

@@ -2,7 +2,7 @@
 
 import dagster as dg
 import pytest
-from typed_desk import Typed
+from typed_desk import THURSDAY, Typed
 
 pytestmark = pytest.mark.xdist_group("terminal")
 
@@ -23,6 +23,24 @@ def test_runs_of_the_command_line_are_of_the_code_location_of_the_ui(
     assert [one.job_name for one in origins if one] == [run.job_name for run in runs]
     workspace = (typed.at.home / "dagster" / "workspace.yaml").read_text()
     assert "module_name: pipeline.definitions" in workspace and "location_name: packfolio" in workspace
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "--portfolio", "bok"), "there is no portfolio 'bok'; did you mean book?"),
+        (("backtest", "--portfolio", "bok"), f"{THURSDAY} has no portfolio 'bok'; did you mean book?"),
+    ],
+)
+def test_a_wrong_portfolio_is_refused_before_there_is_a_run(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(typed.at.home / "dagster"))
+    with dg.DagsterInstance.get() as instance:
+        before = instance.get_runs_count()
+        refused = typed.at(*words)
+        assert (refused.status, refused.err) == (2, f"PolicyError {said}\n")
+        assert instance.get_runs_count() == before > 0
 
 
 def test_dagster_keeps_a_sentence_of_what_each_check_found(

@@ -308,6 +308,7 @@ def test_a_run_is_of_the_portfolio_that_was_asked(
     monkeypatch.setattr(cli, "_instance", opened)
     monkeypatch.setattr(cli, "working", opened)
     begun = SimpleNamespace(ended=lambda first, second: seen.update(ended=(first.status, second.status)))
+    monkeypatch.setattr(runs, "refuse_unknown", lambda wanted: seen.update(looked_for=wanted))
     monkeypatch.setattr(cli, "begin", lambda here, asked: begun)
     monkeypatch.setattr(runs, "ingest", lambda instance, watch, publish: runs.Outcome(1, None, "the first"))
     monkeypatch.setattr(runs, "choose_as_of", lambda day: day)
@@ -315,6 +316,7 @@ def test_a_run_is_of_the_portfolio_that_was_asked(
     monkeypatch.setattr(cli, "_show_run", lambda *told: seen.update(shown=told))
     with contextlib.suppress(typer.Exit):
         cli.run(as_of=date(2024, 3, 5), portfolio=portfolio)
+    assert seen["looked_for"] == portfolio
     assert seen["asked"] == {"as_of": "2024-03-05", "portfolio": portfolio} and seen["ended"] == (1, 0)
     assert seen["run"] == ("opened", date(2024, 3, 5), {"portfolio": portfolio, "watch": "opened"})
     assert seen["shown"] == ("PP_2024-03-05", 1, "the first; the second", portfolio, False)

@@ -1,7 +1,6 @@
-"""Readers and a publishing writer: nobody waits long, nobody sees an error, everybody sees a whole copy."""
+"""Readers and a publishing writer: nobody waits for a reader, nobody sees an error, everybody sees a whole copy."""
 
 import threading
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -19,37 +18,63 @@ def publish(warehouse: Warehouse, number: int) -> None:
     warehouse.publish()
 
 
-def test_a_reader_waits_for_other_readers_only(tmp_path: Path) -> None:
+def count_of(published: Published) -> int:
+    with published.read() as (con, memory):
+        own = int(con.execute("select count(*) from configs").fetchall()[0][0])
+        assert memory.keep(("count",), lambda: own) == own  # of this very copy
+        return own
+
+
+def test_neither_a_publish_nor_a_reader_waits_for_a_reader(tmp_path: Path) -> None:
     warehouse = new_warehouse(tmp_path)
     publish(warehouse, 0)
     published = Published(warehouse)
-    stop, waits, counts, failures = threading.Event(), [0.0], [0], []
+    counts: list[int] = []
 
-    def read() -> None:
-        while not stop.is_set():
-            began = time.perf_counter()
-            try:
-                with published.read() as (con, memory):
-                    waits.append(time.perf_counter() - began)
-                    own = con.execute("select count(*) from configs").fetchall()[0][0]
-                    assert memory.keep(("count",), lambda: own) == own  # noqa: B023  called at once
-                    counts.append(own)
-                    time.sleep(0.002)
-            except Exception as error:
+    def publish_and_read() -> None:
+        publish(warehouse, 1)
+        counts.append(count_of(published))
+
+    with published.read() as (con, _):
+        other = threading.Thread(target=publish_and_read, daemon=True)
+        other.start()
+        other.join(600)  # it ends while this reader is in the middle, or never
+        assert counts == [2]
+        assert con.execute("select count(*) from configs").fetchall() == [(1,)]
+    published.close()
+
+
+def test_readers_see_whole_copies_while_a_writer_publishes(tmp_path: Path) -> None:
+    warehouse = new_warehouse(tmp_path)
+    publish(warehouse, 0)
+    published = Published(warehouse)
+    failures: list[Exception] = []
+    seen: list[list[int]] = [[] for _ in range(4)]
+    moved = threading.Condition()
+
+    def read(counts: list[int]) -> None:
+        try:
+            while not counts or counts[-1] < 8:
+                count = count_of(published)
+                with moved:
+                    counts.append(count)
+                    moved.notify_all()
+        except Exception as error:
+            with moved:
                 failures.append(error)
-                raise
+                moved.notify_all()
+            raise
 
-    readers = [threading.Thread(target=read) for _ in range(4)]
+    readers = [threading.Thread(target=read, args=(counts,)) for counts in seen]
     for reader in readers:
         reader.start()
     for number in range(1, 8):
+        with moved:  # every state is read by somebody before the next replaces it
+            moved.wait_for(lambda: failures or any(number in counts for counts in seen))  # noqa: B023  called at once
         publish(warehouse, number)
-    while counts[-1] < 8 and not failures:
-        time.sleep(0.01)
-    stop.set()
     for reader in readers:
         reader.join()
     published.close()
     assert failures == []
-    assert max(counts) == 8 and len(set(counts)) > 2
-    assert max(waits) < 1.0
+    assert all(counts == sorted(counts) and counts[-1] == 8 for counts in seen)
+    assert {count for counts in seen for count in counts} == set(range(1, 9))

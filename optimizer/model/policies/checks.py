@@ -21,7 +21,7 @@ from optimizer.model.ranges import Range, checked_number
 from optimizer.model.text_limits import parse_limit
 
 PERCENT_MEANT = 10.0  # ten times NAV, or 1000% a year
-BESIDE = ("beta_limits", "factor ", "active_factor ")  # no share of the NAV
+BESIDE = ("beta_limits", "factor_limits ", "active_factor_limits ")  # no share of the NAV
 WORDS = {
     "view_model": get_args(ViewModel), "returns": get_args(ReturnsOf), "rounding": get_args(Rounding),
     "mean_doubt_shape": get_args(DoubtShape), "on_conflict": get_args(OnConflict),
@@ -56,7 +56,7 @@ def check_no_shorts(policy: PolicyFields) -> None:
     for name, low in bounds:
         if low is not None and low < 0:
             raise PolicyError(
-                f"{name}: {low:g} is below 0 and the policy is long-only, which forbids short positions; "
+                f"{name}: {told(low)} is below 0 and the policy is long-only, which forbids short positions; "
                 f"write at least 0, or set long_only to False"
             )
 
@@ -68,11 +68,11 @@ def check_limits(policy: PolicyFields) -> None:
         "cash": (policy.cash_min, policy.cash_max),
         "net_limits": policy.net_limits or (None, None),
         "beta_limits": policy.beta_limits or (None, None),
-        **{f"factor {name}": pair for name, pair in policy.factor_limits.items()},
-        **{f"active_factor {name}": pair for name, pair in policy.active_factor_limits.items()},
-        **{f"risk_share {name}": pair for name, pair in policy.risk_share_limits.items()},
-        **{f"limits of {name}": pair for name, pair in policy.asset_limits.items()},
-        **{f"sector {name}": pair for name, pair in policy.sector_limits.items()},
+        **{f"factor_limits of {name}": pair for name, pair in policy.factor_limits.items()},
+        **{f"active_factor_limits of {name}": pair for name, pair in policy.active_factor_limits.items()},
+        **{f"risk_share_limits of {name}": pair for name, pair in policy.risk_share_limits.items()},
+        **{f"asset_limits of {name}": pair for name, pair in policy.asset_limits.items()},
+        **{f"sector_limits of {name}": pair for name, pair in policy.sector_limits.items()},
         **{
             f"exposure {kind.name}": (policy.min_exposures.get(kind), policy.max_exposures.get(kind))
             for kind in {*policy.min_exposures, *policy.max_exposures}
@@ -261,7 +261,8 @@ def check_budgets(budgets: Mapping[str, float]) -> None:
     total = sum(budgets.values())
     if budgets and abs(total - 1.0) > 1e-6:
         raise PolicyError(
-            f"risk_budgets sum to {told(total)}; shares of the risk must sum to 100%: divide each by {total:g}"
+            f"risk_budgets sum to {told(total)}; shares of the risk must sum to 100%"
+            + (f": divide each by {total:g}" if total else "")
         )
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
+from optimizer.errors import how_many
+
 Row = Mapping[str, Any]
 MOST_TOLD = 20
 
@@ -21,14 +23,13 @@ def show_ingested(
     out: Console, counts: Mapping[str, int], noted: Sequence[Row], aside: Sequence[Row]
 ) -> None:
     """What an ingest brought, in one line a kind; what is odd in it, a line a code; then what is set aside."""
-    brought = f"{counts['rows']:,} new rows of {counts['symbols']:,} symbols in {counts['files']:,} files"
-    out.print(f"prices      {brought}, {counts['set_aside']:,} rows set aside", highlight=False)
-    out.print(
-        f"reference   {counts['reference_rows']:,} new rows in {counts['reference_files']:,} files",
-        highlight=False,
-    )
+    rows, symbols = how_many(counts["rows"], "new row"), how_many(counts["symbols"], "symbol")
+    files, aside_rows = how_many(counts["files"], "file"), how_many(counts["set_aside"], "row")
+    out.print(f"prices      {rows} of {symbols} in {files}, {aside_rows} set aside", highlight=False)
+    rows, files = how_many(counts["reference_rows"], "new row"), how_many(counts["reference_files"], "file")
+    out.print(f"reference   {rows} in {files}", highlight=False)
     if counts["refused"]:
-        out.print(f"[red]refused[/red]     {counts['refused']:,} files", highlight=False)
+        out.print(f"[red]refused[/red]     {how_many(counts['refused'], 'file')}", highlight=False)
     for row in noted:
         more = f"; {row['findings'] - 1} more" if row["findings"] > 1 else ""
         said = f"[yellow]noted[/yellow]       {row['code']}: {row['message']}{more}"

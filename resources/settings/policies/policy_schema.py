@@ -1,5 +1,7 @@
 """The policy as a desk writes it, in percent; the edge between YAML or JSON and `optimizer.model.policy.Policy`."""
 
+import re
+from dataclasses import fields
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -10,15 +12,21 @@ from pydantic import (
     model_validator,
 )
 
-from optimizer import BlackLittermanSettings, ExposureType, Horizon, Policy
+from optimizer import BlackLittermanSettings, ExposureType, Horizon, Policy, PolicyError
 from optimizer.model.policies.horizon import MOST_STEPS
 from optimizer.model.ranges import FIXED, YIELDING
 from optimizer.tax.taxes import HarvestRule, check_method
 from resources.settings.policies.rebalance_schema import RebalanceFile
+from resources.settings.policies.tax_schema import HarvestFile, TaxFile
 from resources.settings.policies.values import (
     Count,
+    Most,
     Percent,
     PercentRange,
+    Rate,
+    RateRange,
+    Share,
+    ShareRange,
     Strict,
     both,
     fraction,
@@ -58,38 +66,6 @@ class HorizonFile(Strict):
     quadratic_cost: float = Field(default=0.0, ge=0)
 
 
-class TaxFile(Strict):
-    """How sales are taxed: rates in percent of a gain, the lots sold by `method` of `optimizer.tax.lots.sell`.
-
-    order  for `specific`: symbol -> lot ids, the first is sold first; lots that are not named follow, the oldest first
-    """
-
-    method: str = "fifo"
-    short_rate_pct: Percent = Field(ge=0, le=100)
-    long_rate_pct: Percent = Field(ge=0, le=100)
-    order: dict[str, list[str]] = Field(default_factory=dict)
-    in_costs: bool = False
-
-    @model_validator(mode="after")
-    def rates_and_method(self) -> "TaxFile":
-        """Refuses an unknown method, an order that nothing reads, and a fraction where percent belongs."""
-        check_method(self.method, harvests=False)
-        if self.order and self.method != "specific":
-            raise ValueError(
-                f"order is read by method specific, not {self.method}; drop it or change the method"
-            )
-        for rate in (self.short_rate_pct, self.long_rate_pct):
-            no_fraction(rate)
-        return self
-
-
-class HarvestFile(Strict):
-    """Losses to realise: symbol -> what is held in its place, and the least loss worth it, in base currency."""
-
-    substitutes: dict[str, str] = Field(min_length=1)
-    min_loss: float = Field(default=0.0, ge=0)
-
-
 class PolicyFile(Strict):
     """A policy: `_pct` is 0-100, `risk_free_rate` a fraction per year, costs in base currency and basis points.
 
@@ -100,16 +76,16 @@ class PolicyFile(Strict):
     method: str = "mean_variance"
     risk_aversion: float = Field(default=2.5, gt=0)
     risk_free_rate: float | None = Field(default=None, gt=-0.5, lt=1)
-    target_volatility_pct: Percent | None = Field(default=None, gt=0)
-    exposure_budgets_pct: dict[str, Percent] = Field(default_factory=dict)
+    target_volatility_pct: Most | None = Field(default=None, gt=0)
+    exposure_budgets_pct: dict[str, Share] = Field(default_factory=dict)
     mean_doubt: float = Field(default=0.0, ge=0, le=10)
     mean_doubt_shape: Literal["diagonal", "full"] = "diagonal"
     tail_level: float = Field(default=0.95, ge=0.5, lt=1)
     return_threshold: float = Field(default=0.0, gt=-0.5, lt=1)
     wasserstein_radius: float = Field(default=0.001, ge=0, le=1)
     l2_penalty: float = Field(default=0.0, ge=0)
-    borrow_fee_pct: Percent = Field(default=0.0, ge=0)
-    borrow_fees_pct: dict[str, Percent] = Field(default_factory=dict)
+    borrow_fee_pct: Most = Field(default=0.0, ge=0)
+    borrow_fees_pct: dict[str, Share] = Field(default_factory=dict)
 
     lookback_days: Count = Field(default=252, ge=2)
     mean_method: str = "historical"
@@ -121,42 +97,42 @@ class PolicyFile(Strict):
 
     min_quality_score: float | None = Field(default=None, ge=0, le=10)
     long_only: bool = True
-    max_single_position_pct: Percent | None = Field(default=None, gt=0)
+    max_single_position_pct: Most | None = Field(default=None, gt=0)
     min_position_pct: Percent | None = Field(default=None, ge=0, le=100)
     max_holdings: Count | None = Field(default=None, ge=1)
     no_trade_band_pct: Percent | None = Field(default=None, ge=0, lt=100)
-    largest_limits_pct: dict[Count, Percent] = Field(default_factory=dict)
+    largest_limits_pct: dict[Count, Annotated[Most, Field(gt=0)]] = Field(default_factory=dict)
     large_holdings_pct: tuple[Percent, Percent] | None = None
     do_not_buy: dict[str, str] = Field(default_factory=dict)
     do_not_sell: dict[str, str] = Field(default_factory=dict)
     do_not_trade: dict[str, str] = Field(default_factory=dict)
     max_trade_pct: Percent | None = Field(default=None, ge=0)
-    trade_limits_pct: dict[str, Percent] = Field(default_factory=dict)
-    asset_limits_pct: dict[str, PercentRange] = Field(default_factory=dict)
-    max_sector_pct: Percent | None = Field(default=None, gt=0)
-    sector_limits_pct: dict[str, PercentRange] = Field(default_factory=dict)
+    trade_limits_pct: dict[str, Annotated[Percent, Field(ge=0)]] = Field(default_factory=dict)
+    asset_limits_pct: dict[str, RateRange] = Field(default_factory=dict)
+    max_sector_pct: Most | None = Field(default=None, gt=0)
+    sector_limits_pct: dict[str, RateRange] = Field(default_factory=dict)
     min_exposures_pct: dict[str, Percent] = Field(default_factory=dict)
     max_exposures_pct: dict[str, Percent] = Field(default_factory=dict)
-    max_notional_pct: Percent | None = Field(default=None, gt=0)
-    max_gross_pct: Percent | None = Field(default=None, gt=0)
-    max_margin_pct: Percent | None = Field(default=None, gt=0)
-    long_margin_pct: Percent = Field(default=50.0, ge=0)
-    short_margin_pct: Percent = Field(default=50.0, ge=0)
-    margins_pct: dict[str, PercentRange] = Field(default_factory=dict)
-    net_limits_pct: PercentRange | None = None
+    max_notional_pct: Most | None = Field(default=None, gt=0)
+    max_gross_pct: Most | None = Field(default=None, gt=0)
+    max_margin_pct: Most | None = Field(default=None, gt=0)
+    long_margin_pct: Most = Field(default=50.0, ge=0)
+    short_margin_pct: Most = Field(default=50.0, ge=0)
+    margins_pct: dict[str, ShareRange] = Field(default_factory=dict)
+    net_limits_pct: RateRange | None = None
     beta_limits: Open | None = None
     factor_limits: dict[str, Open] = Field(default_factory=dict)
     active_factor_limits: dict[str, Open] = Field(default_factory=dict)
-    max_risk_share_pct: Percent | None = Field(default=None, gt=0)
-    risk_share_limits_pct: dict[str, PercentRange] = Field(default_factory=dict)
+    max_risk_share_pct: Most | None = Field(default=None, gt=0)
+    risk_share_limits_pct: dict[str, RateRange] = Field(default_factory=dict)
     limits: tuple[str, ...] = ()
-    risk_budgets_pct: dict[str, Percent] = Field(default_factory=dict)
-    cash_min_pct: Percent = 0.0
-    cash_max_pct: Percent = 0.0
-    max_turnover_pct: Percent | None = Field(default=None, ge=0)
-    max_tracking_error_pct: Percent | None = Field(default=None, gt=0)
-    max_volatility_pct: Percent | None = Field(default=None, gt=0)
-    min_return_pct: Percent | None = None
+    risk_budgets_pct: dict[str, Share] = Field(default_factory=dict)
+    cash_min_pct: Rate = 0.0
+    cash_max_pct: Rate = 0.0
+    max_turnover_pct: Percent | None = Field(default=None, ge=0, le=2000)
+    max_tracking_error_pct: Most | None = Field(default=None, gt=0)
+    max_volatility_pct: Most | None = Field(default=None, gt=0)
+    min_return_pct: Rate | None = None
 
     commission_per_trade: float = Field(default=5.0, ge=0)
     market_impact_bps: float = Field(default=15.0, ge=0)
@@ -165,7 +141,7 @@ class PolicyFile(Strict):
     sell_tax_bps: float = Field(default=0.0, ge=0)
     root_impact: float = Field(default=0.0, ge=0, le=10)
     max_participation_pct: Percent | None = Field(default=None, gt=0, le=100)
-    participation_limits_pct: dict[str, Percent] = Field(default_factory=dict)
+    participation_limits_pct: dict[str, Annotated[Percent, Field(gt=0, le=100)]] = Field(default_factory=dict)
     lot_size: float | None = Field(default=None, gt=0)
     min_lot_value: float = Field(default=0.0, ge=0)
     rounding: Literal["tracking_error", "money"] = "tracking_error"
@@ -291,7 +267,10 @@ class PolicyFile(Strict):
     @model_validator(mode="after")
     def limits_hold_together(self) -> "PolicyFile":
         """Refuses what `Policy` refuses: crossed or impossible limits; and a harvest that no lots are sold for."""
-        self.to_policy()
+        try:
+            self.to_policy()
+        except PolicyError as error:
+            raise ValueError(in_file_words(str(error))) from None
         if self.harvest is not None:
             if self.tax is None:
                 raise ValueError("harvest needs tax: its rates and a method, hifo or min_tax")
@@ -390,10 +369,18 @@ def key_of(field: str) -> str:
     return key if key in PolicyFile.model_fields else field
 
 
+def in_file_words(said: str) -> str:
+    """What `Policy` says, its fields called as in a file; `max_sector Energy` is one limit, and called so in both."""
+    return FIELD.sub(lambda found: key_of(found[0]), said)
+
+
 def field_of(key: str) -> str:
     """The field of `Policy` that a key of a file fills; any other name, as of one limit or a line, as it is."""
     named = {key_of(field): field for field in (*YIELDING, *FIXED)}
     return named.get(key, key)
+
+
+FIELD = re.compile(rf"\b({'|'.join(item.name for item in fields(Policy))})\b(?! [A-Z\"])")
 
 
 def _exposures(limits: dict[str, float]) -> dict[ExposureType, float]:

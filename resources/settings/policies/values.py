@@ -13,6 +13,11 @@ AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a va
 
 Percent = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(le=100_000)]  # of days or names: more is a slip, and no calendar holds it
+Most = Annotated[Percent, Field(le=1000)]  # of the NAV or per year: more is a slip
+Rate = Annotated[Most, Field(ge=-1000)]
+Share = Annotated[Most, Field(ge=0)]
+RateRange = tuple[Rate | None, Rate | None]
+ShareRange = tuple[Share | None, Share | None]
 PercentRange = tuple[Percent | None, Percent | None]
 
 

@@ -101,6 +101,7 @@ def test_every_way_to_state_views_takes_exposures() -> None:
         (["exposure:gold"], FUNDS, "nothing here holds gold; what is held is us_large_equity, global_equity, us_tre"),
         (["exposure:us_large_equity"], FUNDS, "no mix of what is held by the market has us_large_equity alone"),
         (["exposure:equity"], None, "no funds say what is held; give Universe"),
+        (["exposure:unknown"], FUNDS, "no market to have a view on, it stands for all that nothing is known of"),
         (["equity"], FUNDS, "an exposure is written exposure:equity"),
         (
             ["exposure:us_treasury"],
@@ -117,7 +118,16 @@ def test_what_cannot_be_viewed_is_refused_by_name(view, funds, said) -> None:  #
 def test_a_view_of_a_kind_is_on_symbols() -> None:
     with pytest.raises(PolicyError, match="views of a kind are on symbols"):
         ScenarioView("mean", {"exposure:gold": 1.0}, 0.05)
-    with pytest.raises(ValueError, match="exposure type 'goldd' does not exist"):
-        VIEW.validate_python(
-            {"assets": ["exposure:goldd"], "type": "absolute", "expected_return_pct": 2.0, "confidence": 0.5}
-        )
+    for name, said in (
+        ("goldd", "exposure type 'goldd' does not exist"),
+        ("Unknown", "exposure:Unknown is no market to have a view on"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            VIEW.validate_python(
+                {
+                    "assets": [f"exposure:{name}"],
+                    "type": "absolute",
+                    "expected_return_pct": 2.0,
+                    "confidence": 0.5,
+                }
+            )

@@ -94,7 +94,7 @@ def test_a_written_short_limit_of_a_long_only_book_is_refused():
 
 
 def test_constraints_of_the_engine_refuse_a_short_limit_too():
-    with pytest.raises(PolicyError, match=r"min_weight: -0\.2 is below 0"):
+    with pytest.raises(PolicyError, match=r"min_weight: -20% is below 0"):
         OptimizationConstraints(min_weight=-0.2)
 
 

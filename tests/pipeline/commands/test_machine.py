@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 
-from pipeline.commands.machine_faults import is_damaged, machine_fault
+from pipeline.commands.printed.machine_faults import is_damaged, machine_fault
 
 
 def from_cause(cause: Exception) -> Exception:

@@ -32,7 +32,7 @@ def test_an_ingest_is_told_in_counts() -> None:
         {"code": "MISSING_SESSION", "findings": 3, "message": "AAA lacks 1 sessions"},
     ]
     assert printed(show_ingested, counts, noted, aside) == block("""
-        |prices      1,490 new rows of 5 symbols in 2 files, 1 rows set aside
+        |prices      1,490 new rows of 5 symbols in 2 files, 1 row set aside
         |reference   0 new rows in 0 files
         |noted       DUPLICATE_VOLUME: BBB: the larger volume is kept
         |noted       MISSING_SESSION: AAA lacks 1 sessions; 2 more

@@ -9,7 +9,7 @@ from accounts_desk import ACCOUNTS, DAYS, MODELS, TODAY, cut, deliver, make_desk
 from bench import STAMP
 
 from optimizer import PolicyError
-from resources.accounts.known import accounts_of, find_account
+from resources.accounts.known import accounts_of, find_account, known_portfolios
 from resources.books.snapshots import Snapshot, read_snapshots, take_snapshots
 from resources.packs.packs import Pack
 from resources.results.account_list import Wanted, accounts_page
@@ -117,7 +117,11 @@ def test_an_account_is_found_by_key_and_by_a_name_that_only_it_has(
 ) -> None:
     folder, warehouse, pack = desk
     with warehouse.live() as con:
-        accounts = accounts_of(con, pack, load_configuration(folder / "config").portfolios)
+        portfolios = load_configuration(folder / "config").portfolios
+        accounts = accounts_of(con, pack, portfolios)
+        assert known_portfolios(con, portfolios, pack.as_of) == [(one.id, one.name) for one in accounts]
+        later = {key for key, _ in known_portfolios(con, portfolios, date.max)}
+    assert later - {one.id for one in accounts} == {"A4"}  # from March on
     assert [find_account(accounts, wanted).id for wanted in ("A1", "Ann", "book")][:2] == ["A1", "A1"]
     with pytest.raises(PolicyError, match=r"2 accounts have the name 'Bob': A2, A3; give the key"):
         find_account(accounts, "Bob")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from receiver import Receiver, running
+from terminal import terminal
 
 from optimizer import DataError, PolicyError
 from pipeline.alerts import send_new
 from resources.alerts.conditions import Alert, disk
-from resources.alerts.sending import channels
+from resources.alerts.sending import TEST, Tried, channels, tried
 from resources.alerts.settings import NotifyFile, load_notify
 
 FULL = Alert("disk", "disk", "the disk is full")
@@ -70,7 +71,10 @@ def test_a_mail_is_handed_over() -> None:
             }  # fmt: skip
             ways = channels(NotifyFile.model_validate({"mail": [box]}))
             assert send_new([FULL, LOST], ways, {})[2] == []
-        (text,) = server.taken  # type: ignore[attr-defined]
+            host = f"127.0.0.1:{server.server_address[1]}"
+            said = f"mail desk was taken by {host} for pm@desk.example, ops@desk.example"
+            assert tried(ways) == [Tried("desk", True, said)]
+        text, _ = server.taken  # type: ignore[attr-defined]
     assert "Subject: Packfolio: the disk is full and 1 more" in text
     assert "To: pm@desk.example, ops@desk.example" in text and "the session of 2024-02-29 has no pack" in text
     (reason,) = send_new([FULL], ways, {})[2]
@@ -91,6 +95,36 @@ def test_an_address_that_is_a_secret_is_in_no_message(
     with pytest.raises(DataError, match="webhook chat was not reached") as unreached:
         send([FULL])
     assert "very-secret" not in str(unreached.value)
+
+
+def test_a_test_message_goes_to_each_channel_and_its_answer_is_told(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    with terminal(tmp_path) as at:
+        at.config.mkdir()
+        assert at("alerts", "test").status == 2
+        notify = at.config / "notify.yaml"
+        notify.write_text("free_gib: 1\n")
+        nowhere = at("alerts", "test")
+        assert (
+            nowhere.status == 2 and "notify.yaml names no channel: there is nowhere to send to" in nowhere.err
+        )
+        chat = f"{{name: chat, url: '{receiver.url}'}}"
+        notify.write_text(f"webhooks: [{chat}]\n")
+        done = at("alerts", "test")
+        assert (done.status, done.err, done.out) == (0, "", "taken webhook chat answered with status 200\n")
+        assert receiver.taken == [{"text": TEST.said, "alerts": [vars(TEST)]}]
+        lost = "{name: lost, url: 'http://127.0.0.1:1/x'}"
+        notify.write_text(f"webhooks: [{lost}, {{name: secret, url_env: NO_SUCH_HOOK}}, {chat}]\n")
+        told = at.read("alerts", "test", status=1)["channels"]
+    assert [(one["channel"], one["taken"]) for one in told] == [
+        ("lost", False),
+        ("secret", False),
+        ("chat", True),
+    ]
+    assert told[0]["said"].startswith("webhook lost was not reached")
+    assert "the environment has no NO_SUCH_HOOK" in told[1]["said"]
+    assert len(receiver.taken) == 2
 
 
 @pytest.mark.parametrize(

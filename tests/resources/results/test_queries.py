@@ -19,6 +19,7 @@ from resources.ledger.tables import OF_PORTFOLIOS
 from resources.packs.packs import find_pack
 from resources.results import queries as reading
 from resources.results.attribution.told import attribution_of
+from resources.results.explanations.explanation import explanation
 from resources.store.warehouse import Warehouse
 
 OTHER = "22222222-2222-2222-2222-222222222222"
@@ -145,16 +146,16 @@ def test_only_what_changes_how_prices_are_read_is_a_note_and_only_of_ingests_the
 
 
 def test_an_explanation_takes_one_recipe_and_the_lots(con: Connection) -> None:
-    (found,) = reading.explanation(con, SECOND, "AAA")
+    (found,) = explanation(con, SECOND, "AAA")
     assert (found["historical_return"], found["recipe"], found["numbers"]) == (0.07, "a", {"view": 0.01})
     assert [(lot["quantity"], lot["sold"], lot["gain"]) for lot in found["lots"]] == [(3.0, 1.0, Decimal(1))]
-    assert reading.explanation(con, SECOND, "AAA", "book") == [found]
+    assert explanation(con, SECOND, "AAA", "book") == [found]
     for symbol, portfolio, said in (
         ("ZZZ", None, f"{SECOND} neither holds nor trades 'ZZZ'; there are AAA, BBB"),
         ("AAA", "bare", f"bare in {SECOND} neither holds nor trades 'AAA'; there are none"),
     ):
         with pytest.raises(PolicyError, match=said):
-            reading.explanation(con, SECOND, symbol, portfolio)
+            explanation(con, SECOND, symbol, portfolio)
 
 
 def test_packs_are_listed_the_newest_first_and_a_revised_one_says_by_what(con: Connection) -> None:

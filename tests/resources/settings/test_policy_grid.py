@@ -53,7 +53,8 @@ def test_a_mistake_is_named_with_what_was_meant(options: list[str], said: str) -
 
 def test_values_that_contradict_the_rest_of_the_policy_are_named() -> None:
     with pytest.raises(
-        PolicyError, match=r"sweep min_position_pct=20: min_position 20% is above max_weight 10%"
+        PolicyError,
+        match=r"sweep min_position_pct=20: min_position_pct 20% is above max_single_position_pct 10%",
     ):
         varied(PolicyFile(max_single_position_pct=10.0), read_grid(["min_position_pct=5,20"]))
 

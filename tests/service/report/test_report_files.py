@@ -25,7 +25,7 @@ from service.report.drawing import ticks
 from service.report.excel import workbook
 from service.report.page import render
 from service.report.pdf import document
-from service.report.tables import tables
+from service.report.tables import section_tables, tables
 from service.report.track import Track, in_words, track
 
 DAYS = pd.bdate_range("2023-01-03", periods=400)
@@ -94,10 +94,10 @@ def test_what_cannot_be_said_is_left_out_with_its_reason(moves: dict[str, pd.Ser
     assert few.measures == {} and few.rolling == {} and in_words(few) == []
     assert few.left_out == {
         "weights over time": "they were not kept", "benchmark": "no benchmark is on record",
-        "measures": "10 returns are on record; figures a year need 20",
+        "measures": "10 returns on record; figures a year need 20",
         "rolling figures": "a window has 126 returns; 10 are on record",
     }  # fmt: skip
-    with pytest.raises(DataError, match="1 returns are on record"):
+    with pytest.raises(DataError, match="1 return on record"):
         track({"policy": moves["policy"][:1]}, 0.0, START)
 
 
@@ -127,6 +127,18 @@ def test_a_workbook_has_numbers_with_formats_frozen_headings_and_no_formula(repo
     assert measures["beta"].number_format == "0.00" and measures["volatility a year"].number_format == "0.00%"
     assert book["Backtest falls"].cell(2, 4).is_date and book["Backtest value"].max_row == 402
     assert all(cell.data_type != "f" for sheet in book for line in sheet.iter_rows() for cell in line)
+
+
+def test_the_summary_is_in_words(report: Contents) -> None:
+    found = next(table for table in section_tables(report.sections[0]) if table.title == "Summary")
+    facts = report.sections[0].facts
+    assert [row[0] for row in found.rows] == [
+        "expected return", "volatility", "Sharpe", "notional", "NAV", "NAV after the trades", "bought", "sold", "costs",
+        "costs, bps of the NAV", "turnover, one-way", "cash after the trades",
+    ]  # fmt: skip
+    assert (
+        found.rows[4][1] == facts["totals"]["nav_before"] and found.rows[10][1] == facts["totals"]["turnover"]
+    )
 
 
 def test_the_same_pack_gives_the_same_bytes_on_another_day(

@@ -63,7 +63,7 @@ def told(con: Any, book: str, day: date = DAYS[-1]) -> Any:
 def test_a_return_across_new_holdings_of_a_live_book_is_not_told(con: Any) -> None:
     live, paper = told(con, "live"), told(con, "paper")
     assert live.book.returns["policy"].tolist() == pytest.approx([0.1, -0.1, 0.1, 0.0])
-    assert live.book.left_out["some days"].startswith("1 returns: holdings were stated anew")
+    assert live.book.left_out["some days"].startswith("1 return: holdings were stated anew")
     assert paper.book.returns["policy"].tolist() == pytest.approx([0.1, -0.1, 150 / 99 - 1, 0.1, 0.0])
     assert "some days" not in paper.book.left_out
     assert paper.book.weights.loc[pd.Timestamp(DAYS[0])].to_dict() == {"AAA": 0.25, "BBB": 0.75}

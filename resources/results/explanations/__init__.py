@@ -1,0 +1,1 @@
+"""Why a symbol is traded, or not, from what was recorded."""
