@@ -383,14 +383,12 @@ def main(words: Sequence[str] | None = None) -> int:
         key, witnesses = told.key and read_key(told.key), [read_key(path) for path in told.witness]
         proof, *kept = [(path.read_bytes(), str(path)) for path in (told.proof, *told.checkpoint)]
     except (OSError, TypeError, ValueError) as error:
-        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        parser.exit(2, f"a file or a key cannot be read: {said}\n")
+        parser.exit(2, f"a file or a key cannot be read: {error}\n")
     try:
         found = check(parsed(*proof), key, [parsed(*one) for one in kept], witnesses)
     except Refused as refusal:
-        print(
-            json.dumps({"proven": False, "reason": str(refusal)}) if told.json else f"not proven: {refusal}"
-        )
+        answer = {"proven": False, "reason": str(refusal)}
+        print(json.dumps(answer) if told.json else f"not proven: {refusal}")
         return 3
     answer = {"proven": True, **found.result, "checkpoint": found.checkpoint, "notes": found.notes}
     print(json.dumps(answer, indent=2) if told.json else "\n".join(map(_plain, _told(found))))
