@@ -1,14 +1,15 @@
 """Splits that a price row does not state itself: those of the corporate actions, and those its adjusted close tells."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from resources.prices.factors import nearest_split
 from resources.prices.rounding import significant
-from resources.prices.series import Series
+from resources.prices.series import Mask, Record, Series, make_series
 from resources.prices.source import Finding
 from resources.screening.doubts import SPLITS
 from resources.screening.evidence import Evidence, alike
@@ -60,6 +61,29 @@ def explained(
         said = f"{symbol} splits {ratio:g}:1 on {when} by the corporate actions; the file does not say so"
         warnings.append(Finding("SPLIT_FROM_ACTION", "WARN", said, 1, symbol, when))
     return _with(rows, series, "split", found), warnings
+
+
+def places(series: Series, keys: Iterable[tuple[str, int]]) -> Iterator[tuple[tuple[str, int], int]]:
+    """Each (symbol, day) of `keys` with the place of its row, or of the next one where the row before that is known."""
+    starts = series.bounds()
+    spans = {series.symbols[series.codes[start]]: (start, end) for start, end in pairwise(starts.tolist())}
+    for symbol, day in keys:
+        start, end = spans.get(symbol, (0, 0))
+        place = start + int(np.searchsorted(series.days[start:end], day))
+        if place < end and (series.days[place] == day or series.previous_day[place] < day):
+            yield (symbol, day), place
+
+
+def without_taken_back(
+    rows: pa.Table, kept: Mask | None, record: Mapping[str, Record], splits: Mapping[tuple[str, int], float]
+) -> pa.Table:
+    """A delivery's rows (n,); where a split was taken back (it is 1 now) those that cannot know get none."""
+    back = [key for key, ratio in splits.items() if ratio == 1]
+    if not back or not rows["split"].null_count:
+        return rows
+    series, untold = make_series(rows, kept, record), pc.is_null(rows["split"]).to_numpy()
+    found = {place: 1.0 for _, place in places(series, back) if untold[series.order[place]]}
+    return _with(rows, series, "split", found)
 
 
 def told_by_adjusted(rows: pa.Table, series: Series, delivered: int) -> tuple[pa.Table, list[Finding]]:
