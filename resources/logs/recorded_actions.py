@@ -11,7 +11,7 @@ from optimizer.model.action_kinds import CASH_KINDS
 from resources.ledger.ledger import Connection, Stamp
 from resources.prices.source import Finding
 from resources.screening.renames import Rename, present_name, segments
-from resources.screening.stated_dividends import SAME_CASH, Stated
+from resources.screening.stated_actions import SAME_CASH, Stated
 from resources.store.warehouse import Warehouse
 
 ACTIONS = "corporate_actions"

@@ -9,7 +9,7 @@ from resources.screening.doubts import JumpLimits, Release
 from resources.screening.evidence import Elsewhere, nowhere
 from resources.screening.merged import Recorded
 from resources.screening.price_warnings import WatchLimits
-from resources.screening.stated_dividends import Payments
+from resources.screening.stated_actions import Payments
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ PLACES = [
     ROOT / "resources/packs/price_sources.py",
 ]
 WORD = r"[A-Z][A-Z0-9_]{3,}"
-NO_CODES = {"FAIL", "WARN", "QUAR", "INFO", "RECORD_TYPE", "AAPL", "SP500", "XNYS", "BAD_"}
+NO_CODES = {"FAIL", "WARN", "QUAR", "INFO", "RECORD_TYPE", "AAPL", "SP500", "XNYS", "BAD_", "TRUE", "FALSE"}
 
 
 def codes() -> set[str]:

@@ -168,6 +168,14 @@ def test_a_row_that_is_judged_anew_stays_the_word_of_its_own_day(desk: Desk) -> 
     ]  # fmt: skip
 
 
+def test_what_falls_to_one_row_from_several_days_is_all_there(desk: Desk) -> None:
+    """Two splits of days without a row, and a dividend that a row without a price and the actions both tell."""
+    told = "08,50,0,1\n", "10,,0.4,1\n", "11,8,0,1\n"
+    actions = "CCC,2024-01-09,split,2,\nCCC,2024-01-10,split,3,\nCCC,2024-01-10,dividend,0.3,\n"
+    desk.ingest(a=HEADER + "".join(f"CCC,2024-01-{row}" for row in told), actions=ACTIONS + actions)
+    assert newest(desk, "CCC")[-1][1:] == (8, pytest.approx(0.4), 6)
+
+
 def test_an_action_taken_back_is_taken_from_the_row_that_it_fell_to(desk: Desk) -> None:
     """Of files that cannot know dividends."""
     wrong = f"{ACTIONS}CCC,2024-01-09,dividend,0.3,\n"
