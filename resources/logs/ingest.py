@@ -19,8 +19,8 @@ from resources.logs.open_questions import RECENT_PRICES
 from resources.logs.recorded_actions import (
     ACTIONS,
     explained_deliveries,
+    given_by_actions,
     names_of_renames,
-    splits_from_actions,
     stated_actions,
     tell_unknown_symbols,
 )
@@ -31,7 +31,6 @@ from resources.logs.recorded_prices import (
     rows_around,
 )
 from resources.logs.refused_files import REJECTED, WITHDRAWN, RefusedFile, refused_files
-from resources.logs.stated_dividends import with_dividends
 from resources.logs.storing import (
     STILL_SO,
     Ingested,
@@ -55,6 +54,7 @@ from resources.prices.source import (
 )  # fmt: skip
 from resources.screening.renames import Rename, renamed
 from resources.screening.screen import screen
+from resources.screening.stated_actions import Payments
 from resources.settings.configuration import Configuration
 from resources.settings.sources import (
     YahooSettings,
@@ -231,13 +231,15 @@ class Inbox:
         rows, told = renamed(delivery.rows, stated.renames)
         delivery = replace(delivery, rows=rows, warnings=(*delivery.warnings, *told))
         record = newest_closes_on_record(con, delivery, units)
-        delivery = with_dividends(delivery, stated.dividends, stated.splits, record)
         around, elsewhere = rows_around(con, delivery, units=units), prices_elsewhere(con, delivery.source)
         context = screening(
             self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, stated.splits
         )
-        given = splits_from_actions(con, delivery.source) if stated.splits else frozenset[tuple[str, int]]()
-        context = replace(context, recorded=around, elsewhere=elsewhere, from_actions=given)
+        splits, cash = given_by_actions(con, delivery.source, stated.renames)
+        payments = Payments(stated.dividends, cash, units)
+        context = replace(
+            context, recorded=around, elsewhere=elsewhere, from_actions=frozenset(splits), payments=payments
+        )
         screened = screen(delivery, context)
         moved = moved_rows(con, screened, names_of_renames(con, self._renames(delivery.source)))
         return replace(screened, withdrawn=pa.concat_tables([no_longer_believed(con, screened), moved]))

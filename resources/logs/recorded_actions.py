@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from optimizer.model.action_kinds import CASH_KINDS
 from resources.ledger.ledger import Connection, Stamp
-from resources.logs.stated_dividends import SAME_CASH, Stated
 from resources.prices.source import Finding
 from resources.screening.renames import Rename, present_name, segments
+from resources.screening.stated_actions import SAME_CASH, Stated
 from resources.store.warehouse import Warehouse
 
 ACTIONS = "corporate_actions"
@@ -36,7 +36,7 @@ class StatedActions:
     """What the corporate actions say of price rows, by (symbol, days since 1970).
 
     splits     shares after per share before, of all splits and stock dividends of that day
-    dividends  as `with_dividends` wants them
+    dividends  cash per share and its currency (None: that of the prices)
     renames    symbols that have another name since
     """
 
@@ -68,14 +68,21 @@ def stated_actions(con: Connection, own: Iterable[Rename] = ()) -> StatedActions
     return StatedActions(splits, dividends, renames)
 
 
-def splits_from_actions(con: Connection, source: str) -> frozenset[tuple[str, int]]:
-    """(symbol, days since 1970) of the rows of a source that were given the split of an action."""
+def given_by_actions(
+    con: Connection, source: str, renames: Iterable[Rename]
+) -> tuple[dict[tuple[str, int], float], dict[tuple[str, int], float]]:
+    """(splits, dividends) that actions gave rows of a source, the newest of each (symbol, days since 1970)."""
     rows = con.execute(
-        "select distinct f.symbol, f.date - date '1970-01-01' from check_findings f "
-        "join ingests i on f.materialization = i.ingest_seq and i.source = ? where f.code = 'SPLIT_FROM_ACTION'",
+        "select f.code, f.symbol, f.date - date '1970-01-01', arg_max(f.value, f.materialization) "
+        "from check_findings f join ingests i on f.materialization = i.ingest_seq and i.source = ? "
+        "where f.code in ('SPLIT_FROM_ACTION', 'DIVIDEND_FROM_ACTION') group by all order by all",
         [source],
     ).fetchall()
-    return frozenset((str(symbol), int(day)) for symbol, day in rows)
+    names = segments(renames)
+    found: dict[str, dict[tuple[str, int], float]] = {"SPLIT_FROM_ACTION": {}, "DIVIDEND_FROM_ACTION": {}}
+    for code, symbol, day, value in rows:
+        found[code][present_name(names, str(symbol), int(day)), int(day)] = float(value)
+    return found["SPLIT_FROM_ACTION"], found["DIVIDEND_FROM_ACTION"]
 
 
 def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = ()) -> dict[str, str]:

@@ -50,12 +50,18 @@ def log_rows(delivery: Delivery) -> pa.Table:
             "currency": _same_text(delivery.currency, count),
             "basis": _same_text(delivery.basis, count),
             "simulated": pa.repeat(delivery.simulated, count),
-            "known_at": pa.repeat(pa.scalar(delivery.known_at, pa.date32()), count),
+            "known_at": _known_at(delivery, count),
         }
     for name, values in constants.items():
         if name not in rows.column_names:
             rows = rows.append_column(name, values)
     return rows
+
+
+def _known_at(delivery: Delivery, count: int) -> pa.Array:
+    own = [] if delivery.known is None else [delivery.known]
+    rest = count - sum(map(len, own))
+    return pa.concat_arrays([*own, pa.repeat(pa.scalar(delivery.known_at, pa.date32()), rest)])
 
 
 def _same_text(text: str, count: int) -> pa.Array:
@@ -175,7 +181,8 @@ def _insert_findings(con: Connection, findings: Iterable[Finding], entry_id: int
     rows: list[dict[str, object]] = [
         {
             "code": finding.code, "severity": finding.severity, "symbol": finding.symbol, "date": finding.day,
-            "value": float(finding.count), "message": finding.message, "materialization": entry_id,
+            "value": float(finding.count) if finding.value is None else finding.value,
+            "message": finding.message, "materialization": entry_id,
         }
         for finding in findings
     ]  # fmt: skip

@@ -63,6 +63,7 @@ class Finding:
     severity  FAIL = the file is refused; QUAR = the rows are set aside; WARN = recorded, rows kept
     count     how many rows
     symbol, day, line  the first of them, where known
+    value     what was filled in, where that is asked for again
     """
 
     code: str
@@ -72,6 +73,7 @@ class Finding:
     symbol: str | None = None
     day: date | None = None
     line: int | None = None
+    value: float | None = None
 
     def __str__(self) -> str:
         place = "" if self.line is None else f"line {self.line}: "
@@ -183,6 +185,7 @@ class Delivery:
     known_at        when the values became known (a feed's file date); None for bulk history
     rows            `PRICE_ROWS`, or the columns of `log`; values at 8 significant digits. NULL dividend or
                     split: this payload cannot know it, what is on record stays, else 0 and 1
+    known           (n,) `known_at` of each row, where not that of the delivery
     lines           (n,) line of each row in the payload; None: consecutive from `first_line`
     quarantined     `QUARANTINE`: rows set aside
     withdrawn       `PRICE_ROWS`: rows on record that are no longer believed, as they stand there
@@ -200,6 +203,7 @@ class Delivery:
     simulated: bool = False
     currency: str = "USD"
     known_at: date | None = None
+    known: pa.Array | None = None
     log: str = PRICES
     first_line: int = 1
     lines: npt.NDArray[np.int64] | None = None

@@ -9,6 +9,7 @@ from resources.screening.doubts import JumpLimits, Release
 from resources.screening.evidence import Elsewhere, nowhere
 from resources.screening.merged import Recorded
 from resources.screening.price_warnings import WatchLimits
+from resources.screening.stated_actions import Payments
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Context:
     recorded  the rows around the delivery, on record or set aside
     elsewhere what other sources say of a symbol
     from_actions  (symbol, day) of the source's rows on record whose split is that of an action
+    payments  the dividends of the corporate actions
     """
 
     today: date
@@ -35,3 +37,4 @@ class Context:
     recorded: Recorded = field(default_factory=Recorded)
     elsewhere: Elsewhere = nowhere
     from_actions: frozenset[tuple[str, int]] = frozenset()
+    payments: Payments = field(default_factory=Payments)

@@ -43,12 +43,19 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
     ]
     warnings += watch(series, settled.rows, held, context.sessions, context.watch_limits)
     aside = quarantine(delivery, rows, [*faults, *twice, *settled.held])
-    believed = settled.rows if kept is None else settled.rows.filter(pa.array(kept))
+    believed, again = settled.rows if kept is None else settled.rows.filter(pa.array(kept)), settled.again
+    known = pa.concat_arrays(
+        [
+            pa.repeat(pa.scalar(delivery.known_at, pa.date32()), believed.num_rows),
+            again["known_at"].combine_chunks(),
+        ]
+    )
     return replace(
         delivery,
-        rows=pa.concat_tables([believed, settled.again]) if settled.again.num_rows else believed,
+        rows=pa.concat_tables([believed, again.drop_columns("known_at")]) if again.num_rows else believed,
+        known=known if again.num_rows else None,
         lines=None
-        if delivery.lines is None or settled.again.num_rows
+        if delivery.lines is None or again.num_rows
         else delivery.lines[slice(None) if kept is None else kept],
         quarantined=pa.concat_tables([aside, kept_beside(*settled.aside)]),
         warnings=(*delivery.warnings, *warnings, *summaries(aside)),

@@ -15,9 +15,9 @@ from resources.screening.context import Context
 from resources.screening.doubts import Held, Judging
 from resources.screening.evidence import Evidence
 from resources.screening.jumps import Verdicts, judge
-from resources.screening.merged import Lost, Merged, merge, with_column
+from resources.screening.merged import NEVER, Lost, Merged, merge, with_column
 from resources.screening.row_checks import Fault
-from resources.screening.stated_actions import explained, told_by_adjusted
+from resources.screening.stated_actions import counted, explained, paid, told_by_adjusted, without_taken_back
 
 KEEPING = ("MISSING_CLOSE", "NOT_FINITE", "NON_POSITIVE", "BAD_VOLUME", "NOT_A_SESSION", "DUPLICATE_CONFLICT")
 
@@ -28,7 +28,8 @@ class Settled:
 
     rows     the delivery's rows, with the splits and dividends that others state for them
     held     of them those set aside
-    again    rows set aside before and believed now, and rows on record whose split or dividend is another now
+    again    rows set aside before and believed now, and rows on record whose split or dividend is another now, with the
+             `known_at` of each
     aside    rows for `quarantine` besides those held: rows that carry the actions of others, as they state themselves,
              and rows on record that are no longer believed; with code and reason of each
     """
@@ -47,10 +48,14 @@ def settle(
 
     lost  symbol -> rows of the delivery without a usable price
     """
+    rows = without_taken_back(rows, kept, known.record, known.splits)
     merged = merge(rows, kept, known.recorded, delivery.known_at)
     before = _before(merged, known.record)
     series = merged.series(before)
     warnings: list[Finding] = []
+    if known.payments.stated and delivery.basis != "total_return":
+        filled, told = paid(merged, series, known.payments, known.splits, delivery)
+        merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)
     if delivery.basis == "as_traded":
         filled, told = explained(merged.rows, series, known.splits, known.from_actions)
         merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)
@@ -62,10 +67,11 @@ def settle(
         evidence,
         known.jump_limits,
         known.released,
-        _lost(lost, known),
+        _lost(lost, known, delivery.currency),
         splits=delivery.basis != "total_return",
     )
-    return _settled(merged, series, judge(series, *_looked(merged, series), judging), warnings)
+    verdicts = judge(series, *_looked(merged, series), judging)
+    return _settled(merged, series, verdicts, warnings, delivery.known_at)
 
 
 def _with_rows(
@@ -92,7 +98,9 @@ def _before(merged: Merged, record: Mapping[str, Record]) -> dict[str, Record]:
     return {name: known for name, known in record.items() if known.day < days.get(name, known.day)}
 
 
-def _lost(lost: Mapping[str, Sequence[Lost]], known: Context) -> dict[str, list[Lost]]:
+def _lost(lost: Mapping[str, Sequence[Lost]], known: Context, currency: str) -> dict[str, list[Lost]]:
+    """What rows without a usable price state besides the actions, which reach the next row by themselves."""
+    given = counted(known.payments, currency)
     both: defaultdict[str, dict[int, Lost]] = defaultdict(dict)
     for part in (known.recorded.lost, lost):
         for symbol, items in part.items():
@@ -100,7 +108,7 @@ def _lost(lost: Mapping[str, Sequence[Lost]], known: Context) -> dict[str, list[
                 told = Lost(
                     item.day,
                     1.0 if (symbol, item.day) in known.splits else item.split,
-                    item.dividend,
+                    max(0.0, item.dividend - given.get((symbol, item.day), 0.0)),
                     item.close,
                 )
                 both[symbol][item.day] = told
@@ -123,7 +131,9 @@ def _looked(merged: Merged, series: Series) -> tuple[np.typing.NDArray[np.int64]
     return np.flatnonzero(must[series.order]), settled
 
 
-def _settled(merged: Merged, series: Series, verdicts: Verdicts, warnings: list[Finding]) -> Settled:
+def _settled(
+    merged: Merged, series: Series, verdicts: Verdicts, warnings: list[Finding], known_at: date | None
+) -> Settled:
     rows, count = merged.rows, merged.delivered
     places = {int(series.order[place]): values for place, values in verdicts.carried.items()}
     for column, name in enumerate(("split", "dividend")):
@@ -132,7 +142,7 @@ def _settled(merged: Merged, series: Series, verdicts: Verdicts, warnings: list[
             values[list(places)] = significant(np.array([told[column] for told in places.values()]))
             rows = with_column(rows, name, values)
     held = {int(series.order[item.place]): item for item in verdicts.held}
-    again, changed = _again(merged, rows, series, held)
+    again, changed = _again(merged, rows, series, held, known_at)
     carrying = sorted(place for place in places if place < count or place in changed)
     aside = [(place, CARRIED, _carries(merged.rows, rows, place)) for place in carrying]
     for place, item in sorted(held.items()):
@@ -150,19 +160,28 @@ def _settled(merged: Merged, series: Series, verdicts: Verdicts, warnings: list[
 
 
 def _again(
-    merged: Merged, rows: pa.Table, series: Series, held: Mapping[int, Held]
+    merged: Merged, rows: pa.Table, series: Series, held: Mapping[int, Held], known_at: date | None
 ) -> tuple[pa.Table, set[int]]:
-    """Recorded rows that become rows of the log once more, and their places."""
+    """Recorded rows that become rows of the log once more, and their places.
+
+    One on record stays the word of its own day: a correction that comes later may be older than this delivery, and a
+    delivery that comes late may be older than it. One set aside is believed by what is known now.
+    """
     count, recorded = merged.delivered, merged.recorded
     if not recorded.rows.num_rows:
-        return rows.slice(0, 0), set()
+        return rows.slice(0, 0).append_column("known_at", pa.array([], pa.date32())), set()
     told = [rows[name].slice(count).to_numpy() for name in ("split", "dividend")]
     other = ~np.isclose(told[0], recorded.split, 1e-7, 0) | ~np.isclose(told[1], recorded.dividend, 1e-7, 0)
     used = np.zeros(len(rows), bool)
     used[series.order] = True
     used[list(held)] = False
     places = np.flatnonzero(used[count:] & (recorded.aside | other)) + count
-    return rows.take(pa.array(places)), set(places.tolist())
+    known, now = recorded.known_at.astype("datetime64[D]"), np.datetime64(known_at, "D")
+    known[recorded.known_at == NEVER] = np.datetime64("NaT")
+    since = now if np.isnat(now) else np.fmax(now, known)
+    known = np.where(recorded.aside, since, known)[places - count]
+    again = rows.take(pa.array(places)).append_column("known_at", pa.array(known, pa.date32()))
+    return again, set(places.tolist())
 
 
 def _carries(own: pa.Table, rows: pa.Table, place: int) -> str:

@@ -19,7 +19,6 @@ PLACES = [
     *(ROOT / "resources/screening").glob("*.py"),
     ROOT / "resources/logs/ingest.py",
     ROOT / "resources/logs/recorded_actions.py",
-    ROOT / "resources/logs/stated_dividends.py",
     ROOT / "resources/logs/calendars.py",
     ROOT / "resources/logs/characteristics.py",
     ROOT / "resources/packs/missing_data.py",

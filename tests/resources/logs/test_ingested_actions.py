@@ -91,26 +91,33 @@ SESSIONS = [day for day in range(2, 20) if date(2024, 1, day).weekday() < 5 and 
 
 
 def evenings() -> dict[str, str]:
-    """A file an evening with a 7:1 split that actions alone tell, a chain of renames, a recycled ticker, a jump."""
+    """A file an evening with a 7:1 split that actions alone tell, a chain of renames, a recycled ticker, a jump.
+
+    Of the dividends of the actions, that of AAA is of a Saturday; two of BBB, one of them between two of its rows, are
+    due on one row, and that of the renamed one is of a day on which it has no row.
+    """
     files = {}
     for place, day in enumerate(SESSIONS):
         aaa, gone = (
             (100 + place) / (7 if place >= 6 else 1),
             "OLD" if place < 3 else "MID" if place < 7 else "NEW",
         )
-        lines = [f"AAA,2024-01-{day:02},{aaa:.3f},0,1", f"{gone},2024-01-{day:02},{40 + place},0,1"]
+        lines = [f"AAA,2024-01-{day:02},{aaa:.3f},0,1"]
+        lines += [f"{gone},2024-01-{day:02},{40 + place},0,1"] if place != 2 else []
         lines += [f"MID,2024-01-{day:02},{20 + place},0,1"] if place >= 10 else []
-        lines.append(f"BBB,2024-01-{day:02},{50 + place % 2},{0.5 * (place == 4)},1")
+        lines += [f"BBB,2024-01-{day:02},{50 + place % 2},{0.5 * (place == 4)},1"] if place != 10 else []
         lines.append(f"JMP,2024-01-{day:02},{(48 if place >= 4 else 20) + place % 2},0,1")
         files[f"p202401{day:02}"] = HEADER + "".join(f"{line}\n" for line in lines)
     told = [f"AAA,2024-01-{SESSIONS[6]:02},split,7,", f"OLD,2024-01-{SESSIONS[3]:02},rename,,MID",
-            f"MID,2024-01-{SESSIONS[7]:02},rename,,NEW", f"BBB,2024-01-{SESSIONS[5]:02},dividend,0.3,"]  # fmt: skip
+            f"MID,2024-01-{SESSIONS[7]:02},rename,,NEW", f"BBB,2024-01-{SESSIONS[5]:02},dividend,0.3,",
+            "AAA,2024-01-13,special_dividend,0.05,", f"BBB,2024-01-{SESSIONS[10]:02},dividend,0.7,",
+            f"BBB,2024-01-{SESSIONS[11]:02},dividend,0.2,", f"OLD,2024-01-{SESSIONS[2]:02},dividend,0.4,"]  # fmt: skip
     return files | {"actions": ACTIONS + "".join(f"{line}\n" for line in told)}
 
 
 @pytest.mark.parametrize("seed", some([1, 2, 3, 4, 5, 6], 1))
 def test_a_month_of_evenings_and_actions_in_any_order_keeps_the_same_rows(tmp_path: Path, seed: int) -> None:
-    """One ingest of all, and one for each two files; a split that fell to a later row goes back to its own."""
+    """One ingest of all, and one for each two files; what fell to a later row goes back to its own."""
     files, found = evenings(), []
     late = sorted(files)
     Random(seed).shuffle(late)
@@ -134,7 +141,54 @@ def test_a_month_of_evenings_and_actions_in_any_order_keeps_the_same_rows(tmp_pa
     assert found[0] == found[1]
     assert [(row[1].day, row[4]) for row in found[0] if row[4] != 1] == [(SESSIONS[6], 7.0)]
     assert {row[0] for row in found[0]} == {"AAA", "BBB", "JMP", "NEW", "MID"}
-    assert sum(row[3] for row in found[0]) == pytest.approx(0.8)
+    assert {(row[0], row[1].day): row[3] for row in found[0] if row[3]} == {
+        ("AAA", 16): 0.05, ("BBB", SESSIONS[4]): 0.5, ("BBB", SESSIONS[5]): 0.3,
+        ("BBB", SESSIONS[11]): 0.9, ("NEW", SESSIONS[3]): 0.4,
+    }  # fmt: skip
+
+
+def test_a_row_that_is_judged_anew_stays_the_word_of_its_own_day(desk: Desk) -> None:
+    """A later file that gives it a dividend must not hide a correction that was told before that file."""
+    files = {11: "11,51", 20: "08,50\n19,52", 15: "11,51.2", 10: "10,50.5"}
+    told = {
+        f"p202401{day:02}": HEADER + "".join(f"CCC,2024-01-{row},0,1\n" for row in rows.split("\n"))
+        for day, rows in files.items()
+    }
+    desk.ingest(actions=f"{ACTIONS}CCC,2024-01-09,dividend,0.3,\n", p20240111=told["p20240111"])
+    assert [row[1:3] for row in newest(desk, "CCC")] == [(51, 0)]  # nothing is known to have been held before
+    desk.ingest(p20240120=told["p20240120"])
+    assert [row[1:3] for row in newest(desk, "CCC")] == [(50, 0), (51, 0.3), (52, 0)]
+    desk.ingest(p20240115=told["p20240115"])
+    assert [row[1:3] for row in newest(desk, "CCC")] == [(50, 0), (51.2, 0.3), (52, 0)]
+    desk.ingest(p20240110=told["p20240110"])
+    assert [row[1:3] for row in newest(desk, "CCC")] == [(50, 0), (50.5, 0.3), (51.2, 0), (52, 0)]
+    known = desk.rows("select date, known_at from prices where symbol = 'CCC' order by ingest_seq, date")
+    assert [(day.day, known_at.day) for day, known_at in known] == [
+        (11, 11), (8, 20), (11, 11), (19, 20), (11, 15), (10, 10), (11, 15),
+    ]  # fmt: skip
+
+
+def test_what_falls_to_one_row_from_several_days_is_all_there(desk: Desk) -> None:
+    """Two splits of days without a row, and a dividend that a row without a price and the actions both tell."""
+    told = "08,50,0,1\n", "10,,0.4,1\n", "11,8,0,1\n"
+    actions = "CCC,2024-01-09,split,2,\nCCC,2024-01-10,split,3,\nCCC,2024-01-10,dividend,0.3,\n"
+    desk.ingest(a=HEADER + "".join(f"CCC,2024-01-{row}" for row in told), actions=ACTIONS + actions)
+    assert newest(desk, "CCC")[-1][1:] == (8, pytest.approx(0.4), 6)
+
+
+def test_an_action_taken_back_is_taken_from_the_row_that_it_fell_to(desk: Desk) -> None:
+    """Of files that cannot know dividends."""
+    wrong = f"{ACTIONS}CCC,2024-01-09,dividend,0.3,\n"
+    rows = [f"CCC,2024-01-{row}\n" for row in ("08,50", "10,50.5", "11,51")]
+    desk.ingest(p20240111="symbol,date,close\n" + rows[0] + rows[2], actions=wrong)
+    assert [row[2] for row in newest(desk, "CCC")] == [0, 0.3]
+    desk.ingest(actions=wrong.replace("0.3", "0.2"))
+    assert [row[2] for row in newest(desk, "CCC")] == [0, 0.2]
+    desk.ingest(p20240110="symbol,date,close\n" + rows[1])
+    assert [row[2] for row in newest(desk, "CCC")] == [0, 0.2, 0]
+    desk.ingest(actions=wrong.replace("0.3", "0"))
+    assert [row[2] for row in newest(desk, "CCC")] == [0, 0, 0]
+    assert desk.ingest() == []
 
 
 def test_a_rename_on_record_moves_the_rows_and_later_statements_find_them(desk: Desk) -> None:

@@ -1,0 +1,77 @@
+"""Books against a few lines of plain arithmetic: pence beside pounds, and a fraction of a spin-off."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from bench import STAMP, ingest
+from book_chain import DAYS, Chain, book_file, cash, close_rows, flat, shares
+
+from optimizer import FundExposureMap
+from resources.packs.packs import newest_fresh
+from resources.results.pack_inputs import read_inputs
+
+D2, D3, D4 = DAYS[21:24]
+LONG_AGO = D3 - timedelta(days=400)
+# Pounds in dollars: direct and old, the other way round and newer, by way of the euro and of the day itself.
+RATES = [
+    ("GBP", "USD", LONG_AGO, 2.0), ("USD", "GBP", D2, 1 / 1.5), ("GBP", "EUR", D3, 1.2), ("EUR", "USD", D3, 1.05),
+]  # fmt: skip
+POUND = {D2: 1.5, D3: 1.2 * 1.05}
+
+
+def test_pence_beside_pounds_are_worth_what_the_freshest_way_says(tmp_path: Path) -> None:
+    """40 shares at 1,250 pence are 500 pounds, 30 at 20 pounds are 600; ten and five of them are sold."""
+    book = Chain(tmp_path, book_file("cash: 1000, positions: {AAA: 40, BBB: 30}"))
+    paid = close_rows("AAA", flat(1250.0), dividend={D3: 25.0})
+    rows = [row | {"currency": "GBX"} for row in paid]
+    book.deliver([*rows, *(row | {"currency": "GBP"} for row in close_rows("BBB", flat(20.0)))])
+    with book.warehouse.write(STAMP) as tx:
+        told = [dict(zip(("base", "quote", "date", "rate"), rate, strict=True)) for rate in RATES]
+        ingest(tx, "fx_rates", pa.Table.from_pylist([row | {"source": "desk"} for row in told]))
+    for day, wanted in ((D2, {"AAA": 30.0, "BBB": 25.0}), (D3, {})):
+        found = book.day(day, wanted)
+        assert found.problem is None
+        with book.warehouse.live() as con:
+            seen = read_inputs(con, newest_fresh(con, day), found, FundExposureMap([]))
+        assert seen.prices == pytest.approx({"AAA": 12.5 * POUND[day], "BBB": 20 * POUND[day]}, rel=1e-12)
+    pounds = (
+        40 * 0.25 + 10 * 12.5 + 5 * 20
+    )  # the dividend of who held on its eve, and the sales, at the new rate
+    assert float(cash(found)) == pytest.approx(1000 + pounds * POUND[D3], abs=1e-4)
+    assert shares(found) == {"AAA": 30, "BBB": 25}
+
+
+def test_a_fraction_of_a_spin_off_is_paid_and_its_cost_leaves_the_lots(tmp_path: Path) -> None:
+    """33 and 18 shares give 9.9 and 5.4 at a fifth of the cost: 15 are kept, 0.3 of the first lot is sold for 6."""
+    lots = "[{acquired: 2020-01-02, quantity: 33, cost_basis: 40}, "
+    lots += "{acquired: 2023-06-01, quantity: 18, cost_basis: 60}]"
+    book = Chain(tmp_path, book_file(f"cash: 1000, positions: {{BBB: {{lots: {lots}}}}}"), AAA=10.0)
+    book.prices("BBB", {day: 50.0 if day < D3 else 44.0 for day in DAYS})
+    book.prices("KID", {day: 20.0 for day in DAYS if day >= D3})
+    book.day(D2)
+    spun = {"value": 0.3, "new_symbol": "KID", "basis_share": 0.2, "cash_in_lieu": 20.0}
+    book.action("BBB", D3, "spin_off", **spun)  # type: ignore[arg-type]
+    found = book.day(D3, {"KID": 9.0})
+    assert (shares(found), cash(found)) == ({"BBB": 51, "KID": 15}, 1006)
+    assert float(cash(found)) + 51 * 44 + 15 * 20 == 1000 + 51 * 50
+    held = found.holdings.lots
+    assert [(lot.acquired, float(lot.quantity)) for lot in held["KID"]] == [
+        (date(2020, 1, 2), pytest.approx(9.6)), (date(2023, 6, 1), pytest.approx(5.4)),
+    ]  # fmt: skip
+    cost = {
+        name: sum((lot.quantity * lot.cost_basis for lot in own), Decimal(0)) for name, own in held.items()
+    }
+    fraction = 0.3 * (40 * 0.2 / 0.3)
+    whole = 33 * 40 + 18 * 60
+    assert float(cost["BBB"]) == pytest.approx(0.8 * whole)
+    assert float(cost["KID"]) == pytest.approx(0.2 * whole - fraction)
+    (gain,) = [
+        one for one in found.holdings.adjustments if one.lot_id is not None and one.proceeds is not None
+    ]
+    assert (gain.proceeds, float(gain.cost_basis or 0)) == (6, pytest.approx(fraction))
+    after = book.day(D4)  # six of the oldest lot are sold at 20
+    assert (shares(after), cash(after)) == ({"BBB": 51, "KID": 9}, 1006 + 6 * 20)
+    assert [float(lot.quantity) for lot in after.holdings.lots["KID"]] == pytest.approx([3.6, 5.4])
