@@ -13,6 +13,7 @@ from resources.ledger.ledger import Connection
 from resources.ledger.tables import LOGS, SAME_VALUE, Log
 from resources.logs.leaves import BLOCK, layered_rows, plain_rows, read_leaves
 
+ANEW = "judged_anew"
 # NULL in these columns of a delivery means "this payload cannot know it": what is on record stays.
 UNKNOWABLE = {"dividend": "0", "split": "1"}
 
@@ -66,7 +67,8 @@ def append_log(
 ) -> Appended:
     """Append what `rows` brings that is not on record, and a leaf for each date touched, in the open transaction.
 
-    rows        columns of the log, of one source; keys unique; a value column that is left out is empty
+    rows        columns of the log, of one source; keys unique; a value column that is left out is empty; where some
+                were judged anew by all that is on record, a column `ANEW` tells which
     ingest_seq  id of the ledger row that this transaction will get
     read_before of a payload that is read again: its ledger row then; what others said since stands
     Raises DataError where a row was lost on the way.
@@ -120,7 +122,8 @@ def _append_compared(
     """Append what differs from the record of the same dates."""
     con.register("incoming", rows)
     con.execute(
-        f"create or replace temp table compared as {_against_record(LOGS[log], log, low, high, read_before)}"
+        "create or replace temp table compared as "
+        f"{_against_record(LOGS[log], log, low, high, _said_since(rows, read_before))}"
     )
     con.unregister("incoming")
     _insert(
@@ -151,13 +154,20 @@ def _all_new(shape: Log) -> str:
     return f"select * {replaced} from incoming"
 
 
-def _against_record(shape: Log, log: str, low: date, high: date, read_before: int | None) -> str:
+def _said_since(rows: pa.Table, read_before: int | None) -> str:
+    """SQL: whether somebody else told the row on record since its payload was read; what is judged anew counts that."""
+    if read_before is None:
+        return "false"
+    anew = f"not coalesce(i.{ANEW}, false) and " if ANEW in rows.column_names else ""
+    return f"{anew}c.ingest_seq > {read_before}"
+
+
+def _against_record(shape: Log, log: str, low: date, high: date, said_since: str) -> str:
     """SQL: the incoming rows, completed from the newest rows on record, each with its fate.
 
     What was known earlier than the row on record corrects nothing: an old file is being read again. What it takes back
     it does by all that is known now.
     """
-    said_since = "false" if read_before is None else f"c.ingest_seq > {read_before}"
     keys = ", ".join(shape.keys)
     filled = ", ".join(
         f"coalesce(i.{name}, c.{name}, {default}) as {name}"
@@ -181,7 +191,7 @@ def _against_record(shape: Log, log: str, low: date, high: date, read_before: in
         )
         select i.* exclude (on_record),
             case when on_record is null then 'new'
-                 when {outdated} or {said_since} then 'same'
+                 when {outdated} or ({said_since}) then 'same'
                  when {" and ".join(_same(name) for name in compared)} then 'same' else 'corrected' end as fate
         from i left join c using ({keys})
     """

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from resources.ledger.ledger import Connection, append_entry, sha256, written_cells
-from resources.logs.appending import Appended, append_log
+from resources.logs.appending import ANEW, Appended, append_log
 from resources.logs.refused_files import REJECTED, refused_files
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding
 from resources.store.transaction import Transaction
@@ -36,13 +36,16 @@ class Ingested:
 
 
 def log_rows(delivery: Delivery) -> pa.Table:
-    """The delivery's rows with the constant columns of their log filled in."""
+    """The delivery's rows with the constant columns of their log filled in, and whether they were judged anew."""
     rows = delivery.rows
+    if delivery.anew:
+        rows = rows.append_column(ANEW, pa.array(np.arange(rows.num_rows) >= rows.num_rows - delivery.anew))
     if delivery.withdrawn.num_rows:
         taken_back = pa.chunked_array(
             [pa.nulls(rows.num_rows, pa.bool_()), pa.repeat(True, delivery.withdrawn.num_rows)]
         )
-        rows = pa.concat_tables([rows, delivery.withdrawn]).append_column("withdrawn", taken_back)
+        rows = pa.concat_tables([rows, delivery.withdrawn], promote_options="default")
+        rows = rows.append_column("withdrawn", taken_back)
     count = rows.num_rows
     constants: dict[str, pa.Array] = {"source": _same_text(delivery.source, count)}
     if delivery.log == PRICES:

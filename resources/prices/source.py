@@ -186,6 +186,7 @@ class Delivery:
     rows            `PRICE_ROWS`, or the columns of `log`; values at 8 significant digits. NULL dividend or
                     split: this payload cannot know it, what is on record stays, else 0 and 1
     known           (n,) `known_at` of each row, where not that of the delivery
+    anew            how many of `rows`, the last ones, are rows of others that were judged anew by what it brings
     lines           (n,) line of each row in the payload; None: consecutive from `first_line`
     quarantined     `QUARANTINE`: rows set aside
     withdrawn       `PRICE_ROWS`: rows on record that are no longer believed, as they stand there
@@ -204,6 +205,7 @@ class Delivery:
     currency: str = "USD"
     known_at: date | None = None
     known: pa.Array | None = None
+    anew: int = 0
     log: str = PRICES
     first_line: int = 1
     lines: npt.NDArray[np.int64] | None = None

@@ -54,6 +54,7 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
         delivery,
         rows=pa.concat_tables([believed, again.drop_columns("known_at")]) if again.num_rows else believed,
         known=known if again.num_rows else None,
+        anew=again.num_rows,
         lines=None
         if delivery.lines is None or again.num_rows
         else delivery.lines[slice(None) if kept is None else kept],
