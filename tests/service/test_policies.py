@@ -28,7 +28,10 @@ def test_every_key_of_the_seed_reaches_the_optimizer() -> None:
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
-        ({"min_position_pct": 50, "max_single_position_pct": 20}, "min_position_pct 50% is above max_single_position_pct 20%"),
+        (
+            {"min_position_pct": 50, "max_single_position_pct": 20},
+            "min_position_pct 50% is above max_single_position_pct",
+        ),
         ({"max_turnover_pct": 0.2}, "for 20% write 20"),
         ({"max_single_position_pct": 0.15}, "for 15% write 15"),
         ({"risk_free_rate": 2.5}, "less than 1"),
