@@ -1,9 +1,9 @@
 """Views on what funds hold: the portfolio of funds that holds one of an exposure and nothing of any other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -92,11 +92,12 @@ class Named:
         if not own:
             known = ", ".join(t.value for t in listed)
             raise PolicyError(f"view {view}: nothing here holds {kind.value}; what is held is {known}")
-        held = [self._amounts(types) for types in (own, *([t] for t in others))]
+        listed_as = partial(self.funds.listed, self.symbols)
+        held = np.vstack([listed_as(own).sum(axis=0), *listed_as(others)])
         wanted = np.array([1.0, *np.zeros(len(others))])
         root = np.sqrt(spread)
-        found = root * np.linalg.lstsq(np.array(held) * root, wanted, rcond=HELD_ALONE)[0]
-        if np.abs(np.array(held) @ found - wanted).max() > HELD_ALONE or np.abs(found).sum() > ABSURD_GROSS:
+        found = root * np.linalg.lstsq(held * root, wanted, rcond=HELD_ALONE)[0]
+        if np.abs(held @ found - wanted).max() > HELD_ALONE or np.abs(found).sum() > ABSURD_GROSS:
             beside = ", ".join(
                 t.value for t, row in zip(others, held[1:], strict=True) if (row * held[0]).any()
             )
@@ -105,10 +106,3 @@ class Named:
                 f"name funds or exposures that can be told apart, add such funds, or say weights: equal"
             )
         return np.asarray(found)
-
-    def _amounts(self, types: Sequence[ExposureType]) -> Array:
-        """(n,) what each symbol lists of these types."""
-        funds = FundExposureMap() if self.funds is None else self.funds
-        return np.array(
-            [sum(fund.exposures.get(t, 0.0) for t in types) for fund in funds.select(self.symbols)]
-        )

@@ -342,6 +342,11 @@ class FundExposureMap(Mapping[str, Fund]):
         amounts = [[row[place] for row in rows] for place in places]
         return np.array(amounts, dtype=float).reshape(len(places), len(funds))
 
+    def listed(self, symbols: Iterable[str], types: Iterable[ExposureType]) -> Array:
+        """(k, n) what each symbol lists as each type itself, per 1 of NAV; nothing below it counts."""
+        funds = self.select(symbols)
+        return np.array([[fund.exposures.get(kind, 0.0) for fund in funds] for kind in types])
+
     def shares(self, symbols: Iterable[str], types: Iterable[ExposureType]) -> Array:
         """(k, n) the same with each amount counted once: for the nearest of the types that it belongs to.
 

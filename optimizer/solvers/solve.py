@@ -303,11 +303,13 @@ def chosen(goal: Goal, way: Way, best: Optimum, setting: Setting) -> Choice | No
     if not cardinality.wanted(policy) or not (goal.homogeneous or unmet_holdings(best.weights, setting)):
         return None
     choice = choose_names(goal, way.arena, best, policy, setting.held)
+    if choice is not None:
+        return choice
     given_way = way.levels is not None and any(level.priority for level in way.levels.levels)
     must = always_held(goal, len(best.weights))
-    if choice is None and (given_way or not waits(way.arena, setting, must)):
+    if given_way or not waits(way.arena, setting, must):
         raise impossible(way.arena, policy, setting.held, must)
-    return choice
+    return None
 
 
 def waits(arena: Arena, setting: Setting, must: NDArray[np.bool_]) -> bool:

@@ -14,7 +14,7 @@ from resources.ledger.tables import DATED, LOGS
 from resources.prices.csv_file import gunzip, lf_ended, text_faults, too_large
 from resources.prices.file_names import ACCOUNT_FILE, name_date
 from resources.prices.folder import is_delivery, refuse_elsewhere
-from resources.prices.parquet_file import is_text, refuse_long_texts
+from resources.prices.parquet_file import is_text, refuse_long_texts, unpacked_size
 from resources.prices.reference import Table, recognise
 from resources.prices.source import Allowance, FileRejected, Finding, delivery_key, refusing, shown
 from resources.prices.vendors.rewriting import in_layout
@@ -129,9 +129,8 @@ def _parquet(log: str, file: Path, name: str) -> tuple[pa.Table, int]:
     allowed = Allowance.of(file.stat().st_size, LARGEST)
     try:
         opened = pq.ParquetFile(str(file))
-        meta, schema = opened.metadata, opened.schema_arrow
-        unpacked = sum(meta.row_group(group).total_byte_size for group in range(meta.num_row_groups))
-        if too_much := list(allowed.faults(unpacked, meta.num_rows, len(schema))):
+        rows, schema = opened.metadata.num_rows, opened.schema_arrow
+        if too_much := list(allowed.faults(unpacked_size(opened), rows, len(schema))):
             raise FileRejected(name, too_much)
         names = _columns(log, name, schema.names)
         _refuse_types(schema, name)

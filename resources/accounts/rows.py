@@ -6,6 +6,7 @@ from datetime import date
 
 import pyarrow as pa
 
+from optimizer.problem.trade_bounds import RESTRICTIONS
 from resources.accounts.files import NUMBERS, Told
 from resources.ledger.ledger import Connection, whole
 from resources.ledger.tables import DATED, LOGS
@@ -17,7 +18,7 @@ CASH = "CASH"  # the position that is money, in base currency
 ISO_DAY = r"\d{4}-\d{2}-\d{2}( 00:00:00)?"
 ALWAYS = date(1990, 1, 1)  # from when a row holds that says no day
 MOST = 1e12  # shares, or money: more is a mistake
-KINDS = ("do_not_buy", "do_not_sell", "do_not_trade", "do_not_hold")
+KINDS = (*RESTRICTIONS, "do_not_hold")
 TAXES = ("taxable", "exempt")
 DAYS = ("date", "acquired", "until")
 YES_NO = ("closed", "withdrawn")

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from resources.ledger.ledger import GENESIS
-from resources.ledger.record_error import in_a_line
+from resources.ledger.record_error import RecordError, in_a_line
 from resources.ledger.signatures import COUNTERSIGNATURE, SIGNATURE, SIGNATURES, is_key, is_signature
 
 INTENT, COMMIT, BEGUN, ACCEPTED, PUBLISHED = "intent", "commit", "begun", "accepted", "published"
@@ -134,6 +135,21 @@ def _names_told(told: Mapping[str, Any]) -> tuple[str, list[str]]:
     if unfit := {*told} - {*may} ^ {*must}:
         raise ValueError(f"says {', '.join(sorted(unfit))[:80]}, which a line of its kind must, or must not")
     return str(kind), [name for name in (*must, *may) if name in told]
+
+
+def lines_in(raw: bytes) -> list[bytes]:
+    """The lines of a file of records, without their ends; the last one may be half of one."""
+    lines = raw.split(b"\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def lines_of(file: Path, remedy: str) -> list[bytes]:
+    """Those of a file, none where there is none; raises RecordError with the remedy for what is no file."""
+    if not file.exists():
+        return []
+    if not file.is_file():  # a pipe would be waited for
+        raise RecordError(f"{file} is a folder, a pipe or a device: {remedy}")
+    return lines_in(file.read_bytes())
 
 
 def read_object(text: bytes) -> dict[str, Any]:

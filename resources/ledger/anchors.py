@@ -19,6 +19,7 @@ from resources.ledger.anchor_lines import (
     HalfError,
     check_order,
     check_place,
+    lines_in,
     number_of,
     read_line,
 )
@@ -76,7 +77,7 @@ class Anchors:
 def read_anchors(path: Path) -> Anchors:
     """What the anchor file says; a missing file says nothing. Raises RecordError for what is no readable file."""
     with _opened(path) as file:
-        return _parsed(_split(file.read()), 0, GENESIS) if file else Anchors()
+        return _parsed(lines_in(file.read()), 0, GENESIS) if file else Anchors()
 
 
 @contextmanager
@@ -100,7 +101,7 @@ def read_end(path: Path) -> Anchors:
             return Anchors()
         start = max(0, file.seek(0, os.SEEK_END) - TAIL)
         file.seek(start)
-        raw = _split(file.read())[1 if start else 0 :]  # the first may be cut in half
+        raw = lines_in(file.read())[1 if start else 0 :]  # the first may be cut in half
     number = number_of(raw[0]) if start and raw else None
     found = _parsed(raw, number - 1, None) if number else Anchors()
     if found.settled is None:
@@ -151,11 +152,6 @@ def _torn(size: int, path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) != b"\n"
-
-
-def _split(raw: bytes) -> list[bytes]:
-    lines = raw.split(b"\n")
-    return lines if lines[-1] else lines[:-1]
 
 
 def _parsed(raw: Iterable[bytes], before: int, previous: str | None) -> Anchors:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.ledger.anchor_lines import is_hash, read_object
+from resources.ledger.anchor_lines import is_hash, lines_of, read_object
 from resources.ledger.record_error import RecordError
 from resources.ledger.signatures import SIGNATURE, PublicKey, is_key
 
@@ -32,14 +32,8 @@ def cosigned_beside(anchor: Path) -> Path:
 
 def read_cosigned(file: Path) -> list[Cosigned]:
     """The lines of witnesses, oldest first; raises RecordError for one that no witness signed so."""
-    if not file.exists():
-        return []
-    if not file.is_file():  # a pipe would be waited for
-        raise RecordError(
-            f"{file} is a folder, a pipe or a device: put the file of the witnesses' lines back"
-        )
-    found, raw = [], file.read_bytes()
-    for number, text in enumerate(raw.removesuffix(b"\n").split(b"\n") if raw else [], 1):
+    found = []
+    for number, text in enumerate(lines_of(file, "put the file of the witnesses' lines back"), 1):
         try:
             found.append(_line(number, text))
         except ValueError:

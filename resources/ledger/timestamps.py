@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from optimizer import DataError, PolicyError
-from resources.ledger.anchor_lines import Anchor, is_hash, read_object
+from resources.ledger.anchor_lines import Anchor, is_hash, lines_of, read_object
 from resources.ledger.ledger import bytes_sha256
 from resources.ledger.record_error import RecordError
 from resources.ledger.whole_file import write_whole
@@ -90,12 +90,8 @@ def keep_stamp(file: Path, one: Stamp) -> None:
 
 def read_stamps(file: Path) -> list[Stamp]:
     """The time stamps on file, oldest first; raises RecordError for a line that is none."""
-    if not file.exists():
-        return []
-    if not file.is_file():  # a pipe would be waited for
-        raise RecordError(f"{file} is a folder, a pipe or a device: put the true file back")
-    found, raw = [], file.read_bytes()
-    for number, text in enumerate(raw.removesuffix(b"\n").split(b"\n") if raw else [], 1):
+    found = []
+    for number, text in enumerate(lines_of(file, "put the true file back"), 1):
         try:
             found.append(_stamp(read_object(text)))
         except (ValueError, TypeError):

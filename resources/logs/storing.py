@@ -38,8 +38,8 @@ class Ingested:
 def log_rows(delivery: Delivery) -> pa.Table:
     """The delivery's rows with the constant columns of their log filled in, and whether they were judged anew."""
     rows = delivery.rows
-    if delivery.anew:
-        rows = rows.append_column(ANEW, pa.array(np.arange(rows.num_rows) >= rows.num_rows - delivery.anew))
+    if anew := len(delivery.anew):
+        rows = rows.append_column(ANEW, pa.array(np.arange(rows.num_rows) >= rows.num_rows - anew))
     if delivery.withdrawn.num_rows:
         taken_back = pa.chunked_array(
             [pa.nulls(rows.num_rows, pa.bool_()), pa.repeat(True, delivery.withdrawn.num_rows)]
@@ -62,9 +62,9 @@ def log_rows(delivery: Delivery) -> pa.Table:
 
 
 def _known_at(delivery: Delivery, count: int) -> pa.Array:
-    own = [] if delivery.known is None else [delivery.known]
-    rest = count - sum(map(len, own))
-    return pa.concat_arrays([*own, pa.repeat(pa.scalar(delivery.known_at, pa.date32()), rest)])
+    told, now = delivery.rows.num_rows - len(delivery.anew), pa.scalar(delivery.known_at, pa.date32())
+    taken_back = count - delivery.rows.num_rows
+    return pa.concat_arrays([pa.repeat(now, told), delivery.anew, pa.repeat(now, taken_back)])
 
 
 def _same_text(text: str, count: int) -> pa.Array:

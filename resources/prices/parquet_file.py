@@ -52,7 +52,7 @@ def read_parquet(
             raise FileRejected(name, columns.findings)
         wanted = {given: ours for given, ours in zip(header, columns.kept, strict=True) if ours}
         _check_types(file, name, wanted, types)
-        if too_much := list(allowed.faults(_unpacked(file), 0, 0)):
+        if too_much := list(allowed.faults(unpacked_size(file), 0, 0)):
             raise FileRejected(name, too_much)
         texts = [given for given in wanted if is_text(file.schema_arrow.field(given).type)]
         refuse_long_texts(opened(*texts), name, texts, allowed)
@@ -77,7 +77,7 @@ def _check_types(
         raise FileRejected(name, found)
 
 
-def _unpacked(file: "pq.ParquetFile") -> int:
+def unpacked_size(file: "pq.ParquetFile") -> int:
     """Bytes that the row groups take unpacked, as the file says.
 
     Of the groups alone: to ask for one of its columns ends the process where a damaged file has no such column.

@@ -175,6 +175,11 @@ def no_quarantine() -> pa.Table:
     return QUARANTINE.empty_table()
 
 
+def no_days() -> pa.Array:
+    """No dates."""
+    return pa.array([], pa.date32())
+
+
 @dataclass(frozen=True)
 class Delivery:
     """What one payload brought for one log.
@@ -185,8 +190,7 @@ class Delivery:
     known_at        when the values became known (a feed's file date); None for bulk history
     rows            `PRICE_ROWS`, or the columns of `log`; values at 8 significant digits. NULL dividend or
                     split: this payload cannot know it, what is on record stays, else 0 and 1
-    known           (n,) `known_at` of each row, where not that of the delivery
-    anew            how many of `rows`, the last ones, are rows of others that were judged anew by what it brings
+    anew            (k,) `known_at` of the last k of `rows`: those on record or set aside that it lets judge anew
     lines           (n,) line of each row in the payload; None: consecutive from `first_line`
     quarantined     `QUARANTINE`: rows set aside
     withdrawn       `PRICE_ROWS`: rows on record that are no longer believed, as they stand there
@@ -204,8 +208,7 @@ class Delivery:
     simulated: bool = False
     currency: str = "USD"
     known_at: date | None = None
-    known: pa.Array | None = None
-    anew: int = 0
+    anew: pa.Array = field(default_factory=no_days)
     log: str = PRICES
     first_line: int = 1
     lines: npt.NDArray[np.int64] | None = None

@@ -44,17 +44,10 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
     warnings += watch(series, settled.rows, held, context.sessions, context.watch_limits)
     aside = quarantine(delivery, rows, [*faults, *twice, *settled.held])
     believed, again = settled.rows if kept is None else settled.rows.filter(pa.array(kept)), settled.again
-    known = pa.concat_arrays(
-        [
-            pa.repeat(pa.scalar(delivery.known_at, pa.date32()), believed.num_rows),
-            again["known_at"].combine_chunks(),
-        ]
-    )
     return replace(
         delivery,
         rows=pa.concat_tables([believed, again.drop_columns("known_at")]) if again.num_rows else believed,
-        known=known if again.num_rows else None,
-        anew=again.num_rows,
+        anew=again["known_at"].combine_chunks(),
         lines=None
         if delivery.lines is None or again.num_rows
         else delivery.lines[slice(None) if kept is None else kept],

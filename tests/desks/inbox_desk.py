@@ -20,17 +20,22 @@ FIRST = (
 )
 
 
+def write_folders(folder: Path) -> None:
+    """The small desk's configuration with a reference folder, and both folders, empty."""
+    for name, text in FILES.items():
+        path = folder / "config" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + ("reference_folder: ../reference\n" if name == "sources.yaml" else ""))
+    for name in ("inbox", "reference"):
+        (folder / name).mkdir()
+
+
 class Desk:
     """A configuration with a folder source named `inbox`, its reference folder, and a warehouse."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.warehouse = folder, new_warehouse(folder / "home", staying_open)
-        for name, text in FILES.items():
-            path = folder / "config" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text + ("reference_folder: ../reference\n" if name == "sources.yaml" else ""))
-        for name in ("inbox", "reference"):
-            (folder / name).mkdir()
+        write_folders(folder)
 
     def ingest(self, **files: str) -> list[Ingested]:
         """Put files into the inbox (`actions` into the reference folder) and ingest."""

@@ -50,7 +50,7 @@ def look_through(
     """
     funds = fund_map.select(symbols)
     kinds = [ExposureType.parse(name) for name in markets.symbols]
-    held = np.array([[fund.exposures.get(kind, 0.0) for fund in funds] for kind in kinds])
+    held = fund_map.listed(symbols, kinds)
     means = dict(
         zip(kinds, [0.0] * len(kinds) if markets.mean is None else markets.mean.tolist(), strict=True)
     )

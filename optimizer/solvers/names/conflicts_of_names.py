@@ -34,7 +34,7 @@ def impossible(arena: Arena, policy: Policy, held: Array | None, must: NDArray[n
     held  (n,) weights now;  must  (n,) names that the goal holds whatever else
     """
     bounds = _bounds(policy)
-    program = NameProgram(replace(arena, limits=tightened(arena.limits, 2 * ROOMY)), policy, held, must)
+    program = _program(arena, policy, held, must)
     alone = {name: program.least({name: 1.0}) for name in bounds}
     ways: list[tuple[Conflict, ...]] = [
         (_conflict(name, bounds[name], found[name]),) for name, found in alone.items() if found is not None
@@ -53,8 +53,12 @@ def impossible(arena: Arena, policy: Policy, held: Array | None, must: NDArray[n
 
 def possible(arena: Arena, policy: Policy, held: Array | None, must: NDArray[np.bool_]) -> bool:
     """Whether a choice of names is found that keeps all limits; held, must  as in `impossible`."""
-    roomy = replace(arena, limits=tightened(arena.limits, 2 * ROOMY))
-    return NameProgram(roomy, policy, held, must).least({}) is not None
+    return _program(arena, policy, held, must).least({}) is not None
+
+
+def _program(arena: Arena, policy: Policy, held: Array | None, must: NDArray[np.bool_]) -> "NameProgram":
+    """With a little less room than the limits leave, so that a choice of names is one for the solver too."""
+    return NameProgram(replace(arena, limits=tightened(arena.limits, 2 * ROOMY)), policy, held, must)
 
 
 def with_names(
@@ -79,9 +83,9 @@ def _besides(
 ) -> tuple[Conflict, ...] | None:
     """What limits on names must give beside a way out: least of its bound by one of them, else all; None: not known."""
     wide = widened(limits.revealed(), {conflict.limit: conflict.stated for conflict in way})
-    if possible(Arena(wide), policy, held, must):
+    program = _program(Arena(wide), policy, held, must)
+    if program.least({}) is not None:
         return ()
-    program = NameProgram(Arena(tightened(wide, 2 * ROOMY)), policy, held, must)
     bounds = _bounds(policy)
     alone = {name: program.least({name: 1.0}) for name in bounds}
     given = {name: amounts[name] for name, amounts in alone.items() if amounts}

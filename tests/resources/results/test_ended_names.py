@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from bench import take_snapshot
-from small_desk import FILES, sessions
+from inbox_desk import write_folders
+from small_desk import sessions
 
 from optimizer import FundExposureMap
 from optimizer.proposals.proposal import without_evidence
@@ -41,12 +42,7 @@ def replay(
     folder: Path, closes: dict[str, list[float | None]], actions: str, universe: list[str]
 ) -> tuple[Replay, dict[str, object]]:
     """The replay of a book on files without dividend and split columns: the actions tell everything."""
-    for name, text in FILES.items():
-        path = folder / "config" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + ("reference_folder: ../reference\n" if name == "sources.yaml" else ""))
-    for name in ("inbox", "reference"):
-        (folder / name).mkdir()
+    write_folders(folder)
     rows = [
         f"{symbol},{day},{close}\n"
         for symbol, its in closes.items()
