@@ -63,6 +63,8 @@ def _make(place: Path, make: Callable[[str], Any]) -> None:
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True, mode=0o700)
     make(str(half)).dispose()
+    with closing(sqlite3.connect(half / place.name)) as con:
+        con.execute("pragma wal_checkpoint(truncate)")  # on a full disk the closing one fails without a word
     for suffix in BESIDE:
         place.with_name(place.name + suffix).unlink(missing_ok=True)
     (half / place.name).replace(place)

@@ -23,7 +23,9 @@ def copy_made(place: Path, make: Callable[[str], Any]) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     for suffix in making.BESIDE:
         place.with_name(place.name + suffix).unlink(missing_ok=True)
-    place.write_bytes(_made(place.name, make))
+    half = place.with_suffix(".part")  # whole or not at all on a full disk too, as `_make`
+    half.write_bytes(_made(place.name, make))
+    half.replace(place)
 
 
 @cache
