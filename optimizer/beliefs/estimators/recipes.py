@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +36,7 @@ from optimizer.beliefs.estimators.windows import (
     yearly_periods,
 )
 from optimizer.beliefs.own_numbers import with_benchmark, with_own
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, meant
 from optimizer.factors.factor_model import FactorModel
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.returns import check_table, check_values, per_period, period_ends, simple_returns
@@ -81,11 +80,9 @@ MIN_SCENARIOS = 30
 
 
 def choose(kind: str, name: str, table: Mapping[str, Estimator]) -> Estimator:
-    """The estimator of that name; raises PolicyError with the valid names, the nearest first."""
+    """The estimator of that name; raises PolicyError with the nearest names, or all of them."""
     if name not in table:
-        near = get_close_matches(name, table, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise PolicyError(f"{kind} {name!r} does not exist; use one of {', '.join(table)}{hint}")
+        raise PolicyError(f"{kind} {name!r} does not exist; {meant(name, table)}")
     return table[name]
 
 
