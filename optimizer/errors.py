@@ -48,6 +48,17 @@ def meant(wanted: str, known: Iterable[str]) -> str:
     return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:MOST_NAMED]) or 'none'}{more}"
 
 
+def one_of(wanted: str, known: Iterable[str]) -> str:
+    """All names of a closed list, and which of them an unknown one may have meant.
+
+    >>> one_of('emwa', ['sample', 'ewma'])
+    'use one of sample, ewma; did you mean ewma?'
+    """
+    names = list(known)
+    near = asked(nearest(wanted, names))
+    return f"use one of {', '.join(names)}{'; ' if near else ''}{near}"
+
+
 def how_many(number: int, what: str) -> str:
     """A number of things.
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from optimizer.errors import DataError, PolicyError, meant
+from optimizer.errors import DataError, PolicyError, one_of
 from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import Policy
@@ -268,7 +268,7 @@ def before_costs(setting: Setting) -> Goal:
     """The goal of the policy's method, trading costs left out; PolicyError with the valid names for an unknown one."""
     method = setting.policy.method
     if method not in METHODS:
-        raise PolicyError(f"method {method!r} does not exist; {meant(method, sorted(METHODS))}")
+        raise PolicyError(f"method {method!r} does not exist; {one_of(method, sorted(METHODS))}")
     goal = METHODS[method](setting)
     if setting.policy.l2_penalty:
         goal = spread_out(goal, setting.policy)

@@ -12,7 +12,7 @@ from pydantic import (
 )
 
 from optimizer import BlackLittermanSettings, ExposureType, Horizon, Policy, PolicyError
-from optimizer.errors import meant
+from optimizer.errors import one_of
 from optimizer.model.policies.horizon import MOST_STEPS
 from optimizer.model.ranges import FIXED, YIELDING
 from optimizer.tax.taxes import HarvestRule, check_method
@@ -177,7 +177,7 @@ class PolicyFile(Strict):
         known = {"method": METHODS, "mean_method": MEANS, "covariance_method": COVARIANCES}
         valid = sorted(known[str(info.field_name)])
         if name not in valid:
-            raise ValueError(f"{name!r} does not exist; {meant(name, valid)}")
+            raise ValueError(f"{name!r} does not exist; {one_of(name, valid)}")
         return name
 
     @model_validator(mode="after")
