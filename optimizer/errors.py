@@ -1,11 +1,38 @@
 """Errors grouped by who can act on them; each message says what is, what must be, and what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import floor, isfinite, log10
 
 MOST_NAMED = 20
+MOST_NEAR, LEAST_LIKE = 3, 0.6
+
+
+def nearest(wanted: str, known: Iterable[str]) -> list[str]:
+    """The known names, at most three, that a name may stand for, the likeliest first; letters and digits alone count.
+
+    >>> nearest('brkb', ['BRK.A', 'BRK.B', 'QQQ'])
+    ['BRK.B', 'BRK.A']
+    """
+    plain: dict[str, list[str]] = {}
+    for name in known:
+        plain.setdefault(_plain(name), []).append(name)
+    found = get_close_matches(_plain(wanted), plain, MOST_NEAR, LEAST_LIKE)
+    return [name for like in found for name in plain[like]][:MOST_NEAR]
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
+
+
+def asked(near: Sequence[str], otherwise: str = "") -> str:
+    """The question whether one of the near names is meant; `otherwise` where there is none.
+
+    >>> asked(['SPY', 'SPX'])
+    'did you mean SPY or SPX?'
+    """
+    return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 
 def meant(wanted: str, known: Iterable[str]) -> str:
@@ -15,10 +42,21 @@ def meant(wanted: str, known: Iterable[str]) -> str:
     'did you mean us-equity?'
     """
     names = list(known)
-    if near := get_close_matches(wanted, names, 3, 0.7):
-        return f"did you mean {' or '.join(near)}?"
+    if near := nearest(wanted, names):
+        return asked(near)
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:MOST_NAMED]) or 'none'}{more}"
+
+
+def one_of(wanted: str, known: Iterable[str]) -> str:
+    """All names of a closed list, and which of them an unknown one may have meant.
+
+    >>> one_of('emwa', ['sample', 'ewma'])
+    'use one of sample, ewma; did you mean ewma?'
+    """
+    names = list(known)
+    near = asked(nearest(wanted, names))
+    return f"use one of {', '.join(names)}{'; ' if near else ''}{near}"
 
 
 def how_many(number: int, what: str) -> str:

@@ -129,6 +129,7 @@ class RebalanceAnswer(Answer):
     te_current: float
     te_post: float
     policy_as_applied: dict[str, Any]
+    views_as_applied: list[dict[str, Any]] = []
     solver: SolverAnswer | None = None
     levels: list[LevelAnswer] = []
     short_term_gain: Money | None = None

@@ -28,7 +28,8 @@ class DecisionLog:
 
         Raises NotRecordedError where the file does not take the line; nothing of it is left.
         """
-        policy = json.dumps(result["policy_as_applied"], sort_keys=True)
+        seen = {"views": views} if (views := result["views_as_applied"]) else {}
+        policy = json.dumps(result["policy_as_applied"] | seen, sort_keys=True)
         line = {
             "at": at.isoformat(),
             "caller": caller,

@@ -26,6 +26,7 @@ from resources.results.pack_inputs import by_factors, under_policy
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.playbooks import Playbooks, load_playbooks
 from resources.settings.policies.policy_schema import PolicyFile
+from resources.settings.view_files import View
 from resources.store.warehouse import Warehouse
 from service.published import Memory, Published
 from service.settings import Settings
@@ -124,11 +125,16 @@ class Desk:
             yield Reading(con, memory, self.published.lasting)
 
     def case(
-        self, pack_id: str, portfolio: str | UUID, policy: PolicyFile | None = None, extra: Iterable[str] = ()
+        self,
+        pack_id: str,
+        portfolio: str | UUID,
+        policy: PolicyFile | None = None,
+        extra: Iterable[str] = (),
+        views: Sequence[View] | None = None,
     ) -> "Loaded":
         """A portfolio under a pack, ready for the optimizer.
 
-        policy  in place of the portfolio's own
+        policy, views  in place of the portfolio's own
         extra   symbols beyond the portfolio's, for trades in them
         Raises UnknownPackError, PolicyError for an unknown portfolio, DataError for what a pack does not have.
         """
@@ -141,7 +147,9 @@ class Desk:
                 ("case", digest, pack.id, snapshot.portfolio_id, more),
                 lambda: self._load(reading, pack, snapshot, more),
             )
-            return loaded if policy is None else _under(reading, loaded, policy)
+            if policy is None and views is None:
+                return loaded
+            return _under(reading, loaded, policy or snapshot.policy, views)
 
     def _load(self, reading: Reading, pack: Pack, snapshot: Snapshot, extra: tuple[str, ...]) -> "Loaded":
         if snapshot.problem:
@@ -155,8 +163,8 @@ class Desk:
         return Loaded(pack, case, tuple(notes), past_reasons(reading.con, pack, snapshot.portfolio_id))
 
 
-def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
-    """The same portfolio under another policy, with the estimates that this one asks for.
+def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile, views: Sequence[View] | None) -> "Loaded":
+    """The same portfolio under another policy, with the estimates that this one asks for, and other views if any.
 
     How the portfolio is taxed and what its cash earns are facts about it: a policy that states neither leaves them.
     """
@@ -168,7 +176,7 @@ def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile) -> "Loaded":
     rate = own_rate if policy.risk_free_rate is None else policy.risk_free_rate
     if rate is None:
         rate = reading.risk_free_rate(loaded.pack, case.snapshot.base_currency)
-    inputs = under_policy(case.inputs, policy, rate)
+    inputs = under_policy(case.inputs, policy, rate, views)
     recipe = inputs.snapshot.recipe()
     if recipe != case.snapshot.recipe():
         model = reading.factors(loaded.pack, recipe)[0] if asks_for_factors(recipe) else None

@@ -11,10 +11,11 @@ from uuid import UUID
 from optimizer import DataError, trade_cost
 from resources.results.queries import regime_of
 from resources.settings.playbooks import HEDGES, SCENARIOS, Shocks
+from resources.settings.view_files import View
 from resources.settings.yaml_files import parse_value
 from service.answers import Answer, as_dict
 from service.desk import Desk
-from service.policies import PolicyConstraints, parse_policy
+from service.policies import PolicyConstraints, parse_policy, parse_views
 from service.proposals import analyzed, proposed, traded
 from service.settings import Settings
 from service.stresses import (
@@ -47,10 +48,15 @@ class OptimizerService:
         policy_json: Mapping[str, Any],
         pricing_pack_id: str,
         ratings: Mapping[str, float] | None = None,
+        *,
+        views: Sequence[Mapping[str, Any]] | None = None,
     ) -> dict[str, Any]:
-        """Trades towards the best weights under the policy; keys of `RebalanceAnswer`."""
-        policy = self._parse_policy(policy_json)
-        return await _answered(self.proposal, portfolio_id, policy, pricing_pack_id, ratings)
+        """Trades towards the best weights under the policy; keys of `RebalanceAnswer`.
+
+        views  as a portfolio's file has them, in place of the portfolio's own; [] for none
+        """
+        policy, seen = self._parse_policy(policy_json), None if views is None else parse_views(views)
+        return await _answered(self.proposal, portfolio_id, policy, pricing_pack_id, ratings, seen)
 
     async def analyze_impact(
         self, portfolio_id: Portfolio, proposed_trades: Sequence[Mapping[str, Any]], pricing_pack_id: str
@@ -103,9 +109,10 @@ class OptimizerService:
         policy: PolicyConstraints,
         pack_id: str,
         ratings: Mapping[str, float] | None = None,
+        views: Sequence[View] | None = None,
     ) -> Answer:
         """`propose_trades` in the caller's thread."""
-        return proposed(self.desk.case(pack_id, portfolio, policy), ratings)
+        return proposed(self.desk.case(pack_id, portfolio, policy, views=views), ratings)
 
     def impact(
         self,
@@ -113,10 +120,11 @@ class OptimizerService:
         trades: Sequence[Mapping[str, Any]],
         pack_id: str,
         policy: PolicyConstraints | None = None,
+        views: Sequence[View] | None = None,
     ) -> Answer:
-        """`analyze_impact` in the caller's thread; under the portfolio's own policy where none is given."""
+        """`analyze_impact` in the caller's thread; under the portfolio's own policy and views where none are given."""
         found = traded(trades)
-        return analyzed(self.desk.case(pack_id, portfolio, policy, extra=tuple(found)), found)
+        return analyzed(self.desk.case(pack_id, portfolio, policy, tuple(found), views), found)
 
     def hedges(
         self,

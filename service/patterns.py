@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from optimizer import PolicyError
 from resources.settings.playbooks import TEMPLATES, Shocks
 from resources.settings.policies.values import Strict
+from resources.settings.view_files import AnyViewFile
 from service import optimizer_service
 from service.answers import (
     Answer,
@@ -24,7 +25,7 @@ from service.answers import (
 )
 from service.frontier import frontier
 from service.optimizer_service import OptimizerService
-from service.policies import merged_policy
+from service.policies import MOST_VIEWS, merged_policy
 
 TTL_SECONDS = 300
 MOST = 1e15  # shares or money of a trade: cents are still told apart
@@ -38,20 +39,25 @@ class PortfolioInputs(Strict):
 
 
 class RebalanceInputs(PortfolioInputs):
-    """Policy of a rebalance: a template, `policies` [{type, value}] and `constraints` (policy keys) merge."""
+    """Policy of a rebalance: a template, `policies` [{type, value}] and `constraints` (policy keys) merge.
+
+    views  as a portfolio's file has them, in place of the portfolio's own: [] for none, left out for its own
+    """
 
     template: str | None = Field(default=None, max_length=64)
     policies: list[dict[str, Any]] = Field(default_factory=list, max_length=100)
     constraints: dict[str, Any] = Field(default_factory=dict)
     ratings: dict[str, float] | None = None
+    views: list[AnyViewFile] | None = Field(default=None, max_length=MOST_VIEWS)
 
 
 class FrontierInputs(PortfolioInputs):
-    """Limits of an efficient frontier, its method is not among them; and weights to place beside it."""
+    """Limits of an efficient frontier, its method is not among them; views as of a rebalance; weights beside it."""
 
     policies: list[dict[str, Any]] = Field(default_factory=list, max_length=100)
     constraints: dict[str, Any] = Field(default_factory=dict)
     weights: dict[str, Annotated[float, Field(ge=-10, le=10)]] | None = Field(default=None, max_length=5000)
+    views: list[AnyViewFile] | None = Field(default=None, max_length=MOST_VIEWS)
 
 
 class TradeInput(Strict):
@@ -121,15 +127,16 @@ def _rebalance(service: OptimizerService, inputs: RebalanceInputs, pack: str) ->
         raise PolicyError(f"there is no template {inputs.template!r}; there are {', '.join(templates)}")
     template = templates[inputs.template] if inputs.template else None
     policy = merged_policy(inputs.policies, inputs.constraints, template)
-    proposal = service.proposal(inputs.portfolio_id, policy, pack, inputs.ratings)
+    proposal = service.proposal(inputs.portfolio_id, policy, pack, inputs.ratings, inputs.views)
     found = as_json(proposal)
-    impact = as_json(service.impact(inputs.portfolio_id, found["trades"], pack, policy))
+    impact = as_json(service.impact(inputs.portfolio_id, found["trades"], pack, policy, inputs.views))
     return {**found, "impact": impact}
 
 
 def _frontier(service: OptimizerService, inputs: FrontierInputs, pack: str) -> Result:
     policy = merged_policy(inputs.policies, inputs.constraints)
-    return as_json(frontier(service.desk.case(pack, inputs.portfolio_id, policy), inputs.weights))
+    loaded = service.desk.case(pack, inputs.portfolio_id, policy, views=inputs.views)
+    return as_json(frontier(loaded, inputs.weights))
 
 
 def _impact(service: OptimizerService, inputs: ImpactInputs, pack: str) -> Result:
@@ -188,10 +195,11 @@ async def optimizer_propose_trades(
     portfolio_id: str | None = None,
     policies: list[dict[str, Any]] | None = None,
     constraints: Mapping[str, Any] | None = None,
+    views: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The agent capability optimizer.propose_trades: the proposal, with metadata of where it comes from.
 
-    state  may hold `ratings`, symbol -> score
+    state  may hold `ratings`, symbol -> score;  views  as a portfolio's file has them, in place of its own
     """
     policy = merged_policy(policies or [], constraints or {})
     service = optimizer_service.get_optimizer_service()
@@ -200,6 +208,7 @@ async def optimizer_propose_trades(
         policy.model_dump(exclude_unset=True),
         ctx.pricing_pack_id,
         ratings=state.get("ratings") or None,
+        views=views,
     )
     return {**result, "metadata": metadata(ctx.pricing_pack_id, ctx.asof_date)}
 

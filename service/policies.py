@@ -3,8 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import Field
+
 from optimizer import PolicyError
 from resources.settings.policies.policy_schema import PolicyFile
+from resources.settings.policies.values import Strict
+from resources.settings.view_files import AnyViewFile, View
 from resources.settings.yaml_files import parse_value
 
 # What the patterns call some keys.
@@ -17,6 +21,7 @@ POLICY_TYPES = {
     "max_tracking_error": "max_tracking_error_pct",
 }
 
+MOST_VIEWS = 1000
 _DOUBT = ("mean_doubt", "mean_doubt_shape")
 _COSTS = ("l2_penalty", "cost_horizon_years")
 # Of each method the keys that mean something to it alone or to few others; limits are every method's.
@@ -74,6 +79,17 @@ def parse_policy(policy_json: Mapping[str, Any]) -> PolicyConstraints:
     return parse_value(
         {key: value for key, value in named.items() if value is not None}, PolicyConstraints, "policy"
     )
+
+
+class ViewsInputs(Strict):
+    """Views of one request, as a portfolio's file has them."""
+
+    views: list[AnyViewFile] = Field(max_length=MOST_VIEWS)
+
+
+def parse_views(views: Sequence[Mapping[str, Any]]) -> tuple[View, ...]:
+    """The views; raises PolicyError naming every unknown key and wrong value."""
+    return tuple(parse_value({"views": list(views)}, ViewsInputs, "inputs").views)
 
 
 def merged_policy(

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property, partial
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, meant
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.typing import Array
 
@@ -60,10 +59,9 @@ class Named:
             spread = np.ones(len(self.symbols)) if equal else np.maximum(self.market_weights, 0.0)
             return self._pure(_exposure(name), spread, view)
         if name not in self._place:
-            near = get_close_matches(name, self.symbols, n=3) or sorted(self.symbols)[:20]
             raise PolicyError(
-                f"view {view} names {name}, which is not among the {len(self.symbols)} symbols: {', '.join(near)}; "
-                f"an exposure is written {PREFIX}equity"
+                f"view {view} names {name}, which is not among the {len(self.symbols)} symbols (an exposure is written "
+                f"{PREFIX}equity); {meant(name, sorted(self.symbols))}"
             )
         row = np.zeros(len(self.symbols))
         row[self._place[name]] = 1.0

@@ -38,25 +38,40 @@ def time_series_model(
         raise DataError(
             f"{named}: fewer than {k + LEAST_FREEDOM} returns beside the {k} series; drop them, or use fewer series"
         )
-    slopes, specific = np.empty((len(symbols), k)), np.empty(len(symbols))
-    design = np.column_stack([np.ones(rows), series])
-    for i, symbol in enumerate(symbols):
-        root = np.sqrt(weights * known[:, i])
-        own = np.where(known[:, i], returns[:, i], 0.0)
-        answer, _, rank, _ = np.linalg.lstsq(design * root[:, None], own * root, rcond=None)
-        if rank <= k:
-            why = "; ".join(dependent(series[known[:, i]], factors).values()) or "the weights leave too few"
-            raise DataError(
-                f"{symbol}: its returns do not tell the series apart ({why}); drop it, or a series"
-            )
-        left = (own - design @ answer) * root
-        count = float(known[:, i].sum())
-        slopes[i] = answer[1:]
-        specific[i] = float(left @ left) / float(root @ root) * count / (count - k - 1.0)
+    slopes, specific = regressed(returns, series, weights)
+    for i in np.flatnonzero(np.isnan(specific)):
+        why = "; ".join(dependent(series[known[:, i]], factors).values()) or "the weights leave too few"
+        raise DataError(
+            f"{symbols[i]}: its returns do not tell the series apart ({why}); drop it, or a series"
+        )
     covariance = newey_west(series, np.inf if half_life is None else half_life, lags)
     return FactorModel(
         symbols, factors, (SERIES,) * k, slopes, covariance * periods_per_year, specific * periods_per_year
     )
+
+
+def regressed(returns: Array, series: Array, weights: Array) -> tuple[Array, Array]:
+    """(n, K) slopes of each name on the series and (n,) variances of what they leave, a regression a pattern of gaps.
+
+    returns  (T, n), NaN = none;  series  (T, K), none missing;  weights  (T,) of the rows
+    NaN where a name has fewer than K + 12 returns, or those do not tell the series apart.
+    """
+    rows, k = series.shape
+    design = np.column_stack([np.ones(rows), series])
+    patterns, of = np.unique(np.isfinite(returns), axis=1, return_inverse=True)
+    slopes, specific = np.full((returns.shape[1], k), np.nan), np.full(returns.shape[1], np.nan)
+    for place, known in enumerate(patterns.T):
+        names, count = np.flatnonzero(of == place), float(known.sum())
+        if count < k + LEAST_FREEDOM:
+            continue
+        root = np.sqrt(weights * known)[:, None]
+        own = np.where(known[:, None], returns[:, names], 0.0)
+        answer, _, rank, _ = np.linalg.lstsq(design * root, own * root, rcond=None)
+        if rank > k:
+            left = (own - design @ answer) * root
+            slopes[names] = answer[1:].T
+            specific[names] = (left**2).sum(axis=0) / float((root**2).sum()) * count / (count - k - 1.0)
+    return slopes, specific
 
 
 def _check_series(returns: Array, symbols: tuple[str, ...], series: Array, factors: tuple[str, ...]) -> None:

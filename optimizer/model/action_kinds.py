@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
-from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any
 
-from optimizer.errors import DataError
+from optimizer.errors import DataError, asked, nearest
 from optimizer.model.portfolio import exact
 
 
@@ -101,7 +100,7 @@ def action_faults(kind: str, stated: Mapping[str, Any]) -> Iterator[tuple[str, s
     """(field, what is wrong and what must be) of an action as stated; `stated` maps fields to values or None."""
     if kind not in KINDS:
         near = nearest_kind(kind)
-        hint = f"; did you mean {near}?" if near else ""
+        hint = f"; {asked([near])}" if near else ""
         yield "kind", f"kind is {kind!r}; it must be one of {', '.join(KINDS)}{hint}"
         return
     rule = KINDS[kind]
@@ -143,7 +142,7 @@ def nearest_kind(word: str) -> str | None:
     """The kind that a word most likely means: `stock_split` -> split, `Spin-Off` -> spin_off."""
     said = word.strip().lower().replace("-", "_").replace(" ", "_")
     held = [kind for kind in KINDS if kind in said or kind.replace("_", "") == said.replace("_", "")]
-    return max(held, key=len) if held else next(iter(get_close_matches(said, KINDS, 1)), None)
+    return max(held, key=len) if held else next(iter(nearest(said, KINDS)), None)
 
 
 def share_ratio(value: float) -> Fraction:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import Enum
 from functools import cached_property
 from math import isfinite
 
 import numpy as np
 
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, meant
 from optimizer.typing import Array
 
 NOTIONAL_TOLERANCE = 0.01
@@ -100,8 +99,7 @@ class ExposureType(Enum):
         values = [kind.value for kind in cls]
         if wanted in values:
             return cls(wanted)
-        near = get_close_matches(wanted, values) or values
-        raise PolicyError(f"exposure type {text!r} does not exist; use one of {', '.join(near)}")
+        raise PolicyError(f"exposure type {text!r} does not exist; {meant(wanted, values)}")
 
 
 _T = ExposureType

@@ -1,11 +1,10 @@
 """Limits as callers write them: numbers, pairs with open ends, exposure types by name."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from math import inf
 from numbers import Integral, Real
 
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, asked, nearest
 from optimizer.model.exposures import ExposureType
 
 LOWEST_PRIORITY = 9
@@ -16,6 +15,16 @@ YIELDING = (
     "limits", "cash_min", "cash_max", "max_turnover", "max_tracking_error", "max_volatility", "target_volatility",
     "min_return",
 )  # fmt: skip
+# How messages and priorities name one limit of a field that sets many, or a side of a range: first word -> field.
+ONE_LIMIT = {
+    "min_weight": "asset_limits", "max_weight": "asset_limits", "min_sector": "sector_limits",
+    "max_sector": "sector_limits", "min_exposure": "min_exposures", "max_exposure": "max_exposures",
+    "min_factor": "factor_limits", "max_factor": "factor_limits", "min_active_factor": "active_factor_limits",
+    "max_active_factor": "active_factor_limits", "largest": "largest_limits",
+}  # fmt: skip
+ONE_SIDE = {
+    "min_net": "net_limits", "max_net": "net_limits", "min_beta": "beta_limits", "max_beta": "beta_limits",
+}  # fmt: skip
 FIXED = (
     "long_only", "universe", "min_position", "max_holdings", "no_trade_band", "min_risk_share", "max_risk_share",
     "risk_share_limits",
@@ -118,7 +127,7 @@ def checked_lines(limits: object) -> tuple[str, ...]:
 def checked_priorities(given: object, lines: tuple[str, ...]) -> Mapping[str, int]:
     """Priorities by limit; raises PolicyError for one that is no whole number from 0 to 9, or of what cannot give way.
 
-    lines  the policy's limits in text. Limits of one name or sector are known where estimates are: a solve refuses
+    lines  the policy's limits in text. Names and sectors are known where estimates are: a solve refuses limits of
     those that it does not have.
     """
     found: dict[str, int] = {}
@@ -132,12 +141,12 @@ def checked_priorities(given: object, lines: tuple[str, ...]) -> Mapping[str, in
             raise PolicyError(
                 f"priorities: {key} cannot give way; leave it out, or change that setting itself"
             )
-        narrow = isinstance(key, str) and (" " in key or key in lines or key.startswith(("min_", "max_")))
-        if key not in YIELDING and not narrow:
-            near = get_close_matches(str(key), YIELDING, 1)
-            raise PolicyError(
-                f"priorities: {key!r} is no limit; {f'did you mean {near[0]}? ' if near else ''}use a field "
-                f"({', '.join(YIELDING)}), one limit (max_sector Energy, max_weight AAPL), or a line as it is written"
-            )
+        kind, _, name = str(key).partition(" ")
+        alone = (*YIELDING, *ONE_SIDE, *lines)
+        if key not in alone and not (kind in ONE_LIMIT and name):
+            near = nearest(str(key), [*lines, *(f"{one} {name}" for one in ONE_LIMIT)] if name else alone)
+            one = "one limit (max_sector Energy, max_weight AAPL), or a line as it is written"
+            said = asked(near, f"use a field ({', '.join(YIELDING)}), {one}")
+            raise PolicyError(f"priorities: {key!r} is no limit; {said}")
         found[key] = level
     return found

@@ -113,12 +113,28 @@ def check_prices(prices: pd.DataFrame) -> None:
 
 
 def check_table(table: pd.DataFrame) -> None:
-    """Raises DataError unless dates ascend without repeats and symbols are unique."""
+    """Raises DataError unless dates ascend without repeats and symbols are unique, one level and no gap of each."""
+    check_labels(table)
     if not table.index.is_monotonic_increasing or not table.index.is_unique:
         raise DataError("the dates must ascend without repeats; sort them and drop duplicates")
     if not table.columns.is_unique:
         twice = sorted(set(table.columns[table.columns.duplicated()]))
         raise DataError(f"columns {', '.join(map(str, twice))} occur twice; keep one each")
+
+
+def check_labels(table: pd.DataFrame) -> None:
+    """Raises DataError unless rows and columns have one level of labels, none of them missing."""
+    for what, axis, take in (
+        ("rows", table.index, "table.xs(NAME)"),
+        ("columns", table.columns, "table[NAME]"),
+    ):
+        if axis.nlevels > 1:
+            raise DataError(
+                f"the {what} have {axis.nlevels} levels, the first is {axis[:1].tolist()}; take one: {take}"
+            )
+        if axis.hasnans:
+            at = int(np.flatnonzero(axis.isna())[0])
+            raise DataError(f"the {what} have no label at place {at}; give it one, or drop it")
 
 
 def check_values(values: Array, dates: Dates, symbols: Sequence[Hashable]) -> None:

@@ -37,6 +37,7 @@ class Quadratic:
     center  (n,) the least of all weights where it is known beforehand: Pw + q is 0 there
     report  "root": sqrt(2 cost) is what people read (volatility); "negative": -cost (return less what is taken off)
     penalty  of the square of what the measure names, where the cost is half of that: 0 where it is another
+    taken_off  whether the measure names what the value, its negative, has taken off
     """
 
     P: Matrix | None
@@ -48,6 +49,7 @@ class Quadratic:
     doubt: Array | None = None
     center: Array | None = None
     penalty: float = 0.0
+    taken_off: bool = False
     homogeneous: ClassVar[bool] = False
 
     def value(self, w: Array) -> float:

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, one_of
 from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import Policy
@@ -268,7 +268,7 @@ def before_costs(setting: Setting) -> Goal:
     """The goal of the policy's method, trading costs left out; PolicyError with the valid names for an unknown one."""
     method = setting.policy.method
     if method not in METHODS:
-        raise PolicyError(f"method {method!r} does not exist; use one of {', '.join(sorted(METHODS))}")
+        raise PolicyError(f"method {method!r} does not exist; {one_of(method, sorted(METHODS))}")
     goal = METHODS[method](setting)
     if setting.policy.l2_penalty:
         goal = spread_out(goal, setting.policy)
@@ -309,9 +309,11 @@ def spread_out(goal: Goal, policy: Policy) -> Quadratic:
         )
     goal = as_penalty(goal, policy)
     curved = plus_diagonal(goal.P, 2.0 * policy.l2_penalty, len(goal.q))
-    joined = " and" if " penalty " in goal.measure else " less its penalty for"
-    said = f"penalty for {goal.measure} and" if goal.penalty else f"{goal.measure}{joined}"
-    return replace(goal, P=curved, measure=f"{said} concentration", ties=None, center=None, penalty=0.0)
+    joined = " less its penalty for" if goal.P is None else " and"
+    measure = f"{'penalty for ' if goal.penalty else ''}{goal.measure}{joined} concentration"
+    return replace(
+        goal, P=curved, measure=measure, ties=None, center=None, penalty=0.0, taken_off=goal.penalty > 0
+    )
 
 
 def as_penalty(goal: Quadratic, policy: Policy) -> Quadratic:

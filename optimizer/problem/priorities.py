@@ -2,28 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, meant
 from optimizer.model.policy import Policy
-from optimizer.model.ranges import YIELDING, Range
+from optimizer.model.ranges import ONE_LIMIT, ONE_SIDE, YIELDING, Range
 from optimizer.numerics.convex_limits import Limits
 
-# How messages name one limit of a field that sets many, or a side of a range: the first word, and the field.
-FIELD_OF = {
-    "min_sector": "sector_limits",
-    "max_sector": "sector_limits",
-    "min_exposure": "min_exposures",
-    "max_exposure": "max_exposures",
-    "min_net": "net_limits",
-    "max_net": "net_limits",
-    "min_beta": "beta_limits",
-    "max_beta": "beta_limits",
-    "min_factor": "factor_limits",
-    "max_factor": "factor_limits",
-    "min_active_factor": "active_factor_limits",
-    "max_active_factor": "active_factor_limits",
-}
 PLAIN = ("beta", "factor", "active_factor")  # amounts that are no share of the value
 GENERAL = ("min_weight", "max_weight", "max_sector")  # fields that set the same bound for many
 
@@ -47,11 +31,14 @@ def in_percent(name: str) -> bool:
     """Whether the amounts of a limit, named as in a message, are shares, which are told in percent."""
     if any(sign in name for sign in "<>="):
         return "%" in name
-    return name != "max_holdings" and name.partition(" ")[0].partition("_")[2] not in PLAIN
+    kind = name.partition(" ")[0]
+    return kind != "max_holdings" and kind.partition("_")[2] not in PLAIN
 
 
 def _field(name: str) -> str:
-    return "limits" if any(sign in name for sign in "<>=") else FIELD_OF.get(name.partition(" ")[0], name)
+    if any(sign in name for sign in "<>="):
+        return "limits"
+    return ONE_SIDE.get(name) or ONE_LIMIT.get(name.partition(" ")[0], name)
 
 
 def levels_of(limits: Limits, policy: Policy) -> dict[int, tuple[str, ...]]:
@@ -75,10 +62,8 @@ def levels_of(limits: Limits, policy: Policy) -> dict[int, tuple[str, ...]]:
 def _refuse_strangers(given: Mapping[str, int], known: Mapping[str, tuple[str, ...]]) -> None:
     strangers = sorted({key for key, level in given.items() if level} - set(known) - set(YIELDING))
     if strangers:
-        near = get_close_matches(strangers[0], [*known, *YIELDING], 3)
         raise PolicyError(
-            f"priorities names {strangers[0]!r}, which is no limit here; "
-            f"{f'near it are {near}' if near else f'fields are {sorted(YIELDING)}'}"
+            f"priorities names {strangers[0]!r}, which is no limit here; {meant(strangers[0], [*known, *YIELDING])}"
         )
 
 

@@ -1,12 +1,11 @@
 """What may be traded of one name: restrictions with their reasons, and the most that a name's weight may change."""
 
 from collections.abc import Collection
-from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, asked, nearest
 from optimizer.model.policy import Policy
 from optimizer.numerics.convex_limits import INF, LONG_ONLY, Hidden
 from optimizer.problem.setting import named
@@ -45,11 +44,10 @@ def strangers(policy: Policy, known: Collection[str]) -> tuple[str, ...]:
     found = []
     for item in RESTRICTIONS:
         for symbol in sorted(set(getattr(policy, item)) - set(known)):
-            near = get_close_matches(symbol, sorted(known), 3)
-            meant = f"did you mean {' or '.join(near)}? " if near else ""
+            near = asked(nearest(symbol, sorted(known)))
             found.append(
-                f"{item} names {symbol}, which is not among the symbols and holds nothing back; {meant}correct it, or "
-                f"give it to the universe if it left the estimates"
+                f"{item} names {symbol}, which is not among the symbols and holds nothing back; "
+                f"{near}{' C' if near else 'c'}orrect it, or give it to the universe if it left the estimates"
             )
     return tuple(found)
 

@@ -161,7 +161,7 @@ def narrowed(
     if most is not None and most < n:
         tight = _with_fewest(tight, limits, most)
     if pieces.rule is not None:
-        tight = _with_large(tight, pieces, start)
+        tight = _with_large(tight, pieces, start, exact=(start == stop).all())
     return Arena(tight)
 
 
@@ -181,9 +181,10 @@ def _with_fewest(tight: Limits, limits: Limits, most: int) -> Limits:
     return replace(tight, linear=(*tight.linear, cut))
 
 
-def _with_large(tight: Limits, pieces: Pieces, start: Index) -> Limits:
+def _with_large(tight: Limits, pieces: Pieces, start: Index, *, exact: bool) -> Limits:
     """With the rule for names that are large whatever is chosen, and what every choice of large ones keeps.
 
+    exact  whether all is chosen: the rule says everything then
     With l large holdings the k greatest weights are at most min(most, l x cap) + (k - l) x threshold.
     """
     threshold, most = pieces.rule or (INF, INF)
@@ -193,7 +194,7 @@ def _with_large(tight: Limits, pieces: Pieces, start: Index) -> Limits:
         tight = replace(tight, linear=(*tight.linear, total))
     cap = min(float(tight.upper.max()), most)
     fits = min(int(most / threshold + CLOSE), len(start))
-    if cap <= threshold or fits * cap <= most:
+    if exact or cap <= threshold or fits * cap <= most:
         return tight
     reach = max(min(most, large * cap) + (fits - large) * threshold for large in range(fits + 1))
     return replace(tight, largest=(*tight.largest, Largest("large_holdings", fits, reach)))

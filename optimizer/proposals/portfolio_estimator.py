@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from optimizer.beliefs.estimators.recipes import estimate
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, meant
 from optimizer.measures import performance
 from optimizer.model.alignment import check_names
 from optimizer.model.estimates import Estimates, Recipe
@@ -89,7 +89,7 @@ class PortfolioEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
             nested = {field: params[key] for key, (own, _, field) in parts.items() if own == name and field}
             known = fields_of(kind)
             if unknown := sorted(set(nested) - set(known)):
-                raise PolicyError(f"a {name} has no {', '.join(unknown)}; it has {', '.join(known)}")
+                raise PolicyError(f"a {name} has no {', '.join(unknown)}; {meant(unknown[0], known)}")
             if nested:
                 own = Policy() if name == "policy" and self.policy is None else getattr(self, name)
                 setattr(self, name, replace(own, **nested))

@@ -4,13 +4,14 @@ The bound is weak duality and needs no trust in a solver: for any multipliers y 
 contains all allowed weights, min slope'v >= sum(y+ low - y- high) + sum over columns of the least reduced cost.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from optimizer.numerics.convex_limits import LONG_ONLY, Absolute, Largest, Limits, Norm, Polyhedron
 from optimizer.numerics.shares.convex_part import ConvexPart
-from optimizer.problem.goals import Goal, Ratio, RiskBudget, Tail, Traded
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Tail, Traded
 from optimizer.problem.priorities import in_percent
 from optimizer.problem.support import Support
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
@@ -141,6 +142,11 @@ def bindings(
         *_box_bindings(goal, limits, w, reduced, rate),
         *_row_bindings(goal, limits, space, w, rate * y / space.scale),
     ]
+    return dearest_first(found)
+
+
+def dearest_first(found: Iterable[Binding]) -> tuple[Binding, ...]:
+    """Binding limits by their shadow prices, ties by name."""
     return tuple(sorted(found, key=lambda b: (-abs(b.shadow_price), b.limit)))
 
 
@@ -202,7 +208,7 @@ def _binding(goal: Goal, w: Array, name: str, value: float, bound: float, gain: 
     """`gain` is the change of the goal's value when the bound gives way by one unit."""
     amount, unit = (f"({100 * bound:.4g}%)", "1 point") if in_percent(name) else (f"({bound:.4g})", "0.01")
     given = f"lifting {name} for" if name.startswith(RESTRICTIONS) else f"relaxing {name} {amount} by"
-    text = f"{given} {unit} {_worth(goal, w, 0.01 * gain)}"
+    text = f"{given} {unit} {worth(goal, w, 0.01 * gain)}"
     return Binding(name, float(value), float(bound), abs(float(gain)), text)
 
 
@@ -215,14 +221,16 @@ def told_as(goal: Goal) -> str:
     return f"{what} {goal.after}" if isinstance(goal, Traded) else what
 
 
-def _worth(goal: Goal, w: Array, gain: float) -> str:
+def worth(goal: Goal, w: Array, gain: float) -> str:
     """What a change of the goal's value does, as a manager would tell it."""
     if isinstance(goal, RiskBudget | TailBudget):
         return "brings the shares of risk nearer to their budgets"
+    base = goal.base if isinstance(goal, Traded) else goal
     change = gain * goal.per_value(w) if isinstance(goal, Traded) else gain
+    if isinstance(base, Quadratic) and base.taken_off:
+        change = -change
     what = told_as(goal)
     if abs(change) < UNFELT:
         return f"leaves the {what} as it is"
     worth = f"{abs(change):.2g}" if isinstance(goal, Ratio | TailRatio) else f"{1e4 * abs(change):.2g} bps"
-    penalised = what.startswith("penalty")  # a risk and more, which counts as what is taken off
-    return f"{'raises' if (change > 0) != penalised else 'lowers'} the {what} by {worth}"
+    return f"{'raises' if change > 0 else 'lowers'} the {what} by {worth}"

@@ -24,13 +24,14 @@ from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting, checked_weights
 from optimizer.problem.trade_bounds import strangers
 from optimizer.solvers.answer_warnings import answer_warnings
-from optimizer.solvers.audit import Binding, Certificate, bindings, told_as
+from optimizer.solvers.audit import Binding, Certificate, bindings, dearest_first, told_as
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
 from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, tied, unmet_limits, untied
 from optimizer.solvers.names import cardinality
 from optimizer.solvers.names.cardinality import Choice, always_held, choose_names, sign, unmet_holdings
 from optimizer.solvers.names.conflicts_of_names import impossible, possible, with_names
+from optimizer.solvers.names.left_out import left_out
 from optimizer.solvers.search import Way, search
 from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
@@ -57,6 +58,7 @@ class Solution:
     bound                  with min_position, max_holdings or no_trade_band: no choice of the names to hold or
                            trade has a better objective; with limits on shares of risk: no allowed weights have;
                            else None
+    left_out               what the limits on names keep from being held, told among the binding limits
     plan                   the weights of every step of the policy's horizon, of which `weights` are the first
 
     >>> solve(estimates, Policy(method='min_volatility'), universe).weights.round(3).tolist()
@@ -72,6 +74,7 @@ class Solution:
     optimum: Optimum
     unmet: tuple[Unmet, ...] = ()
     warnings: tuple[str, ...] = ()
+    left_out: tuple[Binding, ...] = ()
     unconstrained_turnover: float | None = None
     bound: float | None = None
     hierarchy: Hierarchy | None = None
@@ -134,9 +137,10 @@ class Solution:
     def binding(self) -> tuple[Binding, ...]:
         """The limits the weights touch, with shadow prices, the dearest first."""
         best = self.optimum
-        return bindings(
+        found = bindings(
             self.goal, self.arena.limits, best.space, best.weights, best.multipliers, best.support
         )
+        return dearest_first((*found, *self.left_out))
 
 
 def solve(
@@ -198,6 +202,7 @@ def solved(
         return solved_within(goal, wanted, constraints, setting)
     way, best = sought(goal, wanted, setting, start)
     choice = chosen(goal, way, best, setting)
+    apart = left_out(goal, best.weights, choice.best.weights, setting) if choice else ()
     arena, best = (choice.arena, choice.best) if choice else (way.arena, best)
     arena, best = rescaled(goal, arena, best, setting)
     unmet = unmet_limits(wanted, best.weights, setting) if arena.elastic else ()
@@ -210,7 +215,7 @@ def solved(
     )
     solution = Solution(
         setting.symbols, best.weights, goal.value(best.weights), policy.method, goal, arena, best, unmet,
-        warnings, bound=choice.bound if choice else way.bound, hierarchy=way.levels,
+        warnings, apart, bound=choice.bound if choice else way.bound, hierarchy=way.levels,
     )  # fmt: skip
     return solution if arena.elastic else with_turnover(solution, setting)
 

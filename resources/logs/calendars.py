@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -15,6 +14,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from optimizer import DataError, PolicyError
+from optimizer.errors import meant
 from resources.ledger.whole_file import write_whole
 from resources.prices.source import Delivery, Finding
 from resources.settings.configuration import Configuration
@@ -119,10 +119,7 @@ def build_sessions(exchange: str, last_year: int) -> npt.NDArray[np.int64]:
 
     names = xc.get_calendar_names()
     if exchange not in names:
-        near = get_close_matches(exchange, names, 3)
-        raise PolicyError(
-            f"exchange {exchange!r} is unknown; nearest: {', '.join(near) or 'XNYS, XTSE, XLON'}"
-        )
+        raise PolicyError(f"exchange {exchange!r} is unknown; {meant(exchange, names)}")
     kind = type(xc.get_calendar(exchange))
     start, wanted = np.datetime64(FIRST_DAY), np.datetime64(f"{last_year}-12-31")
     if (bound := kind.bound_min()) is not None:

@@ -10,6 +10,7 @@ from math import isfinite
 import numpy as np
 import pyarrow as pa
 
+from optimizer.errors import asked
 from optimizer.factors.attribution import OTHER, SPECIFIC
 from optimizer.factors.factor_model import MARKET
 from optimizer.factors.panel import NEEDS
@@ -81,7 +82,7 @@ def _no_facts(rows: Sequence[Row]) -> Iterator[Fault]:
             yield Fault(place, "BAD_NUMBER", f"value is {value}; it must be a finite number")
         elif not re.fullmatch(SYMBOL, symbol):
             near = symbol.strip().upper()
-            hint = f"; did you mean {near}?" if re.fullmatch(SYMBOL, near) else ""
+            hint = f"; {asked([near])}" if re.fullmatch(SYMBOL, near) else ""
             said = f"symbol is {shown(symbol)}; a symbol has capitals, digits and . ^ = _ / - only{hint}"
             yield Fault(place, "BAD_SYMBOL", said)
         elif name in OWN_NAMES or name.startswith(SECTORS):
@@ -192,7 +193,7 @@ def column_warnings(rows: Sequence[Row], record: Record) -> Iterator[Finding]:
             [] if name in record else _alike(name, [*record, *(other for other in columns if other < name)])
         )
         if near:
-            said = f"{shown(name)} is a new name, which makes a factor of its own; did you mean {', '.join(near)}?"
+            said = f"{shown(name)} is a new name, which makes a factor of its own; {asked(near)}"
             yield Finding("NAME_NEAR", "WARN", said)
 
 

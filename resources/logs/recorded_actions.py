@@ -1,12 +1,12 @@
 """What the log of corporate actions says of prices: splits, dividends, renames, and which deliveries they explain."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import pandas as pd
 import pyarrow as pa
 
+from optimizer.errors import asked, nearest
 from optimizer.model.action_kinds import CASH_KINDS
 from resources.ledger.ledger import Connection, Stamp
 from resources.prices.source import Finding
@@ -183,8 +183,8 @@ def tell_unknown_symbols(warehouse: Warehouse, stamp: Stamp, named: Collection[s
     return tuple(findings)
 
 
-def _unknown(symbol: str, near: Collection[str]) -> Finding:
-    hint = f"did you mean {', '.join(near)}?" if near else "correct it, or deliver its prices"
+def _unknown(symbol: str, near: Sequence[str]) -> Finding:
+    hint = asked(near, "correct it, or deliver its prices")
     said = f"{symbol} has no price and is in no securities.csv or portfolio, but an action is stated of it; {hint}"
     return Finding("UNKNOWN_SYMBOL", "FAIL", said, symbol=symbol)
 
@@ -206,4 +206,4 @@ def _unknown_symbols(con: Connection, named: Collection[str]) -> dict[str, list[
         "select symbol from corporate_actions where kind = 'rename'"
     ).fetchall()
     known = {*named, *(str(row[0]) for row in rows)}
-    return {symbol: get_close_matches(symbol, sorted(known), 3) for symbol in left if symbol not in known}
+    return {symbol: nearest(symbol, sorted(known)) for symbol in left if symbol not in known}

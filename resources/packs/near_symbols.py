@@ -1,12 +1,10 @@
 """Symbols that nobody has ever priced, and those that may be meant by them."""
 
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 
+from optimizer.errors import asked, nearest
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-
-MOST = 3
 
 
 def unknown_symbols(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict[str, str]:
@@ -21,7 +19,11 @@ def unknown_symbols(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict
             [pack.as_of, pack.watermark],
         ).fetchall()
     ]
-    return {symbol: _said(near(symbol, known)) for symbol in symbols if symbol in unpriced}
+    return {
+        symbol: f"no source has ever priced it; {asked(nearest(symbol, known), 'correct it, or ingest its prices')}"
+        for symbol in symbols
+        if symbol in unpriced
+    }
 
 
 def strange_symbols(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict[str, str]:
@@ -37,17 +39,3 @@ def _seen(con: Connection, pack: Pack, log: str, symbols: Sequence[str]) -> set[
         [list(symbols), pack.as_of, pack.watermark],
     ).fetchall()
     return {str(row[0]) for row in rows}
-
-
-def near(symbol: str, known: Sequence[str]) -> list[str]:
-    """The known symbols that may be meant: the same letters first, then the closest; at most three."""
-    plain: Mapping[str, str] = {name: "".join(filter(str.isalnum, name.upper())) for name in known}
-    wanted = "".join(filter(str.isalnum, symbol.upper()))
-    same = [name for name in known if plain[name] == wanted]
-    close = [name for name in get_close_matches(symbol.upper(), known, n=MOST) if name not in same]
-    return [*same, *close][:MOST]
-
-
-def _said(meant: Sequence[str]) -> str:
-    asked = f"did you mean {' or '.join(meant)}?" if meant else "correct it, or ingest its prices"
-    return f"no source has ever priced it; {asked}"

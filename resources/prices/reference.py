@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from optimizer import DataError
+from optimizer.errors import asked
 from optimizer.model.action_kinds import action_faults
 from resources.ledger.ledger import file_sha256
 from resources.prices.columns import SYMBOL, Columns, plain
@@ -279,7 +280,7 @@ def _no_symbols(found: pa.Table, start: int) -> Iterator[Finding]:
         for line, name in enumerate(found[column].to_pylist(), start):
             if name and not re.fullmatch(SYMBOL, name):
                 near = name.strip().upper()
-                hint = f"; did you mean {near}?" if re.fullmatch(SYMBOL, near) else ""
+                hint = f"; {asked([near])}" if re.fullmatch(SYMBOL, near) else ""
                 said = f"{column} is {told(name)}; a symbol has capitals, digits and . ^ = _ / - only{hint}"
                 yield Finding("BAD_SYMBOL", "FAIL", said, symbol=near, line=line)
 

@@ -13,7 +13,7 @@ from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
 from optimizer.beliefs.estimators.spectral import settings_of
 from optimizer.factors.fit import FactorFit
 from optimizer.factors.panel import YEAR, Codes, Mask, sector_codes
-from optimizer.factors.series import dependent, time_series_model
+from optimizer.factors.series import dependent, regressed
 from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 from resources.books.snapshots import kept_snapshots
@@ -288,21 +288,16 @@ def with_others(
     others = [symbol for symbol in prices.columns if symbol not in set(model.symbols)]
     days = prices.index[prices.index < sessions[0]][-1:].append(sessions)
     moves = prices[others].reindex(days).pct_change(fill_method=None).reindex(series.index)
-    symbols, exposures, specific = [*model.symbols], [model.exposures], [model.specific]
-    for symbol in others:
-        try:
-            found = time_series_model(
-                moves[[symbol]].to_numpy(dtype=float), (symbol,), series[free].to_numpy(dtype=float), tuple(free),
-                periods_per_year=periods,
-            )  # fmt: skip
-        except DataError:  # its caller names who is left out
-            continue
-        wide = np.zeros((1, len(model.factors)))
-        wide[:, places] = found.exposures
-        symbols, exposures, specific = [*symbols, symbol], [*exposures, wide], [*specific, found.specific]
+    slopes, specific = regressed(
+        moves.to_numpy(dtype=float), series[free].to_numpy(dtype=float), np.ones(len(series))
+    )
+    told = np.isfinite(specific)  # its caller names who is left out
+    wide = np.zeros((int(told.sum()), len(model.factors)))
+    wide[:, places] = slopes[told]
     return FactorModel(
-        tuple(symbols), model.factors, model.groups, np.vstack(exposures), model.factor_covariance,
-        np.concatenate(specific),
+        (*model.symbols, *(symbol for symbol, kept in zip(others, told, strict=True) if kept)),
+        model.factors, model.groups, np.vstack([model.exposures, wide]), model.factor_covariance,
+        np.concatenate([model.specific, periods * specific[told]]),
     )  # fmt: skip
 
 

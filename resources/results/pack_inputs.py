@@ -1,6 +1,6 @@
 """A snapshot with the prices and facts that the optimizer wants, as the pack saw them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from resources.packs.markets import Market, read_market
 from resources.packs.packs import Pack
 from resources.results.factor_models import models_of
 from resources.settings.policies.policy_schema import PolicyFile
+from resources.settings.view_files import View, check_views
 
 
 @dataclass(frozen=True)
@@ -121,16 +122,22 @@ def _unmapped(policy: Policy) -> str:
     return "error" if limited else "unknown"
 
 
-def under_policy(inputs: Inputs, policy: PolicyFile, pack_rate: float) -> Inputs:
-    """The same facts under another policy; `pack_rate` is the pack's risk-free rate per year."""
+def under_policy(
+    inputs: Inputs, policy: PolicyFile, pack_rate: float, others: Sequence[View] | None = None
+) -> Inputs:
+    """The same facts under another policy and other views; `pack_rate` is the pack's risk-free rate per year.
+
+    others  None for the views that there are. Raises PolicyError for those that the policy's view_model does not take.
+    """
+    views = inputs.snapshot.views if others is None else tuple(others)
+    check_views(policy.view_model, views)
     told = policy.to_policy()
     rf = pack_rate if told.risk_free_rate is None else told.risk_free_rate
     funds = FundExposureMap(inputs.universe.funds or {}, unmapped=_unmapped(told))
-    snapshot = replace(inputs.snapshot, policy=policy)
     return replace(
         inputs,
-        snapshot=snapshot,
+        snapshot=replace(inputs.snapshot, policy=policy, views=views),
         policy=_priced_at(told, rf, inputs.universe.symbols),
-        views=tuple(view.to_view(rf) for view in snapshot.views),
+        views=tuple(view.to_view(rf) for view in views),
         universe=replace(inputs.universe, funds=funds),
     )

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from optimizer import PolicyError
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.policies.values import Percent, Strict
-from resources.settings.view_files import AnyViewFile, ScenarioViewFile, Symbol
+from resources.settings.view_files import AnyViewFile, Symbol, check_views
 from resources.settings.yaml_files import load_yaml
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -51,13 +51,7 @@ class ModelFile(Strict):
     @model_validator(mode="after")
     def views_are_of_the_model(self) -> "ModelFile":
         """Refuses views that the policy's view_model does not take."""
-        pooled = self.policy.view_model == "entropy_pooling"
-        if any(isinstance(view, ScenarioViewFile) != pooled for view in self.views):
-            key = "kind (mean, volatility, cvar, correlation)" if pooled else "type (absolute, relative)"
-            raise ValueError(
-                f"policy.view_model is {self.policy.view_model}, whose views have a {key}; write all of them so, or "
-                f"change view_model"
-            )
+        check_views(self.policy.view_model, self.views)
         return self
 
     @model_validator(mode="after")

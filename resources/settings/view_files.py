@@ -1,5 +1,6 @@
 """Views as a desk writes them: on returns, or on the distribution of scenarios."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -161,15 +162,25 @@ View = ViewFile | JointViewFile | ScenarioViewFile
 
 
 def view_tag(view: Any) -> str:
-    """Which of the three a view is: it has portfolios, a kind or a type."""
+    """Which of the three a view is, by the key that it has: portfolios, kind or type; in angles, as it is no key."""
     told = view if isinstance(view, dict) else getattr(type(view), "model_fields", ())
-    return next((key for key in ("portfolios", "kind") if key in told), "type")
+    return f"<{next((key for key in ('portfolios', 'kind') if key in told), 'type')}>"
 
 
 AnyViewFile = Annotated[
-    Annotated[ViewFile, Tag("type")]
-    | Annotated[JointViewFile, Tag("portfolios")]
-    | Annotated[ScenarioViewFile, Tag("kind")],
+    Annotated[ViewFile, Tag("<type>")]
+    | Annotated[JointViewFile, Tag("<portfolios>")]
+    | Annotated[ScenarioViewFile, Tag("<kind>")],
     Discriminator(view_tag),
 ]
 VIEW: TypeAdapter[View] = TypeAdapter(AnyViewFile)
+
+
+def check_views(view_model: str, views: Sequence[View]) -> None:
+    """Raises PolicyError for views that the policy's view_model does not take."""
+    pooled = view_model == "entropy_pooling"
+    if any(isinstance(view, ScenarioViewFile) != pooled for view in views):
+        key = "kind (mean, volatility, cvar, correlation)" if pooled else "type (absolute, relative)"
+        raise PolicyError(
+            f"policy.view_model is {view_model}, whose views have a {key}; write all of them so, or change view_model"
+        )

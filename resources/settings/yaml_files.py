@@ -1,6 +1,5 @@
 """Reading the YAML that a desk edits: every mistake named by file, line and key, all at once."""
 
-import difflib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,10 +7,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from optimizer import PolicyError
+from optimizer.errors import meant
 from resources.prices.source import shown
 from resources.settings.words import in_words
 
@@ -248,9 +248,7 @@ def _at(node: yaml.Node | None, place: Place) -> tuple[int, yaml.Node | None]:
 
 def _message(where: str, error: ErrorDetails, model: type[BaseModel]) -> str:
     place = tuple(error["loc"])
-    key = shown(
-        ".".join(str(part) for part in place if part != "[key]")
-    )  # pydantic's mark of a key's own fault
+    key = shown(".".join(str(part) for part in place if not _is_mark(part)))
     said = in_words(error)
     if error["type"] == "extra_forbidden":
         said = f"unknown key{_nearest(str(place[-1]), place[:-1], model)}"
@@ -262,18 +260,25 @@ def _message(where: str, error: ErrorDetails, model: type[BaseModel]) -> str:
 def _nearest(key: str, place: Place, model: type[BaseModel]) -> str:
     """The valid key that was probably meant, else all of them."""
     valid = _fields_at(model, place)
-    close = difflib.get_close_matches(key, valid, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; valid are {', '.join(valid)}" if valid else ""
+    return f"; {meant(key, valid)}" if valid else ""
 
 
 def _fields_at(model: type[BaseModel], place: Place) -> list[str]:
     here: Any = model
+    kinds: list[Any] = []
     for part in place:
-        if isinstance(part, int):
-            continue
-        field = here.model_fields.get(part) if _is_model(here) else None
-        here = next((kind for kind in _kinds(field.annotation) if _is_model(kind)), None) if field else here
+        if isinstance(part, str) and _is_mark(part):
+            tagged = [kind for kind in kinds if Tag(part) in getattr(kind, "__metadata__", ())]
+            here = tagged[0].__origin__ if tagged else here
+        elif isinstance(part, str) and _is_model(here) and part in here.model_fields:
+            kinds = _kinds(here.model_fields[part].annotation)
+            here = next((kind for kind in kinds if _is_model(kind)), None)
     return sorted(here.model_fields) if _is_model(here) else []
+
+
+def _is_mark(part: int | str) -> bool:
+    """Whether a part of a place is no key: pydantic's mark of a key's own fault, or the tag of a kind of value."""
+    return part == "[key]" or (isinstance(part, str) and part.startswith("<"))
 
 
 def _kinds(annotation: Any) -> list[Any]:

@@ -289,7 +289,7 @@ def test_methods_and_values_are_compared_with_the_policy_in_one_replay(tmp_path:
     assert told == (0,)
     wrong = small.packfolio("backtest", "--sweep", "lookback_dayz=126")
     assert wrong.returncode == 2
-    assert "did you mean 'lookback_days'" in wrong.stderr
+    assert "did you mean lookback_days" in wrong.stderr
 
     _edit(small.config / "pipeline.yaml", backtest={"compare": ["min_volatlity"]})
     wrong = small.packfolio("backtest")

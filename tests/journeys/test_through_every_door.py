@@ -319,7 +319,7 @@ def test_no_portfolio_drawn_at_random_keeps_it_and_is_better(desk: Desk, name: s
         ({"large_holdings_pct": [10, 20]}, "relax one of: large_holdings_pct is 20% and must give way by 40.01%"),
         ({"max_holdings": 2, "max_single_position_pct": 30}, "max_holdings 2 (the caps need at least 4 names)"),
         ({"max_risk_share_pct": 10}, "max_risk_share_pct is 10% and must give way by 10.01%"),
-        ({"risk_share_limits_pct": {"ZZZ": [None, 20]}}, "'ZZZ' is not known; names near it"),
+        ({"risk_share_limits_pct": {"ZZZ": [None, 20]}}, "'ZZZ' is not known; there are"),
         ({"risk_budgets_pct": {"AAA": 50}, "method": "cvar_risk_parity"}, "risk_budgets_pct sum to 50%"),
         ({"borrow_fee_pct": 1}, "the policy is long-only, which forbids them"),
         ({"l2_penalty": 0.1, "method": "cvar"}, "method cvar cannot count l2_penalty; leave it out, or use one of"),

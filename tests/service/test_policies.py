@@ -35,7 +35,7 @@ def test_every_key_of_the_seed_reaches_the_optimizer() -> None:
         ({"max_turnover_pct": 0.2}, "for 20% write 20"),
         ({"max_single_position_pct": 0.15}, "for 15% write 15"),
         ({"risk_free_rate": 2.5}, "less than 1"),
-        ({"max_turnover": 20}, "did you mean 'max_turnover_pct'"),
+        ({"max_turnover": 20}, "did you mean max_turnover_pct"),
         ({"max_te_pct": 2.0, "max_tracking_error_pct": 3.0}, "twice"),
         ({"method": 5, "lookback_days": "long"}, "lookback_days"),
     ],

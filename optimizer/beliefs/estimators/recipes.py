@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,10 +36,17 @@ from optimizer.beliefs.estimators.windows import (
     yearly_periods,
 )
 from optimizer.beliefs.own_numbers import with_benchmark, with_own
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, one_of
 from optimizer.factors.factor_model import FactorModel
 from optimizer.model.estimates import Estimates, Recipe
-from optimizer.model.returns import check_table, check_values, per_period, period_ends, simple_returns
+from optimizer.model.returns import (
+    check_labels,
+    check_table,
+    check_values,
+    per_period,
+    period_ends,
+    simple_returns,
+)
 from optimizer.model.sessions import Dates, common_rows
 from optimizer.numerics.counted import floats
 from optimizer.numerics.matrices import Matrix, scaled
@@ -81,11 +87,9 @@ MIN_SCENARIOS = 30
 
 
 def choose(kind: str, name: str, table: Mapping[str, Estimator]) -> Estimator:
-    """The estimator of that name; raises PolicyError with the valid names, the nearest first."""
+    """The estimator of that name; raises PolicyError with the nearest names, or all of them."""
     if name not in table:
-        near = get_close_matches(name, table, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise PolicyError(f"{kind} {name!r} does not exist; use one of {', '.join(table)}{hint}")
+        raise PolicyError(f"{kind} {name!r} does not exist; {one_of(name, table)}")
     return table[name]
 
 
@@ -130,6 +134,7 @@ def estimate(
         raise PolicyError(
             f"market is a {type(market).__name__}; name its column, or give a series as benchmark"
         )
+    check_labels(given)
     if len(given.index) and isinstance(given.index[0], str):
         raise DataError(
             f"the index is text, {given.index[0]!r}; make dates of it: table.index = pandas.to_datetime(table.index)"

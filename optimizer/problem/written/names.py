@@ -1,10 +1,8 @@
 """What a name in a limit stands for: a symbol, sector, exposure, factor or beta, with or less the benchmark's."""
 
-from difflib import get_close_matches
-
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, meant
 from optimizer.model.exposures import ExposureType
 from optimizer.problem.setting import Setting
 from optimizer.typing import Array
@@ -49,8 +47,7 @@ def unknown(setting: Setting, text: str, name: str, rest: str, more: tuple[str, 
     """What to say of a name that stands for nothing."""
     sectors = sorted(set(setting.universe.sectors.values()))
     names = [*setting.symbols, *sectors, *setting.universe.factors, *(more or ("cash", "invested"))]
-    near = get_close_matches(rest, names, 3) or names[:20]
-    return PolicyError(f"limit {text!r}: {name!r} is not known; names near it: {', '.join(near)}")
+    return PolicyError(f"limit {text!r}: {name!r} is not known; {meant(rest, names)}")
 
 
 def readings(setting: Setting, name: str) -> dict[str, Array]:

@@ -79,7 +79,8 @@ def _why_not(symbol: str, weight: float, upper: float | None, investable: bool, 
         return "kept out: it is not in the universe of what may be bought"
     if upper == 0:
         return "kept out: its limits allow none of it"
-    shared = [limit.limit for limit in limits if not limit.limit.startswith(("min_weight ", "max_weight "))]
+    of_one = ("min_weight ", "max_weight ", "max_holdings ", "min_position ")
+    shared = [limit.limit for limit in limits if not limit.limit.startswith(of_one)]
     under = f", under what binds for the whole book: {', '.join(shared)}" if shared else ""
     return f"no limit of its own keeps it out: the goal is better served without it{under}"
 

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -13,6 +12,7 @@ from pydantic import (
 )
 
 from optimizer import BlackLittermanSettings, ExposureType, Horizon, Policy, PolicyError
+from optimizer.errors import one_of
 from optimizer.model.policies.horizon import MOST_STEPS
 from optimizer.model.ranges import FIXED, YIELDING
 from optimizer.tax.taxes import HarvestRule, check_method
@@ -177,9 +177,7 @@ class PolicyFile(Strict):
         known = {"method": METHODS, "mean_method": MEANS, "covariance_method": COVARIANCES}
         valid = sorted(known[str(info.field_name)])
         if name not in valid:
-            close = get_close_matches(name, valid, n=1)
-            meant = f"did you mean {close[0]!r}? " if close else ""
-            raise ValueError(f"{name!r} does not exist; {meant}use one of {', '.join(valid)}")
+            raise ValueError(f"{name!r} does not exist; {one_of(name, valid)}")
         return name
 
     @model_validator(mode="after")

@@ -125,7 +125,9 @@ def test_the_same_view_twice_is_fine_unless_it_differs():
 
 
 def test_an_unknown_asset_is_named_with_the_valid_ones():
-    with pytest.raises(PolicyError, match=r"names E, which is not among the 4 symbols: A, B, C, D"):
+    with pytest.raises(
+        PolicyError, match=r"names E, which is not among the 4 symbols .*; there are A, B, C, D"
+    ):
         posterior(NAMES, W, S, [view(["E"], "absolute", 0.1)])
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from draws import examples
 from hypothesis import given
@@ -117,7 +118,8 @@ def test_weekly_returns_annualise_by_52():
 
 def test_unknown_methods_list_the_valid_ones():
     with pytest.raises(
-        PolicyError, match=r"covariance_method 'ledoit_wulf'.*sample, ledoit_wolf.*did you mean"
+        PolicyError,
+        match=r"covariance_method 'ledoit_wulf' does not exist; use one of sample.*; did you mean ledoit_wolf",
     ):
         estimate(prices(returns()), Recipe(covariance_method="ledoit_wulf"))
     with pytest.raises(PolicyError, match=r"mean_method 'guess'.*historical, ewma"):
@@ -153,3 +155,18 @@ def test_the_seeds_estimator_reads_a_table_of_prices():
     assert capm_mean == pytest.approx(252 * table[-504:, [0]].mean(axis=0))
     with pytest.raises(PolicyError, match="lookback_years is 0"):
         estimator.estimate_expected_returns(["S0"], lookback_years=0)
+
+
+def test_a_table_with_levels_or_gaps_in_its_labels_is_refused_with_the_place() -> None:
+    days = pd.bdate_range("2024-01-01", periods=60)
+    table = pd.DataFrame(np.random.default_rng(1).normal(0, 0.01, (60, 2)), days, ["A", "B"])
+    for wrong, said in (
+        (pd.concat({"Close": table}, axis=1), r"columns have 2 levels, the first is \[\('Close', 'A'\)\]"),
+        (pd.concat({"X": table}), "rows have 2 levels"),
+        (table.set_axis(["A", np.nan], axis=1), "columns have no label at place 1"),
+        (table.set_axis(days.where(np.arange(60) != 7), axis=0), "rows have no label at place 7"),
+    ):
+        with pytest.raises(DataError, match=said):
+            estimate(returns=wrong)
+        with pytest.raises(DataError, match=said):
+            estimate(1 + wrong)

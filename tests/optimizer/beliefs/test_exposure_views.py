@@ -97,7 +97,7 @@ def test_every_way_to_state_views_takes_exposures() -> None:
 @pytest.mark.parametrize(
     ("view", "funds", "said"),
     [
-        (["exposure:goldd"], FUNDS, "exposure type 'goldd' does not exist; use one of gold"),
+        (["exposure:goldd"], FUNDS, "exposure type 'goldd' does not exist; did you mean gold"),
         (["exposure:gold"], FUNDS, "nothing here holds gold; what is held is us_large_equity, global_equity, us_tre"),
         (["exposure:us_large_equity"], FUNDS, "no mix of what is held by the market has us_large_equity alone"),
         (["exposure:equity"], None, "no funds say what is held; give Universe"),

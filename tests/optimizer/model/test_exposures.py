@@ -87,7 +87,7 @@ def test_one_symbol_twice_is_refused():
 
 def test_exposure_types_parse_in_any_dress():
     assert T.parse(" US Large-Equity ") is T.US_LARGE_EQUITY
-    with pytest.raises(PolicyError, match="use one of us_large_equity"):
+    with pytest.raises(PolicyError, match="did you mean us_large_equity"):
         T.parse("us_larg_equity")
 
 

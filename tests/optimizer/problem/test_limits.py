@@ -93,7 +93,7 @@ def test_a_line_that_cannot_be_read_names_the_token(text: str, message: str):
 
 
 def test_a_name_that_is_not_known_or_known_twice_is_refused():
-    with pytest.raises(PolicyError, match="'Tecnology' is not known; names near it: Technology"):
+    with pytest.raises(PolicyError, match="'Tecnology' is not known; did you mean Technology"):
         weights(limits=("Tecnology <= 0.3",))
     twice = Universe(("Energy", "X"), {"Energy": "Energy", "X": "Energy"})
     two = Estimates(("Energy", "X"), None, np.diag([0.04, 0.09]))

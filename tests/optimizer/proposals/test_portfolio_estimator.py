@@ -61,7 +61,7 @@ def test_fields_of_policy_and_recipe_are_parameters_and_others_are_refused_in_wo
         bare.set_params(recipe__covariance_method="oas")
     with pytest.raises(PolicyError, match="universe is None and has no sectors; set universe itself"):
         bare.set_params(universe__sectors={})
-    with pytest.raises(PolicyError, match="a recipe has no window; it has mean_method"):
+    with pytest.raises(PolicyError, match="a recipe has no window; there are mean_method"):
         own.set_params(recipe__window=3)
     assert bare.set_params(recipe=Recipe(), recipe__lookback_days=50).recipe.lookback_days == 50
 

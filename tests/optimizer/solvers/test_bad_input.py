@@ -103,7 +103,9 @@ def test_solve():
     it, universe = Estimates(("A", "B"), MEAN, TWO), Universe(("A", "B"))
     with pytest.raises(PolicyError, match=r"weights have shape \(3,\); they must be \(2,\) finite fractions"):
         solve(it, Policy(method="min_volatility"), universe, np.zeros(3))
-    with pytest.raises(PolicyError, match=r"method 'min_vol' does not exist; use one of .*min_volatility"):
+    with pytest.raises(
+        PolicyError, match=r"method 'min_vol' does not exist; use one of .*; did you mean min_volatility"
+    ):
         solve(it, Policy(method="min_vol"), universe)
     with pytest.raises(PolicyError, match="asset_limits names C, not among the symbols: A, B"):
         solve(it, Policy(method="min_volatility", asset_limits={"C": (0, 1)}), universe)

@@ -262,6 +262,12 @@ def test_names_are_chosen_inside_what_the_levels_leave_or_refused_by_name(noncon
         ({"max_holdings": 1}, "max_holdings cannot give way"),
         ({"no_trade_band": 1}, "no_trade_band cannot give way"),
         ({"turnover": 1}, "did you mean max_turnover"),
+        ({"max_wieght": 2}, r"'max_wieght' is no limit; did you mean max_weight"),
+        ({"max_wieght AAPL": 0}, "did you mean max_weight AAPL"),
+        ({"max_return": 1}, "did you mean min_return"),
+        ({"max_weight ": 1}, "did you mean max_weight"),
+        ({"max_sector_energy": 1}, "did you mean max_sector"),
+        ({3: 1}, "3 is no limit; use a field"),
         ({"Equity <= 0.6": 1, "spam": 2}, "is no limit"),
         ("max_turnover", "must be a mapping"),
     ],
@@ -274,7 +280,7 @@ def test_a_wrong_priority_is_refused_in_words(wrong: object, said: str):
 
 def test_a_priority_of_what_is_not_there_is_refused_and_that_of_a_field_without_a_limit_is_none():
     it = estimates(np.random.default_rng(8))
-    with pytest.raises(PolicyError, match="'max_sector w', which is no limit here; near it"):
+    with pytest.raises(PolicyError, match="'max_sector w', which is no limit here; did you mean max_sector"):
         solve(it, replace(FIRM, priorities={"max_sector w": 1}), BOOK, EQUAL)
     found = solve(it, replace(FIRM, priorities={"max_tracking_error": 1}), BOOK, EQUAL)
     assert found.constraints_met

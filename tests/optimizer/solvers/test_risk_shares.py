@@ -253,7 +253,7 @@ def test_a_name_that_never_moves_has_no_share(constant: float):
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        ({"limits": ("risk:Nowhere <= 3%",)}, "'Nowhere' is not known; names near it"),
+        ({"limits": ("risk:Nowhere <= 3%",)}, "'Nowhere' is not known; there are"),
         ({"limits": ("risk:N0 + N1 <= 3%",)}, "compares shares of risk with weights"),
         ({"limits": ("risk:N0 + risk:market <= 3%",)}, "adds names to factors"),
         ({"max_risk_share": -0.1}, "max_risk_share is -0.1; it must be a fraction >= 0"),

@@ -233,7 +233,7 @@ def test_twins_share_in_any_way_but_cost_the_same():
 
 
 def test_wrong_settings_are_refused_with_the_remedy():
-    with pytest.raises(PolicyError, match="use one of"):
+    with pytest.raises(PolicyError, match="did you mean max_sharpe"):
         solve(THREE, Policy(method="max_sharp"), SMALL)
     with pytest.raises(PolicyError, match="held weights"):
         solve(THREE, Policy(method="min_volatility", max_turnover=0.1), SMALL)

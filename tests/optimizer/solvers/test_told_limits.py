@@ -1,6 +1,7 @@
 """What a limit costs is told as a manager would: what gets better, by how much, in the measure of the reader's door."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,10 +106,11 @@ def test_a_name_that_is_not_chosen_is_no_limit_and_a_least_position_is_told_as_o
     short = {"long_only": False, "min_weight": -0.3, "max_weight": 0.6, "risk_free_rate": 0.0}
     few = solve(SOUND, Policy(method="mean_variance", max_holdings=2, **short), BOOK)
     assert (np.abs(few.weights) > 1e-8).sum() == 2
-    assert {b.limit.split()[0] for b in few.binding} <= {"max_weight"}, few.binding
+    assert {b.limit.split()[0] for b in few.binding} <= {"max_weight", "max_holdings"}, few.binding
     policy = Policy(method="min_volatility", min_position=0.3, limits=("A <= 0.4",), risk_free_rate=0.0)
     found = {b.limit: b.value for b in solve(SOUND, policy, BOOK).binding}
-    assert found == pytest.approx({"A <= 0.4": 0.4, "min_position B": 0.3, "min_position D": 0.3})
+    whole = {"A <= 0.4": 0.4, "min_position B": 0.3, "min_position D": 0.3, "min_position": 0.3}
+    assert found == pytest.approx(whole)
 
 
 def test_the_basis_points_of_a_volatility_after_costs_are_those_of_the_volatility() -> None:
@@ -138,3 +140,49 @@ def test_a_desk_reads_turnover_in_buys_and_sales() -> None:
         sentence, numbers = explain(move, Reasons(binding=(binding,), two_way=two_way), traded=True)
         assert said in sentence
         assert numbers["max_turnover bound"] == 0.05
+
+
+@pytest.mark.parametrize(
+    ("limits", "key", "shown"),
+    [
+        ({"max_holdings": 2}, "max_holdings", "2"),
+        ({"min_position": 0.3}, "min_position", "30%"),
+        ({"max_holdings": 2, "min_position": 0.1}, "max_holdings", "2"),
+        ({"max_holdings": 3, "min_position": 0.4}, "min_position", "40%"),
+    ],
+    ids=str,
+)
+def test_a_sale_that_limits_on_names_alone_cause_has_them_for_its_reason(
+    limits: dict, key: str, shown: str
+) -> None:
+    held = dict.fromkeys(NAMES, 0.25)
+    free, few = (
+        solve(SOUND, Policy(method="min_volatility", risk_free_rate=0.0, **own), BOOK, held)
+        for own in ({}, limits)
+    )
+    sold = [s for s, w, v in zip(NAMES, few.weights, free.weights, strict=True) if abs(w) < 1e-8 < abs(v)]
+    assert sold
+    for symbol in NAMES:
+        move = Move(symbol, None, 0.25, 0.0, 0.0, 0.001, 0.001, 0.0)
+        text, numbers = explain(move, Reasons(binding=few.binding), traded=True)
+        assert (f"{key} ({shown}) leaves it out" in text) == (symbol in sold), text
+        assert symbol not in sold or f"{key} {symbol} bound" in numbers
+    [whole] = [b for b in few.binding if b.limit == key]
+    lowered = re.fullmatch(
+        r".* leaves out \d names?; lifting .* lowers the volatility by (\S+) bps", whole.text
+    )
+    assert lowered is not None
+    assert float(lowered[1]) == pytest.approx(1e4 * (few.objective - free.objective), rel=0.06)
+    assert whole.shadow_price == pytest.approx((few.objective - free.objective) / len(sold))
+
+
+def test_names_that_nothing_leaves_out_and_books_without_such_limits_are_told_nothing_of_them() -> None:
+    held = dict.fromkeys(NAMES, 0.25)
+    policy = Policy(method="min_volatility", risk_free_rate=0.0)
+    kept = int((solve(SOUND, policy, BOOK, held).weights > 1e-8).sum())
+    enough = solve(SOUND, replace(policy, max_holdings=kept), BOOK, held)
+    assert not [b for b in enough.binding if b.limit.startswith("max_holdings")]
+    rule = solve(
+        SOUND, replace(policy, large_holdings=(0.05, 0.4), cash_max=0.6, method="mean_variance"), BOOK
+    )
+    assert [b.bound for b in rule.binding if b.limit == "large_holdings"] == [0.4]

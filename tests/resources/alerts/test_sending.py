@@ -138,7 +138,7 @@ def test_a_test_message_goes_to_each_channel_and_its_answer_is_told(
             "mail: [{name: a, to: [x@y], sender: a@b, host: h, user: u, password_env: P, starttls: false}]",
             "a password needs starttls",
         ),
-        ("webhook: []", "did you mean 'webhooks'?"),
+        ("webhook: []", "did you mean webhooks?"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_notify_yaml_is_told(tmp_path: Path, text: str, said: str) -> None:

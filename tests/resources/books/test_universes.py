@@ -9,10 +9,11 @@ import pytest
 from bench import STAMP, ingest, new_warehouse, price_rows, staying_open
 
 from optimizer import DataError
+from optimizer.errors import nearest
 from resources.books.universes import UNPRICED, Listing, cap_weights, unpriced_symbols
 from resources.ledger.ledger import Connection
 from resources.packs.delistings import Delisting, delistings
-from resources.packs.near_symbols import near, unknown_symbols
+from resources.packs.near_symbols import unknown_symbols
 from resources.packs.packs import Pack, cut_pack
 from resources.screening.pack_checks import CheckLimits
 
@@ -63,7 +64,7 @@ def test_a_name_that_nobody_ever_priced_is_told_with_the_near_ones(seen: tuple[C
         "G.O.N.E": "no source has ever priced it; did you mean GONE?",
         "XYZQ": "no source has ever priced it; correct it, or ingest its prices",
     }
-    assert near("brk.b", ["BRK-A", "BRK-B", "BRKB"]) == ["BRK-B", "BRKB", "BRK-A"]
+    assert nearest("brk.b", ["BRK-A", "BRK-B", "BRKB"]) == ["BRK-B", "BRKB", "BRK-A"]
 
 
 def test_a_delisting_takes_the_currency_of_the_last_price_and_is_void_once_the_name_is_priced_again(

@@ -42,11 +42,11 @@ def test_shares_of_notional_are_converted_when_declared():
         ),
         (
             "    exposures: {us_bond: 1.0}\n    total_notional: 1.0\n",
-            r"funds.yaml:7: funds.RSST.exposures: exposure type 'us_bond' does not exist; use one of",
+            r"funds.yaml:7: funds.RSST.exposures: exposure type 'us_bond' does not exist; did you mean",
         ),
         (
             "    exposures: {us_bonds: 1.0}\n    total_notional: 1.0\n    fee_bp: 98\n",
-            r"funds.yaml:9: funds.RSST.fee_bp: unknown key; did you mean 'fee_bps'",
+            r"funds.yaml:9: funds.RSST.fee_bp: unknown key; did you mean fee_bps",
         ),
         (
             "    exposures: {us_bonds: 1.0}\n    total_notional: 1.0\n    fee_bps: .nan\n",

@@ -106,6 +106,8 @@ def test_priorities_are_read_by_the_keys_of_a_file_and_told_in_percent():
         ("{max_turnover_pct: 1.5}", "must be a whole number"),
         ("{max_turnover_pct: true}", "must be a whole number"),
         ("{turnover: 1}", "did you mean max_turnover"),
+        ("{max_wieght: 2}", r":1: .*'max_wieght' is no limit; did you mean max_single_position_pct"),
+        ("{max_sector_pct Energy: 2}", "did you mean max_sector Energy"),
         ("{long_only: 1}", "long_only cannot give way"),
         ("{max_risk_share_pct: 1}", "max_risk_share_pct cannot give way"),
         ("{min_position_pct: 1}", "min_position_pct cannot give way"),

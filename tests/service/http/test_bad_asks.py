@@ -99,15 +99,15 @@ def covariance(*rows: list[float]) -> Attempt:
 
 REFUSED: dict[str, list[tuple[Attempt, str]]] = {
     "a view on an unknown asset": [
-        (proposal(absolute("ZZZ", 0.1)), "ZZZ, which is not among the 2 symbols: A, B"),
+        (proposal(absolute("ZZZ", 0.1)), "ZZZ, which is not among the 2 symbols .*; there are A, B"),
         (lambda: pool(SYMBOLS, np.zeros((40, 2)), [ScenarioView("mean", {"ZZZ": 1.0}, 0.1)]), "ZZZ"),
     ],
     "a limit on an unknown asset, sector or exposure": [
         (proposal(asset_limits={"ZZZ": (0.0, 0.1)}), "asset_limits names ZZZ, not among the symbols: A, B"),
         (proposal(sector_limits={"Tech": (0.0, 0.1)}), "sector_limits names Tech; the sectors are Energy, Health"),
-        (proposal(limits=("ZZZ <= 10%",)), "'ZZZ' is not known; names near it: A, B"),
-        (policy_file(max_exposures_pct={"EQUTY": 50}), "'EQUTY' does not exist; use one of equity"),
-        (policy_file(exposure_budgets_pct={"EQUTY": 50}), "'EQUTY' does not exist; use one of equity"),
+        (proposal(limits=("ZZZ <= 10%",)), "'ZZZ' is not known; there are A, B"),
+        (policy_file(max_exposures_pct={"EQUTY": 50}), "'EQUTY' does not exist; did you mean equity"),
+        (policy_file(exposure_budgets_pct={"EQUTY": 50}), "'EQUTY' does not exist; did you mean equity"),
     ],
     "a confidence outside 0 to 1, or NaN": [
         *((lambda c=c: absolute("A", 0.1, c), rf"confidence.*{c}") for c in (-0.1, 1.5, float("nan"))),
@@ -123,7 +123,7 @@ REFUSED: dict[str, list[tuple[Attempt, str]]] = {
         (solved(min_return=0.2), "relax one of: .*min_return is 0.2 and must give way by"),
     ],
     "an unknown key": [
-        (policy_file(max_turnovr_pct=20), "max_turnovr_pct: unknown key; did you mean 'max_turnover_pct'"),
+        (policy_file(max_turnovr_pct=20), "max_turnovr_pct: unknown key; did you mean max_turnover_pct"),
     ],
     "a fraction where percent belongs: a cap or turnover in (0, 1)": [
         *((policy_file(**{key: 0.15}), rf"{key}: is 0.15 percent; for 15% write 15")

@@ -106,7 +106,7 @@ def test_every_bound_of_an_input() -> None:
     found = {name: dict(bounds_in(schema)) for name, schema in schemas.items()}
     every = {"portfolio_id minLength": 1, "portfolio_id maxLength": 64, "pricing_pack_id maxLength": 24}
     own: dict[str, dict[str, float]] = {
-        "policy_rebalance": {"template maxLength": 64, "policies maxItems": 100},
+        "policy_rebalance": {"template maxLength": 64, "policies maxItems": 100, "views maxItems": 1000},
         "analyze_impact": {"proposed_trades maxItems": 5000},
         "suggest_hedges": {
             "scenario_id maxLength": 64, "max_cost_bps minimum": 0, "max_cost_bps maximum": 10_000,
@@ -120,6 +120,7 @@ def test_every_bound_of_an_input() -> None:
         },
         "efficient_frontier": {
             "policies maxItems": 100, "weights maxProperties": 5000, "weights minimum": -10, "weights maximum": 10,
+            "views maxItems": 1000,
         },
     }  # fmt: skip
     assert found == {name: every | bounds for name, bounds in own.items()}
