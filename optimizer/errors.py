@@ -1,11 +1,12 @@
 """Errors grouped by who can act on them; each message says what is, what must be, and what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import floor, isfinite, log10
 
 MOST_NAMED = 20
+MOST_COMPARED = 200_000  # pairs of names: seconds
 
 
 def meant(wanted: str, known: Iterable[str]) -> str:
@@ -19,6 +20,20 @@ def meant(wanted: str, known: Iterable[str]) -> str:
         return f"did you mean {' or '.join(near)}?"
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:MOST_NAMED]) or 'none'}{more}"
+
+
+def nearest(wanted: Collection[str], known: Sequence[str]) -> dict[str, list[str]]:
+    """Each unknown name -> the known ones that it may have meant, at most three.
+
+    Of names that are far too many to be slips of a pen the last are given none: to compare all would take hours.
+
+    >>> nearest(['APPL', 'ZZZ'], ['AAPL', 'MSFT'])
+    {'APPL': ['AAPL'], 'ZZZ': []}
+    """
+    looked = MOST_COMPARED // max(len(known), 1)
+    return {
+        name: get_close_matches(name, known, 3) if place < looked else [] for place, name in enumerate(wanted)
+    }
 
 
 def how_many(number: int, what: str) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import pandas as pd
 import pyarrow as pa
 
+from optimizer.errors import nearest
 from optimizer.model.action_kinds import CASH_KINDS
 from resources.ledger.ledger import Connection, Stamp
 from resources.prices.source import Finding
@@ -167,10 +167,10 @@ def tell_unknown_symbols(warehouse: Warehouse, stamp: Stamp, named: Collection[s
     named  symbols that the portfolios name; known are these, the priced ones, and those of securities.csv
     """
     with warehouse.live() as con:
-        if not _unknown_symbols(con, named):
+        if not _unknown_symbols(con, named)[0]:
             return ()
     with warehouse.write(stamp) as tx:
-        findings = [_unknown(symbol, near) for symbol, near in _unknown_symbols(tx.con, named).items()]
+        findings = [_unknown(*told) for told in nearest(*_unknown_symbols(tx.con, named)).items()]
         rows = [
             {
                 "code": item.code, "severity": item.severity, "symbol": item.symbol, "message": item.message,
@@ -189,8 +189,8 @@ def _unknown(symbol: str, near: Collection[str]) -> Finding:
     return Finding("UNKNOWN_SYMBOL", "FAIL", said, symbol=symbol)
 
 
-def _unknown_symbols(con: Connection, named: Collection[str]) -> dict[str, list[str]]:
-    """Those with a recent price are known without a walk through the whole log."""
+def _unknown_symbols(con: Connection, named: Collection[str]) -> tuple[list[str], list[str]]:
+    """The unknown and all known symbols. Those with a recent price are known without a walk through the whole log."""
     told = con.execute(
         "select distinct symbol from corporate_actions a where not exists (select 1 from check_findings f "
         "where f.code = 'UNKNOWN_SYMBOL' and f.symbol = a.symbol and f.materialization > a.ingest_seq) "
@@ -199,11 +199,11 @@ def _unknown_symbols(con: Connection, named: Collection[str]) -> dict[str, list[
     ).fetchall()
     left = [str(row[0]) for row in told if row[0] not in named]
     if not left:
-        return {}
+        return [], []
     rows = con.execute(
         "select symbol from prices union select symbol from securities union "
         "select new_symbol from corporate_actions where new_symbol is not null union "
         "select symbol from corporate_actions where kind = 'rename'"
     ).fetchall()
     known = {*named, *(str(row[0]) for row in rows)}
-    return {symbol: get_close_matches(symbol, sorted(known), 3) for symbol in left if symbol not in known}
+    return [symbol for symbol in left if symbol not in known], sorted(known)

@@ -1,8 +1,8 @@
 """Symbols that nobody has ever priced, and those that may be meant by them."""
 
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 
+from optimizer.errors import nearest
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 
@@ -21,7 +21,10 @@ def unknown_symbols(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict
             [pack.as_of, pack.watermark],
         ).fetchall()
     ]
-    return {symbol: _said(near(symbol, known)) for symbol in symbols if symbol in unpriced}
+    return {
+        symbol: _said(names)
+        for symbol, names in near([symbol for symbol in symbols if symbol in unpriced], known).items()
+    }
 
 
 def strange_symbols(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict[str, str]:
@@ -39,13 +42,18 @@ def _seen(con: Connection, pack: Pack, log: str, symbols: Sequence[str]) -> set[
     return {str(row[0]) for row in rows}
 
 
-def near(symbol: str, known: Sequence[str]) -> list[str]:
-    """The known symbols that may be meant: the same letters first, then the closest; at most three."""
-    plain: Mapping[str, str] = {name: "".join(filter(str.isalnum, name.upper())) for name in known}
-    wanted = "".join(filter(str.isalnum, symbol.upper()))
-    same = [name for name in known if plain[name] == wanted]
-    close = [name for name in get_close_matches(symbol.upper(), known, n=MOST) if name not in same]
-    return [*same, *close][:MOST]
+def near(symbols: Sequence[str], known: Sequence[str]) -> dict[str, list[str]]:
+    """Symbol -> the known ones that may be meant: those of the same letters first, then the closest; at most three."""
+    same: dict[str, list[str]] = {}
+    for name in known:
+        same.setdefault(_letters(name), []).append(name)
+    close = nearest({symbol.upper(): None for symbol in symbols}, known)
+    found = ((symbol, [*same.get(_letters(symbol), []), *close[symbol.upper()]]) for symbol in symbols)
+    return {symbol: [*dict.fromkeys(names)][:MOST] for symbol, names in found}
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.upper()))
 
 
 def _said(meant: Sequence[str]) -> str:

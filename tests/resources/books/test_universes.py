@@ -63,7 +63,7 @@ def test_a_name_that_nobody_ever_priced_is_told_with_the_near_ones(seen: tuple[C
         "G.O.N.E": "no source has ever priced it; did you mean GONE?",
         "XYZQ": "no source has ever priced it; correct it, or ingest its prices",
     }
-    assert near("brk.b", ["BRK-A", "BRK-B", "BRKB"]) == ["BRK-B", "BRKB", "BRK-A"]
+    assert near(["brk.b"], ["BRK-A", "BRK-B", "BRKB"]) == {"brk.b": ["BRK-B", "BRKB", "BRK-A"]}
 
 
 def test_a_delisting_takes_the_currency_of_the_last_price_and_is_void_once_the_name_is_priced_again(
