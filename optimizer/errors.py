@@ -1,12 +1,13 @@
 """Errors grouped by who can act on them; each message says what is, what must be, and what to do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import floor, isfinite, log10
 
 MOST_NAMED = 20
 MOST_NEAR, LEAST_LIKE = 3, 0.6
+MOST_COMPARED = 200_000  # pairs of names: seconds
 
 
 def nearest(wanted: str, known: Iterable[str]) -> list[str]:
@@ -20,6 +21,18 @@ def nearest(wanted: str, known: Iterable[str]) -> list[str]:
         plain.setdefault(_plain(name), []).append(name)
     found = get_close_matches(_plain(wanted), plain, MOST_NEAR, LEAST_LIKE)
     return [name for like in found for name in plain[like]][:MOST_NEAR]
+
+
+def nearest_of_each(wanted: Collection[str], known: Sequence[str]) -> dict[str, list[str]]:
+    """The nearest of each of many names.
+
+    Of names that are far too many to be slips of a pen the last are given none: to compare all would take hours.
+
+    >>> nearest_of_each(['APPL', 'ZZZ'], ['AAPL', 'MSFT'])
+    {'APPL': ['AAPL'], 'ZZZ': []}
+    """
+    looked = MOST_COMPARED // max(len(known), 1)
+    return {name: nearest(name, known) if place < looked else [] for place, name in enumerate(wanted)}
 
 
 def _plain(name: str) -> str:

@@ -223,17 +223,9 @@ def _proposals(environment: Environment, con: Connection) -> list[Proposal | Boo
 
 
 def _anchor(environment: Environment) -> Iterator[Finding]:
-    path, store = environment.anchor, Warehouse(environment.home, environment.anchor)
+    path = environment.anchor
     if not path.exists():
-        if store.path.exists():
-            said = f"there is no {path}: a cut-off end or a rewritten history could not be told"
-            yield Finding(
-                "anchor",
-                NOTE,
-                said,
-                "set PACKFOLIO_ANCHOR to other storage; the next run starts it",
-            )
-        return
+        return  # beside a ledger with rows that is a fault of it
     try:
         anchors = read_anchors(path)
         refuse_disputed(anchors, path)

@@ -32,7 +32,7 @@ def replay(environment: Environment, wanted: str, config: Path | None = None) ->
             chain = CHAIN | RESEARCH if config is None and was_backtested(then, pack) else CHAIN
         prepare_scratch(store.published, pack, home)
         _run(chain, pack, home, desk)
-        with store.read() as then, Warehouse(home).live() as now:
+        with store.read() as then, Warehouse(home, scratch=True).live() as now:
             return {"configuration": str(config) if config else recorded, **compare(then, now, pack)}
 
 

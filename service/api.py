@@ -180,9 +180,9 @@ async def execute(request: Request) -> Response:
                 if caller.portfolios
                 else []
             )
-            caller.chosen(snapshots, inputs.portfolio_id)
+            own = inputs.model_copy(update={"portfolio_id": caller.chosen(snapshots, inputs.portfolio_id)})
         try:
-            return pack, pattern.run(service, inputs, pack.id)
+            return pack, pattern.run(service, own, pack.id)
         except ArithmeticError as error:
             raise PolicyError(f"{BEYOND} ({type(error).__name__})") from error
 

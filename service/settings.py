@@ -9,7 +9,8 @@ from pathlib import Path
 from optimizer import PolicyError
 
 SCOPES = ("read", "propose", "admin")  # each includes those before it
-KEY = re.compile(rf"[0-9a-f]{{64}}(:({'|'.join(SCOPES)})(:[a-z0-9-]+(\+[a-z0-9-]+)*)?)?")
+NAMED = "[A-Za-z0-9._-]+"  # a name or UUID of a portfolio, or an account's key
+KEY = re.compile(rf"[0-9a-f]{{64}}(:({'|'.join(SCOPES)})(:{NAMED}(\+{NAMED})*)?)?")
 
 
 @dataclass(frozen=True)

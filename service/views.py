@@ -86,7 +86,7 @@ def account_list(reading: Reading, pack_id: str, wanted: Wanted, asked: Asked) -
 def _portfolios(reading: Reading, pack: Pack, wanted: str | None, caller: Caller) -> list[dict[str, Any]]:
     """The portfolios of a pack that the caller may see, or the one that he names."""
     if wanted is not None:
-        caller.chosen(portfolios_of(reading.con, pack, None), wanted)
+        wanted = caller.chosen(portfolios_of(reading.con, pack, None), wanted)
     found = portfolios_of(reading.con, pack, wanted)
     return [row for row in found if caller.sees(row["name"], row["portfolio_id"])]
 
@@ -132,7 +132,7 @@ VIEWS: Mapping[str, Callable[[Reading, str, str | None, Asked], Seen]] = {
 def performance(reading: Reading, pack_id: str, portfolio: str, window: int, asked: Asked) -> Seen:
     """The newest backtest of one portfolio up to a pack, and what it was worth on the days of the daily runs."""
     pack = reading.pack(pack_id)
-    asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio)
+    portfolio = asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio)
     return performance_of(reading, pack, portfolio, window), 1
 
 
@@ -141,7 +141,7 @@ def attribution(
 ) -> Seen:
     """Risk of a portfolio by factor and name, what its trades did to it, and where its backtest's return came from."""
     pack = reading.pack(pack_id)
-    asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio)
+    portfolio = asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio)
     own = portfolios_of(reading.con, pack, portfolio)[0]
     return plain(attribution_of(reading.con, pack, own, start, end)), 1
 
@@ -188,7 +188,7 @@ def trace(
     if symbol and not portfolio and "symbol" not in known and "portfolio_id" in known:
         symbol, portfolio = None, symbol
     if portfolio or "portfolio_id" in known:
-        asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio or "")
+        portfolio = asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio or "")
     own = reading.snapshot(pack, portfolio).portfolio_id if portfolio else None
     for name, value, there in (
         ("symbol", symbol, "symbol" in known or table == "pricing_packs"),

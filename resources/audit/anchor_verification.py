@@ -10,6 +10,7 @@ from resources.ledger.anchors import Anchors
 from resources.ledger.cosignatures import Cosigned
 from resources.ledger.merkle import roots_at
 from resources.ledger.signatures import COUNTERSIGNATURE, SIGNATURE, PublicKey
+from resources.store.continuity import NO_ANCHOR
 
 Found = tuple[list[Fault], list[str]]  # faults, notes
 
@@ -20,8 +21,9 @@ def check_anchors(lines: Iterable[Line], anchors: Anchors) -> Found:
     length = max(by_id, default=0)
     faults, notes = _by_itself(anchors)
     if anchors.settled is None:
-        said = "there is no anchor: a cut-off end and a history rewritten as a whole cannot be excluded"
-        return faults, [*notes, said]
+        announced = anchors.pending is not None and anchors.pending.count == length
+        lost = [Fault("anchor", MISSING, NO_ANCHOR)] if length and not announced else []
+        return [*faults, *lost], notes
     since = anchors.accepted.place if anchors.accepted else 0
     standing = [line for line in anchors.lines if line.place >= since and line.kind != INTENT]
     last = standing[-1]

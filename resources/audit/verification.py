@@ -121,7 +121,7 @@ def verify_home(
     if stamps and not roots:
         notes = [*notes, f"the anchor has {len(stamps)} time stamp(s): give --stamp-roots to check by whom"]
     faults = [*report.faults, *published, *stamped]
-    if newer and not any(fault.table == "materializations" for fault in faults):
+    if newer and not any(fault.table == "materializations" or newer == fault.message for fault in faults):
         faults.append(Fault("materializations", ADDED, newer))
     return replace(report, faults=faults, notes=[*report.notes, *notes])
 

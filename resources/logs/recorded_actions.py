@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from optimizer.errors import asked, nearest
+from optimizer.errors import asked, nearest_of_each
 from optimizer.model.action_kinds import CASH_KINDS
 from resources.ledger.ledger import Connection, Stamp
 from resources.prices.source import Finding
@@ -206,4 +206,4 @@ def _unknown_symbols(con: Connection, named: Collection[str]) -> dict[str, list[
         "select symbol from corporate_actions where kind = 'rename'"
     ).fetchall()
     known = {*named, *(str(row[0]) for row in rows)}
-    return {symbol: nearest(symbol, sorted(known)) for symbol in left if symbol not in known}
+    return nearest_of_each([symbol for symbol in left if symbol not in known], sorted(known))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from optimizer.errors import asked, nearest
+from optimizer.errors import asked, nearest_of_each
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 
@@ -20,9 +20,8 @@ def unknown_symbols(con: Connection, pack: Pack, symbols: Sequence[str]) -> dict
         ).fetchall()
     ]
     return {
-        symbol: f"no source has ever priced it; {asked(nearest(symbol, known), 'correct it, or ingest its prices')}"
-        for symbol in symbols
-        if symbol in unpriced
+        symbol: f"no source has ever priced it; {asked(near, 'correct it, or ingest its prices')}"
+        for symbol, near in nearest_of_each([name for name in symbols if name in unpriced], known).items()
     }
 
 

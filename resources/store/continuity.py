@@ -9,9 +9,13 @@ from resources.ledger.anchors import Anchors
 from resources.ledger.ledger import Connection, Stamp
 from resources.ledger.record_error import RecordError
 from resources.store.catalog import unlike_release
-from resources.store.schema import schema_version
+from resources.store.schema import VERSION, schema_version
 
 CLOCK_SLACK = timedelta(hours=1)
+NO_ANCHOR = (
+    "the ledger has rows and its anchor no line, though each row is announced there: put the file back, mount its "
+    "disk, or copy the old one to where PACKFOLIO_ANCHOR now says"
+)
 ACCEPT = "or accept it: `packfolio doctor db --accept REASON`, which stays on record"
 
 
@@ -39,31 +43,20 @@ def refuse_another(con: Connection, path: Path, anchors: Anchors) -> None:
 
 def unlike_anchor(con: Connection, anchors: Anchors) -> str | None:
     """How the ledger of a database, of whatever release, differs from the anchor; None where it goes on from it."""
-    last = anchors.settled
-    if last is None:
-        return None
-    there = schema_version(con) > 0
+    there, last, pending = schema_version(con), anchors.settled, anchors.pending
     head = ledger.head(con) if there else (0, ledger.GENESIS)
-    at_last = head[1] if head[0] == last.count else ledger.hash_at(con, last.count) if there else None
-    return difference(anchors, head, at_last)
-
-
-def difference(anchors: Anchors, head: tuple[int, str], at_last: str | None) -> str | None:
-    """How a ledger that ends with `head` differs from the anchor; None where it goes on from it.
-
-    at_last  hash of the ledger row that the last settled line names
-    """
-    last, pending, (length, _) = anchors.settled, anchors.pending, head
+    length, announced = head[0], pending is not None and pending.state == head
     if last is None:
-        return None
+        return NO_ANCHOR if length and not announced else None
     if length < last.count:
         return f"the ledger ends at row {length}, the anchor remembers {last.count}: cut off, or an older copy put back"
-    if last.count and at_last != last.head:
+    if last.count and (head[1] if length == last.count else ledger.hash_at(con, last.count)) != last.head:
         return (
             f"ledger row {last.count} is not the one anchored at {last.at}: history was rewritten, or it is the "
             f"warehouse of another desk"
         )
-    if length > last.count and last.numbered and not (pending and pending.state == head):
+    # Only releases before this schema wrote lines without a number, and rows without a line.
+    if length > last.count and not announced and (last.numbered or there == VERSION):
         return (
             f"the ledger ends at row {length}, the anchor at {last.count}: the rows after it were added by another "
             f"hand, or lines were cut off the anchor"

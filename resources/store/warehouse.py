@@ -99,7 +99,7 @@ class Warehouse:
             with damage_told(self.path), self._connect(self.path) as con:
                 con.execute("set python_enable_replacements = false")
                 con.execute("set preserve_insertion_order = true")
-                if anchors is not None:
+                if anchors is not None and not self.scratch:
                     refuse_another(con, self.path, anchors)
                 if prepare_schema(con, str(self.path), partial(self._announce, con)):
                     self._settle(ledger.head(con), _now())

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from optimizer import PackfolioError
+from resources.accounts.keys import key_of
 from service.settings import SCOPES, Settings
 
 PORT = re.compile(r":\d{1,5}$")
@@ -44,14 +45,21 @@ class Caller:
         """Whether he may ask for the portfolio of that name or UUID."""
         return self.portfolios is None or not self.portfolios.isdisjoint(names)
 
-    def chosen(self, portfolios: Iterable[Mapping[str, Any]], wanted: str) -> None:
-        """Raises ForbiddenError unless `wanted` is among his portfolios; rows with `name` and `portfolio_id`."""
+    def chosen(self, portfolios: Iterable[Mapping[str, Any]], wanted: str) -> str:
+        """The key of the portfolio that `wanted` means among his own; rows with `name` and `portfolio_id`.
+
+        Another's key may be the name of his, and the other way round: what is asked for goes on by its key alone.
+        Raises ForbiddenError where it means none of them, PolicyError where several of them have the name.
+        """
         if self.portfolios is None:
-            return
-        for row in portfolios:
-            if wanted in (row["name"], row["portfolio_id"]) and self.sees(row["name"], row["portfolio_id"]):
-                return
-        raise ForbiddenError(f"this key may ask for the portfolios {', '.join(sorted(self.portfolios))} only")
+            return wanted
+        rows = ((row["portfolio_id"], row["name"]) for row in portfolios)
+        own = [(key, name) for key, name in rows if self.sees(name, key)]
+        if not any(wanted in names for names in own):
+            raise ForbiddenError(
+                f"this key may ask for the portfolios {', '.join(sorted(self.portfolios))} only"
+            )
+        return key_of(own, wanted, "")
 
 
 LOOPBACK = Caller("loopback")

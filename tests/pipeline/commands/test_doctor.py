@@ -209,7 +209,7 @@ def test_what_a_stopped_run_leaves_is_a_note(desk: Environment) -> None:
     assert "readers have no copy yet" in found(desk, "note")["published copy"]
 
 
-def test_an_anchor_that_is_gone_is_a_note_and_one_that_remembers_more_a_fault(desk: Environment) -> None:
+def test_an_anchor_that_is_gone_or_remembers_more_is_a_fault(desk: Environment) -> None:
     lines = desk.anchor.read_text().splitlines(keepends=True)
     with Warehouse(desk.home).write(STAMP) as tx:
         ingest(tx, "prices", price_rows(close=103.0))
@@ -221,7 +221,7 @@ def test_an_anchor_that_is_gone_is_a_note_and_one_that_remembers_more_a_fault(de
     assert len(ahead.splitlines()) > len(lines)
     assert "the anchor remembers" in found(desk, "fault", database=True)["verification"]
     desk.anchor.unlink()
-    assert "a cut-off end or a rewritten history could not be told" in found(desk, "note")["anchor"]
+    assert "copy the old one to where PACKFOLIO_ANCHOR now says" in found(desk, "fault")["verification"]
 
 
 def test_an_edited_cell_is_a_fault(desk: Environment) -> None:

@@ -1,5 +1,6 @@
 """A warehouse that the anchor does not remember is refused by every door, and neither written, shown nor replaced."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,9 +14,10 @@ from bench import STAMP, cut, fill, ingest, price_rows
 import resources.store.warehouse as door
 from resources.audit.backup import accept_break, backup, restore
 from resources.audit.verification import verify_home
-from resources.ledger.anchor_lines import ACCEPTED, BEGUN, COMMIT, FORGED, INTENT
+from resources.ledger.anchor_lines import ACCEPTED, COMMIT, FORGED, INTENT
 from resources.ledger.anchors import read_anchors
 from resources.ledger.record_error import RecordError, exit_status
+from resources.store.continuity import NO_ANCHOR
 from resources.store.warehouse import Warehouse
 
 LATER = date(2024, 1, 8)
@@ -86,13 +88,27 @@ def swap(warehouse: Warehouse) -> None:
 
 def append(warehouse: Warehouse) -> None:
     """Another hand writes a row that is chained as it must be."""
-    stranger = Warehouse(warehouse.home, warehouse.home.parent / "nowhere.jsonl")
+    stranger = Warehouse(warehouse.home, warehouse.home.parent / "nowhere.jsonl", scratch=True)
     write(stranger, 101.0)
 
 
 def cut_lines(warehouse: Warehouse) -> None:
     lines = warehouse.anchor.read_text().splitlines(keepends=True)
     warehouse.anchor.write_text("".join(lines[:3]))
+
+
+def empty_anchor(warehouse: Warehouse) -> None:
+    warehouse.anchor.write_bytes(b"")
+
+
+def lose_anchor(warehouse: Warehouse) -> None:
+    warehouse.anchor.unlink()
+
+
+def old_anchor(warehouse: Warehouse) -> None:
+    """A line as the first release wrote it: that one did not announce each row, and this one does."""
+    first = next(line for line in read_anchors(warehouse.anchor).lines if line.kind == COMMIT)
+    warehouse.anchor.write_text(json.dumps({"count": first.count, "head": first.head, "at": first.at}) + "\n")
 
 
 def plant(warehouse: Warehouse) -> None:
@@ -114,6 +130,9 @@ CASES: dict[str, tuple[Callable[[Warehouse], None], str]] = {
     "foreign": (swap, "row 2 is not the one anchored.*another desk"),
     "newer": (append, "ends at row 3, the anchor at 2: the rows after it were added by another hand"),
     "cut anchor": (cut_lines, "ends at row 2, the anchor at 1.*lines were cut off the anchor"),
+    "emptied anchor": (empty_anchor, "has rows and its anchor no line.*restore.*--accept"),
+    "lost anchor": (lose_anchor, "mount its disk, or copy the old one to where PACKFOLIO_ANCHOR now says"),
+    "first release's anchor": (old_anchor, "ends at row 2, the anchor at 1.*lines were cut off the anchor"),
     "planted": (plant, "trigger prices.planted.*restore"),
     "damaged": (damage, "is damaged .*restore"),
 }
@@ -145,7 +164,7 @@ def test_every_door_refuses_it_and_changes_nothing(warehouse: Warehouse, case: s
 def test_a_restore_or_an_accepted_break_goes_on_and_stays_visible(warehouse: Warehouse, case: str) -> None:
     harm, _ = CASES[case]
     harm(warehouse)
-    if case in ("newer", "foreign", "older", "cut anchor"):
+    if case in ("newer", "foreign", "older") or case.endswith("anchor"):
         accept_break(warehouse, STAMP, "looked into")
     else:
         restore(warehouse, warehouse.home.parent / "kept", STAMP.at, "looked into")
@@ -200,13 +219,15 @@ def test_an_accepted_line_that_the_ledger_does_not_bear_out_is_a_fault(warehouse
     assert "accepts a break (trust me) that the ledger knows nothing of" in str(report.faults[0])
 
 
-def test_an_anchor_that_begins_late_says_so(warehouse: Warehouse) -> None:
+def test_an_anchor_moves_to_another_place_with_its_lines(warehouse: Warehouse) -> None:
     moved = Warehouse(warehouse.home, warehouse.home.parent / "worm" / "anchors.jsonl")
+    with pytest.raises(RecordError, match="where PACKFOLIO_ANCHOR now says"):
+        write(moved, 101.0)
+    assert [fault.message for fault in verify_home(moved).faults] == [NO_ANCHOR]
+    moved.anchor.parent.mkdir()
+    shutil.copy(warehouse.anchor, moved.anchor)
     write(moved, 101.0)
-    assert [line.kind for line in read_anchors(moved.anchor).lines] == [BEGUN, INTENT, COMMIT]
-    report = verify_home(moved)
-    assert report.faults == []
-    assert any("begins at ledger row 2" in note for note in report.notes)
+    assert verify_home(moved).status == "ok"
 
 
 def forge(path: Path) -> bytes:

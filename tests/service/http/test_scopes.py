@@ -12,7 +12,10 @@ import pytest
 from fastapi.testclient import TestClient
 from service_desk import EMPTY, NEWCOMERS, PACK, PORTFOLIO, PORTFOLIOS
 
+import service.api
+from optimizer import PolicyError
 from service.api import ViewName, create_app
+from service.http.callers import Caller, ForbiddenError
 from service.patterns import PATTERNS
 from service.settings import SCOPES, Settings
 
@@ -123,3 +126,31 @@ def test_who_has_one_portfolio_is_told_of_no_other(client: TestClient, route: st
             told = ask(client, "own", request)
             assert not [other for other in OTHERS if f'"{other}"' in told.text], (request, told.text[:500])
             assert name == "mixed" or not route.endswith(NAMED) or told.status_code == 403, request
+
+
+def test_a_name_that_is_anothers_key_means_ones_own() -> None:
+    """Accounts choose their names: whoever is called as another's key is not served with the other's figures."""
+    rows = [{"portfolio_id": "growth", "name": "first"}, {"portfolio_id": "B.7_x", "name": "growth"}]
+    rows += [{"portfolio_id": key, "name": "twin"} for key in ("C1", "C2", "C3")]
+    told = f"{'a' * 64}:read:B.7_x+C1+C2"
+    (key,) = Settings.of_process({"PACKFOLIO_API_KEYS": told}).keys
+    mine = Caller("some", "read", frozenset(key.split(":")[2].split("+")))
+    assert [mine.chosen(rows, wanted) for wanted in ("growth", "B.7_x", "C2")] == ["B.7_x", "B.7_x", "C2"]
+    for wanted in ("first", "C3", "", "B.7"):
+        with pytest.raises(ForbiddenError):
+            mine.chosen(rows, wanted)
+    with pytest.raises(PolicyError, match=r"2 accounts have the name 'twin': C1, C2; give the key"):
+        mine.chosen(rows, "twin")
+    assert Caller("all").chosen(rows, "growth") == "growth"
+
+
+def test_what_one_asks_for_by_name_goes_on_by_its_key(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    for name, pattern in PATTERNS.items():
+        kept = replace(pattern, run=lambda service, inputs, pack: seen.append(inputs.portfolio_id) or {})
+        monkeypatch.setattr(service.api, "PATTERNS", {name: kept})
+        (request,) = (one for one in asked("POST /v1/execute", "mixed") if one["json"]["pattern_id"] == name)
+        ask(client, "own", request)
+    assert seen == [PORTFOLIOS["mixed"]] * len(PATTERNS)
