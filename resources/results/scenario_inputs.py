@@ -26,11 +26,11 @@ from optimizer.risk.hedges import Offers, offers_of
 from optimizer.risk.scenarios import (
     FACTORS,
     Sensitivities,
-    Shock,
     applied_moves,
     declared_sensitivities,
     factor_moves,
 )
+from optimizer.risk.stresses import Shock
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.markets import Market, Window, read_market
@@ -90,19 +90,24 @@ class Exposed:
         """(T, n) total-return prices of holdings and instruments, base currency, NaN where there is none."""
         return self.span.tables()[1]
 
-    def shock(self, scenario: Scenario) -> Shock:
-        """A scenario with the moves of all factors."""
-        found: Shock = self.shared(
-            ("shock", scenario.id), lambda: Shock(scenario, applied_moves(scenario, self.sensitivities))
+    def shocks(self, scenarios: Sequence[Scenario]) -> list[Shock]:
+        """Scenarios with the moves of all factors."""
+        found: list[Shock] = self.shared(
+            ("shocks", *(one.id for one in scenarios)),
+            lambda: [Shock(one, applied_moves(one, self.sensitivities)) for one in scenarios],
         )
         return found
 
     def offers(self, scenario: Scenario, instruments: Sequence[Instrument], limits: HedgeLimits) -> Offers:
         """What may hedge a scenario."""
-        real, moves = self.replays.get(scenario.id), self.shock(scenario).log
+        real = self.replays.get(scenario.id)
+
+        def made() -> Offers:
+            moves = applied_moves(scenario, self.sensitivities)
+            return offers_of(instruments, self.markets, self.sensitivities, moves, limits, real)
+
         found: Offers = self.shared(
-            ("offers", scenario.id, bool(real), self.case.inputs.policy.risk_free_rate),
-            lambda: offers_of(instruments, self.markets, self.sensitivities, moves, limits, real),
+            ("offers", scenario.id, bool(real), self.case.inputs.policy.risk_free_rate), made
         )
         return found
 
