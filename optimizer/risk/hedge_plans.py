@@ -258,7 +258,7 @@ class _Filling:
         """What is to be said of each plan."""
         known: dict[tuple[int, int], tuple[str, ...]] = {}
         codes = (self._hurt @ (1 << np.arange(len(FACTORS) + 1))).tolist()
-        found = []
+        found: list[tuple[str, ...]] = []
         for row, (which, code) in enumerate(zip(self._table.which.tolist(), codes, strict=True)):
             if not self._loss[row] > 0:
                 found.append(NO_LOSS)

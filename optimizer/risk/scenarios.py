@@ -117,16 +117,19 @@ class Sensitivities:
         """Those of some symbols, in that order; raises PolicyError naming the missing."""
         if tuple(symbols) == self.symbols:
             return self
+        refuse_strangers(symbols, self.symbols)
         places = {symbol: place for place, symbol in enumerate(self.symbols)}
-        if missing := [symbol for symbol in symbols if symbol not in places]:
-            raise PolicyError(
-                f"no sensitivities of {', '.join(missing)}; there are {', '.join(self.symbols)}"
-            )
         at = [places[symbol] for symbol in symbols]
         return replace(
             self, symbols=tuple(symbols), values=self.values[at], errors=self.errors[at],
             sources=tuple(self.sources[i] for i in at), residuals=self.residuals[:, at],
         )  # fmt: skip
+
+
+def refuse_strangers(symbols: Sequence[str], known: Sequence[str]) -> None:
+    """Raises PolicyError naming those of some symbols that have no sensitivities."""
+    if strangers := sorted({*symbols}.difference(known), key=[*symbols].index):
+        raise PolicyError(f"no sensitivities of {', '.join(strangers)}; there are {', '.join(known)}")
 
 
 def factor_moves(

@@ -158,15 +158,15 @@ def stressed_by(
     replays: Sequence[Mapping[str, float] | None],
 ) -> StressTable:
     """`stress_each` of at least one shock, as arrays."""
-    _refuse_absurd(values, *(real for real in replays if real))
+    known = [{s: real[s] for s in values if s in real} for real in (real or {} for real in replays)]
+    _refuse_absurd(values, *filter(None, known))
     sens = sensitivities.of(tuple(values))
     logs = np.array([shock.log for shock in shocks])
     held = np.array(list(values.values()), dtype=float)
     returns = growth = np.expm1((sens.values @ logs[:, :, None])[:, :, 0])
     replayed = np.zeros(growth.shape, dtype=bool)
-    if any(replays):
-        nothing = dict.fromkeys(sens.symbols, np.nan)
-        real = np.array([[(told or nothing).get(s, np.nan) for s in sens.symbols] for told in replays])
+    if any(known):
+        real = np.array([[told.get(s, np.nan) for s in sens.symbols] for told in known])
         replayed = ~np.isnan(real)
         returns = np.where(replayed, real, growth)
     priced = held * ~replayed

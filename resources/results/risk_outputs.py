@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -116,7 +117,7 @@ def hedged(
     return Hedged(found.table.each()[0], plan.plan(0), [dict(zip(rows, row, strict=True)) for row in cells])
 
 
-def hedge_rows(found: Plans, as_of: date) -> Columns:
+def hedge_rows(found: Plans, as_of: date) -> dict[str, npt.NDArray[Any]]:
     """All hedges of some plans, by the names that table and service share; money in base currency."""
     own, offers = found.chosen, found.offers
     reasons = [_reason(instrument, quoted) for instrument, quoted, _ in offers]
