@@ -199,15 +199,16 @@ def gathered(
 ) -> Sensitivities:
     """Of some symbols: by their fits, and by what is declared (n, k) of those without and where none is observed."""
     nothing, height = np.full(len(FACTORS), np.nan), len(regression.moves)
-    values = np.array([nothing if fit is None else fit.values for fit in fits])
+    shape = len(symbols), len(FACTORS)
+    values = np.array([nothing if fit is None else fit.values for fit in fits]).reshape(shape)
     return Sensitivities(
         symbols,
         np.where(np.isnan(values), np.nan_to_num(declared), values),
-        np.array([nothing if fit is None else fit.errors for fit in fits]),
+        np.array([nothing if fit is None else fit.errors for fit in fits]).reshape(shape),
         tuple("declared" if fit is None else "history" for fit in fits),
         regression.observed,
         regression.information,
-        np.array([np.zeros(height) if fit is None else fit.residuals for fit in fits]).T,
+        np.array([np.zeros(height) if fit is None else fit.residuals for fit in fits]).reshape(-1, height).T,
         regression.freedom,
         regression.covariance,
     )

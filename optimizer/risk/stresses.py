@@ -57,7 +57,8 @@ class Stress:
     def causes(self) -> Array:
         """(k,) what each factor costs the book, >= 0."""
         replayed = [self.profits[symbol] for symbol in self.replayed]
-        return _causes(np.array([[*self.by_factor.values()]]), np.array([replayed], dtype=float))[0]
+        causes: Array = _causes(np.array([[*self.by_factor.values()]]), np.array([replayed], dtype=float))[0]
+        return causes
 
 
 def stress(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from optimizer import log_returns
 from optimizer.risk.factor_regression import FactorFit, Regression
-from optimizer.risk.scenarios import Sensitivities, factor_moves, gathered
+from optimizer.risk.scenarios import FACTORS, Sensitivities, factor_moves, gathered
 from optimizer.typing import Array
 from resources.packs.markets import Market
 from resources.packs.panels import Panel
@@ -158,4 +158,4 @@ class Span:
             return regression.fit(log_returns(self.base(symbol)))
 
         fits = each(self.once, ("fit", self.key), symbols, fit)
-        return gathered(symbols, regression, fits, np.array(declared))
+        return gathered(symbols, regression, fits, np.array(declared).reshape(-1, len(FACTORS)))
