@@ -43,11 +43,13 @@ from optimizer.trading.trades import build_trades as build_trades
 from optimizer.risk.factor_hedges import plan_factor_hedges as plan_factor_hedges
 from optimizer.risk.factor_scenarios import stress_factors as stress_factors
 from optimizer.risk.filtered_simulation import TailRisk as TailRisk, factor_tail as factor_tail, filtered_scenarios as filtered_scenarios, over_horizon as over_horizon, shocked_returns as shocked_returns, tail_risk as tail_risk
-from optimizer.risk.hedges import HedgeLimits as HedgeLimits, Instrument as Instrument, plan_hedges as plan_hedges
+from optimizer.risk.hedge_plans import plan_hedges as plan_hedges
+from optimizer.risk.hedges import HedgeLimits as HedgeLimits, Instrument as Instrument
 from optimizer.risk.regime_detector import Detector as Detector, detect as detect
 from optimizer.risk.regimes import advise as advise
 from optimizer.risk.tail_backtests import TailBacktest as TailBacktest, backtest_forecasts as backtest_forecasts, backtest_tail as backtest_tail
-from optimizer.risk.scenarios import Scenario as Scenario, estimate_sensitivities as estimate_sensitivities, stress as stress
+from optimizer.risk.scenarios import Scenario as Scenario, estimate_sensitivities as estimate_sensitivities
+from optimizer.risk.stresses import stress as stress
 from optimizer.proposals.engine import OptimizationEngine as OptimizationEngine
 from optimizer.proposals.engine_constraints import ObjectiveType as ObjectiveType, OptimizationConstraints as OptimizationConstraints
 from optimizer.proposals.exposure_matching import match_exposures as match_exposures

@@ -19,11 +19,11 @@ from optimizer import (
     plan_factor_hedges,
 )
 from optimizer.model.sessions import periods_per_year
-from optimizer.risk.hedges import Hedge
 from optimizer.risk.regimes import Book, Recommendation
-from optimizer.risk.scenarios import Stress, find_scenario
+from optimizer.risk.scenarios import find_scenario
+from optimizer.risk.stresses import Stress
 from resources.results.factor_models import with_others
-from resources.results.risk_outputs import Hedged, hedge_row, hedged, jumped, stressed
+from resources.results.risk_outputs import hedged, jumped, stressed
 from resources.results.scenario_inputs import Exposed, read_exposed
 from resources.settings.playbooks import REGIME_RULES, SCENARIOS, Playbooks
 from service.answers import (
@@ -91,7 +91,8 @@ def _place(book: Exposed) -> dict[str, Any]:
 
 def stress_answer(book: Exposed, scenarios: Sequence[Scenario]) -> StressAnswer:
     """The stress table, the worst first; of many scenarios those of factors that cannot be told are warned of."""
-    results = stressed(book, [scenario for scenario in scenarios if not scenario.factors])
+    shocks = [scenario for scenario in scenarios if not scenario.factors]
+    results = stressed(book, shocks).each() if shocks else []
     untold = []
     for scenario in (one for one in scenarios if one.factors):
         try:
@@ -147,7 +148,7 @@ def hedges_answer(
     if scenario.factors:
         answer = jumped(book.values, book.model, scenario)
     else:
-        (answer,) = hedged(book, [scenario], instruments, limits)
+        answer = hedged(book, scenario, instruments, limits)
     result, plan = answer.stress, answer.plan
     return HedgesAnswer(
         **_place(book),
@@ -157,7 +158,9 @@ def hedges_answer(
         loss=plan.loss,
         loss_pct=100 * plan.loss / book.nav if book.nav else 0.0,
         loss_standard_error=result.standard_error,
-        hedges=[_hedge_answer(book, answer, hedge) for hedge in plan.hedges],
+        hedges=[
+            _hedge_answer(book, row, hedge.cost) for row, hedge in zip(answer.rows, plan.hedges, strict=True)
+        ],
         suggestions_count=len(plan.hedges),
         total_notional=sum(hedge.notional for hedge in plan.hedges),
         expected_offset=plan.offset,
@@ -243,10 +246,8 @@ def _factor_hedge(
     )
 
 
-def _hedge_answer(book: Exposed, answer: Hedged, hedge: Hedge) -> HedgeAnswer:
-    row = hedge_row(book, answer, hedge)
-    del row["scenario_id"]
-    return HedgeAnswer(**row, cost_bps=1e4 * hedge.cost / book.nav)  # type: ignore[arg-type]
+def _hedge_answer(book: Exposed, row: Mapping[str, Any], cost: float) -> HedgeAnswer:
+    return HedgeAnswer(**row, cost_bps=1e4 * cost / book.nav)
 
 
 def regime_answer(desk: Desk, book: Exposed, regime: str) -> RegimeAnswer:

@@ -158,7 +158,7 @@ class Bench:
         """
         from optimizer import propose
         from optimizer.proposals.proposal import believe, orders_impact
-        from resources.results.risk_outputs import hedged
+        from resources.results.risk_outputs import lost, plans
 
         books = self.desk.playbooks
         told, tails = self._known(number)
@@ -186,7 +186,8 @@ class Bench:
                     beliefs[place],
                 )
                 tell_tails(tails, case, orders)
-                hedged(book, [*books.scenarios.values()], books.instruments, books.hedge_limits)
+                found_lost = lost(book, [*books.scenarios.values()], books.instruments, books.hedge_limits)
+                plans([found_lost], books.hedge_limits)
 
         alone = cpu(solve)[1] / len(known)
         beliefs = [

@@ -7,7 +7,8 @@ import numpy as np
 from optimizer.errors import DataError, PolicyError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.risk.filtered_simulation import usual_moves
-from optimizer.risk.scenarios import ABSURD, Scenario, Stress
+from optimizer.risk.scenarios import ABSURD, Scenario
+from optimizer.risk.stresses import Stress
 
 MOST_GROWTH = 20.0  # of a logarithm: 500 million times as much
 

@@ -1,23 +1,22 @@
-"""Hedges against a scenario: what gains under it, at what cost, chosen and sized for the least loss left."""
+"""Instruments that hedge: what each gains under a scenario, and at what cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from math import exp, floor, log, sqrt
+from math import exp, log, sqrt
 from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 
 from optimizer.errors import PolicyError
-from optimizer.risk.scenarios import FACTORS, Sensitivities, Stress, applied_moves, standard_error
+from optimizer.risk.scenarios import FACTORS, Sensitivities
+from optimizer.risk.stresses import standard_error
 from optimizer.typing import Array
 
 NORMAL = NormalDist()
 DAYS = 365.0
 CONTRACT = 100
 BPS = 1e-4
-MATERIAL = 0.05
 
 Side = Literal["BUY", "SELL"]
 OptionType = Literal["PUT", "CALL"]
@@ -171,15 +170,18 @@ def quote(
     )  # fmt: skip
 
 
+Offer = tuple[Instrument, Quote, float]  # and what a share or contract is worth in the base currency
+
+
 @dataclass(frozen=True, eq=False)
 class Offers:
     """What may hedge a scenario, whatever the book: the instruments that gain by more than one standard error.
 
-    usable   (instrument, its quote, what a share or contract is worth in the base currency); cheapest offset first
+    usable   the cheapest offset first
     refused  (instrument, why) of those that gain less than they cost
     """
 
-    usable: tuple[tuple[Instrument, Quote, float], ...] = ()
+    usable: tuple[Offer, ...] = ()
     refused: tuple[tuple[Instrument, str], ...] = ()
 
 
@@ -208,139 +210,3 @@ def offers_of(
             refused.append((one, f"{one.name} is left out: {costs}"))
     usable.sort(key=lambda offer: (offer[1].cost / (offer[1].gain - offer[1].error), offer[0].name))
     return Offers(tuple(usable), tuple(refused))
-
-
-@dataclass(frozen=True)
-class Hedge:
-    """One hedge, in whole shares or contracts; money in the base currency.
-
-    notional     of the underlying;  exposure  the notional that would offset its factors' whole loss
-    hedge_ratio  notional / exposure;  offset  gain under the scenario;  cost  over the horizon
-    """
-
-    instrument: Instrument
-    quote: Quote
-    quantity: int
-    notional: float
-    hedge_ratio: float
-    offset: float
-    standard_error: float
-    cost: float
-
-    @property
-    def exposure(self) -> float:
-        """The notional that would offset the whole loss due to its factors."""
-        return self.notional / self.hedge_ratio
-
-
-@dataclass(frozen=True)
-class HedgePlan:
-    """The hedges against one scenario; the loss is positive money, and so is what is left of it."""
-
-    hedges: tuple[Hedge, ...]
-    loss: float
-    notes: tuple[str, ...] = ()
-
-    @cached_property
-    def offset(self) -> float:
-        """What the hedges gain together."""
-        return sum([hedge.offset for hedge in self.hedges])
-
-    @property
-    def residual(self) -> float:
-        """Loss less offset."""
-        return self.loss - self.offset
-
-    @cached_property
-    def cost(self) -> float:
-        """What the hedges cost together."""
-        return sum([hedge.cost for hedge in self.hedges])
-
-
-def plan_hedges(
-    stressed: Stress,
-    nav: float,
-    instruments: Sequence[Instrument],
-    markets: Mapping[str, Market],
-    sensitivities: Sensitivities,
-    limits: HedgeLimits,
-    replayed: Mapping[str, float] | None = None,
-) -> HedgePlan:
-    """The hedges that leave the least loss within the limits, and of those the cheapest.
-
-    replayed  symbol -> real return over the scenario's window; instruments without one move by sensitivity
-    An instrument is used only against factors that cost the book something, and only if it gains by more than
-    one standard error, and more than it costs; one that does not is noted. With a cost per unit of offset each, a
-    cap each and one budget this is the continuous knapsack, where taking the cheapest offset first is optimal
-    (Dantzig 1957); whole units are rounded down, so that no hedge covers more than its share. Instruments against
-    the same factor share that factor's loss.
-
-    >>> stressed = stress({'EQUITY': -100.0}, sensitivities, Scenario('down', 'fall', {'equity': -0.1}))
-    >>> plan_hedges(stressed, 1e3, [], {}, sensitivities, HedgeLimits()).notes
-    ('The portfolio does not lose under this scenario; no hedge is needed',)
-    """
-    if stressed.total >= 0:
-        return plan_by(Offers(), stressed, nav, limits)
-    moves = applied_moves(stressed.scenario, sensitivities)
-    offers = offers_of(instruments, markets, sensitivities, moves, limits, replayed)
-    return plan_by(offers, stressed, nav, limits)
-
-
-def plan_by(offers: Offers, stressed: Stress, nav: float, limits: HedgeLimits) -> HedgePlan:
-    """`plan_hedges` by the `offers_of` the instruments, where they are known already."""
-    loss = -stressed.total
-    if loss <= 0:
-        return HedgePlan((), 0.0, ("The portfolio does not lose under this scenario; no hedge is needed",))
-    # a replayed loss is not told apart by factor: any of them may be its cause
-    untold = max(-sum([stressed.profits[symbol] for symbol in stressed.replayed]), 0.0)
-    causes = {f: max(-profit, 0.0) + untold for f, profit in stressed.by_factor.items()}
-    hurt = {f: due for f, due in causes.items() if due > MATERIAL * loss} or dict.fromkeys(FACTORS, loss)
-    hedges, notes = _filled(offers, hurt, loss, limits.max_cost_bps * BPS * nav, limits)
-    notes += [why for instrument, why in offers.refused if not hurt.keys().isdisjoint(instrument.against)]
-    return HedgePlan(tuple(hedges), loss, tuple(notes))
-
-
-def _filled(
-    offers: Offers, hurt: Mapping[str, float], loss: float, budget: float, limits: HedgeLimits
-) -> tuple[list[Hedge], list[str]]:
-    """The hedges, and why others are none.
-
-    hurt  factor -> loss due to it;  budget  what they may cost together
-    """
-    hedges: list[Hedge] = []
-    notes: list[str] = []
-    left, open_losses, usable = loss * limits.target, dict(hurt), False
-    for instrument, found, unit in offers.usable:
-        if len(hedges) == limits.max_count:
-            break
-        own = [factor for factor in instrument.against if factor in hurt]
-        if not own:
-            continue
-        usable = True
-        due, still = sum([hurt[factor] for factor in own]), sum([open_losses[factor] for factor in own])
-        wanted = min(left, limits.max_share * min(due, loss), still)
-        notional = min(wanted / found.gain, budget / found.cost if found.cost > 0 else np.inf)
-        quantity = floor(notional / unit + 1e-9)
-        if quantity < 1:
-            if wanted > MATERIAL * loss:
-                notes.append(
-                    f"{instrument.name} is left out: one unit is {unit:,.0f}, {notional:,.0f} could be used"
-                )
-            continue
-        hedge = _hedge(instrument, found, quantity, quantity * unit, min(due, loss))
-        hedges.append(hedge)
-        left, budget = left - hedge.offset, budget - hedge.cost
-        share = hedge.offset / still
-        for factor in own:
-            open_losses[factor] *= 1 - share
-    if not usable:
-        notes.append(
-            "No instrument of the catalogue that the pack prices gains more than it costs under this scenario"
-        )
-    return hedges, notes
-
-
-def _hedge(instrument: Instrument, found: Quote, quantity: int, notional: float, due: float) -> Hedge:
-    offset = notional * found.gain
-    error, cost = notional * found.error, notional * found.cost
-    return Hedge(instrument, found, quantity, notional, offset / due, offset, error, cost)

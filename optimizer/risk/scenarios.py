@@ -1,9 +1,8 @@
-"""What a book loses when markets jump: sensitivities to shocks, and the scenarios priced with them."""
+"""Scenarios of markets that jump, and how sensitive names are to them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
 from math import isfinite
 
 import numpy as np
@@ -118,16 +117,19 @@ class Sensitivities:
         """Those of some symbols, in that order; raises PolicyError naming the missing."""
         if tuple(symbols) == self.symbols:
             return self
+        refuse_strangers(symbols, self.symbols)
         places = {symbol: place for place, symbol in enumerate(self.symbols)}
-        if missing := [symbol for symbol in symbols if symbol not in places]:
-            raise PolicyError(
-                f"no sensitivities of {', '.join(missing)}; there are {', '.join(self.symbols)}"
-            )
         at = [places[symbol] for symbol in symbols]
         return replace(
             self, symbols=tuple(symbols), values=self.values[at], errors=self.errors[at],
             sources=tuple(self.sources[i] for i in at), residuals=self.residuals[:, at],
         )  # fmt: skip
+
+
+def refuse_strangers(symbols: Sequence[str], known: Sequence[str]) -> None:
+    """Raises PolicyError naming those of some symbols that have no sensitivities."""
+    if strangers := sorted({*symbols}.difference(known), key=[*symbols].index):
+        raise PolicyError(f"no sensitivities of {', '.join(strangers)}; there are {', '.join(known)}")
 
 
 def factor_moves(
@@ -197,15 +199,16 @@ def gathered(
 ) -> Sensitivities:
     """Of some symbols: by their fits, and by what is declared (n, k) of those without and where none is observed."""
     nothing, height = np.full(len(FACTORS), np.nan), len(regression.moves)
-    values = np.array([nothing if fit is None else fit.values for fit in fits])
+    shape = len(symbols), len(FACTORS)
+    values = np.array([nothing if fit is None else fit.values for fit in fits]).reshape(shape)
     return Sensitivities(
         symbols,
         np.where(np.isnan(values), np.nan_to_num(declared), values),
-        np.array([nothing if fit is None else fit.errors for fit in fits]),
+        np.array([nothing if fit is None else fit.errors for fit in fits]).reshape(shape),
         tuple("declared" if fit is None else "history" for fit in fits),
         regression.observed,
         regression.information,
-        np.array([np.zeros(height) if fit is None else fit.residuals for fit in fits]).T,
+        np.array([np.zeros(height) if fit is None else fit.residuals for fit in fits]).reshape(-1, height).T,
         regression.freedom,
         regression.covariance,
     )
@@ -238,122 +241,3 @@ def applied_moves(scenario: Scenario, sensitivities: Sensitivities) -> Array:
         usual = np.linalg.lstsq(cov[np.ix_(given, given)], moves[given], rcond=None)[0]
         moves[others] = cov[np.ix_(others, given)] @ usual
     return moves
-
-
-@dataclass(frozen=True, eq=False)
-class Shock:
-    """A scenario as it is applied: the same for all books on the same sensitivities.
-
-    log  (k,) log moves of FACTORS
-    """
-
-    scenario: Scenario
-    log: Array
-
-    @cached_property
-    def moves(self) -> Mapping[str, float]:
-        """Factor -> size applied, fractions."""
-        sizes = zip(FACTORS, self.log.tolist(), strict=True)
-        return {factor: size if factor in YIELDS else float(np.expm1(size)) for factor, size in sizes}
-
-
-@dataclass(frozen=True, eq=False)
-class Stress:
-    """What one scenario does to a book; money in the base currency, losses negative.
-
-    moves           factor -> size applied, fractions
-    profits         symbol -> profit
-    by_factor       factor -> profit to first order; `compounding` is the rest of the total
-    standard_error  of the total, from the estimation of the sensitivities; 0 where all are declared or replayed
-    replayed        symbols priced by their real returns of the scenario's window
-    """
-
-    scenario: Scenario
-    moves: Mapping[str, float]
-    profits: Mapping[str, float]
-    by_factor: Mapping[str, float]
-    compounding: float
-    standard_error: float
-    replayed: tuple[str, ...] = field(default=())
-
-    @cached_property
-    def total(self) -> float:
-        """Profit of the book, negative for a loss."""
-        return sum(self.profits.values())
-
-
-def stress(
-    values: Mapping[str, float],
-    sensitivities: Sensitivities,
-    scenario: Scenario,
-    replayed: Mapping[str, float] | None = None,
-) -> Stress:
-    """The scenario's effect on holdings: value x (exp(sensitivities x moves) - 1), so that nothing loses over 100%.
-
-    values    symbol -> value held, base currency, negative when short
-    replayed  symbol -> real return over the scenario's window, a fraction; the others are priced by sensitivity
-    Linear in the log moves: the convexity of bonds and options is not in it. Raises DataError for a value or return
-    that is no number, PolicyError for a symbol without sensitivities.
-
-    >>> round(stress({'EQUITY': 1000.0}, sensitivities, Scenario('crash', 'x', {'equity': -0.2})).total, 2)
-    -200.0
-    """
-    shock = Shock(scenario, applied_moves(scenario, sensitivities))
-    return stress_each(values, sensitivities, [shock], [replayed])[0]
-
-
-def stress_each(
-    values: Mapping[str, float],
-    sensitivities: Sensitivities,
-    shocks: Sequence[Shock],
-    replays: Sequence[Mapping[str, float] | None],
-) -> list[Stress]:
-    """`stress` of each of some shocks, none of which decides a bit of another's answer.
-
-    replays  for each shock what `stress` calls replayed
-    """
-    if not shocks:
-        return []
-    _refuse_absurd(values, *(real for real in replays if real))
-    sens = sensitivities.of(tuple(values))
-    logs = np.array([shock.log for shock in shocks])
-    held = np.array(list(values.values()), dtype=float)
-    growth = np.expm1((sens.values @ logs[:, :, None])[:, :, 0])
-    priced, returns = np.tile(held, (len(shocks), 1)), growth.copy()
-    for row, real in enumerate(replays):
-        if real:
-            priced[row] = held * np.array([symbol not in real for symbol in sens.symbols], dtype=float)
-            told = zip(sens.symbols, growth[row].tolist(), strict=True)
-            returns[row] = [real.get(symbol, grown) for symbol, grown in told]
-    firsts = (priced[:, None, :] @ (sens.values * logs[:, None, :]))[:, 0]
-    compounding = (priced[:, None, :] @ returns[:, :, None])[:, 0, 0] - firsts.sum(axis=1)
-    errors = _standard_errors(priced * (1 + growth), sens, logs)
-    columns = ((held * returns).tolist(), firsts.tolist(), compounding.tolist(), errors.tolist())
-    return [
-        Stress(
-            shock.scenario, shock.moves, dict(zip(sens.symbols, profits, strict=True)),
-            dict(zip(FACTORS, first, strict=True)), rest, error,
-            tuple(symbol for symbol in sens.symbols if symbol in real) if real else (),
-        )
-        for shock, real, profits, first, rest, error in zip(shocks, replays, *columns, strict=True)
-    ]  # fmt: skip
-
-
-def _refuse_absurd(*amounts: Mapping[str, float]) -> None:
-    for told in amounts:
-        if not (np.abs(np.fromiter(told.values(), float, len(told))) < ABSURD).all():
-            wrong = [f"{symbol} {number}" for symbol, number in told.items() if not abs(number) < ABSURD]
-            raise DataError(f"{', '.join(wrong)} is no amount or return; correct it")
-
-
-def standard_error(values: Array, sensitivities: Sensitivities, moves: Array) -> float:
-    """Standard error of values @ sensitivities @ moves: one regression of the whole book on the factors."""
-    return float(_standard_errors(values[None], sensitivities, moves[None])[0])
-
-
-def _standard_errors(values: Array, sensitivities: Sensitivities, moves: Array) -> Array:
-    """(S,) `standard_error` of each row of values (S, n) and moves (S, k)."""
-    own = sensitivities.residuals @ values[:, :, None]
-    variances = (own.transpose(0, 2, 1) @ own)[:, 0, 0] / sensitivities.freedom
-    spreads = (moves[:, None, :] @ sensitivities.information @ moves[:, :, None])[:, 0, 0]
-    return np.asarray(np.sqrt(np.maximum(variances * spreads, 0.0)))

@@ -114,10 +114,11 @@ def look_through(funds: FundExposureMap, kinds: Mapping[str, object], policy: Po
         for s, kind in kinds.items()
         if kind == "stock" and s not in funds
     }
-    return FundExposureMap({**funds, **stocks}, unmapped=_unmapped(policy))
+    return FundExposureMap({**funds, **stocks}, unmapped=unmapped(policy))
 
 
-def _unmapped(policy: Policy) -> str:
+def unmapped(policy: Policy) -> str:
+    """What a fund map does about a fund that it does not know."""
     limited = policy.min_exposures or policy.max_exposures or policy.max_notional is not None
     return "error" if limited else "unknown"
 
@@ -133,7 +134,7 @@ def under_policy(
     check_views(policy.view_model, views)
     told = policy.to_policy()
     rf = pack_rate if told.risk_free_rate is None else told.risk_free_rate
-    funds = FundExposureMap(inputs.universe.funds or {}, unmapped=_unmapped(told))
+    funds = FundExposureMap(inputs.universe.funds or {}, unmapped=unmapped(told))
     return replace(
         inputs,
         snapshot=replace(inputs.snapshot, policy=policy, views=views),

@@ -1,8 +1,12 @@
 """What the service answers about trades, scenarios and regimes, as rows of their tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from optimizer import (
     DataError,
@@ -14,8 +18,9 @@ from optimizer import (
     Scenario,
     stress_factors,
 )
-from optimizer.risk.hedges import Hedge, HedgePlan, Offers, plan_by
-from optimizer.risk.scenarios import Stress, stress_each
+from optimizer.risk.hedge_plans import HedgePlan, Plans, plan_each
+from optimizer.risk.hedges import Offers, Quote
+from optimizer.risk.stresses import Stress, StressTable, stressed_by
 from optimizer.trading.impact import NUMBERS
 from resources.results.scenario_inputs import Exposed
 from resources.results.stage_outputs import Answer, Columns
@@ -36,6 +41,7 @@ def impact_columns(change: Impact) -> Columns:
     return {"metric": metric, "current": current, "post": post, "delta": delta}
 
 
+NOTHING = Offers()
 NO_MODEL = (
     "the pack has no factor model for it: covariance_method: factor_model in its policy, or factor_model: on in "
     "pipeline.yaml"
@@ -45,10 +51,11 @@ BY_EXPOSURE = "A factor is hedged by its exposure: see the pattern suggest_facto
 
 @dataclass(frozen=True)
 class Hedged:
-    """One scenario over a portfolio, and the hedges against it."""
+    """One scenario over a portfolio, and the hedges against it, with what is told of each."""
 
     stress: Stress
     plan: HedgePlan
+    rows: Sequence[Mapping[str, object]] = ()
 
 
 def jumped(values: Mapping[str, float], model: FactorModel | None, scenario: Scenario) -> Hedged:
@@ -62,86 +69,148 @@ def jumped(values: Mapping[str, float], model: FactorModel | None, scenario: Sce
     return Hedged(found, HedgePlan((), max(-found.total, 0.0), (BY_EXPOSURE,)))
 
 
-def stressed(book: Exposed, scenarios: Sequence[Scenario]) -> list[Stress]:
-    """Some scenarios of shocks over the portfolio; by its real returns where the pack has them."""
+def stressed(book: Exposed, scenarios: Sequence[Scenario]) -> StressTable:
+    """Some scenarios of shocks over the portfolio, one at least; by its real returns where the pack has them."""
     replays = [book.replays.get(scenario.id) for scenario in scenarios]
-    return stress_each(book.values, book.held, [*map(book.shock, scenarios)], replays)
+    return stressed_by(book.values, book.held, book.shocks(scenarios), replays)
+
+
+@dataclass(frozen=True, eq=False)
+class Lost:
+    """What some scenarios do to a book worth `nav`, and for each what may hedge it."""
+
+    table: StressTable
+    offers: Sequence[Offers]
+    nav: float
+
+
+def lost(
+    book: Exposed, scenarios: Sequence[Scenario], instruments: Sequence[Instrument], limits: HedgeLimits
+) -> Lost:
+    """Some scenarios of shocks over the portfolio, and the offers against those under which it loses."""
+    table = stressed(book, scenarios)
+    offers = [
+        book.offers(scenario, instruments, limits) if profit < 0 else NOTHING
+        for scenario, profit in zip(scenarios, table.totals.tolist(), strict=True)
+    ]
+    return Lost(table, offers, book.nav)
+
+
+def plans(books: Sequence[Lost], limits: HedgeLimits) -> Plans:
+    """The hedges against each scenario of each book: a row each, scenarios of a book together."""
+    offers = [offer for book in books for offer in book.offers]
+    profits, causes = (
+        np.concatenate([getattr(b.table, name) for b in books]) for name in ("totals", "causes")
+    )
+    navs = np.repeat([book.nav for book in books], [len(book.offers) for book in books])
+    return plan_each(offers, profits, causes, navs, limits)
 
 
 def hedged(
-    book: Exposed, scenarios: Sequence[Scenario], instruments: Sequence[Instrument], limits: HedgeLimits
-) -> list[Hedged]:
-    """Scenarios of shocks over the portfolio, each with its hedges: the `hedges` asset and the service call it."""
-    return [
-        Hedged(found, plan_by(_offers(book, found, instruments, limits), found, book.nav, limits))
-        for found in stressed(book, scenarios)
-    ]
+    book: Exposed, scenario: Scenario, instruments: Sequence[Instrument], limits: HedgeLimits
+) -> Hedged:
+    """A scenario of shocks over the portfolio, with its hedges."""
+    found = lost(book, [scenario], instruments, limits)
+    plan = plans([found], limits)
+    rows = hedge_rows(plan, book.pack.as_of)
+    cells = zip(*(told.tolist() for told in rows.values()), strict=True)
+    return Hedged(found.table.each()[0], plan.plan(0), [dict(zip(rows, row, strict=True)) for row in cells])
 
 
-def _offers(book: Exposed, found: Stress, instruments: Sequence[Instrument], limits: HedgeLimits) -> Offers:
-    return book.offers(found.scenario, instruments, limits) if found.total < 0 else Offers()
+def hedge_rows(found: Plans, as_of: date) -> dict[str, npt.NDArray[Any]]:
+    """All hedges of some plans, by the names that table and service share; money in base currency."""
+    own, offers = found.chosen, found.offers
+    reasons = [_reason(instrument, quoted) for instrument, quoted, _ in offers]
+    loss = found.loss[own.row]
+    shares = np.array([f"{share:.0%}" for share in (own.offset / loss).tolist()], dtype=object)
+
+    def of_offers(told: Iterable[object]) -> npt.NDArray[np.object_]:
+        return np.array([*told], dtype=object)[own.offer]
+
+    instruments = [instrument for instrument, _, _ in offers]
+    return {
+        "instrument": of_offers(one.symbol for one in instruments),
+        "instrument_type": of_offers(one.kind for one in instruments),
+        "action": of_offers(one.side for one in instruments),
+        "option_type": of_offers(one.option_type for one in instruments),
+        "strike": of_offers(quoted.strike for _, quoted, _ in offers),
+        "expiry": of_offers(_expiry(one, as_of) for one in instruments),
+        "quantity": own.quantity.astype(np.int64),
+        "notional": own.notional,
+        "exposure": own.notional / own.hedge_ratio,
+        "hedge_ratio": own.hedge_ratio,
+        "expected_offset": own.offset,
+        "expected_offset_pct": 100 * own.offset / loss,
+        "standard_error": own.standard_error,
+        "estimated_cost": own.cost,
+        "rationale": of_offers(before for before, _ in reasons)
+        + shares
+        + of_offers(after for _, after in reasons),
+    }
 
 
-def expiry(hedge: Hedge, as_of: date) -> date | None:
+def _expiry(instrument: Instrument, as_of: date) -> date | None:
     """The last day of an option bought on a pack's date; None for a fund."""
-    instrument = hedge.instrument
     return as_of + timedelta(days=instrument.expiry_days) if instrument.option_type else None
 
 
-def rationale(hedge: Hedge, loss: float) -> str:
-    """Why the hedge is in the plan."""
-    instrument, option = hedge.instrument, hedge.instrument.option_type
+def _reason(instrument: Instrument, quoted: Quote) -> tuple[str, str]:
+    """Why a hedge is in its plan, before and after the share of the loss that it offsets."""
+    option = instrument.option_type
     what = f"{instrument.symbol} {option.lower()} options" if option else instrument.symbol
     verb = "bought" if instrument.side == "BUY" else "sold short"
     return (
-        f"{what} {verb} gain {hedge.quote.gain:.1%} of their notional under the scenario, which offsets "
-        f"{hedge.offset / loss:.0%} of the loss (shocks to {', '.join(instrument.against)})"
+        f"{what} {verb} gain {quoted.gain:.1%} of their notional under the scenario, which offsets ",
+        f" of the loss (shocks to {', '.join(instrument.against)})",
     )
 
 
-def hedge_columns(book: Exposed | None, answers: Sequence[Hedged]) -> Answer:
-    """Rows of `scenario_losses`, one a scenario, and of `hedges`, one a hedge; none without a book."""
-    losses = [
-        {
-            "scenario_id": found.stress.scenario.id, "profit": found.stress.total,
-            "standard_error": found.stress.standard_error, "replayed": len(found.stress.replayed),
-            "hedge_offset": found.plan.offset, "hedge_cost": found.plan.cost, "residual_loss": found.plan.residual,
-            "note": "; ".join(found.plan.notes) or None,
-        }
-        for found in answers
-    ]  # fmt: skip
-    rows = [
-        hedge_row(book, found, hedge) | {"sequence": place}
-        for found in answers
-        for place, hedge in enumerate(found.plan.hedges)
-        if book is not None
-    ]
-    return {"scenario_losses": _columns(losses), "hedges": _columns(rows)}
-
-
-def _columns(rows: Sequence[Mapping[str, object]]) -> Columns:
-    """Rows with the same names in the same order, as columns."""
-    cells = zip(*(row.values() for row in rows), strict=True)
-    return dict(zip(rows[0], cells, strict=True)) if rows else {}
-
-
-def hedge_row(book: Exposed, found: Hedged, hedge: Hedge) -> dict[str, object]:
-    """One hedge under the names that the table and the service's answer share; money in base currency."""
-    return {
-        "scenario_id": found.stress.scenario.id,
-        "instrument": hedge.instrument.symbol,
-        "instrument_type": hedge.instrument.kind,
-        "action": hedge.instrument.side,
-        "option_type": hedge.instrument.option_type,
-        "strike": hedge.quote.strike,
-        "expiry": expiry(hedge, book.pack.as_of),
-        "quantity": hedge.quantity,
-        "notional": hedge.notional,
-        "exposure": hedge.exposure,
-        "hedge_ratio": hedge.hedge_ratio,
-        "expected_offset": hedge.offset,
-        "expected_offset_pct": 100 * hedge.offset / found.plan.loss,
-        "standard_error": hedge.standard_error,
-        "estimated_cost": hedge.cost,
-        "rationale": rationale(hedge, found.plan.loss),
+def hedge_columns(
+    books: Sequence[Lost], scenarios: Sequence[Scenario], as_of: date, limits: HedgeLimits
+) -> list[Answer]:
+    """For each book its rows of `scenario_losses`, one a scenario, and of `hedges`, one a hedge."""
+    found, count = plans(books, limits), len(scenarios)
+    ids = np.array([scenario.id for scenario in scenarios], dtype=object)
+    losses: Columns = {
+        "scenario_id": np.tile(ids, len(books)),
+        "profit": np.concatenate([book.table.totals for book in books]),
+        "standard_error": np.concatenate([book.table.errors for book in books]),
+        "replayed": np.concatenate([book.table.replayed.sum(axis=1) for book in books]),
+        "hedge_offset": found.offset,
+        "hedge_cost": found.cost,
+        "residual_loss": found.loss - found.offset,
+        "note": np.array(["; ".join(notes) or None for notes in found.notes], dtype=object),
     }
+    row = found.chosen.row
+    hedges: Columns = {
+        "scenario_id": ids[row % count],
+        **hedge_rows(found, as_of),
+        "sequence": np.arange(len(row)) - np.searchsorted(row, row),
+    }
+    ends = np.searchsorted(row, count * np.arange(len(books) + 1)).tolist()
+    return [
+        {
+            "scenario_losses": {name: told[count * at : count * (at + 1)] for name, told in losses.items()},
+            "hedges": {name: told[ends[at] : ends[at + 1]] for name, told in hedges.items()},
+        }
+        for at in range(len(books))
+    ]
+
+
+def with_jumps(answer: Answer, jumps: Sequence[Hedged]) -> Answer:
+    """The rows of a portfolio with those of scenarios of factors after them."""
+    losses = answer.get("scenario_losses", {})
+    if jumps:
+        stresses, plans = [found.stress for found in jumps], [found.plan for found in jumps]
+        more: Columns = {
+            "scenario_id": [stress.scenario.id for stress in stresses],
+            "profit": [stress.total for stress in stresses],
+            "standard_error": [stress.standard_error for stress in stresses],
+            "replayed": [0 for _ in jumps],
+            "hedge_offset": [plan.offset for plan in plans],
+            "hedge_cost": [plan.cost for plan in plans],
+            "residual_loss": [plan.residual for plan in plans],
+            "note": ["; ".join(plan.notes) for plan in plans],
+        }
+        losses = {name: [*losses.get(name, ()), *told] for name, told in more.items()}
+    return {"scenario_losses": losses, "hedges": answer.get("hedges", {})}

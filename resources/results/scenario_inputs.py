@@ -1,8 +1,8 @@
 """What scenarios need to know of a portfolio: values, sensitivities, instruments, real returns of the past."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cached_property, partial
 from typing import Any
 
@@ -26,11 +26,12 @@ from optimizer.risk.hedges import Offers, offers_of
 from optimizer.risk.scenarios import (
     FACTORS,
     Sensitivities,
-    Shock,
     applied_moves,
     declared_sensitivities,
     factor_moves,
+    refuse_strangers,
 )
+from optimizer.risk.stresses import Shock
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.markets import Market, Window, read_market
@@ -38,7 +39,7 @@ from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.results.factor_models import recorded_model
 from resources.results.pack_estimates import Case
-from resources.results.pack_inputs import look_through
+from resources.results.pack_inputs import look_through, unmapped
 from resources.results.sensitivities.span import Once, Span, each
 from resources.settings.playbooks import Playbooks
 
@@ -48,25 +49,26 @@ VOLATILITY_DAYS = 252
 NEAR = timedelta(days=7)
 RECENT = 5  # sessions in which a price must be
 SESSIONS = (RECENT, LOOKBACK + 1)
+Moving = Callable[[tuple[str, ...] | None], Sensitivities]
 
 
 @dataclass(frozen=True, eq=False)
 class Exposed:
     """A portfolio with all that scenarios need to know of it.
 
-    values         symbol -> value held, base currency
-    sensitivities  of what is held and of every instrument that the pack prices
-    markets        symbol -> price, volatility and rate of the instruments
-    replays        scenario -> symbol -> real return over its window, of holdings and instruments
-    span           the prices that they are estimated from
-    shared         gives by a key what was made for a portfolio of the same dates
-    model          the factor model on record for it; None where there is none
+    values   symbol -> value held, base currency
+    moving   the sensitivities of some names, or of all that is held and every instrument that the pack prices
+    markets  symbol -> price, volatility and rate of the instruments
+    replays  scenario -> symbol -> real return over its window, of holdings and instruments, and maybe of others
+    span     the prices that they are estimated from
+    shared   gives by a key what was made for a portfolio of the same dates
+    model    the factor model on record for it; None where there is none
     """
 
     pack: Pack
     case: Case
     values: Mapping[str, float]
-    sensitivities: Sensitivities
+    moving: Moving
     markets: Mapping[str, Quoted]
     replays: Mapping[str, Mapping[str, float]]
     span: Span
@@ -81,28 +83,38 @@ class Exposed:
         return self.case.nav
 
     @cached_property
+    def sensitivities(self) -> Sensitivities:
+        """Of what is held and of every instrument that the pack prices."""
+        return self.moving(None)
+
+    @cached_property
     def held(self) -> Sensitivities:
         """Those of what is held."""
-        return self.sensitivities.of(tuple(self.values))
+        return self.moving(tuple(self.values))
 
     @cached_property
     def prices(self) -> pd.DataFrame:
         """(T, n) total-return prices of holdings and instruments, base currency, NaN where there is none."""
         return self.span.tables()[1]
 
-    def shock(self, scenario: Scenario) -> Shock:
-        """A scenario with the moves of all factors."""
-        found: Shock = self.shared(
-            ("shock", scenario.id), lambda: Shock(scenario, applied_moves(scenario, self.sensitivities))
+    def shocks(self, scenarios: Sequence[Scenario]) -> list[Shock]:
+        """Scenarios with the moves of all factors."""
+        found: list[Shock] = self.shared(
+            ("shocks", *(one.id for one in scenarios)),
+            lambda: [Shock(one, applied_moves(one, self.sensitivities)) for one in scenarios],
         )
         return found
 
     def offers(self, scenario: Scenario, instruments: Sequence[Instrument], limits: HedgeLimits) -> Offers:
         """What may hedge a scenario."""
-        real, moves = self.replays.get(scenario.id), self.shock(scenario).log
+        real = self.replays.get(scenario.id)
+
+        def made() -> Offers:
+            moves = applied_moves(scenario, self.sensitivities)
+            return offers_of(instruments, self.markets, self.sensitivities, moves, limits, real)
+
         found: Offers = self.shared(
-            ("offers", scenario.id, bool(real), self.case.inputs.policy.risk_free_rate),
-            lambda: offers_of(instruments, self.markets, self.sensitivities, moves, limits, real),
+            ("offers", scenario.id, bool(real), self.case.inputs.policy.risk_free_rate), made
         )
         return found
 
@@ -167,29 +179,25 @@ def exposed_on(
     asked = once("asked", lambda: wanted_symbols(books))
     symbols = tuple(sorted({*values, *asked} - {"CASH"}))
     newest = once("newest", lambda: _newest(market))
-    kept = [s for s in symbols if s in newest]
-    known = look_through(funds, market.known("kind", kept), case.inputs.policy)
+    kept = tuple(s for s in symbols if s in newest)
+    policy = case.inputs.policy
+    known = once(
+        ("look through", unmapped(policy)),
+        lambda: look_through(funds, market.known("kind", market.panel.symbols), policy),
+    )
     span = Span(market, symbols, kept, currency, LOOKBACK + 1, once)
     proxies = books.chosen_proxies({*kept})
     even = bool(proxies) and span.even(LEAST_DAYS)
     shared: Once = (lambda key, make: once((key, span.key), make)) if even else (lambda _, make: make())
-    told = each(once, "declared", kept, partial(_declared, known, books))
-    declared = dict(zip(kept, told, strict=True))
-    if not moved:
-        sens = estimate_sensitivities(
-            (), np.empty((0, 0)), factor_moves({}, {}, 0), np.empty((0, len(FACTORS)))
-        )
-    elif even:
-        sens = span.sensitivities(declared, proxies)
-    else:
-        sens = _sensitivities(span, declared, proxies, values)
-    quoted = [s for s in (sens.symbols if moved else kept) if s in wanted]
-    risks = each(once, ("volatility", span.key), quoted, partial(_volatility_of, span))
-    rate = case.inputs.policy.risk_free_rate or 0.0
-    markets = {
-        s: Quoted(newest[s][0] * market.exchange_rate(newest[s][1], currency), risk, rate)
-        for s, risk in zip(quoted, risks, strict=True)
-    }
+
+    def declared(names: Sequence[str]) -> list[Array]:
+        return each(once, "declared", names, partial(_declared, known, books))
+
+    moving = _moving(span, declared, proxies, values, even=even) if moved else _unmoved
+    names = kept if even or not moved else moving(None).symbols
+    quoted = tuple(s for s in names if s in wanted)
+    rate = policy.risk_free_rate or 0.0
+    markets = shared(("quotes", quoted, rate), lambda: _quotes(market, span, quoted, rate))
     missing = [factor for factor in FACTORS if moved and factor not in proxies]
     notes = (
         [f"No proxy in {pack.id} for {', '.join(missing)}: declared sensitivities are used"]
@@ -197,11 +205,46 @@ def exposed_on(
         else []
     )
     replays = {
-        name: _replay(market, tuple(sorted({*values, *markets})), currency, scenario.window, once)
+        name: _replay(market, {*values, *markets}, currency, scenario.window, once)
         for name, scenario in books.scenarios.items()
         if scenario.window and moved
     }
-    return Exposed(pack, case, values, sens, markets, replays, span, notes, known, shared)
+    return Exposed(pack, case, values, moving, markets, replays, span, notes, known, shared)
+
+
+def _unmoved(_: tuple[str, ...] | None) -> Sensitivities:
+    return estimate_sensitivities((), np.empty((0, 0)), factor_moves({}, {}, 0), np.empty((0, len(FACTORS))))
+
+
+def _moving(
+    span: Span,
+    declared: Callable[[Sequence[str]], list[Array]],
+    proxies: Mapping[str, Mapping[str, float]],
+    held: Mapping[str, float],
+    *,
+    even: bool,
+) -> Moving:
+    """The sensitivities of some of the names of a span, or of all that have any."""
+    if not even:
+        whole = _sensitivities(span, declared(span.kept), proxies, held)
+        return lambda names: whole if names is None else whole.of(names)
+
+    def moving(names: tuple[str, ...] | None) -> Sensitivities:
+        wanted = span.kept if names is None else names
+        refuse_strangers(wanted, span.kept)
+        return span.sensitivities(wanted, declared(wanted), proxies)
+
+    return moving
+
+
+def _quotes(market: Market, span: Span, symbols: Sequence[str], rate: float) -> dict[str, Quoted]:
+    """What the underlyings of instruments are worth."""
+    newest, currency = span.once("newest", lambda: _newest(market)), span.currency
+    risks = each(span.once, ("volatility", span.key), symbols, partial(_volatility_of, span))
+    return {
+        s: Quoted(newest[s][0] * market.exchange_rate(newest[s][1], currency), risk, rate)
+        for s, risk in zip(symbols, risks, strict=True)
+    }
 
 
 def _newest(market: Market) -> dict[str, tuple[float, str]]:
@@ -238,7 +281,7 @@ def _declared(funds: FundExposureMap, books: Playbooks, symbol: str) -> Array:
 
 def _sensitivities(
     span: Span,
-    declared: Mapping[str, Array],
+    declared: Sequence[Array],
     proxies: Mapping[str, Mapping[str, float]],
     held: Mapping[str, float],
 ) -> Sensitivities:
@@ -247,7 +290,7 @@ def _sensitivities(
     rows = estimated_on(own, proxies)
     natural, converted = log_returns(own.to_numpy()[rows]), log_returns(base.to_numpy()[rows])
     moves = factor_moves(proxies, {symbol: natural[:, i] for i, symbol in enumerate(span.kept)}, len(natural))
-    told = np.array([declared[s] for s in span.kept]).reshape(-1, len(FACTORS))
+    told = np.array(declared).reshape(-1, len(FACTORS))
     long = np.isfinite(converted).sum(axis=0) >= LEAST_DAYS
     usable = [i for i, s in enumerate(span.kept) if s in held or long[i] or np.isfinite(told[i]).all()]
     chosen = tuple(span.kept[i] for i in usable)
@@ -264,18 +307,26 @@ def _volatility_of(span: Span, symbol: str) -> float:
 
 
 def _replay(
-    market: Market, symbols: tuple[str, ...], currency: str, window: tuple[date, date], once: Once
-) -> dict[str, float]:
-    """Symbol -> real total return over the window, of those that have prices near both of its ends.
+    market: Market, symbols: Set[str], currency: str, window: Window, once: Once
+) -> Mapping[str, float]:
+    """Symbol -> real total return over the window, of all that have prices near both of its ends.
 
-    Nothing at all where one of them has a price that cannot be told in `currency`: sensitivities price them then.
+    Nothing at all where one of `symbols` has a price that cannot be told in `currency`: sensitivities price them then.
     """
-    if not symbols or market.pack.as_of < window[1]:
-        return {}
-    real = each(once, ("replay", currency, window), symbols, partial(_real, market, currency, window, once))
-    if any(isinstance(found, DataError) for found in real):
-        return {}
-    return {symbol: found for symbol, found in zip(symbols, real, strict=True) if isinstance(found, float)}
+    real, untold = once(("replay", currency, window), lambda: _replays(market, currency, window, once))
+    return real if untold.isdisjoint(symbols) else {}
+
+
+def _replays(market: Market, currency: str, window: Window, once: Once) -> tuple[dict[str, float], set[str]]:
+    """Of all names of the market: real returns over a window, and those whose prices cannot be told in `currency`."""
+    if market.pack.as_of < window[1]:
+        return {}, set()
+    names = market.windows[window[0] - NEAR, window[1]].symbols
+    told = {symbol: _real(market, currency, window, once, symbol) for symbol in names}
+    return (
+        {symbol: found for symbol, found in told.items() if isinstance(found, float)},
+        {symbol for symbol, found in told.items() if isinstance(found, DataError)},
+    )
 
 
 def _real(market: Market, currency: str, window: Window, once: Once, symbol: str) -> float | DataError | None:

@@ -9,6 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from optimizer import DataError, Estimates, ExposureType, Policy, Recipe, Solution, TradeList, Universe
@@ -26,7 +27,7 @@ from resources.ledger.ledger import Connection, bytes_sha256, sha256
 from resources.packs.packs import Pack
 from resources.settings.policies.limit_words import desk_warnings
 
-Columns = Mapping[str, Sequence[Any] | Array]  # of the rows of one table; none of them: no rows
+Columns = Mapping[str, Sequence[Any] | npt.NDArray[Any]]  # of the rows of one table; none of them: no rows
 Answer = Mapping[str, Columns]  # table -> what one portfolio's version of it holds
 
 # Above this many symbols a covariance is kept as its recipe and hash, and computed again when it is read.

@@ -1,6 +1,6 @@
 """Each stage of one portfolio: from what it stands on to the rows of its version, and what is to be told of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,13 +18,13 @@ from optimizer.trading.rationale import Reasons
 from resources.results.accounts.answers import Answers, Gathered
 from resources.results.accounts.facts import Account
 from resources.results.accounts.ground import Ground
+from resources.results.accounts.hedging import hedges_of
 from resources.results.accounts.schedules import schedule_columns
 from resources.results.accounts.tails import tail_risk_of
 from resources.results.attribution.risks import factor_risk_columns
 from resources.results.pack_estimates import Case
 from resources.results.rebalancing import decision_of, policy_of_day, quiet_list, quiet_result
-from resources.results.risk_outputs import Hedged, hedge_columns, hedged, impact_columns, jumped
-from resources.results.scenario_inputs import Exposed, exposed_on
+from resources.results.risk_outputs import impact_columns
 from resources.results.stage_outputs import (
     Answer,
     belief_columns,
@@ -152,45 +152,24 @@ def _by_factor(case: Case, account: Account) -> Told:
         return {}, (f"its risk by factor cannot be told: {error}",)
 
 
-def hedges_of(ground: Ground, account: Account) -> Told:
-    """What every scenario would cost a portfolio and the hedges against it; none, and why, where it has no prices."""
-    if account.snapshot.problem:
-        return hedge_columns(None, ()), (account.snapshot.problem,)
-    books = ground.books
-    found: list[Hedged] = []
-    told: list[str] = []
-    book: Exposed | None = None
-    values: Mapping[str, float] = {}
-    try:
-        case = ground.case(account.snapshot, account.known(), account.key)
-        values = case.values
-        book = exposed_on(ground.market, case, ground.funds, books, ground.once)
-        found = hedged(book, books.by_shocks if values else [], books.instruments, books.hedge_limits)
-    except PackfolioError as error:
-        book, found = None, []
-        told.append(str(error))
-    for scenario in books.by_factors if values else ():
-        try:
-            found.append(jumped(values, account.model, scenario))
-        except PackfolioError as error:
-            told.append(str(error))
-    return hedge_columns(book, found), tuple(told)
+def _each(stage: Callable[[Ground, Account], Told]) -> Callable[[Ground, Sequence[Account]], Iterable[Told]]:
+    """A stage of one portfolio after the other."""
+    return lambda ground, accounts: (stage(ground, account) for account in accounts)
 
 
-STAGES: Mapping[str, Callable[[Ground, Account], Told]] = {
-    "posterior_returns": beliefs_of,
-    "optimal_weights": weights_of,
-    "trades": orders_of,
-    "impact": impact_of,
-    "tail_risk": tail_risk_of,
+STAGES: Mapping[str, Callable[[Ground, Sequence[Account]], Iterable[Told]]] = {
+    "posterior_returns": _each(beliefs_of),
+    "optimal_weights": _each(weights_of),
+    "trades": _each(orders_of),
+    "impact": _each(impact_of),
+    "tail_risk": _each(tail_risk_of),
     "hedges": hedges_of,
 }
 
 
-def answers_of(stage: str, ground: Ground, accounts: list[Account]) -> Answers:
+def answers_of(stage: str, ground: Ground, accounts: Sequence[Account]) -> Answers:
     """One stage of many portfolios: a pure function, whose answer for each depends on no other."""
     made = Gathered()
-    for account in accounts:
-        answer, told = STAGES[stage](ground, account)
+    for account, (answer, told) in zip(accounts, STAGES[stage](ground, accounts), strict=True):
         made.add(account.snapshot.portfolio_id, answer, told)
     return made.answers()

@@ -12,7 +12,7 @@ import pandas as pd
 
 from optimizer import log_returns
 from optimizer.risk.factor_regression import FactorFit, Regression
-from optimizer.risk.scenarios import Sensitivities, factor_moves, gathered
+from optimizer.risk.scenarios import FACTORS, Sensitivities, factor_moves, gathered
 from optimizer.typing import Array
 from resources.packs.markets import Market
 from resources.packs.panels import Panel
@@ -38,7 +38,7 @@ class Span:
 
     market: Market
     symbols: tuple[str, ...]
-    kept: Sequence[str]
+    kept: tuple[str, ...]
     currency: str
     sessions: int
     once: Once
@@ -58,8 +58,16 @@ class Span:
     def _rows(self) -> npt.NDArray[np.bool_]:
         """(T,) which of its dates are ours."""
         panel, prices = self._whole
-        priced = self.once("priced", lambda: np.isfinite(prices))
-        return np.asarray(priced[[panel.places[symbol] for symbol in self.symbols]].any(axis=0))
+
+        def made() -> tuple[npt.NDArray[np.bool_], list[bool]]:
+            priced = np.isfinite(prices)
+            return priced, np.asarray(priced.all(axis=1)).tolist()
+
+        priced, always = self.once("priced", made)
+        places = [panel.places[symbol] for symbol in self.symbols]
+        if any(always[place] for place in places):
+            return np.ones(priced.shape[1], dtype=bool)
+        return np.asarray(priced[places].any(axis=0))
 
     @cached_property
     def key(self) -> object:
@@ -130,10 +138,12 @@ class Span:
         told = np.isfinite(self.base(symbol))
         return bool(told.all()), bool((told == np.isfinite(self.own(symbol))).all())
 
-    def sensitivities(self, declared: Mapping[str, Array], proxies: Proxies) -> Sensitivities:
-        """Of `kept`, where they are `even`: each by a regression of its own, made once for all portfolios.
+    def sensitivities(
+        self, symbols: tuple[str, ...], declared: Sequence[Array], proxies: Proxies
+    ) -> Sensitivities:
+        """Of some of `kept`, where they are `even`: each by a regression of its own, made once for all portfolios.
 
-        declared  symbol -> (k,) what it is said to move by, NaN where that is not known
+        declared  (k,) for each symbol what it is said to move by, NaN where that is not known
         """
 
         def made() -> Regression:
@@ -147,5 +157,5 @@ class Span:
         def fit(symbol: str) -> FactorFit:
             return regression.fit(log_returns(self.base(symbol)))
 
-        fits = each(self.once, ("fit", self.key), self.kept, fit)
-        return gathered(tuple(self.kept), regression, fits, np.array([declared[s] for s in self.kept]))
+        fits = each(self.once, ("fit", self.key), symbols, fit)
+        return gathered(symbols, regression, fits, np.array(declared).reshape(-1, len(FACTORS)))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from source_tree import ROOT
 
 from optimizer import HedgeLimits, Instrument, PolicyError, estimate_sensitivities, plan_hedges, stress
-from optimizer.risk.hedges import Market, black_scholes, quote
+from optimizer.risk.hedge_plans import plan_each
+from optimizer.risk.hedges import Market, black_scholes, offers_of, quote
 from optimizer.risk.scenarios import FACTORS, Sensitivities, applied_moves
 from optimizer.typing import Array
 from resources.settings.playbooks import load_playbooks
@@ -155,3 +156,31 @@ def test_a_replayed_scenario_moves_instruments_by_what_they_did() -> None:
     assert quoted.gain == pytest.approx(gain_of(put, 0.65, moves))
     sold = next(i for i in BOOKS.instruments if (i.symbol, i.side, i.kind) == ("TLT", "SELL", "etf"))
     assert quote(sold, MARKETS["TLT"], found, moves, LIMITS, real["TLT"]).gain == pytest.approx(-0.2)
+
+
+@settings(max_examples=8)
+@given(seed=st.integers(0, 10_000), most=st.integers(0, 4), cost=st.sampled_from([0.0, 5.0, 500.0]))
+def test_a_book_gets_the_same_hedges_whoever_else_is_planned_for(seed: int, most: int, cost: float) -> None:
+    """Bit for bit, in any order: what shares a shard decides nothing, and books differ from each other."""
+    rng = np.random.default_rng(seed)
+    found = sensitivities(rng.normal(size=(5, 7)) * np.array([5, 2, 3, 0.5, 1, 0.5, 0.1]))
+    limits = HedgeLimits(max_cost_bps=cost, max_count=most)
+    lines = []
+    for scenario in list(BOOKS.scenarios.values())[::3]:
+        moves = applied_moves(scenario, found)
+        offers = offers_of(BOOKS.instruments, MARKETS, found, moves, limits)
+        for _ in range(3):
+            nav = float(rng.uniform(1e4, 1e8))
+            shares = rng.dirichlet(np.ones(5)) * rng.choice([-1, 1, 1], 5)
+            held = dict(zip([f"B{i}" for i in range(5)], (nav * shares).tolist(), strict=True))
+            replay = {"B1": float(rng.uniform(-0.5, 0.2))} if rng.random() < 0.3 else None
+            lines.append((offers, stress(held, found, scenario, replay), nav))
+    order = rng.permutation(len(lines))
+    offers_, results, navs = zip(*(lines[i] for i in order), strict=True)
+    totals, causes = np.array([r.total for r in results]), np.array([r.causes for r in results])
+    among = plan_each(offers_, totals, causes, np.array(navs), limits)
+    for place, result in enumerate(results):
+        alone = plan_hedges(result, navs[place], BOOKS.instruments, MARKETS, found, limits)
+        assert among.plan(place) == alone
+        assert (among.offset[place], among.cost[place]) == (alone.offset, alone.cost)
+    assert list(among.chosen.row) == sorted(among.chosen.row)

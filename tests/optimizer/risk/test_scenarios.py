@@ -10,13 +10,12 @@ from optimizer import ExposureType, Fund, PolicyError, Scenario, estimate_sensit
 from optimizer.risk.scenarios import (
     FACTORS,
     Sensitivities,
-    Shock,
     applied_moves,
     declared_sensitivities,
     factor_moves,
     find_scenario,
-    stress_each,
 )
+from optimizer.risk.stresses import Shock, stress_each
 from optimizer.typing import Array
 
 LOADS = {
