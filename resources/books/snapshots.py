@@ -18,7 +18,7 @@ from optimizer.problem.trade_bounds import RESTRICTIONS
 from optimizer.proposals.rebalance_rules import Standing
 from optimizer.trading.frozen import FrozenPosition
 from resources.accounts.known import Account
-from resources.accounts.renamed import under_present_names
+from resources.accounts.renamed import symbols_named, under_present_names
 from resources.accounts.standing import read_standings
 from resources.books.adjustments import adjustment_frame, read_adjustments
 from resources.books.day_before import DayBefore
@@ -146,7 +146,8 @@ def take_snapshots(
 
     before  id -> what the holdings of a paper book rest on
     """
-    names = present_names(con, pack)
+    rules = [one.id for one in accounts if one.policy.rebalance is not None]  # their targets may have older names
+    names = present_names(con, pack, None if rules else symbols_named(accounts))
     accounts = under_present_names(accounts, names)
     stated = [one for one in accounts if one.mode != "paper" or before.get(one.id) is None]
     found = stated_holdings(con, pack, stated)
@@ -164,7 +165,6 @@ def take_snapshots(
     policies = {id(one.policy): one.policy for one in accounts}.values()
     restricted = {symbol for policy in policies for item in RESTRICTIONS for symbol in getattr(policy, item)}
     listing = Listing(con, pack, tuple(sorted(wanted)), everything, tuple(sorted(restricted)))
-    rules = [one.id for one in accounts if one.policy.rebalance is not None]
     standings = read_standings(con, pack, rules, names) if rules else {}
     return [
         _taken(listing, one, holdings[one.id], before.get(one.id), standings.get(one.id)) for one in accounts
