@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from optimizer import DataError
 from optimizer.model.action_kinds import CASH_KINDS, ENDS, CorporateAction, action_faults
 from optimizer.model.portfolio import Number
 from resources.books.adjustments import Market
 from resources.ledger.ledger import Connection
-from resources.packs.delistings import delistings, gone_symbols
+from resources.packs.delistings import every_delisting, gone_symbols, standing
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate
@@ -22,18 +23,29 @@ SAME = 1e-6
 FIELDS = ("value", "new_symbol", "cash", "cash_in_lieu", "basis_share", "currency")
 
 
-def actions_on_record(con: Connection, pack: Pack, symbols: Iterable[str]) -> list[CorporateAction]:
-    """Every action that a pack saw on the symbols, and on those that they became; by day."""
+def actions_on_record(
+    con: Connection, pack: Pack, symbols: Iterable[str], held: date | None = None
+) -> list[CorporateAction]:
+    """Every action that a pack saw on the symbols, and on those that they became; by day.
+
+    held  the day on which a desk counted the symbols; raises DataError where another company has one of them since
+    """
     names, found = set[str](), list[CorporateAction]()
-    wanted = set(symbols)
+    wanted = asked = set(symbols)
     while wanted:
         names |= wanted
         found += _stated(con, pack, sorted(wanted))
         wanted = {action.new_symbol for action in found if action.new_symbol} - names
-    ends = delistings(con, pack, sorted(names))
+    ends = every_delisting(con, pack, names)
+    for symbol, end, again in ends:
+        if held and again and end.day > held and symbol in asked:
+            raise DataError(
+                f"{symbol} {end}, and is priced again later: the holdings of {held} are of the share that ended; state "
+                f"holdings of {end.day} or later, or take the delisting back (withdrawn: true) if it is wrong"
+            )
     found += [
         CorporateAction(symbol, end.day, "delisting", end.value, currency=end.currency)
-        for symbol, end in ends.items()
+        for symbol, end in standing(ends).items()
     ]
     return sorted(found, key=lambda action: (action.day, action.symbol, action.kind))
 

@@ -146,7 +146,9 @@ def take_snapshots(
 
     before  id -> what the holdings of a paper book rest on
     """
-    rules = [one.id for one in accounts if one.policy.rebalance is not None]  # their targets may have older names
+    rules = [
+        one.id for one in accounts if one.policy.rebalance is not None
+    ]  # their targets may have older names
     names = present_names(con, pack, None if rules else symbols_named(accounts))
     accounts = under_present_names(accounts, names)
     stated = [one for one in accounts if one.mode != "paper" or before.get(one.id) is None]

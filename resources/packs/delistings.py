@@ -36,26 +36,34 @@ class Delisting:
 
 def delistings(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str, Delisting]:
     """The delistings among the symbols, as the pack saw them; not of a name that was priced again later."""
+    return standing(every_delisting(con, pack, symbols))
+
+
+def standing(ends: Iterable[tuple[str, Delisting, bool]]) -> dict[str, Delisting]:
+    """The newest of each symbol, of those as `every_delisting` gives them whose name was not priced again."""
+    return {symbol: end for symbol, end, again in ends if not again}
+
+
+def every_delisting(con: Connection, pack: Pack, symbols: Iterable[str]) -> list[tuple[str, Delisting, bool]]:
+    """Each delisting of the symbols that the pack saw, by symbol and day, and whether the name was priced again."""
     rows = con.execute(
         f"""
         with gone as (
             select symbol, date, value, currency from stated_actions($3)
             where kind = '{KIND}' and symbol in (select unnest($1)) and date <= $2
-            qualify row_number() over (partition by symbol order by date desc) = 1
         ), told as (
             select symbol, max(date) as newest, arg_max(currency, (date, ingest_seq)) as currency
             from believed_prices($3) where symbol in (select symbol from gone) and date <= $2 group by symbol
         )
         select symbol, g.date, g.value, coalesce(g.currency, t.currency), coalesce(t.newest > g.date, false)
-        from gone g left join told t using (symbol) order by symbol
+        from gone g left join told t using (symbol) order by symbol, g.date
         """,
         [sorted(symbols), pack.as_of, pack.watermark],
     ).fetchall()
-    return {
-        str(symbol): Delisting(day, float(value), str(currency))
+    return [
+        (str(symbol), Delisting(day, float(value), str(currency)), bool(again))
         for symbol, day, value, currency, again in rows
-        if not again
-    }
+    ]
 
 
 def gone_symbols(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str, str]:

@@ -20,7 +20,8 @@ PLACES = {
     "expected_return_pct: 5, confidence: 0.5}]",
     "joint views": "universe: [BBB]\nviews: [{portfolios: [{BBB: 1}, {OLD: 1, BBB: -1}], "
     "expected_returns_pct: [4, 1], omega: [0.01, 0.02]}]",
-    "scenario view": "universe: [BBB]\npolicy: {view_model: entropy_pooling}\nviews: [{kind: mean, assets: {OLD: 1}, value_pct: 5}]",
+    "scenario view": "universe: [BBB]\npolicy: {view_model: entropy_pooling}\n"
+    "views: [{kind: mean, assets: {OLD: 1}, value_pct: 5}]",
     "limit": "universe: [BBB]\npolicy: {asset_limits_pct: {OLD: [0, 10]}}",
     "restriction": "universe: [BBB]\npolicy: {do_not_sell: {OLD: pledged}}",
 }
