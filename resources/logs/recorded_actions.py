@@ -18,7 +18,7 @@ ACTIONS = "corporate_actions"
 
 SPLITS = ("split", "stock_dividend")
 SAME_RATIO = 1e-3
-NEXT_DAYS = 10  # calendar days within which an action of a day without a price acts on the next one
+NEXT_DAYS = 10  # calendar days within which the next price is looked for; of what is stated newly, in all that follow
 
 # The newest word on each action, whoever said it; one that was withdrawn is none: a split of 1, cash of 0, no new name.
 NEWEST = """
@@ -112,13 +112,23 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
             from believed_prices(null) p join said s on p.symbol = s.symbol
             where p.source = $1 and p.basis <> 'total_return' and p.date between s.date and s.date + {NEXT_DAYS}
             qualify row_number() over (partition by p.symbol, s.date order by p.date, p.ingest_seq desc) = 1
+        ), fresh as (
+            select * from said where since > (select max(ingest_seq) from newest)
+        ), far as (
+            select p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend, s.split as ratio,
+                s.dividend as cash
+            from fresh s asof join (
+                select * from believed_prices(null) where source = $1 and basis <> 'total_return'
+                and symbol in (select symbol from fresh)
+                qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1
+            ) p on s.symbol = p.symbol and s.date <= p.date
         ), undone as (
             select o.new_symbol as symbol, max(a.ingest_seq) as since
             from corporate_actions o join acts a on o.symbol = a.told and o.date = a.date and o.kind = a.kind
             where o.kind = 'rename' and o.withdrawn is null and o.new_symbol is distinct from a.new_symbol
             group by all
         ), explained as (
-            select ingest_seq, since from near
+            select ingest_seq, since from (from near union all from far)
             where basis = 'as_traded' and abs(split / ratio - 1) > {SAME_RATIO}
                 or abs(dividend - cash) > {SAME_CASH} * greatest(dividend, cash)
             union all

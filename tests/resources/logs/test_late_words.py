@@ -63,3 +63,53 @@ def test_a_correction_of_before_the_release_counts(tmp_path: Path, late: bool) -
     assert known == [(days[5],)]
     desk.ingest(older_20240108=f"{CLOSES}AAA,2024-01-09,180\n")  # older than the row itself
     assert {row[0]: row[1] for row in newest(desk, "AAA")}[date(2024, 1, 9)] == 184.1
+
+
+SUSPENDED = {
+    "before": f"{CLOSES}AAA,2023-11-16,100\nAAA,2023-11-17,101\n",
+    "after": f"{CLOSES}AAA,2023-12-18,34\nAAA,2023-12-19,34.1\n",
+    "actions": f"{ACTIONS}AAA,2023-12-01,split,3,\n",
+}
+
+
+@pytest.mark.parametrize("order", permutations(SUSPENDED), ids=" ".join)
+def test_a_split_in_a_suspension_of_a_month_acts_on_the_next_close(
+    tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    desk = Desk(tmp_path)
+    for name in order:
+        desk.ingest(**{name: SUSPENDED[name]})
+    assert [row[1::2] for row in newest(desk, "AAA")] == [(100, 1), (101, 1), (34, 3), (34.1, 1)]
+
+
+@pytest.mark.parametrize("kind, value", [("dividend", 2.0), ("split", 1.25)])
+def test_what_is_stated_late_of_a_day_in_a_gap_of_months_acts_and_is_taken_back(
+    tmp_path: Path, kind: str, value: float
+) -> None:
+    desk, column = Desk(tmp_path), 2 if kind == "dividend" else 3
+    for name in ("before", "after"):
+        desk.ingest(**{name: MONTHS[name]})
+    none = newest(desk, "AAA")
+    desk.ingest(actions=f"{ACTIONS}AAA,2023-10-20,{kind},{value},\n")
+    assert [row[column] for row in newest(desk, "AAA")] == [
+        *(row[column] for row in none[:2]),
+        value,
+        none[3][column],
+    ]
+    log = desk.log()
+    desk.ingest()
+    assert desk.log() == log
+    desk.ingest(actions=f"symbol,date,kind,value,withdrawn\nAAA,2023-10-20,{kind},{value},true\n")
+    assert newest(desk, "AAA") == none
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_two_splits_on_one_row_each_go_back_to_their_own(tmp_path: Path, at_once: bool) -> None:
+    desk = Desk(tmp_path)
+    desk.ingest(actions=f"{ACTIONS}AAA,2024-01-03,split,2,\nAAA,2024-01-04,split,3,\n")
+    late = "AAA,2024-01-03,50\n"
+    desk.ingest(first=f"{CLOSES}AAA,2024-01-02,100\n{late * at_once}AAA,2024-01-04,17\n")
+    if not at_once:
+        assert [row[3] for row in newest(desk, "AAA")] == [1, 6]
+        desk.ingest(second=f"{CLOSES}{late}")
+    assert [row[3] for row in newest(desk, "AAA")] == [1, 2, 3]
