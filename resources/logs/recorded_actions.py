@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from optimizer.model.action_kinds import CASH_KINDS
+from optimizer.model.exchange_rates import main_currency
 from resources.ledger.ledger import Connection, Stamp
 from resources.prices.source import Finding
 from resources.screening.renames import Rename, present_name, segments
@@ -18,7 +19,9 @@ ACTIONS = "corporate_actions"
 
 SPLITS = ("split", "stock_dividend")
 SAME_RATIO = 1e-3
-NEXT_DAYS = 10  # calendar days within which the next price is looked for; of what is stated newly, in all that follow
+NEXT_DAYS = (
+    10  # calendar days within which the next price is looked for; of what is stated newly, in all that follow
+)
 
 # The newest word on each action, whoever said it; one that was withdrawn is none: a split of 1, cash of 0, no new name.
 NEWEST = """
@@ -63,8 +66,10 @@ def stated_actions(con: Connection, own: Iterable[Rename] = ()) -> StatedActions
         if value is not None and kind in SPLITS:
             splits[key] = splits.get(key, 1.0) * (value + (kind == "stock_dividend"))
         elif value is not None and kind in CASH_KINDS:
-            before = dividends.get(key, (0.0, None))
-            dividends[key] = before[0] + value, currency or before[1]
+            main, part = main_currency(currency) if currency else (None, 1.0)
+            before, other = dividends.get(key, (0.0, main))
+            unit = main if main == other else f"{other or 'no currency'} and {main or 'no currency'}"
+            dividends[key] = before + value * part, unit
     return StatedActions(splits, dividends, renames)
 
 

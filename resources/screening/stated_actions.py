@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from optimizer.model.exchange_rates import main_currency
 from optimizer.typing import Array
 from resources.prices.factors import nearest_split
 from resources.prices.rounding import significant
@@ -156,7 +157,7 @@ def _with(rows: pa.Table, series: Series, name: str, found: Mapping[int, float])
 class Payments:
     """What the corporate actions say of a source's dividends, by (symbol, days since 1970).
 
-    stated  cash per share of that day in all, and its currency (None: the prices')
+    stated  cash per share of that day in all, and its currency, never a hundredth of one (None: the prices')
     given   of rows on record that were given a dividend by actions: how much
     units   symbol -> currency of its prices, where that is not the delivery's
     """
@@ -208,12 +209,13 @@ def paid(
 
 
 def counted(payments: Payments, currency: str) -> dict[Key, float]:
-    """The cash of each (symbol, day) that is told in the currency of the prices."""
-    return {
-        key: cash
-        for key, (cash, told) in payments.stated.items()
-        if told in (None, payments.units.get(key[0], currency))
-    }
+    """The cash of each (symbol, day) that is told in the currency of the prices, in their unit: pence for pounds."""
+    found = {}
+    for key, (cash, told) in payments.stated.items():
+        main, part = main_currency(payments.units.get(key[0], currency))
+        if told in (None, main):
+            found[key] = cash if told is None else cash / part
+    return found
 
 
 def _follows(series: Series, place: int) -> bool:
@@ -237,8 +239,10 @@ def _due(
                 later[symbol].append((day, ratio))
     found: dict[int, Due] = {}
     for (symbol, day), place in places(series, sorted(payments.stated)):
-        cash, told = payments.stated[symbol, day]
-        cash /= prod(ratio for split, ratio in later.get(symbol, ()) if split > day)
+        stated, told = payments.stated[symbol, day]
+        cash = here.get((symbol, day), stated) / prod(
+            ratio for split, ratio in later.get(symbol, ()) if split > day
+        )
         _, before, foreign = found.get(place, (0, 0.0, None))
         own = (symbol, day) in here or cash == 0
         found[place] = (day, before + cash, foreign) if own else (day, before, f"{cash:g} in {told}")

@@ -71,11 +71,28 @@ def test_all_cash_of_a_day_counts_and_a_day_without_a_row_pays_on_the_next(desk:
     assert [row[2] for row in newest(desk, "CCC")] == [0, 2, 3]
 
 
+def test_a_dividend_in_pounds_or_pence_is_one_in_the_unit_of_the_prices(desk: Desk) -> None:
+    """Hundredths are definitions; two of one day add up where they tell one currency, and are asked about otherwise."""
+    (desk.folder / "reference/securities.csv").write_text(
+        "symbol,date,currency,simulated\nAAA,2023-01-01,GBX,false\nBBB,2023-01-01,GBP,false\n"
+    )
+    told = "symbol,date,kind,value,currency\n"
+    told += "AAA,2024-01-03,dividend,0.02,GBP\nAAA,2024-01-03,special_dividend,1,GBX\nBBB,2024-01-03,dividend,70,GBX\n"
+    closes = (
+        "symbol,date,close\nAAA,2024-01-02,100\nAAA,2024-01-03,97\nBBB,2024-01-02,50\nBBB,2024-01-03,49\n"
+    )
+    desk.ingest(actions=told, first=closes)
+    assert [newest(desk, symbol)[1][2] for symbol in ("AAA", "BBB")] == [3.0, 0.7]
+    desk.ingest(actions=f"{told}BBB,2024-01-03,special_dividend,1,\n")
+    ((said,),) = desk.rows("select distinct message from check_findings where code = 'DIVIDEND_CONTRADICTED'")
+    assert "BBB pays 1.7 in GBP and no currency on 2024-01-03" in str(said)
+
+
 def test_a_dividend_in_another_currency_is_not_taken_for_the_prices_own(desk: Desk) -> None:
     told = "symbol,date,kind,value,currency\nBBB,2024-01-03,dividend,20,GBX\n"
     desk.ingest(a=FIRST, actions=told)
     assert [row[2] for row in newest(desk, "BBB")] == [0, 0]
-    assert "in GBX" in str(
+    assert "0.2 in GBP" in str(
         desk.rows("select message from check_findings where code = 'DIVIDEND_CONTRADICTED'")
     )
 
