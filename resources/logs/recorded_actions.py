@@ -1,6 +1,6 @@
 """What the log of corporate actions says of prices: splits, dividends, renames, and which deliveries they explain."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -32,6 +32,10 @@ NEWEST = """
     from corporate_actions
     qualify row_number() over (partition by symbol, date, kind order by ingest_seq desc) = 1
 """
+NOT_TOLD = (
+    "not exists (select 1 from check_findings f where f.code = 'UNKNOWN_SYMBOL' and f.symbol = a.symbol "
+    "and f.materialization > a.ingest_seq)"
+)
 
 
 @dataclass(frozen=True)
@@ -177,15 +181,16 @@ def _acts(con: Connection, own: Iterable[Rename]) -> pa.Table:
 
 
 def tell_unknown_symbols(warehouse: Warehouse, stamp: Stamp, named: Collection[str]) -> tuple[Finding, ...]:
-    """Puts on record which actions are on symbols that nobody knows, with the nearest that are known; each once.
+    """Puts on record which actions are on symbols that nobody knows, with the nearest that are known, or on names that
+    their company had given up by then, with the one that it has; each once.
 
     named  symbols that the portfolios name; known are these, the priced ones, and those of securities.csv
     """
     with warehouse.live() as con:
-        if not _unknown_symbols(con, named):
+        if not _strange_actions(con, named):
             return ()
     with warehouse.write(stamp) as tx:
-        findings = [_unknown(symbol, near) for symbol, near in _unknown_symbols(tx.con, named).items()]
+        findings = _strange_actions(tx.con, named)
         rows = [
             {
                 "code": item.code, "severity": item.severity, "symbol": item.symbol, "message": item.message,
@@ -198,6 +203,37 @@ def tell_unknown_symbols(warehouse: Warehouse, stamp: Stamp, named: Collection[s
     return tuple(findings)
 
 
+def _strange_actions(con: Connection, named: Collection[str]) -> list[Finding]:
+    found = [_unknown(symbol, near) for symbol, near in _unknown_symbols(con, named).items()]
+    return [*found, *_under_old_names(con)]
+
+
+def _under_old_names(con: Connection) -> Iterator[Finding]:
+    """Actions of the day on which a name was given up, or later, where nobody is priced under it since."""
+    told = con.execute(
+        f"""
+        with acts as (select symbol, date, kind, new_symbol, ingest_seq from stated_actions(null)),
+        names as (select symbol, date as since, new_symbol from acts where kind = 'rename')
+        select a.symbol, any_value(n.new_symbol), n.since, arg_min(a.kind, a.date), min(a.date)
+        from acts a asof join names n on a.symbol = n.symbol and a.date >= n.since
+        where a.kind <> 'rename' and not exists (
+            select 1 from names o where o.new_symbol = a.symbol and o.since between n.since and a.date)
+        and {NOT_TOLD} group by a.symbol, n.since order by 1
+        """
+    ).fetchall()
+    if not told:
+        return
+    rows = con.execute(
+        "select symbol, max(date) from believed_prices(null) where symbol in (select unnest(?)) group by 1",
+        [[row[0] for row in told]],
+    ).fetchall()
+    newest = dict(rows)
+    for symbol, new, since, kind, day in told:
+        if symbol not in newest or newest[symbol] < since:
+            said = f"{symbol} is called {new} since {since}, but a {kind} of {day} is stated of it; state it of {new}"
+            yield Finding("UNKNOWN_SYMBOL", "FAIL", said, symbol=symbol)
+
+
 def _unknown(symbol: str, near: Collection[str]) -> Finding:
     hint = f"did you mean {', '.join(near)}?" if near else "correct it, or deliver its prices"
     said = f"{symbol} has no price and is in no securities.csv or portfolio, but an action is stated of it; {hint}"
@@ -207,10 +243,9 @@ def _unknown(symbol: str, near: Collection[str]) -> Finding:
 def _unknown_symbols(con: Connection, named: Collection[str]) -> dict[str, list[str]]:
     """Those with a recent price are known without a walk through the whole log."""
     told = con.execute(
-        "select distinct symbol from corporate_actions a where not exists (select 1 from check_findings f "
-        "where f.code = 'UNKNOWN_SYMBOL' and f.symbol = a.symbol and f.materialization > a.ingest_seq) "
-        "and symbol not in (select symbol from prices "
-        "where date > (select max(date) from log_leaves where log = 'prices') - 30) order by 1"
+        f"select distinct symbol from corporate_actions a where {NOT_TOLD} and symbol not in "
+        "(select symbol from prices where date > (select max(date) from log_leaves where log = 'prices') - 30) "
+        "order by 1"
     ).fetchall()
     left = [str(row[0]) for row in told if row[0] not in named]
     if not left:

@@ -79,12 +79,16 @@ def _gone(
 ) -> dict[str, str]:
     ends = [row for row in stated if row[0] in wanted and (row[1] <= pack.as_of or row[2] == "rename")]
     newest = _newest_prices(con, pack, {row[0] for row in ends}) if ends else {}
+    taken = {
+        (row[4], row[1]) for row in stated if row[2] == "rename"
+    }  # names that changed hands within a day
     found: dict[str, tuple[Any, ...]] = {}
     for row in sorted(
         ends, key=lambda row: (row[0], row[1] <= pack.as_of, abs(row[1] - pack.as_of), -row[-1])
     ):
         last, later = newest.get(row[0]), row[1] > pack.as_of
-        if last is None or (last <= row[1] and not later):
+        passed_on = row[2] == "rename" and row[:2] in taken and last == row[1]
+        if last is None or (last <= row[1] and not later and not passed_on):
             found.setdefault(row[0], row[1:-1])
     told = [symbol for symbol, row in found.items() if row[1] == KIND]
     paid = delistings(con, pack, told) if told else {}

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
 
+from resources.packs.pack_prices import read_panel
+from resources.packs.packs import newest_fresh
+
 D2, D3, D4 = DAYS[21:24]
 EX = D3
 # 100 shares of each, bought on 2020-01-02 at 40 and worth 50; what is stated of it, and its price afterwards.
@@ -146,3 +149,21 @@ def test_a_live_book_of_before_a_delisting_is_not_valued_at_the_next_company_of_
         assert (found.problem, shares(found)) == (None, {"OLD": 100})
     else:
         assert f"OLD was delisted on {EX} for 0 USD a share, and is priced again later" in str(found.problem)
+
+
+@pytest.mark.parametrize("mode", ["live", "paper"])
+def test_two_companies_exchange_their_tickers(tmp_path: Path, mode: str) -> None:
+    """Rows are kept under present names: each company's past is seen whole, and nobody is gone on the day itself."""
+    desk = Chain(tmp_path, book_file("cash: 0, positions: {AAA: 10, BBB: 7}", mode=mode))
+    desk.prices("AAA", dict.fromkeys(DAYS, 50.0))  # called BBB before
+    desk.prices("BBB", dict.fromkeys(DAYS, 80.0))
+    desk.actions(
+        {"symbol": old, "date": EX, "kind": "rename", "new_symbol": new}
+        for old, new in (("AAA", "BBB"), ("BBB", "AAA"))
+    )
+    found = desk.snapshot(EX)
+    assert (found.problem, shares(found)) == (None, {"AAA": 7, "BBB": 10})
+    with desk.warehouse.live() as con:
+        panel = read_panel(con, newest_fresh(con, EX), ["AAA", "BBB"])
+    assert panel.dates == tuple(day for day in DAYS if day <= EX)
+    assert (panel.close == [50.0, 80.0]).all()

@@ -71,6 +71,21 @@ def test_all_cash_of_a_day_counts_and_a_day_without_a_row_pays_on_the_next(desk:
     assert [row[2] for row in newest(desk, "CCC")] == [0, 2, 3]
 
 
+@pytest.mark.parametrize("day", ["2024-01-03", "2024-01-04"])
+def test_an_action_under_a_name_that_was_given_up_is_told_once(desk: Desk, day: str) -> None:
+    told = f"{ACTIONS}AAA,2024-01-03,rename,,CCC\nAAA,{day},dividend,1,\n"
+    closes = "symbol,date,close\nAAA,2024-01-02,100\nCCC,2024-01-03,97\nCCC,2024-01-04,97\n"
+    (refused,) = [one for one in desk.ingest(actions=told, first=closes) if one.status == "rejected"]
+    assert [finding.message for finding in refused.findings] == [
+        f"AAA is called CCC since 2024-01-03, but a dividend of {day} is stated of it; state it of CCC"
+    ]
+    assert [one for one in desk.ingest() if one.status == "rejected"] == []
+    # another company of that name is another matter
+    told += "ZZZ,2024-01-02,rename,,YYY\nZZZ,2024-01-04,dividend,0.1,\n"
+    found = desk.ingest(actions=told, second="symbol,date,close\nZZZ,2024-01-03,5\nZZZ,2024-01-04,5\n")
+    assert [one for one in found if one.status == "rejected"] == [] and newest(desk, "ZZZ")[1][2] == 0.1
+
+
 def test_a_dividend_in_pounds_or_pence_is_one_in_the_unit_of_the_prices(desk: Desk) -> None:
     """Hundredths are definitions; two of one day add up where they tell one currency, and are asked about otherwise."""
     (desk.folder / "reference/securities.csv").write_text(
