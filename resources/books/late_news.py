@@ -149,6 +149,8 @@ class News:
         was: Actions, market: Market,
     ) -> Carried:  # fmt: skip
         paid, known = (one.per_share if one else ZERO for one in (told, before))
+        if told and before and told.currency != before.currency:  # an action in pounds, a row in pence
+            known *= exact(market(before)[0]) / exact(market(told)[0])
         each = scaled(paid, self.units.get(action.symbol, Fraction(1))) - known
         held = self._entitled(action, was)
         if not held or abs(each) <= SAME_DIVIDEND * max(paid, known):

@@ -9,6 +9,7 @@ import numpy as np
 
 from optimizer import DataError
 from optimizer.model.action_kinds import CASH_KINDS, ENDS, CorporateAction, action_faults
+from optimizer.model.exchange_rates import main_currency
 from optimizer.model.portfolio import Number
 from resources.books.adjustments import Market
 from resources.ledger.ledger import Connection
@@ -90,16 +91,32 @@ def actions_seen(
             # what happened on a day without a close is told by the next row
             of_day = [a for a in own if a.day == day or (before is not None and before < a.day < day)]
             before = day
-            told = sum(action.value or 0.0 for action in of_day if action.kind in CASH_KINDS)
+            told = _cash_told(of_day, currency or "", paid)
             if paid and told and basis[symbol] == "split_adjusted":
                 # the row is in shares of today, the statement in those of its day
                 found = [_times(action, paid / told) if action in of_day else action for action in found]
             elif paid - told > SAME * paid:
-                found.append(CorporateAction(symbol, day, "dividend", paid - told, currency=currency))
+                unit = next((a.currency for a in of_day if a.kind == "dividend" and a.currency), currency)
+                more = (paid - told) * main_currency(currency or "")[1] / main_currency(unit or "")[1]
+                found.append(CorporateAction(symbol, day, "dividend", more, currency=unit))
             ratio = float(panel.split[row, column])
             if ratio != 1 and not any(action.kind in RATIOS for action in of_day):
                 found.append(CorporateAction(symbol, day, "split", ratio, currency=currency))
     return _one_dividend(found)
+
+
+def _cash_told(actions: Iterable[CorporateAction], unit: str, paid: float) -> float:
+    """Cash per share that actions state of a day, in the unit of its row; what the row `paid` where one is in another
+    currency: it is the same payment."""
+    main, part = main_currency(unit)
+    found = 0.0
+    for action in actions:
+        if action.kind in CASH_KINDS:
+            own, hundredth = main_currency(action.currency or unit)
+            if own != main:
+                return paid
+            found += (action.value or 0.0) * hundredth / part
+    return found
 
 
 def in_effect(actions: Sequence[CorporateAction], panel: Panel) -> list[CorporateAction]:
