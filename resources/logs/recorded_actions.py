@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from optimizer.model.action_kinds import CASH_KINDS
 from optimizer.model.exchange_rates import main_currency
@@ -115,23 +116,13 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
         ), newest as (
             select delivery_key, any_value(payload_name) as payload, max(ingest_seq) as ingest_seq from ingests
             where source = $1 and status = 'ingested' group by delivery_key
-        ), near as (
-            select p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend, s.split as ratio,
-                s.dividend as cash
+        ), near as materialized (
+            select p.symbol, s.date, p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend,
+                s.split as ratio, s.dividend as cash
             from believed_prices(null) p join said s on p.symbol = s.symbol
             where p.source = $1 and p.basis <> 'total_return' and p.date between s.date and s.date + {NEXT_DAYS}
             qualify row_number() over (partition by p.symbol, s.date order by p.date, p.ingest_seq desc) = 1
-        ), fresh as (
-            select * from said where since > (select max(ingest_seq) from newest)
-        ), far as (
-            select p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend, s.split as ratio,
-                s.dividend as cash
-            from fresh s asof join (
-                select * from believed_prices(null) where source = $1 and basis <> 'total_return'
-                and symbol in (select symbol from fresh)
-                qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1
-            ) p on s.symbol = p.symbol and s.date <= p.date
-        ), undone as (
+        ), {_far(con, source, acts)}, undone as (
             select o.new_symbol as symbol, max(a.ingest_seq) as since
             from corporate_actions o join acts a on o.symbol = a.told and o.date = a.date and o.kind = a.kind
             where o.kind = 'rename' and o.withdrawn is null and o.new_symbol is distinct from a.new_symbol
@@ -159,6 +150,34 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
     ).fetchall()
     con.unregister("acts")
     return {str(key): str(payload) for key, payload in rows}
+
+
+def _far(con: Connection, source: str, acts: pa.Table) -> str:
+    """SQL for what `near` is, of actions stated since the source's newest delivery on days in longer gaps of prices.
+
+    Of others it was asked when they were new: the question goes through all prices of their symbols.
+    """
+    newest = con.execute(
+        "select max(ingest_seq) from ingests where source = ? and status = 'ingested'", [source]
+    ).fetchall()[0][0]
+    if newest is None or pc.max(acts["ingest_seq"]).as_py() <= newest:
+        return "far as (select * from near limit 0)"
+    return f"""fresh as (
+            select * from said where since > {newest} and (symbol, date) not in (select (symbol, date) from near)
+        ), gaps as (
+            select f.* from fresh f join (
+                select symbol, min(date) as first, max(date) as last from believed_prices(null)
+                where source = $1 and symbol in (select symbol from fresh) group by symbol
+            ) p on f.symbol = p.symbol and f.date > p.first and f.date < p.last
+        ), far as (
+            select p.symbol, s.date, p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend,
+                s.split as ratio, s.dividend as cash
+            from gaps s asof join (
+                select * from believed_prices(null) where source = $1 and basis <> 'total_return'
+                and symbol in (select symbol from gaps)
+                qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1
+            ) p on s.symbol = p.symbol and s.date <= p.date
+        )"""
 
 
 def names_of_renames(con: Connection, own: Iterable[Rename] = ()) -> set[str]:

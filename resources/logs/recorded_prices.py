@@ -124,6 +124,9 @@ def _beyond(
     on_record: pa.Table,
 ) -> Iterator[pa.Table]:
     """The next rows before and after those of symbols that are told out of order, where none is `on_record` there."""
+    first = days_since_1970(pc.min(delivery.rows["date"]).as_py())
+    if all(known.day < first for known in record.values()):
+        return
     told, near = _ends(delivery.rows), _ends(on_record)
     for side, beyond, order, is_beyond in ((0, "<", "desc", lt), (1, ">", "asc", gt)):
         wanted = [

@@ -41,6 +41,8 @@ def explained(
     An action on a day without a row belongs to the next one, however long that takes, unless a row near it states the
     split itself; of one row all of them count. Where a row came in that is nearer, the later one has it no more.
     """
+    if not splits:
+        return merged.rows, []
     own = _own_splits(merged, series, from_actions, delivery)
     found: dict[int, float] = {}
     given = [(key, place) for key, place in places(series, splits) if splits[key] != 1]
