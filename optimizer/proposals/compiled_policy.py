@@ -8,7 +8,7 @@ import numpy as np
 
 from optimizer.beliefs.entropy_pooling import ScenarioView
 from optimizer.beliefs.market_views import JointViews, MarketView
-from optimizer.errors import InfeasibleError, PackfolioError, PolicyError
+from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyError
 from optimizer.measures.portfolio_measures import turnover
 from optimizer.model.costs import CostCurve, CostModel, Liquidity
 from optimizer.model.estimates import Estimates
@@ -85,7 +85,13 @@ def applied_policy(
         warnings += [f"Unrated, kept: {', '.join(unrated)}"] if unrated else []
     applied = beside_frozen(closing(policy, dict.fromkeys(closed, (0.0, 0.0))), mandate.frozen)
     if not enough(estimates):
-        applied = replace(applied, method="equal_weight")
+        if applied.min_return is not None and estimates.mean is None:
+            raise DataError(
+                f"min_return needs expected returns, and the {estimates.observations} days on which all names are "
+                f"priced give none; {MIN_OBSERVATIONS} are needed: wait, take the youngest name out, or drop min_return"
+            )
+        # nothing is known of what trades would earn, over one step or several
+        applied = replace(applied, method="equal_weight", horizon=None, cost_horizon_years=None)
         warnings.append(f"Insufficient data for optimization ({estimates.observations} days)")
     warnings += [str(position) for position in mandate.frozen]
     return applied, closed, tuple(warnings)

@@ -15,6 +15,19 @@ BY_SYMBOL = (
 )  # fmt: skip
 
 
+def symbols_named(accounts: Sequence[Account]) -> set[str]:
+    """Every symbol of the accounts' models, policies and restrictions: only a rename of these changes what they say."""
+    found = {symbol for one in accounts for symbol in one.not_held}
+    for model in {id(one.model): one.model for one in accounts}.values():
+        found.update(() if model.universe == "all" else model.universe)
+        found.update([model.benchmark] if isinstance(model.benchmark, str) else model.benchmark)
+        for view in model.views:
+            found.update(*(side for side in _sides(view) if not isinstance(side, str)))
+    for policy in {id(one.policy): one.policy for one in accounts}.values():
+        found.update(*(getattr(policy, field) for field in BY_SYMBOL))
+    return found
+
+
 def under_present_names(accounts: Sequence[Account], names: Mapping[str, str]) -> list[Account]:
     """The accounts, with what they say of a symbol said of its present name; what stands there already stays.
 
@@ -55,11 +68,20 @@ def _model(model: ModelFile, names: Mapping[str, str]) -> ModelFile:
     return model.model_copy(update=changed) if changed else model
 
 
+def _sides(view: View) -> list[Any]:
+    if isinstance(view, JointViewFile):
+        return list(view.portfolios)
+    return [getattr(view, field) for field in _fields(view)]
+
+
+def _fields(view: View) -> tuple[str, ...]:
+    return ("assets", "against", "weights") if isinstance(view, ViewFile) else ("assets",)
+
+
 def _view(view: View, names: Mapping[str, str]) -> View:
     if isinstance(view, JointViewFile):
         return view.model_copy(update={"portfolios": [_renamed(one, names) for one in view.portfolios]})
-    fields = ("assets", "against", "weights") if isinstance(view, ViewFile) else ("assets",)
-    told = {field: getattr(view, field) for field in fields}
+    told = {field: getattr(view, field) for field in _fields(view)}
     changed: dict[str, Any] = {
         field: _renamed(side, names)
         if isinstance(side, dict)

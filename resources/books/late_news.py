@@ -1,10 +1,11 @@
 """What became known only after a paper book's day before was computed, as dated adjustments of what it holds now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from itertools import groupby
 from math import prod
 
 import numpy as np
@@ -26,6 +27,8 @@ from resources.packs.panels import Panel
 from resources.packs.spin_offs import WITHIN
 
 Key = tuple[str, date, str]
+Actions = Mapping[Key, CorporateAction]
+CASH = ("dividend", "special_dividend")
 SAME_DIVIDEND = Decimal("0.005")  # relative; a vendor rounds the dividends that it restates
 
 
@@ -33,7 +36,7 @@ SAME_DIVIDEND = Decimal("0.005")  # relative; a vendor rounds the dividends that
 class News:
     """What a pack sees of the time up to a paper book's day before, against what that day saw.
 
-    since  symbol -> date of the newest close that it saw;  units  as in `unit_changes`;  base  the book's currency
+    since  symbol -> day up to which it acted on what happened;  units  as in `unit_changes`;  base  the book's currency
     """
 
     con: Connection
@@ -55,8 +58,9 @@ class News:
             self._known(actions_seen(actions_on_record(self.con, pack, names), panel))
             for pack, panel in zip((self.previous, self.pack), panels, strict=True)
         )
-        for key in sorted({*was, *now}):
-            book = self._change(book, key, was, now, market)
+        changed = sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
+        for (day, symbol), keys in groupby(sorted(changed, key=_of_day), key=_of_day):
+            book = self._changed(book, symbol, day, list(keys), was, now, market)
         return self._corrected_fills(book, panels[0], panels[1], market)
 
     def _ever_held(self) -> list[str]:
@@ -88,29 +92,37 @@ class News:
             if action.day <= self.since.get(action.symbol, self.previous.as_of)
         }
 
-    def _change(
-        self,
-        book: Carried,
-        key: Key,
-        was: Mapping[Key, CorporateAction],
-        now: Mapping[Key, CorporateAction],
-        market: Market,
-    ) -> Carried:
-        kind = key[2]
-        told, before = now.get(key), was.get(key)
-        action = told or before
-        if action is None or (told and before and told == before):
-            return book
-        if kind in ("dividend", "special_dividend"):
-            return self._paid(book, action, told, before, was, market)
-        if kind == "delisting" and (before is None or (told is None and not self._withdrawn(before))):
-            return (
-                book  # one told late acts in `fill`; where its name is priced again, another company has it
-            )
-        if kind in ("merger", "rename") and told and not before:  # whatever is held of it ceased to be
-            return carry(book, [told], market, lambda _: True)
-        since = {symbol: self._multiple(symbol, action.day, now) for symbol in _named(told, before)}
-        return Restated(before, told, self._eve(action, was), since).apply(book, self._market(told, before))
+    def _changed(
+        self, book: Carried, symbol: str, day: date, keys: Sequence[Key], was: Actions, now: Actions, market: Market
+    ) -> Carried:  # fmt: skip
+        """The book after what is said otherwise now of a symbol's day; what acts on shares that day acts together."""
+        late, ended, counted = list[CorporateAction](), list[CorporateAction](), set[str]()
+        for key in keys:
+            told, before, kind = now.get(key), was.get(key), key[2]
+            if kind in CASH:
+                book = self._paid(book, told or before, told, before, was, market)  # type: ignore[arg-type]
+            elif kind == "delisting" and (before is None or (told is None and not self._withdrawn(before))):
+                ended.append(told or before)  # type: ignore[arg-type]
+            elif kind in ("merger", "rename") and told and not before:
+                late.append(told)  # whatever is held of it ceased to be
+            else:
+                counted.add(kind)
+        if counted:
+            # one told late acts in `fill`; where its name is priced again, another company has it
+            out = {*CASH, *(one.kind for one in (*late, *ended))}
+            sides = [
+                [
+                    one
+                    for (name, of, kind), one in side.items()
+                    if (name, of) == (symbol, day) and kind not in out
+                ]
+                for side in (was, now)
+            ]
+            named = {name for side in sides for one in side for name in _named(one)}
+            since = {name: self._multiple(name, day, now) for name in named}
+            eve = self._eve(next(one for side in sides for one in side), was)
+            book = Restated(sides[0], sides[1], eve, since).apply(book, self._market(*sides[0], *sides[1]))
+        return carry(book, late, market, lambda _: True)
 
     def _market(self, *actions: CorporateAction | None) -> Market:
         """As in `market_of`, of the first closes after an action of whatever age."""
@@ -134,9 +146,11 @@ class News:
 
     def _paid(
         self, book: Carried, action: CorporateAction, told: CorporateAction | None, before: CorporateAction | None,
-        was: Mapping[Key, CorporateAction], market: Market,
+        was: Actions, market: Market,
     ) -> Carried:  # fmt: skip
         paid, known = (one.per_share if one else ZERO for one in (told, before))
+        if told and before and told.currency != before.currency:  # an action in pounds, a row in pence
+            known *= exact(market(before)[0]) / exact(market(told)[0])
         each = scaled(paid, self.units.get(action.symbol, Fraction(1))) - known
         held = self._entitled(action, was)
         if not held or abs(each) <= SAME_DIVIDEND * max(paid, known):
@@ -149,34 +163,43 @@ class News:
             [Adjustment(action.symbol, action.day, action.kind, ZERO, cash, note, late=True)],
         )
 
-    def _entitled(self, action: CorporateAction, was: Mapping[Key, CorporateAction]) -> Decimal:
+    def _entitled(self, action: CorporateAction, was: Actions) -> Decimal:
         """The shares held on the eve of an action, in shares of that eve; none before the book's first day."""
         return held_of(self._eve(action, was), action.symbol)
 
-    def _eve(self, action: CorporateAction, was: Mapping[Key, CorporateAction]) -> Items:
-        """The same, in lots where it was."""
+    def _eve(self, action: CorporateAction, was: Actions, name: str | None = None) -> Items:
+        """The same, in lots where it was; under the `name` that it had then, where that was another."""
+        symbol = name or action.symbol
         found = self.con.execute(
             f"with packs as ({CURRENT}) select p.as_of, p.pack_id, h.quantity from packs p "
             "join latest_portfolio_snapshots s using (pack_id) left join latest_holdings h "
             "on h.pack_id = p.pack_id and h.portfolio_id = s.portfolio_id and h.symbol = ? "
             "where s.portfolio_id = ? and s.holdings_date is not null and p.as_of < ? "
             "order by p.as_of desc limit 1",
-            [action.symbol, self.portfolio_id, min(action.day, self.pack.as_of)],
+            [symbol, self.portfolio_id, min(action.day, self.pack.as_of)],
         ).fetchall()
-        if not found or found[0][2] is None:
+        if not found:
             return ()
         day, pack, shares = found[0]
+        if shares is None:
+            older = [
+                a.symbol
+                for a in was.values()
+                if a.kind == "rename" and a.new_symbol == symbol and a.day > day
+            ]
+            eve = self._eve(action, was, older[0]) if older else ()
+            return tuple(replace(item, symbol=symbol) for item in eve)
         lots = read_lots(self.con, find_pack(self.con, pack), self.portfolio_id).get(self.portfolio_id, {})
         ratio = prod(
             (a.ratio for a in was.values()
-             if a.symbol == action.symbol and a.kind in RATIOS and day < a.day < action.day),
+             if a.symbol == symbol and a.kind in RATIOS and day < a.day < action.day),
             start=Fraction(1),
         )  # fmt: skip
         return tuple(
             replace(
                 item, quantity=scaled(item.quantity, ratio), cost_basis=scaled(item.cost_basis, 1 / ratio)
             )
-            for item in LotBook(lots).items({action.symbol: exact(shares)})
+            for item in LotBook(lots).items({symbol: exact(shares)})
         )
 
     def _corrected_fills(self, book: Carried, seen: Panel, panel: Panel, market: Market) -> Carried:
@@ -234,6 +257,10 @@ class News:
             [before, self.portfolio_id, symbol],
         ).fetchall()
         return (exact(order[0][0]), filled) if order and not newer else (ZERO, filled)
+
+
+def _of_day(key: Key) -> tuple[date, str]:
+    return key[1], key[0]
 
 
 def _named(*actions: CorporateAction | None) -> set[str]:

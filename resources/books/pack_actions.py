@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from optimizer import DataError
 from optimizer.model.action_kinds import CASH_KINDS, ENDS, CorporateAction, action_faults
+from optimizer.model.exchange_rates import main_currency
 from optimizer.model.portfolio import Number
 from resources.books.adjustments import Market
 from resources.ledger.ledger import Connection
-from resources.packs.delistings import delistings, gone_symbols
+from resources.packs.delistings import every_delisting, gone_symbols, standing
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate
@@ -22,18 +24,29 @@ SAME = 1e-6
 FIELDS = ("value", "new_symbol", "cash", "cash_in_lieu", "basis_share", "currency")
 
 
-def actions_on_record(con: Connection, pack: Pack, symbols: Iterable[str]) -> list[CorporateAction]:
-    """Every action that a pack saw on the symbols, and on those that they became; by day."""
+def actions_on_record(
+    con: Connection, pack: Pack, symbols: Iterable[str], held: date | None = None
+) -> list[CorporateAction]:
+    """Every action that a pack saw on the symbols, and on those that they became; by day.
+
+    held  the day on which a desk counted the symbols; raises DataError where another company has one of them since
+    """
     names, found = set[str](), list[CorporateAction]()
-    wanted = set(symbols)
+    wanted = asked = set(symbols)
     while wanted:
         names |= wanted
         found += _stated(con, pack, sorted(wanted))
         wanted = {action.new_symbol for action in found if action.new_symbol} - names
-    ends = delistings(con, pack, sorted(names))
+    ends = every_delisting(con, pack, names)
+    for symbol, end, again in ends:
+        if held and again and end.day > held and symbol in asked:
+            raise DataError(
+                f"{symbol} {end}, and is priced again later: the holdings of {held} are of the share that ended; state "
+                f"holdings of {end.day} or later, or take the delisting back (withdrawn: true) if it is wrong"
+            )
     found += [
         CorporateAction(symbol, end.day, "delisting", end.value, currency=end.currency)
-        for symbol, end in ends.items()
+        for symbol, end in standing(ends).items()
     ]
     return sorted(found, key=lambda action: (action.day, action.symbol, action.kind))
 
@@ -78,16 +91,32 @@ def actions_seen(
             # what happened on a day without a close is told by the next row
             of_day = [a for a in own if a.day == day or (before is not None and before < a.day < day)]
             before = day
-            told = sum(action.value or 0.0 for action in of_day if action.kind in CASH_KINDS)
+            told = _cash_told(of_day, currency or "", paid)
             if paid and told and basis[symbol] == "split_adjusted":
                 # the row is in shares of today, the statement in those of its day
                 found = [_times(action, paid / told) if action in of_day else action for action in found]
             elif paid - told > SAME * paid:
-                found.append(CorporateAction(symbol, day, "dividend", paid - told, currency=currency))
+                unit = next((a.currency for a in of_day if a.kind == "dividend" and a.currency), currency)
+                more = (paid - told) * main_currency(currency or "")[1] / main_currency(unit or "")[1]
+                found.append(CorporateAction(symbol, day, "dividend", more, currency=unit))
             ratio = float(panel.split[row, column])
             if ratio != 1 and not any(action.kind in RATIOS for action in of_day):
                 found.append(CorporateAction(symbol, day, "split", ratio, currency=currency))
     return _one_dividend(found)
+
+
+def _cash_told(actions: Iterable[CorporateAction], unit: str, paid: float) -> float:
+    """Cash per share that actions state of a day, in the unit of its row; what the row `paid` where one is in another
+    currency: it is the same payment."""
+    main, part = main_currency(unit)
+    found = 0.0
+    for action in actions:
+        if action.kind in CASH_KINDS:
+            own, hundredth = main_currency(action.currency or unit)
+            if own != main:
+                return paid
+            found += (action.value or 0.0) * hundredth / part
+    return found
 
 
 def in_effect(actions: Sequence[CorporateAction], panel: Panel) -> list[CorporateAction]:

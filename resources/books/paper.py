@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
+from functools import cached_property
 
 from optimizer import CostModel
 from optimizer.model.action_kinds import ENDS, CorporateAction, scaled
@@ -81,18 +82,20 @@ class Step:
 
     panel   prices of the time between, as the later one sees them
     since   symbol -> date of the newest close that the earlier one saw: its orders were made at that
+    acted   symbol -> day up to which actions were acted on
     rates   currency -> base currency
     """
 
     panel: Panel
     since: Mapping[str, date]
+    acted: Mapping[str, date]
     rates: Mapping[str, float]
     before: date
     as_of: date
 
     def later(self, actions: Iterable[CorporateAction]) -> list[CorporateAction]:
         """The actions of this step; the end of a share counts whenever it is told."""
-        own = [a for a in actions if a.kind == "delisting" or a.day > self.since.get(a.symbol, self.before)]
+        own = [a for a in actions if a.kind == "delisting" or a.day > self.acted.get(a.symbol, self.before)]
         return in_effect(own, self.panel)
 
     def close(self, symbol: str) -> Decimal | None:
@@ -120,6 +123,7 @@ class Between:
     panel: Panel
     seen: Panel
     since: Mapping[str, date]
+    held: Sequence[str]
     base: str
 
     @classmethod
@@ -137,7 +141,18 @@ class Between:
             symbol: (found or (start if symbol in symbols else previous.as_of,))[0]
             for symbol, found in last.items()
         }
-        return cls(con, pack, previous, stated, panel, seen, since, base)
+        return cls(con, pack, previous, stated, panel, seen, since, symbols, base)
+
+    @cached_property
+    def acted(self) -> dict[str, date]:
+        """Symbol -> day up to which the earlier pack acted on what happened to it: `since`, but for what is held only
+        once an action of now has given it."""
+        found = dict(self.since)
+        for action in self.stated:
+            new, day = action.new_symbol, found.get(action.symbol)
+            if new and new not in self.held and day is not None and action.day > day:
+                found[new] = min(found.get(new, day), action.day - timedelta(days=1))
+        return found
 
     @property
     def units(self) -> dict[str, Fraction]:
@@ -152,14 +167,14 @@ class Between:
     def known_late(self, book: Carried, portfolio_id: str) -> Carried:
         """The book after what became known of the time before this one."""
         book = apply_units(book, self.units, self.panel, self.pack.as_of)
-        news = News(self.con, self.pack, self.previous, portfolio_id, self.since, self.units, self.base)
+        news = News(self.con, self.pack, self.previous, portfolio_id, self.acted, self.units, self.base)
         return news.changes(book, self.market)
 
     def step(self) -> Step:
         """The time itself; raises DataError where a currency has no rate."""
         currencies = sorted({*self.panel.currency} - {""})
         rates = {currency: exchange_rate(self.con, self.pack, currency, self.base) for currency in currencies}
-        return Step(self.panel, self.since, rates, self.previous.as_of, self.pack.as_of)
+        return Step(self.panel, self.since, self.acted, rates, self.previous.as_of, self.pack.as_of)
 
 
 def paper_holdings(con: Connection, pack: Pack, previous: Pack, account: Account) -> Holdings:

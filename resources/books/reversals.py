@@ -1,6 +1,6 @@
 """An action that turned out to be another, or none: the difference, on the shares of its eve, to a book of today."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -13,22 +13,21 @@ from resources.books.adjustments import Adjustment, Carried, Items, Market, carr
 
 @dataclass(frozen=True)
 class Restated:
-    """What was said of an action before, and what is said now; None: nothing.
+    """What was said before of a symbol's actions on a day, and what is said now.
 
     eve    what a book held of the action's symbol just before it
     since  symbol -> shares of today for one right after the action
     """
 
-    before: CorporateAction | None
-    told: CorporateAction | None
+    before: Sequence[CorporateAction]
+    told: Sequence[CorporateAction]
     eve: Items
     since: Mapping[str, Fraction]
 
     def apply(self, book: Carried, market: Market) -> Carried:
         """The book as if what is said now had been said then; shares sold since and never had are owed."""
         was, now = (
-            carry(Carried(self.eve), [] if action is None else [action], market, lambda _: True)
-            for action in (self.before, self.told)
+            carry(Carried(self.eve), actions, market, lambda _: True) for actions in (self.before, self.told)
         )
         items, moved = book.items, dict[str, Decimal]()
         for symbol in sorted({item.symbol for item in (*was.items, *now.items)}):
@@ -44,15 +43,19 @@ class Restated:
             return book
         return book.then(items, cash, self._adjustments(moved, cash, was, now))
 
+    def _both(self) -> tuple[tuple[Sequence[CorporateAction], Sequence[CorporateAction]], ...]:
+        return (self.before, self.told), (self.told, self.before)
+
     def _adjustments(
         self, moved: Mapping[str, Decimal], cash: Decimal, was: Carried, now: Carried
     ) -> list[Adjustment]:
-        action = self.told or self.before
-        assert action is not None  # noqa: S101  one of them is there
-        said = "was withdrawn" if self.told is None else f"not {self.before}" if self.before else "known late"
+        old, new = ([one for one in side if one not in other] for side, other in self._both())
+        action = (*new, *old)[0]
+        told = " and ".join(map(str, new or old))
+        said = "was withdrawn" if not new else f"not {' and '.join(map(str, old))}" if old else "known late"
         changes = [f"{float(extra):+,.10g} {symbol}" for symbol, extra in moved.items()]
         changes += [f"{cash:+,.2f} in cash"] if cash else []
-        note = f"{action}, {said}: {' and '.join(changes) or 'another cost'} for the shares of that day; known late"
+        note = f"{told}, {said}: {' and '.join(changes) or 'another cost'} for the shares of that day; known late"
         rows = [
             Adjustment(
                 symbol, action.day, action.kind, moved.get(symbol, ZERO), cash if symbol == action.symbol else ZERO,

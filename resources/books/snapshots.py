@@ -1,7 +1,7 @@
 """A portfolio as a pack found it: what is held, what may be held, what it is measured against, and at what prices."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ from optimizer.problem.trade_bounds import RESTRICTIONS
 from optimizer.proposals.rebalance_rules import Standing
 from optimizer.trading.frozen import FrozenPosition
 from resources.accounts.known import Account
-from resources.accounts.renamed import under_present_names
+from resources.accounts.renamed import symbols_named, under_present_names
 from resources.accounts.standing import read_standings
 from resources.books.adjustments import adjustment_frame, read_adjustments
 from resources.books.day_before import DayBefore
@@ -146,7 +146,10 @@ def take_snapshots(
 
     before  id -> what the holdings of a paper book rest on
     """
-    names = present_names(con, pack)
+    rules = [
+        one.id for one in accounts if one.policy.rebalance is not None
+    ]  # their targets may have older names
+    names = present_names(con, pack, None if rules else symbols_named(accounts))
     accounts = under_present_names(accounts, names)
     stated = [one for one in accounts if one.mode != "paper" or before.get(one.id) is None]
     found = stated_holdings(con, pack, stated)
@@ -164,7 +167,6 @@ def take_snapshots(
     policies = {id(one.policy): one.policy for one in accounts}.values()
     restricted = {symbol for policy in policies for item in RESTRICTIONS for symbol in getattr(policy, item)}
     listing = Listing(con, pack, tuple(sorted(wanted)), everything, tuple(sorted(restricted)))
-    rules = [one.id for one in accounts if one.policy.rebalance is not None]
     standings = read_standings(con, pack, rules, names) if rules else {}
     return [
         _taken(listing, one, holdings[one.id], before.get(one.id), standings.get(one.id)) for one in accounts
@@ -188,14 +190,16 @@ def _taken(
     named = benchmark_symbols(account.model)
     symbols = sorted({*wanted, *holdings.quantities, *named})
     unpriced = {symbol: listing.unpriced[symbol] for symbol in symbols if symbol in listing.unpriced}
-    frozen, without_rate = frozen_positions(con, pack, unpriced, holdings, account)
+    closed = unpriced | listing.young(sorted({*wanted} - unpriced.keys()), policy.lookback_days)
+    judged = {*holdings.quantities} - {*unpriced, *named}
+    stays = _too_young(listing, {*wanted} - closed.keys(), judged, policy)
+    frozen, without_rate = frozen_positions(con, pack, unpriced, stays, holdings, account)
     problem = problem or without_rate
     kept_anyway = {one.symbol for one in frozen}
     needed = [s for s in (*sorted(holdings.quantities.keys() - kept_anyway), *named) if s in unpriced]
     if needed and not problem:
         problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
     problem = problem or listing.missing_rates(symbols, account.base_currency)
-    closed = unpriced | listing.young(sorted({*wanted} - {*unpriced}), policy.lookback_days)
     if policy.on_gaps == "exclude":
         others = [symbol for symbol in symbols if symbol not in closed]
         closed |= listing.gappy(others, policy.lookback_days, {*holdings.quantities, *named})
@@ -213,7 +217,7 @@ def _taken(
             listing.cap_weights(investable, account.base_currency)
     except DataError as error:
         problem = str(error)
-    priced = {*investable, *(symbol for symbol in (*holdings.quantities, *named) if symbol not in unpriced)}
+    priced = {*investable, *({*holdings.quantities, *named} - unpriced.keys() - kept_anyway)}
     kept = tuple(symbol for symbol in symbols if symbol in priced)
     measure = account.model.benchmark
     return Snapshot(
@@ -223,6 +227,16 @@ def _taken(
         previous.rests_on if previous else None, previous.missing if previous else None, frozen,
         account.model_name, standing,
     )  # fmt: skip
+
+
+def _too_young(
+    listing: Listing, wanted: Collection[str], held: Collection[str], policy: PolicyFile
+) -> dict[str, str]:
+    """What is held without the history that estimates need, and why, where what may be bought has it."""
+    young = listing.young(sorted({*wanted, *held}), policy.lookback_days)
+    return (
+        {symbol: why for symbol, why in young.items() if symbol in held} if {*wanted} - young.keys() else {}
+    )
 
 
 def _paper(con: Connection, pack: Pack, previous: DayBefore | None, account: Account) -> Holdings | str:

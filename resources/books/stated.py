@@ -1,7 +1,7 @@
 """Holdings as the desk's file states them, brought through what happened to the shares since its date."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cached_property
@@ -44,7 +44,7 @@ class Since:
     @classmethod
     def of(cls, con: Connection, pack: Pack, symbols: Sequence[str], day: date) -> "Since":
         """Asked once for all that hold one of the symbols since a day."""
-        stated = actions_on_record(con, pack, symbols)
+        stated = actions_on_record(con, pack, symbols, held=day)
         names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
         panel = read_panel(con, pack, names, day + timedelta(days=1))
         since = [action for action in actions_seen(stated, panel, splits=True) if action.day > day]
@@ -82,8 +82,8 @@ class Since:
 def stated_holdings(con: Connection, pack: Pack, accounts: Sequence[Account]) -> dict[str, Holdings | str]:
     """Id -> the newest holdings dated on or before the pack, in shares of the pack's day; or why they are not known.
 
-    Splits and whatever else changes shares since their date is applied; cash that was paid on them is the desk's own to
-    state, a delisting its own to act on.
+    Splits and whatever else changes or ends shares since their date is applied, with the cash that was paid for them;
+    cash that was paid on them is the desk's own to state.
     """
     found: dict[str, Holdings | str] = {
         one.id: one.wrong or f"{one.name} has no holdings" for one in accounts if one.stated is None
@@ -114,7 +114,7 @@ def _carried(since: Since, held: Stated, base: str) -> Holdings:
         return _as_stated(held)
     seen, units = since.own(symbols)
     told = [action for action in seen if not (action.symbol in units and action.kind in RATIOS)]
-    changing = [action for action in told if action.kind not in (*CASH_KINDS[:2], "delisting")]
+    changing = [action for action in told if action.kind not in CASH_KINDS[:2]]
     book = apply_units(Carried(held.items, held.cash), units, since.panel, since.pack.as_of)
     book = carry(book, changing, since.market(base), lambda _: False)
     notes = [
@@ -123,7 +123,7 @@ def _carried(since: Since, held: Stated, base: str) -> Holdings:
         if action.kind in CASH_KINDS[1:] and action.symbol in symbols
     ]
     returned = [one for one in book.adjustments if one.kind == CASH_KINDS[2] and one.lot_id is None]
-    kept = [one for one in book.adjustments if one not in returned]
+    kept = [_to_be_stated(one, held) for one in book.adjustments if one not in returned]
     cash = book.cash - sum(
         (one.cash for one in returned), ZERO
     )  # it lowers the cost; the desk has it in its cash
@@ -219,6 +219,17 @@ def _costs(book: Carried, held: Stated) -> dict[str, float]:
         and (item.symbol in known or (item.symbol in renamed and item.cost_basis))
     }
     return costs | average_costs(book.lots())
+
+
+def _to_be_stated(one: Adjustment, held: Stated) -> Adjustment:
+    """What ended stays in the desk's file until it states its holdings anew."""
+    if one.kind != "delisting" or one.lot_id is not None:
+        return one
+    said = (
+        f"{one.note}; the holdings of {held.as_of} still list it: state them anew, dated {one.date} or later, without "
+        f"{one.symbol} and with {one.cash:,.2f} more in cash"
+    )
+    return replace(one, note=said)
 
 
 def _not_in_cash(action: CorporateAction, held: Stated) -> Adjustment:

@@ -1,13 +1,15 @@
 """What the log of corporate actions says of prices: splits, dividends, renames, and which deliveries they explain."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from optimizer.errors import asked, nearest_of_each
 from optimizer.model.action_kinds import CASH_KINDS
+from optimizer.model.exchange_rates import main_currency
 from resources.ledger.ledger import Connection, Stamp
 from resources.prices.source import Finding
 from resources.screening.renames import Rename, present_name, segments
@@ -18,7 +20,9 @@ ACTIONS = "corporate_actions"
 
 SPLITS = ("split", "stock_dividend")
 SAME_RATIO = 1e-3
-NEXT_DAYS = 10  # calendar days within which an action of a day without a price acts on the next one
+NEXT_DAYS = (
+    10  # calendar days within which the next price is looked for; of what is stated newly, in all that follow
+)
 
 # The newest word on each action, whoever said it; one that was withdrawn is none: a split of 1, cash of 0, no new name.
 NEWEST = """
@@ -29,6 +33,10 @@ NEWEST = """
     from corporate_actions
     qualify row_number() over (partition by symbol, date, kind order by ingest_seq desc) = 1
 """
+NOT_TOLD = (
+    "not exists (select 1 from check_findings f where f.code = 'UNKNOWN_SYMBOL' and f.symbol = a.symbol "
+    "and f.materialization > a.ingest_seq)"
+)
 
 
 @dataclass(frozen=True)
@@ -63,8 +71,10 @@ def stated_actions(con: Connection, own: Iterable[Rename] = ()) -> StatedActions
         if value is not None and kind in SPLITS:
             splits[key] = splits.get(key, 1.0) * (value + (kind == "stock_dividend"))
         elif value is not None and kind in CASH_KINDS:
-            before = dividends.get(key, (0.0, None))
-            dividends[key] = before[0] + value, currency or before[1]
+            main, part = main_currency(currency) if currency else (None, 1.0)
+            before, other = dividends.get(key, (0.0, main))
+            unit = main if main == other else f"{other or 'no currency'} and {main or 'no currency'}"
+            dividends[key] = before + value * part, unit
     return StatedActions(splits, dividends, renames)
 
 
@@ -106,19 +116,19 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
         ), newest as (
             select delivery_key, any_value(payload_name) as payload, max(ingest_seq) as ingest_seq from ingests
             where source = $1 and status = 'ingested' group by delivery_key
-        ), near as (
-            select p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend, s.split as ratio,
-                s.dividend as cash
+        ), near as materialized (
+            select p.symbol, s.date, p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend,
+                s.split as ratio, s.dividend as cash
             from believed_prices(null) p join said s on p.symbol = s.symbol
             where p.source = $1 and p.basis <> 'total_return' and p.date between s.date and s.date + {NEXT_DAYS}
             qualify row_number() over (partition by p.symbol, s.date order by p.date, p.ingest_seq desc) = 1
-        ), undone as (
+        ), {_far(con, source, acts)}, undone as (
             select o.new_symbol as symbol, max(a.ingest_seq) as since
             from corporate_actions o join acts a on o.symbol = a.told and o.date = a.date and o.kind = a.kind
             where o.kind = 'rename' and o.withdrawn is null and o.new_symbol is distinct from a.new_symbol
             group by all
         ), explained as (
-            select ingest_seq, since from near
+            select ingest_seq, since from (from near union all from far)
             where basis = 'as_traded' and abs(split / ratio - 1) > {SAME_RATIO}
                 or abs(dividend - cash) > {SAME_CASH} * greatest(dividend, cash)
             union all
@@ -142,6 +152,34 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
     return {str(key): str(payload) for key, payload in rows}
 
 
+def _far(con: Connection, source: str, acts: pa.Table) -> str:
+    """SQL for what `near` is, of actions stated since the source's newest delivery on days in longer gaps of prices.
+
+    Of others it was asked when they were new: the question goes through all prices of their symbols.
+    """
+    newest = con.execute(
+        "select max(ingest_seq) from ingests where source = ? and status = 'ingested'", [source]
+    ).fetchall()[0][0]
+    if newest is None or pc.max(acts["ingest_seq"]).as_py() <= newest:
+        return "far as (select * from near limit 0)"
+    return f"""fresh as (
+            select * from said where since > {newest} and (symbol, date) not in (select (symbol, date) from near)
+        ), gaps as (
+            select f.* from fresh f join (
+                select symbol, min(date) as first, max(date) as last from believed_prices(null)
+                where source = $1 and symbol in (select symbol from fresh) group by symbol
+            ) p on f.symbol = p.symbol and f.date > p.first and f.date < p.last
+        ), far as (
+            select p.symbol, s.date, p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend,
+                s.split as ratio, s.dividend as cash
+            from gaps s asof join (
+                select * from believed_prices(null) where source = $1 and basis <> 'total_return'
+                and symbol in (select symbol from gaps)
+                qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1
+            ) p on s.symbol = p.symbol and s.date <= p.date
+        )"""
+
+
 def names_of_renames(con: Connection, own: Iterable[Rename] = ()) -> set[str]:
     """The symbols that any rename names or named, those that moved rows among them; `own` as in `stated_actions`."""
     told = con.execute(
@@ -162,15 +200,16 @@ def _acts(con: Connection, own: Iterable[Rename]) -> pa.Table:
 
 
 def tell_unknown_symbols(warehouse: Warehouse, stamp: Stamp, named: Collection[str]) -> tuple[Finding, ...]:
-    """Puts on record which actions are on symbols that nobody knows, with the nearest that are known; each once.
+    """Puts on record which actions are on symbols that nobody knows, with the nearest that are known, or on names that
+    their company had given up by then, with the one that it has; each once.
 
     named  symbols that the portfolios name; known are these, the priced ones, and those of securities.csv
     """
     with warehouse.live() as con:
-        if not _unknown_symbols(con, named):
+        if not _strange_actions(con, named):
             return ()
     with warehouse.write(stamp) as tx:
-        findings = [_unknown(symbol, near) for symbol, near in _unknown_symbols(tx.con, named).items()]
+        findings = _strange_actions(tx.con, named)
         rows = [
             {
                 "code": item.code, "severity": item.severity, "symbol": item.symbol, "message": item.message,
@@ -183,6 +222,37 @@ def tell_unknown_symbols(warehouse: Warehouse, stamp: Stamp, named: Collection[s
     return tuple(findings)
 
 
+def _strange_actions(con: Connection, named: Collection[str]) -> list[Finding]:
+    found = [_unknown(symbol, near) for symbol, near in _unknown_symbols(con, named).items()]
+    return [*found, *_under_old_names(con)]
+
+
+def _under_old_names(con: Connection) -> Iterator[Finding]:
+    """Actions of the day on which a name was given up, or later, where nobody is priced under it since."""
+    told = con.execute(
+        f"""
+        with acts as (select symbol, date, kind, new_symbol, ingest_seq from stated_actions(null)),
+        names as (select symbol, date as since, new_symbol from acts where kind = 'rename')
+        select a.symbol, any_value(n.new_symbol), n.since, arg_min(a.kind, a.date), min(a.date)
+        from acts a asof join names n on a.symbol = n.symbol and a.date >= n.since
+        where a.kind <> 'rename' and not exists (
+            select 1 from names o where o.new_symbol = a.symbol and o.since between n.since and a.date)
+        and {NOT_TOLD} group by a.symbol, n.since order by 1
+        """
+    ).fetchall()
+    if not told:
+        return
+    rows = con.execute(
+        "select symbol, max(date) from believed_prices(null) where symbol in (select unnest(?)) group by 1",
+        [[row[0] for row in told]],
+    ).fetchall()
+    newest = dict(rows)
+    for symbol, new, since, kind, day in told:
+        if symbol not in newest or newest[symbol] < since:
+            said = f"{symbol} is called {new} since {since}, but a {kind} of {day} is stated of it; state it of {new}"
+            yield Finding("UNKNOWN_SYMBOL", "FAIL", said, symbol=symbol)
+
+
 def _unknown(symbol: str, near: Sequence[str]) -> Finding:
     hint = asked(near, "correct it, or deliver its prices")
     said = f"{symbol} has no price and is in no securities.csv or portfolio, but an action is stated of it; {hint}"
@@ -192,10 +262,9 @@ def _unknown(symbol: str, near: Sequence[str]) -> Finding:
 def _unknown_symbols(con: Connection, named: Collection[str]) -> dict[str, list[str]]:
     """Those with a recent price are known without a walk through the whole log."""
     told = con.execute(
-        "select distinct symbol from corporate_actions a where not exists (select 1 from check_findings f "
-        "where f.code = 'UNKNOWN_SYMBOL' and f.symbol = a.symbol and f.materialization > a.ingest_seq) "
-        "and symbol not in (select symbol from prices "
-        "where date > (select max(date) from log_leaves where log = 'prices') - 30) order by 1"
+        f"select distinct symbol from corporate_actions a where {NOT_TOLD} and symbol not in "
+        "(select symbol from prices where date > (select max(date) from log_leaves where log = 'prices') - 30) "
+        "order by 1"
     ).fetchall()
     left = [str(row[0]) for row in told if row[0] not in named]
     if not left:

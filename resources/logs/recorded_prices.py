@@ -1,8 +1,9 @@
 """What the logs say already of the symbols of a delivery: its rows are checked against that."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
+from operator import gt, lt
 from types import MappingProxyType
 from typing import Any
 
@@ -59,11 +60,16 @@ def _newest_closes(
 
 
 def rows_around(
-    con: Connection, delivery: Delivery, units: Mapping[str, str] = MappingProxyType({})
+    con: Connection,
+    delivery: Delivery,
+    record: Mapping[str, Record] = MappingProxyType({}),
+    units: Mapping[str, str] = MappingProxyType({}),
 ) -> Recorded:
     """The rows of the delivery's symbols near its dates: on record in the same currency, or set aside since.
 
-    units  as in `newest_closes_on_record`
+    record  the newest closes: of a symbol that is told out of order the rows on record before and after count, however
+            long the gaps are
+    units   as in `newest_closes_on_record`
     Of a symbol with rows set aside, from a month before the first of them on. Rows on record that the delivery
     tells again in full are left out: its own word counts.
     """
@@ -77,9 +83,12 @@ def rows_around(
     for row in [*aside, *own.values()]:
         starts[row["symbol"]] = min(starts[row["symbol"]], row["date"])
     on_record = _on_record(con, delivery, units, starts, last)
+    on_record = pa.concat_tables(
+        [on_record, *_beyond(con, delivery, units, record, on_record)]
+    ).unify_dictionaries()
     waiting = [row for row in aside if row["code"] in WAITING and row["close"]]
     losing = [row for row in aside if row["code"] in KEEPING]
-    return _recorded(on_record, waiting, own, losing)
+    return _recorded(on_record, waiting, own, losing, _said_before(con, delivery, on_record))
 
 
 Row = dict[str, Any]
@@ -105,6 +114,71 @@ def _on_record(
     rows = pa.concat_tables(read)
     rows = rows.set_column(0, "symbol", rows["symbol"].dictionary_encode())
     return rows.take(pa.array(newest_words(rows, np.arange(len(rows))))).drop_columns("ingest_seq")
+
+
+def _beyond(
+    con: Connection,
+    delivery: Delivery,
+    units: Mapping[str, str],
+    record: Mapping[str, Record],
+    on_record: pa.Table,
+) -> Iterator[pa.Table]:
+    """The next rows before and after those of symbols that are told out of order, where none is `on_record` there."""
+    first = days_since_1970(pc.min(delivery.rows["date"]).as_py())
+    if all(known.day < first for known in record.values()):
+        return
+    told, near = _ends(delivery.rows), _ends(on_record)
+    for side, beyond, order, is_beyond in ((0, "<", "desc", lt), (1, ">", "asc", gt)):
+        wanted = [
+            (symbol, days[side], units.get(symbol, delivery.currency))
+            for symbol, days in told.items()
+            if symbol in record
+            and record[symbol].day >= days_since_1970(days[side])
+            and not is_beyond(near.get(symbol, days)[side], days[side])
+        ]
+        if not wanted:
+            continue
+        rows = con.sql(
+            f"""
+            with wanted as (select unnest($1) as symbol, unnest($2::date[]) as day, unnest($3) as unit)
+            select {COLUMNS}, p.known_at - date '1970-01-01' as known
+            from believed_prices(null) p join wanted w on p.symbol = w.symbol and p.currency = w.unit
+            where p.source = $4 and p.date {beyond} w.day
+            qualify row_number() over (partition by p.symbol order by p.date {order}, p.ingest_seq desc) = 1
+            """,
+            params=[*map(list, zip(*wanted, strict=True)), delivery.source],
+        ).to_arrow_table()
+        yield rows.set_column(0, "symbol", rows["symbol"].dictionary_encode()).cast(on_record.schema)
+
+
+def _said_before(con: Connection, delivery: Delivery, on_record: pa.Table) -> dict[Key, date]:
+    """(symbol, day) of rows on record that a file later than the delivery released -> when they were told first."""
+    if delivery.known_at is None:
+        return {}
+    later = pc.greater(on_record["known"], days_since_1970(delivery.known_at))
+    asked = on_record.select(["symbol", "date", "close"]).filter(later)
+    if not asked.num_rows:
+        return {}
+    con.register("asked", asked)
+    rows = con.execute(
+        "select q.symbol, q.date, q.raw, i.known_at, a.close from quarantine q join asked a using (symbol, date) "
+        "join ingests i using (ingest_seq) where q.log = 'prices' and q.source = ? and q.code in (select unnest(?)) "
+        "and i.known_at is not null order by i.known_at, q.ingest_seq",
+        [delivery.source, list(WAITING)],
+    ).fetchall()
+    con.unregister("asked")
+    return {
+        (symbol, day): known
+        for symbol, day, raw, known, close in rows
+        if abs((parsed_row(raw)["close"] or np.nan) / close - 1) <= SAME_VALUE
+    }
+
+
+def _ends(rows: pa.Table) -> dict[str, tuple[date, date]]:
+    """Symbol -> its first and last day."""
+    found = rows.group_by("symbol").aggregate([("date", "min"), ("date", "max")])
+    days = zip(found["date_min"].to_pylist(), found["date_max"].to_pylist(), strict=True)
+    return dict(zip(found["symbol"].to_pylist(), days, strict=True))
 
 
 def _group_on_record(
@@ -175,7 +249,13 @@ def parsed_row(raw: str) -> Row:
     }
 
 
-def _recorded(on_record: pa.Table, waiting: list[Row], own: Mapping[Key, Row], losing: list[Row]) -> Recorded:
+def _recorded(
+    on_record: pa.Table,
+    waiting: list[Row],
+    own: Mapping[Key, Row],
+    losing: list[Row],
+    said: Mapping[Key, date],
+) -> Recorded:
     keys = list(zip(on_record["symbol"].to_pylist(), on_record["date"].to_pylist(), strict=True))
     newer = {(row["symbol"], row["date"]) for row in waiting}
     if newer:
@@ -198,19 +278,24 @@ def _recorded(on_record: pa.Table, waiting: list[Row], own: Mapping[Key, Row], l
         [{name: row[name] for name in PRICE_ROWS.names} for row in waiting], schema=PRICE_ROWS
     )
     nothing = np.full(len(waiting), np.nan)  # what is set aside does not stand in the log
-    said = [
+    stated = [
         (str(row["symbol"]), lost(row["date"], row["close"], row["split"], row["dividend"])) for row in losing
     ]
+    known_at = np.append(
+        on_record["known"].fill_null(NEVER).to_numpy(),
+        [NEVER if row["known_at"] is None else days_since_1970(row["known_at"]) for row in waiting],
+    ).astype(np.int32)
+    said_at = known_at.copy()
+    for place in [place for place, key in enumerate(keys) if key in said] if said else []:
+        said_at[place] = days_since_1970(said[keys[place]])
     return Recorded(
         pa.concat_tables([rows, more]).unify_dictionaries(),
         np.arange(len(rows) + len(waiting)) >= len(rows),
         np.append(split, nothing),
         np.append(dividend, nothing),
-        np.append(
-            on_record["known"].fill_null(NEVER).to_numpy(),
-            [NEVER if row["known_at"] is None else days_since_1970(row["known_at"]) for row in waiting],
-        ).astype(np.int32),
-        agreed(said),
+        known_at,
+        said_at,
+        agreed(stated),
     )
 
 

@@ -36,26 +36,34 @@ class Delisting:
 
 def delistings(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str, Delisting]:
     """The delistings among the symbols, as the pack saw them; not of a name that was priced again later."""
+    return standing(every_delisting(con, pack, symbols))
+
+
+def standing(ends: Iterable[tuple[str, Delisting, bool]]) -> dict[str, Delisting]:
+    """The newest of each symbol, of those as `every_delisting` gives them whose name was not priced again."""
+    return {symbol: end for symbol, end, again in ends if not again}
+
+
+def every_delisting(con: Connection, pack: Pack, symbols: Iterable[str]) -> list[tuple[str, Delisting, bool]]:
+    """Each delisting of the symbols that the pack saw, by symbol and day, and whether the name was priced again."""
     rows = con.execute(
         f"""
         with gone as (
             select symbol, date, value, currency from stated_actions($3)
             where kind = '{KIND}' and symbol in (select unnest($1)) and date <= $2
-            qualify row_number() over (partition by symbol order by date desc) = 1
         ), told as (
             select symbol, max(date) as newest, arg_max(currency, (date, ingest_seq)) as currency
             from believed_prices($3) where symbol in (select symbol from gone) and date <= $2 group by symbol
         )
         select symbol, g.date, g.value, coalesce(g.currency, t.currency), coalesce(t.newest > g.date, false)
-        from gone g left join told t using (symbol) order by symbol
+        from gone g left join told t using (symbol) order by symbol, g.date
         """,
         [sorted(symbols), pack.as_of, pack.watermark],
     ).fetchall()
-    return {
-        str(symbol): Delisting(day, float(value), str(currency))
+    return [
+        (str(symbol), Delisting(day, float(value), str(currency)), bool(again))
         for symbol, day, value, currency, again in rows
-        if not again
-    }
+    ]
 
 
 def gone_symbols(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str, str]:
@@ -71,12 +79,16 @@ def _gone(
 ) -> dict[str, str]:
     ends = [row for row in stated if row[0] in wanted and (row[1] <= pack.as_of or row[2] == "rename")]
     newest = _newest_prices(con, pack, {row[0] for row in ends}) if ends else {}
+    taken = {
+        (row[4], row[1]) for row in stated if row[2] == "rename"
+    }  # names that changed hands within a day
     found: dict[str, tuple[Any, ...]] = {}
     for row in sorted(
         ends, key=lambda row: (row[0], row[1] <= pack.as_of, abs(row[1] - pack.as_of), -row[-1])
     ):
         last, later = newest.get(row[0]), row[1] > pack.as_of
-        if last is None or (last <= row[1] and not later):
+        passed_on = row[2] == "rename" and row[:2] in taken and last == row[1]
+        if last is None or (last <= row[1] and not later and not passed_on):
             found.setdefault(row[0], row[1:-1])
     told = [symbol for symbol, row in found.items() if row[1] == KIND]
     paid = delistings(con, pack, told) if told else {}
@@ -105,12 +117,16 @@ def present_names(con: Connection, pack: Pack, symbols: Iterable[str] | None = N
 
     symbols  those that are asked for; None: all that were ever renamed
     """
+    ever = "select distinct symbol from corporate_actions where kind = 'rename'"  # those taken back too
+    asked = {str(symbol) for (symbol,) in con.execute(ever).fetchall()}
+    asked = asked if symbols is None else asked.intersection(symbols)
+    if not asked:  # of most books, which the whole of it would cost a tenth of their snapshot
+        return {}
     stated = con.execute(ENDS, [pack.watermark]).fetchall()
     renames = [
         Rename(str(row[0]), str(row[4]), (row[1] - EPOCH).days) for row in stated if row[2] == "rename"
     ]
-    asked = {rename.old for rename in renames} if symbols is None else set(symbols)
-    gone = _gone(con, pack, stated, asked) if renames else {}
+    gone = _gone(con, pack, stated, asked & {rename.old for rename in renames})
     names = segments(renames) if gone else {}
     today = (pack.as_of - EPOCH).days
     return {old: _name(parts, today) for old, parts in names.items() if old in gone}

@@ -75,8 +75,10 @@ def _read(con: Connection, pack: Pack, names: tuple[str, ...], start: date, end:
         with wanted as (
             select unnest($1) as symbol, unnest($2) as source, unnest($3::date[]) as first_day,
                 unnest($4::date[]) as last_day, unnest($5)::integer as position),
-        given_up as (
-            select symbol, max(date) as day from stated_actions($6) where kind = 'rename' and date <= $7 group by symbol
+        named as materialized (select symbol, new_symbol, date from stated_actions($6) where kind = 'rename'),
+        given_up as (  -- but where who has the name now brought its own past under it
+            select symbol, max(date) as day from named g where date <= $7 and not exists (
+                select 1 from named n where n.new_symbol = g.symbol and n.date >= g.date) group by symbol
         )
         select w.position, p.date - date '1970-01-01' as day, p.close, p.dividend, p.split,
             p.currency, p.simulated, p.basis, p.ingest_seq

@@ -44,6 +44,8 @@ class Recorded:
     aside            (n,) whether the row is set aside
     split, dividend  (n,) as they stand in the log, where a row carries those of rows set aside before it; NaN of those
     known_at         (n,) days since 1970; NEVER without one
+    said_at          (n,) the same of the file that told the row first, where a later one released it: a correction
+                     that was sent between the two corrects it
     lost             symbol -> rows without a usable price, by day
     """
 
@@ -52,6 +54,7 @@ class Recorded:
     split: Array = field(default_factory=lambda: np.zeros(0))
     dividend: Array = field(default_factory=lambda: np.zeros(0))
     known_at: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    said_at: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     lost: Mapping[str, Sequence[Lost]] = field(default_factory=dict)
 
 
@@ -60,12 +63,14 @@ class Merged:
     """A delivery's rows, then those recorded; `kept` says which of them make up the series.
 
     delivered  how many of the rows are the delivery's
+    between    place of a delivery's row that corrects one which a later file released -> when that was, days since 1970
     """
 
     rows: pa.Table
     kept: Mask | None
     delivered: int
     recorded: Recorded
+    between: Mapping[int, int] = field(default_factory=dict)
 
     def series(self, before: Mapping[str, Record]) -> Series:
         """The rows kept, by symbol and day; `before` gives the close that stands before them."""
@@ -93,14 +98,16 @@ def merge(rows: pa.Table, kept: Mask | None, recorded: Recorded, known_at: date 
     order = places[np.lexsort((places, days[places], codes[places]))]
     twice = (np.diff(codes[order]) == 0) & (np.diff(days[order]) == 0)
     told, stood = order[:-1][twice], order[1:][twice]
-    since = recorded.known_at[stood - rows.num_rows]
+    since, released = (known[stood - rows.num_rows] for known in (recorded.said_at, recorded.known_at))
     waits = recorded.aside[stood - rows.num_rows]
     now = NEVER if known_at is None else int(np.datetime64(known_at, "D").astype(int))
     outdated = (since > now) & (now != NEVER) & ~waits
     use[told[outdated]] = False
     use[stood[~outdated]] = False
     both = _completed(both, told[~outdated], stood[~outdated])
-    return Merged(both, use, rows.num_rows, recorded)
+    late = ~outdated & ~waits & (released > now) & (now != NEVER)
+    between = dict(zip(told[late].tolist(), released[late].tolist(), strict=True))
+    return Merged(both, use, rows.num_rows, recorded, between)
 
 
 def _completed(rows: pa.Table, told: npt.NDArray[np.int64], stood: npt.NDArray[np.int64]) -> pa.Table:

@@ -34,7 +34,7 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
     series = make_series(settled.rows, kept, context.record)
     out = {fault.place for fault in settled.held}
     held = [place for place, row in enumerate(series.order.tolist()) if row in out] if out else []
-    kept = _without(rows.num_rows, kept, settled.held)
+    kept = _without(rows.num_rows, kept, settled.held, settled.between)
     warnings += [
         *told_twice,
         *settled.warnings,

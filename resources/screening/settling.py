@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -28,8 +28,9 @@ class Settled:
 
     rows     the delivery's rows, with the splits and dividends that others state for them
     held     of them those set aside
-    again    rows set aside before and believed now, and rows on record whose split or dividend is another now, with the
-             `known_at` of each
+    again    rows set aside before and believed now, rows on record whose split or dividend is another now, and the
+             delivery's `between`, with the `known_at` of each
+    between  places of the delivery's rows that are among them: corrections of what a later file released
     aside    rows for `quarantine` besides those held: rows that carry the actions of others, as they state themselves,
              and rows on record that are no longer believed; with code and reason of each
     """
@@ -37,6 +38,7 @@ class Settled:
     rows: pa.Table
     held: list[Fault]
     again: pa.Table
+    between: list[int]
     aside: tuple[pa.Table, list[str], list[str]]
     warnings: list[Finding]
 
@@ -57,7 +59,7 @@ def settle(
         filled, told = paid(merged, series, known.payments, known.splits, delivery)
         merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)
     if delivery.basis == "as_traded":
-        filled, told = explained(merged.rows, series, known.splits, known.from_actions)
+        filled, told = explained(merged, series, known.splits, known.from_actions, delivery)
         merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)
         filled, told = told_by_adjusted(merged.rows, series, merged.delivered)
         merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)
@@ -84,7 +86,7 @@ def _with_rows(
 ) -> tuple[Merged, Series, list[Finding]]:
     if not told and rows is merged.rows:
         return merged, series, warnings
-    merged = Merged(rows, merged.kept, merged.delivered, merged.recorded)
+    merged = replace(merged, rows=rows)
     return merged, merged.series(before), [*warnings, *told]
 
 
@@ -154,6 +156,7 @@ def _settled(
         rows.slice(0, count),
         [Fault(place, item.code, item.reason) for place, item in held.items() if place < count],
         again,
+        [place for place in merged.between if place not in held],
         (own, codes, reasons),
         [*warnings, *_told(own, codes, reasons), *_released(merged, again)],
     )
@@ -180,6 +183,9 @@ def _again(
     known[recorded.known_at == NEVER] = np.datetime64("NaT")
     since = now if np.isnat(now) else np.fmax(now, known)
     known = np.where(recorded.aside, since, known)[places - count]
+    between = [place for place in merged.between if place not in held]
+    known = np.append(known, np.array([merged.between[place] for place in between], "datetime64[D]"))
+    places = np.append(places, np.array(between, np.int64))
     again = rows.take(pa.array(places)).append_column("known_at", pa.array(known, pa.date32()))
     return again, set(places.tolist())
 

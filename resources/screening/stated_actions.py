@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from optimizer.model.exchange_rates import main_currency
+from optimizer.typing import Array
 from resources.prices.factors import nearest_split
 from resources.prices.rounding import significant
 from resources.prices.series import Mask, Record, Series, make_series
@@ -18,7 +20,7 @@ from resources.screening.doubts import SPLITS
 from resources.screening.evidence import Evidence, alike
 from resources.screening.merged import Merged, with_column
 
-LATE = 7  # days by which the row of an action without a row of its own may follow it
+LATE = 7  # days from an action without a row of its own within which a row may state the same split itself
 NEAR = 0.002  # of a simple ratio, relative: what an adjusted close and a dividend beside it leave
 Key = tuple[str, int]
 Stated = Mapping[Key, tuple[float, str | None]]
@@ -27,47 +29,62 @@ SAME_GIFT = 1e-6  # relative; the log keeps eight digits
 
 
 def explained(
-    rows: pa.Table,
+    merged: Merged,
     series: Series,
-    splits: Mapping[tuple[str, int], float],
-    from_actions: Collection[tuple[str, int]] = (),
+    splits: Mapping[Key, float],
+    from_actions: Collection[Key],
+    delivery: Delivery,
 ) -> tuple[pa.Table, list[Finding]]:
-    """The rows with the splits that only the corporate actions know, and a warning for each.
+    """The rows with the splits that only the corporate actions know, and a warning for each that is new.
 
     from_actions  (symbol, day) of rows on record whose split is an action's
-    An action on a day without a row belongs to the next one, unless a row near it states the split itself. Where a row
-    came in that is nearer, the later one has no split any more.
+    An action on a day without a row belongs to the next one, however long that takes, unless a row near it states the
+    split itself; of one row all of them count. Where a row came in that is nearer, the later one has it no more.
     """
-    codes = {name: code for code, name in enumerate(series.symbols)}
-    bounds = series.bounds()
-    firsts = {int(series.codes[place]): index for index, place in enumerate(bounds[:-1])}
+    if not splits:
+        return merged.rows, []
+    own = _own_splits(merged, series, from_actions, delivery)
     found: dict[int, float] = {}
+    given = [(key, place) for key, place in places(series, splits) if splits[key] != 1]
+    given = [(key, place) for key, place in given if not _states_itself(series, own, place, key[1])]
+    for key, place in given:
+        found[place] = found.get(place, 1.0) * splits[key]
+    for place in np.flatnonzero(own != series.split).tolist():
+        found.setdefault(place, 1.0)
+    found = {
+        place: ratio
+        for place, ratio in found.items()
+        if not np.isclose(ratio, series.split[place], SAME_GIFT, 0)
+    }
     warnings: list[Finding] = []
-    for (symbol, day), ratio in splits.items():
-        index = firsts.get(codes.get(symbol, -1))
-        if index is None or ratio == 1:
-            continue
-        days = series.days[bounds[index] : bounds[index + 1]]
-        after = int(np.searchsorted(days, day))
-        if after == len(days) or not (days[after] == day or (after and days[after] - day <= LATE)):
-            continue
-        near = np.abs(days - day) <= (0 if days[after] == day else LATE)
-        place = int(bounds[index]) + after
-        later = range(place + 1, int(bounds[index]) + int(np.searchsorted(days, day + LATE, side="right")))
-        given = [
-            other
-            for other in later
-            if (symbol, int(series.days[other])) in from_actions and np.isclose(series.split[other], ratio)
-        ]
-        found |= dict.fromkeys(given, 1.0)
-        near[np.array(given, dtype=np.int64) - int(bounds[index])] = False
-        if (series.split[bounds[index] : bounds[index + 1]][near] != 1).any():
-            continue
-        found[place] = found.get(place, 1.0) * ratio
-        when = np.datetime64(int(series.days[place]), "D").item()
-        said = f"{symbol} splits {ratio:g}:1 on {when} by the corporate actions; the file does not say so"
-        warnings.append(Finding("SPLIT_FROM_ACTION", "WARN", said, 1, symbol, when))
-    return _with(rows, series, "split", found), warnings
+    for (symbol, day), place in given:
+        if place in found:
+            when = np.datetime64(int(series.days[place]), "D").item()
+            said = f"{symbol} splits {splits[symbol, day]:g}:1 on {when} by the corporate actions"
+            said += "; the file does not say so"
+            warnings.append(Finding("SPLIT_FROM_ACTION", "WARN", said, 1, symbol, when))
+    return _with(merged.rows, series, "split", found), warnings
+
+
+def _own_splits(merged: Merged, series: Series, from_actions: Collection[Key], delivery: Delivery) -> Array:
+    """The split (n,) of each row besides what actions gave it; of a first row it is not known which those were."""
+    told = np.zeros(len(merged.rows), bool)
+    told[: merged.delivered] = pc.is_valid(delivery.rows["split"]).to_numpy()
+    own = series.split.copy()
+    for (_, day), place in places(series, from_actions):
+        if day == series.days[place] and _follows(series, place) and not told[series.order[place]]:
+            own[place] = 1.0
+    return own
+
+
+def _states_itself(series: Series, own: Array, place: int, day: int) -> bool:
+    """Whether the row of an action's day states a split itself; where there is none, a row near it or the next."""
+    if series.days[place] == day:
+        return bool(own[place] != 1)
+    start, end = np.searchsorted(series.codes, series.codes[place] + np.array([0, 1]))
+    near = np.abs(series.days[start:end] - day) <= LATE
+    near[place - start] = True
+    return bool((own[start:end][near] != 1).any())
 
 
 def places(series: Series, keys: Iterable[tuple[str, int]]) -> Iterator[tuple[tuple[str, int], int]]:
@@ -142,7 +159,7 @@ def _with(rows: pa.Table, series: Series, name: str, found: Mapping[int, float])
 class Payments:
     """What the corporate actions say of a source's dividends, by (symbol, days since 1970).
 
-    stated  cash per share of that day in all, and its currency (None: the prices')
+    stated  cash per share of that day in all, and its currency, never a hundredth of one (None: the prices')
     given   of rows on record that were given a dividend by actions: how much
     units   symbol -> currency of its prices, where that is not the delivery's
     """
@@ -194,12 +211,13 @@ def paid(
 
 
 def counted(payments: Payments, currency: str) -> dict[Key, float]:
-    """The cash of each (symbol, day) that is told in the currency of the prices."""
-    return {
-        key: cash
-        for key, (cash, told) in payments.stated.items()
-        if told in (None, payments.units.get(key[0], currency))
-    }
+    """The cash of each (symbol, day) that is told in the currency of the prices, in their unit: pence for pounds."""
+    found = {}
+    for key, (cash, told) in payments.stated.items():
+        main, part = main_currency(payments.units.get(key[0], currency))
+        if told in (None, main):
+            found[key] = cash if told is None else cash / part
+    return found
 
 
 def _follows(series: Series, place: int) -> bool:
@@ -223,8 +241,10 @@ def _due(
                 later[symbol].append((day, ratio))
     found: dict[int, Due] = {}
     for (symbol, day), place in places(series, sorted(payments.stated)):
-        cash, told = payments.stated[symbol, day]
-        cash /= prod(ratio for split, ratio in later.get(symbol, ()) if split > day)
+        stated, told = payments.stated[symbol, day]
+        cash = here.get((symbol, day), stated) / prod(
+            ratio for split, ratio in later.get(symbol, ()) if split > day
+        )
         _, before, foreign = found.get(place, (0, 0.0, None))
         own = (symbol, day) in here or cash == 0
         found[place] = (day, before + cash, foreign) if own else (day, before, f"{cash:g} in {told}")

@@ -53,7 +53,9 @@ def test_a_disk_that_is_full_or_read_only_is_told_in_a_line_and_loses_nothing(
         status, said = zygote.packfolio("run", "--as-of", day, home="small")
         assert status == 1 and "Traceback" not in said, said
         *of_dagster, told = said.splitlines()  # Dagster names the event that it could not keep
-        assert all("writing logger call" in line or "Background on this error" in line for line in of_dagster), said
+        assert all(
+            "writing logger call" in line or "Background on this error" in line for line in of_dagster
+        ), said
         assert "No space left" in told or "is full" in told
         assert not (place / "published.tmp").exists()
     change("size=64m")

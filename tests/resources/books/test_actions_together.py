@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from bench import close_kept
 from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
+from draws import some
 
 from resources.settings.portfolios import PortfolioFile
 
@@ -107,6 +108,26 @@ def test_the_value_of_a_book_is_the_same_after_all_actions_of_a_day(
     assert float(cash(found)) == pytest.approx(1000 + paid, abs=1e-4)
     value = float(cash(found)) + sum(count * close for count, close in held.values())
     assert value == pytest.approx(7000, abs=1e-3)
+    lots = [lot for own in found.holdings.lots.values() for lot in own]
+    assert float(sum(lot.quantity * lot.cost_basis for lot in lots)) == pytest.approx(cost, abs=1e-3)
+
+
+@pytest.mark.parametrize("known", some([0, 1], 1))
+@pytest.mark.parametrize("case", [case for case, told in CASES.items() if len(told[0]) > 1])
+def test_actions_of_one_day_that_are_told_late_act_together(tmp_path: Path, case: str, known: int) -> None:
+    """`known` of them were told in time."""
+    told, after, held, paid, cost = CASES[case]
+    book = desk(tmp_path, after, 1)
+    stated = [{"symbol": "XYZ", "date": D3} | one for one in told]
+    if known:
+        book.actions(stated[:known])
+    for day in (D3, D4):
+        book.day(day)
+    book.actions(stated[known:])
+    found = book.snapshot(DAYS[24])
+    assert found.problem is None
+    assert shares(found) == pytest.approx({symbol: count for symbol, (count, _) in held.items()}, abs=1e-9)
+    assert float(cash(found)) == pytest.approx(1000 + paid, abs=1e-4)
     lots = [lot for own in found.holdings.lots.values() for lot in own]
     assert float(sum(lot.quantity * lot.cost_basis for lot in lots)) == pytest.approx(cost, abs=1e-3)
 

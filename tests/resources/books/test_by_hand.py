@@ -75,3 +75,30 @@ def test_a_fraction_of_a_spin_off_is_paid_and_its_cost_leaves_the_lots(tmp_path:
     after = book.day(D4)  # six of the oldest lot are sold at 20
     assert (shares(after), cash(after)) == ({"BBB": 51, "KID": 9}, 1006 + 6 * 20)
     assert [float(lot.quantity) for lot in after.holdings.lots["KID"]] == pytest.approx([3.6, 5.4])
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "a day late"])
+@pytest.mark.parametrize(
+    "row, value, currency, right",
+    [
+        (5.0, 0.05, "GBP", 5.0),
+        (0.0, 0.05, "GBP", 5.0),
+        (7.0, 0.05, "GBP", 7.0),  # the row knows of two more pence
+        (8.0, 0.10, "USD", 8.0),
+        (0.0, 0.10, "USD", 8.0),
+    ],
+)
+def test_a_dividend_of_an_action_in_pounds_and_of_a_row_in_pence_is_one(
+    tmp_path: Path, row: float, value: float, currency: str, right: float, late: bool
+) -> None:
+    """100 shares; one USD is 0.80 GBP."""
+    book = Chain(tmp_path, book_file("cash: 0, positions: {AAA: 100}", more="base_currency: GBP\n"))
+    rows = [*close_rows("AAA", flat(500.0), dividend={DAYS[22]: row}), *close_rows("BBB", flat(50.0))]
+    book.deliver([one | {"currency": "GBX"} for one in rows])
+    rates = [{"base": "USD", "quote": "GBP", "date": day, "rate": 0.8, "source": "feed"} for day in DAYS]
+    with book.warehouse.write(STAMP) as tx:
+        ingest(tx, "fx_rates", pa.Table.from_pylist(rates))
+    for day in DAYS[21:23] if late else DAYS[21:22]:
+        book.day(day)
+    book.action("AAA", DAYS[22], "dividend", value, currency=currency)
+    assert float(cash(book.day(DAYS[23]))) == pytest.approx(right, abs=1e-4)

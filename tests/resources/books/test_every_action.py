@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
 
+from resources.packs.pack_prices import read_panel
+from resources.packs.packs import newest_fresh
+
 D2, D3, D4 = DAYS[21:24]
 EX = D3
 # 100 shares of each, bought on 2020-01-02 at 40 and worth 50; what is stated of it, and its price afterwards.
@@ -111,13 +114,56 @@ def test_a_paper_book_trades_on_with_what_it_became(tmp_path: Path) -> None:
 
 
 def test_a_live_book(tmp_path: Path) -> None:
-    """What its shares became, with the cash of mergers and in lieu; other cash and ends are the desk's own to state."""
+    """What its shares became, with the cash that was paid for them; other cash is the desk's own to state."""
     desk = book(tmp_path, "live")
     state(desk)
     found = desk.snapshot(D4)
-    assert shares(found) == pytest.approx(SHARES | {"DEAD": 100, "GONE": 100}, abs=1e-12)
-    assert cash(found) == 1000 + MERGED
-    assert costs(dict(found.holdings.lots)) == pytest.approx(COSTS | {"DEAD": 4000, "GONE": 4000})  # type: ignore[arg-type]
-    assert "DEAD was delisted on" in str(found.problem) and "GONE was delisted on" in str(found.problem)
+    assert shares(found) == pytest.approx(SHARES, abs=1e-12)
+    assert cash(found) == 1000 + MERGED + 5000  # GONE
+    assert costs(dict(found.holdings.lots)) == pytest.approx(COSTS)  # type: ignore[arg-type]
+    assert found.problem is None
     told = [one.note for one in found.holdings.adjustments if "not in the cash" in one.note]
     assert sorted(note.split()[0] for note in told) == ["BACK", "EXTRA"]
+    assert {one.note for one in found.holdings.adjustments if one.kind == "delisting"} >= {
+        f"DEAD delisting of {EX}: 0: 100 DEAD became 0.00 in cash; a loss of 4,000.00 is realised; the holdings of "
+        f"2024-01-02 still list it: state them anew, dated {EX} or later, without DEAD and with 0.00 more in cash"
+    }
+    (lost,) = [one for one in found.holdings.adjustments if one.symbol == "DEAD" and one.lot_id]
+    assert (lost.proceeds, lost.cost_basis, lost.long_term) == (0, 4000, True)
+
+
+@pytest.mark.parametrize("restated", [False, True])
+def test_a_live_book_of_before_a_delisting_is_not_valued_at_the_next_company_of_that_name(
+    tmp_path: Path, restated: bool
+) -> None:
+    held = "cash: 1000, positions: {OLD: 100}"
+    file = book_file(held, mode="live")
+    if restated:
+        later = file.holdings[0].model_copy(update={"as_of": EX})
+        file = file.model_copy(update={"holdings": [*file.holdings, later]})
+    desk = Chain(tmp_path, file, AAA=10.0, BBB=10.0)
+    desk.prices("OLD", {day: 5.0 if day < EX else 80.0 for day in DAYS if day != EX})
+    desk.action("OLD", EX, "delisting", 0.0)
+    found = desk.snapshot(D4)
+    if restated:
+        assert (found.problem, shares(found)) == (None, {"OLD": 100})
+    else:
+        assert f"OLD was delisted on {EX} for 0 USD a share, and is priced again later" in str(found.problem)
+
+
+@pytest.mark.parametrize("mode", ["live", "paper"])
+def test_two_companies_exchange_their_tickers(tmp_path: Path, mode: str) -> None:
+    """Rows are kept under present names: each company's past is seen whole, and nobody is gone on the day itself."""
+    desk = Chain(tmp_path, book_file("cash: 0, positions: {AAA: 10, BBB: 7}", mode=mode))
+    desk.prices("AAA", dict.fromkeys(DAYS, 50.0))  # called BBB before
+    desk.prices("BBB", dict.fromkeys(DAYS, 80.0))
+    desk.actions(
+        {"symbol": old, "date": EX, "kind": "rename", "new_symbol": new}
+        for old, new in (("AAA", "BBB"), ("BBB", "AAA"))
+    )
+    found = desk.snapshot(EX)
+    assert (found.problem, shares(found)) == (None, {"AAA": 7, "BBB": 10})
+    with desk.warehouse.live() as con:
+        panel = read_panel(con, newest_fresh(con, EX), ["AAA", "BBB"])
+    assert panel.dates == tuple(day for day in DAYS if day <= EX)
+    assert (panel.close == [50.0, 80.0]).all()

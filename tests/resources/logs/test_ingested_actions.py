@@ -71,11 +71,43 @@ def test_all_cash_of_a_day_counts_and_a_day_without_a_row_pays_on_the_next(desk:
     assert [row[2] for row in newest(desk, "CCC")] == [0, 2, 3]
 
 
+@pytest.mark.parametrize("day", ["2024-01-03", "2024-01-04"])
+def test_an_action_under_a_name_that_was_given_up_is_told_once(desk: Desk, day: str) -> None:
+    told = f"{ACTIONS}AAA,2024-01-03,rename,,CCC\nAAA,{day},dividend,1,\n"
+    closes = "symbol,date,close\nAAA,2024-01-02,100\nCCC,2024-01-03,97\nCCC,2024-01-04,97\n"
+    (refused,) = [one for one in desk.ingest(actions=told, first=closes) if one.status == "rejected"]
+    assert [finding.message for finding in refused.findings] == [
+        f"AAA is called CCC since 2024-01-03, but a dividend of {day} is stated of it; state it of CCC"
+    ]
+    assert [one for one in desk.ingest() if one.status == "rejected"] == []
+    # another company of that name is another matter
+    told += "ZZZ,2024-01-02,rename,,YYY\nZZZ,2024-01-04,dividend,0.1,\n"
+    found = desk.ingest(actions=told, second="symbol,date,close\nZZZ,2024-01-03,5\nZZZ,2024-01-04,5\n")
+    assert [one for one in found if one.status == "rejected"] == [] and newest(desk, "ZZZ")[1][2] == 0.1
+
+
+def test_a_dividend_in_pounds_or_pence_is_one_in_the_unit_of_the_prices(desk: Desk) -> None:
+    """Hundredths are definitions; two of one day add up where they tell one currency, and are asked about otherwise."""
+    (desk.folder / "reference/securities.csv").write_text(
+        "symbol,date,currency,simulated\nAAA,2023-01-01,GBX,false\nBBB,2023-01-01,GBP,false\n"
+    )
+    told = "symbol,date,kind,value,currency\n"
+    told += "AAA,2024-01-03,dividend,0.02,GBP\nAAA,2024-01-03,special_dividend,1,GBX\nBBB,2024-01-03,dividend,70,GBX\n"
+    closes = (
+        "symbol,date,close\nAAA,2024-01-02,100\nAAA,2024-01-03,97\nBBB,2024-01-02,50\nBBB,2024-01-03,49\n"
+    )
+    desk.ingest(actions=told, first=closes)
+    assert [newest(desk, symbol)[1][2] for symbol in ("AAA", "BBB")] == [3.0, 0.7]
+    desk.ingest(actions=f"{told}BBB,2024-01-03,special_dividend,1,\n")
+    ((said,),) = desk.rows("select distinct message from check_findings where code = 'DIVIDEND_CONTRADICTED'")
+    assert "BBB pays 1.7 in GBP and no currency on 2024-01-03" in str(said)
+
+
 def test_a_dividend_in_another_currency_is_not_taken_for_the_prices_own(desk: Desk) -> None:
     told = "symbol,date,kind,value,currency\nBBB,2024-01-03,dividend,20,GBX\n"
     desk.ingest(a=FIRST, actions=told)
     assert [row[2] for row in newest(desk, "BBB")] == [0, 0]
-    assert "in GBX" in str(
+    assert "0.2 in GBP" in str(
         desk.rows("select message from check_findings where code = 'DIVIDEND_CONTRADICTED'")
     )
 

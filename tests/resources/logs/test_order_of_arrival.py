@@ -53,7 +53,9 @@ def take(tx: Transaction, rows: Sequence[Row], name: str) -> None:
     text = f"symbol,date,close,split,dividend\n{lines}"
     file = read_delivery(text.encode(), f"{name}.csv", name, name, Reading("desk", "USD", "as_traded"))
     record, splits = newest_closes_on_record(tx.con, file), stated_actions(tx.con).splits
-    context = Context(date(2024, 12, 30), SESSIONS, record, splits, recorded=rows_around(tx.con, file))
+    context = Context(
+        date(2024, 12, 30), SESSIONS, record, splits, recorded=rows_around(tx.con, file, record)
+    )
     screened = screen(file, context)
     store_delivery(tx, replace(screened, withdrawn=no_longer_believed(tx.con, screened)), name)
 

@@ -230,8 +230,7 @@ def test_what_an_earlier_evening_said_of_a_row_set_aside_stands_where_the_later_
     )
     assert told.rows["split"].to_pylist() == [None]
     before = checked([line("A", day(1), 203, split=2, dividend=0.5)]).rows
-    recorded = Recorded(
-        before, np.array([True]), np.array([np.nan]), np.array([np.nan]), np.array([NEVER], np.int32)
-    )
+    nothing, never = np.array([np.nan]), np.array([NEVER], np.int32)
+    recorded = Recorded(before, np.array([True]), nothing, nothing, never, never)
     merged = merge(told.rows, None, recorded, told.known_at)
     assert (merged.series({}).split.tolist(), merged.series({}).dividend.tolist()) == ([2.0], [0.5])

@@ -11,7 +11,9 @@ import pytest
 from source_tree import ROOT
 
 from optimizer import (
+    DataError,
     Estimates,
+    Horizon,
     Mandate,
     MarketView,
     PackfolioError,
@@ -219,6 +221,12 @@ def test_little_history_is_answered_with_equal_weights() -> None:
     answer = propose(book, {"A": 10, "B": 20}, ask, Policy(risk_free_rate=0.02), UNIVERSE)
     assert answer.solution.weights.tolist() == [0.5, 0.5]
     assert "Insufficient data for optimization (25 days)" in answer.warnings
+    for more in ({"horizon": Horizon(steps=4)}, {"cost_horizon_years": 0.5}):  # no trade's worth is known
+        same = propose(book, {"A": 10, "B": 20}, ask, Policy(risk_free_rate=0.02, **more), UNIVERSE)
+        assert same.solution.weights.tolist() == [0.5, 0.5]
+    short = replace(ask, mean=None)
+    with pytest.raises(DataError, match="25 days on which all names are priced give none; 30 are needed"):
+        propose(book, {"A": 10, "B": 20}, short, Policy(risk_free_rate=0.02, min_return=0.05), UNIVERSE)
 
 
 def test_a_file_whose_positions_have_no_share_is_refused_and_an_empty_one_is_not() -> None:

@@ -1,0 +1,115 @@
+"""What comes late counts as it would have in time: beyond gaps of months, and between a row and its release."""
+
+from datetime import date
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from inbox_desk import ACTIONS, Desk, newest
+
+CLOSES = "symbol,date,close\n"
+DUE = f"{ACTIONS}AAA,2023-10-20,dividend,2,\n"  # on a day without a price, five weeks after the last
+MONTHS = {
+    "before": f"{CLOSES}AAA,2023-09-12,100\nAAA,2023-09-13,100\n",
+    "after": f"{CLOSES}AAA,2023-12-12,98\nAAA,2023-12-13,98\n",
+    "later": f"{CLOSES}AAA,2024-02-12,99\nAAA,2024-02-13,99\n",
+}
+EVENINGS = {
+    date(2024, 1, day): close
+    for day, close in zip(
+        [8, 9, 10, 11, 12, 16, 17], [185, 185.5, 186, 185.2, 186.3, 187, 186.5], strict=True
+    )
+}
+
+
+@pytest.mark.parametrize("order", permutations(MONTHS), ids=" ".join)
+def test_a_dividend_in_a_gap_of_months_falls_to_the_next_close(
+    tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    desk = Desk(tmp_path)
+    desk.ingest(actions=DUE)
+    for name in order:
+        desk.ingest(**{name: MONTHS[name]})
+    paid = [(row[0], row[2]) for row in newest(desk, "AAA") if row[2]]
+    assert paid == [(date(2023, 12, 12), 2.0)]
+
+
+def test_a_row_told_again_after_a_gap_of_months_keeps_what_is_due(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.ingest(actions=DUE)
+    for name in ("before", "after"):
+        desk.ingest(**{name: MONTHS[name]})
+    desk.ingest(again="symbol,date,close,dividend,split\nAAA,2023-12-12,98.5,0,1\n")
+    assert (date(2023, 12, 12), 98.5, 2.0, 1.0) in newest(desk, "AAA")
+
+
+def evenings(desk: Desk, days: list[date]) -> None:
+    for day in days:
+        desk.ingest(**{f"feed_{day:%Y%m%d}": f"{CLOSES}AAA,{day},{EVENINGS[day]}\n"})
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_correction_of_before_the_release_counts(tmp_path: Path, late: bool) -> None:
+    """A new level is set aside until the seventh evening; on the third the vendor corrected the second."""
+    desk, days = Desk(tmp_path), list(EVENINGS)
+    desk.ingest(feed_20240105=CLOSES + "".join(f"AAA,2024-01-0{day},100.{day}\n" for day in (2, 3, 4, 5)))
+    evenings(desk, days[: 7 if late else 3])
+    desk.ingest(corrected_20240110=f"{CLOSES}AAA,2024-01-09,184.1\n")
+    evenings(desk, days[7 if late else 3 :])
+    found = {row[0]: row[1] for row in newest(desk, "AAA") if row[0] >= days[0]}
+    assert found == EVENINGS | {date(2024, 1, 9): 184.1}
+    # nobody could use it before the row it corrects was believed
+    known = desk.rows("select max(known_at) from believed_prices(null) where close = 184.1")
+    assert known == [(days[5],)]
+    desk.ingest(older_20240108=f"{CLOSES}AAA,2024-01-09,180\n")  # older than the row itself
+    assert {row[0]: row[1] for row in newest(desk, "AAA")}[date(2024, 1, 9)] == 184.1
+
+
+SUSPENDED = {
+    "before": f"{CLOSES}AAA,2023-11-16,100\nAAA,2023-11-17,101\n",
+    "after": f"{CLOSES}AAA,2023-12-18,34\nAAA,2023-12-19,34.1\n",
+    "actions": f"{ACTIONS}AAA,2023-12-01,split,3,\n",
+}
+
+
+@pytest.mark.parametrize("order", permutations(SUSPENDED), ids=" ".join)
+def test_a_split_in_a_suspension_of_a_month_acts_on_the_next_close(
+    tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    desk = Desk(tmp_path)
+    for name in order:
+        desk.ingest(**{name: SUSPENDED[name]})
+    assert [row[1::2] for row in newest(desk, "AAA")] == [(100, 1), (101, 1), (34, 3), (34.1, 1)]
+
+
+@pytest.mark.parametrize("kind, value", [("dividend", 2.0), ("split", 1.25)])
+def test_what_is_stated_late_of_a_day_in_a_gap_of_months_acts_and_is_taken_back(
+    tmp_path: Path, kind: str, value: float
+) -> None:
+    desk, column = Desk(tmp_path), 2 if kind == "dividend" else 3
+    for name in ("before", "after"):
+        desk.ingest(**{name: MONTHS[name].replace(",98", ",78.4") if kind == "split" else MONTHS[name]})
+    none = newest(desk, "AAA")
+    desk.ingest(actions=f"{ACTIONS}AAA,2023-10-20,{kind},{value},\n")
+    assert [row[column] for row in newest(desk, "AAA")] == [
+        *(row[column] for row in none[:2]),
+        value,
+        none[3][column],
+    ]
+    log = desk.log()
+    desk.ingest()
+    assert desk.log() == log
+    desk.ingest(actions=f"symbol,date,kind,value,withdrawn\nAAA,2023-10-20,{kind},{value},true\n")
+    assert newest(desk, "AAA") == none
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_two_splits_on_one_row_each_go_back_to_their_own(tmp_path: Path, at_once: bool) -> None:
+    desk = Desk(tmp_path)
+    desk.ingest(actions=f"{ACTIONS}AAA,2024-01-03,split,2,\nAAA,2024-01-04,split,3,\n")
+    late = "AAA,2024-01-03,50\n"
+    desk.ingest(first=f"{CLOSES}AAA,2024-01-02,100\n{late * at_once}AAA,2024-01-04,17\n")
+    if not at_once:
+        assert [row[3] for row in newest(desk, "AAA")] == [1, 6]
+        desk.ingest(second=f"{CLOSES}{late}")
+    assert [row[3] for row in newest(desk, "AAA")] == [1, 2, 3]
