@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cryptography.x509 import Certificate
 
+from optimizer.errors import how_many
 from resources.audit.anchor_verification import (
     accepted_breaks,
     check_anchors,
@@ -119,7 +120,7 @@ def verify_home(
     published, notes = check_published(warehouse, own)
     stamped = [Fault("time stamps", CHANGED, said) for said in wrong_stamps(stamps, own.lines, roots)]
     if stamps and not roots:
-        notes = [*notes, f"the anchor has {len(stamps)} time stamp(s): give --stamp-roots to check by whom"]
+        notes = [*notes, f"the anchor has {how_many(len(stamps), 'time stamp')}: give --stamp-roots to check by whom"]
     faults = [*report.faults, *published, *stamped]
     if newer and not any(fault.table == "materializations" for fault in faults):
         faults.append(Fault("materializations", ADDED, newer))
@@ -284,4 +285,7 @@ def _checked(con: Connection, filled: Set[str], lines: list[Line], within: str) 
         if log in filled
     )
     packs = con.execute("select count(*) from pricing_packs").fetchall()[0][0]
-    return f"{rows:,} rows of the logs, {packs} pack(s) and {len(lines)} ledger rows are what was recorded"
+    ledger = how_many(len(lines), "ledger row")
+    return (
+        f"{how_many(rows, 'row')} of the logs, {how_many(packs, 'pack')} and {ledger} are what was recorded"
+    )

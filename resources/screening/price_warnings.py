@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from optimizer.errors import how_many
 from optimizer.typing import Array
 from resources.prices.factors import PRINT_ERROR
 from resources.prices.series import Days, Ints, Mask, Series
@@ -223,7 +224,7 @@ def missing_sessions(series: Series, gap: Ints) -> Iterator[Finding]:
     """One finding for each symbol that lacks sessions between its last one on record and its last row here."""
     for place, count in _sums(series, gap):
         symbol, day = series.symbols[series.codes[place]], series.days[place].astype("datetime64[D]").item()
-        said = f"{symbol} lacks {count} sessions, the first of them before {day}"
+        said = f"{symbol} lacks {how_many(count, 'session')}, the first of them before {day}"
         yield Finding("MISSING_SESSION", "WARN", said, count, symbol, day)
 
 

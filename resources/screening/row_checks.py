@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from optimizer.errors import how_many
 from resources.prices.columns import SYMBOL
 from resources.prices.rows import symbol_codes
 from resources.prices.series import Days, Mask, Series
@@ -136,11 +137,12 @@ def duplicates(
 def _told_twice(surplus: int, volumes: list[tuple[str, date]]) -> Iterator[Finding]:
     """Warnings about rows left out beside their twin; `volumes` are those that differ in the volume."""
     if same := surplus - len(volumes):
-        said = f"{same} rows stand twice with the same values; one of each is kept"
+        said = f"{how_many(same, 'row')} told twice with the same values; one of each is kept"
         yield Finding("DUPLICATE_SAME", "WARN", said, same)
     if volumes:
         symbol, day = volumes[0]
-        said = f"{len(volumes)} rows differ from a twin in the volume, the first {symbol} of {day}; the larger is kept"
+        rows = how_many(len(volumes), "row")
+        said = f"{rows} told twice with another volume, the first {symbol} of {day}; the larger is kept"
         yield Finding("DUPLICATE_VOLUME", "WARN", said, len(volumes), symbol, day)
 
 

@@ -57,7 +57,7 @@ def test_a_portfolio_that_lacks_something_is_named_beside_what_was_left_out() ->
         ],
     }
     check = portfolio_snapshots._complete([whole])
-    assert check.passed and check.description == "All 1 portfolios are complete."
+    assert check.passed and check.description == "All portfolios are complete (1)."
 
 
 def test_a_delivery_that_is_refused_is_named_with_its_faults() -> None:
@@ -137,8 +137,8 @@ def test_portfolios_without_a_stress_or_a_tail_are_named() -> None:
     assert told(check) == {"untold": "- other: no model"}
     assert check.description == "1 without a part of it: other: no model"
     sound: Any = SimpleNamespace(names={"a": "first"}, told={}, lines=list)
-    assert hedges._check(sound, books).description == "All 1 portfolios were stressed."
-    assert tail_risk._told(sound).description == "All 1 portfolios are told."
+    assert hedges._check(sound, books).description == "All portfolios were stressed (1)."
+    assert tail_risk._told(sound).description == "All portfolios are told (1)."
 
 
 def test_sixty_rows_stand_beside_a_check() -> None:
