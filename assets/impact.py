@@ -63,7 +63,7 @@ def _check(con: Connection, pack: Pack) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.ERROR,
         metadata=dict(wrong),
         description=sentence(
-            wrong, f"Values change by costs alone (portfolios: {len(rows)}).", "change by more"
+            wrong, f"Values change by costs alone (portfolios: {len(rows)}).", "changed by more"
         ),
     )
 

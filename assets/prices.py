@@ -112,9 +112,7 @@ def _all_read(asset: str, done: Sequence[Ingested]) -> dg.AssetCheckResult:
         passed=not refused,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata=why,
-        description=sentence(
-            why, f"All {len(done)} deliveries were read.", "deliveries were refused", MOST_FILES
-        ),
+        description=sentence(why, f"All deliveries were read ({len(done)}).", "refused", MOST_FILES),
     )
 
 

@@ -59,7 +59,7 @@ def _checks(con: Connection, pack: Pack) -> list[dg.AssetCheckResult]:
             severity=dg.AssetCheckSeverity.WARN,
             metadata={"portfolios": found},
             description=sentence(
-                dict.fromkeys(found, fault), f"{right} in {how_many(len(rows), 'portfolio')}.", "portfolios"
+                dict.fromkeys(found, fault), f"{right} in {how_many(len(rows), 'portfolio')}.", "found"
             ),
         )
         for name, found, right, fault in (

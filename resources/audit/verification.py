@@ -120,7 +120,10 @@ def verify_home(
     published, notes = check_published(warehouse, own)
     stamped = [Fault("time stamps", CHANGED, said) for said in wrong_stamps(stamps, own.lines, roots)]
     if stamps and not roots:
-        notes = [*notes, f"the anchor has {how_many(len(stamps), 'time stamp')}: give --stamp-roots to check by whom"]
+        notes = [
+            *notes,
+            f"the anchor has {how_many(len(stamps), 'time stamp')}: give --stamp-roots to check by whom",
+        ]
     faults = [*report.faults, *published, *stamped]
     if newer and not any(fault.table == "materializations" for fault in faults):
         faults.append(Fault("materializations", ADDED, newer))
