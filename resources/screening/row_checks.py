@@ -158,5 +158,6 @@ def high_low(rows: pa.Table, series: Series) -> Iterator[Finding]:
     for code in np.unique(series.codes[flagged]):
         its = flagged[series.codes[flagged] == code]
         symbol, day = series.symbols[code], np.datetime64(int(series.days[its[0]]), "D").item()
-        said = f"{symbol} has {len(its)} closes outside low..high, or lows above the high; the first on {day}"
+        found = how_many(len(its), "close")
+        said = f"{symbol} has {found} outside low..high, or its low above the high; the first on {day}"
         yield Finding("HIGH_LOW", "WARN", said, len(its), symbol, day)
